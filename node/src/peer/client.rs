@@ -1,0 +1,106 @@
+//! Asks other nodes: requests of the service, probes, and the connections that Raft uses. Never asks
+//! twice, and never waits beyond the time it is given.
+
+use super::{
+    control::{ControlRequest, ControlResponse},
+    error::{Cause, PeerError},
+    frame::{FrameError, Frames},
+    greet::connect,
+    hello::{Purpose, Welcome},
+    identity::SharedIdentity,
+    limits::MAX_LINKS,
+    link::Link,
+    service::{ServiceRequest, ServiceResponse},
+    target::PeerTarget,
+    wire::Dial,
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::time::{Instant, timeout};
+
+/// Asks other nodes. Clones share their connections.
+#[derive(Clone)]
+pub struct PeerClient(Arc<Shared>);
+
+struct Shared {
+    dial: Arc<dyn Dial>,
+    identity: SharedIdentity,
+    links: Mutex<HashMap<PeerTarget, Link>>,
+}
+
+impl PeerClient {
+    /// A client that dials with `dial` and introduces itself as `identity`.
+    pub fn new(dial: impl Dial, identity: SharedIdentity) -> Self {
+        Self(Arc::new(Shared { dial: Arc::new(dial), identity, links: Mutex::default() }))
+    }
+
+    /// Asks `target` something beyond Raft, and waits for the answer no longer than `within`.
+    ///
+    /// # Errors
+    /// [`PeerError::NotSent`] when it certainly had no effect, [`PeerError::Unknown`] when it may have.
+    pub async fn request(
+        &self,
+        target: &PeerTarget,
+        request: ServiceRequest,
+        within: Duration,
+    ) -> Result<ServiceResponse, PeerError> {
+        match self.call(target, ControlRequest::Service(request), within).await? {
+            ControlResponse::Service(response) => Ok(response),
+            other => Err(out_of_place(&other)),
+        }
+    }
+
+    /// Asks who is at `addr`, no longer than `within`.
+    ///
+    /// # Errors
+    /// When nobody is there, or somebody of another cluster or protocol. Always [`PeerError::NotSent`].
+    pub async fn probe(&self, addr: &str, within: Duration) -> Result<Welcome, PeerError> {
+        let local = self.0.identity.borrow().clone();
+        let probing = connect(&*self.0.dial, addr, &local, Purpose::Probe, None);
+        let answered = timeout(within, probing).await.unwrap_or(Err(Cause::Deadline));
+        answered.map(|(_, welcome)| welcome).map_err(PeerError::NotSent)
+    }
+
+    /// Sends a control request.
+    pub(super) async fn call(
+        &self,
+        target: &PeerTarget,
+        request: ControlRequest,
+        within: Duration,
+    ) -> Result<ControlResponse, PeerError> {
+        let deadline = Instant::now() + within;
+        self.link(target)?.call(request, deadline).await
+    }
+
+    /// A connection of its own, greeted and ready.
+    pub(super) async fn connect(&self, target: &PeerTarget, purpose: Purpose) -> Result<Frames, Cause> {
+        let local = self.0.identity.borrow().clone();
+        let (frames, _welcome) = connect(&*self.0.dial, &target.addr, &local, purpose, target.expected).await?;
+        Ok(frames)
+    }
+
+    fn link(&self, target: &PeerTarget) -> Result<Link, PeerError> {
+        let mut links = self.0.links.lock().expect("no thread panics while it holds the map");
+        if let Some(link) = links.get(target)
+            && !link.is_closed()
+        {
+            return Ok(link.clone());
+        }
+        links.retain(|_, link| !link.is_closed());
+        if links.len() >= MAX_LINKS {
+            return Err(PeerError::NotSent(Cause::Busy));
+        }
+        let link = Link::new(target.clone(), Arc::clone(&self.0.dial), self.0.identity.clone());
+        links.insert(target.clone(), link.clone());
+        Ok(link)
+    }
+}
+
+/// The peer answered something else than what it was asked.
+pub(super) fn out_of_place(response: &ControlResponse) -> PeerError {
+    let error = FrameError::Garbled(format!("an answer to something else: {response:?}"));
+    PeerError::Unknown(error.into())
+}

@@ -1,0 +1,71 @@
+//! What is said on a control connection: calls with a number, answered in any order. One connection
+//! per pair of nodes and direction carries them all.
+//!
+//! A call is a [`Header`] followed by its request in the same frame, so that a node which does not
+//! know a newer request can still answer that.
+
+use super::{
+    hello::Refusal,
+    service::{ServiceRequest, ServiceResponse},
+};
+use nexus_raft_store::types::TypeConfig;
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, TransferLeaderResponse, VoteRequest,
+    VoteResponse,
+};
+use serde::{Deserialize, Serialize};
+
+/// What a peer is asked. Grows only at the end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum ControlRequest {
+    /// Nothing: whether it is still there.
+    Ping,
+    /// A heartbeat of the leader, or a single append.
+    Append(AppendEntriesRequest<TypeConfig>),
+    /// For its vote.
+    Vote(VoteRequest<TypeConfig>),
+    /// Whether it would vote.
+    PreVote(VoteRequest<TypeConfig>),
+    /// To let another node, or itself, take over leadership.
+    TransferLeader(TransferLeaderRequest<TypeConfig>),
+    /// Something beyond Raft.
+    Service(ServiceRequest),
+}
+
+impl ControlRequest {
+    /// Whether it goes before everything else: elections and leases depend on it.
+    pub(super) fn is_raft(&self) -> bool {
+        !matches!(self, Self::Service(_))
+    }
+}
+
+/// What a peer answers. Grows only at the end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum ControlResponse {
+    /// Still there.
+    Pong,
+    /// To an append.
+    Append(AppendEntriesResponse<TypeConfig>),
+    /// To a vote or a pre-vote.
+    Vote(VoteResponse<TypeConfig>),
+    /// To a transfer.
+    TransferLeader(TransferLeaderResponse<TypeConfig>),
+    /// To a request beyond Raft.
+    Service(ServiceResponse),
+    /// The request was not worked on.
+    Refused(Refusal),
+    /// The request was worked on and failed; the outcome is unknown.
+    Failed(String),
+}
+
+/// In front of each request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Header {
+    /// Number of the call, never used twice on a connection.
+    pub(super) call: u64,
+    /// How long the caller waits, in milliseconds.
+    pub(super) ttl_ms: u32,
+}
+
+/// In front of each response: the number of the call.
+pub(super) type CallNumber = u64;

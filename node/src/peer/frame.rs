@@ -1,0 +1,289 @@
+//! Frames: `[length u32][crc32c u32][payload]`, big endian, the length counting checksum and payload.
+//! Encodes straight into the write buffer and flushes it when there is nothing more to add. Knows
+//! nothing of what the payloads mean.
+
+use super::{
+    limits::{MAX_FRAME, WRITE_BUFFER},
+    wire::ByteStream,
+};
+use bincode::{
+    config::{Configuration, Limit, LittleEndian, Varint},
+    enc::write::Writer,
+    error::EncodeError,
+};
+use bytes::{Buf, BufMut, BytesMut};
+use futures::{Sink, Stream};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{io::AsyncReadExt, time::Instant};
+use tokio_util::codec::{Decoder, Encoder, Framed, LengthDelimitedCodec};
+
+/// Bytes of the checksum in front of each payload.
+const CHECKSUM: usize = 4;
+
+/// Bytes of the length in front of each frame.
+const LENGTH: usize = 4;
+
+/// How payloads are written. The limit bounds what decoding garbage may allocate.
+const FORMAT: Configuration<LittleEndian, Varint, Limit<MAX_FRAME>> =
+    bincode::config::standard().with_limit::<MAX_FRAME>();
+
+/// Why a frame could not be sent or read. Only [`FrameError::TooLarge`] leaves the connection usable.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The connection failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The other end has closed the connection.
+    #[error("closed by the other end")]
+    Closed,
+    /// The payload does not fit; nothing of it was sent.
+    #[error("a frame may carry at most {MAX_FRAME} bytes")]
+    TooLarge,
+    /// The payload is not what was sent.
+    #[error("a frame failed its checksum: the network or a memory damaged it")]
+    Checksum,
+    /// The payload is not what was expected here.
+    #[error("a frame could not be read: {0}")]
+    Garbled(String),
+}
+
+/// Reads a value from the front of a payload, and leaves the rest.
+pub(super) fn take<T: DeserializeOwned>(payload: &mut BytesMut) -> Result<T, FrameError> {
+    let (value, length) = bincode::serde::decode_from_slice(payload, FORMAT)
+        .map_err(|error| FrameError::Garbled(error.to_string()))?;
+    payload.advance(length);
+    Ok(value)
+}
+
+/// Reads a value that is the whole payload.
+pub(super) fn read<T: DeserializeOwned>(mut payload: BytesMut) -> Result<T, FrameError> {
+    let value = take(&mut payload)?;
+    if payload.is_empty() {
+        Ok(value)
+    } else {
+        Err(FrameError::Garbled(format!("{} bytes too many", payload.len())))
+    }
+}
+
+/// Bytes that are a payload as they are.
+struct Raw<'a>(&'a [&'a [u8]]);
+
+/// Turns payloads into frames and back.
+struct FrameCodec(LengthDelimitedCodec);
+
+impl FrameCodec {
+    fn new() -> Self {
+        let lengths = LengthDelimitedCodec::builder()
+            .length_field_length(LENGTH)
+            .max_frame_length(CHECKSUM + MAX_FRAME)
+            .new_codec();
+        Self(lengths)
+    }
+
+    /// Appends one frame whose payload `fill` writes, or nothing.
+    fn append(
+        buffer: &mut BytesMut,
+        fill: impl FnOnce(&mut Payload<'_>) -> Result<(), EncodeError>,
+    ) -> Result<(), FrameError> {
+        let start = buffer.len();
+        let payload_start = start + LENGTH + CHECKSUM;
+        buffer.put_bytes(0, LENGTH + CHECKSUM);
+        let mut payload = Payload { buffer, end: payload_start + MAX_FRAME, is_too_large: false };
+        let filled = fill(&mut payload);
+        let is_too_large = payload.is_too_large;
+        if let Err(error) = filled {
+            buffer.truncate(start);
+            return Err(if is_too_large { FrameError::TooLarge } else { FrameError::Garbled(error.to_string()) });
+        }
+        let checksum = crc32c::crc32c(&buffer[payload_start..]);
+        let length = u32::try_from(buffer.len() - start - LENGTH).expect("MAX_FRAME fits into 32 bits");
+        buffer[start..start + LENGTH].copy_from_slice(&length.to_be_bytes());
+        buffer[start + LENGTH..payload_start].copy_from_slice(&checksum.to_be_bytes());
+        Ok(())
+    }
+}
+
+impl<T: Serialize> Encoder<&T> for FrameCodec {
+    type Error = FrameError;
+
+    fn encode(&mut self, value: &T, buffer: &mut BytesMut) -> Result<(), FrameError> {
+        Self::append(buffer, |payload| bincode::serde::encode_into_writer(value, payload, FORMAT))
+    }
+}
+
+impl Encoder<Raw<'_>> for FrameCodec {
+    type Error = FrameError;
+
+    fn encode(&mut self, raw: Raw<'_>, buffer: &mut BytesMut) -> Result<(), FrameError> {
+        Self::append(buffer, |payload| raw.0.iter().try_for_each(|bytes| payload.write(bytes)))
+    }
+}
+
+impl Decoder for FrameCodec {
+    type Item = BytesMut;
+    type Error = FrameError;
+
+    fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<BytesMut>, FrameError> {
+        let Some(mut frame) = self.0.decode(buffer)? else {
+            return Ok(None);
+        };
+        if frame.len() < CHECKSUM {
+            return Err(FrameError::Garbled("shorter than its checksum".to_owned()));
+        }
+        let checksum = frame.get_u32();
+        if checksum == crc32c::crc32c(&frame) { Ok(Some(frame)) } else { Err(FrameError::Checksum) }
+    }
+}
+
+/// The part of the write buffer that a payload grows in.
+struct Payload<'a> {
+    buffer: &'a mut BytesMut,
+    end: usize,
+    is_too_large: bool,
+}
+
+impl Writer for Payload<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        if self.buffer.len() + bytes.len() > self.end {
+            self.is_too_large = true;
+            return Err(EncodeError::UnexpectedEnd);
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// What [`Frames::turn`] waited for.
+pub(super) enum Turn {
+    /// A frame came.
+    Frame(BytesMut),
+    /// The write buffer was full, and has room again.
+    Room,
+}
+
+/// A connection that carries frames. What is pushed leaves while somebody waits for the next frame.
+pub(super) struct Frames {
+    framed: Framed<Box<dyn ByteStream>, FrameCodec>,
+    is_dirty: bool,
+    /// When bytes last left, or began to wait.
+    moved_at: Instant,
+}
+
+impl Frames {
+    /// Frames over a stream of bytes.
+    pub(super) fn new(stream: Box<dyn ByteStream>) -> Self {
+        let mut framed = Framed::with_capacity(stream, FrameCodec::new(), WRITE_BUFFER / 8);
+        framed.set_backpressure_boundary(WRITE_BUFFER);
+        Self { framed, is_dirty: false, moved_at: Instant::now() }
+    }
+
+    /// Puts a value into the write buffer and says how many bytes it took. Ask [`Self::is_full`] first.
+    pub(super) fn push<T: Serialize>(&mut self, value: &T) -> Result<usize, FrameError> {
+        let before = self.framed.write_buffer().len();
+        Sink::<&T>::start_send(Pin::new(&mut self.framed), value)?;
+        Ok(self.pushed_since(before))
+    }
+
+    /// Puts the bytes of a payload into the write buffer.
+    pub(super) fn push_raw(&mut self, parts: &[&[u8]]) -> Result<usize, FrameError> {
+        let before = self.framed.write_buffer().len();
+        Sink::<Raw<'_>>::start_send(Pin::new(&mut self.framed), Raw(parts))?;
+        Ok(self.pushed_since(before))
+    }
+
+    fn pushed_since(&mut self, before: usize) -> usize {
+        if !self.is_dirty {
+            self.is_dirty = true;
+            self.moved_at = Instant::now();
+        }
+        self.framed.write_buffer().len() - before
+    }
+
+    /// Whether enough waits to be sent that nothing more should be pushed.
+    pub(super) fn is_full(&self) -> bool {
+        self.framed.write_buffer().len() >= WRITE_BUFFER
+    }
+
+    /// Whether anything still waits to be sent.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.is_dirty
+    }
+
+    /// Whether what waits to be sent has not moved for `span`.
+    pub(super) fn is_stuck(&self, span: Duration) -> bool {
+        self.is_dirty && self.moved_at.elapsed() >= span
+    }
+
+    /// Reads bytes that come before the first frame.
+    pub(super) async fn read_bare(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        debug_assert!(self.framed.read_buffer().is_empty(), "bare bytes come before all frames");
+        self.framed.get_mut().read_exact(bytes).await.map(drop)
+    }
+
+    /// Sends what was pushed; safe to cancel.
+    pub(super) async fn flush(&mut self) -> Result<(), FrameError> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// The next frame, sending what was pushed meanwhile. Safe to cancel.
+    pub(super) async fn next(&mut self) -> Result<BytesMut, FrameError> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// [`Self::next`] as a poll.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<BytesMut, FrameError>> {
+        if let Poll::Ready(Err(error)) = self.poll_flush(cx) {
+            return Poll::Ready(Err(error));
+        }
+        Pin::new(&mut self.framed).poll_next(cx).map(|frame| frame.unwrap_or(Err(FrameError::Closed)))
+    }
+
+    /// Sends what was pushed until there is room for more, and reads the next frame if `is_reading`:
+    /// whichever comes first. Safe to cancel.
+    pub(super) async fn turn(&mut self, is_reading: bool) -> Result<Turn, FrameError> {
+        let was_full = self.is_full();
+        poll_fn(|cx| {
+            if is_reading {
+                if let Poll::Ready(frame) = self.poll_next(cx) {
+                    return Poll::Ready(frame.map(Turn::Frame));
+                }
+            } else if let Poll::Ready(Err(error)) = self.poll_flush(cx) {
+                return Poll::Ready(Err(error));
+            }
+            if was_full && !self.is_full() { Poll::Ready(Ok(Turn::Room)) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    /// Sends what was pushed, unless the other end says something first. Safe to cancel.
+    pub(super) async fn flush_or_next(&mut self) -> Result<Option<BytesMut>, FrameError> {
+        poll_fn(|cx| match self.poll_next(cx) {
+            Poll::Ready(frame) => Poll::Ready(frame.map(Some)),
+            Poll::Pending if self.is_dirty => Poll::Pending,
+            Poll::Pending => Poll::Ready(Ok(None)),
+        })
+        .await
+    }
+
+    /// [`Self::flush`] as a poll.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), FrameError>> {
+        if !self.is_dirty {
+            return Poll::Ready(Ok(()));
+        }
+        let before = self.framed.write_buffer().len();
+        let flushed = Sink::<Raw<'_>>::poll_flush(Pin::new(&mut self.framed), cx);
+        if flushed.is_ready() {
+            self.is_dirty = false;
+        } else if self.framed.write_buffer().len() < before {
+            self.moved_at = Instant::now();
+        }
+        flushed
+    }
+}

@@ -1,0 +1,312 @@
+//! The handshake: both ends say who they are before anything else, and a connection to the wrong
+//! cluster, node or data folder ends here. Pure decisions; `greet` does the talking.
+//!
+//! Each end first sends eight bytes that stay the same in every version, magic and protocol, so that
+//! even nodes that cannot read each other's frames can say why.
+
+use super::{
+    identity::LocalIdentity,
+    limits::PROTOCOL,
+    wire::Certified,
+};
+use nexus_domain::{ClusterId, InstanceId, NodeId};
+use serde::{Deserialize, Serialize};
+
+/// Bytes of the preamble.
+pub(super) const PREAMBLE: usize = 8;
+
+/// What tells a peer from anything else that finds the port.
+const MAGIC: [u8; 4] = *b"NXPR";
+
+/// What a connection is for. One purpose each: a snapshot must not delay a vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// Only to learn who is there.
+    Probe,
+    /// The stream of log entries to a follower.
+    Append,
+    /// Votes, heartbeats, transfers and the requests of the service.
+    Control,
+    /// One snapshot.
+    Snapshot,
+}
+
+/// Whom the caller means to reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Expected {
+    /// The member.
+    pub node: NodeId,
+    /// Its data folder.
+    pub instance: InstanceId,
+}
+
+/// The first frame of the caller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The caller's cluster, if it has one yet.
+    pub cluster: Option<ClusterId>,
+    /// The caller's id, if it has one yet.
+    pub node: Option<NodeId>,
+    /// The caller's data folder.
+    pub instance: InstanceId,
+    /// What the connection is for.
+    pub purpose: Purpose,
+    /// Whom it is for; needed for everything that Raft says.
+    pub expected: Option<Expected>,
+}
+
+impl Hello {
+    /// What this node says when it calls.
+    pub fn new(local: &LocalIdentity, purpose: Purpose, expected: Option<Expected>) -> Self {
+        Self { cluster: local.cluster, node: local.node, instance: local.instance, purpose, expected }
+    }
+}
+
+/// Who answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// Its cluster, if it has one yet.
+    pub cluster: Option<ClusterId>,
+    /// Its id, if it has one yet.
+    pub node: Option<NodeId>,
+    /// Its data folder.
+    pub instance: InstanceId,
+    /// Where clients reach it, `host:port`.
+    pub client_addr: String,
+    /// The version of its program.
+    pub version: String,
+    /// Whether its log holds a membership.
+    pub is_initialized: bool,
+}
+
+impl Welcome {
+    /// What this node says when it is called.
+    pub fn new(local: &LocalIdentity) -> Self {
+        Self {
+            cluster: local.cluster,
+            node: local.node,
+            instance: local.instance,
+            client_addr: local.client_addr.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            is_initialized: local.is_initialized,
+        }
+    }
+}
+
+/// Why two nodes do not talk. Nothing was done; the caller may try again later or elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// Not a peer at all.
+    #[error("something else than a Nexus peer port answers there")]
+    NotAPeer,
+    /// The versions are too far apart.
+    #[error("it speaks peer protocol {theirs} and this node {ours}: upgrade the older one")]
+    Protocol {
+        /// What the node that reports this speaks.
+        ours: u16,
+        /// What the other one speaks.
+        theirs: u16,
+    },
+    /// Two clusters.
+    #[error("it belongs to cluster {theirs}, not to {ours}")]
+    WrongCluster {
+        /// The cluster of the caller.
+        ours: ClusterId,
+        /// The cluster of the node that was called.
+        theirs: ClusterId,
+    },
+    /// Another member, or none.
+    #[error("it is {}, not node {expected}", name(*.actual))]
+    WrongNode {
+        /// Whom the caller meant.
+        expected: NodeId,
+        /// Who was there.
+        actual: Option<NodeId>,
+    },
+    /// The same address with another data folder: its data was lost, it is not that member any more.
+    #[error("its data folder is {actual}, not {expected}: it lost its data and must join anew")]
+    WrongInstance {
+        /// The data folder that the caller meant.
+        expected: InstanceId,
+        /// The one that was there.
+        actual: InstanceId,
+    },
+    /// The certificate says something else.
+    #[error("its certificate is for another cluster or node than it claims")]
+    WrongCertificate,
+    /// Raft traffic from or to a node without a place in a cluster.
+    #[error("Raft messages are for members, named by node and data folder")]
+    NotAMember,
+    /// Its Raft is not running yet.
+    #[error("its Raft is not running yet")]
+    NotReady,
+    /// It serves as many connections or requests of this kind as it can.
+    #[error("it serves as many of these as it can")]
+    Busy,
+    /// It is shutting down.
+    #[error("it is shutting down")]
+    Draining,
+    /// It does not know the request: its version is older.
+    #[error("it does not understand the request: its version is older")]
+    Unintelligible,
+}
+
+fn name(node: Option<NodeId>) -> String {
+    node.map_or_else(|| "not a member yet".to_owned(), |node| format!("node {node}"))
+}
+
+/// The answer to [`Hello`].
+pub(super) type Reception = Result<Welcome, Refusal>;
+
+/// The first bytes that either end sends.
+pub(super) fn preamble(protocol: u16) -> [u8; PREAMBLE] {
+    let [high, low] = protocol.to_be_bytes();
+    let [m, a, g, i] = MAGIC;
+    [m, a, g, i, high, low, 0, 0]
+}
+
+/// Whether the other end is a peer that this node can talk to.
+pub(super) fn check_preamble(bytes: [u8; PREAMBLE]) -> Result<(), Refusal> {
+    let [m, a, g, i, high, low, _, _] = bytes;
+    if [m, a, g, i] != MAGIC {
+        return Err(Refusal::NotAPeer);
+    }
+    let theirs = u16::from_be_bytes([high, low]);
+    if theirs == PROTOCOL { Ok(()) } else { Err(Refusal::Protocol { ours: PROTOCOL, theirs }) }
+}
+
+/// Whether the node that was called may talk to the caller.
+pub(super) fn receive(local: &LocalIdentity, hello: &Hello, certified: Option<Certified>) -> Result<(), Refusal> {
+    check_certificate(certified, hello.cluster, hello.node)?;
+    check_cluster(hello.cluster, local.cluster)?;
+    match hello.expected {
+        Some(expected) => check_expected(expected, local.node, local.instance)?,
+        None if matches!(hello.purpose, Purpose::Append | Purpose::Snapshot) => return Err(Refusal::NotAMember),
+        None => {}
+    }
+    if hello.node.is_none() && matches!(hello.purpose, Purpose::Append | Purpose::Snapshot) {
+        return Err(Refusal::NotAMember);
+    }
+    Ok(())
+}
+
+/// Whether who answered is whom the caller meant: the same questions once more, from the other side.
+pub(super) fn accept(
+    local: &LocalIdentity,
+    welcome: &Welcome,
+    expected: Option<Expected>,
+    certified: Option<Certified>,
+) -> Result<(), Refusal> {
+    check_certificate(certified, welcome.cluster, welcome.node)?;
+    check_cluster(local.cluster, welcome.cluster)?;
+    expected.map_or(Ok(()), |expected| check_expected(expected, welcome.node, welcome.instance))
+}
+
+/// A caller without a cluster is joining, a called node without one is being taken in: neither is a
+/// contradiction, and Raft traffic has to name the data folder in any case.
+fn check_cluster(caller: Option<ClusterId>, called: Option<ClusterId>) -> Result<(), Refusal> {
+    match (caller, called) {
+        (Some(ours), Some(theirs)) if ours != theirs => Err(Refusal::WrongCluster { ours, theirs }),
+        _ => Ok(()),
+    }
+}
+
+fn check_expected(expected: Expected, node: Option<NodeId>, instance: InstanceId) -> Result<(), Refusal> {
+    if instance != expected.instance {
+        return Err(Refusal::WrongInstance { expected: expected.instance, actual: instance });
+    }
+    if node != Some(expected.node) {
+        return Err(Refusal::WrongNode { expected: expected.node, actual: node });
+    }
+    Ok(())
+}
+
+fn check_certificate(
+    certified: Option<Certified>,
+    cluster: Option<ClusterId>,
+    node: Option<NodeId>,
+) -> Result<(), Refusal> {
+    let Some(certified) = certified else {
+        return Ok(());
+    };
+    let is_contradicted = cluster.is_some_and(|cluster| cluster != certified.cluster)
+        || node.is_some_and(|node| certified.node != Some(node));
+    if is_contradicted { Err(Refusal::WrongCertificate) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use uuid::Uuid;
+
+    fn member(node: u64) -> LocalIdentity {
+        LocalIdentity {
+            cluster: Some(ClusterId(Uuid::from_u128(7))),
+            node: Some(NodeId(node)),
+            ..LocalIdentity::new(InstanceId(Uuid::from_u128(u128::from(node))), "127.0.0.1:7401")
+        }
+    }
+
+    fn expected(identity: &LocalIdentity) -> Option<Expected> {
+        Some(Expected { node: identity.node.unwrap(), instance: identity.instance })
+    }
+
+    fn hello(from: &LocalIdentity, purpose: Purpose, to: &LocalIdentity) -> Hello {
+        Hello::new(from, purpose, expected(to))
+    }
+
+    #[test]
+    fn members_of_one_cluster_talk() {
+        for purpose in [Purpose::Probe, Purpose::Append, Purpose::Control, Purpose::Snapshot] {
+            assert_eq!(receive(&member(2), &hello(&member(1), purpose, &member(2)), None), Ok(()));
+        }
+        assert_eq!(accept(&member(1), &Welcome::new(&member(2)), expected(&member(2)), None), Ok(()));
+    }
+
+    #[test]
+    fn another_cluster_is_refused_by_both_ends() {
+        let stranger = LocalIdentity { cluster: Some(ClusterId(Uuid::from_u128(8))), ..member(1) };
+        let refused = receive(&member(2), &hello(&stranger, Purpose::Append, &member(2)), None);
+        assert!(matches!(refused, Err(Refusal::WrongCluster { .. })));
+        let refused = accept(&stranger, &Welcome::new(&member(2)), None, None);
+        assert!(matches!(refused, Err(Refusal::WrongCluster { .. })));
+    }
+
+    #[test]
+    fn a_wiped_member_is_not_that_member_any_more() {
+        let wiped = LocalIdentity { instance: InstanceId(Uuid::from_u128(99)), ..member(2) };
+        let refused = receive(&wiped, &hello(&member(1), Purpose::Append, &member(2)), None);
+        assert!(matches!(refused, Err(Refusal::WrongInstance { .. })));
+        let refused = accept(&member(1), &Welcome::new(&wiped), expected(&member(2)), None);
+        assert!(matches!(refused, Err(Refusal::WrongInstance { .. })));
+    }
+
+    #[test]
+    fn a_joining_node_answers_probes_but_no_raft() {
+        let joining = LocalIdentity::new(member(4).instance, "127.0.0.1:7404");
+        let probe = Hello::new(&member(1), Purpose::Probe, None);
+        assert_eq!(receive(&joining, &probe, None), Ok(()));
+        let refused = receive(&joining, &hello(&member(1), Purpose::Append, &member(4)), None);
+        assert!(matches!(refused, Err(Refusal::WrongNode { actual: None, .. })));
+        let unnamed = Hello::new(&joining, Purpose::Append, expected(&member(1)));
+        assert_eq!(receive(&member(1), &unnamed, None), Err(Refusal::NotAMember));
+    }
+
+    #[test]
+    fn a_certificate_must_not_be_contradicted() {
+        let certified = Some(Certified { cluster: member(1).cluster.unwrap(), node: Some(NodeId(1)) });
+        let honest = hello(&member(1), Purpose::Control, &member(2));
+        assert_eq!(receive(&member(2), &honest, certified), Ok(()));
+        let forged = hello(&member(3), Purpose::Control, &member(2));
+        assert_eq!(receive(&member(2), &forged, certified), Err(Refusal::WrongCertificate));
+    }
+
+    #[test]
+    fn another_protocol_or_program_is_told_apart() {
+        assert_eq!(check_preamble(preamble(PROTOCOL)), Ok(()));
+        let newer = check_preamble(preamble(PROTOCOL + 1));
+        assert_eq!(newer, Err(Refusal::Protocol { ours: PROTOCOL, theirs: PROTOCOL + 1 }));
+        assert_eq!(check_preamble(*b"GET / HT"), Err(Refusal::NotAPeer));
+    }
+}

@@ -1,0 +1,104 @@
+//! The limits of the peer transport, with their units and reasons. Never read from configuration:
+//! both ends of a connection must agree on most of them.
+
+use std::time::Duration;
+
+/// Version of what peers say to each other. Grows only with changes that an older node cannot
+/// follow; new requests at the end of an enum need no new version.
+pub const PROTOCOL: u16 = 1;
+
+/// Largest frame payload in bytes. One entry is at most about 1 MiB (the body limit of the API), a
+/// batch of them is split to fit; above it, a length is taken for garbage.
+pub const MAX_FRAME: usize = 32 * 1024 * 1024;
+
+/// Buffered bytes per connection from which nothing more is taken for sending. Large enough that one
+/// system call carries many small frames, small enough to keep a slow peer cheap.
+pub(super) const WRITE_BUFFER: usize = 256 * 1024;
+
+/// A handshake, TLS included: a few round trips, even between continents.
+pub(super) const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(3);
+
+/// Dialing and the handshake together.
+pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(4);
+
+/// First pause after a failed dial; doubles with each one that follows.
+pub(super) const REDIAL_FIRST: Duration = Duration::from_millis(50);
+
+/// Longest pause between dials: a restarted peer is found within one election timeout or so.
+pub(super) const REDIAL_MOST: Duration = Duration::from_millis(500);
+
+/// First pause of replication to a peer that is unreachable; doubles.
+pub(super) const REPLICATION_BACKOFF_FIRST: Duration = Duration::from_millis(50);
+
+/// Longest pause of replication to a peer that is unreachable.
+pub(super) const REPLICATION_BACKOFF_MOST: Duration = Duration::from_secs(1);
+
+/// Raft requests (votes, heartbeats, transfers) in flight per control connection, in each direction.
+/// Raft has one or two of each at a time.
+pub(super) const RAFT_IN_FLIGHT: usize = 64;
+
+/// Service requests in flight per control connection, in each direction. Forwarded proposals wait for
+/// a quorum: at 5 ms each this is some 400,000 a second.
+pub const SERVICE_IN_FLIGHT: usize = 2048;
+
+/// Calls written in one go before the connection is looked at again.
+pub(super) const CALLS_PER_WRITE: usize = 128;
+
+/// Longest that a peer works on a request, in milliseconds; a caller may ask for less.
+pub(super) const SERVICE_TTL_MOST_MS: u32 = 60_000;
+
+/// How often a control connection checks itself: pings, stalls, forgotten calls.
+pub(super) const LINK_CHECK: Duration = Duration::from_secs(1);
+
+/// A peer that sends nothing for so long, although it owes an answer to a ping, is stalled (stopped,
+/// swapped out, cut off without a reset): the connection is given up.
+pub(super) const LINK_STALL: Duration = Duration::from_secs(4);
+
+/// A control connection that nobody used for so long is closed, and made again when needed.
+pub(super) const LINK_IDLE: Duration = Duration::from_secs(120);
+
+/// Addresses that one node keeps control connections to: far more than the members of a cluster.
+pub(super) const MAX_LINKS: usize = 128;
+
+/// Append requests in flight per follower. openraft's receiving side holds 64 as well.
+pub(super) const APPEND_IN_FLIGHT: usize = 64;
+
+/// Bytes of append requests in flight per follower: what a follower may have to hold in memory
+/// beside one largest frame.
+pub(super) const APPEND_BYTES_IN_FLIGHT: usize = 16 * 1024 * 1024;
+
+/// A follower that answers no append for so long is stalled. Much longer than a heartbeat, since it
+/// answers only after its flush, and resending to a slow disk would make it slower.
+pub(super) const APPEND_STALL: Duration = Duration::from_secs(5);
+
+/// Bytes of a snapshot per frame.
+pub(super) const SNAPSHOT_CHUNK: usize = 1024 * 1024;
+
+/// Shortest deadline for one snapshot chunk to leave, or for a sign of life while the receiver
+/// installs. openraft's `install_snapshot_timeout` may lengthen it.
+pub(super) const SNAPSHOT_STALL: Duration = Duration::from_secs(10);
+
+/// How often a receiver that installs a snapshot says that it is still at it.
+pub(super) const SNAPSHOT_PROGRESS: Duration = Duration::from_secs(1);
+
+/// Append connections accepted at once: one per leader of the moment, and those of former ones until
+/// they are noticed as dead.
+pub(super) const MAX_APPEND_CONNECTIONS: usize = 64;
+
+/// Control connections accepted at once: one per member and joining node.
+pub(super) const MAX_CONTROL_CONNECTIONS: usize = 128;
+
+/// Snapshots received at once: the leader's, and a former leader's until it notices.
+pub(super) const MAX_SNAPSHOT_CONNECTIONS: usize = 2;
+
+/// Connections that have not said what they are for, probes included.
+pub(super) const MAX_UNGREETED_CONNECTIONS: usize = 64;
+
+/// How long control connections may finish what they are serving when the node shuts down.
+pub(super) const DRAIN: Duration = Duration::from_secs(2);
+
+/// Pause after a failed `accept`, which mostly means that file descriptors have run out.
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Idle time before the kernel probes a silent connection, and between its probes.
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(5);

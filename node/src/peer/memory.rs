@@ -1,0 +1,163 @@
+//! A network inside one process, for tests and simulations: addresses are names, connections are
+//! pipes, and any address can be cut off. Never used by a node that serves.
+
+use super::wire::{Dial, Incoming, Listen, Wire};
+use futures::future::BoxFuture;
+use std::{
+    collections::BTreeMap,
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard},
+    task::{Context, Poll},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
+    sync::mpsc,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Bytes that one direction of a pipe holds, as a socket buffer would.
+const PIPE: usize = 256 * 1024;
+
+/// Connections that wait for `accept`, as the backlog of a listening socket.
+const BACKLOG: usize = 128;
+
+/// A network inside this process. Clones are the same network.
+#[derive(Clone, Default)]
+pub struct MemoryNetwork(Arc<Mutex<BTreeMap<String, Place>>>);
+
+#[derive(Default)]
+struct Place {
+    /// None while nobody listens.
+    listener: Option<mpsc::Sender<DuplexStream>>,
+    /// Cancelled to cut every connection of this address.
+    cut: CancellationToken,
+    /// While nothing gets in or out.
+    is_cut_off: bool,
+}
+
+impl MemoryNetwork {
+    /// Listens at `addr`; whoever listened there before is replaced.
+    pub fn listen(&self, addr: &str) -> MemoryListen {
+        let (listener, backlog) = mpsc::channel(BACKLOG);
+        self.places().entry(addr.to_owned()).or_default().listener = Some(listener);
+        MemoryListen(backlog)
+    }
+
+    /// Somebody at `addr` who dials.
+    pub fn dialer(&self, addr: &str) -> MemoryDial {
+        MemoryDial { network: self.clone(), from: addr.to_owned() }
+    }
+
+    /// Breaks every connection from and to `addr`, and refuses new ones until [`Self::heal`].
+    pub fn cut(&self, addr: &str) {
+        let mut places = self.places();
+        let place = places.entry(addr.to_owned()).or_default();
+        place.is_cut_off = true;
+        std::mem::take(&mut place.cut).cancel();
+    }
+
+    /// Breaks every connection from and to `addr`; new ones are welcome.
+    pub fn reset(&self, addr: &str) {
+        let mut places = self.places();
+        std::mem::take(&mut places.entry(addr.to_owned()).or_default().cut).cancel();
+    }
+
+    /// Lets connections from and to `addr` be made again.
+    pub fn heal(&self, addr: &str) {
+        self.places().entry(addr.to_owned()).or_default().is_cut_off = false;
+    }
+
+    fn places(&self) -> MutexGuard<'_, BTreeMap<String, Place>> {
+        self.0.lock().expect("no thread panics while it holds the map")
+    }
+
+    fn connect(&self, from: &str, to: &str) -> io::Result<(mpsc::Sender<DuplexStream>, Cuttable, DuplexStream)> {
+        let mut places = self.places();
+        let here = places.entry(from.to_owned()).or_default();
+        let (cut_here, is_cut_off) = (here.cut.clone(), here.is_cut_off);
+        let there = places.entry(to.to_owned()).or_default();
+        if is_cut_off || there.is_cut_off {
+            return Err(io::ErrorKind::HostUnreachable.into());
+        }
+        let listener = there.listener.clone().ok_or(io::ErrorKind::ConnectionRefused)?;
+        let (near, far) = tokio::io::duplex(PIPE);
+        let cuts = [cut_here, there.cut.clone()].map(|cut| Box::pin(cut.cancelled_owned()) as _);
+        Ok((listener, Cuttable { pipe: near, cuts }, far))
+    }
+}
+
+/// Dials on a [`MemoryNetwork`].
+#[derive(Clone)]
+pub struct MemoryDial {
+    network: MemoryNetwork,
+    from: String,
+}
+
+impl Dial for MemoryDial {
+    fn dial<'a>(&'a self, addr: &'a str) -> BoxFuture<'a, io::Result<Wire>> {
+        Box::pin(async move {
+            let (listener, near, far) = self.network.connect(&self.from, addr)?;
+            listener.send(far).await.map_err(|_| io::ErrorKind::ConnectionRefused)?;
+            Ok(Wire::plain(near))
+        })
+    }
+}
+
+/// Listens on a [`MemoryNetwork`].
+pub struct MemoryListen(mpsc::Receiver<DuplexStream>);
+
+impl Listen for MemoryListen {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+        Box::pin(async move {
+            let Some(pipe) = self.0.recv().await else {
+                // Replaced by another listener: this one waits for ever, as after a lost socket.
+                return std::future::pending().await;
+            };
+            let wire = Box::pin(async move { Ok(Wire::plain(pipe)) });
+            Ok(Incoming { remote: "memory".to_owned(), wire })
+        })
+    }
+}
+
+/// The dialing end of a pipe: breaks when either address is cut, and the other end with it.
+struct Cuttable {
+    pipe: DuplexStream,
+    cuts: [Pin<Box<dyn Future<Output = ()> + Send + Sync>>; 2],
+}
+
+impl Cuttable {
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let is_cut = self.cuts.iter_mut().any(|cut| cut.as_mut().poll(cx).is_ready());
+        if !is_cut {
+            return Ok(());
+        }
+        // Dropping our end is what the other one notices.
+        self.pipe = tokio::io::duplex(1).0;
+        self.cuts = [(); 2].map(|()| Box::pin(std::future::ready(())) as _);
+        Err(io::ErrorKind::ConnectionReset.into())
+    }
+}
+
+impl AsyncRead for Cuttable {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.poll_cut(cx)?;
+        Pin::new(&mut self.pipe).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Cuttable {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_cut(cx)?;
+        Pin::new(&mut self.pipe).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_cut(cx)?;
+        Pin::new(&mut self.pipe).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,174 @@
+//! The transport as openraft sees it: one network per target and purpose. Every failure is
+//! `Unreachable`, so that openraft backs off; a vote or pre-vote is never granted on a peer's behalf.
+
+use super::{
+    append::{AppendConnection, AppendStream},
+    client::{PeerClient, out_of_place},
+    control::{ControlRequest, ControlResponse},
+    error::{Cause, PeerError},
+    hello::Purpose,
+    limits::{REPLICATION_BACKOFF_FIRST, REPLICATION_BACKOFF_MOST, SNAPSHOT_STALL},
+    snapshot::{self, SnapshotSource},
+    target::PeerTarget,
+};
+use futures::Stream;
+use nexus_raft_store::types::{Member, TypeConfig};
+use openraft::{
+    OptionalSend, RaftNetworkFactory, RaftNetworkV2,
+    alias::{SnapshotOf, VoteOf},
+    base::{BoxFuture, BoxStream},
+    errors::{RPCError, ReplicationClosed, StreamingError},
+    network::{Backoff, RPCOption, stream_append_sequential},
+    raft::{
+        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult, TransferLeaderRequest,
+        TransferLeaderResponse, VoteRequest, VoteResponse,
+    },
+};
+use std::marker::PhantomData;
+
+type Rpc<T> = Result<T, RPCError<TypeConfig>>;
+
+/// Makes networks for openraft. `D` is the snapshot of the store.
+pub struct PeerNetworkFactory<D> {
+    client: PeerClient,
+    snapshot: PhantomData<fn() -> D>,
+}
+
+impl<D> PeerNetworkFactory<D> {
+    /// Networks that share the connections of `client`.
+    pub fn new(client: PeerClient) -> Self {
+        Self { client, snapshot: PhantomData }
+    }
+
+    fn network(&self, node: u64, member: &Member, has_stream: bool) -> PeerNetwork<D> {
+        PeerNetwork {
+            client: self.client.clone(),
+            target: PeerTarget::member(node, member),
+            has_stream,
+            append: None,
+            snapshot: PhantomData,
+        }
+    }
+}
+
+impl<D: SnapshotSource> RaftNetworkFactory<TypeConfig> for PeerNetworkFactory<D> {
+    type Network = PeerNetwork<D>;
+
+    async fn new_client(&mut self, target: u64, node: &Member) -> PeerNetwork<D> {
+        self.network(target, node, true)
+    }
+
+    async fn new_heartbeat_client(&mut self, target: u64, node: &Member) -> PeerNetwork<D> {
+        // Over the control connection: a heartbeat must not queue behind a batch of entries.
+        self.network(target, node, false)
+    }
+}
+
+/// The network to one target.
+pub struct PeerNetwork<D> {
+    client: PeerClient,
+    target: PeerTarget,
+    /// Whether appends have a connection of their own.
+    has_stream: bool,
+    append: Option<AppendConnection>,
+    snapshot: PhantomData<fn() -> D>,
+}
+
+impl<D: SnapshotSource> PeerNetwork<D> {
+    async fn control(&self, request: ControlRequest, option: &RPCOption) -> Result<ControlResponse, PeerError> {
+        self.client.call(&self.target, request, option.soft_ttl()).await
+    }
+
+    async fn ready_append(&mut self) -> Result<(), Cause> {
+        if self.append.as_mut().is_some_and(|append| !append.is_alive()) {
+            self.append = None;
+        }
+        if self.append.is_none() {
+            let frames = self.client.connect(&self.target, Purpose::Append).await?;
+            self.append = Some(AppendConnection::new(frames));
+        }
+        Ok(())
+    }
+}
+
+impl<D: SnapshotSource> RaftNetworkV2<TypeConfig> for PeerNetwork<D> {
+    type SnapshotData = D;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Rpc<AppendEntriesResponse<TypeConfig>> {
+        let prev_log_id = rpc.prev_log_id;
+        match self.control(ControlRequest::Append(rpc), &option).await? {
+            // openraft takes it for granted that nothing conflicts with an empty log, and panics otherwise.
+            ControlResponse::Append(AppendEntriesResponse::Conflict) if prev_log_id.is_none() => {
+                Err(Cause::Failed("it reports a conflict before the first entry".to_owned()).into())
+            }
+            ControlResponse::Append(response) => Ok(response),
+            other => Err(out_of_place(&other).into()),
+        }
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        option: RPCOption,
+    ) -> BoxFuture<'s, Rpc<BoxStream<'s, Rpc<StreamAppendResult<TypeConfig>>>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+    {
+        if !self.has_stream {
+            return stream_append_sequential(self, input, option);
+        }
+        Box::pin(async move {
+            self.ready_append().await?;
+            let stream: BoxStream<'s, _> = Box::pin(AppendStream::new(&mut self.append, input, option.soft_ttl()));
+            Ok(stream)
+        })
+    }
+
+    async fn vote(&mut self, rpc: VoteRequest<TypeConfig>, option: RPCOption) -> Rpc<VoteResponse<TypeConfig>> {
+        match self.control(ControlRequest::Vote(rpc), &option).await? {
+            ControlResponse::Vote(response) => Ok(response),
+            other => Err(out_of_place(&other).into()),
+        }
+    }
+
+    async fn pre_vote(&mut self, rpc: VoteRequest<TypeConfig>, option: RPCOption) -> Rpc<VoteResponse<TypeConfig>> {
+        match self.control(ControlRequest::PreVote(rpc), &option).await? {
+            ControlResponse::Vote(response) => Ok(response),
+            other => Err(out_of_place(&other).into()),
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Rpc<TransferLeaderResponse<TypeConfig>> {
+        match self.control(ControlRequest::TransferLeader(request), &option).await? {
+            ControlResponse::TransferLeader(response) => Ok(response),
+            other => Err(out_of_place(&other).into()),
+        }
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: VoteOf<TypeConfig>,
+        snapshot: SnapshotOf<TypeConfig, D>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let frames = self.client.connect(&self.target, Purpose::Snapshot).await?;
+        let stall = option.soft_ttl().max(SNAPSHOT_STALL);
+        snapshot::send(frames, vote, snapshot, cancel, stall).await
+    }
+
+    fn backoff(&self) -> Option<Backoff> {
+        let pauses = std::iter::successors(Some(REPLICATION_BACKOFF_FIRST), |pause| {
+            Some((*pause * 2).min(REPLICATION_BACKOFF_MOST))
+        });
+        Some(Backoff::new(pauses))
+    }
+}

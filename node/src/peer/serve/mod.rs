@@ -1,0 +1,121 @@
+//! The listening side: takes connections, greets them, and hands each to what it is for. Full means
+//! refused, and one slow peer never delays another.
+//!
+//! - [`control`]: votes, heartbeats, transfers, and requests of the service.
+//! - [`places`]: how many connections of each kind there may be.
+
+mod control;
+mod places;
+
+use super::{
+    append,
+    error::Cause,
+    greet::{Caller, answer},
+    hello::{Hello, Purpose, Refusal},
+    identity::SharedIdentity,
+    limits::{ACCEPT_PAUSE, DRAIN},
+    raft::{RaftPort, RaftSlot},
+    service::PeerService,
+    snapshot,
+    wire::{Incoming, Listen},
+};
+use places::{Place, Places};
+use std::sync::Arc;
+use tokio::{
+    select,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Serves peers.
+pub struct PeerServer {
+    /// Who this node is.
+    pub identity: SharedIdentity,
+    /// Raft, once it runs.
+    pub raft: RaftSlot,
+    /// What answers requests beyond Raft.
+    pub service: Arc<dyn PeerService>,
+}
+
+impl PeerServer {
+    /// Serves until `shutdown`; then takes nothing new, finishes what it is serving for up to two
+    /// seconds, and returns with every connection closed.
+    pub async fn run(self, mut listen: impl Listen, shutdown: CancellationToken) {
+        let server = Arc::new(self);
+        let places = Places::default();
+        let connections = TaskTracker::new();
+        let halt = CancellationToken::new();
+        loop {
+            let incoming = select! {
+                incoming = listen.accept() => incoming,
+                () = shutdown.cancelled() => break,
+            };
+            match incoming {
+                Ok(incoming) => {
+                    // Nothing is known of it yet, not even that it is a peer: no answer when full.
+                    let Some(ungreeted) = places.ungreeted() else { continue };
+                    let (server, places) = (Arc::clone(&server), places.clone());
+                    let (shutdown, halt) = (shutdown.clone(), halt.clone());
+                    connections.spawn(async move {
+                        let remote = incoming.remote.clone();
+                        let served = halt.run_until_cancelled(server.serve(incoming, ungreeted, &places, shutdown));
+                        if let Some(Err(cause)) = served.await {
+                            tracing::debug!(remote, %cause, "peer connection ended");
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot take peer connections");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(listen);
+        connections.close();
+        if timeout(DRAIN, connections.wait()).await.is_err() {
+            halt.cancel();
+            connections.wait().await;
+        }
+    }
+
+    async fn serve(
+        &self,
+        incoming: Incoming,
+        ungreeted: Place,
+        places: &Places,
+        shutdown: CancellationToken,
+    ) -> Result<(), Cause> {
+        let remote = incoming.remote;
+        let local = self.identity.borrow().clone();
+        let admit = |hello: &Hello| {
+            if shutdown.is_cancelled() {
+                return Err(Refusal::Draining);
+            }
+            let raft = self.raft.get();
+            if raft.is_none() && matches!(hello.purpose, Purpose::Append | Purpose::Snapshot) {
+                return Err(Refusal::NotReady);
+            }
+            Ok((places.of(hello.purpose).ok_or(Refusal::Busy)?, raft))
+        };
+        let greeting = async {
+            let wire = incoming.wire.await.map_err(|error| Cause::Connect(Arc::new(error)))?;
+            answer(wire, &local, admit).await
+        };
+        let greeted = timeout(super::limits::HANDSHAKE_DEADLINE, greeting).await.unwrap_or(Err(Cause::Stalled));
+        if let Err(Cause::Refused(refusal)) = &greeted {
+            tracing::warn!(remote, %refusal, "refused a peer connection");
+        }
+        let Caller { frames, hello, place: (_place, raft) } = greeted?;
+        drop(ungreeted);
+        match (hello.purpose, raft) {
+            (Purpose::Append, Some(raft)) => append::serve(frames, raft, shutdown).await,
+            (Purpose::Snapshot, Some(raft)) => snapshot::serve(frames, raft, shutdown).await,
+            (Purpose::Control, _) => control::Conversation::new(self, &hello).serve(frames, shutdown).await,
+            (Purpose::Probe | Purpose::Append | Purpose::Snapshot, _) => Ok(()),
+        }
+    }
+
+    fn raft(&self) -> Option<Arc<dyn RaftPort>> {
+        self.raft.get()
+    }
+}

@@ -1,0 +1,81 @@
+//! The follower's end of a snapshot.
+
+use super::{Progress, Start, tag};
+use crate::peer::{
+    error::Cause,
+    frame::{FrameError, Frames, read},
+    limits::{SNAPSHOT_PROGRESS, SNAPSHOT_STALL},
+    raft::RaftPort,
+};
+use bytes::Buf;
+use std::sync::Arc;
+use tokio::{
+    select,
+    time::{interval, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Receives one snapshot and installs it. When the leader goes away before the end, what was received
+/// is dropped, and with it its file.
+pub(in crate::peer) async fn serve(
+    mut frames: Frames,
+    raft: Arc<dyn RaftPort>,
+    shutdown: CancellationToken,
+) -> Result<(), Cause> {
+    let progress = select! {
+        received = receive(&mut frames, &*raft) => match received? {
+            Ok(done) => Progress::Done(done),
+            Err(reason) => {
+                tracing::warn!(reason, "a snapshot could not be installed");
+                Progress::Failed(reason)
+            }
+        },
+        () = shutdown.cancelled() => Progress::Failed("shutting down".to_owned()),
+    };
+    frames.push(&progress)?;
+    timeout(SNAPSHOT_STALL, frames.flush()).await.map_err(|_| Cause::Stalled)??;
+    Ok(())
+}
+
+type Installed = openraft::raft::SnapshotResponse<nexus_raft_store::types::TypeConfig>;
+
+/// The outer error is the connection's, the inner one is told to the leader.
+async fn receive(frames: &mut Frames, raft: &dyn RaftPort) -> Result<Result<Installed, String>, Cause> {
+    let Start { vote, meta } = read(next(frames).await?)?;
+    let mut sink = match raft.receive_snapshot(vote, meta).await {
+        Ok(sink) => sink,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    loop {
+        let mut frame = next(frames).await?;
+        if frame.is_empty() {
+            return Err(FrameError::Garbled("a snapshot frame without a tag".to_owned()).into());
+        }
+        match frame.get_u8() {
+            tag::CHUNK => {
+                if let Err(reason) = sink.write(frame.freeze()).await {
+                    return Ok(Err(reason));
+                }
+            }
+            tag::END => break,
+            other => return Err(FrameError::Garbled(format!("snapshot frame of kind {other}")).into()),
+        }
+    }
+    // It may take long: the leader hears that this node is still at it.
+    let mut install = sink.install();
+    let mut beat = interval(SNAPSHOT_PROGRESS);
+    loop {
+        select! {
+            installed = &mut install => return Ok(installed),
+            _ = beat.tick() => { frames.push(&Progress::Working)?; }
+            heard = frames.next() => {
+                heard?;
+                return Err(FrameError::Garbled("bytes after the end of a snapshot".to_owned()).into());
+            }
+        }
+    }
+}
+
+async fn next(frames: &mut Frames) -> Result<bytes::BytesMut, Cause> {
+    Ok(timeout(SNAPSHOT_STALL, frames.next()).await.map_err(|_| Cause::Stalled)??)
+}

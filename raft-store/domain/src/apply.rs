@@ -1,0 +1,183 @@
+//! How the rules run: one proposal, one revision, one answer.
+
+use crate::{
+    command::{Acting, Actor, Command, Proposal},
+    decide::{self, Context},
+    document::{Document, DocumentKey},
+    entity::{Holder, Session},
+    event::{Cause, Event, Recorded},
+    refusal::Refusal,
+    replies::{Answer, KeyOrigin, NODE_REPLY_AGE, Remembered, Request},
+    state::{RowKey, State},
+    time::{Revision, WallTime},
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// Things that one entry may end: bounds its time. The rest is ended by the next entry.
+const MAX_EXPIRED: usize = 1_000;
+/// Answers that one entry may forget because of their age.
+const MAX_FORGOTTEN: usize = 100;
+
+/// What one entry did, to be written in one batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// What the asker is told.
+    pub answer: Answer,
+    /// The facts of the projects' feeds, in order.
+    pub events: Vec<Recorded>,
+    /// Long texts to write, or to delete.
+    pub documents: Vec<(DocumentKey, Option<Document>)>,
+    /// The rows that may have changed: each is to be written as the state has it now.
+    pub touched: BTreeSet<RowKey>,
+}
+
+/// Applies one committed proposal. The same state, revision and proposal give the same result on
+/// every node, for ever.
+pub fn apply(state: &mut State, revision: Revision, proposal: &Proposal) -> Applied {
+    let mut change = Change::begin(state, revision, proposal);
+    change.expire();
+    let answer = change.answer(proposal);
+    change.forget_old_replies();
+    change.finish(answer)
+}
+
+/// One revision in the making.
+struct Change<'a> {
+    state: &'a mut State,
+    revision: Revision,
+    wall: WallTime,
+    seq: u32,
+    events: Vec<Recorded>,
+    documents: Vec<(DocumentKey, Option<Document>)>,
+    touched: BTreeSet<RowKey>,
+}
+
+impl<'a> Change<'a> {
+    fn begin(state: &'a mut State, revision: Revision, proposal: &Proposal) -> Self {
+        state.clock.revision = revision;
+        // The maximum: neither a leader with an older clock nor a wall clock that was set back
+        // makes time move back.
+        state.clock.cluster = state.clock.cluster.max(proposal.stamp.cluster);
+        state.clock.wall = state.clock.wall.max(proposal.stamp.wall);
+        let wall = state.clock.wall;
+        let touched = BTreeSet::from([RowKey::Clock]);
+        Self { state, revision, wall, seq: 0, events: Vec::new(), documents: Vec::new(), touched }
+    }
+
+    /// Leases that are over end before anything else is looked at.
+    fn expire(&mut self) {
+        for _ in 0..MAX_EXPIRED {
+            let Some((events, documents)) = decide::expire_one(self.state, self.revision) else { return };
+            self.fold(events, None);
+            self.documents.extend(documents);
+        }
+    }
+
+    fn answer(&mut self, proposal: &Proposal) -> Answer {
+        let request = proposal.request.as_ref();
+        if let Some((request, kept)) = request.and_then(|request| Some((request, self.state.reply(&request.key)?))) {
+            if kept.fingerprint == request.fingerprint {
+                return Answer::clone(&kept.answer);
+            }
+            return Answer { revision: self.revision, outcome: Err(Refusal::IdempotencyKeyReused) };
+        }
+        let outcome = match decide::decide(Context::new(self.state, self.revision, proposal), &proposal.command) {
+            Ok(decision) => {
+                let cause = self.cause(proposal);
+                self.fold(decision.events, cause.as_ref());
+                self.documents.extend(decision.documents);
+                Ok(decision.reply)
+            }
+            Err(refusal) => {
+                self.renew_after_refusal(proposal);
+                Err(refusal)
+            }
+        };
+        let answer = Answer { revision: self.revision, outcome };
+        if let Some(request) = request {
+            self.remember(request, &answer);
+        }
+        answer
+    }
+
+    /// Any request that acts as a session is a sign of life of it, a refused one too.
+    fn renew_after_refusal(&mut self, proposal: &Proposal) {
+        let Some(session) = acting_as(self.state, proposal) else { return };
+        let event = decide::sign_of_life(self.state, session);
+        self.fold(vec![event], None);
+    }
+
+    /// Who causes the events of this entry.
+    fn cause(&self, proposal: &Proposal) -> Option<Cause> {
+        let Actor::Engineer { id: engineer, .. } = proposal.actor else { return None };
+        let holder = match proposal.acting {
+            Acting::Session(_) => acting_as(self.state, proposal).map(|session| session.holder()),
+            Acting::Engineer { candidate } => proposal.command.project().map(|project| {
+                let default = self.state.session_of(project, engineer, None);
+                let session = default.map_or(candidate, |session| session.id);
+                Holder { session, engineer, agent: None }
+            }),
+        };
+        Some(Cause { engineer, holder })
+    }
+
+    fn fold(&mut self, events: Vec<Event>, cause: Option<&Cause>) {
+        for event in events {
+            self.state.evolve(&event, &mut self.touched);
+            if event.project().is_some() {
+                let (revision, seq, at) = (self.revision, self.seq, self.wall);
+                self.events.push(Recorded { revision, seq, at, cause: cause.cloned(), event });
+                self.seq += 1;
+            }
+        }
+    }
+
+    fn remember(&mut self, request: &Request, answer: &Answer) {
+        let age = match request.origin {
+            KeyOrigin::Client => self.state.settings.reply_age,
+            KeyOrigin::Node => NODE_REPLY_AGE,
+        };
+        let kept = Remembered {
+            fingerprint: request.fingerprint,
+            expires: self.state.clock.cluster.after(age),
+            answer: Arc::new(answer.clone()),
+        };
+        self.touched.insert(RowKey::Reply(request.key.clone()));
+        self.state.put_reply(request.key.clone(), Arc::new(kept));
+    }
+
+    fn forget_old_replies(&mut self) {
+        for _ in 0..MAX_FORGOTTEN {
+            let too_many = self.state.replies.len() as u64 > self.state.settings.replies;
+            let too_old = self
+                .state
+                .reply_expiries
+                .get_min()
+                .is_some_and(|(expires, _)| *expires <= self.state.clock.cluster);
+            if !too_many && !too_old {
+                return;
+            }
+            let forgotten = self.state.forget_first_reply();
+            self.touched.extend(forgotten.map(RowKey::Reply));
+        }
+    }
+
+    fn finish(self, answer: Answer) -> Applied {
+        Applied { answer, events: self.events, documents: self.documents, touched: self.touched }
+    }
+}
+
+/// The engineer's own session that a proposal acts as: the named one, or a default one that exists.
+fn acting_as<'a>(state: &'a State, proposal: &Proposal) -> Option<&'a Arc<Session>> {
+    let Actor::Engineer { id: engineer, .. } = proposal.actor else { return None };
+    let session = match proposal.acting {
+        Acting::Session(id) => state.session(id)?,
+        Acting::Engineer { .. } => match &proposal.command {
+            Command::PickFeature { project, .. } | Command::PickNext { project, .. } => {
+                state.session_of(*project, engineer, None)?
+            }
+            _ => return None,
+        },
+    };
+    (session.engineer == engineer).then_some(session)
+}

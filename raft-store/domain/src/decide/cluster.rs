@@ -1,0 +1,116 @@
+//! Decides about the cluster itself: its beginning, its nodes, its settings.
+
+use super::{Context, Decision};
+use crate::{
+    command::Actor,
+    entity::{JoinToken, NodeRecord, Origin, Role, TokenDigest},
+    event::Event,
+    ids::{InstanceId, NodeId},
+    refusal::Refusal,
+    reply::Reply,
+    settings::Settings,
+    time::Millis,
+    words::Label,
+};
+use std::sync::Arc;
+
+/// Invitations that can wait to be used.
+const MAX_JOIN_TOKENS: usize = 100;
+
+/// The first entry of a cluster.
+pub(super) fn form(ctx: Context<'_>, origin: &Origin, nodes: &[NodeRecord]) -> Result<Decision, Refusal> {
+    system(ctx)?;
+    if ctx.state.origin.is_some() {
+        return Err(Refusal::Cluster("the cluster was formed already".to_owned()));
+    }
+    let nodes = nodes.iter().cloned().map(Arc::new).collect();
+    Ok(Decision::new(vec![Event::ClusterFormed { origin: Arc::new(origin.clone()), nodes }], Reply::Done))
+}
+
+/// Gives out a node id. Asked again for the same data folder, it gives the same one.
+pub(super) fn admit(
+    ctx: Context<'_>,
+    instance: InstanceId,
+    peer_addr: &Label,
+    client_addr: &Label,
+    token: Option<TokenDigest>,
+    replaces: Option<NodeId>,
+) -> Result<Decision, Refusal> {
+    system(ctx)?;
+    if ctx.state.origin.is_none() {
+        return Err(Refusal::Cluster("the cluster is not formed yet; try again".to_owned()));
+    }
+    let invited = token.is_some_and(|digest| ctx.state.join_token(digest).is_some());
+    let returns = replaces
+        .and_then(|id| ctx.state.node(id))
+        .is_some_and(|former| token.is_none() && former.peer_addr == *peer_addr);
+    if !invited && !returns {
+        return Err(Refusal::JoinTokenInvalid);
+    }
+    if let Some(node) = ctx.state.node_of(instance) {
+        return Ok(Decision::new(Vec::new(), Reply::Node(node.clone())));
+    }
+    let highest = ctx.state.nodes.get_max().map_or(0, |(id, _)| id.0);
+    let node = Arc::new(NodeRecord {
+        id: NodeId(highest + 1),
+        instance,
+        peer_addr: peer_addr.clone(),
+        client_addr: client_addr.clone(),
+        replaces,
+        admitted_at: ctx.wall(),
+    });
+    Ok(Decision::new(vec![Event::NodeAdmitted(node.clone())], Reply::Node(node)))
+}
+
+/// Invites nodes.
+pub(super) fn create_join_token(ctx: Context<'_>, token: &JoinToken) -> Result<Decision, Refusal> {
+    ctx.admin()?;
+    if ctx.state.join_tokens.len() >= MAX_JOIN_TOKENS {
+        return Err(Refusal::TooMany { what: "join tokens".to_owned(), limit: MAX_JOIN_TOKENS as u64 });
+    }
+    // The node that took the request did not know the cluster's time for sure: it gave a span.
+    let token = JoinToken {
+        expires: ctx.state.clock.cluster.after(Millis(token.expires.0)),
+        created_at: ctx.wall(),
+        ..token.clone()
+    };
+    let token = Arc::new(token);
+    Ok(Decision::new(vec![Event::JoinTokenCreated(token.clone())], Reply::JoinToken(token)))
+}
+
+/// Tunes the cluster.
+pub(super) fn update_settings(ctx: Context<'_>, settings: &Settings) -> Result<Decision, Refusal> {
+    ctx.admin()?;
+    let leases = [
+        ("session.timeout", settings.session_timeout),
+        ("session.unattended", settings.session_unattended),
+        ("replies.age", settings.reply_age),
+    ];
+    for (name, span) in leases {
+        if span < Settings::MIN_LEASE || span > Settings::MAX_LEASE {
+            return Err(out_of_range(name, "must be between 0.1 s and 30 days"));
+        }
+    }
+    if settings.session_grace > Settings::MAX_LEASE {
+        return Err(out_of_range("session.grace", "must be at most 30 days"));
+    }
+    if !(1_000..=10_000_000).contains(&settings.event_revisions) {
+        return Err(out_of_range("events.revisions", "must be between 1,000 and 10,000,000"));
+    }
+    if !(100..=1_000_000).contains(&settings.replies) {
+        return Err(out_of_range("replies.count", "must be between 100 and 1,000,000"));
+    }
+    let settings = Arc::new(settings.clone());
+    Ok(Decision::new(vec![Event::SettingsChanged(settings.clone())], Reply::Settings(settings)))
+}
+
+fn out_of_range(setting: &str, problem: &str) -> Refusal {
+    Refusal::SettingOutOfRange { setting: setting.to_owned(), problem: problem.to_owned() }
+}
+
+fn system(ctx: Context<'_>) -> Result<(), Refusal> {
+    match ctx.actor {
+        Actor::System => Ok(()),
+        _ => Err(Refusal::RoleTooLow { role: Role::Engineer }),
+    }
+}

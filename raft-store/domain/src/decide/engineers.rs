@@ -1,0 +1,98 @@
+//! Decides about engineers and their keys.
+
+use super::{Context, Decision, access::not_found};
+use crate::{
+    entity::{ApiKey, Engineer, Role, TokenDigest},
+    event::Event,
+    ids::{EngineerId, KeyId},
+    refusal::{Refusal, RegistrationRefusal, Thing},
+    reply::Reply,
+    settings::Registration,
+    words::{Email, Name},
+};
+use std::sync::Arc;
+
+/// Engineers of one cluster: bounds memory while registration is open.
+const MAX_ENGINEERS: usize = 100_000;
+/// Keys of one engineer.
+const MAX_KEYS: usize = 100;
+
+/// Makes an engineer with a first key; with the bootstrap token, the first admin.
+pub(super) fn register(
+    ctx: Context<'_>,
+    id: EngineerId,
+    name: &Name,
+    email: &Email,
+    key: &ApiKey,
+    salt: Option<[u8; 16]>,
+    bootstrap: Option<TokenDigest>,
+) -> Result<Decision, Refusal> {
+    let expected = ctx.state.origin.as_ref().and_then(|origin| origin.bootstrap);
+    let role = match bootstrap {
+        Some(digest) if Some(digest) == expected => Role::Admin,
+        Some(_) => return Err(Refusal::RegistrationClosed(RegistrationRefusal::BootstrapToken)),
+        None => match ctx.state.settings.registration {
+            Registration::Open => Role::Engineer,
+            Registration::Invite => {
+                return Err(Refusal::RegistrationClosed(RegistrationRefusal::InviteOnly));
+            }
+            Registration::Closed => return Err(Refusal::RegistrationClosed(RegistrationRefusal::Closed)),
+        },
+    };
+    if ctx.state.emails.contains_key(email) {
+        return Err(Refusal::EmailTaken(email.clone()));
+    }
+    if ctx.state.engineers.len() >= MAX_ENGINEERS {
+        return Err(Refusal::TooMany { what: "engineers".to_owned(), limit: MAX_ENGINEERS as u64 });
+    }
+    if ctx.state.api_keys.contains_key(&key.prefix) {
+        return Err(Refusal::KeyPrefixTaken);
+    }
+    let engineer =
+        Arc::new(Engineer { id, name: name.clone(), email: email.clone(), role, created_at: ctx.wall() });
+    let key = ApiKey { engineer: id, created_at: ctx.wall(), ..key.clone() };
+    let mut events = vec![Event::EngineerRegistered(engineer.clone()), Event::KeyAdded(Arc::new(key))];
+    if role == Role::Admin {
+        events.push(Event::BootstrapTokenUsed);
+    }
+    Ok(Decision::new(events, Reply::Registered { engineer, salt }))
+}
+
+/// Adds a key to one's own.
+pub(super) fn add_key(ctx: Context<'_>, key: &ApiKey, salt: Option<[u8; 16]>) -> Result<Decision, Refusal> {
+    let engineer = ctx.owner()?;
+    if ctx.state.keys_of(engineer.id).count() >= MAX_KEYS {
+        return Err(Refusal::TooMany { what: "API keys of one engineer".to_owned(), limit: MAX_KEYS as u64 });
+    }
+    if ctx.state.api_keys.contains_key(&key.prefix) {
+        return Err(Refusal::KeyPrefixTaken);
+    }
+    if let Some(project) = key.project
+        && ctx.state.member(project, engineer.id).is_none()
+    {
+        return Err(Refusal::NotProjectMember);
+    }
+    let key = Arc::new(ApiKey { engineer: engineer.id, created_at: ctx.wall(), ..key.clone() });
+    Ok(Decision::new(vec![Event::KeyAdded(key.clone())], Reply::KeyAdded { key, salt }))
+}
+
+/// Ends a key of one's own.
+pub(super) fn revoke_key(ctx: Context<'_>, key: KeyId) -> Result<Decision, Refusal> {
+    let engineer = ctx.owner()?;
+    let key = ctx.state.key_of(engineer.id, key).ok_or_else(|| not_found(Thing::Key, key))?;
+    Ok(Decision::new(vec![Event::KeyRevoked(key.clone())], Reply::Done))
+}
+
+/// Changes an engineer's rights; the last admin stays one.
+pub(super) fn change_role(ctx: Context<'_>, engineer: EngineerId, role: Role) -> Result<Decision, Refusal> {
+    ctx.admin()?;
+    let before = ctx.state.engineer(engineer).ok_or_else(|| not_found(Thing::Engineer, engineer))?;
+    let other_admin = || {
+        ctx.state.engineers.values().any(|other| other.id != engineer && other.role == Role::Admin)
+    };
+    if before.role == Role::Admin && role != Role::Admin && !other_admin() {
+        return Err(Refusal::Cluster("this is the last admin; make another one first".to_owned()));
+    }
+    let after = Arc::new(Engineer { role, ..Engineer::clone(before) });
+    Ok(Decision::new(vec![Event::RoleChanged(after.clone())], Reply::Engineer(after)))
+}

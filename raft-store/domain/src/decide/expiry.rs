@@ -1,0 +1,89 @@
+//! Ends what is over. Leases end by log entry only, in cluster time: never by a node's own clock.
+
+use super::sessions;
+use crate::{
+    document::{Checkpoint, CheckpointKind, Document, DocumentKey},
+    entity::{Session, Vitality},
+    event::{Event, ReleaseReason},
+    ids::CheckpointId,
+    pattern::Pattern,
+    state::{Deadline, State},
+    time::Revision,
+};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// What the end of the first thing that is due brings; none when nothing is due.
+pub(crate) fn expire_one(
+    state: &State,
+    revision: Revision,
+) -> Option<(Vec<Event>, Vec<(DocumentKey, Option<Document>)>)> {
+    match state.due(state.clock.cluster)? {
+        Deadline::JoinToken(id) => {
+            let token = state.join_tokens.get(&id).expect("every deadline belongs to something that is kept");
+            Some((vec![Event::JoinTokenExpired(token.clone())], Vec::new()))
+        }
+        Deadline::Session(id) => {
+            let session = state.session(id).expect("every deadline belongs to something that is kept");
+            Some(match session.vitality {
+                Vitality::Active { .. } => (vec![disconnected(state, session)], Vec::new()),
+                Vitality::Disconnected { .. } => (
+                    sessions::ended(state, session, &ReleaseReason::Expired),
+                    crash_recovery(state, session, revision),
+                ),
+            })
+        }
+    }
+}
+
+fn disconnected(state: &State, session: &Session) -> Event {
+    // From now on, not from the deadline: an entry that comes late must not cut the grace short.
+    let until = state.clock.cluster.after(state.settings.session_grace);
+    let mut session = session.clone();
+    session.vitality = Vitality::Disconnected { until };
+    Event::SessionDisconnected(Arc::new(session))
+}
+
+/// A checkpoint for each feature that the lost session worked on.
+fn crash_recovery(
+    state: &State,
+    session: &Session,
+    revision: Revision,
+) -> Vec<(DocumentKey, Option<Document>)> {
+    state
+        .active_features(session.id)
+        .map(|feature| {
+            let claims: Vec<Pattern> = state
+                .claims_of(session)
+                .filter(|(key, _)| key.feature == Some(feature.id))
+                .map(|(key, _)| key.path.clone())
+                .collect();
+            let id = derived_id(state, feature.id.0, revision);
+            let checkpoint = Checkpoint {
+                id,
+                session: session.id,
+                feature: feature.id,
+                engineer: session.engineer,
+                kind: CheckpointKind::CrashRecovery,
+                claims: claims.into(),
+                context: "{}".into(),
+                notes: Some("The session was lost: nothing was heard of it until its lease and its grace were over.".into()),
+                created_at: state.clock.wall,
+            };
+            (
+                DocumentKey::Checkpoint(feature.project, feature.id, id),
+                Some(Document::Checkpoint(checkpoint)),
+            )
+        })
+        .collect()
+}
+
+/// An id for what no client asked for. A version 7 id of the entry's wall time whose random part
+/// is the revision and bits of the feature's own id: unique, and the same on every node.
+fn derived_id(state: &State, feature: Uuid, revision: Revision) -> CheckpointId {
+    let millis = u64::try_from(state.clock.wall.0).unwrap_or(0);
+    let mut random = [0_u8; 10];
+    random[..2].copy_from_slice(&feature.as_bytes()[14..]);
+    random[2..].copy_from_slice(&revision.0.to_be_bytes());
+    CheckpointId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+}

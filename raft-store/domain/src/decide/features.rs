@@ -1,0 +1,260 @@
+//! Decides about features that nobody works on yet, and about changes of those that somebody does.
+
+use super::{
+    Context, Decision,
+    access::not_found,
+    blockers::conflicts,
+    picking::{files_claimed, find, transition, without},
+};
+use crate::{
+    command::{FeaturePatch, NewFeature},
+    document::{Document, DocumentKey},
+    entity::{Feature, Holder, Lane, Mode, Status},
+    event::{Event, FeatureField, ReleaseReason},
+    ids::ProjectId,
+    pattern::Pattern,
+    refusal::{Refusal, Thing},
+    reply::Reply,
+    words::Slug,
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// Paths of one feature, touched and read together: bounds the time of one log entry.
+pub const MAX_PATTERNS: usize = 10_000;
+/// Dependencies of one feature.
+pub const MAX_DEPENDENCIES: usize = 100;
+/// Features of one project: bounds memory.
+const MAX_FEATURES: usize = 100_000;
+
+/// Writes a draft.
+pub(super) fn create(ctx: Context<'_>, project: ProjectId, new: &NewFeature) -> Result<Decision, Refusal> {
+    let engineer = ctx.worker(project)?;
+    if ctx.state.feature_by_slug(project, &new.slug).is_some() {
+        return Err(Refusal::SlugTaken { thing: Thing::Feature, slug: new.slug.clone() });
+    }
+    if ctx.state.features_after(project, None).nth(MAX_FEATURES - 1).is_some() {
+        return Err(Refusal::TooMany { what: "features of one project".to_owned(), limit: MAX_FEATURES as u64 });
+    }
+    check_dependencies(ctx, project, &new.slug, &new.depends_on)?;
+    let feature = Arc::new(Feature {
+        id: new.id,
+        project,
+        slug: new.slug.clone(),
+        title: new.title.clone(),
+        lane: new.lane,
+        priority: new.priority.unwrap_or_else(|| end_of(ctx, project, new.lane)),
+        touches: distinct(&new.touches),
+        reads: distinct(&new.reads),
+        depends_on: new.depends_on.clone(),
+        created_by: engineer.id,
+        created_at: ctx.wall(),
+        updated_at: ctx.wall(),
+        status: Status::Draft,
+    });
+    check_patterns(&feature)?;
+    let spec = Document::Spec(new.spec.clone());
+    Ok(Decision::new(vec![Event::FeatureCreated(feature.clone())], Reply::Feature(feature.clone()))
+        .with_document(DocumentKey::Spec(project, feature.id), Some(spec)))
+}
+
+fn end_of(ctx: Context<'_>, project: ProjectId, lane: Lane) -> u32 {
+    ctx.state.last_priority(project, lane).unwrap_or(0).saturating_add(1)
+}
+
+/// The same paths in their first order, each once.
+fn distinct(paths: &Arc<[Pattern]>) -> Arc<[Pattern]> {
+    let mut seen = BTreeSet::new();
+    if paths.iter().all(|path| seen.insert(path)) {
+        return paths.clone();
+    }
+    let mut seen = BTreeSet::new();
+    paths.iter().filter(|path| seen.insert((*path).clone())).cloned().collect()
+}
+
+fn check_patterns(feature: &Feature) -> Result<(), Refusal> {
+    if feature.touches.len() + feature.reads.len() > MAX_PATTERNS {
+        return Err(Refusal::TooMany { what: "touches and reads together".to_owned(), limit: MAX_PATTERNS as u64 });
+    }
+    Ok(())
+}
+
+fn check_dependencies(
+    ctx: Context<'_>,
+    project: ProjectId,
+    slug: &Slug,
+    depends_on: &[Slug],
+) -> Result<(), Refusal> {
+    if depends_on.len() > MAX_DEPENDENCIES {
+        return Err(Refusal::TooMany { what: "dependsOn".to_owned(), limit: MAX_DEPENDENCIES as u64 });
+    }
+    for needed in depends_on {
+        if needed != slug && ctx.state.feature_by_slug(project, needed).is_none() {
+            return Err(not_found(Thing::Feature, needed));
+        }
+        if leads_to(ctx, project, needed, slug) {
+            return Err(Refusal::DependencyCycle { slug: slug.clone(), through: needed.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Whether following dependencies from one feature reaches another.
+fn leads_to(ctx: Context<'_>, project: ProjectId, from: &Slug, to: &Slug) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut next = vec![from.clone()];
+    while let Some(slug) = next.pop() {
+        if slug == *to {
+            return true;
+        }
+        if let Some(feature) = ctx.state.feature_by_slug(project, &slug)
+            && seen.insert(slug)
+        {
+            next.extend(feature.depends_on.iter().cloned());
+        }
+    }
+    false
+}
+
+/// Changes a feature. New paths of one that is worked on are claimed for its holder in the same
+/// step, or nothing changes.
+pub(super) fn update(
+    ctx: Context<'_>,
+    project: ProjectId,
+    slug: &Slug,
+    patch: &FeaturePatch,
+) -> Result<Decision, Refusal> {
+    ctx.worker(project)?;
+    let before = find(ctx, project, slug)?;
+    let mut after = Feature::clone(before);
+    let mut fields = Vec::new();
+    if let Some(title) = patch.title.as_ref().filter(|title| **title != before.title) {
+        fields.push((FeatureField::Title, Some(before.title.to_string()), Some(title.to_string())));
+        after.title = title.clone();
+    }
+    if patch.spec.is_some() {
+        fields.push((FeatureField::Spec, None, None));
+    }
+    if let Some(lane) = patch.lane.filter(|lane| *lane != before.lane) {
+        fields.push((FeatureField::Lane, Some(format!("{:?}", before.lane).to_lowercase()), Some(format!("{lane:?}").to_lowercase())));
+        after.lane = lane;
+        // Moved without a place, it goes to the end of its new lane.
+        after.priority = end_of(ctx, project, lane);
+    }
+    if let Some(priority) = patch.priority {
+        after.priority = priority;
+    }
+    if after.priority != before.priority {
+        fields.push((FeatureField::Priority, Some(before.priority.to_string()), Some(after.priority.to_string())));
+    }
+    if let Some(touches) = patch.touches.as_ref().map(distinct).filter(|touches| *touches != before.touches) {
+        fields.push((FeatureField::Touches, None, None));
+        after.touches = touches;
+    }
+    if let Some(reads) = patch.reads.as_ref().map(distinct).filter(|reads| *reads != before.reads) {
+        fields.push((FeatureField::Reads, None, None));
+        after.reads = reads;
+    }
+    if let Some(depends_on) = patch.depends_on.as_ref().filter(|slugs| **slugs != before.depends_on) {
+        check_dependencies(ctx, project, slug, depends_on)?;
+        fields.push((FeatureField::DependsOn, None, None));
+        after.depends_on = depends_on.clone();
+    }
+    check_patterns(&after)?;
+    if fields.is_empty() {
+        return Ok(Decision::new(Vec::new(), Reply::Feature(before.clone())));
+    }
+    after.updated_at = ctx.wall();
+
+    let mut claims = Vec::new();
+    if let Some(holder) = before.holder() {
+        claims = change_of_claims(ctx, before, &after, holder)?;
+    }
+    let after = Arc::new(after);
+    let mut events: Vec<Event> = fields
+        .into_iter()
+        .map(|(field, old, new)| Event::FeatureUpdated { feature: after.clone(), field, old, new })
+        .collect();
+    events.extend(claims);
+    let mut decision = Decision::new(events, Reply::Feature(after.clone()));
+    if let Some(spec) = &patch.spec {
+        decision = decision.with_document(DocumentKey::Spec(project, after.id), Some(Document::Spec(spec.clone())));
+    }
+    Ok(decision)
+}
+
+/// The claims to take and to give back when the paths of an active feature change.
+fn change_of_claims(
+    ctx: Context<'_>,
+    before: &Feature,
+    after: &Feature,
+    holder: &Holder,
+) -> Result<Vec<Event>, Refusal> {
+    let had_reads = without(&before.reads, &before.touches);
+    let want_reads = without(&after.reads, &after.touches);
+    let new_touches = without(&after.touches, &before.touches);
+    let new_reads = without(&want_reads, &had_reads);
+    let wanted = super::blockers::wanted(&new_touches, &new_reads);
+    let conflicts = conflicts(ctx.state, before.project, wanted, Some(holder.session));
+    if !conflicts.is_empty() {
+        return Err(Refusal::FilesClaimed { conflicts });
+    }
+    let had: Arc<[Pattern]> = before.touches.iter().chain(had_reads.iter()).cloned().collect();
+    let want: Vec<Pattern> = after.touches.iter().chain(want_reads.iter()).cloned().collect();
+    let dropped = without(&had, &want);
+    let mut events = Vec::new();
+    if !dropped.is_empty() {
+        events.push(Event::FilesReleased {
+            project: before.project,
+            holder: holder.clone(),
+            feature: Some(before.id),
+            paths: dropped,
+            reason: ReleaseReason::Updated,
+        });
+    }
+    events.extend(files_claimed(ctx, holder, after, new_touches, Mode::Exclusive));
+    events.extend(files_claimed(ctx, holder, after, new_reads, Mode::Shared));
+    Ok(events)
+}
+
+/// Throws a draft away.
+pub(super) fn delete(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result<Decision, Refusal> {
+    ctx.worker(project)?;
+    let feature = find(ctx, project, slug)?;
+    if feature.status != Status::Draft {
+        return Err(Refusal::NotADraft { slug: slug.clone(), status: feature.status.to_string() });
+    }
+    Ok(Decision::new(vec![Event::FeatureDeleted(feature.clone())], Reply::Done)
+        .with_document(DocumentKey::Spec(project, feature.id), None))
+}
+
+/// Draft to ready.
+pub(super) fn ready(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result<Decision, Refusal> {
+    ctx.worker(project)?;
+    let feature = find(ctx, project, slug)?;
+    match feature.status {
+        Status::Draft => Ok(moved(ctx, feature, Status::Ready { interrupted_at: None })),
+        _ => Err(transition(feature, "ready")),
+    }
+}
+
+/// Ready to draft.
+pub(super) fn draft(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result<Decision, Refusal> {
+    ctx.worker(project)?;
+    let feature = find(ctx, project, slug)?;
+    match feature.status {
+        Status::Ready { .. } => Ok(moved(ctx, feature, Status::Draft)),
+        _ => Err(transition(feature, "draft")),
+    }
+}
+
+fn moved(ctx: Context<'_>, before: &Feature, status: Status) -> Decision {
+    let (old, new) = (before.status.to_string(), status.to_string());
+    let after = Arc::new(Feature { status, updated_at: ctx.wall(), ..before.clone() });
+    let event = Event::FeatureUpdated {
+        feature: after.clone(),
+        field: FeatureField::Status,
+        old: Some(old),
+        new: Some(new),
+    };
+    Decision::new(vec![event], Reply::Feature(after))
+}

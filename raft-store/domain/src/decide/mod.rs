@@ -1,0 +1,124 @@
+//! The rules: each command against the state, giving what happens or why not.
+//!
+//! Deciding reads and never writes. [`access`] says who may, the other files one subject each.
+
+pub mod access;
+mod blockers;
+mod claims;
+mod cluster;
+mod engineers;
+mod expiry;
+mod features;
+mod picking;
+mod projects;
+mod sessions;
+
+pub use blockers::{blocker, conflicts};
+pub(crate) use expiry::expire_one;
+pub use features::{MAX_DEPENDENCIES, MAX_PATTERNS};
+pub(crate) use sessions::sign_of_life;
+
+use crate::{
+    command::{Acting, Actor, Command, Proposal},
+    document::{Document, DocumentKey},
+    event::Event,
+    refusal::Refusal,
+    reply::Reply,
+    state::State,
+    time::{Fence, Revision, WallTime},
+};
+
+/// What happens when a command is carried out.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    /// The facts, in order.
+    pub(crate) events: Vec<Event>,
+    /// Long texts to write, or to delete.
+    pub(crate) documents: Vec<(DocumentKey, Option<Document>)>,
+    /// What the asker is told.
+    pub(crate) reply: Reply,
+}
+
+impl Decision {
+    fn new(events: Vec<Event>, reply: Reply) -> Self {
+        Self { events, documents: Vec::new(), reply }
+    }
+
+    fn with_document(mut self, key: DocumentKey, document: Option<Document>) -> Self {
+        self.documents.push((key, document));
+        self
+    }
+}
+
+/// What a rule may look at.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) revision: Revision,
+    pub(crate) actor: Actor,
+    pub(crate) acting: Acting,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(state: &'a State, revision: Revision, proposal: &Proposal) -> Self {
+        Self { state, revision, actor: proposal.actor, acting: proposal.acting }
+    }
+
+    /// Wall time of this entry, for people.
+    const fn wall(&self) -> WallTime {
+        self.state.clock.wall
+    }
+
+    /// The fence that claims acquired by this entry get.
+    fn fence(&self) -> Fence {
+        self.revision.into()
+    }
+}
+
+/// Decides one command.
+///
+/// # Errors
+/// The refusal; nothing happens then.
+pub(crate) fn decide(ctx: Context<'_>, command: &Command) -> Result<Decision, Refusal> {
+    match command {
+        Command::FormCluster { origin, nodes } => cluster::form(ctx, origin, nodes),
+        Command::AdmitNode { instance, peer_addr, client_addr, token, replaces } => {
+            cluster::admit(ctx, *instance, peer_addr, client_addr, *token, *replaces)
+        }
+        Command::CreateJoinToken { token } => cluster::create_join_token(ctx, token),
+        Command::UpdateSettings { settings } => cluster::update_settings(ctx, settings),
+        Command::Tick => Ok(Decision::new(Vec::new(), Reply::Done)),
+        Command::Heartbeats { sessions } => Ok(sessions::heartbeats(ctx, sessions)),
+        Command::RegisterEngineer { id, name, email, key, salt, bootstrap } => {
+            engineers::register(ctx, *id, name, email, key, *salt, *bootstrap)
+        }
+        Command::AddKey { key, salt } => engineers::add_key(ctx, key, *salt),
+        Command::RevokeKey { key } => engineers::revoke_key(ctx, *key),
+        Command::ChangeRole { engineer, role } => engineers::change_role(ctx, *engineer, *role),
+        Command::CreateProject { id, name, slug, repo_url, repo_path, default_branch } => {
+            projects::create(ctx, *id, name, slug, repo_url, repo_path, default_branch)
+        }
+        Command::AddMember { project, engineer, role } => projects::add_member(ctx, *project, *engineer, *role),
+        Command::RemoveMember { project, engineer } => projects::remove_member(ctx, *project, *engineer),
+        Command::CreateFeature { project, feature } => features::create(ctx, *project, feature),
+        Command::UpdateFeature { project, slug, patch } => features::update(ctx, *project, slug, patch),
+        Command::DeleteFeature { project, slug } => features::delete(ctx, *project, slug),
+        Command::ReadyFeature { project, slug } => features::ready(ctx, *project, slug),
+        Command::DraftFeature { project, slug } => features::draft(ctx, *project, slug),
+        Command::PickFeature { project, slug } => picking::pick(ctx, *project, slug),
+        Command::PickNext { project, lanes } => picking::pick_next(ctx, *project, lanes),
+        Command::ReleaseFeature { project, slug } => picking::release(ctx, *project, slug),
+        Command::CompleteFeature { project, slug } => picking::complete(ctx, *project, slug),
+        Command::CancelFeature { project, slug } => picking::cancel(ctx, *project, slug),
+        Command::ClaimPaths { project, paths, mode, feature } => {
+            claims::claim(ctx, *project, paths, *mode, *feature)
+        }
+        Command::ReleasePaths { project, paths } => claims::release(ctx, *project, paths.as_ref()),
+        Command::RefreshClaims { project } => claims::refresh(ctx, *project),
+        Command::ForceRelease { project, paths, reason } => claims::force_release(ctx, *project, paths, reason),
+        Command::StartSession { project, id, agent, feature, metadata } => {
+            sessions::start(ctx, *project, *id, agent.as_ref(), *feature, metadata)
+        }
+        Command::EndSession { project, session } => sessions::end(ctx, *project, *session),
+    }
+}

@@ -1,0 +1,96 @@
+//! Decides about projects and their members.
+
+use super::{Context, Decision, access::not_found, sessions};
+use crate::{
+    entity::{Member, MemberRole, Project, Role},
+    event::{Event, ReleaseReason},
+    ids::{EngineerId, ProjectId},
+    refusal::{Refusal, Thing},
+    reply::Reply,
+    words::{Label, Name, Slug},
+};
+use std::sync::Arc;
+
+/// Projects of one cluster: bounds memory.
+const MAX_PROJECTS: usize = 10_000;
+
+/// Makes a project, led by who makes it.
+pub(super) fn create(
+    ctx: Context<'_>,
+    id: ProjectId,
+    name: &Name,
+    slug: &Slug,
+    repo_url: &Option<Label>,
+    repo_path: &Option<Label>,
+    default_branch: &Label,
+) -> Result<Decision, Refusal> {
+    let engineer = ctx.writer()?;
+    ctx.owner()?;
+    if ctx.state.project_by_slug(slug).is_some() {
+        return Err(Refusal::SlugTaken { thing: Thing::Project, slug: slug.clone() });
+    }
+    if ctx.state.projects.len() >= MAX_PROJECTS {
+        return Err(Refusal::TooMany { what: "projects".to_owned(), limit: MAX_PROJECTS as u64 });
+    }
+    let project = Arc::new(Project {
+        id,
+        name: name.clone(),
+        slug: slug.clone(),
+        repo_url: repo_url.clone(),
+        repo_path: repo_path.clone(),
+        default_branch: default_branch.clone(),
+        created_at: ctx.wall(),
+        updated_at: ctx.wall(),
+    });
+    let lead = member(ctx, id, engineer.id, MemberRole::Lead);
+    let events = vec![Event::ProjectCreated(project.clone()), Event::MemberAdded(lead)];
+    Ok(Decision::new(events, Reply::Project(project)))
+}
+
+fn member(ctx: Context<'_>, project: ProjectId, engineer: EngineerId, role: MemberRole) -> Arc<Member> {
+    Arc::new(Member { project, engineer, role, since: ctx.wall() })
+}
+
+/// Takes an engineer into a project.
+pub(super) fn add_member(
+    ctx: Context<'_>,
+    project: ProjectId,
+    engineer: EngineerId,
+    role: MemberRole,
+) -> Result<Decision, Refusal> {
+    ctx.lead(project)?;
+    if ctx.state.engineer(engineer).is_none() {
+        return Err(not_found(Thing::Engineer, engineer));
+    }
+    if ctx.state.member(project, engineer).is_some() {
+        return Err(Refusal::MemberExists);
+    }
+    let member = member(ctx, project, engineer, role);
+    Ok(Decision::new(vec![Event::MemberAdded(member.clone())], Reply::Member(member)))
+}
+
+/// Takes an engineer out of a project, or oneself; ends their sessions in it.
+pub(super) fn remove_member(
+    ctx: Context<'_>,
+    project: ProjectId,
+    engineer: EngineerId,
+) -> Result<Decision, Refusal> {
+    let asker = ctx.worker(project)?;
+    if asker.id != engineer {
+        ctx.lead(project)?;
+    }
+    let leaving = ctx.state.member(project, engineer).ok_or_else(|| not_found(Thing::Member, engineer))?;
+    let other_lead = ctx
+        .state
+        .members(project)
+        .any(|other| other.engineer != engineer && other.role == MemberRole::Lead);
+    if leaving.role == MemberRole::Lead && !other_lead && asker.role != Role::Admin {
+        return Err(Refusal::Cluster("this is the last lead of the project; make another one first".to_owned()));
+    }
+    let mut events = Vec::new();
+    for session in ctx.state.sessions_in(project).filter(|session| session.engineer == engineer) {
+        events.extend(sessions::ended(ctx.state, session, &ReleaseReason::MemberRemoved));
+    }
+    events.push(Event::MemberRemoved(leaving.clone()));
+    Ok(Decision::new(events, Reply::Done))
+}

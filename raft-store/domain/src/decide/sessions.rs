@@ -1,0 +1,184 @@
+//! Decides about sessions: their start, their signs of life and their end.
+
+use super::{Context, Decision, access::not_found};
+use crate::{
+    command::Acting,
+    entity::{Attendance, Engineer, Feature, Session, SessionMetadata, Status, Vitality},
+    event::{Event, ReleaseReason},
+    ids::{FeatureId, ProjectId, SessionId},
+    pattern::Pattern,
+    refusal::{Refusal, Thing},
+    reply::Reply,
+    state::State,
+    words::AgentName,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Sessions of one engineer in one project: more than this are leaked by a broken client.
+const MAX_SESSIONS_OF_ENGINEER: usize = 1_000;
+
+/// A request that acts as this session shows that it is alive.
+pub(crate) fn sign_of_life(state: &State, session: &Session) -> Event {
+    renewal(session, renewed(state, session, false))
+}
+
+/// The same session with a fresh lease.
+fn renewed(state: &State, session: &Session, beat: bool) -> Session {
+    let mut session = session.clone();
+    if beat {
+        session.attendance = Attendance::Attended;
+    }
+    let lease = match session.attendance {
+        Attendance::Attended => state.settings.session_timeout,
+        Attendance::Unattended => state.settings.session_unattended,
+    };
+    session.vitality = Vitality::Active { until: state.clock.cluster.after(lease) };
+    session.last_heartbeat = state.clock.wall;
+    session
+}
+
+/// The event that says that a session is alive: it came back, or just went on.
+fn renewal(before: &Session, after: Session) -> Event {
+    let came_back = !before.is_active();
+    let after = Arc::new(after);
+    if came_back { Event::SessionStarted(after) } else { Event::SessionRenewed(after) }
+}
+
+fn new_session(
+    ctx: Context<'_>,
+    project: ProjectId,
+    engineer: &Engineer,
+    id: SessionId,
+    agent: Option<&AgentName>,
+) -> Result<Session, Refusal> {
+    let held = ctx.state.sessions_in(project).filter(|session| session.engineer == engineer.id);
+    if held.take(MAX_SESSIONS_OF_ENGINEER).count() == MAX_SESSIONS_OF_ENGINEER {
+        return Err(Refusal::TooMany {
+            what: "sessions of one engineer in one project".to_owned(),
+            limit: MAX_SESSIONS_OF_ENGINEER as u64,
+        });
+    }
+    let until = ctx.state.clock.cluster.after(ctx.state.settings.session_unattended);
+    Ok(Session {
+        id,
+        project,
+        engineer: engineer.id,
+        agent: agent.cloned(),
+        feature: None,
+        metadata: SessionMetadata::default(),
+        attendance: Attendance::Unattended,
+        vitality: Vitality::Active { until },
+        last_heartbeat: ctx.wall(),
+        created_at: ctx.wall(),
+    })
+}
+
+/// The session to act as, made on demand when it is the default one. It is alive by this request,
+/// which the first event says.
+pub(super) fn acting_session(
+    ctx: Context<'_>,
+    engineer: &Engineer,
+    project: ProjectId,
+) -> Result<(Session, Event), Refusal> {
+    let existing = match ctx.acting {
+        Acting::Session(id) => Some(ctx.own_session(engineer, project, id)?),
+        Acting::Engineer { .. } => ctx.state.session_of(project, engineer.id, None),
+    };
+    if let Some(session) = existing {
+        let alive = renewed(ctx.state, session, false);
+        return Ok((alive.clone(), renewal(session, alive)));
+    }
+    let Acting::Engineer { candidate } = ctx.acting else {
+        return Err(not_found(Thing::Session, project));
+    };
+    let session = new_session(ctx, project, engineer, candidate, None)?;
+    Ok((session.clone(), Event::SessionStarted(Arc::new(session))))
+}
+
+/// Starts a session, or finds the one of this agent that lives.
+pub(super) fn start(
+    ctx: Context<'_>,
+    project: ProjectId,
+    id: SessionId,
+    agent: Option<&AgentName>,
+    feature: Option<FeatureId>,
+    metadata: &SessionMetadata,
+) -> Result<Decision, Refusal> {
+    let engineer = ctx.worker(project)?;
+    if let Some(feature) = feature
+        && ctx.state.feature(project, feature).is_none()
+    {
+        return Err(not_found(Thing::Feature, feature));
+    }
+    let before = ctx.state.session_of(project, engineer.id, agent);
+    let mut session = match before {
+        Some(session) => renewed(ctx.state, session, false),
+        None => new_session(ctx, project, engineer, id, agent)?,
+    };
+    session.feature = feature.or(session.feature);
+    if *metadata != SessionMetadata::default() {
+        session.metadata = metadata.clone();
+    }
+    let event = match before {
+        Some(before) => renewal(before, session.clone()),
+        None => Event::SessionStarted(Arc::new(session.clone())),
+    };
+    Ok(Decision::new(vec![event], Reply::Session(Arc::new(session))))
+}
+
+/// Renews every session that beats; those that are over are named in the reply.
+pub(super) fn heartbeats(ctx: Context<'_>, sessions: &[SessionId]) -> Decision {
+    let mut events = Vec::with_capacity(sessions.len());
+    let mut unknown = Vec::new();
+    for id in sessions {
+        match ctx.state.session(*id) {
+            Some(session) => events.push(renewal(session, renewed(ctx.state, session, true))),
+            None => unknown.push(*id),
+        }
+    }
+    Decision::new(events, Reply::Heartbeats { unknown })
+}
+
+/// Ends a session of one's own.
+pub(super) fn end(ctx: Context<'_>, project: ProjectId, id: SessionId) -> Result<Decision, Refusal> {
+    let engineer = ctx.worker(project)?;
+    let session = ctx.own_session(engineer, project, id)?;
+    Ok(Decision::new(ended(ctx.state, session, &ReleaseReason::SessionEnded), Reply::Session(session.clone())))
+}
+
+/// All that happens when a session is over: its features are free again and so are its paths.
+pub(crate) fn ended(state: &State, session: &Arc<Session>, reason: &ReleaseReason) -> Vec<Event> {
+    let mut events = released_claims(state, session, reason);
+    let lost = matches!(reason, ReleaseReason::Expired);
+    for feature in state.active_features(session.id) {
+        events.push(Event::FeatureReleased {
+            feature: Arc::new(Feature {
+                status: Status::Ready { interrupted_at: lost.then_some(state.clock.wall) },
+                updated_at: state.clock.wall,
+                ..Feature::clone(feature)
+            }),
+            holder: session.holder(),
+            reason: reason.clone(),
+        });
+    }
+    events.push(Event::SessionEnded(session.clone()));
+    events
+}
+
+/// The release of all that a session holds, one event a feature.
+fn released_claims(state: &State, session: &Session, reason: &ReleaseReason) -> Vec<Event> {
+    let mut by_feature: BTreeMap<Option<FeatureId>, Vec<Pattern>> = BTreeMap::new();
+    for (key, _) in state.claims_of(session) {
+        by_feature.entry(key.feature).or_default().push(key.path.clone());
+    }
+    by_feature
+        .into_iter()
+        .map(|(feature, paths)| Event::FilesReleased {
+            project: session.project,
+            holder: session.holder(),
+            feature,
+            paths: paths.into(),
+            reason: reason.clone(),
+        })
+        .collect()
+}

@@ -1,0 +1,49 @@
+//! Claims: which session holds which paths.
+
+use crate::{
+    ids::{FeatureId, ProjectId, SessionId},
+    pattern::Pattern,
+    time::{Fence, WallTime},
+};
+use serde::{Deserialize, Serialize};
+
+/// How a path is held.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Mode {
+    /// By one session alone.
+    Exclusive,
+    /// Together with other readers.
+    Shared,
+}
+
+impl Mode {
+    /// Whether two sessions may hold colliding paths in these modes.
+    pub const fn tolerates(self, other: Self) -> bool {
+        matches!((self, other), (Self::Shared, Self::Shared))
+    }
+}
+
+/// What identifies a claim. A session may hold one path for several features: it is free once the
+/// last of them is over.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct ClaimKey {
+    /// The project.
+    pub project: ProjectId,
+    /// The holder.
+    pub session: SessionId,
+    /// For which feature; none for a claim made while working.
+    pub feature: Option<FeatureId>,
+    /// The paths.
+    pub path: Pattern,
+}
+
+/// How and since when it is held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Claim {
+    /// Alone or shared.
+    pub mode: Mode,
+    /// Log index of the entry that acquired it.
+    pub fence: Fence,
+    /// When it was acquired.
+    pub claimed_at: WallTime,
+}

@@ -1,0 +1,17 @@
+//! The things that Nexus keeps, as the state machine holds them: only what rules need.
+//!
+//! Long texts (specs, checkpoints) are [`Document`](crate::document::Document)s and never here.
+
+mod claim;
+mod cluster;
+mod engineer;
+mod feature;
+mod project;
+mod session;
+
+pub use claim::{Claim, ClaimKey, Mode};
+pub use cluster::{JoinToken, NodeRecord, Origin};
+pub use engineer::{ApiKey, Engineer, KeyPrefix, Role, TokenDigest};
+pub use feature::{BoardKey, Feature, Holder, Lane, Status};
+pub use project::{Member, MemberRole, Project};
+pub use session::{Attendance, Session, SessionMetadata, Vitality};

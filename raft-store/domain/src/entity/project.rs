@@ -1,0 +1,51 @@
+//! Projects and who works on them.
+
+use crate::{
+    ids::{EngineerId, ProjectId},
+    time::WallTime,
+    words::{Label, Name, Slug},
+};
+use serde::{Deserialize, Serialize};
+
+/// One codebase.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Project {
+    /// Identity.
+    pub id: ProjectId,
+    /// Name for people.
+    pub name: Name,
+    /// Short name, at most 50 characters.
+    pub slug: Slug,
+    /// Where the repository is.
+    pub repo_url: Option<Label>,
+    /// Path of the project inside the repository.
+    pub repo_path: Option<Label>,
+    /// The branch that work starts from.
+    pub default_branch: Label,
+    /// Creation.
+    pub created_at: WallTime,
+    /// Last change of the project itself.
+    pub updated_at: WallTime,
+}
+
+/// What a member may do in a project.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum MemberRole {
+    /// Also decides about members and forced releases.
+    Lead,
+    /// Works.
+    Member,
+}
+
+/// An engineer in a project.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Member {
+    /// The project.
+    pub project: ProjectId,
+    /// The engineer.
+    pub engineer: EngineerId,
+    /// Rights.
+    pub role: MemberRole,
+    /// Since when.
+    pub since: WallTime,
+}

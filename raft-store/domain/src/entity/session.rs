@@ -1,0 +1,90 @@
+//! Sessions: one run of one agent, alive for as long as it beats.
+
+use crate::{
+    entity::Holder,
+    ids::{EngineerId, FeatureId, ProjectId, SessionId},
+    time::{ClusterTime, WallTime},
+    words::{AgentName, Label},
+};
+use serde::{Deserialize, Serialize};
+
+/// Whether something beats for a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Attendance {
+    /// Nothing ever beat for it: an old client, or a person. It lives long after its last request.
+    Unattended,
+    /// Something beats for it: it is lost soon after the last heartbeat. For good.
+    Attended,
+}
+
+/// Whether a session is alive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Vitality {
+    /// Within its lease; disconnected at this moment unless renewed.
+    Active {
+        /// End of the lease.
+        until: ClusterTime,
+    },
+    /// Silent for too long; its claims are released at this moment unless it beats again.
+    Disconnected {
+        /// End of the grace.
+        until: ClusterTime,
+    },
+}
+
+impl Vitality {
+    /// The moment at which it changes by itself.
+    pub const fn until(self) -> ClusterTime {
+        match self {
+            Self::Active { until } | Self::Disconnected { until } => until,
+        }
+    }
+}
+
+/// What a client tells about the place it runs in.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct SessionMetadata {
+    /// Checked-out branch.
+    pub git_branch: Option<Label>,
+    /// Folder on the client's machine.
+    pub working_dir: Option<Label>,
+    /// Version of the client.
+    pub client_version: Option<Label>,
+}
+
+/// One run of one agent, or the engineer's default session when it has no agent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Session {
+    /// Identity.
+    pub id: SessionId,
+    /// Where it works.
+    pub project: ProjectId,
+    /// For whom it works.
+    pub engineer: EngineerId,
+    /// The agent's name.
+    pub agent: Option<AgentName>,
+    /// What it works on, as its client said or as its last pick.
+    pub feature: Option<FeatureId>,
+    /// About its client.
+    pub metadata: SessionMetadata,
+    /// Long or short lease.
+    pub attendance: Attendance,
+    /// Alive or not, until when.
+    pub vitality: Vitality,
+    /// The last sign of life.
+    pub last_heartbeat: WallTime,
+    /// Start.
+    pub created_at: WallTime,
+}
+
+impl Session {
+    /// The session as a holder of features and files.
+    pub fn holder(&self) -> Holder {
+        Holder { session: self.id, engineer: self.engineer, agent: self.agent.clone() }
+    }
+
+    /// Whether it is within its lease.
+    pub const fn is_active(&self) -> bool {
+        matches!(self.vitality, Vitality::Active { .. })
+    }
+}

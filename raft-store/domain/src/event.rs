@@ -1,0 +1,211 @@
+//! Past facts. Folding them is the only way in which state changes; those of a project are also
+//! its public feed.
+
+use crate::{
+    entity::{
+        ApiKey, Engineer, Feature, Holder, JoinToken, Member, Mode, NodeRecord, Origin, Project, Session,
+    },
+    ids::{EngineerId, FeatureId, ProjectId},
+    pattern::Pattern,
+    settings::Settings,
+    time::{Fence, Revision, WallTime},
+    words::Label,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Why something was released.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ReleaseReason {
+    /// Its holder gave it back.
+    Released,
+    /// Its feature was finished.
+    Completed,
+    /// Its feature was given up.
+    Cancelled,
+    /// It is no longer among the feature's paths.
+    Updated,
+    /// Its session was ended.
+    SessionEnded,
+    /// Its session was lost.
+    Expired,
+    /// Its holder was taken out of the project.
+    MemberRemoved,
+    /// A lead or an admin took it away.
+    Forced {
+        /// Who.
+        by: EngineerId,
+        /// Why.
+        reason: Label,
+    },
+}
+
+/// A past fact. Features, sessions and the like stand in it as they are after it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Event {
+    /// The cluster began.
+    ClusterFormed {
+        /// Its identity.
+        origin: Arc<Origin>,
+        /// Its first nodes.
+        nodes: Vec<Arc<NodeRecord>>,
+    },
+    /// The first admin was made.
+    BootstrapTokenUsed,
+    /// A node id was given out.
+    NodeAdmitted(Arc<NodeRecord>),
+    /// An invitation was made.
+    JoinTokenCreated(Arc<JoinToken>),
+    /// An invitation ran out.
+    JoinTokenExpired(Arc<JoinToken>),
+    /// Settings changed.
+    SettingsChanged(Arc<Settings>),
+    /// An engineer registered.
+    EngineerRegistered(Arc<Engineer>),
+    /// An engineer's rights changed.
+    RoleChanged(Arc<Engineer>),
+    /// A key was added.
+    KeyAdded(Arc<ApiKey>),
+    /// A key was revoked.
+    KeyRevoked(Arc<ApiKey>),
+    /// A project was made.
+    ProjectCreated(Arc<Project>),
+    /// An engineer joined a project.
+    MemberAdded(Arc<Member>),
+    /// An engineer left a project.
+    MemberRemoved(Arc<Member>),
+    /// A draft was written.
+    FeatureCreated(Arc<Feature>),
+    /// One field of a feature changed.
+    FeatureUpdated {
+        /// The feature.
+        feature: Arc<Feature>,
+        /// The field's name as clients see it.
+        field: FeatureField,
+        /// Its value before, as text; none where it is too long to tell.
+        old: Option<String>,
+        /// Its value after.
+        new: Option<String>,
+    },
+    /// A draft was thrown away.
+    FeatureDeleted(Arc<Feature>),
+    /// A feature was picked.
+    FeatureClaimed(Arc<Feature>),
+    /// A feature is free again.
+    FeatureReleased {
+        /// The feature.
+        feature: Arc<Feature>,
+        /// Who had it.
+        holder: Holder,
+        /// Why.
+        reason: ReleaseReason,
+    },
+    /// A feature was finished.
+    FeatureCompleted(Arc<Feature>),
+    /// A feature was given up.
+    FeatureCancelled(Arc<Feature>),
+    /// Paths were taken.
+    FilesClaimed {
+        /// Where.
+        project: ProjectId,
+        /// By whom.
+        holder: Holder,
+        /// For what.
+        feature: Option<FeatureId>,
+        /// Which.
+        paths: Arc<[Pattern]>,
+        /// How.
+        mode: Mode,
+        /// Log index of the acquiring entry.
+        fence: Fence,
+        /// When.
+        claimed_at: WallTime,
+    },
+    /// Paths are free again, as far as this holder goes.
+    FilesReleased {
+        /// Where.
+        project: ProjectId,
+        /// Who had them.
+        holder: Holder,
+        /// For what.
+        feature: Option<FeatureId>,
+        /// Which.
+        paths: Arc<[Pattern]>,
+        /// Why.
+        reason: ReleaseReason,
+    },
+    /// A session began, or came back from its grace.
+    SessionStarted(Arc<Session>),
+    /// A session gave a sign of life or changed what it works on.
+    SessionRenewed(Arc<Session>),
+    /// A session was silent for too long.
+    SessionDisconnected(Arc<Session>),
+    /// A session is over; disconnected sessions were announced before.
+    SessionEnded(Arc<Session>),
+}
+
+/// A field of a feature that can change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum FeatureField {
+    /// Its line.
+    Title,
+    /// Its text.
+    Spec,
+    /// Its lane.
+    Lane,
+    /// Its place in the lane.
+    Priority,
+    /// Its exclusive paths.
+    Touches,
+    /// Its shared paths.
+    Reads,
+    /// Its dependencies.
+    DependsOn,
+    /// Its stage.
+    Status,
+}
+
+impl Event {
+    /// The project in whose feed it stands; none for what is not announced.
+    pub fn project(&self) -> Option<ProjectId> {
+        match self {
+            Self::FeatureCreated(feature)
+            | Self::FeatureUpdated { feature, .. }
+            | Self::FeatureDeleted(feature)
+            | Self::FeatureClaimed(feature)
+            | Self::FeatureReleased { feature, .. }
+            | Self::FeatureCompleted(feature)
+            | Self::FeatureCancelled(feature) => Some(feature.project),
+            Self::FilesClaimed { project, .. } | Self::FilesReleased { project, .. } => Some(*project),
+            Self::SessionStarted(session) | Self::SessionDisconnected(session) | Self::SessionEnded(session) => {
+                Some(session.project)
+            }
+            Self::MemberAdded(member) | Self::MemberRemoved(member) => Some(member.project),
+            _ => None,
+        }
+    }
+}
+
+/// Who caused an event.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Cause {
+    /// The engineer.
+    pub engineer: EngineerId,
+    /// As which session.
+    pub holder: Option<Holder>,
+}
+
+/// An event with its place in the history of the cluster.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Recorded {
+    /// The log index.
+    pub revision: Revision,
+    /// Its place within the revision, from 0.
+    pub seq: u32,
+    /// When, for people.
+    pub at: WallTime,
+    /// Who caused it; none for the cluster itself.
+    pub cause: Option<Cause>,
+    /// The fact.
+    pub event: Event,
+}

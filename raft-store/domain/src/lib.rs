@@ -1,0 +1,44 @@
+//! The rules of Nexus, as a pure state machine.
+//!
+//! A [`Proposal`] is one log entry. [`apply`] first ends the leases that are over, then looks for
+//! the request in the reply table, then [decides](decide): reads the [`State`] and gives either
+//! events or a [`Refusal`]; the events are folded into the state, which cannot fail. Nothing here
+//! reads a clock, makes a random value, touches a file or a socket, or iterates in an order that
+//! could differ between nodes: the same log gives the same bytes everywhere.
+//!
+//! Reading order:
+//! - [`ids`], [`time`], [`words`], [`pattern`]: the vocabulary.
+//! - [`entity`]: what is kept. [`document`]: long texts, kept elsewhere.
+//! - [`command`], [`event`], [`reply`], [`refusal`], [`replies`]: what goes in and comes out.
+//! - [`state`]: everything at one revision, with its indexes and its rows.
+//! - [`decide`]: the rules, one file a subject. [`apply`]: how they run.
+//! - [`invariants`]: what must be true after every entry.
+
+pub mod apply;
+pub mod command;
+pub mod decide;
+pub mod document;
+pub mod entity;
+pub mod event;
+pub mod ids;
+pub mod invariants;
+pub mod pattern;
+pub mod refusal;
+pub mod replies;
+pub mod reply;
+pub mod settings;
+pub mod state;
+pub mod time;
+pub mod words;
+
+pub use apply::{Applied, apply};
+pub use command::{Acting, Actor, Command, Proposal};
+pub use document::{Document, DocumentKey};
+pub use event::{Event, Recorded};
+pub use ids::{ClusterId, EngineerId, FeatureId, InstanceId, NodeId, ProjectId, SessionId};
+pub use refusal::Refusal;
+pub use replies::Answer;
+pub use reply::Reply;
+pub use settings::Settings;
+pub use state::{Row, RowKey, State};
+pub use time::{ClusterTime, Fence, Millis, Revision, Stamp, WallTime};

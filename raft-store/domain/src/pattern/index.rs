@@ -1,0 +1,285 @@
+//! Every held pattern and its holders, as one immutable value: a clone costs a pointer, and shares
+//! what it does not change. Never scans all that is held to answer for one file or folder.
+//!
+//! Two maps. `held` sorts the patterns by the path they are anchored at, so that all at one place,
+//! and all beneath one place, lie next to each other. `places` counts, for each path that anchors
+//! a pattern or is above one, how many are there: it answers "nothing here, nothing beneath" with
+//! one look among small numbers, which is the answer nearly always.
+
+use super::{
+    Pattern,
+    probe::{Overlap, Probe},
+};
+use imbl::{OrdMap, OrdSet};
+use std::{cmp::Ordering, convert::Infallible, fmt, ops::ControlFlow};
+
+/// Held patterns with their holders. A pattern may have many holders (shared claims), a holder
+/// many patterns. Two indexes that hold the same are equal, whatever led to them.
+#[derive(Clone)]
+pub struct PatternIndex<V: Ord + Clone> {
+    held: OrdMap<Anchored, Holders<V>>,
+    places: OrdMap<u64, Place>,
+    /// Pairs of pattern and holder.
+    len: usize,
+}
+
+/// A pattern, sorted by its anchor first.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Anchored(pub(super) Pattern);
+
+/// The holders of one pattern: nearly always one, and then without a set around it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Holders<V: Ord + Clone> {
+    One(V),
+    /// Two or more, so that equal indexes stay equal.
+    Many(OrdSet<V>),
+}
+
+/// How many held patterns concern a path. Paths with the same hash share one, which only makes it
+/// count too many.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Anchored exactly here.
+    pub(super) here: u32,
+    /// Anchored strictly beneath.
+    pub(super) beneath: u32,
+}
+
+impl<V: Ord + Clone> PatternIndex<V> {
+    /// An index that holds nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { held: OrdMap::new(), places: OrdMap::new(), len: 0 }
+    }
+
+    /// Adds a holder of a pattern. False: it held it already.
+    pub fn insert(&mut self, pattern: &Pattern, holder: V) -> bool {
+        let key = Anchored(pattern.clone());
+        let is_new = if let Some(holders) = self.held.get_mut(&key) {
+            holders.insert(holder)
+        } else {
+            self.held.insert(key, Holders::One(holder));
+            self.count(pattern, |count| *count += 1);
+            true
+        };
+        self.len += usize::from(is_new);
+        is_new
+    }
+
+    /// Takes a holder of a pattern away. False: it did not hold it.
+    pub fn remove(&mut self, pattern: &Pattern, holder: &V) -> bool {
+        let key = Anchored(pattern.clone());
+        match self.held.get(&key) {
+            None => return false,
+            Some(Holders::One(only)) if only != holder => return false,
+            Some(Holders::One(_)) => {
+                self.held.remove(&key);
+                self.count(pattern, |count| *count -= 1);
+            }
+            Some(Holders::Many(many)) if !many.contains(holder) => return false,
+            Some(Holders::Many(_)) => {
+                let holders = self.held.get_mut(&key).expect("it was there a line ago");
+                holders.remove(holder);
+            }
+        }
+        self.len -= 1;
+        true
+    }
+
+    /// How many pairs of pattern and holder there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Every pattern and holder: by the path a pattern is anchored at, then by pattern and holder.
+    pub fn iter(&self) -> impl Iterator<Item = (&Pattern, &V)> {
+        self.held.iter().flat_map(|(key, holders)| holders.iter().map(move |v| (&key.0, v)))
+    }
+
+    /// Every held pattern that overlaps `query`, with its holders: from the root down the path of
+    /// the query, then beneath it, always in the same order.
+    pub fn overlapping<'a>(&'a self, query: &Pattern) -> impl Iterator<Item = (&'a Pattern, &'a V)> {
+        let mut found = Vec::new();
+        let ControlFlow::<Infallible>::Continue(()) =
+            self.visit_overlaps(query, |pattern, holder| {
+                found.push((pattern, holder));
+                ControlFlow::Continue(())
+            });
+        found.into_iter()
+    }
+
+    /// Like [`overlapping`](Self::overlapping), until `visit` breaks.
+    pub fn visit_overlaps<'a, B>(
+        &'a self,
+        query: &Pattern,
+        visit: impl FnMut(&'a Pattern, &'a V) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        Probe::new(self).visit(query, visit)
+    }
+
+    /// The first overlaps of many queries that `counts` accepts (another session's claim, say),
+    /// at most `limit`. The queries may come in any order; sorted ones share the way to their
+    /// folder, which is what makes a thousand of them cheap.
+    pub fn first_overlaps<'a, 'q>(
+        &'a self,
+        queries: impl IntoIterator<Item = &'q Pattern>,
+        limit: usize,
+        mut counts: impl FnMut(&Pattern, &Pattern, &V) -> bool,
+    ) -> Vec<Overlap<'q, 'a, V>> {
+        let mut found = Vec::new();
+        let mut probe = Probe::new(self);
+        for query in queries {
+            if found.len() >= limit {
+                break;
+            }
+            // Full is no failure: the next turn of the loop sees it too.
+            let _full = probe.visit(query, |held, holder| {
+                if counts(query, held, holder) {
+                    found.push(Overlap { query, held, holder });
+                }
+                if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+        }
+        found
+    }
+
+    /// The patterns whose anchor begins with `text`, or those from there on that do not any more.
+    pub(super) fn from_anchor(
+        &self,
+        text: &str,
+    ) -> impl Iterator<Item = (&Pattern, &Holders<V>)> {
+        self.held.range(Anchored(Pattern::scan_start(text))..).map(|(key, holders)| (&key.0, holders))
+    }
+
+    pub(super) fn place(&self, hash: PathHash) -> Place {
+        self.places.get(&hash.key()).copied().unwrap_or_default()
+    }
+
+    /// Counts a pattern in, or out, at its anchor and at every path above.
+    fn count(&mut self, pattern: &Pattern, change: impl Fn(&mut u32)) {
+        let anchor = pattern.anchor();
+        let (mut hash, mut end) = (PathHash::ROOT, 0);
+        loop {
+            let is_here = end == anchor.len();
+            let mut new = Place::default();
+            let known = self.places.get_mut(&hash.key());
+            let is_known = known.is_some();
+            let place = known.unwrap_or(&mut new);
+            change(if is_here { &mut place.here } else { &mut place.beneath });
+            if *place == Place::default() {
+                self.places.remove(&hash.key());
+            } else if !is_known {
+                self.places.insert(hash.key(), new);
+            }
+            if is_here {
+                return;
+            }
+            let next = component_end(anchor, end);
+            hash = hash.extend(&anchor[end..next]);
+            end = next;
+        }
+    }
+}
+
+/// Where the component after `path[..end]` ends; `end` is zero or the end of a component.
+pub(super) fn component_end(path: &str, end: usize) -> usize {
+    let from = if end == 0 { 0 } else { end + 1 };
+    path[from..].find('/').map_or(path.len(), |slash| from + slash)
+}
+
+/// A path by its hash (FNV-1a), which can be extended component by component. The same on every
+/// node and for ever; collisions cost time, never truth.
+#[derive(Clone, Copy)]
+pub(super) struct PathHash {
+    /// Of the path that this one extends.
+    folder: u64,
+    path: u64,
+}
+
+impl PathHash {
+    pub(super) const ROOT: Self = Self { folder: 0, path: 0xcbf2_9ce4_8422_2325 };
+
+    /// The hash of this path and one more component, given with the `/` before it.
+    pub(super) fn extend(self, component: &str) -> Self {
+        let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        Self { folder: self.path, path: component.bytes().fold(self.path, step) }
+    }
+
+    /// The folder in the upper half, so that neighbours in the tree are neighbours in memory. One
+    /// integer, because that is what `imbl` searches fastest.
+    fn key(self) -> u64 {
+        let folded = |hash: u64| (hash ^ (hash >> 32)) & u64::from(u32::MAX);
+        folded(self.folder) << 32 | folded(self.path)
+    }
+}
+
+impl<V: Ord + Clone> Holders<V> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &V> {
+        let (one, many) = match self {
+            Self::One(holder) => (Some(holder), None),
+            Self::Many(holders) => (None, Some(holders.iter())),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+
+    fn insert(&mut self, holder: V) -> bool {
+        match self {
+            Self::One(only) if *only == holder => false,
+            Self::One(only) => {
+                *self = Self::Many([only.clone(), holder].into_iter().collect());
+                true
+            }
+            Self::Many(holders) => holders.insert(holder).is_none(),
+        }
+    }
+
+    fn remove(&mut self, holder: &V) {
+        if let Self::Many(holders) = self {
+            holders.remove(holder);
+            if holders.len() == 1 {
+                let only = holders.get_min().expect("one holder is left");
+                *self = Self::One(only.clone());
+            }
+        }
+    }
+}
+
+impl Ord for Anchored {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.anchor().cmp(other.0.anchor()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for Anchored {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<V: Ord + Clone> Default for PatternIndex<V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<V: Ord + Clone> PartialEq for PatternIndex<V> {
+    fn eq(&self, other: &Self) -> bool {
+        // `places` follows from `held`.
+        self.len == other.len && self.held == other.held
+    }
+}
+
+impl<V: Ord + Clone> Eq for PatternIndex<V> {}
+
+impl<V: Ord + Clone + fmt::Debug> fmt::Debug for PatternIndex<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}

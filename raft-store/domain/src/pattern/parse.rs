@@ -1,0 +1,218 @@
+//! [`Pattern`]: a text that was read once, so that every later question is cheap.
+//! Never touches a file system: whether the path exists is nobody's concern here.
+
+use super::{
+    PatternError,
+    automaton::Automaton,
+    normal::normalise,
+    syntax::{self, Syntax},
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::{cmp::Ordering, fmt, hash, str::FromStr, sync::Arc};
+
+/// What may be claimed: a file, a folder or a glob, in its normal form.
+///
+/// Two patterns are equal when their normal forms are; `src/` and `src/**` mean the same and
+/// still differ. Cheap to clone. Serialised as its text, and checked when it is read back.
+#[derive(Clone)]
+pub struct Pattern {
+    text: Arc<str>,
+    shape: Shape,
+}
+
+/// What a pattern is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PatternKind {
+    /// One path: `src/db.rs`.
+    File,
+    /// Everything beneath a path: `src/auth/`, or another spelling of that, like `src/auth/**`.
+    Folder,
+    /// Anything else with a wildcard in it: `src/*.rs`.
+    Glob,
+}
+
+#[derive(Clone)]
+pub(super) enum Shape {
+    File,
+    /// The folder's path is so many bytes long; none for the whole repository.
+    Folder(u16),
+    Glob(Arc<Glob>),
+}
+
+/// A glob: its fixed text, and an automaton for what lies between.
+pub(super) struct Glob {
+    /// Bytes before the first wildcard: every matching path begins with them.
+    fixed: u16,
+    /// The last bytes of the text: every matching path ends with them.
+    pub(super) tail: u16,
+    /// Reads a path from `fixed` on.
+    pub(super) automaton: Automaton,
+}
+
+impl Pattern {
+    /// Reads a pattern: `./a//b` becomes `a/b`, `a/../b` becomes `b`, `.` becomes `./`.
+    ///
+    /// # Errors
+    /// See [`PatternError`]. The path of any real file in the repository is fine, whatever
+    /// brackets are in its name, up to [`MAX_PATTERN_BYTES`](super::MAX_PATTERN_BYTES).
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let text = normalise(text)?;
+        let shape = match syntax::read(&text)? {
+            None if text.ends_with('/') => Shape::Folder(folder_length(&text, text.len())),
+            None => Shape::File,
+            Some(syntax) if is_all_beneath(&text, syntax.fixed) => {
+                Shape::Folder(folder_length(&text, syntax.fixed))
+            }
+            Some(syntax) => Shape::Glob(Arc::new(Glob::compile(&text, &syntax)?)),
+        };
+        Ok(Self { text: text.into(), shape })
+    }
+
+    /// The normal form.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it is a file, a folder or a glob.
+    #[must_use]
+    pub fn kind(&self) -> PatternKind {
+        match self.shape {
+            Shape::File => PatternKind::File,
+            Shape::Folder(_) => PatternKind::Folder,
+            Shape::Glob(_) => PatternKind::Glob,
+        }
+    }
+
+    /// The path that it is fixed to: itself for a file or folder, for a glob the folder that
+    /// holds all it can match. Empty: the whole repository.
+    pub(super) fn anchor(&self) -> &str {
+        match &self.shape {
+            Shape::File => &self.text,
+            Shape::Folder(length) => &self.text[..usize::from(*length)],
+            Shape::Glob(_) => {
+                let fixed = self.fixed();
+                &fixed[..fixed.rfind('/').unwrap_or(0)]
+            }
+        }
+    }
+
+    /// What every matching path begins with.
+    pub(super) fn fixed(&self) -> &str {
+        match &self.shape {
+            Shape::File => &self.text,
+            Shape::Folder(0) => "",
+            Shape::Folder(length) => &self.text[..=usize::from(*length)],
+            Shape::Glob(glob) => &self.text[..usize::from(glob.fixed)],
+        }
+    }
+
+    pub(super) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// A pattern that only serves as the start of a range scan: `text` as it stands, unchecked.
+    pub(crate) fn scan_start(text: &str) -> Self {
+        Self { text: text.into(), shape: Shape::File }
+    }
+}
+
+impl Glob {
+    fn compile(text: &str, syntax: &Syntax) -> Result<Self, PatternError> {
+        let automaton = Automaton::compile(&text[..syntax.fixed], &syntax.pieces)?;
+        let tail = &text[text.len() - syntax.tail..];
+        // Where braces may have read nothing, a leading `/` or `./` of the tail is no part of the
+        // path. A tail of `/`, or of a lone dot, can be the mark of a folder.
+        let is_dot = tail == "." || tail.starts_with("./");
+        let tail = if is_dot { &tail[1..] } else { tail };
+        let tail = tail.strip_prefix('/').unwrap_or(tail);
+        let tail = if tail.ends_with('/') { "" } else { tail };
+        Ok(Self {
+            fixed: short(syntax.fixed),
+            tail: short(tail.len()),
+            automaton,
+        })
+    }
+}
+
+/// Whether all from `fixed` on is a long way to say "everything beneath": `**`, `**/` or `**/*`.
+fn is_all_beneath(text: &str, fixed: usize) -> bool {
+    let is_whole_component = fixed == 0 || text[..fixed].ends_with('/');
+    let rest = &text[fixed..];
+    let rest = rest.strip_suffix('/').or(rest.strip_suffix("**/*").map(|_| &rest[..rest.len() - 2])).unwrap_or(rest);
+    is_whole_component && rest.split('/').all(|component| component == "**")
+}
+
+/// The length of the folder path in the first `fixed` bytes of a normal form, which end in `/`.
+fn folder_length(text: &str, fixed: usize) -> u16 {
+    if text == "./" { 0 } else { short(fixed.saturating_sub(1)) }
+}
+
+fn short(length: usize) -> u16 {
+    u16::try_from(length).expect("a pattern is at most MAX_PATTERN_BYTES long")
+}
+
+impl FromStr for Pattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        Self::parse(text)
+    }
+}
+
+impl AsRef<str> for Pattern {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Pattern {}
+
+impl PartialOrd for Pattern {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Pattern {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl hash::Hash for Pattern {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(de::Error::custom)
+    }
+}

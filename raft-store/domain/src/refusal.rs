@@ -1,0 +1,289 @@
+//! Why a command was not carried out. A refusal changes nothing, and is an answer like any other.
+
+use crate::{
+    entity::{Holder, MemberRole, Role},
+    ids::{FeatureId, SessionId},
+    pattern::Pattern,
+    time::WallTime,
+    words::{Email, Name, Slug},
+};
+use serde::{Deserialize, Serialize};
+
+/// At most this many conflicts or blocked features are listed in one refusal: people read ten,
+/// and a refusal is kept in the reply table.
+pub const MAX_LISTED: usize = 100;
+
+/// Who stands in the way, as people know them at that moment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HolderNote {
+    /// Session, engineer and agent.
+    pub holder: Holder,
+    /// The engineer's name.
+    pub engineer_name: Name,
+}
+
+/// One path that somebody else holds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Conflict {
+    /// The path as its holder claimed it.
+    pub path: Pattern,
+    /// The path that was wanted.
+    pub wanted: Pattern,
+    /// Who holds it.
+    pub by: HolderNote,
+    /// For which feature.
+    pub feature: Option<(FeatureId, Slug)>,
+    /// Since when.
+    pub claimed_at: WallTime,
+    /// When it is released if its holder stays silent: in wall time, an estimate.
+    pub expires_at: WallTime,
+}
+
+/// A feature that could not be picked, and what is in its way.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Blocked {
+    /// The feature.
+    pub slug: Slug,
+    /// What is in its way.
+    pub by: Blocker,
+}
+
+/// What keeps a feature from being picked.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Blocker {
+    /// Features that it depends on and that are not over.
+    Dependencies(Vec<Slug>),
+    /// A path that somebody else holds.
+    Claim(Box<Conflict>),
+}
+
+/// A kind of thing, for messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Thing {
+    /// An engineer.
+    Engineer,
+    /// An API key.
+    Key,
+    /// A project.
+    Project,
+    /// A member of a project.
+    Member,
+    /// A feature.
+    Feature,
+    /// A session.
+    Session,
+    /// A node.
+    Node,
+}
+
+impl Thing {
+    /// Its name in a sentence.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Engineer => "engineer",
+            Self::Key => "API key",
+            Self::Project => "project",
+            Self::Member => "member",
+            Self::Feature => "feature",
+            Self::Session => "session",
+            Self::Node => "node",
+        }
+    }
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// The key was revoked or expired before the command was applied.
+    #[error("the API key is no longer valid")]
+    KeyRevoked,
+    /// The engineer may only read.
+    #[error("your role is {role:?}, which may not do this")]
+    RoleTooLow {
+        /// The role.
+        role: Role,
+    },
+    /// Only some members may do it.
+    #[error("only a project {needed:?} may do this")]
+    MemberRoleTooLow {
+        /// What is needed.
+        needed: MemberRole,
+    },
+    /// The engineer is not in the project.
+    #[error("you are not a member of this project; ask one of its leads to add you")]
+    NotProjectMember,
+    /// The key is for another project.
+    #[error("this API key is for another project")]
+    KeyOutOfScope,
+    /// Registration is not open, or the bootstrap token is wrong or used.
+    #[error("{0}")]
+    RegistrationClosed(RegistrationRefusal),
+    /// A join token is unknown or expired.
+    #[error("the join token is unknown or expired; make a new one with: nexus cluster join-token")]
+    JoinTokenInvalid,
+    /// The session belongs to another engineer.
+    #[error("session {0} belongs to another engineer")]
+    ForeignSession(SessionId),
+    /// There is no such thing.
+    #[error("no {} {name}", thing.name())]
+    NotFound {
+        /// What kind of thing.
+        thing: Thing,
+        /// As it was asked for.
+        name: String,
+    },
+    /// The e-mail address is taken.
+    #[error("{0} is registered already")]
+    EmailTaken(Email),
+    /// The key's lookup prefix is taken: mint another.
+    #[error("this key collides with another; try again")]
+    KeyPrefixTaken,
+    /// The slug is taken.
+    #[error("the {} slug {slug} is taken", thing.name())]
+    SlugTaken {
+        /// Of what kind.
+        thing: Thing,
+        /// The slug.
+        slug: Slug,
+    },
+    /// The engineer is in the project already.
+    #[error("this engineer is a member already")]
+    MemberExists,
+    /// A feature cannot go from where it is to there.
+    #[error("feature {slug} is {from}: it cannot become {to}")]
+    InvalidTransition {
+        /// The feature.
+        slug: Slug,
+        /// Its stage.
+        from: String,
+        /// The stage asked for.
+        to: String,
+    },
+    /// Only drafts can be deleted.
+    #[error("feature {slug} is {status}: only drafts can be deleted; cancel it instead")]
+    NotADraft {
+        /// The feature.
+        slug: Slug,
+        /// Its stage.
+        status: String,
+    },
+    /// Features that must be over first are not.
+    #[error("feature {slug} waits for {}", list(open))]
+    DependenciesOpen {
+        /// The feature.
+        slug: Slug,
+        /// What it waits for.
+        open: Vec<Slug>,
+    },
+    /// Dependencies would go round in a circle.
+    #[error("feature {slug} would depend on itself through {through}")]
+    DependencyCycle {
+        /// The feature.
+        slug: Slug,
+        /// A dependency that leads back to it.
+        through: Slug,
+    },
+    /// Somebody works on it already.
+    #[error("feature {slug} is held by {}", describe(by))]
+    FeatureClaimed {
+        /// The feature.
+        slug: Slug,
+        /// By whom.
+        by: Box<HolderNote>,
+    },
+    /// Paths are held by others.
+    #[error("file conflicts with {}", conflict_holders(conflicts))]
+    FilesClaimed {
+        /// The first of them, at most [`MAX_LISTED`].
+        conflicts: Vec<Conflict>,
+    },
+    /// Only the holder may release or finish.
+    #[error("feature {slug} is held by {}; only its holder can do this", describe(by))]
+    NotHolder {
+        /// The feature.
+        slug: Slug,
+        /// Who holds it.
+        by: Box<HolderNote>,
+    },
+    /// No feature is free.
+    #[error("no feature is free to pick{}", blocked_note(blocked))]
+    NothingAvailable {
+        /// Ready features and what is in their way, at most [`MAX_LISTED`].
+        blocked: Vec<Blocked>,
+    },
+    /// More than is allowed.
+    #[error("{what}: at most {limit} are allowed")]
+    TooMany {
+        /// Of what.
+        what: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// The same idempotency key with another request.
+    #[error("this Idempotency-Key was used for another request; use a new one")]
+    IdempotencyKeyReused,
+    /// The cluster exists already, or does not yet.
+    #[error("{0}")]
+    Cluster(String),
+    /// A setting is out of its range.
+    #[error("{setting} {problem}")]
+    SettingOutOfRange {
+        /// Which.
+        setting: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// Why somebody could not register.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+pub enum RegistrationRefusal {
+    /// Needs an invitation.
+    #[error("registration is by invitation; ask an admin")]
+    InviteOnly,
+    /// Is closed.
+    #[error("registration is closed; ask an admin")]
+    Closed,
+    /// The bootstrap token is wrong, or was used.
+    #[error("the bootstrap token is wrong or was used already")]
+    BootstrapToken,
+}
+
+fn describe(note: &HolderNote) -> String {
+    match &note.holder.agent {
+        Some(agent) => format!("{}'s agent \"{agent}\"", note.engineer_name),
+        None => note.engineer_name.to_string(),
+    }
+}
+
+fn list(slugs: &[Slug]) -> String {
+    slugs.iter().map(Slug::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn conflict_holders(conflicts: &[Conflict]) -> String {
+    /// Holders named in one message: more would hide the first.
+    const NAMED: usize = 3;
+    let mut names: Vec<String> = Vec::new();
+    for conflict in conflicts {
+        let by = describe(&conflict.by);
+        let name = match &conflict.feature {
+            Some((_, slug)) => format!("{by} on {slug} ({})", conflict.path),
+            None => format!("{by} ({})", conflict.path),
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    let named = names.join(", ");
+    if more == 0 { named } else { format!("{named} and {more} more") }
+}
+
+fn blocked_note(blocked: &[Blocked]) -> String {
+    match blocked.len() {
+        0 => ": none is ready".to_owned(),
+        1 => ": the one that is ready is blocked".to_owned(),
+        n => format!(": all {n} that are ready are blocked"),
+    }
+}

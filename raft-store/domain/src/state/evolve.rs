@@ -1,0 +1,247 @@
+//! How events change the state. Cannot fail: whatever could be wrong was refused before.
+
+use super::{Deadline, Grip, State};
+use crate::{
+    entity::{
+        ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, Member, NodeRecord, Project, Session, Status,
+    },
+    event::Event,
+    ids::{JoinTokenId, ProjectId, SessionId},
+    replies::{Remembered, ReplyKey},
+    state::RowKey,
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+impl State {
+    /// Folds one event in and notes which rows it changed.
+    pub(crate) fn evolve(&mut self, event: &Event, touched: &mut BTreeSet<RowKey>) {
+        match event {
+            Event::ClusterFormed { origin, nodes } => {
+                self.origin = Some(origin.clone());
+                touched.insert(RowKey::Origin);
+                touched.insert(RowKey::Settings);
+                for node in nodes {
+                    touched.insert(RowKey::Node(node.id));
+                    self.put_node(node.clone());
+                }
+            }
+            Event::BootstrapTokenUsed => {
+                if let Some(origin) = &mut self.origin {
+                    Arc::make_mut(origin).bootstrap = None;
+                    touched.insert(RowKey::Origin);
+                }
+            }
+            Event::NodeAdmitted(node) => {
+                touched.insert(RowKey::Node(node.id));
+                self.put_node(node.clone());
+            }
+            Event::JoinTokenCreated(token) => {
+                touched.insert(RowKey::JoinToken(token.id));
+                self.put_join_token(token.clone());
+            }
+            Event::JoinTokenExpired(token) => {
+                touched.insert(RowKey::JoinToken(token.id));
+                self.remove_join_token(token.id);
+            }
+            Event::SettingsChanged(settings) => {
+                self.settings = settings.clone();
+                touched.insert(RowKey::Settings);
+            }
+            Event::EngineerRegistered(engineer) | Event::RoleChanged(engineer) => {
+                touched.insert(RowKey::Engineer(engineer.id));
+                self.put_engineer(engineer.clone());
+            }
+            Event::KeyAdded(key) => {
+                touched.insert(RowKey::ApiKey(key.prefix));
+                self.put_api_key(key.clone());
+            }
+            Event::KeyRevoked(key) => {
+                touched.insert(RowKey::ApiKey(key.prefix));
+                self.api_keys.remove(&key.prefix);
+                self.keys_by_engineer.remove(&(key.engineer, key.id));
+            }
+            Event::ProjectCreated(project) => {
+                touched.insert(RowKey::Project(project.id));
+                self.put_project(project.clone());
+            }
+            Event::MemberAdded(member) => {
+                touched.insert(RowKey::Member(member.project, member.engineer));
+                self.put_member(member.clone());
+            }
+            Event::MemberRemoved(member) => {
+                touched.insert(RowKey::Member(member.project, member.engineer));
+                self.members.remove(&(member.project, member.engineer));
+                self.projects_by_engineer.remove(&(member.engineer, member.project));
+            }
+            Event::FeatureCreated(feature)
+            | Event::FeatureUpdated { feature, .. }
+            | Event::FeatureClaimed(feature)
+            | Event::FeatureReleased { feature, .. }
+            | Event::FeatureCompleted(feature)
+            | Event::FeatureCancelled(feature) => {
+                touched.insert(RowKey::Feature(feature.project, feature.id));
+                self.put_feature(feature.clone());
+            }
+            Event::FeatureDeleted(feature) => {
+                touched.insert(RowKey::Feature(feature.project, feature.id));
+                self.remove_feature(feature);
+            }
+            Event::FilesClaimed { project, holder, feature, paths, mode, fence, claimed_at } => {
+                let claim = Claim { mode: *mode, fence: *fence, claimed_at: *claimed_at };
+                for path in paths.iter() {
+                    let key = ClaimKey {
+                        project: *project,
+                        session: holder.session,
+                        feature: *feature,
+                        path: path.clone(),
+                    };
+                    touched.insert(RowKey::Claim(key.clone()));
+                    self.put_claim(key, claim);
+                }
+            }
+            Event::FilesReleased { project, holder, feature, paths, .. } => {
+                for path in paths.iter() {
+                    let key = ClaimKey {
+                        project: *project,
+                        session: holder.session,
+                        feature: *feature,
+                        path: path.clone(),
+                    };
+                    self.remove_claim(&key);
+                    touched.insert(RowKey::Claim(key));
+                }
+            }
+            Event::SessionStarted(session) | Event::SessionRenewed(session) | Event::SessionDisconnected(session) => {
+                touched.insert(RowKey::Session(session.project, session.id));
+                self.put_session(session.clone());
+            }
+            Event::SessionEnded(session) => {
+                touched.insert(RowKey::Session(session.project, session.id));
+                self.remove_session(session.id);
+            }
+        }
+    }
+
+    pub(super) fn put_node(&mut self, node: Arc<NodeRecord>) {
+        self.nodes.insert(node.id, node);
+    }
+
+    pub(super) fn put_join_token(&mut self, token: Arc<JoinToken>) {
+        self.deadlines.insert((token.expires, Deadline::JoinToken(token.id)));
+        self.join_tokens.insert(token.id, token);
+    }
+
+    fn remove_join_token(&mut self, id: JoinTokenId) {
+        if let Some(token) = self.join_tokens.remove(&id) {
+            self.deadlines.remove(&(token.expires, Deadline::JoinToken(id)));
+        }
+    }
+
+    pub(super) fn put_engineer(&mut self, engineer: Arc<Engineer>) {
+        self.emails.insert(engineer.email.clone(), engineer.id);
+        self.engineers.insert(engineer.id, engineer);
+    }
+
+    pub(super) fn put_api_key(&mut self, key: Arc<ApiKey>) {
+        self.keys_by_engineer.insert((key.engineer, key.id), key.prefix);
+        self.api_keys.insert(key.prefix, key);
+    }
+
+    pub(super) fn put_project(&mut self, project: Arc<Project>) {
+        self.project_slugs.insert(project.slug.clone(), project.id);
+        self.projects.insert(project.id, project);
+    }
+
+    pub(super) fn put_member(&mut self, member: Arc<Member>) {
+        self.projects_by_engineer.insert((member.engineer, member.project));
+        self.members.insert((member.project, member.engineer), member);
+    }
+
+    pub(super) fn put_feature(&mut self, feature: Arc<Feature>) {
+        let id = (feature.project, feature.id);
+        if let Some(before) = self.features.get(&id).cloned() {
+            self.unlist_feature(&before);
+        }
+        let place = feature.board_key();
+        self.board.insert(place);
+        match &feature.status {
+            Status::Ready { .. } => {
+                self.ready.insert(place);
+            }
+            Status::Active { holder, .. } => {
+                self.active_by_session.insert((holder.session, feature.id));
+            }
+            Status::Draft | Status::Done { .. } | Status::Cancelled => {}
+        }
+        self.feature_slugs.insert((feature.project, feature.slug.clone()), feature.id);
+        self.features.insert(id, feature);
+    }
+
+    fn remove_feature(&mut self, feature: &Feature) {
+        self.unlist_feature(feature);
+        self.feature_slugs.remove(&(feature.project, feature.slug.clone()));
+        self.features.remove(&(feature.project, feature.id));
+    }
+
+    fn unlist_feature(&mut self, feature: &Feature) {
+        let place = feature.board_key();
+        self.board.remove(&place);
+        self.ready.remove(&place);
+        if let Some(holder) = feature.holder() {
+            self.active_by_session.remove(&(holder.session, feature.id));
+        }
+    }
+
+    pub(super) fn put_session(&mut self, session: Arc<Session>) {
+        if let Some(before) = self.sessions.get(&session.id) {
+            self.deadlines.remove(&(before.vitality.until(), Deadline::Session(before.id)));
+        }
+        self.deadlines.insert((session.vitality.until(), Deadline::Session(session.id)));
+        self.sessions_by_agent.insert((session.project, session.engineer, session.agent.clone()), session.id);
+        self.sessions.insert(session.id, session);
+    }
+
+    fn remove_session(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.remove(&id) {
+            self.deadlines.remove(&(session.vitality.until(), Deadline::Session(id)));
+            self.sessions_by_agent.remove(&(session.project, session.engineer, session.agent.clone()));
+        }
+    }
+
+    pub(super) fn put_claim(&mut self, key: ClaimKey, claim: Claim) {
+        // Taken again in another mode: the index must not keep the former grip.
+        self.remove_claim(&key);
+        let grip = Grip { mode: claim.mode, session: key.session, feature: key.feature };
+        self.paths.entry(key.project).or_default().insert(&key.path, grip);
+        self.claims.insert(key, claim);
+    }
+
+    fn remove_claim(&mut self, key: &ClaimKey) {
+        let Some(claim) = self.claims.remove(key) else { return };
+        let grip = Grip { mode: claim.mode, session: key.session, feature: key.feature };
+        self.loosen(key.project, key, grip);
+    }
+
+    fn loosen(&mut self, project: ProjectId, key: &ClaimKey, grip: Grip) {
+        if let Some(index) = self.paths.get_mut(&project) {
+            index.remove(&key.path, &grip);
+            if index.is_empty() {
+                self.paths.remove(&project);
+            }
+        }
+    }
+
+    /// Remembers an answer. Kept apart from events: it is about the request, not about the work.
+    pub(crate) fn put_reply(&mut self, key: ReplyKey, kept: Arc<Remembered>) {
+        self.reply_expiries.insert((kept.expires, key.clone()));
+        self.replies.insert(key, kept);
+    }
+
+    /// Forgets the answer that expires first, and says whose it was.
+    pub(crate) fn forget_first_reply(&mut self) -> Option<ReplyKey> {
+        let (expires, key) = self.reply_expiries.get_min().cloned()?;
+        self.reply_expiries.remove(&(expires, key.clone()));
+        self.replies.remove(&key);
+        Some(key)
+    }
+}

@@ -1,0 +1,91 @@
+//! Everything that rules need to know, at one revision.
+//!
+//! One immutable value of persistent ordered maps: a clone costs a few pointers, so a reader or a
+//! snapshot keeps a version while apply goes on. [`rows`] says how it is written down, [`evolve`]
+//! how events change it, [`queries`] how it is read.
+
+mod evolve;
+mod queries;
+mod rows;
+
+pub use rows::{Row, RowKey, RowsError};
+
+use crate::{
+    entity::{
+        ApiKey, BoardKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, Mode, NodeRecord,
+        Origin, Project, Session,
+    },
+    ids::{EngineerId, FeatureId, JoinTokenId, KeyId, NodeId, ProjectId, SessionId},
+    pattern::PatternIndex,
+    replies::{Remembered, ReplyKey},
+    settings::Settings,
+    time::{ClusterTime, Revision, WallTime},
+    words::{AgentName, Email, Slug},
+};
+use imbl::{OrdMap, OrdSet};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Where the state stands: the last applied entry and its times.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Clock {
+    /// Log index of the last applied proposal.
+    pub revision: Revision,
+    /// The cluster's time; never moves back.
+    pub cluster: ClusterTime,
+    /// Wall time of the last applied proposal, for people.
+    pub wall: WallTime,
+}
+
+/// A moment at which something ends by itself.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Deadline {
+    /// A session's lease or grace.
+    Session(SessionId),
+    /// An invitation.
+    JoinToken(JoinTokenId),
+}
+
+/// What holds a path in the index of a project.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Grip {
+    /// Alone or shared.
+    pub mode: Mode,
+    /// By whom.
+    pub session: SessionId,
+    /// For what.
+    pub feature: Option<FeatureId>,
+}
+
+/// Everything that rules need to know, at one revision.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct State {
+    // What is kept: each of these has rows.
+    pub(crate) clock: Clock,
+    pub(crate) origin: Option<Arc<Origin>>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) nodes: OrdMap<NodeId, Arc<NodeRecord>>,
+    pub(crate) join_tokens: OrdMap<JoinTokenId, Arc<JoinToken>>,
+    pub(crate) engineers: OrdMap<EngineerId, Arc<Engineer>>,
+    pub(crate) api_keys: OrdMap<KeyPrefix, Arc<ApiKey>>,
+    pub(crate) projects: OrdMap<ProjectId, Arc<Project>>,
+    pub(crate) members: OrdMap<(ProjectId, EngineerId), Arc<Member>>,
+    pub(crate) features: OrdMap<(ProjectId, FeatureId), Arc<Feature>>,
+    pub(crate) sessions: OrdMap<SessionId, Arc<Session>>,
+    pub(crate) claims: OrdMap<ClaimKey, Claim>,
+    pub(crate) replies: OrdMap<ReplyKey, Arc<Remembered>>,
+
+    // Indexes: made anew from what is kept.
+    pub(crate) emails: OrdMap<Email, EngineerId>,
+    pub(crate) keys_by_engineer: OrdMap<(EngineerId, KeyId), KeyPrefix>,
+    pub(crate) project_slugs: OrdMap<Slug, ProjectId>,
+    pub(crate) projects_by_engineer: OrdSet<(EngineerId, ProjectId)>,
+    pub(crate) feature_slugs: OrdMap<(ProjectId, Slug), FeatureId>,
+    pub(crate) board: OrdSet<BoardKey>,
+    pub(crate) ready: OrdSet<BoardKey>,
+    pub(crate) active_by_session: OrdSet<(SessionId, FeatureId)>,
+    pub(crate) sessions_by_agent: OrdMap<(ProjectId, EngineerId, Option<AgentName>), SessionId>,
+    pub(crate) paths: OrdMap<ProjectId, PatternIndex<Grip>>,
+    pub(crate) deadlines: OrdSet<(ClusterTime, Deadline)>,
+    pub(crate) reply_expiries: OrdSet<(ClusterTime, ReplyKey)>,
+}

@@ -1,0 +1,283 @@
+//! How the state is read. Never changes it.
+
+use super::{Clock, Deadline, Grip, State};
+use crate::{
+    entity::{
+        ApiKey, BoardKey, Claim, ClaimKey, Engineer, Feature, Holder, JoinToken, KeyPrefix, Lane, Member, Mode,
+        NodeRecord, Origin, Project, Session, TokenDigest,
+    },
+    ids::{EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
+    pattern::{Pattern, PatternIndex},
+    replies::{Remembered, ReplyKey},
+    settings::Settings,
+    time::{ClusterTime, WallTime},
+    words::{AgentName, Email, Slug},
+};
+use std::{cmp::Reverse, ops::Bound, sync::Arc};
+
+/// The cluster.
+impl State {
+    /// Where the state stands.
+    pub const fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// How the cluster began; none before its first entry.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_deref()
+    }
+
+    /// The cluster's settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// A node id that was given out.
+    pub fn node(&self, id: NodeId) -> Option<&Arc<NodeRecord>> {
+        self.nodes.get(&id)
+    }
+
+    /// Every node id that was ever given out, lowest first.
+    pub fn nodes(&self) -> impl Iterator<Item = &Arc<NodeRecord>> {
+        self.nodes.values()
+    }
+
+    /// The node id that a data folder was given.
+    pub fn node_of(&self, instance: InstanceId) -> Option<&Arc<NodeRecord>> {
+        self.nodes.values().find(|node| node.instance == instance)
+    }
+
+    /// The invitation with this digest.
+    pub fn join_token(&self, digest: TokenDigest) -> Option<&Arc<JoinToken>> {
+        self.join_tokens.values().find(|token| token.digest == digest)
+    }
+
+    /// The next moment at which something ends by itself.
+    pub fn next_deadline(&self) -> Option<ClusterTime> {
+        self.deadlines.get_min().map(|(at, _)| *at)
+    }
+
+    pub(crate) fn due(&self, now: ClusterTime) -> Option<Deadline> {
+        self.deadlines.get_min().filter(|(at, _)| *at <= now).map(|(_, what)| *what)
+    }
+
+    /// A moment of cluster time as an estimate in wall time, for people.
+    pub const fn in_wall_time(&self, at: ClusterTime) -> WallTime {
+        self.clock.wall.after(at.since(self.clock.cluster))
+    }
+
+    /// The remembered answer to a request.
+    pub fn reply(&self, key: &ReplyKey) -> Option<&Arc<Remembered>> {
+        self.replies.get(key)
+    }
+}
+
+/// Engineers and projects.
+impl State {
+    /// An engineer.
+    pub fn engineer(&self, id: EngineerId) -> Option<&Arc<Engineer>> {
+        self.engineers.get(&id)
+    }
+
+    /// The engineer with this address.
+    pub fn engineer_by_email(&self, email: &Email) -> Option<&Arc<Engineer>> {
+        self.engineers.get(self.emails.get(email)?)
+    }
+
+    /// The key with this lookup prefix.
+    pub fn api_key(&self, prefix: KeyPrefix) -> Option<&Arc<ApiKey>> {
+        self.api_keys.get(&prefix)
+    }
+
+    /// An engineer's key.
+    pub fn key_of(&self, engineer: EngineerId, key: KeyId) -> Option<&Arc<ApiKey>> {
+        self.api_keys.get(self.keys_by_engineer.get(&(engineer, key))?)
+    }
+
+    /// An engineer's keys, oldest first.
+    pub fn keys_of(&self, engineer: EngineerId) -> impl Iterator<Item = &Arc<ApiKey>> {
+        self.keys_by_engineer
+            .range((engineer, KeyId::MIN)..=(engineer, KeyId::MAX))
+            .filter_map(|(_, prefix)| self.api_keys.get(prefix))
+    }
+
+    /// A project.
+    pub fn project(&self, id: ProjectId) -> Option<&Arc<Project>> {
+        self.projects.get(&id)
+    }
+
+    /// The project with this slug.
+    pub fn project_by_slug(&self, slug: &Slug) -> Option<&Arc<Project>> {
+        self.projects.get(self.project_slugs.get(slug)?)
+    }
+
+    /// All projects, oldest first.
+    pub fn projects(&self) -> impl Iterator<Item = &Arc<Project>> {
+        self.projects.values()
+    }
+
+    /// The projects of an engineer, oldest first.
+    pub fn projects_of(&self, engineer: EngineerId) -> impl Iterator<Item = &Arc<Project>> {
+        self.projects_by_engineer
+            .range((engineer, ProjectId::MIN)..=(engineer, ProjectId::MAX))
+            .filter_map(|(_, project)| self.projects.get(project))
+    }
+
+    /// An engineer as a member of a project.
+    pub fn member(&self, project: ProjectId, engineer: EngineerId) -> Option<&Arc<Member>> {
+        self.members.get(&(project, engineer))
+    }
+
+    /// The members of a project.
+    pub fn members(&self, project: ProjectId) -> impl Iterator<Item = &Arc<Member>> {
+        self.members.range((project, EngineerId::MIN)..=(project, EngineerId::MAX)).map(|(_, member)| member)
+    }
+}
+
+/// Features.
+impl State {
+    /// A feature.
+    pub fn feature(&self, project: ProjectId, id: FeatureId) -> Option<&Arc<Feature>> {
+        self.features.get(&(project, id))
+    }
+
+    /// The feature with this slug.
+    pub fn feature_by_slug(&self, project: ProjectId, slug: &Slug) -> Option<&Arc<Feature>> {
+        let id = self.feature_slugs.get(&(project, slug.clone()))?;
+        self.feature(project, *id)
+    }
+
+    /// A project's features as listed: lane, priority, newest first; from after a place on.
+    pub fn features_after(&self, project: ProjectId, after: Option<BoardKey>) -> impl Iterator<Item = &Arc<Feature>> {
+        self.on_board(&self.board, project, after)
+    }
+
+    /// A project's ready features as listed.
+    pub fn ready_features(&self, project: ProjectId) -> impl Iterator<Item = &Arc<Feature>> {
+        self.on_board(&self.ready, project, None)
+    }
+
+    fn on_board<'a>(
+        &'a self,
+        board: &'a imbl::OrdSet<BoardKey>,
+        project: ProjectId,
+        after: Option<BoardKey>,
+    ) -> impl Iterator<Item = &'a Arc<Feature>> {
+        let start = match after {
+            Some(place) => Bound::Excluded(place),
+            None => Bound::Included(first_place(project, Lane::Now)),
+        };
+        let end = Bound::Included(last_place(project, Lane::Icebox));
+        board.range((start, end)).filter_map(move |place| self.feature(project, place.newest.0.1))
+    }
+
+    /// The highest priority number in a lane, which is its end.
+    pub fn last_priority(&self, project: ProjectId, lane: Lane) -> Option<u32> {
+        let places = self.board.range(first_place(project, lane)..=last_place(project, lane));
+        places.last().map(|place| place.priority)
+    }
+
+    /// The features that a session works on.
+    pub fn active_features(&self, session: SessionId) -> impl Iterator<Item = &Arc<Feature>> {
+        let project = self.sessions.get(&session).map(|session| session.project);
+        self.active_by_session
+            .range((session, FeatureId::MIN)..=(session, FeatureId::MAX))
+            .filter_map(move |(_, feature)| self.feature(project?, *feature))
+    }
+
+    /// How many features, sessions and claims there are, whatever their project.
+    pub fn features(&self) -> impl Iterator<Item = &Arc<Feature>> {
+        self.features.values()
+    }
+}
+
+/// Sessions and claims.
+impl State {
+    /// A session that is not over.
+    pub fn session(&self, id: SessionId) -> Option<&Arc<Session>> {
+        self.sessions.get(&id)
+    }
+
+    /// All sessions that are not over.
+    pub fn sessions(&self) -> impl Iterator<Item = &Arc<Session>> {
+        self.sessions.values()
+    }
+
+    /// The sessions of a project that are not over.
+    pub fn sessions_in(&self, project: ProjectId) -> impl Iterator<Item = &Arc<Session>> {
+        self.sessions_by_agent
+            .range((project, EngineerId::MIN, None)..)
+            .take_while(move |((of, ..), _)| *of == project)
+            .filter_map(|(_, id)| self.sessions.get(id))
+    }
+
+    /// The session of an engineer's agent, or the engineer's default one.
+    pub fn session_of(
+        &self,
+        project: ProjectId,
+        engineer: EngineerId,
+        agent: Option<&AgentName>,
+    ) -> Option<&Arc<Session>> {
+        self.sessions.get(self.sessions_by_agent.get(&(project, engineer, agent.cloned()))?)
+    }
+
+    /// When a session's claims are released if nothing more is heard of it: wall time, an estimate.
+    pub fn claims_expire_at(&self, session: &Session) -> WallTime {
+        let until = session.vitality.until();
+        let end = if session.is_active() { until.after(self.settings.session_grace) } else { until };
+        self.in_wall_time(end)
+    }
+
+    /// A project's claims, by session and feature.
+    pub fn claims_in(&self, project: ProjectId) -> impl Iterator<Item = (&ClaimKey, &Claim)> {
+        self.sessions_in(project).flat_map(|session| self.claims_of(session))
+    }
+
+    /// A session's claims, by feature.
+    pub fn claims_of(&self, session: &Session) -> impl Iterator<Item = (&ClaimKey, &Claim)> {
+        let (project, session) = (session.project, session.id);
+        let first = ClaimKey { project, session, feature: None, path: Pattern::scan_start("") };
+        self.claims.range(first..).take_while(move |(key, _)| key.project == project && key.session == session)
+    }
+
+    /// How many claims there are in the cluster.
+    pub fn claim_count(&self) -> usize {
+        self.claims.len()
+    }
+
+    /// The index of a project's claimed paths.
+    pub fn paths(&self, project: ProjectId) -> Option<&PatternIndex<Grip>> {
+        self.paths.get(&project)
+    }
+
+    /// The claims of others that keep a session from taking a path in a mode.
+    pub fn obstacles<'a>(
+        &'a self,
+        project: ProjectId,
+        wanted: &'a Pattern,
+        mode: Mode,
+        session: Option<SessionId>,
+    ) -> impl Iterator<Item = (&'a Pattern, &'a Grip)> {
+        self.paths
+            .get(&project)
+            .into_iter()
+            .flat_map(move |index| index.overlapping(wanted))
+            .filter(move |(_, grip)| Some(grip.session) != session && !mode.tolerates(grip.mode))
+    }
+
+    /// A holder's engineer's name, or the id of one who is gone.
+    pub fn holder_name(&self, holder: &Holder) -> String {
+        match self.engineers.get(&holder.engineer) {
+            Some(engineer) => engineer.name.to_string(),
+            None => holder.engineer.to_string(),
+        }
+    }
+}
+
+const fn first_place(project: ProjectId, lane: Lane) -> BoardKey {
+    BoardKey { project, lane, priority: 0, newest: Reverse((WallTime(i64::MAX), FeatureId::MAX)) }
+}
+
+const fn last_place(project: ProjectId, lane: Lane) -> BoardKey {
+    BoardKey { project, lane, priority: u32::MAX, newest: Reverse((WallTime(i64::MIN), FeatureId::MIN)) }
+}

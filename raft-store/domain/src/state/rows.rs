@@ -1,0 +1,175 @@
+//! How the state is written down: one row a thing. Indexes have no rows; they are made anew.
+
+use super::{Clock, State};
+use crate::{
+    entity::{
+        ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord, Origin, Project,
+        Session,
+    },
+    ids::{EngineerId, FeatureId, JoinTokenId, NodeId, ProjectId, SessionId},
+    replies::{Remembered, ReplyKey},
+    settings::Settings,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Where a thing is written. What belongs to a project names it first, so that projects can one
+/// day live in groups of their own.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum RowKey {
+    /// Where the state stands.
+    Clock,
+    /// How the cluster began.
+    Origin,
+    /// Its settings.
+    Settings,
+    /// A node id that was given out.
+    Node(NodeId),
+    /// An invitation.
+    JoinToken(JoinTokenId),
+    /// An engineer.
+    Engineer(EngineerId),
+    /// A key.
+    ApiKey(KeyPrefix),
+    /// A remembered answer.
+    Reply(ReplyKey),
+    /// A project.
+    Project(ProjectId),
+    /// A member.
+    Member(ProjectId, EngineerId),
+    /// A feature.
+    Feature(ProjectId, FeatureId),
+    /// A session.
+    Session(ProjectId, SessionId),
+    /// A claim.
+    Claim(ClaimKey),
+}
+
+/// A thing as it is written.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Row {
+    /// Where the state stands.
+    Clock(Clock),
+    /// How the cluster began.
+    Origin(Arc<Origin>),
+    /// Its settings.
+    Settings(Arc<Settings>),
+    /// A node id that was given out.
+    Node(Arc<NodeRecord>),
+    /// An invitation.
+    JoinToken(Arc<JoinToken>),
+    /// An engineer.
+    Engineer(Arc<Engineer>),
+    /// A key.
+    ApiKey(Arc<ApiKey>),
+    /// A remembered answer.
+    Reply(ReplyKey, Arc<Remembered>),
+    /// A project.
+    Project(Arc<Project>),
+    /// A member.
+    Member(Arc<Member>),
+    /// A feature.
+    Feature(Arc<Feature>),
+    /// A session.
+    Session(Arc<Session>),
+    /// A claim.
+    Claim(ClaimKey, Claim),
+}
+
+/// Rows that do not make a state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RowsError {
+    /// A claim whose session has no row.
+    #[error("claim on {0} without its session")]
+    OrphanClaim(String),
+}
+
+impl State {
+    /// The row of one thing; none when there is no such thing (any more).
+    pub fn row(&self, key: &RowKey) -> Option<Row> {
+        Some(match key {
+            RowKey::Clock => Row::Clock(self.clock),
+            RowKey::Origin => Row::Origin(self.origin.clone()?),
+            RowKey::Settings => Row::Settings(self.settings.clone()),
+            RowKey::Node(id) => Row::Node(self.nodes.get(id)?.clone()),
+            RowKey::JoinToken(id) => Row::JoinToken(self.join_tokens.get(id)?.clone()),
+            RowKey::Engineer(id) => Row::Engineer(self.engineers.get(id)?.clone()),
+            RowKey::ApiKey(prefix) => Row::ApiKey(self.api_keys.get(prefix)?.clone()),
+            RowKey::Reply(key) => Row::Reply(key.clone(), self.replies.get(key)?.clone()),
+            RowKey::Project(id) => Row::Project(self.projects.get(id)?.clone()),
+            RowKey::Member(project, engineer) => Row::Member(self.members.get(&(*project, *engineer))?.clone()),
+            RowKey::Feature(project, feature) => Row::Feature(self.features.get(&(*project, *feature))?.clone()),
+            RowKey::Session(_, session) => Row::Session(self.sessions.get(session)?.clone()),
+            RowKey::Claim(key) => Row::Claim(key.clone(), *self.claims.get(key)?),
+        })
+    }
+
+    /// All rows, in no promised order.
+    pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+        let fixed = [RowKey::Clock, RowKey::Origin, RowKey::Settings];
+        fixed
+            .into_iter()
+            .filter_map(|key| self.row(&key))
+            .chain(self.nodes.values().cloned().map(Row::Node))
+            .chain(self.join_tokens.values().cloned().map(Row::JoinToken))
+            .chain(self.engineers.values().cloned().map(Row::Engineer))
+            .chain(self.api_keys.values().cloned().map(Row::ApiKey))
+            .chain(self.replies.iter().map(|(key, kept)| Row::Reply(key.clone(), kept.clone())))
+            .chain(self.projects.values().cloned().map(Row::Project))
+            .chain(self.members.values().cloned().map(Row::Member))
+            .chain(self.features.values().cloned().map(Row::Feature))
+            .chain(self.sessions.values().cloned().map(Row::Session))
+            .chain(self.claims.iter().map(|(key, claim)| Row::Claim(key.clone(), *claim)))
+    }
+
+    /// Makes the state, with all its indexes, from its rows in any order.
+    ///
+    /// # Errors
+    /// When a row refers to one that is missing.
+    pub fn from_rows(rows: impl IntoIterator<Item = Row>) -> Result<Self, RowsError> {
+        let mut state = Self::default();
+        for row in rows {
+            match row {
+                Row::Clock(clock) => state.clock = clock,
+                Row::Origin(origin) => state.origin = Some(origin),
+                Row::Settings(settings) => state.settings = settings,
+                Row::Node(node) => state.put_node(node),
+                Row::JoinToken(token) => state.put_join_token(token),
+                Row::Engineer(engineer) => state.put_engineer(engineer),
+                Row::ApiKey(key) => state.put_api_key(key),
+                Row::Reply(key, kept) => state.put_reply(key, kept),
+                Row::Project(project) => state.put_project(project),
+                Row::Member(member) => state.put_member(member),
+                Row::Feature(feature) => state.put_feature(feature),
+                Row::Session(session) => state.put_session(session),
+                Row::Claim(key, claim) => state.put_claim(key, claim),
+            }
+        }
+        let orphan = state.claims.keys().find(|key| !state.sessions.contains_key(&key.session));
+        match orphan {
+            Some(key) => Err(RowsError::OrphanClaim(key.path.to_string())),
+            None => Ok(state),
+        }
+    }
+}
+
+impl Row {
+    /// Where this row is written.
+    pub fn key(&self) -> RowKey {
+        match self {
+            Self::Clock(_) => RowKey::Clock,
+            Self::Origin(_) => RowKey::Origin,
+            Self::Settings(_) => RowKey::Settings,
+            Self::Node(node) => RowKey::Node(node.id),
+            Self::JoinToken(token) => RowKey::JoinToken(token.id),
+            Self::Engineer(engineer) => RowKey::Engineer(engineer.id),
+            Self::ApiKey(key) => RowKey::ApiKey(key.prefix),
+            Self::Reply(key, _) => RowKey::Reply(key.clone()),
+            Self::Project(project) => RowKey::Project(project.id),
+            Self::Member(member) => RowKey::Member(member.project, member.engineer),
+            Self::Feature(feature) => RowKey::Feature(feature.project, feature.id),
+            Self::Session(session) => RowKey::Session(session.project, session.id),
+            Self::Claim(key, _) => RowKey::Claim(key.clone()),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Short texts with rules: a value of these types is valid. Never trimmed or mended in silence.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, sync::Arc};
+
+/// Why a short text was turned down.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WordError {
+    /// Shorter or longer than allowed.
+    #[error("must have {min} to {max} characters, has {actual}")]
+    Length {
+        /// Fewest characters.
+        min: usize,
+        /// Most characters.
+        max: usize,
+        /// Characters given.
+        actual: usize,
+    },
+    /// A character that is not allowed, or a form that cannot be.
+    #[error("{0}")]
+    Form(&'static str),
+}
+
+fn length(text: &str, min: usize, max: usize) -> Result<(), WordError> {
+    let actual = text.chars().count();
+    if (min..=max).contains(&actual) {
+        Ok(())
+    } else {
+        Err(WordError::Length { min, max, actual })
+    }
+}
+
+fn printable(text: &str) -> Result<(), WordError> {
+    if text.chars().any(char::is_control) {
+        return Err(WordError::Form("must not contain control characters"));
+    }
+    Ok(())
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident($text:ident) $check:block)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks the rules of this type.
+            ///
+            /// # Errors
+            /// The first rule that the text breaks.
+            pub fn parse($text: &str) -> Result<Self, WordError> {
+                $check
+                Ok(Self($text.into()))
+            }
+
+            /// The text as it was given.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    )+};
+}
+
+/// Characters allowed in the slug of a project.
+pub const MAX_PROJECT_SLUG: usize = 50;
+/// Characters allowed in the slug of a feature.
+pub const MAX_FEATURE_SLUG: usize = 100;
+
+words! {
+    /// A name of a person or a project: 1 to 100 characters, at least one of them visible.
+    Name(text) {
+        length(text, 1, 100)?;
+        printable(text)?;
+        if text.trim().is_empty() {
+            return Err(WordError::Form("must not be blank"));
+        }
+    }
+    /// The title of a feature or a decision: 1 to 200 characters.
+    Title(text) {
+        length(text, 1, 200)?;
+        printable(text)?;
+        if text.trim().is_empty() {
+            return Err(WordError::Form("must not be blank"));
+        }
+    }
+    /// A lower-case name in addresses: 1 to 100 of `a-z`, `0-9` and `-`.
+    Slug(text) {
+        length(text, 1, MAX_FEATURE_SLUG)?;
+        if !text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+            return Err(WordError::Form("may contain only a-z, 0-9 and -"));
+        }
+    }
+    /// An agent's own name, such as `build`: 1 to 100 characters.
+    AgentName(text) {
+        length(text, 1, 100)?;
+        printable(text)?;
+    }
+    /// An `Idempotency-Key`: 1 to 255 visible ASCII characters.
+    IdempotencyKey(text) {
+        length(text, 1, 255)?;
+        if !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(WordError::Form("may contain only visible ASCII characters"));
+        }
+    }
+    /// A free text of at most 2,048 characters, such as a URL, a path or a label.
+    Label(text) {
+        length(text, 0, 2048)?;
+        printable(text)?;
+    }
+}
+
+/// An e-mail address in lower case, at most 255 characters.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Email(Arc<str>);
+
+impl Email {
+    /// Lowers the case and checks the form `local@domain`.
+    ///
+    /// # Errors
+    /// The first rule that the text breaks.
+    pub fn parse(text: &str) -> Result<Self, WordError> {
+        length(text, 3, 255)?;
+        let form = WordError::Form("must be an e-mail address such as ana@example.com");
+        let Some((local, domain)) = text.rsplit_once('@') else {
+            return Err(form);
+        };
+        let local_ok = !local.is_empty()
+            && local.len() <= 64
+            && !local.starts_with('.')
+            && !local.ends_with('.')
+            && !local.contains("..")
+            && local.chars().all(|c| !c.is_whitespace() && !c.is_control() && !"@<>()[],;:\\\"".contains(c));
+        let domain_ok = domain.contains('.')
+            && domain.split('.').all(|label| {
+                !label.is_empty()
+                    && !label.starts_with('-')
+                    && !label.ends_with('-')
+                    && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+            });
+        if !(local_ok && domain_ok) {
+            return Err(form);
+        }
+        Ok(Self(text.to_lowercase().into()))
+    }
+
+    /// The address in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}

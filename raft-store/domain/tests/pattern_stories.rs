@@ -1,0 +1,249 @@
+//! What people and agents claim, and who is in whose way.
+#![allow(clippy::unwrap_used)]
+
+use nexus_domain::pattern::{MAX_PATTERN_BYTES, Pattern, PatternError, PatternKind};
+
+fn pattern(text: &str) -> Pattern {
+    Pattern::parse(text).unwrap()
+}
+
+fn refusal(text: &str) -> PatternError {
+    Pattern::parse(text).unwrap_err()
+}
+
+#[track_caller]
+fn collide(one: &str, other: &str) {
+    assert!(pattern(one).overlaps(&pattern(other)), "{one} and {other} must collide");
+    assert!(pattern(other).overlaps(&pattern(one)), "{other} and {one} must collide");
+}
+
+#[track_caller]
+fn stay_apart(one: &str, other: &str) {
+    assert!(!pattern(one).overlaps(&pattern(other)), "{one} and {other} must not collide");
+    assert!(!pattern(other).overlaps(&pattern(one)), "{other} and {one} must not collide");
+}
+
+#[test]
+fn one_path_has_one_spelling() {
+    for (given, normal) in [
+        ("./a//b", "a/b"),
+        ("a/../b", "b"),
+        ("a/./b/.", "a/b/"),
+        ("src/auth//", "src/auth/"),
+        ("src/auth/..", "src/"),
+        (".", "./"),
+        ("./", "./"),
+        ("a/..", "./"),
+        ("app/[id]/../x", "app/x"),
+        ("a\\b", "a\\b"),
+        ("Straße/ü.rs", "Straße/ü.rs"),
+    ] {
+        assert_eq!(pattern(given).as_str(), normal, "{given}");
+    }
+}
+
+#[test]
+fn a_path_that_is_none_of_the_repository_is_refused() {
+    use PatternError::{Absolute, ControlCharacter, Empty, EscapesRoot, ParentOfWildcard, TooLong};
+    for (text, error) in [
+        ("", Empty),
+        ("/etc/passwd", Absolute),
+        ("C:\\Windows", Absolute),
+        ("c:/windows", Absolute),
+        ("./C:/windows", Absolute),
+        ("../../etc/passwd", EscapesRoot),
+        ("a/../../b", EscapesRoot),
+        ("..", EscapesRoot),
+        ("*/../x", ParentOfWildcard),
+        ("a/**/..", ParentOfWildcard),
+        ("{a,b/c}/../x", ParentOfWildcard),
+        ("{../a,b}", ParentOfWildcard),
+        ("src/{a,..}/x", ParentOfWildcard),
+        ("a\0b", ControlCharacter),
+        ("a\nb", ControlCharacter),
+    ] {
+        assert_eq!(refusal(text), error, "{text:?}");
+    }
+    assert_eq!(pattern(&"a".repeat(MAX_PATTERN_BYTES)).as_str().len(), 1_024);
+    assert_eq!(refusal(&"a".repeat(1_025)), TooLong);
+    assert_eq!(refusal(&"ü".repeat(513)), TooLong);
+}
+
+#[test]
+fn a_pattern_knows_its_kind() {
+    use PatternKind::{File, Folder, Glob};
+    for (text, kind) in [
+        ("src/db.rs", File),
+        ("src/[id", File),
+        ("src/{id", File),
+        ("src/auth/", Folder),
+        ("./", Folder),
+        ("**", Folder),
+        ("src/**", Folder),
+        ("src/**/", Folder),
+        ("src/**/*", Folder),
+        ("src/*", Glob),
+        ("src/*/", Glob),
+        ("src**", Glob),
+        ("src/**/*.rs", Glob),
+        ("app/[id]/page.tsx", Glob),
+    ] {
+        assert_eq!(pattern(text).kind(), kind, "{text}");
+    }
+}
+
+#[test]
+fn a_folder_holds_every_file_beneath_it() {
+    collide("src/", "src/a.rs");
+    collide("src/", "src/auth/login.rs");
+    collide("src/", "src/auth/");
+    collide("src/", "src/");
+    stay_apart("src/", "srcs/a.rs");
+    stay_apart("src/", "src-old/");
+    stay_apart("src/", "tests/a.rs");
+    stay_apart("src/", "Src/a.rs");
+}
+
+#[test]
+fn the_whole_repository_collides_with_everything() {
+    for other in ["a", "src/", "**/*.rs", "*", "./", "[id]", "{a,b}"] {
+        collide(".", other);
+        collide("**", other);
+        collide("***/", other);
+    }
+}
+
+#[test]
+fn a_glob_collides_with_the_files_it_matches() {
+    collide("src/**/*.rs", "src/x/y.rs");
+    collide("src/**/*.rs", "src/y.rs");
+    stay_apart("src/**/*.rs", "src/x/y");
+    stay_apart("src/**/*.rs", "tests/y.rs");
+    collide("src/*.rs", "src/.hidden.rs");
+    stay_apart("src/*.rs", "src/x/y.rs");
+    collide("src/?.rs", "src/ü.rs");
+    collide("**/x", "x");
+    collide("a/**/b", "a/b");
+    stay_apart("a/*/b", "a/b");
+    collide("src/**.rs", "src/x/y.rs");
+    collide("src/*/", "src/auth/deep/file");
+    stay_apart("src/*/", "src/file");
+    collide("{src,lib}/**/*.rs", "lib/x.rs");
+    collide("{src/db,lib}.rs", "src/db.rs");
+    collide("db/[0-9][0-9]_*.sql", "db/07_users.sql");
+    stay_apart("db/[0-9][0-9]_*.sql", "db/x7_users.sql");
+    collide("db/[[:digit:]]_*.sql", "db/7_users.sql");
+}
+
+#[test]
+fn a_glob_collides_with_folders_it_reaches_into() {
+    collide("src/**/*.rs", "src/auth/");
+    collide("src/**/*.rs", "src/");
+    collide("**/mod.rs", "src/auth/");
+    collide("src/*/mod.rs", "src/auth/");
+    stay_apart("src/*/mod.rs", "src/auth/login/");
+    stay_apart("src/*.rs", "src/auth/");
+    stay_apart("src/*.rs", "tests/");
+}
+
+#[test]
+fn two_globs_collide_when_one_path_could_match_both() {
+    collide("src/**/*.rs", "**/mod.rs");
+    collide("src/*_test.rs", "src/auth_*.rs");
+    collide("*.rs", "a*");
+    collide("a*b", "ab");
+    collide("**/a/**", "**/b/**");
+    stay_apart("*.rs", "*.md");
+    stay_apart("src/**", "tests/**");
+    stay_apart("src/*/a", "src/*/b");
+    stay_apart("*/a", "*");
+    stay_apart("[abc].rs", "[def].rs");
+    stay_apart("[!a-z]", "[a-f]");
+    collide("[!a-f]", "[a-z]");
+    stay_apart("{a,b}/x", "{c,d}/x");
+    collide("{a,b}/x", "{b,c}/x");
+    stay_apart("**/*.test.ts", "src/**/*.tsx");
+    stay_apart("a/?", "a/[.]");
+    stay_apart("a/.?", "a/?[.]");
+    collide("a/.?x", "a/[.]?x");
+}
+
+#[test]
+fn names_in_brackets_and_braces_are_files_too() {
+    for name in ["app/[id]/page.tsx", "app/[...slug]/page.tsx", "{{cookiecutter.name}}/setup.py", "a[b", "x{y", "[]", "{}"] {
+        assert!(pattern(name).matches(name), "{name}");
+        collide(name, name);
+    }
+    collide("app/[id]/page.tsx", "app/");
+    collide("app/[id]/page.tsx", "app/**/page.tsx");
+    collide("app/[id]/page.tsx", "app/[id]/");
+    collide("app/[id]/[name]/page.tsx", "app/[id]/**");
+    stay_apart("app/[id]/page.tsx", "app/[id]/layout.tsx");
+    stay_apart("app/[id]/page.tsx", "app/[slug]x/page.tsx");
+}
+
+#[test]
+fn one_tree_cannot_hold_a_file_and_a_folder_of_the_same_name() {
+    collide("src", "src/a.rs");
+    collide("src", "src/");
+    collide("src", "src/auth/");
+    collide("src", "src/*/mod.rs");
+    collide("src", "src/**");
+    collide("app/[id]", "app/[id]/page.tsx");
+    stay_apart("src/a.rs", "**/mod.rs");
+    stay_apart("src", "src.rs");
+    stay_apart("src", "s*c/a.rs");
+}
+
+#[test]
+fn alternatives_are_read_as_if_given_alone() {
+    collide("{./a,b/}", "a");
+    collide("{./a,b/}", "b/deep/file");
+    stay_apart("{./a,b/}", "c");
+    collide("a/{,b/}c", "a/c");
+    collide("a/{,b}/c", "a/c");
+    collide("{a,}/c", "c");
+    collide("src/.{/x,y}", "src/x");
+    collide("src/.{/x,y}", "src/.y");
+    stay_apart("{,a}", "b");
+}
+
+#[test]
+fn an_example_of_a_collision_can_be_shown() {
+    let example = |one: &str, other: &str| pattern(one).common_path(&pattern(other));
+    assert_eq!(example("src/**/*.rs", "src/auth/mod.rs").as_deref(), Some("src/auth/mod.rs"));
+    assert_eq!(example("src", "src/a.rs").as_deref(), Some("src"));
+    assert_eq!(example("src/a.rs", "src/b.rs"), None);
+    let shared = example("src/*_test.rs", "src/auth_*.rs").unwrap();
+    assert!(pattern("src/*_test.rs").matches(&shared) && pattern("src/auth_*.rs").matches(&shared));
+}
+
+#[test]
+fn a_pattern_too_large_to_compile_is_refused_and_a_long_name_is_not() {
+    assert_eq!(refusal(&"{,}".repeat(300)), PatternError::TooComplex);
+    assert_eq!(refusal(&"a*".repeat(65)), PatternError::TooComplex);
+    assert_eq!(refusal(&format!("{}a{}", "{".repeat(30), "}".repeat(30))), PatternError::TooComplex);
+    let brackets = "[a]".repeat(341);
+    collide(&brackets, &brackets);
+    let template = "{{cookiecutter.project}}/".repeat(20) + "x.py";
+    collide(&template, &template);
+}
+
+#[test]
+fn a_pair_that_is_too_much_work_counts_as_a_collision() {
+    // They end differently, but only after very many ways to get there.
+    let (one, other) = ("{,a*}".repeat(60) + "[b]", "{,a*}".repeat(60) + "[c]");
+    collide(&one, &other);
+    assert_eq!(pattern(&one).common_path(&pattern(&other)), None);
+    stay_apart("a*a*a*a*[b]", "a*a*a*a*[c]");
+}
+
+#[test]
+fn a_pattern_is_stored_as_its_text_and_checked_when_read_back() {
+    use serde::de::{IntoDeserializer, value};
+    let read = |text: &str| -> Result<Pattern, value::Error> {
+        serde::Deserialize::deserialize(text.into_deserializer())
+    };
+    assert_eq!(read("a//b").unwrap(), pattern("a/b"));
+    assert!(read("../x").unwrap_err().to_string().contains("must not leave the repository"));
+}

@@ -1,0 +1,115 @@
+//! Failures of the store. Never refusals: a refusal is an answer, these stop the node.
+
+use crate::{record::RecordError, storage::Column};
+use std::io;
+
+/// Why the store cannot go on.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum StoreError {
+    /// The device or the file system said no.
+    #[error("storage failed while {doing}: {cause}")]
+    Disk {
+        /// What was tried.
+        doing: &'static str,
+        /// What the system said.
+        cause: String,
+    },
+    /// No space is left.
+    #[error("the disk is full, found while {doing}; free space in the data folder's file system and start again")]
+    Full {
+        /// What was tried.
+        doing: &'static str,
+    },
+    /// What was read is not what was written.
+    #[error("corrupt record in {column} at {key}: {cause}; keep the data folder and come back under a new node id")]
+    Corrupt {
+        /// Where it is kept.
+        column: Column,
+        /// Its key, in hexadecimal.
+        key: String,
+        /// What is wrong with it.
+        cause: RecordError,
+    },
+    /// The parts of the state do not fit each other.
+    #[error("stored state is inconsistent: {0}; keep the data folder and come back under a new node id")]
+    Inconsistent(String),
+    /// The node has forgotten something that it promised to remember.
+    #[error(transparent)]
+    Quarantined(#[from] Quarantined),
+    /// A snapshot that cannot be trusted.
+    #[error("snapshot refused: {0}")]
+    Snapshot(String),
+    /// Applying an entry failed, so that this node no longer knows the state.
+    #[error("applying log entry {index} failed: {cause}")]
+    Apply {
+        /// The entry.
+        index: u64,
+        /// What happened.
+        cause: String,
+    },
+    /// The store stopped after an earlier failure.
+    #[error("the store has stopped: {0}")]
+    Stopped(String),
+}
+
+/// This data folder acknowledged more than it still has. A voter that forgot could give a second
+/// vote or take back an acknowledgement, so it must never vote under its old id again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this node is quarantined: {reason}. It may have forgotten votes or entries that the cluster counts on. \
+     Keep the data folder for inspection, remove the node from the cluster, and start it again with an empty \
+     data folder under a new node id"
+)]
+pub struct Quarantined {
+    /// What is missing or damaged.
+    pub reason: String,
+}
+
+impl Quarantined {
+    pub(crate) fn because(reason: impl Into<String>) -> StoreError {
+        StoreError::Quarantined(Self {
+            reason: reason.into(),
+        })
+    }
+}
+
+impl StoreError {
+    /// Wraps an error of the file system.
+    pub(crate) fn from_io(doing: &'static str, cause: &io::Error) -> Self {
+        if matches!(
+            cause.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        ) {
+            Self::Full { doing }
+        } else {
+            Self::Disk {
+                doing,
+                cause: cause.to_string(),
+            }
+        }
+    }
+
+    /// A record of `column` that could not be read back.
+    pub(crate) fn corrupt(column: Column, key: &[u8], cause: RecordError) -> Self {
+        let mut text = String::with_capacity(key.len() * 2);
+        for byte in key {
+            text.push_str(&format!("{byte:02x}"));
+        }
+        Self::Corrupt {
+            column,
+            key: text,
+            cause,
+        }
+    }
+}
+
+impl From<StoreError> for io::Error {
+    fn from(error: StoreError) -> Self {
+        let kind = match error {
+            StoreError::Full { .. } => io::ErrorKind::StorageFull,
+            StoreError::Corrupt { .. } | StoreError::Snapshot(_) => io::ErrorKind::InvalidData,
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}

@@ -1,0 +1,163 @@
+//! How things are found in the columns: keys whose byte order is the order of what they stand for.
+//!
+//! What belongs to a project begins with its id, so that a project can be moved as one range; what
+//! belongs to the cluster begins with the nil id. Texts come last and need no end. A row repeats its
+//! key in its value, so row keys are only ever written; document keys are read back.
+
+use nexus_domain::{
+    DocumentKey, FeatureId, ProjectId, Revision, RowKey, SessionId, entity::ClaimKey, ids::CheckpointId,
+    replies::ReplyKey,
+};
+use uuid::Uuid;
+
+/// Records of [`Column::Meta`](crate::storage::Column::Meta).
+pub(crate) mod meta {
+    /// The vote.
+    pub(crate) const VOTE: &[u8] = b"log/vote";
+    /// The last entry that was purged from the log.
+    pub(crate) const PURGED: &[u8] = b"log/purged";
+    /// An entry that is known to be committed.
+    pub(crate) const COMMITTED: &[u8] = b"log/committed";
+    /// What was applied last.
+    pub(crate) const PROGRESS: &[u8] = b"machine/progress";
+    /// The snapshot that is being installed; there only meanwhile.
+    pub(crate) const INSTALLING: &[u8] = b"machine/installing";
+    /// What the node keeps about itself.
+    pub(crate) const IDENTITY: &[u8] = b"node/identity";
+}
+
+/// Which kind of row or document follows the project. Never reused.
+mod tag {
+    pub(super) const CLOCK: u8 = 1;
+    pub(super) const ORIGIN: u8 = 2;
+    pub(super) const SETTINGS: u8 = 3;
+    pub(super) const NODE: u8 = 4;
+    pub(super) const JOIN_TOKEN: u8 = 5;
+    pub(super) const ENGINEER: u8 = 6;
+    pub(super) const API_KEY: u8 = 7;
+    pub(super) const REPLY: u8 = 8;
+    pub(super) const PROJECT: u8 = 16;
+    pub(super) const MEMBER: u8 = 17;
+    pub(super) const FEATURE: u8 = 18;
+    pub(super) const SESSION: u8 = 19;
+    pub(super) const CLAIM: u8 = 20;
+
+    pub(super) const SPEC: u8 = 1;
+    pub(super) const CHECKPOINT: u8 = 2;
+}
+
+/// The key of a log entry.
+pub(crate) fn entry(index: u64) -> [u8; 8] {
+    index.to_be_bytes()
+}
+
+/// The key of an event.
+pub(crate) fn event(revision: Revision, seq: u32) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..8].copy_from_slice(&revision.0.to_be_bytes());
+    key[8..].copy_from_slice(&seq.to_be_bytes());
+    key
+}
+
+/// Where the events of a revision begin.
+pub(crate) fn events_of(revision: Revision) -> [u8; 8] {
+    revision.0.to_be_bytes()
+}
+
+/// The key of a row.
+pub(crate) fn row(key: &RowKey) -> Vec<u8> {
+    match key {
+        RowKey::Clock => KeyBytes::of_cluster(tag::CLOCK),
+        RowKey::Origin => KeyBytes::of_cluster(tag::ORIGIN),
+        RowKey::Settings => KeyBytes::of_cluster(tag::SETTINGS),
+        RowKey::Node(id) => KeyBytes::of_cluster(tag::NODE).number(id.0),
+        RowKey::JoinToken(id) => KeyBytes::of_cluster(tag::JOIN_TOKEN).uuid(id.0),
+        RowKey::Engineer(id) => KeyBytes::of_cluster(tag::ENGINEER).uuid(id.0),
+        RowKey::ApiKey(prefix) => KeyBytes::of_cluster(tag::API_KEY).number(prefix.0),
+        RowKey::Reply(ReplyKey { engineer, key }) => KeyBytes::of_cluster(tag::REPLY)
+            .optional_uuid(engineer.map(|id| id.0))
+            .text(key.as_str()),
+        RowKey::Project(id) => KeyBytes::of_project(*id, tag::PROJECT),
+        RowKey::Member(project, engineer) => KeyBytes::of_project(*project, tag::MEMBER).uuid(engineer.0),
+        RowKey::Feature(project, FeatureId(id)) => KeyBytes::of_project(*project, tag::FEATURE).uuid(*id),
+        RowKey::Session(project, SessionId(id)) => KeyBytes::of_project(*project, tag::SESSION).uuid(*id),
+        RowKey::Claim(ClaimKey {
+            project,
+            session,
+            feature,
+            path,
+        }) => KeyBytes::of_project(*project, tag::CLAIM)
+            .uuid(session.0)
+            .optional_uuid(feature.map(|id| id.0))
+            .text(path.as_str()),
+    }
+    .0
+}
+
+/// The key of a document.
+pub(crate) fn document(key: &DocumentKey) -> Vec<u8> {
+    match key {
+        DocumentKey::Spec(project, feature) => KeyBytes::of_project(*project, tag::SPEC).uuid(feature.0),
+        DocumentKey::Checkpoint(project, feature, id) => {
+            KeyBytes::of_project(*project, tag::CHECKPOINT).uuid(feature.0).uuid(id.0)
+        }
+    }
+    .0
+}
+
+/// Reads the key of a document back; none for what [`document`] never writes.
+pub(crate) fn read_document(key: &[u8]) -> Option<DocumentKey> {
+    let (project, rest) = take_uuid(key)?;
+    let (kind, rest) = rest.split_first()?;
+    let (feature, rest) = take_uuid(rest)?;
+    let (project, feature) = (ProjectId(project), FeatureId(feature));
+    match (*kind, rest) {
+        (tag::SPEC, []) => Some(DocumentKey::Spec(project, feature)),
+        (tag::CHECKPOINT, rest) => {
+            let (id, rest) = take_uuid(rest)?;
+            rest.is_empty()
+                .then_some(DocumentKey::Checkpoint(project, feature, CheckpointId(id)))
+        }
+        _ => None,
+    }
+}
+
+fn take_uuid(bytes: &[u8]) -> Option<(Uuid, &[u8])> {
+    let (uuid, rest) = bytes.split_first_chunk()?;
+    Some((Uuid::from_bytes(*uuid), rest))
+}
+
+struct KeyBytes(Vec<u8>);
+
+impl KeyBytes {
+    fn of_cluster(tag: u8) -> Self {
+        Self::of_project(ProjectId::MIN, tag)
+    }
+
+    fn of_project(project: ProjectId, tag: u8) -> Self {
+        Self(project.0.as_bytes().iter().copied().chain([tag]).collect())
+    }
+
+    fn uuid(mut self, uuid: Uuid) -> Self {
+        self.0.extend_from_slice(uuid.as_bytes());
+        self
+    }
+
+    fn optional_uuid(mut self, uuid: Option<Uuid>) -> Self {
+        self.0.push(u8::from(uuid.is_some()));
+        match uuid {
+            Some(uuid) => self.uuid(uuid),
+            None => self,
+        }
+    }
+
+    fn number(mut self, number: u64) -> Self {
+        self.0.extend_from_slice(&number.to_be_bytes());
+        self
+    }
+
+    fn text(mut self, text: &str) -> Self {
+        self.0.extend_from_slice(text.as_bytes());
+        self
+    }
+}

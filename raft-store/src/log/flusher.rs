@@ -1,0 +1,210 @@
+//! Makes what was written durable, many writes at a time, and answers in the order of writing.
+//! Never retries: after a failed flush nobody knows what is on the disk.
+
+use super::mark::{Mark, MarkFile, SYNC_EVERY};
+use crate::{
+    error::StoreError,
+    fatal::Fatal,
+    storage::Storage,
+    types::{LogId, TypeConfig, Vote},
+};
+use openraft::storage::IOFlushed;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Writes that may wait for a flush; beyond it Raft waits. Far more than Raft has in flight.
+const QUEUE: usize = 1024;
+
+/// What was written, and who waits for it to be durable.
+pub(super) enum Job {
+    /// Entries up to this one.
+    Appended(LogId, IOFlushed<TypeConfig>),
+    /// A vote.
+    Voted(Vote, oneshot::Sender<Result<(), StoreError>>),
+    /// Nothing yet: entries after this one are about to be taken back.
+    Truncating(Option<LogId>, oneshot::Sender<Result<(), StoreError>>),
+}
+
+impl Job {
+    fn answer(self, result: Result<(), StoreError>) {
+        match self {
+            Self::Appended(_, callback) => callback.io_completed(result.map_err(Into::into)),
+            Self::Voted(_, done) | Self::Truncating(_, done) => {
+                // Nobody waits any more: Raft is shutting down.
+                let _ = done.send(result);
+            }
+        }
+    }
+}
+
+/// Resolves once the flusher has ended and let go of the storage.
+pub(crate) type Closed = watch::Receiver<bool>;
+
+/// How flushing goes, for metrics and for a watchdog of slow disks.
+#[derive(Debug, Default)]
+pub struct FlushStats {
+    flushes: AtomicU64,
+    writes: AtomicU64,
+    total_micros: AtomicU64,
+    last_micros: AtomicU64,
+    since: Mutex<Option<Instant>>,
+}
+
+impl FlushStats {
+    /// Flushes that have succeeded.
+    pub fn flushes(&self) -> u64 {
+        self.flushes.load(Ordering::Relaxed)
+    }
+
+    /// Appends, votes and truncations that they made durable.
+    pub fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    /// How long all flushes took together.
+    pub fn total(&self) -> Duration {
+        Duration::from_micros(self.total_micros.load(Ordering::Relaxed))
+    }
+
+    /// How long the last flush took.
+    pub fn last(&self) -> Duration {
+        Duration::from_micros(self.last_micros.load(Ordering::Relaxed))
+    }
+
+    /// How long the flush that is going on has taken so far; none when there is none.
+    pub fn waiting(&self) -> Option<Duration> {
+        self.since().map(|since| since.elapsed())
+    }
+
+    fn since(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self) -> Instant {
+        let now = Instant::now();
+        *self.since() = Some(now);
+        now
+    }
+
+    fn end(&self, began: Instant, writes: usize) {
+        *self.since() = None;
+        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.flushes.fetch_add(1, Ordering::Relaxed);
+        self.writes.fetch_add(writes as u64, Ordering::Relaxed);
+        self.total_micros.fetch_add(micros, Ordering::Relaxed);
+        self.last_micros.store(micros, Ordering::Relaxed);
+    }
+}
+
+/// The one who flushes.
+pub(super) struct Flusher {
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) mark_file: MarkFile,
+    pub(super) mark: Mark,
+    pub(super) fatal: Fatal,
+    pub(super) stats: Arc<FlushStats>,
+    /// Flushes since the mark was durable.
+    pub(super) unsynced_marks: u32,
+}
+
+impl Flusher {
+    /// Starts flushing until the sender is dropped: in a thread when the storage waits for a
+    /// device, else as a task of the caller's runtime.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub(super) fn start(mut self) -> Result<(mpsc::Sender<Job>, Closed), StoreError> {
+        let (sender, mut queue) = mpsc::channel(QUEUE);
+        let (closing, closed) = watch::channel(false);
+        if self.storage.may_block() {
+            let run = move || {
+                while let Some(first) = queue.blocking_recv() {
+                    self.flush(gather(first, &mut queue));
+                }
+                self.finish(&closing);
+            };
+            std::thread::Builder::new()
+                .name("log-flusher".into())
+                .spawn(run)
+                .map_err(|error| StoreError::from_io("starting the flusher", &error))?;
+        } else {
+            tokio::spawn(async move {
+                while let Some(first) = queue.recv().await {
+                    self.flush(gather(first, &mut queue));
+                }
+                self.finish(&closing);
+            });
+        }
+        Ok((sender, closed))
+    }
+
+    /// Makes all of it durable with one flush, then answers in order.
+    fn flush(&mut self, jobs: Vec<Job>) {
+        let result = self
+            .fatal
+            .check()
+            .and_then(|()| self.make_durable(&jobs).map_err(|error| self.fatal.raise(error)));
+        for job in jobs {
+            job.answer(result.clone());
+        }
+    }
+
+    fn make_durable(&mut self, jobs: &[Job]) -> Result<(), StoreError> {
+        let began = self.stats.begin();
+        self.storage.flush()?;
+        self.stats.end(began, jobs.len());
+
+        let mut lowered = false;
+        for job in jobs {
+            match job {
+                Job::Appended(last, _) => self.mark.last = Some(*last),
+                Job::Voted(vote, _) => self.mark.vote = Some(*vote),
+                Job::Truncating(last, _) => {
+                    self.mark.last = *last;
+                    lowered = true;
+                }
+            }
+        }
+        // Before anyone is answered: what is acknowledged must be in the mark.
+        if lowered {
+            self.mark_file.replace(&self.mark)?;
+            self.unsynced_marks = 0;
+        } else {
+            self.mark_file.write(&self.mark)?;
+            self.unsynced_marks += 1;
+            if self.unsynced_marks >= SYNC_EVERY {
+                self.mark_file.sync()?;
+                self.unsynced_marks = 0;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, closing: &watch::Sender<bool>) {
+        if self.fatal.check().is_ok() {
+            // What was written after the last append is worth keeping, but nobody was promised it.
+            let flushed = self.storage.flush().and_then(|()| self.mark_file.sync());
+            if let Err(error) = flushed {
+                tracing::warn!(%error, "the last flush before closing failed");
+            }
+        }
+        drop(self);
+        closing.send_replace(true);
+    }
+}
+
+fn gather(first: Job, queue: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+    let mut jobs = vec![first];
+    while jobs.len() < QUEUE
+        && let Ok(job) = queue.try_recv()
+    {
+        jobs.push(job);
+    }
+    jobs
+}

@@ -1,0 +1,155 @@
+//! Entries through the domain into one batch. Never skips an entry: what fails stops the node.
+
+use super::{
+    progress::{EntryHash, Progress},
+    published::Published,
+};
+use crate::{
+    error::StoreError,
+    keys::{self, meta},
+    record::{self, Kind},
+    storage::{Batch, Column, KeyRange},
+    types::{Applied, Command, Entry},
+};
+use nexus_domain::{Revision, State};
+use openraft::{EntryPayload, StoredMembership};
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// Old events are deleted at every such revision, as one range: often enough to keep the excess
+/// small, seldom enough that deleted ranges do not slow down scans.
+const PRUNE_EVERY: u64 = 1024;
+
+/// The state after some entries, and what has to be written before anyone may see it.
+pub(crate) struct Step {
+    after: Published,
+    /// Later entries overwrite what earlier ones of the same step wrote.
+    writes: BTreeMap<(Column, Vec<u8>), Option<Vec<u8>>>,
+    bytes: usize,
+    pruned: Option<KeyRange>,
+}
+
+impl Step {
+    /// Nothing applied yet.
+    pub(crate) fn begin(before: Published) -> Self {
+        Self { after: before, writes: BTreeMap::new(), bytes: 0, pruned: None }
+    }
+
+    /// Bytes that would be written; what was overwritten counts too.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Applies one entry.
+    ///
+    /// # Errors
+    /// When the entry is not a later one, or the domain panics; the step is then of no use.
+    pub(crate) fn apply(&mut self, entry: Entry) -> Result<Applied, StoreError> {
+        let log_id = entry.log_id;
+        let failed = |cause: String| StoreError::Apply { index: log_id.index, cause };
+        if self.after.progress.applied.is_some_and(|applied| log_id.index <= applied.index) {
+            return Err(failed(format!("entry {} is applied already", self.after.revision())));
+        }
+        let revision = Revision(log_id.index);
+        let mut hash = EntryHash::begin(self.after.progress.history, revision);
+        let answer = match entry.payload {
+            EntryPayload::Blank => None,
+            EntryPayload::Membership(membership) => {
+                let membership = StoredMembership::new(Some(log_id), membership);
+                let value = record::encode(Kind::PROGRESS, &membership);
+                hash.write(Column::Meta, meta::PROGRESS, Some(&value));
+                self.after.progress.membership = membership;
+                None
+            }
+            EntryPayload::Normal(Command(proposal)) => {
+                let before = self.after.state.clone();
+                let state = &mut self.after.state;
+                // A panic half way leaves a state that nobody sees: the node stops.
+                let applied = catch_unwind(AssertUnwindSafe(|| nexus_domain::apply(state, revision, &proposal)))
+                    .map_err(|panic| failed(panic_text(panic.as_ref())))?;
+                for key in &applied.touched {
+                    self.write_row(&mut hash, &before, key);
+                }
+                for (key, document) in &applied.documents {
+                    let value = document.as_ref().map(|document| record::encode(Kind::DOCUMENT, document));
+                    self.write(&mut hash, Column::Documents, keys::document(key), value);
+                }
+                for event in &applied.events {
+                    let key = keys::event(event.revision, event.seq);
+                    self.write(&mut hash, Column::Events, key.to_vec(), Some(record::encode(Kind::EVENT, event)));
+                }
+                Some(applied.answer)
+            }
+        };
+        let progress = &mut self.after.progress;
+        progress.applied = Some(log_id);
+        progress.history = hash.finish();
+        if log_id.index.is_multiple_of(PRUNE_EVERY) {
+            self.prune(log_id.index);
+        }
+        Ok(Applied(answer))
+    }
+
+    fn write_row(&mut self, hash: &mut EntryHash, before: &State, key: &nexus_domain::RowKey) {
+        let encode = |row| record::encode(Kind::ROW, &row);
+        let old = before.row(key).map(encode);
+        let new = self.after.state.row(key).map(encode);
+        let key = keys::row(key);
+        if let Some(old) = &old {
+            self.after.progress.rows.remove(&key, old);
+        }
+        if let Some(new) = &new {
+            self.after.progress.rows.add(&key, new);
+        }
+        self.write(hash, Column::Rows, key, new);
+    }
+
+    fn write(&mut self, hash: &mut EntryHash, column: Column, key: Vec<u8>, value: Option<Vec<u8>>) {
+        hash.write(column, &key, value.as_deref());
+        self.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+        self.writes.insert((column, key), value);
+    }
+
+    /// Deletes events that are older than the cluster keeps.
+    fn prune(&mut self, index: u64) {
+        let oldest = self.after.progress.oldest_events;
+        let kept = Revision(index.saturating_sub(self.after.state.settings().event_revisions));
+        if kept > oldest {
+            let start = self.pruned.take().map_or(keys::events_of(oldest).to_vec(), |range| range.start);
+            self.pruned = Some(KeyRange::between(start, keys::events_of(kept)));
+            self.after.progress.oldest_events = kept;
+        }
+    }
+
+    /// What has to be written, and what may be seen afterwards.
+    pub(crate) fn finish(self) -> (Batch, Published) {
+        let mut batch = Batch::new();
+        for ((column, key), value) in self.writes {
+            match value {
+                Some(value) => batch.put(column, key, value),
+                None => batch.delete(column, key),
+            }
+        }
+        // After the events of this step: with few revisions kept, some of them may be old already.
+        if let Some(range) = self.pruned {
+            batch.delete_range(Column::Events, range);
+        }
+        batch.put(Column::Meta, meta::PROGRESS, encode_progress(&self.after.progress));
+        (batch, self.after)
+    }
+}
+
+/// The stored form of [`Progress`].
+pub(crate) fn encode_progress(progress: &Progress) -> Vec<u8> {
+    record::encode(Kind::PROGRESS, progress)
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("the rules panicked: {}", text.unwrap_or("without a text"))
+}

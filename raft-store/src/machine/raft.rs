@@ -1,0 +1,166 @@
+//! The state machine as openraft calls it. Replies only after the write: a crash must not unsay it.
+
+use super::{
+    apply::Step,
+    load::load,
+    published::Published,
+};
+use crate::{
+    blocking,
+    error::StoreError,
+    fatal::Fatal,
+    snapshot::{Shelf, SnapshotBuilder, SnapshotFile, install},
+    storage::Storage,
+    types::{Applied, LogId, SnapshotMeta, StoredMembership, TypeConfig},
+};
+use futures::{Stream, StreamExt};
+use openraft::{
+    OptionalSend, Snapshot,
+    alias::SnapshotOf,
+    storage::{ApplyResponder, EntryResponder, RaftStateMachine},
+};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tokio::sync::watch;
+
+/// Entries in one batch: their clients wait for the last of them.
+const MAX_ENTRIES: usize = 256;
+/// Bytes in one batch, about: a follower that catches up should not need more memory than others.
+const MAX_BYTES: usize = 4 << 20;
+
+/// The state machine of this node. There is one, and Raft alone has it.
+pub struct StateMachine {
+    storage: Arc<dyn Storage>,
+    fatal: Fatal,
+    shelf: Arc<Shelf>,
+    published: watch::Sender<Arc<Published>>,
+    defers_snapshots: Arc<AtomicBool>,
+}
+
+impl StateMachine {
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        fatal: Fatal,
+        shelf: Arc<Shelf>,
+        published: watch::Sender<Arc<Published>>,
+        defers_snapshots: Arc<AtomicBool>,
+    ) -> Self {
+        Self { storage, fatal, shelf, published, defers_snapshots }
+    }
+
+    /// Loads everything anew and compares it with the live state.
+    ///
+    /// # Errors
+    /// [`StoreError::Inconsistent`] when they differ, or what [`load`] finds.
+    pub fn verify(&self) -> Result<(), StoreError> {
+        let reloaded = load(self.storage.as_ref())?;
+        if reloaded == **self.published.borrow() {
+            Ok(())
+        } else {
+            let revision = reloaded.revision();
+            Err(StoreError::Inconsistent(format!("the state of revision {revision} is not what its rows make")))
+        }
+    }
+
+    fn latest(&self) -> Arc<Published> {
+        self.published.borrow().clone()
+    }
+
+    /// Writes a step, shows its state, then answers its clients.
+    fn commit(&self, step: Step, replies: &mut Vec<(Option<ApplyResponder<TypeConfig>>, Applied)>) -> Result<(), StoreError> {
+        let (batch, after) = step.finish();
+        self.storage.write(batch)?;
+        self.published.send_replace(Arc::new(after));
+        for (responder, reply) in replies.drain(..) {
+            if let Some(responder) = responder {
+                responder.send(reply);
+            }
+        }
+        Ok(())
+    }
+
+    async fn apply_all<S>(&self, mut entries: S) -> Result<(), StoreError>
+    where
+        S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        let begin = || Step::begin(Published::clone(&self.latest()));
+        let mut step = begin();
+        let mut replies = Vec::new();
+        while let Some(item) = entries.next().await {
+            let (entry, responder) = item.map_err(|error| StoreError::from_io("reading committed entries", &error))?;
+            let reply = step.apply(entry)?;
+            replies.push((responder, reply));
+            if replies.len() >= MAX_ENTRIES || step.bytes() >= MAX_BYTES {
+                self.commit(step, &mut replies)?;
+                step = begin();
+            }
+        }
+        if !replies.is_empty() {
+            self.commit(step, &mut replies)?;
+        }
+        Ok(())
+    }
+
+    async fn install(&self, meta: &SnapshotMeta, file: SnapshotFile) -> Result<(), StoreError> {
+        let applied = self.latest().applied();
+        if meta.last_log_id < applied {
+            return Err(StoreError::Snapshot("it covers less than is applied already".into()));
+        }
+        let (storage, shelf, meta) = (self.storage.clone(), self.shelf.clone(), meta.clone());
+        let work = move || install::install(storage.as_ref(), &shelf, &meta, &file);
+        let installed = blocking::run(self.storage.may_block(), work).await?;
+        self.published.send_replace(Arc::new(installed));
+        Ok(())
+    }
+
+    fn fail(&self, error: StoreError) -> io::Error {
+        self.fatal.raise(error).into()
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotFile;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        let latest = self.latest();
+        Ok((latest.applied(), latest.membership().clone()))
+    }
+
+    async fn apply<S>(&mut self, entries: S) -> Result<(), io::Error>
+    where
+        S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        self.fatal.check()?;
+        self.apply_all(entries).await.map_err(|error| self.fail(error))
+    }
+
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<SnapshotBuilder> {
+        if !force && (self.defers_snapshots.load(Ordering::Relaxed) || self.shelf.is_building()) {
+            return None;
+        }
+        // No entry is applied while this runs, so the view and the progress are of one moment.
+        let progress = self.latest().progress.clone();
+        Some(SnapshotBuilder::begin(&self.storage, &self.shelf, progress).await)
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        self.try_create_snapshot_builder(true)
+            .await
+            .expect("a builder that is asked for with force is always made")
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotFile) -> Result<(), io::Error> {
+        self.fatal.check()?;
+        self.install(meta, snapshot).await.map_err(|error| self.fail(error))
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf<TypeConfig, SnapshotFile>>, io::Error> {
+        Ok(self.shelf.current().map(|(meta, snapshot)| Snapshot { meta, snapshot }))
+    }
+}

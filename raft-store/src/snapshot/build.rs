@@ -1,0 +1,113 @@
+//! Builds a snapshot beside apply. Takes the view and what it covers in one step, and never holds
+//! up an entry while it writes.
+
+use super::{
+    file::SnapshotFile,
+    format,
+    shelf::{Building, Shelf, meta_of},
+};
+use crate::{
+    error::StoreError,
+    machine::progress::Progress,
+    storage::{Reader, Storage},
+    types::{SnapshotMeta, TypeConfig},
+};
+use openraft::{RaftSnapshotBuilder, Snapshot, alias::SnapshotOf};
+use std::{io, sync::Arc};
+use tokio::sync::oneshot;
+
+type Built = Result<(SnapshotMeta, SnapshotFile), StoreError>;
+
+/// A view that can be written as a snapshot. Dropped without that, it lets go of the view.
+pub struct SnapshotBuilder(Option<Stage>);
+
+enum Stage {
+    /// A thread holds the view and waits for the word to write it.
+    Waiting { go: oneshot::Sender<()>, built: oneshot::Receiver<Built> },
+    /// The storage never waits, so it is written already.
+    Done(Built),
+}
+
+impl SnapshotBuilder {
+    /// Takes the view. Call it while nothing is applied: `progress` must be what storage holds.
+    pub(crate) async fn begin(storage: &Arc<dyn Storage>, shelf: &Arc<Shelf>, progress: Progress) -> Self {
+        let building = shelf.begin_building();
+        if !storage.may_block() {
+            let mut built = Err(StoreError::Stopped("no view was given".into()));
+            storage.with_view(&mut |view| built = build(view, shelf, &progress));
+            return Self(Some(Stage::Done(built)));
+        }
+        let (took, taken) = oneshot::channel();
+        let (go, went) = oneshot::channel();
+        let (done, built) = oneshot::channel();
+        let task = Task { took, went, done, building, progress };
+        let (storage, shelf) = (storage.clone(), shelf.clone());
+        tokio::task::spawn_blocking(move || {
+            let mut task = Some(task);
+            storage.with_view(&mut |view| {
+                if let Some(task) = task.take() {
+                    task.run(view, &shelf);
+                }
+            });
+        });
+        // An error means that the runtime is ending; building then says so.
+        let _ = taken.await;
+        Self(Some(Stage::Waiting { go, built }))
+    }
+}
+
+struct Task {
+    took: oneshot::Sender<()>,
+    went: oneshot::Receiver<()>,
+    done: oneshot::Sender<Built>,
+    building: Building,
+    progress: Progress,
+}
+
+impl Task {
+    fn run(self, view: &dyn Reader, shelf: &Shelf) {
+        let Self { took, went, done, building, progress } = self;
+        // Whoever asked may have gone away at any of these steps.
+        let _ = took.send(());
+        if went.blocking_recv().is_ok() {
+            let built = build(view, shelf, &progress);
+            drop(building);
+            let _ = done.send(built);
+        }
+    }
+}
+
+fn build(view: &dyn Reader, shelf: &Shelf, progress: &Progress) -> Built {
+    let (name, file) = shelf.create()?;
+    let written = format::write(view, progress, file.as_ref());
+    let length = match written {
+        Ok(length) => length,
+        Err(error) => {
+            shelf.discard(&name);
+            return Err(error);
+        }
+    };
+    let snapshot = shelf.complete(name, file, length)?;
+    let meta = meta_of(progress);
+    shelf.adopt(&meta, &snapshot)?;
+    Ok((meta, snapshot))
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
+    type SnapshotData = SnapshotFile;
+
+    async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, SnapshotFile>, io::Error> {
+        let ended = || StoreError::Stopped("the snapshot was given up".into());
+        let built = match self.0.take() {
+            Some(Stage::Done(built)) => built,
+            Some(Stage::Waiting { go, built }) => {
+                // Answered through `built` if there is nobody to hear it.
+                let _ = go.send(());
+                built.await.unwrap_or_else(|_| Err(ended()))
+            }
+            None => Err(ended()),
+        };
+        let (meta, snapshot) = built?;
+        Ok(Snapshot { meta, snapshot })
+    }
+}

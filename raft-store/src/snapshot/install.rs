@@ -1,0 +1,82 @@
+//! Puts a snapshot in place of the state machine. Never touches the log or the vote.
+//!
+//! First the file is checked and kept under its lasting name, then storage is marked, emptied and
+//! filled in bounded batches, and the mark is taken away with the last one. A crash in between
+//! finds the mark and begins again from the file.
+
+use super::{file::SnapshotFile, format, shelf::{Shelf, meta_of}};
+use crate::{
+    error::{Quarantined, StoreError},
+    keys::meta,
+    machine::{apply::encode_progress, load::load, Published},
+    record::{self, Kind},
+    storage::{Batch, Column, File, KeyRange, Storage},
+    types::SnapshotMeta,
+};
+
+/// Bytes of one batch.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Installs a complete snapshot; the state that it makes.
+///
+/// # Errors
+/// [`StoreError::Snapshot`] when it is damaged or not what `covered` says, and nothing has changed;
+/// else when the device fails.
+pub(crate) fn install(
+    storage: &dyn Storage,
+    shelf: &Shelf,
+    covered: &SnapshotMeta,
+    snapshot: &SnapshotFile,
+) -> Result<Published, StoreError> {
+    let progress = format::verify(snapshot.file())?;
+    if meta_of(&progress) != *covered {
+        return Err(StoreError::Snapshot(format!("it covers {}, not {covered}", meta_of(&progress))));
+    }
+    if !shelf.adopt(covered, snapshot)? {
+        return Err(StoreError::Snapshot("one that covers more is kept already".into()));
+    }
+    replace(storage, &snapshot.name(), snapshot.file())
+}
+
+/// Finishes an install that a crash interrupted; whether there was one.
+///
+/// # Errors
+/// [`StoreError::Quarantined`] when the snapshot is gone or damaged: the old state is gone too, and
+/// the log may no longer hold the entries that made it.
+pub(crate) fn resume(storage: &dyn Storage, shelf: &Shelf) -> Result<bool, StoreError> {
+    let Some(value) = storage.get(Column::Meta, meta::INSTALLING)? else {
+        return Ok(false);
+    };
+    let name: String = record::decode(Kind::INSTALLING, &value)
+        .map_err(|cause| StoreError::corrupt(Column::Meta, meta::INSTALLING, cause))?;
+    let Some(snapshot) = shelf.find(&name) else {
+        return Err(Quarantined::because(format!("installing {name} was interrupted, and the file is gone or damaged")));
+    };
+    replace(storage, &name, snapshot.file())?;
+    Ok(true)
+}
+
+fn replace(storage: &dyn Storage, name: &str, file: &dyn File) -> Result<Published, StoreError> {
+    let mut batch = Batch::new();
+    batch.put(Column::Meta, meta::INSTALLING, record::encode(Kind::INSTALLING, name));
+    batch.delete(Column::Meta, meta::PROGRESS);
+    for column in [Column::Rows, Column::Documents, Column::Events] {
+        batch.delete_range(column, KeyRange::all());
+    }
+    storage.write(batch)?;
+
+    let mut batch = Batch::new();
+    let progress = format::read(file, &mut |column, key, value| {
+        batch.put(column, key, value.to_vec());
+        if batch.bytes() >= BATCH_BYTES {
+            storage.write(std::mem::take(&mut batch))?;
+        }
+        Ok(())
+    })?;
+    batch.put(Column::Meta, meta::PROGRESS, encode_progress(&progress));
+    batch.delete(Column::Meta, meta::INSTALLING);
+    storage.write(batch)?;
+    // Raft purges the log next, and then nothing else could make this state again.
+    storage.flush()?;
+    load(storage)
+}

@@ -1,0 +1,18 @@
+//! Snapshots: the whole state machine at one entry, as one file. Never a copy of the log.
+//!
+//! [`format`] says what is in the file. It is [built](SnapshotBuilder) beside apply from a view of
+//! storage, [sent and received](SnapshotReceiver) in chunks, [installed](install) in place of the
+//! state machine's columns, and kept on the [shelf](Shelf), where there is one at a time.
+
+mod build;
+mod file;
+mod format;
+pub(crate) mod install;
+mod shelf;
+mod transfer;
+
+pub use build::SnapshotBuilder;
+pub use file::SnapshotFile;
+pub use transfer::{CHUNK_BYTES, SnapshotReceiver};
+
+pub(crate) use shelf::Shelf;

@@ -1,0 +1,83 @@
+//! Receives a snapshot chunk by chunk. Never hands on one that is not whole.
+
+use super::{
+    file::SnapshotFile,
+    format,
+    shelf::Shelf,
+};
+use crate::{blocking, error::StoreError, storage::File};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// What is read and sent at once: large enough to be quick, small enough not to hold up a beat.
+pub const CHUNK_BYTES: usize = 1 << 20;
+
+/// A snapshot that is coming in. Dropped before it is finished, it is deleted.
+pub struct SnapshotReceiver {
+    shelf: Arc<Shelf>,
+    expected: u64,
+    received: u64,
+    /// Taken out when it is finished.
+    target: Option<(String, Arc<dyn File>)>,
+}
+
+impl SnapshotReceiver {
+    pub(crate) async fn begin(shelf: &Arc<Shelf>, expected: u64) -> Result<Self, StoreError> {
+        let creator = shelf.clone();
+        let target = blocking::run(shelf.may_block(), move || creator.create()).await?;
+        Ok(Self { shelf: shelf.clone(), expected, received: 0, target: Some(target) })
+    }
+
+    /// Bytes that have come in.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Adds the next bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::Snapshot`] when they are more than was announced; when the device fails.
+    pub async fn write_chunk(&mut self, chunk: Bytes) -> Result<(), StoreError> {
+        let Some((_, file)) = &self.target else {
+            return Err(StoreError::Snapshot("it is finished already".into()));
+        };
+        let received = self.received + chunk.len() as u64;
+        if received > self.expected {
+            let expected = self.expected;
+            return Err(StoreError::Snapshot(format!("{received} bytes came, {expected} were announced")));
+        }
+        let (file, offset) = (file.clone(), self.received);
+        blocking::run(self.shelf.may_block(), move || file.write_at(offset, &chunk)).await?;
+        self.received = received;
+        Ok(())
+    }
+
+    /// Checks the whole and makes it durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Snapshot`] when it is damaged or too short; when the device fails.
+    pub async fn finish(mut self) -> Result<SnapshotFile, StoreError> {
+        if self.received != self.expected {
+            let (received, expected) = (self.received, self.expected);
+            return Err(StoreError::Snapshot(format!("{received} bytes came, {expected} were announced")));
+        }
+        let Some((name, file)) = self.target.take() else {
+            return Err(StoreError::Snapshot("it is finished already".into()));
+        };
+        let (shelf, length) = (self.shelf.clone(), self.received);
+        blocking::run(self.shelf.may_block(), move || {
+            let snapshot = shelf.complete(name, file, length)?;
+            format::verify(snapshot.file())?;
+            Ok(snapshot)
+        })
+        .await
+    }
+}
+
+impl Drop for SnapshotReceiver {
+    fn drop(&mut self) {
+        if let Some((name, _)) = self.target.take() {
+            self.shelf.discard(&name);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Plain files: snapshots and the log's mark. Never inside the database.
+
+use crate::error::StoreError;
+use std::{
+    fs,
+    io::ErrorKind,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A folder of files. A name is durable after [`Folder::sync`], contents after [`File::sync`].
+pub trait Folder: Send + Sync + 'static {
+    /// The names in it, in no order.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn names(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Makes an empty file, in place of one of this name.
+    ///
+    /// # Errors
+    /// When the device fails or is full.
+    fn create(&self, name: &str) -> Result<Arc<dyn File>, StoreError>;
+
+    /// Opens a file; none if there is none of this name.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn open(&self, name: &str) -> Result<Option<Arc<dyn File>>, StoreError>;
+
+    /// Gives a file another name, in place of one that has it.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn rename(&self, from: &str, to: &str) -> Result<(), StoreError>;
+
+    /// Removes a name; whoever has the file open goes on reading it. No error if there is none.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn remove(&self, name: &str) -> Result<(), StoreError>;
+
+    /// Makes the names durable.
+    ///
+    /// # Errors
+    /// When the device fails; see [`super::Storage::flush`].
+    fn sync(&self) -> Result<(), StoreError>;
+}
+
+/// An open file.
+pub trait File: Send + Sync + 'static {
+    /// Its length in bytes.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn length(&self) -> Result<u64, StoreError>;
+
+    /// Reads from an offset until the buffer is full or the file ends; how many bytes it read.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError>;
+
+    /// Writes at an offset, growing the file as needed.
+    ///
+    /// # Errors
+    /// When the device fails or is full.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), StoreError>;
+
+    /// Makes the contents durable.
+    ///
+    /// # Errors
+    /// When the device fails; see [`super::Storage::flush`].
+    fn sync(&self) -> Result<(), StoreError>;
+}
+
+/// A folder of the operating system.
+pub struct OsFolder {
+    path: PathBuf,
+}
+
+impl OsFolder {
+    /// Opens a folder, making it if needed.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        fs::create_dir_all(path).map_err(|error| StoreError::from_io("making a folder", &error))?;
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            sync_folder(parent)?;
+        }
+        Ok(Self { path: path.into() })
+    }
+}
+
+fn sync_folder(path: &Path) -> Result<(), StoreError> {
+    fs::File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| StoreError::from_io("flushing a folder", &error))
+}
+
+impl Folder for OsFolder {
+    fn names(&self) -> Result<Vec<String>, StoreError> {
+        let failed = |error| StoreError::from_io("listing a folder", &error);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(failed)? {
+            // A name that is not Unicode is none of ours.
+            if let Ok(name) = entry.map_err(failed)?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn create(&self, name: &str) -> Result<Arc<dyn File>, StoreError> {
+        fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(self.path.join(name))
+            .map(|file| Arc::new(OsFile(file)) as Arc<dyn File>)
+            .map_err(|error| StoreError::from_io("creating a file", &error))
+    }
+
+    fn open(&self, name: &str) -> Result<Option<Arc<dyn File>>, StoreError> {
+        match fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.path.join(name))
+        {
+            Ok(file) => Ok(Some(Arc::new(OsFile(file)))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::from_io("opening a file", &error)),
+        }
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), StoreError> {
+        fs::rename(self.path.join(from), self.path.join(to))
+            .map_err(|error| StoreError::from_io("renaming a file", &error))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), StoreError> {
+        match fs::remove_file(self.path.join(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::from_io("removing a file", &error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        sync_folder(&self.path)
+    }
+}
+
+struct OsFile(fs::File);
+
+impl File for OsFile {
+    fn length(&self) -> Result<u64, StoreError> {
+        self.0
+            .metadata()
+            .map(|metadata| metadata.len())
+            .map_err(|error| StoreError::from_io("reading a file's length", &error))
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.0.read_at(&mut buffer[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(StoreError::from_io("reading a file", &error)),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        self.0
+            .write_all_at(bytes, offset)
+            .map_err(|error| StoreError::from_io("writing a file", &error))
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.0
+            .sync_all()
+            .map_err(|error| StoreError::from_io("flushing a file", &error))
+    }
+}

@@ -1,0 +1,225 @@
+//! Storage on RocksDB: one database, one write-ahead log, one column family for each column.
+//!
+//! Recovery is *point in time*: the write-ahead log is read up to its first damaged record, and the
+//! rest is dropped. After a crash that is the torn tail which nobody counted on. *Absolute
+//! consistency* would refuse to start after every power failure. RocksDB cannot tell such a tail
+//! from damage in the middle; the log's mark can (see `log::mark`).
+
+use super::{Batch, Column, Folder, KeyRange, Operation, Order, OsFolder, Pair, Reader, Scan, Storage, Usage};
+use crate::error::StoreError;
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    IteratorMode, LogLevel, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions, properties,
+};
+use std::{path::Path, sync::Arc};
+
+/// A column's write buffer. State is small and rewritten often; larger buffers only cost memory.
+const WRITE_BUFFER_BYTES: usize = 4 << 20;
+/// All write buffers together; beyond it the fullest is written out.
+const ALL_WRITE_BUFFERS_BYTES: usize = 16 << 20;
+/// Blocks of sorted files in memory. What is hot is in the state already.
+const BLOCK_CACHE_BYTES: usize = 8 << 20;
+/// Open sorted files: far more than there are, far less than a process may open.
+const OPEN_FILES: i32 = 128;
+/// Flushes and compactions that run at once, so that writes are not held up behind a long one.
+const BACKGROUND_JOBS: i32 = 2;
+/// Bounds what is read again at start.
+const ALL_LOGS_BYTES: u64 = 64 << 20;
+/// RocksDB's own text logs, which nobody reads on a good day.
+const TEXT_LOG_BYTES: usize = 1 << 20;
+const TEXT_LOGS: usize = 2;
+/// Above every key: none begins with so many of the highest byte.
+const COLUMN_END: [u8; 64] = [u8::MAX; 64];
+
+/// Storage on RocksDB.
+pub struct Rocks {
+    db: DB,
+    block_cache: Cache,
+    folder: Arc<dyn Folder>,
+}
+
+impl Rocks {
+    /// Opens `dir/db` and `dir/files`, making them if needed.
+    ///
+    /// # Errors
+    /// When another process has it open, when it is damaged, or when the device fails.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let folder = Arc::new(OsFolder::open(&dir.join("files"))?);
+        let block_cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+        let columns = Column::ALL.map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&block_cache)));
+        let db = DB::open_cf_descriptors(&database_options(), dir.join("db"), columns)
+            .map_err(|error| failed("opening the database", error))?;
+        Ok(Self {
+            db,
+            block_cache,
+            folder,
+        })
+    }
+
+    fn handle(&self, column: Column) -> &ColumnFamily {
+        handle(&self.db, column)
+    }
+
+    fn sum(&self, property: &properties::PropName) -> u64 {
+        let of = |column| self.db.property_int_value_cf(self.handle(column), property);
+        Column::ALL.into_iter().filter_map(|column| of(column).ok().flatten()).sum()
+    }
+}
+
+fn handle(db: &DB, column: Column) -> &ColumnFamily {
+    db.cf_handle(column.name()).expect("column families are made in Rocks::open")
+}
+
+fn database_options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    // A closed write-ahead log that is missing or shorter than when it was flushed is an error.
+    options.set_track_and_verify_wals_in_manifest(true);
+    // The log's writes gather in memory until the flusher asks: one system call for many.
+    options.set_manual_wal_flush(true);
+    options.set_db_write_buffer_size(ALL_WRITE_BUFFERS_BYTES);
+    options.set_max_total_wal_size(ALL_LOGS_BYTES);
+    options.set_max_open_files(OPEN_FILES);
+    options.set_max_file_opening_threads(1);
+    options.set_max_background_jobs(BACKGROUND_JOBS);
+    options.set_log_level(LogLevel::Warn);
+    options.set_max_log_file_size(TEXT_LOG_BYTES);
+    options.set_keep_log_file_num(TEXT_LOGS);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    options
+}
+
+fn column_options(block_cache: &Cache) -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(block_cache);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&blocks);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_max_write_buffer_number(2);
+    options
+}
+
+fn failed(doing: &'static str, error: rocksdb::Error) -> StoreError {
+    let cause = error.into_string();
+    if cause.contains("No space left") {
+        StoreError::Full { doing }
+    } else {
+        StoreError::Disk { doing, cause }
+    }
+}
+
+fn bounded(range: &KeyRange) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    options.set_iterate_lower_bound(range.start.clone());
+    if let Some(end) = &range.end {
+        options.set_iterate_upper_bound(end.clone());
+    }
+    options
+}
+
+/// Where an iterator begins. Bounds alone do not place it: a reverse one starts at its upper bound.
+fn mode(order: Order) -> IteratorMode<'static> {
+    match order {
+        Order::Ascending => IteratorMode::Start,
+        Order::Descending => IteratorMode::End,
+    }
+}
+
+fn pair(item: Result<Pair, rocksdb::Error>) -> Result<Pair, StoreError> {
+    item.map_err(|error| failed("scanning a column", error))
+}
+
+impl Reader for Rocks {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.db
+            .get_cf(self.handle(column), key)
+            .map_err(|error| failed("reading a key", error))
+    }
+
+    fn scan<'a>(&'a self, column: Column, range: &KeyRange, order: Order) -> Scan<'a> {
+        if range.is_empty() {
+            return Box::new(std::iter::empty());
+        }
+        let pairs = self.db.iterator_cf_opt(self.handle(column), bounded(range), mode(order));
+        Box::new(pairs.map(pair))
+    }
+}
+
+/// All columns as they were at one moment.
+struct View<'a> {
+    db: &'a DB,
+    snapshot: SnapshotWithThreadMode<'a, DB>,
+}
+
+impl Reader for View<'_> {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.snapshot
+            .get_cf(handle(self.db, column), key)
+            .map_err(|error| failed("reading a key", error))
+    }
+
+    fn scan<'a>(&'a self, column: Column, range: &KeyRange, order: Order) -> Scan<'a> {
+        if range.is_empty() {
+            return Box::new(std::iter::empty());
+        }
+        let mut options = bounded(range);
+        // A view is read through once: it should not push out what others read often.
+        options.fill_cache(false);
+        let pairs = self.snapshot.iterator_cf_opt(handle(self.db, column), options, mode(order));
+        Box::new(pairs.map(pair))
+    }
+}
+
+impl Storage for Rocks {
+    fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut changes = WriteBatch::with_capacity_bytes(batch.bytes());
+        for operation in batch.into_operations() {
+            match operation {
+                Operation::Put(column, key, value) => changes.put_cf(self.handle(column), key, value),
+                Operation::Delete(column, key) => changes.delete_cf(self.handle(column), key),
+                Operation::DeleteRange(column, KeyRange { start, end }) => {
+                    let end = end.as_deref().unwrap_or(&COLUMN_END);
+                    changes.delete_range_cf(self.handle(column), start.as_slice(), end);
+                }
+            }
+        }
+        self.db
+            .write_opt(changes, &WriteOptions::default())
+            .map_err(|error| failed("writing a batch", error))
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.db
+            .flush_wal(true)
+            .map_err(|error| failed("flushing the write-ahead log", error))
+    }
+
+    fn with_view(&self, work: &mut dyn FnMut(&dyn Reader)) {
+        work(&View {
+            db: &self.db,
+            snapshot: self.db.snapshot(),
+        });
+    }
+
+    fn folder(&self) -> Arc<dyn Folder> {
+        self.folder.clone()
+    }
+
+    fn may_block(&self) -> bool {
+        true
+    }
+
+    fn usage(&self) -> Usage {
+        let buffers = self.sum(properties::CUR_SIZE_ALL_MEM_TABLES);
+        let readers = self.sum(properties::ESTIMATE_TABLE_READERS_MEM);
+        Usage {
+            // What is in write buffers is in the write-ahead log too.
+            disk_bytes: self.sum(properties::TOTAL_SST_FILES_SIZE) + buffers,
+            memory_bytes: buffers + readers + self.block_cache.get_usage() as u64,
+        }
+    }
+}

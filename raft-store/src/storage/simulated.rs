@@ -1,0 +1,341 @@
+//! A disk in memory that fails on demand. Flushes at once, forgets in a crash whatever a real disk
+//! may forget, and is as deterministic as whoever calls it.
+
+use super::{
+    Batch, Column, Folder, KeyRange, Operation, Order, Reader, Scan, Storage, Usage,
+    simulated_files::{SimulatedFiles, SurvivingFiles},
+};
+use crate::error::StoreError;
+use imbl::OrdMap;
+use std::{
+    collections::VecDeque,
+    ops::Bound,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+/// Flushed batches that [`Crash::Forgets`] can still take back.
+const KEPT_VERSIONS: usize = 4096;
+
+type Sorted = OrdMap<Vec<u8>, Arc<[u8]>>;
+
+/// All columns after one batch. A version shares what it has in common with the one before.
+#[derive(Clone, Default)]
+struct Version([Sorted; Column::ALL.len()]);
+
+/// How much a crash leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Crash {
+    /// The process dies, the machine goes on: all that was written is there.
+    Process,
+    /// Power fails: only what was flushed is there.
+    Power,
+    /// Power fails while the device is writing: this many batches after the last flush are there,
+    /// and files end in the middle of what was not flushed.
+    Torn(usize),
+    /// Power fails, and a damaged record hides this many flushed batches and all after them.
+    Forgets(usize),
+}
+
+/// What fails next. Each happens once, after so many successes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// A flush of batches.
+    Flush {
+        /// Flushes that still succeed.
+        after: usize,
+    },
+    /// A batch is refused, for want of space.
+    Write {
+        /// Batches that are still written.
+        after: usize,
+    },
+    /// A write to a file is refused, for want of space.
+    File {
+        /// Writes that still succeed.
+        after: usize,
+    },
+}
+
+/// A disk in memory.
+#[derive(Clone)]
+pub struct SimulatedDisk {
+    columns: Arc<Mutex<Columns>>,
+    files: Arc<SimulatedFiles>,
+}
+
+#[derive(Default)]
+struct Columns {
+    /// After each flushed batch; the last is what a crash certainly leaves.
+    flushed: VecDeque<Version>,
+    /// After each batch since the last flush.
+    unflushed: Vec<Version>,
+    flush_fault: Option<usize>,
+    write_fault: Option<usize>,
+    flushes: usize,
+    crashed: bool,
+}
+
+impl Columns {
+    fn live(&self) -> Version {
+        self.unflushed.last().or(self.flushed.back()).cloned().unwrap_or_default()
+    }
+
+    fn check(&self, doing: &'static str) -> Result<(), StoreError> {
+        if self.crashed {
+            return Err(crashed(doing));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn crashed(doing: &'static str) -> StoreError {
+    StoreError::Disk {
+        doing,
+        cause: "the simulated machine has crashed".into(),
+    }
+}
+
+/// Counts down a fault; whether it happens now.
+pub(super) fn strikes(fault: &mut Option<usize>) -> bool {
+    match fault {
+        None => false,
+        Some(0) => {
+            *fault = None;
+            true
+        }
+        Some(after) => {
+            *after -= 1;
+            false
+        }
+    }
+}
+
+impl Default for SimulatedDisk {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SimulatedDisk {
+    /// An empty disk.
+    pub fn new() -> Self {
+        Self {
+            columns: Arc::default(),
+            files: Arc::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Columns> {
+        self.columns.lock().expect("no code panics while it holds the columns")
+    }
+
+    /// Plans a failure.
+    pub fn plan(&self, fault: Fault) {
+        match fault {
+            Fault::Flush { after } => self.lock().flush_fault = Some(after),
+            Fault::Write { after } => self.lock().write_fault = Some(after),
+            Fault::File { after } => self.files.plan(after),
+        }
+    }
+
+    /// Crashes the machine: every handle to this disk fails from now on, and what is left is on the
+    /// disk that is returned.
+    pub fn crash(&self, crash: Crash) -> Self {
+        let mut columns = self.lock();
+        columns.crashed = true;
+        let (version, files) = match crash {
+            Crash::Process => (columns.live(), SurvivingFiles::Written),
+            Crash::Power => (columns.flushed.back().cloned().unwrap_or_default(), SurvivingFiles::Synced),
+            Crash::Torn(0) => (columns.flushed.back().cloned().unwrap_or_default(), SurvivingFiles::Torn),
+            Crash::Torn(batches) => {
+                let kept = batches.min(columns.unflushed.len());
+                let version = match kept {
+                    0 => columns.flushed.back(),
+                    kept => columns.unflushed.get(kept - 1),
+                };
+                (version.cloned().unwrap_or_default(), SurvivingFiles::Torn)
+            }
+            Crash::Forgets(batches) => {
+                let kept = columns.flushed.len().saturating_sub(batches);
+                let version = kept.checked_sub(1).and_then(|last| columns.flushed.get(last));
+                (version.cloned().unwrap_or_default(), SurvivingFiles::Synced)
+            }
+        };
+        let left = Columns {
+            flushed: VecDeque::from([version]),
+            ..Columns::default()
+        };
+        Self {
+            columns: Arc::new(Mutex::new(left)),
+            files: Arc::new(self.files.crash(files)),
+        }
+    }
+
+    /// Batches written since the last flush.
+    pub fn unflushed_batches(&self) -> usize {
+        self.lock().unflushed.len()
+    }
+
+    /// Flushes that have succeeded.
+    pub fn flushes(&self) -> usize {
+        self.lock().flushes
+    }
+
+    /// Flips one bit of a stored value; whether there is such a key.
+    pub fn rot(&self, column: Column, key: &[u8]) -> bool {
+        let mut columns = self.lock();
+        let Columns { flushed, unflushed, .. } = &mut *columns;
+        let Some(Version(version)) = unflushed.last_mut().or(flushed.back_mut()) else {
+            return false;
+        };
+        let Some(value) = version[column as usize].get_mut(key) else {
+            return false;
+        };
+        let mut damaged = value.to_vec();
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 0x10;
+        *value = damaged.into();
+        true
+    }
+
+    /// Flips one bit of a file; whether it is that long.
+    pub fn rot_file(&self, name: &str, offset: usize) -> bool {
+        self.files.rot(name, offset)
+    }
+}
+
+impl Reader for Version {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.0[column as usize].get(key).map(|value| value.to_vec()))
+    }
+
+    fn scan<'a>(&'a self, column: Column, range: &KeyRange, order: Order) -> Scan<'a> {
+        Box::new(self.clone().into_scan(column, range, order))
+    }
+}
+
+impl Version {
+    fn into_scan(
+        self,
+        column: Column,
+        range: &KeyRange,
+        order: Order,
+    ) -> impl Iterator<Item = Result<super::Pair, StoreError>> + use<> {
+        let [start, end] = [range.start.clone(), range.end.clone().unwrap_or_default()];
+        let end = match range.end {
+            None => Bound::Unbounded,
+            Some(_) => Bound::Excluded(end),
+        };
+        let sorted = &self.0[column as usize];
+        let mut pairs: Vec<_> = if range.is_empty() {
+            Vec::new()
+        } else {
+            sorted
+                .range((Bound::Included(start), end))
+                .map(|(key, value)| (key.as_slice().into(), value.as_ref().into()))
+                .collect()
+        };
+        if order == Order::Descending {
+            pairs.reverse();
+        }
+        pairs.into_iter().map(Ok)
+    }
+
+    fn change(&mut self, operation: Operation) {
+        match operation {
+            Operation::Put(column, key, value) => {
+                self.0[column as usize].insert(key, value.into());
+            }
+            Operation::Delete(column, key) => {
+                self.0[column as usize].remove(&key);
+            }
+            Operation::DeleteRange(column, range) => {
+                let keys: Vec<_> = self
+                    .clone()
+                    .into_scan(column, &range, Order::Ascending)
+                    .flatten()
+                    .collect();
+                for (key, _) in keys {
+                    self.0[column as usize].remove(key.as_ref());
+                }
+            }
+        }
+    }
+}
+
+impl Reader for SimulatedDisk {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let columns = self.lock();
+        columns.check("reading a key")?;
+        columns.live().get(column, key)
+    }
+
+    fn scan<'a>(&'a self, column: Column, range: &KeyRange, order: Order) -> Scan<'a> {
+        let columns = self.lock();
+        if let Err(error) = columns.check("scanning a column") {
+            return Box::new(std::iter::once(Err(error)));
+        }
+        Box::new(columns.live().into_scan(column, range, order))
+    }
+}
+
+impl Storage for SimulatedDisk {
+    fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut columns = self.lock();
+        columns.check("writing a batch")?;
+        if strikes(&mut columns.write_fault) {
+            return Err(StoreError::Full {
+                doing: "writing a batch",
+            });
+        }
+        let mut version = columns.live();
+        for operation in batch.into_operations() {
+            version.change(operation);
+        }
+        columns.unflushed.push(version);
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        let mut columns = self.lock();
+        columns.check("flushing the write-ahead log")?;
+        if strikes(&mut columns.flush_fault) {
+            return Err(StoreError::Disk {
+                doing: "flushing the write-ahead log",
+                cause: "a planned fault".into(),
+            });
+        }
+        columns.flushes += 1;
+        let versions = std::mem::take(&mut columns.unflushed);
+        columns.flushed.extend(versions);
+        let excess = columns.flushed.len().saturating_sub(KEPT_VERSIONS);
+        columns.flushed.drain(..excess);
+        Ok(())
+    }
+
+    fn with_view(&self, work: &mut dyn FnMut(&dyn Reader)) {
+        let live = self.lock().live();
+        work(&live);
+    }
+
+    fn folder(&self) -> Arc<dyn Folder> {
+        self.files.clone()
+    }
+
+    fn may_block(&self) -> bool {
+        false
+    }
+
+    fn usage(&self) -> Usage {
+        let Version(columns) = self.lock().live();
+        let bytes = columns
+            .iter()
+            .flat_map(|sorted| sorted.iter())
+            .map(|(key, value)| (key.len() + value.len()) as u64)
+            .sum();
+        Usage {
+            disk_bytes: bytes,
+            memory_bytes: bytes,
+        }
+    }
+}

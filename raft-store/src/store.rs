@@ -1,0 +1,288 @@
+//! Opens a node's store, and reads from it beside Raft. Never writes what Raft writes.
+
+use crate::{
+    blocking,
+    error::{Quarantined, StoreError},
+    fatal::Fatal,
+    keys::{self, meta},
+    log::{Closed, FlushStats, LogStore},
+    machine::{
+        Published, StateMachine,
+        load::{load, load_progress},
+    },
+    record::{self, Kind},
+    snapshot::{Shelf, SnapshotReceiver, install},
+    storage::{Batch, Column, KeyRange, Order, Reader, Rocks, Storage, Usage},
+};
+use nexus_domain::{Document, DocumentKey, Recorded, Revision};
+use openraft::storage::RaftLogStorage;
+use std::{
+    ops::RangeInclusive,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tokio::sync::watch;
+
+/// Opens the store in a data folder.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_folder(dir: &Path) -> Result<(LogStore, StateMachine, StoreHandle), StoreError> {
+    let dir = dir.to_owned();
+    let storage = blocking::run(true, move || Rocks::open(&dir)).await?;
+    open(Arc::new(storage)).await
+}
+
+/// Opens the store on a storage: checks the log, finishes an interrupted install, and makes the
+/// state anew from its rows.
+///
+/// # Errors
+/// [`StoreError::Quarantined`] when the node has forgotten something that it promised,
+/// [`StoreError::Corrupt`] or [`StoreError::Inconsistent`] when records are damaged, and when the
+/// device fails.
+pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, StoreHandle), StoreError> {
+    let fatal = Fatal::new();
+    let may_block = storage.may_block();
+    let (opened, raised) = (storage.clone(), fatal.clone());
+    let (mut log, closed, shelf, published) = blocking::run(may_block, move || {
+        let (log, closed) = LogStore::open(&opened, &raised)?;
+        let shelf = Shelf::open(opened.as_ref())?;
+        install::resume(opened.as_ref(), &shelf)?;
+        let published = load(opened.as_ref())?;
+        Ok((log, closed, shelf, published))
+    })
+    .await?;
+    check_coverage(&mut log, &shelf, &published).await?;
+
+    let shelf = Arc::new(shelf);
+    let published = watch::Sender::new(Arc::new(published));
+    let defers_snapshots = Arc::new(AtomicBool::new(false));
+    let handle = StoreHandle(Arc::new(Shared {
+        storage: storage.clone(),
+        fatal: fatal.clone(),
+        shelf: shelf.clone(),
+        published: published.subscribe(),
+        flush_stats: log.flush_stats(),
+        defers_snapshots: defers_snapshots.clone(),
+        closed,
+    }));
+    let machine = StateMachine::new(storage, fatal, shelf, published, defers_snapshots);
+    Ok((log, machine, handle))
+}
+
+/// The log must begin where the state, or the snapshot that can make it, ends.
+async fn check_coverage(log: &mut LogStore, shelf: &Shelf, published: &Published) -> Result<(), StoreError> {
+    let state = log
+        .get_log_state()
+        .await
+        .map_err(|error| StoreError::from_io("reading the log's ends", &error))?;
+    let snapshot = shelf.current().and_then(|(covered, _)| covered.last_log_id);
+    let reached = published.applied().max(snapshot);
+    match state.last_purged_log_id {
+        Some(purged) if reached.map(|log_id| log_id.index) < Some(purged.index) => {
+            Err(Quarantined::because(format!(
+                "its log begins after {purged}, but its state ends at {}",
+                reached.map_or("nothing".into(), |log_id| log_id.to_string())
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the rest of the node reads from the store. Cheap to clone.
+#[derive(Clone)]
+pub struct StoreHandle(Arc<Shared>);
+
+struct Shared {
+    storage: Arc<dyn Storage>,
+    fatal: Fatal,
+    shelf: Arc<Shelf>,
+    published: watch::Receiver<Arc<Published>>,
+    flush_stats: Arc<FlushStats>,
+    defers_snapshots: Arc<AtomicBool>,
+    closed: Closed,
+}
+
+/// Some of the history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventsPage {
+    /// Events in order; never part of a revision.
+    pub events: Vec<Recorded>,
+    /// Where the next page begins: everything before it that was asked for is in this page.
+    pub next: Revision,
+    /// Events of earlier revisions may be gone. A page that was asked for from before it may lack
+    /// some: its reader has to start over.
+    pub oldest: Revision,
+}
+
+impl StoreHandle {
+    /// Follows the state: what is seen here is written.
+    pub fn published(&self) -> watch::Receiver<Arc<Published>> {
+        self.0.published.clone()
+    }
+
+    /// The state right now.
+    pub fn latest(&self) -> Arc<Published> {
+        self.0.published.borrow().clone()
+    }
+
+    /// The failure that stopped the store; once there is one, the process should end.
+    pub fn fatal(&self) -> watch::Receiver<Option<StoreError>> {
+        self.0.fatal.watch()
+    }
+
+    /// How flushing goes.
+    pub fn flush_stats(&self) -> Arc<FlushStats> {
+        self.0.flush_stats.clone()
+    }
+
+    /// Puts off snapshots that are made only to keep the log short, for as long as the disk is
+    /// nearly full. One that a follower needs is made nevertheless.
+    pub fn defer_snapshots(&self, defer: bool) {
+        self.0.defers_snapshots.store(defer, Ordering::Relaxed);
+    }
+
+    /// Reads one document.
+    ///
+    /// # Errors
+    /// When the device fails or the document is damaged.
+    pub async fn document(&self, key: DocumentKey) -> Result<Option<Document>, StoreError> {
+        self.read(move |storage| {
+            let key = keys::document(&key);
+            let value = storage.get(Column::Documents, &key)?;
+            value.map(|value| read_document(&key, &value)).transpose()
+        })
+        .await
+    }
+
+    /// Reads documents of one kind, newest first. The range goes from the lowest key that is wanted
+    /// to the highest; `MIN` and `MAX` of the ids make it wide.
+    ///
+    /// # Errors
+    /// When the device fails or a document is damaged.
+    pub async fn documents(
+        &self,
+        range: RangeInclusive<DocumentKey>,
+        limit: usize,
+    ) -> Result<Vec<(DocumentKey, Document)>, StoreError> {
+        self.read(move |storage| {
+            let mut end = keys::document(range.end());
+            // The key right after the last one.
+            end.push(0);
+            let range = KeyRange::between(keys::document(range.start()), end);
+            let mut found = Vec::new();
+            for pair in storage.scan(Column::Documents, &range, Order::Descending).take(limit) {
+                let (key, value) = pair?;
+                let name = keys::read_document(&key)
+                    .ok_or_else(|| StoreError::Inconsistent("a document has a key of no known kind".into()))?;
+                found.push((name, read_document(&key, &value)?));
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Reads events from a revision on, up to the published one: `limit`, and then the rest of the
+    /// last revision.
+    ///
+    /// # Errors
+    /// When the device fails or an event is damaged.
+    pub async fn events(&self, from: Revision, limit: usize) -> Result<EventsPage, StoreError> {
+        let through = self.latest().revision();
+        self.read(move |storage| {
+            let end = Revision(through.0.saturating_add(1)).max(from);
+            let range = KeyRange::between(keys::events_of(from), keys::events_of(end));
+            let mut page = EventsPage { events: Vec::new(), next: end, oldest: Revision(0) };
+            for pair in storage.scan(Column::Events, &range, Order::Ascending) {
+                let (key, value) = pair?;
+                let event: Recorded = record::decode(Kind::EVENT, &value)
+                    .map_err(|cause| StoreError::corrupt(Column::Events, &key, cause))?;
+                let is_new_revision = page.events.last().is_some_and(|last| last.revision < event.revision);
+                if page.events.len() >= limit && is_new_revision {
+                    page.next = event.revision;
+                    break;
+                }
+                page.events.push(event);
+            }
+            // Read after the events: if some were deleted meanwhile, this says so.
+            page.oldest = load_progress(storage)?.oldest_events;
+            Ok(page)
+        })
+        .await
+    }
+
+    /// What the node keeps about itself; none in a new data folder.
+    ///
+    /// # Errors
+    /// When the device fails or the record is damaged.
+    pub async fn identity(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|storage| match storage.get(Column::Meta, meta::IDENTITY)? {
+            None => Ok(None),
+            Some(value) => record::open(Kind::IDENTITY, &value)
+                .map(|identity| Some(identity.to_vec()))
+                .map_err(|cause| StoreError::corrupt(Column::Meta, meta::IDENTITY, cause)),
+        })
+        .await
+    }
+
+    /// Keeps what the node knows about itself; durable on return.
+    ///
+    /// # Errors
+    /// When the device fails; the store has then stopped.
+    pub async fn save_identity(&self, identity: &[u8]) -> Result<(), StoreError> {
+        self.0.fatal.check()?;
+        let (storage, value) = (self.0.storage.clone(), record::seal(Kind::IDENTITY, identity));
+        let work = move || {
+            let mut batch = Batch::new();
+            batch.put(Column::Meta, meta::IDENTITY, value);
+            storage.write(batch)?;
+            storage.flush()
+        };
+        blocking::run(self.0.storage.may_block(), work)
+            .await
+            .map_err(|error| self.0.fatal.raise(error))
+    }
+
+    /// Begins to receive a snapshot of so many bytes.
+    ///
+    /// # Errors
+    /// When the device fails or is full.
+    pub async fn begin_receiving(&self, length: u64) -> Result<SnapshotReceiver, StoreError> {
+        SnapshotReceiver::begin(&self.0.shelf, length).await
+    }
+
+    /// Length of the current snapshot in bytes.
+    pub fn snapshot_bytes(&self) -> Option<u64> {
+        self.0.shelf.current().map(|(_, file)| file.length())
+    }
+
+    /// Space in use, without snapshots.
+    ///
+    /// # Errors
+    /// When the work could not be run.
+    pub async fn usage(&self) -> Result<Usage, StoreError> {
+        let storage = self.0.storage.clone();
+        blocking::run(storage.may_block(), move || Ok(storage.usage())).await
+    }
+
+    /// Waits until the log is dropped and its last writes are flushed.
+    pub async fn closed(&self) {
+        // An error means that the flusher is gone too.
+        let _ = self.0.closed.clone().wait_for(|closed| *closed).await;
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let storage = self.0.storage.clone();
+        blocking::run(storage.may_block(), move || work(storage.as_ref())).await
+    }
+}
+
+fn read_document(key: &[u8], value: &[u8]) -> Result<Document, StoreError> {
+    record::decode(Kind::DOCUMENT, value).map_err(|cause| StoreError::corrupt(Column::Documents, key, cause))
+}
