@@ -1,1 +1,30 @@
-//! x
+//! The REST interface of a Nexus node, on axum.
+//!
+//! Handlers have three steps: parse, propose or query, answer. What a node can do stands in
+//! [`cluster`], a trait that this crate owns and the node implements: nothing here knows about Raft
+//! or storage, and no rule about features or claims lives here.
+//!
+//! Reading order:
+//! - [`cluster`]: what a node offers. [`mint`]: where ids and random values come from.
+//! - [`service`]: the router, and what happens around every request. [`api`]: what handlers share.
+//! - [`auth`]: who asks. [`read`] and [`write`]: the two kinds of requests. [`fields`]: bodies.
+//! - [`failure`]: what can go wrong, as HTTP. [`render`]: entities as the wire has them.
+//! - [`routes`]: one file a resource. [`metrics`]: what is counted.
+
+pub mod api;
+pub mod auth;
+pub mod cluster;
+pub mod failure;
+mod fields;
+pub mod metrics;
+pub mod mint;
+mod page;
+mod read;
+mod render;
+mod routes;
+pub mod service;
+mod write;
+
+pub use api::{Api, ApiConfig};
+pub use cluster::Cluster;
+pub use service::router;

@@ -1,1 +1,3 @@
-//! x
+//! nexusd as a library, for its binary and for tests of whole clusters.
+
+pub mod peer;

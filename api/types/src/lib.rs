@@ -1,1 +1,26 @@
-//! x
+//! What goes over the wire between a Nexus node and its clients, as both sides see it.
+//!
+//! JSON in camelCase, times in ISO 8601 UTC with milliseconds. Servers write these types and
+//! clients read them; both ignore fields that they do not know, so that either can be newer.
+//! No logic lives here, and no type of the state machine is shown as it is.
+//!
+//! - [`envelope`]: `data`, `error`, pages. [`code`]: the stable error codes.
+//! - [`header`]: header names. [`moment`]: times.
+//! - One file a resource: [`engineer`], [`project`], [`feature`], [`claim`], [`session`],
+//!   [`cluster`], [`health`].
+
+pub mod claim;
+pub mod cluster;
+pub mod code;
+pub mod engineer;
+pub mod envelope;
+pub mod feature;
+pub mod header;
+pub mod health;
+pub mod moment;
+pub mod project;
+pub mod session;
+
+pub use code::Code;
+pub use envelope::{Data, ErrorBody, Failure, Page};
+pub use moment::Moment;

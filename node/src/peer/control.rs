@@ -8,7 +8,7 @@ use super::{
     hello::Refusal,
     service::{ServiceRequest, ServiceResponse},
 };
-use nexus_raft_store::types::TypeConfig;
+use nexus_raft_store::TypeConfig;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, TransferLeaderResponse, VoteRequest,
     VoteResponse,
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a peer is asked. Grows only at the end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum ControlRequest {
+pub(super) enum ControlRequest {
     /// Nothing: whether it is still there.
     Ping,
     /// A heartbeat of the leader, or a single append.
@@ -41,7 +41,7 @@ impl ControlRequest {
 
 /// What a peer answers. Grows only at the end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum ControlResponse {
+pub(super) enum ControlResponse {
     /// Still there.
     Pong,
     /// To an append.

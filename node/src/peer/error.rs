@@ -1,7 +1,7 @@
 //! What can become of a request to a peer, and what openraft is told about it.
 
 use super::{frame::FrameError, hello::Refusal};
-use nexus_raft_store::types::TypeConfig;
+use nexus_raft_store::TypeConfig;
 use openraft::errors::{RPCError, StreamingError, Unreachable};
 use std::sync::Arc;
 

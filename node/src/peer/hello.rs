@@ -20,7 +20,7 @@ const MAGIC: [u8; 4] = *b"NXPR";
 
 /// What a connection is for. One purpose each: a snapshot must not delay a vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Purpose {
+pub(super) enum Purpose {
     /// Only to learn who is there.
     Probe,
     /// The stream of log entries to a follower.
@@ -42,7 +42,7 @@ pub struct Expected {
 
 /// The first frame of the caller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hello {
+pub(super) struct Hello {
     /// The caller's cluster, if it has one yet.
     pub cluster: Option<ClusterId>,
     /// The caller's id, if it has one yet.
@@ -57,7 +57,7 @@ pub struct Hello {
 
 impl Hello {
     /// What this node says when it calls.
-    pub fn new(local: &LocalIdentity, purpose: Purpose, expected: Option<Expected>) -> Self {
+    pub(super) fn new(local: &LocalIdentity, purpose: Purpose, expected: Option<Expected>) -> Self {
         Self { cluster: local.cluster, node: local.node, instance: local.instance, purpose, expected }
     }
 }
@@ -81,7 +81,7 @@ pub struct Welcome {
 
 impl Welcome {
     /// What this node says when it is called.
-    pub fn new(local: &LocalIdentity) -> Self {
+    pub(super) fn new(local: &LocalIdentity) -> Self {
         Self {
             cluster: local.cluster,
             node: local.node,

@@ -71,9 +71,6 @@ pub(super) const APPEND_BYTES_IN_FLIGHT: usize = 16 * 1024 * 1024;
 /// answers only after its flush, and resending to a slow disk would make it slower.
 pub(super) const APPEND_STALL: Duration = Duration::from_secs(5);
 
-/// Bytes of a snapshot per frame.
-pub(super) const SNAPSHOT_CHUNK: usize = 1024 * 1024;
-
 /// Shortest deadline for one snapshot chunk to leave, or for a sign of life while the receiver
 /// installs. openraft's `install_snapshot_timeout` may lengthen it.
 pub(super) const SNAPSHOT_STALL: Duration = Duration::from_secs(10);

@@ -40,10 +40,9 @@ pub use frame::FrameError;
 pub use hello::{Expected, Refusal, Welcome};
 pub use identity::{LocalIdentity, SharedIdentity};
 pub use network::{PeerNetwork, PeerNetworkFactory};
-pub use raft::{RaftPort, RaftSlot, RaftStopped};
+pub use raft::{LocalRaft, RaftPort, RaftSlot, RaftStopped};
 pub use serve::PeerServer;
 pub use service::PeerService;
-pub use snapshot::{SnapshotSink, SnapshotSource};
 pub use target::PeerTarget;
 
 #[cfg(test)]

@@ -8,14 +8,14 @@ use super::{
     error::{Cause, PeerError},
     hello::Purpose,
     limits::{REPLICATION_BACKOFF_FIRST, REPLICATION_BACKOFF_MOST, SNAPSHOT_STALL},
-    snapshot::{self, SnapshotSource},
+    snapshot,
     target::PeerTarget,
 };
 use futures::Stream;
-use nexus_raft_store::types::{Member, TypeConfig};
+use nexus_raft_store::{Member, SnapshotFile, TypeConfig, Vote};
 use openraft::{
     OptionalSend, RaftNetworkFactory, RaftNetworkV2,
-    alias::{SnapshotOf, VoteOf},
+    alias::SnapshotOf,
     base::{BoxFuture, BoxStream},
     errors::{RPCError, ReplicationClosed, StreamingError},
     network::{Backoff, RPCOption, stream_append_sequential},
@@ -24,57 +24,53 @@ use openraft::{
         TransferLeaderResponse, VoteRequest, VoteResponse,
     },
 };
-use std::marker::PhantomData;
 
 type Rpc<T> = Result<T, RPCError<TypeConfig>>;
 
-/// Makes networks for openraft. `D` is the snapshot of the store.
-pub struct PeerNetworkFactory<D> {
+/// Makes networks for openraft.
+pub struct PeerNetworkFactory {
     client: PeerClient,
-    snapshot: PhantomData<fn() -> D>,
 }
 
-impl<D> PeerNetworkFactory<D> {
+impl PeerNetworkFactory {
     /// Networks that share the connections of `client`.
     pub fn new(client: PeerClient) -> Self {
-        Self { client, snapshot: PhantomData }
+        Self { client }
     }
 
-    fn network(&self, node: u64, member: &Member, has_stream: bool) -> PeerNetwork<D> {
+    fn network(&self, node: u64, member: &Member, has_stream: bool) -> PeerNetwork {
         PeerNetwork {
             client: self.client.clone(),
             target: PeerTarget::member(node, member),
             has_stream,
             append: None,
-            snapshot: PhantomData,
         }
     }
 }
 
-impl<D: SnapshotSource> RaftNetworkFactory<TypeConfig> for PeerNetworkFactory<D> {
-    type Network = PeerNetwork<D>;
+impl RaftNetworkFactory<TypeConfig> for PeerNetworkFactory {
+    type Network = PeerNetwork;
 
-    async fn new_client(&mut self, target: u64, node: &Member) -> PeerNetwork<D> {
+    async fn new_client(&mut self, target: u64, node: &Member) -> PeerNetwork {
         self.network(target, node, true)
     }
 
-    async fn new_heartbeat_client(&mut self, target: u64, node: &Member) -> PeerNetwork<D> {
+    async fn new_heartbeat_client(&mut self, target: u64, node: &Member) -> PeerNetwork {
         // Over the control connection: a heartbeat must not queue behind a batch of entries.
         self.network(target, node, false)
     }
 }
 
 /// The network to one target.
-pub struct PeerNetwork<D> {
+pub struct PeerNetwork {
     client: PeerClient,
     target: PeerTarget,
     /// Whether appends have a connection of their own.
     has_stream: bool,
     append: Option<AppendConnection>,
-    snapshot: PhantomData<fn() -> D>,
 }
 
-impl<D: SnapshotSource> PeerNetwork<D> {
+impl PeerNetwork {
     async fn control(&self, request: ControlRequest, option: &RPCOption) -> Result<ControlResponse, PeerError> {
         self.client.call(&self.target, request, option.soft_ttl()).await
     }
@@ -91,8 +87,8 @@ impl<D: SnapshotSource> PeerNetwork<D> {
     }
 }
 
-impl<D: SnapshotSource> RaftNetworkV2<TypeConfig> for PeerNetwork<D> {
-    type SnapshotData = D;
+impl RaftNetworkV2<TypeConfig> for PeerNetwork {
+    type SnapshotData = SnapshotFile;
 
     async fn append_entries(
         &mut self,
@@ -155,8 +151,8 @@ impl<D: SnapshotSource> RaftNetworkV2<TypeConfig> for PeerNetwork<D> {
 
     async fn full_snapshot(
         &mut self,
-        vote: VoteOf<TypeConfig>,
-        snapshot: SnapshotOf<TypeConfig, D>,
+        vote: Vote,
+        snapshot: SnapshotOf<TypeConfig, SnapshotFile>,
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {

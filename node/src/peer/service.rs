@@ -3,7 +3,7 @@
 
 use futures::future::BoxFuture;
 use nexus_domain::{Answer, NodeId, Proposal, Revision, SessionId};
-use nexus_raft_store::types::Member;
+use nexus_raft_store::Member;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use super::hello::Expected;
 use nexus_domain::NodeId;
-use nexus_raft_store::types::Member;
+use nexus_raft_store::Member;
 use std::fmt;
 
 /// Whom a call is meant for.

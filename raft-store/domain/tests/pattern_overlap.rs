@@ -17,7 +17,7 @@ fn own_path(pattern: &Pattern) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
     fn a_pattern_matches_what_the_simple_matcher_says(pattern in patterns()) {

@@ -13,8 +13,10 @@ mod send;
 
 pub(super) use receive::serve;
 pub(super) use send::{AppendConnection, AppendStream};
+#[cfg(test)]
+pub(super) use send::read_request;
 
-use nexus_raft_store::types::TypeConfig;
+use nexus_raft_store::TypeConfig;
 use openraft::raft::StreamAppendResult;
 use serde::{Deserialize, Serialize};
 

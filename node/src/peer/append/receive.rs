@@ -12,7 +12,7 @@ use futures::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use nexus_raft_store::types::TypeConfig;
+use nexus_raft_store::TypeConfig;
 use openraft::raft::{AppendEntriesRequest, StreamAppendResult};
 use std::{future::pending, sync::Arc};
 use tokio::{select, sync::mpsc, time::interval};

@@ -9,7 +9,7 @@ use crate::peer::{
 };
 use bytes::BytesMut;
 use futures::{FutureExt, Stream, StreamExt};
-use nexus_raft_store::types::TypeConfig;
+use nexus_raft_store::TypeConfig;
 use openraft::{
     errors::RPCError,
     raft::{AppendEntriesRequest, StreamAppendResult},
@@ -220,7 +220,7 @@ where
 }
 
 /// A request as the follower reads it.
-pub(super) fn read_request(mut frame: BytesMut) -> Result<(SessionNumber, Request), FrameError> {
+pub(in crate::peer) fn read_request(mut frame: BytesMut) -> Result<(SessionNumber, Request), FrameError> {
     let session = crate::peer::frame::take(&mut frame)?;
     Ok((session, read(frame)?))
 }

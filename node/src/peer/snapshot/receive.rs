@@ -7,8 +7,10 @@ use crate::peer::{
     limits::{SNAPSHOT_PROGRESS, SNAPSHOT_STALL},
     raft::RaftPort,
 };
-use bytes::Buf;
-use std::sync::Arc;
+use bytes::{Buf, BytesMut};
+use nexus_raft_store::TypeConfig;
+use openraft::{Snapshot, raft::SnapshotResponse};
+use std::{pin::pin, sync::Arc};
 use tokio::{
     select,
     time::{interval, timeout},
@@ -37,14 +39,14 @@ pub(in crate::peer) async fn serve(
     Ok(())
 }
 
-type Installed = openraft::raft::SnapshotResponse<nexus_raft_store::types::TypeConfig>;
+type Installed = SnapshotResponse<TypeConfig>;
 
 /// The outer error is the connection's, the inner one is told to the leader.
 async fn receive(frames: &mut Frames, raft: &dyn RaftPort) -> Result<Result<Installed, String>, Cause> {
-    let Start { vote, meta } = read(next(frames).await?)?;
-    let mut sink = match raft.receive_snapshot(vote, meta).await {
-        Ok(sink) => sink,
-        Err(reason) => return Ok(Err(reason)),
+    let Start { vote, meta, length } = read(next(frames).await?)?;
+    let mut receiver = match raft.begin_receiving(length).await {
+        Ok(receiver) => receiver,
+        Err(error) => return Ok(Err(error.to_string())),
     };
     loop {
         let mut frame = next(frames).await?;
@@ -53,8 +55,8 @@ async fn receive(frames: &mut Frames, raft: &dyn RaftPort) -> Result<Result<Inst
         }
         match frame.get_u8() {
             tag::CHUNK => {
-                if let Err(reason) = sink.write(frame.freeze()).await {
-                    return Ok(Err(reason));
+                if let Err(error) = receiver.write_chunk(frame.freeze()).await {
+                    return Ok(Err(error.to_string()));
                 }
             }
             tag::END => break,
@@ -62,7 +64,10 @@ async fn receive(frames: &mut Frames, raft: &dyn RaftPort) -> Result<Result<Inst
         }
     }
     // It may take long: the leader hears that this node is still at it.
-    let mut install = sink.install();
+    let mut install = pin!(async {
+        let snapshot = receiver.finish().await.map_err(|error| error.to_string())?;
+        raft.install_snapshot(vote, Snapshot { meta, snapshot }).await
+    });
     let mut beat = interval(SNAPSHOT_PROGRESS);
     loop {
         select! {
@@ -76,6 +81,6 @@ async fn receive(frames: &mut Frames, raft: &dyn RaftPort) -> Result<Result<Inst
     }
 }
 
-async fn next(frames: &mut Frames) -> Result<bytes::BytesMut, Cause> {
+async fn next(frames: &mut Frames) -> Result<BytesMut, Cause> {
     Ok(timeout(SNAPSHOT_STALL, frames.next()).await.map_err(|_| Cause::Stalled)??)
 }

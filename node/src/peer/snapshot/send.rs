@@ -1,37 +1,42 @@
 //! The leader's end of a snapshot.
 
-use super::{Progress, SnapshotSource, Start, tag};
+use super::{Progress, Start, tag};
 use crate::peer::{
     error::Cause,
     frame::{Frames, read},
-    limits::SNAPSHOT_CHUNK,
 };
 use bytes::BytesMut;
-use nexus_raft_store::types::TypeConfig;
+use nexus_raft_store::{SnapshotFile, StoreError, TypeConfig, Vote};
 use openraft::{
     StorageError,
-    alias::{SnapshotOf, VoteOf},
+    alias::SnapshotOf,
     errors::{ErrorSource, ReplicationClosed, StreamingError},
     raft::SnapshotResponse,
 };
-use std::{io, time::Duration};
+use std::time::Duration;
 use tokio::{select, time::timeout};
 
 type Outcome<T> = Result<T, StreamingError<TypeConfig>>;
 
 /// Sends a snapshot over a fresh connection and waits until the follower has installed it. `stall` is
 /// how long a chunk may take to leave, and how long the follower may be silent at the end.
-pub(in crate::peer) async fn send<D: SnapshotSource>(
+pub(in crate::peer) async fn send(
     mut frames: Frames,
-    vote: VoteOf<TypeConfig>,
-    snapshot: SnapshotOf<TypeConfig, D>,
+    vote: Vote,
+    snapshot: SnapshotOf<TypeConfig, SnapshotFile>,
     cancel: impl Future<Output = ReplicationClosed>,
     stall: Duration,
 ) -> Outcome<SnapshotResponse<TypeConfig>> {
+    let (meta, file) = (snapshot.meta, snapshot.snapshot);
     let sending = async {
-        frames.push(&Start { vote, meta: snapshot.meta }).map_err(Cause::from)?;
-        let mut source = snapshot.snapshot;
-        while let Some(chunk) = source.next_chunk(SNAPSHOT_CHUNK).await.map_err(unreadable)? {
+        frames.push(&Start { vote, meta, length: file.length() }).map_err(Cause::from)?;
+        let mut offset = 0;
+        while offset < file.length() {
+            let chunk = file.read_chunk(offset).await.map_err(|error| unreadable(&error))?;
+            if chunk.is_empty() {
+                return Err(unreadable(&StoreError::Snapshot("it is shorter than it was".to_owned())).into());
+            }
+            offset += chunk.len() as u64;
             frames.push_raw(&[&[tag::CHUNK], &chunk]).map_err(Cause::from)?;
             if let Some(response) = flush(&mut frames, stall).await? {
                 return Ok(response);
@@ -78,6 +83,6 @@ fn judge(frame: BytesMut) -> Outcome<Option<SnapshotResponse<TypeConfig>>> {
 }
 
 /// A snapshot that this node cannot read is a failure of its own disk, not of the follower.
-fn unreadable(error: io::Error) -> StorageError<TypeConfig> {
-    StorageError::read_snapshot(None, ErrorSource::from_error(&error))
+fn unreadable(error: &StoreError) -> StorageError<TypeConfig> {
+    StorageError::read_snapshot(None, ErrorSource::from_error(error))
 }

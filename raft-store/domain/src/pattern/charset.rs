@@ -68,8 +68,11 @@ impl CharSet {
 
 /// Sorted, disjoint and without the ranges that run backwards.
 fn merged(ranges: &[(char, char)]) -> Vec<(u32, u32)> {
-    let mut sorted: Vec<(u32, u32)> =
-        ranges.iter().map(|&(from, to)| (from.into(), to.into())).filter(|(a, b)| a <= b).collect();
+    let mut sorted: Vec<(u32, u32)> = ranges
+        .iter()
+        .map(|&(from, to)| (from.into(), to.into()))
+        .filter(|(a, b)| a <= b)
+        .collect();
     sorted.sort_unstable();
     let mut merged: Vec<(u32, u32)> = Vec::new();
     for (from, to) in sorted {

@@ -7,13 +7,13 @@
 //! a path exactly when, after the prefixes agree, their automata can walk to the end together.
 //!
 //! In reading order:
-//! - [`normal`]: one spelling for each path, or a reason why it has none.
-//! - [`parse`]: [`Pattern`], the type that everything else speaks about.
-//! - [`syntax`] and [`charset`]: what `*`, `?`, `[…]`, `{…}` and `**` mean.
-//! - [`automaton`]: the glob, compiled; reads one path.
-//! - [`product`]: two automata, walked together; finds a path that both accept.
-//! - [`overlap`]: `matches` and `overlaps`, the questions that the rules ask.
-//! - [`index`] and [`probe`]: every held pattern, found by place and never by scanning them all.
+//! - `normal`: one spelling for each path, or a reason why it has none.
+//! - `parse`: [`Pattern`], the type that everything else speaks about.
+//! - `syntax` and `charset`: what `*`, `?`, `[…]`, `{…}` and `**` mean.
+//! - `compile` and `automaton`: the glob as a machine that reads one path.
+//! - `product`: two automata, walked together; finds a path that both accept.
+//! - `overlap`: `matches` and `overlaps`, the questions that the rules ask.
+//! - `index` and `probe`: every held pattern, found by place and never by scanning them all.
 //!
 //! # What a pattern means
 //! - Paths are relative, `/`-separated, case-sensitive. A backslash is a character like any other.
@@ -35,6 +35,7 @@
 
 mod automaton;
 mod charset;
+mod compile;
 mod error;
 mod index;
 mod normal;

@@ -5,6 +5,7 @@
 use super::{
     Pattern,
     automaton::Automaton,
+    compile,
     parse::Shape,
     product::{Meeting, Walker, meet},
 };
@@ -15,7 +16,9 @@ impl Pattern {
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         path.ends_with(self.tail())
-            && path.strip_prefix(self.fixed()).is_some_and(|rest| self.automaton().matches(rest))
+            && path
+                .strip_prefix(self.fixed())
+                .is_some_and(|rest| self.automaton().matches(rest))
     }
 
     /// Whether the two can collide: some path matches both, or one is a file where the other
@@ -60,8 +63,14 @@ impl Pattern {
         let caught_up = shorter.automaton().advance(ahead);
         meet(
             longer.fixed(),
-            Walker { automaton: shorter.automaton(), at: &caught_up },
-            Walker { automaton: longer.automaton(), at: longer.automaton().start() },
+            Walker {
+                automaton: shorter.automaton(),
+                at: &caught_up,
+            },
+            Walker {
+                automaton: longer.automaton(),
+                at: longer.automaton().start(),
+            },
         )
     }
 
@@ -76,7 +85,11 @@ impl Pattern {
     }
 
     fn by_fixed_length<'p>(&'p self, other: &'p Self) -> (&'p Self, &'p Self) {
-        if self.fixed().len() <= other.fixed().len() { (self, other) } else { (other, self) }
+        if self.fixed().len() <= other.fixed().len() {
+            (self, other)
+        } else {
+            (other, self)
+        }
     }
 
     /// What every matching path ends with.
@@ -93,8 +106,8 @@ impl Pattern {
 
     fn automaton(&self) -> &Automaton {
         match self.shape() {
-            Shape::File => Automaton::nothing(),
-            Shape::Folder(_) => Automaton::anything(),
+            Shape::File => compile::nothing(),
+            Shape::Folder(_) => compile::anything(),
             Shape::Glob(glob) => &glob.automaton,
         }
     }
@@ -102,7 +115,11 @@ impl Pattern {
 
 /// Whether one path is the other, or lies beneath it.
 fn is_lineage(one: &str, other: &str) -> bool {
-    let (above, below) = if one.len() <= other.len() { (one, other) } else { (other, one) };
+    let (above, below) = if one.len() <= other.len() {
+        (one, other)
+    } else {
+        (other, one)
+    };
     match below.strip_prefix(above) {
         Some(rest) => above.is_empty() || rest.is_empty() || rest.starts_with('/'),
         None => false,

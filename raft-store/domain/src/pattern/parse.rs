@@ -4,6 +4,7 @@
 use super::{
     PatternError,
     automaton::Automaton,
+    compile::compile,
     normal::normalise,
     syntax::{self, Syntax},
 };
@@ -65,7 +66,10 @@ impl Pattern {
             }
             Some(syntax) => Shape::Glob(Arc::new(Glob::compile(&text, &syntax)?)),
         };
-        Ok(Self { text: text.into(), shape })
+        Ok(Self {
+            text: text.into(),
+            shape,
+        })
     }
 
     /// The normal form.
@@ -113,13 +117,16 @@ impl Pattern {
 
     /// A pattern that only serves as the start of a range scan: `text` as it stands, unchecked.
     pub(crate) fn scan_start(text: &str) -> Self {
-        Self { text: text.into(), shape: Shape::File }
+        Self {
+            text: text.into(),
+            shape: Shape::File,
+        }
     }
 }
 
 impl Glob {
     fn compile(text: &str, syntax: &Syntax) -> Result<Self, PatternError> {
-        let automaton = Automaton::compile(&text[..syntax.fixed], &syntax.pieces)?;
+        let automaton = compile(&text[..syntax.fixed], &syntax.pieces)?;
         let tail = &text[text.len() - syntax.tail..];
         // Where braces may have read nothing, a leading `/` or `./` of the tail is no part of the
         // path. A tail of `/`, or of a lone dot, can be the mark of a folder.
@@ -139,13 +146,20 @@ impl Glob {
 fn is_all_beneath(text: &str, fixed: usize) -> bool {
     let is_whole_component = fixed == 0 || text[..fixed].ends_with('/');
     let rest = &text[fixed..];
-    let rest = rest.strip_suffix('/').or(rest.strip_suffix("**/*").map(|_| &rest[..rest.len() - 2])).unwrap_or(rest);
+    let rest = rest
+        .strip_suffix('/')
+        .or(rest.strip_suffix("**/*").map(|_| &rest[..rest.len() - 2]))
+        .unwrap_or(rest);
     is_whole_component && rest.split('/').all(|component| component == "**")
 }
 
 /// The length of the folder path in the first `fixed` bytes of a normal form, which end in `/`.
 fn folder_length(text: &str, fixed: usize) -> u16 {
-    if text == "./" { 0 } else { short(fixed.saturating_sub(1)) }
+    if text == "./" {
+        0
+    } else {
+        short(fixed.saturating_sub(1))
+    }
 }
 
 fn short(length: usize) -> u16 {

@@ -12,7 +12,10 @@ enum Token {
     One,
     Star,
     Any,
-    Class { negated: bool, members: Vec<(char, char)> },
+    Class {
+        negated: bool,
+        members: Vec<(char, char)>,
+    },
 }
 
 /// Whether `pattern` matches `path`.
@@ -26,8 +29,9 @@ pub fn matches(pattern: &str, path: &str) -> bool {
 
 /// The collision rule, but for paths that both match: a file where the other needs a folder.
 pub fn one_is_file_above(one: &str, other: &str) -> bool {
-    let is_above =
-        |name: &str, beneath: &str| !name.contains(['*', '?']) && beneath.starts_with(&format!("{name}/"));
+    let is_above = |name: &str, beneath: &str| {
+        !name.contains(['*', '?']) && beneath.starts_with(&format!("{name}/"))
+    };
     is_above(one, other) || is_above(other, one)
 }
 
@@ -61,7 +65,14 @@ fn expansions(text: &[char]) -> Vec<Vec<Token>> {
         _ => {}
     }
     let tails = expansions(&text[used..]);
-    heads.iter().flat_map(|head| tails.iter().map(move |tail| [head.clone(), tail.clone()].concat())).collect()
+    heads
+        .iter()
+        .flat_map(|head| {
+            tails
+                .iter()
+                .map(move |tail| [head.clone(), tail.clone()].concat())
+        })
+        .collect()
 }
 
 fn literal(text: &[char]) -> Vec<Token> {
@@ -201,7 +212,13 @@ pub fn all_paths() -> Vec<String> {
         deepest = deepest
             .iter()
             .flat_map(|above| {
-                names.map(|name| if above.is_empty() { name.to_owned() } else { format!("{above}/{name}") })
+                names.map(|name| {
+                    if above.is_empty() {
+                        name.to_owned()
+                    } else {
+                        format!("{above}/{name}")
+                    }
+                })
             })
             .collect();
         paths.extend(deepest.iter().cloned());
@@ -213,14 +230,53 @@ pub fn all_paths() -> Vec<String> {
 pub fn patterns() -> impl Strategy<Value = Pattern> {
     let name = prop::sample::select(vec!["a", "b", "ab", "a.b"]);
     let wild = prop::sample::select(vec![
-        "*", "?", "**", "***", "a*", "*b", "?b", "a?b", "*.b", "a**", "**b", "a**b", "[ab]", "[!a]", "[^b]b", "[a-c]",
-        "[b-a]", "[]a]", "a[.]b", "[a", "[id]", "{a,b}", "{a,{b,ab}}", "{a,}b", "{,a}", "{*,ab}", "{a*,?b}",
-        "{**,b}", "{a/b,b}", "{a/,b}", "{./a,b}", "{a,b/*}", "a{,/b}", "{{a}}", "{a", "a}", "{a,[,]}", "{a,[b}]}",
-        ".{,a}", "*{,b}", "{*,**}b",
+        "*",
+        "?",
+        "**",
+        "***",
+        "a*",
+        "*b",
+        "?b",
+        "a?b",
+        "*.b",
+        "a**",
+        "**b",
+        "a**b",
+        "[ab]",
+        "[!a]",
+        "[^b]b",
+        "[a-c]",
+        "[b-a]",
+        "[]a]",
+        "a[.]b",
+        "[a",
+        "[id]",
+        "{a,b}",
+        "{a,{b,ab}}",
+        "{a,}b",
+        "{,a}",
+        "{*,ab}",
+        "{a*,?b}",
+        "{**,b}",
+        "{a/b,b}",
+        "{a/,b}",
+        "{./a,b}",
+        "{a,b/*}",
+        "a{,/b}",
+        "{{a}}",
+        "{a",
+        "a}",
+        "{a,[,]}",
+        "{a,[b}]}",
+        ".{,a}",
+        "*{,b}",
+        "{*,**}b",
     ]);
-    let component = prop_oneof![2 => name.prop_map(str::to_owned), 1 => wild.prop_map(str::to_owned)];
+    let component =
+        prop_oneof![2 => name.prop_map(str::to_owned), 1 => wild.prop_map(str::to_owned)];
     let spelled = (prop::collection::vec(component, 1..4), any::<bool>())
         .prop_map(|(components, folder)| components.join("/") + if folder { "/" } else { "" });
     let scribbled = prop::string::string_regex(r"[ab./*?\[\]{},!\-]{1,9}").expect("it is a regex");
-    prop_oneof![4 => spelled, 1 => scribbled].prop_filter_map("not a pattern", |text| Pattern::parse(&text).ok())
+    prop_oneof![4 => spelled, 1 => scribbled]
+        .prop_filter_map("not a pattern", |text| Pattern::parse(&text).ok())
 }

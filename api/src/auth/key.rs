@@ -1,0 +1,180 @@
+//! API keys: `nexus_eng_` and 256 random bits in hexadecimal. Shown once; only an Argon2id hash and
+//! a lookup prefix are kept.
+
+use crate::{failure::ApiError, mint::Mint};
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use nexus_domain::{
+    EngineerId, WallTime,
+    entity::{ApiKey, KeyPrefix, TokenDigest},
+    ids::KeyId,
+    words::{IdempotencyKey, Label},
+};
+use sha2::{Digest, Sha256};
+
+/// What every key of an engineer begins with.
+const SCHEME: &str = "nexus_eng_";
+/// Characters of a key.
+const KEY_LENGTH: usize = 74;
+/// What every join and bootstrap token begins with.
+const TOKEN_SCHEME: &str = "nexus_join_";
+/// An idempotency key as short as this could be guessed: nothing secret is derived from it.
+const MIN_DERIVING_LENGTH: usize = 16;
+
+/// OWASP's recommendation with the least memory (m = 7 MiB, t = 5, p = 1). A key has 256 random
+/// bits and cannot be guessed whatever the hash costs; the parameters only have to be respectable,
+/// and the memory small, since it is taken on every node for every key.
+fn argon2() -> Argon2<'static> {
+    let params = Params::new(7 * 1024, 5, 1, None).expect("the parameters are within Argon2's limits");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+/// A well-formed key.
+#[derive(Clone)]
+pub(crate) struct ApiKeyText(String);
+
+impl ApiKeyText {
+    /// Recognises the form; says nothing about whether the key exists.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let random = text.strip_prefix(SCHEME)?;
+        let hex = random.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        (text.len() == KEY_LENGTH && hex).then(|| Self(text.to_owned()))
+    }
+
+    /// SHA-256 of the key.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        Sha256::digest(self.0.as_bytes()).into()
+    }
+
+    /// What the key is found by.
+    pub(crate) fn prefix(&self) -> KeyPrefix {
+        let digest = self.digest();
+        KeyPrefix(u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes")))
+    }
+
+    /// Whether this key has that hash. Takes some 20 ms and 7 MiB: never on an async thread.
+    pub(crate) fn verify(&self, hash: &str) -> bool {
+        PasswordHash::new(hash).is_ok_and(|hash| argon2().verify_password(self.0.as_bytes(), &hash).is_ok())
+    }
+
+    /// The text, to be shown once.
+    pub(crate) fn into_text(self) -> String {
+        self.0
+    }
+}
+
+/// A key in the making.
+pub(crate) struct NewKey {
+    /// The key.
+    pub(crate) text: ApiKeyText,
+    /// What it was derived with, when a retry of the request must be able to show it again.
+    pub(crate) salt: Option<[u8; 16]>,
+}
+
+impl NewKey {
+    /// Makes a key. With a client's long idempotency key it is derived from that and a random salt:
+    /// the salt is kept with the answer, so that a retry shows the same key, although the cluster
+    /// never stores it and cannot show it to anybody who lacks the idempotency key.
+    pub(crate) fn mint(mint: &dyn Mint, idempotency: Option<&IdempotencyKey>) -> Self {
+        let secret = mint.secret();
+        match idempotency.filter(|key| key.as_str().len() >= MIN_DERIVING_LENGTH) {
+            Some(key) => {
+                let salt: [u8; 16] = secret[..16].try_into().expect("a secret has 32 bytes");
+                Self { text: derive(key, &salt), salt: Some(salt) }
+            }
+            None => Self { text: ApiKeyText(format!("{SCHEME}{}", hex::encode(secret))), salt: None },
+        }
+    }
+
+    /// The key that the first answer to this request showed.
+    pub(crate) fn shown_first(
+        self,
+        idempotency: Option<&IdempotencyKey>,
+        salt: Option<[u8; 16]>,
+    ) -> ApiKeyText {
+        match (idempotency, salt) {
+            (Some(key), Some(salt)) => derive(key, &salt),
+            _ => self.text,
+        }
+    }
+
+    /// What is stored of it. Hashing takes some 20 ms: never on an async thread.
+    pub(crate) fn record(
+        &self,
+        id: KeyId,
+        engineer: EngineerId,
+        label: Label,
+        salt: [u8; 16],
+    ) -> Result<ApiKey, ApiError> {
+        let hash = argon2()
+            .hash_password_with_salt(self.text.0.as_bytes(), &salt)
+            .map_err(|error| ApiError::internal(&error))?;
+        Ok(ApiKey {
+            id,
+            engineer,
+            prefix: self.text.prefix(),
+            hash: hash.to_string().into(),
+            label,
+            expires_at: None,
+            project: None,
+            readonly: false,
+            created_at: WallTime::default(),
+        })
+    }
+}
+
+fn derive(key: &IdempotencyKey, salt: &[u8; 16]) -> ApiKeyText {
+    let mut hash = Sha256::new();
+    hash.update(b"nexus api key v1");
+    hash.update(salt);
+    hash.update(key.as_str().as_bytes());
+    ApiKeyText(format!("{SCHEME}{}", hex::encode(hash.finalize())))
+}
+
+/// A join token with 256 random bits.
+pub(crate) fn mint_token(mint: &dyn Mint) -> String {
+    format!("{TOKEN_SCHEME}{}", hex::encode(mint.secret()))
+}
+
+/// What is kept of a join or bootstrap token.
+pub(crate) fn token_digest(token: &str) -> TokenDigest {
+    TokenDigest(Sha256::digest(token.trim().as_bytes()).into())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::mint::SystemMint;
+
+    #[test]
+    fn a_key_has_74_characters_and_matches_its_own_hash_alone() {
+        let key = NewKey::mint(&SystemMint, None);
+        let other = NewKey::mint(&SystemMint, None);
+        assert_eq!(key.text.0.len(), KEY_LENGTH);
+        let record = key.record(KeyId::MIN, EngineerId::MIN, Label::parse("first").unwrap(), [7; 16]).unwrap();
+        assert!(record.hash.starts_with("$argon2id$"), "{}", record.hash);
+        assert!(key.text.verify(&record.hash));
+        assert!(!other.text.verify(&record.hash));
+    }
+
+    #[test]
+    fn a_retry_with_the_same_idempotency_key_shows_the_same_key() {
+        let idempotency = IdempotencyKey::parse("0198c0de-0000-7000-8000-000000000001").unwrap();
+        let first = NewKey::mint(&SystemMint, Some(&idempotency));
+        let retry = NewKey::mint(&SystemMint, Some(&idempotency));
+        assert_ne!(first.text.0, retry.text.0);
+        assert_eq!(retry.shown_first(Some(&idempotency), first.salt).0, first.text.0);
+    }
+
+    #[test]
+    fn only_the_exact_form_is_a_key() {
+        let good = format!("{SCHEME}{}", "0a".repeat(32));
+        assert!(ApiKeyText::parse(&good).is_some());
+        for bad in ["", "nexus_eng_", &good[1..], &good.to_uppercase(), &format!("{good}0")] {
+            assert!(ApiKeyText::parse(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Who asks: API keys, how they are made, kept and recognised.
+//!
+//! - [`key`]: the key itself and what is stored instead of it.
+//! - [`verifier`]: recognises a key, with Argon2 once per key and node.
+//! - [`caller`]: the engineer behind a request.
+
+mod caller;
+mod key;
+mod verifier;
+
+pub(crate) use caller::{Caller, authenticate, session_header};
+pub(crate) use key::{ApiKeyText, NewKey, mint_token, token_digest};
+pub use verifier::Verifier;

@@ -1,0 +1,244 @@
+//! What a node offers to the API. The node implements it; tests may do so in memory.
+
+use futures::future::BoxFuture;
+use nexus_domain::{
+    Acting, Actor, Answer, Command, Document, DocumentKey, NodeId, Revision, SessionId,
+    State, ids::InstanceId, replies::Request,
+};
+use std::{sync::Arc, time::Duration};
+
+/// A write as it stands before the leader stamps it with a time.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// What is asked.
+    pub command: Command,
+    /// By whom.
+    pub actor: Actor,
+    /// As which session.
+    pub acting: Acting,
+    /// The retry-proof identity of the request.
+    pub request: Option<Request>,
+}
+
+/// How fresh a read must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Consistency {
+    /// Reflects every write that was acknowledged before the read began, through whichever node.
+    #[default]
+    Linearizable,
+    /// This node's own state, without a question to anybody.
+    Stale,
+}
+
+/// The state at one revision, with the documents beside it.
+pub trait View: Send + Sync {
+    /// The state.
+    fn state(&self) -> &State;
+    /// The log index that it reflects: at least that of its last proposal.
+    fn revision(&self) -> Revision;
+    /// Hash over everything that was applied so far.
+    fn state_hash(&self) -> u64;
+    /// Reads documents, each as new as the state or newer. Blocks on the disk: call it where
+    /// blocking is allowed.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn documents(&self, keys: &[DocumentKey]) -> Result<Vec<Option<Document>>, StorageFailure>;
+}
+
+/// A view that can be passed around.
+pub type SharedView = Arc<dyn View>;
+
+/// Storage did not answer; the node is about to stop.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("storage failed: {0}")]
+pub struct StorageFailure(pub String);
+
+/// A write that is committed, and a view that includes it.
+pub struct Committed {
+    /// The answer, a refusal included.
+    pub answer: Answer,
+    /// State of this node, at the answer's revision or later.
+    pub view: SharedView,
+}
+
+/// A read's view.
+pub struct Seen {
+    /// The state.
+    pub view: SharedView,
+    /// How old it may be; none for a linearizable read.
+    pub staleness: Option<Duration>,
+}
+
+/// Why the cluster could not do something at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// Certainly nothing was applied.
+    #[error("{0}")]
+    NotApplied(String),
+    /// It may have been applied: only a retry with the same identity can tell.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+/// Something to be done to the membership, in safe steps.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    /// Lets a guest in as a learner; it becomes a voter once it has caught up.
+    Join {
+        /// The digest of the token that it shows.
+        token: nexus_domain::entity::TokenDigest,
+        /// Its data folder.
+        instance: InstanceId,
+        /// Where other nodes reach it.
+        peer_addr: String,
+        /// Where clients reach it.
+        client_addr: String,
+    },
+    /// Makes a learner a voter.
+    Promote(NodeId),
+    /// Takes a member out.
+    Remove(NodeId),
+    /// Hands leadership over.
+    TransferLeader(Option<NodeId>),
+    /// Takes a snapshot on this node and drops the log before it.
+    Snapshot,
+}
+
+/// What an operation gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operated {
+    /// A guest was let in.
+    Joined {
+        /// Under this id.
+        node: NodeId,
+    },
+    /// It is done.
+    Done,
+    /// This node leads.
+    Leader(NodeId),
+}
+
+/// Why an operation was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OperationError {
+    /// It would be unsafe, or makes no sense: what and why, and what to do instead.
+    #[error("{0}")]
+    Refused(String),
+    /// No such node.
+    #[error("no node {0} in the cluster; nexus cluster status lists them")]
+    UnknownNode(NodeId),
+    /// The token is unknown or ran out.
+    #[error("the join token is unknown or expired; make a new one with: nexus cluster join-token")]
+    BadToken,
+    /// The cluster could not do it now.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What a node is at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Decides the order of writes.
+    Leader,
+    /// Follows.
+    Follower,
+    /// Wants to lead.
+    Candidate,
+    /// Follows without a vote.
+    Learner,
+    /// Stopped, or stopping.
+    Stopped,
+}
+
+impl Role {
+    /// Its name in answers and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Leader => "leader",
+            Self::Follower => "follower",
+            Self::Candidate => "candidate",
+            Self::Learner => "learner",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// One member as a node knows it.
+#[derive(Clone, Debug)]
+pub struct MemberStatus {
+    /// Id.
+    pub id: NodeId,
+    /// Whether it votes.
+    pub voter: bool,
+    /// Where other nodes reach it.
+    pub peer_addr: String,
+    /// Where clients reach it.
+    pub client_addr: String,
+    /// Entries that it lacks; known to the leader alone.
+    pub lag: Option<u64>,
+    /// Time since its last acknowledgement; known to the leader alone.
+    pub last_seen: Option<Duration>,
+}
+
+/// A node's view of itself and of the cluster, without a question to anybody.
+#[derive(Clone, Debug)]
+pub struct NodeStatus {
+    /// This node.
+    pub id: NodeId,
+    /// What it is.
+    pub role: Role,
+    /// Whom it follows.
+    pub leader: Option<NodeId>,
+    /// The term.
+    pub term: u64,
+    /// The last log index known to be committed.
+    pub committed: u64,
+    /// The last log index applied.
+    pub applied: u64,
+    /// The last log index stored.
+    pub last_log: u64,
+    /// The last log index in a snapshot.
+    pub snapshot: u64,
+    /// Everyone.
+    pub members: Vec<MemberStatus>,
+    /// Size of the database on disk, in bytes.
+    pub disk_bytes: u64,
+    /// Elections that this node won since it started.
+    pub elections_won: u64,
+    /// Time since a quorum acknowledged the leader; known to the leader alone.
+    pub quorum_seen: Option<Duration>,
+}
+
+/// What a node offers.
+pub trait Cluster: Send + Sync + 'static {
+    /// Writes: returns once the entry is committed and applied on this node.
+    fn propose(&self, draft: Draft) -> BoxFuture<'_, Result<Committed, Unavailable>>;
+
+    /// Reads, as fresh as asked for; with `min_revision`, not before that is applied here.
+    fn read(
+        &self,
+        consistency: Consistency,
+        min_revision: Option<Revision>,
+    ) -> BoxFuture<'_, Result<Seen, Unavailable>>;
+
+    /// This node's own state, at once.
+    fn local(&self) -> SharedView;
+
+    /// A sign of life of a session; false when the session is over. Many arriving at once become
+    /// one log entry.
+    fn beat(&self, session: SessionId) -> BoxFuture<'_, Result<bool, Unavailable>>;
+
+    /// A sign of life that nobody waits for; lost when there is no leader.
+    fn touch(&self, session: SessionId);
+
+    /// What this node is now.
+    fn status(&self) -> NodeStatus;
+
+    /// The status that only the leader knows whole, asked from it.
+    fn leader_status(&self) -> BoxFuture<'_, Result<NodeStatus, Unavailable>>;
+
+    /// Changes the membership, through the leader.
+    fn operate(&self, operation: Operation) -> BoxFuture<'_, Result<Operated, OperationError>>;
+}
+

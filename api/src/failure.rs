@@ -1,0 +1,155 @@
+//! What can go wrong, as HTTP: the one place that turns refusals and failures into answers.
+
+use crate::{
+    cluster::{OperationError, Unavailable},
+    render,
+};
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use nexus_api_types::{Code, envelope::Outcome};
+use nexus_domain::{Refusal, Revision};
+use serde_json::{Value, json};
+
+/// Seconds after which a client should try again when there is no quorum: an election takes less.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// An answer that is no success. The request's id is filled in on the way out.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    /// For programs.
+    pub code: Code,
+    /// For people.
+    pub message: String,
+    /// More for programs.
+    pub details: Option<Value>,
+    /// Seconds to wait before another try.
+    pub retry_after: Option<u32>,
+    /// The log index that the answer reflects.
+    pub revision: Option<Revision>,
+}
+
+impl ApiError {
+    /// A failure with a message.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), details: None, retry_after: None, revision: None }
+    }
+
+    /// One field of the request breaks a rule.
+    pub fn field(field: &str, problem: impl std::fmt::Display) -> Self {
+        let problem = problem.to_string();
+        Self {
+            details: Some(json!({ field: [problem] })),
+            ..Self::new(Code::ValidationError, format!("{field}: {problem}"))
+        }
+    }
+
+    /// There is no such thing.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Code::NotFound, message)
+    }
+
+    /// A defect: told to the log, not to the client.
+    pub fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "internal error");
+        Self::new(Code::InternalError, "something went wrong on this node; its log says what, under this requestId")
+    }
+
+    /// The same failure at a revision.
+    pub fn at(mut self, revision: Revision) -> Self {
+        self.revision = Some(revision);
+        self
+    }
+}
+
+impl From<Unavailable> for ApiError {
+    fn from(unavailable: Unavailable) -> Self {
+        let (outcome, message) = match unavailable {
+            Unavailable::NotApplied(message) => (Outcome::NotApplied, message),
+            Unavailable::Unknown(message) => (Outcome::Unknown, message),
+        };
+        Self {
+            details: Some(json!({ "outcome": outcome })),
+            retry_after: Some(RETRY_AFTER_SECONDS),
+            ..Self::new(Code::ServiceUnavailable, message)
+        }
+    }
+}
+
+impl From<OperationError> for ApiError {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Refused(message) => Self::new(Code::ValidationError, message),
+            OperationError::UnknownNode(_) => Self::not_found(error.to_string()),
+            OperationError::BadToken => Self::new(Code::Forbidden, error.to_string()),
+            OperationError::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let message = refusal.to_string();
+        let (code, details) = match &refusal {
+            Refusal::KeyRevoked => (Code::InvalidApiKey, None),
+            Refusal::RoleTooLow { .. } | Refusal::MemberRoleTooLow { .. } => (Code::InsufficientRole, None),
+            Refusal::NotProjectMember => (Code::NotProjectMember, None),
+            Refusal::KeyOutOfScope
+            | Refusal::RegistrationClosed(_)
+            | Refusal::JoinTokenInvalid
+            | Refusal::ForeignSession(_) => (Code::Forbidden, None),
+            Refusal::NotFound { .. } => (Code::NotFound, None),
+            Refusal::EmailTaken(_) => (Code::AlreadyExists, Some(json!({ "field": "email" }))),
+            Refusal::SlugTaken { .. } => (Code::AlreadyExists, Some(json!({ "field": "slug" }))),
+            Refusal::MemberExists => (Code::AlreadyExists, Some(json!({ "field": "engineerId" }))),
+            Refusal::KeyPrefixTaken => (Code::AlreadyExists, None),
+            Refusal::InvalidTransition { from, to, .. } => {
+                (Code::InvalidStatusTransition, Some(json!({ "from": from, "to": to })))
+            }
+            Refusal::NotADraft { status, .. } => {
+                (Code::InvalidStatusTransition, Some(json!({ "from": status, "to": "deleted" })))
+            }
+            Refusal::DependenciesOpen { open, .. } => {
+                (Code::InvalidStatusTransition, Some(json!({ "dependsOn": open })))
+            }
+            Refusal::DependencyCycle { .. } => {
+                (Code::ValidationError, Some(json!({ "dependsOn": [message.clone()] })))
+            }
+            Refusal::FeatureClaimed { by, .. } => {
+                (Code::FeatureAlreadyClaimed, Some(json!({ "holder": render::holder_note(by) })))
+            }
+            Refusal::NotHolder { by, .. } => {
+                (Code::ValidationError, Some(json!({ "holder": render::holder_note(by) })))
+            }
+            Refusal::FilesClaimed { conflicts } => {
+                let conflicts: Vec<_> = conflicts.iter().map(render::conflict).collect();
+                (Code::FileAlreadyClaimed, Some(json!({ "conflicts": conflicts })))
+            }
+            Refusal::NothingAvailable { blocked } => {
+                let blocked: Vec<_> = blocked.iter().map(render::blocked).collect();
+                (Code::NotFound, Some(json!({ "blocked": blocked })))
+            }
+            Refusal::TooMany { what, .. } => (Code::ValidationError, Some(json!({ what: [message.clone()] }))),
+            Refusal::SettingOutOfRange { setting, problem } => {
+                (Code::ValidationError, Some(json!({ setting: [problem] })))
+            }
+            Refusal::IdempotencyKeyReused => (Code::IdempotencyKeyReused, None),
+            Refusal::Cluster(_) => (Code::ValidationError, None),
+        };
+        Self { details, ..Self::new(code, message) }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        // The body is written on the way out, where the request's id is known.
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,202 @@
+//! Reads the fields of a JSON body, collecting every problem instead of stopping at the first.
+
+use crate::failure::ApiError;
+use nexus_api_types::Code;
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeMap, fmt::Display};
+use uuid::Uuid;
+
+/// A body, and what is wrong with it so far.
+pub(crate) struct Fields {
+    body: Map<String, Value>,
+    problems: BTreeMap<String, Vec<String>>,
+}
+
+impl Fields {
+    /// Reads a body. No body at all counts as one without fields.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
+        let body = if bytes.iter().all(u8::is_ascii_whitespace) {
+            Map::new()
+        } else {
+            match serde_json::from_slice(bytes) {
+                Ok(Value::Object(body)) => body,
+                Ok(_) => return Err(ApiError::field("body", "must be a JSON object")),
+                Err(error) => return Err(ApiError::field("body", format_args!("is not valid JSON: {error}"))),
+            }
+        };
+        Ok(Self { body, problems: BTreeMap::new() })
+    }
+
+    fn problem(&mut self, field: &str, problem: impl Display) {
+        self.problems.entry(field.to_owned()).or_default().push(problem.to_string());
+    }
+
+    /// The value of a field; `null` counts as absent.
+    fn value(&mut self, field: &str) -> Option<Value> {
+        self.body.remove(field).filter(|value| !value.is_null())
+    }
+
+    /// An optional text with rules of its own.
+    pub(crate) fn text<T, E: Display>(
+        &mut self,
+        field: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match self.value(field)? {
+            Value::String(text) => match parse(&text) {
+                Ok(parsed) => return Some(parsed),
+                Err(problem) => self.problem(field, problem),
+            },
+            _ => self.problem(field, "must be a string"),
+        }
+        None
+    }
+
+    /// A text that must be there.
+    pub(crate) fn required_text<T, E: Display>(
+        &mut self,
+        field: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        if self.body.get(field).is_none_or(Value::is_null) {
+            self.problem(field, "is required");
+            return None;
+        }
+        self.text(field, parse)
+    }
+
+    /// An optional id.
+    pub(crate) fn id<T: From<Uuid>>(&mut self, field: &str) -> Option<T> {
+        self.text(field, |text| text.parse::<Uuid>().map_err(|_| "must be a UUID")).map(T::from)
+    }
+
+    /// An id that must be there.
+    pub(crate) fn required_id<T: From<Uuid>>(&mut self, field: &str) -> Option<T> {
+        self.required_text(field, |text| text.parse::<Uuid>().map_err(|_| "must be a UUID")).map(T::from)
+    }
+
+    /// An optional whole number in a range.
+    pub(crate) fn number(&mut self, field: &str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
+        let value = self.value(field)?;
+        let number = value.as_u64().filter(|number| range.contains(number));
+        if number.is_none() {
+            self.problem(field, format_args!("must be a whole number from {} to {}", range.start(), range.end()));
+        }
+        number
+    }
+
+    /// An optional number of seconds, fractions allowed.
+    pub(crate) fn seconds(&mut self, field: &str) -> Option<f64> {
+        let value = self.value(field)?;
+        let seconds = value.as_f64().filter(|seconds| seconds.is_finite() && (0.0..1e9).contains(seconds));
+        if seconds.is_none() {
+            self.problem(field, "must be a number of seconds");
+        }
+        seconds
+    }
+
+    /// An optional list of texts, each with rules of its own.
+    pub(crate) fn list<T, E: Display>(
+        &mut self,
+        field: &str,
+        most: usize,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Vec<T>> {
+        /// Problems told of one list: the first ones show what is wrong.
+        const MOST_PROBLEMS: usize = 10;
+        let Value::Array(items) = self.value(field)? else {
+            self.problem(field, "must be a list of strings");
+            return None;
+        };
+        if items.len() > most {
+            self.problem(field, format_args!("has {} items, at most {most} are allowed", items.len()));
+            return None;
+        }
+        let mut parsed = Vec::with_capacity(items.len());
+        let mut problems = 0;
+        for (at, item) in items.iter().enumerate() {
+            let result = match item {
+                Value::String(text) => parse(text).map_err(|problem| problem.to_string()),
+                _ => Err("must be a string".to_owned()),
+            };
+            match result {
+                Ok(value) => parsed.push(value),
+                Err(problem) => {
+                    problems += 1;
+                    if problems <= MOST_PROBLEMS {
+                        self.problem(field, format_args!("[{at}] {problem}"));
+                    }
+                }
+            }
+        }
+        (problems == 0).then_some(parsed)
+    }
+
+    /// The fields of an optional object.
+    pub(crate) fn object(&mut self, field: &str) -> Option<Self> {
+        match self.value(field)? {
+            Value::Object(body) => Some(Self { body, problems: BTreeMap::new() }),
+            _ => {
+                self.problem(field, "must be an object");
+                None
+            }
+        }
+    }
+
+    /// Takes over the problems of an inner object.
+    pub(crate) fn absorb(&mut self, field: &str, inner: Self) {
+        for (name, problems) in inner.problems {
+            self.problems.insert(format!("{field}.{name}"), problems);
+        }
+    }
+
+    /// Fails if there was any problem.
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
+        let Some((field, problem)) =
+            self.problems.iter().next().and_then(|(field, list)| Some((field, list.first()?)))
+        else {
+            return Ok(());
+        };
+        let more = match self.problems.values().map(Vec::len).sum::<usize>() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        let message = format!("{field}: {problem}{more}");
+        Err(ApiError { details: Some(json!(self.problems)), ..ApiError::new(Code::ValidationError, message) })
+    }
+}
+
+/// Any text that is not empty.
+pub(crate) fn not_empty(text: &str) -> Result<std::sync::Arc<str>, &'static str> {
+    if text.is_empty() { Err("must not be empty") } else { Ok(text.into()) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use nexus_domain::words::Name;
+
+    #[test]
+    fn every_problem_of_a_body_is_told_at_once() {
+        let mut fields = Fields::parse(br#"{"name": "", "count": -1, "tags": ["a", 7]}"#).unwrap();
+        let name = fields.required_text("name", Name::parse);
+        let slug = fields.required_text("slug", Name::parse);
+        let count = fields.number("count", 1..=10);
+        let tags = fields.list("tags", 5, |text| Ok::<_, &str>(text.to_owned()));
+        assert_eq!((name, slug, count, tags), (None, None, None, None));
+        let error = fields.finish().unwrap_err();
+        let details = error.details.unwrap();
+        assert_eq!(error.code, Code::ValidationError);
+        assert_eq!(details["slug"], json!(["is required"]));
+        assert_eq!(details["tags"], json!(["[1] must be a string"]));
+        assert!(details["name"].is_array() && details["count"].is_array());
+    }
+
+    #[test]
+    fn malformed_json_says_where() {
+        let error = Fields::parse(b"{\"name\": ").err().unwrap();
+        assert_eq!(error.code, Code::ValidationError);
+        assert!(error.message.contains("line 1 column"), "{}", error.message);
+    }
+}

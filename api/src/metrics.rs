@@ -1,0 +1,112 @@
+//! What is counted, in Prometheus form. Gauges of the cluster are read when they are asked for.
+
+use crate::cluster::{NodeStatus, Role};
+use nexus_domain::State;
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+use std::time::Duration;
+
+/// Bounds of the request histogram, in seconds: from a local read to the deadline of a request.
+const BUCKETS: [f64; 12] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+/// Everything that is counted on one node.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    duration: HistogramVec,
+    in_flight: IntGauge,
+    raft: IntGaugeVec,
+    peer_lag: IntGaugeVec,
+    storage_bytes: IntGauge,
+    claims: IntGauge,
+    features: IntGaugeVec,
+    sessions: IntGaugeVec,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let registry = Registry::new();
+        let gauges = |name: &str, help: &str, label: &str| {
+            let gauge = IntGaugeVec::new(Opts::new(name, help), &[label]).expect("the name is well formed");
+            registry.register(Box::new(gauge.clone())).expect("each name is registered once");
+            gauge
+        };
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help).expect("the name is well formed");
+            registry.register(Box::new(gauge.clone())).expect("each name is registered once");
+            gauge
+        };
+        let labels = ["method", "route", "status"];
+        let requests =
+            IntCounterVec::new(Opts::new("nexus_http_requests_total", "HTTP requests answered."), &labels)
+                .expect("the name is well formed");
+        registry.register(Box::new(requests.clone())).expect("each name is registered once");
+        let options = HistogramOpts::new("nexus_http_request_duration_seconds", "Time to answer an HTTP request.");
+        let duration =
+            HistogramVec::new(options.buckets(BUCKETS.to_vec()), &labels).expect("the name is well formed");
+        registry.register(Box::new(duration.clone())).expect("each name is registered once");
+        Self {
+            requests,
+            duration,
+            in_flight: gauge("nexus_http_requests_in_flight", "HTTP requests being answered."),
+            raft: gauges("nexus_raft", "Raft on this node: term, commit, applied, last_log, snapshot, is_leader, elections_won.", "value"),
+            peer_lag: gauges("nexus_raft_peer_lag_entries", "Entries that a peer lacks; known to the leader.", "node"),
+            storage_bytes: gauge("nexus_storage_disk_bytes", "Size of the database on disk."),
+            claims: gauge("nexus_claims", "Paths that are held."),
+            features: gauges("nexus_features", "Features by status.", "status"),
+            sessions: gauges("nexus_sessions", "Sessions by status.", "status"),
+            registry,
+        }
+    }
+}
+
+impl Metrics {
+    /// A request begins.
+    pub(crate) fn begin(&self) {
+        self.in_flight.inc();
+    }
+
+    /// A request was answered.
+    pub(crate) fn end(&self, method: &str, route: &str, status: u16, took: Duration) {
+        self.in_flight.dec();
+        let status = status.to_string();
+        let labels = [method, route, status.as_str()];
+        self.requests.with_label_values(&labels).inc();
+        self.duration.with_label_values(&labels).observe(took.as_secs_f64());
+    }
+
+    /// Everything in Prometheus text form.
+    pub(crate) fn text(&self, node: &NodeStatus, state: &State) -> String {
+        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let raft = |name: &str, value: u64| self.raft.with_label_values(&[name]).set(signed(value));
+        raft("term", node.term);
+        raft("commit", node.committed);
+        raft("applied", node.applied);
+        raft("last_log", node.last_log);
+        raft("snapshot", node.snapshot);
+        raft("is_leader", u64::from(node.role == Role::Leader));
+        raft("elections_won", node.elections_won);
+        self.peer_lag.reset();
+        for member in &node.members {
+            if let Some(lag) = member.lag {
+                self.peer_lag.with_label_values(&[&member.id.to_string()]).set(signed(lag));
+            }
+        }
+        self.storage_bytes.set(signed(node.disk_bytes));
+        self.claims.set(signed(state.claim_count() as u64));
+        for status in ["draft", "ready", "active", "done", "cancelled"] {
+            let count = state.features().filter(|feature| feature.status.name() == status).count();
+            self.features.with_label_values(&[status]).set(signed(count as u64));
+        }
+        let active = state.sessions().filter(|session| session.is_active()).count();
+        let all = state.sessions().count();
+        self.sessions.with_label_values(&["active"]).set(signed(active as u64));
+        self.sessions.with_label_values(&["disconnected"]).set(signed((all - active) as u64));
+
+        let mut text = Vec::new();
+        // Encoding into memory fails only on a malformed family, and all of them are made above.
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        String::from_utf8(text).unwrap_or_default()
+    }
+}

@@ -1,0 +1,73 @@
+//! Pages of lists: limits and cursors.
+
+use crate::failure::ApiError;
+use nexus_domain::{ProjectId, WallTime, entity::BoardKey, ids::FeatureId};
+use std::{cmp::Reverse, collections::HashMap};
+use uuid::Uuid;
+
+/// Items of a page when nothing is said.
+const DEFAULT_LIMIT: usize = 50;
+/// Items of a page at most.
+const MAX_LIMIT: usize = 100;
+
+/// The `limit` of a query.
+pub(crate) fn limit(query: &HashMap<String, String>) -> Result<usize, ApiError> {
+    let Some(text) = query.get("limit") else { return Ok(DEFAULT_LIMIT) };
+    text.parse()
+        .ok()
+        .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+        .ok_or_else(|| ApiError::field("limit", format_args!("must be a whole number from 1 to {MAX_LIMIT}")))
+}
+
+/// A place on the board as an opaque cursor. It names the place and not a number of items, so
+/// that what moves meanwhile neither hides nor repeats what does not.
+pub(crate) fn board_cursor(place: &BoardKey) -> String {
+    let Reverse((created, id)) = place.newest;
+    hex::encode(format!("b1.{}.{}.{}.{}", place.lane as u8, place.priority, created.0, id))
+}
+
+/// The place that a cursor names.
+pub(crate) fn board_place(
+    project: ProjectId,
+    query: &HashMap<String, String>,
+) -> Result<Option<BoardKey>, ApiError> {
+    let Some(cursor) = query.get("cursor") else { return Ok(None) };
+    read_board_cursor(project, cursor)
+        .map(Some)
+        .ok_or_else(|| ApiError::field("cursor", "is none that this list gave"))
+}
+
+fn read_board_cursor(project: ProjectId, cursor: &str) -> Option<BoardKey> {
+    let text = String::from_utf8(hex::decode(cursor).ok()?).ok()?;
+    let mut parts = text.split('.');
+    if parts.next()? != "b1" {
+        return None;
+    }
+    let lane = nexus_domain::entity::Lane::ALL.get(parts.next()?.parse::<usize>().ok()?)?;
+    let priority = parts.next()?.parse().ok()?;
+    let created = WallTime(parts.next()?.parse().ok()?);
+    let id = FeatureId(parts.next()?.parse::<Uuid>().ok()?);
+    parts.next().is_none().then_some(BoardKey { project, lane: *lane, priority, newest: Reverse((created, id)) })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use nexus_domain::entity::Lane;
+
+    #[test]
+    fn a_cursor_names_its_place() {
+        let project = ProjectId(Uuid::from_u128(1));
+        let newest = Reverse((WallTime(-5), FeatureId(Uuid::from_u128(7))));
+        let place = BoardKey { project, lane: Lane::Later, priority: 42, newest };
+        assert_eq!(read_board_cursor(project, &board_cursor(&place)), Some(place));
+    }
+
+    #[test]
+    fn a_made_up_cursor_is_none() {
+        for cursor in ["", "zz", "00", &hex::encode("b1.9.1.1.x"), &hex::encode("b1.1.1.1")] {
+            assert_eq!(read_board_cursor(ProjectId::MIN, cursor), None, "{cursor}");
+        }
+    }
+}

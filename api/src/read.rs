@@ -1,0 +1,108 @@
+//! Reads: who asks, how fresh the answer must be, and the view that it is made from.
+
+use crate::{
+    api::Api,
+    auth::{Caller, authenticate},
+    cluster::{Consistency, Seen, SharedView},
+    failure::ApiError,
+};
+use axum::{
+    Json,
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, request::Parts},
+    response::{IntoResponse, Response},
+};
+use nexus_api_types::{Data, header as names};
+use nexus_domain::{
+    ProjectId, Refusal, Revision,
+    decide::access,
+    entity::{ApiKey, Engineer, Member, Project},
+};
+use serde::Serialize;
+use std::{collections::HashMap, sync::Arc};
+
+/// A read with the view that answers it.
+pub(crate) struct Read {
+    pub(crate) caller: Caller,
+    pub(crate) query: HashMap<String, String>,
+    seen: Seen,
+}
+
+impl FromRequestParts<Api> for Read {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let caller = authenticate(api, &parts.headers).await?;
+        let query = query(parts)?;
+        let consistency = match query.get("consistency").map(String::as_str) {
+            None | Some("linearizable") => Consistency::Linearizable,
+            Some("stale") => Consistency::Stale,
+            Some(_) => return Err(ApiError::field("consistency", "must be linearizable or stale")),
+        };
+        let seen = api.cluster.read(consistency, min_revision(&parts.headers)?).await?;
+        let read = Self { caller, query, seen };
+        // The key may have been revoked after this node last looked.
+        read.identity()?;
+        if let Some(session) = caller.session {
+            match read.view().state().session(session) {
+                Some(found) if found.engineer != caller.engineer => {
+                    return Err(Refusal::ForeignSession(session).into());
+                }
+                // A request that acts as a session is a sign of life of it.
+                Some(_) => api.cluster.touch(session),
+                None => {}
+            }
+        }
+        Ok(read)
+    }
+}
+
+fn query(parts: &Parts) -> Result<HashMap<String, String>, ApiError> {
+    let query = parts.uri.query().unwrap_or_default();
+    serde_urlencoded(query).ok_or_else(|| ApiError::field("query", "is not a valid query string"))
+}
+
+fn serde_urlencoded(query: &str) -> Option<HashMap<String, String>> {
+    axum::extract::Query::<HashMap<String, String>>::try_from_uri(&format!("/?{query}").parse().ok()?)
+        .ok()
+        .map(|query| query.0)
+}
+
+fn min_revision(headers: &HeaderMap) -> Result<Option<Revision>, ApiError> {
+    let Some(value) = headers.get(names::MIN_REVISION) else { return Ok(None) };
+    match value.to_str().ok().and_then(|text| text.trim().parse().ok()) {
+        Some(revision) => Ok(Some(Revision(revision))),
+        None => Err(ApiError::field("X-Nexus-Min-Revision", "must be a whole number")),
+    }
+}
+
+impl Read {
+    /// The state that answers.
+    pub(crate) fn view(&self) -> &SharedView {
+        &self.seen.view
+    }
+
+    /// The engineer and the key as the view knows them.
+    pub(crate) fn identity(&self) -> Result<(&Arc<Engineer>, &Arc<ApiKey>), Refusal> {
+        let state = self.view().state();
+        access::engineer_with_key(state, self.caller.engineer, self.caller.key, state.clock().wall)
+    }
+
+    /// A project that the caller may see.
+    pub(crate) fn project(&self, id: ProjectId) -> Result<(&Arc<Project>, Option<&Arc<Member>>), Refusal> {
+        let (engineer, key) = self.identity()?;
+        access::reader(self.view().state(), engineer, key, id)
+    }
+
+    /// Wraps an answer, with what it reflects.
+    pub(crate) fn answer<T: Serialize>(&self, data: T) -> Response {
+        let mut response = Json(Data { data }).into_response();
+        let headers = response.headers_mut();
+        headers.insert(names::REVISION, HeaderValue::from(self.view().revision().0));
+        if let Some(staleness) = self.seen.staleness {
+            let millis = u64::try_from(staleness.as_millis()).unwrap_or(u64::MAX);
+            headers.insert(names::STALENESS_MS, HeaderValue::from(millis));
+        }
+        response
+    }
+}

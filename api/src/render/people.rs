@@ -1,0 +1,50 @@
+//! Engineers and projects as the wire has them.
+
+use nexus_api_types::{engineer as wire, project as wire_project};
+use nexus_domain::{
+    State,
+    entity::{Engineer, Member, MemberRole, Project, Role},
+};
+
+/// An engineer as others see them.
+pub(crate) fn engineer(engineer: &Engineer) -> wire::Engineer {
+    wire::Engineer { id: engineer.id.0, name: engineer.name.to_string(), email: engineer.email.to_string() }
+}
+
+/// An engineer as they see themselves.
+pub(crate) fn me(engineer: &Engineer) -> wire::Me {
+    let role = match engineer.role {
+        Role::Admin => wire::Role::Admin,
+        Role::Engineer => wire::Role::Engineer,
+        Role::Readonly => wire::Role::Readonly,
+    };
+    wire::Me { id: engineer.id.0, name: engineer.name.to_string(), email: engineer.email.to_string(), role }
+}
+
+/// A project.
+pub(crate) fn project(project: &Project) -> wire_project::Project {
+    wire_project::Project {
+        id: project.id.0,
+        name: project.name.to_string(),
+        slug: project.slug.to_string(),
+        repo_url: project.repo_url.as_ref().map(ToString::to_string),
+        repo_path: project.repo_path.as_ref().map(ToString::to_string),
+        default_branch: project.default_branch.to_string(),
+        created_at: project.created_at.into(),
+        updated_at: project.updated_at.into(),
+    }
+}
+
+/// A member with their name and address.
+pub(crate) fn member(state: &State, member: &Member) -> wire_project::Member {
+    let engineer = state.engineer(member.engineer);
+    wire_project::Member {
+        engineer_id: member.engineer.0,
+        role: match member.role {
+            MemberRole::Lead => wire_project::MemberRole::Lead,
+            MemberRole::Member => wire_project::MemberRole::Member,
+        },
+        name: engineer.map(|engineer| engineer.name.to_string()).unwrap_or_default(),
+        email: engineer.map(|engineer| engineer.email.to_string()).unwrap_or_default(),
+    }
+}

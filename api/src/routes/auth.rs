@@ -1,0 +1,58 @@
+//! `/auth`: registration and oneself.
+
+use crate::{
+    api::Api,
+    auth::{NewKey, token_digest},
+    failure::ApiError,
+    read::Read,
+    render,
+    write::Incoming,
+};
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    response::Response,
+    routing::{get, post},
+};
+use nexus_api_types::engineer::Registered;
+use nexus_domain::{
+    Actor, Command, EngineerId, Reply,
+    ids::KeyId,
+    words::{Email, Label, Name},
+};
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new().route("/auth/register", post(register)).route("/auth/me", get(me))
+}
+
+async fn register(State(api): State<Api>, incoming: Incoming) -> Result<Response, ApiError> {
+    let mut fields = incoming.fields()?;
+    let name = fields.required_text("name", Name::parse);
+    let email = fields.required_text("email", Email::parse);
+    let bootstrap = fields.text("bootstrapToken", |token| Ok::<_, &str>(token_digest(token)));
+    fields.finish()?;
+    let (Some(name), Some(email)) = (name, email) else { return Err(ApiError::internal(&"fields passed")) };
+
+    let minted = NewKey::mint(&*api.mint, incoming.idempotency.as_ref());
+    let (id, key_id) = (EngineerId(api.mint.id()), KeyId(api.mint.id()));
+    let salt: [u8; 16] = api.mint.secret()[..16].try_into().expect("a secret has 32 bytes");
+    let label = Label::parse("first key").expect("a short text is a label");
+    let (minted, key) = tokio::task::spawn_blocking(move || {
+        let key = minted.record(key_id, id, label, salt);
+        (minted, key)
+    })
+    .await
+    .map_err(|panic| ApiError::internal(&panic))?;
+    let command =
+        Command::RegisterEngineer { id, name, email, key: key?, salt: minted.salt, bootstrap };
+    let done = incoming.propose_as(&api, Actor::Anonymous, None, command).await?;
+    let Reply::Registered { engineer, salt } = &done.reply else { return Err(done.unexpected()) };
+    let api_key = minted.shown_first(incoming.idempotency.as_ref(), *salt).into_text();
+    Ok(done.answer(StatusCode::CREATED, Registered { engineer: render::engineer(engineer), api_key }))
+}
+
+async fn me(read: Read) -> Result<Response, ApiError> {
+    let (engineer, _) = read.identity()?;
+    Ok(read.answer(render::me(engineer)))
+}

@@ -1,0 +1,255 @@
+//! `/cluster`: the cluster as operators see it.
+
+use crate::{
+    api::{Api, JOIN_TOKEN_TTL},
+    auth::{mint_token, token_digest},
+    cluster::{Operated, Operation},
+    failure::ApiError,
+    read::Read,
+    write::{Incoming, Write},
+};
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
+};
+use nexus_api_types::{Data, Moment, cluster as wire};
+use nexus_domain::{
+    ClusterTime, Command, Millis, NodeId, Refusal, Reply, Settings,
+    entity::{JoinToken, Role},
+    ids::{InstanceId, JoinTokenId},
+    settings::Registration,
+};
+
+/// A join token is valid for at most a week: it lets a machine read everything.
+const MAX_JOIN_TOKEN_SECONDS: u64 = 7 * 24 * 3600;
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/cluster/status", get(status))
+        .route("/cluster/members", post(join))
+        .route("/cluster/members/{node}", delete(remove))
+        .route("/cluster/members/{node}/promote", post(promote))
+        .route("/cluster/leader", post(transfer))
+        .route("/cluster/snapshot", post(snapshot))
+        .route("/cluster/settings", get(settings).patch(update_settings))
+        .route("/cluster/join-tokens", post(create_join_token))
+}
+
+/// The cluster as this node sees it; with what only the leader knows, if there is one.
+async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Result<Response, ApiError> {
+    crate::auth::authenticate(&api, &headers).await?;
+    let own = api.cluster.status();
+    let leaders = api.cluster.leader_status().await.ok();
+    let healthy = leaders.is_some();
+    let seen = leaders.unwrap_or_else(|| own.clone());
+    let view = api.cluster.local();
+    let nodes: Vec<wire::Node> = seen
+        .members
+        .iter()
+        .map(|member| wire::Node {
+            id: member.id.0,
+            role: match (seen.leader == Some(member.id), member.voter) {
+                (true, _) => wire::NodeRole::Leader,
+                (false, true) => wire::NodeRole::Voter,
+                (false, false) => wire::NodeRole::Learner,
+            },
+            peer_addr: member.peer_addr.clone(),
+            client_addr: member.client_addr.clone(),
+            lag: member.lag,
+            last_seen_ms: member.last_seen.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+            this_node: member.id == own.id,
+        })
+        .collect();
+    let voters = seen.members.iter().filter(|member| member.voter).count() as u64;
+    let answer = wire::ClusterStatus {
+        cluster_id: view.state().origin().map(|origin| origin.cluster.0),
+        node_id: own.id.0,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        leader: seen.leader.map(|leader| leader.0),
+        term: seen.term,
+        committed: own.committed,
+        applied: own.applied,
+        state_hash: format!("{:016x}", view.state_hash()),
+        healthy,
+        tolerates_losses: voters.saturating_sub(1) / 2,
+        nodes,
+        timestamp: Moment(view.state().clock().wall),
+    };
+    Ok(Json(Data { data: answer }).into_response())
+}
+
+/// A node asks to be let in; the token is its only credential.
+async fn join(State(api): State<Api>, incoming: Incoming) -> Result<Response, ApiError> {
+    let mut fields = incoming.fields()?;
+    let token = fields.required_text("joinToken", |token| Ok::<_, &str>(token_digest(token)));
+    let instance = fields.required_id::<InstanceId>("instance");
+    let peer_addr = fields.required_text("peerAddr", address);
+    let client_addr = fields.required_text("clientAddr", address);
+    fields.finish()?;
+    let (Some(token), Some(instance), Some(peer_addr), Some(client_addr)) =
+        (token, instance, peer_addr, client_addr)
+    else {
+        return Err(ApiError::internal(&"fields passed"));
+    };
+    let operated = api.cluster.operate(Operation::Join { token, instance, peer_addr, client_addr }).await?;
+    let Operated::Joined { node } = operated else { return Err(ApiError::internal(&"join gave no node id")) };
+    let view = api.cluster.local();
+    let cluster = view.state().origin().map(|origin| origin.cluster.0).unwrap_or_default();
+    let answer = wire::Joined { node_id: node.0, cluster_id: cluster };
+    Ok((StatusCode::CREATED, Json(Data { data: answer })).into_response())
+}
+
+fn address(text: &str) -> Result<String, &'static str> {
+    let Some((host, port)) = text.rsplit_once(':') else { return Err("must be host:port") };
+    if host.is_empty() || port.parse::<u16>().is_err() || text.len() > 255 {
+        return Err("must be host:port");
+    }
+    Ok(text.to_owned())
+}
+
+async fn promote(State(api): State<Api>, Path(node): Path<String>, write: Write) -> Result<Response, ApiError> {
+    admin(&api, &write)?;
+    operate(&api, Operation::Promote(node_id(&node)?)).await
+}
+
+async fn remove(State(api): State<Api>, Path(node): Path<String>, write: Write) -> Result<Response, ApiError> {
+    admin(&api, &write)?;
+    operate(&api, Operation::Remove(node_id(&node)?)).await
+}
+
+async fn transfer(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
+    admin(&api, &write)?;
+    let mut fields = write.fields()?;
+    let to = fields.number("to", 1..=u64::MAX);
+    fields.finish()?;
+    operate(&api, Operation::TransferLeader(to.map(NodeId))).await
+}
+
+async fn snapshot(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
+    admin(&api, &write)?;
+    operate(&api, Operation::Snapshot).await
+}
+
+async fn operate(api: &Api, operation: Operation) -> Result<Response, ApiError> {
+    let data = match api.cluster.operate(operation).await? {
+        Operated::Done => serde_json::json!({ "ok": true }),
+        Operated::Leader(node) => serde_json::json!({ "leader": node.0 }),
+        Operated::Joined { node } => serde_json::json!({ "nodeId": node.0 }),
+    };
+    Ok(Json(Data { data }).into_response())
+}
+
+fn node_id(text: &str) -> Result<NodeId, ApiError> {
+    text.parse().map(NodeId).map_err(|_| ApiError::field("nodeId", "must be a whole number"))
+}
+
+/// Operations are no commands of the state machine, so their asker is checked here, against this
+/// node's own state.
+fn admin(api: &Api, write: &Write) -> Result<(), ApiError> {
+    let view = api.cluster.local();
+    let state = view.state();
+    let (engineer, key) = nexus_domain::decide::access::engineer_with_key(
+        state,
+        write.caller.engineer,
+        write.caller.key,
+        state.clock().wall,
+    )?;
+    if engineer.role != Role::Admin {
+        return Err(Refusal::RoleTooLow { role: engineer.role }.into());
+    }
+    if key.readonly || key.project.is_some() {
+        return Err(Refusal::KeyOutOfScope.into());
+    }
+    Ok(())
+}
+
+async fn settings(read: Read) -> Result<Response, ApiError> {
+    let (engineer, _) = read.identity()?;
+    if engineer.role != Role::Admin {
+        return Err(Refusal::RoleTooLow { role: engineer.role }.into());
+    }
+    Ok(read.answer(render_settings(read.view().state().settings())))
+}
+
+async fn update_settings(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
+    let mut fields = write.fields()?;
+    let mut settings = api.cluster.local().state().settings().clone();
+    if let Some(registration) = fields.text("registration", registration_from) {
+        settings.registration = registration;
+    }
+    let spans = [
+        ("session.timeout", &mut settings.session_timeout),
+        ("session.grace", &mut settings.session_grace),
+        ("session.unattended", &mut settings.session_unattended),
+        ("replies.age", &mut settings.reply_age),
+    ];
+    for (name, span) in spans {
+        if let Some(seconds) = fields.seconds(name) {
+            *span = millis(seconds);
+        }
+    }
+    if let Some(revisions) = fields.number("events.revisions", 0..=u64::MAX) {
+        settings.event_revisions = revisions;
+    }
+    if let Some(replies) = fields.number("replies.count", 0..=u64::MAX) {
+        settings.replies = replies;
+    }
+    fields.finish()?;
+    let done = write.propose(&api, Command::UpdateSettings { settings }).await?;
+    let Reply::Settings(settings) = &done.reply else { return Err(done.unexpected()) };
+    Ok(done.answer(StatusCode::OK, render_settings(settings)))
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn millis(seconds: f64) -> Millis {
+    // Within 1e12 by the check of the field.
+    Millis((seconds * 1000.0).round() as u64)
+}
+
+fn registration_from(text: &str) -> Result<Registration, &'static str> {
+    match text {
+        "open" => Ok(Registration::Open),
+        "invite" => Ok(Registration::Invite),
+        "closed" => Ok(Registration::Closed),
+        _ => Err("must be open, invite or closed"),
+    }
+}
+
+fn render_settings(settings: &Settings) -> wire::Settings {
+    #[allow(clippy::cast_precision_loss)]
+    let seconds = |span: Millis| Some(span.0 as f64 / 1000.0);
+    let registration = match settings.registration {
+        Registration::Open => "open",
+        Registration::Invite => "invite",
+        Registration::Closed => "closed",
+    };
+    wire::Settings {
+        registration: Some(registration.to_owned()),
+        session_timeout: seconds(settings.session_timeout),
+        session_grace: seconds(settings.session_grace),
+        session_unattended: seconds(settings.session_unattended),
+        event_revisions: Some(settings.event_revisions),
+        replies: Some(settings.replies),
+        reply_age: seconds(settings.reply_age),
+    }
+}
+
+async fn create_join_token(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
+    let mut fields = write.fields()?;
+    let ttl = fields.number("ttlSeconds", 1..=MAX_JOIN_TOKEN_SECONDS).map_or(JOIN_TOKEN_TTL, Millis::from_secs);
+    fields.finish()?;
+    let token = mint_token(&*api.mint);
+    let record = JoinToken {
+        id: JoinTokenId(api.mint.id()),
+        digest: token_digest(&token),
+        expires: ClusterTime(ttl.0),
+        created_at: nexus_domain::WallTime::default(),
+    };
+    let done = write.propose(&api, Command::CreateJoinToken { token: record }).await?;
+    let Reply::JoinToken(made) = &done.reply else { return Err(done.unexpected()) };
+    let expires_at = done.view.state().in_wall_time(made.expires).into();
+    Ok(done.answer(StatusCode::CREATED, wire::JoinToken { token, expires_at }))
+}

@@ -1,0 +1,231 @@
+//! `/projects/{id}/features`: writing, listing and changing features.
+
+use super::{feature_slug, no_feature, project_id};
+use crate::{
+    api::Api,
+    failure::ApiError,
+    fields::{Fields, not_empty},
+    page,
+    read::Read,
+    render,
+    write::{Done, Write},
+};
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+    routing::get,
+};
+use nexus_api_types::{
+    Page,
+    feature::{Available, Deleted},
+};
+use nexus_domain::{
+    Command, FeatureId, Reply,
+    command::{FeaturePatch, NewFeature},
+    decide::{MAX_DEPENDENCIES, MAX_PATTERNS, blocker},
+    entity::{Feature, Lane},
+    pattern::Pattern,
+    words::{Slug, Title},
+};
+use std::{collections::HashMap, sync::Arc};
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/projects/{project}/features", get(list).post(create))
+        .route("/projects/{project}/features/available", get(available))
+        .route("/projects/{project}/features/{slug}", get(show).patch(update).delete(delete))
+}
+
+/// Features that one page looks at before it gives up finding enough that match: bounds its time.
+const MAX_LOOKED_AT: usize = 100_000;
+
+async fn list(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    read.project(project)?;
+    let filter = Filter::parse(&read.query)?;
+    let limit = page::limit(&read.query)?;
+    let after = page::board_place(project, &read.query)?;
+    let mut found: Vec<&Arc<Feature>> = read
+        .view()
+        .state()
+        .features_after(project, after)
+        .take(MAX_LOOKED_AT)
+        .filter(|feature| filter.accepts(feature))
+        .take(limit + 1)
+        .collect();
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let next_cursor = found.last().filter(|_| has_more).map(|last| page::board_cursor(&last.board_key()));
+    let documents = api.documents(read.view(), render::spec_keys(found.iter().copied())).await?;
+    let items: Vec<_> = found
+        .iter()
+        .zip(render::specs(documents))
+        .map(|(feature, spec)| render::feature(feature, spec))
+        .collect();
+    Ok(read.answer(Page { items, next_cursor, has_more }))
+}
+
+/// What a list is narrowed to.
+struct Filter {
+    status: Option<&'static str>,
+    lane: Option<Lane>,
+}
+
+impl Filter {
+    fn parse(query: &HashMap<String, String>) -> Result<Self, ApiError> {
+        let status = query.get("status").map(|name| render::status_from(name)).transpose();
+        let lane = query.get("lane").map(|name| render::lane_from(name)).transpose();
+        Ok(Self {
+            status: status.map_err(|problem| ApiError::field("status", problem))?,
+            lane: lane.map_err(|problem| ApiError::field("lane", problem))?,
+        })
+    }
+
+    fn accepts(&self, feature: &Feature) -> bool {
+        self.status.is_none_or(|status| feature.status.name() == status)
+            && self.lane.is_none_or(|lane| feature.lane == lane)
+    }
+}
+
+async fn available(
+    State(api): State<Api>,
+    Path(project): Path<String>,
+    read: Read,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    read.project(project)?;
+    let state = read.view().state();
+    let session = match read.caller.session {
+        Some(session) => Some(session),
+        None => state.session_of(project, read.caller.engineer, None).map(|session| session.id),
+    };
+    let (mut free, mut blocked) = (Vec::new(), Vec::new());
+    for feature in state.ready_features(project) {
+        match blocker(state, feature, session) {
+            None => free.push((feature, None)),
+            Some(by) => blocked.push((feature, Some(render::blocked_by(&by)))),
+        }
+    }
+    free.append(&mut blocked);
+    let keys = render::spec_keys(free.iter().map(|(feature, _)| *feature));
+    let documents = api.documents(read.view(), keys).await?;
+    let items: Vec<_> = free
+        .into_iter()
+        .zip(render::specs(documents))
+        .map(|((feature, blocked_by), spec)| Available { feature: render::feature(feature, spec), blocked_by })
+        .collect();
+    Ok(read.answer(items))
+}
+
+async fn show(
+    State(api): State<Api>,
+    Path((project, slug)): Path<(String, String)>,
+    read: Read,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    read.project(project)?;
+    let slug = feature_slug(&slug)?;
+    let feature = read.view().state().feature_by_slug(project, &slug);
+    let feature = feature.ok_or_else(|| no_feature(slug.as_str()))?;
+    let documents = api.documents(read.view(), render::spec_keys([feature])).await?;
+    let spec = render::specs(documents).next().unwrap_or_default();
+    Ok(read.answer(render::feature(feature, spec)))
+}
+
+async fn create(
+    State(api): State<Api>,
+    Path(project): Path<String>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    let mut fields = write.fields()?;
+    let slug = fields.required_text("slug", Slug::parse);
+    let title = fields.required_text("title", Title::parse);
+    let spec = fields.required_text("spec", not_empty);
+    let shape = Shape::parse(&mut fields);
+    fields.finish()?;
+    let (Some(slug), Some(title), Some(spec)) = (slug, title, spec) else {
+        return Err(ApiError::internal(&"fields passed"));
+    };
+    let feature = NewFeature {
+        id: FeatureId(api.mint.id()),
+        slug,
+        title,
+        spec,
+        lane: shape.lane.unwrap_or_default(),
+        priority: shape.priority,
+        touches: shape.touches.unwrap_or_default(),
+        reads: shape.reads.unwrap_or_default(),
+        depends_on: shape.depends_on.unwrap_or_default(),
+    };
+    let done = write.propose(&api, Command::CreateFeature { project, feature: Box::new(feature) }).await?;
+    answer(&api, done, StatusCode::CREATED).await
+}
+
+async fn update(
+    State(api): State<Api>,
+    Path((project, slug)): Path<(String, String)>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    let slug = feature_slug(&slug)?;
+    let mut fields = write.fields()?;
+    let title = fields.text("title", Title::parse);
+    let spec = fields.text("spec", not_empty);
+    let shape = Shape::parse(&mut fields);
+    fields.finish()?;
+    let patch = FeaturePatch {
+        title,
+        spec,
+        lane: shape.lane,
+        priority: shape.priority,
+        touches: shape.touches,
+        reads: shape.reads,
+        depends_on: shape.depends_on,
+    };
+    let done = write.propose(&api, Command::UpdateFeature { project, slug, patch: Box::new(patch) }).await?;
+    answer(&api, done, StatusCode::OK).await
+}
+
+/// The fields that a new feature and a changed one have in common.
+struct Shape {
+    lane: Option<Lane>,
+    priority: Option<u32>,
+    touches: Option<Arc<[Pattern]>>,
+    reads: Option<Arc<[Pattern]>>,
+    depends_on: Option<Arc<[Slug]>>,
+}
+
+impl Shape {
+    fn parse(fields: &mut Fields) -> Self {
+        let priority = fields.number("priority", 1..=u64::from(u32::MAX));
+        Self {
+            lane: fields.text("lane", render::lane_from),
+            priority: priority.and_then(|priority| u32::try_from(priority).ok()),
+            touches: fields.list("touches", MAX_PATTERNS, Pattern::parse).map(Into::into),
+            reads: fields.list("reads", MAX_PATTERNS, Pattern::parse).map(Into::into),
+            depends_on: fields.list("dependsOn", MAX_DEPENDENCIES, Slug::parse).map(Into::into),
+        }
+    }
+}
+
+async fn delete(
+    State(api): State<Api>,
+    Path((project, slug)): Path<(String, String)>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    let slug = feature_slug(&slug)?;
+    let done = write.propose(&api, Command::DeleteFeature { project, slug }).await?;
+    Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
+}
+
+/// Answers with the feature that a write made or changed, spec included.
+pub(super) async fn answer(api: &Api, done: Done, status: StatusCode) -> Result<Response, ApiError> {
+    let Reply::Feature(feature) = &done.reply else { return Err(done.unexpected()) };
+    let documents = api.documents(&done.view, render::spec_keys([feature])).await?;
+    let spec = render::specs(documents).next().unwrap_or_default();
+    Ok(done.answer(status, render::feature(feature, spec)))
+}

@@ -1,0 +1,96 @@
+//! `/health` and `/metrics`: for load balancers and monitoring. Bare answers, no envelope.
+
+use crate::{
+    api::Api,
+    cluster::{Consistency, Role},
+    failure::ApiError,
+};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use nexus_api_types::{
+    Moment,
+    health::{Checks, Liveness, RaftCheck, Readiness, StorageCheck},
+};
+use nexus_domain::{DocumentKey, FeatureId, ProjectId, WallTime};
+use std::time::{Duration, Instant, SystemTime};
+
+/// A node that cannot answer a read in this time is not ready: a load balancer waits no longer.
+const READY_WITHIN: Duration = Duration::from_secs(1);
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/health", get(ready))
+        .route("/health/ready", get(ready))
+        .route("/health/live", get(live))
+        .route("/metrics", get(metrics))
+}
+
+fn now() -> Moment {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Moment(WallTime(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)))
+}
+
+fn millis(from: Instant) -> u64 {
+    u64::try_from(from.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Ready means that this node can answer a linearizable read now: it is tried.
+async fn ready(State(api): State<Api>) -> Response {
+    let began = Instant::now();
+    let read = tokio::time::timeout(READY_WITHIN, api.cluster.read(Consistency::Linearizable, None)).await;
+    let raft_latency = millis(began);
+    let (raft_ok, message) = match &read {
+        Ok(Ok(_)) => (true, None),
+        Ok(Err(unavailable)) => (false, Some(unavailable.to_string())),
+        Err(_) => (false, Some("no quorum answered in time".to_owned())),
+    };
+    let began = Instant::now();
+    let probe = DocumentKey::Spec(ProjectId::MIN, FeatureId::MIN);
+    let storage_ok = api.documents(&api.cluster.local(), vec![probe]).await.is_ok();
+    let storage_latency = millis(began);
+
+    let status = api.cluster.status();
+    let health = |ok: bool| if ok { "healthy" } else { "unhealthy" }.to_owned();
+    let ready = raft_ok && storage_ok && status.role != Role::Stopped;
+    let answer = Readiness {
+        status: if ready { "ready" } else { "not_ready" }.to_owned(),
+        checks: Checks {
+            raft: RaftCheck {
+                status: health(raft_ok),
+                latency_ms: raft_latency,
+                role: status.role.name().to_owned(),
+                leader: status.leader.map(|leader| leader.0),
+                term: status.term,
+                lag: status.committed.saturating_sub(status.applied),
+                message,
+            },
+            storage: StorageCheck { status: health(storage_ok), latency_ms: storage_latency },
+        },
+        timestamp: now(),
+    };
+    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(answer)).into_response()
+}
+
+async fn live() -> Json<Liveness> {
+    Json(Liveness { status: "alive".to_owned(), timestamp: now() })
+}
+
+async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response, ApiError> {
+    if !api.config.open_metrics {
+        crate::auth::authenticate(&api, &headers).await?;
+    }
+    Ok(metrics_text(&api))
+}
+
+/// The metrics of this node in Prometheus text form.
+pub(crate) fn metrics_text(api: &Api) -> Response {
+    let view = api.cluster.local();
+    let text = api.metrics.text(&api.cluster.status(), view.state());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}

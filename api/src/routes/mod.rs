@@ -1,0 +1,52 @@
+//! One file a resource; each adds its routes to the router of [`service`](crate::service).
+
+mod auth;
+mod claims;
+mod cluster;
+mod features;
+mod health;
+mod projects;
+mod sessions;
+mod work;
+
+use crate::{api::Api, failure::ApiError};
+use axum::Router;
+use nexus_domain::{ProjectId, Refusal, refusal::Thing, words::Slug};
+use uuid::Uuid;
+
+pub(crate) use health::metrics_text;
+
+/// Everything under `/api`.
+pub(crate) fn api() -> Router<Api> {
+    Router::new()
+        .merge(auth::routes())
+        .merge(projects::routes())
+        .merge(features::routes())
+        .merge(work::routes())
+        .merge(claims::routes())
+        .merge(sessions::routes())
+        .merge(cluster::routes())
+        .merge(health::routes())
+}
+
+/// What also answers without the prefix.
+pub(crate) fn bare() -> Router<Api> {
+    health::routes()
+}
+
+/// A project id in a path.
+fn project_id(text: &str) -> Result<ProjectId, ApiError> {
+    text.parse::<Uuid>().map(ProjectId).map_err(|_| ApiError::field("projectId", "must be a UUID"))
+}
+
+/// A feature's slug in a path: one that cannot be is one that is not there.
+fn feature_slug(text: &str) -> Result<Slug, ApiError> {
+    Slug::parse(text).map_err(|_| no_feature(text))
+}
+
+fn no_feature(slug: &str) -> ApiError {
+    /// Characters of a name that an answer repeats.
+    const REPEATED: usize = 100;
+    let name = slug.chars().take(REPEATED).collect();
+    Refusal::NotFound { thing: Thing::Feature, name }.into()
+}

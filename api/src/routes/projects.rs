@@ -1,0 +1,114 @@
+//! `/projects`: codebases and who works on them.
+
+use super::project_id;
+use crate::{api::Api, failure::ApiError, read::Read, render, write::Write};
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+    routing::get,
+};
+use nexus_api_types::project::ProjectDetail;
+use nexus_domain::{
+    Command, EngineerId, ProjectId, Reply,
+    entity::{MemberRole, Role},
+    words::{Label, MAX_PROJECT_SLUG, Name, Slug, WordError},
+};
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/projects", get(list).post(create))
+        .route("/projects/{project}", get(show))
+        .route("/projects/{project}/members", axum::routing::post(add_member))
+}
+
+async fn list(read: Read) -> Result<Response, ApiError> {
+    let (engineer, key) = read.identity()?;
+    let state = read.view().state();
+    let in_scope = |id: ProjectId| key.project.is_none_or(|scope| scope == id);
+    let projects: Vec<_> = if engineer.role == Role::Admin {
+        state.projects().filter(|project| in_scope(project.id)).map(|project| render::project(project)).collect()
+    } else {
+        let own = state.projects_of(engineer.id).filter(|project| in_scope(project.id));
+        own.map(|project| render::project(project)).collect()
+    };
+    Ok(read.answer(projects))
+}
+
+async fn show(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
+    let (project, _) = read.project(project_id(&project)?)?;
+    let state = read.view().state();
+    let members = state.members(project.id).map(|member| render::member(state, member)).collect();
+    Ok(read.answer(ProjectDetail { project: render::project(project), members }))
+}
+
+async fn create(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
+    let mut fields = write.fields()?;
+    let name = fields.required_text("name", Name::parse);
+    let slug = fields.required_text("slug", project_slug);
+    let repo_url = fields.text("repoUrl", url);
+    let repo_path = fields.text("repoPath", Label::parse);
+    let default_branch = fields.text("defaultBranch", branch);
+    fields.finish()?;
+    let (Some(name), Some(slug)) = (name, slug) else { return Err(ApiError::internal(&"fields passed")) };
+    let default_branch =
+        default_branch.unwrap_or_else(|| Label::parse("main").expect("a short text is a label"));
+    let id = ProjectId(api.mint.id());
+    let command = Command::CreateProject { id, name, slug, repo_url, repo_path, default_branch };
+    let done = write.propose(&api, command).await?;
+    let Reply::Project(project) = &done.reply else { return Err(done.unexpected()) };
+    Ok(done.answer(StatusCode::CREATED, render::project(project)))
+}
+
+async fn add_member(
+    State(api): State<Api>,
+    Path(project): Path<String>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    let mut fields = write.fields()?;
+    let engineer = fields.required_id::<EngineerId>("engineerId");
+    let role = fields.text("role", member_role);
+    fields.finish()?;
+    let Some(engineer) = engineer else { return Err(ApiError::internal(&"fields passed")) };
+    let role = role.unwrap_or(MemberRole::Member);
+    let done = write.propose(&api, Command::AddMember { project, engineer, role }).await?;
+    let Reply::Member(member) = &done.reply else { return Err(done.unexpected()) };
+    Ok(done.answer(StatusCode::CREATED, render::member(done.view.state(), member)))
+}
+
+fn member_role(text: &str) -> Result<MemberRole, &'static str> {
+    match text {
+        "lead" => Ok(MemberRole::Lead),
+        "member" => Ok(MemberRole::Member),
+        _ => Err("must be lead or member"),
+    }
+}
+
+fn project_slug(text: &str) -> Result<Slug, WordError> {
+    let actual = text.chars().count();
+    if actual > MAX_PROJECT_SLUG {
+        return Err(WordError::Length { min: 1, max: MAX_PROJECT_SLUG, actual });
+    }
+    Slug::parse(text)
+}
+
+fn url(text: &str) -> Result<Label, WordError> {
+    let form = WordError::Form("must be a URL such as https://example.com/repo.git");
+    let Some((scheme, rest)) = text.split_once(':') else { return Err(form) };
+    let mut letters = scheme.chars();
+    let scheme_ok = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
+        && letters.all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter));
+    if !scheme_ok || rest.trim_start_matches('/').is_empty() || text.contains(char::is_whitespace) {
+        return Err(form);
+    }
+    Label::parse(text)
+}
+
+fn branch(text: &str) -> Result<Label, WordError> {
+    if text.is_empty() {
+        return Err(WordError::Form("must not be empty"));
+    }
+    Label::parse(text)
+}

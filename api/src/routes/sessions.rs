@@ -1,0 +1,141 @@
+//! `/projects/{id}/sessions` and `/projects/{id}/status`: who works, and on what.
+
+use super::project_id;
+use crate::{api::Api, cluster::Consistency, failure::ApiError, fields::Fields, read::Read, render, write::Write};
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+    routing::{delete, get, post},
+};
+use nexus_api_types::session::{Ok as Yes, ProjectStatus};
+use nexus_domain::{
+    Command, FeatureId, Refusal, Reply, SessionId,
+    entity::{Feature, SessionMetadata, Status},
+    refusal::Thing,
+    words::{AgentName, Label},
+};
+use std::sync::Arc;
+use uuid::Uuid;
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/projects/{project}/sessions", post(start))
+        .route("/projects/{project}/sessions/active", get(active))
+        .route("/projects/{project}/sessions/{session}", delete(end))
+        .route("/projects/{project}/sessions/{session}/heartbeat", post(heartbeat))
+        .route("/projects/{project}/status", get(status))
+}
+
+fn session_id(text: &str) -> Result<SessionId, ApiError> {
+    text.parse::<Uuid>().map(SessionId).map_err(|_| ApiError::field("sessionId", "must be a UUID"))
+}
+
+async fn start(
+    State(api): State<Api>,
+    Path(project): Path<String>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    let mut fields = write.fields()?;
+    let feature = fields.id::<FeatureId>("featureId");
+    let agent = fields.text("agent", AgentName::parse);
+    let metadata = metadata(&mut fields);
+    fields.finish()?;
+    let id = SessionId(api.mint.id());
+    let done = write.propose(&api, Command::StartSession { project, id, agent, feature, metadata }).await?;
+    let Reply::Session(session) = &done.reply else { return Err(done.unexpected()) };
+    Ok(done.answer(StatusCode::CREATED, render::session(done.view.state(), session)))
+}
+
+fn metadata(fields: &mut Fields) -> SessionMetadata {
+    let Some(mut inner) = fields.object("metadata") else { return SessionMetadata::default() };
+    let metadata = SessionMetadata {
+        git_branch: inner.text("gitBranch", Label::parse),
+        working_dir: inner.text("workingDir", Label::parse),
+        client_version: inner.text("clientVersion", Label::parse),
+    };
+    fields.absorb("metadata", inner);
+    metadata
+}
+
+async fn active(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    read.project(project)?;
+    let state = read.view().state();
+    let active = state.sessions_in(project).filter(|session| session.is_active());
+    let sessions: Vec<_> = active.filter_map(|session| render::session_of(state, session)).collect();
+    Ok(read.answer(sessions))
+}
+
+async fn end(
+    State(api): State<Api>,
+    Path((project, session)): Path<(String, String)>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    let (project, session) = (project_id(&project)?, session_id(&session)?);
+    let done = write.propose(&api, Command::EndSession { project, session }).await?;
+    Ok(done.answer(StatusCode::OK, Yes { ok: true }))
+}
+
+/// A sign of life: not a write of its own, since many of them become one log entry.
+async fn heartbeat(
+    State(api): State<Api>,
+    Path((project, session)): Path<(String, String)>,
+    headers: axum::http::HeaderMap,
+) -> Result<Response, ApiError> {
+    let caller = crate::auth::authenticate(&api, &headers).await?;
+    let (project, id) = (project_id(&project)?, session_id(&session)?);
+    let unknown = || ApiError::from(Refusal::NotFound { thing: Thing::Session, name: id.to_string() });
+    let mut view = api.cluster.local();
+    if view.state().session(id).is_none() {
+        // It may have been started through another node a moment ago.
+        view = api.cluster.read(Consistency::Linearizable, None).await?.view;
+    }
+    let session = view.state().session(id).ok_or_else(unknown)?;
+    if session.engineer != caller.engineer {
+        return Err(Refusal::ForeignSession(id).into());
+    }
+    if session.project != project {
+        return Err(unknown());
+    }
+    if !api.cluster.beat(id).await? {
+        return Err(unknown());
+    }
+    let mut response = axum::response::IntoResponse::into_response(axum::Json(nexus_api_types::Data {
+        data: Yes { ok: true },
+    }));
+    let revision = api.cluster.local().revision();
+    response.headers_mut().insert(nexus_api_types::header::REVISION, revision.0.into());
+    Ok(response)
+}
+
+async fn status(
+    State(api): State<Api>,
+    Path(project): Path<String>,
+    read: Read,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    read.project(project)?;
+    let state = read.view().state();
+    let features = state.features_after(project, None);
+    let (active, interrupted): (Vec<&Arc<Feature>>, Vec<&Arc<Feature>>) = features
+        .filter(|feature| feature.holder().is_some() || is_interrupted(feature))
+        .partition(|feature| feature.holder().is_some());
+    let keys = render::spec_keys(active.iter().chain(&interrupted).copied());
+    let mut specs = render::specs(api.documents(read.view(), keys).await?);
+    let mut with_spec = |feature: &Arc<Feature>| render::feature(feature, specs.next().unwrap_or_default());
+    let active_features = active.into_iter().map(&mut with_spec).collect();
+    let interrupted = interrupted.into_iter().map(&mut with_spec).collect();
+    let (mut claims, mut sessions) = (Vec::new(), Vec::new());
+    for session in state.sessions_in(project) {
+        claims.extend(state.claims_of(session).map(|(key, claim)| render::claim(state, session, key, claim)));
+        sessions.extend(render::session_of(state, session));
+    }
+    Ok(read.answer(ProjectStatus { active_features, claims, sessions, interrupted }))
+}
+
+const fn is_interrupted(feature: &Feature) -> bool {
+    matches!(feature.status, Status::Ready { interrupted_at: Some(_) })
+}

@@ -1,0 +1,148 @@
+//! The router, and what happens around every request: its id, its span, its bounds, its counters,
+//! and the one place where failures get their body.
+
+use crate::{
+    api::{Api, MAX_BODY},
+    failure::ApiError,
+    routes,
+};
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use nexus_api_types::{Code, ErrorBody, Failure, header as names};
+use std::time::{Duration, Instant};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+};
+use tracing::Instrument;
+
+/// A request that takes longer is given up: above the 5 s that a write or a read may wait.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Everything that a node serves to clients.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .nest("/api", routes::api())
+        .merge(routes::bare())
+        .fallback(|| async { ApiError::not_found("no such route") })
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(Code::MethodNotAllowed, "this route does not know this method")
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(CatchPanicLayer::custom(|_| ApiError::internal(&"a handler panicked").into_response()))
+        .layer(middleware::from_fn_with_state(api.clone(), around))
+        .layer(cors(&api))
+        .with_state(api)
+}
+
+fn cors(api: &Api) -> CorsLayer {
+    let origins: Vec<HeaderValue> =
+        api.config.allowed_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    let request_headers = [
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+        HeaderName::from_static(names::REQUEST_ID),
+        HeaderName::from_static(names::SESSION),
+        HeaderName::from_static(names::IDEMPOTENCY_KEY),
+        HeaderName::from_static(names::MIN_REVISION),
+    ];
+    let answer_headers = [
+        HeaderName::from_static(names::REQUEST_ID),
+        HeaderName::from_static(names::REVISION),
+        HeaderName::from_static(names::STALENESS_MS),
+        header::RETRY_AFTER,
+    ];
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers(request_headers)
+        .expose_headers(answer_headers)
+}
+
+async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = request_id(&api, &request);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
+    let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default(), %method, %route);
+    api.metrics.begin();
+    let mut response = match api.slots.try_acquire() {
+        Ok(_slot) => match tokio::time::timeout(REQUEST_DEADLINE, next.run(request)).instrument(span.clone()).await {
+            Ok(response) => response,
+            Err(_) => overloaded("the request took too long", nexus_api_types::envelope::Outcome::Unknown),
+        },
+        Err(_) => {
+            overloaded("too many requests on this node at once", nexus_api_types::envelope::Outcome::NotApplied)
+        }
+    };
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        response = with_body(error, &id);
+    }
+    let headers = response.headers_mut();
+    headers.insert(HeaderName::from_static(names::REQUEST_ID), id);
+    if !headers.contains_key(names::REVISION) {
+        headers.insert(HeaderName::from_static(names::REVISION), api.cluster.local().revision().0.into());
+    }
+    secure(headers);
+    let status = response.status();
+    let took = began.elapsed();
+    span.in_scope(|| tracing::debug!(status = status.as_u16(), took_us = took.as_micros(), "answered"));
+    api.metrics.end(method.as_str(), &route, status.as_u16(), took);
+    response
+}
+
+/// The client's own id, if it is one that can stand in a log line.
+fn request_id(api: &Api, request: &Request) -> HeaderValue {
+    /// Characters of a client's id.
+    const LONGEST: usize = 200;
+    let given = request.headers().get(names::REQUEST_ID).filter(|id| {
+        id.len() <= LONGEST && !id.is_empty() && id.as_bytes().iter().all(u8::is_ascii_graphic)
+    });
+    given.cloned().unwrap_or_else(|| {
+        HeaderValue::from_str(&api.mint.id().to_string()).expect("a UUID is a header value")
+    })
+}
+
+fn overloaded(message: &str, outcome: nexus_api_types::envelope::Outcome) -> Response {
+    let unavailable = match outcome {
+        nexus_api_types::envelope::Outcome::NotApplied => {
+            crate::cluster::Unavailable::NotApplied(message.to_owned())
+        }
+        nexus_api_types::envelope::Outcome::Unknown => crate::cluster::Unavailable::Unknown(message.to_owned()),
+    };
+    ApiError::from(unavailable).into_response()
+}
+
+fn with_body(error: ApiError, id: &HeaderValue) -> Response {
+    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = Failure {
+        error: ErrorBody {
+            code: error.code,
+            message: error.message,
+            details: error.details,
+            request_id: id.to_str().unwrap_or_default().to_owned(),
+        },
+    };
+    let mut response = (status, Json(body)).into_response();
+    let headers = response.headers_mut();
+    if let Some(seconds) = error.retry_after {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+    if let Some(revision) = error.revision {
+        headers.insert(HeaderName::from_static(names::REVISION), revision.0.into());
+    }
+    response
+}
+
+/// What keeps browsers from doing more with an answer than reading it.
+fn secure(headers: &mut axum::http::HeaderMap) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}

@@ -1,0 +1,163 @@
+//! Writes: who asks, under which identity, and the answer of the cluster.
+
+use crate::{
+    api::{Api, MAX_BODY},
+    auth::{Caller, authenticate},
+    cluster::{Draft, SharedView},
+    failure::ApiError,
+    fields::Fields,
+};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::{HeaderMap, HeaderValue, Method, StatusCode},
+    response::{IntoResponse, Response},
+};
+use nexus_api_types::{Code, Data, header as names};
+use nexus_domain::{
+    Acting, Actor, Command, Reply, Revision, SessionId,
+    replies::{KeyOrigin, ReplyKey, Request as RequestIdentity},
+    words::IdempotencyKey,
+};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+/// The body and the identity of a write, before it is known who asks.
+pub(crate) struct Incoming {
+    pub(crate) headers: HeaderMap,
+    pub(crate) idempotency: Option<IdempotencyKey>,
+    fingerprint: u64,
+    body: Bytes,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Incoming {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let headers = request.headers().clone();
+        let method = request.method().clone();
+        let path = request.uri().path().to_owned();
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| {
+            let status = rejection.into_response().status();
+            if status == StatusCode::PAYLOAD_TOO_LARGE {
+                return ApiError::new(Code::PayloadTooLarge, format!("the body is over {MAX_BODY} bytes; split the request"));
+            }
+            ApiError::field("body", "could not be read to its end")
+        })?;
+        let idempotency = idempotency_key(&headers)?;
+        let fingerprint = fingerprint(&method, &path, &body);
+        Ok(Self { headers, idempotency, fingerprint, body })
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {
+    let Some(value) = headers.get(names::IDEMPOTENCY_KEY) else { return Ok(None) };
+    let text = value.to_str().map_err(|_| ApiError::field("Idempotency-Key", "must be visible ASCII"))?;
+    IdempotencyKey::parse(text).map(Some).map_err(|problem| ApiError::field("Idempotency-Key", problem))
+}
+
+/// What makes two requests the same one.
+fn fingerprint(method: &Method, path: &str, body: &[u8]) -> u64 {
+    let mut hash = Sha256::new();
+    for part in [method.as_str().as_bytes(), path.as_bytes(), body] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let digest = hash.finalize();
+    u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
+}
+
+impl Incoming {
+    /// The fields of the body.
+    pub(crate) fn fields(&self) -> Result<Fields, ApiError> {
+        Fields::parse(&self.body)
+    }
+
+    fn identity(&self, api: &Api, actor: Actor) -> RequestIdentity {
+        let engineer = match actor {
+            Actor::Engineer { id, .. } => Some(id),
+            Actor::Anonymous | Actor::System => None,
+        };
+        let (key, origin) = match &self.idempotency {
+            Some(key) => (key.clone(), KeyOrigin::Client),
+            None => {
+                let made = IdempotencyKey::parse(&format!("node-{}", api.mint.id().simple()))
+                    .expect("a UUID is visible ASCII");
+                (made, KeyOrigin::Node)
+            }
+        };
+        RequestIdentity { key: ReplyKey { engineer, key }, fingerprint: self.fingerprint, origin }
+    }
+
+    /// Proposes a command and waits for its answer.
+    pub(crate) async fn propose_as(
+        &self,
+        api: &Api,
+        actor: Actor,
+        session: Option<SessionId>,
+        command: Command,
+    ) -> Result<Done, ApiError> {
+        let acting = match session {
+            Some(session) => Acting::Session(session),
+            None => Acting::Engineer { candidate: SessionId(api.mint.id()) },
+        };
+        let request = Some(self.identity(api, actor));
+        let committed = api.cluster.propose(Draft { command, actor, acting, request }).await?;
+        let revision = committed.answer.revision;
+        match committed.answer.outcome {
+            Ok(reply) => Ok(Done { reply, revision, view: committed.view }),
+            Err(refusal) => Err(ApiError::from(refusal).at(revision)),
+        }
+    }
+}
+
+/// A write of somebody who is known.
+pub(crate) struct Write {
+    pub(crate) caller: Caller,
+    pub(crate) incoming: Incoming,
+}
+
+impl FromRequest<Api> for Write {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        // Before the body: a stranger must not make this node read a megabyte.
+        let caller = authenticate(api, request.headers()).await?;
+        let incoming = Incoming::from_request(request, api).await?;
+        Ok(Self { caller, incoming })
+    }
+}
+
+impl Write {
+    /// The fields of the body.
+    pub(crate) fn fields(&self) -> Result<Fields, ApiError> {
+        self.incoming.fields()
+    }
+
+    /// Proposes a command and waits for its answer.
+    pub(crate) async fn propose(&self, api: &Api, command: Command) -> Result<Done, ApiError> {
+        self.incoming.propose_as(api, self.caller.actor(), self.caller.session, command).await
+    }
+}
+
+/// A write that was carried out.
+pub(crate) struct Done {
+    pub(crate) reply: Reply,
+    pub(crate) revision: Revision,
+    pub(crate) view: SharedView,
+}
+
+impl Done {
+    /// Wraps an answer, with what it reflects.
+    pub(crate) fn answer<T: Serialize>(&self, status: StatusCode, data: T) -> Response {
+        let mut response = (status, Json(Data { data })).into_response();
+        response.headers_mut().insert(names::REVISION, HeaderValue::from(self.revision.0));
+        response
+    }
+
+    /// A reply that this command cannot give.
+    pub(crate) fn unexpected(&self) -> ApiError {
+        ApiError::internal(&format_args!("a command gave a reply of another one: {:?}", self.reply))
+    }
+}

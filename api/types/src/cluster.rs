@@ -1,0 +1,145 @@
+//! The cluster on the wire.
+
+use crate::Moment;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What a node is in the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeRole {
+    /// Decides the order of writes.
+    Leader,
+    /// Votes and replicates.
+    Voter,
+    /// Replicates only.
+    Learner,
+}
+
+/// One member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Node {
+    /// Id; never reused.
+    pub id: u64,
+    /// What it is.
+    pub role: NodeRole,
+    /// Address for other nodes.
+    pub peer_addr: String,
+    /// Address for clients.
+    pub client_addr: String,
+    /// Entries that it does not have yet, as the leader knows; none when asked elsewhere.
+    pub lag: Option<u64>,
+    /// Time since it was last heard of by the leader, in milliseconds.
+    pub last_seen_ms: Option<u64>,
+    /// Whether this is the node that answers.
+    pub this_node: bool,
+}
+
+/// Answer of `GET /cluster/status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterStatus {
+    /// Identity of the cluster.
+    pub cluster_id: Option<Uuid>,
+    /// The node that answers.
+    pub node_id: u64,
+    /// Its version.
+    pub version: String,
+    /// The leader.
+    pub leader: Option<u64>,
+    /// The term.
+    pub term: u64,
+    /// The last log index that this node knows to be committed.
+    pub committed: u64,
+    /// The last log index that this node has applied.
+    pub applied: u64,
+    /// Hash over everything that was applied up to the last snapshot point or later; equal on all nodes at
+    /// the same `applied`.
+    pub state_hash: String,
+    /// Whether this node could answer a linearizable read just now.
+    pub healthy: bool,
+    /// How many nodes may be lost with writes going on.
+    pub tolerates_losses: u64,
+    /// The members, by id.
+    pub nodes: Vec<Node>,
+    /// When.
+    pub timestamp: Moment,
+}
+
+/// Body of `POST /cluster/members`: a node asks to be let in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JoinRequest {
+    /// What an admin handed out.
+    pub join_token: String,
+    /// Its data folder.
+    pub instance: Uuid,
+    /// Where other nodes reach it.
+    pub peer_addr: String,
+    /// Where clients reach it.
+    pub client_addr: String,
+}
+
+/// Answer of `POST /cluster/members`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Joined {
+    /// The id it was given.
+    pub node_id: u64,
+    /// The cluster it is now part of.
+    pub cluster_id: Uuid,
+}
+
+/// Body of `POST /cluster/join-tokens`.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateJoinToken {
+    /// Seconds that it is valid for; an hour when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<u64>,
+}
+
+/// Answer of `POST /cluster/join-tokens`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JoinToken {
+    /// The token: shown this once.
+    pub token: String,
+    /// When it runs out: an estimate.
+    pub expires_at: Moment,
+}
+
+/// Body of `POST /cluster/leader`.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct TransferLeader {
+    /// To which node; the best one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<u64>,
+}
+
+/// The cluster's settings. In a `PATCH`, what is absent stays. Times in seconds, fractions allowed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// `open`, `invite` or `closed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<String>,
+    /// A session that beats is disconnected after this long without a heartbeat.
+    #[serde(default, rename = "session.timeout", skip_serializing_if = "Option::is_none")]
+    pub session_timeout: Option<f64>,
+    /// A disconnected session keeps its claims for this long.
+    #[serde(default, rename = "session.grace", skip_serializing_if = "Option::is_none")]
+    pub session_grace: Option<f64>,
+    /// A session that never beat is disconnected after this long without a request.
+    #[serde(default, rename = "session.unattended", skip_serializing_if = "Option::is_none")]
+    pub session_unattended: Option<f64>,
+    /// How many revisions of events are kept.
+    #[serde(default, rename = "events.revisions", skip_serializing_if = "Option::is_none")]
+    pub event_revisions: Option<u64>,
+    /// How many answers are remembered for retries.
+    #[serde(default, rename = "replies.count", skip_serializing_if = "Option::is_none")]
+    pub replies: Option<u64>,
+    /// How long they are remembered.
+    #[serde(default, rename = "replies.age", skip_serializing_if = "Option::is_none")]
+    pub reply_age: Option<f64>,
+}

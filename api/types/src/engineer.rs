@@ -1,0 +1,82 @@
+//! Engineers and their keys on the wire.
+
+use crate::Moment;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What an engineer may do in the whole cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// Everything in one's own projects.
+    Engineer,
+    /// Reading only.
+    Readonly,
+}
+
+/// An engineer as others see them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Engineer {
+    /// Identity.
+    pub id: Uuid,
+    /// Name.
+    pub name: String,
+    /// Address in lower case.
+    pub email: String,
+}
+
+/// An engineer as they see themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Me {
+    /// Identity.
+    pub id: Uuid,
+    /// Name.
+    pub name: String,
+    /// Address in lower case.
+    pub email: String,
+    /// Rights.
+    pub role: Role,
+}
+
+/// Body of `POST /auth/register`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Register {
+    /// 1 to 100 characters.
+    pub name: String,
+    /// At most 255 characters.
+    pub email: String,
+    /// Makes the first admin; once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap_token: Option<String>,
+}
+
+/// Answer of `POST /auth/register`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Registered {
+    /// Who was made.
+    pub engineer: Engineer,
+    /// The key: shown this once.
+    pub api_key: String,
+}
+
+/// A key as its owner sees it: never the key itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKey {
+    /// Identity.
+    pub id: Uuid,
+    /// What its owner calls it.
+    pub label: String,
+    /// Not accepted from then on.
+    pub expires_at: Option<Moment>,
+    /// Accepted for this project only.
+    pub project_id: Option<Uuid>,
+    /// Accepted for reading only.
+    pub readonly: bool,
+    /// Minting.
+    pub created_at: Moment,
+}

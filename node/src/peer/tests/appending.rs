@@ -1,0 +1,149 @@
+//! Replication over its own connection: in order, pipelined, and after every kind of break.
+
+use super::cast::{AMPLE, Peer, append, log_id, member, target};
+use crate::peer::{PeerNetwork, PeerNetworkFactory, limits::APPEND_IN_FLIGHT, memory::MemoryNetwork};
+use futures::{StreamExt, TryStreamExt, stream};
+use nexus_domain::NodeId;
+use nexus_raft_store::{Entry, Member, TypeConfig};
+use openraft::{
+    EntryPayload, RaftNetworkFactory, RaftNetworkV2,
+    errors::RPCError,
+    network::RPCOption,
+    raft::{AppendEntriesRequest, StreamAppendError, StreamAppendResult},
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+async fn network_to(caller: &Peer, addr: &str, node: u64) -> PeerNetwork {
+    let instance = target(addr, &member(node)).expected.unwrap().instance;
+    let to = Member { peer_addr: addr.to_owned(), client_addr: String::new(), instance };
+    PeerNetworkFactory::new(caller.client.clone()).new_client(NodeId(node).0, &to).await
+}
+
+type Answers = Vec<StreamAppendResult<TypeConfig>>;
+
+async fn stream_all(
+    network: &mut PeerNetwork,
+    requests: impl IntoIterator<Item = AppendEntriesRequest<TypeConfig>, IntoIter: Send + Unpin + 'static>,
+) -> Result<Answers, RPCError<TypeConfig>> {
+    let requests = stream::iter(requests);
+    let answers = network.stream_append(requests, RPCOption::new(AMPLE)).await?;
+    answers.try_collect().await
+}
+
+#[tokio::test]
+async fn appends_arrive_and_are_answered_in_order() {
+    let network = MemoryNetwork::default();
+    let (caller, called) = (Peer::on(&network, "a", member(1)), Peer::on(&network, "b", member(2)));
+    let mut to = network_to(&caller, "b", 2).await;
+    let answers = stream_all(&mut to, (0..1000).map(append)).await.unwrap();
+    assert_eq!(answers, (0..1000).map(|index| Ok(Some(log_id(index)))).collect::<Vec<_>>());
+    assert_eq!(*called.raft.appended.lock().unwrap(), (0..1000).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn appends_do_not_wait_for_answers_and_are_bounded() {
+    let network = MemoryNetwork::default();
+    let (caller, called) = (Peer::on(&network, "a", member(1)), Peer::on(&network, "b", member(2)));
+    let mut to = network_to(&caller, "b", 2).await;
+    let pulled = Arc::new(AtomicUsize::new(0));
+    let pulls = Arc::clone(&pulled);
+    let requests = (0..200).map(append).inspect(move |_| drop(pulls.fetch_add(1, Ordering::Relaxed)));
+
+    let flushing = called.raft.flushing.lock().await;
+    let mut answers = to.stream_append(stream::iter(requests), RPCOption::new(AMPLE)).await.unwrap();
+    assert!(futures::poll!(answers.next()).is_pending());
+    assert_eq!(pulled.load(Ordering::Relaxed), APPEND_IN_FLIGHT);
+    drop(flushing);
+    assert_eq!(answers.try_collect::<Answers>().await.unwrap().len(), 200);
+}
+
+#[tokio::test]
+async fn after_a_conflict_the_next_stream_uses_the_same_connection() {
+    let network = MemoryNetwork::default();
+    let (caller, called) = (Peer::on(&network, "a", member(1)), Peer::on(&network, "b", member(2)));
+    let mut to = network_to(&caller, "b", 2).await;
+    *called.raft.conflict_at.lock().unwrap() = Some(5);
+    let answers = stream_all(&mut to, (1..50).map(append)).await.unwrap();
+    assert_eq!(answers.len(), 5, "a refusal ends the stream");
+    assert_eq!(answers.last(), Some(&Err(StreamAppendError::Conflict(log_id(4)))));
+    called.raft.appended.lock().unwrap().clear();
+
+    let answers = stream_all(&mut to, (100..150).map(append)).await.unwrap();
+    assert_eq!(answers, (100..150).map(|index| Ok(Some(log_id(index)))).collect::<Vec<_>>());
+    let appended = called.raft.appended.lock().unwrap().clone();
+    assert_eq!(appended.iter().filter(|index| **index >= 100).count(), 50);
+}
+
+#[tokio::test]
+async fn a_dropped_stream_leaves_nothing_behind_for_the_next_one() {
+    let network = MemoryNetwork::default();
+    let (caller, called) = (Peer::on(&network, "a", member(1)), Peer::on(&network, "b", member(2)));
+    let mut to = network_to(&caller, "b", 2).await;
+    let flushing = called.raft.flushing.lock().await;
+    {
+        let requests = stream::iter((0..40).map(append));
+        let mut answers = to.stream_append(requests, RPCOption::new(AMPLE)).await.unwrap();
+        assert!(futures::poll!(answers.next()).is_pending());
+    }
+    drop(flushing);
+    let answers = stream_all(&mut to, (500..510).map(append)).await.unwrap();
+    assert_eq!(answers, (500..510).map(|index| Ok(Some(log_id(index)))).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_cut_connection_is_unreachable_and_the_next_stream_dials_again() {
+    let network = MemoryNetwork::default();
+    let (caller, called) = (Peer::on(&network, "a", member(1)), Peer::on(&network, "b", member(2)));
+    let mut to = network_to(&caller, "b", 2).await;
+    {
+        let _flushing = called.raft.flushing.lock().await;
+        let requests = stream::iter((0..3).map(append)).chain(stream::pending());
+        let mut answers = to.stream_append(requests, RPCOption::new(AMPLE)).await.unwrap();
+        assert!(futures::poll!(answers.next()).is_pending());
+        network.reset("b");
+        let broken = answers.next().await;
+        assert!(matches!(broken, Some(Err(RPCError::Unreachable(_)))), "{broken:?}");
+        assert!(answers.next().await.is_none());
+    }
+    assert_eq!(stream_all(&mut to, (3..6).map(append)).await.unwrap().len(), 3);
+    // Cut while nothing was going on: noticed before anything is sent.
+    network.reset("b");
+    tokio::task::yield_now().await;
+    assert_eq!(stream_all(&mut to, (6..9).map(append)).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_wrong_node_is_unreachable_and_never_appended_to() {
+    let network = MemoryNetwork::default();
+    let (caller, called) = (Peer::on(&network, "a", member(1)), Peer::on(&network, "b", member(3)));
+    let mut to = network_to(&caller, "b", 2).await;
+    let refused = stream_all(&mut to, [append(0)]).await;
+    assert!(matches!(refused, Err(RPCError::Unreachable(_))), "{refused:?}");
+    let refused = to.append_entries(append(0), RPCOption::new(AMPLE)).await;
+    assert!(matches!(refused, Err(RPCError::Unreachable(_))), "{refused:?}");
+    assert!(called.raft.appended.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_batch_too_large_for_a_frame_is_sent_in_parts() {
+    let network = MemoryNetwork::default();
+    let (caller, called) = (Peer::on(&network, "a", member(1)), Peer::on(&network, "b", member(2)));
+    let mut to = network_to(&caller, "b", 2).await;
+    let batch = AppendEntriesRequest { entries: (0..60).map(large).collect(), ..append(0) };
+    let answers = stream_all(&mut to, [batch]).await.unwrap();
+    assert!(answers.len() > 1);
+    assert_eq!(answers.last(), Some(&Ok(Some(log_id(59)))));
+    assert_eq!(*called.raft.appended.lock().unwrap(), (0..60).collect::<Vec<_>>());
+}
+
+/// An entry of about one MiB.
+fn large(index: u64) -> Entry {
+    use nexus_domain::{Acting, Actor, Command, Proposal, SessionId, Stamp};
+    let command = Command::Heartbeats { sessions: vec![SessionId::MAX; 64 * 1024] };
+    let acting = Acting::Session(SessionId::MIN);
+    let proposal = Proposal { command, actor: Actor::System, acting, request: None, stamp: Stamp::default() };
+    Entry { log_id: log_id(index), payload: EntryPayload::Normal(nexus_raft_store::Command(Arc::new(proposal))) }
+}

@@ -1,0 +1,167 @@
+//! Writes the log of a small project: engineers, features with specs, picks with claims.
+
+use nexus_domain::{
+    Acting, Actor, Command as Ask, EngineerId, FeatureId, Millis, ProjectId, Proposal, SessionId, Settings, Stamp,
+    command::NewFeature,
+    entity::{ApiKey, KeyPrefix, Lane},
+    ids::KeyId,
+    pattern::Pattern,
+    time::{ClusterTime, WallTime},
+    words::{Email, Label, Name, Slug, Title},
+};
+use nexus_raft_store::{Command, Entry, LeaderId, LogId, Member};
+use openraft::{EntryPayload, Membership};
+use std::{collections::BTreeMap, sync::Arc};
+use uuid::Uuid;
+
+/// The project of all entries.
+pub(crate) const PROJECT: ProjectId = ProjectId(Uuid::from_u128(0x77));
+
+const ENGINEER: EngineerId = EngineerId(Uuid::from_u128(0xe0));
+const KEY: KeyId = KeyId(Uuid::from_u128(0xe1));
+
+/// Adds entries to a log that only exists as a list.
+pub(crate) struct Scribe {
+    term: u64,
+    next: u64,
+    features: u128,
+}
+
+/// The id of a log entry that the first node wrote.
+pub(crate) fn log_id(term: u64, index: u64) -> LogId {
+    LogId::new(LeaderId { term, node_id: 1 }, index)
+}
+
+/// The id of the feature that a scribe wrote as its so-manieth.
+pub(crate) fn feature_id(number: u128) -> FeatureId {
+    FeatureId(Uuid::from_u128(0xf000 + number))
+}
+
+impl Scribe {
+    pub(crate) fn new() -> Self {
+        Self { term: 1, next: 0, features: 0 }
+    }
+
+    /// Goes on at an index, as a leader of a later term.
+    pub(crate) fn at(mut self, term: u64, index: u64) -> Self {
+        (self.term, self.next) = (term, index);
+        self
+    }
+
+    fn entry(&mut self, payload: openraft::alias::PayloadOf<nexus_raft_store::TypeConfig>) -> Entry {
+        let log_id = log_id(self.term, self.next);
+        self.next += 1;
+        Entry { log_id, payload }
+    }
+
+    pub(crate) fn blank(&mut self) -> Entry {
+        self.entry(EntryPayload::Blank)
+    }
+
+    pub(crate) fn membership(&mut self, nodes: u64) -> Entry {
+        let members: BTreeMap<_, _> = (1..=nodes)
+            .map(|id| (id, Member { peer_addr: format!("127.0.0.1:750{id}"), ..Member::default() }))
+            .collect();
+        let voters = members.keys().copied().collect();
+        self.entry(EntryPayload::Membership(Membership::new(vec![voters], members).unwrap()))
+    }
+
+    pub(crate) fn ask(&mut self, actor: Actor, command: Ask) -> Entry {
+        let proposal = self.proposal(actor, command);
+        self.entry(EntryPayload::Normal(Command(Arc::new(proposal))))
+    }
+
+    /// The proposal that would be the next entry.
+    pub(crate) fn proposal(&self, actor: Actor, command: Ask) -> Proposal {
+        Proposal {
+            command,
+            actor,
+            acting: Acting::Engineer { candidate: SessionId(Uuid::from_u128(0x5e)) },
+            request: None,
+            stamp: Stamp { cluster: ClusterTime(self.next * 10), wall: WallTime(1_000 + self.next as i64) },
+        }
+    }
+
+    fn engineer_asks(&mut self, command: Ask) -> Entry {
+        self.ask(Actor::Engineer { id: ENGINEER, key: KEY }, command)
+    }
+
+    /// How every log begins: members, a leader, an engineer and a project.
+    pub(crate) fn beginning(&mut self) -> Vec<Entry> {
+        let create = Ask::CreateProject {
+            id: PROJECT,
+            name: Name::parse("Nexus").unwrap(),
+            slug: Slug::parse("nexus").unwrap(),
+            repo_url: None,
+            repo_path: None,
+            default_branch: Label::parse("main").unwrap(),
+        };
+        vec![
+            self.membership(3),
+            self.blank(),
+            self.ask(Actor::Anonymous, register()),
+            self.engineer_asks(create),
+        ]
+    }
+
+    /// A feature's life: drafted with a spec, picked with its paths, released; every third is only
+    /// drafted and thrown away.
+    pub(crate) fn feature(&mut self) -> Vec<Entry> {
+        self.features += 1;
+        let number = self.features;
+        let slug = Slug::parse(&format!("feature-{number}")).unwrap();
+        let project = PROJECT;
+        let feature = NewFeature {
+            id: feature_id(number),
+            slug: slug.clone(),
+            title: Title::parse("A feature").unwrap(),
+            spec: format!("The text of feature {number}. ").repeat(20).into(),
+            lane: Lane::Next,
+            priority: None,
+            touches: [Pattern::parse(&format!("src/{number}/")).unwrap()].into(),
+            reads: [].into(),
+            depends_on: [].into(),
+        };
+        let create = self.engineer_asks(Ask::CreateFeature { project, feature: Box::new(feature) });
+        if number.is_multiple_of(3) {
+            return vec![create, self.engineer_asks(Ask::DeleteFeature { project, slug })];
+        }
+        vec![
+            create,
+            self.engineer_asks(Ask::ReadyFeature { project, slug: slug.clone() }),
+            self.engineer_asks(Ask::PickFeature { project, slug: slug.clone() }),
+            self.engineer_asks(Ask::ReleaseFeature { project, slug }),
+        ]
+    }
+
+    pub(crate) fn features(&mut self, count: usize) -> Vec<Entry> {
+        (0..count).flat_map(|_| self.feature()).collect()
+    }
+
+    /// Keeps as few events as the cluster may.
+    pub(crate) fn keep_few_events(&mut self) -> Entry {
+        let settings = Settings { event_revisions: 1_000, session_timeout: Millis(1_000), ..Settings::default() };
+        self.ask(Actor::System, Ask::UpdateSettings { settings })
+    }
+}
+
+fn register() -> Ask {
+    Ask::RegisterEngineer {
+        id: ENGINEER,
+        name: Name::parse("Ana").unwrap(),
+        email: Email::parse("ana@example.com").unwrap(),
+        key: ApiKey {
+            id: KEY,
+            engineer: ENGINEER,
+            prefix: KeyPrefix(7),
+            hash: "hash".into(),
+            label: Label::parse("first").unwrap(),
+            expires_at: None,
+            project: None,
+            readonly: false,
+            created_at: WallTime::default(),
+        },
+        salt: None,
+        bootstrap: None,
+    }
+}

@@ -1,0 +1,152 @@
+//! Applying entries: what is seen is written, and what is written makes what is seen.
+
+use crate::{
+    entries::{PROJECT, Scribe, feature_id},
+    node::Node,
+};
+use nexus_domain::{Document, DocumentKey, FeatureId, Revision};
+use nexus_raft_store::{
+    StoreError,
+    storage::{Crash, Fault, Rocks, SimulatedDisk},
+};
+use tempfile::TempDir;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_on_rocksdb_makes_the_same_state() {
+    let folder = TempDir::new().unwrap();
+    let mut node = Node::start(Rocks::open(folder.path()).unwrap()).await;
+    let mut scribe = Scribe::new();
+    node.vote(1).await.unwrap();
+    node.run([scribe.beginning(), scribe.features(40)].concat()).await;
+    node.machine.verify().unwrap();
+    node.handle.save_identity(b"node 1").await.unwrap();
+    let (before, columns) = (node.handle.latest(), node.columns());
+    node.stop().await;
+
+    let node = Node::start(Rocks::open(folder.path()).unwrap()).await;
+    assert_eq!(*node.handle.latest(), *before);
+    assert_eq!(node.columns(), columns);
+    assert_eq!(node.handle.identity().await.unwrap().as_deref(), Some(b"node 1".as_slice()));
+    assert!(node.handle.usage().await.unwrap().disk_bytes > 0);
+}
+
+#[tokio::test]
+async fn readers_keep_their_state_while_entries_are_applied() {
+    let mut node = Node::start(SimulatedDisk::new()).await;
+    let mut scribe = Scribe::new();
+    let mut published = node.handle.published();
+    node.run(scribe.beginning()).await;
+    assert!(published.has_changed().unwrap());
+    let earlier = published.borrow_and_update().clone();
+    node.run(scribe.features(5)).await;
+    assert_eq!(earlier.revision(), Revision(3));
+    assert_eq!(earlier.state.features().count(), 0);
+    assert_eq!(published.borrow().state.features().count(), 4);
+}
+
+#[tokio::test]
+async fn a_state_that_could_not_be_written_is_not_shown() {
+    let disk = SimulatedDisk::new();
+    let mut node = Node::start(disk.clone()).await;
+    let mut scribe = Scribe::new();
+    node.run(scribe.beginning()).await;
+    disk.plan(Fault::Write { after: 0 });
+    assert!(node.apply(scribe.features(1)).await.is_err());
+    assert_eq!(node.applied(), Some(3));
+    assert!(node.handle.fatal().borrow().is_some());
+    assert!(node.apply(Scribe::new().at(1, 4).features(1)).await.is_err(), "nothing is skipped");
+}
+
+#[tokio::test]
+async fn an_entry_is_never_applied_twice() {
+    let mut node = Node::start(SimulatedDisk::new()).await;
+    let entries = Scribe::new().beginning();
+    node.run(entries.clone()).await;
+    assert!(node.apply(entries).await.is_err());
+    assert!(matches!(*node.handle.fatal().borrow(), Some(StoreError::Apply { index: 0, .. })));
+}
+
+#[tokio::test]
+async fn unflushed_state_goes_with_its_progress_and_is_made_again() {
+    let disk = SimulatedDisk::new();
+    let mut node = Node::start(disk.clone()).await;
+    let mut scribe = Scribe::new();
+    let entries = [scribe.beginning(), scribe.features(4)].concat();
+    node.run(entries.clone()).await;
+    let hash = node.handle.latest().hash();
+
+    let mut node = Node::start(disk.crash(Crash::Power)).await;
+    assert_eq!(node.applied(), None, "apply never waits for the disk");
+    assert_eq!(node.last().await, Some(entries.len() as u64 - 1));
+    node.apply(entries).await.unwrap();
+    assert_eq!(node.handle.latest().hash(), hash);
+}
+
+#[tokio::test]
+async fn documents_are_written_and_deleted_with_their_features() {
+    let mut node = Node::start(SimulatedDisk::new()).await;
+    let mut scribe = Scribe::new();
+    node.run([scribe.beginning(), scribe.features(3)].concat()).await;
+    let spec = |number| node.handle.document(DocumentKey::Spec(PROJECT, feature_id(number)));
+    let Some(Document::Spec(text)) = spec(1).await.unwrap() else { panic!("no spec") };
+    assert!(text.starts_with("The text of feature 1."));
+    assert_eq!(spec(3).await.unwrap(), None, "the draft was thrown away");
+}
+
+#[tokio::test]
+async fn documents_are_listed_newest_first() {
+    let mut node = Node::start(SimulatedDisk::new()).await;
+    let mut scribe = Scribe::new();
+    node.run([scribe.beginning(), scribe.features(5)].concat()).await;
+    let all = DocumentKey::Spec(PROJECT, FeatureId::MIN)..=DocumentKey::Spec(PROJECT, FeatureId::MAX);
+    let found = node.handle.documents(all, 3).await.unwrap();
+    let keys: Vec<_> = found.into_iter().map(|(key, _)| key).collect();
+    let expected = [5, 4, 2].map(|number| DocumentKey::Spec(PROJECT, feature_id(number)));
+    assert_eq!(keys, expected);
+}
+
+#[tokio::test]
+async fn events_are_paged_without_gap_and_without_splitting_a_revision() {
+    let mut node = Node::start(SimulatedDisk::new()).await;
+    let mut scribe = Scribe::new();
+    node.run([scribe.beginning(), scribe.features(6)].concat()).await;
+    let all = node.handle.events(Revision(0), usize::MAX).await.unwrap();
+    assert!(all.events.len() > 10);
+    assert_eq!(all.next, Revision(node.applied().unwrap() + 1));
+
+    for limit in 1..5 {
+        let mut collected = Vec::new();
+        let mut from = Revision(0);
+        while from < all.next {
+            let page = node.handle.events(from, limit).await.unwrap();
+            assert!(page.next > from);
+            collected.extend(page.events);
+            from = page.next;
+        }
+        assert_eq!(collected, all.events, "pages of {limit}");
+    }
+    let none = node.handle.events(all.next, 10).await.unwrap();
+    assert_eq!((none.events.len(), none.next), (0, all.next));
+}
+
+#[tokio::test]
+async fn old_events_are_deleted_at_the_same_revisions_on_every_node() {
+    let mut scribe = Scribe::new();
+    let mut entries = scribe.beginning();
+    entries.push(scribe.keep_few_events());
+    entries.extend(scribe.features(800));
+    assert!(entries.len() > 2_500);
+    let mut nodes = Vec::new();
+    for size in [1_000, 37] {
+        let mut node = Node::start(SimulatedDisk::new()).await;
+        for part in entries.chunks(size) {
+            node.apply(part.to_vec()).await.unwrap();
+        }
+        nodes.push(node);
+    }
+    let page = nodes[0].handle.events(Revision(0), 1).await.unwrap();
+    assert_eq!(page.oldest, Revision(2048 - 1000));
+    assert!(page.events[0].revision >= page.oldest);
+    assert_eq!(nodes[0].columns(), nodes[1].columns());
+    assert_eq!(*nodes[0].handle.latest(), *nodes[1].handle.latest());
+}

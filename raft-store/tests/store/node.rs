@@ -1,0 +1,150 @@
+//! A store without a Raft: the story says what Raft would ask for.
+
+use crate::entries::log_id;
+use futures::stream;
+use nexus_raft_store::{
+    Entry, LeaderId, LogStore, SnapshotFile, StateMachine, StoreError, StoreHandle, TypeConfig, Vote,
+    storage::{Batch, Column, KeyRange, Order, Reader, Storage},
+};
+use openraft::{
+    RaftLogReader, RaftSnapshotBuilder, alias::SnapshotOf, async_runtime::OneshotSender as _,
+    storage::{IOFlushed, RaftLogStorage, RaftStateMachine},
+    type_config::TypeConfigExt,
+    vote::RaftVote,
+};
+use std::{io, sync::Arc};
+
+/// All pairs of a column.
+pub(crate) type Pairs = Vec<(Box<[u8]>, Box<[u8]>)>;
+
+pub(crate) struct Node {
+    pub(crate) log: LogStore,
+    pub(crate) machine: StateMachine,
+    pub(crate) handle: StoreHandle,
+    pub(crate) storage: Arc<dyn Storage>,
+}
+
+impl Node {
+    pub(crate) async fn start(storage: impl Storage) -> Self {
+        Self::try_start(storage).await.unwrap()
+    }
+
+    pub(crate) async fn try_start(storage: impl Storage) -> Result<Self, StoreError> {
+        let storage: Arc<dyn Storage> = Arc::new(storage);
+        let (log, machine, handle) = nexus_raft_store::open(storage.clone()).await?;
+        Ok(Self { log, machine, handle, storage })
+    }
+
+    /// Appends without waiting; the answer tells when it is durable.
+    pub(crate) async fn begin_append(
+        &mut self,
+        entries: Vec<Entry>,
+    ) -> Result<impl Future<Output = Result<(), io::Error>> + use<>, io::Error> {
+        let (done, answer) = TypeConfig::oneshot();
+        self.log.append(entries, IOFlushed::signal(done)).await?;
+        Ok(async move { answer.await.unwrap() })
+    }
+
+    /// Appends and waits until it is durable.
+    pub(crate) async fn append(&mut self, entries: Vec<Entry>) -> Result<(), io::Error> {
+        self.begin_append(entries).await?.await
+    }
+
+    /// Applies as a follower does, with nobody waiting.
+    pub(crate) async fn apply(&mut self, entries: Vec<Entry>) -> Result<(), io::Error> {
+        self.machine.apply(stream::iter(entries.into_iter().map(|entry| Ok((entry, None))))).await
+    }
+
+    /// Appends and applies.
+    pub(crate) async fn run(&mut self, entries: Vec<Entry>) {
+        self.append(entries.clone()).await.unwrap();
+        self.apply(entries).await.unwrap();
+    }
+
+    pub(crate) async fn vote(&mut self, term: u64) -> Result<(), io::Error> {
+        self.log.save_vote(&vote(term)).await
+    }
+
+    pub(crate) async fn read_vote(&mut self) -> Option<Vote> {
+        self.log.get_log_reader().await.read_vote().await.unwrap()
+    }
+
+    pub(crate) async fn truncate_after(&mut self, term: u64, index: u64) {
+        self.log.truncate_after(Some(log_id(term, index))).await.unwrap();
+    }
+
+    pub(crate) async fn purge(&mut self, term: u64, index: u64) {
+        self.log.purge(log_id(term, index)).await.unwrap();
+    }
+
+    /// Index of the last entry.
+    pub(crate) async fn last(&mut self) -> Option<u64> {
+        self.log.get_log_state().await.unwrap().last_log_id.map(|log_id| log_id.index)
+    }
+
+    /// All entries of the log.
+    pub(crate) async fn entries(&mut self) -> Vec<Entry> {
+        self.log.get_log_reader().await.try_get_log_entries(..).await.unwrap()
+    }
+
+    pub(crate) fn applied(&self) -> Option<u64> {
+        self.handle.latest().applied().map(|log_id| log_id.index)
+    }
+
+    pub(crate) async fn build_snapshot(&mut self) -> SnapshotOf<TypeConfig, SnapshotFile> {
+        let mut builder = self.machine.try_create_snapshot_builder(true).await.unwrap();
+        builder.build_snapshot().await.unwrap()
+    }
+
+    /// Sends a snapshot to another node chunk by chunk, and the bytes on the way through `wire`.
+    pub(crate) async fn send_snapshot(
+        &self,
+        snapshot: &SnapshotFile,
+        to: &Self,
+        mut wire: impl FnMut(&mut Vec<u8>),
+    ) -> Result<SnapshotFile, StoreError> {
+        let mut receiver = to.handle.begin_receiving(snapshot.length()).await?;
+        loop {
+            let chunk = snapshot.read_chunk(receiver.received()).await?;
+            if chunk.is_empty() {
+                return receiver.finish().await;
+            }
+            let mut chunk = chunk.to_vec();
+            wire(&mut chunk);
+            receiver.write_chunk(chunk.into()).await?;
+        }
+    }
+
+    pub(crate) async fn install(&mut self, snapshot: SnapshotOf<TypeConfig, SnapshotFile>) -> Result<(), io::Error> {
+        self.machine.install_snapshot(&snapshot.meta, snapshot.snapshot).await
+    }
+
+    /// Everything that the state machine has in storage.
+    pub(crate) fn columns(&self) -> [Pairs; 3] {
+        [Column::Rows, Column::Documents, Column::Events].map(|column| pairs(self.storage.as_ref(), column))
+    }
+
+    /// Stops as a process does that is asked to, so that its folder can be opened again.
+    pub(crate) async fn stop(self) {
+        let Self { log, machine, handle, storage } = self;
+        drop((log, machine));
+        handle.closed().await;
+        drop(storage);
+    }
+}
+
+pub(crate) fn vote(term: u64) -> Vote {
+    Vote::from_leader_id(LeaderId { term, node_id: 1 }, false)
+}
+
+pub(crate) fn pairs(reader: &(impl Reader + ?Sized), column: Column) -> Pairs {
+    let scan = reader.scan(column, &KeyRange::all(), Order::Ascending);
+    scan.collect::<Result<_, _>>().unwrap()
+}
+
+/// Removes a key behind the store's back.
+pub(crate) fn lose(storage: &impl Storage, column: Column, key: &[u8]) {
+    let mut batch = Batch::new();
+    batch.delete(column, key);
+    storage.write(batch).unwrap();
+}

@@ -1,0 +1,150 @@
+//! A node that has forgotten a promise does not start.
+
+use crate::{
+    entries::Scribe,
+    node::{Node, lose},
+};
+use nexus_raft_store::{
+    StoreError,
+    storage::{Column, Crash, SimulatedDisk, Storage},
+};
+
+async fn node_with_entries(disk: &SimulatedDisk, count: usize) -> Node {
+    let mut node = Node::start(disk.clone()).await;
+    let mut scribe = Scribe::new();
+    for _ in 0..count {
+        node.append(vec![scribe.blank()]).await.unwrap();
+    }
+    node
+}
+
+async fn refusal(disk: SimulatedDisk) -> StoreError {
+    match Node::try_start(disk).await {
+        Ok(_) => panic!("the node started"),
+        Err(error) => error,
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_came_back_shorter_than_acknowledged_is_quarantined() {
+    let disk = SimulatedDisk::new();
+    // The mark is durable every 256 flushes.
+    let node = node_with_entries(&disk, 300).await;
+    drop(node);
+    for forgotten in [60, 300] {
+        let error = refusal(disk.crash(Crash::Forgets(forgotten))).await;
+        assert!(matches!(error, StoreError::Quarantined(_)), "{error}");
+        assert!(error.to_string().contains("new node id"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_tail_that_was_torn_before_it_was_acknowledged_is_no_damage() {
+    let disk = SimulatedDisk::new();
+    let mut node = node_with_entries(&disk, 300).await;
+    let mut scribe = Scribe::new().at(1, 300);
+    let _waiting = node.begin_append(vec![scribe.blank()]).await.unwrap();
+    let mut node = Node::start(disk.crash(Crash::Torn(0))).await;
+    assert_eq!(node.last().await, Some(299));
+}
+
+#[tokio::test]
+async fn a_forgotten_vote_is_quarantined() {
+    let disk = SimulatedDisk::new();
+    let mut node = Node::start(disk.clone()).await;
+    node.vote(3).await.unwrap();
+    // Taken back from the log alone, so that the mark is all that remembers.
+    lose(&disk, Column::Meta, b"log/vote");
+    drop(node);
+    let error = refusal(disk.crash(Crash::Process)).await;
+    assert!(matches!(error, StoreError::Quarantined(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_without_its_mark_is_quarantined() {
+    let disk = SimulatedDisk::new();
+    drop(node_with_entries(&disk, 3).await);
+    disk.folder().remove("durable.mark").unwrap();
+    let error = refusal(disk.crash(Crash::Process)).await;
+    assert!(matches!(error, StoreError::Quarantined(_)), "{error}");
+}
+
+#[tokio::test]
+async fn one_damaged_slot_of_the_mark_is_survived_and_two_are_not() {
+    let disk = SimulatedDisk::new();
+    drop(node_with_entries(&disk, 3).await);
+    assert!(disk.rot_file("durable.mark", 20));
+    let disk = disk.crash(Crash::Process);
+    drop(Node::start(disk.clone()).await);
+    assert!(disk.rot_file("durable.mark", 20));
+    assert!(disk.rot_file("durable.mark", 4096 + 20));
+    let error = refusal(disk.crash(Crash::Process)).await;
+    assert!(matches!(error, StoreError::Quarantined(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_new_folder_whose_mark_was_torn_starts() {
+    let disk = SimulatedDisk::new();
+    disk.folder().create("durable.mark").unwrap();
+    drop(Node::start(disk.crash(Crash::Process)).await);
+}
+
+#[tokio::test]
+async fn a_damaged_entry_in_the_middle_is_named() {
+    let disk = SimulatedDisk::new();
+    drop(node_with_entries(&disk, 10).await);
+    assert!(disk.rot(Column::Log, &5_u64.to_be_bytes()));
+    let error = refusal(disk.crash(Crash::Process)).await;
+    assert!(matches!(error, StoreError::Corrupt { column: Column::Log, .. }), "{error}");
+    assert!(error.to_string().contains("log at 0000000000000005"), "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_entry_in_the_middle_is_named() {
+    let disk = SimulatedDisk::new();
+    drop(node_with_entries(&disk, 10).await);
+    lose(&disk, Column::Log, &5_u64.to_be_bytes());
+    let error = refusal(disk.crash(Crash::Process)).await;
+    assert!(matches!(error, StoreError::Inconsistent(_)), "{error}");
+    assert!(error.to_string().contains("log entry 5 is missing"), "{error}");
+}
+
+#[tokio::test]
+async fn a_lost_row_is_noticed_at_start() {
+    let disk = SimulatedDisk::new();
+    let mut node = Node::start(disk.clone()).await;
+    let mut scribe = Scribe::new();
+    node.run([scribe.beginning(), scribe.features(3)].concat()).await;
+    let [rows, ..] = node.columns();
+    drop(node);
+    let disk = disk.crash(Crash::Process);
+    lose(&disk, Column::Rows, &rows[rows.len() / 2].0);
+    let error = refusal(disk).await;
+    assert!(matches!(error, StoreError::Inconsistent(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_noticed_at_start() {
+    let disk = SimulatedDisk::new();
+    let mut node = Node::start(disk.clone()).await;
+    node.run(Scribe::new().beginning()).await;
+    let [rows, ..] = node.columns();
+    drop(node);
+    assert!(disk.rot(Column::Rows, &rows[0].0));
+    let error = refusal(disk.crash(Crash::Process)).await;
+    assert!(matches!(error, StoreError::Corrupt { column: Column::Rows, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_log_that_begins_after_the_state_ends_is_quarantined() {
+    let disk = SimulatedDisk::new();
+    let mut node = Node::start(disk.clone()).await;
+    let mut scribe = Scribe::new();
+    let entries = [scribe.beginning(), scribe.features(3)].concat();
+    node.append(entries.clone()).await.unwrap();
+    node.apply(entries[..4].to_vec()).await.unwrap();
+    node.purge(1, 7).await;
+    drop(node);
+    let error = refusal(disk.crash(Crash::Process)).await;
+    assert!(matches!(error, StoreError::Quarantined(_)), "{error}");
+}
