@@ -50,7 +50,7 @@ impl Api {
         }
     }
 
-    /// Reads documents away from the async threads.
+    /// Reads documents beside a view.
     pub(crate) async fn documents(
         &self,
         view: &SharedView,
@@ -59,10 +59,6 @@ impl Api {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let view = view.clone();
-        tokio::task::spawn_blocking(move || view.documents(&keys))
-            .await
-            .map_err(|panic| ApiError::internal(&panic))?
-            .map_err(|failure| ApiError::internal(&failure))
+        view.documents(keys).await.map_err(|failure| ApiError::internal(&failure))
     }
 }

@@ -38,12 +38,11 @@ pub trait View: Send + Sync {
     fn revision(&self) -> Revision;
     /// Hash over everything that was applied so far.
     fn state_hash(&self) -> u64;
-    /// Reads documents, each as new as the state or newer. Blocks on the disk: call it where
-    /// blocking is allowed.
+    /// Reads documents in the order of their keys, each as new as the state or newer.
     ///
     /// # Errors
     /// When storage fails.
-    fn documents(&self, keys: &[DocumentKey]) -> Result<Vec<Option<Document>>, StorageFailure>;
+    fn documents(&self, keys: Vec<DocumentKey>) -> BoxFuture<'_, Result<Vec<Option<Document>>, StorageFailure>>;
 }
 
 /// A view that can be passed around.

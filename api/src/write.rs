@@ -25,7 +25,6 @@ use sha2::{Digest, Sha256};
 
 /// The body and the identity of a write, before it is known who asks.
 pub(crate) struct Incoming {
-    pub(crate) headers: HeaderMap,
     pub(crate) idempotency: Option<IdempotencyKey>,
     fingerprint: u64,
     body: Bytes,
@@ -47,7 +46,7 @@ impl<S: Send + Sync> FromRequest<S> for Incoming {
         })?;
         let idempotency = idempotency_key(&headers)?;
         let fingerprint = fingerprint(&method, &path, &body);
-        Ok(Self { headers, idempotency, fingerprint, body })
+        Ok(Self { idempotency, fingerprint, body })
     }
 }
 

@@ -1,1 +1,43 @@
-fn main() {}
+//! `nexus`: the command line of a Nexus cluster. Speaks only the public API of the nodes, and
+//! never decides by itself what the cluster should decide.
+//!
+//! In reading order:
+//! - [`args`]: what can be typed. [`commands`]: one file per command, and what each one does.
+//! - [`context`]: what a command is given: where to print, whom to ask, in which project.
+//! - [`client`]: requests to a cluster of several servers. [`config`]: the two files kept on disk.
+//! - [`output`]: data to stdout, the rest to stderr. [`error`]: what went wrong, and what to do next.
+
+mod args;
+mod client;
+mod commands;
+mod config;
+mod context;
+mod error;
+mod output;
+
+use crate::{args::Cli, context::Context, error::Error};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = output::Output::new(cli.global.json, cli.global.no_color);
+    match run(cli, &out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            out.error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli, out: &output::Output) -> Result<(), Error> {
+    // Already installed is as good: there is one provider in this binary.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::local(format!("cannot start: {error}")))?;
+    let context = Context::new(cli.global, out)?;
+    runtime.block_on(commands::run(cli.command, &context))
+}

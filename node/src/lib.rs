@@ -1,3 +1,33 @@
-//! nexusd as a library, for its binary and for tests of whole clusters.
+//! nexusd: one member of a Nexus cluster. A library for its binary and for tests of whole clusters.
+//!
+//! The parts, in the order in which a node comes to life:
+//! - [`args`], [`config`], [`logging`]: what the operator wants.
+//! - [`run`]: the life of a node. [`identity`] and `bootstrap`: who it is. [`http`]: its clients.
+//! - [`peer`]: the transport between nodes. `service`: what peers may ask.
+//! - `node`: what the rest shares. [`raft`]: openraft as it is run. [`clock`]: cluster time.
+//! - `propose`, `read`, `beats`: writes, reads and signs of life, wherever the leader is.
+//! - `lead`, `change`: what the leader does for the cluster and its membership.
+//! - `cluster`, `view`, `status`: the node as the API sees it.
 
+pub mod args;
+mod beats;
+mod bootstrap;
+mod change;
+pub mod clock;
+mod cluster;
+pub mod config;
+mod http;
+pub mod identity;
+mod lead;
+pub mod logging;
+mod node;
 pub mod peer;
+mod propose;
+pub mod raft;
+mod read;
+pub mod run;
+mod service;
+mod status;
+mod view;
+
+pub use lead::BOOTSTRAP_TOKEN_FILE;

@@ -1,1 +1,92 @@
-fn main() {}
+//! nexusd: starts a node and stops it again.
+
+use anyhow::Context;
+use clap::Parser;
+use nexus_api::mint::SystemMint;
+use nexus_node::{
+    args::{Cli, Command, DevArgs, LogArgs, StartArgs},
+    clock::SystemClock,
+    config::Config,
+    logging,
+    run::{RunningNode, Sources},
+};
+use std::{process::ExitCode, sync::Arc};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let (config, log, temporary) = match cli.command {
+        Command::Start(args) => start(*args)?,
+        Command::Dev(args) => dev(args)?,
+    };
+    let Some(config) = config else { return Ok(()) };
+    logging::start(&log)?;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let result = runtime.block_on(serve(config));
+    if let Some(folder) = temporary {
+        // What was promised to be gone at the end.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+    result
+}
+
+type Wanted = (Option<Config>, LogArgs, Option<std::path::PathBuf>);
+
+fn start(args: StartArgs) -> anyhow::Result<Wanted> {
+    let (log, only_check) = (args.log.clone(), args.check_config);
+    let config = Config::from_args(args)?;
+    if only_check {
+        println!("The settings are fine.");
+        return Ok((None, log, None));
+    }
+    Ok((Some(config), log, None))
+}
+
+fn dev(args: DevArgs) -> anyhow::Result<Wanted> {
+    let (folder, temporary) = match args.data_dir {
+        Some(folder) => (folder, None),
+        None => {
+            let folder = std::env::temp_dir().join(format!("nexus-dev-{}", std::process::id()));
+            (folder.clone(), Some(folder))
+        }
+    };
+    Ok((Some(Config::alone(folder, args.listen)), args.log, temporary))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let sources = Sources { clock: Arc::new(SystemClock), mint: Arc::new(SystemMint) };
+    let node = tokio::select! {
+        node = RunningNode::start(config, sources) => node?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    let failure = tokio::select! {
+        failure = node.failed() => Some(failure),
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+    };
+    match failure {
+        // Nothing that is still in memory may be trusted or written: no orderly stop.
+        Some(failure) => anyhow::bail!("this node cannot go on: {failure}"),
+        None => {
+            tracing::info!("stopping");
+            node.stop().await;
+            Ok(())
+        }
+    }
+}

@@ -15,13 +15,17 @@ pub enum StoreError {
         cause: String,
     },
     /// No space is left.
-    #[error("the disk is full, found while {doing}; free space in the data folder's file system and start again")]
+    #[error(
+        "the disk is full, found while {doing}; free space in the data folder's file system and start again"
+    )]
     Full {
         /// What was tried.
         doing: &'static str,
     },
     /// What was read is not what was written.
-    #[error("corrupt record in {column} at {key}: {cause}; keep the data folder and come back under a new node id")]
+    #[error(
+        "corrupt record in {column} at {key}: {cause}; keep the data folder and come back under a new node id"
+    )]
     Corrupt {
         /// Where it is kept.
         column: Column,
@@ -31,7 +35,9 @@ pub enum StoreError {
         cause: RecordError,
     },
     /// The parts of the state do not fit each other.
-    #[error("stored state is inconsistent: {0}; keep the data folder and come back under a new node id")]
+    #[error(
+        "stored state is inconsistent: {0}; keep the data folder and come back under a new node id"
+    )]
     Inconsistent(String),
     /// The node has forgotten something that it promised to remember.
     #[error(transparent)]

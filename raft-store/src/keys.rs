@@ -5,8 +5,8 @@
 //! key in its value, so row keys are only ever written; document keys are read back.
 
 use nexus_domain::{
-    DocumentKey, FeatureId, ProjectId, Revision, RowKey, SessionId, entity::ClaimKey, ids::CheckpointId,
-    replies::ReplyKey,
+    DocumentKey, FeatureId, ProjectId, Revision, RowKey, SessionId, entity::ClaimKey,
+    ids::CheckpointId, replies::ReplyKey,
 };
 use uuid::Uuid;
 
@@ -78,9 +78,15 @@ pub(crate) fn row(key: &RowKey) -> Vec<u8> {
             .optional_uuid(engineer.map(|id| id.0))
             .text(key.as_str()),
         RowKey::Project(id) => KeyBytes::of_project(*id, tag::PROJECT),
-        RowKey::Member(project, engineer) => KeyBytes::of_project(*project, tag::MEMBER).uuid(engineer.0),
-        RowKey::Feature(project, FeatureId(id)) => KeyBytes::of_project(*project, tag::FEATURE).uuid(*id),
-        RowKey::Session(project, SessionId(id)) => KeyBytes::of_project(*project, tag::SESSION).uuid(*id),
+        RowKey::Member(project, engineer) => {
+            KeyBytes::of_project(*project, tag::MEMBER).uuid(engineer.0)
+        }
+        RowKey::Feature(project, FeatureId(id)) => {
+            KeyBytes::of_project(*project, tag::FEATURE).uuid(*id)
+        }
+        RowKey::Session(project, SessionId(id)) => {
+            KeyBytes::of_project(*project, tag::SESSION).uuid(*id)
+        }
         RowKey::Claim(ClaimKey {
             project,
             session,
@@ -97,9 +103,13 @@ pub(crate) fn row(key: &RowKey) -> Vec<u8> {
 /// The key of a document.
 pub(crate) fn document(key: &DocumentKey) -> Vec<u8> {
     match key {
-        DocumentKey::Spec(project, feature) => KeyBytes::of_project(*project, tag::SPEC).uuid(feature.0),
+        DocumentKey::Spec(project, feature) => {
+            KeyBytes::of_project(*project, tag::SPEC).uuid(feature.0)
+        }
         DocumentKey::Checkpoint(project, feature, id) => {
-            KeyBytes::of_project(*project, tag::CHECKPOINT).uuid(feature.0).uuid(id.0)
+            KeyBytes::of_project(*project, tag::CHECKPOINT)
+                .uuid(feature.0)
+                .uuid(id.0)
         }
     }
     .0
@@ -159,5 +169,144 @@ impl KeyBytes {
     fn text(mut self, text: &str) -> Self {
         self.0.extend_from_slice(text.as_bytes());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use nexus_domain::{
+        EngineerId, NodeId, entity::KeyPrefix, ids::JoinTokenId, pattern::Pattern,
+        words::IdempotencyKey,
+    };
+    use std::collections::BTreeSet;
+
+    fn uuids() -> [Uuid; 3] {
+        [Uuid::nil(), Uuid::from_u128(1 << 64), Uuid::max()]
+    }
+
+    fn row_keys() -> Vec<RowKey> {
+        let mut keys = vec![RowKey::Clock, RowKey::Origin, RowKey::Settings];
+        let texts = ["a", "a/b", "b"];
+        for id in uuids() {
+            keys.extend([
+                RowKey::JoinToken(JoinTokenId(id)),
+                RowKey::Engineer(EngineerId(id)),
+                RowKey::Project(ProjectId(id)),
+            ]);
+            keys.extend(texts.map(|text| {
+                RowKey::Reply(ReplyKey {
+                    engineer: Some(EngineerId(id)),
+                    key: IdempotencyKey::parse(text).unwrap(),
+                })
+            }));
+            for other in uuids() {
+                let project = ProjectId(other);
+                keys.extend([
+                    RowKey::Member(project, EngineerId(id)),
+                    RowKey::Feature(project, FeatureId(id)),
+                    RowKey::Session(project, SessionId(id)),
+                ]);
+                for feature in [None, Some(FeatureId(other))] {
+                    let session = SessionId(id);
+                    keys.extend(texts.map(|text| {
+                        RowKey::Claim(ClaimKey {
+                            project,
+                            session,
+                            feature,
+                            path: Pattern::parse(text).unwrap(),
+                        })
+                    }));
+                }
+            }
+        }
+        keys.extend(texts.map(|text| {
+            RowKey::Reply(ReplyKey {
+                engineer: None,
+                key: IdempotencyKey::parse(text).unwrap(),
+            })
+        }));
+        keys.extend([0, 255, 256, u64::MAX].map(|number| RowKey::Node(NodeId(number))));
+        keys.extend([0, 255, 256, u64::MAX].map(|number| RowKey::ApiKey(KeyPrefix(number))));
+        keys
+    }
+
+    #[test]
+    fn no_two_rows_share_a_key() {
+        let keys = row_keys();
+        let bytes: BTreeSet<_> = keys.iter().map(row).collect();
+        assert_eq!(bytes.len(), keys.iter().collect::<BTreeSet<_>>().len());
+    }
+
+    #[test]
+    fn rows_of_one_kind_and_project_sort_as_what_they_stand_for() {
+        let keys = row_keys();
+        for a in &keys {
+            for b in &keys {
+                let (x, y) = (row(a), row(b));
+                if std::mem::discriminant(a) == std::mem::discriminant(b) && x[..17] == y[..17] {
+                    assert_eq!(a.cmp(b), x.cmp(&y), "{a:?} {b:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn everything_of_a_project_begins_with_its_id() {
+        let project = ProjectId(Uuid::from_u128(7));
+        let session = SessionId(Uuid::from_u128(8));
+        let path = Pattern::parse("src/").unwrap();
+        let claim = RowKey::Claim(ClaimKey {
+            project,
+            session,
+            feature: None,
+            path,
+        });
+        assert!(row(&claim).starts_with(project.0.as_bytes()));
+        assert!(row(&RowKey::Project(project)).starts_with(project.0.as_bytes()));
+        assert!(row(&RowKey::Clock).starts_with(Uuid::nil().as_bytes()));
+    }
+
+    #[test]
+    fn a_document_key_is_read_back_and_sorts_as_it_should() {
+        let mut keys = Vec::new();
+        for project in uuids().map(ProjectId) {
+            for feature in uuids().map(FeatureId) {
+                keys.push(DocumentKey::Spec(project, feature));
+                keys.extend(
+                    uuids().map(|id| DocumentKey::Checkpoint(project, feature, CheckpointId(id))),
+                );
+            }
+        }
+        for key in &keys {
+            let bytes = document(key);
+            assert_eq!(read_document(&bytes), Some(*key));
+            assert_eq!(read_document(&bytes[..bytes.len() - 1]), None);
+            assert_eq!(read_document(&[bytes, vec![0]].concat()), None);
+        }
+        for a in &keys {
+            for b in &keys {
+                if a.project() == b.project() {
+                    assert_eq!(a.cmp(b), document(a).cmp(&document(b)), "{a:?} {b:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn events_sort_by_revision_then_place() {
+        let keys = [
+            (0, 0),
+            (0, 1),
+            (0, 256),
+            (1, 0),
+            (256, 0),
+            (u64::MAX, u32::MAX),
+        ];
+        let bytes = keys.map(|(revision, seq)| event(Revision(revision), seq));
+        assert!(bytes.is_sorted());
+        assert!(event(Revision(5), 0).as_slice() >= events_of(Revision(5)).as_slice());
+        assert!(event(Revision(5), u32::MAX).as_slice() < events_of(Revision(6)).as_slice());
     }
 }

@@ -28,4 +28,7 @@ pub use log::{FlushStats, LogReader, LogStore};
 pub use machine::{Published, StateMachine};
 pub use snapshot::{CHUNK_BYTES, SnapshotBuilder, SnapshotFile, SnapshotReceiver};
 pub use store::{EventsPage, StoreHandle, open, open_folder};
-pub use types::{Applied, Command, Entry, LeaderId, LogId, Member, SnapshotMeta, StoredMembership, TypeConfig, Vote};
+pub use types::{
+    Applied, Command, Entry, LeaderId, LogId, Member, SnapshotMeta, StoredMembership, TypeConfig,
+    Vote,
+};

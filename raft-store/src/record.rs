@@ -101,7 +101,8 @@ pub enum RecordError {
 /// Both are defects of the caller, which bounds what it stores.
 pub fn encode<T: Serialize + ?Sized>(kind: Kind, value: &T) -> Vec<u8> {
     let mut record = begin(kind, 64);
-    bincode::serde::encode_into_std_write(value, &mut record, BINCODE).expect("records have a known, bounded size");
+    bincode::serde::encode_into_std_write(value, &mut record, BINCODE)
+        .expect("records have a known, bounded size");
     finish(record)
 }
 
@@ -125,7 +126,10 @@ fn begin(Kind(kind): Kind, capacity: usize) -> Vec<u8> {
 
 fn finish(mut record: Vec<u8>) -> Vec<u8> {
     let length = record.len() - HEADER_BYTES;
-    assert!(length <= MAX_PAYLOAD_BYTES, "a record of {length} bytes is written");
+    assert!(
+        length <= MAX_PAYLOAD_BYTES,
+        "a record of {length} bytes is written"
+    );
     let length = u32::try_from(length).expect("MAX_PAYLOAD_BYTES fits in 32 bits");
     record[3..HEADER_BYTES].copy_from_slice(&length.to_le_bytes());
     let checksum = crc32c::crc32c(&record);
@@ -142,7 +146,10 @@ pub fn decode<T: DeserializeOwned>(kind: Kind, bytes: &[u8]) -> Result<T, Record
     let (value, used) = bincode::serde::decode_from_slice(payload, BINCODE)
         .map_err(|error| RecordError::Payload(error.to_string()))?;
     if used != payload.len() {
-        return Err(RecordError::Payload(format!("{} bytes left over", payload.len() - used)));
+        return Err(RecordError::Payload(format!(
+            "{} bytes left over",
+            payload.len() - used
+        )));
     }
     Ok(value)
 }
@@ -201,7 +208,8 @@ pub fn whole_length(bytes: &[u8]) -> Result<usize, RecordError> {
     if bytes[0] != FORMAT {
         return Err(RecordError::Format(bytes[0]));
     }
-    let length = u32::from_le_bytes(bytes[3..HEADER_BYTES].try_into().expect("four bytes")) as usize;
+    let length =
+        u32::from_le_bytes(bytes[3..HEADER_BYTES].try_into().expect("four bytes")) as usize;
     if length > MAX_PAYLOAD_BYTES {
         return Err(RecordError::TooLarge(length));
     }
@@ -219,7 +227,9 @@ mod tests {
         let (head, checksum) = record.split_at(record.len() - TRAILER_BYTES);
         assert_eq!(
             head,
-            [1, 5, 0, 9, 0, 0, 0, 5, b'n', b'e', b'x', b'u', b's', 251, 44, 1]
+            [
+                1, 5, 0, 9, 0, 0, 0, 5, b'n', b'e', b'x', b'u', b's', 251, 44, 1
+            ]
         );
         assert_eq!(checksum, [101, 250, 63, 79]);
     }
@@ -228,8 +238,14 @@ mod tests {
     fn a_value_comes_back_as_it_was() {
         let value = (7_u64, Some("text".to_owned()), vec![1_u8, 2, 3]);
         let record = encode(Kind::DOCUMENT, &value);
-        assert_eq!(decode::<(u64, Option<String>, Vec<u8>)>(Kind::DOCUMENT, &record), Ok(value));
-        assert_eq!(open(Kind::DOCUMENT, &seal(Kind::DOCUMENT, b"raw")), Ok(b"raw".as_slice()));
+        assert_eq!(
+            decode::<(u64, Option<String>, Vec<u8>)>(Kind::DOCUMENT, &record),
+            Ok(value)
+        );
+        assert_eq!(
+            open(Kind::DOCUMENT, &seal(Kind::DOCUMENT, b"raw")),
+            Ok(b"raw".as_slice())
+        );
     }
 
     #[test]
@@ -237,7 +253,10 @@ mod tests {
         let record = encode(Kind::ROW, &"some text");
         for length in 0..record.len() {
             let error = decode::<String>(Kind::ROW, &record[..length]).unwrap_err();
-            assert!(matches!(error, RecordError::Truncated { .. }), "{length}: {error}");
+            assert!(
+                matches!(error, RecordError::Truncated { .. }),
+                "{length}: {error}"
+            );
         }
     }
 
@@ -256,20 +275,29 @@ mod tests {
         let record = encode(Kind::ROW, &1_u8);
         assert_eq!(
             decode::<u8>(Kind::EVENT, &record),
-            Err(RecordError::Kind { expected: 7, actual: 5 })
+            Err(RecordError::Kind {
+                expected: 7,
+                actual: 5
+            })
         );
         let mut newer = record.clone();
         newer[0] = 2;
         assert_eq!(decode::<u8>(Kind::ROW, &newer), Err(RecordError::Format(2)));
         let mut longer = record;
         longer.push(0);
-        assert_eq!(decode::<u8>(Kind::ROW, &longer), Err(RecordError::Trailing(1)));
+        assert_eq!(
+            decode::<u8>(Kind::ROW, &longer),
+            Err(RecordError::Trailing(1))
+        );
     }
 
     #[test]
     fn a_damaged_length_does_not_ask_for_memory() {
         let mut record = encode(Kind::ROW, &1_u8);
         record[3..7].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert_eq!(decode::<u8>(Kind::ROW, &record), Err(RecordError::TooLarge(u32::MAX as usize)));
+        assert_eq!(
+            decode::<u8>(Kind::ROW, &record),
+            Err(RecordError::TooLarge(u32::MAX as usize))
+        );
     }
 }

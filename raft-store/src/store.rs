@@ -43,7 +43,9 @@ pub async fn open_folder(dir: &Path) -> Result<(LogStore, StateMachine, StoreHan
 /// [`StoreError::Quarantined`] when the node has forgotten something that it promised,
 /// [`StoreError::Corrupt`] or [`StoreError::Inconsistent`] when records are damaged, and when the
 /// device fails.
-pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, StoreHandle), StoreError> {
+pub async fn open(
+    storage: Arc<dyn Storage>,
+) -> Result<(LogStore, StateMachine, StoreHandle), StoreError> {
     let fatal = Fatal::new();
     let may_block = storage.may_block();
     let (opened, raised) = (storage.clone(), fatal.clone());
@@ -74,7 +76,11 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
 }
 
 /// The log must begin where the state, or the snapshot that can make it, ends.
-async fn check_coverage(log: &mut LogStore, shelf: &Shelf, published: &Published) -> Result<(), StoreError> {
+async fn check_coverage(
+    log: &mut LogStore,
+    shelf: &Shelf,
+    published: &Published,
+) -> Result<(), StoreError> {
     let state = log
         .get_log_state()
         .await
@@ -158,6 +164,25 @@ impl StoreHandle {
         .await
     }
 
+    /// Reads documents by their keys, in the order of the keys.
+    ///
+    /// # Errors
+    /// When the device fails or a document is damaged.
+    pub async fn documents_at(
+        &self,
+        keys: Vec<DocumentKey>,
+    ) -> Result<Vec<Option<Document>>, StoreError> {
+        self.read(move |storage| {
+            let read = |key: &DocumentKey| {
+                let key = keys::document(key);
+                let value = storage.get(Column::Documents, &key)?;
+                value.map(|value| read_document(&key, &value)).transpose()
+            };
+            keys.iter().map(read).collect()
+        })
+        .await
+    }
+
     /// Reads documents of one kind, newest first. The range goes from the lowest key that is wanted
     /// to the highest; `MIN` and `MAX` of the ids make it wide.
     ///
@@ -174,10 +199,14 @@ impl StoreHandle {
             end.push(0);
             let range = KeyRange::between(keys::document(range.start()), end);
             let mut found = Vec::new();
-            for pair in storage.scan(Column::Documents, &range, Order::Descending).take(limit) {
+            for pair in storage
+                .scan(Column::Documents, &range, Order::Descending)
+                .take(limit)
+            {
                 let (key, value) = pair?;
-                let name = keys::read_document(&key)
-                    .ok_or_else(|| StoreError::Inconsistent("a document has a key of no known kind".into()))?;
+                let name = keys::read_document(&key).ok_or_else(|| {
+                    StoreError::Inconsistent("a document has a key of no known kind".into())
+                })?;
                 found.push((name, read_document(&key, &value)?));
             }
             Ok(found)
@@ -195,12 +224,19 @@ impl StoreHandle {
         self.read(move |storage| {
             let end = Revision(through.0.saturating_add(1)).max(from);
             let range = KeyRange::between(keys::events_of(from), keys::events_of(end));
-            let mut page = EventsPage { events: Vec::new(), next: end, oldest: Revision(0) };
+            let mut page = EventsPage {
+                events: Vec::new(),
+                next: end,
+                oldest: Revision(0),
+            };
             for pair in storage.scan(Column::Events, &range, Order::Ascending) {
                 let (key, value) = pair?;
                 let event: Recorded = record::decode(Kind::EVENT, &value)
                     .map_err(|cause| StoreError::corrupt(Column::Events, &key, cause))?;
-                let is_new_revision = page.events.last().is_some_and(|last| last.revision < event.revision);
+                let is_new_revision = page
+                    .events
+                    .last()
+                    .is_some_and(|last| last.revision < event.revision);
                 if page.events.len() >= limit && is_new_revision {
                     page.next = event.revision;
                     break;
@@ -234,7 +270,10 @@ impl StoreHandle {
     /// When the device fails; the store has then stopped.
     pub async fn save_identity(&self, identity: &[u8]) -> Result<(), StoreError> {
         self.0.fatal.check()?;
-        let (storage, value) = (self.0.storage.clone(), record::seal(Kind::IDENTITY, identity));
+        let (storage, value) = (
+            self.0.storage.clone(),
+            record::seal(Kind::IDENTITY, identity),
+        );
         let work = move || {
             let mut batch = Batch::new();
             batch.put(Column::Meta, meta::IDENTITY, value);
@@ -268,7 +307,8 @@ impl StoreHandle {
         blocking::run(storage.may_block(), move || Ok(storage.usage())).await
     }
 
-    /// Waits until the log is dropped and its last writes are flushed.
+    /// Waits until the log is dropped and its last writes are flushed. The data folder is free once
+    /// this handle, the state machine and all readers of the log are dropped too.
     pub async fn closed(&self) {
         // An error means that the flusher is gone too.
         let _ = self.0.closed.clone().wait_for(|closed| *closed).await;
@@ -284,5 +324,6 @@ impl StoreHandle {
 }
 
 fn read_document(key: &[u8], value: &[u8]) -> Result<Document, StoreError> {
-    record::decode(Kind::DOCUMENT, value).map_err(|cause| StoreError::corrupt(Column::Documents, key, cause))
+    record::decode(Kind::DOCUMENT, value)
+        .map_err(|cause| StoreError::corrupt(Column::Documents, key, cause))
 }

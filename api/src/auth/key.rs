@@ -139,7 +139,7 @@ pub(crate) fn mint_token(mint: &dyn Mint) -> String {
 }
 
 /// What is kept of a join or bootstrap token.
-pub(crate) fn token_digest(token: &str) -> TokenDigest {
+pub fn token_digest(token: &str) -> TokenDigest {
     TokenDigest(Sha256::digest(token.trim().as_bytes()).into())
 }
 

@@ -8,6 +8,7 @@ mod caller;
 mod key;
 mod verifier;
 
-pub(crate) use caller::{Caller, authenticate, session_header};
-pub(crate) use key::{ApiKeyText, NewKey, mint_token, token_digest};
+pub(crate) use caller::{Caller, authenticate};
+pub use key::token_digest;
+pub(crate) use key::{NewKey, mint_token};
 pub use verifier::Verifier;

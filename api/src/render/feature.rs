@@ -38,7 +38,7 @@ pub(crate) fn lane_from(name: &str) -> Result<Lane, String> {
 }
 
 /// The name of a lane.
-pub(crate) const fn lane_name(lane: Lane) -> &'static str {
+const fn lane_name(lane: Lane) -> &'static str {
     match lane {
         Lane::Now => "now",
         Lane::Next => "next",

@@ -89,7 +89,7 @@ async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response,
 }
 
 /// The metrics of this node in Prometheus text form.
-pub(crate) fn metrics_text(api: &Api) -> Response {
+fn metrics_text(api: &Api) -> Response {
     let view = api.cluster.local();
     let text = api.metrics.text(&api.cluster.status(), view.state());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()

@@ -14,8 +14,6 @@ use axum::Router;
 use nexus_domain::{ProjectId, Refusal, refusal::Thing, words::Slug};
 use uuid::Uuid;
 
-pub(crate) use health::metrics_text;
-
 /// Everything under `/api`.
 pub(crate) fn api() -> Router<Api> {
     Router::new()

@@ -30,9 +30,14 @@ const CHECKSUM: usize = 4;
 /// Bytes of the length in front of each frame.
 const LENGTH: usize = 4;
 
-/// How payloads are written. The limit bounds what decoding garbage may allocate.
-const FORMAT: Configuration<LittleEndian, Varint, Limit<MAX_FRAME>> =
-    bincode::config::standard().with_limit::<MAX_FRAME>();
+/// What decoding one payload may claim, in bytes: it bounds what garbage can make it allocate. bincode
+/// counts numbers by their size in memory, eight bytes for one that takes a single byte in the frame,
+/// so that a sound payload may claim eight times its length.
+const MAX_CLAIM: usize = 8 * MAX_FRAME;
+
+/// How payloads are written.
+const FORMAT: Configuration<LittleEndian, Varint, Limit<MAX_CLAIM>> =
+    bincode::config::standard().with_limit::<MAX_CLAIM>();
 
 /// Why a frame could not be sent or read. Only [`FrameError::TooLarge`] leaves the connection usable.
 #[derive(Debug, thiserror::Error)]

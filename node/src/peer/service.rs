@@ -2,7 +2,7 @@
 //! membership. Only the words; whoever implements [`PeerService`] gives the answers.
 
 use futures::future::BoxFuture;
-use nexus_domain::{Answer, NodeId, Proposal, Revision, SessionId};
+use nexus_domain::{Answer, NodeId, Proposal, Revision, SessionId, entity::TokenDigest};
 use nexus_raft_store::Member;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -20,19 +20,30 @@ pub enum ServiceRequest {
     /// To the leader: these sessions gave signs of life.
     Heartbeats {
         /// Each one only for a session of its own engineer, as the asking node has checked.
-        sessions: Vec<SessionId>,
+        beats: Vec<SessionId>,
+        /// Sessions whose requests showed that they are alive.
+        touches: Vec<SessionId>,
     },
     /// To the leader: change the membership.
     Membership(MembershipRequest),
+    /// To anyone: who is this member, as your membership has it?
+    WhoIs {
+        /// The member's id.
+        node: NodeId,
+    },
+    /// To the leader: what you are, and what you know of the others.
+    Status,
 }
 
 /// A change of membership. Grows only at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum MembershipRequest {
-    /// Take in a node that does not vote.
-    AddLearner {
-        /// Its id.
-        node: NodeId,
+    /// Let a guest in, as a learner that votes once it has caught up.
+    Join {
+        /// The digest of its token; none for a member that lost its data and wants its place back.
+        token: Option<TokenDigest>,
+        /// The member whose place it takes.
+        replaces: Option<NodeId>,
         /// Where it is, and which data folder.
         member: Member,
     },
@@ -58,15 +69,23 @@ pub enum MembershipRequest {
 pub enum ServiceResponse {
     /// To a ReadIndex.
     ReadIndex(Revision),
-    /// To a proposal: it was applied at that index, and this came of it.
-    Proposed {
-        /// Index of the entry.
-        revision: Revision,
-        /// What applying it gave.
-        answer: Answer,
+    /// To a proposal: it was applied, and this came of it.
+    Proposed(Box<Answer>),
+    /// To signs of life: these sessions are over.
+    Beaten {
+        /// Sessions that beat and do not exist any more.
+        unknown: Vec<SessionId>,
     },
     /// To anything that has no more to say than that it was done.
     Done,
+    /// To a guest: it is in, under this id.
+    Joined(NodeId),
+    /// To a transfer: this node leads.
+    Leads(NodeId),
+    /// To a question about a member.
+    Member(Option<Member>),
+    /// To a question about the node itself.
+    Status(Box<StatusReport>),
     /// This node is not the leader; nothing was done.
     NotLeader {
         /// Who is, as far as it knows.
@@ -83,10 +102,44 @@ pub enum ServiceResponse {
         reason: String,
     },
     /// It was refused for good.
-    Refused {
-        /// For people.
-        reason: String,
-    },
+    Refused(ChangeRefusal),
+}
+
+/// Why a change of membership was refused. Nothing was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChangeRefusal {
+    /// It would be unsafe, or makes no sense: what, why, and what to do instead.
+    Unsafe(String),
+    /// There is no such member.
+    UnknownNode(NodeId),
+    /// The join token is unknown or ran out.
+    BadToken,
+}
+
+/// What a leader knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// The leader.
+    pub leader: NodeId,
+    /// Its term.
+    pub term: u64,
+    /// What it knows of each member.
+    pub members: Vec<MemberReport>,
+}
+
+/// What a leader knows of a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberReport {
+    /// Its id.
+    pub id: NodeId,
+    /// Whether it votes.
+    pub voter: bool,
+    /// Where it is.
+    pub member: Member,
+    /// Entries that it lacks.
+    pub lag: Option<u64>,
+    /// Time since it was last heard of, in milliseconds.
+    pub last_seen_ms: Option<u64>,
 }
 
 /// Answers what peers ask beyond Raft.

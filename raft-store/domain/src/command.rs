@@ -138,7 +138,9 @@ pub enum Command {
     /// Signs of life that arrived within one short window.
     Heartbeats {
         /// Who beats; each only for a session of its own engineer, as the node has checked.
-        sessions: Vec<SessionId>,
+        beats: Vec<SessionId>,
+        /// Whose requests showed that they are alive: this puts nobody on the short lease.
+        touches: Vec<SessionId>,
     },
     /// Makes an engineer with a first key.
     RegisterEngineer {

@@ -25,7 +25,7 @@ use crate::{
     types::{LogId, Vote},
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{cmp::Ordering, sync::Arc};
 
 const NAME: &str = "durable.mark";
 /// Distance of the slots: a file system's block, so that one torn write cannot reach both.
@@ -51,10 +51,13 @@ impl Mark {
             (None, _) => false,
             (Some(_), None) => true,
             // A longer log of older terms, or a shorter one of newer terms, is another log.
-            (Some(marked), Some(last)) => last.index < marked.index || last.leader_id < marked.leader_id,
+            (Some(marked), Some(last)) => {
+                last.index < marked.index || last.leader_id < marked.leader_id
+            }
         };
         if shorter {
-            let [marked, last] = [self.last, found.last].map(|id| id.map_or("nothing".into(), |id| id.to_string()));
+            let [marked, last] =
+                [self.last, found.last].map(|id| id.map_or("nothing".into(), |id| id.to_string()));
             return Err(Quarantined::because(format!(
                 "its log was durable up to {marked}, but ends at {last}"
             )));
@@ -62,10 +65,11 @@ impl Mark {
         let older = match (self.vote, found.vote) {
             (None, _) => false,
             (Some(_), None) => true,
-            (Some(marked), Some(vote)) => !(vote >= marked),
+            (Some(marked), Some(vote)) => vote.partial_cmp(&marked).is_none_or(Ordering::is_lt),
         };
         if older {
-            let [marked, vote] = [self.vote, found.vote].map(|vote| vote.map_or("none".into(), |vote| vote.to_string()));
+            let [marked, vote] = [self.vote, found.vote]
+                .map(|vote| vote.map_or("none".into(), |vote| vote.to_string()));
             return Err(Quarantined::because(format!(
                 "its vote was durable as {marked}, but reads {vote}"
             )));
@@ -114,7 +118,11 @@ impl MarkFile {
     pub(super) fn write(&mut self, mark: &Mark) -> Result<(), StoreError> {
         self.sequence += 1;
         let bytes = record::encode(Kind::MARK, &(self.sequence, mark));
-        assert!(bytes.len() <= MAX_RECORD_BYTES, "a mark of {} bytes", bytes.len());
+        assert!(
+            bytes.len() <= MAX_RECORD_BYTES,
+            "a mark of {} bytes",
+            bytes.len()
+        );
         self.file.write_at(self.sequence % 2 * SLOT_BYTES, &bytes)
     }
 

@@ -22,15 +22,25 @@ impl LogStore {
     /// # Errors
     /// [`StoreError::Quarantined`] when the log or the vote is behind the mark, or the mark is gone;
     /// [`StoreError::Corrupt`] and [`StoreError::Inconsistent`] for damaged or missing entries.
-    pub(crate) fn open(storage: &Arc<dyn Storage>, fatal: &Fatal) -> Result<(Self, Closed), StoreError> {
+    pub(crate) fn open(
+        storage: &Arc<dyn Storage>,
+        fatal: &Fatal,
+    ) -> Result<(Self, Closed), StoreError> {
         let tail = load(storage.as_ref())?;
-        let found = Mark { last: tail.last, vote: tail.vote };
+        let found = Mark {
+            last: tail.last,
+            vote: tail.vote,
+        };
         let folder = storage.folder();
         let (mut mark_file, mark) = match MarkFile::open(folder.as_ref())? {
             Some(opened) => opened,
             // The mark is made before anything is written, so a store without one is new.
             None if found == Mark::default() => (MarkFile::create(folder.as_ref())?, found),
-            None => return Err(Quarantined::because("the mark of what was durable is gone or unreadable")),
+            None => {
+                return Err(Quarantined::because(
+                    "the mark of what was durable is gone or unreadable",
+                ));
+            }
         };
         mark.verify(&found)?;
         // What a process left behind may be in the system's memory only. From here on Raft counts
@@ -87,7 +97,11 @@ fn load(storage: &dyn Storage) -> Result<Tail, StoreError> {
     Ok(tail)
 }
 
-fn read_meta<T: DeserializeOwned>(storage: &dyn Storage, kind: Kind, key: &[u8]) -> Result<Option<T>, StoreError> {
+fn read_meta<T: DeserializeOwned>(
+    storage: &dyn Storage,
+    kind: Kind,
+    key: &[u8],
+) -> Result<Option<T>, StoreError> {
     match storage.get(Column::Meta, key)? {
         None => Ok(None),
         Some(value) => record::decode(kind, &value)

@@ -8,10 +8,10 @@ use crate::{
     error::StoreError,
     keys::{self, meta},
     record::{self, Kind},
-    storage::{Batch, Column, KeyRange},
+    storage::{Batch, Column, KeyRange, Storage},
     types::{Applied, Command, Entry},
 };
-use nexus_domain::{Revision, State};
+use nexus_domain::{Revision, RowKey};
 use openraft::{EntryPayload, StoredMembership};
 use std::{
     collections::BTreeMap,
@@ -23,7 +23,8 @@ use std::{
 const PRUNE_EVERY: u64 = 1024;
 
 /// The state after some entries, and what has to be written before anyone may see it.
-pub(crate) struct Step {
+pub(crate) struct Step<'a> {
+    stored: &'a dyn Storage,
     after: Published,
     /// Later entries overwrite what earlier ones of the same step wrote.
     writes: BTreeMap<(Column, Vec<u8>), Option<Vec<u8>>>,
@@ -31,10 +32,16 @@ pub(crate) struct Step {
     pruned: Option<KeyRange>,
 }
 
-impl Step {
-    /// Nothing applied yet.
-    pub(crate) fn begin(before: Published) -> Self {
-        Self { after: before, writes: BTreeMap::new(), bytes: 0, pruned: None }
+impl<'a> Step<'a> {
+    /// Nothing applied yet to what is stored.
+    pub(crate) fn begin(stored: &'a dyn Storage, before: Published) -> Self {
+        Self {
+            stored,
+            after: before,
+            writes: BTreeMap::new(),
+            bytes: 0,
+            pruned: None,
+        }
     }
 
     /// Bytes that would be written; what was overwritten counts too.
@@ -48,9 +55,20 @@ impl Step {
     /// When the entry is not a later one, or the domain panics; the step is then of no use.
     pub(crate) fn apply(&mut self, entry: Entry) -> Result<Applied, StoreError> {
         let log_id = entry.log_id;
-        let failed = |cause: String| StoreError::Apply { index: log_id.index, cause };
-        if self.after.progress.applied.is_some_and(|applied| log_id.index <= applied.index) {
-            return Err(failed(format!("entry {} is applied already", self.after.revision())));
+        let failed = |cause: String| StoreError::Apply {
+            index: log_id.index,
+            cause,
+        };
+        if self
+            .after
+            .progress
+            .applied
+            .is_some_and(|applied| log_id.index <= applied.index)
+        {
+            return Err(failed(format!(
+                "entry {} is applied already",
+                self.after.revision()
+            )));
         }
         let revision = Revision(log_id.index);
         let mut hash = EntryHash::begin(self.after.progress.history, revision);
@@ -64,21 +82,29 @@ impl Step {
                 None
             }
             EntryPayload::Normal(Command(proposal)) => {
-                let before = self.after.state.clone();
                 let state = &mut self.after.state;
                 // A panic half way leaves a state that nobody sees: the node stops.
-                let applied = catch_unwind(AssertUnwindSafe(|| nexus_domain::apply(state, revision, &proposal)))
-                    .map_err(|panic| failed(panic_text(panic.as_ref())))?;
+                let applied = catch_unwind(AssertUnwindSafe(|| {
+                    nexus_domain::apply(state, revision, &proposal)
+                }))
+                .map_err(|panic| failed(panic_text(panic.as_ref())))?;
                 for key in &applied.touched {
-                    self.write_row(&mut hash, &before, key);
+                    self.write_row(&mut hash, key)?;
                 }
                 for (key, document) in &applied.documents {
-                    let value = document.as_ref().map(|document| record::encode(Kind::DOCUMENT, document));
+                    let value = document
+                        .as_ref()
+                        .map(|document| record::encode(Kind::DOCUMENT, document));
                     self.write(&mut hash, Column::Documents, keys::document(key), value);
                 }
                 for event in &applied.events {
                     let key = keys::event(event.revision, event.seq);
-                    self.write(&mut hash, Column::Events, key.to_vec(), Some(record::encode(Kind::EVENT, event)));
+                    self.write(
+                        &mut hash,
+                        Column::Events,
+                        key.to_vec(),
+                        Some(record::encode(Kind::EVENT, event)),
+                    );
                 }
                 Some(applied.answer)
             }
@@ -92,11 +118,21 @@ impl Step {
         Ok(Applied(answer))
     }
 
-    fn write_row(&mut self, hash: &mut EntryHash, before: &State, key: &nexus_domain::RowKey) {
-        let encode = |row| record::encode(Kind::ROW, &row);
-        let old = before.row(key).map(encode);
-        let new = self.after.state.row(key).map(encode);
+    fn write_row(&mut self, hash: &mut EntryHash, key: &RowKey) -> Result<(), StoreError> {
+        let new = self
+            .after
+            .state
+            .row(key)
+            .map(|row| record::encode(Kind::ROW, &row));
         let key = keys::row(key);
+        // The bytes that are there, not those that would be written now: another version may have
+        // written them.
+        let place = (Column::Rows, key);
+        let old = match self.writes.get(&place) {
+            Some(written) => written.clone(),
+            None => self.stored.get(Column::Rows, &place.1)?,
+        };
+        let (_, key) = place;
         if let Some(old) = &old {
             self.after.progress.rows.remove(&key, old);
         }
@@ -104,9 +140,16 @@ impl Step {
             self.after.progress.rows.add(&key, new);
         }
         self.write(hash, Column::Rows, key, new);
+        Ok(())
     }
 
-    fn write(&mut self, hash: &mut EntryHash, column: Column, key: Vec<u8>, value: Option<Vec<u8>>) {
+    fn write(
+        &mut self,
+        hash: &mut EntryHash,
+        column: Column,
+        key: Vec<u8>,
+        value: Option<Vec<u8>>,
+    ) {
         hash.write(column, &key, value.as_deref());
         self.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
         self.writes.insert((column, key), value);
@@ -117,7 +160,10 @@ impl Step {
         let oldest = self.after.progress.oldest_events;
         let kept = Revision(index.saturating_sub(self.after.state.settings().event_revisions));
         if kept > oldest {
-            let start = self.pruned.take().map_or(keys::events_of(oldest).to_vec(), |range| range.start);
+            let start = self
+                .pruned
+                .take()
+                .map_or(keys::events_of(oldest).to_vec(), |range| range.start);
             self.pruned = Some(KeyRange::between(start, keys::events_of(kept)));
             self.after.progress.oldest_events = kept;
         }
@@ -136,7 +182,11 @@ impl Step {
         if let Some(range) = self.pruned {
             batch.delete_range(Column::Events, range);
         }
-        batch.put(Column::Meta, meta::PROGRESS, encode_progress(&self.after.progress));
+        batch.put(
+            Column::Meta,
+            meta::PROGRESS,
+            encode_progress(&self.after.progress),
+        );
         (batch, self.after)
     }
 }

@@ -19,10 +19,13 @@ pub(crate) fn load(reader: &dyn Reader) -> Result<Published, StoreError> {
     let mut rows = Vec::new();
     for pair in reader.scan(Column::Rows, &KeyRange::all(), Order::Ascending) {
         let (key, value) = pair?;
-        let row: Row =
-            record::decode(Kind::ROW, &value).map_err(|cause| StoreError::corrupt(Column::Rows, &key, cause))?;
+        let row: Row = record::decode(Kind::ROW, &value)
+            .map_err(|cause| StoreError::corrupt(Column::Rows, &key, cause))?;
         if *keys::row(&row.key()) != *key {
-            return Err(StoreError::Inconsistent(format!("the row of {:?} is stored under another key", row.key())));
+            return Err(StoreError::Inconsistent(format!(
+                "the row of {:?} is stored under another key",
+                row.key()
+            )));
         }
         digest.add(&key, &value);
         rows.push(row);
@@ -34,7 +37,8 @@ pub(crate) fn load(reader: &dyn Reader) -> Result<Published, StoreError> {
             progress.rows
         )));
     }
-    let state = State::from_rows(rows).map_err(|error| StoreError::Inconsistent(error.to_string()))?;
+    let state =
+        State::from_rows(rows).map_err(|error| StoreError::Inconsistent(error.to_string()))?;
     Ok(Published { state, progress })
 }
 

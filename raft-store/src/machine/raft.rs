@@ -1,10 +1,6 @@
 //! The state machine as openraft calls it. Replies only after the write: a crash must not unsay it.
 
-use super::{
-    apply::Step,
-    load::load,
-    published::Published,
-};
+use super::{apply::Step, load::load, published::Published};
 use crate::{
     blocking,
     error::StoreError,
@@ -50,7 +46,13 @@ impl StateMachine {
         published: watch::Sender<Arc<Published>>,
         defers_snapshots: Arc<AtomicBool>,
     ) -> Self {
-        Self { storage, fatal, shelf, published, defers_snapshots }
+        Self {
+            storage,
+            fatal,
+            shelf,
+            published,
+            defers_snapshots,
+        }
     }
 
     /// Loads everything anew and compares it with the live state.
@@ -63,7 +65,9 @@ impl StateMachine {
             Ok(())
         } else {
             let revision = reloaded.revision();
-            Err(StoreError::Inconsistent(format!("the state of revision {revision} is not what its rows make")))
+            Err(StoreError::Inconsistent(format!(
+                "the state of revision {revision} is not what its rows make"
+            )))
         }
     }
 
@@ -72,7 +76,11 @@ impl StateMachine {
     }
 
     /// Writes a step, shows its state, then answers its clients.
-    fn commit(&self, step: Step, replies: &mut Vec<(Option<ApplyResponder<TypeConfig>>, Applied)>) -> Result<(), StoreError> {
+    fn commit(
+        &self,
+        step: Step<'_>,
+        replies: &mut Vec<(Option<ApplyResponder<TypeConfig>>, Applied)>,
+    ) -> Result<(), StoreError> {
         let (batch, after) = step.finish();
         self.storage.write(batch)?;
         self.published.send_replace(Arc::new(after));
@@ -88,11 +96,12 @@ impl StateMachine {
     where
         S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
     {
-        let begin = || Step::begin(Published::clone(&self.latest()));
+        let begin = || Step::begin(self.storage.as_ref(), Published::clone(&self.latest()));
         let mut step = begin();
         let mut replies = Vec::new();
         while let Some(item) = entries.next().await {
-            let (entry, responder) = item.map_err(|error| StoreError::from_io("reading committed entries", &error))?;
+            let (entry, responder) =
+                item.map_err(|error| StoreError::from_io("reading committed entries", &error))?;
             let reply = step.apply(entry)?;
             replies.push((responder, reply));
             if replies.len() >= MAX_ENTRIES || step.bytes() >= MAX_BYTES {
@@ -109,7 +118,9 @@ impl StateMachine {
     async fn install(&self, meta: &SnapshotMeta, file: SnapshotFile) -> Result<(), StoreError> {
         let applied = self.latest().applied();
         if meta.last_log_id < applied {
-            return Err(StoreError::Snapshot("it covers less than is applied already".into()));
+            return Err(StoreError::Snapshot(
+                "it covers less than is applied already".into(),
+            ));
         }
         let (storage, shelf, meta) = (self.storage.clone(), self.shelf.clone(), meta.clone());
         let work = move || install::install(storage.as_ref(), &shelf, &meta, &file);
@@ -137,7 +148,9 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
     {
         self.fatal.check()?;
-        self.apply_all(entries).await.map_err(|error| self.fail(error))
+        self.apply_all(entries)
+            .await
+            .map_err(|error| self.fail(error))
     }
 
     async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<SnapshotBuilder> {
@@ -155,12 +168,23 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             .expect("a builder that is asked for with force is always made")
     }
 
-    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotFile) -> Result<(), io::Error> {
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: SnapshotFile,
+    ) -> Result<(), io::Error> {
         self.fatal.check()?;
-        self.install(meta, snapshot).await.map_err(|error| self.fail(error))
+        self.install(meta, snapshot)
+            .await
+            .map_err(|error| self.fail(error))
     }
 
-    async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf<TypeConfig, SnapshotFile>>, io::Error> {
-        Ok(self.shelf.current().map(|(meta, snapshot)| Snapshot { meta, snapshot }))
+    async fn get_current_snapshot(
+        &mut self,
+    ) -> Result<Option<SnapshotOf<TypeConfig, SnapshotFile>>, io::Error> {
+        Ok(self
+            .shelf
+            .current()
+            .map(|(meta, snapshot)| Snapshot { meta, snapshot }))
     }
 }

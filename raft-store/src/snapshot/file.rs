@@ -43,9 +43,24 @@ impl Drop for Inner {
 }
 
 impl SnapshotFile {
-    pub(super) fn new(folder: &Arc<dyn Folder>, file: Arc<dyn File>, name: String, length: u64, may_block: bool) -> Self {
-        let place = Mutex::new(Place { name, is_temporary: true });
-        Self(Arc::new(Inner { folder: folder.clone(), file, length, may_block, place }))
+    pub(super) fn new(
+        folder: &Arc<dyn Folder>,
+        file: Arc<dyn File>,
+        name: String,
+        length: u64,
+        may_block: bool,
+    ) -> Self {
+        let place = Mutex::new(Place {
+            name,
+            is_temporary: true,
+        });
+        Self(Arc::new(Inner {
+            folder: folder.clone(),
+            file,
+            length,
+            may_block,
+            place,
+        }))
     }
 
     /// Its length in bytes.
@@ -96,6 +111,9 @@ impl SnapshotFile {
 
 impl fmt::Debug for SnapshotFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SnapshotFile").field("name", &self.name()).field("length", &self.0.length).finish()
+        f.debug_struct("SnapshotFile")
+            .field("name", &self.name())
+            .field("length", &self.0.length)
+            .finish()
     }
 }

@@ -15,7 +15,11 @@ const VERSION: u16 = 1;
 /// Pairs are gathered into blocks of about this size, one write each.
 const BLOCK_BYTES: usize = 256 << 10;
 /// Columns in a snapshot, in this order, with their numbers in blocks. Never reused.
-const COLUMNS: [(u8, Column); 3] = [(1, Column::Rows), (2, Column::Documents), (3, Column::Events)];
+const COLUMNS: [(u8, Column); 3] = [
+    (1, Column::Rows),
+    (2, Column::Documents),
+    (3, Column::Events),
+];
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -34,9 +38,20 @@ struct End {
 ///
 /// # Errors
 /// When the device fails or is full.
-pub(super) fn write(view: &dyn Reader, progress: &Progress, file: &dyn File) -> Result<u64, StoreError> {
-    let mut writer = Writer { file, length: 0, checksum: Xxh3::new() };
-    let head = Head { version: VERSION, progress: progress.clone() };
+pub(super) fn write(
+    view: &dyn Reader,
+    progress: &Progress,
+    file: &dyn File,
+) -> Result<u64, StoreError> {
+    let mut writer = Writer {
+        file,
+        length: 0,
+        checksum: Xxh3::new(),
+    };
+    let head = Head {
+        version: VERSION,
+        progress: progress.clone(),
+    };
     writer.append(&record::encode(Kind::SNAPSHOT_HEAD, &head))?;
     let mut pairs = 0;
     let mut block = Vec::with_capacity(BLOCK_BYTES);
@@ -55,7 +70,10 @@ pub(super) fn write(view: &dyn Reader, progress: &Progress, file: &dyn File) -> 
         writer.append(&record::seal(Kind::SNAPSHOT_BLOCK, &block))?;
     }
     let checksum = writer.checksum.digest128();
-    writer.append(&record::encode(Kind::SNAPSHOT_END, &End { pairs, checksum }))?;
+    writer.append(&record::encode(
+        Kind::SNAPSHOT_END,
+        &End { pairs, checksum },
+    ))?;
     Ok(writer.length)
 }
 
@@ -75,7 +93,11 @@ impl Writer<'_> {
 }
 
 fn push_pair(block: &mut Vec<u8>, number: u8, key: &[u8], value: &[u8]) {
-    let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("keys and records are far below 4 GiB").to_le_bytes();
+    let length = |bytes: &[u8]| {
+        u32::try_from(bytes.len())
+            .expect("keys and records are far below 4 GiB")
+            .to_le_bytes()
+    };
     block.push(number);
     block.extend_from_slice(&length(key));
     block.extend_from_slice(&length(value));
@@ -83,35 +105,43 @@ fn push_pair(block: &mut Vec<u8>, number: u8, key: &[u8], value: &[u8]) {
     block.extend_from_slice(value);
 }
 
+/// Gets the column, key and value of every pair.
+type Visit<'a> = &'a mut dyn FnMut(Column, &[u8], &[u8]) -> Result<(), StoreError>;
+
 /// Reads a whole snapshot and checks its checksum at the end. `visit` gets every pair on the way,
 /// before the checksum is known.
 ///
 /// # Errors
 /// [`StoreError::Snapshot`] when it is damaged, incomplete or of another version; what `visit` says.
-pub(super) fn read(
-    file: &dyn File,
-    visit: &mut dyn FnMut(Column, &[u8], &[u8]) -> Result<(), StoreError>,
-) -> Result<Progress, StoreError> {
-    let mut records = Records { file, offset: 0, length: file.length()?, bytes: Vec::new() };
+pub(super) fn read(file: &dyn File, visit: Visit<'_>) -> Result<Progress, StoreError> {
+    let mut records = Records {
+        file,
+        offset: 0,
+        length: file.length()?,
+        bytes: Vec::new(),
+    };
     let mut checksum = Xxh3::new();
     let head: Head = decode(Kind::SNAPSHOT_HEAD, records.next()?)?;
     if head.version != VERSION {
         let version = head.version;
-        return Err(damaged(format!("version {version} is unknown, this node reads version {VERSION}")));
+        return Err(damaged(format!(
+            "version {version} is unknown, this node reads version {VERSION}"
+        )));
     }
     checksum.update(&records.bytes);
     let mut pairs = 0_u64;
     loop {
         let bytes = records.next()?;
-        let (kind, payload, _) = record::open_first(bytes).map_err(|cause| damaged(cause.to_string()))?;
-        if kind == Kind::SNAPSHOT_END {
-            break;
-        }
-        let block = record::open(Kind::SNAPSHOT_BLOCK, bytes).map_err(|cause| damaged(cause.to_string()))?;
-        debug_assert_eq!(block, payload);
-        let mut rest = block;
+        let (kind, payload, _) =
+            record::open_first(bytes).map_err(|cause| damaged(cause.to_string()))?;
+        let mut rest = match kind {
+            Kind::SNAPSHOT_END => break,
+            Kind::SNAPSHOT_BLOCK => payload,
+            Kind(other) => return Err(damaged(format!("a record of kind {other} is in it"))),
+        };
         while !rest.is_empty() {
-            let (column, key, value) = take_pair(&mut rest).ok_or_else(|| damaged("a block is cut short".into()))?;
+            let (column, key, value) =
+                take_pair(&mut rest).ok_or_else(|| damaged("a block is cut short".into()))?;
             visit(column, key, value)?;
             pairs += 1;
         }
@@ -166,11 +196,15 @@ impl Records<'_> {
     fn next(&mut self) -> Result<&[u8], StoreError> {
         let mut header = [0; record::HEADER_BYTES];
         let read = self.file.read_at(self.offset, &mut header)?;
-        let whole = record::whole_length(&header[..read]).map_err(|cause| damaged(cause.to_string()))?;
+        let whole =
+            record::whole_length(&header[..read]).map_err(|cause| damaged(cause.to_string()))?;
         let left = self.length.saturating_sub(self.offset);
         // Before memory is taken for it: a damaged length may be any.
         if whole as u64 > left {
-            return Err(damaged(format!("it ends {} bytes too early", whole as u64 - left)));
+            return Err(damaged(format!(
+                "it ends {} bytes too early",
+                whole as u64 - left
+            )));
         }
         self.bytes.resize(whole, 0);
         let read = self.file.read_at(self.offset, &mut self.bytes)?;

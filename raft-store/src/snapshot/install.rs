@@ -4,11 +4,15 @@
 //! filled in bounded batches, and the mark is taken away with the last one. A crash in between
 //! finds the mark and begins again from the file.
 
-use super::{file::SnapshotFile, format, shelf::{Shelf, meta_of}};
+use super::{
+    file::SnapshotFile,
+    format,
+    shelf::{Shelf, meta_of},
+};
 use crate::{
     error::{Quarantined, StoreError},
     keys::meta,
-    machine::{apply::encode_progress, load::load, Published},
+    machine::{Published, apply::encode_progress, load::load},
     record::{self, Kind},
     storage::{Batch, Column, File, KeyRange, Storage},
     types::SnapshotMeta,
@@ -30,10 +34,15 @@ pub(crate) fn install(
 ) -> Result<Published, StoreError> {
     let progress = format::verify(snapshot.file())?;
     if meta_of(&progress) != *covered {
-        return Err(StoreError::Snapshot(format!("it covers {}, not {covered}", meta_of(&progress))));
+        return Err(StoreError::Snapshot(format!(
+            "it covers {}, not {covered}",
+            meta_of(&progress)
+        )));
     }
     if !shelf.adopt(covered, snapshot)? {
-        return Err(StoreError::Snapshot("one that covers more is kept already".into()));
+        return Err(StoreError::Snapshot(
+            "one that covers more is kept already".into(),
+        ));
     }
     replace(storage, &snapshot.name(), snapshot.file())
 }
@@ -50,7 +59,9 @@ pub(crate) fn resume(storage: &dyn Storage, shelf: &Shelf) -> Result<bool, Store
     let name: String = record::decode(Kind::INSTALLING, &value)
         .map_err(|cause| StoreError::corrupt(Column::Meta, meta::INSTALLING, cause))?;
     let Some(snapshot) = shelf.find(&name) else {
-        return Err(Quarantined::because(format!("installing {name} was interrupted, and the file is gone or damaged")));
+        return Err(Quarantined::because(format!(
+            "installing {name} was interrupted, and the file is gone or damaged"
+        )));
     };
     replace(storage, &name, snapshot.file())?;
     Ok(true)
@@ -58,7 +69,11 @@ pub(crate) fn resume(storage: &dyn Storage, shelf: &Shelf) -> Result<bool, Store
 
 fn replace(storage: &dyn Storage, name: &str, file: &dyn File) -> Result<Published, StoreError> {
     let mut batch = Batch::new();
-    batch.put(Column::Meta, meta::INSTALLING, record::encode(Kind::INSTALLING, name));
+    batch.put(
+        Column::Meta,
+        meta::INSTALLING,
+        record::encode(Kind::INSTALLING, name),
+    );
     batch.delete(Column::Meta, meta::PROGRESS);
     for column in [Column::Rows, Column::Documents, Column::Events] {
         batch.delete_range(column, KeyRange::all());

@@ -87,7 +87,10 @@ impl OsFolder {
     /// When it cannot be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(path).map_err(|error| StoreError::from_io("making a folder", &error))?;
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        if let Some(parent) = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
             sync_folder(parent)?;
         }
         Ok(Self { path: path.into() })
@@ -143,7 +146,9 @@ impl Folder for OsFolder {
 
     fn remove(&self, name: &str) -> Result<(), StoreError> {
         match fs::remove_file(self.path.join(name)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::from_io("removing a file", &error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(StoreError::from_io("removing a file", &error))
+            }
             _ => Ok(()),
         }
     }
@@ -166,7 +171,10 @@ impl File for OsFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
         let mut filled = 0;
         while filled < buffer.len() {
-            match self.0.read_at(&mut buffer[filled..], offset + filled as u64) {
+            match self
+                .0
+                .read_at(&mut buffer[filled..], offset + filled as u64)
+            {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -5,13 +5,19 @@
 //! consistency* would refuse to start after every power failure. RocksDB cannot tell such a tail
 //! from damage in the middle; the log's mark can (see `log::mark`).
 
-use super::{Batch, Column, Folder, KeyRange, Operation, Order, OsFolder, Pair, Reader, Scan, Storage, Usage};
+use super::{
+    Batch, Column, Folder, KeyRange, Operation, Order, OsFolder, Pair, Reader, Scan, Storage, Usage,
+};
 use crate::error::StoreError;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    IteratorMode, LogLevel, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions, properties,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
+    DBRecoveryMode, IteratorMode, LogLevel, Options, ReadOptions, SnapshotWithThreadMode,
+    WriteBatch, WriteOptions, properties,
 };
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// A column's write buffer. State is small and rewritten often; larger buffers only cost memory.
 const WRITE_BUFFER_BYTES: usize = 4 << 20;
@@ -36,6 +42,9 @@ pub struct Rocks {
     db: DB,
     block_cache: Cache,
     folder: Arc<dyn Folder>,
+    /// The first flush that failed. Held while flushing: the system tells one caller alone of a
+    /// failed write, and a flush beside it would believe that all is well.
+    flush_failure: Mutex<Option<StoreError>>,
 }
 
 impl Rocks {
@@ -46,13 +55,15 @@ impl Rocks {
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let folder = Arc::new(OsFolder::open(&dir.join("files"))?);
         let block_cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
-        let columns = Column::ALL.map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&block_cache)));
+        let columns = Column::ALL
+            .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&block_cache)));
         let db = DB::open_cf_descriptors(&database_options(), dir.join("db"), columns)
             .map_err(|error| failed("opening the database", error))?;
         Ok(Self {
             db,
             block_cache,
             folder,
+            flush_failure: Mutex::new(None),
         })
     }
 
@@ -62,12 +73,16 @@ impl Rocks {
 
     fn sum(&self, property: &properties::PropName) -> u64 {
         let of = |column| self.db.property_int_value_cf(self.handle(column), property);
-        Column::ALL.into_iter().filter_map(|column| of(column).ok().flatten()).sum()
+        Column::ALL
+            .into_iter()
+            .filter_map(|column| of(column).ok().flatten())
+            .sum()
     }
 }
 
 fn handle(db: &DB, column: Column) -> &ColumnFamily {
-    db.cf_handle(column.name()).expect("column families are made in Rocks::open")
+    db.cf_handle(column.name())
+        .expect("column families are made in Rocks::open")
 }
 
 fn database_options() -> Options {
@@ -144,7 +159,9 @@ impl Reader for Rocks {
         if range.is_empty() {
             return Box::new(std::iter::empty());
         }
-        let pairs = self.db.iterator_cf_opt(self.handle(column), bounded(range), mode(order));
+        let pairs = self
+            .db
+            .iterator_cf_opt(self.handle(column), bounded(range), mode(order));
         Box::new(pairs.map(pair))
     }
 }
@@ -169,7 +186,9 @@ impl Reader for View<'_> {
         let mut options = bounded(range);
         // A view is read through once: it should not push out what others read often.
         options.fill_cache(false);
-        let pairs = self.snapshot.iterator_cf_opt(handle(self.db, column), options, mode(order));
+        let pairs = self
+            .snapshot
+            .iterator_cf_opt(handle(self.db, column), options, mode(order));
         Box::new(pairs.map(pair))
     }
 }
@@ -179,7 +198,9 @@ impl Storage for Rocks {
         let mut changes = WriteBatch::with_capacity_bytes(batch.bytes());
         for operation in batch.into_operations() {
             match operation {
-                Operation::Put(column, key, value) => changes.put_cf(self.handle(column), key, value),
+                Operation::Put(column, key, value) => {
+                    changes.put_cf(self.handle(column), key, value)
+                }
                 Operation::Delete(column, key) => changes.delete_cf(self.handle(column), key),
                 Operation::DeleteRange(column, KeyRange { start, end }) => {
                     let end = end.as_deref().unwrap_or(&COLUMN_END);
@@ -193,9 +214,17 @@ impl Storage for Rocks {
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        self.db
-            .flush_wal(true)
-            .map_err(|error| failed("flushing the write-ahead log", error))
+        let mut failure = self
+            .flush_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(first) = &*failure {
+            return Err(StoreError::Stopped(first.to_string()));
+        }
+        let flushed = self.db.flush_wal(true);
+        let flushed = flushed.map_err(|error| failed("flushing the write-ahead log", error));
+        *failure = flushed.clone().err();
+        flushed
     }
 
     fn with_view(&self, work: &mut dyn FnMut(&dyn Reader)) {

@@ -77,7 +77,11 @@ struct Columns {
 
 impl Columns {
     fn live(&self) -> Version {
-        self.unflushed.last().or(self.flushed.back()).cloned().unwrap_or_default()
+        self.unflushed
+            .last()
+            .or(self.flushed.back())
+            .cloned()
+            .unwrap_or_default()
     }
 
     fn check(&self, doing: &'static str) -> Result<(), StoreError> {
@@ -126,7 +130,9 @@ impl SimulatedDisk {
     }
 
     fn lock(&self) -> MutexGuard<'_, Columns> {
-        self.columns.lock().expect("no code panics while it holds the columns")
+        self.columns
+            .lock()
+            .expect("no code panics while it holds the columns")
     }
 
     /// Plans a failure.
@@ -145,8 +151,14 @@ impl SimulatedDisk {
         columns.crashed = true;
         let (version, files) = match crash {
             Crash::Process => (columns.live(), SurvivingFiles::Written),
-            Crash::Power => (columns.flushed.back().cloned().unwrap_or_default(), SurvivingFiles::Synced),
-            Crash::Torn(0) => (columns.flushed.back().cloned().unwrap_or_default(), SurvivingFiles::Torn),
+            Crash::Power => (
+                columns.flushed.back().cloned().unwrap_or_default(),
+                SurvivingFiles::Synced,
+            ),
+            Crash::Torn(0) => (
+                columns.flushed.back().cloned().unwrap_or_default(),
+                SurvivingFiles::Torn,
+            ),
             Crash::Torn(batches) => {
                 let kept = batches.min(columns.unflushed.len());
                 let version = match kept {
@@ -157,7 +169,9 @@ impl SimulatedDisk {
             }
             Crash::Forgets(batches) => {
                 let kept = columns.flushed.len().saturating_sub(batches);
-                let version = kept.checked_sub(1).and_then(|last| columns.flushed.get(last));
+                let version = kept
+                    .checked_sub(1)
+                    .and_then(|last| columns.flushed.get(last));
                 (version.cloned().unwrap_or_default(), SurvivingFiles::Synced)
             }
         };
@@ -184,7 +198,9 @@ impl SimulatedDisk {
     /// Flips one bit of a stored value; whether there is such a key.
     pub fn rot(&self, column: Column, key: &[u8]) -> bool {
         let mut columns = self.lock();
-        let Columns { flushed, unflushed, .. } = &mut *columns;
+        let Columns {
+            flushed, unflushed, ..
+        } = &mut *columns;
         let Some(Version(version)) = unflushed.last_mut().or(flushed.back_mut()) else {
             return false;
         };

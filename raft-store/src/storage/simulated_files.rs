@@ -47,7 +47,12 @@ impl Content {
             SurvivingFiles::Written => self.bytes.clone(),
             SurvivingFiles::Synced => self.synced.clone(),
             SurvivingFiles::Torn => {
-                let same = self.bytes.iter().zip(&self.synced).take_while(|(a, b)| a == b).count();
+                let same = self
+                    .bytes
+                    .iter()
+                    .zip(&self.synced)
+                    .take_while(|(a, b)| a == b)
+                    .count();
                 let reached = same + (self.bytes.len() - same) / 2;
                 let mut bytes = self.bytes[..reached].to_vec();
                 // Beyond the tear lies what was there before.
@@ -60,7 +65,9 @@ impl Content {
 
 impl SimulatedFiles {
     fn lock(&self) -> MutexGuard<'_, Tree> {
-        self.0.lock().expect("no code panics while it holds the files")
+        self.0
+            .lock()
+            .expect("no code panics while it holds the files")
     }
 
     fn live(&self, doing: &'static str) -> Result<MutexGuard<'_, Tree>, StoreError> {
@@ -120,7 +127,12 @@ impl SimulatedFiles {
 
 impl Folder for SimulatedFiles {
     fn names(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self.live("listing a folder")?.names.keys().cloned().collect())
+        Ok(self
+            .live("listing a folder")?
+            .names
+            .keys()
+            .cloned()
+            .collect())
     }
 
     fn create(&self, name: &str) -> Result<Arc<dyn File>, StoreError> {
@@ -174,7 +186,9 @@ impl File for SimulatedFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
         let tree = self.files.live("reading a file")?;
         let bytes = &tree.contents[self.content].bytes;
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
         let length = buffer.len().min(bytes.len() - start);
         buffer[..length].copy_from_slice(&bytes[start..start + length]);
         Ok(length)

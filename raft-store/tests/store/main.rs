@@ -9,9 +9,12 @@
 mod cluster_of_one;
 mod durability;
 mod entries;
+mod golden;
 mod history;
 mod machine;
+mod measure;
 mod node;
 mod openraft_suite;
 mod quarantine;
 mod snapshots;
+mod storage;

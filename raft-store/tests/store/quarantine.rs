@@ -6,8 +6,10 @@ use crate::{
 };
 use nexus_raft_store::{
     StoreError,
-    storage::{Column, Crash, SimulatedDisk, Storage},
+    storage::{Column, Crash, Rocks, SimulatedDisk, Storage},
 };
+use std::{fs, path::Path};
+use tempfile::TempDir;
 
 async fn node_with_entries(disk: &SimulatedDisk, count: usize) -> Node {
     let mut node = Node::start(disk.clone()).await;
@@ -73,11 +75,11 @@ async fn a_store_without_its_mark_is_quarantined() {
 async fn one_damaged_slot_of_the_mark_is_survived_and_two_are_not() {
     let disk = SimulatedDisk::new();
     drop(node_with_entries(&disk, 3).await);
-    assert!(disk.rot_file("durable.mark", 20));
+    assert!(disk.rot_file("durable.mark", 9));
     let disk = disk.crash(Crash::Process);
     drop(Node::start(disk.clone()).await);
-    assert!(disk.rot_file("durable.mark", 20));
-    assert!(disk.rot_file("durable.mark", 4096 + 20));
+    assert!(disk.rot_file("durable.mark", 9));
+    assert!(disk.rot_file("durable.mark", 4096 + 9));
     let error = refusal(disk.crash(Crash::Process)).await;
     assert!(matches!(error, StoreError::Quarantined(_)), "{error}");
 }
@@ -95,8 +97,20 @@ async fn a_damaged_entry_in_the_middle_is_named() {
     drop(node_with_entries(&disk, 10).await);
     assert!(disk.rot(Column::Log, &5_u64.to_be_bytes()));
     let error = refusal(disk.crash(Crash::Process)).await;
-    assert!(matches!(error, StoreError::Corrupt { column: Column::Log, .. }), "{error}");
-    assert!(error.to_string().contains("log at 0000000000000005"), "{error}");
+    assert!(
+        matches!(
+            error,
+            StoreError::Corrupt {
+                column: Column::Log,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("log at 0000000000000005"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -106,7 +120,10 @@ async fn a_missing_entry_in_the_middle_is_named() {
     lose(&disk, Column::Log, &5_u64.to_be_bytes());
     let error = refusal(disk.crash(Crash::Process)).await;
     assert!(matches!(error, StoreError::Inconsistent(_)), "{error}");
-    assert!(error.to_string().contains("log entry 5 is missing"), "{error}");
+    assert!(
+        error.to_string().contains("log entry 5 is missing"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -114,7 +131,8 @@ async fn a_lost_row_is_noticed_at_start() {
     let disk = SimulatedDisk::new();
     let mut node = Node::start(disk.clone()).await;
     let mut scribe = Scribe::new();
-    node.run([scribe.beginning(), scribe.features(3)].concat()).await;
+    node.run([scribe.beginning(), scribe.features(3)].concat())
+        .await;
     let [rows, ..] = node.columns();
     drop(node);
     let disk = disk.crash(Crash::Process);
@@ -132,7 +150,16 @@ async fn a_damaged_row_is_noticed_at_start() {
     drop(node);
     assert!(disk.rot(Column::Rows, &rows[0].0));
     let error = refusal(disk.crash(Crash::Process)).await;
-    assert!(matches!(error, StoreError::Corrupt { column: Column::Rows, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            StoreError::Corrupt {
+                column: Column::Rows,
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -147,4 +174,53 @@ async fn a_log_that_begins_after_the_state_ends_is_quarantined() {
     drop(node);
     let error = refusal(disk.crash(Crash::Process)).await;
     assert!(matches!(error, StoreError::Quarantined(_)), "{error}");
+}
+
+/// The real thing: RocksDB drops everything from the first damaged record of its write-ahead log on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_write_ahead_log_of_rocksdb_is_quarantined() {
+    for damage in [Damage::CutOff, Damage::FlipBit] {
+        let folder = TempDir::new().unwrap();
+        let mut node = Node::start(Rocks::open(folder.path()).unwrap()).await;
+        let mut scribe = Scribe::new();
+        for _ in 0..20 {
+            node.append(vec![scribe.blank()]).await.unwrap();
+        }
+        node.stop().await;
+        damage.inflict(&folder.path().join("db"));
+        let error = match Rocks::open(folder.path()) {
+            Ok(storage) => Node::try_start(storage).await.err(),
+            Err(error) => Some(error),
+        };
+        assert!(
+            matches!(error, Some(StoreError::Quarantined(_))),
+            "{damage:?}: {error:?}"
+        );
+    }
+}
+
+#[derive(Debug)]
+enum Damage {
+    CutOff,
+    FlipBit,
+}
+
+impl Damage {
+    /// Damages the newest write-ahead log in its middle.
+    fn inflict(&self, db: &Path) {
+        let mut logs: Vec<_> = fs::read_dir(db)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        logs.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+        logs.sort();
+        let log = logs.last().unwrap();
+        let mut bytes = fs::read(log).unwrap();
+        let middle = bytes.len() / 2;
+        match self {
+            Self::CutOff => bytes.truncate(middle),
+            Self::FlipBit => bytes[middle] ^= 4,
+        }
+        fs::write(log, bytes).unwrap();
+    }
 }

@@ -50,7 +50,9 @@ async fn appends_do_not_wait_for_answers_and_are_bounded() {
     let mut to = network_to(&caller, "b", 2).await;
     let pulled = Arc::new(AtomicUsize::new(0));
     let pulls = Arc::clone(&pulled);
-    let requests = (0..200).map(append).inspect(move |_| drop(pulls.fetch_add(1, Ordering::Relaxed)));
+    let requests = (0..200).map(append).inspect(move |_| {
+        pulls.fetch_add(1, Ordering::Relaxed);
+    });
 
     let flushing = called.raft.flushing.lock().await;
     let mut answers = to.stream_append(stream::iter(requests), RPCOption::new(AMPLE)).await.unwrap();
@@ -142,7 +144,7 @@ async fn a_batch_too_large_for_a_frame_is_sent_in_parts() {
 /// An entry of about one MiB.
 fn large(index: u64) -> Entry {
     use nexus_domain::{Acting, Actor, Command, Proposal, SessionId, Stamp};
-    let command = Command::Heartbeats { sessions: vec![SessionId::MAX; 64 * 1024] };
+    let command = Command::Heartbeats { beats: vec![SessionId::MAX; 64 * 1024], touches: Vec::new() };
     let acting = Acting::Session(SessionId::MIN);
     let proposal = Proposal { command, actor: Actor::System, acting, request: None, stamp: Stamp::default() };
     Entry { log_id: log_id(index), payload: EntryPayload::Normal(nexus_raft_store::Command(Arc::new(proposal))) }

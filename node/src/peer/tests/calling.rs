@@ -17,7 +17,7 @@ use nexus_raft_store::Vote;
 use openraft::raft::VoteRequest;
 use std::{collections::BTreeSet, time::Duration};
 
-const WAIT: ServiceRequest = ServiceRequest::Heartbeats { sessions: Vec::new() };
+const WAIT: ServiceRequest = ServiceRequest::Heartbeats { beats: Vec::new(), touches: Vec::new() };
 
 fn pair(network: &MemoryNetwork) -> (Peer, Peer, PeerTarget) {
     (Peer::on(network, "a", member(1)), Peer::on(network, "b", member(2)), target("b", &member(2)))
@@ -150,7 +150,7 @@ async fn a_request_too_large_for_a_frame_fails_alone() {
     let network = MemoryNetwork::default();
     let (caller, _called, to) = pair(&network);
     let sessions = vec![SessionId::MAX; MAX_FRAME / 16 + 1];
-    let answer = caller.client.request(&to, ServiceRequest::Heartbeats { sessions }, AMPLE).await;
+    let answer = caller.client.request(&to, ServiceRequest::Heartbeats { beats: sessions, touches: Vec::new() }, AMPLE).await;
     assert!(matches!(answer, Err(PeerError::NotSent(Cause::Unsendable(_)))), "{answer:?}");
     caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE).await.unwrap();
 }

@@ -75,7 +75,7 @@ impl Node {
 
 /// An entry that changes next to nothing: about as many bytes as `sessions` times 16.
 fn entry(sessions: usize) -> Command {
-    let command = DomainCommand::Heartbeats { sessions: vec![SessionId::MAX; sessions] };
+    let command = DomainCommand::Heartbeats { beats: vec![SessionId::MAX; sessions], touches: Vec::new() };
     let acting = Acting::Session(SessionId::MIN);
     Command(Arc::new(Proposal { command, actor: Actor::System, acting, request: None, stamp: Stamp::default() }))
 }

@@ -13,3 +13,4 @@ mod cast;
 mod cluster;
 mod garbage;
 mod greeting;
+mod speed;

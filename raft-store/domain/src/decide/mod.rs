@@ -88,7 +88,7 @@ pub(crate) fn decide(ctx: Context<'_>, command: &Command) -> Result<Decision, Re
         Command::CreateJoinToken { token } => cluster::create_join_token(ctx, token),
         Command::UpdateSettings { settings } => cluster::update_settings(ctx, settings),
         Command::Tick => Ok(Decision::new(Vec::new(), Reply::Done)),
-        Command::Heartbeats { sessions } => Ok(sessions::heartbeats(ctx, sessions)),
+        Command::Heartbeats { beats, touches } => Ok(sessions::heartbeats(ctx, beats, touches)),
         Command::RegisterEngineer { id, name, email, key, salt, bootstrap } => {
             engineers::register(ctx, *id, name, email, key, *salt, *bootstrap)
         }

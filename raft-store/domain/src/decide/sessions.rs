@@ -126,15 +126,19 @@ pub(super) fn start(
     Ok(Decision::new(vec![event], Reply::Session(Arc::new(session))))
 }
 
-/// Renews every session that beats; those that are over are named in the reply.
-pub(super) fn heartbeats(ctx: Context<'_>, sessions: &[SessionId]) -> Decision {
-    let mut events = Vec::with_capacity(sessions.len());
+/// Renews every session that beats or acts; beating ones that are over are named in the reply.
+pub(super) fn heartbeats(ctx: Context<'_>, beats: &[SessionId], touches: &[SessionId]) -> Decision {
+    let mut events = Vec::with_capacity(beats.len() + touches.len());
     let mut unknown = Vec::new();
-    for id in sessions {
+    for id in beats {
         match ctx.state.session(*id) {
             Some(session) => events.push(renewal(session, renewed(ctx.state, session, true))),
             None => unknown.push(*id),
         }
+    }
+    let acting = touches.iter().filter(|id| !beats.contains(id));
+    for session in acting.filter_map(|id| ctx.state.session(*id)) {
+        events.push(sign_of_life(ctx.state, session));
     }
     Decision::new(events, Reply::Heartbeats { unknown })
 }

@@ -1,0 +1,111 @@
+//! Addresses of servers: a list of them is one setting. Never resolves or contacts one.
+
+use reqwest::Url;
+use std::fmt;
+
+/// A local cluster, as the deployment scripts start it.
+pub(crate) const DEFAULT_SERVERS: [&str; 3] =
+    ["http://127.0.0.1:7401", "http://127.0.0.1:7402", "http://127.0.0.1:7403"];
+
+/// The base address of a node's API, without `/api` and without a slash at its end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Server(Url);
+
+impl Server {
+    /// The address of a route; `path` starts with a slash and is below `/api`.
+    pub(crate) fn url(&self, path: &str) -> Url {
+        let mut url = self.0.clone();
+        url.set_path(&format!("{}/api{path}", self.0.path().trim_end_matches('/')));
+        url
+    }
+
+    /// Whether the server is on this machine, by its address.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let host = self.0.host_str().unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+        address.map_or(host == "localhost", |address| address.is_loopback())
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str().trim_end_matches('/'))
+    }
+}
+
+/// Reads `https://host:port` or `host:port`. A path before `/api` is kept, for reverse proxies.
+///
+/// # Errors
+/// When it is no HTTP address.
+pub(crate) fn parse(text: &str) -> Result<Server, String> {
+    let text = text.trim();
+    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let mut url = Url::parse(&with_scheme).map_err(|error| format!("{error}; write it as http://host:7401"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err("is no HTTP address; write it as http://host:7401".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not hold a password; the API key goes into --token".to_owned());
+    }
+    let path = url.path().trim_end_matches('/');
+    let path = path.strip_suffix("/api").unwrap_or(path).to_owned();
+    url.set_path(&path);
+    url.set_query(None);
+    url.set_fragment(None);
+    Ok(Server(url))
+}
+
+/// Reads a list of addresses, separated by commas. Nothing at all is an empty list.
+///
+/// # Errors
+/// When one of them is no HTTP address: the message names it.
+pub(crate) fn parse_list(text: &str) -> Result<Vec<Server>, String> {
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    items.map(|item| parse(item).map_err(|problem| format!("server {item:?}: {problem}"))).collect()
+}
+
+/// The servers to ask when nothing else is said.
+pub(crate) fn defaults() -> Vec<Server> {
+    let parsed = DEFAULT_SERVERS.iter().map(|server| parse(server));
+    parsed.map(|server| server.expect("the default servers are addresses")).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_be_written_in_several_ways() {
+        for text in ["localhost:7401", "http://localhost:7401", "http://localhost:7401/", "http://localhost:7401/api/"] {
+            let server = parse(text).unwrap();
+            assert_eq!(server.to_string(), "http://localhost:7401", "{text}");
+            assert_eq!(server.url("/projects").as_str(), "http://localhost:7401/api/projects", "{text}");
+        }
+        let behind_proxy = parse("https://example.com/nexus/").unwrap();
+        assert_eq!(behind_proxy.url("/auth/me").as_str(), "https://example.com/nexus/api/auth/me");
+    }
+
+    #[test]
+    fn several_servers_are_one_setting() {
+        let names = |text| parse_list(text).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(names("a:1, http://b:2,"), ["http://a:1", "http://b:2"]);
+        assert_eq!(names(" "), [""; 0]);
+        assert!(parse_list("a:1,ftp://b").unwrap_err().contains("ftp://b"));
+    }
+
+    #[test]
+    fn what_is_no_http_address_is_refused() {
+        for text in ["", "ftp://host", "http://", "unix:///run/nexus", "http://ana:secret@host"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_server_on_this_machine_is_known_as_such() {
+        for text in ["127.0.0.1:7401", "localhost", "[::1]:7401", "127.9.9.9"] {
+            assert!(parse(text).unwrap().is_loopback(), "{text}");
+        }
+        assert!(!parse("https://nexus.example.com").unwrap().is_loopback());
+    }
+}

@@ -1,0 +1,249 @@
+//! One request to one server, and what to make of its end. Never tries again.
+
+use super::request::Request;
+use crate::{args::server::Server, error::Refused};
+use nexus_api_types::{Data, ErrorBody, Failure, envelope::Outcome, header as names};
+use reqwest::{RequestBuilder, Response, StatusCode, header};
+use serde_json::Value;
+use std::{io, time::Duration};
+
+/// A server's answer is cut off here: the largest list of features is far smaller.
+const MAX_ANSWER_BYTES: usize = 64 << 20;
+
+/// A server of this machine or network accepts within milliseconds; what takes longer is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How one try ended.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    /// With an answer.
+    Answered {
+        /// The `data`.
+        data: Value,
+        /// The log index that it reflects.
+        revision: Option<u64>,
+    },
+    /// With a refusal: the cluster's word, the same on every server.
+    Refused(Box<Refused>),
+    /// With a refusal for now.
+    Limited {
+        /// When to come again.
+        retry_after: Option<Duration>,
+        /// The refusal, if nobody waits that long.
+        refused: Box<Refused>,
+    },
+    /// Without a word of the cluster: another server may know.
+    Failed(Failed),
+}
+
+/// Why a server could not do it.
+#[derive(Debug)]
+pub(super) struct Failed {
+    /// For people.
+    pub(super) reason: String,
+    /// Whether it may have been applied all the same.
+    pub(super) may_be_applied: bool,
+    /// Whether somebody was there, so that a later try makes sense.
+    pub(super) is_there: bool,
+    /// When to come again.
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// A connection to one server.
+///
+/// # Errors
+/// When TLS cannot be set up, which is a fault of this machine.
+pub(super) fn connection(server: &Server) -> Result<reqwest::Client, reqwest::Error> {
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("nexus/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        // A redirect would carry the API key to somewhere else, and turn a write into a read.
+        .redirect(reqwest::redirect::Policy::none());
+    // A proxy is for the world outside: it cannot reach this machine's own servers.
+    if server.is_loopback() { builder.no_proxy() } else { builder }.build()
+}
+
+/// Sends once and waits for the end, at most `limit`.
+pub(super) async fn send(server: &Server, request: &Request, builder: RequestBuilder, limit: Duration) -> Attempt {
+    match tokio::time::timeout(limit, exchange(builder)).await {
+        Ok(Ok((head, body))) => judge(server, request, &head, &body),
+        Ok(Err(error)) => Attempt::Failed(failed(&error, request.is_write())),
+        Err(_) => Attempt::Failed(Failed {
+            reason: format!("no answer within {}", seconds(limit)),
+            may_be_applied: request.is_write(),
+            is_there: true,
+            retry_after: None,
+        }),
+    }
+}
+
+/// The head of an answer, as far as it matters.
+struct Head {
+    status: StatusCode,
+    revision: Option<u64>,
+    retry_after: Option<Duration>,
+    location: Option<String>,
+}
+
+async fn exchange(builder: RequestBuilder) -> Result<(Head, Vec<u8>), reqwest::Error> {
+    let mut response = builder.send().await?;
+    let head = Head {
+        status: response.status(),
+        revision: text(&response, names::REVISION).and_then(|text| text.parse().ok()),
+        retry_after: text(&response, header::RETRY_AFTER.as_str()).and_then(|text| text.parse().ok()).map(Duration::from_secs),
+        location: text(&response, header::LOCATION.as_str()).map(str::to_owned),
+    };
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        // What is too long is no answer of Nexus: cut off, it is judged as such.
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            break;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((head, body))
+}
+
+fn text<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    response.headers().get(name)?.to_str().ok().map(str::trim)
+}
+
+fn judge(server: &Server, request: &Request, head: &Head, body: &[u8]) -> Attempt {
+    if head.status.is_success() {
+        return match serde_json::from_slice::<Data<Value>>(body) {
+            Ok(answer) => Attempt::Answered { data: answer.data, revision: head.revision },
+            Err(_) => Attempt::Failed(not_nexus(head, request)),
+        };
+    }
+    let Ok(failure) = serde_json::from_slice::<Failure>(body) else {
+        return Attempt::Failed(not_nexus(head, request));
+    };
+    let refused = |body| Box::new(Refused { body, server: server.clone(), path: request.path.clone() });
+    match head.status {
+        StatusCode::SERVICE_UNAVAILABLE => Attempt::Failed(Failed {
+            reason: failure.error.message.clone(),
+            may_be_applied: request.is_write() && outcome(&failure.error) == Outcome::Unknown,
+            is_there: true,
+            retry_after: head.retry_after,
+        }),
+        StatusCode::TOO_MANY_REQUESTS => {
+            Attempt::Limited { retry_after: head.retry_after, refused: refused(failure.error) }
+        }
+        _ => Attempt::Refused(refused(failure.error)),
+    }
+}
+
+/// Without a word about it, anything may have happened.
+fn outcome(error: &ErrorBody) -> Outcome {
+    let said = error.details.as_ref().and_then(|details| details.get("outcome"));
+    said.and_then(|said| serde_json::from_value(said.clone()).ok()).unwrap_or(Outcome::Unknown)
+}
+
+/// An answer that no Nexus server gives: a proxy's, or that of something else at this address.
+fn not_nexus(head: &Head, request: &Request) -> Failed {
+    let status = head.status;
+    // A gateway speaks for a server that is not there now.
+    let gateway = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+    let is_there = gateway.contains(&status);
+    let reason = match &head.location {
+        Some(location) => format!("answers HTTP {} and points to {location}: use that address instead", status.as_u16()),
+        None if is_there => format!("its gateway answers HTTP {}", status.as_u16()),
+        None => format!("answers HTTP {}, but not as Nexus does", status.as_u16()),
+    };
+    Failed { reason, may_be_applied: request.is_write() && (is_there || status.is_success()), is_there, retry_after: head.retry_after }
+}
+
+fn failed(error: &reqwest::Error, is_write: bool) -> Failed {
+    // Before there is a connection, nothing was sent; and what cannot be built never is.
+    let unsent = error.is_connect() || error.is_builder();
+    Failed {
+        reason: reason(error, unsent),
+        may_be_applied: is_write && !unsent,
+        is_there: !unsent,
+        retry_after: None,
+    }
+}
+
+/// The last cause says what happened; the ones before it say only that something did.
+fn reason(error: &reqwest::Error, unsent: bool) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        if let Some(error) = next.downcast_ref::<io::Error>() {
+            match error.kind() {
+                io::ErrorKind::ConnectionRefused => return "connection refused".to_owned(),
+                io::ErrorKind::ConnectionReset => return "connection lost before the answer".to_owned(),
+                io::ErrorKind::TimedOut => return "connection timed out".to_owned(),
+                _ => {}
+            }
+        }
+        cause = next;
+    }
+    match (error.is_timeout(), unsent) {
+        (true, true) => format!("no connection within {}", seconds(CONNECT_TIMEOUT)),
+        (true, false) => "no answer in time".to_owned(),
+        (false, true) => cause.to_string(),
+        (false, false) => format!("connection lost before the answer ({cause})"),
+    }
+}
+
+/// A length of time in seconds, as short as it is true.
+fn seconds(span: Duration) -> String {
+    let tenths = (span.as_millis() + 50) / 100;
+    if tenths.is_multiple_of(10) { format!("{} s", tenths / 10) } else { format!("{}.{} s", tenths / 10, tenths % 10) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::args::server;
+
+    fn judged(status: u16, body: &str, request: &Request) -> Attempt {
+        let head = Head { status: StatusCode::from_u16(status).unwrap(), revision: Some(7), retry_after: None, location: None };
+        judge(&server::parse("a:1").unwrap(), request, &head, body.as_bytes())
+    }
+
+    fn failure(code: &str, details: &str) -> String {
+        format!(r#"{{"error":{{"code":"{code}","message":"no","requestId":"r","details":{details}}}}}"#)
+    }
+
+    #[test]
+    fn a_success_is_unwrapped() {
+        let attempt = judged(200, r#"{"data":[1]}"#, &Request::get("/projects"));
+        assert!(matches!(attempt, Attempt::Answered { data, revision: Some(7) } if data == serde_json::json!([1])));
+    }
+
+    #[test]
+    fn a_refusal_is_final_wherever_it_comes_from() {
+        for status in [400, 401, 403, 404, 409, 413, 422, 500] {
+            let attempt = judged(status, &failure("NOT_FOUND", "null"), &Request::get("/projects"));
+            assert!(matches!(attempt, Attempt::Refused(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn only_a_write_of_unknown_outcome_may_be_applied() {
+        let may_be_applied = |details: &str, request: &Request| match judged(503, &failure("SERVICE_UNAVAILABLE", details), request) {
+            Attempt::Failed(failed) => failed.may_be_applied,
+            other => panic!("{other:?}"),
+        };
+        assert!(!may_be_applied(r#"{"outcome":"not_applied"}"#, &Request::post("/projects")));
+        assert!(may_be_applied(r#"{"outcome":"unknown"}"#, &Request::post("/projects")));
+        assert!(may_be_applied("null", &Request::post("/projects")), "silence is no promise");
+        assert!(!may_be_applied(r#"{"outcome":"unknown"}"#, &Request::get("/projects")));
+    }
+
+    #[test]
+    fn something_else_at_the_address_is_no_answer() {
+        for (status, body) in [(200, "<html>"), (404, "not here"), (502, "Bad Gateway"), (301, "")] {
+            let attempt = judged(status, body, &Request::get("/projects"));
+            assert!(matches!(&attempt, Attempt::Failed(failed) if failed.reason.contains(&status.to_string())), "{attempt:?}");
+        }
+    }
+
+    #[test]
+    fn times_are_written_short() {
+        assert_eq!(seconds(Duration::from_millis(3_333)), "3.3 s");
+        assert_eq!(seconds(Duration::from_secs(10)), "10 s");
+    }
+}

@@ -1,0 +1,266 @@
+//! The same request to server after server, until one could do it. Every command has one deadline
+//! for all it asks; every write has one identity, however often it is sent.
+
+use super::{
+    attempt::{self, Attempt, Failed},
+    request::{Answer, Key, Request},
+};
+use crate::{
+    args::server::Server,
+    error::{Error, Unreachable, UnreachableServer},
+};
+use nexus_api_types::header as names;
+use reqwest::{RequestBuilder, header::HeaderValue};
+use std::{
+    cell::{Cell, OnceCell},
+    time::Duration,
+};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// The wait before all servers are asked again when none of them said how long: an election takes
+/// about as long. It doubles from round to round.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+
+/// The longest such wait: nobody should sit idle for long after the cluster is back.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// As whom the cluster is asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Identity {
+    /// The API key.
+    pub(crate) token: Option<String>,
+    /// The session that acts.
+    pub(crate) session: Option<Uuid>,
+}
+
+/// A cluster as a command sees it.
+pub(crate) struct Client {
+    servers: Vec<Connected>,
+    identity: Identity,
+    timeout: Duration,
+    /// Set by the first request: what a person types before it takes no time of it.
+    deadline: OnceCell<Instant>,
+    /// The server that answered last: asked first.
+    last_good: Cell<usize>,
+    /// The log index of the last write: later reads of this command see it on every server.
+    written: Cell<Option<u64>>,
+}
+
+struct Connected {
+    server: Server,
+    connection: reqwest::Client,
+}
+
+impl Client {
+    /// A client of these servers, at least one. `timeout` is for all that is ever asked of it.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(crate) fn new(servers: &[Server], identity: Identity, timeout: Duration) -> Result<Self, Error> {
+        let connect = |server: &Server| {
+            let connection = attempt::connection(server)
+                .map_err(|error| Error::local(format!("cannot set up connections: {error:?}")))?;
+            Ok(Connected { server: server.clone(), connection })
+        };
+        Ok(Self {
+            servers: servers.iter().map(connect).collect::<Result<_, Error>>()?,
+            identity,
+            timeout,
+            deadline: OnceCell::new(),
+            last_good: Cell::new(0),
+            written: Cell::new(None),
+        })
+    }
+
+    /// The server that answered last; before any answer, the one that is asked first.
+    pub(crate) fn server(&self) -> &Server {
+        &self.servers[self.last_good.get()].server
+    }
+
+    /// Asks until a server answers or the time is over.
+    ///
+    /// # Errors
+    /// The cluster's refusal, or why each of the servers could not do it.
+    pub(crate) async fn send(&self, request: Request) -> Result<Answer, Error> {
+        let headers = self.headers(&request)?;
+        let deadline = *self.deadline.get_or_init(|| Instant::now() + self.timeout);
+        let mut failures = Failures::new(self.servers.len());
+        let mut wait = FIRST_WAIT;
+        loop {
+            match self.ask_all(&request, &headers, deadline, &mut failures).await {
+                Round::Done(answer) => return Ok(answer),
+                Round::Refused(error) => return Err(error),
+                Round::Nobody => return Err(self.unreachable(failures)),
+                Round::Later(said) => {
+                    let pause = said.unwrap_or(wait) + jitter(wait);
+                    if Instant::now() + pause >= deadline {
+                        return Err(self.unreachable(failures));
+                    }
+                    tokio::time::sleep(pause).await;
+                    wait = (wait * 2).min(LONGEST_WAIT);
+                }
+            }
+        }
+    }
+
+    /// Asks every server once, the last good one first.
+    async fn ask_all(&self, request: &Request, headers: &Headers, deadline: Instant, failures: &mut Failures) -> Round {
+        let first = self.last_good.get();
+        let mut said = None;
+        for turn in 0..self.servers.len() {
+            let at = (first + turn) % self.servers.len();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                failures.note_unasked(at);
+                continue;
+            }
+            // A server that keeps silent must leave time for the ones after it.
+            let limit = left / u32::try_from(self.servers.len() - turn).unwrap_or(u32::MAX);
+            let Connected { server, connection } = &self.servers[at];
+            let builder = self.build(connection, server, request, headers);
+            match attempt::send(server, request, builder, limit).await {
+                Attempt::Answered { data, revision } => {
+                    self.last_good.set(at);
+                    if request.is_write() {
+                        self.written.set(self.written.get().max(revision));
+                    }
+                    return Round::Done(Answer::new(data));
+                }
+                Attempt::Refused(refused) => {
+                    self.last_good.set(at);
+                    return Round::Refused(Error::Refused(refused));
+                }
+                Attempt::Limited { retry_after, refused } => {
+                    // Asking another server instead would only get round the limit.
+                    self.last_good.set(at);
+                    return match retry_after {
+                        Some(pause) if Instant::now() + pause < deadline => Round::Later(Some(pause)),
+                        _ => Round::Refused(Error::Refused(refused)),
+                    };
+                }
+                Attempt::Failed(failed) => {
+                    said = shorter(said, failed.retry_after);
+                    failures.note(at, failed);
+                }
+            }
+        }
+        if failures.was_there { Round::Later(said) } else { Round::Nobody }
+    }
+
+    fn headers(&self, request: &Request) -> Result<Headers, Error> {
+        let key = match &request.key {
+            Key::Own => Some(self.identity.token.as_deref().ok_or(Error::NotLoggedIn)?),
+            Key::This(key) => Some(key.as_str()),
+            Key::None => None,
+        };
+        let authorization = key
+            .map(|key| {
+                let mut value = HeaderValue::from_str(&format!("Bearer {}", key.trim())).map_err(|_| {
+                    Error::misused("the API key holds characters that no key has")
+                        .hint("copy it again: nexus_eng_ and 64 characters of 0-9 and a-f")
+                })?;
+                value.set_sensitive(true);
+                Ok::<_, Error>(value)
+            })
+            .transpose()?;
+        Ok(Headers {
+            authorization,
+            session: self.identity.session.filter(|_| !matches!(request.key, Key::None)),
+            idempotency: request.is_write().then(Uuid::now_v7),
+            min_revision: self.written.get().filter(|_| !request.is_write()),
+        })
+    }
+
+    fn build(&self, connection: &reqwest::Client, server: &Server, request: &Request, headers: &Headers) -> RequestBuilder {
+        let mut builder = connection.request(request.method.clone(), server.url(&request.path));
+        if !request.query.is_empty() {
+            builder = builder.query(&request.query);
+        }
+        if let Some(body) = &request.body {
+            builder = builder.json(body);
+        }
+        if let Some(value) = &headers.authorization {
+            builder = builder.header(reqwest::header::AUTHORIZATION, value.clone());
+        }
+        let rest = [
+            (names::SESSION, headers.session.map(|id| id.to_string())),
+            (names::IDEMPOTENCY_KEY, headers.idempotency.map(|key| key.to_string())),
+            (names::MIN_REVISION, headers.min_revision.map(|revision| revision.to_string())),
+        ];
+        for (name, value) in rest {
+            if let Some(value) = value {
+                builder = builder.header(name, value);
+            }
+        }
+        builder
+    }
+
+    fn unreachable(&self, failures: Failures) -> Error {
+        let servers = self.servers.iter().zip(failures.reasons);
+        Error::Unreachable(Box::new(Unreachable {
+            servers: servers
+                .map(|(asked, reason)| UnreachableServer { server: asked.server.clone(), reason: reason.unwrap_or_default() })
+                .collect(),
+            may_be_applied: failures.may_be_applied,
+            was_there: failures.was_there,
+        }))
+    }
+}
+
+/// The headers of a request: the same ones on every try.
+struct Headers {
+    authorization: Option<HeaderValue>,
+    session: Option<Uuid>,
+    idempotency: Option<Uuid>,
+    min_revision: Option<u64>,
+}
+
+/// How one round through all servers ended.
+enum Round {
+    /// With an answer.
+    Done(Answer),
+    /// With a refusal.
+    Refused(Error),
+    /// Nobody was there at all: waiting would be in vain.
+    Nobody,
+    /// Somebody was there, in this round or before, but could not do it now.
+    Later(Option<Duration>),
+}
+
+/// What went wrong so far, by server.
+struct Failures {
+    reasons: Vec<Option<String>>,
+    may_be_applied: bool,
+    was_there: bool,
+}
+
+impl Failures {
+    fn new(servers: usize) -> Self {
+        Self { reasons: vec![None; servers], may_be_applied: false, was_there: false }
+    }
+
+    fn note(&mut self, at: usize, failed: Failed) {
+        self.reasons[at] = Some(failed.reason);
+        self.may_be_applied |= failed.may_be_applied;
+        self.was_there |= failed.is_there;
+    }
+
+    fn note_unasked(&mut self, at: usize) {
+        self.reasons[at].get_or_insert_with(|| "not asked: no time was left".to_owned());
+    }
+}
+
+fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Up to a quarter of the wait: agents that failed at one moment must not come back at one moment.
+fn jitter(wait: Duration) -> Duration {
+    // The low bits of a fresh id are random.
+    let random = (Uuid::now_v7().as_u128() & 0xffff) as u32;
+    wait * random / 0xffff / 4
+}

@@ -1,0 +1,105 @@
+//! What is asked of the cluster, and what it answers. Knows no server.
+
+use crate::error::Error;
+use reqwest::Method;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+/// A request, before it is known which server gets it.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) query: Vec<(&'static str, String)>,
+    pub(super) body: Option<Value>,
+    pub(super) key: Key,
+}
+
+/// Which API key goes with a request.
+#[derive(Clone, Debug)]
+pub(super) enum Key {
+    /// The one that the command acts with.
+    Own,
+    /// None: the route asks for none.
+    None,
+    /// Another one, to find out whose it is.
+    This(String),
+}
+
+impl Request {
+    fn new(method: Method, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), query: Vec::new(), body: None, key: Key::Own }
+    }
+
+    /// Reads. `path` is below `/api`, and made only of checked words, ids and numbers.
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    /// Writes.
+    pub(crate) fn post(path: impl Into<String>) -> Self {
+        Self::new(Method::POST, path)
+    }
+
+    /// Deletes.
+    pub(crate) fn delete(path: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, path)
+    }
+
+    /// With a body.
+    pub(crate) fn body(mut self, body: &impl Serialize) -> Self {
+        self.body = Some(serde_json::to_value(body).expect("bodies are made of texts, numbers and lists"));
+        self
+    }
+
+    /// With a parameter, if it has a value.
+    pub(crate) fn query(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
+        self.query.extend(value.map(|value| (name, value.to_string())));
+        self
+    }
+
+    /// Without an API key.
+    pub(crate) fn anonymous(mut self) -> Self {
+        self.key = Key::None;
+        self
+    }
+
+    /// With this API key instead of the command's own.
+    pub(crate) fn with_key(mut self, key: &str) -> Self {
+        self.key = Key::This(key.to_owned());
+        self
+    }
+
+    pub(super) fn is_write(&self) -> bool {
+        self.method != Method::GET
+    }
+}
+
+/// What the cluster answered: the `data` of its envelope.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    data: Value,
+}
+
+impl Answer {
+    /// Wraps data, also such as was put together from several answers.
+    pub(crate) const fn new(data: Value) -> Self {
+        Self { data }
+    }
+
+    /// As the server sent it.
+    pub(crate) const fn data(&self) -> &Value {
+        &self.data
+    }
+
+    /// As one of the types on the wire.
+    ///
+    /// # Errors
+    /// When the server is so much newer or older that it is none.
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        T::deserialize(&self.data).map_err(|error| {
+            Error::local(format!("the server's answer is not what this version of nexus expects: {error}"))
+                .hint("compare nexus --version with the version in nexus cluster status; --json shows the answer as it is")
+        })
+    }
+}

@@ -1,0 +1,28 @@
+//! `nexus cluster remove`: takes a node out for good.
+
+use crate::{client::Request, context::Context, error::Error};
+use clap::Args;
+use serde_json::Value;
+
+/// Take a node out of the cluster for good
+///
+/// Its id is never given out again; a machine that comes back joins as a new node. Refused where it
+/// would put the quorum at risk. For admins.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus cluster remove 3")]
+pub(crate) struct Remove {
+    /// The node
+    #[arg(value_name = "ID")]
+    node: u64,
+}
+
+impl Remove {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        let answer = context.client.send(Request::delete(format!("/cluster/members/{}", self.node))).await?;
+        context.out.answer(&answer, |_: Value| context.out.line(format_args!("Node {} is out of the cluster", self.node)))?;
+        context.out.note("Stop it and remove its data; nexus cluster status shows the other nodes");
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! `nexus cluster status`: the nodes, who leads, and how many losses the cluster can bear.
+
+use crate::{
+    client::Request,
+    context::Context,
+    error::Error,
+    output::{Table, Tone, span, words},
+};
+use clap::Args;
+use nexus_api_types::cluster::{ClusterStatus, Node, NodeRole};
+
+/// Show the nodes, who leads, and how many losses the cluster can bear
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus cluster status
+  nexus cluster status --server http://10.0.0.2:7401 --json")]
+pub(crate) struct Status {}
+
+/// A node that the leader did not hear of for this long counts as silent: it answers several
+/// times a second when all is well.
+const SILENT_MS: u64 = 5_000;
+
+impl Status {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        let answer = context.client.send(Request::get("/cluster/status")).await?;
+        context.out.answer(&answer, |status: ClusterStatus| print(context, &status))
+    }
+}
+
+fn print(context: &Context<'_>, status: &ClusterStatus) -> Result<(), Error> {
+    let out = context.out;
+    let mut table = Table::new(&["NODE", "ROLE", "CLIENTS", "PEERS", "LAG", "LAST SEEN", ""]);
+    for node in &status.nodes {
+        let (seen, tone) = last_seen(node);
+        let here = if node.this_node { "answers" } else { "" };
+        table.row([
+            (node.id.to_string(), Tone::Plain),
+            role(node.role),
+            (node.client_addr.clone(), Tone::Plain),
+            (node.peer_addr.clone(), Tone::Faint),
+            (node.lag.map_or_else(|| "-".to_owned(), |lag| lag.to_string()), Tone::Plain),
+            (seen, tone),
+            (here.to_owned(), Tone::Faint),
+        ]);
+    }
+    out.table(&table)?;
+    out.line("")?;
+    let (health, tone) = health(status);
+    out.line(tone.paint(&health))?;
+    let id = status.cluster_id.map_or_else(|| "not yet founded".to_owned(), |id| id.to_string());
+    let ClusterStatus { term, committed, applied, version, node_id, state_hash, .. } = status;
+    out.field("Cluster", id)?;
+    out.field("Node", format_args!("{node_id}, version {version}"))?;
+    out.field("Log", format_args!("term {term}, committed {committed}, applied {applied}"))?;
+    out.field("State hash", state_hash)
+}
+
+fn role(role: NodeRole) -> (String, Tone) {
+    let (name, tone) = match role {
+        NodeRole::Leader => ("leader", Tone::Good),
+        NodeRole::Voter => ("voter", Tone::Plain),
+        NodeRole::Learner => ("learner", Tone::Faint),
+    };
+    (name.to_owned(), tone)
+}
+
+fn last_seen(node: &Node) -> (String, Tone) {
+    match node.last_seen_ms {
+        _ if node.role == NodeRole::Leader => ("leads".to_owned(), Tone::Good),
+        None => ("unknown".to_owned(), Tone::Warn),
+        Some(age) => {
+            let tone = if age > SILENT_MS { Tone::Bad } else { Tone::Good };
+            (format!("{} ago", span(i64::try_from(age).unwrap_or(i64::MAX))), tone)
+        }
+    }
+}
+
+/// One line about the whole.
+fn health(status: &ClusterStatus) -> (String, Tone) {
+    if !status.healthy || status.leader.is_none() {
+        return ("No leader: writes and linearizable reads wait for one; is a majority of the voters running?".to_owned(), Tone::Bad);
+    }
+    let voters: Vec<&Node> = status.nodes.iter().filter(|node| node.role != NodeRole::Learner).collect();
+    let is_silent = |node: &&&Node| node.role != NodeRole::Leader && node.last_seen_ms.is_none_or(|age| age > SILENT_MS);
+    let silent: Vec<String> = voters.iter().filter(is_silent).map(|node| node.id.to_string()).collect();
+    // What is silent already counts against what may be lost.
+    let left = usize::try_from(status.tolerates_losses).unwrap_or(usize::MAX).saturating_sub(silent.len());
+    let bears = match left {
+        0 => "no further loss is borne".to_owned(),
+        left => format!("bears the loss of {}", words::count(left, "more node").replace("1 more node", "one more node")),
+    };
+    match (silent.is_empty(), voters.len()) {
+        (true, 1) => ("Healthy, but alone: the loss of this node stops everything".to_owned(), Tone::Warn),
+        (true, voters) => {
+            let nodes = words::count(usize::try_from(status.tolerates_losses).unwrap_or(usize::MAX), "node");
+            (format!("Healthy: {voters} voters, bears the loss of {nodes}"), Tone::Good)
+        }
+        (false, _) => (format!("Degraded: silent {} {}; {bears}", if silent.len() == 1 { "node" } else { "nodes" }, silent.join(", ")), Tone::Warn),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A cluster of voters; each is given by when the leader, the first of them, heard of it.
+    fn cluster(last_seen: &[Option<u64>]) -> ClusterStatus {
+        let nodes: Vec<_> = last_seen
+            .iter()
+            .enumerate()
+            .map(|(at, seen)| {
+                json!({ "id": at + 1, "role": if at == 0 { "leader" } else { "voter" }, "peerAddr": "p:1", "clientAddr": "c:1",
+                    "lag": 0, "lastSeenMs": seen, "thisNode": at == 0 })
+            })
+            .collect();
+        serde_json::from_value(json!({ "clusterId": null, "nodeId": 1, "version": "1", "leader": 1, "term": 1, "committed": 1,
+            "applied": 1, "stateHash": "0", "healthy": true, "toleratesLosses": (last_seen.len() - 1) / 2, "nodes": nodes,
+            "timestamp": "2026-01-31T12:00:00Z" }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_health_line_counts_what_may_still_be_lost() {
+        assert_eq!(health(&cluster(&[None, Some(100), Some(200)])).0, "Healthy: 3 voters, bears the loss of 1 node");
+        assert_eq!(health(&cluster(&[None, Some(100), None])).0, "Degraded: silent node 3; no further loss is borne");
+        assert_eq!(
+            health(&cluster(&[None, Some(9_000), Some(1), Some(1), Some(1)])).0,
+            "Degraded: silent node 2; bears the loss of one more node"
+        );
+        assert_eq!(health(&cluster(&[None])).0, "Healthy, but alone: the loss of this node stops everything");
+    }
+
+    #[test]
+    fn without_a_leader_nothing_is_healthy() {
+        let status = ClusterStatus { healthy: false, leader: None, ..cluster(&[None, Some(1), Some(1)]) };
+        assert!(health(&status).0.starts_with("No leader"));
+    }
+}

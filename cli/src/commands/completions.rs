@@ -1,0 +1,25 @@
+//! `nexus completions`: what a shell needs to complete commands and flags.
+
+use crate::{args::Cli, context::Context, error::Error};
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+
+/// Print the completions of a shell
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus completions bash > ~/.local/share/bash-completion/completions/nexus
+  nexus completions zsh > ~/.zfunc/_nexus
+  nexus completions fish > ~/.config/fish/completions/nexus.fish")]
+pub(crate) struct Completions {
+    /// Which shell
+    shell: Shell,
+}
+
+impl Completions {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "nexus", &mut script);
+        context.out.line(String::from_utf8_lossy(&script).trim_end())
+    }
+}

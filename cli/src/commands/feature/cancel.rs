@@ -1,0 +1,24 @@
+//! `nexus feature cancel`: gives a feature up for good.
+
+use super::step;
+use crate::{args::words, context::Context, error::Error};
+use clap::Args;
+
+/// Give a feature up for good
+///
+/// An active one's files are free at once. Any member of the project can do this.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus feature cancel billing-api")]
+pub(crate) struct Cancel {
+    /// The feature
+    #[arg(value_parser = words::slug)]
+    slug: String,
+}
+
+impl Cancel {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        step::take_and_tell(context, &self.slug, "cancel", "is cancelled", "nexus feature available").await
+    }
+}

@@ -1,0 +1,24 @@
+//! `nexus feature done`: finishes a feature.
+
+use super::step;
+use crate::{args::words, context::Context, error::Error};
+use clap::Args;
+
+/// Finish a feature
+///
+/// Its files are free at once, and what waits for it can go on. Only its holder can do this.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus feature done billing-api")]
+pub(crate) struct Done {
+    /// The feature
+    #[arg(value_parser = words::slug)]
+    slug: String,
+}
+
+impl Done {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        step::take_and_tell(context, &self.slug, "done", "is done: its files are free", "nexus feature pick --next").await
+    }
+}

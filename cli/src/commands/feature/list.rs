@@ -1,0 +1,116 @@
+//! `nexus feature list`: the features of the project, page by page.
+
+use crate::{
+    args::words::{self, Lane, Status},
+    client::{Answer, Request},
+    commands::people::People,
+    context::Context,
+    error::Error,
+    output::{Table, Tone, words::holder},
+};
+use clap::Args;
+use nexus_api_types::{
+    Page,
+    feature::{self, Feature},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Most items that the server puts on one page.
+const PAGE: usize = 100;
+
+/// Most items of one command: more would be no list that anybody reads.
+const MOST: i64 = 10_000;
+
+/// List features, by lane and priority
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus feature list
+  nexus feature list --status active
+  nexus feature list -s ready -l now --limit 10
+  nexus feature list --json --limit 1000")]
+pub(crate) struct List {
+    /// Only those in this stage
+    #[arg(long, short, value_enum)]
+    status: Option<Status>,
+    /// Only those of this lane
+    #[arg(long, short, value_enum)]
+    lane: Option<Lane>,
+    /// How many at most
+    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u16).range(1..=MOST))]
+    limit: u16,
+    /// Go on where an earlier list ended
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+impl List {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        let project = context.project().await?;
+        let answer = self.pages(context, project).await?;
+        let page: Page<Feature> = answer.parse()?;
+        let held = page.items.iter().any(|feature| feature.claimed_by.is_some());
+        let people = if held && !context.out.is_json() { People::of_project(context, project).await? } else { People::default() };
+        context.out.answer(&answer, |page: Page<Feature>| print(context, &page, &people))
+    }
+
+    /// As many pages as the limit takes, put together as one.
+    async fn pages(&self, context: &Context<'_>, project: Uuid) -> Result<Answer, Error> {
+        let limit = usize::from(self.limit);
+        let (mut items, mut cursor) = (Vec::new(), self.cursor.clone());
+        loop {
+            let request = Request::get(format!("/projects/{project}/features"))
+                .query("status", self.status.map(Status::name))
+                .query("lane", self.lane.map(Lane::name))
+                .query("limit", Some((limit - items.len()).min(PAGE)))
+                .query("cursor", cursor.take());
+            let page: Page<Value> = context.client.send(request).await?.parse()?;
+            let is_empty = page.items.is_empty();
+            items.extend(page.items);
+            cursor = page.next_cursor;
+            if items.len() >= limit || !page.has_more || cursor.is_none() || is_empty {
+                return Ok(Answer::new(json!({ "items": items, "nextCursor": cursor, "hasMore": page.has_more })));
+            }
+        }
+    }
+}
+
+fn print(context: &Context<'_>, page: &Page<Feature>, people: &People) -> Result<(), Error> {
+    if page.items.is_empty() {
+        context.out.note("No such feature: nexus feature create -s SLUG -t TITLE --touches PATH writes one down");
+        return Ok(());
+    }
+    let mut table = Table::new(&["SLUG", "STATUS", "LANE", "PRIO", "TITLE", "HOLDER"]);
+    for feature in &page.items {
+        let (status, tone) = status(feature);
+        let holder = feature.claimed_by.map(|by| holder(&people.name(by), feature.agent.as_deref()));
+        table.row([
+            (feature.slug.clone(), Tone::Plain),
+            (status.to_owned(), tone),
+            (words::lane_name(feature.lane).to_owned(), Tone::Plain),
+            (feature.priority.to_string(), Tone::Plain),
+            (feature.title.clone(), Tone::Plain),
+            (holder.unwrap_or_default(), Tone::Faint),
+        ]);
+    }
+    context.out.table(&table)?;
+    if page.has_more {
+        context.out.note("There are more: --limit N shows them");
+    }
+    Ok(())
+}
+
+/// The stage for a list, and its colour.
+fn status(feature: &Feature) -> (&'static str, Tone) {
+    if feature.interrupted_at.is_some() && feature.status == feature::Status::Ready {
+        return ("ready, interrupted", Tone::Warn);
+    }
+    let tone = match feature.status {
+        feature::Status::Ready => Tone::Good,
+        feature::Status::Active => Tone::Warn,
+        feature::Status::Draft => Tone::Plain,
+        feature::Status::Done | feature::Status::Cancelled => Tone::Faint,
+    };
+    (words::status_name(feature.status), tone)
+}

@@ -1,0 +1,24 @@
+//! `nexus feature release`: gives a feature back, unfinished.
+
+use super::step;
+use crate::{args::words, context::Context, error::Error};
+use clap::Args;
+
+/// Give a feature back, unfinished
+///
+/// Its files are free at once and it can be picked again. Only its holder can do this.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus feature release billing-api")]
+pub(crate) struct Release {
+    /// The feature
+    #[arg(value_parser = words::slug)]
+    slug: String,
+}
+
+impl Release {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        step::take_and_tell(context, &self.slug, "release", "is given back: its files are free, and it can be picked again", "nexus feature available").await
+    }
+}

@@ -1,0 +1,65 @@
+//! `nexus feature show`: everything about one feature.
+
+use crate::{
+    args::words, client::Request, commands::people::People, context::Context, error::Error, output::words::holder,
+};
+use clap::Args;
+use nexus_api_types::feature::{Feature, Status};
+
+/// Show a feature: its spec, its files and who works on it
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus feature show billing-api
+  nexus feature show billing-api --json")]
+pub(crate) struct Show {
+    /// The feature
+    #[arg(value_parser = words::slug)]
+    slug: String,
+}
+
+impl Show {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        let project = context.project().await?;
+        let answer = context.client.send(Request::get(format!("/projects/{project}/features/{}", self.slug))).await?;
+        let people = if context.out.is_json() { People::default() } else { People::of_project(context, project).await? };
+        context.out.answer(&answer, |feature: Feature| print(context, &feature, &people))
+    }
+}
+
+fn print(context: &Context<'_>, feature: &Feature, people: &People) -> Result<(), Error> {
+    let out = context.out;
+    out.title(&format!("{}: {}", feature.slug, feature.title))?;
+    out.field("Status", status(context, feature, people))?;
+    if let (Status::Active, Some(fence)) = (feature.status, feature.fence) {
+        out.field("Fence", fence)?;
+    }
+    out.field("Lane", format_args!("{}, priority {}", words::lane_name(feature.lane), feature.priority))?;
+    for (name, items) in [("Touches", &feature.touches), ("Reads", &feature.reads), ("Depends on", &feature.depends_on)] {
+        for (at, item) in items.iter().enumerate() {
+            out.field(if at == 0 { name } else { "" }, item)?;
+        }
+    }
+    out.field("Made", format_args!("{} by {}", out.clock().short(feature.created_at), people.name(feature.created_by)))?;
+    out.line("")?;
+    out.line(feature.spec.trim_end())
+}
+
+fn status(context: &Context<'_>, feature: &Feature, people: &People) -> String {
+    let clock = context.out.clock();
+    let mut text = words::status_name(feature.status).to_owned();
+    if let Some(by) = feature.claimed_by {
+        let verb = if feature.status == Status::Active { "held" } else { "worked on" };
+        text += &format!(", {verb} by {}", holder(&people.name(by), feature.agent.as_deref()));
+        if let Some(at) = feature.claimed_at {
+            text += &format!(" since {}", clock.short(at));
+        }
+        if let Some(at) = feature.completed_at {
+            text += &format!(" until {}", clock.short(at));
+        }
+    }
+    if let Some(at) = feature.interrupted_at {
+        text += &format!(", interrupted {}: work on it was lost sight of and may be taken up again", clock.ago(at));
+    }
+    text
+}

@@ -1,0 +1,118 @@
+//! `nexus login`: saves an API key, new or known, and where the cluster is.
+
+use crate::{
+    client::{Answer, Request},
+    context::Context,
+    error::Error,
+};
+use clap::Args;
+use nexus_api_types::engineer::{Me, Register, Registered};
+use std::io::Read;
+use uuid::Uuid;
+
+/// Register, or log in with an API key
+///
+/// The key is saved in ~/.nexus/config.json, readable by you alone, with the servers that were
+/// asked. It is shown nowhere else: the cluster keeps only its hash.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus login --register --name Ana --email ana@example.com
+  nexus login --register -n Ana -e ana@example.com --server http://a:7401,http://b:7401
+  nexus login --register -n Root -e root@example.com --bootstrap-token TOKEN   # the first admin
+  nexus login --token nexus_eng_…
+  nexus login --token - < key.txt")]
+pub(crate) struct Login {
+    /// Make a new engineer with a key of their own
+    #[arg(long, requires_all = ["name", "email"])]
+    register: bool,
+    /// Name that others see
+    #[arg(long, short, requires = "register")]
+    name: Option<String>,
+    /// E-mail address, one engineer each
+    #[arg(long, short, requires = "register")]
+    email: Option<String>,
+    /// Token that makes the first admin; the first node keeps it in its data folder
+    #[arg(long, value_name = "TOKEN", requires = "register")]
+    bootstrap_token: Option<String>,
+}
+
+/// A key read from stdin is cut off here: no key is longer than 100 characters.
+const MAX_KEY_BYTES: u64 = 1_000;
+
+impl Login {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        match (self.name, self.email) {
+            (Some(name), Some(email)) => {
+                register(context, &Register { name, email, bootstrap_token: self.bootstrap_token }).await
+            }
+            _ => with_key(context).await,
+        }
+    }
+}
+
+async fn register(context: &Context<'_>, body: &Register) -> Result<(), Error> {
+    keep_the_only_key(context).await?;
+    let answer = context.client.send(Request::post("/auth/register").body(body).anonymous()).await?;
+    let registered: Registered = answer.parse()?;
+    let (id, name) = (registered.engineer.id, registered.engineer.name);
+    save(context, registered.api_key, id, name)?;
+    told(context, &answer, |registered: Registered| format!("Registered {} <{}>", registered.engineer.name, registered.engineer.email))
+}
+
+/// A saved key that still works may be the only copy: it is not overwritten by a new engineer's.
+async fn keep_the_only_key(context: &Context<'_>) -> Result<(), Error> {
+    let Some(key) = &context.login.token else { return Ok(()) };
+    match context.client.send(Request::get("/auth/me").with_key(key)).await {
+        Ok(answer) => {
+            let me: Me = answer.parse()?;
+            Err(Error::local(format!("you are logged in as {} <{}>", me.name, me.email))
+                .hint(format!("nexus logout forgets that key; {} holds it", context.login_file.path().display())))
+        }
+        Err(Error::Refused(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn with_key(context: &Context<'_>) -> Result<(), Error> {
+    let given = context.given_token.clone().ok_or_else(|| {
+        Error::misused("nexus login needs a key, or somebody to register")
+            .hint("nexus login --token KEY, or nexus login --register -n NAME -e EMAIL")
+    })?;
+    let key = if given == "-" { key_from_stdin()? } else { given };
+    let answer = context.client.send(Request::get("/auth/me").with_key(&key)).await?;
+    let me: Me = answer.parse()?;
+    save(context, key, me.id, me.name)?;
+    told(context, &answer, |me: Me| format!("Logged in as {} <{}>", me.name, me.email))
+}
+
+fn key_from_stdin() -> Result<String, Error> {
+    let mut text = String::new();
+    let read = std::io::stdin().take(MAX_KEY_BYTES).read_to_string(&mut text);
+    read.map_err(|error| Error::local(format!("cannot read the key from stdin: {error}")))?;
+    let key = text.trim();
+    if key.is_empty() {
+        return Err(Error::misused("there is no key on stdin"));
+    }
+    Ok(key.to_owned())
+}
+
+fn save(context: &Context<'_>, key: String, id: Uuid, name: String) -> Result<(), Error> {
+    let mut saved = context.login.clone();
+    saved.token = Some(key);
+    saved.engineer_id = Some(id);
+    saved.engineer_name = Some(name);
+    saved.set_servers(&context.servers);
+    context.login_file.write(&saved)
+}
+
+fn told<T: serde::de::DeserializeOwned>(
+    context: &Context<'_>,
+    answer: &Answer,
+    words: impl FnOnce(T) -> String,
+) -> Result<(), Error> {
+    context.out.answer(answer, |data: T| context.out.line(words(data)))?;
+    context.out.note(format_args!("The key is in {}", context.login_file.path().display()));
+    context.out.note("Next: nexus project list, then nexus project link SLUG in your repository");
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! One file per command: its arguments, its help with examples, and what it does.
+//!
+//! A command has three steps: put the request together, send it, print the answer.
+//! [`people`] turns the ids in answers into names.
+
+mod cluster;
+mod completions;
+mod feature;
+mod login;
+mod logout;
+mod people;
+mod project;
+mod status;
+mod whoami;
+
+use crate::{context::Context, error::Error};
+use clap::Subcommand;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Login(login::Login),
+    Logout(logout::Logout),
+    Whoami(whoami::Whoami),
+    #[command(subcommand)]
+    Project(project::Project),
+    #[command(subcommand)]
+    Feature(feature::Feature),
+    Status(status::Status),
+    #[command(subcommand)]
+    Cluster(cluster::Cluster),
+    Completions(completions::Completions),
+}
+
+/// Does what was asked for.
+pub(crate) async fn run(command: Command, context: &Context<'_>) -> Result<(), Error> {
+    match command {
+        Command::Login(command) => command.run(context).await,
+        Command::Logout(command) => command.run(context),
+        Command::Whoami(command) => command.run(context).await,
+        Command::Project(command) => command.run(context).await,
+        Command::Feature(command) => command.run(context).await,
+        Command::Status(command) => command.run(context).await,
+        Command::Cluster(command) => command.run(context).await,
+        Command::Completions(command) => command.run(context),
+    }
+}

@@ -1,0 +1,30 @@
+//! Names for the ids of engineers.
+
+use crate::{client::Request, context::Context, error::Error};
+use nexus_api_types::project::ProjectDetail;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Engineers by id.
+#[derive(Default)]
+pub(super) struct People(BTreeMap<Uuid, String>);
+
+impl People {
+    /// The members of a project.
+    pub(super) async fn of_project(context: &Context<'_>, project: Uuid) -> Result<Self, Error> {
+        let answer = context.client.send(Request::get(format!("/projects/{project}"))).await?;
+        let detail: ProjectDetail = answer.parse()?;
+        let names = detail.members.into_iter().map(|member| (member.engineer_id, crate::output::plain(&member.name)));
+        Ok(Self(names.collect()))
+    }
+
+    /// Adds one.
+    pub(super) fn know(&mut self, id: Uuid, name: &str) {
+        self.0.insert(id, name.to_owned());
+    }
+
+    /// The name, or the id of somebody who is not in the project any more.
+    pub(super) fn name(&self, id: Uuid) -> String {
+        self.0.get(&id).cloned().unwrap_or_else(|| id.to_string())
+    }
+}

@@ -1,0 +1,60 @@
+//! `nexus project create`: makes a project and links this repository to it.
+
+use crate::{args::words, client::Request, config::link, context::Context, error::Error};
+use clap::Args;
+use nexus_api_types::project::{CreateProject, Project};
+
+/// Make a project, led by you, and link this repository to it
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus project create --name Billing --slug billing
+  nexus project create -n Billing -s billing --repo-url https://example.com/billing.git
+  nexus project create -n Shop -s shop --no-link")]
+pub(crate) struct Create {
+    /// Name that people see
+    #[arg(long, short)]
+    name: String,
+    /// Short name, of a-z, 0-9 and -
+    #[arg(long, short, value_parser = words::slug)]
+    slug: String,
+    /// Where the repository is
+    #[arg(long, value_name = "URL")]
+    repo_url: Option<String>,
+    /// Path of the project in the repository
+    #[arg(long, value_name = "PATH")]
+    repo_path: Option<String>,
+    /// Branch that work starts from
+    #[arg(long, value_name = "BRANCH")]
+    default_branch: Option<String>,
+    /// Leave this repository as it is
+    #[arg(long)]
+    no_link: bool,
+}
+
+impl Create {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        // Before the project is made: one that nothing is linked to would be left behind.
+        if let Some(found) = link::find()?.filter(|_| !self.no_link) {
+            return Err(Error::misused(format!("this repository is linked to {} already", found.link.name()))
+                .hint("nexus project unlink first, or --no-link to make the project alone"));
+        }
+        let body = CreateProject {
+            name: self.name,
+            slug: self.slug,
+            repo_url: self.repo_url,
+            repo_path: self.repo_path,
+            default_branch: self.default_branch,
+        };
+        let answer = context.client.send(Request::post("/projects").body(&body)).await?;
+        let linked = if self.no_link { None } else { Some(link::write(&answer.parse()?)?) };
+        context.out.answer(&answer, |project: Project| {
+            context.out.line(format_args!("Made project {}: {}", project.slug, project.name))
+        })?;
+        if let Some(path) = linked {
+            context.out.note(format_args!("Linked by {}: commit it, so that everybody's commands find the project", path.display()));
+        }
+        context.out.note("Next: nexus feature create -s SLUG -t TITLE --touches PATH");
+        Ok(())
+    }
+}

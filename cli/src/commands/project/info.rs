@@ -1,0 +1,51 @@
+//! `nexus project info`: a project and who is in it.
+
+use crate::{
+    client::Request,
+    context::Context,
+    error::Error,
+    output::{Table, Tone},
+};
+use clap::Args;
+use nexus_api_types::project::{MemberRole, ProjectDetail};
+
+/// Show the project of this repository, and who is in it
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus project info
+  nexus project info --project billing")]
+pub(crate) struct Info {}
+
+impl Info {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        let project = context.project().await?;
+        let answer = context.client.send(Request::get(format!("/projects/{project}"))).await?;
+        context.out.answer(&answer, |detail: ProjectDetail| print(context, detail))
+    }
+}
+
+fn print(context: &Context<'_>, detail: ProjectDetail) -> Result<(), Error> {
+    let out = context.out;
+    let project = detail.project;
+    out.title(&format!("{}: {}", project.slug, project.name))?;
+    out.field("Id", project.id)?;
+    if let Some(url) = project.repo_url {
+        out.field("Repository", url)?;
+    }
+    if let Some(path) = project.repo_path {
+        out.field("Path", path)?;
+    }
+    out.field("Branch", project.default_branch)?;
+    out.field("Made", out.clock().short(project.created_at))?;
+    out.line("")?;
+    let mut table = Table::new(&["MEMBER", "EMAIL", "ROLE"]);
+    for member in detail.members {
+        let role = match member.role {
+            MemberRole::Lead => ("lead", Tone::Good),
+            MemberRole::Member => ("member", Tone::Plain),
+        };
+        table.row([(member.name, Tone::Plain), (member.email, Tone::Faint), (role.0.to_owned(), role.1)]);
+    }
+    out.table(&table)
+}

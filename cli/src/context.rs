@@ -1,0 +1,125 @@
+//! What a command is given: where to print, whom to ask, as whom and in which project. A flag goes
+//! before the environment, the environment before the files.
+
+use crate::{
+    args::{
+        Global,
+        server::{self, Server},
+    },
+    client::{Client, Identity, Request},
+    config::{
+        link,
+        login::{Login, LoginFile},
+    },
+    error::Error,
+    output::{Output, words},
+};
+use nexus_api_types::project::Project;
+use uuid::Uuid;
+
+/// What a command is given.
+pub(crate) struct Context<'a> {
+    /// Where to print.
+    pub(crate) out: &'a Output,
+    /// Whom to ask.
+    pub(crate) client: Client,
+    /// What login saved.
+    pub(crate) login: Login,
+    /// Where it saved it.
+    pub(crate) login_file: LoginFile,
+    /// The servers that are asked.
+    pub(crate) servers: Vec<Server>,
+    /// The API key that was typed or is in the environment.
+    pub(crate) given_token: Option<String>,
+    /// The session that acts.
+    pub(crate) session: Option<Uuid>,
+    project: Option<String>,
+}
+
+impl<'a> Context<'a> {
+    /// Puts together what was typed, what is in the environment and what was saved.
+    ///
+    /// # Errors
+    /// When one of them makes no sense.
+    pub(crate) fn new(global: Global, out: &'a Output) -> Result<Self, Error> {
+        let login_file = LoginFile::locate()?;
+        let login = login_file.read()?;
+        let servers = servers(global.server.as_deref(), &login, &login_file)?;
+        let given_token = given(global.token);
+        let session = given(global.session).map(|text| session(&text)).transpose()?;
+        let token = given_token.clone().or_else(|| login.token.clone());
+        let client = Client::new(&servers, Identity { token, session }, global.timeout)?;
+        let project = given(global.project);
+        Ok(Self { out, client, login, login_file, servers, given_token, session, project })
+    }
+
+    /// The project that the command is about.
+    ///
+    /// # Errors
+    /// When none is named, or there is none of that name.
+    pub(crate) async fn project(&self) -> Result<Uuid, Error> {
+        let linked = link::find();
+        let Some(named) = &self.project else {
+            return linked?.map(|found| found.link.project_id).ok_or_else(no_project);
+        };
+        if let Ok(id) = named.parse() {
+            return Ok(id);
+        }
+        match linked {
+            Ok(Some(found)) if found.link.project_slug.as_ref() == Some(named) => Ok(found.link.project_id),
+            _ => Ok(self.project_by_slug(named).await?.id),
+        }
+    }
+
+    /// One of the engineer's projects by its slug.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) async fn project_by_slug(&self, slug: &str) -> Result<Project, Error> {
+        let projects = self.projects().await?;
+        let slugs: Vec<String> = projects.iter().map(|project| project.slug.clone()).collect();
+        projects.into_iter().find(|project| project.slug == slug).ok_or_else(|| {
+            let hint = match slugs.as_slice() {
+                [] => "you are in none yet: nexus project create -n NAME -s SLUG makes one, or a lead adds you".to_owned(),
+                slugs => format!("you are in {}; a lead of another one can add you", words::list(slugs)),
+            };
+            Error::local(format!("no project {slug} among yours")).hint(hint)
+        })
+    }
+
+    /// The engineer's projects.
+    ///
+    /// # Errors
+    /// When the cluster says no, or nothing.
+    pub(crate) async fn projects(&self) -> Result<Vec<Project>, Error> {
+        self.client.send(Request::get("/projects")).await?.parse()
+    }
+}
+
+/// Set to nothing is as good as not set.
+fn given(text: Option<String>) -> Option<String> {
+    text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+fn servers(given: Option<&str>, login: &Login, file: &LoginFile) -> Result<Vec<Server>, Error> {
+    const FORM: &str = "write them as http://host:7401,http://other:7401";
+    let typed = server::parse_list(given.unwrap_or_default()).map_err(|problem| Error::misused(problem).hint(FORM))?;
+    if !typed.is_empty() {
+        return Ok(typed);
+    }
+    let saved = login
+        .servers()
+        .map_err(|problem| Error::misused(format!("{}: {problem}", file.path().display())).hint(FORM))?;
+    Ok(if saved.is_empty() { server::defaults() } else { saved })
+}
+
+fn session(text: &str) -> Result<Uuid, Error> {
+    text.parse().map_err(|_| {
+        Error::misused(format!("{text:?} is no session's id")).hint("a session's id is a UUID; nexus status --json lists them")
+    })
+}
+
+fn no_project() -> Error {
+    Error::misused(format!("there is no project here: no {} in this folder or above", link::FILE_NAME))
+        .hint("nexus project link SLUG links this repository to a project; --project SLUG names one for a single command")
+}

@@ -1,0 +1,95 @@
+//! The kinds of failure. Each has its exit code; none is ever shown with its Rust name.
+
+use crate::args::server::Server;
+use nexus_api_types::ErrorBody;
+
+/// Why a command did not do what it should.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The cluster says no.
+    #[error("{}", .0.body.message)]
+    Refused(Box<Refused>),
+    /// There is no API key to ask with.
+    #[error("you are not logged in")]
+    NotLoggedIn,
+    /// No server could do it.
+    #[error("no server could do it")]
+    Unreachable(Box<Unreachable>),
+    /// It was asked for in a wrong way.
+    #[error("{}", .0.message)]
+    Misused(Explained),
+    /// This machine is in the way.
+    #[error("{}", .0.message)]
+    Local(Explained),
+    /// Whoever read the output has read enough.
+    #[error("the output was closed")]
+    OutputClosed,
+}
+
+/// A failure of this side.
+#[derive(Debug)]
+pub(crate) struct Explained {
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+/// A refusal of the cluster.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// What it says.
+    pub(crate) body: ErrorBody,
+    /// Which server said it.
+    pub(crate) server: Server,
+    /// What was asked: the route.
+    pub(crate) path: String,
+}
+
+/// Why no server could do it.
+#[derive(Debug)]
+pub(crate) struct Unreachable {
+    /// One reason each.
+    pub(crate) servers: Vec<UnreachableServer>,
+    /// Whether it may have been done all the same.
+    pub(crate) may_be_applied: bool,
+    /// Whether any server was there at all.
+    pub(crate) was_there: bool,
+}
+
+/// Why one server could not do it.
+#[derive(Debug)]
+pub(crate) struct UnreachableServer {
+    /// Which.
+    pub(crate) server: Server,
+    /// Why.
+    pub(crate) reason: String,
+}
+
+impl Error {
+    /// It was asked for in a wrong way.
+    pub(crate) fn misused(message: impl Into<String>) -> Self {
+        Self::Misused(Explained { message: message.into(), hint: None })
+    }
+
+    /// This machine is in the way.
+    pub(crate) fn local(message: impl Into<String>) -> Self {
+        Self::Local(Explained { message: message.into(), hint: None })
+    }
+
+    /// Adds what to do about it. What the cluster refuses has hints of its own.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        if let Self::Misused(explained) | Self::Local(explained) = &mut self {
+            explained.hint = Some(hint.into());
+        }
+        self
+    }
+
+    /// 1 refused, 2 misused, 3 unreachable; closed output is no failure.
+    pub(crate) const fn exit_code(&self) -> u8 {
+        match self {
+            Self::OutputClosed => 0,
+            Self::Refused(_) | Self::NotLoggedIn | Self::Local(_) => 1,
+            Self::Misused(_) => 2,
+            Self::Unreachable(_) => 3,
+        }
+    }
+}

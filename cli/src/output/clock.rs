@@ -1,0 +1,101 @@
+//! Times as people read them: short, in their own zone, with how long it is until then.
+
+use jiff::{Timestamp, tz::TimeZone};
+use nexus_api_types::Moment;
+
+/// The time that texts are written at, and the zone they are read in.
+#[derive(Debug, Clone)]
+pub(crate) struct Clock {
+    now: Timestamp,
+    zone: TimeZone,
+}
+
+impl Clock {
+    /// Now, here.
+    pub(crate) fn here() -> Self {
+        Self { now: Timestamp::now(), zone: TimeZone::system() }
+    }
+
+    /// A clock that stands still, in UTC.
+    #[cfg(test)]
+    pub(crate) fn fixed(now: &str) -> Self {
+        Self { now: now.parse().expect("tests give a time"), zone: TimeZone::UTC }
+    }
+
+    /// `14:32`; on another day `Jan 31 14:32`; in another year `2025-01-31`.
+    pub(crate) fn short(&self, moment: Moment) -> String {
+        let at = timestamp(moment).to_zoned(self.zone.clone());
+        let now = self.now.to_zoned(self.zone.clone());
+        let form = if at.date() == now.date() {
+            "%H:%M"
+        } else if at.year() == now.year() {
+            "%b %-d %H:%M"
+        } else {
+            "%Y-%m-%d"
+        };
+        at.strftime(form).to_string()
+    }
+
+    /// `14:32 (in 4 min)`; an estimate that is over comes `any moment now`.
+    pub(crate) fn until(&self, moment: Moment) -> String {
+        let left = timestamp(moment).as_millisecond() - self.now.as_millisecond();
+        let how_long = if left <= 0 { "any moment now".to_owned() } else { format!("in {}", span(left)) };
+        format!("{} ({how_long})", self.short(moment))
+    }
+
+    /// `12 min ago`.
+    pub(crate) fn ago(&self, moment: Moment) -> String {
+        let gone = self.now.as_millisecond() - timestamp(moment).as_millisecond();
+        if gone < 1_000 { "just now".to_owned() } else { format!("{} ago", span(gone)) }
+    }
+}
+
+fn timestamp(moment: Moment) -> Timestamp {
+    // A time beyond the calendar is shown as its end.
+    Timestamp::from_millisecond(moment.as_millis()).unwrap_or(Timestamp::MAX)
+}
+
+/// A length of time in one unit, rounded down: `45 s`, `4 min`, `2 h`, `3 d`.
+pub(crate) fn span(millis: i64) -> String {
+    const UNITS: [(i64, &str); 3] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min")];
+    let large = UNITS.into_iter().find(|(unit, _)| millis >= *unit);
+    match large {
+        Some((unit, name)) => format!("{} {name}", millis / unit),
+        None if millis < 1_000 => format!("{} ms", millis.max(0)),
+        None => format!("{} s", millis / 1_000),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn moment(text: &str) -> Moment {
+        Moment::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_time_is_as_short_as_the_day_allows() {
+        let clock = Clock::fixed("2026-01-31T14:28:00Z");
+        assert_eq!(clock.short(moment("2026-01-31T09:05:59Z")), "09:05");
+        assert_eq!(clock.short(moment("2026-02-01T00:00:00Z")), "Feb 1 00:00");
+        assert_eq!(clock.short(moment("2025-12-31T23:59:00Z")), "2025-12-31");
+    }
+
+    #[test]
+    fn a_time_is_told_in_the_readers_zone() {
+        let clock = Clock { zone: TimeZone::fixed(jiff::tz::offset(2)), ..Clock::fixed("2026-01-31T23:30:00Z") };
+        assert_eq!(clock.short(moment("2026-01-31T22:15:00Z")), "00:15");
+    }
+
+    #[test]
+    fn it_is_told_how_long_it_is_until_then_or_since() {
+        let clock = Clock::fixed("2026-01-31T14:28:00Z");
+        assert_eq!(clock.until(moment("2026-01-31T14:32:10Z")), "14:32 (in 4 min)");
+        assert_eq!(clock.until(moment("2026-01-31T14:28:00Z")), "14:28 (any moment now)");
+        assert_eq!(clock.ago(moment("2026-01-31T14:27:15Z")), "45 s ago");
+        assert_eq!(clock.ago(moment("2026-01-31T12:00:00Z")), "2 h ago");
+        assert_eq!(clock.ago(moment("2026-01-31T14:29:00Z")), "just now");
+    }
+}

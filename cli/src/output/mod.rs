@@ -1,0 +1,15 @@
+//! Where words go: data to stdout, the rest to stderr; colours only to a terminal.
+//!
+//! - [`print`]: the two streams, and JSON. [`table`]: lists. [`clock`]: times as people read them.
+//!   [`words`]: holders, paths and counts. [`plain`]: texts that cannot steer a terminal.
+
+mod clock;
+mod plain;
+mod print;
+mod table;
+pub(crate) mod words;
+
+pub(crate) use clock::{Clock, span};
+pub(crate) use plain::{plain, plain_value};
+pub(crate) use print::Output;
+pub(crate) use table::{Table, Tone};

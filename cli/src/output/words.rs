@@ -1,0 +1,61 @@
+//! Holders, paths and counts in words, the same in tables, answers and refusals.
+
+use super::Clock;
+use nexus_api_types::feature::BlockedBy;
+
+/// Items of a list in one line: the rest is counted.
+const MOST_LISTED: usize = 4;
+
+/// `ana`, or `ana's agent "build"`.
+pub(crate) fn holder(engineer: &str, agent: Option<&str>) -> String {
+    agent.map_or_else(|| engineer.to_owned(), |agent| format!("{engineer}'s agent \"{agent}\""))
+}
+
+/// What keeps a feature from being picked.
+pub(crate) fn blocker(by: &BlockedBy, clock: &Clock) -> String {
+    if !by.depends_on.is_empty() {
+        return format!("waits for {}", by.depends_on.join(", "));
+    }
+    let path = by.file_path.as_deref().unwrap_or("a file");
+    let engineer = by.engineer_name.as_deref().unwrap_or("somebody");
+    let mut text = format!("{path} is held by {}", holder(engineer, by.agent.as_deref()));
+    if let Some(feature) = &by.feature_slug {
+        text += &format!(" for feature {feature}");
+    }
+    if let Some(until) = by.expires_at {
+        text += &format!(", until {}", clock.until(until));
+    }
+    text
+}
+
+/// The first few, and how many more: `a, b, c, d and 3 more`.
+pub(crate) fn list(items: &[impl AsRef<str>]) -> String {
+    let named: Vec<&str> = items.iter().take(MOST_LISTED).map(AsRef::as_ref).collect();
+    match items.len().saturating_sub(MOST_LISTED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+/// `1 file`, `3 files`.
+pub(crate) fn count(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_stays_short() {
+        assert_eq!(list(&["a", "b", "c", "d"]), "a, b, c, d");
+        assert_eq!(list(&["a", "b", "c", "d", "e", "f"]), "a, b, c, d and 2 more");
+        assert_eq!((count(1, "path"), count(0, "path")), ("1 path".to_owned(), "0 paths".to_owned()));
+    }
+
+    #[test]
+    fn an_agent_is_named_with_its_engineer() {
+        assert_eq!(holder("ana", None), "ana");
+        assert_eq!(holder("ana", Some("build")), "ana's agent \"build\"");
+    }
+}

@@ -1,0 +1,150 @@
+//! A command asks server after server, and does what it should exactly once.
+#![allow(clippy::unwrap_used)]
+
+mod mock;
+
+use mock::{Person, Server, data, failure, feature, nobody, project, unavailable};
+use serde_json::{Value, json};
+
+const DONE: &str = "POST /projects/019a0000-0000-7000-8000-000000000001/features/api/done";
+
+#[test]
+fn a_write_reaches_the_server_that_can_do_it_under_one_identity() {
+    let dead = nobody();
+    let without_leader = Server::start().on(DONE, unavailable("not_applied"));
+    let good = Server::start().on(DONE, data(feature("api", "done")));
+    let ana = Person::at_work(&[&dead, without_leader.url(), good.url()]);
+    let ended = ana.types("feature done api").done();
+    assert_eq!(ended.stdout, "api is done: its files are free\n");
+    let (first, second) = (without_leader.asked_once(), good.asked_once());
+    let key = first.header("idempotency-key");
+    assert!(!key.is_empty());
+    assert_eq!(key, second.header("idempotency-key"));
+    assert_eq!(first.header("authorization"), format!("Bearer {}", mock::KEY));
+}
+
+#[test]
+fn a_write_of_unknown_outcome_is_sent_again_under_the_same_identity() {
+    let server = Server::start().on(DONE, unavailable("unknown")).on(DONE, data(feature("api", "done")));
+    let ana = Person::at_work(&[server.url()]);
+    ana.types("feature done api").done();
+    let asked = server.asked();
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[0].header("idempotency-key"), asked[1].header("idempotency-key"));
+}
+
+#[test]
+fn two_commands_are_two_requests() {
+    let server = Server::start().on(DONE, data(feature("api", "done")));
+    let ana = Person::at_work(&[server.url()]);
+    ana.types("feature done api").done();
+    ana.types("feature done api").done();
+    let asked = server.asked();
+    assert_ne!(asked[0].header("idempotency-key"), asked[1].header("idempotency-key"));
+}
+
+#[test]
+fn when_nobody_is_there_every_server_is_named_at_once() {
+    let servers = [nobody(), nobody()];
+    let ana = Person::at_work(&[&servers[0], &servers[1]]);
+    let ended = ana.types("feature done api --timeout 1h");
+    assert_eq!((ended.code, ended.stdout.as_str()), (3, ""));
+    for server in &servers {
+        assert!(ended.stderr.contains(&format!("  {server}  connection refused")), "{ended:#?}");
+    }
+    assert!(ended.stderr.contains("Hint: is the cluster running?"), "{ended:#?}");
+    assert!(!ended.stderr.contains("may have been done"), "nothing was ever sent: {ended:#?}");
+}
+
+#[test]
+fn a_cluster_without_a_leader_is_given_up_when_the_time_is_over() {
+    let server = Server::start().on(DONE, unavailable("unknown").with("retry-after: 1"));
+    let ana = Person::at_work(&[server.url(), &nobody()]);
+    let ended = ana.types("feature done api --timeout 300ms");
+    assert_eq!(ended.code, 3, "{ended:#?}");
+    assert!(ended.stderr.contains("no leader"), "{ended:#?}");
+    assert!(ended.stderr.contains("connection refused"), "{ended:#?}");
+    assert!(ended.stderr.contains("Hint: it may have been done all the same"), "{ended:#?}");
+    assert_eq!(server.asked().len(), 1, "there is no time to come back in a second");
+}
+
+#[test]
+fn the_same_in_json() {
+    let server = Server::start().on(DONE, unavailable("not_applied").with("retry-after: 1"));
+    let ana = Person::at_work(&[server.url()]);
+    let ended = ana.types("feature done api --timeout 300ms --json");
+    let told: Value = serde_json::from_str(&ended.stderr).unwrap();
+    assert_eq!((ended.code, ended.stdout.as_str()), (3, ""));
+    assert_eq!(told["error"]["code"], "UNREACHABLE");
+    assert_eq!(told["error"]["details"]["outcome"], "not_applied");
+    assert_eq!(told["error"]["details"]["servers"][0], json!({ "server": server.url(), "reason": "no leader" }));
+}
+
+#[test]
+fn a_silent_server_leaves_time_for_the_next_one() {
+    // It accepts, as a listener does by itself, and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent_url = format!("http://{}", silent.local_addr().unwrap());
+    let good = Server::start().on(DONE, data(feature("api", "done")));
+    let ana = Person::at_work(&[&silent_url, good.url()]);
+    ana.types("feature done api --timeout 4s").done();
+    let ended = ana.types(&format!("feature done api --timeout 200ms --server {silent_url}"));
+    assert_eq!(ended.code, 3);
+    assert!(ended.stderr.contains("no answer within 0.2 s"), "{ended:#?}");
+    assert!(ended.stderr.contains("may have been done"), "{ended:#?}");
+}
+
+#[test]
+fn something_else_at_the_address_is_not_taken_for_the_cluster() {
+    let else_ = Server::start().on(DONE, failure(301, "", "", Value::Null).with("location: https://elsewhere.example"));
+    let good = Server::start().on(DONE, data(feature("api", "done")));
+    let ana = Person::at_work(&[else_.url(), good.url()]);
+    ana.types("feature done api").done();
+}
+
+#[test]
+fn a_refusal_is_not_asked_for_twice() {
+    let first = Server::start().on(DONE, failure(400, "INVALID_STATUS_TRANSITION", "feature api is ready: it cannot become done", json!({ "from": "ready", "to": "done" })));
+    let second = Server::start();
+    let ana = Person::at_work(&[first.url(), second.url()]);
+    let ended = ana.types("feature done api");
+    assert_eq!(ended.code, 1);
+    assert_eq!(ended.stderr, "Error: feature api is ready: it cannot become done\nHint: nexus feature pick SLUG takes it first\n");
+    assert_eq!(second.asked().len(), 0);
+}
+
+#[test]
+fn who_asks_too_often_waits_as_long_as_told() {
+    let limited = || failure(429, "RATE_LIMITED", "too many requests", Value::Null);
+    let server = Server::start().on(DONE, limited().with("retry-after: 0")).on(DONE, data(feature("api", "done")));
+    let other = Server::start();
+    let ana = Person::at_work(&[server.url(), other.url()]);
+    ana.types("feature done api").done();
+    assert_eq!((server.asked().len(), other.asked().len()), (2, 0), "another server is no way round the limit");
+
+    let server = Server::start().on(DONE, limited().with("retry-after: 3600"));
+    let ended = Person::at_work(&[server.url()]).types("feature done api");
+    assert_eq!(ended.code, 1, "{ended:#?}");
+}
+
+#[test]
+fn a_command_reads_its_own_writes_and_stays_with_the_server_that_answers() {
+    let create = "POST /projects/019a0000-0000-7000-8000-000000000001/features";
+    let ready = "POST /projects/019a0000-0000-7000-8000-000000000001/features/api/ready";
+    let dead = nobody();
+    let server = Server::start().on(create, data(feature("api", "draft"))).on(ready, data(feature("api", "ready")));
+    let ana = Person::at_work(&[&dead, server.url()]);
+    ana.types("feature create -s api -t Api --ready").done();
+    let asked = server.asked();
+    assert_eq!(asked.len(), 2);
+    assert_ne!(asked[0].header("idempotency-key"), asked[1].header("idempotency-key"));
+}
+
+#[test]
+fn a_read_has_no_identity_of_its_own() {
+    let server = Server::start().on("GET /projects", data(json!([project("billing", mock::ID)])));
+    Person::at_work(&[server.url()]).types("project list").done();
+    let asked = server.asked_once();
+    assert_eq!(asked.header("idempotency-key"), "");
+    assert_eq!(asked.header("x-nexus-min-revision"), "");
+}

@@ -1,0 +1,177 @@
+//! Features from the first line to done, as a person or an agent types them.
+#![allow(clippy::unwrap_used)]
+
+mod mock;
+
+use mock::{ID, OTHER, Person, Server, claim, data, failure, feature, held, project};
+use serde_json::{Value, json};
+
+fn on(method: &str, rest: &str) -> String {
+    format!("{method} /projects/{ID}/features{rest}")
+}
+
+fn members() -> mock::Reply {
+    let mut detail = project("billing", ID);
+    detail["members"] = json!([{ "engineerId": ID, "role": "lead", "name": "ana", "email": "ana@example.com" }]);
+    data(detail)
+}
+
+#[test]
+fn a_feature_is_written_down_with_everything_it_needs() {
+    let server = Server::start().on(&on("POST", ""), data(feature("api", "draft"))).on(&on("POST", "/api/ready"), data(feature("api", "ready")));
+    let ana = Person::at_work(&[server.url()]);
+    std::fs::write(ana.repository().join("api.md"), "# The API\n").unwrap();
+    let ended = ana
+        .types("feature create -s api -t 'The API' --from api.md --touches src/api/ src/db.rs --touches docs/{a,b}.md \
+                --reads src/lib.rs --depends-on base core --lane now --priority 2 --ready")
+        .done();
+    assert_eq!(ended.stdout, "Made feature api: The API (ready, lane next, priority 3)\n");
+    let asked = server.asked();
+    assert_eq!(asked[0].body, json!({ "slug": "api", "title": "The API", "spec": "# The API\n", "lane": "now", "priority": 2,
+        "touches": ["src/api/", "src/db.rs", "docs/{a,b}.md"], "reads": ["src/lib.rs"], "dependsOn": ["base", "core"] }));
+    assert_eq!(asked[1].line, format!("POST /api/projects/{ID}/features/api/ready"));
+}
+
+#[test]
+fn a_spec_may_come_from_stdin_or_be_the_title() {
+    let server = Server::start().on(&on("POST", ""), data(feature("api", "draft")));
+    let ana = Person::at_work(&[server.url()]);
+    ana.types_in(&ana.repository(), "feature create -s api -t Api --from -", "from stdin").done();
+    ana.types("feature create -s api -t Api").done();
+    let specs: Vec<_> = server.asked().into_iter().map(|asked| asked.body["spec"].clone()).collect();
+    assert_eq!(specs, ["from stdin", "Api"]);
+    assert_eq!(ana.types("feature create -s api -t Api --from missing.md").code, 1);
+    assert_eq!(ana.types("feature create -s api -t Api --from a --spec b").code, 2);
+}
+
+#[test]
+fn a_feature_that_cannot_be_made_ready_is_said_to_be_a_draft() {
+    let refused = failure(400, "INVALID_STATUS_TRANSITION", "feature api is ready: it cannot become ready", json!({ "from": "ready" }));
+    let server = Server::start().on(&on("POST", ""), data(feature("api", "draft"))).on(&on("POST", "/api/ready"), refused);
+    let ended = Person::at_work(&[server.url()]).types("feature create -s api -t Api --ready");
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.starts_with("Made feature api, but it is still a draft\nError: "), "{ended:#?}");
+}
+
+#[test]
+fn a_pick_says_what_is_held_and_what_comes_next() {
+    let mut picked = held("api");
+    picked["claims"] = json!(["a", "b", "c", "d", "e"].map(|path| claim(path, "exclusive")));
+    picked["claims"].as_array_mut().unwrap().push(claim("docs/", "shared"));
+    let server = Server::start().on(&on("POST", "/api/pick"), data(picked.clone())).on(&on("POST", "/pick-next"), data(picked.clone()));
+    let ana = Person::at_work(&[server.url()]);
+    let ended = ana.types("feature pick api").done();
+    assert_eq!(ended.stdout, "\
+Picked api: The API
+Yours alone 5 paths: a, b, c, d and 1 more
+Shared      1 path: docs/
+Fence       1234
+Lease       until 2025-01-31 (any moment now), renewed by every request
+");
+    assert_eq!(ended.stderr, "Next: nexus feature show api prints the spec; then nexus feature done api, or release api\n");
+    let ended = ana.types("feature pick --next --lane now --lane later --json").done();
+    assert_eq!((ended.json(), ended.stderr.as_str()), (picked, ""));
+    let asked = server.asked();
+    assert_eq!((&asked[0].body, &asked[1].body), (&Value::Null, &json!({ "lanes": ["now", "later"] })));
+}
+
+#[test]
+fn a_refused_pick_teaches_who_holds_what() {
+    let by = json!({ "engineerId": ID, "engineerName": "ana", "sessionId": OTHER, "agent": "build", "featureId": ID,
+        "featureSlug": "billing-api", "claimedAt": "2025-01-31T14:02:00.000Z", "expiresAt": "2025-01-31T14:32:00.000Z" });
+    let conflict = json!({ "filePath": "src/db.rs", "wantedPath": "src/db.rs", "claimedBy": by });
+    let refused = failure(409, "FILE_ALREADY_CLAIMED", "file conflicts with ana", json!({ "conflicts": [conflict] }));
+    let server = Server::start().on(&on("POST", "/api/pick"), refused);
+    let ana = Person::at_work(&[server.url()]);
+    let ended = ana.types("feature pick api");
+    assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));
+    assert_eq!(ended.stderr, "\
+Error: src/db.rs is held by ana's agent \"build\" for feature billing-api, since 2025-01-31, until 2025-01-31 (any moment now)
+Hint: nexus feature available shows what is free of it
+");
+    let told: Value = serde_json::from_str(&ana.types("feature pick api --json").stderr).unwrap();
+    assert_eq!(told["error"]["code"], "FILE_ALREADY_CLAIMED");
+    assert_eq!(told["error"]["requestId"], "req-1");
+    assert_eq!(told["error"]["details"]["conflicts"][0]["filePath"], "src/db.rs");
+}
+
+#[test]
+fn what_is_available_is_told_with_what_blocks_the_rest() {
+    let mut blocked = feature("reports", "ready");
+    blocked["blockedBy"] = json!({ "dependsOn": ["api"] });
+    let server = Server::start().on(&on("GET", "/available"), data(json!([feature("api", "ready"), blocked])));
+    let ended = Person::at_work(&[server.url()]).types("feature available").done();
+    assert_eq!(ended.stdout, "\
+SLUG     LANE  PRIO  TITLE    FILES      STATE
+api      next  3     The API  src/db.rs  free
+reports  next  3     The API  src/db.rs  waits for api
+");
+    assert!(ended.stderr.starts_with("1 free. Next: nexus feature pick"), "{ended:#?}");
+}
+
+#[test]
+fn a_list_longer_than_a_page_is_put_together() {
+    let page = |slugs: std::ops::Range<usize>, cursor: Value| {
+        let items: Vec<_> = slugs.map(|number| feature(&format!("f{number}"), "ready")).collect();
+        data(json!({ "items": items, "nextCursor": cursor, "hasMore": !cursor.is_null() }))
+    };
+    let server = Server::start()
+        .on(&on("GET", ""), page(0..100, json!("c1")))
+        .on(&on("GET", ""), page(100..150, json!("c2")));
+    let ana = Person::at_work(&[server.url()]);
+    let list = ana.types("feature list --limit 150 -s ready -l now --json").done().json();
+    assert_eq!(list["items"].as_array().unwrap().len(), 150);
+    assert_eq!((&list["nextCursor"], &list["hasMore"]), (&json!("c2"), &json!(true)));
+    let lines: Vec<_> = server.asked().into_iter().map(|asked| asked.line).collect();
+    assert!(lines[0].ends_with("/features?status=ready&lane=now&limit=100"), "{lines:?}");
+    assert!(lines[1].ends_with("/features?status=ready&lane=now&limit=50&cursor=c1"), "{lines:?}");
+}
+
+#[test]
+fn a_list_names_the_holders() {
+    let server = Server::start()
+        .on(&on("GET", ""), data(json!({ "items": [held("api")], "nextCursor": null, "hasMore": false })))
+        .on(&format!("GET /projects/{ID}"), members());
+    let ended = Person::at_work(&[server.url()]).types("feature list").done();
+    assert_eq!(ended.stdout, "\
+SLUG  STATUS  LANE  PRIO  TITLE    HOLDER
+api   active  next  3     The API  ana's agent \"build\"
+");
+}
+
+#[test]
+fn a_feature_is_shown_with_its_spec() {
+    let server = Server::start().on(&on("GET", "/api"), data(held("api"))).on(&format!("GET /projects/{ID}"), members());
+    let ended = Person::at_work(&[server.url()]).types("feature show api").done();
+    assert_eq!(ended.stdout, "\
+api: The API
+Status      active, held by ana's agent \"build\" since 2025-01-31
+Fence       1234
+Lane        next, priority 3
+Touches     src/db.rs
+Made        2025-01-31 by ana
+
+Line one
+Line two
+");
+}
+
+#[test]
+fn the_steps_of_a_feature_are_one_word_each() {
+    for step in ["ready", "release", "done", "cancel"] {
+        let server = Server::start().on(&on("POST", &format!("/api/{step}")), data(feature("api", "ready")));
+        let ana = Person::at_work(&[server.url()]);
+        let ended = ana.types(&format!("feature {step} api --session {OTHER}")).done();
+        assert!(ended.stdout.starts_with("api is "), "{ended:#?}");
+        assert_eq!(server.asked_once().header("x-nexus-session"), OTHER);
+    }
+}
+
+#[test]
+fn a_title_cannot_steer_the_terminal() {
+    let mut hostile = feature("api", "ready");
+    hostile["title"] = json!("\u{1b}]0;gone\u{7}\u{1b}[2JThe API");
+    let server = Server::start().on(&on("GET", "/available"), data(json!([hostile])));
+    let ended = Person::at_work(&[server.url()]).types("feature available").done();
+    assert!(!ended.stdout.contains(['\u{1b}', '\u{7}']), "{:?}", ended.stdout);
+}

@@ -1,0 +1,141 @@
+//! Registering, logging in and out, and being who one is.
+#![allow(clippy::unwrap_used)]
+
+mod mock;
+
+use mock::{ID, KEY, Person, Server, data, failure, me, nobody};
+use serde_json::{Value, json};
+
+const ME: &str = "GET /auth/me";
+const REGISTER: &str = "POST /auth/register";
+
+fn registered() -> Value {
+    json!({ "engineer": { "id": ID, "name": "ana", "email": "ana@example.com" }, "apiKey": KEY })
+}
+
+#[test]
+fn whoever_registers_is_logged_in_from_then_on() {
+    let server = Server::start().on(REGISTER, data(registered())).on(ME, data(me()));
+    let ana = Person::new();
+    let ended = ana.types(&format!("login --register -n ana -e ana@example.com --bootstrap-token T --server {}", server.url())).done();
+    assert_eq!(ended.stdout, "Registered ana <ana@example.com>\n");
+    assert!(!ended.stdout.contains(KEY) && !ended.stderr.contains(KEY), "the key is not shown: {ended:#?}");
+    let asked = server.asked_once();
+    assert_eq!(asked.body, json!({ "name": "ana", "email": "ana@example.com", "bootstrapToken": "T" }));
+    assert_eq!(asked.header("authorization"), "");
+    assert_ne!(asked.header("idempotency-key"), "");
+    let expected = json!({ "token": KEY, "serverUrl": server.url(), "engineerId": ID, "engineerName": "ana" });
+    let mut saved = ana.saved();
+    saved.as_object_mut().unwrap().retain(|name, _| name != "servers");
+    assert_eq!(saved, expected);
+
+    let ended = ana.types("whoami").done();
+    assert!(ended.stdout.contains("ana <ana@example.com>"), "{ended:#?}");
+    assert_eq!(server.asked()[1].header("authorization"), format!("Bearer {KEY}"));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_saved_key_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = Server::start().on(REGISTER, data(registered()));
+    let ana = Person::new();
+    ana.types(&format!("login --register -n ana -e ana@example.com --server {}", server.url())).done();
+    assert_eq!(std::fs::metadata(ana.config()).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_key_that_works_is_not_overwritten_by_registering_again() {
+    let server = Server::start().on(REGISTER, data(registered())).on(ME, data(me()));
+    let ana = Person::at_work(&[server.url()]);
+    let ended = ana.types("login --register -n bob -e bob@example.com");
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.starts_with("Error: you are logged in as ana <ana@example.com>\nHint: nexus logout"), "{ended:#?}");
+    assert_eq!(ana.saved()["token"], KEY);
+}
+
+#[test]
+fn a_key_of_a_cluster_that_is_no_more_is_in_nobodys_way() {
+    let unknown = failure(401, "INVALID_API_KEY", "the API key is unknown", Value::Null);
+    let server = Server::start().on(ME, unknown).on(REGISTER, data(registered()));
+    Person::at_work(&[server.url()]).types("login --register -n ana -e ana@example.com").done();
+}
+
+#[test]
+fn a_key_is_tried_before_it_is_saved() {
+    let server = Server::start().on(ME, data(me()));
+    let ana = Person::new();
+    let ended = ana.types(&format!("login --token {KEY} --server {}", server.url())).done();
+    assert_eq!(ended.stdout, "Logged in as ana <ana@example.com>\n");
+    assert_eq!(ana.saved()["engineerName"], "ana");
+
+    let bob = Person::new();
+    let server = Server::start().on(ME, failure(401, "INVALID_API_KEY", "the API key is unknown", Value::Null));
+    let ended = bob.types(&format!("login --token wrong --server {}", server.url()));
+    assert_eq!(ended.code, 1);
+    assert!(!bob.config().exists());
+}
+
+#[test]
+fn a_key_may_come_through_stdin_where_no_process_list_shows_it() {
+    let server = Server::start().on(ME, data(me()));
+    let ana = Person::new();
+    let line = format!("login --token - --server {}", server.url());
+    let ended = ana.types_in(&ana.repository(), &line, &format!("{KEY}\n")).done();
+    assert_eq!(ended.stdout, "Logged in as ana <ana@example.com>\n");
+    assert_eq!(ana.saved()["token"], KEY);
+}
+
+#[test]
+fn logging_out_forgets_the_key_and_keeps_the_servers() {
+    let ana = Person::at_work(&["http://a:1", "http://b:2"]);
+    assert_eq!(ana.types("logout").done().stdout, "Logged out\n");
+    assert_eq!(ana.saved(), json!({ "servers": ["http://a:1", "http://b:2"] }));
+    assert_eq!(ana.types("logout --json").done().json(), json!({ "loggedOut": false }));
+    let ended = ana.types("whoami");
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.starts_with("Error: you are not logged in\nHint: nexus login --register"), "{ended:#?}");
+}
+
+#[test]
+fn a_flag_goes_before_what_is_saved() {
+    let server = Server::start().on(ME, data(me()));
+    let ana = Person::at_work(&[&nobody()]);
+    let line = format!("whoami --token other-key --session {ID} --server {}", server.url());
+    ana.types(&line).done();
+    let asked = server.asked_once();
+    assert_eq!((asked.header("authorization"), asked.header("x-nexus-session")), ("Bearer other-key", ID));
+}
+
+#[test]
+fn what_makes_no_sense_is_a_misuse() {
+    let ana = Person::new();
+    for line in [
+        "login",
+        "login --register -n ana",
+        "login --register --token T",
+        "login -n ana -e a@b",
+        "whoami --session nonsense",
+        "whoami --server ftp://a",
+        "whoami --timeout soon",
+        "whoami --unknown",
+        "feature pick",
+        "feature pick api --next",
+        "feature show ../../projects",
+        "feature list --limit 0",
+        "nonsense",
+        "",
+    ] {
+        let ended = ana.types(line);
+        assert_eq!(ended.code, 2, "nexus {line}: {ended:#?}");
+        assert_eq!(ended.stdout, "", "nexus {line}");
+    }
+}
+
+#[test]
+fn help_and_version_are_data() {
+    let ana = Person::new();
+    assert!(ana.types("--version").done().stdout.starts_with(concat!("nexus ", env!("CARGO_PKG_VERSION"))));
+    assert!(ana.types("feature pick --help").done().stdout.contains("Examples:\n  nexus feature pick billing-api"));
+    assert!(ana.types("completions bash").done().stdout.contains("nexus"));
+}

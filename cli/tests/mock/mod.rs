@@ -1,0 +1,296 @@
+//! A server that gives prepared answers and remembers what it was asked, and the binary to ask it.
+//! Each test has its own servers, home folder and repository, and shares nothing.
+
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
+
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Command, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+/// Any id.
+pub const ID: &str = "019a0000-0000-7000-8000-000000000001";
+/// Another one.
+pub const OTHER: &str = "019a0000-0000-7000-8000-000000000002";
+/// A key of the right form.
+pub const KEY: &str = "nexus_eng_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// What a server was asked.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// `POST /api/projects?limit=1`
+    pub line: String,
+    /// By lower-case name.
+    pub headers: BTreeMap<String, String>,
+    /// The body; null when there was none.
+    pub body: Value,
+}
+
+impl Asked {
+    /// A header, or nothing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+/// What a server answers.
+#[derive(Clone)]
+pub struct Reply {
+    status: u16,
+    headers: Vec<String>,
+    body: String,
+}
+
+/// A success.
+pub fn data(data: Value) -> Reply {
+    Reply { status: 200, headers: vec!["x-nexus-revision: 42".to_owned()], body: json!({ "data": data }).to_string() }
+}
+
+/// A failure.
+pub fn failure(status: u16, code: &str, message: &str, details: Value) -> Reply {
+    let error = json!({ "code": code, "message": message, "details": details, "requestId": "req-1" });
+    Reply { status, headers: Vec::new(), body: json!({ "error": error }).to_string() }
+}
+
+/// No leader, or no quorum.
+pub fn unavailable(outcome: &str) -> Reply {
+    failure(503, "SERVICE_UNAVAILABLE", "no leader", json!({ "outcome": outcome }))
+}
+
+impl Reply {
+    /// With a header.
+    pub fn with(mut self, header: &str) -> Self {
+        self.headers.push(header.to_owned());
+        self
+    }
+}
+
+type Answers = BTreeMap<String, VecDeque<Reply>>;
+
+/// A server.
+pub struct Server {
+    address: String,
+    answers: Arc<Mutex<Answers>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl Server {
+    /// Starts one that knows nothing yet.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let (answers, asked) = (Arc::<Mutex<Answers>>::default(), Arc::<Mutex<Vec<Asked>>>::default());
+        let (known, noted) = (answers.clone(), asked.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // A client that went away is its own business.
+                let _ = serve(&stream, &known, &noted);
+            }
+        });
+        Self { address, answers, asked }
+    }
+
+    /// Gives this answer to `POST /path`, after those that were prepared for it before; the last
+    /// one is given for good.
+    pub fn on(self, request: &str, reply: Reply) -> Self {
+        self.answers.lock().unwrap().entry(request.to_owned()).or_default().push_back(reply);
+        self
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.address
+    }
+
+    /// Everything it was asked.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// The only thing it was asked.
+    pub fn asked_once(&self) -> Asked {
+        let asked = self.asked();
+        assert_eq!(asked.len(), 1, "{asked:#?}");
+        asked[0].clone()
+    }
+}
+
+fn serve(mut stream: &TcpStream, answers: &Mutex<Answers>, noted: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        let Some((name, value)) = header.trim_end().split_once(':') else { break };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let request = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
+    let route = request.split('?').next().unwrap_or_default().replacen(" /api", " ", 1);
+    let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+    noted.lock().unwrap().push(Asked { line: request, headers, body });
+    let reply = match answers.lock().unwrap().get_mut(&route) {
+        Some(queue) if queue.len() > 1 => queue.pop_front().unwrap(),
+        Some(queue) => queue[0].clone(),
+        None => failure(404, "NOT_FOUND", &format!("the mock knows no {route}"), Value::Null),
+    };
+    let Reply { status, headers, body } = reply;
+    let extra: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let length = body.len();
+    write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{extra}\r\n{body}")
+}
+
+/// An address at which nobody is.
+pub fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+/// A person at a machine: a home folder, and a repository to stand in.
+pub struct Person {
+    folder: tempfile::TempDir,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// The output as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// Fails unless the command did what it should.
+    pub fn done(self) -> Self {
+        assert_eq!(self.code, 0, "{self:#?}");
+        self
+    }
+}
+
+impl Person {
+    /// Somebody who never logged in.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("repository/.git")).unwrap();
+        fs::create_dir_all(folder.path().join("repository/src/deep")).unwrap();
+        Self { folder }
+    }
+
+    /// Somebody who is logged in and stands in a linked repository.
+    pub fn at_work(servers: &[&str]) -> Self {
+        let person = Self::new();
+        fs::create_dir(person.folder.path().join("home")).unwrap();
+        fs::write(person.config(), json!({ "token": KEY, "servers": servers }).to_string()).unwrap();
+        fs::write(person.link(), json!({ "projectId": ID, "projectSlug": "billing" }).to_string()).unwrap();
+        person
+    }
+
+    /// The file that login writes.
+    pub fn config(&self) -> std::path::PathBuf {
+        self.folder.path().join("home/config.json")
+    }
+
+    /// The file that names the project.
+    pub fn link(&self) -> std::path::PathBuf {
+        self.repository().join(".nexus.json")
+    }
+
+    /// The root of the repository.
+    pub fn repository(&self) -> std::path::PathBuf {
+        self.folder.path().join("repository")
+    }
+
+    /// What the login file says.
+    pub fn saved(&self) -> Value {
+        serde_json::from_str(&fs::read_to_string(self.config()).unwrap()).unwrap()
+    }
+
+    /// Types a command in the root of the repository.
+    pub fn types(&self, line: &str) -> Ended {
+        self.types_in(&self.repository(), line, "")
+    }
+
+    /// Types a command in a folder, and something to its stdin. `'` keeps words together.
+    pub fn types_in(&self, folder: &Path, line: &str, stdin: &str) -> Ended {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nexus"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("NEXUS_") {
+                command.env_remove(name);
+            }
+        }
+        let mut child = command
+            .args(line.split('\'').enumerate().flat_map(|(at, part)| match at % 2 {
+                0 => part.split_whitespace().map(str::to_owned).collect(),
+                _ => vec![part.to_owned()],
+            }))
+            .current_dir(folder)
+            .env("NEXUS_HOME", self.folder.path().join("home"))
+            .env("TZ", "UTC")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that reads nothing may be over by now.
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        Ended {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// A project on the wire.
+pub fn project(slug: &str, id: &str) -> Value {
+    json!({ "id": id, "name": slug.to_uppercase(), "slug": slug, "repoUrl": null, "repoPath": null, "defaultBranch": "main",
+        "createdAt": "2026-01-31T12:00:00.000Z", "updatedAt": "2026-01-31T12:00:00.000Z" })
+}
+
+/// A feature on the wire.
+pub fn feature(slug: &str, status: &str) -> Value {
+    json!({ "id": ID, "projectId": ID, "slug": slug, "title": "The API", "spec": "Line one\nLine two", "status": status,
+        "lane": "next", "priority": 3, "touches": ["src/db.rs"], "createdBy": ID, "claimedBy": null, "claimedAt": null,
+        "completedAt": null, "createdAt": "2025-01-31T12:00:00.000Z", "updatedAt": "2025-01-31T12:00:00.000Z",
+        "sessionId": null, "agent": null, "fence": null, "dependsOn": [], "reads": [], "interruptedAt": null })
+}
+
+/// The same feature, held.
+pub fn held(slug: &str) -> Value {
+    let mut feature = feature(slug, "active");
+    feature["claimedBy"] = json!(ID);
+    feature["claimedAt"] = json!("2025-01-31T14:02:00.000Z");
+    feature["agent"] = json!("build");
+    feature["sessionId"] = json!(OTHER);
+    feature["fence"] = json!(1234);
+    feature
+}
+
+/// A claim on the wire.
+pub fn claim(path: &str, mode: &str) -> Value {
+    json!({ "filePath": path, "projectId": ID, "engineerId": ID, "engineerName": "ana", "featureId": ID,
+        "claimedAt": "2025-01-31T14:02:00.000Z", "expiresAt": "2025-01-31T16:02:00.000Z", "sessionId": OTHER, "agent": "build",
+        "mode": mode, "fence": 1234 })
+}
+
+/// An engineer as they see themselves.
+pub fn me() -> Value {
+    json!({ "id": ID, "name": "ana", "email": "ana@example.com", "role": "engineer" })
+}

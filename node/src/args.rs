@@ -1,0 +1,129 @@
+//! The command line of nexusd.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  One node to try things out, with its data under ./nexus-data:
+    nexusd dev --data-dir nexus-data
+
+  The first of three nodes; the other two are started alike with their own id and addresses:
+    nexusd start --node-id 1 --data-dir /var/lib/nexus \\
+        --listen 127.0.0.1:7401 --peer-listen 127.0.0.1:7501 \\
+        --initial-cluster 1=127.0.0.1:7501,2=127.0.0.1:7502,3=127.0.0.1:7503
+
+  A fourth node, let in by a token that `nexus cluster join-token` made on any node:
+    nexusd start --data-dir /var/lib/nexus --listen 127.0.0.1:7404 --peer-listen 127.0.0.1:7504 \\
+        --join http://127.0.0.1:7401 --join-token nexus_join_…";
+
+/// One member of a Nexus cluster
+#[derive(Debug, Parser)]
+#[command(name = "nexusd", version, after_help = EXAMPLES, propagate_version = true)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What nexusd can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a member of a cluster: a new one, one to join, or one that the data folder remembers
+    #[command(after_help = EXAMPLES)]
+    Start(Box<StartArgs>),
+    /// Run a cluster of one node, without any other setting
+    #[command(after_help = EXAMPLES)]
+    Dev(DevArgs),
+}
+
+/// Settings of `nexusd start`. A flag goes before its environment variable, that before the file.
+#[derive(Debug, Default, Args)]
+pub struct StartArgs {
+    /// Read settings from this TOML file; its keys are the names of these flags
+    #[arg(long, env = "NEXUS_CONFIG_FILE", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Check the settings, say what is wrong with them, and exit
+    #[arg(long)]
+    pub check_config: bool,
+    /// Id of this node in the initial cluster; a joining node is given one
+    #[arg(long, env = "NEXUS_NODE_ID", value_name = "ID")]
+    pub node_id: Option<u64>,
+    /// Folder for all that this node keeps
+    #[arg(long, env = "NEXUS_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address for clients [default: 127.0.0.1:7401]
+    #[arg(long, env = "NEXUS_LISTEN", value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// Address for other nodes [default: 127.0.0.1:7501]
+    #[arg(long, env = "NEXUS_PEER_LISTEN", value_name = "HOST:PORT")]
+    pub peer_listen: Option<String>,
+    /// Where clients reach this node, when that is not where it listens
+    #[arg(long, env = "NEXUS_ADVERTISE", value_name = "HOST:PORT")]
+    pub advertise: Option<String>,
+    /// Where other nodes reach this node, when that is not where it listens
+    #[arg(long, env = "NEXUS_PEER_ADVERTISE", value_name = "HOST:PORT")]
+    pub peer_advertise: Option<String>,
+    /// All nodes of a new cluster; the same on each of them, and ignored once it is formed
+    #[arg(long, env = "NEXUS_INITIAL_CLUSTER", value_name = "ID=HOST:PORT,…")]
+    pub initial_cluster: Option<String>,
+    /// Join the cluster of which any node answers clients there
+    #[arg(long, env = "NEXUS_JOIN", value_name = "URL,…", conflicts_with = "initial_cluster")]
+    pub join: Option<String>,
+    /// Token that `nexus cluster join-token` made
+    #[arg(long, env = "NEXUS_JOIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub join_token: Option<String>,
+    /// Let nodes talk to each other in plain text over a network that nobody else can reach
+    #[arg(long, env = "NEXUS_INSECURE_PEERS")]
+    pub insecure_peers: bool,
+    /// How often the leader shows that it lives; a round trip between regions [default: 100]
+    #[arg(long, env = "NEXUS_HEARTBEAT_MS", value_name = "MS")]
+    pub heartbeat_ms: Option<u64>,
+    /// Silence after which a follower wants to lead; ten round trips [default: 400]
+    #[arg(long, env = "NEXUS_ELECTION_MS", value_name = "MS")]
+    pub election_ms: Option<u64>,
+    /// Log entries between two snapshots [default: 20000]
+    #[arg(long, env = "NEXUS_SNAPSHOT_ENTRIES", value_name = "N")]
+    pub snapshot_entries: Option<u64>,
+    /// Pages in browsers that may call this node, such as https://board.example.com
+    #[arg(long, env = "ALLOWED_ORIGINS", value_name = "ORIGIN,…")]
+    pub allowed_origins: Option<String>,
+    /// Logging
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Settings of `nexusd dev`.
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// Folder for all that this node keeps; without it, everything is gone at the end
+    #[arg(long, env = "NEXUS_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address for clients
+    #[arg(long, env = "NEXUS_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:7401")]
+    pub listen: String,
+    /// Logging
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// How to log.
+#[derive(Debug, Default, Clone, Args)]
+pub struct LogArgs {
+    /// What to log: error, warn, info, debug, trace, or a filter such as info,nexus_node=debug
+    #[arg(long, env = "NEXUS_LOG", value_name = "FILTER", default_value = "info,openraft=error")]
+    pub log: String,
+    /// How a log line looks
+    #[arg(long, env = "NEXUS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// How a log line looks.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs: one JSON object a line
+    Json,
+}

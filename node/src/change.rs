@@ -1,0 +1,265 @@
+//! Changes of the membership, on the leader: each a step that keeps a quorum alive, through joint
+//! consensus where voters change.
+
+use crate::{
+    node::{Node, REQUEST_DEADLINE},
+    peer::service::{ChangeRefusal, MembershipRequest, ServiceResponse},
+    propose::{Tried, of_the_cluster},
+};
+use nexus_domain::{Command, NodeId, Refusal, Reply, entity::TokenDigest, words::Label};
+use nexus_raft_store::{Member, TypeConfig};
+use openraft::{
+    ChangeMembers,
+    async_runtime::watch::WatchReceiver,
+    errors::{ChangeMembershipError, ClientWriteError, RaftError},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// A learner with at most this many entries to go has caught up: less than a second of writes.
+const CAUGHT_UP: u64 = 1_000;
+/// How long a change may take before its outcome counts as unknown.
+const ONE_CHANGE: Duration = Duration::from_secs(10);
+/// How long a dialled guest may take to say who it is.
+const DIAL_BACK: Duration = Duration::from_secs(2);
+
+type Changes = ChangeMembers<u64, Member>;
+
+/// What the leader knows of a member.
+struct Peer {
+    is_voter: bool,
+    lag: u64,
+    is_alive: bool,
+}
+
+impl Node {
+    /// Carries a change out, if this node leads.
+    pub(crate) async fn change(&self, request: MembershipRequest) -> ServiceResponse {
+        if self.leader_id() != Some(self.id) {
+            return ServiceResponse::NotLeader { leader: self.leader_id() };
+        }
+        let done = match request {
+            MembershipRequest::Join { token, replaces, member } => self.join(token, replaces, member).await,
+            MembershipRequest::Promote { node } => self.promote(node).await,
+            MembershipRequest::Remove { node } => self.remove(node).await,
+            MembershipRequest::TransferLeader { to } => self.transfer_leader(to).await,
+        };
+        done.unwrap_or_else(|failed| failed)
+    }
+
+    /// Lets a guest in as a learner. Asked again for the same data folder, it gives the same id.
+    async fn join(
+        &self,
+        token: Option<TokenDigest>,
+        replaces: Option<NodeId>,
+        member: Member,
+    ) -> Result<ServiceResponse, ServiceResponse> {
+        // Before anything is promised: is it there, is it who it says, and does it speak our tongue?
+        let welcome = self.peers.probe(&member.peer_addr, DIAL_BACK).await.map_err(|error| {
+            refused(format!("cannot reach the new node at its peer address {}: {error}", member.peer_addr))
+        })?;
+        if welcome.instance != member.instance {
+            return Err(refused(format!("another node answers at {}", member.peer_addr)));
+        }
+        let label = |text: &str| Label::parse(text).map_err(|problem| refused(format!("address {problem}")));
+        let command = Command::AdmitNode {
+            instance: member.instance,
+            peer_addr: label(&member.peer_addr)?,
+            client_addr: label(&member.client_addr)?,
+            token,
+            replaces,
+        };
+        let deadline = Instant::now() + REQUEST_DEADLINE;
+        let answer = match self.propose_here(&Arc::new(of_the_cluster(command)), deadline).await {
+            Tried::Answered(answer) => answer,
+            Tried::NotProposed(_) => return Err(ServiceResponse::NotLeader { leader: self.leader_id() }),
+            Tried::Unknown(reason) => return Err(ServiceResponse::OutcomeUnknown { reason }),
+        };
+        let id = match answer.outcome {
+            Ok(Reply::Node(record)) => record.id,
+            Err(Refusal::JoinTokenInvalid) => return Err(ServiceResponse::Refused(ChangeRefusal::BadToken)),
+            Err(refusal) => return Err(refused(refusal.to_string())),
+            Ok(other) => return Err(refused(format!("an answer to something else: {other:?}"))),
+        };
+        if self.member(id).is_none() {
+            self.change_members(ChangeMembers::AddNodes(BTreeMap::from([(id.0, member)]))).await?;
+            tracing::info!(node = %id, "a learner joined");
+        }
+        Ok(ServiceResponse::Joined(id))
+    }
+
+    /// Makes a learner a voter.
+    async fn promote(&self, node: NodeId) -> Result<ServiceResponse, ServiceResponse> {
+        let peers = self.peers_known();
+        let peer = peers.get(&node.0).ok_or(ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)))?;
+        if peer.is_voter {
+            return Ok(ServiceResponse::Done);
+        }
+        if !peer.is_alive {
+            return Err(refused(format!("node {node} does not answer: as a voter it could cost the quorum")));
+        }
+        if peer.lag > CAUGHT_UP {
+            return Err(refused(format!(
+                "node {node} is {} entries behind: it becomes a voter by itself once it has caught up",
+                peer.lag
+            )));
+        }
+        self.make_voter(node).await?;
+        Ok(ServiceResponse::Done)
+    }
+
+    async fn make_voter(&self, node: NodeId) -> Result<(), ServiceResponse> {
+        let voters = ChangeMembers::AddVoterIds(BTreeSet::from([node.0]));
+        let published = self.published();
+        let replaced = published.state.node(node).and_then(|record| record.replaces);
+        let change = match replaced.filter(|former| self.member(*former).is_some()) {
+            // In one joint step: at no time is the lost one counted without the new one.
+            Some(former) => ChangeMembers::Batch(vec![
+                voters,
+                ChangeMembers::RemoveVoters(BTreeSet::from([former.0])),
+                ChangeMembers::RemoveNodes(BTreeSet::from([former.0])),
+            ]),
+            None => voters,
+        };
+        self.change_members(change).await?;
+        tracing::info!(%node, replaces = ?replaced, "a learner became a voter");
+        Ok(())
+    }
+
+    /// Takes a member out, if those that stay have a living quorum.
+    async fn remove(&self, node: NodeId) -> Result<ServiceResponse, ServiceResponse> {
+        let peers = self.peers_known();
+        let peer = peers.get(&node.0).ok_or(ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)))?;
+        if peer.is_voter {
+            let rest = peers.iter().filter(|(id, peer)| **id != node.0 && peer.is_voter);
+            let (alive, silent): (Vec<_>, Vec<_>) = rest.partition(|(_, peer)| peer.is_alive);
+            let total = alive.len() + silent.len();
+            if total == 0 {
+                return Err(refused(format!("node {node} is the last voter; the cluster needs it")));
+            }
+            if alive.len() <= total / 2 {
+                let silent: Vec<String> = silent.iter().map(|(id, _)| id.to_string()).collect();
+                return Err(refused(format!(
+                    "without node {node}, only {} of {total} voters answer (silent: {}): no quorum would be left. \
+                     Bring a silent one back, or add a node first",
+                    alive.len(),
+                    silent.join(", ")
+                )));
+            }
+        }
+        let ids = BTreeSet::from([node.0]);
+        let change = if peer.is_voter {
+            ChangeMembers::Batch(vec![ChangeMembers::RemoveVoters(ids.clone()), ChangeMembers::RemoveNodes(ids)])
+        } else {
+            ChangeMembers::RemoveNodes(ids)
+        };
+        self.change_members(change).await?;
+        tracing::info!(%node, "a member was removed");
+        Ok(ServiceResponse::Done)
+    }
+
+    /// Hands leadership over, to a voter that is alive and has caught up.
+    pub(crate) async fn transfer_leader(&self, to: Option<NodeId>) -> Result<ServiceResponse, ServiceResponse> {
+        let peers = self.peers_known();
+        let able = |peer: &&Peer| peer.is_voter && peer.is_alive && peer.lag <= CAUGHT_UP;
+        let to = match to {
+            Some(node) if node == self.id => return Ok(ServiceResponse::Leads(node)),
+            Some(node) => {
+                let peer = peers.get(&node.0).ok_or(ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)))?;
+                if !able(&peer) {
+                    return Err(refused(format!(
+                        "node {node} cannot lead now: it has to be a voter that answers and has caught up"
+                    )));
+                }
+                node
+            }
+            None => {
+                let others = peers.iter().filter(|(id, peer)| **id != self.id.0 && able(peer));
+                let best = others.min_by_key(|(_, peer)| peer.lag).map(|(id, _)| NodeId(*id));
+                best.ok_or_else(|| refused("no other voter answers and has caught up".to_owned()))?
+            }
+        };
+        self.raft.trigger().transfer_leader(to.0).await.map_err(stopped)?;
+        let mut metrics = self.raft.metrics();
+        let deadline = Instant::now() + REQUEST_DEADLINE;
+        loop {
+            let leader = metrics.borrow_watched().current_leader;
+            if leader.is_some_and(|leader| leader != self.id.0) {
+                return Ok(ServiceResponse::Leads(NodeId(leader.unwrap_or(to.0))));
+            }
+            match timeout_at(deadline, metrics.changed()).await {
+                Ok(Ok(())) => {}
+                _ => {
+                    return Err(ServiceResponse::OutcomeUnknown {
+                        reason: format!("node {to} did not take over in time; nexus cluster status shows who leads"),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Makes voters of learners that have caught up.
+    pub(crate) async fn promote_learners(&self) {
+        let ready = |peer: &Peer| !peer.is_voter && peer.is_alive && peer.lag <= CAUGHT_UP;
+        let next = self.peers_known().iter().find(|(_, peer)| ready(peer)).map(|(id, _)| NodeId(*id));
+        if let Some(node) = next
+            && let Err(why) = self.make_voter(node).await
+        {
+            tracing::warn!(%node, ?why, "a learner could not become a voter yet");
+        }
+    }
+
+    async fn change_members(&self, change: Changes) -> Result<(), ServiceResponse> {
+        match timeout(ONE_CHANGE, self.raft.change_membership(change, false)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.explain(error)),
+            Err(_) => Err(ServiceResponse::OutcomeUnknown {
+                reason: "the change was proposed, but no quorum has confirmed it yet; nexus cluster status \
+                         shows what became of it"
+                    .to_owned(),
+            }),
+        }
+    }
+
+    fn explain(&self, error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> ServiceResponse {
+        match error {
+            RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => {
+                ServiceResponse::NotLeader { leader: self.leader_id() }
+            }
+            RaftError::APIError(ClientWriteError::ChangeMembershipError(ChangeMembershipError::InProgress(_))) => {
+                ServiceResponse::Unavailable { reason: "another change of the membership is under way".to_owned() }
+            }
+            RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => refused(error.to_string()),
+            RaftError::APIError(error) => ServiceResponse::OutcomeUnknown { reason: error.to_string() },
+            RaftError::Fatal(error) => stopped(error),
+        }
+    }
+
+    /// Everyone in the membership, as the leader knows them.
+    fn peers_known(&self) -> BTreeMap<u64, Peer> {
+        let status = self.own_report();
+        let alive_within = u64::try_from((self.timing.lease() * 2).as_millis()).unwrap_or(u64::MAX);
+        status
+            .members
+            .into_iter()
+            .map(|report| {
+                let is_alive =
+                    report.id == self.id || report.last_seen_ms.is_some_and(|seen| seen <= alive_within);
+                let lag = report.lag.unwrap_or(u64::MAX);
+                (report.id.0, Peer { is_voter: report.voter, lag, is_alive })
+            })
+            .collect()
+    }
+}
+
+fn refused(why: String) -> ServiceResponse {
+    ServiceResponse::Refused(ChangeRefusal::Unsafe(why))
+}
+
+fn stopped(error: impl std::fmt::Display) -> ServiceResponse {
+    ServiceResponse::Unavailable { reason: error.to_string() }
+}

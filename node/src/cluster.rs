@@ -1,0 +1,229 @@
+//! The node as the API sees it.
+
+use crate::{
+    beats::Beats,
+    node::{Leader, Node, REQUEST_DEADLINE, RETRY_PAUSE},
+    peer::{PeerError, service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse}},
+    read::ReadIndexes,
+    status,
+    view::StoreView,
+};
+use futures::future::{BoxFuture, FutureExt};
+use nexus_api::cluster::{
+    Cluster, Committed, Consistency, Draft, NodeStatus, Operated, Operation, OperationError, Seen, SharedView,
+    Unavailable,
+};
+use nexus_domain::{Proposal, Revision, SessionId, Stamp, entity::Attendance};
+use nexus_raft_store::Member;
+use openraft::async_runtime::watch::WatchReceiver;
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// How long one change of the membership may take, joint consensus included.
+const ONE_OPERATION: Duration = Duration::from_secs(12);
+/// A read that must not be answered before a revision waits this long at most.
+const MIN_REVISION_WAIT: Duration = Duration::from_secs(5);
+
+/// The node as the API sees it.
+pub(crate) struct NodeCluster {
+    pub(crate) node: Arc<Node>,
+    pub(crate) reads: ReadIndexes,
+    pub(crate) beats: Beats,
+}
+
+impl Cluster for NodeCluster {
+    fn propose(&self, draft: Draft) -> BoxFuture<'_, Result<Committed, Unavailable>> {
+        async move {
+            let Draft { command, actor, acting, request } = draft;
+            let answer =
+                self.node.propose(Proposal { command, actor, acting, request, stamp: Stamp::default() }).await?;
+            // Applied here too before it is answered: whoever asks this node next sees it.
+            let deadline = Instant::now() + REQUEST_DEADLINE;
+            let published = self.node.applied(answer.revision.0, deadline).await.map_err(|()| {
+                Unavailable::Unknown("it is committed, but this node has not applied it yet; try again".to_owned())
+            })?;
+            Ok(Committed { answer, view: StoreView::shared(published, &self.node.store) })
+        }
+        .boxed()
+    }
+
+    fn read(
+        &self,
+        consistency: Consistency,
+        min_revision: Option<Revision>,
+    ) -> BoxFuture<'_, Result<Seen, Unavailable>> {
+        async move {
+            let (index, staleness) = match consistency {
+                Consistency::Linearizable => (self.reads.next().await?, None),
+                Consistency::Stale => (Revision(0), Some(self.staleness().await)),
+            };
+            let index = index.max(min_revision.unwrap_or_default());
+            let deadline = Instant::now() + MIN_REVISION_WAIT;
+            let published = self.node.applied(index.0, deadline).await.map_err(|()| {
+                Unavailable::NotApplied(format!("this node has not applied revision {index} yet; try another node"))
+            })?;
+            Ok(Seen { view: StoreView::shared(published, &self.node.store), staleness })
+        }
+        .boxed()
+    }
+
+    fn local(&self) -> SharedView {
+        StoreView::shared(self.node.published(), &self.node.store)
+    }
+
+    fn beat(&self, session: SessionId) -> BoxFuture<'_, Result<bool, Unavailable>> {
+        async move {
+            let unknown = self.beats.beat(vec![session]).await?;
+            Ok(!unknown.contains(&session))
+        }
+        .boxed()
+    }
+
+    fn touch(&self, session: SessionId) {
+        if self.is_worth_a_touch(session) {
+            self.beats.touch(vec![session]);
+        }
+    }
+
+    fn status(&self) -> NodeStatus {
+        self.node.status()
+    }
+
+    fn leader_status(&self) -> BoxFuture<'_, Result<NodeStatus, Unavailable>> {
+        async move {
+            // Only a leader that a quorum hears knows anything.
+            self.reads.next().await?;
+            match self.node.leader() {
+                Leader::Here => Ok(self.node.status()),
+                Leader::There(leader) => {
+                    match self.node.peers.request(&leader, ServiceRequest::Status, REQUEST_DEADLINE).await {
+                        Ok(ServiceResponse::Status(report)) => Ok(status::merged(self.node.status(), *report)),
+                        Ok(_) => Err(Unavailable::NotApplied(format!("{leader} does not lead"))),
+                        Err(error) => Err(Unavailable::NotApplied(error.to_string())),
+                    }
+                }
+                Leader::Nowhere => Err(Unavailable::NotApplied("there is no leader".to_owned())),
+            }
+        }
+        .boxed()
+    }
+
+    fn operate(&self, operation: Operation) -> BoxFuture<'_, Result<Operated, OperationError>> {
+        async move {
+            let request = match operation {
+                Operation::Join { token, instance, peer_addr, client_addr } => MembershipRequest::Join {
+                    token: Some(token),
+                    replaces: None,
+                    member: Member { peer_addr, client_addr, instance },
+                },
+                Operation::Promote(node) => MembershipRequest::Promote { node },
+                Operation::Remove(node) => MembershipRequest::Remove { node },
+                Operation::TransferLeader(to) => MembershipRequest::TransferLeader { to },
+                Operation::Snapshot => return self.snapshot().await,
+            };
+            self.change(request).await
+        }
+        .boxed()
+    }
+}
+
+impl NodeCluster {
+    /// How old this node's own state may be: time since it last heard from a leader.
+    async fn staleness(&self) -> Duration {
+        match self.node.leader() {
+            Leader::Here => self.node.status().quorum_seen.unwrap_or_default(),
+            Leader::There(_) | Leader::Nowhere => self.node.heard_of_leader().await,
+        }
+    }
+
+    /// Reads come often: only one that moves the end of the lease noticeably is worth an entry.
+    fn is_worth_a_touch(&self, session: SessionId) -> bool {
+        let published = self.node.published();
+        let state = &published.state;
+        let Some(found) = state.session(session) else { return false };
+        let lease = match found.attendance {
+            Attendance::Attended => state.settings().session_timeout,
+            Attendance::Unattended => state.settings().session_unattended,
+        };
+        let left = found.vitality.until().since(state.clock().cluster);
+        !found.is_active() || left.0 < lease.0 - lease.0 / 10
+    }
+
+    async fn snapshot(&self) -> Result<Operated, OperationError> {
+        let stopped = |error: &dyn std::fmt::Display| Unavailable::NotApplied(error.to_string());
+        let target = self.node.published().revision().0;
+        self.node.raft.trigger().snapshot().await.map_err(|error| stopped(&error))?;
+        let mut metrics = self.node.raft.metrics();
+        let deadline = Instant::now() + ONE_OPERATION;
+        loop {
+            if metrics.borrow_watched().snapshot.is_some_and(|id| id.index >= target) {
+                return Ok(Operated::Done);
+            }
+            match tokio::time::timeout_at(deadline, metrics.changed()).await {
+                Ok(Ok(())) => {}
+                _ => return Err(Unavailable::Unknown("the snapshot is not finished yet".to_owned()).into()),
+            }
+        }
+    }
+
+    /// Asks whoever leads for a change, again while nobody does.
+    async fn change(&self, request: MembershipRequest) -> Result<Operated, OperationError> {
+        let deadline = Instant::now() + ONE_OPERATION;
+        loop {
+            let why = match self.try_change(&request).await {
+                Ok(operated) => return Ok(operated),
+                Err(Retry::Never(error)) => return Err(error),
+                Err(Retry::Later(why)) => why,
+            };
+            if Instant::now() + RETRY_PAUSE >= deadline {
+                return Err(Unavailable::NotApplied(why).into());
+            }
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    async fn try_change(&self, request: &MembershipRequest) -> Result<Operated, Retry> {
+        let response = match self.node.leader() {
+            Leader::Here => self.node.change(request.clone()).await,
+            Leader::There(leader) => {
+                let request = ServiceRequest::Membership(request.clone());
+                match self.node.peers.request(&leader, request, ONE_OPERATION).await {
+                    Ok(response) => response,
+                    Err(PeerError::NotSent(cause)) => return Err(Retry::Later(format!("{leader}: {cause}"))),
+                    Err(PeerError::Unknown(cause)) => {
+                        let unknown = Unavailable::Unknown(format!("{leader}: {cause}"));
+                        return Err(Retry::Never(unknown.into()));
+                    }
+                }
+            }
+            Leader::Nowhere => return Err(Retry::Later("there is no leader".to_owned())),
+        };
+        operated(response)
+    }
+}
+
+enum Retry {
+    Later(String),
+    Never(OperationError),
+}
+
+fn operated(response: ServiceResponse) -> Result<Operated, Retry> {
+    match response {
+        ServiceResponse::Done => Ok(Operated::Done),
+        ServiceResponse::Joined(node) => Ok(Operated::Joined { node }),
+        ServiceResponse::Leads(node) => Ok(Operated::Leader(node)),
+        ServiceResponse::NotLeader { .. } => Err(Retry::Later("the leader is changing".to_owned())),
+        ServiceResponse::Unavailable { reason } => Err(Retry::Later(reason)),
+        ServiceResponse::OutcomeUnknown { reason } => Err(Retry::Never(Unavailable::Unknown(reason).into())),
+        ServiceResponse::Refused(ChangeRefusal::Unsafe(why)) => Err(Retry::Never(OperationError::Refused(why))),
+        ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)) => {
+            Err(Retry::Never(OperationError::UnknownNode(node)))
+        }
+        ServiceResponse::Refused(ChangeRefusal::BadToken) => Err(Retry::Never(OperationError::BadToken)),
+        other => {
+            let unknown = Unavailable::Unknown(format!("an answer to something else: {other:?}"));
+            Err(Retry::Never(unknown.into()))
+        }
+    }
+}
+

@@ -1,0 +1,257 @@
+//! What an operator wants: flags before environment before file, checked as a whole.
+
+use crate::{args::StartArgs, raft::Timing};
+use anyhow::{Context, bail, ensure};
+use serde::Deserialize;
+use std::{collections::BTreeMap, net::ToSocketAddrs, path::{Path, PathBuf}, time::Duration};
+
+/// Where a member comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It is one of the first nodes.
+    Initial {
+        /// Its id.
+        node_id: u64,
+        /// Everyone's peer address.
+        peers: BTreeMap<u64, String>,
+    },
+    /// It joins.
+    Join {
+        /// URLs of nodes to ask.
+        servers: Vec<String>,
+        /// What it was invited with.
+        token: String,
+    },
+    /// The data folder knows.
+    Remembered,
+}
+
+/// All settings of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Folder for all that it keeps.
+    pub data_dir: PathBuf,
+    /// Where it listens for clients.
+    pub listen: String,
+    /// Where it listens for nodes.
+    pub peer_listen: String,
+    /// Where clients reach it, when not where it listens.
+    pub advertise: Option<String>,
+    /// Where nodes reach it, when not where it listens.
+    pub peer_advertise: Option<String>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Raft's times.
+    pub timing: Timing,
+    /// Pages in browsers that may call it.
+    pub allowed_origins: Vec<String>,
+}
+
+/// The file: the same names as the flags.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct File {
+    node_id: Option<u64>,
+    data_dir: Option<PathBuf>,
+    listen: Option<String>,
+    peer_listen: Option<String>,
+    advertise: Option<String>,
+    peer_advertise: Option<String>,
+    initial_cluster: Option<String>,
+    join: Option<String>,
+    join_token: Option<String>,
+    insecure_peers: Option<bool>,
+    heartbeat_ms: Option<u64>,
+    election_ms: Option<u64>,
+    snapshot_entries: Option<u64>,
+    allowed_origins: Option<String>,
+}
+
+impl Config {
+    /// Settings of `nexusd start`.
+    ///
+    /// # Errors
+    /// When something is missing, malformed or contradicts something else: what, and what to do.
+    pub fn from_args(args: StartArgs) -> anyhow::Result<Self> {
+        let file = match &args.config {
+            Some(path) => read_file(path)?,
+            None => File::default(),
+        };
+        let data_dir = args.data_dir.or(file.data_dir);
+        let data_dir = data_dir.context("no data folder: give one with --data-dir")?;
+        let listen = args.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:7401".to_owned());
+        let peer_listen = args.peer_listen.or(file.peer_listen).unwrap_or_else(|| "127.0.0.1:7501".to_owned());
+        check_addr("--listen", &listen)?;
+        check_addr("--peer-listen", &peer_listen)?;
+        let insecure_peers = args.insecure_peers || file.insecure_peers.unwrap_or(false);
+        ensure!(
+            insecure_peers || is_loopback(&peer_listen),
+            "--peer-listen {peer_listen} is not a loopback address, and nodes talk in plain text: \
+             whoever reaches that port can read and change everything. On a network of your own, \
+             say --insecure-peers"
+        );
+        let defaults = Timing::default();
+        let millis = |given: Option<u64>, default: Duration| given.map_or(default, Duration::from_millis);
+        let timing = Timing {
+            heartbeat: millis(args.heartbeat_ms.or(file.heartbeat_ms), defaults.heartbeat),
+            election: millis(args.election_ms.or(file.election_ms), defaults.election),
+            snapshot_entries: args.snapshot_entries.or(file.snapshot_entries).unwrap_or(defaults.snapshot_entries),
+            kept_entries: defaults.kept_entries,
+        };
+        let timing = Timing { kept_entries: timing.kept_entries.min(timing.snapshot_entries / 4), ..timing };
+        ensure!(timing.snapshot_entries >= 100, "--snapshot-entries must be at least 100");
+        ensure!(
+            timing.election >= timing.heartbeat * 3,
+            "--election-ms must be at least three times --heartbeat-ms: a single lost heartbeat \
+             must not start an election"
+        );
+        timing.config().context("the times of Raft contradict each other")?;
+        let origin = origin(
+            args.node_id.or(file.node_id),
+            args.initial_cluster.or(file.initial_cluster),
+            args.join.or(file.join),
+            args.join_token.or(file.join_token),
+        )?;
+        let allowed_origins = split(args.allowed_origins.or(file.allowed_origins).as_deref());
+        Ok(Self {
+            data_dir,
+            listen,
+            peer_listen,
+            advertise: args.advertise.or(file.advertise),
+            peer_advertise: args.peer_advertise.or(file.peer_advertise),
+            origin,
+            timing,
+            allowed_origins,
+        })
+    }
+
+    /// Settings of a cluster of one node on a free peer port.
+    pub fn alone(data_dir: PathBuf, listen: String) -> Self {
+        Self {
+            data_dir,
+            listen,
+            peer_listen: "127.0.0.1:0".to_owned(),
+            advertise: None,
+            peer_advertise: None,
+            origin: Origin::Initial { node_id: 1, peers: BTreeMap::new() },
+            timing: Timing::default(),
+            allowed_origins: Vec::new(),
+        }
+    }
+}
+
+fn read_file(path: &Path) -> anyhow::Result<File> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("{} is not a valid configuration", path.display()))
+}
+
+fn origin(
+    node_id: Option<u64>,
+    initial_cluster: Option<String>,
+    join: Option<String>,
+    join_token: Option<String>,
+) -> anyhow::Result<Origin> {
+    match (initial_cluster, join) {
+        (Some(_), Some(_)) => bail!("--initial-cluster and --join exclude each other: a node is first, or it joins"),
+        (Some(text), None) => {
+            let peers = initial_peers(&text)?;
+            let node_id = node_id.context("--initial-cluster needs --node-id: which of them is this node?")?;
+            ensure!(
+                peers.contains_key(&node_id),
+                "--node-id {node_id} is not in --initial-cluster {text}"
+            );
+            Ok(Origin::Initial { node_id, peers })
+        }
+        (None, Some(servers)) => {
+            let token = join_token.context("--join needs --join-token; nexus cluster join-token makes one")?;
+            let servers: Vec<String> = split(Some(&servers));
+            for server in &servers {
+                ensure!(
+                    server.starts_with("http://") || server.starts_with("https://"),
+                    "--join {server} must be a URL such as http://127.0.0.1:7401"
+                );
+            }
+            Ok(Origin::Join { servers, token })
+        }
+        (None, None) => Ok(Origin::Remembered),
+    }
+}
+
+fn initial_peers(text: &str) -> anyhow::Result<BTreeMap<u64, String>> {
+    let mut peers = BTreeMap::new();
+    for part in split(Some(text)) {
+        let (id, addr) =
+            part.split_once('=').with_context(|| format!("--initial-cluster: {part} must be ID=HOST:PORT"))?;
+        let id: u64 = id.trim().parse().with_context(|| format!("--initial-cluster: {id} is not a node id"))?;
+        ensure!(id > 0, "--initial-cluster: node ids begin at 1");
+        check_addr("--initial-cluster", addr)?;
+        ensure!(peers.insert(id, addr.trim().to_owned()).is_none(), "--initial-cluster: node {id} is there twice");
+    }
+    ensure!(!peers.is_empty(), "--initial-cluster is empty");
+    Ok(peers)
+}
+
+fn split(text: Option<&str>) -> Vec<String> {
+    let parts = text.unwrap_or_default().split(',').map(str::trim);
+    parts.filter(|part| !part.is_empty()).map(|part| part.trim_end_matches('/').to_owned()).collect()
+}
+
+fn check_addr(flag: &str, addr: &str) -> anyhow::Result<()> {
+    let port = addr.rsplit_once(':').and_then(|(_, port)| port.trim().parse::<u16>().ok());
+    ensure!(port.is_some(), "{flag} {addr} must be HOST:PORT, such as 127.0.0.1:7401");
+    Ok(())
+}
+
+/// Whether an address can be reached from this machine alone.
+pub(crate) fn is_loopback(addr: &str) -> bool {
+    addr.to_socket_addrs().is_ok_and(|mut addrs| addrs.all(|addr| addr.ip().is_loopback()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn args() -> StartArgs {
+        StartArgs { data_dir: Some("data".into()), ..StartArgs::default() }
+    }
+
+    #[test]
+    fn three_nodes_are_read_from_the_initial_cluster() {
+        let text = "1=127.0.0.1:7501, 2=127.0.0.1:7502,3=127.0.0.1:7503";
+        let args = StartArgs { node_id: Some(2), initial_cluster: Some(text.into()), ..args() };
+        let config = Config::from_args(args).unwrap();
+        let Origin::Initial { node_id, peers } = config.origin else { panic!("an initial cluster") };
+        assert_eq!((node_id, peers.len(), peers[&3].as_str()), (2, 3, "127.0.0.1:7503"));
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused_with_the_way_out() {
+        let cases = [
+            (StartArgs { initial_cluster: Some("1=a:1".into()), ..args() }, "--node-id"),
+            (StartArgs { initial_cluster: Some("1=a:1".into()), node_id: Some(9), ..args() }, "not in"),
+            (StartArgs { join: Some("http://a:1".into()), ..args() }, "--join-token"),
+            (StartArgs { peer_listen: Some("0.0.0.0:7501".into()), ..args() }, "--insecure-peers"),
+            (StartArgs { listen: Some("nowhere".into()), ..args() }, "HOST:PORT"),
+            (StartArgs { heartbeat_ms: Some(500), ..args() }, "--election-ms"),
+            (StartArgs::default(), "--data-dir"),
+        ];
+        for (args, hint) in cases {
+            let error = Config::from_args(args).unwrap_err().to_string();
+            assert!(error.contains(hint), "{error} does not mention {hint}");
+        }
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nexusd.toml");
+        std::fs::write(&path, "data-dir = \"from-file\"\nlisten = \"127.0.0.1:9\"\n").unwrap();
+        let args = StartArgs { config: Some(path.clone()), data_dir: Some("from-flag".into()), ..StartArgs::default() };
+        let config = Config::from_args(args).unwrap();
+        assert_eq!((config.data_dir, config.listen.as_str()), ("from-flag".into(), "127.0.0.1:9"));
+        std::fs::write(&path, "lisssten = 1\n").unwrap();
+        let args = StartArgs { config: Some(path), ..StartArgs::default() };
+        assert!(format!("{:#}", Config::from_args(args).unwrap_err()).contains("lisssten"));
+    }
+}

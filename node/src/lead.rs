@@ -1,0 +1,139 @@
+//! What a node does because it leads: keeps the cluster's time, ends what is due, forms a new
+//! cluster, and makes voters of learners that have caught up.
+
+use crate::{
+    node::Node,
+    propose::{Tried, of_the_cluster},
+};
+use nexus_domain::{
+    ClusterId, Command, NodeId, WallTime,
+    entity::{NodeRecord, Origin},
+    words::Label,
+};
+use openraft::async_runtime::watch::WatchReceiver;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Cluster time is looked at this often: leases end at most this late.
+const BEAT: Duration = Duration::from_millis(100);
+/// Learners are looked at this often.
+const LOOK_AT_LEARNERS: Duration = Duration::from_millis(500);
+/// The size of the database is looked at this often.
+const LOOK_AT_DISK: Duration = Duration::from_secs(10);
+/// The file with the token that makes the first admin.
+pub const BOOTSTRAP_TOKEN_FILE: &str = "bootstrap-token";
+
+/// Runs for as long as the node does; only leaders do something.
+pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
+    let mut interval = tokio::time::interval(BEAT);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut led_term = None;
+    let (mut learners_seen, mut disk_seen) = (Instant::now(), None::<Instant>);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        if disk_seen.is_none_or(|seen| seen.elapsed() >= LOOK_AT_DISK) {
+            disk_seen = Some(Instant::now());
+            if let Ok(usage) = node.store.usage().await {
+                node.disk_bytes.store(usage.disk_bytes, Ordering::Relaxed);
+            }
+        }
+        if node.leader_id() != Some(node.id) {
+            led_term = None;
+            continue;
+        }
+        let term = node.term();
+        if led_term != Some(term) {
+            led_term = Some(term);
+            node.count_election_won();
+            tracing::info!(term, "this node leads");
+        }
+        node.keep_time().await;
+        if learners_seen.elapsed() >= LOOK_AT_LEARNERS {
+            learners_seen = Instant::now();
+            node.form_cluster_once().await;
+            node.promote_learners().await;
+        }
+    }
+}
+
+impl Node {
+    /// Moves cluster time on when something is due, so that leases end although nobody asks.
+    async fn keep_time(&self) {
+        let now = self.stamp().cluster;
+        let is_due = self.published().state.next_deadline().is_some_and(|at| at <= now);
+        if is_due {
+            let deadline = Instant::now() + Duration::from_secs(1);
+            let _ = self.propose_here(&Arc::new(of_the_cluster(Command::Tick)), deadline).await;
+        }
+    }
+
+    /// The first entry of a new cluster, proposed by whoever leads it first.
+    async fn form_cluster_once(&self) {
+        let published = self.published();
+        let committed = self.raft.metrics().borrow_watched().local_committed.map_or(0, |id| id.index);
+        if published.state.origin().is_some() || published.revision().0 < committed {
+            return;
+        }
+        let token = format!("nexus_boot_{}", self.mint.id().simple().to_string() + &hex(&self.mint.secret()));
+        if let Err(error) = write_secret(&self.data_dir.join(BOOTSTRAP_TOKEN_FILE), &token).await {
+            tracing::error!(%error, "cannot write the bootstrap token; the cluster is not formed");
+            return;
+        }
+        let origin = Origin {
+            cluster: ClusterId(self.mint.id()),
+            formed_at: self.clock.wall(),
+            bootstrap: Some(nexus_api::auth::token_digest(&token)),
+        };
+        let nodes = self.first_nodes();
+        let deadline = Instant::now() + Duration::from_secs(4);
+        let command = Command::FormCluster { origin: origin.clone(), nodes };
+        match self.propose_here(&Arc::new(of_the_cluster(command)), deadline).await {
+            Tried::Answered(answer) if answer.outcome.is_ok() => {
+                tracing::info!(cluster = %origin.cluster, "the cluster is formed");
+            }
+            Tried::Answered(_) => {}
+            Tried::NotProposed(why) | Tried::Unknown(why) => tracing::warn!(why, "the cluster is not formed yet"),
+        }
+    }
+
+    fn first_nodes(&self) -> Vec<NodeRecord> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let label = |text: &str| Label::parse(text).expect("an address is a short text");
+        metrics
+            .membership_config
+            .membership()
+            .nodes()
+            .map(|(id, member)| NodeRecord {
+                id: NodeId(*id),
+                instance: member.instance,
+                peer_addr: label(&member.peer_addr),
+                client_addr: label(&member.client_addr),
+                replaces: None,
+                admitted_at: WallTime::default(),
+            })
+            .collect()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes a file that only its owner may read.
+async fn write_secret(path: &std::path::Path, secret: &str) -> std::io::Result<()> {
+    use tokio::io::AsyncWriteExt;
+    let mut options = tokio::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(path).await?;
+    file.write_all(secret.as_bytes()).await?;
+    file.write_all(b"\n").await?;
+    file.sync_all().await
+}

@@ -1,0 +1,73 @@
+//! openraft as this node runs it.
+
+use nexus_raft_store::{StateMachine, TypeConfig};
+use openraft::{Config, SnapshotPolicy};
+use std::{sync::Arc, time::Duration};
+
+/// Raft on this node.
+pub type Raft = openraft::Raft<TypeConfig, StateMachine>;
+
+/// What an operator may tune about Raft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// How often the leader shows that it lives. Across regions: a round trip.
+    pub heartbeat: Duration,
+    /// A follower that hears nothing for this long, and for up to twice as long, wants to lead.
+    /// Ten round trips at least.
+    pub election: Duration,
+    /// Entries between snapshots.
+    pub snapshot_entries: u64,
+    /// Entries that stay in the log behind a snapshot, for followers that are a little behind.
+    pub kept_entries: u64,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_millis(100),
+            // A follower waits for the lease of the lost leader and then for its own time-out:
+            // at most 1.6 s, so that the cluster answers again well within three.
+            election: Duration::from_millis(400),
+            snapshot_entries: 20_000,
+            kept_entries: 5_000,
+        }
+    }
+}
+
+impl Timing {
+    /// The longest that a leader without a quorum believes to be one.
+    pub fn lease(&self) -> Duration {
+        self.election * 2
+    }
+
+    /// The configuration of openraft.
+    ///
+    /// # Errors
+    /// When the times contradict each other.
+    pub fn config(&self) -> Result<Arc<Config>, openraft::ConfigError> {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let config = Config {
+            cluster_name: "nexus".to_owned(),
+            heartbeat_interval: millis(self.heartbeat),
+            election_timeout_min: millis(self.election),
+            election_timeout_max: millis(self.lease()),
+            // One snapshot chunk and its installation may take long on a slow disk.
+            install_snapshot_timeout: 60_000,
+            max_payload_entries: 1_000,
+            // A follower further behind gets a snapshot instead of the log.
+            replication_lag_threshold: self.snapshot_entries.saturating_mul(2),
+            snapshot_policy: SnapshotPolicy::LogsSinceLast(self.snapshot_entries),
+            max_in_snapshot_log_to_keep: self.kept_entries,
+            // The default of 1 would delete the log one entry at a time.
+            purge_batch_size: 1_000,
+            // Bounded queues: full means that callers wait, and then get a 503.
+            api_channel_size: Some(8_192),
+            notification_channel_size: Some(8_192),
+            state_machine_channel_size: Some(1_024),
+            // A node that comes back from a partition must not depose a healthy leader.
+            enable_pre_vote: Some(true),
+            ..Config::default()
+        };
+        config.validate().map(Arc::new)
+    }
+}

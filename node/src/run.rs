@@ -1,0 +1,258 @@
+//! The life of a node: opens its store, finds out who it is, runs Raft, serves clients and peers,
+//! and at the end hands leadership over and drains.
+
+use crate::{
+    beats::Beats,
+    bootstrap::{Bootstrap, Standing},
+    clock::{Clock, LeaderClock},
+    cluster::NodeCluster,
+    config::{Config, is_loopback},
+    http, identity, lead,
+    node::Node,
+    peer::{
+        LocalIdentity, LocalRaft, PeerClient, PeerNetworkFactory, PeerServer, RaftSlot,
+        tcp::{TcpDial, TcpListen},
+    },
+    raft::Raft,
+    read::ReadIndexes,
+    service::NodeService,
+};
+use anyhow::Context;
+use axum::Router;
+use nexus_api::{Api, ApiConfig, mint::Mint};
+use nexus_domain::InstanceId;
+use nexus_raft_store::{Member, StoreHandle, open_folder};
+use openraft::{async_runtime::watch::WatchReceiver, errors::{InitializeError, RaftError}};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// A leader that is stopped waits this long for another one to take over.
+const HAND_OVER: Duration = Duration::from_secs(2);
+/// The store gets this long for its last writes.
+const CLOSE: Duration = Duration::from_secs(5);
+
+/// What is handed in: time and randomness.
+#[derive(Clone)]
+pub struct Sources {
+    /// Clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and secrets.
+    pub mint: Arc<dyn Mint>,
+}
+
+/// A node that runs.
+pub struct RunningNode {
+    node: Arc<Node>,
+    client_addr: String,
+    stop: CancellationToken,
+    stop_http: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+    http: JoinHandle<()>,
+}
+
+impl RunningNode {
+    /// Starts a node; returns once it is a member and serves clients. It may not be ready yet.
+    ///
+    /// # Errors
+    /// When its settings, its addresses or its data do not allow it to start.
+    pub async fn start(config: Config, sources: Sources) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&config.data_dir)
+            .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
+        let (log, machine, store) = open_folder(&config.data_dir)
+            .await
+            .with_context(|| format!("cannot open the data folder {}", config.data_dir.display()))?;
+        let mut stored = identity::load_or_make(&store, InstanceId(sources.mint.id())).await?;
+
+        let client_listener = TcpListener::bind(&config.listen)
+            .await
+            .with_context(|| format!("cannot listen for clients on {}", config.listen))?;
+        let peer_listener = TcpListen::bind(&config.peer_listen)
+            .await
+            .with_context(|| format!("cannot listen for nodes on {}", config.peer_listen))?;
+        let client_addr = match &config.advertise {
+            Some(addr) => addr.clone(),
+            None => client_listener.local_addr()?.to_string(),
+        };
+        let own = Member {
+            peer_addr: match &config.peer_advertise {
+                Some(addr) => addr.clone(),
+                None => peer_listener.local_addr()?.to_string(),
+            },
+            client_addr: client_addr.clone(),
+            instance: stored.instance,
+        };
+
+        let (stop, stop_http) = (CancellationToken::new(), CancellationToken::new());
+        let (router, current) = watch::channel(http::starting());
+        let http = tokio::spawn(http::serve(client_listener, current, stop_http.clone()));
+        let has_membership = store.latest().membership().membership().nodes().next().is_some();
+        let known = watch::Sender::new(LocalIdentity {
+            cluster: stored.cluster,
+            node: stored.node,
+            is_initialized: has_membership,
+            ..LocalIdentity::new(stored.instance, client_addr.clone())
+        });
+        let (slot, service) = (RaftSlot::default(), NodeService::default());
+        let server = PeerServer {
+            identity: known.subscribe(),
+            raft: slot.clone(),
+            service: Arc::new(service.clone()),
+        };
+        let mut tasks = vec![tokio::spawn(server.run(peer_listener, stop.clone()))];
+        let peers = PeerClient::new(TcpDial, known.subscribe());
+
+        let bootstrap = Bootstrap { peers: &peers, identity: stored, own, has_membership };
+        let standing = bootstrap.find_out(&config.origin).await?;
+        stored.node = Some(standing.node);
+        stored.cluster = stored.cluster.or(standing.cluster);
+        identity::save(&store, &stored).await?;
+        known.send_modify(|known| {
+            known.node = stored.node;
+            known.cluster = stored.cluster;
+        });
+
+        let raft = Raft::new(
+            standing.node.0,
+            config.timing.config()?,
+            PeerNetworkFactory::new(peers.clone()),
+            log,
+            machine,
+        )
+        .await
+        .context("cannot start Raft")?;
+        slot.fill(LocalRaft { raft: raft.clone(), store: store.clone() });
+        form(&raft, standing).await?;
+        // In the log is enough: the others wait for this to start, and without them nothing commits.
+        let is_initialized = raft.is_initialized().await.context("Raft stopped at once")?;
+        known.send_modify(|known| known.is_initialized |= is_initialized);
+
+        let node = Arc::new(Node {
+            id: nexus_domain::NodeId(*raft.node_id()),
+            raft,
+            store,
+            peers,
+            leader_clock: LeaderClock::new(sources.clock.monotonic()),
+            clock: sources.clock,
+            mint: sources.mint.clone(),
+            timing: config.timing,
+            data_dir: config.data_dir,
+            elections_won: AtomicU64::new(0),
+            disk_bytes: AtomicU64::new(0),
+        });
+        let (reads, beats) = (ReadIndexes::start(&node), Beats::start(&node));
+        service.begin(node.clone(), beats.clone());
+        tasks.push(tokio::spawn(lead::run(node.clone(), stop.clone())));
+        tasks.push(tokio::spawn(learn_identity(node.clone(), known, stored, stop.clone())));
+
+        let api_config = ApiConfig {
+            open_metrics: is_loopback(&config.listen),
+            allowed_origins: config.allowed_origins,
+        };
+        let cluster = Arc::new(NodeCluster { node: node.clone(), reads, beats });
+        let api: Router = nexus_api::router(Api::new(cluster, sources.mint, api_config));
+        let _starting = router.send_replace(api);
+        tracing::info!(node = %node.id, client_addr, "serving");
+        Ok(Self { node, client_addr, stop, stop_http, tasks, http })
+    }
+
+    /// Where clients reach it.
+    pub fn client_addr(&self) -> &str {
+        &self.client_addr
+    }
+
+    /// Waits for a failure that the node cannot go on with.
+    pub async fn failed(&self) -> String {
+        let mut fatal = self.node.store.fatal();
+        let mut metrics = self.node.raft.metrics();
+        loop {
+            if let Some(error) = fatal.borrow_and_update().as_ref() {
+                return error.to_string();
+            }
+            if let Err(error) = &metrics.borrow_and_update().running_state {
+                return error.to_string();
+            }
+            tokio::select! {
+                changed = fatal.changed() => if changed.is_err() { return "the store is gone".to_owned() },
+                changed = metrics.changed() => if changed.is_err() { return "Raft is gone".to_owned() },
+            }
+        }
+    }
+
+    /// Stops: hands leadership over, answers what was asked, writes what is left.
+    pub async fn stop(self) {
+        self.hand_over().await;
+        self.stop_http.cancel();
+        let _ = self.http.await;
+        let _ = self.node.raft.shutdown().await;
+        self.stop.cancel();
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        let store: StoreHandle = self.node.store.clone();
+        drop(self.node);
+        let _ = tokio::time::timeout(CLOSE, store.closed()).await;
+    }
+
+    async fn hand_over(&self) {
+        let has_others = {
+            let metrics = self.node.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            metrics.membership_config.membership().voter_ids().any(|voter| voter != self.node.id.0)
+        };
+        if has_others && self.node.leader_id() == Some(self.node.id) {
+            match tokio::time::timeout(HAND_OVER, self.node.transfer_leader(None)).await {
+                Ok(Ok(_)) => tracing::info!("leadership handed over"),
+                Ok(Err(why)) => tracing::warn!(?why, "leadership not handed over"),
+                Err(_) => tracing::warn!("leadership not handed over in time"),
+            }
+        }
+    }
+}
+
+async fn form(raft: &Raft, standing: Standing) -> anyhow::Result<()> {
+    let Some(members) = standing.form else { return Ok(()) };
+    match raft.initialize(members).await {
+        Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+        Err(error) => Err(error).context("cannot form the cluster"),
+    }
+}
+
+/// Keeps what peers are told about this node up to date: whether it is a member, and of what.
+async fn learn_identity(
+    node: Arc<Node>,
+    known: watch::Sender<LocalIdentity>,
+    mut stored: identity::StoredIdentity,
+    stop: CancellationToken,
+) {
+    let mut published = node.store.published();
+    loop {
+        let (cluster, is_member) = {
+            let now = published.borrow_and_update();
+            let is_member = now.membership().membership().nodes().next().is_some();
+            (now.state.origin().map(|origin| origin.cluster), is_member)
+        };
+        if cluster.is_some() && stored.cluster != cluster {
+            stored.cluster = cluster;
+            if let Err(error) = identity::save(&node.store, &stored).await {
+                tracing::error!(%error, "cannot keep the identity");
+            }
+        }
+        known.send_if_modified(|known| {
+            let is_new = known.cluster != stored.cluster || (is_member && !known.is_initialized);
+            known.cluster = stored.cluster;
+            known.is_initialized |= is_member;
+            is_new
+        });
+        if stored.cluster.is_some() && is_member {
+            return;
+        }
+        tokio::select! {
+            changed = published.changed() => if changed.is_err() { return },
+            () = stop.cancelled() => return,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What this node answers to its peers beyond Raft.
+
+use crate::{
+    beats::Beats,
+    node::{Node, REQUEST_DEADLINE},
+    peer::{PeerService, service::{ServiceRequest, ServiceResponse}},
+    propose,
+};
+use futures::future::{BoxFuture, FutureExt};
+use nexus_domain::NodeId;
+use std::sync::{Arc, OnceLock};
+use tokio::time::Instant;
+
+/// The running node, once there is one: a guest answers its peers before it has an id.
+#[derive(Clone, Default)]
+pub(crate) struct NodeService(Arc<OnceLock<Running>>);
+
+struct Running {
+    node: Arc<Node>,
+    beats: Beats,
+}
+
+impl NodeService {
+    /// From now on, the node answers.
+    pub(crate) fn begin(&self, node: Arc<Node>, beats: Beats) {
+        let _ = self.0.set(Running { node, beats });
+    }
+}
+
+impl PeerService for NodeService {
+    fn serve(&self, _from: Option<NodeId>, request: ServiceRequest) -> BoxFuture<'_, ServiceResponse> {
+        async move {
+            match self.0.get() {
+                Some(running) => running.answer(request).await,
+                None => ServiceResponse::Unavailable { reason: "this node is still starting".to_owned() },
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Running {
+    async fn answer(&self, request: ServiceRequest) -> ServiceResponse {
+        let node = &self.node;
+        if let ServiceRequest::WhoIs { node: id } = request {
+            return ServiceResponse::Member(node.member(id));
+        }
+        if node.leader_id() != Some(node.id) {
+            return ServiceResponse::NotLeader { leader: node.leader_id() };
+        }
+        match request {
+            ServiceRequest::ReadIndex => match node.read_index_here().await {
+                Ok(revision) => ServiceResponse::ReadIndex(revision),
+                Err(reason) => ServiceResponse::Unavailable { reason },
+            },
+            ServiceRequest::Propose { proposal } => {
+                let tried = node.propose_here(&proposal, Instant::now() + REQUEST_DEADLINE).await;
+                propose::response(tried, node.leader_id())
+            }
+            ServiceRequest::Heartbeats { beats, touches } => {
+                if !touches.is_empty() {
+                    self.beats.touch(touches);
+                }
+                if beats.is_empty() {
+                    return ServiceResponse::Beaten { unknown: Vec::new() };
+                }
+                match self.beats.beat(beats.clone()).await {
+                    Ok(unknown) => {
+                        ServiceResponse::Beaten { unknown: beats.into_iter().filter(|id| unknown.contains(id)).collect() }
+                    }
+                    Err(unavailable) => ServiceResponse::OutcomeUnknown { reason: unavailable.to_string() },
+                }
+            }
+            ServiceRequest::Membership(request) => node.change(request).await,
+            ServiceRequest::WhoIs { node: id } => ServiceResponse::Member(node.member(id)),
+            ServiceRequest::Status => ServiceResponse::Status(Box::new(node.own_report())),
+        }
+    }
+}
