@@ -2,8 +2,8 @@
 
 use futures::future::BoxFuture;
 use nexus_domain::{
-    Acting, Actor, Answer, Command, Document, DocumentKey, NodeId, Revision, SessionId,
-    State, ids::InstanceId, replies::Request,
+    Acting, Actor, Answer, Command, Document, DocumentKey, NodeId, Revision, SessionId, State,
+    ids::InstanceId, replies::Request,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -42,7 +42,10 @@ pub trait View: Send + Sync {
     ///
     /// # Errors
     /// When storage fails.
-    fn documents(&self, keys: Vec<DocumentKey>) -> BoxFuture<'_, Result<Vec<Option<Document>>, StorageFailure>>;
+    fn documents(
+        &self,
+        keys: Vec<DocumentKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Document>>, StorageFailure>>;
 }
 
 /// A view that can be passed around.
@@ -240,4 +243,3 @@ pub trait Cluster: Send + Sync + 'static {
     /// Changes the membership, through the leader.
     fn operate(&self, operation: Operation) -> BoxFuture<'_, Result<Operated, OperationError>>;
 }
-

@@ -53,7 +53,10 @@ impl ApiError {
     /// A defect: told to the log, not to the client.
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "internal error");
-        Self::new(Code::InternalError, "something went wrong on this node; its log says what, under this requestId")
+        Self::new(
+            Code::InternalError,
+            "something went wrong on this node; its log says what, under this requestId",
+        )
     }
 
     /// The same failure at a revision.
@@ -130,7 +133,9 @@ impl From<Refusal> for ApiError {
                 let blocked: Vec<_> = blocked.iter().map(render::blocked).collect();
                 (Code::NotFound, Some(json!({ "blocked": blocked })))
             }
-            Refusal::TooMany { what, .. } => (Code::ValidationError, Some(json!({ what: [message.clone()] }))),
+            Refusal::TooMany { what, .. } => {
+                (Code::ValidationError, Some(json!({ what: [message.clone()] })))
+            }
             Refusal::SettingOutOfRange { setting, problem } => {
                 (Code::ValidationError, Some(json!({ setting: [problem] })))
             }

@@ -21,7 +21,9 @@ impl Fields {
             match serde_json::from_slice(bytes) {
                 Ok(Value::Object(body)) => body,
                 Ok(_) => return Err(ApiError::field("body", "must be a JSON object")),
-                Err(error) => return Err(ApiError::field("body", format_args!("is not valid JSON: {error}"))),
+                Err(error) => {
+                    return Err(ApiError::field("body", format_args!("is not valid JSON: {error}")));
+                }
             }
         };
         Ok(Self { body, problems: BTreeMap::new() })
@@ -80,7 +82,10 @@ impl Fields {
         let value = self.value(field)?;
         let number = value.as_u64().filter(|number| range.contains(number));
         if number.is_none() {
-            self.problem(field, format_args!("must be a whole number from {} to {}", range.start(), range.end()));
+            self.problem(
+                field,
+                format_args!("must be a whole number from {} to {}", range.start(), range.end()),
+            );
         }
         number
     }

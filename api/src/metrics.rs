@@ -42,7 +42,8 @@ impl Default for Metrics {
             IntCounterVec::new(Opts::new("nexus_http_requests_total", "HTTP requests answered."), &labels)
                 .expect("the name is well formed");
         registry.register(Box::new(requests.clone())).expect("each name is registered once");
-        let options = HistogramOpts::new("nexus_http_request_duration_seconds", "Time to answer an HTTP request.");
+        let options =
+            HistogramOpts::new("nexus_http_request_duration_seconds", "Time to answer an HTTP request.");
         let duration =
             HistogramVec::new(options.buckets(BUCKETS.to_vec()), &labels).expect("the name is well formed");
         registry.register(Box::new(duration.clone())).expect("each name is registered once");
@@ -50,8 +51,16 @@ impl Default for Metrics {
             requests,
             duration,
             in_flight: gauge("nexus_http_requests_in_flight", "HTTP requests being answered."),
-            raft: gauges("nexus_raft", "Raft on this node: term, commit, applied, last_log, snapshot, is_leader, elections_won.", "value"),
-            peer_lag: gauges("nexus_raft_peer_lag_entries", "Entries that a peer lacks; known to the leader.", "node"),
+            raft: gauges(
+                "nexus_raft",
+                "Raft on this node: term, commit, applied, last_log, snapshot, is_leader, elections_won.",
+                "value",
+            ),
+            peer_lag: gauges(
+                "nexus_raft_peer_lag_entries",
+                "Entries that a peer lacks; known to the leader.",
+                "node",
+            ),
             storage_bytes: gauge("nexus_storage_disk_bytes", "Size of the database on disk."),
             claims: gauge("nexus_claims", "Paths that are held."),
             features: gauges("nexus_features", "Features by status.", "status"),

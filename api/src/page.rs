@@ -47,7 +47,12 @@ fn read_board_cursor(project: ProjectId, cursor: &str) -> Option<BoardKey> {
     let priority = parts.next()?.parse().ok()?;
     let created = WallTime(parts.next()?.parse().ok()?);
     let id = FeatureId(parts.next()?.parse::<Uuid>().ok()?);
-    parts.next().is_none().then_some(BoardKey { project, lane: *lane, priority, newest: Reverse((created, id)) })
+    parts.next().is_none().then_some(BoardKey {
+        project,
+        lane: *lane,
+        priority,
+        newest: Reverse((created, id)),
+    })
 }
 
 #[cfg(test)]

@@ -72,13 +72,17 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default(), %method, %route);
     api.metrics.begin();
     let mut response = match api.slots.try_acquire() {
-        Ok(_slot) => match tokio::time::timeout(REQUEST_DEADLINE, next.run(request)).instrument(span.clone()).await {
+        Ok(_slot) => match tokio::time::timeout(REQUEST_DEADLINE, next.run(request))
+            .instrument(span.clone())
+            .await
+        {
             Ok(response) => response,
             Err(_) => overloaded("the request took too long", nexus_api_types::envelope::Outcome::Unknown),
         },
-        Err(_) => {
-            overloaded("too many requests on this node at once", nexus_api_types::envelope::Outcome::NotApplied)
-        }
+        Err(_) => overloaded(
+            "too many requests on this node at once",
+            nexus_api_types::envelope::Outcome::NotApplied,
+        ),
     };
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         response = with_body(error, &id);
@@ -100,9 +104,10 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
 fn request_id(api: &Api, request: &Request) -> HeaderValue {
     /// Characters of a client's id.
     const LONGEST: usize = 200;
-    let given = request.headers().get(names::REQUEST_ID).filter(|id| {
-        id.len() <= LONGEST && !id.is_empty() && id.as_bytes().iter().all(u8::is_ascii_graphic)
-    });
+    let given = request
+        .headers()
+        .get(names::REQUEST_ID)
+        .filter(|id| id.len() <= LONGEST && !id.is_empty() && id.as_bytes().iter().all(u8::is_ascii_graphic));
     given.cloned().unwrap_or_else(|| {
         HeaderValue::from_str(&api.mint.id().to_string()).expect("a UUID is a header value")
     })
@@ -113,7 +118,9 @@ fn overloaded(message: &str, outcome: nexus_api_types::envelope::Outcome) -> Res
         nexus_api_types::envelope::Outcome::NotApplied => {
             crate::cluster::Unavailable::NotApplied(message.to_owned())
         }
-        nexus_api_types::envelope::Outcome::Unknown => crate::cluster::Unavailable::Unknown(message.to_owned()),
+        nexus_api_types::envelope::Outcome::Unknown => {
+            crate::cluster::Unavailable::Unknown(message.to_owned())
+        }
     };
     ApiError::from(unavailable).into_response()
 }

@@ -40,7 +40,10 @@ impl<S: Send + Sync> FromRequest<S> for Incoming {
         let body = Bytes::from_request(request, state).await.map_err(|rejection| {
             let status = rejection.into_response().status();
             if status == StatusCode::PAYLOAD_TOO_LARGE {
-                return ApiError::new(Code::PayloadTooLarge, format!("the body is over {MAX_BODY} bytes; split the request"));
+                return ApiError::new(
+                    Code::PayloadTooLarge,
+                    format!("the body is over {MAX_BODY} bytes; split the request"),
+                );
             }
             ApiError::field("body", "could not be read to its end")
         })?;

@@ -80,7 +80,10 @@ impl<'a> Context<'a> {
         let slugs: Vec<String> = projects.iter().map(|project| project.slug.clone()).collect();
         projects.into_iter().find(|project| project.slug == slug).ok_or_else(|| {
             let hint = match slugs.as_slice() {
-                [] => "you are in none yet: nexus project create -n NAME -s SLUG makes one, or a lead adds you".to_owned(),
+                [] => {
+                    "you are in none yet: nexus project create -n NAME -s SLUG makes one, or a lead adds you"
+                        .to_owned()
+                }
                 slugs => format!("you are in {}; a lead of another one can add you", words::list(slugs)),
             };
             Error::local(format!("no project {slug} among yours")).hint(hint)
@@ -103,7 +106,8 @@ fn given(text: Option<String>) -> Option<String> {
 
 fn servers(given: Option<&str>, login: &Login, file: &LoginFile) -> Result<Vec<Server>, Error> {
     const FORM: &str = "write them as http://host:7401,http://other:7401";
-    let typed = server::parse_list(given.unwrap_or_default()).map_err(|problem| Error::misused(problem).hint(FORM))?;
+    let typed = server::parse_list(given.unwrap_or_default())
+        .map_err(|problem| Error::misused(problem).hint(FORM))?;
     if !typed.is_empty() {
         return Ok(typed);
     }
@@ -115,7 +119,8 @@ fn servers(given: Option<&str>, login: &Login, file: &LoginFile) -> Result<Vec<S
 
 fn session(text: &str) -> Result<Uuid, Error> {
     text.parse().map_err(|_| {
-        Error::misused(format!("{text:?} is no session's id")).hint("a session's id is a UUID; nexus status --json lists them")
+        Error::misused(format!("{text:?} is no session's id"))
+            .hint("a session's id is a UUID; nexus status --json lists them")
     })
 }
 

@@ -77,7 +77,10 @@ fn the_same_in_json() {
     assert_eq!((ended.code, ended.stdout.as_str()), (3, ""));
     assert_eq!(told["error"]["code"], "UNREACHABLE");
     assert_eq!(told["error"]["details"]["outcome"], "not_applied");
-    assert_eq!(told["error"]["details"]["servers"][0], json!({ "server": server.url(), "reason": "no leader" }));
+    assert_eq!(
+        told["error"]["details"]["servers"][0],
+        json!({ "server": server.url(), "reason": "no leader" })
+    );
 }
 
 #[test]
@@ -96,7 +99,8 @@ fn a_silent_server_leaves_time_for_the_next_one() {
 
 #[test]
 fn something_else_at_the_address_is_not_taken_for_the_cluster() {
-    let else_ = Server::start().on(DONE, failure(301, "", "", Value::Null).with("location: https://elsewhere.example"));
+    let else_ = Server::start()
+        .on(DONE, failure(301, "", "", Value::Null).with("location: https://elsewhere.example"));
     let good = Server::start().on(DONE, data(feature("api", "done")));
     let ana = Person::at_work(&[else_.url(), good.url()]);
     ana.types("feature done api").done();
@@ -104,23 +108,39 @@ fn something_else_at_the_address_is_not_taken_for_the_cluster() {
 
 #[test]
 fn a_refusal_is_not_asked_for_twice() {
-    let first = Server::start().on(DONE, failure(400, "INVALID_STATUS_TRANSITION", "feature api is ready: it cannot become done", json!({ "from": "ready", "to": "done" })));
+    let first = Server::start().on(
+        DONE,
+        failure(
+            400,
+            "INVALID_STATUS_TRANSITION",
+            "feature api is ready: it cannot become done",
+            json!({ "from": "ready", "to": "done" }),
+        ),
+    );
     let second = Server::start();
     let ana = Person::at_work(&[first.url(), second.url()]);
     let ended = ana.types("feature done api");
     assert_eq!(ended.code, 1);
-    assert_eq!(ended.stderr, "Error: feature api is ready: it cannot become done\nHint: nexus feature pick SLUG takes it first\n");
+    assert_eq!(
+        ended.stderr,
+        "Error: feature api is ready: it cannot become done\nHint: nexus feature pick SLUG takes it first\n"
+    );
     assert_eq!(second.asked().len(), 0);
 }
 
 #[test]
 fn who_asks_too_often_waits_as_long_as_told() {
     let limited = || failure(429, "RATE_LIMITED", "too many requests", Value::Null);
-    let server = Server::start().on(DONE, limited().with("retry-after: 0")).on(DONE, data(feature("api", "done")));
+    let server =
+        Server::start().on(DONE, limited().with("retry-after: 0")).on(DONE, data(feature("api", "done")));
     let other = Server::start();
     let ana = Person::at_work(&[server.url(), other.url()]);
     ana.types("feature done api").done();
-    assert_eq!((server.asked().len(), other.asked().len()), (2, 0), "another server is no way round the limit");
+    assert_eq!(
+        (server.asked().len(), other.asked().len()),
+        (2, 0),
+        "another server is no way round the limit"
+    );
 
     let server = Server::start().on(DONE, limited().with("retry-after: 3600"));
     let ended = Person::at_work(&[server.url()]).types("feature done api");
@@ -132,7 +152,8 @@ fn a_command_reads_its_own_writes_and_stays_with_the_server_that_answers() {
     let create = "POST /projects/019a0000-0000-7000-8000-000000000001/features";
     let ready = "POST /projects/019a0000-0000-7000-8000-000000000001/features/api/ready";
     let dead = nobody();
-    let server = Server::start().on(create, data(feature("api", "draft"))).on(ready, data(feature("api", "ready")));
+    let server =
+        Server::start().on(create, data(feature("api", "draft"))).on(ready, data(feature("api", "ready")));
     let ana = Person::at_work(&[&dead, server.url()]);
     ana.types("feature create -s api -t Api --ready").done();
     let asked = server.asked();

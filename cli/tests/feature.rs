@@ -12,13 +12,16 @@ fn on(method: &str, rest: &str) -> String {
 
 fn members() -> mock::Reply {
     let mut detail = project("billing", ID);
-    detail["members"] = json!([{ "engineerId": ID, "role": "lead", "name": "ana", "email": "ana@example.com" }]);
+    detail["members"] =
+        json!([{ "engineerId": ID, "role": "lead", "name": "ana", "email": "ana@example.com" }]);
     data(detail)
 }
 
 #[test]
 fn a_feature_is_written_down_with_everything_it_needs() {
-    let server = Server::start().on(&on("POST", ""), data(feature("api", "draft"))).on(&on("POST", "/api/ready"), data(feature("api", "ready")));
+    let server = Server::start()
+        .on(&on("POST", ""), data(feature("api", "draft")))
+        .on(&on("POST", "/api/ready"), data(feature("api", "ready")));
     let ana = Person::at_work(&[server.url()]);
     std::fs::write(ana.repository().join("api.md"), "# The API\n").unwrap();
     let ended = ana
@@ -27,8 +30,11 @@ fn a_feature_is_written_down_with_everything_it_needs() {
         .done();
     assert_eq!(ended.stdout, "Made feature api: The API (ready, lane next, priority 3)\n");
     let asked = server.asked();
-    assert_eq!(asked[0].body, json!({ "slug": "api", "title": "The API", "spec": "# The API\n", "lane": "now", "priority": 2,
-        "touches": ["src/api/", "src/db.rs", "docs/{a,b}.md"], "reads": ["src/lib.rs"], "dependsOn": ["base", "core"] }));
+    assert_eq!(
+        asked[0].body,
+        json!({ "slug": "api", "title": "The API", "spec": "# The API\n", "lane": "now", "priority": 2,
+        "touches": ["src/api/", "src/db.rs", "docs/{a,b}.md"], "reads": ["src/lib.rs"], "dependsOn": ["base", "core"] })
+    );
     assert_eq!(asked[1].line, format!("POST /api/projects/{ID}/features/api/ready"));
 }
 
@@ -46,8 +52,15 @@ fn a_spec_may_come_from_stdin_or_be_the_title() {
 
 #[test]
 fn a_feature_that_cannot_be_made_ready_is_said_to_be_a_draft() {
-    let refused = failure(400, "INVALID_STATUS_TRANSITION", "feature api is ready: it cannot become ready", json!({ "from": "ready" }));
-    let server = Server::start().on(&on("POST", ""), data(feature("api", "draft"))).on(&on("POST", "/api/ready"), refused);
+    let refused = failure(
+        400,
+        "INVALID_STATUS_TRANSITION",
+        "feature api is ready: it cannot become ready",
+        json!({ "from": "ready" }),
+    );
+    let server = Server::start()
+        .on(&on("POST", ""), data(feature("api", "draft")))
+        .on(&on("POST", "/api/ready"), refused);
     let ended = Person::at_work(&[server.url()]).types("feature create -s api -t Api --ready");
     assert_eq!(ended.code, 1);
     assert!(ended.stderr.starts_with("Made feature api, but it is still a draft\nError: "), "{ended:#?}");
@@ -58,17 +71,25 @@ fn a_pick_says_what_is_held_and_what_comes_next() {
     let mut picked = held("api");
     picked["claims"] = json!(["a", "b", "c", "d", "e"].map(|path| claim(path, "exclusive")));
     picked["claims"].as_array_mut().unwrap().push(claim("docs/", "shared"));
-    let server = Server::start().on(&on("POST", "/api/pick"), data(picked.clone())).on(&on("POST", "/pick-next"), data(picked.clone()));
+    let server = Server::start()
+        .on(&on("POST", "/api/pick"), data(picked.clone()))
+        .on(&on("POST", "/pick-next"), data(picked.clone()));
     let ana = Person::at_work(&[server.url()]);
     let ended = ana.types("feature pick api").done();
-    assert_eq!(ended.stdout, "\
+    assert_eq!(
+        ended.stdout,
+        "\
 Picked api: The API
 Yours alone 5 paths: a, b, c, d and 1 more
 Shared      1 path: docs/
 Fence       1234
 Lease       until 2025-01-31 (any moment now), renewed by every request
-");
-    assert_eq!(ended.stderr, "Next: nexus feature show api prints the spec; then nexus feature done api, or release api\n");
+"
+    );
+    assert_eq!(
+        ended.stderr,
+        "Next: nexus feature show api prints the spec; then nexus feature done api, or release api\n"
+    );
     let ended = ana.types("feature pick --next --lane now --lane later --json").done();
     assert_eq!((ended.json(), ended.stderr.as_str()), (picked, ""));
     let asked = server.asked();
@@ -80,7 +101,8 @@ fn a_refused_pick_teaches_who_holds_what() {
     let by = json!({ "engineerId": ID, "engineerName": "ana", "sessionId": OTHER, "agent": "build", "featureId": ID,
         "featureSlug": "billing-api", "claimedAt": "2025-01-31T14:02:00.000Z", "expiresAt": "2025-01-31T14:32:00.000Z" });
     let conflict = json!({ "filePath": "src/db.rs", "wantedPath": "src/db.rs", "claimedBy": by });
-    let refused = failure(409, "FILE_ALREADY_CLAIMED", "file conflicts with ana", json!({ "conflicts": [conflict] }));
+    let refused =
+        failure(409, "FILE_ALREADY_CLAIMED", "file conflicts with ana", json!({ "conflicts": [conflict] }));
     let server = Server::start().on(&on("POST", "/api/pick"), refused);
     let ana = Person::at_work(&[server.url()]);
     let ended = ana.types("feature pick api");
@@ -99,13 +121,17 @@ Hint: nexus feature available shows what is free of it
 fn what_is_available_is_told_with_what_blocks_the_rest() {
     let mut blocked = feature("reports", "ready");
     blocked["blockedBy"] = json!({ "dependsOn": ["api"] });
-    let server = Server::start().on(&on("GET", "/available"), data(json!([feature("api", "ready"), blocked])));
+    let server =
+        Server::start().on(&on("GET", "/available"), data(json!([feature("api", "ready"), blocked])));
     let ended = Person::at_work(&[server.url()]).types("feature available").done();
-    assert_eq!(ended.stdout, "\
+    assert_eq!(
+        ended.stdout,
+        "\
 SLUG     LANE  PRIO  TITLE    FILES      STATE
 api      next  3     The API  src/db.rs  free
 reports  next  3     The API  src/db.rs  waits for api
-");
+"
+    );
     assert!(ended.stderr.starts_with("1 free. Next: nexus feature pick"), "{ended:#?}");
 }
 
@@ -133,17 +159,24 @@ fn a_list_names_the_holders() {
         .on(&on("GET", ""), data(json!({ "items": [held("api")], "nextCursor": null, "hasMore": false })))
         .on(&format!("GET /projects/{ID}"), members());
     let ended = Person::at_work(&[server.url()]).types("feature list").done();
-    assert_eq!(ended.stdout, "\
+    assert_eq!(
+        ended.stdout,
+        "\
 SLUG  STATUS  LANE  PRIO  TITLE    HOLDER
 api   active  next  3     The API  ana's agent \"build\"
-");
+"
+    );
 }
 
 #[test]
 fn a_feature_is_shown_with_its_spec() {
-    let server = Server::start().on(&on("GET", "/api"), data(held("api"))).on(&format!("GET /projects/{ID}"), members());
+    let server = Server::start()
+        .on(&on("GET", "/api"), data(held("api")))
+        .on(&format!("GET /projects/{ID}"), members());
     let ended = Person::at_work(&[server.url()]).types("feature show api").done();
-    assert_eq!(ended.stdout, "\
+    assert_eq!(
+        ended.stdout,
+        "\
 api: The API
 Status      active, held by ana's agent \"build\" since 2025-01-31
 Fence       1234
@@ -153,7 +186,8 @@ Made        2025-01-31 by ana
 
 Line one
 Line two
-");
+"
+    );
 }
 
 #[test]

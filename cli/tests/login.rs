@@ -17,14 +17,20 @@ fn registered() -> Value {
 fn whoever_registers_is_logged_in_from_then_on() {
     let server = Server::start().on(REGISTER, data(registered())).on(ME, data(me()));
     let ana = Person::new();
-    let ended = ana.types(&format!("login --register -n ana -e ana@example.com --bootstrap-token T --server {}", server.url())).done();
+    let ended = ana
+        .types(&format!(
+            "login --register -n ana -e ana@example.com --bootstrap-token T --server {}",
+            server.url()
+        ))
+        .done();
     assert_eq!(ended.stdout, "Registered ana <ana@example.com>\n");
     assert!(!ended.stdout.contains(KEY) && !ended.stderr.contains(KEY), "the key is not shown: {ended:#?}");
     let asked = server.asked_once();
     assert_eq!(asked.body, json!({ "name": "ana", "email": "ana@example.com", "bootstrapToken": "T" }));
     assert_eq!(asked.header("authorization"), "");
     assert_ne!(asked.header("idempotency-key"), "");
-    let expected = json!({ "token": KEY, "serverUrl": server.url(), "engineerId": ID, "engineerName": "ana" });
+    let expected =
+        json!({ "token": KEY, "serverUrl": server.url(), "engineerId": ID, "engineerName": "ana" });
     let mut saved = ana.saved();
     saved.as_object_mut().unwrap().retain(|name, _| name != "servers");
     assert_eq!(saved, expected);
@@ -50,7 +56,10 @@ fn a_key_that_works_is_not_overwritten_by_registering_again() {
     let ana = Person::at_work(&[server.url()]);
     let ended = ana.types("login --register -n bob -e bob@example.com");
     assert_eq!(ended.code, 1);
-    assert!(ended.stderr.starts_with("Error: you are logged in as ana <ana@example.com>\nHint: nexus logout"), "{ended:#?}");
+    assert!(
+        ended.stderr.starts_with("Error: you are logged in as ana <ana@example.com>\nHint: nexus logout"),
+        "{ended:#?}"
+    );
     assert_eq!(ana.saved()["token"], KEY);
 }
 
@@ -70,7 +79,8 @@ fn a_key_is_tried_before_it_is_saved() {
     assert_eq!(ana.saved()["engineerName"], "ana");
 
     let bob = Person::new();
-    let server = Server::start().on(ME, failure(401, "INVALID_API_KEY", "the API key is unknown", Value::Null));
+    let server =
+        Server::start().on(ME, failure(401, "INVALID_API_KEY", "the API key is unknown", Value::Null));
     let ended = bob.types(&format!("login --token wrong --server {}", server.url()));
     assert_eq!(ended.code, 1);
     assert!(!bob.config().exists());
@@ -94,7 +104,10 @@ fn logging_out_forgets_the_key_and_keeps_the_servers() {
     assert_eq!(ana.types("logout --json").done().json(), json!({ "loggedOut": false }));
     let ended = ana.types("whoami");
     assert_eq!(ended.code, 1);
-    assert!(ended.stderr.starts_with("Error: you are not logged in\nHint: nexus login --register"), "{ended:#?}");
+    assert!(
+        ended.stderr.starts_with("Error: you are not logged in\nHint: nexus login --register"),
+        "{ended:#?}"
+    );
 }
 
 #[test]
@@ -136,6 +149,11 @@ fn what_makes_no_sense_is_a_misuse() {
 fn help_and_version_are_data() {
     let ana = Person::new();
     assert!(ana.types("--version").done().stdout.starts_with(concat!("nexus ", env!("CARGO_PKG_VERSION"))));
-    assert!(ana.types("feature pick --help").done().stdout.contains("Examples:\n  nexus feature pick billing-api"));
+    assert!(
+        ana.types("feature pick --help")
+            .done()
+            .stdout
+            .contains("Examples:\n  nexus feature pick billing-api")
+    );
     assert!(ana.types("completions bash").done().stdout.contains("nexus"));
 }

@@ -51,7 +51,10 @@ fn the_nodes_are_told_with_how_many_may_be_lost() {
     let server = Server::start().on("GET /cluster/status", data(status.clone()));
     let ana = Person::at_work(&[server.url()]);
     let ended = ana.types("cluster status").done();
-    assert_eq!(ended.stdout, format!("\
+    assert_eq!(
+        ended.stdout,
+        format!(
+            "\
 NODE  ROLE    CLIENTS        PEERS          LAG  LAST SEEN
 1     leader  10.0.0.1:7401  10.0.0.1:7501  0    leads
 2     voter   10.0.0.2:7401  10.0.0.2:7501  0    20 ms ago  answers
@@ -62,7 +65,9 @@ Cluster     {ID}
 Node        2, version 0.1.0
 Log         term 7, committed 90, applied 89
 State hash  00ff
-"));
+"
+        )
+    );
     assert_eq!(ana.types("cluster status --json").done().json(), status);
 }
 
@@ -94,7 +99,8 @@ fn nodes_are_promoted_removed_and_made_leader() {
 
 #[test]
 fn who_may_not_is_told_who_may() {
-    let refused = failure(403, "INSUFFICIENT_ROLE", "your role is Engineer, which may not do this", Value::Null);
+    let refused =
+        failure(403, "INSUFFICIENT_ROLE", "your role is Engineer, which may not do this", Value::Null);
     let server = Server::start().on("DELETE /cluster/members/4", refused);
     let ended = Person::at_work(&[server.url()]).types("cluster remove 4");
     assert_eq!(ended.code, 1);

@@ -133,8 +133,7 @@ impl Node {
                 }
             }
             Leader::There(leader) => {
-                let request =
-                    ServiceRequest::Heartbeats { beats: beats.to_vec(), touches: touches.to_vec() };
+                let request = ServiceRequest::Heartbeats { beats: beats.to_vec(), touches: touches.to_vec() };
                 let within = deadline.saturating_duration_since(Instant::now());
                 match self.peers.request(&leader, request, within).await {
                     Ok(ServiceResponse::Beaten { unknown }) => Ok(unknown),

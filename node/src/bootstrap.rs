@@ -8,10 +8,16 @@
 use crate::{
     config::Origin,
     identity::StoredIdentity,
-    peer::{PeerClient, PeerTarget, Welcome, service::{MembershipRequest, ServiceRequest, ServiceResponse}},
+    peer::{
+        PeerClient, PeerTarget, Welcome,
+        service::{MembershipRequest, ServiceRequest, ServiceResponse},
+    },
 };
 use anyhow::{Context, bail};
-use nexus_api_types::{Data, Failure, cluster::{JoinRequest, Joined}};
+use nexus_api_types::{
+    Data, Failure,
+    cluster::{JoinRequest, Joined},
+};
 use nexus_domain::{ClusterId, NodeId};
 use nexus_raft_store::Member;
 use std::{collections::BTreeMap, time::Duration};
@@ -66,7 +72,11 @@ impl Bootstrap<'_> {
         }
     }
 
-    async fn as_one_of_the_first(&self, node_id: u64, peers: &BTreeMap<u64, String>) -> anyhow::Result<Standing> {
+    async fn as_one_of_the_first(
+        &self,
+        node_id: u64,
+        peers: &BTreeMap<u64, String>,
+    ) -> anyhow::Result<Standing> {
         if let Some(node) = self.identity.node.filter(|node| node.0 != node_id) {
             // It lost its data once and came back under another id, which it has to wait under.
             return Ok(Standing { node, cluster: self.identity.cluster, form: None });
@@ -150,7 +160,8 @@ impl Bootstrap<'_> {
     }
 
     async fn take_place_again(&self, former: NodeId, peer: PeerTarget) -> anyhow::Result<Option<Standing>> {
-        let request = MembershipRequest::Join { token: None, replaces: Some(former), member: self.own.clone() };
+        let request =
+            MembershipRequest::Join { token: None, replaces: Some(former), member: self.own.clone() };
         let ask = |to: PeerTarget| {
             let request = ServiceRequest::Membership(request.clone());
             async move { self.peers.request(&to, request, ONE_JOIN).await }
@@ -170,7 +181,8 @@ impl Bootstrap<'_> {
     }
 
     async fn as_a_guest(&self, servers: &[String], token: &str) -> anyhow::Result<Standing> {
-        let http = reqwest::Client::builder().timeout(ONE_JOIN).build().context("cannot make an HTTP client")?;
+        let http =
+            reqwest::Client::builder().timeout(ONE_JOIN).build().context("cannot make an HTTP client")?;
         let request = JoinRequest {
             join_token: token.to_owned(),
             instance: self.identity.instance.0,
@@ -209,7 +221,11 @@ enum JoinError {
     Later(String),
 }
 
-async fn join_through(http: &reqwest::Client, server: &str, request: &JoinRequest) -> Result<Joined, JoinError> {
+async fn join_through(
+    http: &reqwest::Client,
+    server: &str,
+    request: &JoinRequest,
+) -> Result<Joined, JoinError> {
     let url = format!("{server}/api/cluster/members");
     let later = |error: reqwest::Error| JoinError::Later(error.to_string());
     let response = http.post(url).json(request).send().await.map_err(later)?;

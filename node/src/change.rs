@@ -153,7 +153,10 @@ impl Node {
         }
         let ids = BTreeSet::from([node.0]);
         let change = if peer.is_voter {
-            ChangeMembers::Batch(vec![ChangeMembers::RemoveVoters(ids.clone()), ChangeMembers::RemoveNodes(ids)])
+            ChangeMembers::Batch(vec![
+                ChangeMembers::RemoveVoters(ids.clone()),
+                ChangeMembers::RemoveNodes(ids),
+            ])
         } else {
             ChangeMembers::RemoveNodes(ids)
         };
@@ -163,13 +166,17 @@ impl Node {
     }
 
     /// Hands leadership over, to a voter that is alive and has caught up.
-    pub(crate) async fn transfer_leader(&self, to: Option<NodeId>) -> Result<ServiceResponse, ServiceResponse> {
+    pub(crate) async fn transfer_leader(
+        &self,
+        to: Option<NodeId>,
+    ) -> Result<ServiceResponse, ServiceResponse> {
         let peers = self.peers_known();
         let able = |peer: &&Peer| peer.is_voter && peer.is_alive && peer.lag <= CAUGHT_UP;
         let to = match to {
             Some(node) if node == self.id => return Ok(ServiceResponse::Leads(node)),
             Some(node) => {
-                let peer = peers.get(&node.0).ok_or(ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)))?;
+                let peer =
+                    peers.get(&node.0).ok_or(ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)))?;
                 if !able(&peer) {
                     return Err(refused(format!(
                         "node {node} cannot lead now: it has to be a voter that answers and has caught up"
@@ -195,7 +202,9 @@ impl Node {
                 Ok(Ok(())) => {}
                 _ => {
                     return Err(ServiceResponse::OutcomeUnknown {
-                        reason: format!("node {to} did not take over in time; nexus cluster status shows who leads"),
+                        reason: format!(
+                            "node {to} did not take over in time; nexus cluster status shows who leads"
+                        ),
                     });
                 }
             }
@@ -230,9 +239,11 @@ impl Node {
             RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => {
                 ServiceResponse::NotLeader { leader: self.leader_id() }
             }
-            RaftError::APIError(ClientWriteError::ChangeMembershipError(ChangeMembershipError::InProgress(_))) => {
-                ServiceResponse::Unavailable { reason: "another change of the membership is under way".to_owned() }
-            }
+            RaftError::APIError(ClientWriteError::ChangeMembershipError(
+                ChangeMembershipError::InProgress(_),
+            )) => ServiceResponse::Unavailable {
+                reason: "another change of the membership is under way".to_owned(),
+            },
             RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => refused(error.to_string()),
             RaftError::APIError(error) => ServiceResponse::OutcomeUnknown { reason: error.to_string() },
             RaftError::Fatal(error) => stopped(error),

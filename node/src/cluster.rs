@@ -3,15 +3,18 @@
 use crate::{
     beats::Beats,
     node::{Leader, Node, REQUEST_DEADLINE, RETRY_PAUSE},
-    peer::{PeerError, service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse}},
+    peer::{
+        PeerError,
+        service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse},
+    },
     read::ReadIndexes,
     status,
     view::StoreView,
 };
 use futures::future::{BoxFuture, FutureExt};
 use nexus_api::cluster::{
-    Cluster, Committed, Consistency, Draft, NodeStatus, Operated, Operation, OperationError, Seen, SharedView,
-    Unavailable,
+    Cluster, Committed, Consistency, Draft, NodeStatus, Operated, Operation, OperationError, Seen,
+    SharedView, Unavailable,
 };
 use nexus_domain::{Proposal, Revision, SessionId, Stamp, entity::Attendance};
 use nexus_raft_store::Member;
@@ -35,12 +38,16 @@ impl Cluster for NodeCluster {
     fn propose(&self, draft: Draft) -> BoxFuture<'_, Result<Committed, Unavailable>> {
         async move {
             let Draft { command, actor, acting, request } = draft;
-            let answer =
-                self.node.propose(Proposal { command, actor, acting, request, stamp: Stamp::default() }).await?;
+            let answer = self
+                .node
+                .propose(Proposal { command, actor, acting, request, stamp: Stamp::default() })
+                .await?;
             // Applied here too before it is answered: whoever asks this node next sees it.
             let deadline = Instant::now() + REQUEST_DEADLINE;
             let published = self.node.applied(answer.revision.0, deadline).await.map_err(|()| {
-                Unavailable::Unknown("it is committed, but this node has not applied it yet; try again".to_owned())
+                Unavailable::Unknown(
+                    "it is committed, but this node has not applied it yet; try again".to_owned(),
+                )
             })?;
             Ok(Committed { answer, view: StoreView::shared(published, &self.node.store) })
         }
@@ -60,7 +67,9 @@ impl Cluster for NodeCluster {
             let index = index.max(min_revision.unwrap_or_default());
             let deadline = Instant::now() + MIN_REVISION_WAIT;
             let published = self.node.applied(index.0, deadline).await.map_err(|()| {
-                Unavailable::NotApplied(format!("this node has not applied revision {index} yet; try another node"))
+                Unavailable::NotApplied(format!(
+                    "this node has not applied revision {index} yet; try another node"
+                ))
             })?;
             Ok(Seen { view: StoreView::shared(published, &self.node.store), staleness })
         }
@@ -97,7 +106,9 @@ impl Cluster for NodeCluster {
                 Leader::Here => Ok(self.node.status()),
                 Leader::There(leader) => {
                     match self.node.peers.request(&leader, ServiceRequest::Status, REQUEST_DEADLINE).await {
-                        Ok(ServiceResponse::Status(report)) => Ok(status::merged(self.node.status(), *report)),
+                        Ok(ServiceResponse::Status(report)) => {
+                            Ok(status::merged(self.node.status(), *report))
+                        }
                         Ok(_) => Err(Unavailable::NotApplied(format!("{leader} does not lead"))),
                         Err(error) => Err(Unavailable::NotApplied(error.to_string())),
                     }
@@ -215,7 +226,9 @@ fn operated(response: ServiceResponse) -> Result<Operated, Retry> {
         ServiceResponse::NotLeader { .. } => Err(Retry::Later("the leader is changing".to_owned())),
         ServiceResponse::Unavailable { reason } => Err(Retry::Later(reason)),
         ServiceResponse::OutcomeUnknown { reason } => Err(Retry::Never(Unavailable::Unknown(reason).into())),
-        ServiceResponse::Refused(ChangeRefusal::Unsafe(why)) => Err(Retry::Never(OperationError::Refused(why))),
+        ServiceResponse::Refused(ChangeRefusal::Unsafe(why)) => {
+            Err(Retry::Never(OperationError::Refused(why)))
+        }
         ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)) => {
             Err(Retry::Never(OperationError::UnknownNode(node)))
         }
@@ -226,4 +239,3 @@ fn operated(response: ServiceResponse) -> Result<Operated, Retry> {
         }
     }
 }
-

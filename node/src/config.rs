@@ -3,7 +3,12 @@
 use crate::{args::StartArgs, raft::Timing};
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
-use std::{collections::BTreeMap, net::ToSocketAddrs, path::{Path, PathBuf}, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::ToSocketAddrs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Where a member comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +85,8 @@ impl Config {
         let data_dir = args.data_dir.or(file.data_dir);
         let data_dir = data_dir.context("no data folder: give one with --data-dir")?;
         let listen = args.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:7401".to_owned());
-        let peer_listen = args.peer_listen.or(file.peer_listen).unwrap_or_else(|| "127.0.0.1:7501".to_owned());
+        let peer_listen =
+            args.peer_listen.or(file.peer_listen).unwrap_or_else(|| "127.0.0.1:7501".to_owned());
         check_addr("--listen", &listen)?;
         check_addr("--peer-listen", &peer_listen)?;
         let insecure_peers = args.insecure_peers || file.insecure_peers.unwrap_or(false);
@@ -95,7 +101,10 @@ impl Config {
         let timing = Timing {
             heartbeat: millis(args.heartbeat_ms.or(file.heartbeat_ms), defaults.heartbeat),
             election: millis(args.election_ms.or(file.election_ms), defaults.election),
-            snapshot_entries: args.snapshot_entries.or(file.snapshot_entries).unwrap_or(defaults.snapshot_entries),
+            snapshot_entries: args
+                .snapshot_entries
+                .or(file.snapshot_entries)
+                .unwrap_or(defaults.snapshot_entries),
             kept_entries: defaults.kept_entries,
         };
         let timing = Timing { kept_entries: timing.kept_entries.min(timing.snapshot_entries / 4), ..timing };
@@ -152,18 +161,19 @@ fn origin(
     join_token: Option<String>,
 ) -> anyhow::Result<Origin> {
     match (initial_cluster, join) {
-        (Some(_), Some(_)) => bail!("--initial-cluster and --join exclude each other: a node is first, or it joins"),
+        (Some(_), Some(_)) => {
+            bail!("--initial-cluster and --join exclude each other: a node is first, or it joins")
+        }
         (Some(text), None) => {
             let peers = initial_peers(&text)?;
-            let node_id = node_id.context("--initial-cluster needs --node-id: which of them is this node?")?;
-            ensure!(
-                peers.contains_key(&node_id),
-                "--node-id {node_id} is not in --initial-cluster {text}"
-            );
+            let node_id =
+                node_id.context("--initial-cluster needs --node-id: which of them is this node?")?;
+            ensure!(peers.contains_key(&node_id), "--node-id {node_id} is not in --initial-cluster {text}");
             Ok(Origin::Initial { node_id, peers })
         }
         (None, Some(servers)) => {
-            let token = join_token.context("--join needs --join-token; nexus cluster join-token makes one")?;
+            let token =
+                join_token.context("--join needs --join-token; nexus cluster join-token makes one")?;
             let servers: Vec<String> = split(Some(&servers));
             for server in &servers {
                 ensure!(
@@ -180,12 +190,17 @@ fn origin(
 fn initial_peers(text: &str) -> anyhow::Result<BTreeMap<u64, String>> {
     let mut peers = BTreeMap::new();
     for part in split(Some(text)) {
-        let (id, addr) =
-            part.split_once('=').with_context(|| format!("--initial-cluster: {part} must be ID=HOST:PORT"))?;
-        let id: u64 = id.trim().parse().with_context(|| format!("--initial-cluster: {id} is not a node id"))?;
+        let (id, addr) = part
+            .split_once('=')
+            .with_context(|| format!("--initial-cluster: {part} must be ID=HOST:PORT"))?;
+        let id: u64 =
+            id.trim().parse().with_context(|| format!("--initial-cluster: {id} is not a node id"))?;
         ensure!(id > 0, "--initial-cluster: node ids begin at 1");
         check_addr("--initial-cluster", addr)?;
-        ensure!(peers.insert(id, addr.trim().to_owned()).is_none(), "--initial-cluster: node {id} is there twice");
+        ensure!(
+            peers.insert(id, addr.trim().to_owned()).is_none(),
+            "--initial-cluster: node {id} is there twice"
+        );
     }
     ensure!(!peers.is_empty(), "--initial-cluster is empty");
     Ok(peers)
@@ -247,7 +262,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("nexusd.toml");
         std::fs::write(&path, "data-dir = \"from-file\"\nlisten = \"127.0.0.1:9\"\n").unwrap();
-        let args = StartArgs { config: Some(path.clone()), data_dir: Some("from-flag".into()), ..StartArgs::default() };
+        let args = StartArgs {
+            config: Some(path.clone()),
+            data_dir: Some("from-flag".into()),
+            ..StartArgs::default()
+        };
         let config = Config::from_args(args).unwrap();
         assert_eq!((config.data_dir, config.listen.as_str()), ("from-flag".into(), "127.0.0.1:9"));
         std::fs::write(&path, "lisssten = 1\n").unwrap();

@@ -16,7 +16,10 @@ use nexus_api_types::{Code, ErrorBody, Failure, envelope::Outcome, header};
 use serde::Serialize;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::{Semaphore, watch}};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use uuid::Uuid;

@@ -99,7 +99,9 @@ impl Node {
                 tracing::info!(cluster = %origin.cluster, "the cluster is formed");
             }
             Tried::Answered(_) => {}
-            Tried::NotProposed(why) | Tried::Unknown(why) => tracing::warn!(why, "the cluster is not formed yet"),
+            Tried::NotProposed(why) | Tried::Unknown(why) => {
+                tracing::warn!(why, "the cluster is not formed yet")
+            }
         }
     }
 

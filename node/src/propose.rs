@@ -3,7 +3,10 @@
 
 use crate::{
     node::{Leader, Node, REQUEST_DEADLINE, RETRY_PAUSE},
-    peer::{PeerError, PeerTarget, service::{ServiceRequest, ServiceResponse}},
+    peer::{
+        PeerError, PeerTarget,
+        service::{ServiceRequest, ServiceResponse},
+    },
 };
 use nexus_api::cluster::Unavailable;
 use nexus_domain::{Acting, Actor, Answer, Command, NodeId, Proposal, SessionId, Stamp};

@@ -40,9 +40,9 @@ impl ReadIndexes {
     /// The index that a read which begins now must wait for.
     pub(crate) async fn next(&self) -> Result<Revision, Unavailable> {
         let (send, receive) = oneshot::channel();
-        self.0
-            .try_send(send)
-            .map_err(|_| Unavailable::NotApplied("too many readers wait on this node; try again".to_owned()))?;
+        self.0.try_send(send).map_err(|_| {
+            Unavailable::NotApplied("too many readers wait on this node; try again".to_owned())
+        })?;
         receive.await.unwrap_or_else(|_| Err(Unavailable::NotApplied("this node is stopping".to_owned())))
     }
 }

@@ -22,7 +22,10 @@ use axum::Router;
 use nexus_api::{Api, ApiConfig, mint::Mint};
 use nexus_domain::InstanceId;
 use nexus_raft_store::{Member, StoreHandle, open_folder};
-use openraft::{async_runtime::watch::WatchReceiver, errors::{InitializeError, RaftError}};
+use openraft::{
+    async_runtime::watch::WatchReceiver,
+    errors::{InitializeError, RaftError},
+};
 use std::{
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
@@ -148,10 +151,8 @@ impl RunningNode {
         tasks.push(tokio::spawn(lead::run(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(learn_identity(node.clone(), known, stored, stop.clone())));
 
-        let api_config = ApiConfig {
-            open_metrics: is_loopback(&config.listen),
-            allowed_origins: config.allowed_origins,
-        };
+        let api_config =
+            ApiConfig { open_metrics: is_loopback(&config.listen), allowed_origins: config.allowed_origins };
         let cluster = Arc::new(NodeCluster { node: node.clone(), reads, beats });
         let api: Router = nexus_api::router(Api::new(cluster, sources.mint, api_config));
         let _starting = router.send_replace(api);

@@ -3,7 +3,10 @@
 use crate::{
     beats::Beats,
     node::{Node, REQUEST_DEADLINE},
-    peer::{PeerService, service::{ServiceRequest, ServiceResponse}},
+    peer::{
+        PeerService,
+        service::{ServiceRequest, ServiceResponse},
+    },
     propose,
 };
 use futures::future::{BoxFuture, FutureExt};
@@ -65,9 +68,9 @@ impl Running {
                     return ServiceResponse::Beaten { unknown: Vec::new() };
                 }
                 match self.beats.beat(beats.clone()).await {
-                    Ok(unknown) => {
-                        ServiceResponse::Beaten { unknown: beats.into_iter().filter(|id| unknown.contains(id)).collect() }
-                    }
+                    Ok(unknown) => ServiceResponse::Beaten {
+                        unknown: beats.into_iter().filter(|id| unknown.contains(id)).collect(),
+                    },
                     Err(unavailable) => ServiceResponse::OutcomeUnknown { reason: unavailable.to_string() },
                 }
             }

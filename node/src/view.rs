@@ -32,7 +32,11 @@ impl View for StoreView {
         self.published.hash()
     }
 
-    fn documents(&self, keys: Vec<DocumentKey>) -> BoxFuture<'_, Result<Vec<Option<Document>>, StorageFailure>> {
-        async move { self.store.documents_at(keys).await.map_err(|error| StorageFailure(error.to_string())) }.boxed()
+    fn documents(
+        &self,
+        keys: Vec<DocumentKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Document>>, StorageFailure>> {
+        async move { self.store.documents_at(keys).await.map_err(|error| StorageFailure(error.to_string())) }
+            .boxed()
     }
 }

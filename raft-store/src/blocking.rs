@@ -16,9 +16,5 @@ pub(crate) async fn run<T: Send + 'static>(
     }
     tokio::task::spawn_blocking(work)
         .await
-        .unwrap_or_else(|failed| {
-            Err(StoreError::Stopped(format!(
-                "storage work ended early: {failed}"
-            )))
-        })
+        .unwrap_or_else(|failed| Err(StoreError::Stopped(format!("storage work ended early: {failed}"))))
 }

@@ -35,9 +35,7 @@ pub enum StoreError {
         cause: RecordError,
     },
     /// The parts of the state do not fit each other.
-    #[error(
-        "stored state is inconsistent: {0}; keep the data folder and come back under a new node id"
-    )]
+    #[error("stored state is inconsistent: {0}; keep the data folder and come back under a new node id")]
     Inconsistent(String),
     /// The node has forgotten something that it promised to remember.
     #[error(transparent)]
@@ -73,25 +71,17 @@ pub struct Quarantined {
 
 impl Quarantined {
     pub(crate) fn because(reason: impl Into<String>) -> StoreError {
-        StoreError::Quarantined(Self {
-            reason: reason.into(),
-        })
+        StoreError::Quarantined(Self { reason: reason.into() })
     }
 }
 
 impl StoreError {
     /// Wraps an error of the file system.
     pub(crate) fn from_io(doing: &'static str, cause: &io::Error) -> Self {
-        if matches!(
-            cause.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-        ) {
+        if matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
             Self::Full { doing }
         } else {
-            Self::Disk {
-                doing,
-                cause: cause.to_string(),
-            }
+            Self::Disk { doing, cause: cause.to_string() }
         }
     }
 
@@ -101,11 +91,7 @@ impl StoreError {
         for byte in key {
             text.push_str(&format!("{byte:02x}"));
         }
-        Self::Corrupt {
-            column,
-            key: text,
-            cause,
-        }
+        Self::Corrupt { column, key: text, cause }
     }
 }
 

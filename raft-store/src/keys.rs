@@ -5,8 +5,8 @@
 //! key in its value, so row keys are only ever written; document keys are read back.
 
 use nexus_domain::{
-    DocumentKey, FeatureId, ProjectId, Revision, RowKey, SessionId, entity::ClaimKey,
-    ids::CheckpointId, replies::ReplyKey,
+    DocumentKey, FeatureId, ProjectId, Revision, RowKey, SessionId, entity::ClaimKey, ids::CheckpointId,
+    replies::ReplyKey,
 };
 use uuid::Uuid;
 
@@ -74,28 +74,19 @@ pub(crate) fn row(key: &RowKey) -> Vec<u8> {
         RowKey::JoinToken(id) => KeyBytes::of_cluster(tag::JOIN_TOKEN).uuid(id.0),
         RowKey::Engineer(id) => KeyBytes::of_cluster(tag::ENGINEER).uuid(id.0),
         RowKey::ApiKey(prefix) => KeyBytes::of_cluster(tag::API_KEY).number(prefix.0),
-        RowKey::Reply(ReplyKey { engineer, key }) => KeyBytes::of_cluster(tag::REPLY)
-            .optional_uuid(engineer.map(|id| id.0))
-            .text(key.as_str()),
+        RowKey::Reply(ReplyKey { engineer, key }) => {
+            KeyBytes::of_cluster(tag::REPLY).optional_uuid(engineer.map(|id| id.0)).text(key.as_str())
+        }
         RowKey::Project(id) => KeyBytes::of_project(*id, tag::PROJECT),
-        RowKey::Member(project, engineer) => {
-            KeyBytes::of_project(*project, tag::MEMBER).uuid(engineer.0)
+        RowKey::Member(project, engineer) => KeyBytes::of_project(*project, tag::MEMBER).uuid(engineer.0),
+        RowKey::Feature(project, FeatureId(id)) => KeyBytes::of_project(*project, tag::FEATURE).uuid(*id),
+        RowKey::Session(project, SessionId(id)) => KeyBytes::of_project(*project, tag::SESSION).uuid(*id),
+        RowKey::Claim(ClaimKey { project, session, feature, path }) => {
+            KeyBytes::of_project(*project, tag::CLAIM)
+                .uuid(session.0)
+                .optional_uuid(feature.map(|id| id.0))
+                .text(path.as_str())
         }
-        RowKey::Feature(project, FeatureId(id)) => {
-            KeyBytes::of_project(*project, tag::FEATURE).uuid(*id)
-        }
-        RowKey::Session(project, SessionId(id)) => {
-            KeyBytes::of_project(*project, tag::SESSION).uuid(*id)
-        }
-        RowKey::Claim(ClaimKey {
-            project,
-            session,
-            feature,
-            path,
-        }) => KeyBytes::of_project(*project, tag::CLAIM)
-            .uuid(session.0)
-            .optional_uuid(feature.map(|id| id.0))
-            .text(path.as_str()),
     }
     .0
 }
@@ -103,13 +94,9 @@ pub(crate) fn row(key: &RowKey) -> Vec<u8> {
 /// The key of a document.
 pub(crate) fn document(key: &DocumentKey) -> Vec<u8> {
     match key {
-        DocumentKey::Spec(project, feature) => {
-            KeyBytes::of_project(*project, tag::SPEC).uuid(feature.0)
-        }
+        DocumentKey::Spec(project, feature) => KeyBytes::of_project(*project, tag::SPEC).uuid(feature.0),
         DocumentKey::Checkpoint(project, feature, id) => {
-            KeyBytes::of_project(*project, tag::CHECKPOINT)
-                .uuid(feature.0)
-                .uuid(id.0)
+            KeyBytes::of_project(*project, tag::CHECKPOINT).uuid(feature.0).uuid(id.0)
         }
     }
     .0
@@ -125,8 +112,7 @@ pub(crate) fn read_document(key: &[u8]) -> Option<DocumentKey> {
         (tag::SPEC, []) => Some(DocumentKey::Spec(project, feature)),
         (tag::CHECKPOINT, rest) => {
             let (id, rest) = take_uuid(rest)?;
-            rest.is_empty()
-                .then_some(DocumentKey::Checkpoint(project, feature, CheckpointId(id)))
+            rest.is_empty().then_some(DocumentKey::Checkpoint(project, feature, CheckpointId(id)))
         }
         _ => None,
     }
@@ -177,8 +163,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use nexus_domain::{
-        EngineerId, NodeId, entity::KeyPrefix, ids::JoinTokenId, pattern::Pattern,
-        words::IdempotencyKey,
+        EngineerId, NodeId, entity::KeyPrefix, ids::JoinTokenId, pattern::Pattern, words::IdempotencyKey,
     };
     use std::collections::BTreeSet;
 
@@ -222,10 +207,7 @@ mod tests {
             }
         }
         keys.extend(texts.map(|text| {
-            RowKey::Reply(ReplyKey {
-                engineer: None,
-                key: IdempotencyKey::parse(text).unwrap(),
-            })
+            RowKey::Reply(ReplyKey { engineer: None, key: IdempotencyKey::parse(text).unwrap() })
         }));
         keys.extend([0, 255, 256, u64::MAX].map(|number| RowKey::Node(NodeId(number))));
         keys.extend([0, 255, 256, u64::MAX].map(|number| RowKey::ApiKey(KeyPrefix(number))));
@@ -257,12 +239,7 @@ mod tests {
         let project = ProjectId(Uuid::from_u128(7));
         let session = SessionId(Uuid::from_u128(8));
         let path = Pattern::parse("src/").unwrap();
-        let claim = RowKey::Claim(ClaimKey {
-            project,
-            session,
-            feature: None,
-            path,
-        });
+        let claim = RowKey::Claim(ClaimKey { project, session, feature: None, path });
         assert!(row(&claim).starts_with(project.0.as_bytes()));
         assert!(row(&RowKey::Project(project)).starts_with(project.0.as_bytes()));
         assert!(row(&RowKey::Clock).starts_with(Uuid::nil().as_bytes()));
@@ -274,9 +251,7 @@ mod tests {
         for project in uuids().map(ProjectId) {
             for feature in uuids().map(FeatureId) {
                 keys.push(DocumentKey::Spec(project, feature));
-                keys.extend(
-                    uuids().map(|id| DocumentKey::Checkpoint(project, feature, CheckpointId(id))),
-                );
+                keys.extend(uuids().map(|id| DocumentKey::Checkpoint(project, feature, CheckpointId(id))));
             }
         }
         for key in &keys {
@@ -296,14 +271,7 @@ mod tests {
 
     #[test]
     fn events_sort_by_revision_then_place() {
-        let keys = [
-            (0, 0),
-            (0, 1),
-            (0, 256),
-            (1, 0),
-            (256, 0),
-            (u64::MAX, u32::MAX),
-        ];
+        let keys = [(0, 0), (0, 1), (0, 256), (1, 0), (256, 0), (u64::MAX, u32::MAX)];
         let bytes = keys.map(|(revision, seq)| event(Revision(revision), seq));
         assert!(bytes.is_sorted());
         assert!(event(Revision(5), 0).as_slice() >= events_of(Revision(5)).as_slice());

@@ -29,6 +29,5 @@ pub use machine::{Published, StateMachine};
 pub use snapshot::{CHUNK_BYTES, SnapshotBuilder, SnapshotFile, SnapshotReceiver};
 pub use store::{EventsPage, StoreHandle, open, open_folder};
 pub use types::{
-    Applied, Command, Entry, LeaderId, LogId, Member, SnapshotMeta, StoredMembership, TypeConfig,
-    Vote,
+    Applied, Command, Entry, LeaderId, LogId, Member, SnapshotMeta, StoredMembership, TypeConfig, Vote,
 };

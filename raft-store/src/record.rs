@@ -126,10 +126,7 @@ fn begin(Kind(kind): Kind, capacity: usize) -> Vec<u8> {
 
 fn finish(mut record: Vec<u8>) -> Vec<u8> {
     let length = record.len() - HEADER_BYTES;
-    assert!(
-        length <= MAX_PAYLOAD_BYTES,
-        "a record of {length} bytes is written"
-    );
+    assert!(length <= MAX_PAYLOAD_BYTES, "a record of {length} bytes is written");
     let length = u32::try_from(length).expect("MAX_PAYLOAD_BYTES fits in 32 bits");
     record[3..HEADER_BYTES].copy_from_slice(&length.to_le_bytes());
     let checksum = crc32c::crc32c(&record);
@@ -146,10 +143,7 @@ pub fn decode<T: DeserializeOwned>(kind: Kind, bytes: &[u8]) -> Result<T, Record
     let (value, used) = bincode::serde::decode_from_slice(payload, BINCODE)
         .map_err(|error| RecordError::Payload(error.to_string()))?;
     if used != payload.len() {
-        return Err(RecordError::Payload(format!(
-            "{} bytes left over",
-            payload.len() - used
-        )));
+        return Err(RecordError::Payload(format!("{} bytes left over", payload.len() - used)));
     }
     Ok(value)
 }
@@ -161,10 +155,7 @@ pub fn decode<T: DeserializeOwned>(kind: Kind, bytes: &[u8]) -> Result<T, Record
 pub fn open(kind: Kind, bytes: &[u8]) -> Result<&[u8], RecordError> {
     let (actual, payload, total) = open_first(bytes)?;
     if actual != kind {
-        return Err(RecordError::Kind {
-            expected: kind.0,
-            actual: actual.0,
-        });
+        return Err(RecordError::Kind { expected: kind.0, actual: actual.0 });
     }
     if total != bytes.len() {
         return Err(RecordError::Trailing(bytes.len() - total));
@@ -179,10 +170,7 @@ pub fn open(kind: Kind, bytes: &[u8]) -> Result<&[u8], RecordError> {
 pub fn open_first(bytes: &[u8]) -> Result<(Kind, &[u8], usize), RecordError> {
     let total = whole_length(bytes)?;
     if bytes.len() < total {
-        return Err(RecordError::Truncated {
-            expected: total,
-            actual: bytes.len(),
-        });
+        return Err(RecordError::Truncated { expected: total, actual: bytes.len() });
     }
     let (covered, checksum) = bytes[..total].split_at(total - TRAILER_BYTES);
     let expected = u32::from_le_bytes(checksum.try_into().expect("split at four bytes"));
@@ -200,16 +188,12 @@ pub fn open_first(bytes: &[u8]) -> Result<(Kind, &[u8], usize), RecordError> {
 /// When the header is incomplete, of another format, or asks for too much.
 pub fn whole_length(bytes: &[u8]) -> Result<usize, RecordError> {
     if bytes.len() < HEADER_BYTES {
-        return Err(RecordError::Truncated {
-            expected: HEADER_BYTES + TRAILER_BYTES,
-            actual: bytes.len(),
-        });
+        return Err(RecordError::Truncated { expected: HEADER_BYTES + TRAILER_BYTES, actual: bytes.len() });
     }
     if bytes[0] != FORMAT {
         return Err(RecordError::Format(bytes[0]));
     }
-    let length =
-        u32::from_le_bytes(bytes[3..HEADER_BYTES].try_into().expect("four bytes")) as usize;
+    let length = u32::from_le_bytes(bytes[3..HEADER_BYTES].try_into().expect("four bytes")) as usize;
     if length > MAX_PAYLOAD_BYTES {
         return Err(RecordError::TooLarge(length));
     }
@@ -225,12 +209,7 @@ mod tests {
     fn the_envelope_has_the_bytes_that_it_always_had() {
         let record = encode(Kind::ROW, &("nexus", 300_u32));
         let (head, checksum) = record.split_at(record.len() - TRAILER_BYTES);
-        assert_eq!(
-            head,
-            [
-                1, 5, 0, 9, 0, 0, 0, 5, b'n', b'e', b'x', b'u', b's', 251, 44, 1
-            ]
-        );
+        assert_eq!(head, [1, 5, 0, 9, 0, 0, 0, 5, b'n', b'e', b'x', b'u', b's', 251, 44, 1]);
         assert_eq!(checksum, [101, 250, 63, 79]);
     }
 
@@ -238,14 +217,8 @@ mod tests {
     fn a_value_comes_back_as_it_was() {
         let value = (7_u64, Some("text".to_owned()), vec![1_u8, 2, 3]);
         let record = encode(Kind::DOCUMENT, &value);
-        assert_eq!(
-            decode::<(u64, Option<String>, Vec<u8>)>(Kind::DOCUMENT, &record),
-            Ok(value)
-        );
-        assert_eq!(
-            open(Kind::DOCUMENT, &seal(Kind::DOCUMENT, b"raw")),
-            Ok(b"raw".as_slice())
-        );
+        assert_eq!(decode::<(u64, Option<String>, Vec<u8>)>(Kind::DOCUMENT, &record), Ok(value));
+        assert_eq!(open(Kind::DOCUMENT, &seal(Kind::DOCUMENT, b"raw")), Ok(b"raw".as_slice()));
     }
 
     #[test]
@@ -253,10 +226,7 @@ mod tests {
         let record = encode(Kind::ROW, &"some text");
         for length in 0..record.len() {
             let error = decode::<String>(Kind::ROW, &record[..length]).unwrap_err();
-            assert!(
-                matches!(error, RecordError::Truncated { .. }),
-                "{length}: {error}"
-            );
+            assert!(matches!(error, RecordError::Truncated { .. }), "{length}: {error}");
         }
     }
 
@@ -273,31 +243,19 @@ mod tests {
     #[test]
     fn another_kind_or_format_is_named() {
         let record = encode(Kind::ROW, &1_u8);
-        assert_eq!(
-            decode::<u8>(Kind::EVENT, &record),
-            Err(RecordError::Kind {
-                expected: 7,
-                actual: 5
-            })
-        );
+        assert_eq!(decode::<u8>(Kind::EVENT, &record), Err(RecordError::Kind { expected: 7, actual: 5 }));
         let mut newer = record.clone();
         newer[0] = 2;
         assert_eq!(decode::<u8>(Kind::ROW, &newer), Err(RecordError::Format(2)));
         let mut longer = record;
         longer.push(0);
-        assert_eq!(
-            decode::<u8>(Kind::ROW, &longer),
-            Err(RecordError::Trailing(1))
-        );
+        assert_eq!(decode::<u8>(Kind::ROW, &longer), Err(RecordError::Trailing(1)));
     }
 
     #[test]
     fn a_damaged_length_does_not_ask_for_memory() {
         let mut record = encode(Kind::ROW, &1_u8);
         record[3..7].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert_eq!(
-            decode::<u8>(Kind::ROW, &record),
-            Err(RecordError::TooLarge(u32::MAX as usize))
-        );
+        assert_eq!(decode::<u8>(Kind::ROW, &record), Err(RecordError::TooLarge(u32::MAX as usize)));
     }
 }

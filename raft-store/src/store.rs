@@ -43,9 +43,7 @@ pub async fn open_folder(dir: &Path) -> Result<(LogStore, StateMachine, StoreHan
 /// [`StoreError::Quarantined`] when the node has forgotten something that it promised,
 /// [`StoreError::Corrupt`] or [`StoreError::Inconsistent`] when records are damaged, and when the
 /// device fails.
-pub async fn open(
-    storage: Arc<dyn Storage>,
-) -> Result<(LogStore, StateMachine, StoreHandle), StoreError> {
+pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, StoreHandle), StoreError> {
     let fatal = Fatal::new();
     let may_block = storage.may_block();
     let (opened, raised) = (storage.clone(), fatal.clone());
@@ -76,15 +74,9 @@ pub async fn open(
 }
 
 /// The log must begin where the state, or the snapshot that can make it, ends.
-async fn check_coverage(
-    log: &mut LogStore,
-    shelf: &Shelf,
-    published: &Published,
-) -> Result<(), StoreError> {
-    let state = log
-        .get_log_state()
-        .await
-        .map_err(|error| StoreError::from_io("reading the log's ends", &error))?;
+async fn check_coverage(log: &mut LogStore, shelf: &Shelf, published: &Published) -> Result<(), StoreError> {
+    let state =
+        log.get_log_state().await.map_err(|error| StoreError::from_io("reading the log's ends", &error))?;
     let snapshot = shelf.current().and_then(|(covered, _)| covered.last_log_id);
     let reached = published.applied().max(snapshot);
     match state.last_purged_log_id {
@@ -168,10 +160,7 @@ impl StoreHandle {
     ///
     /// # Errors
     /// When the device fails or a document is damaged.
-    pub async fn documents_at(
-        &self,
-        keys: Vec<DocumentKey>,
-    ) -> Result<Vec<Option<Document>>, StoreError> {
+    pub async fn documents_at(&self, keys: Vec<DocumentKey>) -> Result<Vec<Option<Document>>, StoreError> {
         self.read(move |storage| {
             let read = |key: &DocumentKey| {
                 let key = keys::document(key);
@@ -199,10 +188,7 @@ impl StoreHandle {
             end.push(0);
             let range = KeyRange::between(keys::document(range.start()), end);
             let mut found = Vec::new();
-            for pair in storage
-                .scan(Column::Documents, &range, Order::Descending)
-                .take(limit)
-            {
+            for pair in storage.scan(Column::Documents, &range, Order::Descending).take(limit) {
                 let (key, value) = pair?;
                 let name = keys::read_document(&key).ok_or_else(|| {
                     StoreError::Inconsistent("a document has a key of no known kind".into())
@@ -224,19 +210,12 @@ impl StoreHandle {
         self.read(move |storage| {
             let end = Revision(through.0.saturating_add(1)).max(from);
             let range = KeyRange::between(keys::events_of(from), keys::events_of(end));
-            let mut page = EventsPage {
-                events: Vec::new(),
-                next: end,
-                oldest: Revision(0),
-            };
+            let mut page = EventsPage { events: Vec::new(), next: end, oldest: Revision(0) };
             for pair in storage.scan(Column::Events, &range, Order::Ascending) {
                 let (key, value) = pair?;
                 let event: Recorded = record::decode(Kind::EVENT, &value)
                     .map_err(|cause| StoreError::corrupt(Column::Events, &key, cause))?;
-                let is_new_revision = page
-                    .events
-                    .last()
-                    .is_some_and(|last| last.revision < event.revision);
+                let is_new_revision = page.events.last().is_some_and(|last| last.revision < event.revision);
                 if page.events.len() >= limit && is_new_revision {
                     page.next = event.revision;
                     break;
@@ -270,19 +249,14 @@ impl StoreHandle {
     /// When the device fails; the store has then stopped.
     pub async fn save_identity(&self, identity: &[u8]) -> Result<(), StoreError> {
         self.0.fatal.check()?;
-        let (storage, value) = (
-            self.0.storage.clone(),
-            record::seal(Kind::IDENTITY, identity),
-        );
+        let (storage, value) = (self.0.storage.clone(), record::seal(Kind::IDENTITY, identity));
         let work = move || {
             let mut batch = Batch::new();
             batch.put(Column::Meta, meta::IDENTITY, value);
             storage.write(batch)?;
             storage.flush()
         };
-        blocking::run(self.0.storage.may_block(), work)
-            .await
-            .map_err(|error| self.0.fatal.raise(error))
+        blocking::run(self.0.storage.may_block(), work).await.map_err(|error| self.0.fatal.raise(error))
     }
 
     /// Begins to receive a snapshot of so many bytes.
@@ -324,6 +298,5 @@ impl StoreHandle {
 }
 
 fn read_document(key: &[u8], value: &[u8]) -> Result<Document, StoreError> {
-    record::decode(Kind::DOCUMENT, value)
-        .map_err(|cause| StoreError::corrupt(Column::Documents, key, cause))
+    record::decode(Kind::DOCUMENT, value).map_err(|cause| StoreError::corrupt(Column::Documents, key, cause))
 }

@@ -43,11 +43,7 @@ pub struct Applied(pub Option<Answer>);
 
 impl fmt::Display for Applied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() {
-            "answer"
-        } else {
-            "nothing"
-        })
+        f.write_str(if self.0.is_some() { "answer" } else { "nothing" })
     }
 }
 

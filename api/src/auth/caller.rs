@@ -30,7 +30,8 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Calle
             "no API key: send it as `Authorization: Bearer nexus_eng_…`; POST /api/auth/register makes one",
         ));
     };
-    let unknown = || ApiError::new(Code::InvalidApiKey, "the API key is malformed, unknown, revoked or expired");
+    let unknown =
+        || ApiError::new(Code::InvalidApiKey, "the API key is malformed, unknown, revoked or expired");
     let text = value.to_str().map_err(|_| unknown())?;
     let (scheme, key) = text.split_once(' ').ok_or_else(unknown)?;
     if !scheme.eq_ignore_ascii_case("bearer") {

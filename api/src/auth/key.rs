@@ -154,7 +154,8 @@ mod tests {
         let key = NewKey::mint(&SystemMint, None);
         let other = NewKey::mint(&SystemMint, None);
         assert_eq!(key.text.0.len(), KEY_LENGTH);
-        let record = key.record(KeyId::MIN, EngineerId::MIN, Label::parse("first").unwrap(), [7; 16]).unwrap();
+        let record =
+            key.record(KeyId::MIN, EngineerId::MIN, Label::parse("first").unwrap(), [7; 16]).unwrap();
         assert!(record.hash.starts_with("$argon2id$"), "{}", record.hash);
         assert!(key.text.verify(&record.hash));
         assert!(!other.text.verify(&record.hash));

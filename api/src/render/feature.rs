@@ -56,7 +56,8 @@ pub(crate) fn status_from(name: &str) -> Result<&'static str, String> {
 
 /// A feature with its spec.
 pub(crate) fn feature(feature: &Feature, spec: String) -> wire::Feature {
-    let paths = |patterns: &[nexus_domain::pattern::Pattern]| patterns.iter().map(ToString::to_string).collect();
+    let paths =
+        |patterns: &[nexus_domain::pattern::Pattern]| patterns.iter().map(ToString::to_string).collect();
     let mut wire = wire::Feature {
         id: feature.id.0,
         project_id: feature.project.0,

@@ -12,7 +12,11 @@ pub(crate) fn session(state: &State, session: &Session) -> wire::Session {
         project_id: session.project.0,
         engineer_id: session.engineer.0,
         feature_id: session.feature.map(|feature| feature.0),
-        status: if session.is_active() { wire::SessionStatus::Active } else { wire::SessionStatus::Disconnected },
+        status: if session.is_active() {
+            wire::SessionStatus::Active
+        } else {
+            wire::SessionStatus::Disconnected
+        },
         last_heartbeat: session.last_heartbeat.into(),
         metadata: wire::Metadata {
             git_branch: text(&session.metadata.git_branch),

@@ -44,8 +44,7 @@ async fn register(State(api): State<Api>, incoming: Incoming) -> Result<Response
     })
     .await
     .map_err(|panic| ApiError::internal(&panic))?;
-    let command =
-        Command::RegisterEngineer { id, name, email, key: key?, salt: minted.salt, bootstrap };
+    let command = Command::RegisterEngineer { id, name, email, key: key?, salt: minted.salt, bootstrap };
     let done = incoming.propose_as(&api, Actor::Anonymous, None, command).await?;
     let Reply::Registered { engineer, salt } = &done.reply else { return Err(done.unexpected()) };
     let api_key = minted.shown_first(incoming.idempotency.as_ref(), *salt).into_text();

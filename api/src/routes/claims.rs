@@ -63,7 +63,8 @@ async fn refresh(
     let refreshed = match asked {
         None => Refreshed { refreshed: texts(held), not_owned: Vec::new() },
         Some(asked) => {
-            let (refreshed, not_owned) = asked.iter().partition::<BTreeSet<&Pattern>, _>(|path| held.contains(path));
+            let (refreshed, not_owned) =
+                asked.iter().partition::<BTreeSet<&Pattern>, _>(|path| held.contains(path));
             Refreshed { refreshed: texts(refreshed), not_owned: texts(not_owned) }
         }
     };

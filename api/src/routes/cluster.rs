@@ -110,12 +110,20 @@ fn address(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-async fn promote(State(api): State<Api>, Path(node): Path<String>, write: Write) -> Result<Response, ApiError> {
+async fn promote(
+    State(api): State<Api>,
+    Path(node): Path<String>,
+    write: Write,
+) -> Result<Response, ApiError> {
     admin(&api, &write)?;
     operate(&api, Operation::Promote(node_id(&node)?)).await
 }
 
-async fn remove(State(api): State<Api>, Path(node): Path<String>, write: Write) -> Result<Response, ApiError> {
+async fn remove(
+    State(api): State<Api>,
+    Path(node): Path<String>,
+    write: Write,
+) -> Result<Response, ApiError> {
     admin(&api, &write)?;
     operate(&api, Operation::Remove(node_id(&node)?)).await
 }
@@ -239,7 +247,8 @@ fn render_settings(settings: &Settings) -> wire::Settings {
 
 async fn create_join_token(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
     let mut fields = write.fields()?;
-    let ttl = fields.number("ttlSeconds", 1..=MAX_JOIN_TOKEN_SECONDS).map_or(JOIN_TOKEN_TTL, Millis::from_secs);
+    let ttl =
+        fields.number("ttlSeconds", 1..=MAX_JOIN_TOKEN_SECONDS).map_or(JOIN_TOKEN_TTL, Millis::from_secs);
     fields.finish()?;
     let token = mint_token(&*api.mint);
     let record = JoinToken {

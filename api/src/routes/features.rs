@@ -114,7 +114,10 @@ async fn available(
     let items: Vec<_> = free
         .into_iter()
         .zip(render::specs(documents))
-        .map(|((feature, blocked_by), spec)| Available { feature: render::feature(feature, spec), blocked_by })
+        .map(|((feature, blocked_by), spec)| Available {
+            feature: render::feature(feature, spec),
+            blocked_by,
+        })
         .collect();
     Ok(read.answer(items))
 }

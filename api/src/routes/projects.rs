@@ -28,7 +28,11 @@ async fn list(read: Read) -> Result<Response, ApiError> {
     let state = read.view().state();
     let in_scope = |id: ProjectId| key.project.is_none_or(|scope| scope == id);
     let projects: Vec<_> = if engineer.role == Role::Admin {
-        state.projects().filter(|project| in_scope(project.id)).map(|project| render::project(project)).collect()
+        state
+            .projects()
+            .filter(|project| in_scope(project.id))
+            .map(|project| render::project(project))
+            .collect()
     } else {
         let own = state.projects_of(engineer.id).filter(|project| in_scope(project.id));
         own.map(|project| render::project(project)).collect()

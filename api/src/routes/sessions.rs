@@ -1,7 +1,9 @@
 //! `/projects/{id}/sessions` and `/projects/{id}/status`: who works, and on what.
 
 use super::project_id;
-use crate::{api::Api, cluster::Consistency, failure::ApiError, fields::Fields, read::Read, render, write::Write};
+use crate::{
+    api::Api, cluster::Consistency, failure::ApiError, fields::Fields, read::Read, render, write::Write,
+};
 use axum::{
     Router,
     extract::{Path, State},

@@ -21,8 +21,14 @@ pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/projects/{project}/features/pick-next", post(pick_next))
         .route("/projects/{project}/features/{slug}/pick", post(pick))
-        .route("/projects/{project}/features/{slug}/ready", step(|project, slug| Command::ReadyFeature { project, slug }))
-        .route("/projects/{project}/features/{slug}/draft", step(|project, slug| Command::DraftFeature { project, slug }))
+        .route(
+            "/projects/{project}/features/{slug}/ready",
+            step(|project, slug| Command::ReadyFeature { project, slug }),
+        )
+        .route(
+            "/projects/{project}/features/{slug}/draft",
+            step(|project, slug| Command::DraftFeature { project, slug }),
+        )
         .route(
             "/projects/{project}/features/{slug}/release",
             step(|project, slug| Command::ReleaseFeature { project, slug }),
@@ -39,11 +45,13 @@ pub(super) fn routes() -> Router<Api> {
 
 /// A step that takes nothing but the feature's name and answers with the feature.
 fn step(command: fn(ProjectId, Slug) -> Command) -> axum::routing::MethodRouter<Api> {
-    post(move |State(api): State<Api>, Path((project, slug)): Path<(String, String)>, write: Write| async move {
-        let command = command(project_id(&project)?, feature_slug(&slug)?);
-        let done = write.propose(&api, command).await?;
-        answer(&api, done, StatusCode::OK).await
-    })
+    post(
+        move |State(api): State<Api>, Path((project, slug)): Path<(String, String)>, write: Write| async move {
+            let command = command(project_id(&project)?, feature_slug(&slug)?);
+            let done = write.propose(&api, command).await?;
+            answer(&api, done, StatusCode::OK).await
+        },
+    )
 }
 
 async fn pick(

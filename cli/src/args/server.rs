@@ -40,7 +40,8 @@ impl fmt::Display for Server {
 pub(crate) fn parse(text: &str) -> Result<Server, String> {
     let text = text.trim();
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let mut url = Url::parse(&with_scheme).map_err(|error| format!("{error}; write it as http://host:7401"))?;
+    let mut url =
+        Url::parse(&with_scheme).map_err(|error| format!("{error}; write it as http://host:7401"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err("is no HTTP address; write it as http://host:7401".to_owned());
     }
@@ -77,7 +78,12 @@ mod tests {
 
     #[test]
     fn an_address_may_be_written_in_several_ways() {
-        for text in ["localhost:7401", "http://localhost:7401", "http://localhost:7401/", "http://localhost:7401/api/"] {
+        for text in [
+            "localhost:7401",
+            "http://localhost:7401",
+            "http://localhost:7401/",
+            "http://localhost:7401/api/",
+        ] {
             let server = parse(text).unwrap();
             assert_eq!(server.to_string(), "http://localhost:7401", "{text}");
             assert_eq!(server.url("/projects").as_str(), "http://localhost:7401/api/projects", "{text}");

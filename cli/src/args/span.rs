@@ -37,7 +37,14 @@ mod tests {
 
     #[test]
     fn a_time_is_read_with_its_unit() {
-        for (text, millis) in [("10", 10_000), ("10s", 10_000), ("250ms", 250), ("30 m", 1_800_000), ("1h", 3_600_000), ("7d", 604_800_000)] {
+        for (text, millis) in [
+            ("10", 10_000),
+            ("10s", 10_000),
+            ("250ms", 250),
+            ("30 m", 1_800_000),
+            ("1h", 3_600_000),
+            ("7d", 604_800_000),
+        ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
         }
     }

@@ -64,7 +64,12 @@ pub(super) fn connection(server: &Server) -> Result<reqwest::Client, reqwest::Er
 }
 
 /// Sends once and waits for the end, at most `limit`.
-pub(super) async fn send(server: &Server, request: &Request, builder: RequestBuilder, limit: Duration) -> Attempt {
+pub(super) async fn send(
+    server: &Server,
+    request: &Request,
+    builder: RequestBuilder,
+    limit: Duration,
+) -> Attempt {
     match tokio::time::timeout(limit, exchange(builder)).await {
         Ok(Ok((head, body))) => judge(server, request, &head, &body),
         Ok(Err(error)) => Attempt::Failed(failed(&error, request.is_write())),
@@ -90,7 +95,9 @@ async fn exchange(builder: RequestBuilder) -> Result<(Head, Vec<u8>), reqwest::E
     let head = Head {
         status: response.status(),
         revision: text(&response, names::REVISION).and_then(|text| text.parse().ok()),
-        retry_after: text(&response, header::RETRY_AFTER.as_str()).and_then(|text| text.parse().ok()).map(Duration::from_secs),
+        retry_after: text(&response, header::RETRY_AFTER.as_str())
+            .and_then(|text| text.parse().ok())
+            .map(Duration::from_secs),
         location: text(&response, header::LOCATION.as_str()).map(str::to_owned),
     };
     let mut body = Vec::new();
@@ -146,11 +153,18 @@ fn not_nexus(head: &Head, request: &Request) -> Failed {
     let gateway = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
     let is_there = gateway.contains(&status);
     let reason = match &head.location {
-        Some(location) => format!("answers HTTP {} and points to {location}: use that address instead", status.as_u16()),
+        Some(location) => {
+            format!("answers HTTP {} and points to {location}: use that address instead", status.as_u16())
+        }
         None if is_there => format!("its gateway answers HTTP {}", status.as_u16()),
         None => format!("answers HTTP {}, but not as Nexus does", status.as_u16()),
     };
-    Failed { reason, may_be_applied: request.is_write() && (is_there || status.is_success()), is_there, retry_after: head.retry_after }
+    Failed {
+        reason,
+        may_be_applied: request.is_write() && (is_there || status.is_success()),
+        is_there,
+        retry_after: head.retry_after,
+    }
 }
 
 fn failed(error: &reqwest::Error, is_write: bool) -> Failed {
@@ -189,7 +203,11 @@ fn reason(error: &reqwest::Error, unsent: bool) -> String {
 /// A length of time in seconds, as short as it is true.
 fn seconds(span: Duration) -> String {
     let tenths = (span.as_millis() + 50) / 100;
-    if tenths.is_multiple_of(10) { format!("{} s", tenths / 10) } else { format!("{}.{} s", tenths / 10, tenths % 10) }
+    if tenths.is_multiple_of(10) {
+        format!("{} s", tenths / 10)
+    } else {
+        format!("{}.{} s", tenths / 10, tenths % 10)
+    }
 }
 
 #[cfg(test)]
@@ -199,7 +217,12 @@ mod tests {
     use crate::args::server;
 
     fn judged(status: u16, body: &str, request: &Request) -> Attempt {
-        let head = Head { status: StatusCode::from_u16(status).unwrap(), revision: Some(7), retry_after: None, location: None };
+        let head = Head {
+            status: StatusCode::from_u16(status).unwrap(),
+            revision: Some(7),
+            retry_after: None,
+            location: None,
+        };
         judge(&server::parse("a:1").unwrap(), request, &head, body.as_bytes())
     }
 
@@ -210,7 +233,9 @@ mod tests {
     #[test]
     fn a_success_is_unwrapped() {
         let attempt = judged(200, r#"{"data":[1]}"#, &Request::get("/projects"));
-        assert!(matches!(attempt, Attempt::Answered { data, revision: Some(7) } if data == serde_json::json!([1])));
+        assert!(
+            matches!(attempt, Attempt::Answered { data, revision: Some(7) } if data == serde_json::json!([1]))
+        );
     }
 
     #[test]
@@ -223,7 +248,11 @@ mod tests {
 
     #[test]
     fn only_a_write_of_unknown_outcome_may_be_applied() {
-        let may_be_applied = |details: &str, request: &Request| match judged(503, &failure("SERVICE_UNAVAILABLE", details), request) {
+        let may_be_applied = |details: &str, request: &Request| match judged(
+            503,
+            &failure("SERVICE_UNAVAILABLE", details),
+            request,
+        ) {
             Attempt::Failed(failed) => failed.may_be_applied,
             other => panic!("{other:?}"),
         };
@@ -237,7 +266,10 @@ mod tests {
     fn something_else_at_the_address_is_no_answer() {
         for (status, body) in [(200, "<html>"), (404, "not here"), (502, "Bad Gateway"), (301, "")] {
             let attempt = judged(status, body, &Request::get("/projects"));
-            assert!(matches!(&attempt, Attempt::Failed(failed) if failed.reason.contains(&status.to_string())), "{attempt:?}");
+            assert!(
+                matches!(&attempt, Attempt::Failed(failed) if failed.reason.contains(&status.to_string())),
+                "{attempt:?}"
+            );
         }
     }
 

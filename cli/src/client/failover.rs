@@ -105,7 +105,13 @@ impl Client {
     }
 
     /// Asks every server once, the last good one first.
-    async fn ask_all(&self, request: &Request, headers: &Headers, deadline: Instant, failures: &mut Failures) -> Round {
+    async fn ask_all(
+        &self,
+        request: &Request,
+        headers: &Headers,
+        deadline: Instant,
+        failures: &mut Failures,
+    ) -> Round {
         let first = self.last_good.get();
         let mut said = None;
         for turn in 0..self.servers.len() {
@@ -172,7 +178,13 @@ impl Client {
         })
     }
 
-    fn build(&self, connection: &reqwest::Client, server: &Server, request: &Request, headers: &Headers) -> RequestBuilder {
+    fn build(
+        &self,
+        connection: &reqwest::Client,
+        server: &Server,
+        request: &Request,
+        headers: &Headers,
+    ) -> RequestBuilder {
         let mut builder = connection.request(request.method.clone(), server.url(&request.path));
         if !request.query.is_empty() {
             builder = builder.query(&request.query);
@@ -200,7 +212,10 @@ impl Client {
         let servers = self.servers.iter().zip(failures.reasons);
         Error::Unreachable(Box::new(Unreachable {
             servers: servers
-                .map(|(asked, reason)| UnreachableServer { server: asked.server.clone(), reason: reason.unwrap_or_default() })
+                .map(|(asked, reason)| UnreachableServer {
+                    server: asked.server.clone(),
+                    reason: reason.unwrap_or_default(),
+                })
                 .collect(),
             may_be_applied: failures.may_be_applied,
             was_there: failures.was_there,

@@ -57,7 +57,9 @@ async fn register(context: &Context<'_>, body: &Register) -> Result<(), Error> {
     let registered: Registered = answer.parse()?;
     let (id, name) = (registered.engineer.id, registered.engineer.name);
     save(context, registered.api_key, id, name)?;
-    told(context, &answer, |registered: Registered| format!("Registered {} <{}>", registered.engineer.name, registered.engineer.email))
+    told(context, &answer, |registered: Registered| {
+        format!("Registered {} <{}>", registered.engineer.name, registered.engineer.email)
+    })
 }
 
 /// A saved key that still works may be the only copy: it is not overwritten by a new engineer's.
@@ -66,8 +68,10 @@ async fn keep_the_only_key(context: &Context<'_>) -> Result<(), Error> {
     match context.client.send(Request::get("/auth/me").with_key(key)).await {
         Ok(answer) => {
             let me: Me = answer.parse()?;
-            Err(Error::local(format!("you are logged in as {} <{}>", me.name, me.email))
-                .hint(format!("nexus logout forgets that key; {} holds it", context.login_file.path().display())))
+            Err(Error::local(format!("you are logged in as {} <{}>", me.name, me.email)).hint(format!(
+                "nexus logout forgets that key; {} holds it",
+                context.login_file.path().display()
+            )))
         }
         Err(Error::Refused(_)) => Ok(()),
         Err(error) => Err(error),

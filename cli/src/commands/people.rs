@@ -14,7 +14,8 @@ impl People {
     pub(super) async fn of_project(context: &Context<'_>, project: Uuid) -> Result<Self, Error> {
         let answer = context.client.send(Request::get(format!("/projects/{project}"))).await?;
         let detail: ProjectDetail = answer.parse()?;
-        let names = detail.members.into_iter().map(|member| (member.engineer_id, crate::output::plain(&member.name)));
+        let names =
+            detail.members.into_iter().map(|member| (member.engineer_id, crate::output::plain(&member.name)));
         Ok(Self(names.collect()))
     }
 

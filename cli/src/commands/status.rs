@@ -86,7 +86,9 @@ fn claims(context: &Context<'_>, status: &ProjectStatus) -> Option<Table> {
     for claim in &status.claims {
         held.entry((&claim.engineer_name, claim.session_id, claim.feature_id)).or_default().push(claim);
     }
-    let slug = |id: Uuid| status.active_features.iter().find(|feature| feature.id == id).map(|feature| feature.slug.clone());
+    let slug = |id: Uuid| {
+        status.active_features.iter().find(|feature| feature.id == id).map(|feature| feature.slug.clone())
+    };
     let mut table = Table::new(&["HOLDER", "FEATURE", "FILES", "UNTIL"]);
     for ((engineer, _, feature), claims) in &held {
         let paths: Vec<&str> = claims.iter().map(|claim| claim.file_path.as_str()).collect();

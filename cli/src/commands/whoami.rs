@@ -25,7 +25,9 @@ impl Whoami {
                 out.field("Session", session)?;
             }
             match link::find()? {
-                Some(found) => out.field("Project", format_args!("{} ({})", found.link.name(), found.path.display())),
+                Some(found) => {
+                    out.field("Project", format_args!("{} ({})", found.link.name(), found.path.display()))
+                }
                 None => Ok(()),
             }
         })

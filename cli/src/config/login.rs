@@ -44,7 +44,8 @@ impl Login {
     /// # Errors
     /// When one of them is no address.
     pub(crate) fn servers(&self) -> Result<Vec<Server>, String> {
-        let list = if self.servers.is_empty() { self.server_url.clone() } else { Some(self.servers.join(",")) };
+        let list =
+            if self.servers.is_empty() { self.server_url.clone() } else { Some(self.servers.join(",")) };
         server::parse_list(&list.unwrap_or_default())
     }
 
@@ -79,7 +80,8 @@ impl LoginFile {
         }
         let folder = from("NEXUS_HOME").or_else(|| env::home_dir().map(|home| home.join(".nexus")));
         let folder = folder.ok_or_else(|| {
-            Error::misused("there is no home folder to keep the login in").hint("set NEXUS_HOME to a folder of your own")
+            Error::misused("there is no home folder to keep the login in")
+                .hint("set NEXUS_HOME to a folder of your own")
         })?;
         Ok(Self(folder.join("config.json")))
     }
@@ -149,13 +151,15 @@ mod tests {
         login.set_servers(&server::parse_list("a:1,b:2").unwrap());
         file.write(&login).unwrap();
         let written: Value = serde_json::from_str(&fs::read_to_string(file.path()).unwrap()).unwrap();
-        let expected = serde_json::json!({ "token": "new", "servers": ["http://a:1", "http://b:2"], "theme": "dark" });
+        let expected =
+            serde_json::json!({ "token": "new", "servers": ["http://a:1", "http://b:2"], "theme": "dark" });
         assert_eq!(written, expected);
     }
 
     #[test]
     fn forgetting_keeps_the_servers() {
-        let mut login = Login { token: Some("key".to_owned()), engineer_id: Some(Uuid::max()), ..Login::default() };
+        let mut login =
+            Login { token: Some("key".to_owned()), engineer_id: Some(Uuid::max()), ..Login::default() };
         login.set_servers(&server::parse_list("a:1").unwrap());
         login.forget();
         assert_eq!((login.token.clone(), login.engineer_id), (None, None));

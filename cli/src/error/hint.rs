@@ -5,7 +5,8 @@ use nexus_api_types::Code;
 use serde_json::Value;
 
 /// For who has no key yet.
-pub(super) const LOGIN: &str = "nexus login --register -n NAME -e EMAIL makes a key; nexus login --token KEY saves one that you have";
+pub(super) const LOGIN: &str =
+    "nexus login --register -n NAME -e EMAIL makes a key; nexus login --token KEY saves one that you have";
 
 /// What to do about a refusal.
 pub(super) fn of(refused: &Refused) -> String {
@@ -17,14 +18,18 @@ pub(super) fn of(refused: &Refused) -> String {
         Code::ValidationError if detail("holder").is_some() => {
             "nexus status shows who works on what; --session or NEXUS_SESSION acts as another session of yours"
         }
-        Code::ValidationError if refused.path.starts_with("/cluster") => "nexus cluster status shows the nodes as they are",
+        Code::ValidationError if refused.path.starts_with("/cluster") => {
+            "nexus cluster status shows the nodes as they are"
+        }
         Code::ValidationError => "the command's --help shows what it takes",
         Code::InvalidStatusTransition if detail("dependsOn").is_some() => {
             "nexus feature available shows what waits for nothing"
         }
         Code::InvalidStatusTransition => transition(text("from")),
         Code::Unauthorized => LOGIN,
-        Code::InvalidApiKey => "nexus login --token KEY saves a valid one; NEXUS_TOKEN, where it is set, goes before it",
+        Code::InvalidApiKey => {
+            "nexus login --token KEY saves a valid one; NEXUS_TOKEN, where it is set, goes before it"
+        }
         Code::Forbidden if refused.path == "/auth/register" => {
             "an admin can open registration; nexus login --token KEY saves a key that you have"
         }
@@ -42,13 +47,21 @@ pub(super) fn of(refused: &Refused) -> String {
         }
         Code::NotFound if is_feature => "nexus feature list shows those there are",
         Code::NotFound if refused.path.starts_with("/cluster") => "nexus cluster status lists the nodes",
-        Code::NotFound => "nexus project list shows your projects; nexus project link SLUG links the repository to one",
-        Code::MethodNotAllowed => "the server may be older than this nexus: compare nexus --version and nexus cluster status",
+        Code::NotFound => {
+            "nexus project list shows your projects; nexus project link SLUG links the repository to one"
+        }
+        Code::MethodNotAllowed => {
+            "the server may be older than this nexus: compare nexus --version and nexus cluster status"
+        }
         Code::AlreadyExists if text("field") == "email" => {
             "nexus login --token KEY logs in with the key that you got when you registered"
         }
-        Code::AlreadyExists if is_feature => "choose another slug; nexus feature list shows those that are taken",
-        Code::AlreadyExists => "choose another slug; if it is your project, nexus project link SLUG links the repository to it",
+        Code::AlreadyExists if is_feature => {
+            "choose another slug; nexus feature list shows those that are taken"
+        }
+        Code::AlreadyExists => {
+            "choose another slug; if it is your project, nexus project link SLUG links the repository to it"
+        }
         Code::FileAlreadyClaimed => match detail("conflicts").and_then(Value::as_array).map(Vec::len) {
             Some(2..) => "nexus feature available shows what is free of them",
             _ => "nexus feature available shows what is free of it",
@@ -56,15 +69,24 @@ pub(super) fn of(refused: &Refused) -> String {
         Code::FeatureAlreadyClaimed => {
             "nexus feature available shows what is free; nexus feature pick --next takes the best of it"
         }
-        Code::StaleFence => "somebody took it over: nexus feature show SLUG shows who; stop writing to its files",
-        Code::PayloadTooLarge => "a request may have 1 MiB: keep long texts in the repository and name them in the spec",
+        Code::StaleFence => {
+            "somebody took it over: nexus feature show SLUG shows who; stop writing to its files"
+        }
+        Code::PayloadTooLarge => {
+            "a request may have 1 MiB: keep long texts in the repository and name them in the spec"
+        }
         Code::IdempotencyKeyReused => "run the command again: it then counts as a new request",
         Code::RateLimited => "wait a moment, or let the command wait with a longer --timeout",
         Code::InternalError => {
-            return format!("the log of {} says more under request {}", refused.server, refused.body.request_id);
+            return format!(
+                "the log of {} says more under request {}",
+                refused.server, refused.body.request_id
+            );
         }
         Code::ServiceUnavailable => "nexus cluster status shows which nodes are missing",
-        Code::Unknown => "the server is newer than this nexus, which does not know this refusal: an update may help",
+        Code::Unknown => {
+            "the server is newer than this nexus, which does not know this refusal: an update may help"
+        }
     };
     hint.to_owned()
 }

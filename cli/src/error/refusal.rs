@@ -50,7 +50,11 @@ fn short(mut lines: Vec<String>) -> Vec<String> {
 /// `src/db.rs is held by ana's agent "build" for feature billing-api, since 14:02, until 14:32 (in 4 min)`
 fn held(conflict: &Conflict, clock: &Clock) -> String {
     let by = &conflict.claimed_by;
-    let mut text = format!("{} is held by {}", conflict.wanted_path, words::holder(&by.engineer_name, by.agent.as_deref()));
+    let mut text = format!(
+        "{} is held by {}",
+        conflict.wanted_path,
+        words::holder(&by.engineer_name, by.agent.as_deref())
+    );
     if conflict.wanted_path != conflict.file_path {
         text += &format!(" as {}", conflict.file_path);
     }
@@ -70,7 +74,12 @@ fn problems(body: &ErrorBody) -> Vec<String> {
     let lines: Vec<String> = fields
         .iter()
         .filter_map(|(field, problems)| Some((field, problems.as_array()?)))
-        .flat_map(|(field, problems)| problems.iter().filter_map(Value::as_str).map(move |problem| plain(&format!("{field}: {problem}"))))
+        .flat_map(|(field, problems)| {
+            problems
+                .iter()
+                .filter_map(Value::as_str)
+                .map(move |problem| plain(&format!("{field}: {problem}")))
+        })
         .collect();
     if lines.len() > 1 { lines } else { Vec::new() }
 }

@@ -39,7 +39,9 @@ impl Report {
     fn unreachable(unreachable: &Unreachable) -> Self {
         let mut hints = Vec::new();
         if unreachable.may_be_applied {
-            hints.push("it may have been done all the same: look with nexus status before you repeat it".to_owned());
+            hints.push(
+                "it may have been done all the same: look with nexus status before you repeat it".to_owned(),
+            );
         }
         hints.push(if unreachable.was_there {
             "the cluster has no leader or no quorum now: nexus cluster status shows which nodes are missing; a longer --timeout waits for them".to_owned()
@@ -50,8 +52,10 @@ impl Report {
             let message = format!("{} could not do it: {}", only.server, only.reason);
             return Self { message, lines: Vec::new(), hints };
         }
-        let width = unreachable.servers.iter().map(|one| one.server.to_string().len()).max().unwrap_or_default();
-        let line = |one: &super::UnreachableServer| format!("{:width$}  {}", one.server.to_string(), one.reason);
+        let width =
+            unreachable.servers.iter().map(|one| one.server.to_string().len()).max().unwrap_or_default();
+        let line =
+            |one: &super::UnreachableServer| format!("{:width$}  {}", one.server.to_string(), one.reason);
         Self {
             message: "no server could do it".to_owned(),
             lines: unreachable.servers.iter().map(line).collect(),
@@ -105,7 +109,11 @@ mod tests {
 
     fn refused(path: &str, body: Value) -> Error {
         let body: ErrorBody = serde_json::from_value(body).unwrap();
-        Error::Refused(Box::new(Refused { body, server: server::parse("a:1").unwrap(), path: path.to_owned() }))
+        Error::Refused(Box::new(Refused {
+            body,
+            server: server::parse("a:1").unwrap(),
+            path: path.to_owned(),
+        }))
     }
 
     fn conflict(wanted: &str, held: &str, agent: Option<&str>, feature: Option<&str>, until: &str) -> Value {
@@ -116,16 +124,28 @@ mod tests {
     }
 
     fn conflicts(list: &[Value]) -> Error {
-        refused("/projects/1/features/invoices/pick", json!({ "code": "FILE_ALREADY_CLAIMED", "requestId": "r",
-            "message": "file conflicts with ana", "details": { "conflicts": list } }))
+        refused(
+            "/projects/1/features/invoices/pick",
+            json!({ "code": "FILE_ALREADY_CLAIMED", "requestId": "r",
+            "message": "file conflicts with ana", "details": { "conflicts": list } }),
+        )
     }
 
     #[test]
     fn a_held_file_is_told_with_its_holder_and_what_to_do() {
-        let error = conflicts(&[conflict("src/db.rs", "src/db.rs", Some("build"), Some("billing-api"), "2026-01-31T14:32:00.000Z")]);
-        assert_eq!(printed(&error), "\
+        let error = conflicts(&[conflict(
+            "src/db.rs",
+            "src/db.rs",
+            Some("build"),
+            Some("billing-api"),
+            "2026-01-31T14:32:00.000Z",
+        )]);
+        assert_eq!(
+            printed(&error),
+            "\
 Error: src/db.rs is held by ana's agent \"build\" for feature billing-api, since 14:02, until 14:32 (in 4 min)
-Hint: nexus feature available shows what is free of it");
+Hint: nexus feature available shows what is free of it"
+        );
         assert_eq!(error.exit_code(), 1);
     }
 
@@ -135,78 +155,130 @@ Hint: nexus feature available shows what is free of it");
             conflict("src/db.rs", "src/**", None, None, "2026-02-01T00:30:00.000Z"),
             conflict("docs/a.md", "docs/a.md", Some("build"), Some("docs"), "2026-01-31T14:27:00.000Z"),
         ]);
-        assert_eq!(printed(&error), "\
+        assert_eq!(
+            printed(&error),
+            "\
 Error: 2 of the files are held by others
   src/db.rs is held by ana as src/**, since 14:02, until Feb 1 00:30 (in 10 h)
   docs/a.md is held by ana's agent \"build\" for feature docs, since 14:02, until 14:27 (any moment now)
-Hint: nexus feature available shows what is free of them");
+Hint: nexus feature available shows what is free of them"
+        );
     }
 
     #[test]
     fn conflicts_in_a_form_that_is_not_known_keep_the_servers_words() {
-        let error = refused("/x", json!({ "code": "FILE_ALREADY_CLAIMED", "requestId": "r", "message": "file conflicts with ana" }));
+        let error = refused(
+            "/x",
+            json!({ "code": "FILE_ALREADY_CLAIMED", "requestId": "r", "message": "file conflicts with ana" }),
+        );
         assert!(printed(&error).starts_with("Error: file conflicts with ana\nHint: "));
     }
 
     #[test]
     fn a_feature_that_somebody_works_on_names_them() {
-        let error = refused("/projects/1/features/invoices/pick", json!({ "code": "FEATURE_ALREADY_CLAIMED", "requestId": "r",
-            "message": "feature invoices is held by ana's agent \"build\"", "details": { "holder": {} } }));
-        assert_eq!(printed(&error), "\
+        let error = refused(
+            "/projects/1/features/invoices/pick",
+            json!({ "code": "FEATURE_ALREADY_CLAIMED", "requestId": "r",
+            "message": "feature invoices is held by ana's agent \"build\"", "details": { "holder": {} } }),
+        );
+        assert_eq!(
+            printed(&error),
+            "\
 Error: feature invoices is held by ana's agent \"build\"
-Hint: nexus feature available shows what is free; nexus feature pick --next takes the best of it");
+Hint: nexus feature available shows what is free; nexus feature pick --next takes the best of it"
+        );
     }
 
     #[test]
     fn nothing_to_pick_lists_what_blocks_the_rest() {
-        let error = refused("/projects/1/features/pick-next", json!({ "code": "NOT_FOUND", "requestId": "r",
+        let error = refused(
+            "/projects/1/features/pick-next",
+            json!({ "code": "NOT_FOUND", "requestId": "r",
             "message": "no feature is free to pick: all 2 that are ready are blocked", "details": { "blocked": [
                 { "featureSlug": "invoices", "blockedBy": { "engineerName": "ana", "agent": "build", "filePath": "src/db.rs",
                     "featureSlug": "billing-api", "expiresAt": "2026-01-31T14:32:00.000Z" } },
-                { "featureSlug": "reports", "blockedBy": { "dependsOn": ["invoices", "taxes"] } } ] } }));
-        assert_eq!(printed(&error), "\
+                { "featureSlug": "reports", "blockedBy": { "dependsOn": ["invoices", "taxes"] } } ] } }),
+        );
+        assert_eq!(
+            printed(&error),
+            "\
 Error: no feature is free to pick: all 2 that are ready are blocked
   invoices: src/db.rs is held by ana's agent \"build\" for feature billing-api, until 14:32 (in 4 min)
   reports: waits for invoices, taxes
-Hint: nexus status shows who works on what; nexus feature create adds work that is free of it");
+Hint: nexus status shows who works on what; nexus feature create adds work that is free of it"
+        );
     }
 
     #[test]
     fn every_field_that_breaks_a_rule_is_told() {
-        let error = refused("/projects/1/features", json!({ "code": "VALIDATION_ERROR", "requestId": "r",
-            "message": "slug: too long (and 1 more)", "details": { "slug": ["too long"], "touches": ["[0] must be relative"] } }));
-        assert_eq!(printed(&error), "\
+        let error = refused(
+            "/projects/1/features",
+            json!({ "code": "VALIDATION_ERROR", "requestId": "r",
+            "message": "slug: too long (and 1 more)", "details": { "slug": ["too long"], "touches": ["[0] must be relative"] } }),
+        );
+        assert_eq!(
+            printed(&error),
+            "\
 Error: slug: too long (and 1 more)
   slug: too long
   touches: [0] must be relative
-Hint: the command's --help shows what it takes");
+Hint: the command's --help shows what it takes"
+        );
     }
 
     #[test]
     fn a_wrong_key_leads_to_login() {
-        let error = refused("/auth/me", json!({ "code": "INVALID_API_KEY", "requestId": "r", "message": "the API key is unknown" }));
-        assert_eq!(printed(&error), "\
+        let error = refused(
+            "/auth/me",
+            json!({ "code": "INVALID_API_KEY", "requestId": "r", "message": "the API key is unknown" }),
+        );
+        assert_eq!(
+            printed(&error),
+            "\
 Error: the API key is unknown
-Hint: nexus login --token KEY saves a valid one; NEXUS_TOKEN, where it is set, goes before it");
+Hint: nexus login --token KEY saves a valid one; NEXUS_TOKEN, where it is set, goes before it"
+        );
         assert!(printed(&Error::NotLoggedIn).contains("nexus login --register"));
     }
 
     #[test]
     fn every_code_says_what_to_do() {
-        for code in ["VALIDATION_ERROR", "INVALID_STATUS_TRANSITION", "UNAUTHORIZED", "INVALID_API_KEY", "FORBIDDEN",
-            "NOT_PROJECT_MEMBER", "INSUFFICIENT_ROLE", "NOT_FOUND", "METHOD_NOT_ALLOWED", "ALREADY_EXISTS", "FILE_ALREADY_CLAIMED",
-            "FEATURE_ALREADY_CLAIMED", "STALE_FENCE", "PAYLOAD_TOO_LARGE", "IDEMPOTENCY_KEY_REUSED", "RATE_LIMITED",
-            "INTERNAL_ERROR", "SERVICE_UNAVAILABLE", "SOMETHING_NEW"] {
-            let error = refused("/projects/1/features/f", json!({ "code": code, "requestId": "r", "message": "no" }));
+        for code in [
+            "VALIDATION_ERROR",
+            "INVALID_STATUS_TRANSITION",
+            "UNAUTHORIZED",
+            "INVALID_API_KEY",
+            "FORBIDDEN",
+            "NOT_PROJECT_MEMBER",
+            "INSUFFICIENT_ROLE",
+            "NOT_FOUND",
+            "METHOD_NOT_ALLOWED",
+            "ALREADY_EXISTS",
+            "FILE_ALREADY_CLAIMED",
+            "FEATURE_ALREADY_CLAIMED",
+            "STALE_FENCE",
+            "PAYLOAD_TOO_LARGE",
+            "IDEMPOTENCY_KEY_REUSED",
+            "RATE_LIMITED",
+            "INTERNAL_ERROR",
+            "SERVICE_UNAVAILABLE",
+            "SOMETHING_NEW",
+        ] {
+            let error =
+                refused("/projects/1/features/f", json!({ "code": code, "requestId": "r", "message": "no" }));
             assert!(printed(&error).contains("\nHint: "), "{code}: {}", printed(&error));
         }
     }
 
     #[test]
     fn nobody_there_names_every_server() {
-        let one = |server: &str, reason: &str| UnreachableServer { server: server::parse(server).unwrap(), reason: reason.to_owned() };
+        let one = |server: &str, reason: &str| UnreachableServer {
+            server: server::parse(server).unwrap(),
+            reason: reason.to_owned(),
+        };
         let servers = vec![one("a:1", "connection refused"), one("long-name:2", "no leader")];
-        let error = Error::Unreachable(Box::new(Unreachable { servers, may_be_applied: true, was_there: true }));
+        let error =
+            Error::Unreachable(Box::new(Unreachable { servers, may_be_applied: true, was_there: true }));
         assert_eq!(printed(&error), "\
 Error: no server could do it
   http://a:1          connection refused
@@ -221,7 +293,8 @@ Hint: the cluster has no leader or no quorum now: nexus cluster status shows whi
 
     #[test]
     fn what_others_wrote_cannot_steer_the_terminal() {
-        let error = refused("/x", json!({ "code": "NOT_FOUND", "requestId": "r", "message": "no \u{1b}[2Jfeature" }));
+        let error =
+            refused("/x", json!({ "code": "NOT_FOUND", "requestId": "r", "message": "no \u{1b}[2Jfeature" }));
         assert!(!printed(&error).contains('\u{1b}'));
     }
 }

@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn a_time_is_told_in_the_readers_zone() {
-        let clock = Clock { zone: TimeZone::fixed(jiff::tz::offset(2)), ..Clock::fixed("2026-01-31T23:30:00Z") };
+        let clock =
+            Clock { zone: TimeZone::fixed(jiff::tz::offset(2)), ..Clock::fixed("2026-01-31T23:30:00Z") };
         assert_eq!(clock.short(moment("2026-01-31T22:15:00Z")), "00:15");
     }
 

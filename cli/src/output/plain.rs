@@ -14,7 +14,9 @@ pub(crate) fn plain_value(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(plain(&text)),
         Value::Array(items) => items.into_iter().map(plain_value).collect(),
-        Value::Object(fields) => fields.into_iter().map(|(name, value)| (plain(&name), plain_value(value))).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(name, value)| (plain(&name), plain_value(value))).collect()
+        }
         other => other,
     }
 }

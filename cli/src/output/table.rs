@@ -39,7 +39,10 @@ impl Table {
     /// An empty list.
     pub(crate) fn new(head: &[&str]) -> Self {
         let mut table = comfy_table::Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).enforce_styling();
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .enforce_styling();
         table.set_header(head.iter().map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
@@ -80,12 +83,19 @@ mod tests {
     use super::*;
 
     fn stripped(table: &Table) -> Vec<String> {
-        table.lines().iter().map(|line| anstream::adapter::strip_str(line).to_string().trim_end().to_owned()).collect()
+        table
+            .lines()
+            .iter()
+            .map(|line| anstream::adapter::strip_str(line).to_string().trim_end().to_owned())
+            .collect()
     }
 
     fn table() -> Table {
         let mut table = Table::new(&["SLUG", "TITLE"]);
-        table.row([("billing-api".to_owned(), Tone::Good), ("The API of\nthe billing".to_owned(), Tone::Plain)]);
+        table.row([
+            ("billing-api".to_owned(), Tone::Good),
+            ("The API of\nthe billing".to_owned(), Tone::Plain),
+        ]);
         table
     }
 

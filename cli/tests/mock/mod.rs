@@ -50,7 +50,11 @@ pub struct Reply {
 
 /// A success.
 pub fn data(data: Value) -> Reply {
-    Reply { status: 200, headers: vec!["x-nexus-revision: 42".to_owned()], body: json!({ "data": data }).to_string() }
+    Reply {
+        status: 200,
+        headers: vec!["x-nexus-revision: 42".to_owned()],
+        body: json!({ "data": data }).to_string(),
+    }
 }
 
 /// A failure.
@@ -148,7 +152,10 @@ fn serve(mut stream: &TcpStream, answers: &Mutex<Answers>, noted: &Mutex<Vec<Ask
     let Reply { status, headers, body } = reply;
     let extra: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let length = body.len();
-    write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{extra}\r\n{body}")
+    write!(
+        stream,
+        "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{extra}\r\n{body}"
+    )
 }
 
 /// An address at which nobody is.

@@ -78,7 +78,8 @@ impl PeerClient {
     /// A connection of its own, greeted and ready.
     pub(super) async fn connect(&self, target: &PeerTarget, purpose: Purpose) -> Result<Frames, Cause> {
         let local = self.0.identity.borrow().clone();
-        let (frames, _welcome) = connect(&*self.0.dial, &target.addr, &local, purpose, target.expected).await?;
+        let (frames, _welcome) =
+            connect(&*self.0.dial, &target.addr, &local, purpose, target.expected).await?;
         Ok(frames)
     }
 

@@ -105,7 +105,11 @@ impl FrameCodec {
         let is_too_large = payload.is_too_large;
         if let Err(error) = filled {
             buffer.truncate(start);
-            return Err(if is_too_large { FrameError::TooLarge } else { FrameError::Garbled(error.to_string()) });
+            return Err(if is_too_large {
+                FrameError::TooLarge
+            } else {
+                FrameError::Garbled(error.to_string())
+            });
         }
         let checksum = crc32c::crc32c(&buffer[payload_start..]);
         let length = u32::try_from(buffer.len() - start - LENGTH).expect("MAX_FRAME fits into 32 bits");

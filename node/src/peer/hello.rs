@@ -4,11 +4,7 @@
 //! Each end first sends eight bytes that stay the same in every version, magic and protocol, so that
 //! even nodes that cannot read each other's frames can say why.
 
-use super::{
-    identity::LocalIdentity,
-    limits::PROTOCOL,
-    wire::Certified,
-};
+use super::{identity::LocalIdentity, limits::PROTOCOL, wire::Certified};
 use nexus_domain::{ClusterId, InstanceId, NodeId};
 use serde::{Deserialize, Serialize};
 
@@ -176,12 +172,18 @@ pub(super) fn check_preamble(bytes: [u8; PREAMBLE]) -> Result<(), Refusal> {
 }
 
 /// Whether the node that was called may talk to the caller.
-pub(super) fn receive(local: &LocalIdentity, hello: &Hello, certified: Option<Certified>) -> Result<(), Refusal> {
+pub(super) fn receive(
+    local: &LocalIdentity,
+    hello: &Hello,
+    certified: Option<Certified>,
+) -> Result<(), Refusal> {
     check_certificate(certified, hello.cluster, hello.node)?;
     check_cluster(hello.cluster, local.cluster)?;
     match hello.expected {
         Some(expected) => check_expected(expected, local.node, local.instance)?,
-        None if matches!(hello.purpose, Purpose::Append | Purpose::Snapshot) => return Err(Refusal::NotAMember),
+        None if matches!(hello.purpose, Purpose::Append | Purpose::Snapshot) => {
+            return Err(Refusal::NotAMember);
+        }
         None => {}
     }
     if hello.node.is_none() && matches!(hello.purpose, Purpose::Append | Purpose::Snapshot) {

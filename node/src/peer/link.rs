@@ -213,7 +213,12 @@ impl Connection {
     }
 
     /// The conversation itself; none when it ended in peace, with nothing in flight.
-    async fn exchange(&mut self, frames: &mut Frames, talk: &mut Talk, local: &LocalIdentity) -> Option<Cause> {
+    async fn exchange(
+        &mut self,
+        frames: &mut Frames,
+        talk: &mut Talk,
+        local: &LocalIdentity,
+    ) -> Option<Cause> {
         let mut check = interval(LINK_CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut used_at = Instant::now();
@@ -286,7 +291,8 @@ impl Talk {
             return Ok(());
         }
         let left = call.deadline.saturating_duration_since(Instant::now());
-        let ttl_ms = u32::try_from(left.as_millis()).map_or(SERVICE_TTL_MOST_MS, |ms| ms.min(SERVICE_TTL_MOST_MS));
+        let ttl_ms =
+            u32::try_from(left.as_millis()).map_or(SERVICE_TTL_MOST_MS, |ms| ms.min(SERVICE_TTL_MOST_MS));
         self.last_call += 1;
         match frames.push(&(Header { call: self.last_call, ttl_ms }, &call.request)) {
             Ok(_) => {}

@@ -72,7 +72,11 @@ impl MemoryNetwork {
         self.0.lock().expect("no thread panics while it holds the map")
     }
 
-    fn connect(&self, from: &str, to: &str) -> io::Result<(mpsc::Sender<DuplexStream>, Cuttable, DuplexStream)> {
+    fn connect(
+        &self,
+        from: &str,
+        to: &str,
+    ) -> io::Result<(mpsc::Sender<DuplexStream>, Cuttable, DuplexStream)> {
         let mut places = self.places();
         let here = places.entry(from.to_owned()).or_default();
         let (cut_here, is_cut_off) = (here.cut.clone(), here.is_cut_off);
@@ -140,7 +144,11 @@ impl Cuttable {
 }
 
 impl AsyncRead for Cuttable {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         self.poll_cut(cx)?;
         Pin::new(&mut self.pipe).poll_read(cx, buf)
     }

@@ -20,8 +20,8 @@ use openraft::{
     errors::{RPCError, ReplicationClosed, StreamingError},
     network::{Backoff, RPCOption, stream_append_sequential},
     raft::{
-        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult, TransferLeaderRequest,
-        TransferLeaderResponse, VoteRequest, VoteResponse,
+        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
+        TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
     },
 };
 
@@ -71,7 +71,11 @@ pub struct PeerNetwork {
 }
 
 impl PeerNetwork {
-    async fn control(&self, request: ControlRequest, option: &RPCOption) -> Result<ControlResponse, PeerError> {
+    async fn control(
+        &self,
+        request: ControlRequest,
+        option: &RPCOption,
+    ) -> Result<ControlResponse, PeerError> {
         self.client.call(&self.target, request, option.soft_ttl()).await
     }
 
@@ -119,19 +123,28 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
         }
         Box::pin(async move {
             self.ready_append().await?;
-            let stream: BoxStream<'s, _> = Box::pin(AppendStream::new(&mut self.append, input, option.soft_ttl()));
+            let stream: BoxStream<'s, _> =
+                Box::pin(AppendStream::new(&mut self.append, input, option.soft_ttl()));
             Ok(stream)
         })
     }
 
-    async fn vote(&mut self, rpc: VoteRequest<TypeConfig>, option: RPCOption) -> Rpc<VoteResponse<TypeConfig>> {
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Rpc<VoteResponse<TypeConfig>> {
         match self.control(ControlRequest::Vote(rpc), &option).await? {
             ControlResponse::Vote(response) => Ok(response),
             other => Err(out_of_place(&other).into()),
         }
     }
 
-    async fn pre_vote(&mut self, rpc: VoteRequest<TypeConfig>, option: RPCOption) -> Rpc<VoteResponse<TypeConfig>> {
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Rpc<VoteResponse<TypeConfig>> {
         match self.control(ControlRequest::PreVote(rpc), &option).await? {
             ControlResponse::Vote(response) => Ok(response),
             other => Err(out_of_place(&other).into()),

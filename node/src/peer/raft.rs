@@ -1,18 +1,16 @@
 //! What the transport needs of Raft, and the running Raft behind it. A node that is about to join
 //! serves peers before it has one.
 
-use futures::{
-    FutureExt, StreamExt, TryFutureExt, TryStreamExt,
-    future::BoxFuture,
-    stream::BoxStream,
+use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt, future::BoxFuture, stream::BoxStream};
+use nexus_raft_store::{
+    SnapshotFile, SnapshotReceiver, StateMachine, StoreError, StoreHandle, TypeConfig, Vote,
 };
-use nexus_raft_store::{SnapshotFile, SnapshotReceiver, StateMachine, StoreError, StoreHandle, TypeConfig, Vote};
 use openraft::{
     Raft,
     alias::SnapshotOf,
     raft::{
-        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult, TransferLeaderRequest,
-        TransferLeaderResponse, VoteRequest, VoteResponse,
+        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
+        TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
     },
 };
 use std::{
@@ -44,7 +42,10 @@ pub trait RaftPort: Send + Sync + 'static {
     ///
     /// # Errors
     /// When Raft has stopped.
-    fn vote(&self, request: VoteRequest<TypeConfig>) -> BoxFuture<'_, Result<VoteResponse<TypeConfig>, RaftStopped>>;
+    fn vote(
+        &self,
+        request: VoteRequest<TypeConfig>,
+    ) -> BoxFuture<'_, Result<VoteResponse<TypeConfig>, RaftStopped>>;
 
     /// Says whether it would vote.
     ///
@@ -104,7 +105,10 @@ impl RaftPort for LocalRaft {
         self.raft.stream_append(requests).map_err(stopped).boxed()
     }
 
-    fn vote(&self, request: VoteRequest<TypeConfig>) -> BoxFuture<'_, Result<VoteResponse<TypeConfig>, RaftStopped>> {
+    fn vote(
+        &self,
+        request: VoteRequest<TypeConfig>,
+    ) -> BoxFuture<'_, Result<VoteResponse<TypeConfig>, RaftStopped>> {
         self.raft.vote(request).map_err(stopped).boxed()
     }
 

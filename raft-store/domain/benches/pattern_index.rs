@@ -21,11 +21,7 @@ fn main() {
     let copies = 2 * HELD / paths.len() + 1;
     // Every path in many folders, every other one held.
     let all: Vec<Pattern> = (0..copies)
-        .flat_map(|copy| {
-            paths
-                .iter()
-                .map(move |path| pattern(&format!("team-{copy:03}/{path}")))
-        })
+        .flat_map(|copy| paths.iter().map(move |path| pattern(&format!("team-{copy:03}/{path}"))))
         .collect();
     let before = resident_bytes();
     let mut index: PatternIndex<[u64; 3]> = PatternIndex::new();
@@ -42,17 +38,12 @@ fn main() {
         index.insert(&pattern(&glob), [number; 3]);
     }
     println!("held: {} in {:?}", index.len(), started.elapsed());
-    println!(
-        "memory: {:.1} MB",
-        (resident_bytes().saturating_sub(before)) as f64 / 1e6
-    );
+    println!("memory: {:.1} MB", (resident_bytes().saturating_sub(before)) as f64 / 1e6);
 
     let mut random = Random(7);
     measure_picks(&index, &all, &mut random);
     println!("and with ten globs that may match anywhere:");
-    for ending in [
-        "lock", "toml", "snap", "png", "svg", "gif", "ico", "pdf", "zip", "gz",
-    ] {
+    for ending in ["lock", "toml", "snap", "png", "svg", "gif", "ico", "pdf", "zip", "gz"] {
         index.insert(&pattern(&format!("**/never-*.{ending}")), [0; 3]);
     }
     measure_picks(&index, &all, &mut random);
@@ -72,55 +63,24 @@ fn main() {
         })
         .collect();
     times.sort_unstable();
-    println!(
-        "insert {PICK}: p50 {} µs, p99 {} µs",
-        times[ROUNDS / 2],
-        times[ROUNDS * 99 / 100]
-    );
+    println!("insert {PICK}: p50 {} µs, p99 {} µs", times[ROUNDS / 2], times[ROUNDS * 99 / 100]);
 
     let started = Instant::now();
     let found = index.overlapping(&pattern("**/*.nothing")).count();
-    println!(
-        "one glob against all: {:?}, {found} found",
-        started.elapsed()
-    );
+    println!("one glob against all: {:?}, {found} found", started.elapsed());
 
     for (name, one, other) in [
-        (
-            "two globs",
-            "src/**/*_test.rs".to_owned(),
-            "src/*/auth_*.rs".to_owned(),
-        ),
+        ("two globs", "src/**/*_test.rs".to_owned(), "src/*/auth_*.rs".to_owned()),
         (
             "two bracketed names",
             "app/[lang]/(dash)/[id]/page.tsx".to_owned(),
             "app/[lang]/(dash)/[id]/edit.tsx".to_owned(),
         ),
-        (
-            "glob and file",
-            "src/**/*.rs".to_owned(),
-            "src/core/storage/db.rs".to_owned(),
-        ),
-        (
-            "64 stars",
-            "abcdefghijklmn*".repeat(64) + "[b]",
-            "abcdefghijklmn*".repeat(64) + "[c]",
-        ),
-        (
-            "64 stars and a file",
-            "a*".repeat(64) + "[b]",
-            "a".repeat(1_000),
-        ),
-        (
-            "1,000 bytes of brackets",
-            "[!b]".repeat(250),
-            "[!c]".repeat(249) + "[x]",
-        ),
-        (
-            "1,000 bytes of optional parts",
-            "{,a*}".repeat(60) + "[b]",
-            "{,a*}".repeat(60) + "[c]",
-        ),
+        ("glob and file", "src/**/*.rs".to_owned(), "src/core/storage/db.rs".to_owned()),
+        ("64 stars", "abcdefghijklmn*".repeat(64) + "[b]", "abcdefghijklmn*".repeat(64) + "[c]"),
+        ("64 stars and a file", "a*".repeat(64) + "[b]", "a".repeat(1_000)),
+        ("1,000 bytes of brackets", "[!b]".repeat(250), "[!c]".repeat(249) + "[x]"),
+        ("1,000 bytes of optional parts", "{,a*}".repeat(60) + "[b]", "{,a*}".repeat(60) + "[c]"),
     ] {
         let started = Instant::now();
         let parsed = (Pattern::parse(&one), Pattern::parse(&other));
@@ -130,14 +90,8 @@ fn main() {
             continue;
         };
         let started = Instant::now();
-        let overlaps = (0..100)
-            .filter(|_| black_box(&one).overlaps(black_box(&other)))
-            .count()
-            > 0;
-        println!(
-            "{name}: parse {reading:?}, overlaps ({overlaps}) {:?}",
-            started.elapsed() / 100
-        );
+        let overlaps = (0..100).filter(|_| black_box(&one).overlaps(black_box(&other))).count() > 0;
+        println!("{name}: parse {reading:?}, overlaps ({overlaps}) {:?}", started.elapsed() / 100);
     }
 }
 
@@ -180,30 +134,18 @@ fn pattern(text: &str) -> Pattern {
 
 /// The paths of the given file, or made-up ones that are about as long and as deep.
 fn paths() -> Vec<String> {
-    match env::args()
-        .skip(1)
-        .find(|argument| !argument.starts_with('-'))
-    {
-        Some(file) => fs::read_to_string(file)
-            .unwrap()
-            .lines()
-            .map(str::to_owned)
-            .collect(),
-        None => (0..5_000)
-            .map(|n| format!("crates/part-{}/src/module_{}/file_{n}.rs", n % 23, n % 211))
-            .collect(),
+    match env::args().skip(1).find(|argument| !argument.starts_with('-')) {
+        Some(file) => fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect(),
+        None => {
+            (0..5_000).map(|n| format!("crates/part-{}/src/module_{}/file_{n}.rs", n % 23, n % 211)).collect()
+        }
     }
 }
 
 /// Zero where there is no `/proc`.
 fn resident_bytes() -> usize {
     let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm
-        .split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse::<usize>().ok())
-        .unwrap_or(0)
-        * 4_096
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4_096
 }
 
 /// Always the same numbers (a linear congruential generator, Knuth's MMIX constants).
@@ -211,10 +153,7 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % limit
     }
 }

@@ -75,24 +75,27 @@ impl<'a> Change<'a> {
 
     fn answer(&mut self, proposal: &Proposal) -> Answer {
         let request = proposal.request.as_ref();
-        if let Some((request, kept)) = request.and_then(|request| Some((request, self.state.reply(&request.key)?))) {
+        if let Some((request, kept)) =
+            request.and_then(|request| Some((request, self.state.reply(&request.key)?)))
+        {
             if kept.fingerprint == request.fingerprint {
                 return Answer::clone(&kept.answer);
             }
             return Answer { revision: self.revision, outcome: Err(Refusal::IdempotencyKeyReused) };
         }
-        let outcome = match decide::decide(Context::new(self.state, self.revision, proposal), &proposal.command) {
-            Ok(decision) => {
-                let cause = self.cause(proposal);
-                self.fold(decision.events, cause.as_ref());
-                self.documents.extend(decision.documents);
-                Ok(decision.reply)
-            }
-            Err(refusal) => {
-                self.renew_after_refusal(proposal);
-                Err(refusal)
-            }
-        };
+        let outcome =
+            match decide::decide(Context::new(self.state, self.revision, proposal), &proposal.command) {
+                Ok(decision) => {
+                    let cause = self.cause(proposal);
+                    self.fold(decision.events, cause.as_ref());
+                    self.documents.extend(decision.documents);
+                    Ok(decision.reply)
+                }
+                Err(refusal) => {
+                    self.renew_after_refusal(proposal);
+                    Err(refusal)
+                }
+            };
         let answer = Answer { revision: self.revision, outcome };
         if let Some(request) = request {
             self.remember(request, &answer);

@@ -177,9 +177,9 @@ impl Event {
             | Self::FeatureCompleted(feature)
             | Self::FeatureCancelled(feature) => Some(feature.project),
             Self::FilesClaimed { project, .. } | Self::FilesReleased { project, .. } => Some(*project),
-            Self::SessionStarted(session) | Self::SessionDisconnected(session) | Self::SessionEnded(session) => {
-                Some(session.project)
-            }
+            Self::SessionStarted(session)
+            | Self::SessionDisconnected(session)
+            | Self::SessionEnded(session) => Some(session.project),
             Self::MemberAdded(member) | Self::MemberRemoved(member) => Some(member.project),
             _ => None,
         }

@@ -46,7 +46,10 @@ impl State {
             }
             let feature = key.feature.and_then(|id| self.features.get(&(key.project, id)));
             if key.feature.is_some() && !feature.is_some_and(|feature| feature.is_held_by(key.session)) {
-                return Err(Violation(format!("{} is claimed for a feature that its session does not hold", key.path)));
+                return Err(Violation(format!(
+                    "{} is claimed for a feature that its session does not hold",
+                    key.path
+                )));
             }
         }
         Ok(())

@@ -23,11 +23,7 @@ pub enum WordError {
 
 fn length(text: &str, min: usize, max: usize) -> Result<(), WordError> {
     let actual = text.chars().count();
-    if (min..=max).contains(&actual) {
-        Ok(())
-    } else {
-        Err(WordError::Length { min, max, actual })
-    }
+    if (min..=max).contains(&actual) { Ok(()) } else { Err(WordError::Length { min, max, actual }) }
 }
 
 fn printable(text: &str) -> Result<(), WordError> {

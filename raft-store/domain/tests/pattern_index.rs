@@ -18,17 +18,11 @@ fn index_of(held: &[(&str, u8)]) -> PatternIndex<u8> {
 
 fn found(index: &PatternIndex<u8>, query: &str) -> Vec<(String, u8)> {
     let query = Pattern::parse(query).unwrap();
-    index
-        .overlapping(&query)
-        .map(|(pattern, holder)| (pattern.to_string(), *holder))
-        .collect()
+    index.overlapping(&query).map(|(pattern, holder)| (pattern.to_string(), *holder)).collect()
 }
 
 fn scan(held: &BTreeSet<(Pattern, u8)>, query: &Pattern) -> BTreeSet<(Pattern, u8)> {
-    held.iter()
-        .filter(|(pattern, _)| pattern.overlaps(query))
-        .cloned()
-        .collect()
+    held.iter().filter(|(pattern, _)| pattern.overlaps(query)).cloned().collect()
 }
 
 proptest! {
@@ -91,28 +85,14 @@ proptest! {
 
 #[test]
 fn a_query_meets_the_folders_above_it_and_everything_beneath() {
-    let index = index_of(&[
-        ("src/", 1),
-        ("src/auth/login.rs", 2),
-        ("srcs/x", 3),
-        ("**/*.rs", 4),
-        ("docs/", 5),
-    ]);
+    let index =
+        index_of(&[("src/", 1), ("src/auth/login.rs", 2), ("srcs/x", 3), ("**/*.rs", 4), ("docs/", 5)]);
     let pairs = |expected: &[(&str, u8)]| -> Vec<(String, u8)> {
-        expected
-            .iter()
-            .map(|(text, holder)| ((*text).to_owned(), *holder))
-            .collect()
+        expected.iter().map(|(text, holder)| ((*text).to_owned(), *holder)).collect()
     };
-    assert_eq!(
-        found(&index, "src/auth/"),
-        pairs(&[("**/*.rs", 4), ("src/", 1), ("src/auth/login.rs", 2)])
-    );
+    assert_eq!(found(&index, "src/auth/"), pairs(&[("**/*.rs", 4), ("src/", 1), ("src/auth/login.rs", 2)]));
     assert_eq!(found(&index, "src/README.md"), pairs(&[("src/", 1)]));
-    assert_eq!(
-        found(&index, "src"),
-        pairs(&[("src/", 1), ("src/auth/login.rs", 2)])
-    );
+    assert_eq!(found(&index, "src"), pairs(&[("src/", 1), ("src/auth/login.rs", 2)]));
     assert_eq!(found(&index, "s*/x"), pairs(&[("src/", 1), ("srcs/x", 3)]));
     assert_eq!(found(&index, "tests/a.md"), pairs(&[]));
     assert_eq!(found(&index, ".").len(), 5);
@@ -136,21 +116,11 @@ fn readers_share_a_pattern_and_leave_it_one_by_one() {
 #[test]
 fn a_session_looks_for_the_first_claims_that_are_not_its_own() {
     let index = index_of(&[("src/", 1), ("src/a.rs", 2), ("src/b.rs", 2), ("docs/", 2)]);
-    let queries: Vec<Pattern> = ["docs/x", "src/"]
-        .iter()
-        .map(|text| Pattern::parse(text).unwrap())
-        .collect();
+    let queries: Vec<Pattern> = ["docs/x", "src/"].iter().map(|text| Pattern::parse(text).unwrap()).collect();
     let others = index.first_overlaps(&queries, 2, |_, _, holder| *holder != 1);
-    let others: Vec<(&str, &str)> = others
-        .iter()
-        .map(|o| (o.query.as_str(), o.held.as_str()))
-        .collect();
+    let others: Vec<(&str, &str)> = others.iter().map(|o| (o.query.as_str(), o.held.as_str())).collect();
     assert_eq!(others, [("docs/x", "docs/"), ("src/", "src/a.rs")]);
-    assert!(
-        index
-            .first_overlaps(&queries, 2, |_, _, holder| *holder == 3)
-            .is_empty()
-    );
+    assert!(index.first_overlaps(&queries, 2, |_, _, holder| *holder == 3).is_empty());
     assert!(index.first_overlaps(&queries, 0, |_, _, _| true).is_empty());
 }
 
@@ -161,11 +131,7 @@ fn a_visitor_may_leave_early() {
     let mut seen = 0;
     let left = index.visit_overlaps(&query, |_, holder| {
         seen += 1;
-        if *holder == 2 {
-            ControlFlow::Break(*holder)
-        } else {
-            ControlFlow::Continue(())
-        }
+        if *holder == 2 { ControlFlow::Break(*holder) } else { ControlFlow::Continue(()) }
     });
     assert_eq!((left, seen), (ControlFlow::Break(2), 2));
 }

@@ -13,26 +13,14 @@ fn refusal(text: &str) -> PatternError {
 
 #[track_caller]
 fn collide(one: &str, other: &str) {
-    assert!(
-        pattern(one).overlaps(&pattern(other)),
-        "{one} and {other} must collide"
-    );
-    assert!(
-        pattern(other).overlaps(&pattern(one)),
-        "{other} and {one} must collide"
-    );
+    assert!(pattern(one).overlaps(&pattern(other)), "{one} and {other} must collide");
+    assert!(pattern(other).overlaps(&pattern(one)), "{other} and {one} must collide");
 }
 
 #[track_caller]
 fn stay_apart(one: &str, other: &str) {
-    assert!(
-        !pattern(one).overlaps(&pattern(other)),
-        "{one} and {other} must not collide"
-    );
-    assert!(
-        !pattern(other).overlaps(&pattern(one)),
-        "{other} and {one} must not collide"
-    );
+    assert!(!pattern(one).overlaps(&pattern(other)), "{one} and {other} must not collide");
+    assert!(!pattern(other).overlaps(&pattern(one)), "{other} and {one} must not collide");
 }
 
 #[test]
@@ -76,10 +64,7 @@ fn a_path_that_is_none_of_the_repository_is_refused() {
     ] {
         assert_eq!(refusal(text), error, "{text:?}");
     }
-    assert_eq!(
-        pattern(&"a".repeat(MAX_PATTERN_BYTES)).as_str().len(),
-        1_024
-    );
+    assert_eq!(pattern(&"a".repeat(MAX_PATTERN_BYTES)).as_str().len(), 1_024);
     assert_eq!(refusal(&"a".repeat(1_025)), TooLong);
     assert_eq!(refusal(&"ü".repeat(513)), TooLong);
 }
@@ -236,10 +221,7 @@ fn alternatives_are_read_as_if_given_alone() {
 #[test]
 fn an_example_of_a_collision_can_be_shown() {
     let example = |one: &str, other: &str| pattern(one).common_path(&pattern(other));
-    assert_eq!(
-        example("src/**/*.rs", "src/auth/mod.rs").as_deref(),
-        Some("src/auth/mod.rs")
-    );
+    assert_eq!(example("src/**/*.rs", "src/auth/mod.rs").as_deref(), Some("src/auth/mod.rs"));
     assert_eq!(example("src", "src/a.rs").as_deref(), Some("src"));
     assert_eq!(example("src/a.rs", "src/b.rs"), None);
     let shared = example("src/*_test.rs", "src/auth_*.rs").unwrap();
@@ -250,10 +232,7 @@ fn an_example_of_a_collision_can_be_shown() {
 fn a_pattern_too_large_to_compile_is_refused_and_a_long_name_is_not() {
     assert_eq!(refusal(&"{,}".repeat(300)), PatternError::TooComplex);
     assert_eq!(refusal(&"a*".repeat(65)), PatternError::TooComplex);
-    assert_eq!(
-        refusal(&format!("{}a{}", "{".repeat(30), "}".repeat(30))),
-        PatternError::TooComplex
-    );
+    assert_eq!(refusal(&format!("{}a{}", "{".repeat(30), "}".repeat(30))), PatternError::TooComplex);
     let brackets = "[a]".repeat(341);
     collide(&brackets, &brackets);
     let template = "{{cookiecutter.project}}/".repeat(20) + "x.py";
@@ -276,10 +255,5 @@ fn a_pattern_is_stored_as_its_text_and_checked_when_read_back() {
         serde::Deserialize::deserialize(text.into_deserializer())
     };
     assert_eq!(read("a//b").unwrap(), pattern("a/b"));
-    assert!(
-        read("../x")
-            .unwrap_err()
-            .to_string()
-            .contains("must not leave the repository")
-    );
+    assert!(read("../x").unwrap_err().to_string().contains("must not leave the repository"));
 }

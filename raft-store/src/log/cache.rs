@@ -38,11 +38,7 @@ impl Cache {
 
     /// Keeps entries up to and with this index; none keeps nothing.
     pub(super) fn truncate_after(&mut self, index: Option<u64>) {
-        while self
-            .entries
-            .back()
-            .is_some_and(|(entry, _)| Some(entry.log_id.index) > index)
-        {
+        while self.entries.back().is_some_and(|(entry, _)| Some(entry.log_id.index) > index) {
             if let Some((_, bytes)) = self.entries.pop_back() {
                 self.bytes -= bytes;
             }
@@ -84,17 +80,8 @@ mod tests {
     use openraft::EntryPayload;
 
     fn entry(index: u64) -> Entry {
-        let log_id = LogId::new(
-            LeaderId {
-                term: 1,
-                node_id: 1,
-            },
-            index,
-        );
-        Entry {
-            log_id,
-            payload: EntryPayload::Blank,
-        }
+        let log_id = LogId::new(LeaderId { term: 1, node_id: 1 }, index);
+        Entry { log_id, payload: EntryPayload::Blank }
     }
 
     fn indexes(entries: &[Entry]) -> Vec<u64> {
@@ -109,11 +96,7 @@ mod tests {
         }
         assert_eq!(cache.first(), Some(11));
         cache.push(entry(14), CACHE_BYTES * 2);
-        assert_eq!(
-            indexes(&cache.read(14, 20, 0)),
-            [14],
-            "one entry is always kept and always read"
-        );
+        assert_eq!(indexes(&cache.read(14, 20, 0)), [14], "one entry is always kept and always read");
     }
 
     #[test]

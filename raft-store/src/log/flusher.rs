@@ -146,10 +146,10 @@ impl Flusher {
 
     /// Makes all of it durable with one flush, then answers in order.
     fn flush(&mut self, jobs: Vec<Job>) {
-        let result = self.fatal.check().and_then(|()| {
-            self.make_durable(&jobs)
-                .map_err(|error| self.fatal.raise(error))
-        });
+        let result = self
+            .fatal
+            .check()
+            .and_then(|()| self.make_durable(&jobs).map_err(|error| self.fatal.raise(error)));
         for job in jobs {
             job.answer(result.clone());
         }
@@ -203,8 +203,7 @@ impl Drop for Flusher {
     fn drop(&mut self) {
         // Those who wait would wait for ever if nobody heard of it.
         if std::thread::panicking() {
-            self.fatal
-                .raise(StoreError::Stopped("the flusher panicked".into()));
+            self.fatal.raise(StoreError::Stopped("the flusher panicked".into()));
         }
     }
 }

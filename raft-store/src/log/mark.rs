@@ -51,9 +51,7 @@ impl Mark {
             (None, _) => false,
             (Some(_), None) => true,
             // A longer log of older terms, or a shorter one of newer terms, is another log.
-            (Some(marked), Some(last)) => {
-                last.index < marked.index || last.leader_id < marked.leader_id
-            }
+            (Some(marked), Some(last)) => last.index < marked.index || last.leader_id < marked.leader_id,
         };
         if shorter {
             let [marked, last] =
@@ -68,11 +66,9 @@ impl Mark {
             (Some(marked), Some(vote)) => vote.partial_cmp(&marked).is_none_or(Ordering::is_lt),
         };
         if older {
-            let [marked, vote] = [self.vote, found.vote]
-                .map(|vote| vote.map_or("none".into(), |vote| vote.to_string()));
-            return Err(Quarantined::because(format!(
-                "its vote was durable as {marked}, but reads {vote}"
-            )));
+            let [marked, vote] =
+                [self.vote, found.vote].map(|vote| vote.map_or("none".into(), |vote| vote.to_string()));
+            return Err(Quarantined::because(format!("its vote was durable as {marked}, but reads {vote}")));
         }
         Ok(())
     }
@@ -87,10 +83,7 @@ pub(super) struct MarkFile {
 impl MarkFile {
     /// Makes a new one that promises nothing, durably.
     pub(super) fn create(folder: &dyn Folder) -> Result<Self, StoreError> {
-        let mut mark = Self {
-            file: folder.create(NAME)?,
-            sequence: 0,
-        };
+        let mut mark = Self { file: folder.create(NAME)?, sequence: 0 };
         mark.replace(&Mark::default())?;
         folder.sync()?;
         Ok(mark)
@@ -106,9 +99,7 @@ impl MarkFile {
             let mut bytes = [0; MAX_RECORD_BYTES];
             let length = file.read_at(slot * SLOT_BYTES, &mut bytes)?;
             if let Some((sequence, mark)) = read_slot(&bytes[..length]) {
-                newest = newest
-                    .filter(|(newer, _)| *newer > sequence)
-                    .or(Some((sequence, mark)));
+                newest = newest.filter(|(newer, _)| *newer > sequence).or(Some((sequence, mark)));
             }
         }
         Ok(newest.map(|(sequence, mark)| (Self { file, sequence }, mark)))
@@ -118,11 +109,7 @@ impl MarkFile {
     pub(super) fn write(&mut self, mark: &Mark) -> Result<(), StoreError> {
         self.sequence += 1;
         let bytes = record::encode(Kind::MARK, &(self.sequence, mark));
-        assert!(
-            bytes.len() <= MAX_RECORD_BYTES,
-            "a mark of {} bytes",
-            bytes.len()
-        );
+        assert!(bytes.len() <= MAX_RECORD_BYTES, "a mark of {} bytes", bytes.len());
         self.file.write_at(self.sequence % 2 * SLOT_BYTES, &bytes)
     }
 

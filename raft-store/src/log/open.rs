@@ -22,24 +22,16 @@ impl LogStore {
     /// # Errors
     /// [`StoreError::Quarantined`] when the log or the vote is behind the mark, or the mark is gone;
     /// [`StoreError::Corrupt`] and [`StoreError::Inconsistent`] for damaged or missing entries.
-    pub(crate) fn open(
-        storage: &Arc<dyn Storage>,
-        fatal: &Fatal,
-    ) -> Result<(Self, Closed), StoreError> {
+    pub(crate) fn open(storage: &Arc<dyn Storage>, fatal: &Fatal) -> Result<(Self, Closed), StoreError> {
         let tail = load(storage.as_ref())?;
-        let found = Mark {
-            last: tail.last,
-            vote: tail.vote,
-        };
+        let found = Mark { last: tail.last, vote: tail.vote };
         let folder = storage.folder();
         let (mut mark_file, mark) = match MarkFile::open(folder.as_ref())? {
             Some(opened) => opened,
             // The mark is made before anything is written, so a store without one is new.
             None if found == Mark::default() => (MarkFile::create(folder.as_ref())?, found),
             None => {
-                return Err(Quarantined::because(
-                    "the mark of what was durable is gone or unreadable",
-                ));
+                return Err(Quarantined::because("the mark of what was durable is gone or unreadable"));
             }
         };
         mark.verify(&found)?;

@@ -4,9 +4,7 @@
 use super::tail::Log;
 use crate::types::{Entry, LeaderId, TypeConfig, Vote};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use openraft::{
-    OptionalSend, RaftLogReader, errors::LeaderChanged, storage::LeaderBoundedStreamError,
-};
+use openraft::{OptionalSend, RaftLogReader, errors::LeaderChanged, storage::LeaderBoundedStreamError};
 use std::{fmt::Debug, io, ops::RangeBounds, sync::Arc};
 
 /// Encoded entries that are read at once: one replication message, or one step of apply.
@@ -32,9 +30,7 @@ impl RaftLogReader<TypeConfig> for LogReader {
             let vote = log.tail().vote;
             match vote {
                 Some(vote) if vote.is_committed() && *vote.leader_id() == leader => Ok(()),
-                _ => Err(LeaderBoundedStreamError::from(LeaderChanged::new(
-                    leader, vote,
-                ))),
+                _ => Err(LeaderBoundedStreamError::from(LeaderChanged::new(leader, vote))),
             }
         };
         let (start, end) = log.clip(&range);
@@ -45,9 +41,7 @@ impl RaftLogReader<TypeConfig> for LogReader {
                     return Ok(None);
                 }
                 leads(&log)?;
-                let entries = log
-                    .read(&(next..end), READ_BYTES)
-                    .map_err(io::Error::from)?;
+                let entries = log.read(&(next..end), READ_BYTES).map_err(io::Error::from)?;
                 // Entries of another leader may have taken their place while they were read.
                 leads(&log)?;
                 Ok(following(entries))
@@ -72,9 +66,7 @@ impl RaftLogReader<TypeConfig> for LogReader {
         let (start, end) = log.clip(&range);
         flat(stream::try_unfold(start, move |next| {
             let part = if next < end {
-                log.read(&(next..end), READ_BYTES)
-                    .map(following)
-                    .map_err(io::Error::from)
+                log.read(&(next..end), READ_BYTES).map(following).map_err(io::Error::from)
             } else {
                 Ok(None)
             };
@@ -94,11 +86,7 @@ impl RaftLogReader<TypeConfig> for LogReader {
         Ok(self.log.tail().vote)
     }
 
-    async fn limited_get_log_entries(
-        &mut self,
-        start: u64,
-        end: u64,
-    ) -> Result<Vec<Entry>, io::Error> {
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry>, io::Error> {
         Ok(self.log.read(&(start..end), READ_BYTES)?)
     }
 }
@@ -109,10 +97,6 @@ fn following(entries: Vec<Entry>) -> Option<(Vec<Entry>, u64)> {
     Some((entries, next))
 }
 
-fn flat<E>(
-    parts: impl Stream<Item = Result<Vec<Entry>, E>>,
-) -> impl Stream<Item = Result<Entry, E>> {
-    parts
-        .map_ok(|entries| stream::iter(entries.into_iter().map(Ok)))
-        .try_flatten()
+fn flat<E>(parts: impl Stream<Item = Result<Vec<Entry>, E>>) -> impl Stream<Item = Result<Entry, E>> {
+    parts.map_ok(|entries| stream::iter(entries.into_iter().map(Ok))).try_flatten()
 }

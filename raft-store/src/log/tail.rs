@@ -40,17 +40,11 @@ pub(super) struct Log {
 
 impl Log {
     pub(super) fn new(storage: Arc<dyn Storage>, fatal: Fatal, tail: Tail) -> Self {
-        Self {
-            storage,
-            fatal,
-            tail: Mutex::new(tail),
-        }
+        Self { storage, fatal, tail: Mutex::new(tail) }
     }
 
     pub(super) fn tail(&self) -> MutexGuard<'_, Tail> {
-        self.tail
-            .lock()
-            .expect("no code panics while it holds the tail of the log")
+        self.tail.lock().expect("no code panics while it holds the tail of the log")
     }
 
     /// The part of a range that the log has.
@@ -74,11 +68,7 @@ impl Log {
 
     /// Entries of a range as far as the log has them, gapless; no more once they have `limit` bytes
     /// together.
-    pub(super) fn read(
-        &self,
-        range: &impl RangeBounds<u64>,
-        limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
+    pub(super) fn read(&self, range: &impl RangeBounds<u64>, limit: usize) -> Result<Vec<Entry>, StoreError> {
         loop {
             let generation = self.tail().generation;
             let (start, end) = self.clip(range);
@@ -145,13 +135,11 @@ impl Log {
 
 /// Reads one stored entry.
 pub(super) fn read_entry(key: &[u8], value: &[u8]) -> Result<Entry, StoreError> {
-    let entry: Entry = record::decode(Kind::ENTRY, value)
-        .map_err(|cause| StoreError::corrupt(Column::Log, key, cause))?;
+    let entry: Entry =
+        record::decode(Kind::ENTRY, value).map_err(|cause| StoreError::corrupt(Column::Log, key, cause))?;
     if *key != keys::entry(entry.log_id.index) {
         let index = entry.log_id.index;
-        return Err(StoreError::Inconsistent(format!(
-            "log entry {index} is stored under another index"
-        )));
+        return Err(StoreError::Inconsistent(format!("log entry {index} is stored under another index")));
     }
     Ok(entry)
 }

@@ -37,20 +37,12 @@ impl LogStore {
         self.log.fatal.check()?;
         let unsaved = {
             let tail = self.log.tail();
-            tail.committed
-                .filter(|committed| tail.saved_committed != Some(*committed))
+            tail.committed.filter(|committed| tail.saved_committed != Some(*committed))
         };
         if let Some(committed) = unsaved {
-            batch.put(
-                Column::Meta,
-                meta::COMMITTED,
-                record::encode(Kind::LOG_ID, &committed),
-            );
+            batch.put(Column::Meta, meta::COMMITTED, record::encode(Kind::LOG_ID, &committed));
         }
-        self.log
-            .storage
-            .write(batch)
-            .map_err(|error| self.log.fatal.raise(error))?;
+        self.log.storage.write(batch).map_err(|error| self.log.fatal.raise(error))?;
         if unsaved.is_some() {
             self.log.tail().saved_committed = unsaved;
         }
@@ -72,9 +64,7 @@ impl LogStore {
     }
 
     fn flusher_ended(&self) -> StoreError {
-        self.log
-            .fatal
-            .raise(StoreError::Stopped("the flusher has ended".into()))
+        self.log.fatal.raise(StoreError::Stopped("the flusher has ended".into()))
     }
 
     /// Checks that entries follow each other and the log, so that it never has a hole.
@@ -94,16 +84,11 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn get_log_state(&mut self) -> Result<LogState<TypeConfig>, io::Error> {
         let tail = self.log.tail();
-        Ok(LogState {
-            last_purged_log_id: tail.purged,
-            last_log_id: tail.last,
-        })
+        Ok(LogState { last_purged_log_id: tail.purged, last_log_id: tail.last })
     }
 
     async fn get_log_reader(&mut self) -> LogReader {
-        LogReader {
-            log: self.log.clone(),
-        }
+        LogReader { log: self.log.clone() }
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
@@ -125,11 +110,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         Ok(self.log.tail().committed)
     }
 
-    async fn append<I>(
-        &mut self,
-        entries: I,
-        callback: IOFlushed<TypeConfig>,
-    ) -> Result<(), io::Error>
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed<TypeConfig>) -> Result<(), io::Error>
     where
         I: IntoIterator<Item = crate::types::Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
@@ -147,10 +128,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             appended.push((entry, value.len()));
             batch.put(Column::Log, keys::entry(log_id.index), value);
         }
-        let Some((first, last)) = appended
-            .first()
-            .zip(appended.last())
-            .map(|(a, b)| (a.0.log_id, b.0.log_id))
+        let Some((first, last)) =
+            appended.first().zip(appended.last()).map(|(a, b)| (a.0.log_id, b.0.log_id))
         else {
             callback.io_completed(Ok(()));
             return Ok(());
@@ -177,15 +156,11 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             return Ok(());
         }
         // The mark first: a log shorter than its mark would be taken for a damaged one.
-        self.flushed(|done| Job::Truncating(last_kept, done))
-            .await?;
+        self.flushed(|done| Job::Truncating(last_kept, done)).await?;
         let start = last_kept.map_or(0, |id| id.index + 1);
         let end = last.map_or(0, |id| id.index + 1);
         let mut batch = Batch::new();
-        batch.delete_range(
-            Column::Log,
-            KeyRange::between(keys::entry(start), keys::entry(end)),
-        );
+        batch.delete_range(Column::Log, KeyRange::between(keys::entry(start), keys::entry(end)));
         self.write(batch)?;
         let mut tail = self.log.tail();
         tail.generation += 1;
@@ -204,17 +179,10 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             (tail.first, tail.last)
         };
         let mut batch = Batch::new();
-        batch.put(
-            Column::Meta,
-            meta::PURGED,
-            record::encode(Kind::LOG_ID, &upto),
-        );
+        batch.put(Column::Meta, meta::PURGED, record::encode(Kind::LOG_ID, &upto));
         if let (Some(first), Some(last)) = (first, last) {
             let end = upto.index.min(last.index) + 1;
-            batch.delete_range(
-                Column::Log,
-                KeyRange::between(keys::entry(first), keys::entry(end)),
-            );
+            batch.delete_range(Column::Log, KeyRange::between(keys::entry(first), keys::entry(end)));
         }
         self.write(batch)?;
         let mut tail = self.log.tail();

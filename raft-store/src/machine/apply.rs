@@ -35,13 +35,7 @@ pub(crate) struct Step<'a> {
 impl<'a> Step<'a> {
     /// Nothing applied yet to what is stored.
     pub(crate) fn begin(stored: &'a dyn Storage, before: Published) -> Self {
-        Self {
-            stored,
-            after: before,
-            writes: BTreeMap::new(),
-            bytes: 0,
-            pruned: None,
-        }
+        Self { stored, after: before, writes: BTreeMap::new(), bytes: 0, pruned: None }
     }
 
     /// Bytes that would be written; what was overwritten counts too.
@@ -55,20 +49,9 @@ impl<'a> Step<'a> {
     /// When the entry is not a later one, or the domain panics; the step is then of no use.
     pub(crate) fn apply(&mut self, entry: Entry) -> Result<Applied, StoreError> {
         let log_id = entry.log_id;
-        let failed = |cause: String| StoreError::Apply {
-            index: log_id.index,
-            cause,
-        };
-        if self
-            .after
-            .progress
-            .applied
-            .is_some_and(|applied| log_id.index <= applied.index)
-        {
-            return Err(failed(format!(
-                "entry {} is applied already",
-                self.after.revision()
-            )));
+        let failed = |cause: String| StoreError::Apply { index: log_id.index, cause };
+        if self.after.progress.applied.is_some_and(|applied| log_id.index <= applied.index) {
+            return Err(failed(format!("entry {} is applied already", self.after.revision())));
         }
         let revision = Revision(log_id.index);
         let mut hash = EntryHash::begin(self.after.progress.history, revision);
@@ -84,17 +67,14 @@ impl<'a> Step<'a> {
             EntryPayload::Normal(Command(proposal)) => {
                 let state = &mut self.after.state;
                 // A panic half way leaves a state that nobody sees: the node stops.
-                let applied = catch_unwind(AssertUnwindSafe(|| {
-                    nexus_domain::apply(state, revision, &proposal)
-                }))
-                .map_err(|panic| failed(panic_text(panic.as_ref())))?;
+                let applied =
+                    catch_unwind(AssertUnwindSafe(|| nexus_domain::apply(state, revision, &proposal)))
+                        .map_err(|panic| failed(panic_text(panic.as_ref())))?;
                 for key in &applied.touched {
                     self.write_row(&mut hash, key)?;
                 }
                 for (key, document) in &applied.documents {
-                    let value = document
-                        .as_ref()
-                        .map(|document| record::encode(Kind::DOCUMENT, document));
+                    let value = document.as_ref().map(|document| record::encode(Kind::DOCUMENT, document));
                     self.write(&mut hash, Column::Documents, keys::document(key), value);
                 }
                 for event in &applied.events {
@@ -119,11 +99,7 @@ impl<'a> Step<'a> {
     }
 
     fn write_row(&mut self, hash: &mut EntryHash, key: &RowKey) -> Result<(), StoreError> {
-        let new = self
-            .after
-            .state
-            .row(key)
-            .map(|row| record::encode(Kind::ROW, &row));
+        let new = self.after.state.row(key).map(|row| record::encode(Kind::ROW, &row));
         let key = keys::row(key);
         // The bytes that are there, not those that would be written now: another version may have
         // written them.
@@ -143,13 +119,7 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    fn write(
-        &mut self,
-        hash: &mut EntryHash,
-        column: Column,
-        key: Vec<u8>,
-        value: Option<Vec<u8>>,
-    ) {
+    fn write(&mut self, hash: &mut EntryHash, column: Column, key: Vec<u8>, value: Option<Vec<u8>>) {
         hash.write(column, &key, value.as_deref());
         self.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
         self.writes.insert((column, key), value);
@@ -160,10 +130,7 @@ impl<'a> Step<'a> {
         let oldest = self.after.progress.oldest_events;
         let kept = Revision(index.saturating_sub(self.after.state.settings().event_revisions));
         if kept > oldest {
-            let start = self
-                .pruned
-                .take()
-                .map_or(keys::events_of(oldest).to_vec(), |range| range.start);
+            let start = self.pruned.take().map_or(keys::events_of(oldest).to_vec(), |range| range.start);
             self.pruned = Some(KeyRange::between(start, keys::events_of(kept)));
             self.after.progress.oldest_events = kept;
         }
@@ -182,11 +149,7 @@ impl<'a> Step<'a> {
         if let Some(range) = self.pruned {
             batch.delete_range(Column::Events, range);
         }
-        batch.put(
-            Column::Meta,
-            meta::PROGRESS,
-            encode_progress(&self.after.progress),
-        );
+        batch.put(Column::Meta, meta::PROGRESS, encode_progress(&self.after.progress));
         (batch, self.after)
     }
 }
@@ -197,9 +160,7 @@ pub(crate) fn encode_progress(progress: &Progress) -> Vec<u8> {
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
+    let text =
+        panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     format!("the rules panicked: {}", text.unwrap_or("without a text"))
 }

@@ -37,8 +37,7 @@ pub(crate) fn load(reader: &dyn Reader) -> Result<Published, StoreError> {
             progress.rows
         )));
     }
-    let state =
-        State::from_rows(rows).map_err(|error| StoreError::Inconsistent(error.to_string()))?;
+    let state = State::from_rows(rows).map_err(|error| StoreError::Inconsistent(error.to_string()))?;
     Ok(Published { state, progress })
 }
 

@@ -46,13 +46,7 @@ impl StateMachine {
         published: watch::Sender<Arc<Published>>,
         defers_snapshots: Arc<AtomicBool>,
     ) -> Self {
-        Self {
-            storage,
-            fatal,
-            shelf,
-            published,
-            defers_snapshots,
-        }
+        Self { storage, fatal, shelf, published, defers_snapshots }
     }
 
     /// Loads everything anew and compares it with the live state.
@@ -118,9 +112,7 @@ impl StateMachine {
     async fn install(&self, meta: &SnapshotMeta, file: SnapshotFile) -> Result<(), StoreError> {
         let applied = self.latest().applied();
         if meta.last_log_id < applied {
-            return Err(StoreError::Snapshot(
-                "it covers less than is applied already".into(),
-            ));
+            return Err(StoreError::Snapshot("it covers less than is applied already".into()));
         }
         let (storage, shelf, meta) = (self.storage.clone(), self.shelf.clone(), meta.clone());
         let work = move || install::install(storage.as_ref(), &shelf, &meta, &file);
@@ -148,9 +140,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
     {
         self.fatal.check()?;
-        self.apply_all(entries)
-            .await
-            .map_err(|error| self.fail(error))
+        self.apply_all(entries).await.map_err(|error| self.fail(error))
     }
 
     async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<SnapshotBuilder> {
@@ -174,17 +164,12 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         snapshot: SnapshotFile,
     ) -> Result<(), io::Error> {
         self.fatal.check()?;
-        self.install(meta, snapshot)
-            .await
-            .map_err(|error| self.fail(error))
+        self.install(meta, snapshot).await.map_err(|error| self.fail(error))
     }
 
     async fn get_current_snapshot(
         &mut self,
     ) -> Result<Option<SnapshotOf<TypeConfig, SnapshotFile>>, io::Error> {
-        Ok(self
-            .shelf
-            .current()
-            .map(|(meta, snapshot)| Snapshot { meta, snapshot }))
+        Ok(self.shelf.current().map(|(meta, snapshot)| Snapshot { meta, snapshot }))
     }
 }

@@ -23,21 +23,14 @@ pub struct SnapshotBuilder(Option<Stage>);
 
 enum Stage {
     /// A thread holds the view and waits for the word to write it.
-    Waiting {
-        go: oneshot::Sender<()>,
-        built: oneshot::Receiver<Built>,
-    },
+    Waiting { go: oneshot::Sender<()>, built: oneshot::Receiver<Built> },
     /// The storage never waits, so it is written already.
     Done(Built),
 }
 
 impl SnapshotBuilder {
     /// Takes the view. Call it while nothing is applied: `progress` must be what storage holds.
-    pub(crate) async fn begin(
-        storage: &Arc<dyn Storage>,
-        shelf: &Arc<Shelf>,
-        progress: Progress,
-    ) -> Self {
+    pub(crate) async fn begin(storage: &Arc<dyn Storage>, shelf: &Arc<Shelf>, progress: Progress) -> Self {
         let building = shelf.begin_building();
         if !storage.may_block() {
             let mut built = Err(StoreError::Stopped("no view was given".into()));
@@ -47,13 +40,7 @@ impl SnapshotBuilder {
         let (took, taken) = oneshot::channel();
         let (go, went) = oneshot::channel();
         let (done, built) = oneshot::channel();
-        let task = Task {
-            took,
-            went,
-            done,
-            building,
-            progress,
-        };
+        let task = Task { took, went, done, building, progress };
         let (storage, shelf) = (storage.clone(), shelf.clone());
         tokio::task::spawn_blocking(move || {
             let mut task = Some(task);
@@ -79,13 +66,7 @@ struct Task {
 
 impl Task {
     fn run(self, view: &dyn Reader, shelf: &Shelf) {
-        let Self {
-            took,
-            went,
-            done,
-            building,
-            progress,
-        } = self;
+        let Self { took, went, done, building, progress } = self;
         // Whoever asked may have gone away at any of these steps.
         let _ = took.send(());
         if went.blocking_recv().is_ok() {

@@ -50,17 +50,8 @@ impl SnapshotFile {
         length: u64,
         may_block: bool,
     ) -> Self {
-        let place = Mutex::new(Place {
-            name,
-            is_temporary: true,
-        });
-        Self(Arc::new(Inner {
-            folder: folder.clone(),
-            file,
-            length,
-            may_block,
-            place,
-        }))
+        let place = Mutex::new(Place { name, is_temporary: true });
+        Self(Arc::new(Inner { folder: folder.clone(), file, length, may_block, place }))
     }
 
     /// Its length in bytes.
@@ -111,9 +102,6 @@ impl SnapshotFile {
 
 impl fmt::Debug for SnapshotFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SnapshotFile")
-            .field("name", &self.name())
-            .field("length", &self.0.length)
-            .finish()
+        f.debug_struct("SnapshotFile").field("name", &self.name()).field("length", &self.0.length).finish()
     }
 }

@@ -15,11 +15,7 @@ const VERSION: u16 = 1;
 /// Pairs are gathered into blocks of about this size, one write each.
 const BLOCK_BYTES: usize = 256 << 10;
 /// Columns in a snapshot, in this order, with their numbers in blocks. Never reused.
-const COLUMNS: [(u8, Column); 3] = [
-    (1, Column::Rows),
-    (2, Column::Documents),
-    (3, Column::Events),
-];
+const COLUMNS: [(u8, Column); 3] = [(1, Column::Rows), (2, Column::Documents), (3, Column::Events)];
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -38,20 +34,9 @@ struct End {
 ///
 /// # Errors
 /// When the device fails or is full.
-pub(super) fn write(
-    view: &dyn Reader,
-    progress: &Progress,
-    file: &dyn File,
-) -> Result<u64, StoreError> {
-    let mut writer = Writer {
-        file,
-        length: 0,
-        checksum: Xxh3::new(),
-    };
-    let head = Head {
-        version: VERSION,
-        progress: progress.clone(),
-    };
+pub(super) fn write(view: &dyn Reader, progress: &Progress, file: &dyn File) -> Result<u64, StoreError> {
+    let mut writer = Writer { file, length: 0, checksum: Xxh3::new() };
+    let head = Head { version: VERSION, progress: progress.clone() };
     writer.append(&record::encode(Kind::SNAPSHOT_HEAD, &head))?;
     let mut pairs = 0;
     let mut block = Vec::with_capacity(BLOCK_BYTES);
@@ -70,10 +55,7 @@ pub(super) fn write(
         writer.append(&record::seal(Kind::SNAPSHOT_BLOCK, &block))?;
     }
     let checksum = writer.checksum.digest128();
-    writer.append(&record::encode(
-        Kind::SNAPSHOT_END,
-        &End { pairs, checksum },
-    ))?;
+    writer.append(&record::encode(Kind::SNAPSHOT_END, &End { pairs, checksum }))?;
     Ok(writer.length)
 }
 
@@ -94,9 +76,7 @@ impl Writer<'_> {
 
 fn push_pair(block: &mut Vec<u8>, number: u8, key: &[u8], value: &[u8]) {
     let length = |bytes: &[u8]| {
-        u32::try_from(bytes.len())
-            .expect("keys and records are far below 4 GiB")
-            .to_le_bytes()
+        u32::try_from(bytes.len()).expect("keys and records are far below 4 GiB").to_le_bytes()
     };
     block.push(number);
     block.extend_from_slice(&length(key));
@@ -114,26 +94,18 @@ type Visit<'a> = &'a mut dyn FnMut(Column, &[u8], &[u8]) -> Result<(), StoreErro
 /// # Errors
 /// [`StoreError::Snapshot`] when it is damaged, incomplete or of another version; what `visit` says.
 pub(super) fn read(file: &dyn File, visit: Visit<'_>) -> Result<Progress, StoreError> {
-    let mut records = Records {
-        file,
-        offset: 0,
-        length: file.length()?,
-        bytes: Vec::new(),
-    };
+    let mut records = Records { file, offset: 0, length: file.length()?, bytes: Vec::new() };
     let mut checksum = Xxh3::new();
     let head: Head = decode(Kind::SNAPSHOT_HEAD, records.next()?)?;
     if head.version != VERSION {
         let version = head.version;
-        return Err(damaged(format!(
-            "version {version} is unknown, this node reads version {VERSION}"
-        )));
+        return Err(damaged(format!("version {version} is unknown, this node reads version {VERSION}")));
     }
     checksum.update(&records.bytes);
     let mut pairs = 0_u64;
     loop {
         let bytes = records.next()?;
-        let (kind, payload, _) =
-            record::open_first(bytes).map_err(|cause| damaged(cause.to_string()))?;
+        let (kind, payload, _) = record::open_first(bytes).map_err(|cause| damaged(cause.to_string()))?;
         let mut rest = match kind {
             Kind::SNAPSHOT_END => break,
             Kind::SNAPSHOT_BLOCK => payload,
@@ -196,15 +168,11 @@ impl Records<'_> {
     fn next(&mut self) -> Result<&[u8], StoreError> {
         let mut header = [0; record::HEADER_BYTES];
         let read = self.file.read_at(self.offset, &mut header)?;
-        let whole =
-            record::whole_length(&header[..read]).map_err(|cause| damaged(cause.to_string()))?;
+        let whole = record::whole_length(&header[..read]).map_err(|cause| damaged(cause.to_string()))?;
         let left = self.length.saturating_sub(self.offset);
         // Before memory is taken for it: a damaged length may be any.
         if whole as u64 > left {
-            return Err(damaged(format!(
-                "it ends {} bytes too early",
-                whole as u64 - left
-            )));
+            return Err(damaged(format!("it ends {} bytes too early", whole as u64 - left)));
         }
         self.bytes.resize(whole, 0);
         let read = self.file.read_at(self.offset, &mut self.bytes)?;

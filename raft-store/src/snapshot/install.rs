@@ -34,15 +34,10 @@ pub(crate) fn install(
 ) -> Result<Published, StoreError> {
     let progress = format::verify(snapshot.file())?;
     if meta_of(&progress) != *covered {
-        return Err(StoreError::Snapshot(format!(
-            "it covers {}, not {covered}",
-            meta_of(&progress)
-        )));
+        return Err(StoreError::Snapshot(format!("it covers {}, not {covered}", meta_of(&progress))));
     }
     if !shelf.adopt(covered, snapshot)? {
-        return Err(StoreError::Snapshot(
-            "one that covers more is kept already".into(),
-        ));
+        return Err(StoreError::Snapshot("one that covers more is kept already".into()));
     }
     replace(storage, &snapshot.name(), snapshot.file())
 }
@@ -69,11 +64,7 @@ pub(crate) fn resume(storage: &dyn Storage, shelf: &Shelf) -> Result<bool, Store
 
 fn replace(storage: &dyn Storage, name: &str, file: &dyn File) -> Result<Published, StoreError> {
     let mut batch = Batch::new();
-    batch.put(
-        Column::Meta,
-        meta::INSTALLING,
-        record::encode(Kind::INSTALLING, name),
-    );
+    batch.put(Column::Meta, meta::INSTALLING, record::encode(Kind::INSTALLING, name));
     batch.delete(Column::Meta, meta::PROGRESS);
     for column in [Column::Rows, Column::Documents, Column::Events] {
         batch.delete_range(column, KeyRange::all());

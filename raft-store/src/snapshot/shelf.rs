@@ -30,10 +30,7 @@ pub(crate) struct Shelf {
 
 /// What a snapshot covers, as openraft wants it.
 pub(super) fn meta_of(progress: &Progress) -> SnapshotMeta {
-    SnapshotMeta {
-        last_log_id: progress.applied,
-        last_membership: progress.membership.clone(),
-    }
+    SnapshotMeta { last_log_id: progress.applied, last_membership: progress.membership.clone() }
 }
 
 /// The lasting name; names sort as what they cover.
@@ -82,15 +79,13 @@ impl Shelf {
         match format::verify(file.as_ref()) {
             Ok(progress) => {
                 let length = file.length()?;
-                let snapshot =
-                    SnapshotFile::new(&self.folder, file, name.to_owned(), length, self.may_block);
+                let snapshot = SnapshotFile::new(&self.folder, file, name.to_owned(), length, self.may_block);
                 snapshot.keep_as(name)?;
                 Ok(Some((meta_of(&progress), snapshot)))
             }
             Err(StoreError::Snapshot(cause)) => {
                 tracing::warn!(name, cause, "a damaged snapshot is put aside");
-                self.folder
-                    .rename(name, &format!("{DAMAGED_PREFIX}{name}"))?;
+                self.folder.rename(name, &format!("{DAMAGED_PREFIX}{name}"))?;
                 self.folder.sync()?;
                 Ok(None)
             }
@@ -99,9 +94,7 @@ impl Shelf {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<(SnapshotMeta, SnapshotFile)>> {
-        self.current
-            .lock()
-            .expect("no code panics while it holds the current snapshot")
+        self.current.lock().expect("no code panics while it holds the current snapshot")
     }
 
     /// The current snapshot.
@@ -111,9 +104,7 @@ impl Shelf {
 
     /// The current snapshot, if it has this name.
     pub(super) fn find(&self, name: &str) -> Option<SnapshotFile> {
-        self.current()
-            .map(|(_, file)| file)
-            .filter(|file| file.name() == name)
+        self.current().map(|(_, file)| file).filter(|file| file.name() == name)
     }
 
     /// Whether one is being built.
@@ -169,16 +160,9 @@ impl Shelf {
     ///
     /// # Errors
     /// When the device fails.
-    pub(super) fn adopt(
-        &self,
-        meta: &SnapshotMeta,
-        snapshot: &SnapshotFile,
-    ) -> Result<bool, StoreError> {
+    pub(super) fn adopt(&self, meta: &SnapshotMeta, snapshot: &SnapshotFile) -> Result<bool, StoreError> {
         let mut current = self.lock();
-        if current
-            .as_ref()
-            .is_some_and(|(covered, _)| covered.last_log_id > meta.last_log_id)
-        {
+        if current.as_ref().is_some_and(|(covered, _)| covered.last_log_id > meta.last_log_id) {
             return Ok(false);
         }
         let name = name_of(meta);

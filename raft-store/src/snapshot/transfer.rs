@@ -21,12 +21,7 @@ impl SnapshotReceiver {
     pub(crate) async fn begin(shelf: &Arc<Shelf>, expected: u64) -> Result<Self, StoreError> {
         let creator = shelf.clone();
         let target = blocking::run(shelf.may_block(), move || creator.create()).await?;
-        Ok(Self {
-            shelf: shelf.clone(),
-            expected,
-            received: 0,
-            target: Some(target),
-        })
+        Ok(Self { shelf: shelf.clone(), expected, received: 0, target: Some(target) })
     }
 
     /// Bytes that have come in.
@@ -45,15 +40,10 @@ impl SnapshotReceiver {
         let received = self.received + chunk.len() as u64;
         if received > self.expected {
             let expected = self.expected;
-            return Err(StoreError::Snapshot(format!(
-                "{received} bytes came, {expected} were announced"
-            )));
+            return Err(StoreError::Snapshot(format!("{received} bytes came, {expected} were announced")));
         }
         let (file, offset) = (file.clone(), self.received);
-        blocking::run(self.shelf.may_block(), move || {
-            file.write_at(offset, &chunk)
-        })
-        .await?;
+        blocking::run(self.shelf.may_block(), move || file.write_at(offset, &chunk)).await?;
         self.received = received;
         Ok(())
     }
@@ -65,9 +55,7 @@ impl SnapshotReceiver {
     pub async fn finish(mut self) -> Result<SnapshotFile, StoreError> {
         if self.received != self.expected {
             let (received, expected) = (self.received, self.expected);
-            return Err(StoreError::Snapshot(format!(
-                "{received} bytes came, {expected} were announced"
-            )));
+            return Err(StoreError::Snapshot(format!("{received} bytes came, {expected} were announced")));
         }
         let Some((name, file)) = self.target.take() else {
             return Err(StoreError::Snapshot("it is finished already".into()));

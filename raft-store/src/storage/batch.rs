@@ -19,18 +19,12 @@ impl KeyRange {
 
     /// From a key on.
     pub fn from(start: impl Into<Vec<u8>>) -> Self {
-        Self {
-            start: start.into(),
-            end: None,
-        }
+        Self { start: start.into(), end: None }
     }
 
     /// From a key up to but without another.
     pub fn between(start: impl Into<Vec<u8>>, end: impl Into<Vec<u8>>) -> Self {
-        Self {
-            start: start.into(),
-            end: Some(end.into()),
-        }
+        Self { start: start.into(), end: Some(end.into()) }
     }
 
     /// All keys that begin with these bytes.

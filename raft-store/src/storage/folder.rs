@@ -87,10 +87,7 @@ impl OsFolder {
     /// When it cannot be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(path).map_err(|error| StoreError::from_io("making a folder", &error))?;
-        if let Some(parent) = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             sync_folder(parent)?;
         }
         Ok(Self { path: path.into() })
@@ -128,11 +125,7 @@ impl Folder for OsFolder {
     }
 
     fn open(&self, name: &str) -> Result<Option<Arc<dyn File>>, StoreError> {
-        match fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(self.path.join(name))
-        {
+        match fs::OpenOptions::new().read(true).write(true).open(self.path.join(name)) {
             Ok(file) => Ok(Some(Arc::new(OsFile(file)))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StoreError::from_io("opening a file", &error)),
@@ -171,10 +164,7 @@ impl File for OsFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
         let mut filled = 0;
         while filled < buffer.len() {
-            match self
-                .0
-                .read_at(&mut buffer[filled..], offset + filled as u64)
-            {
+            match self.0.read_at(&mut buffer[filled..], offset + filled as u64) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -185,14 +175,10 @@ impl File for OsFile {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
-        self.0
-            .write_all_at(bytes, offset)
-            .map_err(|error| StoreError::from_io("writing a file", &error))
+        self.0.write_all_at(bytes, offset).map_err(|error| StoreError::from_io("writing a file", &error))
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        self.0
-            .sync_all()
-            .map_err(|error| StoreError::from_io("flushing a file", &error))
+        self.0.sync_all().map_err(|error| StoreError::from_io("flushing a file", &error))
     }
 }

@@ -36,13 +36,7 @@ pub enum Column {
 
 impl Column {
     /// All columns.
-    pub const ALL: [Self; 5] = [
-        Self::Log,
-        Self::Meta,
-        Self::Rows,
-        Self::Documents,
-        Self::Events,
-    ];
+    pub const ALL: [Self; 5] = [Self::Log, Self::Meta, Self::Rows, Self::Documents, Self::Events];
 
     /// Its name on disk.
     pub const fn name(self) -> &'static str {

@@ -10,9 +10,9 @@ use super::{
 };
 use crate::error::StoreError;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRecoveryMode, IteratorMode, LogLevel, Options, ReadOptions, SnapshotWithThreadMode,
-    WriteBatch, WriteOptions, properties,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    IteratorMode, LogLevel, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
+    properties,
 };
 use std::{
     path::Path,
@@ -59,12 +59,7 @@ impl Rocks {
             .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&block_cache)));
         let db = DB::open_cf_descriptors(&database_options(), dir.join("db"), columns)
             .map_err(|error| failed("opening the database", error))?;
-        Ok(Self {
-            db,
-            block_cache,
-            folder,
-            flush_failure: Mutex::new(None),
-        })
+        Ok(Self { db, block_cache, folder, flush_failure: Mutex::new(None) })
     }
 
     fn handle(&self, column: Column) -> &ColumnFamily {
@@ -73,16 +68,12 @@ impl Rocks {
 
     fn sum(&self, property: &properties::PropName) -> u64 {
         let of = |column| self.db.property_int_value_cf(self.handle(column), property);
-        Column::ALL
-            .into_iter()
-            .filter_map(|column| of(column).ok().flatten())
-            .sum()
+        Column::ALL.into_iter().filter_map(|column| of(column).ok().flatten()).sum()
     }
 }
 
 fn handle(db: &DB, column: Column) -> &ColumnFamily {
-    db.cf_handle(column.name())
-        .expect("column families are made in Rocks::open")
+    db.cf_handle(column.name()).expect("column families are made in Rocks::open")
 }
 
 fn database_options() -> Options {
@@ -150,18 +141,14 @@ fn pair(item: Result<Pair, rocksdb::Error>) -> Result<Pair, StoreError> {
 
 impl Reader for Rocks {
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.db
-            .get_cf(self.handle(column), key)
-            .map_err(|error| failed("reading a key", error))
+        self.db.get_cf(self.handle(column), key).map_err(|error| failed("reading a key", error))
     }
 
     fn scan<'a>(&'a self, column: Column, range: &KeyRange, order: Order) -> Scan<'a> {
         if range.is_empty() {
             return Box::new(std::iter::empty());
         }
-        let pairs = self
-            .db
-            .iterator_cf_opt(self.handle(column), bounded(range), mode(order));
+        let pairs = self.db.iterator_cf_opt(self.handle(column), bounded(range), mode(order));
         Box::new(pairs.map(pair))
     }
 }
@@ -174,9 +161,7 @@ struct View<'a> {
 
 impl Reader for View<'_> {
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.snapshot
-            .get_cf(handle(self.db, column), key)
-            .map_err(|error| failed("reading a key", error))
+        self.snapshot.get_cf(handle(self.db, column), key).map_err(|error| failed("reading a key", error))
     }
 
     fn scan<'a>(&'a self, column: Column, range: &KeyRange, order: Order) -> Scan<'a> {
@@ -186,9 +171,7 @@ impl Reader for View<'_> {
         let mut options = bounded(range);
         // A view is read through once: it should not push out what others read often.
         options.fill_cache(false);
-        let pairs = self
-            .snapshot
-            .iterator_cf_opt(handle(self.db, column), options, mode(order));
+        let pairs = self.snapshot.iterator_cf_opt(handle(self.db, column), options, mode(order));
         Box::new(pairs.map(pair))
     }
 }
@@ -198,9 +181,7 @@ impl Storage for Rocks {
         let mut changes = WriteBatch::with_capacity_bytes(batch.bytes());
         for operation in batch.into_operations() {
             match operation {
-                Operation::Put(column, key, value) => {
-                    changes.put_cf(self.handle(column), key, value)
-                }
+                Operation::Put(column, key, value) => changes.put_cf(self.handle(column), key, value),
                 Operation::Delete(column, key) => changes.delete_cf(self.handle(column), key),
                 Operation::DeleteRange(column, KeyRange { start, end }) => {
                     let end = end.as_deref().unwrap_or(&COLUMN_END);
@@ -208,16 +189,11 @@ impl Storage for Rocks {
                 }
             }
         }
-        self.db
-            .write_opt(changes, &WriteOptions::default())
-            .map_err(|error| failed("writing a batch", error))
+        self.db.write_opt(changes, &WriteOptions::default()).map_err(|error| failed("writing a batch", error))
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        let mut failure = self
-            .flush_failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut failure = self.flush_failure.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(first) = &*failure {
             return Err(StoreError::Stopped(first.to_string()));
         }
@@ -228,10 +204,7 @@ impl Storage for Rocks {
     }
 
     fn with_view(&self, work: &mut dyn FnMut(&dyn Reader)) {
-        work(&View {
-            db: &self.db,
-            snapshot: self.db.snapshot(),
-        });
+        work(&View { db: &self.db, snapshot: self.db.snapshot() });
     }
 
     fn folder(&self) -> Arc<dyn Folder> {

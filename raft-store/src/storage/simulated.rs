@@ -77,11 +77,7 @@ struct Columns {
 
 impl Columns {
     fn live(&self) -> Version {
-        self.unflushed
-            .last()
-            .or(self.flushed.back())
-            .cloned()
-            .unwrap_or_default()
+        self.unflushed.last().or(self.flushed.back()).cloned().unwrap_or_default()
     }
 
     fn check(&self, doing: &'static str) -> Result<(), StoreError> {
@@ -93,10 +89,7 @@ impl Columns {
 }
 
 pub(super) fn crashed(doing: &'static str) -> StoreError {
-    StoreError::Disk {
-        doing,
-        cause: "the simulated machine has crashed".into(),
-    }
+    StoreError::Disk { doing, cause: "the simulated machine has crashed".into() }
 }
 
 /// Counts down a fault; whether it happens now.
@@ -123,16 +116,11 @@ impl Default for SimulatedDisk {
 impl SimulatedDisk {
     /// An empty disk.
     pub fn new() -> Self {
-        Self {
-            columns: Arc::default(),
-            files: Arc::default(),
-        }
+        Self { columns: Arc::default(), files: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Columns> {
-        self.columns
-            .lock()
-            .expect("no code panics while it holds the columns")
+        self.columns.lock().expect("no code panics while it holds the columns")
     }
 
     /// Plans a failure.
@@ -151,14 +139,8 @@ impl SimulatedDisk {
         columns.crashed = true;
         let (version, files) = match crash {
             Crash::Process => (columns.live(), SurvivingFiles::Written),
-            Crash::Power => (
-                columns.flushed.back().cloned().unwrap_or_default(),
-                SurvivingFiles::Synced,
-            ),
-            Crash::Torn(0) => (
-                columns.flushed.back().cloned().unwrap_or_default(),
-                SurvivingFiles::Torn,
-            ),
+            Crash::Power => (columns.flushed.back().cloned().unwrap_or_default(), SurvivingFiles::Synced),
+            Crash::Torn(0) => (columns.flushed.back().cloned().unwrap_or_default(), SurvivingFiles::Torn),
             Crash::Torn(batches) => {
                 let kept = batches.min(columns.unflushed.len());
                 let version = match kept {
@@ -169,20 +151,12 @@ impl SimulatedDisk {
             }
             Crash::Forgets(batches) => {
                 let kept = columns.flushed.len().saturating_sub(batches);
-                let version = kept
-                    .checked_sub(1)
-                    .and_then(|last| columns.flushed.get(last));
+                let version = kept.checked_sub(1).and_then(|last| columns.flushed.get(last));
                 (version.cloned().unwrap_or_default(), SurvivingFiles::Synced)
             }
         };
-        let left = Columns {
-            flushed: VecDeque::from([version]),
-            ..Columns::default()
-        };
-        Self {
-            columns: Arc::new(Mutex::new(left)),
-            files: Arc::new(self.files.crash(files)),
-        }
+        let left = Columns { flushed: VecDeque::from([version]), ..Columns::default() };
+        Self { columns: Arc::new(Mutex::new(left)), files: Arc::new(self.files.crash(files)) }
     }
 
     /// Batches written since the last flush.
@@ -198,9 +172,7 @@ impl SimulatedDisk {
     /// Flips one bit of a stored value; whether there is such a key.
     pub fn rot(&self, column: Column, key: &[u8]) -> bool {
         let mut columns = self.lock();
-        let Columns {
-            flushed, unflushed, ..
-        } = &mut *columns;
+        let Columns { flushed, unflushed, .. } = &mut *columns;
         let Some(Version(version)) = unflushed.last_mut().or(flushed.back_mut()) else {
             return false;
         };
@@ -266,11 +238,8 @@ impl Version {
                 self.0[column as usize].remove(&key);
             }
             Operation::DeleteRange(column, range) => {
-                let keys: Vec<_> = self
-                    .clone()
-                    .into_scan(column, &range, Order::Ascending)
-                    .flatten()
-                    .collect();
+                let keys: Vec<_> =
+                    self.clone().into_scan(column, &range, Order::Ascending).flatten().collect();
                 for (key, _) in keys {
                     self.0[column as usize].remove(key.as_ref());
                 }
@@ -300,9 +269,7 @@ impl Storage for SimulatedDisk {
         let mut columns = self.lock();
         columns.check("writing a batch")?;
         if strikes(&mut columns.write_fault) {
-            return Err(StoreError::Full {
-                doing: "writing a batch",
-            });
+            return Err(StoreError::Full { doing: "writing a batch" });
         }
         let mut version = columns.live();
         for operation in batch.into_operations() {
@@ -349,9 +316,6 @@ impl Storage for SimulatedDisk {
             .flat_map(|sorted| sorted.iter())
             .map(|(key, value)| (key.len() + value.len()) as u64)
             .sum();
-        Usage {
-            disk_bytes: bytes,
-            memory_bytes: bytes,
-        }
+        Usage { disk_bytes: bytes, memory_bytes: bytes }
     }
 }

@@ -47,12 +47,7 @@ impl Content {
             SurvivingFiles::Written => self.bytes.clone(),
             SurvivingFiles::Synced => self.synced.clone(),
             SurvivingFiles::Torn => {
-                let same = self
-                    .bytes
-                    .iter()
-                    .zip(&self.synced)
-                    .take_while(|(a, b)| a == b)
-                    .count();
+                let same = self.bytes.iter().zip(&self.synced).take_while(|(a, b)| a == b).count();
                 let reached = same + (self.bytes.len() - same) / 2;
                 let mut bytes = self.bytes[..reached].to_vec();
                 // Beyond the tear lies what was there before.
@@ -65,9 +60,7 @@ impl Content {
 
 impl SimulatedFiles {
     fn lock(&self) -> MutexGuard<'_, Tree> {
-        self.0
-            .lock()
-            .expect("no code panics while it holds the files")
+        self.0.lock().expect("no code panics while it holds the files")
     }
 
     fn live(&self, doing: &'static str) -> Result<MutexGuard<'_, Tree>, StoreError> {
@@ -79,10 +72,7 @@ impl SimulatedFiles {
     }
 
     fn handle(&self, content: usize) -> Arc<dyn File> {
-        Arc::new(SimulatedFile {
-            files: self.clone(),
-            content,
-        })
+        Arc::new(SimulatedFile { files: self.clone(), content })
     }
 
     pub(super) fn plan(&self, after: usize) {
@@ -98,10 +88,7 @@ impl SimulatedFiles {
         };
         let contents = tree.contents.iter().map(|content| {
             let bytes = content.after(surviving);
-            Content {
-                synced: bytes.clone(),
-                bytes,
-            }
+            Content { synced: bytes.clone(), bytes }
         });
         Self(Arc::new(Mutex::new(Tree {
             synced_names: names.clone(),
@@ -127,12 +114,7 @@ impl SimulatedFiles {
 
 impl Folder for SimulatedFiles {
     fn names(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self
-            .live("listing a folder")?
-            .names
-            .keys()
-            .cloned()
-            .collect())
+        Ok(self.live("listing a folder")?.names.keys().cloned().collect())
     }
 
     fn create(&self, name: &str) -> Result<Arc<dyn File>, StoreError> {
@@ -151,10 +133,7 @@ impl Folder for SimulatedFiles {
     fn rename(&self, from: &str, to: &str) -> Result<(), StoreError> {
         let mut tree = self.live("renaming a file")?;
         let Some(content) = tree.names.remove(from) else {
-            return Err(StoreError::Disk {
-                doing: "renaming a file",
-                cause: format!("there is no {from}"),
-            });
+            return Err(StoreError::Disk { doing: "renaming a file", cause: format!("there is no {from}") });
         };
         tree.names.insert(to.into(), content);
         Ok(())
@@ -186,9 +165,7 @@ impl File for SimulatedFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
         let tree = self.files.live("reading a file")?;
         let bytes = &tree.contents[self.content].bytes;
-        let start = usize::try_from(offset)
-            .unwrap_or(usize::MAX)
-            .min(bytes.len());
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         let length = buffer.len().min(bytes.len() - start);
         buffer[..length].copy_from_slice(&bytes[start..start + length]);
         Ok(length)
@@ -197,9 +174,7 @@ impl File for SimulatedFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
         let mut tree = self.files.live("writing a file")?;
         if strikes(&mut tree.fault) {
-            return Err(StoreError::Full {
-                doing: "writing a file",
-            });
+            return Err(StoreError::Full { doing: "writing a file" });
         }
         let start = usize::try_from(offset).expect("simulated files fit in memory");
         let content = &mut tree.contents[self.content].bytes;

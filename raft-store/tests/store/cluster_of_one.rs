@@ -3,17 +3,13 @@
 use crate::entries::{PROJECT, Scribe};
 use futures::StreamExt;
 use nexus_domain::{Actor, Command as Ask};
-use nexus_raft_store::{
-    Command, Member, SnapshotFile, StateMachine, StoreHandle, TypeConfig, open_folder,
-};
+use nexus_raft_store::{Command, Member, SnapshotFile, StateMachine, StoreHandle, TypeConfig, open_folder};
 use openraft::{
     Config, OptionalSend, Raft, RaftNetworkFactory, RaftNetworkV2,
     alias::{SnapshotOf, VoteOf},
     errors::{RPCError, ReplicationClosed, StreamingError, Unreachable},
     network::RPCOption,
-    raft::{
-        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse,
-    },
+    raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse},
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 use tempfile::TempDir;
@@ -71,15 +67,7 @@ async fn start(folder: &Path) -> (Raft<TypeConfig, StateMachine>, StoreHandle) {
         purge_batch_size: 1,
         ..Config::default()
     };
-    let raft = Raft::new(
-        1,
-        Arc::new(config.validate().unwrap()),
-        NoNetwork,
-        log,
-        machine,
-    )
-    .await
-    .unwrap();
+    let raft = Raft::new(1, Arc::new(config.validate().unwrap()), NoNetwork, log, machine).await.unwrap();
     (raft, handle)
 }
 
@@ -87,13 +75,8 @@ async fn start(folder: &Path) -> (Raft<TypeConfig, StateMachine>, StoreHandle) {
 async fn every_write_is_answered_in_order_and_survives_snapshot_purge_and_restart() {
     let folder = TempDir::new().unwrap();
     let (raft, handle) = start(folder.path()).await;
-    raft.initialize(BTreeMap::from([(1, Member::default())]))
-        .await
-        .unwrap();
-    raft.wait(None)
-        .current_leader(1, "the only node leads")
-        .await
-        .unwrap();
+    raft.initialize(BTreeMap::from([(1, Member::default())])).await.unwrap();
+    raft.wait(None).current_leader(1, "the only node leads").await.unwrap();
 
     let mut scribe = Scribe::new();
     let proposals: Vec<_> = [scribe.beginning(), scribe.features(100)]
@@ -122,17 +105,11 @@ async fn every_write_is_answered_in_order_and_survives_snapshot_purge_and_restar
     assert_eq!(answered, count);
 
     raft.trigger().snapshot().await.unwrap();
-    let snapshot = raft
-        .wait(None)
-        .metrics(|metrics| metrics.snapshot.is_some(), "a snapshot is built")
-        .await
-        .unwrap();
+    let snapshot =
+        raft.wait(None).metrics(|metrics| metrics.snapshot.is_some(), "a snapshot is built").await.unwrap();
     let covered = snapshot.snapshot.unwrap();
     raft.trigger().purge_log(covered.index).await.unwrap();
-    raft.wait(None)
-        .metrics(|metrics| metrics.purged.is_some(), "the log is purged")
-        .await
-        .unwrap();
+    raft.wait(None).metrics(|metrics| metrics.purged.is_some(), "the log is purged").await.unwrap();
     let tick = Command(Arc::new(scribe.proposal(Actor::System, Ask::Tick)));
     raft.client_write(tick).await.unwrap();
     let before = handle.latest();
@@ -142,18 +119,12 @@ async fn every_write_is_answered_in_order_and_survives_snapshot_purge_and_restar
     drop(handle);
 
     let (raft, handle) = start(folder.path()).await;
-    raft.wait(None)
-        .current_leader(1, "it leads again")
-        .await
-        .unwrap();
+    raft.wait(None).current_leader(1, "it leads again").await.unwrap();
     let tick = Command(Arc::new(scribe.proposal(Actor::System, Ask::Tick)));
     raft.client_write(tick).await.unwrap();
     let after = handle.latest();
     assert!(after.revision() > before.revision());
-    assert_eq!(
-        after.state.features().count(),
-        before.state.features().count()
-    );
+    assert_eq!(after.state.features().count(), before.state.features().count());
     assert!(after.state.project(PROJECT).is_some());
     raft.shutdown().await.unwrap();
 }

@@ -85,10 +85,7 @@ async fn a_full_disk_stops_the_node_with_what_was_acknowledged() {
     disk.plan(Fault::Write { after: 0 });
     let error = node.append(vec![scribe.blank()]).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::StorageFull, "{error}");
-    assert!(matches!(
-        *node.handle.fatal().borrow(),
-        Some(StoreError::Full { .. })
-    ));
+    assert!(matches!(*node.handle.fatal().borrow(), Some(StoreError::Full { .. })));
     let mut node = Node::start(disk.crash(Crash::Process)).await;
     assert_eq!(node.last().await, Some(3));
 }
@@ -106,34 +103,19 @@ async fn a_mark_that_cannot_be_written_stops_the_node_before_it_acknowledges() {
 async fn an_entry_that_leaves_a_hole_is_not_appended() {
     let mut node = Node::start(SimulatedDisk::new()).await;
     node.append(Scribe::new().beginning()).await.unwrap();
-    assert!(
-        node.append(vec![Scribe::new().at(1, 5).blank()])
-            .await
-            .is_err()
-    );
+    assert!(node.append(vec![Scribe::new().at(1, 5).blank()]).await.is_err());
 }
 
 #[tokio::test]
 async fn a_truncated_log_may_come_back_shorter_after_any_crash() {
-    for crash in [
-        Crash::Process,
-        Crash::Power,
-        Crash::Torn(0),
-        Crash::Torn(1),
-        Crash::Torn(2),
-    ] {
+    for crash in [Crash::Process, Crash::Power, Crash::Torn(0), Crash::Torn(1), Crash::Torn(2)] {
         let disk = SimulatedDisk::new();
         let mut node = Node::start(disk.clone()).await;
         let mut scribe = Scribe::new();
-        node.append((0..10).map(|_| scribe.blank()).collect())
-            .await
-            .unwrap();
+        node.append((0..10).map(|_| scribe.blank()).collect()).await.unwrap();
         node.truncate_after(1, 5).await;
         assert_eq!(node.last().await, Some(5));
-        let _unacknowledged = node
-            .begin_append(vec![Scribe::new().at(2, 6).blank()])
-            .await
-            .unwrap();
+        let _unacknowledged = node.begin_append(vec![Scribe::new().at(2, 6).blank()]).await.unwrap();
         let mut node = Node::start(disk.crash(crash)).await;
         let last = node.last().await.unwrap();
         assert!([9, 5, 6].contains(&last), "{crash:?}: {last}");
@@ -179,11 +161,7 @@ async fn old_and_new_entries_are_read_in_one_go_on_rocksdb() {
     let mut reader = node.log.get_log_reader().await;
     let part = reader.limited_get_log_entries(10, all).await.unwrap();
     assert_eq!(part[0].log_id.index, 10);
-    assert!(
-        part.len() > 100 && (part.len() as u64) < all,
-        "{} entries",
-        part.len()
-    );
+    assert!(part.len() > 100 && (part.len() as u64) < all, "{} entries", part.len());
 
     let streamed: Vec<_> = futures::StreamExt::collect(reader.entries_stream(5..all).await).await;
     let streamed: Vec<_> = streamed.into_iter().map(Result::unwrap).collect();
@@ -199,25 +177,15 @@ async fn old_and_new_entries_are_read_in_one_go_on_rocksdb() {
 async fn a_stream_for_a_deposed_leader_ends() {
     let mut node = Node::start(SimulatedDisk::new()).await;
     node.append(Scribe::new().beginning()).await.unwrap();
-    let leader = LeaderId {
-        term: 3,
-        node_id: 1,
-    };
+    let leader = LeaderId { term: 3, node_id: 1 };
     let committed = openraft::vote::RaftVote::from_leader_id(leader, true);
     node.log.save_vote(&committed).await.unwrap();
     let mut reader = node.log.get_log_reader().await;
-    let entries: Vec<_> =
-        futures::StreamExt::collect(reader.leader_bounded_stream(leader, 0..4).await).await;
+    let entries: Vec<_> = futures::StreamExt::collect(reader.leader_bounded_stream(leader, 0..4).await).await;
     assert_eq!(entries.len(), 4);
 
     let stream = reader.leader_bounded_stream(leader, 0..4).await;
     node.vote(4).await.unwrap();
     let entries: Vec<_> = futures::StreamExt::collect(stream).await;
-    assert!(
-        matches!(
-            entries[..],
-            [Err(LeaderBoundedStreamError::LeaderChanged(_))]
-        ),
-        "{entries:?}"
-    );
+    assert!(matches!(entries[..], [Err(LeaderBoundedStreamError::LeaderChanged(_))]), "{entries:?}");
 }

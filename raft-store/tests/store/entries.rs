@@ -1,8 +1,8 @@
 //! Writes the log of a small project: engineers, features with specs, picks with claims.
 
 use nexus_domain::{
-    Acting, Actor, Command as Ask, EngineerId, FeatureId, Millis, ProjectId, Proposal, SessionId,
-    Settings, Stamp,
+    Acting, Actor, Command as Ask, EngineerId, FeatureId, Millis, ProjectId, Proposal, SessionId, Settings,
+    Stamp,
     command::NewFeature,
     entity::{ApiKey, KeyPrefix, Lane},
     ids::KeyId,
@@ -40,11 +40,7 @@ pub(crate) fn feature_id(number: u128) -> FeatureId {
 
 impl Scribe {
     pub(crate) fn new() -> Self {
-        Self {
-            term: 1,
-            next: 0,
-            features: 0,
-        }
+        Self { term: 1, next: 0, features: 0 }
     }
 
     /// Goes on at an index, as a leader of a later term.
@@ -53,10 +49,7 @@ impl Scribe {
         self
     }
 
-    fn entry(
-        &mut self,
-        payload: openraft::alias::PayloadOf<nexus_raft_store::TypeConfig>,
-    ) -> Entry {
+    fn entry(&mut self, payload: openraft::alias::PayloadOf<nexus_raft_store::TypeConfig>) -> Entry {
         let log_id = log_id(self.term, self.next);
         self.next += 1;
         Entry { log_id, payload }
@@ -68,20 +61,10 @@ impl Scribe {
 
     pub(crate) fn membership(&mut self, nodes: u64) -> Entry {
         let members: BTreeMap<_, _> = (1..=nodes)
-            .map(|id| {
-                (
-                    id,
-                    Member {
-                        peer_addr: format!("127.0.0.1:750{id}"),
-                        ..Member::default()
-                    },
-                )
-            })
+            .map(|id| (id, Member { peer_addr: format!("127.0.0.1:750{id}"), ..Member::default() }))
             .collect();
         let voters = members.keys().copied().collect();
-        self.entry(EntryPayload::Membership(
-            Membership::new(vec![voters], members).unwrap(),
-        ))
+        self.entry(EntryPayload::Membership(Membership::new(vec![voters], members).unwrap()))
     }
 
     pub(crate) fn ask(&mut self, actor: Actor, command: Ask) -> Entry {
@@ -94,25 +77,14 @@ impl Scribe {
         Proposal {
             command,
             actor,
-            acting: Acting::Engineer {
-                candidate: SessionId(Uuid::from_u128(0x5e)),
-            },
+            acting: Acting::Engineer { candidate: SessionId(Uuid::from_u128(0x5e)) },
             request: None,
-            stamp: Stamp {
-                cluster: ClusterTime(self.next * 10),
-                wall: WallTime(1_000 + self.next as i64),
-            },
+            stamp: Stamp { cluster: ClusterTime(self.next * 10), wall: WallTime(1_000 + self.next as i64) },
         }
     }
 
     fn engineer_asks(&mut self, command: Ask) -> Entry {
-        self.ask(
-            Actor::Engineer {
-                id: ENGINEER,
-                key: KEY,
-            },
-            command,
-        )
+        self.ask(Actor::Engineer { id: ENGINEER, key: KEY }, command)
     }
 
     /// How every log begins: members, a leader, an engineer and a project.
@@ -151,26 +123,14 @@ impl Scribe {
             reads: [].into(),
             depends_on: [].into(),
         };
-        let create = self.engineer_asks(Ask::CreateFeature {
-            project,
-            feature: Box::new(feature),
-        });
+        let create = self.engineer_asks(Ask::CreateFeature { project, feature: Box::new(feature) });
         if number.is_multiple_of(3) {
-            return vec![
-                create,
-                self.engineer_asks(Ask::DeleteFeature { project, slug }),
-            ];
+            return vec![create, self.engineer_asks(Ask::DeleteFeature { project, slug })];
         }
         vec![
             create,
-            self.engineer_asks(Ask::ReadyFeature {
-                project,
-                slug: slug.clone(),
-            }),
-            self.engineer_asks(Ask::PickFeature {
-                project,
-                slug: slug.clone(),
-            }),
+            self.engineer_asks(Ask::ReadyFeature { project, slug: slug.clone() }),
+            self.engineer_asks(Ask::PickFeature { project, slug: slug.clone() }),
             self.engineer_asks(Ask::ReleaseFeature { project, slug }),
         ]
     }
@@ -181,11 +141,8 @@ impl Scribe {
 
     /// Keeps as few events as the cluster may.
     pub(crate) fn keep_few_events(&mut self) -> Entry {
-        let settings = Settings {
-            event_revisions: 1_000,
-            session_timeout: Millis(1_000),
-            ..Settings::default()
-        };
+        let settings =
+            Settings { event_revisions: 1_000, session_timeout: Millis(1_000), ..Settings::default() };
         self.ask(Actor::System, Ask::UpdateSettings { settings })
     }
 }

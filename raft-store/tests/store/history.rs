@@ -98,11 +98,7 @@ async fn play(node: &mut Node, steps: &[Step], log: &[Entry], lost: &[Entry]) ->
                 node.build_snapshot().await;
             }
             Step::Purge(index) => node.log.purge(log[index as usize].log_id).await.unwrap(),
-            Step::SaveCommitted(index) => node
-                .log
-                .save_committed(Some(log[index].log_id))
-                .await
-                .unwrap(),
+            Step::SaveCommitted(index) => node.log.save_committed(Some(log[index].log_id)).await.unwrap(),
         }
     }
     promised
@@ -112,9 +108,7 @@ async fn play(node: &mut Node, steps: &[Step], log: &[Entry], lost: &[Entry]) ->
 async fn catch_up(node: &mut Node, log: &[Entry]) -> (u64, [Pairs; 3]) {
     use openraft::storage::RaftStateMachine as _;
     let snapshot = node.machine.get_current_snapshot().await.unwrap();
-    if let Some(snapshot) =
-        snapshot.filter(|kept| kept.meta.last_log_id > node.handle.latest().applied())
-    {
+    if let Some(snapshot) = snapshot.filter(|kept| kept.meta.last_log_id > node.handle.latest().applied()) {
         node.install(snapshot).await.unwrap();
     }
     let applied = node.handle.latest().applied();
@@ -124,11 +118,8 @@ async fn catch_up(node: &mut Node, log: &[Entry]) -> (u64, [Pairs; 3]) {
     let last = node.log.get_log_state().await.unwrap().last_log_id;
     if let Some(last) = last {
         // A leader of term 2 takes back what it does not know.
-        let same = log
-            .iter()
-            .rev()
-            .find(|entry| entry.log_id <= last && entry.log_id.index <= last.index)
-            .unwrap();
+        let same =
+            log.iter().rev().find(|entry| entry.log_id <= last && entry.log_id.index <= last.index).unwrap();
         if same.log_id != last {
             node.log.truncate_after(Some(same.log_id)).await.unwrap();
         }
@@ -167,13 +158,8 @@ async fn a_crash_at_any_point_loses_nothing_that_was_acknowledged() {
             let disk = disk.crash(crash);
             let what = format!("{crash:?} after {:?}", &steps[..stop].last());
 
-            let mut node = Node::try_start(disk)
-                .await
-                .unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert!(
-                node.last().await >= promised.last,
-                "{what}: entries are lost"
-            );
+            let mut node = Node::try_start(disk).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert!(node.last().await >= promised.last, "{what}: entries are lost");
             let vote = node.read_vote().await.map(|vote| vote.leader_id.term);
             assert!(vote >= promised.vote, "{what}: a vote is lost");
             node.machine.verify().unwrap();
@@ -209,13 +195,7 @@ async fn the_same_log_gives_the_same_bytes_however_it_is_cut() {
         for part in log.chunks(size) {
             node.run(part.to_vec()).await;
         }
-        assert!(
-            (node.handle.latest().hash(), node.columns()) == expected,
-            "parts of {size}"
-        );
-        assert!(
-            !disk.folder().names().unwrap().is_empty(),
-            "the mark is there"
-        );
+        assert!((node.handle.latest().hash(), node.columns()) == expected, "parts of {size}");
+        assert!(!disk.folder().names().unwrap().is_empty(), "the mark is there");
     }
 }

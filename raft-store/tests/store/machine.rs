@@ -17,8 +17,7 @@ async fn a_restart_on_rocksdb_makes_the_same_state() {
     let mut node = Node::start(Rocks::open(folder.path()).unwrap()).await;
     let mut scribe = Scribe::new();
     node.vote(1).await.unwrap();
-    node.run([scribe.beginning(), scribe.features(40)].concat())
-        .await;
+    node.run([scribe.beginning(), scribe.features(40)].concat()).await;
     node.machine.verify().unwrap();
     node.handle.save_identity(b"node 1").await.unwrap();
     let (before, columns) = (node.handle.latest(), node.columns());
@@ -27,10 +26,7 @@ async fn a_restart_on_rocksdb_makes_the_same_state() {
     let node = Node::start(Rocks::open(folder.path()).unwrap()).await;
     assert_eq!(*node.handle.latest(), *before);
     assert_eq!(node.columns(), columns);
-    assert_eq!(
-        node.handle.identity().await.unwrap().as_deref(),
-        Some(b"node 1".as_slice())
-    );
+    assert_eq!(node.handle.identity().await.unwrap().as_deref(), Some(b"node 1".as_slice()));
     assert!(node.handle.usage().await.unwrap().disk_bytes > 0);
 }
 
@@ -58,12 +54,7 @@ async fn a_state_that_could_not_be_written_is_not_shown() {
     assert!(node.apply(scribe.features(1)).await.is_err());
     assert_eq!(node.applied(), Some(3));
     assert!(node.handle.fatal().borrow().is_some());
-    assert!(
-        node.apply(Scribe::new().at(1, 4).features(1))
-            .await
-            .is_err(),
-        "nothing is skipped"
-    );
+    assert!(node.apply(Scribe::new().at(1, 4).features(1)).await.is_err(), "nothing is skipped");
 }
 
 #[tokio::test]
@@ -72,10 +63,7 @@ async fn an_entry_is_never_applied_twice() {
     let entries = Scribe::new().beginning();
     node.run(entries.clone()).await;
     assert!(node.apply(entries).await.is_err());
-    assert!(matches!(
-        *node.handle.fatal().borrow(),
-        Some(StoreError::Apply { index: 0, .. })
-    ));
+    assert!(matches!(*node.handle.fatal().borrow(), Some(StoreError::Apply { index: 0, .. })));
 }
 
 #[tokio::test]
@@ -98,15 +86,9 @@ async fn unflushed_state_goes_with_its_progress_and_is_made_again() {
 async fn documents_are_written_and_deleted_with_their_features() {
     let mut node = Node::start(SimulatedDisk::new()).await;
     let mut scribe = Scribe::new();
-    node.run([scribe.beginning(), scribe.features(3)].concat())
-        .await;
-    let spec = |number| {
-        node.handle
-            .document(DocumentKey::Spec(PROJECT, feature_id(number)))
-    };
-    let Some(Document::Spec(text)) = spec(1).await.unwrap() else {
-        panic!("no spec")
-    };
+    node.run([scribe.beginning(), scribe.features(3)].concat()).await;
+    let spec = |number| node.handle.document(DocumentKey::Spec(PROJECT, feature_id(number)));
+    let Some(Document::Spec(text)) = spec(1).await.unwrap() else { panic!("no spec") };
     assert!(text.starts_with("The text of feature 1."));
     assert_eq!(spec(3).await.unwrap(), None, "the draft was thrown away");
 }
@@ -115,10 +97,8 @@ async fn documents_are_written_and_deleted_with_their_features() {
 async fn documents_are_listed_newest_first() {
     let mut node = Node::start(SimulatedDisk::new()).await;
     let mut scribe = Scribe::new();
-    node.run([scribe.beginning(), scribe.features(5)].concat())
-        .await;
-    let all =
-        DocumentKey::Spec(PROJECT, FeatureId::MIN)..=DocumentKey::Spec(PROJECT, FeatureId::MAX);
+    node.run([scribe.beginning(), scribe.features(5)].concat()).await;
+    let all = DocumentKey::Spec(PROJECT, FeatureId::MIN)..=DocumentKey::Spec(PROJECT, FeatureId::MAX);
     let found = node.handle.documents(all, 3).await.unwrap();
     let keys: Vec<_> = found.into_iter().map(|(key, _)| key).collect();
     let expected = [5, 4, 2].map(|number| DocumentKey::Spec(PROJECT, feature_id(number)));
@@ -129,8 +109,7 @@ async fn documents_are_listed_newest_first() {
 async fn events_are_paged_without_gap_and_without_splitting_a_revision() {
     let mut node = Node::start(SimulatedDisk::new()).await;
     let mut scribe = Scribe::new();
-    node.run([scribe.beginning(), scribe.features(6)].concat())
-        .await;
+    node.run([scribe.beginning(), scribe.features(6)].concat()).await;
     let all = node.handle.events(Revision(0), usize::MAX).await.unwrap();
     assert!(all.events.len() > 10);
     assert_eq!(all.next, Revision(node.applied().unwrap() + 1));

@@ -2,7 +2,12 @@ use crate::{entries::Scribe, node::Node};
 use nexus_raft_store::storage::Rocks;
 use std::time::Instant;
 fn rss() -> String {
-    std::fs::read_to_string("/proc/self/status").unwrap().lines().filter(|l| l.starts_with("VmRSS") || l.starts_with("RssAnon")).collect::<Vec<_>>().join(" ")
+    std::fs::read_to_string("/proc/self/status")
+        .unwrap()
+        .lines()
+        .filter(|l| l.starts_with("VmRSS") || l.starts_with("RssAnon"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore]
@@ -15,14 +20,24 @@ async fn measure() {
     node.run(scribe.beginning()).await;
     println!("few {}", rss());
     let t = Instant::now();
-    for _ in 0..200 { node.append(vec![scribe.blank()]).await.unwrap(); }
+    for _ in 0..200 {
+        node.append(vec![scribe.blank()]).await.unwrap();
+    }
     println!("single durable append {:?}", t.elapsed() / 200);
     let f0 = node.handle.flush_stats().flushes();
     let t = Instant::now();
     let mut w = Vec::new();
-    for _ in 0..20_000 { w.push(node.begin_append(vec![scribe.blank()]).await.unwrap()); }
-    for w in w { w.await.unwrap(); }
-    println!("20000 pipelined appends {:?}, {} flushes", t.elapsed(), node.handle.flush_stats().flushes() - f0);
+    for _ in 0..20_000 {
+        w.push(node.begin_append(vec![scribe.blank()]).await.unwrap());
+    }
+    for w in w {
+        w.await.unwrap();
+    }
+    println!(
+        "20000 pipelined appends {:?}, {} flushes",
+        t.elapsed(),
+        node.handle.flush_stats().flushes() - f0
+    );
     let next = 4 + 200 + 20_000;
     let _ = next;
     let entries = scribe.features(3000);

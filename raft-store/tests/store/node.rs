@@ -3,8 +3,7 @@
 use crate::entries::log_id;
 use futures::stream;
 use nexus_raft_store::{
-    Entry, LeaderId, LogStore, SnapshotFile, StateMachine, StoreError, StoreHandle, TypeConfig,
-    Vote,
+    Entry, LeaderId, LogStore, SnapshotFile, StateMachine, StoreError, StoreHandle, TypeConfig, Vote,
     storage::{Batch, Column, KeyRange, Order, Reader, Storage},
 };
 use openraft::{
@@ -34,12 +33,7 @@ impl Node {
     pub(crate) async fn try_start(storage: impl Storage) -> Result<Self, StoreError> {
         let storage: Arc<dyn Storage> = Arc::new(storage);
         let (log, machine, handle) = nexus_raft_store::open(storage.clone()).await?;
-        Ok(Self {
-            log,
-            machine,
-            handle,
-            storage,
-        })
+        Ok(Self { log, machine, handle, storage })
     }
 
     /// Appends without waiting; the answer tells when it is durable.
@@ -59,11 +53,7 @@ impl Node {
 
     /// Applies as a follower does, with nobody waiting.
     pub(crate) async fn apply(&mut self, entries: Vec<Entry>) -> Result<(), io::Error> {
-        self.machine
-            .apply(stream::iter(
-                entries.into_iter().map(|entry| Ok((entry, None))),
-            ))
-            .await
+        self.machine.apply(stream::iter(entries.into_iter().map(|entry| Ok((entry, None))))).await
     }
 
     /// Appends and applies.
@@ -81,10 +71,7 @@ impl Node {
     }
 
     pub(crate) async fn truncate_after(&mut self, term: u64, index: u64) {
-        self.log
-            .truncate_after(Some(log_id(term, index)))
-            .await
-            .unwrap();
+        self.log.truncate_after(Some(log_id(term, index))).await.unwrap();
     }
 
     pub(crate) async fn purge(&mut self, term: u64, index: u64) {
@@ -93,22 +80,12 @@ impl Node {
 
     /// Index of the last entry.
     pub(crate) async fn last(&mut self) -> Option<u64> {
-        self.log
-            .get_log_state()
-            .await
-            .unwrap()
-            .last_log_id
-            .map(|log_id| log_id.index)
+        self.log.get_log_state().await.unwrap().last_log_id.map(|log_id| log_id.index)
     }
 
     /// All entries of the log.
     pub(crate) async fn entries(&mut self) -> Vec<Entry> {
-        self.log
-            .get_log_reader()
-            .await
-            .try_get_log_entries(..)
-            .await
-            .unwrap()
+        self.log.get_log_reader().await.try_get_log_entries(..).await.unwrap()
     }
 
     pub(crate) fn applied(&self) -> Option<u64> {
@@ -116,11 +93,7 @@ impl Node {
     }
 
     pub(crate) async fn build_snapshot(&mut self) -> SnapshotOf<TypeConfig, SnapshotFile> {
-        let mut builder = self
-            .machine
-            .try_create_snapshot_builder(true)
-            .await
-            .unwrap();
+        let mut builder = self.machine.try_create_snapshot_builder(true).await.unwrap();
         builder.build_snapshot().await.unwrap()
     }
 
@@ -147,25 +120,17 @@ impl Node {
         &mut self,
         snapshot: SnapshotOf<TypeConfig, SnapshotFile>,
     ) -> Result<(), io::Error> {
-        self.machine
-            .install_snapshot(&snapshot.meta, snapshot.snapshot)
-            .await
+        self.machine.install_snapshot(&snapshot.meta, snapshot.snapshot).await
     }
 
     /// Everything that the state machine has in storage.
     pub(crate) fn columns(&self) -> [Pairs; 3] {
-        [Column::Rows, Column::Documents, Column::Events]
-            .map(|column| pairs(self.storage.as_ref(), column))
+        [Column::Rows, Column::Documents, Column::Events].map(|column| pairs(self.storage.as_ref(), column))
     }
 
     /// Stops as a process does that is asked to, so that its folder can be opened again.
     pub(crate) async fn stop(self) {
-        let Self {
-            log,
-            machine,
-            handle,
-            storage,
-        } = self;
+        let Self { log, machine, handle, storage } = self;
         drop((log, machine));
         handle.closed().await;
         drop(storage);

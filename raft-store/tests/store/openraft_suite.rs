@@ -25,9 +25,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for OnRocks {
 
 impl StoreBuilder<TypeConfig, LogStore, StateMachine> for OnSimulatedDisk {
     async fn build(&self) -> Result<((), LogStore, StateMachine), StorageError<TypeConfig>> {
-        let (log, machine, _) = nexus_raft_store::open(Arc::new(SimulatedDisk::new()))
-            .await
-            .unwrap();
+        let (log, machine, _) = nexus_raft_store::open(Arc::new(SimulatedDisk::new())).await.unwrap();
         Ok(((), log, machine))
     }
 }

@@ -97,20 +97,8 @@ async fn a_damaged_entry_in_the_middle_is_named() {
     drop(node_with_entries(&disk, 10).await);
     assert!(disk.rot(Column::Log, &5_u64.to_be_bytes()));
     let error = refusal(disk.crash(Crash::Process)).await;
-    assert!(
-        matches!(
-            error,
-            StoreError::Corrupt {
-                column: Column::Log,
-                ..
-            }
-        ),
-        "{error}"
-    );
-    assert!(
-        error.to_string().contains("log at 0000000000000005"),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Corrupt { column: Column::Log, .. }), "{error}");
+    assert!(error.to_string().contains("log at 0000000000000005"), "{error}");
 }
 
 #[tokio::test]
@@ -120,10 +108,7 @@ async fn a_missing_entry_in_the_middle_is_named() {
     lose(&disk, Column::Log, &5_u64.to_be_bytes());
     let error = refusal(disk.crash(Crash::Process)).await;
     assert!(matches!(error, StoreError::Inconsistent(_)), "{error}");
-    assert!(
-        error.to_string().contains("log entry 5 is missing"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("log entry 5 is missing"), "{error}");
 }
 
 #[tokio::test]
@@ -131,8 +116,7 @@ async fn a_lost_row_is_noticed_at_start() {
     let disk = SimulatedDisk::new();
     let mut node = Node::start(disk.clone()).await;
     let mut scribe = Scribe::new();
-    node.run([scribe.beginning(), scribe.features(3)].concat())
-        .await;
+    node.run([scribe.beginning(), scribe.features(3)].concat()).await;
     let [rows, ..] = node.columns();
     drop(node);
     let disk = disk.crash(Crash::Process);
@@ -150,16 +134,7 @@ async fn a_damaged_row_is_noticed_at_start() {
     drop(node);
     assert!(disk.rot(Column::Rows, &rows[0].0));
     let error = refusal(disk.crash(Crash::Process)).await;
-    assert!(
-        matches!(
-            error,
-            StoreError::Corrupt {
-                column: Column::Rows,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Corrupt { column: Column::Rows, .. }), "{error}");
 }
 
 #[tokio::test]
@@ -192,10 +167,7 @@ async fn a_damaged_write_ahead_log_of_rocksdb_is_quarantined() {
             Ok(storage) => Node::try_start(storage).await.err(),
             Err(error) => Some(error),
         };
-        assert!(
-            matches!(error, Some(StoreError::Quarantined(_))),
-            "{damage:?}: {error:?}"
-        );
+        assert!(matches!(error, Some(StoreError::Quarantined(_))), "{damage:?}: {error:?}");
     }
 }
 
@@ -208,10 +180,7 @@ enum Damage {
 impl Damage {
     /// Damages the newest write-ahead log in its middle.
     fn inflict(&self, db: &Path) {
-        let mut logs: Vec<_> = fs::read_dir(db)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
+        let mut logs: Vec<_> = fs::read_dir(db).unwrap().map(|entry| entry.unwrap().path()).collect();
         logs.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
         logs.sort();
         let log = logs.last().unwrap();

@@ -15,8 +15,7 @@ use tempfile::TempDir;
 async fn leader(storage: impl Storage) -> (Node, Scribe) {
     let mut node = Node::start(storage).await;
     let mut scribe = Scribe::new();
-    node.run([scribe.beginning(), scribe.features(30)].concat())
-        .await;
+    node.run([scribe.beginning(), scribe.features(30)].concat()).await;
     (node, scribe)
 }
 
@@ -36,10 +35,7 @@ async fn a_follower_gets_the_whole_state_from_a_snapshot() {
     let mut snapshot = leader.build_snapshot().await;
     let disk = SimulatedDisk::new();
     let mut follower = Node::start(disk.clone()).await;
-    snapshot.snapshot = leader
-        .send_snapshot(&snapshot.snapshot, &follower, |_| {})
-        .await
-        .unwrap();
+    snapshot.snapshot = leader.send_snapshot(&snapshot.snapshot, &follower, |_| {}).await.unwrap();
     follower.install(snapshot).await.unwrap();
     assert!(contents(&follower) == contents(&leader));
     assert_eq!(names(&disk).len(), 1, "{:?}", names(&disk));
@@ -60,21 +56,14 @@ async fn a_snapshot_on_rocksdb_shows_one_moment_while_entries_are_applied() {
     let folders = [TempDir::new().unwrap(), TempDir::new().unwrap()];
     let (mut leader, mut scribe) = leader(Rocks::open(folders[0].path()).unwrap()).await;
     let moment = contents(&leader);
-    let mut builder = leader
-        .machine
-        .try_create_snapshot_builder(true)
-        .await
-        .unwrap();
+    let mut builder = leader.machine.try_create_snapshot_builder(true).await.unwrap();
     leader.run(scribe.features(20)).await;
     let mut snapshot = builder.build_snapshot().await.unwrap();
     leader.run(scribe.features(20)).await;
     assert_eq!(snapshot.meta.last_log_id, moment.0.applied());
 
     let mut follower = Node::start(Rocks::open(folders[1].path()).unwrap()).await;
-    snapshot.snapshot = leader
-        .send_snapshot(&snapshot.snapshot, &follower, |_| {})
-        .await
-        .unwrap();
+    snapshot.snapshot = leader.send_snapshot(&snapshot.snapshot, &follower, |_| {}).await.unwrap();
     follower.install(snapshot).await.unwrap();
     assert!(contents(&follower) == moment);
     follower.stop().await;
@@ -99,20 +88,11 @@ async fn a_byte_that_flips_on_the_way_is_noticed_before_raft_hears_of_it() {
     let follower = Node::start(disk.clone()).await;
     let length = usize::try_from(snapshot.length()).unwrap();
     for at in (0..length).step_by(997).chain([length - 1]) {
-        let refused = leader
-            .send_snapshot(&snapshot, &follower, |chunk| chunk[at] ^= 1)
-            .await;
-        assert!(
-            matches!(refused, Err(StoreError::Snapshot(_))),
-            "byte {at}: {refused:?}"
-        );
+        let refused = leader.send_snapshot(&snapshot, &follower, |chunk| chunk[at] ^= 1).await;
+        assert!(matches!(refused, Err(StoreError::Snapshot(_))), "byte {at}: {refused:?}");
     }
     assert_eq!(names(&disk), [""; 0], "nothing stays behind");
-    assert_eq!(
-        *follower.handle.fatal().borrow(),
-        None,
-        "the follower goes on"
-    );
+    assert_eq!(*follower.handle.fatal().borrow(), None, "the follower goes on");
 }
 
 #[tokio::test]
@@ -122,18 +102,11 @@ async fn a_transfer_of_another_length_is_refused() {
     let follower = Node::start(SimulatedDisk::new()).await;
     let chunk = snapshot.read_chunk(0).await.unwrap();
 
-    let mut short = follower
-        .handle
-        .begin_receiving(snapshot.length())
-        .await
-        .unwrap();
+    let mut short = follower.handle.begin_receiving(snapshot.length()).await.unwrap();
     short.write_chunk(chunk.slice(..100)).await.unwrap();
     assert!(matches!(short.finish().await, Err(StoreError::Snapshot(_))));
     let mut long = follower.handle.begin_receiving(99).await.unwrap();
-    assert!(matches!(
-        long.write_chunk(chunk.slice(..100)).await,
-        Err(StoreError::Snapshot(_))
-    ));
+    assert!(matches!(long.write_chunk(chunk.slice(..100)).await, Err(StoreError::Snapshot(_))));
 }
 
 #[tokio::test]
@@ -144,10 +117,7 @@ async fn a_damaged_snapshot_changes_nothing() {
     let mut follower = Node::start(disk.clone()).await;
     follower.run(Scribe::new().beginning()).await;
     let before = contents(&follower);
-    snapshot.snapshot = leader
-        .send_snapshot(&snapshot.snapshot, &follower, |_| {})
-        .await
-        .unwrap();
+    snapshot.snapshot = leader.send_snapshot(&snapshot.snapshot, &follower, |_| {}).await.unwrap();
     assert!(disk.rot_file(&names(&disk)[0], 3000));
     assert!(follower.install(snapshot).await.is_err());
     assert!(contents(&follower) == before);
@@ -159,13 +129,7 @@ async fn an_interrupted_install_is_finished_or_was_never_begun() {
     let taken = leader.build_snapshot().await;
     let after = contents(&leader);
     let mut outcomes = [0; 2];
-    for crash in [
-        Crash::Process,
-        Crash::Power,
-        Crash::Torn(0),
-        Crash::Torn(1),
-        Crash::Torn(2),
-    ] {
+    for crash in [Crash::Process, Crash::Power, Crash::Torn(0), Crash::Torn(1), Crash::Torn(2)] {
         for writes in 0..3 {
             let disk = SimulatedDisk::new();
             let mut follower = Node::start(disk.clone()).await;
@@ -173,17 +137,10 @@ async fn an_interrupted_install_is_finished_or_was_never_begun() {
             follower.handle.save_identity(b"flushes").await.unwrap();
             let before = contents(&follower);
             let mut snapshot = taken.clone();
-            snapshot.snapshot = leader
-                .send_snapshot(&taken.snapshot, &follower, |_| {})
-                .await
-                .unwrap();
+            snapshot.snapshot = leader.send_snapshot(&taken.snapshot, &follower, |_| {}).await.unwrap();
             disk.plan(Fault::Write { after: writes });
             let installed = follower.install(snapshot).await;
-            assert_eq!(
-                installed.is_err(),
-                writes < 2,
-                "an install is two batches here"
-            );
+            assert_eq!(installed.is_err(), writes < 2, "an install is two batches here");
 
             let disk = disk.crash(crash);
             let node = Node::try_start(disk.clone())
@@ -197,10 +154,7 @@ async fn an_interrupted_install_is_finished_or_was_never_begun() {
                 "{crash:?} {writes}: an installed snapshot is gone"
             );
             outcomes[usize::from(found == after)] += 1;
-            let unfinished = names(&disk)
-                .into_iter()
-                .filter(|name| name.starts_with("unfinished"))
-                .count();
+            let unfinished = names(&disk).into_iter().filter(|name| name.starts_with("unfinished")).count();
             assert_eq!(unfinished, 0);
         }
     }
@@ -213,20 +167,14 @@ async fn an_interrupted_install_whose_file_is_damaged_is_quarantined() {
     let mut snapshot = leader.build_snapshot().await;
     let disk = SimulatedDisk::new();
     let mut follower = Node::start(disk.clone()).await;
-    snapshot.snapshot = leader
-        .send_snapshot(&snapshot.snapshot, &follower, |_| {})
-        .await
-        .unwrap();
+    snapshot.snapshot = leader.send_snapshot(&snapshot.snapshot, &follower, |_| {}).await.unwrap();
     disk.plan(Fault::Write { after: 1 });
     assert!(follower.install(snapshot).await.is_err());
     let disk = disk.crash(Crash::Process);
     assert!(disk.rot_file(&names(&disk)[0], 3000));
     let refused = Node::try_start(disk.clone()).await;
     assert!(matches!(refused.err(), Some(StoreError::Quarantined(_))));
-    assert!(
-        names(&disk)[0].starts_with("damaged-snapshot-"),
-        "it is kept for inspection"
-    );
+    assert!(names(&disk)[0].starts_with("damaged-snapshot-"), "it is kept for inspection");
 }
 
 #[tokio::test]
@@ -290,11 +238,7 @@ async fn a_disk_that_fills_up_while_a_snapshot_is_built_leaves_the_old_one() {
     let first = node.build_snapshot().await;
     node.run(scribe.features(2)).await;
     disk.plan(Fault::File { after: 1 });
-    let mut builder = node
-        .machine
-        .try_create_snapshot_builder(true)
-        .await
-        .unwrap();
+    let mut builder = node.machine.try_create_snapshot_builder(true).await.unwrap();
     let error = builder.build_snapshot().await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
     assert_eq!(names(&disk).len(), 1);
@@ -306,23 +250,8 @@ async fn a_disk_that_fills_up_while_a_snapshot_is_built_leaves_the_old_one() {
 async fn snapshots_that_can_wait_are_put_off_while_the_disk_is_nearly_full() {
     let (mut node, _) = leader(SimulatedDisk::new()).await;
     node.handle.defer_snapshots(true);
-    assert!(
-        node.machine
-            .try_create_snapshot_builder(false)
-            .await
-            .is_none()
-    );
-    assert!(
-        node.machine
-            .try_create_snapshot_builder(true)
-            .await
-            .is_some()
-    );
+    assert!(node.machine.try_create_snapshot_builder(false).await.is_none());
+    assert!(node.machine.try_create_snapshot_builder(true).await.is_some());
     node.handle.defer_snapshots(false);
-    assert!(
-        node.machine
-            .try_create_snapshot_builder(false)
-            .await
-            .is_some()
-    );
+    assert!(node.machine.try_create_snapshot_builder(false).await.is_some());
 }

@@ -1,9 +1,7 @@
 //! What both storages promise, told once and run on each.
 
 use crate::node::pairs;
-use nexus_raft_store::storage::{
-    Batch, Column, Crash, KeyRange, Order, Rocks, SimulatedDisk, Storage,
-};
+use nexus_raft_store::storage::{Batch, Column, Crash, KeyRange, Order, Rocks, SimulatedDisk, Storage};
 use std::fs;
 use tempfile::TempDir;
 
@@ -33,23 +31,11 @@ fn a_scan_gives_the_range_in_order_from_either_end() {
     on_both(|storage| {
         filled(storage);
         let range = KeyRange::between([1, 3], [1, 6]);
-        assert_eq!(
-            keys(storage, &range, Order::Ascending),
-            [[1, 3], [1, 4], [1, 5]]
-        );
-        assert_eq!(
-            keys(storage, &range, Order::Descending),
-            [[1, 5], [1, 4], [1, 3]]
-        );
-        assert_eq!(
-            keys(storage, &KeyRange::prefix([1]), Order::Ascending).len(),
-            10
-        );
+        assert_eq!(keys(storage, &range, Order::Ascending), [[1, 3], [1, 4], [1, 5]]);
+        assert_eq!(keys(storage, &range, Order::Descending), [[1, 5], [1, 4], [1, 3]]);
+        assert_eq!(keys(storage, &KeyRange::prefix([1]), Order::Ascending).len(), 10);
         assert_eq!(keys(storage, &KeyRange::all(), Order::Descending)[0], [2]);
-        assert_eq!(
-            keys(storage, &KeyRange::from([1, 9]), Order::Ascending),
-            [vec![1, 9], vec![2]]
-        );
+        assert_eq!(keys(storage, &KeyRange::from([1, 9]), Order::Ascending), [vec![1, 9], vec![2]]);
         assert!(keys(storage, &KeyRange::between([3], [1]), Order::Ascending).is_empty());
     });
 }
@@ -63,14 +49,8 @@ fn a_batch_changes_in_order_and_one_column_alone() {
         batch.put(Column::Rows, [1, 4], b"again".to_vec());
         batch.delete(Column::Rows, [1, 9]);
         storage.write(batch).unwrap();
-        assert_eq!(
-            keys(storage, &KeyRange::all(), Order::Ascending),
-            [vec![1, 4], vec![1, 8], vec![2]]
-        );
-        assert_eq!(
-            storage.get(Column::Rows, &[1, 4]).unwrap().as_deref(),
-            Some(b"again".as_slice())
-        );
+        assert_eq!(keys(storage, &KeyRange::all(), Order::Ascending), [vec![1, 4], vec![1, 8], vec![2]]);
+        assert_eq!(storage.get(Column::Rows, &[1, 4]).unwrap().as_deref(), Some(b"again".as_slice()));
         assert_eq!(storage.get(Column::Rows, &[1, 9]).unwrap(), None);
         assert!(storage.get(Column::Documents, &[1, 5]).unwrap().is_some());
 
@@ -139,10 +119,7 @@ fn a_crash_keeps_a_prefix_of_what_was_written() {
     assert_eq!(left(Crash::Torn(0)), 3);
     assert_eq!(left(Crash::Power), 3);
     assert_eq!(left(Crash::Forgets(2)), 1);
-    assert!(
-        disk.write(Batch::new()).is_err(),
-        "a crashed machine does nothing more"
-    );
+    assert!(disk.write(Batch::new()).is_err(), "a crashed machine does nothing more");
 }
 
 #[test]

@@ -28,7 +28,10 @@ impl JoinToken {
         let out = context.out;
         out.answer(&answer, |made: Token| {
             out.line(made.token)?;
-            out.note(format_args!("Valid until {}. Next, on the new machine:", out.clock().until(made.expires_at)));
+            out.note(format_args!(
+                "Valid until {}. Next, on the new machine:",
+                out.clock().until(made.expires_at)
+            ));
             out.note(format_args!("  nexusd start --join {} --join-token TOKEN …", context.client.server()));
             Ok(())
         })

@@ -20,8 +20,11 @@ pub(crate) struct Promote {
 
 impl Promote {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let answer = context.client.send(Request::post(format!("/cluster/members/{}/promote", self.node))).await?;
-        context.out.answer(&answer, |_: Value| context.out.line(format_args!("Node {} is a voter", self.node)))?;
+        let answer =
+            context.client.send(Request::post(format!("/cluster/members/{}/promote", self.node))).await?;
+        context
+            .out
+            .answer(&answer, |_: Value| context.out.line(format_args!("Node {} is a voter", self.node)))?;
         context.out.note("nexus cluster status shows the nodes");
         Ok(())
     }

@@ -21,7 +21,9 @@ pub(crate) struct Remove {
 impl Remove {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let answer = context.client.send(Request::delete(format!("/cluster/members/{}", self.node))).await?;
-        context.out.answer(&answer, |_: Value| context.out.line(format_args!("Node {} is out of the cluster", self.node)))?;
+        context.out.answer(&answer, |_: Value| {
+            context.out.line(format_args!("Node {} is out of the cluster", self.node))
+        })?;
         context.out.note("Stop it and remove its data; nexus cluster status shows the other nodes");
         Ok(())
     }

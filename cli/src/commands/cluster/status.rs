@@ -79,16 +79,24 @@ fn last_seen(node: &Node) -> (String, Tone) {
 /// One line about the whole.
 fn health(status: &ClusterStatus) -> (String, Tone) {
     if !status.healthy || status.leader.is_none() {
-        return ("No leader: writes and linearizable reads wait for one; is a majority of the voters running?".to_owned(), Tone::Bad);
+        return (
+            "No leader: writes and linearizable reads wait for one; is a majority of the voters running?"
+                .to_owned(),
+            Tone::Bad,
+        );
     }
     let voters: Vec<&Node> = status.nodes.iter().filter(|node| node.role != NodeRole::Learner).collect();
-    let is_silent = |node: &&&Node| node.role != NodeRole::Leader && node.last_seen_ms.is_none_or(|age| age > SILENT_MS);
+    let is_silent =
+        |node: &&&Node| node.role != NodeRole::Leader && node.last_seen_ms.is_none_or(|age| age > SILENT_MS);
     let silent: Vec<String> = voters.iter().filter(is_silent).map(|node| node.id.to_string()).collect();
     // What is silent already counts against what may be lost.
     let left = usize::try_from(status.tolerates_losses).unwrap_or(usize::MAX).saturating_sub(silent.len());
     let bears = match left {
         0 => "no further loss is borne".to_owned(),
-        left => format!("bears the loss of {}", words::count(left, "more node").replace("1 more node", "one more node")),
+        left => format!(
+            "bears the loss of {}",
+            words::count(left, "more node").replace("1 more node", "one more node")
+        ),
     };
     match (silent.is_empty(), voters.len()) {
         (true, 1) => ("Healthy, but alone: the loss of this node stops everything".to_owned(), Tone::Warn),
@@ -96,7 +104,14 @@ fn health(status: &ClusterStatus) -> (String, Tone) {
             let nodes = words::count(usize::try_from(status.tolerates_losses).unwrap_or(usize::MAX), "node");
             (format!("Healthy: {voters} voters, bears the loss of {nodes}"), Tone::Good)
         }
-        (false, _) => (format!("Degraded: silent {} {}; {bears}", if silent.len() == 1 { "node" } else { "nodes" }, silent.join(", ")), Tone::Warn),
+        (false, _) => (
+            format!(
+                "Degraded: silent {} {}; {bears}",
+                if silent.len() == 1 { "node" } else { "nodes" },
+                silent.join(", ")
+            ),
+            Tone::Warn,
+        ),
     }
 }
 
@@ -124,8 +139,14 @@ mod tests {
 
     #[test]
     fn the_health_line_counts_what_may_still_be_lost() {
-        assert_eq!(health(&cluster(&[None, Some(100), Some(200)])).0, "Healthy: 3 voters, bears the loss of 1 node");
-        assert_eq!(health(&cluster(&[None, Some(100), None])).0, "Degraded: silent node 3; no further loss is borne");
+        assert_eq!(
+            health(&cluster(&[None, Some(100), Some(200)])).0,
+            "Healthy: 3 voters, bears the loss of 1 node"
+        );
+        assert_eq!(
+            health(&cluster(&[None, Some(100), None])).0,
+            "Degraded: silent node 3; no further loss is borne"
+        );
         assert_eq!(
             health(&cluster(&[None, Some(9_000), Some(1), Some(1), Some(1)])).0,
             "Degraded: silent node 2; bears the loss of one more node"

@@ -21,12 +21,11 @@ pub(crate) struct TransferLeader {
 
 impl TransferLeader {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let answer = context.client.send(Request::post("/cluster/leader").body(&Body { to: self.to })).await?;
-        context.out.answer(&answer, |data: Value| {
-            match data.get("leader").and_then(Value::as_u64) {
-                Some(node) => context.out.line(format_args!("Node {node} leads")),
-                None => context.out.line("Leadership was handed over"),
-            }
+        let answer =
+            context.client.send(Request::post("/cluster/leader").body(&Body { to: self.to })).await?;
+        context.out.answer(&answer, |data: Value| match data.get("leader").and_then(Value::as_u64) {
+            Some(node) => context.out.line(format_args!("Node {node} leads")),
+            None => context.out.line("Leadership was handed over"),
         })?;
         context.out.note("nexus cluster status shows who leads");
         Ok(())

@@ -21,7 +21,8 @@ pub(crate) struct Available {}
 impl Available {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let project = context.project().await?;
-        let answer = context.client.send(Request::get(format!("/projects/{project}/features/available"))).await?;
+        let answer =
+            context.client.send(Request::get(format!("/projects/{project}/features/available"))).await?;
         context.out.answer(&answer, |items: Vec<Item>| print(context, &items))
     }
 }

@@ -73,7 +73,8 @@ impl Create {
             reads: self.reads,
             depends_on: self.depends_on,
         };
-        let mut answer = context.client.send(Request::post(format!("/projects/{project}/features")).body(&body)).await?;
+        let mut answer =
+            context.client.send(Request::post(format!("/projects/{project}/features")).body(&body)).await?;
         if self.ready {
             answer = step::take(context, &body.slug, "ready").await.inspect_err(|_| {
                 context.out.note(format_args!("Made feature {}, but it is still a draft", body.slug));
@@ -109,7 +110,9 @@ fn tell(context: &Context<'_>, feature: &Feature) -> Result<(), Error> {
     let status = words::status_name(feature.status);
     let lane = words::lane_name(feature.lane);
     let Feature { slug, title, priority, .. } = feature;
-    context.out.line(format_args!("Made feature {slug}: {title} ({status}, lane {lane}, priority {priority})"))?;
+    context
+        .out
+        .line(format_args!("Made feature {slug}: {title} ({status}, lane {lane}, priority {priority})"))?;
     if feature.touches.is_empty() && feature.reads.is_empty() {
         context.out.note("It names no files, so it keeps nobody out: --touches names those that it changes");
     } else {

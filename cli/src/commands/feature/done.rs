@@ -19,6 +19,13 @@ pub(crate) struct Done {
 
 impl Done {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        step::take_and_tell(context, &self.slug, "done", "is done: its files are free", "nexus feature pick --next").await
+        step::take_and_tell(
+            context,
+            &self.slug,
+            "done",
+            "is done: its files are free",
+            "nexus feature pick --next",
+        )
+        .await
     }
 }

@@ -51,7 +51,11 @@ impl List {
         let answer = self.pages(context, project).await?;
         let page: Page<Feature> = answer.parse()?;
         let held = page.items.iter().any(|feature| feature.claimed_by.is_some());
-        let people = if held && !context.out.is_json() { People::of_project(context, project).await? } else { People::default() };
+        let people = if held && !context.out.is_json() {
+            People::of_project(context, project).await?
+        } else {
+            People::default()
+        };
         context.out.answer(&answer, |page: Page<Feature>| print(context, &page, &people))
     }
 
@@ -70,7 +74,9 @@ impl List {
             items.extend(page.items);
             cursor = page.next_cursor;
             if items.len() >= limit || !page.has_more || cursor.is_none() || is_empty {
-                return Ok(Answer::new(json!({ "items": items, "nextCursor": cursor, "hasMore": page.has_more })));
+                return Ok(Answer::new(
+                    json!({ "items": items, "nextCursor": cursor, "hasMore": page.has_more }),
+                ));
             }
         }
     }
@@ -78,7 +84,9 @@ impl List {
 
 fn print(context: &Context<'_>, page: &Page<Feature>, people: &People) -> Result<(), Error> {
     if page.items.is_empty() {
-        context.out.note("No such feature: nexus feature create -s SLUG -t TITLE --touches PATH writes one down");
+        context
+            .out
+            .note("No such feature: nexus feature create -s SLUG -t TITLE --touches PATH writes one down");
         return Ok(());
     }
     let mut table = Table::new(&["SLUG", "STATUS", "LANE", "PRIO", "TITLE", "HOLDER"]);

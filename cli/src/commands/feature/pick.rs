@@ -58,7 +58,8 @@ fn print(context: &Context<'_>, picked: &Picked) -> Result<(), Error> {
     let Picked { feature, claims } = picked;
     out.line(format_args!("Picked {}: {}", feature.slug, feature.title))?;
     for (mode, name) in [(Mode::Exclusive, "Yours alone"), (Mode::Shared, "Shared")] {
-        let paths: Vec<&str> = claims.iter().filter(|claim| claim.mode == mode).map(|claim| claim.file_path.as_str()).collect();
+        let paths: Vec<&str> =
+            claims.iter().filter(|claim| claim.mode == mode).map(|claim| claim.file_path.as_str()).collect();
         if !paths.is_empty() {
             out.field(name, format_args!("{}: {}", words::count(paths.len(), "path"), words::list(&paths)))?;
         }
@@ -72,6 +73,9 @@ fn print(context: &Context<'_>, picked: &Picked) -> Result<(), Error> {
     if let Some(until) = claims.iter().map(|claim: &Claim| claim.expires_at).min() {
         out.field("Lease", format_args!("until {}, renewed by every request", out.clock().until(until)))?;
     }
-    out.note(format_args!("Next: nexus feature show {0} prints the spec; then nexus feature done {0}, or release {0}", feature.slug));
+    out.note(format_args!(
+        "Next: nexus feature show {0} prints the spec; then nexus feature done {0}, or release {0}",
+        feature.slug
+    ));
     Ok(())
 }

@@ -19,6 +19,13 @@ pub(crate) struct Ready {
 
 impl Ready {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        step::take_and_tell(context, &self.slug, "ready", "is ready to be picked", "nexus feature pick SLUG, or wait for somebody to").await
+        step::take_and_tell(
+            context,
+            &self.slug,
+            "ready",
+            "is ready to be picked",
+            "nexus feature pick SLUG, or wait for somebody to",
+        )
+        .await
     }
 }

@@ -19,6 +19,13 @@ pub(crate) struct Release {
 
 impl Release {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        step::take_and_tell(context, &self.slug, "release", "is given back: its files are free, and it can be picked again", "nexus feature available").await
+        step::take_and_tell(
+            context,
+            &self.slug,
+            "release",
+            "is given back: its files are free, and it can be picked again",
+            "nexus feature available",
+        )
+        .await
     }
 }

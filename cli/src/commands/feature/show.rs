@@ -1,7 +1,8 @@
 //! `nexus feature show`: everything about one feature.
 
 use crate::{
-    args::words, client::Request, commands::people::People, context::Context, error::Error, output::words::holder,
+    args::words, client::Request, commands::people::People, context::Context, error::Error,
+    output::words::holder,
 };
 use clap::Args;
 use nexus_api_types::feature::{Feature, Status};
@@ -21,8 +22,13 @@ pub(crate) struct Show {
 impl Show {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let project = context.project().await?;
-        let answer = context.client.send(Request::get(format!("/projects/{project}/features/{}", self.slug))).await?;
-        let people = if context.out.is_json() { People::default() } else { People::of_project(context, project).await? };
+        let answer =
+            context.client.send(Request::get(format!("/projects/{project}/features/{}", self.slug))).await?;
+        let people = if context.out.is_json() {
+            People::default()
+        } else {
+            People::of_project(context, project).await?
+        };
         context.out.answer(&answer, |feature: Feature| print(context, &feature, &people))
     }
 }
@@ -35,12 +41,17 @@ fn print(context: &Context<'_>, feature: &Feature, people: &People) -> Result<()
         out.field("Fence", fence)?;
     }
     out.field("Lane", format_args!("{}, priority {}", words::lane_name(feature.lane), feature.priority))?;
-    for (name, items) in [("Touches", &feature.touches), ("Reads", &feature.reads), ("Depends on", &feature.depends_on)] {
+    for (name, items) in
+        [("Touches", &feature.touches), ("Reads", &feature.reads), ("Depends on", &feature.depends_on)]
+    {
         for (at, item) in items.iter().enumerate() {
             out.field(if at == 0 { name } else { "" }, item)?;
         }
     }
-    out.field("Made", format_args!("{} by {}", out.clock().short(feature.created_at), people.name(feature.created_by)))?;
+    out.field(
+        "Made",
+        format_args!("{} by {}", out.clock().short(feature.created_at), people.name(feature.created_by)),
+    )?;
     out.line("")?;
     out.line(feature.spec.trim_end())
 }
@@ -59,7 +70,10 @@ fn status(context: &Context<'_>, feature: &Feature, people: &People) -> String {
         }
     }
     if let Some(at) = feature.interrupted_at {
-        text += &format!(", interrupted {}: work on it was lost sight of and may be taken up again", clock.ago(at));
+        text += &format!(
+            ", interrupted {}: work on it was lost sight of and may be taken up again",
+            clock.ago(at)
+        );
     }
     text
 }

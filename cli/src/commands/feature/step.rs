@@ -14,9 +14,17 @@ pub(super) async fn take(context: &Context<'_>, slug: &str, step: &str) -> Resul
 }
 
 /// Takes the step and says what the feature is now, and what may come next.
-pub(super) async fn take_and_tell(context: &Context<'_>, slug: &str, step: &str, now: &str, next: &str) -> Result<(), Error> {
+pub(super) async fn take_and_tell(
+    context: &Context<'_>,
+    slug: &str,
+    step: &str,
+    now: &str,
+    next: &str,
+) -> Result<(), Error> {
     let answer = take(context, slug, step).await?;
-    context.out.answer(&answer, |feature: Feature| context.out.line(format_args!("{} {now}", feature.slug)))?;
+    context
+        .out
+        .answer(&answer, |feature: Feature| context.out.line(format_args!("{} {now}", feature.slug)))?;
     context.out.note(format_args!("Next: {next}"));
     Ok(())
 }

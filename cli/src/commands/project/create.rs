@@ -36,8 +36,11 @@ impl Create {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         // Before the project is made: one that nothing is linked to would be left behind.
         if let Some(found) = link::find()?.filter(|_| !self.no_link) {
-            return Err(Error::misused(format!("this repository is linked to {} already", found.link.name()))
-                .hint("nexus project unlink first, or --no-link to make the project alone"));
+            return Err(Error::misused(format!(
+                "this repository is linked to {} already",
+                found.link.name()
+            ))
+            .hint("nexus project unlink first, or --no-link to make the project alone"));
         }
         let body = CreateProject {
             name: self.name,
@@ -52,7 +55,10 @@ impl Create {
             context.out.line(format_args!("Made project {}: {}", project.slug, project.name))
         })?;
         if let Some(path) = linked {
-            context.out.note(format_args!("Linked by {}: commit it, so that everybody's commands find the project", path.display()));
+            context.out.note(format_args!(
+                "Linked by {}: commit it, so that everybody's commands find the project",
+                path.display()
+            ));
         }
         context.out.note("Next: nexus feature create -s SLUG -t TITLE --touches PATH");
         Ok(())

@@ -1,13 +1,6 @@
 //! `nexus project link`: says which project this repository is.
 
-use crate::{
-    args::words,
-    client::Answer,
-    config::link,
-    context::Context,
-    error::Error,
-    output::words::list,
-};
+use crate::{args::words, client::Answer, config::link, context::Context, error::Error, output::words::list};
 use clap::Args;
 use nexus_api_types::project::Project;
 use serde_json::json;
@@ -37,7 +30,10 @@ impl Link {
         context.out.answer(&Answer::new(json!(project)), |project: Project| {
             context.out.line(format_args!("Linked to {}: {}", project.slug, project.name))
         })?;
-        context.out.note(format_args!("Written to {}: commit it, so that everybody's commands find the project", path.display()));
+        context.out.note(format_args!(
+            "Written to {}: commit it, so that everybody's commands find the project",
+            path.display()
+        ));
         Ok(())
     }
 }

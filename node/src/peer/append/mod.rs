@@ -12,9 +12,9 @@ mod receive;
 mod send;
 
 pub(super) use receive::serve;
-pub(super) use send::{AppendConnection, AppendStream};
 #[cfg(test)]
 pub(super) use send::read_request;
+pub(super) use send::{AppendConnection, AppendStream};
 
 use nexus_raft_store::TypeConfig;
 use openraft::raft::StreamAppendResult;

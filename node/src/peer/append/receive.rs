@@ -36,7 +36,8 @@ struct Open {
 impl Session {
     fn new(number: SessionNumber, raft: &dyn RaftPort) -> Self {
         let (requests, queue) = mpsc::channel(APPEND_IN_FLIGHT);
-        let queue = stream::unfold(queue, |mut queue| async { queue.recv().await.map(|request| (request, queue)) });
+        let queue =
+            stream::unfold(queue, |mut queue| async { queue.recv().await.map(|request| (request, queue)) });
         let answers = raft.stream_append(queue.boxed());
         Self { number, open: Some(Open { requests, answers }) }
     }

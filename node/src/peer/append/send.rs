@@ -73,7 +73,11 @@ where
 {
     /// A session over `connection`, which must be there. `ttl` may lengthen the time after which a
     /// silent follower counts as stalled.
-    pub(in crate::peer) fn new(connection: &'c mut Option<AppendConnection>, input: S, ttl: Duration) -> Self {
+    pub(in crate::peer) fn new(
+        connection: &'c mut Option<AppendConnection>,
+        input: S,
+        ttl: Duration,
+    ) -> Self {
         if let Some(connection) = connection {
             connection.session += 1;
         }
@@ -177,7 +181,10 @@ where
         Ok(())
     }
 
-    fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<StreamAppendResult<TypeConfig>, Cause>>> {
+    fn poll_result(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<StreamAppendResult<TypeConfig>, Cause>>> {
         loop {
             self.poll_push(cx)?;
             let was_full = self.connection.as_ref().is_some_and(|connection| connection.frames.is_full());

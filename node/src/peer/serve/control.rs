@@ -54,7 +54,11 @@ impl<'s> Conversation<'s> {
 
     /// Serves until the peer goes. After `shutdown`, new requests are refused and those in flight are
     /// finished.
-    pub(super) async fn serve(mut self, mut frames: Frames, shutdown: CancellationToken) -> Result<(), Cause> {
+    pub(super) async fn serve(
+        mut self,
+        mut frames: Frames,
+        shutdown: CancellationToken,
+    ) -> Result<(), Cause> {
         let mut check = interval(LINK_CHECK);
         let mut is_draining = false;
         while !(is_draining && self.tasks.is_empty()) {

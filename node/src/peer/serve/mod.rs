@@ -58,7 +58,8 @@ impl PeerServer {
                     let (shutdown, halt) = (shutdown.clone(), halt.clone());
                     connections.spawn(async move {
                         let remote = incoming.remote.clone();
-                        let served = halt.run_until_cancelled(server.serve(incoming, ungreeted, &places, shutdown));
+                        let served =
+                            halt.run_until_cancelled(server.serve(incoming, ungreeted, &places, shutdown));
                         if let Some(Err(cause)) = served.await {
                             tracing::debug!(remote, %cause, "peer connection ended");
                         }
@@ -101,7 +102,8 @@ impl PeerServer {
             let wire = incoming.wire.await.map_err(|error| Cause::Connect(Arc::new(error)))?;
             answer(wire, &local, admit).await
         };
-        let greeted = timeout(super::limits::HANDSHAKE_DEADLINE, greeting).await.unwrap_or(Err(Cause::Stalled));
+        let greeted =
+            timeout(super::limits::HANDSHAKE_DEADLINE, greeting).await.unwrap_or(Err(Cause::Stalled));
         if let Err(Cause::Refused(refusal)) = &greeted {
             tracing::warn!(remote, %refusal, "refused a peer connection");
         }

@@ -147,5 +147,8 @@ fn large(index: u64) -> Entry {
     let command = Command::Heartbeats { beats: vec![SessionId::MAX; 64 * 1024], touches: Vec::new() };
     let acting = Acting::Session(SessionId::MIN);
     let proposal = Proposal { command, actor: Actor::System, acting, request: None, stamp: Stamp::default() };
-    Entry { log_id: log_id(index), payload: EntryPayload::Normal(nexus_raft_store::Command(Arc::new(proposal))) }
+    Entry {
+        log_id: log_id(index),
+        payload: EntryPayload::Normal(nexus_raft_store::Command(Arc::new(proposal))),
+    }
 }

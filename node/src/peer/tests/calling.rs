@@ -115,7 +115,10 @@ async fn a_peer_that_is_cut_off_is_certain_and_found_again() {
     network.cut("b");
     for _ in 0..3 {
         let answer = caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE).await;
-        assert!(matches!(answer, Err(PeerError::NotSent(Cause::Connect(_) | Cause::BackingOff(_)))), "{answer:?}");
+        assert!(
+            matches!(answer, Err(PeerError::NotSent(Cause::Connect(_) | Cause::BackingOff(_)))),
+            "{answer:?}"
+        );
     }
     network.heal("b");
     let found = async {
@@ -150,7 +153,10 @@ async fn a_request_too_large_for_a_frame_fails_alone() {
     let network = MemoryNetwork::default();
     let (caller, _called, to) = pair(&network);
     let sessions = vec![SessionId::MAX; MAX_FRAME / 16 + 1];
-    let answer = caller.client.request(&to, ServiceRequest::Heartbeats { beats: sessions, touches: Vec::new() }, AMPLE).await;
+    let answer = caller
+        .client
+        .request(&to, ServiceRequest::Heartbeats { beats: sessions, touches: Vec::new() }, AMPLE)
+        .await;
     assert!(matches!(answer, Err(PeerError::NotSent(Cause::Unsendable(_)))), "{answer:?}");
     caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE).await.unwrap();
 }

@@ -76,7 +76,12 @@ impl Peer {
         Self::start(network.listen(addr), network.dialer(addr), identity, true)
     }
 
-    pub(super) fn start(listen: impl Listen, dial: impl Dial, identity: LocalIdentity, has_raft: bool) -> Self {
+    pub(super) fn start(
+        listen: impl Listen,
+        dial: impl Dial,
+        identity: LocalIdentity,
+        has_raft: bool,
+    ) -> Self {
         let identity = watch::Sender::new(identity);
         let (raft, service) = (Arc::new(PlayedRaft::default()), Arc::new(PlayedService::default()));
         let slot = RaftSlot::default();
@@ -84,8 +89,11 @@ impl Peer {
             slot.fill(Arc::clone(&raft));
         }
         let client = PeerClient::new(dial, identity.subscribe());
-        let server =
-            PeerServer { identity: identity.subscribe(), raft: slot, service: Arc::clone(&service) as Arc<dyn PeerService> };
+        let server = PeerServer {
+            identity: identity.subscribe(),
+            raft: slot,
+            service: Arc::clone(&service) as Arc<dyn PeerService>,
+        };
         let shutdown = CancellationToken::new();
         let server = tokio::spawn(server.run(listen, shutdown.clone()));
         Self { identity, client, raft, service, shutdown, server }
@@ -176,7 +184,10 @@ impl RaftPort for Arc<PlayedRaft> {
         answers.boxed()
     }
 
-    fn vote(&self, request: VoteRequest<TypeConfig>) -> BoxFuture<'_, Result<VoteResponse<TypeConfig>, RaftStopped>> {
+    fn vote(
+        &self,
+        request: VoteRequest<TypeConfig>,
+    ) -> BoxFuture<'_, Result<VoteResponse<TypeConfig>, RaftStopped>> {
         future::ready(Ok(VoteResponse::new(request.vote, None, false))).boxed()
     }
 

@@ -77,7 +77,13 @@ impl Node {
 fn entry(sessions: usize) -> Command {
     let command = DomainCommand::Heartbeats { beats: vec![SessionId::MAX; sessions], touches: Vec::new() };
     let acting = Acting::Session(SessionId::MIN);
-    Command(Arc::new(Proposal { command, actor: Actor::System, acting, request: None, stamp: Stamp::default() }))
+    Command(Arc::new(Proposal {
+        command,
+        actor: Actor::System,
+        acting,
+        request: None,
+        stamp: Stamp::default(),
+    }))
 }
 
 /// Writes through whoever leads, as often as it takes.
@@ -179,7 +185,8 @@ async fn a_learner_catches_up_by_snapshot_over_real_sockets() {
     }
     let raft = &nodes[&leader].raft;
     raft.trigger().snapshot().await.unwrap();
-    let covered = raft.wait(Some(AMPLE)).metrics(|metrics| metrics.snapshot.is_some(), "a snapshot").await.unwrap();
+    let covered =
+        raft.wait(Some(AMPLE)).metrics(|metrics| metrics.snapshot.is_some(), "a snapshot").await.unwrap();
     let covered = covered.snapshot.unwrap();
     raft.trigger().purge_log(covered.index).await.unwrap();
     raft.wait(Some(AMPLE)).purged(Some(covered), "the log begins after the snapshot").await.unwrap();
@@ -202,7 +209,8 @@ async fn a_learner_catches_up_by_snapshot_over_real_sockets() {
 
 #[tokio::test]
 async fn a_member_is_named_by_number_and_data_folder() {
-    let place = Member { peer_addr: "n2".to_owned(), client_addr: String::new(), instance: member(2).instance };
+    let place =
+        Member { peer_addr: "n2".to_owned(), client_addr: String::new(), instance: member(2).instance };
     let target = crate::peer::PeerTarget::member(2, &place);
     assert_eq!(target.expected.map(|expected| expected.node), Some(NodeId(2)));
     assert_eq!(target.to_string(), "node 2 at n2");

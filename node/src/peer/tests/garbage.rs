@@ -19,7 +19,9 @@ async fn let_in(network: &MemoryNetwork, purpose: Purpose) -> Frames {
     let from = member(9);
     let to = target("b", &member(2));
     let (frames, _) =
-        crate::peer::greet::connect(&network.dialer("z"), &to.addr, &from, purpose, to.expected).await.unwrap();
+        crate::peer::greet::connect(&network.dialer("z"), &to.addr, &from, purpose, to.expected)
+            .await
+            .unwrap();
     frames
 }
 

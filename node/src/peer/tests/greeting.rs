@@ -49,7 +49,8 @@ async fn a_node_of_another_cluster_is_refused() {
     let _called = Peer::on(&network, "b", member(2));
     let stranger = LocalIdentity { cluster: Some(ClusterId(Uuid::from_u128(0xC2))), ..member(1) };
     let caller = Peer::on(&network, "a", stranger);
-    let refused = refusal(caller.client.request(&target("b", &member(2)), ServiceRequest::ReadIndex, AMPLE).await);
+    let refused =
+        refusal(caller.client.request(&target("b", &member(2)), ServiceRequest::ReadIndex, AMPLE).await);
     assert!(matches!(refused, Refusal::WrongCluster { .. }), "{refused}");
 }
 

@@ -104,7 +104,8 @@ impl<'a> Context<'a> {
     /// The engineer who asks, if a lead of this project or an admin.
     pub(super) fn lead(&self, project: ProjectId) -> Result<&'a Arc<Engineer>, Refusal> {
         let engineer = self.worker(project)?;
-        let leads = self.state.member(project, engineer.id).is_some_and(|member| member.role == MemberRole::Lead);
+        let leads =
+            self.state.member(project, engineer.id).is_some_and(|member| member.role == MemberRole::Lead);
         if !leads && engineer.role != Role::Admin {
             return Err(Refusal::MemberRoleTooLow { needed: MemberRole::Lead });
         }

@@ -17,9 +17,9 @@ pub fn blocker(state: &State, feature: &Feature, session: Option<SessionId>) -> 
         return Some(Blocker::Dependencies(open));
     }
     let wanted = wanted(&feature.touches, &feature.reads);
-    let (path, mode) = wanted.into_iter().find(|(path, mode)| {
-        state.obstacles(feature.project, path, *mode, session).next().is_some()
-    })?;
+    let (path, mode) = wanted
+        .into_iter()
+        .find(|(path, mode)| state.obstacles(feature.project, path, *mode, session).next().is_some())?;
     let (held, grip) = state.obstacles(feature.project, path, mode, session).next()?;
     Some(Blocker::Claim(Box::new(conflict(state, feature.project, path, held, *grip))))
 }
@@ -54,7 +54,8 @@ pub fn conflicts<'a>(
     let mut found: Vec<Conflict> = Vec::new();
     for (path, mode) in paths {
         for (held, grip) in state.obstacles(project, path, mode, session) {
-            let told = found.iter().any(|known| known.path == *held && known.by.holder.session == grip.session);
+            let told =
+                found.iter().any(|known| known.path == *held && known.by.holder.session == grip.session);
             if told {
                 continue;
             }

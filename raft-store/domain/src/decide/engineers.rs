@@ -87,9 +87,8 @@ pub(super) fn revoke_key(ctx: Context<'_>, key: KeyId) -> Result<Decision, Refus
 pub(super) fn change_role(ctx: Context<'_>, engineer: EngineerId, role: Role) -> Result<Decision, Refusal> {
     ctx.admin()?;
     let before = ctx.state.engineer(engineer).ok_or_else(|| not_found(Thing::Engineer, engineer))?;
-    let other_admin = || {
-        ctx.state.engineers.values().any(|other| other.id != engineer && other.role == Role::Admin)
-    };
+    let other_admin =
+        || ctx.state.engineers.values().any(|other| other.id != engineer && other.role == Role::Admin);
     if before.role == Role::Admin && role != Role::Admin && !other_admin() {
         return Err(Refusal::Cluster("this is the last admin; make another one first".to_owned()));
     }

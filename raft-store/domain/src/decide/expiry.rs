@@ -67,13 +67,13 @@ fn crash_recovery(
                 kind: CheckpointKind::CrashRecovery,
                 claims: claims.into(),
                 context: "{}".into(),
-                notes: Some("The session was lost: nothing was heard of it until its lease and its grace were over.".into()),
+                notes: Some(
+                    "The session was lost: nothing was heard of it until its lease and its grace were over."
+                        .into(),
+                ),
                 created_at: state.clock.wall,
             };
-            (
-                DocumentKey::Checkpoint(feature.project, feature.id, id),
-                Some(Document::Checkpoint(checkpoint)),
-            )
+            (DocumentKey::Checkpoint(feature.project, feature.id, id), Some(Document::Checkpoint(checkpoint)))
         })
         .collect()
 }

@@ -33,7 +33,10 @@ pub(super) fn create(ctx: Context<'_>, project: ProjectId, new: &NewFeature) -> 
         return Err(Refusal::SlugTaken { thing: Thing::Feature, slug: new.slug.clone() });
     }
     if ctx.state.features_after(project, None).nth(MAX_FEATURES - 1).is_some() {
-        return Err(Refusal::TooMany { what: "features of one project".to_owned(), limit: MAX_FEATURES as u64 });
+        return Err(Refusal::TooMany {
+            what: "features of one project".to_owned(),
+            limit: MAX_FEATURES as u64,
+        });
     }
     check_dependencies(ctx, project, &new.slug, &new.depends_on)?;
     let feature = Arc::new(Feature {
@@ -73,7 +76,10 @@ fn distinct(paths: &Arc<[Pattern]>) -> Arc<[Pattern]> {
 
 fn check_patterns(feature: &Feature) -> Result<(), Refusal> {
     if feature.touches.len() + feature.reads.len() > MAX_PATTERNS {
-        return Err(Refusal::TooMany { what: "touches and reads together".to_owned(), limit: MAX_PATTERNS as u64 });
+        return Err(Refusal::TooMany {
+            what: "touches and reads together".to_owned(),
+            limit: MAX_PATTERNS as u64,
+        });
     }
     Ok(())
 }
@@ -135,7 +141,11 @@ pub(super) fn update(
         fields.push((FeatureField::Spec, None, None));
     }
     if let Some(lane) = patch.lane.filter(|lane| *lane != before.lane) {
-        fields.push((FeatureField::Lane, Some(format!("{:?}", before.lane).to_lowercase()), Some(format!("{lane:?}").to_lowercase())));
+        fields.push((
+            FeatureField::Lane,
+            Some(format!("{:?}", before.lane).to_lowercase()),
+            Some(format!("{lane:?}").to_lowercase()),
+        ));
         after.lane = lane;
         // Moved without a place, it goes to the end of its new lane.
         after.priority = end_of(ctx, project, lane);
@@ -144,7 +154,11 @@ pub(super) fn update(
         after.priority = priority;
     }
     if after.priority != before.priority {
-        fields.push((FeatureField::Priority, Some(before.priority.to_string()), Some(after.priority.to_string())));
+        fields.push((
+            FeatureField::Priority,
+            Some(before.priority.to_string()),
+            Some(after.priority.to_string()),
+        ));
     }
     if let Some(touches) = patch.touches.as_ref().map(distinct).filter(|touches| *touches != before.touches) {
         fields.push((FeatureField::Touches, None, None));
@@ -177,7 +191,8 @@ pub(super) fn update(
     events.extend(claims);
     let mut decision = Decision::new(events, Reply::Feature(after.clone()));
     if let Some(spec) = &patch.spec {
-        decision = decision.with_document(DocumentKey::Spec(project, after.id), Some(Document::Spec(spec.clone())));
+        decision =
+            decision.with_document(DocumentKey::Spec(project, after.id), Some(Document::Spec(spec.clone())));
     }
     Ok(decision)
 }

@@ -98,7 +98,9 @@ pub(crate) fn decide(ctx: Context<'_>, command: &Command) -> Result<Decision, Re
         Command::CreateProject { id, name, slug, repo_url, repo_path, default_branch } => {
             projects::create(ctx, *id, name, slug, repo_url, repo_path, default_branch)
         }
-        Command::AddMember { project, engineer, role } => projects::add_member(ctx, *project, *engineer, *role),
+        Command::AddMember { project, engineer, role } => {
+            projects::add_member(ctx, *project, *engineer, *role)
+        }
         Command::RemoveMember { project, engineer } => projects::remove_member(ctx, *project, *engineer),
         Command::CreateFeature { project, feature } => features::create(ctx, *project, feature),
         Command::UpdateFeature { project, slug, patch } => features::update(ctx, *project, slug, patch),
@@ -115,7 +117,9 @@ pub(crate) fn decide(ctx: Context<'_>, command: &Command) -> Result<Decision, Re
         }
         Command::ReleasePaths { project, paths } => claims::release(ctx, *project, paths.as_ref()),
         Command::RefreshClaims { project } => claims::refresh(ctx, *project),
-        Command::ForceRelease { project, paths, reason } => claims::force_release(ctx, *project, paths, reason),
+        Command::ForceRelease { project, paths, reason } => {
+            claims::force_release(ctx, *project, paths, reason)
+        }
         Command::StartSession { project, id, agent, feature, metadata } => {
             sessions::start(ctx, *project, *id, agent.as_ref(), *feature, metadata)
         }

@@ -55,7 +55,9 @@ pub(super) fn pick_next(ctx: Context<'_>, project: ProjectId, lanes: &[Lane]) ->
     for feature in candidates.take(MAX_CANDIDATES) {
         match blocker(ctx.state, feature, Some(session.id)) {
             None => return Ok(picked(ctx, feature, session, alive)),
-            Some(by) if blocked.len() < MAX_LISTED => blocked.push(Blocked { slug: feature.slug.clone(), by }),
+            Some(by) if blocked.len() < MAX_LISTED => {
+                blocked.push(Blocked { slug: feature.slug.clone(), by })
+            }
             Some(_) => {}
         }
     }
@@ -71,7 +73,8 @@ fn picked(ctx: Context<'_>, feature: &Feature, mut session: Session, alive: Even
         ..feature.clone()
     });
     let session = Arc::new(session);
-    let mut events = vec![alive, Event::SessionRenewed(session.clone()), Event::FeatureClaimed(active.clone())];
+    let mut events =
+        vec![alive, Event::SessionRenewed(session.clone()), Event::FeatureClaimed(active.clone())];
     for (paths, mode) in [(&active.touches, Mode::Exclusive), (&active.reads, Mode::Shared)] {
         let paths = match mode {
             Mode::Exclusive => paths.clone(),
@@ -205,7 +208,11 @@ pub(super) fn files_released(
     })
 }
 
-pub(super) fn find<'a>(ctx: Context<'a>, project: ProjectId, slug: &Slug) -> Result<&'a Arc<Feature>, Refusal> {
+pub(super) fn find<'a>(
+    ctx: Context<'a>,
+    project: ProjectId,
+    slug: &Slug,
+) -> Result<&'a Arc<Feature>, Refusal> {
     ctx.state.feature_by_slug(project, slug).ok_or_else(|| not_found(Thing::Feature, slug))
 }
 

@@ -80,12 +80,12 @@ pub(super) fn remove_member(
         ctx.lead(project)?;
     }
     let leaving = ctx.state.member(project, engineer).ok_or_else(|| not_found(Thing::Member, engineer))?;
-    let other_lead = ctx
-        .state
-        .members(project)
-        .any(|other| other.engineer != engineer && other.role == MemberRole::Lead);
+    let other_lead =
+        ctx.state.members(project).any(|other| other.engineer != engineer && other.role == MemberRole::Lead);
     if leaving.role == MemberRole::Lead && !other_lead && asker.role != Role::Admin {
-        return Err(Refusal::Cluster("this is the last lead of the project; make another one first".to_owned()));
+        return Err(Refusal::Cluster(
+            "this is the last lead of the project; make another one first".to_owned(),
+        ));
     }
     let mut events = Vec::new();
     for session in ctx.state.sessions_in(project).filter(|session| session.engineer == engineer) {

@@ -147,7 +147,10 @@ pub(super) fn heartbeats(ctx: Context<'_>, beats: &[SessionId], touches: &[Sessi
 pub(super) fn end(ctx: Context<'_>, project: ProjectId, id: SessionId) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let session = ctx.own_session(engineer, project, id)?;
-    Ok(Decision::new(ended(ctx.state, session, &ReleaseReason::SessionEnded), Reply::Session(session.clone())))
+    Ok(Decision::new(
+        ended(ctx.state, session, &ReleaseReason::SessionEnded),
+        Reply::Session(session.clone()),
+    ))
 }
 
 /// All that happens when a session is over: its features are free again and so are its paths.

@@ -2,12 +2,7 @@
 //! no path component does.
 
 /// Every character that a class may match, as ranges: no controls, no `/`, no surrogates.
-const ALLOWED: [(u32, u32); 4] = [
-    (0x20, 0x2e),
-    (0x30, 0x7e),
-    (0xa0, 0xd7ff),
-    (0xe000, 0x0010_ffff),
-];
+const ALLOWED: [(u32, u32); 4] = [(0x20, 0x2e), (0x30, 0x7e), (0xa0, 0xd7ff), (0xe000, 0x0010_ffff)];
 
 /// A set of characters as sorted, disjoint ranges, both ends included.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,11 +63,8 @@ impl CharSet {
 
 /// Sorted, disjoint and without the ranges that run backwards.
 fn merged(ranges: &[(char, char)]) -> Vec<(u32, u32)> {
-    let mut sorted: Vec<(u32, u32)> = ranges
-        .iter()
-        .map(|&(from, to)| (from.into(), to.into()))
-        .filter(|(a, b)| a <= b)
-        .collect();
+    let mut sorted: Vec<(u32, u32)> =
+        ranges.iter().map(|&(from, to)| (from.into(), to.into())).filter(|(a, b)| a <= b).collect();
     sorted.sort_unstable();
     let mut merged: Vec<(u32, u32)> = Vec::new();
     for (from, to) in sorted {

@@ -52,13 +52,8 @@ pub(super) fn anything() -> &'static Automaton {
 }
 
 fn fixed_automaton(start: Mode) -> Automaton {
-    let compiler = Compiler {
-        program: vec![Node::End, Node::Rest],
-        ..Compiler::default()
-    };
-    compiler
-        .run(0, start)
-        .expect("two nodes are within every limit")
+    let compiler = Compiler { program: vec![Node::End, Node::Rest], ..Compiler::default() };
+    compiler.run(0, start).expect("two nodes are within every limit")
 }
 
 /// One instruction of the pattern as written, before its empty moves are resolved.
@@ -175,16 +170,10 @@ impl Compiler {
             if self.edges.len() > MAX_EDGES || self.states.len() > MAX_STATES {
                 return Err(PatternError::TooComplex);
             }
-            self.followers[set] = Edges {
-                from: index(from),
-                to: index(self.edges.len()),
-            };
+            self.followers[set] = Edges { from: index(from), to: index(self.edges.len()) };
         }
 
-        let finished = |(reads, then): &(Label, usize)| State {
-            reads: *reads,
-            then: self.followers[*then],
-        };
+        let finished = |(reads, then): &(Label, usize)| State { reads: *reads, then: self.followers[*then] };
         Ok(Automaton {
             states: self.states.iter().map(finished).collect(),
             edges: self.edges.into(),

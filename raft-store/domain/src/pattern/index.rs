@@ -49,11 +49,7 @@ impl<V: Ord + Clone> PatternIndex<V> {
     /// An index that holds nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            held: OrdMap::new(),
-            places: OrdMap::new(),
-            len: 0,
-        }
+        Self { held: OrdMap::new(), places: OrdMap::new(), len: 0 }
     }
 
     /// Adds a holder of a pattern. False: it held it already.
@@ -104,9 +100,7 @@ impl<V: Ord + Clone> PatternIndex<V> {
 
     /// Every pattern and holder: by the path a pattern is anchored at, then by pattern and holder.
     pub fn iter(&self) -> impl Iterator<Item = (&Pattern, &V)> {
-        self.held
-            .iter()
-            .flat_map(|(key, holders)| holders.iter().map(move |v| (&key.0, v)))
+        self.held.iter().flat_map(|(key, holders)| holders.iter().map(move |v| (&key.0, v)))
     }
 
     /// Every held pattern that overlaps `query`, with its holders: from the root down the path of
@@ -116,11 +110,10 @@ impl<V: Ord + Clone> PatternIndex<V> {
         query: &Pattern,
     ) -> impl Iterator<Item = (&'a Pattern, &'a V)> + use<'a, V> {
         let mut found = Vec::new();
-        let ControlFlow::<Infallible>::Continue(()) =
-            self.visit_overlaps(query, |pattern, holder| {
-                found.push((pattern, holder));
-                ControlFlow::Continue(())
-            });
+        let ControlFlow::<Infallible>::Continue(()) = self.visit_overlaps(query, |pattern, holder| {
+            found.push((pattern, holder));
+            ControlFlow::Continue(())
+        });
         found.into_iter()
     }
 
@@ -151,30 +144,17 @@ impl<V: Ord + Clone> PatternIndex<V> {
             // Full is no failure: the next turn of the loop sees it too.
             let _full = probe.visit(query, |held, holder| {
                 if counts(query, held, holder) {
-                    found.push(Overlap {
-                        query,
-                        held,
-                        holder,
-                    });
+                    found.push(Overlap { query, held, holder });
                 }
-                if found.len() < limit {
-                    ControlFlow::Continue(())
-                } else {
-                    ControlFlow::Break(())
-                }
+                if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             });
         }
         found
     }
 
     /// The patterns whose anchor begins with `text`, or those from there on that do not any more.
-    pub(super) fn anchored_from(
-        &self,
-        text: &str,
-    ) -> impl Iterator<Item = (&Pattern, &Holders<V>)> {
-        self.held
-            .range(Anchored(Pattern::scan_start(text))..)
-            .map(|(key, holders)| (&key.0, holders))
+    pub(super) fn anchored_from(&self, text: &str) -> impl Iterator<Item = (&Pattern, &Holders<V>)> {
+        self.held.range(Anchored(Pattern::scan_start(text))..).map(|(key, holders)| (&key.0, holders))
     }
 
     pub(super) fn place(&self, hash: PathHash) -> Place {
@@ -191,11 +171,7 @@ impl<V: Ord + Clone> PatternIndex<V> {
             let known = self.places.get_mut(&hash.key());
             let is_known = known.is_some();
             let place = known.unwrap_or(&mut new);
-            change(if is_here {
-                &mut place.here
-            } else {
-                &mut place.beneath
-            });
+            change(if is_here { &mut place.here } else { &mut place.beneath });
             if *place == Place::default() {
                 self.places.remove(&hash.key());
             } else if !is_known {
@@ -214,9 +190,7 @@ impl<V: Ord + Clone> PatternIndex<V> {
 /// Where the component after `path[..end]` ends; `end` is zero or the end of a component.
 pub(super) fn component_end(path: &str, end: usize) -> usize {
     let from = if end == 0 { 0 } else { end + 1 };
-    path[from..]
-        .find('/')
-        .map_or(path.len(), |slash| from + slash)
+    path[from..].find('/').map_or(path.len(), |slash| from + slash)
 }
 
 /// A path by its hash (FNV-1a), which can be extended component by component. The same on every
@@ -229,18 +203,12 @@ pub(super) struct PathHash {
 }
 
 impl PathHash {
-    pub(super) const ROOT: Self = Self {
-        folder: 0,
-        path: 0xcbf2_9ce4_8422_2325,
-    };
+    pub(super) const ROOT: Self = Self { folder: 0, path: 0xcbf2_9ce4_8422_2325 };
 
     /// The hash of this path and one more component, given with the `/` before it.
     pub(super) fn extend(self, component: &str) -> Self {
         let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        Self {
-            folder: self.path,
-            path: component.bytes().fold(self.path, step),
-        }
+        Self { folder: self.path, path: component.bytes().fold(self.path, step) }
     }
 
     /// The folder in the upper half, so that neighbours in the tree are neighbours in memory. One
@@ -284,10 +252,7 @@ impl<V: Ord + Clone> Holders<V> {
 
 impl Ord for Anchored {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0
-            .anchor()
-            .cmp(other.0.anchor())
-            .then_with(|| self.0.cmp(&other.0))
+        self.0.anchor().cmp(other.0.anchor()).then_with(|| self.0.cmp(&other.0))
     }
 }
 

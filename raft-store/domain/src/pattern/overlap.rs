@@ -16,9 +16,7 @@ impl Pattern {
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         path.ends_with(self.tail())
-            && path
-                .strip_prefix(self.fixed())
-                .is_some_and(|rest| self.automaton().matches(rest))
+            && path.strip_prefix(self.fixed()).is_some_and(|rest| self.automaton().matches(rest))
     }
 
     /// Whether the two can collide: some path matches both, or one is a file where the other
@@ -63,14 +61,8 @@ impl Pattern {
         let caught_up = shorter.automaton().advance(ahead);
         meet(
             longer.fixed(),
-            Walker {
-                automaton: shorter.automaton(),
-                at: &caught_up,
-            },
-            Walker {
-                automaton: longer.automaton(),
-                at: longer.automaton().start(),
-            },
+            Walker { automaton: shorter.automaton(), at: &caught_up },
+            Walker { automaton: longer.automaton(), at: longer.automaton().start() },
         )
     }
 
@@ -85,11 +77,7 @@ impl Pattern {
     }
 
     fn by_fixed_length<'p>(&'p self, other: &'p Self) -> (&'p Self, &'p Self) {
-        if self.fixed().len() <= other.fixed().len() {
-            (self, other)
-        } else {
-            (other, self)
-        }
+        if self.fixed().len() <= other.fixed().len() { (self, other) } else { (other, self) }
     }
 
     /// What every matching path ends with.
@@ -115,11 +103,7 @@ impl Pattern {
 
 /// Whether one path is the other, or lies beneath it.
 fn is_lineage(one: &str, other: &str) -> bool {
-    let (above, below) = if one.len() <= other.len() {
-        (one, other)
-    } else {
-        (other, one)
-    };
+    let (above, below) = if one.len() <= other.len() { (one, other) } else { (other, one) };
     match below.strip_prefix(above) {
         Some(rest) => above.is_empty() || rest.is_empty() || rest.starts_with('/'),
         None => false,

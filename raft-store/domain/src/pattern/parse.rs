@@ -66,10 +66,7 @@ impl Pattern {
             }
             Some(syntax) => Shape::Glob(Arc::new(Glob::compile(&text, &syntax)?)),
         };
-        Ok(Self {
-            text: text.into(),
-            shape,
-        })
+        Ok(Self { text: text.into(), shape })
     }
 
     /// The normal form.
@@ -117,10 +114,7 @@ impl Pattern {
 
     /// A pattern that only serves as the start of a range scan: `text` as it stands, unchecked.
     pub(crate) fn scan_start(text: &str) -> Self {
-        Self {
-            text: text.into(),
-            shape: Shape::File,
-        }
+        Self { text: text.into(), shape: Shape::File }
     }
 }
 
@@ -134,11 +128,7 @@ impl Glob {
         let tail = if is_dot { &tail[1..] } else { tail };
         let tail = tail.strip_prefix('/').unwrap_or(tail);
         let tail = if tail.ends_with('/') { "" } else { tail };
-        Ok(Self {
-            fixed: short(syntax.fixed),
-            tail: short(tail.len()),
-            automaton,
-        })
+        Ok(Self { fixed: short(syntax.fixed), tail: short(tail.len()), automaton })
     }
 }
 
@@ -146,20 +136,14 @@ impl Glob {
 fn is_all_beneath(text: &str, fixed: usize) -> bool {
     let is_whole_component = fixed == 0 || text[..fixed].ends_with('/');
     let rest = &text[fixed..];
-    let rest = rest
-        .strip_suffix('/')
-        .or(rest.strip_suffix("**/*").map(|_| &rest[..rest.len() - 2]))
-        .unwrap_or(rest);
+    let rest =
+        rest.strip_suffix('/').or(rest.strip_suffix("**/*").map(|_| &rest[..rest.len() - 2])).unwrap_or(rest);
     is_whole_component && rest.split('/').all(|component| component == "**")
 }
 
 /// The length of the folder path in the first `fixed` bytes of a normal form, which end in `/`.
 fn folder_length(text: &str, fixed: usize) -> u16 {
-    if text == "./" {
-        0
-    } else {
-        short(fixed.saturating_sub(1))
-    }
+    if text == "./" { 0 } else { short(fixed.saturating_sub(1)) }
 }
 
 fn short(length: usize) -> u16 {

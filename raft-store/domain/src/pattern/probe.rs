@@ -38,11 +38,7 @@ struct Step<'a, V: Ord + Clone> {
 
 impl<'a, V: Ord + Clone> Probe<'a, V> {
     pub(super) fn new(index: &'a PatternIndex<V>) -> Self {
-        Self {
-            index,
-            path: String::new(),
-            trail: Vec::new(),
-        }
+        Self { index, path: String::new(), trail: Vec::new() }
     }
 
     /// Calls `visit` for every held pattern that overlaps `query`, and each holder, until it
@@ -62,16 +58,12 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
                 test(query, held, holders, &mut visit)?;
             }
         }
-        let is_above_others = self
-            .trail
-            .last()
-            .is_some_and(|last| last.end == anchor.len() && last.place.beneath > 0);
+        let is_above_others =
+            self.trail.last().is_some_and(|last| last.end == anchor.len() && last.place.beneath > 0);
         if is_above_others {
             let from = scan_start(query);
-            let reachable = self
-                .index
-                .anchored_from(&from)
-                .take_while(|(held, _)| held.anchor().starts_with(&from));
+            let reachable =
+                self.index.anchored_from(&from).take_while(|(held, _)| held.anchor().starts_with(&from));
             // The anchor itself was on the trail.
             for (held, holders) in reachable.filter(|(held, _)| held.anchor() != anchor) {
                 test(query, held, holders, &mut visit)?;
@@ -82,15 +74,9 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
 
     /// Makes the trail lead to `anchor`, keeping what it shares with the last one.
     fn walk_to(&mut self, anchor: &str) {
-        let common = self
-            .path
-            .bytes()
-            .zip(anchor.bytes())
-            .take_while(|(a, b)| a == b)
-            .count();
-        let is_shared = |end: usize| {
-            end <= common && (end == 0 || end == anchor.len() || anchor.as_bytes()[end] == b'/')
-        };
+        let common = self.path.bytes().zip(anchor.bytes()).take_while(|(a, b)| a == b).count();
+        let is_shared =
+            |end: usize| end <= common && (end == 0 || end == anchor.len() || anchor.as_bytes()[end] == b'/');
         while self.trail.last().is_some_and(|step| !is_shared(step.end)) {
             self.trail.pop();
         }
@@ -117,17 +103,9 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
             Vec::new()
         } else {
             let path = &self.path[..end];
-            self.index
-                .anchored_from(path)
-                .take_while(|(held, _)| held.anchor() == path)
-                .collect()
+            self.index.anchored_from(path).take_while(|(held, _)| held.anchor() == path).collect()
         };
-        self.trail.push(Step {
-            end,
-            hash,
-            place,
-            here,
-        });
+        self.trail.push(Step { end, hash, place, here });
     }
 }
 

@@ -51,11 +51,7 @@ struct Step {
 
 /// Looks for a text that takes both to their end, and may follow `fixed` in a path.
 pub(super) fn meet(fixed: &str, left: Walker<'_>, right: Walker<'_>) -> Meeting {
-    let component = if fixed.is_empty() || fixed.ends_with('/') {
-        Component::Start
-    } else {
-        Component::Name
-    };
+    let component = if fixed.is_empty() || fixed.ends_with('/') { Component::Start } else { Component::Name };
     let mut search = Search {
         left: left.automaton,
         right: right.automaton,
@@ -75,12 +71,7 @@ pub(super) fn meet(fixed: &str, left: Walker<'_>, right: Walker<'_>) -> Meeting 
         let Some(step) = search.open.pop() else {
             return Meeting::Apart;
         };
-        let Step {
-            left,
-            right,
-            component,
-            ..
-        } = search.steps[step];
+        let Step { left, right, component, .. } = search.steps[step];
         let (lefts, rights) = (search.left.after(left), search.right.after(right));
         if search.enter(lefts, rights, component, Some(step)) {
             return Meeting::At(search.path_to(step));
@@ -114,13 +105,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Opens every new pair that can read something together. True: both may end here.
-    fn enter(
-        &mut self,
-        lefts: &[u16],
-        rights: &[u16],
-        component: Component,
-        before: Option<usize>,
-    ) -> bool {
+    fn enter(&mut self, lefts: &[u16], rights: &[u16], component: Component, before: Option<usize>) -> bool {
         let is_complete = component == Component::Name;
         if is_complete && lefts.contains(&ACCEPT) && rights.contains(&ACCEPT) {
             return true;
@@ -143,13 +128,7 @@ impl Search<'_> {
                 if self.visited[word] & bit == 0 {
                     self.visited[word] |= bit;
                     let step = self.steps.len();
-                    self.steps.push(Step {
-                        left,
-                        right,
-                        read,
-                        component,
-                        before: before.unwrap_or(step),
-                    });
+                    self.steps.push(Step { left, right, read, component, before: before.unwrap_or(step) });
                     self.open.push(step);
                 }
             }

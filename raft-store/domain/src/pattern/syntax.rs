@@ -40,10 +40,7 @@ pub(super) struct Syntax {
 /// # Errors
 /// `TooComplex` when braces nest deeper than [`MAX_BRACE_DEPTH`].
 pub(super) fn read(text: &str) -> Result<Option<Syntax>, PatternError> {
-    let reader = Reader {
-        text,
-        closers: closers(text),
-    };
+    let reader = Reader { text, closers: closers(text) };
     let mut wild = (0..text.len()).filter(|&at| reader.is_wildcard(at));
     let Some(first) = wild.next() else {
         return Ok(None);
@@ -54,22 +51,14 @@ pub(super) fn read(text: &str) -> Result<Option<Syntax>, PatternError> {
         Piece::Char(c) => Some(c.len_utf8()),
         _ => None,
     });
-    Ok(Some(Syntax {
-        fixed,
-        tail: tail.sum(),
-        pieces,
-    }))
+    Ok(Some(Syntax { fixed, tail: tail.sum(), pieces }))
 }
 
 /// How much of the text before a wildcard is sure to stay: a `.` or `..` may still turn out to be
 /// a whole component, which a path does not show.
 fn settled(before: &str) -> usize {
     let component = before.rfind('/').map_or(0, |slash| slash + 1);
-    if matches!(&before[component..], "." | "..") {
-        component
-    } else {
-        before.len()
-    }
+    if matches!(&before[component..], "." | "..") { component } else { before.len() }
 }
 
 struct Reader<'t> {
@@ -87,10 +76,7 @@ impl Reader<'_> {
         let mut pieces = Vec::new();
         let mut at = from;
         while at < to {
-            let c = self.text[at..]
-                .chars()
-                .next()
-                .expect("`at` is a character boundary");
+            let c = self.text[at..].chars().next().expect("`at` is a character boundary");
             let close = self.closers[at];
             let (piece, next) = match c {
                 '*' => {
@@ -132,11 +118,7 @@ impl Reader<'_> {
             CharSet::except(&[])
         } else {
             let ranges = ranges(members.unwrap_or(inside));
-            if members.is_some() {
-                CharSet::except(&ranges)
-            } else {
-                CharSet::of(&ranges)
-            }
+            if members.is_some() { CharSet::except(&ranges) } else { CharSet::of(&ranges) }
         };
         Piece::Choice(vec![self.literally(open, close), vec![Piece::Set(set)]])
     }
@@ -200,15 +182,8 @@ fn class_end(bytes: &[u8], open: usize) -> Option<usize> {
     if bytes.get(at) == Some(&b']') {
         at += 1;
     }
-    let end = at
-        + bytes[at..]
-            .iter()
-            .position(|&b| b == b'/')
-            .unwrap_or(bytes.len() - at);
-    let last_name_end = bytes[at..end]
-        .windows(2)
-        .rposition(|pair| pair == b":]")
-        .map(|i| at + i);
+    let end = at + bytes[at..].iter().position(|&b| b == b'/').unwrap_or(bytes.len() - at);
+    let last_name_end = bytes[at..end].windows(2).rposition(|pair| pair == b":]").map(|i| at + i);
     while at < end {
         if bytes[at] == b']' {
             return Some(at);
@@ -216,11 +191,7 @@ fn class_end(bytes: &[u8], open: usize) -> Option<usize> {
         // The `]` of `[:alpha:]` does not close the class around it.
         let is_name = bytes[at..end].starts_with(b"[:") && Some(at + 2) <= last_name_end;
         let name = || bytes[at + 2..end].windows(2).position(|pair| pair == b":]");
-        at += if is_name {
-            name().map_or(1, |length| length + 4)
-        } else {
-            1
-        };
+        at += if is_name { name().map_or(1, |length| length + 4) } else { 1 };
     }
     None
 }

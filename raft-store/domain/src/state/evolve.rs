@@ -111,7 +111,9 @@ impl State {
                     touched.insert(RowKey::Claim(key));
                 }
             }
-            Event::SessionStarted(session) | Event::SessionRenewed(session) | Event::SessionDisconnected(session) => {
+            Event::SessionStarted(session)
+            | Event::SessionRenewed(session)
+            | Event::SessionDisconnected(session) => {
                 touched.insert(RowKey::Session(session.project, session.id));
                 self.put_session(session.clone());
             }

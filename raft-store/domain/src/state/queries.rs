@@ -3,8 +3,8 @@
 use super::{Clock, Deadline, Grip, State};
 use crate::{
     entity::{
-        ApiKey, BoardKey, Claim, ClaimKey, Engineer, Feature, Holder, JoinToken, KeyPrefix, Lane, Member, Mode,
-        NodeRecord, Origin, Project, Session, TokenDigest,
+        ApiKey, BoardKey, Claim, ClaimKey, Engineer, Feature, Holder, JoinToken, KeyPrefix, Lane, Member,
+        Mode, NodeRecord, Origin, Project, Session, TokenDigest,
     },
     ids::{EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
     pattern::{Pattern, PatternIndex},
@@ -148,7 +148,11 @@ impl State {
     }
 
     /// A project's features as listed: lane, priority, newest first; from after a place on.
-    pub fn features_after(&self, project: ProjectId, after: Option<BoardKey>) -> impl Iterator<Item = &Arc<Feature>> {
+    pub fn features_after(
+        &self,
+        project: ProjectId,
+        after: Option<BoardKey>,
+    ) -> impl Iterator<Item = &Arc<Feature>> {
         self.on_board(&self.board, project, after)
     }
 
@@ -237,7 +241,9 @@ impl State {
     pub fn claims_of(&self, session: &Session) -> impl Iterator<Item = (&ClaimKey, &Claim)> {
         let (project, session) = (session.project, session.id);
         let first = ClaimKey { project, session, feature: None, path: Pattern::scan_start("") };
-        self.claims.range(first..).take_while(move |(key, _)| key.project == project && key.session == session)
+        self.claims
+            .range(first..)
+            .take_while(move |(key, _)| key.project == project && key.session == session)
     }
 
     /// How many claims there are in the cluster.

@@ -3,8 +3,8 @@
 use super::{Clock, State};
 use crate::{
     entity::{
-        ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord, Origin, Project,
-        Session,
+        ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord, Origin,
+        Project, Session,
     },
     ids::{EngineerId, FeatureId, JoinTokenId, NodeId, ProjectId, SessionId},
     replies::{Remembered, ReplyKey},
@@ -97,8 +97,12 @@ impl State {
             RowKey::ApiKey(prefix) => Row::ApiKey(self.api_keys.get(prefix)?.clone()),
             RowKey::Reply(key) => Row::Reply(key.clone(), self.replies.get(key)?.clone()),
             RowKey::Project(id) => Row::Project(self.projects.get(id)?.clone()),
-            RowKey::Member(project, engineer) => Row::Member(self.members.get(&(*project, *engineer))?.clone()),
-            RowKey::Feature(project, feature) => Row::Feature(self.features.get(&(*project, *feature))?.clone()),
+            RowKey::Member(project, engineer) => {
+                Row::Member(self.members.get(&(*project, *engineer))?.clone())
+            }
+            RowKey::Feature(project, feature) => {
+                Row::Feature(self.features.get(&(*project, *feature))?.clone())
+            }
             RowKey::Session(_, session) => Row::Session(self.sessions.get(session)?.clone()),
             RowKey::Claim(key) => Row::Claim(key.clone(), *self.claims.get(key)?),
         })

@@ -12,10 +12,7 @@ enum Token {
     One,
     Star,
     Any,
-    Class {
-        negated: bool,
-        members: Vec<(char, char)>,
-    },
+    Class { negated: bool, members: Vec<(char, char)> },
 }
 
 /// Whether `pattern` matches `path`.
@@ -29,9 +26,8 @@ pub fn matches(pattern: &str, path: &str) -> bool {
 
 /// The collision rule, but for paths that both match: a file where the other needs a folder.
 pub fn one_is_file_above(one: &str, other: &str) -> bool {
-    let is_above = |name: &str, beneath: &str| {
-        !name.contains(['*', '?']) && beneath.starts_with(&format!("{name}/"))
-    };
+    let is_above =
+        |name: &str, beneath: &str| !name.contains(['*', '?']) && beneath.starts_with(&format!("{name}/"));
     is_above(one, other) || is_above(other, one)
 }
 
@@ -67,11 +63,7 @@ fn expansions(text: &[char]) -> Vec<Vec<Token>> {
     let tails = expansions(&text[used..]);
     heads
         .iter()
-        .flat_map(|head| {
-            tails
-                .iter()
-                .map(move |tail| [head.clone(), tail.clone()].concat())
-        })
+        .flat_map(|head| tails.iter().map(move |tail| [head.clone(), tail.clone()].concat()))
         .collect()
 }
 
@@ -212,13 +204,7 @@ pub fn all_paths() -> Vec<String> {
         deepest = deepest
             .iter()
             .flat_map(|above| {
-                names.map(|name| {
-                    if above.is_empty() {
-                        name.to_owned()
-                    } else {
-                        format!("{above}/{name}")
-                    }
-                })
+                names.map(|name| if above.is_empty() { name.to_owned() } else { format!("{above}/{name}") })
             })
             .collect();
         paths.extend(deepest.iter().cloned());
@@ -272,8 +258,7 @@ pub fn patterns() -> impl Strategy<Value = Pattern> {
         "*{,b}",
         "{*,**}b",
     ]);
-    let component =
-        prop_oneof![2 => name.prop_map(str::to_owned), 1 => wild.prop_map(str::to_owned)];
+    let component = prop_oneof![2 => name.prop_map(str::to_owned), 1 => wild.prop_map(str::to_owned)];
     let spelled = (prop::collection::vec(component, 1..4), any::<bool>())
         .prop_map(|(components, folder)| components.join("/") + if folder { "/" } else { "" });
     let scribbled = prop::string::string_regex(r"[ab./*?\[\]{},!\-]{1,9}").expect("it is a regex");
