@@ -3,17 +3,16 @@
 
 mod mock;
 
-use mock::{Person, Server, data, failure, feature, nobody, project, unavailable};
+use mock::{NOBODY, NOBODY_ELSE, Person, Server, data, failure, feature, project, unavailable};
 use serde_json::{Value, json};
 
 const DONE: &str = "POST /projects/019a0000-0000-7000-8000-000000000001/features/api/done";
 
 #[test]
 fn a_write_reaches_the_server_that_can_do_it_under_one_identity() {
-    let dead = nobody();
     let without_leader = Server::start().on(DONE, unavailable("not_applied"));
     let good = Server::start().on(DONE, data(feature("api", "done")));
-    let ana = Person::at_work(&[&dead, without_leader.url(), good.url()]);
+    let ana = Person::at_work(&[NOBODY, without_leader.url(), good.url()]);
     let ended = ana.types("feature done api").done();
     assert_eq!(ended.stdout, "api is done: its files are free\n");
     let (first, second) = (without_leader.asked_once(), good.asked_once());
@@ -45,11 +44,11 @@ fn two_commands_are_two_requests() {
 
 #[test]
 fn when_nobody_is_there_every_server_is_named_at_once() {
-    let servers = [nobody(), nobody()];
-    let ana = Person::at_work(&[&servers[0], &servers[1]]);
+    let servers = [NOBODY, NOBODY_ELSE];
+    let ana = Person::at_work(&servers);
     let ended = ana.types("feature done api --timeout 1h");
     assert_eq!((ended.code, ended.stdout.as_str()), (3, ""));
-    for server in &servers {
+    for server in servers {
         assert!(ended.stderr.contains(&format!("  {server}  connection refused")), "{ended:#?}");
     }
     assert!(ended.stderr.contains("Hint: is the cluster running?"), "{ended:#?}");
@@ -57,22 +56,22 @@ fn when_nobody_is_there_every_server_is_named_at_once() {
 }
 
 #[test]
-fn a_cluster_without_a_leader_is_given_up_when_the_time_is_over() {
-    let server = Server::start().on(DONE, unavailable("unknown").with("retry-after: 1"));
-    let ana = Person::at_work(&[server.url(), &nobody()]);
-    let ended = ana.types("feature done api --timeout 300ms");
+fn a_cluster_without_a_leader_is_given_up_when_waiting_would_take_too_long() {
+    let server = Server::start().on(DONE, unavailable("unknown").with("retry-after: 3600"));
+    let ana = Person::at_work(&[server.url(), NOBODY]);
+    let ended = ana.types("feature done api");
     assert_eq!(ended.code, 3, "{ended:#?}");
     assert!(ended.stderr.contains("no leader"), "{ended:#?}");
     assert!(ended.stderr.contains("connection refused"), "{ended:#?}");
     assert!(ended.stderr.contains("Hint: it may have been done all the same"), "{ended:#?}");
-    assert_eq!(server.asked().len(), 1, "there is no time to come back in a second");
+    assert_eq!(server.asked().len(), 1, "there is no time to come back in an hour");
 }
 
 #[test]
 fn the_same_in_json() {
-    let server = Server::start().on(DONE, unavailable("not_applied").with("retry-after: 1"));
+    let server = Server::start().on(DONE, unavailable("not_applied").with("retry-after: 3600"));
     let ana = Person::at_work(&[server.url()]);
-    let ended = ana.types("feature done api --timeout 300ms --json");
+    let ended = ana.types("feature done api --json");
     let told: Value = serde_json::from_str(&ended.stderr).unwrap();
     assert_eq!((ended.code, ended.stdout.as_str()), (3, ""));
     assert_eq!(told["error"]["code"], "UNREACHABLE");
@@ -93,7 +92,7 @@ fn a_silent_server_leaves_time_for_the_next_one() {
     ana.types("feature done api --timeout 4s").done();
     let ended = ana.types(&format!("feature done api --timeout 200ms --server {silent_url}"));
     assert_eq!(ended.code, 3);
-    assert!(ended.stderr.contains("no answer within 0.2 s"), "{ended:#?}");
+    assert!(ended.stderr.contains("no answer within"), "{ended:#?}");
     assert!(ended.stderr.contains("may have been done"), "{ended:#?}");
 }
 
@@ -151,10 +150,9 @@ fn who_asks_too_often_waits_as_long_as_told() {
 fn a_command_reads_its_own_writes_and_stays_with_the_server_that_answers() {
     let create = "POST /projects/019a0000-0000-7000-8000-000000000001/features";
     let ready = "POST /projects/019a0000-0000-7000-8000-000000000001/features/api/ready";
-    let dead = nobody();
     let server =
         Server::start().on(create, data(feature("api", "draft"))).on(ready, data(feature("api", "ready")));
-    let ana = Person::at_work(&[&dead, server.url()]);
+    let ana = Person::at_work(&[NOBODY, server.url()]);
     ana.types("feature create -s api -t Api --ready").done();
     let asked = server.asked();
     assert_eq!(asked.len(), 2);

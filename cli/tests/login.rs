@@ -3,7 +3,7 @@
 
 mod mock;
 
-use mock::{ID, KEY, Person, Server, data, failure, me, nobody};
+use mock::{ID, KEY, NOBODY, Person, Server, data, failure, me};
 use serde_json::{Value, json};
 
 const ME: &str = "GET /auth/me";
@@ -113,7 +113,7 @@ fn logging_out_forgets_the_key_and_keeps_the_servers() {
 #[test]
 fn a_flag_goes_before_what_is_saved() {
     let server = Server::start().on(ME, data(me()));
-    let ana = Person::at_work(&[&nobody()]);
+    let ana = Person::at_work(&[NOBODY]);
     let line = format!("whoami --token other-key --session {ID} --server {}", server.url());
     ana.types(&line).done();
     let asked = server.asked_once();

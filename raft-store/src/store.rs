@@ -12,7 +12,7 @@ use crate::{
     },
     record::{self, Kind},
     snapshot::{Shelf, SnapshotReceiver, install},
-    storage::{Batch, Column, KeyRange, Order, Reader, Rocks, Storage, Usage},
+    storage::{Batch, Column, KeyRange, Leased, Order, Reader, Released, Rocks, Storage, Usage},
 };
 use nexus_domain::{Document, DocumentKey, Recorded, Revision};
 use openraft::storage::RaftLogStorage;
@@ -44,6 +44,8 @@ pub async fn open_folder(dir: &Path) -> Result<(LogStore, StateMachine, StoreHan
 /// [`StoreError::Corrupt`] or [`StoreError::Inconsistent`] when records are damaged, and when the
 /// device fails.
 pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, StoreHandle), StoreError> {
+    let (storage, released) = Leased::new(storage);
+    let storage: Arc<dyn Storage> = Arc::new(storage);
     let fatal = Fatal::new();
     let may_block = storage.may_block();
     let (opened, raised) = (storage.clone(), fatal.clone());
@@ -68,6 +70,7 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
         flush_stats: log.flush_stats(),
         defers_snapshots: defers_snapshots.clone(),
         closed,
+        released,
     }));
     let machine = StateMachine::new(storage, fatal, shelf, published, defers_snapshots);
     Ok((log, machine, handle))
@@ -102,6 +105,7 @@ struct Shared {
     flush_stats: Arc<FlushStats>,
     defers_snapshots: Arc<AtomicBool>,
     closed: Closed,
+    released: Released,
 }
 
 /// Some of the history.
@@ -281,11 +285,18 @@ impl StoreHandle {
         blocking::run(storage.may_block(), move || Ok(storage.usage())).await
     }
 
-    /// Waits until the log is dropped and its last writes are flushed. The data folder is free once
-    /// this handle, the state machine and all readers of the log are dropped too.
+    /// Waits until the log is dropped and its last writes are flushed.
     pub async fn closed(&self) {
         // An error means that the flusher is gone too.
         let _ = self.0.closed.clone().wait_for(|closed| *closed).await;
+    }
+
+    /// Waits until the data folder is free to be opened again: until the log, its readers, the state
+    /// machine and all other handles are dropped, and the storage is closed.
+    pub async fn released(self) {
+        let mut released = self.0.released.clone();
+        drop(self);
+        while released.changed().await.is_ok() {}
     }
 
     async fn read<T: Send + 'static>(

@@ -1,1 +1,20 @@
-//! x
+//! What whole-cluster tests are made of: real nodes in processes of their own, real faults, clients,
+//! and the checks that read a node's history afterwards.
+//!
+//! - [`cluster`]: starts, kills, stops, wipes and adds nodes. Everything ends with the value.
+//! - [`client`]: talks to any node as a client does. [`team`]: engineers, agents and a project.
+//! - [`patience`]: waits for conditions instead of sleeping.
+//! - [`history`]: what a node's data folder says happened: no file ever had two holders.
+//! - [`work`]: the demo workload, on what was really touched together in public repositories.
+
+pub mod client;
+pub mod cluster;
+pub mod history;
+pub mod patience;
+pub mod team;
+pub mod work;
+
+pub use client::{Answer, Client};
+pub use cluster::{Cluster, Node};
+pub use patience::eventually;
+pub use team::Team;

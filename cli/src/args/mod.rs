@@ -19,7 +19,6 @@ use std::time::Duration;
 #[command(
     name = "nexus",
     version = env!("NEXUS_VERSION"),
-    propagate_version = true,
     arg_required_else_help = true,
     after_help = "\
 Examples:
@@ -102,6 +101,15 @@ mod tests {
             assert!(examples.starts_with("Examples:\n"), "{path} has no examples");
             let shown = examples.lines().any(|line| line.trim_start().starts_with(&path));
             assert!(shown, "{path}: the examples do not show it:\n{examples}");
+        }
+    }
+
+    #[test]
+    fn an_example_fits_a_usual_terminal() {
+        for (path, command) in all() {
+            let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let longest = examples.lines().map(|line| line.chars().count()).max().unwrap_or_default();
+            assert!(longest <= 90, "{path}: {longest} characters would wrap");
         }
     }
 

@@ -45,6 +45,8 @@ pub(super) struct Failed {
     pub(super) may_be_applied: bool,
     /// Whether somebody was there, so that a later try makes sense.
     pub(super) is_there: bool,
+    /// Whether it is known only that nothing came in time.
+    pub(super) was_silent: bool,
     /// When to come again.
     pub(super) retry_after: Option<Duration>,
 }
@@ -77,6 +79,7 @@ pub(super) async fn send(
             reason: format!("no answer within {}", seconds(limit)),
             may_be_applied: request.is_write(),
             is_there: true,
+            was_silent: true,
             retry_after: None,
         }),
     }
@@ -122,7 +125,9 @@ fn judge(server: &Server, request: &Request, head: &Head, body: &[u8]) -> Attemp
             Err(_) => Attempt::Failed(not_nexus(head, request)),
         };
     }
-    let Ok(failure) = serde_json::from_slice::<Failure>(body) else {
+    let failure = serde_json::from_slice::<Failure>(body);
+    // No node redirects; whoever does is in front of it, or is something else.
+    let Some(failure) = failure.ok().filter(|_| !head.status.is_redirection()) else {
         return Attempt::Failed(not_nexus(head, request));
     };
     let refused = |body| Box::new(Refused { body, server: server.clone(), path: request.path.clone() });
@@ -131,6 +136,7 @@ fn judge(server: &Server, request: &Request, head: &Head, body: &[u8]) -> Attemp
             reason: failure.error.message.clone(),
             may_be_applied: request.is_write() && outcome(&failure.error) == Outcome::Unknown,
             is_there: true,
+            was_silent: false,
             retry_after: head.retry_after,
         }),
         StatusCode::TOO_MANY_REQUESTS => {
@@ -163,6 +169,7 @@ fn not_nexus(head: &Head, request: &Request) -> Failed {
         reason,
         may_be_applied: request.is_write() && (is_there || status.is_success()),
         is_there,
+        was_silent: false,
         retry_after: head.retry_after,
     }
 }
@@ -174,6 +181,7 @@ fn failed(error: &reqwest::Error, is_write: bool) -> Failed {
         reason: reason(error, unsent),
         may_be_applied: is_write && !unsent,
         is_there: !unsent,
+        was_silent: false,
         retry_after: None,
     }
 }

@@ -121,8 +121,11 @@ impl Client {
                 failures.note_unasked(at);
                 continue;
             }
-            // A server that keeps silent must leave time for the ones after it.
-            let limit = left / u32::try_from(self.servers.len() - turn).unwrap_or(u32::MAX);
+            // A server that keeps silent must leave time for the ones after it; those that were not
+            // there a moment ago need none.
+            let after = (turn + 1..self.servers.len()).map(|turn| (first + turn) % self.servers.len());
+            let sharing = 1 + after.filter(|at| !failures.absent[*at]).count();
+            let limit = left / u32::try_from(sharing).unwrap_or(u32::MAX);
             let Connected { server, connection } = &self.servers[at];
             let builder = self.build(connection, server, request, headers);
             match attempt::send(server, request, builder, limit).await {
@@ -246,17 +249,28 @@ enum Round {
 /// What went wrong so far, by server.
 struct Failures {
     reasons: Vec<Option<String>>,
+    /// Whether nobody was there when it was asked last.
+    absent: Vec<bool>,
     may_be_applied: bool,
     was_there: bool,
 }
 
 impl Failures {
     fn new(servers: usize) -> Self {
-        Self { reasons: vec![None; servers], may_be_applied: false, was_there: false }
+        Self {
+            reasons: vec![None; servers],
+            absent: vec![false; servers],
+            may_be_applied: false,
+            was_there: false,
+        }
     }
 
     fn note(&mut self, at: usize, failed: Failed) {
-        self.reasons[at] = Some(failed.reason);
+        // Silence in what was left of the time says less than whatever was heard before.
+        if !failed.was_silent || self.reasons[at].is_none() {
+            self.reasons[at] = Some(failed.reason);
+        }
+        self.absent[at] = !failed.is_there;
         self.may_be_applied |= failed.may_be_applied;
         self.was_there |= failed.is_there;
     }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 Examples:
   nexus login --register --name Ana --email ana@example.com
   nexus login --register -n Ana -e ana@example.com --server http://a:7401,http://b:7401
-  nexus login --register -n Root -e root@example.com --bootstrap-token TOKEN   # the first admin
+  nexus login --register -n Root -e root@example.com --bootstrap-token TOKEN
   nexus login --token nexus_eng_…
   nexus login --token - < key.txt")]
 pub(crate) struct Login {

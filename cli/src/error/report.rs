@@ -44,7 +44,7 @@ impl Report {
             );
         }
         hints.push(if unreachable.was_there {
-            "the cluster has no leader or no quorum now: nexus cluster status shows which nodes are missing; a longer --timeout waits for them".to_owned()
+            "without a majority of its nodes the cluster can do nothing: start those that are down, or wait with a longer --timeout".to_owned()
         } else {
             "is the cluster running? --server or NEXUS_SERVER names another one".to_owned()
         });
@@ -284,7 +284,7 @@ Error: no server could do it
   http://a:1          connection refused
   http://long-name:2  no leader
 Hint: it may have been done all the same: look with nexus status before you repeat it
-Hint: the cluster has no leader or no quorum now: nexus cluster status shows which nodes are missing; a longer --timeout waits for them");
+Hint: without a majority of its nodes the cluster can do nothing: start those that are down, or wait with a longer --timeout");
         assert_eq!(error.exit_code(), 3);
         let value = as_json(&error, &Clock::fixed("2026-01-31T14:28:00Z"));
         assert_eq!(value["error"]["details"]["servers"][0]["reason"], "connection refused");

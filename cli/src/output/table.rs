@@ -39,10 +39,7 @@ impl Table {
     /// An empty list.
     pub(crate) fn new(head: &[&str]) -> Self {
         let mut table = comfy_table::Table::new();
-        table
-            .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .enforce_styling();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(head.iter().map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));

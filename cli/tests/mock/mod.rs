@@ -158,11 +158,9 @@ fn serve(mut stream: &TcpStream, answers: &Mutex<Answers>, noted: &Mutex<Vec<Ask
     )
 }
 
-/// An address at which nobody is.
-pub fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
-}
+/// Addresses at which nobody is: ports that are reserved, so that no other test is given them.
+pub const NOBODY: &str = "http://127.0.0.1:1";
+pub const NOBODY_ELSE: &str = "http://127.0.0.1:2";
 
 /// A person at a machine: a home folder, and a repository to stand in.
 pub struct Person {

@@ -11,7 +11,7 @@ use super::{
     snapshot,
     target::PeerTarget,
 };
-use futures::Stream;
+use futures::{Stream, StreamExt, future, stream};
 use nexus_raft_store::{Member, SnapshotFile, TypeConfig, Vote};
 use openraft::{
     OptionalSend, RaftNetworkFactory, RaftNetworkV2,
@@ -121,12 +121,19 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
         if !self.has_stream {
             return stream_append_sequential(self, input, option);
         }
-        Box::pin(async move {
-            self.ready_append().await?;
-            let stream: BoxStream<'s, _> =
-                Box::pin(AppendStream::new(&mut self.append, input, option.soft_ttl()));
-            Ok(stream)
-        })
+        let answers = stream::once(async move {
+            let mut input = input;
+            // Asked for a request before the peer is dialled: openraft waits out its backoff there, and
+            // dialling first would go round without a pause while the peer is away.
+            let Some(first) = input.next().await else { return stream::empty().boxed() };
+            if let Err(cause) = self.ready_append().await {
+                return stream::iter([Err(cause.into())]).boxed();
+            }
+            let requests = stream::iter([first]).chain(input);
+            AppendStream::new(&mut self.append, requests, option.soft_ttl()).boxed()
+        });
+        let answers: BoxStream<'s, _> = Box::pin(answers.flatten());
+        Box::pin(future::ready(Ok(answers)))
     }
 
     async fn vote(

@@ -7,6 +7,7 @@
 
 mod batch;
 mod folder;
+mod leased;
 mod rocks;
 mod simulated;
 mod simulated_files;
@@ -15,6 +16,8 @@ pub use batch::{Batch, KeyRange, Operation};
 pub use folder::{File, Folder, OsFolder};
 pub use rocks::Rocks;
 pub use simulated::{Crash, Fault, SimulatedDisk};
+
+pub(crate) use leased::{Leased, Released};
 
 use crate::error::StoreError;
 use std::{fmt, sync::Arc};

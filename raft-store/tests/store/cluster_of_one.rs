@@ -115,8 +115,7 @@ async fn every_write_is_answered_in_order_and_survives_snapshot_purge_and_restar
     let before = handle.latest();
     raft.shutdown().await.unwrap();
     drop((raft, answers));
-    handle.closed().await;
-    drop(handle);
+    handle.released().await;
 
     let (raft, handle) = start(folder.path()).await;
     raft.wait(None).current_leader(1, "it leads again").await.unwrap();

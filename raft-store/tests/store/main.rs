@@ -12,7 +12,6 @@ mod entries;
 mod golden;
 mod history;
 mod machine;
-mod measure;
 mod node;
 mod openraft_suite;
 mod quarantine;

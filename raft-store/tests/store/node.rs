@@ -131,9 +131,8 @@ impl Node {
     /// Stops as a process does that is asked to, so that its folder can be opened again.
     pub(crate) async fn stop(self) {
         let Self { log, machine, handle, storage } = self;
-        drop((log, machine));
-        handle.closed().await;
-        drop(storage);
+        drop((log, machine, storage));
+        handle.released().await;
     }
 }
 

@@ -19,9 +19,9 @@ use std::{fs, io::Read, path::PathBuf};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  nexus feature create -s billing-api -t \"The API of billing\" --touches src/billing/ src/db.rs --ready
-  nexus feature create -s invoices -t Invoices --from invoices.md --touches src/invoices/ --reads src/db.rs
-  nexus feature create -s reports -t Reports --depends-on invoices --lane later --priority 3
+  nexus feature create -s api -t \"The API\" --touches src/api/ src/db.rs --ready
+  nexus feature create -s invoices -t Invoices --from invoices.md --reads src/db.rs
+  nexus feature create -s reports -t Reports --depends-on api invoices -l later -p 3
   nexus feature create -s taxes -t Taxes --from - < taxes.md")]
 pub(crate) struct Create {
     /// Short name, of a-z, 0-9 and -

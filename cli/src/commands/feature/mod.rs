@@ -20,7 +20,7 @@ use clap::Subcommand;
 #[derive(Subcommand)]
 #[command(after_help = "\
 Examples:
-  nexus feature create -s billing-api -t \"The API of billing\" --touches src/billing/ --ready
+  nexus feature create -s billing-api -t \"The API\" --touches src/api/ --ready
   nexus feature available
   nexus feature pick billing-api
   nexus feature done billing-api")]

@@ -142,16 +142,16 @@ impl<'s> Conversation<'s> {
         } else {
             self.service_in_flight -= 1;
         }
-        match served.response {
-            Some(response) => match frames.push(&(served.call, response)) {
-                Err(error @ FrameError::TooLarge) => {
-                    frames.push(&(served.call, ControlResponse::Failed(error.to_string())))?;
-                }
-                pushed => {
-                    pushed?;
-                }
-            },
-            None => {}
+        let Some(response) = served.response else {
+            return Ok(());
+        };
+        match frames.push(&(served.call, response)) {
+            Err(error @ FrameError::TooLarge) => {
+                frames.push(&(served.call, ControlResponse::Failed(error.to_string())))?;
+            }
+            pushed => {
+                pushed?;
+            }
         }
         Ok(())
     }

@@ -13,4 +13,3 @@ mod cast;
 mod cluster;
 mod garbage;
 mod greeting;
-mod speed;

@@ -1,0 +1,168 @@
+//! A client of one or more nodes, for what real clients do and for what they should not do.
+
+use reqwest::{Method, StatusCode, header::HeaderMap};
+use serde_json::Value;
+use std::time::Duration;
+
+/// Longer than any deadline of a node.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// An answer, read to its end.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body; null when there was none.
+    pub body: Value,
+}
+
+impl Answer {
+    /// What a success holds.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub fn data(&self) -> &Value {
+        assert!(self.status.is_success(), "{} {}", self.status, self.body);
+        &self.body["data"]
+    }
+
+    /// The error code of a failure; empty for a success.
+    pub fn code(&self) -> &str {
+        self.body["error"]["code"].as_str().unwrap_or_default()
+    }
+
+    /// The error message of a failure; empty for a success.
+    pub fn message(&self) -> &str {
+        self.body["error"]["message"].as_str().unwrap_or_default()
+    }
+
+    /// The log index that it reflects.
+    pub fn revision(&self) -> u64 {
+        let header = self.headers.get("x-nexus-revision").and_then(|value| value.to_str().ok());
+        header.and_then(|text| text.parse().ok()).unwrap_or_default()
+    }
+}
+
+/// Acts with one key, as one session, through one node.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    key: Option<String>,
+    session: Option<String>,
+    idempotency: Option<String>,
+}
+
+impl Client {
+    /// A client without a key.
+    pub fn new(base: impl Into<String>) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
+        let http = http.expect("a client without settings can be made");
+        Self { http, base: base.into(), key: None, session: None, idempotency: None }
+    }
+
+    /// The same client through another node.
+    pub fn via(&self, base: impl Into<String>) -> Self {
+        Self { base: base.into(), ..self.clone() }
+    }
+
+    /// The same client with a key.
+    pub fn with_key(&self, key: impl Into<String>) -> Self {
+        Self { key: Some(key.into()), ..self.clone() }
+    }
+
+    /// The same client as a session.
+    pub fn acting_as(&self, session: impl Into<String>) -> Self {
+        Self { session: Some(session.into()), ..self.clone() }
+    }
+
+    /// The same client, under one idempotency key for all it sends.
+    pub fn under_key(&self, idempotency: impl Into<String>) -> Self {
+        Self { idempotency: Some(idempotency.into()), ..self.clone() }
+    }
+
+    /// The API key.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// The session it acts as.
+    pub fn session(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+
+    /// Sends a request and reads the answer.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> reqwest::Result<Answer> {
+        let mut request = self.http.request(method, format!("{}/api{path}", self.base));
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(session) = &self.session {
+            request = request.header("X-Nexus-Session", session);
+        }
+        if let Some(key) = &self.idempotency {
+            request = request.header("Idempotency-Key", key);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.bytes().await?;
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Ok(Answer { status, headers, body })
+    }
+
+    /// `GET`.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None).await.expect("the node answers")
+    }
+
+    /// `POST`.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, Some(&body)).await.expect("the node answers")
+    }
+
+    /// `PATCH`.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::PATCH, path, Some(&body)).await.expect("the node answers")
+    }
+
+    /// `DELETE`.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, None).await.expect("the node answers")
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn send_raw(&self, method: Method, path: &str, body: Vec<u8>) -> reqwest::Result<Answer> {
+        let mut request = self.http.request(method, format!("{}/api{path}", self.base)).body(body);
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        let response = request.header("Content-Type", "application/json").send().await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.bytes().await?;
+        Ok(Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
+    }
+}

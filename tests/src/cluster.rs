@@ -1,0 +1,316 @@
+//! A cluster of real processes on loopback, in a folder of its own. Dropped, it is gone.
+
+use crate::{client::Client, patience::eventually};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::{
+    fs::{self, File},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+use tempfile::TempDir;
+
+/// The nexusd that these tests were built with.
+///
+/// # Panics
+/// When it was not built.
+pub fn binary(name: &str) -> PathBuf {
+    let here = std::env::current_exe().expect("a test knows its own path");
+    // target/release/deps/test-0123 → target/release/nexusd
+    let found = here.ancestors().map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not built; tests/run builds it, and runs the tests"))
+}
+
+/// One node: its settings for as long as the cluster lives, its process while it runs.
+pub struct Node {
+    /// Its place in the cluster, from 1; not always its node id.
+    pub number: u64,
+    folder: PathBuf,
+    listen: String,
+    peer_listen: String,
+    origin: Vec<String>,
+    child: Option<Child>,
+}
+
+impl Node {
+    /// Its address for clients.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.listen)
+    }
+
+    /// Its address for nodes.
+    pub fn peer_addr(&self) -> &str {
+        &self.peer_listen
+    }
+
+    /// Where its data is.
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Its log so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// Whether its process lives.
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Starts its process.
+    ///
+    /// # Panics
+    /// When it runs already or cannot be started.
+    pub fn start(&mut self) {
+        assert!(self.child.is_none(), "node {} runs already", self.number);
+        fs::create_dir_all(&self.folder).expect("the test folder can be written");
+        let log = File::options().create(true).append(true).open(self.folder.join("log"));
+        let log = log.expect("the log can be written");
+        let child = Command::new(binary("nexusd"))
+            .arg("start")
+            .arg("--data-dir")
+            .arg(self.data_dir())
+            .args(["--listen", &self.listen, "--peer-listen", &self.peer_listen])
+            .args(&self.origin)
+            .env_clear()
+            .env("NEXUS_LOG", "info,openraft=error")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        self.child = Some(child.expect("nexusd can be started"));
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(child) = &self.child {
+            let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid is small"));
+            // It may have ended by itself.
+            let _ = kill(pid, signal);
+        }
+    }
+
+    fn reap(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.wait();
+        }
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.reap();
+    }
+
+    /// `SIGTERM`, and waits for the end.
+    pub fn terminate(&mut self) {
+        self.signal(Signal::SIGTERM);
+        self.reap();
+    }
+
+    /// `SIGSTOP`: it hangs, and its connections with it.
+    pub fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// `SIGCONT`.
+    pub fn go_on(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// Throws all its data away, as a lost disk does.
+    ///
+    /// # Panics
+    /// While it runs.
+    pub fn wipe(&mut self) {
+        assert!(self.child.is_none(), "a node that runs is not wiped");
+        let _ = fs::remove_dir_all(self.data_dir());
+    }
+
+    /// Resident memory and CPU time of its process: kilobytes, and clock ticks so far.
+    pub fn usage(&self) -> Option<(u64, u64)> {
+        let pid = self.child.as_ref()?.id();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let resident = resident.trim().trim_end_matches(" kB").parse().ok()?;
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+        let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+        Some((resident, ticks))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail: Vec<&str> = log.lines().rev().take(15).collect();
+            eprintln!("--- the end of node {}'s log", self.number);
+            for line in tail.into_iter().rev() {
+                eprintln!("{line}");
+            }
+        }
+    }
+}
+
+/// A cluster of processes.
+pub struct Cluster {
+    /// Its nodes in the order in which they were made.
+    pub nodes: Vec<Node>,
+    flags: Vec<String>,
+    folder: TempDir,
+}
+
+impl Cluster {
+    /// So many nodes, started and ready.
+    pub async fn start(nodes: usize) -> Self {
+        Self::start_with(nodes, &[]).await
+    }
+
+    /// So many nodes with further flags, started and ready.
+    ///
+    /// # Panics
+    /// When they do not become ready.
+    pub async fn start_with(nodes: usize, flags: &[&str]) -> Self {
+        let folder = tempfile::Builder::new().prefix("nexus-test-").tempdir().expect("a folder for the test");
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let mut cluster = Self { nodes: Vec::new(), flags, folder };
+        let addrs = free_addrs(nodes * 2);
+        let (clients, peers) = addrs.split_at(nodes);
+        let initial: Vec<String> =
+            peers.iter().enumerate().map(|(at, addr)| format!("{}={addr}", at + 1)).collect();
+        let initial = initial.join(",");
+        for (at, (listen, peer_listen)) in clients.iter().zip(peers).enumerate() {
+            let number = at as u64 + 1;
+            let origin = ["--node-id".to_owned(), number.to_string(), "--initial-cluster".to_owned(), initial.clone()];
+            cluster.add(number, listen, peer_listen, origin.to_vec());
+        }
+        for node in &mut cluster.nodes {
+            node.start();
+        }
+        cluster.all_ready().await;
+        cluster
+    }
+
+    fn add(&mut self, number: u64, listen: &str, peer_listen: &str, mut origin: Vec<String>) {
+        origin.extend(self.flags.iter().cloned());
+        self.nodes.push(Node {
+            number,
+            folder: self.folder.path().join(number.to_string()),
+            listen: listen.to_owned(),
+            peer_listen: peer_listen.to_owned(),
+            origin,
+            child: None,
+        });
+    }
+
+    /// A further node that joins through the others; started. Gives its number.
+    pub fn join(&mut self, token: &str) -> u64 {
+        let number = self.nodes.iter().map(|node| node.number).max().unwrap_or(0) + 1;
+        let servers: Vec<String> = self.nodes.iter().map(Node::url).collect();
+        let addrs = free_addrs(2);
+        let origin = ["--join".to_owned(), servers.join(","), "--join-token".to_owned(), token.to_owned()];
+        self.add(number, &addrs[0], &addrs[1], origin.to_vec());
+        self.node(number).start();
+        number
+    }
+
+    /// The node with a number.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn node(&mut self, number: u64) -> &mut Node {
+        self.nodes.iter_mut().find(|node| node.number == number).expect("there is a node with this number")
+    }
+
+    /// Forgets a node and ends its process.
+    pub fn forget(&mut self, number: u64) {
+        self.nodes.retain(|node| node.number != number);
+    }
+
+    /// The token that makes the first admin.
+    ///
+    /// # Panics
+    /// When no node has written it.
+    pub async fn bootstrap_token(&self) -> String {
+        let files: Vec<PathBuf> =
+            self.nodes.iter().map(|node| node.data_dir().join("bootstrap-token")).collect();
+        let read = || async { files.iter().find_map(|file| fs::read_to_string(file).ok()) };
+        eventually("the bootstrap token is written", read).await.trim().to_owned()
+    }
+
+    /// URLs of all nodes.
+    pub fn urls(&self) -> Vec<String> {
+        self.nodes.iter().map(Node::url).collect()
+    }
+
+    /// A client without a key, through the first node.
+    pub fn client(&self) -> Client {
+        Client::new(self.nodes[0].url())
+    }
+
+    /// Waits until each node that runs can answer linearizable reads.
+    pub async fn all_ready(&mut self) {
+        for node in &mut self.nodes {
+            if !node.is_running() {
+                continue;
+            }
+            ready(&node.url(), node.number).await;
+        }
+    }
+
+    /// Waits until a node can answer linearizable reads.
+    pub async fn ready(&mut self, number: u64) {
+        let url = self.node(number).url();
+        ready(&url, number).await;
+    }
+
+    /// The number of the node that leads, once the nodes that run agree on one.
+    pub async fn leader(&mut self) -> u64 {
+        let running: Vec<(u64, String)> = self
+            .nodes
+            .iter_mut()
+            .filter_map(|node| node.is_running().then(|| (node.number, node.url())))
+            .collect();
+        eventually("somebody leads", || async {
+            for (number, url) in &running {
+                let answer = Client::new(url.clone()).get("/health").await;
+                let raft = &answer.body["checks"]["raft"];
+                if answer.status.is_success() && raft["role"] == "leader" {
+                    return Some(*number);
+                }
+            }
+            None
+        })
+        .await
+    }
+
+    /// Where the cluster keeps everything.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+async fn ready(url: &str, number: u64) {
+    eventually(&format!("node {number} is ready"), || async {
+        let answer = Client::new(url).send(reqwest::Method::GET, "/health/ready", None).await.ok()?;
+        answer.status.is_success().then_some(())
+    })
+    .await;
+}
+
+/// Addresses on loopback that nobody uses.
+///
+/// # Panics
+/// When there are none.
+pub fn free_addrs(count: usize) -> Vec<String> {
+    // All held at once, so that they differ; then let go for the nodes to take.
+    let held: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("there is a free port")).collect();
+    let addr = |listener: &TcpListener| listener.local_addr().expect("a bound listener has an address").to_string();
+    held.iter().map(addr).collect()
+}

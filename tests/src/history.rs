@@ -1,0 +1,92 @@
+//! What a node's data folder says happened, read after the node has stopped.
+
+use nexus_domain::{
+    Event, ProjectId, Recorded, Revision, SessionId,
+    entity::Mode,
+    pattern::{Pattern, PatternIndex},
+};
+use nexus_raft_store::open_folder;
+use std::{collections::BTreeMap, path::Path};
+
+/// Events read at once.
+const PAGE: usize = 10_000;
+
+/// What was found out about one node.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The last applied log index.
+    pub revision: u64,
+    /// Hash of everything that was applied.
+    pub hash: u64,
+    /// Picks that were granted, in the whole history.
+    pub picks: usize,
+}
+
+/// Reads a stopped node's folder and checks it: the state is sound, what is loaded again is what was
+/// live, and at no log index did any file have two holders.
+///
+/// # Panics
+/// When anything of that is not so.
+pub async fn check(data_dir: &Path) -> Verdict {
+    let (log, machine, store) = open_folder(data_dir).await.expect("a stopped node's folder opens");
+    let latest = store.latest();
+    latest.state.check_invariants().expect("the state is sound");
+    let mut replay = Replay::default();
+    let (mut from, mut picks) = (Revision(0), 0);
+    loop {
+        let page = store.events(from, PAGE).await.expect("the history can be read");
+        for event in &page.events {
+            picks += usize::from(matches!(event.event, Event::FeatureClaimed(_)));
+            replay.fold(event);
+        }
+        if page.events.is_empty() || page.next <= from {
+            break;
+        }
+        from = page.next;
+    }
+    let verdict = Verdict { revision: latest.revision().0, hash: latest.hash(), picks };
+    drop((log, machine));
+    store.closed().await;
+    verdict
+}
+
+/// Who holds what, folded from the public history alone.
+#[derive(Default)]
+struct Replay {
+    held: BTreeMap<ProjectId, PatternIndex<(SessionId, Option<nexus_domain::FeatureId>)>>,
+    shared: BTreeMap<(ProjectId, SessionId, Pattern), bool>,
+}
+
+impl Replay {
+    fn fold(&mut self, recorded: &Recorded) {
+        match &recorded.event {
+            Event::FilesClaimed { project, holder, feature, paths, mode, .. } => {
+                let index = self.held.entry(*project).or_default();
+                for path in paths.iter() {
+                    let shares = *mode == Mode::Shared;
+                    for (held, (session, _)) in index.overlapping(path) {
+                        let both_share =
+                            shares && self.shared.get(&(*project, *session, held.clone())) == Some(&true);
+                        assert!(
+                            *session == holder.session || both_share,
+                            "at revision {} session {} was given {path} while {session} held {held}",
+                            recorded.revision,
+                            holder.session,
+                        );
+                    }
+                    self.shared.insert((*project, holder.session, path.clone()), shares);
+                }
+                for path in paths.iter() {
+                    index.insert(path, (holder.session, *feature));
+                }
+            }
+            Event::FilesReleased { project, holder, feature, paths, .. } => {
+                let index = self.held.entry(*project).or_default();
+                for path in paths.iter() {
+                    index.remove(path, &(holder.session, *feature));
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Leases: kept alive by heartbeats, ended by silence, never cut short by a change of leader.
+
+use nexus_tests::{Client, Cluster, Team, eventually};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+async fn feature(client: &Client, team: &Team) -> Value {
+    client.get(&team.path("/features/one?consistency=stale")).await.body["data"].clone()
+}
+
+#[tokio::test]
+async fn a_silent_session_is_disconnected_then_released_and_its_feature_is_marked() {
+    let cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    team.settings(json!({ "session.timeout": 0.6, "session.grace": 0.6 })).await;
+    team.ready_feature("one", &["src/a.rs"]).await;
+    let agent = team.agent(&team.admin, "build").await;
+    agent.post(&team.path("/features/one/pick"), json!({})).await.data();
+    let id = agent.session().expect("a session").to_owned();
+    // Beating, it lives for many times its time-out.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(2) {
+        agent.post(&team.path(&format!("/sessions/{id}/heartbeat")), json!({})).await.data();
+        assert_eq!(feature(&team.admin, &team).await["status"], "active");
+    }
+    let silent_since = Instant::now();
+    let status = |wanted: &'static str| {
+        let (team, id) = (team.clone(), id.clone());
+        move || {
+            let (team, id) = (team.clone(), id.clone());
+            async move {
+                let status = team.admin.get(&team.path("/status")).await;
+                let sessions = status.data()["sessions"].as_array().expect("sessions").clone();
+                let found = sessions.iter().find(|found| found["session"]["id"] == id.as_str());
+                (found.map(|found| found["session"]["status"].as_str().unwrap_or_default().to_owned()).as_deref()
+                    == Some(wanted))
+                .then(|| status.data().clone())
+            }
+        }
+    };
+    let seen = eventually("it is disconnected", status("disconnected")).await;
+    assert!(silent_since.elapsed() >= Duration::from_millis(600), "not before its time-out");
+    assert_eq!(seen["claims"][0]["filePath"], "src/a.rs", "claims stay for the grace");
+    let ready = eventually("its feature is ready again", || async {
+        let feature = feature(&team.admin, &team).await;
+        (feature["status"] == "ready").then_some(feature)
+    })
+    .await;
+    assert!(silent_since.elapsed() >= Duration::from_millis(1_200), "not before its grace");
+    assert!(ready["interruptedAt"].is_string(), "{ready}");
+    assert_eq!(team.admin.get(&team.path("/claims")).await.data(), &json!([]));
+    let status = team.admin.get(&team.path("/status")).await;
+    assert_eq!(status.data()["interrupted"][0]["slug"], "one");
+    let late = agent.post(&team.path(&format!("/sessions/{id}/heartbeat")), json!({})).await;
+    assert_eq!((late.status.as_u16(), late.code()), (404, "NOT_FOUND"));
+}
+
+#[tokio::test]
+async fn a_heartbeat_within_the_grace_revives_a_session_with_nothing_lost() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    team.settings(json!({ "session.timeout": 0.3, "session.grace": 600 })).await;
+    team.ready_feature("one", &["a"]).await;
+    let agent = team.agent(&team.admin, "build").await;
+    let fence = agent.post(&team.path("/features/one/pick"), json!({})).await.data()["fence"].clone();
+    let id = agent.session().expect("a session").to_owned();
+    agent.post(&team.path(&format!("/sessions/{id}/heartbeat")), json!({})).await.data();
+    eventually("it is disconnected", || async {
+        let active = team.admin.get(&team.path("/sessions/active")).await;
+        (active.data() == &json!([])).then_some(())
+    })
+    .await;
+    agent.post(&team.path(&format!("/sessions/{id}/heartbeat")), json!({})).await.data();
+    let after = feature(&team.admin, &team).await;
+    assert_eq!((&after["status"], &after["fence"]), (&json!("active"), &fence));
+}
+
+#[tokio::test]
+async fn a_change_of_leader_never_cuts_a_lease_short() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let lease = Duration::from_secs(4);
+    team.settings(json!({ "session.timeout": 3, "session.grace": 1 })).await;
+    team.ready_feature("one", &["a"]).await;
+    let agent = team.agent(&team.admin, "build").await;
+    agent.post(&team.path("/features/one/pick"), json!({})).await.data();
+    let id = agent.session().expect("a session").to_owned();
+    let last_sign = Instant::now();
+    agent.post(&team.path(&format!("/sessions/{id}/heartbeat")), json!({})).await.data();
+    let leader = cluster.leader().await;
+    cluster.node(leader).kill();
+    let other = cluster.nodes.iter().find(|node| node.number != leader).expect("three nodes").url();
+    let through = team.admin.via(&other);
+    eventually("its feature is ready again", || async {
+        (feature(&through, &team).await["status"] == "ready").then_some(())
+    })
+    .await;
+    let lived = last_sign.elapsed();
+    assert!(lived >= lease, "a lease of {lease:?} ended after {lived:?}");
+    println!("a lease of {lease:?} ended {:?} late, over a change of leader", lived - lease);
+}
+
+#[tokio::test]
+async fn an_outage_of_the_whole_cluster_does_not_end_leases() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    team.settings(json!({ "session.timeout": 1.5, "session.grace": 0.1 })).await;
+    team.ready_feature("one", &["a"]).await;
+    let agent = team.agent(&team.admin, "build").await;
+    agent.post(&team.path("/features/one/pick"), json!({})).await.data();
+    let id = agent.session().expect("a session").to_owned();
+    let beat = team.path(&format!("/sessions/{id}/heartbeat"));
+    agent.post(&beat, json!({})).await.data();
+    for node in &cluster.nodes {
+        node.pause();
+    }
+    // Twice the lease: nobody could have been heard meanwhile.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for node in &cluster.nodes {
+        node.go_on();
+    }
+    cluster.all_ready().await;
+    let heard = eventually("the cluster hears it again", || async {
+        let answer = agent.send(reqwest::Method::POST, &beat, None).await.ok()?;
+        (answer.status != 503).then_some(answer)
+    })
+    .await;
+    assert_eq!(heard.data(), &json!({ "ok": true }));
+    assert_eq!(feature(&team.admin, &team).await["status"], "active");
+}
