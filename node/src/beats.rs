@@ -135,7 +135,11 @@ impl Node {
             Leader::There(leader) => {
                 let request = ServiceRequest::Heartbeats { beats: beats.to_vec(), touches: touches.to_vec() };
                 let within = deadline.saturating_duration_since(Instant::now());
-                match self.peers.request(&leader, request, within).await {
+                let asked = tokio::select! {
+                    asked = self.peers.request(&leader, request, within) => asked,
+                    () = self.leader_changes() => return Err(format!("{leader} lost the lead")),
+                };
+                match asked {
                     Ok(ServiceResponse::Beaten { unknown }) => Ok(unknown),
                     Ok(_) => Err(format!("{leader} does not lead")),
                     Err(error) => Err(format!("{leader}: {error}")),

@@ -121,7 +121,6 @@ impl Node {
             Some(former) => ChangeMembers::Batch(vec![
                 voters,
                 ChangeMembers::RemoveVoters(BTreeSet::from([former.0])),
-                ChangeMembers::RemoveNodes(BTreeSet::from([former.0])),
             ]),
             None => voters,
         };
@@ -152,14 +151,9 @@ impl Node {
             }
         }
         let ids = BTreeSet::from([node.0]);
-        let change = if peer.is_voter {
-            ChangeMembers::Batch(vec![
-                ChangeMembers::RemoveVoters(ids.clone()),
-                ChangeMembers::RemoveNodes(ids),
-            ])
-        } else {
-            ChangeMembers::RemoveNodes(ids)
-        };
+        // A voter that is no voter any more is left out altogether: nothing is retained.
+        let change =
+            if peer.is_voter { ChangeMembers::RemoveVoters(ids) } else { ChangeMembers::RemoveNodes(ids) };
         self.change_members(change).await?;
         tracing::info!(%node, "a member was removed");
         Ok(ServiceResponse::Done)

@@ -4,6 +4,7 @@
 use crate::{
     node::Node,
     propose::{Tried, of_the_cluster},
+    token,
 };
 use nexus_domain::{
     ClusterId, Command, NodeId, WallTime,
@@ -24,8 +25,6 @@ const BEAT: Duration = Duration::from_millis(100);
 const LOOK_AT_LEARNERS: Duration = Duration::from_millis(500);
 /// The size of the database is looked at this often.
 const LOOK_AT_DISK: Duration = Duration::from_secs(10);
-/// The file with the token that makes the first admin.
-pub const BOOTSTRAP_TOKEN_FILE: &str = "bootstrap-token";
 
 /// Runs for as long as the node does; only leaders do something.
 pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
@@ -82,7 +81,7 @@ impl Node {
             return;
         }
         let token = format!("nexus_boot_{}", self.mint.id().simple().to_string() + &hex(&self.mint.secret()));
-        if let Err(error) = write_secret(&self.data_dir.join(BOOTSTRAP_TOKEN_FILE), &token).await {
+        if let Err(error) = token::write(&self.data_dir, &token).await {
             tracing::error!(%error, "cannot write the bootstrap token; the cluster is not formed");
             return;
         }
@@ -127,15 +126,4 @@ impl Node {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Writes a file that only its owner may read.
-async fn write_secret(path: &std::path::Path, secret: &str) -> std::io::Result<()> {
-    use tokio::io::AsyncWriteExt;
-    let mut options = tokio::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(path).await?;
-    file.write_all(secret.as_bytes()).await?;
-    file.write_all(b"\n").await?;
-    file.sync_all().await
 }

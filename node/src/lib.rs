@@ -6,7 +6,7 @@
 //! - [`peer`]: the transport between nodes. `service`: what peers may ask.
 //! - `node`: what the rest shares. [`raft`]: openraft as it is run. [`clock`]: cluster time.
 //! - `propose`, `read`, `beats`: writes, reads and signs of life, wherever the leader is.
-//! - `lead`, `change`: what the leader does for the cluster and its membership.
+//! - `lead`, `change`, `token`: what the leader does for the cluster and its membership.
 //! - `cluster`, `view`, `status`: the node as the API sees it.
 
 pub mod args;
@@ -28,6 +28,7 @@ mod read;
 pub mod run;
 mod service;
 mod status;
+mod token;
 mod view;
 
-pub use lead::BOOTSTRAP_TOKEN_FILE;
+pub use token::BOOTSTRAP_TOKEN_FILE;

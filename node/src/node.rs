@@ -79,6 +79,18 @@ impl Node {
         self.raft.metrics().borrow_watched().current_leader.map(NodeId)
     }
 
+    /// Waits until somebody else leads than the leader of this moment, or nobody: what was asked of
+    /// that one is better asked again.
+    pub(crate) async fn leader_changes(&self) {
+        let mut metrics = self.raft.metrics();
+        let before = metrics.borrow_watched().current_leader;
+        while metrics.borrow_watched().current_leader == before {
+            if metrics.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// A member of the membership in force.
     pub(crate) fn member(&self, id: NodeId) -> Option<Member> {
         let metrics = self.raft.metrics();

@@ -78,7 +78,11 @@ impl Node {
     async fn forward(&self, leader: &PeerTarget, proposal: &Arc<Proposal>, deadline: Instant) -> Tried {
         let request = ServiceRequest::Propose { proposal: proposal.clone() };
         let within = deadline.saturating_duration_since(Instant::now());
-        match self.peers.request(leader, request, within).await {
+        let asked = tokio::select! {
+            asked = self.peers.request(leader, request, within) => asked,
+            () = self.leader_changes() => return Tried::Unknown(format!("{leader} lost the lead")),
+        };
+        match asked {
             Ok(ServiceResponse::Proposed(answer)) => Tried::Answered(*answer),
             Ok(ServiceResponse::NotLeader { .. }) => Tried::NotProposed(format!("{leader} does not lead")),
             Ok(ServiceResponse::Unavailable { reason }) => Tried::NotProposed(reason),

@@ -70,11 +70,13 @@ impl Node {
             let asked = match self.leader() {
                 Leader::Here => self.read_index_here().await,
                 Leader::There(leader) => {
-                    let asked = self.peers.request(&leader, ServiceRequest::ReadIndex, ONE_QUESTION).await;
-                    match asked {
-                        Ok(ServiceResponse::ReadIndex(revision)) => Ok(revision),
-                        Ok(_) => Err(format!("{leader} does not lead")),
-                        Err(error) => Err(format!("{leader}: {error}")),
+                    tokio::select! {
+                        asked = self.peers.request(&leader, ServiceRequest::ReadIndex, ONE_QUESTION) => match asked {
+                            Ok(ServiceResponse::ReadIndex(revision)) => Ok(revision),
+                            Ok(_) => Err(format!("{leader} does not lead")),
+                            Err(error) => Err(format!("{leader}: {error}")),
+                        },
+                        () = self.leader_changes() => Err(format!("{leader} lost the lead")),
                     }
                 }
                 Leader::Nowhere => Err("there is no leader".to_owned()),

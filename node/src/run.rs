@@ -16,6 +16,7 @@ use crate::{
     raft::Raft,
     read::ReadIndexes,
     service::NodeService,
+    token,
 };
 use anyhow::Context;
 use axum::Router;
@@ -149,6 +150,7 @@ impl RunningNode {
         let (reads, beats) = (ReadIndexes::start(&node), Beats::start(&node));
         service.begin(node.clone(), beats.clone());
         tasks.push(tokio::spawn(lead::run(node.clone(), stop.clone())));
+        tasks.push(tokio::spawn(token::tend(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(learn_identity(node.clone(), known, stored, stop.clone())));
 
         let api_config =

@@ -1,6 +1,6 @@
 //! Engineers, agents and a project to work on.
 
-use crate::{client::Client, cluster::Cluster};
+use crate::{client::Client, cluster::Cluster, patience::eventually};
 use serde_json::{Value, json};
 
 /// An admin with a project, and whoever else is taken in.
@@ -24,9 +24,17 @@ pub struct Engineer {
 impl Team {
     /// Registers the first admin and makes a project.
     pub async fn of(cluster: &Cluster) -> Self {
-        let token = cluster.bootstrap_token().await;
-        let body = json!({ "name": "Root", "email": "root@example.com", "bootstrapToken": token });
-        let answer = cluster.client().post("/auth/register", body).await;
+        let register = || async {
+            for token in cluster.bootstrap_tokens() {
+                let body = json!({ "name": "Root", "email": "root@example.com", "bootstrapToken": token });
+                let answer = cluster.client().post("/auth/register", body).await;
+                if answer.status.is_success() {
+                    return Some(answer);
+                }
+            }
+            None
+        };
+        let answer = eventually("the first admin is registered", register).await;
         let key = answer.data()["apiKey"].as_str().expect("a key").to_owned();
         let admin = cluster.client().with_key(key);
         let body = json!({ "name": "Demo", "slug": "demo" });

@@ -22,9 +22,13 @@ use nexus_domain::{
     ids::{InstanceId, JoinTokenId},
     settings::Registration,
 };
+use std::time::Duration;
 
 /// A join token is valid for at most a week: it lets a machine read everything.
 const MAX_JOIN_TOKEN_SECONDS: u64 = 7 * 24 * 3600;
+
+/// Without a quorum, the status is what this node knows, and soon: that is when it is needed most.
+const STATUS_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
@@ -42,7 +46,8 @@ pub(super) fn routes() -> Router<Api> {
 async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Result<Response, ApiError> {
     crate::auth::authenticate(&api, &headers).await?;
     let own = api.cluster.status();
-    let leaders = api.cluster.leader_status().await.ok();
+    let asked = tokio::time::timeout(STATUS_WITHIN, api.cluster.leader_status()).await;
+    let leaders = asked.ok().and_then(Result::ok);
     let healthy = leaders.is_some();
     let seen = leaders.unwrap_or_else(|| own.clone());
     let view = api.cluster.local();

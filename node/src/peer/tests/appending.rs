@@ -2,7 +2,7 @@
 
 use super::cast::{AMPLE, Peer, append, log_id, member, target};
 use crate::peer::{PeerNetwork, PeerNetworkFactory, limits::APPEND_IN_FLIGHT, memory::MemoryNetwork};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use nexus_domain::NodeId;
 use nexus_raft_store::{Entry, Member, TypeConfig};
 use openraft::{
@@ -22,11 +22,13 @@ async fn network_to(caller: &Peer, addr: &str, node: u64) -> PeerNetwork {
     PeerNetworkFactory::new(caller.client.clone()).new_client(NodeId(node).0, &to).await
 }
 
+type Request = AppendEntriesRequest<TypeConfig>;
+
 type Answers = Vec<StreamAppendResult<TypeConfig>>;
 
 async fn stream_all(
     network: &mut PeerNetwork,
-    requests: impl IntoIterator<Item = AppendEntriesRequest<TypeConfig>, IntoIter: Send + Unpin + 'static>,
+    requests: impl IntoIterator<Item = Request, IntoIter: Send + Unpin + 'static>,
 ) -> Result<Answers, RPCError<TypeConfig>> {
     let requests = stream::iter(requests);
     let answers = network.stream_append(requests, RPCOption::new(AMPLE)).await?;
@@ -43,21 +45,44 @@ async fn appends_arrive_and_are_answered_in_order() {
     assert_eq!(*called.raft.appended.lock().unwrap(), (0..1000).collect::<Vec<_>>());
 }
 
+/// Requests that count how many of them were taken for sending.
+fn counted(
+    indexes: std::ops::Range<u64>,
+) -> (impl Stream<Item = Request> + Send + Unpin + 'static, Arc<AtomicUsize>) {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let takes = Arc::clone(&taken);
+    let requests = indexes.map(append).inspect(move |_| {
+        takes.fetch_add(1, Ordering::Relaxed);
+    });
+    (stream::iter(requests), taken)
+}
+
+/// Drives a stream whose follower does not answer until so many of its requests were taken.
+async fn drive_until(answers: &mut (impl Stream + Unpin), taken: &AtomicUsize, expected: usize) {
+    let driving = async {
+        while taken.load(Ordering::Relaxed) < expected {
+            assert!(futures::poll!(answers.next()).is_pending());
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(AMPLE, driving).await.unwrap();
+}
+
 #[tokio::test]
 async fn appends_do_not_wait_for_answers_and_are_bounded() {
     let network = MemoryNetwork::default();
     let (caller, called) = (Peer::on(&network, "a", member(1)), Peer::on(&network, "b", member(2)));
     let mut to = network_to(&caller, "b", 2).await;
-    let pulled = Arc::new(AtomicUsize::new(0));
-    let pulls = Arc::clone(&pulled);
-    let requests = (0..200).map(append).inspect(move |_| {
-        pulls.fetch_add(1, Ordering::Relaxed);
-    });
+    let (requests, taken) = counted(0..200);
 
     let flushing = called.raft.flushing.lock().await;
-    let mut answers = to.stream_append(stream::iter(requests), RPCOption::new(AMPLE)).await.unwrap();
-    assert!(futures::poll!(answers.next()).is_pending());
-    assert_eq!(pulled.load(Ordering::Relaxed), APPEND_IN_FLIGHT);
+    let mut answers = to.stream_append(requests, RPCOption::new(AMPLE)).await.unwrap();
+    drive_until(&mut answers, &taken, APPEND_IN_FLIGHT).await;
+    for _ in 0..100 {
+        assert!(futures::poll!(answers.next()).is_pending());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(taken.load(Ordering::Relaxed), APPEND_IN_FLIGHT);
     drop(flushing);
     assert_eq!(answers.try_collect::<Answers>().await.unwrap().len(), 200);
 }
@@ -86,9 +111,9 @@ async fn a_dropped_stream_leaves_nothing_behind_for_the_next_one() {
     let mut to = network_to(&caller, "b", 2).await;
     let flushing = called.raft.flushing.lock().await;
     {
-        let requests = stream::iter((0..40).map(append));
+        let (requests, taken) = counted(0..40);
         let mut answers = to.stream_append(requests, RPCOption::new(AMPLE)).await.unwrap();
-        assert!(futures::poll!(answers.next()).is_pending());
+        drive_until(&mut answers, &taken, 40).await;
     }
     drop(flushing);
     let answers = stream_all(&mut to, (500..510).map(append)).await.unwrap();
@@ -102,9 +127,10 @@ async fn a_cut_connection_is_unreachable_and_the_next_stream_dials_again() {
     let mut to = network_to(&caller, "b", 2).await;
     {
         let _flushing = called.raft.flushing.lock().await;
-        let requests = stream::iter((0..3).map(append)).chain(stream::pending());
+        let (requests, taken) = counted(0..3);
+        let requests = requests.chain(stream::pending());
         let mut answers = to.stream_append(requests, RPCOption::new(AMPLE)).await.unwrap();
-        assert!(futures::poll!(answers.next()).is_pending());
+        drive_until(&mut answers, &taken, 3).await;
         network.reset("b");
         let broken = answers.next().await;
         assert!(matches!(broken, Some(Err(RPCError::Unreachable(_)))), "{broken:?}");

@@ -1,0 +1,46 @@
+//! The file with the token that makes the first admin: written before the cluster is formed, gone
+//! once the token is used, or when another node's token was the one that counted.
+
+use crate::node::Node;
+use nexus_api::auth::token_digest;
+use std::{path::Path, sync::Arc};
+use tokio_util::sync::CancellationToken;
+
+/// The name of the file in the data folder.
+pub const BOOTSTRAP_TOKEN_FILE: &str = "bootstrap-token";
+
+/// Writes a token that only its owner may read; durable on return.
+pub(crate) async fn write(data_dir: &Path, token: &str) -> std::io::Result<()> {
+    use tokio::io::AsyncWriteExt;
+    let mut options = tokio::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(data_dir.join(BOOTSTRAP_TOKEN_FILE)).await?;
+    file.write_all(token.as_bytes()).await?;
+    file.write_all(b"\n").await?;
+    file.sync_all().await
+}
+
+/// Removes the file as soon as its token is no good; then ends.
+pub(crate) async fn tend(node: Arc<Node>, stop: CancellationToken) {
+    let path = node.data_dir.join(BOOTSTRAP_TOKEN_FILE);
+    let mut published = node.store.published();
+    loop {
+        let origin = published.borrow_and_update().state.origin().map(|origin| origin.bootstrap);
+        if let Some(expected) = origin {
+            let held = tokio::fs::read_to_string(&path).await.ok().map(|token| token_digest(&token));
+            if held.is_none() {
+                return;
+            }
+            if held != expected {
+                if let Err(error) = tokio::fs::remove_file(&path).await {
+                    tracing::warn!(%error, "cannot remove the bootstrap token, which is no good any more");
+                }
+                return;
+            }
+        }
+        tokio::select! {
+            changed = published.changed() => if changed.is_err() { return },
+            () = stop.cancelled() => return,
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The membership changes while clients write: nothing acknowledged is lost.
+
+use nexus_tests::{Client, Cluster, Team, eventually};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Writes one feature after the other through all nodes, until told to stop.
+struct Writer {
+    stop: Arc<AtomicBool>,
+    task: tokio::task::JoinHandle<(Vec<String>, Duration)>,
+}
+
+impl Writer {
+    fn start(team: &Team, urls: Vec<String>, name: &'static str) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stopped, team) = (stop.clone(), team.clone());
+        let task = tokio::spawn(async move {
+            let (mut written, mut longest, mut last) = (Vec::new(), Duration::ZERO, Instant::now());
+            let mut number = 0_usize;
+            while !stopped.load(Ordering::Relaxed) {
+                let slug = format!("{name}-{number}");
+                let body = json!({ "slug": slug, "title": "t", "spec": "s" });
+                let client = team.admin.under_key(format!("{name}-{number}-key"));
+                let mut tries = number;
+                loop {
+                    let url = urls[tries % urls.len()].clone();
+                    let sent = client.via(url).send(Method::POST, &team.path("/features"), Some(&body)).await;
+                    match sent {
+                        Ok(answer) if answer.status == 201 => break,
+                        Ok(answer) => assert_eq!(answer.status, 503, "{}", answer.body),
+                        Err(_) => {}
+                    }
+                    tries += 1;
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                longest = longest.max(last.elapsed());
+                last = Instant::now();
+                written.push(slug);
+                number += 1;
+            }
+            (written, longest)
+        });
+        Self { stop, task }
+    }
+
+    /// Stops, and checks that each node has all that was acknowledged.
+    async fn finish(self, team: &Team, urls: &[String]) {
+        self.stop.store(true, Ordering::Relaxed);
+        let (written, longest) = self.task.await.expect("the writer only panics on wrong answers");
+        println!("{} writes acknowledged, the longest gap {longest:?}", written.len());
+        assert!(!written.is_empty());
+        for url in urls {
+            let client = team.admin.via(url);
+            for slug in &written {
+                let found = client.get(&team.path(&format!("/features/{slug}"))).await;
+                assert_eq!(found.data()["slug"], slug.as_str());
+            }
+        }
+    }
+}
+
+async fn roles(client: &Client) -> Option<Vec<(u64, String)>> {
+    let answer = client.send(Method::GET, "/cluster/status", None).await.ok()?;
+    let nodes = answer.body["data"]["nodes"].as_array()?;
+    let role = |node: &Value| Some((node["id"].as_u64()?, node["role"].as_str()?.to_owned()));
+    nodes.iter().map(role).collect()
+}
+
+async fn until_voters(client: &Client, wanted: usize) -> Vec<u64> {
+    eventually(&format!("there are {wanted} voters"), || async {
+        let roles = roles(client).await?;
+        let voters: Vec<u64> = roles.iter().filter(|(_, role)| role != "learner").map(|(id, _)| *id).collect();
+        (voters.len() == wanted && roles.len() == wanted).then_some(voters)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_cluster_grows_from_one_to_five_and_shrinks_to_three_while_clients_write() {
+    let mut cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let first = cluster.urls();
+    let writer = Writer::start(&team, first, "grow");
+    let token = team.join_token().await;
+    for size in 2..=5 {
+        let number = cluster.join(&token);
+        cluster.ready(number).await;
+        until_voters(&team.admin, size).await;
+    }
+    let ids = until_voters(&team.admin, 5).await;
+    assert_eq!(ids, [1, 2, 3, 4, 5]);
+    for number in [5, 4] {
+        // Through a node that may not lead: any one will do.
+        let via = team.admin.via(cluster.node(2).url());
+        via.delete(&format!("/cluster/members/{number}")).await.data();
+        until_voters(&team.admin, number as usize - 1).await;
+        cluster.forget(number);
+    }
+    writer.finish(&team, &cluster.urls()).await;
+    // An id is never given out again.
+    let number = cluster.join(&token);
+    cluster.ready(number).await;
+    let ids = until_voters(&team.admin, 4).await;
+    assert_eq!(ids, [1, 2, 3, 6]);
+}
+
+#[tokio::test]
+async fn a_dead_node_is_replaced_by_a_new_one_while_clients_write() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let writer = Writer::start(&team, cluster.urls(), "replace");
+    cluster.node(3).kill();
+    let token = team.join_token().await;
+    let via = team.admin.via(cluster.node(2).url());
+    via.delete("/cluster/members/3").await.data();
+    until_voters(&via, 2).await;
+    // One of two is needed: taking it out would leave a quorum that nobody can lose.
+    cluster.forget(3);
+    let number = cluster.join(&token);
+    cluster.ready(number).await;
+    assert_eq!(until_voters(&via, 3).await, [1, 2, 4]);
+    writer.finish(&team, &cluster.urls()).await;
+}
+
+#[tokio::test]
+async fn the_lead_moves_ten_times_while_clients_write() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let writer = Writer::start(&team, cluster.urls(), "move");
+    for round in 0..10 {
+        let leader = cluster.leader().await;
+        let to = leader % 3 + 1;
+        let via = team.admin.via(cluster.node(round % 3 + 1).url());
+        let moved = eventually("the lead moves", || async {
+            let answer = via.post("/cluster/leader", json!({ "to": to })).await;
+            answer.status.is_success().then_some(answer)
+        })
+        .await;
+        assert_eq!(moved.data()["leader"], to);
+    }
+    writer.finish(&team, &cluster.urls()).await;
+}
+
+#[tokio::test]
+async fn a_node_that_lost_its_data_comes_back_by_itself_under_a_new_id() {
+    let mut cluster = Cluster::start_with(3, &["--snapshot-entries", "200"]).await;
+    let team = Team::of(&cluster).await;
+    let leader = cluster.leader().await;
+    let lost = leader % 3 + 1;
+    cluster.node(lost).kill();
+    cluster.node(lost).wipe();
+    let others: Vec<String> =
+        cluster.nodes.iter().filter(|node| node.number != lost).map(|node| node.url()).collect();
+    let writer = Writer::start(&team, others, "wiped");
+    // Far beyond what is kept of the log: it has to be given a snapshot.
+    for number in 0..600 {
+        let body = json!({ "slug": format!("before-{number}"), "title": "t", "spec": "s" });
+        let via = team.admin.via(cluster.node(leader).url());
+        via.post(&team.path("/features"), body).await.data();
+    }
+    cluster.node(lost).start();
+    cluster.ready(lost).await;
+    let via = team.admin.via(cluster.node(leader).url());
+    let ids = until_voters(&via, 3).await;
+    assert!(!ids.contains(&lost) && ids.contains(&4), "{ids:?}");
+    writer.finish(&team, &cluster.urls()).await;
+    let back = team.admin.via(cluster.node(lost).url());
+    back.get(&team.path("/features/before-599")).await.data();
+    // And again after a restart, with the flags of before.
+    cluster.node(lost).terminate();
+    cluster.node(lost).start();
+    cluster.ready(lost).await;
+}
+
+#[tokio::test]
+async fn a_node_behind_a_purged_log_catches_up_by_snapshot_while_writes_go_on() {
+    let mut cluster = Cluster::start_with(3, &["--snapshot-entries", "200"]).await;
+    let team = Team::of(&cluster).await;
+    let leader = cluster.leader().await;
+    let behind = leader % 3 + 1;
+    cluster.node(behind).kill();
+    let via = team.admin.via(cluster.node(leader).url());
+    for number in 0..600 {
+        let body = json!({ "slug": format!("missed-{number}"), "title": "t", "spec": "s" });
+        via.post(&team.path("/features"), body).await.data();
+    }
+    let others: Vec<String> =
+        cluster.nodes.iter().filter(|node| node.number != behind).map(|node| node.url()).collect();
+    let writer = Writer::start(&team, others, "meanwhile");
+    cluster.node(behind).start();
+    cluster.ready(behind).await;
+    writer.finish(&team, &cluster.urls()).await;
+    let own = team.admin.via(cluster.node(behind).url());
+    own.get(&team.path("/features/missed-0?consistency=stale")).await.data();
+    assert_eq!(until_voters(&via, 3).await, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_step_that_would_lose_the_quorum_is_refused() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let leader = cluster.leader().await;
+    let dead = leader % 3 + 1;
+    cluster.node(dead).kill();
+    let via = team.admin.via(cluster.node(leader).url());
+    let alive = (1..=3).find(|number| *number != leader && *number != dead).expect("three nodes");
+    let refused = eventually("the leader notices the silence", || async {
+        let answer = via.delete(&format!("/cluster/members/{alive}")).await;
+        (answer.status == 400).then_some(answer)
+    })
+    .await;
+    assert!(refused.message().contains("no quorum would be left"), "{}", refused.message());
+    let unknown = via.delete("/cluster/members/99").await;
+    assert_eq!((unknown.status.as_u16(), unknown.code()), (404, "NOT_FOUND"));
+    let forbidden = team.stranger("ana").await.client.via(cluster.node(leader).url());
+    assert_eq!(forbidden.post("/cluster/join-tokens", json!({})).await.code(), "INSUFFICIENT_ROLE");
+    assert_eq!(forbidden.delete("/cluster/members/1").await.code(), "INSUFFICIENT_ROLE");
+}

@@ -1,0 +1,100 @@
+//! What the compiler cannot see: who may depend on whom, and what must not be left in the source.
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace").to_owned()
+}
+
+#[test]
+fn nobody_depends_on_whom_they_may_not_know() {
+    // Of ours, and of others what is kept to some.
+    let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        ("nexus-domain", &[][..]),
+        ("nexus-api-types", &["nexus-domain"]),
+        ("nexus-raft-store", &["nexus-domain", "openraft", "rocksdb", "tokio"]),
+        ("nexus-api", &["nexus-domain", "nexus-api-types", "axum", "tokio"]),
+        ("nexus-cli", &["nexus-api-types", "tokio", "reqwest"]),
+        ("nexus-node", &["nexus-domain", "nexus-api-types", "nexus-raft-store", "nexus-api", "openraft", "axum", "tokio", "reqwest"]),
+    ]);
+    let kept = ["openraft", "rocksdb", "axum", "tokio", "reqwest", "rand"];
+    let metadata = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec();
+    let metadata = metadata.expect("cargo knows its own workspace");
+    let mut seen = BTreeSet::new();
+    for package in &metadata.packages {
+        let name = package.name.as_str();
+        if name == "nexus-tests" {
+            continue;
+        }
+        let allowed = allowed.get(name).unwrap_or_else(|| panic!("{name} is a new package: say what it may know"));
+        seen.insert(name.to_owned());
+        for dependency in &package.dependencies {
+            let of = dependency.name.as_str();
+            let is_watched = of.starts_with("nexus-") || (kept.contains(&of) && of != "rand");
+            if dependency.kind == DependencyKind::Normal && is_watched {
+                assert!(allowed.contains(&of), "{name} must not depend on {of}");
+            }
+            assert!(name != "nexus-domain" || of != "rand", "the rules know no randomness");
+        }
+    }
+    assert_eq!(seen.len(), allowed.len(), "every package of ours was looked at");
+}
+
+fn sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> =
+        ["raft-store", "api", "node", "cli", "tests"].iter().map(|name| root().join(name)).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a source folder can be read").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    assert!(found.len() > 50, "the sources are where they were");
+    found
+}
+
+#[test]
+fn every_file_says_what_it_is_and_none_is_too_long() {
+    /// A file that is longer is two files.
+    const LONGEST: usize = 520;
+    for path in sources() {
+        let text = fs::read_to_string(&path).expect("a source file can be read");
+        assert!(text.starts_with("//!"), "{} does not open by saying what it is", path.display());
+        let lines = text.lines().count();
+        assert!(lines <= LONGEST, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn the_rules_know_no_clock_no_chance_and_no_order_by_chance() {
+    let folder = root().join("raft-store/domain/src");
+    for path in sources().into_iter().filter(|path| path.starts_with(&folder)) {
+        let text = fs::read_to_string(&path).expect("a source file can be read");
+        for forbidden in ["std::time", "SystemTime", "Instant::now", "HashMap", "HashSet", "now_v7", "std::fs", "std::net"] {
+            assert!(!text.contains(forbidden), "{} mentions {forbidden}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_metric_and_every_setting_is_documented() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("there is a README");
+    let metrics = fs::read_to_string(root().join("api/src/metrics.rs")).expect("metrics are in one file");
+    let names = metrics.split('"').filter(|text| text.starts_with("nexus_"));
+    let missing: Vec<&str> = names.filter(|name| !readme.contains(name)).collect();
+    assert!(missing.is_empty(), "README.md does not mention {missing:?}");
+    let args = fs::read_to_string(root().join("node/src/args.rs")).expect("flags are in one file");
+    let variables = args.split('"').filter(|text| text.starts_with("NEXUS_"));
+    let missing: Vec<&str> = variables.filter(|name| !readme.contains(name)).collect();
+    assert!(missing.is_empty(), "README.md does not mention {missing:?}");
+}
