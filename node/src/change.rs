@@ -116,7 +116,14 @@ impl Node {
         let voters = ChangeMembers::AddVoterIds(BTreeSet::from([node.0]));
         let published = self.published();
         let replaced = published.state.node(node).and_then(|record| record.replaces);
-        let change = match replaced.filter(|former| self.member(*former).is_some()) {
+        let replaced = replaced.filter(|former| self.member(*former).is_some());
+        let mut after = self.voters();
+        after.insert(node.0);
+        if let Some(former) = replaced {
+            after.remove(&former.0);
+        }
+        self.check_quorum_of(&after, &format!("with node {node}")).await?;
+        let change = match replaced {
             // In one joint step: at no time is the lost one counted without the new one.
             Some(former) => ChangeMembers::Batch(vec![
                 voters,
@@ -133,30 +140,56 @@ impl Node {
     async fn remove(&self, node: NodeId) -> Result<ServiceResponse, ServiceResponse> {
         let peers = self.peers_known();
         let peer = peers.get(&node.0).ok_or(ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)))?;
-        if peer.is_voter {
-            let rest = peers.iter().filter(|(id, peer)| **id != node.0 && peer.is_voter);
-            let (alive, silent): (Vec<_>, Vec<_>) = rest.partition(|(_, peer)| peer.is_alive);
-            let total = alive.len() + silent.len();
-            if total == 0 {
+        let ids = BTreeSet::from([node.0]);
+        let change = if peer.is_voter {
+            let mut rest = self.voters();
+            rest.remove(&node.0);
+            if rest.is_empty() {
                 return Err(refused(format!("node {node} is the last voter; the cluster needs it")));
             }
-            if alive.len() <= total / 2 {
-                let silent: Vec<String> = silent.iter().map(|(id, _)| id.to_string()).collect();
-                return Err(refused(format!(
-                    "without node {node}, only {} of {total} voters answer (silent: {}): no quorum would be left. \
-                     Bring a silent one back, or add a node first",
-                    alive.len(),
-                    silent.join(", ")
-                )));
-            }
-        }
-        let ids = BTreeSet::from([node.0]);
-        // A voter that is no voter any more is left out altogether: nothing is retained.
-        let change =
-            if peer.is_voter { ChangeMembers::RemoveVoters(ids) } else { ChangeMembers::RemoveNodes(ids) };
+            self.check_quorum_of(&rest, &format!("without node {node}")).await?;
+            // A voter that is no voter any more is left out altogether: nothing is retained.
+            ChangeMembers::RemoveVoters(ids)
+        } else {
+            ChangeMembers::RemoveNodes(ids)
+        };
         self.change_members(change).await?;
         tracing::info!(%node, "a member was removed");
         Ok(ServiceResponse::Done)
+    }
+
+    /// Makes sure that a majority of these voters answers now, not just a moment ago: a change to
+    /// voters that are gone can never be committed, and nothing after it either (etcd#6420).
+    async fn check_quorum_of(&self, voters: &BTreeSet<u64>, when: &str) -> Result<(), ServiceResponse> {
+        let asked = Instant::now();
+        self.raft.trigger().heartbeat().await.map_err(stopped)?;
+        loop {
+            let waited = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let report = self.own_report();
+            let heard = |id: &u64| {
+                let seen = report.members.iter().find(|member| member.id.0 == *id);
+                *id == self.id.0 || seen.and_then(|member| member.last_seen_ms).is_some_and(|ms| ms < waited)
+            };
+            let silent: Vec<String> = voters.iter().filter(|id| !heard(id)).map(u64::to_string).collect();
+            let (total, alive) = (voters.len(), voters.len() - silent.len());
+            if alive > total / 2 {
+                return Ok(());
+            }
+            if asked.elapsed() >= self.timing.lease() * 2 {
+                return Err(refused(format!(
+                    "{when}, only {alive} of {total} voters answer (silent: {}): no quorum would be left. \
+                     Bring a silent one back, or add a node first",
+                    silent.join(", ")
+                )));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn voters(&self) -> BTreeSet<u64> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.membership_config.membership().voter_ids().collect()
     }
 
     /// Hands leadership over, to a voter that is alive and has caught up.

@@ -23,6 +23,9 @@ use tokio_util::sync::CancellationToken;
 const BEAT: Duration = Duration::from_millis(100);
 /// Learners are looked at this often.
 const LOOK_AT_LEARNERS: Duration = Duration::from_millis(500);
+/// Silence of all leaders that is worth a line in the log, and the time until the next such line.
+const SILENCE: Duration = Duration::from_secs(10);
+const REMIND: Duration = Duration::from_secs(60);
 /// The size of the database is looked at this often.
 const LOOK_AT_DISK: Duration = Duration::from_secs(10);
 
@@ -31,6 +34,7 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
     let mut interval = tokio::time::interval(BEAT);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut led_term = None;
+    let mut silence = Silence::default();
     let (mut learners_seen, mut disk_seen) = (Instant::now(), None::<Instant>);
     loop {
         tokio::select! {
@@ -43,7 +47,9 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
                 node.disk_bytes.store(usage.disk_bytes, Ordering::Relaxed);
             }
         }
-        if node.leader_id() != Some(node.id) {
+        let leader = node.leader_id();
+        silence.note(leader.is_some());
+        if leader != Some(node.id) {
             led_term = None;
             continue;
         }
@@ -58,6 +64,31 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
             learners_seen = Instant::now();
             node.form_cluster_once().await;
             node.promote_learners().await;
+        }
+    }
+}
+
+/// Tells the operator of a node that hears no leader, now and then.
+#[derive(Default)]
+struct Silence {
+    since: Option<Instant>,
+    told: Option<Instant>,
+}
+
+impl Silence {
+    fn note(&mut self, has_leader: bool) {
+        if has_leader {
+            *self = Self::default();
+            return;
+        }
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= SILENCE && self.told.is_none_or(|told| told.elapsed() >= REMIND) {
+            self.told = Some(Instant::now());
+            tracing::warn!(
+                for_s = since.elapsed().as_secs(),
+                "no leader is heard of: a quorum of nodes is down or cannot be reached, or this node was removed \
+                 from the cluster (then it has to join again, with an empty data folder)"
+            );
         }
     }
 }

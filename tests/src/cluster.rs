@@ -161,6 +161,7 @@ impl Drop for Node {
 pub struct Cluster {
     /// Its nodes in the order in which they were made.
     pub nodes: Vec<Node>,
+    made: u64,
     flags: Vec<String>,
     folder: TempDir,
 }
@@ -178,7 +179,7 @@ impl Cluster {
     pub async fn start_with(nodes: usize, flags: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("nexus-test-").tempdir().expect("a folder for the test");
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let mut cluster = Self { nodes: Vec::new(), flags, folder };
+        let mut cluster = Self { nodes: Vec::new(), made: 0, flags, folder };
         let addrs = free_addrs(nodes * 2);
         let (clients, peers) = addrs.split_at(nodes);
         let initial: Vec<String> =
@@ -197,6 +198,7 @@ impl Cluster {
     }
 
     fn add(&mut self, number: u64, listen: &str, peer_listen: &str, mut origin: Vec<String>) {
+        self.made = self.made.max(number);
         origin.extend(self.flags.iter().cloned());
         self.nodes.push(Node {
             number,
@@ -210,7 +212,8 @@ impl Cluster {
 
     /// A further node that joins through the others; started. Gives its number.
     pub fn join(&mut self, token: &str) -> u64 {
-        let number = self.nodes.iter().map(|node| node.number).max().unwrap_or(0) + 1;
+        // Of its own, also after others were forgotten: a new node has a new folder.
+        let number = self.made + 1;
         let servers: Vec<String> = self.nodes.iter().map(Node::url).collect();
         let addrs = free_addrs(2);
         let origin = ["--join".to_owned(), servers.join(","), "--join-token".to_owned(), token.to_owned()];

@@ -45,8 +45,8 @@ pub async fn check(data_dir: &Path) -> Verdict {
         from = page.next;
     }
     let verdict = Verdict { revision: latest.revision().0, hash: latest.hash(), picks };
-    drop((log, machine));
-    store.closed().await;
+    drop((log, machine, latest));
+    store.released().await;
     verdict
 }
 
