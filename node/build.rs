@@ -1,9 +1,31 @@
-//! Leaves debug information out of the binary: RocksDB's alone is more than 400 MB. Symbols stay, for
-//! backtraces.
+//! Hands the version to `nexusd --version`, with the commit where it is known, and leaves debug
+//! information out of the binary: RocksDB's alone is more than 400 MB. Symbols stay, for backtraces.
+//! Never fails: a build without git has the plain version.
+
+use std::{env, process::Command};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
+    println!("cargo::rerun-if-env-changed=NEXUS_COMMIT");
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
         println!("cargo::rustc-link-arg-bins=-Wl,--strip-debug");
     }
+    // HEAD changes with a checkout, its log with every commit.
+    for path in ["HEAD", "logs/HEAD"] {
+        if let Some(path) = git(&["rev-parse", "--git-path", path]) {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
+    let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
+    let commit = env::var("NEXUS_COMMIT").ok().or_else(|| git(&["rev-parse", "--short=12", "HEAD"]));
+    match commit.filter(|commit| !commit.is_empty()) {
+        Some(commit) => println!("cargo::rustc-env=NEXUS_VERSION={version} ({commit})"),
+        None => println!("cargo::rustc-env=NEXUS_VERSION={version}"),
+    }
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
 }

@@ -99,12 +99,16 @@ impl From<Refusal> for ApiError {
             Refusal::RoleTooLow { .. } | Refusal::MemberRoleTooLow { .. } => (Code::InsufficientRole, None),
             Refusal::NotProjectMember => (Code::NotProjectMember, None),
             Refusal::KeyOutOfScope
+            | Refusal::KeyReadonly
             | Refusal::RegistrationClosed(_)
             | Refusal::JoinTokenInvalid
             | Refusal::ForeignSession(_) => (Code::Forbidden, None),
             Refusal::NotFound { .. } => (Code::NotFound, None),
             Refusal::EmailTaken(_) => (Code::AlreadyExists, Some(json!({ "field": "email" }))),
             Refusal::SlugTaken { .. } => (Code::AlreadyExists, Some(json!({ "field": "slug" }))),
+            Refusal::SlugReserved(_) => {
+                (Code::ValidationError, Some(json!({ "slug": [message.clone()] })))
+            }
             Refusal::MemberExists => (Code::AlreadyExists, Some(json!({ "field": "engineerId" }))),
             Refusal::KeyPrefixTaken => (Code::AlreadyExists, None),
             Refusal::InvalidTransition { from, to, .. } => {

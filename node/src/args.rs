@@ -19,7 +19,7 @@ Examples:
 
 /// One member of a Nexus cluster
 #[derive(Debug, Parser)]
-#[command(name = "nexusd", version, after_help = EXAMPLES, propagate_version = true)]
+#[command(name = "nexusd", version = env!("NEXUS_VERSION"), after_help = EXAMPLES, propagate_version = true)]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -55,6 +55,9 @@ pub struct StartArgs {
     /// Address for clients [default: 127.0.0.1:7401]
     #[arg(long, env = "NEXUS_LISTEN", value_name = "HOST:PORT")]
     pub listen: Option<String>,
+    /// Port for clients on all addresses, where platforms give one and --listen does not say
+    #[arg(long, env = "PORT", value_name = "PORT")]
+    pub port: Option<u16>,
     /// Address for other nodes [default: 127.0.0.1:7501]
     #[arg(long, env = "NEXUS_PEER_LISTEN", value_name = "HOST:PORT")]
     pub peer_listen: Option<String>,

@@ -84,7 +84,8 @@ impl Config {
         };
         let data_dir = args.data_dir.or(file.data_dir);
         let data_dir = data_dir.context("no data folder: give one with --data-dir")?;
-        let listen = args.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:7401".to_owned());
+        let port = args.port.map(|port| format!("0.0.0.0:{port}"));
+        let listen = args.listen.or(file.listen).or(port).unwrap_or_else(|| "127.0.0.1:7401".to_owned());
         let peer_listen =
             args.peer_listen.or(file.peer_listen).unwrap_or_else(|| "127.0.0.1:7501".to_owned());
         check_addr("--listen", &listen)?;

@@ -6,7 +6,9 @@
 //! - [`patience`]: waits for conditions instead of sleeping.
 //! - [`history`]: what a node's data folder says happened: no file ever had two holders.
 //! - [`work`]: the demo workload, on what was really touched together in public repositories.
+//! - [`bench`]: how fast a cluster is, beside three nodes of etcd.
 
+pub mod bench;
 pub mod client;
 pub mod cluster;
 pub mod history;

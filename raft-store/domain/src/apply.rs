@@ -2,9 +2,9 @@
 
 use crate::{
     command::{Acting, Actor, Command, Proposal},
-    decide::{self, Context},
+    decide::{self, Context, access},
     document::{Document, DocumentKey},
-    entity::{Holder, Session},
+    entity::Session,
     event::{Cause, Event, Recorded},
     refusal::Refusal,
     replies::{Answer, KeyOrigin, NODE_REPLY_AGE, Remembered, Request},
@@ -15,6 +15,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// Things that one entry may end: bounds its time. The rest is ended by the next entry.
 const MAX_EXPIRED: usize = 1_000;
+/// Paths after whose release one entry ends no further session, for the same reason.
+const MAX_RELEASED: usize = 100_000;
 /// Answers that one entry may forget because of their age.
 const MAX_FORGOTTEN: usize = 100;
 
@@ -66,8 +68,11 @@ impl<'a> Change<'a> {
 
     /// Leases that are over end before anything else is looked at.
     fn expire(&mut self) {
-        for _ in 0..MAX_EXPIRED {
+        let (mut ended, mut released) = (0, 0);
+        while ended < MAX_EXPIRED && released < MAX_RELEASED {
             let Some((events, documents)) = decide::expire_one(self.state, self.revision) else { return };
+            ended += 1;
+            released += events.iter().map(paths_in).sum::<usize>();
             self.fold(events, None);
             self.documents.extend(documents);
         }
@@ -86,16 +91,14 @@ impl<'a> Change<'a> {
         let outcome =
             match decide::decide(Context::new(self.state, self.revision, proposal), &proposal.command) {
                 Ok(decision) => {
-                    let cause = self.cause(proposal);
+                    let cause = self.cause(proposal, &decision.events);
                     self.fold(decision.events, cause.as_ref());
                     self.documents.extend(decision.documents);
                     Ok(decision.reply)
                 }
-                Err(refusal) => {
-                    self.renew_after_refusal(proposal);
-                    Err(refusal)
-                }
+                Err(refusal) => Err(refusal),
             };
+        self.renew(proposal);
         let answer = Answer { revision: self.revision, outcome };
         if let Some(request) = request {
             self.remember(request, &answer);
@@ -103,22 +106,30 @@ impl<'a> Change<'a> {
         answer
     }
 
-    /// Any request that acts as a session is a sign of life of it, a refused one too.
-    fn renew_after_refusal(&mut self, proposal: &Proposal) {
+    /// Any request that acts as a session is a sign of life of it: one that needs no session and a
+    /// refused one too.
+    fn renew(&mut self, proposal: &Proposal) {
         let Some(session) = acting_as(self.state, proposal) else { return };
-        let event = decide::sign_of_life(self.state, session);
-        self.fold(vec![event], None);
+        if let Some(event) = decide::sign_of_life(self.state, session) {
+            self.fold(vec![event], None);
+        }
     }
 
     /// Who causes the events of this entry.
-    fn cause(&self, proposal: &Proposal) -> Option<Cause> {
+    fn cause(&self, proposal: &Proposal, events: &[Event]) -> Option<Cause> {
         let Actor::Engineer { id: engineer, .. } = proposal.actor else { return None };
         let holder = match proposal.acting {
             Acting::Session(_) => acting_as(self.state, proposal).map(|session| session.holder()),
-            Acting::Engineer { candidate } => proposal.command.project().map(|project| {
-                let default = self.state.session_of(project, engineer, None);
-                let session = default.map_or(candidate, |session| session.id);
-                Holder { session, engineer, agent: None }
+            Acting::Engineer { candidate } => proposal.command.project().and_then(|project| {
+                let made = || {
+                    events.iter().find_map(|event| match event {
+                        Event::SessionStarted(session) if session.id == candidate => Some(session),
+                        _ => None,
+                    })
+                };
+                // A command that needs no session makes none: then only the engineer is known.
+                let session = self.state.session_of(project, engineer, None).or_else(made)?;
+                Some(session.holder())
             }),
         };
         Some(Cause { engineer, holder })
@@ -151,17 +162,9 @@ impl<'a> Change<'a> {
 
     fn forget_old_replies(&mut self) {
         for _ in 0..MAX_FORGOTTEN {
-            let too_many = self.state.replies.len() as u64 > self.state.settings.replies;
-            let too_old = self
-                .state
-                .reply_expiries
-                .get_min()
-                .is_some_and(|(expires, _)| *expires <= self.state.clock.cluster);
-            if !too_many && !too_old {
-                return;
-            }
-            let forgotten = self.state.forget_first_reply();
-            self.touched.extend(forgotten.map(RowKey::Reply));
+            let Some(key) = self.state.reply_to_forget().cloned() else { return };
+            self.state.forget_reply(&key);
+            self.touched.insert(RowKey::Reply(key));
         }
     }
 
@@ -170,9 +173,18 @@ impl<'a> Change<'a> {
     }
 }
 
+/// How many paths an event gives back.
+fn paths_in(event: &Event) -> usize {
+    match event {
+        Event::FilesReleased { paths, .. } => paths.len(),
+        _ => 0,
+    }
+}
+
 /// The engineer's own session that a proposal acts as: the named one, or a default one that exists.
+/// None for a key that may not act there: nobody keeps claims alive with a revoked key.
 fn acting_as<'a>(state: &'a State, proposal: &Proposal) -> Option<&'a Arc<Session>> {
-    let Actor::Engineer { id: engineer, .. } = proposal.actor else { return None };
+    let Actor::Engineer { id: engineer, key } = proposal.actor else { return None };
     let session = match proposal.acting {
         Acting::Session(id) => state.session(id)?,
         Acting::Engineer { .. } => match &proposal.command {
@@ -182,5 +194,7 @@ fn acting_as<'a>(state: &'a State, proposal: &Proposal) -> Option<&'a Arc<Sessio
             _ => return None,
         },
     };
-    (session.engineer == engineer).then_some(session)
+    let (engineer, key) = access::engineer_with_key(state, engineer, key, state.clock.wall).ok()?;
+    access::reader(state, engineer, key, session.project).ok()?;
+    (session.engineer == engineer.id).then_some(session)
 }

@@ -98,13 +98,13 @@ pub enum Refusal {
     #[error("the API key is no longer valid")]
     KeyRevoked,
     /// The engineer may only read.
-    #[error("your role is {role:?}, which may not do this")]
+    #[error("your role is {}, which may not do this", role.name())]
     RoleTooLow {
         /// The role.
         role: Role,
     },
     /// Only some members may do it.
-    #[error("only a project {needed:?} may do this")]
+    #[error("only a {} of the project may do this", needed.name())]
     MemberRoleTooLow {
         /// What is needed.
         needed: MemberRole,
@@ -112,8 +112,8 @@ pub enum Refusal {
     /// The engineer is not in the project.
     #[error("you are not a member of this project; ask one of its leads to add you")]
     NotProjectMember,
-    /// The key is for another project.
-    #[error("this API key is for another project")]
+    /// The key is for one project, and this is not in it.
+    #[error("this API key is limited to one project, and this is not in it")]
     KeyOutOfScope,
     /// Registration is not open, or the bootstrap token is wrong or used.
     #[error("{0}")]
@@ -233,6 +233,12 @@ pub enum Refusal {
         /// What is wrong.
         problem: String,
     },
+    /// The slug is a word of the API's own addresses.
+    #[error("the slug {0} is reserved; choose another one")]
+    SlugReserved(Slug),
+    /// The key is for reading only, whatever its owner may do.
+    #[error("this API key is for reading only")]
+    KeyReadonly,
 }
 
 /// Why somebody could not register.
@@ -284,6 +290,7 @@ fn blocked_note(blocked: &[Blocked]) -> String {
     match blocked.len() {
         0 => ": none is ready".to_owned(),
         1 => ": the one that is ready is blocked".to_owned(),
+        MAX_LISTED => format!(": the first {MAX_LISTED} that are ready are blocked"),
         n => format!(": all {n} that are ready are blocked"),
     }
 }

@@ -67,8 +67,11 @@ impl<'a> Context<'a> {
     /// The engineer who asks, if writing is allowed at all.
     pub(super) fn writer(&self) -> Result<&'a Arc<Engineer>, Refusal> {
         let (engineer, key) = self.identified()?;
-        if engineer.role == Role::Readonly || key.readonly {
+        if engineer.role == Role::Readonly {
             return Err(Refusal::RoleTooLow { role: Role::Readonly });
+        }
+        if key.readonly {
+            return Err(Refusal::KeyReadonly);
         }
         Ok(engineer)
     }
@@ -76,7 +79,10 @@ impl<'a> Context<'a> {
     /// The engineer who asks, if an unrestricted key is used: a narrow key must not make a wider one.
     pub(super) fn owner(&self) -> Result<&'a Arc<Engineer>, Refusal> {
         let (engineer, key) = self.identified()?;
-        if key.readonly || key.project.is_some() {
+        if key.readonly {
+            return Err(Refusal::KeyReadonly);
+        }
+        if key.project.is_some() {
             return Err(Refusal::KeyOutOfScope);
         }
         Ok(engineer)

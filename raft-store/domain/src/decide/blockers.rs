@@ -8,6 +8,7 @@ use crate::{
     state::{Grip, State},
     words::{Name, Slug},
 };
+use std::collections::BTreeSet;
 
 /// What keeps a session from picking a feature: open dependencies first, then the first path that
 /// somebody else holds. Without a session, every holder is somebody else.
@@ -16,12 +17,9 @@ pub fn blocker(state: &State, feature: &Feature, session: Option<SessionId>) -> 
     if !open.is_empty() {
         return Some(Blocker::Dependencies(open));
     }
-    let wanted = wanted(&feature.touches, &feature.reads);
-    let (path, mode) = wanted
-        .into_iter()
-        .find(|(path, mode)| state.obstacles(feature.project, path, *mode, session).next().is_some())?;
-    let (held, grip) = state.obstacles(feature.project, path, mode, session).next()?;
-    Some(Blocker::Claim(Box::new(conflict(state, feature.project, path, held, *grip))))
+    let wanted = [(&*feature.touches, Mode::Exclusive), (&*feature.reads, Mode::Shared)];
+    let first = first_conflicts(state, feature.project, wanted, session, 1).pop()?;
+    Some(Blocker::Claim(Box::new(first)))
 }
 
 /// The dependencies of a feature that are not over.
@@ -37,33 +35,39 @@ pub(super) fn open_dependencies(state: &State, feature: &Feature) -> Vec<Slug> {
         .collect()
 }
 
-/// Paths with the modes that they are wanted in.
-pub(super) fn wanted<'a>(touches: &'a [Pattern], reads: &'a [Pattern]) -> Vec<(&'a Pattern, Mode)> {
-    let exclusive = touches.iter().map(|path| (path, Mode::Exclusive));
-    let shared = reads.iter().map(|path| (path, Mode::Shared));
-    exclusive.chain(shared).collect()
-}
-
-/// The claims of others that are in the way of these paths, at most [`MAX_LISTED`].
+/// The claims of others that are in the way of these paths, each with the mode that it is wanted
+/// in: at most [`MAX_LISTED`], each claimed path of a session once.
 pub fn conflicts<'a>(
     state: &State,
     project: ProjectId,
-    paths: impl IntoIterator<Item = (&'a Pattern, Mode)>,
+    wanted: impl IntoIterator<Item = (&'a [Pattern], Mode)>,
     session: Option<SessionId>,
 ) -> Vec<Conflict> {
+    first_conflicts(state, project, wanted, session, MAX_LISTED)
+}
+
+fn first_conflicts<'a>(
+    state: &State,
+    project: ProjectId,
+    wanted: impl IntoIterator<Item = (&'a [Pattern], Mode)>,
+    session: Option<SessionId>,
+    limit: usize,
+) -> Vec<Conflict> {
+    let Some(index) = state.paths(project) else { return Vec::new() };
     let mut found: Vec<Conflict> = Vec::new();
-    for (path, mode) in paths {
-        for (held, grip) in state.obstacles(project, path, mode, session) {
-            let told =
-                found.iter().any(|known| known.path == *held && known.by.holder.session == grip.session);
-            if told {
-                continue;
-            }
-            found.push(conflict(state, project, path, held, *grip));
-            if found.len() == MAX_LISTED {
-                return found;
-            }
-        }
+    let mut told: BTreeSet<(Pattern, SessionId)> = BTreeSet::new();
+    for (paths, mode) in wanted {
+        // Sorted ones share the way to their folder in the index.
+        let mut paths: Vec<&Pattern> = paths.iter().collect();
+        paths.sort_unstable();
+        let overlaps = index.first_overlaps(paths, limit - found.len(), |_, held, grip| {
+            Some(grip.session) != session
+                && !mode.tolerates(grip.mode)
+                && told.insert((held.clone(), grip.session))
+        });
+        found.extend(
+            overlaps.into_iter().map(|at| conflict(state, project, at.query, at.held, *at.holder)),
+        );
     }
     found
 }

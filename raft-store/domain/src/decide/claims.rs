@@ -4,12 +4,12 @@ use super::{
     Context, Decision,
     access::not_found,
     blockers::{conflicts, holder_note},
-    features::MAX_PATTERNS,
+    features::{check_patterns, distinct},
     picking::transition,
     sessions::acting_session,
 };
 use crate::{
-    entity::{ClaimKey, Mode, Status},
+    entity::{ClaimKey, Mode, Session, Status},
     event::{Event, ReleaseReason},
     ids::{FeatureId, ProjectId, SessionId},
     pattern::Pattern,
@@ -17,7 +17,10 @@ use crate::{
     reply::Reply,
     words::Label,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Claims that one session may hold: bounds memory and the time of its end.
 const MAX_CLAIMS_OF_SESSION: usize = 100_000;
@@ -32,9 +35,8 @@ pub(super) fn claim(
 ) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let (session, alive) = acting_session(ctx, engineer, project)?;
-    if paths.len() > MAX_PATTERNS {
-        return Err(Refusal::TooMany { what: "paths".to_owned(), limit: MAX_PATTERNS as u64 });
-    }
+    let paths = distinct(paths);
+    check_patterns("paths", &paths, &[])?;
     if let Some(id) = feature {
         let feature = ctx.state.feature(project, id).ok_or_else(|| not_found(Thing::Feature, id))?;
         let Status::Active { holder, .. } = &feature.status else {
@@ -45,15 +47,8 @@ pub(super) fn claim(
             return Err(Refusal::NotHolder { slug: feature.slug.clone(), by });
         }
     }
-    let held = ctx.state.claims_of(&session).take(MAX_CLAIMS_OF_SESSION).count();
-    if held + paths.len() > MAX_CLAIMS_OF_SESSION {
-        return Err(Refusal::TooMany {
-            what: "claims of one session".to_owned(),
-            limit: MAX_CLAIMS_OF_SESSION as u64,
-        });
-    }
-    let wanted = paths.iter().map(|path| (path, mode));
-    let conflicts = conflicts(ctx.state, project, wanted, Some(session.id));
+    within_limit(ctx, &session, paths.len())?;
+    let conflicts = conflicts(ctx.state, project, [(&*paths, mode)], Some(session.id));
     if !conflicts.is_empty() {
         return Err(Refusal::FilesClaimed { conflicts });
     }
@@ -78,7 +73,20 @@ pub(super) fn claim(
             claimed_at: ctx.wall(),
         });
     }
-    Ok(Decision::new(events, Reply::Claimed { paths: paths.clone(), session: Arc::new(session) }))
+    Ok(Decision::new(events, Reply::Claimed { paths, session: Arc::new(session) }))
+}
+
+/// Refuses what would make a session hold too much.
+pub(super) fn within_limit(ctx: Context<'_>, session: &Session, more: usize) -> Result<(), Refusal> {
+    // Counting takes time: not before there are so many claims at all.
+    let may_be_too_many = ctx.state.claim_count() + more > MAX_CLAIMS_OF_SESSION;
+    if may_be_too_many && ctx.state.claims_of(session).count() + more > MAX_CLAIMS_OF_SESSION {
+        return Err(Refusal::TooMany {
+            what: "claims of one session".to_owned(),
+            limit: MAX_CLAIMS_OF_SESSION as u64,
+        });
+    }
+    Ok(())
 }
 
 /// Gives back paths that were taken outside of a pick.
@@ -89,10 +97,13 @@ pub(super) fn release(
 ) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let (session, alive) = acting_session(ctx, engineer, project)?;
+    let paths = paths.map(|paths| paths.iter().collect::<BTreeSet<_>>());
     let released: Arc<[Pattern]> = ctx
         .state
         .claims_of(&session)
-        .filter(|(key, _)| key.feature.is_none() && paths.is_none_or(|paths| paths.contains(&key.path)))
+        .filter(|(key, _)| {
+            key.feature.is_none() && paths.as_ref().is_none_or(|paths| paths.contains(&key.path))
+        })
         .map(|(key, _)| key.path.clone())
         .collect();
     let mut events = vec![alive];
@@ -124,6 +135,7 @@ pub(super) fn force_release(
     reason: &Label,
 ) -> Result<Decision, Refusal> {
     let engineer = ctx.lead(project)?;
+    let paths: BTreeSet<&Pattern> = paths.iter().collect();
     let mut taken: BTreeMap<(SessionId, Option<FeatureId>), Vec<Pattern>> = BTreeMap::new();
     for (key, _) in ctx.state.claims_in(project) {
         if paths.contains(&key.path) {

@@ -1,12 +1,12 @@
 //! Decides about the cluster itself: its beginning, its nodes, its settings.
 
-use super::{Context, Decision};
+use super::{Context, Decision, access::not_found};
 use crate::{
     command::Actor,
     entity::{JoinToken, NodeRecord, Origin, Role, TokenDigest},
     event::Event,
     ids::{InstanceId, NodeId},
-    refusal::Refusal,
+    refusal::{Refusal, Thing},
     reply::Reply,
     settings::Settings,
     time::Millis,
@@ -40,7 +40,9 @@ pub(super) fn admit(
     if ctx.state.origin.is_none() {
         return Err(Refusal::Cluster("the cluster is not formed yet; try again".to_owned()));
     }
-    let invited = token.is_some_and(|digest| ctx.state.join_token(digest).is_some());
+    let now = ctx.state.clock.cluster;
+    let invited =
+        token.and_then(|digest| ctx.state.join_token(digest)).is_some_and(|token| now < token.expires);
     let returns = replaces
         .and_then(|id| ctx.state.node(id))
         .is_some_and(|former| token.is_none() && former.peer_addr == *peer_addr);
@@ -49,6 +51,9 @@ pub(super) fn admit(
     }
     if let Some(node) = ctx.state.node_of(instance) {
         return Ok(Decision::new(Vec::new(), Reply::Node(node.clone())));
+    }
+    if let Some(former) = replaces.filter(|id| ctx.state.node(*id).is_none()) {
+        return Err(not_found(Thing::Node, former));
     }
     let highest = ctx.state.nodes.get_max().map_or(0, |(id, _)| id.0);
     let node = Arc::new(NodeRecord {

@@ -1,6 +1,9 @@
 //! Decides about engineers and their keys.
 
-use super::{Context, Decision, access::not_found};
+use super::{
+    Context, Decision,
+    access::{not_found, reader},
+};
 use crate::{
     entity::{ApiKey, Engineer, Role, TokenDigest},
     event::Event,
@@ -67,10 +70,9 @@ pub(super) fn add_key(ctx: Context<'_>, key: &ApiKey, salt: Option<[u8; 16]>) ->
     if ctx.state.api_keys.contains_key(&key.prefix) {
         return Err(Refusal::KeyPrefixTaken);
     }
-    if let Some(project) = key.project
-        && ctx.state.member(project, engineer.id).is_none()
-    {
-        return Err(Refusal::NotProjectMember);
+    if let Some(project) = key.project {
+        // For a project that its owner may see; the key itself need not be there yet.
+        reader(ctx.state, engineer, &ApiKey { project: None, ..key.clone() }, project)?;
     }
     let key = Arc::new(ApiKey { engineer: engineer.id, created_at: ctx.wall(), ..key.clone() });
     Ok(Decision::new(vec![Event::KeyAdded(key.clone())], Reply::KeyAdded { key, salt }))

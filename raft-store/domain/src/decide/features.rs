@@ -4,15 +4,16 @@ use super::{
     Context, Decision,
     access::not_found,
     blockers::conflicts,
+    claims::within_limit,
     picking::{files_claimed, find, transition, without},
 };
 use crate::{
     command::{FeaturePatch, NewFeature},
     document::{Document, DocumentKey},
-    entity::{Feature, Holder, Lane, Mode, Status},
+    entity::{ClaimKey, Feature, Holder, Lane, Mode, Status},
     event::{Event, FeatureField, ReleaseReason},
     ids::ProjectId,
-    pattern::Pattern,
+    pattern::{Pattern, PatternKind},
     refusal::{Refusal, Thing},
     reply::Reply,
     words::Slug,
@@ -21,18 +22,29 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// Paths of one feature, touched and read together: bounds the time of one log entry.
 pub const MAX_PATTERNS: usize = 10_000;
+/// Those of them with a wildcard that is not just a bracketed name: a held one is looked at by
+/// every pick beneath its folder, and a wanted one looks at all that is held there.
+pub const MAX_GLOBS: usize = 100;
 /// Dependencies of one feature.
 pub const MAX_DEPENDENCIES: usize = 100;
 /// Features of one project: bounds memory.
 const MAX_FEATURES: usize = 100_000;
+/// Slugs that mean something else in the API's addresses.
+const RESERVED_SLUGS: [&str; 2] = ["available", "pick-next"];
 
 /// Writes a draft.
 pub(super) fn create(ctx: Context<'_>, project: ProjectId, new: &NewFeature) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
+    if RESERVED_SLUGS.contains(&new.slug.as_str()) {
+        return Err(Refusal::SlugReserved(new.slug.clone()));
+    }
     if ctx.state.feature_by_slug(project, &new.slug).is_some() {
         return Err(Refusal::SlugTaken { thing: Thing::Feature, slug: new.slug.clone() });
     }
-    if ctx.state.features_after(project, None).nth(MAX_FEATURES - 1).is_some() {
+    // Counting takes time: not before there are so many features at all.
+    if ctx.state.features.len() >= MAX_FEATURES
+        && ctx.state.features_after(project, None).nth(MAX_FEATURES - 1).is_some()
+    {
         return Err(Refusal::TooMany {
             what: "features of one project".to_owned(),
             limit: MAX_FEATURES as u64,
@@ -48,13 +60,13 @@ pub(super) fn create(ctx: Context<'_>, project: ProjectId, new: &NewFeature) -> 
         priority: new.priority.unwrap_or_else(|| end_of(ctx, project, new.lane)),
         touches: distinct(&new.touches),
         reads: distinct(&new.reads),
-        depends_on: new.depends_on.clone(),
+        depends_on: distinct(&new.depends_on),
         created_by: engineer.id,
         created_at: ctx.wall(),
         updated_at: ctx.wall(),
         status: Status::Draft,
     });
-    check_patterns(&feature)?;
+    check_patterns("touches and reads together", &feature.touches, &feature.reads)?;
     let spec = Document::Spec(new.spec.clone());
     Ok(Decision::new(vec![Event::FeatureCreated(feature.clone())], Reply::Feature(feature.clone()))
         .with_document(DocumentKey::Spec(project, feature.id), Some(spec)))
@@ -64,24 +76,32 @@ fn end_of(ctx: Context<'_>, project: ProjectId, lane: Lane) -> u32 {
     ctx.state.last_priority(project, lane).unwrap_or(0).saturating_add(1)
 }
 
-/// The same paths in their first order, each once.
-fn distinct(paths: &Arc<[Pattern]>) -> Arc<[Pattern]> {
+/// The same things in their first order, each once.
+pub(super) fn distinct<T: Ord + Clone>(things: &Arc<[T]>) -> Arc<[T]> {
     let mut seen = BTreeSet::new();
-    if paths.iter().all(|path| seen.insert(path)) {
-        return paths.clone();
+    if things.iter().all(|thing| seen.insert(thing)) {
+        return things.clone();
     }
     let mut seen = BTreeSet::new();
-    paths.iter().filter(|path| seen.insert((*path).clone())).cloned().collect()
+    things.iter().filter(|thing| seen.insert(*thing)).cloned().collect()
 }
 
-fn check_patterns(feature: &Feature) -> Result<(), Refusal> {
-    if feature.touches.len() + feature.reads.len() > MAX_PATTERNS {
-        return Err(Refusal::TooMany {
-            what: "touches and reads together".to_owned(),
-            limit: MAX_PATTERNS as u64,
-        });
+/// Refuses more paths than one command may take.
+pub(super) fn check_patterns(what: &str, touches: &[Pattern], reads: &[Pattern]) -> Result<(), Refusal> {
+    let too_many = |what: String, limit: usize| Err(Refusal::TooMany { what, limit: limit as u64 });
+    if touches.len() + reads.len() > MAX_PATTERNS {
+        return too_many(what.to_owned(), MAX_PATTERNS);
+    }
+    if touches.iter().chain(reads).filter(|path| is_wild(path)).count() > MAX_GLOBS {
+        return too_many(format!("patterns with wildcards in {what}"), MAX_GLOBS);
     }
     Ok(())
+}
+
+/// Whether a pattern has a wildcard. Brackets alone do not count: real files are called
+/// `app/[id]/page.tsx`, and a project may have thousands of them.
+fn is_wild(path: &Pattern) -> bool {
+    path.kind() == PatternKind::Glob && path.as_str().contains(['*', '?', '{'])
 }
 
 fn check_dependencies(
@@ -93,20 +113,27 @@ fn check_dependencies(
     if depends_on.len() > MAX_DEPENDENCIES {
         return Err(Refusal::TooMany { what: "dependsOn".to_owned(), limit: MAX_DEPENDENCIES as u64 });
     }
+    let mut seen = BTreeSet::new();
     for needed in depends_on {
         if needed != slug && ctx.state.feature_by_slug(project, needed).is_none() {
             return Err(not_found(Thing::Feature, needed));
         }
-        if leads_to(ctx, project, needed, slug) {
+        if leads_to(ctx, project, needed, slug, &mut seen) {
             return Err(Refusal::DependencyCycle { slug: slug.clone(), through: needed.clone() });
         }
     }
     Ok(())
 }
 
-/// Whether following dependencies from one feature reaches another.
-fn leads_to(ctx: Context<'_>, project: ProjectId, from: &Slug, to: &Slug) -> bool {
-    let mut seen = BTreeSet::new();
+/// Whether following dependencies from one feature reaches another. What was seen before is known
+/// not to.
+fn leads_to(
+    ctx: Context<'_>,
+    project: ProjectId,
+    from: &Slug,
+    to: &Slug,
+    seen: &mut BTreeSet<Slug>,
+) -> bool {
     let mut next = vec![from.clone()];
     while let Some(slug) = next.pop() {
         if slug == *to {
@@ -143,8 +170,8 @@ pub(super) fn update(
     if let Some(lane) = patch.lane.filter(|lane| *lane != before.lane) {
         fields.push((
             FeatureField::Lane,
-            Some(format!("{:?}", before.lane).to_lowercase()),
-            Some(format!("{lane:?}").to_lowercase()),
+            Some(before.lane.name().to_owned()),
+            Some(lane.name().to_owned()),
         ));
         after.lane = lane;
         // Moved without a place, it goes to the end of its new lane.
@@ -168,12 +195,14 @@ pub(super) fn update(
         fields.push((FeatureField::Reads, None, None));
         after.reads = reads;
     }
-    if let Some(depends_on) = patch.depends_on.as_ref().filter(|slugs| **slugs != before.depends_on) {
-        check_dependencies(ctx, project, slug, depends_on)?;
+    if let Some(depends_on) =
+        patch.depends_on.as_ref().map(distinct).filter(|slugs| *slugs != before.depends_on)
+    {
+        check_dependencies(ctx, project, slug, &depends_on)?;
         fields.push((FeatureField::DependsOn, None, None));
-        after.depends_on = depends_on.clone();
+        after.depends_on = depends_on;
     }
-    check_patterns(&after)?;
+    check_patterns("touches and reads together", &after.touches, &after.reads)?;
     if fields.is_empty() {
         return Ok(Decision::new(Vec::new(), Reply::Feature(before.clone())));
     }
@@ -197,7 +226,8 @@ pub(super) fn update(
     Ok(decision)
 }
 
-/// The claims to take and to give back when the paths of an active feature change.
+/// The claims to take and to give back when the paths of an active feature change. What a lead
+/// took away meanwhile is neither taken again nor given back.
 fn change_of_claims(
     ctx: Context<'_>,
     before: &Feature,
@@ -208,14 +238,32 @@ fn change_of_claims(
     let want_reads = without(&after.reads, &after.touches);
     let new_touches = without(&after.touches, &before.touches);
     let new_reads = without(&want_reads, &had_reads);
-    let wanted = super::blockers::wanted(&new_touches, &new_reads);
+    let session = ctx.state.session(holder.session).expect("an active feature belongs to a session");
+    within_limit(ctx, session, new_touches.len() + new_reads.len())?;
+    let wanted = [(&*new_touches, Mode::Exclusive), (&*new_reads, Mode::Shared)];
     let conflicts = conflicts(ctx.state, before.project, wanted, Some(holder.session));
     if !conflicts.is_empty() {
         return Err(Refusal::FilesClaimed { conflicts });
     }
     let had: Arc<[Pattern]> = before.touches.iter().chain(had_reads.iter()).cloned().collect();
     let want: Vec<Pattern> = after.touches.iter().chain(want_reads.iter()).cloned().collect();
-    let dropped = without(&had, &want);
+    let held = |path: &Pattern| {
+        let key = ClaimKey {
+            project: before.project,
+            session: holder.session,
+            feature: Some(before.id),
+            path: path.clone(),
+        };
+        ctx.state.claims.get(&key)
+    };
+    let dropped: Arc<[Pattern]> =
+        without(&had, &want).iter().filter(|path| held(path).is_some()).cloned().collect();
+    // A path that was taken exclusively while working, and is read now as well, stays exclusive.
+    let new_reads: Arc<[Pattern]> = new_reads
+        .iter()
+        .filter(|path| before.touches.contains(path) || held(path).is_none())
+        .cloned()
+        .collect();
     let mut events = Vec::new();
     if !dropped.is_empty() {
         events.push(Event::FilesReleased {

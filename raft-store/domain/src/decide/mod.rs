@@ -15,7 +15,7 @@ mod sessions;
 
 pub use blockers::{blocker, conflicts};
 pub(crate) use expiry::expire_one;
-pub use features::{MAX_DEPENDENCIES, MAX_PATTERNS};
+pub use features::{MAX_DEPENDENCIES, MAX_GLOBS, MAX_PATTERNS};
 pub(crate) use sessions::sign_of_life;
 
 use crate::{

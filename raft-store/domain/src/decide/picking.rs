@@ -4,7 +4,9 @@
 use super::{
     Context, Decision,
     access::not_found,
-    blockers::{blocker, conflicts, holder_note, open_dependencies, wanted},
+    blockers::{blocker, conflicts, holder_note, open_dependencies},
+    claims::within_limit,
+    features::MAX_PATTERNS,
     sessions::acting_session,
 };
 use crate::{
@@ -20,6 +22,8 @@ use std::sync::Arc;
 
 /// Ready features that one pick-next looks at: bounds the time of one log entry.
 const MAX_CANDIDATES: usize = 1_000;
+/// Paths of all of them together, for the same reason: those of ten of the largest features.
+const MAX_CANDIDATE_PATTERNS: usize = 10 * MAX_PATTERNS;
 
 /// Picks a feature by name.
 pub(super) fn pick(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result<Decision, Refusal> {
@@ -38,7 +42,9 @@ pub(super) fn pick(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result<
     if !open.is_empty() {
         return Err(Refusal::DependenciesOpen { slug: slug.clone(), open });
     }
-    let conflicts = conflicts(ctx.state, project, wanted(&feature.touches, &feature.reads), Some(session.id));
+    within_limit(ctx, &session, feature.touches.len() + feature.reads.len())?;
+    let wanted = [(&*feature.touches, Mode::Exclusive), (&*feature.reads, Mode::Shared)];
+    let conflicts = conflicts(ctx.state, project, wanted, Some(session.id));
     if !conflicts.is_empty() {
         return Err(Refusal::FilesClaimed { conflicts });
     }
@@ -51,10 +57,19 @@ pub(super) fn pick_next(ctx: Context<'_>, project: ProjectId, lanes: &[Lane]) ->
     let (session, alive) = acting_session(ctx, engineer, project)?;
     let wanted = |lane: Lane| if lanes.is_empty() { lane != Lane::Icebox } else { lanes.contains(&lane) };
     let mut blocked = Vec::new();
+    let mut looked_at = 0;
     let candidates = ctx.state.ready_features(project).filter(|feature| wanted(feature.lane));
     for feature in candidates.take(MAX_CANDIDATES) {
+        let paths = feature.touches.len() + feature.reads.len();
+        looked_at += paths;
+        if looked_at > MAX_CANDIDATE_PATTERNS {
+            break;
+        }
         match blocker(ctx.state, feature, Some(session.id)) {
-            None => return Ok(picked(ctx, feature, session, alive)),
+            None => {
+                within_limit(ctx, &session, paths)?;
+                return Ok(picked(ctx, feature, session, alive));
+            }
             Some(by) if blocked.len() < MAX_LISTED => {
                 blocked.push(Blocked { slug: feature.slug.clone(), by })
             }

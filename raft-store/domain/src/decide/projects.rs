@@ -88,7 +88,7 @@ pub(super) fn remove_member(
         ));
     }
     let mut events = Vec::new();
-    for session in ctx.state.sessions_in(project).filter(|session| session.engineer == engineer) {
+    for session in ctx.state.sessions_of(project, engineer) {
         events.extend(sessions::ended(ctx.state, session, &ReleaseReason::MemberRemoved));
     }
     events.push(Event::MemberRemoved(leaving.clone()));

@@ -12,14 +12,18 @@ use crate::{
     state::State,
     words::AgentName,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Sessions of one engineer in one project: more than this are leaked by a broken client.
 const MAX_SESSIONS_OF_ENGINEER: usize = 1_000;
 
-/// A request that acts as this session shows that it is alive.
-pub(crate) fn sign_of_life(state: &State, session: &Session) -> Event {
-    renewal(session, renewed(state, session, false))
+/// A request that acts as this session shows that it is alive; none when that is known already.
+pub(crate) fn sign_of_life(state: &State, session: &Session) -> Option<Event> {
+    let after = renewed(state, session, false);
+    (after != *session).then(|| renewal(session, after))
 }
 
 /// The same session with a fresh lease.
@@ -51,7 +55,7 @@ fn new_session(
     id: SessionId,
     agent: Option<&AgentName>,
 ) -> Result<Session, Refusal> {
-    let held = ctx.state.sessions_in(project).filter(|session| session.engineer == engineer.id);
+    let held = ctx.state.sessions_of(project, engineer.id);
     if held.take(MAX_SESSIONS_OF_ENGINEER).count() == MAX_SESSIONS_OF_ENGINEER {
         return Err(Refusal::TooMany {
             what: "sessions of one engineer in one project".to_owned(),
@@ -130,15 +134,16 @@ pub(super) fn start(
 pub(super) fn heartbeats(ctx: Context<'_>, beats: &[SessionId], touches: &[SessionId]) -> Decision {
     let mut events = Vec::with_capacity(beats.len() + touches.len());
     let mut unknown = Vec::new();
-    for id in beats {
+    // Each once: a session that comes back is announced once.
+    let mut seen = BTreeSet::new();
+    for id in beats.iter().filter(|id| seen.insert(**id)) {
         match ctx.state.session(*id) {
             Some(session) => events.push(renewal(session, renewed(ctx.state, session, true))),
             None => unknown.push(*id),
         }
     }
-    let acting = touches.iter().filter(|id| !beats.contains(id));
-    for session in acting.filter_map(|id| ctx.state.session(*id)) {
-        events.push(sign_of_life(ctx.state, session));
+    for session in touches.iter().filter(|id| seen.insert(**id)).filter_map(|id| ctx.state.session(*id)) {
+        events.extend(sign_of_life(ctx.state, session));
     }
     Decision::new(events, Reply::Heartbeats { unknown })
 }

@@ -19,6 +19,17 @@ pub enum Role {
     Readonly,
 }
 
+impl Role {
+    /// Its name, as people and clients see it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Engineer => "engineer",
+            Self::Readonly => "readonly",
+        }
+    }
+}
+
 /// A person with API keys.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Engineer {

@@ -26,6 +26,16 @@ pub enum Lane {
 impl Lane {
     /// All lanes in their order.
     pub const ALL: [Self; 4] = [Self::Now, Self::Next, Self::Later, Self::Icebox];
+
+    /// Its name, as people and clients see it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Now => "now",
+            Self::Next => "next",
+            Self::Later => "later",
+            Self::Icebox => "icebox",
+        }
+    }
 }
 
 /// Who holds something, with what people need to recognise them.

@@ -37,6 +37,16 @@ pub enum MemberRole {
     Member,
 }
 
+impl MemberRole {
+    /// Its name, as people and clients see it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lead => "lead",
+            Self::Member => "member",
+        }
+    }
+}
+
 /// An engineer in a project.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Member {

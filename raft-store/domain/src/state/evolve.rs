@@ -129,6 +129,8 @@ impl State {
     }
 
     pub(super) fn put_join_token(&mut self, token: Arc<JoinToken>) {
+        // Made again by a retry: the index must not keep the former deadline.
+        self.remove_join_token(token.id);
         self.deadlines.insert((token.expires, Deadline::JoinToken(token.id)));
         self.join_tokens.insert(token.id, token);
     }
@@ -235,15 +237,17 @@ impl State {
 
     /// Remembers an answer. Kept apart from events: it is about the request, not about the work.
     pub(crate) fn put_reply(&mut self, key: ReplyKey, kept: Arc<Remembered>) {
+        self.forget_reply(&key);
         self.reply_expiries.insert((kept.expires, key.clone()));
+        self.reply_ages.insert((kept.answer.revision, key.clone()));
         self.replies.insert(key, kept);
     }
 
-    /// Forgets the answer that expires first, and says whose it was.
-    pub(crate) fn forget_first_reply(&mut self) -> Option<ReplyKey> {
-        let (expires, key) = self.reply_expiries.get_min().cloned()?;
-        self.reply_expiries.remove(&(expires, key.clone()));
-        self.replies.remove(&key);
-        Some(key)
+    /// Forgets an answer.
+    pub(crate) fn forget_reply(&mut self, key: &ReplyKey) {
+        if let Some(kept) = self.replies.remove(key) {
+            self.reply_expiries.remove(&(kept.expires, key.clone()));
+            self.reply_ages.remove(&(kept.answer.revision, key.clone()));
+        }
     }
 }

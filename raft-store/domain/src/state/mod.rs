@@ -88,4 +88,5 @@ pub struct State {
     pub(crate) paths: OrdMap<ProjectId, PatternIndex<Grip>>,
     pub(crate) deadlines: OrdSet<(ClusterTime, Deadline)>,
     pub(crate) reply_expiries: OrdSet<(ClusterTime, ReplyKey)>,
+    pub(crate) reply_ages: OrdSet<(Revision, ReplyKey)>,
 }

@@ -66,6 +66,16 @@ impl State {
         self.clock.wall.after(at.since(self.clock.cluster))
     }
 
+    /// The answer to forget next: one whose time is over, else the oldest of too many. The oldest,
+    /// not the one that expires first: a node's own keys live shortly, and many long-lived ones of
+    /// clients must not push out the answer to a request that is still under way.
+    pub(crate) fn reply_to_forget(&self) -> Option<&ReplyKey> {
+        let expired = self.reply_expiries.get_min().filter(|(at, _)| *at <= self.clock.cluster);
+        let is_full = self.replies.len() as u64 > self.settings.replies;
+        let oldest = || self.reply_ages.get_min().filter(|_| is_full).map(|(_, key)| key);
+        expired.map(|(_, key)| key).or_else(oldest)
+    }
+
     /// The remembered answer to a request.
     pub fn reply(&self, key: &ReplyKey) -> Option<&Arc<Remembered>> {
         self.replies.get(key)
@@ -178,7 +188,7 @@ impl State {
     /// The highest priority number in a lane, which is its end.
     pub fn last_priority(&self, project: ProjectId, lane: Lane) -> Option<u32> {
         let places = self.board.range(first_place(project, lane)..=last_place(project, lane));
-        places.last().map(|place| place.priority)
+        places.into_iter().next_back().map(|place| place.priority)
     }
 
     /// The features that a session works on.
@@ -212,6 +222,18 @@ impl State {
         self.sessions_by_agent
             .range((project, EngineerId::MIN, None)..)
             .take_while(move |((of, ..), _)| *of == project)
+            .filter_map(|(_, id)| self.sessions.get(id))
+    }
+
+    /// The sessions of an engineer in a project that are not over.
+    pub fn sessions_of(
+        &self,
+        project: ProjectId,
+        engineer: EngineerId,
+    ) -> impl Iterator<Item = &Arc<Session>> {
+        self.sessions_by_agent
+            .range((project, engineer, None)..)
+            .take_while(move |((of, by, _), _)| (*of, *by) == (project, engineer))
             .filter_map(|(_, id)| self.sessions.get(id))
     }
 

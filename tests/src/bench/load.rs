@@ -1,0 +1,103 @@
+//! Many clients at once, each with one request on its way, for a set time. Knows nothing of who
+//! answers: both systems get the same clients.
+
+use super::wire::{Connection, Request};
+use anyhow::Context;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Barrier, task::JoinSet, time::Instant};
+
+/// What one client does, over and over, until the time is over. It ends with a whole round, so that
+/// what a round takes it also gives back.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// `host:port` of the node that it asks.
+    pub addr: String,
+    /// The requests of one round.
+    pub round: Vec<Request>,
+}
+
+/// How long.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// Not counted: connections are made, keys verified, caches filled.
+    pub warm_up: Duration,
+    /// Counted.
+    pub counted: Duration,
+}
+
+/// What the clients saw.
+#[derive(Clone, Debug, Default)]
+pub struct Measured {
+    /// Answers within the counted time.
+    pub answers: usize,
+    /// Answers a second.
+    pub per_second: f64,
+    /// Half of the answers took no longer.
+    pub median: Duration,
+    /// All but one in a hundred took no longer.
+    pub p99: Duration,
+}
+
+/// Runs all scripts at once.
+///
+/// # Errors
+/// The first failure of any client: a measurement with failures measures something else.
+pub async fn run(scripts: &[Script], span: Span) -> anyhow::Result<Measured> {
+    let start = Arc::new(Barrier::new(scripts.len()));
+    let mut clients = JoinSet::new();
+    for script in scripts.iter().cloned() {
+        clients.spawn(client(script, start.clone(), span));
+    }
+    let mut latencies = Vec::new();
+    while let Some(ended) = clients.join_next().await {
+        latencies.extend(ended.context("a client panicked")??);
+    }
+    latencies.sort_unstable();
+    Ok(Measured {
+        answers: latencies.len(),
+        #[allow(clippy::cast_precision_loss)]
+        per_second: latencies.len() as f64 / span.counted.as_secs_f64(),
+        median: percentile(&latencies, 50),
+        p99: percentile(&latencies, 99),
+    })
+}
+
+async fn client(script: Script, start: Arc<Barrier>, span: Span) -> anyhow::Result<Vec<Duration>> {
+    let mut connection = Connection::open(&script.addr).await?;
+    start.wait().await;
+    let begin = Instant::now() + span.warm_up;
+    let end = begin + span.counted;
+    let mut latencies = Vec::new();
+    let mut sent = Instant::now();
+    while sent < end {
+        for request in &script.round {
+            connection.send(request).await?;
+            let answered = Instant::now();
+            if answered >= begin && answered < end {
+                latencies.push(answered - sent);
+            }
+            sent = answered;
+        }
+    }
+    Ok(latencies)
+}
+
+/// The smallest value that at least so many of a hundred do not exceed. Of nothing, zero.
+pub fn percentile(sorted: &[Duration], of_hundred: usize) -> Duration {
+    let rank = (sorted.len() * of_hundred).div_ceil(100);
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_a_value_that_was_measured() {
+        let values: Vec<Duration> = (1..=200).map(Duration::from_millis).collect();
+        assert_eq!(percentile(&values, 50), Duration::from_millis(100));
+        assert_eq!(percentile(&values, 99), Duration::from_millis(198));
+        assert_eq!(percentile(&values[..1], 99), Duration::from_millis(1));
+        assert_eq!(percentile(&[], 50), Duration::ZERO);
+    }
+}

@@ -1,0 +1,33 @@
+//! Processor time and memory of processes, as Linux counts them.
+
+use std::{fs, time::Duration};
+
+/// What the kernel counts processor time in: USER_HZ, 100 a second on every Linux.
+pub const TICKS_PER_SECOND: u64 = 100;
+
+/// Of one process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
+    /// Resident memory.
+    pub resident_kib: u64,
+    /// Processor time since its start.
+    pub ticks: u64,
+}
+
+/// Of a process that runs; none of one that does not.
+pub fn of(pid: u32) -> Option<Usage> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let resident_kib = resident.trim().trim_end_matches(" kB").parse().ok()?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program may hold spaces: fields are counted from its end.
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    Some(Usage { resident_kib, ticks })
+}
+
+/// Processor time between two looks at the same processes.
+pub fn between(before: &[Usage], after: &[Usage]) -> Duration {
+    let ticks: u64 = before.iter().zip(after).map(|(before, after)| after.ticks.saturating_sub(before.ticks)).sum();
+    Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
+}

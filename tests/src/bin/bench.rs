@@ -1,0 +1,132 @@
+//! `nexus-bench`: how fast a cluster of three is on this machine, beside three nodes of etcd, and what
+//! it costs while nobody asks anything. Starts everything itself, on loopback, and stops it again.
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use nexus_tests::{
+    bench::{
+        etcd::Etcd,
+        load::{self, Script, Span},
+        nexus::Nexus,
+        table::{Cell, Table},
+        usage::{self, Usage},
+    },
+    cluster::binary,
+};
+use std::{path::PathBuf, time::Duration};
+
+const HEARTBEATS: &str = "Nexus heartbeat";
+const PICKS: &str = "Nexus pick or release";
+const PUTS: &str = "etcd put";
+
+/// Measures Nexus beside etcd: three nodes each, on this machine, every write flushed to disk
+#[derive(Parser)]
+#[command(name = "nexus-bench")]
+struct Args {
+    #[command(subcommand)]
+    only: Option<Only>,
+    /// Measure for 1 s each instead of 5 s
+    #[arg(long)]
+    quick: bool,
+    /// The etcd to compare with
+    #[arg(long, value_name = "PROGRAM", env = "NEXUS_BENCH_ETCD", default_value = "etcd")]
+    etcd: PathBuf,
+    /// Leave etcd out
+    #[arg(long)]
+    without_etcd: bool,
+    /// Clients at once, spread over the nodes
+    #[arg(long, value_delimiter = ',', default_value = "1,32,256")]
+    clients: Vec<usize>,
+}
+
+#[derive(Subcommand)]
+enum Only {
+    /// Measure only what the nodes cost while nobody asks anything
+    Idle,
+    /// Measure only heartbeats
+    Heartbeats,
+    /// Measure only picks and releases
+    Picks,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let span = Span {
+        warm_up: Duration::from_millis(500),
+        counted: Duration::from_secs(if args.quick { 1 } else { 5 }),
+    };
+    if matches!(args.only, None | Some(Only::Idle)) {
+        idle(span.counted * 2).await;
+    }
+    if matches!(args.only, Some(Only::Idle)) {
+        return Ok(());
+    }
+    let most = args.clients.iter().copied().max().context("--clients needs a number")?;
+    let mut cells = Vec::new();
+    {
+        let nexus = Nexus::start(most).await;
+        nexus.lengthen_leases().await;
+        for &clients in &args.clients {
+            if !matches!(args.only, Some(Only::Picks)) {
+                cells.push(cell(HEARTBEATS, &nexus.heartbeats(clients), span, || nexus.usage()).await?);
+            }
+            if !matches!(args.only, Some(Only::Heartbeats)) {
+                cells.push(cell(PICKS, &nexus.picks(clients), span, || nexus.usage()).await?);
+            }
+        }
+    }
+    if !args.without_etcd {
+        let etcd = Etcd::start(&args.etcd).await?;
+        for &clients in &args.clients {
+            cells.push(cell(PUTS, &etcd.puts(clients), span, || etcd.usage()).await?);
+        }
+    }
+    // Stable: within as many clients, in the order of measuring.
+    cells.sort_by_key(|cell| cell.clients);
+    println!("{}", Table { cells, base: PUTS });
+    Ok(())
+}
+
+async fn cell(
+    what: &'static str,
+    scripts: &[Script],
+    span: Span,
+    usage: impl Fn() -> Vec<Usage>,
+) -> anyhow::Result<Cell> {
+    let clients = scripts.len();
+    eprintln!("{what}, {clients} at once ...");
+    let before = usage();
+    let measured = load::run(scripts, span).await.with_context(|| format!("{what}, {clients} at once"))?;
+    // The nodes worked in the warm-up too.
+    let share = span.counted.as_secs_f64() / (span.counted + span.warm_up).as_secs_f64();
+    let spent = usage::between(&before, &usage()).mul_f64(share);
+    let answers = u32::try_from(measured.answers.max(1)).unwrap_or(u32::MAX);
+    Ok(Cell { what, clients, cost: spent / answers, measured })
+}
+
+/// What three nodes cost while nobody asks anything, and how large the programs are.
+async fn idle(span: Duration) {
+    eprintln!("Idle, {} s ...", span.as_secs());
+    let nexus = Nexus::start(0).await;
+    let before = nexus.usage();
+    tokio::time::sleep(span).await;
+    let after = nexus.usage();
+    println!("Idle over {} s:", span.as_secs());
+    for (number, (before, after)) in before.iter().zip(&after).enumerate() {
+        let spent = usage::between(&[*before], &[*after]);
+        println!(
+            "  node {}: {:.1} % of a core, {} MiB resident",
+            number + 1,
+            100.0 * spent.as_secs_f64() / span.as_secs_f64(),
+            after.resident_kib >> 10,
+        );
+    }
+    for name in ["nexusd", "nexus"] {
+        let here = std::env::current_exe().ok().and_then(|own| own.parent().map(|folder| folder.join(name)));
+        if let Some(size) = here.and_then(|path| path.metadata().ok()) {
+            println!("  {name}: {:.1} MiB on disk", size.len() as f64 / f64::from(1 << 20));
+        }
+    }
+    println!();
+}
