@@ -59,10 +59,10 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
             node.count_election_won();
             tracing::info!(term, "this node leads");
         }
+        node.form_cluster_once().await;
         node.keep_time().await;
         if learners_seen.elapsed() >= LOOK_AT_LEARNERS {
             learners_seen = Instant::now();
-            node.form_cluster_once().await;
             node.promote_learners().await;
         }
     }

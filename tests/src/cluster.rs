@@ -187,7 +187,8 @@ impl Cluster {
         let initial = initial.join(",");
         for (at, (listen, peer_listen)) in clients.iter().zip(peers).enumerate() {
             let number = at as u64 + 1;
-            let origin = ["--node-id".to_owned(), number.to_string(), "--initial-cluster".to_owned(), initial.clone()];
+            let origin =
+                ["--node-id".to_owned(), number.to_string(), "--initial-cluster".to_owned(), initial.clone()];
             cluster.add(number, listen, peer_listen, origin.to_vec());
         }
         for node in &mut cluster.nodes {
@@ -310,6 +311,7 @@ pub fn free_addrs(count: usize) -> Vec<String> {
     // All held at once, so that they differ; then let go for the nodes to take.
     let held: Vec<TcpListener> =
         (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("there is a free port")).collect();
-    let addr = |listener: &TcpListener| listener.local_addr().expect("a bound listener has an address").to_string();
+    let addr =
+        |listener: &TcpListener| listener.local_addr().expect("a bound listener has an address").to_string();
     held.iter().map(addr).collect()
 }

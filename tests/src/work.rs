@@ -1,7 +1,7 @@
 //! The demo workload: features are commits of a public repository with the files that were really
 //! touched together; dozens of agents pick, work and finish; some die at it.
 
-use crate::{client::Client, cluster::Cluster, patience::eventually, team::Team};
+use crate::{client::Client, cluster::Cluster, patience::within, team::Team};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -34,6 +34,11 @@ pub fn commits(path: &Path, most: usize) -> anyhow::Result<Vec<Commit>> {
     BufReader::new(reader).lines().take(most).map(|line| Ok(serde_json::from_str(&line?)?)).collect()
 }
 
+/// Agents beat this often while they work, well within the shortest lease of a plan.
+const BEAT_EVERY: Duration = Duration::from_millis(250);
+/// Half of the features take no longer than this, whatever the machine does.
+const HALF: Duration = Duration::from_secs(600);
+
 /// How much of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -49,7 +54,7 @@ pub struct Plan {
     pub seed: u64,
 }
 
-/// What came of it.
+/// What came of it, so far or in the end.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// Features that were to be done.
@@ -60,16 +65,20 @@ pub struct Report {
     pub tried: usize,
     /// Picks by name that were refused, since somebody held the feature or one of its files.
     pub collided: usize,
-    /// Times at which an agent found nothing free and waited.
-    pub waited: usize,
-    /// How long agents waited for work, all together.
-    pub waiting: Duration,
-    /// The longest that one agent waited.
-    pub longest_wait: Duration,
+    /// How long agents waited for something free, each time that nothing was.
+    pub waits: Vec<Duration>,
     /// Agents that died.
     pub died: usize,
     /// Requests that were sent again after a 503 or a lost connection.
     pub sent_again: usize,
+    /// Writes that were acknowledged.
+    pub acknowledged: usize,
+    /// The longest time in which none was.
+    pub longest_gap: Duration,
+    /// When the last one was.
+    pub last_acknowledged: Option<Instant>,
+    /// The node that led and was killed.
+    pub killed_leader: Option<u64>,
     /// From first pick to last done.
     pub took: Duration,
 }
@@ -94,8 +103,22 @@ pub async fn write_features(team: &Team, commits: &[Commit]) -> Vec<String> {
 /// # Panics
 /// When something happens that must not.
 pub async fn run(cluster: &mut Cluster, team: &Team, features: usize, plan: Plan) -> Report {
+    run_seen(cluster, team, features, plan, &Arc::default()).await
+}
+
+/// As [`run`], for somebody who looks at the report while it is made.
+///
+/// # Panics
+/// When something happens that must not.
+pub async fn run_seen(
+    cluster: &mut Cluster,
+    team: &Team,
+    features: usize,
+    plan: Plan,
+    report: &Arc<Mutex<Report>>,
+) -> Report {
     let began = Instant::now();
-    let report = Arc::new(Mutex::new(Report { features, ..Report::default() }));
+    report.lock().expect("nobody has counted yet").features = features;
     let engineers = [team.engineer("ana").await, team.engineer("ben").await, team.engineer("eva").await];
     let urls = cluster.urls();
     let mut agents = tokio::task::JoinSet::new();
@@ -117,9 +140,10 @@ pub async fn run(cluster: &mut Cluster, team: &Team, features: usize, plan: Plan
             let done = report.lock().expect("no agent panics while it counts").done.len();
             (done >= features / 2).then_some(())
         };
-        eventually("half of the features are done", is_half_done).await;
+        within(HALF, "half of the features are done", is_half_done).await;
         let leader = cluster.leader().await;
         cluster.node(leader).kill();
+        report.lock().expect("no agent panics while it counts").killed_leader = Some(leader);
         cluster.node(leader).start();
         cluster.ready(leader).await;
     }
@@ -129,6 +153,16 @@ pub async fn run(cluster: &mut Cluster, team: &Team, features: usize, plan: Plan
     let mut report = report.lock().expect("no agent panics while it counts").clone();
     report.took = began.elapsed();
     report
+}
+
+impl Report {
+    fn acknowledge(&mut self) {
+        let now = Instant::now();
+        let gap = self.last_acknowledged.map_or(Duration::ZERO, |last| now - last);
+        self.longest_gap = self.longest_gap.max(gap);
+        self.last_acknowledged = Some(now);
+        self.acknowledged += 1;
+    }
 }
 
 struct Agent {
@@ -152,21 +186,16 @@ impl Agent {
                     return;
                 }
                 waiting_since.get_or_insert_with(Instant::now);
-                self.count(|report| report.waited += 1);
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
             };
             if let Some(since) = waiting_since.take() {
                 let waited = since.elapsed();
-                self.count(|report| {
-                    report.waiting += waited;
-                    report.longest_wait = report.longest_wait.max(waited);
-                });
+                self.count(|report| report.waits.push(waited));
             }
             let slug = feature["slug"].as_str().expect("a slug").to_owned();
             let files = feature["touches"].as_array().map_or(1, Vec::len).max(1);
-            self.beat(&session).await;
-            tokio::time::sleep(self.plan.work_per_file * u32::try_from(files).unwrap_or(u32::MAX)).await;
+            self.work_on(&session, self.plan.work_per_file * u32::try_from(files).unwrap_or(u32::MAX)).await;
             if self.random.random_ratio(1, self.plan.dies_once_in) {
                 // Without a word: its files stay held until its lease is over.
                 self.count(|report| report.died += 1);
@@ -180,6 +209,19 @@ impl Agent {
                 400 | 404 => session = self.new_session().await,
                 _ => panic!("{done:?}"),
             }
+        }
+    }
+
+    /// Works for some time, and shows meanwhile that it lives.
+    async fn work_on(&mut self, session: &Client, time: Duration) {
+        let until = Instant::now() + time;
+        loop {
+            self.beat(session).await;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(BEAT_EVERY)).await;
         }
     }
 
@@ -233,7 +275,10 @@ impl Agent {
         loop {
             let url = &self.urls[self.random.random_range(0..self.urls.len())];
             match client.via(url.clone()).send(reqwest::Method::POST, &path, Some(&body)).await {
-                Ok(answer) if answer.status != 503 => return answer,
+                Ok(answer) if answer.status != 503 => {
+                    self.count(Report::acknowledge);
+                    return answer;
+                }
                 Ok(_) | Err(_) => self.count(|report| report.sent_again += 1),
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -84,7 +84,10 @@ async fn unknown_ids_and_other_peoples_things_are_told_apart() {
     assert_eq!(ana.client.get("/no-such-route").await.code(), "NOT_FOUND");
     let wrong_method = ana.client.send(Method::PUT, "/projects", None).await.expect("an answer");
     assert_eq!((wrong_method.status.as_u16(), wrong_method.code()), (405, "METHOD_NOT_ALLOWED"));
-    assert_eq!(ana.client.post(&team.path("/members"), json!({ "engineerId": ben.id })).await.code(), "INSUFFICIENT_ROLE");
+    assert_eq!(
+        ana.client.post(&team.path("/members"), json!({ "engineerId": ben.id })).await.code(),
+        "INSUFFICIENT_ROLE"
+    );
     let again = team.admin.post(&team.path("/members"), json!({ "engineerId": ben.id })).await;
     assert_eq!((again.status.as_u16(), again.code()), (409, "ALREADY_EXISTS"));
     let taken = team.admin.post("/auth/register", json!({ "name": "A", "email": "ANA@example.com" })).await;

@@ -9,7 +9,8 @@ async fn agents_of_one_engineer_and_of_another_collide_alike_through_any_node() 
     let team = Team::of(&cluster).await;
     let (ana, ben) = (team.engineer("ana").await, team.engineer("ben").await);
     let urls = cluster.urls();
-    let cases = [("one/a.rs", "one/a.rs"), ("src/b.rs", "src/"), ("lib/x/y.rs", "lib/**/*.rs"), ("doc/", "doc/a.md")];
+    let cases =
+        [("one/a.rs", "one/a.rs"), ("src/b.rs", "src/"), ("lib/x/y.rs", "lib/**/*.rs"), ("doc/", "doc/a.md")];
     for (case, (held, wanted)) in cases.into_iter().enumerate() {
         let (first, second) = (format!("held-{case}"), format!("wanted-{case}"));
         team.ready_feature(&first, &[held]).await;
@@ -25,14 +26,21 @@ async fn agents_of_one_engineer_and_of_another_collide_alike_through_any_node() 
         for (node, rival) in [(1, &test), (2, &ben.client)] {
             let rival = rival.via(&urls[(case + node) % 3]);
             let refused = rival.post(&team.path(&format!("/features/{second}/pick")), json!({})).await;
-            assert_eq!((refused.status.as_u16(), refused.code()), (409, "FILE_ALREADY_CLAIMED"), "{held} {wanted}");
+            assert_eq!(
+                (refused.status.as_u16(), refused.code()),
+                (409, "FILE_ALREADY_CLAIMED"),
+                "{held} {wanted}"
+            );
             let conflict = &refused.body["error"]["details"]["conflicts"][0];
             assert_eq!(conflict["filePath"], held);
             assert_eq!(conflict["claimedBy"]["engineerId"], ana.id.as_str());
             assert_eq!(conflict["claimedBy"]["engineerName"], "ana");
             assert_eq!(conflict["claimedBy"]["agent"], format!("build-{case}"));
             assert_eq!(conflict["claimedBy"]["featureSlug"], first.as_str());
-            assert!(conflict["claimedBy"]["sessionId"].is_string() && conflict["claimedBy"]["expiresAt"].is_string());
+            assert!(
+                conflict["claimedBy"]["sessionId"].is_string()
+                    && conflict["claimedBy"]["expiresAt"].is_string()
+            );
             assert!(refused.message().contains("file conflicts with"), "{}", refused.message());
         }
         // The same session never collides with itself.
@@ -69,7 +77,9 @@ async fn only_the_holder_may_release_or_finish_and_others_learn_who_that_is() {
     let build = team.agent(&ana.client, "build").await;
     let test = team.agent(&ana.client, "test").await;
     build.post(&team.path("/features/one/pick"), json!({})).await.data();
-    for (stranger, step) in [(&test, "release"), (&test, "done"), (&ben.client, "release"), (&ben.client, "done")] {
+    for (stranger, step) in
+        [(&test, "release"), (&test, "done"), (&ben.client, "release"), (&ben.client, "done")]
+    {
         let refused = stranger.post(&team.path(&format!("/features/one/{step}")), json!({})).await;
         assert_eq!((refused.status.as_u16(), refused.code()), (400, "VALIDATION_ERROR"));
         assert!(refused.message().contains("ana"), "{}", refused.message());

@@ -71,7 +71,8 @@ async fn a_request_that_was_cut_off_is_applied_once_when_it_is_sent_again() {
     revisions.dedup();
     assert_eq!(revisions.len(), 40, "each was applied once, at a revision of its own");
     let client = team.admin.via(&others[1]).under_key("create-feature-0");
-    let reused = client.post(&team.path("/features"), json!({ "slug": "x", "title": "t", "spec": "s" })).await;
+    let reused =
+        client.post(&team.path("/features"), json!({ "slug": "x", "title": "t", "spec": "s" })).await;
     assert_eq!((reused.status.as_u16(), reused.code()), (422, "IDEMPOTENCY_KEY_REUSED"));
 }
 
@@ -177,7 +178,11 @@ async fn a_leader_that_is_told_to_stop_hands_over_first() {
     cluster.node(leader).terminate();
     assert!(cluster.node(leader).log().contains("leadership handed over"), "{}", cluster.node(leader).log());
     let other = cluster.nodes.iter().find(|node| node.number != leader).expect("three nodes").url();
-    until_answered(&team.admin.via(other), &team.path("/features"), &json!({ "slug": "a", "title": "t", "spec": "s" }))
-        .await
-        .data();
+    until_answered(
+        &team.admin.via(other),
+        &team.path("/features"),
+        &json!({ "slug": "a", "title": "t", "spec": "s" }),
+    )
+    .await
+    .data();
 }

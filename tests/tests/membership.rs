@@ -76,7 +76,8 @@ async fn roles(client: &Client) -> Option<Vec<(u64, String)>> {
 async fn until_voters(client: &Client, wanted: usize) -> Vec<u64> {
     eventually(&format!("there are {wanted} voters"), || async {
         let roles = roles(client).await?;
-        let voters: Vec<u64> = roles.iter().filter(|(_, role)| role != "learner").map(|(id, _)| *id).collect();
+        let voters: Vec<u64> =
+            roles.iter().filter(|(_, role)| role != "learner").map(|(id, _)| *id).collect();
         (voters.len() == wanted && roles.len() == wanted).then_some(voters)
     })
     .await

@@ -32,7 +32,9 @@ async fn a_silent_session_is_disconnected_then_released_and_its_feature_is_marke
                 let status = team.admin.get(&team.path("/status")).await;
                 let sessions = status.data()["sessions"].as_array().expect("sessions").clone();
                 let found = sessions.iter().find(|found| found["session"]["id"] == id.as_str());
-                (found.map(|found| found["session"]["status"].as_str().unwrap_or_default().to_owned()).as_deref()
+                (found
+                    .map(|found| found["session"]["status"].as_str().unwrap_or_default().to_owned())
+                    .as_deref()
                     == Some(wanted))
                 .then(|| status.data().clone())
             }

@@ -20,7 +20,19 @@ fn nobody_depends_on_whom_they_may_not_know() {
         ("nexus-raft-store", &["nexus-domain", "openraft", "rocksdb", "tokio"]),
         ("nexus-api", &["nexus-domain", "nexus-api-types", "axum", "tokio"]),
         ("nexus-cli", &["nexus-api-types", "tokio", "reqwest"]),
-        ("nexus-node", &["nexus-domain", "nexus-api-types", "nexus-raft-store", "nexus-api", "openraft", "axum", "tokio", "reqwest"]),
+        (
+            "nexus-node",
+            &[
+                "nexus-domain",
+                "nexus-api-types",
+                "nexus-raft-store",
+                "nexus-api",
+                "openraft",
+                "axum",
+                "tokio",
+                "reqwest",
+            ],
+        ),
     ]);
     let kept = ["openraft", "rocksdb", "axum", "tokio", "reqwest", "rand"];
     let metadata = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec();
@@ -31,7 +43,8 @@ fn nobody_depends_on_whom_they_may_not_know() {
         if name == "nexus-tests" {
             continue;
         }
-        let allowed = allowed.get(name).unwrap_or_else(|| panic!("{name} is a new package: say what it may know"));
+        let allowed =
+            allowed.get(name).unwrap_or_else(|| panic!("{name} is a new package: say what it may know"));
         seen.insert(name.to_owned());
         for dependency in &package.dependencies {
             let of = dependency.name.as_str();
@@ -80,7 +93,9 @@ fn the_rules_know_no_clock_no_chance_and_no_order_by_chance() {
     let folder = root().join("raft-store/domain/src");
     for path in sources().into_iter().filter(|path| path.starts_with(&folder)) {
         let text = fs::read_to_string(&path).expect("a source file can be read");
-        for forbidden in ["std::time", "SystemTime", "Instant::now", "HashMap", "HashSet", "now_v7", "std::fs", "std::net"] {
+        for forbidden in
+            ["std::time", "SystemTime", "Instant::now", "HashMap", "HashSet", "now_v7", "std::fs", "std::net"]
+        {
             assert!(!text.contains(forbidden), "{} mentions {forbidden}", path.display());
         }
     }

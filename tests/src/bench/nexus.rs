@@ -1,7 +1,7 @@
 //! A cluster of three nodes with sessions and features for every client of a measurement.
 
 use super::{load::Script, usage::Usage, wire};
-use crate::{Cluster, Team};
+use crate::{Cluster, Node, Team};
 use serde_json::json;
 
 /// A cluster, and who works on it.
@@ -22,8 +22,10 @@ impl Nexus {
         for client in 0..clients {
             let agent = team.agent(&team.admin, &format!("agent-{client}")).await;
             sessions.push(agent.session().expect("an agent has a session").to_owned());
-            let files: Vec<String> =
-                ["api.rs", "store.rs", "tests.rs"].iter().map(|name| format!("src/part-{client}/{name}")).collect();
+            let files: Vec<String> = ["api.rs", "store.rs", "tests.rs"]
+                .iter()
+                .map(|name| format!("src/part-{client}/{name}"))
+                .collect();
             let touches: Vec<&str> = files.iter().map(String::as_str).collect();
             team.ready_feature(&format!("feature-{client}"), &touches).await;
         }
@@ -47,7 +49,7 @@ impl Nexus {
     /// Processor time and memory of each node.
     pub fn usage(&self) -> Vec<Usage> {
         let nodes = self.cluster.nodes.iter();
-        nodes.filter_map(|node| node.usage()).map(|(resident_kib, ticks)| Usage { resident_kib, ticks }).collect()
+        nodes.filter_map(Node::usage).map(|(resident_kib, ticks)| Usage { resident_kib, ticks }).collect()
     }
 
     /// Clients spread over the nodes, each with a round of (path in the project, acting session).

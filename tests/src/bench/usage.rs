@@ -28,6 +28,7 @@ pub fn of(pid: u32) -> Option<Usage> {
 
 /// Processor time between two looks at the same processes.
 pub fn between(before: &[Usage], after: &[Usage]) -> Duration {
-    let ticks: u64 = before.iter().zip(after).map(|(before, after)| after.ticks.saturating_sub(before.ticks)).sum();
+    let ticks: u64 =
+        before.iter().zip(after).map(|(before, after)| after.ticks.saturating_sub(before.ticks)).sum();
     Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
 }

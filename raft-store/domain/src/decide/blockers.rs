@@ -65,9 +65,7 @@ fn first_conflicts<'a>(
                 && !mode.tolerates(grip.mode)
                 && told.insert((held.clone(), grip.session))
         });
-        found.extend(
-            overlaps.into_iter().map(|at| conflict(state, project, at.query, at.held, *at.holder)),
-        );
+        found.extend(overlaps.into_iter().map(|at| conflict(state, project, at.query, at.held, *at.holder)));
     }
     found
 }

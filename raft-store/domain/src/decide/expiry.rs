@@ -13,11 +13,11 @@ use crate::{
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// Facts, and long texts to write.
+type Expiry = (Vec<Event>, Vec<(DocumentKey, Option<Document>)>);
+
 /// What the end of the first thing that is due brings; none when nothing is due.
-pub(crate) fn expire_one(
-    state: &State,
-    revision: Revision,
-) -> Option<(Vec<Event>, Vec<(DocumentKey, Option<Document>)>)> {
+pub(crate) fn expire_one(state: &State, revision: Revision) -> Option<Expiry> {
     match state.due(state.clock.cluster)? {
         Deadline::JoinToken(id) => {
             let token = state.join_tokens.get(&id).expect("every deadline belongs to something that is kept");

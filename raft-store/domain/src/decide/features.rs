@@ -127,13 +127,7 @@ fn check_dependencies(
 
 /// Whether following dependencies from one feature reaches another. What was seen before is known
 /// not to.
-fn leads_to(
-    ctx: Context<'_>,
-    project: ProjectId,
-    from: &Slug,
-    to: &Slug,
-    seen: &mut BTreeSet<Slug>,
-) -> bool {
+fn leads_to(ctx: Context<'_>, project: ProjectId, from: &Slug, to: &Slug, seen: &mut BTreeSet<Slug>) -> bool {
     let mut next = vec![from.clone()];
     while let Some(slug) = next.pop() {
         if slug == *to {
@@ -168,11 +162,7 @@ pub(super) fn update(
         fields.push((FeatureField::Spec, None, None));
     }
     if let Some(lane) = patch.lane.filter(|lane| *lane != before.lane) {
-        fields.push((
-            FeatureField::Lane,
-            Some(before.lane.name().to_owned()),
-            Some(lane.name().to_owned()),
-        ));
+        fields.push((FeatureField::Lane, Some(before.lane.name().to_owned()), Some(lane.name().to_owned())));
         after.lane = lane;
         // Moved without a place, it goes to the end of its new lane.
         after.priority = end_of(ctx, project, lane);
@@ -259,11 +249,9 @@ fn change_of_claims(
     let dropped: Arc<[Pattern]> =
         without(&had, &want).iter().filter(|path| held(path).is_some()).cloned().collect();
     // A path that was taken exclusively while working, and is read now as well, stays exclusive.
-    let new_reads: Arc<[Pattern]> = new_reads
-        .iter()
-        .filter(|path| before.touches.contains(path) || held(path).is_none())
-        .cloned()
-        .collect();
+    let touched: BTreeSet<&Pattern> = before.touches.iter().collect();
+    let new_reads: Arc<[Pattern]> =
+        new_reads.iter().filter(|path| touched.contains(path) || held(path).is_none()).cloned().collect();
     let mut events = Vec::new();
     if !dropped.is_empty() {
         events.push(Event::FilesReleased {

@@ -71,7 +71,7 @@ pub(super) fn pick_next(ctx: Context<'_>, project: ProjectId, lanes: &[Lane]) ->
                 return Ok(picked(ctx, feature, session, alive));
             }
             Some(by) if blocked.len() < MAX_LISTED => {
-                blocked.push(Blocked { slug: feature.slug.clone(), by })
+                blocked.push(Blocked { slug: feature.slug.clone(), by });
             }
             Some(_) => {}
         }

@@ -1,0 +1,389 @@
+//! How a line of a story becomes a command: `actor[/agent] verb words… option=value…`.
+
+use super::world::World;
+use nexus_domain::{
+    ClusterId, Command, FeatureId, InstanceId, NodeId, ProjectId, SessionId, Settings,
+    command::{FeaturePatch, NewFeature},
+    entity::{
+        ApiKey, JoinToken, KeyPrefix, Lane, MemberRole, Mode, NodeRecord, Origin, Role, SessionMetadata,
+        TokenDigest,
+    },
+    ids::{EngineerId, JoinTokenId, KeyId},
+    pattern::Pattern,
+    replies::{KeyOrigin, ReplyKey, Request},
+    settings::Registration,
+    time::{ClusterTime, Millis, WallTime},
+    words::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
+};
+use std::{collections::BTreeMap, sync::Arc};
+use uuid::Uuid;
+
+/// A line, cut into its parts.
+pub(crate) struct Line {
+    pub(crate) actor: String,
+    /// As which session; the engineer's own when none is named.
+    pub(crate) session: Option<String>,
+    pub(crate) verb: String,
+    words: Vec<String>,
+    options: BTreeMap<String, String>,
+    text: String,
+}
+
+impl Line {
+    pub(crate) fn read(text: &str) -> Self {
+        let mut parts = text.split_whitespace();
+        let who = parts.next().expect("a line says who");
+        let (actor, session) = match who.split_once('/') {
+            Some((actor, _)) => (actor.to_owned(), Some(who.to_owned())),
+            None => (who.to_owned(), None),
+        };
+        let verb = parts.next().unwrap_or_default().to_owned();
+        let (mut words, mut options) = (Vec::new(), BTreeMap::new());
+        for part in parts {
+            match part.split_once('=') {
+                Some((option, value)) => {
+                    options.insert(option.to_owned(), value.to_owned());
+                }
+                None => words.push(part.to_owned()),
+            }
+        }
+        Self { actor, session, verb, words, options, text: text.to_owned() }
+    }
+
+    pub(crate) fn option(&self, name: &str) -> Option<&str> {
+        self.options.get(name).map(String::as_str)
+    }
+
+    fn word(&self) -> &str {
+        self.words.first().unwrap_or_else(|| panic!("{}: a word is missing", self.text))
+    }
+
+    fn has(&self, word: &str) -> bool {
+        self.words.iter().any(|other| other == word)
+    }
+
+    fn slug(&self) -> Slug {
+        Slug::parse(self.word()).unwrap()
+    }
+
+    fn slugs(&self, option: &str) -> Option<Arc<[Slug]>> {
+        self.option(option).map(|list| parts(list).map(|slug| Slug::parse(slug).unwrap()).collect())
+    }
+
+    fn lane(&self) -> Option<Lane> {
+        self.option("lane").map(lane)
+    }
+
+    fn priority(&self) -> Option<u32> {
+        self.option("priority").map(|number| number.parse().unwrap())
+    }
+
+    fn spec(&self) -> Option<Arc<str>> {
+        self.option("spec").map(Into::into)
+    }
+
+    /// `a,b`, or `n*100` for a hundred of them.
+    fn patterns(&self, option: &str) -> Option<Arc<[Pattern]>> {
+        self.option(option).map(patterns)
+    }
+}
+
+fn parts(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').filter(|part| !part.is_empty())
+}
+
+/// Comma between them; `{1..200}` stands for that many.
+fn patterns(list: &str) -> Arc<[Pattern]> {
+    let parse = |text: &str| Pattern::parse(text).unwrap();
+    parts(list)
+        .flat_map(|part| {
+            match part.split_once("{1..").and_then(|(head, rest)| Some((head, rest.split_once('}')?))) {
+                Some((head, (count, tail))) => {
+                    (1..=count.parse::<u32>().unwrap()).map(|n| parse(&format!("{head}{n}{tail}"))).collect()
+                }
+                None => vec![parse(part)],
+            }
+        })
+        .collect()
+}
+
+fn lane(name: &str) -> Lane {
+    Lane::ALL.into_iter().find(|lane| lane.name() == name).unwrap_or_else(|| panic!("no lane {name}"))
+}
+
+/// `90s`, `2h`, `-3m`, `5ms`.
+pub(crate) fn millis(text: &str) -> i64 {
+    let digits = text.trim_end_matches(char::is_alphabetic);
+    let unit = match &text[digits.len()..] {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        other => panic!("no unit {other} in {text}"),
+    };
+    digits.parse::<i64>().unwrap() * unit
+}
+
+fn span(text: &str) -> Millis {
+    Millis(u64::try_from(millis(text)).unwrap())
+}
+
+fn digest(text: &str) -> TokenDigest {
+    let mut bytes = [0; 32];
+    bytes[..text.len()].copy_from_slice(text.as_bytes());
+    TokenDigest(bytes)
+}
+
+/// The usual beginning: a cluster, its first admin, engineers, and a project of the first of them.
+pub(crate) fn team(line: &Line) -> Vec<String> {
+    let mut entries = vec!["cluster form bootstrap=first".to_owned()];
+    entries.push("anybody register root bootstrap=first".to_owned());
+    let names: Vec<&String> = std::iter::once(&line.verb).chain(&line.words).collect();
+    entries.extend(names.iter().map(|name| format!("anybody register {name}")));
+    let lead = names[0];
+    entries.push(format!("{lead} project nexus"));
+    entries.extend(names[1..].iter().map(|name| format!("{lead} add-member {name}")));
+    entries
+}
+
+/// A feature that is ready: `given` its author, its slug and its options.
+pub(crate) fn given(line: &Line) -> Vec<String> {
+    let (author, slug) = (&line.verb, line.word());
+    let options: String = line.options.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+    vec![format!("{author} feature {slug}{options}"), format!("{author} ready {slug}")]
+}
+
+pub(crate) fn request(world: &World, line: &Line) -> Option<Request> {
+    let (key, origin) = match (line.option("key"), line.option("node-key")) {
+        (Some(key), _) => (key, KeyOrigin::Client),
+        (_, Some(key)) => (key, KeyOrigin::Node),
+        _ => return None,
+    };
+    let key = ReplyKey {
+        engineer: world.engineers.get(&line.actor).copied(),
+        key: IdempotencyKey::parse(key).unwrap(),
+    };
+    // The line itself stands for method, path and body (FNV-1a).
+    let fingerprint = line.text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    Some(Request { key, fingerprint, origin })
+}
+
+/// The command that a line asks for.
+pub(crate) fn command(world: &mut World, line: &Line) -> Command {
+    let project = |world: &World| {
+        let slug = Slug::parse(line.option("in").unwrap_or("nexus")).unwrap();
+        world.state.project_by_slug(&slug).map_or(ProjectId::MAX, |project| project.id)
+    };
+    match line.verb.as_str() {
+        "form" | "tick" | "beat" | "touch" | "admit" | "join-token" | "settings" => of_cluster(world, line),
+        "register" | "key" | "revoke-key" | "role" | "project" | "add-member" | "remove-member" => {
+            let project = project(world);
+            of_people(world, line, project)
+        }
+        _ => {
+            let project = project(world);
+            of_work(world, line, project)
+        }
+    }
+}
+
+fn of_cluster(world: &mut World, line: &Line) -> Command {
+    let sessions = |world: &World| line.words.iter().map(|name| world.session(name)).collect();
+    match line.verb.as_str() {
+        "form" => Command::FormCluster {
+            origin: Origin {
+                cluster: ClusterId(Uuid::from_u128(7)),
+                formed_at: WallTime(super::world::DAWN),
+                bootstrap: line.option("bootstrap").map(digest),
+            },
+            nodes: vec![NodeRecord {
+                id: NodeId(1),
+                instance: InstanceId(Uuid::from_u128(0xd15c)),
+                peer_addr: Label::parse("a").unwrap(),
+                client_addr: Label::parse("a").unwrap(),
+                replaces: None,
+                admitted_at: WallTime(super::world::DAWN),
+            }],
+        },
+        "tick" => Command::Tick,
+        "beat" => Command::Heartbeats { beats: sessions(world), touches: Vec::new() },
+        "touch" => Command::Heartbeats { beats: Vec::new(), touches: sessions(world) },
+        "admit" => Command::AdmitNode {
+            instance: InstanceId(Uuid::from_u128(u128::from(line.option("disk").unwrap().as_bytes()[0]))),
+            peer_addr: Label::parse(line.option("at").unwrap()).unwrap(),
+            client_addr: Label::parse(line.option("at").unwrap()).unwrap(),
+            token: line.option("token").map(digest),
+            replaces: line.option("replaces").map(|id| NodeId(id.parse().unwrap())),
+        },
+        "join-token" => Command::CreateJoinToken {
+            token: JoinToken {
+                id: JoinTokenId(world.id("join token")),
+                digest: digest(line.word()),
+                expires: ClusterTime(span(line.option("for").unwrap()).0),
+                created_at: WallTime(0),
+            },
+        },
+        "settings" => Command::UpdateSettings { settings: settings(world.state.settings(), line) },
+        other => panic!("no verb {other}"),
+    }
+}
+
+fn settings(before: &Settings, line: &Line) -> Settings {
+    let mut settings = before.clone();
+    for (name, value) in &line.options {
+        match name.as_str() {
+            "registration" => {
+                settings.registration = match value.as_str() {
+                    "open" => Registration::Open,
+                    "invite" => Registration::Invite,
+                    _ => Registration::Closed,
+                }
+            }
+            "session.timeout" => settings.session_timeout = span(value),
+            "session.grace" => settings.session_grace = span(value),
+            "session.unattended" => settings.session_unattended = span(value),
+            "events.revisions" => settings.event_revisions = value.parse().unwrap(),
+            "replies.count" => settings.replies = value.parse().unwrap(),
+            "replies.age" => settings.reply_age = span(value),
+            "with" | "as" | "key" | "node-key" => {}
+            other => panic!("no setting {other}"),
+        }
+    }
+    settings
+}
+
+fn of_people(world: &mut World, line: &Line, project: ProjectId) -> Command {
+    let engineer = |world: &World| world.engineers.get(line.word()).copied().unwrap_or(EngineerId::MAX);
+    match line.verb.as_str() {
+        "register" => {
+            let name = line.word().to_owned();
+            let id = EngineerId(world.id(&name));
+            let key = api_key(world, line, &name, id, project);
+            // Who is refused has a key of nobody.
+            world.engineers.entry(name.clone()).or_insert(id);
+            let email = line.option("email").map_or_else(|| format!("{name}@example.com"), str::to_owned);
+            Command::RegisterEngineer {
+                id,
+                name: Name::parse(&name).unwrap(),
+                email: Email::parse(&email).unwrap(),
+                key,
+                salt: Some([7; 16]),
+                bootstrap: line.option("bootstrap").map(digest),
+            }
+        }
+        "key" => {
+            let owner = world.engineers[&line.actor];
+            Command::AddKey { key: api_key(world, line, line.word(), owner, project), salt: None }
+        }
+        "revoke-key" => Command::RevokeKey { key: world.keys[line.word()].1 },
+        "role" => Command::ChangeRole {
+            engineer: engineer(world),
+            role: [Role::Admin, Role::Engineer, Role::Readonly]
+                .into_iter()
+                .find(|role| line.has(role.name()))
+                .unwrap(),
+        },
+        "project" => Command::CreateProject {
+            id: ProjectId(world.id(line.word())),
+            name: Name::parse(line.word()).unwrap(),
+            slug: line.slug(),
+            repo_url: None,
+            repo_path: None,
+            default_branch: Label::parse("main").unwrap(),
+        },
+        "add-member" => Command::AddMember {
+            project,
+            engineer: engineer(world),
+            role: if line.has("lead") { MemberRole::Lead } else { MemberRole::Member },
+        },
+        "remove-member" => Command::RemoveMember { project, engineer: engineer(world) },
+        other => panic!("no verb {other}"),
+    }
+}
+
+fn api_key(world: &mut World, line: &Line, name: &str, engineer: EngineerId, project: ProjectId) -> ApiKey {
+    let id = world.id(&format!("key {name}"));
+    world.keys.entry(name.to_owned()).or_insert((engineer, KeyId(id)));
+    ApiKey {
+        id: KeyId(id),
+        engineer,
+        prefix: KeyPrefix(id.as_u128() as u64),
+        hash: "hash".into(),
+        label: Label::parse(name).unwrap(),
+        expires_at: line.option("expires").map(|at| WallTime(super::world::DAWN + millis(at))),
+        project: line.option("in").map(|_| project),
+        readonly: line.has("readonly"),
+        created_at: WallTime(0),
+    }
+}
+
+fn of_work(world: &mut World, line: &Line, project: ProjectId) -> Command {
+    let feature = |world: &World, name: &str| {
+        let known = world.state.feature_by_slug(project, &Slug::parse(name).unwrap());
+        known.map_or(FeatureId::MAX, |feature| feature.id)
+    };
+    match line.verb.as_str() {
+        "feature" => Command::CreateFeature {
+            project,
+            feature: Box::new(NewFeature {
+                id: FeatureId(world.id(line.word())),
+                slug: line.slug(),
+                title: Title::parse(line.word()).unwrap(),
+                spec: line.spec().unwrap_or_else(|| "what it is about".into()),
+                lane: line.lane().unwrap_or_default(),
+                priority: line.priority(),
+                touches: line.patterns("touches").unwrap_or_default(),
+                reads: line.patterns("reads").unwrap_or_default(),
+                depends_on: line.slugs("needs").unwrap_or_default(),
+            }),
+        },
+        "update" => Command::UpdateFeature {
+            project,
+            slug: line.slug(),
+            patch: Box::new(FeaturePatch {
+                title: line.option("title").map(|title| Title::parse(title).unwrap()),
+                spec: line.spec(),
+                lane: line.lane(),
+                priority: line.priority(),
+                touches: line.patterns("touches"),
+                reads: line.patterns("reads"),
+                depends_on: line.slugs("needs"),
+            }),
+        },
+        "delete" => Command::DeleteFeature { project, slug: line.slug() },
+        "ready" => Command::ReadyFeature { project, slug: line.slug() },
+        "draft" => Command::DraftFeature { project, slug: line.slug() },
+        "pick" => Command::PickFeature { project, slug: line.slug() },
+        "pick-next" => {
+            let lanes = line.option("lanes").map(|list| parts(list).map(lane).collect());
+            Command::PickNext { project, lanes: lanes.unwrap_or_default() }
+        }
+        "release" => Command::ReleaseFeature { project, slug: line.slug() },
+        "done" => Command::CompleteFeature { project, slug: line.slug() },
+        "cancel" => Command::CancelFeature { project, slug: line.slug() },
+        "claim" => Command::ClaimPaths {
+            project,
+            paths: patterns(line.word()),
+            mode: if line.has("shared") { Mode::Shared } else { Mode::Exclusive },
+            feature: line.option("for").map(|name| feature(world, name)),
+        },
+        "free" => Command::ReleasePaths { project, paths: line.words.first().map(|list| patterns(list)) },
+        "refresh" => Command::RefreshClaims { project },
+        "force-release" => Command::ForceRelease {
+            project,
+            paths: patterns(line.word()),
+            reason: Label::parse(line.option("because").unwrap()).unwrap(),
+        },
+        "start" => Command::StartSession {
+            project,
+            id: SessionId(world.id("candidate")),
+            agent: line.words.first().map(|name| AgentName::parse(name).unwrap()),
+            feature: line.option("on").map(|name| feature(world, name)),
+            metadata: SessionMetadata::default(),
+        },
+        "end" => Command::EndSession { project, session: world.session(line.word()) },
+        other => panic!("no verb {other}"),
+    }
+}

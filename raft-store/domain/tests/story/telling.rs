@@ -1,0 +1,254 @@
+//! What came of an entry, in words. Says nothing of ids and little of what the line itself said.
+
+use super::world::{DAWN, World};
+use nexus_domain::{
+    Applied, ClusterTime, Document, DocumentKey, Event, FeatureId, Recorded, Reply, WallTime,
+    entity::{Feature, Holder, Session, Status, Vitality},
+    event::ReleaseReason,
+    pattern::Pattern,
+    refusal::{Blocker, Refusal},
+    words::Slug,
+};
+
+/// The answer, the events and the documents of an entry.
+pub(crate) fn applied(world: &World, applied: &Applied) -> Vec<String> {
+    let answer = &applied.answer;
+    let now = world.state.clock().revision;
+    let again = if answer.revision == now { String::new() } else { format!(" (as at {})", answer.revision) };
+    let mut told = match &answer.outcome {
+        Ok(reply) => vec![format!("=> {}{again}", self::reply(world, reply))],
+        Err(refusal) => vec![format!("refused: {refusal}{again}")],
+    };
+    if let Err(Refusal::NothingAvailable { blocked }) = &answer.outcome {
+        told.extend(blocked.iter().map(|feature| match &feature.by {
+            Blocker::Dependencies(open) => format!("  {} waits for {}", feature.slug, slugs(open)),
+            Blocker::Claim(conflict) => {
+                format!("  {} is blocked by {} on {}", feature.slug, conflict.by.engineer_name, conflict.path)
+            }
+        }));
+    }
+    told.extend(applied.events.iter().map(|recorded| event(world, recorded)));
+    told.extend(
+        applied.documents.iter().map(|(key, document)| self::document(world, key, document.as_ref())),
+    );
+    told.iter().map(|line| world.named(line)).collect()
+}
+
+fn reply(world: &World, reply: &Reply) -> String {
+    match reply {
+        Reply::Done => "done".to_owned(),
+        Reply::Node(node) => {
+            let replaced = node.replaces.map(|id| format!(", in place of node {id}"));
+            format!("node {} at {}{}", node.id, node.peer_addr, replaced.unwrap_or_default())
+        }
+        Reply::JoinToken(token) => format!("join token until {}", until(token.expires)),
+        Reply::Settings(_) => "settings".to_owned(),
+        Reply::Registered { engineer, .. } => format!("{} as {}", engineer.name, engineer.role.name()),
+        Reply::KeyAdded { key, .. } => format!("key {}", key.label),
+        Reply::Engineer(engineer) => format!("{} is {}", engineer.name, engineer.role.name()),
+        Reply::Project(project) => format!("project {}", project.slug),
+        Reply::Member(member) => format!("{} is a {}", member.engineer, member.role.name()),
+        Reply::Feature(feature) => self::feature(feature),
+        Reply::Picked { feature, session } => {
+            format!("{}; {}", self::feature(feature), self::session(session))
+        }
+        Reply::Session(session) => self::session(session),
+        Reply::Claimed { paths, session } => format!("{} for {}", list(paths), session.id),
+        Reply::Paths(paths) if paths.is_empty() => "no paths".to_owned(),
+        Reply::Paths(paths) => list(paths),
+        Reply::Heartbeats { unknown } if unknown.is_empty() => "all are known".to_owned(),
+        Reply::Heartbeats { unknown } => {
+            let over: Vec<String> = unknown.iter().map(|id| world.named(&id.to_string())).collect();
+            format!("over: {}", over.join(", "))
+        }
+    }
+}
+
+fn event(world: &World, recorded: &Recorded) -> String {
+    let fact = match &recorded.event {
+        Event::FeatureCreated(feature) => format!("feature_created {}", feature.slug),
+        Event::FeatureUpdated { feature, field, old, new } => {
+            let change = match (old, new) {
+                (Some(old), Some(new)) => format!(": {old} to {new}"),
+                _ => String::new(),
+            };
+            format!("feature_updated {} {field:?}{change}", feature.slug)
+        }
+        Event::FeatureDeleted(feature) => format!("feature_deleted {}", feature.slug),
+        Event::FeatureClaimed(feature) => format!("feature_claimed {}", feature.slug),
+        Event::FeatureReleased { feature, holder, reason } => {
+            format!("feature_released {} of {}, {}", feature.slug, self::holder(holder), self::reason(reason))
+        }
+        Event::FeatureCompleted(feature) => format!("feature_completed {}", feature.slug),
+        Event::FeatureCancelled(feature) => format!("feature_cancelled {}", feature.slug),
+        Event::FilesClaimed { holder, feature, paths, mode, fence, .. } => format!(
+            "files_claimed {} by {}{}, {mode:?}, fence {}",
+            list(paths),
+            self::holder(holder),
+            purpose(world, *feature),
+            fence.0
+        ),
+        Event::FilesReleased { holder, feature, paths, reason, .. } => format!(
+            "files_released {} of {}{}, {}",
+            list(paths),
+            self::holder(holder),
+            purpose(world, *feature),
+            self::reason(reason)
+        ),
+        Event::SessionStarted(session) => format!("session_started {}", self::session(session)),
+        Event::SessionDisconnected(session) => format!("session_disconnected {}", self::session(session)),
+        Event::SessionEnded(session) => format!("session_ended {}", session.id),
+        Event::MemberAdded(member) => format!("member_added {}", member.engineer),
+        Event::MemberRemoved(member) => format!("member_removed {}", member.engineer),
+        other => panic!("{other:?} is not announced"),
+    };
+    let cause = match &recorded.cause {
+        None => " -- the cluster".to_owned(),
+        Some(cause) => match &cause.holder {
+            None => format!(" -- {}", cause.engineer),
+            Some(holder) => format!(" -- {}", self::holder(holder)),
+        },
+    };
+    format!("event {fact}{cause}")
+}
+
+fn reason(reason: &ReleaseReason) -> String {
+    match reason {
+        ReleaseReason::Forced { by, reason } => format!("forced by {by}: {reason}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn document(world: &World, key: &DocumentKey, document: Option<&Document>) -> String {
+    match (key, document) {
+        (DocumentKey::Spec(..), Some(Document::Spec(text))) => format!("document spec: {text}"),
+        (DocumentKey::Checkpoint(..), Some(Document::Checkpoint(checkpoint))) => format!(
+            "document checkpoint {:?} of {} on {}, claims {}",
+            checkpoint.kind,
+            checkpoint.session,
+            slug_of(world, checkpoint.feature),
+            list(&checkpoint.claims)
+        ),
+        (_, None) => "document deleted".to_owned(),
+        other => panic!("{other:?} does not fit"),
+    }
+}
+
+/// A part of the state as a list.
+pub(crate) fn state(world: &World, what: &str) -> Vec<String> {
+    let lines: Vec<String> = match what {
+        "features" => {
+            let projects = world.state.projects();
+            projects
+                .flat_map(|project| world.state.features_after(project.id, None).map(|found| feature(found)))
+                .collect()
+        }
+        "claims" => world
+            .state
+            .projects()
+            .flat_map(|project| world.state.claims_in(project.id))
+            .map(|(key, claim)| {
+                let purpose = purpose(world, key.feature);
+                format!("{} {:?} by {}{purpose}, fence {}", key.path, claim.mode, key.session, claim.fence.0)
+            })
+            .collect(),
+        "sessions" => world.state.sessions().map(|found| session(found)).collect(),
+        "replies" => world
+            .state
+            .rows()
+            .filter_map(|row| match row {
+                nexus_domain::Row::Reply(key, _) => Some(key.key.to_string()),
+                _ => None,
+            })
+            .collect(),
+        "nodes" => {
+            world.state.nodes().map(|node| format!("node {} at {}", node.id, node.peer_addr)).collect()
+        }
+        "clock" => vec![format!("{} on cluster time", until(world.state.clock().cluster))],
+        other => panic!("nothing is called {other}"),
+    };
+    if lines.is_empty() {
+        return vec![format!("no {what}")];
+    }
+    lines.iter().map(|line| world.named(line)).collect()
+}
+
+fn feature(feature: &Feature) -> String {
+    let stage = match &feature.status {
+        Status::Ready { interrupted_at: Some(at) } => format!("ready, interrupted at {}", at_wall(*at)),
+        Status::Active { holder, fence, .. } => {
+            format!("active by {}, fence {}", self::holder(holder), fence.0)
+        }
+        Status::Done { holder, .. } => format!("done by {}", self::holder(holder)),
+        other => other.name().to_owned(),
+    };
+    let paths = |name: &str, paths: &[Pattern]| match paths.len() {
+        0 => String::new(),
+        _ => format!(", {name} {}", list(paths)),
+    };
+    let needs = if feature.depends_on.is_empty() {
+        String::new()
+    } else {
+        format!(", needs {}", slugs(&feature.depends_on))
+    };
+    format!(
+        "{} [{} {}] {stage}{}{}{needs}",
+        feature.slug,
+        feature.lane.name(),
+        feature.priority,
+        paths("touches", &feature.touches),
+        paths("reads", &feature.reads)
+    )
+}
+
+fn session(session: &Session) -> String {
+    let vitality = match session.vitality {
+        Vitality::Active { until: end } => format!("active until {}", until(end)),
+        Vitality::Disconnected { until: end } => format!("disconnected, kept until {}", until(end)),
+    };
+    format!("{} {vitality}, {:?}", session.id, session.attendance)
+}
+
+fn holder(holder: &Holder) -> String {
+    holder.session.to_string()
+}
+
+fn purpose(world: &World, feature: Option<FeatureId>) -> String {
+    feature.map_or_else(String::new, |id| format!(" for {}", slug_of(world, id)))
+}
+
+fn slug_of(world: &World, id: FeatureId) -> String {
+    world
+        .state
+        .features()
+        .find(|feature| feature.id == id)
+        .map_or("?".to_owned(), |found| found.slug.to_string())
+}
+
+fn slugs(slugs: &[Slug]) -> String {
+    slugs.iter().map(Slug::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// The paths, or how many when they are many.
+fn list(paths: &[Pattern]) -> String {
+    match paths.len() {
+        0 => "none".to_owned(),
+        1..=5 => paths.iter().map(Pattern::as_str).collect::<Vec<_>>().join(" "),
+        many => format!("{many} paths"),
+    }
+}
+
+fn until(at: ClusterTime) -> String {
+    seconds(i64::try_from(at.0).unwrap())
+}
+
+fn at_wall(at: WallTime) -> String {
+    seconds(at.0 - DAWN)
+}
+
+fn seconds(millis: i64) -> String {
+    match millis % 1_000 {
+        0 => format!("{}s", millis / 1_000),
+        _ => format!("{millis}ms"),
+    }
+}
