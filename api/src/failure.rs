@@ -106,9 +106,7 @@ impl From<Refusal> for ApiError {
             Refusal::NotFound { .. } => (Code::NotFound, None),
             Refusal::EmailTaken(_) => (Code::AlreadyExists, Some(json!({ "field": "email" }))),
             Refusal::SlugTaken { .. } => (Code::AlreadyExists, Some(json!({ "field": "slug" }))),
-            Refusal::SlugReserved(_) => {
-                (Code::ValidationError, Some(json!({ "slug": [message.clone()] })))
-            }
+            Refusal::SlugReserved(_) => (Code::ValidationError, Some(json!({ "slug": [message.clone()] }))),
             Refusal::MemberExists => (Code::AlreadyExists, Some(json!({ "field": "engineerId" }))),
             Refusal::KeyPrefixTaken => (Code::AlreadyExists, None),
             Refusal::InvalidTransition { from, to, .. } => {
@@ -116,6 +114,9 @@ impl From<Refusal> for ApiError {
             }
             Refusal::NotADraft { status, .. } => {
                 (Code::InvalidStatusTransition, Some(json!({ "from": status, "to": "deleted" })))
+            }
+            Refusal::NotActive { status, .. } => {
+                (Code::InvalidStatusTransition, Some(json!({ "from": status })))
             }
             Refusal::DependenciesOpen { open, .. } => {
                 (Code::InvalidStatusTransition, Some(json!({ "dependsOn": open })))

@@ -125,10 +125,9 @@ impl Node {
         self.check_quorum_of(&after, &format!("with node {node}")).await?;
         let change = match replaced {
             // In one joint step: at no time is the lost one counted without the new one.
-            Some(former) => ChangeMembers::Batch(vec![
-                voters,
-                ChangeMembers::RemoveVoters(BTreeSet::from([former.0])),
-            ]),
+            Some(former) => {
+                ChangeMembers::Batch(vec![voters, ChangeMembers::RemoveVoters(BTreeSet::from([former.0]))])
+            }
             None => voters,
         };
         self.change_members(change).await?;

@@ -130,7 +130,7 @@ impl Node {
             }
             Tried::Answered(_) => {}
             Tried::NotProposed(why) | Tried::Unknown(why) => {
-                tracing::warn!(why, "the cluster is not formed yet")
+                tracing::warn!(why, "the cluster is not formed yet");
             }
         }
     }

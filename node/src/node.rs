@@ -128,7 +128,7 @@ impl Node {
 
     /// Time since this node last heard from whom it follows, as far as it knows.
     pub(crate) async fn heard_of_leader(&self) -> Duration {
-        let heard = self.raft.with_raft_state(|state| state.vote_last_modified()).await;
+        let heard = self.raft.with_raft_state(openraft::RaftState::vote_last_modified).await;
         heard.ok().flatten().map_or(Duration::MAX, |at| at.elapsed())
     }
 

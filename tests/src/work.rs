@@ -144,6 +144,8 @@ pub async fn run_seen(
         let leader = cluster.leader().await;
         cluster.node(leader).kill();
         report.lock().expect("no agent panics while it counts").killed_leader = Some(leader);
+        // Not before somebody else leads: a node that is back at once might just go on leading.
+        cluster.leader().await;
         cluster.node(leader).start();
         cluster.ready(leader).await;
     }

@@ -2,7 +2,7 @@
 //! cannot be done is said soon.
 
 use nexus_tests::{
-    Client, Cluster, Team, eventually, history,
+    Client, Cluster, Node, Team, eventually, history,
     work::{self, Plan},
 };
 use reqwest::Method;
@@ -46,7 +46,7 @@ async fn a_request_that_was_cut_off_is_applied_once_when_it_is_sent_again() {
     let team = Team::of(&cluster).await;
     let leader = cluster.leader().await;
     let others: Vec<String> =
-        cluster.nodes.iter().filter(|node| node.number != leader).map(|node| node.url()).collect();
+        cluster.nodes.iter().filter(|node| node.number != leader).map(Node::url).collect();
     let mut writers = tokio::task::JoinSet::new();
     for number in 0..40 {
         let (team, others) = (team.clone(), others.clone());

@@ -1,6 +1,6 @@
 //! The membership changes while clients write: nothing acknowledged is lost.
 
-use nexus_tests::{Client, Cluster, Team, eventually};
+use nexus_tests::{Client, Cluster, Node, Team, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::{
@@ -158,7 +158,7 @@ async fn a_node_that_lost_its_data_comes_back_by_itself_under_a_new_id() {
     cluster.node(lost).kill();
     cluster.node(lost).wipe();
     let others: Vec<String> =
-        cluster.nodes.iter().filter(|node| node.number != lost).map(|node| node.url()).collect();
+        cluster.nodes.iter().filter(|node| node.number != lost).map(Node::url).collect();
     let writer = Writer::start(&team, others, "wiped");
     // Far beyond what is kept of the log: it has to be given a snapshot.
     for number in 0..600 {
@@ -193,7 +193,7 @@ async fn a_node_behind_a_purged_log_catches_up_by_snapshot_while_writes_go_on() 
         via.post(&team.path("/features"), body).await.data();
     }
     let others: Vec<String> =
-        cluster.nodes.iter().filter(|node| node.number != behind).map(|node| node.url()).collect();
+        cluster.nodes.iter().filter(|node| node.number != behind).map(Node::url).collect();
     let writer = Writer::start(&team, others, "meanwhile");
     cluster.node(behind).start();
     cluster.ready(behind).await;

@@ -236,6 +236,14 @@ pub enum Refusal {
     /// The slug is a word of the API's own addresses.
     #[error("the slug {0} is reserved; choose another one")]
     SlugReserved(Slug),
+    /// Paths are claimed for a feature only while somebody works on it.
+    #[error("feature {slug} is {status}: paths can be claimed for it once it is picked")]
+    NotActive {
+        /// The feature.
+        slug: Slug,
+        /// Its stage.
+        status: String,
+    },
     /// The key is for reading only, whatever its owner may do.
     #[error("this API key is for reading only")]
     KeyReadonly,

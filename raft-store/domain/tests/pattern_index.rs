@@ -135,3 +135,17 @@ fn a_visitor_may_leave_early() {
     });
     assert_eq!((left, seen), (ControlFlow::Break(2), 2));
 }
+
+#[test]
+fn a_budget_ends_a_search_that_compares_too_much() {
+    let index = index_of(&[("src/a.rs", 1), ("src/b.rs", 1), ("src/c.rs", 2)]);
+    let queries: Vec<Pattern> =
+        ["**/x*", "**/y*", "src/d.rs"].map(|text| Pattern::parse(text).unwrap()).into();
+    let search = |budget: &mut usize| {
+        index.overlaps_within(budget, &queries, 10, |_, _, _| true).map(|found| found.len())
+    };
+    let mut budget = 100;
+    assert_eq!(search(&mut budget), Some(0));
+    assert_eq!(budget, 94, "two wildcards were compared with three files each");
+    assert_eq!(search(&mut 2), None);
+}

@@ -5,7 +5,6 @@ use super::{
     access::not_found,
     blockers::{conflicts, holder_note},
     features::{check_patterns, distinct},
-    picking::transition,
     sessions::acting_session,
 };
 use crate::{
@@ -40,7 +39,8 @@ pub(super) fn claim(
     if let Some(id) = feature {
         let feature = ctx.state.feature(project, id).ok_or_else(|| not_found(Thing::Feature, id))?;
         let Status::Active { holder, .. } = &feature.status else {
-            return Err(transition(feature, "claimed for"));
+            let status = feature.status.to_string();
+            return Err(Refusal::NotActive { slug: feature.slug.clone(), status });
         };
         if holder.session != session.id {
             let by = Box::new(holder_note(ctx.state, holder));
@@ -48,7 +48,7 @@ pub(super) fn claim(
         }
     }
     within_limit(ctx, &session, paths.len())?;
-    let conflicts = conflicts(ctx.state, project, [(&*paths, mode)], Some(session.id));
+    let conflicts = conflicts(ctx.state, project, [(&*paths, mode)], Some(session.id))?;
     if !conflicts.is_empty() {
         return Err(Refusal::FilesClaimed { conflicts });
     }
@@ -123,8 +123,9 @@ pub(super) fn release(
 pub(super) fn refresh(ctx: Context<'_>, project: ProjectId) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let (session, alive) = acting_session(ctx, engineer, project)?;
-    let held: Arc<[Pattern]> = ctx.state.claims_of(&session).map(|(key, _)| key.path.clone()).collect();
-    Ok(Decision::new(vec![alive], Reply::Paths(held)))
+    // Once, although it may be held for several features.
+    let held: BTreeSet<Pattern> = ctx.state.claims_of(&session).map(|(key, _)| key.path.clone()).collect();
+    Ok(Decision::new(vec![alive], Reply::Paths(held.into_iter().collect())))
 }
 
 /// Takes every claim away that is exactly one of these paths, whoever holds it.
@@ -144,7 +145,7 @@ pub(super) fn force_release(
     }
     let reason = ReleaseReason::Forced { by: engineer.id, reason: reason.clone() };
     let mut events = Vec::new();
-    let mut all = Vec::new();
+    let mut all = BTreeSet::new();
     for ((session, feature), paths) in taken {
         let session = ctx.state.session(session).expect("every claim belongs to a session that is kept");
         all.extend(paths.iter().cloned());
@@ -156,5 +157,5 @@ pub(super) fn force_release(
             reason: reason.clone(),
         });
     }
-    Ok(Decision::new(events, Reply::Paths(all.into())))
+    Ok(Decision::new(events, Reply::Paths(all.into_iter().collect())))
 }

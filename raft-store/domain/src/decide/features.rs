@@ -231,7 +231,7 @@ fn change_of_claims(
     let session = ctx.state.session(holder.session).expect("an active feature belongs to a session");
     within_limit(ctx, session, new_touches.len() + new_reads.len())?;
     let wanted = [(&*new_touches, Mode::Exclusive), (&*new_reads, Mode::Shared)];
-    let conflicts = conflicts(ctx.state, before.project, wanted, Some(holder.session));
+    let conflicts = conflicts(ctx.state, before.project, wanted, Some(holder.session))?;
     if !conflicts.is_empty() {
         return Err(Refusal::FilesClaimed { conflicts });
     }

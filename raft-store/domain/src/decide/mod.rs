@@ -13,7 +13,7 @@ mod picking;
 mod projects;
 mod sessions;
 
-pub use blockers::{blocker, conflicts};
+pub use blockers::blocker;
 pub(crate) use expiry::expire_one;
 pub use features::{MAX_DEPENDENCIES, MAX_GLOBS, MAX_PATTERNS};
 pub(crate) use sessions::sign_of_life;

@@ -4,7 +4,7 @@
 use super::{
     Context, Decision,
     access::not_found,
-    blockers::{blocker, conflicts, holder_note, open_dependencies},
+    blockers::{Budget, blocker_within, conflicts, holder_note, open_dependencies},
     claims::within_limit,
     features::MAX_PATTERNS,
     sessions::acting_session,
@@ -44,7 +44,7 @@ pub(super) fn pick(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result<
     }
     within_limit(ctx, &session, feature.touches.len() + feature.reads.len())?;
     let wanted = [(&*feature.touches, Mode::Exclusive), (&*feature.reads, Mode::Shared)];
-    let conflicts = conflicts(ctx.state, project, wanted, Some(session.id));
+    let conflicts = conflicts(ctx.state, project, wanted, Some(session.id))?;
     if !conflicts.is_empty() {
         return Err(Refusal::FilesClaimed { conflicts });
     }
@@ -57,7 +57,7 @@ pub(super) fn pick_next(ctx: Context<'_>, project: ProjectId, lanes: &[Lane]) ->
     let (session, alive) = acting_session(ctx, engineer, project)?;
     let wanted = |lane: Lane| if lanes.is_empty() { lane != Lane::Icebox } else { lanes.contains(&lane) };
     let mut blocked = Vec::new();
-    let mut looked_at = 0;
+    let (mut looked_at, mut budget) = (0, Budget::of_one_entry());
     let candidates = ctx.state.ready_features(project).filter(|feature| wanted(feature.lane));
     for feature in candidates.take(MAX_CANDIDATES) {
         let paths = feature.touches.len() + feature.reads.len();
@@ -65,7 +65,7 @@ pub(super) fn pick_next(ctx: Context<'_>, project: ProjectId, lanes: &[Lane]) ->
         if looked_at > MAX_CANDIDATE_PATTERNS {
             break;
         }
-        match blocker(ctx.state, feature, Some(session.id)) {
+        match blocker_within(&mut budget, ctx.state, feature, Some(session.id))? {
             None => {
                 within_limit(ctx, &session, paths)?;
                 return Ok(picked(ctx, feature, session, alive));

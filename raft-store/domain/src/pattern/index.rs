@@ -133,13 +133,30 @@ impl<V: Ord + Clone> PatternIndex<V> {
         &'a self,
         queries: impl IntoIterator<Item = &'q Pattern>,
         limit: usize,
-        mut counts: impl FnMut(&Pattern, &Pattern, &V) -> bool,
+        counts: impl FnMut(&Pattern, &Pattern, &V) -> bool,
     ) -> Vec<Overlap<'q, 'a, V>> {
+        let mut unlimited = usize::MAX;
+        self.overlaps_within(&mut unlimited, queries, limit, counts).expect("nothing compares that often")
+    }
+
+    /// Like [`first_overlaps`](Self::first_overlaps), but none once more held patterns than
+    /// `budget` were compared with queries; takes what was used from the budget. It is looked at
+    /// between queries, so that one more scan of all that is held may go over it.
+    pub fn overlaps_within<'a, 'q>(
+        &'a self,
+        budget: &mut usize,
+        queries: impl IntoIterator<Item = &'q Pattern>,
+        limit: usize,
+        mut counts: impl FnMut(&Pattern, &Pattern, &V) -> bool,
+    ) -> Option<Vec<Overlap<'q, 'a, V>>> {
         let mut found = Vec::new();
         let mut probe = Probe::new(self);
         for query in queries {
             if found.len() >= limit {
                 break;
+            }
+            if probe.compared > *budget {
+                return None;
             }
             // Full is no failure: the next turn of the loop sees it too.
             let _full = probe.visit(query, |held, holder| {
@@ -149,7 +166,8 @@ impl<V: Ord + Clone> PatternIndex<V> {
                 if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             });
         }
-        found
+        *budget = budget.saturating_sub(probe.compared);
+        Some(found)
     }
 
     /// The patterns whose anchor begins with `text`, or those from there on that do not any more.

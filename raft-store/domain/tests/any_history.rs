@@ -1,0 +1,329 @@
+//! Any history of commands, however strange: what must be true after every entry is.
+#![allow(clippy::unwrap_used)]
+
+use nexus_domain::{
+    Acting, Actor, Applied, ClusterId, ClusterTime, Command, EngineerId, FeatureId, Millis, ProjectId,
+    Proposal, Revision, Row, RowKey, SessionId, Settings, Stamp, State, WallTime, apply,
+    command::{FeaturePatch, NewFeature},
+    entity::{ApiKey, KeyPrefix, Lane, MemberRole, Mode, Origin, SessionMetadata},
+    ids::KeyId,
+    pattern::Pattern,
+    replies::{KeyOrigin, ReplyKey, Request},
+    words::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
+};
+use proptest::{collection::vec, prelude::*, sample::select};
+use std::{collections::BTreeMap, sync::Arc};
+use uuid::Uuid;
+
+const PROJECT: ProjectId = ProjectId(Uuid::from_u128(1));
+const ENGINEERS: u128 = 3;
+const SLUGS: [&str; 4] = ["a", "b", "c", "d"];
+const AGENTS: [Option<&str>; 3] = [None, Some("build"), Some("review")];
+const PATHS: [&str; 8] = ["x.rs", "y.rs", "src/", "src/db.rs", "src/api/", "src/*.rs", "**/*.md", "{x,z}.rs"];
+
+fn engineer(n: u128) -> EngineerId {
+    EngineerId(Uuid::from_u128(100 + n))
+}
+
+/// What an entry asks, with names that are looked up when it is applied.
+#[derive(Debug, Clone)]
+enum Ask {
+    Plain(Box<Command>),
+    Claim(Arc<[Pattern]>, Mode, Option<&'static str>),
+    Start(Option<&'static str>, Option<&'static str>),
+    End(u128, Option<&'static str>),
+    Beats(Vec<(u128, Option<&'static str>)>, Vec<(u128, Option<&'static str>)>),
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    ask: Ask,
+    engineer: u128,
+    /// As the session of this agent, or as the engineer.
+    agent: Option<Option<&'static str>>,
+    key: Option<(u8, KeyOrigin)>,
+    /// The leader's clock since the last entry; it may be set back.
+    elapsed: i64,
+}
+
+fn entries() -> impl Strategy<Value = Entry> {
+    let key = (0..6_u8, select(vec![KeyOrigin::Client, KeyOrigin::Node]));
+    let elapsed = prop_oneof![6 => 0..20_i64, 2 => 50..150_i64, 1 => 300..2_000_i64, 1 => -500..0_i64];
+    (
+        asks(),
+        0..ENGINEERS,
+        proptest::option::of(select(AGENTS.to_vec())),
+        proptest::option::weighted(0.3, key),
+        elapsed,
+    )
+        .prop_map(|(ask, engineer, agent, key, elapsed)| Entry { ask, engineer, agent, key, elapsed })
+}
+
+fn asks() -> impl Strategy<Value = Ask> {
+    let plain = |command| Ask::Plain(Box::new(command));
+    let who = || (0..ENGINEERS, select(AGENTS.to_vec()));
+    let project = PROJECT;
+    prop_oneof![
+        3 => (slugs(), paths(), paths(), needs(), lanes()).prop_map(move |(slug, touches, reads, depends_on, lane)| {
+            let title = Title::parse("title").unwrap();
+            let feature = NewFeature { id: FeatureId::MIN, slug, title, spec: "spec".into(), lane, priority: None, touches, reads, depends_on };
+            plain(Command::CreateFeature { project, feature: Box::new(feature) })
+        }),
+        3 => (slugs(), proptest::option::of(paths()), proptest::option::of(paths()), proptest::option::of(needs()), proptest::option::of(lanes()))
+            .prop_map(move |(slug, touches, reads, depends_on, lane)| {
+                let patch = FeaturePatch { touches, reads, depends_on, lane, ..FeaturePatch::default() };
+                plain(Command::UpdateFeature { project, slug, patch: Box::new(patch) })
+            }),
+        1 => slugs().prop_map(move |slug| plain(Command::DeleteFeature { project, slug })),
+        4 => slugs().prop_map(move |slug| plain(Command::ReadyFeature { project, slug })),
+        1 => slugs().prop_map(move |slug| plain(Command::DraftFeature { project, slug })),
+        6 => slugs().prop_map(move |slug| plain(Command::PickFeature { project, slug })),
+        2 => vec(lanes(), 0..2).prop_map(move |lanes| plain(Command::PickNext { project, lanes })),
+        2 => slugs().prop_map(move |slug| plain(Command::ReleaseFeature { project, slug })),
+        1 => slugs().prop_map(move |slug| plain(Command::CompleteFeature { project, slug })),
+        1 => slugs().prop_map(move |slug| plain(Command::CancelFeature { project, slug })),
+        5 => (paths(), modes(), proptest::option::of(select(SLUGS.to_vec()))).prop_map(|(paths, mode, slug)| Ask::Claim(paths, mode, slug)),
+        2 => proptest::option::of(paths()).prop_map(move |paths| plain(Command::ReleasePaths { project, paths })),
+        1 => Just(plain(Command::RefreshClaims { project })),
+        1 => paths().prop_map(move |paths| plain(Command::ForceRelease { project, paths, reason: Label::parse("why").unwrap() })),
+        3 => (select(AGENTS.to_vec()), proptest::option::of(select(SLUGS.to_vec()))).prop_map(|(agent, slug)| Ask::Start(agent, slug)),
+        1 => who().prop_map(|(engineer, agent)| Ask::End(engineer, agent)),
+        3 => (vec(who(), 0..3), vec(who(), 0..3)).prop_map(|(beats, touches)| Ask::Beats(beats, touches)),
+        2 => Just(plain(Command::Tick)),
+        1 => (0..ENGINEERS, select(vec![MemberRole::Lead, MemberRole::Member]))
+            .prop_map(move |(n, role)| plain(Command::AddMember { project, engineer: engineer(n), role })),
+        1 => (0..ENGINEERS).prop_map(move |n| plain(Command::RemoveMember { project, engineer: engineer(n) })),
+    ]
+}
+
+fn slugs() -> impl Strategy<Value = Slug> {
+    select(SLUGS.to_vec()).prop_map(|slug| Slug::parse(slug).unwrap())
+}
+
+fn needs() -> impl Strategy<Value = Arc<[Slug]>> {
+    prop_oneof![3 => Just([].into()), 1 => vec(slugs(), 1..3).prop_map(Into::into)]
+}
+
+fn paths() -> impl Strategy<Value = Arc<[Pattern]>> {
+    vec(select(PATHS.to_vec()), 0..3)
+        .prop_map(|paths| paths.into_iter().map(|path| Pattern::parse(path).unwrap()).collect())
+}
+
+fn lanes() -> impl Strategy<Value = Lane> {
+    select(Lane::ALL.to_vec())
+}
+
+fn modes() -> impl Strategy<Value = Mode> {
+    select(vec![Mode::Exclusive, Mode::Shared])
+}
+
+/// A cluster with three engineers in a project, short leases and few replies.
+struct World {
+    state: State,
+    log: Vec<Proposal>,
+    now: i64,
+    ids: u128,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self { state: State::default(), log: Vec::new(), now: 1_000, ids: 1_000 };
+        let origin = Origin { cluster: ClusterId::MIN, formed_at: WallTime(0), bootstrap: None };
+        world.set_up(Actor::System, Command::FormCluster { origin, nodes: Vec::new() });
+        let settings = Settings {
+            session_timeout: Millis(100),
+            session_grace: Millis(200),
+            session_unattended: Millis(1_000),
+            replies: 100,
+            reply_age: Millis(400),
+            ..Settings::default()
+        };
+        world.set_up(Actor::System, Command::UpdateSettings { settings });
+        for n in 0..ENGINEERS {
+            world.set_up(Actor::Anonymous, register(n));
+        }
+        let text = |text| Label::parse(text).unwrap();
+        world.set_up(
+            actor(0),
+            Command::CreateProject {
+                id: PROJECT,
+                name: Name::parse("nexus").unwrap(),
+                slug: Slug::parse("nexus").unwrap(),
+                repo_url: None,
+                repo_path: None,
+                default_branch: text("main"),
+            },
+        );
+        for n in 1..ENGINEERS {
+            world.set_up(
+                actor(0),
+                Command::AddMember { project: PROJECT, engineer: engineer(n), role: MemberRole::Member },
+            );
+        }
+        world
+    }
+
+    fn set_up(&mut self, actor: Actor, command: Command) {
+        let acting = Acting::Engineer { candidate: SessionId::MAX };
+        let stamp = Stamp { cluster: ClusterTime(0), wall: WallTime(0) };
+        let applied = self.apply(Proposal { command, actor, acting, request: None, stamp });
+        applied.answer.outcome.unwrap();
+    }
+
+    fn apply(&mut self, proposal: Proposal) -> Applied {
+        self.log.push(proposal.clone());
+        apply(&mut self.state, Revision(self.log.len() as u64), &proposal)
+    }
+
+    fn id(&mut self) -> Uuid {
+        self.ids += 1;
+        Uuid::from_u128(self.ids)
+    }
+
+    fn session(&self, engineer: EngineerId, agent: Option<&str>) -> SessionId {
+        let agent = agent.map(|name| AgentName::parse(name).unwrap());
+        self.state.session_of(PROJECT, engineer, agent.as_ref()).map_or(SessionId::MAX, |session| session.id)
+    }
+
+    fn feature(&self, slug: &str) -> FeatureId {
+        let known = self.state.feature_by_slug(PROJECT, &Slug::parse(slug).unwrap());
+        known.map_or(FeatureId::MAX, |feature| feature.id)
+    }
+
+    fn proposal(&mut self, entry: &Entry) -> Proposal {
+        let by = engineer(entry.engineer);
+        let (command, actor) = match &entry.ask {
+            Ask::Plain(command) => match &**command {
+                Command::Tick => (Command::Tick, Actor::System),
+                Command::CreateFeature { project, feature } => {
+                    let feature = Box::new(NewFeature { id: FeatureId(self.id()), ..(**feature).clone() });
+                    (Command::CreateFeature { project: *project, feature }, actor(entry.engineer))
+                }
+                other => (other.clone(), actor(entry.engineer)),
+            },
+            Ask::Claim(paths, mode, slug) => {
+                let feature = slug.map(|slug| self.feature(slug));
+                (
+                    Command::ClaimPaths { project: PROJECT, paths: paths.clone(), mode: *mode, feature },
+                    actor(entry.engineer),
+                )
+            }
+            Ask::Start(agent, slug) => {
+                let (id, feature) = (SessionId(self.id()), slug.map(|slug| self.feature(slug)));
+                let agent = agent.map(|name| AgentName::parse(name).unwrap());
+                let metadata = SessionMetadata::default();
+                (
+                    Command::StartSession { project: PROJECT, id, agent, feature, metadata },
+                    actor(entry.engineer),
+                )
+            }
+            Ask::End(whose, agent) => {
+                let session = self.session(engineer(*whose), *agent);
+                (Command::EndSession { project: PROJECT, session }, actor(entry.engineer))
+            }
+            Ask::Beats(beats, touches) => {
+                let of = |list: &[(u128, Option<&str>)]| {
+                    list.iter().map(|(n, agent)| self.session(engineer(*n), *agent)).collect()
+                };
+                (Command::Heartbeats { beats: of(beats), touches: of(touches) }, Actor::System)
+            }
+        };
+        let acting = match entry.agent {
+            Some(agent) => Acting::Session(self.session(by, agent)),
+            None => Acting::Engineer { candidate: SessionId(self.id()) },
+        };
+        let request = entry.key.map(|(key, origin)| Request {
+            key: ReplyKey { engineer: Some(by), key: IdempotencyKey::parse(&key.to_string()).unwrap() },
+            // Some retries are of the same request, some are not.
+            fingerprint: self.ids as u64 % 3,
+            origin,
+        });
+        self.now = (self.now + entry.elapsed).max(0);
+        let stamp = Stamp { cluster: ClusterTime(self.now as u64), wall: WallTime(self.now) };
+        Proposal { command, actor, acting, request, stamp }
+    }
+}
+
+fn actor(n: u128) -> Actor {
+    Actor::Engineer { id: engineer(n), key: KeyId(Uuid::from_u128(200 + n)) }
+}
+
+fn register(n: u128) -> Command {
+    let key = ApiKey {
+        id: KeyId(Uuid::from_u128(200 + n)),
+        engineer: engineer(n),
+        prefix: KeyPrefix(n as u64),
+        hash: "hash".into(),
+        label: Label::parse("key").unwrap(),
+        expires_at: None,
+        project: None,
+        readonly: false,
+        created_at: WallTime(0),
+    };
+    Command::RegisterEngineer {
+        id: engineer(n),
+        name: Name::parse(&format!("engineer {n}")).unwrap(),
+        email: Email::parse(&format!("engineer-{n}@example.com")).unwrap(),
+        key,
+        salt: None,
+        bootstrap: None,
+    }
+}
+
+fn rows(state: &State) -> BTreeMap<RowKey, Row> {
+    state.rows().map(|row| (row.key(), row)).collect()
+}
+
+/// What a refusal may change: the clock, the answer that is remembered, the lease of a session.
+fn may_change_by_a_refusal(key: &RowKey) -> bool {
+    matches!(key, RowKey::Clock | RowKey::Reply(_) | RowKey::Session(..))
+}
+
+/// Applies an entry and checks all that must be true of any.
+fn check(world: &mut World, entry: &Entry) -> Result<Applied, TestCaseError> {
+    let before = rows(&world.state);
+    let clock = world.state.clock();
+    let proposal = world.proposal(entry);
+    let applied = world.apply(proposal);
+    let after = rows(&world.state);
+    let changed: Vec<&RowKey> =
+        before.keys().chain(after.keys()).filter(|key| before.get(key) != after.get(key)).collect();
+    for key in &changed {
+        prop_assert!(applied.touched.contains(key), "{key:?} changed and was not touched");
+    }
+    // Something may have expired in the same entry: then more changes, and events tell.
+    if applied.answer.outcome.is_err() && applied.events.is_empty() {
+        for key in &changed {
+            prop_assert!(may_change_by_a_refusal(key), "a refusal changed {key:?}");
+        }
+        prop_assert!(applied.documents.is_empty());
+    }
+    prop_assert!(world.state.clock().cluster >= clock.cluster && world.state.clock().wall >= clock.wall);
+    prop_assert!(applied.events.iter().enumerate().all(|(at, event)| event.seq as usize == at));
+    prop_assert_eq!(world.state.check_invariants(), Ok(()));
+    let due = world.state.next_deadline();
+    prop_assert!(due.is_none_or(|at| at > world.state.clock().cluster), "something due was left");
+    Ok(applied)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn what_must_be_true_is_true_after_every_entry(history in vec(entries(), 1..80)) {
+        let mut world = World::new();
+        let set_up = world.log.len();
+        let mut results = Vec::new();
+        for entry in &history {
+            results.push(check(&mut world, entry)?);
+        }
+        // The state makes itself again from its rows, and the log makes it again from nothing.
+        prop_assert_eq!(&State::from_rows(world.state.rows()).unwrap(), &world.state);
+        let mut again = State::default();
+        for (at, proposal) in world.log.iter().enumerate() {
+            let applied = apply(&mut again, Revision(at as u64 + 1), proposal);
+            prop_assert!(at < set_up || applied == results[at - set_up], "entry {} differs when replayed", at + 1);
+        }
+        prop_assert_eq!(&again, &world.state);
+    }
+}
