@@ -3,7 +3,7 @@
 use crate::{
     api::Api,
     auth::{Caller, authenticate},
-    cluster::{Consistency, Seen, SharedView},
+    cluster::{Cluster, Consistency, Seen, SharedView},
     failure::ApiError,
 };
 use axum::{
@@ -26,6 +26,7 @@ pub(crate) struct Read {
     pub(crate) caller: Caller,
     pub(crate) query: HashMap<String, String>,
     seen: Seen,
+    cluster: Arc<dyn Cluster>,
 }
 
 impl FromRequestParts<Api> for Read {
@@ -40,7 +41,7 @@ impl FromRequestParts<Api> for Read {
             Some(_) => return Err(ApiError::field("consistency", "must be linearizable or stale")),
         };
         let seen = api.cluster.read(consistency, min_revision(&parts.headers)?).await?;
-        let read = Self { caller, query, seen };
+        let read = Self { caller, query, seen, cluster: api.cluster.clone() };
         // The key may have been revoked after this node last looked.
         read.identity()?;
         if let Some(session) = caller.session {
@@ -91,7 +92,12 @@ impl Read {
     /// A project that the caller may see.
     pub(crate) fn project(&self, id: ProjectId) -> Result<(&Arc<Project>, Option<&Arc<Member>>), Refusal> {
         let (engineer, key) = self.identity()?;
-        access::reader(self.view().state(), engineer, key, id)
+        let found = access::reader(self.view().state(), engineer, key, id)?;
+        let default = || self.view().state().session_of(id, engineer.id, None);
+        if let (None, Some(session)) = (self.caller.session, default()) {
+            self.cluster.touch(session.id);
+        }
+        Ok(found)
     }
 
     /// Wraps an answer, with what it reflects.

@@ -24,6 +24,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// The body and the identity of a write, before it is known who asks.
+#[derive(Clone)]
 pub(crate) struct Incoming {
     pub(crate) idempotency: Option<IdempotencyKey>,
     fingerprint: u64,
@@ -135,6 +136,13 @@ impl Write {
     /// The fields of the body.
     pub(crate) fn fields(&self) -> Result<Fields, ApiError> {
         self.incoming.fields()
+    }
+
+    /// Proposes a command whose answer shows a secret that is not kept: a retry of the client makes a
+    /// new one, since nobody could show the first one again.
+    pub(crate) async fn propose_anew(&self, api: &Api, command: Command) -> Result<Done, ApiError> {
+        let anew = Incoming { idempotency: None, ..self.incoming.clone() };
+        anew.propose_as(api, self.caller.actor(), self.caller.session, command).await
     }
 
     /// Proposes a command and waits for its answer.

@@ -58,6 +58,11 @@ impl Node {
         replaces: Option<NodeId>,
         member: Member,
     ) -> Result<ServiceResponse, ServiceResponse> {
+        // A stranger must not make this node dial addresses of its choice.
+        let is_known = token.is_none_or(|digest| self.published().state.join_token(digest).is_some());
+        if !is_known {
+            return Err(ServiceResponse::Refused(ChangeRefusal::BadToken));
+        }
         // Before anything is promised: is it there, is it who it says, and does it speak our tongue?
         let welcome = self.peers.probe(&member.peer_addr, DIAL_BACK).await.map_err(|error| {
             refused(format!("cannot reach the new node at its peer address {}: {error}", member.peer_addr))

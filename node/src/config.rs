@@ -135,13 +135,24 @@ impl Config {
         })
     }
 
+    /// This node's own address in the initial cluster.
+    pub fn own_initial_addr(&self) -> Option<String> {
+        match &self.origin {
+            Origin::Initial { node_id, peers } => peers.get(node_id).cloned(),
+            Origin::Join { .. } | Origin::Remembered => None,
+        }
+    }
+
     /// Settings of a cluster of one node on a free peer port.
     pub fn alone(data_dir: PathBuf, listen: String) -> Self {
+        // Nobody else has to reach it: this machine's own address will do.
+        let port = listen.rsplit_once(':').map_or("7401", |(_, port)| port);
+        let advertise = listen.starts_with("0.0.0.0:").then(|| format!("127.0.0.1:{port}"));
         Self {
             data_dir,
             listen,
             peer_listen: "127.0.0.1:0".to_owned(),
-            advertise: None,
+            advertise,
             peer_advertise: None,
             origin: Origin::Initial { node_id: 1, peers: BTreeMap::new() },
             timing: Timing::default(),

@@ -67,7 +67,11 @@ pub(crate) async fn serve(listener: TcpListener, router: watch::Receiver<Router>
     let graceful = GracefulShutdown::new();
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).keep_alive(true);
-    builder.http2().timer(TokioTimer::new());
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEADER_TIMEOUT)
+        .keep_alive_timeout(HEADER_TIMEOUT);
     let builder = Arc::new(builder);
     loop {
         let slot = slots.clone().acquire_owned().await.expect("the semaphore is never closed");
@@ -85,17 +89,20 @@ pub(crate) async fn serve(listener: TcpListener, router: watch::Receiver<Router>
         };
         // Small answers must not wait for more to come.
         let _ = stream.set_nodelay(true);
-        let router = router.clone();
-        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let router = router.borrow().clone();
-            router.oneshot(request)
-        });
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection.into_owned());
+        let (router, builder, watcher) = (router.clone(), builder.clone(), graceful.watcher());
         tokio::spawn(async move {
+            let _slot = slot;
+            // hyper measures its patience from the first byte on: until then, it is measured here.
+            if !matches!(tokio::time::timeout(HEADER_TIMEOUT, stream.readable()).await, Ok(Ok(()))) {
+                return;
+            }
+            let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+                let router = router.borrow().clone();
+                router.oneshot(request)
+            });
+            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
             // A client that breaks off is no failure of the node.
-            let _ = connection.await;
-            drop(slot);
+            let _ = watcher.watch(connection.into_owned()).await;
         });
     }
     drop(listener);

@@ -111,7 +111,10 @@ impl Node {
         if published.state.origin().is_some() || published.revision().0 < committed {
             return;
         }
-        let token = format!("nexus_boot_{}", self.mint.id().simple().to_string() + &hex(&self.mint.secret()));
+        let token = match token::read(&self.data_dir).await {
+            Some(token) => token,
+            None => format!("nexus_boot_{}", hex(&self.mint.secret())),
+        };
         if let Err(error) = token::write(&self.data_dir, &token).await {
             tracing::error!(%error, "cannot write the bootstrap token; the cluster is not formed");
             return;

@@ -64,6 +64,10 @@ impl Timing {
             api_channel_size: Some(8_192),
             notification_channel_size: Some(8_192),
             state_machine_channel_size: Some(1_024),
+            // A leader replicates an entry while its own disk still writes it. Killed in between, it would
+            // come back without the entry, lead on in the same term, and give its index to another one,
+            // which followers take for the one they have. A restarted leader has to be elected anew.
+            enable_leader_restore: Some(false),
             // A node that comes back from a partition must not depose a healthy leader.
             enable_pre_vote: Some(true),
             ..Config::default()

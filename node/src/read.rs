@@ -23,6 +23,9 @@ const MAX_WAITING: usize = 8_192;
 /// One question to the leader takes no longer: within it, a lost leader is noticed.
 const ONE_QUESTION: Duration = Duration::from_millis(1_500);
 
+/// Told to a reader that waited long enough.
+const NO_QUORUM: &str = "no quorum answered in time; ?consistency=stale reads this node's own state";
+
 type Asker = oneshot::Sender<Result<Revision, Unavailable>>;
 
 /// Asks for indexes, many readers at a time.
@@ -43,7 +46,9 @@ impl ReadIndexes {
         self.0.try_send(send).map_err(|_| {
             Unavailable::NotApplied("too many readers wait on this node; try again".to_owned())
         })?;
-        receive.await.unwrap_or_else(|_| Err(Unavailable::NotApplied("this node is stopping".to_owned())))
+        let late = || Unavailable::NotApplied(NO_QUORUM.to_owned());
+        let answer = timeout(REQUEST_DEADLINE, receive).await.map_err(|_| late())?;
+        answer.unwrap_or_else(|_| Err(Unavailable::NotApplied("this node is stopping".to_owned())))
     }
 }
 

@@ -79,12 +79,15 @@ impl RunningNode {
             .with_context(|| format!("cannot listen for nodes on {}", config.peer_listen))?;
         let client_addr = match &config.advertise {
             Some(addr) => addr.clone(),
-            None => client_listener.local_addr()?.to_string(),
+            None => reachable(client_listener.local_addr()?, "--advertise")?,
         };
         let own = Member {
             peer_addr: match &config.peer_advertise {
                 Some(addr) => addr.clone(),
-                None => peer_listener.local_addr()?.to_string(),
+                None => match config.own_initial_addr() {
+                    Some(addr) => addr,
+                    None => reachable(peer_listener.local_addr()?, "--peer-advertise")?,
+                },
             },
             client_addr: client_addr.clone(),
             instance: stored.instance,
@@ -214,6 +217,15 @@ impl RunningNode {
             }
         }
     }
+}
+
+/// The address of a listener as others can use it.
+fn reachable(addr: std::net::SocketAddr, flag: &str) -> anyhow::Result<String> {
+    anyhow::ensure!(
+        !addr.ip().is_unspecified(),
+        "listening on all addresses ({addr}) does not say where others reach this node: say so with {flag} HOST:PORT"
+    );
+    Ok(addr.to_string())
 }
 
 async fn form(raft: &Raft, standing: Standing) -> anyhow::Result<()> {

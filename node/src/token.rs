@@ -9,6 +9,13 @@ use tokio_util::sync::CancellationToken;
 /// The name of the file in the data folder.
 pub const BOOTSTRAP_TOKEN_FILE: &str = "bootstrap-token";
 
+/// The token that was written before and not used, if there is one. A proposal whose outcome is unknown
+/// may still form the cluster with it.
+pub(crate) async fn read(data_dir: &Path) -> Option<String> {
+    let text = tokio::fs::read_to_string(data_dir.join(BOOTSTRAP_TOKEN_FILE)).await.ok()?;
+    Some(text.trim().to_owned()).filter(|token| !token.is_empty())
+}
+
 /// Writes a token that only its owner may read; durable on return.
 pub(crate) async fn write(data_dir: &Path, token: &str) -> std::io::Result<()> {
     use tokio::io::AsyncWriteExt;

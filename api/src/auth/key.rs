@@ -74,12 +74,24 @@ pub(crate) struct NewKey {
 }
 
 impl NewKey {
-    /// Makes a key. With a client's long idempotency key it is derived from that and a random salt:
+    /// Turns an idempotency key down that is too short for a key to be derived from: whoever guessed it
+    /// would be shown the API key.
+    pub(crate) fn check(idempotency: Option<&IdempotencyKey>) -> Result<(), ApiError> {
+        match idempotency {
+            Some(key) if key.as_str().len() < MIN_DERIVING_LENGTH => Err(ApiError::field(
+                "Idempotency-Key",
+                format_args!("must have at least {MIN_DERIVING_LENGTH} characters here, such as a UUID"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes a key. With a client's idempotency key it is derived from that and a random salt:
     /// the salt is kept with the answer, so that a retry shows the same key, although the cluster
     /// never stores it and cannot show it to anybody who lacks the idempotency key.
     pub(crate) fn mint(mint: &dyn Mint, idempotency: Option<&IdempotencyKey>) -> Self {
         let secret = mint.secret();
-        match idempotency.filter(|key| key.as_str().len() >= MIN_DERIVING_LENGTH) {
+        match idempotency {
             Some(key) => {
                 let salt: [u8; 16] = secret[..16].try_into().expect("a secret has 32 bytes");
                 Self { text: derive(key, &salt), salt: Some(salt) }

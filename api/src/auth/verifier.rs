@@ -1,6 +1,7 @@
 //! Recognises keys: Argon2 once per key and node, off the async threads, few at a time.
 
 use super::key::ApiKeyText;
+use crate::{cluster::Unavailable, failure::ApiError};
 use nexus_domain::{State, entity::ApiKey, ids::KeyId};
 use std::{
     collections::HashMap,
@@ -12,16 +13,23 @@ use tokio::sync::Semaphore;
 const REMEMBERED: usize = 50_000;
 /// Argon2 computations at once: each takes a core for some 20 ms and 7 MiB.
 const PARALLEL: usize = 2;
+/// New keys waiting to be hashed: two seconds' worth. Anybody may ask for one.
+const WAITING: usize = 128;
 
 /// Remembers which keys were verified, by their SHA-256.
 pub struct Verifier {
     verified: Mutex<HashMap<[u8; 32], KeyId>>,
     slots: Arc<Semaphore>,
+    queue: Semaphore,
 }
 
 impl Default for Verifier {
     fn default() -> Self {
-        Self { verified: Mutex::default(), slots: Arc::new(Semaphore::new(PARALLEL)) }
+        Self {
+            verified: Mutex::default(),
+            slots: Arc::new(Semaphore::new(PARALLEL)),
+            queue: Semaphore::new(WAITING),
+        }
     }
 }
 
@@ -46,6 +54,24 @@ impl Verifier {
             self.remember(digest, key.id);
             key
         })
+    }
+
+    /// Hashes a new key, in turn with the verifications.
+    ///
+    /// # Errors
+    /// When too many wait already: 503, nothing was done.
+    pub(crate) async fn hash<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let busy = || {
+            ApiError::from(Unavailable::NotApplied(
+                "too many keys are being made on this node; try again".to_owned(),
+            ))
+        };
+        let _place = self.queue.try_acquire().map_err(|_| busy())?;
+        let _slot = self.slots.clone().acquire_owned().await.map_err(|_| busy())?;
+        tokio::task::spawn_blocking(work).await.map_err(|panic| ApiError::internal(&panic))
     }
 
     fn is_verified(&self, digest: &[u8; 32], key: KeyId) -> bool {

@@ -32,18 +32,18 @@ async fn register(State(api): State<Api>, incoming: Incoming) -> Result<Response
     let email = fields.required_text("email", Email::parse);
     let bootstrap = fields.text("bootstrapToken", |token| Ok::<_, &str>(token_digest(token)));
     fields.finish()?;
+    NewKey::check(incoming.idempotency.as_ref())?;
     let (Some(name), Some(email)) = (name, email) else { return Err(ApiError::internal(&"fields passed")) };
 
     let minted = NewKey::mint(&*api.mint, incoming.idempotency.as_ref());
     let (id, key_id) = (EngineerId(api.mint.id()), KeyId(api.mint.id()));
     let salt: [u8; 16] = api.mint.secret()[..16].try_into().expect("a secret has 32 bytes");
     let label = Label::parse("first key").expect("a short text is a label");
-    let (minted, key) = tokio::task::spawn_blocking(move || {
+    let hashed = api.verifier.hash(move || {
         let key = minted.record(key_id, id, label, salt);
         (minted, key)
-    })
-    .await
-    .map_err(|panic| ApiError::internal(&panic))?;
+    });
+    let (minted, key) = hashed.await?;
     let command = Command::RegisterEngineer { id, name, email, key: key?, salt: minted.salt, bootstrap };
     let done = incoming.propose_as(&api, Actor::Anonymous, None, command).await?;
     let Reply::Registered { engineer, salt } = &done.reply else { return Err(done.unexpected()) };

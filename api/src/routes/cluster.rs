@@ -3,7 +3,7 @@
 use crate::{
     api::{Api, JOIN_TOKEN_TTL},
     auth::{mint_token, token_digest},
-    cluster::{Operated, Operation},
+    cluster::{Consistency, Operated, Operation},
     failure::ApiError,
     read::Read,
     write::{Incoming, Write},
@@ -189,7 +189,8 @@ async fn settings(read: Read) -> Result<Response, ApiError> {
 
 async fn update_settings(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
     let mut fields = write.fields()?;
-    let mut settings = api.cluster.local().state().settings().clone();
+    let seen = api.cluster.read(Consistency::Linearizable, None).await?;
+    let mut settings = seen.view.state().settings().clone();
     if let Some(registration) = fields.text("registration", registration_from) {
         settings.registration = registration;
     }
@@ -262,7 +263,7 @@ async fn create_join_token(State(api): State<Api>, write: Write) -> Result<Respo
         expires: ClusterTime(ttl.0),
         created_at: nexus_domain::WallTime::default(),
     };
-    let done = write.propose(&api, Command::CreateJoinToken { token: record }).await?;
+    let done = write.propose_anew(&api, Command::CreateJoinToken { token: record }).await?;
     let Reply::JoinToken(made) = &done.reply else { return Err(done.unexpected()) };
     let expires_at = done.view.state().in_wall_time(made.expires).into();
     Ok(done.answer(StatusCode::CREATED, wire::JoinToken { token, expires_at }))

@@ -1,7 +1,7 @@
 //! How the rules run: one proposal, one revision, one answer.
 
 use crate::{
-    command::{Acting, Actor, Command, Proposal},
+    command::{Acting, Actor, Proposal},
     decide::{self, Context, access},
     document::{Document, DocumentKey},
     entity::Session,
@@ -187,12 +187,8 @@ fn acting_as<'a>(state: &'a State, proposal: &Proposal) -> Option<&'a Arc<Sessio
     let Actor::Engineer { id: engineer, key } = proposal.actor else { return None };
     let session = match proposal.acting {
         Acting::Session(id) => state.session(id)?,
-        Acting::Engineer { .. } => match &proposal.command {
-            Command::PickFeature { project, .. } | Command::PickNext { project, .. } => {
-                state.session_of(*project, engineer, None)?
-            }
-            _ => return None,
-        },
+        // Without a session, a request is the default one's, if there is one.
+        Acting::Engineer { .. } => state.session_of(proposal.command.project()?, engineer, None)?,
     };
     let (engineer, key) = access::engineer_with_key(state, engineer, key, state.clock.wall).ok()?;
     access::reader(state, engineer, key, session.project).ok()?;
