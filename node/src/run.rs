@@ -54,6 +54,7 @@ pub struct RunningNode {
     client_addr: String,
     stop: CancellationToken,
     stop_http: CancellationToken,
+    failure: watch::Receiver<Option<String>>,
     tasks: Vec<JoinHandle<()>>,
     http: JoinHandle<()>,
 }
@@ -152,7 +153,8 @@ impl RunningNode {
         });
         let (reads, beats) = (ReadIndexes::start(&node), Beats::start(&node));
         service.begin(node.clone(), beats.clone());
-        tasks.push(tokio::spawn(lead::run(node.clone(), stop.clone())));
+        let (fail, failure) = watch::channel(None);
+        tasks.push(watched("leading", fail, lead::run(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(token::tend(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(learn_identity(node.clone(), known, stored, stop.clone())));
 
@@ -162,7 +164,7 @@ impl RunningNode {
         let api: Router = nexus_api::router(Api::new(cluster, sources.mint, api_config));
         let _starting = router.send_replace(api);
         tracing::info!(node = %node.id, client_addr, "serving");
-        Ok(Self { node, client_addr, stop, stop_http, tasks, http })
+        Ok(Self { node, client_addr, stop, stop_http, failure, tasks, http })
     }
 
     /// Where clients reach it.
@@ -174,7 +176,11 @@ impl RunningNode {
     pub async fn failed(&self) -> String {
         let mut fatal = self.node.store.fatal();
         let mut metrics = self.node.raft.metrics();
+        let mut failure = self.failure.clone();
         loop {
+            if let Some(why) = failure.borrow_and_update().as_ref() {
+                return why.clone();
+            }
             if let Some(error) = fatal.borrow_and_update().as_ref() {
                 return error.to_string();
             }
@@ -182,6 +188,8 @@ impl RunningNode {
                 return error.to_string();
             }
             tokio::select! {
+                // Gone without a failure: it ended because the node is stopping.
+                Ok(()) = failure.changed() => {}
                 changed = fatal.changed() => if changed.is_err() { return "the store is gone".to_owned() },
                 changed = metrics.changed() => if changed.is_err() { return "Raft is gone".to_owned() },
             }
@@ -217,6 +225,20 @@ impl RunningNode {
             }
         }
     }
+}
+
+/// Runs what the node cannot do without: a panic in it is a failure of the node, not of a task that is
+/// then silently missing.
+fn watched(
+    name: &'static str,
+    fail: watch::Sender<Option<String>>,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if tokio::spawn(work).await.is_err_and(|error| error.is_panic()) {
+            let _ = fail.send(Some(format!("{name} panicked; the log says where")));
+        }
+    })
 }
 
 /// The address of a listener as others can use it.

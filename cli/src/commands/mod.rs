@@ -10,6 +10,7 @@ mod login;
 mod logout;
 mod people;
 mod project;
+mod session;
 mod status;
 mod whoami;
 
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     Project(project::Project),
     #[command(subcommand)]
     Feature(feature::Feature),
+    #[command(subcommand)]
+    Session(session::Session),
     Status(status::Status),
     #[command(subcommand)]
     Cluster(cluster::Cluster),
@@ -39,6 +42,7 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> Result<(), E
         Command::Whoami(command) => command.run(context).await,
         Command::Project(command) => command.run(context).await,
         Command::Feature(command) => command.run(context).await,
+        Command::Session(command) => command.run(context).await,
         Command::Status(command) => command.run(context).await,
         Command::Cluster(command) => command.run(context).await,
         Command::Completions(command) => command.run(context),

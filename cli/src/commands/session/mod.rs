@@ -1,0 +1,27 @@
+//! `nexus session`: runs of agents, each with features and files of its own.
+
+mod end;
+mod start;
+
+use crate::{context::Context, error::Error};
+use clap::Subcommand;
+
+/// Start and end runs of agents
+#[derive(Subcommand)]
+#[command(after_help = "\
+Examples:
+  export NEXUS_SESSION=$(nexus session start --agent build)
+  nexus session end $NEXUS_SESSION")]
+pub(crate) enum Session {
+    Start(start::Start),
+    End(end::End),
+}
+
+impl Session {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        match self {
+            Self::Start(command) => command.run(context).await,
+            Self::End(command) => command.run(context).await,
+        }
+    }
+}
