@@ -9,11 +9,12 @@ use crate::{
 };
 use axum::{
     Json,
-    body::Bytes,
     extract::{FromRequest, Request},
     http::{HeaderMap, HeaderValue, Method, StatusCode},
     response::{IntoResponse, Response},
 };
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use nexus_api_types::{Code, Data, header as names};
 use nexus_domain::{
     Acting, Actor, Command, Reply, Revision, SessionId,
@@ -34,24 +35,38 @@ pub(crate) struct Incoming {
 impl<S: Send + Sync> FromRequest<S> for Incoming {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let headers = request.headers().clone();
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| {
-            let status = rejection.into_response().status();
-            if status == StatusCode::PAYLOAD_TOO_LARGE {
-                return ApiError::new(
-                    Code::PayloadTooLarge,
-                    format!("the body is over {MAX_BODY} bytes; split the request"),
-                );
-            }
-            ApiError::field("body", "could not be read to its end")
-        })?;
+        let body = read_body(request).await?;
         let idempotency = idempotency_key(&headers)?;
         let fingerprint = fingerprint(&method, &path, &body);
         Ok(Self { idempotency, fingerprint, body })
     }
+}
+
+/// Bytes of a body that is too large which are still taken in: a client that is cut off while it sends
+/// may never see why.
+const MAX_DRAINED: usize = 16 * MAX_BODY;
+
+async fn read_body(request: Request) -> Result<Bytes, ApiError> {
+    let mut chunks = request.into_body().into_data_stream();
+    let (mut body, mut total) = (BytesMut::new(), 0_usize);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| ApiError::field("body", "could not be read to its end"))?;
+        total += chunk.len();
+        if total <= MAX_BODY {
+            body.extend_from_slice(&chunk);
+        } else if total > MAX_DRAINED {
+            break;
+        }
+    }
+    if total > MAX_BODY {
+        let message = format!("the body is over {MAX_BODY} bytes; split the request");
+        return Err(ApiError::new(Code::PayloadTooLarge, message));
+    }
+    Ok(body.freeze())
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {

@@ -156,7 +156,9 @@ impl Client {
     /// # Errors
     /// When no answer comes.
     pub async fn send_raw(&self, method: Method, path: &str, body: Vec<u8>) -> reqwest::Result<Answer> {
-        let mut request = self.http.request(method, format!("{}/api{path}", self.base)).body(body);
+        // On a connection of its own: what is wrong with it may end the connection.
+        let http = Self::new(self.base.clone()).http;
+        let mut request = http.request(method, format!("{}/api{path}", self.base)).body(body);
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
         }

@@ -133,7 +133,7 @@ fn summary(report: &Report) {
     println!("Agents that died        {}", report.died);
     println!("Requests sent again     {}", report.sent_again);
     println!("Writes acknowledged     {}", report.acknowledged);
-    println!("Longest gap without     {}, while a new leader was elected", millis(report.longest_gap));
+    println!("Longest gap without     {}; the leader was killed once", millis(report.longest_gap));
 }
 
 fn millis(time: Duration) -> String {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  nexus session end $NEXUS_SESSION")]
+  nexus session end 01a20515-c2fa-73bd-a4dd-b2cf4ef689bf")]
 pub(crate) struct End {
     /// Id of the session, as nexus session start printed it
     #[arg(value_name = "ID")]

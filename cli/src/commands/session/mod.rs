@@ -10,8 +10,8 @@ use clap::Subcommand;
 #[derive(Subcommand)]
 #[command(after_help = "\
 Examples:
-  export NEXUS_SESSION=$(nexus session start --agent build)
-  nexus session end $NEXUS_SESSION")]
+  nexus session start --agent build
+  nexus session end 01a20515-c2fa-73bd-a4dd-b2cf4ef689bf")]
 pub(crate) enum Session {
     Start(start::Start),
     End(end::End),

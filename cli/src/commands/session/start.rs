@@ -11,6 +11,7 @@ use nexus_api_types::session::{Session, StartSession};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
+  nexus session start --agent build
   export NEXUS_SESSION=$(nexus session start --agent build)")]
 pub(crate) struct Start {
     /// Name of the agent
