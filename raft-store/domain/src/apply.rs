@@ -153,6 +153,7 @@ impl<'a> Change<'a> {
         };
         let kept = Remembered {
             fingerprint: request.fingerprint,
+            origin: request.origin,
             expires: self.state.clock.cluster.after(age),
             answer: Arc::new(answer.clone()),
         };

@@ -8,7 +8,7 @@ use crate::{
     ids::{EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
     pattern::Pattern,
     replies::Request,
-    settings::Settings,
+    settings::SettingsPatch,
     time::Stamp,
     words::{AgentName, Email, Label, Name, Slug, Title},
 };
@@ -130,8 +130,8 @@ pub enum Command {
     },
     /// Tunes the cluster.
     UpdateSettings {
-        /// All settings.
-        settings: Settings,
+        /// What changes.
+        patch: SettingsPatch,
     },
     /// Moves cluster time on, so that leases end although nobody asks for anything.
     Tick,

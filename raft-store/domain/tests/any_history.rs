@@ -3,12 +3,13 @@
 
 use nexus_domain::{
     Acting, Actor, Applied, ClusterId, ClusterTime, Command, EngineerId, FeatureId, Millis, ProjectId,
-    Proposal, Revision, Row, RowKey, SessionId, Settings, Stamp, State, WallTime, apply,
+    Proposal, Revision, Row, RowKey, SessionId, Stamp, State, WallTime, apply,
     command::{FeaturePatch, NewFeature},
     entity::{ApiKey, KeyPrefix, Lane, MemberRole, Mode, Origin, SessionMetadata},
     ids::KeyId,
     pattern::Pattern,
     replies::{KeyOrigin, ReplyKey, Request},
+    settings::SettingsPatch,
     words::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
 };
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -130,15 +131,15 @@ impl World {
         let mut world = Self { state: State::default(), log: Vec::new(), now: 1_000, ids: 1_000 };
         let origin = Origin { cluster: ClusterId::MIN, formed_at: WallTime(0), bootstrap: None };
         world.set_up(Actor::System, Command::FormCluster { origin, nodes: Vec::new() });
-        let settings = Settings {
-            session_timeout: Millis(100),
-            session_grace: Millis(200),
-            session_unattended: Millis(1_000),
-            replies: 100,
-            reply_age: Millis(400),
-            ..Settings::default()
+        let patch = SettingsPatch {
+            session_timeout: Some(Millis(100)),
+            session_grace: Some(Millis(200)),
+            session_unattended: Some(Millis(1_000)),
+            replies: Some(100),
+            reply_age: Some(Millis(400)),
+            ..SettingsPatch::default()
         };
-        world.set_up(Actor::System, Command::UpdateSettings { settings });
+        world.set_up(Actor::System, Command::UpdateSettings { patch });
         for n in 0..ENGINEERS {
             world.set_up(Actor::Anonymous, register(n));
         }
