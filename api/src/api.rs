@@ -4,11 +4,12 @@ use crate::{
     auth::Verifier,
     cluster::{Cluster, SharedView},
     failure::ApiError,
+    limits::Limits,
     metrics::Metrics,
     mint::Mint,
 };
 use nexus_domain::{Document, DocumentKey, Millis};
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 /// What an operator sets.
 #[derive(Clone, Debug)]
@@ -17,6 +18,10 @@ pub struct ApiConfig {
     pub open_metrics: bool,
     /// Browsers' pages that may call the API; empty: none but the node's own.
     pub allowed_origins: Vec<String>,
+    /// Requests a second that one key may make of this node; none without a limit.
+    pub rate_limit: Option<NonZeroU32>,
+    /// Whether the last address in `X-Forwarded-For` is the client's: only behind a proxy that sets it.
+    pub trust_proxy: bool,
 }
 
 /// Requests handled at once on one node; more are turned away, since each holds memory.
@@ -34,6 +39,7 @@ pub struct Api {
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) config: Arc<ApiConfig>,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) slots: Arc<tokio::sync::Semaphore>,
 }
 
@@ -45,6 +51,7 @@ impl Api {
             mint,
             verifier: Arc::new(Verifier::default()),
             metrics: Arc::new(Metrics::default()),
+            limits: Arc::new(Limits::new(config.rate_limit)),
             config: Arc::new(config),
             slots: Arc::new(tokio::sync::Semaphore::new(MAX_IN_FLIGHT)),
         }

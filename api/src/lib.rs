@@ -7,7 +7,8 @@
 //! Reading order:
 //! - [`cluster`]: what a node offers. [`mint`]: where ids and random values come from.
 //! - [`service`]: the router, and what happens around every request. [`api`]: what handlers share.
-//! - [`auth`]: who asks. [`read`] and [`write`]: the two kinds of requests. [`fields`]: bodies.
+//! - [`auth`]: who asks. [`limits`]: how often they may.
+//! - [`read`] and [`write`]: the two kinds of requests. [`fields`]: bodies.
 //! - [`failure`]: what can go wrong, as HTTP. [`render`]: entities as the wire has them.
 //! - [`routes`]: one file a resource. [`metrics`]: what is counted.
 
@@ -16,6 +17,7 @@ pub mod auth;
 pub mod cluster;
 pub mod failure;
 mod fields;
+mod limits;
 pub mod metrics;
 pub mod mint;
 mod page;
@@ -27,4 +29,5 @@ mod write;
 
 pub use api::{Api, ApiConfig};
 pub use cluster::Cluster;
+pub use limits::RemoteAddr;
 pub use service::router;

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use std::{
     collections::BTreeMap,
     net::ToSocketAddrs,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -50,7 +51,14 @@ pub struct Config {
     pub timing: Timing,
     /// Pages in browsers that may call it.
     pub allowed_origins: Vec<String>,
+    /// Requests a second that one key may make of it; none without a limit.
+    pub rate_limit: Option<NonZeroU32>,
+    /// Whether a proxy says where clients are.
+    pub trust_proxy: bool,
 }
+
+/// Requests a second of one key: far above what an agent needs, below what stops everyone else.
+const RATE_LIMIT: u32 = 10_000;
 
 /// The file: the same names as the flags.
 #[derive(Debug, Default, Deserialize)]
@@ -70,6 +78,8 @@ struct File {
     election_ms: Option<u64>,
     snapshot_entries: Option<u64>,
     allowed_origins: Option<String>,
+    rate_limit: Option<u32>,
+    trust_proxy: Option<bool>,
 }
 
 impl Config {
@@ -132,6 +142,8 @@ impl Config {
             origin,
             timing,
             allowed_origins,
+            rate_limit: NonZeroU32::new(args.rate_limit.or(file.rate_limit).unwrap_or(RATE_LIMIT)),
+            trust_proxy: args.trust_proxy.or(file.trust_proxy).unwrap_or_default(),
         })
     }
 
@@ -157,6 +169,8 @@ impl Config {
             origin: Origin::Initial { node_id: 1, peers: BTreeMap::new() },
             timing: Timing::default(),
             allowed_origins: Vec::new(),
+            rate_limit: NonZeroU32::new(RATE_LIMIT),
+            trust_proxy: false,
         }
     }
 }

@@ -12,6 +12,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
 };
+use nexus_api::RemoteAddr;
 use nexus_api_types::{Code, ErrorBody, Failure, envelope::Outcome, header};
 use serde::Serialize;
 use serde_json::json;
@@ -79,8 +80,8 @@ pub(crate) async fn serve(listener: TcpListener, router: watch::Receiver<Router>
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, remote) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -96,7 +97,8 @@ pub(crate) async fn serve(listener: TcpListener, router: watch::Receiver<Router>
             if !matches!(tokio::time::timeout(HEADER_TIMEOUT, stream.readable()).await, Ok(Ok(()))) {
                 return;
             }
-            let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(RemoteAddr(remote.ip()));
                 let router = router.borrow().clone();
                 router.oneshot(request)
             });

@@ -158,8 +158,12 @@ impl RunningNode {
         tasks.push(tokio::spawn(token::tend(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(learn_identity(node.clone(), known, stored, stop.clone())));
 
-        let api_config =
-            ApiConfig { open_metrics: is_loopback(&config.listen), allowed_origins: config.allowed_origins };
+        let api_config = ApiConfig {
+            open_metrics: is_loopback(&config.listen),
+            allowed_origins: config.allowed_origins,
+            rate_limit: config.rate_limit,
+            trust_proxy: config.trust_proxy,
+        };
         let cluster = Arc::new(NodeCluster { node: node.clone(), reads, beats });
         let api: Router = nexus_api::router(Api::new(cluster, sources.mint, api_config));
         let _starting = router.send_replace(api);

@@ -5,7 +5,7 @@ mod feature;
 mod people;
 mod session;
 
-pub(crate) use claim::{claim, claims_of_feature, conflict, holder_note};
+pub(crate) use claim::{claim, claims_of_feature, conflict, holder_note, mode_from};
 pub(crate) use feature::{blocked, blocked_by, feature, lane_from, spec_keys, specs, status_from};
-pub(crate) use people::{engineer, me, member, project};
+pub(crate) use people::{api_key, engineer, me, member, project};
 pub(crate) use session::{session, session_of};

@@ -1,29 +1,37 @@
 //! One file a resource; each adds its routes to the router of [`service`](crate::service).
 
 mod auth;
+mod claim_check;
 mod claims;
 mod cluster;
+mod engineers;
 mod features;
 mod health;
+mod keys;
 mod projects;
 mod sessions;
+mod settings;
 mod work;
 
 use crate::{api::Api, failure::ApiError};
 use axum::Router;
-use nexus_domain::{ProjectId, Refusal, refusal::Thing, words::Slug};
+use nexus_domain::{EngineerId, ProjectId, Refusal, refusal::Thing, words::Slug};
 use uuid::Uuid;
 
 /// Everything under `/api`.
 pub(crate) fn api() -> Router<Api> {
     Router::new()
         .merge(auth::routes())
+        .merge(keys::routes())
+        .merge(engineers::routes())
         .merge(projects::routes())
         .merge(features::routes())
         .merge(work::routes())
         .merge(claims::routes())
+        .merge(claim_check::routes())
         .merge(sessions::routes())
         .merge(cluster::routes())
+        .merge(settings::routes())
         .merge(health::routes())
 }
 
@@ -35,6 +43,11 @@ pub(crate) fn bare() -> Router<Api> {
 /// A project id in a path.
 fn project_id(text: &str) -> Result<ProjectId, ApiError> {
     text.parse::<Uuid>().map(ProjectId).map_err(|_| ApiError::field("projectId", "must be a UUID"))
+}
+
+/// An engineer's id in a path.
+fn engineer_id(text: &str) -> Result<EngineerId, ApiError> {
+    text.parse::<Uuid>().map(EngineerId).map_err(|_| ApiError::field("engineerId", "must be a UUID"))
 }
 
 /// A feature's slug in a path: one that cannot be is one that is not there.

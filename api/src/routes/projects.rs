@@ -1,15 +1,15 @@
 //! `/projects`: codebases and who works on them.
 
-use super::project_id;
+use super::{engineer_id, project_id};
 use crate::{api::Api, failure::ApiError, read::Read, render, write::Write};
 use axum::{
     Router,
     extract::{Path, State},
     http::StatusCode,
     response::Response,
-    routing::get,
+    routing::{delete, get, post},
 };
-use nexus_api_types::project::ProjectDetail;
+use nexus_api_types::project::{ProjectDetail, Removed};
 use nexus_domain::{
     Command, EngineerId, ProjectId, Reply,
     entity::{MemberRole, Role},
@@ -20,7 +20,8 @@ pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/projects", get(list).post(create))
         .route("/projects/{project}", get(show))
-        .route("/projects/{project}/members", axum::routing::post(add_member))
+        .route("/projects/{project}/members", post(add_member))
+        .route("/projects/{project}/members/{engineer}", delete(remove_member))
 }
 
 async fn list(read: Read) -> Result<Response, ApiError> {
@@ -80,6 +81,17 @@ async fn add_member(
     let done = write.propose(&api, Command::AddMember { project, engineer, role }).await?;
     let Reply::Member(member) = &done.reply else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::CREATED, render::member(done.view.state(), member)))
+}
+
+/// Its sessions in the project end, and what they hold is released.
+async fn remove_member(
+    State(api): State<Api>,
+    Path((project, engineer)): Path<(String, String)>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    let (project, engineer) = (project_id(&project)?, engineer_id(&engineer)?);
+    let done = write.propose(&api, Command::RemoveMember { project, engineer }).await?;
+    Ok(done.answer(StatusCode::OK, Removed { removed: true }))
 }
 
 fn member_role(text: &str) -> Result<MemberRole, &'static str> {

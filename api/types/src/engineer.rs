@@ -80,3 +80,39 @@ pub struct ApiKey {
     /// Minting.
     pub created_at: Moment,
 }
+
+/// Body of `POST /auth/keys`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MintKey {
+    /// What its owner calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Not accepted from then on; for ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Moment>,
+    /// Accepted for this project only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<Uuid>,
+    /// Accepted for reading only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readonly: Option<bool>,
+}
+
+/// Answer of `POST /auth/keys`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MintedKey {
+    /// About the key.
+    #[serde(flatten)]
+    pub key: ApiKey,
+    /// The key: shown this once.
+    pub api_key: String,
+}
+
+/// Body of `PATCH /engineers/{engineerId}`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct ChangeRole {
+    /// New rights.
+    pub role: Role,
+}

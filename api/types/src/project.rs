@@ -78,3 +78,10 @@ pub struct CreateProject {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_branch: Option<String>,
 }
+
+/// Answer of `DELETE …/members/{engineerId}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed {
+    /// Always true.
+    pub removed: bool,
+}

@@ -71,6 +71,10 @@ pub(super) fn add_key(ctx: Context<'_>, key: &ApiKey, salt: Option<[u8; 16]>) ->
     if ctx.state.api_keys.contains_key(&key.prefix) {
         return Err(Refusal::KeyPrefixTaken);
     }
+    if key.expires_at.is_some_and(|at| at <= ctx.wall()) {
+        let (setting, problem) = ("expiresAt".to_owned(), "must be in the future".to_owned());
+        return Err(Refusal::SettingOutOfRange { setting, problem });
+    }
     if let Some(project) = key.project {
         // For a project that its owner may see; the key itself need not be there yet.
         reader(ctx.state, engineer, &ApiKey { project: None, ..key.clone() }, project)?;
