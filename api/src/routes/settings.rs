@@ -14,9 +14,12 @@ pub(super) fn routes() -> Router<Api> {
 }
 
 async fn show(read: Read) -> Result<Response, ApiError> {
-    let (engineer, _) = read.identity()?;
+    let (engineer, key) = read.identity()?;
     if engineer.role != Role::Admin {
         return Err(Refusal::RoleTooLow { role: engineer.role }.into());
+    }
+    if key.project.is_some() {
+        return Err(Refusal::KeyOutOfScope.into());
     }
     Ok(read.answer(render(read.view().state().settings())))
 }

@@ -2,10 +2,11 @@
 
 use crate::Moment;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// How a path is held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// By one session alone.
@@ -16,7 +17,7 @@ pub enum Mode {
 }
 
 /// A path that a session holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Claim {
     /// File, folder or glob.
@@ -44,7 +45,7 @@ pub struct Claim {
 }
 
 /// Who is in the way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimedBy {
     /// Whose session.
@@ -66,7 +67,7 @@ pub struct ClaimedBy {
 }
 
 /// One path that somebody else holds: an item of `details.conflicts`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Conflict {
     /// The path as its holder claimed it.
@@ -78,7 +79,7 @@ pub struct Conflict {
 }
 
 /// Answer of `POST …/claims/refresh`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refreshed {
     /// Held, with a fresh lease.
@@ -88,7 +89,7 @@ pub struct Refreshed {
 }
 
 /// Body of `POST …/claims`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimPaths {
     /// Files, folders or globs: all of them or none.
@@ -102,14 +103,14 @@ pub struct ClaimPaths {
 }
 
 /// Answer of `POST …/claims`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Claimed {
     /// The claims on the paths that were asked for, those that were held before included.
     pub claims: Vec<Claim>,
 }
 
 /// Body of `DELETE …/claims` and, with a reason, of `POST …/claims/force-release`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ReleasePaths {
     /// As they were claimed; all that were claimed while working when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,14 +121,14 @@ pub struct ReleasePaths {
 }
 
 /// Answer of `DELETE …/claims` and of `POST …/claims/force-release`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Released {
     /// The claims that are free now.
     pub released: Vec<String>,
 }
 
 /// Body of `POST …/claims/check`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CheckPaths {
     /// Paths about to be changed.
     pub paths: Vec<String>,
@@ -137,7 +138,7 @@ pub struct CheckPaths {
 }
 
 /// Whose a path is, for whoever asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
     /// Held by the session that asks; without one, by a session of the engineer who asks.
@@ -149,7 +150,7 @@ pub enum Standing {
 }
 
 /// A path that was asked about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CheckedPath {
     /// As it was asked for, normalised.
     pub path: String,
@@ -160,7 +161,7 @@ pub struct CheckedPath {
 }
 
 /// Answer of `POST …/claims/check`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Checked {
     /// Whether nobody else holds any of the paths.
     pub ok: bool,

@@ -2,10 +2,11 @@
 
 use crate::Moment;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What a node is in the cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeRole {
     /// Decides the order of writes.
@@ -17,7 +18,7 @@ pub enum NodeRole {
 }
 
 /// One member.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
     /// Id; never reused.
@@ -37,7 +38,7 @@ pub struct Node {
 }
 
 /// Answer of `GET /cluster/status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterStatus {
     /// Identity of the cluster.
@@ -68,7 +69,7 @@ pub struct ClusterStatus {
 }
 
 /// Body of `POST /cluster/members`: a node asks to be let in.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JoinRequest {
     /// What an admin handed out.
@@ -82,7 +83,7 @@ pub struct JoinRequest {
 }
 
 /// Answer of `POST /cluster/members`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Joined {
     /// The id it was given.
@@ -92,7 +93,7 @@ pub struct Joined {
 }
 
 /// Body of `POST /cluster/join-tokens`.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateJoinToken {
     /// Seconds that it is valid for; an hour when absent.
@@ -101,7 +102,7 @@ pub struct CreateJoinToken {
 }
 
 /// Answer of `POST /cluster/join-tokens`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JoinToken {
     /// The token: shown this once.
@@ -111,7 +112,7 @@ pub struct JoinToken {
 }
 
 /// Body of `POST /cluster/leader`.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct TransferLeader {
     /// To which node; the best one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,7 +120,7 @@ pub struct TransferLeader {
 }
 
 /// The cluster's settings. In a `PATCH`, what is absent stays. Times in seconds, fractions allowed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Settings {
     /// `open`, `invite` or `closed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
