@@ -144,6 +144,9 @@ impl From<Refusal> for ApiError {
             Refusal::SettingOutOfRange { setting, problem } => {
                 (Code::ValidationError, Some(json!({ setting: [problem] })))
             }
+            Refusal::NamedTwice(slug) => {
+                (Code::ValidationError, Some(json!({ slug.as_str(): [message.clone()] })))
+            }
             Refusal::IdempotencyKeyReused => (Code::IdempotencyKeyReused, None),
             Refusal::Cluster(_) => (Code::ValidationError, None),
         };

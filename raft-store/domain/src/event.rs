@@ -2,6 +2,7 @@
 //! its public feed.
 
 use crate::{
+    document::{Decision, LatestCheckpoint, Learning},
     entity::{
         ApiKey, Engineer, Feature, Holder, JoinToken, Member, Mode, NodeRecord, Origin, Project, Session,
     },
@@ -142,6 +143,17 @@ pub enum Event {
     SessionDisconnected(Arc<Session>),
     /// A session is over; disconnected sessions were announced before.
     SessionEnded(Arc<Session>),
+    /// Something was learned.
+    LearningAdded {
+        /// While working on what.
+        feature: Arc<Feature>,
+        /// What, with its text.
+        learning: Arc<Learning>,
+    },
+    /// Something was decided.
+    DecisionAdded(Arc<Decision>),
+    /// The state of work on a feature was recorded. Told to nobody: its text is a document.
+    CheckpointSaved(LatestCheckpoint),
 }
 
 /// A field of a feature that can change.
@@ -175,7 +187,9 @@ impl Event {
             | Self::FeatureClaimed(feature)
             | Self::FeatureReleased { feature, .. }
             | Self::FeatureCompleted(feature)
-            | Self::FeatureCancelled(feature) => Some(feature.project),
+            | Self::FeatureCancelled(feature)
+            | Self::LearningAdded { feature, .. } => Some(feature.project),
+            Self::DecisionAdded(decision) => Some(decision.project),
             Self::FilesClaimed { project, .. } | Self::FilesReleased { project, .. } => Some(*project),
             Self::SessionStarted(session)
             | Self::SessionDisconnected(session)

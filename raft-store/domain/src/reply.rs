@@ -1,6 +1,7 @@
 //! What a command that was carried out answers: the things that it made or changed.
 
 use crate::{
+    document::DocumentKey,
     entity::{ApiKey, Engineer, Feature, JoinToken, Member, NodeRecord, Project, Session},
     ids::SessionId,
     pattern::Pattern,
@@ -65,4 +66,8 @@ pub enum Reply {
         /// Sessions that do not exist any more.
         unknown: Vec<SessionId>,
     },
+    /// A text was written, here. The text itself would fill the reply table.
+    Text(DocumentKey),
+    /// A checkpoint says what the newest one says, and was not kept.
+    DuplicateCheckpoint,
 }

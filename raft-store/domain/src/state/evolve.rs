@@ -2,11 +2,12 @@
 
 use super::{Deadline, Grip, State};
 use crate::{
+    document::{LatestCheckpoint, Place},
     entity::{
         ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, Member, NodeRecord, Project, Session, Status,
     },
     event::Event,
-    ids::{JoinTokenId, ProjectId, SessionId},
+    ids::{DecisionId, JoinTokenId, ProjectId, SessionId},
     replies::{Remembered, ReplyKey},
     state::RowKey,
 };
@@ -84,6 +85,7 @@ impl State {
             }
             Event::FeatureDeleted(feature) => {
                 touched.insert(RowKey::Feature(feature.project, feature.id));
+                touched.insert(RowKey::LatestCheckpoint(feature.project, feature.id));
                 self.remove_feature(feature);
             }
             Event::FilesClaimed { project, holder, feature, paths, mode, fence, claimed_at } => {
@@ -120,6 +122,16 @@ impl State {
             Event::SessionEnded(session) => {
                 touched.insert(RowKey::Session(session.project, session.id));
                 self.remove_session(session.id);
+            }
+            // A text that no rule looks at.
+            Event::LearningAdded { .. } => {}
+            Event::DecisionAdded(decision) => {
+                touched.insert(RowKey::Decision(decision.project, decision.id));
+                self.put_decision(decision.project, decision.id, decision.place);
+            }
+            Event::CheckpointSaved(latest) => {
+                touched.insert(RowKey::LatestCheckpoint(latest.project, latest.feature));
+                self.put_latest_checkpoint(*latest);
             }
         }
     }
@@ -185,6 +197,7 @@ impl State {
         self.unlist_feature(feature);
         self.feature_slugs.remove(&(feature.project, feature.slug.clone()));
         self.features.remove(&(feature.project, feature.id));
+        self.latest_checkpoints.remove(&(feature.project, feature.id));
     }
 
     fn unlist_feature(&mut self, feature: &Feature) {
@@ -233,6 +246,14 @@ impl State {
                 self.paths.remove(&project);
             }
         }
+    }
+
+    pub(super) fn put_latest_checkpoint(&mut self, latest: LatestCheckpoint) {
+        self.latest_checkpoints.insert((latest.project, latest.feature), latest);
+    }
+
+    pub(super) fn put_decision(&mut self, project: ProjectId, id: DecisionId, place: Place) {
+        self.decisions.insert((project, id), place);
     }
 
     /// Remembers an answer. Kept apart from events: it is about the request, not about the work.
