@@ -96,6 +96,7 @@ impl From<Refusal> for ApiError {
         let message = refusal.to_string();
         let (code, details) = match &refusal {
             Refusal::KeyRevoked => (Code::InvalidApiKey, None),
+            Refusal::TicketInvalid => (Code::Unauthorized, None),
             Refusal::RoleTooLow { .. } | Refusal::MemberRoleTooLow { .. } => (Code::InsufficientRole, None),
             Refusal::NotProjectMember => (Code::NotProjectMember, None),
             Refusal::KeyOutOfScope

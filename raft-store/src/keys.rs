@@ -36,6 +36,7 @@ mod tag {
     pub(super) const ENGINEER: u8 = 6;
     pub(super) const API_KEY: u8 = 7;
     pub(super) const REPLY: u8 = 8;
+    pub(super) const TICKET: u8 = 9;
     pub(super) const PROJECT: u8 = 16;
     pub(super) const MEMBER: u8 = 17;
     pub(super) const FEATURE: u8 = 18;
@@ -99,6 +100,7 @@ pub(crate) fn row(key: &RowKey) -> Vec<u8> {
         RowKey::Decision(project, DecisionId(id)) => {
             KeyBytes::of_project(*project, tag::DECISION_PLACE).uuid(*id)
         }
+        RowKey::Ticket(digest) => KeyBytes::of_cluster(tag::TICKET).bytes(&digest.0),
     }
     .0
 }
@@ -187,8 +189,12 @@ impl KeyBytes {
         self
     }
 
-    fn text(mut self, text: &str) -> Self {
-        self.0.extend_from_slice(text.as_bytes());
+    fn text(self, text: &str) -> Self {
+        self.bytes(text.as_bytes())
+    }
+
+    fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
         self
     }
 }

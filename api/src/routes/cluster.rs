@@ -199,6 +199,7 @@ async fn update_settings(State(api): State<Api>, write: Write) -> Result<Respons
         ("session.grace", &mut settings.session_grace),
         ("session.unattended", &mut settings.session_unattended),
         ("replies.age", &mut settings.reply_age),
+        ("events.age", &mut settings.event_age),
     ];
     for (name, span) in spans {
         if let Some(seconds) = fields.seconds(name) {
@@ -248,6 +249,7 @@ fn render_settings(settings: &Settings) -> wire::Settings {
         event_revisions: Some(settings.event_revisions),
         replies: Some(settings.replies),
         reply_age: seconds(settings.reply_age),
+        event_age: seconds(settings.event_age),
     }
 }
 

@@ -414,6 +414,16 @@ pub enum Command {
         /// Place in it; none is its end.
         priority: Option<u32>,
     },
+    /// Issues a ticket for one event socket.
+    IssueTicket {
+        /// Digest of the ticket.
+        digest: TokenDigest,
+    },
+    /// Uses a ticket up.
+    RedeemTicket {
+        /// Digest of the ticket.
+        digest: TokenDigest,
+    },
 }
 
 impl Command {
@@ -454,6 +464,8 @@ impl Command {
             Self::SaveCheckpoint { .. } => "save_checkpoint",
             Self::ReorderRoadmap { .. } => "reorder_roadmap",
             Self::MoveFeature { .. } => "move_feature",
+            Self::IssueTicket { .. } => "issue_ticket",
+            Self::RedeemTicket { .. } => "redeem_ticket",
         }
     }
 

@@ -5,11 +5,12 @@ use crate::{
     document::{Decision, LatestCheckpoint, Learning},
     entity::{
         ApiKey, Engineer, Feature, Holder, JoinToken, Member, Mode, NodeRecord, Origin, Project, Session,
+        Ticket,
     },
     ids::{EngineerId, FeatureId, ProjectId},
     pattern::Pattern,
     settings::Settings,
-    time::{Fence, Revision, WallTime},
+    time::{ClusterTime, Fence, Revision, WallTime},
     words::Label,
 };
 use serde::{Deserialize, Serialize};
@@ -154,6 +155,12 @@ pub enum Event {
     DecisionAdded(Arc<Decision>),
     /// The state of work on a feature was recorded. Told to nobody: its text is a document.
     CheckpointSaved(LatestCheckpoint),
+    /// A ticket was issued.
+    TicketIssued(Arc<Ticket>),
+    /// A ticket was used.
+    TicketRedeemed(Arc<Ticket>),
+    /// A ticket ran out.
+    TicketExpired(Arc<Ticket>),
 }
 
 /// A field of a feature that can change.
@@ -222,4 +229,6 @@ pub struct Recorded {
     pub cause: Option<Cause>,
     /// The fact.
     pub event: Event,
+    /// When, on the cluster's own clock: how long it is kept is measured in it.
+    pub time: ClusterTime,
 }

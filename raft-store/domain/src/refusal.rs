@@ -253,6 +253,9 @@ pub enum Refusal {
     /// A feature has one place on the roadmap.
     #[error("feature {0} is named twice: it can have only one place")]
     NamedTwice(Slug),
+    /// A ticket is unknown, used or expired.
+    #[error("the ticket is unknown, used or expired; get a new one with POST /api/auth/ws-ticket")]
+    TicketInvalid,
 }
 
 /// Why somebody could not register.

@@ -2,7 +2,7 @@
 
 use crate::{
     document::DocumentKey,
-    entity::{ApiKey, Engineer, Feature, JoinToken, Member, NodeRecord, Project, Session},
+    entity::{ApiKey, Engineer, Feature, JoinToken, Member, NodeRecord, Project, Session, Ticket},
     ids::SessionId,
     pattern::Pattern,
     settings::Settings,
@@ -70,4 +70,6 @@ pub enum Reply {
     Text(DocumentKey),
     /// A checkpoint says what the newest one says, and was not kept.
     DuplicateCheckpoint,
+    /// A ticket was issued, or used up.
+    Ticket(Arc<Ticket>),
 }

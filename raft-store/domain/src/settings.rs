@@ -32,6 +32,8 @@ pub struct Settings {
     pub replies: u64,
     /// How long an answer to a client's own idempotency key is remembered.
     pub reply_age: Millis,
+    /// How long events are kept at most.
+    pub event_age: Millis,
 }
 
 impl Settings {
@@ -52,6 +54,8 @@ impl Default for Settings {
             // About 500 bytes each in memory: 10 MB.
             replies: 20_000,
             reply_age: Millis::from_secs(24 * 3600),
+            // A consumer that was away for a weekend resumes without starting over.
+            event_age: Millis::from_secs(7 * 24 * 3600),
         }
     }
 }

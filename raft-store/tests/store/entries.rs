@@ -145,6 +145,12 @@ impl Scribe {
             Settings { event_revisions: 1_000, session_timeout: Millis(1_000), ..Settings::default() };
         self.ask(Actor::System, Ask::UpdateSettings { settings })
     }
+
+    /// Keeps events for as long as some 500 entries take.
+    pub(crate) fn keep_young_events(&mut self) -> Entry {
+        let settings = Settings { event_age: Millis(5_000), ..Settings::default() };
+        self.ask(Actor::System, Ask::UpdateSettings { settings })
+    }
 }
 
 fn register() -> Ask {

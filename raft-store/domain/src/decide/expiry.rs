@@ -22,6 +22,10 @@ pub(crate) fn expire_one(state: &State, revision: Revision) -> Option<Expiry> {
             let token = state.join_tokens.get(&id).expect("every deadline belongs to something that is kept");
             Some((vec![Event::JoinTokenExpired(token.clone())], Vec::new()))
         }
+        Deadline::Ticket(digest) => {
+            let ticket = state.ticket(digest).expect("every deadline belongs to something that is kept");
+            Some((vec![Event::TicketExpired(ticket.clone())], Vec::new()))
+        }
         Deadline::Session(id) => {
             let session = state.session(id).expect("every deadline belongs to something that is kept");
             Some(match session.vitality {

@@ -15,6 +15,7 @@ mod picking;
 mod projects;
 mod roadmap;
 mod sessions;
+mod tickets;
 
 pub use blockers::blocker;
 pub(crate) use expiry::expire_one;
@@ -136,5 +137,7 @@ pub(crate) fn decide(ctx: Context<'_>, command: &Command) -> Result<Decision, Re
         Command::MoveFeature { project, slug, lane, priority } => {
             roadmap::put(ctx, *project, slug, *lane, *priority)
         }
+        Command::IssueTicket { digest } => tickets::issue(ctx, *digest),
+        Command::RedeemTicket { digest } => tickets::redeem(ctx, *digest),
     }
 }

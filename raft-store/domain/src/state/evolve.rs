@@ -5,6 +5,7 @@ use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
         ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, Member, NodeRecord, Project, Session, Status,
+        Ticket, TokenDigest,
     },
     event::Event,
     ids::{DecisionId, JoinTokenId, ProjectId, SessionId},
@@ -133,6 +134,14 @@ impl State {
                 touched.insert(RowKey::LatestCheckpoint(latest.project, latest.feature));
                 self.put_latest_checkpoint(*latest);
             }
+            Event::TicketIssued(ticket) => {
+                touched.insert(RowKey::Ticket(ticket.digest));
+                self.put_ticket(ticket.clone());
+            }
+            Event::TicketRedeemed(ticket) | Event::TicketExpired(ticket) => {
+                touched.insert(RowKey::Ticket(ticket.digest));
+                self.remove_ticket(ticket.digest);
+            }
         }
     }
 
@@ -254,6 +263,19 @@ impl State {
 
     pub(super) fn put_decision(&mut self, project: ProjectId, id: DecisionId, place: Place) {
         self.decisions.insert((project, id), place);
+    }
+
+    pub(super) fn put_ticket(&mut self, ticket: Arc<Ticket>) {
+        // Issued again by a retry: the index must not keep the former deadline.
+        self.remove_ticket(ticket.digest);
+        self.deadlines.insert((ticket.expires, Deadline::Ticket(ticket.digest)));
+        self.tickets.insert(ticket.digest, ticket);
+    }
+
+    fn remove_ticket(&mut self, digest: TokenDigest) {
+        if let Some(ticket) = self.tickets.remove(&digest) {
+            self.deadlines.remove(&(ticket.expires, Deadline::Ticket(digest)));
+        }
     }
 
     /// Remembers an answer. Kept apart from events: it is about the request, not about the work.

@@ -14,7 +14,7 @@ use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
         ApiKey, BoardKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, Mode, NodeRecord,
-        Origin, Project, Session,
+        Origin, Project, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, KeyId, NodeId, ProjectId, SessionId},
     pattern::PatternIndex,
@@ -45,6 +45,8 @@ pub(crate) enum Deadline {
     Session(SessionId),
     /// An invitation.
     JoinToken(JoinTokenId),
+    /// A ticket.
+    Ticket(TokenDigest),
 }
 
 /// What holds a path in the index of a project.
@@ -78,6 +80,7 @@ pub struct State {
     /// Of texts that are documents: only what the next one must be compared with.
     pub(crate) latest_checkpoints: OrdMap<(ProjectId, FeatureId), LatestCheckpoint>,
     pub(crate) decisions: OrdMap<(ProjectId, DecisionId), Place>,
+    pub(crate) tickets: OrdMap<TokenDigest, Arc<Ticket>>,
 
     // Indexes: made anew from what is kept.
     pub(crate) emails: OrdMap<Email, EngineerId>,

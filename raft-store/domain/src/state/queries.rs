@@ -5,7 +5,7 @@ use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
         ApiKey, BoardKey, Claim, ClaimKey, Engineer, Feature, Holder, JoinToken, KeyPrefix, Lane, Member,
-        Mode, NodeRecord, Origin, Project, Session, TokenDigest,
+        Mode, NodeRecord, Origin, Project, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
     pattern::{Pattern, PatternIndex},
@@ -51,6 +51,11 @@ impl State {
     /// The invitation with this digest.
     pub fn join_token(&self, digest: TokenDigest) -> Option<&Arc<JoinToken>> {
         self.join_tokens.values().find(|token| token.digest == digest)
+    }
+
+    /// The unused ticket with this digest.
+    pub fn ticket(&self, digest: TokenDigest) -> Option<&Arc<Ticket>> {
+        self.tickets.get(&digest)
     }
 
     /// The next moment at which something ends by itself.

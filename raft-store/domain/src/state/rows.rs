@@ -5,7 +5,7 @@ use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
         ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord, Origin,
-        Project, Session,
+        Project, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, NodeId, ProjectId, SessionId},
     replies::{Remembered, ReplyKey},
@@ -48,6 +48,8 @@ pub enum RowKey {
     LatestCheckpoint(ProjectId, FeatureId),
     /// Where a decision is.
     Decision(ProjectId, DecisionId),
+    /// A ticket.
+    Ticket(TokenDigest),
 }
 
 /// A thing as it is written.
@@ -83,6 +85,8 @@ pub enum Row {
     LatestCheckpoint(LatestCheckpoint),
     /// Where a decision is.
     Decision(ProjectId, DecisionId, Place),
+    /// A ticket.
+    Ticket(Arc<Ticket>),
 }
 
 /// Rows that do not make a state.
@@ -120,6 +124,7 @@ impl State {
             RowKey::Decision(project, id) => {
                 Row::Decision(*project, *id, *self.decisions.get(&(*project, *id))?)
             }
+            RowKey::Ticket(digest) => Row::Ticket(self.tickets.get(digest)?.clone()),
         })
     }
 
@@ -141,6 +146,7 @@ impl State {
             .chain(self.claims.iter().map(|(key, claim)| Row::Claim(key.clone(), *claim)))
             .chain(self.latest_checkpoints.values().copied().map(Row::LatestCheckpoint))
             .chain(self.decisions.iter().map(|((project, id), place)| Row::Decision(*project, *id, *place)))
+            .chain(self.tickets.values().cloned().map(Row::Ticket))
     }
 
     /// Makes the state, with all its indexes, from its rows in any order.
@@ -166,6 +172,7 @@ impl State {
                 Row::Claim(key, claim) => state.put_claim(key, claim),
                 Row::LatestCheckpoint(latest) => state.put_latest_checkpoint(latest),
                 Row::Decision(project, id, place) => state.put_decision(project, id, place),
+                Row::Ticket(ticket) => state.put_ticket(ticket),
             }
         }
         let orphan = state.claims.keys().find(|key| !state.sessions.contains_key(&key.session));
@@ -195,6 +202,7 @@ impl Row {
             Self::Claim(key, _) => RowKey::Claim(key.clone()),
             Self::LatestCheckpoint(latest) => RowKey::LatestCheckpoint(latest.project, latest.feature),
             Self::Decision(project, id, _) => RowKey::Decision(*project, *id),
+            Self::Ticket(ticket) => RowKey::Ticket(ticket.digest),
         }
     }
 }

@@ -58,6 +58,10 @@ fn reply(world: &World, reply: &Reply) -> String {
         Reply::Paths(paths) if paths.is_empty() => "no paths".to_owned(),
         Reply::Paths(paths) => list(paths),
         Reply::Text(key) => format!("written at {}", key.place().map(at).unwrap_or_default()),
+        Reply::Ticket(ticket) => {
+            let session = ticket.session.map(|id| format!(" as {id}")).unwrap_or_default();
+            format!("a ticket of {}{session} until {}", ticket.engineer, until(ticket.expires))
+        }
         Reply::DuplicateCheckpoint => "the same as the newest checkpoint, skipped".to_owned(),
         Reply::Heartbeats { unknown } if unknown.is_empty() => "all are known".to_owned(),
         Reply::Heartbeats { unknown } => {
