@@ -96,6 +96,7 @@ impl From<Refusal> for ApiError {
         let message = refusal.to_string();
         let (code, details) = match &refusal {
             Refusal::KeyRevoked => (Code::InvalidApiKey, None),
+            Refusal::TicketInvalid => (Code::Unauthorized, None),
             Refusal::RoleTooLow { .. } | Refusal::MemberRoleTooLow { .. } => (Code::InsufficientRole, None),
             Refusal::NotProjectMember => (Code::NotProjectMember, None),
             Refusal::KeyOutOfScope
@@ -143,6 +144,9 @@ impl From<Refusal> for ApiError {
             }
             Refusal::SettingOutOfRange { setting, problem } => {
                 (Code::ValidationError, Some(json!({ setting: [problem] })))
+            }
+            Refusal::NamedTwice(slug) => {
+                (Code::ValidationError, Some(json!({ slug.as_str(): [message.clone()] })))
             }
             Refusal::IdempotencyKeyReused => (Code::IdempotencyKeyReused, None),
             Refusal::Cluster(_) => (Code::ValidationError, None),

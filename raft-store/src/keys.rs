@@ -5,8 +5,8 @@
 //! key in its value, so row keys are only ever written; document keys are read back.
 
 use nexus_domain::{
-    DocumentKey, FeatureId, ProjectId, Revision, RowKey, SessionId, entity::ClaimKey, ids::CheckpointId,
-    replies::ReplyKey,
+    DocumentKey, FeatureId, ProjectId, Revision, RowKey, SessionId, document::Place, entity::ClaimKey,
+    ids::DecisionId, replies::ReplyKey,
 };
 use uuid::Uuid;
 
@@ -36,14 +36,21 @@ mod tag {
     pub(super) const ENGINEER: u8 = 6;
     pub(super) const API_KEY: u8 = 7;
     pub(super) const REPLY: u8 = 8;
+    pub(super) const TICKET: u8 = 9;
     pub(super) const PROJECT: u8 = 16;
     pub(super) const MEMBER: u8 = 17;
     pub(super) const FEATURE: u8 = 18;
     pub(super) const SESSION: u8 = 19;
     pub(super) const CLAIM: u8 = 20;
+    pub(super) const LATEST_CHECKPOINT: u8 = 21;
+    pub(super) const DECISION_PLACE: u8 = 22;
 
     pub(super) const SPEC: u8 = 1;
-    pub(super) const CHECKPOINT: u8 = 2;
+    // 2 was for checkpoints by their ids.
+    pub(super) const CHECKPOINT: u8 = 3;
+    pub(super) const LEARNING: u8 = 4;
+    pub(super) const DECISION: u8 = 5;
+    pub(super) const DECISION_ABOUT: u8 = 6;
 }
 
 /// The key of a log entry.
@@ -87,16 +94,32 @@ pub(crate) fn row(key: &RowKey) -> Vec<u8> {
                 .optional_uuid(feature.map(|id| id.0))
                 .text(path.as_str())
         }
+        RowKey::LatestCheckpoint(project, FeatureId(id)) => {
+            KeyBytes::of_project(*project, tag::LATEST_CHECKPOINT).uuid(*id)
+        }
+        RowKey::Decision(project, DecisionId(id)) => {
+            KeyBytes::of_project(*project, tag::DECISION_PLACE).uuid(*id)
+        }
+        RowKey::Ticket(digest) => KeyBytes::of_cluster(tag::TICKET).bytes(&digest.0),
     }
     .0
 }
 
-/// The key of a document.
+/// The key of a document. Those of one list sort by their places.
 pub(crate) fn document(key: &DocumentKey) -> Vec<u8> {
+    let of_feature =
+        |project: &ProjectId, tag, feature: &FeatureId| KeyBytes::of_project(*project, tag).uuid(feature.0);
     match key {
-        DocumentKey::Spec(project, feature) => KeyBytes::of_project(*project, tag::SPEC).uuid(feature.0),
-        DocumentKey::Checkpoint(project, feature, id) => {
-            KeyBytes::of_project(*project, tag::CHECKPOINT).uuid(feature.0).uuid(id.0)
+        DocumentKey::Spec(project, feature) => of_feature(project, tag::SPEC, feature),
+        DocumentKey::Checkpoint(project, feature, place) => {
+            of_feature(project, tag::CHECKPOINT, feature).place(*place)
+        }
+        DocumentKey::Learning(project, feature, place) => {
+            of_feature(project, tag::LEARNING, feature).place(*place)
+        }
+        DocumentKey::Decision(project, place) => KeyBytes::of_project(*project, tag::DECISION).place(*place),
+        DocumentKey::DecisionAbout(project, feature, place) => {
+            of_feature(project, tag::DECISION_ABOUT, feature).place(*place)
         }
     }
     .0
@@ -106,16 +129,25 @@ pub(crate) fn document(key: &DocumentKey) -> Vec<u8> {
 pub(crate) fn read_document(key: &[u8]) -> Option<DocumentKey> {
     let (project, rest) = take_uuid(key)?;
     let (kind, rest) = rest.split_first()?;
-    let (feature, rest) = take_uuid(rest)?;
-    let (project, feature) = (ProjectId(project), FeatureId(feature));
-    match (*kind, rest) {
-        (tag::SPEC, []) => Some(DocumentKey::Spec(project, feature)),
-        (tag::CHECKPOINT, rest) => {
-            let (id, rest) = take_uuid(rest)?;
-            rest.is_empty().then_some(DocumentKey::Checkpoint(project, feature, CheckpointId(id)))
-        }
-        _ => None,
+    let project = ProjectId(project);
+    if *kind == tag::DECISION {
+        return Some(DocumentKey::Decision(project, read_place(rest)?));
     }
+    let (feature, rest) = take_uuid(rest)?;
+    let feature = FeatureId(feature);
+    Some(match *kind {
+        tag::SPEC if rest.is_empty() => DocumentKey::Spec(project, feature),
+        tag::CHECKPOINT => DocumentKey::Checkpoint(project, feature, read_place(rest)?),
+        tag::LEARNING => DocumentKey::Learning(project, feature, read_place(rest)?),
+        tag::DECISION_ABOUT => DocumentKey::DecisionAbout(project, feature, read_place(rest)?),
+        _ => return None,
+    })
+}
+
+fn read_place(bytes: &[u8]) -> Option<Place> {
+    let (revision, seq) = bytes.split_first_chunk()?;
+    let revision = Revision(u64::from_be_bytes(*revision));
+    Some(Place { revision, seq: u32::from_be_bytes(seq.try_into().ok()?) })
 }
 
 fn take_uuid(bytes: &[u8]) -> Option<(Uuid, &[u8])> {
@@ -152,8 +184,17 @@ impl KeyBytes {
         self
     }
 
-    fn text(mut self, text: &str) -> Self {
-        self.0.extend_from_slice(text.as_bytes());
+    fn place(mut self, place: Place) -> Self {
+        self.0.extend_from_slice(&event(place.revision, place.seq));
+        self
+    }
+
+    fn text(self, text: &str) -> Self {
+        self.bytes(text.as_bytes())
+    }
+
+    fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
         self
     }
 }
@@ -192,6 +233,8 @@ mod tests {
                     RowKey::Member(project, EngineerId(id)),
                     RowKey::Feature(project, FeatureId(id)),
                     RowKey::Session(project, SessionId(id)),
+                    RowKey::LatestCheckpoint(project, FeatureId(id)),
+                    RowKey::Decision(project, DecisionId(id)),
                 ]);
                 for feature in [None, Some(FeatureId(other))] {
                     let session = SessionId(id);
@@ -248,11 +291,16 @@ mod tests {
     #[test]
     fn a_document_key_is_read_back_and_sorts_as_it_should() {
         let mut keys = Vec::new();
+        let places = [(0, 0), (0, 1), (0, 256), (1, 0), (256, 1), (u64::MAX, u32::MAX)]
+            .map(|(revision, seq)| Place { revision: Revision(revision), seq });
         for project in uuids().map(ProjectId) {
             for feature in uuids().map(FeatureId) {
                 keys.push(DocumentKey::Spec(project, feature));
-                keys.extend(uuids().map(|id| DocumentKey::Checkpoint(project, feature, CheckpointId(id))));
+                keys.extend(places.map(|place| DocumentKey::Checkpoint(project, feature, place)));
+                keys.extend(places.map(|place| DocumentKey::Learning(project, feature, place)));
+                keys.extend(places.map(|place| DocumentKey::DecisionAbout(project, feature, place)));
             }
+            keys.extend(places.map(|place| DocumentKey::Decision(project, place)));
         }
         for key in &keys {
             let bytes = document(key);

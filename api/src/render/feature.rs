@@ -18,7 +18,7 @@ pub(crate) fn spec_keys<'a>(features: impl IntoIterator<Item = &'a Arc<Feature>>
 pub(crate) fn specs(documents: Vec<Option<Document>>) -> impl Iterator<Item = String> {
     documents.into_iter().map(|document| match document {
         Some(Document::Spec(text)) => text.to_string(),
-        Some(Document::Checkpoint(_)) | None => String::new(),
+        Some(_) | None => String::new(),
     })
 }
 

@@ -42,6 +42,7 @@ fn patch(fields: &mut Fields) -> SettingsPatch {
         event_revisions: fields.number("events.revisions", 0..=u64::MAX),
         replies: fields.number("replies.count", 0..=u64::MAX),
         reply_age: fields.seconds("replies.age").map(millis),
+        event_age: fields.seconds("events.age").map(millis),
     }
 }
 
@@ -76,5 +77,6 @@ fn render(settings: &Settings) -> wire::Settings {
         event_revisions: Some(settings.event_revisions),
         replies: Some(settings.replies),
         reply_age: seconds(settings.reply_age),
+        event_age: seconds(settings.event_age),
     }
 }

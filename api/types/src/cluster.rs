@@ -143,4 +143,7 @@ pub struct Settings {
     /// How long they are remembered.
     #[serde(default, rename = "replies.age", skip_serializing_if = "Option::is_none")]
     pub reply_age: Option<f64>,
+    /// How long events are kept at most.
+    #[serde(default, rename = "events.age", skip_serializing_if = "Option::is_none")]
+    pub event_age: Option<f64>,
 }

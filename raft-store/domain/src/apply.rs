@@ -140,7 +140,8 @@ impl<'a> Change<'a> {
             self.state.evolve(&event, &mut self.touched);
             if event.project().is_some() {
                 let (revision, seq, at) = (self.revision, self.seq, self.wall);
-                self.events.push(Recorded { revision, seq, at, cause: cause.cloned(), event });
+                let time = self.state.clock.cluster;
+                self.events.push(Recorded { revision, seq, at, cause: cause.cloned(), event, time });
                 self.seq += 1;
             }
         }

@@ -2,10 +2,14 @@
 //! times and random values included, so that every node comes to the same result.
 
 use crate::{
+    document::CheckpointKind,
     entity::{
         ApiKey, JoinToken, Lane, MemberRole, Mode, NodeRecord, Origin, Role, SessionMetadata, TokenDigest,
     },
-    ids::{EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
+    ids::{
+        CheckpointId, DecisionId, EngineerId, FeatureId, InstanceId, KeyId, LearningId, NodeId, ProjectId,
+        SessionId,
+    },
     pattern::Pattern,
     replies::Request,
     settings::SettingsPatch,
@@ -98,6 +102,42 @@ pub struct FeaturePatch {
     pub reads: Option<Arc<[Pattern]>>,
     /// New dependencies, all of them.
     pub depends_on: Option<Arc<[Slug]>>,
+}
+
+/// A recorded state of work.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NewCheckpoint {
+    /// Its id.
+    pub id: CheckpointId,
+    /// Whose work.
+    pub session: SessionId,
+    /// On what.
+    pub feature: FeatureId,
+    /// Why.
+    pub kind: CheckpointKind,
+    /// What the client says about it: the JSON text of an object, its keys sorted.
+    pub context: Arc<str>,
+    /// A note for people.
+    pub notes: Option<Arc<str>>,
+}
+
+/// A decision.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NewDecision {
+    /// Its id.
+    pub id: DecisionId,
+    /// The feature it is about.
+    pub feature: Option<Slug>,
+    /// One line.
+    pub title: Title,
+    /// What was decided.
+    pub decision: Arc<str>,
+    /// Why.
+    pub rationale: Option<Arc<str>>,
+    /// Instead of what.
+    pub alternatives: Option<Arc<str>>,
+    /// The decision whose place it takes.
+    pub supersedes: Option<DecisionId>,
 }
 
 /// What can be asked of the cluster.
@@ -331,6 +371,59 @@ pub enum Command {
         /// Which.
         session: SessionId,
     },
+    /// Keeps something that was learned.
+    AddLearning {
+        /// Where.
+        project: ProjectId,
+        /// While working on what.
+        slug: Slug,
+        /// Id.
+        id: LearningId,
+        /// The text.
+        content: Arc<str>,
+    },
+    /// Keeps a decision.
+    AddDecision {
+        /// Where.
+        project: ProjectId,
+        /// What.
+        decision: Box<NewDecision>,
+    },
+    /// Records a state of work.
+    SaveCheckpoint {
+        /// Where.
+        project: ProjectId,
+        /// What.
+        checkpoint: Box<NewCheckpoint>,
+    },
+    /// Puts features at the heads of lanes, in this order: all of them or none.
+    ReorderRoadmap {
+        /// Where.
+        project: ProjectId,
+        /// The features, by lane; each lane once.
+        lanes: Vec<(Lane, Vec<Slug>)>,
+    },
+    /// Puts a feature into a lane.
+    MoveFeature {
+        /// Where.
+        project: ProjectId,
+        /// Which.
+        slug: Slug,
+        /// Into which.
+        lane: Lane,
+        /// Place in it; none is its end.
+        priority: Option<u32>,
+    },
+    /// Issues a ticket for one event socket.
+    IssueTicket {
+        /// Digest of the ticket.
+        digest: TokenDigest,
+    },
+    /// Uses a ticket up.
+    RedeemTicket {
+        /// Digest of the ticket.
+        digest: TokenDigest,
+    },
 }
 
 impl Command {
@@ -366,6 +459,13 @@ impl Command {
             Self::ForceRelease { .. } => "force_release",
             Self::StartSession { .. } => "start_session",
             Self::EndSession { .. } => "end_session",
+            Self::AddLearning { .. } => "add_learning",
+            Self::AddDecision { .. } => "add_decision",
+            Self::SaveCheckpoint { .. } => "save_checkpoint",
+            Self::ReorderRoadmap { .. } => "reorder_roadmap",
+            Self::MoveFeature { .. } => "move_feature",
+            Self::IssueTicket { .. } => "issue_ticket",
+            Self::RedeemTicket { .. } => "redeem_ticket",
         }
     }
 
@@ -389,7 +489,12 @@ impl Command {
             | Self::RefreshClaims { project }
             | Self::ForceRelease { project, .. }
             | Self::StartSession { project, .. }
-            | Self::EndSession { project, .. } => Some(*project),
+            | Self::EndSession { project, .. }
+            | Self::AddLearning { project, .. }
+            | Self::AddDecision { project, .. }
+            | Self::SaveCheckpoint { project, .. }
+            | Self::ReorderRoadmap { project, .. }
+            | Self::MoveFeature { project, .. } => Some(*project),
             _ => None,
         }
     }

@@ -1,27 +1,88 @@
 //! Long texts: written and read whole, never looked at by a rule, so never held in memory.
 
 use crate::{
-    ids::{CheckpointId, EngineerId, FeatureId, ProjectId, SessionId},
+    ids::{CheckpointId, DecisionId, EngineerId, FeatureId, LearningId, ProjectId, SessionId},
     pattern::Pattern,
-    time::WallTime,
+    time::{Revision, WallTime},
+    words::{Slug, Title},
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use sha2::{Digest, Sha256};
+use std::{fmt, sync::Arc};
+
+/// Where something stands in the order of the log. Lists are kept in this order and not in that of
+/// ids, which are minted before it is known what is committed first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Place {
+    /// The log index.
+    pub revision: Revision,
+    /// What the entry itself asked for comes after what ended before it.
+    pub seq: u32,
+}
+
+impl Place {
+    /// Before everything.
+    pub const FIRST: Self = Self { revision: Revision(0), seq: 0 };
+
+    /// Of what an entry asked for: there is one such thing in it.
+    pub(crate) const fn asked_for(revision: Revision) -> Self {
+        Self { revision, seq: 1 }
+    }
+
+    /// Of what the cluster writes before it looks at the entry: one thing a list.
+    pub(crate) const fn ended_before(revision: Revision) -> Self {
+        Self { revision, seq: 0 }
+    }
+
+    /// After everything of a revision and of those before it.
+    pub const fn end_of(revision: Revision) -> Self {
+        Self { revision, seq: u32::MAX }
+    }
+
+    /// The place right before this one; none before the first.
+    pub fn before(self) -> Option<Self> {
+        match self.seq.checked_sub(1) {
+            Some(seq) => Some(Self { seq, ..self }),
+            None => Some(Self::end_of(Revision(self.revision.0.checked_sub(1)?))),
+        }
+    }
+}
 
 /// Where a document is kept.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum DocumentKey {
     /// The spec of a feature.
     Spec(ProjectId, FeatureId),
-    /// A checkpoint of the work on a feature; ids grow with time.
-    Checkpoint(ProjectId, FeatureId, CheckpointId),
+    /// A checkpoint of the work on a feature.
+    Checkpoint(ProjectId, FeatureId, Place),
+    /// Something that was learned while working on a feature.
+    Learning(ProjectId, FeatureId, Place),
+    /// A decision.
+    Decision(ProjectId, Place),
+    /// That a decision is about a feature; its text is kept once, as [`Self::Decision`].
+    DecisionAbout(ProjectId, FeatureId, Place),
 }
 
 impl DocumentKey {
     /// The project it belongs to.
     pub const fn project(&self) -> Option<ProjectId> {
         match self {
-            Self::Spec(project, _) | Self::Checkpoint(project, ..) => Some(*project),
+            Self::Spec(project, _)
+            | Self::Checkpoint(project, ..)
+            | Self::Learning(project, ..)
+            | Self::Decision(project, _)
+            | Self::DecisionAbout(project, ..) => Some(*project),
+        }
+    }
+
+    /// Its place in its list; none for what is in no list.
+    pub const fn place(&self) -> Option<Place> {
+        match self {
+            Self::Spec(..) => None,
+            Self::Checkpoint(_, _, place)
+            | Self::Learning(_, _, place)
+            | Self::Decision(_, place)
+            | Self::DecisionAbout(_, _, place) => Some(*place),
         }
     }
 }
@@ -33,8 +94,45 @@ pub enum CheckpointKind {
     AutoPeriodic,
     /// By a person or an agent.
     Manual,
-    /// By the cluster, when a session was lost.
+    /// By the cluster, when a session was lost, or by a client that came back after a crash.
     CrashRecovery,
+}
+
+/// Tells one state of work from another: SHA-256 of the feature's id, the context and the claims,
+/// each behind its length in bytes (8 of them, big-endian) and the claims behind their number too.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateHash(pub [u8; 32]);
+
+impl StateHash {
+    /// Of a context whose keys are sorted and of claims in any order.
+    pub fn of(feature: FeatureId, context: &str, claims: &[Pattern]) -> Self {
+        let mut sorted: Vec<&str> = claims.iter().map(Pattern::as_str).collect();
+        sorted.sort_unstable();
+        let mut hash = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            hash.update((bytes.len() as u64).to_be_bytes());
+            hash.update(bytes);
+        };
+        add(feature.0.as_bytes());
+        add(context.as_bytes());
+        add(&(sorted.len() as u64).to_be_bytes());
+        for path in sorted {
+            add(path.as_bytes());
+        }
+        Self(hash.finalize().into())
+    }
+}
+
+impl fmt::Display for StateHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for StateHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StateHash({self})")
+    }
 }
 
 /// A recorded state of work.
@@ -50,14 +148,80 @@ pub struct Checkpoint {
     pub engineer: EngineerId,
     /// Why.
     pub kind: CheckpointKind,
-    /// The paths that were held.
+    /// The paths that the session held for the feature, sorted.
     pub claims: Arc<[Pattern]>,
-    /// What the client said about it: JSON text.
+    /// What the client said about it: the JSON text of an object, its keys sorted.
     pub context: Arc<str>,
     /// A note for people.
     pub notes: Option<Arc<str>>,
     /// When.
     pub created_at: WallTime,
+    /// Of feature, context and claims.
+    pub state_hash: StateHash,
+}
+
+/// The newest checkpoint of a feature, as rules know it: what a client repeats is not kept twice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LatestCheckpoint {
+    /// The project.
+    pub project: ProjectId,
+    /// The feature.
+    pub feature: FeatureId,
+    /// Identity.
+    pub id: CheckpointId,
+    /// Its place in the feature's list.
+    pub place: Place,
+    /// What it recorded.
+    pub state_hash: StateHash,
+}
+
+impl LatestCheckpoint {
+    /// Where its text is.
+    pub const fn key(&self) -> DocumentKey {
+        DocumentKey::Checkpoint(self.project, self.feature, self.place)
+    }
+}
+
+/// Something that was learned while working on a feature, for whoever comes next.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Learning {
+    /// Identity.
+    pub id: LearningId,
+    /// The feature.
+    pub feature: FeatureId,
+    /// Who tells it.
+    pub engineer: EngineerId,
+    /// The text.
+    pub content: Arc<str>,
+    /// When.
+    pub created_at: WallTime,
+}
+
+/// Something that was decided about a project. Never changed: another one supersedes it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Decision {
+    /// Identity.
+    pub id: DecisionId,
+    /// The project.
+    pub project: ProjectId,
+    /// The feature it is about, by id and by the slug that it had.
+    pub feature: Option<(FeatureId, Slug)>,
+    /// Who wrote it down.
+    pub engineer: EngineerId,
+    /// One line.
+    pub title: Title,
+    /// What was decided.
+    pub decision: Arc<str>,
+    /// Why.
+    pub rationale: Option<Arc<str>>,
+    /// Instead of what.
+    pub alternatives: Option<Arc<str>>,
+    /// The decision whose place it takes.
+    pub supersedes: Option<DecisionId>,
+    /// When.
+    pub created_at: WallTime,
+    /// Its place among the decisions of the project.
+    pub place: Place,
 }
 
 /// A long text.
@@ -67,4 +231,10 @@ pub enum Document {
     Spec(Arc<str>),
     /// A checkpoint.
     Checkpoint(Checkpoint),
+    /// A learning.
+    Learning(Arc<Learning>),
+    /// A decision.
+    Decision(Arc<Decision>),
+    /// Only that its key is there.
+    Mark,
 }

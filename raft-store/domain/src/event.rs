@@ -2,13 +2,15 @@
 //! its public feed.
 
 use crate::{
+    document::{Decision, LatestCheckpoint, Learning},
     entity::{
         ApiKey, Engineer, Feature, Holder, JoinToken, Member, Mode, NodeRecord, Origin, Project, Session,
+        Ticket,
     },
     ids::{EngineerId, FeatureId, ProjectId},
     pattern::Pattern,
     settings::Settings,
-    time::{Fence, Revision, WallTime},
+    time::{ClusterTime, Fence, Revision, WallTime},
     words::Label,
 };
 use serde::{Deserialize, Serialize};
@@ -142,6 +144,23 @@ pub enum Event {
     SessionDisconnected(Arc<Session>),
     /// A session is over; disconnected sessions were announced before.
     SessionEnded(Arc<Session>),
+    /// Something was learned.
+    LearningAdded {
+        /// While working on what.
+        feature: Arc<Feature>,
+        /// What, with its text.
+        learning: Arc<Learning>,
+    },
+    /// Something was decided.
+    DecisionAdded(Arc<Decision>),
+    /// The state of work on a feature was recorded. Told to nobody: its text is a document.
+    CheckpointSaved(LatestCheckpoint),
+    /// A ticket was issued.
+    TicketIssued(Arc<Ticket>),
+    /// A ticket was used.
+    TicketRedeemed(Arc<Ticket>),
+    /// A ticket ran out.
+    TicketExpired(Arc<Ticket>),
 }
 
 /// A field of a feature that can change.
@@ -175,7 +194,9 @@ impl Event {
             | Self::FeatureClaimed(feature)
             | Self::FeatureReleased { feature, .. }
             | Self::FeatureCompleted(feature)
-            | Self::FeatureCancelled(feature) => Some(feature.project),
+            | Self::FeatureCancelled(feature)
+            | Self::LearningAdded { feature, .. } => Some(feature.project),
+            Self::DecisionAdded(decision) => Some(decision.project),
             Self::FilesClaimed { project, .. } | Self::FilesReleased { project, .. } => Some(*project),
             Self::SessionStarted(session)
             | Self::SessionDisconnected(session)
@@ -208,4 +229,6 @@ pub struct Recorded {
     pub cause: Option<Cause>,
     /// The fact.
     pub event: Event,
+    /// When, on the cluster's own clock: how long it is kept is measured in it.
+    pub time: ClusterTime,
 }

@@ -59,6 +59,10 @@ uuid_ids! {
     SessionId,
     /// One recorded state of work on a feature.
     CheckpointId,
+    /// Something that was learned while working on a feature.
+    LearningId,
+    /// One decision about a project.
+    DecisionId,
     /// One invitation for nodes to join the cluster.
     JoinTokenId,
     /// One data folder. A wiped folder is another instance, even at the same address.

@@ -74,6 +74,8 @@ pub enum Thing {
     Session,
     /// A node.
     Node,
+    /// A decision.
+    Decision,
 }
 
 impl Thing {
@@ -87,6 +89,7 @@ impl Thing {
             Self::Feature => "feature",
             Self::Session => "session",
             Self::Node => "node",
+            Self::Decision => "decision",
         }
     }
 }
@@ -247,6 +250,12 @@ pub enum Refusal {
     /// The key is for reading only, whatever its owner may do.
     #[error("this API key is for reading only")]
     KeyReadonly,
+    /// A feature has one place on the roadmap.
+    #[error("feature {0} is named twice: it can have only one place")]
+    NamedTwice(Slug),
+    /// A ticket is unknown, used or expired.
+    #[error("the ticket is unknown, used or expired; get a new one with POST /api/auth/ws-ticket")]
+    TicketInvalid,
 }
 
 /// Why somebody could not register.

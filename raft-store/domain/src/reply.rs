@@ -1,7 +1,8 @@
 //! What a command that was carried out answers: the things that it made or changed.
 
 use crate::{
-    entity::{ApiKey, Engineer, Feature, JoinToken, Member, NodeRecord, Project, Session},
+    document::DocumentKey,
+    entity::{ApiKey, Engineer, Feature, JoinToken, Member, NodeRecord, Project, Session, Ticket},
     ids::SessionId,
     pattern::Pattern,
     settings::Settings,
@@ -65,4 +66,10 @@ pub enum Reply {
         /// Sessions that do not exist any more.
         unknown: Vec<SessionId>,
     },
+    /// A text was written, here. The text itself would fill the reply table.
+    Text(DocumentKey),
+    /// A checkpoint says what the newest one says, and was not kept.
+    DuplicateCheckpoint,
+    /// A ticket was issued, or used up.
+    Ticket(Arc<Ticket>),
 }

@@ -32,6 +32,8 @@ pub struct Settings {
     pub replies: u64,
     /// How long an answer to a client's own idempotency key is remembered.
     pub reply_age: Millis,
+    /// How long events are kept at most.
+    pub event_age: Millis,
 }
 
 /// Changes of the settings; what is none stays. A patch and not the whole, so that two operators who
@@ -52,6 +54,8 @@ pub struct SettingsPatch {
     pub replies: Option<u64>,
     /// New [`Settings::reply_age`].
     pub reply_age: Option<Millis>,
+    /// New [`Settings::event_age`].
+    pub event_age: Option<Millis>,
 }
 
 impl Settings {
@@ -65,6 +69,7 @@ impl Settings {
             event_revisions: patch.event_revisions.unwrap_or(self.event_revisions),
             replies: patch.replies.unwrap_or(self.replies),
             reply_age: patch.reply_age.unwrap_or(self.reply_age),
+            event_age: patch.event_age.unwrap_or(self.event_age),
         }
     }
 
@@ -85,6 +90,8 @@ impl Default for Settings {
             // About 500 bytes each in memory: 10 MB.
             replies: 20_000,
             reply_age: Millis::from_secs(24 * 3600),
+            // A consumer that was away for a weekend resumes without starting over.
+            event_age: Millis::from_secs(7 * 24 * 3600),
         }
     }
 }

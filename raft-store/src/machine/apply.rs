@@ -8,10 +8,10 @@ use crate::{
     error::StoreError,
     keys::{self, meta},
     record::{self, Kind},
-    storage::{Batch, Column, KeyRange, Storage},
+    storage::{Batch, Column, KeyRange, Order, Storage},
     types::{Applied, Command, Entry},
 };
-use nexus_domain::{Revision, RowKey};
+use nexus_domain::{Recorded, Revision, RowKey};
 use openraft::{EntryPayload, StoredMembership};
 use std::{
     collections::BTreeMap,
@@ -93,7 +93,7 @@ impl<'a> Step<'a> {
         progress.applied = Some(log_id);
         progress.history = hash.finish();
         if log_id.index.is_multiple_of(PRUNE_EVERY) {
-            self.prune(log_id.index);
+            self.prune(log_id.index)?;
         }
         Ok(Applied(answer))
     }
@@ -125,14 +125,51 @@ impl<'a> Step<'a> {
         self.writes.insert((column, key), value);
     }
 
-    /// Deletes events that are older than the cluster keeps.
-    fn prune(&mut self, index: u64) {
+    /// Deletes events that are older than the cluster keeps, by their number or by their age.
+    fn prune(&mut self, index: u64) -> Result<(), StoreError> {
         let oldest = self.after.progress.oldest_events;
-        let kept = Revision(index.saturating_sub(self.after.state.settings().event_revisions));
+        let by_number = Revision(index.saturating_sub(self.after.state.settings().event_revisions));
+        let kept = by_number.max(self.first_young(oldest, Revision(index))?);
         if kept > oldest {
             let start = self.pruned.take().map_or(keys::events_of(oldest).to_vec(), |range| range.start);
             self.pruned = Some(KeyRange::between(start, keys::events_of(kept)));
             self.after.progress.oldest_events = kept;
+        }
+        Ok(())
+    }
+
+    /// The first revision whose events are young enough to be kept. Time grows with revisions, so a
+    /// few looks find it; and it is the same on every node, however entries come in batches.
+    fn first_young(&self, oldest: Revision, last: Revision) -> Result<Revision, StoreError> {
+        let (clock, age) = (self.after.state.clock(), self.after.state.settings().event_age);
+        let (mut low, mut high) = (oldest.0, last.0 + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.event_from(Revision(middle))? {
+                // Whatever comes from here to this event has no events, and may as well be old.
+                Some(event) if clock.cluster.since(event.time) > age => low = event.revision.0 + 1,
+                Some(_) | None => high = middle,
+            }
+        }
+        Ok(Revision(low))
+    }
+
+    /// The first event of a revision or of a later one.
+    fn event_from(&self, from: Revision) -> Result<Option<Recorded>, StoreError> {
+        let decode = |key: &[u8], value: &[u8]| {
+            record::decode(Kind::EVENT, value)
+                .map_err(|cause| StoreError::corrupt(Column::Events, key, cause))
+        };
+        let range = KeyRange::between(keys::events_of(from), keys::events_of(Revision(u64::MAX)));
+        if let Some(pair) = self.stored.scan(Column::Events, &range, Order::Ascending).next() {
+            let (key, value) = pair?;
+            return decode(&key, &value).map(Some);
+        }
+        // What this step wrote comes after all that is stored.
+        let first = (Column::Events, keys::events_of(from).to_vec());
+        match self.writes.range(first..).next() {
+            Some(((Column::Events, key), Some(value))) => decode(key, value).map(Some),
+            _ => Ok(None),
         }
     }
 

@@ -150,3 +150,28 @@ async fn old_events_are_deleted_at_the_same_revisions_on_every_node() {
     assert_eq!(nodes[0].columns(), nodes[1].columns());
     assert_eq!(*nodes[0].handle.latest(), *nodes[1].handle.latest());
 }
+
+#[tokio::test]
+async fn events_that_are_too_old_are_deleted_at_the_same_revisions_however_entries_are_batched() {
+    let mut scribe = Scribe::new();
+    let mut entries = scribe.beginning();
+    entries.push(scribe.keep_young_events());
+    entries.extend(scribe.features(400));
+    assert!((1_100..2_000).contains(&entries.len()));
+    let mut nodes = Vec::new();
+    for size in [1_000, 37, 1] {
+        let mut node = Node::start(SimulatedDisk::new()).await;
+        for part in entries.chunks(size) {
+            node.apply(part.to_vec()).await.unwrap();
+        }
+        nodes.push(node);
+    }
+    let page = nodes[0].handle.events(Revision(0), 1).await.unwrap();
+    // An entry takes 10 ms of cluster time: 500 of them are within the age at revision 1024.
+    assert_eq!(page.oldest, Revision(1024 - 500));
+    assert!(page.events[0].revision >= page.oldest);
+    for node in &nodes[1..] {
+        assert_eq!(nodes[0].columns(), node.columns());
+        assert_eq!(*nodes[0].handle.latest(), *node.handle.latest());
+    }
+}

@@ -57,7 +57,8 @@ pub fn not_found(thing: Thing, name: impl ToString) -> Refusal {
 }
 
 impl<'a> Context<'a> {
-    fn identified(&self) -> Result<(&'a Arc<Engineer>, &'a Arc<ApiKey>), Refusal> {
+    /// The engineer who asks, with a key that is valid, be it for reading only.
+    pub(super) fn identified(&self) -> Result<(&'a Arc<Engineer>, &'a Arc<ApiKey>), Refusal> {
         match self.actor {
             Actor::Engineer { id, key } => engineer_with_key(self.state, id, key, self.wall()),
             Actor::Anonymous | Actor::System => Err(Refusal::KeyRevoked),

@@ -91,6 +91,7 @@ pub(super) fn update_settings(ctx: Context<'_>, patch: &SettingsPatch) -> Result
         ("session.timeout", settings.session_timeout),
         ("session.unattended", settings.session_unattended),
         ("replies.age", settings.reply_age),
+        ("events.age", settings.event_age),
     ];
     for (name, span) in leases {
         if span < Settings::MIN_LEASE || span > Settings::MAX_LEASE {

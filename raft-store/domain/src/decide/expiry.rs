@@ -1,12 +1,11 @@
 //! Ends what is over. Leases end by log entry only, in cluster time: never by a node's own clock.
 
-use super::sessions;
+use super::{checkpoints, sessions};
 use crate::{
-    document::{Checkpoint, CheckpointKind, Document, DocumentKey},
+    document::{CheckpointKind, Document, DocumentKey, Place},
     entity::{Session, Vitality},
     event::{Event, ReleaseReason},
     ids::CheckpointId,
-    pattern::Pattern,
     state::{Deadline, State},
     time::Revision,
 };
@@ -23,14 +22,23 @@ pub(crate) fn expire_one(state: &State, revision: Revision) -> Option<Expiry> {
             let token = state.join_tokens.get(&id).expect("every deadline belongs to something that is kept");
             Some((vec![Event::JoinTokenExpired(token.clone())], Vec::new()))
         }
+        Deadline::Ticket(digest) => {
+            let ticket = state.ticket(digest).expect("every deadline belongs to something that is kept");
+            Some((vec![Event::TicketExpired(ticket.clone())], Vec::new()))
+        }
         Deadline::Session(id) => {
             let session = state.session(id).expect("every deadline belongs to something that is kept");
             Some(match session.vitality {
                 Vitality::Active { .. } => (vec![disconnected(state, session)], Vec::new()),
-                Vitality::Disconnected { .. } => (
-                    sessions::ended(state, session, &ReleaseReason::Expired),
-                    crash_recovery(state, session, revision),
-                ),
+                Vitality::Disconnected { .. } => {
+                    let mut events = sessions::ended(state, session, &ReleaseReason::Expired);
+                    let mut documents = Vec::new();
+                    for (saved, key, document) in crash_recovery(state, session, revision) {
+                        events.push(saved);
+                        documents.push((key, Some(document)));
+                    }
+                    (events, documents)
+                }
             })
         }
     }
@@ -49,33 +57,15 @@ fn crash_recovery(
     state: &State,
     session: &Session,
     revision: Revision,
-) -> Vec<(DocumentKey, Option<Document>)> {
-    state
-        .active_features(session.id)
-        .map(|feature| {
-            let claims: Vec<Pattern> = state
-                .claims_of(session)
-                .filter(|(key, _)| key.feature == Some(feature.id))
-                .map(|(key, _)| key.path.clone())
-                .collect();
-            let id = derived_id(state, feature.id.0, revision);
-            let checkpoint = Checkpoint {
-                id,
-                session: session.id,
-                feature: feature.id,
-                engineer: session.engineer,
-                kind: CheckpointKind::CrashRecovery,
-                claims: claims.into(),
-                context: "{}".into(),
-                notes: Some(
-                    "The session was lost: nothing was heard of it until its lease and its grace were over."
-                        .into(),
-                ),
-                created_at: state.clock.wall,
-            };
-            (DocumentKey::Checkpoint(feature.project, feature.id, id), Some(Document::Checkpoint(checkpoint)))
-        })
-        .collect()
+) -> impl Iterator<Item = (Event, DocumentKey, Document)> {
+    let note = "The session was lost: nothing was heard of it until its lease and its grace were over.";
+    state.active_features(session.id).map(move |feature| {
+        let id = derived_id(state, feature.id.0, revision);
+        let (kind, place) = (CheckpointKind::CrashRecovery, Place::ended_before(revision));
+        let checkpoint =
+            checkpoints::of_work(state, session, feature.id, id, kind, "{}".into(), Some(note.into()));
+        checkpoints::kept(session.project, place, checkpoint)
+    })
 }
 
 /// An id for what no client asked for. A version 7 id of the entry's wall time whose random part

@@ -72,8 +72,8 @@ pub(super) fn create(ctx: Context<'_>, project: ProjectId, new: &NewFeature) -> 
         .with_document(DocumentKey::Spec(project, feature.id), Some(spec)))
 }
 
-fn end_of(ctx: Context<'_>, project: ProjectId, lane: Lane) -> u32 {
-    ctx.state.last_priority(project, lane).unwrap_or(0).saturating_add(1)
+pub(super) fn end_of(ctx: Context<'_>, project: ProjectId, lane: Lane) -> u32 {
+    ctx.state.last_in_lane(project, lane).map_or(0, |last| last.priority).saturating_add(1)
 }
 
 /// The same things in their first order, each once.

@@ -4,14 +4,18 @@
 
 pub mod access;
 mod blockers;
+mod checkpoints;
 mod claims;
 mod cluster;
 mod engineers;
 mod expiry;
 mod features;
+mod knowledge;
 mod picking;
 mod projects;
+mod roadmap;
 mod sessions;
+mod tickets;
 
 pub use blockers::{blocker, holding};
 pub(crate) use expiry::expire_one;
@@ -124,5 +128,16 @@ pub(crate) fn decide(ctx: Context<'_>, command: &Command) -> Result<Decision, Re
             sessions::start(ctx, *project, *id, agent.as_ref(), *feature, metadata)
         }
         Command::EndSession { project, session } => sessions::end(ctx, *project, *session),
+        Command::AddLearning { project, slug, id, content } => {
+            knowledge::add_learning(ctx, *project, slug, *id, content)
+        }
+        Command::AddDecision { project, decision } => knowledge::add_decision(ctx, *project, decision),
+        Command::SaveCheckpoint { project, checkpoint } => checkpoints::save(ctx, *project, checkpoint),
+        Command::ReorderRoadmap { project, lanes } => roadmap::reorder(ctx, *project, lanes),
+        Command::MoveFeature { project, slug, lane, priority } => {
+            roadmap::put(ctx, *project, slug, *lane, *priority)
+        }
+        Command::IssueTicket { digest } => tickets::issue(ctx, *digest),
+        Command::RedeemTicket { digest } => tickets::redeem(ctx, *digest),
     }
 }

@@ -8,6 +8,7 @@ mod engineer;
 mod feature;
 mod project;
 mod session;
+mod ticket;
 
 pub use claim::{Claim, ClaimKey, Mode};
 pub use cluster::{JoinToken, NodeRecord, Origin};
@@ -15,3 +16,4 @@ pub use engineer::{ApiKey, Engineer, KeyPrefix, Role, TokenDigest};
 pub use feature::{BoardKey, Feature, Holder, Lane, Status};
 pub use project::{Member, MemberRole, Project};
 pub use session::{Attendance, Session, SessionMetadata, Vitality};
+pub use ticket::Ticket;

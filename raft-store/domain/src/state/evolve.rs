@@ -2,11 +2,13 @@
 
 use super::{Deadline, Grip, State};
 use crate::{
+    document::{LatestCheckpoint, Place},
     entity::{
         ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, Member, NodeRecord, Project, Session, Status,
+        Ticket, TokenDigest,
     },
     event::Event,
-    ids::{JoinTokenId, ProjectId, SessionId},
+    ids::{DecisionId, JoinTokenId, ProjectId, SessionId},
     replies::{KeyOrigin, Remembered, ReplyKey},
     state::RowKey,
     time::Revision,
@@ -86,6 +88,7 @@ impl State {
             }
             Event::FeatureDeleted(feature) => {
                 touched.insert(RowKey::Feature(feature.project, feature.id));
+                touched.insert(RowKey::LatestCheckpoint(feature.project, feature.id));
                 self.remove_feature(feature);
             }
             Event::FilesClaimed { project, holder, feature, paths, mode, fence, claimed_at } => {
@@ -122,6 +125,24 @@ impl State {
             Event::SessionEnded(session) => {
                 touched.insert(RowKey::Session(session.project, session.id));
                 self.remove_session(session.id);
+            }
+            // A text that no rule looks at.
+            Event::LearningAdded { .. } => {}
+            Event::DecisionAdded(decision) => {
+                touched.insert(RowKey::Decision(decision.project, decision.id));
+                self.put_decision(decision.project, decision.id, decision.place);
+            }
+            Event::CheckpointSaved(latest) => {
+                touched.insert(RowKey::LatestCheckpoint(latest.project, latest.feature));
+                self.put_latest_checkpoint(*latest);
+            }
+            Event::TicketIssued(ticket) => {
+                touched.insert(RowKey::Ticket(ticket.digest));
+                self.put_ticket(ticket.clone());
+            }
+            Event::TicketRedeemed(ticket) | Event::TicketExpired(ticket) => {
+                touched.insert(RowKey::Ticket(ticket.digest));
+                self.remove_ticket(ticket.digest);
             }
         }
     }
@@ -187,6 +208,7 @@ impl State {
         self.unlist_feature(feature);
         self.feature_slugs.remove(&(feature.project, feature.slug.clone()));
         self.features.remove(&(feature.project, feature.id));
+        self.latest_checkpoints.remove(&(feature.project, feature.id));
     }
 
     fn unlist_feature(&mut self, feature: &Feature) {
@@ -234,6 +256,27 @@ impl State {
             if index.is_empty() {
                 self.paths.remove(&project);
             }
+        }
+    }
+
+    pub(super) fn put_latest_checkpoint(&mut self, latest: LatestCheckpoint) {
+        self.latest_checkpoints.insert((latest.project, latest.feature), latest);
+    }
+
+    pub(super) fn put_decision(&mut self, project: ProjectId, id: DecisionId, place: Place) {
+        self.decisions.insert((project, id), place);
+    }
+
+    pub(super) fn put_ticket(&mut self, ticket: Arc<Ticket>) {
+        // Issued again by a retry: the index must not keep the former deadline.
+        self.remove_ticket(ticket.digest);
+        self.deadlines.insert((ticket.expires, Deadline::Ticket(ticket.digest)));
+        self.tickets.insert(ticket.digest, ticket);
+    }
+
+    fn remove_ticket(&mut self, digest: TokenDigest) {
+        if let Some(ticket) = self.tickets.remove(&digest) {
+            self.deadlines.remove(&(ticket.expires, Deadline::Ticket(digest)));
         }
     }
 

@@ -11,11 +11,12 @@ mod rows;
 pub use rows::{Row, RowKey, RowsError};
 
 use crate::{
+    document::{LatestCheckpoint, Place},
     entity::{
         ApiKey, BoardKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, Mode, NodeRecord,
-        Origin, Project, Session,
+        Origin, Project, Session, Ticket, TokenDigest,
     },
-    ids::{EngineerId, FeatureId, JoinTokenId, KeyId, NodeId, ProjectId, SessionId},
+    ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, KeyId, NodeId, ProjectId, SessionId},
     pattern::PatternIndex,
     replies::{Remembered, ReplyKey},
     settings::Settings,
@@ -44,6 +45,8 @@ pub(crate) enum Deadline {
     Session(SessionId),
     /// An invitation.
     JoinToken(JoinTokenId),
+    /// A ticket.
+    Ticket(TokenDigest),
 }
 
 /// What holds a path in the index of a project.
@@ -74,6 +77,10 @@ pub struct State {
     pub(crate) sessions: OrdMap<SessionId, Arc<Session>>,
     pub(crate) claims: OrdMap<ClaimKey, Claim>,
     pub(crate) replies: OrdMap<ReplyKey, Arc<Remembered>>,
+    /// Of texts that are documents: only what the next one must be compared with.
+    pub(crate) latest_checkpoints: OrdMap<(ProjectId, FeatureId), LatestCheckpoint>,
+    pub(crate) decisions: OrdMap<(ProjectId, DecisionId), Place>,
+    pub(crate) tickets: OrdMap<TokenDigest, Arc<Ticket>>,
 
     // Indexes: made anew from what is kept.
     pub(crate) emails: OrdMap<Email, EngineerId>,

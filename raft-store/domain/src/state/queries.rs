@@ -2,11 +2,12 @@
 
 use super::{Clock, Deadline, Grip, State};
 use crate::{
+    document::{LatestCheckpoint, Place},
     entity::{
         ApiKey, BoardKey, Claim, ClaimKey, Engineer, Feature, Holder, JoinToken, KeyPrefix, Lane, Member,
-        Mode, NodeRecord, Origin, Project, Session, TokenDigest,
+        Mode, NodeRecord, Origin, Project, Session, Ticket, TokenDigest,
     },
-    ids::{EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
+    ids::{DecisionId, EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
     pattern::{Pattern, PatternIndex},
     replies::{NODE_REPLIES, Remembered, ReplyKey},
     settings::Settings,
@@ -50,6 +51,11 @@ impl State {
     /// The invitation with this digest.
     pub fn join_token(&self, digest: TokenDigest) -> Option<&Arc<JoinToken>> {
         self.join_tokens.values().find(|token| token.digest == digest)
+    }
+
+    /// The unused ticket with this digest.
+    pub fn ticket(&self, digest: TokenDigest) -> Option<&Arc<Ticket>> {
+        self.tickets.get(&digest)
     }
 
     /// The next moment at which something ends by itself.
@@ -187,10 +193,16 @@ impl State {
         board.range((start, end)).filter_map(move |place| self.feature(project, place.newest.0.1))
     }
 
-    /// The highest priority number in a lane, which is its end.
-    pub fn last_priority(&self, project: ProjectId, lane: Lane) -> Option<u32> {
+    /// The features of a lane as listed.
+    pub fn features_in_lane(&self, project: ProjectId, lane: Lane) -> impl Iterator<Item = &Arc<Feature>> {
         let places = self.board.range(first_place(project, lane)..=last_place(project, lane));
-        places.into_iter().next_back().map(|place| place.priority)
+        places.filter_map(move |place| self.feature(project, place.newest.0.1))
+    }
+
+    /// The last feature of a lane.
+    pub fn last_in_lane(&self, project: ProjectId, lane: Lane) -> Option<&Arc<Feature>> {
+        let places = self.board.range(first_place(project, lane)..=last_place(project, lane));
+        self.feature(project, places.into_iter().next_back()?.newest.0.1)
     }
 
     /// The features that a session works on.
@@ -204,6 +216,26 @@ impl State {
     /// How many features, sessions and claims there are, whatever their project.
     pub fn features(&self) -> impl Iterator<Item = &Arc<Feature>> {
         self.features.values()
+    }
+}
+
+/// What texts there are.
+impl State {
+    /// The newest checkpoint of a feature.
+    pub fn latest_checkpoint(&self, project: ProjectId, feature: FeatureId) -> Option<&LatestCheckpoint> {
+        self.latest_checkpoints.get(&(project, feature))
+    }
+
+    /// Where a decision is; none when there is no such decision in the project.
+    pub fn decision(&self, project: ProjectId, id: DecisionId) -> Option<Place> {
+        self.decisions.get(&(project, id)).copied()
+    }
+
+    /// Whether a project has so many decisions already.
+    pub(crate) fn has_decisions(&self, project: ProjectId, count: usize) -> bool {
+        // Counting takes time: not before there are so many at all.
+        self.decisions.len() >= count
+            && self.decisions.range((project, DecisionId::MIN)..=(project, DecisionId::MAX)).count() >= count
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::{Clock, State};
 use crate::{
+    document::{LatestCheckpoint, Place},
     entity::{
         ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord, Origin,
-        Project, Session,
+        Project, Session, Ticket, TokenDigest,
     },
-    ids::{EngineerId, FeatureId, JoinTokenId, NodeId, ProjectId, SessionId},
+    ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, NodeId, ProjectId, SessionId},
     replies::{Remembered, ReplyKey},
     settings::Settings,
 };
@@ -43,6 +44,12 @@ pub enum RowKey {
     Session(ProjectId, SessionId),
     /// A claim.
     Claim(ClaimKey),
+    /// The newest checkpoint of a feature.
+    LatestCheckpoint(ProjectId, FeatureId),
+    /// Where a decision is.
+    Decision(ProjectId, DecisionId),
+    /// A ticket.
+    Ticket(TokenDigest),
 }
 
 /// A thing as it is written.
@@ -74,6 +81,12 @@ pub enum Row {
     Session(Arc<Session>),
     /// A claim.
     Claim(ClaimKey, Claim),
+    /// The newest checkpoint of a feature.
+    LatestCheckpoint(LatestCheckpoint),
+    /// Where a decision is.
+    Decision(ProjectId, DecisionId, Place),
+    /// A ticket.
+    Ticket(Arc<Ticket>),
 }
 
 /// Rows that do not make a state.
@@ -105,6 +118,13 @@ impl State {
             }
             RowKey::Session(_, session) => Row::Session(self.sessions.get(session)?.clone()),
             RowKey::Claim(key) => Row::Claim(key.clone(), *self.claims.get(key)?),
+            RowKey::LatestCheckpoint(project, feature) => {
+                Row::LatestCheckpoint(*self.latest_checkpoints.get(&(*project, *feature))?)
+            }
+            RowKey::Decision(project, id) => {
+                Row::Decision(*project, *id, *self.decisions.get(&(*project, *id))?)
+            }
+            RowKey::Ticket(digest) => Row::Ticket(self.tickets.get(digest)?.clone()),
         })
     }
 
@@ -124,6 +144,9 @@ impl State {
             .chain(self.features.values().cloned().map(Row::Feature))
             .chain(self.sessions.values().cloned().map(Row::Session))
             .chain(self.claims.iter().map(|(key, claim)| Row::Claim(key.clone(), *claim)))
+            .chain(self.latest_checkpoints.values().copied().map(Row::LatestCheckpoint))
+            .chain(self.decisions.iter().map(|((project, id), place)| Row::Decision(*project, *id, *place)))
+            .chain(self.tickets.values().cloned().map(Row::Ticket))
     }
 
     /// Makes the state, with all its indexes, from its rows in any order.
@@ -147,6 +170,9 @@ impl State {
                 Row::Feature(feature) => state.put_feature(feature),
                 Row::Session(session) => state.put_session(session),
                 Row::Claim(key, claim) => state.put_claim(key, claim),
+                Row::LatestCheckpoint(latest) => state.put_latest_checkpoint(latest),
+                Row::Decision(project, id, place) => state.put_decision(project, id, place),
+                Row::Ticket(ticket) => state.put_ticket(ticket),
             }
         }
         let orphan = state.claims.keys().find(|key| !state.sessions.contains_key(&key.session));
@@ -174,6 +200,9 @@ impl Row {
             Self::Feature(feature) => RowKey::Feature(feature.project, feature.id),
             Self::Session(session) => RowKey::Session(session.project, session.id),
             Self::Claim(key, _) => RowKey::Claim(key.clone()),
+            Self::LatestCheckpoint(latest) => RowKey::LatestCheckpoint(latest.project, latest.feature),
+            Self::Decision(project, id, _) => RowKey::Decision(*project, *id),
+            Self::Ticket(ticket) => RowKey::Ticket(ticket.digest),
         }
     }
 }

@@ -177,7 +177,9 @@ pub(crate) fn command(world: &mut World, line: &Line) -> Command {
         world.state.project_by_slug(&slug).map_or(ProjectId::MAX, |project| project.id)
     };
     match line.verb.as_str() {
-        "form" | "tick" | "beat" | "touch" | "admit" | "join-token" | "settings" => of_cluster(world, line),
+        "form" | "tick" | "beat" | "touch" | "admit" | "join-token" | "settings" | "ticket" | "redeem" => {
+            of_cluster(world, line)
+        }
         "register" | "key" | "revoke-key" | "role" | "project" | "add-member" | "remove-member" => {
             let project = project(world);
             of_people(world, line, project)
@@ -225,6 +227,8 @@ fn of_cluster(world: &mut World, line: &Line) -> Command {
                 created_at: WallTime(0),
             },
         },
+        "ticket" => Command::IssueTicket { digest: digest(line.word()) },
+        "redeem" => Command::RedeemTicket { digest: digest(line.word()) },
         "settings" => Command::UpdateSettings { patch: settings(line) },
         other => panic!("no verb {other}"),
     }
@@ -247,6 +251,7 @@ fn settings(line: &Line) -> SettingsPatch {
             "events.revisions" => patch.event_revisions = Some(value.parse().unwrap()),
             "replies.count" => patch.replies = Some(value.parse().unwrap()),
             "replies.age" => patch.reply_age = Some(span(value)),
+            "events.age" => patch.event_age = Some(span(value)),
             "with" | "as" | "key" | "node-key" => {}
             other => panic!("no setting {other}"),
         }

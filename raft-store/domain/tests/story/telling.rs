@@ -3,6 +3,7 @@
 use super::world::{DAWN, World};
 use nexus_domain::{
     Applied, ClusterTime, Document, DocumentKey, Event, FeatureId, Recorded, Reply, WallTime,
+    document::Place,
     entity::{Feature, Holder, Session, Status, Vitality},
     event::ReleaseReason,
     pattern::Pattern,
@@ -56,6 +57,12 @@ fn reply(world: &World, reply: &Reply) -> String {
         Reply::Claimed { paths, session } => format!("{} for {}", list(paths), session.id),
         Reply::Paths(paths) if paths.is_empty() => "no paths".to_owned(),
         Reply::Paths(paths) => list(paths),
+        Reply::Text(key) => format!("written at {}", key.place().map(at).unwrap_or_default()),
+        Reply::Ticket(ticket) => {
+            let session = ticket.session.map(|id| format!(" as {id}")).unwrap_or_default();
+            format!("a ticket of {}{session} until {}", ticket.engineer, until(ticket.expires))
+        }
+        Reply::DuplicateCheckpoint => "the same as the newest checkpoint, skipped".to_owned(),
         Reply::Heartbeats { unknown } if unknown.is_empty() => "all are known".to_owned(),
         Reply::Heartbeats { unknown } => {
             let over: Vec<String> = unknown.iter().map(|id| world.named(&id.to_string())).collect();
@@ -100,6 +107,20 @@ fn event(world: &World, recorded: &Recorded) -> String {
         Event::SessionEnded(session) => format!("session_ended {}", session.id),
         Event::MemberAdded(member) => format!("member_added {}", member.engineer),
         Event::MemberRemoved(member) => format!("member_removed {}", member.engineer),
+        Event::LearningAdded { feature, learning } => {
+            format!("learning_added {}: {}", feature.slug, learning.content)
+        }
+        Event::DecisionAdded(decision) => {
+            let about = decision.feature.as_ref().map(|(_, slug)| format!(" about {slug}"));
+            let instead = decision.supersedes.map(|id| format!(" instead of {id}"));
+            format!(
+                "decision_added {}{}{}: {}",
+                decision.id,
+                about.unwrap_or_default(),
+                instead.unwrap_or_default(),
+                decision.decision
+            )
+        }
         other => panic!("{other:?} is not announced"),
     };
     let cause = match &recorded.cause {
@@ -123,12 +144,27 @@ fn document(world: &World, key: &DocumentKey, document: Option<&Document>) -> St
     match (key, document) {
         (DocumentKey::Spec(..), Some(Document::Spec(text))) => format!("document spec: {text}"),
         (DocumentKey::Checkpoint(..), Some(Document::Checkpoint(checkpoint))) => format!(
-            "document checkpoint {:?} of {} on {}, claims {}",
+            "document checkpoint {:?} at {} of {} on {}, claims {}",
             checkpoint.kind,
+            key.place().map(at).unwrap_or_default(),
             checkpoint.session,
             slug_of(world, checkpoint.feature),
             list(&checkpoint.claims)
         ),
+        (DocumentKey::Learning(_, feature, place), Some(Document::Learning(learning))) => {
+            format!(
+                "document learning of {} at {}: {}",
+                slug_of(world, *feature),
+                at(*place),
+                learning.content
+            )
+        }
+        (DocumentKey::Decision(_, place), Some(Document::Decision(decision))) => {
+            format!("document decision at {}: {}", at(*place), decision.title)
+        }
+        (DocumentKey::DecisionAbout(_, feature, place), Some(Document::Mark)) => {
+            format!("document mark: the decision at {} is about {}", at(*place), slug_of(world, *feature))
+        }
         (_, None) => "document deleted".to_owned(),
         other => panic!("{other:?} does not fit"),
     }
@@ -211,6 +247,10 @@ fn session(session: &Session) -> String {
 
 fn holder(holder: &Holder) -> String {
     holder.session.to_string()
+}
+
+fn at(place: Place) -> String {
+    format!("{}.{}", place.revision, place.seq)
 }
 
 fn purpose(world: &World, feature: Option<FeatureId>) -> String {

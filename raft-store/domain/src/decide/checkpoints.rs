@@ -1,0 +1,82 @@
+//! Decides about checkpoints: recorded states of the work on a feature. Their texts are documents;
+//! a rule knows only the newest one's hash, so that what a client repeats is not kept twice.
+
+use super::{Context, Decision, access::not_found, sessions::sign_of_life};
+use crate::{
+    command::NewCheckpoint,
+    document::{Checkpoint, CheckpointKind, Document, DocumentKey, LatestCheckpoint, Place, StateHash},
+    entity::Session,
+    event::Event,
+    ids::{CheckpointId, FeatureId, ProjectId},
+    pattern::Pattern,
+    refusal::{Refusal, Thing},
+    reply::Reply,
+    state::State,
+};
+use std::sync::Arc;
+
+/// Records the state of the work that a session of one's own does on a feature. A periodic one that
+/// says what the newest one says is not kept.
+pub(super) fn save(ctx: Context<'_>, project: ProjectId, new: &NewCheckpoint) -> Result<Decision, Refusal> {
+    let engineer = ctx.worker(project)?;
+    let session = ctx.own_session(engineer, project, new.session)?;
+    if ctx.state.feature(project, new.feature).is_none() {
+        return Err(not_found(Thing::Feature, new.feature));
+    }
+    let checkpoint =
+        of_work(ctx.state, session, new.feature, new.id, new.kind, new.context.clone(), new.notes.clone());
+    // Whoever records the work of a session shows that it is alive.
+    let mut events: Vec<Event> = sign_of_life(ctx.state, session).into_iter().collect();
+    let latest = ctx.state.latest_checkpoint(project, new.feature);
+    let says_nothing_new = latest.is_some_and(|latest| latest.state_hash == checkpoint.state_hash);
+    if new.kind == CheckpointKind::AutoPeriodic && says_nothing_new {
+        return Ok(Decision::new(events, Reply::DuplicateCheckpoint));
+    }
+    let (saved, key, document) = kept(project, Place::asked_for(ctx.revision), checkpoint);
+    events.push(saved);
+    Ok(Decision::new(events, Reply::Text(key)).with_document(key, Some(document)))
+}
+
+/// A checkpoint of what a session holds for a feature at this moment.
+pub(super) fn of_work(
+    state: &State,
+    session: &Session,
+    feature: FeatureId,
+    id: CheckpointId,
+    kind: CheckpointKind,
+    context: Arc<str>,
+    notes: Option<Arc<str>>,
+) -> Checkpoint {
+    let held = state.claims_of(session).filter(|(key, _)| key.feature == Some(feature));
+    let mut claims: Vec<Pattern> = held.map(|(key, _)| key.path.clone()).collect();
+    claims.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+    let state_hash = StateHash::of(feature, &context, &claims);
+    Checkpoint {
+        id,
+        session: session.id,
+        feature,
+        engineer: session.engineer,
+        kind,
+        claims: claims.into(),
+        context,
+        notes,
+        created_at: state.clock.wall,
+        state_hash,
+    }
+}
+
+/// A checkpoint in its place: the fact, and the text with its key.
+pub(super) fn kept(
+    project: ProjectId,
+    place: Place,
+    checkpoint: Checkpoint,
+) -> (Event, DocumentKey, Document) {
+    let latest = LatestCheckpoint {
+        project,
+        feature: checkpoint.feature,
+        id: checkpoint.id,
+        place,
+        state_hash: checkpoint.state_hash,
+    };
+    (Event::CheckpointSaved(latest), latest.key(), Document::Checkpoint(checkpoint))
+}

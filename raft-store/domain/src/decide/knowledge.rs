@@ -1,0 +1,81 @@
+//! Decides about what was learned and what was decided. The texts are documents that no rule looks at.
+
+use super::{Context, Decision, access::not_found, picking::find};
+use crate::{
+    command::NewDecision,
+    document::{self, Document, DocumentKey, Learning, Place},
+    event::Event,
+    ids::{LearningId, ProjectId},
+    refusal::{Refusal, Thing},
+    reply::Reply,
+    words::Slug,
+};
+use std::sync::Arc;
+
+/// Decisions of one project: bounds the memory for their ids.
+const MAX_DECISIONS: usize = 100_000;
+
+/// Keeps something that was learned while working on a feature.
+pub(super) fn add_learning(
+    ctx: Context<'_>,
+    project: ProjectId,
+    slug: &Slug,
+    id: LearningId,
+    content: &Arc<str>,
+) -> Result<Decision, Refusal> {
+    let engineer = ctx.worker(project)?;
+    let feature = find(ctx, project, slug)?;
+    let learning = Arc::new(Learning {
+        id,
+        feature: feature.id,
+        engineer: engineer.id,
+        content: content.clone(),
+        created_at: ctx.wall(),
+    });
+    let key = DocumentKey::Learning(project, feature.id, Place::asked_for(ctx.revision));
+    let added = Event::LearningAdded { feature: feature.clone(), learning: learning.clone() };
+    Ok(Decision::new(vec![added], Reply::Text(key)).with_document(key, Some(Document::Learning(learning))))
+}
+
+/// Keeps a decision.
+pub(super) fn add_decision(
+    ctx: Context<'_>,
+    project: ProjectId,
+    new: &NewDecision,
+) -> Result<Decision, Refusal> {
+    let engineer = ctx.worker(project)?;
+    let feature = new.feature.as_ref().map(|slug| find(ctx, project, slug)).transpose()?;
+    if let Some(superseded) = new.supersedes
+        && ctx.state.decision(project, superseded).is_none()
+    {
+        return Err(not_found(Thing::Decision, superseded));
+    }
+    if ctx.state.has_decisions(project, MAX_DECISIONS) {
+        return Err(Refusal::TooMany {
+            what: "decisions of one project".to_owned(),
+            limit: MAX_DECISIONS as u64,
+        });
+    }
+    let place = Place::asked_for(ctx.revision);
+    let decision = Arc::new(document::Decision {
+        id: new.id,
+        project,
+        feature: feature.map(|feature| (feature.id, feature.slug.clone())),
+        engineer: engineer.id,
+        title: new.title.clone(),
+        decision: new.decision.clone(),
+        rationale: new.rationale.clone(),
+        alternatives: new.alternatives.clone(),
+        supersedes: new.supersedes,
+        created_at: ctx.wall(),
+        place,
+    });
+    let key = DocumentKey::Decision(project, place);
+    let mut made = Decision::new(vec![Event::DecisionAdded(decision.clone())], Reply::Text(key))
+        .with_document(key, Some(Document::Decision(decision)));
+    if let Some(feature) = feature {
+        let about = DocumentKey::DecisionAbout(project, feature.id, place);
+        made = made.with_document(about, Some(Document::Mark));
+    }
+    Ok(made)
+}

@@ -1,0 +1,106 @@
+//! Decides about the order of features on the roadmap. Moves them, and changes nothing else of them.
+
+use super::{Context, Decision, features::end_of, picking::find};
+use crate::{
+    entity::{Feature, Lane},
+    event::{Event, FeatureField},
+    ids::{FeatureId, ProjectId},
+    refusal::Refusal,
+    reply::Reply,
+    words::Slug,
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// Features that one reordering may move or number anew: bounds the time of one log entry.
+const MAX_MOVED: usize = 10_000;
+
+/// Puts features at the heads of lanes, numbered from 1 in the order in which they are named. The
+/// others of these lanes follow in the order that they had.
+pub(super) fn reorder(
+    ctx: Context<'_>,
+    project: ProjectId,
+    lanes: &[(Lane, Vec<Slug>)],
+) -> Result<Decision, Refusal> {
+    ctx.worker(project)?;
+    let mut named = BTreeSet::new();
+    let mut heads: Vec<(Lane, Vec<&Arc<Feature>>)> = Vec::with_capacity(lanes.len());
+    for (lane, slugs) in lanes {
+        let head: Vec<&Arc<Feature>> =
+            slugs.iter().map(|slug| find(ctx, project, slug)).collect::<Result<_, _>>()?;
+        if let Some(twice) = head.iter().find(|feature| !named.insert(feature.id)) {
+            return Err(Refusal::NamedTwice(twice.slug.clone()));
+        }
+        heads.push((*lane, head));
+    }
+    let mut moves = Moves { ctx, events: Vec::new(), moved: 0 };
+    for (lane, head) in heads {
+        let others = others_of(ctx, project, lane, &named);
+        for (feature, priority) in head.into_iter().chain(others).zip(1_u32..) {
+            moves.put(feature, lane, priority)?;
+        }
+    }
+    Ok(Decision::new(moves.events, Reply::Done))
+}
+
+/// The features of a lane that are not among the named ones, in their order.
+fn others_of<'a>(
+    ctx: Context<'a>,
+    project: ProjectId,
+    lane: Lane,
+    named: &BTreeSet<FeatureId>,
+) -> impl Iterator<Item = &'a Arc<Feature>> {
+    ctx.state.features_in_lane(project, lane).filter(move |feature| !named.contains(&feature.id))
+}
+
+/// Puts a feature into a lane, at a place or at its end.
+pub(super) fn put(
+    ctx: Context<'_>,
+    project: ProjectId,
+    slug: &Slug,
+    lane: Lane,
+    priority: Option<u32>,
+) -> Result<Decision, Refusal> {
+    ctx.worker(project)?;
+    let feature = find(ctx, project, slug)?;
+    let is_last = || ctx.state.last_in_lane(project, lane).is_some_and(|last| last.id == feature.id);
+    let priority = priority.unwrap_or_else(|| match is_last() {
+        true => feature.priority,
+        false => end_of(ctx, project, lane),
+    });
+    let mut moves = Moves { ctx, events: Vec::new(), moved: 0 };
+    let after = moves.put(feature, lane, priority)?;
+    Ok(Decision::new(moves.events, Reply::Feature(after)))
+}
+
+/// What a command moves.
+struct Moves<'a> {
+    ctx: Context<'a>,
+    events: Vec<Event>,
+    moved: usize,
+}
+
+impl Moves<'_> {
+    fn put(&mut self, before: &Arc<Feature>, lane: Lane, priority: u32) -> Result<Arc<Feature>, Refusal> {
+        if (before.lane, before.priority) == (lane, priority) {
+            return Ok(before.clone());
+        }
+        self.moved += 1;
+        if self.moved > MAX_MOVED {
+            let what = "features that move or get another number".to_owned();
+            return Err(Refusal::TooMany { what, limit: MAX_MOVED as u64 });
+        }
+        let after =
+            Arc::new(Feature { lane, priority, updated_at: self.ctx.wall(), ..Feature::clone(before) });
+        let mut changed = |field, old: String, new: String| {
+            let (feature, old, new) = (after.clone(), Some(old), Some(new));
+            self.events.push(Event::FeatureUpdated { feature, field, old, new });
+        };
+        if lane != before.lane {
+            changed(FeatureField::Lane, before.lane.name().to_owned(), lane.name().to_owned());
+        }
+        if priority != before.priority {
+            changed(FeatureField::Priority, before.priority.to_string(), priority.to_string());
+        }
+        Ok(after)
+    }
+}
