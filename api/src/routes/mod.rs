@@ -1,11 +1,15 @@
 //! One file a resource; each adds its routes to the router of [`service`](crate::service).
 
 mod auth;
+mod checkpoints;
 mod claims;
 mod cluster;
+mod decisions;
 mod features;
 mod health;
+mod learnings;
 mod projects;
+mod roadmap;
 mod sessions;
 mod work;
 
@@ -23,6 +27,10 @@ pub(crate) fn api() -> Router<Api> {
         .merge(work::routes())
         .merge(claims::routes())
         .merge(sessions::routes())
+        .merge(checkpoints::routes())
+        .merge(learnings::routes())
+        .merge(decisions::routes())
+        .merge(roadmap::routes())
         .merge(cluster::routes())
         .merge(health::routes())
 }
