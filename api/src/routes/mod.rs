@@ -1,14 +1,18 @@
 //! One file a resource; each adds its routes to the router of [`service`](crate::service).
 
 mod auth;
+mod checkpoints;
 mod claim_check;
 mod claims;
 mod cluster;
+mod decisions;
 mod engineers;
 mod features;
 mod health;
 mod keys;
+mod learnings;
 mod projects;
+mod roadmap;
 mod sessions;
 mod settings;
 mod work;
@@ -30,6 +34,10 @@ pub(crate) fn api() -> Router<Api> {
         .merge(claims::routes())
         .merge(claim_check::routes())
         .merge(sessions::routes())
+        .merge(checkpoints::routes())
+        .merge(learnings::routes())
+        .merge(decisions::routes())
+        .merge(roadmap::routes())
         .merge(cluster::routes())
         .merge(settings::routes())
         .merge(health::routes())

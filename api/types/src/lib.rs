@@ -7,8 +7,9 @@
 //! - [`envelope`]: `data`, `error`, pages. [`code`]: the stable error codes.
 //! - [`header`]: header names. [`moment`]: times.
 //! - One file a resource: [`engineer`], [`project`], [`feature`], [`claim`], [`session`],
-//!   [`cluster`], [`health`].
+//!   [`checkpoint`], [`knowledge`], [`roadmap`], [`cluster`], [`health`].
 
+pub mod checkpoint;
 pub mod claim;
 pub mod cluster;
 pub mod code;
@@ -17,8 +18,10 @@ pub mod envelope;
 pub mod feature;
 pub mod header;
 pub mod health;
+pub mod knowledge;
 pub mod moment;
 pub mod project;
+pub mod roadmap;
 pub mod session;
 
 pub use code::Code;
