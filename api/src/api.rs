@@ -10,7 +10,8 @@ use crate::{
     write::Done,
 };
 use nexus_domain::{Document, DocumentKey, Millis, Reply};
-use std::{num::NonZeroU32, sync::Arc};
+use std::{num::NonZeroU32, ops::Deref, sync::Arc};
+use tokio::sync::Semaphore;
 
 /// What an operator sets.
 #[derive(Clone, Debug)]
@@ -32,30 +33,41 @@ pub(crate) const MAX_BODY: usize = 1024 * 1024;
 /// How long a join token is valid when nothing is said.
 pub(crate) const JOIN_TOKEN_TTL: Millis = Millis::from_secs(3600);
 
-/// What all handlers share; cheap to clone.
+/// What all handlers share. One pointer: it is cloned several times a request.
 #[derive(Clone)]
-pub struct Api {
+pub struct Api(Arc<Shared>);
+
+/// What stands behind an [`Api`].
+pub struct Shared {
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) mint: Arc<dyn Mint>,
-    pub(crate) verifier: Arc<Verifier>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) config: Arc<ApiConfig>,
-    pub(crate) limits: Arc<Limits>,
-    pub(crate) slots: Arc<tokio::sync::Semaphore>,
+    pub(crate) verifier: Verifier,
+    pub(crate) metrics: Metrics,
+    pub(crate) config: ApiConfig,
+    pub(crate) limits: Limits,
+    pub(crate) slots: Semaphore,
+}
+
+impl Deref for Api {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 impl Api {
     /// The API of a node.
     pub fn new(cluster: Arc<dyn Cluster>, mint: Arc<dyn Mint>, config: ApiConfig) -> Self {
-        Self {
+        Self(Arc::new(Shared {
             cluster,
             mint,
-            verifier: Arc::new(Verifier::default()),
-            metrics: Arc::new(Metrics::default()),
-            limits: Arc::new(Limits::new(config.rate_limit)),
-            config: Arc::new(config),
-            slots: Arc::new(tokio::sync::Semaphore::new(MAX_IN_FLIGHT)),
-        }
+            verifier: Verifier::default(),
+            metrics: Metrics::default(),
+            limits: Limits::new(config.rate_limit),
+            config,
+            slots: Semaphore::new(MAX_IN_FLIGHT),
+        }))
     }
 
     /// Reads documents beside a view.

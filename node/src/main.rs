@@ -13,6 +13,10 @@ use nexus_node::{
 use std::{process::ExitCode, sync::Arc};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Every log entry makes and drops many small things, on other threads than those that made them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -49,7 +49,7 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
     let fatal = Fatal::new();
     let may_block = storage.may_block();
     let (opened, raised) = (storage.clone(), fatal.clone());
-    let (mut log, closed, shelf, published) = blocking::run(may_block, move || {
+    let (mut log, closed, shelf, (published, ledger)) = blocking::run(may_block, move || {
         let (log, closed) = LogStore::open(&opened, &raised)?;
         let shelf = Shelf::open(opened.as_ref())?;
         install::resume(opened.as_ref(), &shelf)?;
@@ -72,7 +72,7 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
         closed,
         released,
     }));
-    let machine = StateMachine::new(storage, fatal, shelf, published, defers_snapshots);
+    let machine = StateMachine::new(storage, fatal, shelf, published, ledger, defers_snapshots);
     Ok((log, machine, handle))
 }
 
@@ -165,6 +165,9 @@ impl StoreHandle {
     /// # Errors
     /// When the device fails or a document is damaged.
     pub async fn documents_at(&self, keys: Vec<DocumentKey>) -> Result<Vec<Option<Document>>, StoreError> {
+        if let Some(found) = self.documents_at_hand(&keys) {
+            return found;
+        }
         self.read(move |storage| {
             let read = |key: &DocumentKey| {
                 let key = keys::document(key);
@@ -174,6 +177,26 @@ impl StoreHandle {
             keys.iter().map(read).collect()
         })
         .await
+    }
+
+    /// A few documents that are in memory: what was just written, or is read often, needs no thread
+    /// of its own. None when there are many or when one would have to be fetched.
+    fn documents_at_hand(&self, keys: &[DocumentKey]) -> Option<Result<Vec<Option<Document>>, StoreError>> {
+        /// More than these would keep an async worker busy.
+        const FEW: usize = 4;
+        if keys.len() > FEW {
+            return None;
+        }
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            let key = keys::document(key);
+            let value = self.0.storage.get_at_hand(Column::Documents, &key)?;
+            match value.map(|value| read_document(&key, &value)).transpose() {
+                Ok(document) => found.push(document),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        Some(Ok(found))
     }
 
     /// Reads documents of one kind, newest first. The range goes from the lowest key that is wanted

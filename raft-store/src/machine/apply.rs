@@ -1,6 +1,7 @@
 //! Entries through the domain into one batch. Never skips an entry: what fails stops the node.
 
 use super::{
+    ledger::RowLedger,
     progress::{EntryHash, Progress},
     published::Published,
 };
@@ -25,6 +26,8 @@ const PRUNE_EVERY: u64 = 1024;
 /// The state after some entries, and what has to be written before anyone may see it.
 pub(crate) struct Step<'a> {
     stored: &'a dyn Storage,
+    /// Ahead of what is stored until the step is written: a step that is not stops the node.
+    ledger: &'a mut RowLedger,
     after: Published,
     /// Later entries overwrite what earlier ones of the same step wrote.
     writes: BTreeMap<(Column, Vec<u8>), Option<Vec<u8>>>,
@@ -34,8 +37,8 @@ pub(crate) struct Step<'a> {
 
 impl<'a> Step<'a> {
     /// Nothing applied yet to what is stored.
-    pub(crate) fn begin(stored: &'a dyn Storage, before: Published) -> Self {
-        Self { stored, after: before, writes: BTreeMap::new(), bytes: 0, pruned: None }
+    pub(crate) fn begin(stored: &'a dyn Storage, ledger: &'a mut RowLedger, before: Published) -> Self {
+        Self { stored, ledger, after: before, writes: BTreeMap::new(), bytes: 0, pruned: None }
     }
 
     /// Bytes that would be written; what was overwritten counts too.
@@ -71,7 +74,7 @@ impl<'a> Step<'a> {
                     catch_unwind(AssertUnwindSafe(|| nexus_domain::apply(state, revision, &proposal)))
                         .map_err(|panic| failed(panic_text(panic.as_ref())))?;
                 for key in &applied.touched {
-                    self.write_row(&mut hash, key)?;
+                    self.write_row(&mut hash, key);
                 }
                 for (key, document) in &applied.documents {
                     let value = document.as_ref().map(|document| record::encode(Kind::DOCUMENT, document));
@@ -98,25 +101,11 @@ impl<'a> Step<'a> {
         Ok(Applied(answer))
     }
 
-    fn write_row(&mut self, hash: &mut EntryHash, key: &RowKey) -> Result<(), StoreError> {
+    fn write_row(&mut self, hash: &mut EntryHash, key: &RowKey) {
         let new = self.after.state.row(key).map(|row| record::encode(Kind::ROW, &row));
         let key = keys::row(key);
-        // The bytes that are there, not those that would be written now: another version may have
-        // written them.
-        let place = (Column::Rows, key);
-        let old = match self.writes.get(&place) {
-            Some(written) => written.clone(),
-            None => self.stored.get(Column::Rows, &place.1)?,
-        };
-        let (_, key) = place;
-        if let Some(old) = &old {
-            self.after.progress.rows.remove(&key, old);
-        }
-        if let Some(new) = &new {
-            self.after.progress.rows.add(&key, new);
-        }
+        self.ledger.replace(&mut self.after.progress.rows, &key, new.as_deref());
         self.write(hash, Column::Rows, key, new);
-        Ok(())
     }
 
     fn write(&mut self, hash: &mut EntryHash, column: Column, key: Vec<u8>, value: Option<Vec<u8>>) {

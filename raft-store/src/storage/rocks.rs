@@ -11,7 +11,7 @@ use super::{
 use crate::error::StoreError;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    IteratorMode, LogLevel, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
+    IteratorMode, LogLevel, Options, ReadOptions, ReadTier, SnapshotWithThreadMode, WriteBatch, WriteOptions,
     properties,
 };
 use std::{
@@ -142,6 +142,13 @@ fn pair(item: Result<Pair, rocksdb::Error>) -> Result<Pair, StoreError> {
 impl Reader for Rocks {
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.db.get_cf(self.handle(column), key).map_err(|error| failed("reading a key", error))
+    }
+
+    fn get_at_hand(&self, column: Column, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        let mut options = ReadOptions::default();
+        options.set_read_tier(ReadTier::BlockCache);
+        // "Incomplete" when it is not in memory; and what fails fails again when it is read.
+        self.db.get_cf_opt(self.handle(column), key, &options).ok()
     }
 
     fn scan<'a>(&'a self, column: Column, range: &KeyRange, order: Order) -> Scan<'a> {
