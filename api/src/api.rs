@@ -3,12 +3,14 @@
 use crate::{
     auth::Verifier,
     cluster::{Cluster, SharedView},
+    events::{Hub, MAX_SOCKETS},
     failure::ApiError,
     metrics::Metrics,
     mint::Mint,
 };
 use nexus_domain::{Document, DocumentKey, Millis};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{Semaphore, watch};
 
 /// What an operator sets.
 #[derive(Clone, Debug)]
@@ -17,12 +19,29 @@ pub struct ApiConfig {
     pub open_metrics: bool,
     /// Browsers' pages that may call the API; empty: none but the node's own.
     pub allowed_origins: Vec<String>,
+    /// A follower of events that takes nothing for this long is closed, and may resume.
+    pub slow_consumer: Duration,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            open_metrics: false,
+            allowed_origins: Vec::new(),
+            // Lost packets are sent again within it; nobody's memory is held for longer.
+            slow_consumer: Duration::from_secs(5),
+        }
+    }
 }
 
 /// Requests handled at once on one node; more are turned away, since each holds memory.
 pub(crate) const MAX_IN_FLIGHT: usize = 4_096;
+/// Long polls waiting at once on one node: apart from other requests, which take no time.
+pub(crate) const MAX_WAITING_POLLS: usize = 1_024;
 /// Bytes of one body.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
+/// Followers of events are given this long to go when the node stops.
+const DRAIN: Duration = Duration::from_secs(4);
 /// How long a join token is valid when nothing is said.
 pub(crate) const JOIN_TOKEN_TTL: Millis = Millis::from_secs(3600);
 
@@ -34,20 +53,42 @@ pub struct Api {
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) config: Arc<ApiConfig>,
-    pub(crate) slots: Arc<tokio::sync::Semaphore>,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) polls: Arc<Semaphore>,
+    pub(crate) sockets: Arc<Semaphore>,
+    pub(crate) hub: Hub,
+    draining: watch::Sender<bool>,
 }
 
 impl Api {
     /// The API of a node.
     pub fn new(cluster: Arc<dyn Cluster>, mint: Arc<dyn Mint>, config: ApiConfig) -> Self {
+        let draining = watch::Sender::new(false);
         Self {
+            hub: Hub::new(cluster.clone(), Draining(draining.subscribe())),
             cluster,
             mint,
             verifier: Arc::new(Verifier::default()),
             metrics: Arc::new(Metrics::default()),
             config: Arc::new(config),
-            slots: Arc::new(tokio::sync::Semaphore::new(MAX_IN_FLIGHT)),
+            slots: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            polls: Arc::new(Semaphore::new(MAX_WAITING_POLLS)),
+            sockets: Arc::new(Semaphore::new(MAX_SOCKETS as usize)),
+            draining,
         }
+    }
+
+    /// Sends everybody away who waits for events, because the node stops. Returns once they are gone,
+    /// or after a few seconds.
+    pub async fn drain(&self) {
+        self.draining.send_replace(true);
+        let all = self.sockets.acquire_many(MAX_SOCKETS);
+        let _ = tokio::time::timeout(DRAIN, all).await;
+    }
+
+    /// Tells when the node begins to stop.
+    pub(crate) fn draining(&self) -> Draining {
+        Draining(self.draining.subscribe())
     }
 
     /// Reads documents beside a view.
@@ -60,5 +101,22 @@ impl Api {
             return Ok(Vec::new());
         }
         view.documents(keys).await.map_err(|failure| ApiError::internal(&failure))
+    }
+}
+
+/// Whether the node has begun to stop.
+#[derive(Clone)]
+pub(crate) struct Draining(watch::Receiver<bool>);
+
+impl Draining {
+    /// Whether it has.
+    pub(crate) fn has_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until it has.
+    pub(crate) async fn begun(&mut self) {
+        // An error means that the API is gone, which is an end too.
+        let _ = self.0.wait_for(|draining| *draining).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The REST interface of a Nexus node, on axum.
+//! The REST and WebSocket interface of a Nexus node, on axum.
 //!
 //! Handlers have three steps: parse, propose or query, answer. What a node can do stands in
 //! [`cluster`], a trait that this crate owns and the node implements: nothing here knows about Raft
@@ -9,11 +9,12 @@
 //! - [`service`]: the router, and what happens around every request. [`api`]: what handlers share.
 //! - [`auth`]: who asks. [`read`] and [`write`]: the two kinds of requests. [`fields`]: bodies.
 //! - [`failure`]: what can go wrong, as HTTP. [`render`]: entities as the wire has them.
-//! - [`routes`]: one file a resource. [`metrics`]: what is counted.
+//! - [`events`]: who follows what happens. [`routes`]: one file a resource. [`metrics`]: what is counted.
 
 pub mod api;
 pub mod auth;
 pub mod cluster;
+mod events;
 pub mod failure;
 mod fields;
 pub mod metrics;

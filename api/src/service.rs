@@ -24,6 +24,9 @@ use tracing::Instrument;
 /// A request that takes longer is given up: above the 5 s that a write or a read may wait.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
 
+/// A long poll waits as long as its client asked for, and then answers like any other request.
+const POLL_DEADLINE: Duration = routes::MAX_WAIT.saturating_add(REQUEST_DEADLINE);
+
 /// Everything that a node serves to clients.
 pub fn router(api: Api) -> Router {
     Router::new()
@@ -71,11 +74,14 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default(), %method, %route);
     api.metrics.begin();
-    let mut response = match api.slots.try_acquire() {
-        Ok(_slot) => match tokio::time::timeout(REQUEST_DEADLINE, next.run(request))
-            .instrument(span.clone())
-            .await
-        {
+    let (slots, deadline) = if routes::is_long_poll(&route) {
+        (&api.polls, POLL_DEADLINE)
+    } else {
+        (&api.slots, REQUEST_DEADLINE)
+    };
+    // A WebSocket is answered once it is upgraded, and holds no slot for its life.
+    let mut response = match slots.try_acquire() {
+        Ok(_slot) => match tokio::time::timeout(deadline, next.run(request)).instrument(span.clone()).await {
             Ok(response) => response,
             Err(_) => overloaded("the request took too long", nexus_api_types::envelope::Outcome::Unknown),
         },

@@ -57,6 +57,7 @@ pub struct RunningNode {
     failure: watch::Receiver<Option<String>>,
     tasks: Vec<JoinHandle<()>>,
     http: JoinHandle<()>,
+    api: Api,
 }
 
 impl RunningNode {
@@ -158,13 +159,17 @@ impl RunningNode {
         tasks.push(tokio::spawn(token::tend(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(learn_identity(node.clone(), known, stored, stop.clone())));
 
-        let api_config =
-            ApiConfig { open_metrics: is_loopback(&config.listen), allowed_origins: config.allowed_origins };
+        let api_config = ApiConfig {
+            open_metrics: is_loopback(&config.listen),
+            allowed_origins: config.allowed_origins,
+            ..ApiConfig::default()
+        };
         let cluster = Arc::new(NodeCluster { node: node.clone(), reads, beats });
-        let api: Router = nexus_api::router(Api::new(cluster, sources.mint, api_config));
-        let _starting = router.send_replace(api);
+        let api = Api::new(cluster, sources.mint, api_config);
+        let served: Router = nexus_api::router(api.clone());
+        let _starting = router.send_replace(served);
         tracing::info!(node = %node.id, client_addr, "serving");
-        Ok(Self { node, client_addr, stop, stop_http, failure, tasks, http })
+        Ok(Self { node, client_addr, stop, stop_http, failure, tasks, http, api })
     }
 
     /// Where clients reach it.
@@ -199,6 +204,8 @@ impl RunningNode {
     /// Stops: hands leadership over, answers what was asked, writes what is left.
     pub async fn stop(self) {
         self.hand_over().await;
+        // Whoever follows events goes to another node; nobody waits for this one any longer.
+        self.api.drain().await;
         self.stop_http.cancel();
         let _ = self.http.await;
         let _ = self.node.raft.shutdown().await;
@@ -207,7 +214,7 @@ impl RunningNode {
             let _ = task.await;
         }
         let store: StoreHandle = self.node.store.clone();
-        drop(self.node);
+        drop((self.api, self.node));
         let _ = tokio::time::timeout(CLOSE, store.closed()).await;
     }
 

@@ -1,11 +1,13 @@
 //! Entities as the wire has them. Never decides, never fails.
 
 mod claim;
+mod event;
 mod feature;
 mod people;
 mod session;
 
 pub(crate) use claim::{claim, claims_of_feature, conflict, holder_note};
+pub(crate) use event::{event, event_text};
 pub(crate) use feature::{blocked, blocked_by, feature, lane_from, spec_keys, specs, status_from};
 pub(crate) use people::{engineer, me, member, project};
 pub(crate) use session::{session, session_of};

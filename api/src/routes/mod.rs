@@ -3,11 +3,15 @@
 mod auth;
 mod claims;
 mod cluster;
+mod events;
 mod features;
 mod health;
 mod projects;
 mod sessions;
+mod socket;
 mod work;
+
+pub(crate) use events::{MAX_WAIT, is_long_poll};
 
 use crate::{api::Api, failure::ApiError};
 use axum::Router;
@@ -24,12 +28,16 @@ pub(crate) fn api() -> Router<Api> {
         .merge(claims::routes())
         .merge(sessions::routes())
         .merge(cluster::routes())
+        .merge(events::routes())
+        .merge(socket::routes())
+        .merge(socket::ticket_routes())
         .merge(health::routes())
 }
 
 /// What also answers without the prefix.
 pub(crate) fn bare() -> Router<Api> {
-    health::routes()
+    // Old clients open the socket at either address.
+    health::routes().merge(socket::routes())
 }
 
 /// A project id in a path.

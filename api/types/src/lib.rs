@@ -8,18 +8,21 @@
 //! - [`header`]: header names. [`moment`]: times.
 //! - One file a resource: [`engineer`], [`project`], [`feature`], [`claim`], [`session`],
 //!   [`cluster`], [`health`].
+//! - [`event`]: what happened. [`socket`]: how it is asked for.
 
 pub mod claim;
 pub mod cluster;
 pub mod code;
 pub mod engineer;
 pub mod envelope;
+pub mod event;
 pub mod feature;
 pub mod header;
 pub mod health;
 pub mod moment;
 pub mod project;
 pub mod session;
+pub mod socket;
 
 pub use code::Code;
 pub use envelope::{Data, ErrorBody, Failure, Page};
