@@ -7,8 +7,9 @@ use crate::{
     failure::ApiError,
     metrics::Metrics,
     mint::Mint,
+    write::Done,
 };
-use nexus_domain::{Document, DocumentKey, Millis};
+use nexus_domain::{Document, DocumentKey, Millis, Reply};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, watch};
 
@@ -101,6 +102,13 @@ impl Api {
             return Ok(Vec::new());
         }
         view.documents(keys).await.map_err(|failure| ApiError::internal(&failure))
+    }
+
+    /// Reads the text that a write wrote: it is never deleted, so a retry is shown the same.
+    pub(crate) async fn written(&self, done: &Done) -> Result<Document, ApiError> {
+        let Reply::Text(key) = done.reply else { return Err(done.unexpected()) };
+        let text = self.documents(&done.view, vec![key]).await?.pop().flatten();
+        text.ok_or_else(|| ApiError::internal(&format_args!("{key:?} was written and is not there")))
     }
 }
 

@@ -5,7 +5,7 @@ use nexus_domain::{
     Acting, Actor, Answer, Command, Document, DocumentKey, NodeId, Recorded, Revision, SessionId, State,
     ids::InstanceId, replies::Request,
 };
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 /// A write as it stands before the leader stamps it with a time.
 #[derive(Clone, Debug)]
@@ -46,6 +46,16 @@ pub trait View: Send + Sync {
         &self,
         keys: Vec<DocumentKey>,
     ) -> BoxFuture<'_, Result<Vec<Option<Document>>, StorageFailure>>;
+    /// Reads documents of one list, newest first, from the last key of a range down to its first and
+    /// at most so many. Those newer than the state are there too, unless the range ends before them.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn newest(
+        &self,
+        range: RangeInclusive<DocumentKey>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(DocumentKey, Document)>, StorageFailure>>;
 }
 
 /// A view that can be passed around.

@@ -1,9 +1,9 @@
 //! Reads the fields of a JSON body, collecting every problem instead of stopping at the first.
 
-use crate::failure::ApiError;
+use crate::{failure::ApiError, sorted_json};
 use nexus_api_types::Code;
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, fmt::Display};
+use std::{collections::BTreeMap, fmt::Display, sync::Arc};
 use uuid::Uuid;
 
 /// A body, and what is wrong with it so far.
@@ -148,6 +148,31 @@ impl Fields {
         }
     }
 
+    /// An optional object of any form, as JSON text whose keys are sorted.
+    pub(crate) fn sorted_object(&mut self, field: &str) -> Option<Arc<str>> {
+        match self.value(field)? {
+            Value::Object(body) => match long_text(&sorted_json::text(&Value::Object(body))) {
+                Ok(text) => return Some(text),
+                Err(problem) => self.problem(field, problem),
+            },
+            _ => self.problem(field, "must be an object"),
+        }
+        None
+    }
+
+    /// Refuses fields that nobody asked for, where each name would mean something.
+    pub(crate) fn no_others(&mut self, problem: &str) {
+        let others: Vec<String> = self.body.keys().cloned().collect();
+        for field in others {
+            self.problem(&field, problem);
+        }
+    }
+
+    /// Whether nothing is there, or nothing is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.body.is_empty()
+    }
+
     /// Takes over the problems of an inner object.
     pub(crate) fn absorb(&mut self, field: &str, inner: Self) {
         for (name, problems) in inner.problems {
@@ -171,9 +196,26 @@ impl Fields {
     }
 }
 
+/// Bytes of one text that is listed in pages: the largest page of them still fits a node's memory.
+const MAX_LONG_TEXT: usize = 256 * 1024;
+
 /// Any text that is not empty.
-pub(crate) fn not_empty(text: &str) -> Result<std::sync::Arc<str>, &'static str> {
+pub(crate) fn not_empty(text: &str) -> Result<Arc<str>, &'static str> {
     if text.is_empty() { Err("must not be empty") } else { Ok(text.into()) }
+}
+
+/// Any text that is not too long for a list.
+pub(crate) fn long_text(text: &str) -> Result<Arc<str>, String> {
+    if text.len() > MAX_LONG_TEXT {
+        return Err(format!("has {} bytes, at most {MAX_LONG_TEXT} are allowed", text.len()));
+    }
+    Ok(text.into())
+}
+
+/// Any text that is not empty, and not too long for a list.
+pub(crate) fn some_text(text: &str) -> Result<Arc<str>, String> {
+    not_empty(text)?;
+    long_text(text)
 }
 
 #[cfg(test)]

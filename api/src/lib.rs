@@ -7,7 +7,8 @@
 //! Reading order:
 //! - [`cluster`]: what a node offers. [`mint`]: where ids and random values come from.
 //! - [`service`]: the router, and what happens around every request. [`api`]: what handlers share.
-//! - [`auth`]: who asks. [`read`] and [`write`]: the two kinds of requests. [`fields`]: bodies.
+//! - [`auth`]: who asks. [`read`] and [`write`]: the two kinds of requests. [`fields`]: bodies;
+//!   [`sorted_json`]: objects that are compared. [`page`]: lists.
 //! - [`failure`]: what can go wrong, as HTTP. [`render`]: entities as the wire has them.
 //! - [`events`]: who follows what happens. [`routes`]: one file a resource. [`metrics`]: what is counted.
 
@@ -24,6 +25,7 @@ mod read;
 mod render;
 mod routes;
 pub mod service;
+mod sorted_json;
 mod write;
 
 pub use api::{Api, ApiConfig};

@@ -1,7 +1,9 @@
 //! Pages of lists: limits and cursors.
 
-use crate::failure::ApiError;
-use nexus_domain::{ProjectId, WallTime, entity::BoardKey, ids::FeatureId};
+use crate::{failure::ApiError, read::Read};
+use nexus_domain::{
+    Document, DocumentKey, ProjectId, Revision, WallTime, document::Place, entity::BoardKey, ids::FeatureId,
+};
 use std::{cmp::Reverse, collections::HashMap};
 use uuid::Uuid;
 
@@ -55,6 +57,44 @@ fn read_board_cursor(project: ProjectId, cursor: &str) -> Option<BoardKey> {
     })
 }
 
+/// A page of texts.
+pub(crate) struct Texts {
+    pub(crate) found: Vec<(DocumentKey, Document)>,
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// The page of a list of texts that a request asks for, newest first. Shows nothing that is newer
+/// than the state that answers.
+pub(crate) async fn texts(read: &Read, list: impl Fn(Place) -> DocumentKey) -> Result<Texts, ApiError> {
+    let limit = limit(&read.query)?;
+    let last = match read.query.get("cursor") {
+        Some(cursor) => {
+            let seen = read_place_cursor(cursor)
+                .ok_or_else(|| ApiError::field("cursor", "is none that this list gave"))?;
+            seen.before()
+        }
+        None => Place::end_of(read.view().revision()),
+    };
+    let range = list(Place::FIRST)..=list(last);
+    let found = read.view().newest(range, limit + 1).await;
+    let mut found = found.map_err(|failure| ApiError::internal(&failure))?;
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let end = found.last().filter(|_| has_more).and_then(|(key, _)| key.place());
+    Ok(Texts { found, next_cursor: end.map(place_cursor) })
+}
+
+/// A place in a list of texts as an opaque cursor.
+fn place_cursor(place: Place) -> String {
+    hex::encode(format!("p1.{}.{}", place.revision, place.seq))
+}
+
+fn read_place_cursor(cursor: &str) -> Option<Place> {
+    let text = String::from_utf8(hex::decode(cursor).ok()?).ok()?;
+    let (revision, seq) = text.strip_prefix("p1.")?.split_once('.')?;
+    Some(Place { revision: Revision(revision.parse().ok()?), seq: seq.parse().ok()? })
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -73,6 +113,19 @@ mod tests {
     fn a_made_up_cursor_is_none() {
         for cursor in ["", "zz", "00", &hex::encode("b1.9.1.1.x"), &hex::encode("b1.1.1.1")] {
             assert_eq!(read_board_cursor(ProjectId::MIN, cursor), None, "{cursor}");
+            assert_eq!(read_place_cursor(cursor), None, "{cursor}");
         }
+    }
+
+    #[test]
+    fn the_cursor_of_a_text_names_its_place_and_the_next_page_begins_right_before_it() {
+        for (revision, seq) in [(0, 0), (7, 0), (7, 1), (u64::MAX, u32::MAX)] {
+            let place = Place { revision: Revision(revision), seq };
+            assert_eq!(read_place_cursor(&place_cursor(place)), Some(place));
+        }
+        let at = |revision, seq| Place { revision: Revision(revision), seq };
+        assert_eq!(at(7, 1).before(), at(7, 0));
+        assert_eq!(at(7, 0).before(), at(6, u32::MAX));
+        assert_eq!(at(0, 0).before(), at(0, 0));
     }
 }

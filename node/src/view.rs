@@ -4,7 +4,7 @@ use futures::future::{BoxFuture, FutureExt};
 use nexus_api::cluster::{SharedView, StorageFailure, View};
 use nexus_domain::{Document, DocumentKey, Revision, State};
 use nexus_raft_store::{Published, StoreHandle};
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 /// One published state, and the store that has its documents.
 pub(crate) struct StoreView {
@@ -38,5 +38,16 @@ impl View for StoreView {
     ) -> BoxFuture<'_, Result<Vec<Option<Document>>, StorageFailure>> {
         async move { self.store.documents_at(keys).await.map_err(|error| StorageFailure(error.to_string())) }
             .boxed()
+    }
+
+    fn newest(
+        &self,
+        range: RangeInclusive<DocumentKey>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(DocumentKey, Document)>, StorageFailure>> {
+        async move {
+            self.store.documents(range, limit).await.map_err(|error| StorageFailure(error.to_string()))
+        }
+        .boxed()
     }
 }

@@ -16,3 +16,7 @@ mod socket;
 
 pub(crate) use hub::Hub;
 pub(crate) use socket::{MAX_SOCKETS, upgrade};
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

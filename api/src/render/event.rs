@@ -1,6 +1,6 @@
 //! Past facts as the wire has them.
 
-use super::feature::feature;
+use super::{feature::feature, knowledge};
 use axum::extract::ws::Utf8Bytes;
 use nexus_api_types::{
     Moment,
@@ -10,12 +10,11 @@ use nexus_api_types::{
 };
 use nexus_domain::{
     EngineerId, Event, Recorded, State, WallTime,
-    document::{Decision, Learning},
     entity::{Feature, Holder, Member, MemberRole, Mode, Session, Status},
     event::{FeatureField, ReleaseReason},
     pattern::Pattern,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// An event as text; none for what is announced to nobody.
 pub(crate) fn event_text(state: &State, recorded: &Recorded) -> Option<Utf8Bytes> {
@@ -124,9 +123,11 @@ fn fact(state: &State, event: &Event) -> Option<(Fact, Option<Holder>)> {
         }
         Event::LearningAdded { feature, learning } => {
             let feature = FeatureName { slug: feature.slug.to_string() };
-            (Fact::LearningAdded { feature, learning: self::learning(learning) }, None)
+            (Fact::LearningAdded { feature, learning: knowledge::learning(state, learning) }, None)
         }
-        Event::DecisionAdded(decision) => (Fact::DecisionAdded { decision: self::decision(decision) }, None),
+        Event::DecisionAdded(decision) => {
+            (Fact::DecisionAdded { decision: knowledge::decision(state, decision) }, None)
+        }
         Event::MemberAdded(added) => {
             let (member, role) = member(state, added);
             (Fact::MemberAdded { member, role }, None)
@@ -166,32 +167,6 @@ fn member(state: &State, member: &Member) -> (Person, WireRole) {
         MemberRole::Member => WireRole::Member,
     };
     (person(state, member.engineer), role)
-}
-
-fn learning(learning: &Learning) -> Value {
-    json!({
-        "id": learning.id.0,
-        "featureId": learning.feature.0,
-        "engineerId": learning.engineer.0,
-        "content": &*learning.content,
-        "createdAt": moment(learning.created_at),
-    })
-}
-
-fn decision(decision: &Decision) -> Value {
-    json!({
-        "id": decision.id.0,
-        "projectId": decision.project.0,
-        "featureId": decision.feature.as_ref().map(|(id, _)| id.0),
-        "featureSlug": decision.feature.as_ref().map(|(_, slug)| slug.to_string()),
-        "engineerId": decision.engineer.0,
-        "title": decision.title.to_string(),
-        "decision": &*decision.decision,
-        "rationale": decision.rationale.as_deref(),
-        "alternatives": decision.alternatives.as_deref(),
-        "supersedes": decision.supersedes.map(|id| id.0),
-        "createdAt": moment(decision.created_at),
-    })
 }
 
 /// The value of a field as the feature has it: a number where the feature has a number.

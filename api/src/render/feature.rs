@@ -18,11 +18,12 @@ pub(crate) fn spec_keys<'a>(features: impl IntoIterator<Item = &'a Arc<Feature>>
 pub(crate) fn specs(documents: Vec<Option<Document>>) -> impl Iterator<Item = String> {
     documents.into_iter().map(|document| match document {
         Some(Document::Spec(text)) => text.to_string(),
-        Some(_) | None => String::new(),
+        _ => String::new(),
     })
 }
 
-const fn lane(lane: Lane) -> wire::Lane {
+/// A lane.
+pub(crate) const fn lane(lane: Lane) -> wire::Lane {
     match lane {
         Lane::Now => wire::Lane::Now,
         Lane::Next => wire::Lane::Next,
@@ -33,18 +34,8 @@ const fn lane(lane: Lane) -> wire::Lane {
 
 /// A lane by its name.
 pub(crate) fn lane_from(name: &str) -> Result<Lane, String> {
-    let found = Lane::ALL.into_iter().find(|lane| lane_name(*lane) == name);
+    let found = Lane::ALL.into_iter().find(|lane| lane.name() == name);
     found.ok_or_else(|| "must be now, next, later or icebox".to_owned())
-}
-
-/// The name of a lane.
-const fn lane_name(lane: Lane) -> &'static str {
-    match lane {
-        Lane::Now => "now",
-        Lane::Next => "next",
-        Lane::Later => "later",
-        Lane::Icebox => "icebox",
-    }
 }
 
 /// The name of a stage, if it is one.

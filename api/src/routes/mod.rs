@@ -1,12 +1,16 @@
 //! One file a resource; each adds its routes to the router of [`service`](crate::service).
 
 mod auth;
+mod checkpoints;
 mod claims;
 mod cluster;
+mod decisions;
 mod events;
 mod features;
 mod health;
+mod learnings;
 mod projects;
+mod roadmap;
 mod sessions;
 mod socket;
 mod work;
@@ -27,6 +31,10 @@ pub(crate) fn api() -> Router<Api> {
         .merge(work::routes())
         .merge(claims::routes())
         .merge(sessions::routes())
+        .merge(checkpoints::routes())
+        .merge(learnings::routes())
+        .merge(decisions::routes())
+        .merge(roadmap::routes())
         .merge(cluster::routes())
         .merge(events::routes())
         .merge(socket::routes())

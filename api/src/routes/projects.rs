@@ -7,20 +7,22 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
     response::Response,
-    routing::get,
+    routing::{delete, get, post},
 };
-use nexus_api_types::project::ProjectDetail;
+use nexus_api_types::{project::ProjectDetail, session::Ok as Yes};
 use nexus_domain::{
     Command, EngineerId, ProjectId, Reply,
     entity::{MemberRole, Role},
     words::{Label, MAX_PROJECT_SLUG, Name, Slug, WordError},
 };
+use uuid::Uuid;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/projects", get(list).post(create))
         .route("/projects/{project}", get(show))
-        .route("/projects/{project}/members", axum::routing::post(add_member))
+        .route("/projects/{project}/members", post(add_member))
+        .route("/projects/{project}/members/{engineer}", delete(remove_member))
 }
 
 async fn list(read: Read) -> Result<Response, ApiError> {
@@ -80,6 +82,18 @@ async fn add_member(
     let done = write.propose(&api, Command::AddMember { project, engineer, role }).await?;
     let Reply::Member(member) = &done.reply else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::CREATED, render::member(done.view.state(), member)))
+}
+
+async fn remove_member(
+    State(api): State<Api>,
+    Path((project, engineer)): Path<(String, String)>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    let engineer: Uuid = engineer.parse().map_err(|_| ApiError::field("engineerId", "must be a UUID"))?;
+    let command = Command::RemoveMember { project, engineer: EngineerId(engineer) };
+    let done = write.propose(&api, command).await?;
+    Ok(done.answer(StatusCode::OK, Yes { ok: true }))
 }
 
 fn member_role(text: &str) -> Result<MemberRole, &'static str> {

@@ -11,6 +11,15 @@ pub struct Data<T> {
     pub data: T,
 }
 
+/// A success with a word about it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Noted<T> {
+    /// What was asked for.
+    pub data: T,
+    /// For people.
+    pub message: String,
+}
+
 /// A failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failure {

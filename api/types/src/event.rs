@@ -1,6 +1,12 @@
 //! Past facts of a project, as WebSockets and long polls tell them.
 
-use crate::{Moment, claim::Mode, feature::Feature, project::MemberRole};
+use crate::{
+    Moment,
+    claim::Mode,
+    feature::Feature,
+    knowledge::{Decision, Learning},
+    project::MemberRole,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -143,12 +149,12 @@ pub enum Fact {
         /// While working on what.
         feature: FeatureName,
         /// What.
-        learning: Value,
+        learning: Learning,
     },
     /// Something was decided.
     DecisionAdded {
         /// What.
-        decision: Value,
+        decision: Decision,
     },
     /// The session began, or came back.
     SessionStarted {

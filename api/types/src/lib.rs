@@ -7,9 +7,10 @@
 //! - [`envelope`]: `data`, `error`, pages. [`code`]: the stable error codes.
 //! - [`header`]: header names. [`moment`]: times.
 //! - One file a resource: [`engineer`], [`project`], [`feature`], [`claim`], [`session`],
-//!   [`cluster`], [`health`].
+//!   [`checkpoint`], [`knowledge`], [`roadmap`], [`cluster`], [`health`].
 //! - [`event`]: what happened. [`socket`]: how it is asked for.
 
+pub mod checkpoint;
 pub mod claim;
 pub mod cluster;
 pub mod code;
@@ -19,8 +20,10 @@ pub mod event;
 pub mod feature;
 pub mod header;
 pub mod health;
+pub mod knowledge;
 pub mod moment;
 pub mod project;
+pub mod roadmap;
 pub mod session;
 pub mod socket;
 

@@ -21,7 +21,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Before everything.
+    /// Before everything: nothing is here.
     pub const FIRST: Self = Self { revision: Revision(0), seq: 0 };
 
     /// Of what an entry asked for: there is one such thing in it.
@@ -39,11 +39,12 @@ impl Place {
         Self { revision, seq: u32::MAX }
     }
 
-    /// The place right before this one; none before the first.
-    pub fn before(self) -> Option<Self> {
-        match self.seq.checked_sub(1) {
-            Some(seq) => Some(Self { seq, ..self }),
-            None => Some(Self::end_of(Revision(self.revision.0.checked_sub(1)?))),
+    /// The place right before this one; the first, where nothing is, stays where it is.
+    pub const fn before(self) -> Self {
+        match (self.revision.0, self.seq) {
+            (0, 0) => self,
+            (revision, 0) => Self::end_of(Revision(revision - 1)),
+            (_, seq) => Self { revision: self.revision, seq: seq - 1 },
         }
     }
 }

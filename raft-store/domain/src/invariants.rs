@@ -20,6 +20,7 @@ impl State {
         self.no_file_has_two_holders()?;
         self.every_claim_has_a_living_session()?;
         self.every_active_feature_has_a_living_session()?;
+        self.every_checkpoint_has_its_feature()?;
         self.indexes_are_what_rows_make()
     }
 
@@ -63,6 +64,13 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    fn every_checkpoint_has_its_feature(&self) -> Result<(), Violation> {
+        match self.latest_checkpoints.keys().find(|id| !self.features.contains_key(*id)) {
+            Some((_, feature)) => Err(Violation(format!("a checkpoint is of {feature}, which is gone"))),
+            None => Ok(()),
+        }
     }
 
     fn indexes_are_what_rows_make(&self) -> Result<(), Violation> {

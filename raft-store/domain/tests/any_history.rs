@@ -2,17 +2,25 @@
 #![allow(clippy::unwrap_used)]
 
 use nexus_domain::{
-    Acting, Actor, Applied, ClusterId, ClusterTime, Command, EngineerId, FeatureId, Millis, ProjectId,
-    Proposal, Revision, Row, RowKey, SessionId, Settings, Stamp, State, WallTime, apply,
-    command::{FeaturePatch, NewFeature},
+    Acting, Actor, Applied, ClusterId, ClusterTime, Command, Document, EngineerId, FeatureId, Millis,
+    ProjectId, Proposal, Reply, Revision, Row, RowKey, SessionId, Settings, Stamp, State, WallTime, apply,
+    command::{FeaturePatch, NewCheckpoint, NewDecision, NewFeature},
+    document::CheckpointKind,
     entity::{ApiKey, KeyPrefix, Lane, MemberRole, Mode, Origin, SessionMetadata},
-    ids::KeyId,
+    ids::{CheckpointId, DecisionId, KeyId, LearningId},
     pattern::Pattern,
     replies::{KeyOrigin, ReplyKey, Request},
     words::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
 };
-use proptest::{collection::vec, prelude::*, sample::select};
-use std::{collections::BTreeMap, sync::Arc};
+use proptest::{
+    collection::{btree_map, vec},
+    prelude::*,
+    sample::select,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use uuid::Uuid;
 
 const PROJECT: ProjectId = ProjectId(Uuid::from_u128(1));
@@ -33,6 +41,10 @@ enum Ask {
     Start(Option<&'static str>, Option<&'static str>),
     End(u128, Option<&'static str>),
     Beats(Vec<(u128, Option<&'static str>)>, Vec<(u128, Option<&'static str>)>),
+    /// About a feature, instead of an earlier decision.
+    Decide(Option<Slug>, bool),
+    /// Of whose session, on what, why, with which context.
+    Checkpoint((u128, Option<&'static str>), &'static str, CheckpointKind, &'static str),
 }
 
 #[derive(Debug, Clone)]
@@ -93,6 +105,14 @@ fn asks() -> impl Strategy<Value = Ask> {
         1 => (0..ENGINEERS, select(vec![MemberRole::Lead, MemberRole::Member]))
             .prop_map(move |(n, role)| plain(Command::AddMember { project, engineer: engineer(n), role })),
         1 => (0..ENGINEERS).prop_map(move |n| plain(Command::RemoveMember { project, engineer: engineer(n) })),
+        1 => slugs().prop_map(move |slug| plain(Command::AddLearning { project, slug, id: LearningId::MIN, content: "text".into() })),
+        2 => (proptest::option::of(slugs()), any::<bool>()).prop_map(|(about, instead)| Ask::Decide(about, instead)),
+        4 => (who(), select(SLUGS.to_vec()), kinds(), select(vec!["{}", "{\"step\":1}"]))
+            .prop_map(|(whose, slug, kind, context)| Ask::Checkpoint(whose, slug, kind, context)),
+        2 => btree_map(lanes(), vec(slugs(), 0..3), 0..3)
+            .prop_map(move |lanes| plain(Command::ReorderRoadmap { project, lanes: lanes.into_iter().collect() })),
+        2 => (slugs(), lanes(), proptest::option::of(0..5_u32))
+            .prop_map(move |(slug, lane, priority)| plain(Command::MoveFeature { project, slug, lane, priority })),
     ]
 }
 
@@ -115,6 +135,11 @@ fn lanes() -> impl Strategy<Value = Lane> {
 
 fn modes() -> impl Strategy<Value = Mode> {
     select(vec![Mode::Exclusive, Mode::Shared])
+}
+
+fn kinds() -> impl Strategy<Value = CheckpointKind> {
+    use CheckpointKind::{AutoPeriodic, CrashRecovery, Manual};
+    prop_oneof![4 => Just(AutoPeriodic), 1 => Just(Manual), 1 => Just(CrashRecovery)]
 }
 
 /// A cluster with three engineers in a project, short leases and few replies.
@@ -227,6 +252,35 @@ impl World {
                 };
                 (Command::Heartbeats { beats: of(beats), touches: of(touches) }, Actor::System)
             }
+            Ask::Decide(feature, instead) => {
+                let earlier = self.state.rows().find_map(|row| match row {
+                    Row::Decision(_, id, _) => Some(id),
+                    _ => None,
+                });
+                let decision = NewDecision {
+                    id: DecisionId(self.id()),
+                    feature: feature.clone(),
+                    title: Title::parse("title").unwrap(),
+                    decision: "text".into(),
+                    rationale: None,
+                    alternatives: None,
+                    supersedes: instead.then(|| earlier.unwrap_or(DecisionId::MAX)),
+                };
+                let decision = Box::new(decision);
+                (Command::AddDecision { project: PROJECT, decision }, actor(entry.engineer))
+            }
+            Ask::Checkpoint((whose, agent), slug, kind, context) => {
+                let checkpoint = NewCheckpoint {
+                    id: CheckpointId(self.id()),
+                    session: self.session(engineer(*whose), *agent),
+                    feature: self.feature(slug),
+                    kind: *kind,
+                    context: (*context).into(),
+                    notes: None,
+                };
+                let checkpoint = Box::new(checkpoint);
+                (Command::SaveCheckpoint { project: PROJECT, checkpoint }, actor(entry.engineer))
+            }
         };
         let acting = match entry.agent {
             Some(agent) => Acting::Session(self.session(by, agent)),
@@ -301,9 +355,45 @@ fn check(world: &mut World, entry: &Entry) -> Result<Applied, TestCaseError> {
     prop_assert!(world.state.clock().cluster >= clock.cluster && world.state.clock().wall >= clock.wall);
     prop_assert!(applied.events.iter().enumerate().all(|(at, event)| event.seq as usize == at));
     prop_assert_eq!(world.state.check_invariants(), Ok(()));
+    check_texts(world, &applied)?;
+    if let (Command::ReorderRoadmap { lanes, .. }, Ok(Reply::Done)) =
+        (&world.log[world.log.len() - 1].command, &applied.answer.outcome)
+        && applied.answer.revision == world.state.clock().revision
+    {
+        check_order(world, lanes)?;
+    }
     let due = world.state.next_deadline();
     prop_assert!(due.is_none_or(|at| at > world.state.clock().cluster), "something due was left");
     Ok(applied)
+}
+
+/// Texts have places of their entry, in order, and the newest checkpoint is the last one written.
+fn check_texts(world: &World, applied: &Applied) -> Result<(), TestCaseError> {
+    let now = world.state.clock().revision;
+    let mut keys = BTreeSet::new();
+    for (key, document) in &applied.documents {
+        prop_assert!(keys.insert(*key), "{key:?} is written twice");
+        prop_assert!(key.place().is_none_or(|place| place.revision == now));
+        if let Some(Document::Checkpoint(checkpoint)) = document {
+            let latest = world.state.latest_checkpoint(PROJECT, checkpoint.feature).unwrap();
+            prop_assert!(latest.key() >= *key, "an older checkpoint is the newest");
+            prop_assert!(latest.key() > *key || latest.state_hash == checkpoint.state_hash);
+        }
+        if let Some(Document::Decision(decision)) = document {
+            prop_assert_eq!(world.state.decision(PROJECT, decision.id), key.place());
+        }
+    }
+    Ok(())
+}
+
+/// A lane that was reordered begins with what was named, and is numbered without gaps.
+fn check_order(world: &World, lanes: &[(Lane, Vec<Slug>)]) -> Result<(), TestCaseError> {
+    for (lane, named) in lanes {
+        let found: Vec<_> = world.state.features_in_lane(PROJECT, *lane).collect();
+        prop_assert!(found.iter().zip(1..).all(|(feature, number)| feature.priority == number));
+        prop_assert!(named.iter().eq(found.iter().map(|feature| &feature.slug).take(named.len())));
+    }
+    Ok(())
 }
 
 proptest! {

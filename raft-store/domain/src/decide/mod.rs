@@ -20,6 +20,7 @@ mod tickets;
 pub use blockers::blocker;
 pub(crate) use expiry::expire_one;
 pub use features::{MAX_DEPENDENCIES, MAX_GLOBS, MAX_PATTERNS};
+pub use roadmap::MAX_MOVED;
 pub(crate) use sessions::sign_of_life;
 
 use crate::{

@@ -12,7 +12,7 @@ use crate::{
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Features that one reordering may move or number anew: bounds the time of one log entry.
-const MAX_MOVED: usize = 10_000;
+pub const MAX_MOVED: usize = 10_000;
 
 /// Puts features at the heads of lanes, numbered from 1 in the order in which they are named. The
 /// others of these lanes follow in the order that they had.

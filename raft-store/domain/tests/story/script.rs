@@ -3,12 +3,13 @@
 use super::world::World;
 use nexus_domain::{
     ClusterId, Command, FeatureId, InstanceId, NodeId, ProjectId, SessionId, Settings,
-    command::{FeaturePatch, NewFeature},
+    command::{FeaturePatch, NewCheckpoint, NewDecision, NewFeature},
+    document::CheckpointKind,
     entity::{
         ApiKey, JoinToken, KeyPrefix, Lane, MemberRole, Mode, NodeRecord, Origin, Role, SessionMetadata,
         TokenDigest,
     },
-    ids::{EngineerId, JoinTokenId, KeyId},
+    ids::{CheckpointId, DecisionId, EngineerId, JoinTokenId, KeyId, LearningId},
     pattern::Pattern,
     replies::{KeyOrigin, ReplyKey, Request},
     settings::Registration,
@@ -389,6 +390,64 @@ fn of_work(world: &mut World, line: &Line, project: ProjectId) -> Command {
             metadata: SessionMetadata::default(),
         },
         "end" => Command::EndSession { project, session: world.session(line.word()) },
+        _ => of_texts(world, line, project),
+    }
+}
+
+fn of_texts(world: &mut World, line: &Line, project: ProjectId) -> Command {
+    let text = |option: &str| line.option(option).map(Into::into);
+    match line.verb.as_str() {
+        "learn" => Command::AddLearning {
+            project,
+            slug: line.slug(),
+            id: LearningId(world.id("learning")),
+            content: text("text").unwrap(),
+        },
+        "decide" => Command::AddDecision {
+            project,
+            decision: Box::new(NewDecision {
+                id: DecisionId(world.id(line.word())),
+                feature: line.option("about").map(|slug| Slug::parse(slug).unwrap()),
+                title: Title::parse(line.word()).unwrap(),
+                decision: text("text").unwrap(),
+                rationale: text("because"),
+                alternatives: None,
+                supersedes: line.option("instead").map(|name| DecisionId(world.id_of(name))),
+            }),
+        },
+        "checkpoint" => {
+            let known = line.option("on").map(|name| Slug::parse(name).unwrap());
+            let feature = known.and_then(|slug| world.state.feature_by_slug(project, &slug));
+            let kind = match line.option("kind") {
+                Some("manual") => CheckpointKind::Manual,
+                Some("crash") => CheckpointKind::CrashRecovery,
+                _ => CheckpointKind::AutoPeriodic,
+            };
+            Command::SaveCheckpoint {
+                project,
+                checkpoint: Box::new(NewCheckpoint {
+                    feature: feature.map_or(FeatureId::MAX, |feature| feature.id),
+                    id: CheckpointId(world.id("checkpoint")),
+                    session: world.session(line.word()),
+                    kind,
+                    context: text("context").unwrap_or_else(|| "{}".into()),
+                    notes: text("notes"),
+                }),
+            }
+        }
+        "reorder" => {
+            let given = Lane::ALL.into_iter().filter_map(|lane| Some((lane, line.slugs(lane.name())?)));
+            Command::ReorderRoadmap {
+                project,
+                lanes: given.map(|(lane, slugs)| (lane, slugs.to_vec())).collect(),
+            }
+        }
+        "move" => Command::MoveFeature {
+            project,
+            slug: line.slug(),
+            lane: line.lane().unwrap(),
+            priority: line.priority(),
+        },
         other => panic!("no verb {other}"),
     }
 }

@@ -197,6 +197,17 @@ pub(crate) fn state(world: &World, what: &str) -> Vec<String> {
                 _ => None,
             })
             .collect(),
+        "checkpoints" => world
+            .state
+            .rows()
+            .filter_map(|row| match row {
+                nexus_domain::Row::LatestCheckpoint(latest) => {
+                    let (slug, hash) = (slug_of(world, latest.feature), latest.state_hash.to_string());
+                    Some(format!("{slug}: the newest is at {}, {}", at(latest.place), &hash[..8]))
+                }
+                _ => None,
+            })
+            .collect(),
         "nodes" => {
             world.state.nodes().map(|node| format!("node {} at {}", node.id, node.peer_addr)).collect()
         }

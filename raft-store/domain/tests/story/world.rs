@@ -108,6 +108,12 @@ impl World {
         id
     }
 
+    /// The id that was told under this name; one of nothing when there is none.
+    pub(crate) fn id_of(&self, name: &str) -> Uuid {
+        let wanted = format!("<{name}>");
+        self.names.iter().find(|(_, known)| **known == wanted).map_or(Uuid::max(), |(id, _)| *id)
+    }
+
     fn learn_names(&mut self, proposal: &Proposal) {
         let sessions: Vec<Session> = self.state.sessions().map(|session| Session::clone(session)).collect();
         for session in sessions {

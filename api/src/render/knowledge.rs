@@ -1,0 +1,74 @@
+//! Learnings, decisions and checkpoints as the wire has them.
+
+use nexus_api_types::{checkpoint as wire_checkpoint, knowledge as wire};
+use nexus_domain::{
+    EngineerId, State,
+    document::{Checkpoint, CheckpointKind, Decision, Learning},
+};
+
+/// An engineer's name, or the id of one who is gone.
+fn name(state: &State, engineer: EngineerId) -> String {
+    state.engineer(engineer).map_or_else(|| engineer.to_string(), |found| found.name.to_string())
+}
+
+/// A learning.
+pub(crate) fn learning(state: &State, learning: &Learning) -> wire::Learning {
+    wire::Learning {
+        id: learning.id.0,
+        feature_id: learning.feature.0,
+        engineer_id: learning.engineer.0,
+        engineer_name: name(state, learning.engineer),
+        content: learning.content.to_string(),
+        created_at: learning.created_at.into(),
+    }
+}
+
+/// A decision.
+pub(crate) fn decision(state: &State, decision: &Decision) -> wire::Decision {
+    wire::Decision {
+        id: decision.id.0,
+        project_id: decision.project.0,
+        feature_id: decision.feature.as_ref().map(|(id, _)| id.0),
+        feature_slug: decision.feature.as_ref().map(|(_, slug)| slug.to_string()),
+        engineer_id: decision.engineer.0,
+        engineer_name: name(state, decision.engineer),
+        title: decision.title.to_string(),
+        decision: decision.decision.to_string(),
+        rationale: decision.rationale.as_ref().map(ToString::to_string),
+        alternatives: decision.alternatives.as_ref().map(ToString::to_string),
+        supersedes: decision.supersedes.map(|id| id.0),
+        created_at: decision.created_at.into(),
+    }
+}
+
+/// A checkpoint, which is or is not the newest of its feature.
+pub(crate) fn checkpoint(checkpoint: &Checkpoint, is_latest: bool) -> wire_checkpoint::Checkpoint {
+    wire_checkpoint::Checkpoint {
+        id: checkpoint.id.0,
+        session_id: checkpoint.session.0,
+        feature_id: checkpoint.feature.0,
+        engineer_id: checkpoint.engineer.0,
+        kind: match checkpoint.kind {
+            CheckpointKind::AutoPeriodic => wire_checkpoint::CheckpointType::AutoPeriodic,
+            CheckpointKind::Manual => wire_checkpoint::CheckpointType::Manual,
+            CheckpointKind::CrashRecovery => wire_checkpoint::CheckpointType::CrashRecovery,
+        },
+        state_hash: checkpoint.state_hash.to_string(),
+        active_claims: checkpoint.claims.iter().map(ToString::to_string).collect(),
+        // It was read from an object: only text that storage damaged could be none.
+        context: serde_json::from_str(&checkpoint.context).unwrap_or_default(),
+        notes: checkpoint.notes.as_ref().map(ToString::to_string),
+        is_latest,
+        created_at: checkpoint.created_at.into(),
+    }
+}
+
+/// Why a checkpoint is written, by its name.
+pub(crate) fn checkpoint_kind_from(name: &str) -> Result<CheckpointKind, &'static str> {
+    match name {
+        "auto_periodic" => Ok(CheckpointKind::AutoPeriodic),
+        "manual" => Ok(CheckpointKind::Manual),
+        "crash_recovery" => Ok(CheckpointKind::CrashRecovery),
+        _ => Err("must be auto_periodic, manual or crash_recovery"),
+    }
+}

@@ -1,0 +1,109 @@
+//! `/projects/{id}/sessions/checkpoints`: recorded states of work.
+
+use super::project_id;
+use crate::{api::Api, failure::ApiError, fields::long_text, page, read::Read, render, write::Write};
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use nexus_api_types::{Page, checkpoint::Checkpoint, envelope::Noted, header as names};
+use nexus_domain::{
+    Command, Document, DocumentKey, FeatureId, Reply, SessionId,
+    command::NewCheckpoint,
+    document::{CheckpointKind, LatestCheckpoint},
+    ids::CheckpointId,
+};
+use uuid::Uuid;
+
+/// What old clients look for.
+const SKIPPED: &str = "Duplicate checkpoint skipped";
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/projects/{project}/sessions/checkpoints", post(save).get(history))
+        .route("/projects/{project}/sessions/checkpoints/latest", get(latest))
+}
+
+async fn save(
+    State(api): State<Api>,
+    Path(project): Path<String>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    let mut fields = write.fields()?;
+    let session = fields.required_id::<SessionId>("sessionId");
+    let feature = fields.required_id::<FeatureId>("featureId");
+    let context = fields.sorted_object("context");
+    let kind = fields.text("type", render::checkpoint_kind_from);
+    let notes = fields.text("notes", long_text);
+    fields.finish()?;
+    let (Some(session), Some(feature)) = (session, feature) else {
+        return Err(ApiError::internal(&"fields passed"));
+    };
+    let checkpoint = Box::new(NewCheckpoint {
+        id: CheckpointId(api.mint.id()),
+        session,
+        feature,
+        kind: kind.unwrap_or(CheckpointKind::AutoPeriodic),
+        context: context.unwrap_or_else(|| "{}".into()),
+        notes,
+    });
+    // Without a header, the request is of the session whose work it records.
+    let acting = write.caller.session.unwrap_or(session);
+    let command = Command::SaveCheckpoint { project, checkpoint };
+    let done = write.incoming.propose_as(&api, write.caller.actor(), Some(acting), command).await?;
+    if done.reply == Reply::DuplicateCheckpoint {
+        let skipped = Noted { data: None::<Checkpoint>, message: SKIPPED.to_owned() };
+        let mut response = Json(skipped).into_response();
+        response.headers_mut().insert(names::REVISION, HeaderValue::from(done.revision.0));
+        return Ok(response);
+    }
+    let Document::Checkpoint(checkpoint) = api.written(&done).await? else { return Err(done.unexpected()) };
+    // It was the newest when it was written, which is what a retry is told too.
+    Ok(done.answer(StatusCode::CREATED, render::checkpoint(&checkpoint, true)))
+}
+
+/// The feature that a read is about.
+fn asked_for(read: &Read) -> Result<FeatureId, ApiError> {
+    let Some(text) = read.query.get("featureId") else {
+        return Err(ApiError::field("featureId", "is required"));
+    };
+    text.parse::<Uuid>().map(FeatureId).map_err(|_| ApiError::field("featureId", "must be a UUID"))
+}
+
+async fn latest(
+    State(api): State<Api>,
+    Path(project): Path<String>,
+    read: Read,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    read.project(project)?;
+    let feature = asked_for(&read)?;
+    let latest = read.view().state().latest_checkpoint(project, feature);
+    let keys = latest.map(LatestCheckpoint::key).into_iter().collect();
+    let found = api.documents(read.view(), keys).await?.pop().flatten();
+    Ok(read.answer(match &found {
+        Some(Document::Checkpoint(checkpoint)) => Some(render::checkpoint(checkpoint, true)),
+        _ => None,
+    }))
+}
+
+async fn history(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    read.project(project)?;
+    let feature = asked_for(&read)?;
+    let key = |place| DocumentKey::Checkpoint(project, feature, place);
+    // A feature that was thrown away has left its texts, but nobody is shown them.
+    let latest = read.view().state().latest_checkpoint(project, feature);
+    let texts = page::texts(&read, key).await?;
+    let checkpoints = texts.found.iter().filter_map(|(_, document)| match document {
+        Document::Checkpoint(checkpoint) => Some(render::checkpoint(checkpoint, latest?.id == checkpoint.id)),
+        _ => None,
+    });
+    let (items, next_cursor) = (checkpoints.collect(), texts.next_cursor.filter(|_| latest.is_some()));
+    let has_more = next_cursor.is_some();
+    Ok(read.answer(Page { items, next_cursor, has_more }))
+}

@@ -1,0 +1,84 @@
+//! `/projects/{id}/decisions`: what was decided about a project.
+
+use super::{feature_slug, no_feature, project_id};
+use crate::{
+    api::Api,
+    failure::ApiError,
+    fields::{long_text, some_text},
+    page,
+    read::Read,
+    render,
+    write::Write,
+};
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+    routing::get,
+};
+use nexus_api_types::Page;
+use nexus_domain::{
+    Command, Document, DocumentKey, ProjectId, command::NewDecision, ids::DecisionId, words::Title,
+};
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new().route("/projects/{project}/decisions", get(list).post(add))
+}
+
+async fn list(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    read.project(project)?;
+    let state = read.view().state();
+    let (documents, next_cursor) = match read.query.get("feature") {
+        None => {
+            let texts = page::texts(&read, |place| DocumentKey::Decision(project, place)).await?;
+            (texts.found.into_iter().map(|(_, document)| Some(document)).collect(), texts.next_cursor)
+        }
+        Some(slug) => {
+            let slug = feature_slug(slug)?;
+            let feature = state.feature_by_slug(project, &slug).ok_or_else(|| no_feature(slug.as_str()))?;
+            let marks =
+                page::texts(&read, |place| DocumentKey::DecisionAbout(project, feature.id, place)).await?;
+            let keys = marks.found.iter().filter_map(|(mark, _)| decision_of(project, mark)).collect();
+            (api.documents(read.view(), keys).await?, marks.next_cursor)
+        }
+    };
+    let decisions = documents.iter().filter_map(|document| match document {
+        Some(Document::Decision(decision)) => Some(render::decision(state, decision)),
+        _ => None,
+    });
+    let (items, has_more) = (decisions.collect(), next_cursor.is_some());
+    Ok(read.answer(Page { items, next_cursor, has_more }))
+}
+
+/// Where the decision is that a mark stands for.
+fn decision_of(project: ProjectId, mark: &DocumentKey) -> Option<DocumentKey> {
+    mark.place().map(|place| DocumentKey::Decision(project, place))
+}
+
+async fn add(
+    State(api): State<Api>,
+    Path(project): Path<String>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    let mut fields = write.fields()?;
+    let title = fields.required_text("title", Title::parse);
+    let decision = fields.required_text("decision", some_text);
+    let rationale = fields.text("rationale", long_text);
+    let alternatives = fields.text("alternatives", long_text);
+    let feature = fields.text("featureSlug", |slug| Ok::<_, &str>(slug.to_owned()));
+    let supersedes = fields.id::<DecisionId>("supersedes");
+    fields.finish()?;
+    let (Some(title), Some(decision)) = (title, decision) else {
+        return Err(ApiError::internal(&"fields passed"));
+    };
+    let feature = feature.as_deref().map(feature_slug).transpose()?;
+    let id = DecisionId(api.mint.id());
+    let decision =
+        Box::new(NewDecision { id, feature, title, decision, rationale, alternatives, supersedes });
+    let done = write.propose(&api, Command::AddDecision { project, decision }).await?;
+    let Document::Decision(decision) = api.written(&done).await? else { return Err(done.unexpected()) };
+    Ok(done.answer(StatusCode::CREATED, render::decision(done.view.state(), &decision)))
+}

@@ -1,0 +1,49 @@
+//! `/projects/{id}/features/{slug}/learnings`: what was learned while working on a feature.
+
+use super::{feature_slug, no_feature, project_id};
+use crate::{api::Api, failure::ApiError, fields::some_text, page, read::Read, render, write::Write};
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+    routing::get,
+};
+use nexus_api_types::Page;
+use nexus_domain::{Command, Document, DocumentKey, ids::LearningId};
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new().route("/projects/{project}/features/{slug}/learnings", get(list).post(add))
+}
+
+async fn list(Path((project, slug)): Path<(String, String)>, read: Read) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    read.project(project)?;
+    let slug = feature_slug(&slug)?;
+    let state = read.view().state();
+    let feature = state.feature_by_slug(project, &slug).ok_or_else(|| no_feature(slug.as_str()))?;
+    let texts = page::texts(&read, |place| DocumentKey::Learning(project, feature.id, place)).await?;
+    let learnings = texts.found.iter().filter_map(|(_, document)| match document {
+        Document::Learning(learning) => Some(render::learning(state, learning)),
+        _ => None,
+    });
+    let (items, has_more) = (learnings.collect(), texts.next_cursor.is_some());
+    Ok(read.answer(Page { items, next_cursor: texts.next_cursor, has_more }))
+}
+
+async fn add(
+    State(api): State<Api>,
+    Path((project, slug)): Path<(String, String)>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    let slug = feature_slug(&slug)?;
+    let mut fields = write.fields()?;
+    let content = fields.required_text("content", some_text);
+    fields.finish()?;
+    let Some(content) = content else { return Err(ApiError::internal(&"fields passed")) };
+    let id = LearningId(api.mint.id());
+    let done = write.propose(&api, Command::AddLearning { project, slug, id, content }).await?;
+    let Document::Learning(learning) = api.written(&done).await? else { return Err(done.unexpected()) };
+    Ok(done.answer(StatusCode::CREATED, render::learning(done.view.state(), &learning)))
+}
