@@ -3,6 +3,7 @@
 use crate::{
     auth::Verifier,
     cluster::{Cluster, SharedView},
+    events::{Hub, MAX_SOCKETS},
     failure::ApiError,
     limits::Limits,
     metrics::Metrics,
@@ -10,8 +11,8 @@ use crate::{
     write::Done,
 };
 use nexus_domain::{Document, DocumentKey, Millis, Reply};
-use std::{num::NonZeroU32, ops::Deref, sync::Arc};
-use tokio::sync::Semaphore;
+use std::{num::NonZeroU32, ops::Deref, sync::Arc, time::Duration};
+use tokio::sync::{Semaphore, watch};
 
 /// What an operator sets.
 #[derive(Clone, Debug)]
@@ -24,12 +25,31 @@ pub struct ApiConfig {
     pub rate_limit: Option<NonZeroU32>,
     /// Whether the last address in `X-Forwarded-For` is the client's: only behind a proxy that sets it.
     pub trust_proxy: bool,
+    /// A follower of events that takes nothing for this long is closed, and may resume.
+    pub slow_consumer: Duration,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            open_metrics: false,
+            allowed_origins: Vec::new(),
+            rate_limit: None,
+            trust_proxy: false,
+            // Lost packets are sent again within it; nobody's memory is held for longer.
+            slow_consumer: Duration::from_secs(5),
+        }
+    }
 }
 
 /// Requests handled at once on one node; more are turned away, since each holds memory.
 pub(crate) const MAX_IN_FLIGHT: usize = 4_096;
+/// Long polls waiting at once on one node: apart from other requests, which take no time.
+pub(crate) const MAX_WAITING_POLLS: usize = 1_024;
 /// Bytes of one body.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
+/// Followers of events are given this long to go when the node stops.
+const DRAIN: Duration = Duration::from_secs(4);
 /// How long a join token is valid when nothing is said.
 pub(crate) const JOIN_TOKEN_TTL: Millis = Millis::from_secs(3600);
 
@@ -46,6 +66,10 @@ pub struct Shared {
     pub(crate) config: ApiConfig,
     pub(crate) limits: Limits,
     pub(crate) slots: Semaphore,
+    pub(crate) polls: Semaphore,
+    pub(crate) sockets: Arc<Semaphore>,
+    pub(crate) hub: Hub,
+    draining: watch::Sender<bool>,
 }
 
 impl Deref for Api {
@@ -59,7 +83,9 @@ impl Deref for Api {
 impl Api {
     /// The API of a node.
     pub fn new(cluster: Arc<dyn Cluster>, mint: Arc<dyn Mint>, config: ApiConfig) -> Self {
+        let draining = watch::Sender::new(false);
         Self(Arc::new(Shared {
+            hub: Hub::new(cluster.clone(), Draining(draining.subscribe())),
             cluster,
             mint,
             verifier: Verifier::default(),
@@ -67,7 +93,23 @@ impl Api {
             limits: Limits::new(config.rate_limit),
             config,
             slots: Semaphore::new(MAX_IN_FLIGHT),
+            polls: Semaphore::new(MAX_WAITING_POLLS),
+            sockets: Arc::new(Semaphore::new(MAX_SOCKETS as usize)),
+            draining,
         }))
+    }
+
+    /// Sends everybody away who waits for events, because the node stops. Returns once they are gone,
+    /// or after a few seconds.
+    pub async fn drain(&self) {
+        self.draining.send_replace(true);
+        let all = self.sockets.acquire_many(MAX_SOCKETS);
+        let _ = tokio::time::timeout(DRAIN, all).await;
+    }
+
+    /// Tells when the node begins to stop.
+    pub(crate) fn draining(&self) -> Draining {
+        Draining(self.draining.subscribe())
     }
 
     /// Reads documents beside a view.
@@ -87,5 +129,22 @@ impl Api {
         let Reply::Text(key) = done.reply else { return Err(done.unexpected()) };
         let text = self.documents(&done.view, vec![key]).await?.pop().flatten();
         text.ok_or_else(|| ApiError::internal(&format_args!("{key:?} was written and is not there")))
+    }
+}
+
+/// Whether the node has begun to stop.
+#[derive(Clone)]
+pub(crate) struct Draining(watch::Receiver<bool>);
+
+impl Draining {
+    /// Whether it has.
+    pub(crate) fn has_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until it has.
+    pub(crate) async fn begun(&mut self) {
+        // An error means that the API is gone, which is an end too.
+        let _ = self.0.wait_for(|draining| *draining).await;
     }
 }

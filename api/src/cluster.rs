@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 use nexus_domain::{
-    Acting, Actor, Answer, Command, Document, DocumentKey, NodeId, Revision, SessionId, State,
+    Acting, Actor, Answer, Command, Document, DocumentKey, NodeId, Recorded, Revision, SessionId, State,
     ids::InstanceId, replies::Request,
 };
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
@@ -65,6 +65,17 @@ pub type SharedView = Arc<dyn View>;
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("storage failed: {0}")]
 pub struct StorageFailure(pub String);
+
+/// Some of the history.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// Events in order; never part of a revision.
+    pub events: Vec<Recorded>,
+    /// Where the next page begins: everything before it that was asked for is in this page.
+    pub next: Revision,
+    /// Events of earlier revisions may be gone: what was asked for from before it may lack some.
+    pub oldest: Revision,
+}
 
 /// A write that is committed, and a view that includes it.
 pub struct Committed {
@@ -243,6 +254,13 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// A sign of life that nobody waits for; lost when there is no leader.
     fn touch(&self, session: SessionId);
+
+    /// Applied events from a revision on: `limit`, and then the rest of the last revision.
+    fn events(&self, from: Revision, limit: usize) -> BoxFuture<'_, Result<History, StorageFailure>>;
+
+    /// Waits until this node has applied more than a revision, and says up to where; none when the
+    /// node has stopped.
+    fn applied_after(&self, revision: Revision) -> BoxFuture<'_, Option<Revision>>;
 
     /// What this node is now.
     fn status(&self) -> NodeStatus;

@@ -1,4 +1,4 @@
-//! The REST interface of a Nexus node, on axum.
+//! The REST and WebSocket interface of a Nexus node, on axum.
 //!
 //! Handlers have three steps: parse, propose or query, answer. What a node can do stands in
 //! [`cluster`], a trait that this crate owns and the node implements: nothing here knows about Raft
@@ -11,11 +11,12 @@
 //! - [`read`] and [`write`]: the two kinds of requests. [`fields`]: bodies; [`sorted_json`]: objects that
 //!   are compared. [`page`]: lists.
 //! - [`failure`]: what can go wrong, as HTTP. [`render`]: entities as the wire has them.
-//! - [`routes`]: one file a resource. [`metrics`]: what is counted.
+//! - [`events`]: who follows what happens. [`routes`]: one file a resource. [`metrics`]: what is counted.
 
 pub mod api;
 pub mod auth;
 pub mod cluster;
+mod events;
 pub mod failure;
 mod fields;
 mod limits;

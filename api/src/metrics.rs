@@ -1,9 +1,11 @@
 //! What is counted, in Prometheus form. Gauges of the cluster are read when they are asked for.
 
 use crate::cluster::{NodeStatus, Role};
+use nexus_api_types::socket::CloseCode;
 use nexus_domain::State;
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 use std::time::Duration;
 
@@ -22,6 +24,26 @@ pub struct Metrics {
     claims: IntGauge,
     features: IntGaugeVec,
     sessions: IntGaugeVec,
+    sockets: IntGauge,
+    events_sent: IntCounter,
+    socket_closes: IntCounterVec,
+    polls: IntGauge,
+}
+
+/// Counts something for as long as it is there.
+pub(crate) struct Counted(IntGauge);
+
+impl Counted {
+    fn begin(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Default for Metrics {
@@ -47,7 +69,21 @@ impl Default for Metrics {
         let duration =
             HistogramVec::new(options.buckets(BUCKETS.to_vec()), &labels).expect("the name is well formed");
         registry.register(Box::new(duration.clone())).expect("each name is registered once");
+        let events_sent =
+            IntCounter::new("nexus_websocket_events_sent_total", "Events sent over WebSockets.")
+                .expect("the name is well formed");
+        registry.register(Box::new(events_sent.clone())).expect("each name is registered once");
+        let closes = Opts::new(
+            "nexus_websocket_closes_total",
+            "WebSockets that this node closed, by code; 4029 is a slow consumer.",
+        );
+        let socket_closes = IntCounterVec::new(closes, &["code"]).expect("the name is well formed");
+        registry.register(Box::new(socket_closes.clone())).expect("each name is registered once");
         Self {
+            events_sent,
+            socket_closes,
+            sockets: gauge("nexus_websocket_connections", "Open WebSockets."),
+            polls: gauge("nexus_long_poll_waiters", "Requests that wait for events."),
             requests,
             duration,
             in_flight: gauge("nexus_http_requests_in_flight", "HTTP requests being answered."),
@@ -83,6 +119,26 @@ impl Metrics {
         let labels = [method, route, status.as_str()];
         self.requests.with_label_values(&labels).inc();
         self.duration.with_label_values(&labels).observe(took.as_secs_f64());
+    }
+
+    /// A WebSocket is open for as long as this is kept.
+    pub(crate) fn socket_opened(&self) -> Counted {
+        Counted::begin(&self.sockets)
+    }
+
+    /// This node closes a WebSocket.
+    pub(crate) fn socket_closed(&self, code: CloseCode) {
+        self.socket_closes.with_label_values(&[&code.number().to_string()]).inc();
+    }
+
+    /// Events went out.
+    pub(crate) fn events_sent(&self, count: usize) {
+        self.events_sent.inc_by(count as u64);
+    }
+
+    /// A request waits for events for as long as this is kept.
+    pub(crate) fn poll_waits(&self) -> Counted {
+        Counted::begin(&self.polls)
     }
 
     /// Everything in Prometheus text form.

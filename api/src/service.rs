@@ -27,6 +27,9 @@ use tracing::Instrument;
 /// A request that takes longer is given up: above the 5 s that a write or a read may wait.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
 
+/// A long poll waits as long as its client asked for, and then answers like any other request.
+const POLL_DEADLINE: Duration = routes::MAX_WAIT.saturating_add(REQUEST_DEADLINE);
+
 /// Everything that a node serves to clients.
 pub fn router(api: Api) -> Router {
     Router::new()
@@ -76,7 +79,9 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default(), %method, %route);
     api.metrics.begin();
     let (mut response, allowance) = match admit(&api, &request) {
-        Ok(allowance) => (within_bounds(&api, request, next).instrument(span.clone()).await, allowance),
+        Ok(allowance) => {
+            (within_bounds(&api, &route, request, next).instrument(span.clone()).await, allowance)
+        }
         Err(TurnedAway { error, allowance }) => (error.into_response(), allowance),
     };
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
@@ -113,11 +118,16 @@ fn admit(api: &Api, request: &Request) -> Result<Option<Allowance>, TurnedAway> 
     Ok(allowance)
 }
 
-async fn within_bounds(api: &Api, request: Request, next: Next) -> Response {
-    let Ok(_slot) = api.slots.try_acquire() else {
+async fn within_bounds(api: &Api, route: &str, request: Request, next: Next) -> Response {
+    let (slots, deadline) = match routes::is_long_poll(route) {
+        true => (&api.polls, POLL_DEADLINE),
+        false => (&api.slots, REQUEST_DEADLINE),
+    };
+    // A WebSocket is answered once it is upgraded, and holds no slot for its life.
+    let Ok(_slot) = slots.try_acquire() else {
         return overloaded(Unavailable::NotApplied("too many requests on this node at once".to_owned()));
     };
-    match tokio::time::timeout(REQUEST_DEADLINE, next.run(request)).await {
+    match tokio::time::timeout(deadline, next.run(request)).await {
         Ok(response) => response,
         Err(_) => overloaded(Unavailable::Unknown("the request took too long".to_owned())),
     }

@@ -87,6 +87,11 @@ fn fingerprint(method: &Method, path: &str, body: &[u8]) -> u64 {
 }
 
 impl Incoming {
+    /// What a node asks for on behalf of somebody, without a request of theirs.
+    pub(crate) fn of_the_node() -> Self {
+        Self { idempotency: None, fingerprint: 0, body: Bytes::new() }
+    }
+
     /// The fields of the body.
     pub(crate) fn fields(&self) -> Result<Fields, ApiError> {
         Fields::parse(&self.body)

@@ -13,8 +13,8 @@ use crate::{
 };
 use futures::future::{BoxFuture, FutureExt};
 use nexus_api::cluster::{
-    Cluster, Committed, Consistency, Draft, NodeStatus, Operated, Operation, OperationError, Seen,
-    SharedView, Unavailable,
+    Cluster, Committed, Consistency, Draft, History, NodeStatus, Operated, Operation, OperationError, Seen,
+    SharedView, StorageFailure, Unavailable,
 };
 use nexus_domain::{Proposal, Revision, SessionId, Stamp, entity::Attendance};
 use nexus_raft_store::Member;
@@ -92,6 +92,24 @@ impl Cluster for NodeCluster {
         if self.is_worth_a_touch(session) {
             self.beats.touch(vec![session]);
         }
+    }
+
+    fn events(&self, from: Revision, limit: usize) -> BoxFuture<'_, Result<History, StorageFailure>> {
+        async move {
+            let page = self.node.store.events(from, limit).await;
+            let page = page.map_err(|error| StorageFailure(error.to_string()))?;
+            Ok(History { events: page.events, next: page.next, oldest: page.oldest })
+        }
+        .boxed()
+    }
+
+    fn applied_after(&self, revision: Revision) -> BoxFuture<'_, Option<Revision>> {
+        async move {
+            let mut published = self.node.store.published();
+            let seen = published.wait_for(|published| published.revision() > revision).await.ok()?;
+            Some(seen.revision())
+        }
+        .boxed()
     }
 
     fn status(&self) -> NodeStatus {

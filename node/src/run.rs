@@ -57,6 +57,7 @@ pub struct RunningNode {
     failure: watch::Receiver<Option<String>>,
     tasks: Vec<JoinHandle<()>>,
     http: JoinHandle<()>,
+    api: Api,
 }
 
 impl RunningNode {
@@ -163,12 +164,14 @@ impl RunningNode {
             allowed_origins: config.allowed_origins,
             rate_limit: config.rate_limit,
             trust_proxy: config.trust_proxy,
+            ..ApiConfig::default()
         };
         let cluster = Arc::new(NodeCluster { node: node.clone(), reads, beats });
-        let api: Router = nexus_api::router(Api::new(cluster, sources.mint, api_config));
-        let _starting = router.send_replace(api);
+        let api = Api::new(cluster, sources.mint, api_config);
+        let served: Router = nexus_api::router(api.clone());
+        let _starting = router.send_replace(served);
         tracing::info!(node = %node.id, client_addr, "serving");
-        Ok(Self { node, client_addr, stop, stop_http, failure, tasks, http })
+        Ok(Self { node, client_addr, stop, stop_http, failure, tasks, http, api })
     }
 
     /// Where clients reach it.
@@ -203,6 +206,8 @@ impl RunningNode {
     /// Stops: hands leadership over, answers what was asked, writes what is left.
     pub async fn stop(self) {
         self.hand_over().await;
+        // Whoever follows events goes to another node; nobody waits for this one any longer.
+        self.api.drain().await;
         self.stop_http.cancel();
         let _ = self.http.await;
         let _ = self.node.raft.shutdown().await;
@@ -211,7 +216,7 @@ impl RunningNode {
             let _ = task.await;
         }
         let store: StoreHandle = self.node.store.clone();
-        drop(self.node);
+        drop((self.api, self.node));
         let _ = tokio::time::timeout(CLOSE, store.closed()).await;
     }
 

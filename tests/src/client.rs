@@ -84,6 +84,11 @@ impl Client {
         Self { idempotency: Some(idempotency.into()), ..self.clone() }
     }
 
+    /// The address of its node.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The API key.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()

@@ -3,6 +3,7 @@
 //!
 //! - [`cluster`]: starts, kills, stops, wipes and adds nodes. Everything ends with the value.
 //! - [`client`]: talks to any node as a client does. [`team`]: engineers, agents and a project.
+//! - [`socket`]: the event feed over WebSocket.
 //! - [`patience`]: waits for conditions instead of sleeping.
 //! - [`history`]: what a node's data folder says happened: no file ever had two holders.
 //! - [`work`]: the demo workload, on what was really touched together in public repositories.
@@ -13,10 +14,12 @@ pub mod client;
 pub mod cluster;
 pub mod history;
 pub mod patience;
+pub mod socket;
 pub mod team;
 pub mod work;
 
 pub use client::{Answer, Client};
 pub use cluster::{Cluster, Node};
 pub use patience::eventually;
+pub use socket::{Refused, Socket};
 pub use team::Team;

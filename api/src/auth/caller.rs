@@ -51,7 +51,7 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Calle
 }
 
 /// The session that the request names.
-fn session_header(headers: &HeaderMap) -> Result<Option<SessionId>, ApiError> {
+pub(crate) fn session_header(headers: &HeaderMap) -> Result<Option<SessionId>, ApiError> {
     let Some(value) = headers.get(names::SESSION) else { return Ok(None) };
     let id = value.to_str().ok().and_then(|text| text.trim().parse::<Uuid>().ok());
     match id {

@@ -20,6 +20,8 @@ const SCHEME: &str = "nexus_eng_";
 const KEY_LENGTH: usize = 74;
 /// What every join and bootstrap token begins with.
 const TOKEN_SCHEME: &str = "nexus_join_";
+/// What every ticket begins with.
+const TICKET_SCHEME: &str = "nexus_ticket_";
 /// An idempotency key as short as this could be guessed: nothing secret is derived from it.
 const MIN_DERIVING_LENGTH: usize = 16;
 
@@ -145,12 +147,17 @@ fn derive(key: &IdempotencyKey, salt: &[u8; 16]) -> ApiKeyText {
     ApiKeyText(format!("{SCHEME}{}", hex::encode(hash.finalize())))
 }
 
+/// A ticket for one event socket, with 256 random bits.
+pub(crate) fn mint_ticket(mint: &dyn Mint) -> String {
+    format!("{TICKET_SCHEME}{}", hex::encode(mint.secret()))
+}
+
 /// A join token with 256 random bits.
 pub(crate) fn mint_token(mint: &dyn Mint) -> String {
     format!("{TOKEN_SCHEME}{}", hex::encode(mint.secret()))
 }
 
-/// What is kept of a join or bootstrap token.
+/// What is kept of a ticket, a join token or a bootstrap token.
 pub fn token_digest(token: &str) -> TokenDigest {
     TokenDigest(Sha256::digest(token.trim().as_bytes()).into())
 }

@@ -11,8 +11,10 @@ use axum::{
 };
 use nexus_api_types::{Page, checkpoint::Checkpoint, envelope::Noted, header as names};
 use nexus_domain::{
-    Command, Document, DocumentKey, FeatureId, Reply, SessionId, command::NewCheckpoint,
-    document::CheckpointKind, ids::CheckpointId,
+    Command, Document, DocumentKey, FeatureId, Reply, SessionId,
+    command::NewCheckpoint,
+    document::{CheckpointKind, LatestCheckpoint},
+    ids::CheckpointId,
 };
 use uuid::Uuid;
 
@@ -81,7 +83,7 @@ async fn latest(
     read.project(project)?;
     let feature = asked_for(&read)?;
     let latest = read.view().state().latest_checkpoint(project, feature);
-    let keys = latest.map(|latest| latest.key()).into_iter().collect();
+    let keys = latest.map(LatestCheckpoint::key).into_iter().collect();
     let found = api.documents(read.view(), keys).await?.pop().flatten();
     Ok(read.answer(match &found {
         Some(Document::Checkpoint(checkpoint)) => Some(render::checkpoint(checkpoint, true)),

@@ -7,6 +7,7 @@ mod claims;
 mod cluster;
 mod decisions;
 mod engineers;
+mod events;
 mod features;
 mod health;
 mod keys;
@@ -15,7 +16,10 @@ mod projects;
 mod roadmap;
 mod sessions;
 mod settings;
+mod socket;
 mod work;
+
+pub(crate) use events::{MAX_WAIT, is_long_poll};
 
 use crate::{api::Api, failure::ApiError};
 use axum::Router;
@@ -40,12 +44,16 @@ pub(crate) fn api() -> Router<Api> {
         .merge(roadmap::routes())
         .merge(cluster::routes())
         .merge(settings::routes())
+        .merge(events::routes())
+        .merge(socket::routes())
+        .merge(socket::ticket_routes())
         .merge(health::routes())
 }
 
 /// What also answers without the prefix.
 pub(crate) fn bare() -> Router<Api> {
-    health::routes()
+    // Old clients open the socket at either address.
+    health::routes().merge(socket::routes())
 }
 
 /// A project id in a path.

@@ -8,6 +8,7 @@
 //! - [`header`]: header names. [`moment`]: times.
 //! - One file a resource: [`engineer`], [`project`], [`feature`], [`claim`], [`session`],
 //!   [`checkpoint`], [`knowledge`], [`roadmap`], [`cluster`], [`health`].
+//! - [`event`]: what happened. [`socket`]: how it is asked for.
 
 pub mod checkpoint;
 pub mod claim;
@@ -15,6 +16,7 @@ pub mod cluster;
 pub mod code;
 pub mod engineer;
 pub mod envelope;
+pub mod event;
 pub mod feature;
 pub mod header;
 pub mod health;
@@ -23,6 +25,7 @@ pub mod moment;
 pub mod project;
 pub mod roadmap;
 pub mod session;
+pub mod socket;
 
 pub use code::Code;
 pub use envelope::{Data, ErrorBody, Failure, Page};

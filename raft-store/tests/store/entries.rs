@@ -2,9 +2,10 @@
 
 use nexus_domain::{
     Acting, Actor, Command as Ask, EngineerId, FeatureId, Millis, ProjectId, Proposal, SessionId, Stamp,
-    command::NewFeature,
+    command::{NewCheckpoint, NewDecision, NewFeature},
+    document::CheckpointKind,
     entity::{ApiKey, KeyPrefix, Lane},
-    ids::KeyId,
+    ids::{CheckpointId, DecisionId, KeyId, LearningId},
     pattern::Pattern,
     settings::SettingsPatch,
     time::{ClusterTime, WallTime},
@@ -133,6 +134,50 @@ impl Scribe {
             self.engineer_asks(Ask::PickFeature { project, slug: slug.clone() }),
             self.engineer_asks(Ask::ReleaseFeature { project, slug }),
         ]
+    }
+
+    /// A feature with all that is written about it: a checkpoint twice, learnings and decisions whose
+    /// ids fall, and an order on the roadmap.
+    pub(crate) fn texts(&mut self) -> Vec<Entry> {
+        let project = PROJECT;
+        let number = self.features + 1;
+        let mut entries = self.feature();
+        let slug = Slug::parse(&format!("feature-{number}")).unwrap();
+        let checkpoint = NewCheckpoint {
+            id: CheckpointId(Uuid::from_u128(0xc0)),
+            session: SessionId(Uuid::from_u128(0x5e)),
+            feature: feature_id(number),
+            kind: CheckpointKind::AutoPeriodic,
+            context: "{\"step\":1}".into(),
+            notes: None,
+        };
+        for _ in 0..2 {
+            let checkpoint = Box::new(checkpoint.clone());
+            entries.push(self.engineer_asks(Ask::SaveCheckpoint { project, checkpoint }));
+        }
+        for left in (1..=3_u128).rev() {
+            let (id, content) = (LearningId(Uuid::from_u128(left)), format!("{left} are left").into());
+            entries.push(self.engineer_asks(Ask::AddLearning { project, slug: slug.clone(), id, content }));
+            let decision = Box::new(NewDecision {
+                id: DecisionId(Uuid::from_u128(left)),
+                feature: (left == 2).then(|| slug.clone()),
+                title: Title::parse("A decision").unwrap(),
+                decision: format!("{left} are left").into(),
+                rationale: None,
+                alternatives: None,
+                supersedes: (left < 3).then(|| DecisionId(Uuid::from_u128(left + 1))),
+            });
+            entries.push(self.engineer_asks(Ask::AddDecision { project, decision }));
+        }
+        let lanes = vec![(Lane::Now, vec![slug.clone()]), (Lane::Next, Vec::new())];
+        entries.push(self.engineer_asks(Ask::ReorderRoadmap { project, lanes }));
+        entries.push(self.engineer_asks(Ask::MoveFeature {
+            project,
+            slug,
+            lane: Lane::Later,
+            priority: None,
+        }));
+        entries
     }
 
     pub(crate) fn features(&mut self, count: usize) -> Vec<Entry> {

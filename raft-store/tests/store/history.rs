@@ -37,6 +37,7 @@ fn script() -> (Vec<Step>, Vec<Entry>, Vec<Entry>) {
     let lost: Vec<_> = (0..3).map(|_| lost.blank()).collect();
     let mut scribe = scribe.at(2, kept as u64);
     log.extend(scribe.features(6));
+    log.extend(scribe.texts());
     let end = log.len();
     let steps = vec![
         Step::Vote(1),

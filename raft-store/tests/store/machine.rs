@@ -4,7 +4,7 @@ use crate::{
     entries::{PROJECT, Scribe, feature_id},
     node::Node,
 };
-use nexus_domain::{Document, DocumentKey, FeatureId, Revision};
+use nexus_domain::{Document, DocumentKey, FeatureId, Revision, document::Place};
 use nexus_raft_store::{
     StoreError,
     storage::{Crash, Fault, Rocks, SimulatedDisk},
@@ -17,7 +17,7 @@ async fn a_restart_on_rocksdb_makes_the_same_state() {
     let mut node = Node::start(Rocks::open(folder.path()).unwrap()).await;
     let mut scribe = Scribe::new();
     node.vote(1).await.unwrap();
-    node.run([scribe.beginning(), scribe.features(40)].concat()).await;
+    node.run([scribe.beginning(), scribe.features(39), scribe.texts()].concat()).await;
     node.machine.verify().unwrap();
     node.handle.save_identity(b"node 1").await.unwrap();
     let (before, columns) = (node.handle.latest(), node.columns());
@@ -103,6 +103,55 @@ async fn documents_are_listed_newest_first() {
     let keys: Vec<_> = found.into_iter().map(|(key, _)| key).collect();
     let expected = [5, 4, 2].map(|number| DocumentKey::Spec(PROJECT, feature_id(number)));
     assert_eq!(keys, expected);
+}
+
+#[tokio::test]
+async fn what_was_written_later_is_newer_whatever_its_id_is() {
+    let mut node = Node::start(SimulatedDisk::new()).await;
+    let mut scribe = Scribe::new();
+    node.run([scribe.beginning(), scribe.texts()].concat()).await;
+    let learning = |place| DocumentKey::Learning(PROJECT, feature_id(1), place);
+    let newest = Place::end_of(node.handle.latest().revision());
+    let all = node.handle.documents(learning(Place::FIRST)..=learning(newest), 10).await.unwrap();
+    let texts: Vec<_> = all
+        .iter()
+        .map(|(_, document)| match document {
+            Document::Learning(learning) => learning.content.to_string(),
+            other => panic!("{other:?} is no learning"),
+        })
+        .collect();
+    assert_eq!(texts, ["1 are left", "2 are left", "3 are left"]);
+    // A page that begins before a place, and another list beside it.
+    let before = all[0].0.place().unwrap().before();
+    let rest = node.handle.documents(learning(Place::FIRST)..=learning(before), 10).await.unwrap();
+    assert_eq!(rest, all[1..]);
+    let about = |place| DocumentKey::DecisionAbout(PROJECT, feature_id(1), place);
+    let marks = node.handle.documents(about(Place::FIRST)..=about(newest), 10).await.unwrap();
+    assert_eq!(marks.len(), 1);
+    let key = DocumentKey::Decision(PROJECT, marks[0].0.place().unwrap());
+    let Some(Document::Decision(decision)) = node.handle.document(key).await.unwrap() else { panic!() };
+    assert_eq!(&*decision.decision, "2 are left");
+}
+
+#[tokio::test]
+async fn a_repeated_checkpoint_is_known_after_a_restart_and_from_a_snapshot() {
+    let disk = SimulatedDisk::new();
+    let mut node = Node::start(disk.clone()).await;
+    let mut scribe = Scribe::new();
+    node.run([scribe.beginning(), scribe.texts()].concat()).await;
+    let latest = *node.handle.latest().state.latest_checkpoint(PROJECT, feature_id(1)).unwrap();
+    let list = |place| DocumentKey::Checkpoint(PROJECT, feature_id(1), place);
+    let kept = node.handle.documents(list(Place::FIRST)..=list(latest.place), 10).await.unwrap();
+    assert_eq!(kept.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [latest.key()], "kept once");
+
+    let mut other = Node::start(SimulatedDisk::new()).await;
+    let mut snapshot = node.build_snapshot().await;
+    snapshot.snapshot = node.send_snapshot(&snapshot.snapshot, &other, |_| {}).await.unwrap();
+    other.install(snapshot).await.unwrap();
+    assert_eq!(other.handle.latest().state.latest_checkpoint(PROJECT, feature_id(1)), Some(&latest));
+    assert_eq!(other.columns(), node.columns());
+    let again = Node::start(disk.crash(Crash::Process)).await;
+    assert_eq!(again.handle.latest().state.latest_checkpoint(PROJECT, feature_id(1)), Some(&latest));
 }
 
 #[tokio::test]

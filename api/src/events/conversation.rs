@@ -1,0 +1,304 @@
+//! What the messages of a client do, and what comes next for it: which project it follows, as which
+//! session, and up to where it was told.
+
+use super::{
+    history::{self, ReadError, Start},
+    hub::{Follower, Next},
+    outbox::End,
+};
+use crate::{
+    api::Api,
+    auth::Caller,
+    cluster::{Consistency, SharedView, Unavailable},
+    failure::ApiError,
+    render,
+    write::Incoming,
+};
+use axum::extract::ws::Utf8Bytes;
+use nexus_api_types::{
+    Code,
+    socket::{CloseCode, ErrorCode, Notice, Request},
+};
+use nexus_domain::{
+    Command, ProjectId, Refusal, Reply, Revision, SessionId, State,
+    decide::access,
+    entity::{ApiKey, Engineer, Role, SessionMetadata},
+    refusal::Thing,
+};
+use std::sync::Arc;
+
+/// Events that are read from the history at once for one socket: half a megabyte of them.
+const CHUNK: usize = 512;
+
+const KEY_INVALID: End = End::Close(CloseCode::KeyInvalid, "the API key was revoked or expired");
+const NOT_MEMBER: End = End::Close(CloseCode::NotMember, "you are no longer a member of this project");
+const NO_QUORUM: End = End::Close(CloseCode::GoingAway, "this node reaches no quorum: try another one");
+const UNREADABLE: End =
+    End::Close(CloseCode::GoingAway, "this node cannot read its history: try another one");
+
+/// What a socket's client wants.
+pub(crate) struct Conversation {
+    api: Api,
+    caller: Caller,
+    seat: Option<Seat>,
+}
+
+/// A project that is followed.
+struct Seat {
+    project: ProjectId,
+    /// None for who may only read, and for a session that is over.
+    session: Option<SessionId>,
+    /// Everything up to here was told.
+    cursor: Revision,
+    follower: Follower,
+}
+
+/// What comes next.
+pub(crate) enum Step {
+    /// Events, in order; once they are sent, everything up to this revision was told.
+    Events(Vec<Utf8Bytes>, Revision),
+    /// What should come next is gone.
+    Compacted(Notice),
+}
+
+impl Conversation {
+    pub(crate) fn new(api: Api, caller: Caller) -> Self {
+        Self { api, caller, seat: None }
+    }
+
+    /// Carries a message out; gives what the client is told.
+    pub(crate) async fn answer(&mut self, request: Request) -> Result<Vec<Notice>, End> {
+        match request {
+            Request::Join { project_id, since } => {
+                self.join(ProjectId(project_id), since.map(Revision)).await
+            }
+            Request::Heartbeat => self.heartbeat().await,
+            Request::Leave => Ok(vec![match self.seat.take() {
+                Some(seat) => Notice::Left { project_id: seat.project.0 },
+                None => not_in_project("no project is followed: join one first"),
+            }]),
+        }
+    }
+
+    async fn join(&mut self, project: ProjectId, since: Option<Revision>) -> Result<Vec<Notice>, End> {
+        let mut told = Vec::new();
+        // Joining another one is leaving this one; the same one again begins anew at its `since`.
+        if let Some(seat) = self.seat.take().filter(|seat| seat.project != project) {
+            told.push(Notice::Left { project_id: seat.project.0 });
+        }
+        match self.take_seat(project, since).await {
+            Ok(notice) => told.push(notice),
+            Err(Declined::Told(notice)) => told.push(notice),
+            Err(Declined::Ended(end)) => return Err(end),
+        }
+        Ok(told)
+    }
+
+    async fn take_seat(&mut self, project: ProjectId, since: Option<Revision>) -> Result<Notice, Declined> {
+        let api = self.api.clone();
+        let seen = api.cluster.read(Consistency::Linearizable, None).await?;
+        let state = seen.view.state();
+        let (engineer, key) = self.identity(state).ok_or(KEY_INVALID)?;
+        access::reader(state, engineer, key, project)?;
+        let latest = seen.view.revision();
+        if let Some(since) = since.filter(|since| *since > latest) {
+            return Err(Declined::Told(Notice::Error {
+                code: ErrorCode::InvalidMessage,
+                message: format!("since: revision {since} is in the future, the cluster is at {latest}"),
+            }));
+        }
+        // Before a session is made: whoever has to fetch everything anew joins again afterwards.
+        if let Some(since) = since
+            && let Err(error) = history::read(&*api.cluster, project, Start::After(since), 1).await
+        {
+            return match error {
+                ReadError::Compacted { oldest } => Err(Declined::Told(compacted(project, oldest))),
+                ReadError::Storage(_) => Err(UNREADABLE.into()),
+            };
+        }
+        // Before the session begins, so that nothing falls between the two.
+        let follower = api.hub.follow(project);
+        let (session, revision) = self.session(&seen.view, engineer, key, project).await?;
+        let cursor = since.unwrap_or(revision);
+        self.seat = Some(Seat { project, session, cursor, follower });
+        Ok(Notice::Joined { session_id: session.map(|id| id.0), project_id: project.0, revision: cursor.0 })
+    }
+
+    /// The session that the socket acts as, and a revision at which it is there.
+    async fn session(
+        &self,
+        view: &SharedView,
+        engineer: &Engineer,
+        key: &ApiKey,
+        project: ProjectId,
+    ) -> Result<(Option<SessionId>, Revision), Declined> {
+        let (state, revision) = (view.state(), view.revision());
+        if let Some(id) = self.caller.session {
+            let no_session = || Refusal::NotFound { thing: Thing::Session, name: id.to_string() };
+            let session = state.session(id).ok_or_else(no_session)?;
+            if session.engineer != engineer.id {
+                return Err(Refusal::ForeignSession(id).into());
+            }
+            if session.project != project {
+                return Err(no_session().into());
+            }
+            self.api.cluster.touch(id);
+            return Ok((Some(id), revision));
+        }
+        if engineer.role == Role::Readonly || key.readonly {
+            return Ok((None, revision));
+        }
+        if let Some(session) = state.session_of(project, engineer.id, None).filter(|found| found.is_active())
+        {
+            self.api.cluster.touch(session.id);
+            return Ok((Some(session.id), revision));
+        }
+        let command = Command::StartSession {
+            project,
+            id: SessionId(self.api.mint.id()),
+            agent: None,
+            feature: None,
+            metadata: SessionMetadata::default(),
+        };
+        let asked = Incoming::of_the_node();
+        let done = asked.propose_as(&self.api, self.caller.actor(), None, command).await?;
+        match done.reply {
+            Reply::Session(session) => Ok((Some(session.id), done.revision.max(revision))),
+            _ => Err(UNREADABLE.into()),
+        }
+    }
+
+    async fn heartbeat(&mut self) -> Result<Vec<Notice>, End> {
+        let Some(seat) = &mut self.seat else {
+            return Ok(vec![not_in_project("no project is followed: join one first")]);
+        };
+        let Some(session) = seat.session else {
+            return Ok(vec![not_in_project("no session acts in this project: join again")]);
+        };
+        match self.api.cluster.beat(session).await {
+            Ok(true) => Ok(Vec::new()),
+            Ok(false) => {
+                seat.session = None;
+                Ok(vec![not_in_project("the session is over: join again to begin another one")])
+            }
+            // Without a quorum no lease ends either: the next heartbeat is in time.
+            Err(unavailable) => {
+                tracing::debug!(%unavailable, "a heartbeat was lost");
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// What comes next; waits for it. Safe to drop while it waits.
+    pub(crate) async fn next(&mut self) -> Result<Step, End> {
+        let Some(seat) = &mut self.seat else { return std::future::pending().await };
+        loop {
+            match seat.follower.after(seat.cursor) {
+                Next::Events(batches, through) if batches.is_empty() => {
+                    seat.cursor = through;
+                    seat.follower.changed().await;
+                }
+                Next::Events(batches, through) => {
+                    let new = |batch: &Arc<super::hub::Batch>| {
+                        let told = seat.cursor;
+                        let new = batch.events.iter().filter(move |event| event.revision > told);
+                        new.map(|event| event.text.clone()).collect::<Vec<_>>()
+                    };
+                    return Ok(Step::Events(batches.iter().flat_map(new).collect(), through));
+                }
+                Next::Behind => {
+                    let start = Start::After(seat.cursor);
+                    return match history::read(&*self.api.cluster, seat.project, start, CHUNK).await {
+                        Ok(chunk) => {
+                            let view = self.api.cluster.local();
+                            let text = |recorded| render::event_text(view.state(), recorded);
+                            Ok(Step::Events(chunk.events.iter().filter_map(text).collect(), chunk.through))
+                        }
+                        Err(ReadError::Compacted { oldest }) => {
+                            Ok(Step::Compacted(compacted(seat.project, oldest)))
+                        }
+                        Err(ReadError::Storage(error)) => {
+                            tracing::error!(%error, "the history cannot be read");
+                            Err(UNREADABLE)
+                        }
+                    };
+                }
+            }
+        }
+    }
+
+    /// Everything up to a revision was told.
+    pub(crate) fn told(&mut self, through: Revision) {
+        if let Some(seat) = &mut self.seat {
+            seat.cursor = through.max(seat.cursor);
+        }
+    }
+
+    /// Follows nothing any more.
+    pub(crate) fn stand_up(&mut self) {
+        self.seat = None;
+    }
+
+    /// Whether the client may still be told what it follows: asked right before each sending.
+    pub(crate) fn authorise(&self) -> Result<(), End> {
+        let view = self.api.cluster.local();
+        let (engineer, key) = self.identity(view.state()).ok_or(KEY_INVALID)?;
+        match &self.seat {
+            Some(seat) => {
+                access::reader(view.state(), engineer, key, seat.project).map(|_| ()).map_err(|_| NOT_MEMBER)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn identity<'a>(&self, state: &'a State) -> Option<(&'a Arc<Engineer>, &'a Arc<ApiKey>)> {
+        access::engineer_with_key(state, self.caller.engineer, self.caller.key, state.clock().wall).ok()
+    }
+}
+
+/// Why a project is not followed.
+enum Declined {
+    /// The client is told, and may go on.
+    Told(Notice),
+    /// The socket ends.
+    Ended(End),
+}
+
+impl From<End> for Declined {
+    fn from(end: End) -> Self {
+        Self::Ended(end)
+    }
+}
+
+impl From<Unavailable> for Declined {
+    fn from(_: Unavailable) -> Self {
+        Self::Ended(NO_QUORUM)
+    }
+}
+
+impl From<Refusal> for Declined {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::KeyRevoked => Self::Ended(KEY_INVALID),
+            other => Self::Told(Notice::Error { code: ErrorCode::Forbidden, message: other.to_string() }),
+        }
+    }
+}
+
+impl From<ApiError> for Declined {
+    fn from(error: ApiError) -> Self {
+        match error.code {
+            Code::InvalidApiKey => Self::Ended(KEY_INVALID),
+            Code::ServiceUnavailable | Code::InternalError => Self::Ended(NO_QUORUM),
+            _ => Self::Told(Notice::Error { code: ErrorCode::Forbidden, message: error.message }),
+        }
+    }
+}
+
+fn not_in_project(message: &str) -> Notice {
+    Notice::Error { code: ErrorCode::NotInProject, message: message.to_owned() }
+}
+
+fn compacted(project: ProjectId, oldest: Revision) -> Notice {
+    Notice::Compacted { project_id: project.0, oldest: oldest.0 }
+}

@@ -1,0 +1,146 @@
+//! The life of a WebSocket: messages in, events out, and a look at whether both still may.
+
+use super::{
+    conversation::{Conversation, Step},
+    message::{self, MAX_MESSAGE},
+    outbox::{End, Outbox, Received},
+};
+use crate::{api::Api, auth::Caller, cluster::Unavailable, failure::ApiError};
+use axum::{
+    extract::ws::{WebSocket, WebSocketUpgrade},
+    response::Response,
+};
+use nexus_api_types::socket::{CloseCode, ErrorCode, Notice};
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tracing::Instrument;
+
+/// Sockets of one node: each takes some 50 kB.
+pub(crate) const MAX_SOCKETS: u32 = 4_096;
+/// Bytes of a frame that are read at all. Longer than a message may be, so that a client whose message
+/// is a little too long can be told so.
+const MAX_FRAME: usize = 16 * MAX_MESSAGE;
+/// Bytes that are read and written at once: thousands of sockets have such buffers.
+const BUFFER: usize = 16 << 10;
+/// Wrong messages in a row before a client is taken for another protocol.
+const MAX_INVALID: usize = 20;
+/// Between two looks at whether the key and the membership still are what they were, while nothing
+/// happens: a look takes a microsecond.
+const LOOK: Duration = Duration::from_secs(1);
+/// Between two pings to a client that says nothing.
+const PING: Duration = Duration::from_secs(30);
+/// A client that did not answer a ping in this time is gone.
+const DEAD: Duration = Duration::from_secs(75);
+
+/// Answers an upgrade of somebody who is known.
+///
+/// # Errors
+/// 503 when the node has as many sockets as it may, or is stopping.
+pub(crate) fn upgrade(api: &Api, caller: Caller, upgrade: WebSocketUpgrade) -> Result<Response, ApiError> {
+    let refused = |message: &str| ApiError::from(Unavailable::NotApplied(message.to_owned()));
+    if api.draining().has_begun() {
+        return Err(refused("this node is stopping; connect to another one"));
+    }
+    let Ok(place) = api.sockets.clone().try_acquire_owned() else {
+        return Err(refused("this node has as many WebSockets as it may; connect to another one"));
+    };
+    let api = api.clone();
+    let upgrade = upgrade
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
+        .max_message_size(MAX_FRAME)
+        .max_frame_size(MAX_FRAME);
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let id = api.mint.id();
+        run(api, caller, id, socket).instrument(tracing::info_span!("socket", %id)).await;
+        drop(place);
+    }))
+}
+
+async fn run(api: Api, caller: Caller, id: uuid::Uuid, socket: WebSocket) {
+    let _open = api.metrics.socket_opened();
+    let mut outbox = Outbox::new(&api, socket);
+    let mut talk = Conversation::new(api.clone(), caller);
+    let end = match converse(&api, id, &mut outbox, &mut talk).await {
+        Ok(never) => match never {},
+        Err(end) => end,
+    };
+    // What it followed is let go before its client has heard of it.
+    talk.stand_up();
+    if let End::Close(code, reason) = end {
+        tracing::debug!(code = code.number(), reason, "a socket is closed");
+        api.metrics.socket_closed(code);
+    }
+    outbox.close(end).await;
+}
+
+/// Until it ends.
+async fn converse(
+    api: &Api,
+    id: uuid::Uuid,
+    outbox: &mut Outbox,
+    talk: &mut Conversation,
+) -> Result<std::convert::Infallible, End> {
+    let mut draining = api.draining();
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pinged = Instant::now();
+    let mut invalid = 0;
+    outbox.tell(&Notice::Connected { connection_id: id }).await?;
+    loop {
+        tokio::select! {
+            () = draining.begun() => {
+                return Err(End::Close(CloseCode::GoingAway, "this node is stopping: resume on another one"));
+            }
+            received = outbox.receive() => match received? {
+                Received::Alive => {}
+                Received::Other => {
+                    return Err(End::Close(CloseCode::BadProtocol, "messages are JSON texts"));
+                }
+                Received::Text(text) if text.len() > MAX_MESSAGE => {
+                    return Err(End::Close(CloseCode::BadProtocol, "the message is too long"));
+                }
+                Received::Text(text) => match message::parse(&text) {
+                    Ok(request) => {
+                        invalid = 0;
+                        for notice in talk.answer(request).await? {
+                            outbox.tell(&notice).await?;
+                        }
+                    }
+                    Err(message) => {
+                        invalid += 1;
+                        if invalid > MAX_INVALID {
+                            return Err(End::Close(CloseCode::BadProtocol, "too many wrong messages"));
+                        }
+                        outbox.tell(&Notice::Error { code: ErrorCode::InvalidMessage, message }).await?;
+                    }
+                },
+            },
+            step = talk.next() => match step? {
+                Step::Events(events, through) => {
+                    // Each event is authorised when it is sent: what was right at the join may be over.
+                    talk.authorise()?;
+                    let count = events.len();
+                    outbox.send_all(events).await?;
+                    talk.told(through);
+                    api.metrics.events_sent(count);
+                }
+                Step::Compacted(notice) => {
+                    talk.authorise()?;
+                    talk.stand_up();
+                    outbox.tell(&notice).await?;
+                }
+            },
+            _ = look.tick() => {
+                talk.authorise()?;
+                if outbox.silence() > DEAD {
+                    return Err(End::Gone);
+                }
+                if pinged.elapsed() > PING {
+                    pinged = Instant::now();
+                    outbox.ping().await?;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Everybody is told everything after their cursor, once and in order, from the hub or from history.
+
+use super::stage::{ANA, Stage, caller, project};
+use crate::{
+    api::Api,
+    events::{
+        conversation::{Conversation, Step},
+        history::{self, ReadError, Start},
+    },
+};
+use nexus_api_types::socket::{Notice, Request};
+use nexus_domain::Revision;
+
+async fn joined(api: &Api, number: u128, since: Option<Revision>) -> Conversation {
+    let mut talk = Conversation::new(api.clone(), caller(ANA));
+    let request = Request::Join { project_id: project(number).0, since: since.map(|since| since.0) };
+    let told = talk.answer(request).await.unwrap();
+    assert!(matches!(told[..], [Notice::Joined { .. }]), "{told:?}");
+    talk
+}
+
+/// Revisions of what a consumer is told until it has heard of one.
+async fn told_until(talk: &mut Conversation, last: Revision) -> Vec<u64> {
+    let mut told = Vec::new();
+    while told.last() != Some(&last.0) {
+        match talk.next().await.unwrap() {
+            Step::Events(events, through) => {
+                for text in events {
+                    let event: serde_json::Value = serde_json::from_str(&text).unwrap();
+                    told.push(event["revision"].as_u64().unwrap());
+                }
+                talk.told(through);
+            }
+            Step::Compacted(notice) => panic!("{notice:?}"),
+        }
+    }
+    told
+}
+
+#[tokio::test]
+async fn who_comes_from_anywhere_is_told_all_that_follows_once_and_in_order() {
+    let stage = Stage::set();
+    stage.project(2);
+    let api = stage.api();
+    let mut expected: Vec<u64> = (0..300).map(|_| stage.happen(1).0).collect();
+    let mut others = vec![joined(&api, 2, None).await];
+    let mut consumers = Vec::new();
+    for since in [0, 3, 17, 150, 290] {
+        consumers.push((since, joined(&api, 1, Some(Revision(since))).await));
+    }
+    for number in 0..700 {
+        if number % 3 == 0 {
+            stage.happen(2);
+        }
+        expected.push(stage.happen(1).0);
+        if number % 100 == 0 {
+            // Some read as it happens, some later.
+            tokio::task::yield_now().await;
+            consumers.push((expected[number], joined(&api, 1, Some(Revision(expected[number]))).await));
+        }
+    }
+    let last = Revision(*expected.last().unwrap());
+    for (since, mut talk) in consumers {
+        let after: Vec<u64> = expected.iter().copied().filter(|revision| *revision > since).collect();
+        let told = told_until(&mut talk, last).await;
+        // Ana's own first event, of the project itself, is among the first ones.
+        let told: Vec<u64> = told.into_iter().filter(|revision| expected.contains(revision)).collect();
+        assert_eq!(told, after, "since {since}");
+    }
+    let last = stage.happen(2);
+    let told = told_until(&mut others[0], last).await;
+    assert_eq!(told.len(), 235, "and nothing of the other project");
+}
+
+#[tokio::test]
+async fn what_many_follow_is_read_once() {
+    let stage = Stage::set();
+    let api = stage.api();
+    let mut consumers = Vec::new();
+    for _ in 0..100 {
+        consumers.push(joined(&api, 1, None).await);
+    }
+    let before = stage.reads();
+    let mut last = Revision(0);
+    for _ in 0..50 {
+        last = stage.happen(1);
+        tokio::task::yield_now().await;
+    }
+    for talk in &mut consumers {
+        assert!(told_until(talk, last).await.len() >= 50);
+    }
+    assert!(stage.reads() - before <= 51, "{} reads for 100 consumers", stage.reads() - before);
+}
+
+#[tokio::test]
+async fn who_is_too_late_is_told_where_history_begins() {
+    let stage = Stage::set();
+    let api = stage.api();
+    for _ in 0..10 {
+        stage.happen(1);
+    }
+    let mut late = joined(&api, 1, Some(Revision(0))).await;
+    let oldest = stage.happen(1);
+    stage.forget(oldest);
+    let Step::Compacted(notice) = late.next().await.unwrap() else { panic!("it is told events") };
+    assert_eq!(notice, Notice::Compacted { project_id: project(1).0, oldest: oldest.0 });
+    let mut anew = Conversation::new(api.clone(), caller(ANA));
+    let join = |since: u64| Request::Join { project_id: project(1).0, since: Some(since) };
+    assert_eq!(anew.answer(join(0)).await.unwrap(), [notice]);
+    let told = anew.answer(join(oldest.0 - 1)).await.unwrap();
+    assert!(matches!(told[..], [Notice::Joined { .. }]), "{told:?}");
+    assert_eq!(told_until(&mut anew, oldest).await[0], oldest.0);
+}
+
+#[tokio::test]
+async fn a_feed_whose_followers_left_begins_anew_for_the_next() {
+    let stage = Stage::set();
+    let api = stage.api();
+    drop(joined(&api, 1, None).await);
+    for _ in 0..20 {
+        stage.happen(1);
+        tokio::task::yield_now().await;
+    }
+    let mut next = joined(&api, 1, None).await;
+    let first = stage.happen(1);
+    assert_eq!(told_until(&mut next, first).await, [first.0]);
+}
+
+#[tokio::test]
+async fn a_page_keeps_revisions_whole_and_says_whether_there_is_more() {
+    let stage = Stage::set();
+    stage.project(2);
+    for _ in 0..6 {
+        stage.happen(1);
+        stage.happen(2);
+    }
+    let whole = history::read(&*stage, project(1), Start::Oldest, 100).await.unwrap();
+    assert!(!whole.has_more);
+    let mut paged = Vec::new();
+    let mut start = Start::Oldest;
+    loop {
+        let chunk = history::read(&*stage, project(1), start, 2).await.unwrap();
+        assert!(chunk.events.last().is_none_or(|last| last.revision <= chunk.through));
+        paged.extend(chunk.events);
+        start = Start::After(chunk.through);
+        if !chunk.has_more {
+            break;
+        }
+    }
+    assert_eq!(paged, whole.events);
+    stage.forget(Revision(5));
+    let gone = history::read(&*stage, project(1), Start::After(Revision(1)), 2).await;
+    assert!(matches!(gone, Err(ReadError::Compacted { oldest: Revision(5) })), "{gone:?}");
+    assert!(history::read(&*stage, project(1), Start::Oldest, 2).await.is_ok());
+}

@@ -1,0 +1,61 @@
+//! What was right at the join may be over when the next event comes.
+
+use super::stage::{ANA, BEN, Stage, caller, engineer, project};
+use crate::events::{conversation::Conversation, outbox::End};
+use nexus_api_types::socket::{CloseCode, ErrorCode, Notice, Request};
+use nexus_domain::{Command, EngineerId, entity::MemberRole, ids::KeyId};
+use uuid::Uuid;
+
+const JOIN: Request = Request::Join { project_id: Uuid::from_u128(1), since: None };
+
+fn code(result: Result<(), End>) -> Option<CloseCode> {
+    match result {
+        Err(End::Close(code, _)) => Some(code),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_key_ends_its_socket_and_a_lost_membership_too() {
+    let stage = Stage::set();
+    let api = stage.api();
+    let ben = EngineerId(Uuid::from_u128(BEN));
+    let mut stranger = Conversation::new(api.clone(), caller(BEN));
+    let told = stranger.answer(JOIN).await.unwrap();
+    assert!(matches!(told[..], [Notice::Error { code: ErrorCode::Forbidden, .. }]), "{told:?}");
+    assert_eq!(stranger.authorise(), Ok(()), "it may try another project");
+
+    stage.apply(
+        engineer(ANA),
+        Command::AddMember { project: project(1), engineer: ben, role: MemberRole::Member },
+    );
+    let mut member = stranger;
+    let told = member.answer(JOIN).await.unwrap();
+    assert!(matches!(told[..], [Notice::Joined { session_id: Some(_), .. }]), "{told:?}");
+    assert_eq!(member.authorise(), Ok(()));
+    stage.apply(engineer(ANA), Command::RemoveMember { project: project(1), engineer: ben });
+    assert_eq!(code(member.authorise()), Some(CloseCode::NotMember));
+
+    let mut owner = Conversation::new(api, caller(ANA));
+    owner.answer(JOIN).await.unwrap();
+    stage.apply(engineer(ANA), Command::RevokeKey { key: KeyId(Uuid::from_u128(ANA)) });
+    assert_eq!(code(owner.authorise()), Some(CloseCode::KeyInvalid));
+    assert_eq!(code(owner.answer(JOIN).await.map(|_| ())), Some(CloseCode::KeyInvalid));
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_has_no_more_heartbeats() {
+    let stage = Stage::set();
+    let mut talk = Conversation::new(stage.api(), caller(ANA));
+    let told = talk.answer(JOIN).await.unwrap();
+    let [Notice::Joined { session_id: Some(session), .. }] = told[..] else { panic!("{told:?}") };
+    assert_eq!(talk.answer(Request::Heartbeat).await.unwrap(), []);
+    let session = nexus_domain::SessionId(session);
+    stage.apply(engineer(ANA), Command::EndSession { project: project(1), session });
+    for _ in 0..2 {
+        let told = talk.answer(Request::Heartbeat).await.unwrap();
+        assert!(matches!(told[..], [Notice::Error { code: ErrorCode::NotInProject, .. }]), "{told:?}");
+    }
+    let told = talk.answer(JOIN).await.unwrap();
+    assert!(matches!(told[..], [Notice::Joined { session_id: Some(_), .. }]), "{told:?}");
+}

@@ -1,0 +1,236 @@
+//! A node without Raft and without a disk: the rules, a list of events, and a clock that tests move.
+
+use crate::{
+    api::{Api, ApiConfig},
+    auth::Caller,
+    cluster::{
+        Cluster, Committed, Consistency, Draft, History, NodeStatus, Operated, Operation, OperationError,
+        Seen, SharedView, StorageFailure, Unavailable, View,
+    },
+    mint::SystemMint,
+};
+use futures::future::{BoxFuture, FutureExt};
+use nexus_domain::{
+    Acting, Actor, Answer, ClusterTime, Command, Document, DocumentKey, EngineerId, ProjectId, Proposal,
+    Recorded, Revision, SessionId, Stamp, State, WallTime,
+    entity::{ApiKey, KeyPrefix},
+    ids::KeyId,
+    words::{Email, Label, Name, Slug},
+};
+use std::{
+    ops::RangeInclusive,
+    sync::{Arc, Mutex},
+};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+pub(super) const ANA: u128 = 0xa;
+pub(super) const BEN: u128 = 0xb;
+
+/// The node.
+pub(super) struct Stage {
+    inner: Mutex<Inner>,
+    applied: watch::Sender<Revision>,
+}
+
+#[derive(Default)]
+struct Inner {
+    state: State,
+    events: Vec<Recorded>,
+    oldest: Revision,
+    /// Pages that were read: shared ones are read once.
+    reads: usize,
+}
+
+struct Snapshot(State);
+
+impl View for Snapshot {
+    fn state(&self) -> &State {
+        &self.0
+    }
+
+    fn revision(&self) -> Revision {
+        self.0.clock().revision
+    }
+
+    fn state_hash(&self) -> u64 {
+        0
+    }
+
+    fn documents(
+        &self,
+        keys: Vec<DocumentKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Document>>, StorageFailure>> {
+        async move { Ok(vec![None; keys.len()]) }.boxed()
+    }
+
+    fn newest(
+        &self,
+        _: RangeInclusive<DocumentKey>,
+        _: usize,
+    ) -> BoxFuture<'_, Result<Vec<(DocumentKey, Document)>, StorageFailure>> {
+        async move { Ok(Vec::new()) }.boxed()
+    }
+}
+
+impl Stage {
+    /// With Ana and Ben, and a project that Ana leads.
+    pub(super) fn set() -> Arc<Self> {
+        let stage = Arc::new(Self { inner: Mutex::default(), applied: watch::Sender::new(Revision(0)) });
+        for (id, name) in [(ANA, "ana"), (BEN, "ben")] {
+            let key = ApiKey {
+                id: KeyId(Uuid::from_u128(id)),
+                engineer: EngineerId(Uuid::from_u128(id)),
+                prefix: KeyPrefix(u64::try_from(id).unwrap()),
+                hash: "hash".into(),
+                label: Label::parse("first").unwrap(),
+                expires_at: None,
+                project: None,
+                readonly: false,
+                created_at: WallTime::default(),
+            };
+            let command = Command::RegisterEngineer {
+                id: EngineerId(Uuid::from_u128(id)),
+                name: Name::parse(name).unwrap(),
+                email: Email::parse(&format!("{name}@example.com")).unwrap(),
+                key,
+                salt: None,
+                bootstrap: None,
+            };
+            stage.apply(Actor::Anonymous, command);
+        }
+        stage.project(1);
+        stage
+    }
+
+    /// Makes a project that Ana leads.
+    pub(super) fn project(&self, number: u128) -> ProjectId {
+        let id = project(number);
+        let command = Command::CreateProject {
+            id,
+            name: Name::parse("Project").unwrap(),
+            slug: Slug::parse(&format!("project-{number}")).unwrap(),
+            repo_url: None,
+            repo_path: None,
+            default_branch: Label::parse("main").unwrap(),
+        };
+        self.apply(engineer(ANA), command);
+        id
+    }
+
+    /// Starts a session of an agent: one event.
+    pub(super) fn happen(&self, number: u128) -> Revision {
+        let agent = nexus_domain::words::AgentName::parse(&format!("a{}", Uuid::now_v7().simple())).unwrap();
+        let command = Command::StartSession {
+            project: project(number),
+            id: SessionId(Uuid::now_v7()),
+            agent: Some(agent),
+            feature: None,
+            metadata: nexus_domain::entity::SessionMetadata::default(),
+        };
+        self.apply(engineer(ANA), command)
+    }
+
+    /// Applies a command as an entry of the log.
+    pub(super) fn apply(&self, actor: Actor, command: Command) -> Revision {
+        self.answer(actor, Acting::Engineer { candidate: SessionId(Uuid::now_v7()) }, command).revision
+    }
+
+    fn answer(&self, actor: Actor, acting: Acting, command: Command) -> Answer {
+        let mut inner = self.inner.lock().unwrap();
+        let revision = Revision(inner.state.clock().revision.0 + 1);
+        let at = inner.state.clock().cluster.0;
+        let stamp =
+            Stamp { cluster: ClusterTime(at + 1), wall: WallTime(1_000 + i64::try_from(at).unwrap()) };
+        let proposal = Proposal { command, actor, acting, request: None, stamp };
+        let applied = nexus_domain::apply(&mut inner.state, revision, &proposal);
+        assert!(applied.answer.outcome.is_ok(), "{:?}", applied.answer.outcome);
+        inner.events.extend(applied.events);
+        drop(inner);
+        self.applied.send_replace(revision);
+        applied.answer
+    }
+
+    /// Forgets events before a revision.
+    pub(super) fn forget(&self, before: Revision) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.events.retain(|event| event.revision >= before);
+        inner.oldest = before;
+    }
+
+    pub(super) fn reads(&self) -> usize {
+        self.inner.lock().unwrap().reads
+    }
+
+    pub(super) fn api(self: &Arc<Self>) -> Api {
+        Api::new(self.clone(), Arc::new(SystemMint), ApiConfig::default())
+    }
+}
+
+pub(super) fn project(number: u128) -> ProjectId {
+    ProjectId(Uuid::from_u128(number))
+}
+
+pub(super) fn engineer(id: u128) -> Actor {
+    Actor::Engineer { id: EngineerId(Uuid::from_u128(id)), key: KeyId(Uuid::from_u128(id)) }
+}
+
+pub(super) fn caller(id: u128) -> Caller {
+    Caller { engineer: EngineerId(Uuid::from_u128(id)), key: KeyId(Uuid::from_u128(id)), session: None }
+}
+
+impl Cluster for Stage {
+    fn propose(&self, draft: Draft) -> BoxFuture<'_, Result<Committed, Unavailable>> {
+        let answer = self.answer(draft.actor, draft.acting, draft.command);
+        async move { Ok(Committed { answer, view: self.local() }) }.boxed()
+    }
+
+    fn read(&self, _: Consistency, _: Option<Revision>) -> BoxFuture<'_, Result<Seen, Unavailable>> {
+        async move { Ok(Seen { view: self.local(), staleness: None }) }.boxed()
+    }
+
+    fn local(&self) -> SharedView {
+        Arc::new(Snapshot(self.inner.lock().unwrap().state.clone()))
+    }
+
+    fn beat(&self, session: SessionId) -> BoxFuture<'_, Result<bool, Unavailable>> {
+        async move { Ok(self.local().state().session(session).is_some()) }.boxed()
+    }
+
+    fn touch(&self, _: SessionId) {}
+
+    fn events(&self, from: Revision, limit: usize) -> BoxFuture<'_, Result<History, StorageFailure>> {
+        let mut inner = self.inner.lock().unwrap();
+        inner.reads += 1;
+        let (oldest, end) = (inner.oldest, Revision(inner.state.clock().revision.0 + 1));
+        let mut events: Vec<Recorded> =
+            inner.events.iter().filter(|event| event.revision >= from).cloned().collect();
+        let mut next = end.max(from);
+        if let Some(last) = events.get(limit - 1).map(|event| event.revision) {
+            let kept = events.partition_point(|event| event.revision <= last);
+            if let Some(first) = events.get(kept) {
+                next = first.revision;
+            }
+            events.truncate(kept);
+        }
+        async move { Ok(History { events, next, oldest }) }.boxed()
+    }
+
+    fn applied_after(&self, revision: Revision) -> BoxFuture<'_, Option<Revision>> {
+        let mut applied = self.applied.subscribe();
+        async move { applied.wait_for(|applied| *applied > revision).await.ok().map(|applied| *applied) }
+            .boxed()
+    }
+
+    fn status(&self) -> NodeStatus {
+        unreachable!("nobody asks for it here")
+    }
+
+    fn leader_status(&self) -> BoxFuture<'_, Result<NodeStatus, Unavailable>> {
+        unreachable!("nobody asks for it here")
+    }
+
+    fn operate(&self, _: Operation) -> BoxFuture<'_, Result<Operated, OperationError>> {
+        unreachable!("nobody asks for it here")
+    }
+}

@@ -1,0 +1,207 @@
+//! Past facts as the wire has them.
+
+use super::{feature::feature, knowledge};
+use axum::extract::ws::Utf8Bytes;
+use nexus_api_types::{
+    Moment,
+    claim::Mode as WireMode,
+    event::{By, Event as Wire, Fact, FeatureName, Person, Reason},
+    project::MemberRole as WireRole,
+};
+use nexus_domain::{
+    EngineerId, Event, Recorded, State, WallTime,
+    entity::{Feature, Holder, Member, MemberRole, Mode, Session, Status},
+    event::{FeatureField, ReleaseReason},
+    pattern::Pattern,
+};
+use serde_json::Value;
+
+/// An event as text; none for what is announced to nobody.
+pub(crate) fn event_text(state: &State, recorded: &Recorded) -> Option<Utf8Bytes> {
+    let event = event(state, recorded)?;
+    let text = serde_json::to_string(&event).expect("an event has only names, numbers and texts");
+    Some(text.into())
+}
+
+/// An event; none for what is announced to nobody.
+pub(crate) fn event(state: &State, recorded: &Recorded) -> Option<Wire> {
+    let project_id = recorded.event.project()?.0;
+    let (fact, subject) = fact(state, &recorded.event)?;
+    let cause = recorded.cause.as_ref();
+    let actor = cause.and_then(|cause| cause.holder.clone());
+    let by = cause.filter(|cause| subject.as_ref().is_some_and(|holder| holder.engineer != cause.engineer));
+    let by = by.map(|cause| By {
+        id: cause.engineer.0,
+        name: name(state, cause.engineer),
+        session_id: actor.as_ref().map(|holder| holder.session.0),
+        agent: actor.as_ref().and_then(agent),
+    });
+    let engineer = subject.as_ref().map(|holder| holder.engineer).or(cause.map(|cause| cause.engineer));
+    let session = subject.or(actor);
+    Some(Wire {
+        fact,
+        project_id,
+        revision: recorded.revision.0,
+        seq: recorded.seq,
+        timestamp: moment(recorded.at),
+        session_id: session.as_ref().map(|holder| holder.session.0),
+        agent: session.as_ref().and_then(agent),
+        engineer: engineer.map(|id| person(state, id)),
+        by,
+    })
+}
+
+/// What happened, and to whose work; none where it is nobody's in particular.
+fn fact(state: &State, event: &Event) -> Option<(Fact, Option<Holder>)> {
+    let whole = |found: &Feature| Box::new(feature(found, String::new()));
+    let of_session = |session: &Session| (session.engineer.0, name(state, session.engineer));
+    let told = match event {
+        Event::FeatureCreated(feature) => (Fact::FeatureCreated { feature: whole(feature) }, None),
+        Event::FeatureUpdated { feature, field, old, new } => {
+            let (old_value, new_value) = (value(*field, old.as_deref()), value(*field, new.as_deref()));
+            let field = field_name(*field).to_owned();
+            (Fact::FeatureUpdated { feature: whole(feature), field, old_value, new_value }, None)
+        }
+        Event::FeatureDeleted(feature) => (Fact::FeatureDeleted { feature: whole(feature) }, None),
+        Event::FeatureClaimed(feature) => {
+            (Fact::FeatureClaimed { feature: whole(feature) }, feature.holder().cloned())
+        }
+        Event::FeatureReleased { feature, holder, reason } => {
+            let fact = Fact::FeatureReleased { feature: whole(feature), reason: self::reason(reason) };
+            (fact, Some(holder.clone()))
+        }
+        Event::FeatureCompleted(feature) => {
+            let holder = match &feature.status {
+                Status::Done { holder, .. } => Some(holder.clone()),
+                _ => None,
+            };
+            (Fact::FeatureCompleted { feature: whole(feature) }, holder)
+        }
+        Event::FeatureCancelled(feature) => (Fact::FeatureCancelled { feature: whole(feature) }, None),
+        Event::FilesClaimed { holder, feature, paths, mode, fence, .. } => {
+            let fact = Fact::FilesClaimed {
+                paths: texts(paths),
+                feature_id: feature.map(|id| id.0),
+                mode: match mode {
+                    Mode::Exclusive => WireMode::Exclusive,
+                    Mode::Shared => WireMode::Shared,
+                },
+                fence: fence.0,
+            };
+            (fact, Some(holder.clone()))
+        }
+        Event::FilesReleased { holder, feature, paths, reason, .. } => {
+            let note = match reason {
+                ReleaseReason::Forced { reason, .. } => Some(reason.to_string()),
+                _ => None,
+            };
+            let fact = Fact::FilesReleased {
+                paths: texts(paths),
+                feature_id: feature.map(|id| id.0),
+                reason: self::reason(reason),
+                note,
+            };
+            (fact, Some(holder.clone()))
+        }
+        Event::SessionStarted(session) => {
+            let (engineer_id, engineer_name) = of_session(session);
+            (Fact::SessionStarted { engineer_id, engineer_name }, Some(session.holder()))
+        }
+        Event::SessionDisconnected(session) => {
+            let (engineer_id, engineer_name) = of_session(session);
+            (Fact::SessionEnded { engineer_id, engineer_name }, Some(session.holder()))
+        }
+        Event::SessionEnded(session) => {
+            let (engineer_id, engineer_name) = of_session(session);
+            let fact = if session.is_active() {
+                Fact::SessionEnded { engineer_id, engineer_name }
+            } else {
+                // Its end was announced when it fell silent.
+                Fact::SessionClosed { engineer_id, engineer_name }
+            };
+            (fact, Some(session.holder()))
+        }
+        Event::LearningAdded { feature, learning } => {
+            let feature = FeatureName { slug: feature.slug.to_string() };
+            (Fact::LearningAdded { feature, learning: knowledge::learning(state, learning) }, None)
+        }
+        Event::DecisionAdded(decision) => {
+            (Fact::DecisionAdded { decision: knowledge::decision(state, decision) }, None)
+        }
+        Event::MemberAdded(added) => {
+            let (member, role) = member(state, added);
+            (Fact::MemberAdded { member, role }, None)
+        }
+        Event::MemberRemoved(removed) => {
+            let (member, role) = member(state, removed);
+            (Fact::MemberRemoved { member, role }, None)
+        }
+        _ => return None,
+    };
+    Some(told)
+}
+
+fn moment(at: WallTime) -> Moment {
+    at.into()
+}
+
+fn texts(paths: &[Pattern]) -> Vec<String> {
+    paths.iter().map(ToString::to_string).collect()
+}
+
+fn agent(holder: &Holder) -> Option<String> {
+    holder.agent.as_ref().map(ToString::to_string)
+}
+
+fn name(state: &State, engineer: EngineerId) -> String {
+    state.engineer(engineer).map_or_else(|| engineer.to_string(), |found| found.name.to_string())
+}
+
+fn person(state: &State, engineer: EngineerId) -> Person {
+    Person { id: engineer.0, name: name(state, engineer) }
+}
+
+fn member(state: &State, member: &Member) -> (Person, WireRole) {
+    let role = match member.role {
+        MemberRole::Lead => WireRole::Lead,
+        MemberRole::Member => WireRole::Member,
+    };
+    (person(state, member.engineer), role)
+}
+
+/// The value of a field as the feature has it: a number where the feature has a number.
+fn value(field: FeatureField, text: Option<&str>) -> Value {
+    match (field, text) {
+        (_, None) => Value::Null,
+        (FeatureField::Priority, Some(text)) => {
+            text.parse::<u32>().map_or_else(|_| Value::from(text), Value::from)
+        }
+        (_, Some(text)) => Value::from(text),
+    }
+}
+
+const fn field_name(field: FeatureField) -> &'static str {
+    match field {
+        FeatureField::Title => "title",
+        FeatureField::Spec => "spec",
+        FeatureField::Lane => "lane",
+        FeatureField::Priority => "priority",
+        FeatureField::Touches => "touches",
+        FeatureField::Reads => "reads",
+        FeatureField::DependsOn => "dependsOn",
+        FeatureField::Status => "status",
+    }
+}
+
+const fn reason(reason: &ReleaseReason) -> Reason {
+    match reason {
+        ReleaseReason::Released => Reason::Released,
+        ReleaseReason::Completed => Reason::Completed,
+        ReleaseReason::Cancelled => Reason::Cancelled,
+        ReleaseReason::Updated => Reason::Updated,
+        ReleaseReason::SessionEnded => Reason::SessionEnded,
+        ReleaseReason::Expired => Reason::Expired,
+        ReleaseReason::MemberRemoved => Reason::MemberRemoved,
+        ReleaseReason::Forced { .. } => Reason::Forced,
+    }
+}

@@ -1,0 +1,77 @@
+//! `/ws`, and the tickets that open it for browsers, which can send no header with it.
+
+use crate::{
+    api::Api,
+    auth::{Caller, authenticate, mint_ticket, session_header, token_digest},
+    cluster::Consistency,
+    events,
+    failure::ApiError,
+    write::{Incoming, Write},
+};
+use axum::{
+    Router,
+    extract::{
+        Query, State,
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::{HeaderMap, StatusCode, header},
+    response::Response,
+    routing::{get, post},
+};
+use nexus_api_types::event::Ticket;
+use nexus_domain::{Actor, Command, Refusal, Reply, decide::access};
+use std::collections::HashMap;
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new().route("/ws", get(open))
+}
+
+pub(super) fn ticket_routes() -> Router<Api> {
+    Router::new().route("/auth/ws-ticket", post(issue))
+}
+
+async fn open(
+    State(api): State<Api>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, ApiError> {
+    // Who asks is found out before anything else: a stranger gets no socket to be told so on.
+    let caller = match query.get("ticket") {
+        Some(ticket) if !headers.contains_key(header::AUTHORIZATION) => {
+            redeem(&api, &headers, ticket).await?
+        }
+        _ => authenticate(&api, &headers).await?,
+    };
+    let view = api.cluster.local();
+    access::engineer_with_key(view.state(), caller.engineer, caller.key, view.state().clock().wall)?;
+    let upgrade = upgrade.map_err(|_| {
+        ApiError::field("Upgrade", "this is a WebSocket: send the headers of its handshake (RFC 6455)")
+    })?;
+    events::upgrade(&api, caller, upgrade)
+}
+
+/// Uses a ticket up, wherever it was issued.
+async fn redeem(api: &Api, headers: &HeaderMap, ticket: &str) -> Result<Caller, ApiError> {
+    let digest = token_digest(ticket);
+    let session = session_header(headers)?;
+    if api.cluster.local().state().ticket(digest).is_none() {
+        // It may have been issued through another node a moment ago. A guess costs no log entry.
+        let seen = api.cluster.read(Consistency::Linearizable, None).await?;
+        seen.view.state().ticket(digest).ok_or(Refusal::TicketInvalid)?;
+    }
+    let asked = Incoming::of_the_node();
+    let done = asked.propose_as(api, Actor::Anonymous, None, Command::RedeemTicket { digest }).await?;
+    let Reply::Ticket(ticket) = &done.reply else { return Err(done.unexpected()) };
+    Ok(Caller { engineer: ticket.engineer, key: ticket.key, session: session.or(ticket.session) })
+}
+
+async fn issue(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
+    write.fields()?.finish()?;
+    let ticket = mint_ticket(&*api.mint);
+    let command = Command::IssueTicket { digest: token_digest(&ticket) };
+    let done = write.propose_anew(&api, command).await?;
+    let Reply::Ticket(issued) = &done.reply else { return Err(done.unexpected()) };
+    let expires_at = done.view.state().in_wall_time(issued.expires).into();
+    Ok(done.answer(StatusCode::CREATED, Ticket { ticket, expires_at }))
+}
