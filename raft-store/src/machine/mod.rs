@@ -4,13 +4,15 @@
 //! one batch, unsynced: a crash takes the batch back together with what it says was applied, and
 //! Raft applies again. Only after the write is the new state [published](Published) and are the
 //! clients answered. [`load`] makes the state anew at start, and checks it. [`raft`] is all of it
-//! as openraft calls it.
+//! as openraft calls it. `trail` remembers the hashes of the last entries.
 
 pub(crate) mod apply;
 pub(crate) mod load;
 pub(crate) mod progress;
 mod published;
 mod raft;
+mod trail;
 
 pub use published::Published;
 pub use raft::StateMachine;
+pub(crate) use trail::HashTrail;

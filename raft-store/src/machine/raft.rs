@@ -1,6 +1,6 @@
 //! The state machine as openraft calls it. Replies only after the write: a crash must not unsay it.
 
-use super::{apply::Step, load::load, published::Published};
+use super::{apply::Step, load::load, published::Published, trail::HashTrail};
 use crate::{
     blocking,
     error::StoreError,
@@ -36,6 +36,7 @@ pub struct StateMachine {
     shelf: Arc<Shelf>,
     published: watch::Sender<Arc<Published>>,
     defers_snapshots: Arc<AtomicBool>,
+    trail: Arc<HashTrail>,
 }
 
 impl StateMachine {
@@ -45,8 +46,9 @@ impl StateMachine {
         shelf: Arc<Shelf>,
         published: watch::Sender<Arc<Published>>,
         defers_snapshots: Arc<AtomicBool>,
+        trail: Arc<HashTrail>,
     ) -> Self {
-        Self { storage, fatal, shelf, published, defers_snapshots }
+        Self { storage, fatal, shelf, published, defers_snapshots, trail }
     }
 
     /// Loads everything anew and compares it with the live state.
@@ -75,8 +77,9 @@ impl StateMachine {
         step: Step<'_>,
         replies: &mut Vec<(Option<ApplyResponder<TypeConfig>>, Applied)>,
     ) -> Result<(), StoreError> {
-        let (batch, after) = step.finish();
+        let (batch, after, hashes) = step.finish();
         self.storage.write(batch)?;
+        self.trail.extend(hashes);
         self.published.send_replace(Arc::new(after));
         for (responder, reply) in replies.drain(..) {
             if let Some(responder) = responder {
@@ -117,6 +120,7 @@ impl StateMachine {
         let (storage, shelf, meta) = (self.storage.clone(), self.shelf.clone(), meta.clone());
         let work = move || install::install(storage.as_ref(), &shelf, &meta, &file);
         let installed = blocking::run(self.storage.may_block(), work).await?;
+        self.trail.extend([(installed.revision().0, installed.hash())]);
         self.published.send_replace(Arc::new(installed));
         Ok(())
     }
