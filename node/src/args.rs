@@ -88,6 +88,9 @@ pub struct StartArgs {
     /// Log entries between two snapshots [default: 20000]
     #[arg(long, env = "NEXUS_SNAPSHOT_ENTRIES", value_name = "N")]
     pub snapshot_entries: Option<u64>,
+    /// Free space to keep back on the data folder's disk: below it, what grows is refused [default: 256]
+    #[arg(long, env = "NEXUS_DISK_RESERVE_MIB", value_name = "MIB")]
+    pub disk_reserve_mib: Option<u64>,
     /// Pages in browsers that may call this node, such as https://board.example.com
     #[arg(long, env = "ALLOWED_ORIGINS", value_name = "ORIGIN,…")]
     pub allowed_origins: Option<String>,

@@ -7,7 +7,7 @@ use crate::{
     keys::{self, meta},
     log::{Closed, FlushStats, LogStore},
     machine::{
-        Published, StateMachine,
+        HashTrail, Published, StateMachine,
         load::{load, load_progress},
     },
     record::{self, Kind},
@@ -62,6 +62,8 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
     let shelf = Arc::new(shelf);
     let published = watch::Sender::new(Arc::new(published));
     let defers_snapshots = Arc::new(AtomicBool::new(false));
+    let trail = Arc::new(HashTrail::default());
+    trail.extend([(published.borrow().revision().0, published.borrow().hash())]);
     let handle = StoreHandle(Arc::new(Shared {
         storage: storage.clone(),
         fatal: fatal.clone(),
@@ -69,10 +71,11 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
         published: published.subscribe(),
         flush_stats: log.flush_stats(),
         defers_snapshots: defers_snapshots.clone(),
+        trail: trail.clone(),
         closed,
         released,
     }));
-    let machine = StateMachine::new(storage, fatal, shelf, published, ledger, defers_snapshots);
+    let machine = StateMachine::new(storage, fatal, shelf, published, ledger, defers_snapshots, trail);
     Ok((log, machine, handle))
 }
 
@@ -104,6 +107,7 @@ struct Shared {
     published: watch::Receiver<Arc<Published>>,
     flush_stats: Arc<FlushStats>,
     defers_snapshots: Arc<AtomicBool>,
+    trail: Arc<HashTrail>,
     closed: Closed,
     released: Released,
 }
@@ -145,6 +149,16 @@ impl StoreHandle {
     /// nearly full. One that a follower needs is made nevertheless.
     pub fn defer_snapshots(&self, defer: bool) {
         self.0.defers_snapshots.store(defer, Ordering::Relaxed);
+    }
+
+    /// The state's hash right after an entry; none when that is too long ago, or still to come.
+    pub fn hash_at(&self, index: u64) -> Option<u64> {
+        self.0.trail.at(index)
+    }
+
+    /// Snapshots that could not be made for want of space, since the store was opened.
+    pub fn failed_snapshots(&self) -> u64 {
+        self.0.shelf.failures()
     }
 
     /// Reads one document.

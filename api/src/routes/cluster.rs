@@ -63,6 +63,14 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
             lag: member.lag,
             last_seen_ms: member.last_seen.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
             this_node: member.id == own.id,
+            applied: member.condition.map(|condition| condition.applied),
+            state_hash: member.condition.map(|condition| format!("{:016x}", condition.state_hash)),
+            // Whoever of the two that are asked has noticed it.
+            state_mismatch: member.diverged
+                || own.members.iter().any(|known| known.id == member.id && known.diverged),
+            disk_free_bytes: member.condition.map(|condition| condition.disk_free),
+            disk_low: member.condition.is_some_and(|condition| condition.disk_low),
+            disk_slow: member.condition.is_some_and(|condition| condition.flush_slow),
         })
         .collect();
     let voters = seen.members.iter().filter(|member| member.voter).count() as u64;
@@ -73,7 +81,8 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
         leader: seen.leader.map(|leader| leader.0),
         term: seen.term,
         committed: own.committed,
-        applied: own.applied,
+        // Of one moment: a hash is worth nothing beside another moment's index.
+        applied: view.revision().0,
         state_hash: format!("{:016x}", view.state_hash()),
         healthy,
         tolerates_losses: voters.saturating_sub(1) / 2,

@@ -35,6 +35,24 @@ pub struct Node {
     pub last_seen_ms: Option<u64>,
     /// Whether this is the node that answers.
     pub this_node: bool,
+    /// The last log index that it has applied; none when it was not heard of for some seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<u64>,
+    /// Hash over everything that it has applied up to there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_hash: Option<String>,
+    /// Whether another node found that the same entries made another state there: one of the two is wrong.
+    #[serde(default)]
+    pub state_mismatch: bool,
+    /// Free bytes on its data folder's file system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_free_bytes: Option<u64>,
+    /// Whether that is too little: writes may be refused.
+    #[serde(default)]
+    pub disk_low: bool,
+    /// Whether its disk keeps writes waiting.
+    #[serde(default)]
+    pub disk_slow: bool,
 }
 
 /// Answer of `GET /cluster/status`.
@@ -55,8 +73,7 @@ pub struct ClusterStatus {
     pub committed: u64,
     /// The last log index that this node has applied.
     pub applied: u64,
-    /// Hash over everything that was applied up to the last snapshot point or later; equal on all nodes at
-    /// the same `applied`.
+    /// Hash over everything that was applied up to there; equal on all nodes at the same `applied`.
     pub state_hash: String,
     /// Whether this node could answer a linearizable read just now.
     pub healthy: bool,

@@ -353,7 +353,8 @@ fn check(world: &mut World, entry: &Entry) -> Result<Applied, TestCaseError> {
         }
         prop_assert!(applied.documents.is_empty());
     }
-    prop_assert!(world.state.clock().cluster >= clock.cluster && world.state.clock().wall >= clock.wall);
+    // The time of leases alone: wall time is the leader's, and may be set back.
+    prop_assert!(world.state.clock().cluster >= clock.cluster);
     prop_assert!(applied.events.iter().enumerate().all(|(at, event)| event.seq as usize == at));
     prop_assert_eq!(world.state.check_invariants(), Ok(()));
     check_texts(world, &applied)?;

@@ -33,12 +33,21 @@ pub(crate) struct Step<'a> {
     writes: BTreeMap<(Column, Vec<u8>), Option<Vec<u8>>>,
     bytes: usize,
     pruned: Option<KeyRange>,
+    hashes: Vec<(u64, u64)>,
 }
 
 impl<'a> Step<'a> {
     /// Nothing applied yet to what is stored.
     pub(crate) fn begin(stored: &'a dyn Storage, ledger: &'a mut RowLedger, before: Published) -> Self {
-        Self { stored, ledger, after: before, writes: BTreeMap::new(), bytes: 0, pruned: None }
+        Self {
+            stored,
+            ledger,
+            after: before,
+            writes: BTreeMap::new(),
+            bytes: 0,
+            pruned: None,
+            hashes: Vec::new(),
+        }
     }
 
     /// Bytes that would be written; what was overwritten counts too.
@@ -95,6 +104,7 @@ impl<'a> Step<'a> {
         let progress = &mut self.after.progress;
         progress.applied = Some(log_id);
         progress.history = hash.finish();
+        self.hashes.push((log_id.index, progress.history));
         if log_id.index.is_multiple_of(PRUNE_EVERY) {
             self.prune(log_id.index)?;
         }
@@ -162,8 +172,8 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// What has to be written, and what may be seen afterwards.
-    pub(crate) fn finish(self) -> (Batch, Published) {
+    /// What has to be written, what may be seen afterwards, and the hash after each entry.
+    pub(crate) fn finish(self) -> (Batch, Published, Vec<(u64, u64)>) {
         let mut batch = Batch::new();
         for ((column, key), value) in self.writes {
             match value {
@@ -176,7 +186,7 @@ impl<'a> Step<'a> {
             batch.delete_range(Column::Events, range);
         }
         batch.put(Column::Meta, meta::PROGRESS, encode_progress(&self.after.progress));
-        (batch, self.after)
+        (batch, self.after, self.hashes)
     }
 }
 

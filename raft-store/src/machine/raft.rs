@@ -1,6 +1,6 @@
 //! The state machine as openraft calls it. Replies only after the write: a crash must not unsay it.
 
-use super::{apply::Step, ledger::RowLedger, load::load, published::Published};
+use super::{apply::Step, ledger::RowLedger, load::load, published::Published, trail::HashTrail};
 use crate::{
     blocking,
     error::StoreError,
@@ -37,6 +37,7 @@ pub struct StateMachine {
     published: watch::Sender<Arc<Published>>,
     ledger: RowLedger,
     defers_snapshots: Arc<AtomicBool>,
+    trail: Arc<HashTrail>,
 }
 
 impl StateMachine {
@@ -47,8 +48,9 @@ impl StateMachine {
         published: watch::Sender<Arc<Published>>,
         ledger: RowLedger,
         defers_snapshots: Arc<AtomicBool>,
+        trail: Arc<HashTrail>,
     ) -> Self {
-        Self { storage, fatal, shelf, published, ledger, defers_snapshots }
+        Self { storage, fatal, shelf, published, ledger, defers_snapshots, trail }
     }
 
     /// Loads everything anew and compares it with the live state.
@@ -75,7 +77,7 @@ impl StateMachine {
     where
         S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
     {
-        let Self { storage, published, ledger, .. } = self;
+        let Self { storage, published, ledger, trail, .. } = self;
         let latest = |published: &watch::Sender<Arc<Published>>| Published::clone(&published.borrow());
         let mut step = Step::begin(storage.as_ref(), ledger, latest(published));
         let mut replies = Vec::new();
@@ -85,12 +87,12 @@ impl StateMachine {
             let reply = step.apply(entry)?;
             replies.push((responder, reply));
             if replies.len() >= MAX_ENTRIES || step.bytes() >= MAX_BYTES {
-                commit(storage.as_ref(), published, step, &mut replies)?;
+                commit(storage.as_ref(), published, trail, step, &mut replies)?;
                 step = Step::begin(storage.as_ref(), ledger, latest(published));
             }
         }
         if !replies.is_empty() {
-            commit(storage.as_ref(), published, step, &mut replies)?;
+            commit(storage.as_ref(), published, trail, step, &mut replies)?;
         }
         Ok(())
     }
@@ -104,6 +106,7 @@ impl StateMachine {
         let work = move || install::install(storage.as_ref(), &shelf, &meta, &file);
         let (installed, ledger) = blocking::run(self.storage.may_block(), work).await?;
         self.ledger = ledger;
+        self.trail.extend([(installed.revision().0, installed.hash())]);
         self.published.send_replace(Arc::new(installed));
         Ok(())
     }
@@ -117,11 +120,13 @@ impl StateMachine {
 fn commit(
     storage: &dyn Storage,
     published: &watch::Sender<Arc<Published>>,
+    trail: &HashTrail,
     step: Step<'_>,
     replies: &mut Vec<(Option<ApplyResponder<TypeConfig>>, Applied)>,
 ) -> Result<(), StoreError> {
-    let (batch, after) = step.finish();
+    let (batch, after, hashes) = step.finish();
     storage.write(batch)?;
+    trail.extend(hashes);
     published.send_replace(Arc::new(after));
     for (responder, reply) in replies.drain(..) {
         if let Some(responder) = responder {

@@ -11,8 +11,8 @@ use super::{
 use crate::error::StoreError;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    IteratorMode, LogLevel, Options, ReadOptions, ReadTier, SnapshotWithThreadMode, WriteBatch, WriteOptions,
-    properties,
+    ErrorKind, IteratorMode, LogLevel, Options, ReadOptions, ReadTier, SnapshotWithThreadMode, WriteBatch,
+    WriteOptions, properties,
 };
 use std::{
     path::Path,
@@ -57,8 +57,7 @@ impl Rocks {
         let block_cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
         let columns = Column::ALL
             .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&block_cache)));
-        let db = DB::open_cf_descriptors(&database_options(), dir.join("db"), columns)
-            .map_err(|error| failed("opening the database", error))?;
+        let db = DB::open_cf_descriptors(&database_options(), dir.join("db"), columns).map_err(opening)?;
         Ok(Self { db, block_cache, folder, flush_failure: Mutex::new(None) })
     }
 
@@ -107,6 +106,13 @@ fn column_options(block_cache: &Cache) -> Options {
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
     options.set_max_write_buffer_number(2);
     options
+}
+
+fn opening(error: rocksdb::Error) -> StoreError {
+    // RocksDB has no kind of its own for it.
+    let is_locked = error.kind() == ErrorKind::IOError
+        && ["While lock file", "lock hold by"].iter().any(|text| error.as_ref().contains(text));
+    if is_locked { StoreError::InUse } else { failed("opening the database", error) }
 }
 
 fn failed(doing: &'static str, error: rocksdb::Error) -> StoreError {
