@@ -12,6 +12,7 @@
 //!   are compared. [`page`]: lists.
 //! - [`failure`]: what can go wrong, as HTTP. [`render`]: entities as the wire has them.
 //! - [`events`]: who follows what happens. [`routes`]: one file a resource. [`metrics`]: what is counted.
+//! - [`openapi`]: the description of the routes.
 
 pub mod api;
 pub mod auth;
@@ -22,6 +23,7 @@ mod fields;
 mod limits;
 pub mod metrics;
 pub mod mint;
+mod openapi;
 mod page;
 mod read;
 mod render;

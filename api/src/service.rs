@@ -6,14 +6,16 @@ use crate::{
     cluster::Unavailable,
     failure::ApiError,
     limits::{Allowance, TurnedAway, remote_addr},
-    routes,
+    openapi, routes,
 };
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::{Html, IntoResponse, Response},
+    routing::get,
 };
 use nexus_api_types::{Code, ErrorBody, Failure, header as names};
 use percent_encoding::percent_decode_str;
@@ -23,6 +25,7 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 use tracing::Instrument;
+use utoipa::openapi::OpenApi;
 
 /// A request that takes longer is given up: above the 5 s that a write or a read may wait.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
@@ -32,9 +35,15 @@ const POLL_DEADLINE: Duration = routes::MAX_WAIT.saturating_add(REQUEST_DEADLINE
 
 /// Everything that a node serves to clients.
 pub fn router(api: Api) -> Router {
+    let (described, descriptions) = routes::api().into_parts();
+    let document = openapi::document(descriptions);
+    let reference = Router::new()
+        .route("/openapi.json", get(json(&document)))
+        .route("/docs", get(Html(openapi::page(&document))));
     Router::new()
-        .nest("/api", routes::api())
+        .nest("/api", described.merge(routes::socket()).merge(reference.clone()))
         .merge(routes::bare())
+        .merge(reference)
         .fallback(|| async { ApiError::not_found("no such route") })
         .method_not_allowed_fallback(|| async { unknown_method() })
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -42,6 +51,12 @@ pub fn router(api: Api) -> Router {
         .layer(cors(&api))
         .layer(middleware::from_fn_with_state(api.clone(), around))
         .with_state(api)
+}
+
+/// The document as it is sent: it never changes while the node runs.
+fn json(document: &OpenApi) -> impl IntoResponse + Clone + Send + Sync + 'static {
+    let text = document.to_json().expect("a document of plain values is JSON");
+    ([(header::CONTENT_TYPE, "application/json")], Bytes::from(text))
 }
 
 fn cors(api: &Api) -> CorsLayer {

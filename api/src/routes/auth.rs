@@ -4,26 +4,29 @@ use crate::{
     api::Api,
     auth::{NewKey, token_digest},
     failure::ApiError,
+    openapi::{Operation, Routes},
     read::Read,
     render,
     write::Incoming,
 };
-use axum::{
-    Router,
-    extract::State,
-    http::StatusCode,
-    response::Response,
-    routing::{get, post},
-};
-use nexus_api_types::engineer::Registered;
+use axum::{extract::State, http::StatusCode, response::Response};
+use nexus_api_types::engineer::{Me, Register, Registered};
 use nexus_domain::{
     Actor, Command, EngineerId, Reply,
     ids::KeyId,
     words::{Email, Label, Name},
 };
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/auth/register", post(register)).route("/auth/me", get(me))
+pub(super) fn routes() -> Routes {
+    let registered = Operation::open("Register an engineer")
+        .about("The key is shown once. With the bootstrap token of the first node, the first admin is made.")
+        .body::<Register>()
+        .answers::<Registered>(201);
+    Routes::new().post("/auth/register", register, registered).get(
+        "/auth/me",
+        me,
+        Operation::read("Show oneself").answers::<Me>(200),
+    )
 }
 
 async fn register(State(api): State<Api>, incoming: Incoming) -> Result<Response, ApiError> {

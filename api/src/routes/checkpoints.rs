@@ -1,15 +1,27 @@
 //! `/projects/{id}/sessions/checkpoints`: recorded states of work.
 
 use super::project_id;
-use crate::{api::Api, failure::ApiError, fields::long_text, page, read::Read, render, write::Write};
+use crate::{
+    api::Api,
+    failure::ApiError,
+    fields::long_text,
+    openapi::{Operation, Parameter, Routes},
+    page,
+    read::Read,
+    render,
+    write::Write,
+};
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
     http::{HeaderValue, StatusCode},
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
-use nexus_api_types::{Page, checkpoint::Checkpoint, envelope::Noted, header as names};
+use nexus_api_types::{
+    Page,
+    checkpoint::{Checkpoint, SaveCheckpoint, Skipped},
+    header as names,
+};
 use nexus_domain::{
     Command, Document, DocumentKey, FeatureId, Reply, SessionId,
     command::NewCheckpoint,
@@ -21,10 +33,29 @@ use uuid::Uuid;
 /// What old clients look for.
 const SKIPPED: &str = "Duplicate checkpoint skipped";
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/projects/{project}/sessions/checkpoints", post(save).get(history))
-        .route("/projects/{project}/sessions/checkpoints/latest", get(latest))
+pub(super) fn routes() -> Routes {
+    let saved = Operation::write("Record a state of work")
+        .about(
+            "An `auto_periodic` one that says what the newest one says is not kept: 200 with `data: null` \
+             and a message.",
+        )
+        .body::<SaveCheckpoint>()
+        .answers::<Checkpoint>(201)
+        .answers_bare::<Skipped>(200, "A duplicate, not kept.");
+    let feature = || Parameter::id("featureId", "The feature.").required();
+    const ALL: &str = "/projects/{project}/sessions/checkpoints";
+    Routes::new()
+        .post(ALL, save, saved)
+        .get(
+            ALL,
+            history,
+            Operation::read("List checkpoints, newest first").query(feature()).answers_page::<Checkpoint>(),
+        )
+        .get(
+            "/projects/{project}/sessions/checkpoints/latest",
+            latest,
+            Operation::read("Show the newest checkpoint").query(feature()).answers_maybe::<Checkpoint>(200),
+        )
 }
 
 async fn save(
@@ -56,7 +87,7 @@ async fn save(
     let command = Command::SaveCheckpoint { project, checkpoint };
     let done = write.incoming.propose_as(&api, write.caller.actor(), Some(acting), command).await?;
     if done.reply == Reply::DuplicateCheckpoint {
-        let skipped = Noted { data: None::<Checkpoint>, message: SKIPPED.to_owned() };
+        let skipped = Skipped { data: None, message: SKIPPED.to_owned() };
         let mut response = Json(skipped).into_response();
         response.headers_mut().insert(names::REVISION, HeaderValue::from(done.revision.0));
         return Ok(response);

@@ -1,16 +1,21 @@
 //! `/projects/{id}/claims/check`: whose paths are, for whoever is about to change them. Changes nothing.
 
 use super::project_id;
-use crate::{api::Api, failure::ApiError, read::Read, render, write::Incoming};
+use crate::{
+    api::Api,
+    failure::ApiError,
+    openapi::{Operation, Routes},
+    read::Read,
+    render,
+    write::Incoming,
+};
 use axum::{
-    Router,
     extract::{FromRequest, FromRequestParts, Path, Request, State},
     response::Response,
-    routing::post,
 };
 use nexus_api_types::{
     Code,
-    claim::{Checked, CheckedPath, Standing},
+    claim::{CheckPaths, Checked, CheckedPath, Standing},
 };
 use nexus_domain::{
     decide::{MAX_PATTERNS, holding},
@@ -21,8 +26,16 @@ use nexus_domain::{
 use serde_json::json;
 use std::collections::BTreeMap;
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/projects/{project}/claims/check", post(check))
+pub(super) fn routes() -> Routes {
+    let checked = Operation::read("Ask whose paths are")
+        .about(
+            "For whoever is about to change them, such as a commit guard. Takes nothing. With a fence, a \
+             newer holder of one of the paths is `STALE_FENCE`.",
+        )
+        .body::<CheckPaths>()
+        .answers::<Checked>(200)
+        .may_conflict();
+    Routes::new().post("/projects/{project}/claims/check", check, checked)
 }
 
 /// Claims that one question may find: bounds its memory.

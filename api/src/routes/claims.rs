@@ -4,18 +4,19 @@ use super::project_id;
 use crate::{
     api::Api,
     failure::ApiError,
+    openapi::{Operation, Routes},
     read::Read,
     render,
     write::{Done, Write},
 };
 use axum::{
-    Router,
     extract::{Path, State},
     http::StatusCode,
     response::Response,
-    routing::{get, post},
 };
-use nexus_api_types::claim::{Claimed, Refreshed, Released};
+use nexus_api_types::claim::{
+    self as wire, ClaimPaths, Claimed, ForceRelease, RefreshClaims, Refreshed, ReleasePaths, Released,
+};
 use nexus_domain::{
     Command, FeatureId, Reply,
     decide::MAX_PATTERNS,
@@ -25,12 +26,36 @@ use nexus_domain::{
 };
 use std::collections::BTreeSet;
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/projects/{project}/claims", get(all).post(claim).delete(release))
-        .route("/projects/{project}/claims/mine", get(mine))
-        .route("/projects/{project}/claims/refresh", post(refresh))
-        .route("/projects/{project}/claims/force-release", post(force_release))
+pub(super) fn routes() -> Routes {
+    let taken = Operation::write("Claim paths while working")
+        .about("All of them or none. A shared claim tolerates other shared ones.")
+        .body::<ClaimPaths>();
+    let freed = Operation::write("Give back paths that were claimed while working")
+        .about("All of them when no paths are named. What was picked with a feature stays.");
+    let forced = Operation::write("Take paths away from whoever holds them")
+        .about("For leads and admins. The paths are named as they were claimed; the reason is kept.")
+        .body::<ForceRelease>();
+    Routes::new()
+        .get("/projects/{project}/claims", all, Operation::read("List claims").answers_list::<wire::Claim>())
+        .post("/projects/{project}/claims", claim, taken.answers::<Claimed>(201))
+        .delete(
+            "/projects/{project}/claims",
+            release,
+            freed.optional_body::<ReleasePaths>().answers::<Released>(200),
+        )
+        .get(
+            "/projects/{project}/claims/mine",
+            mine,
+            Operation::read("List one's claims").answers_list::<wire::Claim>(),
+        )
+        .post(
+            "/projects/{project}/claims/refresh",
+            refresh,
+            Operation::write("Renew the lease and learn what is still held")
+                .optional_body::<RefreshClaims>()
+                .answers::<Refreshed>(200),
+        )
+        .post("/projects/{project}/claims/force-release", force_release, forced.answers::<Released>(200))
 }
 
 async fn all(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {

@@ -5,14 +5,14 @@ use crate::{
     auth::{mint_token, token_digest},
     cluster::{Operated, Operation},
     failure::ApiError,
+    openapi::{Operation as Description, Routes},
     write::{Incoming, Write},
 };
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
 };
 use nexus_api_types::{Data, Moment, cluster as wire};
 use nexus_domain::{
@@ -28,15 +28,43 @@ const MAX_JOIN_TOKEN_SECONDS: u64 = 7 * 24 * 3600;
 /// Without a quorum, the status is what this node knows, and soon: that is when it is needed most.
 const STATUS_WITHIN: Duration = Duration::from_secs(1);
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/cluster/status", get(status))
-        .route("/cluster/members", post(join))
-        .route("/cluster/members/{node}", delete(remove))
-        .route("/cluster/members/{node}/promote", post(promote))
-        .route("/cluster/leader", post(transfer))
-        .route("/cluster/snapshot", post(snapshot))
-        .route("/cluster/join-tokens", post(create_join_token))
+pub(super) fn routes() -> Routes {
+    let stated = Description::read("Show the cluster").about("Without a quorum: what this node knows.");
+    let joined = Description::open("Let a node in")
+        .about("What `nexusd start --join` asks; the token is the only credential.")
+        .body::<wire::JoinRequest>();
+    Routes::new()
+        .get("/cluster/status", status, stated.answers::<wire::ClusterStatus>(200))
+        .post("/cluster/members", join, joined.answers::<wire::Joined>(201))
+        .delete(
+            "/cluster/members/{node}",
+            remove,
+            Description::write("Take a node out").answers::<wire::Operated>(200),
+        )
+        .post(
+            "/cluster/members/{node}/promote",
+            promote,
+            Description::write("Make a learner a voter").answers::<wire::Operated>(200),
+        )
+        .post(
+            "/cluster/leader",
+            transfer,
+            Description::write("Hand leadership over")
+                .optional_body::<wire::TransferLeader>()
+                .answers::<wire::Operated>(200),
+        )
+        .post(
+            "/cluster/snapshot",
+            snapshot,
+            Description::write("Take a snapshot on this node").answers::<wire::Operated>(200),
+        )
+        .post(
+            "/cluster/join-tokens",
+            create_join_token,
+            Description::write("Invite nodes")
+                .optional_body::<wire::CreateJoinToken>()
+                .answers::<wire::JoinToken>(201),
+        )
 }
 
 /// The cluster as this node sees it; with what only the leader knows, if there is one.
@@ -153,11 +181,11 @@ async fn snapshot(State(api): State<Api>, write: Write) -> Result<Response, ApiE
 }
 
 async fn operate(api: &Api, operation: Operation) -> Result<Response, ApiError> {
-    let data = match api.cluster.operate(operation).await? {
-        Operated::Done => serde_json::json!({ "ok": true }),
-        Operated::Leader(node) => serde_json::json!({ "leader": node.0 }),
-        Operated::Joined { node } => serde_json::json!({ "nodeId": node.0 }),
+    let leader = match api.cluster.operate(operation).await? {
+        Operated::Leader(node) => Some(node.0),
+        Operated::Done | Operated::Joined { .. } => None,
     };
+    let data = wire::Operated { ok: true, leader };
     Ok(Json(Data { data }).into_response())
 }
 

@@ -5,25 +5,32 @@ use crate::{
     api::Api,
     failure::ApiError,
     fields::{long_text, some_text},
+    openapi::{Operation, Parameter, Routes},
     page,
     read::Read,
     render,
     write::Write,
 };
 use axum::{
-    Router,
     extract::{Path, State},
     http::StatusCode,
     response::Response,
-    routing::get,
 };
-use nexus_api_types::Page;
+use nexus_api_types::{
+    Page,
+    knowledge::{AddDecision, Decision},
+};
 use nexus_domain::{
     Command, Document, DocumentKey, ProjectId, command::NewDecision, ids::DecisionId, words::Title,
 };
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/projects/{project}/decisions", get(list).post(add))
+pub(super) fn routes() -> Routes {
+    const ALL: &str = "/projects/{project}/decisions";
+    let listed = Operation::read("List decisions, newest first")
+        .query(Parameter::slug("feature", "Only those about this feature."))
+        .answers_page::<Decision>();
+    let added = Operation::write("Write down what was decided");
+    Routes::new().get(ALL, list, listed).post(ALL, add, added.body::<AddDecision>().answers::<Decision>(201))
 }
 
 async fn list(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {

@@ -1,18 +1,24 @@
 //! `/engineers`: what people may do in the whole cluster.
 
 use super::engineer_id;
-use crate::{api::Api, failure::ApiError, render, write::Write};
+use crate::{
+    api::Api,
+    failure::ApiError,
+    openapi::{Operation, Routes},
+    render,
+    write::Write,
+};
 use axum::{
-    Router,
     extract::{Path, State},
     http::StatusCode,
     response::Response,
-    routing::patch,
 };
+use nexus_api_types::engineer::{ChangeRole, Me};
 use nexus_domain::{Command, Reply, entity::Role};
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/engineers/{engineer}", patch(change_role))
+pub(super) fn routes() -> Routes {
+    let changed = Operation::write("Change an engineer's rights").body::<ChangeRole>().answers::<Me>(200);
+    Routes::new().patch("/engineers/{engineer}", change_role, changed)
 }
 
 async fn change_role(

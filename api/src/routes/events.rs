@@ -5,15 +5,14 @@ use crate::{
     api::Api,
     events::history::{self, Chunk, ReadError, Start},
     failure::ApiError,
+    openapi::{Operation, Parameter, Routes},
     read::Read,
     render,
 };
 use axum::{
-    Router,
     extract::{Path, State},
     http::HeaderValue,
     response::Response,
-    routing::get,
 };
 use nexus_api_types::{Code, event::Events, header as names};
 use nexus_domain::{ProjectId, Revision, decide::access};
@@ -30,8 +29,14 @@ const MAX_LIMIT: usize = 1_000;
 
 const ROUTE: &str = "/projects/{project}/events";
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new().route(ROUTE, get(poll))
+pub(super) fn routes() -> Routes {
+    let polled = Operation::read("Wait for events")
+        .about("Whatever is later than `since`, in order; a page never splits a revision.")
+        .query(Parameter::number("since", "The last revision seen; 0 for the oldest kept.", 0, 0))
+        .query(Parameter::number("waitMs", "Wait this long when there is none yet; at most 30 s.", 0, 2_000))
+        .query(Parameter::number("limit", "Events of a page; 100 when absent.", 1, MAX_LIMIT as u64))
+        .answers::<Events>(200);
+    Routes::new().get(ROUTE, poll, polled)
 }
 
 /// Whether requests of this route may wait for long.

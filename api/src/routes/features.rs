@@ -5,21 +5,20 @@ use crate::{
     api::Api,
     failure::ApiError,
     fields::{Fields, not_empty},
+    openapi::{Operation, Parameter, Routes},
     page,
     read::Read,
     render,
     write::{Done, Write},
 };
 use axum::{
-    Router,
     extract::{Path, State},
     http::StatusCode,
     response::Response,
-    routing::get,
 };
 use nexus_api_types::{
     Page,
-    feature::{Available, Deleted},
+    feature::{self as wire, Available, CreateFeature, Deleted, UpdateFeature},
 };
 use nexus_domain::{
     Command, FeatureId, Reply,
@@ -31,11 +30,31 @@ use nexus_domain::{
 };
 use std::{collections::HashMap, sync::Arc};
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/projects/{project}/features", get(list).post(create))
-        .route("/projects/{project}/features/available", get(available))
-        .route("/projects/{project}/features/{slug}", get(show).patch(update).delete(delete))
+pub(super) fn routes() -> Routes {
+    const STATUSES: [&str; 5] = ["draft", "ready", "active", "done", "cancelled"];
+    let listed = Operation::read("List features")
+        .about("By lane, now first; then by priority; then newest first.")
+        .query(Parameter::word("status", "Only those at this stage.", &STATUSES))
+        .query(Parameter::word("lane", "Only those in this lane.", &Lane::ALL.map(Lane::name)))
+        .answers_page::<wire::Feature>();
+    let free = Operation::read("List ready features")
+        .about("Those that can be picked now come first, the others say what is in their way.");
+    let changed = Operation::write("Change a feature")
+        .about("New paths of one that is worked on are claimed in the same step, or nothing changes.")
+        .optional_body::<UpdateFeature>();
+    let dropped = Operation::write("Throw a draft away");
+    const ONE: &str = "/projects/{project}/features/{slug}";
+    Routes::new()
+        .get("/projects/{project}/features", list, listed)
+        .post(
+            "/projects/{project}/features",
+            create,
+            Operation::write("Write a draft").body::<CreateFeature>().answers::<wire::Feature>(201),
+        )
+        .get("/projects/{project}/features/available", available, free.answers_list::<Available>())
+        .get(ONE, show, Operation::read("Show a feature").answers::<wire::Feature>(200))
+        .patch(ONE, update, changed.answers::<wire::Feature>(200))
+        .delete(ONE, delete, dropped.answers::<Deleted>(200))
 }
 
 /// Features that one page looks at before it gives up finding enough that match: bounds its time.

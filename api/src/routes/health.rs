@@ -4,13 +4,13 @@ use crate::{
     api::Api,
     cluster::{Consistency, Role},
     failure::ApiError,
+    openapi::{Operation, Routes},
 };
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use nexus_api_types::{
     Moment,
@@ -22,12 +22,21 @@ use std::time::{Duration, Instant, SystemTime};
 /// A node that cannot answer a read in this time is not ready: a load balancer waits no longer.
 const READY_WITHIN: Duration = Duration::from_secs(1);
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/health", get(ready))
-        .route("/health/ready", get(ready))
-        .route("/health/live", get(live))
-        .route("/metrics", get(metrics))
+pub(super) fn routes() -> Routes {
+    let asked = || {
+        Operation::bare("Tell whether this node can answer a linearizable read now")
+            .answers_bare::<Readiness>(200, "It can.")
+            .answers_bare::<Readiness>(503, "It cannot: ask another node.")
+    };
+    let lives = Operation::bare("Tell that the process lives").answers_bare::<Liveness>(200, "It does.");
+    let counted = Operation::bare("Show metrics")
+        .about("In Prometheus form. Needs no key on a loopback listener.")
+        .answers_text("text/plain");
+    Routes::new()
+        .get("/health", ready, asked())
+        .get("/health/ready", ready, asked())
+        .get("/health/live", live, lives)
+        .get("/metrics", metrics, counted)
 }
 
 fn now() -> Moment {

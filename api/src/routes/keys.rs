@@ -1,19 +1,36 @@
 //! `/auth/keys`: one's own API keys.
 
-use crate::{api::Api, auth::NewKey, failure::ApiError, read::Read, render, write::Write};
+use crate::{
+    api::Api,
+    auth::NewKey,
+    failure::ApiError,
+    openapi::{Operation, Routes},
+    read::Read,
+    render,
+    write::Write,
+};
 use axum::{
-    Router,
     extract::{Path, State},
     http::StatusCode,
     response::Response,
-    routing::{delete, get},
 };
-use nexus_api_types::{Moment, engineer::MintedKey, feature::Deleted};
+use nexus_api_types::{
+    Moment,
+    engineer::{self as wire, MintKey, MintedKey},
+    feature::Deleted,
+};
 use nexus_domain::{Command, ProjectId, Reply, entity::ApiKey, ids::KeyId, words::Label};
 use uuid::Uuid;
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/auth/keys", get(list).post(mint)).route("/auth/keys/{key}", delete(revoke))
+pub(super) fn routes() -> Routes {
+    let minted = Operation::write("Mint a key of one's own")
+        .about("The key is shown once. A key for one project or for reading cannot mint others.")
+        .optional_body::<MintKey>()
+        .answers::<MintedKey>(201);
+    Routes::new()
+        .get("/auth/keys", list, Operation::read("List one's keys").answers_list::<wire::ApiKey>())
+        .post("/auth/keys", mint, minted)
+        .delete("/auth/keys/{key}", revoke, Operation::write("Revoke a key").answers::<Deleted>(200))
 }
 
 async fn list(read: Read) -> Result<Response, ApiError> {

@@ -1,19 +1,33 @@
 //! `/projects/{id}/features/{slug}/learnings`: what was learned while working on a feature.
 
 use super::{feature_slug, no_feature, project_id};
-use crate::{api::Api, failure::ApiError, fields::some_text, page, read::Read, render, write::Write};
+use crate::{
+    api::Api,
+    failure::ApiError,
+    fields::some_text,
+    openapi::{Operation, Routes},
+    page,
+    read::Read,
+    render,
+    write::Write,
+};
 use axum::{
-    Router,
     extract::{Path, State},
     http::StatusCode,
     response::Response,
-    routing::get,
 };
-use nexus_api_types::Page;
+use nexus_api_types::{
+    Page,
+    knowledge::{AddLearning, Learning},
+};
 use nexus_domain::{Command, Document, DocumentKey, ids::LearningId};
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/projects/{project}/features/{slug}/learnings", get(list).post(add))
+pub(super) fn routes() -> Routes {
+    const ALL: &str = "/projects/{project}/features/{slug}/learnings";
+    let added = Operation::write("Write down what was learned");
+    Routes::new()
+        .get(ALL, list, Operation::read("List learnings, newest first").answers_page::<Learning>())
+        .post(ALL, add, added.body::<AddLearning>().answers::<Learning>(201))
 }
 
 async fn list(Path((project, slug)): Path<(String, String)>, read: Read) -> Result<Response, ApiError> {

@@ -21,16 +21,17 @@ mod work;
 
 pub(crate) use events::{MAX_WAIT, is_long_poll};
 
-use crate::{api::Api, failure::ApiError};
+use crate::{api::Api, failure::ApiError, openapi::Routes};
 use axum::Router;
 use nexus_domain::{EngineerId, ProjectId, Refusal, refusal::Thing, words::Slug};
 use uuid::Uuid;
 
-/// Everything under `/api`.
-pub(crate) fn api() -> Router<Api> {
-    Router::new()
+/// Everything under `/api` that is described in its document.
+pub(crate) fn api() -> Routes {
+    Routes::new()
         .merge(auth::routes())
         .merge(keys::routes())
+        .merge(socket::routes())
         .merge(engineers::routes())
         .merge(projects::routes())
         .merge(features::routes())
@@ -42,18 +43,20 @@ pub(crate) fn api() -> Router<Api> {
         .merge(learnings::routes())
         .merge(decisions::routes())
         .merge(roadmap::routes())
+        .merge(events::routes())
         .merge(cluster::routes())
         .merge(settings::routes())
-        .merge(events::routes())
-        .merge(socket::routes())
-        .merge(socket::ticket_routes())
         .merge(health::routes())
+}
+
+/// The WebSocket, with and without the prefix.
+pub(crate) fn socket() -> Router<Api> {
+    socket::socket()
 }
 
 /// What also answers without the prefix.
 pub(crate) fn bare() -> Router<Api> {
-    // Old clients open the socket at either address.
-    health::routes().merge(socket::routes())
+    health::routes().into_parts().0.merge(socket::socket())
 }
 
 /// A project id in a path.

@@ -1,27 +1,42 @@
 //! `/projects`: codebases and who works on them.
 
 use super::{engineer_id, project_id};
-use crate::{api::Api, failure::ApiError, read::Read, render, write::Write};
+use crate::{
+    api::Api,
+    failure::ApiError,
+    openapi::{Operation, Routes},
+    read::Read,
+    render,
+    write::Write,
+};
 use axum::{
-    Router,
     extract::{Path, State},
     http::StatusCode,
     response::Response,
-    routing::{delete, get, post},
 };
-use nexus_api_types::project::{ProjectDetail, Removed};
+use nexus_api_types::project::{AddMember, CreateProject, Member, Project, ProjectDetail, Removed};
 use nexus_domain::{
     Command, EngineerId, ProjectId, Reply,
     entity::{MemberRole, Role},
     words::{Label, MAX_PROJECT_SLUG, Name, Slug, WordError},
 };
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/projects", get(list).post(create))
-        .route("/projects/{project}", get(show))
-        .route("/projects/{project}/members", post(add_member))
-        .route("/projects/{project}/members/{engineer}", delete(remove_member))
+pub(super) fn routes() -> Routes {
+    let listed = Operation::read("List one's projects").about("An admin sees all of them.");
+    let made = Operation::write("Make a project, led by who makes it");
+    let left = Operation::write("Take an engineer out of a project").about(
+        "Leads may, and each engineer for themselves. Their sessions end, and what they hold is released.",
+    );
+    Routes::new()
+        .get("/projects", list, listed.answers_list::<Project>())
+        .post("/projects", create, made.body::<CreateProject>().answers::<Project>(201))
+        .get("/projects/{project}", show, Operation::read("Show a project").answers::<ProjectDetail>(200))
+        .post(
+            "/projects/{project}/members",
+            add_member,
+            Operation::write("Take an engineer into a project").body::<AddMember>().answers::<Member>(201),
+        )
+        .delete("/projects/{project}/members/{engineer}", remove_member, left.answers::<Removed>(200))
 }
 
 async fn list(read: Read) -> Result<Response, ApiError> {

@@ -1,22 +1,40 @@
 //! `/projects/{id}/roadmap`: which features come first.
 
 use super::{feature_slug, features, project_id};
-use crate::{api::Api, cluster::SharedView, failure::ApiError, read::Read, render, write::Write};
+use crate::{
+    api::Api,
+    cluster::SharedView,
+    failure::ApiError,
+    openapi::{Operation, Routes},
+    read::Read,
+    render,
+    write::Write,
+};
 use axum::{
-    Router,
     extract::{Path, State},
     http::StatusCode,
     response::Response,
-    routing::{get, patch},
 };
-use nexus_api_types::roadmap::{Roadmap, RoadmapLane};
+use nexus_api_types::{
+    feature::Feature,
+    roadmap::{MoveFeature, Reorder, Roadmap, RoadmapLane},
+};
 use nexus_domain::{Command, ProjectId, decide::MAX_MOVED, entity::Lane};
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/projects/{project}/roadmap", get(show))
-        .route("/projects/{project}/roadmap/reorder", patch(reorder))
-        .route("/projects/{project}/roadmap/{slug}/lane", patch(put))
+pub(super) fn routes() -> Routes {
+    let shown = Operation::read("Show what comes first");
+    let reordered = Operation::write("Put features at the head of their lanes")
+        .about("Moves and numbers them from 1, whole or not at all; the others of the lane follow.")
+        .body::<Reorder>();
+    let moved = Operation::write("Move a feature to a lane");
+    Routes::new()
+        .get("/projects/{project}/roadmap", show, shown.answers::<Roadmap>(200))
+        .patch("/projects/{project}/roadmap/reorder", reorder, reordered.answers::<Roadmap>(200))
+        .patch(
+            "/projects/{project}/roadmap/{slug}/lane",
+            put,
+            moved.body::<MoveFeature>().answers::<Feature>(200),
+        )
 }
 
 async fn show(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {

@@ -2,16 +2,21 @@
 
 use super::project_id;
 use crate::{
-    api::Api, cluster::Consistency, failure::ApiError, fields::Fields, read::Read, render, write::Write,
+    api::Api,
+    cluster::Consistency,
+    failure::ApiError,
+    fields::Fields,
+    openapi::{Operation, Routes},
+    read::Read,
+    render,
+    write::Write,
 };
 use axum::{
-    Router,
     extract::{Path, State},
     http::StatusCode,
     response::Response,
-    routing::{delete, get, post},
 };
-use nexus_api_types::session::{Ok as Yes, ProjectStatus};
+use nexus_api_types::session::{self as wire, Ok as Yes, ProjectStatus, StartSession};
 use nexus_domain::{
     Command, FeatureId, Refusal, Reply, SessionId,
     entity::{Feature, SessionMetadata, Status},
@@ -21,13 +26,32 @@ use nexus_domain::{
 use std::sync::Arc;
 use uuid::Uuid;
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/projects/{project}/sessions", post(start))
-        .route("/projects/{project}/sessions/active", get(active))
-        .route("/projects/{project}/sessions/{session}", delete(end))
-        .route("/projects/{project}/sessions/{session}/heartbeat", post(heartbeat))
-        .route("/projects/{project}/status", get(status))
+pub(super) fn routes() -> Routes {
+    let started = Operation::write("Start a session")
+        .about(
+            "Or finds the active one of this project, engineer and agent. Without an agent: the default one.",
+        )
+        .optional_body::<StartSession>();
+    let beaten = Operation::write("Give a sign of life")
+        .about("From the first one on, the session is on the short lease, for good.");
+    Routes::new()
+        .post("/projects/{project}/sessions", start, started.answers::<wire::Session>(201))
+        .get(
+            "/projects/{project}/sessions/active",
+            active,
+            Operation::read("List who works").answers_list::<wire::SessionOf>(),
+        )
+        .delete(
+            "/projects/{project}/sessions/{session}",
+            end,
+            Operation::write("End a session and release all it holds").answers::<Yes>(200),
+        )
+        .post("/projects/{project}/sessions/{session}/heartbeat", heartbeat, beaten.answers::<Yes>(200))
+        .get(
+            "/projects/{project}/status",
+            status,
+            Operation::read("Show what is going on").answers::<ProjectStatus>(200),
+        )
 }
 
 fn session_id(text: &str) -> Result<SessionId, ApiError> {

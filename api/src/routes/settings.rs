@@ -1,7 +1,14 @@
 //! `/cluster/settings`: what operators tune while the cluster runs.
 
-use crate::{api::Api, failure::ApiError, fields::Fields, read::Read, write::Write};
-use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
+use crate::{
+    api::Api,
+    failure::ApiError,
+    fields::Fields,
+    openapi::{Operation, Routes},
+    read::Read,
+    write::Write,
+};
+use axum::{extract::State, http::StatusCode, response::Response};
 use nexus_api_types::cluster as wire;
 use nexus_domain::{
     Command, Millis, Refusal, Reply, Settings,
@@ -9,8 +16,15 @@ use nexus_domain::{
     settings::{Registration, SettingsPatch},
 };
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/cluster/settings", get(show).patch(update))
+pub(super) fn routes() -> Routes {
+    let changed = Operation::write("Change the cluster's settings").about("What is absent stays.");
+    Routes::new()
+        .get("/cluster/settings", show, Operation::read("Show the settings").answers::<wire::Settings>(200))
+        .patch(
+            "/cluster/settings",
+            update,
+            changed.optional_body::<wire::Settings>().answers::<wire::Settings>(200),
+        )
 }
 
 async fn show(read: Read) -> Result<Response, ApiError> {

@@ -6,6 +6,7 @@ use crate::{
     cluster::Consistency,
     events,
     failure::ApiError,
+    openapi::{Operation, Routes},
     write::{Incoming, Write},
 };
 use axum::{
@@ -16,18 +17,21 @@ use axum::{
     },
     http::{HeaderMap, StatusCode, header},
     response::Response,
-    routing::{get, post},
+    routing::get,
 };
 use nexus_api_types::event::Ticket;
 use nexus_domain::{Actor, Command, Refusal, Reply, decide::access};
 use std::collections::HashMap;
 
-pub(super) fn routes() -> Router<Api> {
+/// The socket itself, which OpenAPI has no words for.
+pub(super) fn socket() -> Router<Api> {
     Router::new().route("/ws", get(open))
 }
 
-pub(super) fn ticket_routes() -> Router<Api> {
-    Router::new().route("/auth/ws-ticket", post(issue))
+pub(super) fn routes() -> Routes {
+    let issued = Operation::write("Issue a ticket for a WebSocket")
+        .about("Opens `/api/ws?ticket=…` once, on any node, within half a minute: for browsers.");
+    Routes::new().post("/auth/ws-ticket", issue, issued.answers::<Ticket>(201))
 }
 
 async fn open(

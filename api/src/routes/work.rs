@@ -4,54 +4,71 @@ use super::{feature_slug, features::answer, project_id};
 use crate::{
     api::Api,
     failure::ApiError,
+    openapi::{Operation, Routes},
     render,
     write::{Done, Write},
 };
 use axum::{
-    Router,
     extract::{Path, State},
     http::StatusCode,
     response::Response,
-    routing::post,
 };
-use nexus_api_types::feature::Picked;
+use futures::future::{BoxFuture, FutureExt};
+use nexus_api_types::feature::{Feature, PickNext, Picked};
 use nexus_domain::{Command, ProjectId, Reply, entity::Lane, words::Slug};
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/projects/{project}/features/pick-next", post(pick_next))
-        .route("/projects/{project}/features/{slug}/pick", post(pick))
-        .route(
+pub(super) fn routes() -> Routes {
+    let picked = |summary| {
+        Operation::write(summary)
+            .about("Takes every path in `touches` alone and every path in `reads` shared, or none of them.")
+            .answers::<Picked>(200)
+    };
+    let next = picked("Pick the best feature that is free").optional_body::<PickNext>();
+    let of_feature = |summary| Operation::write(summary).answers::<Feature>(200);
+    Routes::new()
+        .post("/projects/{project}/features/pick-next", pick_next, next)
+        .post("/projects/{project}/features/{slug}/pick", pick, picked("Pick a feature"))
+        .post(
             "/projects/{project}/features/{slug}/ready",
             step(|project, slug| Command::ReadyFeature { project, slug }),
+            of_feature("Make a draft ready to be picked"),
         )
-        .route(
+        .post(
             "/projects/{project}/features/{slug}/draft",
             step(|project, slug| Command::DraftFeature { project, slug }),
+            of_feature("Make a ready feature a draft again"),
         )
-        .route(
+        .post(
             "/projects/{project}/features/{slug}/release",
             step(|project, slug| Command::ReleaseFeature { project, slug }),
+            of_feature("Give a feature back, unfinished"),
         )
-        .route(
+        .post(
             "/projects/{project}/features/{slug}/done",
             step(|project, slug| Command::CompleteFeature { project, slug }),
+            of_feature("Finish a feature"),
         )
-        .route(
+        .post(
             "/projects/{project}/features/{slug}/cancel",
             step(|project, slug| Command::CancelFeature { project, slug }),
+            of_feature("Give a feature up"),
         )
 }
 
+type Answering = BoxFuture<'static, Result<Response, ApiError>>;
+
 /// A step that takes nothing but the feature's name and answers with the feature.
-fn step(command: fn(ProjectId, Slug) -> Command) -> axum::routing::MethodRouter<Api> {
-    post(
-        move |State(api): State<Api>, Path((project, slug)): Path<(String, String)>, write: Write| async move {
+fn step(
+    command: fn(ProjectId, Slug) -> Command,
+) -> impl Fn(State<Api>, Path<(String, String)>, Write) -> Answering + Clone {
+    move |State(api), Path((project, slug)), write| {
+        async move {
             let command = command(project_id(&project)?, feature_slug(&slug)?);
             let done = write.propose(&api, command).await?;
             answer(&api, done, StatusCode::OK).await
-        },
-    )
+        }
+        .boxed()
+    }
 }
 
 async fn pick(

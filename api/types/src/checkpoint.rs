@@ -3,10 +3,11 @@
 use crate::Moment;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Why a checkpoint was written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckpointType {
     /// Now and then; one that says what the newest one says is not kept.
@@ -19,7 +20,7 @@ pub enum CheckpointType {
 }
 
 /// A recorded state of work.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Checkpoint {
     /// Identity.
@@ -38,6 +39,7 @@ pub struct Checkpoint {
     /// The paths that the session held for the feature.
     pub active_claims: Vec<String>,
     /// What the client said about it.
+    #[schema(value_type = Object)]
     pub context: Map<String, Value>,
     /// A note for people.
     pub notes: Option<String>,
@@ -48,7 +50,7 @@ pub struct Checkpoint {
 }
 
 /// Body of `POST …/sessions/checkpoints`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SaveCheckpoint {
     /// Whose work: a session of one's own.
@@ -57,6 +59,7 @@ pub struct SaveCheckpoint {
     pub feature_id: Uuid,
     /// Whatever helps to go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub context: Option<Map<String, Value>>,
     /// `auto_periodic` when absent.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
@@ -64,4 +67,14 @@ pub struct SaveCheckpoint {
     /// A note for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
+}
+
+/// Answer of `POST …/sessions/checkpoints` for one that says what the newest one says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Skipped {
+    /// Always null.
+    #[schema(value_type = Option<Object>)]
+    pub data: Option<Value>,
+    /// What happened.
+    pub message: String,
 }

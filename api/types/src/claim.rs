@@ -109,15 +109,29 @@ pub struct Claimed {
     pub claims: Vec<Claim>,
 }
 
-/// Body of `DELETE …/claims` and, with a reason, of `POST …/claims/force-release`.
+/// Body of `POST …/claims/refresh`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct RefreshClaims {
+    /// Asked about; all that are held when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Vec<String>>,
+}
+
+/// Body of `DELETE …/claims`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ReleasePaths {
     /// As they were claimed; all that were claimed while working when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paths: Option<Vec<String>>,
-    /// Why: for the record. Only for a forced release, which needs it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+}
+
+/// Body of `POST …/claims/force-release`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ForceRelease {
+    /// As they were claimed.
+    pub paths: Vec<String>,
+    /// Why: for the record.
+    pub reason: String,
 }
 
 /// Answer of `DELETE …/claims` and of `POST …/claims/force-release`.

@@ -164,3 +164,14 @@ pub struct Settings {
     #[serde(default, rename = "events.age", skip_serializing_if = "Option::is_none")]
     pub event_age: Option<f64>,
 }
+
+/// Answer of an operation on the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Operated {
+    /// Always true.
+    pub ok: bool,
+    /// Who leads now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<u64>,
+}

@@ -9,6 +9,13 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ObjectBuilder, RefOr,
+        schema::{Schema, Type},
+    },
+};
 use uuid::Uuid;
 
 /// A past fact with its place in the history of the cluster.
@@ -36,6 +43,44 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
 }
+
+/// Names of the facts, as `type` has them.
+const TYPES: [&str; 16] = [
+    "feature_created",
+    "feature_updated",
+    "feature_deleted",
+    "feature_claimed",
+    "feature_released",
+    "feature_completed",
+    "feature_cancelled",
+    "files_claimed",
+    "files_released",
+    "learning_added",
+    "decision_added",
+    "session_started",
+    "session_ended",
+    "session_closed",
+    "member_added",
+    "member_removed",
+];
+
+impl PartialSchema for Event {
+    /// What all facts have in common: what else is there depends on the type.
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let number = || ObjectBuilder::new().schema_type(Type::Integer);
+        let common = ObjectBuilder::new()
+            .property("type", text().enum_values(Some(TYPES)))
+            .property("projectId", text())
+            .property("revision", number().description(Some("The log index: what to resume from.")))
+            .property("seq", number().description(Some("Its place within the revision, from 0.")))
+            .property("timestamp", Moment::schema());
+        let required = ["type", "projectId", "revision", "seq", "timestamp"];
+        required.into_iter().fold(common, ObjectBuilder::required).into()
+    }
+}
+
+impl ToSchema for Event {}
 
 /// An engineer in an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,7 +265,7 @@ pub enum Reason {
 }
 
 /// Answer of `GET …/events`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Events {
     /// In order; never part of a revision.
@@ -232,7 +277,7 @@ pub struct Events {
 }
 
 /// Answer of `POST /auth/ws-ticket`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ticket {
     /// Opens one socket: `GET /ws?ticket=`. Shown once.

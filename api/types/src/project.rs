@@ -80,6 +80,17 @@ pub struct CreateProject {
     pub default_branch: Option<String>,
 }
 
+/// Body of `POST …/members`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AddMember {
+    /// Whom.
+    pub engineer_id: Uuid,
+    /// As what; `member` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<MemberRole>,
+}
+
 /// Answer of `DELETE …/members/{engineerId}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Removed {

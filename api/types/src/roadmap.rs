@@ -2,11 +2,11 @@
 
 use crate::feature::{Feature, Lane};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Answer of `GET …/roadmap`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Roadmap {
     /// The project.
@@ -16,7 +16,7 @@ pub struct Roadmap {
 }
 
 /// One lane of the roadmap.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoadmapLane {
     /// Which.
     pub lane: Lane,
@@ -25,10 +25,26 @@ pub struct RoadmapLane {
 }
 
 /// Body of `PATCH …/roadmap/reorder`: the slugs at the head of each lane that is named.
-pub type Reorder = BTreeMap<Lane, Vec<String>>;
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(min_properties = 1)]
+pub struct Reorder {
+    /// At the head of `now`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<Vec<String>>,
+    /// At the head of `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Vec<String>>,
+    /// At the head of `later`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<Vec<String>>,
+    /// At the head of `icebox`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icebox: Option<Vec<String>>,
+}
 
 /// Body of `PATCH …/roadmap/:slug/lane`.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct MoveFeature {
     /// Into which lane.
     pub lane: Lane,

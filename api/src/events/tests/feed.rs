@@ -43,7 +43,7 @@ async fn who_comes_from_anywhere_is_told_all_that_follows_once_and_in_order() {
     stage.project(2);
     let api = stage.api();
     let mut expected: Vec<u64> = (0..300).map(|_| stage.happen(1).0).collect();
-    let mut others = vec![joined(&api, 2, None).await];
+    let mut others = [joined(&api, 2, None).await];
     let mut consumers = Vec::new();
     for since in [0, 3, 17, 150, 290] {
         consumers.push((since, joined(&api, 1, Some(Revision(since))).await));

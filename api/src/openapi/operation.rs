@@ -1,0 +1,398 @@
+//! The description of one route: what it takes and what it answers. What all routes of a kind have in
+//! common, such as their errors and headers, is added here and not repeated by each.
+
+use nexus_api_types::header as names;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        Content, Header, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Required, Response,
+        ResponseBuilder, SchemaFormat,
+        path::{Operation as Described, OperationBuilder, ParameterBuilder, ParameterIn},
+        request_body::RequestBodyBuilder,
+        schema::{ArrayBuilder, Schema, SchemaType, Type},
+        security::SecurityRequirement,
+    },
+};
+
+/// Schemas by their name.
+pub(crate) type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// Who may ask, and whether anything changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Nobody is asked for a key, and there is no envelope.
+    Bare,
+    /// Changes something without a key.
+    Open,
+    /// Answers from the state.
+    Read,
+    /// Changes something.
+    Write,
+}
+
+/// A parameter in the query.
+pub(crate) struct Parameter {
+    name: &'static str,
+    about: &'static str,
+    schema: RefOr<Schema>,
+    required: Required,
+}
+
+impl Parameter {
+    /// A whole number in a range.
+    pub(crate) fn number(name: &'static str, about: &'static str, least: u64, most: u64) -> Self {
+        // Far below where the document's numbers lose precision.
+        #[allow(clippy::cast_precision_loss)]
+        let (least, most) = (least as f64, most as f64);
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+            .minimum(Some(least))
+            .maximum(Some(most));
+        Self { name, about, schema: schema.into(), required: Required::False }
+    }
+
+    /// One of some words.
+    pub(crate) fn word(name: &'static str, about: &'static str, words: &[&str]) -> Self {
+        let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied()));
+        Self { name, about, schema: schema.into(), required: Required::False }
+    }
+
+    /// A text.
+    pub(crate) fn text(name: &'static str, about: &'static str) -> Self {
+        let schema = ObjectBuilder::new().schema_type(Type::String);
+        Self { name, about, schema: schema.into(), required: Required::False }
+    }
+
+    /// A slug of a feature.
+    pub(crate) fn slug(name: &'static str, about: &'static str) -> Self {
+        Self { name, about, schema: slug(), required: Required::False }
+    }
+
+    /// An id.
+    pub(crate) fn id(name: &'static str, about: &'static str) -> Self {
+        Self { name, about, schema: uuid(), required: Required::False }
+    }
+
+    /// The same, and it has to be there.
+    pub(crate) fn required(mut self) -> Self {
+        self.required = Required::True;
+        self
+    }
+}
+
+/// The description of one route.
+pub(crate) struct Operation {
+    kind: Kind,
+    summary: &'static str,
+    about: Option<&'static str>,
+    query: Vec<Parameter>,
+    body: Option<(RefOr<Schema>, Required)>,
+    answers: Vec<(u16, &'static str, RefOr<Schema>, &'static str)>,
+    schemas: Schemas,
+}
+
+impl Operation {
+    /// Reads with a key.
+    pub(crate) fn read(summary: &'static str) -> Self {
+        Self::new(Kind::Read, summary)
+    }
+
+    /// Writes with a key.
+    pub(crate) fn write(summary: &'static str) -> Self {
+        Self::new(Kind::Write, summary)
+    }
+
+    /// Writes without a key.
+    pub(crate) fn open(summary: &'static str) -> Self {
+        Self::new(Kind::Open, summary)
+    }
+
+    /// Needs no key and has no envelope.
+    pub(crate) fn bare(summary: &'static str) -> Self {
+        Self::new(Kind::Bare, summary)
+    }
+
+    fn new(kind: Kind, summary: &'static str) -> Self {
+        let (query, answers, schemas) = (Vec::new(), Vec::new(), Vec::new());
+        Self { kind, summary, about: None, query, body: None, answers, schemas }
+    }
+
+    /// More than the summary says.
+    pub(crate) fn about(mut self, about: &'static str) -> Self {
+        self.about = Some(about);
+        self
+    }
+
+    /// A parameter in the query.
+    pub(crate) fn query(mut self, parameter: Parameter) -> Self {
+        self.query.push(parameter);
+        self
+    }
+
+    /// Answers in pages.
+    pub(crate) fn paged(self) -> Self {
+        self.query(Parameter::number("limit", "Items of a page; 50 when absent.", 1, 100))
+            .query(Parameter::text("cursor", "The `nextCursor` of the page before; opaque."))
+    }
+
+    /// Takes a body.
+    pub(crate) fn body<T: ToSchema>(mut self) -> Self {
+        let schema = self.schema_of::<T>();
+        self.body = Some((schema, Required::True));
+        self
+    }
+
+    /// Takes a body whose fields may all be absent, or none.
+    pub(crate) fn optional_body<T: ToSchema>(mut self) -> Self {
+        let schema = self.schema_of::<T>();
+        self.body = Some((schema, Required::False));
+        self
+    }
+
+    /// Answers with one thing.
+    pub(crate) fn answers<T: ToSchema>(mut self, status: u16) -> Self {
+        let schema = self.schema_of::<T>();
+        self.answers.push((status, "application/json", self.enveloped(schema), "Done."));
+        self
+    }
+
+    /// Answers with one thing or `null`.
+    pub(crate) fn answers_maybe<T: ToSchema>(mut self, status: u16) -> Self {
+        let schema = utoipa::openapi::OneOfBuilder::new()
+            .item(self.schema_of::<T>())
+            .item(ObjectBuilder::new().schema_type(Type::Null));
+        self.answers.push((status, "application/json", self.enveloped(schema.into()), "Done."));
+        self
+    }
+
+    /// Answers with all of some things.
+    pub(crate) fn answers_list<T: ToSchema>(mut self) -> Self {
+        let schema = ArrayBuilder::new().items(self.schema_of::<T>());
+        self.answers.push((200, "application/json", self.enveloped(schema.into()), "Done."));
+        self
+    }
+
+    /// Answers with a page of things.
+    pub(crate) fn answers_page<T: ToSchema>(mut self) -> Self {
+        let items = ArrayBuilder::new().items(self.schema_of::<T>());
+        let cursor = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .description(Some("Gives the next page; null on the last one."));
+        let page = ObjectBuilder::new()
+            .property("items", items)
+            .property("nextCursor", cursor)
+            .property("hasMore", ObjectBuilder::new().schema_type(Type::Boolean))
+            .required("items")
+            .required("nextCursor")
+            .required("hasMore");
+        self.answers.push((200, "application/json", self.enveloped(page.into()), "Done."));
+        self.paged()
+    }
+
+    /// Answers with something that has no envelope.
+    pub(crate) fn answers_bare<T: ToSchema>(mut self, status: u16, meaning: &'static str) -> Self {
+        let schema = self.schema_of::<T>();
+        self.answers.push((status, "application/json", schema, meaning));
+        self
+    }
+
+    /// Refuses what somebody else has, and bodies that are too large, although it only reads.
+    pub(crate) fn may_conflict(mut self) -> Self {
+        for (status, meaning) in [(409, "A newer holder took it."), (413, "The body is over 1 MiB.")] {
+            let failure = Ref::from_schema_name("Failure").into();
+            self.answers.push((status, "application/json", failure, meaning));
+        }
+        self
+    }
+
+    /// Answers with text.
+    pub(crate) fn answers_text(mut self, content_type: &'static str) -> Self {
+        let schema = ObjectBuilder::new().schema_type(Type::String).into();
+        self.answers.push((200, content_type, schema, "Done."));
+        self
+    }
+
+    fn enveloped(&self, data: RefOr<Schema>) -> RefOr<Schema> {
+        ObjectBuilder::new().property("data", data).required("data").into()
+    }
+
+    /// The name of a type, whose schema goes into the document.
+    fn schema_of<T: ToSchema>(&mut self) -> RefOr<Schema> {
+        let name = T::name().into_owned();
+        T::schemas(&mut self.schemas);
+        self.schemas.push((name.clone(), <T as PartialSchema>::schema()));
+        Ref::from_schema_name(name).into()
+    }
+
+    /// The description as OpenAPI has it, and the schemas that it refers to.
+    pub(crate) fn finish(self, id: String, path: &str) -> (Described, Schemas) {
+        let mut operation = OperationBuilder::new()
+            .operation_id(Some(id))
+            .summary(Some(self.summary))
+            .description(self.about)
+            .tag(tag(path));
+        for name in placeholders(path) {
+            let parameter = ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Path)
+                .required(Required::True)
+                .schema(Some(placeholder(name)));
+            operation = operation.parameter(parameter);
+        }
+        for Parameter { name, about, schema, required } in self.query {
+            let parameter = ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Query)
+                .description(Some(about))
+                .required(required)
+                .schema(Some(schema));
+            operation = operation.parameter(parameter);
+        }
+        for parameter in shared_parameters(self.kind) {
+            operation = operation.parameter(parameter);
+        }
+        if let Some((schema, required)) = self.body {
+            let body = RequestBodyBuilder::new()
+                .content("application/json", Content::new(Some(schema)))
+                .required(Some(required));
+            operation = operation.request_body(Some(body.build()));
+        }
+        for (status, content_type, schema, meaning) in self.answers {
+            operation = operation.response(status.to_string(), answer(meaning, content_type, schema));
+        }
+        for (status, meaning) in failures(self.kind) {
+            let schema = Ref::from_schema_name("Failure").into();
+            operation = operation.response(status.to_string(), answer(meaning, "application/json", schema));
+        }
+        if matches!(self.kind, Kind::Read | Kind::Write) {
+            operation = operation.security(SecurityRequirement::new::<_, [&str; 0], &str>("apiKey", []));
+        }
+        (operation.build(), self.schemas)
+    }
+}
+
+fn answer(meaning: &str, content_type: &str, schema: RefOr<Schema>) -> Response {
+    let header = |about: &str, kind: Type| -> Header {
+        let schema = ObjectBuilder::new().schema_type(kind);
+        HeaderBuilder::new().schema(Some(schema)).description(Some(about)).build()
+    };
+    ResponseBuilder::new()
+        .description(meaning)
+        .content(content_type, Content::new(Some(schema)))
+        .header(names::REQUEST_ID, header("Finds the request in the logs.", Type::String))
+        .header(names::REVISION, header("The log index that the answer reflects.", Type::Integer))
+        .build()
+}
+
+/// What any route of a kind may fail with.
+fn failures(kind: Kind) -> Vec<(u16, &'static str)> {
+    let common = [
+        (
+            400,
+            "The request breaks a rule, or a feature cannot go from where it is to there; `details` says which.",
+        ),
+        (404, "No such thing."),
+        (
+            429,
+            "Too many requests with this key, or too many wrong keys; `Retry-After` says when to come back.",
+        ),
+        (500, "A defect."),
+        (503, "No leader or no quorum; `details.outcome` says whether it may have been applied."),
+    ];
+    let known =
+        [(401, "No key, or one that is malformed, unknown, revoked or expired."), (403, "Not allowed.")];
+    let write = [
+        (409, "Taken: a name, a path or a feature; `details` says by whom."),
+        (413, "The body is over 1 MiB."),
+        (422, "The `Idempotency-Key` was used for another request."),
+    ];
+    match kind {
+        Kind::Bare => Vec::new(),
+        Kind::Open => common.into_iter().chain([(403, "Not allowed.")]).chain(write).collect(),
+        Kind::Read => common.into_iter().chain(known).collect(),
+        Kind::Write => common.into_iter().chain(known).chain(write).collect(),
+    }
+}
+
+/// What any route of a kind takes beside what it is about.
+fn shared_parameters(kind: Kind) -> Vec<ParameterBuilder> {
+    let header = |name: &str, about: &str, schema: RefOr<Schema>| {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Header)
+            .description(Some(about))
+            .required(Required::False)
+            .schema(Some(schema))
+    };
+    let session = || {
+        header("X-Nexus-Session", "The session that acts; the engineer's default one when absent.", uuid())
+    };
+    let idempotency = || {
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(16))
+            .max_length(Some(255))
+            .pattern(Some("^[!-~]+$"));
+        header("Idempotency-Key", "The same key and body give the first answer again.", schema.into())
+    };
+    let min_revision = || {
+        let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(0));
+        header(
+            "X-Nexus-Min-Revision",
+            "Wait until this node has applied that index, at most 5 s.",
+            schema.into(),
+        )
+    };
+    let consistency = || {
+        let schema =
+            ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["linearizable", "stale"]));
+        ParameterBuilder::new()
+            .name("consistency")
+            .parameter_in(ParameterIn::Query)
+            .description(Some("`stale` answers from this node's own state, without a round trip."))
+            .required(Required::False)
+            .schema(Some(schema))
+    };
+    match kind {
+        Kind::Bare => Vec::new(),
+        Kind::Open => vec![idempotency()],
+        Kind::Read => vec![session(), min_revision(), consistency()],
+        Kind::Write => vec![session(), idempotency()],
+    }
+}
+
+/// The names in braces.
+fn placeholders(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+}
+
+fn placeholder(name: &str) -> RefOr<Schema> {
+    match name {
+        "slug" => slug(),
+        "node" => ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).into(),
+        _ => uuid(),
+    }
+}
+
+fn uuid() -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
+        .into()
+}
+
+fn slug() -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^[a-z0-9-]+$"))
+        .min_length(Some(1))
+        .max_length(Some(100))
+        .into()
+}
+
+/// The part of the API that a route belongs to: what follows the project, or else its first word.
+fn tag(path: &str) -> &str {
+    let inner = path.strip_prefix("/projects/{project}/").unwrap_or_else(|| path.trim_start_matches('/'));
+    inner.split('/').next().unwrap_or("projects")
+}
