@@ -1,6 +1,7 @@
 //! File claims on the wire.
 
 use crate::Moment;
+use crate::text::PathPattern;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -93,6 +94,7 @@ pub struct Refreshed {
 #[serde(rename_all = "camelCase")]
 pub struct ClaimPaths {
     /// Files, folders or globs: all of them or none.
+    #[schema(value_type = Vec<PathPattern>, min_items = 1, max_items = 10000)]
     pub paths: Vec<String>,
     /// Alone or shared; alone when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,6 +116,7 @@ pub struct Claimed {
 pub struct RefreshClaims {
     /// Asked about; all that are held when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<PathPattern>>, max_items = 10000)]
     pub paths: Option<Vec<String>>,
 }
 
@@ -122,6 +125,7 @@ pub struct RefreshClaims {
 pub struct ReleasePaths {
     /// As they were claimed; all that were claimed while working when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<PathPattern>>, max_items = 10000)]
     pub paths: Option<Vec<String>>,
 }
 
@@ -129,8 +133,14 @@ pub struct ReleasePaths {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ForceRelease {
     /// As they were claimed.
+    #[schema(value_type = Vec<PathPattern>, min_items = 1, max_items = 10000)]
     pub paths: Vec<String>,
     /// Why: for the record.
+    #[schema(
+        min_length = 1,
+        max_length = 2048,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+    )]
     pub reason: String,
 }
 
@@ -145,6 +155,7 @@ pub struct Released {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CheckPaths {
     /// Paths about to be changed.
+    #[schema(value_type = Vec<PathPattern>, min_items = 1, max_items = 10000)]
     pub paths: Vec<String>,
     /// The fence under which they are changed: a newer holder of one of them gives `STALE_FENCE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

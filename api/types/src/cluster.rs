@@ -94,8 +94,10 @@ pub struct JoinRequest {
     /// Its data folder.
     pub instance: Uuid,
     /// Where other nodes reach it.
+    #[schema(max_length = 255, pattern = r"^[a-z0-9.-]+:[1-9][0-9]{0,3}$")]
     pub peer_addr: String,
     /// Where clients reach it.
+    #[schema(max_length = 255, pattern = r"^[a-z0-9.-]+:[1-9][0-9]{0,3}$")]
     pub client_addr: String,
 }
 
@@ -115,6 +117,7 @@ pub struct Joined {
 pub struct CreateJoinToken {
     /// Seconds that it is valid for; an hour when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 604800)]
     pub ttl_seconds: Option<u64>,
 }
 
@@ -133,6 +136,7 @@ pub struct JoinToken {
 pub struct TransferLeader {
     /// To which node; the best one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
     pub to: Option<u64>,
 }
 
@@ -141,24 +145,31 @@ pub struct TransferLeader {
 pub struct Settings {
     /// `open`, `invite` or `closed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^(open|invite|closed)$")]
     pub registration: Option<String>,
     /// A session that beats is disconnected after this long without a heartbeat.
     #[serde(default, rename = "session.timeout", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.1, maximum = 2592000.0)]
     pub session_timeout: Option<f64>,
     /// A disconnected session keeps its claims for this long.
     #[serde(default, rename = "session.grace", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.0, maximum = 2592000.0)]
     pub session_grace: Option<f64>,
     /// A session that never beat is disconnected after this long without a request.
     #[serde(default, rename = "session.unattended", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.1, maximum = 2592000.0)]
     pub session_unattended: Option<f64>,
     /// How many revisions of events are kept.
     #[serde(default, rename = "events.revisions", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1000, maximum = 10000000)]
     pub event_revisions: Option<u64>,
     /// How many answers are remembered for retries.
     #[serde(default, rename = "replies.count", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 100, maximum = 1000000)]
     pub replies: Option<u64>,
     /// How long they are remembered.
     #[serde(default, rename = "replies.age", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.1, maximum = 2592000.0)]
     pub reply_age: Option<f64>,
     /// How long events are kept at most.
     #[serde(default, rename = "events.age", skip_serializing_if = "Option::is_none")]

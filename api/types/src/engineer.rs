@@ -46,8 +46,14 @@ pub struct Me {
 #[serde(rename_all = "camelCase")]
 pub struct Register {
     /// 1 to 100 characters.
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+    )]
     pub name: String,
     /// At most 255 characters.
+    #[schema(format = Email, max_length = 255)]
     pub email: String,
     /// Makes the first admin; once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,6 +94,7 @@ pub struct ApiKey {
 pub struct MintKey {
     /// What its owner calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 0, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub label: Option<String>,
     /// Not accepted from then on; for ever when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,6 @@
 //! Features on the wire.
 
+use crate::text::{PathPattern, SlugText};
 use crate::{Moment, claim::Claim};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -153,25 +154,36 @@ pub struct Blocked {
 #[serde(rename_all = "camelCase")]
 pub struct CreateFeature {
     /// 1 to 100 of `a-z`, `0-9`, `-`.
+    #[schema(min_length = 1, max_length = 100, pattern = r"^[a-z0-9-]+$")]
     pub slug: String,
     /// 1 to 200 characters.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+    )]
     pub title: String,
     /// At least 1 character.
+    #[schema(min_length = 1)]
     pub spec: String,
     /// `next` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lane: Option<Lane>,
     /// The end of the lane when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 4294967295u64)]
     pub priority: Option<u32>,
     /// Exclusive paths.
     #[serde(default)]
+    #[schema(value_type = Vec<PathPattern>, max_items = 10000)]
     pub touches: Vec<String>,
     /// Shared paths.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<PathPattern>, max_items = 10000)]
     pub reads: Vec<String>,
     /// What must be over first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<SlugText>, max_items = 100)]
     pub depends_on: Vec<String>,
 }
 
@@ -181,24 +193,34 @@ pub struct CreateFeature {
 pub struct UpdateFeature {
     /// 1 to 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+    )]
     pub title: Option<String>,
     /// At least 1 character.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1)]
     pub spec: Option<String>,
     /// Another lane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lane: Option<Lane>,
     /// Another place in the lane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 4294967295u64)]
     pub priority: Option<u32>,
     /// All of its exclusive paths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<PathPattern>>, max_items = 10000)]
     pub touches: Option<Vec<String>>,
     /// All of its shared paths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<PathPattern>>, max_items = 10000)]
     pub reads: Option<Vec<String>>,
     /// All of its dependencies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<SlugText>>, max_items = 100)]
     pub depends_on: Option<Vec<String>>,
 }
 
@@ -207,6 +229,7 @@ pub struct UpdateFeature {
 pub struct PickNext {
     /// From these lanes; from all but the icebox when absent or empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 4)]
     pub lanes: Option<Vec<Lane>>,
 }
 

@@ -28,6 +28,7 @@ pub struct Learning {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct AddLearning {
     /// The text, at least 1 character.
+    #[schema(min_length = 1)]
     pub content: String,
 }
 
@@ -68,8 +69,14 @@ pub struct Decision {
 #[serde(rename_all = "camelCase")]
 pub struct AddDecision {
     /// 1 to 200 characters.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+    )]
     pub title: String,
     /// What was decided, at least 1 character.
+    #[schema(min_length = 1)]
     pub decision: String,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,6 +86,7 @@ pub struct AddDecision {
     pub alternatives: Option<String>,
     /// The feature it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 100, pattern = r"^[a-z0-9-]+$")]
     pub feature_slug: Option<String>,
     /// The decision whose place it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

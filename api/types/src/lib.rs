@@ -26,6 +26,7 @@ pub mod project;
 pub mod roadmap;
 pub mod session;
 pub mod socket;
+pub mod text;
 
 pub use code::Code;
 pub use envelope::{Data, ErrorBody, Failure, Page};

@@ -66,17 +66,26 @@ pub struct Member {
 #[serde(rename_all = "camelCase")]
 pub struct CreateProject {
     /// 1 to 100 characters.
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+    )]
     pub name: String,
     /// 1 to 50 of `a-z`, `0-9`, `-`.
+    #[schema(min_length = 1, max_length = 50, pattern = r"^[a-z0-9-]+$")]
     pub slug: String,
     /// A URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 2048, pattern = r"^[A-Za-z][A-Za-z0-9+.-]*:/*[^\s/\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\u009f]*$")]
     pub repo_url: Option<String>,
     /// A path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 0, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub repo_path: Option<String>,
     /// `main` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub default_branch: Option<String>,
 }
 

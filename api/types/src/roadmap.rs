@@ -1,6 +1,7 @@
 //! The roadmap on the wire.
 
 use crate::feature::{Feature, Lane};
+use crate::text::SlugText;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -31,15 +32,19 @@ pub struct RoadmapLane {
 pub struct Reorder {
     /// At the head of `now`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<SlugText>>, max_items = 10000)]
     pub now: Option<Vec<String>>,
     /// At the head of `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<SlugText>>, max_items = 10000)]
     pub next: Option<Vec<String>>,
     /// At the head of `later`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<SlugText>>, max_items = 10000)]
     pub later: Option<Vec<String>>,
     /// At the head of `icebox`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<SlugText>>, max_items = 10000)]
     pub icebox: Option<Vec<String>>,
 }
 
@@ -50,5 +55,6 @@ pub struct MoveFeature {
     pub lane: Lane,
     /// Its place there; the end of the lane when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 4294967295u64)]
     pub priority: Option<u32>,
 }

@@ -21,12 +21,15 @@ pub enum SessionStatus {
 pub struct Metadata {
     /// Checked-out branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 0, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub git_branch: Option<String>,
     /// Folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 0, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub working_dir: Option<String>,
     /// Version of the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 0, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub client_version: Option<String>,
 }
 
@@ -77,6 +80,7 @@ pub struct StartSession {
     pub metadata: Option<Metadata>,
     /// Which agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub agent: Option<String>,
 }
 

@@ -1,0 +1,27 @@
+"""What the description of the API cannot say in words of JSON Schema, for the generator of requests."""
+
+import datetime
+
+import schemathesis
+from hypothesis import strategies as st
+
+words = st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789_-äß", min_size=1, max_size=12)
+names = st.sampled_from(["*", "**", "?.rs", "[id]", "{a,b}", "..", "."]) | words
+
+
+@st.composite
+def patterns(draw):
+    """A file, a folder or a glob that stays in the repository."""
+    parts = [draw(words)] + draw(st.lists(names, max_size=3))
+    # Going up from a wildcard leads somewhere that nobody can say.
+    parts = [part for part in parts if part != ".."]
+    return "/".join(parts) + draw(st.sampled_from(["", "/"]))
+
+
+schemathesis.openapi.format("path-pattern", patterns())
+
+# The one moment that is sent is the end of a key, which is not accepted in the past.
+moments = st.datetimes(
+    min_value=datetime.datetime(2100, 1, 1), max_value=datetime.datetime(2900, 1, 1)
+).map(lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z")
+schemathesis.openapi.format("date-time", moments)
