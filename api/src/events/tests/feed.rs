@@ -25,9 +25,10 @@ async fn told_until(talk: &mut Conversation, last: Revision) -> Vec<u64> {
     while told.last() != Some(&last.0) {
         match talk.next().await.unwrap() {
             Step::Events(events, through) => {
-                for text in events {
-                    let event: serde_json::Value = serde_json::from_str(&text).unwrap();
-                    told.push(event["revision"].as_u64().unwrap());
+                for event in events {
+                    let text: serde_json::Value = serde_json::from_str(&event.text).unwrap();
+                    assert_eq!(text["revision"], event.revision.0);
+                    told.push(event.revision.0);
                 }
                 talk.told(through);
             }
