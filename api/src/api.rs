@@ -5,12 +5,13 @@ use crate::{
     cluster::{Cluster, SharedView},
     events::{Hub, MAX_SOCKETS},
     failure::ApiError,
+    limits::Limits,
     metrics::Metrics,
     mint::Mint,
     write::Done,
 };
 use nexus_domain::{Document, DocumentKey, Millis, Reply};
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, ops::Deref, sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, watch};
 
 /// What an operator sets.
@@ -20,6 +21,10 @@ pub struct ApiConfig {
     pub open_metrics: bool,
     /// Browsers' pages that may call the API; empty: none but the node's own.
     pub allowed_origins: Vec<String>,
+    /// Requests a second that one key may make of this node; none without a limit.
+    pub rate_limit: Option<NonZeroU32>,
+    /// Whether the last address in `X-Forwarded-For` is the client's: only behind a proxy that sets it.
+    pub trust_proxy: bool,
     /// A follower of events that takes nothing for this long is closed, and may resume.
     pub slow_consumer: Duration,
 }
@@ -29,6 +34,8 @@ impl Default for ApiConfig {
         Self {
             open_metrics: false,
             allowed_origins: Vec::new(),
+            rate_limit: None,
+            trust_proxy: false,
             // Lost packets are sent again within it; nobody's memory is held for longer.
             slow_consumer: Duration::from_secs(5),
         }
@@ -46,37 +53,50 @@ const DRAIN: Duration = Duration::from_secs(4);
 /// How long a join token is valid when nothing is said.
 pub(crate) const JOIN_TOKEN_TTL: Millis = Millis::from_secs(3600);
 
-/// What all handlers share; cheap to clone.
+/// What all handlers share. One pointer: it is cloned several times a request.
 #[derive(Clone)]
-pub struct Api {
+pub struct Api(Arc<Shared>);
+
+/// What stands behind an [`Api`].
+pub struct Shared {
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) mint: Arc<dyn Mint>,
-    pub(crate) verifier: Arc<Verifier>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) config: Arc<ApiConfig>,
-    pub(crate) slots: Arc<Semaphore>,
-    pub(crate) polls: Arc<Semaphore>,
+    pub(crate) verifier: Verifier,
+    pub(crate) metrics: Metrics,
+    pub(crate) config: ApiConfig,
+    pub(crate) limits: Limits,
+    pub(crate) slots: Semaphore,
+    pub(crate) polls: Semaphore,
     pub(crate) sockets: Arc<Semaphore>,
     pub(crate) hub: Hub,
     draining: watch::Sender<bool>,
+}
+
+impl Deref for Api {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 impl Api {
     /// The API of a node.
     pub fn new(cluster: Arc<dyn Cluster>, mint: Arc<dyn Mint>, config: ApiConfig) -> Self {
         let draining = watch::Sender::new(false);
-        Self {
+        Self(Arc::new(Shared {
             hub: Hub::new(cluster.clone(), Draining(draining.subscribe())),
             cluster,
             mint,
-            verifier: Arc::new(Verifier::default()),
-            metrics: Arc::new(Metrics::default()),
-            config: Arc::new(config),
-            slots: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
-            polls: Arc::new(Semaphore::new(MAX_WAITING_POLLS)),
+            verifier: Verifier::default(),
+            metrics: Metrics::default(),
+            limits: Limits::new(config.rate_limit),
+            config,
+            slots: Semaphore::new(MAX_IN_FLIGHT),
+            polls: Semaphore::new(MAX_WAITING_POLLS),
             sockets: Arc::new(Semaphore::new(MAX_SOCKETS as usize)),
             draining,
-        }
+        }))
     }
 
     /// Sends everybody away who waits for events, because the node stops. Returns once they are gone,

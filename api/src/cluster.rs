@@ -202,6 +202,25 @@ pub struct MemberStatus {
     pub lag: Option<u64>,
     /// Time since its last acknowledgement; known to the leader alone.
     pub last_seen: Option<Duration>,
+    /// How it is, by its own account; none when it was not heard of for a while.
+    pub condition: Option<Condition>,
+    /// Whether its state was found to be another one than the node's that answers.
+    pub diverged: bool,
+}
+
+/// How a member is, by its own account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// The last entry that it has applied.
+    pub applied: u64,
+    /// What its state hashes to after that entry.
+    pub state_hash: u64,
+    /// Free bytes on its data folder's file system.
+    pub disk_free: u64,
+    /// Whether that is too little.
+    pub disk_low: bool,
+    /// Whether its disk keeps writes waiting.
+    pub flush_slow: bool,
 }
 
 /// A node's view of itself and of the cluster, without a question to anybody.
@@ -227,6 +246,14 @@ pub struct NodeStatus {
     pub members: Vec<MemberStatus>,
     /// Size of the database on disk, in bytes.
     pub disk_bytes: u64,
+    /// Free bytes on its data folder's file system.
+    pub disk_free: u64,
+    /// Whether that is too little: what grows may be refused.
+    pub disk_low: bool,
+    /// Whether the disk keeps writes waiting.
+    pub flush_slow: bool,
+    /// Snapshots that could not be made since it started.
+    pub failed_snapshots: u64,
     /// Elections that this node won since it started.
     pub elections_won: u64,
     /// Time since a quorum acknowledged the leader; known to the leader alone.

@@ -90,6 +90,32 @@ impl Fields {
         number
     }
 
+    /// An optional yes or no.
+    pub(crate) fn flag(&mut self, field: &str) -> Option<bool> {
+        match self.value(field)? {
+            Value::Bool(flag) => Some(flag),
+            _ => {
+                self.problem(field, "must be true or false");
+                None
+            }
+        }
+    }
+
+    /// A list of texts that must be there and have an item at least.
+    pub(crate) fn required_list<T, E: Display>(
+        &mut self,
+        field: &str,
+        most: usize,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Vec<T>> {
+        match self.body.get(field) {
+            None | Some(Value::Null) => self.problem(field, "is required"),
+            Some(Value::Array(items)) if items.is_empty() => self.problem(field, "must not be empty"),
+            Some(_) => return self.list(field, most, parse),
+        }
+        None
+    }
+
     /// An optional number of seconds, fractions allowed.
     pub(crate) fn seconds(&mut self, field: &str) -> Option<f64> {
         let value = self.value(field)?;

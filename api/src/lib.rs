@@ -7,8 +7,9 @@
 //! Reading order:
 //! - [`cluster`]: what a node offers. [`mint`]: where ids and random values come from.
 //! - [`service`]: the router, and what happens around every request. [`api`]: what handlers share.
-//! - [`auth`]: who asks. [`read`] and [`write`]: the two kinds of requests. [`fields`]: bodies;
-//!   [`sorted_json`]: objects that are compared. [`page`]: lists.
+//! - [`auth`]: who asks. [`limits`]: how often they may.
+//! - [`read`] and [`write`]: the two kinds of requests. [`fields`]: bodies; [`sorted_json`]: objects that
+//!   are compared. [`page`]: lists.
 //! - [`failure`]: what can go wrong, as HTTP. [`render`]: entities as the wire has them.
 //! - [`events`]: who follows what happens. [`routes`]: one file a resource. [`metrics`]: what is counted.
 
@@ -18,6 +19,7 @@ pub mod cluster;
 mod events;
 pub mod failure;
 mod fields;
+mod limits;
 pub mod metrics;
 pub mod mint;
 mod page;
@@ -30,4 +32,5 @@ mod write;
 
 pub use api::{Api, ApiConfig};
 pub use cluster::Cluster;
+pub use limits::RemoteAddr;
 pub use service::router;

@@ -21,6 +21,8 @@ pub struct Metrics {
     raft: IntGaugeVec,
     peer_lag: IntGaugeVec,
     storage_bytes: IntGauge,
+    storage: IntGaugeVec,
+    mismatch: IntGaugeVec,
     claims: IntGauge,
     features: IntGaugeVec,
     sessions: IntGaugeVec,
@@ -98,6 +100,16 @@ impl Default for Metrics {
                 "node",
             ),
             storage_bytes: gauge("nexus_storage_disk_bytes", "Size of the database on disk."),
+            storage: gauges(
+                "nexus_storage",
+                "Storage of this node: free_bytes, is_low, is_slow, failed_snapshots.",
+                "value",
+            ),
+            mismatch: gauges(
+                "nexus_state_mismatch",
+                "1 for a node whose state was found to differ from this one's at the same log index.",
+                "node",
+            ),
             claims: gauge("nexus_claims", "Paths that are held."),
             features: gauges("nexus_features", "Features by status.", "status"),
             sessions: gauges("nexus_sessions", "Sessions by status.", "status"),
@@ -158,6 +170,15 @@ impl Metrics {
                 self.peer_lag.with_label_values(&[&member.id.to_string()]).set(signed(lag));
             }
         }
+        self.mismatch.reset();
+        for member in &node.members {
+            self.mismatch.with_label_values(&[&member.id.to_string()]).set(i64::from(member.diverged));
+        }
+        let storage = |name: &str, value: u64| self.storage.with_label_values(&[name]).set(signed(value));
+        storage("free_bytes", node.disk_free);
+        storage("is_low", u64::from(node.disk_low));
+        storage("is_slow", u64::from(node.flush_slow));
+        storage("failed_snapshots", node.failed_snapshots);
         self.storage_bytes.set(signed(node.disk_bytes));
         self.claims.set(signed(state.claim_count() as u64));
         for status in ["draft", "ready", "active", "done", "cancelled"] {

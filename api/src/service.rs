@@ -3,7 +3,9 @@
 
 use crate::{
     api::{Api, MAX_BODY},
+    cluster::Unavailable,
     failure::ApiError,
+    limits::{Allowance, TurnedAway, remote_addr},
     routes,
 };
 use axum::{
@@ -14,6 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use nexus_api_types::{Code, ErrorBody, Failure, header as names};
+use percent_encoding::percent_decode_str;
 use std::time::{Duration, Instant};
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -33,13 +36,11 @@ pub fn router(api: Api) -> Router {
         .nest("/api", routes::api())
         .merge(routes::bare())
         .fallback(|| async { ApiError::not_found("no such route") })
-        .method_not_allowed_fallback(|| async {
-            ApiError::new(Code::MethodNotAllowed, "this route does not know this method")
-        })
+        .method_not_allowed_fallback(|| async { unknown_method() })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal(&"a handler panicked").into_response()))
-        .layer(middleware::from_fn_with_state(api.clone(), around))
         .layer(cors(&api))
+        .layer(middleware::from_fn_with_state(api.clone(), around))
         .with_state(api)
 }
 
@@ -59,6 +60,9 @@ fn cors(api: &Api) -> CorsLayer {
         HeaderName::from_static(names::REVISION),
         HeaderName::from_static(names::STALENESS_MS),
         header::RETRY_AFTER,
+        HeaderName::from_static("ratelimit-limit"),
+        HeaderName::from_static("ratelimit-remaining"),
+        HeaderName::from_static("ratelimit-reset"),
     ];
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
@@ -74,21 +78,11 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default(), %method, %route);
     api.metrics.begin();
-    let (slots, deadline) = if routes::is_long_poll(&route) {
-        (&api.polls, POLL_DEADLINE)
-    } else {
-        (&api.slots, REQUEST_DEADLINE)
-    };
-    // A WebSocket is answered once it is upgraded, and holds no slot for its life.
-    let mut response = match slots.try_acquire() {
-        Ok(_slot) => match tokio::time::timeout(deadline, next.run(request)).instrument(span.clone()).await {
-            Ok(response) => response,
-            Err(_) => overloaded("the request took too long", nexus_api_types::envelope::Outcome::Unknown),
-        },
-        Err(_) => overloaded(
-            "too many requests on this node at once",
-            nexus_api_types::envelope::Outcome::NotApplied,
-        ),
+    let (mut response, allowance) = match admit(&api, &request) {
+        Ok(allowance) => {
+            (within_bounds(&api, &route, request, next).instrument(span.clone()).await, allowance)
+        }
+        Err(TurnedAway { error, allowance }) => (error.into_response(), allowance),
     };
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         response = with_body(error, &id);
@@ -98,12 +92,53 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     if !headers.contains_key(names::REVISION) {
         headers.insert(HeaderName::from_static(names::REVISION), api.cluster.local().revision().0.into());
     }
+    if let Some(allowance) = allowance {
+        allowance.write(headers);
+    }
     secure(headers);
     let status = response.status();
     let took = began.elapsed();
     span.in_scope(|| tracing::debug!(status = status.as_u16(), took_us = took.as_micros(), "answered"));
     api.metrics.end(method.as_str(), &route, status.as_u16(), took);
     response
+}
+
+/// Turns away what no handler should see: what asks too often, and what is malformed before any handler
+/// could say so.
+fn admit(api: &Api, request: &Request) -> Result<Option<Allowance>, TurnedAway> {
+    let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
+    let allowance = api.limits.admit(api.cluster.local().state(), request.headers(), remote)?;
+    if percent_decode_str(request.uri().path()).decode_utf8().is_err() {
+        return Err(TurnedAway { error: ApiError::field("path", "is not valid UTF-8"), allowance });
+    }
+    let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if request.method() == Method::OPTIONS && !is_preflight {
+        return Err(TurnedAway { error: unknown_method(), allowance });
+    }
+    Ok(allowance)
+}
+
+async fn within_bounds(api: &Api, route: &str, request: Request, next: Next) -> Response {
+    let (slots, deadline) = match routes::is_long_poll(route) {
+        true => (&api.polls, POLL_DEADLINE),
+        false => (&api.slots, REQUEST_DEADLINE),
+    };
+    // A WebSocket is answered once it is upgraded, and holds no slot for its life.
+    let Ok(_slot) = slots.try_acquire() else {
+        return overloaded(Unavailable::NotApplied("too many requests on this node at once".to_owned()));
+    };
+    match tokio::time::timeout(deadline, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => overloaded(Unavailable::Unknown("the request took too long".to_owned())),
+    }
+}
+
+fn overloaded(unavailable: Unavailable) -> Response {
+    ApiError::from(unavailable).into_response()
+}
+
+fn unknown_method() -> ApiError {
+    ApiError::new(Code::MethodNotAllowed, "this route does not know this method")
 }
 
 /// The client's own id, if it is one that can stand in a log line.
@@ -117,18 +152,6 @@ fn request_id(api: &Api, request: &Request) -> HeaderValue {
     given.cloned().unwrap_or_else(|| {
         HeaderValue::from_str(&api.mint.id().to_string()).expect("a UUID is a header value")
     })
-}
-
-fn overloaded(message: &str, outcome: nexus_api_types::envelope::Outcome) -> Response {
-    let unavailable = match outcome {
-        nexus_api_types::envelope::Outcome::NotApplied => {
-            crate::cluster::Unavailable::NotApplied(message.to_owned())
-        }
-        nexus_api_types::envelope::Outcome::Unknown => {
-            crate::cluster::Unavailable::Unknown(message.to_owned())
-        }
-    };
-    ApiError::from(unavailable).into_response()
 }
 
 fn with_body(error: ApiError, id: &HeaderValue) -> Response {

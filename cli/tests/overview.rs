@@ -45,9 +45,15 @@ fn the_nodes_are_told_with_how_many_may_be_lost() {
         json!({ "id": id, "role": role, "peerAddr": format!("10.0.0.{id}:7501"), "clientAddr": format!("10.0.0.{id}:7401"),
             "lag": 0, "lastSeenMs": seen, "thisNode": id == 2 })
     };
+    let heard = |mut node: Value| {
+        node["applied"] = json!(89);
+        node["stateHash"] = json!("00ff");
+        node["diskFreeBytes"] = json!(900 << 20);
+        node
+    };
     let status = json!({ "clusterId": ID, "nodeId": 2, "version": "0.1.0", "leader": 1, "term": 7, "committed": 90, "applied": 89,
         "stateHash": "00ff", "healthy": true, "toleratesLosses": 1, "timestamp": "2026-01-31T12:00:00.000Z",
-        "nodes": [node(1, "leader", Value::Null), node(2, "voter", json!(20)), node(3, "voter", json!(61_000))] });
+        "nodes": [heard(node(1, "leader", Value::Null)), heard(node(2, "voter", json!(20))), node(3, "voter", json!(61_000))] });
     let server = Server::start().on("GET /cluster/status", data(status.clone()));
     let ana = Person::at_work(&[server.url()]);
     let ended = ana.types("cluster status").done();
@@ -55,10 +61,10 @@ fn the_nodes_are_told_with_how_many_may_be_lost() {
         ended.stdout,
         format!(
             "\
-NODE  ROLE    CLIENTS        PEERS          LAG  LAST SEEN
-1     leader  10.0.0.1:7401  10.0.0.1:7501  0    leads
-2     voter   10.0.0.2:7401  10.0.0.2:7501  0    20 ms ago  answers
-3     voter   10.0.0.3:7401  10.0.0.3:7501  0    1 min ago
+NODE  ROLE    CLIENTS        PEERS          LAG  LAST SEEN  APPLIED  STATE HASH  DISK
+1     leader  10.0.0.1:7401  10.0.0.1:7501  0    leads      89       00ff        900 MiB free
+2     voter   10.0.0.2:7401  10.0.0.2:7501  0    20 ms ago  89       00ff        900 MiB free  answers
+3     voter   10.0.0.3:7401  10.0.0.3:7501  0    1 min ago  -        -           -
 
 Degraded: silent node 3; no further loss is borne
 Cluster     {ID}

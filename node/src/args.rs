@@ -1,6 +1,6 @@
 //! The command line of nexusd.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -88,9 +88,18 @@ pub struct StartArgs {
     /// Log entries between two snapshots [default: 20000]
     #[arg(long, env = "NEXUS_SNAPSHOT_ENTRIES", value_name = "N")]
     pub snapshot_entries: Option<u64>,
+    /// Free space to keep back on the data folder's disk: below it, what grows is refused [default: 256]
+    #[arg(long, env = "NEXUS_DISK_RESERVE_MIB", value_name = "MIB")]
+    pub disk_reserve_mib: Option<u64>,
     /// Pages in browsers that may call this node, such as https://board.example.com
     #[arg(long, env = "ALLOWED_ORIGINS", value_name = "ORIGIN,…")]
     pub allowed_origins: Option<String>,
+    /// Requests a second that one API key may make of this node; 0 for no limit [default: 10000]
+    #[arg(long, env = "NEXUS_RATE_LIMIT", value_name = "N")]
+    pub rate_limit: Option<u32>,
+    /// Take clients' addresses from X-Forwarded-For: only behind a proxy that sets it
+    #[arg(long, env = "TRUST_PROXY", num_args = 0..=1, default_missing_value = "true", value_parser = FalseyValueParser::new())]
+    pub trust_proxy: Option<bool>,
     /// Logging
     #[command(flatten)]
     pub log: LogArgs,

@@ -129,7 +129,7 @@ impl Node {
                         Ok(Reply::Heartbeats { unknown }) => Ok(unknown),
                         other => Err(format!("an answer to something else: {other:?}")),
                     },
-                    Tried::NotProposed(why) | Tried::Unknown(why) => Err(why),
+                    Tried::NotProposed(why) | Tried::Refused(why) | Tried::Unknown(why) => Err(why),
                 }
             }
             Leader::There(leader) => {

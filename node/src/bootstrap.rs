@@ -28,8 +28,32 @@ const PAUSE: Duration = Duration::from_millis(100);
 const ONE_QUESTION: Duration = Duration::from_secs(2);
 /// A join takes no longer: it may wait for an election.
 const ONE_JOIN: Duration = Duration::from_secs(15);
-/// Rounds between two lines in the log about waiting.
-const ROUNDS_PER_NOTE: u32 = 50;
+/// Rounds from the first line in the log about waiting to the second; each further one takes twice as long, up
+/// to a limit of ten minutes or so.
+const FIRST_ROUNDS: u32 = 50;
+const MOST_ROUNDS: u32 = 6_400;
+
+/// When to say again what is waited for.
+struct Notes {
+    round: u32,
+    next: u32,
+}
+
+impl Notes {
+    const fn new() -> Self {
+        Self { round: 0, next: 0 }
+    }
+
+    /// One more round; whether it is worth a line.
+    fn is_due(&mut self) -> bool {
+        let is_due = self.round >= self.next;
+        if is_due {
+            self.next = self.round + self.next.clamp(FIRST_ROUNDS, MOST_ROUNDS);
+        }
+        self.round += 1;
+        is_due
+    }
+}
 
 /// What a node found out about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +108,7 @@ impl Bootstrap<'_> {
         let others: Vec<(u64, &String)> =
             peers.iter().filter(|(id, _)| **id != node_id).map(|(id, addr)| (*id, addr)).collect();
         let is_lowest = others.iter().all(|(id, _)| *id > node_id);
-        let mut round = 0_u32;
+        let mut notes = Notes::new();
         loop {
             let mut welcomes: BTreeMap<u64, Welcome> = BTreeMap::new();
             let mut silent = Vec::new();
@@ -108,10 +132,9 @@ impl Bootstrap<'_> {
                 let form = self.first_members(node_id, peers, &welcomes);
                 return Ok(Standing { node: NodeId(node_id), cluster: None, form: Some(form) });
             }
-            if round.is_multiple_of(ROUNDS_PER_NOTE) && !silent.is_empty() {
+            if !silent.is_empty() && notes.is_due() {
                 tracing::info!(waiting_for = %silent.join("; "), "a new cluster is formed once all of its nodes answer");
             }
-            round += 1;
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -189,7 +212,7 @@ impl Bootstrap<'_> {
             peer_addr: self.own.peer_addr.clone(),
             client_addr: self.own.client_addr.clone(),
         };
-        let mut round = 0_u32;
+        let mut notes = Notes::new();
         loop {
             let mut failures = Vec::new();
             for server in servers {
@@ -205,10 +228,9 @@ impl Bootstrap<'_> {
                     Err(JoinError::Later(why)) => failures.push(format!("{server}: {why}")),
                 }
             }
-            if round.is_multiple_of(ROUNDS_PER_NOTE) {
+            if notes.is_due() {
                 tracing::info!(tried = %failures.join("; "), "waiting to be let in");
             }
-            round += 1;
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -239,4 +261,16 @@ async fn join_through(
         Err(_) => format!("HTTP status {status}"),
     };
     if status.is_client_error() { Err(JoinError::Final(message)) } else { Err(JoinError::Later(message)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_is_told_less_and_less_often() {
+        let mut notes = Notes::new();
+        let told: Vec<u32> = (0..1_000).filter(|_| notes.is_due()).collect();
+        assert_eq!(told, [0, 50, 100, 200, 400, 800]);
+    }
 }

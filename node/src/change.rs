@@ -81,6 +81,7 @@ impl Node {
         let deadline = Instant::now() + REQUEST_DEADLINE;
         let answer = match self.propose_here(&Arc::new(of_the_cluster(command)), deadline).await {
             Tried::Answered(answer) => answer,
+            Tried::Refused(reason) => return Err(ServiceResponse::Unavailable { reason }),
             Tried::NotProposed(_) => return Err(ServiceResponse::NotLeader { leader: self.leader_id() }),
             Tried::Unknown(reason) => return Err(ServiceResponse::OutcomeUnknown { reason }),
         };
@@ -217,7 +218,12 @@ impl Node {
             }
             None => {
                 let others = peers.iter().filter(|(id, peer)| **id != self.id.0 && able(peer));
-                let best = others.min_by_key(|(_, peer)| peer.lag).map(|(id, _)| NodeId(*id));
+                let is_worse = |id: &u64| {
+                    let report = self.reports.of(NodeId(*id));
+                    report.is_none_or(|report| report.disk_low || report.flush_slow)
+                };
+                let best =
+                    others.min_by_key(|(id, peer)| (is_worse(id), peer.lag)).map(|(id, _)| NodeId(*id));
                 best.ok_or_else(|| refused("no other voter answers and has caught up".to_owned()))?
             }
         };
@@ -240,6 +246,24 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// Voters that answer and have caught up, the most up to date first; this node is among them.
+    pub(crate) fn able_voters(&self) -> Vec<NodeId> {
+        let able = |peer: &Peer| peer.is_voter && peer.is_alive && peer.lag <= CAUGHT_UP;
+        let mut able: Vec<(u64, u64)> = self
+            .peers_known()
+            .into_iter()
+            .filter_map(|(id, peer)| able(&peer).then_some((peer.lag, id)))
+            .collect();
+        able.sort_unstable();
+        able.into_iter().map(|(_, id)| NodeId(id)).collect()
+    }
+
+    /// All voters, and whether the leader heard of them a moment ago.
+    pub(crate) fn voters_heard(&self) -> impl Iterator<Item = (NodeId, bool)> {
+        let peers = self.peers_known().into_iter();
+        peers.filter(|(_, peer)| peer.is_voter).map(|(id, peer)| (NodeId(id), peer.is_alive))
     }
 
     /// Makes voters of learners that have caught up.

@@ -1,7 +1,7 @@
 //! Time on this node: handed in, so that a simulation can hand in its own, and the leader's
 //! cluster time made from it.
 
-use nexus_domain::{ClusterTime, Millis, Stamp, WallTime};
+use nexus_domain::{ClusterTime, Millis, WallTime};
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -75,12 +75,6 @@ impl LeaderClock {
         }
         inner.time = inner.time.max(applied);
         inner.time
-    }
-
-    /// Both times for a proposal.
-    pub fn stamp(&self, clock: &dyn Clock, term: u64, applied: ClusterTime, has_quorum: bool) -> Stamp {
-        let cluster = self.now(clock.monotonic(), term, applied, has_quorum);
-        Stamp { cluster, wall: clock.wall() }
     }
 }
 

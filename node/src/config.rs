@@ -1,14 +1,18 @@
 //! What an operator wants: flags before environment before file, checked as a whole.
 
-use crate::{args::StartArgs, raft::Timing};
+use crate::{args::StartArgs, disk::DEFAULT_RESERVE, raft::Timing};
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
-    net::ToSocketAddrs,
+    net::{SocketAddr, ToSocketAddrs},
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
+
+/// The most space that can be kept back, in bytes: more is a typing error.
+const MAX_RESERVE: u64 = 1 << 40;
 
 /// Where a member comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +54,16 @@ pub struct Config {
     pub timing: Timing,
     /// Pages in browsers that may call it.
     pub allowed_origins: Vec<String>,
+    /// Requests a second that one key may make of it; none without a limit.
+    pub rate_limit: Option<NonZeroU32>,
+    /// Whether a proxy says where clients are.
+    pub trust_proxy: bool,
+    /// Free bytes below which nothing is taken that grows.
+    pub disk_reserve: u64,
 }
+
+/// Requests a second of one key: far above what an agent needs, below what stops everyone else.
+const RATE_LIMIT: u32 = 10_000;
 
 /// The file: the same names as the flags.
 #[derive(Debug, Default, Deserialize)]
@@ -70,6 +83,9 @@ struct File {
     election_ms: Option<u64>,
     snapshot_entries: Option<u64>,
     allowed_origins: Option<String>,
+    rate_limit: Option<u32>,
+    trust_proxy: Option<bool>,
+    disk_reserve_mib: Option<u64>,
 }
 
 impl Config {
@@ -122,6 +138,17 @@ impl Config {
             args.join.or(file.join),
             args.join_token.or(file.join_token),
         )?;
+        let disk_reserve = match args.disk_reserve_mib.or(file.disk_reserve_mib) {
+            None => DEFAULT_RESERVE,
+            Some(mib) => {
+                let bytes = mib.checked_mul(1 << 20).filter(|bytes| (1..=MAX_RESERVE).contains(bytes));
+                bytes.context("--disk-reserve-mib must be from 1 to 1048576")?
+            }
+        };
+        if let Origin::Initial { node_id, peers } = &origin {
+            let advertised = args.peer_advertise.as_ref().or(file.peer_advertise.as_ref());
+            check_own_addr(&peers[node_id], &peer_listen, advertised)?;
+        }
         let allowed_origins = split(args.allowed_origins.or(file.allowed_origins).as_deref());
         Ok(Self {
             data_dir,
@@ -132,6 +159,9 @@ impl Config {
             origin,
             timing,
             allowed_origins,
+            rate_limit: NonZeroU32::new(args.rate_limit.or(file.rate_limit).unwrap_or(RATE_LIMIT)),
+            trust_proxy: args.trust_proxy.or(file.trust_proxy).unwrap_or_default(),
+            disk_reserve,
         })
     }
 
@@ -157,6 +187,9 @@ impl Config {
             origin: Origin::Initial { node_id: 1, peers: BTreeMap::new() },
             timing: Timing::default(),
             allowed_origins: Vec::new(),
+            rate_limit: NonZeroU32::new(RATE_LIMIT),
+            trust_proxy: false,
+            disk_reserve: DEFAULT_RESERVE,
         }
     }
 }
@@ -209,6 +242,9 @@ fn initial_peers(text: &str) -> anyhow::Result<BTreeMap<u64, String>> {
             id.trim().parse().with_context(|| format!("--initial-cluster: {id} is not a node id"))?;
         ensure!(id > 0, "--initial-cluster: node ids begin at 1");
         check_addr("--initial-cluster", addr)?;
+        if let Some((other, _)) = peers.iter().find(|(_, known)| *known == addr.trim()) {
+            bail!("--initial-cluster: nodes {other} and {id} have the same address {addr}");
+        }
         ensure!(
             peers.insert(id, addr.trim().to_owned()).is_none(),
             "--initial-cluster: node {id} is there twice"
@@ -216,6 +252,31 @@ fn initial_peers(text: &str) -> anyhow::Result<BTreeMap<u64, String>> {
     }
     ensure!(!peers.is_empty(), "--initial-cluster is empty");
     Ok(peers)
+}
+
+/// What the others are told must be where this node listens, or nobody ever reaches it.
+fn check_own_addr(own: &str, listen: &str, advertised: Option<&String>) -> anyhow::Result<()> {
+    if let Some(advertised) = advertised {
+        ensure!(
+            advertised == own,
+            "--peer-advertise {advertised} is not what --initial-cluster says of this node: {own}"
+        );
+        return Ok(());
+    }
+    let port = |addr: &str| addr.rsplit_once(':').map(|(_, port)| port.to_owned());
+    let listens_there = match (own.parse::<SocketAddr>(), listen.parse::<SocketAddr>()) {
+        (Ok(own), Ok(listen)) => {
+            own == listen || (listen.ip().is_unspecified() && own.port() == listen.port())
+        }
+        // A name may be anybody's address; its port may not.
+        _ => port(own) == port(listen),
+    };
+    ensure!(
+        listens_there,
+        "--initial-cluster has this node at {own}, but it listens for nodes on {listen} (--peer-listen). Behind a \
+         translation of addresses, say --peer-advertise {own}"
+    );
+    Ok(())
 }
 
 fn split(text: Option<&str>) -> Vec<String> {
@@ -246,7 +307,12 @@ mod tests {
     #[test]
     fn three_nodes_are_read_from_the_initial_cluster() {
         let text = "1=127.0.0.1:7501, 2=127.0.0.1:7502,3=127.0.0.1:7503";
-        let args = StartArgs { node_id: Some(2), initial_cluster: Some(text.into()), ..args() };
+        let args = StartArgs {
+            node_id: Some(2),
+            initial_cluster: Some(text.into()),
+            peer_listen: Some("127.0.0.1:7502".into()),
+            ..args()
+        };
         let config = Config::from_args(args).unwrap();
         let Origin::Initial { node_id, peers } = config.origin else { panic!("an initial cluster") };
         assert_eq!((node_id, peers.len(), peers[&3].as_str()), (2, 3, "127.0.0.1:7503"));
@@ -257,6 +323,19 @@ mod tests {
         let cases = [
             (StartArgs { initial_cluster: Some("1=a:1".into()), ..args() }, "--node-id"),
             (StartArgs { initial_cluster: Some("1=a:1".into()), node_id: Some(9), ..args() }, "not in"),
+            (
+                StartArgs { initial_cluster: Some("1=a:1,2=a:1".into()), node_id: Some(1), ..args() },
+                "same address",
+            ),
+            (
+                StartArgs {
+                    initial_cluster: Some("1=127.0.0.1:7501,2=127.0.0.1:7502".into()),
+                    node_id: Some(2),
+                    ..args()
+                },
+                "--peer-advertise",
+            ),
+            (StartArgs { disk_reserve_mib: Some(0), ..args() }, "--disk-reserve-mib"),
             (StartArgs { join: Some("http://a:1".into()), ..args() }, "--join-token"),
             (StartArgs { peer_listen: Some("0.0.0.0:7501".into()), ..args() }, "--insecure-peers"),
             (StartArgs { listen: Some("nowhere".into()), ..args() }, "HOST:PORT"),

@@ -12,6 +12,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
 };
+use nexus_api::RemoteAddr;
 use nexus_api_types::{Code, ErrorBody, Failure, envelope::Outcome, header};
 use serde::Serialize;
 use serde_json::json;
@@ -19,6 +20,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -32,6 +34,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(5);
 /// A pause after a failure to accept: out of file descriptors, there is no use in trying at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Between two lines in the log about that.
+const REMIND: Duration = Duration::from_secs(30);
 
 /// What is served while the node starts: that it lives, and that it is not ready.
 pub(crate) fn starting() -> Router {
@@ -73,16 +77,20 @@ pub(crate) async fn serve(listener: TcpListener, router: watch::Receiver<Router>
         .keep_alive_interval(HEADER_TIMEOUT)
         .keep_alive_timeout(HEADER_TIMEOUT);
     let builder = Arc::new(builder);
+    let mut told = None::<Instant>;
     loop {
         let slot = slots.clone().acquire_owned().await.expect("the semaphore is never closed");
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, remote) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                if told.is_none_or(|told| told.elapsed() >= REMIND) {
+                    told = Some(Instant::now());
+                    tracing::warn!(%error, "cannot accept connections of clients");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
@@ -96,7 +104,8 @@ pub(crate) async fn serve(listener: TcpListener, router: watch::Receiver<Router>
             if !matches!(tokio::time::timeout(HEADER_TIMEOUT, stream.readable()).await, Ok(Ok(()))) {
                 return;
             }
-            let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(RemoteAddr(remote.ip()));
                 let router = router.borrow().clone();
                 router.oneshot(request)
             });

@@ -51,6 +51,7 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
         silence.note(leader.is_some());
         if leader != Some(node.id) {
             led_term = None;
+            node.admit_all();
             continue;
         }
         let term = node.term();
@@ -61,6 +62,7 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
         }
         node.form_cluster_once().await;
         node.keep_time().await;
+        node.mind_the_disk().await;
         if learners_seen.elapsed() >= LOOK_AT_LEARNERS {
             learners_seen = Instant::now();
             node.promote_learners().await;
@@ -132,7 +134,7 @@ impl Node {
                 tracing::info!(cluster = %origin.cluster, "the cluster is formed");
             }
             Tried::Answered(_) => {}
-            Tried::NotProposed(why) | Tried::Unknown(why) => {
+            Tried::NotProposed(why) | Tried::Refused(why) | Tried::Unknown(why) => {
                 tracing::warn!(why, "the cluster is not formed yet");
             }
         }

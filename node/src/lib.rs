@@ -7,8 +7,11 @@
 //! - `node`: what the rest shares. [`raft`]: openraft as it is run. [`clock`]: cluster time.
 //! - `propose`, `read`, `beats`: writes, reads and signs of life, wherever the leader is.
 //! - `lead`, `change`, `token`: what the leader does for the cluster and its membership.
+//! - `disk`, `admit`: what is refused while space is low. `flush_watch`: a leader whose disk is slow goes.
+//! - `report`: what nodes tell each other about themselves, and the alarm when states differ.
 //! - `cluster`, `view`, `status`: the node as the API sees it.
 
+mod admit;
 pub mod args;
 mod beats;
 mod bootstrap;
@@ -16,6 +19,8 @@ mod change;
 pub mod clock;
 mod cluster;
 pub mod config;
+mod disk;
+mod flush_watch;
 mod http;
 pub mod identity;
 mod lead;
@@ -25,6 +30,7 @@ pub mod peer;
 mod propose;
 pub mod raft;
 mod read;
+mod report;
 pub mod run;
 mod service;
 mod status;

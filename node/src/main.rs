@@ -10,8 +10,17 @@ use nexus_node::{
     logging,
     run::{RunningNode, Sources},
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{process::ExitCode, sync::Arc};
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Far more than the 8,192 connections of clients, those of peers and the files of the database; macOS
+/// refuses more than 10,240 where it says unlimited.
+const MAX_OPEN_FILES: u64 = 10_240;
+
+/// Every log entry makes and drops many small things, on other threads than those that made them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -30,12 +39,17 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     };
     let Some(config) = config else { return Ok(()) };
     logging::start(&log)?;
+    raise_open_files();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
     let result = runtime.block_on(serve(config));
+    if result.is_err() {
+        // A disk that hangs must not keep a failed node from ending.
+        runtime.shutdown_background();
+    }
     if let Some(folder) = temporary {
         // What was promised to be gone at the end.
         let _ = std::fs::remove_dir_all(folder);
@@ -43,11 +57,26 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     result
 }
 
+/// Each client and each sorted file needs a descriptor; the usual soft limit of 1,024 is for programs that use
+/// `select`, which nothing here does.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum.map_or(Some(MAX_OPEN_FILES), |most| Some(most.min(MAX_OPEN_FILES))),
+        ..limit
+    };
+    let is_more = limit.current.is_some_and(|now| raised.current.is_some_and(|wanted| now < wanted));
+    if is_more && let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}
+
 type Wanted = (Option<Config>, LogArgs, Option<std::path::PathBuf>);
 
 fn start(args: StartArgs) -> anyhow::Result<Wanted> {
     let (log, only_check) = (args.log.clone(), args.check_config);
     let config = Config::from_args(args)?;
+    logging::check(&log)?;
     if only_check {
         println!("The settings are fine.");
         return Ok((None, log, None));

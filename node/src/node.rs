@@ -1,9 +1,12 @@
 //! A running member: what all its parts share. Behaviour stands in the modules beside it.
 
 use crate::{
+    admit::Admission,
     clock::{Clock, LeaderClock},
+    disk::Disk,
     peer::{PeerClient, PeerTarget},
     raft::{Raft, Timing},
+    report::Reports,
 };
 use nexus_api::mint::Mint;
 use nexus_domain::{NodeId, Stamp};
@@ -13,7 +16,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -37,6 +40,10 @@ pub(crate) struct Node {
     pub(crate) data_dir: PathBuf,
     pub(crate) elections_won: AtomicU64,
     pub(crate) disk_bytes: AtomicU64,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) admission: Admission,
+    pub(crate) reports: Reports,
+    pub(crate) flush_slow: AtomicBool,
 }
 
 /// Who leads, as this node knows.
@@ -110,10 +117,19 @@ impl Node {
         alone || metrics.last_quorum_acked.is_some_and(|acked| acked.elapsed() < self.timing.lease())
     }
 
+    /// Whether somebody else could lead.
+    pub(crate) fn has_other_voters(&self) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.membership_config.membership().voter_ids().any(|voter| voter != self.id.0)
+    }
+
     /// The times of a proposal, when this node leads.
     pub(crate) fn stamp(&self) -> Stamp {
         let applied = self.published().state.clock().cluster;
-        self.leader_clock.stamp(&*self.clock, self.term(), applied, self.has_quorum())
+        let now = self.clock.monotonic();
+        let cluster = self.leader_clock.now(now, self.term(), applied, self.has_quorum());
+        Stamp { cluster, wall: self.agreed_wall() }
     }
 
     /// Waits until this node has applied an index.

@@ -23,6 +23,8 @@ pub(crate) enum Tried {
     NotProposed(String),
     /// It may have been proposed.
     Unknown(String),
+    /// It was certainly not proposed, and another try at once would be no better.
+    Refused(String),
 }
 
 impl Node {
@@ -44,6 +46,8 @@ impl Node {
                     may_be_applied = true;
                     why
                 }
+                Tried::Refused(why) if may_be_applied => return Err(Unavailable::Unknown(why)),
+                Tried::Refused(why) => return Err(Unavailable::NotApplied(why)),
             };
             if Instant::now() + RETRY_PAUSE >= deadline {
                 let message = format!("no quorum answered in time ({why}); try again in a moment");
@@ -59,6 +63,9 @@ impl Node {
 
     /// One try on this node.
     pub(crate) async fn propose_here(&self, proposal: &Arc<Proposal>, deadline: Instant) -> Tried {
+        if let Some(why) = self.refuses(proposal) {
+            return Tried::Refused(why.to_string());
+        }
         let mut stamped = Proposal::clone(proposal);
         stamped.stamp = self.stamp();
         let written = timeout_at(deadline, self.raft.client_write(LogCommand(Arc::new(stamped)))).await;
@@ -86,6 +93,7 @@ impl Node {
             Ok(ServiceResponse::Proposed(answer)) => Tried::Answered(*answer),
             Ok(ServiceResponse::NotLeader { .. }) => Tried::NotProposed(format!("{leader} does not lead")),
             Ok(ServiceResponse::Unavailable { reason }) => Tried::NotProposed(reason),
+            Ok(ServiceResponse::NoRoom { reason }) => Tried::Refused(reason),
             Ok(ServiceResponse::OutcomeUnknown { reason }) => Tried::Unknown(reason),
             Ok(_) => Tried::Unknown(format!("{leader} gave an answer to something else")),
             Err(PeerError::NotSent(cause)) => Tried::NotProposed(format!("{leader}: {cause}")),
@@ -110,6 +118,7 @@ pub(crate) fn response(tried: Tried, leader: Option<NodeId>) -> ServiceResponse 
     match tried {
         Tried::Answered(answer) => ServiceResponse::Proposed(Box::new(answer)),
         Tried::NotProposed(_) => ServiceResponse::NotLeader { leader },
+        Tried::Refused(reason) => ServiceResponse::NoRoom { reason },
         Tried::Unknown(reason) => ServiceResponse::OutcomeUnknown { reason },
     }
 }

@@ -2,12 +2,14 @@
 //! and at the end hands leadership over and drains.
 
 use crate::{
+    admit::Admission,
     beats::Beats,
     bootstrap::{Bootstrap, Standing},
     clock::{Clock, LeaderClock},
     cluster::NodeCluster,
-    config::{Config, is_loopback},
-    http, identity, lead,
+    config::{Config, Origin, is_loopback},
+    disk::{self, Disk},
+    flush_watch, http, identity, lead,
     node::Node,
     peer::{
         LocalIdentity, LocalRaft, PeerClient, PeerNetworkFactory, PeerServer, RaftSlot,
@@ -15,6 +17,7 @@ use crate::{
     },
     raft::Raft,
     read::ReadIndexes,
+    report,
     service::NodeService,
     token,
 };
@@ -22,13 +25,19 @@ use anyhow::Context;
 use axum::Router;
 use nexus_api::{Api, ApiConfig, mint::Mint};
 use nexus_domain::InstanceId;
-use nexus_raft_store::{Member, StoreHandle, open_folder};
+use nexus_raft_store::{LogStore, Member, StateMachine, StoreHandle, open_folder};
 use openraft::{
-    async_runtime::watch::WatchReceiver,
+    async_runtime::watch::WatchReceiver as _,
     errors::{InitializeError, RaftError},
 };
 use std::{
-    sync::{Arc, atomic::AtomicU64},
+    fs,
+    os::unix::fs::DirBuilderExt,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
     time::Duration,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -48,6 +57,9 @@ pub struct Sources {
     pub mint: Arc<dyn Mint>,
 }
 
+/// A store that is open.
+pub type Opened = (LogStore, StateMachine, StoreHandle);
+
 /// A node that runs.
 pub struct RunningNode {
     node: Arc<Node>,
@@ -66,19 +78,42 @@ impl RunningNode {
     /// # Errors
     /// When its settings, its addresses or its data do not allow it to start.
     pub async fn start(config: Config, sources: Sources) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&config.data_dir)
+        // First what may fail for the operator's reasons: it leaves no folder behind.
+        anyhow::ensure!(
+            config.origin != Origin::Remembered || config.data_dir.join("db").exists(),
+            "the data folder {} is new and nothing says where this node belongs: give --initial-cluster and \
+             --node-id for a new cluster, or --join and --join-token for one that runs",
+            config.data_dir.display()
+        );
+        let listeners = Listeners::bind(&config).await?;
+        make_folder(&config.data_dir)
             .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
-        let (log, machine, store) = open_folder(&config.data_dir)
+        let opened = open_folder(&config.data_dir)
             .await
             .with_context(|| format!("cannot open the data folder {}", config.data_dir.display()))?;
-        let mut stored = identity::load_or_make(&store, InstanceId(sources.mint.id())).await?;
+        Self::run(config, sources, listeners, opened).await
+    }
 
-        let client_listener = TcpListener::bind(&config.listen)
-            .await
-            .with_context(|| format!("cannot listen for clients on {}", config.listen))?;
-        let peer_listener = TcpListen::bind(&config.peer_listen)
-            .await
-            .with_context(|| format!("cannot listen for nodes on {}", config.peer_listen))?;
+    /// Starts a node on a store that was opened elsewhere, such as one on a disk that fails on demand. The
+    /// data folder has to be there.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_on(config: Config, sources: Sources, opened: Opened) -> anyhow::Result<Self> {
+        let listeners = Listeners::bind(&config).await?;
+        Self::run(config, sources, listeners, opened).await
+    }
+
+    async fn run(
+        config: Config,
+        sources: Sources,
+        listeners: Listeners,
+        (log, machine, store): Opened,
+    ) -> anyhow::Result<Self> {
+        let Listeners { clients: client_listener, peers: peer_listener } = listeners;
+        let disk = Disk::open(&config.data_dir, config.disk_reserve)
+            .with_context(|| format!("cannot see how much space is free in {}", config.data_dir.display()))?;
+        let mut stored = identity::load_or_make(&store, InstanceId(sources.mint.id())).await?;
         let client_addr = match &config.advertise {
             Some(addr) => addr.clone(),
             None => reachable(client_listener.local_addr()?, "--advertise")?,
@@ -151,17 +186,27 @@ impl RunningNode {
             data_dir: config.data_dir,
             elections_won: AtomicU64::new(0),
             disk_bytes: AtomicU64::new(0),
+            disk: Arc::new(disk),
+            admission: Admission::default(),
+            reports: report::Reports::default(),
+            flush_slow: AtomicBool::new(false),
         });
         let (reads, beats) = (ReadIndexes::start(&node), Beats::start(&node));
         service.begin(node.clone(), beats.clone());
         let (fail, failure) = watch::channel(None);
+        let disk_watch = flush_watch::watch(node.clone(), fail.clone(), stop.clone());
+        tasks.push(watched("watching the disk", fail.clone(), disk_watch));
         tasks.push(watched("leading", fail, lead::run(node.clone(), stop.clone())));
+        tasks.push(tokio::spawn(disk::watch(node.clone(), stop.clone())));
+        tasks.push(tokio::spawn(report::gather(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(token::tend(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(learn_identity(node.clone(), known, stored, stop.clone())));
 
         let api_config = ApiConfig {
             open_metrics: is_loopback(&config.listen),
             allowed_origins: config.allowed_origins,
+            rate_limit: config.rate_limit,
+            trust_proxy: config.trust_proxy,
             ..ApiConfig::default()
         };
         let cluster = Arc::new(NodeCluster { node: node.clone(), reads, beats });
@@ -219,18 +264,42 @@ impl RunningNode {
     }
 
     async fn hand_over(&self) {
-        let has_others = {
-            let metrics = self.node.raft.metrics();
-            let metrics = metrics.borrow_watched();
-            metrics.membership_config.membership().voter_ids().any(|voter| voter != self.node.id.0)
-        };
-        if has_others && self.node.leader_id() == Some(self.node.id) {
+        if self.node.has_other_voters() && self.node.leader_id() == Some(self.node.id) {
             match tokio::time::timeout(HAND_OVER, self.node.transfer_leader(None)).await {
                 Ok(Ok(_)) => tracing::info!("leadership handed over"),
                 Ok(Err(why)) => tracing::warn!(?why, "leadership not handed over"),
                 Err(_) => tracing::warn!("leadership not handed over in time"),
             }
         }
+    }
+}
+
+/// Where it is reached: taken before anything else, so that a second node on the same ports leaves no traces.
+struct Listeners {
+    clients: TcpListener,
+    peers: TcpListen,
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let clients = TcpListener::bind(&config.listen)
+            .await
+            .with_context(|| format!("cannot listen for clients on {}", config.listen))?;
+        let peers = TcpListen::bind(&config.peer_listen)
+            .await
+            .with_context(|| format!("cannot listen for nodes on {}", config.peer_listen))?;
+        Ok(Self { clients, peers })
+    }
+}
+
+/// A new data folder is for its owner alone: it has key hashes, tokens, and everyone's work.
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
     }
 }
 

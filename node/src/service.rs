@@ -48,6 +48,9 @@ impl Running {
         if let ServiceRequest::WhoIs { node: id } = request {
             return ServiceResponse::Member(node.member(id));
         }
+        if matches!(request, ServiceRequest::Report) {
+            return ServiceResponse::Report(Box::new(node.own_node_report()));
+        }
         if node.leader_id() != Some(node.id) {
             return ServiceResponse::NotLeader { leader: node.leader_id() };
         }
@@ -76,6 +79,7 @@ impl Running {
             }
             ServiceRequest::Membership(request) => node.change(request).await,
             ServiceRequest::WhoIs { node: id } => ServiceResponse::Member(node.member(id)),
+            ServiceRequest::Report => ServiceResponse::Report(Box::new(node.own_node_report())),
             ServiceRequest::Status => ServiceResponse::Status(Box::new(node.own_report())),
         }
     }

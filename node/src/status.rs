@@ -4,7 +4,7 @@ use crate::{
     node::Node,
     peer::service::{MemberReport, StatusReport},
 };
-use nexus_api::cluster::{MemberStatus, NodeStatus, Role};
+use nexus_api::cluster::{Condition, MemberStatus, NodeStatus, Role};
 use nexus_domain::NodeId;
 use openraft::{Instant as _, ServerState, async_runtime::watch::WatchReceiver};
 use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
@@ -34,6 +34,10 @@ impl Node {
             snapshot: metrics.snapshot.map_or(0, |id| id.index),
             members: report.members.into_iter().map(member_status).collect(),
             disk_bytes: self.disk_bytes.load(Ordering::Relaxed),
+            disk_free: self.disk.free(),
+            disk_low: self.disk.is_low(),
+            flush_slow: self.flush_slow.load(Ordering::Relaxed),
+            failed_snapshots: self.store.failed_snapshots(),
             elections_won: self.elections_won.load(Ordering::Relaxed),
             quorum_seen: metrics.last_quorum_acked.map(|acked| acked.elapsed()),
         }
@@ -62,6 +66,8 @@ impl Node {
                     last_seen_ms: heard
                         .and_then(|at| at.as_ref())
                         .map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)),
+                    report: if is_self { Some(self.own_node_report()) } else { self.reports.of(NodeId(*id)) },
+                    diverged: self.reports.divergence(NodeId(*id)).is_some(),
                 }
             })
             .collect();
@@ -89,5 +95,13 @@ fn member_status(report: MemberReport) -> MemberStatus {
         client_addr: report.member.client_addr,
         lag: report.lag,
         last_seen: report.last_seen_ms.map(Duration::from_millis),
+        condition: report.report.map(|report| Condition {
+            applied: report.applied,
+            state_hash: report.state_hash,
+            disk_free: report.disk_free,
+            disk_low: report.disk_low,
+            flush_slow: report.flush_slow,
+        }),
+        diverged: report.diverged,
     }
 }

@@ -22,6 +22,12 @@ pub enum StoreError {
         /// What was tried.
         doing: &'static str,
     },
+    /// Somebody else has it.
+    #[error(
+        "another process has this data folder open: a nexusd that still runs on it, or is stopping; two can \
+         never share one"
+    )]
+    InUse,
     /// What was read is not what was written.
     #[error(
         "corrupt record in {column} at {key}: {cause}; keep the data folder and come back under a new node id"

@@ -100,7 +100,8 @@ pub enum RecordError {
 /// When the value cannot be encoded: a type of unknown length, or more than [`MAX_PAYLOAD_BYTES`].
 /// Both are defects of the caller, which bounds what it stores.
 pub fn encode<T: Serialize + ?Sized>(kind: Kind, value: &T) -> Vec<u8> {
-    let mut record = begin(kind, 64);
+    // Most records are smaller: they are written without growing.
+    let mut record = begin(kind, 500);
     bincode::serde::encode_into_std_write(value, &mut record, BINCODE)
         .expect("records have a known, bounded size");
     finish(record)

@@ -7,7 +7,7 @@ use crate::{
     keys::{self, meta},
     log::{Closed, FlushStats, LogStore},
     machine::{
-        Published, StateMachine,
+        HashTrail, Published, StateMachine,
         load::{load, load_progress},
     },
     record::{self, Kind},
@@ -49,7 +49,7 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
     let fatal = Fatal::new();
     let may_block = storage.may_block();
     let (opened, raised) = (storage.clone(), fatal.clone());
-    let (mut log, closed, shelf, published) = blocking::run(may_block, move || {
+    let (mut log, closed, shelf, (published, ledger)) = blocking::run(may_block, move || {
         let (log, closed) = LogStore::open(&opened, &raised)?;
         let shelf = Shelf::open(opened.as_ref())?;
         install::resume(opened.as_ref(), &shelf)?;
@@ -62,6 +62,8 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
     let shelf = Arc::new(shelf);
     let published = watch::Sender::new(Arc::new(published));
     let defers_snapshots = Arc::new(AtomicBool::new(false));
+    let trail = Arc::new(HashTrail::default());
+    trail.extend([(published.borrow().revision().0, published.borrow().hash())]);
     let handle = StoreHandle(Arc::new(Shared {
         storage: storage.clone(),
         fatal: fatal.clone(),
@@ -69,10 +71,11 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
         published: published.subscribe(),
         flush_stats: log.flush_stats(),
         defers_snapshots: defers_snapshots.clone(),
+        trail: trail.clone(),
         closed,
         released,
     }));
-    let machine = StateMachine::new(storage, fatal, shelf, published, defers_snapshots);
+    let machine = StateMachine::new(storage, fatal, shelf, published, ledger, defers_snapshots, trail);
     Ok((log, machine, handle))
 }
 
@@ -104,6 +107,7 @@ struct Shared {
     published: watch::Receiver<Arc<Published>>,
     flush_stats: Arc<FlushStats>,
     defers_snapshots: Arc<AtomicBool>,
+    trail: Arc<HashTrail>,
     closed: Closed,
     released: Released,
 }
@@ -147,6 +151,16 @@ impl StoreHandle {
         self.0.defers_snapshots.store(defer, Ordering::Relaxed);
     }
 
+    /// The state's hash right after an entry; none when that is too long ago, or still to come.
+    pub fn hash_at(&self, index: u64) -> Option<u64> {
+        self.0.trail.at(index)
+    }
+
+    /// Snapshots that could not be made for want of space, since the store was opened.
+    pub fn failed_snapshots(&self) -> u64 {
+        self.0.shelf.failures()
+    }
+
     /// Reads one document.
     ///
     /// # Errors
@@ -165,6 +179,9 @@ impl StoreHandle {
     /// # Errors
     /// When the device fails or a document is damaged.
     pub async fn documents_at(&self, keys: Vec<DocumentKey>) -> Result<Vec<Option<Document>>, StoreError> {
+        if let Some(found) = self.documents_at_hand(&keys) {
+            return found;
+        }
         self.read(move |storage| {
             let read = |key: &DocumentKey| {
                 let key = keys::document(key);
@@ -174,6 +191,26 @@ impl StoreHandle {
             keys.iter().map(read).collect()
         })
         .await
+    }
+
+    /// A few documents that are in memory: what was just written, or is read often, needs no thread
+    /// of its own. None when there are many or when one would have to be fetched.
+    fn documents_at_hand(&self, keys: &[DocumentKey]) -> Option<Result<Vec<Option<Document>>, StoreError>> {
+        /// More than these would keep an async worker busy.
+        const FEW: usize = 4;
+        if keys.len() > FEW {
+            return None;
+        }
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            let key = keys::document(key);
+            let value = self.0.storage.get_at_hand(Column::Documents, &key)?;
+            match value.map(|value| read_document(&key, &value)).transpose() {
+                Ok(document) => found.push(document),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        Some(Ok(found))
     }
 
     /// Reads documents of one kind, newest first. The range goes from the lowest key that is wanted

@@ -32,6 +32,8 @@ pub struct Node {
     listen: String,
     peer_listen: String,
     origin: Vec<String>,
+    /// Words in front of nexusd, such as those that take it into another network.
+    wrapper: Vec<String>,
     child: Option<Child>,
 }
 
@@ -70,13 +72,17 @@ impl Node {
         fs::create_dir_all(&self.folder).expect("the test folder can be written");
         let log = File::options().create(true).append(true).open(self.folder.join("log"));
         let log = log.expect("the log can be written");
-        let child = Command::new(binary("nexusd"))
+        let nexusd = binary("nexusd").into_os_string();
+        let mut words = self.wrapper.iter().map(Into::into).chain([nexusd]);
+        let child = Command::new(words.next().expect("nexusd is there"))
+            .args(words)
             .arg("start")
             .arg("--data-dir")
             .arg(self.data_dir())
             .args(["--listen", &self.listen, "--peer-listen", &self.peer_listen])
             .args(&self.origin)
             .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("NEXUS_LOG", "info,openraft=error")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -119,6 +125,24 @@ impl Node {
     /// `SIGCONT`.
     pub fn go_on(&self) {
         self.signal(Signal::SIGCONT);
+    }
+
+    /// A flag more, from its next start on.
+    pub fn add_flags(&mut self, flags: &[&str]) {
+        self.origin.extend(flags.iter().map(|flag| (*flag).to_owned()));
+    }
+
+    /// Waits for the end of its process, which it comes to by itself.
+    pub async fn ended(&mut self) {
+        let number = self.number;
+        for _ in 0..3_000 {
+            if !self.is_running() {
+                self.reap();
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("node {number} goes on");
     }
 
     /// Throws all its data away, as a lost disk does.
@@ -177,11 +201,29 @@ impl Cluster {
     /// # Panics
     /// When they do not become ready.
     pub async fn start_with(nodes: usize, flags: &[&str]) -> Self {
+        let mut cluster = Self::prepare(nodes, flags);
+        for node in &mut cluster.nodes {
+            node.start();
+        }
+        cluster.all_ready().await;
+        cluster
+    }
+
+    /// So many nodes on loopback, not started yet.
+    pub fn prepare(nodes: usize, flags: &[&str]) -> Self {
+        let addrs = free_addrs(nodes * 2);
+        let (clients, peers) = addrs.split_at(nodes);
+        Self::at(clients, peers, &[], flags)
+    }
+
+    /// Nodes at these addresses for clients and for nodes, each behind its words; not started yet.
+    ///
+    /// # Panics
+    /// When there is no place for their folders.
+    pub fn at(clients: &[String], peers: &[String], wrappers: &[Vec<String>], flags: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("nexus-test-").tempdir().expect("a folder for the test");
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let mut cluster = Self { nodes: Vec::new(), made: 0, flags, folder };
-        let addrs = free_addrs(nodes * 2);
-        let (clients, peers) = addrs.split_at(nodes);
         let initial: Vec<String> =
             peers.iter().enumerate().map(|(at, addr)| format!("{}={addr}", at + 1)).collect();
         let initial = initial.join(",");
@@ -190,11 +232,10 @@ impl Cluster {
             let origin =
                 ["--node-id".to_owned(), number.to_string(), "--initial-cluster".to_owned(), initial.clone()];
             cluster.add(number, listen, peer_listen, origin.to_vec());
+            if let Some(wrapper) = wrappers.get(at) {
+                cluster.node(number).wrapper.clone_from(wrapper);
+            }
         }
-        for node in &mut cluster.nodes {
-            node.start();
-        }
-        cluster.all_ready().await;
         cluster
     }
 
@@ -207,6 +248,7 @@ impl Cluster {
             listen: listen.to_owned(),
             peer_listen: peer_listen.to_owned(),
             origin,
+            wrapper: Vec::new(),
             child: None,
         });
     }
@@ -287,6 +329,27 @@ impl Cluster {
             None
         })
         .await
+    }
+
+    /// Waits until all nodes that run are at one revision, and checks that they have the same state there.
+    ///
+    /// # Panics
+    /// When they have not.
+    pub async fn same_state(&mut self, client: &Client) {
+        let urls: Vec<String> =
+            self.nodes.iter_mut().filter_map(|node| node.is_running().then(|| node.url())).collect();
+        let seen = eventually("all nodes are at one revision", || async {
+            let mut seen = Vec::new();
+            for url in &urls {
+                let answer =
+                    client.via(url).send(reqwest::Method::GET, "/cluster/status", None).await.ok()?;
+                let status = &answer.body["data"];
+                seen.push((status["applied"].as_u64()?, status["stateHash"].as_str()?.to_owned()));
+            }
+            seen.iter().all(|(applied, _)| *applied == seen[0].0).then_some(seen)
+        })
+        .await;
+        assert!(seen.iter().all(|(_, hash)| *hash == seen[0].1), "the nodes have drifted apart: {seen:?}");
     }
 
     /// Where the cluster keeps everything.

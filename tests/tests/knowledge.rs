@@ -415,8 +415,8 @@ async fn pages_of_a_long_list_whose_lanes_change_underneath_skip_and_repeat_noth
     let slugs: Vec<String> = (0..FEATURES).map(|number| format!("f-{number}")).collect();
     for part in slugs.chunks(100) {
         let writes = part.iter().enumerate().map(|(at, slug)| {
-            let body =
-                json!({ "slug": slug, "title": slug, "spec": "s", "lane": ["now", "next", "later"][at % 3] });
+            let lane = ["now", "next", "later"][at % 3];
+            let body = json!({ "slug": slug, "title": slug, "spec": "s", "lane": lane });
             let (client, path) = (&nodes[at % 3], team.path("/features"));
             async move { client.post(&path, body).await.data()["slug"].clone() }
         });
@@ -431,10 +431,8 @@ async fn pages_of_a_long_list_whose_lanes_change_underneath_skip_and_repeat_noth
             let client = &nodes[number % 3];
             async move { client.patch(&path, json!({ "lane": lane })).await.data()["slug"].clone() }
         });
-        let ((items, next), _) = futures::join!(
-            page(&nodes[(number + 1) % 3], &team.path("/features"), 10, cursor.as_deref()),
-            join_all(moving)
-        );
+        let (reader, path) = (&nodes[(number + 1) % 3], team.path("/features"));
+        let ((items, next), _) = futures::join!(page(reader, &path, 10, cursor.as_deref()), join_all(moving));
         for slug in texts(&items, "slug") {
             *seen.entry(slug.to_owned()).or_default() += 1;
         }

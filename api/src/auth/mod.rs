@@ -10,5 +10,5 @@ mod verifier;
 
 pub(crate) use caller::{Caller, authenticate, session_header};
 pub use key::token_digest;
-pub(crate) use key::{NewKey, mint_ticket, mint_token};
+pub(crate) use key::{ApiKeyText, NewKey, mint_ticket, mint_token};
 pub use verifier::Verifier;

@@ -15,6 +15,15 @@ const fn mode(mode: Mode) -> wire::Mode {
     }
 }
 
+/// How a path is to be held.
+pub(crate) fn mode_from(text: &str) -> Result<Mode, &'static str> {
+    match text {
+        "exclusive" => Ok(Mode::Exclusive),
+        "shared" => Ok(Mode::Shared),
+        _ => Err("must be exclusive or shared"),
+    }
+}
+
 /// A claim of a session.
 pub(crate) fn claim(state: &State, session: &Session, key: &ClaimKey, claim: &Claim) -> wire::Claim {
     wire::Claim {

@@ -3,7 +3,7 @@
 use nexus_api_types::{engineer as wire, project as wire_project};
 use nexus_domain::{
     State,
-    entity::{Engineer, Member, MemberRole, Project, Role},
+    entity::{ApiKey, Engineer, Member, MemberRole, Project, Role},
 };
 
 /// An engineer as others see them.
@@ -19,6 +19,18 @@ pub(crate) fn me(engineer: &Engineer) -> wire::Me {
         Role::Readonly => wire::Role::Readonly,
     };
     wire::Me { id: engineer.id.0, name: engineer.name.to_string(), email: engineer.email.to_string(), role }
+}
+
+/// A key as its owner sees it.
+pub(crate) fn api_key(key: &ApiKey) -> wire::ApiKey {
+    wire::ApiKey {
+        id: key.id.0,
+        label: key.label.to_string(),
+        expires_at: key.expires_at.map(Into::into),
+        project_id: key.project.map(|project| project.0),
+        readonly: key.readonly,
+        created_at: key.created_at.into(),
+    }
 }
 
 /// A project.

@@ -1,7 +1,13 @@
-//! `/projects/{id}/claims`: which paths are held.
+//! `/projects/{id}/claims`: which paths are held, taking and giving back while working.
 
 use super::project_id;
-use crate::{api::Api, failure::ApiError, read::Read, render, write::Write};
+use crate::{
+    api::Api,
+    failure::ApiError,
+    read::Read,
+    render,
+    write::{Done, Write},
+};
 use axum::{
     Router,
     extract::{Path, State},
@@ -9,15 +15,22 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use nexus_api_types::claim::Refreshed;
-use nexus_domain::{Command, Reply, decide::MAX_PATTERNS, pattern::Pattern};
+use nexus_api_types::claim::{Claimed, Refreshed, Released};
+use nexus_domain::{
+    Command, FeatureId, Reply,
+    decide::MAX_PATTERNS,
+    entity::{ClaimKey, Mode},
+    pattern::Pattern,
+    words::{Label, WordError},
+};
 use std::collections::BTreeSet;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
-        .route("/projects/{project}/claims", get(all))
+        .route("/projects/{project}/claims", get(all).post(claim).delete(release))
         .route("/projects/{project}/claims/mine", get(mine))
         .route("/projects/{project}/claims/refresh", post(refresh))
+        .route("/projects/{project}/claims/force-release", post(force_release))
 }
 
 async fn all(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
@@ -69,6 +82,73 @@ async fn refresh(
         }
     };
     Ok(done.answer(StatusCode::OK, refreshed))
+}
+
+/// Takes paths while working: all of them or none.
+async fn claim(
+    State(api): State<Api>,
+    Path(project): Path<String>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    let mut fields = write.fields()?;
+    let paths = fields.required_list("paths", MAX_PATTERNS, Pattern::parse);
+    let mode = fields.text("mode", render::mode_from).unwrap_or(Mode::Exclusive);
+    let feature = fields.id::<FeatureId>("featureId");
+    fields.finish()?;
+    let paths = paths.unwrap_or_default().into();
+    let done = write.propose(&api, Command::ClaimPaths { project, paths, mode, feature }).await?;
+    let Reply::Claimed { paths, session } = &done.reply else { return Err(done.unexpected()) };
+    let state = done.view.state();
+    let key = |path: &Pattern| ClaimKey { project, session: session.id, feature, path: path.clone() };
+    let claims = paths
+        .iter()
+        .map(key)
+        // A retry tells of those that are still held.
+        .filter_map(|key| Some(render::claim(state, session, &key, state.claim(&key)?)))
+        .collect();
+    Ok(done.answer(StatusCode::CREATED, Claimed { claims }))
+}
+
+/// Gives back what was taken while working, all of it when no paths are named.
+async fn release(
+    State(api): State<Api>,
+    Path(project): Path<String>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    let mut fields = write.fields()?;
+    let paths = fields.list("paths", MAX_PATTERNS, Pattern::parse).map(Into::into);
+    fields.finish()?;
+    released(write.propose(&api, Command::ReleasePaths { project, paths }).await?)
+}
+
+async fn force_release(
+    State(api): State<Api>,
+    Path(project): Path<String>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    let mut fields = write.fields()?;
+    let paths = fields.required_list("paths", MAX_PATTERNS, Pattern::parse);
+    let reason = fields.required_text("reason", reason);
+    fields.finish()?;
+    let (Some(paths), Some(reason)) = (paths, reason) else {
+        return Err(ApiError::internal(&"fields passed"));
+    };
+    released(write.propose(&api, Command::ForceRelease { project, paths: paths.into(), reason }).await?)
+}
+
+fn reason(text: &str) -> Result<Label, WordError> {
+    match text.trim() {
+        "" => Err(WordError::Form("must say why: it is kept in the record")),
+        text => Label::parse(text),
+    }
+}
+
+fn released(done: Done) -> Result<Response, ApiError> {
+    let Reply::Paths(paths) = &done.reply else { return Err(done.unexpected()) };
+    Ok(done.answer(StatusCode::OK, Released { released: texts(paths.iter()) }))
 }
 
 fn texts<'a>(paths: impl IntoIterator<Item = &'a Pattern>) -> Vec<String> {

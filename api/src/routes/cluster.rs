@@ -3,9 +3,8 @@
 use crate::{
     api::{Api, JOIN_TOKEN_TTL},
     auth::{mint_token, token_digest},
-    cluster::{Consistency, Operated, Operation},
+    cluster::{Operated, Operation},
     failure::ApiError,
-    read::Read,
     write::{Incoming, Write},
 };
 use axum::{
@@ -17,10 +16,9 @@ use axum::{
 };
 use nexus_api_types::{Data, Moment, cluster as wire};
 use nexus_domain::{
-    ClusterTime, Command, Millis, NodeId, Refusal, Reply, Settings,
+    ClusterTime, Command, Millis, NodeId, Refusal, Reply,
     entity::{JoinToken, Role},
     ids::{InstanceId, JoinTokenId},
-    settings::Registration,
 };
 use std::time::Duration;
 
@@ -38,7 +36,6 @@ pub(super) fn routes() -> Router<Api> {
         .route("/cluster/members/{node}/promote", post(promote))
         .route("/cluster/leader", post(transfer))
         .route("/cluster/snapshot", post(snapshot))
-        .route("/cluster/settings", get(settings).patch(update_settings))
         .route("/cluster/join-tokens", post(create_join_token))
 }
 
@@ -66,6 +63,14 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
             lag: member.lag,
             last_seen_ms: member.last_seen.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
             this_node: member.id == own.id,
+            applied: member.condition.map(|condition| condition.applied),
+            state_hash: member.condition.map(|condition| format!("{:016x}", condition.state_hash)),
+            // Whoever of the two that are asked has noticed it.
+            state_mismatch: member.diverged
+                || own.members.iter().any(|known| known.id == member.id && known.diverged),
+            disk_free_bytes: member.condition.map(|condition| condition.disk_free),
+            disk_low: member.condition.is_some_and(|condition| condition.disk_low),
+            disk_slow: member.condition.is_some_and(|condition| condition.flush_slow),
         })
         .collect();
     let voters = seen.members.iter().filter(|member| member.voter).count() as u64;
@@ -76,7 +81,8 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
         leader: seen.leader.map(|leader| leader.0),
         term: seen.term,
         committed: own.committed,
-        applied: own.applied,
+        // Of one moment: a hash is worth nothing beside another moment's index.
+        applied: view.revision().0,
         state_hash: format!("{:016x}", view.state_hash()),
         healthy,
         tolerates_losses: voters.saturating_sub(1) / 2,
@@ -173,84 +179,13 @@ fn admin(api: &Api, write: &Write) -> Result<(), ApiError> {
     if engineer.role != Role::Admin {
         return Err(Refusal::RoleTooLow { role: engineer.role }.into());
     }
-    if key.readonly || key.project.is_some() {
+    if key.readonly {
+        return Err(Refusal::KeyReadonly.into());
+    }
+    if key.project.is_some() {
         return Err(Refusal::KeyOutOfScope.into());
     }
     Ok(())
-}
-
-async fn settings(read: Read) -> Result<Response, ApiError> {
-    let (engineer, _) = read.identity()?;
-    if engineer.role != Role::Admin {
-        return Err(Refusal::RoleTooLow { role: engineer.role }.into());
-    }
-    Ok(read.answer(render_settings(read.view().state().settings())))
-}
-
-async fn update_settings(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
-    let mut fields = write.fields()?;
-    let seen = api.cluster.read(Consistency::Linearizable, None).await?;
-    let mut settings = seen.view.state().settings().clone();
-    if let Some(registration) = fields.text("registration", registration_from) {
-        settings.registration = registration;
-    }
-    let spans = [
-        ("session.timeout", &mut settings.session_timeout),
-        ("session.grace", &mut settings.session_grace),
-        ("session.unattended", &mut settings.session_unattended),
-        ("replies.age", &mut settings.reply_age),
-        ("events.age", &mut settings.event_age),
-    ];
-    for (name, span) in spans {
-        if let Some(seconds) = fields.seconds(name) {
-            *span = millis(seconds);
-        }
-    }
-    if let Some(revisions) = fields.number("events.revisions", 0..=u64::MAX) {
-        settings.event_revisions = revisions;
-    }
-    if let Some(replies) = fields.number("replies.count", 0..=u64::MAX) {
-        settings.replies = replies;
-    }
-    fields.finish()?;
-    let done = write.propose(&api, Command::UpdateSettings { settings }).await?;
-    let Reply::Settings(settings) = &done.reply else { return Err(done.unexpected()) };
-    Ok(done.answer(StatusCode::OK, render_settings(settings)))
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn millis(seconds: f64) -> Millis {
-    // Within 1e12 by the check of the field.
-    Millis((seconds * 1000.0).round() as u64)
-}
-
-fn registration_from(text: &str) -> Result<Registration, &'static str> {
-    match text {
-        "open" => Ok(Registration::Open),
-        "invite" => Ok(Registration::Invite),
-        "closed" => Ok(Registration::Closed),
-        _ => Err("must be open, invite or closed"),
-    }
-}
-
-fn render_settings(settings: &Settings) -> wire::Settings {
-    #[allow(clippy::cast_precision_loss)]
-    let seconds = |span: Millis| Some(span.0 as f64 / 1000.0);
-    let registration = match settings.registration {
-        Registration::Open => "open",
-        Registration::Invite => "invite",
-        Registration::Closed => "closed",
-    };
-    wire::Settings {
-        registration: Some(registration.to_owned()),
-        session_timeout: seconds(settings.session_timeout),
-        session_grace: seconds(settings.session_grace),
-        session_unattended: seconds(settings.session_unattended),
-        event_revisions: Some(settings.event_revisions),
-        replies: Some(settings.replies),
-        reply_age: seconds(settings.reply_age),
-        event_age: seconds(settings.event_age),
-    }
 }
 
 async fn create_join_token(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {

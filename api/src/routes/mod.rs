@@ -2,16 +2,20 @@
 
 mod auth;
 mod checkpoints;
+mod claim_check;
 mod claims;
 mod cluster;
 mod decisions;
+mod engineers;
 mod events;
 mod features;
 mod health;
+mod keys;
 mod learnings;
 mod projects;
 mod roadmap;
 mod sessions;
+mod settings;
 mod socket;
 mod work;
 
@@ -19,23 +23,27 @@ pub(crate) use events::{MAX_WAIT, is_long_poll};
 
 use crate::{api::Api, failure::ApiError};
 use axum::Router;
-use nexus_domain::{ProjectId, Refusal, refusal::Thing, words::Slug};
+use nexus_domain::{EngineerId, ProjectId, Refusal, refusal::Thing, words::Slug};
 use uuid::Uuid;
 
 /// Everything under `/api`.
 pub(crate) fn api() -> Router<Api> {
     Router::new()
         .merge(auth::routes())
+        .merge(keys::routes())
+        .merge(engineers::routes())
         .merge(projects::routes())
         .merge(features::routes())
         .merge(work::routes())
         .merge(claims::routes())
+        .merge(claim_check::routes())
         .merge(sessions::routes())
         .merge(checkpoints::routes())
         .merge(learnings::routes())
         .merge(decisions::routes())
         .merge(roadmap::routes())
         .merge(cluster::routes())
+        .merge(settings::routes())
         .merge(events::routes())
         .merge(socket::routes())
         .merge(socket::ticket_routes())
@@ -51,6 +59,11 @@ pub(crate) fn bare() -> Router<Api> {
 /// A project id in a path.
 fn project_id(text: &str) -> Result<ProjectId, ApiError> {
     text.parse::<Uuid>().map(ProjectId).map_err(|_| ApiError::field("projectId", "must be a UUID"))
+}
+
+/// An engineer's id in a path.
+fn engineer_id(text: &str) -> Result<EngineerId, ApiError> {
+    text.parse::<Uuid>().map(EngineerId).map_err(|_| ApiError::field("engineerId", "must be a UUID"))
 }
 
 /// A feature's slug in a path: one that cannot be is one that is not there.

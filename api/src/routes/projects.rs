@@ -1,6 +1,6 @@
 //! `/projects`: codebases and who works on them.
 
-use super::project_id;
+use super::{engineer_id, project_id};
 use crate::{api::Api, failure::ApiError, read::Read, render, write::Write};
 use axum::{
     Router,
@@ -9,13 +9,12 @@ use axum::{
     response::Response,
     routing::{delete, get, post},
 };
-use nexus_api_types::{project::ProjectDetail, session::Ok as Yes};
+use nexus_api_types::project::{ProjectDetail, Removed};
 use nexus_domain::{
     Command, EngineerId, ProjectId, Reply,
     entity::{MemberRole, Role},
     words::{Label, MAX_PROJECT_SLUG, Name, Slug, WordError},
 };
-use uuid::Uuid;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
@@ -84,16 +83,15 @@ async fn add_member(
     Ok(done.answer(StatusCode::CREATED, render::member(done.view.state(), member)))
 }
 
+/// Its sessions in the project end, and what they hold is released.
 async fn remove_member(
     State(api): State<Api>,
     Path((project, engineer)): Path<(String, String)>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
-    let engineer: Uuid = engineer.parse().map_err(|_| ApiError::field("engineerId", "must be a UUID"))?;
-    let command = Command::RemoveMember { project, engineer: EngineerId(engineer) };
-    let done = write.propose(&api, command).await?;
-    Ok(done.answer(StatusCode::OK, Yes { ok: true }))
+    let (project, engineer) = (project_id(&project)?, engineer_id(&engineer)?);
+    let done = write.propose(&api, Command::RemoveMember { project, engineer }).await?;
+    Ok(done.answer(StatusCode::OK, Removed { removed: true }))
 }
 
 fn member_role(text: &str) -> Result<MemberRole, &'static str> {

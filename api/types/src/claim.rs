@@ -2,10 +2,11 @@
 
 use crate::Moment;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// How a path is held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// By one session alone.
@@ -16,7 +17,7 @@ pub enum Mode {
 }
 
 /// A path that a session holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Claim {
     /// File, folder or glob.
@@ -44,7 +45,7 @@ pub struct Claim {
 }
 
 /// Who is in the way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimedBy {
     /// Whose session.
@@ -66,7 +67,7 @@ pub struct ClaimedBy {
 }
 
 /// One path that somebody else holds: an item of `details.conflicts`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Conflict {
     /// The path as its holder claimed it.
@@ -78,11 +79,92 @@ pub struct Conflict {
 }
 
 /// Answer of `POST …/claims/refresh`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refreshed {
     /// Held, with a fresh lease.
     pub refreshed: Vec<String>,
     /// Asked about, but not held.
     pub not_owned: Vec<String>,
+}
+
+/// Body of `POST …/claims`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimPaths {
+    /// Files, folders or globs: all of them or none.
+    pub paths: Vec<String>,
+    /// Alone or shared; alone when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// For what: an active feature of the same session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature_id: Option<Uuid>,
+}
+
+/// Answer of `POST …/claims`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Claimed {
+    /// The claims on the paths that were asked for, those that were held before included.
+    pub claims: Vec<Claim>,
+}
+
+/// Body of `DELETE …/claims` and, with a reason, of `POST …/claims/force-release`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct ReleasePaths {
+    /// As they were claimed; all that were claimed while working when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Vec<String>>,
+    /// Why: for the record. Only for a forced release, which needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Answer of `DELETE …/claims` and of `POST …/claims/force-release`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Released {
+    /// The claims that are free now.
+    pub released: Vec<String>,
+}
+
+/// Body of `POST …/claims/check`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CheckPaths {
+    /// Paths about to be changed.
+    pub paths: Vec<String>,
+    /// The fence under which they are changed: a newer holder of one of them gives `STALE_FENCE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<u64>,
+}
+
+/// Whose a path is, for whoever asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// Held by the session that asks; without one, by a session of the engineer who asks.
+    Mine,
+    /// Held by nobody.
+    Free,
+    /// Held by somebody else.
+    Held,
+}
+
+/// A path that was asked about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CheckedPath {
+    /// As it was asked for, normalised.
+    pub path: String,
+    /// Whose it is.
+    pub standing: Standing,
+    /// The claims that collide with it: at most 100 in one answer.
+    pub claims: Vec<Claim>,
+}
+
+/// Answer of `POST …/claims/check`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Checked {
+    /// Whether nobody else holds any of the paths.
+    pub ok: bool,
+    /// Each path, in the order of the question.
+    pub paths: Vec<CheckedPath>,
 }

@@ -2,10 +2,11 @@
 
 use crate::Moment;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What a node is in the cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeRole {
     /// Decides the order of writes.
@@ -17,7 +18,7 @@ pub enum NodeRole {
 }
 
 /// One member.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
     /// Id; never reused.
@@ -34,10 +35,28 @@ pub struct Node {
     pub last_seen_ms: Option<u64>,
     /// Whether this is the node that answers.
     pub this_node: bool,
+    /// The last log index that it has applied; none when it was not heard of for some seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<u64>,
+    /// Hash over everything that it has applied up to there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_hash: Option<String>,
+    /// Whether another node found that the same entries made another state there: one of the two is wrong.
+    #[serde(default)]
+    pub state_mismatch: bool,
+    /// Free bytes on its data folder's file system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_free_bytes: Option<u64>,
+    /// Whether that is too little: writes may be refused.
+    #[serde(default)]
+    pub disk_low: bool,
+    /// Whether its disk keeps writes waiting.
+    #[serde(default)]
+    pub disk_slow: bool,
 }
 
 /// Answer of `GET /cluster/status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterStatus {
     /// Identity of the cluster.
@@ -54,8 +73,7 @@ pub struct ClusterStatus {
     pub committed: u64,
     /// The last log index that this node has applied.
     pub applied: u64,
-    /// Hash over everything that was applied up to the last snapshot point or later; equal on all nodes at
-    /// the same `applied`.
+    /// Hash over everything that was applied up to there; equal on all nodes at the same `applied`.
     pub state_hash: String,
     /// Whether this node could answer a linearizable read just now.
     pub healthy: bool,
@@ -68,7 +86,7 @@ pub struct ClusterStatus {
 }
 
 /// Body of `POST /cluster/members`: a node asks to be let in.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JoinRequest {
     /// What an admin handed out.
@@ -82,7 +100,7 @@ pub struct JoinRequest {
 }
 
 /// Answer of `POST /cluster/members`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Joined {
     /// The id it was given.
@@ -92,7 +110,7 @@ pub struct Joined {
 }
 
 /// Body of `POST /cluster/join-tokens`.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateJoinToken {
     /// Seconds that it is valid for; an hour when absent.
@@ -101,7 +119,7 @@ pub struct CreateJoinToken {
 }
 
 /// Answer of `POST /cluster/join-tokens`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JoinToken {
     /// The token: shown this once.
@@ -111,7 +129,7 @@ pub struct JoinToken {
 }
 
 /// Body of `POST /cluster/leader`.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct TransferLeader {
     /// To which node; the best one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,7 +137,7 @@ pub struct TransferLeader {
 }
 
 /// The cluster's settings. In a `PATCH`, what is absent stays. Times in seconds, fractions allowed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Settings {
     /// `open`, `invite` or `closed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,10 +2,11 @@
 
 use crate::Moment;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What an engineer may do in the whole cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Everything.
@@ -17,7 +18,7 @@ pub enum Role {
 }
 
 /// An engineer as others see them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Engineer {
     /// Identity.
     pub id: Uuid,
@@ -28,7 +29,7 @@ pub struct Engineer {
 }
 
 /// An engineer as they see themselves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Me {
     /// Identity.
     pub id: Uuid,
@@ -41,7 +42,7 @@ pub struct Me {
 }
 
 /// Body of `POST /auth/register`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Register {
     /// 1 to 100 characters.
@@ -54,7 +55,7 @@ pub struct Register {
 }
 
 /// Answer of `POST /auth/register`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Registered {
     /// Who was made.
@@ -64,7 +65,7 @@ pub struct Registered {
 }
 
 /// A key as its owner sees it: never the key itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiKey {
     /// Identity.
@@ -79,4 +80,40 @@ pub struct ApiKey {
     pub readonly: bool,
     /// Minting.
     pub created_at: Moment,
+}
+
+/// Body of `POST /auth/keys`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MintKey {
+    /// What its owner calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Not accepted from then on; for ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Moment>,
+    /// Accepted for this project only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<Uuid>,
+    /// Accepted for reading only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readonly: Option<bool>,
+}
+
+/// Answer of `POST /auth/keys`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MintedKey {
+    /// About the key.
+    #[serde(flatten)]
+    pub key: ApiKey,
+    /// The key: shown this once.
+    pub api_key: String,
+}
+
+/// Body of `PATCH /engineers/{engineerId}`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ChangeRole {
+    /// New rights.
+    pub role: Role,
 }

@@ -2,10 +2,11 @@
 
 use crate::{Moment, claim::Claim};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// How soon a feature is wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
     /// First.
@@ -20,7 +21,7 @@ pub enum Lane {
 }
 
 /// Where a feature stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Being written.
@@ -36,7 +37,7 @@ pub enum Status {
 }
 
 /// A feature.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Feature {
     /// Identity.
@@ -86,7 +87,7 @@ pub struct Feature {
 }
 
 /// Answer of a pick.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Picked {
     /// The feature, active.
     #[serde(flatten)]
@@ -96,7 +97,7 @@ pub struct Picked {
 }
 
 /// An item of `GET …/features/available`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Available {
     /// The feature, ready.
@@ -108,7 +109,7 @@ pub struct Available {
 }
 
 /// What keeps a feature from being picked: a path that is held, or dependencies that are open.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockedBy {
     /// Who holds the path.
@@ -138,7 +139,7 @@ pub struct BlockedBy {
 }
 
 /// A feature that pick-next could not take: an item of `details.blocked`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Blocked {
     /// The feature.
@@ -148,7 +149,7 @@ pub struct Blocked {
 }
 
 /// Body of `POST …/features`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateFeature {
     /// 1 to 100 of `a-z`, `0-9`, `-`.
@@ -175,7 +176,7 @@ pub struct CreateFeature {
 }
 
 /// Answer of `DELETE …/features/:slug`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Deleted {
     /// Always true.
     pub deleted: bool,

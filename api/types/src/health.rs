@@ -2,9 +2,10 @@
 
 use crate::Moment;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Answer of `/health` and `/health/ready`: bare, without an envelope.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
     /// `ready` or `not_ready`.
     pub status: String,
@@ -15,7 +16,7 @@ pub struct Readiness {
 }
 
 /// What was looked at.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Checks {
     /// Whether this node can answer a linearizable read.
     pub raft: RaftCheck,
@@ -24,7 +25,7 @@ pub struct Checks {
 }
 
 /// Raft, as this node sees it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RaftCheck {
     /// `healthy` or `unhealthy`.
@@ -45,7 +46,7 @@ pub struct RaftCheck {
 }
 
 /// Storage, as this node sees it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StorageCheck {
     /// `healthy` or `unhealthy`.
@@ -55,7 +56,7 @@ pub struct StorageCheck {
 }
 
 /// Answer of `/health/live`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Liveness {
     /// `alive`.
     pub status: String,

@@ -4,6 +4,13 @@ use jiff::Timestamp;
 use nexus_domain::WallTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        KnownFormat, ObjectBuilder, RefOr, SchemaFormat,
+        schema::{Schema, Type},
+    },
+};
 
 /// A moment, as `2026-01-31T12:00:00.000Z`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -24,6 +31,20 @@ impl Moment {
         Ok(Self(WallTime(timestamp.as_millisecond())))
     }
 }
+
+impl PartialSchema for Moment {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+        let object = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(format))
+            .description(Some("ISO 8601, UTC, with milliseconds"))
+            .examples([serde_json::json!("2026-01-31T12:00:00.000Z")]);
+        object.into()
+    }
+}
+
+impl ToSchema for Moment {}
 
 impl From<WallTime> for Moment {
     fn from(time: WallTime) -> Self {

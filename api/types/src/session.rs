@@ -2,10 +2,11 @@
 
 use crate::{Moment, claim::Claim, engineer::Engineer, feature::Feature};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Whether a session is alive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionStatus {
     /// Within its lease.
@@ -15,7 +16,7 @@ pub enum SessionStatus {
 }
 
 /// About the place a client runs in.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
     /// Checked-out branch.
@@ -30,7 +31,7 @@ pub struct Metadata {
 }
 
 /// One run of one agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
     /// Identity.
@@ -56,7 +57,7 @@ pub struct Session {
 }
 
 /// A session and whose it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionOf {
     /// The session.
     pub session: Session,
@@ -65,7 +66,7 @@ pub struct SessionOf {
 }
 
 /// Body of `POST …/sessions`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StartSession {
     /// On what.
@@ -80,14 +81,14 @@ pub struct StartSession {
 }
 
 /// An answer that only says yes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ok {
     /// Always true.
     pub ok: bool,
 }
 
 /// Answer of `GET …/status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProjectStatus {
     /// What is worked on.

@@ -97,5 +97,8 @@ pub(super) const DRAIN: Duration = Duration::from_secs(2);
 /// Pause after a failed `accept`, which mostly means that file descriptors have run out.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Between two lines in the log about that.
+pub(super) const ACCEPT_REMIND: Duration = Duration::from_secs(30);
+
 /// Idle time before the kernel probes a silent connection, and between its probes.
 pub(super) const KEEPALIVE: Duration = Duration::from_secs(5);

@@ -2,7 +2,7 @@
 //! membership. Only the words; whoever implements [`PeerService`] gives the answers.
 
 use futures::future::BoxFuture;
-use nexus_domain::{Answer, NodeId, Proposal, Revision, SessionId, entity::TokenDigest};
+use nexus_domain::{Answer, NodeId, Proposal, Revision, SessionId, WallTime, entity::TokenDigest};
 use nexus_raft_store::Member;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub enum ServiceRequest {
     },
     /// To the leader: what you are, and what you know of the others.
     Status,
+    /// To anyone: how you are.
+    Report,
 }
 
 /// A change of membership. Grows only at the end.
@@ -103,6 +105,13 @@ pub enum ServiceResponse {
     },
     /// It was refused for good.
     Refused(ChangeRefusal),
+    /// To a question how the node is.
+    Report(Box<NodeReport>),
+    /// To a proposal: space is low, and it would take more. Nothing was done.
+    NoRoom {
+        /// Where, and what to do about it.
+        reason: String,
+    },
 }
 
 /// Why a change of membership was refused. Nothing was done.
@@ -140,6 +149,27 @@ pub struct MemberReport {
     pub lag: Option<u64>,
     /// Time since it was last heard of, in milliseconds.
     pub last_seen_ms: Option<u64>,
+    /// What it last said of itself.
+    pub report: Option<NodeReport>,
+    /// Whether its state was found to be another one than the reporting node's.
+    pub diverged: bool,
+}
+
+/// How a node is, by its own account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeReport {
+    /// The last entry that it has applied.
+    pub applied: u64,
+    /// What its state hashes to after that entry.
+    pub state_hash: u64,
+    /// Free bytes on its data folder's file system.
+    pub disk_free: u64,
+    /// Whether that is too little.
+    pub disk_low: bool,
+    /// Whether its disk keeps writes waiting.
+    pub flush_slow: bool,
+    /// Its wall clock.
+    pub wall: WallTime,
 }
 
 /// Answers what peers ask beyond Raft.

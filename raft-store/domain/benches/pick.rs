@@ -8,11 +8,12 @@
 
 use nexus_domain::{
     Acting, Actor, ClusterId, ClusterTime, Command, EngineerId, FeatureId, Millis, ProjectId, Proposal,
-    Revision, SessionId, Settings, Stamp, State, WallTime, apply,
+    Revision, SessionId, Stamp, State, WallTime, apply,
     command::NewFeature,
     entity::{ApiKey, KeyPrefix, Lane, Mode, Origin},
     ids::KeyId,
     pattern::Pattern,
+    settings::SettingsPatch,
     words::{AgentName, Email, Label, Name, Slug, Title},
 };
 use std::{
@@ -74,8 +75,9 @@ impl World {
         let mut world = Self { state: State::default(), revision: 0, ids: 100 };
         let origin = Origin { cluster: ClusterId::MIN, formed_at: WallTime(0), bootstrap: None };
         world.apply_as(Actor::System, Command::FormCluster { origin, nodes: Vec::new() });
-        let settings = Settings { session_unattended: Millis::from_secs(3_600), ..Settings::default() };
-        world.apply_as(Actor::System, Command::UpdateSettings { settings });
+        let session_unattended = Some(Millis::from_secs(3_600));
+        let patch = SettingsPatch { session_unattended, ..SettingsPatch::default() };
+        world.apply_as(Actor::System, Command::UpdateSettings { patch });
         let key = ApiKey {
             id: KEY,
             engineer: ENGINEER,

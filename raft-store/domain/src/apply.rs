@@ -57,10 +57,11 @@ struct Change<'a> {
 impl<'a> Change<'a> {
     fn begin(state: &'a mut State, revision: Revision, proposal: &Proposal) -> Self {
         state.clock.revision = revision;
-        // The maximum: neither a leader with an older clock nor a wall clock that was set back
-        // makes time move back.
+        // The maximum: no leader makes the time of leases move back.
         state.clock.cluster = state.clock.cluster.max(proposal.stamp.cluster);
-        state.clock.wall = state.clock.wall.max(proposal.stamp.wall);
+        // As the leader has it, also when that is earlier: with the maximum, one clock that was a year
+        // ahead for a moment would stop everybody's time, and end keys, for a year.
+        state.clock.wall = proposal.stamp.wall;
         let wall = state.clock.wall;
         let touched = BTreeSet::from([RowKey::Clock]);
         Self { state, revision, wall, seq: 0, events: Vec::new(), documents: Vec::new(), touched }
@@ -154,6 +155,7 @@ impl<'a> Change<'a> {
         };
         let kept = Remembered {
             fingerprint: request.fingerprint,
+            origin: request.origin,
             expires: self.state.clock.cluster.after(age),
             answer: Arc::new(answer.clone()),
         };

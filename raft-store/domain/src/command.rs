@@ -12,7 +12,7 @@ use crate::{
     },
     pattern::Pattern,
     replies::Request,
-    settings::Settings,
+    settings::SettingsPatch,
     time::Stamp,
     words::{AgentName, Email, Label, Name, Slug, Title},
 };
@@ -170,8 +170,8 @@ pub enum Command {
     },
     /// Tunes the cluster.
     UpdateSettings {
-        /// All settings.
-        settings: Settings,
+        /// What changes.
+        patch: SettingsPatch,
     },
     /// Moves cluster time on, so that leases end although nobody asks for anything.
     Tick,

@@ -15,6 +15,10 @@ use std::sync::Arc;
 /// An answer to a key that a node made itself is remembered for this long: a node gives up
 /// retrying a request well before.
 pub const NODE_REPLY_AGE: Millis = Millis::from_secs(60);
+/// Answers to keys of nodes that are remembered at most: bounds memory. A node gives up retrying
+/// after a few seconds; those that clients chose themselves are counted apart, so that a busy hour
+/// does not push out the answer that a client comes back for.
+pub const NODE_REPLIES: u64 = 20_000;
 
 /// Whose request, under which key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -59,6 +63,8 @@ pub struct Answer {
 pub struct Remembered {
     /// Of which request.
     pub fingerprint: u64,
+    /// Who chose the key.
+    pub origin: KeyOrigin,
     /// Forgotten at this moment.
     pub expires: ClusterTime,
     /// The first answer.

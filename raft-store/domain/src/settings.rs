@@ -28,7 +28,7 @@ pub struct Settings {
     pub session_unattended: Millis,
     /// How many revisions of events are kept.
     pub event_revisions: u64,
-    /// How many answers are remembered for retries.
+    /// How many answers to clients' own idempotency keys are remembered for retries.
     pub replies: u64,
     /// How long an answer to a client's own idempotency key is remembered.
     pub reply_age: Millis,
@@ -36,7 +36,43 @@ pub struct Settings {
     pub event_age: Millis,
 }
 
+/// Changes of the settings; what is none stays. A patch and not the whole, so that two operators who
+/// change two settings at once both succeed.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct SettingsPatch {
+    /// New [`Settings::registration`].
+    pub registration: Option<Registration>,
+    /// New [`Settings::session_timeout`].
+    pub session_timeout: Option<Millis>,
+    /// New [`Settings::session_grace`].
+    pub session_grace: Option<Millis>,
+    /// New [`Settings::session_unattended`].
+    pub session_unattended: Option<Millis>,
+    /// New [`Settings::event_revisions`].
+    pub event_revisions: Option<u64>,
+    /// New [`Settings::replies`].
+    pub replies: Option<u64>,
+    /// New [`Settings::reply_age`].
+    pub reply_age: Option<Millis>,
+    /// New [`Settings::event_age`].
+    pub event_age: Option<Millis>,
+}
+
 impl Settings {
+    /// These settings with some changed.
+    pub fn with(&self, patch: &SettingsPatch) -> Self {
+        Self {
+            registration: patch.registration.unwrap_or(self.registration),
+            session_timeout: patch.session_timeout.unwrap_or(self.session_timeout),
+            session_grace: patch.session_grace.unwrap_or(self.session_grace),
+            session_unattended: patch.session_unattended.unwrap_or(self.session_unattended),
+            event_revisions: patch.event_revisions.unwrap_or(self.event_revisions),
+            replies: patch.replies.unwrap_or(self.replies),
+            reply_age: patch.reply_age.unwrap_or(self.reply_age),
+            event_age: patch.event_age.unwrap_or(self.event_age),
+        }
+    }
+
     /// Shortest lease that can be set: below it, one lost packet would end sessions.
     pub const MIN_LEASE: Millis = Millis(100);
     /// Longest lease that can be set: 30 days.

@@ -1,6 +1,7 @@
 //! Entries through the domain into one batch. Never skips an entry: what fails stops the node.
 
 use super::{
+    ledger::RowLedger,
     progress::{EntryHash, Progress},
     published::Published,
 };
@@ -25,17 +26,28 @@ const PRUNE_EVERY: u64 = 1024;
 /// The state after some entries, and what has to be written before anyone may see it.
 pub(crate) struct Step<'a> {
     stored: &'a dyn Storage,
+    /// Ahead of what is stored until the step is written: a step that is not stops the node.
+    ledger: &'a mut RowLedger,
     after: Published,
     /// Later entries overwrite what earlier ones of the same step wrote.
     writes: BTreeMap<(Column, Vec<u8>), Option<Vec<u8>>>,
     bytes: usize,
     pruned: Option<KeyRange>,
+    hashes: Vec<(u64, u64)>,
 }
 
 impl<'a> Step<'a> {
     /// Nothing applied yet to what is stored.
-    pub(crate) fn begin(stored: &'a dyn Storage, before: Published) -> Self {
-        Self { stored, after: before, writes: BTreeMap::new(), bytes: 0, pruned: None }
+    pub(crate) fn begin(stored: &'a dyn Storage, ledger: &'a mut RowLedger, before: Published) -> Self {
+        Self {
+            stored,
+            ledger,
+            after: before,
+            writes: BTreeMap::new(),
+            bytes: 0,
+            pruned: None,
+            hashes: Vec::new(),
+        }
     }
 
     /// Bytes that would be written; what was overwritten counts too.
@@ -71,7 +83,7 @@ impl<'a> Step<'a> {
                     catch_unwind(AssertUnwindSafe(|| nexus_domain::apply(state, revision, &proposal)))
                         .map_err(|panic| failed(panic_text(panic.as_ref())))?;
                 for key in &applied.touched {
-                    self.write_row(&mut hash, key)?;
+                    self.write_row(&mut hash, key);
                 }
                 for (key, document) in &applied.documents {
                     let value = document.as_ref().map(|document| record::encode(Kind::DOCUMENT, document));
@@ -92,31 +104,18 @@ impl<'a> Step<'a> {
         let progress = &mut self.after.progress;
         progress.applied = Some(log_id);
         progress.history = hash.finish();
+        self.hashes.push((log_id.index, progress.history));
         if log_id.index.is_multiple_of(PRUNE_EVERY) {
             self.prune(log_id.index)?;
         }
         Ok(Applied(answer))
     }
 
-    fn write_row(&mut self, hash: &mut EntryHash, key: &RowKey) -> Result<(), StoreError> {
+    fn write_row(&mut self, hash: &mut EntryHash, key: &RowKey) {
         let new = self.after.state.row(key).map(|row| record::encode(Kind::ROW, &row));
         let key = keys::row(key);
-        // The bytes that are there, not those that would be written now: another version may have
-        // written them.
-        let place = (Column::Rows, key);
-        let old = match self.writes.get(&place) {
-            Some(written) => written.clone(),
-            None => self.stored.get(Column::Rows, &place.1)?,
-        };
-        let (_, key) = place;
-        if let Some(old) = &old {
-            self.after.progress.rows.remove(&key, old);
-        }
-        if let Some(new) = &new {
-            self.after.progress.rows.add(&key, new);
-        }
+        self.ledger.replace(&mut self.after.progress.rows, &key, new.as_deref());
         self.write(hash, Column::Rows, key, new);
-        Ok(())
     }
 
     fn write(&mut self, hash: &mut EntryHash, column: Column, key: Vec<u8>, value: Option<Vec<u8>>) {
@@ -173,8 +172,8 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// What has to be written, and what may be seen afterwards.
-    pub(crate) fn finish(self) -> (Batch, Published) {
+    /// What has to be written, what may be seen afterwards, and the hash after each entry.
+    pub(crate) fn finish(self) -> (Batch, Published, Vec<(u64, u64)>) {
         let mut batch = Batch::new();
         for ((column, key), value) in self.writes {
             match value {
@@ -187,7 +186,7 @@ impl<'a> Step<'a> {
             batch.delete_range(Column::Events, range);
         }
         batch.put(Column::Meta, meta::PROGRESS, encode_progress(&self.after.progress));
-        (batch, self.after)
+        (batch, self.after, self.hashes)
     }
 }
 

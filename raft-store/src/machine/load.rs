@@ -1,6 +1,10 @@
 //! Makes the state anew from its rows, and checks that they are the ones that were written.
 
-use super::{progress::Progress, progress::RowsDigest, published::Published};
+use super::{
+    ledger::RowLedger,
+    progress::{Progress, RowsDigest},
+    published::Published,
+};
 use crate::{
     error::StoreError,
     keys::{self, meta},
@@ -13,9 +17,9 @@ use nexus_domain::{Row, State};
 ///
 /// # Errors
 /// When a row is damaged, misplaced, missing or too many, or rows do not fit together.
-pub(crate) fn load(reader: &dyn Reader) -> Result<Published, StoreError> {
+pub(crate) fn load(reader: &dyn Reader) -> Result<(Published, RowLedger), StoreError> {
     let progress = load_progress(reader)?;
-    let mut digest = RowsDigest::default();
+    let (mut digest, mut ledger) = (RowsDigest::default(), RowLedger::default());
     let mut rows = Vec::new();
     for pair in reader.scan(Column::Rows, &KeyRange::all(), Order::Ascending) {
         let (key, value) = pair?;
@@ -27,7 +31,7 @@ pub(crate) fn load(reader: &dyn Reader) -> Result<Published, StoreError> {
                 row.key()
             )));
         }
-        digest.add(&key, &value);
+        ledger.found(&mut digest, &key, &value);
         rows.push(row);
     }
     if digest != progress.rows {
@@ -38,7 +42,7 @@ pub(crate) fn load(reader: &dyn Reader) -> Result<Published, StoreError> {
         )));
     }
     let state = State::from_rows(rows).map_err(|error| StoreError::Inconsistent(error.to_string()))?;
-    Ok(Published { state, progress })
+    Ok((Published { state, progress }, ledger))
 }
 
 /// Loads how far it got.

@@ -39,18 +39,21 @@ pub(crate) struct RowsDigest {
 }
 
 impl RowsDigest {
-    pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) {
+    /// Adds a row by its [hash](hash_row).
+    pub(crate) fn add(&mut self, hash: u64) {
         self.count = self.count.wrapping_add(1);
-        self.sum = self.sum.wrapping_add(hash_row(key, value));
+        self.sum = self.sum.wrapping_add(hash);
     }
 
-    pub(crate) fn remove(&mut self, key: &[u8], value: &[u8]) {
+    /// Takes away a row by its [hash](hash_row).
+    pub(crate) fn remove(&mut self, hash: u64) {
         self.count = self.count.wrapping_sub(1);
-        self.sum = self.sum.wrapping_sub(hash_row(key, value));
+        self.sum = self.sum.wrapping_sub(hash);
     }
 }
 
-fn hash_row(key: &[u8], value: &[u8]) -> u64 {
+/// The hash of a row, its key included.
+pub(crate) fn hash_row(key: &[u8], value: &[u8]) -> u64 {
     xxh3_64_with_seed(value, xxh3_64_with_seed(key, 0))
 }
 

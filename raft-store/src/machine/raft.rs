@@ -1,6 +1,6 @@
 //! The state machine as openraft calls it. Replies only after the write: a crash must not unsay it.
 
-use super::{apply::Step, load::load, published::Published};
+use super::{apply::Step, ledger::RowLedger, load::load, published::Published, trail::HashTrail};
 use crate::{
     blocking,
     error::StoreError,
@@ -35,7 +35,9 @@ pub struct StateMachine {
     fatal: Fatal,
     shelf: Arc<Shelf>,
     published: watch::Sender<Arc<Published>>,
+    ledger: RowLedger,
     defers_snapshots: Arc<AtomicBool>,
+    trail: Arc<HashTrail>,
 }
 
 impl StateMachine {
@@ -44,9 +46,11 @@ impl StateMachine {
         fatal: Fatal,
         shelf: Arc<Shelf>,
         published: watch::Sender<Arc<Published>>,
+        ledger: RowLedger,
         defers_snapshots: Arc<AtomicBool>,
+        trail: Arc<HashTrail>,
     ) -> Self {
-        Self { storage, fatal, shelf, published, defers_snapshots }
+        Self { storage, fatal, shelf, published, ledger, defers_snapshots, trail }
     }
 
     /// Loads everything anew and compares it with the live state.
@@ -54,7 +58,7 @@ impl StateMachine {
     /// # Errors
     /// [`StoreError::Inconsistent`] when they differ, or what [`load`] finds.
     pub fn verify(&self) -> Result<(), StoreError> {
-        let reloaded = load(self.storage.as_ref())?;
+        let (reloaded, _) = load(self.storage.as_ref())?;
         if reloaded == **self.published.borrow() {
             Ok(())
         } else {
@@ -69,29 +73,13 @@ impl StateMachine {
         self.published.borrow().clone()
     }
 
-    /// Writes a step, shows its state, then answers its clients.
-    fn commit(
-        &self,
-        step: Step<'_>,
-        replies: &mut Vec<(Option<ApplyResponder<TypeConfig>>, Applied)>,
-    ) -> Result<(), StoreError> {
-        let (batch, after) = step.finish();
-        self.storage.write(batch)?;
-        self.published.send_replace(Arc::new(after));
-        for (responder, reply) in replies.drain(..) {
-            if let Some(responder) = responder {
-                responder.send(reply);
-            }
-        }
-        Ok(())
-    }
-
-    async fn apply_all<S>(&self, mut entries: S) -> Result<(), StoreError>
+    async fn apply_all<S>(&mut self, mut entries: S) -> Result<(), StoreError>
     where
         S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
     {
-        let begin = || Step::begin(self.storage.as_ref(), Published::clone(&self.latest()));
-        let mut step = begin();
+        let Self { storage, published, ledger, trail, .. } = self;
+        let latest = |published: &watch::Sender<Arc<Published>>| Published::clone(&published.borrow());
+        let mut step = Step::begin(storage.as_ref(), ledger, latest(published));
         let mut replies = Vec::new();
         while let Some(item) = entries.next().await {
             let (entry, responder) =
@@ -99,24 +87,26 @@ impl StateMachine {
             let reply = step.apply(entry)?;
             replies.push((responder, reply));
             if replies.len() >= MAX_ENTRIES || step.bytes() >= MAX_BYTES {
-                self.commit(step, &mut replies)?;
-                step = begin();
+                commit(storage.as_ref(), published, trail, step, &mut replies)?;
+                step = Step::begin(storage.as_ref(), ledger, latest(published));
             }
         }
         if !replies.is_empty() {
-            self.commit(step, &mut replies)?;
+            commit(storage.as_ref(), published, trail, step, &mut replies)?;
         }
         Ok(())
     }
 
-    async fn install(&self, meta: &SnapshotMeta, file: SnapshotFile) -> Result<(), StoreError> {
+    async fn install(&mut self, meta: &SnapshotMeta, file: SnapshotFile) -> Result<(), StoreError> {
         let applied = self.latest().applied();
         if meta.last_log_id < applied {
             return Err(StoreError::Snapshot("it covers less than is applied already".into()));
         }
         let (storage, shelf, meta) = (self.storage.clone(), self.shelf.clone(), meta.clone());
         let work = move || install::install(storage.as_ref(), &shelf, &meta, &file);
-        let installed = blocking::run(self.storage.may_block(), work).await?;
+        let (installed, ledger) = blocking::run(self.storage.may_block(), work).await?;
+        self.ledger = ledger;
+        self.trail.extend([(installed.revision().0, installed.hash())]);
         self.published.send_replace(Arc::new(installed));
         Ok(())
     }
@@ -124,6 +114,26 @@ impl StateMachine {
     fn fail(&self, error: StoreError) -> io::Error {
         self.fatal.raise(error).into()
     }
+}
+
+/// Writes a step, shows its state, then answers its clients.
+fn commit(
+    storage: &dyn Storage,
+    published: &watch::Sender<Arc<Published>>,
+    trail: &HashTrail,
+    step: Step<'_>,
+    replies: &mut Vec<(Option<ApplyResponder<TypeConfig>>, Applied)>,
+) -> Result<(), StoreError> {
+    let (batch, after, hashes) = step.finish();
+    storage.write(batch)?;
+    trail.extend(hashes);
+    published.send_replace(Arc::new(after));
+    for (responder, reply) in replies.drain(..) {
+        if let Some(responder) = responder {
+            responder.send(reply);
+        }
+    }
+    Ok(())
 }
 
 impl RaftStateMachine<TypeConfig> for StateMachine {

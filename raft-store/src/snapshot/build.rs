@@ -78,19 +78,36 @@ impl Task {
 }
 
 fn build(view: &dyn Reader, shelf: &Shelf, progress: &Progress) -> Built {
-    let (name, file) = shelf.create()?;
+    let (name, file) = match shelf.create() {
+        Ok(created) => created,
+        Err(error) => return in_its_place(shelf, error),
+    };
     let written = format::write(view, progress, file.as_ref());
     let length = match written {
         Ok(length) => length,
         Err(error) => {
             shelf.discard(&name);
-            return Err(error);
+            return in_its_place(shelf, error);
         }
     };
     let snapshot = shelf.complete(name, file, length)?;
     let meta = meta_of(progress);
     shelf.adopt(&meta, &snapshot)?;
     Ok((meta, snapshot))
+}
+
+/// A snapshot that does not fit on the disk is no reason to stop: it would only keep the log short. Raft
+/// knows no snapshot that failed other than one that ends it, so it is given the one that there is, and
+/// finds it no newer. Without an older one, the log is all there is, and a full disk stops the node.
+fn in_its_place(shelf: &Shelf, error: StoreError) -> Built {
+    if matches!(error, StoreError::Full { .. })
+        && let Some(current) = shelf.current()
+    {
+        shelf.count_failure();
+        tracing::warn!(%error, "no snapshot could be made; the log stays as long as it is");
+        return Ok(current);
+    }
+    Err(error)
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {

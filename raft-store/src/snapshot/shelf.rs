@@ -26,6 +26,7 @@ pub(crate) struct Shelf {
     current: Mutex<Option<(SnapshotMeta, SnapshotFile)>>,
     next_temporary: AtomicU64,
     building: AtomicUsize,
+    failures: AtomicU64,
 }
 
 /// What a snapshot covers, as openraft wants it.
@@ -55,6 +56,7 @@ impl Shelf {
             current: Mutex::new(None),
             next_temporary: AtomicU64::new(0),
             building: AtomicUsize::new(0),
+            failures: AtomicU64::new(0),
         };
         let mut current = None;
         for name in names {
@@ -110,6 +112,15 @@ impl Shelf {
     /// Whether one is being built.
     pub(crate) fn is_building(&self) -> bool {
         self.building.load(Ordering::Relaxed) > 0
+    }
+
+    /// Snapshots that could not be made for want of space.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_failure(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Marks one as being built until the guard is dropped.

@@ -30,6 +30,10 @@ impl Reader for Leased {
         self.storage.get(column, key)
     }
 
+    fn get_at_hand(&self, column: Column, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        self.storage.get_at_hand(column, key)
+    }
+
     fn scan<'a>(&'a self, column: Column, range: &KeyRange, order: Order) -> Scan<'a> {
         self.storage.scan(column, range, order)
     }

@@ -81,6 +81,12 @@ pub trait Reader {
     /// When the device fails.
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// The value of a key, if telling it needs no device: what is in memory. None when it has to be
+    /// [read](Reader::get).
+    fn get_at_hand(&self, _column: Column, _key: &[u8]) -> Option<Option<Vec<u8>>> {
+        None
+    }
+
     /// The pairs of a range as they were when the scan began.
     fn scan<'a>(&'a self, column: Column, range: &KeyRange, order: Order) -> Scan<'a>;
 }

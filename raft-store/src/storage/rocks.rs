@@ -11,8 +11,8 @@ use super::{
 use crate::error::StoreError;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    IteratorMode, LogLevel, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
-    properties,
+    ErrorKind, IteratorMode, LogLevel, Options, ReadOptions, ReadTier, SnapshotWithThreadMode, WriteBatch,
+    WriteOptions, properties,
 };
 use std::{
     path::Path,
@@ -57,8 +57,7 @@ impl Rocks {
         let block_cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
         let columns = Column::ALL
             .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&block_cache)));
-        let db = DB::open_cf_descriptors(&database_options(), dir.join("db"), columns)
-            .map_err(|error| failed("opening the database", error))?;
+        let db = DB::open_cf_descriptors(&database_options(), dir.join("db"), columns).map_err(opening)?;
         Ok(Self { db, block_cache, folder, flush_failure: Mutex::new(None) })
     }
 
@@ -109,6 +108,13 @@ fn column_options(block_cache: &Cache) -> Options {
     options
 }
 
+fn opening(error: rocksdb::Error) -> StoreError {
+    // RocksDB has no kind of its own for it.
+    let is_locked = error.kind() == ErrorKind::IOError
+        && ["While lock file", "lock hold by"].iter().any(|text| error.as_ref().contains(text));
+    if is_locked { StoreError::InUse } else { failed("opening the database", error) }
+}
+
 fn failed(doing: &'static str, error: rocksdb::Error) -> StoreError {
     let cause = error.into_string();
     if cause.contains("No space left") {
@@ -142,6 +148,13 @@ fn pair(item: Result<Pair, rocksdb::Error>) -> Result<Pair, StoreError> {
 impl Reader for Rocks {
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.db.get_cf(self.handle(column), key).map_err(|error| failed("reading a key", error))
+    }
+
+    fn get_at_hand(&self, column: Column, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        let mut options = ReadOptions::default();
+        options.set_read_tier(ReadTier::BlockCache);
+        // "Incomplete" when it is not in memory; and what fails fails again when it is read.
+        self.db.get_cf_opt(self.handle(column), key, &options).ok()
     }
 
     fn scan<'a>(&'a self, column: Column, range: &KeyRange, order: Order) -> Scan<'a> {

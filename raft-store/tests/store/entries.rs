@@ -1,13 +1,13 @@
 //! Writes the log of a small project: engineers, features with specs, picks with claims.
 
 use nexus_domain::{
-    Acting, Actor, Command as Ask, EngineerId, FeatureId, Millis, ProjectId, Proposal, SessionId, Settings,
-    Stamp,
+    Acting, Actor, Command as Ask, EngineerId, FeatureId, Millis, ProjectId, Proposal, SessionId, Stamp,
     command::{NewCheckpoint, NewDecision, NewFeature},
     document::CheckpointKind,
     entity::{ApiKey, KeyPrefix, Lane},
     ids::{CheckpointId, DecisionId, KeyId, LearningId},
     pattern::Pattern,
+    settings::SettingsPatch,
     time::{ClusterTime, WallTime},
     words::{Email, Label, Name, Slug, Title},
 };
@@ -186,15 +186,18 @@ impl Scribe {
 
     /// Keeps as few events as the cluster may.
     pub(crate) fn keep_few_events(&mut self) -> Entry {
-        let settings =
-            Settings { event_revisions: 1_000, session_timeout: Millis(1_000), ..Settings::default() };
-        self.ask(Actor::System, Ask::UpdateSettings { settings })
+        let patch = SettingsPatch {
+            event_revisions: Some(1_000),
+            session_timeout: Some(Millis(1_000)),
+            ..SettingsPatch::default()
+        };
+        self.ask(Actor::System, Ask::UpdateSettings { patch })
     }
 
     /// Keeps events for as long as some 500 entries take.
     pub(crate) fn keep_young_events(&mut self) -> Entry {
-        let settings = Settings { event_age: Millis(5_000), ..Settings::default() };
-        self.ask(Actor::System, Ask::UpdateSettings { settings })
+        let patch = SettingsPatch { event_age: Some(Millis(5_000)), ..SettingsPatch::default() };
+        self.ask(Actor::System, Ask::UpdateSettings { patch })
     }
 }
 

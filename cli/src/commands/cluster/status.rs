@@ -30,7 +30,18 @@ impl Status {
 
 fn print(context: &Context<'_>, status: &ClusterStatus) -> Result<(), Error> {
     let out = context.out;
-    let mut table = Table::new(&["NODE", "ROLE", "CLIENTS", "PEERS", "LAG", "LAST SEEN", ""]);
+    let mut table = Table::new(&[
+        "NODE",
+        "ROLE",
+        "CLIENTS",
+        "PEERS",
+        "LAG",
+        "LAST SEEN",
+        "APPLIED",
+        "STATE HASH",
+        "DISK",
+        "",
+    ]);
     for node in &status.nodes {
         let (seen, tone) = last_seen(node);
         let here = if node.this_node { "answers" } else { "" };
@@ -41,6 +52,9 @@ fn print(context: &Context<'_>, status: &ClusterStatus) -> Result<(), Error> {
             (node.peer_addr.clone(), Tone::Faint),
             (node.lag.map_or_else(|| "-".to_owned(), |lag| lag.to_string()), Tone::Plain),
             (seen, tone),
+            (node.applied.map_or_else(|| "-".to_owned(), |applied| applied.to_string()), Tone::Plain),
+            state_hash(node),
+            disk(node),
             (here.to_owned(), Tone::Faint),
         ]);
     }
@@ -76,6 +90,20 @@ fn last_seen(node: &Node) -> (String, Tone) {
     }
 }
 
+fn state_hash(node: &Node) -> (String, Tone) {
+    let hash = node.state_hash.as_deref().unwrap_or("-");
+    if node.state_mismatch { (format!("{hash} MISMATCH"), Tone::Bad) } else { (hash.to_owned(), Tone::Faint) }
+}
+
+fn disk(node: &Node) -> (String, Tone) {
+    let free = node.disk_free_bytes.map_or_else(|| "-".to_owned(), |free| format!("{} MiB free", free >> 20));
+    match (node.disk_low, node.disk_slow) {
+        (true, _) => (format!("{free}, NEARLY FULL"), Tone::Bad),
+        (false, true) => (format!("{free}, SLOW"), Tone::Warn),
+        (false, false) => (free, Tone::Plain),
+    }
+}
+
 /// One line about the whole.
 fn health(status: &ClusterStatus) -> (String, Tone) {
     if !status.healthy || status.leader.is_none() {
@@ -98,6 +126,18 @@ fn health(status: &ClusterStatus) -> (String, Tone) {
             words::count(left, "more node").replace("1 more node", "one more node")
         ),
     };
+    let differing: Vec<String> =
+        status.nodes.iter().filter(|node| node.state_mismatch).map(|node| node.id.to_string()).collect();
+    if !differing.is_empty() {
+        let nodes = differing.join(", ");
+        return (
+            format!(
+                "STATE MISMATCH: the same entries made different states ({nodes}): keep the data folder of the node \
+                 whose hash is alone at its index, and start it again with an empty one"
+            ),
+            Tone::Bad,
+        );
+    }
     match (silent.is_empty(), voters.len()) {
         (true, 1) => ("Healthy, but alone: the loss of this node stops everything".to_owned(), Tone::Warn),
         (true, voters) => {
@@ -158,5 +198,14 @@ mod tests {
     fn without_a_leader_nothing_is_healthy() {
         let status = ClusterStatus { healthy: false, leader: None, ..cluster(&[None, Some(1), Some(1)]) };
         assert!(health(&status).0.starts_with("No leader"));
+    }
+
+    #[test]
+    fn a_state_that_differs_goes_before_all_else() {
+        let mut status = cluster(&[None, Some(1), None]);
+        status.nodes[1].state_mismatch = true;
+        let (text, tone) = health(&status);
+        assert!(text.starts_with("STATE MISMATCH") && text.contains("(2)"), "{text}");
+        assert!(matches!(tone, Tone::Bad));
     }
 }

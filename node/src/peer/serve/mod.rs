@@ -13,7 +13,7 @@ use super::{
     greet::{Caller, answer},
     hello::{Hello, Purpose, Refusal},
     identity::SharedIdentity,
-    limits::{ACCEPT_PAUSE, DRAIN},
+    limits::{ACCEPT_PAUSE, ACCEPT_REMIND, DRAIN},
     raft::{RaftPort, RaftSlot},
     service::PeerService,
     snapshot,
@@ -23,7 +23,7 @@ use places::{Place, Places};
 use std::sync::Arc;
 use tokio::{
     select,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -45,6 +45,7 @@ impl PeerServer {
         let places = Places::default();
         let connections = TaskTracker::new();
         let halt = CancellationToken::new();
+        let mut told = None::<Instant>;
         loop {
             let incoming = select! {
                 incoming = listen.accept() => incoming,
@@ -66,7 +67,10 @@ impl PeerServer {
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot take peer connections");
+                    if told.is_none_or(|told| told.elapsed() >= ACCEPT_REMIND) {
+                        told = Some(Instant::now());
+                        tracing::warn!(%error, "cannot take peer connections");
+                    }
                     sleep(ACCEPT_PAUSE).await;
                 }
             }

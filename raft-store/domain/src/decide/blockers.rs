@@ -89,13 +89,43 @@ fn first_conflicts<'a>(
                 && !mode.tolerates(grip.mode)
                 && told.insert((held.clone(), grip.session))
         });
-        let overlaps = overlaps.ok_or_else(|| Refusal::TooMany {
-            what: "comparisons of wildcards with held paths (name folders or files instead)".to_owned(),
-            limit: Budget::OF_ONE_ENTRY as u64,
-        })?;
+        let overlaps = overlaps.ok_or_else(too_many_comparisons)?;
         found.extend(overlaps.into_iter().map(|at| conflict(state, project, at.query, at.held, *at.holder)));
     }
     Ok(found)
+}
+
+fn too_many_comparisons() -> Refusal {
+    Refusal::TooMany {
+        what: "comparisons of wildcards with held paths (name folders or files instead)".to_owned(),
+        limit: Budget::OF_ONE_ENTRY as u64,
+    }
+}
+
+/// Every claim that collides with one of these paths, whoever holds it, with the path that was asked
+/// about: at most `most`.
+///
+/// # Errors
+/// [`Refusal::TooMany`] when finding them would take too long.
+pub fn holding(
+    state: &State,
+    project: ProjectId,
+    paths: &[Pattern],
+    most: usize,
+) -> Result<Vec<(Pattern, ClaimKey)>, Refusal> {
+    let Some(index) = state.paths(project) else { return Ok(Vec::new()) };
+    let mut paths: Vec<&Pattern> = paths.iter().collect();
+    paths.sort_unstable();
+    let mut budget = Budget::of_one_entry();
+    let overlaps = index.overlaps_within(&mut budget.0, paths, most, |_, _, _| true);
+    let overlaps = overlaps.ok_or_else(too_many_comparisons)?;
+    let key = |held: &Pattern, grip: &Grip| ClaimKey {
+        project,
+        session: grip.session,
+        feature: grip.feature,
+        path: held.clone(),
+    };
+    Ok(overlaps.into_iter().map(|at| (at.query.clone(), key(at.held, at.holder))).collect())
 }
 
 fn conflict(state: &State, project: ProjectId, wanted: &Pattern, held: &Pattern, grip: Grip) -> Conflict {

@@ -8,7 +8,7 @@ use crate::{
     ids::{InstanceId, NodeId},
     refusal::{Refusal, Thing},
     reply::Reply,
-    settings::Settings,
+    settings::{Settings, SettingsPatch},
     time::Millis,
     words::Label,
 };
@@ -84,8 +84,9 @@ pub(super) fn create_join_token(ctx: Context<'_>, token: &JoinToken) -> Result<D
 }
 
 /// Tunes the cluster.
-pub(super) fn update_settings(ctx: Context<'_>, settings: &Settings) -> Result<Decision, Refusal> {
+pub(super) fn update_settings(ctx: Context<'_>, patch: &SettingsPatch) -> Result<Decision, Refusal> {
     ctx.admin()?;
+    let settings = ctx.state.settings.with(patch);
     let leases = [
         ("session.timeout", settings.session_timeout),
         ("session.unattended", settings.session_unattended),
@@ -106,7 +107,7 @@ pub(super) fn update_settings(ctx: Context<'_>, settings: &Settings) -> Result<D
     if !(100..=1_000_000).contains(&settings.replies) {
         return Err(out_of_range("replies.count", "must be between 100 and 1,000,000"));
     }
-    let settings = Arc::new(settings.clone());
+    let settings = Arc::new(settings);
     Ok(Decision::new(vec![Event::SettingsChanged(settings.clone())], Reply::Settings(settings)))
 }
 

@@ -63,12 +63,17 @@ pub(super) fn register(
 
 /// Adds a key to one's own.
 pub(super) fn add_key(ctx: Context<'_>, key: &ApiKey, salt: Option<[u8; 16]>) -> Result<Decision, Refusal> {
+    ctx.writer()?;
     let engineer = ctx.owner()?;
     if ctx.state.keys_of(engineer.id).count() >= MAX_KEYS {
         return Err(Refusal::TooMany { what: "API keys of one engineer".to_owned(), limit: MAX_KEYS as u64 });
     }
     if ctx.state.api_keys.contains_key(&key.prefix) {
         return Err(Refusal::KeyPrefixTaken);
+    }
+    if key.expires_at.is_some_and(|at| at <= ctx.wall()) {
+        let (setting, problem) = ("expiresAt".to_owned(), "must be in the future".to_owned());
+        return Err(Refusal::SettingOutOfRange { setting, problem });
     }
     if let Some(project) = key.project {
         // For a project that its owner may see; the key itself need not be there yet.
@@ -80,6 +85,7 @@ pub(super) fn add_key(ctx: Context<'_>, key: &ApiKey, salt: Option<[u8; 16]>) ->
 
 /// Ends a key of one's own.
 pub(super) fn revoke_key(ctx: Context<'_>, key: KeyId) -> Result<Decision, Refusal> {
+    ctx.writer()?;
     let engineer = ctx.owner()?;
     let key = ctx.state.key_of(engineer.id, key).ok_or_else(|| not_found(Thing::Key, key))?;
     Ok(Decision::new(vec![Event::KeyRevoked(key.clone())], Reply::Done))

@@ -17,7 +17,7 @@ mod roadmap;
 mod sessions;
 mod tickets;
 
-pub use blockers::blocker;
+pub use blockers::{blocker, holding};
 pub(crate) use expiry::expire_one;
 pub use features::{MAX_DEPENDENCIES, MAX_GLOBS, MAX_PATTERNS};
 pub use roadmap::MAX_MOVED;
@@ -91,7 +91,7 @@ pub(crate) fn decide(ctx: Context<'_>, command: &Command) -> Result<Decision, Re
             cluster::admit(ctx, *instance, peer_addr, client_addr, *token, *replaces)
         }
         Command::CreateJoinToken { token } => cluster::create_join_token(ctx, token),
-        Command::UpdateSettings { settings } => cluster::update_settings(ctx, settings),
+        Command::UpdateSettings { patch } => cluster::update_settings(ctx, patch),
         Command::Tick => Ok(Decision::new(Vec::new(), Reply::Done)),
         Command::Heartbeats { beats, touches } => Ok(sessions::heartbeats(ctx, beats, touches)),
         Command::RegisterEngineer { id, name, email, key, salt, bootstrap } => {

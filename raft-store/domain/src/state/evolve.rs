@@ -9,9 +9,11 @@ use crate::{
     },
     event::Event,
     ids::{DecisionId, JoinTokenId, ProjectId, SessionId},
-    replies::{Remembered, ReplyKey},
+    replies::{KeyOrigin, Remembered, ReplyKey},
     state::RowKey,
+    time::Revision,
 };
+use imbl::OrdSet;
 use std::{collections::BTreeSet, sync::Arc};
 
 impl State {
@@ -282,7 +284,7 @@ impl State {
     pub(crate) fn put_reply(&mut self, key: ReplyKey, kept: Arc<Remembered>) {
         self.forget_reply(&key);
         self.reply_expiries.insert((kept.expires, key.clone()));
-        self.reply_ages.insert((kept.answer.revision, key.clone()));
+        self.reply_ages(kept.origin).insert((kept.answer.revision, key.clone()));
         self.replies.insert(key, kept);
     }
 
@@ -290,7 +292,14 @@ impl State {
     pub(crate) fn forget_reply(&mut self, key: &ReplyKey) {
         if let Some(kept) = self.replies.remove(key) {
             self.reply_expiries.remove(&(kept.expires, key.clone()));
-            self.reply_ages.remove(&(kept.answer.revision, key.clone()));
+            self.reply_ages(kept.origin).remove(&(kept.answer.revision, key.clone()));
+        }
+    }
+
+    fn reply_ages(&mut self, origin: KeyOrigin) -> &mut OrdSet<(Revision, ReplyKey)> {
+        match origin {
+            KeyOrigin::Client => &mut self.client_replies,
+            KeyOrigin::Node => &mut self.node_replies,
         }
     }
 }

@@ -95,5 +95,6 @@ pub struct State {
     pub(crate) paths: OrdMap<ProjectId, PatternIndex<Grip>>,
     pub(crate) deadlines: OrdSet<(ClusterTime, Deadline)>,
     pub(crate) reply_expiries: OrdSet<(ClusterTime, ReplyKey)>,
-    pub(crate) reply_ages: OrdSet<(Revision, ReplyKey)>,
+    pub(crate) client_replies: OrdSet<(Revision, ReplyKey)>,
+    pub(crate) node_replies: OrdSet<(Revision, ReplyKey)>,
 }

@@ -9,7 +9,7 @@ use crate::{
     },
     ids::{DecisionId, EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
     pattern::{Pattern, PatternIndex},
-    replies::{Remembered, ReplyKey},
+    replies::{NODE_REPLIES, Remembered, ReplyKey},
     settings::Settings,
     time::{ClusterTime, WallTime},
     words::{AgentName, Email, Slug},
@@ -72,13 +72,15 @@ impl State {
         self.clock.wall.after(at.since(self.clock.cluster))
     }
 
-    /// The answer to forget next: one whose time is over, else the oldest of too many. The oldest,
-    /// not the one that expires first: a node's own keys live shortly, and many long-lived ones of
-    /// clients must not push out the answer to a request that is still under way.
+    /// The answer to forget next: one whose time is over, else the oldest of too many. Those that
+    /// clients ask for and those that nodes ask for are counted apart: neither pushes out the other.
     pub(crate) fn reply_to_forget(&self) -> Option<&ReplyKey> {
         let expired = self.reply_expiries.get_min().filter(|(at, _)| *at <= self.clock.cluster);
-        let is_full = self.replies.len() as u64 > self.settings.replies;
-        let oldest = || self.reply_ages.get_min().filter(|_| is_full).map(|(_, key)| key);
+        let counted = [(&self.client_replies, self.settings.replies), (&self.node_replies, NODE_REPLIES)];
+        let oldest = || {
+            let full = counted.into_iter().find(|(ages, most)| ages.len() as u64 > *most);
+            full.and_then(|(ages, _)| ages.get_min()).map(|(_, key)| key)
+        };
         expired.map(|(_, key)| key).or_else(oldest)
     }
 
@@ -298,6 +300,11 @@ impl State {
         self.claims
             .range(first..)
             .take_while(move |(key, _)| key.project == project && key.session == session)
+    }
+
+    /// One claim.
+    pub fn claim(&self, key: &ClaimKey) -> Option<&Claim> {
+        self.claims.get(key)
     }
 
     /// How many claims there are in the cluster.

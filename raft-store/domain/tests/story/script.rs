@@ -2,7 +2,7 @@
 
 use super::world::World;
 use nexus_domain::{
-    ClusterId, Command, FeatureId, InstanceId, NodeId, ProjectId, SessionId, Settings,
+    ClusterId, Command, FeatureId, InstanceId, NodeId, ProjectId, SessionId,
     command::{FeaturePatch, NewCheckpoint, NewDecision, NewFeature},
     document::CheckpointKind,
     entity::{
@@ -12,7 +12,7 @@ use nexus_domain::{
     ids::{CheckpointId, DecisionId, EngineerId, JoinTokenId, KeyId, LearningId},
     pattern::Pattern,
     replies::{KeyOrigin, ReplyKey, Request},
-    settings::Registration,
+    settings::{Registration, SettingsPatch},
     time::{ClusterTime, Millis, WallTime},
     words::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
 };
@@ -230,34 +230,34 @@ fn of_cluster(world: &mut World, line: &Line) -> Command {
         },
         "ticket" => Command::IssueTicket { digest: digest(line.word()) },
         "redeem" => Command::RedeemTicket { digest: digest(line.word()) },
-        "settings" => Command::UpdateSettings { settings: settings(world.state.settings(), line) },
+        "settings" => Command::UpdateSettings { patch: settings(line) },
         other => panic!("no verb {other}"),
     }
 }
 
-fn settings(before: &Settings, line: &Line) -> Settings {
-    let mut settings = before.clone();
+fn settings(line: &Line) -> SettingsPatch {
+    let mut patch = SettingsPatch::default();
     for (name, value) in &line.options {
         match name.as_str() {
             "registration" => {
-                settings.registration = match value.as_str() {
+                patch.registration = Some(match value.as_str() {
                     "open" => Registration::Open,
                     "invite" => Registration::Invite,
                     _ => Registration::Closed,
-                }
+                });
             }
-            "session.timeout" => settings.session_timeout = span(value),
-            "session.grace" => settings.session_grace = span(value),
-            "session.unattended" => settings.session_unattended = span(value),
-            "events.revisions" => settings.event_revisions = value.parse().unwrap(),
-            "replies.count" => settings.replies = value.parse().unwrap(),
-            "replies.age" => settings.reply_age = span(value),
-            "events.age" => settings.event_age = span(value),
+            "session.timeout" => patch.session_timeout = Some(span(value)),
+            "session.grace" => patch.session_grace = Some(span(value)),
+            "session.unattended" => patch.session_unattended = Some(span(value)),
+            "events.revisions" => patch.event_revisions = Some(value.parse().unwrap()),
+            "replies.count" => patch.replies = Some(value.parse().unwrap()),
+            "replies.age" => patch.reply_age = Some(span(value)),
+            "events.age" => patch.event_age = Some(span(value)),
             "with" | "as" | "key" | "node-key" => {}
             other => panic!("no setting {other}"),
         }
     }
-    settings
+    patch
 }
 
 fn of_people(world: &mut World, line: &Line, project: ProjectId) -> Command {

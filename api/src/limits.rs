@@ -1,0 +1,216 @@
+//! How much one key and one address may ask of a node. Counts on this node alone; never decides who
+//! somebody is.
+
+use crate::{auth::ApiKeyText, failure::ApiError};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+    middleware::StateInformationMiddleware,
+    state::keyed::DefaultKeyedStateStore,
+};
+use nexus_api_types::Code;
+use nexus_domain::{State, entity::KeyPrefix};
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    time::Duration,
+};
+
+/// Wrong keys that one address may show at once, and how many more a second. A key has 256 random
+/// bits and cannot be guessed; but each unknown one costs a question to the leader.
+const FAILURES_AT_ONCE: NonZeroU32 = NonZeroU32::new(200).expect("is not zero");
+const FAILURES_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("is not zero");
+/// Addresses and keys whose counts are kept; above it, those that are at rest are forgotten.
+const KEPT: usize = 10_000;
+
+type Limiter<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
+
+/// The address that a connection comes from: the node puts it beside each request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemoteAddr(pub IpAddr);
+
+/// What is counted.
+pub(crate) struct Limits {
+    /// Requests a second of one key; none without a limit.
+    per_key: Option<(NonZeroU32, Limiter<KeyPrefix>)>,
+    failures: Limiter<IpAddr>,
+    clock: DefaultClock,
+}
+
+/// What is left to whoever asked, for the headers of the answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowance {
+    limit: u32,
+    remaining: u32,
+    /// Time until everything is allowed again, rounded up to whole seconds.
+    reset_seconds: u64,
+}
+
+impl Limits {
+    /// Limits each key to so many requests a second; none does not.
+    pub(crate) fn new(per_key: Option<NonZeroU32>) -> Self {
+        let failures = Quota::per_second(FAILURES_PER_SECOND).allow_burst(FAILURES_AT_ONCE);
+        let limiter = |limit| (limit, keyed(Quota::per_second(limit)));
+        Self { per_key: per_key.map(limiter), failures: keyed(failures), clock: DefaultClock::default() }
+    }
+
+    /// Counts a request: of its key, or of its address when the key is none that this node knows.
+    /// Nothing is counted for who shows no key at all.
+    ///
+    /// # Errors
+    /// 429 when that is too much.
+    pub(crate) fn admit(
+        &self,
+        state: &State,
+        headers: &HeaderMap,
+        remote: Option<IpAddr>,
+    ) -> Result<Option<Allowance>, TurnedAway> {
+        let Some(credentials) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+        match known_key(state, credentials) {
+            Some(key) => self.admit_key(key),
+            None => match remote.map(|remote| self.count_failure(remote)) {
+                Some(Err(error)) => Err(TurnedAway { error, allowance: None }),
+                Some(Ok(())) | None => Ok(None),
+            },
+        }
+    }
+
+    fn admit_key(&self, key: KeyPrefix) -> Result<Option<Allowance>, TurnedAway> {
+        let Some((limit, limiter)) = &self.per_key else { return Ok(None) };
+        forget(limiter);
+        let limit = limit.get();
+        match limiter.check_key(&key) {
+            Ok(snapshot) => {
+                let remaining = snapshot.remaining_burst_capacity();
+                // What was used comes back at an even rate of the whole limit a second.
+                let reset_seconds = u64::from(remaining < limit);
+                Ok(Some(Allowance { limit, remaining, reset_seconds }))
+            }
+            Err(refused) => {
+                let wait = seconds(refused.wait_time_from(self.clock.now()));
+                let message = format!(
+                    "this key asks more than {limit} times a second of this node; slow down, then try again"
+                );
+                let allowance = Some(Allowance { limit, remaining: 0, reset_seconds: wait });
+                Err(TurnedAway { error: limited(message, wait), allowance })
+            }
+        }
+    }
+
+    fn count_failure(&self, addr: IpAddr) -> Result<(), ApiError> {
+        forget(&self.failures);
+        self.failures.check_key(&network(addr)).map(|_| ()).map_err(|refused| {
+            let wait = seconds(refused.wait_time_from(self.clock.now()));
+            limited("too many wrong API keys from this address; check the key".to_owned(), wait)
+        })
+    }
+}
+
+/// A request that no handler sees.
+pub(crate) struct TurnedAway {
+    pub(crate) error: ApiError,
+    pub(crate) allowance: Option<Allowance>,
+}
+
+impl Allowance {
+    /// Says it in the answer (IETF draft-ietf-httpapi-ratelimit-headers-06).
+    pub(crate) fn write(self, headers: &mut HeaderMap) {
+        headers.insert(HeaderName::from_static("ratelimit-limit"), self.limit.into());
+        headers.insert(HeaderName::from_static("ratelimit-remaining"), self.remaining.into());
+        headers.insert(HeaderName::from_static("ratelimit-reset"), self.reset_seconds.into());
+        if let Ok(policy) = HeaderValue::from_str(&format!("{};w=1", self.limit)) {
+            headers.insert(HeaderName::from_static("ratelimit-policy"), policy);
+        }
+    }
+}
+
+/// Whose request it is: of a proxy that is trusted, the client that it names last, since that is
+/// the one that it saw itself.
+pub(crate) fn remote_addr(
+    connection: Option<&RemoteAddr>,
+    headers: &HeaderMap,
+    trust_proxy: bool,
+) -> Option<IpAddr> {
+    let named = || {
+        let list = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+        list.rsplit(',').next()?.trim().parse().ok()
+    };
+    trust_proxy.then(named).flatten().or_else(|| connection.map(|addr| addr.0))
+}
+
+fn keyed<K: std::hash::Hash + Eq + Clone>(quota: Quota) -> Limiter<K> {
+    RateLimiter::keyed(quota).with_middleware()
+}
+
+/// Keeps the memory of a limiter bounded.
+fn forget<K: std::hash::Hash + Eq + Clone>(limiter: &Limiter<K>) {
+    if limiter.len() > KEPT {
+        limiter.retain_recent();
+    }
+}
+
+/// The key's lookup prefix, if there is such a key. It is a part of the key's SHA-256: who does not have
+/// the key cannot use up its allowance.
+fn known_key(state: &State, credentials: &HeaderValue) -> Option<KeyPrefix> {
+    let (_, key) = credentials.to_str().ok()?.split_once(' ')?;
+    let prefix = ApiKeyText::parse(key.trim())?.prefix();
+    state.api_key(prefix).map(|key| key.prefix)
+}
+
+/// An IPv6 network counts as one address: whoever has one has all of it.
+fn network(addr: IpAddr) -> IpAddr {
+    match addr {
+        IpAddr::V4(_) => addr,
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(v4) => IpAddr::V4(v4),
+            None => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        },
+    }
+}
+
+fn seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
+}
+
+fn limited(message: String, wait_seconds: u64) -> ApiError {
+    let retry_after = Some(u32::try_from(wait_seconds).unwrap_or(u32::MAX));
+    ApiError { retry_after, ..ApiError::new(Code::RateLimited, message) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn from(addr: &str) -> RemoteAddr {
+        RemoteAddr(addr.parse().unwrap())
+    }
+
+    #[test]
+    fn a_forwarded_address_counts_only_behind_a_trusted_proxy() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", HeaderValue::from_static("6.6.6.6, 9.9.9.9"));
+        let proxy = from("10.0.0.1");
+        assert_eq!(remote_addr(Some(&proxy), &headers, false), Some(proxy.0));
+        assert_eq!(remote_addr(Some(&proxy), &headers, true), Some("9.9.9.9".parse().unwrap()));
+        assert_eq!(remote_addr(Some(&proxy), &HeaderMap::new(), true), Some(proxy.0));
+    }
+
+    #[test]
+    fn an_address_with_too_many_wrong_keys_is_told_to_wait_and_others_are_not() {
+        let limits = Limits::new(None);
+        let refused =
+            (0..=FAILURES_AT_ONCE.get()).find_map(|_| limits.count_failure(from("10.0.0.1").0).err());
+        let refused = refused.unwrap();
+        assert_eq!((refused.code, refused.retry_after), (Code::RateLimited, Some(1)));
+        assert!(limits.count_failure(from("10.0.0.2").0).is_ok());
+    }
+
+    #[test]
+    fn all_addresses_of_one_network_count_as_one() {
+        assert_eq!(network(from("2001:db8::1").0), network(from("2001:db8::2").0));
+        assert_ne!(network(from("2001:db8::1").0), network(from("2001:db8:0:1::1").0));
+        assert_eq!(network(from("::ffff:10.0.0.1").0), from("10.0.0.1").0);
+    }
+}

@@ -1,0 +1,114 @@
+//! `/projects/{id}/claims/check`: whose paths are, for whoever is about to change them. Changes nothing.
+
+use super::project_id;
+use crate::{api::Api, failure::ApiError, read::Read, render, write::Incoming};
+use axum::{
+    Router,
+    extract::{FromRequest, FromRequestParts, Path, Request, State},
+    response::Response,
+    routing::post,
+};
+use nexus_api_types::{
+    Code,
+    claim::{Checked, CheckedPath, Standing},
+};
+use nexus_domain::{
+    decide::{MAX_PATTERNS, holding},
+    entity::ClaimKey,
+    pattern::Pattern,
+    refusal::MAX_LISTED,
+};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new().route("/projects/{project}/claims/check", post(check))
+}
+
+/// Claims that one question may find: bounds its memory.
+const MAX_FOUND: usize = 100_000;
+
+/// A question that is too long for an address.
+struct Question {
+    read: Read,
+    body: Incoming,
+}
+
+impl FromRequest<Api> for Question {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        let read = Read::from_request_parts(&mut parts, api).await?;
+        let body = Incoming::from_request(Request::from_parts(parts, body), api).await?;
+        Ok(Self { read, body })
+    }
+}
+
+async fn check(
+    State(_): State<Api>,
+    Path(project): Path<String>,
+    Question { read, body }: Question,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    read.project(project)?;
+    let mut fields = body.fields()?;
+    let paths = fields.required_list("paths", MAX_PATTERNS, Pattern::parse);
+    let fence = fields.number("fence", 0..=u64::MAX);
+    fields.finish()?;
+    let paths = paths.unwrap_or_default();
+
+    let state = read.view().state();
+    let found = holding(state, project, &paths, MAX_FOUND)?;
+    if found.len() == MAX_FOUND {
+        let problem = format!("collide with {MAX_FOUND} claims or more; ask about fewer or narrower ones");
+        return Err(ApiError::field("paths", problem));
+    }
+    let mut claims: BTreeMap<Pattern, Vec<ClaimKey>> = BTreeMap::new();
+    for (path, key) in found {
+        claims.entry(path).or_default().push(key);
+    }
+    let known = |key: &ClaimKey| {
+        let session = state.session(key.session).expect("every claim belongs to a session that is kept");
+        let claim = state.claim(key).expect("the index holds what is claimed");
+        (session, claim)
+    };
+    if let Some(fence) = fence
+        && let Some(newer) = claims.values().flatten().find(|key| known(key).1.fence.0 > fence)
+    {
+        let (session, claim) = known(newer);
+        let message = format!(
+            "{} is held under fence {}, which is newer than {fence}: what you hold was taken over",
+            newer.path, claim.fence.0
+        );
+        let details = Some(json!({ "claim": render::claim(state, session, newer, claim) }));
+        return Err(
+            ApiError { details, ..ApiError::new(Code::StaleFence, message) }.at(read.view().revision())
+        );
+    }
+    let is_mine = |key: &ClaimKey| match read.caller.session {
+        Some(session) => key.session == session,
+        None => known(key).0.engineer == read.caller.engineer,
+    };
+    let mut left = MAX_LISTED;
+    let mut checked = |path: &Pattern| {
+        let mut found: Vec<&ClaimKey> = claims.get(path).into_iter().flatten().collect();
+        let standing = match (found.is_empty(), found.iter().all(|key| is_mine(key))) {
+            (true, _) => Standing::Free,
+            (false, true) => Standing::Mine,
+            (false, false) => Standing::Held,
+        };
+        // Those of others first: they are what the asker has to know.
+        found.sort_by_key(|key| is_mine(key));
+        found.truncate(left);
+        left -= found.len();
+        let render = |key: &ClaimKey| {
+            let (session, claim) = known(key);
+            render::claim(state, session, key, claim)
+        };
+        CheckedPath { path: path.to_string(), standing, claims: found.into_iter().map(render).collect() }
+    };
+    let paths: Vec<CheckedPath> = paths.iter().map(&mut checked).collect();
+    let ok = paths.iter().all(|path| path.standing != Standing::Held);
+    Ok(read.answer(Checked { ok, paths }))
+}

@@ -1,0 +1,55 @@
+//! `/auth/keys`: one's own API keys.
+
+use crate::{api::Api, auth::NewKey, failure::ApiError, read::Read, render, write::Write};
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+    routing::{delete, get},
+};
+use nexus_api_types::{Moment, engineer::MintedKey, feature::Deleted};
+use nexus_domain::{Command, ProjectId, Reply, entity::ApiKey, ids::KeyId, words::Label};
+use uuid::Uuid;
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new().route("/auth/keys", get(list).post(mint)).route("/auth/keys/{key}", delete(revoke))
+}
+
+async fn list(read: Read) -> Result<Response, ApiError> {
+    let (engineer, _) = read.identity()?;
+    let keys: Vec<_> = read.view().state().keys_of(engineer.id).map(|key| render::api_key(key)).collect();
+    Ok(read.answer(keys))
+}
+
+async fn mint(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
+    let mut fields = write.fields()?;
+    let label = fields.text("label", Label::parse);
+    let expires_at = fields.text("expiresAt", Moment::parse);
+    let project = fields.id::<ProjectId>("projectId");
+    let readonly = fields.flag("readonly").unwrap_or_default();
+    fields.finish()?;
+    let idempotency = write.incoming.idempotency.clone();
+    NewKey::check(idempotency.as_ref())?;
+
+    let minted = NewKey::mint(&*api.mint, idempotency.as_ref());
+    let (id, engineer) = (KeyId(api.mint.id()), write.caller.engineer);
+    let salt: [u8; 16] = api.mint.secret()[..16].try_into().expect("a secret has 32 bytes");
+    let label = label.unwrap_or_else(|| Label::parse("key").expect("a short text is a label"));
+    let hashed = api.verifier.hash(move || {
+        let key = minted.record(id, engineer, label, salt);
+        (minted, key)
+    });
+    let (minted, key) = hashed.await?;
+    let key = ApiKey { expires_at: expires_at.map(|at| at.0), project, readonly, ..key? };
+    let done = write.propose(&api, Command::AddKey { key, salt: minted.salt }).await?;
+    let Reply::KeyAdded { key, salt } = &done.reply else { return Err(done.unexpected()) };
+    let api_key = minted.shown_first(idempotency.as_ref(), *salt).into_text();
+    Ok(done.answer(StatusCode::CREATED, MintedKey { key: render::api_key(key), api_key }))
+}
+
+async fn revoke(State(api): State<Api>, Path(key): Path<String>, write: Write) -> Result<Response, ApiError> {
+    let key = key.parse::<Uuid>().map(KeyId).map_err(|_| ApiError::field("keyId", "must be a UUID"))?;
+    let done = write.propose(&api, Command::RevokeKey { key }).await?;
+    Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
+}

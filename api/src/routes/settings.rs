@@ -1,0 +1,82 @@
+//! `/cluster/settings`: what operators tune while the cluster runs.
+
+use crate::{api::Api, failure::ApiError, fields::Fields, read::Read, write::Write};
+use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
+use nexus_api_types::cluster as wire;
+use nexus_domain::{
+    Command, Millis, Refusal, Reply, Settings,
+    entity::Role,
+    settings::{Registration, SettingsPatch},
+};
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new().route("/cluster/settings", get(show).patch(update))
+}
+
+async fn show(read: Read) -> Result<Response, ApiError> {
+    let (engineer, key) = read.identity()?;
+    if engineer.role != Role::Admin {
+        return Err(Refusal::RoleTooLow { role: engineer.role }.into());
+    }
+    if key.project.is_some() {
+        return Err(Refusal::KeyOutOfScope.into());
+    }
+    Ok(read.answer(render(read.view().state().settings())))
+}
+
+async fn update(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
+    let mut fields = write.fields()?;
+    let patch = patch(&mut fields);
+    fields.finish()?;
+    let done = write.propose(&api, Command::UpdateSettings { patch }).await?;
+    let Reply::Settings(settings) = &done.reply else { return Err(done.unexpected()) };
+    Ok(done.answer(StatusCode::OK, render(settings)))
+}
+
+fn patch(fields: &mut Fields) -> SettingsPatch {
+    SettingsPatch {
+        registration: fields.text("registration", registration_from),
+        session_timeout: fields.seconds("session.timeout").map(millis),
+        session_grace: fields.seconds("session.grace").map(millis),
+        session_unattended: fields.seconds("session.unattended").map(millis),
+        event_revisions: fields.number("events.revisions", 0..=u64::MAX),
+        replies: fields.number("replies.count", 0..=u64::MAX),
+        reply_age: fields.seconds("replies.age").map(millis),
+        event_age: fields.seconds("events.age").map(millis),
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn millis(seconds: f64) -> Millis {
+    // Within 1e12 by the check of the field.
+    Millis((seconds * 1000.0).round() as u64)
+}
+
+fn registration_from(text: &str) -> Result<Registration, &'static str> {
+    match text {
+        "open" => Ok(Registration::Open),
+        "invite" => Ok(Registration::Invite),
+        "closed" => Ok(Registration::Closed),
+        _ => Err("must be open, invite or closed"),
+    }
+}
+
+fn render(settings: &Settings) -> wire::Settings {
+    #[allow(clippy::cast_precision_loss)]
+    let seconds = |span: Millis| Some(span.0 as f64 / 1000.0);
+    let registration = match settings.registration {
+        Registration::Open => "open",
+        Registration::Invite => "invite",
+        Registration::Closed => "closed",
+    };
+    wire::Settings {
+        registration: Some(registration.to_owned()),
+        session_timeout: seconds(settings.session_timeout),
+        session_grace: seconds(settings.session_grace),
+        session_unattended: seconds(settings.session_unattended),
+        event_revisions: Some(settings.event_revisions),
+        replies: Some(settings.replies),
+        reply_age: seconds(settings.reply_age),
+        event_age: seconds(settings.event_age),
+    }
+}

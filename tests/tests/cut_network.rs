@@ -1,0 +1,237 @@
+//! Networks break, in both directions or in one, and again and again: the side with a majority goes on, the
+//! other one says soon that it cannot, and afterwards all have the same state. Each node is in a network of its
+//! own; where this machine does not allow that, these tests say so and do nothing.
+
+use nexus_tests::{Answer, Client, Cluster, Team, eventually, history, netns::Networks};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+const NODES: usize = 3;
+/// What the contract gives a node to say that it cannot: four seconds, and some for a loaded machine.
+const SOON: Duration = Duration::from_secs(10);
+
+async fn apart(networks: &Networks) -> Cluster {
+    let at =
+        |port: u16| (1..=NODES).map(|number| format!("{}:{port}", networks.host(number))).collect::<Vec<_>>();
+    let wrappers: Vec<Vec<String>> = (1..=NODES).map(|number| networks.wrapper(number)).collect();
+    let mut cluster = Cluster::at(&at(7401), &at(7501), &wrappers, &["--insecure-peers"]);
+    for node in &mut cluster.nodes {
+        node.start();
+    }
+    cluster.all_ready().await;
+    cluster
+}
+
+fn place(number: u64) -> usize {
+    usize::try_from(number).expect("a small number")
+}
+
+async fn until_answered(client: &Client, path: &str, body: &Value) -> Answer {
+    eventually("the write is answered", || async {
+        let answer = client.send(Method::POST, path, Some(body)).await.ok()?;
+        (answer.status != 503).then_some(answer)
+    })
+    .await
+}
+
+/// Who leads as the node at this address knows, if it is not who led before.
+async fn other_leader(client: &Client, before: u64) -> u64 {
+    eventually("the majority has a leader", || async {
+        let answer = client.send(Method::GET, "/cluster/status", None).await.ok()?;
+        let leader = answer.body["data"]["leader"].as_u64()?;
+        (leader != before && answer.body["data"]["healthy"] == true).then_some(leader)
+    })
+    .await
+}
+
+async fn finish(mut cluster: Cluster, team: &Team) {
+    cluster.all_ready().await;
+    cluster.same_state(&team.admin).await;
+    for node in &mut cluster.nodes {
+        node.terminate();
+    }
+    for node in &cluster.nodes {
+        history::check(&node.data_dir()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_leader_that_is_cut_off_says_so_soon_and_no_file_has_two_holders() {
+    let Some(networks) = Networks::new(NODES) else { return };
+    let mut cluster = apart(&networks).await;
+    let team = Team::of(&cluster).await;
+    team.ready_feature("one", &["src/a.rs"]).await;
+    team.ready_feature("two", &["src/"]).await;
+    let (ana, ben) = (team.engineer("ana").await, team.engineer("ben").await);
+    let build = team.agent(&ana.client, "build").await;
+    let rival = team.agent(&ben.client, "rival").await;
+    let leader = cluster.leader().await;
+    let alone = cluster.node(leader).url();
+    let other = cluster.node(leader % 3 + 1).url();
+
+    networks.isolate(place(leader));
+    // Asked at once, while it still takes itself for the leader.
+    let began = Instant::now();
+    let cut_off = build.via(&alone);
+    let one = team.path("/features/one/pick");
+    let (picked, read) =
+        tokio::join!(cut_off.post(&one, json!({})), async { cut_off.get(&team.path("/features/one")).await });
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    println!("the leader that was cut off refused after {:?}", began.elapsed());
+    assert_eq!((picked.status.as_u16(), picked.code()), (503, "SERVICE_UNAVAILABLE"));
+    let outcome = &picked.body["error"]["details"]["outcome"];
+    assert!(outcome == "unknown" || outcome == "not_applied", "{outcome}");
+    assert!(picked.headers.contains_key("retry-after"));
+    assert_eq!((read.status.as_u16(), read.code()), (503, "SERVICE_UNAVAILABLE"));
+
+    let began = Instant::now();
+    let next = other_leader(&team.admin.via(&other), leader).await;
+    assert_ne!(next, leader);
+    let granted = until_answered(&rival.via(&other), &team.path("/features/two/pick"), &json!({})).await;
+    println!("the majority served {:?} after it was asked", began.elapsed());
+    assert_eq!(granted.data()["status"], "active");
+    // The minority gives no one anything, not even what it knew.
+    let again = cut_off.post(&one, json!({})).await;
+    assert_eq!(again.status, 503);
+    let stale = cut_off.get(&team.path("/features/two?consistency=stale")).await;
+    assert_eq!(stale.data()["status"], "ready");
+    assert!(stale.headers.contains_key("x-nexus-staleness-ms"));
+
+    networks.heal(place(leader));
+    cluster.ready(leader).await;
+    let late = until_answered(&cut_off, &one, &json!({})).await;
+    assert_eq!((late.status.as_u16(), late.code()), (409, "FILE_ALREADY_CLAIMED"), "{}", late.body);
+    let seen = cut_off.get(&team.path("/features/two")).await;
+    assert_eq!(seen.data()["status"], "active");
+    finish(cluster, &team).await;
+}
+
+#[tokio::test]
+async fn a_leader_that_hears_but_is_not_heard_or_the_other_way_round_is_replaced() {
+    let Some(networks) = Networks::new(NODES) else { return };
+    let mut cluster = apart(&networks).await;
+    let team = Team::of(&cluster).await;
+    for is_mute in [true, false] {
+        let leader = cluster.leader().await;
+        let others: Vec<u64> = (1..=3).filter(|number| *number != leader).collect();
+        let ways: Vec<(usize, usize)> = others
+            .iter()
+            .map(|other| {
+                let (this, other) = (place(leader), place(*other));
+                if is_mute { (this, other) } else { (other, this) }
+            })
+            .collect();
+        for (from, to) in &ways {
+            networks.cut_one_way(*from, *to);
+        }
+        let via = team.admin.via(cluster.node(others[0]).url());
+        other_leader(&via, leader).await;
+        let body = json!({ "slug": format!("mute-{is_mute}"), "title": "t", "spec": "s" });
+        let written = until_answered(&via, &team.path("/features"), &body).await;
+        // A 503 may have been a yes.
+        assert!(matches!(written.status.as_u16(), 201 | 409), "{}", written.body);
+        let began = Instant::now();
+        let read = team.admin.via(cluster.node(leader).url()).get(&team.path("/features")).await;
+        assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+        assert_eq!(read.status, 503, "mute: {is_mute}: {}", read.body);
+        for (from, to) in &ways {
+            networks.heal_one_way(*from, *to);
+        }
+        cluster.all_ready().await;
+    }
+    finish(cluster, &team).await;
+}
+
+#[tokio::test]
+async fn one_broken_path_between_a_leader_and_one_follower_stops_nobody() {
+    let Some(networks) = Networks::new(NODES) else { return };
+    let mut cluster = apart(&networks).await;
+    let team = Team::of(&cluster).await;
+    let leader = cluster.leader().await;
+    let follower = leader % 3 + 1;
+    networks.cut_one_way(place(leader), place(follower));
+    for number in 0..20 {
+        let via = team.admin.via(cluster.node(leader).url());
+        let body = json!({ "slug": format!("f-{number}"), "title": "t", "spec": "s" });
+        let written = until_answered(&via, &team.path("/features"), &body).await;
+        assert!(matches!(written.status.as_u16(), 201 | 409), "{}", written.body);
+    }
+    networks.heal_one_way(place(leader), place(follower));
+    finish(cluster, &team).await;
+}
+
+#[tokio::test]
+async fn links_that_come_and_go_under_load_lose_nothing_and_divide_no_file() {
+    let Some(networks) = Networks::new(NODES) else { return };
+    let mut cluster = apart(&networks).await;
+    let team = Team::of(&cluster).await;
+    team.settings(json!({ "session.timeout": 2, "session.grace": 1 })).await;
+    for number in 0..6 {
+        team.ready_feature(&format!("f-{number}"), &[&format!("src/{}.rs", number % 3), "docs/*.md"]).await;
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut agents = tokio::task::JoinSet::new();
+    for agent in 0..6_usize {
+        let engineer = team.engineer(&format!("e{agent}")).await;
+        let acting = team.agent(&engineer.client, "agent").await;
+        let (team, urls, stop) = (team.clone(), cluster.urls(), stop.clone());
+        agents.spawn(async move {
+            let (mut written, mut picks) = (Vec::new(), 0_usize);
+            for round in 0..usize::MAX {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                let via = acting.via(&urls[(agent + round) % NODES]);
+                let slug = format!("w-{agent}-{round}");
+                let body = json!({ "slug": slug, "title": "t", "spec": "s" });
+                let soon = |path: String, body: Value| {
+                    let via = via.clone();
+                    async move {
+                        // A client that gives up before the node does, as many do.
+                        let sent = via.send(Method::POST, &path, Some(&body));
+                        tokio::time::timeout(Duration::from_secs(5), sent).await.ok()?.ok()
+                    }
+                };
+                if soon(team.path("/features"), body).await.is_some_and(|answer| answer.status == 201) {
+                    written.push(slug);
+                }
+                let feature = format!("/features/f-{}", (agent + round) % 6);
+                let picked = soon(team.path(&format!("{feature}/pick")), json!({})).await;
+                picks += usize::from(picked.is_some_and(|answer| answer.status == 200));
+                soon(team.path(&format!("{feature}/release")), json!({})).await;
+            }
+            (written, picks)
+        });
+    }
+    for round in 0..6_usize {
+        let number = if round % 2 == 0 { place(cluster.leader().await) } else { round % NODES + 1 };
+        networks.plug(number, false);
+        // The others have to go on without it.
+        let via = team.admin.via(cluster.nodes[number % NODES].url());
+        other_leader(&via, number as u64).await;
+        networks.plug(number, true);
+    }
+    stop.store(true, Ordering::Relaxed);
+    cluster.all_ready().await;
+    let (mut written, mut picks) = (Vec::new(), 0);
+    for (slugs, picked) in agents.join_all().await {
+        written.extend(slugs);
+        picks += picked;
+    }
+    assert!(!written.is_empty());
+    println!("{} writes and {picks} picks acknowledged while links came and went", written.len());
+    for url in cluster.urls() {
+        let via = team.admin.via(url);
+        for slug in &written {
+            via.get(&team.path(&format!("/features/{slug}"))).await.data();
+        }
+    }
+    finish(cluster, &team).await;
+}
