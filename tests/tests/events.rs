@@ -280,6 +280,26 @@ async fn a_member_who_is_taken_out_hears_nothing_more() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_revoked_ends_its_socket_and_one_for_reading_follows_without_a_session() {
+    let cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let minted = team.admin.post("/auth/keys", json!({ "readonly": true })).await;
+    let text = |name: &str| minted.data()[name].as_str().expect("a text").to_owned();
+    let reader = team.admin.with_key(text("apiKey")).via(&cluster.urls()[1]);
+    let mut socket = Socket::open(&reader).await;
+    let joined = socket.join(&team.project, None).await;
+    assert_eq!((&joined["type"], &joined["sessionId"]), (&json!("joined"), &Value::Null));
+    team.ready_feature("one", &[]).await;
+    socket.hear_until("feature_updated").await;
+    // Nothing happens in the project: it is closed nevertheless.
+    team.admin.delete(&format!("/auth/keys/{}", text("id"))).await.data();
+    assert_eq!(socket.close_code().await, Some(4001));
+    assert!(
+        matches!(Socket::try_open(&reader, "/ws").await, Err(Refused::Answer(status, _)) if status == 401)
+    );
+}
+
+#[tokio::test]
 async fn a_consumer_resumes_on_another_node_without_gap_or_repeat() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
