@@ -245,14 +245,19 @@ impl StoreHandle {
     /// last revision.
     ///
     /// # Errors
-    /// When the device fails or an event is damaged.
+    /// When the device fails or an event is damaged, and while a snapshot takes the place of the
+    /// history.
     pub async fn events(&self, from: Revision, limit: usize) -> Result<EventsPage, StoreError> {
         let through = self.latest().revision();
-        self.read(move |storage| {
+        // All of one moment: a snapshot that is installed meanwhile must not look like a gap.
+        self.read_at_once(move |view| {
+            if view.get(Column::Meta, meta::INSTALLING)?.is_some() {
+                return Err(StoreError::Snapshot("it is being installed: the history comes with it".into()));
+            }
             let end = Revision(through.0.saturating_add(1)).max(from);
             let range = KeyRange::between(keys::events_of(from), keys::events_of(end));
             let mut page = EventsPage { events: Vec::new(), next: end, oldest: Revision(0) };
-            for pair in storage.scan(Column::Events, &range, Order::Ascending) {
+            for pair in view.scan(Column::Events, &range, Order::Ascending) {
                 let (key, value) = pair?;
                 let event: Recorded = record::decode(Kind::EVENT, &value)
                     .map_err(|cause| StoreError::corrupt(Column::Events, &key, cause))?;
@@ -263,8 +268,7 @@ impl StoreHandle {
                 }
                 page.events.push(event);
             }
-            // Read after the events: if some were deleted meanwhile, this says so.
-            page.oldest = load_progress(storage)?.oldest_events;
+            page.oldest = load_progress(view)?.oldest_events;
             Ok(page)
         })
         .await
@@ -334,6 +338,19 @@ impl StoreHandle {
         let mut released = self.0.released.clone();
         drop(self);
         while released.changed().await.is_ok() {}
+    }
+
+    async fn read_at_once<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let storage = self.0.storage.clone();
+        blocking::run(storage.may_block(), move || {
+            let (mut work, mut done) = (Some(work), None);
+            storage.with_view(&mut |view| done = work.take().map(|work| work(view)));
+            done.expect("a view is looked at once")
+        })
+        .await
     }
 
     async fn read<T: Send + 'static>(

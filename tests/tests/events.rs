@@ -44,6 +44,9 @@ async fn a_joined_client_hears_each_fact_of_its_project_once_and_in_order() {
     build.post(&team.path("/features/one/release"), json!({})).await.data();
     build.post(&team.path("/features/one/pick"), json!({})).await.data();
     build.post(&team.path("/features/one/done"), json!({})).await.data();
+    build.post(&team.path("/features/one/learnings"), json!({ "content": "It was the cache." })).await.data();
+    let decision = json!({ "title": "No cache", "decision": "Off", "featureSlug": "one" });
+    build.post(&team.path("/decisions"), decision).await.data();
     let session = build.session().expect("a session").to_owned();
     ana.client.delete(&team.path(&format!("/sessions/{session}"))).await.data();
 
@@ -63,6 +66,8 @@ async fn a_joined_client_hears_each_fact_of_its_project_once_and_in_order() {
         "feature_claimed",
         "files_released",
         "feature_completed",
+        "learning_added",
+        "decision_added",
         "session_ended",
     ];
     let mut sorted = (types(&heard), expected.to_vec());
@@ -95,6 +100,11 @@ async fn a_joined_client_hears_each_fact_of_its_project_once_and_in_order() {
     let files = find("files_claimed");
     assert_eq!((&files["paths"], &files["featureId"]), (&json!(["src/a.rs"]), &claimed["feature"]["id"]));
     assert_eq!(find("files_released")["reason"], "released");
+    let learned = find("learning_added");
+    assert_eq!(learned["feature"], json!({ "slug": "one" }));
+    assert_eq!(learned["learning"]["content"], "It was the cache.");
+    assert_eq!(learned["agent"], "build");
+    assert_eq!(find("decision_added")["decision"]["featureSlug"], "one");
 
     // Another project's facts are not among them, and are told to who joins that one.
     let other = other.data()["id"].as_str().expect("an id").to_owned();
@@ -267,6 +277,26 @@ async fn a_member_who_is_taken_out_hears_nothing_more() {
     }
     let mut again = Socket::open(&ana.client).await;
     assert_eq!(again.join(&team.project, None).await["code"], "FORBIDDEN");
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_ends_its_socket_and_one_for_reading_follows_without_a_session() {
+    let cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let minted = team.admin.post("/auth/keys", json!({ "readonly": true })).await;
+    let text = |name: &str| minted.data()[name].as_str().expect("a text").to_owned();
+    let reader = team.admin.with_key(text("apiKey")).via(&cluster.urls()[1]);
+    let mut socket = Socket::open(&reader).await;
+    let joined = socket.join(&team.project, None).await;
+    assert_eq!((&joined["type"], &joined["sessionId"]), (&json!("joined"), &Value::Null));
+    team.ready_feature("one", &[]).await;
+    socket.hear_until("feature_updated").await;
+    // Nothing happens in the project: it is closed nevertheless.
+    team.admin.delete(&format!("/auth/keys/{}", text("id"))).await.data();
+    assert_eq!(socket.close_code().await, Some(4001));
+    assert!(
+        matches!(Socket::try_open(&reader, "/ws").await, Err(Refused::Answer(status, _)) if status == 401)
+    );
 }
 
 #[tokio::test]
@@ -448,8 +478,9 @@ async fn a_consumer_that_does_not_read_is_closed_and_resumes() {
     assert_eq!(code, Some(4029));
     let since = places(&heard).last().map_or(start, |place| place.0);
     let mut socket = Socket::joined(&team.admin, &team.project, Some(since)).await;
-    while heard.len() < 150 {
+    let whole = all_events(&team.admin, &team, start).await;
+    while heard.len() < whole.len() {
         heard.push(socket.hear().await);
     }
-    assert_eq!(heard, all_events(&team.admin, &team, start).await);
+    assert!(heard == whole, "{:?} heard, {:?} committed", places(&heard), places(&whole));
 }

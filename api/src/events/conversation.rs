@@ -3,7 +3,7 @@
 
 use super::{
     history::{self, ReadError, Start},
-    hub::{Follower, Next},
+    hub::{Batch, Follower, Next, Told},
     outbox::End,
 };
 use crate::{
@@ -11,10 +11,8 @@ use crate::{
     auth::Caller,
     cluster::{Consistency, SharedView, Unavailable},
     failure::ApiError,
-    render,
     write::Incoming,
 };
-use axum::extract::ws::Utf8Bytes;
 use nexus_api_types::{
     Code,
     socket::{CloseCode, ErrorCode, Notice, Request},
@@ -56,7 +54,7 @@ struct Seat {
 /// What comes next.
 pub(crate) enum Step {
     /// Events, in order; once they are sent, everything up to this revision was told.
-    Events(Vec<Utf8Bytes>, Revision),
+    Events(Vec<Told>, Revision),
     /// What should come next is gone.
     Compacted(Notice),
 }
@@ -199,10 +197,10 @@ impl Conversation {
                     seat.follower.changed().await;
                 }
                 Next::Events(batches, through) => {
-                    let new = |batch: &Arc<super::hub::Batch>| {
+                    let new = |batch: &Arc<Batch>| {
                         let told = seat.cursor;
                         let new = batch.events.iter().filter(move |event| event.revision > told);
-                        new.map(|event| event.text.clone()).collect::<Vec<_>>()
+                        new.cloned().collect::<Vec<_>>()
                     };
                     return Ok(Step::Events(batches.iter().flat_map(new).collect(), through));
                 }
@@ -211,8 +209,8 @@ impl Conversation {
                     return match history::read(&*self.api.cluster, seat.project, start, CHUNK).await {
                         Ok(chunk) => {
                             let view = self.api.cluster.local();
-                            let text = |recorded| render::event_text(view.state(), recorded);
-                            Ok(Step::Events(chunk.events.iter().filter_map(text).collect(), chunk.through))
+                            let told = |recorded| Told::of(view.state(), recorded);
+                            Ok(Step::Events(chunk.events.iter().filter_map(told).collect(), chunk.through))
                         }
                         Err(ReadError::Compacted { oldest }) => {
                             Ok(Step::Compacted(compacted(seat.project, oldest)))

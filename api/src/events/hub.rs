@@ -7,7 +7,7 @@ use crate::{
     render,
 };
 use axum::extract::ws::Utf8Bytes;
-use nexus_domain::{ProjectId, Revision};
+use nexus_domain::{ProjectId, Recorded, Revision, State};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -30,6 +30,13 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(crate) struct Told {
     pub(crate) revision: Revision,
     pub(crate) text: Utf8Bytes,
+}
+
+impl Told {
+    /// None for what is announced to nobody.
+    pub(crate) fn of(state: &State, recorded: &Recorded) -> Option<Self> {
+        Some(Self { revision: recorded.revision, text: render::event_text(state, recorded)? })
+    }
 }
 
 /// What happened in one project within some revisions.
@@ -166,9 +173,7 @@ impl Hub {
             let Some(project) = recorded.event.project().filter(|project| followed.contains(project)) else {
                 continue;
             };
-            if let Some(text) = render::event_text(view.state(), recorded) {
-                told.entry(project).or_default().push(Told { revision: recorded.revision, text });
-            }
+            told.entry(project).or_default().extend(Told::of(view.state(), recorded));
         }
         let mut lately = self.lately();
         let Lately { position, feeds, bytes, .. } = &mut *lately;

@@ -1,6 +1,7 @@
 //! One WebSocket as frames: never sends faster than its client takes, and gives up on one that takes
 //! nothing. Knows nothing about events.
 
+use super::hub::Told;
 use crate::api::Api;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
@@ -39,11 +40,13 @@ pub(crate) struct Outbox {
     socket: WebSocket,
     patience: Duration,
     heard: Instant,
+    /// The rest of a revision that was begun: who resumes after a revision must have had all of it.
+    owed: Vec<Utf8Bytes>,
 }
 
 impl Outbox {
     pub(crate) fn new(api: &Api, socket: WebSocket) -> Self {
-        Self { socket, patience: api.config.slow_consumer, heard: Instant::now() }
+        Self { socket, patience: api.config.slow_consumer, heard: Instant::now(), owed: Vec::new() }
     }
 
     /// The next thing from the client. Safe to drop while it waits.
@@ -77,10 +80,17 @@ impl Outbox {
         within(self.patience, self.socket.send(Message::Text(text.into()))).await
     }
 
-    /// Sends messages one after the other.
-    pub(crate) async fn send_all(&mut self, texts: impl IntoIterator<Item = Utf8Bytes>) -> Result<(), End> {
-        for text in texts {
-            within(self.patience, self.socket.feed(Message::Text(text))).await?;
+    /// Sends events one after the other.
+    pub(crate) async fn send_all(&mut self, events: &[Told]) -> Result<(), End> {
+        let mut begun = None;
+        for (at, event) in events.iter().enumerate() {
+            let sent = self.socket.feed(Message::Text(event.text.clone()));
+            if let Err(end) = within(self.patience, sent).await {
+                let rest = events[at..].iter().take_while(|event| begun == Some(event.revision));
+                self.owed = rest.map(|event| event.text.clone()).collect();
+                return Err(end);
+            }
+            begun = Some(event.revision);
         }
         within(self.patience, self.socket.flush()).await
     }
@@ -100,6 +110,9 @@ impl Outbox {
         let patience = if code == CloseCode::TooSlow { SLOW_FAREWELL } else { FAREWELL };
         let frame = CloseFrame { code: code.number(), reason: reason.into() };
         let farewell = async {
+            for text in std::mem::take(&mut self.owed) {
+                self.socket.feed(Message::Text(text)).await?;
+            }
             self.socket.send(Message::Close(Some(frame))).await?;
             while let Some(Ok(_)) = self.socket.next().await {}
             Ok::<(), axum::Error>(())

@@ -120,10 +120,9 @@ async fn converse(
                 Step::Events(events, through) => {
                     // Each event is authorised when it is sent: what was right at the join may be over.
                     talk.authorise()?;
-                    let count = events.len();
-                    outbox.send_all(events).await?;
+                    outbox.send_all(&events).await?;
                     talk.told(through);
-                    api.metrics.events_sent(count);
+                    api.metrics.events_sent(events.len());
                 }
                 Step::Compacted(notice) => {
                     talk.authorise()?;
