@@ -5,6 +5,7 @@
 //! - [`client`]: talks to any node as a client does. [`team`]: engineers, agents and a project.
 //! - [`patience`]: waits for conditions instead of sleeping.
 //! - [`history`]: what a node's data folder says happened: no file ever had two holders.
+//! - [`inside`]: nodes in this process, for disks that hang and clocks that are wrong.
 //! - [`mount`], [`netns`]: disks that fill up and networks that break, where this machine lets them.
 //! - [`work`]: the demo workload, on what was really touched together in public repositories.
 //! - [`bench`]: how fast a cluster is, beside three nodes of etcd.
@@ -13,6 +14,7 @@ pub mod bench;
 pub mod client;
 pub mod cluster;
 pub mod history;
+pub mod inside;
 pub mod mount;
 pub mod netns;
 pub mod patience;
