@@ -77,7 +77,7 @@ async fn a_removed_node_that_comes_back_with_its_old_data_disturbs_nobody_and_sa
     cluster.node(removed).start();
     eventually("it says what happened to it", || {
         let log = cluster.node(removed).log();
-        async move { log.contains("removed").then_some(()) }
+        async move { log.contains("this node was removed from the cluster").then_some(()) }
     })
     .await;
     write(&team, &via, "meanwhile").await;
