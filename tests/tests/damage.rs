@@ -136,7 +136,8 @@ async fn a_torn_end_of_the_log_is_no_damage_and_a_lost_one_sends_the_node_back_u
     let log = newest_log(&cluster.node(number).data_dir());
     let length = fs::metadata(&log).expect("there is a log").len();
     let file = fs::File::options().write(true).open(&log).expect("the log can be opened");
-    file.set_len(length / 2).expect("the log can be cut off");
+    // Entries may have come in one batch, with what they made behind it: that alone would be no loss.
+    file.set_len(length / 16).expect("the log can be cut off");
     cluster.node(number).start();
     cluster.node(number).ended().await;
     let said = cluster.node(number).log();
