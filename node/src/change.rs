@@ -153,6 +153,12 @@ impl Node {
                 return Err(refused(format!("node {node} is the last voter; the cluster needs it")));
             }
             self.check_quorum_of(&rest, &format!("without node {node}")).await?;
+            if node == self.id {
+                // Whoever leads then takes it out: a leader that is no member any more would still have to
+                // commit its own end.
+                self.transfer_leader(None).await?;
+                return Err(ServiceResponse::NotLeader { leader: self.leader_id() });
+            }
             // A voter that is no voter any more is left out altogether: nothing is retained.
             ChangeMembers::RemoveVoters(ids)
         } else {

@@ -3,9 +3,14 @@
 
 use crate::{
     node::Node,
+    peer::{
+        PeerTarget,
+        service::{ServiceRequest, ServiceResponse},
+    },
     propose::{Tried, of_the_cluster},
     token,
 };
+use futures::future::join_all;
 use nexus_domain::{
     ClusterId, Command, NodeId, WallTime,
     entity::{NodeRecord, Origin},
@@ -16,11 +21,15 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Cluster time is looked at this often: leases end at most this late.
 const BEAT: Duration = Duration::from_millis(100);
+/// A follower asks itself this often whether it hears its leader.
+const LOOK_AT_LEADER: Duration = Duration::from_secs(1);
+/// One question whether this node is a member still, or whom it hears, takes no longer.
+const ONE_QUESTION: Duration = Duration::from_secs(1);
 /// Learners are looked at this often.
 const LOOK_AT_LEARNERS: Duration = Duration::from_millis(500);
 /// Silence of all leaders that is worth a line in the log, and the time until the next such line.
@@ -35,7 +44,8 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut led_term = None;
     let mut silence = Silence::default();
-    let (mut learners_seen, mut disk_seen) = (Instant::now(), None::<Instant>);
+    let (mut learners_seen, mut heard_seen) = (Instant::now(), Instant::now());
+    let mut disk_seen = None::<Instant>;
     loop {
         tokio::select! {
             _ = interval.tick() => {}
@@ -48,7 +58,12 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
             }
         }
         let leader = node.leader_id();
-        silence.note(leader.is_some());
+        if heard_seen.elapsed() >= LOOK_AT_LEADER {
+            heard_seen = Instant::now();
+            if let Some(span) = silence.note(node.hears_a_leader().await) {
+                node.tell_silence(span).await;
+            }
+        }
         if leader != Some(node.id) {
             led_term = None;
             node.admit_all();
@@ -78,24 +93,62 @@ struct Silence {
 }
 
 impl Silence {
-    fn note(&mut self, has_leader: bool) {
+    /// How long it has been, when that is worth a line.
+    fn note(&mut self, has_leader: bool) -> Option<Duration> {
         if has_leader {
             *self = Self::default();
-            return;
+            return None;
         }
         let since = *self.since.get_or_insert_with(Instant::now);
-        if since.elapsed() >= SILENCE && self.told.is_none_or(|told| told.elapsed() >= REMIND) {
+        let is_due = since.elapsed() >= SILENCE && self.told.is_none_or(|told| told.elapsed() >= REMIND);
+        is_due.then(|| {
             self.told = Some(Instant::now());
-            tracing::warn!(
-                for_s = since.elapsed().as_secs(),
-                "no leader is heard of: a quorum of nodes is down or cannot be reached, or this node was removed \
-                 from the cluster (then it has to join again, with an empty data folder)"
-            );
-        }
+            since.elapsed()
+        })
     }
 }
 
 impl Node {
+    /// Whether it leads, or heard a leader a moment ago. Who led before a restart is not heard of.
+    async fn hears_a_leader(&self) -> bool {
+        let leader = self.leader_id();
+        if leader == Some(self.id) {
+            return true;
+        }
+        // Raft that does not say so soon waits for its disk, which is another trouble.
+        let heard = timeout(ONE_QUESTION, self.heard_of_leader()).await;
+        leader.is_some() && heard.is_ok_and(|age| age < SILENCE)
+    }
+
+    async fn tell_silence(&self, span: Duration) {
+        let for_s = span.as_secs();
+        if self.was_removed().await {
+            tracing::error!(
+                for_s,
+                "this node was removed from the cluster. It can come back as a new one: with an empty data folder, \
+                 --join, and a token that nexus cluster join-token makes"
+            );
+        } else {
+            tracing::warn!(for_s, "no leader is heard of: a quorum of nodes is down or cannot be reached");
+        }
+    }
+
+    /// Whether a member says that this node is none. One that is behind may say so of a new node, which
+    /// hears its leader, and does not ask.
+    async fn was_removed(&self) -> bool {
+        let others: Vec<PeerTarget> = {
+            let metrics = self.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            let nodes = metrics.membership_config.membership().nodes();
+            let others = nodes.filter(|(id, _)| **id != self.id.0);
+            others.map(|(id, member)| PeerTarget::member(*id, member)).collect()
+        };
+        let question = ServiceRequest::WhoIs { node: self.id };
+        let asked = others.iter().map(|other| self.peers.request(other, question.clone(), ONE_QUESTION));
+        let answers = join_all(asked).await;
+        answers.iter().any(|answer| matches!(answer, Ok(ServiceResponse::Member(None))))
+    }
+
     /// Moves cluster time on when something is due, so that leases end although nobody asks.
     async fn keep_time(&self) {
         let now = self.stamp().cluster;

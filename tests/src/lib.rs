@@ -6,6 +6,7 @@
 //! - [`socket`]: the event feed over WebSocket.
 //! - [`patience`]: waits for conditions instead of sleeping.
 //! - [`history`]: what a node's data folder says happened: no file ever had two holders.
+//! - [`inside`]: nodes in this process, for disks that hang and clocks that are wrong.
 //! - [`mount`], [`netns`]: disks that fill up and networks that break, where this machine lets them.
 //! - [`work`]: the demo workload, on what was really touched together in public repositories.
 //! - [`bench`]: how fast a cluster is, beside three nodes of etcd.
@@ -14,6 +15,7 @@ pub mod bench;
 pub mod client;
 pub mod cluster;
 pub mod history;
+pub mod inside;
 pub mod mount;
 pub mod netns;
 pub mod patience;

@@ -239,11 +239,26 @@ async fn a_disk_that_fills_up_while_a_snapshot_is_built_leaves_the_old_one() {
     node.run(scribe.features(2)).await;
     disk.plan(Fault::File { after: 1 });
     let mut builder = node.machine.try_create_snapshot_builder(true).await.unwrap();
-    let error = builder.build_snapshot().await.unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    // Raft is given the older one, and finds it no newer: an error would end it.
+    assert_eq!(builder.build_snapshot().await.unwrap().meta, first.meta);
+    assert_eq!(node.handle.failed_snapshots(), 1);
+    assert!(node.handle.fatal().borrow().is_none());
     assert_eq!(names(&disk).len(), 1);
     let current = node.machine.get_current_snapshot().await.unwrap().unwrap();
     assert_eq!(current.meta, first.meta);
+    // With room again, the next one is made.
+    assert!(node.build_snapshot().await.meta.last_log_id > first.meta.last_log_id);
+}
+
+#[tokio::test]
+async fn without_an_older_snapshot_one_that_does_not_fit_is_an_error() {
+    let disk = SimulatedDisk::new();
+    let (mut node, _) = leader(disk.clone()).await;
+    disk.plan(Fault::File { after: 1 });
+    let mut builder = node.machine.try_create_snapshot_builder(true).await.unwrap();
+    let error = builder.build_snapshot().await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    assert_eq!(names(&disk).len(), 0);
 }
 
 #[tokio::test]

@@ -1,0 +1,242 @@
+//! Processes that are killed anywhere, logs that lose their end, and states that drift apart: nothing that was
+//! acknowledged is lost, and what is wrong is noticed.
+
+use futures::stream;
+use nexus_domain::{Acting, Actor, Command as Ask, Proposal, SessionId, Stamp, WallTime};
+use nexus_raft_store::{Command, Entry, LogId, open_folder};
+use nexus_tests::{Cluster, Team, eventually, history};
+use openraft::{
+    EntryPayload, RaftLogReader,
+    storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine},
+};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use reqwest::Method;
+use serde_json::json;
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// Times that processes are killed: some twenty seconds.
+const ROUNDS: usize = 12;
+
+#[tokio::test]
+async fn nodes_that_are_killed_anywhere_again_and_again_lose_nothing_that_was_acknowledged() {
+    let seed = rand::random::<u64>();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut cluster = Cluster::start_with(3, &["--snapshot-entries", "150"]).await;
+    let team = Team::of(&cluster).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..8_usize {
+        let (team, urls, stop) = (team.clone(), cluster.urls(), stop.clone());
+        writers.spawn(async move {
+            let mut written = Vec::new();
+            for number in 0..usize::MAX {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                let slug = format!("f-{writer}-{number}");
+                let body =
+                    json!({ "slug": slug, "title": "t", "spec": "x".repeat(number % 7 * 3_000) + "s" });
+                let client = team.admin.via(&urls[(writer + number) % 3]);
+                let sent = client.send(Method::POST, &team.path("/features"), Some(&body)).await;
+                match sent {
+                    Ok(answer) if answer.status == 201 => written.push(slug),
+                    Ok(_) => {}
+                    // Its node is away.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+            written
+        });
+    }
+    for round in 0..ROUNDS {
+        // Where in a write, a flush, a snapshot or a start it dies is what is random here.
+        tokio::time::sleep(Duration::from_millis(random.random_range(20..900))).await;
+        let all = round % 4 == 3;
+        let victims: Vec<u64> = (1..=3).filter(|_| all || random.random_bool(0.5)).collect();
+        for number in &victims {
+            cluster.node(*number).kill();
+        }
+        for number in &victims {
+            cluster.node(*number).start();
+        }
+        if random.random_bool(0.5) {
+            cluster.all_ready().await;
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    let written: Vec<String> = writers.join_all().await.into_iter().flatten().collect();
+    cluster.all_ready().await;
+    assert!(!written.is_empty());
+    println!("{} writes acknowledged over {ROUNDS} rounds of kills", written.len());
+    for url in cluster.urls() {
+        let via = team.admin.via(url);
+        for slug in &written {
+            via.get(&team.path(&format!("/features/{slug}"))).await.data();
+        }
+    }
+    cluster.same_state(&team.admin).await;
+    for node in &mut cluster.nodes {
+        node.kill();
+    }
+    for node in &cluster.nodes {
+        history::check(&node.data_dir()).await;
+    }
+}
+
+/// The write-ahead log that is written to.
+fn newest_log(data_dir: &Path) -> PathBuf {
+    let files = fs::read_dir(data_dir.join("db")).expect("there is a database");
+    let mut logs: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();
+    logs.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+    logs.sort();
+    logs.pop().expect("there is a log")
+}
+
+async fn write_forty(team: &Team, name: &str) {
+    for number in 0..40 {
+        let body = json!({ "slug": format!("{name}-{number}"), "title": "t", "spec": "s" });
+        let written = eventually("a feature is written", || async {
+            // A connection of before may have been to the node that was killed.
+            let sent = team.admin.send(Method::POST, &team.path("/features"), Some(&body)).await.ok()?;
+            (sent.status != 503).then_some(sent)
+        })
+        .await;
+        assert!(matches!(written.status.as_u16(), 201 | 409), "{}", written.body);
+    }
+}
+
+#[tokio::test]
+async fn a_torn_end_of_the_log_is_no_damage_and_a_lost_one_sends_the_node_back_under_a_new_id() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    write_forty(&team, "before").await;
+    let number = cluster.leader().await % 3 + 1;
+    cluster.node(number).kill();
+    let log = newest_log(&cluster.node(number).data_dir());
+    // Half a record that power failed in the middle of: nobody was told of it.
+    let mut file = fs::File::options().append(true).open(&log).expect("the log can be opened");
+    file.write_all(&[0xa5; 100]).expect("the log can be written");
+    cluster.node(number).start();
+    cluster.ready(number).await;
+    // What is cut off next has to be there first: a start begins a new file.
+    write_forty(&team, "after").await;
+    cluster.same_state(&team.admin).await;
+
+    cluster.node(number).kill();
+    let log = newest_log(&cluster.node(number).data_dir());
+    let length = fs::metadata(&log).expect("there is a log").len();
+    let file = fs::File::options().write(true).open(&log).expect("the log can be opened");
+    // Entries may have come in one batch, with what they made behind it: that alone would be no loss.
+    file.set_len(length / 16).expect("the log can be cut off");
+    cluster.node(number).start();
+    cluster.node(number).ended().await;
+    let said = cluster.node(number).log();
+    assert!(said.contains("quarantined") && said.contains("empty data folder"), "{said}");
+    // As it said.
+    let old = cluster.node(number).data_dir();
+    fs::rename(&old, old.with_extension("kept")).expect("the folder can be put aside");
+    cluster.node(number).start();
+    cluster.ready(number).await;
+    let other = cluster.node(number % 3 + 1).url();
+    let ids = eventually("it votes again, under a new id", || async {
+        let status = team.admin.via(&other).get("/cluster/status").await;
+        let nodes = status.body["data"]["nodes"].as_array()?.clone();
+        let voters: Vec<u64> = nodes
+            .iter()
+            .filter(|node| node["role"] != "learner")
+            .filter_map(|node| node["id"].as_u64())
+            .collect();
+        (voters.len() == 3 && voters.contains(&4)).then_some(voters)
+    })
+    .await;
+    assert!(!ids.contains(&number), "{ids:?}");
+    cluster.same_state(&team.admin).await;
+}
+
+/// What every log gets as its next entry, and what one node makes of it.
+fn tick(log_id: LogId, wall: i64) -> Entry {
+    let stamp = Stamp { cluster: nexus_domain::ClusterTime(0), wall: WallTime(wall) };
+    let acting = Acting::Engineer { candidate: SessionId::MIN };
+    let proposal = Proposal { command: Ask::Tick, actor: Actor::System, acting, request: None, stamp };
+    Entry { log_id, payload: EntryPayload::Normal(Command(Arc::new(proposal))) }
+}
+
+/// Adds the entry to a stopped node's log; one that drifts has applied something else in its place.
+async fn add_entry(data_dir: &Path, drifts: bool) -> LogId {
+    let (mut log, mut machine, store) = open_folder(data_dir).await.expect("a stopped node's folder opens");
+    let last = log.get_log_state().await.expect("the log can be read").last_log_id.expect("it is not empty");
+    let next = LogId::new(last.leader_id, last.index + 1);
+    log.blocking_append([tick(next, 1_000)]).await.expect("the log can be written");
+    if drifts {
+        let applied = store.latest().applied().map_or(0, |applied| applied.index);
+        let mut reader = log.get_log_reader().await;
+        let entries = reader.try_get_log_entries(applied + 1..next.index).await.expect("the log can be read");
+        drop(reader);
+        let entries = entries.into_iter().chain([tick(next, 2_000)]);
+        let entries = entries.map(|entry| Ok((entry, None)));
+        machine.apply(stream::iter(entries.collect::<Vec<_>>())).await.expect("it can be applied");
+        // Durable with the next flush of the log, which a vote is.
+        log.blocking_append([tick(LogId::new(last.leader_id, last.index + 2), 3_000)])
+            .await
+            .expect("written");
+        log.truncate_after(Some(next)).await.expect("taken back");
+    }
+    drop((log, machine));
+    store.released().await;
+    next
+}
+
+#[tokio::test]
+async fn a_state_that_has_drifted_apart_raises_an_alarm_on_every_node() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    team.ready_feature("one", &["a"]).await;
+    cluster.same_state(&team.admin).await;
+    let status = team.admin.get("/cluster/status").await;
+    assert!(
+        status.data()["nodes"].as_array().expect("nodes").iter().all(|node| node["stateMismatch"] == false)
+    );
+    for node in &mut cluster.nodes {
+        node.kill();
+    }
+    let mut added = Vec::new();
+    for node in &cluster.nodes {
+        added.push(add_entry(&node.data_dir(), node.number == 2).await);
+    }
+    assert!(added.iter().all(|log_id| *log_id == added[0]), "{added:?}");
+    for node in &mut cluster.nodes {
+        node.start();
+    }
+    cluster.all_ready().await;
+    for url in cluster.urls() {
+        let via = team.admin.via(&url);
+        let seen = eventually("the node shows the mismatch", || async {
+            let status = via.send(Method::GET, "/cluster/status", None).await.ok()?;
+            let nodes = status.body["data"]["nodes"].as_array()?.clone();
+            nodes.iter().any(|node| node["stateMismatch"] == true).then_some(nodes)
+        })
+        .await;
+        let alone = seen.iter().find(|node| node["id"] == 2).expect("node 2");
+        assert!(alone["stateHash"].is_string() && alone["applied"].is_u64(), "{alone}");
+    }
+    // Each node by itself: one that is right sees one other that differs.
+    let first = cluster.node(1).url();
+    let metrics = eventually("the metric is raised", || async {
+        let text = reqwest::get(format!("{first}/metrics")).await.ok()?.text().await.ok()?;
+        text.contains("nexus_state_mismatch{node=\"2\"} 1").then_some(text)
+    })
+    .await;
+    assert!(metrics.contains("nexus_state_mismatch{node=\"3\"} 0"));
+    assert!(cluster.node(1).log().contains("STATE MISMATCH"));
+    assert!(!cluster.node(1).log().contains("other=3"));
+}

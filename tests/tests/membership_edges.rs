@@ -1,0 +1,162 @@
+//! What is in the way of a change of members: the leader itself is removed or dies, a node comes back that
+//! should not, one dies while the cluster is formed or while it is given a snapshot.
+
+use nexus_tests::{Client, Cluster, Team, eventually};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+async fn voters(client: &Client) -> Option<Vec<u64>> {
+    let answer = client.send(Method::GET, "/cluster/status", None).await.ok()?;
+    let status = &answer.body["data"];
+    let nodes = status["nodes"].as_array().filter(|_| status["healthy"] == true)?;
+    Some(
+        nodes
+            .iter()
+            .filter(|node| node["role"] != "learner")
+            .filter_map(|node| node["id"].as_u64())
+            .collect(),
+    )
+}
+
+async fn until_voters(client: &Client, wanted: &[u64]) {
+    eventually(&format!("the voters are {wanted:?}"), || async {
+        (voters(client).await? == wanted).then_some(())
+    })
+    .await;
+}
+
+fn feature(slug: &str) -> Value {
+    json!({ "slug": slug, "title": "t", "spec": "s" })
+}
+
+/// Writes until it is certain that it is written.
+async fn write(team: &Team, client: &Client, slug: &str) {
+    eventually(&format!("{slug} is written"), || async {
+        let sent = client.send(Method::POST, &team.path("/features"), Some(&feature(slug))).await.ok()?;
+        matches!(sent.status.as_u16(), 201 | 409).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_leader_that_is_told_to_remove_itself_hands_over_and_goes() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let leader = cluster.leader().await;
+    let rest: Vec<u64> = (1..=3).filter(|number| *number != leader).collect();
+    let other = team.admin.via(cluster.node(rest[0]).url());
+    let removed =
+        team.admin.via(cluster.node(leader).url()).delete(&format!("/cluster/members/{leader}")).await;
+    assert_eq!(removed.status, 200, "{}", removed.body);
+    until_voters(&other, &rest).await;
+    write(&team, &other, "after").await;
+    // Itself, it answers no fresh read any more, and disturbs nobody.
+    let gone = team.admin.via(cluster.node(leader).url());
+    eventually("the removed node is not ready", || async {
+        let answer = gone.send(Method::GET, "/health/ready", None).await.ok()?;
+        (answer.status == 503).then_some(())
+    })
+    .await;
+    let answer = gone.post(&team.path("/features"), feature("through-the-removed-one")).await;
+    assert_eq!(answer.status, 503, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_removed_node_that_comes_back_with_its_old_data_disturbs_nobody_and_says_what_to_do() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let leader = cluster.leader().await;
+    let removed = leader % 3 + 1;
+    let via = team.admin.via(cluster.node(leader).url());
+    via.delete(&format!("/cluster/members/{removed}")).await.data();
+    let rest: Vec<u64> = (1..=3).filter(|number| *number != removed).collect();
+    until_voters(&via, &rest).await;
+    cluster.node(removed).terminate();
+    let term = via.get("/cluster/status").await.data()["term"].clone();
+    cluster.node(removed).start();
+    eventually("it says what happened to it", || {
+        let log = cluster.node(removed).log();
+        async move { log.contains("this node was removed from the cluster").then_some(()) }
+    })
+    .await;
+    write(&team, &via, "meanwhile").await;
+    let status = via.get("/cluster/status").await;
+    assert_eq!((&status.data()["term"], &status.data()["leader"]), (&term, &json!(leader)));
+    // With an empty folder and a token, it is a new node.
+    let token = team.admin.via(cluster.node(leader).url()).post("/cluster/join-tokens", json!({})).await;
+    let token = token.data()["token"].as_str().expect("a token").to_owned();
+    cluster.forget(removed);
+    let number = cluster.join(&token);
+    cluster.ready(number).await;
+    until_voters(&via, &[rest[0], rest[1], 4]).await;
+    cluster.same_state(&via).await;
+}
+
+#[tokio::test]
+async fn a_node_joins_although_the_leader_dies_under_it() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let token = team.join_token().await;
+    let leader = cluster.leader().await;
+    let number = cluster.join(&token);
+    eventually("the guest asks to be let in", || {
+        let is_made = cluster.node(number).data_dir().join("db").exists();
+        async move { is_made.then_some(()) }
+    })
+    .await;
+    cluster.node(leader).kill();
+    cluster.ready(number).await;
+    let via = team.admin.via(cluster.node(leader % 3 + 1).url());
+    eventually("it is a voter", || async { voters(&via).await?.contains(&4).then_some(()) }).await;
+    cluster.node(leader).start();
+    cluster.all_ready().await;
+    write(&team, &via, "after").await;
+    cluster.same_state(&team.admin).await;
+}
+
+#[tokio::test]
+async fn a_cluster_is_formed_although_its_first_node_is_killed_again_and_again() {
+    for delay in [20, 120, 300, 700] {
+        let mut cluster = Cluster::prepare(3, &[]);
+        for node in &mut cluster.nodes {
+            node.start();
+        }
+        // Wherever in the forming it dies.
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        cluster.node(1).kill();
+        tokio::time::sleep(Duration::from_millis(delay / 2)).await;
+        cluster.node(1).start();
+        cluster.all_ready().await;
+        let team = Team::of(&cluster).await;
+        until_voters(&team.admin, &[1, 2, 3]).await;
+        write(&team, &team.admin, "first").await;
+        cluster.same_state(&team.admin).await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_killed_while_it_is_given_a_snapshot_is_given_it_again() {
+    let mut cluster = Cluster::start_with(3, &["--snapshot-entries", "150"]).await;
+    let team = Team::of(&cluster).await;
+    let leader = cluster.leader().await;
+    let behind = leader % 3 + 1;
+    cluster.node(behind).kill();
+    let via = team.admin.via(cluster.node(leader).url());
+    let spec = "x".repeat(100_000);
+    for number in 0..400 {
+        let body = json!({ "slug": format!("f-{number}"), "title": "t", "spec": spec });
+        via.post(&team.path("/features"), body).await.data();
+    }
+    for delay in [60, 110, 160, 210, 260, 320] {
+        cluster.node(behind).start();
+        // Somewhere between its first connection and the end of the installation.
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        cluster.node(behind).kill();
+    }
+    cluster.node(behind).start();
+    cluster.ready(behind).await;
+    let back = team.admin.via(cluster.node(behind).url());
+    assert_eq!(back.get(&team.path("/features/f-0")).await.data()["spec"], spec.as_str());
+    cluster.same_state(&via).await;
+}
