@@ -3,7 +3,7 @@
 //!
 //! - [`cluster`]: starts, kills, stops, wipes and adds nodes. Everything ends with the value.
 //! - [`client`]: talks to any node as a client does. [`team`]: engineers, agents and a project.
-//! - [`socket`]: the event feed over WebSocket.
+//! - [`socket`]: the event feed over WebSocket. [`contract`]: the forms of all that is answered.
 //! - [`patience`]: waits for conditions instead of sleeping.
 //! - [`history`]: what a node's data folder says happened: no file ever had two holders.
 //! - [`mount`], [`netns`]: disks that fill up and networks that break, where this machine lets them.
@@ -13,6 +13,7 @@
 pub mod bench;
 pub mod client;
 pub mod cluster;
+pub mod contract;
 pub mod history;
 pub mod mount;
 pub mod netns;
