@@ -249,6 +249,10 @@ pub(crate) fn some_text(text: &str) -> Result<Arc<str>, String> {
 mod tests {
     use super::*;
     use nexus_domain::words::Name;
+    use proptest::{
+        collection::{btree_map, vec},
+        prelude::*,
+    };
 
     #[test]
     fn every_problem_of_a_body_is_told_at_once() {
@@ -271,5 +275,83 @@ mod tests {
         let error = Fields::parse(b"{\"name\": ").err().unwrap();
         assert_eq!(error.code, Code::ValidationError);
         assert!(error.message.contains("line 1 column"), "{}", error.message);
+    }
+
+    /// Any JSON, down to some depth.
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,30}".prop_map(Value::from),
+            any::<u128>().prop_map(|id| Value::from(Uuid::from_u128(id).to_string())),
+        ];
+        leaf.prop_recursive(4, 64, 8, |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..8).prop_map(Value::from),
+                btree_map(NAMES, inner, 0..8).prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    const NAMES: &str = "(name|count|tags|id|flag|at|inner|since)|.{0,5}";
+
+    /// Asks for everything, as handlers do; gives what was understood and what was said to be wrong.
+    fn ask_for_everything(bytes: &[u8]) -> Result<usize, ApiError> {
+        let mut fields = Fields::parse(bytes)?;
+        let mut understood = 0;
+        understood += usize::from(fields.required_text("name", Name::parse).is_some());
+        understood += usize::from(fields.number("count", 1..=10).is_some());
+        understood += usize::from(fields.list("tags", 3, Name::parse).is_some());
+        understood += usize::from(fields.id::<Uuid>("id").is_some());
+        understood += usize::from(fields.flag("flag").is_some());
+        understood += usize::from(fields.seconds("at").is_some());
+        if let Some(mut inner) = fields.object("inner") {
+            understood += usize::from(inner.sorted_object("inner").is_some());
+            understood += usize::from(inner.required_list("tags", 3, Name::parse).is_some());
+            fields.absorb("inner", inner);
+        }
+        fields.no_others("is not known");
+        fields.finish()?;
+        Ok(understood)
+    }
+
+    fn is_told(error: &ApiError) -> bool {
+        let details = error.details.as_ref().and_then(Value::as_object);
+        let all_lists =
+            details.is_some_and(|fields| !fields.is_empty() && fields.values().all(Value::is_array));
+        error.code == Code::ValidationError && !error.message.is_empty() && all_lists
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+        #[test]
+        fn whatever_json_a_body_is_it_is_understood_or_told_what_is_wrong(body in json()) {
+            let bytes = serde_json::to_vec(&body).unwrap();
+            match ask_for_everything(&bytes) {
+                Ok(understood) => prop_assert!(understood > 0, "{body}"),
+                Err(error) => prop_assert!(is_told(&error), "{body}: {error:?}"),
+            }
+        }
+
+        #[test]
+        fn whatever_bytes_a_body_is_it_is_understood_or_told_what_is_wrong(
+            bytes in prop_oneof![vec(any::<u8>(), 0..200), "[\\[\\]{}\",:0-9eE.a-z\\\\ -]{0,100}".prop_map(String::into_bytes)]
+        ) {
+            if let Err(error) = ask_for_everything(&bytes) {
+                prop_assert!(is_told(&error), "{error:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_nested_beyond_reason_is_refused() {
+        for deep in [vec![b'['; 1_000_000], br#"{"a":"#.repeat(200_000)] {
+            let error = Fields::parse(&deep).err().unwrap();
+            assert!(is_told(&error), "{error:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{Api, MAX_BODY},
-    auth::{Caller, authenticate},
+    auth::{Caller, authenticate, derive_secret, key_digest},
     cluster::{Draft, SharedView},
     failure::ApiError,
     fields::Fields,
@@ -25,7 +25,6 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// The body and the identity of a write, before it is known who asks.
-#[derive(Clone)]
 pub(crate) struct Incoming {
     pub(crate) idempotency: Option<IdempotencyKey>,
     fingerprint: u64,
@@ -139,6 +138,7 @@ impl Incoming {
 pub(crate) struct Write {
     pub(crate) caller: Caller,
     pub(crate) incoming: Incoming,
+    key_digest: Option<[u8; 32]>,
 }
 
 impl FromRequest<Api> for Write {
@@ -147,8 +147,9 @@ impl FromRequest<Api> for Write {
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
         // Before the body: a stranger must not make this node read a megabyte.
         let caller = authenticate(api, request.headers()).await?;
+        let key_digest = key_digest(request.headers());
         let incoming = Incoming::from_request(request, api).await?;
-        Ok(Self { caller, incoming })
+        Ok(Self { caller, incoming, key_digest })
     }
 }
 
@@ -158,11 +159,12 @@ impl Write {
         self.incoming.fields()
     }
 
-    /// Proposes a command whose answer shows a secret that is not kept: a retry of the client makes a
-    /// new one, since nobody could show the first one again.
-    pub(crate) async fn propose_anew(&self, api: &Api, command: Command) -> Result<Done, ApiError> {
-        let anew = Incoming { idempotency: None, ..self.incoming.clone() };
-        anew.propose_as(api, self.caller.actor(), self.caller.session, command).await
+    /// 256 bits for a secret that the answer shows and nobody keeps: a retry gets the same ones.
+    pub(crate) fn secret(&self, api: &Api) -> [u8; 32] {
+        match (&self.key_digest, &self.incoming.idempotency) {
+            (Some(digest), Some(key)) => derive_secret(digest, self.incoming.fingerprint, key),
+            _ => api.mint.secret(),
+        }
     }
 
     /// Proposes a command and waits for its answer.

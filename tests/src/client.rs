@@ -53,6 +53,7 @@ pub struct Client {
     key: Option<String>,
     session: Option<String>,
     idempotency: Option<String>,
+    headers: Vec<(&'static str, String)>,
 }
 
 impl Client {
@@ -61,7 +62,7 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
         let http = http.expect("a client without settings can be made");
-        Self { http, base: base.into(), key: None, session: None, idempotency: None }
+        Self { http, base: base.into(), key: None, session: None, idempotency: None, headers: Vec::new() }
     }
 
     /// The same client through another node.
@@ -84,6 +85,13 @@ impl Client {
         Self { idempotency: Some(idempotency.into()), ..self.clone() }
     }
 
+    /// The same client with one header more on all it sends.
+    pub fn with_header(&self, name: &'static str, value: impl Into<String>) -> Self {
+        let mut headers = self.headers.clone();
+        headers.push((name, value.into()));
+        Self { headers, ..self.clone() }
+    }
+
     /// The address of its node.
     pub fn base(&self) -> &str {
         &self.base
@@ -104,7 +112,20 @@ impl Client {
     /// # Errors
     /// When no answer comes.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> reqwest::Result<Answer> {
-        let mut request = self.http.request(method, format!("{}/api{path}", self.base));
+        self.send_bare(method, &format!("/api{path}"), body).await
+    }
+
+    /// Sends a request to an address as it is, without `/api` in front, and reads the answer.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn send_bare(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> reqwest::Result<Answer> {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
         }
@@ -113,6 +134,9 @@ impl Client {
         }
         if let Some(key) = &self.idempotency {
             request = request.header("Idempotency-Key", key);
+        }
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
         }
         if let Some(body) = body {
             request = request.json(body);

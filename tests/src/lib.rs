@@ -3,7 +3,7 @@
 //!
 //! - [`cluster`]: starts, kills, stops, wipes and adds nodes. Everything ends with the value.
 //! - [`client`]: talks to any node as a client does. [`team`]: engineers, agents and a project.
-//! - [`socket`]: the event feed over WebSocket.
+//! - [`socket`]: the event feed over WebSocket. [`contract`]: the forms of all that is answered.
 //! - [`patience`]: waits for conditions instead of sleeping.
 //! - [`history`]: what a node's data folder says happened: no file ever had two holders.
 //! - [`inside`]: nodes in this process, for disks that hang and clocks that are wrong.
@@ -14,6 +14,7 @@
 pub mod bench;
 pub mod client;
 pub mod cluster;
+pub mod contract;
 pub mod history;
 pub mod inside;
 pub mod mount;

@@ -50,6 +50,12 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Calle
     Ok(Caller { engineer: found.engineer, key: found.id, session })
 }
 
+/// The SHA-256 of the key that a request came with; none without a well-formed one.
+pub(crate) fn key_digest(headers: &HeaderMap) -> Option<[u8; 32]> {
+    let (_, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    Some(ApiKeyText::parse(key.trim())?.digest())
+}
+
 /// The session that the request names.
 pub(crate) fn session_header(headers: &HeaderMap) -> Result<Option<SessionId>, ApiError> {
     let Some(value) = headers.get(names::SESSION) else { return Ok(None) };

@@ -147,14 +147,29 @@ fn derive(key: &IdempotencyKey, salt: &[u8; 16]) -> ApiKeyText {
     ApiKeyText(format!("{SCHEME}{}", hex::encode(hash.finalize())))
 }
 
-/// A ticket for one event socket, with 256 random bits.
-pub(crate) fn mint_ticket(mint: &dyn Mint) -> String {
-    format!("{TICKET_SCHEME}{}", hex::encode(mint.secret()))
+/// A secret that a retry of the same request can show again, although nobody keeps it: derived from the
+/// request and from the API key that it came with, whose 256 random bits only its owner has.
+pub(crate) fn derive_secret(
+    key_digest: &[u8; 32],
+    fingerprint: u64,
+    idempotency: &IdempotencyKey,
+) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"nexus token v1");
+    hash.update(key_digest);
+    hash.update(fingerprint.to_be_bytes());
+    hash.update(idempotency.as_str().as_bytes());
+    hash.finalize().into()
 }
 
-/// A join token with 256 random bits.
-pub(crate) fn mint_token(mint: &dyn Mint) -> String {
-    format!("{TOKEN_SCHEME}{}", hex::encode(mint.secret()))
+/// A ticket for one event socket, of 256 random bits.
+pub(crate) fn ticket(secret: [u8; 32]) -> String {
+    format!("{TICKET_SCHEME}{}", hex::encode(secret))
+}
+
+/// A join token of 256 random bits.
+pub(crate) fn join_token(secret: [u8; 32]) -> String {
+    format!("{TOKEN_SCHEME}{}", hex::encode(secret))
 }
 
 /// What is kept of a ticket, a join token or a bootstrap token.

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{Api, JOIN_TOKEN_TTL},
-    auth::{mint_token, token_digest},
+    auth::{join_token, token_digest},
     cluster::{Operated, Operation},
     failure::ApiError,
     openapi::{Operation as Description, Routes},
@@ -221,15 +221,20 @@ async fn create_join_token(State(api): State<Api>, write: Write) -> Result<Respo
     let ttl =
         fields.number("ttlSeconds", 1..=MAX_JOIN_TOKEN_SECONDS).map_or(JOIN_TOKEN_TTL, Millis::from_secs);
     fields.finish()?;
-    let token = mint_token(&*api.mint);
+    let token = join_token(write.secret(&api));
+    let digest = token_digest(&token);
     let record = JoinToken {
         id: JoinTokenId(api.mint.id()),
-        digest: token_digest(&token),
+        digest,
         expires: ClusterTime(ttl.0),
         created_at: nexus_domain::WallTime::default(),
     };
-    let done = write.propose_anew(&api, Command::CreateJoinToken { token: record }).await?;
+    let done = write.propose(&api, Command::CreateJoinToken { token: record }).await?;
     let Reply::JoinToken(made) = &done.reply else { return Err(done.unexpected()) };
+    if made.digest != digest {
+        // The first answer went to another key of the same engineer, which alone can show it again.
+        return Err(Refusal::IdempotencyKeyReused.into());
+    }
     let expires_at = done.view.state().in_wall_time(made.expires).into();
     Ok(done.answer(StatusCode::CREATED, wire::JoinToken { token, expires_at }))
 }

@@ -175,7 +175,7 @@ async fn create(
         id: FeatureId(api.mint.id()),
         slug,
         title,
-        spec,
+        spec: spec.clone(),
         lane: shape.lane.unwrap_or_default(),
         priority: shape.priority,
         touches: shape.touches.unwrap_or_default(),
@@ -183,7 +183,7 @@ async fn create(
         depends_on: shape.depends_on.unwrap_or_default(),
     };
     let done = write.propose(&api, Command::CreateFeature { project, feature: Box::new(feature) }).await?;
-    answer(&api, done, StatusCode::CREATED).await
+    answer_with(&done, StatusCode::CREATED, &spec)
 }
 
 async fn update(
@@ -200,7 +200,7 @@ async fn update(
     fields.finish()?;
     let patch = FeaturePatch {
         title,
-        spec,
+        spec: spec.clone(),
         lane: shape.lane,
         priority: shape.priority,
         touches: shape.touches,
@@ -208,7 +208,10 @@ async fn update(
         depends_on: shape.depends_on,
     };
     let done = write.propose(&api, Command::UpdateFeature { project, slug, patch: Box::new(patch) }).await?;
-    answer(&api, done, StatusCode::OK).await
+    match spec {
+        Some(spec) => answer_with(&done, StatusCode::OK, &spec),
+        None => answer(&api, done, StatusCode::OK).await,
+    }
 }
 
 /// The fields that a new feature and a changed one have in common.
@@ -242,6 +245,13 @@ async fn delete(
     let slug = feature_slug(&slug)?;
     let done = write.propose(&api, Command::DeleteFeature { project, slug }).await?;
     Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
+}
+
+/// Answers with the feature that a write gave this spec: a retry is told of the same one, whatever was
+/// written since.
+fn answer_with(done: &Done, status: StatusCode, spec: &str) -> Result<Response, ApiError> {
+    let Reply::Feature(feature) = &done.reply else { return Err(done.unexpected()) };
+    Ok(done.answer(status, render::feature(feature, spec.to_owned())))
 }
 
 /// Answers with the feature that a write made or changed, spec included.

@@ -92,3 +92,22 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    // Fewer, since each may take as much time as a pattern may cost at all.
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn the_longest_heap_of_wildcards_is_a_pattern_or_an_error(
+        one in r"[a-c*?\[\]{},./!é-]{0,1024}", other in r"[a-c*?{},./]{0,1024}"
+    ) {
+        let (one, other) = (Pattern::parse(&one), Pattern::parse(&other));
+        if let (Ok(one), Ok(other)) = (&one, &other) {
+            prop_assert_eq!(one.overlaps(other), other.overlaps(one));
+        }
+        for pattern in [one, other].iter().flatten() {
+            prop_assert_eq!(Pattern::parse(pattern.as_str()).as_ref(), Ok(pattern));
+            prop_assert!(pattern.matches(&own_path(pattern)), "{}", pattern);
+        }
+    }
+}

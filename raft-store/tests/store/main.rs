@@ -9,6 +9,7 @@
 mod cluster_of_one;
 mod durability;
 mod entries;
+mod garbage;
 mod golden;
 mod history;
 mod machine;

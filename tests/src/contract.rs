@@ -1,0 +1,377 @@
+//! The forms of all that a node answers, as clients may rely on them: written down a second time, apart from
+//! the types of the code, so that a change of those does not change what is promised.
+
+use crate::client::{Answer, Client};
+use reqwest::Method;
+use serde_json::{Map, Value};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug)]
+pub enum Form {
+    /// A UUID.
+    Id,
+    /// Any text.
+    Text,
+    /// A time: ISO 8601, UTC, milliseconds.
+    Moment,
+    /// A whole number, not negative.
+    Number,
+    /// True or false.
+    Flag,
+    /// A list of texts.
+    Texts,
+    /// Any list.
+    List,
+    /// Any object.
+    Object,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// `null`, or that.
+    Maybe(&'static Form),
+}
+
+use Form::{Flag, Id, List, Maybe, Moment, Number, Object, Text, Texts, Word};
+
+/// Names and forms of fields that must be there.
+pub type Fields = &'static [(&'static str, Form)];
+
+const MAYBE_ID: Form = Maybe(&Id);
+const MAYBE_TEXT: Form = Maybe(&Text);
+const MAYBE_MOMENT: Form = Maybe(&Moment);
+const LANE: Form = Word(&["now", "next", "later", "icebox"]);
+
+/// An engineer as others see them.
+pub const ENGINEER: Fields = &[("id", Id), ("name", Text), ("email", Text)];
+/// Oneself.
+pub const ME: Fields =
+    &[("id", Id), ("name", Text), ("email", Text), ("role", Word(&["admin", "engineer", "readonly"]))];
+/// A project.
+pub const PROJECT: Fields = &[
+    ("id", Id),
+    ("name", Text),
+    ("slug", Text),
+    ("repoUrl", MAYBE_TEXT),
+    ("repoPath", MAYBE_TEXT),
+    ("defaultBranch", Text),
+    ("createdAt", Moment),
+    ("updatedAt", Moment),
+];
+/// Who is in a project.
+pub const MEMBER: Fields =
+    &[("engineerId", Id), ("role", Word(&["lead", "member"])), ("name", Text), ("email", Text)];
+/// A feature.
+pub const FEATURE: Fields = &[
+    ("id", Id),
+    ("projectId", Id),
+    ("slug", Text),
+    ("title", Text),
+    ("spec", Text),
+    ("status", Word(&["draft", "ready", "active", "done", "cancelled"])),
+    ("lane", LANE),
+    ("priority", Number),
+    ("touches", Texts),
+    ("createdBy", Id),
+    ("claimedBy", MAYBE_ID),
+    ("claimedAt", MAYBE_MOMENT),
+    ("completedAt", MAYBE_MOMENT),
+    ("createdAt", Moment),
+    ("updatedAt", Moment),
+];
+/// What the cluster adds to a feature.
+pub const FEATURE_ADDED: Fields = &[
+    ("sessionId", MAYBE_ID),
+    ("agent", MAYBE_TEXT),
+    ("fence", Maybe(&Number)),
+    ("dependsOn", Texts),
+    ("reads", Texts),
+    ("interruptedAt", MAYBE_MOMENT),
+];
+/// A claim.
+pub const CLAIM: Fields = &[
+    ("filePath", Text),
+    ("projectId", Id),
+    ("engineerId", Id),
+    ("engineerName", Text),
+    ("featureId", MAYBE_ID),
+    ("claimedAt", Moment),
+    ("expiresAt", Moment),
+];
+/// What the cluster adds to a claim.
+pub const CLAIM_ADDED: Fields =
+    &[("sessionId", Id), ("agent", MAYBE_TEXT), ("mode", Word(&["exclusive", "shared"])), ("fence", Number)];
+/// The holder in `details.conflicts`.
+pub const CLAIMED_BY: Fields = &[
+    ("engineerId", Id),
+    ("engineerName", Text),
+    ("sessionId", Id),
+    ("agent", MAYBE_TEXT),
+    ("featureId", MAYBE_ID),
+    ("featureSlug", MAYBE_TEXT),
+    ("claimedAt", Moment),
+    ("expiresAt", Moment),
+];
+/// A session.
+pub const SESSION: Fields = &[
+    ("id", Id),
+    ("projectId", Id),
+    ("engineerId", Id),
+    ("featureId", MAYBE_ID),
+    ("status", Word(&["active", "disconnected"])),
+    ("lastHeartbeat", Moment),
+    ("metadata", Object),
+    ("createdAt", Moment),
+];
+/// What the cluster adds to a session.
+pub const SESSION_ADDED: Fields = &[("agent", MAYBE_TEXT), ("expiresAt", Moment)];
+/// A checkpoint.
+pub const CHECKPOINT: Fields = &[
+    ("id", Id),
+    ("sessionId", Id),
+    ("featureId", Id),
+    ("engineerId", Id),
+    ("type", Word(&["auto_periodic", "manual", "crash_recovery"])),
+    ("stateHash", Text),
+    ("activeClaims", Texts),
+    ("context", Object),
+    ("notes", MAYBE_TEXT),
+    ("isLatest", Flag),
+    ("createdAt", Moment),
+];
+/// A learning.
+pub const LEARNING: Fields =
+    &[("id", Id), ("featureId", Id), ("engineerId", Id), ("content", Text), ("createdAt", Moment)];
+/// A decision.
+pub const DECISION: Fields = &[
+    ("id", Id),
+    ("title", Text),
+    ("decision", Text),
+    ("rationale", MAYBE_TEXT),
+    ("alternatives", MAYBE_TEXT),
+    ("supersedes", MAYBE_ID),
+    ("createdAt", Moment),
+];
+/// A page of a list.
+pub const PAGE: Fields = &[("items", List), ("nextCursor", MAYBE_TEXT), ("hasMore", Flag)];
+/// What every event carries.
+pub const EVENT: Fields = &[
+    ("type", Text),
+    ("projectId", Id),
+    ("revision", Number),
+    ("seq", Number),
+    ("timestamp", Moment),
+    ("sessionId", MAYBE_ID),
+    ("agent", MAYBE_TEXT),
+    ("engineer", Maybe(&Object)),
+];
+/// A key as its owner sees it.
+pub const API_KEY: Fields = &[
+    ("id", Id),
+    ("label", Text),
+    ("expiresAt", MAYBE_MOMENT),
+    ("projectId", MAYBE_ID),
+    ("readonly", Flag),
+    ("createdAt", Moment),
+];
+/// The cluster.
+pub const CLUSTER: Fields = &[
+    ("nodeId", Number),
+    ("leader", Maybe(&Number)),
+    ("term", Number),
+    ("applied", Number),
+    ("stateHash", Text),
+    ("healthy", Flag),
+    ("nodes", List),
+    ("timestamp", Moment),
+];
+
+fn is_moment(text: &str) -> bool {
+    const LIKE: &str = "2026-01-31T12:00:00.000Z";
+    let same = |(one, like): (char, char)| one == like || (one.is_ascii_digit() && like.is_ascii_digit());
+    text.len() == LIKE.len() && text.chars().zip(LIKE.chars()).all(same)
+}
+
+fn fits(form: Form, value: &Value) -> bool {
+    match form {
+        Id => value.as_str().is_some_and(|text| uuid::Uuid::parse_str(text).is_ok() && text.len() == 36),
+        Text => value.is_string(),
+        Moment => value.as_str().is_some_and(is_moment),
+        Number => value.is_u64(),
+        Flag => value.is_boolean(),
+        Texts => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
+        List => value.is_array(),
+        Object => value.is_object(),
+        Word(words) => value.as_str().is_some_and(|text| words.contains(&text)),
+        Maybe(form) => value.is_null() || fits(*form, value),
+    }
+}
+
+/// Checks that an object has these fields, each of its form; more may be there. Gives it back.
+///
+/// # Panics
+/// When it has not.
+pub fn has<'a>(object: &'a Value, fields: Fields) -> &'a Value {
+    for (name, form) in fields {
+        let value = object.get(name).unwrap_or_else(|| panic!("no {name} in {object}"));
+        assert!(fits(*form, value), "{name} is no {form:?} in {object}");
+    }
+    object
+}
+
+/// Checks that a list has objects of this form. Gives it back.
+///
+/// # Panics
+/// When it has others, or is none.
+pub fn all<'a>(list: &'a Value, fields: Fields) -> &'a Vec<Value> {
+    let items = list.as_array().unwrap_or_else(|| panic!("no list: {list}"));
+    items.iter().for_each(|item| {
+        has(item, fields);
+    });
+    items
+}
+
+/// Checks a page of objects of this form. Gives its items.
+///
+/// # Panics
+/// When it is none.
+pub fn page(page: &Value, fields: Fields) -> &Vec<Value> {
+    has(page, PAGE);
+    assert_eq!(page["hasMore"], page["nextCursor"].is_string(), "{page}");
+    all(&page["items"], fields)
+}
+
+/// Checks the envelope of an answer and the headers that every answer has.
+///
+/// # Panics
+/// When it breaks the contract.
+pub fn is_sound(answer: &Answer) {
+    let header = |name: &str| {
+        let value = answer.headers.get(name).unwrap_or_else(|| panic!("no {name}: {}", answer.body));
+        value.to_str().expect("ASCII").to_owned()
+    };
+    let request = header("x-request-id");
+    header("x-nexus-revision").parse::<u64>().expect("a log index");
+    let keys = |object: &Map<String, Value>| object.keys().cloned().collect::<Vec<_>>();
+    let body = answer.body.as_object().unwrap_or_else(|| panic!("no object: {}", answer.body));
+    if answer.status.is_success() {
+        let names = keys(body);
+        assert!(names == ["data"] || names == ["data", "message"], "{names:?}");
+        return;
+    }
+    assert_eq!(keys(body), ["error"]);
+    let error = has(&answer.body["error"], &[("code", Text), ("message", Text), ("requestId", Text)]);
+    assert_eq!(error["requestId"], request);
+    assert!(!answer.message().is_empty());
+    let allowed = ["code", "message", "details", "requestId"];
+    assert!(
+        error.as_object().expect("an object").keys().all(|key| allowed.contains(&key.as_str())),
+        "{error}"
+    );
+    if answer.status == 400 && answer.code() == "VALIDATION_ERROR" {
+        assert!(error.get("details").is_some_and(Value::is_object), "details per field: {error}");
+    }
+    let message = answer.message();
+    assert!(!message.contains(".rs:") && !message.contains("panicked"), "a defect shows itself: {message}");
+}
+
+/// A client that goes to another node with each request, and takes no answer that breaks the contract.
+#[derive(Clone, Debug)]
+pub struct Strict {
+    client: Client,
+    urls: Vec<String>,
+    turn: Arc<AtomicUsize>,
+}
+
+impl Strict {
+    /// The client through all of these nodes.
+    pub fn new(client: Client, urls: Vec<String>) -> Self {
+        Self { client, urls, turn: Arc::default() }
+    }
+
+    /// The same nodes as somebody else, or in another way.
+    pub fn with(&self, change: impl FnOnce(&Client) -> Client) -> Self {
+        Self { client: change(&self.client), ..self.clone() }
+    }
+
+    /// The client through the node whose turn it is.
+    pub fn next(&self) -> Client {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        self.client.via(&self.urls[turn % self.urls.len()])
+    }
+
+    /// Sends a request; gives the sound answer.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let sent = self.next().send(method.clone(), path, body.as_ref()).await;
+        let answer = sent.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        is_sound(&answer);
+        answer
+    }
+
+    /// Sends a request that must succeed with this status; gives what it answers.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn ok(&self, status: u16, method: Method, path: &str, body: Option<Value>) -> Value {
+        let told = format!("{method} {path} {body:?}");
+        let answer = self.ask(method, path, body).await;
+        assert_eq!(answer.status.as_u16(), status, "{told}: {}", answer.body);
+        answer.body["data"].clone()
+    }
+
+    /// `GET`, which must succeed.
+    pub async fn get(&self, path: &str) -> Value {
+        self.ok(200, Method::GET, path, None).await
+    }
+
+    /// `POST` that must make something.
+    pub async fn make(&self, path: &str, body: Value) -> Value {
+        self.ok(201, Method::POST, path, Some(body)).await
+    }
+
+    /// `POST` that must do something.
+    pub async fn post(&self, path: &str, body: Value) -> Value {
+        self.ok(200, Method::POST, path, Some(body)).await
+    }
+
+    /// `PATCH`, which must succeed.
+    pub async fn patch(&self, path: &str, body: Value) -> Value {
+        self.ok(200, Method::PATCH, path, Some(body)).await
+    }
+
+    /// `DELETE`, which must succeed.
+    pub async fn delete(&self, path: &str) -> Value {
+        self.ok(200, Method::DELETE, path, None).await
+    }
+
+    /// Sends a request that must fail like this; gives the error.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn refused(
+        &self,
+        expected: (u16, &str),
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Value {
+        let told = format!("{method} {path} {body:?}");
+        let answer = self.ask(method, path, body).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), expected, "{told}: {}", answer.body);
+        answer.body["error"].clone()
+    }
+
+    /// `POST` that must be refused because of one field.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub async fn wrong(&self, path: &str, body: Value, field: &str) {
+        let error = self.refused((400, "VALIDATION_ERROR"), Method::POST, path, Some(body.clone())).await;
+        assert!(error["details"][field].is_array(), "{field} in {body}: {error}");
+    }
+}

@@ -1,0 +1,285 @@
+//! The same key and body give the first answer again: however often, through whichever node, after a change
+//! of leader and after a restart of everything. Nothing is done twice.
+
+use nexus_tests::{Answer, Client, Cluster, Team, contract::is_sound, eventually};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// What these answer would fill the memory of answers: a retry is told of the whole roadmap, and of the claims
+/// that are still held, as they are by then.
+const TOLD_AS_IT_IS_NOW: [&str; 2] = ["reorder", "claim"];
+
+/// A write that was sent and answered.
+struct Sent {
+    name: &'static str,
+    client: Client,
+    method: Method,
+    path: String,
+    body: Option<Value>,
+    answer: Answer,
+}
+
+/// Writes one after the other, each under a key of its own.
+struct Writer {
+    sent: Vec<Sent>,
+    urls: Vec<String>,
+}
+
+impl Writer {
+    async fn send(
+        &mut self,
+        name: &'static str,
+        client: &Client,
+        method: Method,
+        path: impl Into<String>,
+        body: Option<Value>,
+    ) -> Value {
+        let path = path.into();
+        let url = &self.urls[self.sent.len() % self.urls.len()];
+        let client = client.via(url).under_key(uuid::Uuid::now_v7().to_string());
+        let answer = client.send(method.clone(), &path, body.as_ref()).await.expect("the node answers");
+        is_sound(&answer);
+        let data = answer.body["data"].clone();
+        self.sent.push(Sent { name, client, method, path, body, answer });
+        data
+    }
+
+    async fn post(
+        &mut self,
+        name: &'static str,
+        client: &Client,
+        path: impl Into<String>,
+        body: Value,
+    ) -> Value {
+        self.send(name, client, Method::POST, path, Some(body)).await
+    }
+
+    async fn patch(
+        &mut self,
+        name: &'static str,
+        client: &Client,
+        path: impl Into<String>,
+        body: Value,
+    ) -> Value {
+        self.send(name, client, Method::PATCH, path, Some(body)).await
+    }
+
+    async fn delete(&mut self, name: &'static str, client: &Client, path: impl Into<String>) -> Value {
+        self.send(name, client, Method::DELETE, path, None).await
+    }
+
+    /// Sends all of it once more through a node, and then something else under each key.
+    async fn again(&self, url: &str, shift: usize) {
+        for sent in self.sent.iter().skip(shift).chain(self.sent.iter().take(shift)) {
+            let client = sent.client.via(url);
+            let answer = until_answered(&client, sent, sent.body.as_ref()).await;
+            is_sound(&answer);
+            assert_eq!(answer.status, sent.answer.status, "{} through {url}: {}", sent.name, answer.body);
+            if !TOLD_AS_IT_IS_NOW.contains(&sent.name) {
+                assert_eq!(first(&answer.body), first(&sent.answer.body), "{} through {url}", sent.name);
+            }
+            if sent.name == "heartbeat" {
+                continue;
+            }
+            let mut other = sent.body.clone().unwrap_or_else(|| json!({}));
+            match sent.name {
+                // Each of its fields is a lane.
+                "reorder" => other = json!({ "now": ["one"] }),
+                _ => other["somethingElse"] = json!(1),
+            }
+            let refused = until_answered(&client, sent, Some(&other)).await;
+            is_sound(&refused);
+            assert_eq!(
+                (refused.status.as_u16(), refused.code()),
+                (422, "IDEMPOTENCY_KEY_REUSED"),
+                "{}: {}",
+                sent.name,
+                refused.body
+            );
+        }
+    }
+}
+
+async fn until_answered(client: &Client, sent: &Sent, body: Option<&Value>) -> Answer {
+    eventually("the write is answered", || async {
+        let answer = client.send(sent.method.clone(), &sent.path, body).await.ok()?;
+        (answer.status != 503).then_some(answer)
+    })
+    .await
+}
+
+/// An answer without what is of the moment: the id of its request, and estimates of when leases end.
+fn first(body: &Value) -> Value {
+    match body {
+        Value::Object(fields) => {
+            let fields = fields.iter().filter(|(name, _)| *name != "requestId" && *name != "expiresAt");
+            fields
+                .map(|(name, value)| (name.clone(), first(value)))
+                .collect::<BTreeMap<_, _>>()
+                .into_iter()
+                .collect()
+        }
+        Value::Array(items) => items.iter().map(first).collect(),
+        plain => plain.clone(),
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+/// One of each write that there is, in an order in which each can be done.
+async fn write_everything(writer: &mut Writer, cluster: &Cluster, team: &Team) {
+    let admin = &team.admin;
+    let nobody = cluster.client();
+    let at = |rest: &str| team.path(rest);
+    let made = writer
+        .post("register", &nobody, "/auth/register", json!({ "name": "Ana", "email": "ana@example.com" }))
+        .await;
+    let (ana_id, ana) = (text(&made["engineer"]["id"]), admin.with_key(text(&made["apiKey"])));
+    let minted = writer.post("mint a key", admin, "/auth/keys", json!({ "label": "ci" })).await;
+    writer.delete("revoke a key", admin, format!("/auth/keys/{}", text(&minted["id"]))).await;
+    let other = team.stranger("other").await;
+    let role = json!({ "role": "admin" });
+    writer.patch("change a role", admin, format!("/engineers/{}", other.id), role).await;
+    writer.post("make a project", admin, "/projects", json!({ "name": "P", "slug": "p" })).await;
+    writer.post("take in", admin, at("/members"), json!({ "engineerId": ana_id })).await;
+    writer.post("take in another", admin, at("/members"), json!({ "engineerId": other.id })).await;
+    writer.delete("take out", admin, at(&format!("/members/{}", other.id))).await;
+    writer.patch("settings", admin, "/cluster/settings", json!({ "session.timeout": 77 })).await;
+    writer.post("a join token", admin, "/cluster/join-tokens", json!({ "ttlSeconds": 60 })).await;
+    writer.post("a ticket", admin, "/auth/ws-ticket", json!({})).await;
+
+    for slug in ["one", "two", "three", "four", "five"] {
+        let body = json!({ "slug": slug, "title": "t", "spec": "s", "touches": [format!("{slug}.rs")] });
+        writer.post("write a feature", admin, at("/features"), body).await;
+    }
+    writer.patch("change it", admin, at("/features/one"), json!({ "title": "Uno", "spec": "S" })).await;
+    writer.patch("and again", admin, at("/features/one"), json!({ "spec": "S2" })).await;
+    writer.delete("throw it away", admin, at("/features/five")).await;
+    for slug in ["one", "two", "three", "four"] {
+        writer.post("ready", admin, at(&format!("/features/{slug}/ready")), json!({})).await;
+    }
+    writer.post("draft", admin, at("/features/four/draft"), json!({})).await;
+    writer.patch("reorder", admin, at("/roadmap/reorder"), json!({ "now": ["two", "one"] })).await;
+    writer.patch("move", admin, at("/roadmap/four/lane"), json!({ "lane": "icebox" })).await;
+
+    let session = writer.post("start a session", &ana, at("/sessions"), json!({ "agent": "build" })).await;
+    let session_id = text(&session["id"]);
+    let build = ana.acting_as(&session_id);
+    let feature = writer.post("pick", &build, at("/features/one/pick"), json!({})).await["id"].clone();
+    let rival = writer.post("a refused pick", admin, at("/features/one/pick"), json!({})).await;
+    assert!(rival.is_null(), "{rival}");
+    writer.post("pick the next", &build, at("/features/pick-next"), json!({ "lanes": ["now"] })).await;
+    writer.post("claim", &build, at("/claims"), json!({ "paths": ["docs/", "a/"] })).await;
+    writer.post("refresh", &build, at("/claims/refresh"), json!({})).await;
+    let body = json!({ "sessionId": session_id, "featureId": feature, "context": { "step": 1 } });
+    writer.post("a checkpoint", &build, at("/sessions/checkpoints"), body.clone()).await;
+    writer.post("the same one", &build, at("/sessions/checkpoints"), body).await;
+    writer.post("learn", &build, at("/features/one/learnings"), json!({ "content": "c" })).await;
+    let decision = json!({ "title": "t", "decision": "d", "featureSlug": "one" });
+    writer.post("decide", &build, at("/decisions"), decision).await;
+    let beat = at(&format!("/sessions/{session_id}/heartbeat"));
+    writer.send("heartbeat", &build, Method::POST, beat, None).await;
+    writer.post("release", &build, at("/features/two/release"), json!({})).await;
+    writer.post("done", &build, at("/features/one/done"), json!({})).await;
+    writer.post("cancel", &build, at("/features/three/cancel"), json!({})).await;
+    let paths = json!({ "paths": ["a/"] });
+    writer.send("give back", &build, Method::DELETE, at("/claims"), Some(paths)).await;
+    let body = json!({ "paths": ["docs/"], "reason": "because" });
+    writer.post("take away", admin, at("/claims/force-release"), body).await;
+    let spare = writer.post("start another", &ana, at("/sessions"), json!({ "agent": "spare" })).await;
+    writer.delete("end a session", &ana, at(&format!("/sessions/{}", text(&spare["id"])))).await;
+}
+
+#[tokio::test]
+async fn every_write_under_a_key_is_done_once_and_answered_alike_for_ever() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let mut writer = Writer { sent: Vec::new(), urls: cluster.urls() };
+    write_everything(&mut writer, &cluster, &team).await;
+    let failed: Vec<_> = writer
+        .sent
+        .iter()
+        .filter(|sent| !sent.answer.status.is_success() && !sent.name.starts_with("a refused"))
+        .map(|sent| (sent.name, &sent.answer.body))
+        .collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    let picture = async |url: String| {
+        let client = team.admin.via(url);
+        let mut seen = Vec::new();
+        for path in ["/features", "/claims", "/roadmap", "/decisions", "/features/one/learnings"] {
+            seen.push(first(client.get(&team.path(path)).await.data()));
+        }
+        seen.push(first(client.get("/projects").await.data()));
+        seen.push(first(client.get("/auth/keys").await.data()));
+        seen.push(client.get(&team.path("")).await.data().clone());
+        seen
+    };
+    let urls = cluster.urls();
+    let before = picture(urls[0].clone()).await;
+    writer.again(&urls[1], 0).await;
+
+    let leader = cluster.leader().await;
+    cluster.node(leader).kill();
+    let left = cluster.nodes.iter().find(|node| node.number != leader).expect("three nodes").url();
+    writer.again(&left, 7).await;
+
+    for node in &mut cluster.nodes {
+        node.kill();
+    }
+    for node in &mut cluster.nodes {
+        node.start();
+    }
+    cluster.all_ready().await;
+    for url in &urls {
+        writer.again(url, 13).await;
+    }
+    assert_eq!(picture(urls[2].clone()).await, before, "nothing was done twice");
+    cluster.same_state(&team.admin).await;
+}
+
+#[tokio::test]
+async fn a_key_is_its_engineers_own_and_has_a_form() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let ben = team.engineer("ben").await.client;
+    let key = "the-same-key-of-two-people";
+    let body = |slug: &str| json!({ "slug": slug, "title": "t", "spec": "s" });
+    let path = team.path("/features");
+    let one = team.admin.under_key(key).post(&path, body("one")).await;
+    let two = ben.under_key(key).post(&path, body("two")).await;
+    assert_eq!((&one.data()["slug"], &two.data()["slug"]), (&json!("one"), &json!("two")));
+    // Another address is another request, too.
+    let elsewhere = team.admin.under_key(key).post(&team.path("/decisions"), body("one")).await;
+    assert_eq!(elsewhere.code(), "VALIDATION_ERROR", "it is no decision at all");
+    let decision = json!({ "title": "t", "decision": "d" });
+    let elsewhere = team.admin.under_key(key).post(&team.path("/decisions"), decision).await;
+    assert_eq!((elsewhere.status.as_u16(), elsewhere.code()), (422, "IDEMPOTENCY_KEY_REUSED"));
+    for wrong in ["", "two words", &"k".repeat(256)] {
+        let refused = team.admin.under_key(wrong).post(&path, body("three")).await;
+        is_sound(&refused);
+        assert_eq!((refused.status.as_u16(), refused.code()), (400, "VALIDATION_ERROR"), "{wrong:?}");
+    }
+    team.admin.under_key("k".repeat(255)).post(&path, body("three")).await.data();
+
+    // Without a key of one's own, the same body twice is two requests.
+    let again = team.admin.post(&path, body("three")).await;
+    assert_eq!((again.status.as_u16(), again.code()), (409, "ALREADY_EXISTS"));
+    // The first answer stays the first one, whatever was changed since.
+    let first = team.admin.under_key("change-and-look").post(&path, body("four")).await;
+    team.admin.patch(&team.path("/features/four"), json!({ "title": "T", "spec": "S" })).await.data();
+    let again = team.admin.under_key("change-and-look").post(&path, body("four")).await;
+    assert_eq!(first.data(), again.data());
+    assert_eq!(team.admin.get(&team.path("/features/four")).await.data()["spec"], "S");
+    // A ticket that was used is used, however often its answer is repeated; no other key of the engineer
+    // is shown it.
+    let asked = team.admin.under_key("one-ticket-for-me");
+    let (first, again) =
+        (asked.post("/auth/ws-ticket", json!({})).await, asked.post("/auth/ws-ticket", json!({})).await);
+    assert_eq!(first.data()["ticket"], again.data()["ticket"]);
+    let laptop = team.admin.post("/auth/keys", json!({ "label": "laptop" })).await;
+    let laptop = asked.with_key(text(&laptop.data()["apiKey"]));
+    assert_eq!(laptop.post("/auth/ws-ticket", json!({})).await.code(), "IDEMPOTENCY_KEY_REUSED");
+}

@@ -1,0 +1,24 @@
+//! Whole clusters of real processes, seen from outside. One binary for all of them, since each would link
+//! the whole workspace; run one story with `tests/run its_name`, one file with `tests/run failover::`.
+//!
+//! - The contract: [`old_client`] and [`new_client`] go through all of it, [`idempotency`] through every
+//!   write; [`bad_input`] and [`people`] through what is refused, and to whom; [`metrics`] through what is
+//!   counted.
+//! - The subjects: [`collisions`], [`claiming`], [`sessions`], [`knowledge`], [`events`].
+//! - The faults: [`failover`], [`membership`], [`cut_network`], [`full_disk`].
+
+mod bad_input;
+mod claiming;
+mod collisions;
+mod cut_network;
+mod events;
+mod failover;
+mod full_disk;
+mod idempotency;
+mod knowledge;
+mod membership;
+mod metrics;
+mod new_client;
+mod old_client;
+mod people;
+mod sessions;

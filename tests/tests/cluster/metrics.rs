@@ -1,0 +1,68 @@
+//! What is counted is what is documented, and the other way round.
+
+use nexus_tests::{Cluster, Socket, Team};
+use reqwest::Method;
+use serde_json::json;
+use std::{collections::BTreeSet, fs};
+use tokio_tungstenite::tungstenite::Message;
+
+/// The names in the tables of README.md's section about metrics.
+fn documented() -> BTreeSet<String> {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+    let readme = fs::read_to_string(readme).expect("there is a README");
+    let (_, section) = readme.split_once("\n### Metrics\n").expect("README.md has a section about metrics");
+    let section = section.split("\n#").next().unwrap_or_default();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let cells = rows.filter_map(|row| row.split(" |").next());
+    let names = cells.flat_map(|cell| cell.split('`')).filter(|name| name.starts_with("nexus_"));
+    names.map(str::to_owned).collect()
+}
+
+async fn metrics(url: &str) -> String {
+    let answer = reqwest::get(format!("{url}/metrics")).await.expect("the node answers");
+    answer.text().await.expect("a text")
+}
+
+#[tokio::test]
+async fn every_metric_is_documented_and_everything_documented_is_measured() {
+    let cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    team.ready_feature("one", &["a"]).await;
+    team.admin.post(&team.path("/features/one/pick"), json!({})).await.data();
+    team.admin.get(&team.path("/features/none")).await;
+    // A family without a sample is not shown: a socket that is no client's is closed.
+    let mut socket = Socket::open(&team.admin).await;
+    socket.send(Message::Binary(vec![0].into())).await;
+    assert_eq!(socket.close_code().await, Some(4400));
+
+    let mut shown = BTreeSet::new();
+    let mut text = String::new();
+    for url in cluster.urls() {
+        text.push_str(&metrics(&url).await);
+    }
+    for line in text.lines() {
+        if let Some((name, _)) = line.strip_prefix("# TYPE ").and_then(|line| line.split_once(' ')) {
+            assert!(name.starts_with("nexus_"), "{name} is not of this system");
+            shown.insert(name.to_owned());
+        }
+    }
+    let documented = documented();
+    let missing: Vec<_> = shown.difference(&documented).collect();
+    assert!(missing.is_empty(), "README.md does not mention {missing:?}");
+    let gone: Vec<_> = documented.difference(&shown).collect();
+    assert!(gone.is_empty(), "README.md mentions {gone:?}, which no node measures");
+
+    // Requests by method, template of the route and status; things by their state.
+    for sample in [
+        "nexus_http_requests_total{method=\"GET\",route=\"/api/projects/{project}/features/{slug}\",status=\"404\"} 1",
+        "nexus_features{status=\"active\"} 1",
+        "nexus_sessions{status=\"active\"} 1",
+        "nexus_claims 1",
+        "nexus_raft{value=\"is_leader\"} 1",
+    ] {
+        assert!(text.contains(sample), "no {sample} in {text}");
+    }
+    // An address that nobody serves does not make a series of its own.
+    let _ = cluster.client().send(Method::GET, "/no/such/route/at/all", None).await;
+    assert!(!metrics(&cluster.urls()[0]).await.contains("such"));
+}
