@@ -80,7 +80,7 @@ impl Fields {
     /// An optional whole number in a range.
     pub(crate) fn number(&mut self, field: &str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
         let value = self.value(field)?;
-        let number = value.as_u64().filter(|number| range.contains(number));
+        let number = whole(&value).filter(|number| range.contains(number));
         if number.is_none() {
             self.problem(
                 field,
@@ -220,6 +220,18 @@ impl Fields {
         let message = format!("{field}: {problem}{more}");
         Err(ApiError { details: Some(json!(self.problems)), ..ApiError::new(Code::ValidationError, message) })
     }
+}
+
+/// A whole number, however it is written: JSON does not tell 1 from 1.0.
+fn whole(value: &Value) -> Option<u64> {
+    /// Beyond it, a number with a point no longer says which whole number it is.
+    const EXACT: f64 = 9_007_199_254_740_991.0;
+    value.as_u64().or_else(|| {
+        let number = value.as_f64()?;
+        // Within the range by the check before.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        (number.fract() == 0.0 && (0.0..=EXACT).contains(&number)).then_some(number as u64)
+    })
 }
 
 /// Bytes of one text that is listed in pages: the largest page of them still fits a node's memory.

@@ -21,6 +21,11 @@ pub(crate) fn limit(query: &HashMap<String, String>) -> Result<usize, ApiError> 
         .ok_or_else(|| ApiError::field("limit", format_args!("must be a whole number from 1 to {MAX_LIMIT}")))
 }
 
+/// The `cursor` of a query; an empty one is none.
+fn cursor(query: &HashMap<String, String>) -> Option<&String> {
+    query.get("cursor").filter(|cursor| !cursor.is_empty())
+}
+
 /// A place on the board as an opaque cursor. It names the place and not a number of items, so
 /// that what moves meanwhile neither hides nor repeats what does not.
 pub(crate) fn board_cursor(place: &BoardKey) -> String {
@@ -33,7 +38,7 @@ pub(crate) fn board_place(
     project: ProjectId,
     query: &HashMap<String, String>,
 ) -> Result<Option<BoardKey>, ApiError> {
-    let Some(cursor) = query.get("cursor") else { return Ok(None) };
+    let Some(cursor) = cursor(query) else { return Ok(None) };
     read_board_cursor(project, cursor)
         .map(Some)
         .ok_or_else(|| ApiError::field("cursor", "is none that this list gave"))
@@ -67,7 +72,7 @@ pub(crate) struct Texts {
 /// than the state that answers.
 pub(crate) async fn texts(read: &Read, list: impl Fn(Place) -> DocumentKey) -> Result<Texts, ApiError> {
     let limit = limit(&read.query)?;
-    let last = match read.query.get("cursor") {
+    let last = match cursor(&read.query) {
         Some(cursor) => {
             let seen = read_place_cursor(cursor)
                 .ok_or_else(|| ApiError::field("cursor", "is none that this list gave"))?;

@@ -58,10 +58,12 @@ impl Parameter {
         Self { name, about, schema: schema.into(), required: Required::False }
     }
 
-    /// A text.
-    pub(crate) fn text(name: &'static str, about: &'static str) -> Self {
-        let schema = ObjectBuilder::new().schema_type(Type::String);
-        Self { name, about, schema: schema.into(), required: Required::False }
+    /// Where a page begins.
+    fn cursor() -> Self {
+        let format = SchemaFormat::Custom("cursor".to_owned());
+        let schema = ObjectBuilder::new().schema_type(Type::String).format(Some(format));
+        let about = "The `nextCursor` of the page before; opaque. Empty or absent: the first page.";
+        Self { name: "cursor", about, schema: schema.into(), required: Required::False }
     }
 
     /// A slug of a feature.
@@ -89,6 +91,8 @@ pub(crate) struct Operation {
     query: Vec<Parameter>,
     body: Option<(RefOr<Schema>, Required)>,
     answers: Vec<(u16, &'static str, RefOr<Schema>, &'static str)>,
+    /// The answer shows an API key, which is derived from the `Idempotency-Key`: not from a short one.
+    shows_a_key: bool,
     schemas: Schemas,
 }
 
@@ -115,12 +119,18 @@ impl Operation {
 
     fn new(kind: Kind, summary: &'static str) -> Self {
         let (query, answers, schemas) = (Vec::new(), Vec::new(), Vec::new());
-        Self { kind, summary, about: None, query, body: None, answers, schemas }
+        Self { kind, summary, about: None, query, body: None, answers, shows_a_key: false, schemas }
     }
 
     /// More than the summary says.
     pub(crate) fn about(mut self, about: &'static str) -> Self {
         self.about = Some(about);
+        self
+    }
+
+    /// Answers with an API key.
+    pub(crate) fn shows_a_key(mut self) -> Self {
+        self.shows_a_key = true;
         self
     }
 
@@ -133,7 +143,7 @@ impl Operation {
     /// Answers in pages.
     pub(crate) fn paged(self) -> Self {
         self.query(Parameter::number("limit", "Items of a page; 50 when absent.", 1, 100))
-            .query(Parameter::text("cursor", "The `nextCursor` of the page before; opaque."))
+            .query(Parameter::cursor())
     }
 
     /// Takes a body.
@@ -249,7 +259,7 @@ impl Operation {
                 .schema(Some(schema));
             operation = operation.parameter(parameter);
         }
-        for parameter in shared_parameters(self.kind) {
+        for parameter in shared_parameters(self.kind, self.shows_a_key) {
             operation = operation.parameter(parameter);
         }
         if let Some((schema, required)) = self.body {
@@ -316,7 +326,7 @@ fn failures(kind: Kind) -> Vec<(u16, &'static str)> {
 }
 
 /// What any route of a kind takes beside what it is about.
-fn shared_parameters(kind: Kind) -> Vec<ParameterBuilder> {
+fn shared_parameters(kind: Kind, derives: bool) -> Vec<ParameterBuilder> {
     let header = |name: &str, about: &str, schema: RefOr<Schema>| {
         ParameterBuilder::new()
             .name(name)
@@ -331,13 +341,13 @@ fn shared_parameters(kind: Kind) -> Vec<ParameterBuilder> {
     let idempotency = || {
         let schema = ObjectBuilder::new()
             .schema_type(Type::String)
-            .min_length(Some(16))
+            .min_length(Some(if derives { 16 } else { 1 }))
             .max_length(Some(255))
-            .pattern(Some("^[!-~]+$"));
+            .pattern(Some("^[!-~]([ -~]*[!-~])?$"));
         header("Idempotency-Key", "The same key and body give the first answer again.", schema.into())
     };
     let min_revision = || {
-        let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(0));
+        let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
         header(
             "X-Nexus-Min-Revision",
             "Wait until this node has applied that index, at most 5 s.",

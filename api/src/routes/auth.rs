@@ -19,6 +19,7 @@ use nexus_domain::{
 
 pub(super) fn routes() -> Routes {
     let registered = Operation::open("Register an engineer")
+        .shows_a_key()
         .about("The key is shown once. With the bootstrap token of the first node, the first admin is made.")
         .body::<Register>()
         .answers::<Registered>(201);

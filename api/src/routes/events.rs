@@ -27,13 +27,16 @@ const DEFAULT_LIMIT: usize = 100;
 /// Events of a page at most, but for the rest of a revision.
 const MAX_LIMIT: usize = 1_000;
 
+/// Beyond it, a number no longer survives every client's JSON.
+const MAX_REVISION: u64 = (1 << 53) - 1;
+
 const ROUTE: &str = "/projects/{project}/events";
 
 pub(super) fn routes() -> Routes {
     let polled = Operation::read("Wait for events")
         .about("Whatever is later than `since`, in order; a page never splits a revision.")
-        .query(Parameter::number("since", "The last revision seen; 0 for the oldest kept.", 0, 0))
-        .query(Parameter::number("waitMs", "Wait this long when there is none yet; at most 30 s.", 0, 2_000))
+        .query(Parameter::number("since", "The last revision seen; 0 for the oldest kept.", 0, MAX_REVISION))
+        .query(Parameter::number("waitMs", "Wait this long when there is none yet, at most 30 s.", 0, 30_000))
         .query(Parameter::number("limit", "Events of a page; 100 when absent.", 1, MAX_LIMIT as u64))
         .answers::<Events>(200);
     Routes::new().get(ROUTE, poll, polled)

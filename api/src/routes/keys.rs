@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 pub(super) fn routes() -> Routes {
     let minted = Operation::write("Mint a key of one's own")
+        .shows_a_key()
         .about("The key is shown once. A key for one project or for reading cannot mint others.")
         .optional_body::<MintKey>()
         .answers::<MintedKey>(201);

@@ -101,6 +101,7 @@ pub struct ClaimPaths {
     pub mode: Option<Mode>,
     /// For what: an active feature of the same session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
     pub feature_id: Option<Uuid>,
 }
 

@@ -173,6 +173,7 @@ pub struct Settings {
     pub reply_age: Option<f64>,
     /// How long events are kept at most.
     #[serde(default, rename = "events.age", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.1, maximum = 2592000.0)]
     pub event_age: Option<f64>,
 }
 

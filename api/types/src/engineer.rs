@@ -101,6 +101,7 @@ pub struct MintKey {
     pub expires_at: Option<Moment>,
     /// Accepted for this project only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
     pub project_id: Option<Uuid>,
     /// Accepted for reading only.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -90,5 +90,6 @@ pub struct AddDecision {
     pub feature_slug: Option<String>,
     /// The decision whose place it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
     pub supersedes: Option<Uuid>,
 }

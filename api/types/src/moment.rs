@@ -38,8 +38,7 @@ impl PartialSchema for Moment {
         let object = ObjectBuilder::new()
             .schema_type(Type::String)
             .format(Some(format))
-            .description(Some("ISO 8601, UTC, with milliseconds"))
-            .examples([serde_json::json!("2026-01-31T12:00:00.000Z")]);
+            .description(Some("ISO 8601, UTC, with milliseconds"));
         object.into()
     }
 }

@@ -77,7 +77,10 @@ pub struct CreateProject {
     pub slug: String,
     /// A URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 2048, pattern = r"^[A-Za-z][A-Za-z0-9+.-]*:/*[^\s/\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\u009f]*$")]
+    #[schema(
+        max_length = 2048,
+        pattern = r"^[A-Za-z][A-Za-z0-9+.-]*:/*[^\s/\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\u009f]*$"
+    )]
     pub repo_url: Option<String>,
     /// A path.
     #[serde(default, skip_serializing_if = "Option::is_none")]

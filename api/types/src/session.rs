@@ -74,6 +74,7 @@ pub struct SessionOf {
 pub struct StartSession {
     /// On what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
     pub feature_id: Option<Uuid>,
     /// About the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]

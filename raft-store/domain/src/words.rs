@@ -104,11 +104,11 @@ words! {
         length(text, 1, 100)?;
         printable(text)?;
     }
-    /// An `Idempotency-Key`: 1 to 255 visible ASCII characters.
+    /// An `Idempotency-Key`: 1 to 255 visible ASCII characters, with spaces between them.
     IdempotencyKey(text) {
         length(text, 1, 255)?;
-        if !text.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(WordError::Form("may contain only visible ASCII characters"));
+        if !text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') || text.trim() != text {
+            return Err(WordError::Form("may contain only visible ASCII characters and spaces between them"));
         }
     }
     /// A free text of at most 2,048 characters, such as a URL, a path or a label.
