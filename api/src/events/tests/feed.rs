@@ -43,7 +43,7 @@ async fn who_comes_from_anywhere_is_told_all_that_follows_once_and_in_order() {
     stage.project(2);
     let api = stage.api();
     let mut expected: Vec<u64> = (0..300).map(|_| stage.happen(1).0).collect();
-    let mut others = vec![joined(&api, 2, None).await];
+    let mut other = joined(&api, 2, None).await;
     let mut consumers = Vec::new();
     for since in [0, 3, 17, 150, 290] {
         consumers.push((since, joined(&api, 1, Some(Revision(since))).await));
@@ -68,7 +68,7 @@ async fn who_comes_from_anywhere_is_told_all_that_follows_once_and_in_order() {
         assert_eq!(told, after, "since {since}");
     }
     let last = stage.happen(2);
-    let told = told_until(&mut others[0], last).await;
+    let told = told_until(&mut other, last).await;
     assert_eq!(told.len(), 231, "and nothing of the other project");
 }
 
