@@ -213,7 +213,7 @@ fn fits(form: Form, value: &Value) -> bool {
 ///
 /// # Panics
 /// When it has not.
-pub fn has<'a>(object: &'a Value, fields: Fields) -> &'a Value {
+pub fn has(object: &Value, fields: Fields) -> &Value {
     for (name, form) in fields {
         let value = object.get(name).unwrap_or_else(|| panic!("no {name} in {object}"));
         assert!(fits(*form, value), "{name} is no {form:?} in {object}");
@@ -225,7 +225,7 @@ pub fn has<'a>(object: &'a Value, fields: Fields) -> &'a Value {
 ///
 /// # Panics
 /// When it has others, or is none.
-pub fn all<'a>(list: &'a Value, fields: Fields) -> &'a Vec<Value> {
+pub fn all(list: &Value, fields: Fields) -> &Vec<Value> {
     let items = list.as_array().unwrap_or_else(|| panic!("no list: {list}"));
     items.iter().for_each(|item| {
         has(item, fields);

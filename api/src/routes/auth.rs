@@ -2,15 +2,22 @@
 
 use crate::{
     api::Api,
-    auth::{NewKey, token_digest},
+    auth::{NewKey, authenticate, token_digest},
     failure::ApiError,
     openapi::{Operation, Routes},
     read::Read,
     render,
     write::Incoming,
 };
-use axum::{extract::State, http::StatusCode, response::Response};
-use nexus_api_types::engineer::{Me, Register, Registered};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use nexus_api_types::{
+    Code,
+    engineer::{Me, Register, Registered},
+};
 use nexus_domain::{
     Actor, Command, EngineerId, Reply,
     ids::KeyId,
@@ -20,7 +27,10 @@ use nexus_domain::{
 pub(super) fn routes() -> Routes {
     let registered = Operation::open("Register an engineer")
         .shows_a_key()
-        .about("The key is shown once. With the bootstrap token of the first node, the first admin is made.")
+        .about(
+            "The key is shown once. With the bootstrap token of the first node, the first admin is made; \
+             where registration is by invitation, an admin asks, with a key.",
+        )
         .body::<Register>()
         .answers::<Registered>(201);
     Routes::new().post("/auth/register", register, registered).get(
@@ -30,7 +40,11 @@ pub(super) fn routes() -> Routes {
     )
 }
 
-async fn register(State(api): State<Api>, incoming: Incoming) -> Result<Response, ApiError> {
+async fn register(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    incoming: Incoming,
+) -> Result<Response, ApiError> {
     let mut fields = incoming.fields()?;
     let name = fields.required_text("name", Name::parse);
     let email = fields.required_text("email", Email::parse);
@@ -49,10 +63,21 @@ async fn register(State(api): State<Api>, incoming: Incoming) -> Result<Response
     });
     let (minted, key) = hashed.await?;
     let command = Command::RegisterEngineer { id, name, email, key: key?, salt: minted.salt, bootstrap };
-    let done = incoming.propose_as(&api, Actor::Anonymous, None, command).await?;
+    let actor = inviter(&api, &headers).await?;
+    let done = incoming.propose_as(&api, actor, None, command).await?;
     let Reply::Registered { engineer, salt } = &done.reply else { return Err(done.unexpected()) };
     let api_key = minted.shown_first(incoming.idempotency.as_ref(), *salt).into_text();
     Ok(done.answer(StatusCode::CREATED, Registered { engineer: render::engineer(engineer), api_key }))
+}
+
+/// Who registers somebody else, which counts where registration is by invitation. A key that is none is no
+/// reason to turn anybody away: old clients send what they have.
+async fn inviter(api: &Api, headers: &HeaderMap) -> Result<Actor, ApiError> {
+    match authenticate(api, headers).await {
+        Ok(caller) => Ok(caller.actor()),
+        Err(error) if matches!(error.code, Code::Unauthorized | Code::InvalidApiKey) => Ok(Actor::Anonymous),
+        Err(error) => Err(error),
+    }
 }
 
 async fn me(read: Read) -> Result<Response, ApiError> {

@@ -18,9 +18,9 @@ use nexus_api_types::claim::{
     self as wire, ClaimPaths, Claimed, ForceRelease, RefreshClaims, Refreshed, ReleasePaths, Released,
 };
 use nexus_domain::{
-    Command, FeatureId, Reply,
+    Command, FeatureId, Fence, Reply,
     decide::MAX_PATTERNS,
-    entity::{ClaimKey, Mode},
+    entity::{Claim, ClaimKey, Mode},
     pattern::Pattern,
     words::{Label, WordError},
 };
@@ -125,13 +125,15 @@ async fn claim(
     let done = write.propose(&api, Command::ClaimPaths { project, paths, mode, feature }).await?;
     let Reply::Claimed { paths, session } = &done.reply else { return Err(done.unexpected()) };
     let state = done.view.state();
-    let key = |path: &Pattern| ClaimKey { project, session: session.id, feature, path: path.clone() };
-    let claims = paths
-        .iter()
-        .map(key)
-        // A retry tells of those that are still held.
-        .filter_map(|key| Some(render::claim(state, session, &key, state.claim(&key)?)))
-        .collect();
+    let claims = paths.iter().map(|path| {
+        let key = ClaimKey { project, session: session.id, feature, path: path.clone() };
+        // A retry is told of what the first try took, also where that was given back since: the session
+        // shows when, and its entry is the fence.
+        let taken = Claim { mode, fence: Fence(done.revision.0), claimed_at: session.last_heartbeat };
+        let held = state.claim(&key).filter(|held| held.fence <= taken.fence).copied();
+        render::claim(state, session, &key, &held.unwrap_or(taken))
+    });
+    let claims = claims.collect();
     Ok(done.answer(StatusCode::CREATED, Claimed { claims }))
 }
 

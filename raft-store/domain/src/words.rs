@@ -135,7 +135,6 @@ impl Email {
             return Err(form);
         };
         let local_ok = !local.is_empty()
-            && local.len() <= 64
             && !local.starts_with('.')
             && !local.ends_with('.')
             && !local.contains("..")

@@ -163,7 +163,7 @@ fn a_length_inside_a_payload_that_is_a_lie_is_an_error() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(10_000))]
+    #![proptest_config(ProptestConfig::with_cases(50_000))]
 
     #[test]
     fn random_bytes_are_no_record(bytes in vec(any::<u8>(), 0..200)) {

@@ -6,9 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// What these answer would fill the memory of answers: a retry is told of the whole roadmap, and of the claims
-/// that are still held, as they are by then.
-const TOLD_AS_IT_IS_NOW: [&str; 2] = ["reorder", "claim"];
+/// What this answers would fill the memory of answers: a retry is told of the whole roadmap as it is by then.
+const TOLD_AS_IT_IS_NOW: [&str; 1] = ["reorder"];
 
 /// A write that was sent and answered.
 struct Sent {

@@ -248,6 +248,9 @@ async fn a_new_client_reads_as_fresh_as_it_wants() {
         let reader = ana.with(|client| client.with_header("X-Nexus-Min-Revision", wrong));
         reader.refused(VALIDATION, Method::GET, &at(""), None).await;
     }
+    // The session header is checked wherever it is sent.
+    let nobody = ana.with(|client| client.acting_as("no-uuid"));
+    nobody.refused(VALIDATION, Method::GET, &at("?consistency=stale"), None).await;
     // A revision that does not come: 503 after a while, and nothing was done.
     let reader = ana.with(|client| client.with_header("X-Nexus-Min-Revision", "999999999"));
     for query in ["", "?consistency=stale"] {
@@ -275,9 +278,6 @@ async fn a_new_client_reads_as_fresh_as_it_wants() {
     assert_eq!((health.status.as_u16(), &health.body["status"]), (503, &json!("not_ready")));
     let live = alone.send_bare(Method::GET, "/health/live", None).await.expect("the node answers");
     assert_eq!((live.status.as_u16(), &live.body["status"]), (200, &json!("alive")));
-    // The session header is checked wherever it is sent.
-    let nobody = ana.with(|client| client.acting_as("no-uuid"));
-    nobody.refused(VALIDATION, Method::GET, &at("?consistency=stale"), None).await;
 }
 
 #[tokio::test]
@@ -432,8 +432,18 @@ async fn a_new_client_looks_after_checkpoints_and_the_cluster() {
     admin.refused(NOT_FOUND, Method::POST, "/cluster/members/77/promote", None).await;
     let token = admin.make("/cluster/join-tokens", json!({})).await;
     has(&token, &[("token", Form::Text), ("expiresAt", Form::Moment)]);
-    let closed = json!({ "registration": "closed" });
-    admin.patch("/cluster/settings", closed).await;
-    let body = json!({ "name": "Eve", "email": "eve@example.com" });
-    nobody.refused((403, "FORBIDDEN"), Method::POST, "/auth/register", Some(body)).await;
+    // Registration: by invitation, an admin registers people; closed, nobody does.
+    let eve = Some(json!({ "name": "Eve", "email": "eve@example.com" }));
+    admin.patch("/cluster/settings", json!({ "registration": "invite" })).await;
+    for who in [&nobody, ana] {
+        who.refused((403, "FORBIDDEN"), Method::POST, "/auth/register", eve.clone()).await;
+    }
+    let made = admin.ok(201, Method::POST, "/auth/register", eve).await;
+    let eve = nobody.with(|client| client.with_key(text(&made["apiKey"])));
+    assert_eq!(eve.get("/auth/me").await["role"], "engineer");
+    admin.patch("/cluster/settings", json!({ "registration": "closed" })).await;
+    let fay = Some(json!({ "name": "Fay", "email": "fay@example.com" }));
+    for who in [&nobody, admin] {
+        who.refused((403, "FORBIDDEN"), Method::POST, "/auth/register", fay.clone()).await;
+    }
 }

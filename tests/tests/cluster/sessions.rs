@@ -12,14 +12,15 @@ async fn feature(client: &Client, team: &Team) -> Value {
 async fn a_silent_session_is_disconnected_then_released_and_its_feature_is_marked() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
-    team.settings(json!({ "session.timeout": 0.6, "session.grace": 0.6 })).await;
+    // Long enough for a loaded machine to see each state, short enough to wait for.
+    team.settings(json!({ "session.timeout": 1, "session.grace": 3 })).await;
     team.ready_feature("one", &["src/a.rs"]).await;
     let agent = team.agent(&team.admin, "build").await;
     agent.post(&team.path("/features/one/pick"), json!({})).await.data();
     let id = agent.session().expect("a session").to_owned();
     // Beating, it lives for many times its time-out.
     let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(2) {
+    while began.elapsed() < Duration::from_secs(4) {
         agent.post(&team.path(&format!("/sessions/{id}/heartbeat")), json!({})).await.data();
         assert_eq!(feature(&team.admin, &team).await["status"], "active");
     }
@@ -41,14 +42,14 @@ async fn a_silent_session_is_disconnected_then_released_and_its_feature_is_marke
         }
     };
     let seen = eventually("it is disconnected", status("disconnected")).await;
-    assert!(silent_since.elapsed() >= Duration::from_millis(600), "not before its time-out");
+    assert!(silent_since.elapsed() >= Duration::from_secs(1), "not before its time-out");
     assert_eq!(seen["claims"][0]["filePath"], "src/a.rs", "claims stay for the grace");
     let ready = eventually("its feature is ready again", || async {
         let feature = feature(&team.admin, &team).await;
         (feature["status"] == "ready").then_some(feature)
     })
     .await;
-    assert!(silent_since.elapsed() >= Duration::from_millis(1_200), "not before its grace");
+    assert!(silent_since.elapsed() >= Duration::from_secs(4), "not before its grace");
     assert!(ready["interruptedAt"].is_string(), "{ready}");
     assert_eq!(team.admin.get(&team.path("/claims")).await.data(), &json!([]));
     let status = team.admin.get(&team.path("/status")).await;
@@ -104,9 +105,9 @@ async fn a_change_of_leader_never_cuts_a_lease_short() {
 
 #[tokio::test]
 async fn an_outage_of_the_whole_cluster_does_not_end_leases() {
-    let mut cluster = Cluster::start(3).await;
+    let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
-    team.settings(json!({ "session.timeout": 1.5, "session.grace": 0.1 })).await;
+    team.settings(json!({ "session.timeout": 3, "session.grace": 1 })).await;
     team.ready_feature("one", &["a"]).await;
     let agent = team.agent(&team.admin, "build").await;
     agent.post(&team.path("/features/one/pick"), json!({})).await.data();
@@ -117,11 +118,10 @@ async fn an_outage_of_the_whole_cluster_does_not_end_leases() {
         node.pause();
     }
     // Twice the lease: nobody could have been heard meanwhile.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
     for node in &cluster.nodes {
         node.go_on();
     }
-    cluster.all_ready().await;
     let heard = eventually("the cluster hears it again", || async {
         let answer = agent.send(reqwest::Method::POST, &beat, None).await.ok()?;
         (answer.status != 503).then_some(answer)

@@ -36,9 +36,11 @@ pub(super) fn register(
         Some(_) => return Err(Refusal::RegistrationClosed(RegistrationRefusal::BootstrapToken)),
         None => match ctx.state.settings.registration {
             Registration::Open => Role::Engineer,
-            Registration::Invite => {
-                return Err(Refusal::RegistrationClosed(RegistrationRefusal::InviteOnly));
-            }
+            // An admin registers whom they invite, and hands the key on.
+            Registration::Invite => ctx
+                .admin()
+                .map(|_| Role::Engineer)
+                .map_err(|_| Refusal::RegistrationClosed(RegistrationRefusal::InviteOnly))?,
             Registration::Closed => return Err(Refusal::RegistrationClosed(RegistrationRefusal::Closed)),
         },
     };

@@ -57,19 +57,16 @@ async fn an_old_client_hears_what_happens_over_its_socket() {
         (&json!("session_started"), &json!(scene.ben_id), true)
     );
 
-    for (message, code) in [
-        (json!({ "type": "sing" }), "INVALID_MESSAGE"),
-        (json!({ "type": "join", "projectId": scene.ana_id }), "FORBIDDEN"),
-    ] {
-        let error = socket.ask(message).await;
-        assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!(code)), "{error}");
-        assert!(error["message"].is_string());
-    }
+    let error = socket.ask(json!({ "type": "sing" })).await;
+    assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!("INVALID_MESSAGE")), "{error}");
+    assert!(error["message"].is_string());
     socket.say(json!({ "type": "heartbeat" })).await;
     let left = socket.ask(json!({ "type": "leave" })).await;
     assert_eq!(left, json!({ "type": "left", "projectId": project }));
     let error = socket.ask(json!({ "type": "leave" })).await;
     assert_eq!(error["code"], "NOT_IN_PROJECT");
+    let error = socket.ask(json!({ "type": "join", "projectId": scene.ana_id })).await;
+    assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!("FORBIDDEN")), "{error}");
     let code = socket.leave().await;
     assert!(matches!(code, None | Some(1000)), "{code:?}");
 }
