@@ -24,6 +24,8 @@ enum Kind {
     Bare,
     /// Changes something without a key.
     Open,
+    /// Answers from what this node alone knows, to whoever has a key.
+    Local,
     /// Answers from the state.
     Read,
     /// Changes something.
@@ -100,6 +102,11 @@ impl Operation {
     /// Reads with a key.
     pub(crate) fn read(summary: &'static str) -> Self {
         Self::new(Kind::Read, summary)
+    }
+
+    /// Reads with a key what this node alone knows.
+    pub(crate) fn local(summary: &'static str) -> Self {
+        Self::new(Kind::Local, summary)
     }
 
     /// Writes with a key.
@@ -275,7 +282,7 @@ impl Operation {
             let schema = Ref::from_schema_name("Failure").into();
             operation = operation.response(status.to_string(), answer(meaning, "application/json", schema));
         }
-        if matches!(self.kind, Kind::Read | Kind::Write) {
+        if matches!(self.kind, Kind::Local | Kind::Read | Kind::Write) {
             operation = operation.security(SecurityRequirement::new::<_, [&str; 0], &str>("apiKey", []));
         }
         (operation.build(), self.schemas)
@@ -320,7 +327,7 @@ fn failures(kind: Kind) -> Vec<(u16, &'static str)> {
     match kind {
         Kind::Bare => Vec::new(),
         Kind::Open => common.into_iter().chain([(403, "Not allowed.")]).chain(write).collect(),
-        Kind::Read => common.into_iter().chain(known).collect(),
+        Kind::Local | Kind::Read => common.into_iter().chain(known).collect(),
         Kind::Write => common.into_iter().chain(known).chain(write).collect(),
     }
 }
@@ -365,7 +372,7 @@ fn shared_parameters(kind: Kind, derives: bool) -> Vec<ParameterBuilder> {
             .schema(Some(schema))
     };
     match kind {
-        Kind::Bare => Vec::new(),
+        Kind::Bare | Kind::Local => Vec::new(),
         Kind::Open => vec![idempotency()],
         Kind::Read => vec![session(), min_revision(), consistency()],
         Kind::Write => vec![session(), idempotency()],

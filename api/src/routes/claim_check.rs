@@ -41,6 +41,9 @@ pub(super) fn routes() -> Routes {
 /// Claims that one question may find: bounds its memory.
 const MAX_FOUND: usize = 100_000;
 
+/// A log index is far below it, and it is the largest that every client can hold.
+const MAX_FENCE: u64 = i64::MAX as u64;
+
 /// A question that is too long for an address.
 struct Question {
     read: Read,
@@ -67,7 +70,7 @@ async fn check(
     read.project(project)?;
     let mut fields = body.fields()?;
     let paths = fields.required_list("paths", MAX_PATTERNS, Pattern::parse);
-    let fence = fields.number("fence", 0..=u64::MAX);
+    let fence = fields.number("fence", 0..=MAX_FENCE);
     fields.finish()?;
     let paths = paths.unwrap_or_default();
 

@@ -29,7 +29,7 @@ const MAX_JOIN_TOKEN_SECONDS: u64 = 7 * 24 * 3600;
 const STATUS_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) fn routes() -> Routes {
-    let stated = Description::read("Show the cluster").about("Without a quorum: what this node knows.");
+    let stated = Description::local("Show the cluster").about("Without a quorum: what this node knows.");
     let joined = Description::open("Let a node in")
         .about("What `nexusd start --join` asks; the token is the only credential.")
         .body::<wire::JoinRequest>();

@@ -5,20 +5,25 @@
 //!   write; [`bad_input`] and [`people`] through what is refused, and to whom; [`metrics`] through what is
 //!   counted.
 //! - The subjects: [`collisions`], [`claiming`], [`sessions`], [`knowledge`], [`events`].
-//! - The faults: [`failover`], [`membership`], [`cut_network`], [`full_disk`].
+//! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`],
+//!   [`damage`]; [`inside`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses.
 
 mod bad_input;
 mod claiming;
 mod collisions;
 mod cut_network;
+mod damage;
 mod events;
 mod failover;
 mod full_disk;
 mod idempotency;
+mod inside;
 mod knowledge;
 mod membership;
+mod membership_edges;
 mod metrics;
 mod new_client;
 mod old_client;
 mod people;
 mod sessions;
+mod starting;
