@@ -24,7 +24,7 @@ enum Kind {
     Bare,
     /// Changes something without a key.
     Open,
-    /// Answers from what this node alone knows, to whoever has a key.
+    /// Neither a read of the state nor an entry of its own, for whoever has a key.
     Local,
     /// Answers from the state.
     Read,
@@ -104,7 +104,7 @@ impl Operation {
         Self::new(Kind::Read, summary)
     }
 
-    /// Reads with a key what this node alone knows.
+    /// Asks with a key for what is no entry of its own: what this node alone knows, or a sign of life.
     pub(crate) fn local(summary: &'static str) -> Self {
         Self::new(Kind::Local, summary)
     }

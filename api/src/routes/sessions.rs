@@ -32,7 +32,7 @@ pub(super) fn routes() -> Routes {
             "Or finds the active one of this project, engineer and agent. Without an agent: the default one.",
         )
         .optional_body::<StartSession>();
-    let beaten = Operation::write("Give a sign of life")
+    let beaten = Operation::local("Give a sign of life")
         .about("From the first one on, the session is on the short lease, for good.");
     Routes::new()
         .post("/projects/{project}/sessions", start, started.answers::<wire::Session>(201))
