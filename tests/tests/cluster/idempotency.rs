@@ -256,7 +256,7 @@ async fn a_key_is_its_engineers_own_and_has_a_form() {
     let decision = json!({ "title": "t", "decision": "d" });
     let elsewhere = team.admin.under_key(key).post(&team.path("/decisions"), decision).await;
     assert_eq!((elsewhere.status.as_u16(), elsewhere.code()), (422, "IDEMPOTENCY_KEY_REUSED"));
-    for wrong in ["", "two words", &"k".repeat(256)] {
+    for wrong in ["", "tab\there", &"k".repeat(256)] {
         let refused = team.admin.under_key(wrong).post(&path, body("three")).await;
         is_sound(&refused);
         assert_eq!((refused.status.as_u16(), refused.code()), (400, "VALIDATION_ERROR"), "{wrong:?}");
