@@ -19,13 +19,15 @@ use axum::{
 };
 use nexus_api_types::{Code, ErrorBody, Failure, header as names};
 use percent_encoding::percent_decode_str;
-use std::time::{Duration, Instant};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowOrigin, CorsLayer},
 };
 use tracing::Instrument;
-use utoipa::openapi::OpenApi;
 
 /// A request that takes longer is given up: above the 5 s that a write or a read may wait.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
@@ -35,28 +37,43 @@ const POLL_DEADLINE: Duration = routes::MAX_WAIT.saturating_add(REQUEST_DEADLINE
 
 /// Everything that a node serves to clients.
 pub fn router(api: Api) -> Router {
-    let (described, descriptions) = routes::api().into_parts();
-    let document = openapi::document(descriptions);
-    let reference = Router::new()
-        .route("/openapi.json", get(json(&document)))
-        .route("/docs", get(Html(openapi::page(&document))));
-    Router::new()
+    let (described, _) = routes::api().into_parts();
+    let reference = Router::new().route("/openapi.json", get(openapi_json)).route("/docs", get(docs));
+    let router = Router::new()
         .nest("/api", described.merge(routes::socket()).merge(reference.clone()))
         .merge(routes::bare())
         .merge(reference)
         .fallback(|| async { ApiError::not_found("no such route") })
         .method_not_allowed_fallback(|| async { unknown_method() })
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(CatchPanicLayer::custom(|_| ApiError::internal(&"a handler panicked").into_response()))
-        .layer(cors(&api))
-        .layer(middleware::from_fn_with_state(api.clone(), around))
-        .with_state(api)
+        .layer(CatchPanicLayer::custom(|_| ApiError::internal(&"a handler panicked").into_response()));
+    // Without a page that may call, no answer says that one may.
+    let router = if api.config.allowed_origins.is_empty() { router } else { router.layer(cors(&api)) };
+    router.layer(middleware::from_fn_with_state(api.clone(), around)).with_state(api)
 }
 
-/// The document as it is sent: it never changes while the node runs.
-fn json(document: &OpenApi) -> impl IntoResponse + Clone + Send + Sync + 'static {
-    let text = document.to_json().expect("a document of plain values is JSON");
-    ([(header::CONTENT_TYPE, "application/json")], Bytes::from(text))
+async fn openapi_json() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], REFERENCE.json.clone())
+}
+
+async fn docs() -> impl IntoResponse {
+    ([(header::CONTENT_SECURITY_POLICY, DOCS_POLICY)], Html(REFERENCE.page.clone()))
+}
+
+/// The description of the API, made when somebody asks for it first: it never changes while the node runs.
+static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
+    let (_, descriptions) = routes::api().into_parts();
+    let document = openapi::document(descriptions);
+    let json = document.to_json().expect("a document of plain values is JSON");
+    Reference { json: json.into(), page: openapi::page(&document).into() }
+});
+
+/// Nothing in the page runs, and nothing is fetched for it.
+const DOCS_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+
+struct Reference {
+    json: Bytes,
+    page: Bytes,
 }
 
 fn cors(api: &Api) -> CorsLayer {

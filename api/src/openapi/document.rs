@@ -28,8 +28,7 @@ pub(crate) fn document(routes: Vec<Described>) -> OpenApi {
     schemas.push((Failure::name().into_owned(), Failure::schema()));
     for Described { method, path, operation } in routes {
         let id = operation_id(&method, path);
-        let (operation, more) = operation.finish(id, path);
-        schemas.extend(more);
+        let operation = operation.finish(id, path, &mut schemas);
         paths = paths.path(path, PathItem::new(method, operation));
     }
     for (name, schema) in schemas {

@@ -95,7 +95,8 @@ pub(crate) struct Operation {
     answers: Vec<(u16, &'static str, RefOr<Schema>, &'static str)>,
     /// The answer shows an API key, which is derived from the `Idempotency-Key`: not from a short one.
     shows_a_key: bool,
-    schemas: Schemas,
+    /// What adds the schemas that are referred to: they are large, and seldom asked for.
+    schemas: Vec<fn(&mut Schemas)>,
 }
 
 impl Operation {
@@ -236,14 +237,18 @@ impl Operation {
 
     /// The name of a type, whose schema goes into the document.
     fn schema_of<T: ToSchema>(&mut self) -> RefOr<Schema> {
-        let name = T::name().into_owned();
-        T::schemas(&mut self.schemas);
-        self.schemas.push((name.clone(), <T as PartialSchema>::schema()));
-        Ref::from_schema_name(name).into()
+        self.schemas.push(|schemas| {
+            T::schemas(schemas);
+            schemas.push((T::name().into_owned(), <T as PartialSchema>::schema()));
+        });
+        Ref::from_schema_name(T::name()).into()
     }
 
     /// The description as OpenAPI has it, and the schemas that it refers to.
-    pub(crate) fn finish(self, id: String, path: &str) -> (Described, Schemas) {
+    pub(crate) fn finish(self, id: String, path: &str, schemas: &mut Schemas) -> Described {
+        for add in &self.schemas {
+            add(schemas);
+        }
         let mut operation = OperationBuilder::new()
             .operation_id(Some(id))
             .summary(Some(self.summary))
@@ -285,7 +290,7 @@ impl Operation {
         if matches!(self.kind, Kind::Local | Kind::Read | Kind::Write) {
             operation = operation.security(SecurityRequirement::new::<_, [&str; 0], &str>("apiKey", []));
         }
-        (operation.build(), self.schemas)
+        operation.build()
     }
 }
 

@@ -185,23 +185,32 @@ impl State {
     }
 
     pub(super) fn put_feature(&mut self, feature: Arc<Feature>) {
-        let id = (feature.project, feature.id);
-        if let Some(before) = self.features.get(&id).cloned() {
-            self.unlist_feature(&before);
-        }
+        let before = self.features.insert((feature.project, feature.id), feature.clone());
         let place = feature.board_key();
-        self.board.insert(place);
-        match &feature.status {
-            Status::Ready { .. } => {
-                self.ready.insert(place);
-            }
-            Status::Active { holder, .. } => {
-                self.active_by_session.insert((holder.session, feature.id));
-            }
-            Status::Draft | Status::Done { .. } | Status::Cancelled => {}
+        // Most changes leave most of this as it is, and this is done for every pick and release.
+        if before.as_ref().is_none_or(|before| before.slug != feature.slug) {
+            self.feature_slugs.insert((feature.project, feature.slug.clone()), feature.id);
         }
-        self.feature_slugs.insert((feature.project, feature.slug.clone()), feature.id);
-        self.features.insert(id, feature);
+        let was_at = before.as_ref().map(|before| before.board_key());
+        if was_at != Some(place) {
+            if let Some(was_at) = &was_at {
+                self.board.remove(was_at);
+            }
+            self.board.insert(place);
+        }
+        let is_ready = |feature: &Feature| matches!(feature.status, Status::Ready { .. });
+        let was_ready = before.as_ref().filter(|before| is_ready(before)).and(was_at);
+        let now_ready = is_ready(&feature).then_some(place);
+        if was_ready != now_ready {
+            was_ready.map(|place| self.ready.remove(&place));
+            now_ready.map(|place| self.ready.insert(place));
+        }
+        let held_by = |feature: &Feature| feature.holder().map(|holder| (holder.session, feature.id));
+        let (was_held, now_held) = (before.as_deref().and_then(held_by), held_by(&feature));
+        if was_held != now_held {
+            was_held.map(|held| self.active_by_session.remove(&held));
+            now_held.map(|held| self.active_by_session.insert(held));
+        }
     }
 
     fn remove_feature(&mut self, feature: &Feature) {
@@ -221,12 +230,22 @@ impl State {
     }
 
     pub(super) fn put_session(&mut self, session: Arc<Session>) {
-        if let Some(before) = self.sessions.get(&session.id) {
-            self.deadlines.remove(&(before.vitality.until(), Deadline::Session(before.id)));
+        let deadline = (session.vitality.until(), Deadline::Session(session.id));
+        match self.sessions.insert(session.id, session.clone()) {
+            // An agent's session stays the agent's.
+            Some(before) => {
+                let former = (before.vitality.until(), Deadline::Session(before.id));
+                if former == deadline {
+                    return;
+                }
+                self.deadlines.remove(&former);
+            }
+            None => {
+                let agent = (session.project, session.engineer, session.agent.clone());
+                self.sessions_by_agent.insert(agent, session.id);
+            }
         }
-        self.deadlines.insert((session.vitality.until(), Deadline::Session(session.id)));
-        self.sessions_by_agent.insert((session.project, session.engineer, session.agent.clone()), session.id);
-        self.sessions.insert(session.id, session);
+        self.deadlines.insert(deadline);
     }
 
     fn remove_session(&mut self, id: SessionId) {
@@ -238,7 +257,9 @@ impl State {
 
     pub(super) fn put_claim(&mut self, key: ClaimKey, claim: Claim) {
         // Taken again in another mode: the index must not keep the former grip.
-        self.remove_claim(&key);
+        if self.claims.contains_key(&key) {
+            self.remove_claim(&key);
+        }
         let grip = Grip { mode: claim.mode, session: key.session, feature: key.feature };
         self.paths.entry(key.project).or_default().insert(&key.path, grip);
         self.claims.insert(key, claim);
@@ -282,8 +303,9 @@ impl State {
 
     /// Remembers an answer. Kept apart from events: it is about the request, not about the work.
     pub(crate) fn put_reply(&mut self, key: ReplyKey, kept: Arc<Remembered>) {
-        self.forget_reply(&key);
-        self.reply_expiries.insert((kept.expires, key.clone()));
+        if self.replies.contains_key(&key) {
+            self.forget_reply(&key);
+        }
         self.reply_ages(kept.origin).insert((kept.answer.revision, key.clone()));
         self.replies.insert(key, kept);
     }
@@ -291,7 +313,6 @@ impl State {
     /// Forgets an answer.
     pub(crate) fn forget_reply(&mut self, key: &ReplyKey) {
         if let Some(kept) = self.replies.remove(key) {
-            self.reply_expiries.remove(&(kept.expires, key.clone()));
             self.reply_ages(kept.origin).remove(&(kept.answer.revision, key.clone()));
         }
     }

@@ -94,7 +94,6 @@ pub struct State {
     pub(crate) sessions_by_agent: OrdMap<(ProjectId, EngineerId, Option<AgentName>), SessionId>,
     pub(crate) paths: OrdMap<ProjectId, PatternIndex<Grip>>,
     pub(crate) deadlines: OrdSet<(ClusterTime, Deadline)>,
-    pub(crate) reply_expiries: OrdSet<(ClusterTime, ReplyKey)>,
     pub(crate) client_replies: OrdSet<(Revision, ReplyKey)>,
     pub(crate) node_replies: OrdSet<(Revision, ReplyKey)>,
 }

@@ -72,16 +72,16 @@ impl State {
         self.clock.wall.after(at.since(self.clock.cluster))
     }
 
-    /// The answer to forget next: one whose time is over, else the oldest of too many. Those that
-    /// clients ask for and those that nodes ask for are counted apart: neither pushes out the other.
+    /// The answer to forget next: the oldest one of its kind, when its time is over or there are too
+    /// many. Those that clients ask for and those that nodes ask for are counted apart: neither pushes
+    /// out the other. What was to be kept for longer holds back what came after it, until its own end.
     pub(crate) fn reply_to_forget(&self) -> Option<&ReplyKey> {
-        let expired = self.reply_expiries.get_min().filter(|(at, _)| *at <= self.clock.cluster);
-        let counted = [(&self.client_replies, self.settings.replies), (&self.node_replies, NODE_REPLIES)];
-        let oldest = || {
-            let full = counted.into_iter().find(|(ages, most)| ages.len() as u64 > *most);
-            full.and_then(|(ages, _)| ages.get_min()).map(|(_, key)| key)
-        };
-        expired.map(|(_, key)| key).or_else(oldest)
+        let kinds = [(&self.client_replies, self.settings.replies), (&self.node_replies, NODE_REPLIES)];
+        let is_over = |key| self.replies.get(key).is_none_or(|kept| kept.expires <= self.clock.cluster);
+        kinds.into_iter().find_map(|(ages, most)| {
+            let (_, oldest) = ages.get_min()?;
+            (ages.len() as u64 > most || is_over(oldest)).then_some(oldest)
+        })
     }
 
     /// The remembered answer to a request.
