@@ -28,7 +28,7 @@ pub(crate) const DEFAULT_RESERVE: u64 = 256 << 20;
 
 /// The disk is looked at this often. What fills a quarter of a gigabyte faster than that meets the
 /// reserve file.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The file that is given back in an emergency.
 const RESERVE_FILE: &str = "reserve";

@@ -15,7 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// The flush is looked at this often.
-const LOOK: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_millis(500);
 /// A flush that takes longer is slow: a thousand times what a disk takes, and a quarter of what a request
 /// may take.
 const SLOW: Duration = Duration::from_secs(1);

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Between two rounds of questions.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(2);
 /// A node that does not answer in this time is asked again in the next round.
 const ONE_QUESTION: Duration = Duration::from_secs(1);
 /// A report that is older says nothing about now.
