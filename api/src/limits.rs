@@ -153,8 +153,7 @@ fn forget<K: std::hash::Hash + Eq + Clone>(limiter: &Limiter<K>) {
 /// The key's lookup prefix, if there is such a key. It is a part of the key's SHA-256: who does not have
 /// the key cannot use up its allowance.
 fn known_key(state: &State, credentials: &HeaderValue) -> Option<KeyPrefix> {
-    let (_, key) = credentials.to_str().ok()?.split_once(' ')?;
-    let prefix = ApiKeyText::parse(key.trim())?.prefix();
+    let prefix = ApiKeyText::shown(credentials)?.prefix();
     state.api_key(prefix).map(|key| key.prefix)
 }
 

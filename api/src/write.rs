@@ -2,7 +2,7 @@
 
 use crate::{
     api::{Api, MAX_BODY},
-    auth::{Caller, authenticate, derive_secret, key_digest},
+    auth::{ApiKeyText, Caller, authenticate_with_key, derive_secret},
     cluster::{Draft, SharedView},
     failure::ApiError,
     fields::Fields,
@@ -138,7 +138,7 @@ impl Incoming {
 pub(crate) struct Write {
     pub(crate) caller: Caller,
     pub(crate) incoming: Incoming,
-    key_digest: Option<[u8; 32]>,
+    key: ApiKeyText,
 }
 
 impl FromRequest<Api> for Write {
@@ -146,10 +146,9 @@ impl FromRequest<Api> for Write {
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
         // Before the body: a stranger must not make this node read a megabyte.
-        let caller = authenticate(api, request.headers()).await?;
-        let key_digest = key_digest(request.headers());
+        let (caller, key) = authenticate_with_key(api, request.headers()).await?;
         let incoming = Incoming::from_request(request, api).await?;
-        Ok(Self { caller, incoming, key_digest })
+        Ok(Self { caller, incoming, key })
     }
 }
 
@@ -161,9 +160,9 @@ impl Write {
 
     /// 256 bits for a secret that the answer shows and nobody keeps: a retry gets the same ones.
     pub(crate) fn secret(&self, api: &Api) -> [u8; 32] {
-        match (&self.key_digest, &self.incoming.idempotency) {
-            (Some(digest), Some(key)) => derive_secret(digest, self.incoming.fingerprint, key),
-            _ => api.mint.secret(),
+        match &self.incoming.idempotency {
+            Some(key) => derive_secret(&self.key.digest(), self.incoming.fingerprint, key),
+            None => api.mint.secret(),
         }
     }
 

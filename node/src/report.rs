@@ -1,4 +1,4 @@
-//! What every node tells every other one about itself, once a second: how far its state is and what
+//! What every node tells every other one about itself, every two seconds: how far its state is and what
 //! that hashes to, how its disk does, what time it has. From it comes the alarm that two states have
 //! drifted apart, and who may take leadership over. Never part of what the cluster decides.
 

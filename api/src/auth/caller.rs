@@ -24,7 +24,15 @@ impl Caller {
 
 /// Finds out who asks.
 pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else {
+    Ok(authenticate_with_key(api, headers).await?.0)
+}
+
+/// Finds out who asks; also gives the key that was shown.
+pub(crate) async fn authenticate_with_key(
+    api: &Api,
+    headers: &HeaderMap,
+) -> Result<(Caller, ApiKeyText), ApiError> {
+    let Some(credentials) = headers.get(header::AUTHORIZATION) else {
         return Err(ApiError::new(
             Code::Unauthorized,
             "no API key: send it as `Authorization: Bearer nexus_eng_…`; POST /api/auth/register makes one",
@@ -32,12 +40,7 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Calle
     };
     let unknown =
         || ApiError::new(Code::InvalidApiKey, "the API key is malformed, unknown, revoked or expired");
-    let text = value.to_str().map_err(|_| unknown())?;
-    let (scheme, key) = text.split_once(' ').ok_or_else(unknown)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(unknown());
-    }
-    let key = ApiKeyText::parse(key.trim()).ok_or_else(unknown)?;
+    let key = ApiKeyText::shown(credentials).ok_or_else(unknown)?;
     let local = api.cluster.local();
     let mut found = api.verifier.recognise(local.state(), &key).await;
     if found.is_none() {
@@ -47,13 +50,7 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Calle
     }
     let found = found.ok_or_else(unknown)?;
     let session = session_header(headers)?;
-    Ok(Caller { engineer: found.engineer, key: found.id, session })
-}
-
-/// The SHA-256 of the key that a request came with; none without a well-formed one.
-pub(crate) fn key_digest(headers: &HeaderMap) -> Option<[u8; 32]> {
-    let (_, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    Some(ApiKeyText::parse(key.trim())?.digest())
+    Ok((Caller { engineer: found.engineer, key: found.id, session }, key))
 }
 
 /// The session that the request names.

@@ -6,6 +6,7 @@ use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
+use axum::http::HeaderValue;
 use nexus_domain::{
     EngineerId, WallTime,
     entity::{ApiKey, KeyPrefix, TokenDigest},
@@ -33,37 +34,51 @@ fn argon2() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
-/// A well-formed key.
+/// A well-formed key, with its SHA-256: every request is recognised by it.
 #[derive(Clone)]
-pub(crate) struct ApiKeyText(String);
+pub(crate) struct ApiKeyText {
+    text: String,
+    digest: [u8; 32],
+}
 
 impl ApiKeyText {
     /// Recognises the form; says nothing about whether the key exists.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let random = text.strip_prefix(SCHEME)?;
         let hex = random.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        (text.len() == KEY_LENGTH && hex).then(|| Self(text.to_owned()))
+        (text.len() == KEY_LENGTH && hex).then(|| Self::of(text.to_owned()))
+    }
+
+    /// The key that a request shows in `Authorization: Bearer`, if it has the form of one.
+    pub(crate) fn shown(credentials: &HeaderValue) -> Option<Self> {
+        let (scheme, key) = credentials.to_str().ok()?.split_once(' ')?;
+        if scheme.eq_ignore_ascii_case("bearer") { Self::parse(key.trim()) } else { None }
+    }
+
+    fn of(text: String) -> Self {
+        let digest = Sha256::digest(text.as_bytes()).into();
+        Self { text, digest }
     }
 
     /// SHA-256 of the key.
-    pub(crate) fn digest(&self) -> [u8; 32] {
-        Sha256::digest(self.0.as_bytes()).into()
+    pub(crate) const fn digest(&self) -> [u8; 32] {
+        self.digest
     }
 
     /// What the key is found by.
     pub(crate) fn prefix(&self) -> KeyPrefix {
-        let digest = self.digest();
-        KeyPrefix(u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes")))
+        KeyPrefix(u64::from_be_bytes(self.digest[..8].try_into().expect("a digest has 32 bytes")))
     }
 
     /// Whether this key has that hash. Takes some 20 ms and 7 MiB: never on an async thread.
     pub(crate) fn verify(&self, hash: &str) -> bool {
-        PasswordHash::new(hash).is_ok_and(|hash| argon2().verify_password(self.0.as_bytes(), &hash).is_ok())
+        PasswordHash::new(hash)
+            .is_ok_and(|hash| argon2().verify_password(self.text.as_bytes(), &hash).is_ok())
     }
 
     /// The text, to be shown once.
     pub(crate) fn into_text(self) -> String {
-        self.0
+        self.text
     }
 }
 
@@ -98,7 +113,7 @@ impl NewKey {
                 let salt: [u8; 16] = secret[..16].try_into().expect("a secret has 32 bytes");
                 Self { text: derive(key, &salt), salt: Some(salt) }
             }
-            None => Self { text: ApiKeyText(format!("{SCHEME}{}", hex::encode(secret))), salt: None },
+            None => Self { text: ApiKeyText::of(format!("{SCHEME}{}", hex::encode(secret))), salt: None },
         }
     }
 
@@ -123,7 +138,7 @@ impl NewKey {
         salt: [u8; 16],
     ) -> Result<ApiKey, ApiError> {
         let hash = argon2()
-            .hash_password_with_salt(self.text.0.as_bytes(), &salt)
+            .hash_password_with_salt(self.text.text.as_bytes(), &salt)
             .map_err(|error| ApiError::internal(&error))?;
         Ok(ApiKey {
             id,
@@ -144,7 +159,7 @@ fn derive(key: &IdempotencyKey, salt: &[u8; 16]) -> ApiKeyText {
     hash.update(b"nexus api key v1");
     hash.update(salt);
     hash.update(key.as_str().as_bytes());
-    ApiKeyText(format!("{SCHEME}{}", hex::encode(hash.finalize())))
+    ApiKeyText::of(format!("{SCHEME}{}", hex::encode(hash.finalize())))
 }
 
 /// A secret that a retry of the same request can show again, although nobody keeps it: derived from the
@@ -187,7 +202,7 @@ mod tests {
     fn a_key_has_74_characters_and_matches_its_own_hash_alone() {
         let key = NewKey::mint(&SystemMint, None);
         let other = NewKey::mint(&SystemMint, None);
-        assert_eq!(key.text.0.len(), KEY_LENGTH);
+        assert_eq!(key.text.text.len(), KEY_LENGTH);
         let record =
             key.record(KeyId::MIN, EngineerId::MIN, Label::parse("first").unwrap(), [7; 16]).unwrap();
         assert!(record.hash.starts_with("$argon2id$"), "{}", record.hash);
@@ -200,8 +215,8 @@ mod tests {
         let idempotency = IdempotencyKey::parse("0198c0de-0000-7000-8000-000000000001").unwrap();
         let first = NewKey::mint(&SystemMint, Some(&idempotency));
         let retry = NewKey::mint(&SystemMint, Some(&idempotency));
-        assert_ne!(first.text.0, retry.text.0);
-        assert_eq!(retry.shown_first(Some(&idempotency), first.salt).0, first.text.0);
+        assert_ne!(first.text.text, retry.text.text);
+        assert_eq!(retry.shown_first(Some(&idempotency), first.salt).text, first.text.text);
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod caller;
 mod key;
 mod verifier;
 
-pub(crate) use caller::{Caller, authenticate, key_digest, session_header};
+pub(crate) use caller::{Caller, authenticate, authenticate_with_key, session_header};
 pub use key::token_digest;
 pub(crate) use key::{ApiKeyText, NewKey, derive_secret, join_token, ticket};
 pub use verifier::Verifier;
