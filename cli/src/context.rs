@@ -6,15 +6,17 @@ use crate::{
         Global,
         server::{self, Server},
     },
-    client::{Client, Identity, Request},
+    client::{Client, Request},
     config::{
         link,
         login::{Login, LoginFile},
     },
     error::Error,
     output::{Output, words},
+    run::{Actor, Records},
 };
 use nexus_api_types::project::Project;
+use std::cell::OnceCell;
 use uuid::Uuid;
 
 /// What a command is given.
@@ -31,8 +33,9 @@ pub(crate) struct Context<'a> {
     pub(crate) servers: Vec<Server>,
     /// The API key that was typed or is in the environment.
     pub(crate) given_token: Option<String>,
-    /// The session that acts.
-    pub(crate) session: Option<Uuid>,
+    records: Records,
+    given_session: Option<String>,
+    actor: OnceCell<Actor>,
     project: Option<String>,
 }
 
@@ -46,18 +49,66 @@ impl<'a> Context<'a> {
         let login = login_file.read()?;
         let servers = servers(global.server.as_deref(), &login, &login_file)?;
         let given_token = given(global.token);
-        let session = given(global.session).map(|text| session(&text)).transpose()?;
+        let records = Records::locate()?;
+        let given_session = given(global.session);
+        let actor = OnceCell::new();
         let token = given_token.clone().or_else(|| login.token.clone());
-        let client = Client::new(&servers, Identity { token, session }, global.timeout)?;
+        let client = Client::new(&servers, token, global.timeout)?;
         let project = given(global.project);
-        Ok(Self { out, client, login, login_file, servers, given_token, session, project })
+        Ok(Self {
+            out,
+            client,
+            login,
+            login_file,
+            servers,
+            given_token,
+            records,
+            given_session,
+            actor,
+            project,
+        })
     }
 
-    /// The project that the command is about.
+    /// What is kept of runs.
+    pub(crate) fn records(&self) -> Records {
+        self.records.clone()
+    }
+
+    /// Who acts: looked for when it is asked first.
+    ///
+    /// # Errors
+    /// When something was named that is no session.
+    pub(crate) fn actor(&self) -> Result<&Actor, Error> {
+        if let Some(actor) = self.actor.get() {
+            return Ok(actor);
+        }
+        let actor = match &self.given_session {
+            Some(named) => Actor::named(named, &self.records)?,
+            None => Actor::here(&self.records),
+        };
+        Ok(self.actor.get_or_init(|| actor))
+    }
+
+    /// The agent host that started this command says which run it is. What was named by hand goes before it.
+    pub(crate) fn act_as_host(&self, actor: Actor) {
+        if self.given_session.is_none() {
+            // A command is told once.
+            let _ = self.actor.set(actor);
+        }
+    }
+
+    /// The project that the command is about; what is asked from now on is asked as the session that acts in it, if
+    /// there is one.
     ///
     /// # Errors
     /// When none is named, or there is none of that name.
     pub(crate) async fn project(&self) -> Result<Uuid, Error> {
+        let project = self.find_project().await?;
+        self.act_in(project)?;
+        Ok(project)
+    }
+
+    async fn find_project(&self) -> Result<Uuid, Error> {
         let linked = link::find();
         let Some(named) = &self.project else {
             return linked?.map(|found| found.link.project_id).ok_or_else(no_project);
@@ -115,13 +166,6 @@ fn servers(given: Option<&str>, login: &Login, file: &LoginFile) -> Result<Vec<S
         .servers()
         .map_err(|problem| Error::misused(format!("{}: {problem}", file.path().display())).hint(FORM))?;
     Ok(if saved.is_empty() { server::defaults() } else { saved })
-}
-
-fn session(text: &str) -> Result<Uuid, Error> {
-    text.parse().map_err(|_| {
-        Error::misused(format!("{text:?} is no session's id"))
-            .hint("a session's id is a UUID; nexus status --json lists them")
-    })
 }
 
 fn no_project() -> Error {

@@ -4,7 +4,8 @@
 //! In reading order:
 //! - [`args`]: what can be typed. [`commands`]: one file per command, and what each one does.
 //! - [`context`]: what a command is given: where to print, whom to ask, in which project.
-//! - [`client`]: requests to a cluster of several servers. [`config`]: the two files kept on disk.
+//! - [`run`]: one run of one agent, and the session that it acts as.
+//! - [`client`]: requests to a cluster of several servers. [`config`]: the files kept on disk.
 //! - [`output`]: data to stdout, the rest to stderr. [`error`]: what went wrong, and what to do next.
 
 mod args;
@@ -14,6 +15,7 @@ mod config;
 mod context;
 mod error;
 mod output;
+mod run;
 
 use crate::{args::Cli, context::Context, error::Error};
 use clap::Parser;
@@ -22,7 +24,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = output::Output::new(cli.global.json, cli.global.no_color);
-    match run(cli, &out) {
+    match start(cli, &out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             out.error(&error);
@@ -31,7 +33,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, out: &output::Output) -> Result<(), Error> {
+fn start(cli: Cli, out: &output::Output) -> Result<(), Error> {
     // Already installed is as good: there is one provider in this binary.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread()

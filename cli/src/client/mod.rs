@@ -9,5 +9,5 @@ mod attempt;
 mod failover;
 mod request;
 
-pub(crate) use failover::{Client, Identity};
+pub(crate) use failover::Client;
 pub(crate) use request::{Answer, Request};

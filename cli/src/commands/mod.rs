@@ -14,7 +14,7 @@ mod session;
 mod status;
 mod whoami;
 
-use crate::{context::Context, error::Error};
+use crate::{context::Context, error::Error, run::Keeper};
 use clap::Subcommand;
 
 #[derive(Subcommand)]
@@ -32,6 +32,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Cluster(cluster::Cluster),
     Completions(completions::Completions),
+    #[command(hide = true)]
+    Keeper(Keeper),
 }
 
 /// Does what was asked for.
@@ -46,5 +48,6 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> Result<(), E
         Command::Status(command) => command.run(context).await,
         Command::Cluster(command) => command.run(context).await,
         Command::Completions(command) => command.run(context),
+        Command::Keeper(command) => command.run(context).await,
     }
 }

@@ -43,7 +43,10 @@ impl Pick {
             Some(slug) => Request::post(format!("{features}/{slug}/pick")),
             None => Request::post(format!("{features}/pick-next")).body(&self.lanes()),
         };
+        context.tell_lost(project);
+        context.session_for_work(project).await?;
         let answer = context.client.send(request).await?;
+        context.look_after(project);
         context.out.answer(&answer, |picked: Picked| print(context, &picked))
     }
 

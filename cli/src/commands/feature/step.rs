@@ -7,9 +7,11 @@ use crate::{
 };
 use nexus_api_types::feature::Feature;
 
-/// Takes the step; its name is that of the route.
+/// Takes the step; its name is that of the route. A run that has worked before takes it as its session: it
+/// does not finish what another agent of the same engineer holds.
 pub(super) async fn take(context: &Context<'_>, slug: &str, step: &str) -> Result<Answer, Error> {
     let project = context.project().await?;
+    context.session_of_before(project).await?;
     context.client.send(Request::post(format!("/projects/{project}/features/{slug}/{step}"))).await
 }
 
