@@ -15,8 +15,8 @@ use crate::{
     output::{Output, words},
     run::{Actor, Records},
 };
-use nexus_api_types::project::Project;
-use std::cell::OnceCell;
+use nexus_api_types::{engineer::Me, project::Project};
+use std::{cell::OnceCell, time::Duration};
 use uuid::Uuid;
 
 /// What a command is given.
@@ -33,6 +33,7 @@ pub(crate) struct Context<'a> {
     pub(crate) servers: Vec<Server>,
     /// The API key that was typed or is in the environment.
     pub(crate) given_token: Option<String>,
+    timeout: Duration,
     records: Records,
     given_session: Option<String>,
     actor: OnceCell<Actor>,
@@ -62,11 +63,17 @@ impl<'a> Context<'a> {
             login_file,
             servers,
             given_token,
+            timeout: global.timeout,
             records,
             given_session,
             actor,
             project,
         })
+    }
+
+    /// How long a command tries.
+    pub(crate) const fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// What is kept of runs.
@@ -139,6 +146,17 @@ impl<'a> Context<'a> {
             };
             Error::local(format!("no project {slug} among yours")).hint(hint)
         })
+    }
+
+    /// Whose key it is. What login saved is believed, unless another key is used.
+    ///
+    /// # Errors
+    /// When the cluster says no, or nothing.
+    pub(crate) async fn me(&self) -> Result<Uuid, Error> {
+        match self.login.engineer_id.filter(|_| self.given_token.is_none()) {
+            Some(id) => Ok(id),
+            None => Ok(self.client.send(Request::get("/auth/me")).await?.parse::<Me>()?.id),
+        }
     }
 
     /// The engineer's projects.

@@ -3,16 +3,19 @@
 //! A command has three steps: put the request together, send it, print the answer.
 //! [`people`] turns the ids in answers into names.
 
+mod changes;
 mod cluster;
 mod completions;
 mod feature;
 mod login;
 mod logout;
+mod pages;
 mod people;
 mod project;
 mod session;
 mod status;
 mod whoami;
+mod working;
 
 use crate::{context::Context, error::Error, run::Keeper};
 use clap::Subcommand;
