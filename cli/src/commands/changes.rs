@@ -67,6 +67,18 @@ impl Changes {
         let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
         // A server that waits must answer before the command gives up.
         let wait = (context.timeout() / 2).min(LONGEST_POLL).min(left.unwrap_or(LONGEST_POLL));
+        self.ask(context, wait).await
+    }
+
+    /// What has happened already.
+    ///
+    /// # Errors
+    /// When the cluster says no, or nothing.
+    pub(super) async fn look(&mut self, context: &Context<'_>) -> Result<Events, Error> {
+        self.ask(context, Duration::ZERO).await
+    }
+
+    async fn ask(&mut self, context: &Context<'_>, wait: Duration) -> Result<Events, Error> {
         let asked = Request::get(format!("/projects/{}/events", self.project))
             .query("since", Some(self.since))
             .query("waitMs", Some(wait.as_millis()))

@@ -2,7 +2,12 @@
 //! and there is none. A run without a name, a terminal or an agent acts as its engineer.
 
 use super::{Actor, Key, Lost, Process, Record, watch_over};
-use crate::{client::Request, context::Context, error::Error, output::words};
+use crate::{
+    client::Request,
+    context::Context,
+    error::Error,
+    output::{plain, words},
+};
 use nexus_api_types::session::{Metadata, Session, StartSession};
 use uuid::Uuid;
 
@@ -94,7 +99,7 @@ impl Context<'_> {
         for Lost { what, why, by } in self.take_lost(project) {
             let holder = by.map(|by| words::holder(&by.engineer_name, by.agent.as_deref()));
             let whose = holder.map_or(why, |holder| format!("{holder} holds it now"));
-            self.out.note(format_args!("Lost while this machine slept: {what}: {whose}"));
+            self.out.note(plain(&format!("Lost while this machine slept: {what}: {whose}")));
         }
     }
 

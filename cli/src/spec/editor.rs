@@ -23,7 +23,7 @@ pub(crate) struct Written {
 
 impl Written {
     /// The text is where it should be: the file is not needed any more.
-    pub(crate) fn is_used(self) {
+    pub(crate) fn forget(self) {
         // A file that stays behind harms nobody.
         let _ = fs::remove_file(self.file);
     }

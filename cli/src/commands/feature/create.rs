@@ -26,7 +26,7 @@ use std::{
 Examples:
   nexus feature create -s api -t \"The API\" --touches src/api/ src/db.rs --ready
   nexus feature create --from invoices.md          # with front matter: slug, title, touches
-  nexus feature create -s invoices -t Invoices --from - --reads src/db.rs < text.md
+  nexus feature create -s invoices -t Invoices --from - < text.md
   nexus feature create -s reports -t Reports --depends-on api invoices -l later -p 3
   nexus feature create                             # opens your editor")]
 pub(crate) struct Create {
@@ -95,7 +95,7 @@ impl Create {
             Err(error) => Err(error),
         };
         match sent {
-            Ok(()) => written.is_used(),
+            Ok(()) => written.forget(),
             Err(_) => context.out.note(format_args!("Nothing is lost: {}", written.kept())),
         }
         sent

@@ -111,7 +111,7 @@ impl Edit {
             Err(error) => Err(error),
         };
         match sent {
-            Ok(()) => written.is_used(),
+            Ok(()) => written.forget(),
             Err(_) => context.out.note(format_args!("Nothing is lost: {}", written.kept())),
         }
         sent
