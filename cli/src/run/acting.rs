@@ -14,11 +14,8 @@ use uuid::Uuid;
 impl Context<'_> {
     /// Asks as the session of this run from now on, if it surely lives. One that may be over is left out:
     /// a question needs none.
-    ///
-    /// # Errors
-    /// When something was named that is no session.
-    pub(crate) fn act_in(&self, project: Uuid) -> Result<(), Error> {
-        let session = match self.actor()? {
+    pub(crate) fn act_in(&self, project: Uuid) {
+        let session = match self.actor() {
             Actor::Session(id) => Some(*id),
             Actor::Run { key, .. } => {
                 let record = self.records().read(key, project).filter(Record::is_fresh);
@@ -27,7 +24,6 @@ impl Context<'_> {
             Actor::Engineer => None,
         };
         self.client.act_as(session);
-        Ok(())
     }
 
     /// The session that this run works as: the living one, or a new one. None when the engineer acts.
@@ -35,7 +31,7 @@ impl Context<'_> {
     /// # Errors
     /// When the cluster says no, or nothing, or the record cannot be written.
     pub(crate) async fn session_for_work(&self, project: Uuid) -> Result<Option<Uuid>, Error> {
-        let (key, owner) = match self.actor()? {
+        let (key, owner) = match self.actor() {
             Actor::Session(id) => return Ok(Some(*id)),
             Actor::Engineer => return Ok(None),
             Actor::Run { key, owner } => (key, *owner),
@@ -60,7 +56,7 @@ impl Context<'_> {
     /// # Errors
     /// As [`session_for_work`](Self::session_for_work).
     pub(crate) async fn session_of_before(&self, project: Uuid) -> Result<Option<Uuid>, Error> {
-        match self.actor()? {
+        match self.actor() {
             Actor::Run { key, .. } if self.records().read(key, project).is_none() => Ok(None),
             _ => self.session_for_work(project).await,
         }
@@ -68,7 +64,7 @@ impl Context<'_> {
 
     /// Sees to it that the session lives as long as its run, once it holds something.
     pub(crate) fn look_after(&self, project: Uuid) {
-        let Ok(Actor::Run { key, .. }) = self.actor() else { return };
+        let Actor::Run { key, .. } = self.actor() else { return };
         if let Err(error) = watch_over(self, key, project) {
             self.out
                 .note(format_args!("Nobody looks after this session: {error}. Its lease is the long one"));
@@ -77,7 +73,7 @@ impl Context<'_> {
 
     /// What this run held and lost while its machine slept; each is told once.
     pub(crate) fn take_lost(&self, project: Uuid) -> Vec<Lost> {
-        let Ok(Actor::Run { key, .. }) = self.actor() else { return Vec::new() };
+        let Actor::Run { key, .. } = self.actor() else { return Vec::new() };
         let records = self.records();
         if records.read(key, project).is_none_or(|record| record.lost.is_empty()) {
             return Vec::new();

@@ -25,7 +25,7 @@ use std::{
 #[command(after_help = "\
 Examples:
   nexus feature create -s api -t \"The API\" --touches src/api/ src/db.rs --ready
-  nexus feature create --from invoices.md          # with front matter: slug, title, touches
+  nexus feature create --from invoices.md          # with front matter
   nexus feature create -s invoices -t Invoices --from - < text.md
   nexus feature create -s reports -t Reports --depends-on api invoices -l later -p 3
   nexus feature create                             # opens your editor")]
