@@ -8,7 +8,7 @@ use crate::{
 };
 use clap::Args;
 use nexus_api_types::event::{Event, Fact, Reason};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// The time that a watch begins with: long enough for any project's first answer.
@@ -100,8 +100,13 @@ fn what(event: &Event, who: &str) -> String {
     match &event.fact {
         Fact::FeatureCreated { feature } => format!("{who} wrote {}: {}", feature.slug, feature.title),
         Fact::FeatureUpdated { feature, field, new_value, .. } => {
-            let value = new_value.as_str().map_or_else(|| new_value.to_string(), str::to_owned);
-            format!("{who} changed {} of {} to {}", field, feature.slug, short(&value))
+            // Long values are not told.
+            let value = match new_value {
+                Value::Null => String::new(),
+                Value::String(text) => format!(" to {}", short(text)),
+                other => format!(" to {other}"),
+            };
+            format!("{who} changed the {field} of {}{value}", feature.slug)
         }
         Fact::FeatureDeleted { feature } => format!("{who} threw away {}", feature.slug),
         Fact::FeatureClaimed { feature } => format!("{who} picked {}", feature.slug),
