@@ -44,7 +44,7 @@ impl Context<'_> {
                 }
                 record.session_id
             }
-            known => self.start_session(key, project, owner, known).await?,
+            _ => self.start_session(key, project, owner).await?,
         };
         self.client.act_as(Some(id));
         Ok(Some(id))
@@ -109,34 +109,28 @@ impl Context<'_> {
         Ok(())
     }
 
-    async fn start_session(
-        &self,
-        key: &Key,
-        project: Uuid,
-        owner: Option<Process>,
-        known: Option<Record>,
-    ) -> Result<Uuid, Error> {
+    async fn start_session(&self, key: &Key, project: Uuid, owner: Option<Process>) -> Result<Uuid, Error> {
         let records = self.records();
         records.forget_old();
-        let agent = known.map_or_else(|| new_name(key), |record| record.agent);
-        // Whatever acts before must not: it may be over.
+        // First the name, which commands of one run that start at once then share, and with it the session.
+        let named = records.change(key, project, |before| {
+            let mut record = before.unwrap_or_else(|| Record::new(new_name(key)));
+            if let Some(owner) = owner {
+                record.bind(owner);
+            }
+            Some(record)
+        })?;
+        let agent = named.map_or_else(|| new_name(key), |record| record.agent);
+        // Whatever acted before must not: it may be over.
         self.client.act_as(None);
-        let session = self.post_session(project, agent.clone()).await?;
-        let record = records.change(key, project, |before| {
-            Some(match before {
-                Some(mut record) if record.agent == agent => {
-                    record.saw(&session);
-                    if let Some(owner) = owner {
-                        record.bind(owner);
-                    }
-                    record
-                }
-                // Another command of this run came first: its session is the run's.
-                Some(record) if record.is_fresh() => record,
-                _ => Record::new(&session, agent.clone(), owner),
+        let session = self.post_session(project, agent).await?;
+        records.change(key, project, |record| {
+            record.map(|mut record| {
+                record.saw(&session);
+                record
             })
         })?;
-        Ok(record.map_or(session.id, |record| record.session_id))
+        Ok(session.id)
     }
 
     /// Starts a session of that agent, or finds the one that lives.

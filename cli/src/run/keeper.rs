@@ -220,6 +220,7 @@ impl Ward<'_> {
                         if let Ok(now) = self.held(session).await {
                             held = now;
                             seen = Some(record.taken);
+                            self.note_kept(record.taken);
                             if held.is_nothing() && self.may_go(record.taken) {
                                 drop(lock);
                                 return End::NothingHeld;
@@ -241,6 +242,13 @@ impl Ward<'_> {
         }
     }
 
+    /// Notes how much is known, for whoever wants to be sure. What cannot be written is noted next time.
+    fn note_kept(&self, taken: u64) {
+        let noted =
+            record::change_file(&self.file, |record| record.map(|record| Record { kept: taken, ..record }));
+        drop(noted);
+    }
+
     /// Whether nothing was taken since what is held was asked.
     fn may_go(&self, taken: u64) -> bool {
         let mut may = false;
@@ -254,7 +262,8 @@ impl Ward<'_> {
     /// One beat: how long the session lives without another, and none if it is over.
     async fn beat_once(&self, session: Uuid, is_first: bool) -> Result<Option<Duration>, Error> {
         self.context.client.begin();
-        self.context.client.act_as(Some(session));
+        // The beat names its session: acting as one that is over would be refused in another way.
+        self.context.client.act_as(None);
         let project = self.project;
         let beat = Request::post(format!("/projects/{project}/sessions/{session}/heartbeat"));
         match self.context.client.send(beat).await {
@@ -290,6 +299,7 @@ impl Ward<'_> {
     async fn held(&self, session: Uuid) -> Result<Held, Error> {
         let project = self.project;
         let client = &self.context.client;
+        client.act_as(Some(session));
         let mine = client.send(Request::get(format!("/projects/{project}/claims/mine"))).await?;
         let claims: Vec<Claim> = mine.parse()?;
         let mut features = Vec::new();

@@ -30,7 +30,7 @@ const MAX_LOST: usize = 50;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Record {
-    /// The session that the run acts as.
+    /// The session that the run acts as; nil before the first one.
     pub(crate) session_id: Uuid,
     /// The agent's name, which others see: no other run has it.
     pub(crate) agent: String,
@@ -43,6 +43,9 @@ pub(crate) struct Record {
     /// How often a command took something for this run: what a keeper saw before may be out of date.
     #[serde(default)]
     pub(crate) taken: u64,
+    /// How much of that its keeper knows of.
+    #[serde(default)]
+    pub(crate) kept: u64,
     /// When the session was last known to live, in milliseconds of the Unix epoch.
     #[serde(default)]
     pub(crate) seen_at: u64,
@@ -68,20 +71,19 @@ pub(crate) struct Lost {
 }
 
 impl Record {
-    /// A run that starts to act as a session.
-    pub(crate) fn new(session: &Session, agent: String, owner: Option<Process>) -> Self {
-        let mut record = Self {
-            session_id: session.id,
+    /// A run of that name, before it has a session.
+    pub(crate) const fn new(agent: String) -> Self {
+        Self {
+            session_id: Uuid::nil(),
             agent,
-            owner,
-            bound_at: now_ms(),
+            owner: None,
+            bound_at: 0,
             taken: 0,
+            kept: 0,
             seen_at: 0,
             lease_ms: 0,
             lost: Vec::new(),
-        };
-        record.saw(session);
-        record
+        }
     }
 
     /// The session lives, and this is what the cluster says of it.
@@ -260,6 +262,7 @@ mod tests {
             owner,
             bound_at,
             taken: 0,
+            kept: 0,
             seen_at: now_ms(),
             lease_ms: 90_000,
             lost: Vec::new(),
