@@ -77,6 +77,40 @@ impl<'a> Context<'a> {
         self.timeout
     }
 
+    /// The same, asking these servers.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up, or what login saved cannot be read.
+    pub(crate) fn asking(&self, servers: Vec<Server>) -> Result<Self, Error> {
+        let login = self.login_file.read()?;
+        let token = self.given_token.clone().or_else(|| login.token.clone());
+        Ok(Self {
+            out: self.out,
+            client: Client::new(&servers, token, self.timeout)?,
+            login,
+            login_file: self.login_file.clone(),
+            servers,
+            given_token: self.given_token.clone(),
+            timeout: self.timeout,
+            records: self.records.clone(),
+            actor: self.actor.clone(),
+            project: self.project.clone(),
+        })
+    }
+
+    /// The same, with what login has saved meanwhile.
+    ///
+    /// # Errors
+    /// As [`asking`](Self::asking).
+    pub(crate) fn again(&self) -> Result<Self, Error> {
+        self.asking(self.servers.clone())
+    }
+
+    /// The project that was named, not one that the repository is linked to.
+    pub(crate) const fn named_project(&self) -> Option<&String> {
+        self.project.as_ref()
+    }
+
     /// What is kept of runs.
     pub(crate) fn records(&self) -> Records {
         self.records.clone()

@@ -13,6 +13,7 @@ pub(crate) struct Request {
     pub(super) query: Vec<(&'static str, String)>,
     pub(super) body: Option<Value>,
     pub(super) key: Key,
+    pub(super) is_bare: bool,
 }
 
 /// Which API key goes with a request.
@@ -28,7 +29,7 @@ pub(super) enum Key {
 
 impl Request {
     fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), query: Vec::new(), body: None, key: Key::Own }
+        Self { method, path: path.into(), query: Vec::new(), body: None, key: Key::Own, is_bare: false }
     }
 
     /// Reads. `path` is below `/api`, and made only of checked words, ids and numbers.
@@ -66,6 +67,12 @@ impl Request {
     /// Without an API key.
     pub(crate) fn anonymous(mut self) -> Self {
         self.key = Key::None;
+        self
+    }
+
+    /// Answered without an envelope, as health is.
+    pub(crate) fn bare(mut self) -> Self {
+        self.is_bare = true;
         self
     }
 

@@ -9,12 +9,14 @@ mod claims;
 mod cluster;
 mod completions;
 mod decision;
+mod doctor;
 mod events;
 mod feature;
 mod keys;
 mod learn;
 mod login;
 mod logout;
+mod man;
 mod next;
 mod pages;
 mod people;
@@ -25,6 +27,7 @@ mod roadmap_ops;
 mod save;
 mod search;
 mod session;
+mod setup;
 mod status;
 mod unclaim;
 mod whoami;
@@ -36,6 +39,7 @@ use clap::Subcommand;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    Setup(setup::Setup),
     Login(login::Login),
     Logout(logout::Logout),
     Whoami(whoami::Whoami),
@@ -66,7 +70,9 @@ pub(crate) enum Command {
     Keys(keys::Keys),
     #[command(subcommand)]
     Cluster(cluster::Cluster),
+    Doctor(doctor::Doctor),
     Completions(completions::Completions),
+    Man(man::Man),
     #[command(hide = true)]
     Keeper(Keeper),
 }
@@ -74,6 +80,7 @@ pub(crate) enum Command {
 /// Does what was asked for.
 pub(crate) async fn run(command: Command, context: &Context<'_>) -> Result<(), Error> {
     match command {
+        Command::Setup(command) => command.run(context).await,
         Command::Login(command) => command.run(context).await,
         Command::Logout(command) => command.run(context),
         Command::Whoami(command) => command.run(context).await,
@@ -97,7 +104,9 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> Result<(), E
         Command::Events(command) => command.run(context).await,
         Command::Keys(command) => command.run(context).await,
         Command::Cluster(command) => command.run(context).await,
+        Command::Doctor(command) => command.run(context).await,
         Command::Completions(command) => command.run(context),
+        Command::Man(command) => command.run(context),
         Command::Keeper(command) => command.run(context).await,
     }
 }

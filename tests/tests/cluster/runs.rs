@@ -153,7 +153,11 @@ async fn after_a_sleep_what_is_still_free_is_taken_back_and_the_rest_is_told() {
     assert_eq!(after["agent"], before["agent"], "the same agent");
     assert!(after["fence"].as_u64() > before["fence"].as_u64(), "under a new fence");
     let told = agent.runs("nexus feature done two").done();
-    assert!(told.stderr.contains("Lost while this machine slept: one: feature one is held by Root's agent \"other\""), "{told:#?}");
+    assert!(
+        told.stderr
+            .contains("Lost while this machine slept: one: feature one is held by Root's agent \"other\""),
+        "{told:#?}"
+    );
     assert_eq!(agent.runs("nexus feature done one").code, 1);
     assert_eq!(feature(&team, "one").await["status"], "active");
 }

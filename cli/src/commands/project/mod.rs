@@ -1,7 +1,7 @@
 //! `nexus project`: codebases, and which of them a repository is.
 
 mod add_member;
-mod create;
+pub(super) mod create;
 mod info;
 mod link;
 mod list;
