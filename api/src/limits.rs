@@ -4,16 +4,18 @@
 use crate::{auth::ApiKeyText, failure::ApiError};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use governor::{
-    Quota, RateLimiter,
+    NotUntil, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
-    middleware::StateInformationMiddleware,
+    middleware::{StateInformationMiddleware, StateSnapshot},
     state::keyed::DefaultKeyedStateStore,
 };
 use nexus_api_types::Code;
 use nexus_domain::{State, entity::KeyPrefix};
 use std::{
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -24,8 +26,6 @@ const FAILURES_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("is not zero"
 /// Addresses and keys whose counts are kept; above it, those that are at rest are forgotten.
 const KEPT: usize = 10_000;
 
-type Limiter<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
-
 /// The address that a connection comes from: the node puts it beside each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RemoteAddr(pub IpAddr);
@@ -33,8 +33,8 @@ pub struct RemoteAddr(pub IpAddr);
 /// What is counted.
 pub(crate) struct Limits {
     /// Requests a second of one key; none without a limit.
-    per_key: Option<(NonZeroU32, Limiter<KeyPrefix>)>,
-    failures: Limiter<IpAddr>,
+    per_key: Option<(NonZeroU32, Counts<KeyPrefix>)>,
+    failures: Counts<IpAddr>,
     clock: DefaultClock,
 }
 
@@ -51,8 +51,9 @@ impl Limits {
     /// Limits each key to so many requests a second; none does not.
     pub(crate) fn new(per_key: Option<NonZeroU32>) -> Self {
         let failures = Quota::per_second(FAILURES_PER_SECOND).allow_burst(FAILURES_AT_ONCE);
-        let limiter = |limit| (limit, keyed(Quota::per_second(limit)));
-        Self { per_key: per_key.map(limiter), failures: keyed(failures), clock: DefaultClock::default() }
+        let clock = DefaultClock::default();
+        let counts = |limit| (limit, Counts::new(Quota::per_second(limit), clock.clone()));
+        Self { per_key: per_key.map(counts), failures: Counts::new(failures, clock.clone()), clock }
     }
 
     /// Counts a request: of its key, or of its address when the key is none that this node knows.
@@ -77,10 +78,9 @@ impl Limits {
     }
 
     fn admit_key(&self, key: KeyPrefix) -> Result<Option<Allowance>, TurnedAway> {
-        let Some((limit, limiter)) = &self.per_key else { return Ok(None) };
-        forget(limiter);
+        let Some((limit, counts)) = &self.per_key else { return Ok(None) };
         let limit = limit.get();
-        match limiter.check_key(&key) {
+        match counts.count(&key) {
             Ok(snapshot) => {
                 let remaining = snapshot.remaining_burst_capacity();
                 // What was used comes back at an even rate of the whole limit a second.
@@ -88,7 +88,7 @@ impl Limits {
                 Ok(Some(Allowance { limit, remaining, reset_seconds }))
             }
             Err(refused) => {
-                let wait = seconds(refused.wait_time_from(self.clock.now()));
+                let wait = self.seconds_until(&refused);
                 let message = format!(
                     "this key asks more than {limit} times a second of this node; slow down, then try again"
                 );
@@ -99,11 +99,45 @@ impl Limits {
     }
 
     fn count_failure(&self, addr: IpAddr) -> Result<(), ApiError> {
-        forget(&self.failures);
-        self.failures.check_key(&network(addr)).map(|_| ()).map_err(|refused| {
-            let wait = seconds(refused.wait_time_from(self.clock.now()));
+        self.failures.count(&network(addr)).map(|_| ()).map_err(|refused| {
+            let wait = self.seconds_until(&refused);
             limited("too many wrong API keys from this address; check the key".to_owned(), wait)
         })
+    }
+
+    fn seconds_until(&self, refused: &NotUntil<<DefaultClock as Clock>::Instant>) -> u64 {
+        seconds(refused.wait_time_from(self.clock.now()))
+    }
+}
+
+/// Requests by whose they are. Knows a bounded number of them.
+struct Counts<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
+    limiter: RateLimiter<K, DefaultKeyedStateStore<K>, C, StateInformationMiddleware>,
+    /// Requests that were counted.
+    counted: AtomicUsize,
+}
+
+impl<K: Hash + Eq + Clone, C: Clock> Counts<K, C> {
+    fn new(quota: Quota, clock: C) -> Self {
+        let limiter = RateLimiter::new(quota, DefaultKeyedStateStore::default(), clock);
+        Self { limiter, counted: AtomicUsize::new(0) }
+    }
+
+    /// Counts one request of somebody.
+    ///
+    /// # Errors
+    /// When it is one too many.
+    fn count(&self, whose: &K) -> Result<StateSnapshot, NotUntil<C::Instant>> {
+        if self.is_time_to_forget() && self.limiter.len() > KEPT {
+            self.limiter.retain_recent();
+        }
+        self.limiter.check_key(whose)
+    }
+
+    /// Forgetting looks at everybody: it is done once for as many requests as there may be people, so that
+    /// each request pays for one look. At most twice as many are kept, and those that are not at rest.
+    fn is_time_to_forget(&self) -> bool {
+        (self.counted.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(KEPT)
     }
 }
 
@@ -139,17 +173,6 @@ pub(crate) fn remote_addr(
     trust_proxy.then(named).flatten().or_else(|| connection.map(|addr| addr.0))
 }
 
-fn keyed<K: std::hash::Hash + Eq + Clone>(quota: Quota) -> Limiter<K> {
-    RateLimiter::keyed(quota).with_middleware()
-}
-
-/// Keeps the memory of a limiter bounded.
-fn forget<K: std::hash::Hash + Eq + Clone>(limiter: &Limiter<K>) {
-    if limiter.len() > KEPT {
-        limiter.retain_recent();
-    }
-}
-
 /// The key's lookup prefix, if there is such a key. It is a part of the key's SHA-256: who does not have
 /// the key cannot use up its allowance.
 fn known_key(state: &State, credentials: &HeaderValue) -> Option<KeyPrefix> {
@@ -181,6 +204,7 @@ fn limited(message: String, wait_seconds: u64) -> ApiError {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use governor::clock::FakeRelativeClock;
 
     fn from(addr: &str) -> RemoteAddr {
         RemoteAddr(addr.parse().unwrap())
@@ -204,6 +228,24 @@ mod tests {
         let refused = refused.unwrap();
         assert_eq!((refused.code, refused.retry_after), (Code::RateLimited, Some(1)));
         assert!(limits.count_failure(from("10.0.0.2").0).is_ok());
+    }
+
+    #[test]
+    fn who_is_at_rest_is_forgotten_and_not_looked_for_with_every_request() {
+        let clock = FakeRelativeClock::default();
+        let quota = Quota::per_second(NonZeroU32::new(10).unwrap());
+        let counts = Counts::<usize, _>::new(quota, clock.clone());
+        for whose in 0..2 * KEPT - 1 {
+            assert!(counts.count(&whose).is_ok());
+        }
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(counts.limiter.len(), 2 * KEPT - 1, "nobody looked");
+        assert!(counts.count(&0).is_ok());
+        assert_eq!(counts.limiter.len(), 1);
+
+        let busy = Counts::<usize, _>::new(quota, clock);
+        let looks = (0..10 * KEPT).filter(|_| busy.is_time_to_forget()).count();
+        assert_eq!(looks, 10, "a look costs as much as so many requests, and comes as seldom");
     }
 
     #[test]

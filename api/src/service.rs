@@ -109,7 +109,8 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default(), %method, %route);
-    api.metrics.begin();
+    // Dropped with this future: a client that breaks off is counted no longer.
+    let _in_flight = api.metrics.request_begins();
     let (mut response, allowance) = match admit(&api, &request) {
         Ok(allowance) => {
             (within_bounds(&api, &route, request, next).instrument(span.clone()).await, allowance)
@@ -131,7 +132,7 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     let status = response.status();
     let took = began.elapsed();
     span.in_scope(|| tracing::debug!(status = status.as_u16(), took_us = took.as_micros(), "answered"));
-    api.metrics.end(method.as_str(), &route, status.as_u16(), took);
+    api.metrics.answered(&method, &route, status.as_u16(), took);
     response
 }
 
@@ -151,9 +152,10 @@ fn admit(api: &Api, request: &Request) -> Result<Option<Allowance>, TurnedAway> 
 }
 
 async fn within_bounds(api: &Api, route: &str, request: Request, next: Next) -> Response {
-    let (slots, deadline) = match routes::is_long_poll(route) {
-        true => (&api.polls, POLL_DEADLINE),
-        false => (&api.slots, REQUEST_DEADLINE),
+    let (slots, deadline) = if routes::is_long_poll(route) {
+        (&api.polls, POLL_DEADLINE)
+    } else {
+        (&api.slots, REQUEST_DEADLINE)
     };
     // A WebSocket is answered once it is upgraded, and holds no slot for its life.
     let Ok(_slot) = slots.try_acquire() else {

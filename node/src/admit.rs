@@ -54,7 +54,9 @@ const fn grows(command: &Command) -> bool {
             | Command::ForceRelease { .. }
             | Command::EndSession { .. }
             | Command::RevokeKey { .. }
+            | Command::ChangeRole { .. }
             | Command::RemoveMember { .. }
+            | Command::RedeemTicket { .. }
             // What an operator needs to get out of it: a node with a larger disk, less history.
             | Command::UpdateSettings { .. }
             | Command::CreateJoinToken { .. }
@@ -191,6 +193,11 @@ mod tests {
         let slug: nexus_domain::words::Slug = nexus_domain::words::Slug::parse("a").unwrap();
         assert!(!grows(&Command::Tick));
         assert!(!grows(&Command::ReleaseFeature { project, slug: slug.clone() }));
+        let digest = nexus_domain::entity::TokenDigest([7; 32]);
+        assert!(!grows(&Command::RedeemTicket { digest }), "it uses one up");
+        assert!(grows(&Command::IssueTicket { digest }));
+        let role = nexus_domain::entity::Role::Readonly;
+        assert!(!grows(&Command::ChangeRole { engineer: nexus_domain::EngineerId::MIN, role }));
         assert!(grows(&Command::PickFeature { project, slug: slug.clone() }));
         assert!(grows(&Command::ReadyFeature { project, slug }));
     }

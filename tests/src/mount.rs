@@ -32,11 +32,14 @@ impl SmallDisk {
         match mounted {
             Ok(output) if output.status.success() => Some(Self { path: path.to_owned(), bytes: mib << 20 }),
             Ok(output) => {
-                println!("SKIPPED: cannot mount: {}", String::from_utf8_lossy(&output.stderr).trim());
+                crate::patience::skipped(format_args!(
+                    "cannot mount: {}",
+                    String::from_utf8_lossy(&output.stderr).trim()
+                ));
                 None
             }
             Err(error) => {
-                println!("SKIPPED: cannot mount: {error}");
+                crate::patience::skipped(format_args!("cannot mount: {error}"));
                 None
             }
         }

@@ -34,7 +34,7 @@ impl Networks {
         match networks.build() {
             Ok(()) => Some(networks),
             Err(why) => {
-                println!("SKIPPED: cannot make networks: {why}");
+                crate::patience::skipped(format_args!("cannot make networks: {why}"));
                 None
             }
         }

@@ -1,7 +1,12 @@
-//! Waiting for conditions. The limits are far above what is normal: they end a broken test, and
-//! never decide a sound one.
+//! Waiting for conditions, and what cannot be waited for. The limits are far above what is normal: they
+//! end a broken test, and never decide a sound one.
 
-use std::{future::Future, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    io::{Write, stderr},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// A condition that does not come true in this time never will.
@@ -34,4 +39,10 @@ pub async fn within<T, F: Future<Output = Option<T>>>(
         assert!(Instant::now() < deadline, "waited {span:?} in vain until {what}");
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Says that a test cannot be run on this machine. Where it is seen: what `println!` says in a test that
+/// passes is thrown away, and a test that was skipped passes.
+pub(crate) fn skipped(why: fmt::Arguments<'_>) {
+    let _ = writeln!(stderr(), "SKIPPED: {why}");
 }

@@ -79,21 +79,28 @@ impl Conversation {
     }
 
     async fn join(&mut self, project: ProjectId, since: Option<Revision>) -> Result<Vec<Notice>, End> {
+        let (seat, joined) = match self.take_seat(project, since).await {
+            Ok(taken) => taken,
+            // Whoever is not let in stays where it was.
+            Err(Declined::Told(notice)) => return Ok(vec![notice]),
+            Err(Declined::Ended(end)) => return Err(end),
+        };
         let mut told = Vec::new();
         // Joining another one is leaving this one; the same one again begins anew at its `since`.
-        if let Some(seat) = self.seat.take().filter(|seat| seat.project != project) {
-            told.push(Notice::Left { project_id: seat.project.0 });
+        if let Some(former) = self.seat.replace(seat).filter(|former| former.project != project) {
+            told.push(Notice::Left { project_id: former.project.0 });
         }
-        match self.take_seat(project, since).await {
-            Ok(notice) => told.push(notice),
-            Err(Declined::Told(notice)) => told.push(notice),
-            Err(Declined::Ended(end)) => return Err(end),
-        }
+        told.push(joined);
         Ok(told)
     }
 
-    async fn take_seat(&mut self, project: ProjectId, since: Option<Revision>) -> Result<Notice, Declined> {
-        let api = self.api.clone();
+    /// A seat in a project, if its client may have one. It changes nothing about the one that it has.
+    async fn take_seat(
+        &self,
+        project: ProjectId,
+        since: Option<Revision>,
+    ) -> Result<(Seat, Notice), Declined> {
+        let api = &self.api;
         let seen = api.cluster.read(Consistency::Linearizable, None).await?;
         let state = seen.view.state();
         let (engineer, key) = self.identity(state).ok_or(KEY_INVALID)?;
@@ -106,20 +113,20 @@ impl Conversation {
             }));
         }
         // Before a session is made: whoever has to fetch everything anew joins again afterwards.
-        if let Some(since) = since
-            && let Err(error) = history::read(&*api.cluster, project, Start::After(since), 1).await
-        {
-            return match error {
-                ReadError::Compacted { oldest } => Err(Declined::Told(compacted(project, oldest))),
-                ReadError::Storage(_) => Err(UNREADABLE.into()),
-            };
+        if let Some(since) = since {
+            let next = Revision(since.0 + 1);
+            let oldest = api.cluster.events(next, 1).await.map_err(|_| UNREADABLE)?.oldest;
+            if oldest > next {
+                return Err(Declined::Told(compacted(project, oldest)));
+            }
         }
         // Before the session begins, so that nothing falls between the two.
         let follower = api.hub.follow(project);
         let (session, revision) = self.session(&seen.view, engineer, key, project).await?;
         let cursor = since.unwrap_or(revision);
-        self.seat = Some(Seat { project, session, cursor, follower });
-        Ok(Notice::Joined { session_id: session.map(|id| id.0), project_id: project.0, revision: cursor.0 })
+        let joined =
+            Notice::Joined { session_id: session.map(|id| id.0), project_id: project.0, revision: cursor.0 };
+        Ok((Seat { project, session, cursor, follower }, joined))
     }
 
     /// The session that the socket acts as, and a revision at which it is there.

@@ -1,16 +1,18 @@
 //! The OpenAPI description of the API, made from the routes and the wire types themselves.
 //!
 //! - [`routes`]: a router that takes no route without its description.
-//! - [`operation`]: the description of one route.
+//! - [`operation`]: the description of one route. [`parameter`]: what it takes beside its body.
 //! - [`document`]: all of them in one document.
 //! - [`page`]: the document for people, without anything from another host.
 
 mod document;
 mod operation;
 mod page;
+mod parameter;
 mod routes;
 
 pub(crate) use document::document;
-pub(crate) use operation::{Operation, Parameter};
+pub(crate) use operation::Operation;
 pub(crate) use page::page;
+pub(crate) use parameter::Parameter;
 pub(crate) use routes::Routes;

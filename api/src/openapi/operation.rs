@@ -1,13 +1,13 @@
 //! The description of one route: what it takes and what it answers. What all routes of a kind have in
 //! common, such as their errors and headers, is added here and not repeated by each.
 
+use super::parameter::{self, Parameter};
 use nexus_api_types::header as names;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        Content, Header, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Required, Response,
-        ResponseBuilder, SchemaFormat,
-        path::{Operation as Described, OperationBuilder, ParameterBuilder, ParameterIn},
+        Content, Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
+        path::{Operation as Described, OperationBuilder},
         request_body::RequestBodyBuilder,
         schema::{ArrayBuilder, Schema, SchemaType, Type},
         security::SecurityRequirement,
@@ -19,7 +19,7 @@ pub(crate) type Schemas = Vec<(String, RefOr<Schema>)>;
 
 /// Who may ask, and whether anything changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// Nobody is asked for a key, and there is no envelope.
     Bare,
     /// Changes something without a key.
@@ -30,59 +30,6 @@ enum Kind {
     Read,
     /// Changes something.
     Write,
-}
-
-/// A parameter in the query.
-pub(crate) struct Parameter {
-    name: &'static str,
-    about: &'static str,
-    schema: RefOr<Schema>,
-    required: Required,
-}
-
-impl Parameter {
-    /// A whole number in a range.
-    pub(crate) fn number(name: &'static str, about: &'static str, least: u64, most: u64) -> Self {
-        // Far below where the document's numbers lose precision.
-        #[allow(clippy::cast_precision_loss)]
-        let (least, most) = (least as f64, most as f64);
-        let schema = ObjectBuilder::new()
-            .schema_type(Type::Integer)
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
-            .minimum(Some(least))
-            .maximum(Some(most));
-        Self { name, about, schema: schema.into(), required: Required::False }
-    }
-
-    /// One of some words.
-    pub(crate) fn word(name: &'static str, about: &'static str, words: &[&str]) -> Self {
-        let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied()));
-        Self { name, about, schema: schema.into(), required: Required::False }
-    }
-
-    /// Where a page begins.
-    fn cursor() -> Self {
-        let format = SchemaFormat::Custom("cursor".to_owned());
-        let schema = ObjectBuilder::new().schema_type(Type::String).format(Some(format));
-        let about = "The `nextCursor` of the page before; opaque. Empty or absent: the first page.";
-        Self { name: "cursor", about, schema: schema.into(), required: Required::False }
-    }
-
-    /// A slug of a feature.
-    pub(crate) fn slug(name: &'static str, about: &'static str) -> Self {
-        Self { name, about, schema: slug(), required: Required::False }
-    }
-
-    /// An id.
-    pub(crate) fn id(name: &'static str, about: &'static str) -> Self {
-        Self { name, about, schema: uuid(), required: Required::False }
-    }
-
-    /// The same, and it has to be there.
-    pub(crate) fn required(mut self) -> Self {
-        self.required = Required::True;
-        self
-    }
 }
 
 /// The description of one route.
@@ -254,24 +201,10 @@ impl Operation {
             .summary(Some(self.summary))
             .description(self.about)
             .tag(tag(path));
-        for name in placeholders(path) {
-            let parameter = ParameterBuilder::new()
-                .name(name)
-                .parameter_in(ParameterIn::Path)
-                .required(Required::True)
-                .schema(Some(placeholder(name)));
-            operation = operation.parameter(parameter);
-        }
-        for Parameter { name, about, schema, required } in self.query {
-            let parameter = ParameterBuilder::new()
-                .name(name)
-                .parameter_in(ParameterIn::Query)
-                .description(Some(about))
-                .required(required)
-                .schema(Some(schema));
-            operation = operation.parameter(parameter);
-        }
-        for parameter in shared_parameters(self.kind, self.shows_a_key) {
+        let parameters = parameter::of_path(path)
+            .chain(self.query.into_iter().map(Parameter::finish))
+            .chain(parameter::of_kind(self.kind, self.shows_a_key));
+        for parameter in parameters {
             operation = operation.parameter(parameter);
         }
         if let Some((schema, required)) = self.body {
@@ -335,82 +268,6 @@ fn failures(kind: Kind) -> Vec<(u16, &'static str)> {
         Kind::Local | Kind::Read => common.into_iter().chain(known).collect(),
         Kind::Write => common.into_iter().chain(known).chain(write).collect(),
     }
-}
-
-/// What any route of a kind takes beside what it is about.
-fn shared_parameters(kind: Kind, derives: bool) -> Vec<ParameterBuilder> {
-    let header = |name: &str, about: &str, schema: RefOr<Schema>| {
-        ParameterBuilder::new()
-            .name(name)
-            .parameter_in(ParameterIn::Header)
-            .description(Some(about))
-            .required(Required::False)
-            .schema(Some(schema))
-    };
-    let session = || {
-        header("X-Nexus-Session", "The session that acts; the engineer's default one when absent.", uuid())
-    };
-    let idempotency = || {
-        let schema = ObjectBuilder::new()
-            .schema_type(Type::String)
-            .min_length(Some(if derives { 16 } else { 1 }))
-            .max_length(Some(255))
-            .pattern(Some("^[!-~]([ -~]*[!-~])?$"));
-        header("Idempotency-Key", "The same key and body give the first answer again.", schema.into())
-    };
-    let min_revision = || {
-        let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
-        header(
-            "X-Nexus-Min-Revision",
-            "Wait until this node has applied that index, at most 5 s.",
-            schema.into(),
-        )
-    };
-    let consistency = || {
-        let schema =
-            ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["linearizable", "stale"]));
-        ParameterBuilder::new()
-            .name("consistency")
-            .parameter_in(ParameterIn::Query)
-            .description(Some("`stale` answers from this node's own state, without a round trip."))
-            .required(Required::False)
-            .schema(Some(schema))
-    };
-    match kind {
-        Kind::Bare | Kind::Local => Vec::new(),
-        Kind::Open => vec![idempotency()],
-        Kind::Read => vec![session(), min_revision(), consistency()],
-        Kind::Write => vec![session(), idempotency()],
-    }
-}
-
-/// The names in braces.
-fn placeholders(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
-}
-
-fn placeholder(name: &str) -> RefOr<Schema> {
-    match name {
-        "slug" => slug(),
-        "node" => ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).into(),
-        _ => uuid(),
-    }
-}
-
-fn uuid() -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
-        .into()
-}
-
-fn slug() -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some("^[a-z0-9-]+$"))
-        .min_length(Some(1))
-        .max_length(Some(100))
-        .into()
 }
 
 /// The part of the API that a route belongs to: what follows the project, or else its first word.

@@ -317,6 +317,14 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn every_fact_is_named_in_the_description() {
+        // Whoever reads a fact of no known name says which names are known.
+        let error = serde_json::from_value::<Fact>(json!({ "type": "" })).unwrap_err().to_string();
+        let known: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
+        assert_eq!(known, TYPES, "{error}");
+    }
+
+    #[test]
     fn an_event_is_flat_and_survives_the_wire() {
         let event = Event {
             fact: Fact::FilesClaimed {

@@ -1,6 +1,6 @@
 //! What is counted is what is documented, and the other way round.
 
-use nexus_tests::{Cluster, Socket, Team};
+use nexus_tests::{Cluster, Socket, Team, eventually};
 use reqwest::Method;
 use serde_json::json;
 use std::{collections::BTreeSet, fs};
@@ -65,4 +65,37 @@ async fn every_metric_is_documented_and_everything_documented_is_measured() {
     // An address that nobody serves does not make a series of its own.
     let _ = cluster.client().send(Method::GET, "/no/such/route/at/all", None).await;
     assert!(!metrics(&cluster.urls()[0]).await.contains("such"));
+    // Nor does a word that is no method.
+    let word = Method::from_bytes(b"FROBNICATE").expect("any word may be one");
+    cluster.client().send(word, "/projects", None).await.expect("the node answers");
+    let text = metrics(&cluster.urls()[0]).await;
+    assert!(!text.contains("FROB") && text.contains("method=\"other\""), "{text}");
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_off_is_counted_no_longer() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let url = cluster.urls()[0].clone();
+    let latest = team.admin.get(&team.path("")).await.revision();
+    let waiting: Vec<_> = (0..5)
+        .map(|_| {
+            let (admin, path) =
+                (team.admin.clone(), team.path(&format!("/events?since={latest}&waitMs=30000")));
+            tokio::spawn(async move { admin.get(&path).await })
+        })
+        .collect();
+    let counted = async |name: &str, wanted: u64| {
+        eventually(&format!("{name} is {wanted}"), || async {
+            metrics(&url).await.contains(&format!("\n{name} {wanted}\n")).then_some(())
+        })
+        .await;
+    };
+    counted("nexus_long_poll_waiters", 5).await;
+    for client in waiting {
+        client.abort();
+    }
+    counted("nexus_long_poll_waiters", 0).await;
+    // Whoever asks for it is one.
+    counted("nexus_http_requests_in_flight", 1).await;
 }

@@ -59,3 +59,32 @@ async fn a_session_that_is_over_has_no_more_heartbeats() {
     let told = talk.answer(JOIN).await.unwrap();
     assert!(matches!(told[..], [Notice::Joined { session_id: Some(_), .. }]), "{told:?}");
 }
+
+#[tokio::test]
+async fn who_is_not_let_into_another_project_stays_where_it_is() {
+    let stage = Stage::set();
+    let (api, ben) = (stage.api(), EngineerId(Uuid::from_u128(BEN)));
+    stage.project(2);
+    let role = MemberRole::Member;
+    stage.apply(engineer(ANA), Command::AddMember { project: project(1), engineer: ben, role });
+    let mut talk = Conversation::new(api, caller(BEN));
+    talk.answer(JOIN).await.unwrap();
+    let other = |since| Request::Join { project_id: project(2).0, since };
+    let told = talk.answer(other(None)).await.unwrap();
+    assert!(matches!(told[..], [Notice::Error { code: ErrorCode::Forbidden, .. }]), "{told:?}");
+    assert_eq!(talk.answer(Request::Heartbeat).await.unwrap(), [], "it still follows the first one");
+
+    stage.apply(engineer(ANA), Command::AddMember { project: project(2), engineer: ben, role });
+    let told = talk.answer(other(Some(1_000_000))).await.unwrap();
+    assert!(matches!(told[..], [Notice::Error { code: ErrorCode::InvalidMessage, .. }]), "{told:?}");
+    let told = talk.answer(other(None)).await.unwrap();
+    let [Notice::Left { project_id: left }, Notice::Joined { project_id: joined, .. }] = told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!((left, joined), (project(1).0, project(2).0));
+    assert_eq!(
+        talk.answer(Request::Leave).await.unwrap(),
+        [Notice::Left { project_id: project(2).0 }],
+        "and is in one at a time"
+    );
+}
