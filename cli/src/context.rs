@@ -15,8 +15,8 @@ use crate::{
     output::{Output, words},
     run::{Actor, Records},
 };
-use nexus_api_types::project::Project;
-use std::cell::OnceCell;
+use nexus_api_types::{engineer::Me, project::Project};
+use std::{cell::OnceCell, time::Duration};
 use uuid::Uuid;
 
 /// What a command is given.
@@ -33,8 +33,8 @@ pub(crate) struct Context<'a> {
     pub(crate) servers: Vec<Server>,
     /// The API key that was typed or is in the environment.
     pub(crate) given_token: Option<String>,
+    timeout: Duration,
     records: Records,
-    given_session: Option<String>,
     actor: OnceCell<Actor>,
     project: Option<String>,
 }
@@ -50,10 +50,13 @@ impl<'a> Context<'a> {
         let servers = servers(global.server.as_deref(), &login, &login_file)?;
         let given_token = given(global.token);
         let records = Records::locate()?;
-        let given_session = given(global.session);
-        let actor = OnceCell::new();
+        let named = given(global.session).map(|text| Actor::named(&text, &records)).transpose()?;
         let token = given_token.clone().or_else(|| login.token.clone());
         let client = Client::new(&servers, token, global.timeout)?;
+        if let Some(Actor::Session(id)) = named {
+            client.act_as(Some(id));
+        }
+        let actor = named.map_or_else(OnceCell::new, OnceCell::from);
         let project = given(global.project);
         Ok(Self {
             out,
@@ -62,11 +65,16 @@ impl<'a> Context<'a> {
             login_file,
             servers,
             given_token,
+            timeout: global.timeout,
             records,
-            given_session,
             actor,
             project,
         })
+    }
+
+    /// How long a command tries.
+    pub(crate) const fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// What is kept of runs.
@@ -74,27 +82,15 @@ impl<'a> Context<'a> {
         self.records.clone()
     }
 
-    /// Who acts: looked for when it is asked first.
-    ///
-    /// # Errors
-    /// When something was named that is no session.
-    pub(crate) fn actor(&self) -> Result<&Actor, Error> {
-        if let Some(actor) = self.actor.get() {
-            return Ok(actor);
-        }
-        let actor = match &self.given_session {
-            Some(named) => Actor::named(named, &self.records)?,
-            None => Actor::here(&self.records),
-        };
-        Ok(self.actor.get_or_init(|| actor))
+    /// Who acts: what was named, else looked for when it is asked first.
+    pub(crate) fn actor(&self) -> &Actor {
+        self.actor.get_or_init(|| Actor::here(&self.records))
     }
 
     /// The agent host that started this command says which run it is. What was named by hand goes before it.
     pub(crate) fn act_as_host(&self, actor: Actor) {
-        if self.given_session.is_none() {
-            // A command is told once.
-            let _ = self.actor.set(actor);
-        }
+        // A command is told once.
+        let _ = self.actor.set(actor);
     }
 
     /// The project that the command is about; what is asked from now on is asked as the session that acts in it, if
@@ -104,7 +100,7 @@ impl<'a> Context<'a> {
     /// When none is named, or there is none of that name.
     pub(crate) async fn project(&self) -> Result<Uuid, Error> {
         let project = self.find_project().await?;
-        self.act_in(project)?;
+        self.act_in(project);
         Ok(project)
     }
 
@@ -139,6 +135,17 @@ impl<'a> Context<'a> {
             };
             Error::local(format!("no project {slug} among yours")).hint(hint)
         })
+    }
+
+    /// Whose key it is. What login saved is believed, unless another key is used.
+    ///
+    /// # Errors
+    /// When the cluster says no, or nothing.
+    pub(crate) async fn me(&self) -> Result<Uuid, Error> {
+        match self.login.engineer_id.filter(|_| self.given_token.is_none()) {
+            Some(id) => Ok(id),
+            None => Ok(self.client.send(Request::get("/auth/me")).await?.parse::<Me>()?.id),
+        }
     }
 
     /// The engineer's projects.

@@ -5,6 +5,7 @@
 //! - [`args`]: what can be typed. [`commands`]: one file per command, and what each one does.
 //! - [`context`]: what a command is given: where to print, whom to ask, in which project.
 //! - [`run`]: one run of one agent, and the session that it acts as.
+//! - [`spec`]: features as files. [`repository`]: the repository around the current folder.
 //! - [`hosts`]: what agent hosts tell a hook, and how they are answered.
 //! - [`client`]: requests to a cluster of several servers. [`config`]: the files kept on disk.
 //! - [`output`]: data to stdout, the rest to stderr. [`error`]: what went wrong, and what to do next.
@@ -17,7 +18,9 @@ mod context;
 mod error;
 mod hosts;
 mod output;
+mod repository;
 mod run;
+mod spec;
 
 use crate::{args::Cli, context::Context, error::Error};
 use clap::Parser;

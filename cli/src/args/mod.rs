@@ -50,7 +50,7 @@ pub(crate) struct Global {
     /// Project, by slug or id, instead of the one that the repository is linked to
     #[arg(long, global = true, env = "NEXUS_PROJECT", value_name = "PROJECT")]
     pub(crate) project: Option<String>,
-    /// Session (one run of one agent) to act as, instead of the engineer's own
+    /// Session to act as: its id, an agent's own as HOST:ID, or none for the engineer
     #[arg(long, global = true, env = "NEXUS_SESSION", value_name = "ID")]
     pub(crate) session: Option<String>,
     /// Print the server's answer as JSON

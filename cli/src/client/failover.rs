@@ -141,7 +141,7 @@ impl Client {
                     if request.is_write() {
                         self.written.set(self.written.get().max(revision));
                     }
-                    return Round::Done(Answer::new(data));
+                    return Round::Done(Answer::at(data, revision));
                 }
                 Attempt::Refused(refused) => {
                     self.last_good.set(at);

@@ -41,6 +41,11 @@ impl Request {
         Self::new(Method::POST, path)
     }
 
+    /// Changes.
+    pub(crate) fn patch(path: impl Into<String>) -> Self {
+        Self::new(Method::PATCH, path)
+    }
+
     /// Deletes.
     pub(crate) fn delete(path: impl Into<String>) -> Self {
         Self::new(Method::DELETE, path)
@@ -70,6 +75,11 @@ impl Request {
         self
     }
 
+    /// The route.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(super) fn is_write(&self) -> bool {
         self.method != Method::GET
     }
@@ -79,12 +89,23 @@ impl Request {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     data: Value,
+    revision: Option<u64>,
 }
 
 impl Answer {
     /// Wraps data, also such as was put together from several answers.
     pub(crate) const fn new(data: Value) -> Self {
-        Self { data }
+        Self { data, revision: None }
+    }
+
+    /// With the log index that it reflects.
+    pub(super) const fn at(data: Value, revision: Option<u64>) -> Self {
+        Self { data, revision }
+    }
+
+    /// The log index that it reflects, where one server gave the whole answer.
+    pub(crate) const fn revision(&self) -> Option<u64> {
+        self.revision
     }
 
     /// As the server sent it.

@@ -3,16 +3,33 @@
 //! A command has three steps: put the request together, send it, print the answer.
 //! [`people`] turns the ids in answers into names.
 
+mod changes;
+mod claim;
+mod claims;
 mod cluster;
 mod completions;
+mod decision;
+mod events;
 mod feature;
+mod keys;
+mod learn;
 mod login;
 mod logout;
+mod next;
+mod pages;
 mod people;
 mod project;
+mod resume;
+mod roadmap;
+mod roadmap_ops;
+mod save;
+mod search;
 mod session;
 mod status;
+mod unclaim;
 mod whoami;
+mod why;
+mod working;
 
 use crate::{context::Context, error::Error, run::Keeper};
 use clap::Subcommand;
@@ -26,9 +43,27 @@ pub(crate) enum Command {
     Project(project::Project),
     #[command(subcommand)]
     Feature(feature::Feature),
+    Next(next::Next),
+    Claim(claim::Claim),
+    Unclaim(unclaim::Unclaim),
+    Claims(claims::Claims),
+    Why(why::Why),
+    Learn(learn::Learn),
+    Decision(decision::Decision),
+    Search(search::Search),
+    Save(save::Save),
+    Resume(resume::Resume),
+    #[command(subcommand)]
+    Roadmap(roadmap::Roadmap),
+    #[command(subcommand, alias = "rm")]
+    RoadmapOps(roadmap_ops::RoadmapOps),
     #[command(subcommand)]
     Session(session::Session),
     Status(status::Status),
+    Watch(events::Watch),
+    Events(events::Events),
+    #[command(subcommand)]
+    Keys(keys::Keys),
     #[command(subcommand)]
     Cluster(cluster::Cluster),
     Completions(completions::Completions),
@@ -44,8 +79,23 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> Result<(), E
         Command::Whoami(command) => command.run(context).await,
         Command::Project(command) => command.run(context).await,
         Command::Feature(command) => command.run(context).await,
+        Command::Next(command) => command.run(context).await,
+        Command::Claim(command) => command.run(context).await,
+        Command::Unclaim(command) => command.run(context).await,
+        Command::Claims(command) => command.run(context).await,
+        Command::Why(command) => command.run(context).await,
+        Command::Learn(command) => command.run(context).await,
+        Command::Decision(command) => command.run(context).await,
+        Command::Search(command) => command.run(context).await,
+        Command::Save(command) => command.run(context).await,
+        Command::Resume(command) => command.run(context).await,
+        Command::Roadmap(command) => command.run(context).await,
+        Command::RoadmapOps(command) => command.run(context).await,
         Command::Session(command) => command.run(context).await,
         Command::Status(command) => command.run(context).await,
+        Command::Watch(command) => command.run(context).await,
+        Command::Events(command) => command.run(context).await,
+        Command::Keys(command) => command.run(context).await,
         Command::Cluster(command) => command.run(context).await,
         Command::Completions(command) => command.run(context),
         Command::Keeper(command) => command.run(context).await,

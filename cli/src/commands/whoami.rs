@@ -23,9 +23,9 @@ impl Whoami {
             out.field("Server", context.client.server())?;
             let linked = link::find()?;
             if let Some(found) = &linked {
-                context.act_in(found.link.project_id)?;
+                context.act_in(found.link.project_id);
             }
-            match context.actor()? {
+            match context.actor() {
                 Actor::Session(id) => out.field("Session", id)?,
                 Actor::Run { key, .. } => {
                     out.field("Run", key)?;

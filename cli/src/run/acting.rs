@@ -2,18 +2,20 @@
 //! and there is none. A run without a name, a terminal or an agent acts as its engineer.
 
 use super::{Actor, Key, Lost, Process, Record, watch_over};
-use crate::{client::Request, context::Context, error::Error, output::words};
+use crate::{
+    client::Request,
+    context::Context,
+    error::Error,
+    output::{plain, words},
+};
 use nexus_api_types::session::{Metadata, Session, StartSession};
 use uuid::Uuid;
 
 impl Context<'_> {
     /// Asks as the session of this run from now on, if it surely lives. One that may be over is left out:
     /// a question needs none.
-    ///
-    /// # Errors
-    /// When something was named that is no session.
-    pub(crate) fn act_in(&self, project: Uuid) -> Result<(), Error> {
-        let session = match self.actor()? {
+    pub(crate) fn act_in(&self, project: Uuid) {
+        let session = match self.actor() {
             Actor::Session(id) => Some(*id),
             Actor::Run { key, .. } => {
                 let record = self.records().read(key, project).filter(Record::is_fresh);
@@ -22,7 +24,6 @@ impl Context<'_> {
             Actor::Engineer => None,
         };
         self.client.act_as(session);
-        Ok(())
     }
 
     /// The session that this run works as: the living one, or a new one. None when the engineer acts.
@@ -30,7 +31,7 @@ impl Context<'_> {
     /// # Errors
     /// When the cluster says no, or nothing, or the record cannot be written.
     pub(crate) async fn session_for_work(&self, project: Uuid) -> Result<Option<Uuid>, Error> {
-        let (key, owner) = match self.actor()? {
+        let (key, owner) = match self.actor() {
             Actor::Session(id) => return Ok(Some(*id)),
             Actor::Engineer => return Ok(None),
             Actor::Run { key, owner } => (key, *owner),
@@ -55,7 +56,7 @@ impl Context<'_> {
     /// # Errors
     /// As [`session_for_work`](Self::session_for_work).
     pub(crate) async fn session_of_before(&self, project: Uuid) -> Result<Option<Uuid>, Error> {
-        match self.actor()? {
+        match self.actor() {
             Actor::Run { key, .. } if self.records().read(key, project).is_none() => Ok(None),
             _ => self.session_for_work(project).await,
         }
@@ -63,7 +64,7 @@ impl Context<'_> {
 
     /// Sees to it that the session lives as long as its run, once it holds something.
     pub(crate) fn look_after(&self, project: Uuid) {
-        let Ok(Actor::Run { key, .. }) = self.actor() else { return };
+        let Actor::Run { key, .. } = self.actor() else { return };
         if let Err(error) = watch_over(self, key, project) {
             self.out
                 .note(format_args!("Nobody looks after this session: {error}. Its lease is the long one"));
@@ -72,7 +73,7 @@ impl Context<'_> {
 
     /// What this run held and lost while its machine slept; each is told once.
     pub(crate) fn take_lost(&self, project: Uuid) -> Vec<Lost> {
-        let Ok(Actor::Run { key, .. }) = self.actor() else { return Vec::new() };
+        let Actor::Run { key, .. } = self.actor() else { return Vec::new() };
         let records = self.records();
         if records.read(key, project).is_none_or(|record| record.lost.is_empty()) {
             return Vec::new();
@@ -94,7 +95,7 @@ impl Context<'_> {
         for Lost { what, why, by } in self.take_lost(project) {
             let holder = by.map(|by| words::holder(&by.engineer_name, by.agent.as_deref()));
             let whose = holder.map_or(why, |holder| format!("{holder} holds it now"));
-            self.out.note(format_args!("Lost while this machine slept: {what}: {whose}"));
+            self.out.note(plain(&format!("Lost while this machine slept: {what}: {whose}")));
         }
     }
 

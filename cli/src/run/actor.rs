@@ -5,6 +5,9 @@ use super::{Key, Process, Records, process::Processes};
 use crate::error::Error;
 use uuid::Uuid;
 
+/// What names the engineer: nobody's session.
+const NOBODY: &str = "none";
+
 /// Agents that are known by the names of their programs, where no hook has said which run it is.
 const HOSTS: [&str; 4] = ["claude", "codex", "cursor-agent", "gemini"];
 
@@ -30,6 +33,9 @@ impl Actor {
     /// # Errors
     /// When the text names neither.
     pub(crate) fn named(text: &str, records: &Records) -> Result<Self, Error> {
+        if text == NOBODY {
+            return Ok(Self::Engineer);
+        }
         if let Ok(id) = text.parse() {
             let key = Key::of_session(id);
             return Ok(if records.folder_of(&key).exists() {

@@ -1,8 +1,8 @@
 //! Ends what is over. Leases end by log entry only, in cluster time: never by a node's own clock.
 
-use super::interruption;
+use super::interruption::{self, Ending};
 use crate::{
-    document::{Document, DocumentKey, Place},
+    document::Place,
     entity::{Session, Vitality},
     event::{Event, ReleaseReason},
     state::{Deadline, State},
@@ -11,10 +11,7 @@ use crate::{
 use std::sync::Arc;
 
 /// What the end of the first thing that is due brings; none when nothing is due.
-pub(crate) fn expire_one(
-    state: &State,
-    revision: Revision,
-) -> Option<(Vec<Event>, Vec<(DocumentKey, Option<Document>)>)> {
+pub(crate) fn expire_one(state: &State, revision: Revision) -> Option<Ending> {
     match state.due(state.clock.cluster)? {
         Deadline::JoinToken(id) => {
             let token = state.join_tokens.get(&id).expect("every deadline belongs to something that is kept");

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use uuid::Uuid;
 
 /// Facts, and long texts to write.
-pub(super) type Ending = (Vec<Event>, Vec<(DocumentKey, Option<Document>)>);
+pub(crate) type Ending = (Vec<Event>, Vec<(DocumentKey, Option<Document>)>);
 
 /// All that happens when a session is over. Its features are free again, marked as interrupted: whoever
 /// ends a piece of work gives it back or finishes it before.
