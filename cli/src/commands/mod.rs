@@ -11,6 +11,7 @@ mod completions;
 mod decision;
 mod events;
 mod feature;
+mod hook;
 mod keys;
 mod learn;
 mod login;
@@ -27,6 +28,7 @@ mod search;
 mod session;
 mod status;
 mod unclaim;
+mod verify;
 mod whoami;
 mod why;
 mod working;
@@ -61,6 +63,8 @@ pub(crate) enum Command {
     Session(session::Session),
     Status(status::Status),
     Watch(events::Watch),
+    Hook(hook::Hook),
+    Verify(verify::Verify),
     Events(events::Events),
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -99,5 +103,8 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> Result<(), E
         Command::Cluster(command) => command.run(context).await,
         Command::Completions(command) => command.run(context),
         Command::Keeper(command) => command.run(context).await,
+        Command::Verify(command) => command.run(context).await,
+        // Answered before there is a context.
+        Command::Hook(_) => Ok(()),
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn read(event: &str, input: Input<'_>) -> HookEvent {
         tool,
         call: input.owned(&["tool_use_id"]).or_else(|| input.owned(&["generation_id"])),
         is_again: input.is_above_zero("loop_count"),
+        is_cleared: input.text(&["source"]) == Some("clear"),
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct HookEvent {
     pub(crate) call: Option<String>,
     /// Whether the agent goes on only because a hook said so before.
     pub(crate) is_again: bool,
+    /// Whether the run only begins anew because its host was told to forget what was said.
+    pub(crate) is_cleared: bool,
 }
 
 /// What kind of event it is.

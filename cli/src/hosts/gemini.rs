@@ -21,6 +21,7 @@ pub(super) fn read(event: &str, input: Input<'_>) -> HookEvent {
         tool: tool(input.text(&["tool_name"]).unwrap_or_default(), Input(&arguments)),
         call: input.owned(&["tool_use_id"]),
         is_again: input.is_true("stop_hook_active"),
+        is_cleared: input.text(&["source"]) == Some("clear"),
     }
 }
 
