@@ -6,6 +6,8 @@
 //! - [`context`]: what a command is given: where to print, whom to ask, in which project.
 //! - [`run`]: one run of one agent, and the session that it acts as.
 //! - [`spec`]: features as files. [`repository`]: the repository around the current folder.
+//! - [`hosts`]: what agent hosts tell a hook, and how they are answered. [`guard`]: whether a file
+//!   may be written.
 //! - [`client`]: requests to a cluster of several servers. [`config`]: the files kept on disk.
 //! - [`output`]: data to stdout, the rest to stderr. [`error`]: what went wrong, and what to do next.
 
@@ -15,18 +17,25 @@ mod commands;
 mod config;
 mod context;
 mod error;
+mod guard;
+mod hosts;
 mod output;
 mod repository;
 mod run;
 mod spec;
 
-use crate::{args::Cli, context::Context, error::Error};
+use crate::{args::Cli, commands::Command, context::Context, error::Error};
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Already installed is as good: there is one provider in this binary.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = Cli::parse();
     let out = output::Output::new(cli.global.json, cli.global.no_color);
+    if let Command::Hook(hook) = cli.command {
+        return hook.start(cli.global, &out);
+    }
     match start(cli, &out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -37,8 +46,6 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli, out: &output::Output) -> Result<(), Error> {
-    // Already installed is as good: there is one provider in this binary.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -18,7 +18,7 @@ const MOST_NAMED: usize = 200;
 /// # Errors
 /// When it leads out of the repository.
 pub(crate) fn from_root(typed: &str) -> Result<String, Error> {
-    let Some(root) = link::find()?.and_then(|found| Some(found.path.parent()?.to_owned())) else {
+    let Some(root) = link::find()?.map(|found| found.root) else {
         return Ok(typed.to_owned());
     };
     let here = env::current_dir()
@@ -65,7 +65,7 @@ pub(crate) fn git_state() -> Map<String, Value> {
 }
 
 /// What Git prints; nothing when there is no Git or it fails.
-fn git(args: &[&str]) -> Option<String> {
+pub(crate) fn git(args: &[&str]) -> Option<String> {
     let output = Command::new("git").args(args).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -12,6 +12,7 @@ mod decision;
 mod doctor;
 mod events;
 mod feature;
+mod hook;
 mod keys;
 mod learn;
 mod login;
@@ -30,6 +31,7 @@ mod session;
 mod setup;
 mod status;
 mod unclaim;
+mod verify;
 mod whoami;
 mod why;
 mod working;
@@ -65,6 +67,8 @@ pub(crate) enum Command {
     Session(session::Session),
     Status(status::Status),
     Watch(events::Watch),
+    Hook(hook::Hook),
+    Verify(verify::Verify),
     Events(events::Events),
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -108,5 +112,8 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> Result<(), E
         Command::Completions(command) => command.run(context),
         Command::Man(command) => command.run(context),
         Command::Keeper(command) => command.run(context).await,
+        Command::Verify(command) => command.run(context).await,
+        // Answered before there is a context.
+        Command::Hook(_) => Ok(()),
     }
 }

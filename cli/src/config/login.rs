@@ -59,6 +59,11 @@ impl Login {
         self.servers = names;
     }
 
+    /// How hooks shall behave, if it says so.
+    pub(crate) fn hooks(&self) -> Option<&Value> {
+        self.others.get("hooks")
+    }
+
     /// Forgets who it was; the servers stay.
     pub(crate) fn forget(&mut self) {
         self.token = None;
