@@ -14,6 +14,7 @@ mod events;
 mod feature;
 mod hook;
 mod keys;
+mod knowledge;
 mod learn;
 mod login;
 mod logout;
