@@ -104,6 +104,34 @@ mod tests {
         }
     }
 
+    /// Every page of help, as it is printed: a change of it is seen in review. NEXUS_BLESS=1 writes it anew.
+    #[test]
+    fn the_help_is_as_it_was_read_last() {
+        const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/help.txt");
+        let top = ("nexus".to_owned(), Cli::command());
+        let mut pages = String::new();
+        for (path, command) in std::iter::once(top).chain(all()) {
+            let mut command = command.bin_name(&path).term_width(100);
+            let page = command.render_long_help().to_string();
+            // Where defaults come from is the machine's business.
+            let lines =
+                page.lines().map(str::trim_end).filter(|line| !line.trim_start().starts_with("[env: "));
+            pages += &format!("$ {path} --help\n{}\n\n", lines.collect::<Vec<_>>().join("\n").trim_end());
+        }
+        if std::env::var_os("NEXUS_BLESS").is_some() {
+            std::fs::write(FILE, &pages).expect("the file can be written");
+        }
+        let known = std::fs::read_to_string(FILE).unwrap_or_default();
+        for (line, (now, before)) in pages.lines().zip(known.lines()).enumerate() {
+            assert_eq!(now, before, "line {} of cli/tests/help.txt; NEXUS_BLESS=1 writes it anew", line + 1);
+        }
+        assert_eq!(
+            pages.len(),
+            known.len(),
+            "cli/tests/help.txt has not all of it; NEXUS_BLESS=1 writes it anew"
+        );
+    }
+
     #[test]
     fn an_example_fits_a_usual_terminal() {
         for (path, command) in all() {

@@ -15,7 +15,7 @@ const MAX_TITLE: usize = 200;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  nexus decision \"Money is cents\" \"Amounts are whole numbers of cents everywhere\" -r \"Floats lie\"
+  nexus decision \"Money is cents\" \"Amounts are whole cents\" -r \"Floats lie\"
   nexus decision \"Use SQLite\" -r \"One file, no server\" -a \"PostgreSQL: too much to run\"
   nexus decision \"No ORM\" --project-wide")]
 pub(crate) struct Decision {

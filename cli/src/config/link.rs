@@ -96,7 +96,10 @@ fn read_in(folder: &Path, root: &Path) -> Result<Option<FoundLink>, Error> {
     let path = folder.join(FILE_NAME);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // A path may lead through a file: beneath it there is no link.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(Error::local(format!("cannot read {}: {error}", path.display()))),
     };
     let link = serde_json::from_str(&text).map_err(|error| {

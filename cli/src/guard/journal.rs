@@ -237,12 +237,7 @@ mod tests {
         let (_folder, journal, place) = journal();
         journal.add(&place, &["a.rs".to_owned(), "b.rs".to_owned()], "nobody").unwrap();
         journal.add(&place, &["b.rs".to_owned(), "c.rs".to_owned()], "nobody").unwrap();
-        fs::OpenOptions::new()
-            .append(true)
-            .open(journal.file())
-            .unwrap()
-            .write_all(b"{\"at\":1,\"ro")
-            .unwrap();
+        OpenOptions::new().append(true).open(journal.file()).unwrap().write_all(b"{\"at\":1,\"ro").unwrap();
         assert_eq!(
             lines(&journal.file()),
             [(place.root, ["a.rs", "b.rs", "c.rs"].map(str::to_owned).to_vec())]

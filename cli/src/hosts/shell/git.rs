@@ -35,33 +35,23 @@ fn act(shell: &mut Shell, verb: &str, arguments: &[String], simple: &Simple) {
     let has = |options: &[&str]| arguments.iter().any(|word| options.contains(&word.as_str()));
     match verb {
         "checkout" => checkout(shell, arguments),
-        "restore" => {
-            if !has(&["--staged", "-S"]) || has(&["--worktree", "-W"]) {
-                paths(arguments, &["-s", "--source"]).for_each(|path| restored(shell, path));
-            }
+        "restore" if !has(&["--staged", "-S"]) || has(&["--worktree", "-W"]) => {
+            paths(arguments, &["-s", "--source"]).for_each(|path| restored(shell, path));
         }
-        "rm" => {
-            if !has(&["--cached", "-n", "--dry-run"]) {
-                paths(arguments, &[]).for_each(|path| shell.write(path));
-            }
+        "rm" if !has(&["--cached", "-n", "--dry-run"]) => {
+            paths(arguments, &[]).for_each(|path| shell.write(path));
         }
         "mv" => program::run(shell, "mv", arguments, simple),
-        "apply" => {
-            if !has(&["--check", "--stat", "--numstat", "--summary", "--cached"]) {
-                let strip = program::strip(arguments).unwrap_or(1);
-                let files: Vec<&str> =
-                    paths(arguments, &["--directory", "-p", "--exclude", "--include"]).collect();
-                if files.is_empty() {
-                    program::diff(shell, simple.input.as_deref(), simple.here.as_deref(), strip, None);
-                }
-                files.into_iter().for_each(|file| program::diff(shell, Some(file), None, strip, None));
+        "apply" if !has(&["--check", "--stat", "--numstat", "--summary", "--cached"]) => {
+            let strip = program::strip(arguments).unwrap_or(1);
+            let files: Vec<&str> =
+                paths(arguments, &["--directory", "-p", "--exclude", "--include"]).collect();
+            if files.is_empty() {
+                program::diff(shell, simple.input.as_deref(), simple.here.as_deref(), strip, None);
             }
+            files.into_iter().for_each(|file| program::diff(shell, Some(file), None, strip, None));
         }
-        "reset" => {
-            if has(&["--hard", "--merge", "--keep"]) {
-                shell.discard(".");
-            }
-        }
+        "reset" if has(&["--hard", "--merge", "--keep"]) => shell.discard("."),
         "stash" => {
             let verb = arguments.iter().map(String::as_str).find(|word| !word.starts_with('-'));
             if matches!(verb, None | Some("push" | "save")) {

@@ -58,7 +58,7 @@ pub(super) fn run(shell: &mut Shell, name: &str, arguments: &[String], simple: &
                 .for_each(|path| shell.write(path));
         }
         "truncate" => {
-            plain(arguments, &["-s", "--size", "-r", "--reference"]).for_each(|path| shell.write(path))
+            plain(arguments, &["-s", "--size", "-r", "--reference"]).for_each(|path| shell.write(path));
         }
         "chmod" => plain(arguments, &["--reference"]).skip(1).for_each(|path| shell.write(path)),
         "cp" | "install" | "ln" => copied(shell, arguments, name, simple),

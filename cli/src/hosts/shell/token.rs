@@ -319,7 +319,7 @@ fn closing(letters: &[char], start: usize, depth: usize) -> usize {
             '\\' => at += 1,
             '\'' => at = find(letters, at + 1, '\''),
             '"' if depth < MAX_DEPTH => {
-                at = double_quoted(letters, at + 1, depth + 1, &mut Word::default()) - 1
+                at = double_quoted(letters, at + 1, depth + 1, &mut Word::default()) - 1;
             }
             _ => {}
         }
