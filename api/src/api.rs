@@ -46,6 +46,8 @@ impl Default for ApiConfig {
 pub(crate) const MAX_IN_FLIGHT: usize = 4_096;
 /// Long polls waiting at once on one node: apart from other requests, which take no time.
 pub(crate) const MAX_WAITING_POLLS: usize = 1_024;
+/// Backups being sent at once by one node: each holds a file, which may be deleted by then.
+const MAX_BACKUPS: usize = 4;
 /// Bytes of one body.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
 /// Followers of events are given this long to go when the node stops.
@@ -67,6 +69,7 @@ pub struct Shared {
     pub(crate) limits: Limits,
     pub(crate) slots: Semaphore,
     pub(crate) polls: Semaphore,
+    pub(crate) backups: Arc<Semaphore>,
     pub(crate) sockets: Arc<Semaphore>,
     pub(crate) hub: Hub,
     draining: watch::Sender<bool>,
@@ -94,6 +97,7 @@ impl Api {
             config,
             slots: Semaphore::new(MAX_IN_FLIGHT),
             polls: Semaphore::new(MAX_WAITING_POLLS),
+            backups: Arc::new(Semaphore::new(MAX_BACKUPS)),
             sockets: Arc::new(Semaphore::new(MAX_SOCKETS as usize)),
             draining,
         }))

@@ -17,6 +17,10 @@ Examples:
     nexusd start --data-dir /var/lib/nexus --listen 127.0.0.1:7404 --peer-listen 127.0.0.1:7504 \\
         --join http://127.0.0.1:7401 --join-token nexus_join_…";
 
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  nexus cluster backup -o monday.backup && nexusd check-backup monday.backup";
+
 /// One member of a Nexus cluster
 #[derive(Debug, Parser)]
 #[command(name = "nexusd", version = env!("NEXUS_VERSION"), after_help = EXAMPLES, propagate_version = true)]
@@ -35,6 +39,9 @@ pub enum Command {
     /// Run a cluster of one node, without any other setting
     #[command(after_help = EXAMPLES)]
     Dev(DevArgs),
+    /// Check to the last record that a backup is sound, and say what is in it
+    #[command(after_help = CHECK_EXAMPLES)]
+    CheckBackup(CheckBackupArgs),
 }
 
 /// Settings of `nexusd start`. A flag goes before its environment variable, that before the file.
@@ -117,6 +124,14 @@ pub struct DevArgs {
     /// Logging
     #[command(flatten)]
     pub log: LogArgs,
+}
+
+/// Settings of `nexusd check-backup`.
+#[derive(Debug, Args)]
+pub struct CheckBackupArgs {
+    /// A file that `nexus cluster backup` wrote
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 /// How to log.

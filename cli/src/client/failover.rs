@@ -36,7 +36,7 @@ pub(crate) struct Identity {
 
 /// A cluster as a command sees it.
 pub(crate) struct Client {
-    servers: Vec<Connected>,
+    pub(super) servers: Vec<Connected>,
     identity: Identity,
     timeout: Duration,
     /// Set by the first request: what a person types before it takes no time of it.
@@ -47,9 +47,9 @@ pub(crate) struct Client {
     written: Cell<Option<u64>>,
 }
 
-struct Connected {
-    server: Server,
-    connection: reqwest::Client,
+pub(super) struct Connected {
+    pub(super) server: Server,
+    pub(super) connection: reqwest::Client,
 }
 
 impl Client {
@@ -157,7 +157,7 @@ impl Client {
         if failures.was_there { Round::Later(said) } else { Round::Nobody }
     }
 
-    fn headers(&self, request: &Request) -> Result<Headers, Error> {
+    pub(super) fn headers(&self, request: &Request) -> Result<Headers, Error> {
         let key = match &request.key {
             Key::Own => Some(self.identity.token.as_deref().ok_or(Error::NotLoggedIn)?),
             Key::This(key) => Some(key.as_str()),
@@ -181,7 +181,7 @@ impl Client {
         })
     }
 
-    fn build(
+    pub(super) fn build(
         &self,
         connection: &reqwest::Client,
         server: &Server,
@@ -211,7 +211,7 @@ impl Client {
         builder
     }
 
-    fn unreachable(&self, failures: Failures) -> Error {
+    pub(super) fn unreachable(&self, failures: Failures) -> Error {
         let servers = self.servers.iter().zip(failures.reasons);
         Error::Unreachable(Box::new(Unreachable {
             servers: servers
@@ -227,7 +227,7 @@ impl Client {
 }
 
 /// The headers of a request: the same ones on every try.
-struct Headers {
+pub(super) struct Headers {
     authorization: Option<HeaderValue>,
     session: Option<Uuid>,
     idempotency: Option<Uuid>,
@@ -247,7 +247,7 @@ enum Round {
 }
 
 /// What went wrong so far, by server.
-struct Failures {
+pub(super) struct Failures {
     reasons: Vec<Option<String>>,
     /// Whether nobody was there when it was asked last.
     absent: Vec<bool>,
@@ -256,7 +256,7 @@ struct Failures {
 }
 
 impl Failures {
-    fn new(servers: usize) -> Self {
+    pub(super) fn new(servers: usize) -> Self {
         Self {
             reasons: vec![None; servers],
             absent: vec![false; servers],
@@ -265,7 +265,7 @@ impl Failures {
         }
     }
 
-    fn note(&mut self, at: usize, failed: Failed) {
+    pub(super) fn note(&mut self, at: usize, failed: Failed) {
         // Silence in what was left of the time says less than whatever was heard before.
         if !failed.was_silent || self.reasons[at].is_none() {
             self.reasons[at] = Some(failed.reason);

@@ -150,6 +150,13 @@ async fn write_everything(writer: &mut Writer, cluster: &Cluster, team: &Team) {
     writer.post("a join token", admin, "/cluster/join-tokens", json!({ "ttlSeconds": 60 })).await;
     writer.post("a ticket", admin, "/auth/ws-ticket", json!({})).await;
 
+    // What is done beside the log is answered once, too.
+    writer.send("a snapshot", admin, Method::POST, "/cluster/snapshot", None).await;
+    writer.post("promote a voter", admin, "/cluster/members/2/promote", json!({})).await;
+    writer.post("move the lead", admin, "/cluster/leader", json!({})).await;
+    let nobody = writer.delete("a refused removal", admin, "/cluster/members/99").await;
+    assert!(nobody.is_null(), "{nobody}");
+
     for slug in ["one", "two", "three", "four", "five"] {
         let body = json!({ "slug": slug, "title": "t", "spec": "s", "touches": [format!("{slug}.rs")] });
         writer.post("write a feature", admin, at("/features"), body).await;
