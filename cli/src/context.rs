@@ -6,15 +6,17 @@ use crate::{
         Global,
         server::{self, Server},
     },
-    client::{Client, Identity, Request},
+    client::{Client, Request},
     config::{
         link,
         login::{Login, LoginFile},
     },
     error::Error,
     output::{Output, words},
+    run::{Actor, Records},
 };
-use nexus_api_types::project::Project;
+use nexus_api_types::{engineer::Me, project::Project};
+use std::{cell::OnceCell, time::Duration};
 use uuid::Uuid;
 
 /// What a command is given.
@@ -31,8 +33,9 @@ pub(crate) struct Context<'a> {
     pub(crate) servers: Vec<Server>,
     /// The API key that was typed or is in the environment.
     pub(crate) given_token: Option<String>,
-    /// The session that acts.
-    pub(crate) session: Option<Uuid>,
+    timeout: Duration,
+    records: Records,
+    actor: OnceCell<Actor>,
     project: Option<String>,
 }
 
@@ -46,18 +49,96 @@ impl<'a> Context<'a> {
         let login = login_file.read()?;
         let servers = servers(global.server.as_deref(), &login, &login_file)?;
         let given_token = given(global.token);
-        let session = given(global.session).map(|text| session(&text)).transpose()?;
+        let records = Records::locate()?;
+        let named = given(global.session).map(|text| Actor::named(&text, &records)).transpose()?;
         let token = given_token.clone().or_else(|| login.token.clone());
-        let client = Client::new(&servers, Identity { token, session }, global.timeout)?;
+        let client = Client::new(&servers, token, global.timeout)?;
+        if let Some(Actor::Session(id)) = named {
+            client.act_as(Some(id));
+        }
+        let actor = named.map_or_else(OnceCell::new, OnceCell::from);
         let project = given(global.project);
-        Ok(Self { out, client, login, login_file, servers, given_token, session, project })
+        Ok(Self {
+            out,
+            client,
+            login,
+            login_file,
+            servers,
+            given_token,
+            timeout: global.timeout,
+            records,
+            actor,
+            project,
+        })
     }
 
-    /// The project that the command is about.
+    /// How long a command tries.
+    pub(crate) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The same, asking these servers.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up, or what login saved cannot be read.
+    pub(crate) fn asking(&self, servers: Vec<Server>) -> Result<Self, Error> {
+        let login = self.login_file.read()?;
+        let token = self.given_token.clone().or_else(|| login.token.clone());
+        Ok(Self {
+            out: self.out,
+            client: Client::new(&servers, token, self.timeout)?,
+            login,
+            login_file: self.login_file.clone(),
+            servers,
+            given_token: self.given_token.clone(),
+            timeout: self.timeout,
+            records: self.records.clone(),
+            actor: self.actor.clone(),
+            project: self.project.clone(),
+        })
+    }
+
+    /// The same, with what login has saved meanwhile.
+    ///
+    /// # Errors
+    /// As [`asking`](Self::asking).
+    pub(crate) fn again(&self) -> Result<Self, Error> {
+        self.asking(self.servers.clone())
+    }
+
+    /// The project that was named, not one that the repository is linked to.
+    pub(crate) const fn named_project(&self) -> Option<&String> {
+        self.project.as_ref()
+    }
+
+    /// What is kept of runs.
+    pub(crate) fn records(&self) -> Records {
+        self.records.clone()
+    }
+
+    /// Who acts: what was named, else looked for when it is asked first.
+    pub(crate) fn actor(&self) -> &Actor {
+        self.actor.get_or_init(|| Actor::here(&self.records))
+    }
+
+    /// The agent host that started this command says which run it is. What was named by hand goes before it.
+    pub(crate) fn act_as_host(&self, actor: Actor) {
+        // A command is told once.
+        let _ = self.actor.set(actor);
+    }
+
+    /// The project that the command is about; what is asked from now on is asked as the session that acts in it, if
+    /// there is one.
     ///
     /// # Errors
     /// When none is named, or there is none of that name.
     pub(crate) async fn project(&self) -> Result<Uuid, Error> {
+        let project = self.find_project().await?;
+        self.act_in(project);
+        Ok(project)
+    }
+
+    async fn find_project(&self) -> Result<Uuid, Error> {
         let linked = link::find();
         let Some(named) = &self.project else {
             return linked?.map(|found| found.link.project_id).ok_or_else(no_project);
@@ -90,6 +171,17 @@ impl<'a> Context<'a> {
         })
     }
 
+    /// Whose key it is. What login saved is believed, unless another key is used.
+    ///
+    /// # Errors
+    /// When the cluster says no, or nothing.
+    pub(crate) async fn me(&self) -> Result<Uuid, Error> {
+        match self.login.engineer_id.filter(|_| self.given_token.is_none()) {
+            Some(id) => Ok(id),
+            None => Ok(self.client.send(Request::get("/auth/me")).await?.parse::<Me>()?.id),
+        }
+    }
+
     /// The engineer's projects.
     ///
     /// # Errors
@@ -115,13 +207,6 @@ fn servers(given: Option<&str>, login: &Login, file: &LoginFile) -> Result<Vec<S
         .servers()
         .map_err(|problem| Error::misused(format!("{}: {problem}", file.path().display())).hint(FORM))?;
     Ok(if saved.is_empty() { server::defaults() } else { saved })
-}
-
-fn session(text: &str) -> Result<Uuid, Error> {
-    text.parse().map_err(|_| {
-        Error::misused(format!("{text:?} is no session's id"))
-            .hint("a session's id is a UUID; nexus status --json lists them")
-    })
 }
 
 fn no_project() -> Error {

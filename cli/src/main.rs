@@ -4,7 +4,11 @@
 //! In reading order:
 //! - [`args`]: what can be typed. [`commands`]: one file per command, and what each one does.
 //! - [`context`]: what a command is given: where to print, whom to ask, in which project.
-//! - [`client`]: requests to a cluster of several servers. [`config`]: the two files kept on disk.
+//! - [`run`]: one run of one agent, and the session that it acts as.
+//! - [`spec`]: features as files. [`repository`]: the repository around the current folder.
+//! - [`hosts`]: what agent hosts tell a hook, and how they are answered. [`guard`]: whether a file
+//!   may be written.
+//! - [`client`]: requests to a cluster of several servers. [`config`]: the files kept on disk.
 //! - [`output`]: data to stdout, the rest to stderr. [`error`]: what went wrong, and what to do next.
 
 mod args;
@@ -13,16 +17,26 @@ mod commands;
 mod config;
 mod context;
 mod error;
+mod guard;
+mod hosts;
 mod output;
+mod repository;
+mod run;
+mod spec;
 
-use crate::{args::Cli, context::Context, error::Error};
+use crate::{args::Cli, commands::Command, context::Context, error::Error};
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Already installed is as good: there is one provider in this binary.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = Cli::parse();
     let out = output::Output::new(cli.global.json, cli.global.no_color);
-    match run(cli, &out) {
+    if let Command::Hook(hook) = cli.command {
+        return hook.start(cli.global, &out);
+    }
+    match start(cli, &out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             out.error(&error);
@@ -31,9 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, out: &output::Output) -> Result<(), Error> {
-    // Already installed is as good: there is one provider in this binary.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+fn start(cli: Cli, out: &output::Output) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -3,7 +3,9 @@
 
 mod mock;
 
-use mock::{ID, OTHER, Person, Server, claim, data, failure, feature, held, project};
+use mock::{
+    ID, OTHER, Person, Server, claim, data, decision, failure, feature, held, learning, page, project,
+};
 use serde_json::{Value, json};
 
 fn on(method: &str, rest: &str) -> String {
@@ -73,7 +75,9 @@ fn a_pick_says_what_is_held_and_what_comes_next() {
     picked["claims"].as_array_mut().unwrap().push(claim("docs/", "shared"));
     let server = Server::start()
         .on(&on("POST", "/api/pick"), data(picked.clone()))
-        .on(&on("POST", "/pick-next"), data(picked.clone()));
+        .on(&on("POST", "/pick-next"), data(picked.clone()))
+        .on(&on("GET", "/api/learnings"), page(&[learning("Floats lie")]))
+        .on(&format!("GET /projects/{ID}/decisions"), page(&[decision("Money is cents")]));
     let ana = Person::at_work(&[server.url()]);
     let ended = ana.types("feature pick api").done();
     assert_eq!(
@@ -84,7 +88,9 @@ Yours alone 5 paths: a, b, c, d and 1 more
 Shared      1 path: docs/
 Fence       1234
 Lease       until 2025-01-31 (any moment now), renewed by every request
+Laid out    REPOSITORY/.nexus/active/api
 "
+        .replace("REPOSITORY", &ana.repository().display().to_string())
     );
     assert_eq!(
         ended.stderr,
@@ -93,7 +99,19 @@ Lease       until 2025-01-31 (any moment now), renewed by every request
     let ended = ana.types("feature pick --next --lane now --lane later --json").done();
     assert_eq!((ended.json(), ended.stderr.as_str()), (picked, ""));
     let asked = server.asked();
-    assert_eq!((&asked[0].body, &asked[1].body), (&Value::Null, &json!({ "lanes": ["now", "later"] })));
+    let picks: Vec<&Value> =
+        asked.iter().filter(|asked| asked.line.starts_with("POST")).map(|asked| &asked.body).collect();
+    assert_eq!(picks, [&Value::Null, &json!({ "lanes": ["now", "later"] })]);
+    let laid_out =
+        |name: &str| std::fs::read_to_string(ana.repository().join(".nexus/active/api").join(name)).unwrap();
+    assert!(
+        laid_out("spec.md").starts_with("---\nslug: api\n")
+            && laid_out("spec.md").ends_with("Line one\nLine two\n")
+    );
+    assert!(laid_out("learnings.md").contains("Floats lie"));
+    assert!(laid_out("decisions.md").contains("## Money is cents"));
+    let ignored = std::fs::read_to_string(ana.repository().join(".gitignore")).unwrap();
+    assert_eq!(ignored, ".nexus/active/\n");
 }
 
 #[test]

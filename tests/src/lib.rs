@@ -3,6 +3,7 @@
 //!
 //! - [`cluster`]: starts, kills, stops, wipes and adds nodes. Everything ends with the value.
 //! - [`client`]: talks to any node as a client does. [`team`]: engineers, agents and a project.
+//! - [`agent`]: agents in a checkout, as processes that call `nexus`.
 //! - [`socket`]: the event feed over WebSocket. [`contract`]: the forms of all that is answered.
 //! - [`patience`]: waits for conditions instead of sleeping.
 //! - [`history`]: what a node's data folder says happened: no file ever had two holders.
@@ -11,6 +12,7 @@
 //! - [`work`]: the demo workload, on what was really touched together in public repositories.
 //! - [`bench`]: how fast a cluster is, beside three nodes of etcd.
 
+pub mod agent;
 pub mod bench;
 pub mod client;
 pub mod cluster;
@@ -24,6 +26,7 @@ pub mod socket;
 pub mod team;
 pub mod work;
 
+pub use agent::{Agent, Checkout};
 pub use client::{Answer, Client};
 pub use cluster::{Cluster, Node};
 pub use patience::eventually;

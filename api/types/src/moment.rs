@@ -22,6 +22,11 @@ impl Moment {
         self.0.0
     }
 
+    /// That many milliseconds after the Unix epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(WallTime(millis))
+    }
+
     /// Reads any RFC 3339 time.
     ///
     /// # Errors

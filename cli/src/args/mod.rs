@@ -50,7 +50,7 @@ pub(crate) struct Global {
     /// Project, by slug or id, instead of the one that the repository is linked to
     #[arg(long, global = true, env = "NEXUS_PROJECT", value_name = "PROJECT")]
     pub(crate) project: Option<String>,
-    /// Session (one run of one agent) to act as, instead of the engineer's own
+    /// Session to act as: its id, an agent's own as HOST:ID, or none for the engineer
     #[arg(long, global = true, env = "NEXUS_SESSION", value_name = "ID")]
     pub(crate) session: Option<String>,
     /// Print the server's answer as JSON
@@ -102,6 +102,34 @@ mod tests {
             let shown = examples.lines().any(|line| line.trim_start().starts_with(&path));
             assert!(shown, "{path}: the examples do not show it:\n{examples}");
         }
+    }
+
+    /// Every page of help, as it is printed: a change of it is seen in review. NEXUS_BLESS=1 writes it anew.
+    #[test]
+    fn the_help_is_as_it_was_read_last() {
+        const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/help.txt");
+        let top = ("nexus".to_owned(), Cli::command());
+        let mut pages = String::new();
+        for (path, command) in std::iter::once(top).chain(all()) {
+            let mut command = command.bin_name(&path).term_width(100);
+            let page = command.render_long_help().to_string();
+            // Where defaults come from is the machine's business.
+            let lines =
+                page.lines().map(str::trim_end).filter(|line| !line.trim_start().starts_with("[env: "));
+            pages += &format!("$ {path} --help\n{}\n\n", lines.collect::<Vec<_>>().join("\n").trim_end());
+        }
+        if std::env::var_os("NEXUS_BLESS").is_some() {
+            std::fs::write(FILE, &pages).expect("the file can be written");
+        }
+        let known = std::fs::read_to_string(FILE).unwrap_or_default();
+        for (line, (now, before)) in pages.lines().zip(known.lines()).enumerate() {
+            assert_eq!(now, before, "line {} of cli/tests/help.txt; NEXUS_BLESS=1 writes it anew", line + 1);
+        }
+        assert_eq!(
+            pages.len(),
+            known.len(),
+            "cli/tests/help.txt has not all of it; NEXUS_BLESS=1 writes it anew"
+        );
     }
 
     #[test]

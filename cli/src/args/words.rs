@@ -1,8 +1,13 @@
 //! The words of Nexus as arguments: slugs, lanes, stages. Checked here only as far as they end up
 //! in an address; the rest is the server's to judge.
 
+use crate::error::Error;
 use clap::ValueEnum;
 use nexus_api_types::feature;
+use std::io::Read;
+
+/// A longer text cannot be sent: a request may have 1 MiB.
+const MAX_TEXT_BYTES: u64 = 1 << 20;
 
 /// Reads a slug: it becomes part of an address, so nothing else may pass.
 ///
@@ -14,6 +19,29 @@ pub(crate) fn slug(text: &str) -> Result<String, String> {
         return Err("must be made of a-z, 0-9 and -".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// A text that may be long; `-` reads it from stdin.
+///
+/// # Errors
+/// When there is none, or too much of it.
+pub(crate) fn text(typed: &str) -> Result<String, Error> {
+    if typed != "-" {
+        return Ok(typed.to_owned());
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .take(MAX_TEXT_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| Error::local(format!("cannot read stdin: {error}")))?;
+    if text.len() as u64 > MAX_TEXT_BYTES {
+        return Err(Error::misused("the text is longer than 1 MiB")
+            .hint("keep long texts in the repository, and say where"));
+    }
+    if text.trim().is_empty() {
+        return Err(Error::misused("there is no text on stdin"));
+    }
+    Ok(text)
 }
 
 /// How soon a feature is wanted.
@@ -33,6 +61,36 @@ impl Lane {
     /// Its name on the wire.
     pub(crate) const fn name(self) -> &'static str {
         lane_name(self.into_wire())
+    }
+
+    /// The lane of a feature.
+    pub(crate) const fn of_wire(lane: feature::Lane) -> Self {
+        match lane {
+            feature::Lane::Now => Self::Now,
+            feature::Lane::Next => Self::Next,
+            feature::Lane::Later => Self::Later,
+            feature::Lane::Icebox => Self::Icebox,
+        }
+    }
+
+    /// The lane of what is wanted sooner.
+    pub(crate) const fn sooner(self) -> Option<Self> {
+        match self {
+            Self::Now => None,
+            Self::Next => Some(Self::Now),
+            Self::Later => Some(Self::Next),
+            Self::Icebox => Some(Self::Later),
+        }
+    }
+
+    /// The lane of what is wanted later.
+    pub(crate) const fn later(self) -> Option<Self> {
+        match self {
+            Self::Now => Some(Self::Next),
+            Self::Next => Some(Self::Later),
+            Self::Later => Some(Self::Icebox),
+            Self::Icebox => None,
+        }
     }
 
     /// The same on the wire.

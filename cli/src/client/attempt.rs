@@ -149,8 +149,13 @@ fn text<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
 
 fn judge(server: &Server, request: &Request, head: &Head, body: &[u8]) -> Attempt {
     if head.status.is_success() {
-        return match serde_json::from_slice::<Data<Value>>(body) {
-            Ok(answer) => Attempt::Answered { data: answer.data, revision: head.revision },
+        let data = if request.is_bare {
+            serde_json::from_slice::<Value>(body)
+        } else {
+            serde_json::from_slice::<Data<Value>>(body).map(|answer| answer.data)
+        };
+        return match data {
+            Ok(data) => Attempt::Answered { data, revision: head.revision },
             Err(_) => Attempt::Failed(not_nexus(head, request)),
         };
     }

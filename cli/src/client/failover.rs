@@ -11,10 +11,7 @@ use crate::{
 };
 use nexus_api_types::header as names;
 use reqwest::{RequestBuilder, header::HeaderValue};
-use std::{
-    cell::{Cell, OnceCell},
-    time::Duration,
-};
+use std::{cell::Cell, time::Duration};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -25,22 +22,20 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest such wait: nobody should sit idle for long after the cluster is back.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// As whom the cluster is asked.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Identity {
-    /// The API key.
-    pub(crate) token: Option<String>,
-    /// The session that acts.
-    pub(crate) session: Option<Uuid>,
-}
-
 /// A cluster as a command sees it.
 pub(crate) struct Client {
+<<<<<<< HEAD
     pub(super) servers: Vec<Connected>,
     identity: Identity,
+=======
+    servers: Vec<Connected>,
+    token: Option<String>,
+    /// The session that acts.
+    session: Cell<Option<Uuid>>,
+>>>>>>> main
     timeout: Duration,
     /// Set by the first request: what a person types before it takes no time of it.
-    deadline: OnceCell<Instant>,
+    deadline: Cell<Option<Instant>>,
     /// The server that answered last: asked first.
     last_good: Cell<usize>,
     /// The log index of the last write: later reads of this command see it on every server.
@@ -53,11 +48,11 @@ pub(super) struct Connected {
 }
 
 impl Client {
-    /// A client of these servers, at least one. `timeout` is for all that is ever asked of it.
+    /// A client of these servers, at least one, with this API key. `timeout` is for all that is ever asked of it.
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub(crate) fn new(servers: &[Server], identity: Identity, timeout: Duration) -> Result<Self, Error> {
+    pub(crate) fn new(servers: &[Server], token: Option<String>, timeout: Duration) -> Result<Self, Error> {
         let connect = |server: &Server| {
             let connection = attempt::connection(server)
                 .map_err(|error| Error::local(format!("cannot set up connections: {error:?}")))?;
@@ -65,9 +60,10 @@ impl Client {
         };
         Ok(Self {
             servers: servers.iter().map(connect).collect::<Result<_, Error>>()?,
-            identity,
+            token,
+            session: Cell::new(None),
             timeout,
-            deadline: OnceCell::new(),
+            deadline: Cell::new(None),
             last_good: Cell::new(0),
             written: Cell::new(None),
         })
@@ -78,13 +74,29 @@ impl Client {
         &self.servers[self.last_good.get()].server
     }
 
+    /// The session that acts.
+    pub(crate) const fn session(&self) -> Option<Uuid> {
+        self.session.get()
+    }
+
+    /// What is asked from now on is done as this session.
+    pub(crate) fn act_as(&self, session: Option<Uuid>) {
+        self.session.set(session);
+    }
+
+    /// What is asked from now on has the whole time again: for commands that stay.
+    pub(crate) fn begin(&self) {
+        self.deadline.set(None);
+    }
+
     /// Asks until a server answers or the time is over.
     ///
     /// # Errors
     /// The cluster's refusal, or why each of the servers could not do it.
     pub(crate) async fn send(&self, request: Request) -> Result<Answer, Error> {
         let headers = self.headers(&request)?;
-        let deadline = *self.deadline.get_or_init(|| Instant::now() + self.timeout);
+        let deadline = self.deadline.get().unwrap_or_else(|| Instant::now() + self.timeout);
+        self.deadline.set(Some(deadline));
         let mut failures = Failures::new(self.servers.len());
         let mut wait = FIRST_WAIT;
         loop {
@@ -134,7 +146,7 @@ impl Client {
                     if request.is_write() {
                         self.written.set(self.written.get().max(revision));
                     }
-                    return Round::Done(Answer::new(data));
+                    return Round::Done(Answer::at(data, revision));
                 }
                 Attempt::Refused(refused) => {
                     self.last_good.set(at);
@@ -159,7 +171,7 @@ impl Client {
 
     pub(super) fn headers(&self, request: &Request) -> Result<Headers, Error> {
         let key = match &request.key {
-            Key::Own => Some(self.identity.token.as_deref().ok_or(Error::NotLoggedIn)?),
+            Key::Own => Some(self.token.as_deref().ok_or(Error::NotLoggedIn)?),
             Key::This(key) => Some(key.as_str()),
             Key::None => None,
         };
@@ -175,7 +187,7 @@ impl Client {
             .transpose()?;
         Ok(Headers {
             authorization,
-            session: self.identity.session.filter(|_| !matches!(request.key, Key::None)),
+            session: self.session.get().filter(|_| !matches!(request.key, Key::None)),
             idempotency: request.is_write().then(Uuid::now_v7),
             min_revision: self.written.get().filter(|_| !request.is_write()),
         })

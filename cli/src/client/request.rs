@@ -13,6 +13,7 @@ pub(crate) struct Request {
     pub(super) query: Vec<(&'static str, String)>,
     pub(super) body: Option<Value>,
     pub(super) key: Key,
+    pub(super) is_bare: bool,
 }
 
 /// Which API key goes with a request.
@@ -28,7 +29,7 @@ pub(super) enum Key {
 
 impl Request {
     fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), query: Vec::new(), body: None, key: Key::Own }
+        Self { method, path: path.into(), query: Vec::new(), body: None, key: Key::Own, is_bare: false }
     }
 
     /// Reads. `path` is below `/api`, and made only of checked words, ids and numbers.
@@ -39,6 +40,11 @@ impl Request {
     /// Writes.
     pub(crate) fn post(path: impl Into<String>) -> Self {
         Self::new(Method::POST, path)
+    }
+
+    /// Changes.
+    pub(crate) fn patch(path: impl Into<String>) -> Self {
+        Self::new(Method::PATCH, path)
     }
 
     /// Deletes.
@@ -64,10 +70,21 @@ impl Request {
         self
     }
 
+    /// Answered without an envelope, as health is.
+    pub(crate) fn bare(mut self) -> Self {
+        self.is_bare = true;
+        self
+    }
+
     /// With this API key instead of the command's own.
     pub(crate) fn with_key(mut self, key: &str) -> Self {
         self.key = Key::This(key.to_owned());
         self
+    }
+
+    /// The route.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 
     pub(super) fn is_write(&self) -> bool {
@@ -79,12 +96,23 @@ impl Request {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     data: Value,
+    revision: Option<u64>,
 }
 
 impl Answer {
     /// Wraps data, also such as was put together from several answers.
     pub(crate) const fn new(data: Value) -> Self {
-        Self { data }
+        Self { data, revision: None }
+    }
+
+    /// With the log index that it reflects.
+    pub(super) const fn at(data: Value, revision: Option<u64>) -> Self {
+        Self { data, revision }
+    }
+
+    /// The log index that it reflects, where one server gave the whole answer.
+    pub(crate) const fn revision(&self) -> Option<u64> {
+        self.revision
     }
 
     /// As the server sent it.

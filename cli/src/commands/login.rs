@@ -51,7 +51,7 @@ impl Login {
     }
 }
 
-async fn register(context: &Context<'_>, body: &Register) -> Result<(), Error> {
+pub(super) async fn register(context: &Context<'_>, body: &Register) -> Result<(), Error> {
     keep_the_only_key(context).await?;
     let answer = context.client.send(Request::post("/auth/register").body(body).anonymous()).await?;
     let registered: Registered = answer.parse()?;
@@ -78,12 +78,17 @@ async fn keep_the_only_key(context: &Context<'_>) -> Result<(), Error> {
     }
 }
 
-async fn with_key(context: &Context<'_>) -> Result<(), Error> {
+pub(super) async fn with_key(context: &Context<'_>) -> Result<(), Error> {
     let given = context.given_token.clone().ok_or_else(|| {
         Error::misused("nexus login needs a key, or somebody to register")
             .hint("nexus login --token KEY, or nexus login --register -n NAME -e EMAIL")
     })?;
     let key = if given == "-" { key_from_stdin()? } else { given };
+    save_key(context, key).await
+}
+
+/// Saves a key that works.
+pub(super) async fn save_key(context: &Context<'_>, key: String) -> Result<(), Error> {
     let answer = context.client.send(Request::get("/auth/me").with_key(&key)).await?;
     let me: Me = answer.parse()?;
     save(context, key, me.id, me.name)?;

@@ -3,22 +3,45 @@
 //! A command has three steps: put the request together, send it, print the answer.
 //! [`people`] turns the ids in answers into names.
 
+mod changes;
+mod claim;
+mod claims;
 mod cluster;
 mod completions;
+mod decision;
+mod doctor;
+mod events;
 mod feature;
+mod hook;
+mod keys;
+mod learn;
 mod login;
 mod logout;
+mod man;
+mod next;
+mod pages;
 mod people;
 mod project;
+mod resume;
+mod roadmap;
+mod roadmap_ops;
+mod save;
+mod search;
 mod session;
+mod setup;
 mod status;
+mod unclaim;
+mod verify;
 mod whoami;
+mod why;
+mod working;
 
-use crate::{context::Context, error::Error};
+use crate::{context::Context, error::Error, run::Keeper};
 use clap::Subcommand;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    Setup(setup::Setup),
     Login(login::Login),
     Logout(logout::Logout),
     Whoami(whoami::Whoami),
@@ -26,25 +49,71 @@ pub(crate) enum Command {
     Project(project::Project),
     #[command(subcommand)]
     Feature(feature::Feature),
+    Next(next::Next),
+    Claim(claim::Claim),
+    Unclaim(unclaim::Unclaim),
+    Claims(claims::Claims),
+    Why(why::Why),
+    Learn(learn::Learn),
+    Decision(decision::Decision),
+    Search(search::Search),
+    Save(save::Save),
+    Resume(resume::Resume),
+    #[command(subcommand)]
+    Roadmap(roadmap::Roadmap),
+    #[command(subcommand, alias = "rm")]
+    RoadmapOps(roadmap_ops::RoadmapOps),
     #[command(subcommand)]
     Session(session::Session),
     Status(status::Status),
+    Watch(events::Watch),
+    Hook(hook::Hook),
+    Verify(verify::Verify),
+    Events(events::Events),
+    #[command(subcommand)]
+    Keys(keys::Keys),
     #[command(subcommand)]
     Cluster(cluster::Cluster),
+    Doctor(doctor::Doctor),
     Completions(completions::Completions),
+    Man(man::Man),
+    #[command(hide = true)]
+    Keeper(Keeper),
 }
 
 /// Does what was asked for.
 pub(crate) async fn run(command: Command, context: &Context<'_>) -> Result<(), Error> {
     match command {
+        Command::Setup(command) => command.run(context).await,
         Command::Login(command) => command.run(context).await,
         Command::Logout(command) => command.run(context),
         Command::Whoami(command) => command.run(context).await,
         Command::Project(command) => command.run(context).await,
         Command::Feature(command) => command.run(context).await,
+        Command::Next(command) => command.run(context).await,
+        Command::Claim(command) => command.run(context).await,
+        Command::Unclaim(command) => command.run(context).await,
+        Command::Claims(command) => command.run(context).await,
+        Command::Why(command) => command.run(context).await,
+        Command::Learn(command) => command.run(context).await,
+        Command::Decision(command) => command.run(context).await,
+        Command::Search(command) => command.run(context).await,
+        Command::Save(command) => command.run(context).await,
+        Command::Resume(command) => command.run(context).await,
+        Command::Roadmap(command) => command.run(context).await,
+        Command::RoadmapOps(command) => command.run(context).await,
         Command::Session(command) => command.run(context).await,
         Command::Status(command) => command.run(context).await,
+        Command::Watch(command) => command.run(context).await,
+        Command::Events(command) => command.run(context).await,
+        Command::Keys(command) => command.run(context).await,
         Command::Cluster(command) => command.run(context).await,
+        Command::Doctor(command) => command.run(context).await,
         Command::Completions(command) => command.run(context),
+        Command::Man(command) => command.run(context),
+        Command::Keeper(command) => command.run(context).await,
+        Command::Verify(command) => command.run(context).await,
+        // Answered before there is a context.
+        Command::Hook(_) => Ok(()),
     }
 }

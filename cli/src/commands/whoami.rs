@@ -1,6 +1,6 @@
 //! `nexus whoami`: as whom, where and in which project commands act.
 
-use crate::{client::Request, config::link, context::Context, error::Error};
+use crate::{client::Request, config::link, context::Context, error::Error, run::Actor};
 use clap::Args;
 use nexus_api_types::engineer::{Me, Role};
 
@@ -21,10 +21,21 @@ impl Whoami {
             out.field("Role", role_name(me.role))?;
             out.field("Id", me.id)?;
             out.field("Server", context.client.server())?;
-            if let Some(session) = context.session {
-                out.field("Session", session)?;
+            let linked = link::find()?;
+            if let Some(found) = &linked {
+                context.act_in(found.link.project_id);
             }
-            match link::find()? {
+            match context.actor() {
+                Actor::Session(id) => out.field("Session", id)?,
+                Actor::Run { key, .. } => {
+                    out.field("Run", key)?;
+                    if let Some(session) = context.client.session() {
+                        out.field("Session", session)?;
+                    }
+                }
+                Actor::Engineer => {}
+            }
+            match linked {
                 Some(found) => {
                     out.field("Project", format_args!("{} ({})", found.link.name(), found.path.display()))
                 }

@@ -8,7 +8,7 @@ use std::{
 
 /// Who may read a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Readers {
+pub(crate) enum Readers {
     /// Its owner alone.
     Owner,
     /// Whoever the system's habit allows.
@@ -19,7 +19,7 @@ pub(super) enum Readers {
 ///
 /// # Errors
 /// When the folder cannot be written to; the file is then as it was.
-pub(super) fn write(path: &Path, content: &[u8], readers: Readers) -> io::Result<()> {
+pub(crate) fn write(path: &Path, content: &[u8], readers: Readers) -> io::Result<()> {
     // In the same folder: a rename across file systems would be no single step.
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}.tmp", uuid::Uuid::now_v7().simple()));
@@ -58,7 +58,7 @@ fn restrict(_: &mut OpenOptions, _: Readers) {}
 ///
 /// # Errors
 /// When it cannot be made.
-pub(super) fn make_private_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -33,6 +33,11 @@ impl Link {
     pub(crate) fn name(&self) -> String {
         self.project_slug.clone().unwrap_or_else(|| self.project_id.to_string())
     }
+
+    /// How hooks shall behave in this repository, if it says so.
+    pub(crate) fn hooks(&self) -> Option<&Value> {
+        self.others.get("hooks")
+    }
 }
 
 /// A link and the file that it stands in.
@@ -42,6 +47,8 @@ pub(crate) struct FoundLink {
     pub(crate) link: Link,
     /// Where it says so.
     pub(crate) path: PathBuf,
+    /// The root of the repository: what paths are relative to.
+    pub(crate) root: PathBuf,
 }
 
 /// Finds the link of the folder that the command runs in.
@@ -56,21 +63,50 @@ fn here() -> Result<PathBuf, Error> {
     env::current_dir().map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))
 }
 
-fn find_above(folder: &Path) -> Result<Option<FoundLink>, Error> {
-    for folder in folder.ancestors() {
-        let path = folder.join(FILE_NAME);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(Error::local(format!("cannot read {}: {error}", path.display()))),
-        };
-        let link = serde_json::from_str(&text).map_err(|error| {
-            Error::local(format!("{} names no project: {error}", path.display()))
-                .hint("run nexus project link SLUG to write it again")
-        })?;
-        return Ok(Some(FoundLink { link, path }));
+/// Finds the link of a folder: the nearest above, else, in a worktree of git, that of the main one: a link
+/// that is not committed stands only there.
+///
+/// # Errors
+/// When the file cannot be read, or is not what it should be.
+pub(crate) fn find_above(folder: &Path) -> Result<Option<FoundLink>, Error> {
+    for root in folder.ancestors() {
+        if let Some(found) = read_in(root, root)? {
+            return Ok(Some(found));
+        }
     }
-    Ok(None)
+    match worktree(folder) {
+        Some((root, main)) => read_in(&main, &root),
+        None => Ok(None),
+    }
+}
+
+/// The worktree around a folder, and the main one that it belongs to.
+fn worktree(folder: &Path) -> Option<(PathBuf, PathBuf)> {
+    let root = folder.ancestors().find(|above| above.join(".git").exists())?;
+    let text = fs::read_to_string(root.join(".git")).ok()?;
+    let git = root.join(text.strip_prefix("gitdir:")?.trim());
+    // `commondir` says where all worktrees keep what they share: the `.git` of the main one.
+    let common = fs::read_to_string(git.join("commondir")).ok()?;
+    let common = fs::canonicalize(git.join(common.trim())).ok()?;
+    (common.file_name()? == ".git").then_some(())?;
+    Some((root.to_owned(), common.parent()?.to_owned()))
+}
+
+fn read_in(folder: &Path, root: &Path) -> Result<Option<FoundLink>, Error> {
+    let path = folder.join(FILE_NAME);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        // A path may lead through a file: beneath it there is no link.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(Error::local(format!("cannot read {}: {error}", path.display()))),
+    };
+    let link = serde_json::from_str(&text).map_err(|error| {
+        Error::local(format!("{} names no project: {error}", path.display()))
+            .hint("run nexus project link SLUG to write it again")
+    })?;
+    Ok(Some(FoundLink { link, path, root: root.to_owned() }))
 }
 
 /// Links the repository that the command runs in; gives the file.
@@ -129,6 +165,21 @@ mod tests {
         let path = write_in(root.path(), &project("billing")).unwrap();
         let found = find_above(&deep).unwrap().unwrap();
         assert_eq!((found.link.name(), found.path), ("billing".to_owned(), path));
+    }
+
+    #[test]
+    fn a_worktree_has_the_link_of_the_main_one() {
+        let root = tempfile::tempdir().unwrap();
+        let (main, other) = (root.path().join("main"), root.path().join("other"));
+        let git = main.join(".git/worktrees/other");
+        fs::create_dir_all(&git).unwrap();
+        fs::create_dir_all(other.join("src")).unwrap();
+        fs::write(git.join("commondir"), "../..\n").unwrap();
+        fs::write(other.join(".git"), format!("gitdir: {}\n", git.display())).unwrap();
+        assert!(find_above(&other).unwrap().is_none());
+        write_in(&main, &project("billing")).unwrap();
+        let found = find_above(&other.join("src")).unwrap().unwrap();
+        assert_eq!((found.link.name(), found.root), ("billing".to_owned(), other));
     }
 
     #[test]

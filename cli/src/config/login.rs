@@ -1,7 +1,10 @@
 //! `~/.nexus/config.json`: the API key, whose it is and where the cluster is. Fields that this
 //! version does not know are kept as they are.
 
-use super::atomic::{self, Readers};
+use super::{
+    atomic::{self, Readers},
+    home,
+};
 use crate::{
     args::server::{self, Server},
     error::Error,
@@ -9,7 +12,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{
-    env, fs, io,
+    fs, io,
     path::{Path, PathBuf},
 };
 use uuid::Uuid;
@@ -56,6 +59,11 @@ impl Login {
         self.servers = names;
     }
 
+    /// How hooks shall behave, if it says so.
+    pub(crate) fn hooks(&self) -> Option<&Value> {
+        self.others.get("hooks")
+    }
+
     /// Forgets who it was; the servers stay.
     pub(crate) fn forget(&mut self) {
         self.token = None;
@@ -74,16 +82,10 @@ impl LoginFile {
     /// # Errors
     /// When there is no home folder.
     pub(crate) fn locate() -> Result<Self, Error> {
-        let from = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        if let Some(file) = from("NEXUS_CONFIG") {
+        if let Some(file) = home::from("NEXUS_CONFIG") {
             return Ok(Self(file));
         }
-        let folder = from("NEXUS_HOME").or_else(|| env::home_dir().map(|home| home.join(".nexus")));
-        let folder = folder.ok_or_else(|| {
-            Error::misused("there is no home folder to keep the login in")
-                .hint("set NEXUS_HOME to a folder of your own")
-        })?;
-        Ok(Self(folder.join("config.json")))
+        Ok(Self(home::folder()?.join("config.json")))
     }
 
     /// Where it is.

@@ -1,9 +1,13 @@
-//! The two files that the command line keeps.
+//! The files that the command line keeps.
 //!
-//! - [`login`]: who you are and where the cluster is, in your home folder, readable by you alone.
+//! - [`home`]: the folder of your own files.
+//! - [`login`]: who you are and where the cluster is, in that folder, readable by you alone.
 //! - [`link`]: which project a repository is, in its root, to be committed.
-//! - [`atomic`]: how both are written, so that a crash leaves the old file or the new one.
+//! - [`atomic`]: how files are written, so that a crash leaves the old one or the new one.
+//!
+//! What is kept of runs of agents is in [`run`](crate::run).
 
-mod atomic;
+pub(crate) mod atomic;
+pub(crate) mod home;
 pub(crate) mod link;
 pub(crate) mod login;

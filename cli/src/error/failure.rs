@@ -21,6 +21,9 @@ pub(crate) enum Error {
     /// This machine is in the way.
     #[error("{}", .0.message)]
     Local(Explained),
+    /// What was looked for was found, and told: nothing more is to be said.
+    #[error("something was found")]
+    Found,
     /// Whoever read the output has read enough.
     #[error("the output was closed")]
     OutputClosed,
@@ -87,7 +90,7 @@ impl Error {
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
             Self::OutputClosed => 0,
-            Self::Refused(_) | Self::NotLoggedIn | Self::Local(_) => 1,
+            Self::Refused(_) | Self::NotLoggedIn | Self::Local(_) | Self::Found => 1,
             Self::Misused(_) => 2,
             Self::Unreachable(_) => 3,
         }

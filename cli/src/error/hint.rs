@@ -25,6 +25,9 @@ pub(super) fn of(refused: &Refused) -> String {
         Code::InvalidStatusTransition if detail("dependsOn").is_some() => {
             "nexus feature available shows what waits for nothing"
         }
+        Code::InvalidStatusTransition if refused.body.message.contains("only drafts") => {
+            "nexus feature cancel SLUG gives it up and keeps its history"
+        }
         Code::InvalidStatusTransition => transition(text("from")),
         Code::Unauthorized => LOGIN,
         Code::InvalidApiKey => {
@@ -36,6 +39,9 @@ pub(super) fn of(refused: &Refused) -> String {
         Code::Forbidden => "nexus whoami shows as whom, and as which session, you asked",
         Code::NotProjectMember => "nexus project list shows your projects; a lead of this one can add you",
         Code::InsufficientRole => "nexus whoami shows your role; ask an admin, or a lead of the project",
+        Code::NotFound if refused.body.message.starts_with("no engineer") => {
+            "nexus whoami shows people their own id"
+        }
         Code::NotFound if refused.body.message.starts_with("no session") => {
             "the session is over: leave out --session and NEXUS_SESSION, or start a new one"
         }

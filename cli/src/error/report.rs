@@ -32,7 +32,7 @@ impl Report {
                 hints: explained.hint.clone().into_iter().collect(),
                 ..Self::default()
             },
-            Error::OutputClosed => Self { message: error.to_string(), ..Self::default() },
+            Error::Found | Error::OutputClosed => Self { message: error.to_string(), ..Self::default() },
         }
     }
 
@@ -82,7 +82,9 @@ pub(crate) fn as_json(error: &Error, clock: &Clock) -> Value {
         }
         Error::NotLoggedIn => json!({ "code": "UNAUTHORIZED", "message": report.message }),
         Error::Misused(_) => json!({ "code": "MISUSED", "message": report.message }),
-        Error::Local(_) | Error::OutputClosed => json!({ "code": "FAILED", "message": report.message }),
+        Error::Local(_) | Error::Found | Error::OutputClosed => {
+            json!({ "code": "FAILED", "message": report.message })
+        }
     };
     let mut body = body;
     body["hints"] = json!(report.hints);

@@ -43,6 +43,11 @@ impl Clock {
         format!("{} ({how_long})", self.short(moment))
     }
 
+    /// By how many milliseconds this clock is ahead of another one that shows this moment now.
+    pub(crate) fn ahead_of_ms(&self, moment: Moment) -> i64 {
+        Timestamp::now().as_millisecond() - timestamp(moment).as_millisecond()
+    }
+
     /// `12 min ago`.
     pub(crate) fn ago(&self, moment: Moment) -> String {
         let gone = self.now.as_millisecond() - timestamp(moment).as_millisecond();

@@ -106,7 +106,7 @@ impl Output {
 
     /// Tells what went wrong.
     pub(crate) fn error(&self, error: &Error) {
-        if matches!(error, Error::OutputClosed) {
+        if matches!(error, Error::Found | Error::OutputClosed) {
             return;
         }
         if self.json {

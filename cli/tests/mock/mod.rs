@@ -246,6 +246,8 @@ impl Person {
             }))
             .current_dir(folder)
             .env("NEXUS_HOME", self.folder.path().join("home"))
+            // Whoever runs the tests may be an agent, or sit at a terminal.
+            .env("NEXUS_SESSION", "none")
             .env("TZ", "UTC")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -298,4 +300,22 @@ pub fn claim(path: &str, mode: &str) -> Value {
 /// An engineer as they see themselves.
 pub fn me() -> Value {
     json!({ "id": ID, "name": "ana", "email": "ana@example.com", "role": "engineer" })
+}
+
+/// A page that is the whole list.
+pub fn page(items: &[Value]) -> Reply {
+    data(json!({ "items": items, "nextCursor": null, "hasMore": false }))
+}
+
+/// A learning on the wire.
+pub fn learning(content: &str) -> Value {
+    json!({ "id": ID, "featureId": ID, "engineerId": ID, "engineerName": "ana", "content": content,
+        "createdAt": "2025-01-31T14:02:00.000Z" })
+}
+
+/// A decision on the wire.
+pub fn decision(title: &str) -> Value {
+    json!({ "id": ID, "projectId": ID, "featureId": ID, "featureSlug": "api", "engineerId": ID, "engineerName": "ana",
+        "title": title, "decision": "In cents", "rationale": "Floats lie", "alternatives": null, "supersedes": null,
+        "createdAt": "2025-01-31T14:02:00.000Z" })
 }

@@ -5,6 +5,7 @@
 //!   write; [`bad_input`] and [`people`] through what is refused, and to whom; [`metrics`] through what is
 //!   counted.
 //! - The subjects: [`collisions`], [`claiming`], [`sessions`], [`knowledge`], [`events`], [`backup`].
+//! - The subjects: [`collisions`], [`claiming`], [`sessions`], [`knowledge`], [`events`], [`runs`] of agents.
 //! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`],
 //!   [`damage`]; [`inside`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses.
 
@@ -26,5 +27,6 @@ mod metrics;
 mod new_client;
 mod old_client;
 mod people;
+mod runs;
 mod sessions;
 mod starting;

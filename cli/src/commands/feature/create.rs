@@ -7,10 +7,15 @@ use crate::{
     context::Context,
     error::Error,
     output,
+    spec::{SpecFile, editor},
 };
 use clap::Args;
 use nexus_api_types::feature::{CreateFeature, Feature, Status};
-use std::{fs, io::Read, path::PathBuf};
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 /// Write a feature down: what is to be done, and which files that takes
 ///
@@ -20,20 +25,21 @@ use std::{fs, io::Read, path::PathBuf};
 #[command(after_help = "\
 Examples:
   nexus feature create -s api -t \"The API\" --touches src/api/ src/db.rs --ready
-  nexus feature create -s invoices -t Invoices --from invoices.md --reads src/db.rs
+  nexus feature create --from invoices.md          # with front matter
+  nexus feature create -s invoices -t Invoices --from - < text.md
   nexus feature create -s reports -t Reports --depends-on api invoices -l later -p 3
-  nexus feature create -s taxes -t Taxes --from - < taxes.md")]
+  nexus feature create                             # opens your editor")]
 pub(crate) struct Create {
     /// Short name, of a-z, 0-9 and -
     #[arg(long, short, value_parser = words::slug)]
-    slug: String,
+    slug: Option<String>,
     /// What it is, in one line
     #[arg(long, short)]
-    title: String,
+    title: Option<String>,
     /// What is to be done; the title, when nothing is said
     #[arg(long, value_name = "TEXT", conflicts_with = "from")]
     spec: Option<String>,
-    /// File that says what is to be done; - is stdin
+    /// File that says what is to be done, after front matter that says the rest; - is stdin
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// Paths that the work changes: held by its holder alone
@@ -61,49 +67,96 @@ const MAX_SPEC_BYTES: u64 = 1 << 20;
 
 impl Create {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let spec = self.spec()?;
-        let project = context.project().await?;
-        let body = CreateFeature {
-            slug: self.slug,
-            title: self.title,
-            spec,
-            lane: self.lane.map(Lane::into_wire),
-            priority: self.priority,
-            touches: self.touches,
-            reads: self.reads,
-            depends_on: self.depends_on,
+        let is_bare =
+            self.slug.is_none() && self.title.is_none() && self.spec.is_none() && self.from.is_none();
+        if is_bare && editor::has_person() {
+            return self.in_editor(context).await;
+        }
+        let file =
+            self.from.as_deref().map(|path| SpecFile::parse(&path.display().to_string(), &read_text(path)?));
+        self.send(context, file.transpose()?.unwrap_or_default()).await
+    }
+
+    async fn in_editor(&self, context: &Context<'_>) -> Result<(), Error> {
+        let blank = SpecFile {
+            slug: Some(String::new()),
+            title: Some(String::new()),
+            lane: Some(self.lane.map(Lane::into_wire).unwrap_or_default()),
+            touches: Some(self.touches.clone()),
+            ..SpecFile::default()
         };
+        let written = editor::edit("feature", &blank.text())?;
+        let sent = match SpecFile::parse("what you wrote", &written.text) {
+            Ok(file) if file == SpecFile::parse("nothing", &blank.text()).unwrap_or_default() => {
+                context.out.note("Nothing was written: no feature was made");
+                Ok(())
+            }
+            Ok(file) => self.send(context, file).await,
+            Err(error) => Err(error),
+        };
+        match sent {
+            Ok(()) => written.forget(),
+            Err(_) => context.out.note(format_args!("Nothing is lost: {}", written.kept())),
+        }
+        sent
+    }
+
+    /// What was typed goes before what the file says.
+    async fn send(&self, context: &Context<'_>, file: SpecFile) -> Result<(), Error> {
+        let missing = |what: &str| {
+            Error::misused(format!("the feature has no {what}"))
+                .hint("-s SLUG and -t TITLE say them, or the front matter of a file given with --from")
+        };
+        let typed = |list: &[String], file: Option<Vec<String>>| {
+            if list.is_empty() { file.unwrap_or_default() } else { list.to_vec() }
+        };
+        let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        let slug = given(self.slug.clone().or(file.slug)).ok_or_else(|| missing("slug"))?;
+        let title = given(self.title.clone().or(file.title)).ok_or_else(|| missing("title"))?;
+        let spec = given(self.spec.clone()).or_else(|| given(Some(file.spec)));
+        let body = CreateFeature {
+            slug,
+            spec: spec.unwrap_or_else(|| title.clone()),
+            title,
+            lane: self.lane.map(Lane::into_wire).or(file.lane),
+            priority: self.priority.or(file.priority),
+            touches: typed(&self.touches, file.touches),
+            reads: typed(&self.reads, file.reads),
+            depends_on: typed(&self.depends_on, file.depends_on),
+        };
+        let project = context.project().await?;
         let mut answer =
             context.client.send(Request::post(format!("/projects/{project}/features")).body(&body)).await?;
         if self.ready {
-            answer = step::take(context, &body.slug, "ready").await.inspect_err(|_| {
+            answer = step::take(context, project, &body.slug, "ready").await.inspect_err(|_| {
                 context.out.note(format_args!("Made feature {}, but it is still a draft", body.slug));
             })?;
         }
         context.out.answer(&answer, |feature: Feature| tell(context, &feature))
     }
+}
 
-    fn spec(&self) -> Result<String, Error> {
-        let Some(path) = &self.from else {
-            return Ok(self.spec.clone().unwrap_or_else(|| self.title.clone()));
-        };
-        let mut text = String::new();
-        let limit = MAX_SPEC_BYTES + 1;
-        let read = if path.as_os_str() == "-" {
-            std::io::stdin().take(limit).read_to_string(&mut text)
-        } else {
-            fs::File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text))
-        };
-        read.map_err(|error| Error::local(format!("cannot read {}: {error}", path.display())))?;
-        if text.len() as u64 > MAX_SPEC_BYTES {
-            return Err(Error::misused(format!("{} is longer than 1 MiB", path.display()))
-                .hint("keep long texts in the repository and name them in the spec"));
-        }
-        if text.trim().is_empty() {
-            return Err(Error::misused(format!("{} is empty", path.display())));
-        }
-        Ok(text)
+/// A text from a file or, as `-`, from stdin.
+///
+/// # Errors
+/// When it cannot be read, is empty or too long to be sent.
+pub(super) fn read_text(path: &Path) -> Result<String, Error> {
+    let mut text = String::new();
+    let limit = MAX_SPEC_BYTES + 1;
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().take(limit).read_to_string(&mut text)
+    } else {
+        fs::File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text))
+    };
+    read.map_err(|error| Error::local(format!("cannot read {}: {error}", path.display())))?;
+    if text.len() as u64 > MAX_SPEC_BYTES {
+        return Err(Error::misused(format!("{} is longer than 1 MiB", path.display()))
+            .hint("keep long texts in the repository and name them in the spec"));
     }
+    if text.trim().is_empty() {
+        return Err(Error::misused(format!("{} is empty", path.display())));
+    }
+    Ok(text)
 }
 
 fn tell(context: &Context<'_>, feature: &Feature) -> Result<(), Error> {

@@ -19,7 +19,7 @@ pub(crate) struct Done {
 
 impl Done {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        step::take_and_tell(
+        step::end_work(
             context,
             &self.slug,
             "done",

@@ -2,8 +2,8 @@
 
 use crate::{
     args::words::{self, Lane, Status},
-    client::{Answer, Request},
-    commands::people::People,
+    client::Request,
+    commands::{pages::pages, people::People},
     context::Context,
     error::Error,
     output::{Table, Tone, words::holder},
@@ -13,11 +13,6 @@ use nexus_api_types::{
     Page,
     feature::{self, Feature},
 };
-use serde_json::{Value, json};
-use uuid::Uuid;
-
-/// Most items that the server puts on one page.
-const PAGE: usize = 100;
 
 /// Most items of one command: more would be no list that anybody reads.
 const MOST: i64 = 10_000;
@@ -48,7 +43,10 @@ pub(crate) struct List {
 impl List {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let project = context.project().await?;
-        let answer = self.pages(context, project).await?;
+        let request = Request::get(format!("/projects/{project}/features"))
+            .query("status", self.status.map(Status::name))
+            .query("lane", self.lane.map(Lane::name));
+        let answer = pages(context, request, usize::from(self.limit), self.cursor).await?;
         let page: Page<Feature> = answer.parse()?;
         let held = page.items.iter().any(|feature| feature.claimed_by.is_some());
         let people = if held && !context.out.is_json() {
@@ -57,28 +55,6 @@ impl List {
             People::default()
         };
         context.out.answer(&answer, |page: Page<Feature>| print(context, &page, &people))
-    }
-
-    /// As many pages as the limit takes, put together as one.
-    async fn pages(&self, context: &Context<'_>, project: Uuid) -> Result<Answer, Error> {
-        let limit = usize::from(self.limit);
-        let (mut items, mut cursor) = (Vec::new(), self.cursor.clone());
-        loop {
-            let request = Request::get(format!("/projects/{project}/features"))
-                .query("status", self.status.map(Status::name))
-                .query("lane", self.lane.map(Lane::name))
-                .query("limit", Some((limit - items.len()).min(PAGE)))
-                .query("cursor", cursor.take());
-            let page: Page<Value> = context.client.send(request).await?.parse()?;
-            let is_empty = page.items.is_empty();
-            items.extend(page.items);
-            cursor = page.next_cursor;
-            if items.len() >= limit || !page.has_more || cursor.is_none() || is_empty {
-                return Ok(Answer::new(
-                    json!({ "items": items, "nextCursor": cursor, "hasMore": page.has_more }),
-                ));
-            }
-        }
     }
 }
 

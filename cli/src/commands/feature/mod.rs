@@ -5,9 +5,11 @@
 mod available;
 mod cancel;
 mod create;
+mod delete;
 mod done;
+mod edit;
 mod list;
-mod pick;
+pub(super) mod pick;
 mod ready;
 mod release;
 mod show;
@@ -26,6 +28,7 @@ Examples:
   nexus feature done billing-api")]
 pub(crate) enum Feature {
     Create(create::Create),
+    Edit(edit::Edit),
     List(list::List),
     Show(show::Show),
     Ready(ready::Ready),
@@ -34,12 +37,14 @@ pub(crate) enum Feature {
     Release(release::Release),
     Done(done::Done),
     Cancel(cancel::Cancel),
+    Delete(delete::Delete),
 }
 
 impl Feature {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         match self {
             Self::Create(command) => command.run(context).await,
+            Self::Edit(command) => command.run(context).await,
             Self::List(command) => command.run(context).await,
             Self::Show(command) => command.run(context).await,
             Self::Ready(command) => command.run(context).await,
@@ -48,6 +53,7 @@ impl Feature {
             Self::Release(command) => command.run(context).await,
             Self::Done(command) => command.run(context).await,
             Self::Cancel(command) => command.run(context).await,
+            Self::Delete(command) => command.run(context).await,
         }
     }
 }

@@ -1,28 +1,44 @@
-//! `nexus feature pick`: takes a feature with all of its files, or nothing.
+//! `nexus feature pick`: takes a feature with all of its files, or nothing. Lays it out in the
+//! repository and sees to it that the claims live as long as the run.
 
 use crate::{
-    args::words::{self as terms, Lane},
-    client::Request,
+    args::{
+        span,
+        words::{self as terms, Lane},
+    },
+    client::{Answer, Request},
+    commands::{changes::Changes, pages::pages},
     context::Context,
     error::Error,
     output::words,
+    spec::active::Active,
 };
 use clap::Args;
 use nexus_api_types::{
+    Code, Page,
     claim::{Claim, Mode},
     feature::Picked,
+    knowledge::{Decision, Learning},
 };
 use serde_json::json;
+use std::{path::PathBuf, time::Duration};
+use uuid::Uuid;
+
+/// Learnings and decisions that are laid out: who wants more finds them with nexus search.
+const LAID_OUT: usize = 200;
 
 /// Take a feature with all of its files, or nothing
 ///
-/// Either every path is yours, or the refusal says who holds which and until when.
+/// Either every path is yours, or the refusal says who holds which and until when. The spec, the learnings
+/// and the decisions are laid out in .nexus/active/SLUG. The claims live as long as the terminal, or the
+/// agent, that picked: a crash frees them at once.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   nexus feature pick billing-api
+  nexus feature pick billing-api --wait       # until it is free
   nexus feature pick --next
-  nexus feature pick --next --lane now --lane next")]
+  nexus feature pick --next --lane now --lane next --wait 30m")]
 pub(crate) struct Pick {
     /// The feature
     #[arg(value_parser = terms::slug, required_unless_present = "next", conflicts_with = "next")]
@@ -33,27 +49,101 @@ pub(crate) struct Pick {
     /// With --next: only from these lanes
     #[arg(long, short, value_enum, requires = "next")]
     lane: Vec<Lane>,
+    /// Wait until it is free, this long at most
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "1h", value_parser = span::parse)]
+    wait: Option<Duration>,
 }
 
 impl Pick {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let project = context.project().await?;
-        let features = format!("/projects/{project}/features");
-        let request = match &self.slug {
-            Some(slug) => Request::post(format!("{features}/{slug}/pick")),
-            None => Request::post(format!("{features}/pick-next")).body(&self.lanes()),
-        };
-        let answer = context.client.send(request).await?;
-        context.out.answer(&answer, |picked: Picked| print(context, &picked))
-    }
-
-    fn lanes(&self) -> serde_json::Value {
-        let names: Vec<_> = self.lane.iter().map(|lane| lane.name()).collect();
-        if names.is_empty() { json!({}) } else { json!({ "lanes": names }) }
+        let lanes = self.lane;
+        pick(context, self.slug.as_deref(), &lanes, self.wait).await
     }
 }
 
-fn print(context: &Context<'_>, picked: &Picked) -> Result<(), Error> {
+/// Takes the feature, or the best one of these lanes; waits for it if that is wanted.
+pub(in crate::commands) async fn pick(
+    context: &Context<'_>,
+    slug: Option<&str>,
+    lanes: &[Lane],
+    wait: Option<Duration>,
+) -> Result<(), Error> {
+    let project = context.project().await?;
+    context.tell_lost(project);
+    context.session_for_work(project).await?;
+    let features = format!("/projects/{project}/features");
+    let request = match slug {
+        Some(slug) => Request::post(format!("{features}/{slug}/pick")),
+        None => Request::post(format!("{features}/pick-next")).body(&among(lanes)),
+    };
+    let answer = match wait {
+        None => context.client.send(request).await?,
+        Some(longest) => patiently(context, project, request, longest).await?,
+    };
+    context.look_after(project);
+    let folder = lay_out(context, project, &answer).await.unwrap_or_else(|error| {
+        // The feature is picked all the same: what is not laid out can be read with nexus.
+        context.out.note(format_args!("It could not be laid out in the repository: {error}"));
+        None
+    });
+    context.out.answer(&answer, |picked: Picked| print(context, &picked, folder))
+}
+
+fn among(lanes: &[Lane]) -> serde_json::Value {
+    let names: Vec<_> = lanes.iter().map(|lane| lane.name()).collect();
+    if names.is_empty() { json!({}) } else { json!({ "lanes": names }) }
+}
+
+/// Asks again whenever something was given back, until it is granted or the time is over.
+async fn patiently(
+    context: &Context<'_>,
+    project: Uuid,
+    request: Request,
+    longest: Duration,
+) -> Result<Answer, Error> {
+    let mut changes = Changes::since_now(context, project, longest).await?;
+    let mut told = String::new();
+    loop {
+        context.client.begin();
+        let refused = match context.client.send(request.clone()).await {
+            Err(Error::Refused(refused)) if is_for_now(refused.body.code, &request) => refused,
+            end => return end,
+        };
+        if told != refused.body.message {
+            told.clone_from(&refused.body.message);
+            context.out.note(format_args!("Waiting: {told}"));
+        }
+        if !changes.next(context).await? {
+            return Err(Error::Refused(refused));
+        }
+    }
+}
+
+/// Whether what stands in the way may go.
+fn is_for_now(code: Code, request: &Request) -> bool {
+    match code {
+        Code::FileAlreadyClaimed | Code::FeatureAlreadyClaimed => true,
+        // Nothing is free; a feature that does not exist is another matter.
+        Code::NotFound => request.path().ends_with("/pick-next"),
+        // It waits for another feature, or is a draft still.
+        Code::InvalidStatusTransition => true,
+        _ => false,
+    }
+}
+
+/// Writes what the feature is about into the repository, if this is the project's.
+async fn lay_out(context: &Context<'_>, project: Uuid, answer: &Answer) -> Result<Option<PathBuf>, Error> {
+    let Some(active) = Active::of(project)? else { return Ok(None) };
+    let feature = answer.parse::<Picked>()?.feature;
+    let slug = terms::slug(&feature.slug).map_err(Error::local)?;
+    let learnings = Request::get(format!("/projects/{project}/features/{slug}/learnings"));
+    let decisions = Request::get(format!("/projects/{project}/decisions")).query("feature", Some(&slug));
+    let learnings: Page<Learning> = pages(context, learnings, LAID_OUT, None).await?.parse()?;
+    let decisions: Page<Decision> = pages(context, decisions, LAID_OUT, None).await?.parse()?;
+    active.lay_out(&feature, &learnings.items, &decisions.items).map(Some)
+}
+
+fn print(context: &Context<'_>, picked: &Picked, folder: Option<PathBuf>) -> Result<(), Error> {
     let out = context.out;
     let Picked { feature, claims } = picked;
     out.line(format_args!("Picked {}: {}", feature.slug, feature.title))?;
@@ -72,6 +162,9 @@ fn print(context: &Context<'_>, picked: &Picked) -> Result<(), Error> {
     }
     if let Some(until) = claims.iter().map(|claim: &Claim| claim.expires_at).min() {
         out.field("Lease", format_args!("until {}, renewed by every request", out.clock().until(until)))?;
+    }
+    if let Some(folder) = folder {
+        out.field("Laid out", folder.display())?;
     }
     out.note(format_args!(
         "Next: nexus feature show {0} prints the spec; then nexus feature done {0}, or release {0}",

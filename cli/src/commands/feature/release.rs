@@ -19,7 +19,7 @@ pub(crate) struct Release {
 
 impl Release {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        step::take_and_tell(
+        step::end_work(
             context,
             &self.slug,
             "release",

@@ -32,6 +32,19 @@ pub(crate) struct Create {
     no_link: bool,
 }
 
+/// Makes a project and links this repository to it, with nothing else said about it.
+///
+/// # Errors
+/// When the repository is linked already, or the cluster says no.
+pub(in crate::commands) async fn make(
+    context: &Context<'_>,
+    name: String,
+    slug: String,
+) -> Result<(), Error> {
+    let bare = Create { name, slug, repo_url: None, repo_path: None, default_branch: None, no_link: false };
+    bare.run(context).await
+}
+
 impl Create {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         // Before the project is made: one that nothing is linked to would be left behind.

@@ -1,6 +1,7 @@
 //! `nexus project`: codebases, and which of them a repository is.
 
-mod create;
+mod add_member;
+pub(super) mod create;
 mod info;
 mod link;
 mod list;
@@ -22,6 +23,7 @@ pub(crate) enum Project {
     Link(link::Link),
     Unlink(unlink::Unlink),
     Info(info::Info),
+    AddMember(add_member::AddMember),
 }
 
 impl Project {
@@ -32,6 +34,7 @@ impl Project {
             Self::Link(command) => command.run(context).await,
             Self::Unlink(command) => command.run(context),
             Self::Info(command) => command.run(context).await,
+            Self::AddMember(command) => command.run(context).await,
         }
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn within_limit(ctx: Context<'_>, session: &Session, more: usize) -> 
     Ok(())
 }
 
-/// Gives back paths that were taken outside of a pick.
+/// Gives back paths that were taken outside of a pick, also those that were taken for a feature.
 pub(super) fn release(
     ctx: Context<'_>,
     project: ProjectId,
@@ -98,25 +98,29 @@ pub(super) fn release(
     let engineer = ctx.worker(project)?;
     let (session, alive) = acting_session(ctx, engineer, project)?;
     let paths = paths.map(|paths| paths.iter().collect::<BTreeSet<_>>());
-    let released: Arc<[Pattern]> = ctx
-        .state
-        .claims_of(&session)
-        .filter(|(key, _)| {
-            key.feature.is_none() && paths.as_ref().is_none_or(|paths| paths.contains(&key.path))
-        })
-        .map(|(key, _)| key.path.clone())
-        .collect();
-    let mut events = vec![alive];
-    if !released.is_empty() {
-        events.push(Event::FilesReleased {
-            project,
-            holder: session.holder(),
-            feature: None,
-            paths: released.clone(),
-            reason: ReleaseReason::Released,
-        });
+    let mut released: BTreeMap<Option<FeatureId>, Vec<Pattern>> = BTreeMap::new();
+    for (key, _) in ctx.state.claims_of(&session) {
+        let is_asked = paths.as_ref().is_none_or(|paths| paths.contains(&key.path));
+        if is_asked && !belongs_to_pick(ctx, key) {
+            released.entry(key.feature).or_default().push(key.path.clone());
+        }
     }
+    let mut events = vec![alive];
+    events.extend(released.iter().map(|(feature, paths)| Event::FilesReleased {
+        project,
+        holder: session.holder(),
+        feature: *feature,
+        paths: paths.as_slice().into(),
+        reason: ReleaseReason::Released,
+    }));
+    let released: Arc<[Pattern]> = released.into_values().flatten().collect();
     Ok(Decision::new(events, Reply::Paths(released)))
+}
+
+/// Whether a feature was picked with this path: it is given back with it, or by changing what the feature touches.
+fn belongs_to_pick(ctx: Context<'_>, key: &ClaimKey) -> bool {
+    let feature = key.feature.and_then(|id| ctx.state.feature(key.project, id));
+    feature.is_some_and(|feature| feature.touches.contains(&key.path) || feature.reads.contains(&key.path))
 }
 
 /// Renews the lease and says what is held.

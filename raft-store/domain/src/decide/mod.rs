@@ -10,6 +10,7 @@ mod cluster;
 mod engineers;
 mod expiry;
 mod features;
+mod interruption;
 mod knowledge;
 mod picking;
 mod projects;

@@ -1,7 +1,8 @@
 //! Decides about projects and their members.
 
-use super::{Context, Decision, access::not_found, sessions};
+use super::{Context, Decision, access::not_found, interruption};
 use crate::{
+    document::Place,
     entity::{Member, MemberRole, Project, Role},
     event::{Event, ReleaseReason},
     ids::{EngineerId, ProjectId},
@@ -87,10 +88,13 @@ pub(super) fn remove_member(
             "this is the last lead of the project; make another one first".to_owned(),
         ));
     }
-    let mut events = Vec::new();
+    let (mut events, mut documents) = (Vec::new(), Vec::new());
     for session in ctx.state.sessions_of(project, engineer) {
-        events.extend(sessions::ended(ctx.state, session, &ReleaseReason::MemberRemoved));
+        let place = Place::asked_for(ctx.revision);
+        let (facts, texts) = interruption::ended(ctx.state, session, &ReleaseReason::MemberRemoved, place);
+        events.extend(facts);
+        documents.extend(texts);
     }
     events.push(Event::MemberRemoved(leaving.clone()));
-    Ok(Decision::new(events, Reply::Done))
+    Ok(Decision { events, documents, reply: Reply::Done })
 }

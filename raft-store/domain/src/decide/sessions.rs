@@ -1,21 +1,18 @@
 //! Decides about sessions: their start, their signs of life and their end.
 
-use super::{Context, Decision, access::not_found};
+use super::{Context, Decision, access::not_found, interruption};
 use crate::{
     command::Acting,
-    entity::{Attendance, Engineer, Feature, Session, SessionMetadata, Status, Vitality},
+    document::Place,
+    entity::{Attendance, Engineer, Session, SessionMetadata, Vitality},
     event::{Event, ReleaseReason},
     ids::{FeatureId, ProjectId, SessionId},
-    pattern::Pattern,
     refusal::{Refusal, Thing},
     reply::Reply,
     state::State,
     words::AgentName,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Sessions of one engineer in one project: more than this are leaked by a broken client.
 const MAX_SESSIONS_OF_ENGINEER: usize = 1_000;
@@ -152,45 +149,7 @@ pub(super) fn heartbeats(ctx: Context<'_>, beats: &[SessionId], touches: &[Sessi
 pub(super) fn end(ctx: Context<'_>, project: ProjectId, id: SessionId) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let session = ctx.own_session(engineer, project, id)?;
-    Ok(Decision::new(
-        ended(ctx.state, session, &ReleaseReason::SessionEnded),
-        Reply::Session(session.clone()),
-    ))
-}
-
-/// All that happens when a session is over: its features are free again and so are its paths.
-pub(crate) fn ended(state: &State, session: &Arc<Session>, reason: &ReleaseReason) -> Vec<Event> {
-    let mut events = released_claims(state, session, reason);
-    let lost = matches!(reason, ReleaseReason::Expired);
-    for feature in state.active_features(session.id) {
-        events.push(Event::FeatureReleased {
-            feature: Arc::new(Feature {
-                status: Status::Ready { interrupted_at: lost.then_some(state.clock.wall) },
-                updated_at: state.clock.wall,
-                ..Feature::clone(feature)
-            }),
-            holder: session.holder(),
-            reason: reason.clone(),
-        });
-    }
-    events.push(Event::SessionEnded(session.clone()));
-    events
-}
-
-/// The release of all that a session holds, one event a feature.
-fn released_claims(state: &State, session: &Session, reason: &ReleaseReason) -> Vec<Event> {
-    let mut by_feature: BTreeMap<Option<FeatureId>, Vec<Pattern>> = BTreeMap::new();
-    for (key, _) in state.claims_of(session) {
-        by_feature.entry(key.feature).or_default().push(key.path.clone());
-    }
-    by_feature
-        .into_iter()
-        .map(|(feature, paths)| Event::FilesReleased {
-            project: session.project,
-            holder: session.holder(),
-            feature,
-            paths: paths.into(),
-            reason: reason.clone(),
-        })
-        .collect()
+    let place = Place::asked_for(ctx.revision);
+    let (events, documents) = interruption::ended(ctx.state, session, &ReleaseReason::SessionEnded, place);
+    Ok(Decision { events, documents, reply: Reply::Session(session.clone()) })
 }

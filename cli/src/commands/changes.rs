@@ -1,0 +1,91 @@
+//! Waits for something to change in a project: by long poll, which any server answers.
+
+use crate::{client::Request, context::Context, error::Error};
+use nexus_api_types::event::Events;
+use std::time::Duration;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// A poll waits this long at most: a server allows thirty seconds.
+const LONGEST_POLL: Duration = Duration::from_secs(25);
+
+/// Events of one answer.
+const PAGE: usize = 500;
+
+/// Without an event something may have changed all the same, such as a key: then it is asked again.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// The changes of a project after a moment.
+pub(super) struct Changes {
+    project: Uuid,
+    since: u64,
+    until: Option<Instant>,
+}
+
+impl Changes {
+    /// Those from now on, for this long.
+    ///
+    /// # Errors
+    /// When the cluster says no, or nothing.
+    pub(super) async fn since_now(
+        context: &Context<'_>,
+        project: Uuid,
+        longest: Duration,
+    ) -> Result<Self, Error> {
+        let now = context.client.send(Request::get(format!("/projects/{project}"))).await?.revision();
+        let until = Instant::now().checked_add(longest);
+        Ok(Self { project, since: now.unwrap_or_default(), until })
+    }
+
+    /// Those after this revision, for good.
+    pub(super) const fn since(project: Uuid, revision: u64) -> Self {
+        Self { project, since: revision, until: None }
+    }
+
+    /// Waits until something may have changed; not when the time is over.
+    ///
+    /// # Errors
+    /// When the cluster says no, or nothing.
+    pub(super) async fn next(&mut self, context: &Context<'_>) -> Result<bool, Error> {
+        let look = Instant::now() + LOOK_EVERY;
+        while Instant::now() < look {
+            if self.until.is_some_and(|until| Instant::now() >= until) {
+                return Ok(false);
+            }
+            if !self.poll(context).await?.items.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What has happened; waits for it, but not for ever.
+    ///
+    /// # Errors
+    /// When the cluster says no, or nothing.
+    pub(super) async fn poll(&mut self, context: &Context<'_>) -> Result<Events, Error> {
+        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
+        // A server that waits must answer before the command gives up.
+        let wait = (context.timeout() / 2).min(LONGEST_POLL).min(left.unwrap_or(LONGEST_POLL));
+        self.ask(context, wait).await
+    }
+
+    /// What has happened already.
+    ///
+    /// # Errors
+    /// When the cluster says no, or nothing.
+    pub(super) async fn look(&mut self, context: &Context<'_>) -> Result<Events, Error> {
+        self.ask(context, Duration::ZERO).await
+    }
+
+    async fn ask(&mut self, context: &Context<'_>, wait: Duration) -> Result<Events, Error> {
+        let asked = Request::get(format!("/projects/{}/events", self.project))
+            .query("since", Some(self.since))
+            .query("waitMs", Some(wait.as_millis()))
+            .query("limit", Some(PAGE));
+        context.client.begin();
+        let events: Events = context.client.send(asked).await?.parse()?;
+        self.since = events.next_since;
+        Ok(events)
+    }
+}

@@ -1,0 +1,64 @@
+//! `nexus claim`: takes files while one works.
+
+use super::working;
+use crate::{
+    args::words as terms, client::Request, context::Context, error::Error, output::words, repository,
+};
+use clap::Args;
+use nexus_api_types::claim::{ClaimPaths, Claimed, Mode};
+
+/// Take files while you work: all of them, or none
+///
+/// Paths are those of the folder that you are in, as for git: files, folders (src/auth/) or globs in quotes.
+/// They belong to the feature that you work on and are free when it is over.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus claim src/db.rs docs/
+  nexus claim 'src/**/*.sql' -f billing-api
+  nexus claim --shared Cargo.toml")]
+pub(crate) struct Claim {
+    /// The paths
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<String>,
+    /// Together with other readers: nobody changes them meanwhile
+    #[arg(long)]
+    shared: bool,
+    /// The feature that they belong to
+    #[arg(long, short, value_name = "SLUG", value_parser = terms::slug)]
+    feature: Option<String>,
+}
+
+impl Claim {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        let paths =
+            self.paths.iter().map(|path| repository::from_root(path)).collect::<Result<Vec<_>, _>>()?;
+        let project = context.project().await?;
+        context.tell_lost(project);
+        context.session_for_work(project).await?;
+        let feature = match &self.feature {
+            Some(slug) => Some(working::feature(context, project, Some(slug)).await?),
+            // Of several nobody knows which is meant: the claims are then the session's own.
+            None => Some(working::active(context, project).await?)
+                .filter(|own| own.len() == 1)
+                .and_then(|mut own| own.pop()),
+        };
+        let body = ClaimPaths {
+            paths,
+            mode: self.shared.then_some(Mode::Shared),
+            feature_id: feature.as_ref().map(|feature| feature.id),
+        };
+        let answer =
+            context.client.send(Request::post(format!("/projects/{project}/claims")).body(&body)).await?;
+        context.look_after(project);
+        context.out.answer(&answer, |claimed: Claimed| {
+            let paths: Vec<&str> = claimed.claims.iter().map(|claim| claim.file_path.as_str()).collect();
+            context.out.line(format_args!("Yours: {}", words::list(&paths)))
+        })?;
+        let until = feature.map_or("nexus unclaim PATH gives them back".to_owned(), |feature| {
+            format!("They are free when {} is over, or with nexus unclaim PATH", feature.slug)
+        });
+        context.out.note(until);
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! `nexus decision`: records what was decided, and why.
+
+use super::working;
+use crate::{args::words as terms, client::Request, context::Context, error::Error};
+use clap::Args;
+use nexus_api_types::knowledge::{AddDecision, Decision as Recorded};
+use uuid::Uuid;
+
+/// Characters of a title; a longer text is the decision itself.
+const MAX_TITLE: usize = 200;
+
+/// Record what was decided, why, and instead of what
+///
+/// It belongs to the feature that you work on, if that is one; to the whole project with --project-wide.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus decision \"Money is cents\" \"Amounts are whole cents\" -r \"Floats lie\"
+  nexus decision \"Use SQLite\" -r \"One file, no server\" -a \"PostgreSQL: too much to run\"
+  nexus decision \"No ORM\" --project-wide")]
+pub(crate) struct Decision {
+    /// What it is about, in one line
+    title: String,
+    /// What was decided; the title, when nothing is said, and - is stdin
+    decision: Option<String>,
+    /// Why
+    #[arg(long, short)]
+    rationale: Option<String>,
+    /// What was not done
+    #[arg(long, short)]
+    alternatives: Option<String>,
+    /// The feature; the one that you work on, when nothing is said
+    #[arg(long, short, value_name = "SLUG", value_parser = terms::slug)]
+    feature: Option<String>,
+    /// About the whole project
+    #[arg(long, conflicts_with = "feature")]
+    project_wide: bool,
+    /// Decision that this one replaces
+    #[arg(long, value_name = "ID")]
+    supersedes: Option<Uuid>,
+}
+
+impl Decision {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        let decision = self.decision.as_deref().map(terms::text).transpose()?;
+        let project = context.project().await?;
+        let feature_slug = match self.feature {
+            Some(slug) => Some(slug),
+            None if self.project_wide => None,
+            None => {
+                let mut own = working::active(context, project).await?;
+                if own.len() == 1 { own.pop().map(|feature| feature.slug) } else { None }
+            }
+        };
+        let body = AddDecision {
+            decision: decision.unwrap_or_else(|| self.title.clone()),
+            title: self.title.chars().take(MAX_TITLE).collect(),
+            rationale: self.rationale,
+            alternatives: self.alternatives,
+            feature_slug,
+            supersedes: self.supersedes,
+        };
+        let answer =
+            context.client.send(Request::post(format!("/projects/{project}/decisions")).body(&body)).await?;
+        context.out.answer(&answer, |made: Recorded| {
+            let about = made.feature_slug.map_or("the project".to_owned(), |slug| format!("feature {slug}"));
+            context.out.line(format_args!("Decided for {about}: {}", made.title))
+        })
+    }
+}

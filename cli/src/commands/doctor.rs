@@ -1,0 +1,250 @@
+//! `nexus doctor`: looks at all that commands need, and says what to do about what is wrong. Changes nothing.
+
+use crate::{
+    args::server::Server,
+    client::{Answer, Client, Request},
+    config::link,
+    context::Context,
+    error::{Error, Report},
+    output::Tone,
+    run::Actor,
+};
+use clap::Args;
+use futures::future::join_all;
+use nexus_api_types::{engineer::Me, health::Liveness, project::ProjectDetail};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+/// One server gets this long: a doctor who waits for the sick sees nobody else.
+const LONGEST_LOOK: Duration = Duration::from_secs(3);
+
+/// A clock that is off by more shows times that nobody understands.
+const MOST_SKEW_MS: i64 = 2_000;
+
+/// Look for what is wrong, and say what to do about it
+///
+/// The configuration, every server, the clock, the key, the project, the run and Git. Exits with 1 when
+/// something does not work.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus doctor
+  nexus doctor --json | jq '.checks[] | select(.status != \"ok\")'")]
+pub(crate) struct Doctor {}
+
+/// How something is.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum State {
+    /// As it should be.
+    Ok,
+    /// It works, but not as well as it could.
+    Warning,
+    /// It does not work.
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Check {
+    name: String,
+    status: State,
+    message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    fix: Option<String>,
+}
+
+impl Check {
+    pub(super) fn ok(name: &str, message: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), status: State::Ok, message: message.into(), fix: None }
+    }
+
+    pub(super) fn wrong(
+        name: &str,
+        status: State,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self { name: name.to_owned(), status, message: message.into(), fix: Some(fix.into()) }
+    }
+
+    fn failed(name: &str, context: &Context<'_>, error: &Error) -> Self {
+        let report = Report::new(error, context.out.clock());
+        let lines = report.lines.iter().map(|line| format!("; {}", line.trim()));
+        let message = report.message.clone() + &lines.collect::<String>();
+        Self::wrong(name, State::Bad, message, report.hints.join("; "))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Findings {
+    checks: Vec<Check>,
+}
+
+impl Doctor {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        let mut checks = vec![login_file(context)];
+        let servers = join_all(context.servers.iter().map(|server| look_at(context, server))).await;
+        let is_reachable = servers.iter().any(|(check, _)| check.status != State::Bad);
+        let skews: Vec<i64> = servers.iter().filter_map(|(_, skew)| *skew).collect();
+        checks.extend(servers.into_iter().map(|(check, _)| check));
+        checks.extend(clock(&skews));
+        if is_reachable {
+            checks.push(key(context).await);
+        }
+        checks.extend(project(context, is_reachable).await);
+        checks.push(run(context));
+        checks.extend(git());
+        let is_sick = checks.iter().any(|check| check.status == State::Bad);
+        context.out.answer(&Answer::new(json!(Findings { checks })), |found: Findings| {
+            found.checks.iter().try_for_each(|check| print(context, check))
+        })?;
+        if is_sick { Err(Error::Found) } else { Ok(()) }
+    }
+}
+
+fn print(context: &Context<'_>, check: &Check) -> Result<(), Error> {
+    let mark = match check.status {
+        State::Ok => Tone::Good.paint("ok     "),
+        State::Warning => Tone::Warn.paint("warning"),
+        State::Bad => Tone::Bad.paint("bad    "),
+    };
+    context.out.line(format_args!("{mark}  {}: {}", check.name, check.message))?;
+    match &check.fix {
+        Some(fix) => context.out.line(format_args!("         {} {fix}", Tone::Good.paint("do:"))),
+        None => Ok(()),
+    }
+}
+
+fn login_file(context: &Context<'_>) -> Check {
+    const NAME: &str = "configuration";
+    let path = context.login_file.path();
+    if !path.exists() {
+        let fix = "nexus setup, or nexus login, writes it";
+        return Check::wrong(NAME, State::Warning, format!("there is no {}", path.display()), fix);
+    }
+    if is_open_to_others(path) {
+        let message = format!("{} can be read by others, and holds your key", path.display());
+        return Check::wrong(NAME, State::Bad, message, format!("chmod 600 {}", path.display()));
+    }
+    Check::ok(NAME, path.display().to_string())
+}
+
+#[cfg(unix)]
+fn is_open_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o077 != 0)
+}
+
+/// Elsewhere a home folder is readable by its owner alone.
+#[cfg(not(unix))]
+fn is_open_to_others(_: &Path) -> bool {
+    false
+}
+
+/// One server: whether it answers, and by how many milliseconds this clock is ahead of its.
+async fn look_at(context: &Context<'_>, server: &Server) -> (Check, Option<i64>) {
+    let name = format!("server {server}");
+    let asked = Instant::now();
+    let live = async {
+        let client = Client::new(std::slice::from_ref(server), None, context.timeout().min(LONGEST_LOOK))?;
+        client.send(Request::get("/health/live").anonymous().bare()).await?.parse::<Liveness>()
+    };
+    match live.await {
+        Ok(live) => {
+            let took = asked.elapsed();
+            let half = i64::try_from(took.as_millis() / 2).unwrap_or(i64::MAX);
+            let skew = context.out.clock().ahead_of_ms(live.timestamp) - half;
+            (Check::ok(&name, format!("answers in {} ms", took.as_millis())), Some(skew))
+        }
+        Err(error) => {
+            let mut check = Check::failed(&name, context, &error);
+            // One of several may be down: that is what the others are for.
+            check.status = if context.servers.len() > 1 { State::Warning } else { State::Bad };
+            (check, None)
+        }
+    }
+}
+
+fn clock(skews: &[i64]) -> Option<Check> {
+    const NAME: &str = "clock";
+    let mut sorted = skews.to_vec();
+    sorted.sort_unstable();
+    let skew = *sorted.get(sorted.len() / 2)?;
+    if skew.abs() <= MOST_SKEW_MS {
+        return Some(Check::ok(NAME, "as the cluster's"));
+    }
+    let way = if skew > 0 { "ahead of" } else { "behind" };
+    let message = format!(
+        "{} s {way} the cluster's: leases hold all the same, but times look wrong",
+        skew.abs() / 1_000
+    );
+    Some(Check::wrong(NAME, State::Warning, message, "let NTP set this machine's clock"))
+}
+
+async fn key(context: &Context<'_>) -> Check {
+    const NAME: &str = "key";
+    context.client.begin();
+    let me = async { context.client.send(Request::get("/auth/me")).await?.parse::<Me>() };
+    match me.await {
+        Ok(me) => Check::ok(NAME, format!("{} <{}>", me.name, me.email)),
+        Err(error) => Check::failed(NAME, context, &error),
+    }
+}
+
+async fn project(context: &Context<'_>, is_reachable: bool) -> Option<Check> {
+    const NAME: &str = "project";
+    let found = match link::find() {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            let fix = "nexus project link SLUG links this repository";
+            return Some(Check::wrong(
+                NAME,
+                State::Warning,
+                format!("no {} in this folder or above", link::FILE_NAME),
+                fix,
+            ));
+        }
+        Err(error) => return Some(Check::failed(NAME, context, &error)),
+    };
+    if !is_reachable {
+        return None;
+    }
+    let path = format!("/projects/{}", found.link.project_id);
+    context.client.begin();
+    let detail = async { context.client.send(Request::get(path)).await?.parse::<ProjectDetail>() };
+    Some(match detail.await {
+        Ok(detail) => Check::ok(NAME, format!("{} ({})", detail.project.slug, found.path.display())),
+        Err(error) => Check::failed(NAME, context, &error),
+    })
+}
+
+fn run(context: &Context<'_>) -> Check {
+    const NAME: &str = "run";
+    match context.actor() {
+        Actor::Session(id) => Check::ok(NAME, format!("session {id}, which somebody else looks after")),
+        Actor::Run { key, .. } => Check::ok(NAME, key.to_string()),
+        Actor::Engineer => Check::ok(NAME, "none is to be seen here: commands act as the engineer"),
+    }
+}
+
+fn git() -> Option<Check> {
+    const NAME: &str = "git";
+    let is_there = Command::new("git").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !is_there {
+        let fix = "install Git: checkpoints and guards ask it";
+        return Some(Check::wrong(NAME, State::Warning, "there is no git to be run", fix));
+    }
+    let root = Command::new("git").args(["rev-parse", "--show-toplevel"]).output().ok()?;
+    if !root.status.success() {
+        let fix = "run nexus in a checkout of the project";
+        return Some(Check::wrong(NAME, State::Warning, "this folder is in no Git repository", fix));
+    }
+    Some(Check::ok(NAME, String::from_utf8_lossy(&root.stdout).trim().to_owned()))
+}

@@ -1,0 +1,64 @@
+//! `nexus hook`: what agent hosts and git call. Answers in the caller's own form.
+//!
+//! Whatever goes wrong in here must not look like a refusal: hosts take exit code 2 for one.
+//! - [`agent`]: from the caller's JSON to its answer. [`consider`]: what is said about an event.
+//! - [`git`]: before a commit and before a push.
+
+mod agent;
+mod consider;
+mod git;
+mod unreachable;
+
+use crate::{args::Global, error::Error, hosts::Host, output::Output};
+use clap::Args;
+use std::{process::ExitCode, time::Duration};
+
+/// Answer a hook of an agent host or of git
+///
+/// Reads the host's JSON on stdin and answers in its form. Installed by nexus install. When no server
+/// answers, NEXUS_HOOK_POLICY decides, or "hooks": {"whenUnreachable": …} in .nexus.json or
+/// ~/.nexus/config.json: fail-open (default; a journal is checked later) or fail-closed.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus hook claude pre-tool-use < event.json
+  nexus hook codex session-start < event.json
+  nexus hook git pre-commit
+
+Exit codes: 0 nothing against it, 2 refused (git: 1), 1 the hook itself failed, which stops nothing")]
+pub(crate) struct Hook {
+    /// claude, codex, cursor, gemini or git
+    host: String,
+    /// The host's name of the event, such as pre-tool-use
+    event: String,
+    /// What the host adds
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "MORE")]
+    more: Vec<String>,
+}
+
+/// A host waits for its hook, and an agent for its host: longer than that, nobody answers.
+const LONGEST: Duration = Duration::from_secs(3);
+
+impl Hook {
+    /// Answers, without more than the event needs: most need no server at all.
+    pub(crate) fn start(self, mut global: Global, out: &Output) -> ExitCode {
+        global.timeout = global.timeout.min(LONGEST);
+        if self.host == "git" {
+            return git::start(&self.event, &self.more, global, out);
+        }
+        match Host::of_word(&self.host) {
+            Some(host) => agent::start(host, &self.event, global, out),
+            None => failed(out, &unknown(&self.host)),
+        }
+    }
+}
+
+fn unknown(host: &str) -> Error {
+    Error::misused(format!("{host} is no host that calls hooks")).hint("claude, codex, cursor, gemini or git")
+}
+
+/// The hook failed: said to a person, and nothing is stopped by it.
+fn failed(out: &Output, error: &Error) -> ExitCode {
+    out.error(error);
+    ExitCode::FAILURE
+}

@@ -1,0 +1,51 @@
+//! `nexus keys create`: another key of one's own.
+
+use crate::{args::span, client::Request, context::Context, error::Error};
+use clap::Args;
+use nexus_api_types::{
+    Moment,
+    engineer::{MintKey, MintedKey},
+};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Make an API key, and print it: it is shown this once
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus keys create --label laptop
+  nexus keys create --label ci --readonly --expires 90d --only-project")]
+pub(crate) struct Create {
+    /// What it is for
+    #[arg(long, short, value_name = "TEXT")]
+    label: Option<String>,
+    /// How long it works; for good, when nothing is said
+    #[arg(long, value_name = "TIME", value_parser = span::parse)]
+    expires: Option<Duration>,
+    /// It may read and not write
+    #[arg(long)]
+    readonly: bool,
+    /// It works in this project alone
+    #[arg(long)]
+    only_project: bool,
+}
+
+impl Create {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        let body = MintKey {
+            label: self.label,
+            expires_at: self.expires.map(from_now).transpose()?,
+            project_id: if self.only_project { Some(context.project().await?) } else { None },
+            readonly: self.readonly.then_some(true),
+        };
+        let answer = context.client.send(Request::post("/auth/keys").body(&body)).await?;
+        context.out.answer(&answer, |made: MintedKey| context.out.line(made.api_key))?;
+        context.out.note("It is shown this once: the cluster keeps only its hash");
+        Ok(())
+    }
+}
+
+fn from_now(span: Duration) -> Result<Moment, Error> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let millis = i64::try_from((now + span).as_millis());
+    millis.map(Moment::from_millis).map_err(|_| Error::misused("the key would outlive the calendar"))
+}

@@ -1,0 +1,24 @@
+//! `nexus man`: manual pages, made of the help.
+
+use crate::{args::Cli, context::Context, error::Error};
+use clap::{Args, CommandFactory};
+use std::{fs, path::PathBuf};
+
+/// Write the manual pages into a folder, one for each command
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus man ~/.local/share/man/man1")]
+pub(crate) struct Man {
+    /// The folder
+    folder: PathBuf,
+}
+
+impl Man {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        fs::create_dir_all(&self.folder)
+            .and_then(|()| clap_mangen::generate_to(Cli::command(), &self.folder))
+            .map_err(|error| Error::local(format!("cannot write to {}: {error}", self.folder.display())))?;
+        context.out.line(format_args!("Written to {}", self.folder.display()))
+    }
+}

@@ -1,0 +1,31 @@
+//! `nexus next`: the best feature that is free, in one word.
+
+use super::feature::pick;
+use crate::{
+    args::{span, words::Lane},
+    context::Context,
+    error::Error,
+};
+use clap::Args;
+use std::time::Duration;
+
+/// Take the best feature that is free
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus next
+  nexus next --lane now --wait")]
+pub(crate) struct Next {
+    /// Only from these lanes
+    #[arg(long, short, value_enum)]
+    lane: Vec<Lane>,
+    /// Wait until one is free, this long at most
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "1h", value_parser = span::parse)]
+    wait: Option<Duration>,
+}
+
+impl Next {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        pick::pick(context, None, &self.lane, self.wait).await
+    }
+}

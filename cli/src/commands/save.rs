@@ -1,0 +1,63 @@
+//! `nexus save`: a checkpoint of the work, with the state of the repository.
+
+use super::working;
+use crate::{args::words as terms, client::Request, context::Context, error::Error, repository};
+use clap::Args;
+use nexus_api_types::{
+    checkpoint::{Checkpoint, CheckpointType, SaveCheckpoint},
+    session::{Session, StartSession},
+};
+
+/// Save a checkpoint of your work: branch, commit, what is not committed, and a note
+///
+/// Whoever takes the work up finds it with nexus resume.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus save
+  nexus save -n \"Tests pass; the migration is still missing\"
+  nexus save -f billing-api --notes \"Half way\"")]
+pub(crate) struct Save {
+    /// What whoever goes on should know
+    #[arg(long, short, value_name = "TEXT")]
+    notes: Option<String>,
+    /// The feature; the one that you work on, when nothing is said
+    #[arg(long, short, value_name = "SLUG", value_parser = terms::slug)]
+    feature: Option<String>,
+}
+
+impl Save {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        let project = context.project().await?;
+        let session = context.session_of_before(project).await?;
+        let feature = working::feature(context, project, self.feature.as_deref()).await?;
+        let session_id = match session {
+            Some(id) => id,
+            None => {
+                let start =
+                    Request::post(format!("/projects/{project}/sessions")).body(&StartSession::default());
+                context.client.send(start).await?.parse::<Session>()?.id
+            }
+        };
+        let body = SaveCheckpoint {
+            session_id,
+            feature_id: feature.id,
+            context: Some(repository::git_state()),
+            kind: Some(CheckpointType::Manual),
+            notes: self.notes,
+        };
+        let answer = context
+            .client
+            .send(Request::post(format!("/projects/{project}/sessions/checkpoints")).body(&body))
+            .await?;
+        context.out.answer(&answer, |saved: Checkpoint| {
+            let at = |name: &str| {
+                saved.context.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+            };
+            let commit: String = at("gitCommit").chars().take(10).collect();
+            let place =
+                if commit.is_empty() { String::new() } else { format!(" at {} {commit}", at("gitBranch")) };
+            context.out.line(format_args!("Saved {}{place}", feature.slug))
+        })
+    }
+}

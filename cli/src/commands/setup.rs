@@ -1,0 +1,206 @@
+//! `nexus setup`: from nothing to a linked repository, by asking.
+
+use super::{login, project};
+use crate::{
+    args::{server, words as terms},
+    config::link,
+    context::Context,
+    error::Error,
+    spec::editor,
+};
+use clap::Args;
+use dialoguer::{Input, Password, Select};
+use nexus_api_types::{
+    engineer::{Me, Register},
+    project::Project,
+};
+use std::{env, fmt::Display};
+
+/// Set up everything, step by step: the servers, your key, the project of this repository
+///
+/// What is there already is kept. With --yes nothing is asked: flags and the environment say all of it.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus setup
+  nexus setup --yes -n Ana -e ana@example.com --server http://a:7401,http://b:7401
+  NEXUS_TOKEN=nexus_eng_… nexus setup --yes --project billing")]
+pub(crate) struct Setup {
+    /// Ask nothing
+    #[arg(long, short)]
+    yes: bool,
+    /// Name that others see, to register
+    #[arg(long, short, env = "NEXUS_NAME")]
+    name: Option<String>,
+    /// E-mail address, to register
+    #[arg(long, short, env = "NEXUS_EMAIL")]
+    email: Option<String>,
+    /// Name of the project, should it have to be made
+    #[arg(long, value_name = "NAME")]
+    project_name: Option<String>,
+}
+
+impl Setup {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        if !self.yes && !editor::has_person() {
+            return Err(Error::misused("there is nobody to ask").hint(
+                "nexus setup --yes takes everything from flags and the environment: nexus setup --help",
+            ));
+        }
+        let context = &self.servers(context)?;
+        self.key(context).await?;
+        // With the key that was saved.
+        let context = &context.again()?;
+        self.project(context).await?;
+        context.out.note(
+            "Next: nexus doctor looks whether everything works; nexus next takes the best free feature",
+        );
+        Ok(())
+    }
+
+    fn servers<'a>(&self, context: &Context<'a>) -> Result<Context<'a>, Error> {
+        let known: Vec<String> = context.servers.iter().map(ToString::to_string).collect();
+        if self.yes {
+            return context.asking(context.servers.clone());
+        }
+        let typed: String = Input::new()
+            .with_prompt("Servers, separated by commas")
+            .default(known.join(","))
+            .validate_with(|text: &String| server::parse_list(text).map(drop))
+            .interact_text()
+            .map_err(broken_off)?;
+        context.asking(server::parse_list(&typed).map_err(Error::misused)?)
+    }
+
+    async fn key(&self, context: &Context<'_>) -> Result<(), Error> {
+        if context.given_token.is_none() && context.login.token.is_some() {
+            match context.client.send(crate::client::Request::get("/auth/me")).await {
+                Ok(answer) => {
+                    let me: Me = answer.parse()?;
+                    context.out.note(format_args!("You are {} <{}>", me.name, me.email));
+                    let mut saved = context.login.clone();
+                    saved.set_servers(&context.servers);
+                    return context.login_file.write(&saved);
+                }
+                // The key is of no use any more.
+                Err(Error::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if context.given_token.is_some() {
+            return login::with_key(context).await;
+        }
+        let who = match (&self.name, &self.email) {
+            (Some(name), Some(email)) => {
+                Register { name: name.clone(), email: email.clone(), bootstrap_token: None }
+            }
+            _ if self.yes => {
+                return Err(Error::misused("nothing says who you are").hint(
+                    "-n NAME -e EMAIL registers you; --token KEY or NEXUS_TOKEN uses a key that you have",
+                ));
+            }
+            _ => {
+                let choice = Select::new()
+                    .with_prompt("Your key")
+                    .items(["Register: make a new engineer", "I have a key"])
+                    .default(0)
+                    .interact()
+                    .map_err(broken_off)?;
+                if choice == 1 {
+                    let key = Password::new().with_prompt("API key").interact().map_err(broken_off)?;
+                    return login::save_key(context, key.trim().to_owned()).await;
+                }
+                let name = self
+                    .name
+                    .clone()
+                    .map_or_else(|| ask("Name that others see", git_says("user.name")), Ok)?;
+                let email =
+                    self.email.clone().map_or_else(|| ask("E-mail address", git_says("user.email")), Ok)?;
+                Register { name, email, bootstrap_token: None }
+            }
+        };
+        login::register(context, &who).await
+    }
+
+    async fn project(&self, context: &Context<'_>) -> Result<(), Error> {
+        if let Some(found) = link::find()? {
+            context.out.note(format_args!("This repository is project {}", found.link.name()));
+            return Ok(());
+        }
+        let projects = context.projects().await?;
+        if self.yes {
+            let Some(named) = context.named_project() else {
+                context.out.note("No project was named: --project SLUG links this repository to one");
+                return Ok(());
+            };
+            return match projects.iter().find(|project| project.slug == *named) {
+                Some(project) => linked(context, project),
+                None => self.make(context, named).await,
+            };
+        }
+        let mut choices: Vec<String> =
+            projects.iter().map(|project| format!("{}: {}", project.slug, project.name)).collect();
+        choices.push("Make a new one".to_owned());
+        choices.push("None, for now".to_owned());
+        let choice = Select::new()
+            .with_prompt("The project of this repository")
+            .items(&choices)
+            .default(0)
+            .interact()
+            .map_err(broken_off)?;
+        match projects.get(choice) {
+            Some(project) => linked(context, project),
+            None if choice == projects.len() => {
+                let slug: String = Input::new()
+                    .with_prompt("Short name, of a-z, 0-9 and -")
+                    .with_initial_text(folder_slug())
+                    .validate_with(|text: &String| terms::slug(text).map(drop))
+                    .interact_text()
+                    .map_err(broken_off)?;
+                self.make(context, &slug).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn make(&self, context: &Context<'_>, slug: &str) -> Result<(), Error> {
+        let name = self.project_name.clone().unwrap_or_else(|| slug.to_owned());
+        project::create::make(context, name, slug.to_owned()).await
+    }
+}
+
+fn linked(context: &Context<'_>, project: &Project) -> Result<(), Error> {
+    let path = link::write(project)?;
+    context.out.note(format_args!("Linked to {} by {}: commit it", project.slug, path.display()));
+    Ok(())
+}
+
+fn ask(prompt: &str, default: Option<String>) -> Result<String, Error> {
+    let input = Input::new().with_prompt(prompt);
+    let input = match default {
+        Some(default) => input.default(default),
+        None => input,
+    };
+    input.interact_text().map_err(broken_off)
+}
+
+fn broken_off(error: impl Display) -> Error {
+    Error::local(format!("set-up was broken off: {error}")).hint("nexus setup goes on where it was")
+}
+
+/// What Git knows of whoever sits here.
+fn git_says(name: &str) -> Option<String> {
+    let output = std::process::Command::new("git").args(["config", name]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+/// The name of the folder, as a slug.
+fn folder_slug() -> String {
+    let here = env::current_dir().unwrap_or_default();
+    let name = here.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    name.chars()
+        .map(|letter| if terms::slug(&letter.to_string()).is_ok() { letter } else { '-' })
+        .take(50)
+        .collect()
+}

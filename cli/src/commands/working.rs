@@ -1,0 +1,51 @@
+//! What the run that asks is working on: for commands that need not be told.
+
+use crate::{client::Request, context::Context, error::Error, output::words};
+use nexus_api_types::{feature::Feature, session::ProjectStatus};
+use uuid::Uuid;
+
+/// The feature that was named, or the only one that this run works on.
+///
+/// # Errors
+/// When it works on none, or on several; when there is none of that name.
+pub(super) async fn feature(
+    context: &Context<'_>,
+    project: Uuid,
+    named: Option<&str>,
+) -> Result<Feature, Error> {
+    if let Some(slug) = named {
+        return context
+            .client
+            .send(Request::get(format!("/projects/{project}/features/{slug}")))
+            .await?
+            .parse();
+    }
+    let mut own = active(context, project).await?;
+    match own.len() {
+        1 => Ok(own.remove(0)),
+        0 => Err(Error::misused("you work on no feature, so it has to be named")
+            .hint("-f SLUG names one; nexus feature list shows those there are")),
+        _ => {
+            let slugs: Vec<&str> = own.iter().map(|feature| feature.slug.as_str()).collect();
+            Err(Error::misused(format!("you work on several features: {}", words::list(&slugs)))
+                .hint("-f SLUG names one of them"))
+        }
+    }
+}
+
+/// The features that this run works on; where no run is to be seen, those of the engineer.
+///
+/// # Errors
+/// When the cluster says no, or nothing.
+pub(super) async fn active(context: &Context<'_>, project: Uuid) -> Result<Vec<Feature>, Error> {
+    let status = context.client.send(Request::get(format!("/projects/{project}/status"))).await?;
+    let status: ProjectStatus = status.parse()?;
+    let features = status.active_features.into_iter();
+    Ok(match context.client.session() {
+        Some(session) => features.filter(|feature| feature.session_id == Some(session)).collect(),
+        None => {
+            let me = context.me().await?;
+            features.filter(|feature| feature.claimed_by == Some(me)).collect()
+        }
+    })
+}

@@ -1,0 +1,218 @@
+//! What an agent is told when it starts: what it works on, what is its own, what is others', and how to go on.
+//! Short: whatever it reads here it pays for in every step.
+
+use crate::{
+    client::Request,
+    context::Context,
+    error::Error,
+    output::{plain, words},
+};
+use nexus_api_types::{
+    Page,
+    checkpoint::Checkpoint,
+    claim::Claim,
+    feature::{Available, Feature},
+    knowledge::Learning,
+    session::ProjectStatus,
+};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Bytes of a brief. A token is two and a half bytes or more of such text, so that these are fewer than
+/// 2,000 tokens.
+const MAX_BYTES: usize = 5_000;
+
+/// Bytes of one line: one long title must not push out the rest.
+const MAX_LINE: usize = 400;
+
+/// Bytes of the spec: the beginning says what it is about, and the rest can be asked for.
+const MAX_SPEC: usize = 800;
+
+/// Learnings, holders and free features that are named.
+const MOST_LEARNINGS: usize = 5;
+const MOST_HOLDERS: usize = 12;
+const MOST_FREE: usize = 5;
+
+/// The brief of the session that acts.
+///
+/// # Errors
+/// When the cluster says no, or nothing.
+pub(crate) async fn brief(context: &Context<'_>, project: Uuid, name: &str) -> Result<String, Error> {
+    let client = &context.client;
+    let base = format!("/projects/{project}");
+    let status: ProjectStatus = client.send(Request::get(format!("{base}/status"))).await?.parse()?;
+    let session = client.session();
+    let own: Vec<&Feature> = status
+        .active_features
+        .iter()
+        .filter(|feature| session.is_some() && feature.session_id == session)
+        .collect();
+    let mut known =
+        Known { status: &status, session, own, learnings: Vec::new(), checkpoint: None, free: Vec::new() };
+    match known.own.first() {
+        Some(feature) => {
+            let learnings = Request::get(format!("{base}/features/{}/learnings", feature.slug))
+                .query("limit", Some(MOST_LEARNINGS));
+            known.learnings = client.send(learnings).await?.parse::<Page<Learning>>()?.items;
+            let latest = Request::get(format!("{base}/sessions/checkpoints/latest"))
+                .query("featureId", Some(feature.id));
+            known.checkpoint = client.send(latest).await?.parse()?;
+        }
+        None => {
+            let available: Vec<Available> =
+                client.send(Request::get(format!("{base}/features/available"))).await?.parse()?;
+            let free = available.into_iter().filter(|one| one.blocked_by.is_none());
+            known.free = free.map(|one| one.feature).take(MOST_FREE).collect();
+        }
+    }
+    Ok(written(context, &known, name))
+}
+
+/// What the cluster said.
+struct Known<'a> {
+    status: &'a ProjectStatus,
+    session: Option<Uuid>,
+    own: Vec<&'a Feature>,
+    learnings: Vec<Learning>,
+    checkpoint: Option<Checkpoint>,
+    free: Vec<Feature>,
+}
+
+fn written(context: &Context<'_>, known: &Known<'_>, name: &str) -> String {
+    let clock = context.out.clock();
+    let mut sheet = Sheet::default();
+    sheet.line("Nexus coordinates the agents in this repository. Files that another session holds cannot be edited, committed or pushed.");
+    sheet.line(&format!(
+        "You are {name}{}.",
+        agent(known).map_or_else(String::new, |agent| format!(", as \"{agent}\""))
+    ));
+    for feature in &known.own {
+        sheet.line(&format!("You work on {}: {}", feature.slug, feature.title));
+    }
+    let mine: Vec<&str> = claims(known, true).map(|claim| claim.file_path.as_str()).collect();
+    if !mine.is_empty() {
+        sheet.line(&format!("Yours: {}", mine.join(", ")));
+    }
+    if let Some(feature) = known.own.first() {
+        sheet.text(&format!("Spec: {}", cut(&feature.spec, MAX_SPEC)), MAX_SPEC + 100);
+        if let Some(notes) = known.checkpoint.as_ref().and_then(|checkpoint| checkpoint.notes.as_deref()) {
+            sheet.line(&format!("Last checkpoint: {notes}"));
+        }
+        sheet.line(&format!("When it is finished: nexus feature done {0}; to give it back: nexus feature release {0}. What others should know: nexus learn \"…\"", feature.slug));
+    } else {
+        sheet.line("You work on no feature. nexus next takes the best free one with its files; nexus feature pick SLUG one by name. A free file that you edit without one becomes yours alone.");
+        for feature in &known.free {
+            sheet.line(&format!("Free: {}: {}", feature.slug, feature.title));
+        }
+        for feature in known.status.interrupted.iter().take(MOST_FREE) {
+            sheet.line(&format!("Interrupted, may be taken up again: {}: {}", feature.slug, feature.title));
+        }
+    }
+    for learning in &known.learnings {
+        sheet.line(&format!("Learned: {}", learning.content));
+    }
+    let holders = holders(known);
+    for ((holder, feature), (paths, until)) in holders.iter().take(MOST_HOLDERS) {
+        let feature = feature.as_ref().map_or_else(String::new, |feature| format!(" for {feature}"));
+        sheet.line(&format!(
+            "Held by {holder}{feature}: {}, until {}",
+            words::list(paths),
+            clock.short(*until)
+        ));
+    }
+    if holders.len() > MOST_HOLDERS {
+        sheet.line(&format!("and {} more: nexus claims", holders.len() - MOST_HOLDERS));
+    }
+    sheet.line("nexus why FILE says who holds a file and how to get it; nexus status shows everybody.");
+    sheet.text
+}
+
+fn agent(known: &Known<'_>) -> Option<String> {
+    let mut sessions = known.status.sessions.iter();
+    sessions
+        .find(|found| Some(found.session.id) == known.session)
+        .and_then(|found| found.session.agent.clone())
+}
+
+fn claims<'a>(known: &'a Known<'_>, mine: bool) -> impl Iterator<Item = &'a Claim> {
+    known.status.claims.iter().filter(move |claim| (Some(claim.session_id) == known.session) == mine)
+}
+
+type Holders<'a> = BTreeMap<(String, Option<String>), (Vec<&'a str>, nexus_api_types::Moment)>;
+
+fn holders<'a>(known: &'a Known<'_>) -> Holders<'a> {
+    let mut holders: Holders<'a> = BTreeMap::new();
+    for claim in claims(known, false) {
+        let holder = words::holder(&claim.engineer_name, claim.agent.as_deref());
+        let mut features = known.status.active_features.iter();
+        let feature = features.find(|feature| Some(feature.id) == claim.feature_id);
+        let key = (holder, feature.map(|feature| feature.slug.clone()));
+        holders.entry(key).or_insert_with(|| (Vec::new(), claim.expires_at)).0.push(&claim.file_path);
+    }
+    holders
+}
+
+/// A text that grows line by line up to its limit.
+#[derive(Default)]
+struct Sheet {
+    text: String,
+    is_full: bool,
+}
+
+/// Says that there is more.
+const CUT: &str = "… nexus status shows the rest.\n";
+
+impl Sheet {
+    fn line(&mut self, line: &str) {
+        self.text(&line.replace('\n', " "), MAX_LINE);
+    }
+
+    fn text(&mut self, text: &str, longest: usize) {
+        let text = plain(text);
+        let line = cut(&text, longest);
+        if self.is_full {
+            return;
+        }
+        if self.text.len() + line.len() + 1 + CUT.len() > MAX_BYTES {
+            self.is_full = true;
+            self.text.push_str(CUT);
+            return;
+        }
+        self.text.push_str(&line);
+        self.text.push('\n');
+    }
+}
+
+/// The beginning of a text, in bytes.
+fn cut(text: &str, longest: usize) -> String {
+    if text.len() <= longest {
+        return text.to_owned();
+    }
+    let mut end = longest.saturating_sub('…'.len_utf8());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_brief_never_grows_beyond_its_limit() {
+        let mut sheet = Sheet::default();
+        for number in 0..1_000 {
+            sheet.line(&format!("{number} {}", "länge".repeat(number)));
+        }
+        assert!(sheet.text.len() <= MAX_BYTES, "{}", sheet.text.len());
+        assert!(sheet.text.ends_with(CUT));
+        assert!(sheet.text.lines().all(|line| line.len() <= MAX_LINE));
+    }
+
+    #[test]
+    fn a_text_is_cut_between_letters() {
+        assert_eq!(cut("äöü", 5), "ä…");
+        assert_eq!(cut("abc", 3), "abc");
+    }
+}

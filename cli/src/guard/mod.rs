@@ -1,0 +1,14 @@
+//! Whether a file may be written: the cluster decides, this asks and says what it means.
+//!
+//! - [`place`]: the linked repository that a file is in, and its name there.
+//! - [`decision`]: whose files are, and taking those that are free. [`holding`]: who holds one, in words.
+//! - [`policy`]: what goes when nobody can be asked. [`journal`]: what was let through then.
+//! - [`changes`]: what git says was changed. [`brief`]: what an agent is told when it starts.
+
+pub(crate) mod brief;
+pub(crate) mod changes;
+pub(crate) mod decision;
+pub(crate) mod holding;
+pub(crate) mod journal;
+pub(crate) mod place;
+pub(crate) mod policy;

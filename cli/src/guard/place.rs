@@ -1,0 +1,149 @@
+//! The linked repository that a file is in, and the name that the cluster knows the file by. Asks nobody.
+
+use crate::{
+    config::link::{self, Link},
+    error::Error,
+};
+use std::{
+    fs,
+    path::{Component, Path, PathBuf},
+};
+use uuid::Uuid;
+
+/// A longer path is refused by every server.
+const MAX_PATH_BYTES: usize = 1_024;
+
+/// Folders in the root of a repository whose files are nobody's: git's own, and ours.
+const NOBODYS: [&str; 2] = [".git", ".nexus"];
+
+/// A linked repository.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// What it says of itself.
+    pub(crate) link: Link,
+    /// Its root, without symbolic links.
+    pub(crate) root: PathBuf,
+}
+
+impl Place {
+    /// The repository that a folder or a file is in; the path need not exist. None if it is not linked.
+    ///
+    /// # Errors
+    /// When its link cannot be read.
+    pub(crate) fn of(path: &Path) -> Result<Option<Self>, Error> {
+        let real = real(path);
+        // A link to somewhere else may still stand in a repository of its own.
+        for path in [real.as_path(), path] {
+            if let Some(found) = link::find_above(path)? {
+                let root = fs::canonicalize(&found.root).unwrap_or(found.root);
+                return Ok(Some(Self { link: found.link, root }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Its project.
+    pub(crate) const fn project(&self) -> Uuid {
+        self.link.project_id
+    }
+
+    /// The names of a file: the one it was called by and, behind a symbolic link, the one that is written. None
+    /// where it is outside, or nobody's.
+    pub(crate) fn names(&self, path: &Path) -> Vec<String> {
+        let parent = path.parent().map(real);
+        let called = parent.and_then(|parent| Some(parent.join(path.file_name()?)));
+        let mut names: Vec<String> = Vec::new();
+        for path in [Some(real(path)), called].into_iter().flatten() {
+            if let Some(name) = self.name(&path)
+                && !names.contains(&name)
+            {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// The name of a path without symbolic links.
+    fn name(&self, path: &Path) -> Option<String> {
+        let mut parts = Vec::new();
+        for part in path.strip_prefix(&self.root).ok()?.components() {
+            let Component::Normal(part) = part else { return None };
+            parts.push(part.to_str()?);
+        }
+        if parts.first().is_some_and(|first| NOBODYS.contains(first)) {
+            return None;
+        }
+        // The root is everything in it.
+        let name = if parts.is_empty() { "**".to_owned() } else { parts.join("/") };
+        (name.len() <= MAX_PATH_BYTES && !name.contains('\0')).then_some(name)
+    }
+}
+
+/// A path without symbolic links, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    for (depth, above) in path.ancestors().enumerate() {
+        if let Ok(found) = fs::canonicalize(above) {
+            let rest: Vec<_> = path.components().rev().take(depth).collect();
+            return rest.into_iter().rev().fold(found, |path, part| path.join(part));
+        }
+    }
+    path.to_owned()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn repository() -> (tempfile::TempDir, Place) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("app");
+        fs::create_dir_all(root.join("src")).unwrap();
+        fs::create_dir_all(root.join(".git")).unwrap();
+        fs::write(root.join("src/a.rs"), "").unwrap();
+        let link = r#"{"projectId":"00000000-0000-0000-0000-000000000001"}"#;
+        fs::write(root.join(".nexus.json"), link).unwrap();
+        let place = Place::of(&root.join("src/new/deep.rs")).unwrap().unwrap();
+        (folder, place)
+    }
+
+    #[test]
+    fn a_file_is_named_from_the_root() {
+        let (folder, place) = repository();
+        let app = folder.path().join("app");
+        assert_eq!(place.names(&app.join("src/a.rs")), ["src/a.rs"]);
+        assert_eq!(place.names(&app.join("src/new/deep.rs")), ["src/new/deep.rs"]);
+        assert_eq!(place.names(&app), ["**"]);
+    }
+
+    #[test]
+    fn what_is_elsewhere_or_nobodys_has_no_name() {
+        let (folder, place) = repository();
+        let app = folder.path().join("app");
+        for path in [
+            folder.path().join("other.rs"),
+            "/etc/passwd".into(),
+            app.join(".git/config"),
+            app.join(".nexus/x"),
+        ] {
+            assert_eq!(place.names(&path), [""; 0], "{path:?}");
+        }
+        assert!(Place::of(folder.path()).unwrap().is_none());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_symbolic_link_is_what_it_leads_to() {
+        use std::os::unix::fs::symlink;
+        let (folder, place) = repository();
+        let app = folder.path().join("app");
+        symlink(&app, folder.path().join("alias")).unwrap();
+        symlink("a.rs", app.join("src/b.rs")).unwrap();
+        symlink("/etc/passwd", app.join("src/c.rs")).unwrap();
+        assert_eq!(place.names(&folder.path().join("alias/src/a.rs")), ["src/a.rs"]);
+        assert_eq!(place.names(&app.join("src/b.rs")), ["src/a.rs", "src/b.rs"]);
+        assert_eq!(place.names(&app.join("src/c.rs")), ["src/c.rs"]);
+        let place = Place::of(&folder.path().join("alias/src/a.rs")).unwrap().unwrap();
+        assert_eq!(place.names(&app.join("src/a.rs")), ["src/a.rs"]);
+    }
+}

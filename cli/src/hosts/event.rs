@@ -1,0 +1,85 @@
+//! What happened in an agent, in words that no host has for itself.
+
+use super::Host;
+use std::path::PathBuf;
+
+/// Something that a host tells a hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HookEvent {
+    /// What kind of event it is.
+    pub(crate) kind: EventKind,
+    /// Which, in the word that the command line has for it.
+    pub(crate) name: String,
+    /// Whose run it is. Some hosts call the hooks of others.
+    pub(crate) host: Host,
+    /// The host's own name for this run.
+    pub(crate) session: Option<String>,
+    /// The folder that the agent works in.
+    pub(crate) folder: Option<PathBuf>,
+    /// The tool that is or was used.
+    pub(crate) tool: Tool,
+    /// The host's name for this use of the tool.
+    pub(crate) call: Option<String>,
+    /// Whether the agent goes on only because a hook said so before.
+    pub(crate) is_again: bool,
+    /// Whether the run only begins anew because its host was told to forget what was said.
+    pub(crate) is_cleared: bool,
+}
+
+/// What kind of event it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventKind {
+    /// A run starts, is resumed or cleared.
+    SessionStart,
+    /// A tool is about to be used.
+    BeforeTool,
+    /// A tool was used.
+    AfterTool,
+    /// What the agent remembers is about to be cut short.
+    BeforeCompact,
+    /// The agent thinks that it is done.
+    Stop,
+    /// One of its own agents is done.
+    SubagentStop,
+    /// A run is over.
+    SessionEnd,
+    /// Something about which there is nothing to say.
+    Unknown,
+}
+
+impl EventKind {
+    /// The kind of Claude's names, which several hosts took over, however they are written.
+    pub(super) fn of_name(name: &str) -> Self {
+        match folded(name).as_str() {
+            "sessionstart" => Self::SessionStart,
+            "pretooluse" => Self::BeforeTool,
+            "posttooluse" => Self::AfterTool,
+            "precompact" => Self::BeforeCompact,
+            "stop" => Self::Stop,
+            "subagentstop" => Self::SubagentStop,
+            "sessionend" => Self::SessionEnd,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// `pre-tool-use`, `preToolUse` and `PreToolUse` are one name.
+pub(super) fn folded(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// A tool, as far as it matters for files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Tool {
+    /// One that writes these files; relative ones are below the folder of the agent.
+    Edit(Vec<PathBuf>),
+    /// A command for a shell, and the folder it runs in when that is another one.
+    Shell {
+        /// The command.
+        command: String,
+        /// Its folder.
+        folder: Option<PathBuf>,
+    },
+    /// Another one, or none.
+    Other,
+}

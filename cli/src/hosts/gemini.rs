@@ -1,0 +1,115 @@
+//! Gemini CLI. Its stdout is JSON and nothing else, and its events have names of their own.
+
+use super::{Answer, EventKind, HookEvent, Host, Input, Tool, Verdict, event::folded};
+use serde_json::{Value, json};
+
+pub(super) fn read(event: &str, input: Input<'_>) -> HookEvent {
+    let kind = match folded(event).as_str() {
+        "beforetool" => EventKind::BeforeTool,
+        "aftertool" => EventKind::AfterTool,
+        "afteragent" => EventKind::Stop,
+        "precompress" => EventKind::BeforeCompact,
+        _ => EventKind::of_name(event),
+    };
+    let arguments = input.inner("tool_input");
+    HookEvent {
+        kind,
+        name: event.to_owned(),
+        host: Host::Gemini,
+        session: input.owned(&["session_id"]),
+        folder: input.path(&["cwd"]),
+        tool: tool(input.text(&["tool_name"]).unwrap_or_default(), Input(&arguments)),
+        call: input.owned(&["tool_use_id"]),
+        is_again: input.is_true("stop_hook_active"),
+        is_cleared: input.text(&["source"]) == Some("clear"),
+    }
+}
+
+fn tool(name: &str, arguments: Input<'_>) -> Tool {
+    match name {
+        "write_file" | "replace" | "edit" | "edit_file" => {
+            Tool::Edit(arguments.path(&["file_path", "absolute_path", "path"]).into_iter().collect())
+        }
+        "run_shell_command" => arguments.command(&["command"]).map_or(Tool::Other, |command| Tool::Shell {
+            command,
+            folder: arguments.path(&["dir_path", "directory"]),
+        }),
+        _ => Tool::Other,
+    }
+}
+
+pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
+    match (event.kind, verdict) {
+        (_, Verdict::Silent) | (EventKind::Unknown, _) => Answer::nothing(),
+        (EventKind::BeforeTool, Verdict::Refuse(reason)) => {
+            Answer::blocked(json!({ "decision": "deny", "reason": reason }), reason)
+        }
+        (EventKind::Stop, Verdict::Refuse(reason)) => {
+            Answer::json(json!({ "decision": "deny", "reason": reason }))
+        }
+        (EventKind::BeforeTool, Verdict::Tell(text)) => told("BeforeTool", text),
+        // A refusal after the fact would hide from the agent what its tool said.
+        (EventKind::AfterTool, Verdict::Tell(text) | Verdict::Refuse(text)) => told("AfterTool", text),
+        (EventKind::SessionStart, Verdict::Tell(text) | Verdict::Refuse(text)) => told("SessionStart", text),
+        (_, Verdict::Tell(text) | Verdict::Refuse(text)) => Answer::json(json!({ "systemMessage": text })),
+    }
+}
+
+fn told(event: &str, text: &str) -> Answer {
+    let context: Value = json!({ "hookEventName": event, "additionalContext": text });
+    Answer::json(json!({ "hookSpecificOutput": context }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn event(name: &str, mut input: Value) -> HookEvent {
+        input["session_id"] = json!("a4f7c2d1");
+        input["cwd"] = json!("/work/app");
+        input["timestamp"] = json!("2026-01-31T12:00:00.000Z");
+        Host::Gemini.read(name, &input)
+    }
+
+    #[test]
+    fn its_own_names_are_read() {
+        let write = event(
+            "BeforeTool",
+            json!({ "tool_name": "write_file", "tool_input": { "file_path": "/work/app/a", "content": "" } }),
+        );
+        assert_eq!(
+            (write.kind, write.tool),
+            (EventKind::BeforeTool, Tool::Edit(vec![PathBuf::from("/work/app/a")]))
+        );
+        let replace =
+            event("before-tool", json!({ "tool_name": "replace", "tool_input": { "file_path": "b" } }));
+        assert_eq!(replace.tool, Tool::Edit(vec![PathBuf::from("b")]));
+        let shell = event(
+            "before-tool",
+            json!({ "tool_name": "run_shell_command", "tool_input": { "command": "rm a", "dir_path": "sub" } }),
+        );
+        assert_eq!(
+            shell.tool,
+            Tool::Shell { command: "rm a".to_owned(), folder: Some(PathBuf::from("sub")) }
+        );
+        assert_eq!(
+            event("after-agent", json!({ "prompt": "", "stop_hook_active": true })).kind,
+            EventKind::Stop
+        );
+        assert_eq!(event("pre-compress", json!({ "trigger": "auto" })).kind, EventKind::BeforeCompact);
+        assert_eq!(event("before-model", json!({})).kind, EventKind::Unknown);
+    }
+
+    #[test]
+    fn it_is_denied_in_json_and_by_exit_code() {
+        let write = event("before-tool", json!({ "tool_name": "write_file", "tool_input": {} }));
+        let denied = Host::Gemini.answer(&write, &Verdict::Refuse("held".to_owned()));
+        assert_eq!(denied.stdout, Some(json!({ "decision": "deny", "reason": "held" })));
+        assert_eq!((denied.stderr.as_deref(), denied.code), (Some("held"), 2));
+        let after = event("after-tool", json!({ "tool_name": "run_shell_command" }));
+        let told =
+            Host::Gemini.answer(&after, &Verdict::Refuse("theirs".to_owned())).stdout.unwrap_or_default();
+        assert_eq!(told["hookSpecificOutput"]["additionalContext"], "theirs");
+    }
+}

@@ -1,0 +1,71 @@
+//! Reads fields of a host's JSON. A field that is missing, or is something else than expected, is none:
+//! hosts change, and a hook must not be what stops them.
+
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// An object that a host sent.
+#[derive(Clone, Copy)]
+pub(super) struct Input<'a>(pub(super) &'a Value);
+
+impl<'a> Input<'a> {
+    /// The first of these fields that is a text with something in it.
+    pub(super) fn text(self, names: &[&str]) -> Option<&'a str> {
+        names.iter().find_map(|name| self.0.get(name)?.as_str()).filter(|text| !text.is_empty())
+    }
+
+    /// The same as one of its own.
+    pub(super) fn owned(self, names: &[&str]) -> Option<String> {
+        self.text(names).map(str::to_owned)
+    }
+
+    /// The same as a path.
+    pub(super) fn path(self, names: &[&str]) -> Option<PathBuf> {
+        self.text(names).map(PathBuf::from)
+    }
+
+    /// Whether a field is there and true.
+    pub(super) fn is_true(self, name: &str) -> bool {
+        self.0.get(name).and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    /// A number above zero.
+    pub(super) fn is_above_zero(self, name: &str) -> bool {
+        self.0.get(name).and_then(Value::as_u64).is_some_and(|number| number > 0)
+    }
+
+    /// The object in a field; one that is not there is empty. Some hosts send it as a text of JSON.
+    pub(super) fn inner(self, name: &str) -> Value {
+        match self.0.get(name) {
+            Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+            Some(value) => value.clone(),
+            None => Value::Null,
+        }
+    }
+
+    /// The first text in a list.
+    pub(super) fn first_of(self, name: &str) -> Option<PathBuf> {
+        self.0.get(name)?.as_array()?.first()?.as_str().map(PathBuf::from)
+    }
+
+    /// A command: a text, or the words of one.
+    pub(super) fn command(self, names: &[&str]) -> Option<String> {
+        names.iter().find_map(|name| match self.0.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Array(words) => {
+                let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+                match words.as_slice() {
+                    [_, option, script] if option.starts_with('-') && option.ends_with('c') => {
+                        Some((*script).to_owned())
+                    }
+                    words => Some(words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")),
+                }
+            }
+            _ => None,
+        })
+    }
+}
+
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}

@@ -1,0 +1,183 @@
+//! What is seen of commands as agents type them.
+
+use super::*;
+use proptest::prelude::*;
+use std::fs;
+
+/// What a command writes that starts in `/work/app`, as text.
+fn seen(command: &str) -> Vec<String> {
+    let writes = writes(command, Path::new("/work/app"));
+    let name = |path: &PathBuf| {
+        let path = path.strip_prefix("/work/app").unwrap_or(path);
+        path.display().to_string()
+    };
+    let discards = writes.discards.iter().map(|folder| format!("!{}", name(folder)));
+    writes.paths.iter().map(name).chain(discards).collect()
+}
+
+#[test]
+fn redirections_write() {
+    for (command, expected) in [
+        ("echo x > a.txt", &["a.txt"][..]),
+        ("echo x >> a.txt", &["a.txt"]),
+        ("echo x >| a.txt", &["a.txt"]),
+        ("make &> build.log", &["build.log"]),
+        ("make &>> build.log", &["build.log"]),
+        ("make > out 2>&1", &["out"]),
+        ("make 2> errors >&2", &["errors"]),
+        ("make >& both", &["both"]),
+        ("sort < in > out", &["out"]),
+        ("echo x>a", &["a"]),
+        ("> 'a b.txt'", &["a b.txt"]),
+        ("cat > \"src/a.rs\" <<'EOF'\nfn main() { a > b; }\nEOF\necho y > c", &["src/a.rs", "c"]),
+        ("cat <<-END > a\n\tx > y\n\tEND\n", &["a"]),
+        ("grep x a.txt | sort | tee b.txt -a c.txt", &["b.txt", "c.txt"]),
+        ("echo a \\> b", &[]),
+        ("echo 'a > b' \"c > d\" # > e", &[]),
+        ("[[ a > b ]] && echo x > c", &["c"]),
+        ("(( a > b )); if [ -f x ]; then echo y > z; fi", &["z"]),
+        ("echo $(date > when) > where", &["when", "where"]),
+        ("diff <(sort a > b) c", &["b"]),
+        ("echo hi > /dev/null", &["/dev/null"]),
+    ] {
+        assert_eq!(seen(command), expected, "{command}");
+    }
+}
+
+#[test]
+fn programs_write_what_they_are_told() {
+    for (command, expected) in [
+        ("sed -i 's/a/b/' src/a.rs src/b.rs", &["src/a.rs", "src/b.rs"][..]),
+        ("sed -i.bak -e 's/a/b/' -e 's/c/d/' src/a.rs", &["src/a.rs"]),
+        ("sed -i '' 's/a/b/' src/a.rs", &["src/a.rs"]),
+        ("sed -n -i 's/a/b/p' src/a.rs", &["src/a.rs"]),
+        ("sed -Ei 's/a/b/' src/a.rs", &["src/a.rs"]),
+        ("sed --in-place=.orig s/a/b/ a", &["a"]),
+        ("sed -n 's/i/b/p' a.rs", &[]),
+        ("perl -pi -e 's/a/b/' a.rs b.rs", &["a.rs", "b.rs"]),
+        ("perl -i -pe 's/a/b/' a.rs", &["a.rs"]),
+        ("perl -ne 'print' a.rs", &[]),
+        ("mv a.rs b.rs", &["a.rs", "b.rs"]),
+        ("mv a.rs b.rs lib/", &["a.rs", "lib/a.rs", "b.rs", "lib/b.rs"]),
+        ("mv -t lib a.rs", &["a.rs", "lib/a.rs"]),
+        ("cp -r src/a.rs docs/b.rs", &["docs/b.rs"]),
+        ("rm -rf target src/a.rs", &["target", "src/a.rs"]),
+        ("rm -- -odd", &["-odd"]),
+        ("touch -r ref a b", &["a", "b"]),
+        ("truncate -s 0 log.txt", &["log.txt"]),
+        ("dd if=/dev/zero of=disk.img bs=1M", &["disk.img"]),
+        ("install -m 644 a.rs /usr/x.rs", &["/usr/x.rs"]),
+        ("ln -sf ../a.rs b.rs", &["b.rs"]),
+        ("chmod +x run.sh", &["run.sh"]),
+        ("curl -s -o page.html https://example.com", &["page.html"]),
+        (
+            "apply_patch <<'EOF'\n*** Begin Patch\n*** Update File: src/a.rs\n@@\n-a\n+b\n*** End Patch\nEOF",
+            &["src/a.rs"],
+        ),
+        ("patch -p1 <<'EOF'\n--- a/src/a.rs\n+++ b/src/a.rs\n@@ -1 +1 @@\n-a\n+b\nEOF", &["src/a.rs"]),
+        ("patch src/a.rs < fix.diff", &["src/a.rs"]),
+        ("git mv a.rs b.rs", &["a.rs", "b.rs"]),
+        ("git rm -f a.rs", &["a.rs"]),
+        ("git rm --cached a.rs", &[]),
+        ("git checkout -- src/a.rs", &["src/a.rs"]),
+        ("git checkout main -- src/a.rs", &["src/a.rs"]),
+        ("git checkout main", &[]),
+        ("git restore --source=HEAD~1 src/a.rs", &["src/a.rs"]),
+        ("git restore --staged src/a.rs", &[]),
+        ("git -C sub checkout -- a.rs", &["sub/a.rs"]),
+        ("git reset --hard HEAD", &["!"]),
+        ("git stash && git stash pop", &["!"]),
+        ("git clean -fdx", &["!"]),
+        ("git apply <<'EOF'\n--- a/x\n+++ b/x\nEOF", &["x"]),
+        ("git status && git diff > d.txt", &["d.txt"]),
+    ] {
+        assert_eq!(seen(command), expected, "{command}");
+    }
+}
+
+#[test]
+fn a_command_runs_where_it_was_led() {
+    for (command, expected) in [
+        ("cd src && rm a.rs", &["src/a.rs"][..]),
+        ("cd src; cd ..; rm a.rs", &["a.rs"]),
+        ("(cd src && rm a.rs); rm b.rs", &["src/a.rs", "b.rs"]),
+        ("cd /elsewhere && rm a.rs", &["/elsewhere/a.rs"]),
+        ("cd $(mktemp -d) && rm a.rs && rm /work/app/b.rs", &["b.rs"]),
+        ("cd - && rm a.rs", &[]),
+        ("bash -c 'cd src && rm a.rs'; rm b.rs", &["src/a.rs", "b.rs"]),
+        ("sh -ec \"rm a.rs\"", &["a.rs"]),
+        ("bash <<'EOF'\nrm a.rs\nEOF", &["a.rs"]),
+        ("sudo -u ana env X=1 timeout 5 rm a.rs", &["a.rs"]),
+        ("eval 'rm a.rs'", &["a.rs"]),
+        ("X=1 rm a.rs", &["a.rs"]),
+        ("for i in 1 2; do\n  rm a$i.rs\ndone", &["a1.rs", "a2.rs"]),
+        ("while read x; do rm a.rs; done", &["a.rs"]),
+        ("case $x in\n a) rm a.rs;;\nesac", &["a.rs"]),
+        ("f() { rm a.rs; }; f", &["a.rs"]),
+        ("rm a.rs &\nrm b.rs", &["a.rs", "b.rs"]),
+        ("rm \\\n  a.rs", &["a.rs"]),
+    ] {
+        assert_eq!(seen(command), expected, "{command}");
+    }
+}
+
+#[test]
+fn what_cannot_be_known_is_left_out() {
+    for (command, expected) in [
+        ("rm $FILE", &[][..]),
+        ("rm \"$DIR/a.rs\" b.rs", &["b.rs"]),
+        ("f=src/a.rs; rm $f ${f}.bak", &["src/a.rs", "src/a.rs.bak"]),
+        ("f=src/a.rs rm $f", &[]),
+        ("echo x > $(pick)", &[]),
+        ("rm src/{a,b}.rs", &["src/a.rs", "src/b.rs"]),
+        ("cp a.rs b.rs $DIR", &[]),
+        ("mv a.rs $DIR", &["a.rs"]),
+        ("rm *.nothing-like-it", &[]),
+        ("echo x > \"$PWD/a.rs\"", &["a.rs"]),
+        ("find . -name '*.rs' | xargs rm", &[]),
+    ] {
+        assert_eq!(seen(command), expected, "{command}");
+    }
+}
+
+#[test]
+fn a_glob_is_the_files_that_it_finds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["a.rs", "b.rs", "c.txt", ".hidden.rs"] {
+        fs::write(folder.path().join(name), "").expect("a file");
+    }
+    let found = writes("rm *.rs", folder.path());
+    assert_eq!(found.paths, [folder.path().join("a.rs"), folder.path().join("b.rs")]);
+    let found = writes("sed -i s/a/b/ [ab].rs 'app/[id].tsx'", folder.path());
+    assert_eq!(found.paths.len(), 3, "{found:?}");
+    assert!(found.paths.contains(&folder.path().join("app/[id].tsx")));
+}
+
+proptest! {
+    #[test]
+    fn nothing_makes_it_panic(command in "\\PC{0,80}") {
+        let _ = writes(&command, Path::new("/work/app"));
+    }
+
+    #[test]
+    fn no_mixture_of_its_own_signs_makes_it_panic(
+        parts in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "'", "\"", "`", "$(", "${", "$((", ")", "))", "((", "[[", "]]", "{", "}", ",", "<<", "<<-", "<<<", "EOF", "\n",
+                ">", ">>", ">&", "&>", "<(", ";", "&&", "|", "&", "\\", "#", "*", "?", "[", "]", "~", "=", " ", "a", "$x", "$'",
+                "sed -i ", "cd ", "git ", "-C ", "bash -c ", "eval ", "mv ", "for x in ", "do ", "ä", "\u{0}",
+            ]),
+            0..40,
+        )
+    ) {
+        let _ = writes(&parts.concat(), Path::new("/work/app"));
+    }
+
+    #[test]
+    fn whatever_stands_around_it_a_redirection_is_seen(
+        before in "[a-z ]{0,10}", name in "[a-z]{1,8}\\.rs", quote in proptest::sample::select(vec!["", "'", "\""])
+    ) {
+        let command = format!("echo {before} > {quote}{name}{quote} && true");
+        prop_assert_eq!(seen(&command), [name]);
+    }
+}

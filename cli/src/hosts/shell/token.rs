@@ -1,0 +1,329 @@
+//! Takes a command apart into words, operators, redirections and here-documents. Expands nothing.
+
+use super::word::{Piece, Word};
+
+/// Longer commands are cut off here: what an agent types is shorter.
+const MAX_LETTERS: usize = 200_000;
+
+/// Quotes and substitutions within each other that are followed.
+const MAX_DEPTH: usize = 16;
+
+/// One part of a command.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Token {
+    /// A word.
+    Word(Word),
+    /// `;`, `&&`, `||`, `|`, `&`, `;;` or the end of a line: a command ends here.
+    End,
+    /// `(`
+    Open,
+    /// `)`
+    Close,
+    /// `>` and its like: the next word is written to.
+    Write,
+    /// `>&`: the next word is written to if it is no number.
+    WriteOrNumber,
+    /// `<` and its like: the next word is no argument.
+    Read,
+    /// A here-document, or a text from `<<<`.
+    Here(String),
+}
+
+/// Takes a command apart.
+pub(super) fn tokens(command: &str) -> Vec<Token> {
+    let letters: Vec<char> = command.chars().take(MAX_LETTERS).collect();
+    let mut lexer = Lexer { letters: &letters, at: 0, tokens: Vec::new(), waiting: Vec::new() };
+    lexer.run();
+    lexer.tokens
+}
+
+struct Lexer<'a> {
+    letters: &'a [char],
+    at: usize,
+    tokens: Vec<Token>,
+    /// Here-documents whose text starts after this line: where their token is, how they end, and whether
+    /// tabs before their lines do not count.
+    waiting: Vec<(usize, String, bool)>,
+}
+
+impl Lexer<'_> {
+    fn peek(&self, ahead: usize) -> Option<char> {
+        self.letters.get(self.at + ahead).copied()
+    }
+
+    fn starts_with(&self, text: &str) -> bool {
+        text.chars().enumerate().all(|(ahead, letter)| self.peek(ahead) == Some(letter))
+    }
+
+    fn run(&mut self) {
+        while let Some(letter) = self.peek(0) {
+            match letter {
+                '\n' => {
+                    self.at += 1;
+                    self.tokens.push(Token::End);
+                    self.here_documents();
+                }
+                '\\' if self.peek(1) == Some('\n') => self.at += 2,
+                letter if letter.is_whitespace() => self.at += 1,
+                '#' => {
+                    while self.peek(0).is_some_and(|letter| letter != '\n') {
+                        self.at += 1;
+                    }
+                }
+                '(' if self.starts_with("((") && self.is_start_of_command() => self.arithmetic(),
+                '(' => self.single(Token::Open),
+                ')' => self.single(Token::Close),
+                ';' => self.single(Token::End),
+                '|' => {
+                    self.at += if self.starts_with("|&") || self.starts_with("||") { 2 } else { 1 };
+                    self.tokens.push(Token::End);
+                }
+                '&' if self.starts_with("&>") => {
+                    self.at += if self.starts_with("&>>") { 3 } else { 2 };
+                    self.tokens.push(Token::Write);
+                }
+                '&' => self.single(Token::End),
+                '<' | '>' if self.peek(1) == Some('(') => self.word(),
+                '<' => self.input(),
+                '>' => self.output(),
+                _ => self.word(),
+            }
+        }
+        // A here-document that the command does not end is what is left of it: nothing.
+        self.here_documents();
+    }
+
+    fn single(&mut self, token: Token) {
+        self.at += 1;
+        self.tokens.push(token);
+    }
+
+    fn is_start_of_command(&self) -> bool {
+        matches!(self.tokens.last(), None | Some(Token::End | Token::Open))
+    }
+
+    /// `((a > b))`: no redirection.
+    fn arithmetic(&mut self) {
+        while self.peek(0).is_some() && !self.starts_with("))") {
+            self.at += 1;
+        }
+        self.at = (self.at + 2).min(self.letters.len());
+    }
+
+    fn output(&mut self) {
+        if self.starts_with(">&") {
+            self.at += 2;
+            self.tokens.push(Token::WriteOrNumber);
+            return;
+        }
+        self.at += if self.starts_with(">>") || self.starts_with(">|") { 2 } else { 1 };
+        self.tokens.push(Token::Write);
+    }
+
+    fn input(&mut self) {
+        if self.starts_with("<<<") {
+            self.at += 3;
+            self.blanks();
+            let word = self.read_word();
+            self.tokens.push(Token::Here(word.literal().unwrap_or_default()));
+        } else if self.starts_with("<<") {
+            let strip = self.peek(2) == Some('-');
+            self.at += if strip { 3 } else { 2 };
+            self.blanks();
+            let end = self.read_word();
+            self.waiting.push((self.tokens.len(), end.source(), strip));
+            self.tokens.push(Token::Here(String::new()));
+        } else if self.starts_with("<>") {
+            self.at += 2;
+            self.tokens.push(Token::Write);
+        } else {
+            self.at += if self.starts_with("<&") { 2 } else { 1 };
+            self.tokens.push(Token::Read);
+        }
+    }
+
+    fn blanks(&mut self) {
+        while self.peek(0).is_some_and(|letter| letter == ' ' || letter == '\t') {
+            self.at += 1;
+        }
+    }
+
+    /// The texts of the here-documents that were announced on the line before.
+    fn here_documents(&mut self) {
+        for (place, end, strip) in std::mem::take(&mut self.waiting) {
+            let mut body = String::new();
+            while self.at < self.letters.len() {
+                let rest = &self.letters[self.at..];
+                let length = rest.iter().position(|letter| *letter == '\n').unwrap_or(rest.len());
+                let line: String = rest[..length].iter().collect();
+                self.at = (self.at + length + 1).min(self.letters.len());
+                let line = if strip { line.trim_start_matches('\t') } else { &line };
+                if line == end {
+                    break;
+                }
+                body.push_str(line);
+                body.push('\n');
+            }
+            self.tokens[place] = Token::Here(body);
+        }
+    }
+
+    fn word(&mut self) {
+        let word = self.read_word();
+        // `2>` names a stream, not a file: the number belongs to what follows.
+        let is_stream = matches!(self.peek(0), Some('<' | '>')) && word.is_number();
+        if !is_stream {
+            self.tokens.push(Token::Word(word));
+        }
+    }
+
+    fn read_word(&mut self) -> Word {
+        let (word, end) = read_word(self.letters, self.at, 0);
+        // At least one letter: whatever it is, it must not be looked at for ever.
+        self.at = end.max(self.at + 1).min(self.letters.len());
+        word
+    }
+}
+
+/// Reads a word; gives where it ends.
+fn read_word(letters: &[char], start: usize, depth: usize) -> (Word, usize) {
+    let mut word = Word::default();
+    let mut at = start;
+    while let Some(&letter) = letters.get(at) {
+        match letter {
+            '\'' => {
+                let end = find(letters, at + 1, '\'');
+                word.quoted(letters[at + 1..end].iter());
+                at = end + 1;
+            }
+            '"' => at = double_quoted(letters, at + 1, depth, &mut word),
+            '\\' => {
+                match letters.get(at + 1) {
+                    Some('\n') | None => {}
+                    Some(next) => word.quoted(std::iter::once(next)),
+                }
+                at += 2;
+            }
+            '$' | '`' => at = expansion(letters, at, depth, &mut word),
+            '<' | '>' if letters.get(at + 1) == Some(&'(') => {
+                let end = closing(letters, at + 2, depth);
+                word.command(letters[at + 2..end].iter().collect());
+                at = end + 1;
+            }
+            letter if letter.is_whitespace() || ";&|()<>".contains(letter) => break,
+            '*' | '?' | '[' => {
+                word.pieces.push(Piece::Glob(letter));
+                at += 1;
+            }
+            letter => {
+                word.plain(letter);
+                at += 1;
+            }
+        }
+    }
+    (word, at.min(letters.len()))
+}
+
+fn double_quoted(letters: &[char], start: usize, depth: usize, word: &mut Word) -> usize {
+    let mut at = start;
+    word.quoted(std::iter::empty());
+    while let Some(&letter) = letters.get(at) {
+        match letter {
+            '"' => return at + 1,
+            '\\' => {
+                match letters.get(at + 1) {
+                    Some(next) if "$`\"\\".contains(*next) => word.quoted(std::iter::once(next)),
+                    Some('\n') | None => {}
+                    Some(next) => word.quoted(['\\', *next].iter()),
+                }
+                at += 2;
+            }
+            '$' | '`' => at = expansion(letters, at, depth, word),
+            letter => {
+                word.quoted(std::iter::once(&letter));
+                at += 1;
+            }
+        }
+    }
+    letters.len()
+}
+
+/// `$x`, `${x}`, `$(…)`, `$((…))`, `` `…` ``, `$'…'` and `$"…"`; gives where it ends.
+fn expansion(letters: &[char], at: usize, depth: usize, word: &mut Word) -> usize {
+    if letters[at] == '`' {
+        let end = find(letters, at + 1, '`');
+        word.command(letters[at + 1..end].iter().collect());
+        return end + 1;
+    }
+    match letters.get(at + 1) {
+        Some('(') if letters.get(at + 2) == Some(&'(') => {
+            word.pieces.push(Piece::Unknown);
+            closing(letters, at + 2, depth) + 1
+        }
+        Some('(') => {
+            let end = closing(letters, at + 2, depth);
+            word.command(letters[at + 2..end].iter().collect());
+            end + 1
+        }
+        Some('{') => {
+            let end = find(letters, at + 2, '}');
+            let name: String = letters[at + 2..end].iter().collect();
+            word.variable(&name);
+            end + 1
+        }
+        Some('\'') => {
+            let end = find(letters, at + 2, '\'');
+            word.quoted(letters[at + 2..end].iter());
+            // Escapes in it are not looked at.
+            if letters[at + 2..end].contains(&'\\') {
+                word.pieces.push(Piece::Unknown);
+            }
+            end + 1
+        }
+        Some('"') => double_quoted(letters, at + 2, depth, word),
+        Some(letter) if letter.is_ascii_alphabetic() || *letter == '_' => {
+            let is_name = |letter: &char| letter.is_ascii_alphanumeric() || *letter == '_';
+            let length = letters[at + 1..].iter().take_while(|letter| is_name(letter)).count();
+            word.variable(&letters[at + 1..=at + length].iter().collect::<String>());
+            at + 1 + length
+        }
+        Some(letter) if letter.is_ascii_digit() || "@*#?$!-".contains(*letter) => {
+            word.pieces.push(Piece::Unknown);
+            at + 2
+        }
+        _ => {
+            word.plain('$');
+            at + 1
+        }
+    }
+}
+
+fn find(letters: &[char], start: usize, what: char) -> usize {
+    let rest = letters.get(start..).unwrap_or_default();
+    rest.iter().position(|letter| *letter == what).map_or(letters.len(), |found| start + found)
+}
+
+/// Where the parenthesis closes that was opened before `start`.
+fn closing(letters: &[char], start: usize, depth: usize) -> usize {
+    let mut at = start;
+    let mut open = 1;
+    while let Some(&letter) = letters.get(at) {
+        match letter {
+            '(' => open += 1,
+            ')' => {
+                open -= 1;
+                if open == 0 {
+                    return at;
+                }
+            }
+            '\\' => at += 1,
+            '\'' => at = find(letters, at + 1, '\''),
+            '"' if depth < MAX_DEPTH => {
+                at = double_quoted(letters, at + 1, depth + 1, &mut Word::default()) - 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    letters.len()
+}

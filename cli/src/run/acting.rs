@@ -1,0 +1,159 @@
+//! As which session a command acts: the one that its run's record names, or a new one when work begins
+//! and there is none. A run without a name, a terminal or an agent acts as its engineer.
+
+use super::{Actor, Key, Lost, Process, Record, watch_over};
+use crate::{
+    client::Request,
+    context::Context,
+    error::Error,
+    output::{plain, words},
+};
+use nexus_api_types::session::{Metadata, Session, StartSession};
+use uuid::Uuid;
+
+impl Context<'_> {
+    /// Asks as the session of this run from now on, if it surely lives. One that may be over is left out:
+    /// a question needs none.
+    pub(crate) fn act_in(&self, project: Uuid) {
+        let session = match self.actor() {
+            Actor::Session(id) => Some(*id),
+            Actor::Run { key, .. } => {
+                let record = self.records().read(key, project).filter(Record::is_fresh);
+                record.map(|record| record.session_id)
+            }
+            Actor::Engineer => None,
+        };
+        self.client.act_as(session);
+    }
+
+    /// The session that this run works as: the living one, or a new one. None when the engineer acts.
+    ///
+    /// # Errors
+    /// When the cluster says no, or nothing, or the record cannot be written.
+    pub(crate) async fn session_for_work(&self, project: Uuid) -> Result<Option<Uuid>, Error> {
+        let (key, owner) = match self.actor() {
+            Actor::Session(id) => return Ok(Some(*id)),
+            Actor::Engineer => return Ok(None),
+            Actor::Run { key, owner } => (key, *owner),
+        };
+        let known = self.records().read(key, project);
+        let id = match known {
+            Some(record) if record.is_fresh() => {
+                if let Some(owner) = owner.filter(|owner| record.owner != Some(*owner)) {
+                    self.rebind(key, project, owner)?;
+                }
+                record.session_id
+            }
+            _ => self.start_session(key, project, owner).await?,
+        };
+        self.client.act_as(Some(id));
+        Ok(Some(id))
+    }
+
+    /// The session of a run that worked in this project before; none of one that never did, which then
+    /// acts as its engineer.
+    ///
+    /// # Errors
+    /// As [`session_for_work`](Self::session_for_work).
+    pub(crate) async fn session_of_before(&self, project: Uuid) -> Result<Option<Uuid>, Error> {
+        match self.actor() {
+            Actor::Run { key, .. } if self.records().read(key, project).is_none() => Ok(None),
+            _ => self.session_for_work(project).await,
+        }
+    }
+
+    /// Sees to it that the session lives as long as its run, once it holds something.
+    pub(crate) fn look_after(&self, project: Uuid) {
+        let Actor::Run { key, .. } = self.actor() else { return };
+        if let Err(error) = watch_over(self, key, project) {
+            self.out
+                .note(format_args!("Nobody looks after this session: {error}. Its lease is the long one"));
+        }
+    }
+
+    /// What this run held and lost while its machine slept; each is told once.
+    pub(crate) fn take_lost(&self, project: Uuid) -> Vec<Lost> {
+        let Actor::Run { key, .. } = self.actor() else { return Vec::new() };
+        let records = self.records();
+        if records.read(key, project).is_none_or(|record| record.lost.is_empty()) {
+            return Vec::new();
+        }
+        let mut lost = Vec::new();
+        let emptied = records.change(key, project, |record| {
+            record.map(|mut record| {
+                lost = std::mem::take(&mut record.lost);
+                record
+            })
+        });
+        // What cannot be written is told again.
+        drop(emptied);
+        lost
+    }
+
+    /// Tells a person what was lost while the machine slept.
+    pub(crate) fn tell_lost(&self, project: Uuid) {
+        for Lost { what, why, by } in self.take_lost(project) {
+            let holder = by.map(|by| words::holder(&by.engineer_name, by.agent.as_deref()));
+            let whose = holder.map_or(why, |holder| format!("{holder} holds it now"));
+            self.out.note(plain(&format!("Lost while this machine slept: {what}: {whose}")));
+        }
+    }
+
+    fn rebind(&self, key: &Key, project: Uuid, owner: Process) -> Result<(), Error> {
+        self.records().change(key, project, |record| {
+            record.map(|mut record| {
+                record.bind(owner);
+                record
+            })
+        })?;
+        Ok(())
+    }
+
+    async fn start_session(&self, key: &Key, project: Uuid, owner: Option<Process>) -> Result<Uuid, Error> {
+        let records = self.records();
+        records.forget_old();
+        // First the name, which commands of one run that start at once then share, and with it the session.
+        let named = records.change(key, project, |before| {
+            let mut record = before.unwrap_or_else(|| Record::new(new_name(key)));
+            if let Some(owner) = owner {
+                record.bind(owner);
+            }
+            Some(record)
+        })?;
+        let agent = named.map_or_else(|| new_name(key), |record| record.agent);
+        // Whatever acted before must not: it may be over.
+        self.client.act_as(None);
+        let session = self.post_session(project, agent).await?;
+        records.change(key, project, |record| {
+            record.map(|mut record| {
+                record.saw(&session);
+                record
+            })
+        })?;
+        Ok(session.id)
+    }
+
+    /// Starts a session of that agent, or finds the one that lives.
+    ///
+    /// # Errors
+    /// When the cluster says no, or nothing.
+    pub(crate) async fn post_session(&self, project: Uuid, agent: String) -> Result<Session, Error> {
+        let here = std::env::current_dir().ok().map(|folder| folder.display().to_string());
+        let metadata = Metadata {
+            git_branch: None,
+            working_dir: here
+                .filter(|text| !text.contains(char::is_control) && text.chars().count() <= 2_048),
+            client_version: Some(concat!("nexus/", env!("CARGO_PKG_VERSION")).to_owned()),
+        };
+        let body = StartSession { agent: Some(agent), metadata: Some(metadata), ..StartSession::default() };
+        let start = Request::post(format!("/projects/{project}/sessions")).body(&body);
+        self.client.send(start).await?.parse()
+    }
+}
+
+/// A name that no other run of the engineer has, on whatever machine: two runs of one name would be one
+/// agent, and share what they hold.
+fn new_name(key: &Key) -> String {
+    let random = (Uuid::now_v7().as_u128() & 0xffff_ffff) as u32;
+    format!("{}-{random:08x}", key.kind())
+}

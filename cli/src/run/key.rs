@@ -1,0 +1,88 @@
+//! What a run is told apart by: `claude:1f3a…`, `terminal:1234-5678`, `session:<id>`. Names no session
+//! of the cluster by itself: a run outlives its sessions.
+
+use super::Process;
+use std::fmt::{self, Display};
+use uuid::Uuid;
+
+/// Of a host's own session id, in characters: they are UUIDs, or a little more.
+const MAX_ID: usize = 128;
+
+/// What a run is told apart by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// `claude`, `codex`, `terminal`…
+    kind: String,
+    /// Which of them.
+    id: String,
+}
+
+impl Key {
+    /// The run that an agent host calls by this session id of its own.
+    pub(crate) fn of_host(host: &str, session: &str) -> Option<Self> {
+        let is_word = |text: &str| {
+            !text.is_empty()
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        };
+        let fits = is_word(host) && is_word(session) && host.len() + session.len() <= MAX_ID;
+        fits.then(|| Self { kind: host.to_owned(), id: session.to_owned() })
+    }
+
+    /// The run that lives in a process and has no other name.
+    pub(crate) fn of_process(kind: &str, process: Process) -> Self {
+        Self { kind: kind.to_owned(), id: format!("{}-{}", process.pid, process.started) }
+    }
+
+    /// The run that was started by hand with this session.
+    pub(crate) fn of_session(session: Uuid) -> Self {
+        Self { kind: "session".to_owned(), id: session.to_string() }
+    }
+
+    /// Reads `host:id`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (host, id) = text.split_once(':')?;
+        Self::of_host(host, id)
+    }
+
+    /// What kind of run it is: the first word of its agent's name.
+    pub(crate) fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The name of the folder that it is kept in.
+    pub(super) fn folder_name(&self) -> String {
+        // A colon is not allowed everywhere; `~` is in no host's name or id.
+        format!("{}~{}", self.kind, self.id)
+    }
+
+    /// The key of a folder.
+    pub(super) fn of_folder(name: &str) -> Option<Self> {
+        let (kind, id) = name.split_once('~')?;
+        Self::of_host(kind, id)
+    }
+}
+
+impl Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind, self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_written_as_it_is_read() {
+        let key = Key::parse("claude:1f3a0b1c-aaaa-4bbb-8ccc-1234567890ab").expect("it is one");
+        assert_eq!(Key::parse(&key.to_string()), Some(key.clone()));
+        assert_eq!(Key::of_folder(&key.folder_name()), Some(key));
+    }
+
+    #[test]
+    fn a_key_cannot_lead_out_of_its_folder() {
+        for text in ["claude:../../x", "claude:", ":x", "claude", "a/b:c", "claude:x~y", "claude:a b"] {
+            assert_eq!(Key::parse(text), None, "{text}");
+        }
+    }
+}

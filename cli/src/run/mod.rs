@@ -1,0 +1,20 @@
+//! One run of one agent, and the session that it acts as.
+//!
+//! Two agents in one checkout are two runs: nothing about one is kept in a file that another writes.
+//! - [`key`]: what a run is told apart by. [`process`]: the process that it lives in.
+//! - [`record`]: what is kept of a run, one file for each project that it works in.
+//! - [`actor`]: which run a command belongs to. [`acting`]: as which session it then acts.
+//! - [`keeper`]: the process that beats for a session while its run lives.
+
+mod acting;
+mod actor;
+mod keeper;
+mod key;
+mod process;
+mod record;
+
+pub(crate) use actor::Actor;
+pub(crate) use keeper::{Keeper, watch_over};
+pub(crate) use key::Key;
+pub(crate) use process::Process;
+pub(crate) use record::{Lost, Record, Records};

@@ -1,0 +1,164 @@
+//! Processes: who started this one, and whether one still lives. A number alone is not enough: numbers
+//! are used again.
+
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, io::IsTerminal};
+use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
+
+/// Generations that are looked at: a command is started by a shell in a tool in an agent in a terminal.
+const MAX_GENERATIONS: usize = 32;
+
+/// Shells that only pass on what an agent asks for.
+const SHELLS: [&str; 12] =
+    ["sh", "bash", "dash", "zsh", "ash", "ksh", "fish", "cmd", "powershell", "pwsh", "env", "timeout"];
+
+/// A process that is or was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Process {
+    /// Its number.
+    pub(crate) pid: u32,
+    /// When it started, in seconds since the machine did; elsewhere than on Linux, in seconds of the
+    /// Unix epoch. On Linux a wall clock that is set would make another process of it.
+    pub(crate) started: u64,
+}
+
+/// Looks at processes. Where the system does not let it, there are none.
+pub(crate) struct Processes(Option<System>);
+
+impl Default for Processes {
+    fn default() -> Self {
+        Self(System::new().ok())
+    }
+}
+
+impl Processes {
+    /// The process of this number, if there is one that still runs.
+    pub(crate) fn find(&mut self, pid: u32) -> Option<Process> {
+        let process = self.look(pid)?;
+        let is_over = matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
+        (!is_over).then(|| Process { pid, started: started(process) })
+    }
+
+    /// Whether this very process still runs.
+    pub(crate) fn lives(&mut self, process: Process) -> bool {
+        self.find(process.pid) == Some(process)
+    }
+
+    fn look(&mut self, pid: u32) -> Option<&sysinfo::Process> {
+        let pid = Pid::from_u32(pid);
+        // Of each process only what is always there, and its command line, by which scripts are known.
+        let kind = ProcessRefreshKind::nothing().with_cmd(UpdateKind::OnlyIfNotSet).without_tasks();
+        let system = self.0.as_mut()?;
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, kind);
+        system.process(pid)
+    }
+
+    /// Whoever started this process, the nearest first, with their names.
+    pub(crate) fn ancestors(&mut self) -> Vec<Ancestor> {
+        let mut found = Vec::new();
+        let mut seen = BTreeSet::from([std::process::id()]);
+        let mut next = self.look(std::process::id()).and_then(sysinfo::Process::parent);
+        while let Some(pid) = next.map(Pid::as_u32) {
+            if found.len() == MAX_GENERATIONS || !seen.insert(pid) {
+                break;
+            }
+            let Some(process) = self.look(pid) else { break };
+            next = process.parent();
+            found.push(Ancestor {
+                process: Process { pid, started: started(process) },
+                names: names(process),
+            });
+        }
+        found
+    }
+
+    /// The process that a terminal's window lives in: the leader of its session. None without a terminal.
+    pub(crate) fn terminal(&mut self) -> Option<Process> {
+        let has_terminal = std::io::stdin().is_terminal()
+            || std::io::stdout().is_terminal()
+            || std::io::stderr().is_terminal();
+        if !has_terminal {
+            return None;
+        }
+        let own = self.look(std::process::id())?;
+        let leader = own.session_id().or_else(|| own.parent())?.as_u32();
+        self.find(leader).filter(|process| process.pid != std::process::id())
+    }
+}
+
+/// A process that led to this one.
+#[derive(Clone, Debug)]
+pub(crate) struct Ancestor {
+    /// Which.
+    pub(crate) process: Process,
+    /// What it is called: the program, and the script that it runs.
+    names: Vec<String>,
+}
+
+impl Ancestor {
+    /// Whether it goes by that name.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.names.iter().any(|one| one == name)
+    }
+
+    /// Whether it is a shell, which only passes on what somebody else wants.
+    pub(crate) fn is_shell(&self) -> bool {
+        SHELLS.iter().any(|shell| self.names.first().is_some_and(|name| name == shell))
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn started(process: &sysinfo::Process) -> u64 {
+    // Both are from the same source: what a wall clock does to one it does to the other.
+    process.start_time().saturating_sub(System::boot_time().unwrap_or_default())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn started(process: &sysinfo::Process) -> u64 {
+    process.start_time()
+}
+
+/// The program's name, then those of the words of its command line that may be a script.
+fn names(process: &sysinfo::Process) -> Vec<String> {
+    let base = |text: &str| {
+        let name = text.rsplit(['/', '\\']).next().unwrap_or(text);
+        let name = name.strip_suffix(".exe").unwrap_or(name);
+        let name = name.strip_suffix(".js").unwrap_or(name);
+        // A login shell calls itself `-bash`.
+        name.trim_start_matches('-').to_ascii_lowercase()
+    };
+    let program = base(&process.name().to_string_lossy());
+    let words = process.cmd().iter().take(2).map(|word| base(&word.to_string_lossy()));
+    std::iter::once(program).chain(words).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn whoever_runs_the_tests_is_an_ancestor_that_lives() {
+        let mut processes = Processes::default();
+        let ancestors = processes.ancestors();
+        assert!(processes.lives(ancestors[0].process), "{ancestors:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_process_that_nobody_has_buried_is_over_all_the_same() {
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        let mut processes = Processes::default();
+        let process = processes.find(child.id()).unwrap();
+        assert!(processes.lives(process));
+        assert!(!processes.lives(Process { started: process.started + 7, ..process }));
+        child.kill().unwrap();
+        // Killed and not waited for: a zombie.
+        while processes.lives(process) {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(!processes.lives(process));
+    }
+}

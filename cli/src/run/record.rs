@@ -1,0 +1,319 @@
+//! What is kept of a run: `runs/<run>/<project>.json` in the folder of the engineer's own files. One run
+//! writes one folder and no other; who changes a record holds its lock.
+
+use super::{Key, Process};
+use crate::{
+    config::{
+        atomic::{self, Readers},
+        home,
+    },
+    error::Error,
+};
+use nexus_api_types::{claim::ClaimedBy, session::Session};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use uuid::Uuid;
+
+/// Records of runs whose process is gone are thrown away after this long: until then it can be asked what
+/// they lost.
+const KEEP: Duration = Duration::from_secs(7 * 86_400);
+
+/// Texts of what was lost that a record keeps: whoever does not read fifty reads none.
+const MAX_LOST: usize = 50;
+
+/// What is kept of a run in one project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Record {
+    /// The session that the run acts as; nil before the first one.
+    pub(crate) session_id: Uuid,
+    /// The agent's name, which others see: no other run has it.
+    pub(crate) agent: String,
+    /// The process that the run lives in.
+    #[serde(default)]
+    pub(crate) owner: Option<Process>,
+    /// When the run was last bound to its process, in milliseconds of the Unix epoch.
+    #[serde(default)]
+    pub(crate) bound_at: u64,
+    /// How often a command took something for this run: what a keeper saw before may be out of date.
+    #[serde(default)]
+    pub(crate) taken: u64,
+    /// How much of that its keeper knows of.
+    #[serde(default)]
+    pub(crate) kept: u64,
+    /// When the session was last known to live, in milliseconds of the Unix epoch.
+    #[serde(default)]
+    pub(crate) seen_at: u64,
+    /// How long it lives without a beat, in milliseconds.
+    #[serde(default)]
+    pub(crate) lease_ms: u64,
+    /// What the run held and could not take back, for whoever asks next.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lost: Vec<Lost>,
+}
+
+/// Something that the run held, and that somebody else holds now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Lost {
+    /// The feature, or the path.
+    pub(crate) what: String,
+    /// Why it is not to be had.
+    pub(crate) why: String,
+    /// Who has it, if anybody.
+    #[serde(default)]
+    pub(crate) by: Option<ClaimedBy>,
+}
+
+impl Record {
+    /// A run of that name, before it has a session.
+    pub(crate) const fn new(agent: String) -> Self {
+        Self {
+            session_id: Uuid::nil(),
+            agent,
+            owner: None,
+            bound_at: 0,
+            taken: 0,
+            kept: 0,
+            seen_at: 0,
+            lease_ms: 0,
+            lost: Vec::new(),
+        }
+    }
+
+    /// The session lives, and this is what the cluster says of it.
+    pub(crate) fn saw(&mut self, session: &Session) {
+        self.session_id = session.id;
+        self.beat(lease_ms(session));
+    }
+
+    /// The session lives, and will for that long.
+    pub(crate) fn beat(&mut self, lease_ms: u64) {
+        self.seen_at = now_ms();
+        self.lease_ms = lease_ms;
+    }
+
+    /// Whether the session surely lives: a lease has not passed since it did. A clock that was set says
+    /// nothing, so that the cluster is asked.
+    pub(crate) fn is_fresh(&self) -> bool {
+        now_ms().checked_sub(self.seen_at).is_some_and(|gone| gone < self.lease_ms)
+    }
+
+    /// The run lives in this process from now on.
+    pub(crate) fn bind(&mut self, owner: Process) {
+        self.owner = Some(owner);
+        self.bound_at = now_ms();
+    }
+
+    /// Remembers what could not be taken back.
+    pub(crate) fn lost(&mut self, lost: Lost) {
+        self.lost.retain(|known| known.what != lost.what);
+        self.lost.push(lost);
+        let over = self.lost.len().saturating_sub(MAX_LOST);
+        self.lost.drain(..over);
+    }
+}
+
+/// All records.
+#[derive(Clone, Debug)]
+pub(crate) struct Records {
+    folder: PathBuf,
+}
+
+impl Records {
+    /// Those of this engineer on this machine.
+    ///
+    /// # Errors
+    /// When there is no home folder.
+    pub(crate) fn locate() -> Result<Self, Error> {
+        Ok(Self { folder: home::folder()?.join("runs") })
+    }
+
+    /// The folder of a run: for what else it writes, such as a journal.
+    pub(crate) fn folder_of(&self, key: &Key) -> PathBuf {
+        self.folder.join(key.folder_name())
+    }
+
+    /// The file of a run's record; others that belong to it have the same name with another ending.
+    pub(crate) fn file_of(&self, key: &Key, project: Uuid) -> PathBuf {
+        self.folder_of(key).join(format!("{project}.json"))
+    }
+
+    /// What is kept; a file that says nothing useful is none.
+    pub(crate) fn read(&self, key: &Key, project: Uuid) -> Option<Record> {
+        read(&self.file_of(key, project))
+    }
+
+    /// Replaces a record by what `change` makes of it; nothing throws it away. Gives the new one.
+    ///
+    /// # Errors
+    /// When it cannot be written; it is then as it was.
+    pub(crate) fn change(
+        &self,
+        key: &Key,
+        project: Uuid,
+        change: impl FnOnce(Option<Record>) -> Option<Record>,
+    ) -> Result<Option<Record>, Error> {
+        let file = self.file_of(key, project);
+        change_file(&file, change)
+            .map_err(|error| Error::local(format!("cannot write {}: {error}", file.display())))
+    }
+
+    /// The run that lives in the nearest of these processes; of several, the one bound last.
+    pub(crate) fn living_in(&self, processes: &[Process]) -> Option<Key> {
+        let mut best: Option<(usize, u64, Key)> = None;
+        for (key, record) in self.all() {
+            let Some(owner) = record.owner else { continue };
+            let Some(at) = processes.iter().position(|process| *process == owner) else { continue };
+            let is_better = best.as_ref().is_none_or(|(nearest, bound_at, _)| {
+                at < *nearest || (at == *nearest && record.bound_at > *bound_at)
+            });
+            if is_better {
+                best = Some((at, record.bound_at, key));
+            }
+        }
+        best.map(|(_, _, key)| key)
+    }
+
+    fn all(&self) -> Vec<(Key, Record)> {
+        let mut found = Vec::new();
+        for folder in entries(&self.folder) {
+            let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+            let Some(key) = name.as_deref().and_then(Key::of_folder) else { continue };
+            let files = entries(&folder);
+            let records = files.iter().filter(|file| file.extension().is_some_and(|end| end == "json"));
+            found.extend(records.filter_map(|file| Some((key.clone(), read(file)?))));
+        }
+        found
+    }
+
+    /// Throws away the folders of runs that nobody has touched for a week.
+    pub(crate) fn forget_old(&self) {
+        for folder in entries(&self.folder) {
+            let touched =
+                entries(&folder).iter().filter_map(|file| fs::metadata(file).ok()?.modified().ok()).max();
+            let is_old = touched.and_then(|at| at.elapsed().ok()).is_some_and(|age| age > KEEP);
+            if is_old {
+                // Another command may do the same at this moment.
+                let _ = fs::remove_dir_all(folder);
+            }
+        }
+    }
+}
+
+/// How long a session lives without another sign of life.
+pub(super) fn lease_ms(session: &Session) -> u64 {
+    let lease = session.expires_at.as_millis() - session.last_heartbeat.as_millis();
+    u64::try_from(lease).unwrap_or_default()
+}
+
+/// Reads a record; none when there is none.
+pub(super) fn read(file: &Path) -> Option<Record> {
+    serde_json::from_slice(&fs::read(file).ok()?).ok()
+}
+
+/// Replaces a record under its lock.
+pub(super) fn change_file(
+    file: &Path,
+    change: impl FnOnce(Option<Record>) -> Option<Record>,
+) -> io::Result<Option<Record>> {
+    if let Some(folder) = file.parent() {
+        atomic::make_private_folder(folder)?;
+    }
+    let lock = File::create(file.with_extension("lock"))?;
+    lock.lock()?;
+    let before = read(file);
+    let after = change(before.clone());
+    match &after {
+        Some(record) if before.as_ref() != Some(record) => {
+            let text = serde_json::to_vec_pretty(record).expect("a record has only text keys");
+            atomic::write(file, &text, Readers::Owner)?;
+        }
+        None if before.is_some() => fs::remove_file(file)?,
+        _ => {}
+    }
+    Ok(after)
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn record(owner: Option<Process>, bound_at: u64) -> Record {
+        Record {
+            session_id: Uuid::from_u128(1),
+            agent: "claude-1".to_owned(),
+            owner,
+            bound_at,
+            taken: 0,
+            kept: 0,
+            seen_at: now_ms(),
+            lease_ms: 90_000,
+            lost: Vec::new(),
+        }
+    }
+
+    fn kept(records: &Records, key: &str, record: Record) -> Key {
+        let key = Key::parse(key).unwrap();
+        records.change(&key, Uuid::from_u128(7), |_| Some(record)).unwrap();
+        key
+    }
+
+    #[test]
+    fn a_command_finds_the_run_of_the_process_that_started_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records { folder: folder.path().to_owned() };
+        let process = |pid| Process { pid, started: 5 };
+        kept(&records, "claude:a", record(Some(process(10)), 1));
+        let resumed = kept(&records, "claude:b", record(Some(process(10)), 2));
+        let inner = kept(&records, "codex:c", record(Some(process(20)), 1));
+        kept(&records, "session:d", record(None, 9));
+        assert_eq!(records.living_in(&[process(30), process(10)]), Some(resumed.clone()));
+        assert_eq!(records.living_in(&[process(20), process(10)]), Some(inner));
+        assert_eq!(records.living_in(&[Process { pid: 10, started: 6 }]), None, "the number is used again");
+    }
+
+    #[test]
+    fn two_that_change_a_record_at_once_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records { folder: folder.path().to_owned() };
+        let key = kept(&records, "claude:a", record(None, 0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..10 {
+                        let more = |before: Option<Record>| {
+                            before.map(|before| Record { bound_at: before.bound_at + 1, ..before })
+                        };
+                        records.change(&key, Uuid::from_u128(7), more).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(records.read(&key, Uuid::from_u128(7)).unwrap().bound_at, 40);
+    }
+
+    #[test]
+    fn a_session_is_trusted_for_one_lease_and_no_clock_that_went_back() {
+        let fresh = record(None, 0);
+        assert!(fresh.is_fresh());
+        assert!(!Record { seen_at: now_ms() - 90_001, ..fresh.clone() }.is_fresh());
+        assert!(!Record { seen_at: now_ms() + 90_000, ..fresh }.is_fresh());
+    }
+}

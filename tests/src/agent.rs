@@ -1,0 +1,223 @@
+//! Agents as their hosts run them: processes of their own in a checkout, which call `nexus`. Everything
+//! ends with the value.
+
+use crate::cluster::binary;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+use tempfile::TempDir;
+
+/// A repository on somebody's machine, with their home folder.
+pub struct Checkout {
+    folder: TempDir,
+    servers: String,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code.
+    pub code: i32,
+    /// What it gave.
+    pub stdout: String,
+    /// What it said beside it.
+    pub stderr: String,
+}
+
+impl Ended {
+    /// Fails unless the command did what it should.
+    ///
+    /// # Panics
+    /// When it did not.
+    #[track_caller]
+    pub fn done(self) -> Self {
+        assert_eq!(self.code, 0, "{self:#?}");
+        self
+    }
+
+    /// The output as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+}
+
+impl Checkout {
+    /// A repository that is linked to the project, on the machine of whoever has this key.
+    ///
+    /// # Panics
+    /// When there is no Git, or the folder cannot be written to.
+    pub fn of(urls: &[String], project: &str, key: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for a checkout");
+        let checkout = Self { folder, servers: urls.join(",") };
+        fs::create_dir_all(checkout.home()).expect("a home folder");
+        fs::create_dir_all(checkout.root().join("src")).expect("a repository");
+        let login = json!({ "token": key, "servers": urls });
+        fs::write(checkout.home().join("config.json"), login.to_string()).expect("a login");
+        let link = json!({ "projectId": project, "projectSlug": "demo" });
+        fs::write(checkout.root().join(".nexus.json"), link.to_string()).expect("a link");
+        checkout.git(&checkout.root(), &["init", "-q", "-b", "main"]);
+        checkout
+    }
+
+    /// The repository.
+    pub fn root(&self) -> PathBuf {
+        self.folder.path().join("repository")
+    }
+
+    /// What `nexus` keeps.
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// Runs Git somewhere.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn git(&self, at: &Path, args: &[&str]) {
+        let mut git = Command::new("git");
+        self.surroundings(&mut git);
+        let output = git.arg("-C").arg(at).args(args).output().expect("git is there");
+        assert!(output.status.success(), "git {args:?}: {output:?}");
+    }
+
+    /// What a command sees of the machine: nothing of the one that the tests run on.
+    pub fn surroundings(&self, command: &mut Command) {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let nexus = binary("nexus");
+        let bin = nexus.parent().expect("nexus is in a folder").display().to_string();
+        command
+            .env_clear()
+            .env("PATH", format!("{bin}:{path}"))
+            .env("HOME", self.home())
+            .env("NEXUS_HOME", self.home())
+            .env("NEXUS_SERVER", &self.servers)
+            .env("TZ", "UTC")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_AUTHOR_NAME", "ana")
+            .env("GIT_AUTHOR_EMAIL", "ana@example.com")
+            .env("GIT_COMMITTER_NAME", "ana")
+            .env("GIT_COMMITTER_EMAIL", "ana@example.com");
+    }
+
+    /// The records of runs on this machine.
+    pub fn records(&self) -> Vec<Value> {
+        let entries = |folder: PathBuf| {
+            let found = fs::read_dir(folder).into_iter().flatten();
+            found.filter_map(|entry| Some(entry.ok()?.path())).collect::<Vec<_>>()
+        };
+        let files = entries(self.home().join("runs")).into_iter().flat_map(entries);
+        let records = files.filter(|file| file.extension().is_some_and(|end| end == "json"));
+        records.filter_map(|file| serde_json::from_slice(&fs::read(file).ok()?).ok()).collect()
+    }
+
+    /// The processes that look after runs of this machine.
+    pub fn keepers(&self) -> Vec<u32> {
+        let mark = format!("NEXUS_HOME={}", self.home().display());
+        let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+        let keeper = |folder: PathBuf| {
+            let read = |name| fs::read(folder.join(name)).unwrap_or_default();
+            let words = read("cmdline");
+            let is_one = words.split(|byte| *byte == 0).nth(1) == Some(b"keeper".as_slice())
+                && read("environ").split(|byte| *byte == 0).any(|line| line == mark.as_bytes());
+            is_one.then(|| folder.file_name()?.to_str()?.parse().ok()).flatten()
+        };
+        processes.filter_map(|entry| keeper(entry.ok()?.path())).collect()
+    }
+}
+
+impl Drop for Checkout {
+    fn drop(&mut self) {
+        // Keepers go by themselves when their runs are gone: nothing is to be killed here, but a folder
+        // that is removed under them would be made again.
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while !self.keepers().is_empty() && std::time::Instant::now() < until {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+}
+
+/// One agent: a process that runs what it is told, one command at a time.
+pub struct Agent {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    folder: TempDir,
+}
+
+impl Agent {
+    /// Starts one in a folder of the checkout. Its process goes by the name of an agent host.
+    ///
+    /// # Panics
+    /// When there is no bash.
+    pub fn start(checkout: &Checkout, at: &Path, name: &str) -> Self {
+        let mut command = Command::new("bash");
+        checkout.surroundings(&mut command);
+        let mut child = command
+            .args(["-c", &format!("exec -a {name} bash")])
+            .current_dir(at)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("bash is there");
+        let stdin = child.stdin.take().expect("it is piped");
+        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        Self { child, stdin, stdout, folder: tempfile::tempdir().expect("a folder for what it says") }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Lets it run a command line.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn runs(&mut self, line: &str) -> Ended {
+        self.runs_with(line, "")
+    }
+
+    /// Lets it run a command line that reads this.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn runs_with(&mut self, line: &str, stdin: &str) -> Ended {
+        let at = |name: &str| self.folder.path().join(name);
+        let [script, read, out, err] = ["line", "in", "out", "err"].map(at);
+        // In a shell of its own, as agents do: one that is forked from the agent would go by its name.
+        fs::write(&script, line).expect("a file for what it runs");
+        fs::write(&read, stdin).expect("a file for what it reads");
+        let quoted = |path: &Path| format!("'{}'", path.display());
+        let line = [&script, &read, &out, &err].map(|path| quoted(path));
+        let line = format!("bash {} <{} >{} 2>{}; echo $?\n", line[0], line[1], line[2], line[3]);
+        self.stdin.write_all(line.as_bytes()).expect("the agent lives");
+        let mut code = String::new();
+        self.stdout.read_line(&mut code).expect("the agent lives");
+        let text = |path| fs::read_to_string(path).unwrap_or_default();
+        let code = code.trim().parse().expect("the agent lives");
+        Ended { code, stdout: text(&out), stderr: text(&err) }
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        // It is waited for by `drop`.
+        let _ = self.child.kill();
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
