@@ -25,7 +25,8 @@ Examples:
   nexus hook codex session-start < event.json
   nexus hook git pre-commit
 
-Exit codes: 0 nothing against it, 2 refused (git: 1), 1 the hook itself failed, which stops nothing")]
+Exit codes: 0 nothing against it, 2 refused (git: 1),
+1 the hook itself failed, which stops nothing")]
 pub(crate) struct Hook {
     /// claude, codex, cursor, gemini or git
     host: String,
