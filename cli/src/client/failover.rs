@@ -24,15 +24,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// A cluster as a command sees it.
 pub(crate) struct Client {
-<<<<<<< HEAD
     pub(super) servers: Vec<Connected>,
-    identity: Identity,
-=======
-    servers: Vec<Connected>,
     token: Option<String>,
     /// The session that acts.
     session: Cell<Option<Uuid>>,
->>>>>>> main
     timeout: Duration,
     /// Set by the first request: what a person types before it takes no time of it.
     deadline: Cell<Option<Instant>>,

@@ -11,10 +11,6 @@ mod download;
 mod failover;
 mod request;
 
-<<<<<<< HEAD
 pub(crate) use download::Download;
-pub(crate) use failover::{Client, Identity};
-=======
 pub(crate) use failover::Client;
->>>>>>> main
 pub(crate) use request::{Answer, Request};
