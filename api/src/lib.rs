@@ -36,5 +36,6 @@ mod write;
 
 pub use api::{Api, ApiConfig};
 pub use cluster::Cluster;
+pub use events::MAX_SOCKETS;
 pub use limits::RemoteAddr;
 pub use service::router;

@@ -45,7 +45,7 @@ pub(crate) async fn operate(
         let keeping = incoming.propose_as(api, actor, None, Command::KeepAnswer { outcome });
         match tokio::time::timeout(KEEP_WITHIN, keeping).await {
             Ok(Err(error)) if error.code == Code::ServiceUnavailable => {
-                tracing::warn!(error = error.message, LOST)
+                tracing::warn!(error = error.message, LOST);
             }
             Ok(kept) => return kept,
             Err(_) => tracing::warn!(LOST),

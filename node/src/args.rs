@@ -104,6 +104,9 @@ pub struct StartArgs {
     /// Requests a second that one API key may make of this node; 0 for no limit [default: 10000]
     #[arg(long, env = "NEXUS_RATE_LIMIT", value_name = "N")]
     pub rate_limit: Option<u32>,
+    /// WebSockets that may be open at once, each of some 50 kB; further clients get 503 [default: 4096]
+    #[arg(long, env = "NEXUS_MAX_SOCKETS", value_name = "N")]
+    pub max_sockets: Option<u32>,
     /// Take clients' addresses from X-Forwarded-For: only behind a proxy that sets it
     #[arg(long, env = "TRUST_PROXY", num_args = 0..=1, default_missing_value = "true", value_parser = FalseyValueParser::new())]
     pub trust_proxy: Option<bool>,

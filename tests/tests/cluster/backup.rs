@@ -8,6 +8,10 @@ use std::{
     fs,
     path::Path,
     process::{Command, Output},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -28,6 +32,18 @@ async fn take(client: &Client) -> (reqwest::header::HeaderMap, Vec<u8>) {
 fn check(file: &Path) -> Output {
     let checked = Command::new(binary("nexusd")).arg("check-backup").arg(file).output();
     checked.expect("nexusd can be started")
+}
+
+/// Checks a backup that is sound; gives what it is told of it.
+fn check_whole(file: &Path) -> String {
+    let checked = check(file);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    String::from_utf8_lossy(&checked.stdout).into_owned()
+}
+
+fn field(told: &str, name: &str) -> String {
+    let line = told.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap_or_else(|| panic!("no {name} in {told}")).trim().to_owned()
 }
 
 /// Texts that compress badly, so that a snapshot is of some size.
@@ -77,13 +93,8 @@ async fn a_backup_through_any_node_holds_all_that_was_acknowledged_and_says_so()
 
         let file = cluster.folder().join(name);
         fs::write(&file, &bytes).expect("the test folder can be written");
-        let checked = check(&file);
-        let told = String::from_utf8_lossy(&checked.stdout).into_owned();
-        assert!(checked.status.success(), "{told} {}", String::from_utf8_lossy(&checked.stderr));
-        let field = |name: &str| {
-            let line = told.lines().find_map(|line| line.strip_prefix(name));
-            line.unwrap_or_else(|| panic!("no {name} in {told}")).trim().to_owned()
-        };
+        let told = check_whole(&file);
+        let field = |name: &str| field(&told, name);
         assert_eq!((field("Cluster"), field("Revision")), (id.clone(), revision.to_string()));
         // A spec each, and a decision a round.
         assert_eq!(field("Documents"), (21 + at).to_string());
@@ -91,6 +102,47 @@ async fn a_backup_through_any_node_holds_all_that_was_acknowledged_and_says_so()
         let key = team.admin.key().expect("a key").as_bytes();
         assert!(!body.windows(key.len()).any(|window| window == key), "no key is in it");
     }
+}
+
+#[tokio::test]
+async fn a_backup_taken_while_everybody_writes_is_of_one_moment() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let (stop, counts) = (Arc::<AtomicBool>::default(), Arc::<(AtomicUsize, AtomicUsize)>::default());
+    let mut writers = Vec::new();
+    for url in cluster.urls() {
+        let (team, stop, counts) = (team.clone(), stop.clone(), counts.clone());
+        let client = team.admin.via(url);
+        writers.push(tokio::spawn(async move {
+            let (sent, acknowledged) = &*counts;
+            while !stop.load(Ordering::SeqCst) {
+                sent.fetch_add(1, Ordering::SeqCst);
+                let body = json!({ "title": "t", "decision": noise(500) });
+                client.post(&team.path("/decisions"), body).await.data();
+                acknowledged.fetch_add(1, Ordering::SeqCst);
+            }
+        }));
+    }
+    let (sent, acknowledged) = &*counts;
+    for (at, url) in cluster.urls().into_iter().cycle().take(6).enumerate() {
+        eventually("they write on", || async {
+            (acknowledged.load(Ordering::SeqCst) > 20 * (at + 1)).then_some(())
+        })
+        .await;
+        let before = acknowledged.load(Ordering::SeqCst);
+        let (_, bytes) = take(&team.admin.via(url)).await;
+        let after = sent.load(Ordering::SeqCst);
+        let file = cluster.folder().join("meanwhile");
+        fs::write(&file, &bytes).expect("the test folder can be written");
+        // That the rows make the state which was hashed at its revision is checked there.
+        let documents: usize = field(&check_whole(&file), "Documents").parse().expect("a number");
+        assert!((before..=after).contains(&documents), "{before} {documents} {after}");
+    }
+    stop.store(true, Ordering::SeqCst);
+    for writer in writers {
+        writer.await.expect("no write failed");
+    }
+    cluster.same_state(&team.admin).await;
 }
 
 #[tokio::test]
@@ -216,10 +268,7 @@ async fn a_slow_client_gets_the_moment_it_asked_at_and_one_that_breaks_off_leave
     }
     let file = cluster.folder().join("slow");
     fs::write(&file, &bytes).expect("the test folder can be written");
-    let checked = check(&file);
-    let told = String::from_utf8_lossy(&checked.stdout).into_owned();
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
-    assert!(told.lines().any(|line| line.starts_with("Documents") && line.ends_with(" 80")), "{told}");
+    assert_eq!(field(&check_whole(&file), "Documents"), "80", "nothing that came later is in it");
     eventually("nothing is left of it", || async { leftovers(&cluster.nodes[0]).is_empty().then_some(()) })
         .await;
     let after = cluster.nodes[0].usage().expect("it runs").0;

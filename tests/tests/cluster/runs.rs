@@ -52,8 +52,8 @@ async fn a_killed_agent_frees_its_files_long_before_its_lease_is_over() {
     let freed = becomes(&team, "one", "ready").await;
     assert!(freed["interruptedAt"].is_string(), "its work is surfaced: {freed}");
     assert_eq!(team.admin.get(&team.path("/claims")).await.data(), &json!([]));
-    let path =
-        team.path(&format!("/sessions/checkpoints/latest?featureId={}", freed["id"].as_str().unwrap()));
+    let path = team
+        .path(&format!("/sessions/checkpoints/latest?featureId={}", freed["id"].as_str().expect("an id")));
     assert_eq!(team.admin.get(&path).await.data()["type"], "crash_recovery");
     eventually("no keeper is left", || async { checkout.keepers().is_empty().then_some(()) }).await;
 }

@@ -1,6 +1,5 @@
 //! The hub and the conversation over a node that is only a state and a list of events.
 
-mod door;
 mod feed;
 mod rights;
 mod stage;
