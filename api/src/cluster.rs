@@ -261,6 +261,9 @@ pub struct NodeStatus {
     pub quorum_seen: Option<Duration>,
 }
 
+/// A node may take this long to write down what a backup is made of: gigabytes.
+pub const MAX_PREPARATION: Duration = Duration::from_secs(60);
+
 /// Everything that the cluster keeps, as one stream that ends in its checksum.
 pub struct Backup {
     /// Everything up to here is in it.

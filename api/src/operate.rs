@@ -1,8 +1,8 @@
 //! Operations on the cluster itself. They are no commands of the state machine, but writes like any other to
 //! their clients: the first answer under a key is kept in the log, and given again.
 //!
-//! A node that dies between the two has done what nobody remembers. A retry does it again, and that changes
-//! nothing: who votes already is a voter, who is out is out, who leads goes on.
+//! A node that dies between the two has done what nobody remembers. A retry does it again, and that does no
+//! harm: who votes already is a voter, who is out is out, and the lead may move once more.
 
 use crate::{
     api::Api,

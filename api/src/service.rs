@@ -3,7 +3,7 @@
 
 use crate::{
     api::{Api, MAX_BODY},
-    cluster::Unavailable,
+    cluster::{MAX_PREPARATION, Unavailable},
     failure::ApiError,
     limits::{Allowance, TurnedAway, remote_addr},
     openapi, routes,
@@ -36,7 +36,7 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
 const POLL_DEADLINE: Duration = routes::MAX_WAIT.saturating_add(REQUEST_DEADLINE);
 
 /// A backup is answered once there is a snapshot; sending it takes as long as it takes.
-const BACKUP_DEADLINE: Duration = routes::MAX_PREPARATION.saturating_add(REQUEST_DEADLINE);
+const BACKUP_DEADLINE: Duration = MAX_PREPARATION.saturating_add(REQUEST_DEADLINE);
 
 /// Everything that a node serves to clients.
 pub fn router(api: Api) -> Router {

@@ -2,14 +2,12 @@
 
 use crate::node::Node;
 use futures::stream;
-use nexus_api::cluster::{Backup, StorageFailure, Unavailable};
+use nexus_api::cluster::{Backup, MAX_PREPARATION, StorageFailure, Unavailable};
 use nexus_domain::Revision;
 use openraft::async_runtime::watch::WatchReceiver;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// As long as the API waits for it.
-const MAX_PREPARATION: Duration = Duration::from_secs(60);
 /// Between two looks: one that was being made already may end without covering enough, and another one has to
 /// be asked for then.
 const LOOK: Duration = Duration::from_millis(200);

@@ -24,9 +24,6 @@ use tokio::{
     time::timeout,
 };
 
-/// A node may take this long to write down what a backup is made of: gigabytes.
-pub(crate) const MAX_PREPARATION: Duration = Duration::from_secs(60);
-
 /// A client that does not take a piece, a MiB, in this time holds its file in vain.
 const PATIENCE: Duration = Duration::from_secs(120);
 

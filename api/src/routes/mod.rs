@@ -20,7 +20,7 @@ mod settings;
 mod socket;
 mod work;
 
-pub(crate) use backup::{MAX_PREPARATION, is_backup};
+pub(crate) use backup::is_backup;
 pub(crate) use events::{MAX_WAIT, is_long_poll};
 
 use crate::{api::Api, failure::ApiError, openapi::Routes};
