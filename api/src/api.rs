@@ -27,6 +27,8 @@ pub struct ApiConfig {
     pub trust_proxy: bool,
     /// A follower of events that takes nothing for this long is closed, and may resume.
     pub slow_consumer: Duration,
+    /// WebSockets open at once, at most [`MAX_SOCKETS`].
+    pub max_sockets: u32,
 }
 
 impl Default for ApiConfig {
@@ -38,6 +40,7 @@ impl Default for ApiConfig {
             trust_proxy: false,
             // Lost packets are sent again within it; nobody's memory is held for longer.
             slow_consumer: Duration::from_secs(5),
+            max_sockets: MAX_SOCKETS,
         }
     }
 }
@@ -46,6 +49,8 @@ impl Default for ApiConfig {
 pub(crate) const MAX_IN_FLIGHT: usize = 4_096;
 /// Long polls waiting at once on one node: apart from other requests, which take no time.
 pub(crate) const MAX_WAITING_POLLS: usize = 1_024;
+/// Backups being sent at once by one node: each holds a file, which may be deleted by then.
+const MAX_BACKUPS: usize = 4;
 /// Bytes of one body.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
 /// Followers of events are given this long to go when the node stops.
@@ -67,6 +72,7 @@ pub struct Shared {
     pub(crate) limits: Limits,
     pub(crate) slots: Semaphore,
     pub(crate) polls: Semaphore,
+    pub(crate) backups: Arc<Semaphore>,
     pub(crate) sockets: Arc<Semaphore>,
     pub(crate) hub: Hub,
     draining: watch::Sender<bool>,
@@ -84,6 +90,7 @@ impl Api {
     /// The API of a node.
     pub fn new(cluster: Arc<dyn Cluster>, mint: Arc<dyn Mint>, config: ApiConfig) -> Self {
         let draining = watch::Sender::new(false);
+        let sockets = Arc::new(Semaphore::new(config.max_sockets as usize));
         Self(Arc::new(Shared {
             hub: Hub::new(cluster.clone(), Draining(draining.subscribe())),
             cluster,
@@ -94,7 +101,8 @@ impl Api {
             config,
             slots: Semaphore::new(MAX_IN_FLIGHT),
             polls: Semaphore::new(MAX_WAITING_POLLS),
-            sockets: Arc::new(Semaphore::new(MAX_SOCKETS as usize)),
+            backups: Arc::new(Semaphore::new(MAX_BACKUPS)),
+            sockets,
             draining,
         }))
     }
@@ -103,7 +111,7 @@ impl Api {
     /// or after a few seconds.
     pub async fn drain(&self) {
         self.draining.send_replace(true);
-        let all = self.sockets.acquire_many(MAX_SOCKETS);
+        let all = self.sockets.acquire_many(self.config.max_sockets);
         let _ = tokio::time::timeout(DRAIN, all).await;
     }
 

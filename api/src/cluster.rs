@@ -1,6 +1,7 @@
 //! What a node offers to the API. The node implements it; tests may do so in memory.
 
-use futures::future::BoxFuture;
+use bytes::Bytes;
+use futures::{future::BoxFuture, stream::BoxStream};
 use nexus_domain::{
     Acting, Actor, Answer, Command, Document, DocumentKey, NodeId, Recorded, Revision, SessionId, State,
     ids::InstanceId, replies::Request,
@@ -260,6 +261,19 @@ pub struct NodeStatus {
     pub quorum_seen: Option<Duration>,
 }
 
+/// A node may take this long to write down what a backup is made of: gigabytes.
+pub const MAX_PREPARATION: Duration = Duration::from_secs(60);
+
+/// Everything that the cluster keeps, as one stream that ends in its checksum.
+pub struct Backup {
+    /// Everything up to here is in it.
+    pub revision: Revision,
+    /// Its length.
+    pub bytes: u64,
+    /// Its pieces, of at most a MiB; ends after the first failure.
+    pub pieces: BoxStream<'static, Result<Bytes, StorageFailure>>,
+}
+
 /// What a node offers.
 pub trait Cluster: Send + Sync + 'static {
     /// Writes: returns once the entry is committed and applied on this node.
@@ -297,4 +311,8 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// Changes the membership, through the leader.
     fn operate(&self, operation: Operation) -> BoxFuture<'_, Result<Operated, OperationError>>;
+
+    /// A backup that holds everything up to a revision, which this node has applied. It is of one moment;
+    /// nothing that happens later changes it, and what it takes is given back when it is dropped.
+    fn backup(&self, through: Revision) -> BoxFuture<'_, Result<Backup, Unavailable>>;
 }

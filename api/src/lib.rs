@@ -8,8 +8,8 @@
 //! - [`cluster`]: what a node offers. [`mint`]: where ids and random values come from.
 //! - [`service`]: the router, and what happens around every request. [`api`]: what handlers share.
 //! - [`auth`]: who asks. [`limits`]: how often they may.
-//! - [`read`] and [`write`]: the two kinds of requests. [`fields`]: bodies; [`sorted_json`]: objects that
-//!   are compared. [`page`]: lists.
+//! - [`read`] and [`write`]: the two kinds of requests. [`operate`]: writes beside the log. [`fields`]: bodies;
+//!   [`sorted_json`]: objects that are compared. [`page`] and [`whole`]: lists.
 //! - [`failure`]: what can go wrong, as HTTP. [`render`]: entities as the wire has them.
 //! - [`events`]: who follows what happens. [`routes`]: one file a resource. [`metrics`]: what is counted.
 //! - [`openapi`]: the description of the routes.
@@ -24,15 +24,18 @@ mod limits;
 pub mod metrics;
 pub mod mint;
 mod openapi;
+mod operate;
 mod page;
 mod read;
 mod render;
 mod routes;
 pub mod service;
 mod sorted_json;
+mod whole;
 mod write;
 
 pub use api::{Api, ApiConfig};
 pub use cluster::Cluster;
+pub use events::MAX_SOCKETS;
 pub use limits::RemoteAddr;
 pub use service::router;

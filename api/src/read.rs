@@ -5,6 +5,7 @@ use crate::{
     auth::{Caller, authenticate},
     cluster::{Cluster, Consistency, Seen, SharedView},
     failure::ApiError,
+    whole::Whole,
 };
 use axum::{
     Json,
@@ -103,12 +104,23 @@ impl Read {
     /// Wraps an answer, with what it reflects.
     pub(crate) fn answer<T: Serialize>(&self, data: T) -> Response {
         let mut response = Json(Data { data }).into_response();
-        let headers = response.headers_mut();
+        self.stamp(response.headers_mut());
+        response
+    }
+
+    /// The answer whose text is written while it is sent.
+    pub(crate) async fn answer_whole(&self, api: &Api, whole: Whole) -> Result<Response, ApiError> {
+        let mut response = whole.answer(api).await?;
+        self.stamp(response.headers_mut());
+        Ok(response)
+    }
+
+    /// Says what an answer reflects, and how old that may be.
+    pub(crate) fn stamp(&self, headers: &mut HeaderMap) {
         headers.insert(names::REVISION, HeaderValue::from(self.view().revision().0));
         if let Some(staleness) = self.seen.staleness {
             let millis = u64::try_from(staleness.as_millis()).unwrap_or(u64::MAX);
             headers.insert(names::STALENESS_MS, HeaderValue::from(millis));
         }
-        response
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     api::{Api, MAX_BODY},
-    cluster::Unavailable,
+    cluster::{MAX_PREPARATION, Unavailable},
     failure::ApiError,
     limits::{Allowance, TurnedAway, remote_addr},
     openapi, routes,
@@ -34,6 +34,9 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
 
 /// A long poll waits as long as its client asked for, and then answers like any other request.
 const POLL_DEADLINE: Duration = routes::MAX_WAIT.saturating_add(REQUEST_DEADLINE);
+
+/// A backup is answered once there is a snapshot; sending it takes as long as it takes.
+const BACKUP_DEADLINE: Duration = MAX_PREPARATION.saturating_add(REQUEST_DEADLINE);
 
 /// Everything that a node serves to clients.
 pub fn router(api: Api) -> Router {
@@ -91,6 +94,7 @@ fn cors(api: &Api) -> CorsLayer {
         HeaderName::from_static(names::REQUEST_ID),
         HeaderName::from_static(names::REVISION),
         HeaderName::from_static(names::STALENESS_MS),
+        header::CONTENT_DISPOSITION,
         header::RETRY_AFTER,
         HeaderName::from_static("ratelimit-limit"),
         HeaderName::from_static("ratelimit-remaining"),
@@ -154,6 +158,8 @@ fn admit(api: &Api, request: &Request) -> Result<Option<Allowance>, TurnedAway> 
 async fn within_bounds(api: &Api, route: &str, request: Request, next: Next) -> Response {
     let (slots, deadline) = if routes::is_long_poll(route) {
         (&api.polls, POLL_DEADLINE)
+    } else if routes::is_backup(route) {
+        (&api.slots, BACKUP_DEADLINE)
     } else {
         (&api.slots, REQUEST_DEADLINE)
     };

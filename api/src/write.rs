@@ -3,9 +3,10 @@
 use crate::{
     api::{Api, MAX_BODY},
     auth::{ApiKeyText, Caller, authenticate_with_key, derive_secret},
-    cluster::{Draft, SharedView},
+    cluster::{Draft, Operation, SharedView},
     failure::ApiError,
     fields::Fields,
+    operate::operate,
 };
 use axum::{
     Json,
@@ -96,7 +97,8 @@ impl Incoming {
         Fields::parse(&self.body)
     }
 
-    fn identity(&self, api: &Api, actor: Actor) -> RequestIdentity {
+    /// The retry-proof identity of the request.
+    pub(crate) fn identity(&self, api: &Api, actor: Actor) -> RequestIdentity {
         let engineer = match actor {
             Actor::Engineer { id, .. } => Some(id),
             Actor::Anonymous | Actor::System => None,
@@ -166,6 +168,11 @@ impl Write {
         }
     }
 
+    /// Carries an operation on the cluster out.
+    pub(crate) async fn operate(&self, api: &Api, operation: Operation) -> Result<Done, ApiError> {
+        operate(api, &self.incoming, self.caller.actor(), operation).await
+    }
+
     /// Proposes a command and waits for its answer.
     pub(crate) async fn propose(&self, api: &Api, command: Command) -> Result<Done, ApiError> {
         self.incoming.propose_as(api, self.caller.actor(), self.caller.session, command).await
@@ -183,8 +190,13 @@ impl Done {
     /// Wraps an answer, with what it reflects.
     pub(crate) fn answer<T: Serialize>(&self, status: StatusCode, data: T) -> Response {
         let mut response = (status, Json(Data { data })).into_response();
-        response.headers_mut().insert(names::REVISION, HeaderValue::from(self.revision.0));
+        self.stamp(response.headers_mut());
         response
+    }
+
+    /// Says what an answer reflects.
+    pub(crate) fn stamp(&self, headers: &mut HeaderMap) {
+        headers.insert(names::REVISION, HeaderValue::from(self.revision.0));
     }
 
     /// A reply that this command cannot give.

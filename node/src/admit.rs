@@ -62,6 +62,8 @@ const fn grows(command: &Command) -> bool {
             | Command::CreateJoinToken { .. }
             | Command::AdmitNode { .. }
             | Command::FormCluster { .. }
+            // Of an operation on the cluster, which is done by then.
+            | Command::KeepAnswer { .. }
     )
 }
 

@@ -17,6 +17,10 @@ Examples:
     nexusd start --data-dir /var/lib/nexus --listen 127.0.0.1:7404 --peer-listen 127.0.0.1:7504 \\
         --join http://127.0.0.1:7401 --join-token nexus_join_…";
 
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  nexus cluster backup -o monday.backup && nexusd check-backup monday.backup";
+
 /// One member of a Nexus cluster
 #[derive(Debug, Parser)]
 #[command(name = "nexusd", version = env!("NEXUS_VERSION"), after_help = EXAMPLES, propagate_version = true)]
@@ -35,6 +39,9 @@ pub enum Command {
     /// Run a cluster of one node, without any other setting
     #[command(after_help = EXAMPLES)]
     Dev(DevArgs),
+    /// Check to the last record that a backup is sound, and say what is in it
+    #[command(after_help = CHECK_EXAMPLES)]
+    CheckBackup(CheckBackupArgs),
 }
 
 /// Settings of `nexusd start`. A flag goes before its environment variable, that before the file.
@@ -97,6 +104,9 @@ pub struct StartArgs {
     /// Requests a second that one API key may make of this node; 0 for no limit [default: 10000]
     #[arg(long, env = "NEXUS_RATE_LIMIT", value_name = "N")]
     pub rate_limit: Option<u32>,
+    /// WebSockets that may be open at once, each of some 50 kB; further clients get 503 [default: 4096]
+    #[arg(long, env = "NEXUS_MAX_SOCKETS", value_name = "N")]
+    pub max_sockets: Option<u32>,
     /// Take clients' addresses from X-Forwarded-For: only behind a proxy that sets it
     #[arg(long, env = "TRUST_PROXY", num_args = 0..=1, default_missing_value = "true", value_parser = FalseyValueParser::new())]
     pub trust_proxy: Option<bool>,
@@ -117,6 +127,14 @@ pub struct DevArgs {
     /// Logging
     #[command(flatten)]
     pub log: LogArgs,
+}
+
+/// Settings of `nexusd check-backup`.
+#[derive(Debug, Args)]
+pub struct CheckBackupArgs {
+    /// A file that `nexus cluster backup` wrote
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 /// How to log.

@@ -144,7 +144,13 @@ impl Node {
     /// Takes a member out, if those that stay have a living quorum.
     async fn remove(&self, node: NodeId) -> Result<ServiceResponse, ServiceResponse> {
         let peers = self.peers_known();
-        let peer = peers.get(&node.0).ok_or(ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)))?;
+        let Some(peer) = peers.get(&node.0) else {
+            // An id is never given out again: one that was and is no member's is out for good. Whoever did not
+            // hear of it asks again.
+            let was_member = self.published().state.node(node).is_some();
+            let unknown = ServiceResponse::Refused(ChangeRefusal::UnknownNode(node));
+            return if was_member { Ok(ServiceResponse::Done) } else { Err(unknown) };
+        };
         let ids = BTreeSet::from([node.0]);
         let change = if peer.is_voter {
             let mut rest = self.voters();

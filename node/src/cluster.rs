@@ -13,12 +13,11 @@ use crate::{
 };
 use futures::future::{BoxFuture, FutureExt};
 use nexus_api::cluster::{
-    Cluster, Committed, Consistency, Draft, History, NodeStatus, Operated, Operation, OperationError, Seen,
-    SharedView, StorageFailure, Unavailable,
+    Backup, Cluster, Committed, Consistency, Draft, History, NodeStatus, Operated, Operation, OperationError,
+    Seen, SharedView, StorageFailure, Unavailable,
 };
 use nexus_domain::{Proposal, Revision, SessionId, Stamp, entity::Attendance};
 use nexus_raft_store::Member;
-use openraft::async_runtime::watch::WatchReceiver;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -154,6 +153,10 @@ impl Cluster for NodeCluster {
         }
         .boxed()
     }
+
+    fn backup(&self, through: Revision) -> BoxFuture<'_, Result<Backup, Unavailable>> {
+        self.node.backup(through).boxed()
+    }
 }
 
 impl NodeCluster {
@@ -179,20 +182,9 @@ impl NodeCluster {
     }
 
     async fn snapshot(&self) -> Result<Operated, OperationError> {
-        let stopped = |error: &dyn std::fmt::Display| Unavailable::NotApplied(error.to_string());
-        let target = self.node.published().revision().0;
-        self.node.raft.trigger().snapshot().await.map_err(|error| stopped(&error))?;
-        let mut metrics = self.node.raft.metrics();
-        let deadline = Instant::now() + ONE_OPERATION;
-        loop {
-            if metrics.borrow_watched().snapshot.is_some_and(|id| id.index >= target) {
-                return Ok(Operated::Done);
-            }
-            match tokio::time::timeout_at(deadline, metrics.changed()).await {
-                Ok(Ok(())) => {}
-                _ => return Err(Unavailable::Unknown("the snapshot is not finished yet".to_owned()).into()),
-            }
-        }
+        let applied = self.node.published().revision();
+        self.node.snapshot_through(applied, ONE_OPERATION).await?;
+        Ok(Operated::Done)
     }
 
     /// Asks whoever leads for a change, again while nobody does.

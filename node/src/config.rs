@@ -2,6 +2,7 @@
 
 use crate::{args::StartArgs, disk::DEFAULT_RESERVE, raft::Timing};
 use anyhow::{Context, bail, ensure};
+use nexus_api::MAX_SOCKETS;
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -60,6 +61,8 @@ pub struct Config {
     pub trust_proxy: bool,
     /// Free bytes below which nothing is taken that grows.
     pub disk_reserve: u64,
+    /// WebSockets that may be open at once.
+    pub max_sockets: u32,
 }
 
 /// Requests a second of one key: far above what an agent needs, below what stops everyone else.
@@ -86,6 +89,7 @@ struct File {
     rate_limit: Option<u32>,
     trust_proxy: Option<bool>,
     disk_reserve_mib: Option<u64>,
+    max_sockets: Option<u32>,
 }
 
 impl Config {
@@ -145,6 +149,11 @@ impl Config {
                 bytes.context("--disk-reserve-mib must be from 1 to 1048576")?
             }
         };
+        let max_sockets = args.max_sockets.or(file.max_sockets).unwrap_or(MAX_SOCKETS);
+        ensure!(
+            (1..=MAX_SOCKETS).contains(&max_sockets),
+            "--max-sockets must be from 1 to {MAX_SOCKETS}: more clients need more nodes"
+        );
         if let Origin::Initial { node_id, peers } = &origin {
             let advertised = args.peer_advertise.as_ref().or(file.peer_advertise.as_ref());
             check_own_addr(&peers[node_id], &peer_listen, advertised)?;
@@ -162,6 +171,7 @@ impl Config {
             rate_limit: NonZeroU32::new(args.rate_limit.or(file.rate_limit).unwrap_or(RATE_LIMIT)),
             trust_proxy: args.trust_proxy.or(file.trust_proxy).unwrap_or_default(),
             disk_reserve,
+            max_sockets,
         })
     }
 
@@ -190,6 +200,7 @@ impl Config {
             rate_limit: NonZeroU32::new(RATE_LIMIT),
             trust_proxy: false,
             disk_reserve: DEFAULT_RESERVE,
+            max_sockets: MAX_SOCKETS,
         }
     }
 }
@@ -336,6 +347,8 @@ mod tests {
                 "--peer-advertise",
             ),
             (StartArgs { disk_reserve_mib: Some(0), ..args() }, "--disk-reserve-mib"),
+            (StartArgs { max_sockets: Some(0), ..args() }, "--max-sockets"),
+            (StartArgs { max_sockets: Some(MAX_SOCKETS + 1), ..args() }, "--max-sockets"),
             (StartArgs { join: Some("http://a:1".into()), ..args() }, "--join-token"),
             (StartArgs { peer_listen: Some("0.0.0.0:7501".into()), ..args() }, "--insecure-peers"),
             (StartArgs { listen: Some("nowhere".into()), ..args() }, "HOST:PORT"),

@@ -9,10 +9,11 @@
 //! - `lead`, `change`, `token`: what the leader does for the cluster and its membership.
 //! - `disk`, `admit`: what is refused while space is low. `flush_watch`: a leader whose disk is slow goes.
 //! - `report`: what nodes tell each other about themselves, and the alarm when states differ.
-//! - `cluster`, `view`, `status`: the node as the API sees it.
+//! - `backup`: snapshots on demand. `cluster`, `view`, `status`: the node as the API sees it.
 
 mod admit;
 pub mod args;
+mod backup;
 mod beats;
 mod bootstrap;
 mod change;

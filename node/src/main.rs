@@ -1,8 +1,9 @@
-//! nexusd: starts a node and stops it again.
+//! nexusd: starts a node and stops it again, or checks a backup.
 
 use anyhow::Context;
 use clap::Parser;
 use nexus_api::mint::SystemMint;
+use nexus_api_types::Moment;
 use nexus_node::{
     args::{Cli, Command, DevArgs, LogArgs, StartArgs},
     clock::SystemClock,
@@ -11,7 +12,7 @@ use nexus_node::{
     run::{RunningNode, Sources},
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::{process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode, sync::Arc};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Far more than the 8,192 connections of clients, those of peers and the files of the database; macOS
@@ -36,6 +37,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let (config, log, temporary) = match cli.command {
         Command::Start(args) => start(*args)?,
         Command::Dev(args) => dev(args)?,
+        Command::CheckBackup(args) => return check_backup(&args.file),
     };
     let Some(config) = config else { return Ok(()) };
     logging::start(&log)?;
@@ -93,6 +95,21 @@ fn dev(args: DevArgs) -> anyhow::Result<Wanted> {
         }
     };
     Ok((Some(Config::alone(folder, args.listen)), args.log, temporary))
+}
+
+fn check_backup(file: &Path) -> anyhow::Result<()> {
+    let found = nexus_raft_store::check_backup(file)
+        .with_context(|| format!("{} cannot be relied on", file.display()))?;
+    let cluster = found.cluster.map_or_else(|| "not formed yet".to_owned(), |id| id.to_string());
+    println!("Cluster    {cluster}");
+    println!("Revision   {}", found.revision);
+    println!("Of         {}", Moment(found.at));
+    println!("Rows       {}", found.rows);
+    println!("Documents  {}", found.documents);
+    println!("Events     {}", found.events);
+    println!("Bytes      {}", found.bytes);
+    println!("The checksum holds, and every record can be read.");
+    Ok(())
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {

@@ -207,6 +207,7 @@ impl RunningNode {
             allowed_origins: config.allowed_origins,
             rate_limit: config.rate_limit,
             trust_proxy: config.trust_proxy,
+            max_sockets: config.max_sockets,
             ..ApiConfig::default()
         };
         let cluster = Arc::new(NodeCluster { node: node.clone(), reads, beats });

@@ -26,7 +26,9 @@ pub mod types;
 pub use error::{Quarantined, StoreError};
 pub use log::{FlushStats, LogReader, LogStore};
 pub use machine::{Published, StateMachine};
-pub use snapshot::{CHUNK_BYTES, SnapshotBuilder, SnapshotFile, SnapshotReceiver};
+pub use snapshot::{
+    Backup, BackupContents, CHUNK_BYTES, SnapshotBuilder, SnapshotFile, SnapshotReceiver, check_backup,
+};
 pub use store::{EventsPage, StoreHandle, open, open_folder};
 pub use types::{
     Applied, Command, Entry, LeaderId, LogId, Member, SnapshotMeta, StoredMembership, TypeConfig, Vote,

@@ -11,7 +11,7 @@ use crate::{
         load::{load, load_progress},
     },
     record::{self, Kind},
-    snapshot::{Shelf, SnapshotReceiver, install},
+    snapshot::{Backup, Shelf, SnapshotReceiver, install},
     storage::{Batch, Column, KeyRange, Leased, Order, Reader, Released, Rocks, Storage, Usage},
 };
 use nexus_domain::{Document, DocumentKey, Recorded, Revision};
@@ -310,6 +310,12 @@ impl StoreHandle {
     /// When the device fails or is full.
     pub async fn begin_receiving(&self, length: u64) -> Result<SnapshotReceiver, StoreError> {
         SnapshotReceiver::begin(&self.0.shelf, length).await
+    }
+
+    /// The current snapshot as a backup; none before the first one.
+    pub fn backup(&self) -> Option<Backup> {
+        let (covered, snapshot) = self.0.shelf.current()?;
+        Some(Backup::new(Revision(covered.last_log_id?.index), snapshot))
     }
 
     /// Length of the current snapshot in bytes.

@@ -7,6 +7,9 @@ use std::time::Duration;
 /// Longer than any deadline of a node.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+/// What is long may take long.
+const LONG_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// An answer, read to its end.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -146,6 +149,16 @@ impl Client {
         let bytes = response.bytes().await?;
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         Ok(Answer { status, headers, body })
+    }
+
+    /// `GET` of something long: its head, whose body is read as its caller likes.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn open(&self, path: &str) -> reqwest::Result<reqwest::Response> {
+        let request = self.http.get(format!("{}/api{path}", self.base));
+        let key = self.key.as_deref().unwrap_or_default();
+        request.timeout(LONG_TIMEOUT).bearer_auth(key).send().await
     }
 
     /// `GET`.

@@ -154,6 +154,13 @@ impl Node {
         let _ = fs::remove_dir_all(self.data_dir());
     }
 
+    /// The files that its process has open, by the name that the system gives them.
+    pub fn open_files(&self) -> Vec<PathBuf> {
+        let Some(pid) = self.child.as_ref().map(Child::id) else { return Vec::new() };
+        let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+        entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).collect()
+    }
+
     /// Resident memory and CPU time of its process: kilobytes, and clock ticks so far.
     pub fn usage(&self) -> Option<(u64, u64)> {
         let pid = self.child.as_ref()?.id();

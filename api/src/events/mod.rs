@@ -15,7 +15,8 @@ mod outbox;
 mod socket;
 
 pub(crate) use hub::Hub;
-pub(crate) use socket::{MAX_SOCKETS, upgrade};
+pub use socket::MAX_SOCKETS;
+pub(crate) use socket::{take_place, upgrade};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -12,11 +12,14 @@ use axum::{
 };
 use nexus_api_types::socket::{CloseCode, ErrorCode, Notice};
 use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, MissedTickBehavior, interval},
+};
 use tracing::Instrument;
 
-/// Sockets of one node: each takes some 50 kB.
-pub(crate) const MAX_SOCKETS: u32 = 4_096;
+/// The most sockets of one node: each takes some 50 kB.
+pub const MAX_SOCKETS: u32 = 4_096;
 /// Bytes of a frame that are read at all. Longer than a message may be, so that a client whose message
 /// is a little too long can be told so.
 const MAX_FRAME: usize = 16 * MAX_MESSAGE;
@@ -32,29 +35,36 @@ const PING: Duration = Duration::from_secs(30);
 /// A client that did not answer a ping in this time is gone.
 const DEAD: Duration = Duration::from_secs(75);
 
-/// Answers an upgrade of somebody who is known.
+/// A place for one socket, until it is dropped.
 ///
 /// # Errors
 /// 503 when the node has as many sockets as it may, or is stopping.
-pub(crate) fn upgrade(api: &Api, caller: Caller, upgrade: WebSocketUpgrade) -> Result<Response, ApiError> {
+pub(crate) fn take_place(api: &Api) -> Result<OwnedSemaphorePermit, ApiError> {
     let refused = |message: &str| ApiError::from(Unavailable::NotApplied(message.to_owned()));
     if api.draining().has_begun() {
         return Err(refused("this node is stopping; connect to another one"));
     }
-    let Ok(place) = api.sockets.clone().try_acquire_owned() else {
-        return Err(refused("this node has as many WebSockets as it may; connect to another one"));
-    };
-    let api = api.clone();
+    let full = |_| refused("this node has as many WebSockets as it may; connect to another one");
+    api.sockets.clone().try_acquire_owned().map_err(full)
+}
+
+/// Answers an upgrade of somebody who is known and has a place.
+pub(crate) fn upgrade(
+    api: Api,
+    place: OwnedSemaphorePermit,
+    caller: Caller,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     let upgrade = upgrade
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)
         .max_message_size(MAX_FRAME)
         .max_frame_size(MAX_FRAME);
-    Ok(upgrade.on_upgrade(move |socket| async move {
+    upgrade.on_upgrade(move |socket| async move {
         let id = api.mint.id();
         run(api, caller, id, socket).instrument(tracing::info_span!("socket", %id)).await;
         drop(place);
-    }))
+    })
 }
 
 async fn run(api: Api, caller: Caller, id: uuid::Uuid, socket: WebSocket) {

@@ -6,7 +6,8 @@ use nexus_api_types::header as names;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        Content, Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
+        Content, Header, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Required, Response,
+        ResponseBuilder, SchemaFormat,
         path::{Operation as Described, OperationBuilder},
         request_body::RequestBodyBuilder,
         schema::{ArrayBuilder, Schema, SchemaType, Type},
@@ -175,6 +176,15 @@ impl Operation {
     pub(crate) fn answers_text(mut self, content_type: &'static str) -> Self {
         let schema = ObjectBuilder::new().schema_type(Type::String).into();
         self.answers.push((200, content_type, schema, "Done."));
+        self
+    }
+
+    /// Answers with bytes that are kept as a file.
+    pub(crate) fn answers_file(mut self, meaning: &'static str) -> Self {
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+        self.answers.push((200, "application/octet-stream", schema.into(), meaning));
         self
     }
 

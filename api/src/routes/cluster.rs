@@ -3,10 +3,11 @@
 use crate::{
     api::{Api, JOIN_TOKEN_TTL},
     auth::{join_token, token_digest},
-    cluster::{Operated, Operation},
+    cluster::Operation,
     failure::ApiError,
     openapi::{Operation as Description, Routes},
-    write::{Incoming, Write},
+    operate::operate,
+    write::{Done, Incoming, Write},
 };
 use axum::{
     Json,
@@ -16,8 +17,8 @@ use axum::{
 };
 use nexus_api_types::{Data, Moment, cluster as wire};
 use nexus_domain::{
-    ClusterTime, Command, Millis, NodeId, Refusal, Reply,
-    entity::{JoinToken, Role},
+    Actor, ClusterTime, Command, Millis, NodeId, Refusal, Reply,
+    entity::{ApiKey, Engineer, JoinToken, Role},
     ids::{InstanceId, JoinTokenId},
 };
 use std::time::Duration;
@@ -133,12 +134,11 @@ async fn join(State(api): State<Api>, incoming: Incoming) -> Result<Response, Ap
     else {
         return Err(ApiError::internal(&"fields passed"));
     };
-    let operated = api.cluster.operate(Operation::Join { token, instance, peer_addr, client_addr }).await?;
-    let Operated::Joined { node } = operated else { return Err(ApiError::internal(&"join gave no node id")) };
-    let view = api.cluster.local();
-    let cluster = view.state().origin().map(|origin| origin.cluster.0).unwrap_or_default();
-    let answer = wire::Joined { node_id: node.0, cluster_id: cluster };
-    Ok((StatusCode::CREATED, Json(Data { data: answer })).into_response())
+    let join = Operation::Join { token, instance, peer_addr, client_addr };
+    let done = operate(&api, &incoming, Actor::Anonymous, join).await?;
+    let Reply::Joined(node) = done.reply else { return Err(done.unexpected()) };
+    let cluster = done.view.state().origin().map(|origin| origin.cluster.0).unwrap_or_default();
+    Ok(done.answer(StatusCode::CREATED, wire::Joined { node_id: node.0, cluster_id: cluster }))
 }
 
 fn address(text: &str) -> Result<String, &'static str> {
@@ -155,7 +155,7 @@ async fn promote(
     write: Write,
 ) -> Result<Response, ApiError> {
     admin(&api, &write)?;
-    operate(&api, Operation::Promote(node_id(&node)?)).await
+    operated(&write.operate(&api, Operation::Promote(node_id(&node)?)).await?)
 }
 
 async fn remove(
@@ -164,7 +164,7 @@ async fn remove(
     write: Write,
 ) -> Result<Response, ApiError> {
     admin(&api, &write)?;
-    operate(&api, Operation::Remove(node_id(&node)?)).await
+    operated(&write.operate(&api, Operation::Remove(node_id(&node)?)).await?)
 }
 
 async fn transfer(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
@@ -172,21 +172,21 @@ async fn transfer(State(api): State<Api>, write: Write) -> Result<Response, ApiE
     let mut fields = write.fields()?;
     let to = fields.number("to", 1..=u64::MAX);
     fields.finish()?;
-    operate(&api, Operation::TransferLeader(to.map(NodeId))).await
+    operated(&write.operate(&api, Operation::TransferLeader(to.map(NodeId))).await?)
 }
 
 async fn snapshot(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
     admin(&api, &write)?;
-    operate(&api, Operation::Snapshot).await
+    operated(&write.operate(&api, Operation::Snapshot).await?)
 }
 
-async fn operate(api: &Api, operation: Operation) -> Result<Response, ApiError> {
-    let leader = match api.cluster.operate(operation).await? {
-        Operated::Leader(node) => Some(node.0),
-        Operated::Done | Operated::Joined { .. } => None,
+fn operated(done: &Done) -> Result<Response, ApiError> {
+    let leader = match done.reply {
+        Reply::Done => None,
+        Reply::Leads(node) => Some(node.0),
+        _ => return Err(done.unexpected()),
     };
-    let data = wire::Operated { ok: true, leader };
-    Ok(Json(Data { data }).into_response())
+    Ok(done.answer(StatusCode::OK, wire::Operated { ok: true, leader }))
 }
 
 fn node_id(text: &str) -> Result<NodeId, ApiError> {
@@ -204,14 +204,19 @@ fn admin(api: &Api, write: &Write) -> Result<(), ApiError> {
         write.caller.key,
         state.clock().wall,
     )?;
+    Ok(check_admin(engineer, key)?)
+}
+
+/// Whether somebody may do what only admins may, with a key that is for everything.
+pub(super) fn check_admin(engineer: &Engineer, key: &ApiKey) -> Result<(), Refusal> {
     if engineer.role != Role::Admin {
-        return Err(Refusal::RoleTooLow { role: engineer.role }.into());
+        return Err(Refusal::RoleTooLow { role: engineer.role });
     }
     if key.readonly {
-        return Err(Refusal::KeyReadonly.into());
+        return Err(Refusal::KeyReadonly);
     }
     if key.project.is_some() {
-        return Err(Refusal::KeyOutOfScope.into());
+        return Err(Refusal::KeyOutOfScope);
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::{
     page,
     read::Read,
     render,
+    whole::Whole,
     write::{Done, Write},
 };
 use axum::{
@@ -128,17 +129,8 @@ async fn available(
         }
     }
     free.append(&mut blocked);
-    let keys = render::spec_keys(free.iter().map(|(feature, _)| *feature));
-    let documents = api.documents(read.view(), keys).await?;
-    let items: Vec<_> = free
-        .into_iter()
-        .zip(render::specs(documents))
-        .map(|((feature, blocked_by), spec)| Available {
-            feature: render::feature(feature, spec),
-            blocked_by,
-        })
-        .collect();
-    Ok(read.answer(items))
+    let whole = Whole::default().text(r#"{"data":"#).available(free).text("}");
+    read.answer_whole(&api, whole).await
 }
 
 async fn show(

@@ -78,7 +78,11 @@ async fn ready(State(api): State<Api>) -> Response {
                 lag: status.committed.saturating_sub(status.applied),
                 message,
             },
-            storage: StorageCheck { status: health(storage_ok), latency_ms: storage_latency },
+            storage: StorageCheck {
+                status: health(storage_ok),
+                latency_ms: storage_latency,
+                space: Some(if status.disk_low { "low" } else { "enough" }.to_owned()),
+            },
         },
         timestamp: now(),
     };

@@ -1,6 +1,7 @@
 //! One file a resource; each adds its routes to the router of [`service`](crate::service).
 
 mod auth;
+mod backup;
 mod checkpoints;
 mod claim_check;
 mod claims;
@@ -19,6 +20,7 @@ mod settings;
 mod socket;
 mod work;
 
+pub(crate) use backup::is_backup;
 pub(crate) use events::{MAX_WAIT, is_long_poll};
 
 use crate::{api::Api, failure::ApiError, openapi::Routes};
@@ -45,6 +47,7 @@ pub(crate) fn api() -> Routes {
         .merge(roadmap::routes())
         .merge(events::routes())
         .merge(cluster::routes())
+        .merge(backup::routes())
         .merge(settings::routes())
         .merge(health::routes())
 }

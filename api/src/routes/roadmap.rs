@@ -8,6 +8,7 @@ use crate::{
     openapi::{Operation, Routes},
     read::Read,
     render,
+    whole::Whole,
     write::Write,
 };
 use axum::{
@@ -17,7 +18,7 @@ use axum::{
 };
 use nexus_api_types::{
     feature::Feature,
-    roadmap::{MoveFeature, Reorder, Roadmap, RoadmapLane},
+    roadmap::{MoveFeature, Reorder, Roadmap},
 };
 use nexus_domain::{Command, ProjectId, decide::MAX_MOVED, entity::Lane};
 
@@ -40,23 +41,18 @@ pub(super) fn routes() -> Routes {
 async fn show(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
-    let roadmap = roadmap(&api, read.view(), project).await?;
-    Ok(read.answer(roadmap))
+    read.answer_whole(&api, roadmap(read.view(), project)).await
 }
 
-/// The whole roadmap, every lane of it.
-async fn roadmap(api: &Api, view: &SharedView, project: ProjectId) -> Result<Roadmap, ApiError> {
-    let state = view.state();
-    let keys = render::spec_keys(state.features_after(project, None));
-    let mut specs = render::specs(api.documents(view, keys).await?);
-    let lanes = Lane::ALL.map(|lane| RoadmapLane {
-        lane: render::lane(lane),
-        features: state
-            .features_in_lane(project, lane)
-            .map(|feature| render::feature(feature, specs.next().unwrap_or_default()))
-            .collect(),
-    });
-    Ok(Roadmap { project_id: project.0, lanes: lanes.into() })
+/// The whole roadmap, every lane of it: a [`Roadmap`].
+fn roadmap(view: &SharedView, project: ProjectId) -> Whole {
+    let mut whole = Whole::default().text(r#"{"data":{"projectId":"#).value(&project.0).text(r#","lanes":["#);
+    for (at, lane) in Lane::ALL.into_iter().enumerate() {
+        let before = if at == 0 { r#"{"lane":"# } else { r#",{"lane":"# };
+        whole = whole.text(before).value(&render::lane(lane)).text(r#","features":"#);
+        whole = whole.features(view.state().features_in_lane(project, lane)).text("}");
+    }
+    whole.text("]}}")
 }
 
 async fn reorder(
@@ -82,8 +78,9 @@ async fn reorder(
     });
     let lanes = lanes.collect::<Result<Vec<_>, ApiError>>()?;
     let done = write.propose(&api, Command::ReorderRoadmap { project, lanes }).await?;
-    let roadmap = roadmap(&api, &done.view, project).await?;
-    Ok(done.answer(StatusCode::OK, roadmap))
+    let mut response = roadmap(&done.view, project).answer(&api).await?;
+    done.stamp(response.headers_mut());
+    Ok(response)
 }
 
 async fn put(

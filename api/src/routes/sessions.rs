@@ -9,6 +9,7 @@ use crate::{
     openapi::{Operation, Routes},
     read::Read,
     render,
+    whole::Whole,
     write::Write,
 };
 use axum::{
@@ -149,17 +150,16 @@ async fn status(
     let (active, interrupted): (Vec<&Arc<Feature>>, Vec<&Arc<Feature>>) = features
         .filter(|feature| feature.holder().is_some() || is_interrupted(feature))
         .partition(|feature| feature.holder().is_some());
-    let keys = render::spec_keys(active.iter().chain(&interrupted).copied());
-    let mut specs = render::specs(api.documents(read.view(), keys).await?);
-    let mut with_spec = |feature: &Arc<Feature>| render::feature(feature, specs.next().unwrap_or_default());
-    let active_features = active.into_iter().map(&mut with_spec).collect();
-    let interrupted = interrupted.into_iter().map(&mut with_spec).collect();
     let (mut claims, mut sessions) = (Vec::new(), Vec::new());
     for session in state.sessions_in(project) {
         claims.extend(state.claims_of(session).map(|(key, claim)| render::claim(state, session, key, claim)));
         sessions.extend(render::session_of(state, session));
     }
-    Ok(read.answer(ProjectStatus { active_features, claims, sessions, interrupted }))
+    // A `ProjectStatus`.
+    let whole = Whole::default().text(r#"{"data":{"activeFeatures":"#).features(active);
+    let whole = whole.text(r#","claims":"#).value(&claims).text(r#","sessions":"#).value(&sessions);
+    let whole = whole.text(r#","interrupted":"#).features(interrupted).text("}}");
+    read.answer_whole(&api, whole).await
 }
 
 const fn is_interrupted(feature: &Feature) -> bool {

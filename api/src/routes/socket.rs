@@ -20,7 +20,7 @@ use axum::{
     routing::get,
 };
 use nexus_api_types::event::Ticket;
-use nexus_domain::{Actor, Command, Refusal, Reply, decide::access};
+use nexus_domain::{Actor, Command, Refusal, Reply, decide::access, entity::TokenDigest};
 use std::collections::HashMap;
 
 /// The socket itself, which OpenAPI has no words for.
@@ -40,34 +40,46 @@ async fn open(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
+    let ticket = query.get("ticket").filter(|_| !headers.contains_key(header::AUTHORIZATION));
+    let ticket = ticket.map(|ticket| token_digest(ticket));
     // Who asks is found out before anything else: a stranger gets no socket to be told so on.
-    let caller = match query.get("ticket") {
-        Some(ticket) if !headers.contains_key(header::AUTHORIZATION) => {
-            redeem(&api, &headers, ticket).await?
-        }
-        _ => authenticate(&api, &headers).await?,
+    let caller = match ticket {
+        Some(digest) => holder(&api, &headers, digest).await?,
+        None => authenticate(&api, &headers).await?,
     };
     let view = api.cluster.local();
     access::engineer_with_key(view.state(), caller.engineer, caller.key, view.state().clock().wall)?;
     let upgrade = upgrade.map_err(|_| {
         ApiError::field("Upgrade", "this is a WebSocket: send the headers of its handshake (RFC 6455)")
     })?;
-    events::upgrade(&api, caller, upgrade)
+    let place = events::take_place(&api)?;
+    // Only with a place: whoever is turned away may come again with the same ticket, here or elsewhere.
+    if let Some(digest) = ticket {
+        redeem(&api, digest).await?;
+    }
+    Ok(events::upgrade(api, place, caller, upgrade))
 }
 
-/// Uses a ticket up, wherever it was issued.
-async fn redeem(api: &Api, headers: &HeaderMap, ticket: &str) -> Result<Caller, ApiError> {
-    let digest = token_digest(ticket);
+/// Who asked for a ticket, through whichever node. A guess costs no log entry.
+async fn holder(api: &Api, headers: &HeaderMap, digest: TokenDigest) -> Result<Caller, ApiError> {
     let session = session_header(headers)?;
-    if api.cluster.local().state().ticket(digest).is_none() {
-        // It may have been issued through another node a moment ago. A guess costs no log entry.
-        let seen = api.cluster.read(Consistency::Linearizable, None).await?;
-        seen.view.state().ticket(digest).ok_or(Refusal::TicketInvalid)?;
-    }
-    let asked = Incoming::of_the_node();
-    let done = asked.propose_as(api, Actor::Anonymous, None, Command::RedeemTicket { digest }).await?;
-    let Reply::Ticket(ticket) = &done.reply else { return Err(done.unexpected()) };
+    let known = api.cluster.local().state().ticket(digest).cloned();
+    let ticket = match known {
+        Some(ticket) => ticket,
+        None => {
+            // It may have been issued through another node a moment ago.
+            let seen = api.cluster.read(Consistency::Linearizable, None).await?;
+            seen.view.state().ticket(digest).cloned().ok_or(Refusal::TicketInvalid)?
+        }
+    };
     Ok(Caller { engineer: ticket.engineer, key: ticket.key, session: session.or(ticket.session) })
+}
+
+/// Uses a ticket up: of all that come with it, one gets in.
+async fn redeem(api: &Api, digest: TokenDigest) -> Result<(), ApiError> {
+    let asked = Incoming::of_the_node();
+    asked.propose_as(api, Actor::Anonymous, None, Command::RedeemTicket { digest }).await?;
+    Ok(())
 }
 
 async fn issue(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {

@@ -53,6 +53,10 @@ pub struct StorageCheck {
     pub status: String,
     /// Time that a read took, in milliseconds.
     pub latency_ms: u64,
+    /// `enough`, or `low` when what grows may be refused. A word of its own: a node with little space is
+    /// healthy, and answers reads as ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<String>,
 }
 
 /// Answer of `/health/live`.

@@ -77,13 +77,39 @@ pub(super) async fn send(
     match tokio::time::timeout(limit, exchange(builder)).await {
         Ok(Ok((head, body))) => judge(server, request, &head, &body),
         Ok(Err(error)) => Attempt::Failed(failed(&error, request.is_write())),
-        Err(_) => Attempt::Failed(Failed {
-            reason: format!("no answer within {}", seconds(limit)),
-            may_be_applied: request.is_write(),
-            is_there: true,
-            was_silent: true,
-            retry_after: None,
-        }),
+        Err(_) => Attempt::Failed(silent(request, limit)),
+    }
+}
+
+fn silent(request: &Request, limit: Duration) -> Failed {
+    Failed {
+        reason: format!("no answer within {}", seconds(limit)),
+        may_be_applied: request.is_write(),
+        is_there: true,
+        was_silent: true,
+        retry_after: None,
+    }
+}
+
+/// Sends once and waits for the head of a success, at most `limit`: its body is read as it comes.
+pub(super) async fn open(
+    server: &Server,
+    request: &Request,
+    builder: RequestBuilder,
+    limit: Duration,
+) -> Result<Response, Attempt> {
+    let opening = async {
+        let response = builder.send().await?;
+        if response.status().is_success() {
+            return Ok(Ok(response));
+        }
+        read(response).await.map(Err)
+    };
+    match tokio::time::timeout(limit, opening).await {
+        Ok(Ok(Ok(response))) => Ok(response),
+        Ok(Ok(Err((head, body)))) => Err(judge(server, request, &head, &body)),
+        Ok(Err(error)) => Err(Attempt::Failed(failed(&error, request.is_write()))),
+        Err(_) => Err(Attempt::Failed(silent(request, limit))),
     }
 }
 
@@ -96,7 +122,10 @@ struct Head {
 }
 
 async fn exchange(builder: RequestBuilder) -> Result<(Head, Vec<u8>), reqwest::Error> {
-    let mut response = builder.send().await?;
+    read(builder.send().await?).await
+}
+
+async fn read(mut response: Response) -> Result<(Head, Vec<u8>), reqwest::Error> {
     let head = Head {
         status: response.status(),
         revision: text(&response, names::REVISION).and_then(|text| text.parse().ok()),

@@ -27,7 +27,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// A cluster as a command sees it.
 pub(crate) struct Client {
-    servers: Vec<Connected>,
+    pub(super) servers: Vec<Connected>,
     token: Option<String>,
     /// The session that acts.
     session: Cell<Option<Uuid>>,
@@ -40,8 +40,8 @@ pub(crate) struct Client {
     written: Cell<Option<u64>>,
 }
 
-struct Connected {
-    server: Server,
+pub(super) struct Connected {
+    pub(super) server: Server,
     /// Made for the first request: most servers of a list are never asked.
     connection: OnceCell<reqwest::Client>,
 }
@@ -49,7 +49,7 @@ struct Connected {
 impl Connected {
     /// # Errors
     /// When TLS cannot be set up.
-    fn connection(&self) -> Result<&reqwest::Client, Error> {
+    pub(super) fn connection(&self) -> Result<&reqwest::Client, Error> {
         if let Some(made) = self.connection.get() {
             return Ok(made);
         }
@@ -178,7 +178,7 @@ impl Client {
         if failures.was_there { Round::Later(said) } else { Round::Nobody }
     }
 
-    fn headers(&self, request: &Request) -> Result<Headers, Error> {
+    pub(super) fn headers(&self, request: &Request) -> Result<Headers, Error> {
         let key = match &request.key {
             Key::Own => Some(self.token.as_deref().ok_or(Error::NotLoggedIn)?),
             Key::This(key) => Some(key.as_str()),
@@ -202,7 +202,7 @@ impl Client {
         })
     }
 
-    fn build(
+    pub(super) fn build(
         &self,
         connection: &reqwest::Client,
         server: &Server,
@@ -232,7 +232,7 @@ impl Client {
         builder
     }
 
-    fn unreachable(&self, failures: Failures) -> Error {
+    pub(super) fn unreachable(&self, failures: Failures) -> Error {
         let servers = self.servers.iter().zip(failures.reasons);
         Error::Unreachable(Box::new(Unreachable {
             servers: servers
@@ -248,7 +248,7 @@ impl Client {
 }
 
 /// The headers of a request: the same ones on every try.
-struct Headers {
+pub(super) struct Headers {
     authorization: Option<HeaderValue>,
     session: Option<Uuid>,
     idempotency: Option<Uuid>,
@@ -268,7 +268,7 @@ enum Round {
 }
 
 /// What went wrong so far, by server.
-struct Failures {
+pub(super) struct Failures {
     reasons: Vec<Option<String>>,
     /// Whether nobody was there when it was asked last.
     absent: Vec<bool>,
@@ -277,7 +277,7 @@ struct Failures {
 }
 
 impl Failures {
-    fn new(servers: usize) -> Self {
+    pub(super) fn new(servers: usize) -> Self {
         Self {
             reasons: vec![None; servers],
             absent: vec![false; servers],
@@ -286,7 +286,7 @@ impl Failures {
         }
     }
 
-    fn note(&mut self, at: usize, failed: Failed) {
+    pub(super) fn note(&mut self, at: usize, failed: Failed) {
         // Silence in what was left of the time says less than whatever was heard before.
         if !failed.was_silent || self.reasons[at].is_none() {
             self.reasons[at] = Some(failed.reason);

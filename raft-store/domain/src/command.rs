@@ -11,7 +11,9 @@ use crate::{
         SessionId,
     },
     pattern::Pattern,
+    refusal::Refusal,
     replies::Request,
+    reply::Reply,
     settings::SettingsPatch,
     time::Stamp,
     words::{AgentName, Email, Label, Name, Slug, Title},
@@ -424,6 +426,12 @@ pub enum Command {
         /// Digest of the ticket.
         digest: TokenDigest,
     },
+    /// Remembers the answer to a request that was carried out beside the log, such as a change of the
+    /// membership: a retry of it gets this answer.
+    KeepAnswer {
+        /// What came of it.
+        outcome: Result<Box<Reply>, Box<Refusal>>,
+    },
 }
 
 impl Command {
@@ -466,6 +474,7 @@ impl Command {
             Self::MoveFeature { .. } => "move_feature",
             Self::IssueTicket { .. } => "issue_ticket",
             Self::RedeemTicket { .. } => "redeem_ticket",
+            Self::KeepAnswer { .. } => "keep_answer",
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     document::DocumentKey,
     entity::{ApiKey, Engineer, Feature, JoinToken, Member, NodeRecord, Project, Session, Ticket},
-    ids::SessionId,
+    ids::{NodeId, SessionId},
     pattern::Pattern,
     settings::Settings,
 };
@@ -72,4 +72,8 @@ pub enum Reply {
     DuplicateCheckpoint,
     /// A ticket was issued, or used up.
     Ticket(Arc<Ticket>),
+    /// This node leads now.
+    Leads(NodeId),
+    /// This node was let in.
+    Joined(NodeId),
 }

@@ -18,31 +18,62 @@ use nexus_domain::{Row, State};
 /// # Errors
 /// When a row is damaged, misplaced, missing or too many, or rows do not fit together.
 pub(crate) fn load(reader: &dyn Reader) -> Result<(Published, RowLedger), StoreError> {
-    let progress = load_progress(reader)?;
-    let (mut digest, mut ledger) = (RowsDigest::default(), RowLedger::default());
-    let mut rows = Vec::new();
+    let mut loading = Loading::default();
     for pair in reader.scan(Column::Rows, &KeyRange::all(), Order::Ascending) {
         let (key, value) = pair?;
-        let row: Row = record::decode(Kind::ROW, &value)
-            .map_err(|cause| StoreError::corrupt(Column::Rows, &key, cause))?;
+        loading.found(&key, &value)?;
+    }
+    loading.finish(load_progress(reader)?)
+}
+
+/// Rows on their way to be a state, wherever they are found.
+#[derive(Default)]
+pub(crate) struct Loading {
+    digest: RowsDigest,
+    ledger: RowLedger,
+    rows: Vec<Row>,
+}
+
+impl Loading {
+    /// Takes in a row.
+    ///
+    /// # Errors
+    /// When it is damaged or misplaced.
+    pub(crate) fn found(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let row: Row = record::decode(Kind::ROW, value)
+            .map_err(|cause| StoreError::corrupt(Column::Rows, key, cause))?;
         if *keys::row(&row.key()) != *key {
             return Err(StoreError::Inconsistent(format!(
                 "the row of {:?} is stored under another key",
                 row.key()
             )));
         }
-        ledger.found(&mut digest, &key, &value);
-        rows.push(row);
+        self.ledger.found(&mut self.digest, key, value);
+        self.rows.push(row);
+        Ok(())
     }
-    if digest != progress.rows {
-        return Err(StoreError::Inconsistent(format!(
-            "rows are missing or stale at revision {}: {digest:?} found, {:?} written",
-            progress.revision(),
-            progress.rows
-        )));
+
+    /// Rows that were found.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows.len() as u64
     }
-    let state = State::from_rows(rows).map_err(|error| StoreError::Inconsistent(error.to_string()))?;
-    Ok((Published { state, progress }, ledger))
+
+    /// The state that they make, if they are all that were written by then.
+    ///
+    /// # Errors
+    /// When rows are missing or too many, or do not fit together.
+    pub(crate) fn finish(self, progress: Progress) -> Result<(Published, RowLedger), StoreError> {
+        let Self { digest, ledger, rows } = self;
+        if digest != progress.rows {
+            return Err(StoreError::Inconsistent(format!(
+                "rows are missing or stale at revision {}: {digest:?} found, {:?} written",
+                progress.revision(),
+                progress.rows
+            )));
+        }
+        let state = State::from_rows(rows).map_err(|error| StoreError::Inconsistent(error.to_string()))?;
+        Ok((Published { state, progress }, ledger))
+    }
 }
 
 /// Loads how far it got.

@@ -64,15 +64,21 @@ impl SnapshotFile {
     /// # Errors
     /// When the device fails.
     pub async fn read_chunk(&self, offset: u64) -> Result<Bytes, StoreError> {
-        let inner = self.0.clone();
-        blocking::run(inner.may_block, move || {
-            let left = usize::try_from(inner.length.saturating_sub(offset)).unwrap_or(usize::MAX);
-            let mut chunk = vec![0; left.min(CHUNK_BYTES)];
-            let read = inner.file.read_at(offset, &mut chunk)?;
-            chunk.truncate(read);
-            Ok(chunk.into())
-        })
-        .await
+        let snapshot = self.clone();
+        blocking::run(self.0.may_block, move || snapshot.chunk_at(offset)).await
+    }
+
+    /// The same, for who may wait for the device.
+    pub(super) fn chunk_at(&self, offset: u64) -> Result<Bytes, StoreError> {
+        let left = usize::try_from(self.0.length.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let mut chunk = vec![0; left.min(CHUNK_BYTES)];
+        let read = self.0.file.read_at(offset, &mut chunk)?;
+        chunk.truncate(read);
+        Ok(chunk.into())
+    }
+
+    pub(super) fn may_block(&self) -> bool {
+        self.0.may_block
     }
 
     pub(super) fn file(&self) -> &dyn File {

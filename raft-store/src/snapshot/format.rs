@@ -94,7 +94,15 @@ type Visit<'a> = &'a mut dyn FnMut(Column, &[u8], &[u8]) -> Result<(), StoreErro
 /// # Errors
 /// [`StoreError::Snapshot`] when it is damaged, incomplete or of another version; what `visit` says.
 pub(super) fn read(file: &dyn File, visit: Visit<'_>) -> Result<Progress, StoreError> {
-    let mut records = Records { file, offset: 0, length: file.length()?, bytes: Vec::new() };
+    read_first(file, file.length()?, visit)
+}
+
+/// Reads a whole snapshot that is the first so many bytes of a file.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_first(file: &dyn File, length: u64, visit: Visit<'_>) -> Result<Progress, StoreError> {
+    let mut records = Records { file, offset: 0, length, bytes: Vec::new() };
     let mut checksum = Xxh3::new();
     let head: Head = decode(Kind::SNAPSHOT_HEAD, records.next()?)?;
     if head.version != VERSION {

@@ -2,8 +2,10 @@
 //!
 //! [`format`] says what is in the file. It is [built](SnapshotBuilder) beside apply from a view of
 //! storage, [sent and received](SnapshotReceiver) in chunks, [installed](install) in place of the
-//! state machine's columns, and kept on the [shelf](Shelf), where there is one at a time.
+//! state machine's columns, and kept on the [shelf](Shelf), where there is one at a time. A client takes it
+//! away as a [backup](Backup).
 
+mod backup;
 mod build;
 mod file;
 mod format;
@@ -11,6 +13,7 @@ pub(crate) mod install;
 mod shelf;
 mod transfer;
 
+pub use backup::{Backup, BackupContents, check_backup};
 pub use build::SnapshotBuilder;
 pub use file::SnapshotFile;
 pub use transfer::{CHUNK_BYTES, SnapshotReceiver};

@@ -151,6 +151,16 @@ impl Folder for OsFolder {
     }
 }
 
+/// Opens a file of somebody else, wherever it is. Writing to it fails.
+///
+/// # Errors
+/// When it is not there or cannot be read.
+pub(crate) fn open_to_read(path: &Path) -> Result<Arc<dyn File>, StoreError> {
+    fs::File::open(path)
+        .map(|file| Arc::new(OsFile(file)) as Arc<dyn File>)
+        .map_err(|error| StoreError::from_io("opening the file", &error))
+}
+
 struct OsFile(fs::File);
 
 impl File for OsFile {

@@ -17,6 +17,7 @@ pub use folder::{File, Folder, OsFolder};
 pub use rocks::Rocks;
 pub use simulated::{Crash, Fault, SimulatedDisk};
 
+pub(crate) use folder::open_to_read;
 pub(crate) use leased::{Leased, Released};
 
 use crate::error::StoreError;

@@ -1,6 +1,6 @@
 //! The event feed: each fact once and in order, over any node, to those who may know it.
 
-use nexus_tests::{Client, Cluster, Refused, Socket, Team, eventually};
+use nexus_tests::{Client, Cluster, Refused, Socket, Team, contract::is_sound, eventually};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
@@ -169,6 +169,49 @@ async fn a_socket_is_opened_at_both_addresses_by_key_or_ticket_and_refused_befor
     // Without the handshake, it is a request like any other, and says what is missing.
     let plain = team.admin.get("/ws").await;
     assert_eq!((plain.status.as_u16(), plain.code()), (400, "VALIDATION_ERROR"));
+}
+
+#[tokio::test]
+async fn a_node_has_so_many_sockets_and_whoever_is_turned_away_loses_nothing() {
+    let mut cluster = Cluster::prepare(1, &["--max-sockets", "2"]);
+    cluster.node(1).start();
+    cluster.all_ready().await;
+    let team = Team::of(&cluster).await;
+    let first = Socket::open(&team.admin).await;
+    let mut second = Socket::joined(&team.admin, &team.project, None).await;
+
+    // By key, as one request sees it.
+    let shaking = team.admin.with_header("Connection", "Upgrade").with_header("Upgrade", "websocket");
+    let shaking = shaking.with_header("Sec-WebSocket-Version", "13");
+    let shaking = shaking.with_header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let refused = shaking.get("/ws").await;
+    is_sound(&refused);
+    assert_eq!((refused.status.as_u16(), refused.code()), (503, "SERVICE_UNAVAILABLE"));
+    assert_eq!(refused.body["error"]["details"]["outcome"], "not_applied");
+    assert!(refused.headers.contains_key("retry-after"));
+    assert!(refused.message().contains("another one"), "{}", refused.message());
+    // Who is a stranger is told that, and not how many are there.
+    let stranger = shaking.with_key(format!("nexus_eng_{}", "0".repeat(64))).get("/ws").await;
+    assert_eq!((stranger.status.as_u16(), stranger.code()), (401, "INVALID_API_KEY"));
+    // By ticket: it is not used up, as often as it is tried.
+    let issued = team.admin.post("/auth/ws-ticket", json!({})).await;
+    let path = format!("/ws?ticket={}", issued.data()["ticket"].as_str().expect("a ticket"));
+    for _ in 0..2 {
+        let refused = Socket::try_open(&cluster.client(), &path).await;
+        assert!(matches!(refused, Err(Refused::Answer(status, _)) if status == 503));
+    }
+    // Those who are in notice nothing, and everything else is answered.
+    team.ready_feature("one", &["src/a.rs"]).await;
+    second.hear_until("feature_updated").await;
+
+    drop(first);
+    let mut third = eventually("the place is free again", || async {
+        Socket::try_open(&cluster.client(), &path).await.ok()
+    })
+    .await;
+    assert_eq!(third.hear().await["type"], "connected");
+    let refused = Socket::try_open(&team.admin, "/ws").await;
+    assert!(matches!(refused, Err(Refused::Answer(status, _)) if status == 503));
 }
 
 #[tokio::test]

@@ -66,7 +66,16 @@ async fn on_a_disk_that_is_nearly_full_what_grows_is_refused_and_the_rest_goes_o
     for (slug, step) in [("one", "release"), ("two", "done"), ("three", "cancel")] {
         build.post(&team.path(&format!("/features/{slug}/{step}")), json!({})).await.data();
     }
-    assert_eq!(team.admin.get("/health").await.status, 200);
+    let health = team.admin.get("/health").await;
+    let storage = &health.body["checks"]["storage"];
+    assert_eq!(
+        (health.status.as_u16(), &storage["status"], &storage["space"]),
+        (200, &json!("healthy"), &json!("low"))
+    );
+    // It would take space that is kept back; a node with room can be asked.
+    let refused = team.admin.get("/cluster/backup").await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (503, "SERVICE_UNAVAILABLE"));
+    assert!(refused.message().contains("no room for a snapshot"), "{}", refused.message());
     let status = team.admin.get("/cluster/status").await;
     let node = &status.data()["nodes"][0];
     assert_eq!(node["diskLow"], true, "{node}");

@@ -150,6 +150,13 @@ async fn write_everything(writer: &mut Writer, cluster: &Cluster, team: &Team) {
     writer.post("a join token", admin, "/cluster/join-tokens", json!({ "ttlSeconds": 60 })).await;
     writer.post("a ticket", admin, "/auth/ws-ticket", json!({})).await;
 
+    // What is done beside the log is answered once, too.
+    writer.send("a snapshot", admin, Method::POST, "/cluster/snapshot", None).await;
+    writer.post("promote a voter", admin, "/cluster/members/2/promote", json!({})).await;
+    writer.post("move the lead", admin, "/cluster/leader", json!({})).await;
+    let nobody = writer.delete("a refused removal", admin, "/cluster/members/99").await;
+    assert!(nobody.is_null(), "{nobody}");
+
     for slug in ["one", "two", "three", "four", "five"] {
         let body = json!({ "slug": slug, "title": "t", "spec": "s", "touches": [format!("{slug}.rs")] });
         writer.post("write a feature", admin, at("/features"), body).await;
@@ -281,4 +288,66 @@ async fn a_key_is_its_engineers_own_and_has_a_form() {
     let laptop = team.admin.post("/auth/keys", json!({ "label": "laptop" })).await;
     let laptop = asked.with_key(text(&laptop.data()["apiKey"]));
     assert_eq!(laptop.post("/auth/ws-ticket", json!({})).await.code(), "IDEMPOTENCY_KEY_REUSED");
+}
+
+#[tokio::test]
+async fn an_operation_on_the_cluster_is_carried_out_once_under_a_key() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let urls = cluster.urls();
+    let through = |at: usize| team.admin.via(urls[at].clone());
+    let hand_over = json!({ "to": follower_of(&mut cluster).await });
+    let moved = through(0).under_key("move").post("/cluster/leader", hand_over.clone()).await;
+    assert_eq!(moved.data()["leader"], hand_over["to"]);
+    // Somebody moves it on; a retry that comes late is told what came of the first one.
+    let elsewhere = json!({ "to": follower_of(&mut cluster).await });
+    through(1).under_key("move-on").post("/cluster/leader", elsewhere.clone()).await.data();
+    for at in 0..3 {
+        let again = through(at).under_key("move").post("/cluster/leader", hand_over.clone()).await;
+        let told = (again.data(), again.revision());
+        assert_eq!(told, (moved.data(), moved.revision()), "the answer of then, with the revision of then");
+        let other = through(at).under_key("move").post("/cluster/leader", elsewhere.clone()).await;
+        is_sound(&other);
+        assert_eq!((other.status.as_u16(), other.code()), (422, "IDEMPOTENCY_KEY_REUSED"));
+        let other = through(at).under_key("move").post("/cluster/snapshot", hand_over.clone()).await;
+        assert_eq!((other.status.as_u16(), other.code()), (422, "IDEMPOTENCY_KEY_REUSED"));
+    }
+    // A key is one person's; another's rights are looked at first.
+    let ana = team.engineer("ana").await.client;
+    let refused = ana.under_key("move").post("/cluster/leader", hand_over.clone()).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (403, "INSUFFICIENT_ROLE"));
+
+    // A refusal is an answer like any other, and the first one stays; without a key it is looked at anew.
+    let nowhere = json!({
+        "joinToken": team.join_token().await,
+        "instance": uuid::Uuid::now_v7(),
+        "peerAddr": "127.0.0.1:1",
+        "clientAddr": "127.0.0.1:2",
+    });
+    let guest = cluster.client().under_key("let-me-in");
+    let refused = guest.post("/cluster/members", nowhere.clone()).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (400, "VALIDATION_ERROR"), "{}", refused.body);
+    for url in cluster.urls() {
+        let again = guest.via(url).post("/cluster/members", nowhere.clone()).await;
+        assert_eq!((again.message(), again.revision()), (refused.message(), refused.revision()));
+    }
+    let mut elsewhere = nowhere.clone();
+    elsewhere["peerAddr"] = json!("127.0.0.1:3");
+    assert_eq!(guest.post("/cluster/members", elsewhere).await.code(), "IDEMPOTENCY_KEY_REUSED");
+    // Nothing is kept of a stranger, whose key somebody else may choose, too.
+    let guess = json!({ "joinToken": "a guess", "instance": nowhere["instance"],
+        "peerAddr": "127.0.0.1:1", "clientAddr": "127.0.0.1:2" });
+    let stranger = cluster.client().under_key("a-guess");
+    let (first, again) = (
+        stranger.post("/cluster/members", guess.clone()).await,
+        stranger.post("/cluster/members", guess).await,
+    );
+    is_sound(&first);
+    assert_eq!((first.status, first.code()), (again.status, again.code()));
+    assert_eq!(stranger.post("/cluster/members", nowhere).await.message(), refused.message());
+}
+
+/// A node that does not lead.
+async fn follower_of(cluster: &mut Cluster) -> u64 {
+    cluster.leader().await % 3 + 1
 }

@@ -4,11 +4,12 @@
 //! - The contract: [`old_client`] and [`new_client`] go through all of it, [`idempotency`] through every
 //!   write; [`bad_input`] and [`people`] through what is refused, and to whom; [`metrics`] through what is
 //!   counted.
-//! - The subjects: [`collisions`], [`claiming`], [`sessions`], [`knowledge`], [`events`], [`runs`] of agents;
-//!   [`transcripts`] of the whole command line.
+//! - The subjects: [`collisions`], [`claiming`], [`sessions`], [`knowledge`], [`events`], [`backup`], [`runs`] of
+//!   agents; [`transcripts`] of the whole command line.
 //! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`],
 //!   [`damage`]; [`inside`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses.
 
+mod backup;
 mod bad_input;
 mod claiming;
 mod collisions;

@@ -46,10 +46,18 @@ async fn a_leader_that_is_told_to_remove_itself_hands_over_and_goes() {
     let leader = cluster.leader().await;
     let rest: Vec<u64> = (1..=3).filter(|number| *number != leader).collect();
     let other = team.admin.via(cluster.node(rest[0]).url());
-    let removed =
-        team.admin.via(cluster.node(leader).url()).delete(&format!("/cluster/members/{leader}")).await;
+    let path = format!("/cluster/members/{leader}");
+    let keyed = team.admin.under_key("take-it-out");
+    let removed = keyed.via(cluster.node(leader).url()).delete(&path).await;
     assert_eq!(removed.status, 200, "{}", removed.body);
     until_voters(&other, &rest).await;
+    // Whoever did not hear of it asks again, through a node that is left; with or without the key.
+    for again in [keyed.via(other.base()), other.clone()] {
+        let again = again.delete(&path).await;
+        assert_eq!(again.data(), removed.data());
+    }
+    let elsewhere = keyed.via(other.base()).delete(&format!("/cluster/members/{}", rest[0])).await;
+    assert_eq!((elsewhere.status.as_u16(), elsewhere.code()), (422, "IDEMPOTENCY_KEY_REUSED"));
     write(&team, &other, "after").await;
     // Itself, it answers no fresh read any more, and disturbs nobody.
     let gone = team.admin.via(cluster.node(leader).url());

@@ -4,8 +4,8 @@ use crate::{
     api::{Api, ApiConfig},
     auth::Caller,
     cluster::{
-        Cluster, Committed, Consistency, Draft, History, NodeStatus, Operated, Operation, OperationError,
-        Seen, SharedView, StorageFailure, Unavailable, View,
+        Backup, Cluster, Committed, Consistency, Draft, History, NodeStatus, Operated, Operation,
+        OperationError, Seen, SharedView, StorageFailure, Unavailable, View,
     },
     mint::SystemMint,
 };
@@ -231,6 +231,10 @@ impl Cluster for Stage {
     }
 
     fn operate(&self, _: Operation) -> BoxFuture<'_, Result<Operated, OperationError>> {
+        unreachable!("nobody asks for it here")
+    }
+
+    fn backup(&self, _: Revision) -> BoxFuture<'_, Result<Backup, Unavailable>> {
         unreachable!("nobody asks for it here")
     }
 }

@@ -1,5 +1,6 @@
 //! `nexus cluster`: the nodes, for those who run them.
 
+mod backup;
 mod join_token;
 mod promote;
 mod remove;
@@ -15,6 +16,7 @@ use clap::Subcommand;
 Examples:
   nexus cluster status
   nexus cluster join-token --ttl 30m
+  nexus cluster backup -o monday.backup
   nexus cluster transfer-leader --to 2")]
 pub(crate) enum Cluster {
     Status(status::Status),
@@ -22,6 +24,7 @@ pub(crate) enum Cluster {
     Promote(promote::Promote),
     Remove(remove::Remove),
     TransferLeader(transfer_leader::TransferLeader),
+    Backup(backup::Backup),
 }
 
 impl Cluster {
@@ -32,6 +35,7 @@ impl Cluster {
             Self::Promote(command) => command.run(context).await,
             Self::Remove(command) => command.run(context).await,
             Self::TransferLeader(command) => command.run(context).await,
+            Self::Backup(command) => command.run(context).await,
         }
     }
 }

@@ -111,6 +111,15 @@ pub(super) fn update_settings(ctx: Context<'_>, patch: &SettingsPatch) -> Result
     Ok(Decision::new(vec![Event::SettingsChanged(settings.clone())], Reply::Settings(settings)))
 }
 
+/// The answer to what a node has done already, on behalf of somebody whose rights it has checked: whatever
+/// they are by now, it is done.
+pub(super) fn keep_answer(outcome: &Result<Box<Reply>, Box<Refusal>>) -> Result<Decision, Refusal> {
+    match outcome {
+        Ok(reply) => Ok(Decision::new(Vec::new(), Reply::clone(reply))),
+        Err(refusal) => Err(Refusal::clone(refusal)),
+    }
+}
+
 fn out_of_range(setting: &str, problem: &str) -> Refusal {
     Refusal::SettingOutOfRange { setting: setting.to_owned(), problem: problem.to_owned() }
 }

@@ -141,5 +141,6 @@ pub(crate) fn decide(ctx: Context<'_>, command: &Command) -> Result<Decision, Re
         }
         Command::IssueTicket { digest } => tickets::issue(ctx, *digest),
         Command::RedeemTicket { digest } => tickets::redeem(ctx, *digest),
+        Command::KeepAnswer { outcome } => cluster::keep_answer(outcome),
     }
 }

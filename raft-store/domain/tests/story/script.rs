@@ -2,7 +2,7 @@
 
 use super::world::World;
 use nexus_domain::{
-    ClusterId, Command, FeatureId, InstanceId, NodeId, ProjectId, SessionId,
+    ClusterId, Command, FeatureId, InstanceId, NodeId, ProjectId, Refusal, Reply, SessionId,
     command::{FeaturePatch, NewCheckpoint, NewDecision, NewFeature},
     document::CheckpointKind,
     entity::{
@@ -178,9 +178,8 @@ pub(crate) fn command(world: &mut World, line: &Line) -> Command {
         world.state.project_by_slug(&slug).map_or(ProjectId::MAX, |project| project.id)
     };
     match line.verb.as_str() {
-        "form" | "tick" | "beat" | "touch" | "admit" | "join-token" | "settings" | "ticket" | "redeem" => {
-            of_cluster(world, line)
-        }
+        "form" | "tick" | "beat" | "touch" | "admit" | "join-token" | "settings" | "ticket" | "redeem"
+        | "operated" => of_cluster(world, line),
         "register" | "key" | "revoke-key" | "role" | "project" | "add-member" | "remove-member" => {
             let project = project(world);
             of_people(world, line, project)
@@ -230,6 +229,12 @@ fn of_cluster(world: &mut World, line: &Line) -> Command {
         },
         "ticket" => Command::IssueTicket { digest: digest(line.word()) },
         "redeem" => Command::RedeemTicket { digest: digest(line.word()) },
+        "operated" => Command::KeepAnswer {
+            outcome: match line.option("leads") {
+                Some(node) => Ok(Box::new(Reply::Leads(NodeId(node.parse().unwrap())))),
+                None => Err(Box::new(Refusal::Cluster(line.words.join(" ")))),
+            },
+        },
         "settings" => Command::UpdateSettings { patch: settings(line) },
         other => panic!("no verb {other}"),
     }

@@ -62,6 +62,8 @@ fn reply(world: &World, reply: &Reply) -> String {
             let session = ticket.session.map(|id| format!(" as {id}")).unwrap_or_default();
             format!("a ticket of {}{session} until {}", ticket.engineer, until(ticket.expires))
         }
+        Reply::Leads(node) => format!("node {node} leads"),
+        Reply::Joined(node) => format!("node {node} was let in"),
         Reply::DuplicateCheckpoint => "the same as the newest checkpoint, skipped".to_owned(),
         Reply::Heartbeats { unknown } if unknown.is_empty() => "all are known".to_owned(),
         Reply::Heartbeats { unknown } => {

@@ -97,6 +97,7 @@ async fn an_old_client_finds_health_and_errors_as_they_were() {
             ],
         );
         has(&body["checks"]["storage"], &[("status", Form::Word(&["healthy"])), ("latencyMs", Form::Number)]);
+        assert_eq!(body["checks"]["storage"]["space"], "enough");
     }
     for path in ["/health/live", "/api/health/live"] {
         has(&bare(path).await.body, &[("status", Form::Word(&["alive"])), ("timestamp", Form::Moment)]);

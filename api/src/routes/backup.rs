@@ -1,0 +1,125 @@
+//! `/cluster/backup`: all that the cluster keeps, for whoever has to keep it elsewhere. Holds one piece in
+//! memory, however large the whole is.
+
+use super::cluster::check_admin;
+use crate::{
+    api::Api,
+    cluster::{Backup, Unavailable},
+    failure::ApiError,
+    openapi::{Operation, Routes},
+    read::Read,
+};
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use nexus_api_types::header as names;
+use std::time::Duration;
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::timeout,
+};
+
+/// A client that does not take a piece, a MiB, in this time holds its file in vain.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const ROUTE: &str = "/cluster/backup";
+
+pub(super) fn routes() -> Routes {
+    let backed_up = Operation::read("Back the cluster up")
+        .about(
+            "Everything up to `X-Nexus-Revision`, of one moment, as a file: texts and history too, and of keys and \
+             tokens their hashes. The last 32 bytes are the SHA-256 of all before them. For admins; with \
+             `consistency=stale` also without a quorum.",
+        )
+        .answers_file("A file; `nexusd check-backup` looks into it.");
+    Routes::new().get(ROUTE, backup, backed_up)
+}
+
+/// Whether requests of this route may have to wait for a snapshot.
+pub(crate) fn is_backup(route: &str) -> bool {
+    route.strip_prefix("/api") == Some(ROUTE)
+}
+
+async fn backup(State(api): State<Api>, read: Read) -> Result<Response, ApiError> {
+    let (engineer, key) = read.identity()?;
+    check_admin(engineer, key)?;
+    let busy =
+        || Unavailable::NotApplied("this node sends as many backups as it may; ask another one".to_owned());
+    let place = api.backups.clone().try_acquire_owned().map_err(|_| busy())?;
+    let Backup { revision, bytes, pieces } = api.cluster.backup(read.view().revision()).await?;
+
+    let cluster = read.view().state().origin().map(|origin| origin.cluster).unwrap_or_default();
+    let disposition = format!("attachment; filename=\"nexus-{cluster}-{revision}.backup\"");
+    let disposition = HeaderValue::try_from(disposition).map_err(|error| ApiError::internal(&error))?;
+    let mut response = Body::from_stream(sent(pieces, place, PATIENCE)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CONTENT_LENGTH, bytes.into());
+    headers.insert(header::CONTENT_DISPOSITION, disposition);
+    read.stamp(headers);
+    headers.insert(names::REVISION, revision.0.into());
+    Ok(response)
+}
+
+type Piece<E> = Result<Bytes, E>;
+
+/// The pieces as the client takes them. Read in a task of its own: nobody asks for more on behalf of a client
+/// that has stopped reading, so that it could not be given up from here.
+fn sent<E>(
+    mut pieces: stream::BoxStream<'static, Piece<E>>,
+    place: OwnedSemaphorePermit,
+    patience: Duration,
+) -> impl stream::Stream<Item = Piece<E>>
+where
+    E: Send + 'static,
+{
+    let (send, receive) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while let Some(piece) = pieces.next().await {
+            // Too late, or gone: cut short, it is no backup, and its client sees that.
+            if !matches!(timeout(patience, send.send(piece)).await, Ok(Ok(()))) {
+                break;
+            }
+        }
+        drop((pieces, place));
+    });
+    stream::unfold(receive, |mut receive| async { Some((receive.recv().await?, receive)) })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::{convert::Infallible, sync::Arc};
+    use tokio::sync::Semaphore;
+
+    /// Endless pieces, and the places of those who read them.
+    fn endless() -> (stream::BoxStream<'static, Piece<Infallible>>, Arc<Semaphore>) {
+        (stream::repeat(Ok(Bytes::from_static(b"piece"))).boxed(), Arc::new(Semaphore::new(1)))
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        let (pieces, places) = endless();
+        let place = places.clone().try_acquire_owned().unwrap();
+        let mut stalled = Box::pin(sent(pieces, place, Duration::from_millis(1)));
+        // What it held is given back, although it is still there.
+        places.acquire().await.unwrap().forget();
+        // What was on its way comes; then it ends, too early.
+        while stalled.next().await.is_some() {}
+    }
+
+    #[tokio::test]
+    async fn a_client_that_breaks_off_holds_nothing() {
+        let (pieces, places) = endless();
+        let mut client = Box::pin(sent(pieces, places.clone().try_acquire_owned().unwrap(), PATIENCE));
+        assert!(client.next().await.is_some());
+        drop(client);
+        places.acquire().await.unwrap().forget();
+    }
+}

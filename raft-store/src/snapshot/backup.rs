@@ -1,0 +1,178 @@
+//! A backup: a snapshot, and behind it the SHA-256 of all its bytes, so that any tool can tell whether it
+//! came whole. A node only sends it; keeping it is its reader's.
+
+use super::{file::SnapshotFile, format};
+use crate::{
+    blocking,
+    error::StoreError,
+    keys,
+    machine::load::Loading,
+    record::{self, Kind},
+    storage::{Column, File, open_to_read},
+};
+use bytes::Bytes;
+use nexus_domain::{Document, Recorded, Revision, WallTime, ids::ClusterId};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// Bytes of the checksum at the end.
+const CHECKSUM_BYTES: u64 = 32;
+/// Bytes that are checked at once.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// A backup that is being read. Its snapshot can be read for as long as this is kept, also after newer ones
+/// have taken its place.
+pub struct Backup {
+    revision: Revision,
+    snapshot: SnapshotFile,
+    offset: u64,
+    /// Over everything before the offset; none once it was given out.
+    checksum: Option<Sha256>,
+}
+
+impl Backup {
+    pub(crate) fn new(revision: Revision, snapshot: SnapshotFile) -> Self {
+        Self { revision, snapshot, offset: 0, checksum: Some(Sha256::new()) }
+    }
+
+    /// The last log index in it.
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Its length in bytes, checksum included.
+    pub fn length(&self) -> u64 {
+        self.snapshot.length() + CHECKSUM_BYTES
+    }
+
+    /// The next piece, of at most a MiB; none after the last one, which is the checksum.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
+        // Not taken out before there is a newer one: whoever stops waiting can ask again.
+        let Some(mut checksum) = self.checksum.clone() else { return Ok(None) };
+        if self.offset == self.snapshot.length() {
+            self.checksum = None;
+            return Ok(Some(Bytes::copy_from_slice(&checksum.finalize())));
+        }
+        let (snapshot, offset) = (self.snapshot.clone(), self.offset);
+        // What is hashed keeps a processor busy as long as the device did.
+        let (chunk, checksum) = blocking::run(self.snapshot.may_block(), move || {
+            let chunk = snapshot.chunk_at(offset)?;
+            checksum.update(&chunk);
+            Ok((chunk, checksum))
+        })
+        .await?;
+        if chunk.is_empty() {
+            return Err(StoreError::Snapshot("it became shorter while it was read".into()));
+        }
+        self.offset += chunk.len() as u64;
+        self.checksum = Some(checksum);
+        Ok(Some(chunk))
+    }
+}
+
+/// What is in a backup that was found to be sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupContents {
+    /// Of which cluster; none when it was not formed yet.
+    pub cluster: Option<ClusterId>,
+    /// The last log index in it.
+    pub revision: Revision,
+    /// When that was, by the cluster's clocks.
+    pub at: WallTime,
+    /// Rows of the state.
+    pub rows: u64,
+    /// Long texts.
+    pub documents: u64,
+    /// Events of the history.
+    pub events: u64,
+    /// Length of the whole, in bytes.
+    pub bytes: u64,
+}
+
+/// Checks a backup to the last record: that it is whole, that each record can be read, and that the rows
+/// make the state that they were written from. Waits for the device.
+///
+/// # Errors
+/// [`StoreError::Snapshot`] when it is not sound; else when it cannot be read.
+pub fn check_backup(path: &Path) -> Result<BackupContents, StoreError> {
+    let file = open_to_read(path)?;
+    let bytes = file.length()?;
+    let length =
+        bytes.checked_sub(CHECKSUM_BYTES).ok_or_else(|| damaged("it is too short to be a backup".into()))?;
+    check_sum(file.as_ref(), length)?;
+    let (mut loading, mut documents, mut events) = (Loading::default(), 0, 0);
+    let progress = format::read_first(file.as_ref(), length, &mut |column, key, value| match column {
+        Column::Documents => {
+            documents += 1;
+            check_document(key, value)
+        }
+        Column::Events => {
+            events += 1;
+            check_event(key, value)
+        }
+        _ => loading.found(key, value).map_err(unsound),
+    })?;
+    let rows = loading.rows();
+    let (published, _) = loading.finish(progress).map_err(unsound)?;
+    Ok(BackupContents {
+        cluster: published.state.origin().map(|origin| origin.cluster),
+        revision: published.revision(),
+        at: published.state.clock().wall,
+        rows,
+        documents,
+        events,
+        bytes,
+    })
+}
+
+fn check_sum(file: &dyn File, length: u64) -> Result<(), StoreError> {
+    let mut checksum = Sha256::new();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut offset = 0;
+    while offset < length {
+        let left = usize::try_from(length - offset).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+        let read = file.read_at(offset, &mut chunk[..left])?;
+        if read == 0 {
+            return Err(damaged("it became shorter while it was read".into()));
+        }
+        checksum.update(&chunk[..read]);
+        offset += read as u64;
+    }
+    let mut written = [0; CHECKSUM_BYTES as usize];
+    let read = file.read_at(length, &mut written)?;
+    if read < written.len() || written[..] != checksum.finalize()[..] {
+        return Err(damaged("its checksum does not match: it is cut short or was changed".into()));
+    }
+    Ok(())
+}
+
+fn check_document(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    keys::read_document(key).ok_or_else(|| damaged("a document has a key of no known kind".into()))?;
+    let document = record::decode::<Document>(Kind::DOCUMENT, value);
+    document.map(|_| ()).map_err(|cause| damaged(format!("a document cannot be read: {cause}")))
+}
+
+fn check_event(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    let event: Recorded = record::decode(Kind::EVENT, value)
+        .map_err(|cause| damaged(format!("an event cannot be read: {cause}")))?;
+    if keys::event(event.revision, event.seq)[..] != *key {
+        return Err(damaged(format!("an event of revision {} is in another place", event.revision)));
+    }
+    Ok(())
+}
+
+/// What to do about a node's own state is no advice about a backup.
+fn unsound(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Corrupt { cause, .. } => damaged(format!("a row cannot be read: {cause}")),
+        StoreError::Inconsistent(why) => damaged(why),
+        other => other,
+    }
+}
+
+fn damaged(cause: String) -> StoreError {
+    StoreError::Snapshot(cause)
+}
