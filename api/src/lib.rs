@@ -12,7 +12,7 @@
 //!   [`sorted_json`]: objects that are compared. [`page`] and [`whole`]: lists.
 //! - [`failure`]: what can go wrong, as HTTP. [`render`]: entities as the wire has them.
 //! - [`events`]: who follows what happens. [`routes`]: one file a resource. [`metrics`]: what is counted.
-//! - [`openapi`]: the description of the routes.
+//! - [`openapi`]: the description of the routes. [`mcp`]: the same as tools for agents.
 
 pub mod api;
 pub mod auth;
@@ -21,6 +21,7 @@ mod events;
 pub mod failure;
 mod fields;
 mod limits;
+mod mcp;
 pub mod metrics;
 pub mod mint;
 mod openapi;

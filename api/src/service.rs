@@ -6,7 +6,7 @@ use crate::{
     cluster::{MAX_PREPARATION, Unavailable},
     failure::ApiError,
     limits::{Allowance, TurnedAway, remote_addr},
-    openapi, routes,
+    mcp, openapi, routes,
 };
 use axum::{
     Json, Router,
@@ -52,7 +52,9 @@ pub fn router(api: Api) -> Router {
         .layer(CatchPanicLayer::custom(|_| ApiError::internal(&"a handler panicked").into_response()));
     // Without a page that may call, no answer says that one may.
     let router = if api.config.allowed_origins.is_empty() { router } else { router.layer(cors(&api)) };
-    router.layer(middleware::from_fn_with_state(api.clone(), around)).with_state(api)
+    let router = router.layer(middleware::from_fn_with_state(api.clone(), around)).with_state(api.clone());
+    let tools = mcp::route(api.clone(), router.clone());
+    router.merge(tools.layer(middleware::from_fn_with_state(api, around)))
 }
 
 async fn openapi_json() -> impl IntoResponse {
@@ -107,9 +109,11 @@ fn cors(api: &Api) -> CorsLayer {
         .expose_headers(answer_headers)
 }
 
-async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
+async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id = request_id(&api, &request);
+    // What a handler asks of other routes has the same.
+    request.headers_mut().insert(names::REQUEST_ID, id.clone());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default(), %method, %route);

@@ -18,8 +18,9 @@ fn nobody_depends_on_whom_they_may_not_know() {
         ("nexus-domain", &[][..]),
         ("nexus-api-types", &["nexus-domain"]),
         ("nexus-raft-store", &["nexus-domain", "openraft", "rocksdb", "tokio"]),
-        ("nexus-api", &["nexus-domain", "nexus-api-types", "axum", "tokio"]),
-        ("nexus-cli", &["nexus-api-types", "tokio", "reqwest"]),
+        ("nexus-mcp", &["nexus-api-types"]),
+        ("nexus-api", &["nexus-domain", "nexus-api-types", "nexus-mcp", "axum", "tokio"]),
+        ("nexus-cli", &["nexus-api-types", "nexus-mcp", "tokio", "reqwest"]),
         (
             "nexus-node",
             &[

@@ -20,6 +20,7 @@ mod learn;
 mod login;
 mod logout;
 mod man;
+mod mcp;
 mod next;
 mod pages;
 mod people;
@@ -72,6 +73,7 @@ pub(crate) enum Command {
     Hook(hook::Hook),
     Verify(verify::Verify),
     Install(install::Install),
+    Mcp(mcp::Mcp),
     Uninstall(install::Uninstall),
     Events(events::Events),
     #[command(subcommand)]
@@ -136,6 +138,7 @@ async fn act(command: Command, context: &Context<'_>) -> Result<(), Error> {
         Command::Keeper(command) => command.run(context).await,
         Command::Verify(command) => command.run(context).await,
         Command::Install(command) => command.run(context),
+        Command::Mcp(command) => command.run(context).await,
         Command::Uninstall(command) => command.run(context),
         // Answered before there is a context.
         Command::Hook(_) => Ok(()),

@@ -1,0 +1,99 @@
+//! The protocol. Keeps nothing between two messages: any node can answer the next one.
+
+use crate::{port::Port, refusal, resources, tools};
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CallToolRequestParams, CallToolResponse, Implementation, ListResourceTemplatesResult,
+        ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
+        ReadResourceResponse, ReadResourceResult, ResourceContents, ServerCapabilities, ServerConfig, Tool,
+    },
+    service::RequestContext,
+};
+
+/// What a model is told before anything else.
+const INSTRUCTIONS: &str = "Several agents work in this repository. Pick a feature before you edit; its files are then yours alone. \
+Do not write files that others hold: take other work instead. Keep what others should know, save how far you are, and finish with done.";
+
+/// A server of tools for one agent in one project.
+#[derive(Clone)]
+pub struct Server<P> {
+    port: P,
+    version: &'static str,
+}
+
+impl<P: Port> Server<P> {
+    /// One that reaches its project this way; `version` is that of the program.
+    pub const fn new(port: P, version: &'static str) -> Self {
+        Self { port, version }
+    }
+}
+
+impl<P: Port> ServerHandler for Server<P> {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().build();
+        ServerConfig::new(capabilities)
+            .with_server_info(Implementation::new("nexus", self.version).with_title("Nexus"))
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(tools::TOOLS.clone()))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        tools::TOOLS.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let called = tools::call(&self.port, &request.name, request.arguments.unwrap_or_default()).await;
+        let result =
+            called.ok_or_else(|| ErrorData::invalid_params(format!("no tool {}", request.name), None))?;
+        Ok(result.into())
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let listed = resources::list(&self.port).await;
+        let listed = listed.map_err(|failure| ErrorData::internal_error(refusal::words(&failure), None))?;
+        Ok(ListResourcesResult::with_all_items(listed))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(resources::templates()))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let uri = request.uri;
+        match resources::read(&self.port, &uri).await {
+            Ok(Some((text, mime_type))) => {
+                let contents = ResourceContents::text(text, uri).with_mime_type(mime_type);
+                Ok(ReadResourceResult::new(vec![contents]).into())
+            }
+            Ok(None) => Err(ErrorData::resource_not_found(
+                format!("no resource {uri}: they are nexus://features/SLUG/spec and …/learnings"),
+                None,
+            )),
+            Err(failure) => Err(ErrorData::resource_not_found(refusal::words(&failure), None)),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Claims: taking files while working, and whose they are.
+
+use crate::{
+    port::{self, Failure, Port, Request},
+    refusal::{self, holder},
+};
+use nexus_api_types::{
+    claim::{self as wire, CheckPaths, ClaimPaths, Mode, Standing},
+    feature::Feature,
+    session::ProjectStatus,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What is to be claimed.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Claim {
+    paths: Vec<String>,
+    /// Together with other readers: nobody changes them meanwhile
+    #[serde(default)]
+    shared: bool,
+    /// A feature that you picked: they are free when it is over
+    feature: Option<String>,
+}
+
+/// What was claimed.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Claimed {
+    yours: Vec<String>,
+    until: Option<String>,
+}
+
+/// Claims files.
+pub(super) async fn claim(port: &impl Port, wanted: Claim) -> Result<Claimed, Failure> {
+    let feature_id = match wanted.feature {
+        None => None,
+        Some(slug) => {
+            let path = format!("/features/{}", super::segment(&slug));
+            Some(port::ask::<Feature>(port, Request::get(path)).await?.id)
+        }
+    };
+    let mode = wanted.shared.then_some(Mode::Shared);
+    let body = ClaimPaths { paths: wanted.paths, mode, feature_id };
+    let claimed: wire::Claimed = port::ask(port, Request::post("/claims").body(&body)).await?;
+    Ok(Claimed {
+        until: claimed.claims.iter().map(|claim| claim.expires_at).min().map(refusal::time),
+        yours: claimed.claims.into_iter().map(|claim| claim.file_path).collect(),
+    })
+}
+
+/// Whose files.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Why {
+    paths: Vec<String>,
+}
+
+/// Whose they are.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Standings {
+    paths: Vec<OfPath>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct OfPath {
+    path: String,
+    /// free, yours or held
+    standing: &'static str,
+    claims: Vec<OfClaim>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct OfClaim {
+    claimed_as: String,
+    holder: String,
+    feature: Option<String>,
+    since: String,
+    until: String,
+}
+
+/// Says whose files are.
+pub(super) async fn why(port: &impl Port, which: Why) -> Result<Standings, Failure> {
+    let body = CheckPaths { paths: which.paths, fence: None };
+    let checked: wire::Checked = port::ask(port, Request::post("/claims/check").body(&body).looks()).await?;
+    let is_for_work =
+        checked.paths.iter().flat_map(|path| &path.claims).any(|claim| claim.feature_id.is_some());
+    let features = if is_for_work {
+        port::ask::<ProjectStatus>(port, Request::get("/status")).await?.active_features
+    } else {
+        Vec::new()
+    };
+    let slug =
+        |id: Uuid| features.iter().find(|feature| feature.id == id).map(|feature| feature.slug.clone());
+    let of_claim = |claim: wire::Claim| OfClaim {
+        holder: holder(&claim.engineer_name, claim.agent.as_deref()),
+        feature: claim.feature_id.and_then(slug),
+        since: refusal::time(claim.claimed_at),
+        until: refusal::time(claim.expires_at),
+        claimed_as: claim.file_path,
+    };
+    let of_path = |path: wire::CheckedPath| OfPath {
+        standing: match path.standing {
+            Standing::Free => "free",
+            Standing::Mine => "yours",
+            Standing::Held => "held",
+        },
+        path: path.path,
+        claims: path.claims.into_iter().map(of_claim).collect(),
+    };
+    Ok(Standings { paths: checked.paths.into_iter().map(of_path).collect() })
+}

@@ -1,0 +1,100 @@
+//! What outlives the agent: learnings, decisions, checkpoints.
+
+use super::segment;
+use crate::port::{self, Failure, Port, Request};
+use nexus_api_types::{
+    checkpoint::{self, CheckpointType, SaveCheckpoint},
+    feature::Feature,
+    knowledge::{AddDecision, AddLearning, Decision, Learning},
+    session::{Session, StartSession},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What was kept.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Kept {
+    /// Of which feature; none for the whole project
+    feature: Option<String>,
+    /// False when it said nothing new
+    kept: bool,
+}
+
+/// What was learnt.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Learn {
+    feature: String,
+    text: String,
+}
+
+/// Keeps what was learnt.
+pub(super) async fn learn(port: &impl Port, learnt: Learn) -> Result<Kept, Failure> {
+    let path = format!("/features/{}/learnings", segment(&learnt.feature));
+    let body = AddLearning { content: learnt.text };
+    let _: Learning = port::ask(port, Request::post(path).body(&body).looks()).await?;
+    Ok(Kept { feature: Some(learnt.feature), kept: true })
+}
+
+/// What was decided.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Decide {
+    /// In one line
+    title: String,
+    decision: String,
+    rationale: Option<String>,
+    alternatives: Option<String>,
+    /// Left out: about the whole project
+    feature: Option<String>,
+}
+
+/// Records a decision.
+pub(super) async fn decide(port: &impl Port, decided: Decide) -> Result<Kept, Failure> {
+    let body = AddDecision {
+        title: decided.title,
+        decision: decided.decision,
+        rationale: decided.rationale,
+        alternatives: decided.alternatives,
+        feature_slug: decided.feature,
+        supersedes: None,
+    };
+    let made: Decision = port::ask(port, Request::post("/decisions").body(&body).looks()).await?;
+    Ok(Kept { feature: made.feature_slug, kept: true })
+}
+
+/// How far the work is.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Checkpoint {
+    feature: String,
+    /// What is done, what is not, what comes next
+    notes: String,
+    /// Branch, commit, open files and the like
+    #[serde(default)]
+    context: Map<String, Value>,
+}
+
+/// Saves how far the work is.
+pub(super) async fn checkpoint(port: &impl Port, reached: Checkpoint) -> Result<Kept, Failure> {
+    let feature: Feature =
+        port::ask(port, Request::get(format!("/features/{}", segment(&reached.feature)))).await?;
+    let session_id = match port.session().await? {
+        Some(id) => id,
+        None => {
+            let start = Request::post("/sessions").body(&StartSession::default());
+            port::ask::<Session>(port, start).await?.id
+        }
+    };
+    let body = SaveCheckpoint {
+        session_id,
+        feature_id: feature.id,
+        context: (!reached.context.is_empty()).then_some(reached.context),
+        kind: Some(CheckpointType::Manual),
+        notes: Some(reached.notes),
+    };
+    let saved: Option<checkpoint::Checkpoint> =
+        port::ask(port, Request::post("/sessions/checkpoints").body(&body).looks()).await?;
+    Ok(Kept { feature: Some(feature.slug), kept: saved.is_some() })
+}

@@ -1,0 +1,203 @@
+//! What an agent can do: the ten tools, their words, and the way from arguments to an answer.
+//!
+//! - [`work`]: features. [`files`]: claims. [`knowledge`]: what outlives the agent.
+//!
+//! Every host gives all of the words to its model all of the time: they are few.
+
+mod files;
+mod knowledge;
+mod work;
+
+use crate::{
+    port::{Failure, Port},
+    refusal,
+};
+use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::sync::{Arc, LazyLock};
+
+/// The tools, as they are listed.
+pub(crate) static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
+    vec![
+        tool::<work::Nothing, work::Status>(
+            "status",
+            "Who works on what, which files are held, what was interrupted, and what you hold.",
+        )
+        .with_annotations(looking()),
+        tool::<work::Which, work::Available>(
+            "available",
+            "Features that can be picked now, best first, and what blocks the rest.",
+        )
+        .with_annotations(looking()),
+        tool::<work::Pick, work::Picked>(
+            "pick",
+            "Take a feature with all of its files, or nothing. Without a slug: the best that is free. Call it before you edit. A refusal says who holds what.",
+        )
+        .with_annotations(writing()),
+        tool::<files::Claim, files::Claimed>(
+            "claim",
+            "Take more files while you work: all of them or none. Paths from the root of the repository: files, folders (src/auth/) or globs.",
+        )
+        .with_annotations(writing()),
+        tool::<work::Release, work::Released>(
+            "release",
+            "Give back: a feature unfinished with all of its files, or single files that you claimed.",
+        )
+        .with_annotations(writing()),
+        tool::<work::Done, work::Finished>(
+            "done",
+            "Finish a feature that you picked. Its files are free at once, so commit before.",
+        )
+        .with_annotations(writing()),
+        tool::<knowledge::Learn, knowledge::Kept>(
+            "learn",
+            "Keep something that whoever works on this feature next should know.",
+        )
+        .with_annotations(writing()),
+        tool::<knowledge::Decide, knowledge::Kept>(
+            "decide",
+            "Record a decision, why, and instead of what. About a feature, or the whole project.",
+        )
+        .with_annotations(writing()),
+        tool::<knowledge::Checkpoint, knowledge::Kept>(
+            "checkpoint",
+            "Save how far the work on a feature is, for whoever goes on. Call it before you stop or lose context.",
+        )
+        .with_annotations(writing()),
+        tool::<files::Why, files::Standings>(
+            "why",
+            "Whose files are: free, yours, or held by whom, for what and until when.",
+        )
+        .with_annotations(looking()),
+    ]
+});
+
+fn looking() -> ToolAnnotations {
+    ToolAnnotations::new().read_only(true).open_world(false)
+}
+
+fn writing() -> ToolAnnotations {
+    ToolAnnotations::new().read_only(false).destructive(false).open_world(false)
+}
+
+fn tool<I: JsonSchema, O: JsonSchema>(name: &'static str, words: &'static str) -> Tool {
+    let input = schema::<I>(SchemaSettings::draft2020_12());
+    let output = schema::<O>(SchemaSettings::draft2020_12().for_serialize());
+    Tool::new(name, words, input).with_raw_output_schema(output)
+}
+
+/// A schema without what tells a model nothing.
+fn schema<T: JsonSchema>(settings: SchemaSettings) -> Arc<JsonObject> {
+    let settings = settings.with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    trim(&mut schema, true);
+    let Value::Object(object) = schema else { panic!("arguments and answers are objects") };
+    Arc::new(object)
+}
+
+fn trim(schema: &mut Value, is_root: bool) {
+    match schema {
+        Value::Object(fields) => {
+            // A property may be called so: there its value is a schema, here it is a text.
+            for noise in ["title", "format"] {
+                if fields.get(noise).is_some_and(Value::is_string) {
+                    fields.remove(noise);
+                }
+            }
+            if is_root {
+                fields.remove("description");
+            }
+            if fields.get("default").is_some_and(|default| default.is_null() || *default == false) {
+                fields.remove("default");
+            }
+            fields.values_mut().for_each(|field| trim(field, false));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| trim(item, false)),
+        _ => {}
+    }
+}
+
+/// Does what a tool is for; none when there is no such tool. A failure is an answer too, which the model reads.
+pub(crate) async fn call(port: &impl Port, name: &str, arguments: JsonObject) -> Option<CallToolResult> {
+    let arguments = Value::Object(arguments);
+    let result = match name {
+        "status" => run(arguments, |input| work::status(port, input)).await,
+        "available" => run(arguments, |input| work::available(port, input)).await,
+        "pick" => run(arguments, |input| work::pick(port, input)).await,
+        "claim" => run(arguments, |input| files::claim(port, input)).await,
+        "release" => run(arguments, |input| work::release(port, input)).await,
+        "done" => run(arguments, |input| work::done(port, input)).await,
+        "learn" => run(arguments, |input| knowledge::learn(port, input)).await,
+        "decide" => run(arguments, |input| knowledge::decide(port, input)).await,
+        "checkpoint" => run(arguments, |input| knowledge::checkpoint(port, input)).await,
+        "why" => run(arguments, |input| files::why(port, input)).await,
+        _ => return None,
+    };
+    Some(result)
+}
+
+async fn run<I, O, F>(arguments: Value, act: impl FnOnce(I) -> F) -> CallToolResult
+where
+    I: DeserializeOwned,
+    O: Serialize,
+    F: Future<Output = Result<O, Failure>>,
+{
+    let done = match serde_json::from_value(arguments) {
+        Ok(input) => act(input).await,
+        Err(error) => Err(Failure::Other(format!("arguments: {error}. Call it again with that put right."))),
+    };
+    match done {
+        Ok(output) => {
+            CallToolResult::structured(serde_json::to_value(output).expect("answers of tools are JSON"))
+        }
+        Err(failure) => CallToolResult::error(vec![ContentBlock::text(refusal::words(&failure))]),
+    }
+}
+
+/// A text that becomes part of a path.
+pub(crate) fn segment(text: &str) -> impl std::fmt::Display {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Characters of a token of JSON and English, on the safe side: tokenizers make about four of them one.
+    const CHARS_PER_TOKEN: usize = 3;
+
+    #[test]
+    fn all_that_a_model_is_told_fits_2000_tokens() {
+        assert!(TOOLS.len() <= 10);
+        let told: usize = TOOLS
+            .iter()
+            .map(|tool| {
+                let input = serde_json::to_string(&*tool.input_schema).expect("it is JSON");
+                tool.name.len() + tool.description.as_ref().map_or(0, |words| words.len()) + input.len()
+            })
+            .sum();
+        assert!(told / CHARS_PER_TOKEN < 2_000, "{told} characters");
+    }
+
+    #[test]
+    fn every_tool_says_what_it_takes_and_gives() {
+        for tool in TOOLS.iter() {
+            let output = tool.output_schema.as_ref().expect("it has one");
+            assert_eq!(output.get("type"), Some(&Value::from("object")), "{}", tool.name);
+            assert_eq!(tool.input_schema.get("type"), Some(&Value::from("object")), "{}", tool.name);
+            assert_eq!(
+                tool.input_schema.get("additionalProperties"),
+                Some(&Value::from(false)),
+                "{}",
+                tool.name
+            );
+            let text = serde_json::to_string(&*tool.input_schema).expect("it is JSON");
+            assert!(!text.contains("$ref") && !text.contains("$schema"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! `/mcp`: the tools of Nexus for agents, over streamable HTTP. Every tool asks this node's own routes as the
+//! agent that called it, so that keys, roles, limits and forwarding are those of the contract. Keeps nothing
+//! between two messages: any node answers the next one.
+
+use crate::{api::Api, failure::ApiError, limits::RemoteAddr};
+use axum::{
+    Router,
+    body::{self, Body},
+    extract::{Query, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use nexus_api_types::{
+    Failure as Refused, header as names,
+    project::Project,
+    session::{Session, StartSession},
+};
+use nexus_mcp as mcp;
+use rmcp::transport::streamable_http_server::{
+    StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+/// Bytes of an answer that a tool reads: lists of a whole project are the longest.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// The route, in front of the others.
+pub(crate) fn route(api: Api, routes: Router) -> Router {
+    Router::new().route("/mcp", any(serve)).with_state(Mcp { api, routes })
+}
+
+#[derive(Clone)]
+struct Mcp {
+    api: Api,
+    routes: Router,
+}
+
+/// What a host's configuration says of its agent.
+#[derive(Deserialize)]
+struct Who {
+    /// Slug or id; may be left out by who is in one project only.
+    project: Option<String>,
+    /// Two agents of one engineer are told apart by their names.
+    agent: Option<String>,
+}
+
+async fn serve(State(mcp): State<Mcp>, Query(who): Query<Who>, request: Request) -> Response {
+    match Caller::new(&mcp, who.agent, &request).of_project(who.project.as_deref()).await {
+        Ok(caller) => {
+            let server = mcp::Server::new(Inside(Arc::new(caller)), env!("CARGO_PKG_VERSION"));
+            // A key is asked for, which no page of somebody else's has: hosts need not be known by name.
+            let config = StreamableHttpServerConfig::default()
+                .with_legacy_session_mode(false)
+                .with_json_response(true)
+                .with_max_request_body_bytes(crate::api::MAX_BODY)
+                .with_allowed_origins(mcp.api.config.allowed_origins.clone())
+                .enforce_origin_validation()
+                .disable_allowed_hosts();
+            let sessions = Arc::new(NeverSessionManager::default());
+            let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
+            service.handle(request).await.into_response()
+        }
+        Err(response) => response,
+    }
+}
+
+/// Where a client is behind a proxy.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+fn chosen(named: Option<&str>, projects: &[Project]) -> Result<Uuid, ApiError> {
+    let slugs = || projects.iter().map(|project| project.slug.as_str()).collect::<Vec<_>>().join(", ");
+    match (named, projects) {
+        (Some(named), _) => {
+            let is_it = |project: &&Project| project.slug == named || project.id.to_string() == named;
+            let found = projects.iter().find(is_it).map(|project| project.id);
+            found.ok_or_else(|| {
+                ApiError::field("project", format_args!("is none of yours; those are: {}", slugs()))
+            })
+        }
+        (None, [only]) => Ok(only.id),
+        (None, []) => Err(ApiError::field("project", "you are in none: a lead of one has to add you")),
+        (None, _) => Err(ApiError::field(
+            "project",
+            format_args!("say which one in the address, as /mcp?project=SLUG: {}", slugs()),
+        )),
+    }
+}
+
+fn told(failure: &mcp::Failure) -> Response {
+    ApiError::internal(&format_args!("{failure:?}")).into_response()
+}
+
+/// One message of one agent.
+struct Caller {
+    routes: Router,
+    headers: HeaderMap,
+    remote: Option<RemoteAddr>,
+    project: Uuid,
+    agent: Option<String>,
+    /// The session of the named agent, once it was asked for.
+    session: OnceCell<Uuid>,
+}
+
+impl Caller {
+    fn new(mcp: &Mcp, agent: Option<String>, request: &Request) -> Self {
+        let kept = |name: HeaderName| request.headers().get(&name).map(|value| (name, value.clone()));
+        let ours = [names::SESSION, names::REQUEST_ID, FORWARDED_FOR].map(HeaderName::from_static);
+        let headers = [header::AUTHORIZATION].into_iter().chain(ours);
+        Self {
+            routes: mcp.routes.clone(),
+            headers: headers.filter_map(kept).collect(),
+            remote: request.extensions().get().copied(),
+            project: Uuid::nil(),
+            agent,
+            session: OnceCell::new(),
+        }
+    }
+
+    /// With the project that they work in: by then their key is known to be valid.
+    async fn of_project(mut self, named: Option<&str>) -> Result<Self, Response> {
+        let projects = self.ask(Method::GET, "/api/projects", None).await;
+        if projects.status() != StatusCode::OK {
+            return Err(projects);
+        }
+        let projects: Vec<Project> = data(projects).await.map_err(|failure| told(&failure))?;
+        self.project = chosen(named, &projects).map_err(IntoResponse::into_response)?;
+        Ok(self)
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Response {
+        let mut request = Request::new(body.map_or_else(Body::empty, |body| Body::from(body.to_string())));
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse().expect("paths are made of ids and of encoded words");
+        *request.headers_mut() = self.headers.clone();
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(header::CONTENT_TYPE, json);
+        if let Some(id) = self.session.get() {
+            let id = HeaderValue::from_str(&id.to_string()).expect("a UUID is a header value");
+            request.headers_mut().insert(names::SESSION, id);
+        }
+        if let Some(remote) = self.remote {
+            request.extensions_mut().insert(remote);
+        }
+        let Ok(response) = self.routes.clone().oneshot(request).await;
+        response
+    }
+
+    /// The session of the named agent: begun, or the living one.
+    async fn act_as_agent(&self) -> Result<(), mcp::Failure> {
+        let Some(agent) = self.agent.clone().filter(|_| !self.headers.contains_key(names::SESSION)) else {
+            return Ok(());
+        };
+        let begin = || async {
+            let body = StartSession { agent: Some(agent), ..StartSession::default() };
+            let body = serde_json::to_value(body).expect("types of the wire are JSON");
+            let path = format!("/api/projects/{}/sessions", self.project);
+            Ok(data::<Session>(self.ask(Method::POST, &path, Some(&body)).await).await?.id)
+        };
+        self.session.get_or_try_init(begin).await.map(drop)
+    }
+}
+
+/// Asks the node's own routes.
+#[derive(Clone)]
+struct Inside(Arc<Caller>);
+
+impl mcp::Port for Inside {
+    async fn send(&self, request: mcp::Request) -> Result<Value, mcp::Failure> {
+        self.0.act_as_agent().await?;
+        let method = match request.method {
+            mcp::Method::Get => Method::GET,
+            mcp::Method::Post => Method::POST,
+            mcp::Method::Delete => Method::DELETE,
+        };
+        let limit = request.limit.map_or(String::new(), |limit| format!("?limit={limit}"));
+        let path = format!("/api/projects/{}{}{limit}", self.0.project, request.path);
+        data(self.0.ask(method, &path, request.body.as_ref()).await).await
+    }
+
+    async fn session(&self) -> Result<Option<Uuid>, mcp::Failure> {
+        self.0.act_as_agent().await?;
+        let given = self.0.headers.get(names::SESSION).and_then(|id| id.to_str().ok()?.parse().ok());
+        Ok(self.0.session.get().copied().or(given))
+    }
+}
+
+/// What stands in an answer's envelope.
+async fn data<T: DeserializeOwned>(response: Response) -> Result<T, mcp::Failure> {
+    let odd = |what: &str| mcp::Failure::Other(format!("the node answered {what}"));
+    let is_good = response.status().is_success();
+    let bytes =
+        body::to_bytes(response.into_body(), MAX_ANSWER).await.map_err(|_| odd("more than a tool reads"))?;
+    if is_good {
+        let envelope: nexus_api_types::Data<T> = serde_json::from_slice(&bytes)
+            .map_err(|error| odd(&format!("what is not understood: {error}")))?;
+        return Ok(envelope.data);
+    }
+    let refused: Refused =
+        serde_json::from_slice(&bytes).map_err(|error| odd(&format!("no error of the contract: {error}")))?;
+    Err(mcp::Failure::Refused(Box::new(refused.error)))
+}

@@ -1,0 +1,130 @@
+//! `nexus mcp`: the tools of Nexus for one agent, over stdin and stdout. Acts as the agent that started it,
+//! whichever server answers.
+
+use crate::{
+    client,
+    context::Context,
+    error::{Error, Report},
+};
+use clap::Args;
+use nexus_mcp::{Failure, Method, Part, Port, Request, Server};
+use rmcp::{ServiceExt, transport::stdio};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+/// Serve the tools of Nexus to an agent, over the Model Context Protocol
+///
+/// Speaks on stdin and stdout; started by the agent's host, for which nexus install writes the
+/// configuration. Acts as the agent that started it, in the project of the folder that it runs in.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus mcp
+  claude mcp add nexus -- nexus mcp
+  codex mcp add nexus -- nexus mcp")]
+pub(crate) struct Mcp {}
+
+/// Requests that wait for their turn: hosts send few at once.
+const WAITING: usize = 16;
+
+/// What a tool wants to know.
+enum Job {
+    Send(Request, oneshot::Sender<Result<Value, Failure>>),
+    Session(oneshot::Sender<Result<Option<Uuid>, Failure>>),
+}
+
+/// Hands requests to the one who knows the cluster.
+#[derive(Clone)]
+struct Desk(mpsc::Sender<Job>);
+
+impl Desk {
+    async fn ask<T>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<T, Failure>>) -> Job,
+    ) -> Result<T, Failure> {
+        let gone = || Failure::Other("nexus mcp is about to end".to_owned());
+        let (sender, receiver) = oneshot::channel();
+        self.0.send(job(sender)).await.map_err(|_| gone())?;
+        receiver.await.map_err(|_| gone())?
+    }
+}
+
+impl Port for Desk {
+    async fn send(&self, request: Request) -> Result<Value, Failure> {
+        self.ask(|sender| Job::Send(request, sender)).await
+    }
+
+    async fn session(&self) -> Result<Option<Uuid>, Failure> {
+        self.ask(Job::Session).await
+    }
+}
+
+impl Mcp {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        let (jobs, mut waiting) = mpsc::channel(WAITING);
+        let serving = async {
+            let server = Server::new(Desk(jobs), env!("CARGO_PKG_VERSION"));
+            let served = server.serve(stdio()).await;
+            let served = served.map_err(|error| Error::local(format!("no host speaks on stdin: {error}")))?;
+            served.waiting().await.map(drop).map_err(|error| Error::local(format!("cannot go on: {error}")))
+        };
+        tokio::pin!(serving);
+        loop {
+            tokio::select! {
+                ended = &mut serving => return ended,
+                Some(job) = waiting.recv() => answer(context, job).await,
+            }
+        }
+    }
+}
+
+/// Does one job. Who asked may be gone: then nobody hears of it.
+async fn answer(context: &Context<'_>, job: Job) {
+    // Each has the whole time.
+    context.client.begin();
+    match job {
+        Job::Send(request, sender) => {
+            let _ = sender.send(send(context, request).await.map_err(|error| failure(context, error)));
+        }
+        Job::Session(sender) => {
+            let session = async { context.session_for_work(context.project().await?).await };
+            let _ = sender.send(session.await.map_err(|error| failure(context, error)));
+        }
+    }
+}
+
+async fn send(context: &Context<'_>, request: Request) -> Result<Value, Error> {
+    let project = context.project().await?;
+    match request.part {
+        Part::Looks => context.session_of_before(project).await?,
+        Part::Works => context.session_for_work(project).await?,
+    };
+    let path = format!("/projects/{project}{}", request.path);
+    let asked = match request.method {
+        Method::Get => client::Request::get(path),
+        Method::Post => client::Request::post(path),
+        Method::Delete => client::Request::delete(path),
+    };
+    let asked = asked.query("limit", request.limit);
+    let asked = match &request.body {
+        Some(body) => asked.body(body),
+        None => asked,
+    };
+    let answer = context.client.send(asked).await?;
+    if request.part == Part::Works {
+        context.look_after(project);
+    }
+    Ok(answer.data().clone())
+}
+
+fn failure(context: &Context<'_>, error: Error) -> Failure {
+    match error {
+        Error::Refused(refused) => Failure::Refused(Box::new(refused.body)),
+        other => {
+            let Report { message, lines, hints } = Report::new(&other, context.out.clock());
+            let hints = hints.into_iter().map(|hint| format!("Next: {hint}"));
+            Failure::Other([message].into_iter().chain(lines).chain(hints).collect::<Vec<_>>().join("\n"))
+        }
+    }
+}
