@@ -150,7 +150,7 @@ pub enum OperationError {
     #[error("{0}")]
     Refused(String),
     /// No such node.
-    #[error("no node {0} in the cluster; nexus cluster status lists them")]
+    #[error("no node {0} in the cluster")]
     UnknownNode(NodeId),
     /// The token is unknown or ran out.
     #[error("the join token is unknown or expired; make a new one with: nexus cluster join-token")]

@@ -3,8 +3,25 @@
 use crate::{failure::ApiError, sorted_json};
 use nexus_api_types::Code;
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, fmt::Display, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display, Formatter},
+    sync::Arc,
+};
 use uuid::Uuid;
+
+/// The beginning of a text that is wrong, quoted: nobody can look for what they sent by its number alone.
+struct Beginning<'a>(&'a str);
+
+impl Display for Beginning<'_> {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        const MOST_CHARS: usize = 80;
+        match self.0.char_indices().nth(MOST_CHARS) {
+            Some((end, _)) => write!(to, "{:?}…", &self.0[..end]),
+            None => write!(to, "{:?}", self.0),
+        }
+    }
+}
 
 /// A body, and what is wrong with it so far.
 pub(crate) struct Fields {
@@ -147,7 +164,9 @@ impl Fields {
         let mut problems = 0;
         for (at, item) in items.iter().enumerate() {
             let result = match item {
-                Value::String(text) => parse(text).map_err(|problem| problem.to_string()),
+                Value::String(text) => {
+                    parse(text).map_err(|problem| format!("{}: {problem}", Beginning(text)))
+                }
                 _ => Err("must be a string".to_owned()),
             };
             match result {

@@ -52,7 +52,7 @@ impl<'a> Context<'a> {
         let records = Records::locate()?;
         let named = given(global.session).map(|text| Actor::named(&text, &records)).transpose()?;
         let token = given_token.clone().or_else(|| login.token.clone());
-        let client = Client::new(&servers, token, global.timeout)?;
+        let client = Client::new(&servers, token, global.timeout);
         if let Some(Actor::Session(id)) = named {
             client.act_as(Some(id));
         }
@@ -86,7 +86,7 @@ impl<'a> Context<'a> {
         let token = self.given_token.clone().or_else(|| login.token.clone());
         Ok(Self {
             out: self.out,
-            client: Client::new(&servers, token, self.timeout)?,
+            client: Client::new(&servers, token, self.timeout),
             login,
             login_file: self.login_file.clone(),
             servers,

@@ -7,7 +7,7 @@
 //! - [`run`]: one run of one agent, and the session that it acts as.
 //! - [`spec`]: features as files. [`repository`]: the repository around the current folder.
 //! - [`hosts`]: what agent hosts tell a hook, and how they are answered. [`guard`]: whether a file
-//!   may be written.
+//!   may be written. [`install`]: wires hosts and git to both.
 //! - [`client`]: requests to a cluster of several servers. [`config`]: the files kept on disk.
 //! - [`output`]: data to stdout, the rest to stderr. [`error`]: what went wrong, and what to do next.
 
@@ -19,6 +19,7 @@ mod context;
 mod error;
 mod guard;
 mod hosts;
+mod install;
 mod output;
 mod repository;
 mod run;

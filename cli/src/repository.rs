@@ -64,8 +64,15 @@ pub(crate) fn git_state() -> Map<String, Value> {
     state
 }
 
+/// The branch that is checked out, if it has a name that a server takes.
+pub(crate) fn branch() -> Option<String> {
+    let name = git(&["branch", "--show-current"])?;
+    let name = name.trim();
+    (!name.is_empty() && name.len() <= 2_048 && !name.contains(char::is_control)).then(|| name.to_owned())
+}
+
 /// What Git prints; nothing when there is no Git or it fails.
-pub(crate) fn git(args: &[&str]) -> Option<String> {
+fn git(args: &[&str]) -> Option<String> {
     let output = Command::new("git").args(args).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -50,20 +50,29 @@ impl Ended {
 }
 
 impl Checkout {
+    /// A repository on the machine of somebody who has not logged in yet.
+    ///
+    /// # Panics
+    /// When there is no Git, or the folder cannot be written to.
+    pub fn new(urls: &[String]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for a checkout");
+        let checkout = Self { folder, servers: urls.join(",") };
+        fs::create_dir_all(checkout.home()).expect("a home folder");
+        fs::create_dir_all(checkout.root().join("src")).expect("a repository");
+        checkout.git(&checkout.root(), &["init", "-q", "-b", "main"]);
+        checkout
+    }
+
     /// A repository that is linked to the project, on the machine of whoever has this key.
     ///
     /// # Panics
     /// When there is no Git, or the folder cannot be written to.
     pub fn of(urls: &[String], project: &str, key: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder for a checkout");
-        let checkout = Self { folder, servers: urls.join(",") };
-        fs::create_dir_all(checkout.home()).expect("a home folder");
-        fs::create_dir_all(checkout.root().join("src")).expect("a repository");
+        let checkout = Self::new(urls);
         let login = json!({ "token": key, "servers": urls });
         fs::write(checkout.home().join("config.json"), login.to_string()).expect("a login");
         let link = json!({ "projectId": project, "projectSlug": "demo" });
         fs::write(checkout.root().join(".nexus.json"), link.to_string()).expect("a link");
-        checkout.git(&checkout.root(), &["init", "-q", "-b", "main"]);
         checkout
     }
 

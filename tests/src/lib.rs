@@ -4,6 +4,7 @@
 //! - [`cluster`]: starts, kills, stops, wipes and adds nodes. Everything ends with the value.
 //! - [`client`]: talks to any node as a client does. [`team`]: engineers, agents and a project.
 //! - [`agent`]: agents in a checkout, as processes that call `nexus`.
+//! - [`transcript`]: what they type and see, as scripts that read without Rust.
 //! - [`socket`]: the event feed over WebSocket. [`contract`]: the forms of all that is answered.
 //! - [`patience`]: waits for conditions instead of sleeping.
 //! - [`history`]: what a node's data folder says happened: no file ever had two holders.
@@ -24,6 +25,7 @@ pub mod netns;
 pub mod patience;
 pub mod socket;
 pub mod team;
+pub mod transcript;
 pub mod work;
 
 pub use agent::{Agent, Checkout};

@@ -19,6 +19,11 @@ impl Server {
         url
     }
 
+    /// Whether it is reached through TLS.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
     /// Whether the server is on this machine, by its address.
     pub(crate) fn is_loopback(&self) -> bool {
         let host = self.0.host_str().unwrap_or_default();

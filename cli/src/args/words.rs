@@ -5,6 +5,7 @@ use crate::error::Error;
 use clap::ValueEnum;
 use nexus_api_types::feature;
 use std::io::Read;
+use uuid::Uuid;
 
 /// A longer text cannot be sent: a request may have 1 MiB.
 const MAX_TEXT_BYTES: u64 = 1 << 20;
@@ -19,6 +20,17 @@ pub(crate) fn slug(text: &str) -> Result<String, String> {
         return Err("must be made of a-z, 0-9 and -".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// Reads an id.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn id(text: &str) -> Result<Uuid, String> {
+    Uuid::try_parse(text).map_err(|_| {
+        "is no id; one looks like 01a20515-c2fa-73bd-a4dd-b2cf4ef689bf, and --json shows those of everything"
+            .to_owned()
+    })
 }
 
 /// A text that may be long; `-` reads it from stdin.

@@ -31,7 +31,7 @@ impl Client {
         let headers = self.headers(&request)?;
         let mut failures = Failures::new(self.servers.len());
         for (at, connected) in self.servers.iter().enumerate() {
-            let builder = self.build(&connected.connection, &connected.server, &request, &headers);
+            let builder = self.build(connected.connection()?, &connected.server, &request, &headers);
             match attempt::open(&connected.server, &request, builder, PREPARATION).await {
                 Ok(response) => return Ok(Download { response }),
                 Err(Attempt::Refused(refused) | Attempt::Limited { refused, .. }) => {

@@ -11,7 +11,10 @@ use crate::{
 };
 use nexus_api_types::header as names;
 use reqwest::{RequestBuilder, header::HeaderValue};
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::{Cell, OnceCell},
+    time::Duration,
+};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -39,29 +42,36 @@ pub(crate) struct Client {
 
 pub(super) struct Connected {
     pub(super) server: Server,
-    pub(super) connection: reqwest::Client,
+    /// Made for the first request: most servers of a list are never asked.
+    connection: OnceCell<reqwest::Client>,
+}
+
+impl Connected {
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(super) fn connection(&self) -> Result<&reqwest::Client, Error> {
+        if let Some(made) = self.connection.get() {
+            return Ok(made);
+        }
+        let made = attempt::connection(&self.server)
+            .map_err(|error| Error::local(format!("cannot set up connections: {error:?}")))?;
+        Ok(self.connection.get_or_init(|| made))
+    }
 }
 
 impl Client {
     /// A client of these servers, at least one, with this API key. `timeout` is for all that is ever asked of it.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
-    pub(crate) fn new(servers: &[Server], token: Option<String>, timeout: Duration) -> Result<Self, Error> {
-        let connect = |server: &Server| {
-            let connection = attempt::connection(server)
-                .map_err(|error| Error::local(format!("cannot set up connections: {error:?}")))?;
-            Ok(Connected { server: server.clone(), connection })
-        };
-        Ok(Self {
-            servers: servers.iter().map(connect).collect::<Result<_, Error>>()?,
+    pub(crate) fn new(servers: &[Server], token: Option<String>, timeout: Duration) -> Self {
+        let connect = |server: &Server| Connected { server: server.clone(), connection: OnceCell::new() };
+        Self {
+            servers: servers.iter().map(connect).collect(),
             token,
             session: Cell::new(None),
             timeout,
             deadline: Cell::new(None),
             last_good: Cell::new(0),
             written: Cell::new(None),
-        })
+        }
     }
 
     /// The server that answered last; before any answer, the one that is asked first.
@@ -133,7 +143,11 @@ impl Client {
             let after = (turn + 1..self.servers.len()).map(|turn| (first + turn) % self.servers.len());
             let sharing = 1 + after.filter(|at| !failures.absent[*at]).count();
             let limit = left / u32::try_from(sharing).unwrap_or(u32::MAX);
-            let Connected { server, connection } = &self.servers[at];
+            let server = &self.servers[at].server;
+            let connection = match self.servers[at].connection() {
+                Ok(connection) => connection,
+                Err(error) => return Round::Refused(error),
+            };
             let builder = self.build(connection, server, request, headers);
             match attempt::send(server, request, builder, limit).await {
                 Attempt::Answered { data, revision } => {

@@ -15,6 +15,13 @@ const PAGE: usize = 500;
 /// Without an event something may have changed all the same, such as a key: then it is asked again.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
+/// A server that waits must answer before the command takes it for dead: each of them is given its share of
+/// the time.
+fn longest_wait(timeout: Duration, servers: usize) -> Duration {
+    let shares = u32::try_from(servers + 1).unwrap_or(u32::MAX);
+    (timeout / shares).min(LONGEST_POLL)
+}
+
 /// The changes of a project after a moment.
 pub(super) struct Changes {
     project: Uuid,
@@ -65,8 +72,7 @@ impl Changes {
     /// When the cluster says no, or nothing.
     pub(super) async fn poll(&mut self, context: &Context<'_>) -> Result<Events, Error> {
         let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
-        // A server that waits must answer before the command gives up.
-        let wait = (context.timeout() / 2).min(LONGEST_POLL).min(left.unwrap_or(LONGEST_POLL));
+        let wait = longest_wait(context.timeout(), context.servers.len()).min(left.unwrap_or(LONGEST_POLL));
         self.ask(context, wait).await
     }
 
@@ -87,5 +93,20 @@ impl Changes {
         let events: Events = context.client.send(asked).await?.parse()?;
         self.since = events.next_since;
         Ok(events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_answers_a_poll_before_it_is_taken_for_dead() {
+        for servers in 1..=5 {
+            let timeout = Duration::from_secs(10);
+            let share = timeout / u32::try_from(servers).unwrap_or(u32::MAX);
+            assert!(longest_wait(timeout, servers) < share);
+        }
+        assert_eq!(longest_wait(Duration::from_secs(3_600), 3), LONGEST_POLL);
     }
 }

@@ -1,6 +1,6 @@
 //! `nexus decision`: records what was decided, and why.
 
-use super::working;
+use super::{knowledge, working};
 use crate::{args::words as terms, client::Request, context::Context, error::Error};
 use clap::Args;
 use nexus_api_types::knowledge::{AddDecision, Decision as Recorded};
@@ -36,7 +36,7 @@ pub(crate) struct Decision {
     #[arg(long, conflicts_with = "feature")]
     project_wide: bool,
     /// Decision that this one replaces
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = terms::id)]
     supersedes: Option<Uuid>,
 }
 
@@ -65,6 +65,10 @@ impl Decision {
         context.out.answer(&answer, |made: Recorded| {
             let about = made.feature_slug.map_or("the project".to_owned(), |slug| format!("feature {slug}"));
             context.out.line(format_args!("Decided for {about}: {}", made.title))
-        })
+        })?;
+        if let Some(slug) = body.feature_slug {
+            knowledge::lay_out_decisions(context, project, &slug).await;
+        }
+        Ok(())
     }
 }

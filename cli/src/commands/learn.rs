@@ -1,6 +1,6 @@
 //! `nexus learn`: keeps something that the next one should know.
 
-use super::working;
+use super::{knowledge, working};
 use crate::{args::words as terms, client::Request, context::Context, error::Error};
 use clap::Args;
 use nexus_api_types::knowledge::{AddLearning, Learning};
@@ -30,6 +30,7 @@ impl Learn {
             .body(&AddLearning { content });
         let answer = context.client.send(request).await?;
         context.out.answer(&answer, |_: Learning| context.out.line(format_args!("Kept with {slug}")))?;
+        knowledge::lay_out_learnings(context, project, &slug).await;
         context.out.note("nexus search WORD finds it");
         Ok(())
     }

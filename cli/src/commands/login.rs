@@ -44,10 +44,12 @@ impl Login {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         match (self.name, self.email) {
             (Some(name), Some(email)) => {
-                register(context, &Register { name, email, bootstrap_token: self.bootstrap_token }).await
+                register(context, &Register { name, email, bootstrap_token: self.bootstrap_token }).await?;
             }
-            _ => with_key(context).await,
+            _ => with_key(context).await?,
         }
+        context.out.note("Next: nexus project list, then nexus project link SLUG in your repository");
+        Ok(())
     }
 }
 
@@ -122,6 +124,5 @@ fn told<T: serde::de::DeserializeOwned>(
 ) -> Result<(), Error> {
     context.out.answer(answer, |data: T| context.out.line(words(data)))?;
     context.out.note(format_args!("The key is in {}", context.login_file.path().display()));
-    context.out.note("Next: nexus project list, then nexus project link SLUG in your repository");
     Ok(())
 }

@@ -13,7 +13,9 @@ mod doctor;
 mod events;
 mod feature;
 mod hook;
+mod install;
 mod keys;
+mod knowledge;
 mod learn;
 mod login;
 mod logout;
@@ -36,7 +38,7 @@ mod whoami;
 mod why;
 mod working;
 
-use crate::{context::Context, error::Error, run::Keeper};
+use crate::{context::Context, error::Error, guard::journal, run::Keeper};
 use clap::Subcommand;
 
 #[derive(Subcommand)]
@@ -69,6 +71,8 @@ pub(crate) enum Command {
     Watch(events::Watch),
     Hook(hook::Hook),
     Verify(verify::Verify),
+    Install(install::Install),
+    Uninstall(install::Uninstall),
     Events(events::Events),
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -83,6 +87,24 @@ pub(crate) enum Command {
 
 /// Does what was asked for.
 pub(crate) async fn run(command: Command, context: &Context<'_>) -> Result<(), Error> {
+    let asks_about_files = matches!(
+        command,
+        Command::Feature(_)
+            | Command::Next(_)
+            | Command::Claim(_)
+            | Command::Claims(_)
+            | Command::Why(_)
+            | Command::Status(_)
+            | Command::Verify(_)
+    );
+    let done = act(command, context).await;
+    if asks_about_files && done.is_ok() {
+        journal::settle_up(context).await;
+    }
+    done
+}
+
+async fn act(command: Command, context: &Context<'_>) -> Result<(), Error> {
     match command {
         Command::Setup(command) => command.run(context).await,
         Command::Login(command) => command.run(context).await,
@@ -113,6 +135,8 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> Result<(), E
         Command::Man(command) => command.run(context),
         Command::Keeper(command) => command.run(context).await,
         Command::Verify(command) => command.run(context).await,
+        Command::Install(command) => command.run(context),
+        Command::Uninstall(command) => command.run(context),
         // Answered before there is a context.
         Command::Hook(_) => Ok(()),
     }

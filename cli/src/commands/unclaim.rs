@@ -2,7 +2,7 @@
 
 use crate::{client::Request, context::Context, error::Error, output::words, repository};
 use clap::Args;
-use nexus_api_types::claim::{ReleasePaths, Released};
+use nexus_api_types::claim::{Claim, ReleasePaths, Released};
 
 /// Give files back
 #[derive(Args)]
@@ -25,16 +25,25 @@ impl Unclaim {
             self.paths.iter().map(|path| repository::from_root(path)).collect::<Result<Vec<_>, _>>()?;
         let project = context.project().await?;
         context.session_of_before(project).await?;
-        let body = ReleasePaths { paths: (!self.all).then_some(paths) };
+        let body = ReleasePaths { paths: (!self.all).then(|| paths.clone()) };
         let answer =
             context.client.send(Request::delete(format!("/projects/{project}/claims")).body(&body)).await?;
         context.look_after(project);
-        context.out.answer(&answer, |released: Released| {
-            if released.released.is_empty() {
-                context.out.note("You held none of it: nexus claims --mine shows what you hold");
-                return Ok(());
-            }
-            context.out.line(format_args!("Given back: {}", words::list(&released.released)))
-        })
+        let is_nothing = answer.parse::<Released>()?.released.is_empty();
+        context.out.answer(&answer, |released: Released| match released.released.as_slice() {
+            [] => Ok(()),
+            paths => context.out.line(format_args!("Given back: {}", words::list(paths))),
+        })?;
+        if is_nothing {
+            let mine = Request::get(format!("/projects/{project}/claims/mine"));
+            let mine: Vec<Claim> = context.client.send(mine).await?.parse()?;
+            let stays = mine.iter().any(|claim| self.all || paths.contains(&claim.file_path));
+            context.out.note(if stays {
+                "It belongs to the feature that you work on: nexus feature done or release gives it back"
+            } else {
+                "You held none of it: nexus claims --mine shows what you hold"
+            });
+        }
+        Ok(())
     }
 }

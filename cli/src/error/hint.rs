@@ -18,7 +18,7 @@ pub(super) fn of(refused: &Refused) -> String {
         Code::ValidationError if detail("holder").is_some() => {
             "nexus status shows who works on what; --session or NEXUS_SESSION acts as another session of yours"
         }
-        Code::ValidationError if refused.path.starts_with("/cluster") => {
+        Code::ValidationError if refused.path.starts_with("/cluster/members") => {
             "nexus cluster status shows the nodes as they are"
         }
         Code::ValidationError => "the command's --help shows what it takes",
@@ -27,6 +27,9 @@ pub(super) fn of(refused: &Refused) -> String {
         }
         Code::InvalidStatusTransition if refused.body.message.contains("only drafts") => {
             "nexus feature cancel SLUG gives it up and keeps its history"
+        }
+        Code::InvalidStatusTransition if text("from") == text("to") => {
+            "nexus feature show SLUG shows where it stands"
         }
         Code::InvalidStatusTransition => transition(text("from")),
         Code::Unauthorized => LOGIN,
@@ -42,6 +45,7 @@ pub(super) fn of(refused: &Refused) -> String {
         Code::NotFound if refused.body.message.starts_with("no engineer") => {
             "nexus whoami shows people their own id"
         }
+        Code::NotFound if refused.body.message.starts_with("no API key") => "nexus keys list shows yours",
         Code::NotFound if refused.body.message.starts_with("no session") => {
             "the session is over: leave out --session and NEXUS_SESSION, or start a new one"
         }
@@ -51,7 +55,9 @@ pub(super) fn of(refused: &Refused) -> String {
         Code::NotFound if refused.path.ends_with("/pick-next") => {
             "nexus feature list -s draft shows what may be made ready; nexus feature create adds work"
         }
-        Code::NotFound if is_feature => "nexus feature list shows those there are",
+        Code::NotFound if is_feature || refused.body.message.starts_with("no feature") => {
+            "nexus feature list shows those there are"
+        }
         Code::NotFound if refused.path.starts_with("/cluster") => "nexus cluster status lists the nodes",
         Code::NotFound => {
             "nexus project list shows your projects; nexus project link SLUG links the repository to one"
@@ -61,6 +67,9 @@ pub(super) fn of(refused: &Refused) -> String {
         }
         Code::AlreadyExists if text("field") == "email" => {
             "nexus login --token KEY logs in with the key that you got when you registered"
+        }
+        Code::AlreadyExists if refused.path.ends_with("/members") => {
+            "nexus project info shows who is in it, and as what"
         }
         Code::AlreadyExists if is_feature => {
             "choose another slug; nexus feature list shows those that are taken"

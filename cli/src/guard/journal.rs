@@ -8,8 +8,10 @@ use super::{
     place::Place,
 };
 use crate::{
+    config::link,
     context::Context,
     error::Error,
+    output::words,
     run::{Actor, Key},
 };
 use serde::{Deserialize, Serialize};
@@ -151,6 +153,22 @@ impl Journal {
             let _ = fs::remove_file(file);
         }
         Ok(reconciled)
+    }
+}
+
+/// After a command that reached a server: what this run wrote while none answered is settled, and told.
+pub(crate) async fn settle_up(context: &Context<'_>) {
+    let Ok(Some(found)) = link::find() else { return };
+    let journal = Journal::of(context, found.link.project_id);
+    // What cannot be settled now is kept for the next command.
+    let Ok(reconciled) = journal.reconcile(context).await else { return };
+    for holding in &reconciled.held {
+        let sentence = holding.sentence(context.out.clock());
+        context.out.note(format_args!("WARNING: written while no server answered: {sentence}"));
+    }
+    if !reconciled.taken.is_empty() {
+        let paths = words::list(&reconciled.taken);
+        context.out.note(format_args!("Written while no server answered, and yours now: {paths}"));
     }
 }
 

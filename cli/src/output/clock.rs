@@ -2,30 +2,36 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 use nexus_api_types::Moment;
+use std::sync::OnceLock;
 
 /// The time that texts are written at, and the zone they are read in.
 #[derive(Debug, Clone)]
 pub(crate) struct Clock {
     now: Timestamp,
-    zone: TimeZone,
+    /// Found when it is asked for first: that reads a whole folder.
+    zone: OnceLock<TimeZone>,
 }
 
 impl Clock {
     /// Now, here.
     pub(crate) fn here() -> Self {
-        Self { now: Timestamp::now(), zone: TimeZone::system() }
+        Self { now: Timestamp::now(), zone: OnceLock::new() }
     }
 
     /// A clock that stands still, in UTC.
     #[cfg(test)]
     pub(crate) fn fixed(now: &str) -> Self {
-        Self { now: now.parse().expect("tests give a time"), zone: TimeZone::UTC }
+        Self { now: now.parse().expect("tests give a time"), zone: OnceLock::from(TimeZone::UTC) }
+    }
+
+    fn zone(&self) -> TimeZone {
+        self.zone.get_or_init(TimeZone::system).clone()
     }
 
     /// `14:32`; on another day `Jan 31 14:32`; in another year `2025-01-31`.
     pub(crate) fn short(&self, moment: Moment) -> String {
-        let at = timestamp(moment).to_zoned(self.zone.clone());
-        let now = self.now.to_zoned(self.zone.clone());
+        let at = timestamp(moment).to_zoned(self.zone());
+        let now = self.now.to_zoned(self.zone());
         let form = if at.date() == now.date() {
             "%H:%M"
         } else if at.year() == now.year() {
@@ -90,8 +96,10 @@ mod tests {
 
     #[test]
     fn a_time_is_told_in_the_readers_zone() {
-        let clock =
-            Clock { zone: TimeZone::fixed(jiff::tz::offset(2)), ..Clock::fixed("2026-01-31T23:30:00Z") };
+        let clock = Clock {
+            zone: OnceLock::from(TimeZone::fixed(jiff::tz::offset(2))),
+            ..Clock::fixed("2026-01-31T23:30:00Z")
+        };
         assert_eq!(clock.short(moment("2026-01-31T22:15:00Z")), "00:15");
     }
 

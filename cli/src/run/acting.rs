@@ -7,6 +7,7 @@ use crate::{
     context::Context,
     error::Error,
     output::{plain, words},
+    repository,
 };
 use nexus_api_types::session::{Metadata, Session, StartSession};
 use uuid::Uuid;
@@ -140,7 +141,7 @@ impl Context<'_> {
     pub(crate) async fn post_session(&self, project: Uuid, agent: String) -> Result<Session, Error> {
         let here = std::env::current_dir().ok().map(|folder| folder.display().to_string());
         let metadata = Metadata {
-            git_branch: None,
+            git_branch: repository::branch(),
             working_dir: here
                 .filter(|text| !text.contains(char::is_control) && text.chars().count() <= 2_048),
             client_version: Some(concat!("nexus/", env!("CARGO_PKG_VERSION")).to_owned()),

@@ -53,20 +53,40 @@ impl Active {
         decisions: &[Decision],
     ) -> Result<PathBuf, Error> {
         let folder = self.folder(&feature.slug);
-        let files = [
-            ("spec.md", SpecFile::of(feature).text()),
-            ("learnings.md", learnings_text(learnings)),
-            ("decisions.md", decisions_text(decisions)),
-        ];
         fs::create_dir_all(&folder)
-            .and_then(|()| {
-                files.iter().try_for_each(|(name, text)| {
-                    atomic::write(&folder.join(name), text.as_bytes(), Readers::Everyone)
-                })
-            })
+            .and_then(|()| write(&folder, "spec.md", &SpecFile::of(feature).text()))
+            .and_then(|()| write(&folder, "learnings.md", &learnings_text(learnings)))
+            .and_then(|()| write(&folder, "decisions.md", &decisions_text(decisions)))
             .and_then(|()| ignore(&self.root))
             .map_err(|error| Error::local(format!("cannot write to {}: {error}", folder.display())))?;
         Ok(folder)
+    }
+
+    /// Writes anew what was learnt with a feature that is laid out.
+    ///
+    /// # Errors
+    /// When the repository cannot be written to.
+    pub(crate) fn add_learnings(&self, slug: &str, learnings: &[Learning]) -> Result<(), Error> {
+        self.renew(slug, "learnings.md", &learnings_text(learnings))
+    }
+
+    /// Writes anew what was decided about a feature that is laid out.
+    ///
+    /// # Errors
+    /// When the repository cannot be written to.
+    pub(crate) fn add_decisions(&self, slug: &str, decisions: &[Decision]) -> Result<(), Error> {
+        self.renew(slug, "decisions.md", &decisions_text(decisions))
+    }
+
+    /// Whether it is laid out.
+    pub(crate) fn has(&self, slug: &str) -> bool {
+        self.folder(slug).is_dir()
+    }
+
+    fn renew(&self, slug: &str, name: &str, text: &str) -> Result<(), Error> {
+        let folder = self.folder(slug);
+        write(&folder, name, text)
+            .map_err(|error| Error::local(format!("cannot write to {}: {error}", folder.display())))
     }
 
     /// Removes what was laid out; what is not there is no fault.
@@ -87,6 +107,10 @@ impl Active {
         }
         Ok(())
     }
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    atomic::write(&folder.join(name), text.as_bytes(), Readers::Everyone)
 }
 
 /// Adds the folder to `.gitignore`, once.

@@ -153,7 +153,7 @@ pub enum Refusal {
     #[error("this engineer is a member already")]
     MemberExists,
     /// A feature cannot go from where it is to there.
-    #[error("feature {slug} is {from}: it cannot become {to}")]
+    #[error("feature {slug} is {from}{}", beyond(.from, .to))]
     InvalidTransition {
         /// The feature.
         slug: Slug,
@@ -270,6 +270,10 @@ pub enum RegistrationRefusal {
     /// The bootstrap token is wrong, or was used.
     #[error("the bootstrap token is wrong or was used already")]
     BootstrapToken,
+}
+
+fn beyond(from: &str, to: &str) -> String {
+    if from == to { " already".to_owned() } else { format!(": it cannot become {to}") }
 }
 
 fn describe(note: &HolderNote) -> String {

@@ -4,8 +4,8 @@
 //! - The contract: [`old_client`] and [`new_client`] go through all of it, [`idempotency`] through every
 //!   write; [`bad_input`] and [`people`] through what is refused, and to whom; [`metrics`] through what is
 //!   counted.
-//! - The subjects: [`collisions`], [`claiming`], [`sessions`], [`knowledge`], [`events`], [`runs`] of agents,
-//!   [`backup`].
+//! - The subjects: [`collisions`], [`claiming`], [`sessions`], [`knowledge`], [`events`], [`backup`], [`runs`] of
+//!   agents; [`transcripts`] of the whole command line.
 //! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`],
 //!   [`damage`]; [`inside`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses.
 
@@ -30,3 +30,4 @@ mod people;
 mod runs;
 mod sessions;
 mod starting;
+mod transcripts;

@@ -72,8 +72,7 @@ impl Create {
         if is_bare && editor::has_person() {
             return self.in_editor(context).await;
         }
-        let file =
-            self.from.as_deref().map(|path| SpecFile::parse(&path.display().to_string(), &read_text(path)?));
+        let file = self.from.as_deref().map(read);
         self.send(context, file.transpose()?.unwrap_or_default()).await
     }
 
@@ -136,27 +135,29 @@ impl Create {
     }
 }
 
-/// A text from a file or, as `-`, from stdin.
+/// What a file says or, as `-`, stdin.
 ///
 /// # Errors
 /// When it cannot be read, is empty or too long to be sent.
-pub(super) fn read_text(path: &Path) -> Result<String, Error> {
+pub(super) fn read(path: &Path) -> Result<SpecFile, Error> {
     let mut text = String::new();
     let limit = MAX_SPEC_BYTES + 1;
-    let read = if path.as_os_str() == "-" {
+    let is_stdin = path.as_os_str() == "-";
+    let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
+    let read = if is_stdin {
         std::io::stdin().take(limit).read_to_string(&mut text)
     } else {
         fs::File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text))
     };
-    read.map_err(|error| Error::local(format!("cannot read {}: {error}", path.display())))?;
+    read.map_err(|error| Error::local(format!("cannot read {name}: {error}")))?;
     if text.len() as u64 > MAX_SPEC_BYTES {
-        return Err(Error::misused(format!("{} is longer than 1 MiB", path.display()))
+        return Err(Error::misused(format!("{name} is longer than 1 MiB"))
             .hint("keep long texts in the repository and name them in the spec"));
     }
     if text.trim().is_empty() {
-        return Err(Error::misused(format!("{} is empty", path.display())));
+        return Err(Error::misused(format!("{name} is empty")));
     }
-    Ok(text)
+    SpecFile::parse(&name, &text)
 }
 
 fn tell(context: &Context<'_>, feature: &Feature) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! `nexus feature edit`: changes what a feature says, and which files it takes.
 
-use super::create::read_text;
+use super::create::read;
 use crate::{
     args::words::{self, Lane},
     client::Request,
@@ -65,8 +65,7 @@ impl Edit {
         if (says, names) == Default::default() {
             return self.in_editor(context).await;
         }
-        let file =
-            self.from.as_deref().map(|path| SpecFile::parse(&path.display().to_string(), &read_text(path)?));
+        let file = self.from.as_deref().map(read);
         let file = file.transpose()?;
         if let Some(slug) =
             file.as_ref().and_then(|file| file.slug.as_ref()).filter(|slug| **slug != self.slug)

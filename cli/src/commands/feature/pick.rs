@@ -7,7 +7,7 @@ use crate::{
         words::{self as terms, Lane},
     },
     client::{Answer, Request},
-    commands::{changes::Changes, pages::pages},
+    commands::{changes::Changes, knowledge},
     context::Context,
     error::Error,
     output::words,
@@ -15,17 +15,13 @@ use crate::{
 };
 use clap::Args;
 use nexus_api_types::{
-    Code, Page,
+    Code,
     claim::{Claim, Mode},
     feature::Picked,
-    knowledge::{Decision, Learning},
 };
 use serde_json::json;
 use std::{path::PathBuf, time::Duration};
 use uuid::Uuid;
-
-/// Learnings and decisions that are laid out: who wants more finds them with nexus search.
-const LAID_OUT: usize = 200;
 
 /// Take a feature with all of its files, or nothing
 ///
@@ -136,11 +132,9 @@ async fn lay_out(context: &Context<'_>, project: Uuid, answer: &Answer) -> Resul
     let Some(active) = Active::of(project)? else { return Ok(None) };
     let feature = answer.parse::<Picked>()?.feature;
     let slug = terms::slug(&feature.slug).map_err(Error::local)?;
-    let learnings = Request::get(format!("/projects/{project}/features/{slug}/learnings"));
-    let decisions = Request::get(format!("/projects/{project}/decisions")).query("feature", Some(&slug));
-    let learnings: Page<Learning> = pages(context, learnings, LAID_OUT, None).await?.parse()?;
-    let decisions: Page<Decision> = pages(context, decisions, LAID_OUT, None).await?.parse()?;
-    active.lay_out(&feature, &learnings.items, &decisions.items).map(Some)
+    let learnings = knowledge::learnings(context, project, &slug).await?;
+    let decisions = knowledge::decisions(context, project, &slug).await?;
+    active.lay_out(&feature, &learnings, &decisions).map(Some)
 }
 
 fn print(context: &Context<'_>, picked: &Picked, folder: Option<PathBuf>) -> Result<(), Error> {

@@ -42,11 +42,17 @@ pub(in crate::commands) async fn make(
     slug: String,
 ) -> Result<(), Error> {
     let bare = Create { name, slug, repo_url: None, repo_path: None, default_branch: None, no_link: false };
-    bare.run(context).await
+    bare.make(context).await
 }
 
 impl Create {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        self.make(context).await?;
+        context.out.note("Next: nexus feature create -s SLUG -t TITLE --touches PATH");
+        Ok(())
+    }
+
+    async fn make(self, context: &Context<'_>) -> Result<(), Error> {
         // Before the project is made: one that nothing is linked to would be left behind.
         if let Some(found) = link::find()?.filter(|_| !self.no_link) {
             return Err(Error::misused(format!(
@@ -73,7 +79,6 @@ impl Create {
                 path.display()
             ));
         }
-        context.out.note("Next: nexus feature create -s SLUG -t TITLE --touches PATH");
         Ok(())
     }
 }

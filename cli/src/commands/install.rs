@@ -1,0 +1,237 @@
+//! `nexus install` and `nexus uninstall`: wire agents and git to Nexus, and take exactly that out.
+
+use crate::{
+    client::Answer,
+    config::link,
+    context::Context,
+    error::Error,
+    install::{self, Plan, Scope, Target, Wish},
+    output::Tone,
+};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use std::{
+    env,
+    io::{self, BufRead, IsTerminal},
+    path::PathBuf,
+};
+
+/// Wire the agents and the git of this repository to Nexus
+///
+/// Without a name, all that are found. Shows what it changes before it does; everything else in those files
+/// stays as it is. Twice is as good as once.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus install
+  nexus install claude git --yes
+  nexus install codex --dry-run
+  nexus install claude --user
+  nexus install --plugin ./nexus-plugin")]
+pub(crate) struct Install {
+    #[command(flatten)]
+    what: What,
+    /// Write a plugin folder for Claude Code instead
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "user"])]
+    plugin: Option<PathBuf>,
+}
+
+/// Take out what nexus install put in
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus uninstall
+  nexus uninstall git --yes
+  nexus uninstall --user --dry-run")]
+pub(crate) struct Uninstall {
+    #[command(flatten)]
+    what: What,
+}
+
+#[derive(Args)]
+struct What {
+    /// What to wire; all that are found, when nothing is said
+    #[arg(value_enum, value_name = "WHAT")]
+    targets: Vec<Chosen>,
+    /// For all of your repositories, in your home folder
+    #[arg(long)]
+    user: bool,
+    /// Only show what would be changed
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Chosen {
+    /// Claude Code
+    Claude,
+    /// Codex CLI
+    Codex,
+    /// Cursor
+    Cursor,
+    /// Gemini CLI
+    Gemini,
+    /// Guards before commit and push
+    Git,
+    /// All that are found
+    All,
+}
+
+impl Chosen {
+    const fn target(self) -> Option<Target> {
+        match self {
+            Self::Claude => Some(Target::Claude),
+            Self::Codex => Some(Target::Codex),
+            Self::Cursor => Some(Target::Cursor),
+            Self::Gemini => Some(Target::Gemini),
+            Self::Git => Some(Target::Git),
+            Self::All => None,
+        }
+    }
+}
+
+impl Install {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        if let Some(folder) = &self.plugin {
+            let here = env::current_dir().unwrap_or_default();
+            let plan = install::plugin(&here.join(folder))?;
+            return carry_out(context, &plan, &self.what, &[], &[], "Written");
+        }
+        let is_linked = link::find().is_ok_and(|found| found.is_some());
+        if !is_linked && !self.what.user {
+            context.out.note("This repository is not linked to a project: until nexus project link SLUG, hooks say nothing");
+        }
+        wire(context, &self.what, Wish::Install)
+    }
+}
+
+impl Uninstall {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        wire(context, &self.what, Wish::Uninstall)
+    }
+}
+
+fn wire(context: &Context<'_>, what: &What, wish: Wish) -> Result<(), Error> {
+    let scope = scope(what.user)?;
+    let named: Vec<Target> = what.targets.iter().filter_map(|chosen| chosen.target()).collect();
+    let all = what.targets.is_empty() || named.len() < what.targets.len();
+    let mut found = Vec::new();
+    let mut missing = Vec::new();
+    let mut plan = Plan::default();
+    for target in Target::ALL {
+        let place = target.found(&scope);
+        // To take something out it need not be there any more, but what git does not know has no hooks.
+        let is_wanted = named.contains(&target)
+            || (all && (place.is_some() || (wish == Wish::Uninstall && target != Target::Git)));
+        match place {
+            Some(place) => found.push((target, place)),
+            None if all => missing.push(target),
+            None => {}
+        }
+        if is_wanted {
+            plan.extend(install::plan(target, &scope, wish)?);
+        }
+    }
+    let found: Vec<(Target, String)> =
+        found.into_iter().filter(|(target, _)| all || named.contains(target)).collect();
+    let done = if wish == Wish::Install { "Installed" } else { "Taken out" };
+    carry_out(context, &plan, what, &found, &missing, done)
+}
+
+fn scope(user: bool) -> Result<Scope, Error> {
+    let here = env::current_dir()
+        .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
+    let marked =
+        |folder: &&std::path::Path| [link::FILE_NAME, ".git"].iter().any(|name| folder.join(name).exists());
+    let root = here.ancestors().find(marked).unwrap_or(&here).to_owned();
+    let home = if user {
+        Some(env::home_dir().ok_or_else(|| Error::misused("there is no home folder"))?)
+    } else {
+        None
+    };
+    Ok(Scope { root, home })
+}
+
+fn carry_out(
+    context: &Context<'_>,
+    plan: &Plan,
+    what: &What,
+    found: &[(Target, String)],
+    missing: &[Target],
+    done: &str,
+) -> Result<(), Error> {
+    let out = context.out;
+    for (target, place) in found {
+        out.note(format_args!("Found {} ({place})", target.name()));
+    }
+    if !missing.is_empty() {
+        let names: Vec<&str> = missing.iter().map(|target| target.name()).collect();
+        out.note(format_args!("Not found: {}; name one to wire it all the same", names.join(", ")));
+    }
+    let is_asked = !what.yes && !what.dry_run && !plan.changes.is_empty();
+    if !out.is_json() && (what.dry_run || is_asked) {
+        for change in &plan.changes {
+            shown(context, &change.shown())?;
+        }
+    }
+    if is_asked && !agreed(out.is_json())? {
+        return Err(Error::local("nothing was changed"));
+    }
+    if !what.dry_run {
+        for change in &plan.changes {
+            change.apply()?;
+        }
+    }
+    let changes: Vec<Value> = plan
+        .changes
+        .iter()
+        .map(|change| json!({ "path": change.path().display().to_string(), "action": change.word() }))
+        .collect();
+    let found: Vec<&str> = found.iter().map(|(target, _)| target.name()).collect();
+    let missing: Vec<&str> = missing.iter().map(|target| target.name()).collect();
+    let answer = Answer::new(json!({ "applied": !what.dry_run, "changes": changes, "found": found,
+        "notFound": missing, "notes": plan.notes }));
+    out.answer(&answer, |_: Value| {
+        if plan.changes.is_empty() {
+            return out.line("Nothing to change");
+        }
+        if !what.dry_run {
+            for change in &plan.changes {
+                out.line(format_args!("{done}: {} {}", change.word(), change.path().display()))?;
+            }
+        }
+        Ok(())
+    })?;
+    plan.notes.iter().for_each(|note| out.note(note));
+    Ok(())
+}
+
+fn shown(context: &Context<'_>, diff: &str) -> Result<(), Error> {
+    for line in diff.lines() {
+        let tone = match line.chars().next() {
+            Some('+') => Tone::Good,
+            Some('-') => Tone::Bad,
+            _ => Tone::Plain,
+        };
+        context.out.line(tone.paint(line))?;
+    }
+    Ok(())
+}
+
+/// Whether the person agrees. Whoever cannot be asked has to say so beforehand.
+fn agreed(is_json: bool) -> Result<bool, Error> {
+    if is_json || !io::stdin().is_terminal() {
+        return Err(Error::misused("nobody is there to be asked")
+            .hint("--yes changes it without asking; --dry-run only shows what would be changed"));
+    }
+    eprint!("Change this? [y/N] ");
+    let mut line = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(|error| Error::local(format!("cannot read the answer: {error}")))?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,61 @@
+//! Gemini CLI: hooks and tools in its settings, and a few lines in `GEMINI.md`.
+
+use super::{
+    Plan, Scope, Wish,
+    block::{self, Comment},
+    claude, json, skill,
+};
+use crate::error::Error;
+use serde_json::json;
+
+/// Milliseconds that Gemini waits for a hook, which itself gives up sooner.
+const TIMEOUT_MS: u64 = 10_000;
+
+/// Tools whose use is asked about.
+const WRITERS: &str = "write_file|replace|edit|run_shell_command";
+
+fn hooks() -> Vec<json::Hook> {
+    let entry = |name: &str, event: &str, matcher: Option<&str>| -> json::Hook {
+        let hook = json!({ "name": "nexus", "type": "command", "command": format!("nexus hook gemini {event}"),
+            "timeout": TIMEOUT_MS });
+        let entry = matcher.map_or_else(
+            || json!({ "hooks": [hook.clone()] }),
+            |matcher| json!({ "matcher": matcher, "hooks": [hook.clone()] }),
+        );
+        (name.to_owned(), entry)
+    };
+    vec![
+        entry("SessionStart", "session-start", None),
+        entry("BeforeTool", "before-tool", Some(WRITERS)),
+        entry("AfterTool", "after-tool", Some("run_shell_command")),
+        entry("AfterAgent", "after-agent", None),
+        entry("PreCompress", "pre-compress", None),
+        entry("SessionEnd", "session-end", None),
+    ]
+}
+
+pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
+    let folder = scope.folder(".gemini");
+    let guide = if scope.is_user() { folder.join("GEMINI.md") } else { scope.root.join("GEMINI.md") };
+    let path = folder.join("settings.json");
+    let mut plan = Plan::default();
+    match wish {
+        Wish::Install => {
+            let named = path.clone();
+            let server = json!({ "command": "nexus", "args": ["mcp"] });
+            plan.edit(path, |text| {
+                let change = |root: &jsonc_parser::cst::CstObject| {
+                    json::add_hooks(root, &hooks())?;
+                    json::add_server(root, &server)
+                };
+                json::edit(&named, text, change).map(Some)
+            })?;
+            plan.edit(guide, |text| Ok(Some(block::with(text, Comment::Markdown, skill::GUIDE))))?;
+        }
+        Wish::Uninstall => {
+            claude::json_without(&mut plan, path, &json!({}))?;
+            plan.edit(guide, |text| Ok(text.and_then(|text| block::removed(text, Comment::Markdown))))?;
+        }
+    }
+    Ok(plan)
+}

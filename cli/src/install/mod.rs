@@ -1,0 +1,68 @@
+//! Wires Nexus into the agents and the git of a repository, and takes exactly that out again.
+//!
+//! - [`target`]: what there is to wire. [`plan`]: what would be changed, shown before it is done.
+//! - [`json`]: entries in settings of others, which keep everything else. [`block`]: marked lines in texts.
+//! - [`claude`], [`codex`], [`cursor`], [`gemini`], [`git`]: where each of them looks.
+//! - [`plugin`]: the same as a plugin folder for Claude Code. [`skill`]: what an agent reads about Nexus.
+
+mod block;
+mod claude;
+mod codex;
+mod cursor;
+mod gemini;
+mod git;
+mod json;
+mod plan;
+mod plugin;
+mod skill;
+mod target;
+
+pub(crate) use plan::{Change, Plan};
+pub(crate) use plugin::plugin;
+pub(crate) use target::Target;
+
+use crate::error::Error;
+use std::path::PathBuf;
+
+/// Where settings are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scope {
+    /// The root of the repository.
+    pub(crate) root: PathBuf,
+    /// The home folder, when the settings are those of a person and not of a repository.
+    pub(crate) home: Option<PathBuf>,
+}
+
+impl Scope {
+    /// A folder of settings: in the repository, or in the home folder.
+    fn folder(&self, name: &str) -> PathBuf {
+        self.home.as_ref().unwrap_or(&self.root).join(name)
+    }
+
+    const fn is_user(&self) -> bool {
+        self.home.is_some()
+    }
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Wire it.
+    Install,
+    /// Take that out.
+    Uninstall,
+}
+
+/// What has to be changed for one target.
+///
+/// # Errors
+/// When a file is not what it should be: then nothing is changed at all.
+pub(crate) fn plan(target: Target, scope: &Scope, wish: Wish) -> Result<Plan, Error> {
+    match target {
+        Target::Claude => claude::plan(scope, wish),
+        Target::Codex => codex::plan(scope, wish),
+        Target::Cursor => cursor::plan(scope, wish),
+        Target::Gemini => gemini::plan(scope, wish),
+        Target::Git => git::plan(scope, wish),
+    }
+}

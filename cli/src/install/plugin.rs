@@ -1,0 +1,39 @@
+//! The same as a plugin folder for Claude Code: made from what is installed elsewhere, so that both say one thing.
+
+use super::{Plan, claude, skill};
+use crate::error::Error;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+const ABOUT: &str = "Coordinates many agents on one codebase: files that another session holds are not edited, committed or pushed.";
+
+/// What a plugin folder has to say.
+///
+/// # Errors
+/// When a file that is there cannot be read.
+pub(crate) fn plugin(folder: &Path) -> Result<Plan, Error> {
+    let mut hooks: Map<String, Value> = Map::new();
+    for (event, entry) in claude::own_hooks() {
+        hooks
+            .entry(event)
+            .or_insert_with(|| json!([]))
+            .as_array_mut()
+            .expect("it was made a list")
+            .push(entry);
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let about = json!({ "name": "nexus", "version": version, "description": ABOUT });
+    let market = json!({ "name": "nexus", "owner": { "name": "nexus" },
+        "plugins": [{ "name": "nexus", "source": "./", "description": ABOUT, "version": version }] });
+    let mut plan = Plan::default();
+    for (name, value) in [
+        (".claude-plugin/plugin.json", about),
+        (".claude-plugin/marketplace.json", market),
+        ("hooks/hooks.json", json!({ "description": ABOUT, "hooks": hooks })),
+        (".mcp.json", json!({ "mcpServers": { "nexus": claude::server() } })),
+    ] {
+        plan.own(folder.join(name), Some(&format!("{value:#}\n")))?;
+    }
+    plan.own(folder.join("skills/nexus/SKILL.md"), Some(skill::SKILL))?;
+    Ok(plan)
+}

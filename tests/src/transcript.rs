@@ -1,0 +1,100 @@
+//! Transcripts: what people and agents type into their shells, and what they see. A line such as
+//! `ana$ nexus status` is typed by Ana, `ana/claude$ …` by an agent in her checkout; the indented lines
+//! beneath are what is printed, on standard error after `!`. Everything else is prose.
+
+use crate::{Agent, Checkout, Cluster, eventually};
+use regex::Regex;
+use std::{collections::BTreeMap, fs};
+use tempfile::TempDir;
+
+/// Everybody who types something, on machines of their own.
+pub struct Stage {
+    servers: Vec<String>,
+    bootstrap: String,
+    /// What they hand to each other, `$SHARED` to them.
+    shared: TempDir,
+    machines: BTreeMap<String, Checkout>,
+    shells: BTreeMap<String, Agent>,
+    unsteady: Vec<(Regex, &'static str)>,
+}
+
+/// What is another at each run, and what stands for it. Columns are as wide as what is in them: of the
+/// spaces between them two are left. Empty lines are not told.
+const UNSTEADY: [(&str, &str); 17] = [
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
+    (r"nexus_eng_[A-Za-z0-9]+", "nexus_eng_KEY"),
+    (r"nexus_join_[A-Za-z0-9_]+", "nexus_join_TOKEN"),
+    (r"http://127\.0\.0\.1:\d{4,5}", "SERVER"),
+    (r"127\.0\.0\.1:\d{4,5}", "ADDRESS"),
+    (r"/[^ ]*/repository\b", "~/repository"),
+    (r"/[^ ]*/home\b", "~"),
+    (r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?|\b\d\d:\d\d\b", "TIME"),
+    (r"\b(terminal|claude|codex)-[0-9a-f-]+\b", "$1-RUN"),
+    (r"\b(terminal|claude|codex):[0-9a-f-]+\b", "$1:RUN"),
+    (r"\b\d+ (s|ms|min|h|d) ago\b|\bjust now\b", "N ago"),
+    (r"\bin \d+ (s|ms|min|h|d)\b|\bany moment now\b", "in N"),
+    (r"\bFence( +)\d+", "Fence${1}N"),
+    (r#""(fence|revision|seq)": ?\d+"#, "\"$1\":N"),
+    (r"^   +\d+  TIME", "  N  TIME"),
+    (r"\b[0-9a-f]{7,40}\b", "COMMIT"),
+    (r"(\S) {2,}", "$1  "),
+];
+
+impl Stage {
+    /// An empty one in front of a new cluster.
+    pub async fn of(cluster: &Cluster) -> Self {
+        let token = || async { cluster.bootstrap_tokens().pop() };
+        let bootstrap = eventually("there is a token for the first admin", token).await;
+        let unsteady = |(pattern, name)| (Regex::new(pattern).expect("it is a pattern"), name);
+        Self {
+            servers: cluster.urls(),
+            bootstrap,
+            shared: tempfile::tempdir().expect("a folder for all"),
+            machines: BTreeMap::new(),
+            shells: BTreeMap::new(),
+            unsteady: UNSTEADY.map(unsteady).into(),
+        }
+    }
+
+    /// The script with what happens in it.
+    pub fn play(&mut self, script: &str) -> String {
+        let mut happened = String::new();
+        for line in script.lines().filter(|line| !line.starts_with("  ")) {
+            happened.push_str(line);
+            happened.push('\n');
+            let typed = line.split_once("$ ").filter(|(who, _)| !who.is_empty() && !who.contains(' '));
+            if let Some((who, line)) = typed {
+                happened.push_str(&self.types(who, line));
+            }
+        }
+        happened
+    }
+
+    fn types(&mut self, who: &str, line: &str) -> String {
+        let (person, host) = who.split_once('/').unwrap_or((who, "bash"));
+        let machine = self.machines.entry(person.to_owned()).or_insert_with(|| {
+            let machine = Checkout::new(&self.servers);
+            fs::write(machine.home().join("bootstrap-token"), &self.bootstrap).expect("a home folder");
+            machine
+        });
+        let shell =
+            self.shells.entry(who.to_owned()).or_insert_with(|| Agent::start(machine, &machine.root(), host));
+        let ended = shell.runs(&format!("SHARED='{}'; {line}", self.shared.path().display()));
+        let lines = |text: &str, mark: &str| {
+            let lines = text.lines().filter(|line| !line.trim().is_empty());
+            lines.map(|line| format!("  {mark}{line}")).collect::<Vec<_>>()
+        };
+        let mut seen = lines(&ended.stdout, "");
+        seen.extend(lines(&ended.stderr, "! "));
+        if ended.code != 0 {
+            seen.push(format!("  [{}]", ended.code));
+        }
+        seen.into_iter().map(|line| self.steady(line.trim_end()) + "\n").collect()
+    }
+
+    fn steady(&self, line: &str) -> String {
+        self.unsteady
+            .iter()
+            .fold(line.to_owned(), |line, (pattern, name)| pattern.replace_all(&line, *name).into_owned())
+    }
+}
