@@ -4,8 +4,8 @@
 //! - The contract: [`old_client`] and [`new_client`] go through all of it, [`idempotency`] through every
 //!   write; [`bad_input`] and [`people`] through what is refused, and to whom; [`metrics`] through what is
 //!   counted.
-//! - The subjects: [`collisions`], [`claiming`], [`sessions`], [`knowledge`], [`events`], [`backup`], [`runs`] of
-//!   agents; [`transcripts`] of the whole command line.
+//! - The subjects: [`collisions`], [`claiming`], [`sessions`], [`knowledge`], [`events`] and their [`sockets`],
+//!   [`backup`], [`runs`] of agents and the [`guards`] that they ask; [`transcripts`] of the whole command line.
 //! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`],
 //!   [`damage`]; [`inside`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses.
 
@@ -18,6 +18,7 @@ mod damage;
 mod events;
 mod failover;
 mod full_disk;
+mod guards;
 mod idempotency;
 mod inside;
 mod knowledge;
@@ -29,5 +30,6 @@ mod old_client;
 mod people;
 mod runs;
 mod sessions;
+mod sockets;
 mod starting;
 mod transcripts;
