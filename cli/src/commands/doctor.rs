@@ -1,5 +1,6 @@
 //! `nexus doctor`: looks at all that commands need, and says what to do about what is wrong. Changes nothing.
 
+use super::wiring;
 use crate::{
     args::server::Server,
     client::{Answer, Client, Request},
@@ -28,8 +29,8 @@ const MOST_SKEW_MS: i64 = 2_000;
 
 /// Look for what is wrong, and say what to do about it
 ///
-/// The configuration, every server, the clock, the key, the project, the run and Git. Exits with 1 when
-/// something does not work.
+/// The configuration, every server, the clock, the key, the project, the run, Git, and whether agents ask
+/// before they write. Exits with 1 when something does not work.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -101,6 +102,7 @@ impl Doctor {
         checks.extend(project(context, is_reachable).await);
         checks.push(run(context));
         checks.extend(git());
+        checks.extend(wiring::checks());
         let is_sick = checks.iter().any(|check| check.status == State::Bad);
         context.out.answer(&Answer::new(json!(Findings { checks })), |found: Findings| {
             found.checks.iter().try_for_each(|check| print(context, check))

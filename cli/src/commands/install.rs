@@ -114,8 +114,17 @@ impl Uninstall {
     }
 }
 
+/// Wires all that is found, without asking.
+///
+/// # Errors
+/// When a file is not what it should be, or cannot be written.
+pub(super) fn all_that_is_found(context: &Context<'_>) -> Result<(), Error> {
+    let what = What { targets: Vec::new(), user: false, dry_run: false, yes: true };
+    wire(context, &what, Wish::Install)
+}
+
 fn wire(context: &Context<'_>, what: &What, wish: Wish) -> Result<(), Error> {
-    let scope = scope(what.user)?;
+    let scope = Scope::here(what.user)?;
     let named: Vec<Target> = what.targets.iter().filter_map(|chosen| chosen.target()).collect();
     let all = what.targets.is_empty() || named.len() < what.targets.len();
     let mut found = Vec::new();
@@ -139,20 +148,6 @@ fn wire(context: &Context<'_>, what: &What, wish: Wish) -> Result<(), Error> {
         found.into_iter().filter(|(target, _)| all || named.contains(target)).collect();
     let done = if wish == Wish::Install { "Installed" } else { "Taken out" };
     carry_out(context, &plan, what, &found, &missing, done)
-}
-
-fn scope(user: bool) -> Result<Scope, Error> {
-    let here = env::current_dir()
-        .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
-    let marked =
-        |folder: &&std::path::Path| [link::FILE_NAME, ".git"].iter().any(|name| folder.join(name).exists());
-    let root = here.ancestors().find(marked).unwrap_or(&here).to_owned();
-    let home = if user {
-        Some(env::home_dir().ok_or_else(|| Error::misused("there is no home folder"))?)
-    } else {
-        None
-    };
-    Ok(Scope { root, home })
 }
 
 fn carry_out(

@@ -37,6 +37,7 @@ mod unclaim;
 mod verify;
 mod whoami;
 mod why;
+mod wiring;
 mod working;
 
 use crate::{context::Context, error::Error, guard::journal, run::Keeper};

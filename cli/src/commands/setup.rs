@@ -1,6 +1,6 @@
 //! `nexus setup`: from nothing to a linked repository, by asking.
 
-use super::{login, project};
+use super::{install, login, project};
 use crate::{
     args::{server, words as terms},
     config::link,
@@ -9,14 +9,14 @@ use crate::{
     spec::editor,
 };
 use clap::Args;
-use dialoguer::{Input, Password, Select};
+use dialoguer::{Confirm, Input, Password, Select};
 use nexus_api_types::{
     engineer::{Me, Register},
     project::Project,
 };
 use std::{env, fmt::Display};
 
-/// Set up everything, step by step: the servers, your key, the project of this repository
+/// Set up everything, step by step: the servers, your key, the project of this repository, its agents
 ///
 /// What is there already is kept. With --yes nothing is asked: flags and the environment say all of it.
 #[derive(Args)]
@@ -24,6 +24,7 @@ use std::{env, fmt::Display};
 Examples:
   nexus setup
   nexus setup --yes -n Ana -e ana@example.com --server http://a:7401,http://b:7401
+  nexus setup --yes --project billing --install
   NEXUS_TOKEN=nexus_eng_… nexus setup --yes --project billing")]
 pub(crate) struct Setup {
     /// Ask nothing
@@ -38,6 +39,9 @@ pub(crate) struct Setup {
     /// Name of the project, should it have to be made
     #[arg(long, value_name = "NAME")]
     project_name: Option<String>,
+    /// Wire the agents and the git that are found, as nexus install does
+    #[arg(long)]
+    install: bool,
 }
 
 impl Setup {
@@ -52,6 +56,16 @@ impl Setup {
         // With the key that was saved.
         let context = &context.again()?;
         self.project(context).await?;
+        let is_wanted = self.install
+            || (!self.yes
+                && Confirm::new()
+                    .with_prompt("Wire the agents and the git of this repository to Nexus")
+                    .default(true)
+                    .interact()
+                    .map_err(broken_off)?);
+        if is_wanted {
+            install::all_that_is_found(context)?;
+        }
         context.out.note(
             "Next: nexus doctor looks whether everything works; nexus next takes the best free feature",
         );

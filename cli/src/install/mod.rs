@@ -21,8 +21,11 @@ pub(crate) use plan::{Change, Plan};
 pub(crate) use plugin::plugin;
 pub(crate) use target::Target;
 
-use crate::error::Error;
-use std::path::PathBuf;
+use crate::{config::link, error::Error};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 /// Where settings are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,20 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
+    /// The repository around the current folder; the home folder for what is a person's own.
+    ///
+    /// # Errors
+    /// When there is no such folder.
+    pub(crate) fn here(user: bool) -> Result<Self, Error> {
+        let here = env::current_dir()
+            .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
+        let marked = |folder: &&Path| [link::FILE_NAME, ".git"].iter().any(|name| folder.join(name).exists());
+        let root = here.ancestors().find(marked).unwrap_or(&here).to_owned();
+        let no_home = || Error::misused("there is no home folder");
+        let home = user.then(|| env::home_dir().ok_or_else(no_home)).transpose()?;
+        Ok(Self { root, home })
+    }
+
     /// A folder of settings: in the repository, or in the home folder.
     fn folder(&self, name: &str) -> PathBuf {
         self.home.as_ref().unwrap_or(&self.root).join(name)

@@ -1,0 +1,39 @@
+//! What of this machine asks Nexus before it writes: a part of `nexus doctor`.
+
+use super::doctor::{Check, State};
+use crate::install::{self, Scope, Target, Wish};
+
+/// One check for each agent and for Git, as far as they are there.
+pub(super) fn checks() -> Vec<Check> {
+    let Ok(repository) = Scope::here(false) else { return Vec::new() };
+    let found = Target::ALL.into_iter().filter(|target| target.found(&repository).is_some());
+    found.map(|target| check(target, &repository)).collect()
+}
+
+fn check(target: Target, repository: &Scope) -> Check {
+    let name = format!("hooks of {}", target.name());
+    let is_wired =
+        |scope: &Scope| install::plan(target, scope, Wish::Install).is_ok_and(|plan| plan.changes.is_empty());
+    let trust = match target {
+        // It says so nowhere, and nothing else tells.
+        Target::Codex => "; Codex skips those that nobody trusted: /hooks in codex shows them",
+        _ => "",
+    };
+    if is_wired(repository) {
+        return Check::ok(&name, format!("installed in this repository{trust}"));
+    }
+    if target != Target::Git && Scope::here(true).is_ok_and(|person| is_wired(&person)) {
+        return Check::ok(&name, format!("installed for you{trust}"));
+    }
+    match install::plan(target, repository, Wish::Install) {
+        Ok(_) => Check::wrong(
+            &name,
+            State::Warning,
+            "not installed, or by another version: nobody asks before files are written",
+            format!("nexus install {}", target.name()),
+        ),
+        Err(error) => {
+            Check::wrong(&name, State::Bad, error.to_string(), "repair the file, then nexus install")
+        }
+    }
+}
