@@ -89,7 +89,7 @@ mod tests {
     }
 
     fn before(tool: &str, arguments: Value) -> HookEvent {
-        let input = json!({ "session_id": "1f3a2b4c-0000-4000-8000-000000000001", "transcript_path": "/t.jsonl", "cwd": "/work/app",
+        let input = json!({ "session_id": "1f3a2b4c-0000-4000-8000-000000000001", "transcript_path": "/t.jsonl", "cwd": "/repo/app",
             "permission_mode": "default", "hook_event_name": "PreToolUse", "tool_name": tool, "tool_input": arguments,
             "tool_use_id": "toolu_01" });
         event("pre-tool-use", input)
@@ -98,14 +98,14 @@ mod tests {
     #[test]
     fn each_tool_that_edits_names_its_file() {
         for (tool, arguments) in [
-            ("Edit", json!({ "file_path": "/work/app/src/db.rs", "old_string": "a", "new_string": "b" })),
-            ("Write", json!({ "file_path": "/work/app/src/db.rs", "content": "x" })),
-            ("MultiEdit", json!({ "file_path": "/work/app/src/db.rs", "edits": [] })),
-            ("NotebookEdit", json!({ "notebook_path": "/work/app/src/db.rs", "new_source": "x" })),
+            ("Edit", json!({ "file_path": "/repo/app/src/db.rs", "old_string": "a", "new_string": "b" })),
+            ("Write", json!({ "file_path": "/repo/app/src/db.rs", "content": "x" })),
+            ("MultiEdit", json!({ "file_path": "/repo/app/src/db.rs", "edits": [] })),
+            ("NotebookEdit", json!({ "notebook_path": "/repo/app/src/db.rs", "new_source": "x" })),
         ] {
             let read = before(tool, arguments);
             assert_eq!(read.kind, EventKind::BeforeTool);
-            assert_eq!(read.tool, Tool::Edit(vec![PathBuf::from("/work/app/src/db.rs")]), "{tool}");
+            assert_eq!(read.tool, Tool::Edit(vec![PathBuf::from("/repo/app/src/db.rs")]), "{tool}");
             assert_eq!(read.session.as_deref(), Some("1f3a2b4c-0000-4000-8000-000000000001"));
         }
     }
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_tool_that_reads_is_nobodys_business() {
-        assert_eq!(before("Read", json!({ "file_path": "/work/app/src/db.rs" })).tool, Tool::Other);
+        assert_eq!(before("Read", json!({ "file_path": "/repo/app/src/db.rs" })).tool, Tool::Other);
         assert_eq!(before("mcp__github__create", json!({})).tool, Tool::Other);
     }
 

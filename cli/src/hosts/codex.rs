@@ -28,7 +28,7 @@ mod tests {
 
     fn before(tool: &str, arguments: Value) -> HookEvent {
         let input = json!({ "session_id": "0199a213-81c0-7800-8aa1-bbab2a035a53", "turn_id": "t", "transcript_path": null,
-            "cwd": "/work/app", "hook_event_name": "PreToolUse", "model": "gpt", "permission_mode": "default",
+            "cwd": "/repo/app", "hook_event_name": "PreToolUse", "model": "gpt", "permission_mode": "default",
             "tool_name": tool, "tool_input": arguments, "tool_use_id": "call_1" });
         Host::Codex.read("pre-tool-use", &input)
     }
@@ -46,8 +46,8 @@ mod tests {
     #[test]
     fn a_command_may_come_as_words() {
         let read =
-            before("shell", json!({ "command": ["bash", "-lc", "rm src/a.rs"], "workdir": "/work/app/sub" }));
-        let folder = Some(PathBuf::from("/work/app/sub"));
+            before("shell", json!({ "command": ["bash", "-lc", "rm src/a.rs"], "workdir": "/repo/app/sub" }));
+        let folder = Some(PathBuf::from("/repo/app/sub"));
         assert_eq!(read.tool, Tool::Shell { command: "rm src/a.rs".to_owned(), folder });
         let read = before("shell", json!({ "command": ["rm", "it's"] }));
         assert_eq!(read.tool, Tool::Shell { command: r"'rm' 'it'\''s'".to_owned(), folder: None });

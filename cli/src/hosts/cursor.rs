@@ -65,33 +65,33 @@ mod tests {
     fn event(name: &str, mut input: Value) -> HookEvent {
         input["conversation_id"] = json!("668320d2-2fd8-4888-b33c-2a466fec86e7");
         input["generation_id"] = json!("490b90b7-a2ce-4c2c-bb76-cb77b125df2f");
-        input["workspace_roots"] = json!(["/work/app"]);
+        input["workspace_roots"] = json!(["/repo/app"]);
         Host::Cursor.read(name, &input)
     }
 
     #[test]
     fn each_event_is_read_in_its_own_form() {
-        let shell = event("before-shell-execution", json!({ "command": "rm a", "cwd": "/work/app/sub" }));
+        let shell = event("before-shell-execution", json!({ "command": "rm a", "cwd": "/repo/app/sub" }));
         assert_eq!(shell.kind, EventKind::BeforeTool);
-        let folder = Some(PathBuf::from("/work/app/sub"));
+        let folder = Some(PathBuf::from("/repo/app/sub"));
         assert_eq!(shell.tool, Tool::Shell { command: "rm a".to_owned(), folder });
         let edit = event(
             "preToolUse",
-            json!({ "tool_name": "Write", "tool_input": { "file_path": "/work/app/a" } }),
+            json!({ "tool_name": "Write", "tool_input": { "file_path": "/repo/app/a" } }),
         );
-        assert_eq!(edit.tool, Tool::Edit(vec![PathBuf::from("/work/app/a")]));
-        let after = event("afterFileEdit", json!({ "file_path": "/work/app/a", "edits": [] }));
+        assert_eq!(edit.tool, Tool::Edit(vec![PathBuf::from("/repo/app/a")]));
+        let after = event("afterFileEdit", json!({ "file_path": "/repo/app/a", "edits": [] }));
         assert_eq!(
             (after.kind, after.tool),
-            (EventKind::AfterTool, Tool::Edit(vec![PathBuf::from("/work/app/a")]))
+            (EventKind::AfterTool, Tool::Edit(vec![PathBuf::from("/repo/app/a")]))
         );
         let start = event("session-start", json!({ "is_background_agent": false }));
-        assert_eq!((start.kind, start.folder), (EventKind::SessionStart, Some(PathBuf::from("/work/app"))));
+        assert_eq!((start.kind, start.folder), (EventKind::SessionStart, Some(PathBuf::from("/repo/app"))));
         let text = event(
             "pre-tool-use",
-            json!({ "tool_name": "Delete", "tool_input": "{\"path\":\"/work/app/a\"}" }),
+            json!({ "tool_name": "Delete", "tool_input": "{\"path\":\"/repo/app/a\"}" }),
         );
-        assert_eq!(text.tool, Tool::Edit(vec![PathBuf::from("/work/app/a")]));
+        assert_eq!(text.tool, Tool::Edit(vec![PathBuf::from("/repo/app/a")]));
     }
 
     #[test]

@@ -67,7 +67,7 @@ mod tests {
 
     fn event(name: &str, mut input: Value) -> HookEvent {
         input["session_id"] = json!("a4f7c2d1");
-        input["cwd"] = json!("/work/app");
+        input["cwd"] = json!("/repo/app");
         input["timestamp"] = json!("2026-01-31T12:00:00.000Z");
         Host::Gemini.read(name, &input)
     }
@@ -76,11 +76,11 @@ mod tests {
     fn its_own_names_are_read() {
         let write = event(
             "BeforeTool",
-            json!({ "tool_name": "write_file", "tool_input": { "file_path": "/work/app/a", "content": "" } }),
+            json!({ "tool_name": "write_file", "tool_input": { "file_path": "/repo/app/a", "content": "" } }),
         );
         assert_eq!(
             (write.kind, write.tool),
-            (EventKind::BeforeTool, Tool::Edit(vec![PathBuf::from("/work/app/a")]))
+            (EventKind::BeforeTool, Tool::Edit(vec![PathBuf::from("/repo/app/a")]))
         );
         let replace =
             event("before-tool", json!({ "tool_name": "replace", "tool_input": { "file_path": "b" } }));

@@ -4,11 +4,11 @@ use super::*;
 use proptest::prelude::*;
 use std::fs;
 
-/// What a command writes that starts in `/work/app`, as text.
+/// What a command writes that starts in `/repo/app`, as text.
 fn seen(command: &str) -> Vec<String> {
-    let writes = writes(command, Path::new("/work/app"));
+    let writes = writes(command, Path::new("/repo/app"));
     let name = |path: &PathBuf| {
-        let path = path.strip_prefix("/work/app").unwrap_or(path);
+        let path = path.strip_prefix("/repo/app").unwrap_or(path);
         path.display().to_string()
     };
     let discards = writes.discards.iter().map(|folder| format!("!{}", name(folder)));
@@ -102,7 +102,7 @@ fn a_command_runs_where_it_was_led() {
         ("cd src; cd ..; rm a.rs", &["a.rs"]),
         ("(cd src && rm a.rs); rm b.rs", &["src/a.rs", "b.rs"]),
         ("cd /elsewhere && rm a.rs", &["/elsewhere/a.rs"]),
-        ("cd $(mktemp -d) && rm a.rs && rm /work/app/b.rs", &["b.rs"]),
+        ("cd $(mktemp -d) && rm a.rs && rm /repo/app/b.rs", &["b.rs"]),
         ("cd - && rm a.rs", &[]),
         ("bash -c 'cd src && rm a.rs'; rm b.rs", &["src/a.rs", "b.rs"]),
         ("sh -ec \"rm a.rs\"", &["a.rs"]),
@@ -156,7 +156,7 @@ fn a_glob_is_the_files_that_it_finds() {
 proptest! {
     #[test]
     fn nothing_makes_it_panic(command in "\\PC{0,80}") {
-        let _ = writes(&command, Path::new("/work/app"));
+        let _ = writes(&command, Path::new("/repo/app"));
     }
 
     #[test]
@@ -170,7 +170,7 @@ proptest! {
             0..40,
         )
     ) {
-        let _ = writes(&parts.concat(), Path::new("/work/app"));
+        let _ = writes(&parts.concat(), Path::new("/repo/app"));
     }
 
     #[test]
