@@ -39,4 +39,4 @@ pub use api::{Api, ApiConfig};
 pub use cluster::Cluster;
 pub use events::MAX_SOCKETS;
 pub use limits::RemoteAddr;
-pub use service::router;
+pub use service::{monitoring, router};

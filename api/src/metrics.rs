@@ -3,10 +3,10 @@
 use crate::cluster::{NodeStatus, Role};
 use axum::http::Method;
 use nexus_api_types::socket::CloseCode;
-use nexus_domain::State;
+use nexus_domain::{State, entity::Attendance};
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub struct Metrics {
     claims: IntGauge,
     features: IntGaugeVec,
     sessions: IntGaugeVec,
+    leases: IntGaugeVec,
+    next_lease: Gauge,
     sockets: IntGauge,
     events_sent: IntCounter,
     socket_closes: IntCounterVec,
@@ -96,6 +98,12 @@ impl Default for Metrics {
         );
         let socket_closes = IntCounterVec::new(closes, &["code"]).expect("the name is well formed");
         registry.register(Box::new(socket_closes.clone())).expect("each name is registered once");
+        let next_lease = Gauge::new(
+            "nexus_lease_next_end_seconds",
+            "Cluster time until the first lease ends, as of the last applied entry; 0 without a lease.",
+        )
+        .expect("the name is well formed");
+        registry.register(Box::new(next_lease.clone())).expect("each name is registered once");
         Self {
             events_sent,
             socket_closes,
@@ -106,7 +114,8 @@ impl Default for Metrics {
             in_flight: gauge("nexus_http_requests_in_flight", "HTTP requests being answered."),
             raft: gauges(
                 "nexus_raft",
-                "Raft on this node: term, commit, applied, last_log, snapshot, is_leader, elections_won.",
+                "Raft on this node: term, commit, applied, last_log, snapshot, role (0 learner, 1 follower, \
+                 2 candidate, 3 leader, -1 stopped), is_leader, elections_won.",
                 "value",
             ),
             peer_lag: gauges(
@@ -128,6 +137,12 @@ impl Default for Metrics {
             claims: gauge("nexus_claims", "Paths that are held."),
             features: gauges("nexus_features", "Features by status.", "status"),
             sessions: gauges("nexus_sessions", "Sessions by status.", "status"),
+            leases: gauges(
+                "nexus_leases",
+                "Leases of sessions: attended (beats), unattended, grace (silent, still holding).",
+                "kind",
+            ),
+            next_lease,
             registry,
         }
     }
@@ -176,6 +191,7 @@ impl Metrics {
         raft("applied", node.applied);
         raft("last_log", node.last_log);
         raft("snapshot", node.snapshot);
+        self.raft.with_label_values(&["role"]).set(role(node.role));
         raft("is_leader", u64::from(node.role == Role::Leader));
         raft("elections_won", node.elections_won);
         self.peer_lag.reset();
@@ -204,10 +220,41 @@ impl Metrics {
         self.sessions.with_label_values(&["active"]).set(signed(active as u64));
         self.sessions.with_label_values(&["disconnected"]).set(signed((all - active) as u64));
 
+        self.count_leases(state);
+
         let mut text = Vec::new();
         // Encoding into memory fails only on a malformed family, and all of them are made above.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         String::from_utf8(text).unwrap_or_default()
+    }
+
+    fn count_leases(&self, state: &State) {
+        let (mut attended, mut unattended, mut grace) = (0, 0, 0);
+        let mut next: Option<u64> = None;
+        for session in state.sessions() {
+            *match (session.is_active(), session.attendance) {
+                (false, _) => &mut grace,
+                (true, Attendance::Attended) => &mut attended,
+                (true, Attendance::Unattended) => &mut unattended,
+            } += 1;
+            let left = session.vitality.until().since(state.clock().cluster).0;
+            next = Some(next.map_or(left, |next| next.min(left)));
+        }
+        for (kind, count) in [("attended", attended), ("unattended", unattended), ("grace", grace)] {
+            self.leases.with_label_values(&[kind]).set(count);
+        }
+        self.next_lease.set(Duration::from_millis(next.unwrap_or_default()).as_secs_f64());
+    }
+}
+
+/// A role as a number that a graph can show.
+const fn role(role: Role) -> i64 {
+    match role {
+        Role::Stopped => -1,
+        Role::Learner => 0,
+        Role::Follower => 1,
+        Role::Candidate => 2,
+        Role::Leader => 3,
     }
 }
 

@@ -65,6 +65,9 @@ pub struct StartArgs {
     /// Port for clients on all addresses, where platforms give one and --listen does not say
     #[arg(long, env = "PORT", value_name = "PORT")]
     pub port: Option<u16>,
+    /// Address that serves /metrics and /health alone and asks for no key: keep it off the internet
+    #[arg(long, env = "NEXUS_METRICS_LISTEN", value_name = "HOST:PORT")]
+    pub metrics_listen: Option<String>,
     /// Address for other nodes [default: 127.0.0.1:7501]
     #[arg(long, env = "NEXUS_PEER_LISTEN", value_name = "HOST:PORT")]
     pub peer_listen: Option<String>,

@@ -45,6 +45,8 @@ pub struct Config {
     pub listen: String,
     /// Where it listens for nodes.
     pub peer_listen: String,
+    /// Where it shows metrics to whoever asks.
+    pub metrics_listen: Option<String>,
     /// Where clients reach it, when not where it listens.
     pub advertise: Option<String>,
     /// Where nodes reach it, when not where it listens.
@@ -76,6 +78,7 @@ struct File {
     data_dir: Option<PathBuf>,
     listen: Option<String>,
     peer_listen: Option<String>,
+    metrics_listen: Option<String>,
     advertise: Option<String>,
     peer_advertise: Option<String>,
     initial_cluster: Option<String>,
@@ -110,6 +113,10 @@ impl Config {
             args.peer_listen.or(file.peer_listen).unwrap_or_else(|| "127.0.0.1:7501".to_owned());
         check_addr("--listen", &listen)?;
         check_addr("--peer-listen", &peer_listen)?;
+        let metrics_listen = args.metrics_listen.or(file.metrics_listen);
+        if let Some(addr) = &metrics_listen {
+            check_addr("--metrics-listen", addr)?;
+        }
         let insecure_peers = args.insecure_peers || file.insecure_peers.unwrap_or(false);
         ensure!(
             insecure_peers || is_loopback(&peer_listen),
@@ -163,6 +170,7 @@ impl Config {
             data_dir,
             listen,
             peer_listen,
+            metrics_listen,
             advertise: args.advertise.or(file.advertise),
             peer_advertise: args.peer_advertise.or(file.peer_advertise),
             origin,
@@ -192,6 +200,7 @@ impl Config {
             data_dir,
             listen,
             peer_listen: "127.0.0.1:0".to_owned(),
+            metrics_listen: None,
             advertise,
             peer_advertise: None,
             origin: Origin::Initial { node_id: 1, peers: BTreeMap::new() },

@@ -1,5 +1,6 @@
 //! The listener for clients: connections bounded in number and in patience, drained at the end.
 
+use crate::clock::{Clock, SystemClock};
 use axum::{
     Json, Router,
     body::Body,
@@ -12,8 +13,13 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
 };
-use nexus_api::RemoteAddr;
-use nexus_api_types::{Code, ErrorBody, Failure, envelope::Outcome, header};
+use nexus_api::{RemoteAddr, cluster::Role};
+use nexus_api_types::{
+    Code, ErrorBody, Failure, Moment,
+    envelope::Outcome,
+    header,
+    health::{Checks, Liveness, RaftCheck, Readiness, StorageCheck},
+};
 use serde::Serialize;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -39,8 +45,8 @@ const REMIND: Duration = Duration::from_secs(30);
 
 /// What is served while the node starts: that it lives, and that it is not ready.
 pub(crate) fn starting() -> Router {
-    let alive = || async { Json(json!({ "status": "alive" })) };
-    let not_ready = || async { unavailable(json!({ "status": "not_ready", "message": STARTING })) };
+    let alive = || async { Json(Liveness { status: "alive".to_owned(), timestamp: now() }) };
+    let not_ready = || async { unavailable(not_ready()) };
     let health = Router::new()
         .route("/health", get(not_ready))
         .route("/health/ready", get(not_ready))
@@ -56,6 +62,26 @@ pub(crate) fn starting() -> Router {
         let id = error.request_id.clone();
         ([(header::REQUEST_ID, id)], unavailable(Failure { error })).into_response()
     })
+}
+
+/// What `/health` says before anything can be looked at.
+fn not_ready() -> Readiness {
+    let unhealthy = || "unhealthy".to_owned();
+    let raft = RaftCheck {
+        status: unhealthy(),
+        latency_ms: 0,
+        role: Role::Stopped.name().to_owned(),
+        leader: None,
+        term: 0,
+        lag: 0,
+        message: Some(STARTING.to_owned()),
+    };
+    let storage = StorageCheck { status: unhealthy(), latency_ms: 0, space: None };
+    Readiness { status: "not_ready".to_owned(), checks: Checks { raft, storage }, timestamp: now() }
+}
+
+fn now() -> Moment {
+    Moment(SystemClock.wall())
 }
 
 /// Told to clients that come too early.
