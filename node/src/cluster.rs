@@ -9,6 +9,7 @@ use crate::{
     },
     read::ReadIndexes,
     status,
+    touches::Touches,
     view::StoreView,
 };
 use futures::future::{BoxFuture, FutureExt};
@@ -16,7 +17,7 @@ use nexus_api::cluster::{
     Backup, Cluster, Committed, Consistency, Draft, History, NodeStatus, Operated, Operation, OperationError,
     Seen, SharedView, StorageFailure, Unavailable,
 };
-use nexus_domain::{Proposal, Revision, SessionId, Stamp, entity::Attendance};
+use nexus_domain::{Proposal, Revision, SessionId, Stamp, WallTime, entity::Attendance};
 use nexus_raft_store::Member;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -31,6 +32,7 @@ pub(crate) struct NodeCluster {
     pub(crate) node: Arc<Node>,
     pub(crate) reads: ReadIndexes,
     pub(crate) beats: Beats,
+    pub(crate) touches: Touches,
 }
 
 impl Cluster for NodeCluster {
@@ -77,6 +79,10 @@ impl Cluster for NodeCluster {
 
     fn local(&self) -> SharedView {
         StoreView::shared(self.node.published(), &self.node.store)
+    }
+
+    fn wall(&self) -> WallTime {
+        self.node.agreed_wall().max(self.node.published().state.clock().wall)
     }
 
     fn beat(&self, session: SessionId) -> BoxFuture<'_, Result<bool, Unavailable>> {
@@ -168,7 +174,8 @@ impl NodeCluster {
         }
     }
 
-    /// Reads come often: only one that moves the end of the lease noticeably is worth an entry.
+    /// Reads come often: only one in a tenth of the lease is worth an entry. Counted here and not by the
+    /// state, whose time stands still while nothing is written.
     fn is_worth_a_touch(&self, session: SessionId) -> bool {
         let published = self.node.published();
         let state = &published.state;
@@ -177,8 +184,8 @@ impl NodeCluster {
             Attendance::Attended => state.settings().session_timeout,
             Attendance::Unattended => state.settings().session_unattended,
         };
-        let left = found.vitality.until().since(state.clock().cluster);
-        !found.is_active() || left.0 < lease.0 - lease.0 / 10
+        let pause = Duration::from_millis(lease.0 / 10);
+        self.touches.is_due(session, pause, self.node.clock.monotonic()) || !found.is_active()
     }
 
     async fn snapshot(&self) -> Result<Operated, OperationError> {

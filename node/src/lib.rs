@@ -5,7 +5,8 @@
 //! - [`run`]: the life of a node. [`identity`] and `bootstrap`: who it is. [`http`]: its clients.
 //! - [`peer`]: the transport between nodes. `service`: what peers may ask.
 //! - `node`: what the rest shares. [`raft`]: openraft as it is run. [`clock`]: cluster time.
-//! - `propose`, `read`, `beats`: writes, reads and signs of life, wherever the leader is.
+//! - `propose`, `read`, `beats`: writes, reads and signs of life, wherever the leader is. `touches`: how
+//!   often requests count as one.
 //! - `lead`, `change`, `token`: what the leader does for the cluster and its membership.
 //! - `disk`, `admit`: what is refused while space is low. `flush_watch`: a leader whose disk is slow goes.
 //! - `report`: what nodes tell each other about themselves, and the alarm when states differ.
@@ -36,6 +37,7 @@ pub mod run;
 mod service;
 mod status;
 mod token;
+mod touches;
 mod view;
 
 pub use token::BOOTSTRAP_TOKEN_FILE;

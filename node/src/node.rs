@@ -69,7 +69,7 @@ impl Node {
 
     /// Who leads.
     pub(crate) fn leader(&self) -> Leader {
-        let metrics = self.raft.metrics();
+        let metrics = self.raft.server_metrics();
         let metrics = metrics.borrow_watched();
         match metrics.current_leader {
             None => Leader::Nowhere,
@@ -83,13 +83,14 @@ impl Node {
 
     /// The id of whoever leads.
     pub(crate) fn leader_id(&self) -> Option<NodeId> {
-        self.raft.metrics().borrow_watched().current_leader.map(NodeId)
+        self.raft.server_metrics().borrow_watched().current_leader.map(NodeId)
     }
 
     /// Waits until somebody else leads than the leader of this moment, or nobody: what was asked of
-    /// that one is better asked again.
+    /// that one is better asked again. Of all metrics, these change only with it: a thousand requests that
+    /// wait here are not woken by every entry.
     pub(crate) async fn leader_changes(&self) {
-        let mut metrics = self.raft.metrics();
+        let mut metrics = self.raft.server_metrics();
         let before = metrics.borrow_watched().current_leader;
         while metrics.borrow_watched().current_leader == before {
             if metrics.changed().await.is_err() {
@@ -100,7 +101,7 @@ impl Node {
 
     /// A member of the membership in force.
     pub(crate) fn member(&self, id: NodeId) -> Option<Member> {
-        let metrics = self.raft.metrics();
+        let metrics = self.raft.server_metrics();
         let metrics = metrics.borrow_watched();
         metrics.membership_config.membership().get_node(&id.0).cloned()
     }
@@ -119,7 +120,7 @@ impl Node {
 
     /// Whether somebody else could lead.
     pub(crate) fn has_other_voters(&self) -> bool {
-        let metrics = self.raft.metrics();
+        let metrics = self.raft.server_metrics();
         let metrics = metrics.borrow_watched();
         metrics.membership_config.membership().voter_ids().any(|voter| voter != self.id.0)
     }

@@ -14,6 +14,7 @@ use nexus_raft_store::Command as LogCommand;
 use openraft::errors::{ClientWriteError, RaftError};
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 /// What became of one try.
 pub(crate) enum Tried {
@@ -36,11 +37,17 @@ impl Node {
         loop {
             let tried = match self.leader() {
                 Leader::Here => self.propose_here(&proposal, deadline).await,
-                Leader::There(leader) => self.forward(&leader, &proposal, deadline).await,
+                Leader::There(leader) => {
+                    let span = tracing::debug_span!("forward", to = %leader);
+                    self.forward(&leader, &proposal, deadline).instrument(span).await
+                }
                 Leader::Nowhere => Tried::NotProposed("there is no leader".to_owned()),
             };
             let why = match tried {
-                Tried::Answered(answer) => return Ok(answer),
+                Tried::Answered(answer) => {
+                    tracing::debug!(revision = answer.revision.0, "committed");
+                    return Ok(answer);
+                }
                 Tried::NotProposed(why) => why,
                 Tried::Unknown(why) => {
                     may_be_applied = true;

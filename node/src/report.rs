@@ -14,7 +14,10 @@ use nexus_domain::{NodeId, WallTime};
 use openraft::async_runtime::watch::WatchReceiver;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 use tokio::time::Instant;
@@ -42,7 +45,11 @@ pub(crate) struct Divergence {
 
 /// What the others said.
 #[derive(Default)]
-pub(crate) struct Reports(Mutex<BTreeMap<NodeId, Seen>>);
+pub(crate) struct Reports {
+    seen: Mutex<BTreeMap<NodeId, Seen>>,
+    /// What [`Reports::correct_clock`] found last: every request asks for it.
+    clock_correction_ms: AtomicI64,
+}
 
 struct Seen {
     report: NodeReport,
@@ -55,7 +62,7 @@ struct Seen {
 
 impl Reports {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Seen>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a node said a moment ago.
@@ -70,11 +77,17 @@ impl Reports {
     }
 
     /// How far the median of the clocks is ahead of this node's, in milliseconds; 0 within tolerance.
-    pub(crate) fn clock_correction_ms(&self) -> i64 {
+    fn clock_correction_ms(&self) -> i64 {
+        self.clock_correction_ms.load(Ordering::Relaxed)
+    }
+
+    fn correct_clock(&self) -> i64 {
         let seen = self.lock();
         let fresh = seen.values().filter(|seen| seen.at.elapsed() < FRESH).map(|seen| seen.ahead_ms);
         let off = median_of_clocks(fresh.collect());
-        if off.abs() > CLOCK_TOLERANCE_MS { off } else { 0 }
+        let correction = if off.abs() > CLOCK_TOLERANCE_MS { off } else { 0 };
+        self.clock_correction_ms.store(correction, Ordering::Relaxed);
+        correction
     }
 }
 
@@ -102,7 +115,7 @@ pub(crate) async fn gather(node: Arc<Node>, stop: CancellationToken) {
             () = node.ask_all() => {}
             () = stop.cancelled() => return,
         }
-        let off = node.reports.clock_correction_ms();
+        let off = node.reports.correct_clock();
         if off != 0 && clock_told.is_none_or(|told| told.elapsed() >= REMIND) {
             clock_told = Some(Instant::now());
             tracing::warn!(

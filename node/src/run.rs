@@ -20,6 +20,7 @@ use crate::{
     report,
     service::NodeService,
     token,
+    touches::Touches,
 };
 use anyhow::Context;
 use axum::Router;
@@ -45,6 +46,8 @@ use tokio_util::sync::CancellationToken;
 
 /// A leader that is stopped waits this long for another one to take over.
 const HAND_OVER: Duration = Duration::from_secs(2);
+/// Between two looks whether Raft still runs.
+const LOOK_AT_RAFT: Duration = Duration::from_millis(500);
 /// The store gets this long for its last writes.
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -110,7 +113,7 @@ impl RunningNode {
         listeners: Listeners,
         (log, machine, store): Opened,
     ) -> anyhow::Result<Self> {
-        let Listeners { clients: client_listener, peers: peer_listener } = listeners;
+        let Listeners { clients: client_listener, peers: peer_listener, metrics } = listeners;
         let disk = Disk::open(&config.data_dir, config.disk_reserve)
             .with_context(|| format!("cannot see how much space is free in {}", config.data_dir.display()))?;
         let mut stored = identity::load_or_make(&store, InstanceId(sources.mint.id())).await?;
@@ -210,10 +213,14 @@ impl RunningNode {
             max_sockets: config.max_sockets,
             ..ApiConfig::default()
         };
-        let cluster = Arc::new(NodeCluster { node: node.clone(), reads, beats });
+        let cluster = Arc::new(NodeCluster { node: node.clone(), reads, beats, touches: Touches::default() });
         let api = Api::new(cluster, sources.mint, api_config);
         let served: Router = nexus_api::router(api.clone());
         let _starting = router.send_replace(served);
+        if let Some(listener) = metrics {
+            let (_, served) = watch::channel(nexus_api::monitoring(api.clone()));
+            tasks.push(tokio::spawn(http::serve(listener, served, stop_http.clone())));
+        }
         tracing::info!(node = %node.id, client_addr, "serving");
         Ok(Self { node, client_addr, stop, stop_http, failure, tasks, http, api })
     }
@@ -226,7 +233,7 @@ impl RunningNode {
     /// Waits for a failure that the node cannot go on with.
     pub async fn failed(&self) -> String {
         let mut fatal = self.node.store.fatal();
-        let mut metrics = self.node.raft.metrics();
+        let metrics = self.node.raft.metrics();
         let mut failure = self.failure.clone();
         loop {
             if let Some(why) = failure.borrow_and_update().as_ref() {
@@ -235,14 +242,15 @@ impl RunningNode {
             if let Some(error) = fatal.borrow_and_update().as_ref() {
                 return error.to_string();
             }
-            if let Err(error) = &metrics.borrow_and_update().running_state {
+            if let Err(error) = &metrics.borrow_watched().running_state {
                 return error.to_string();
             }
             tokio::select! {
                 // Gone without a failure: it ended because the node is stopping.
                 Ok(()) = failure.changed() => {}
                 changed = fatal.changed() => if changed.is_err() { return "the store is gone".to_owned() },
-                changed = metrics.changed() => if changed.is_err() { return "Raft is gone".to_owned() },
+                // These metrics change with every entry: to look now and then costs less than to be told.
+                () = tokio::time::sleep(LOOK_AT_RAFT) => {}
             }
         }
     }
@@ -279,6 +287,7 @@ impl RunningNode {
 struct Listeners {
     clients: TcpListener,
     peers: TcpListen,
+    metrics: Option<TcpListener>,
 }
 
 impl Listeners {
@@ -289,7 +298,15 @@ impl Listeners {
         let peers = TcpListen::bind(&config.peer_listen)
             .await
             .with_context(|| format!("cannot listen for nodes on {}", config.peer_listen))?;
-        Ok(Self { clients, peers })
+        let metrics = match &config.metrics_listen {
+            Some(addr) => Some(
+                TcpListener::bind(addr)
+                    .await
+                    .with_context(|| format!("cannot listen for monitoring on {addr}"))?,
+            ),
+            None => None,
+        };
+        Ok(Self { clients, peers, metrics })
     }
 }
 

@@ -13,6 +13,7 @@ use futures::future::{BoxFuture, FutureExt};
 use nexus_domain::NodeId;
 use std::sync::{Arc, OnceLock};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// The running node, once there is one: a guest answers its peers before it has an id.
 #[derive(Clone, Default)]
@@ -31,13 +32,15 @@ impl NodeService {
 }
 
 impl PeerService for NodeService {
-    fn serve(&self, _from: Option<NodeId>, request: ServiceRequest) -> BoxFuture<'_, ServiceResponse> {
+    fn serve(&self, from: Option<NodeId>, request: ServiceRequest) -> BoxFuture<'_, ServiceResponse> {
+        let span = tracing::debug_span!("peer", ?from);
         async move {
             match self.0.get() {
                 Some(running) => running.answer(request).await,
                 None => ServiceResponse::Unavailable { reason: "this node is still starting".to_owned() },
             }
         }
+        .instrument(span)
         .boxed()
     }
 }
