@@ -110,8 +110,10 @@ impl<'a> Change<'a> {
     /// Any request that acts as a session is a sign of life of it: one that needs no session and a
     /// refused one too.
     fn renew(&mut self, proposal: &Proposal) {
-        let Some(session) = acting_as(self.state, proposal) else { return };
-        if let Some(event) = decide::sign_of_life(self.state, session) {
+        let Some(session) = acting_session(self.state, proposal) else { return };
+        // Most commands have renewed it already: then nobody's rights need to be looked up again.
+        let Some(event) = decide::sign_of_life(self.state, session) else { return };
+        if may_act(self.state, proposal, session) {
             self.fold(vec![event], None);
         }
     }
@@ -120,7 +122,10 @@ impl<'a> Change<'a> {
     fn cause(&self, proposal: &Proposal, events: &[Event]) -> Option<Cause> {
         let Actor::Engineer { id: engineer, .. } = proposal.actor else { return None };
         let holder = match proposal.acting {
-            Acting::Session(_) => acting_as(self.state, proposal).map(|session| session.holder()),
+            // What was decided was allowed, so the session is looked up and nothing more.
+            Acting::Session(_) => acting_session(self.state, proposal)
+                .filter(|session| session.engineer == engineer)
+                .map(|session| session.holder()),
             Acting::Engineer { candidate } => proposal.command.project().and_then(|project| {
                 let made = || {
                     events.iter().find_map(|event| match event {
@@ -184,16 +189,21 @@ fn paths_in(event: &Event) -> usize {
     }
 }
 
-/// The engineer's own session that a proposal acts as: the named one, or a default one that exists.
-/// None for a key that may not act there: nobody keeps claims alive with a revoked key.
-fn acting_as<'a>(state: &'a State, proposal: &Proposal) -> Option<&'a Arc<Session>> {
-    let Actor::Engineer { id: engineer, key } = proposal.actor else { return None };
-    let session = match proposal.acting {
-        Acting::Session(id) => state.session(id)?,
+/// The session that a proposal acts as: the named one, or a default one that exists.
+fn acting_session<'a>(state: &'a State, proposal: &Proposal) -> Option<&'a Arc<Session>> {
+    let Actor::Engineer { id: engineer, .. } = proposal.actor else { return None };
+    match proposal.acting {
+        Acting::Session(id) => state.session(id),
         // Without a session, a request is the default one's, if there is one.
-        Acting::Engineer { .. } => state.session_of(proposal.command.project()?, engineer, None)?,
-    };
-    let (engineer, key) = access::engineer_with_key(state, engineer, key, state.clock.wall).ok()?;
-    access::reader(state, engineer, key, session.project).ok()?;
-    (session.engineer == engineer.id).then_some(session)
+        Acting::Engineer { .. } => state.session_of(proposal.command.project()?, engineer, None),
+    }
+}
+
+/// Whether the asker may act as this session: nobody keeps claims alive with a revoked key, nor with
+/// somebody else's.
+fn may_act(state: &State, proposal: &Proposal, session: &Session) -> bool {
+    let Actor::Engineer { id: engineer, key } = proposal.actor else { return false };
+    session.engineer == engineer
+        && access::engineer_with_key(state, engineer, key, state.clock.wall)
+            .is_ok_and(|(engineer, key)| access::reader(state, engineer, key, session.project).is_ok())
 }

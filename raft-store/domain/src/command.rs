@@ -203,8 +203,6 @@ pub enum Command {
     AddKey {
         /// The key.
         key: ApiKey,
-        /// What the key was derived with.
-        salt: Option<[u8; 16]>,
     },
     /// Ends a key of one's own.
     RevokeKey {

@@ -84,10 +84,10 @@ pub enum Event {
         feature: Arc<Feature>,
         /// The field's name as clients see it.
         field: FeatureField,
-        /// Its value before, as text; none where it is too long to tell.
-        old: Option<String>,
+        /// Its value before.
+        old: FieldValue,
         /// Its value after.
-        new: Option<String>,
+        new: FieldValue,
     },
     /// A draft was thrown away.
     FeatureDeleted(Arc<Feature>),
@@ -104,8 +104,6 @@ pub enum Event {
     },
     /// A feature was finished.
     FeatureCompleted(Arc<Feature>),
-    /// A feature was given up.
-    FeatureCancelled(Arc<Feature>),
     /// Paths were taken.
     FilesClaimed {
         /// Where.
@@ -184,6 +182,35 @@ pub enum FeatureField {
     Status,
 }
 
+/// The value of a field that changed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum FieldValue {
+    /// Too long to tell.
+    Untold,
+    /// A line, a number or a name.
+    Text(String),
+    /// Paths or slugs.
+    List(Vec<String>),
+}
+
+/// Paths or slugs that an event tells of: a feature has up to thousands.
+const MAX_TOLD: usize = 100;
+
+impl FieldValue {
+    /// A line, a number or a name.
+    pub fn text(value: impl ToString) -> Self {
+        Self::Text(value.to_string())
+    }
+
+    /// Paths or slugs, if they are not too many to tell.
+    pub fn list<T: ToString>(items: &[T]) -> Self {
+        if items.len() > MAX_TOLD {
+            return Self::Untold;
+        }
+        Self::List(items.iter().map(ToString::to_string).collect())
+    }
+}
+
 impl Event {
     /// The project in whose feed it stands; none for what is not announced.
     pub fn project(&self) -> Option<ProjectId> {
@@ -194,7 +221,6 @@ impl Event {
             | Self::FeatureClaimed(feature)
             | Self::FeatureReleased { feature, .. }
             | Self::FeatureCompleted(feature)
-            | Self::FeatureCancelled(feature)
             | Self::LearningAdded { feature, .. } => Some(feature.project),
             Self::DecisionAdded(decision) => Some(decision.project),
             Self::FilesClaimed { project, .. } | Self::FilesReleased { project, .. } => Some(*project),

@@ -289,7 +289,7 @@ fn list(slugs: &[Slug]) -> String {
 
 fn conflict_holders(conflicts: &[Conflict]) -> String {
     /// Holders named in one message: more would hide the first.
-    const NAMED: usize = 3;
+    const NAMED: usize = 10;
     let mut names: Vec<String> = Vec::new();
     for conflict in conflicts {
         let by = describe(&conflict.by);

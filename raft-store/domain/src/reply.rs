@@ -29,12 +29,7 @@ pub enum Reply {
         salt: Option<[u8; 16]>,
     },
     /// A key was added.
-    KeyAdded {
-        /// The key.
-        key: Arc<ApiKey>,
-        /// What it was derived with.
-        salt: Option<[u8; 16]>,
-    },
+    KeyAdded(Arc<ApiKey>),
     /// An engineer was changed.
     Engineer(Arc<Engineer>),
     /// A project was made.

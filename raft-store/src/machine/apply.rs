@@ -77,11 +77,19 @@ impl<'a> Step<'a> {
                 None
             }
             EntryPayload::Normal(Command(proposal)) => {
+                let _span =
+                    tracing::debug_span!("apply", revision = revision.0, command = proposal.command.name())
+                        .entered();
                 let state = &mut self.after.state;
                 // A panic half way leaves a state that nobody sees: the node stops.
                 let applied =
                     catch_unwind(AssertUnwindSafe(|| nexus_domain::apply(state, revision, &proposal)))
                         .map_err(|panic| failed(panic_text(panic.as_ref())))?;
+                tracing::debug!(
+                    events = applied.events.len(),
+                    refused = applied.answer.outcome.is_err(),
+                    "applied"
+                );
                 for key in &applied.touched {
                     self.write_row(&mut hash, key);
                 }

@@ -24,7 +24,7 @@ pub fn engineer_with_key(
 ) -> Result<(&Arc<Engineer>, &Arc<ApiKey>), Refusal> {
     let engineer = state.engineer(id).ok_or(Refusal::KeyRevoked)?;
     let key = state.key_of(id, key).ok_or(Refusal::KeyRevoked)?;
-    if key.expires_at.is_some_and(|at| at <= now) {
+    if key.is_expired(now) {
         return Err(Refusal::KeyRevoked);
     }
     Ok((engineer, key))
@@ -51,6 +51,20 @@ pub fn reader<'a>(
     Ok((found, member))
 }
 
+/// Whether somebody may write at all, with this key.
+///
+/// # Errors
+/// When the role or the key is for reading only.
+pub fn may_write(engineer: &Engineer, key: &ApiKey) -> Result<(), Refusal> {
+    if engineer.role == Role::Readonly {
+        return Err(Refusal::RoleTooLow { role: Role::Readonly });
+    }
+    if key.readonly {
+        return Err(Refusal::KeyReadonly);
+    }
+    Ok(())
+}
+
 /// A refusal for something that is not there.
 pub fn not_found(thing: Thing, name: impl ToString) -> Refusal {
     Refusal::NotFound { thing, name: name.to_string() }
@@ -68,12 +82,7 @@ impl<'a> Context<'a> {
     /// The engineer who asks, if writing is allowed at all.
     pub(super) fn writer(&self) -> Result<&'a Arc<Engineer>, Refusal> {
         let (engineer, key) = self.identified()?;
-        if engineer.role == Role::Readonly {
-            return Err(Refusal::RoleTooLow { role: Role::Readonly });
-        }
-        if key.readonly {
-            return Err(Refusal::KeyReadonly);
-        }
+        may_write(engineer, key)?;
         Ok(engineer)
     }
 
@@ -105,7 +114,8 @@ impl<'a> Context<'a> {
     pub(super) fn worker(&self, project: ProjectId) -> Result<&'a Arc<Engineer>, Refusal> {
         let (engineer, key) = self.identified()?;
         reader(self.state, engineer, key, project)?;
-        self.writer()
+        may_write(engineer, key)?;
+        Ok(engineer)
     }
 
     /// The engineer who asks, if a lead of this project or an admin.

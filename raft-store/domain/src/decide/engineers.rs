@@ -64,7 +64,7 @@ pub(super) fn register(
 }
 
 /// Adds a key to one's own.
-pub(super) fn add_key(ctx: Context<'_>, key: &ApiKey, salt: Option<[u8; 16]>) -> Result<Decision, Refusal> {
+pub(super) fn add_key(ctx: Context<'_>, key: &ApiKey) -> Result<Decision, Refusal> {
     ctx.writer()?;
     let engineer = ctx.owner()?;
     if ctx.state.keys_of(engineer.id).count() >= MAX_KEYS {
@@ -82,7 +82,7 @@ pub(super) fn add_key(ctx: Context<'_>, key: &ApiKey, salt: Option<[u8; 16]>) ->
         reader(ctx.state, engineer, &ApiKey { project: None, ..key.clone() }, project)?;
     }
     let key = Arc::new(ApiKey { engineer: engineer.id, created_at: ctx.wall(), ..key.clone() });
-    Ok(Decision::new(vec![Event::KeyAdded(key.clone())], Reply::KeyAdded { key, salt }))
+    Ok(Decision::new(vec![Event::KeyAdded(key.clone())], Reply::KeyAdded(key)))
 }
 
 /// Ends a key of one's own.

@@ -11,7 +11,7 @@ use crate::{
     command::{FeaturePatch, NewFeature},
     document::{Document, DocumentKey},
     entity::{ClaimKey, Feature, Holder, Lane, Mode, Status},
-    event::{Event, FeatureField, ReleaseReason},
+    event::{Event, FeatureField, FieldValue, ReleaseReason},
     ids::ProjectId,
     pattern::{Pattern, PatternKind},
     refusal::{Refusal, Thing},
@@ -155,17 +155,20 @@ pub(super) fn update(
     let mut after = Feature::clone(before);
     let mut fields = Vec::new();
     if let Some(title) = patch.title.as_ref().filter(|title| **title != before.title) {
-        fields.push((FeatureField::Title, Some(before.title.to_string()), Some(title.to_string())));
+        fields.push((FeatureField::Title, FieldValue::text(&before.title), FieldValue::text(title)));
         after.title = title.clone();
     }
     if patch.spec.is_some() {
-        fields.push((FeatureField::Spec, None, None));
+        fields.push((FeatureField::Spec, FieldValue::Untold, FieldValue::Untold));
     }
     if let Some(lane) = patch.lane.filter(|lane| *lane != before.lane) {
-        fields.push((FeatureField::Lane, Some(before.lane.name().to_owned()), Some(lane.name().to_owned())));
+        fields.push((
+            FeatureField::Lane,
+            FieldValue::text(before.lane.name()),
+            FieldValue::text(lane.name()),
+        ));
+        // Its place is what it was told: the roadmap's own route moves to the end.
         after.lane = lane;
-        // Moved without a place, it goes to the end of its new lane.
-        after.priority = end_of(ctx, project, lane);
     }
     if let Some(priority) = patch.priority {
         after.priority = priority;
@@ -173,23 +176,27 @@ pub(super) fn update(
     if after.priority != before.priority {
         fields.push((
             FeatureField::Priority,
-            Some(before.priority.to_string()),
-            Some(after.priority.to_string()),
+            FieldValue::text(before.priority),
+            FieldValue::text(after.priority),
         ));
     }
     if let Some(touches) = patch.touches.as_ref().map(distinct).filter(|touches| *touches != before.touches) {
-        fields.push((FeatureField::Touches, None, None));
+        fields.push((FeatureField::Touches, FieldValue::list(&before.touches), FieldValue::list(&touches)));
         after.touches = touches;
     }
     if let Some(reads) = patch.reads.as_ref().map(distinct).filter(|reads| *reads != before.reads) {
-        fields.push((FeatureField::Reads, None, None));
+        fields.push((FeatureField::Reads, FieldValue::list(&before.reads), FieldValue::list(&reads)));
         after.reads = reads;
     }
     if let Some(depends_on) =
         patch.depends_on.as_ref().map(distinct).filter(|slugs| *slugs != before.depends_on)
     {
         check_dependencies(ctx, project, slug, &depends_on)?;
-        fields.push((FeatureField::DependsOn, None, None));
+        fields.push((
+            FeatureField::DependsOn,
+            FieldValue::list(&before.depends_on),
+            FieldValue::list(&depends_on),
+        ));
         after.depends_on = depends_on;
     }
     check_patterns("touches and reads together", &after.touches, &after.reads)?;
@@ -298,14 +305,10 @@ pub(super) fn draft(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result
     }
 }
 
-fn moved(ctx: Context<'_>, before: &Feature, status: Status) -> Decision {
-    let (old, new) = (before.status.to_string(), status.to_string());
+/// A step of a feature that says so itself.
+pub(super) fn moved(ctx: Context<'_>, before: &Feature, status: Status) -> Decision {
+    let (old, new) = (FieldValue::text(&before.status), FieldValue::text(&status));
     let after = Arc::new(Feature { status, updated_at: ctx.wall(), ..before.clone() });
-    let event = Event::FeatureUpdated {
-        feature: after.clone(),
-        field: FeatureField::Status,
-        old: Some(old),
-        new: Some(new),
-    };
+    let event = Event::FeatureUpdated { feature: after.clone(), field: FeatureField::Status, old, new };
     Decision::new(vec![event], Reply::Feature(after))
 }

@@ -98,7 +98,7 @@ pub(crate) fn decide(ctx: Context<'_>, command: &Command) -> Result<Decision, Re
         Command::RegisterEngineer { id, name, email, key, salt, bootstrap } => {
             engineers::register(ctx, *id, name, email, key, *salt, *bootstrap)
         }
-        Command::AddKey { key, salt } => engineers::add_key(ctx, key, *salt),
+        Command::AddKey { key } => engineers::add_key(ctx, key),
         Command::RevokeKey { key } => engineers::revoke_key(ctx, *key),
         Command::ChangeRole { engineer, role } => engineers::change_role(ctx, *engineer, *role),
         Command::CreateProject { id, name, slug, repo_url, repo_path, default_branch } => {

@@ -6,11 +6,11 @@ use super::{
     access::not_found,
     blockers::{Budget, blocker_within, conflicts, holder_note, open_dependencies},
     claims::within_limit,
-    features::MAX_PATTERNS,
+    features::{MAX_PATTERNS, moved},
     sessions::acting_session,
 };
 use crate::{
-    entity::{Claim, ClaimKey, Engineer, Feature, Holder, Lane, Mode, Session, Status},
+    entity::{Engineer, Feature, Holder, Lane, Mode, Session, Status},
     event::{Event, ReleaseReason},
     ids::ProjectId,
     pattern::Pattern,
@@ -55,7 +55,7 @@ pub(super) fn pick(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result<
 pub(super) fn pick_next(ctx: Context<'_>, project: ProjectId, lanes: &[Lane]) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let (session, alive) = acting_session(ctx, engineer, project)?;
-    let wanted = |lane: Lane| if lanes.is_empty() { lane != Lane::Icebox } else { lanes.contains(&lane) };
+    let wanted = |lane: Lane| lanes.is_empty() || lanes.contains(&lane);
     let mut blocked = Vec::new();
     let (mut looked_at, mut budget) = (0, Budget::of_one_entry());
     let candidates = ctx.state.ready_features(project).filter(|feature| wanted(feature.lane));
@@ -88,8 +88,12 @@ fn picked(ctx: Context<'_>, feature: &Feature, mut session: Session, alive: Even
         ..feature.clone()
     });
     let session = Arc::new(session);
-    let mut events =
-        vec![alive, Event::SessionRenewed(session.clone()), Event::FeatureClaimed(active.clone())];
+    // One fact about the session, which has its feature already.
+    let alive = match alive {
+        Event::SessionStarted(_) => Event::SessionStarted(session.clone()),
+        _ => Event::SessionRenewed(session.clone()),
+    };
+    let mut events = vec![alive, Event::FeatureClaimed(active.clone())];
     for (paths, mode) in [(&active.touches, Mode::Exclusive), (&active.reads, Mode::Shared)] {
         let paths = match mode {
             Mode::Exclusive => paths.clone(),
@@ -168,14 +172,12 @@ pub(super) fn cancel(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Resul
     if feature.status.is_over() {
         return Err(transition(feature, "cancelled"));
     }
-    let cancelled =
-        Arc::new(Feature { status: Status::Cancelled, updated_at: ctx.wall(), ..Feature::clone(feature) });
-    let mut events = Vec::new();
+    let mut decision = moved(ctx, feature, Status::Cancelled);
     if let Some(holder) = feature.holder() {
-        events.extend(files_released(ctx, feature, holder, &ReleaseReason::Cancelled));
+        let released = files_released(ctx, feature, holder, &ReleaseReason::Cancelled);
+        decision.events.splice(..0, released);
     }
-    events.push(Event::FeatureCancelled(cancelled.clone()));
-    Ok(Decision::new(events, Reply::Feature(cancelled)))
+    Ok(decision)
 }
 
 /// A feature that the asker holds: as the named session alone, or as the engineer of any.
@@ -212,8 +214,8 @@ pub(super) fn files_released(
     reason: &ReleaseReason,
 ) -> Option<Event> {
     let session = ctx.state.session(holder.session)?;
-    let held = |(key, _): (&ClaimKey, &Claim)| (key.feature == Some(feature.id)).then(|| key.path.clone());
-    let paths: Arc<[Pattern]> = ctx.state.claims_of(session).filter_map(held).collect();
+    let paths: Arc<[Pattern]> =
+        ctx.state.claims_for(session, feature.id).map(|(key, _)| key.path.clone()).collect();
     (!paths.is_empty()).then(|| Event::FilesReleased {
         project: feature.project,
         holder: holder.clone(),

@@ -3,7 +3,7 @@
 use super::{Context, Decision, features::end_of, picking::find};
 use crate::{
     entity::{Feature, Lane},
-    event::{Event, FeatureField},
+    event::{Event, FeatureField, FieldValue},
     ids::{FeatureId, ProjectId},
     refusal::Refusal,
     reply::Reply,
@@ -92,7 +92,7 @@ impl Moves<'_> {
         let after =
             Arc::new(Feature { lane, priority, updated_at: self.ctx.wall(), ..Feature::clone(before) });
         let mut changed = |field, old: String, new: String| {
-            let (feature, old, new) = (after.clone(), Some(old), Some(new));
+            let (feature, old, new) = (after.clone(), FieldValue::Text(old), FieldValue::Text(new));
             self.events.push(Event::FeatureUpdated { feature, field, old, new });
         };
         if lane != before.lane {

@@ -77,3 +77,10 @@ pub struct ApiKey {
     /// Minting.
     pub created_at: WallTime,
 }
+
+impl ApiKey {
+    /// Whether its time is over.
+    pub fn is_expired(&self, now: WallTime) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+}

@@ -155,6 +155,14 @@ impl Feature {
         }
     }
 
+    /// The fence of the pick that it is worked on under.
+    pub const fn fence(&self) -> Option<Fence> {
+        match &self.status {
+            Status::Active { fence, .. } => Some(*fence),
+            _ => None,
+        }
+    }
+
     /// Whether this session works on it now.
     pub fn is_held_by(&self, session: SessionId) -> bool {
         self.holder().is_some_and(|holder| holder.session == session)

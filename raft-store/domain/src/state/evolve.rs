@@ -81,8 +81,7 @@ impl State {
             | Event::FeatureUpdated { feature, .. }
             | Event::FeatureClaimed(feature)
             | Event::FeatureReleased { feature, .. }
-            | Event::FeatureCompleted(feature)
-            | Event::FeatureCancelled(feature) => {
+            | Event::FeatureCompleted(feature) => {
                 touched.insert(RowKey::Feature(feature.project, feature.id));
                 self.put_feature(feature.clone());
             }

@@ -302,6 +302,19 @@ impl State {
             .take_while(move |(key, _)| key.project == project && key.session == session)
     }
 
+    /// A session's claims for one feature.
+    pub fn claims_for(
+        &self,
+        session: &Session,
+        feature: FeatureId,
+    ) -> impl Iterator<Item = (&ClaimKey, &Claim)> {
+        let (project, session, feature) = (session.project, session.id, Some(feature));
+        let first = ClaimKey { project, session, feature, path: Pattern::scan_start("") };
+        self.claims.range(first..).take_while(move |(key, _)| {
+            key.project == project && key.session == session && key.feature == feature
+        })
+    }
+
     /// One claim.
     pub fn claim(&self, key: &ClaimKey) -> Option<&Claim> {
         self.claims.get(key)

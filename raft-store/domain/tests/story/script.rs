@@ -286,7 +286,7 @@ fn of_people(world: &mut World, line: &Line, project: ProjectId) -> Command {
         }
         "key" => {
             let owner = world.engineers[&line.actor];
-            Command::AddKey { key: api_key(world, line, line.word(), owner, project), salt: None }
+            Command::AddKey { key: api_key(world, line, line.word(), owner, project) }
         }
         "revoke-key" => Command::RevokeKey { key: world.keys[line.word()].1 },
         "role" => Command::ChangeRole {

@@ -5,7 +5,7 @@ use nexus_domain::{
     Applied, ClusterTime, Document, DocumentKey, Event, FeatureId, Recorded, Reply, WallTime,
     document::Place,
     entity::{Feature, Holder, Session, Status, Vitality},
-    event::ReleaseReason,
+    event::{FieldValue, ReleaseReason},
     pattern::Pattern,
     refusal::{Blocker, Refusal},
     words::Slug,
@@ -45,7 +45,7 @@ fn reply(world: &World, reply: &Reply) -> String {
         Reply::JoinToken(token) => format!("join token until {}", until(token.expires)),
         Reply::Settings(_) => "settings".to_owned(),
         Reply::Registered { engineer, .. } => format!("{} as {}", engineer.name, engineer.role.name()),
-        Reply::KeyAdded { key, .. } => format!("key {}", key.label),
+        Reply::KeyAdded(key) => format!("key {}", key.label),
         Reply::Engineer(engineer) => format!("{} is {}", engineer.name, engineer.role.name()),
         Reply::Project(project) => format!("project {}", project.slug),
         Reply::Member(member) => format!("{} is a {}", member.engineer, member.role.name()),
@@ -73,13 +73,21 @@ fn reply(world: &World, reply: &Reply) -> String {
     }
 }
 
+fn field_value(value: &FieldValue) -> String {
+    match value {
+        FieldValue::Untold => "untold".to_owned(),
+        FieldValue::Text(text) => text.clone(),
+        FieldValue::List(items) => format!("[{}]", items.join(" ")),
+    }
+}
+
 fn event(world: &World, recorded: &Recorded) -> String {
     let fact = match &recorded.event {
         Event::FeatureCreated(feature) => format!("feature_created {}", feature.slug),
         Event::FeatureUpdated { feature, field, old, new } => {
             let change = match (old, new) {
-                (Some(old), Some(new)) => format!(": {old} to {new}"),
-                _ => String::new(),
+                (FieldValue::Untold, _) | (_, FieldValue::Untold) => String::new(),
+                (old, new) => format!(": {} to {}", field_value(old), field_value(new)),
             };
             format!("feature_updated {} {field:?}{change}", feature.slug)
         }
@@ -89,7 +97,6 @@ fn event(world: &World, recorded: &Recorded) -> String {
             format!("feature_released {} of {}, {}", feature.slug, self::holder(holder), self::reason(reason))
         }
         Event::FeatureCompleted(feature) => format!("feature_completed {}", feature.slug),
-        Event::FeatureCancelled(feature) => format!("feature_cancelled {}", feature.slug),
         Event::FilesClaimed { holder, feature, paths, mode, fence, .. } => format!(
             "files_claimed {} by {}{}, {mode:?}, fence {}",
             list(paths),
