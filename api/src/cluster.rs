@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
 use nexus_domain::{
     Acting, Actor, Answer, Command, Document, DocumentKey, NodeId, Recorded, Revision, SessionId, State,
-    ids::InstanceId, replies::Request,
+    WallTime, ids::InstanceId, replies::Request,
 };
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
@@ -288,6 +288,10 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// This node's own state, at once.
     fn local(&self) -> SharedView;
+
+    /// The time of day that the cluster goes by, also while nothing is written: the later one of its
+    /// clocks and of the state. Keys expire by it.
+    fn wall(&self) -> WallTime;
 
     /// A sign of life of a session; false when the session is over. Many arriving at once become
     /// one log entry.

@@ -213,6 +213,11 @@ impl Fields {
         }
     }
 
+    /// Whether a field is there and was not taken yet.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.body.contains_key(field)
+    }
+
     /// Whether nothing is there, or nothing is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.body.is_empty()

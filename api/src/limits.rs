@@ -71,7 +71,7 @@ impl Limits {
         match known_key(state, credentials) {
             Some(key) => self.admit_key(key),
             None => match remote.map(|remote| self.count_failure(remote)) {
-                Some(Err(error)) => Err(TurnedAway { error, allowance: None }),
+                Some(Err(turned_away)) => Err(turned_away),
                 Some(Ok(())) | None => Ok(None),
             },
         }
@@ -98,10 +98,12 @@ impl Limits {
         }
     }
 
-    fn count_failure(&self, addr: IpAddr) -> Result<(), ApiError> {
+    fn count_failure(&self, addr: IpAddr) -> Result<(), TurnedAway> {
         self.failures.count(&network(addr)).map(|_| ()).map_err(|refused| {
             let wait = self.seconds_until(&refused);
-            limited("too many wrong API keys from this address; check the key".to_owned(), wait)
+            let error = limited("too many wrong API keys from this address; check the key".to_owned(), wait);
+            let limit = FAILURES_PER_SECOND.get();
+            TurnedAway { error, allowance: Some(Allowance { limit, remaining: 0, reset_seconds: wait }) }
         })
     }
 
@@ -226,7 +228,8 @@ mod tests {
         let refused =
             (0..=FAILURES_AT_ONCE.get()).find_map(|_| limits.count_failure(from("10.0.0.1").0).err());
         let refused = refused.unwrap();
-        assert_eq!((refused.code, refused.retry_after), (Code::RateLimited, Some(1)));
+        assert!(refused.allowance.is_some());
+        assert_eq!((refused.error.code, refused.error.retry_after), (Code::RateLimited, Some(1)));
         assert!(limits.count_failure(from("10.0.0.2").0).is_ok());
     }
 

@@ -86,8 +86,7 @@ impl Read {
 
     /// The engineer and the key as the view knows them.
     pub(crate) fn identity(&self) -> Result<(&Arc<Engineer>, &Arc<ApiKey>), Refusal> {
-        let state = self.view().state();
-        access::engineer_with_key(state, self.caller.engineer, self.caller.key, state.clock().wall)
+        self.caller.identity(&*self.cluster, self.view().state())
     }
 
     /// A project that the caller may see.

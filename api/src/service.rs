@@ -50,11 +50,17 @@ pub fn router(api: Api) -> Router {
         .method_not_allowed_fallback(|| async { unknown_method() })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal(&"a handler panicked").into_response()));
-    // Without a page that may call, no answer says that one may.
-    let router = if api.config.allowed_origins.is_empty() { router } else { router.layer(cors(&api)) };
     let router = router.layer(middleware::from_fn_with_state(api.clone(), around)).with_state(api.clone());
     let tools = mcp::route(api.clone(), router.clone());
-    router.merge(tools.layer(middleware::from_fn_with_state(api, around)))
+    let router = router.merge(tools.layer(middleware::from_fn_with_state(api.clone(), around)));
+    // Around all else, so that a page may read why it was refused. Without a page that may call, no answer
+    // says that one may.
+    if api.config.allowed_origins.is_empty() { router } else { router.layer(cors(&api)) }
+}
+
+/// Metrics and health alone, for a listener that is not for clients: nobody is asked for a key.
+pub fn monitoring(api: Api) -> Router {
+    routes::monitoring().fallback(|| async { ApiError::not_found("no such route") }).with_state(api)
 }
 
 async fn openapi_json() -> impl IntoResponse {
@@ -139,7 +145,10 @@ async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Res
     secure(headers);
     let status = response.status();
     let took = began.elapsed();
-    span.in_scope(|| tracing::debug!(status = status.as_u16(), took_us = took.as_micros(), "answered"));
+    let revision = response.headers().get(names::REVISION);
+    span.in_scope(|| {
+        tracing::debug!(status = status.as_u16(), took_us = took.as_micros(), ?revision, "answered");
+    });
     api.metrics.answered(&method, &route, status.as_u16(), took);
     response
 }
@@ -153,7 +162,8 @@ fn admit(api: &Api, request: &Request) -> Result<Option<Allowance>, TurnedAway> 
         return Err(TurnedAway { error: ApiError::field("path", "is not valid UTF-8"), allowance });
     }
     let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    if request.method() == Method::OPTIONS && !is_preflight {
+    let is_a_route = request.extensions().get::<MatchedPath>().is_some();
+    if request.method() == Method::OPTIONS && !is_preflight && is_a_route {
         return Err(TurnedAway { error: unknown_method(), allowance });
     }
     Ok(allowance)
@@ -188,11 +198,11 @@ fn unknown_method() -> ApiError {
 /// The client's own id, if it is one that can stand in a log line.
 fn request_id(api: &Api, request: &Request) -> HeaderValue {
     /// Characters of a client's id.
-    const LONGEST: usize = 200;
+    const LONGEST: usize = 1_024;
     let given = request
         .headers()
         .get(names::REQUEST_ID)
-        .filter(|id| id.len() <= LONGEST && !id.is_empty() && id.as_bytes().iter().all(u8::is_ascii_graphic));
+        .filter(|id| id.len() <= LONGEST && !id.is_empty() && id.to_str().is_ok());
     given.cloned().unwrap_or_else(|| {
         HeaderValue::from_str(&api.mint.id().to_string()).expect("a UUID is a header value")
     })

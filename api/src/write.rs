@@ -24,6 +24,7 @@ use nexus_domain::{
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use tracing::Instrument;
 
 /// The body and the identity of a write, before it is known who asks.
 pub(crate) struct Incoming {
@@ -36,12 +37,12 @@ impl<S: Send + Sync> FromRequest<S> for Incoming {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let headers = request.headers().clone();
-        let method = request.method().clone();
-        let path = request.uri().path().to_owned();
+        let idempotency = idempotency_key(request.headers());
+        let of = (request.method().clone(), request.uri().clone());
         let body = read_body(request).await?;
-        let idempotency = idempotency_key(&headers)?;
-        let fingerprint = fingerprint(&method, &path, &body);
+        let idempotency = idempotency?;
+        // A key that the node makes itself is never shown again with another request.
+        let fingerprint = idempotency.as_ref().map_or(0, |_| fingerprint(&of.0, of.1.path(), &body));
         Ok(Self { idempotency, fingerprint, body })
     }
 }
@@ -127,7 +128,9 @@ impl Incoming {
             None => Acting::Engineer { candidate: SessionId(api.mint.id()) },
         };
         let request = Some(self.identity(api, actor));
-        let committed = api.cluster.propose(Draft { command, actor, acting, request }).await?;
+        let span = tracing::debug_span!("write", command = command.name());
+        let draft = Draft { command, actor, acting, request };
+        let committed = api.cluster.propose(draft).instrument(span).await?;
         let revision = committed.answer.revision;
         match committed.answer.outcome {
             Ok(reply) => Ok(Done { reply, revision, view: committed.view }),

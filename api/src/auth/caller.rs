@@ -1,10 +1,20 @@
 //! The engineer behind a request.
 
 use super::key::ApiKeyText;
-use crate::{api::Api, cluster::Consistency, failure::ApiError};
+use crate::{
+    api::Api,
+    cluster::{Cluster, Consistency},
+    failure::ApiError,
+};
 use axum::http::{HeaderMap, header};
 use nexus_api_types::{Code, header as names};
-use nexus_domain::{Actor, EngineerId, SessionId, ids::KeyId};
+use nexus_domain::{
+    Actor, EngineerId, Refusal, SessionId, State,
+    decide::access,
+    entity::{ApiKey, Engineer},
+    ids::KeyId,
+};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Who asks, with which key, as which session.
@@ -16,6 +26,15 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// The engineer and the key as a state knows them, if the key is valid at this moment.
+    pub(crate) fn identity<'a>(
+        self,
+        cluster: &dyn Cluster,
+        state: &'a State,
+    ) -> Result<(&'a Arc<Engineer>, &'a Arc<ApiKey>), Refusal> {
+        access::engineer_with_key(state, self.engineer, self.key, cluster.wall())
+    }
+
     /// The caller as the state machine knows it.
     pub(crate) const fn actor(self) -> Actor {
         Actor::Engineer { id: self.engineer, key: self.key }
@@ -48,7 +67,7 @@ pub(crate) async fn authenticate_with_key(
         let seen = api.cluster.read(Consistency::Linearizable, None).await?;
         found = api.verifier.recognise(seen.view.state(), &key).await;
     }
-    let found = found.ok_or_else(unknown)?;
+    let found = found.filter(|key| !key.is_expired(api.cluster.wall())).ok_or_else(unknown)?;
     let session = session_header(headers)?;
     Ok((Caller { engineer: found.engineer, key: found.id, session }, key))
 }

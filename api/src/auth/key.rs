@@ -113,7 +113,7 @@ impl NewKey {
                 let salt: [u8; 16] = secret[..16].try_into().expect("a secret has 32 bytes");
                 Self { text: derive(key, &salt), salt: Some(salt) }
             }
-            None => Self { text: ApiKeyText::of(format!("{SCHEME}{}", hex::encode(secret))), salt: None },
+            None => Self::of_secret(secret),
         }
     }
 
@@ -127,6 +127,11 @@ impl NewKey {
             (Some(key), Some(salt)) => derive(key, &salt),
             _ => self.text,
         }
+    }
+
+    /// The key that has these 256 bits.
+    pub(crate) fn of_secret(secret: [u8; 32]) -> Self {
+        Self { text: ApiKeyText::of(format!("{SCHEME}{}", hex::encode(secret))), salt: None }
     }
 
     /// What is stored of it. Hashing takes some 20 ms: never on an async thread.

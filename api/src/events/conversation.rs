@@ -20,7 +20,7 @@ use nexus_api_types::{
 use nexus_domain::{
     Command, ProjectId, Refusal, Reply, Revision, SessionId, State,
     decide::access,
-    entity::{ApiKey, Engineer, Role, SessionMetadata},
+    entity::{ApiKey, Engineer, SessionMetadata},
     refusal::Thing,
 };
 use std::sync::Arc;
@@ -138,6 +138,9 @@ impl Conversation {
         project: ProjectId,
     ) -> Result<(Option<SessionId>, Revision), Declined> {
         let (state, revision) = (view.state(), view.revision());
+        if access::may_write(engineer, key).is_err() {
+            return Ok((None, revision));
+        }
         if let Some(id) = self.caller.session {
             let no_session = || Refusal::NotFound { thing: Thing::Session, name: id.to_string() };
             let session = state.session(id).ok_or_else(no_session)?;
@@ -149,9 +152,6 @@ impl Conversation {
             }
             self.api.cluster.touch(id);
             return Ok((Some(id), revision));
-        }
-        if engineer.role == Role::Readonly || key.readonly {
-            return Ok((None, revision));
         }
         if let Some(session) = state.session_of(project, engineer.id, None).filter(|found| found.is_active())
         {
@@ -180,6 +180,13 @@ impl Conversation {
         let Some(session) = seat.session else {
             return Ok(vec![not_in_project("no session acts in this project: join again")]);
         };
+        let view = self.api.cluster.local();
+        let (engineer, key) =
+            self.caller.identity(&*self.api.cluster, view.state()).map_err(|_| KEY_INVALID)?;
+        if let Err(refusal) = access::may_write(engineer, key) {
+            // Who may only read keeps nobody's claims alive, since a moment ago neither.
+            return Ok(vec![Notice::Error { code: ErrorCode::Forbidden, message: refusal.to_string() }]);
+        }
         match self.api.cluster.beat(session).await {
             Ok(true) => Ok(Vec::new()),
             Ok(false) => {
@@ -257,7 +264,7 @@ impl Conversation {
     }
 
     fn identity<'a>(&self, state: &'a State) -> Option<(&'a Arc<Engineer>, &'a Arc<ApiKey>)> {
-        access::engineer_with_key(state, self.caller.engineer, self.caller.key, state.clock().wall).ok()
+        self.caller.identity(&*self.api.cluster, state).ok()
     }
 }
 

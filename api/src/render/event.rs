@@ -11,7 +11,7 @@ use nexus_api_types::{
 use nexus_domain::{
     EngineerId, Event, Recorded, State, WallTime,
     entity::{Feature, Holder, Member, MemberRole, Mode, Session, Status},
-    event::{FeatureField, ReleaseReason},
+    event::{FeatureField, FieldValue, ReleaseReason},
     pattern::Pattern,
 };
 use serde_json::Value;
@@ -58,7 +58,7 @@ fn fact(state: &State, event: &Event) -> Option<(Fact, Option<Holder>)> {
     let told = match event {
         Event::FeatureCreated(feature) => (Fact::FeatureCreated { feature: whole(feature) }, None),
         Event::FeatureUpdated { feature, field, old, new } => {
-            let (old_value, new_value) = (value(*field, old.as_deref()), value(*field, new.as_deref()));
+            let (old_value, new_value) = (value(*field, old), value(*field, new));
             let field = field_name(*field).to_owned();
             (Fact::FeatureUpdated { feature: whole(feature), field, old_value, new_value }, None)
         }
@@ -77,7 +77,6 @@ fn fact(state: &State, event: &Event) -> Option<(Fact, Option<Holder>)> {
             };
             (Fact::FeatureCompleted { feature: whole(feature) }, holder)
         }
-        Event::FeatureCancelled(feature) => (Fact::FeatureCancelled { feature: whole(feature) }, None),
         Event::FilesClaimed { holder, feature, paths, mode, fence, .. } => {
             let fact = Fact::FilesClaimed {
                 paths: texts(paths),
@@ -170,13 +169,14 @@ fn member(state: &State, member: &Member) -> (Person, WireRole) {
 }
 
 /// The value of a field as the feature has it: a number where the feature has a number.
-fn value(field: FeatureField, text: Option<&str>) -> Value {
-    match (field, text) {
-        (_, None) => Value::Null,
-        (FeatureField::Priority, Some(text)) => {
-            text.parse::<u32>().map_or_else(|_| Value::from(text), Value::from)
+fn value(field: FeatureField, value: &FieldValue) -> Value {
+    match (field, value) {
+        (_, FieldValue::Untold) => Value::Null,
+        (FeatureField::Priority, FieldValue::Text(text)) => {
+            text.parse::<u32>().map_or_else(|_| Value::from(text.as_str()), Value::from)
         }
-        (_, Some(text)) => Value::from(text),
+        (_, FieldValue::Text(text)) => Value::from(text.as_str()),
+        (_, FieldValue::List(items)) => Value::from(items.clone()),
     }
 }
 

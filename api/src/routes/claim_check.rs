@@ -89,8 +89,18 @@ async fn check(
         let claim = state.claim(key).expect("the index holds what is claimed");
         (session, claim)
     };
+    let is_mine = |key: &ClaimKey| match read.caller.session {
+        Some(session) => key.session == session,
+        None => known(key).0.engineer == read.caller.engineer,
+    };
+    // What its holder took later for the same work is no takeover: there the fence of the work counts.
+    let is_newer = |key: &ClaimKey, fence: u64| {
+        let work = key.feature.and_then(|feature| state.feature(project, feature)?.fence());
+        let since = if is_mine(key) { work } else { Some(known(key).1.fence) };
+        since.is_some_and(|since| since.0 > fence)
+    };
     if let Some(fence) = fence
-        && let Some(newer) = claims.values().flatten().find(|key| known(key).1.fence.0 > fence)
+        && let Some(newer) = claims.values().flatten().find(|key| is_newer(key, fence))
     {
         let (session, claim) = known(newer);
         let message = format!(
@@ -102,10 +112,6 @@ async fn check(
             ApiError { details, ..ApiError::new(Code::StaleFence, message) }.at(read.view().revision())
         );
     }
-    let is_mine = |key: &ClaimKey| match read.caller.session {
-        Some(session) => key.session == session,
-        None => known(key).0.engineer == read.caller.engineer,
-    };
     let mut left = MAX_LISTED;
     let mut checked = |path: &Pattern| {
         let mut found: Vec<&ClaimKey> = claims.get(path).into_iter().flatten().collect();

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{Api, JOIN_TOKEN_TTL},
-    auth::{join_token, token_digest},
+    auth::{Caller, join_token, token_digest},
     cluster::Operation,
     failure::ApiError,
     openapi::{Operation as Description, Routes},
@@ -116,14 +116,23 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
         healthy,
         tolerates_losses: voters.saturating_sub(1) / 2,
         nodes,
-        timestamp: Moment(view.state().clock().wall),
+        timestamp: Moment(api.cluster.wall()),
     };
     Ok(Json(Data { data: answer }).into_response())
 }
 
 /// A node asks to be let in; the token is its only credential.
-async fn join(State(api): State<Api>, incoming: Incoming) -> Result<Response, ApiError> {
+async fn join(
+    State(api): State<Api>,
+    headers: axum::http::HeaderMap,
+    incoming: Incoming,
+) -> Result<Response, ApiError> {
     let mut fields = incoming.fields()?;
+    if !fields.has("joinToken") {
+        // Not a node: whoever else asks is told first what they may not do.
+        let caller = crate::auth::authenticate(&api, &headers).await?;
+        admin(&api, caller)?;
+    }
     let token = fields.required_text("joinToken", |token| Ok::<_, &str>(token_digest(token)));
     let instance = fields.required_id::<InstanceId>("instance");
     let peer_addr = fields.required_text("peerAddr", address);
@@ -154,7 +163,7 @@ async fn promote(
     Path(node): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    admin(&api, &write)?;
+    admin(&api, write.caller)?;
     operated(&write.operate(&api, Operation::Promote(node_id(&node)?)).await?)
 }
 
@@ -163,12 +172,12 @@ async fn remove(
     Path(node): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    admin(&api, &write)?;
+    admin(&api, write.caller)?;
     operated(&write.operate(&api, Operation::Remove(node_id(&node)?)).await?)
 }
 
 async fn transfer(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
-    admin(&api, &write)?;
+    admin(&api, write.caller)?;
     let mut fields = write.fields()?;
     let to = fields.number("to", 1..=u64::MAX);
     fields.finish()?;
@@ -176,7 +185,7 @@ async fn transfer(State(api): State<Api>, write: Write) -> Result<Response, ApiE
 }
 
 async fn snapshot(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
-    admin(&api, &write)?;
+    admin(&api, write.caller)?;
     operated(&write.operate(&api, Operation::Snapshot).await?)
 }
 
@@ -195,15 +204,9 @@ fn node_id(text: &str) -> Result<NodeId, ApiError> {
 
 /// Operations are no commands of the state machine, so their asker is checked here, against this
 /// node's own state.
-fn admin(api: &Api, write: &Write) -> Result<(), ApiError> {
+fn admin(api: &Api, caller: Caller) -> Result<(), ApiError> {
     let view = api.cluster.local();
-    let state = view.state();
-    let (engineer, key) = nexus_domain::decide::access::engineer_with_key(
-        state,
-        write.caller.engineer,
-        write.caller.key,
-        state.clock().wall,
-    )?;
+    let (engineer, key) = caller.identity(&*api.cluster, view.state())?;
     Ok(check_admin(engineer, key)?)
 }
 

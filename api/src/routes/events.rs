@@ -88,8 +88,7 @@ async fn poll(State(api): State<Api>, Path(project): Path<String>, read: Read) -
     // What was right when the question came may be over now.
     let view = api.cluster.local();
     let state = view.state();
-    let (engineer, key) =
-        access::engineer_with_key(state, read.caller.engineer, read.caller.key, state.clock().wall)?;
+    let (engineer, key) = read.caller.identity(&*api.cluster, state)?;
     access::reader(state, engineer, key, project)?;
     let items = chunk.events.iter().filter_map(|recorded| render::event(state, recorded)).collect();
     let answer = Events { items, next_since: chunk.through.0, has_more: chunk.has_more };

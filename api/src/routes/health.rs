@@ -7,10 +7,11 @@ use crate::{
     openapi::{Operation, Routes},
 };
 use axum::{
-    Json,
+    Json, Router,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
+    routing::get,
 };
 use nexus_api_types::{
     Moment,
@@ -30,13 +31,22 @@ pub(super) fn routes() -> Routes {
     };
     let lives = Operation::bare("Tell that the process lives").answers_bare::<Liveness>(200, "It does.");
     let counted = Operation::bare("Show metrics")
-        .about("In Prometheus form. Needs no key on a loopback listener.")
+        .about("In Prometheus form. Needs no key on a loopback listener, nor on one of `--metrics-listen`.")
         .answers_text("text/plain");
     Routes::new()
         .get("/health", ready, asked())
         .get("/health/ready", ready, asked())
         .get("/health/live", live, lives)
         .get("/metrics", metrics, counted)
+}
+
+/// The same on a listener that is for monitoring alone, and asks for no key.
+pub(crate) fn monitoring() -> Router<Api> {
+    Router::new()
+        .route("/health", get(ready))
+        .route("/health/ready", get(ready))
+        .route("/health/live", get(live))
+        .route("/metrics", get(|State(api): State<Api>| async move { metrics_text(&api) }))
 }
 
 fn now() -> Moment {

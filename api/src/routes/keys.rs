@@ -19,7 +19,7 @@ use nexus_api_types::{
     engineer::{self as wire, MintKey, MintedKey},
     feature::Deleted,
 };
-use nexus_domain::{Command, ProjectId, Reply, entity::ApiKey, ids::KeyId, words::Label};
+use nexus_domain::{Command, ProjectId, Refusal, Reply, entity::ApiKey, ids::KeyId, words::Label};
 use uuid::Uuid;
 
 pub(super) fn routes() -> Routes {
@@ -46,11 +46,11 @@ async fn mint(State(api): State<Api>, write: Write) -> Result<Response, ApiError
     let expires_at = fields.text("expiresAt", Moment::parse);
     let project = fields.id::<ProjectId>("projectId");
     let readonly = fields.flag("readonly").unwrap_or_default();
+    // A misspelt restriction would make a key that may do everything.
+    fields.no_others("is no field of a key; they are label, expiresAt, projectId and readonly");
     fields.finish()?;
-    let idempotency = write.incoming.idempotency.clone();
-    NewKey::check(idempotency.as_ref())?;
 
-    let minted = NewKey::mint(&*api.mint, idempotency.as_ref());
+    let minted = NewKey::of_secret(write.secret(&api));
     let (id, engineer) = (KeyId(api.mint.id()), write.caller.engineer);
     let salt: [u8; 16] = api.mint.secret()[..16].try_into().expect("a secret has 32 bytes");
     let label = label.unwrap_or_else(|| Label::parse("key").expect("a short text is a label"));
@@ -60,9 +60,13 @@ async fn mint(State(api): State<Api>, write: Write) -> Result<Response, ApiError
     });
     let (minted, key) = hashed.await?;
     let key = ApiKey { expires_at: expires_at.map(|at| at.0), project, readonly, ..key? };
-    let done = write.propose(&api, Command::AddKey { key, salt: minted.salt }).await?;
-    let Reply::KeyAdded { key, salt } = &done.reply else { return Err(done.unexpected()) };
-    let api_key = minted.shown_first(idempotency.as_ref(), *salt).into_text();
+    let done = write.propose(&api, Command::AddKey { key }).await?;
+    let Reply::KeyAdded(key) = &done.reply else { return Err(done.unexpected()) };
+    if key.prefix != minted.text.prefix() {
+        // The first answer went to another key of the same engineer, which alone can show it again.
+        return Err(Refusal::IdempotencyKeyReused.into());
+    }
+    let api_key = minted.text.into_text();
     Ok(done.answer(StatusCode::CREATED, MintedKey { key: render::api_key(key), api_key }))
 }
 

@@ -20,6 +20,7 @@ use axum::{
 use nexus_api_types::session::{self as wire, Ok as Yes, ProjectStatus, StartSession};
 use nexus_domain::{
     Command, FeatureId, Refusal, Reply, SessionId,
+    decide::access,
     entity::{Feature, SessionMetadata, Status},
     refusal::Thing,
     words::{AgentName, Label},
@@ -120,6 +121,9 @@ async fn heartbeat(
         // It may have been started through another node a moment ago.
         view = api.cluster.read(Consistency::Linearizable, None).await?.view;
     }
+    let (engineer, key) = caller.identity(&*api.cluster, view.state())?;
+    access::reader(view.state(), engineer, key, project)?;
+    access::may_write(engineer, key)?;
     let session = view.state().session(id).ok_or_else(unknown)?;
     if session.engineer != caller.engineer {
         return Err(Refusal::ForeignSession(id).into());
@@ -153,7 +157,7 @@ async fn status(
     let (mut claims, mut sessions) = (Vec::new(), Vec::new());
     for session in state.sessions_in(project) {
         claims.extend(state.claims_of(session).map(|(key, claim)| render::claim(state, session, key, claim)));
-        sessions.extend(render::session_of(state, session));
+        sessions.extend(render::session_of(state, session).map(wire::Working::from));
     }
     // A `ProjectStatus`.
     let whole = Whole::default().text(r#"{"data":{"activeFeatures":"#).features(active);

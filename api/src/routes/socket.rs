@@ -20,7 +20,7 @@ use axum::{
     routing::get,
 };
 use nexus_api_types::event::Ticket;
-use nexus_domain::{Actor, Command, Refusal, Reply, decide::access, entity::TokenDigest};
+use nexus_domain::{Actor, Command, Refusal, Reply, entity::TokenDigest};
 use std::collections::HashMap;
 
 /// The socket itself, which OpenAPI has no words for.
@@ -48,7 +48,7 @@ async fn open(
         None => authenticate(&api, &headers).await?,
     };
     let view = api.cluster.local();
-    access::engineer_with_key(view.state(), caller.engineer, caller.key, view.state().clock().wall)?;
+    caller.identity(&*api.cluster, view.state())?;
     let upgrade = upgrade.map_err(|_| {
         ApiError::field("Upgrade", "this is a WebSocket: send the headers of its handshake (RFC 6455)")
     })?;

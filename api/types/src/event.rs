@@ -45,14 +45,13 @@ pub struct Event {
 }
 
 /// Names of the facts, as `type` has them.
-const TYPES: [&str; 16] = [
+const TYPES: [&str; 15] = [
     "feature_created",
     "feature_updated",
     "feature_deleted",
     "feature_claimed",
     "feature_released",
     "feature_completed",
-    "feature_cancelled",
     "files_claimed",
     "files_released",
     "learning_added",
@@ -156,12 +155,6 @@ pub enum Fact {
     },
     /// A feature was finished.
     FeatureCompleted {
-        /// As it is now.
-        #[serde(with = "without_spec")]
-        feature: Box<Feature>,
-    },
-    /// A feature was given up.
-    FeatureCancelled {
         /// As it is now.
         #[serde(with = "without_spec")]
         feature: Box<Feature>,

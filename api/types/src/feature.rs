@@ -227,7 +227,7 @@ pub struct UpdateFeature {
 /// Body of `POST …/features/pick-next`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct PickNext {
-    /// From these lanes; from all but the icebox when absent or empty.
+    /// From these lanes; from all of them, `now` first, when absent or empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_items = 4)]
     pub lanes: Option<Vec<Lane>>,

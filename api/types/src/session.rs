@@ -92,6 +92,24 @@ pub struct Ok {
     pub ok: bool,
 }
 
+/// A session with all of it at hand, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Working {
+    /// The fields of the session.
+    #[serde(flatten)]
+    pub fields: Session,
+    /// The same as one object, as `…/sessions/active` has it.
+    pub session: Session,
+    /// Whose it is.
+    pub engineer: Engineer,
+}
+
+impl From<SessionOf> for Working {
+    fn from(SessionOf { session, engineer }: SessionOf) -> Self {
+        Self { fields: session.clone(), session, engineer }
+    }
+}
+
 /// Answer of `GET …/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -101,7 +119,7 @@ pub struct ProjectStatus {
     /// What is held.
     pub claims: Vec<Claim>,
     /// Who works.
-    pub sessions: Vec<SessionOf>,
+    pub sessions: Vec<Working>,
     /// What waits to be taken up again.
     pub interrupted: Vec<Feature>,
 }

@@ -92,6 +92,11 @@ fn print(context: &Context<'_>, event: &Event) -> Result<(), Error> {
 }
 
 /// What happened, in words.
+fn listed(items: &[Value]) -> String {
+    let texts: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+    if texts.is_empty() { "nothing".to_owned() } else { texts.join(", ") }
+}
+
 fn what(event: &Event, who: &str) -> String {
     let by = event
         .by
@@ -104,6 +109,7 @@ fn what(event: &Event, who: &str) -> String {
             let value = match new_value {
                 Value::Null => String::new(),
                 Value::String(text) => format!(" to {}", short(text)),
+                Value::Array(items) => format!(" to {}", short(&listed(items))),
                 other => format!(" to {other}"),
             };
             format!("{who} changed the {field} of {}{value}", feature.slug)
@@ -114,7 +120,6 @@ fn what(event: &Event, who: &str) -> String {
             format!("{} of {who} is free again: {}{by}", feature.slug, why(*reason))
         }
         Fact::FeatureCompleted { feature } => format!("{who} finished {}", feature.slug),
-        Fact::FeatureCancelled { feature } => format!("{} was given up{by}", feature.slug),
         Fact::FilesClaimed { paths, .. } => format!("{who} holds {}", words::list(paths)),
         Fact::FilesReleased { paths, reason, note, .. } => {
             let note = note.as_ref().map_or(String::new(), |note| format!(" ({})", short(note)));

@@ -11,7 +11,7 @@ use clap::Args;
 use nexus_api_types::{
     claim::Claim,
     feature::Feature,
-    session::{ProjectStatus, SessionOf, SessionStatus},
+    session::{ProjectStatus, SessionStatus, Working},
 };
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -57,7 +57,7 @@ fn print(context: &Context<'_>, status: &ProjectStatus) -> Result<(), Error> {
 
 fn people(status: &ProjectStatus) -> People {
     let mut people = People::default();
-    for SessionOf { engineer, .. } in &status.sessions {
+    for Working { engineer, .. } in &status.sessions {
         people.know(engineer.id, &engineer.name);
     }
     for claim in &status.claims {
@@ -119,7 +119,7 @@ fn interrupted(context: &Context<'_>, features: &[Feature]) -> Option<Table> {
 fn sessions(context: &Context<'_>, status: &ProjectStatus) -> Option<Table> {
     let clock = context.out.clock();
     let mut table = Table::new(&["SESSION", "STATE", "LAST SEEN", "LEASE UNTIL", "BRANCH"]);
-    for SessionOf { session, engineer } in &status.sessions {
+    for Working { session, engineer, .. } in &status.sessions {
         let state = match session.status {
             SessionStatus::Active => ("active", Tone::Good),
             SessionStatus::Disconnected => ("disconnected", Tone::Warn),

@@ -112,7 +112,7 @@ impl Accepted {
         let Some(branch) = branch else { return Ok(accepted) };
         let status = context.client.send(Request::get(format!("/projects/{project}/status"))).await?;
         let status: ProjectStatus = status.parse()?;
-        let of_branch = |found: &&nexus_api_types::session::SessionOf| {
+        let of_branch = |found: &&nexus_api_types::session::Working| {
             found.session.metadata.git_branch.as_deref() == Some(branch)
         };
         accepted.sessions.extend(status.sessions.iter().filter(of_branch).map(|found| found.session.id));

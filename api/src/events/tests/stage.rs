@@ -193,6 +193,10 @@ impl Cluster for Stage {
         Arc::new(Snapshot(self.inner.lock().unwrap().state.clone()))
     }
 
+    fn wall(&self) -> WallTime {
+        self.inner.lock().unwrap().state.clock().wall
+    }
+
     fn beat(&self, session: SessionId) -> BoxFuture<'_, Result<bool, Unavailable>> {
         async move { Ok(self.local().state().session(session).is_some()) }.boxed()
     }
