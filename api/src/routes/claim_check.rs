@@ -95,9 +95,8 @@ async fn check(
     };
     // What its holder took later for the same work is no takeover: there the fence of the work counts.
     let is_newer = |key: &ClaimKey, fence: u64| {
-        let work = key.feature.and_then(|feature| state.feature(project, feature)?.fence());
-        let since = if is_mine(key) { work } else { Some(known(key).1.fence) };
-        since.is_some_and(|since| since.0 > fence)
+        let work = key.feature.filter(|_| is_mine(key)).and_then(|feature| state.feature(project, feature));
+        work.and_then(|work| work.fence()).unwrap_or(known(key).1.fence).0 > fence
     };
     if let Some(fence) = fence
         && let Some(newer) = claims.values().flatten().find(|key| is_newer(key, fence))

@@ -45,9 +45,8 @@ async fn mint(State(api): State<Api>, write: Write) -> Result<Response, ApiError
     let label = fields.text("label", Label::parse);
     let expires_at = fields.text("expiresAt", Moment::parse);
     let project = fields.id::<ProjectId>("projectId");
-    let readonly = fields.flag("readonly").unwrap_or_default();
-    // A misspelt restriction would make a key that may do everything.
-    fields.no_others("is no field of a key; they are label, expiresAt, projectId and readonly");
+    // In either spelling: a restriction that is not understood would make a key that may do everything.
+    let readonly = fields.flag("readonly").or(fields.flag("readOnly")).unwrap_or_default();
     fields.finish()?;
 
     let minted = NewKey::of_secret(write.secret(&api));

@@ -23,16 +23,16 @@ struct Args {
     #[command(subcommand)]
     only: Option<Only>,
     /// Measure for 1 s each instead of 5 s
-    #[arg(long)]
+    #[arg(long, global = true)]
     quick: bool,
     /// The etcd to compare with
-    #[arg(long, value_name = "PROGRAM", env = "NEXUS_BENCH_ETCD", default_value = "etcd")]
+    #[arg(long, global = true, value_name = "PROGRAM", env = "NEXUS_BENCH_ETCD", default_value = "etcd")]
     etcd: PathBuf,
     /// Leave etcd out
-    #[arg(long)]
+    #[arg(long, global = true)]
     without_etcd: bool,
     /// Clients at once, spread over the nodes
-    #[arg(long, value_delimiter = ',', default_value = "1,32,256")]
+    #[arg(long, global = true, value_delimiter = ',', default_value = "1,32,256")]
     clients: Vec<usize>,
 }
 

@@ -91,6 +91,12 @@ async fn a_guard_learns_whose_the_paths_are() {
     }
     let before = team.admin.get(&team.path("/claims")).await.data().clone();
 
+    // What its holder takes later for the same work is under the fence of the work.
+    let path = team.path("/features/one");
+    build.patch(&path, json!({ "touches": ["src/", "docs/"] })).await.data();
+    let later = build.post(&check, json!({ "paths": ["docs/a.md"], "fence": fence })).await;
+    assert_eq!(later.data()["paths"][0]["standing"], "mine");
+
     // A newer holder makes an older fence stale.
     let with = |fence: u64| json!({ "paths": ["src/a.rs"], "fence": fence });
     assert_eq!(build.post(&check, with(fence)).await.data()["ok"], true);

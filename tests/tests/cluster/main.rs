@@ -2,7 +2,8 @@
 //! the whole workspace; run one story with `tests/run its_name`, one file with `tests/run failover::`.
 //!
 //! - The contract: [`old_client`] and [`new_client`] go through all of it, [`idempotency`] through every
-//!   write; [`bad_input`] and [`people`] through what is refused, and to whom; [`metrics`] through what is
+//!   write; [`bad_input`] and [`people`] through what is refused, and to whom; [`browsers`] through what a
+//!   page may read; [`metrics`] through what is
 //!   counted.
 //! - The subjects: [`collisions`], [`claiming`], [`sessions`], [`knowledge`], [`events`] and their [`sockets`],
 //!   [`backup`], [`runs`] of agents and the [`guards`] that they ask; [`transcripts`] of the whole command line.
@@ -11,6 +12,7 @@
 
 mod backup;
 mod bad_input;
+mod browsers;
 mod claiming;
 mod collisions;
 mod cut_network;

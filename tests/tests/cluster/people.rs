@@ -1,8 +1,11 @@
 //! Keys, roles and membership: who may do what, on every node, from the moment it is committed.
 
-use nexus_tests::{Client, Cluster, Team};
+use nexus_api_types::Moment;
+use nexus_domain::WallTime;
+use nexus_tests::{Client, Cluster, Socket, Team};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
@@ -42,10 +45,74 @@ async fn a_key_is_minted_once_listed_without_itself_and_gone_on_every_node_once_
 }
 
 #[tokio::test]
+async fn a_key_ends_at_its_time_although_nobody_writes() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let soon = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970") + Duration::from_secs(2);
+    let soon = Moment(WallTime(i64::try_from(soon.as_millis()).expect("before 2262")));
+    let minted = team.admin.post("/auth/keys", json!({ "expiresAt": soon })).await;
+    let brief = team.admin.with_key(text(&minted.data()["apiKey"]));
+    assert_eq!(brief.get("/auth/me").await.status, StatusCode::OK);
+    let mut socket = Socket::open(&brief).await;
+    let session = socket.join(&team.project, None).await["sessionId"].clone();
+    let heartbeat = team.path(&format!("/sessions/{}/heartbeat", text(&session)));
+    assert_eq!(socket.close_code().await, Some(4001));
+    for (method, path) in [
+        (Method::GET, "/auth/me"),
+        (Method::GET, "/auth/me?consistency=stale"),
+        (Method::GET, "/cluster/status"),
+        (Method::POST, &heartbeat),
+    ] {
+        let refused = brief.send(method, path, None).await.expect("an answer");
+        assert_eq!((refused.status.as_u16(), refused.code()), (401, "INVALID_API_KEY"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn who_may_only_read_keeps_no_session_alive() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let ana = team.engineer("ana").await;
+    let agent = team.agent(&ana.client, "build").await;
+    let heartbeat = team.path(&format!("/sessions/{}/heartbeat", agent.session().expect("it has one")));
+    agent.post(&heartbeat, json!({})).await.data();
+    let mint = async |body: Value| {
+        let minted = ana.client.post("/auth/keys", body).await;
+        ana.client.with_key(text(&minted.data()["apiKey"]))
+    };
+    let reading = mint(json!({ "readonly": true })).await;
+    let other = ana.client.post("/projects", json!({ "name": "Other", "slug": "other" })).await;
+    let elsewhere = mint(json!({ "projectId": other.data()["id"] })).await;
+    for key in [&reading, &elsewhere] {
+        assert_eq!(key.post(&heartbeat, json!({})).await.code(), "FORBIDDEN");
+    }
+    let mut socket = Socket::joined(&ana.client, &team.project, None).await;
+    team.admin.patch(&format!("/engineers/{}", ana.id), json!({ "role": "readonly" })).await.data();
+    assert_eq!(ana.client.post(&heartbeat, json!({})).await.code(), "INSUFFICIENT_ROLE");
+    let told = socket.ask(json!({ "type": "heartbeat" })).await;
+    assert_eq!((&told["type"], &told["code"]), (&json!("error"), &json!("FORBIDDEN")), "{told}");
+    team.admin.delete(&team.path(&format!("/members/{}", ana.id))).await.data();
+    assert_eq!(ana.client.post(&heartbeat, json!({})).await.code(), "NOT_PROJECT_MEMBER");
+}
+
+#[tokio::test]
+async fn a_restriction_counts_in_either_spelling_and_what_is_no_setting_is_told() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    for spelling in ["readonly", "readOnly"] {
+        let key = team.admin.post("/auth/keys", json!({ spelling: true })).await;
+        assert_eq!(key.data()["readonly"], true, "{spelling}");
+    }
+    let setting = team.admin.patch("/cluster/settings", json!({ "sessionTimeout": 2 })).await;
+    assert!(setting.body["error"]["details"]["sessionTimeout"].is_array(), "{}", setting.body);
+}
+
+#[tokio::test]
 async fn a_minted_key_that_is_asked_for_twice_is_the_same_key() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
-    let once = team.admin.under_key(uuid::Uuid::now_v7().to_string());
+    // Of any length: the key is derived from the key that asks, which nobody can guess.
+    let once = team.admin.under_key("ci");
     let urls = cluster.urls();
     let first = once.via(&urls[0]).post("/auth/keys", json!({ "label": "ci" })).await;
     let retry = once.via(&urls[2]).post("/auth/keys", json!({ "label": "ci" })).await;
@@ -104,6 +171,7 @@ async fn roles_are_given_by_admins_and_readonly_writes_nothing() {
         (Method::DELETE, team.path("/claims")),
         (Method::POST, "/auth/keys".to_owned()),
         (Method::POST, "/cluster/snapshot".to_owned()),
+        (Method::POST, "/cluster/members".to_owned()),
     ];
     for (method, path) in writes {
         let refused = ana.client.send(method, &path, Some(&json!({}))).await.expect("an answer");

@@ -79,6 +79,28 @@ async fn a_heartbeat_within_the_grace_revives_a_session_with_nothing_lost() {
 }
 
 #[tokio::test]
+async fn reads_keep_a_session_alive_while_nobody_writes() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    team.settings(json!({ "session.timeout": 3, "session.grace": 600 })).await;
+    let agent = team.agent(&team.admin, "build").await;
+    let id = agent.session().expect("a session").to_owned();
+    agent.post(&team.path(&format!("/sessions/{id}/heartbeat")), json!({})).await.data();
+    let before = team.admin.get(&team.path("/events?since=0&limit=1000")).await;
+    // From now on it only reads, through a node that does not lead; and nobody writes.
+    let leader = cluster.leader().await;
+    let other = cluster.nodes.iter().find(|node| node.number != leader).expect("three nodes").url();
+    let (reader, began) = (agent.via(&other), Instant::now());
+    while began.elapsed() < Duration::from_secs(8) {
+        reader.get(&team.path("/features")).await.data();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let since = before.data()["nextSince"].as_u64().expect("a revision");
+    let after = team.admin.get(&team.path(&format!("/events?since={since}"))).await;
+    assert_eq!(after.data()["items"], json!([]), "it never fell silent");
+}
+
+#[tokio::test]
 async fn a_change_of_leader_never_cuts_a_lease_short() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
