@@ -85,6 +85,8 @@ impl Writer {
             match sent.name {
                 // Each of its fields is a lane.
                 "reorder" => other = json!({ "now": ["one"] }),
+                // And here a setting.
+                "settings" => other = json!({ "events.revisions": 50_000 }),
                 _ => other["somethingElse"] = json!(1),
             }
             let refused = until_answered(&client, sent, Some(&other)).await;
