@@ -129,7 +129,7 @@ impl Incoming {
         let request = Some(self.identity(api, actor));
         let committed = api.cluster.propose(Draft { command, actor, acting, request }).await?;
         let revision = committed.answer.revision;
-        match committed.answer.outcome {
+        match committed.answer.told(committed.view.state()) {
             Ok(reply) => Ok(Done { reply, revision, view: committed.view }),
             Err(refusal) => Err(ApiError::from(refusal).at(revision)),
         }

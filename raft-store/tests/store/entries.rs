@@ -4,7 +4,7 @@ use nexus_domain::{
     Acting, Actor, Command as Ask, EngineerId, FeatureId, Millis, ProjectId, Proposal, SessionId, Stamp,
     command::{NewCheckpoint, NewDecision, NewFeature},
     document::CheckpointKind,
-    entity::{ApiKey, KeyPrefix, Lane},
+    entity::{ApiKey, KeyPrefix, Lane, Mode},
     ids::{CheckpointId, DecisionId, KeyId, LearningId},
     pattern::Pattern,
     settings::SettingsPatch,
@@ -178,6 +178,19 @@ impl Scribe {
             priority: None,
         }));
         entries
+    }
+
+    /// Takes paths for the engineer's own session.
+    pub(crate) fn claim(&mut self, paths: Vec<Pattern>) -> Entry {
+        let (paths, mode) = (paths.into(), Mode::Exclusive);
+        self.engineer_asks(Ask::ClaimPaths { project: PROJECT, paths, mode, feature: None })
+    }
+
+    /// A tick when every lease of before is over.
+    pub(crate) fn much_later(&mut self) -> Entry {
+        let mut proposal = self.proposal(Actor::System, Ask::Tick);
+        proposal.stamp.cluster = ClusterTime(self.next * 86_400_000);
+        self.entry(EntryPayload::Normal(Command(Arc::new(proposal))))
     }
 
     pub(crate) fn features(&mut self, count: usize) -> Vec<Entry> {
