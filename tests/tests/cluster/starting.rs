@@ -132,7 +132,7 @@ async fn a_node_to_try_things_on_needs_no_flags_and_leaves_nothing_behind() {
     assert_eq!(made.data()["slug"], "demo");
     node.signal(Signal::SIGTERM);
     assert!(node.ended().await.success());
-    assert_eq!(folders(temp.path()), [PathBuf::new(); 0]);
+    assert!(folders(temp.path()).is_empty(), "it leaves nothing behind");
 }
 
 #[tokio::test]
@@ -183,5 +183,5 @@ async fn a_node_that_is_told_twice_to_stop_ends_at_once() {
     assert!(node.0.try_wait().expect("it is a child").is_none(), "it waits for its client");
     node.signal(Signal::SIGTERM);
     assert!(!node.ended().await.success());
-    assert_eq!(folders(temp.path()), [PathBuf::new(); 0]);
+    assert!(folders(temp.path()).is_empty(), "it leaves nothing behind");
 }
