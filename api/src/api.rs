@@ -47,6 +47,9 @@ impl Default for ApiConfig {
 
 /// Requests handled at once on one node; more are turned away, since each holds memory.
 pub(crate) const MAX_IN_FLIGHT: usize = 4_096;
+/// Signs of life handled at once on one node: apart from other requests, which must not make agents lose what
+/// they hold. As many as a node has connections: each waits for the next batch only.
+pub(crate) const MAX_HEARTBEATS: usize = 8_192;
 /// Long polls waiting at once on one node: apart from other requests, which take no time.
 pub(crate) const MAX_WAITING_POLLS: usize = 1_024;
 /// Backups being sent at once by one node: each holds a file, which may be deleted by then.
@@ -71,6 +74,7 @@ pub struct Shared {
     pub(crate) config: ApiConfig,
     pub(crate) limits: Limits,
     pub(crate) slots: Semaphore,
+    pub(crate) heartbeats: Semaphore,
     pub(crate) polls: Semaphore,
     pub(crate) backups: Arc<Semaphore>,
     pub(crate) sockets: Arc<Semaphore>,
@@ -100,6 +104,7 @@ impl Api {
             limits: Limits::new(config.rate_limit),
             config,
             slots: Semaphore::new(MAX_IN_FLIGHT),
+            heartbeats: Semaphore::new(MAX_HEARTBEATS),
             polls: Semaphore::new(MAX_WAITING_POLLS),
             backups: Arc::new(Semaphore::new(MAX_BACKUPS)),
             sockets,

@@ -172,6 +172,8 @@ fn admit(api: &Api, request: &Request) -> Result<Option<Allowance>, TurnedAway> 
 async fn within_bounds(api: &Api, route: &str, request: Request, next: Next) -> Response {
     let (slots, deadline) = if routes::is_long_poll(route) {
         (&api.polls, POLL_DEADLINE)
+    } else if routes::is_heartbeat(route) {
+        (&api.heartbeats, REQUEST_DEADLINE)
     } else if routes::is_backup(route) {
         (&api.slots, BACKUP_DEADLINE)
     } else {

@@ -132,7 +132,7 @@ impl Incoming {
         let draft = Draft { command, actor, acting, request };
         let committed = api.cluster.propose(draft).instrument(span).await?;
         let revision = committed.answer.revision;
-        match committed.answer.outcome {
+        match committed.answer.told(committed.view.state()) {
             Ok(reply) => Ok(Done { reply, revision, view: committed.view }),
             Err(refusal) => Err(ApiError::from(refusal).at(revision)),
         }

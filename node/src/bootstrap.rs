@@ -20,7 +20,10 @@ use nexus_api_types::{
 };
 use nexus_domain::{ClusterId, NodeId};
 use nexus_raft_store::Member;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// Between two rounds of questions.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -28,6 +31,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const ONE_QUESTION: Duration = Duration::from_secs(2);
 /// A join takes no longer: it may wait for an election.
 const ONE_JOIN: Duration = Duration::from_secs(15);
+/// A node that some refuse and others do not answer gives up after this long.
+const REFUSED: Duration = Duration::from_secs(30);
 /// Rounds from the first line in the log about waiting to the second; each further one takes twice as long, up
 /// to a limit of ten minutes or so.
 const FIRST_ROUNDS: u32 = 50;
@@ -212,9 +217,9 @@ impl Bootstrap<'_> {
             peer_addr: self.own.peer_addr.clone(),
             client_addr: self.own.client_addr.clone(),
         };
-        let mut notes = Notes::new();
+        let (mut notes, mut refused_since) = (Notes::new(), None::<Instant>);
         loop {
-            let mut failures = Vec::new();
+            let (mut failures, mut refusals) = (Vec::new(), Vec::new());
             for server in servers {
                 match join_through(&http, server, &request).await {
                     Ok(joined) => {
@@ -224,10 +229,18 @@ impl Bootstrap<'_> {
                             form: None,
                         });
                     }
-                    Err(JoinError::Final(why)) => bail!("{server} does not let this node in: {why}"),
+                    // It may be of another cluster, or no node at all: another one may know better.
+                    Err(JoinError::Final(why)) => refusals.push(format!("{server}: {why}")),
                     Err(JoinError::Later(why)) => failures.push(format!("{server}: {why}")),
                 }
             }
+            refused_since = if refusals.is_empty() { None } else { refused_since.or(Some(Instant::now())) };
+            let is_final =
+                failures.is_empty() || refused_since.is_some_and(|since| since.elapsed() >= REFUSED);
+            if is_final && !refusals.is_empty() {
+                bail!("this node is not let in by {}", refusals.join("; "));
+            }
+            failures.append(&mut refusals);
             if notes.is_due() {
                 tracing::info!(tried = %failures.join("; "), "waiting to be let in");
             }

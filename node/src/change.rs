@@ -27,6 +27,9 @@ const ONE_CHANGE: Duration = Duration::from_secs(10);
 /// How long a dialled guest may take to say who it is.
 const DIAL_BACK: Duration = Duration::from_secs(2);
 
+/// Told to whoever comes in between.
+const UNDER_WAY: &str = "another change of the membership is under way";
+
 type Changes = ChangeMembers<u64, Member>;
 
 /// What the leader knows of a member.
@@ -91,6 +94,7 @@ impl Node {
             Err(refusal) => return Err(refused(refusal.to_string())),
             Ok(other) => return Err(refused(format!("an answer to something else: {other:?}"))),
         };
+        let _changing = self.changing.lock().await;
         if self.member(id).is_none() {
             self.change_members(ChangeMembers::AddNodes(BTreeMap::from([(id.0, member)]))).await?;
             tracing::info!(node = %id, "a learner joined");
@@ -100,6 +104,7 @@ impl Node {
 
     /// Makes a learner a voter.
     async fn promote(&self, node: NodeId) -> Result<ServiceResponse, ServiceResponse> {
+        let _changing = self.changing.lock().await;
         let peers = self.peers_known();
         let peer = peers.get(&node.0).ok_or(ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)))?;
         if peer.is_voter {
@@ -118,17 +123,19 @@ impl Node {
         Ok(ServiceResponse::Done)
     }
 
+    /// While nothing else changes the membership.
     async fn make_voter(&self, node: NodeId) -> Result<(), ServiceResponse> {
         let voters = ChangeMembers::AddVoterIds(BTreeSet::from([node.0]));
         let published = self.published();
         let replaced = published.state.node(node).and_then(|record| record.replaces);
         let replaced = replaced.filter(|former| self.member(*former).is_some());
-        let mut after = self.voters();
+        let before = self.voters();
+        let mut after = before.clone();
         after.insert(node.0);
         if let Some(former) = replaced {
             after.remove(&former.0);
         }
-        self.check_quorum_of(&after, &format!("with node {node}")).await?;
+        self.check_quorum_of(&after, &before, &format!("with node {node}")).await?;
         let change = match replaced {
             // In one joint step: at no time is the lost one counted without the new one.
             Some(former) => {
@@ -143,6 +150,7 @@ impl Node {
 
     /// Takes a member out, if those that stay have a living quorum.
     async fn remove(&self, node: NodeId) -> Result<ServiceResponse, ServiceResponse> {
+        let _changing = self.changing.lock().await;
         let peers = self.peers_known();
         let Some(peer) = peers.get(&node.0) else {
             // An id is never given out again: one that was and is no member's is out for good. Whoever did not
@@ -153,12 +161,13 @@ impl Node {
         };
         let ids = BTreeSet::from([node.0]);
         let change = if peer.is_voter {
-            let mut rest = self.voters();
+            let before = self.voters();
+            let mut rest = before.clone();
             rest.remove(&node.0);
             if rest.is_empty() {
                 return Err(refused(format!("node {node} is the last voter; the cluster needs it")));
             }
-            self.check_quorum_of(&rest, &format!("without node {node}")).await?;
+            self.check_quorum_of(&rest, &before, &format!("without node {node}")).await?;
             if node == self.id {
                 // Whoever leads then takes it out: a leader that is no member any more would still have to
                 // commit its own end.
@@ -176,8 +185,14 @@ impl Node {
     }
 
     /// Makes sure that a majority of these voters answers now, not just a moment ago: a change to
-    /// voters that are gone can never be committed, and nothing after it either (etcd#6420).
-    async fn check_quorum_of(&self, voters: &BTreeSet<u64>, when: &str) -> Result<(), ServiceResponse> {
+    /// voters that are gone can never be committed, and nothing after it either (etcd#6420). And that those of
+    /// before are still the voters: whoever asked for another change may have gone before its end.
+    async fn check_quorum_of(
+        &self,
+        voters: &BTreeSet<u64>,
+        before: &BTreeSet<u64>,
+        when: &str,
+    ) -> Result<(), ServiceResponse> {
         let asked = Instant::now();
         self.raft.trigger().heartbeat().await.map_err(stopped)?;
         loop {
@@ -189,6 +204,9 @@ impl Node {
             };
             let silent: Vec<String> = voters.iter().filter(|id| !heard(id)).map(u64::to_string).collect();
             let (total, alive) = (voters.len(), voters.len() - silent.len());
+            if self.voters() != *before {
+                return Err(ServiceResponse::Unavailable { reason: UNDER_WAY.to_owned() });
+            }
             if alive > total / 2 {
                 return Ok(());
             }
@@ -280,6 +298,8 @@ impl Node {
 
     /// Makes voters of learners that have caught up.
     pub(crate) async fn promote_learners(&self) {
+        // Those who wait to change something go first; it comes by again.
+        let Ok(_changing) = self.changing.try_lock() else { return };
         let ready = |peer: &Peer| !peer.is_voter && peer.is_alive && peer.lag <= CAUGHT_UP;
         let next = self.peers_known().iter().find(|(_, peer)| ready(peer)).map(|(id, _)| NodeId(*id));
         if let Some(node) = next
@@ -308,9 +328,7 @@ impl Node {
             }
             RaftError::APIError(ClientWriteError::ChangeMembershipError(
                 ChangeMembershipError::InProgress(_),
-            )) => ServiceResponse::Unavailable {
-                reason: "another change of the membership is under way".to_owned(),
-            },
+            )) => ServiceResponse::Unavailable { reason: UNDER_WAY.to_owned() },
             RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => refused(error.to_string()),
             RaftError::APIError(error) => ServiceResponse::OutcomeUnknown { reason: error.to_string() },
             RaftError::Fatal(error) => stopped(error),

@@ -48,10 +48,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?;
     let result = runtime.block_on(serve(config));
-    if result.is_err() {
-        // A disk that hangs must not keep a failed node from ending.
-        runtime.shutdown_background();
-    }
+    // A disk that hangs must not keep a node from ending.
+    runtime.shutdown_background();
     if let Some(folder) = temporary {
         // What was promised to be gone at the end.
         let _ = std::fs::remove_dir_all(folder);
@@ -131,8 +129,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         Some(failure) => anyhow::bail!("this node cannot go on: {failure}"),
         None => {
             tracing::info!("stopping");
-            node.stop().await;
-            Ok(())
+            tokio::select! {
+                in_order = node.stop() => {
+                    anyhow::ensure!(in_order, "this node could not be stopped in order in time; it ends as in a crash");
+                    Ok(())
+                }
+                _ = terminate.recv() => anyhow::bail!("told to stop again: it ends at once"),
+                _ = interrupt.recv() => anyhow::bail!("told to stop again: it ends at once"),
+            }
         }
     }
 }

@@ -44,6 +44,9 @@ pub(crate) struct Node {
     pub(crate) admission: Admission,
     pub(crate) reports: Reports,
     pub(crate) flush_slow: AtomicBool,
+    /// Held from looking at the voters to the end of their change: two changes at once, each safe by what it
+    /// saw, may together cost the quorum.
+    pub(crate) changing: tokio::sync::Mutex<()>,
 }
 
 /// Who leads, as this node knows.

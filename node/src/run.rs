@@ -48,6 +48,8 @@ use tokio_util::sync::CancellationToken;
 const HAND_OVER: Duration = Duration::from_secs(2);
 /// Between two looks whether Raft still runs.
 const LOOK_AT_RAFT: Duration = Duration::from_millis(500);
+/// Stopping takes no longer than this, all in all: supervisors kill what takes much longer.
+const STOP: Duration = Duration::from_secs(20);
 /// The store gets this long for its last writes.
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -193,6 +195,7 @@ impl RunningNode {
             admission: Admission::default(),
             reports: report::Reports::default(),
             flush_slow: AtomicBool::new(false),
+            changing: tokio::sync::Mutex::default(),
         });
         let (reads, beats) = (ReadIndexes::start(&node), Beats::start(&node));
         service.begin(node.clone(), beats.clone());
@@ -255,8 +258,13 @@ impl RunningNode {
         }
     }
 
-    /// Stops: hands leadership over, answers what was asked, writes what is left.
-    pub async fn stop(self) {
+    /// Stops: hands leadership over, answers what was asked, writes what is left. False when that takes too
+    /// long, such as on a disk that hangs: then it is for the process to end, as in a crash.
+    pub async fn stop(self) -> bool {
+        tokio::time::timeout(STOP, self.stop_in_order()).await.is_ok()
+    }
+
+    async fn stop_in_order(self) {
         self.hand_over().await;
         // Whoever follows events goes to another node; nobody waits for this one any longer.
         self.api.drain().await;

@@ -100,10 +100,18 @@ pub enum RecordError {
 /// When the value cannot be encoded: a type of unknown length, or more than [`MAX_PAYLOAD_BYTES`].
 /// Both are defects of the caller, which bounds what it stores.
 pub fn encode<T: Serialize + ?Sized>(kind: Kind, value: &T) -> Vec<u8> {
+    try_encode(kind, value).expect("records have a known, bounded size")
+}
+
+/// Wraps a value whose size follows from what clients sent.
+///
+/// # Errors
+/// [`RecordError::TooLarge`], or [`RecordError::Payload`] for a type of unknown length.
+pub fn try_encode<T: Serialize + ?Sized>(kind: Kind, value: &T) -> Result<Vec<u8>, RecordError> {
     // Most records are smaller: they are written without growing.
     let mut record = begin(kind, 500);
     bincode::serde::encode_into_std_write(value, &mut record, BINCODE)
-        .expect("records have a known, bounded size");
+        .map_err(|error| RecordError::Payload(error.to_string()))?;
     finish(record)
 }
 
@@ -114,7 +122,7 @@ pub fn encode<T: Serialize + ?Sized>(kind: Kind, value: &T) -> Vec<u8> {
 pub fn seal(kind: Kind, payload: &[u8]) -> Vec<u8> {
     let mut record = begin(kind, payload.len());
     record.extend_from_slice(payload);
-    finish(record)
+    finish(record).expect("what is encoded already has a bounded size")
 }
 
 fn begin(Kind(kind): Kind, capacity: usize) -> Vec<u8> {
@@ -125,14 +133,16 @@ fn begin(Kind(kind): Kind, capacity: usize) -> Vec<u8> {
     record
 }
 
-fn finish(mut record: Vec<u8>) -> Vec<u8> {
+fn finish(mut record: Vec<u8>) -> Result<Vec<u8>, RecordError> {
     let length = record.len() - HEADER_BYTES;
-    assert!(length <= MAX_PAYLOAD_BYTES, "a record of {length} bytes is written");
+    if length > MAX_PAYLOAD_BYTES {
+        return Err(RecordError::TooLarge(length));
+    }
     let length = u32::try_from(length).expect("MAX_PAYLOAD_BYTES fits in 32 bits");
     record[3..HEADER_BYTES].copy_from_slice(&length.to_le_bytes());
     let checksum = crc32c::crc32c(&record);
     record.extend_from_slice(&checksum.to_le_bytes());
-    record
+    Ok(record)
 }
 
 /// Unwraps a value that fills `bytes` exactly.

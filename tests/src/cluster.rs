@@ -262,9 +262,14 @@ impl Cluster {
 
     /// A further node that joins through the others; started. Gives its number.
     pub fn join(&mut self, token: &str) -> u64 {
+        let servers: Vec<String> = self.nodes.iter().map(Node::url).collect();
+        self.join_through(token, &servers)
+    }
+
+    /// A further node that joins through these; started. Gives its number.
+    pub fn join_through(&mut self, token: &str, servers: &[String]) -> u64 {
         // Of its own, also after others were forgotten: a new node has a new folder.
         let number = self.made + 1;
-        let servers: Vec<String> = self.nodes.iter().map(Node::url).collect();
         let addrs = free_addrs(2);
         let origin = ["--join".to_owned(), servers.join(","), "--join-token".to_owned(), token.to_owned()];
         self.add(number, &addrs[0], &addrs[1], origin.to_vec());

@@ -24,7 +24,7 @@ use nexus_domain::{
     pattern::Pattern,
     words::{Label, WordError},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 pub(super) fn routes() -> Routes {
     let taken = Operation::write("Claim paths while working")
@@ -96,8 +96,9 @@ async fn refresh(
     let asked = fields.list("paths", MAX_PATTERNS, Pattern::parse);
     fields.finish()?;
     let done = write.propose(&api, Command::RefreshClaims { project }).await?;
-    let Reply::Paths(held) = &done.reply else { return Err(done.unexpected()) };
-    let held: BTreeSet<&Pattern> = held.iter().collect();
+    let Reply::Session(session) = &done.reply else { return Err(done.unexpected()) };
+    // Once, although it may be held for several features.
+    let held: BTreeSet<&Pattern> = done.view.state().claims_of(session).map(|(key, _)| &key.path).collect();
     let refreshed = match asked {
         None => Refreshed { refreshed: texts(held), not_owned: Vec::new() },
         Some(asked) => {
@@ -121,11 +122,13 @@ async fn claim(
     let mode = fields.text("mode", render::mode_from).unwrap_or(Mode::Exclusive);
     let feature = fields.id::<FeatureId>("featureId");
     fields.finish()?;
-    let paths = paths.unwrap_or_default().into();
+    let paths: Arc<[Pattern]> = paths.unwrap_or_default().into();
+    let asked = paths.clone();
     let done = write.propose(&api, Command::ClaimPaths { project, paths, mode, feature }).await?;
-    let Reply::Claimed { paths, session } = &done.reply else { return Err(done.unexpected()) };
+    let Reply::Claimed(session) = &done.reply else { return Err(done.unexpected()) };
     let state = done.view.state();
-    let claims = paths.iter().map(|path| {
+    let mut told = BTreeSet::new();
+    let claims = asked.iter().filter(|path| told.insert(*path)).map(|path| {
         let key = ClaimKey { project, session: session.id, feature, path: path.clone() };
         // A retry is told of what the first try took, also where that was given back since: the session
         // shows when, and its entry is the fence.
@@ -174,8 +177,8 @@ fn reason(text: &str) -> Result<Label, WordError> {
 }
 
 fn released(done: Done) -> Result<Response, ApiError> {
-    let Reply::Paths(paths) = &done.reply else { return Err(done.unexpected()) };
-    Ok(done.answer(StatusCode::OK, Released { released: texts(paths.iter()) }))
+    let Reply::Released { paths, count } = &done.reply else { return Err(done.unexpected()) };
+    Ok(done.answer(StatusCode::OK, Released { released: texts(paths.iter()), count: *count }))
 }
 
 fn texts<'a>(paths: impl IntoIterator<Item = &'a Pattern>) -> Vec<String> {

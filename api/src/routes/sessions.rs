@@ -48,12 +48,19 @@ pub(super) fn routes() -> Routes {
             end,
             Operation::write("End a session and release all it holds").answers::<Yes>(200),
         )
-        .post("/projects/{project}/sessions/{session}/heartbeat", heartbeat, beaten.answers::<Yes>(200))
+        .post(HEARTBEAT, heartbeat, beaten.answers::<Yes>(200))
         .get(
             "/projects/{project}/status",
             status,
             Operation::read("Show what is going on").answers::<ProjectStatus>(200),
         )
+}
+
+const HEARTBEAT: &str = "/projects/{project}/sessions/{session}/heartbeat";
+
+/// Whether requests of this route are signs of life, on which claims depend.
+pub(crate) fn is_heartbeat(route: &str) -> bool {
+    route.strip_prefix("/api") == Some(HEARTBEAT)
 }
 
 fn session_id(text: &str) -> Result<SessionId, ApiError> {

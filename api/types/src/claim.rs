@@ -148,8 +148,10 @@ pub struct ForceRelease {
 /// Answer of `DELETE …/claims` and of `POST …/claims/force-release`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Released {
-    /// The claims that are free now.
+    /// The claims that are free now; a retry may be told of the first of them only.
     pub released: Vec<String>,
+    /// How many they are.
+    pub count: u64,
 }
 
 /// Body of `POST …/claims/check`.

@@ -6,6 +6,7 @@
 
 use super::{
     hello::Refusal,
+    limits::{BEATS_IN_FLIGHT, RAFT_IN_FLIGHT, SERVICE_IN_FLIGHT},
     service::{ServiceRequest, ServiceResponse},
 };
 use nexus_raft_store::TypeConfig;
@@ -33,9 +34,38 @@ pub(super) enum ControlRequest {
 }
 
 impl ControlRequest {
-    /// Whether it goes before everything else: elections and leases depend on it.
-    pub(super) fn is_raft(&self) -> bool {
-        !matches!(self, Self::Service(_))
+    /// How urgent it is.
+    pub(super) fn urgency(&self) -> Urgency {
+        match self {
+            Self::Service(ServiceRequest::Heartbeats { .. }) => Urgency::Beat,
+            Self::Service(_) => Urgency::Service,
+            _ => Urgency::Raft,
+        }
+    }
+}
+
+/// What goes before what, the most urgent first. Each has its own bound, so that none waits for those behind it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Urgency {
+    /// Elections and the leader's lease depend on it.
+    Raft,
+    /// Leases of sessions depend on it.
+    Beat,
+    /// Whoever waits for it can try again.
+    Service,
+}
+
+impl Urgency {
+    /// In their order.
+    pub(super) const ALL: [Self; 3] = [Self::Raft, Self::Beat, Self::Service];
+
+    /// Calls in flight per control connection, in each direction.
+    pub(super) const fn in_flight(self) -> usize {
+        match self {
+            Self::Raft => RAFT_IN_FLIGHT,
+            Self::Beat => BEATS_IN_FLIGHT,
+            Self::Service => SERVICE_IN_FLIGHT,
+        }
     }
 }
 

@@ -3,15 +3,14 @@
 //! anything. Never sends a call twice.
 
 use super::{
-    control::{CallNumber, ControlRequest, ControlResponse, Header},
+    control::{CallNumber, ControlRequest, ControlResponse, Header, Urgency},
     error::{Cause, PeerError},
     frame::{FrameError, Frames, Turn, read, take},
     greet::connect,
     hello::Purpose,
     identity::{LocalIdentity, SharedIdentity},
     limits::{
-        CALLS_PER_WRITE, LINK_CHECK, LINK_IDLE, LINK_STALL, RAFT_IN_FLIGHT, REDIAL_FIRST, REDIAL_MOST,
-        SERVICE_IN_FLIGHT, SERVICE_TTL_MOST_MS,
+        CALLS_PER_WRITE, LINK_CHECK, LINK_IDLE, LINK_STALL, REDIAL_FIRST, REDIAL_MOST, SERVICE_TTL_MOST_MS,
     },
     target::PeerTarget,
     wire::Dial,
@@ -36,8 +35,8 @@ type Answer = Result<ControlResponse, PeerError>;
 /// The callers' end of a control connection. Clones are the same connection.
 #[derive(Clone)]
 pub(super) struct Link {
-    raft: Lane,
-    service: Lane,
+    /// By urgency.
+    lanes: [Lane; 3],
 }
 
 /// Calls of one urgency.
@@ -49,7 +48,8 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(in_flight: usize) -> (Self, mpsc::Receiver<Call>) {
+    fn new(urgency: Urgency) -> (Self, mpsc::Receiver<Call>) {
+        let in_flight = urgency.in_flight();
         let (calls, queue) = mpsc::channel(in_flight);
         (Self { calls, permits: Arc::new(Semaphore::new(in_flight)) }, queue)
     }
@@ -87,21 +87,21 @@ impl Link {
     /// A connection to `target`, not dialed yet. Its task ends when it was idle for long, or when all
     /// clones are gone.
     pub(super) fn new(target: PeerTarget, dial: Arc<dyn Dial>, identity: SharedIdentity) -> Self {
-        let (raft, raft_queue) = Lane::new(RAFT_IN_FLIGHT);
-        let (service, service_queue) = Lane::new(SERVICE_IN_FLIGHT);
-        let queue = Queue { raft: raft_queue, service: service_queue };
+        let [(raft, raft_queue), (beats, beats_queue), (service, service_queue)] =
+            Urgency::ALL.map(Lane::new);
+        let queue = Queue { raft: raft_queue, beats: beats_queue, service: service_queue };
         tokio::spawn(Connection { target, dial, identity, queue }.run());
-        Self { raft, service }
+        Self { lanes: [raft, beats, service] }
     }
 
     /// Whether its task has ended, and another one is needed.
     pub(super) fn is_closed(&self) -> bool {
-        self.raft.calls.is_closed()
+        self.lanes[0].calls.is_closed()
     }
 
     /// Sends a request and waits for the answer until `deadline`.
     pub(super) async fn call(&self, request: ControlRequest, deadline: Instant) -> Answer {
-        let lane = if request.is_raft() { &self.raft } else { &self.service };
+        let lane = &self.lanes[request.urgency() as usize];
         let permit = match timeout_at(deadline, Arc::clone(&lane.permits).acquire_owned()).await {
             Ok(permit) => permit.expect("the semaphore is never closed"),
             Err(_) => return Err(PeerError::NotSent(Cause::Busy)),
@@ -124,6 +124,7 @@ impl Link {
 /// The calls that wait to be written.
 struct Queue {
     raft: mpsc::Receiver<Call>,
+    beats: mpsc::Receiver<Call>,
     service: mpsc::Receiver<Call>,
 }
 
@@ -133,17 +134,20 @@ impl Queue {
         select! {
             biased;
             Some(call) = self.raft.recv() => Some(call),
+            Some(call) = self.beats.recv() => Some(call),
             Some(call) = self.service.recv() => Some(call),
             else => None,
         }
     }
 
     fn try_next(&mut self) -> Option<Call> {
-        self.raft.try_recv().or_else(|_| self.service.try_recv()).ok()
+        let next = self.raft.try_recv().or_else(|_| self.beats.try_recv());
+        next.or_else(|_| self.service.try_recv()).ok()
     }
 
     fn close(&mut self) {
         self.raft.close();
+        self.beats.close();
         self.service.close();
     }
 

@@ -4,7 +4,7 @@ use crate::{
     command::{Acting, Actor, Proposal},
     decide::{self, Context, access},
     document::{Document, DocumentKey},
-    entity::Session,
+    entity::{Load, Session},
     event::{Cause, Event, Recorded},
     refusal::Refusal,
     replies::{Answer, KeyOrigin, NODE_REPLY_AGE, Remembered, Request},
@@ -15,8 +15,6 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// Things that one entry may end: bounds its time. The rest is ended by the next entry.
 const MAX_EXPIRED: usize = 1_000;
-/// Paths after whose release one entry ends no further session, for the same reason.
-const MAX_RELEASED: usize = 100_000;
 /// Answers that one entry may forget because of their age.
 const MAX_FORGOTTEN: usize = 100;
 
@@ -69,11 +67,11 @@ impl<'a> Change<'a> {
 
     /// Leases that are over end before anything else is looked at.
     fn expire(&mut self) {
-        let (mut ended, mut released) = (0, 0);
-        while ended < MAX_EXPIRED && released < MAX_RELEASED {
+        let (mut ended, mut released) = (0, Load::default());
+        while ended < MAX_EXPIRED && !decide::fills_an_entry(released) {
             let Some((events, documents)) = decide::expire_one(self.state, self.revision) else { return };
             ended += 1;
-            released += events.iter().map(paths_in).sum::<usize>();
+            events.iter().for_each(|event| released.add(given_back(event)));
             self.fold(events, None);
             self.documents.extend(documents);
         }
@@ -87,7 +85,8 @@ impl<'a> Change<'a> {
             if kept.fingerprint == request.fingerprint {
                 return Answer::clone(&kept.answer);
             }
-            return Answer { revision: self.revision, outcome: Err(Refusal::IdempotencyKeyReused) };
+            let outcome = Err(Refusal::IdempotencyKeyReused);
+            return Answer { revision: self.revision, outcome, is_cut: false };
         }
         let outcome =
             match decide::decide(Context::new(self.state, self.revision, proposal), &proposal.command) {
@@ -100,7 +99,7 @@ impl<'a> Change<'a> {
                 Err(refusal) => Err(refusal),
             };
         self.renew(proposal);
-        let answer = Answer { revision: self.revision, outcome };
+        let answer = Answer { revision: self.revision, outcome, is_cut: false };
         if let Some(request) = request {
             self.remember(request, &answer);
         }
@@ -161,8 +160,9 @@ impl<'a> Change<'a> {
         let kept = Remembered {
             fingerprint: request.fingerprint,
             origin: request.origin,
+            since: self.state.clock.cluster,
             expires: self.state.clock.cluster.after(age),
-            answer: Arc::new(answer.clone()),
+            answer: Arc::new(answer.cut()),
         };
         self.touched.insert(RowKey::Reply(request.key.clone()));
         self.state.put_reply(request.key.clone(), Arc::new(kept));
@@ -181,11 +181,11 @@ impl<'a> Change<'a> {
     }
 }
 
-/// How many paths an event gives back.
-fn paths_in(event: &Event) -> usize {
+/// What an event gives back.
+fn given_back(event: &Event) -> Load {
     match event {
-        Event::FilesReleased { paths, .. } => paths.len(),
-        _ => 0,
+        Event::FilesReleased { paths, .. } => Load::of(&**paths),
+        _ => Load::default(),
     }
 }
 

@@ -272,6 +272,57 @@ pub enum RegistrationRefusal {
     BootstrapToken,
 }
 
+impl Refusal {
+    /// With only the first items of its list, in so many bytes; none when all of them fit.
+    pub(crate) fn cut(&self, most: usize) -> Option<Self> {
+        if self.list_bytes() <= most {
+            return None;
+        }
+        let mut cut = self.clone();
+        match &mut cut {
+            Self::FilesClaimed { conflicts } => first_of(conflicts, most, conflict_bytes),
+            Self::NothingAvailable { blocked } => first_of(blocked, most, blocked_bytes),
+            _ => return None,
+        }
+        Some(cut)
+    }
+
+    /// About how many bytes its list takes.
+    pub(crate) fn list_bytes(&self) -> usize {
+        match self {
+            Self::FilesClaimed { conflicts } => conflicts.iter().map(conflict_bytes).sum(),
+            Self::NothingAvailable { blocked } => blocked.iter().map(blocked_bytes).sum(),
+            Self::DependenciesOpen { open, .. } => open.iter().map(|slug| slug.as_str().len()).sum(),
+            _ => 0,
+        }
+    }
+}
+
+/// Keeps the first items, one of them in any case.
+fn first_of<T>(items: &mut Vec<T>, most: usize, bytes: fn(&T) -> usize) {
+    let mut total = 0;
+    let fits = |item: &&T| {
+        total += bytes(item);
+        total <= most
+    };
+    let count = items.iter().take_while(fits).count();
+    items.truncate(count.max(1));
+}
+
+fn conflict_bytes(conflict: &Conflict) -> usize {
+    /// Ids, times and names.
+    const REST: usize = 200;
+    REST + conflict.path.as_str().len() + conflict.wanted.as_str().len()
+}
+
+fn blocked_bytes(blocked: &Blocked) -> usize {
+    let by = match &blocked.by {
+        Blocker::Dependencies(open) => open.iter().map(|slug| slug.as_str().len()).sum(),
+        Blocker::Claim(conflict) => conflict_bytes(conflict),
+    };
+    blocked.slug.as_str().len() + by
+}
+
 fn beyond(from: &str, to: &str) -> String {
     if from == to { " already".to_owned() } else { format!(": it cannot become {to}") }
 }

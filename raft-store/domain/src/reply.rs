@@ -2,10 +2,11 @@
 
 use crate::{
     document::DocumentKey,
-    entity::{ApiKey, Engineer, Feature, JoinToken, Member, NodeRecord, Project, Session, Ticket},
+    entity::{ApiKey, Engineer, Feature, JoinToken, Load, Member, NodeRecord, Project, Session, Ticket},
     ids::{NodeId, SessionId},
     pattern::Pattern,
     settings::Settings,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -47,15 +48,15 @@ pub enum Reply {
     },
     /// A session was started or found.
     Session(Arc<Session>),
-    /// Paths were taken.
-    Claimed {
-        /// Which.
+    /// The paths that were asked for are held, by this session.
+    Claimed(Arc<Session>),
+    /// Paths were given back.
+    Released {
+        /// Which; a remembered answer has the first of them only.
         paths: Arc<[Pattern]>,
-        /// By whom.
-        session: Arc<Session>,
+        /// How many.
+        count: u64,
     },
-    /// Paths were given back, or are still held.
-    Paths(Arc<[Pattern]>),
     /// Signs of life were taken in, but for these sessions, which are over.
     Heartbeats {
         /// Sessions that do not exist any more.
@@ -71,4 +72,82 @@ pub enum Reply {
     Leads(NodeId),
     /// This node was let in.
     Joined(NodeId),
+}
+
+/// Paths of a remembered answer, in bytes: requests and answers may have megabytes of them, and there are tens
+/// of thousands of answers.
+const MAX_REMEMBERED_PATH_BYTES: usize = 4 << 10;
+
+impl Reply {
+    /// Paths were given back.
+    pub(crate) fn released(paths: impl IntoIterator<Item = Pattern>) -> Self {
+        let paths: Arc<[Pattern]> = paths.into_iter().collect();
+        let count = paths.len() as u64;
+        Self::Released { paths, count }
+    }
+
+    /// Bytes of the paths in it.
+    pub(crate) fn path_bytes(&self) -> usize {
+        match self {
+            Self::Feature(feature) | Self::Picked { feature, .. } => paths_of(feature).bytes,
+            Self::Released { paths, .. } => Load::of(&**paths).bytes,
+            _ => 0,
+        }
+    }
+
+    /// As it is remembered: without more paths than are worth their place. None when it stays as it is.
+    pub(crate) fn cut(&self) -> Option<Self> {
+        if self.path_bytes() <= MAX_REMEMBERED_PATH_BYTES {
+            return None;
+        }
+        match self {
+            Self::Feature(feature) => Some(Self::Feature(without_paths(feature))),
+            Self::Picked { feature, session } => {
+                Some(Self::Picked { feature: without_paths(feature), session: session.clone() })
+            }
+            Self::Released { paths, count } => {
+                let mut left = MAX_REMEMBERED_PATH_BYTES;
+                let fits = |path: &&Pattern| match left.checked_sub(path.as_str().len()) {
+                    Some(rest) => {
+                        left = rest;
+                        true
+                    }
+                    None => false,
+                };
+                let paths = paths.iter().take_while(fits).cloned().collect();
+                Some(Self::Released { paths, count: *count })
+            }
+            _ => None,
+        }
+    }
+
+    /// With the paths that were cut, as the state has them now.
+    pub(crate) fn completed(&self, state: &State) -> Self {
+        match self {
+            Self::Feature(feature) => Self::Feature(with_paths(state, feature)),
+            Self::Picked { feature, session } => {
+                Self::Picked { feature: with_paths(state, feature), session: session.clone() }
+            }
+            other => other.clone(),
+        }
+    }
+}
+
+fn paths_of(feature: &Feature) -> Load {
+    Load::of(feature.touches.iter().chain(&*feature.reads))
+}
+
+fn without_paths(feature: &Feature) -> Arc<Feature> {
+    Arc::new(Feature { touches: Arc::default(), reads: Arc::default(), ..feature.clone() })
+}
+
+fn with_paths(state: &State, feature: &Arc<Feature>) -> Arc<Feature> {
+    match state.feature(feature.project, feature.id) {
+        Some(now) => Arc::new(Feature {
+            touches: now.touches.clone(),
+            reads: now.reads.clone(),
+            ..Feature::clone(feature)
+        }),
+        None => feature.clone(),
+    }
 }

@@ -28,7 +28,8 @@ pub struct Settings {
     pub session_unattended: Millis,
     /// How many revisions of events are kept.
     pub event_revisions: u64,
-    /// How many answers to clients' own idempotency keys are remembered for retries.
+    /// How many answers to clients' own idempotency keys are remembered for retries; more only where they are
+    /// young.
     pub replies: u64,
     /// How long an answer to a client's own idempotency key is remembered.
     pub reply_age: Millis,
@@ -87,8 +88,8 @@ impl Default for Settings {
             session_grace: Millis::from_secs(300),
             session_unattended: Millis::from_secs(2 * 3600),
             event_revisions: 100_000,
-            // About 500 bytes each in memory: 10 MB.
-            replies: 20_000,
+            // About 500 bytes each in memory: 25 MB when so many were written within the age.
+            replies: 50_000,
             reply_age: Millis::from_secs(24 * 3600),
             // A consumer that was away for a weekend resumes without starting over.
             event_age: Millis::from_secs(7 * 24 * 3600),

@@ -178,6 +178,14 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             }
             (tail.first, tail.last)
         };
+        let is_whole_log = last.is_none_or(|last| last.index <= upto.index);
+        let is_replaced = is_whole_log && last != Some(upto);
+        if is_replaced {
+            // A snapshot takes the place of the log, whose entries may be of a later term than its last one. The
+            // mark is lowered first and raised again behind: it must fit the log before and after the write.
+            let purged = self.log.tail().purged;
+            self.flushed(|done| Job::Truncating(purged, done)).await?;
+        }
         let mut batch = Batch::new();
         batch.put(Column::Meta, meta::PURGED, record::encode(Kind::LOG_ID, &upto));
         if let (Some(first), Some(last)) = (first, last) {
@@ -185,11 +193,14 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             batch.delete_range(Column::Log, KeyRange::between(keys::entry(first), keys::entry(end)));
         }
         self.write(batch)?;
+        if is_replaced {
+            self.flushed(|done| Job::Truncating(Some(upto), done)).await?;
+        }
         let mut tail = self.log.tail();
         tail.generation += 1;
         tail.purged = Some(upto);
         tail.cache.purge(upto.index);
-        if last.is_none_or(|last| last.index <= upto.index) {
+        if is_whole_log {
             tail.last = Some(upto);
             tail.first = None;
         } else {

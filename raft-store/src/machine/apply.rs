@@ -8,11 +8,11 @@ use super::{
 use crate::{
     error::StoreError,
     keys::{self, meta},
-    record::{self, Kind},
+    record::{self, Kind, RecordError},
     storage::{Batch, Column, KeyRange, Order, Storage},
     types::{Applied, Command, Entry},
 };
-use nexus_domain::{Recorded, Revision, RowKey};
+use nexus_domain::{Proposal, Recorded, Revision, RowKey, State};
 use openraft::{EntryPayload, StoredMembership};
 use std::{
     collections::BTreeMap,
@@ -23,9 +23,13 @@ use std::{
 /// small, seldom enough that deleted ranges do not slow down scans.
 const PRUNE_EVERY: u64 = 1024;
 
+/// How one proposal changes the state: the domain's [`apply`](nexus_domain::apply).
+pub(crate) type Rules = fn(&mut State, Revision, &Proposal) -> nexus_domain::Applied;
+
 /// The state after some entries, and what has to be written before anyone may see it.
 pub(crate) struct Step<'a> {
     stored: &'a dyn Storage,
+    rules: Rules,
     /// Ahead of what is stored until the step is written: a step that is not stops the node.
     ledger: &'a mut RowLedger,
     after: Published,
@@ -38,9 +42,15 @@ pub(crate) struct Step<'a> {
 
 impl<'a> Step<'a> {
     /// Nothing applied yet to what is stored.
-    pub(crate) fn begin(stored: &'a dyn Storage, ledger: &'a mut RowLedger, before: Published) -> Self {
+    pub(crate) fn begin(
+        stored: &'a dyn Storage,
+        rules: Rules,
+        ledger: &'a mut RowLedger,
+        before: Published,
+    ) -> Self {
         Self {
             stored,
+            rules,
             ledger,
             after: before,
             writes: BTreeMap::new(),
@@ -58,7 +68,8 @@ impl<'a> Step<'a> {
     /// Applies one entry.
     ///
     /// # Errors
-    /// When the entry is not a later one, or the domain panics; the step is then of no use.
+    /// When the entry is not a later one, the domain panics, or what it gives cannot be written; the step is then
+    /// of no use.
     pub(crate) fn apply(&mut self, entry: Entry) -> Result<Applied, StoreError> {
         let log_id = entry.log_id;
         let failed = |cause: String| StoreError::Apply { index: log_id.index, cause };
@@ -80,31 +91,29 @@ impl<'a> Step<'a> {
                 let _span =
                     tracing::debug_span!("apply", revision = revision.0, command = proposal.command.name())
                         .entered();
-                let state = &mut self.after.state;
+                let (rules, state) = (self.rules, &mut self.after.state);
                 // A panic half way leaves a state that nobody sees: the node stops.
-                let applied =
-                    catch_unwind(AssertUnwindSafe(|| nexus_domain::apply(state, revision, &proposal)))
-                        .map_err(|panic| failed(panic_text(panic.as_ref())))?;
+                let applied = catch_unwind(AssertUnwindSafe(|| rules(state, revision, &proposal)))
+                    .map_err(|panic| failed(panic_text(panic.as_ref())))?;
                 tracing::debug!(
                     events = applied.events.len(),
                     refused = applied.answer.outcome.is_err(),
                     "applied"
                 );
+                let unwritable =
+                    |cause: RecordError| failed(format!("what it gives cannot be written: {cause}"));
                 for key in &applied.touched {
-                    self.write_row(&mut hash, key);
+                    self.write_row(&mut hash, key).map_err(unwritable)?;
                 }
                 for (key, document) in &applied.documents {
-                    let value = document.as_ref().map(|document| record::encode(Kind::DOCUMENT, document));
+                    let encode = |document| record::try_encode(Kind::DOCUMENT, document);
+                    let value = document.as_ref().map(encode).transpose().map_err(unwritable)?;
                     self.write(&mut hash, Column::Documents, keys::document(key), value);
                 }
                 for event in &applied.events {
                     let key = keys::event(event.revision, event.seq);
-                    self.write(
-                        &mut hash,
-                        Column::Events,
-                        key.to_vec(),
-                        Some(record::encode(Kind::EVENT, event)),
-                    );
+                    let value = record::try_encode(Kind::EVENT, event).map_err(unwritable)?;
+                    self.write(&mut hash, Column::Events, key.to_vec(), Some(value));
                 }
                 Some(applied.answer)
             }
@@ -119,11 +128,12 @@ impl<'a> Step<'a> {
         Ok(Applied(answer))
     }
 
-    fn write_row(&mut self, hash: &mut EntryHash, key: &RowKey) {
-        let new = self.after.state.row(key).map(|row| record::encode(Kind::ROW, &row));
+    fn write_row(&mut self, hash: &mut EntryHash, key: &RowKey) -> Result<(), RecordError> {
+        let new = self.after.state.row(key).map(|row| record::try_encode(Kind::ROW, &row)).transpose()?;
         let key = keys::row(key);
         self.ledger.replace(&mut self.after.progress.rows, &key, new.as_deref());
         self.write(hash, Column::Rows, key, new);
+        Ok(())
     }
 
     fn write(&mut self, hash: &mut EntryHash, column: Column, key: Vec<u8>, value: Option<Vec<u8>>) {

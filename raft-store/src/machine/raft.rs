@@ -1,6 +1,12 @@
 //! The state machine as openraft calls it. Replies only after the write: a crash must not unsay it.
 
-use super::{apply::Step, ledger::RowLedger, load::load, published::Published, trail::HashTrail};
+use super::{
+    apply::{Rules, Step},
+    ledger::RowLedger,
+    load::load,
+    published::Published,
+    trail::HashTrail,
+};
 use crate::{
     blocking,
     error::StoreError,
@@ -10,6 +16,7 @@ use crate::{
     types::{Applied, LogId, SnapshotMeta, StoredMembership, TypeConfig},
 };
 use futures::{Stream, StreamExt};
+use nexus_domain::{Proposal, Revision, State};
 use openraft::{
     OptionalSend, Snapshot,
     alias::SnapshotOf,
@@ -32,6 +39,7 @@ const MAX_BYTES: usize = 4 << 20;
 /// The state machine of this node. There is one, and Raft alone has it.
 pub struct StateMachine {
     storage: Arc<dyn Storage>,
+    rules: Rules,
     fatal: Fatal,
     shelf: Arc<Shelf>,
     published: watch::Sender<Arc<Published>>,
@@ -50,7 +58,16 @@ impl StateMachine {
         defers_snapshots: Arc<AtomicBool>,
         trail: Arc<HashTrail>,
     ) -> Self {
-        Self { storage, fatal, shelf, published, ledger, defers_snapshots, trail }
+        let rules = nexus_domain::apply;
+        Self { storage, rules, fatal, shelf, published, ledger, defers_snapshots, trail }
+    }
+
+    /// For tests of what happens when the rules are wrong.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_rules(mut self, rules: fn(&mut State, Revision, &Proposal) -> nexus_domain::Applied) -> Self {
+        self.rules = rules;
+        self
     }
 
     /// Loads everything anew and compares it with the live state.
@@ -77,9 +94,9 @@ impl StateMachine {
     where
         S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
     {
-        let Self { storage, published, ledger, trail, .. } = self;
+        let Self { storage, rules, published, ledger, trail, .. } = self;
         let latest = |published: &watch::Sender<Arc<Published>>| Published::clone(&published.borrow());
-        let mut step = Step::begin(storage.as_ref(), ledger, latest(published));
+        let mut step = Step::begin(storage.as_ref(), *rules, ledger, latest(published));
         let mut replies = Vec::new();
         while let Some(item) = entries.next().await {
             let (entry, responder) =
@@ -88,7 +105,7 @@ impl StateMachine {
             replies.push((responder, reply));
             if replies.len() >= MAX_ENTRIES || step.bytes() >= MAX_BYTES {
                 commit(storage.as_ref(), published, trail, step, &mut replies)?;
-                step = Step::begin(storage.as_ref(), ledger, latest(published));
+                step = Step::begin(storage.as_ref(), *rules, ledger, latest(published));
             }
         }
         if !replies.is_empty() {

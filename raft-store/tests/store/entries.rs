@@ -4,12 +4,13 @@ use nexus_domain::{
     Acting, Actor, Command as Ask, EngineerId, FeatureId, Millis, ProjectId, Proposal, SessionId, Stamp,
     command::{NewCheckpoint, NewDecision, NewFeature},
     document::CheckpointKind,
-    entity::{ApiKey, KeyPrefix, Lane},
+    entity::{ApiKey, KeyPrefix, Lane, Mode, TokenDigest},
     ids::{CheckpointId, DecisionId, KeyId, LearningId},
     pattern::Pattern,
+    replies::{KeyOrigin, ReplyKey, Request},
     settings::SettingsPatch,
     time::{ClusterTime, WallTime},
-    words::{Email, Label, Name, Slug, Title},
+    words::{Email, IdempotencyKey, Label, Name, Slug, Title},
 };
 use nexus_raft_store::{Command, Entry, LeaderId, LogId, Member};
 use openraft::{EntryPayload, Membership};
@@ -178,6 +179,41 @@ impl Scribe {
             priority: None,
         }));
         entries
+    }
+
+    /// Takes paths for the engineer's own session.
+    pub(crate) fn claim(&mut self, paths: Vec<Pattern>) -> Entry {
+        let (paths, mode) = (paths.into(), Mode::Exclusive);
+        self.engineer_asks(Ask::ClaimPaths { project: PROJECT, paths, mode, feature: None })
+    }
+
+    /// A little of all that is left: answers that are remembered, claims, signs of life, tickets, settings, and
+    /// the end of it all.
+    pub(crate) fn odds_and_ends(&mut self) -> Vec<Entry> {
+        let project = PROJECT;
+        let session = SessionId(Uuid::from_u128(0x5e));
+        let ready = self.feature().into_iter().take(3);
+        let mut entries: Vec<Entry> = ready.collect();
+        entries.push(self.claim(vec![Pattern::parse("docs/*.md").unwrap()]));
+        for (key, origin) in [("chosen", KeyOrigin::Client), ("made", KeyOrigin::Node)] {
+            let actor = Actor::Engineer { id: ENGINEER, key: KEY };
+            let mut proposal = self.proposal(actor, Ask::RefreshClaims { project });
+            let key = ReplyKey { engineer: Some(ENGINEER), key: IdempotencyKey::parse(key).unwrap() };
+            proposal.request = Some(Request { key, fingerprint: 7, origin });
+            entries.push(self.entry(EntryPayload::Normal(Command(Arc::new(proposal)))));
+        }
+        entries.push(self.ask(Actor::System, Ask::Heartbeats { beats: vec![session], touches: Vec::new() }));
+        entries.push(self.engineer_asks(Ask::IssueTicket { digest: TokenDigest([1; 32]) }));
+        entries.push(self.keep_young_events());
+        entries.extend([self.much_later(), self.much_later()]);
+        entries
+    }
+
+    /// A tick when every lease of before is over.
+    pub(crate) fn much_later(&mut self) -> Entry {
+        let mut proposal = self.proposal(Actor::System, Ask::Tick);
+        proposal.stamp.cluster = ClusterTime(self.next * 86_400_000);
+        self.entry(EntryPayload::Normal(Command(Arc::new(proposal))))
     }
 
     pub(crate) fn features(&mut self, count: usize) -> Vec<Entry> {

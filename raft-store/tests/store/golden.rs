@@ -5,9 +5,27 @@ use crate::{
     entries::{Scribe, log_id},
     node::{Node, pairs},
 };
-use nexus_domain::{Actor, Command};
+use nexus_domain::{
+    Actor, Answer, Command, Document, DocumentKey, Event, Proposal, Recorded, Refusal, Reply, Row, RowKey,
+    Settings,
+    command::{FeaturePatch, NewCheckpoint, NewDecision, NewFeature},
+    document::{Checkpoint, Decision, LatestCheckpoint, Learning},
+    entity::{
+        ApiKey, Claim, ClaimKey, Engineer, Feature, Holder, JoinToken, Lane, Member, MemberRole, Mode,
+        NodeRecord, Origin, Project, Role, Session, SessionMetadata, Status, Ticket, Vitality,
+    },
+    event::{Cause, FeatureField, ReleaseReason},
+    refusal::{Blocked, Blocker, Conflict, Thing},
+    replies::{KeyOrigin, Remembered, Request},
+    settings::{Registration, SettingsPatch},
+};
 use nexus_raft_store::storage::{Column, SimulatedDisk, Storage as _};
 use openraft::storage::RaftLogStorage as _;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, Visitor, value::Error},
+    forward_to_deserialize_any,
+};
 
 fn text(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -56,4 +74,139 @@ async fn entries_votes_and_progress_have_the_bytes_that_they_always_had() {
     let mut bytes = [0; 64];
     let length = mark.read_at(4096, &mut bytes).unwrap();
     assert_eq!(text(&bytes[..length]), "0104000b000000070101010201fb2c010100099e6d29");
+}
+
+#[tokio::test]
+async fn a_history_makes_the_rows_documents_and_events_that_it_always_made() {
+    let disk = SimulatedDisk::new();
+    let mut node = Node::start(disk.clone()).await;
+    let mut scribe = Scribe::new();
+    let history = [scribe.beginning(), scribe.texts(), scribe.features(4), scribe.odds_and_ends()].concat();
+    node.run(history).await;
+    node.machine.verify().unwrap();
+    let sums = [Column::Log, Column::Rows, Column::Documents, Column::Events].map(|column| {
+        pairs(&disk, column)
+            .iter()
+            .fold(0, |sum, (key, value)| crc32c::crc32c_append(crc32c::crc32c_append(sum, key), value))
+    });
+    let hash = node.handle.latest().hash();
+    let found = (format!("{hash:016x}"), sums.map(|sum| format!("{sum:08x}")).join(" "));
+    assert_eq!(found, ("add73eb5e094af78".to_owned(), "29763a10 e0df3dc8 8ddc3a1a 81f7f856".to_owned()));
+}
+
+/// What is written by its place and not by its name: variants and fields, in their order.
+#[test]
+fn variants_and_fields_are_where_they_always_were() {
+    let mut told = String::new();
+    macro_rules! tell {
+        ($($kind:ty),* $(,)?) => {
+            $(told.push_str(&format!("{}: {}\n", stringify!($kind), names::<$kind>().join(" ")));)*
+        };
+    }
+    tell!(
+        Command,
+        Proposal,
+        Request,
+        KeyOrigin,
+        NewFeature,
+        FeaturePatch,
+        NewDecision,
+        NewCheckpoint,
+        SettingsPatch,
+        Event,
+        Recorded,
+        Cause,
+        ReleaseReason,
+        FeatureField,
+        Reply,
+        Answer,
+        Remembered,
+        Refusal,
+        Conflict,
+        Blocked,
+        Blocker,
+        Thing,
+        RowKey,
+        Row,
+        Settings,
+        Registration,
+        Origin,
+        NodeRecord,
+        JoinToken,
+        Engineer,
+        Role,
+        ApiKey,
+        Project,
+        Member,
+        MemberRole,
+        Feature,
+        Lane,
+        Status,
+        Holder,
+        Session,
+        SessionMetadata,
+        Vitality,
+        ClaimKey,
+        Claim,
+        Mode,
+        Ticket,
+        DocumentKey,
+        Document,
+        LatestCheckpoint,
+        Checkpoint,
+        Decision,
+        Learning,
+    );
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/store/shapes.txt");
+    if std::env::var_os("NEXUS_BLESS").is_some() {
+        std::fs::write(golden, &told).unwrap();
+    }
+    let expected = std::fs::read_to_string(golden).unwrap();
+    for (told, expected) in told.lines().zip(expected.lines()) {
+        assert_eq!(told, expected);
+    }
+    assert_eq!(told, expected, "NEXUS_BLESS=1 writes it anew");
+}
+
+/// The names of an enum's variants or a struct's fields, as its derived code asks for them.
+fn names<T: for<'de> Deserialize<'de>>() -> Vec<&'static str> {
+    let mut names = Vec::new();
+    assert!(T::deserialize(Names(&mut names)).is_err(), "there is nothing to read");
+    assert!(!names.is_empty());
+    names
+}
+
+struct Names<'a>(&'a mut Vec<&'static str>);
+
+impl<'de> Deserializer<'de> for Names<'_> {
+    type Error = Error;
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        variants: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Error> {
+        self.0.extend(variants);
+        Err(Error::custom("only names are asked for"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Error> {
+        self.0.extend(fields);
+        Err(Error::custom("only names are asked for"))
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+        Err(Error::custom("only names are asked for"))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map identifier ignored_any
+    }
 }

@@ -4,7 +4,10 @@ use crate::{
     entries::{PROJECT, Scribe, feature_id},
     node::Node,
 };
-use nexus_domain::{Document, DocumentKey, FeatureId, Revision, document::Place};
+use nexus_domain::{
+    Actor, Applied, Command, Document, DocumentKey, Event, FeatureId, Proposal, Revision, State,
+    document::Place, pattern::Pattern,
+};
 use nexus_raft_store::{
     StoreError,
     storage::{Crash, Fault, Rocks, SimulatedDisk},
@@ -64,6 +67,96 @@ async fn an_entry_is_never_applied_twice() {
     node.run(entries.clone()).await;
     assert!(node.apply(entries).await.is_err());
     assert!(matches!(*node.handle.fatal().borrow(), Some(StoreError::Apply { index: 0, .. })));
+}
+
+/// Rules with a defect.
+fn panic_at_a_tick(state: &mut State, revision: Revision, proposal: &Proposal) -> Applied {
+    let applied = nexus_domain::apply(state, revision, proposal);
+    assert!(proposal.command != Command::Tick, "a tick that nobody thought of");
+    applied
+}
+
+#[tokio::test]
+async fn rules_that_panic_stop_the_node_again_and_again_and_nothing_of_the_entry_is_kept() {
+    let mut disk = SimulatedDisk::new();
+    let mut scribe = Scribe::new();
+    let mut node = Node::start(disk.clone()).await;
+    node.run(scribe.beginning()).await;
+    let (columns, hash) = (node.columns(), node.handle.latest().hash());
+    let entries = [scribe.features(1), vec![scribe.ask(Actor::System, Command::Tick)]].concat();
+    node.append(entries.clone()).await.unwrap();
+    drop(node);
+    for _ in 0..2 {
+        disk = disk.crash(Crash::Process);
+        let mut node = Node::start(disk.clone()).await.judged_by(panic_at_a_tick);
+        let error = node.apply(entries.clone()).await.unwrap_err();
+        let why = node.handle.fatal().borrow().clone().unwrap();
+        assert!(matches!(why, StoreError::Apply { index: 8, .. }), "{why:?}");
+        for told in [error.to_string(), why.to_string()] {
+            assert!(told.contains("the rules panicked: a tick that nobody thought of"), "{told}");
+        }
+        assert!(node.apply(entries.clone()).await.is_err(), "it goes on with nothing");
+        assert_eq!((node.applied(), node.columns()), (Some(3), columns.clone()));
+        assert_eq!(node.handle.latest().hash(), hash);
+    }
+    // With the defect mended, the same log is applied.
+    let mut node = Node::start(disk.crash(Crash::Process)).await;
+    node.apply(entries).await.unwrap();
+    assert_eq!(node.applied(), Some(8));
+}
+
+#[tokio::test]
+async fn an_entry_whose_events_cannot_be_written_stops_the_node_and_keeps_nothing() {
+    /// Rules without a limit.
+    fn tell_too_much(state: &mut State, revision: Revision, proposal: &Proposal) -> Applied {
+        let mut applied = nexus_domain::apply(state, revision, proposal);
+        for (_, document) in &mut applied.documents {
+            *document = Some(Document::Spec("x".repeat(65 << 20).into()));
+        }
+        applied
+    }
+    let mut node = Node::start(SimulatedDisk::new()).await.judged_by(tell_too_much);
+    let mut scribe = Scribe::new();
+    node.run(scribe.beginning()).await;
+    let columns = node.columns();
+    assert!(node.apply(scribe.features(1)).await.is_err());
+    let why = node.handle.fatal().borrow().clone().unwrap();
+    assert!(why.to_string().contains("cannot be written"), "{why}");
+    assert_eq!(node.columns(), columns);
+}
+
+#[tokio::test]
+async fn a_session_with_all_that_it_may_hold_can_end() {
+    let mut node = Node::start(SimulatedDisk::new()).await;
+    let mut scribe = Scribe::new();
+    node.run(scribe.beginning()).await;
+    // As much as requests of a MiB take: paths as long as they may be.
+    for part in 0..16 {
+        let paths =
+            (0..1_024).map(|n| Pattern::parse(&format!("{part:08}{n:08}{}", "x".repeat(1_008))).unwrap());
+        node.run(vec![scribe.claim(paths.collect())]).await;
+    }
+    assert_eq!(node.handle.latest().state.claim_count(), 16 << 10);
+    let one_more = scribe.claim(vec![Pattern::parse("y").unwrap()]);
+    node.run(vec![one_more]).await;
+    assert_eq!(node.handle.latest().state.claim_count(), 16 << 10, "that was too much");
+    // Silence until its lease and its grace are over.
+    let before = node.handle.latest().revision();
+    for _ in 0..2 {
+        node.run(vec![scribe.much_later()]).await;
+    }
+    assert_eq!(node.handle.latest().state.claim_count(), 0);
+    let told = node.handle.events(Revision(before.0 + 1), 1_000).await.unwrap().events;
+    let released: Vec<usize> = told
+        .iter()
+        .filter_map(|told| match &told.event {
+            Event::FilesReleased { paths, .. } => Some(paths.len()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(released.iter().sum::<usize>(), 16 << 10);
+    assert!(released.iter().all(|paths| *paths <= 1_000), "{released:?}");
+    node.machine.verify().unwrap();
 }
 
 #[tokio::test]

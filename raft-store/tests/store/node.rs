@@ -2,6 +2,7 @@
 
 use crate::entries::log_id;
 use futures::stream;
+use nexus_domain::{Applied, Proposal, Revision, State};
 use nexus_raft_store::{
     Entry, LeaderId, LogStore, SnapshotFile, StateMachine, StoreError, StoreHandle, TypeConfig, Vote,
     storage::{Batch, Column, KeyRange, Order, Reader, Storage},
@@ -34,6 +35,12 @@ impl Node {
         let storage: Arc<dyn Storage> = Arc::new(storage);
         let (log, machine, handle) = nexus_raft_store::open(storage.clone()).await?;
         Ok(Self { log, machine, handle, storage })
+    }
+
+    /// The same node with other rules.
+    pub(crate) fn judged_by(mut self, rules: fn(&mut State, Revision, &Proposal) -> Applied) -> Self {
+        self.machine = self.machine.with_rules(rules);
+        self
     }
 
     /// Appends without waiting; the answer tells when it is durable.

@@ -51,6 +51,32 @@ async fn a_tail_that_was_torn_before_it_was_acknowledged_is_no_damage() {
 }
 
 #[tokio::test]
+async fn a_snapshot_of_an_older_term_over_a_shorter_log_is_no_damage() {
+    for crash in [Crash::Process, Crash::Power] {
+        let disk = SimulatedDisk::new();
+        let mut node = node_with_entries(&disk, 3).await;
+        // What a leader of term 5 wrote and nobody else has.
+        let mut scribe = Scribe::new().at(5, 3);
+        node.append(vec![scribe.blank(), scribe.blank()]).await.unwrap();
+        // Then the leader of term 6 sends a snapshot whose last entry is of term 4.
+        let mut other = Node::start(SimulatedDisk::new()).await;
+        other.run(Scribe::new().beginning()).await;
+        let mut scribe = Scribe::new().at(4, 4);
+        other.run((0..10).map(|_| scribe.blank()).collect()).await;
+        let mut snapshot = other.build_snapshot().await;
+        snapshot.snapshot = other.send_snapshot(&snapshot.snapshot, &node, |_| {}).await.unwrap();
+        node.install(snapshot).await.unwrap();
+        node.purge(4, 13).await;
+
+        let mut node = Node::start(disk.crash(crash)).await;
+        assert_eq!((node.last().await, node.applied()), (Some(13), Some(13)));
+        let mut scribe = Scribe::new().at(6, 14);
+        node.append(vec![scribe.blank()]).await.unwrap();
+        assert_eq!(node.last().await, Some(14));
+    }
+}
+
+#[tokio::test]
 async fn a_forgotten_vote_is_quarantined() {
     let disk = SimulatedDisk::new();
     let mut node = Node::start(disk.clone()).await;

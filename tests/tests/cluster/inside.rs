@@ -1,5 +1,6 @@
 //! A disk that hangs and a clock that is wrong, in clusters inside this process.
 
+use futures::future::join_all;
 use nexus_tests::{eventually, inside::Inside};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -75,6 +76,27 @@ async fn a_leader_whose_disk_hangs_and_who_can_hand_over_to_nobody_ends() {
     assert!(why.contains("has not finished a flush"), "{why}");
     let answer = written.await.expect("the writer does not panic");
     assert_eq!((answer.status.as_u16(), answer.code()), (503, "SERVICE_UNAVAILABLE"));
+    inside.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_disk_hangs_can_be_stopped() {
+    let mut inside = Inside::start(3).await;
+    let leader = inside.leader(0).await;
+    for (at, node) in inside.nodes.iter().enumerate() {
+        if at != leader {
+            node.disk.hang(true);
+        }
+    }
+    // Whoever wants to lead then waits for its vote to be written, and Raft with it.
+    let running = inside.nodes[leader].running.take().expect("it runs");
+    assert!(running.stop().await, "a disk that works is no obstacle");
+    let running = inside.nodes.iter_mut().filter_map(|node| node.running.take());
+    let stopping: Vec<_> = running.map(|running| tokio::time::timeout(LONG, running.stop())).collect();
+    for stopped in join_all(stopping).await {
+        let in_order = stopped.expect("it ends");
+        println!("stopped in order: {in_order}");
+    }
     inside.stop().await;
 }
 

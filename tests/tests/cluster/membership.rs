@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -14,13 +14,15 @@ use std::{
 /// Writes one feature after the other through all nodes, until told to stop.
 struct Writer {
     stop: Arc<AtomicBool>,
+    urls: Arc<Mutex<Vec<String>>>,
     task: tokio::task::JoinHandle<(Vec<String>, Duration)>,
 }
 
 impl Writer {
     fn start(team: &Team, urls: Vec<String>, name: &'static str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, team) = (stop.clone(), team.clone());
+        let urls = Arc::new(Mutex::new(urls));
+        let (stopped, known, team) = (stop.clone(), urls.clone(), team.clone());
         let task = tokio::spawn(async move {
             let (mut written, mut longest, mut last) = (Vec::new(), Duration::ZERO, Instant::now());
             let mut number = 0_usize;
@@ -30,7 +32,10 @@ impl Writer {
                 let client = team.admin.under_key(format!("{name}-{number}-key"));
                 let mut tries = number;
                 loop {
-                    let url = urls[tries % urls.len()].clone();
+                    let url = {
+                        let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                        known[tries % known.len()].clone()
+                    };
                     let sent = client.via(url).send(Method::POST, &team.path("/features"), Some(&body)).await;
                     match sent {
                         Ok(answer) if answer.status == 201 => break,
@@ -47,7 +52,12 @@ impl Writer {
             }
             (written, longest)
         });
-        Self { stop, task }
+        Self { stop, urls, task }
+    }
+
+    /// From now on, it writes through these.
+    fn knows(&self, urls: Vec<String>) {
+        *self.urls.lock().unwrap_or_else(PoisonError::into_inner) = urls;
     }
 
     /// Stops, and checks that each node has all that was acknowledged.
@@ -94,6 +104,7 @@ async fn a_cluster_grows_from_one_to_five_and_shrinks_to_three_while_clients_wri
         let number = cluster.join(&token);
         cluster.ready(number).await;
         until_voters(&team.admin, size).await;
+        writer.knows(cluster.urls());
     }
     let ids = until_voters(&team.admin, 5).await;
     assert_eq!(ids, [1, 2, 3, 4, 5]);
@@ -102,7 +113,11 @@ async fn a_cluster_grows_from_one_to_five_and_shrinks_to_three_while_clients_wri
         let via = team.admin.via(cluster.node(2).url());
         via.delete(&format!("/cluster/members/{number}")).await.data();
         until_voters(&team.admin, number as usize - 1).await;
+        // Through the removed one too, until it is gone: it says so, and does not hang.
+        let mut rest = cluster.urls();
         cluster.forget(number);
+        rest.truncate(cluster.nodes.len());
+        writer.knows(rest);
     }
     writer.finish(&team, &cluster.urls()).await;
     // An id is never given out again.
@@ -201,6 +216,40 @@ async fn a_node_behind_a_purged_log_catches_up_by_snapshot_while_writes_go_on() 
     let own = team.admin.via(cluster.node(behind).url());
     own.get(&team.path("/features/missed-0?consistency=stale")).await.data();
     assert_eq!(until_voters(&via, 3).await, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_node_ten_thousand_entries_behind_a_purged_log_catches_up_with_the_default_settings() {
+    /// Writers at once: each waits for its answer.
+    const WRITERS: usize = 50;
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let leader = cluster.leader().await;
+    let behind = leader % 3 + 1;
+    cluster.node(behind).kill();
+    let via = team.admin.via(cluster.node(leader).url());
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..WRITERS {
+        let (team, via) = (team.clone(), via.clone());
+        writers.spawn(async move {
+            for number in 0..10_000 / WRITERS {
+                let body = json!({ "slug": format!("missed-{writer}-{number}"), "title": "t", "spec": "s" });
+                via.post(&team.path("/features"), body).await.data();
+            }
+        });
+    }
+    writers.join_all().await;
+    // All but the last 5,000 entries are dropped: what it lacks is in the snapshot alone.
+    via.post("/cluster/snapshot", json!({})).await.data();
+    let others: Vec<String> =
+        cluster.nodes.iter().filter(|node| node.number != behind).map(Node::url).collect();
+    let writer = Writer::start(&team, others, "meanwhile");
+    cluster.node(behind).start();
+    cluster.ready(behind).await;
+    writer.finish(&team, &cluster.urls()).await;
+    let own = team.admin.via(cluster.node(behind).url());
+    own.get(&team.path("/features/missed-0-0?consistency=stale")).await.data();
+    cluster.same_state(&via).await;
 }
 
 #[tokio::test]

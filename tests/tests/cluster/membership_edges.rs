@@ -1,7 +1,7 @@
 //! What is in the way of a change of members: the leader itself is removed or dies, a node comes back that
 //! should not, one dies while the cluster is formed or while it is given a snapshot.
 
-use nexus_tests::{Client, Cluster, Team, eventually};
+use nexus_tests::{Client, Cluster, Team, cluster::free_addrs, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -68,6 +68,50 @@ async fn a_leader_that_is_told_to_remove_itself_hands_over_and_goes() {
     .await;
     let answer = gone.post(&team.path("/features"), feature("through-the-removed-one")).await;
     assert_eq!(answer.status, 503, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn two_voters_removed_at_once_do_not_cost_the_quorum() {
+    // Each removal alone is safe, with one of four dead; both together would leave one living voter of two.
+    for round in 0..3 {
+        let mut cluster = Cluster::start(4).await;
+        let team = Team::of(&cluster).await;
+        let leader = cluster.leader().await;
+        let [dead, one, other] = [1, 2, 3].map(|step| (leader + step - 1) % 4 + 1);
+        cluster.node(dead).kill();
+        let via = team.admin.via(cluster.node(leader).url());
+        let remove =
+            async |number: u64| via.delete(&format!("/cluster/members/{number}")).await.status.as_u16();
+        let done = tokio::join!(remove(one), remove(other));
+        assert!(done.0 != 200 || done.1 != 200, "round {round}: both were removed");
+        eventually("writes go on", || async {
+            let slug = format!("after-{}", uuid::Uuid::now_v7());
+            let sent = via.send(Method::POST, &team.path("/features"), Some(&feature(&slug))).await.ok()?;
+            (sent.status == 201).then_some(())
+        })
+        .await;
+        let voters = voters(&via).await.expect("it is healthy");
+        assert!(voters.len() >= 3, "round {round}: {voters:?} after {done:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_joins_through_a_follower_whatever_else_it_was_told_to_ask() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let token = team.join_token().await;
+    let follower = cluster.leader().await % 3 + 1;
+    let (stranger, follower) = (Cluster::start(1).await, cluster.node(follower).url());
+    let nobody = format!("http://{}", free_addrs(1)[0]);
+    // A node of another cluster does not know the token, and nobody is at the second address.
+    let number = cluster.join_through(&token, &[stranger.urls()[0].clone(), nobody, follower]);
+    cluster.ready(number).await;
+    until_voters(&team.admin, &[1, 2, 3, 4]).await;
+    // Where nobody lets it in, it ends and says so.
+    let number = cluster.join_through(&token, &stranger.urls());
+    cluster.node(number).ended().await;
+    let log = cluster.node(number).log();
+    assert!(log.contains("is not let in") && log.contains("join token is unknown"), "{log}");
 }
 
 #[tokio::test]

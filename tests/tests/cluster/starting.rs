@@ -1,9 +1,23 @@
 //! What goes wrong at a start is said in words that help, and leaves nothing behind.
 
-use nexus_tests::{Cluster, cluster::binary};
+use nexus_tests::{
+    Client, Cluster,
+    cluster::{binary, free_addrs},
+    eventually,
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use reqwest::Method;
+use serde_json::json;
 use std::{
+    io::Write,
+    net::TcpStream,
     os::unix::fs::PermissionsExt,
-    process::{Command, Output},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::Mutex,
 };
 
 fn nexusd(words: &[&str]) -> Output {
@@ -48,4 +62,126 @@ async fn a_start_that_fails_leaves_no_folder_behind() {
     assert!(!folder.exists());
     let said = refused(&["start", "--data-dir", &new, "--check-config", "--log", "bogus"]);
     assert!(said.contains("--log bogus is no level"), "{said}");
+}
+
+/// A process that does not outlive its test.
+struct Running(Child);
+
+impl Running {
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.0.id()).expect("a pid is small"));
+        kill(pid, signal).expect("it runs");
+    }
+
+    async fn ended(&mut self) -> ExitStatus {
+        let child = Mutex::new(&mut self.0);
+        eventually("the process ends", || {
+            let ended = child.lock().expect("nobody panics").try_wait().expect("it is a child");
+            async move { ended }
+        })
+        .await
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn dev(words: &[&str], temp: &Path) -> Running {
+    let mut command = Command::new(binary("nexusd"));
+    command.arg("dev").args(words).env_clear().env("TMPDIR", temp);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    Running(command.spawn().expect("nexusd can be started"))
+}
+
+/// The folders of nodes in a temporary folder.
+fn folders(temp: &Path) -> Vec<PathBuf> {
+    temp.read_dir().expect("it is there").map(|entry| entry.expect("it can be read").path()).collect()
+}
+
+/// Registers the first admin.
+async fn register(url: &str, data: &Path) -> Client {
+    let token = data.join("bootstrap-token");
+    let answer = eventually("the first admin is registered", || async {
+        let token = std::fs::read_to_string(&token).ok()?;
+        let body = json!({ "name": "Root", "email": "root@example.com", "bootstrapToken": token.trim() });
+        let answer = Client::new(url).send(Method::POST, "/auth/register", Some(&body)).await.ok()?;
+        answer.status.is_success().then_some(answer)
+    })
+    .await;
+    Client::new(url).with_key(answer.data()["apiKey"].as_str().expect("a key"))
+}
+
+#[tokio::test]
+async fn a_node_to_try_things_on_needs_no_flags_and_leaves_nothing_behind() {
+    let (temp, addr) = (tempfile::tempdir().expect("a folder"), &free_addrs(1)[0]);
+    let mut node = dev(&["--listen", addr], temp.path());
+    let url = format!("http://{addr}");
+    eventually("it is ready", || async {
+        let answer = Client::new(&url).send(Method::GET, "/health/ready", None).await.ok()?;
+        answer.status.is_success().then_some(())
+    })
+    .await;
+    let data = folders(temp.path());
+    assert_eq!(data.len(), 1, "{data:?}");
+    let admin = register(&url, &data[0]).await;
+    let made = admin.post("/projects", json!({ "name": "Demo", "slug": "demo" })).await;
+    assert_eq!(made.data()["slug"], "demo");
+    node.signal(Signal::SIGTERM);
+    assert!(node.ended().await.success());
+    assert!(folders(temp.path()).is_empty(), "it leaves nothing behind");
+}
+
+#[tokio::test]
+async fn a_node_to_try_things_on_keeps_what_it_is_given_a_folder_for() {
+    let (temp, addr) = (tempfile::tempdir().expect("a folder"), &free_addrs(1)[0]);
+    let data = temp.path().join("data");
+    let words = ["--listen", addr.as_str(), "--data-dir", data.to_str().expect("a path of text")];
+    let url = format!("http://{addr}");
+    let mut node = dev(&words, temp.path());
+    let admin = register(&url, &data).await;
+    let id = admin.post("/projects", json!({ "name": "Demo", "slug": "demo" })).await.data()["id"].clone();
+    node.signal(Signal::SIGINT);
+    assert!(node.ended().await.success());
+    let _node = dev(&words, temp.path());
+    let path = format!("/projects/{}", id.as_str().expect("an id"));
+    eventually("the project is there again", || async {
+        let answer = admin.send(Method::GET, &path, None).await.ok()?;
+        (answer.body["data"]["slug"] == "demo").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_told_twice_to_stop_ends_at_once() {
+    /// A client may take this long with its request, and a node that stops waits for it.
+    const UNFINISHED: &[u8] =
+        b"POST /api/auth/register HTTP/1.1\r\nHost: nexus\r\nContent-Type: application/json\r\n\
+        Content-Length: 1000\r\n\r\n{";
+    let (temp, addr) = (tempfile::tempdir().expect("a folder"), &free_addrs(1)[0]);
+    let mut node = dev(&["--listen", addr], temp.path());
+    let url = format!("http://{addr}");
+    eventually("it is ready", || async {
+        let answer = Client::new(&url).send(Method::GET, "/health/ready", None).await.ok()?;
+        answer.status.is_success().then_some(())
+    })
+    .await;
+    let mut slow = TcpStream::connect(addr).expect("it listens");
+    slow.write_all(UNFINISHED).expect("it reads");
+    // It is being answered once it is counted.
+    eventually("the request is in flight", || async {
+        let metrics = Client::new(url.replace("/api", "")).open("/metrics").await.ok()?.text().await.ok()?;
+        metrics.contains("nexus_http_requests_in_flight 2").then_some(())
+    })
+    .await;
+    node.signal(Signal::SIGTERM);
+    eventually("it takes no more clients", || async { TcpStream::connect(addr).is_err().then_some(()) })
+        .await;
+    assert!(node.0.try_wait().expect("it is a child").is_none(), "it waits for its client");
+    node.signal(Signal::SIGTERM);
+    assert!(!node.ended().await.success());
+    assert!(folders(temp.path()).is_empty(), "it leaves nothing behind");
 }

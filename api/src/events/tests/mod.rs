@@ -1,5 +1,6 @@
 //! The hub and the conversation over a node that is only a state and a list of events.
 
 mod feed;
+mod overload;
 mod rights;
 mod stage;

@@ -3,11 +3,11 @@
 
 use super::PeerServer;
 use crate::peer::{
-    control::{CallNumber, ControlRequest, ControlResponse, Header},
+    control::{CallNumber, ControlRequest, ControlResponse, Header, Urgency},
     error::Cause,
     frame::{FrameError, Frames, Turn, read, take},
     hello::{Hello, Refusal},
-    limits::{LINK_CHECK, LINK_STALL, RAFT_IN_FLIGHT, SERVICE_IN_FLIGHT, SERVICE_TTL_MOST_MS},
+    limits::{LINK_CHECK, LINK_STALL, SERVICE_TTL_MOST_MS},
     raft::{RaftPort, RaftStopped},
     service::PeerService,
 };
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 /// A finished request; no response when its caller's time was over.
 struct Served {
     call: CallNumber,
-    is_raft: bool,
+    urgency: Urgency,
     response: Option<ControlResponse>,
 }
 
@@ -36,8 +36,8 @@ pub(super) struct Conversation<'s> {
     is_between_members: bool,
     /// Aborted when the connection ends: nobody would hear the answers.
     tasks: JoinSet<Served>,
-    raft_in_flight: usize,
-    service_in_flight: usize,
+    /// By urgency.
+    in_flight: [usize; 3],
 }
 
 impl<'s> Conversation<'s> {
@@ -47,8 +47,7 @@ impl<'s> Conversation<'s> {
             from: hello.node,
             is_between_members: hello.node.is_some() && hello.expected.is_some(),
             tasks: JoinSet::new(),
-            raft_in_flight: 0,
-            service_in_flight: 0,
+            in_flight: [0; 3],
         }
     }
 
@@ -105,15 +104,13 @@ impl<'s> Conversation<'s> {
     fn begin(&mut self, header: Header, request: ControlRequest) -> Result<(), Refusal> {
         let call = header.call;
         let ttl = Duration::from_millis(u64::from(header.ttl_ms.min(SERVICE_TTL_MOST_MS)));
+        let urgency = request.urgency();
         if let ControlRequest::Service(request) = request {
-            if self.service_in_flight >= SERVICE_IN_FLIGHT {
-                return Err(Refusal::Busy);
-            }
-            self.service_in_flight += 1;
+            self.count_in(urgency)?;
             let (service, from): (Arc<dyn PeerService>, _) = (Arc::clone(&self.server.service), self.from);
             self.tasks.spawn(async move {
                 let served = timeout(ttl, service.serve(from, request)).await.ok();
-                Served { call, is_raft: false, response: served.map(ControlResponse::Service) }
+                Served { call, urgency, response: served.map(ControlResponse::Service) }
             });
             return Ok(());
         }
@@ -121,15 +118,21 @@ impl<'s> Conversation<'s> {
             return Err(Refusal::NotAMember);
         }
         let raft = self.server.raft().ok_or(Refusal::NotReady)?;
-        if self.raft_in_flight >= RAFT_IN_FLIGHT {
-            return Err(Refusal::Busy);
-        }
-        self.raft_in_flight += 1;
+        self.count_in(urgency)?;
         self.tasks.spawn(async move {
             let served = timeout(ttl, ask_raft(&*raft, request)).await.ok();
             let response = served.map(|served| served.unwrap_or_else(ControlResponse::Failed));
-            Served { call, is_raft: true, response }
+            Served { call, urgency, response }
         });
+        Ok(())
+    }
+
+    fn count_in(&mut self, urgency: Urgency) -> Result<(), Refusal> {
+        let in_flight = &mut self.in_flight[urgency as usize];
+        if *in_flight >= urgency.in_flight() {
+            return Err(Refusal::Busy);
+        }
+        *in_flight += 1;
         Ok(())
     }
 
@@ -137,11 +140,7 @@ impl<'s> Conversation<'s> {
         // A request that panicked has no number to answer to; closing tells its caller, and the others,
         // that their outcomes are unknown.
         let served = served.map_err(|error| Cause::Failed(error.to_string()))?;
-        if served.is_raft {
-            self.raft_in_flight -= 1;
-        } else {
-            self.service_in_flight -= 1;
-        }
+        self.in_flight[served.urgency as usize] -= 1;
         let Some(response) = served.response else {
             return Ok(());
         };

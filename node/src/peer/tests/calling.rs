@@ -8,7 +8,7 @@ use crate::peer::{
     greet,
     limits::{MAX_FRAME, SERVICE_IN_FLIGHT},
     memory::MemoryNetwork,
-    service::{ServiceRequest, ServiceResponse},
+    service::{MembershipRequest, ServiceRequest, ServiceResponse},
     wire::Listen,
 };
 use futures::future::{join_all, select_all};
@@ -17,7 +17,7 @@ use nexus_raft_store::Vote;
 use openraft::raft::VoteRequest;
 use std::{collections::BTreeSet, time::Duration};
 
-const WAIT: ServiceRequest = ServiceRequest::Heartbeats { beats: Vec::new(), touches: Vec::new() };
+const WAIT: ServiceRequest = ServiceRequest::Membership(MembershipRequest::TransferLeader { to: None });
 
 fn pair(network: &MemoryNetwork) -> (Peer, Peer, PeerTarget) {
     (Peer::on(network, "a", member(1)), Peer::on(network, "b", member(2)), target("b", &member(2)))
@@ -130,7 +130,7 @@ async fn a_peer_that_is_cut_off_is_certain_and_found_again() {
 }
 
 #[tokio::test]
-async fn what_is_in_flight_is_bounded_and_votes_still_get_through() {
+async fn what_is_in_flight_is_bounded_and_votes_and_signs_of_life_still_get_through() {
     let network = MemoryNetwork::default();
     let (caller, called, to) = pair(&network);
     let mut asked = called.service.asked.subscribe();
@@ -142,7 +142,13 @@ async fn what_is_in_flight_is_bounded_and_votes_still_get_through() {
         let vote = ControlRequest::Vote(VoteRequest::new(Vote::new(1, 1), None));
         let answer = caller.client.call(&to, vote, AMPLE).await;
         assert!(matches!(answer, Ok(ControlResponse::Vote(_))), "{answer:?}");
-        called.service.let_go.add_permits(SERVICE_IN_FLIGHT);
+        // Heard although nothing of before is answered.
+        let beats = ServiceRequest::Heartbeats { beats: Vec::new(), touches: Vec::new() };
+        let (beaten, _) = tokio::join!(caller.client.request(&to, beats, AMPLE), async {
+            asked.wait_for(|asked| *asked == SERVICE_IN_FLIGHT as u64 + 1).await.unwrap();
+            called.service.let_go.add_permits(SERVICE_IN_FLIGHT + 1);
+        });
+        assert!(beaten.is_ok(), "{beaten:?}");
     };
     let (answers, ()) = tokio::join!(full, beyond);
     assert!(answers.into_iter().all(|answer| matches!(answer, Ok(ServiceResponse::Done))));

@@ -5,11 +5,12 @@ use super::{
     access::not_found,
     blockers::{conflicts, holder_note},
     features::{check_patterns, distinct},
+    holdings::{self, MAX_CLAIMS_OF_SESSION, fills_an_entry, within_limit},
     sessions::acting_session,
 };
 use crate::{
-    entity::{ClaimKey, Mode, Session, Status},
-    event::{Event, ReleaseReason},
+    entity::{ClaimKey, Load, Mode, Status},
+    event::ReleaseReason,
     ids::{FeatureId, ProjectId, SessionId},
     pattern::Pattern,
     refusal::{Refusal, Thing},
@@ -20,9 +21,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-
-/// Claims that one session may hold: bounds memory and the time of its end.
-const MAX_CLAIMS_OF_SESSION: usize = 100_000;
 
 /// Takes paths, all or none.
 pub(super) fn claim(
@@ -47,7 +45,7 @@ pub(super) fn claim(
             return Err(Refusal::NotHolder { slug: feature.slug.clone(), by });
         }
     }
-    within_limit(ctx, &session, paths.len())?;
+    within_limit(ctx, &session, &*paths)?;
     let conflicts = conflicts(ctx.state, project, [(&*paths, mode)], Some(session.id))?;
     if !conflicts.is_empty() {
         return Err(Refusal::FilesClaimed { conflicts });
@@ -62,31 +60,8 @@ pub(super) fn claim(
         .cloned()
         .collect();
     let mut events = vec![alive];
-    if !new.is_empty() {
-        events.push(Event::FilesClaimed {
-            project,
-            holder: session.holder(),
-            feature,
-            paths: new,
-            mode,
-            fence: ctx.fence(),
-            claimed_at: ctx.wall(),
-        });
-    }
-    Ok(Decision::new(events, Reply::Claimed { paths, session: Arc::new(session) }))
-}
-
-/// Refuses what would make a session hold too much.
-pub(super) fn within_limit(ctx: Context<'_>, session: &Session, more: usize) -> Result<(), Refusal> {
-    // Counting takes time: not before there are so many claims at all.
-    let may_be_too_many = ctx.state.claim_count() + more > MAX_CLAIMS_OF_SESSION;
-    if may_be_too_many && ctx.state.claims_of(session).count() + more > MAX_CLAIMS_OF_SESSION {
-        return Err(Refusal::TooMany {
-            what: "claims of one session".to_owned(),
-            limit: MAX_CLAIMS_OF_SESSION as u64,
-        });
-    }
-    Ok(())
+    events.extend(holdings::claimed(ctx, project, &session.holder(), feature, &new, mode));
+    Ok(Decision::new(events, Reply::Claimed(Arc::new(session))))
 }
 
 /// Gives back paths that were taken outside of a pick, also those that were taken for a feature.
@@ -105,16 +80,12 @@ pub(super) fn release(
             released.entry(key.feature).or_default().push(key.path.clone());
         }
     }
-    let mut events = vec![alive];
-    events.extend(released.iter().map(|(feature, paths)| Event::FilesReleased {
-        project,
-        holder: session.holder(),
-        feature: *feature,
-        paths: paths.as_slice().into(),
-        reason: ReleaseReason::Released,
-    }));
-    let released: Arc<[Pattern]> = released.into_values().flatten().collect();
-    Ok(Decision::new(events, Reply::Paths(released)))
+    let (mut events, holder) = (vec![alive], session.holder());
+    for (feature, paths) in &released {
+        let paths = paths.as_slice().into();
+        events.extend(holdings::released(project, &holder, *feature, &paths, &ReleaseReason::Released));
+    }
+    Ok(Decision::new(events, Reply::released(released.into_values().flatten())))
 }
 
 /// Whether a feature was picked with this path: it is given back with it, or by changing what the feature touches.
@@ -123,13 +94,11 @@ fn belongs_to_pick(ctx: Context<'_>, key: &ClaimKey) -> bool {
     feature.is_some_and(|feature| feature.touches.contains(&key.path) || feature.reads.contains(&key.path))
 }
 
-/// Renews the lease and says what is held.
+/// Renews the lease. What is held is in the state: a list of it would fill the reply table.
 pub(super) fn refresh(ctx: Context<'_>, project: ProjectId) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let (session, alive) = acting_session(ctx, engineer, project)?;
-    // Once, although it may be held for several features.
-    let held: BTreeSet<Pattern> = ctx.state.claims_of(&session).map(|(key, _)| key.path.clone()).collect();
-    Ok(Decision::new(vec![alive], Reply::Paths(held.into_iter().collect())))
+    Ok(Decision::new(vec![alive], Reply::Session(Arc::new(session))))
 }
 
 /// Takes every claim away that is exactly one of these paths, whoever holds it.
@@ -142,10 +111,16 @@ pub(super) fn force_release(
     let engineer = ctx.lead(project)?;
     let paths: BTreeSet<&Pattern> = paths.iter().collect();
     let mut taken: BTreeMap<(SessionId, Option<FeatureId>), Vec<Pattern>> = BTreeMap::new();
+    let mut load = Load::default();
     for (key, _) in ctx.state.claims_in(project) {
         if paths.contains(&key.path) {
+            load.add(Load::of([&key.path]));
             taken.entry((key.session, key.feature)).or_default().push(key.path.clone());
         }
+    }
+    if fills_an_entry(load) {
+        let what = "claims on these paths (name fewer at once)".to_owned();
+        return Err(Refusal::TooMany { what, limit: MAX_CLAIMS_OF_SESSION as u64 });
     }
     let reason = ReleaseReason::Forced { by: engineer.id, reason: reason.clone() };
     let mut events = Vec::new();
@@ -153,13 +128,7 @@ pub(super) fn force_release(
     for ((session, feature), paths) in taken {
         let session = ctx.state.session(session).expect("every claim belongs to a session that is kept");
         all.extend(paths.iter().cloned());
-        events.push(Event::FilesReleased {
-            project,
-            holder: session.holder(),
-            feature,
-            paths: paths.into(),
-            reason: reason.clone(),
-        });
+        events.extend(holdings::released(project, &session.holder(), feature, &paths.into(), &reason));
     }
-    Ok(Decision::new(events, Reply::Paths(all.into_iter().collect())))
+    Ok(Decision::new(events, Reply::released(all)))
 }

@@ -3,7 +3,7 @@
 use super::interruption::{self, Ending};
 use crate::{
     document::Place,
-    entity::{Session, Vitality},
+    entity::{Role, Session, Vitality},
     event::{Event, ReleaseReason},
     state::{Deadline, State},
     time::Revision,
@@ -28,12 +28,34 @@ pub(crate) fn expire_one(state: &State, revision: Revision) -> Option<Ending> {
                 Vitality::Disconnected { .. } => interruption::ended(
                     state,
                     session,
-                    &ReleaseReason::Expired,
+                    &reason(state, session),
                     Place::ended_before(revision),
                 ),
             })
         }
     }
+}
+
+/// Why a session ends that is disconnected: nobody heard of it, or its engineer was taken out of the project
+/// and it is one of too many to end in that entry.
+fn reason(state: &State, session: &Session) -> ReleaseReason {
+    let is_admin = state.engineer(session.engineer).is_some_and(|engineer| engineer.role == Role::Admin);
+    match state.member(session.project, session.engineer) {
+        None if !is_admin => ReleaseReason::MemberRemoved,
+        _ => ReleaseReason::Expired,
+    }
+}
+
+/// The last moment of a session that the next entry ends, before anything else.
+pub(super) fn over_now(state: &State, session: &Session) -> Event {
+    let mut session = session.clone();
+    session.vitality = Vitality::Disconnected { until: state.clock.cluster };
+    Event::SessionDisconnected(Arc::new(session))
+}
+
+/// Whether nothing can save a session any more: one of too many to end in one entry.
+pub(super) fn is_over(state: &State, session: &Session) -> bool {
+    matches!(session.vitality, Vitality::Disconnected { until } if until <= state.clock.cluster)
 }
 
 fn disconnected(state: &State, session: &Session) -> Event {

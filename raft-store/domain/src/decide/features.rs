@@ -4,7 +4,7 @@ use super::{
     Context, Decision,
     access::not_found,
     blockers::conflicts,
-    claims::within_limit,
+    holdings::{self, within_limit},
     picking::{files_claimed, find, transition, without},
 };
 use crate::{
@@ -236,7 +236,7 @@ fn change_of_claims(
     let new_touches = without(&after.touches, &before.touches);
     let new_reads = without(&want_reads, &had_reads);
     let session = ctx.state.session(holder.session).expect("an active feature belongs to a session");
-    within_limit(ctx, session, new_touches.len() + new_reads.len())?;
+    within_limit(ctx, session, new_touches.iter().chain(&*new_reads))?;
     let wanted = [(&*new_touches, Mode::Exclusive), (&*new_reads, Mode::Shared)];
     let conflicts = conflicts(ctx.state, before.project, wanted, Some(holder.session))?;
     if !conflicts.is_empty() {
@@ -259,18 +259,10 @@ fn change_of_claims(
     let touched: BTreeSet<&Pattern> = before.touches.iter().collect();
     let new_reads: Arc<[Pattern]> =
         new_reads.iter().filter(|path| touched.contains(path) || held(path).is_none()).cloned().collect();
-    let mut events = Vec::new();
-    if !dropped.is_empty() {
-        events.push(Event::FilesReleased {
-            project: before.project,
-            holder: holder.clone(),
-            feature: Some(before.id),
-            paths: dropped,
-            reason: ReleaseReason::Updated,
-        });
-    }
-    events.extend(files_claimed(ctx, holder, after, new_touches, Mode::Exclusive));
-    events.extend(files_claimed(ctx, holder, after, new_reads, Mode::Shared));
+    let id = Some(before.id);
+    let mut events = holdings::released(before.project, holder, id, &dropped, &ReleaseReason::Updated);
+    events.extend(files_claimed(ctx, holder, after, &new_touches, Mode::Exclusive));
+    events.extend(files_claimed(ctx, holder, after, &new_reads, Mode::Shared));
     Ok(events)
 }
 

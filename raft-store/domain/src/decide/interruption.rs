@@ -1,7 +1,7 @@
 //! What happens when a session is over: all it holds is free again, and the work that it leaves
 //! unfinished is surfaced. Decides nothing about when that is.
 
-use super::checkpoints;
+use super::{checkpoints, holdings};
 use crate::{
     document::{CheckpointKind, Document, DocumentKey, Place},
     entity::{Feature, Session, Status},
@@ -55,7 +55,7 @@ const fn note(reason: &ReleaseReason) -> &'static str {
     }
 }
 
-/// The release of all that a session holds, one event a feature.
+/// The release of all that a session holds, feature by feature.
 fn released_claims(state: &State, session: &Session, reason: &ReleaseReason) -> Vec<Event> {
     let mut by_feature: BTreeMap<Option<FeatureId>, Vec<Pattern>> = BTreeMap::new();
     for (key, _) in state.claims_of(session) {
@@ -63,12 +63,8 @@ fn released_claims(state: &State, session: &Session, reason: &ReleaseReason) -> 
     }
     by_feature
         .into_iter()
-        .map(|(feature, paths)| Event::FilesReleased {
-            project: session.project,
-            holder: session.holder(),
-            feature,
-            paths: paths.into(),
-            reason: reason.clone(),
+        .flat_map(|(feature, paths)| {
+            holdings::released(session.project, &session.holder(), feature, &paths.into(), reason)
         })
         .collect()
 }

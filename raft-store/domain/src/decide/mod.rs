@@ -10,6 +10,7 @@ mod cluster;
 mod engineers;
 mod expiry;
 mod features;
+mod holdings;
 mod interruption;
 mod knowledge;
 mod picking;
@@ -21,6 +22,7 @@ mod tickets;
 pub use blockers::{blocker, holding};
 pub(crate) use expiry::expire_one;
 pub use features::{MAX_DEPENDENCIES, MAX_GLOBS, MAX_PATTERNS};
+pub(crate) use holdings::fills_an_entry;
 pub use roadmap::MAX_MOVED;
 pub(crate) use sessions::sign_of_life;
 

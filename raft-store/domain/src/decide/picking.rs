@@ -5,8 +5,8 @@ use super::{
     Context, Decision,
     access::not_found,
     blockers::{Budget, blocker_within, conflicts, holder_note, open_dependencies},
-    claims::within_limit,
     features::{MAX_PATTERNS, moved},
+    holdings::{self, within_limit},
     sessions::acting_session,
 };
 use crate::{
@@ -42,7 +42,7 @@ pub(super) fn pick(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result<
     if !open.is_empty() {
         return Err(Refusal::DependenciesOpen { slug: slug.clone(), open });
     }
-    within_limit(ctx, &session, feature.touches.len() + feature.reads.len())?;
+    within_limit(ctx, &session, feature.touches.iter().chain(&*feature.reads))?;
     let wanted = [(&*feature.touches, Mode::Exclusive), (&*feature.reads, Mode::Shared)];
     let conflicts = conflicts(ctx.state, project, wanted, Some(session.id))?;
     if !conflicts.is_empty() {
@@ -67,7 +67,7 @@ pub(super) fn pick_next(ctx: Context<'_>, project: ProjectId, lanes: &[Lane]) ->
         }
         match blocker_within(&mut budget, ctx.state, feature, Some(session.id))? {
             None => {
-                within_limit(ctx, &session, paths)?;
+                within_limit(ctx, &session, feature.touches.iter().chain(&*feature.reads))?;
                 return Ok(picked(ctx, feature, session, alive));
             }
             Some(by) if blocked.len() < MAX_LISTED => {
@@ -100,28 +100,20 @@ fn picked(ctx: Context<'_>, feature: &Feature, mut session: Session, alive: Even
             // What is touched and read is touched: one claim, the stronger one.
             Mode::Shared => without(paths, &active.touches),
         };
-        events.extend(files_claimed(ctx, &holder, &active, paths, mode));
+        events.extend(files_claimed(ctx, &holder, &active, &paths, mode));
     }
     Decision::new(events, Reply::Picked { feature: active, session })
 }
 
-/// The event of taking paths for a feature; none for no paths.
+/// The facts of taking paths for a feature; none for no paths.
 pub(super) fn files_claimed(
     ctx: Context<'_>,
     holder: &Holder,
     feature: &Feature,
-    paths: Arc<[Pattern]>,
+    paths: &Arc<[Pattern]>,
     mode: Mode,
-) -> Option<Event> {
-    (!paths.is_empty()).then(|| Event::FilesClaimed {
-        project: feature.project,
-        holder: holder.clone(),
-        feature: Some(feature.id),
-        paths,
-        mode,
-        fence: ctx.fence(),
-        claimed_at: ctx.wall(),
-    })
+) -> Vec<Event> {
+    holdings::claimed(ctx, feature.project, holder, Some(feature.id), paths, mode)
 }
 
 /// Those of `paths` that are not among `others`.
@@ -212,17 +204,11 @@ pub(super) fn files_released(
     feature: &Feature,
     holder: &Holder,
     reason: &ReleaseReason,
-) -> Option<Event> {
-    let session = ctx.state.session(holder.session)?;
+) -> Vec<Event> {
+    let Some(session) = ctx.state.session(holder.session) else { return Vec::new() };
     let paths: Arc<[Pattern]> =
         ctx.state.claims_for(session, feature.id).map(|(key, _)| key.path.clone()).collect();
-    (!paths.is_empty()).then(|| Event::FilesReleased {
-        project: feature.project,
-        holder: holder.clone(),
-        feature: Some(feature.id),
-        paths,
-        reason: reason.clone(),
-    })
+    holdings::released(feature.project, holder, Some(feature.id), &paths, reason)
 }
 
 pub(super) fn find<'a>(

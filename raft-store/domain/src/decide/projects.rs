@@ -1,9 +1,9 @@
 //! Decides about projects and their members.
 
-use super::{Context, Decision, access::not_found, interruption};
+use super::{Context, Decision, access::not_found, expiry, fills_an_entry, interruption};
 use crate::{
     document::Place,
-    entity::{Member, MemberRole, Project, Role},
+    entity::{Load, Member, MemberRole, Project, Role},
     event::{Event, ReleaseReason},
     ids::{EngineerId, ProjectId},
     refusal::{Refusal, Thing},
@@ -70,7 +70,8 @@ pub(super) fn add_member(
     Ok(Decision::new(vec![Event::MemberAdded(member.clone())], Reply::Member(member)))
 }
 
-/// Takes an engineer out of a project, or oneself; ends their sessions in it.
+/// Takes an engineer out of a project, or oneself; ends their sessions in it. What is too much for one entry
+/// is ended by the next ones, before they do anything else.
 pub(super) fn remove_member(
     ctx: Context<'_>,
     project: ProjectId,
@@ -88,8 +89,13 @@ pub(super) fn remove_member(
             "this is the last lead of the project; make another one first".to_owned(),
         ));
     }
-    let (mut events, mut documents) = (Vec::new(), Vec::new());
+    let (mut events, mut documents, mut load) = (Vec::new(), Vec::new(), Load::default());
     for session in ctx.state.sessions_of(project, engineer) {
+        if fills_an_entry(load) {
+            events.push(expiry::over_now(ctx.state, session));
+            continue;
+        }
+        load.add(Load::of(ctx.state.claims_of(session).map(|(key, _)| &key.path)));
         let place = Place::asked_for(ctx.revision);
         let (facts, texts) = interruption::ended(ctx.state, session, &ReleaseReason::MemberRemoved, place);
         events.extend(facts);

@@ -1,6 +1,6 @@
 //! Decides about sessions: their start, their signs of life and their end.
 
-use super::{Context, Decision, access::not_found, interruption};
+use super::{Context, Decision, access::not_found, expiry::is_over, interruption};
 use crate::{
     command::Acting,
     document::Place,
@@ -134,12 +134,13 @@ pub(super) fn heartbeats(ctx: Context<'_>, beats: &[SessionId], touches: &[Sessi
     // Each once: a session that comes back is announced once.
     let mut seen = BTreeSet::new();
     for id in beats.iter().filter(|id| seen.insert(**id)) {
-        match ctx.state.session(*id) {
+        match ctx.state.session(*id).filter(|session| !is_over(ctx.state, session)) {
             Some(session) => events.push(renewal(session, renewed(ctx.state, session, true))),
             None => unknown.push(*id),
         }
     }
-    for session in touches.iter().filter(|id| seen.insert(**id)).filter_map(|id| ctx.state.session(*id)) {
+    let touched = touches.iter().filter(|id| seen.insert(**id)).filter_map(|id| ctx.state.session(*id));
+    for session in touched.filter(|session| !is_over(ctx.state, session)) {
         events.extend(sign_of_life(ctx.state, session));
     }
     Decision::new(events, Reply::Heartbeats { unknown })

@@ -47,3 +47,29 @@ pub struct Claim {
     /// When it was acquired.
     pub claimed_at: WallTime,
 }
+
+/// How much is held, or about to be taken or given back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Load {
+    /// Claims.
+    pub claims: usize,
+    /// Bytes of their paths.
+    pub bytes: usize,
+}
+
+impl Load {
+    /// That of these paths.
+    pub fn of<'a>(paths: impl IntoIterator<Item = &'a Pattern>) -> Self {
+        let mut load = Self::default();
+        for path in paths {
+            load.add(Self { claims: 1, bytes: path.as_str().len() });
+        }
+        load
+    }
+
+    /// Makes it more.
+    pub fn add(&mut self, more: Self) {
+        self.claims += more.claims;
+        self.bytes += more.bytes;
+    }
+}

@@ -21,6 +21,8 @@ pub struct PatternIndex<V: Ord + Clone> {
     places: OrdMap<u64, Place>,
     /// Pairs of pattern and holder.
     len: usize,
+    /// Bytes of the patterns of all pairs.
+    bytes: usize,
 }
 
 /// A pattern, sorted by its anchor first.
@@ -49,7 +51,7 @@ impl<V: Ord + Clone> PatternIndex<V> {
     /// An index that holds nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self { held: OrdMap::new(), places: OrdMap::new(), len: 0 }
+        Self { held: OrdMap::new(), places: OrdMap::new(), len: 0, bytes: 0 }
     }
 
     /// Adds a holder of a pattern. False: it held it already.
@@ -62,7 +64,10 @@ impl<V: Ord + Clone> PatternIndex<V> {
             self.count(pattern, |count| *count += 1);
             true
         };
-        self.len += usize::from(is_new);
+        if is_new {
+            self.len += 1;
+            self.bytes += pattern.as_str().len();
+        }
         is_new
     }
 
@@ -83,6 +88,7 @@ impl<V: Ord + Clone> PatternIndex<V> {
             }
         }
         self.len -= 1;
+        self.bytes -= pattern.as_str().len();
         true
     }
 
@@ -90,6 +96,12 @@ impl<V: Ord + Clone> PatternIndex<V> {
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Bytes of the patterns of all of them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether nothing is held.
@@ -288,7 +300,7 @@ impl<V: Ord + Clone> Default for PatternIndex<V> {
 
 impl<V: Ord + Clone> PartialEq for PatternIndex<V> {
     fn eq(&self, other: &Self) -> bool {
-        // `places` follows from `held`.
+        // The rest follows from `held`.
         self.len == other.len && self.held == other.held
     }
 }

@@ -1,6 +1,6 @@
 //! How events change the state. Cannot fail: whatever could be wrong was refused before.
 
-use super::{Deadline, Grip, State};
+use super::{Deadline, Grip, ReplyAges, State};
 use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
@@ -11,9 +11,7 @@ use crate::{
     ids::{DecisionId, JoinTokenId, ProjectId, SessionId},
     replies::{KeyOrigin, Remembered, ReplyKey},
     state::RowKey,
-    time::Revision,
 };
-use imbl::OrdSet;
 use std::{collections::BTreeSet, sync::Arc};
 
 impl State {
@@ -261,11 +259,13 @@ impl State {
         }
         let grip = Grip { mode: claim.mode, session: key.session, feature: key.feature };
         self.paths.entry(key.project).or_default().insert(&key.path, grip);
+        self.path_bytes += key.path.as_str().len();
         self.claims.insert(key, claim);
     }
 
     fn remove_claim(&mut self, key: &ClaimKey) {
         let Some(claim) = self.claims.remove(key) else { return };
+        self.path_bytes -= key.path.as_str().len();
         let grip = Grip { mode: claim.mode, session: key.session, feature: key.feature };
         self.loosen(key.project, key, grip);
     }
@@ -305,18 +305,22 @@ impl State {
         if self.replies.contains_key(&key) {
             self.forget_reply(&key);
         }
-        self.reply_ages(kept.origin).insert((kept.answer.revision, key.clone()));
+        let ages = self.reply_ages(kept.origin);
+        ages.order.insert((kept.answer.revision, key.clone()));
+        ages.bytes += kept.weight();
         self.replies.insert(key, kept);
     }
 
     /// Forgets an answer.
     pub(crate) fn forget_reply(&mut self, key: &ReplyKey) {
         if let Some(kept) = self.replies.remove(key) {
-            self.reply_ages(kept.origin).remove(&(kept.answer.revision, key.clone()));
+            let ages = self.reply_ages(kept.origin);
+            ages.order.remove(&(kept.answer.revision, key.clone()));
+            ages.bytes -= kept.weight();
         }
     }
 
-    fn reply_ages(&mut self, origin: KeyOrigin) -> &mut OrdSet<(Revision, ReplyKey)> {
+    fn reply_ages(&mut self, origin: KeyOrigin) -> &mut ReplyAges {
         match origin {
             KeyOrigin::Client => &mut self.client_replies,
             KeyOrigin::Node => &mut self.node_replies,

@@ -93,7 +93,16 @@ pub struct State {
     pub(crate) active_by_session: OrdSet<(SessionId, FeatureId)>,
     pub(crate) sessions_by_agent: OrdMap<(ProjectId, EngineerId, Option<AgentName>), SessionId>,
     pub(crate) paths: OrdMap<ProjectId, PatternIndex<Grip>>,
+    pub(crate) path_bytes: usize,
     pub(crate) deadlines: OrdSet<(ClusterTime, Deadline)>,
-    pub(crate) client_replies: OrdSet<(Revision, ReplyKey)>,
-    pub(crate) node_replies: OrdSet<(Revision, ReplyKey)>,
+    pub(crate) client_replies: ReplyAges,
+    pub(crate) node_replies: ReplyAges,
+}
+
+/// The remembered answers of one kind, in the order in which they are forgotten.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct ReplyAges {
+    pub(crate) order: OrdSet<(Revision, ReplyKey)>,
+    /// What they weigh together.
+    pub(crate) bytes: usize,
 }

@@ -4,12 +4,12 @@ use super::{Clock, Deadline, Grip, State};
 use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
-        ApiKey, BoardKey, Claim, ClaimKey, Engineer, Feature, Holder, JoinToken, KeyPrefix, Lane, Member,
-        Mode, NodeRecord, Origin, Project, Session, Ticket, TokenDigest,
+        ApiKey, BoardKey, Claim, ClaimKey, Engineer, Feature, Holder, JoinToken, KeyPrefix, Lane, Load,
+        Member, Mode, NodeRecord, Origin, Project, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
     pattern::{Pattern, PatternIndex},
-    replies::{NODE_REPLIES, Remembered, ReplyKey},
+    replies::{CLIENT_REPLY_FLOOR, MAX_REPLY_BYTES, NODE_REPLIES, NODE_REPLY_FLOOR, Remembered, ReplyKey},
     settings::Settings,
     time::{ClusterTime, WallTime},
     words::{AgentName, Email, Slug},
@@ -72,15 +72,21 @@ impl State {
         self.clock.wall.after(at.since(self.clock.cluster))
     }
 
-    /// The answer to forget next: the oldest one of its kind, when its time is over or there are too
-    /// many. Those that clients ask for and those that nodes ask for are counted apart: neither pushes
+    /// The answer to forget next: the oldest one of its kind, when its time is over, when there are too
+    /// many and it is not young, or when all together weigh too much. Those that clients ask for and those that nodes ask for are counted apart: neither pushes
     /// out the other. What was to be kept for longer holds back what came after it, until its own end.
     pub(crate) fn reply_to_forget(&self) -> Option<&ReplyKey> {
-        let kinds = [(&self.client_replies, self.settings.replies), (&self.node_replies, NODE_REPLIES)];
-        let is_over = |key| self.replies.get(key).is_none_or(|kept| kept.expires <= self.clock.cluster);
-        kinds.into_iter().find_map(|(ages, most)| {
-            let (_, oldest) = ages.get_min()?;
-            (ages.len() as u64 > most || is_over(oldest)).then_some(oldest)
+        let kinds = [
+            (&self.client_replies, self.settings.replies, CLIENT_REPLY_FLOOR),
+            (&self.node_replies, NODE_REPLIES, NODE_REPLY_FLOOR),
+        ];
+        let now = self.clock.cluster;
+        kinds.into_iter().find_map(|(ages, most, floor)| {
+            let (_, oldest) = ages.order.get_min()?;
+            let kept = self.replies.get(oldest).expect("the order is that of the answers that are kept");
+            let is_one_too_many = ages.order.len() as u64 > most && now.since(kept.since) >= floor;
+            let is_over = kept.expires <= now;
+            (is_over || is_one_too_many || ages.bytes > MAX_REPLY_BYTES).then_some(oldest)
         })
     }
 
@@ -323,6 +329,18 @@ impl State {
     /// How many claims there are in the cluster.
     pub fn claim_count(&self) -> usize {
         self.claims.len()
+    }
+
+    /// How much is claimed in the cluster.
+    pub(crate) fn claimed(&self) -> Load {
+        Load { claims: self.claims.len(), bytes: self.path_bytes }
+    }
+
+    /// How much is claimed in a project.
+    pub(crate) fn claimed_in(&self, project: ProjectId) -> Load {
+        self.paths
+            .get(&project)
+            .map_or_else(Load::default, |index| Load { claims: index.len(), bytes: index.bytes() })
     }
 
     /// The index of a project's claimed paths.

@@ -83,7 +83,6 @@ impl Line {
         self.option("spec").map(Into::into)
     }
 
-    /// `a,b`, or `n*100` for a hundred of them.
     fn patterns(&self, option: &str) -> Option<Arc<[Pattern]>> {
         self.option(option).map(patterns)
     }
@@ -93,9 +92,15 @@ fn parts(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').filter(|part| !part.is_empty())
 }
 
-/// Comma between them; `{1..200}` stands for that many.
+/// Comma between them; `{1..200}` stands for that many, `{x*200}` for a name of that many letters.
 fn patterns(list: &str) -> Arc<[Pattern]> {
-    let parse = |text: &str| Pattern::parse(text).unwrap();
+    let parse = |text: &str| match text.split_once("{x*").and_then(|(a, b)| Some((a, b.split_once('}')?))) {
+        Some((head, (count, tail))) => {
+            let letters = "x".repeat(count.parse().unwrap());
+            Pattern::parse(&format!("{head}{letters}{tail}")).unwrap()
+        }
+        None => Pattern::parse(text).unwrap(),
+    };
     parts(list)
         .flat_map(|part| {
             match part.split_once("{1..").and_then(|(head, rest)| Some((head, rest.split_once('}')?))) {

@@ -16,7 +16,7 @@ pub(crate) fn applied(world: &World, applied: &Applied) -> Vec<String> {
     let answer = &applied.answer;
     let now = world.state.clock().revision;
     let again = if answer.revision == now { String::new() } else { format!(" (as at {})", answer.revision) };
-    let mut told = match &answer.outcome {
+    let mut told = match &answer.clone().told(&world.state) {
         Ok(reply) => vec![format!("=> {}{again}", self::reply(world, reply))],
         Err(refusal) => vec![format!("refused: {refusal}{again}")],
     };
@@ -54,9 +54,12 @@ fn reply(world: &World, reply: &Reply) -> String {
             format!("{}; {}", self::feature(feature), self::session(session))
         }
         Reply::Session(session) => self::session(session),
-        Reply::Claimed { paths, session } => format!("{} for {}", list(paths), session.id),
-        Reply::Paths(paths) if paths.is_empty() => "no paths".to_owned(),
-        Reply::Paths(paths) => list(paths),
+        Reply::Claimed(session) => format!("held by {}", session.id),
+        Reply::Released { count: 0, .. } => "no paths".to_owned(),
+        Reply::Released { paths, count } if *count > paths.len() as u64 => {
+            format!("{count} paths, among them {}", list(paths))
+        }
+        Reply::Released { paths, .. } => list(paths),
         Reply::Text(key) => format!("written at {}", key.place().map(at).unwrap_or_default()),
         Reply::Ticket(ticket) => {
             let session = ticket.session.map(|id| format!(" as {id}")).unwrap_or_default();

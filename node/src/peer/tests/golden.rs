@@ -1,0 +1,80 @@
+//! What nodes of different versions say to each other has the bytes that it always had.
+
+use crate::peer::{
+    control::{ControlRequest, ControlResponse, Header},
+    hello::{Expected, Hello, Purpose},
+    service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse},
+};
+use nexus_domain::{Acting, Actor, ClusterId, Command, InstanceId, NodeId, Proposal, SessionId, Stamp};
+use nexus_raft_store::Member;
+use serde::Serialize;
+use std::sync::Arc;
+use uuid::Uuid;
+
+fn hex(value: &impl Serialize) -> String {
+    let bytes = bincode::serde::encode_to_vec(value, bincode::config::standard()).unwrap();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A request or an answer a line; a new one has its place at the end of its own.
+const TALK: &str = include_str!("golden.txt");
+
+#[test]
+fn each_request_and_answer_has_its_number() {
+    let (node, reason) = (NodeId(2), "why".to_owned());
+    let member =
+        Member { peer_addr: "p".to_owned(), client_addr: "c".to_owned(), instance: InstanceId(Uuid::nil()) };
+    let proposal = Arc::new(Proposal {
+        command: Command::Tick,
+        actor: Actor::System,
+        acting: Acting::Session(SessionId(Uuid::nil())),
+        request: None,
+        stamp: Stamp::default(),
+    });
+    let requests = [
+        ServiceRequest::ReadIndex,
+        ServiceRequest::Propose { proposal },
+        ServiceRequest::Heartbeats { beats: vec![SessionId(Uuid::nil())], touches: Vec::new() },
+        ServiceRequest::Membership(MembershipRequest::Join {
+            token: None,
+            replaces: Some(node),
+            member: member.clone(),
+        }),
+        ServiceRequest::Membership(MembershipRequest::Promote { node }),
+        ServiceRequest::Membership(MembershipRequest::Remove { node }),
+        ServiceRequest::Membership(MembershipRequest::TransferLeader { to: None }),
+        ServiceRequest::WhoIs { node },
+        ServiceRequest::Status,
+        ServiceRequest::Report,
+    ];
+    let requests = requests.map(|request| hex(&ControlRequest::Service(request)));
+    let responses = [
+        ServiceResponse::Beaten { unknown: Vec::new() },
+        ServiceResponse::Done,
+        ServiceResponse::Joined(node),
+        ServiceResponse::Leads(node),
+        ServiceResponse::Member(Some(member)),
+        ServiceResponse::NotLeader { leader: Some(node) },
+        ServiceResponse::Unavailable { reason: reason.clone() },
+        ServiceResponse::OutcomeUnknown { reason: reason.clone() },
+        ServiceResponse::Refused(ChangeRefusal::Unsafe(reason.clone())),
+        ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)),
+        ServiceResponse::Refused(ChangeRefusal::BadToken),
+        ServiceResponse::NoRoom { reason },
+    ];
+    let responses = responses.map(|response| hex(&ControlResponse::Service(response)));
+    let head = hex(&(Header { call: 300, ttl_ms: 4_000 }, ControlRequest::Ping));
+    let told = [vec![head], requests.to_vec(), responses.to_vec()].concat().join("\n");
+    assert_eq!(told, TALK.trim_end());
+}
+
+#[test]
+fn a_greeting_has_the_bytes_that_it_always_had() {
+    let (cluster, instance) = (Some(ClusterId(Uuid::max())), InstanceId(Uuid::nil()));
+    let expected = Some(Expected { node: NodeId(2), instance });
+    let hello = Hello { cluster, node: Some(NodeId(1)), instance, purpose: Purpose::Control, expected };
+    assert_eq!(
+        hex(&hello),
+        "0110ffffffffffffffffffffffffffffffff010110000000000000000000000000000000000201021000000000000000000000000000000000"
+    );
+}
