@@ -99,7 +99,7 @@ pub(super) fn without_prefix(words: &mut Vec<String>) {
     }
 }
 
-/// Notes what a program writes.
+/// Notes what a program writes. Each one that is looked at stands in [`KNOWN`] too.
 pub(super) fn run(shell: &mut Shell, name: &str, arguments: &[String], simple: &Simple) {
     match name {
         "sh" | "bash" | "zsh" | "dash" | "ksh" | "ash" => script(shell, arguments, simple),
@@ -121,7 +121,6 @@ pub(super) fn run(shell: &mut Shell, name: &str, arguments: &[String], simple: &
         "perl" | "ruby" => in_place(shell, arguments, &["-e", "-E", "-I", "-M", "-f"], "npalw0sTW"),
         "awk" | "gawk" => awk(shell, arguments),
         "curl" => after(arguments, &["-o", "--output"]).for_each(|path| shell.write(path)),
-        // Every one of these stands in `KNOWN`.
         "wget" => after(arguments, &["-O", "--output-document"]).for_each(|path| shell.write(path)),
         "patch" => patched(shell, arguments, simple),
         "apply_patch" | "applypatch" => {
