@@ -13,6 +13,7 @@ mod key;
 mod process;
 mod record;
 
+pub(crate) use acting::bind;
 pub(crate) use actor::Actor;
 pub(crate) use keeper::{Keeper, watch_over};
 pub(crate) use key::Key;

@@ -73,7 +73,7 @@ pub(in crate::commands) async fn pick(
         None => Request::post(format!("{features}/pick-next")).body(&among(lanes)),
     };
     let answer = match wait {
-        None => context.client.send(request).await?,
+        None => context.work(project, request).await?,
         Some(longest) => patiently(context, project, request, longest).await?,
     };
     context.look_after(project);
@@ -101,7 +101,7 @@ async fn patiently(
     let mut told = String::new();
     loop {
         context.client.begin();
-        let refused = match context.client.send(request.clone()).await {
+        let refused = match context.work(project, request.clone()).await {
             Err(Error::Refused(refused)) if is_for_now(refused.body.code, &request) => refused,
             end => return end,
         };
