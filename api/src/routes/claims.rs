@@ -96,9 +96,8 @@ async fn refresh(
     let asked = fields.list("paths", MAX_PATTERNS, Pattern::parse);
     fields.finish()?;
     let done = write.propose(&api, Command::RefreshClaims { project }).await?;
-    let Reply::Session(session) = &done.reply else { return Err(done.unexpected()) };
-    // Once, although it may be held for several features.
-    let held: BTreeSet<&Pattern> = done.view.state().claims_of(session).map(|(key, _)| &key.path).collect();
+    let Reply::Held { paths, .. } = &done.reply else { return Err(done.unexpected()) };
+    let held: BTreeSet<&Pattern> = paths.iter().collect();
     let refreshed = match asked {
         None => Refreshed { refreshed: texts(held), not_owned: Vec::new() },
         Some(asked) => {

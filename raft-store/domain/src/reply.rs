@@ -50,6 +50,13 @@ pub enum Reply {
     Session(Arc<Session>),
     /// The paths that were asked for are held, by this session.
     Claimed(Arc<Session>),
+    /// The lease was renewed.
+    Held {
+        /// Of this session.
+        session: Arc<Session>,
+        /// Which holds these paths.
+        paths: Arc<[Pattern]>,
+    },
     /// Paths were given back.
     Released {
         /// Which; a remembered answer has the first of them only.
@@ -90,7 +97,7 @@ impl Reply {
     pub(crate) fn path_bytes(&self) -> usize {
         match self {
             Self::Feature(feature) | Self::Picked { feature, .. } => paths_of(feature).bytes,
-            Self::Released { paths, .. } => Load::of(&**paths).bytes,
+            Self::Held { paths, .. } | Self::Released { paths, .. } => Load::of(&**paths).bytes,
             _ => 0,
         }
     }
@@ -104,6 +111,9 @@ impl Reply {
             Self::Feature(feature) => Some(Self::Feature(without_paths(feature))),
             Self::Picked { feature, session } => {
                 Some(Self::Picked { feature: without_paths(feature), session: session.clone() })
+            }
+            Self::Held { session, .. } => {
+                Some(Self::Held { session: session.clone(), paths: Arc::default() })
             }
             Self::Released { paths, count } => {
                 let mut left = MAX_REMEMBERED_PATH_BYTES;
@@ -127,6 +137,9 @@ impl Reply {
             Self::Feature(feature) => Self::Feature(with_paths(state, feature)),
             Self::Picked { feature, session } => {
                 Self::Picked { feature: with_paths(state, feature), session: session.clone() }
+            }
+            Self::Held { session, .. } => {
+                Self::Held { session: session.clone(), paths: state.paths_of(session) }
             }
             other => other.clone(),
         }

@@ -94,11 +94,12 @@ fn belongs_to_pick(ctx: Context<'_>, key: &ClaimKey) -> bool {
     feature.is_some_and(|feature| feature.touches.contains(&key.path) || feature.reads.contains(&key.path))
 }
 
-/// Renews the lease. What is held is in the state: a list of it would fill the reply table.
+/// Renews the lease and says what is held.
 pub(super) fn refresh(ctx: Context<'_>, project: ProjectId) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let (session, alive) = acting_session(ctx, engineer, project)?;
-    Ok(Decision::new(vec![alive], Reply::Session(Arc::new(session))))
+    let paths = ctx.state.paths_of(&session);
+    Ok(Decision::new(vec![alive], Reply::Held { session: Arc::new(session), paths }))
 }
 
 /// Takes every claim away that is exactly one of these paths, whoever holds it.

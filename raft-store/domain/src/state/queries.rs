@@ -14,7 +14,7 @@ use crate::{
     time::{ClusterTime, WallTime},
     words::{AgentName, Email, Slug},
 };
-use std::{cmp::Reverse, ops::Bound, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeSet, ops::Bound, sync::Arc};
 
 /// The cluster.
 impl State {
@@ -319,6 +319,12 @@ impl State {
         self.claims.range(first..).take_while(move |(key, _)| {
             key.project == project && key.session == session && key.feature == feature
         })
+    }
+
+    /// The paths that a session holds, each once, although it may be held for several features.
+    pub(crate) fn paths_of(&self, session: &Session) -> Arc<[Pattern]> {
+        let held: BTreeSet<&Pattern> = self.claims_of(session).map(|(key, _)| &key.path).collect();
+        held.into_iter().cloned().collect()
     }
 
     /// One claim.

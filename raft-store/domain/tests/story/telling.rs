@@ -55,6 +55,8 @@ fn reply(world: &World, reply: &Reply) -> String {
         }
         Reply::Session(session) => self::session(session),
         Reply::Claimed(session) => format!("held by {}", session.id),
+        Reply::Held { paths, .. } if paths.is_empty() => "no paths".to_owned(),
+        Reply::Held { paths, .. } => list(paths),
         Reply::Released { count: 0, .. } => "no paths".to_owned(),
         Reply::Released { paths, count } if *count > paths.len() as u64 => {
             format!("{count} paths, among them {}", list(paths))
