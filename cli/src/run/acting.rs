@@ -100,6 +100,15 @@ impl Context<'_> {
         }
     }
 
+    /// The run begins in its process, or goes on in it: commands there that nobody says the run of are its own
+    /// from now on.
+    pub(crate) fn bind_anew(&self, project: Uuid) {
+        if let Actor::Run { key, owner: Some(owner) } = self.actor() {
+            // What cannot be written leaves it at the run that was bound before.
+            let _ = self.rebind(key, project, *owner);
+        }
+    }
+
     fn rebind(&self, key: &Key, project: Uuid, owner: Process) -> Result<(), Error> {
         self.records().change(key, project, |record| {
             record.map(|mut record| {

@@ -128,7 +128,11 @@ fn is_for_now(code: Code, request: &Request) -> bool {
 }
 
 /// Writes what the feature is about into the repository, if this is the project's.
-async fn lay_out(context: &Context<'_>, project: Uuid, answer: &Answer) -> Result<Option<PathBuf>, Error> {
+pub(in crate::commands) async fn lay_out(
+    context: &Context<'_>,
+    project: Uuid,
+    answer: &Answer,
+) -> Result<Option<PathBuf>, Error> {
     let Some(active) = Active::of(project)? else { return Ok(None) };
     let feature = answer.parse::<Picked>()?.feature;
     let slug = terms::slug(&feature.slug).map_err(Error::local)?;
