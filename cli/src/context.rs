@@ -55,7 +55,7 @@ impl<'a> Context<'a> {
         let named = given(global.session).filter(|text| !run::is_handed_down(text));
         let named = named.map(|text| Actor::named(&text, &records)).transpose()?;
         let token = given_token.clone().or_else(|| login.token.clone());
-        let client = Client::new(&servers, token, global.timeout);
+        let client = Client::new(&servers, token, global.timeout).watched(out.is_watched());
         if let Some(Actor::Session(id)) = named {
             client.act_as(Some(id));
         }
@@ -91,7 +91,7 @@ impl<'a> Context<'a> {
         let token = self.given_token.clone().or_else(|| login.token.clone());
         Ok(Self {
             out: self.out,
-            client: Client::new(&servers, token, self.timeout),
+            client: Client::new(&servers, token, self.timeout).watched(self.out.is_watched()),
             login,
             login_file: self.login_file.clone(),
             servers,

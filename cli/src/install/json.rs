@@ -1,6 +1,7 @@
 //! Entries in JSON settings of others. Comments, order and layout of everything else stay. What is ours is known by
 //! its command.
 
+use super::plan::Taken;
 use crate::error::Error;
 use jsonc_parser::{
     ParseOptions,
@@ -107,10 +108,22 @@ pub(super) fn remove_server(root: &CstObject) {
     }
 }
 
-/// What is left of settings; none when they were made for us alone. `ours` are properties that we set too.
-pub(super) fn left(text: String, ours: &Value) -> Option<String> {
-    let is_ours = serde_json::from_str::<Value>(&text).is_ok_and(|left| left == *ours);
-    (!is_ours).then_some(text)
+/// Settings without hooks and tools of ours. `ours` is what is left of those that were made for us alone.
+///
+/// # Errors
+/// When they are no JSON object; the message names the file.
+pub(super) fn taken(path: &Path, text: &str, ours: &Value) -> Result<Taken, Error> {
+    let left = edit(path, Some(text), |root| {
+        remove_hooks(root);
+        remove_server(root);
+        Ok(())
+    })?;
+    // Nothing of ours was in it: not even an empty file is touched.
+    if text.trim().is_empty() {
+        return Ok(Taken { text: text.to_owned(), is_nothing: false });
+    }
+    let is_nothing = serde_json::from_str::<Value>(&left).is_ok_and(|left| left == *ours);
+    Ok(Taken { is_nothing, text: left })
 }
 
 fn value(node: &CstNode) -> Option<Value> {

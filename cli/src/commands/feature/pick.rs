@@ -99,12 +99,18 @@ async fn patiently(
 ) -> Result<Answer, Error> {
     let mut changes = Changes::since_now(context, project, longest).await?;
     let mut told = String::new();
+    let mut asked = request.clone().once();
     loop {
         context.client.begin();
-        let refused = match context.client.send(request.clone()).await {
+        let answer = context.client.send(asked.clone()).await;
+        let refused = match changes.outlast(context, answer).await {
+            // Nobody knows whether it was granted: what is sent again is the same request.
+            Ok(None) => continue,
+            Ok(Some(answer)) => return Ok(answer),
             Err(Error::Refused(refused)) if is_for_now(refused.body.code, &request) => refused,
-            end => return end,
+            Err(error) => return Err(error),
         };
+        asked = request.clone().once();
         if told != refused.body.message {
             told.clone_from(&refused.body.message);
             context.out.note(format_args!("Waiting: {told}"));
