@@ -102,6 +102,12 @@ impl Request {
         self
     }
 
+    /// Another write of the same.
+    pub(crate) fn anew(mut self) -> Self {
+        self.identity = None;
+        self
+    }
+
     /// It waits for something to happen: nobody is told that it takes long.
     pub(crate) fn patient(mut self) -> Self {
         self.is_patient = true;

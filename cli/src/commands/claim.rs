@@ -48,8 +48,8 @@ impl Claim {
             mode: self.shared.then_some(Mode::Shared),
             feature_id: feature.as_ref().map(|feature| feature.id),
         };
-        let answer =
-            context.client.send(Request::post(format!("/projects/{project}/claims")).body(&body)).await?;
+        let claim = Request::post(format!("/projects/{project}/claims")).body(&body);
+        let answer = context.work(project, claim).await?;
         context.look_after(project);
         context.out.answer(&answer, |claimed: Claimed| {
             let paths: Vec<&str> = claimed.claims.iter().map(|claim| claim.file_path.as_str()).collect();

@@ -117,7 +117,10 @@ async fn send(context: &Context<'_>, request: Request) -> Result<Value, Error> {
         Some(body) => asked.body(body),
         None => asked,
     };
-    let answer = context.client.send(asked).await?;
+    let answer = match request.part {
+        Part::Looks => context.client.send(asked).await?,
+        Part::Works => context.work(project, asked).await?,
+    };
     if request.part == Part::Works {
         context.look_after(project);
     }

@@ -5,7 +5,11 @@ use crate::{
     client::Request,
     context::Context,
     error::Error,
-    guard::{changes, decision, holding::Holding, place::Place},
+    guard::{
+        changes, decision,
+        holding::Holding,
+        place::{self, Place},
+    },
     run::Actor,
 };
 use clap::Args;
@@ -49,9 +53,6 @@ const BRANCHES: [&str; 8] = [
     "GITHUB_REF_NAME",
 ];
 
-/// Paths of one question: an answer names a hundred claims.
-const MOST_AT_ONCE: usize = 50;
-
 impl Verify {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let project = context.project().await?;
@@ -71,14 +72,13 @@ impl Verify {
         // of the key holds.
         let accepted = Accepted::find(context, project, branch.as_deref()).await?;
         let mut findings = Vec::new();
-        for names in names.chunks(MOST_AT_ONCE) {
-            for (path, claims) in decision::claims_on(context, project, names).await? {
-                let others: Vec<Claim> = claims.into_iter().filter(|claim| !accepted.has(claim)).collect();
-                if !others.is_empty() {
-                    findings.push((path, others));
-                }
+        for (path, claims) in decision::claims_on(context, project, &names).await? {
+            let others: Vec<Claim> = claims.into_iter().filter(|claim| !accepted.has(claim)).collect();
+            if !others.is_empty() {
+                findings.push((path, others));
             }
         }
+        place::unclaimable(&names).into_iter().for_each(|text| context.out.note(text));
         tell(context, &self.range, branch.as_deref(), names.len(), &findings)
     }
 }

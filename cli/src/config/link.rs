@@ -63,32 +63,36 @@ fn here() -> Result<PathBuf, Error> {
     env::current_dir().map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))
 }
 
-/// Finds the link of a folder: the nearest above, else, in a worktree of git, that of the main one: a link
-/// that is not committed stands only there.
+/// Finds the link of a folder: the nearest above. In a worktree of git a link of the main one counts as if it
+/// stood in the worktree, since one that is not committed stands only there; also where the worktree lies in a
+/// folder of the main one. Another repository in a folder of one that is linked belongs to that.
 ///
 /// # Errors
 /// When the file cannot be read, or is not what it should be.
 pub(crate) fn find_above(folder: &Path) -> Result<Option<FoundLink>, Error> {
+    let tree = folder.ancestors().find_map(worktree);
     for root in folder.ancestors() {
         if let Some(found) = read_in(root, root)? {
             return Ok(Some(found));
         }
+        if let Some((tree, main)) = &tree
+            && let Ok(below) = root.strip_prefix(tree)
+            && let Some(found) = read_in(&main.join(below), root)?
+        {
+            return Ok(Some(found));
+        }
     }
-    match worktree(folder) {
-        Some((root, main)) => read_in(&main, &root),
-        None => Ok(None),
-    }
+    Ok(None)
 }
 
-/// The worktree around a folder, and the main one that it belongs to.
-fn worktree(folder: &Path) -> Option<(PathBuf, PathBuf)> {
-    let root = folder.ancestors().find(|above| above.join(".git").exists())?;
+/// A folder that is the root of a worktree, and the main one that it belongs to.
+fn worktree(root: &Path) -> Option<(PathBuf, PathBuf)> {
     let text = fs::read_to_string(root.join(".git")).ok()?;
     let git = root.join(text.strip_prefix("gitdir:")?.trim());
-    // `commondir` says where all worktrees keep what they share: the `.git` of the main one.
+    // `commondir` says where all worktrees keep what they share: the `.git` of the main one, or a bare
+    // repository beside them.
     let common = fs::read_to_string(git.join("commondir")).ok()?;
     let common = fs::canonicalize(git.join(common.trim())).ok()?;
-    (common.file_name()? == ".git").then_some(())?;
     Some((root.to_owned(), common.parent()?.to_owned()))
 }
 
@@ -180,6 +184,28 @@ mod tests {
         write_in(&main, &project("billing")).unwrap();
         let found = find_above(&other.join("src")).unwrap().unwrap();
         assert_eq!((found.link.name(), found.root), ("billing".to_owned(), other));
+    }
+
+    #[test]
+    fn a_worktree_within_the_main_one_is_none_of_its_folders() {
+        let root = tempfile::tempdir().unwrap();
+        let inner = root.path().join(".worktrees/inner");
+        let git = root.path().join(".git/worktrees/inner");
+        fs::create_dir_all(&git).unwrap();
+        fs::create_dir_all(inner.join("app/src")).unwrap();
+        fs::write(git.join("commondir"), "../..\n").unwrap();
+        fs::write(inner.join(".git"), format!("gitdir: {}\n", git.display())).unwrap();
+        write_in(root.path(), &project("billing")).unwrap();
+        let found = find_above(&inner.join("app/src")).unwrap().unwrap();
+        assert_eq!((found.link.name(), found.root), ("billing".to_owned(), inner.clone()));
+        // A link of a folder in the main one is that of the same folder in the worktree.
+        fs::create_dir(root.path().join("app")).unwrap();
+        write_in(&root.path().join("app"), &project("app")).unwrap();
+        let found = find_above(&inner.join("app/src")).unwrap().unwrap();
+        assert_eq!((found.link.name(), found.root), ("app".to_owned(), inner.join("app")));
+        // What it says itself counts.
+        write_in(&inner, &project("own")).unwrap();
+        assert_eq!(find_above(&inner).unwrap().unwrap().link.name(), "own");
     }
 
     #[test]

@@ -33,11 +33,19 @@ const MOST_LEARNINGS: usize = 5;
 const MOST_HOLDERS: usize = 12;
 const MOST_FREE: usize = 5;
 
-/// The brief of the session that acts.
+/// Bytes of what happened meanwhile: it comes first, and must leave room for the rest.
+const MAX_NEWS: usize = 2_000;
+
+/// The brief of the session that acts, with what happened while it was not told.
 ///
 /// # Errors
 /// When the cluster says no, or nothing.
-pub(crate) async fn brief(context: &Context<'_>, project: Uuid, name: &str) -> Result<String, Error> {
+pub(crate) async fn brief(
+    context: &Context<'_>,
+    project: Uuid,
+    name: &str,
+    news: &str,
+) -> Result<String, Error> {
     let client = &context.client;
     let base = format!("/projects/{project}");
     let status: ProjectStatus = client.send(Request::get(format!("{base}/status"))).await?.parse()?;
@@ -65,7 +73,7 @@ pub(crate) async fn brief(context: &Context<'_>, project: Uuid, name: &str) -> R
             known.free = free.map(|one| one.feature).take(MOST_FREE).collect();
         }
     }
-    Ok(written(context, &known, name))
+    Ok(written(context, &known, name, news))
 }
 
 /// What the cluster said.
@@ -78,7 +86,7 @@ struct Known<'a> {
     free: Vec<Feature>,
 }
 
-fn written(context: &Context<'_>, known: &Known<'_>, name: &str) -> String {
+fn written(context: &Context<'_>, known: &Known<'_>, name: &str, news: &str) -> String {
     let clock = context.out.clock();
     let mut sheet = Sheet::default();
     sheet.line("Nexus coordinates the agents in this repository. Files that another session holds cannot be edited, committed or pushed.");
@@ -86,6 +94,7 @@ fn written(context: &Context<'_>, known: &Known<'_>, name: &str) -> String {
         "You are {name}{}.",
         agent(known).map_or_else(String::new, |agent| format!(", as \"{agent}\""))
     ));
+    sheet.news(news);
     for feature in &known.own {
         sheet.line(&format!("You work on {}: {}", feature.slug, feature.title));
     }
@@ -167,6 +176,20 @@ impl Sheet {
         self.text(&line.replace('\n', " "), MAX_LINE);
     }
 
+    /// As many lines as there is room for; the rest is counted.
+    fn news(&mut self, news: &str) {
+        let lines: Vec<&str> = news.lines().filter(|line| !line.trim().is_empty()).collect();
+        let end = self.text.len() + MAX_NEWS;
+        for (at, line) in lines.iter().enumerate() {
+            if self.text.len() + cut(line, MAX_LINE).len() > end {
+                let more = lines.len() - at;
+                self.line(&format!("and {more} more: nexus claims --mine shows what is still yours"));
+                return;
+            }
+            self.line(line);
+        }
+    }
+
     fn text(&mut self, text: &str, longest: usize) {
         let text = plain(text);
         let line = cut(&text, longest);
@@ -208,6 +231,18 @@ mod tests {
         assert!(sheet.text.len() <= MAX_BYTES, "{}", sheet.text.len());
         assert!(sheet.text.ends_with(CUT));
         assert!(sheet.text.lines().all(|line| line.len() <= MAX_LINE));
+    }
+
+    #[test]
+    fn news_leave_room_for_the_rest() {
+        let mut sheet = Sheet::default();
+        let lost: String = (0..50).map(|at| format!("\nLOST: src/{at}/{}", "x".repeat(200))).collect();
+        sheet.news(&lost);
+        assert!(sheet.text.len() <= MAX_NEWS + MAX_LINE, "{}", sheet.text.len());
+        assert!(sheet.text.starts_with("LOST: src/0/"));
+        assert!(sheet.text.lines().last().is_some_and(|line| line.starts_with("and ")), "{}", sheet.text);
+        sheet.line("Yours: a.rs");
+        assert!(sheet.text.ends_with("Yours: a.rs\n"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     time::SystemTime,
 };
 
@@ -19,10 +19,11 @@ pub(crate) fn uncommitted(folder: &Path) -> Vec<PathBuf> {
     let top = PathBuf::from(top.trim_end_matches('\n'));
     let arguments = ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", "."];
     let Some(status) = git_in(folder, arguments) else { return Vec::new() };
-    // `XY path`, each ended by a NUL.
+    // `XY path`, each ended by a NUL. A folder is another repository, or a worktree: its files are not of this one.
     status
         .split('\0')
         .filter_map(|entry| entry.get(3..))
+        .filter(|path| !path.ends_with('/'))
         .take(MAX_CHANGED)
         .map(|path| top.join(path))
         .collect()
@@ -68,23 +69,65 @@ fn ignored(root: &Path, paths: &[String]) -> Option<Vec<String>> {
     Some(text.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
 }
 
-/// The files that the next commit changes: absolute paths.
+/// The files that the next commit changes: absolute paths. Of a merge, those that are in it otherwise than git
+/// itself would have merged them: the rest was changed by commits that others answer for.
 ///
 /// # Errors
 /// When git cannot tell.
 pub(crate) fn staged() -> Result<Vec<PathBuf>, Error> {
-    named(&["diff", "--cached", "--name-only", "-z", "--no-renames"])
+    let against = |tree: &str| {
+        let mut arguments = vec!["diff", "--cached", "--name-only", "-z", "--no-renames"];
+        arguments.extend((!tree.is_empty()).then_some(tree));
+        arguments.push("--");
+        named(&arguments)
+    };
+    let mut files = against("")?;
+    for head in merged_heads() {
+        // The first line is the tree, also where there are conflicts and git says so by its exit code.
+        let merged = output(&["merge-tree", "--write-tree", "--no-messages", "HEAD", &head])?;
+        let merged = String::from_utf8_lossy(&merged.stdout).split(['\0', '\n']).next().map(str::to_owned);
+        let is_tree = |text: &String| text.len() >= 40 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        // An older git merges no trees: then it is what differs from both sides.
+        let others = against(&merged.filter(is_tree).unwrap_or(head))?;
+        files.retain(|path| others.contains(path));
+    }
+    Ok(files)
 }
 
-/// The files that commits change: absolute paths. The arguments are those of `git log` that choose commits.
+/// The commits that are being merged into this one.
+fn merged_heads() -> Vec<String> {
+    // Git asks a hook of its own about a merge before it writes the file.
+    let asked = std::env::vars().filter_map(|(name, _)| name.strip_prefix("GITHEAD_").map(str::to_owned));
+    let file = told(&["rev-parse", "--git-path", "MERGE_HEAD"]).unwrap_or_default();
+    let text = fs::read_to_string(file.trim_end_matches('\n')).unwrap_or_default();
+    let mut heads: Vec<String> = text.split_whitespace().map(str::to_owned).chain(asked).collect();
+    heads.sort();
+    heads.dedup();
+    heads
+}
+
+/// The files that commits change: absolute paths. The arguments are those of `git log` that choose commits. What a
+/// merge changes is what git itself would have merged otherwise.
 ///
 /// # Errors
 /// When git cannot tell.
 pub(crate) fn committed(chosen: &[String]) -> Result<Vec<PathBuf>, Error> {
-    let mut arguments = vec!["log", "--format=", "--name-only", "-z", "--no-renames"];
-    arguments.extend(chosen.iter().map(String::as_str));
-    arguments.push("--");
-    named(&arguments)
+    let log = |options: &[&str]| {
+        let mut arguments = vec!["log", "--format=", "--name-only", "-z", "--no-renames"];
+        arguments.extend(options);
+        arguments.extend(chosen.iter().map(String::as_str));
+        arguments.push("--");
+        named(&arguments)
+    };
+    // Git merges no more than two again; of several parents, what differs from all of them is looked at.
+    match log(&["--max-parents=2", "--remerge-diff"]) {
+        Ok(mut files) => {
+            files.extend(log(&["--min-parents=3", "-c"])?);
+            Ok(files)
+        }
+        // A git that does not know how says so; whatever else it cannot do, it cannot do this way either.
+        Err(_) => log(&["-c"]),
+    }
 }
 
 fn named(arguments: &[&str]) -> Result<Vec<PathBuf>, Error> {
@@ -105,16 +148,18 @@ fn named(arguments: &[&str]) -> Result<Vec<PathBuf>, Error> {
 /// # Errors
 /// When it fails, with what it says.
 pub(crate) fn told(arguments: &[&str]) -> Result<String, Error> {
-    let output = Command::new("git")
-        .args(arguments)
-        .output()
-        .map_err(|error| Error::local(format!("cannot run git: {error}")))?;
+    let output = output(arguments)?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let said = said.lines().next().unwrap_or("it says nothing").trim_start_matches("fatal: ").to_owned();
         return Err(Error::misused(format!("git {} fails: {said}", arguments.first().unwrap_or(&""))));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn output(arguments: &[&str]) -> Result<Output, Error> {
+    let output = Command::new("git").args(arguments).output();
+    output.map_err(|error| Error::local(format!("cannot run git: {error}")))
 }
 
 fn git_in<'a>(folder: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Option<String> {

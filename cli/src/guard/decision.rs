@@ -1,19 +1,31 @@
 //! Whose files are, and taking those that are free. What counts is the claim, which is one step in the
 //! cluster; the question before it only spares it.
 
-use super::{changes, holding::Holding, place::Place};
+use super::{
+    changes,
+    holding::Holding,
+    place::{self, EVERYTHING, Place},
+};
 use crate::{
     client::Request,
     context::Context,
     error::{Error, Refused},
-    run::Actor,
 };
 use nexus_api_types::{
     Code,
-    claim::{CheckPaths, Checked, Claim, ClaimPaths, Conflict, Standing},
+    claim::{CheckPaths, Checked, CheckedPath, Claim, ClaimPaths, Conflict, Standing},
     session::SessionOf,
 };
 use uuid::Uuid;
+
+/// Paths of one question: a server takes five times as many.
+const MOST_AT_ONCE: usize = 2_000;
+
+/// Claims that one answer lists; whose a path is it says of all of them.
+const MOST_LISTED: usize = 100;
+
+/// Paths of a question about their holders: most files have one.
+const MOST_WITH_HOLDERS: usize = 50;
 
 /// Whether files may be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,24 +47,38 @@ pub(crate) async fn decide(
     place: &Place,
     paths: &[String],
 ) -> Result<Decision, Error> {
-    let checked = check(context, place.project(), paths).await?;
+    let project = place.project();
+    context.session_for_work(project).await?;
+    let checked = check(context, project, paths).await?;
     let named = |standing| {
-        let paths = checked.paths.iter().filter(move |path| path.standing == standing);
-        paths.map(|path| path.path.clone()).filter(|path| path != "**").collect::<Vec<_>>()
+        let paths = checked.iter().filter(move |path| path.standing == standing);
+        paths.map(|path| path.path.clone()).filter(|path| is_to_be_had(path)).collect::<Vec<_>>()
     };
-    let held = held(&checked);
-    let mut wanted = changes::not_ignored(&place.root, named(Standing::Free));
-    if !held.is_empty() {
-        // Refused for good only by the claim: it may have become free, and the refusal says for what it is held.
-        wanted.extend(named(Standing::Held));
-        if named(Standing::Held).is_empty() {
-            return Ok(Decision::Held(held));
-        }
+    let held = held(context, project, &checked).await?;
+    if held.iter().any(|holding| !is_to_be_had(&holding.wanted)) {
+        return Ok(Decision::Held(held));
     }
+    let mut wanted = changes::not_ignored(&place.root, named(Standing::Free));
+    // Refused for good only by the claim: it may have become free, and the refusal says for what it is held.
+    wanted.extend(named(Standing::Held));
     if wanted.is_empty() {
         return Ok(Decision::Mine);
     }
-    take(context, place.project(), wanted).await
+    match take(context, project, wanted).await? {
+        Decision::Held(mut conflicts) => {
+            // A refusal names one file for each claim that is in the way.
+            let more = held.into_iter().filter(|held| !conflicts.iter().any(|one| one.wanted == held.wanted));
+            let more: Vec<Holding> = more.collect();
+            conflicts.extend(more);
+            Ok(Decision::Held(conflicts))
+        }
+        other => Ok(other),
+    }
+}
+
+/// Whether a session can hold it by that name.
+fn is_to_be_had(path: &str) -> bool {
+    path != EVERYTHING && place::is_claimable(path)
 }
 
 /// Asks whose files are, as the session of this run, and takes nothing.
@@ -67,40 +93,67 @@ pub(crate) async fn look(
     if paths.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(held(&check(context, project, paths).await?))
+    context.session_for_work(project).await?;
+    held(context, project, &check(context, project, paths).await?).await
 }
 
-fn held(checked: &Checked) -> Vec<Holding> {
-    let held = checked.paths.iter().filter(|path| path.standing == Standing::Held);
-    // Those of others come first.
-    held.filter_map(|path| Some(Holding::of_claim(&path.path, path.claims.first()?))).collect()
+/// The same as the engineer, whose own all sessions' files are that are theirs.
+///
+/// # Errors
+/// When the cluster says no, or nothing.
+pub(crate) async fn look_as_engineer(
+    context: &Context<'_>,
+    project: Uuid,
+    paths: &[String],
+) -> Result<Vec<Holding>, Error> {
+    context.client.act_as(None);
+    held(context, project, &check(context, project, paths).await?).await
 }
 
-async fn check(context: &Context<'_>, project: Uuid, paths: &[String]) -> Result<Checked, Error> {
-    let ask = async || {
-        context.session_for_work(project).await?;
-        let body = CheckPaths { paths: paths.to_vec(), fence: None };
-        let check = Request::post(format!("/projects/{project}/claims/check")).body(&body);
-        context.client.send(check).await?.parse::<Checked>()
+/// What others hold, those first of whom it is known who they are.
+async fn held(context: &Context<'_>, project: Uuid, checked: &[CheckedPath]) -> Result<Vec<Holding>, Error> {
+    let of_path = |path: &CheckedPath| match path.claims.first() {
+        // Those of others come first.
+        Some(claim) => Holding::of_claim(&path.path, claim),
+        None => Holding::of_somebody(&path.path),
     };
-    match ask().await {
-        Err(Error::Refused(refused)) if refused.body.code == Code::NotFound && is_over(context, project) => {
-            ask().await
+    let held = checked.iter().filter(|path| path.standing == Standing::Held);
+    let mut held: Vec<Holding> = held.map(of_path).collect();
+    let nameless = held.iter().filter(|holding| !holding.is_named()).map(|holding| holding.wanted.clone());
+    let nameless: Vec<String> = nameless.take(MOST_WITH_HOLDERS).collect();
+    if !nameless.is_empty() {
+        for path in ask(context, project, &nameless).await? {
+            let known = held.iter_mut().find(|holding| holding.wanted == path.path);
+            if let (Some(holding), Some(claim)) = (known, path.claims.first()) {
+                *holding = Holding::of_claim(&path.path, claim);
+            }
         }
-        other => other,
     }
+    held.sort_by_key(|holding| !holding.is_named());
+    Ok(held)
 }
 
-/// Whether what was refused may be the session, which is over for whatever reason: then it is forgotten.
-fn is_over(context: &Context<'_>, project: Uuid) -> bool {
-    let Actor::Run { key, .. } = context.actor() else { return false };
-    let forgotten = context.records().change(key, project, |record| {
-        record.map(|mut record| {
-            record.beat(0);
-            record
-        })
-    });
-    matches!(forgotten, Ok(Some(_)))
+async fn check(context: &Context<'_>, project: Uuid, paths: &[String]) -> Result<Vec<CheckedPath>, Error> {
+    let mut checked = Vec::new();
+    for paths in paths.chunks(MOST_AT_ONCE) {
+        checked.extend(ask(context, project, paths).await?);
+    }
+    Ok(checked)
+}
+
+/// One question, answered in the order of its paths and with their names.
+async fn ask(context: &Context<'_>, project: Uuid, paths: &[String]) -> Result<Vec<CheckedPath>, Error> {
+    let asked = |path: &String| {
+        if place::is_claimable(path) { path.clone() } else { place::stand_in(path) }
+    };
+    let body = CheckPaths { paths: paths.iter().map(asked).collect(), fence: None };
+    let check = Request::post(format!("/projects/{project}/claims/check")).body(&body);
+    let checked: Checked = context.work(project, check).await?.parse()?;
+    if checked.paths.len() != paths.len() {
+        return Err(Error::local("the server answered about other files than it was asked about"));
+    }
+    let named = |(path, name): (CheckedPath, &String)| CheckedPath { path: name.clone(), ..path };
+    Ok(checked.paths.into_iter().zip(paths).map(named).collect())
 }
 
 /// Takes files for the feature that the session works on.
@@ -130,7 +183,11 @@ fn settled(
             Ok(Decision::Taken(paths))
         }
         Err(Error::Refused(refused)) if refused.body.code == Code::FileAlreadyClaimed => {
-            Ok(Decision::Held(conflicts(&refused).iter().map(Holding::of_conflict).collect()))
+            let conflicts = conflicts(&refused);
+            // In whichever form it is said, it is refused.
+            let unknown = if conflicts.is_empty() { paths.as_slice() } else { &[] };
+            let held = conflicts.iter().map(Holding::of_conflict);
+            Ok(Decision::Held(held.chain(unknown.iter().map(|path| Holding::of_somebody(path))).collect()))
         }
         Err(error) => Err(error),
     }
@@ -143,7 +200,7 @@ async fn claim(
     feature_id: Option<Uuid>,
 ) -> Result<(), Error> {
     let body = ClaimPaths { paths: paths.to_vec(), mode: None, feature_id };
-    context.client.send(Request::post(format!("/projects/{project}/claims")).body(&body)).await?;
+    context.work(project, Request::post(format!("/projects/{project}/claims")).body(&body)).await?;
     Ok(())
 }
 
@@ -166,7 +223,7 @@ fn conflicts(refused: &Refused) -> Vec<Conflict> {
     list.and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default()
 }
 
-/// The claims of others on these files, whoever asks: what a session of the same engineer holds counts as well.
+/// The claims on these files, whosever they are.
 ///
 /// # Errors
 /// When the cluster says no, or nothing.
@@ -175,8 +232,18 @@ pub(crate) async fn claims_on(
     project: Uuid,
     paths: &[String],
 ) -> Result<Vec<(String, Vec<Claim>)>, Error> {
-    let body = CheckPaths { paths: paths.to_vec(), fence: None };
-    let check = Request::post(format!("/projects/{project}/claims/check")).body(&body);
-    let checked: Checked = context.client.send(check).await?.parse()?;
-    Ok(checked.paths.into_iter().map(|path| (path.path, path.claims)).collect())
+    let mut found = Vec::new();
+    let mut left: Vec<&[String]> = paths.chunks(MOST_WITH_HOLDERS).rev().collect();
+    while let Some(paths) = left.pop() {
+        let checked = ask(context, project, paths).await?;
+        let listed: usize = checked.iter().map(|path| path.claims.len()).sum();
+        if listed >= MOST_LISTED && paths.len() > 1 {
+            // There may be more: fewer paths leave room for them.
+            let (first, second) = paths.split_at(paths.len() / 2);
+            left.extend([second, first]);
+            continue;
+        }
+        found.extend(checked.into_iter().map(|path| (path.path, path.claims)));
+    }
+    Ok(found)
 }

@@ -14,54 +14,74 @@ const MOST_NAMED: usize = 8;
 pub(crate) struct Holding {
     /// The file that was wanted.
     pub(crate) wanted: String,
-    /// What its holder claimed.
-    pub(crate) claimed: String,
+    /// By whom; an answer about many files does not say it of all of them.
+    by: Option<Holder>,
+}
+
+/// Who holds a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Holder {
+    /// What was claimed.
+    claimed: String,
     /// Who.
-    pub(crate) holder: String,
+    name: String,
     /// For what.
-    pub(crate) feature: Option<String>,
+    feature: Option<String>,
     /// Since when.
-    pub(crate) since: Moment,
+    since: Moment,
     /// Until when, if nothing more is heard of them.
-    pub(crate) until: Moment,
+    until: Moment,
 }
 
 impl Holding {
+    /// By whom is not known.
+    pub(crate) fn of_somebody(wanted: &str) -> Self {
+        Self { wanted: wanted.to_owned(), by: None }
+    }
+
     /// From the answer to a question.
     pub(crate) fn of_claim(wanted: &str, claim: &Claim) -> Self {
-        Self {
-            wanted: wanted.to_owned(),
+        let by = Holder {
             claimed: claim.file_path.clone(),
-            holder: words::holder(&claim.engineer_name, claim.agent.as_deref()),
+            name: words::holder(&claim.engineer_name, claim.agent.as_deref()),
             feature: None,
             since: claim.claimed_at,
             until: claim.expires_at,
-        }
+        };
+        Self { wanted: wanted.to_owned(), by: Some(by) }
     }
 
     /// From a refusal.
     pub(crate) fn of_conflict(conflict: &Conflict) -> Self {
         let by = &conflict.claimed_by;
-        Self {
-            wanted: conflict.wanted_path.clone(),
+        let holder = Holder {
             claimed: conflict.file_path.clone(),
-            holder: words::holder(&by.engineer_name, by.agent.as_deref()),
+            name: words::holder(&by.engineer_name, by.agent.as_deref()),
             feature: by.feature_slug.clone(),
             since: by.claimed_at,
             until: by.expires_at,
-        }
+        };
+        Self { wanted: conflict.wanted_path.clone(), by: Some(holder) }
+    }
+
+    /// Whether it says by whom.
+    pub(crate) const fn is_named(&self) -> bool {
+        self.by.is_some()
     }
 
     /// `src/db.rs is held by ana's agent "build" for feature billing-api, since 14:02, until 14:32 (in 4 min)`
     pub(crate) fn sentence(&self, clock: &Clock) -> String {
-        let mut text = format!("{} is held by {}", self.wanted, self.holder);
-        if self.wanted != self.claimed {
-            text += &format!(" as {}", self.claimed);
+        let Some(by) = &self.by else {
+            return plain(&format!("{} is held by another session", self.wanted));
+        };
+        let mut text = format!("{} is held by {}", self.wanted, by.name);
+        if self.wanted != by.claimed {
+            text += &format!(" as {}", by.claimed);
         }
-        if let Some(feature) = &self.feature {
+        if let Some(feature) = &by.feature {
             text += &format!(" for feature {feature}");
         }
-        text += &format!(", since {}, until {}", clock.short(self.since), clock.until(self.until));
+        text += &format!(", since {}, until {}", clock.short(by.since), clock.until(by.until));
         plain(&text)
     }
 }

@@ -1,6 +1,6 @@
 //! What was let through while nobody could be asked: a file for each run and project, a line for each tool,
 //! on disk before the tool is used. Once a server answers, what is free is taken and what is not is told.
-//! A line is thrown away only after that.
+//! A line is thrown away only after that; what a run left that is over, the next one of the project answers for.
 
 use super::{
     decision::{self, Decision},
@@ -8,11 +8,14 @@ use super::{
     place::Place,
 };
 use crate::{
-    config::link,
+    config::{
+        atomic::{self, Readers},
+        link,
+    },
     context::Context,
     error::Error,
     output::words,
-    run::{Actor, Key},
+    run::{Actor, Key, Records},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -56,7 +59,17 @@ impl Reconciled {
     }
 }
 
+/// Whether a file is a journal with lines, of whichever project.
+pub(crate) fn is_one(file: &Path) -> bool {
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    name.contains(&format!("{ENDING}.")) || name.ends_with(ENDING)
+}
+
+/// What the name of a journal ends in, and what stands before the number of one that is being reconciled.
+const ENDING: &str = ".journal";
+
 /// The journal of a run in a project.
+#[derive(Clone, Debug)]
 pub(crate) struct Journal {
     folder: PathBuf,
     project: Uuid,
@@ -71,11 +84,16 @@ impl Journal {
             Actor::Engineer => Key::of_host("engineer", "default"),
         };
         let key = key.unwrap_or_else(|| Key::of_session(Uuid::nil()));
-        Self { folder: context.records().folder_of(&key), project }
+        Self::of_run(&context.records(), &key, project)
+    }
+
+    /// The journal of a run.
+    pub(crate) fn of_run(records: &Records, key: &Key, project: Uuid) -> Self {
+        Self { folder: records.folder_of(key), project }
     }
 
     fn file(&self) -> PathBuf {
-        self.folder.join(format!("{}.journal", self.project))
+        self.folder.join(format!("{}{ENDING}", self.project))
     }
 
     /// Remembers what is let through.
@@ -88,7 +106,7 @@ impl Journal {
         let line = Line { at, root: place.root.clone(), paths: paths.to_vec(), why: why.to_owned() };
         let mut text = serde_json::to_vec(&line).expect("a line has only text keys");
         text.push(b'\n');
-        crate::config::atomic::make_private_folder(&self.folder)?;
+        atomic::make_private_folder(&self.folder)?;
         let _lock = self.lock()?;
         let mut options = OpenOptions::new();
         options.create(true).append(true);
@@ -104,24 +122,23 @@ impl Journal {
 
     /// Held while a line is written, and while the file gets another name: never across a question.
     fn lock(&self) -> io::Result<File> {
-        let lock = File::create(self.folder.join(format!("{}.journal-lock", self.project)))?;
+        let lock = File::create(self.folder.join(format!("{}{ENDING}-lock", self.project)))?;
         lock.lock()?;
         Ok(lock)
     }
 
     /// The files with lines; whoever writes from now on begins another one.
     fn taken_aside(&self) -> io::Result<Vec<PathBuf>> {
-        let prefix = format!("{}.journal", self.project);
+        let prefix = format!("{}{ENDING}.", self.project);
         if self.file().exists() {
             let _lock = self.lock()?;
-            let aside = self.folder.join(format!("{prefix}.{}", Uuid::now_v7().simple()));
+            let aside = self.folder.join(format!("{prefix}{}", Uuid::now_v7().simple()));
             match fs::rename(self.file(), aside) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
         let Ok(entries) = fs::read_dir(&self.folder) else { return Ok(Vec::new()) };
-        let prefix = format!("{prefix}.");
         let is_ours =
             |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
         let mut files: Vec<PathBuf> =
@@ -130,29 +147,96 @@ impl Journal {
         Ok(files)
     }
 
-    /// Takes what is free of what was let through, and finds what is not. Nothing is forgotten before.
+    /// Takes over what runs of this project left that are over: nobody else answers for it.
+    pub(crate) fn adopt(&self, records: &Records) {
+        let of_project = format!("{}{ENDING}", self.project);
+        let is_of_project = |file: &Path| {
+            is_one(file)
+                && file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&of_project))
+        };
+        for folder in records.left_behind(self.project, is_of_project) {
+            if folder == self.folder || atomic::make_private_folder(&self.folder).is_err() {
+                continue;
+            }
+            let left = Self { folder, project: self.project };
+            for file in left.taken_aside().unwrap_or_default() {
+                let Some(name) = file.file_name() else { continue };
+                // Another run may do the same at this moment: one of them gets it.
+                let _ = fs::rename(&file, self.folder.join(name));
+            }
+        }
+    }
+
+    /// Takes what is free of what was let through, and finds what is not: what was found is there also when it
+    /// fails. Nothing is forgotten before.
     ///
     /// # Errors
-    /// When the cluster says no, or nothing: all is kept for the next time.
-    pub(crate) async fn reconcile(&self, context: &Context<'_>) -> Result<Reconciled, Error> {
-        let files = self
-            .taken_aside()
-            .map_err(|error| Error::local(format!("cannot read {}: {error}", self.file().display())))?;
-        let mut reconciled = Reconciled::default();
-        for file in files {
-            for (root, paths) in lines(&file) {
-                let Ok(Some(place)) = Place::of(&root) else { continue };
-                if place.project() != self.project {
-                    continue;
-                }
-                for paths in paths.chunks(MOST_AT_ONCE) {
-                    settle(context, &place, paths, &mut reconciled).await?;
+    /// When the cluster says no, or nothing: what is not settled is kept for the next time.
+    pub(crate) async fn reconcile(
+        &self,
+        context: &Context<'_>,
+        reconciled: &mut Reconciled,
+    ) -> Result<(), Error> {
+        let in_the_way = |error| Error::local(format!("cannot read {}: {error}", self.file().display()));
+        let mut first_failure = None;
+        for file in self.taken_aside().map_err(in_the_way)? {
+            let lines = lines(&file);
+            let mut kept = Vec::new();
+            let mut by_root: Vec<(&Path, Vec<&Line>)> = Vec::new();
+            for line in &lines {
+                match by_root.iter_mut().find(|(root, _)| *root == line.root) {
+                    Some((_, of_root)) => of_root.push(line),
+                    None => by_root.push((&line.root, vec![line])),
                 }
             }
-            // It may be gone already: another hook of this run did the same.
-            let _ = fs::remove_file(file);
+            for (root, of_root) in by_root {
+                match self.settle_in(context, root, &of_root, reconciled).await {
+                    Ok(true) => {}
+                    // What is linked no longer may be linked again, with another branch for example.
+                    Ok(false) => kept.extend(of_root),
+                    Err(error) => {
+                        kept.extend(of_root);
+                        first_failure.get_or_insert(error);
+                    }
+                }
+            }
+            keep(&file, lines.len(), &kept);
         }
-        Ok(reconciled)
+        first_failure.map_or(Ok(()), Err)
+    }
+
+    /// Settles what was let through in one repository; not where it is none of this project now.
+    async fn settle_in(
+        &self,
+        context: &Context<'_>,
+        root: &Path,
+        lines: &[&Line],
+        reconciled: &mut Reconciled,
+    ) -> Result<bool, Error> {
+        let Some(place) = Place::of(root)?.filter(|place| place.project() == self.project) else {
+            return Ok(false);
+        };
+        let mut paths: Vec<String> = Vec::new();
+        for path in lines.iter().flat_map(|line| &line.paths) {
+            if !paths.contains(path) {
+                paths.push(path.clone());
+            }
+        }
+        for paths in paths.chunks(MOST_AT_ONCE) {
+            settle(context, &place, paths, reconciled).await?;
+        }
+        Ok(true)
+    }
+}
+
+/// Leaves in a journal what is not settled. What cannot be written is settled once more, which changes nothing.
+fn keep(file: &Path, before: usize, lines: &[&Line]) {
+    if lines.is_empty() {
+        // It may be gone already: another hook of this run did the same.
+        let _ = fs::remove_file(file);
+    } else if lines.len() < before {
+        let text = |line: &&Line| serde_json::to_string(line).expect("a line has only text keys") + "\n";
+        let _ = atomic::write(file, lines.iter().map(text).collect::<String>().as_bytes(), Readers::Owner);
     }
 }
 
@@ -160,8 +244,10 @@ impl Journal {
 pub(crate) async fn settle_up(context: &Context<'_>) {
     let Ok(Some(found)) = link::find() else { return };
     let journal = Journal::of(context, found.link.project_id);
+    journal.adopt(&context.records());
+    let mut reconciled = Reconciled::default();
     // What cannot be settled now is kept for the next command.
-    let Ok(reconciled) = journal.reconcile(context).await else { return };
+    let _ = journal.reconcile(context, &mut reconciled).await;
     for holding in &reconciled.held {
         let sentence = holding.sentence(context.out.clock());
         context.out.note(format_args!("WARNING: written while no server answered: {sentence}"));
@@ -179,7 +265,11 @@ async fn settle(
     paths: &[String],
     reconciled: &mut Reconciled,
 ) -> Result<(), Error> {
-    let mut left = paths.to_vec();
+    let held = decision::look(context, place.project(), paths).await?;
+    let is_held = |path: &&String| held.iter().any(|holding| holding.wanted == **path);
+    let mut left: Vec<String> = paths.iter().filter(|path| !is_held(path)).cloned().collect();
+    reconciled.held.extend(held);
+    // What somebody takes at this very moment shows only now.
     while !left.is_empty() {
         match decision::decide(context, place, &left).await? {
             Decision::Mine => return Ok(()),
@@ -200,22 +290,10 @@ async fn settle(
     Ok(())
 }
 
-/// The paths of a journal by repository, each once. A line that was cut off by a crash came before its tool.
-fn lines(file: &Path) -> Vec<(PathBuf, Vec<String>)> {
+/// The lines of a journal. One that was cut off by a crash came before its tool.
+fn lines(file: &Path) -> Vec<Line> {
     let text = fs::read_to_string(file).unwrap_or_default();
-    let mut found: Vec<(PathBuf, Vec<String>)> = Vec::new();
-    for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
-        let at = found.iter().position(|(root, _)| *root == line.root).unwrap_or_else(|| {
-            found.push((line.root.clone(), Vec::new()));
-            found.len() - 1
-        });
-        for path in line.paths {
-            if !found[at].1.contains(&path) {
-                found[at].1.push(path);
-            }
-        }
-    }
-    found
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 #[cfg(test)]
@@ -232,16 +310,18 @@ mod tests {
         (folder, journal, place)
     }
 
+    fn paths(file: &Path) -> Vec<String> {
+        lines(file).into_iter().flat_map(|line| line.paths).collect()
+    }
+
     #[test]
     fn what_was_let_through_is_there_after_a_crash() {
         let (_folder, journal, place) = journal();
         journal.add(&place, &["a.rs".to_owned(), "b.rs".to_owned()], "nobody").unwrap();
         journal.add(&place, &["b.rs".to_owned(), "c.rs".to_owned()], "nobody").unwrap();
         OpenOptions::new().append(true).open(journal.file()).unwrap().write_all(b"{\"at\":1,\"ro").unwrap();
-        assert_eq!(
-            lines(&journal.file()),
-            [(place.root, ["a.rs", "b.rs", "c.rs"].map(str::to_owned).to_vec())]
-        );
+        assert_eq!(paths(&journal.file()), ["a.rs", "b.rs", "b.rs", "c.rs"]);
+        assert_eq!(lines(&journal.file())[0].root, place.root);
     }
 
     #[test]
@@ -251,10 +331,25 @@ mod tests {
         let aside = journal.taken_aside().unwrap();
         journal.add(&place, &["b.rs".to_owned()], "nobody").unwrap();
         assert_eq!(aside.len(), 1);
-        assert_eq!(lines(&aside[0])[0].1, ["a.rs"]);
-        assert_eq!(lines(&journal.file())[0].1, ["b.rs"]);
+        assert_eq!(paths(&aside[0]), ["a.rs"]);
+        assert_eq!(paths(&journal.file()), ["b.rs"]);
         // Whoever reconciles died: both are found again.
         assert_eq!(journal.taken_aside().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn only_what_is_settled_is_thrown_away() {
+        let (_folder, journal, place) = journal();
+        for path in ["a.rs", "b.rs"] {
+            journal.add(&place, &[path.to_owned()], "nobody").unwrap();
+        }
+        let file = journal.taken_aside().unwrap().remove(0);
+        let all = lines(&file);
+        keep(&file, all.len(), &[&all[1]]);
+        assert_eq!(paths(&file), ["b.rs"]);
+        assert!(is_one(&file) && is_one(&journal.file()));
+        keep(&file, 1, &[]);
+        assert!(!file.exists() && !is_one(&journal.folder.join("x.journal-lock")));
     }
 
     #[test]
@@ -270,6 +365,6 @@ mod tests {
                 });
             }
         });
-        assert_eq!(lines(&journal.file())[0].1.len(), 40);
+        assert_eq!(paths(&journal.file()).len(), 40);
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     config::link::{self, Link},
     error::Error,
+    output::{plain, words},
 };
 use std::{
     fs,
@@ -12,6 +13,9 @@ use uuid::Uuid;
 
 /// A longer path is refused by every server.
 const MAX_PATH_BYTES: usize = 1_024;
+
+/// The whole of a repository.
+pub(crate) const EVERYTHING: &str = "**";
 
 /// Folders in the root of a repository whose files are nobody's: git's own, and ours.
 const NOBODYS: [&str; 2] = [".git", ".nexus"];
@@ -74,9 +78,43 @@ impl Place {
             return None;
         }
         // The root is everything in it.
-        let name = if parts.is_empty() { "**".to_owned() } else { parts.join("/") };
-        (name.len() <= MAX_PATH_BYTES && !name.contains('\0')).then_some(name)
+        let name = if parts.is_empty() { EVERYTHING.to_owned() } else { parts.join("/") };
+        (!name.contains('\0')).then_some(name)
     }
+}
+
+/// Whether a server takes this name of a file. What it does not take nobody can hold.
+pub(crate) fn is_claimable(name: &str) -> bool {
+    name.len() <= MAX_PATH_BYTES && !name.contains(char::is_control) && !has_drive(name)
+}
+
+/// Says of which of these files nobody can be the holder.
+pub(crate) fn unclaimable(names: &[String]) -> Option<String> {
+    let nobodys: Vec<&String> = names.iter().filter(|name| !is_claimable(name)).collect();
+    let named = || plain(&words::list(&nobodys));
+    (!nobodys.is_empty()).then(|| {
+        format!("Nobody can hold {}: the name is too long, or has characters that no server takes.", named())
+    })
+}
+
+/// What is asked about in place of a name that no server takes: a pattern that the name matches too.
+pub(crate) fn stand_in(name: &str) -> String {
+    if name.len() > MAX_PATH_BYTES {
+        // The folder that such a file is in, or one above it.
+        let mut end = MAX_PATH_BYTES - 1;
+        while !name.is_char_boundary(end) {
+            end -= 1;
+        }
+        return name[..end].rfind('/').map_or_else(|| EVERYTHING.to_owned(), |at| stand_in(&name[..=at]));
+    }
+    let any = |letter: char| if letter.is_control() { '?' } else { letter };
+    let pattern: String = name.chars().map(any).collect();
+    if has_drive(&pattern) { format!("?{}", &pattern[1..]) } else { pattern }
+}
+
+/// Whether it begins like `C:\` or `C:/`, which to a server is a place on a disk.
+fn has_drive(name: &str) -> bool {
+    matches!(name.as_bytes(), [letter, b':', b'/' | b'\\', ..] if letter.is_ascii_alphabetic())
 }
 
 /// A path without symbolic links, as far as it exists.
@@ -129,6 +167,20 @@ mod tests {
             assert_eq!(place.names(&path), [""; 0], "{path:?}");
         }
         assert!(Place::of(folder.path()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_name_that_no_server_takes_has_one_that_covers_it() {
+        for (name, asked) in [
+            ("src/a\u{1}b.rs", "src/a?b.rs"),
+            ("C:/a.rs", "?:/a.rs"),
+            (&format!("src/{}", "a".repeat(2_000)), "src/"),
+            (&"a".repeat(2_000), "**"),
+        ] {
+            assert!(!is_claimable(name) && is_claimable(&stand_in(name)), "{name}");
+            assert_eq!(stand_in(name), asked);
+        }
+        assert!(is_claimable("src/[id] ä.rs"));
     }
 
     #[cfg(unix)]

@@ -15,13 +15,15 @@ pub(crate) enum Policy {
 
 impl Policy {
     /// `NEXUS_HOOK_POLICY`, else what the repository says, else what the engineer's own settings say, else
-    /// `fail-open`.
-    pub(crate) fn find(link: &Link, login: Option<&Login>) -> Self {
+    /// `fail-open`. A link that cannot be read says nothing.
+    pub(crate) fn find(link: Option<&Link>, login: Option<&Login>) -> Self {
         let environment = env::var("NEXUS_HOOK_POLICY").ok().filter(|text| !text.trim().is_empty());
         let text = |hooks: Option<&Value>| {
             hooks.and_then(|hooks| hooks.get("whenUnreachable")?.as_str().map(str::to_owned))
         };
-        let said = environment.or_else(|| text(link.hooks())).or_else(|| text(login.and_then(Login::hooks)));
+        let said = environment
+            .or_else(|| text(link.and_then(Link::hooks)))
+            .or_else(|| text(login.and_then(Login::hooks)));
         said.map_or(Self::FailOpen, |said| Self::of_word(&said))
     }
 
@@ -51,10 +53,11 @@ mod tests {
                 .unwrap()
         };
         let login: Login = serde_json::from_str(r#"{"hooks":{"whenUnreachable":"fail-closed"}}"#).unwrap();
-        assert_eq!(Policy::find(&link(""), None), Policy::FailOpen);
-        assert_eq!(Policy::find(&link(""), Some(&login)), Policy::FailClosed);
+        assert_eq!(Policy::find(Some(&link("")), None), Policy::FailOpen);
+        assert_eq!(Policy::find(Some(&link("")), Some(&login)), Policy::FailClosed);
         let open = link(r#","hooks":{"whenUnreachable":"fail-open"}"#);
-        assert_eq!(Policy::find(&open, Some(&login)), Policy::FailOpen);
+        assert_eq!(Policy::find(Some(&open), Some(&login)), Policy::FailOpen);
+        assert_eq!(Policy::find(None, Some(&login)), Policy::FailClosed);
         assert_eq!(Policy::of_word("fail-close"), Policy::FailClosed);
     }
 }

@@ -32,7 +32,6 @@ use std::{
     env,
     path::{Path, PathBuf},
 };
-use uuid::Uuid;
 
 /// Where settings are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,9 +74,7 @@ impl Scope {
 fn policy(user: bool) -> Policy {
     let login = LoginFile::locate().and_then(|file| file.read()).ok();
     let here = link::find().ok().flatten().filter(|_| !user).map(|found| found.link);
-    let nowhere =
-        || serde_json::from_value(serde_json::json!({ "projectId": Uuid::nil() })).expect("it is a link");
-    Policy::find(&here.unwrap_or_else(nowhere), login.as_ref())
+    Policy::find(here.as_ref(), login.as_ref())
 }
 
 /// What is to be done.

@@ -1,15 +1,19 @@
 //! As which session a command acts: the one that its run's record names, or a new one when work begins
 //! and there is none. A run without a name, a terminal or an agent acts as its engineer.
 
-use super::{Actor, Key, Lost, Process, Record, watch_over};
+use super::{Actor, Key, Lost, Process, Record, Records, watch_over};
 use crate::{
-    client::Request,
+    client::{Answer, Request},
     context::Context,
     error::Error,
+    guard::journal,
     output::{plain, words},
     repository,
 };
-use nexus_api_types::session::{Metadata, Session, StartSession};
+use nexus_api_types::{
+    Code,
+    session::{Metadata, Session, StartSession},
+};
 use uuid::Uuid;
 
 impl Context<'_> {
@@ -49,6 +53,50 @@ impl Context<'_> {
         };
         self.client.act_as(Some(id));
         Ok(Some(id))
+    }
+
+    /// Does something as the session that works. One that turns out to be over, whoever ended it, is replaced by a
+    /// new one, which tries again.
+    ///
+    /// # Errors
+    /// When the cluster says no, or nothing.
+    pub(crate) async fn work(&self, project: Uuid, request: Request) -> Result<Answer, Error> {
+        let refused = match self.client.send(request.clone()).await {
+            Err(Error::Refused(refused)) => refused,
+            other => return other,
+        };
+        // There is no such session any more, or it is that of whoever was logged in before.
+        let may_be_over =
+            matches!(refused.body.code, Code::NotFound | Code::Forbidden) && refused.body.details.is_none();
+        if may_be_over && self.renew_session(project).await? {
+            // As another session it is another request.
+            return self.client.send(request.anew()).await;
+        }
+        Err(Error::Refused(refused))
+    }
+
+    /// Finds the living session of this run, or starts one. Whether it is another one than acted before.
+    async fn renew_session(&self, project: Uuid) -> Result<bool, Error> {
+        let (Actor::Run { .. }, Some(before)) = (self.actor(), self.client.session()) else {
+            return Ok(false);
+        };
+        self.doubt_session(project)?;
+        Ok(self.session_for_work(project).await? != Some(before))
+    }
+
+    /// The session of this run may be over: it is asked for before anything is done as it again.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub(crate) fn doubt_session(&self, project: Uuid) -> Result<(), Error> {
+        let Actor::Run { key, .. } = self.actor() else { return Ok(()) };
+        self.records().change(key, project, |record| {
+            record.map(|mut record| {
+                record.beat(0);
+                record
+            })
+        })?;
+        Ok(())
     }
 
     /// The session of a run that worked in this project before; none of one that never did, which then
@@ -121,15 +169,9 @@ impl Context<'_> {
 
     async fn start_session(&self, key: &Key, project: Uuid, owner: Option<Process>) -> Result<Uuid, Error> {
         let records = self.records();
-        records.forget_old();
+        records.forget_old(journal::is_one);
         // First the name, which commands of one run that start at once then share, and with it the session.
-        let named = records.change(key, project, |before| {
-            let mut record = before.unwrap_or_else(|| Record::new(new_name(key)));
-            if let Some(owner) = owner {
-                record.bind(owner);
-            }
-            Some(record)
-        })?;
+        let named = bind(&records, key, project, owner)?;
         let agent = named.map_or_else(|| new_name(key), |record| record.agent);
         // Whatever acted before must not: it may be over.
         self.client.act_as(None);
@@ -159,6 +201,25 @@ impl Context<'_> {
         let start = Request::post(format!("/projects/{project}/sessions")).body(&body);
         self.client.send(start).await?.parse()
     }
+}
+
+/// Writes down that there is this run and which process it lives in, before it has a session.
+///
+/// # Errors
+/// When the record cannot be written.
+pub(crate) fn bind(
+    records: &Records,
+    key: &Key,
+    project: Uuid,
+    owner: Option<Process>,
+) -> Result<Option<Record>, Error> {
+    records.change(key, project, |before| {
+        let mut record = before.unwrap_or_else(|| Record::new(new_name(key)));
+        if let Some(owner) = owner {
+            record.bind(owner);
+        }
+        Some(record)
+    })
 }
 
 /// A name that no other run of the engineer has, on whatever machine: two runs of one name would be one

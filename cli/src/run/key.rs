@@ -49,6 +49,11 @@ impl Key {
         &self.kind
     }
 
+    /// Whether an agent's host, or a process, gave it its name; not a session or an engineer, who may be anywhere.
+    pub(crate) fn is_of_host(&self) -> bool {
+        !matches!(self.kind.as_str(), "session" | "engineer")
+    }
+
     /// The name of the folder that it is kept in.
     pub(super) fn folder_name(&self) -> String {
         // A colon is not allowed everywhere; `~` is in no host's name or id.

@@ -17,6 +17,7 @@ mod process;
 mod record;
 mod ward;
 
+pub(crate) use acting::bind;
 pub(crate) use actor::Actor;
 pub(crate) use handed::{hand_out, is_handed_down};
 pub(crate) use keeper::{Keeper, watch_over};

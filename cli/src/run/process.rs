@@ -106,9 +106,11 @@ impl Ancestor {
         self.names.iter().any(|one| one == name)
     }
 
-    /// Whether it is a shell, which only passes on what somebody else wants.
+    /// Whether it is a shell, which only passes on what somebody else wants. One that calls itself something
+    /// else is somebody.
     pub(crate) fn is_shell(&self) -> bool {
-        SHELLS.iter().any(|shell| self.names.first().is_some_and(|name| name == shell))
+        let mut called = self.names.iter().take(2);
+        called.len() > 0 && called.all(|name| SHELLS.contains(&name.as_str()))
     }
 }
 
@@ -160,6 +162,19 @@ mod tests {
         let mut processes = Processes::default();
         let ancestors = processes.ancestors();
         assert!(processes.lives(ancestors[0].process), "{ancestors:?}");
+    }
+
+    #[test]
+    fn a_shell_passes_on_unless_it_goes_by_another_name() {
+        let called = |names: &[&str]| Ancestor {
+            process: Process { pid: 1, started: 1 },
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        assert!(called(&["bash", "bash", "-c"]).is_shell());
+        assert!(called(&["sh"]).is_shell());
+        assert!(!called(&["bash", "claude"]).is_shell());
+        assert!(!called(&["node", "claude"]).is_shell());
+        assert!(!called(&[]).is_shell());
     }
 
     #[cfg(unix)]

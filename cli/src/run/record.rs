@@ -1,7 +1,7 @@
 //! What is kept of a run: `runs/<run>/<project>.json` in the folder of the engineer's own files. One run
 //! writes one folder and no other; who changes a record holds its lock.
 
-use super::{Key, Process};
+use super::{Key, Process, process::Processes};
 use crate::{
     config::{
         atomic::{self, Readers},
@@ -22,6 +22,9 @@ use uuid::Uuid;
 /// Records of runs whose process is gone are thrown away after this long: until then it can be asked what
 /// they lost.
 const KEEP: Duration = Duration::from_secs(7 * 86_400);
+
+/// A run of which nobody knows its process is over when it was silent for this long.
+const SILENT: Duration = Duration::from_secs(86_400);
 
 /// Texts of what was lost that a record keeps: whoever does not read fifty reads none.
 const MAX_LOST: usize = 50;
@@ -236,18 +239,42 @@ impl Records {
         found
     }
 
-    /// Throws away the folders of runs that nobody has touched for a week.
-    pub(crate) fn forget_old(&self) {
+    /// The folders of runs that have a file of this kind and are over in the project: their process is gone, or
+    /// whoever looked after them has ended them.
+    pub(crate) fn left_behind(&self, project: Uuid, is_of_kind: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+        let mut processes = Processes::default();
+        let mut is_over = |folder: &Path, key: &Key| match self.read(key, project) {
+            Some(Record { owner: Some(owner), .. }) => !processes.lives(owner),
+            None if key.is_of_host() => true,
+            _ => is_older(folder, SILENT),
+        };
+        let mut found = Vec::new();
         for folder in entries(&self.folder) {
-            let touched =
-                entries(&folder).iter().filter_map(|file| fs::metadata(file).ok()?.modified().ok()).max();
-            let is_old = touched.and_then(|at| at.elapsed().ok()).is_some_and(|age| age > KEEP);
-            if is_old {
+            let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+            let Some(key) = name.as_deref().and_then(Key::of_folder) else { continue };
+            if entries(&folder).iter().any(|file| is_of_kind(file)) && is_over(&folder, &key) {
+                found.push(folder);
+            }
+        }
+        found
+    }
+
+    /// Throws away the folders of runs that nobody has touched for a week, unless there is something in them
+    /// that must not be lost.
+    pub(crate) fn forget_old(&self, must_stay: impl Fn(&Path) -> bool) {
+        for folder in entries(&self.folder) {
+            if is_older(&folder, KEEP) && !entries(&folder).iter().any(|file| must_stay(file)) {
                 // Another command may do the same at this moment.
                 let _ = fs::remove_dir_all(folder);
             }
         }
     }
+}
+
+/// Whether nobody has touched a file in a folder for so long.
+fn is_older(folder: &Path, than: Duration) -> bool {
+    let touched = entries(folder).iter().filter_map(|file| fs::metadata(file).ok()?.modified().ok()).max();
+    touched.and_then(|at| at.elapsed().ok()).is_some_and(|age| age > than)
 }
 
 /// How long a session lives without another sign of life.
@@ -371,6 +398,50 @@ mod tests {
             }
         });
         assert_eq!(records.read(&key, Uuid::from_u128(7)).unwrap().bound_at, 40);
+    }
+
+    #[test]
+    fn what_a_run_left_is_found_once_it_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::in_folder(folder.path().to_owned());
+        let own = Processes::default().find(std::process::id()).unwrap();
+        let gone = Process { started: own.started + 7, ..own };
+        let left = |key: &Key| fs::write(records.folder_of(key).join("x.journal"), "x").unwrap();
+        for key in [
+            kept(&records, "claude:lives", record(Some(own), 1)),
+            kept(&records, "claude:gone", record(Some(gone), 1)),
+            kept(&records, "session:unknown", record(None, 1)),
+            kept(&records, "codex:nothing", record(Some(gone), 1)),
+        ] {
+            if key.kind() != "codex" {
+                left(&key);
+            }
+        }
+        let ended = kept(&records, "claude:ended", record(Some(own), 1));
+        left(&ended);
+        records.change(&ended, Uuid::from_u128(7), |_| None).unwrap();
+        let is_journal = |file: &Path| file.extension().is_some_and(|end| end == "journal");
+        let mut found = records.left_behind(Uuid::from_u128(7), is_journal);
+        found.sort();
+        let expected =
+            ["claude:ended", "claude:gone"].map(|key| records.folder_of(&Key::parse(key).unwrap()));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn an_old_run_is_forgotten_unless_it_left_something() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::in_folder(folder.path().to_owned());
+        let old = SystemTime::now() - KEEP - Duration::from_secs(60);
+        for (key, name) in [("claude:a", "x.started"), ("claude:b", "x.journal")] {
+            let key = Key::parse(key).unwrap();
+            fs::create_dir_all(records.folder_of(&key)).unwrap();
+            let file = File::create(records.folder_of(&key).join(name)).unwrap();
+            file.set_modified(old).unwrap();
+        }
+        records.forget_old(|file| file.extension().is_some_and(|end| end == "journal"));
+        let left = |key: &str| records.folder_of(&Key::parse(key).unwrap()).exists();
+        assert!(!left("claude:a") && left("claude:b"));
     }
 
     #[test]

@@ -1,5 +1,12 @@
 //! Guards: what an agent's host and Git ask `nexus` before something is written, in real repositories. Only
 //! who holds a file edits, commits and pushes it; when no server answers, the policy says what happens.
+//!
+//! - [`commits`]: what Git asks. [`events`]: what each host asks and is told. [`silence`]: when no server
+//!   answers, or answers something else, or nothing in time.
+
+mod commits;
+mod events;
+mod silence;
 
 use nexus_tests::{Agent, Checkout, Cluster, Team, agent::Ended};
 use serde_json::{Value, json};
@@ -7,13 +14,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-
-/// Claude's question before it edits a file.
-fn before_edit(run: &str, root: &Path, file: &str) -> String {
-    json!({ "session_id": run, "cwd": root, "hook_event_name": "PreToolUse", "tool_name": "Edit",
-        "tool_input": { "file_path": root.join(file) }, "tool_use_id": "toolu_1" })
-    .to_string()
-}
 
 /// An agent of Claude, with the id that Claude gave its run.
 struct Claude {
@@ -24,28 +24,71 @@ struct Claude {
 
 impl Claude {
     fn start(checkout: &Checkout, root: PathBuf, run: &'static str) -> Self {
-        let mut agent = Agent::start(checkout, &root, "claude");
-        let event =
-            json!({ "session_id": run, "cwd": root, "hook_event_name": "SessionStart", "source": "startup" });
-        agent.runs_with("nexus hook claude session-start", &event.to_string()).done();
-        Self { agent, run, root }
+        let agent = Agent::start(checkout, &root, "claude");
+        let mut claude = Self { agent, run, root };
+        claude.begins().done();
+        claude
     }
 
+    /// Claude's start of a run.
+    fn begins(&mut self) -> Ended {
+        self.asks("session-start", json!({ "source": "startup" }))
+    }
+
+    /// One of Claude's events, in its form.
+    fn asks(&mut self, event: &str, more: Value) -> Ended {
+        self.asks_with("", event, more)
+    }
+
+    /// The same, with variables of the environment in front.
+    fn asks_with(&mut self, environment: &str, event: &str, more: Value) -> Ended {
+        let mut input = json!({ "session_id": self.run, "cwd": self.root, "transcript_path": "/nowhere" });
+        for (name, value) in more.as_object().expect("an object") {
+            input[name] = value.clone();
+        }
+        self.agent.runs_with(&format!("{environment} nexus hook claude {event}"), &input.to_string())
+    }
+
+    /// Claude's question before it edits a file.
     fn may_edit(&mut self, file: &str) -> Ended {
-        let event = before_edit(self.run, &self.root, file);
-        self.agent.runs_with("nexus hook claude pre-tool-use", &event)
+        self.may_edit_with("", file)
+    }
+
+    fn may_edit_with(&mut self, environment: &str, file: &str) -> Ended {
+        let edit = json!({ "tool_name": "Edit", "tool_use_id": "toolu_1",
+            "tool_input": { "file_path": self.root.join(file), "old_string": "a", "new_string": "b" } });
+        self.asks_with(environment, "pre-tool-use", edit)
     }
 
     /// Asks, and edits whatever the answer.
     fn edits(&mut self, file: &str) -> Ended {
         let asked = self.may_edit(file);
-        fs::write(self.root.join(file), format!("by {}\n", self.run)).expect("the file can be written");
+        let path = self.root.join(file);
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        fs::write(path, format!("{before}by {}\n", self.run)).expect("the file can be written");
         asked
+    }
+
+    /// Claude's question before it runs a command.
+    fn may_run(&mut self, command: &str) -> Ended {
+        self.asks("pre-tool-use", shell(command))
     }
 
     fn runs(&mut self, line: &str) -> Ended {
         self.agent.runs(line)
     }
+}
+
+/// A command as Claude's tool.
+fn shell(command: &str) -> Value {
+    json!({ "tool_name": "Bash", "tool_use_id": "toolu_2", "tool_input": { "command": command } })
+}
+
+/// What an agent is told beside a permission, or after a tool.
+#[track_caller]
+fn told(asked: &Ended) -> String {
+    let answer = asked.json();
+    answer["hookSpecificOutput"]["additionalContext"].as_str().unwrap_or_default().to_owned()
 }
 
 #[track_caller]
@@ -54,6 +97,13 @@ fn denied(asked: &Ended, why: &str) {
     assert!(asked.stderr.contains(why), "{asked:#?}");
     let answer: Value = asked.json();
     assert_eq!(answer["hookSpecificOutput"]["permissionDecision"], "deny", "{answer}");
+}
+
+/// What Git was told not to do.
+#[track_caller]
+fn refused(ended: &Ended, why: &str) {
+    assert_ne!(ended.code, 0, "{ended:#?}");
+    assert!(ended.stderr.contains(why), "{ended:#?}");
 }
 
 /// A project, and a repository of it with a first commit and somewhere to push to.
@@ -68,93 +118,15 @@ async fn repository(cluster: &Cluster) -> (Team, Checkout) {
     for file in ["src/a.rs", "src/b.rs"] {
         fs::write(root.join(file), "first\n").expect("the file can be written");
     }
+    // Who links a repository need not commit the link.
+    fs::write(root.join(".git/info/exclude"), ".nexus*\n.worktrees\n").expect("the file can be written");
     checkout.git(&root, &["add", "-A"]);
     checkout.git(&root, &["commit", "-q", "-m", "First"]);
     checkout.git(&root, &["push", "-q", "origin", "main"]);
     (team, checkout)
 }
 
-#[tokio::test]
-async fn only_who_holds_a_file_edits_commits_and_pushes_it() {
-    let cluster = Cluster::start(1).await;
-    let (team, checkout) = repository(&cluster).await;
-    team.ready_feature("one", &["src/a.rs"]).await;
-    let tree = checkout.root().with_file_name("tree");
-    checkout.git(&checkout.root(), &["worktree", "add", "-q", "-b", "tree", &tree.display().to_string()]);
-    let mut holder = Claude::start(&checkout, checkout.root(), "holder");
-    let mut beside = Claude::start(&checkout, checkout.root(), "beside");
-    let mut apart = Claude::start(&checkout, tree, "apart");
-    holder.runs("nexus install git --yes").done();
-    let again = holder.runs("nexus install git --yes").done();
-    assert!(again.stdout.contains("Nothing to change"), "{again:#?}");
-
-    holder.runs("nexus feature pick one").done();
-    assert_eq!(holder.may_edit("src/a.rs").code, 0);
-    denied(&beside.may_edit("src/a.rs"), "src/a.rs is held by Root's agent");
-    denied(&apart.may_edit("src/a.rs"), "src/a.rs is held by Root's agent");
-    // What nobody holds becomes whose it is that writes first.
-    assert_eq!(beside.edits("src/b.rs").code, 0);
-    denied(&holder.may_edit("src/b.rs"), "src/b.rs is held by Root's agent");
-
-    // Who writes all the same does not get it into the history, in whichever worktree.
-    for other in [&mut beside, &mut apart] {
-        other.edits("src/a.rs");
-        let refused = other.runs("git commit -q -m Mine src/a.rs");
-        assert_ne!(refused.code, 0, "{refused:#?}");
-        assert!(refused.stderr.contains("src/a.rs is held by Root's agent"), "{refused:#?}");
-    }
-    assert_eq!(holder.edits("src/a.rs").code, 0);
-    holder.runs("git commit -q -m Ours src/a.rs").done();
-    holder.runs("git push -q origin HEAD:one").done();
-    beside.runs("git commit -q -m Theirs src/b.rs").done();
-
-    // Nor does who goes round the first guard get it to others, nor through the last one.
-    apart.runs("git commit -q --no-verify -m Mine src/a.rs").done();
-    let refused = apart.runs("git push -q origin HEAD:tree");
-    assert_ne!(refused.code, 0, "{refused:#?}");
-    assert!(refused.stderr.contains("src/a.rs is held by Root's agent"), "{refused:#?}");
-    let found = apart.runs("nexus verify origin/main..HEAD");
-    assert_eq!(found.code, 1, "{found:#?}");
-
-    // Once it is free, it is anybody's.
-    holder.runs("nexus feature done one").done();
-    apart.runs("git push -q origin HEAD:tree").done();
-    holder.runs("nexus uninstall git --yes").done();
-    assert!(!checkout.root().join(".git/hooks/pre-commit").exists());
-}
-
-#[tokio::test]
-async fn what_is_written_while_no_server_answers_is_settled_afterwards() {
-    let mut cluster = Cluster::start(1).await;
-    let (team, checkout) = repository(&cluster).await;
-    let mut claude = Claude::start(&checkout, checkout.root(), "alone");
-    cluster.node(1).kill();
-
-    let closed = before_edit(claude.run, &claude.root, "src/a.rs");
-    let closed =
-        claude.agent.runs_with("NEXUS_HOOK_POLICY=fail-closed nexus hook claude pre-tool-use", &closed);
-    denied(&closed, "connection refused");
-    for file in ["src/a.rs", "src/b.rs"] {
-        let open = claude.edits(file);
-        assert_eq!(open.code, 0, "{open:#?}");
-        let told = open.json();
-        let told = told["hookSpecificOutput"]["additionalContext"].as_str().unwrap_or_default();
-        assert!(told.contains("fail-open") && told.contains(file), "{told}");
-    }
-    cluster.node(1).start();
-    cluster.all_ready().await;
-
-    // Somebody was faster.
-    let other = team.agent(&team.admin, "faster").await;
-    other.post(&team.path("/claims"), json!({ "paths": ["src/b.rs"] })).await.data();
-    let asked = claude.runs("nexus claims --mine").done();
-    assert!(
-        asked.stderr.contains("WARNING: written while no server answered: src/b.rs is held by"),
-        "{asked:#?}"
-    );
-    assert!(asked.stderr.contains("yours now: src/a.rs"), "{asked:#?}");
-    let once = claude.runs("nexus claims --mine").done();
-    assert!(!once.stderr.contains("WARNING") && once.stdout.contains("src/a.rs"), "{once:#?}");
-    assert_eq!(claude.may_edit("src/a.rs").code, 0);
-    denied(&claude.may_edit("src/b.rs"), "src/b.rs is held by Root's agent \"faster\"");
+/// A worktree of the checkout somewhere, with a branch of its own.
+fn worktree(checkout: &Checkout, at: &Path, branch: &str) {
+    checkout.git(&checkout.root(), &["worktree", "add", "-q", "-b", branch, &at.display().to_string()]);
 }

@@ -9,7 +9,7 @@ use crate::{
     client::{Answer, Request},
     commands::{changes::Changes, knowledge},
     context::Context,
-    error::Error,
+    error::{Error, Refused},
     output::words,
     spec::active::Active,
 };
@@ -73,7 +73,7 @@ pub(in crate::commands) async fn pick(
         None => Request::post(format!("{features}/pick-next")).body(&among(lanes)),
     };
     let answer = match wait {
-        None => context.client.send(request).await?,
+        None => context.work(project, request).await?,
         Some(longest) => patiently(context, project, request, longest).await?,
     };
     context.look_after(project);
@@ -102,11 +102,12 @@ async fn patiently(
     let mut asked = request.clone().once();
     loop {
         context.client.begin();
-        let answer = context.client.send(asked.clone()).await;
+        let answer = context.work(project, asked.clone()).await;
         let refused = match changes.outlast(context, answer).await {
             // Nobody knows whether it was granted: what is sent again is the same request.
             Ok(None) => continue,
             Ok(Some(answer)) => return Ok(answer),
+            Err(Error::Refused(refused)) if is_own(context, &refused) => return Err(Error::Refused(refused)),
             Err(Error::Refused(refused)) if is_for_now(refused.body.code, &request) => refused,
             Err(error) => return Err(error),
         };
@@ -119,6 +120,13 @@ async fn patiently(
             return Err(Error::Refused(refused));
         }
     }
+}
+
+/// Whether this run itself works on the feature: nobody has to go.
+fn is_own(context: &Context<'_>, refused: &Refused) -> bool {
+    let holder =
+        refused.body.details.as_ref().and_then(|details| details.get("holder")?.get("sessionId")?.as_str());
+    holder.and_then(|id| id.parse().ok()).is_some_and(|id: Uuid| context.client.session() == Some(id))
 }
 
 /// Whether what stands in the way may go.

@@ -1,6 +1,6 @@
 //! From a host's JSON to its answer.
 
-use super::{consider, failed};
+use super::{failed, in_time};
 use crate::{
     args::Global,
     error::Error,
@@ -26,7 +26,7 @@ pub(super) fn start(host: Host, event: &str, global: Global, out: &Output) -> Ex
     let event = host.read(event, &input);
     let verdict = match event.kind {
         EventKind::Unknown => Verdict::Silent,
-        _ => consider::consider(&event, global, out),
+        _ => in_time::consider(&event, global),
     };
     if event.kind == EventKind::SessionStart && verdict != Verdict::Silent {
         let key = event.session.as_deref().and_then(|id| Key::of_host(event.host.word(), id));

@@ -1,6 +1,10 @@
 //! What is said about an event. Asks the cluster only about files of a linked repository.
 
-use super::unreachable;
+use super::{
+    asked::{Asked, asked_about, key},
+    in_time::Known,
+    news, tool, unreachable,
+};
 use crate::{
     args::Global,
     client::Request,
@@ -8,50 +12,46 @@ use crate::{
     context::Context,
     error::Error,
     guard::{
-        brief,
-        changes::{self, Mark},
-        decision::{self, Decision},
-        holding::{self, Holding},
+        brief, decision,
         journal::{Journal, Reconciled},
         place::Place,
         policy::Policy,
     },
-    hosts::{EventKind, HookEvent, Tool, Verdict, shell},
-    output::{Output, words},
+    hosts::{EventKind, HookEvent, Tool, Verdict},
+    output::Output,
     repository,
-    run::{Actor, Key, Records},
+    run::{self, Actor, Records},
 };
 use nexus_api_types::{
     checkpoint::{CheckpointType, SaveCheckpoint},
     claim::Claim,
 };
-use std::{
-    env,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{env, time::Duration};
 
 /// A host may kill the hook of a run that ends after one and a half seconds.
 const LONGEST_AT_END: Duration = Duration::from_secs(1);
 
-/// What is said about an event.
-pub(super) fn consider(event: &HookEvent, mut global: Global, out: &Output) -> Verdict {
+/// What is said about an event; what is found out on the way is noted, for whoever runs out of patience.
+pub(super) fn consider(event: &HookEvent, mut global: Global, out: &Output, known: &Known) -> Verdict {
     let folder = event.folder.clone().or_else(|| env::current_dir().ok()).unwrap_or_default();
     // Hosts start hooks anywhere; git and the session's own description mean where the agent is.
     let _ = env::set_current_dir(&folder);
     let asked = match event.kind {
-        EventKind::BeforeTool | EventKind::AfterTool => asked_about(event, &folder),
+        EventKind::BeforeTool | EventKind::AfterTool if event.tool == Tool::Other => return Verdict::Silent,
+        EventKind::BeforeTool | EventKind::AfterTool => {
+            known.find_policy(&folder);
+            asked_about(event, &folder)
+        }
         _ => Place::of(&folder).map(|place| place.map(Asked::of).into_iter().collect()),
     };
     let asked = match asked {
         Ok(asked) => asked,
-        Err(error) => {
-            return Verdict::Tell(format!("Nexus checks nothing here: {}", unreachable::reason(&error, out)));
-        }
+        Err(error) => return without_link(event, &error, out),
     };
     if asked.is_empty() {
         return Verdict::Silent;
     }
+    known.note(&asked);
     if event.kind == EventKind::SessionEnd {
         global.timeout = global.timeout.min(LONGEST_AT_END);
     }
@@ -65,119 +65,49 @@ pub(super) fn consider(event: &HookEvent, mut global: Global, out: &Output) -> V
     }
 }
 
-/// What an event is about, in one repository.
-struct Asked {
-    place: Place,
-    /// Files that are written.
-    names: Vec<String>,
-    /// Files whose changes are thrown away.
-    discarded: Vec<String>,
-}
-
-impl Asked {
-    const fn of(place: Place) -> Self {
-        Self { place, names: Vec::new(), discarded: Vec::new() }
-    }
-
-    fn all(&self) -> Vec<String> {
-        self.names.iter().chain(&self.discarded).cloned().collect()
+/// The repository does not say which project it is: what it says of the policy is not known either.
+fn without_link(event: &HookEvent, error: &Error, out: &Output) -> Verdict {
+    let why = unreachable::reason(error, out);
+    let login = LoginFile::locate().and_then(|file| file.read()).ok();
+    match event.kind {
+        EventKind::BeforeTool => unreachable::verdict(Policy::find(None, login.as_ref()), &why, &[], None),
+        EventKind::SessionStart => Verdict::Tell(format!("Nexus checks nothing here: {why}")),
+        _ => Verdict::Silent,
     }
 }
 
-/// The files of a tool, by the repositories they are in.
-fn asked_about(event: &HookEvent, folder: &Path) -> Result<Vec<Asked>, Error> {
-    let mut asked: Vec<Asked> = Vec::new();
-    match (&event.tool, event.kind) {
-        (Tool::Other, _) => {}
-        (Tool::Edit(paths), _) => {
-            for path in paths {
-                sort(&mut asked, &shell_path(folder, path), false)?;
-            }
-        }
-        (Tool::Shell { command, folder: own }, EventKind::BeforeTool) => {
-            let folder = own.as_ref().map_or_else(|| folder.to_owned(), |own| folder.join(own));
-            if Place::of(&folder)?.is_some() {
-                mark(event).iter().for_each(Mark::set);
-            }
-            let writes = shell::writes(command, &folder);
-            if writes.is_nothing() {
-                return Ok(asked);
-            }
-            for path in &writes.paths {
-                sort(&mut asked, path, false)?;
-            }
-            for folder in &writes.discards {
-                if Place::of(folder)?.is_some() {
-                    for path in changes::uncommitted(folder) {
-                        sort(&mut asked, &path, true)?;
-                    }
-                }
-            }
-        }
-        (Tool::Shell { folder: own, .. }, _) => {
-            let folder = own.as_ref().map_or_else(|| folder.to_owned(), |own| folder.join(own));
-            let started = mark(event).and_then(|mark| mark.take());
-            if let (Some(started), Some(place)) = (started, Place::of(&folder)?) {
-                for path in changes::changed_since(changes::uncommitted(&place.root), started) {
-                    sort(&mut asked, &path, false)?;
-                }
-            }
-        }
-    }
-    asked.retain(|asked| !asked.names.is_empty() || !asked.discarded.is_empty());
-    Ok(asked)
-}
-
-fn shell_path(folder: &Path, path: &Path) -> PathBuf {
-    folder.join(path)
-}
-
-fn sort(asked: &mut Vec<Asked>, path: &Path, is_discarded: bool) -> Result<(), Error> {
-    let known = asked.iter().position(|asked| !asked.place.names(path).is_empty());
-    let at = match known {
-        Some(at) => at,
-        None => match Place::of(path)? {
-            Some(place) => {
-                asked.push(Asked::of(place));
-                asked.len() - 1
-            }
-            None => return Ok(()),
-        },
-    };
-    let names = asked[at].place.names(path);
-    let list = if is_discarded { &mut asked[at].discarded } else { &mut asked[at].names };
-    for name in names {
-        if !list.contains(&name) {
-            list.push(name);
-        }
-    }
-    Ok(())
-}
-
-/// Marks when a command starts, in the folder of its run.
-fn mark(event: &HookEvent) -> Option<Mark> {
-    let key = key(event)?;
-    let folder = Records::locate().ok()?.folder_of(&key);
-    let call = event.call.clone().unwrap_or_else(|| changes::unnamed(&key));
-    Some(Mark::new(&folder, &call))
-}
-
-fn key(event: &HookEvent) -> Option<Key> {
-    Key::of_host(event.host.word(), event.session.as_deref()?)
-}
-
-/// The settings are broken: nobody can be asked, and nothing be noted.
+/// The settings are broken: nobody can be asked, but it can be noted.
 fn without_context(event: &HookEvent, asked: &[Asked], error: &Error, out: &Output) -> Verdict {
     let why = unreachable::reason(error, out);
     let login = LoginFile::locate().and_then(|file| file.read()).ok();
     match (event.kind, asked.first()) {
-        (EventKind::BeforeTool, Some(asked)) => {
-            let policy = Policy::find(&asked.place.link, login.as_ref());
-            unreachable::verdict(policy, &why, &asked.all(), None)
+        (EventKind::BeforeTool, Some(first)) => {
+            let policy = Policy::find(Some(&first.place.link), login.as_ref());
+            let mut told = Vec::new();
+            for asked in asked {
+                let journal = journal_without_context(event, &asked.place);
+                let kept = journal.as_ref().map(|journal| (journal, &asked.place));
+                match unreachable::verdict(policy, &why, &asked.all(), kept) {
+                    Verdict::Tell(text) => told.push(text),
+                    other => return other,
+                }
+            }
+            Verdict::Tell(told.join("\n"))
         }
         (EventKind::SessionStart, _) => Verdict::Tell(format!("Nexus checks nothing: {why}")),
         _ => Verdict::Silent,
     }
+}
+
+/// The journal of the run, once it is written down that there is this run: what a run left that nobody knows
+/// would be another's to answer for.
+fn journal_without_context(event: &HookEvent, place: &Place) -> Option<Journal> {
+    let (key, records) = (key(event)?, Records::locate().ok()?);
+    let Some(Actor::Run { owner, .. }) = Actor::of_host(event.host.word(), event.session.as_deref()?) else {
+        return None;
+    };
+    run::bind(&records, &key, place.project(), owner).ok()?;
+    Some(Journal::of_run(&records, &key, place.project()))
 }
 
 async fn said(event: &HookEvent, asked: &[Asked], context: &Context<'_>) -> Verdict {
@@ -189,8 +119,8 @@ async fn said(event: &HookEvent, asked: &[Asked], context: &Context<'_>) -> Verd
     }
     match event.kind {
         EventKind::SessionStart => starts(event, context, &asked[0].place).await,
-        EventKind::BeforeTool => before(context, asked).await,
-        EventKind::AfterTool => after(context, asked).await,
+        EventKind::BeforeTool => tool::before(context, asked).await,
+        EventKind::AfterTool => tool::after(context, asked).await,
         EventKind::BeforeCompact | EventKind::SubagentStop => {
             checkpoint(event, context, &asked[0].place).await;
             Verdict::Silent
@@ -221,14 +151,15 @@ async fn starts(event: &HookEvent, context: &Context<'_>, place: &Place) -> Verd
     let told = async {
         context.session_for_work(project).await?;
         context.bind_anew(project);
-        let mut text = brief::brief(context, project, &run_name(event)).await?;
-        text += &news(context, project).await?;
-        Ok::<_, Error>(text)
+        Journal::of(context, project).adopt(&context.records());
+        let news = news::news(context, project).await;
+        brief::brief(context, project, &run_name(event), &news).await
     };
     match told.await {
         Ok(text) => Verdict::Tell(text),
+        Err(error @ Error::Refused(_)) => Verdict::Tell(unreachable::no_answer(&error, &[], context.out)),
         Err(error) => {
-            let policy = Policy::find(&place.link, Some(&context.login));
+            let policy = Policy::find(Some(&place.link), Some(&context.login));
             Verdict::Tell(format!(
                 "Nexus coordinates the agents in this repository, but cannot be asked now: {}. Policy {}: edits are {}.",
                 unreachable::reason(&error, context.out),
@@ -245,121 +176,6 @@ async fn starts(event: &HookEvent, context: &Context<'_>, place: &Place) -> Verd
 
 fn run_name(event: &HookEvent) -> String {
     key(event).map_or_else(|| "an agent".to_owned(), |key| format!("run {key}"))
-}
-
-/// What happened while nobody was told: files that were lost, and what became of the journal.
-async fn news(context: &Context<'_>, project: uuid::Uuid) -> Result<String, Error> {
-    let reconciled = Journal::of(context, project).reconcile(context).await?;
-    let mut text = reconciled_words(context, &reconciled);
-    for lost in context.take_lost(project) {
-        let holder = lost.by.map(|by| words::holder(&by.engineer_name, by.agent.as_deref()));
-        let whose = holder.map_or(lost.why, |holder| format!("{holder} holds it now"));
-        text += &format!("\nLOST while this machine slept: {}: {whose}. Do not edit it any more.", lost.what);
-    }
-    Ok(text)
-}
-
-fn reconciled_words(context: &Context<'_>, reconciled: &Reconciled) -> String {
-    let mut text = String::new();
-    if !reconciled.held.is_empty() {
-        text += &format!(
-            "\nWARNING: while no server answered, you wrote files that somebody else holds:\n{}\nDo not commit them; \
-             take your changes back, or settle it with the holder.",
-            holding::lines(&reconciled.held, context.out.clock())
-        );
-    }
-    if !reconciled.taken.is_empty() {
-        text += &format!(
-            "\nWritten while no server answered, and yours now: {}.",
-            words::list(&reconciled.taken)
-        );
-    }
-    text
-}
-
-async fn before(context: &Context<'_>, asked: &[Asked]) -> Verdict {
-    let mut told = String::new();
-    for asked in asked {
-        match before_in(context, asked).await {
-            Ok(Verdict::Tell(text)) => told += &text,
-            Ok(Verdict::Silent) => {}
-            Ok(refused @ Verdict::Refuse(_)) => return refused,
-            Err(error) => {
-                let policy = Policy::find(&asked.place.link, Some(&context.login));
-                let why = unreachable::reason(&error, context.out);
-                match unreachable::verdict(policy, &why, &asked.all(), Some((context, &asked.place))) {
-                    Verdict::Tell(text) => told += &text,
-                    other => return other,
-                }
-            }
-        }
-    }
-    if told.is_empty() { Verdict::Silent } else { Verdict::Tell(told.trim_start().to_owned()) }
-}
-
-async fn before_in(context: &Context<'_>, asked: &Asked) -> Result<Verdict, Error> {
-    let project = asked.place.project();
-    let mut told = String::new();
-    if !asked.names.is_empty() {
-        match decision::decide(context, &asked.place, &asked.names).await? {
-            Decision::Mine => {}
-            Decision::Taken(paths) => {
-                told += &format!("Nexus: {} was free and is yours alone now.", words::list(&paths));
-            }
-            Decision::Held(held) => return Ok(Verdict::Refuse(denial(context, &held, asked))),
-        }
-    }
-    let discarded = decision::look(context, project, &asked.discarded).await?;
-    if !discarded.is_empty() {
-        return Ok(Verdict::Refuse(format!(
-            "Nexus: this throws away changes of others that are not committed.\n{}\nName the files that are yours \
-             instead.",
-            holding::lines(&discarded, context.out.clock())
-        )));
-    }
-    told += &news(context, project).await.unwrap_or_default();
-    Ok(if told.is_empty() { Verdict::Silent } else { Verdict::Tell(told) })
-}
-
-fn denial(context: &Context<'_>, held: &[Holding], asked: &Asked) -> String {
-    let file = held.first().map_or("FILE", |holding| holding.wanted.as_str());
-    let others =
-        asked.names.iter().filter(|name| !held.iter().any(|holding| holding.wanted == **name)).count();
-    let rest =
-        if others > 0 { " Nothing was written; the other files can be edited on their own." } else { "" };
-    format!(
-        "Nexus: {}\nDo not write it by other means either.{rest}\nNext: nexus why {file} says what for and how to get \
-         it; nexus feature available shows work that is free of it.",
-        holding::lines(held, context.out.clock())
-    )
-}
-
-/// The fact is there: who holds what was written is said loudly, and what could not be asked is remembered.
-async fn after(context: &Context<'_>, asked: &[Asked]) -> Verdict {
-    let mut told = String::new();
-    for asked in asked {
-        match decision::look(context, asked.place.project(), &asked.names).await {
-            Ok(held) if held.is_empty() => {}
-            Ok(held) => {
-                told += &format!(
-                    "WARNING: files that somebody else holds changed while your command ran:\n{}\nIf it was your \
-                     command, take the changes back (git diff shows them): they cannot be committed by you. \
-                     nexus why FILE says how to get a file.\n",
-                    holding::lines(&held, context.out.clock())
-                );
-            }
-            Err(_) if Policy::find(&asked.place.link, Some(&context.login)) == Policy::FailOpen => {
-                // Whoever cannot write it down here said so before the tool was used.
-                let _ = Journal::of(context, asked.place.project()).add(
-                    &asked.place,
-                    &asked.names,
-                    "after a command",
-                );
-            }
-            Err(_) => {}
-        }
-    }
-    if told.is_empty() { Verdict::Silent } else { Verdict::Refuse(told.trim_end().to_owned()) }
 }
 
 /// How far the work is, for whoever takes it up. Nobody waits for it, and nothing is lost with it but that.
@@ -392,12 +208,14 @@ async fn stops(event: &HookEvent, context: &Context<'_>, place: &Place) -> Verdi
         return Verdict::Silent;
     }
     let project = place.project();
-    let reconciled = Journal::of(context, project).reconcile(context).await.unwrap_or_default();
+    let mut reconciled = Reconciled::default();
+    // What cannot be settled now is kept for the next time.
+    let _ = Journal::of(context, project).reconcile(context, &mut reconciled).await;
     let must_know = Reconciled { taken: Vec::new(), ..reconciled };
     if must_know.is_nothing() {
         return Verdict::Silent;
     }
-    Verdict::Refuse(reconciled_words(context, &must_know).trim_start().to_owned())
+    Verdict::Refuse(news::words_of(context, &must_know).trim_start().to_owned())
 }
 
 /// A run that holds nothing is over at once. One that holds something is ended with its process, by whoever
@@ -411,6 +229,10 @@ async fn ends(context: &Context<'_>, place: &Place) {
         mine.and_then(|answer| answer.parse::<Vec<Claim>>()).is_ok_and(|claims| claims.is_empty());
     let works_on = decision::feature(context, project).await.ok().flatten();
     if holds_nothing && works_on.is_none() {
+        // First it is written down: who goes on under the same name must not act as a session that is over.
+        if context.doubt_session(project).is_err() {
+            return;
+        }
         // Its lease ends it otherwise.
         let _ = context.client.send(Request::delete(format!("/projects/{project}/sessions/{session}"))).await;
     }

@@ -3,9 +3,14 @@
 use super::{failed, unreachable};
 use crate::{
     args::Global,
+    config::login::LoginFile,
     context::Context,
     error::Error,
-    guard::{changes, decision, holding, place::Place, policy::Policy},
+    guard::{
+        changes, decision, holding,
+        place::{self, Place},
+        policy::Policy,
+    },
     hosts::Verdict,
     output::Output,
     run::Actor,
@@ -20,9 +25,6 @@ use std::{
 /// Refs of one push: git writes a line of some 200 bytes for each.
 const MAX_REFS_BYTES: u64 = 4 << 20;
 
-/// Paths of one question to the cluster.
-const MOST_AT_ONCE: usize = 2_000;
-
 /// Answers git. Exit code 1 refuses; without an opinion it is 0.
 pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) -> ExitCode {
     let files = match event {
@@ -30,6 +32,7 @@ pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) 
         "pre-push" => pushed(more),
         _ => return ExitCode::SUCCESS,
     };
+    let what = if event == "pre-push" { "push" } else { "commit" };
     let place = env::current_dir()
         .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))
         .and_then(|here| Place::of(&here));
@@ -37,45 +40,66 @@ pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) 
         (_, Ok(None)) => return ExitCode::SUCCESS,
         (Ok(files), Ok(Some(place))) => (files, place),
         // Git itself cannot tell: it will not get far either.
-        (Err(error), _) | (_, Err(error)) => return failed(out, &error),
+        (Err(error), _) => return failed(out, &error),
+        (Ok(_), Err(error)) => {
+            let login = LoginFile::locate().and_then(|file| file.read()).ok();
+            return by_policy(Policy::find(None, login.as_ref()), &error, &[], what, out);
+        }
     };
     let names: Vec<String> = files.iter().flat_map(|path| place.names(path)).collect();
     if names.is_empty() {
         return ExitCode::SUCCESS;
     }
-    let what = if event == "pre-push" { "push" } else { "commit" };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let context = runtime
         .map_err(|error| Error::local(format!("cannot start: {error}")))
         .and_then(|runtime| Ok((runtime, Context::new(global, out)?)));
-    let (verdict, policy) = match context {
+    let (refusal, policy) = match context {
         Ok((runtime, context)) => {
-            let policy = Policy::find(&place.link, Some(&context.login));
-            (
-                runtime
-                    .block_on(looked_at(&context, &place, &names, what))
-                    .map_err(|error| unreachable::reason(&error, out)),
-                policy,
-            )
+            let policy = Policy::find(Some(&place.link), Some(&context.login));
+            (runtime.block_on(looked_at(&context, &place, &names, what)), policy)
         }
-        Err(error) => (Err(unreachable::reason(&error, out)), Policy::find(&place.link, None)),
+        Err(error) => (Err(error), Policy::find(Some(&place.link), None)),
     };
-    let (text, code) = match verdict {
-        Ok(None) => return ExitCode::SUCCESS,
-        Ok(Some(refusal)) => (refusal, ExitCode::FAILURE),
-        Err(why) => match unreachable::verdict(policy, &why, &names, None) {
-            Verdict::Refuse(text) => (text, ExitCode::FAILURE),
-            Verdict::Tell(_) | Verdict::Silent => (
-                format!(
-                    "Nexus cannot tell whose these files are: {why}.\nPolicy {}: the {what} is let through unchecked; nexus verify checks it later.",
-                    policy.word()
-                ),
-                ExitCode::SUCCESS,
-            ),
-        },
-    };
+    match refusal {
+        Ok(None) => {
+            place::unclaimable(&names).into_iter().for_each(|text| say(&text));
+            ExitCode::SUCCESS
+        }
+        Ok(Some(refusal)) => {
+            say(&refusal);
+            ExitCode::FAILURE
+        }
+        // It is answered, if not about the files: no policy speaks for who is not to have them.
+        Err(error @ Error::Refused(_)) => {
+            say(&unreachable::no_answer(&error, &names, out));
+            ExitCode::FAILURE
+        }
+        Err(error) => by_policy(policy, &error, &names, what, out),
+    }
+}
+
+/// Nobody can tell whose the files are.
+fn by_policy(policy: Policy, error: &Error, names: &[String], what: &str, out: &Output) -> ExitCode {
+    let why = unreachable::reason(error, out);
+    match unreachable::verdict(policy, &why, names, None) {
+        Verdict::Refuse(text) => {
+            say(&text);
+            ExitCode::FAILURE
+        }
+        Verdict::Tell(_) | Verdict::Silent => {
+            say(&format!(
+                "Nexus cannot tell whose these files are: {why}.\nPolicy {}: the {what} is let through unchecked; nexus verify checks it later.",
+                policy.word()
+            ));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn say(text: &str) {
+    // Whoever does not listen has the exit code.
     let _ = writeln!(std::io::stderr().lock(), "{text}");
-    code
 }
 
 /// A refusal, if there is a reason for one.
@@ -86,34 +110,20 @@ async fn looked_at(
     what: &str,
 ) -> Result<Option<String>, Error> {
     let project = place.project();
-    let mut held = Vec::new();
-    for names in names.chunks(MOST_AT_ONCE) {
-        let found = match context.actor() {
-            // A person at a terminal, who commits what an agent of theirs wrote, has no session and needs none.
-            Actor::Run { key, .. }
-                if key.kind() == "terminal" && context.records().read(key, project).is_none() =>
-            {
-                let claims = decision::claims_on(context, project, names).await?;
-                let me = context.me().await?;
-                claims
-                    .into_iter()
-                    .filter_map(|(path, claims)| {
-                        let other = claims.into_iter().find(|claim| claim.engineer_id != me)?;
-                        Some(holding::Holding::of_claim(&path, &other))
-                    })
-                    .collect()
-            }
-            _ => decision::look(context, project, names).await?,
-        };
-        held.extend(found);
-    }
-    if held.is_empty() {
-        return Ok(None);
-    }
-    let file = held[0].wanted.clone();
+    let held = match context.actor() {
+        // A person at a terminal, who commits what an agent of theirs wrote, has no session and needs none.
+        Actor::Run { key, .. }
+            if key.kind() == "terminal" && context.records().read(key, project).is_none() =>
+        {
+            decision::look_as_engineer(context, project, names).await?
+        }
+        _ => decision::look(context, project, names).await?,
+    };
+    let Some(first) = held.first() else { return Ok(None) };
     Ok(Some(format!(
-        "Nexus refuses this {what}:\n{}\nNext: leave these files out, or nexus why {file} says how to get it.",
-        holding::lines(&held, context.out.clock())
+        "Nexus refuses this {what}:\n{}\nNext: leave these files out, or nexus why {} says how to get it.",
+        holding::lines(&held, context.out.clock()),
+        first.wanted
     )))
 }
 

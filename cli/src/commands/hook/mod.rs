@@ -1,12 +1,18 @@
 //! `nexus hook`: what agent hosts and git call. Answers in the caller's own form.
 //!
 //! Whatever goes wrong in here must not look like a refusal: hosts take exit code 2 for one.
-//! - [`agent`]: from the caller's JSON to its answer. [`consider`]: what is said about an event.
+//! - [`agent`]: from the caller's JSON to its answer. [`in_time`]: before its host gives up.
+//! - [`consider`]: what is said about an event. [`asked`]: the files that it is about. [`tool`]: before and after
+//!   they are written. [`news`]: what happened meanwhile. [`unreachable`]: when nobody can tell.
 //! - [`git`]: before a commit and before a push.
 
 mod agent;
+mod asked;
 mod consider;
 mod git;
+mod in_time;
+mod news;
+mod tool;
 mod unreachable;
 
 use crate::{args::Global, error::Error, hosts::Host, output::Output};

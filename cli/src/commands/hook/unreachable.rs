@@ -1,11 +1,10 @@
 //! What is said when nobody can tell whose files are.
 
 use crate::{
-    context::Context,
     error::{Error, Report},
     guard::{journal::Journal, place::Place, policy::Policy},
     hosts::Verdict,
-    output::{Output, words},
+    output::{Output, plain, words},
 };
 
 /// Why nobody can tell, in one line.
@@ -16,14 +15,26 @@ pub(super) fn reason(error: &Error, out: &Output) -> String {
     if lines.is_empty() { report.message } else { format!("{} ({})", report.message, lines.join("; ")) }
 }
 
+/// A server answers, and says no to the question itself: nobody may write what it does not speak about.
+pub(super) fn no_answer(error: &Error, paths: &[String], out: &Output) -> String {
+    let hints = Report::new(error, out.clock()).hints;
+    let next = hints.first().map_or_else(String::new, |hint| format!("\nNext: {hint}."));
+    format!(
+        "Nexus: a server answers, but does not say whose {} is: {}.\nNothing is written until it does: this is no \
+         matter of the policy for when none answers.{next}",
+        named(paths),
+        reason(error, out)
+    )
+}
+
 /// What goes by the policy; what is let through is remembered first.
 pub(super) fn verdict(
     policy: Policy,
     why: &str,
     paths: &[String],
-    kept: Option<(&Context<'_>, &Place)>,
+    kept: Option<(&Journal, &Place)>,
 ) -> Verdict {
-    let named = words::list(paths);
+    let named = named(paths);
     if policy == Policy::FailClosed {
         return Verdict::Refuse(format!(
             "Nexus cannot tell whose {named} is: {why}.\nPolicy {}: nothing is written until a server answers. \
@@ -31,8 +42,7 @@ pub(super) fn verdict(
             policy.word()
         ));
     }
-    let kept = kept.map(|(context, place)| Journal::of(context, place.project()).add(place, paths, why));
-    let journal = match kept {
+    let journal = match kept.map(|(journal, place)| journal.add(place, paths, why)) {
         Some(Ok(())) => "noted in a journal, and checked as soon as a server answers".to_owned(),
         Some(Err(error)) => format!("not even noted, since the journal cannot be written ({error})"),
         None => "not noted".to_owned(),
@@ -42,4 +52,8 @@ pub(super) fn verdict(
          Somebody else may be editing it: keep to what you held before.",
         policy.word()
     ))
+}
+
+fn named(paths: &[String]) -> String {
+    if paths.is_empty() { "the file".to_owned() } else { plain(&words::list(paths)) }
 }

@@ -89,9 +89,9 @@ fn checkout(shell: &mut Shell, arguments: &[String]) {
     {
         return;
     }
-    // A branch may come first; what is there as a file is meant as one.
-    for word in paths(arguments, &[]) {
-        if shell.resolve(word).is_some_and(|path| path.exists()) {
+    // A commit may come first, unless it is there as a file; what follows it are files, also those that are gone.
+    for (at, word) in paths(arguments, &[]).enumerate() {
+        if at > 0 || shell.resolve(word).is_some_and(|path| path.exists()) {
             restored(shell, word);
         }
     }

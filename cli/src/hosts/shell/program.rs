@@ -27,6 +27,57 @@ const PREFIXES: [(&str, &[&str]); 16] = [
 /// A patch in a file is read up to here.
 const MAX_PATCH_BYTES: u64 = 4 << 20;
 
+/// Programs whose words are looked at, besides those that start another one.
+const KNOWN: [&str; 42] = [
+    "cd",
+    "pushd",
+    "popd",
+    "export",
+    "local",
+    "declare",
+    "typeset",
+    "readonly",
+    "git",
+    "find",
+    "sh",
+    "bash",
+    "zsh",
+    "dash",
+    "ksh",
+    "ash",
+    "eval",
+    "tee",
+    "touch",
+    "rm",
+    "rmdir",
+    "unlink",
+    "shred",
+    "sponge",
+    "truncate",
+    "chmod",
+    "cp",
+    "install",
+    "ln",
+    "mv",
+    "dd",
+    "sed",
+    "gsed",
+    "perl",
+    "ruby",
+    "awk",
+    "gawk",
+    "curl",
+    "wget",
+    "patch",
+    "apply_patch",
+    "applypatch",
+];
+
+/// Whether anything is known of what a program writes.
+pub(super) fn is_known(name: &str) -> bool {
+    KNOWN.contains(&name) || PREFIXES.iter().any(|(prefix, _)| *prefix == name)
+}
+
 /// Takes away what only starts the command.
 pub(super) fn without_prefix(words: &mut Vec<String>) {
     while let Some((name, with_value)) =
@@ -70,6 +121,7 @@ pub(super) fn run(shell: &mut Shell, name: &str, arguments: &[String], simple: &
         "perl" | "ruby" => in_place(shell, arguments, &["-e", "-E", "-I", "-M", "-f"], "npalw0sTW"),
         "awk" | "gawk" => awk(shell, arguments),
         "curl" => after(arguments, &["-o", "--output"]).for_each(|path| shell.write(path)),
+        // Every one of these stands in `KNOWN`.
         "wget" => after(arguments, &["-O", "--output-document"]).for_each(|path| shell.write(path)),
         "patch" => patched(shell, arguments, simple),
         "apply_patch" | "applypatch" => {

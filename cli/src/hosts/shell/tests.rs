@@ -12,7 +12,9 @@ fn seen(command: &str) -> Vec<String> {
         path.display().to_string()
     };
     let discards = writes.discards.iter().map(|folder| format!("!{}", name(folder)));
-    writes.paths.iter().map(name).chain(discards).collect()
+    let anywhere =
+        writes.anywhere.iter().map(|(folder, pattern)| format!("?{}", name(&folder.join(pattern))));
+    writes.paths.iter().map(name).chain(discards).chain(anywhere).collect()
 }
 
 #[test]
@@ -82,6 +84,8 @@ fn programs_write_what_they_are_told() {
         ("git checkout -- src/a.rs", &["src/a.rs"]),
         ("git checkout main -- src/a.rs", &["src/a.rs"]),
         ("git checkout main", &[]),
+        ("git checkout HEAD gone.rs src/gone.rs", &["gone.rs", "src/gone.rs"]),
+        ("git checkout -b new main", &[]),
         ("git restore --source=HEAD~1 src/a.rs", &["src/a.rs"]),
         ("git restore --staged src/a.rs", &[]),
         ("git -C sub checkout -- a.rs", &["sub/a.rs"]),
@@ -116,6 +120,14 @@ fn a_command_runs_where_it_was_led() {
         ("f() { rm a.rs; }; f", &["a.rs"]),
         ("rm a.rs &\nrm b.rs", &["a.rs", "b.rs"]),
         ("rm \\\n  a.rs", &["a.rs"]),
+        ("git commit -m \"$(cat <<'EOF'\nDon't\nEOF\n)\" && rm a.rs", &["a.rs"]),
+        ("git commit -m \"$(cat <<'EOF'\nIt isn't \"so\nEOF)\" && rm a.rs", &["a.rs"]),
+        ("x=$(make # don't\n) && rm a.rs", &["a.rs"]),
+        (
+            "x=$(case $y in a) rm a.rs;; (b) rm b.rs;; esac; rm c.rs) && rm d.rs",
+            &["a.rs", "b.rs", "c.rs", "d.rs"],
+        ),
+        ("echo $((1 + (2 << 3))) && rm a.rs", &["a.rs"]),
     ] {
         assert_eq!(seen(command), expected, "{command}");
     }
@@ -138,6 +150,57 @@ fn what_cannot_be_known_is_left_out() {
     ] {
         assert_eq!(seen(command), expected, "{command}");
     }
+}
+
+#[test]
+fn what_is_done_with_what_is_found_may_be_done_to_any_of_it() {
+    for (command, expected) in [
+        ("find . -name '*.orig' -delete", &["?**/*.orig"][..]),
+        ("find src tests -type f -name '*.rs' -exec sed -i s/a/b/ {} +", &["?src/**/*.rs", "?tests/**/*.rs"]),
+        ("find src -exec rm {} \\;", &["?src/**"]),
+        ("find src -name a -o -name b -exec rm {} \\;", &["?src/**"]),
+        ("find src -name '*.rs' -exec sh -c 'rm {}' \\;", &["?src/**/*.rs"]),
+        ("find src -name '*.rs' -exec cp {} old/ \\; && rm b.rs", &["b.rs", "?old/**"]),
+        ("find src -name '*.rs' -exec grep x {} \\; -exec touch done \\;", &["done"]),
+        ("find src -fprint list", &["list"]),
+        ("find . -name '*.rs'", &[]),
+    ] {
+        assert_eq!(seen(command), expected, "{command}");
+    }
+}
+
+#[test]
+fn what_is_too_much_to_look_at_may_be_anything() {
+    let alternatives = "{a,b}".repeat(24);
+    let doubled = "x=$x$x; ".repeat(60);
+    for command in [
+        format!("rm {alternatives}"),
+        format!("rm a{alternatives}; ls"),
+        format!("x=aaaaaaaa; {doubled} rm $x"),
+        format!("rm {}", (0..3_000).map(|at| format!("{at} ")).collect::<String>()),
+        format!("echo {} > a", "x".repeat(600_000)),
+    ] {
+        let seen = seen(&command);
+        assert_eq!(seen.last().map(String::as_str), Some("?**"), "{}", &command[..60]);
+    }
+    // Whoever writes nothing finds whatever it wants.
+    assert_eq!(seen(&format!("ls {alternatives} /*/*/*/*/*")), [""; 0]);
+    let text = "$x \\\" ".repeat(60_000);
+    assert_eq!(seen(&format!("x=1; echo \"{text}\" > a; rm b")), ["a", "b"]);
+}
+
+#[test]
+fn a_pattern_that_needs_too_many_folders_is_too_much() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for at in 0..150 {
+        fs::create_dir_all(folder.path().join(format!("{at}/x"))).expect("a folder");
+        for name in 0..150 {
+            fs::write(folder.path().join(format!("{at}/{name}")), "").expect("a file");
+        }
+    }
+    let found = writes("rm */*", folder.path());
+    assert_eq!(found.anywhere, [(folder.path().to_owned(), "**".to_owned())]);
+    assert_eq!(writes("ls */*; touch a", folder.path()).paths, [folder.path().join("a")]);
 }
 
 #[test]

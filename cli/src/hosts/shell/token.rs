@@ -3,10 +3,14 @@
 use super::word::{Piece, Word};
 
 /// Longer commands are cut off here: what an agent types is shorter.
-const MAX_LETTERS: usize = 200_000;
+pub(super) const MAX_LETTERS: usize = 500_000;
 
 /// Quotes and substitutions within each other that are followed.
 const MAX_DEPTH: usize = 16;
+
+/// Words in front of a command that are none.
+pub(super) const KEYWORDS: [&str; 12] =
+    ["if", "then", "elif", "else", "fi", "while", "until", "do", "done", "{", "}", "!"];
 
 /// One part of a command.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,8 +36,12 @@ pub(super) enum Token {
 /// Takes a command apart.
 pub(super) fn tokens(command: &str) -> Vec<Token> {
     let letters: Vec<char> = command.chars().take(MAX_LETTERS).collect();
-    let mut lexer = Lexer { letters: &letters, at: 0, tokens: Vec::new(), waiting: Vec::new() };
-    lexer.run();
+    let mut lexer = Lexer::new(&letters, 0, 0);
+    while let Some(letter) = lexer.peek(0) {
+        lexer.step(letter);
+    }
+    // A here-document that the command does not end is what is left of it: nothing.
+    lexer.here_documents();
     lexer.tokens
 }
 
@@ -44,9 +52,54 @@ struct Lexer<'a> {
     /// Here-documents whose text starts after this line: where their token is, how they end, and whether
     /// tabs before their lines do not count.
     waiting: Vec<(usize, String, bool)>,
+    /// Substitutions around this part.
+    depth: usize,
 }
 
-impl Lexer<'_> {
+/// What a `)` may end.
+#[derive(Clone, Copy, PartialEq)]
+enum Within {
+    /// `(…)`
+    Parenthesis,
+    /// `case … esac`: it ends a pattern, and nothing else.
+    Case,
+}
+
+impl<'a> Lexer<'a> {
+    const fn new(letters: &'a [char], at: usize, depth: usize) -> Self {
+        Self { letters, at, tokens: Vec::new(), waiting: Vec::new(), depth }
+    }
+
+    /// Goes on to where the parenthesis closes that was opened before.
+    fn closing(&mut self) -> usize {
+        let mut within = Vec::new();
+        while let Some(letter) = self.peek(0) {
+            match letter {
+                ')' if within.is_empty() => return self.at,
+                ')' if within.last() == Some(&Within::Parenthesis) => drop(within.pop()),
+                '(' if !self.is_arithmetic() => within.push(Within::Parenthesis),
+                _ => {}
+            }
+            let is_start = self.is_start_of_command();
+            let before = self.tokens.len();
+            self.step(letter);
+            let word = match self.tokens.get(before) {
+                Some(Token::Word(word)) if !word.is_quoted() => word.literal(),
+                _ => None,
+            };
+            match word.as_deref() {
+                Some("case") if is_start => within.push(Within::Case),
+                Some("esac") if within.last() == Some(&Within::Case) => drop(within.pop()),
+                _ => {}
+            }
+        }
+        self.letters.len()
+    }
+
+    fn is_arithmetic(&self) -> bool {
+        self.starts_with("((") && self.is_start_of_command()
+    }
+
     fn peek(&self, ahead: usize) -> Option<char> {
         self.letters.get(self.at + ahead).copied()
     }
@@ -55,42 +108,38 @@ impl Lexer<'_> {
         text.chars().enumerate().all(|(ahead, letter)| self.peek(ahead) == Some(letter))
     }
 
-    fn run(&mut self) {
-        while let Some(letter) = self.peek(0) {
-            match letter {
-                '\n' => {
-                    self.at += 1;
-                    self.tokens.push(Token::End);
-                    self.here_documents();
-                }
-                '\\' if self.peek(1) == Some('\n') => self.at += 2,
-                letter if letter.is_whitespace() => self.at += 1,
-                '#' => {
-                    while self.peek(0).is_some_and(|letter| letter != '\n') {
-                        self.at += 1;
-                    }
-                }
-                '(' if self.starts_with("((") && self.is_start_of_command() => self.arithmetic(),
-                '(' => self.single(Token::Open),
-                ')' => self.single(Token::Close),
-                ';' => self.single(Token::End),
-                '|' => {
-                    self.at += if self.starts_with("|&") || self.starts_with("||") { 2 } else { 1 };
-                    self.tokens.push(Token::End);
-                }
-                '&' if self.starts_with("&>") => {
-                    self.at += if self.starts_with("&>>") { 3 } else { 2 };
-                    self.tokens.push(Token::Write);
-                }
-                '&' => self.single(Token::End),
-                '<' | '>' if self.peek(1) == Some('(') => self.word(),
-                '<' => self.input(),
-                '>' => self.output(),
-                _ => self.word(),
+    fn step(&mut self, letter: char) {
+        match letter {
+            '\n' => {
+                self.at += 1;
+                self.tokens.push(Token::End);
+                self.here_documents();
             }
+            '\\' if self.peek(1) == Some('\n') => self.at += 2,
+            letter if letter.is_whitespace() => self.at += 1,
+            '#' => {
+                while self.peek(0).is_some_and(|letter| letter != '\n') {
+                    self.at += 1;
+                }
+            }
+            '(' if self.is_arithmetic() => self.arithmetic(),
+            '(' => self.single(Token::Open),
+            ')' => self.single(Token::Close),
+            ';' => self.single(Token::End),
+            '|' => {
+                self.at += if self.starts_with("|&") || self.starts_with("||") { 2 } else { 1 };
+                self.tokens.push(Token::End);
+            }
+            '&' if self.starts_with("&>") => {
+                self.at += if self.starts_with("&>>") { 3 } else { 2 };
+                self.tokens.push(Token::Write);
+            }
+            '&' => self.single(Token::End),
+            '<' | '>' if self.peek(1) == Some('(') => self.word(),
+            '<' => self.input(),
+            '>' => self.output(),
+            _ => self.word(),
         }
-        // A here-document that the command does not end is what is left of it: nothing.
-        self.here_documents();
     }
 
     fn single(&mut self, token: Token) {
@@ -99,7 +148,13 @@ impl Lexer<'_> {
     }
 
     fn is_start_of_command(&self) -> bool {
-        matches!(self.tokens.last(), None | Some(Token::End | Token::Open))
+        match self.tokens.last() {
+            None | Some(Token::End | Token::Open) => true,
+            Some(Token::Word(word)) => {
+                !word.is_quoted() && word.literal().is_some_and(|text| KEYWORDS.contains(&text.as_str()))
+            }
+            _ => false,
+        }
     }
 
     /// `((a > b))`: no redirection.
@@ -161,6 +216,12 @@ impl Lexer<'_> {
                 if line == end {
                     break;
                 }
+                // Within `$(…)` the parenthesis may stand right behind it.
+                let rest = line.strip_prefix(end.as_str()).filter(|rest| rest.starts_with(')'));
+                if let Some(rest) = rest.filter(|_| self.depth > 0) {
+                    self.at -= rest.chars().count() + 1;
+                    break;
+                }
                 body.push_str(line);
                 body.push('\n');
             }
@@ -178,7 +239,7 @@ impl Lexer<'_> {
     }
 
     fn read_word(&mut self) -> Word {
-        let (word, end) = read_word(self.letters, self.at, 0);
+        let (word, end) = read_word(self.letters, self.at, self.depth);
         // At least one letter: whatever it is, it must not be looked at for ever.
         self.at = end.max(self.at + 1).min(self.letters.len());
         word
@@ -258,7 +319,7 @@ fn expansion(letters: &[char], at: usize, depth: usize, word: &mut Word) -> usiz
     match letters.get(at + 1) {
         Some('(') if letters.get(at + 2) == Some(&'(') => {
             word.pieces.push(Piece::Unknown);
-            closing(letters, at + 2, depth) + 1
+            counted(letters, at + 2) + 1
         }
         Some('(') => {
             let end = closing(letters, at + 2, depth);
@@ -303,8 +364,14 @@ fn find(letters: &[char], start: usize, what: char) -> usize {
     rest.iter().position(|letter| *letter == what).map_or(letters.len(), |found| start + found)
 }
 
-/// Where the parenthesis closes that was opened before `start`.
+/// Where the parenthesis closes that was opened before `start`: what stands in quotes, in comments and in
+/// here-documents closes nothing.
 fn closing(letters: &[char], start: usize, depth: usize) -> usize {
+    if depth < MAX_DEPTH { Lexer::new(letters, start, depth + 1).closing() } else { counted(letters, start) }
+}
+
+/// The same where everything counts.
+fn counted(letters: &[char], start: usize) -> usize {
     let mut at = start;
     let mut open = 1;
     while let Some(&letter) = letters.get(at) {
@@ -317,10 +384,6 @@ fn closing(letters: &[char], start: usize, depth: usize) -> usize {
                 }
             }
             '\\' => at += 1,
-            '\'' => at = find(letters, at + 1, '\''),
-            '"' if depth < MAX_DEPTH => {
-                at = double_quoted(letters, at + 1, depth + 1, &mut Word::default()) - 1;
-            }
             _ => {}
         }
         at += 1;

@@ -1,8 +1,10 @@
 //! Goes through a command from left to right, with the folder and the variables that each part of it has.
 
 use super::{
-    Writes, git, program,
-    token::{Token, tokens},
+    Writes,
+    budget::Budget,
+    find, git, program,
+    token::{KEYWORDS, MAX_LETTERS, Token, tokens},
     word::{Piece, Variables, Word},
 };
 use std::path::{Component, Path, PathBuf};
@@ -18,8 +20,18 @@ pub(super) fn walk(command: &str, folder: &Path) -> Writes {
         shell.variables.insert("HOME".to_owned(), vec![home.to_string_lossy().into_owned()]);
     }
     shell.run(command);
+    if shell.budget.is_over() {
+        // What was not looked at may write anything.
+        shell.writes.anywhere(normal(folder), EVERYTHING.to_owned());
+    }
     shell.writes
 }
+
+/// The pattern of all files below a folder.
+pub(super) const EVERYTHING: &str = "**";
+
+/// Letters that a variable counts as where all of them are kept for later.
+const LETTERS_OF_VARIABLE: usize = 16;
 
 /// Where a command stands.
 #[derive(Default)]
@@ -28,6 +40,7 @@ pub(super) struct Shell {
     pub(super) folder: Option<PathBuf>,
     pub(super) writes: Writes,
     variables: Variables,
+    budget: Budget,
     /// The folders of the shells around this one.
     outer: Vec<Option<PathBuf>>,
     depth: usize,
@@ -45,14 +58,25 @@ pub(super) struct Simple {
     pub(super) input: Option<String>,
 }
 
-/// Words in front of a command that are none.
-const KEYWORDS: [&str; 12] =
-    ["if", "then", "elif", "else", "fi", "while", "until", "do", "done", "{", "}", "!"];
-
 impl Shell {
+    /// What a command writes that this one starts: by itself, since its words stand for something else.
+    pub(super) fn aside(&mut self, words: Vec<String>) -> Writes {
+        if self.depth == MAX_DEPTH {
+            return Writes::default();
+        }
+        self.depth += 1;
+        let writes = std::mem::take(&mut self.writes);
+        let (folder, variables) = (self.folder.clone(), self.variables.clone());
+        self.simple(Simple { words, is_partial: false, here: None, input: None });
+        (self.folder, self.variables) = (folder, variables);
+        self.depth -= 1;
+        std::mem::replace(&mut self.writes, writes)
+    }
+
     /// A command within this one, in the same folder, which it does not change.
     pub(super) fn inner(&mut self, command: &str) {
-        if self.depth == MAX_DEPTH {
+        let kept = self.variables.len() * LETTERS_OF_VARIABLE;
+        if self.depth == MAX_DEPTH || !self.budget.letters(kept) {
             return;
         }
         self.depth += 1;
@@ -73,6 +97,12 @@ impl Shell {
     }
 
     fn run(&mut self, command: &str) {
+        if command.len() > MAX_LETTERS {
+            self.budget.end();
+        }
+        if !self.budget.letters(command.len()) {
+            return;
+        }
         let tokens = tokens(command);
         let mut at = 0;
         while at < tokens.len() {
@@ -149,8 +179,8 @@ impl Shell {
         }
     }
 
-    fn texts(&self, word: &Word) -> Vec<String> {
-        word.texts(&self.variables, self.folder.as_deref())
+    fn texts(&mut self, word: &Word) -> Vec<String> {
+        word.texts(&self.variables, self.folder.as_deref(), &mut self.budget)
     }
 
     fn words(&mut self, words: &[&Word], mut simple: Simple) {
@@ -162,8 +192,11 @@ impl Shell {
             && first.literal().as_deref() == Some("for")
             && is_in.literal().as_deref() == Some("in")
         {
-            let values: Vec<String> = values.iter().flat_map(|word| self.texts(word)).collect();
-            self.set(&name.literal().unwrap_or_default(), values);
+            let mut texts = Vec::new();
+            for word in values {
+                texts.extend(self.texts(word));
+            }
+            self.set(&name.literal().unwrap_or_default(), texts);
             return;
         }
         let mut set = Vec::new();
@@ -182,7 +215,12 @@ impl Shell {
         for word in words {
             let texts = self.texts(word);
             simple.is_partial |= texts.is_empty();
+            let is_first = simple.words.is_empty();
             simple.words.extend(texts);
+            // Whatever a program that is not known finds by its words, it is not looked at.
+            if is_first && simple.words.first().is_some_and(|name| !program::is_known(base(name))) {
+                return;
+            }
         }
         self.simple(simple);
     }
@@ -212,6 +250,7 @@ impl Shell {
                 }
             }
             "git" => git::run(self, arguments, &simple),
+            "find" => find::run(self, &arguments, &simple),
             _ => program::run(self, &name, &arguments, &simple),
         }
     }
@@ -244,15 +283,26 @@ impl Shell {
 
     /// A file that the command writes.
     pub(super) fn write(&mut self, path: &str) {
-        if let Some(path) = self.resolve(path) {
-            self.writes.path(path);
+        if let Some(path) = self.resolve(path)
+            && !self.writes.path(path)
+        {
+            self.budget.end();
+        }
+    }
+
+    /// A folder below which it may write any file that matches the pattern.
+    pub(super) fn anywhere(&mut self, folder: &str, pattern: &str) {
+        if let Some(folder) = self.resolve(folder) {
+            self.writes.anywhere(folder, pattern.to_owned());
         }
     }
 
     /// A folder below which the command throws away what is not committed.
     pub(super) fn discard(&mut self, folder: &str) {
-        if let Some(folder) = self.resolve(folder) {
-            self.writes.discard(folder);
+        if let Some(folder) = self.resolve(folder)
+            && !self.writes.discard(folder)
+        {
+            self.budget.end();
         }
     }
 }

@@ -1,12 +1,13 @@
 //! A word of a command, and what it stands for: variables that were set before, files that a glob finds.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use super::{budget::Budget, glob as files};
+use std::{collections::BTreeMap, path::Path};
 
-/// Texts that one word may stand for: `{a,b}{c,d}…` could be any number.
+/// Texts that one word may stand for before its globs are looked at: `{a,b}{c,d}…` could be any number.
 const MAX_TEXTS: usize = 256;
+
+/// Braces of one word: more of them are no names.
+const MAX_BRACES: usize = 32;
 
 /// A word in pieces.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,7 +42,10 @@ impl Word {
     }
 
     pub(super) fn quoted<'a>(&mut self, letters: impl Iterator<Item = &'a char>) {
-        self.pieces.push(Piece::Text(letters.collect(), true));
+        match self.pieces.last_mut() {
+            Some(Piece::Text(text, true)) => text.extend(letters),
+            _ => self.pieces.push(Piece::Text(letters.collect(), true)),
+        }
     }
 
     pub(super) fn command(&mut self, command: String) {
@@ -85,27 +89,54 @@ impl Word {
     }
 
     /// The texts it stands for; none if that cannot be known. Globs become the files that they find.
-    pub(super) fn texts(&self, variables: &Variables, folder: Option<&Path>) -> Vec<String> {
-        let mut texts = vec![Draft::default()];
+    pub(super) fn texts(
+        &self,
+        variables: &Variables,
+        folder: Option<&Path>,
+        budget: &mut Budget,
+    ) -> Vec<String> {
+        let mut drafts = vec![Draft::default()];
         for (at, piece) in self.pieces.iter().enumerate() {
             let values = match piece {
-                Piece::Text(text, false) if at == 0 => alternatives(&home(text)),
-                Piece::Text(text, false) => alternatives(text),
+                Piece::Text(text, false) if at == 0 => alternatives(&home(text), budget),
+                Piece::Text(text, false) => alternatives(text, budget),
                 Piece::Text(text, true) => vec![text.clone()],
                 Piece::Variable(name) => variables.get(name).cloned().unwrap_or_default(),
                 Piece::Glob(letter) => {
-                    texts.iter_mut().for_each(|draft| draft.glob(*letter));
+                    drafts.iter_mut().for_each(|draft| draft.glob(*letter));
                     continue;
                 }
                 Piece::Unknown => Vec::new(),
             };
-            if values.len() * texts.len() > MAX_TEXTS {
+            if values.is_empty() || !with(&mut drafts, &values, budget) {
                 return Vec::new();
             }
-            texts = texts.iter().flat_map(|draft| values.iter().map(|value| draft.with(value))).collect();
         }
-        texts.into_iter().flat_map(|draft| draft.found(folder)).collect()
+        drafts.into_iter().flat_map(|draft| draft.found(folder, budget)).collect()
     }
+}
+
+/// Each of the drafts with each of the values; gives whether that is still little enough.
+fn with(drafts: &mut Vec<Draft>, values: &[String], budget: &mut Budget) -> bool {
+    if let [only] = values {
+        drafts.iter_mut().for_each(|draft| draft.push(only));
+        return budget.letters(drafts.len() * (only.len() + 1));
+    }
+    let number = drafts.len() * values.len();
+    let letters: usize = drafts.iter().map(|draft| draft.text.len() + 1).sum::<usize>() * values.len();
+    if number > MAX_TEXTS || !budget.letters(letters) {
+        budget.end();
+        return false;
+    }
+    let more = drafts.iter().flat_map(|draft| {
+        values.iter().map(|value| {
+            let mut draft = draft.clone();
+            draft.push(value);
+            draft
+        })
+    });
+    *drafts = more.collect();
+    true
 }
 
 /// A text that is being put together: what it says, and the same as a pattern.
@@ -114,6 +145,8 @@ struct Draft {
     text: String,
     pattern: String,
     is_glob: bool,
+    /// Within `[…]`, whose end is written without being one of the letters that begin a glob.
+    is_inside: bool,
 }
 
 impl Draft {
@@ -121,38 +154,25 @@ impl Draft {
         self.text.push(letter);
         self.pattern.push(letter);
         self.is_glob = true;
+        self.is_inside |= letter == '[';
     }
 
-    fn with(&self, value: &str) -> Self {
-        let mut draft = self.clone();
-        draft.text.push_str(value);
-        // The end of `[…]` is written without being one of the letters that begin a glob.
-        let is_inside = draft.pattern.rfind('[').is_some_and(|open| !draft.pattern[open..].contains(']'));
-        if draft.is_glob && is_inside {
-            draft.pattern.push_str(value);
+    fn push(&mut self, value: &str) {
+        self.text.push_str(value);
+        if self.is_inside {
+            self.pattern.push_str(value);
+            self.is_inside = !value.contains(']');
         } else {
-            draft.pattern.push_str(&glob::Pattern::escape(value));
+            self.pattern.push_str(&glob::Pattern::escape(value));
         }
-        draft
     }
 
-    fn found(self, folder: Option<&Path>) -> Vec<String> {
+    fn found(self, folder: Option<&Path>, budget: &mut Budget) -> Vec<String> {
         if !self.is_glob {
             return vec![self.text];
         }
-        let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
         let Some(folder) = folder else { return Vec::new() };
-        let base = if Path::new(&self.text).is_absolute() {
-            PathBuf::new()
-        } else {
-            PathBuf::from(glob::Pattern::escape(&folder.to_string_lossy()))
-        };
-        let pattern = base.join(&self.pattern);
-        // `**` means no more than `*` to a shell, and a whole disk to this crate.
-        let pattern = pattern.to_string_lossy().replace("**", "*");
-        let Ok(found) = glob::glob_with(&pattern, options) else { return Vec::new() };
-        let found: Vec<String> =
-            found.flatten().take(MAX_TEXTS).map(|path| path.to_string_lossy().into_owned()).collect();
+        let found = files::found(&self.pattern, folder, budget);
         // A glob that finds nothing is a text to most shells: a file of that name, most likely with brackets.
         if found.is_empty() && !self.text.contains(['*', '?']) { vec![self.text] } else { found }
     }
@@ -166,35 +186,54 @@ fn home(text: &str) -> String {
     }
 }
 
-/// `a{b,c}d` is `abd` and `acd`.
-fn alternatives(text: &str) -> Vec<String> {
-    let Some(open) = text.find('{') else { return vec![text.to_owned()] };
+/// `a{b,c}d` is `abd` and `acd`; none if these are too many.
+fn alternatives(text: &str, budget: &mut Budget) -> Vec<String> {
+    let mut found = Vec::new();
+    let is_short = text.matches('{').count() <= MAX_BRACES;
+    if !is_short && !text.contains(',') {
+        return vec![text.to_owned()];
+    }
+    if !is_short || !spread("", text, &mut found, budget) {
+        budget.end();
+        return Vec::new();
+    }
+    found
+}
+
+/// Adds what a text stands for whose beginning needs no more looking at; gives whether there was room for it.
+fn spread(done: &str, rest: &str, found: &mut Vec<String>, budget: &mut Budget) -> bool {
+    if found.len() == MAX_TEXTS || !budget.letters(done.len() + rest.len()) {
+        return false;
+    }
+    let groups = rest.match_indices('{').find_map(|(open, _)| Some((open, group(&rest[open..])?)));
+    let Some((open, (parts, end))) = groups else {
+        found.push(format!("{done}{rest}"));
+        return true;
+    };
+    let done = format!("{done}{}", &rest[..open]);
+    let after = &rest[open + end..];
+    parts.into_iter().all(|part| spread(&done, &format!("{part}{after}"), found, budget))
+}
+
+/// The parts of a `{…,…}` that a text begins with, and where it ends.
+fn group(text: &str) -> Option<(Vec<&str>, usize)> {
     let mut depth = 0;
-    let mut commas = Vec::new();
-    let mut close = None;
-    for (at, letter) in text.char_indices().skip_while(|(at, _)| *at < open) {
+    let mut parts = Vec::new();
+    let mut from = 1;
+    for (at, letter) in text.char_indices() {
         match letter {
             '{' => depth += 1,
-            '}' => {
-                depth -= 1;
-                if depth == 0 {
-                    close = Some(at);
-                    break;
-                }
+            '}' if depth == 1 => {
+                parts.push(&text[from..at]);
+                return (parts.len() > 1).then_some((parts, at + 1));
             }
-            ',' if depth == 1 => commas.push(at),
+            '}' => depth -= 1,
+            ',' if depth == 1 => {
+                parts.push(&text[from..at]);
+                from = at + 1;
+            }
             _ => {}
         }
     }
-    let Some(close) = close.filter(|_| !commas.is_empty()) else { return vec![text.to_owned()] };
-    let mut from = open + 1;
-    let mut found = Vec::new();
-    for to in commas.into_iter().chain([close]) {
-        found.extend(alternatives(&format!("{}{}{}", &text[..open], &text[from..to], &text[close + 1..])));
-        from = to + 1;
-        if found.len() > MAX_TEXTS {
-            return Vec::new();
-        }
-    }
-    found
+    None
 }

@@ -1,0 +1,183 @@
+//! Which files an event is about, and in which linked repositories they are. Asks no server.
+
+use crate::{
+    error::Error,
+    guard::{
+        changes::{self, Mark},
+        place::{EVERYTHING, Place},
+    },
+    hosts::{EventKind, HookEvent, Tool, shell},
+    run::{Key, Records},
+};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// What an event is about, in one repository.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) place: Place,
+    /// Files that are written.
+    pub(super) names: Vec<String>,
+    /// Those of them that the tool itself was told to write: others may have changed them as well.
+    pub(super) told: Vec<String>,
+    /// Files whose changes are thrown away.
+    pub(super) discarded: Vec<String>,
+    /// Patterns of files that may be written.
+    pub(super) anywhere: Vec<String>,
+}
+
+impl Asked {
+    pub(super) const fn of(place: Place) -> Self {
+        Self { place, names: Vec::new(), told: Vec::new(), discarded: Vec::new(), anywhere: Vec::new() }
+    }
+
+    /// All files that have names.
+    pub(super) fn all(&self) -> Vec<String> {
+        self.names.iter().chain(&self.discarded).cloned().collect()
+    }
+
+    const fn is_nothing(&self) -> bool {
+        self.names.is_empty() && self.discarded.is_empty() && self.anywhere.is_empty()
+    }
+}
+
+/// The files of a tool, by the repositories they are in.
+///
+/// # Errors
+/// When a file that it writes is in a repository whose link cannot be read.
+pub(super) fn asked_about(event: &HookEvent, folder: &Path) -> Result<Vec<Asked>, Error> {
+    let mut sorted = Sorted::default();
+    match (&event.tool, event.kind) {
+        (Tool::Other, _) => {}
+        (Tool::Edit(paths), _) => {
+            for path in paths {
+                sorted.add(&folder.join(path), |asked| [&mut asked.names, &mut asked.told])?;
+            }
+        }
+        (Tool::Shell { command, folder: own }, EventKind::BeforeTool) => {
+            let folder = own.as_ref().map_or_else(|| folder.to_owned(), |own| folder.join(own));
+            if Place::of(&folder).is_ok_and(|place| place.is_some()) {
+                mark(event).iter().for_each(Mark::set);
+            }
+            let writes = shell::writes(command, &folder);
+            for path in &writes.paths {
+                sorted.add(path, |asked| [&mut asked.names, &mut asked.told])?;
+            }
+            for folder in &writes.discards {
+                if Place::of(folder)?.is_some() {
+                    for path in changes::uncommitted(folder) {
+                        sorted.add(&path, |asked| [&mut asked.discarded])?;
+                    }
+                }
+            }
+            for (folder, pattern) in &writes.anywhere {
+                sorted.add_anywhere(folder, pattern)?;
+            }
+        }
+        (Tool::Shell { command, folder: own }, _) => {
+            let folder = own.as_ref().map_or_else(|| folder.to_owned(), |own| folder.join(own));
+            let started = mark(event).and_then(|mark| mark.take());
+            if let (Some(started), Some(place)) = (started, Place::of(&folder)?) {
+                for path in changes::changed_since(changes::uncommitted(&place.root), started) {
+                    sorted.add(&path, |asked| [&mut asked.names])?;
+                }
+                let mut told = Sorted::default();
+                for path in &shell::writes(command, &folder).paths {
+                    told.add(path, |asked| [&mut asked.told])?;
+                }
+                sorted.tell_apart(&told);
+            }
+        }
+    }
+    sorted.all.retain(|asked| !asked.is_nothing());
+    Ok(sorted.all)
+}
+
+/// Files by their repositories.
+#[derive(Default)]
+struct Sorted {
+    all: Vec<Asked>,
+    /// Which of them the files of a folder belong to.
+    folders: BTreeMap<PathBuf, Option<usize>>,
+}
+
+impl Sorted {
+    /// Adds a file to lists of its repository.
+    fn add<const LISTS: usize>(
+        &mut self,
+        path: &Path,
+        lists: impl Fn(&mut Asked) -> [&mut Vec<String>; LISTS],
+    ) -> Result<(), Error> {
+        let Some(at) = self.repository(path)? else { return Ok(()) };
+        let asked = &mut self.all[at];
+        let names = asked.place.names(path);
+        for list in lists(asked) {
+            for name in &names {
+                if !list.contains(name) {
+                    list.push(name.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a pattern below a folder.
+    fn add_anywhere(&mut self, folder: &Path, pattern: &str) -> Result<(), Error> {
+        let Some(place) = Place::of(folder)? else { return Ok(()) };
+        let at = self.of_place(place);
+        let asked = &mut self.all[at];
+        for name in asked.place.names(folder) {
+            let name = if name == EVERYTHING { pattern.to_owned() } else { format!("{name}/{pattern}") };
+            if !asked.anywhere.contains(&name) {
+                asked.anywhere.push(name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Which repository a file is in: those of one folder are in the same one, but for links.
+    fn repository(&mut self, path: &Path) -> Result<Option<usize>, Error> {
+        let is_plain = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
+        let folder = path.parent().filter(|_| is_plain).map(Path::to_owned);
+        if let Some(known) = folder.as_ref().and_then(|folder| self.folders.get(folder)) {
+            return Ok(*known);
+        }
+        let at = Place::of(path)?.map(|place| self.of_place(place));
+        if let Some(folder) = folder {
+            self.folders.insert(folder, at);
+        }
+        Ok(at)
+    }
+
+    fn of_place(&mut self, place: Place) -> usize {
+        let known = self.all.iter().position(|asked| asked.place.root == place.root);
+        known.unwrap_or_else(|| {
+            self.all.push(Asked::of(place));
+            self.all.len() - 1
+        })
+    }
+
+    /// Of the files that are written, those that are surely the tool's own.
+    fn tell_apart(&mut self, told: &Self) {
+        for asked in &mut self.all {
+            let own = told.all.iter().find(|own| own.place.root == asked.place.root);
+            let own = own.map(|own| own.told.as_slice()).unwrap_or_default();
+            asked.told = asked.names.iter().filter(|name| own.contains(name)).cloned().collect();
+        }
+    }
+}
+
+/// Marks when a command starts, in the folder of its run.
+fn mark(event: &HookEvent) -> Option<Mark> {
+    let key = key(event)?;
+    let folder = Records::locate().ok()?.folder_of(&key);
+    let call = event.call.clone().unwrap_or_else(|| changes::unnamed(&key));
+    Some(Mark::new(&folder, &call))
+}
+
+/// The run that the event is of.
+pub(super) fn key(event: &HookEvent) -> Option<Key> {
+    Key::of_host(event.host.word(), event.session.as_deref()?)
+}

@@ -1,0 +1,114 @@
+//! Answers before the host gives up on its hook, which to a host is a yes: a disk, a git or a lock that keeps
+//! a hook waiting is a case for the policy, like a server that keeps silent.
+
+use super::{
+    asked::{self, Asked},
+    consider, unreachable,
+};
+use crate::{
+    args::Global,
+    config::login::LoginFile,
+    guard::{journal::Journal, place::Place, policy::Policy},
+    hosts::{EventKind, HookEvent, Verdict},
+    output::Output,
+    run::Records,
+};
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
+};
+
+/// Hosts are told to wait ten seconds: this leaves them time for what they do themselves.
+const LONGEST: Duration = Duration::from_secs(6);
+
+/// What was found out so far about an event.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known(Arc<Mutex<Found>>);
+
+#[derive(Clone, Debug, Default)]
+struct Found {
+    policy: Option<Policy>,
+    asked: Vec<Asked>,
+}
+
+impl Known {
+    /// The policy of the folder that the agent works in.
+    pub(super) fn find_policy(&self, folder: &Path) {
+        let link = Place::of(folder).ok().flatten().map(|place| place.link);
+        let login = LoginFile::locate().and_then(|file| file.read()).ok();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).policy =
+            Some(Policy::find(link.as_ref(), login.as_ref()));
+    }
+
+    /// The files.
+    pub(super) fn note(&self, asked: &[Asked]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).asked = asked.to_vec();
+    }
+
+    fn found(&self) -> Found {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What is said about an event, in time.
+pub(super) fn consider(event: &HookEvent, global: Global) -> Verdict {
+    let known = Known::default();
+    let work = {
+        let (event, known) = (event.clone(), known.clone());
+        move || {
+            let out = Output::new(global.json, global.no_color);
+            consider::consider(&event, global, &out, &known)
+        }
+    };
+    let why = match within(LONGEST, work) {
+        Ok(verdict) => return verdict,
+        Err(RecvTimeoutError::Timeout) => format!("no answer within {} s", LONGEST.as_secs()),
+        Err(RecvTimeoutError::Disconnected) => "the check itself failed".to_owned(),
+    };
+    late(event, &known.found(), &why)
+}
+
+/// Does something elsewhere, and waits for it so long: what takes longer ends with this process.
+fn within<T: Send + 'static>(
+    longest: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, RecvTimeoutError> {
+    let (tell, told) = mpsc::sync_channel(1);
+    let started = thread::Builder::new().spawn(move || {
+        // Whoever waited may be gone.
+        let _ = tell.send(work());
+    });
+    started.map_err(|_| RecvTimeoutError::Disconnected)?;
+    told.recv_timeout(longest)
+}
+
+/// What goes by the policy when the rest takes too long.
+fn late(event: &HookEvent, found: &Found, why: &str) -> Verdict {
+    let policy = found.policy.unwrap_or_else(|| Policy::find(None, None));
+    match event.kind {
+        EventKind::BeforeTool => {}
+        EventKind::SessionStart => return Verdict::Tell(format!("Nexus cannot be asked now: {why}.")),
+        _ => return Verdict::Silent,
+    }
+    let [asked] = found.asked.as_slice() else {
+        let names: Vec<String> = found.asked.iter().flat_map(Asked::all).collect();
+        return unreachable::verdict(policy, why, &names, None);
+    };
+    let (names, place) = (asked.all(), asked.place.clone());
+    let journal = asked::key(event).zip(Records::locate().ok());
+    let journal = journal.map(|(key, records)| Journal::of_run(&records, &key, place.project()));
+    let reason = why.to_owned();
+    // The same disk that kept the check waiting may keep the journal waiting.
+    let noted = within(Duration::from_secs(1), {
+        let names = names.clone();
+        move || {
+            unreachable::verdict(policy, &reason, &names, journal.as_ref().map(|journal| (journal, &place)))
+        }
+    });
+    noted.unwrap_or_else(|_| unreachable::verdict(policy, why, &names, None))
+}

@@ -1,0 +1,228 @@
+//! What agents' hosts tell and ask at each of their events, each in its own form, and what they are answered.
+
+use super::{Claude, denied, repository, shell, told};
+use nexus_tests::{Agent, Checkout, Cluster, agent::Ended};
+use serde_json::{Value, json};
+use std::{fs, path::PathBuf};
+
+#[tokio::test]
+async fn a_shell_is_guarded_before_and_looked_after() {
+    let cluster = Cluster::start(1).await;
+    let (team, checkout) = repository(&cluster).await;
+    let mut claude = Claude::start(&checkout, checkout.root(), "shell");
+    let other = team.agent(&team.admin, "other").await;
+    other.post(&team.path("/claims"), json!({ "paths": ["src/a.rs", "src/deep/x.rs"] })).await.data();
+    let why = "src/a.rs is held by Root's agent \"other\"";
+    for command in [
+        "rm src/a.rs",
+        "rm -rf src",
+        "cd src && sed -i s/a/b/ *.rs",
+        "git commit -m \"$(cat <<'EOF'\nDon't\nEOF\n)\" && rm src/a.rs",
+        "find src -name '*.rs' -exec rm {} +",
+        "find . -delete",
+        "git checkout HEAD src/a.rs",
+    ] {
+        denied(&claude.may_run(command), "is held by Root's agent \"other\"");
+    }
+    fs::write(checkout.root().join("src/a.rs"), "theirs, not committed\n").expect("it can be written");
+    denied(&claude.may_run("git reset --hard"), why);
+    for command in
+        ["cat src/a.rs", "find docs -name '*.rs' -delete", "ls src/* > /dev/null", "git checkout main"]
+    {
+        let asked = claude.may_run(command);
+        assert_eq!((asked.code, asked.stdout.as_str()), (0, ""), "{command}: {asked:#?}");
+    }
+    let taken = claude.may_run("echo x > src/new.rs");
+    assert!(told(&taken).contains("src/new.rs was free and is yours alone now"), "{taken:#?}");
+
+    // What changes while a command runs may be the holder's own work: it is told, and stops nobody.
+    claude.may_run("make").done();
+    fs::write(checkout.root().join("src/a.rs"), "theirs again\n").expect("it can be written");
+    let after = claude.asks("post-tool-use", shell("make")).done();
+    assert!(told(&after).contains(why), "{after:#?}");
+    assert_eq!(after.json()["decision"], Value::Null, "{after:#?}");
+    // What the tool was told to write is its own.
+    let edit = json!({ "tool_name": "Edit", "tool_use_id": "toolu_3", "tool_input": { "file_path": checkout.root().join("src/a.rs") } });
+    let after = claude.asks("post-tool-use", edit).done().json();
+    assert_eq!(after["decision"], "block", "{after}");
+    assert!(after["reason"].as_str().is_some_and(|reason| reason.contains(why)), "{after}");
+}
+
+#[tokio::test]
+async fn what_was_reached_is_kept_whenever_an_agent_may_forget_or_stop() {
+    let mut cluster = Cluster::start(1).await;
+    let (team, checkout) = repository(&cluster).await;
+    team.ready_feature("one", &["src/a.rs"]).await;
+    let mut claude = Claude::start(&checkout, checkout.root(), "stops");
+    let brief = told(&claude.begins().done());
+    assert!(brief.contains("Free: one: one") && brief.len() < 8_000, "{brief}");
+    claude.runs("nexus feature pick one").done();
+    let brief = told(&claude.begins().done());
+    assert!(brief.contains("You work on one: one") && brief.contains("Yours: src/a.rs"), "{brief}");
+
+    let one = team.admin.get(&team.path("/features/one")).await.data()["id"].clone();
+    let latest =
+        team.path(&format!("/sessions/checkpoints/latest?featureId={}", one.as_str().expect("an id")));
+    for event in ["pre-compact", "subagent-stop", "stop"] {
+        let answer = claude.asks(event, json!({ "trigger": "auto", "stop_hook_active": false })).done();
+        assert_eq!(answer.stdout, "", "{event}: {answer:#?}");
+        let checkpoint = team.admin.get(&latest).await.data().clone();
+        assert_eq!(checkpoint["context"]["event"], event, "{checkpoint}");
+        assert_eq!(checkpoint["context"]["gitBranch"], "main", "{checkpoint}");
+    }
+
+    // Who stops over files that are somebody else's by now is told once.
+    cluster.node(1).kill();
+    claude.edits("src/b.rs").done();
+    let asleep = claude.asks("stop", json!({ "stop_hook_active": false })).done();
+    assert_eq!(asleep.stdout, "", "{asleep:#?}");
+    cluster.node(1).start();
+    cluster.all_ready().await;
+    let other = team.agent(&team.admin, "faster").await;
+    other.post(&team.path("/claims"), json!({ "paths": ["src/b.rs"] })).await.data();
+    let again = claude.asks("stop", json!({ "stop_hook_active": true })).done();
+    assert_eq!(again.stdout, "", "{again:#?}");
+    let stopped = claude.asks("stop", json!({ "stop_hook_active": false })).done().json();
+    assert_eq!(stopped["decision"], "block", "{stopped}");
+    assert!(
+        stopped["reason"].as_str().is_some_and(|reason| reason.contains("src/b.rs is held by")),
+        "{stopped}"
+    );
+    let once = claude.asks("stop", json!({ "stop_hook_active": false })).done();
+    assert_eq!(once.stdout, "", "{once:#?}");
+
+    // Who holds something goes on when its host only forgets what was said.
+    claude.asks("session-end", json!({ "reason": "clear" })).done();
+    assert_eq!(team.admin.get(&team.path("/features/one")).await.data()["status"], "active");
+    claude.run = "cleared";
+    let brief = claude.asks("session-start", json!({ "source": "clear" })).done();
+    assert!(told(&brief).contains("You work on one: one"), "{brief:#?}");
+    assert_eq!(claude.may_edit("src/a.rs").code, 0);
+}
+
+/// An agent of another host, with what that host says in all of its events.
+struct Hosted {
+    agent: Agent,
+    host: &'static str,
+    common: Value,
+    root: PathBuf,
+}
+
+impl Hosted {
+    fn start(checkout: &Checkout, host: &'static str, program: &str, common: Value) -> Self {
+        let root = checkout.root();
+        let agent = Agent::start(checkout, &root, program);
+        Self { agent, host, common, root }
+    }
+
+    fn asks(&mut self, event: &str, more: Value) -> Ended {
+        let mut input = self.common.clone();
+        for (name, value) in more.as_object().expect("an object") {
+            input[name] = value.clone();
+        }
+        self.agent.runs_with(&format!("nexus hook {} {event}", self.host), &input.to_string())
+    }
+}
+
+/// Somebody holds `src/a.rs`.
+const WHY: &str = "src/a.rs is held by Root's agent \"other\"";
+
+async fn held() -> (Cluster, nexus_tests::Team, Checkout) {
+    let cluster = Cluster::start(1).await;
+    let (team, checkout) = repository(&cluster).await;
+    let other = team.agent(&team.admin, "other").await;
+    other.post(&team.path("/claims"), json!({ "paths": ["src/a.rs"] })).await.data();
+    (cluster, team, checkout)
+}
+
+#[track_caller]
+fn says(answer: &Value, expected: &str) {
+    assert!(answer.as_str().is_some_and(|text| text.contains(expected)), "{answer} has no {expected:?}");
+}
+
+#[tokio::test]
+async fn codex_is_guarded_in_its_own_form() {
+    let (_cluster, team, checkout) = held().await;
+    let common = json!({ "session_id": "0199a213-81c0-7800-8aa1-bbab2a035a53", "cwd": checkout.root(), "turn_id": "t" });
+    let mut codex = Hosted::start(&checkout, "codex", "codex", common);
+    let started = codex.asks("session-start", json!({ "source": "startup" })).done().json();
+    says(
+        &started["hookSpecificOutput"]["additionalContext"],
+        WHY.split(" is held").next().unwrap_or_default(),
+    );
+
+    let patch = |files: &[&str]| {
+        let body: String =
+            files.iter().map(|file| format!("*** Update File: {file}\n@@\n-x\n+y\n")).collect();
+        json!({ "tool_name": "apply_patch", "tool_use_id": "call_1",
+            "tool_input": { "command": format!("*** Begin Patch\n{body}*** End Patch\n") } })
+    };
+    denied(&codex.asks("pre-tool-use", patch(&["src/b.rs", "src/a.rs"])), WHY);
+    assert_eq!(team.admin.get(&team.path("/claims")).await.data().as_array().map(Vec::len), Some(1));
+    let taken = codex.asks("pre-tool-use", patch(&["src/b.rs"])).done();
+    assert!(told(&taken).contains("src/b.rs was free"), "{taken:#?}");
+    denied(
+        &codex
+            .asks("pre-tool-use", json!({ "tool_name": "Bash", "tool_input": { "command": "rm src/a.rs" } })),
+        WHY,
+    );
+    // A command that Codex runs is of the same run.
+    let mine = codex.agent.runs("nexus claims --mine --json").done().json();
+    assert_eq!(mine[0]["filePath"], "src/b.rs", "{mine}");
+    codex.asks("stop", json!({ "stop_hook_active": false })).done();
+}
+
+#[tokio::test]
+async fn cursor_is_guarded_in_its_own_form() {
+    let (_cluster, _team, checkout) = held().await;
+    let common = json!({ "conversation_id": "668320d2-2fd8-4888-b33c-2a466fec86e7", "generation_id": "g",
+        "workspace_roots": [checkout.root()], "cursor_version": "2.4" });
+    let mut cursor = Hosted::start(&checkout, "cursor", "cursor-agent", common);
+    let started = cursor.asks("session-start", json!({ "is_background_agent": false })).done().json();
+    says(&started["additional_context"], "Nexus coordinates");
+
+    let write = |file: PathBuf| json!({ "tool_name": "Write", "tool_input": { "file_path": file } });
+    let (root, denied) = (cursor.root.clone(), |asked: &Ended| {
+        assert_eq!(asked.code, 2, "{asked:#?}");
+        assert!(asked.stderr.contains(WHY), "{asked:#?}");
+        assert_eq!(asked.json()["permission"], "deny", "{asked:#?}");
+        says(&asked.json()["agent_message"], WHY);
+    });
+    denied(&cursor.asks("pre-tool-use", write(root.join("src/a.rs"))));
+    let command = json!({ "command": "rm a.rs", "cwd": root.join("src") });
+    denied(&cursor.asks("before-shell-execution", command));
+    let taken = cursor.asks("pre-tool-use", write(root.join("src/b.rs"))).done().json();
+    says(&taken["agent_message"], "src/b.rs was free");
+    assert_eq!(taken["permission"], Value::Null, "{taken}");
+    let after = cursor.asks("after-file-edit", json!({ "file_path": root.join("src/a.rs") })).done().json();
+    says(&after["additional_context"], WHY);
+    // It calls Claude's hooks as well: that is the same run.
+    cursor.host = "claude";
+    let again = cursor.asks("pre-tool-use", write(root.join("src/b.rs"))).done();
+    assert_eq!(again.stdout, "", "{again:#?}");
+}
+
+#[tokio::test]
+async fn gemini_is_guarded_in_its_own_form() {
+    let (_cluster, _team, checkout) = held().await;
+    let common =
+        json!({ "session_id": "a4f7c2d1", "cwd": checkout.root(), "timestamp": "2026-01-31T12:00:00.000Z" });
+    let mut gemini = Hosted::start(&checkout, "gemini", "gemini", common);
+    let started = gemini.asks("session-start", json!({ "source": "startup" })).done().json();
+    says(&started["hookSpecificOutput"]["additionalContext"], "Nexus coordinates");
+
+    let write =
+        |file: &str| json!({ "tool_name": "write_file", "tool_input": { "file_path": file, "content": "" } });
+    let command = json!({ "tool_name": "run_shell_command", "tool_input": { "command": "rm a.rs", "dir_path": "src" } });
+    for asked in [gemini.asks("before-tool", write("src/a.rs")), gemini.asks("before-tool", command)] {
+        assert_eq!(asked.code, 2, "{asked:#?}");
+        assert!(asked.stderr.contains(WHY), "{asked:#?}");
+        assert_eq!(asked.json()["decision"], "deny", "{asked:#?}");
+        says(&asked.json()["reason"], WHY);
+    }
+    let taken = gemini.asks("before-tool", write("src/b.rs")).done();
+    assert!(told(&taken).contains("src/b.rs was free"), "{taken:#?}");
+    let after = gemini.asks("after-tool", write("src/a.rs")).done();
+    assert!(told(&after).contains(WHY), "{after:#?}");
+    gemini.asks("after-agent", json!({ "prompt": "", "stop_hook_active": false })).done();
+}

@@ -1,0 +1,217 @@
+//! When no server answers, or one answers something else, or something keeps a hook waiting: the policy is for
+//! silence alone, and what was let through is settled afterwards, by whoever is there.
+
+use super::{Claude, denied, refused, repository, told, worktree};
+use nexus_tests::{Agent, Cluster};
+use serde_json::json;
+use std::fs;
+
+#[tokio::test]
+async fn what_is_written_while_no_server_answers_is_settled_afterwards() {
+    let mut cluster = Cluster::start(1).await;
+    let (team, checkout) = repository(&cluster).await;
+    let mut claude = Claude::start(&checkout, checkout.root(), "alone");
+    cluster.node(1).kill();
+
+    denied(&claude.may_edit_with("NEXUS_HOOK_POLICY=fail-closed", "src/a.rs"), "connection refused");
+    for file in ["src/a.rs", "src/b.rs"] {
+        let open = claude.edits(file);
+        assert_eq!(open.code, 0, "{open:#?}");
+        let told = told(&open);
+        assert!(told.contains("fail-open") && told.contains(file), "{told}");
+    }
+    cluster.node(1).start();
+    cluster.all_ready().await;
+
+    // Somebody was faster.
+    let other = team.agent(&team.admin, "faster").await;
+    other.post(&team.path("/claims"), json!({ "paths": ["src/b.rs"] })).await.data();
+    let asked = claude.runs("nexus claims --mine").done();
+    assert!(
+        asked.stderr.contains("WARNING: written while no server answered: src/b.rs is held by"),
+        "{asked:#?}"
+    );
+    assert!(asked.stderr.contains("yours now: src/a.rs"), "{asked:#?}");
+    let once = claude.runs("nexus claims --mine").done();
+    assert!(!once.stderr.contains("WARNING") && once.stdout.contains("src/a.rs"), "{once:#?}");
+    assert_eq!(claude.may_edit("src/a.rs").code, 0);
+    denied(&claude.may_edit("src/b.rs"), "src/b.rs is held by Root's agent \"faster\"");
+}
+
+#[tokio::test]
+async fn what_a_run_left_that_died_is_settled_by_the_next_one() {
+    let mut cluster = Cluster::start(1).await;
+    let (team, checkout) = repository(&cluster).await;
+    let mut gone = Claude::start(&checkout, checkout.root(), "gone");
+    let mut alive = Claude::start(&checkout, checkout.root(), "alive");
+    cluster.node(1).kill();
+    for file in ["src/a.rs", "src/b.rs"] {
+        gone.edits(file).done();
+    }
+    alive.edits("src/c.rs").done();
+    gone.agent.kill();
+    cluster.node(1).start();
+    cluster.all_ready().await;
+    let other = team.agent(&team.admin, "faster").await;
+    other.post(&team.path("/claims"), json!({ "paths": ["src/b.rs"] })).await.data();
+
+    let mut next = Claude {
+        agent: Agent::start(&checkout, &checkout.root(), "claude"),
+        run: "next",
+        root: checkout.root(),
+    };
+    let brief = told(&next.begins().done());
+    assert!(brief.contains("yours now: src/a.rs."), "{brief}");
+    assert!(brief.contains("src/b.rs is held by Root's agent \"faster\""), "{brief}");
+    assert!(!brief.contains("src/c.rs"), "who lives answers for it: {brief}");
+    denied(&alive.may_edit("src/a.rs"), "src/a.rs is held by Root's agent");
+    let settled = alive.runs("nexus claims --mine").done();
+    assert!(settled.stderr.contains("yours now: src/c.rs"), "{settled:#?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_settled_yet_is_kept_beside_what_can() {
+    let mut cluster = Cluster::start(1).await;
+    let (_team, checkout) = repository(&cluster).await;
+    let tree = checkout.root().with_file_name("tree");
+    worktree(&checkout, &tree, "tree");
+    let link = fs::read_to_string(checkout.root().join(".nexus.json")).expect("it is linked");
+    fs::write(tree.join(".nexus.json"), &link).expect("the file can be written");
+    let mut claude = Claude::start(&checkout, checkout.root(), "alone");
+    cluster.node(1).kill();
+    claude.edits("src/b.rs").done();
+    claude.may_edit("../tree/src/a.rs").done();
+    cluster.node(1).start();
+    cluster.all_ready().await;
+
+    let elsewhere = json!({ "projectId": "00000000-0000-0000-0000-000000000001" }).to_string();
+    fs::write(tree.join(".nexus.json"), elsewhere).expect("the file can be written");
+    let first = claude.runs("nexus claims --mine").done();
+    assert!(first.stderr.contains("yours now: src/b.rs"), "{first:#?}");
+    assert!(!first.stderr.contains("src/a.rs"), "{first:#?}");
+    fs::write(tree.join(".nexus.json"), link).expect("the file can be written");
+    let second = claude.runs("nexus claims --mine").done();
+    assert!(second.stderr.contains("yours now: src/a.rs"), "{second:#?}");
+    assert!(!second.stderr.contains("src/b.rs"), "{second:#?}");
+}
+
+#[tokio::test]
+async fn a_refusal_is_no_silence() {
+    let cluster = Cluster::start(1).await;
+    let (team, checkout) = repository(&cluster).await;
+    let mut claude = Claude::start(&checkout, checkout.root(), "refused");
+    claude.runs("nexus install git --yes").done();
+    // Nobody knows this key: that is an answer, and no policy speaks for it.
+    let key = format!("NEXUS_HOOK_POLICY=fail-open NEXUS_TOKEN=nexus_eng_{}", "0".repeat(64));
+    denied(&claude.may_edit_with(&key, "src/a.rs"), "a server answers, but does not say whose src/a.rs is");
+    claude.edits("src/a.rs").done();
+    let commit = format!("export {key}; git commit -q -m Mine src/a.rs");
+    refused(&claude.runs(&commit), "a server answers, but does not say whose src/a.rs is");
+    claude.runs("git commit -q -m Mine src/a.rs").done();
+
+    // A name that no server takes says nothing about the others.
+    let other = team.agent(&team.admin, "other").await;
+    other.post(&team.path("/claims"), json!({ "paths": ["src/b.rs", "theirs/"] })).await.data();
+    let odd = claude.edits("src/odd\u{1}.rs");
+    assert_eq!(odd.code, 0, "{odd:#?}");
+    assert!(told(&odd).contains("Nobody can hold src/odd"), "{odd:#?}");
+    claude.edits("src/b.rs");
+    claude.runs("git add -A").done();
+    refused(&claude.runs("git commit -q -m Both"), "src/b.rs is held by Root's agent \"other\"");
+    claude.runs("git restore -q --staged src/b.rs").done();
+    let passed = claude.runs("git commit -q -m Odd").done();
+    assert!(passed.stderr.contains("Nobody can hold src/odd"), "{passed:#?}");
+    // Within a folder of another it is theirs all the same.
+    denied(&claude.may_edit("theirs/odd\u{1}.rs"), "is held by Root's agent \"other\" as theirs/");
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_guards_as_well_as_one_that_lives() {
+    let cluster = Cluster::start(1).await;
+    let (team, checkout) = repository(&cluster).await;
+    team.ready_feature("one", &["src/c.rs"]).await;
+    let mut claude = Claude::start(&checkout, checkout.root(), "again");
+    let sessions = async || team.admin.get(&team.path("/sessions/active")).await.data().clone();
+    assert_eq!(sessions().await.as_array().map(Vec::len), Some(1));
+    claude.asks("session-end", json!({ "reason": "other" })).done();
+    assert_eq!(sessions().await, json!([]), "who holds nothing is over at once");
+
+    // Resumed, it is another session of the same run.
+    let other = team.agent(&team.admin, "other").await;
+    other.post(&team.path("/claims"), json!({ "paths": ["src/a.rs"] })).await.data();
+    denied(&claude.may_edit("src/a.rs"), "src/a.rs is held by Root's agent \"other\"");
+    assert_eq!(claude.may_edit("src/b.rs").code, 0);
+    // So it is when somebody else ended it, whatever is done first.
+    let end = async || {
+        let own = sessions().await.as_array().into_iter().flatten().find_map(|found| {
+            let agent = found["session"]["agent"].as_str()?;
+            agent.starts_with("claude-").then(|| found["session"]["id"].as_str().map(str::to_owned))?
+        });
+        let own = own.expect("the run has a session");
+        team.admin.delete(&team.path(&format!("/sessions/{own}"))).await.data();
+    };
+    end().await;
+    denied(&claude.may_edit("src/a.rs"), "src/a.rs is held by Root's agent \"other\"");
+    end().await;
+    claude.runs("nexus feature pick one").done();
+    end().await;
+    claude.runs("nexus claim src/b.rs").done();
+    end().await;
+    assert_eq!(claude.may_edit("src/b.rs").code, 0);
+    let mine = claude.runs("nexus claims --mine --json").done().json();
+    assert_eq!(mine[0]["filePath"], "src/b.rs", "{mine}");
+}
+
+#[tokio::test]
+async fn a_link_that_cannot_be_read_is_a_case_for_the_policy() {
+    let cluster = Cluster::start(1).await;
+    let (_team, checkout) = repository(&cluster).await;
+    let mut claude = Claude::start(&checkout, checkout.root(), "broken");
+    claude.runs("nexus install git --yes").done();
+    fs::write(checkout.root().join(".nexus.json"), "{").expect("the file can be written");
+    let closed = "NEXUS_HOOK_POLICY=fail-closed";
+    denied(&claude.may_edit_with(closed, "src/a.rs"), "names no project");
+    let open = claude.edits("src/a.rs");
+    assert_eq!(open.code, 0, "{open:#?}");
+    assert!(told(&open).contains("fail-open"), "{open:#?}");
+    // Whoever only looks around is not stopped.
+    claude.asks_with(closed, "pre-tool-use", super::shell("git status && nexus project link demo")).done();
+    refused(&claude.runs(&format!("{closed} git commit -q -m Mine src/a.rs")), "names no project");
+    let passed = claude.runs("git commit -q -m Mine src/a.rs").done();
+    assert!(passed.stderr.contains("fail-open"), "{passed:#?}");
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_read_leave_a_journal() {
+    let cluster = Cluster::start(1).await;
+    let (_team, checkout) = repository(&cluster).await;
+    let mut claude = Claude::start(&checkout, checkout.root(), "broken");
+    let settings = checkout.home().join("config.json");
+    let before = fs::read_to_string(&settings).expect("there is a login");
+    fs::write(&settings, "{").expect("the file can be written");
+    let open = claude.edits("src/a.rs");
+    assert_eq!(open.code, 0, "{open:#?}");
+    assert!(told(&open).contains("noted in a journal"), "{open:#?}");
+    fs::write(&settings, before).expect("the file can be written");
+    let settled = claude.runs("nexus claims --mine").done();
+    assert!(settled.stderr.contains("yours now: src/a.rs"), "{settled:#?}");
+}
+
+#[tokio::test]
+async fn a_hook_that_is_kept_waiting_answers_before_its_host_gives_up() {
+    let cluster = Cluster::start(1).await;
+    let (team, checkout) = repository(&cluster).await;
+    let mut claude = Claude::start(&checkout, checkout.root(), "late");
+    let record = checkout.home().join(format!("runs/claude~late/{}.lock", team.project));
+    let lock = fs::File::create(record).expect("the run has a record");
+    lock.lock().expect("nobody else has it");
+    let closed = claude.may_edit_with("NEXUS_HOOK_POLICY=fail-closed", "src/a.rs");
+    denied(&closed, "no answer within 6 s");
+    let open = claude.edits("src/b.rs");
+    assert_eq!(open.code, 0, "{open:#?}");
+    assert!(told(&open).contains("noted in a journal"), "{open:#?}");
+    drop(lock);
+    assert_eq!(claude.may_edit("src/b.rs").code, 0);
+    let mine = claude.runs("nexus claims --mine").done();
+    assert!(mine.stdout.contains("src/b.rs"), "{mine:#?}");
+}
