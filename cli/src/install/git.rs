@@ -52,6 +52,11 @@ pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
             }
         }
     }
+    for change in &mut plan.changes {
+        if let Change::Write { is_program, .. } = change {
+            *is_program = true;
+        }
+    }
     if is_committed {
         plan.notes.push(format!(
             "{} is part of the repository: what is installed there is committed for all",

@@ -23,7 +23,7 @@ pub(crate) enum Change {
         before: Option<String>,
         /// What it will say; none when it will be gone.
         after: Option<String>,
-        /// Whether it is a program.
+        /// Whether it is a program, in a folder of programs.
         is_program: bool,
         /// What it said before anything of ours was in it, if that has to be remembered.
         origin: Option<String>,
@@ -238,9 +238,12 @@ impl Change {
     pub(crate) fn apply(&self) -> Result<(), Error> {
         let done = match self {
             Self::Move { from, to } => rename(from, to),
-            Self::Write { path, after: None, .. } => fs::remove_file(path).map(|()| {
+            Self::Write { path, after: None, is_program, .. } => fs::remove_file(path).map(|()| {
                 Memory::forget(path);
-                tidy(path);
+                // Git's folder of hooks is git's, also when it is empty.
+                if !is_program {
+                    tidy(path);
+                }
             }),
             Self::Write { path, after: Some(text), is_program, origin: None, .. } => {
                 write(path, text, *is_program).map(|()| Memory::forget(path))
@@ -294,16 +297,17 @@ fn write(path: &Path, text: &str, is_program: bool) -> io::Result<()> {
     }
     let mode = fs::metadata(path).ok().map(|meta| meta.permissions());
     atomic::write(path, text.as_bytes(), Readers::Everyone)?;
+    let is_new = mode.is_none();
     if let Some(mode) = mode {
         fs::set_permissions(path, mode)?;
     }
     #[cfg(unix)]
-    if is_program {
+    if is_program && is_new {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
     }
     #[cfg(not(unix))]
-    let _ = is_program;
+    let _ = (is_program, is_new);
     Ok(())
 }
 
