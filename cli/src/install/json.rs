@@ -54,25 +54,31 @@ pub(super) fn add_hooks(root: &CstObject, wanted: &[Hook]) -> Result<(), String>
     Ok(())
 }
 
-/// Takes all hooks of ours out, and what was made for them.
+/// Takes all hooks of ours out, and what was made for them. Where there is none, nothing is touched.
 pub(super) fn remove_hooks(root: &CstObject) {
     let Some(hooks) = root.object_value("hooks") else { return };
+    let mut had_any = false;
+    let mut remove = |node: CstNode| {
+        had_any = true;
+        node.remove();
+    };
     for property in hooks.properties() {
         let Some(list) = property.array_value() else { continue };
         let had = list.elements().len();
         for element in list.elements() {
             if is_ours(&element) {
-                element.remove();
+                remove(element);
             } else if let Some(inner) = element.as_object().and_then(|entry| entry.array_value("hooks")) {
                 // Somebody put a hook of theirs into the same entry.
-                inner.elements().into_iter().filter(is_ours).for_each(CstNode::remove);
+                inner.elements().into_iter().filter(is_ours).for_each(&mut remove);
             }
         }
         if had > 0 && list.elements().is_empty() {
             property.remove();
         }
     }
-    if hooks.properties().is_empty()
+    if had_any
+        && hooks.properties().is_empty()
         && let Some(property) = root.get("hooks")
     {
         property.remove();
@@ -199,6 +205,18 @@ mod tests {
             assert!(with_ours.contains("nexus hook claude pre-tool-use"), "{with_ours}");
             assert_eq!(installed(&with_ours), with_ours, "twice is once");
             assert_eq!(uninstalled(&with_ours), text);
+        }
+    }
+
+    #[test]
+    fn what_has_nothing_of_ours_is_not_touched() {
+        for text in [
+            "{}",
+            "{\"hooks\":{}}",
+            "{ \"hooks\": { \"Stop\": [] }, \"x\": 1 }",
+            "{\"hooks\":{\"Stop\":[{\"hooks\":[]}]}}",
+        ] {
+            assert_eq!(uninstalled(text), text);
         }
     }
 

@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs,
+    io::{Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 const HOSTS: [&str; 4] = ["claude", "codex", "cursor", "gemini"];
@@ -220,7 +222,7 @@ async fn a_hook_that_was_there_is_called_under_its_own_name_with_all_that_git_sa
     executable(&hooks.join("tool"), &push);
     std::os::unix::fs::symlink("tool", hooks.join("pre-push")).expect("a link");
 
-    let mut shell = Agent::start(&checkout, &root, "bash");
+    let mut shell = Agent::start(&checkout, &root, "claude");
     shell.runs("nexus install git --yes").done();
     let guarded = fs::read_to_string(hooks.join("pre-commit")).expect("it is there");
     assert!(
@@ -241,10 +243,7 @@ async fn a_hook_that_was_there_is_called_under_its_own_name_with_all_that_git_sa
     let other = team.agent(&team.admin, "other").await;
     other.post(&team.path("/claims"), json!({ "paths": ["src/a.rs"] })).await.data();
     write(&root.join("src/a.rs"), "second\n");
-    refused(
-        &shell.runs("NEXUS_SESSION=none git commit -q -am Second"),
-        "src/a.rs is held by Root's agent \"other\"",
-    );
+    refused(&shell.runs("git commit -q -am Second"), "src/a.rs is held by Root's agent \"other\"");
     assert_eq!(told(), pushed);
 
     shell.runs("nexus uninstall git --yes").done();
@@ -328,4 +327,57 @@ async fn whoever_sets_everything_up_is_wired_and_the_doctor_finds_nothing() {
     // Whoever runs it again is told what there is, and nothing is done twice.
     let again = shell.runs("nexus setup --yes --install --json").done().json();
     assert_eq!(again["install"]["changes"], json!([]), "{again}");
+}
+
+/// Reads what a terminal shows until there is this text in it, or nothing more comes.
+fn shows(terminal: &mut impl Read, seen: &mut String, text: &str) {
+    let from = seen.len();
+    let mut bytes = [0; 4_096];
+    while !seen[from..].contains(text) {
+        let read = terminal.read(&mut bytes).expect("the terminal is open");
+        assert!(read > 0, "{text:?} is not asked: {seen}");
+        seen.push_str(&String::from_utf8_lossy(&bytes[..read]));
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_asked_step_by_step_ends_in_a_linked_repository() {
+    let cluster = Cluster::start(1).await;
+    let checkout = Checkout::new(&cluster.urls());
+    let root = checkout.root();
+    // `script` opens a terminal, and `timeout` closes one at which nothing is asked any more.
+    let mut terminal = Command::new("timeout");
+    checkout.surroundings(&mut terminal);
+    let mut terminal = terminal
+        .args(["60", "script", "-qec", "nexus setup", "/dev/null"])
+        .current_dir(&root)
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script is part of every Linux");
+    let mut keys = terminal.stdin.take().expect("it is piped");
+    let mut screen = terminal.stdout.take().expect("it is piped");
+    let mut seen = String::new();
+    for (question, answer) in [
+        ("Servers", ""),
+        ("Your key", ""),
+        ("Name that others see", "Ana"),
+        ("E-mail address", "ana@example.com"),
+        ("The project of this repository", ""),
+        ("Short name", ""),
+        ("Wire the agents", "y"),
+    ] {
+        shows(&mut screen, &mut seen, question);
+        keys.write_all(format!("{answer}\r").as_bytes()).expect("the terminal is open");
+    }
+    shows(&mut screen, &mut seen, "Next: nexus doctor");
+    assert!(terminal.wait().expect("it ends").success(), "{seen}");
+    let link: Value =
+        serde_json::from_str(&fs::read_to_string(root.join(".nexus.json")).expect("it is linked"))
+            .expect("JSON");
+    assert_eq!(link["projectSlug"], "repository", "{seen}");
+    assert!(root.join(".git/hooks/pre-commit").exists(), "{seen}");
+    let mut shell = Agent::start(&checkout, &root, "bash");
+    assert!(shell.runs("nexus whoami").done().stdout.contains("Ana <ana@example.com>"));
 }

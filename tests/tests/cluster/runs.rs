@@ -407,6 +407,19 @@ async fn a_feature_is_laid_out_where_its_agent_works_and_cleared_away_when_it_is
         let answer = tools.asks("tools/call", call);
         assert_ne!(answer["result"]["isError"], true, "{answer}");
         assert_eq!(laid_out("two").join("spec.md").is_file(), is_there, "after {tool}");
+        let claims = team.admin.get(&team.path("/claims")).await;
+        let held = claims.data().as_array().map(Vec::len);
+        assert_eq!(
+            held,
+            Some(if is_there { 1 } else { 0 }),
+            "what was claimed on the way is free again: {claims:?}"
+        );
+        if is_there {
+            // Without a word about it, it belongs to the feature.
+            let more = json!({ "name": "claim", "arguments": { "paths": ["more.rs"] } });
+            let more = tools.asks("tools/call", more);
+            assert_eq!(more["result"]["structuredContent"]["yours"], json!(["more.rs"]), "{more}");
+        }
     }
 
     // What cannot be removed does not undo what was done.
