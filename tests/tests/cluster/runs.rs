@@ -342,9 +342,10 @@ async fn commands_of_two_conversations_in_one_process_are_told_apart() {
         assert_eq!(may_edit(&mut agent, &checkout, run, &format!("{run}.rs")).code, 0);
     }
     // Another agent that one of them starts is itself, whatever it inherits.
-    let inner =
-        does(&mut agent, "one", "bash -c 'exec -a codex bash -c \"nexus claims --mine --json; true\"'");
-    assert_eq!(inner.json(), json!([]), "{inner:#?}");
+    let line = ". FILE; bash -c 'exec -a codex bash -c \"nexus claim one.rs; exit \\$?\"'";
+    let inner = agent.runs(&line.replace("FILE", &format!("{}-one", file.display())));
+    assert_eq!(inner.code, 1, "{inner:#?}");
+    assert!(inner.stderr.contains("one.rs is held by Root's agent \"claude-"), "{inner:#?}");
 }
 
 #[tokio::test]
