@@ -75,6 +75,12 @@ pub(super) fn asked_about(event: &HookEvent, folder: &Path) -> Result<Vec<Asked>
             for (folder, pattern) in &writes.anywhere {
                 sorted.add_anywhere(folder, pattern)?;
             }
+            if writes.is_beyond
+                && let Some(place) = Place::of(&folder)?
+            {
+                let root = place.root.clone();
+                sorted.add_anywhere(&root, EVERYTHING)?;
+            }
         }
         (Tool::Shell { command, folder: own }, _) => {
             let folder = own.as_ref().map_or_else(|| folder.to_owned(), |own| folder.join(own));

@@ -94,6 +94,14 @@ fn without_context(event: &HookEvent, asked: &[Asked], error: &Error, out: &Outp
             }
             Verdict::Tell(told.join("\n"))
         }
+        (EventKind::AfterTool, _) => {
+            for asked in asked {
+                let journal = journal_without_context(event, &asked.place);
+                // Whoever cannot write it down here said so before the tool was used.
+                let _ = journal.map(|journal| journal.add(&asked.place, &asked.names, &why));
+            }
+            Verdict::Silent
+        }
         (EventKind::SessionStart, _) => Verdict::Tell(format!("Nexus checks nothing: {why}")),
         _ => Verdict::Silent,
     }

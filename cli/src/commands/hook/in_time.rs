@@ -70,7 +70,7 @@ pub(super) fn consider(event: &HookEvent, global: Global) -> Verdict {
         Err(RecvTimeoutError::Timeout) => format!("no answer within {} s", LONGEST.as_secs()),
         Err(RecvTimeoutError::Disconnected) => "the check itself failed".to_owned(),
     };
-    late(event, &known.found(), &why)
+    late(event, known.found(), &why)
 }
 
 /// Does something elsewhere, and waits for it so long: what takes longer ends with this process.
@@ -88,27 +88,37 @@ fn within<T: Send + 'static>(
 }
 
 /// What goes by the policy when the rest takes too long.
-fn late(event: &HookEvent, found: &Found, why: &str) -> Verdict {
+fn late(event: &HookEvent, found: Found, why: &str) -> Verdict {
     let policy = found.policy.unwrap_or_else(|| Policy::find(None, None));
     match event.kind {
         EventKind::BeforeTool => {}
+        // The fact is there: it is noted, whatever the policy says.
+        EventKind::AfterTool => {
+            let _ = noted(event, found.asked, Policy::FailOpen, why);
+            return Verdict::Silent;
+        }
         EventKind::SessionStart => return Verdict::Tell(format!("Nexus cannot be asked now: {why}.")),
         _ => return Verdict::Silent,
     }
-    let [asked] = found.asked.as_slice() else {
-        let names: Vec<String> = found.asked.iter().flat_map(Asked::all).collect();
-        return unreachable::verdict(policy, why, &names, None);
+    let names: Vec<String> = found.asked.iter().flat_map(Asked::all).collect();
+    let noted = noted(event, found.asked, policy, why);
+    noted.unwrap_or_else(|| unreachable::verdict(policy, why, &names, None))
+}
+
+/// Notes the files in the journal, where the policy is to let them through. The same disk that kept the check
+/// waiting may keep this waiting: then, and where no files are known, there is nothing to say.
+fn noted(event: &HookEvent, asked: Vec<Asked>, policy: Policy, why: &str) -> Option<Verdict> {
+    let (key, why) = (asked::key(event)?, why.to_owned());
+    let work = move || {
+        let records = Records::locate().ok()?;
+        let verdicts = asked.iter().map(|asked| {
+            let journal = Journal::of_run(&records, &key, asked.place.project());
+            unreachable::verdict(policy, &why, &asked.all(), Some((&journal, &asked.place)))
+        });
+        verdicts.reduce(|first, second| match (first, second) {
+            (Verdict::Tell(first), Verdict::Tell(second)) => Verdict::Tell(format!("{first}\n{second}")),
+            (first, _) => first,
+        })
     };
-    let (names, place) = (asked.all(), asked.place.clone());
-    let journal = asked::key(event).zip(Records::locate().ok());
-    let journal = journal.map(|(key, records)| Journal::of_run(&records, &key, place.project()));
-    let reason = why.to_owned();
-    // The same disk that kept the check waiting may keep the journal waiting.
-    let noted = within(Duration::from_secs(1), {
-        let names = names.clone();
-        move || {
-            unreachable::verdict(policy, &reason, &names, journal.as_ref().map(|journal| (journal, &place)))
-        }
-    });
-    noted.unwrap_or_else(|_| unreachable::verdict(policy, why, &names, None))
+    within(Duration::from_secs(1), work).ok().flatten()
 }

@@ -36,6 +36,8 @@ pub(crate) struct Writes {
     pub(crate) discards: Vec<PathBuf>,
     /// Folders below which it may write any file that matches a pattern, absolute.
     pub(crate) anywhere: Vec<(PathBuf, String)>,
+    /// Whether there is more than was looked at: then it may write anything.
+    pub(crate) is_beyond: bool,
     /// The paths, to find them again.
     seen: BTreeSet<PathBuf>,
 }

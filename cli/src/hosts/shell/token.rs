@@ -211,7 +211,8 @@ impl<'a> Lexer<'a> {
                 let rest = &self.letters[self.at..];
                 let length = rest.iter().position(|letter| *letter == '\n').unwrap_or(rest.len());
                 let line: String = rest[..length].iter().collect();
-                self.at = (self.at + length + 1).min(self.letters.len());
+                let end_of_line = self.at + length;
+                self.at = (end_of_line + 1).min(self.letters.len());
                 let line = if strip { line.trim_start_matches('\t') } else { &line };
                 if line == end {
                     break;
@@ -219,7 +220,7 @@ impl<'a> Lexer<'a> {
                 // Within `$(…)` the parenthesis may stand right behind it.
                 let rest = line.strip_prefix(end.as_str()).filter(|rest| rest.starts_with(')'));
                 if let Some(rest) = rest.filter(|_| self.depth > 0) {
-                    self.at -= rest.chars().count() + 1;
+                    self.at = end_of_line - rest.chars().count();
                     break;
                 }
                 body.push_str(line);
