@@ -1,7 +1,7 @@
 //! `nexus setup`: from nothing to a linked repository, by asking.
 
 use super::{
-    install,
+    install::{self, CarriedOut},
     login::{self, Entered},
     project,
 };
@@ -74,7 +74,7 @@ impl Setup {
             installed.tell(context)?;
         }
         let answer = Answer::new(json!({ "engineer": engineer, "project": project,
-            "install": installed.map(|installed| installed.into_answer()) }));
+            "install": installed.map(CarriedOut::into_answer) }));
         // People were told step by step.
         context.out.answer(&answer, |_: Value| Ok(()))?;
         context.out.note(
