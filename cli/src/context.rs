@@ -13,7 +13,7 @@ use crate::{
     },
     error::Error,
     output::{Output, words},
-    run::{Actor, Records},
+    run::{self, Actor, Records},
 };
 use nexus_api_types::{engineer::Me, project::Project};
 use std::{cell::OnceCell, time::Duration};
@@ -36,6 +36,8 @@ pub(crate) struct Context<'a> {
     timeout: Duration,
     records: Records,
     actor: OnceCell<Actor>,
+    /// Whether a person said who acts.
+    is_named: bool,
     project: Option<String>,
 }
 
@@ -50,12 +52,14 @@ impl<'a> Context<'a> {
         let servers = servers(global.server.as_deref(), &login, &login_file)?;
         let given_token = given(global.token);
         let records = Records::locate()?;
-        let named = given(global.session).map(|text| Actor::named(&text, &records)).transpose()?;
+        let named = given(global.session).filter(|text| !run::is_handed_down(text));
+        let named = named.map(|text| Actor::named(&text, &records)).transpose()?;
         let token = given_token.clone().or_else(|| login.token.clone());
-        let client = Client::new(&servers, token, global.timeout);
+        let client = Client::new(&servers, token, global.timeout).watched(out.is_watched());
         if let Some(Actor::Session(id)) = named {
             client.act_as(Some(id));
         }
+        let is_named = named.is_some();
         let actor = named.map_or_else(OnceCell::new, OnceCell::from);
         let project = given(global.project);
         Ok(Self {
@@ -68,6 +72,7 @@ impl<'a> Context<'a> {
             timeout: global.timeout,
             records,
             actor,
+            is_named,
             project,
         })
     }
@@ -86,7 +91,7 @@ impl<'a> Context<'a> {
         let token = self.given_token.clone().or_else(|| login.token.clone());
         Ok(Self {
             out: self.out,
-            client: Client::new(&servers, token, self.timeout),
+            client: Client::new(&servers, token, self.timeout).watched(self.out.is_watched()),
             login,
             login_file: self.login_file.clone(),
             servers,
@@ -94,6 +99,7 @@ impl<'a> Context<'a> {
             timeout: self.timeout,
             records: self.records.clone(),
             actor: self.actor.clone(),
+            is_named: self.is_named,
             project: self.project.clone(),
         })
     }
@@ -119,6 +125,13 @@ impl<'a> Context<'a> {
     /// Who acts: what was named, else looked for when it is asked first.
     pub(crate) fn actor(&self) -> &Actor {
         self.actor.get_or_init(|| Actor::here(&self.records))
+    }
+
+    /// Looks anew who acts, for a command that stays: one process of a host has run after run.
+    pub(crate) fn look_again(&mut self) {
+        if !self.is_named {
+            self.actor.take();
+        }
     }
 
     /// The agent host that started this command says which run it is. What was named by hand goes before it.

@@ -32,7 +32,10 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     // Already installed is as good: there is one provider in this binary.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     let out = output::Output::new(cli.global.json, cli.global.no_color);
     if let Command::Hook(hook) = cli.command {
         return hook.start(cli.global, &out);
@@ -44,6 +47,20 @@ fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// Nothing that could be typed so; or what was asked for is help, which is for people in any case.
+fn misused(error: &clap::Error) -> ExitCode {
+    let is_json = std::env::args_os().any(|word| word == "--json");
+    if !is_json || !error.use_stderr() {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    let (message, more) = text.split_once('\n').unwrap_or((&text, ""));
+    let message = message.strip_prefix("error: ").unwrap_or(message).to_owned();
+    let error = Error::misused(message).hint(more.split_whitespace().collect::<Vec<_>>().join(" "));
+    output::Output::new(true, false).error(&error);
+    ExitCode::from(error.exit_code())
 }
 
 fn start(cli: Cli, out: &output::Output) -> Result<(), Error> {

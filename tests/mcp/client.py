@@ -69,6 +69,10 @@ async def story(agent, other, prefix, holder):
     await other.is_refused("release", feature=f"{prefix}-api")
 
     assert (await agent.does("claim", paths=[f"{prefix}/more.rs"], feature=f"{prefix}-api"))["yours"] == [f"{prefix}/more.rs"]
+    # Without a word about it, a file belongs to the feature that the agent works on.
+    assert (await agent.does("claim", paths=[f"{prefix}/extra.rs"]))["yours"] == [f"{prefix}/extra.rs"]
+    tied = (await other.does("why", paths=[f"{prefix}/extra.rs"]))["paths"][0]["claims"][0]
+    assert tied["feature"] == f"{prefix}-api", tied
     assert (await agent.does("claim", paths=[f"{prefix}/read.rs"], shared=True))["yours"] == [f"{prefix}/read.rs"]
     assert (await other.does("claim", paths=[f"{prefix}/read.rs"], shared=True))["yours"] == [f"{prefix}/read.rs"]
     standing = {one["path"]: one for one in (await agent.does("why", paths=[f"{prefix}/api/a.rs", f"{prefix}/free.rs"]))["paths"]}
@@ -100,6 +104,7 @@ async def story(agent, other, prefix, holder):
         assert text in content.text and content.mime_type == "text/markdown", content
 
     assert (await agent.does("done", feature=f"{prefix}-api"))["status"] == "done"
+    assert (await other.does("why", paths=[f"{prefix}/extra.rs"]))["paths"][0]["standing"] == "free"
     await agent.is_refused("done", "INVALID_STATUS_TRANSITION", "already", feature=f"{prefix}-api")
     clash = await other.does("pick", feature=f"{prefix}-clash")
     assert clash["learnings"] == [], clash
@@ -168,6 +173,23 @@ async def main():
                 hello = await session.initialize()
                 assert hello.server_info.name == "nexus" and hello.instructions, hello
             await story(Agent(one), Agent(two), "stdio", "Ana's agent one")
+
+    print("over stdio, with nothing said about who acts")
+    ask("POST", f"/projects/{project}/features", {"slug": "alone", "title": "alone", "spec": "Build it.", "touches": ["alone/"]}, ana)
+    ask("POST", f"/projects/{project}/features/alone/ready", key=ana)
+    alone = StdioServerParameters(command=NEXUS, args=["mcp"], cwd=repository, env=environment)
+    async with stdio_client(alone) as (read, write), ClientSession(read, write) as session:
+        await session.initialize()
+        # A host lists before its agent does anything: that must not settle who acts.
+        await session.list_resources()
+        agent = Agent(session)
+        assert (await agent.does("pick", feature="alone"))["yours"] == ["alone/"]
+        laid_out = os.path.join(repository, ".nexus/active/alone/spec.md")
+        assert os.path.exists(laid_out)
+        await agent.does("claim", paths=["alone.rs"])
+        assert (await agent.does("done", feature="alone"))["status"] == "done"
+        assert not os.path.exists(laid_out)
+        assert (await agent.does("why", paths=["alone.rs"]))["paths"][0]["standing"] == "free"
 
     print("over HTTP")
     async with over_http(ana, "three") as streams, over_http(ana, "four", "&project=shop") as streams2:

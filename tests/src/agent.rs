@@ -230,3 +230,60 @@ impl Drop for Agent {
         let _ = self.child.wait();
     }
 }
+
+/// A program that an agent's host keeps beside it and talks to, a line of JSON for each message.
+pub struct Served {
+    to: fs::File,
+    from: BufReader<fs::File>,
+    last: u64,
+}
+
+impl Agent {
+    /// Starts a program of the Model Context Protocol, as a child of the agent itself.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn serves(&mut self, line: &str) -> Served {
+        let [to, from] = ["to", "from"].map(|name| self.folder.path().join(name));
+        let made = Command::new("mkfifo").args([&to, &from]).status().expect("mkfifo is there");
+        assert!(made.success(), "pipes are made");
+        let line = format!("{line} <'{}' >'{}' &\n", to.display(), from.display());
+        self.stdin.write_all(line.as_bytes()).expect("the agent lives");
+        let to = fs::File::options().write(true).open(&to).expect("the program reads");
+        let from = BufReader::new(fs::File::open(&from).expect("the program answers"));
+        Served { to, from, last: 0 }
+    }
+}
+
+impl Served {
+    /// Asks something, and waits for the answer.
+    ///
+    /// # Panics
+    /// When the program is gone.
+    pub fn asks(&mut self, method: &str, params: Value) -> Value {
+        self.last += 1;
+        let id = self.last;
+        self.says(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
+        loop {
+            let mut line = String::new();
+            let read = self.from.read_line(&mut line).expect("the program answers");
+            assert!(read > 0, "the program is gone");
+            let answer: Value = serde_json::from_str(&line).expect("an answer is JSON");
+            if answer["id"] == id {
+                return answer;
+            }
+        }
+    }
+
+    /// Tells something that needs no answer.
+    ///
+    /// # Panics
+    /// When the program is gone.
+    pub fn tells(&mut self, method: &str) {
+        self.says(&json!({ "jsonrpc": "2.0", "method": method }));
+    }
+
+    fn says(&mut self, message: &Value) {
+        writeln!(self.to, "{message}").expect("the program reads");
+    }
+}

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     args::server::Server,
     error::{Error, Unreachable, UnreachableServer},
+    output::Progress,
 };
 use nexus_api_types::header as names;
 use reqwest::{RequestBuilder, header::HeaderValue};
@@ -38,6 +39,8 @@ pub(crate) struct Client {
     last_good: Cell<usize>,
     /// The log index of the last write: later reads of this command see it on every server.
     written: Cell<Option<u64>>,
+    /// Whether a person watches, who is told when it takes long.
+    is_watched: bool,
 }
 
 pub(super) struct Connected {
@@ -71,6 +74,7 @@ impl Client {
             deadline: Cell::new(None),
             last_good: Cell::new(0),
             written: Cell::new(None),
+            is_watched: false,
         }
     }
 
@@ -89,6 +93,12 @@ impl Client {
         self.session.set(session);
     }
 
+    /// Somebody watches: they are told when servers take long.
+    pub(crate) const fn watched(mut self, is_watched: bool) -> Self {
+        self.is_watched = is_watched;
+        self
+    }
+
     /// What is asked from now on has the whole time again: for commands that stay.
     pub(crate) fn begin(&self) {
         self.deadline.set(None);
@@ -102,10 +112,24 @@ impl Client {
         let headers = self.headers(&request)?;
         let deadline = self.deadline.get().unwrap_or_else(|| Instant::now() + self.timeout);
         self.deadline.set(Some(deadline));
+        let progress = Progress::new(self.is_watched && !request.is_patient);
+        progress.during(self.ask(&request, &headers, deadline), |gone| self.waiting(gone)).await
+    }
+
+    /// That they take long.
+    fn waiting(&self, gone: Duration) -> String {
+        let whom = match &self.servers[..] {
+            [only] => only.server.to_string(),
+            servers => format!("{} servers", servers.len()),
+        };
+        format!("Waiting for {whom}: {} s of {} s", gone.as_secs(), self.timeout.as_secs())
+    }
+
+    async fn ask(&self, request: &Request, headers: &Headers, deadline: Instant) -> Result<Answer, Error> {
         let mut failures = Failures::new(self.servers.len());
         let mut wait = FIRST_WAIT;
         loop {
-            match self.ask_all(&request, &headers, deadline, &mut failures).await {
+            match self.ask_all(request, headers, deadline, &mut failures).await {
                 Round::Done(answer) => return Ok(answer),
                 Round::Refused(error) => return Err(error),
                 Round::Nobody => return Err(self.unreachable(failures)),
@@ -197,7 +221,7 @@ impl Client {
         Ok(Headers {
             authorization,
             session: self.session.get().filter(|_| !matches!(request.key, Key::None)),
-            idempotency: request.is_write().then(Uuid::now_v7),
+            idempotency: request.is_write().then(|| request.identity.unwrap_or_else(Uuid::now_v7)),
             min_revision: self.written.get().filter(|_| !request.is_write()),
         })
     }

@@ -4,6 +4,7 @@ use crate::error::Error;
 use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use uuid::Uuid;
 
 /// A request, before it is known which server gets it.
 #[derive(Clone, Debug)]
@@ -14,6 +15,10 @@ pub(crate) struct Request {
     pub(super) body: Option<Value>,
     pub(super) key: Key,
     pub(super) is_bare: bool,
+    /// By it the cluster knows a write that it has seen before; without one, each time it is sent is another write.
+    pub(super) identity: Option<Uuid>,
+    /// Whether its answer is expected to take its time.
+    pub(super) is_patient: bool,
 }
 
 /// Which API key goes with a request.
@@ -29,7 +34,16 @@ pub(super) enum Key {
 
 impl Request {
     fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), query: Vec::new(), body: None, key: Key::Own, is_bare: false }
+        Self {
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            body: None,
+            key: Key::Own,
+            is_bare: false,
+            identity: None,
+            is_patient: false,
+        }
     }
 
     /// Reads. `path` is below `/api`, and made only of checked words, ids and numbers.
@@ -79,6 +93,24 @@ impl Request {
     /// With this API key instead of the command's own.
     pub(crate) fn with_key(mut self, key: &str) -> Self {
         self.key = Key::This(key.to_owned());
+        self
+    }
+
+    /// One and the same write, however often it is sent from now on.
+    pub(crate) fn once(mut self) -> Self {
+        self.identity = Some(Uuid::now_v7());
+        self
+    }
+
+    /// Another write of the same.
+    pub(crate) fn anew(mut self) -> Self {
+        self.identity = None;
+        self
+    }
+
+    /// It waits for something to happen: nobody is told that it takes long.
+    pub(crate) fn patient(mut self) -> Self {
+        self.is_patient = true;
         self
     }
 

@@ -1,6 +1,11 @@
-//! Waits for something to change in a project: by long poll, which any server answers.
+//! Waits for something to change in a project: by long poll, which any server answers. While none does, it goes on
+//! trying until its own time is over, and says so once.
 
-use crate::{client::Request, context::Context, error::Error};
+use crate::{
+    client::Request,
+    context::Context,
+    error::{Error, Report},
+};
 use nexus_api_types::event::Events;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -15,6 +20,9 @@ const PAGE: usize = 500;
 /// Without an event something may have changed all the same, such as a key: then it is asked again.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
+/// The pause before servers are tried again when none answered.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// A server that waits must answer before the command takes it for dead: each of them is given its share of
 /// the time.
 fn longest_wait(timeout: Duration, servers: usize) -> Duration {
@@ -27,6 +35,10 @@ pub(super) struct Changes {
     project: Uuid,
     since: u64,
     until: Option<Instant>,
+    /// Whether a server has answered before: a command that finds none to begin with fails.
+    is_heard: bool,
+    /// Whether it was told that no server answers.
+    is_cut_off: bool,
 }
 
 impl Changes {
@@ -41,12 +53,12 @@ impl Changes {
     ) -> Result<Self, Error> {
         let now = context.client.send(Request::get(format!("/projects/{project}"))).await?.revision();
         let until = Instant::now().checked_add(longest);
-        Ok(Self { project, since: now.unwrap_or_default(), until })
+        Ok(Self { project, since: now.unwrap_or_default(), until, is_heard: true, is_cut_off: false })
     }
 
     /// Those after this revision, for good.
     pub(super) const fn since(project: Uuid, revision: u64) -> Self {
-        Self { project, since: revision, until: None }
+        Self { project, since: revision, until: None, is_heard: false, is_cut_off: false }
     }
 
     /// Waits until something may have changed; not when the time is over.
@@ -59,7 +71,8 @@ impl Changes {
             if self.until.is_some_and(|until| Instant::now() >= until) {
                 return Ok(false);
             }
-            if !self.poll(context).await?.items.is_empty() {
+            let events = self.poll(context).await;
+            if self.outlast(context, events).await?.is_some_and(|events| !events.items.is_empty()) {
                 return Ok(true);
             }
         }
@@ -76,6 +89,51 @@ impl Changes {
         self.ask(context, wait).await
     }
 
+    /// The same, for as long as there is time: that no server answers is waited for as well.
+    ///
+    /// # Errors
+    /// When the cluster says no, or the time is over.
+    pub(super) async fn follow(&mut self, context: &Context<'_>) -> Result<Events, Error> {
+        loop {
+            let events = self.poll(context).await;
+            if let Some(events) = self.outlast(context, events).await? {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// What was answered; nothing, after a pause, when no server could, and there is time to ask again.
+    ///
+    /// # Errors
+    /// When the cluster says no, or the time is over.
+    pub(super) async fn outlast<T>(
+        &mut self,
+        context: &Context<'_>,
+        answered: Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        let error = match answered {
+            Err(error @ Error::Unreachable(_)) => error,
+            answered => {
+                self.is_heard = true;
+                if std::mem::take(&mut self.is_cut_off) {
+                    context.out.note("A server answers again");
+                }
+                return answered.map(Some);
+            }
+        };
+        let again = Instant::now() + PAUSE;
+        if !self.is_heard || self.until.is_some_and(|until| again >= until) {
+            return Err(error);
+        }
+        if !std::mem::replace(&mut self.is_cut_off, true) {
+            let reason = Report::new(&error, context.out.clock());
+            let lines = reason.lines.iter().map(|line| format!("\n  {line}")).collect::<String>();
+            context.out.note(format_args!("Goes on trying: {}{lines}", reason.message));
+        }
+        tokio::time::sleep_until(again).await;
+        Ok(None)
+    }
+
     /// What has happened already.
     ///
     /// # Errors
@@ -88,7 +146,8 @@ impl Changes {
         let asked = Request::get(format!("/projects/{}/events", self.project))
             .query("since", Some(self.since))
             .query("waitMs", Some(wait.as_millis()))
-            .query("limit", Some(PAGE));
+            .query("limit", Some(PAGE))
+            .patient();
         context.client.begin();
         let events: Events = context.client.send(asked).await?.parse()?;
         self.since = events.next_since;

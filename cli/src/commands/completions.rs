@@ -1,8 +1,9 @@
 //! `nexus completions`: what a shell needs to complete commands and flags.
 
-use crate::{args::Cli, context::Context, error::Error};
+use crate::{args::Cli, client::Answer, context::Context, error::Error};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
+use serde_json::{Value, json};
 
 /// Print the completions of a shell
 #[derive(Args)]
@@ -20,6 +21,9 @@ impl Completions {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "nexus", &mut script);
-        context.out.line(String::from_utf8_lossy(&script).trim_end())
+        let script = String::from_utf8_lossy(&script).into_owned();
+        let answer = Answer::new(json!({ "shell": self.shell.to_string(), "script": script }));
+        // As it is: the words in it are ours.
+        context.out.answer(&answer, |_: Value| context.out.line(script.trim_end()))
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     config::link,
     context::Context,
     error::{Error, Report},
-    output::Tone,
+    output::{Progress, Tone},
     run::Actor,
 };
 use clap::Args;
@@ -91,7 +91,10 @@ struct Findings {
 impl Doctor {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let mut checks = vec![login_file(context)];
-        let servers = join_all(context.servers.iter().map(|server| look_at(context, server))).await;
+        let servers = join_all(context.servers.iter().map(|server| look_at(context, server)));
+        let servers = Progress::new(context.out.is_watched())
+            .during(servers, |_| "Looking at the servers".to_owned())
+            .await;
         let is_reachable = servers.iter().any(|(check, _)| check.status != State::Bad);
         let skews: Vec<i64> = servers.iter().filter_map(|(_, skew)| *skew).collect();
         checks.extend(servers.into_iter().map(|(check, _)| check));

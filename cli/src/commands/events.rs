@@ -50,7 +50,7 @@ impl Events {
         let mut left = self.limit.unwrap_or(usize::MAX);
         loop {
             let events =
-                if self.follow { changes.poll(context).await? } else { changes.look(context).await? };
+                if self.follow { changes.follow(context).await? } else { changes.look(context).await? };
             for event in events.items.iter().take(left) {
                 print(context, event)?;
             }
@@ -68,7 +68,7 @@ impl Watch {
         let mut changes = Changes::since_now(context, project, FOR_GOOD).await?;
         context.out.note("Watching: Ctrl-C stops");
         loop {
-            for event in changes.poll(context).await?.items {
+            for event in changes.follow(context).await?.items {
                 print(context, &event)?;
             }
         }

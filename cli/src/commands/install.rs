@@ -97,20 +97,20 @@ impl Install {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Error> {
         if let Some(folder) = &self.plugin {
             let here = env::current_dir().unwrap_or_default();
-            let plan = install::plugin(&here.join(folder))?;
-            return carry_out(context, &plan, &self.what, &[], &[], "Written");
+            let plan = install::plugin(&here.join(folder), Scope::here(false)?.is_closed)?;
+            return carry_out(context, plan, &self.what, &[], &[], "Written")?.tell(context);
         }
         let is_linked = link::find().is_ok_and(|found| found.is_some());
         if !is_linked && !self.what.user {
             context.out.note("This repository is not linked to a project: until nexus project link SLUG, hooks say nothing");
         }
-        wire(context, &self.what, Wish::Install)
+        wire(context, &self.what, Wish::Install)?.tell(context)
     }
 }
 
 impl Uninstall {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        wire(context, &self.what, Wish::Uninstall)
+        wire(context, &self.what, Wish::Uninstall)?.tell(context)
     }
 }
 
@@ -118,12 +118,12 @@ impl Uninstall {
 ///
 /// # Errors
 /// When a file is not what it should be, or cannot be written.
-pub(super) fn all_that_is_found(context: &Context<'_>) -> Result<(), Error> {
+pub(super) fn all_that_is_found(context: &Context<'_>) -> Result<CarriedOut, Error> {
     let what = What { targets: Vec::new(), user: false, dry_run: false, yes: true };
     wire(context, &what, Wish::Install)
 }
 
-fn wire(context: &Context<'_>, what: &What, wish: Wish) -> Result<(), Error> {
+fn wire(context: &Context<'_>, what: &What, wish: Wish) -> Result<CarriedOut, Error> {
     let scope = Scope::here(what.user)?;
     let named: Vec<Target> = what.targets.iter().filter_map(|chosen| chosen.target()).collect();
     let all = what.targets.is_empty() || named.len() < what.targets.len();
@@ -147,17 +147,51 @@ fn wire(context: &Context<'_>, what: &What, wish: Wish) -> Result<(), Error> {
     let found: Vec<(Target, String)> =
         found.into_iter().filter(|(target, _)| all || named.contains(target)).collect();
     let done = if wish == Wish::Install { "Installed" } else { "Taken out" };
-    carry_out(context, &plan, what, &found, &missing, done)
+    carry_out(context, plan, what, &found, &missing, done)
+}
+
+/// What was done, or would be.
+pub(super) struct CarriedOut {
+    plan: Plan,
+    answer: Answer,
+    /// In a word; none when it was only shown.
+    done: Option<&'static str>,
+}
+
+impl CarriedOut {
+    /// Prints it.
+    ///
+    /// # Errors
+    /// When the output was closed.
+    pub(super) fn tell(&self, context: &Context<'_>) -> Result<(), Error> {
+        let out = context.out;
+        out.answer(&self.answer, |_: Value| {
+            if self.plan.changes.is_empty() {
+                return out.line("Nothing to change");
+            }
+            let Some(done) = self.done else { return Ok(()) };
+            self.plan.changes.iter().try_for_each(|change| {
+                out.line(format_args!("{done}: {} {}", change.word(), change.path().display()))
+            })
+        })?;
+        self.plan.notes.iter().for_each(|note| out.note(note));
+        Ok(())
+    }
+
+    /// The same for programs.
+    pub(super) fn into_answer(self) -> Value {
+        self.answer.data().clone()
+    }
 }
 
 fn carry_out(
     context: &Context<'_>,
-    plan: &Plan,
+    plan: Plan,
     what: &What,
     found: &[(Target, String)],
     missing: &[Target],
-    done: &str,
-) -> Result<(), Error> {
+    done: &'static str,
+) -> Result<CarriedOut, Error> {
     let out = context.out;
     for (target, place) in found {
         out.note(format_args!("Found {} ({place})", target.name()));
@@ -189,19 +223,7 @@ fn carry_out(
     let missing: Vec<&str> = missing.iter().map(|target| target.name()).collect();
     let answer = Answer::new(json!({ "applied": !what.dry_run, "changes": changes, "found": found,
         "notFound": missing, "notes": plan.notes }));
-    out.answer(&answer, |_: Value| {
-        if plan.changes.is_empty() {
-            return out.line("Nothing to change");
-        }
-        if !what.dry_run {
-            for change in &plan.changes {
-                out.line(format_args!("{done}: {} {}", change.word(), change.path().display()))?;
-            }
-        }
-        Ok(())
-    })?;
-    plan.notes.iter().for_each(|note| out.note(note));
-    Ok(())
+    Ok(CarriedOut { plan, answer, done: (!what.dry_run).then_some(done) })
 }
 
 fn shown(context: &Context<'_>, diff: &str) -> Result<(), Error> {

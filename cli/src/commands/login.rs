@@ -4,9 +4,11 @@ use crate::{
     client::{Answer, Request},
     context::Context,
     error::Error,
+    output::plain,
 };
 use clap::Args;
 use nexus_api_types::engineer::{Me, Register, Registered};
+use serde_json::{Value, json};
 use std::io::Read;
 use uuid::Uuid;
 
@@ -44,24 +46,57 @@ impl Login {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         match (self.name, self.email) {
             (Some(name), Some(email)) => {
-                register(context, &Register { name, email, bootstrap_token: self.bootstrap_token }).await?;
+                let who = Register { name, email, bootstrap_token: self.bootstrap_token };
+                register(context, &who).await?.tell(context)?;
             }
-            _ => with_key(context).await?,
+            _ => with_key(context).await?.tell(context)?,
         }
         context.out.note("Next: nexus project list, then nexus project link SLUG in your repository");
         Ok(())
     }
 }
 
-pub(super) async fn register(context: &Context<'_>, body: &Register) -> Result<(), Error> {
+/// Whoever is logged in now.
+pub(super) struct Entered {
+    /// What the cluster answered.
+    answer: Answer,
+    id: Uuid,
+    name: String,
+    email: String,
+    /// How they came in.
+    how: &'static str,
+}
+
+impl Entered {
+    /// Who it is, for programs.
+    pub(super) fn engineer(&self) -> Value {
+        json!({ "id": self.id, "name": self.name, "email": self.email })
+    }
+
+    /// Prints who it is.
+    ///
+    /// # Errors
+    /// When the output was closed.
+    pub(super) fn tell(&self, context: &Context<'_>) -> Result<(), Error> {
+        context.out.answer(&self.answer, |_: Value| {
+            context.out.line(plain(&format!("{} {} <{}>", self.how, self.name, self.email)))
+        })?;
+        context.out.note(format_args!("The key is in {}", context.login_file.path().display()));
+        Ok(())
+    }
+}
+
+/// Makes an engineer, and saves their key.
+///
+/// # Errors
+/// When somebody is logged in already, or the cluster says no.
+pub(super) async fn register(context: &Context<'_>, body: &Register) -> Result<Entered, Error> {
     keep_the_only_key(context).await?;
     let answer = context.client.send(Request::post("/auth/register").body(body).anonymous()).await?;
-    let registered: Registered = answer.parse()?;
-    let (id, name) = (registered.engineer.id, registered.engineer.name);
-    save(context, registered.api_key, id, name)?;
-    told(context, &answer, |registered: Registered| {
-        format!("Registered {} <{}>", registered.engineer.name, registered.engineer.email)
-    })
+    let Registered { engineer, api_key } = answer.parse()?;
+    let (id, name, email) = (engineer.id, engineer.name, engineer.email);
+    save(context, api_key, id, name.clone())?;
+    Ok(Entered { answer, id, name, email, how: "Registered" })
 }
 
 /// A saved key that still works may be the only copy: it is not overwritten by a new engineer's.
@@ -80,7 +115,11 @@ async fn keep_the_only_key(context: &Context<'_>) -> Result<(), Error> {
     }
 }
 
-pub(super) async fn with_key(context: &Context<'_>) -> Result<(), Error> {
+/// Logs in with the key that was given.
+///
+/// # Errors
+/// When none was, or it does not work.
+pub(super) async fn with_key(context: &Context<'_>) -> Result<Entered, Error> {
     let given = context.given_token.clone().ok_or_else(|| {
         Error::misused("nexus login needs a key, or somebody to register")
             .hint("nexus login --token KEY, or nexus login --register -n NAME -e EMAIL")
@@ -90,11 +129,14 @@ pub(super) async fn with_key(context: &Context<'_>) -> Result<(), Error> {
 }
 
 /// Saves a key that works.
-pub(super) async fn save_key(context: &Context<'_>, key: String) -> Result<(), Error> {
+///
+/// # Errors
+/// When it does not, or cannot be saved.
+pub(super) async fn save_key(context: &Context<'_>, key: String) -> Result<Entered, Error> {
     let answer = context.client.send(Request::get("/auth/me").with_key(&key)).await?;
-    let me: Me = answer.parse()?;
-    save(context, key, me.id, me.name)?;
-    told(context, &answer, |me: Me| format!("Logged in as {} <{}>", me.name, me.email))
+    let Me { id, name, email, .. } = answer.parse()?;
+    save(context, key, id, name.clone())?;
+    Ok(Entered { answer, id, name, email, how: "Logged in as" })
 }
 
 fn key_from_stdin() -> Result<String, Error> {
@@ -115,14 +157,4 @@ fn save(context: &Context<'_>, key: String, id: Uuid, name: String) -> Result<()
     saved.engineer_name = Some(name);
     saved.set_servers(&context.servers);
     context.login_file.write(&saved)
-}
-
-fn told<T: serde::de::DeserializeOwned>(
-    context: &Context<'_>,
-    answer: &Answer,
-    words: impl FnOnce(T) -> String,
-) -> Result<(), Error> {
-    context.out.answer(answer, |data: T| context.out.line(words(data)))?;
-    context.out.note(format_args!("The key is in {}", context.login_file.path().display()));
-    Ok(())
 }

@@ -1,7 +1,8 @@
 //! `nexus man`: manual pages, made of the help.
 
-use crate::{args::Cli, context::Context, error::Error};
+use crate::{args::Cli, client::Answer, context::Context, error::Error};
 use clap::{Args, CommandFactory};
+use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 
 /// Write the manual pages into a folder, one for each command
@@ -19,6 +20,9 @@ impl Man {
         fs::create_dir_all(&self.folder)
             .and_then(|()| clap_mangen::generate_to(Cli::command(), &self.folder))
             .map_err(|error| Error::local(format!("cannot write to {}: {error}", self.folder.display())))?;
-        context.out.line(format_args!("Written to {}", self.folder.display()))
+        let answer = Answer::new(json!({ "folder": self.folder.display().to_string() }));
+        context.out.answer(&answer, |_: Value| {
+            context.out.line(format_args!("Written to {}", self.folder.display()))
+        })
     }
 }

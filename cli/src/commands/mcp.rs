@@ -3,10 +3,12 @@
 
 use crate::{
     client,
+    commands::feature::{pick, step},
     context::Context,
     error::{Error, Report},
 };
 use clap::Args;
+use nexus_api_types::feature::Feature;
 use nexus_mcp::{Failure, Method, Part, Port, Request, Server};
 use rmcp::{ServiceExt, transport::stdio};
 use serde_json::Value;
@@ -70,19 +72,23 @@ impl Mcp {
             served.waiting().await.map(drop).map_err(|error| Error::local(format!("cannot go on: {error}")))
         };
         tokio::pin!(serving);
+        let mut context = context.again()?;
         loop {
             tokio::select! {
                 ended = &mut serving => return ended,
-                Some(job) = waiting.recv() => answer(context, job).await,
+                Some(job) = waiting.recv() => answer(&mut context, job).await,
             }
         }
     }
 }
 
 /// Does one job. Who asked may be gone: then nobody hears of it.
-async fn answer(context: &Context<'_>, job: Job) {
-    // Each has the whole time.
+async fn answer(context: &mut Context<'_>, job: Job) {
+    // Each has the whole time, and is of the run that its host is in now: a host that is told to resume another
+    // run keeps this process.
     context.client.begin();
+    context.look_again();
+    let context = &*context;
     match job {
         Job::Send(request, sender) => {
             let _ = sender.send(send(context, request).await.map_err(|error| failure(context, error)));
@@ -111,11 +117,34 @@ async fn send(context: &Context<'_>, request: Request) -> Result<Value, Error> {
         Some(body) => asked.body(body),
         None => asked,
     };
-    let answer = context.client.send(asked).await?;
+    let answer = match request.part {
+        Part::Looks => context.client.send(asked).await?,
+        Part::Works => context.work(project, asked).await?,
+    };
     if request.part == Part::Works {
         context.look_after(project);
     }
+    if request.method == Method::Post {
+        lay_out(context, project, &request.path, &answer).await;
+    }
     Ok(answer.data().clone())
+}
+
+/// Does in the repository what the command of the same name does: a feature that is picked is laid out, and one that
+/// is over is cleared away. The step is taken in any case: nobody reads here why the files could not be written.
+async fn lay_out(context: &Context<'_>, project: Uuid, path: &str, answer: &client::Answer) {
+    let words: Vec<&str> = path.split('/').collect();
+    match words[..] {
+        ["", "features", "pick-next"] | ["", "features", _, "pick"] => {
+            let _ = pick::lay_out(context, project, answer).await;
+        }
+        ["", "features", _, "done" | "release"] => {
+            if let Ok(feature) = answer.parse::<Feature>() {
+                let _ = step::clear_away(project, &feature.slug);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn failure(context: &Context<'_>, error: Error) -> Failure {

@@ -1,8 +1,13 @@
 //! `nexus setup`: from nothing to a linked repository, by asking.
 
-use super::{install, login, project};
+use super::{
+    install::{self, CarriedOut},
+    login::{self, Entered},
+    project,
+};
 use crate::{
     args::{server, words as terms},
+    client::Answer,
     config::link,
     context::Context,
     error::Error,
@@ -14,6 +19,7 @@ use nexus_api_types::{
     engineer::{Me, Register},
     project::Project,
 };
+use serde_json::{Value, json};
 use std::{env, fmt::Display};
 
 /// Set up everything, step by step: the servers, your key, the project of this repository, its agents
@@ -52,10 +58,10 @@ impl Setup {
             ));
         }
         let context = &self.servers(context)?;
-        self.key(context).await?;
+        let engineer = self.key(context).await?;
         // With the key that was saved.
         let context = &context.again()?;
-        self.project(context).await?;
+        let project = self.project(context).await?;
         let is_wanted = self.install
             || (!self.yes
                 && Confirm::new()
@@ -63,9 +69,14 @@ impl Setup {
                     .default(true)
                     .interact()
                     .map_err(broken_off)?);
-        if is_wanted {
-            install::all_that_is_found(context)?;
+        let installed = is_wanted.then(|| install::all_that_is_found(context)).transpose()?;
+        if let Some(installed) = installed.as_ref().filter(|_| !context.out.is_json()) {
+            installed.tell(context)?;
         }
+        let answer = Answer::new(json!({ "engineer": engineer, "project": project,
+            "install": installed.map(CarriedOut::into_answer) }));
+        // People were told step by step.
+        context.out.answer(&answer, |_: Value| Ok(()))?;
         context.out.note(
             "Next: nexus doctor looks whether everything works; nexus next takes the best free feature",
         );
@@ -86,7 +97,8 @@ impl Setup {
         context.asking(server::parse_list(&typed).map_err(Error::misused)?)
     }
 
-    async fn key(&self, context: &Context<'_>) -> Result<(), Error> {
+    /// Who it is from now on.
+    async fn key(&self, context: &Context<'_>) -> Result<Value, Error> {
         if context.given_token.is_none() && context.login.token.is_some() {
             match context.client.send(crate::client::Request::get("/auth/me")).await {
                 Ok(answer) => {
@@ -94,7 +106,8 @@ impl Setup {
                     context.out.note(format_args!("You are {} <{}>", me.name, me.email));
                     let mut saved = context.login.clone();
                     saved.set_servers(&context.servers);
-                    return context.login_file.write(&saved);
+                    context.login_file.write(&saved)?;
+                    return Ok(json!({ "id": me.id, "name": me.name, "email": me.email }));
                 }
                 // The key is of no use any more.
                 Err(Error::Refused(_)) => {}
@@ -102,7 +115,7 @@ impl Setup {
             }
         }
         if context.given_token.is_some() {
-            return login::with_key(context).await;
+            return entered(context, &login::with_key(context).await?);
         }
         let who = match (&self.name, &self.email) {
             (Some(name), Some(email)) => {
@@ -122,7 +135,7 @@ impl Setup {
                     .map_err(broken_off)?;
                 if choice == 1 {
                     let key = Password::new().with_prompt("API key").interact().map_err(broken_off)?;
-                    return login::save_key(context, key.trim().to_owned()).await;
+                    return entered(context, &login::save_key(context, key.trim().to_owned()).await?);
                 }
                 let name = self
                     .name
@@ -133,19 +146,20 @@ impl Setup {
                 Register { name, email, bootstrap_token: None }
             }
         };
-        login::register(context, &who).await
+        entered(context, &login::register(context, &who).await?)
     }
 
-    async fn project(&self, context: &Context<'_>) -> Result<(), Error> {
+    /// The project of this repository, if it has one now.
+    async fn project(&self, context: &Context<'_>) -> Result<Value, Error> {
         if let Some(found) = link::find()? {
             context.out.note(format_args!("This repository is project {}", found.link.name()));
-            return Ok(());
+            return Ok(json!({ "id": found.link.project_id, "slug": found.link.project_slug }));
         }
         let projects = context.projects().await?;
         if self.yes {
             let Some(named) = context.named_project() else {
                 context.out.note("No project was named: --project SLUG links this repository to one");
-                return Ok(());
+                return Ok(Value::Null);
             };
             return match projects.iter().find(|project| project.slug == *named) {
                 Some(project) => linked(context, project),
@@ -173,20 +187,33 @@ impl Setup {
                     .map_err(broken_off)?;
                 self.make(context, &slug).await
             }
-            None => Ok(()),
+            None => Ok(Value::Null),
         }
     }
 
-    async fn make(&self, context: &Context<'_>, slug: &str) -> Result<(), Error> {
+    async fn make(&self, context: &Context<'_>, slug: &str) -> Result<Value, Error> {
         let name = self.project_name.clone().unwrap_or_else(|| slug.to_owned());
-        project::create::make(context, name, slug.to_owned()).await
+        let made = project::create::make(context, name, slug.to_owned()).await?;
+        if !context.out.is_json() {
+            made.tell(context)?;
+        }
+        let project = made.project()?;
+        Ok(json!({ "id": project.id, "slug": project.slug }))
     }
 }
 
-fn linked(context: &Context<'_>, project: &Project) -> Result<(), Error> {
+fn linked(context: &Context<'_>, project: &Project) -> Result<Value, Error> {
     let path = link::write(project)?;
     context.out.note(format_args!("Linked to {} by {}: commit it", project.slug, path.display()));
-    Ok(())
+    Ok(json!({ "id": project.id, "slug": project.slug }))
+}
+
+/// Programs are told at the end, in one document.
+fn entered(context: &Context<'_>, entered: &Entered) -> Result<Value, Error> {
+    if !context.out.is_json() {
+        entered.tell(context)?;
+    }
+    Ok(entered.engineer())
 }
 
 fn ask(prompt: &str, default: Option<String>) -> Result<String, Error> {

@@ -1,7 +1,8 @@
 //! What of this machine asks Nexus before it writes: a part of `nexus doctor`.
 
 use super::doctor::{Check, State};
-use crate::install::{self, Scope, Target, Wish};
+use crate::install::{self, Scope, Target, Wish, on_path};
+use std::path::Path;
 
 /// One check for each agent and for Git, as far as they are there.
 pub(super) fn checks() -> Vec<Check> {
@@ -19,11 +20,29 @@ fn check(target: Target, repository: &Scope) -> Check {
         Target::Codex => "; Codex skips those that nobody trusted: /hooks in codex shows them",
         _ => "",
     };
-    if is_wired(repository) {
-        return Check::ok(&name, format!("installed in this repository{trust}"));
-    }
-    if target != Target::Git && Scope::here(true).is_ok_and(|person| is_wired(&person)) {
-        return Check::ok(&name, format!("installed for you{trust}"));
+    let wired = if is_wired(repository) {
+        Some("installed in this repository")
+    } else if target != Target::Git && Scope::here(true).is_ok_and(|person| is_wired(&person)) {
+        Some("installed for you")
+    } else {
+        None
+    };
+    if let Some(wired) = wired {
+        // Git's have a path beside the name; those of hosts are read on many machines.
+        return if target == Target::Git || on_path("nexus").is_some() {
+            Check::ok(&name, format!("{wired}{trust}"))
+        } else {
+            let fix = match std::env::current_exe().ok().as_deref().and_then(Path::parent) {
+                Some(folder) => {
+                    format!("put {} on the PATH of whoever starts {}", folder.display(), target.name())
+                }
+                None => "put nexus on the PATH".to_owned(),
+            };
+            let message = format!(
+                "{wired}, but they call nexus, which is not on the PATH: nobody asks before files are written"
+            );
+            Check::wrong(&name, State::Bad, message, fix)
+        };
     }
     match install::plan(target, repository, Wish::Install) {
         Ok(_) => Check::wrong(

@@ -1,7 +1,7 @@
 //! The kinds of failure. Each has its exit code; none is ever shown with its Rust name.
 
 use crate::args::server::Server;
-use nexus_api_types::ErrorBody;
+use nexus_api_types::{Code, ErrorBody};
 
 /// Why a command did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,13 @@ pub(crate) struct Refused {
     pub(crate) server: Server,
     /// What was asked: the route.
     pub(crate) path: String,
+}
+
+impl Refused {
+    /// Whether the same request may be granted later, without anybody doing anything about it.
+    pub(crate) const fn is_for_now(&self) -> bool {
+        matches!(self.body.code, Code::RateLimited | Code::ServiceUnavailable | Code::InternalError)
+    }
 }
 
 /// Why no server could do it.

@@ -1,5 +1,7 @@
 //! Marked lines in a text that belongs to somebody else. What stands around them stays as it is.
 
+use super::plan::Taken;
+
 /// How a comment looks in a kind of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Comment {
@@ -21,35 +23,66 @@ impl Comment {
     }
 }
 
-/// The text with the block at its end, in place of one that was there.
-pub(super) fn with(text: Option<&str>, comment: Comment, block: &str) -> String {
-    let rest = without(text.unwrap_or_default(), comment);
-    let is_joined = !rest.is_empty() && !rest.ends_with('\n');
-    let (more, end) = if is_joined { (JOINED, "\n") } else { ("", "") };
-    format!("{rest}{end}{}\n{}\n{}\n", comment.mark(">>>", more), block.trim_end(), comment.mark("<<<", ""))
+/// Where a block stands.
+struct Found {
+    from: usize,
+    to: usize,
+    is_joined: bool,
 }
 
-/// The text without the block; none when nothing else was in it.
-pub(super) fn removed(text: &str, comment: Comment) -> Option<String> {
-    let rest = without(text, comment);
-    let was_ours = rest.is_empty() && !text.is_empty();
-    (!was_ours).then_some(rest)
-}
-
-fn without(text: &str, comment: Comment) -> String {
-    for more in ["", JOINED] {
-        let start = format!("{}\n", comment.mark(">>>", more));
-        let end = comment.mark("<<<", "");
-        let Some(from) = text.find(&start) else { continue };
-        let Some(length) = text[from..].find(&end) else { continue };
-        let mut before = &text[..from];
-        if !more.is_empty() {
-            before = before.strip_suffix('\n').unwrap_or(before);
+fn find(text: &str, comment: Comment) -> Option<Found> {
+    let (start, joined, end) =
+        (comment.mark(">>>", ""), comment.mark(">>>", JOINED), comment.mark("<<<", ""));
+    let mut begun = None;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let words = line.trim_end_matches(['\r', '\n']);
+        match begun {
+            None if words == start => begun = Some((at, false)),
+            None if words == joined => begun = Some((at, true)),
+            Some((from, is_joined)) if words == end => {
+                return Some(Found { from, to: at + line.len(), is_joined });
+            }
+            _ => {}
         }
-        let after = &text[from + length + end.len()..];
-        return format!("{before}{}", after.strip_prefix('\n').unwrap_or(after));
+        at += line.len();
     }
-    text.to_owned()
+    None
+}
+
+/// The text with the block: in place of one that is there, else at its end.
+pub(super) fn with(text: Option<&str>, comment: Comment, block: &str) -> String {
+    let text = text.unwrap_or_default();
+    with_at(text, text.len(), comment, block)
+}
+
+/// The text with the block: in place of one that is there, else at this place, which begins a line or ends the text.
+pub(super) fn with_at(text: &str, at: usize, comment: Comment, block: &str) -> String {
+    // As the text has it: in a text of Windows a line of another kind is a change of everybody's editor.
+    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let (before, after, is_joined) = match find(text, comment) {
+        Some(Found { from, to, is_joined }) => (text[..from].to_owned(), &text[to..], is_joined),
+        None if at > 0 && !text[..at].ends_with('\n') => (format!("{}{end}", &text[..at]), &text[at..], true),
+        None => (text[..at].to_owned(), &text[at..], false),
+    };
+    let start = comment.mark(">>>", if is_joined { JOINED } else { "" });
+    let lines = std::iter::once(start.as_str()).chain(block.trim_end().lines());
+    let lines: String = lines.map(|line| format!("{line}{end}")).collect();
+    format!("{before}{lines}{}{end}{after}", comment.mark("<<<", ""))
+}
+
+/// The text without the block.
+pub(super) fn taken(text: &str, comment: Comment) -> Taken {
+    let Some(Found { from, to, is_joined }) = find(text, comment) else {
+        return Taken { text: text.to_owned(), is_nothing: false };
+    };
+    let mut before = &text[..from];
+    if is_joined {
+        before = before.strip_suffix('\n').unwrap_or(before);
+        before = before.strip_suffix('\r').unwrap_or(before);
+    }
+    let rest = format!("{before}{}", &text[to..]);
+    Taken { is_nothing: rest.is_empty(), text: rest }
 }
 
 #[cfg(test)]
@@ -59,20 +92,35 @@ mod tests {
 
     #[test]
     fn a_block_comes_and_goes_without_a_trace() {
-        for text in ["# Title\n\nText\n", "no end of line", "\n\n"] {
-            let with_block = with(Some(text), Comment::Markdown, "ours");
+        for text in ["# Title\n\nText\n", "no end of line", "\n\n", "# Title\r\n\r\nText\r\n", "one\r\ntwo"] {
+            let with_block = with(Some(text), Comment::Markdown, "ours\nof two lines");
             assert!(with_block.contains("<!-- >>> nexus >>>"), "{with_block}");
-            assert_eq!(with(Some(&with_block), Comment::Markdown, "ours"), with_block, "twice is once");
+            assert_eq!(
+                with(Some(&with_block), Comment::Markdown, "ours\nof two lines"),
+                with_block,
+                "twice is once"
+            );
             let changed = with(Some(&with_block), Comment::Markdown, "newer");
             assert!(changed.contains("newer") && !changed.contains("ours"), "{changed}");
-            assert_eq!(removed(&changed, Comment::Markdown).unwrap(), text);
+            assert_eq!(taken(&changed, Comment::Markdown).text, text);
         }
-        assert_eq!(removed(&with(None, Comment::Hash, "ours"), Comment::Hash), None);
+        assert!(taken(&with(None, Comment::Hash, "ours"), Comment::Hash).is_nothing);
     }
 
     #[test]
-    fn what_was_written_after_the_block_stays() {
+    fn a_text_of_windows_stays_one() {
+        let with_block = with(Some("a\r\nb\r\n"), Comment::Hash, "ours\nof two lines");
+        assert_eq!(with_block.matches('\n').count(), with_block.matches("\r\n").count(), "{with_block:?}");
+        // Also when git has changed the ends of the lines since.
+        let changed = with(Some("a\nb\n"), Comment::Hash, "ours").replace('\n', "\r\n");
+        assert_eq!(taken(&changed, Comment::Hash).text, "a\r\nb\r\n");
+        assert_eq!(with(Some(&changed), Comment::Hash, "ours"), changed);
+    }
+
+    #[test]
+    fn what_was_written_after_the_block_stays_after_it() {
         let text = with(Some("a\n"), Comment::Hash, "ours") + "b\n";
-        assert_eq!(removed(&text, Comment::Hash).unwrap(), "a\nb\n");
+        assert_eq!(taken(&text, Comment::Hash).text, "a\nb\n");
+        assert!(with(Some(&text), Comment::Hash, "newer").ends_with("b\n"));
     }
 }

@@ -2,7 +2,9 @@
 
 use super::{Plan, Scope, Wish, json, skill};
 use crate::error::Error;
+use jsonc_parser::cst::CstObject;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// Seconds that Claude waits for a hook, which itself gives up sooner.
 const TIMEOUT_S: u64 = 10;
@@ -31,9 +33,16 @@ pub(super) fn hooks(host: &str, before: &str, after: &str) -> Vec<json::Hook> {
     ]
 }
 
-/// The hooks of Claude itself.
-pub(super) fn own_hooks() -> Vec<json::Hook> {
-    hooks("claude", BEFORE, "Bash")
+/// The hooks of Claude itself. One that cannot even be run stops nothing, unless the policy is that nothing is written
+/// which nobody has checked.
+pub(super) fn own_hooks(is_closed: bool) -> Vec<json::Hook> {
+    let mut hooks = hooks("claude", BEFORE, "Bash");
+    for (event, entry) in &mut hooks {
+        if is_closed && event == "PreToolUse" {
+            entry["hooks"][0]["onFailure"] = json!("block");
+        }
+    }
+    hooks
 }
 
 /// The server of tools, started by whoever needs it.
@@ -44,48 +53,46 @@ pub(super) fn server() -> Value {
 pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
     let folder = scope.folder(".claude");
     let (settings, servers) = (folder.join("settings.json"), scope.root.join(".mcp.json"));
+    let skill = folder.join("skills/nexus/SKILL.md");
     let mut plan = Plan::default();
     match wish {
         Wish::Install => {
-            let path = settings.clone();
-            plan.edit(settings, |text| {
-                json::edit(&path, text, |root| json::add_hooks(root, &own_hooks())).map(Some)
-            })?;
+            let hooks = own_hooks(scope.is_closed);
+            settings_with(&mut plan, settings, &json!({}), |root| json::add_hooks(root, &hooks))?;
             if scope.is_user() {
                 plan.notes.push(
                     "Claude keeps tools for all projects itself: claude mcp add -s user nexus -- nexus mcp"
                         .to_owned(),
                 );
             } else {
-                let path = servers.clone();
-                plan.edit(servers, |text| {
-                    json::edit(&path, text, |root| json::add_server(root, &server())).map(Some)
-                })?;
+                settings_with(&mut plan, servers, &json!({}), |root| json::add_server(root, &server()))?;
             }
-            plan.own(folder.join("skills/nexus/SKILL.md"), Some(skill::SKILL))?;
+            plan.put(skill, skill::SKILL)?;
         }
         Wish::Uninstall => {
-            json_without(&mut plan, settings, &json!({}))?;
+            settings_without(&mut plan, settings, &json!({}))?;
             if !scope.is_user() {
-                json_without(&mut plan, servers, &json!({}))?;
+                settings_without(&mut plan, servers, &json!({}))?;
             }
-            plan.own(folder.join("skills/nexus/SKILL.md"), None)?;
+            plan.take(skill)?;
         }
     }
     Ok(plan)
 }
 
-/// Takes hooks and tools out of settings; a file that says nothing else goes.
-pub(super) fn json_without(plan: &mut Plan, path: std::path::PathBuf, ours: &Value) -> Result<(), Error> {
+/// Puts something into settings. `ours` is all that is left of settings that were made for it.
+pub(super) fn settings_with(
+    plan: &mut Plan,
+    path: PathBuf,
+    ours: &Value,
+    change: impl FnOnce(&CstObject) -> Result<(), String>,
+) -> Result<(), Error> {
     let named = path.clone();
-    plan.edit(path, |text| {
-        let Some(text) = text else { return Ok(None) };
-        let left = json::edit(&named, Some(text), |root| {
-            json::remove_hooks(root);
-            json::remove_server(root);
-            Ok(())
-        })?;
-        // Nothing of ours was in it: not even an empty file is touched.
-        if left == text { Ok(Some(left)) } else { Ok(json::left(left, ours)) }
-    })
+    plan.put_in(path, |text| json::edit(&named, text, change), |text| json::taken(&named, text, ours))
+}
+
+/// Takes hooks and tools out of settings; a file that was made for them goes.
+pub(super) fn settings_without(plan: &mut Plan, path: PathBuf, ours: &Value) -> Result<(), Error> {
+    let named = path.clone();
+    plan.take_out(path, |text| json::taken(&named, text, ours))
 }

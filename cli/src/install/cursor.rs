@@ -2,18 +2,25 @@
 
 use super::{Plan, Scope, Wish, claude, json, skill};
 use crate::error::Error;
-use serde_json::{Value, json};
+use jsonc_parser::cst::CstInputValue;
+use serde_json::json;
 
 /// Tools that write files; commands for the shell have an event of their own.
 const WRITERS: &str = "Write|Edit|MultiEdit|StrReplace|Delete|ApplyPatch|EditNotebook|NotebookEdit";
 
-fn hooks() -> Vec<json::Hook> {
+/// Events before something is written: a hook that cannot even be run stops it when the policy is that nothing is
+/// written which nobody has checked.
+const BEFORE: [&str; 2] = ["preToolUse", "beforeShellExecution"];
+
+fn hooks(is_closed: bool) -> Vec<json::Hook> {
     let entry = |name: &str, event: &str, matcher: Option<&str>| -> json::Hook {
-        let command = format!("nexus hook cursor {event}");
-        let entry = matcher.map_or_else(
-            || json!({ "command": command }),
-            |matcher| json!({ "command": command, "matcher": matcher }),
-        );
+        let mut entry = json!({ "command": format!("nexus hook cursor {event}") });
+        if let Some(matcher) = matcher {
+            entry["matcher"] = json!(matcher);
+        }
+        if is_closed && BEFORE.contains(&name) {
+            entry["failClosed"] = json!(true);
+        }
         (name.to_owned(), entry)
     };
     vec![
@@ -35,35 +42,29 @@ pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
     let mut plan = Plan::default();
     match wish {
         Wish::Install => {
-            let named = path.clone();
-            plan.edit(path, |text| {
-                let change = |root: &jsonc_parser::cst::CstObject| {
-                    if root.get("version").is_none() {
-                        root.insert(0, "version", jsonc_parser::cst::CstInputValue::Number("1".to_owned()));
-                    }
-                    json::add_hooks(root, &hooks())
-                };
-                json::edit(&named, text, change).map(Some)
+            let wanted = hooks(scope.is_closed);
+            claude::settings_with(&mut plan, path, &json!({ "version": 1 }), |root| {
+                if root.get("version").is_none() {
+                    root.insert(0, "version", CstInputValue::Number("1".to_owned()));
+                }
+                json::add_hooks(root, &wanted)
             })?;
-            let named = servers.clone();
-            let server: Value = json!({ "command": "nexus", "args": ["mcp"] });
-            plan.edit(servers, |text| {
-                json::edit(&named, text, |root| json::add_server(root, &server)).map(Some)
-            })?;
+            let server = json!({ "command": "nexus", "args": ["mcp"] });
+            claude::settings_with(&mut plan, servers, &json!({}), |root| json::add_server(root, &server))?;
             // Cursor has no file for the rules of a person.
             if !scope.is_user() {
                 let text = format!(
                     "---\ndescription: Coordinate with other agents\nalwaysApply: true\n---\n\n{}",
                     skill::GUIDE
                 );
-                plan.own(rule, Some(&text))?;
+                plan.put(rule, &text)?;
             }
         }
         Wish::Uninstall => {
-            claude::json_without(&mut plan, path, &json!({ "version": 1 }))?;
-            claude::json_without(&mut plan, servers, &json!({}))?;
+            claude::settings_without(&mut plan, path, &json!({ "version": 1 }))?;
+            claude::settings_without(&mut plan, servers, &json!({}))?;
             if !scope.is_user() {
-                plan.own(rule, None)?;
+                plan.take(rule)?;
             }
         }
     }

@@ -1,10 +1,6 @@
 //! Gemini CLI: hooks and tools in its settings, and a few lines in `GEMINI.md`.
 
-use super::{
-    Plan, Scope, Wish,
-    block::{self, Comment},
-    claude, json, skill,
-};
+use super::{Plan, Scope, Wish, claude, json, skill};
 use crate::error::Error;
 use serde_json::json;
 
@@ -41,20 +37,16 @@ pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
     let mut plan = Plan::default();
     match wish {
         Wish::Install => {
-            let named = path.clone();
             let server = json!({ "command": "nexus", "args": ["mcp"] });
-            plan.edit(path, |text| {
-                let change = |root: &jsonc_parser::cst::CstObject| {
-                    json::add_hooks(root, &hooks())?;
-                    json::add_server(root, &server)
-                };
-                json::edit(&named, text, change).map(Some)
+            claude::settings_with(&mut plan, path, &json!({}), |root| {
+                json::add_hooks(root, &hooks())?;
+                json::add_server(root, &server)
             })?;
-            plan.edit(guide, |text| Ok(Some(block::with(text, Comment::Markdown, skill::GUIDE))))?;
+            skill::add_guide(&mut plan, guide)?;
         }
         Wish::Uninstall => {
-            claude::json_without(&mut plan, path, &json!({}))?;
-            plan.edit(guide, |text| Ok(text.and_then(|text| block::removed(text, Comment::Markdown))))?;
+            claude::settings_without(&mut plan, path, &json!({}))?;
+            skill::remove_guide(&mut plan, guide)?;
         }
     }
     Ok(plan)

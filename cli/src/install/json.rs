@@ -1,6 +1,7 @@
 //! Entries in JSON settings of others. Comments, order and layout of everything else stay. What is ours is known by
 //! its command.
 
+use super::plan::Taken;
 use crate::error::Error;
 use jsonc_parser::{
     ParseOptions,
@@ -53,25 +54,31 @@ pub(super) fn add_hooks(root: &CstObject, wanted: &[Hook]) -> Result<(), String>
     Ok(())
 }
 
-/// Takes all hooks of ours out, and what was made for them.
+/// Takes all hooks of ours out, and what was made for them. Where there is none, nothing is touched.
 pub(super) fn remove_hooks(root: &CstObject) {
     let Some(hooks) = root.object_value("hooks") else { return };
+    let mut had_any = false;
+    let mut remove = |node: CstNode| {
+        had_any = true;
+        node.remove();
+    };
     for property in hooks.properties() {
         let Some(list) = property.array_value() else { continue };
         let had = list.elements().len();
         for element in list.elements() {
             if is_ours(&element) {
-                element.remove();
+                remove(element);
             } else if let Some(inner) = element.as_object().and_then(|entry| entry.array_value("hooks")) {
                 // Somebody put a hook of theirs into the same entry.
-                inner.elements().into_iter().filter(is_ours).for_each(CstNode::remove);
+                inner.elements().into_iter().filter(is_ours).for_each(&mut remove);
             }
         }
         if had > 0 && list.elements().is_empty() {
             property.remove();
         }
     }
-    if hooks.properties().is_empty()
+    if had_any
+        && hooks.properties().is_empty()
         && let Some(property) = root.get("hooks")
     {
         property.remove();
@@ -107,10 +114,22 @@ pub(super) fn remove_server(root: &CstObject) {
     }
 }
 
-/// What is left of settings; none when they were made for us alone. `ours` are properties that we set too.
-pub(super) fn left(text: String, ours: &Value) -> Option<String> {
-    let is_ours = serde_json::from_str::<Value>(&text).is_ok_and(|left| left == *ours);
-    (!is_ours).then_some(text)
+/// Settings without hooks and tools of ours. `ours` is what is left of those that were made for us alone.
+///
+/// # Errors
+/// When they are no JSON object; the message names the file.
+pub(super) fn taken(path: &Path, text: &str, ours: &Value) -> Result<Taken, Error> {
+    let left = edit(path, Some(text), |root| {
+        remove_hooks(root);
+        remove_server(root);
+        Ok(())
+    })?;
+    // Nothing of ours was in it: not even an empty file is touched.
+    if text.trim().is_empty() {
+        return Ok(Taken { text: text.to_owned(), is_nothing: false });
+    }
+    let is_nothing = serde_json::from_str::<Value>(&left).is_ok_and(|left| left == *ours);
+    Ok(Taken { is_nothing, text: left })
 }
 
 fn value(node: &CstNode) -> Option<Value> {
@@ -186,6 +205,18 @@ mod tests {
             assert!(with_ours.contains("nexus hook claude pre-tool-use"), "{with_ours}");
             assert_eq!(installed(&with_ours), with_ours, "twice is once");
             assert_eq!(uninstalled(&with_ours), text);
+        }
+    }
+
+    #[test]
+    fn what_has_nothing_of_ours_is_not_touched() {
+        for text in [
+            "{}",
+            "{\"hooks\":{}}",
+            "{ \"hooks\": { \"Stop\": [] }, \"x\": 1 }",
+            "{\"hooks\":{\"Stop\":[{\"hooks\":[]}]}}",
+        ] {
+            assert_eq!(uninstalled(text), text);
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! - [`target`]: what there is to wire. [`plan`]: what would be changed, shown before it is done.
 //! - [`json`]: entries in settings of others, which keep everything else. [`block`]: marked lines in texts.
+//!   [`memory`]: what such a file said before, where that could not be told from what it says now.
 //! - [`claude`], [`codex`], [`cursor`], [`gemini`], [`git`]: where each of them looks.
 //! - [`plugin`]: the same as a plugin folder for Claude Code. [`skill`]: what an agent reads about Nexus.
 
@@ -12,6 +13,7 @@ mod cursor;
 mod gemini;
 mod git;
 mod json;
+mod memory;
 mod plan;
 mod plugin;
 mod skill;
@@ -19,9 +21,13 @@ mod target;
 
 pub(crate) use plan::{Change, Plan};
 pub(crate) use plugin::plugin;
-pub(crate) use target::Target;
+pub(crate) use target::{Target, on_path};
 
-use crate::{config::link, error::Error};
+use crate::{
+    config::{link, login::LoginFile},
+    error::Error,
+    guard::policy::Policy,
+};
 use std::{
     env,
     path::{Path, PathBuf},
@@ -34,6 +40,8 @@ pub(crate) struct Scope {
     pub(crate) root: PathBuf,
     /// The home folder, when the settings are those of a person and not of a repository.
     pub(crate) home: Option<PathBuf>,
+    /// Whether nothing is to be written that nobody has checked, even if a hook cannot be run.
+    pub(crate) is_closed: bool,
 }
 
 impl Scope {
@@ -48,7 +56,8 @@ impl Scope {
         let root = here.ancestors().find(marked).unwrap_or(&here).to_owned();
         let no_home = || Error::misused("there is no home folder");
         let home = user.then(|| env::home_dir().ok_or_else(no_home)).transpose()?;
-        Ok(Self { root, home })
+        let is_closed = policy(user) == Policy::FailClosed;
+        Ok(Self { root, home, is_closed })
     }
 
     /// A folder of settings: in the repository, or in the home folder.
@@ -59,6 +68,13 @@ impl Scope {
     const fn is_user(&self) -> bool {
         self.home.is_some()
     }
+}
+
+/// The policy of the repository; of a person, in all of their repositories, what they set for themselves.
+fn policy(user: bool) -> Policy {
+    let login = LoginFile::locate().and_then(|file| file.read()).ok();
+    let here = link::find().ok().flatten().filter(|_| !user).map(|found| found.link);
+    Policy::find(here.as_ref(), login.as_ref())
 }
 
 /// What is to be done.

@@ -11,9 +11,9 @@ const ABOUT: &str = "Coordinates many agents on one codebase: files that another
 ///
 /// # Errors
 /// When a file that is there cannot be read.
-pub(crate) fn plugin(folder: &Path) -> Result<Plan, Error> {
+pub(crate) fn plugin(folder: &Path, is_closed: bool) -> Result<Plan, Error> {
     let mut hooks: Map<String, Value> = Map::new();
-    for (event, entry) in claude::own_hooks() {
+    for (event, entry) in claude::own_hooks(is_closed) {
         hooks
             .entry(event)
             .or_insert_with(|| json!([]))
@@ -32,8 +32,8 @@ pub(crate) fn plugin(folder: &Path) -> Result<Plan, Error> {
         ("hooks/hooks.json", json!({ "description": ABOUT, "hooks": hooks })),
         (".mcp.json", json!({ "mcpServers": { "nexus": claude::server() } })),
     ] {
-        plan.own(folder.join(name), Some(&format!("{value:#}\n")))?;
+        plan.own(folder.join(name), &format!("{value:#}\n"))?;
     }
-    plan.own(folder.join("skills/nexus/SKILL.md"), Some(skill::SKILL))?;
+    plan.own(folder.join("skills/nexus/SKILL.md"), &skill::signed(skill::SKILL))?;
     Ok(plan)
 }

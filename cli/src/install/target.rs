@@ -53,7 +53,8 @@ impl Target {
     }
 }
 
-fn on_path(program: &str) -> Option<String> {
+/// Where a program is that is called by its name alone.
+pub(crate) fn on_path(program: &str) -> Option<String> {
     let path = env::var_os("PATH")?;
     let names = [program.to_owned(), format!("{program}.exe"), format!("{program}.cmd")];
     let mut files = env::split_paths(&path)

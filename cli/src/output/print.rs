@@ -1,6 +1,6 @@
 //! The two streams. Whether to colour, and whether to speak JSON, is decided here alone.
 
-use super::{Clock, Table, Tone, plain_value};
+use super::{Clock, Table, Tone, plain_value, progress::has_watcher};
 use crate::{
     client::Answer,
     error::{Error, Report, as_json},
@@ -39,6 +39,11 @@ impl Output {
     /// Whether a program reads this, so that nothing need be looked up for people.
     pub(crate) const fn is_json(&self) -> bool {
         self.json
+    }
+
+    /// Whether a person sits there and would like to know why it takes so long.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.json && has_watcher()
     }
 
     /// Prints an answer: as it is for programs, or in words.

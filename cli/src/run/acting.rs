@@ -69,7 +69,8 @@ impl Context<'_> {
         let may_be_over =
             matches!(refused.body.code, Code::NotFound | Code::Forbidden) && refused.body.details.is_none();
         if may_be_over && self.renew_session(project).await? {
-            return self.client.send(request).await;
+            // As another session it is another request.
+            return self.client.send(request.anew()).await;
         }
         Err(Error::Refused(refused))
     }
@@ -144,6 +145,15 @@ impl Context<'_> {
             let holder = by.map(|by| words::holder(&by.engineer_name, by.agent.as_deref()));
             let whose = holder.map_or(why, |holder| format!("{holder} holds it now"));
             self.out.note(plain(&format!("Lost while this machine slept: {what}: {whose}")));
+        }
+    }
+
+    /// The run begins in its process, or goes on in it: commands there that nobody says the run of are its own
+    /// from now on.
+    pub(crate) fn bind_anew(&self, project: Uuid) {
+        if let Actor::Run { key, owner: Some(owner) } = self.actor() {
+            // What cannot be written leaves it at the run that was bound before.
+            let _ = self.rebind(key, project, *owner);
         }
     }
 

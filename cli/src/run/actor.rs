@@ -1,7 +1,10 @@
 //! Which run a command belongs to: the one that is named, else the one that lives in whichever process
 //! started the command, else the terminal's. Asks no server.
 
-use super::{Key, Process, Records, process::Processes};
+use super::{
+    Key, Process, Records, handed,
+    process::{Ancestor, Processes},
+};
 use crate::error::Error;
 use uuid::Uuid;
 
@@ -56,20 +59,26 @@ impl Actor {
     pub(crate) fn here(records: &Records) -> Self {
         let mut processes = Processes::default();
         let ancestors = processes.ancestors();
-        let line: Vec<Process> = ancestors.iter().map(|ancestor| ancestor.process).collect();
-        if let Some(key) = records.living_in(&line) {
-            return Self::Run { key, owner: None };
+        if let Some(key) = handed::run(|key| records.folder_of(key).exists()) {
+            return Self::handed_down(key, &ancestors, records);
         }
-        for ancestor in &ancestors {
-            if let Some(host) = HOSTS.iter().find(|host| ancestor.is_called(host)) {
-                let key = Key::of_process(host, ancestor.process);
-                return Self::Run { key, owner: Some(ancestor.process) };
-            }
+        if let Some(run) = known(&ancestors, records).or_else(|| called(&ancestors)) {
+            return run;
         }
         match processes.terminal() {
             Some(leader) => Self::Run { key: Key::of_process("terminal", leader), owner: Some(leader) },
             None => Self::Engineer,
         }
+    }
+
+    /// The run whose name was handed down, unless another agent was started in between: that one inherits the
+    /// name, and is somebody else all the same.
+    fn handed_down(key: Key, ancestors: &[Ancestor], records: &Records) -> Self {
+        let owner = records.owner_of(&key);
+        let at = ancestors.iter().position(|ancestor| Some(ancestor.process) == owner).unwrap_or_default();
+        let between = &ancestors[..at];
+        let other = |run: &Self| matches!(run, Self::Run { key: other, .. } if other.kind() != key.kind());
+        known(between, records).or_else(|| called(between).filter(other)).unwrap_or(Self::Run { key, owner })
     }
 
     /// The run that an agent host says it is, from a command that the host itself started.
@@ -78,5 +87,73 @@ impl Actor {
         let ancestors = Processes::default().ancestors();
         let owner = ancestors.iter().find(|ancestor| !ancestor.is_shell()).map(|ancestor| ancestor.process);
         Some(Self::Run { key, owner })
+    }
+}
+
+/// The run that is known to live in the nearest of these processes.
+fn known(ancestors: &[Ancestor], records: &Records) -> Option<Actor> {
+    let line: Vec<Process> = ancestors.iter().map(|ancestor| ancestor.process).collect();
+    let (key, owner) = records.living_in(&line)?;
+    Some(Actor::Run { key, owner: Some(owner) })
+}
+
+/// The nearest of these processes that goes by the name of an agent.
+fn called(ancestors: &[Ancestor]) -> Option<Actor> {
+    ancestors.iter().find_map(|ancestor| {
+        let host = HOSTS.iter().find(|host| ancestor.is_called(host))?;
+        let key = Key::of_process(host, ancestor.process);
+        Some(Actor::Run { key, owner: Some(ancestor.process) })
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::run::Record;
+    use uuid::Uuid;
+
+    fn process(pid: u32) -> Process {
+        Process { pid, started: 1 }
+    }
+
+    fn begun(records: &Records, key: &str, pid: u32) -> Key {
+        let key = Key::parse(key).unwrap();
+        let mut record = Record::new("an-agent".to_owned());
+        record.bind(process(pid));
+        records.change(&key, Uuid::from_u128(7), |_| Some(record)).unwrap();
+        key
+    }
+
+    #[test]
+    fn two_conversations_in_one_process_are_told_apart_by_the_name_that_is_handed_down() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::in_folder(folder.path().to_owned());
+        let one = begun(&records, "claude:one", 10);
+        begun(&records, "claude:two", 10);
+        let line = [Ancestor::new(process(30), "bash"), Ancestor::new(process(10), "claude")];
+        let run = Actor::handed_down(one.clone(), &line, &records);
+        assert_eq!(run, Actor::Run { key: one, owner: Some(process(10)) });
+    }
+
+    #[test]
+    fn an_agent_that_another_one_started_is_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::in_folder(folder.path().to_owned());
+        let outer = begun(&records, "claude:outer", 10);
+        let inner = begun(&records, "claude:inner", 20);
+        let line = |name| {
+            [(40, "bash"), (20, name), (15, "bash"), (10, "claude")]
+                .map(|(pid, name)| Ancestor::new(process(pid), name))
+        };
+        let run = Actor::handed_down(outer.clone(), &line("claude"), &records);
+        assert_eq!(run, Actor::Run { key: inner.clone(), owner: Some(process(20)) });
+        // One that has told nothing of itself is known by its name.
+        records.change(&inner, Uuid::from_u128(7), |_| None).unwrap();
+        let run = Actor::handed_down(outer.clone(), &line("gemini"), &records);
+        assert_eq!(run, Actor::Run { key: Key::of_process("gemini", process(20)), owner: Some(process(20)) });
+        // A helper of the same name is the agent itself.
+        let run = Actor::handed_down(outer.clone(), &line("claude"), &records);
+        assert_eq!(run, Actor::Run { key: outer, owner: Some(process(10)) });
     }
 }

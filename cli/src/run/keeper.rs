@@ -1,24 +1,14 @@
 //! The process that looks after a run's session: it beats while the process of the run lives, ends the
-//! session the moment that process is gone, and after a long sleep takes back what is still free.
-//! Holds nothing of its own: what the session holds, it asks the cluster.
+//! session the moment that process is gone, and after a long sleep takes back what is still free. One for
+//! each session at most. Holds nothing of its own: what the session holds, it asks the cluster.
 
-use super::{Key, Lost, Process, Record, Records, process::Processes, record};
-use crate::{
-    client::Request,
-    context::Context,
-    error::{Error, Refused},
-};
+use super::{Key, Record, process::Processes, record, ward::Ward};
+use crate::{context::Context, error::Error};
 use clap::Args;
-use nexus_api_types::{
-    Code, Page,
-    claim::{Claim, Conflict, Mode},
-    feature::Feature,
-    session::{Session, SessionOf, StartSession},
-};
-use serde_json::{Value, json};
 use std::{
+    cell::RefCell,
     fs::{File, TryLockError},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -131,109 +121,105 @@ impl Keeper {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         leave_terminal();
         let records = context.records();
-        let file = records.file_of(&self.run, self.in_project);
-        let Ok(Some(lock)) = lock(&file) else { return Ok(()) };
-        let Some(record) = records.read(&self.run, self.in_project) else { return Ok(()) };
-        let Some(owner) = record.owner else { return Ok(()) };
-        let ward = Ward { context, records, key: &self.run, project: self.in_project, file };
-        let mut watch = Watch { processes: Processes::default(), owner };
-        let end = tokio::select! {
-            () = watch.until_gone() => End::OwnerGone,
-            end = ward.beat(&record, lock) => end,
-        };
-        if end == End::OwnerGone {
-            ward.end_session().await;
+        let mut run = self.run;
+        loop {
+            let file = records.file_of(&run, self.in_project);
+            let Ok(Some(lock)) = lock(&file) else { return Ok(()) };
+            let Some(record) = records.read(&run, self.in_project) else { return Ok(()) };
+            if record.owner.is_none() {
+                return Ok(());
+            }
+            let ward = Ward::new(context, run.clone(), self.in_project);
+            match (Watch { ward, lock: RefCell::new(Some(lock)) }).keep(&record).await {
+                End::HandedOver(to) => run = to,
+                _ => return Ok(()),
+            }
         }
-        Ok(())
     }
 }
 
 /// Why a keeper goes.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum End {
     /// Its run is over.
     OwnerGone,
     /// There is nothing to look after.
     NothingHeld,
+    /// The session goes on, under another name of its run.
+    HandedOver(Key),
 }
 
-/// The process of the run.
-struct Watch {
-    processes: Processes,
-    owner: Process,
+/// A session that is looked after, by whoever has the lock.
+struct Watch<'a> {
+    ward: Ward<'a>,
+    lock: RefCell<Option<File>>,
 }
 
-impl Watch {
-    async fn until_gone(&mut self) {
-        while self.processes.lives(self.owner) {
+impl Watch<'_> {
+    async fn keep(&self, record: &Record) -> End {
+        loop {
+            let end = tokio::select! {
+                () = self.until_owner_gone() => End::OwnerGone,
+                end = self.beat(record) => end,
+            };
+            // Meanwhile the run may have been taken up again in another process: then it is not over.
+            if end != End::OwnerGone || self.end_session().await {
+                return end;
+            }
+        }
+    }
+
+    /// Looks after the process that the record names now: a run that is taken up again lives in another one.
+    async fn until_owner_gone(&self) {
+        let mut processes = Processes::default();
+        loop {
+            let owner = record::read(self.ward.file()).and_then(|record| record.owner);
+            if owner.is_some_and(|owner| !processes.lives(owner)) {
+                return;
+            }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
-}
 
-/// What a session holds: enough to take it back.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Held {
-    features: Vec<String>,
-    paths: Vec<(String, Mode)>,
-}
-
-impl Held {
-    fn is_nothing(&self) -> bool {
-        self.features.is_empty() && self.paths.is_empty()
-    }
-}
-
-/// The session that is looked after.
-struct Ward<'a> {
-    context: &'a Context<'a>,
-    records: Records,
-    key: &'a Key,
-    project: Uuid,
-    file: PathBuf,
-}
-
-impl Ward<'_> {
-    /// Beats until there is nothing to hold any more. Gives the lock back in one step with the last look
-    /// at the record: a command that takes something after it starts another keeper.
-    async fn beat(&self, record: &Record, lock: File) -> End {
+    /// Beats until there is nothing to hold any more.
+    async fn beat(&self, record: &Record) -> End {
+        let ward = &self.ward;
         let mut session = record.session_id;
         let mut lease = Duration::from_millis(record.lease_ms);
-        let mut held = Held::default();
         let mut next_beat = Instant::now();
         let mut seen = None;
         let mut is_first = true;
         loop {
-            let Some(record) = record::read(&self.file) else { return End::NothingHeld };
+            let Some(record) = record::read(ward.file()) else {
+                return ward.heir(session).map_or(End::NothingHeld, End::HandedOver);
+            };
             if record.session_id != session {
                 session = record.session_id;
                 is_first = true;
                 next_beat = Instant::now();
             }
             if Instant::now() >= next_beat || seen != Some(record.taken) {
-                match self.beat_once(session, is_first).await {
+                match ward.beat_once(session, is_first).await {
                     Ok(Some(living)) => {
                         lease = living;
                         is_first = false;
                         // Between two looks something may be held that is not known: lost only if the
                         // machine sleeps within the same moment.
-                        if let Ok(now) = self.held(session).await {
-                            held = now;
+                        if let Ok(holds_nothing) = ward.look(session).await {
                             seen = Some(record.taken);
                             self.note_kept(record.taken);
-                            if held.is_nothing() && self.may_go(record.taken) {
-                                drop(lock);
+                            if holds_nothing && self.may_go(record.taken) {
                                 return End::NothingHeld;
                             }
                         }
                     }
                     Ok(None) => {
-                        if self.take_back(&record.agent, &held).await.is_ok() {
+                        if ward.take_back(&record.agent).await.is_ok() {
                             continue;
                         }
                     }
                     // Nobody answers: the next beat asks again. A refused key beats no more.
-                    Err(Error::Refused(refused)) if !is_for_now(&refused) => return End::NothingHeld,
+                    Err(Error::Refused(refused)) if !refused.is_for_now() => return End::NothingHeld,
                     Err(_) => {}
                 }
                 next_beat = Instant::now() + (lease / BEATS_PER_LEASE).clamp(SHORTEST_BEAT, LONGEST_BEAT);
@@ -244,152 +230,49 @@ impl Ward<'_> {
 
     /// Notes how much is known, for whoever wants to be sure. What cannot be written is noted next time.
     fn note_kept(&self, taken: u64) {
-        let noted =
-            record::change_file(&self.file, |record| record.map(|record| Record { kept: taken, ..record }));
+        let noted = record::change_file(self.ward.file(), |record| {
+            record.map(|record| Record { kept: taken, ..record })
+        });
         drop(noted);
     }
 
-    /// Whether nothing was taken since what is held was asked.
+    /// Whether nothing was taken since what is held was asked. The lock is given back in one step with that look
+    /// at the record: a command that takes something after it finds no keeper, and starts one.
     fn may_go(&self, taken: u64) -> bool {
         let mut may = false;
-        let looked = record::change_file(&self.file, |record| {
+        let looked = record::change_file(self.ward.file(), |record| {
             may = record.as_ref().is_none_or(|record| record.taken == taken);
+            if may {
+                drop(self.lock.take());
+            }
             record
         });
         looked.is_ok() && may
     }
 
-    /// One beat: how long the session lives without another, and none if it is over.
-    async fn beat_once(&self, session: Uuid, is_first: bool) -> Result<Option<Duration>, Error> {
-        self.context.client.begin();
-        // The beat names its session: acting as one that is over would be refused in another way.
-        self.context.client.act_as(None);
-        let project = self.project;
-        let beat = Request::post(format!("/projects/{project}/sessions/{session}/heartbeat"));
-        match self.context.client.send(beat).await {
-            Ok(_) => {}
-            Err(Error::Refused(refused)) if refused.body.code == Code::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        }
-        let known = record::read(&self.file).filter(|record| record.session_id == session);
-        let lease_ms = match known {
-            // The first beat puts the session on its short lease.
-            Some(record) if !is_first => record.lease_ms,
-            _ => self.lease_ms(session).await?,
-        };
-        self.records.change(self.key, project, |record| {
-            record.map(|mut record| {
-                if record.session_id == session {
-                    record.beat(lease_ms);
-                }
-                record
-            })
-        })?;
-        Ok(Some(Duration::from_millis(lease_ms)))
-    }
-
-    async fn lease_ms(&self, session: Uuid) -> Result<u64, Error> {
-        let active = Request::get(format!("/projects/{}/sessions/active", self.project));
-        let sessions: Vec<SessionOf> = self.context.client.send(active).await?.parse()?;
-        let found = sessions.into_iter().find(|found| found.session.id == session);
-        Ok(found.map_or(0, |found| record::lease_ms(&found.session)))
-    }
-
-    /// What the session holds now.
-    async fn held(&self, session: Uuid) -> Result<Held, Error> {
-        let project = self.project;
-        let client = &self.context.client;
-        client.act_as(Some(session));
-        let mine = client.send(Request::get(format!("/projects/{project}/claims/mine"))).await?;
-        let claims: Vec<Claim> = mine.parse()?;
-        let mut features = Vec::new();
-        let mut cursor = None;
-        loop {
-            let active = Request::get(format!("/projects/{project}/features"))
-                .query("status", Some("active"))
-                .query("limit", Some(100))
-                .query("cursor", cursor.take());
-            let page: Page<Feature> = client.send(active).await?.parse()?;
-            let own = page.items.into_iter().filter(|feature| feature.session_id == Some(session));
-            features.extend(own.map(|feature| feature.slug));
-            match page.next_cursor {
-                Some(next) => cursor = Some(next),
-                None => break,
-            }
-        }
-        let loose = claims.into_iter().filter(|claim| claim.feature_id.is_none());
-        Ok(Held { features, paths: loose.map(|claim| (claim.file_path, claim.mode)).collect() })
-    }
-
-    /// The session is over, but its run is not: a new one takes back what is still free, and the record
-    /// says what is not.
-    async fn take_back(&self, agent: &str, held: &Held) -> Result<(), Error> {
-        let client = &self.context.client;
-        let project = self.project;
-        client.begin();
-        client.act_as(None);
-        let body = StartSession { agent: Some(agent.to_owned()), ..StartSession::default() };
-        let start = Request::post(format!("/projects/{project}/sessions")).body(&body);
-        let session: Session = client.send(start).await?.parse()?;
-        client.act_as(Some(session.id));
-        let mut lost = Vec::new();
-        for slug in &held.features {
-            let pick = Request::post(format!("/projects/{project}/features/{slug}/pick"));
-            lost.extend(self.refused(slug, pick).await?);
-        }
-        for (path, mode) in &held.paths {
-            let claim = Request::post(format!("/projects/{project}/claims"))
-                .body(&json!({ "paths": [path], "mode": mode }));
-            lost.extend(self.refused(path, claim).await?);
-        }
-        self.records.change(self.key, project, |record| {
-            record.map(|mut record| {
-                record.saw(&session);
-                lost.into_iter().for_each(|one| record.lost(one));
-                record
-            })
-        })?;
-        Ok(())
-    }
-
-    /// Asks for what was held before; gives it as lost if it is refused for good.
-    async fn refused(&self, what: &str, request: Request) -> Result<Option<Lost>, Error> {
-        self.context.client.begin();
-        match self.context.client.send(request).await {
-            Ok(_) => Ok(None),
-            Err(Error::Refused(refused)) if !is_for_now(&refused) => {
-                let by = conflicts(&refused).into_iter().next().map(|conflict| conflict.claimed_by);
-                Ok(Some(Lost { what: what.to_owned(), why: refused.body.message.clone(), by }))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Ends the session of a run that is gone; whoever cannot be reached in time lets its lease end it.
-    async fn end_session(&self) {
-        let client = &self.context.client;
+    /// Ends the session of a run that is gone; whoever cannot be reached in time lets its lease end it. False
+    /// when the run goes on in another process.
+    async fn end_session(&self) -> bool {
+        let mut processes = Processes::default();
+        let mut goes_on = |record: &Record| record.owner.is_some_and(|owner| processes.lives(owner));
         let until = Instant::now() + END_WITHIN;
         while Instant::now() < until {
-            let Some(record) = record::read(&self.file) else { return };
-            client.begin();
-            client.act_as(None);
-            let path = format!("/projects/{}/sessions/{}", self.project, record.session_id);
-            match client.send(Request::delete(path)).await {
-                Ok(_) => break,
-                Err(Error::Refused(refused)) if !is_for_now(&refused) => break,
-                Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+            let Some(record) = record::read(self.ward.file()) else { return true };
+            if goes_on(&record) {
+                return false;
             }
+            match self.ward.end(record.session_id).await {
+                Err(Error::Refused(refused)) if refused.is_for_now() => {}
+                Ok(()) | Err(Error::Refused(_)) => break,
+                Err(_) => {}
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
         // What else the run wrote, such as a journal of what is to be reconciled, stays.
-        let _ = record::change_file(&self.file, |_| None);
+        let left = record::change_file(self.ward.file(), |record| {
+            // The session is over: whoever takes the run up needs another one.
+            record.filter(&mut goes_on).map(Record::over)
+        });
+        !matches!(left, Ok(Some(_)))
     }
-}
-
-fn is_for_now(refused: &Refused) -> bool {
-    matches!(refused.body.code, Code::RateLimited | Code::ServiceUnavailable | Code::InternalError)
-}
-
-fn conflicts(refused: &Refused) -> Vec<Conflict> {
-    let list = refused.body.details.as_ref().and_then(|details: &Value| details.get("conflicts")).cloned();
-    list.and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default()
 }

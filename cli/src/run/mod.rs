@@ -3,18 +3,23 @@
 //! Two agents in one checkout are two runs: nothing about one is kept in a file that another writes.
 //! - [`key`]: what a run is told apart by. [`process`]: the process that it lives in.
 //! - [`record`]: what is kept of a run, one file for each project that it works in.
-//! - [`actor`]: which run a command belongs to. [`acting`]: as which session it then acts.
-//! - [`keeper`]: the process that beats for a session while its run lives.
+//! - [`actor`]: which run a command belongs to; [`handed`]: what its host hands down about that.
+//!   [`acting`]: as which session it then acts.
+//! - [`keeper`]: the process that beats for a session while its run lives. [`ward`]: the session, what it
+//!   holds, and how that is taken back.
 
 mod acting;
 mod actor;
+mod handed;
 mod keeper;
 mod key;
 mod process;
 mod record;
+mod ward;
 
 pub(crate) use acting::bind;
 pub(crate) use actor::Actor;
+pub(crate) use handed::{hand_out, is_handed_down};
 pub(crate) use keeper::{Keeper, watch_over};
 pub(crate) use key::Key;
 pub(crate) use process::Process;

@@ -80,8 +80,7 @@ impl Processes {
         if !has_terminal {
             return None;
         }
-        let own = self.look(std::process::id())?;
-        let leader = own.session_id().or_else(|| own.parent())?.as_u32();
+        let leader = leader(self.look(std::process::id())?)?.as_u32();
         self.find(leader).filter(|process| process.pid != std::process::id())
     }
 }
@@ -96,6 +95,12 @@ pub(crate) struct Ancestor {
 }
 
 impl Ancestor {
+    /// One of that name.
+    #[cfg(test)]
+    pub(super) fn new(process: Process, name: &str) -> Self {
+        Self { process, names: vec![name.to_owned()] }
+    }
+
     /// Whether it goes by that name.
     pub(crate) fn is_called(&self, name: &str) -> bool {
         self.names.iter().any(|one| one == name)
@@ -107,6 +112,18 @@ impl Ancestor {
         let mut called = self.names.iter().take(2);
         called.len() > 0 && called.all(|name| SHELLS.contains(&name.as_str()))
     }
+}
+
+/// The process that opened the terminal.
+#[cfg(unix)]
+fn leader(own: &sysinfo::Process) -> Option<Pid> {
+    own.session_id().or_else(|| own.parent())
+}
+
+/// On Windows a session is that of a person's desktop, whose number is no process: the shell is as near as any.
+#[cfg(not(unix))]
+fn leader(own: &sysinfo::Process) -> Option<Pid> {
+    own.parent()
 }
 
 #[cfg(target_os = "linux")]

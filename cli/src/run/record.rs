@@ -107,6 +107,12 @@ impl Record {
         now_ms().checked_sub(self.seen_at).is_some_and(|gone| gone < self.lease_ms)
     }
 
+    /// The session may be over: the cluster is asked before anything is done as it.
+    pub(crate) fn over(mut self) -> Self {
+        self.beat(0);
+        self
+    }
+
     /// The run lives in this process from now on.
     pub(crate) fn bind(&mut self, owner: Process) {
         self.owner = Some(owner);
@@ -135,6 +141,12 @@ impl Records {
     /// When there is no home folder.
     pub(crate) fn locate() -> Result<Self, Error> {
         Ok(Self { folder: home::folder()?.join("runs") })
+    }
+
+    /// Those in another folder.
+    #[cfg(test)]
+    pub(super) const fn in_folder(folder: PathBuf) -> Self {
+        Self { folder }
     }
 
     /// The folder of a run: for what else it writes, such as a journal.
@@ -167,8 +179,8 @@ impl Records {
             .map_err(|error| Error::local(format!("cannot write {}: {error}", file.display())))
     }
 
-    /// The run that lives in the nearest of these processes; of several, the one bound last.
-    pub(crate) fn living_in(&self, processes: &[Process]) -> Option<Key> {
+    /// The run that lives in the nearest of these processes, and that process; of several, the one bound last.
+    pub(crate) fn living_in(&self, processes: &[Process]) -> Option<(Key, Process)> {
         let mut best: Option<(usize, u64, Key)> = None;
         for (key, record) in self.all() {
             let Some(owner) = record.owner else { continue };
@@ -180,7 +192,39 @@ impl Records {
                 best = Some((at, record.bound_at, key));
             }
         }
-        best.map(|(_, _, key)| key)
+        best.map(|(at, _, key)| (key, processes[at]))
+    }
+
+    /// The process that a run lives in, in whichever project it was bound last.
+    pub(super) fn owner_of(&self, key: &Key) -> Option<Process> {
+        let files = entries(&self.folder_of(key));
+        let records = files.iter().filter(|file| is_record(file)).filter_map(|file| read(file));
+        records.max_by_key(|record| record.bound_at)?.owner
+    }
+
+    /// The run that works as this session, if one does.
+    pub(super) fn of_session(&self, session: Uuid, project: Uuid) -> Option<Key> {
+        let folders = entries(&self.folder);
+        let keys = folders.iter().filter_map(|folder| Key::of_folder(&folder.file_name()?.to_string_lossy()));
+        keys.into_iter()
+            .find(|key| self.read(key, project).is_some_and(|record| record.session_id == session))
+    }
+
+    /// One run goes on as another, with all that it holds. There is one record of a session at any time that
+    /// counts, or two keepers would look after it.
+    ///
+    /// # Errors
+    /// When it cannot be written; then nothing has changed.
+    pub(crate) fn hand_over(&self, from: &Key, to: &Key, project: Uuid) -> Result<(), Error> {
+        let mut failed = None;
+        // First the new one: a keeper that finds its own gone looks where the session is now.
+        self.change(from, project, |record| {
+            let record = record?;
+            let moved = self.change(to, project, |before| before.or_else(|| Some(record.clone())));
+            failed = moved.err();
+            failed.is_some().then_some(record)
+        })?;
+        failed.map_or(Ok(()), Err)
     }
 
     fn all(&self) -> Vec<(Key, Record)> {
@@ -189,7 +233,7 @@ impl Records {
             let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
             let Some(key) = name.as_deref().and_then(Key::of_folder) else { continue };
             let files = entries(&folder);
-            let records = files.iter().filter(|file| file.extension().is_some_and(|end| end == "json"));
+            let records = files.iter().filter(|file| is_record(file));
             found.extend(records.filter_map(|file| Some((key.clone(), read(file)?))));
         }
         found
@@ -267,6 +311,10 @@ pub(super) fn change_file(
     Ok(after)
 }
 
+fn is_record(file: &Path) -> bool {
+    file.extension().is_some_and(|end| end == "json")
+}
+
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
@@ -305,21 +353,37 @@ mod tests {
     #[test]
     fn a_command_finds_the_run_of_the_process_that_started_it() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records { folder: folder.path().to_owned() };
+        let records = Records::in_folder(folder.path().to_owned());
         let process = |pid| Process { pid, started: 5 };
         kept(&records, "claude:a", record(Some(process(10)), 1));
         let resumed = kept(&records, "claude:b", record(Some(process(10)), 2));
         let inner = kept(&records, "codex:c", record(Some(process(20)), 1));
         kept(&records, "session:d", record(None, 9));
-        assert_eq!(records.living_in(&[process(30), process(10)]), Some(resumed.clone()));
-        assert_eq!(records.living_in(&[process(20), process(10)]), Some(inner));
+        assert_eq!(records.living_in(&[process(30), process(10)]), Some((resumed, process(10))));
+        assert_eq!(records.living_in(&[process(20), process(10)]), Some((inner, process(20))));
         assert_eq!(records.living_in(&[Process { pid: 10, started: 6 }]), None, "the number is used again");
+    }
+
+    #[test]
+    fn a_run_that_goes_on_under_another_name_leaves_one_record_of_its_session() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::in_folder(folder.path().to_owned());
+        let project = Uuid::from_u128(7);
+        let before = kept(&records, "claude:before", record(Some(Process { pid: 10, started: 5 }), 1));
+        let after = Key::parse("claude:after").unwrap();
+        records.hand_over(&before, &after, project).unwrap();
+        assert_eq!(records.read(&before, project), None);
+        assert_eq!(records.of_session(Uuid::from_u128(1), project), Some(after.clone()));
+        assert_eq!(records.owner_of(&after), Some(Process { pid: 10, started: 5 }));
+        // There is nothing more to hand over, and what is there stays.
+        records.hand_over(&before, &after, project).unwrap();
+        assert!(records.read(&after, project).is_some());
     }
 
     #[test]
     fn two_that_change_a_record_at_once_lose_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records { folder: folder.path().to_owned() };
+        let records = Records::in_folder(folder.path().to_owned());
         let key = kept(&records, "claude:a", record(None, 0));
         std::thread::scope(|scope| {
             for _ in 0..4 {
@@ -339,7 +403,7 @@ mod tests {
     #[test]
     fn what_a_run_left_is_found_once_it_is_over() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records { folder: folder.path().to_owned() };
+        let records = Records::in_folder(folder.path().to_owned());
         let own = Processes::default().find(std::process::id()).unwrap();
         let gone = Process { started: own.started + 7, ..own };
         let left = |key: &Key| fs::write(records.folder_of(key).join("x.journal"), "x").unwrap();
@@ -367,7 +431,7 @@ mod tests {
     #[test]
     fn an_old_run_is_forgotten_unless_it_left_something() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records { folder: folder.path().to_owned() };
+        let records = Records::in_folder(folder.path().to_owned());
         let old = SystemTime::now() - KEEP - Duration::from_secs(60);
         for (key, name) in [("claude:a", "x.started"), ("claude:b", "x.journal")] {
             let key = Key::parse(key).unwrap();

@@ -1,5 +1,5 @@
 //! `.nexus/active/<slug>/` in a repository: what whoever works on a feature reads, each feature in a
-//! folder of its own. Made by pick, removed by done and release, never committed.
+//! folder of its own. Made by pick, removed by done, release and cancel, never committed.
 
 use super::SpecFile;
 use crate::{
@@ -35,7 +35,8 @@ impl Active {
     /// When the link cannot be read.
     pub(crate) fn of(project: Uuid) -> Result<Option<Self>, Error> {
         let found = link::find()?.filter(|found| found.link.project_id == project);
-        Ok(found.and_then(|found| Some(Self { root: found.path.parent()?.to_owned() })))
+        // A worktree of git has a link in the main one, and its own root.
+        Ok(found.map(|found| Self { root: found.root }))
     }
 
     fn folder(&self, slug: &str) -> PathBuf {

@@ -6,7 +6,8 @@
 //!   page may read; [`metrics`] through what is
 //!   counted.
 //! - The subjects: [`collisions`], [`claiming`], [`sessions`], [`knowledge`], [`events`] and their [`sockets`],
-//!   [`backup`], [`runs`] of agents and the [`guards`] that they ask; [`transcripts`] of the whole command line.
+//!   [`backup`], [`runs`] of agents and the [`guards`] that they ask; [`installs`], which wire both;
+//!   [`transcripts`] of the whole command line.
 //! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`],
 //!   [`damage`]; [`inside`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses.
 
@@ -23,6 +24,7 @@ mod full_disk;
 mod guards;
 mod idempotency;
 mod inside;
+mod installs;
 mod knowledge;
 mod membership;
 mod membership_edges;

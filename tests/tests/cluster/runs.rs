@@ -1,13 +1,17 @@
 //! Runs of agents, as processes that call `nexus`: each is itself, lives as long as its process, and
 //! leaves nothing behind.
 
-use nexus_tests::{Agent, Checkout, Cluster, Team, eventually};
+use nexus_tests::{Agent, Checkout, Cluster, Team, agent::Ended, eventually};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde_json::{Value, json};
-use std::process::{Command, Stdio};
+use std::{
+    fs,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 fn checkout(cluster: &Cluster, team: &Team) -> Checkout {
     Checkout::of(&cluster.urls(), &team.project, team.admin.key().expect("the admin has a key"))
@@ -48,8 +52,11 @@ async fn a_killed_agent_frees_its_files_long_before_its_lease_is_over() {
         (checkout.keepers().len() == 1 && lease.is_some()).then_some(())
     })
     .await;
+    let killed = Instant::now();
     agent.kill();
     let freed = becomes(&team, "one", "ready").await;
+    // Two seconds on a machine that does nothing else.
+    assert!(killed.elapsed() < Duration::from_secs(20), "{:?}", killed.elapsed());
     assert!(freed["interruptedAt"].is_string(), "its work is surfaced: {freed}");
     assert_eq!(team.admin.get(&team.path("/claims")).await.data(), &json!([]));
     let path = team
@@ -187,4 +194,266 @@ async fn a_terminal_that_is_closed_frees_its_files() {
     terminal.wait().expect("the window is closed");
     drop(keys);
     becomes(&team, "one", "ready").await;
+}
+
+/// A run of Claude begins, or goes on, in the agent's process.
+fn begins(agent: &mut Agent, run: &str, source: &str) -> Ended {
+    let event = json!({ "session_id": run, "hook_event_name": "SessionStart", "source": source });
+    agent.runs_with("nexus hook claude session-start", &event.to_string()).done()
+}
+
+/// What Claude asks before a file is edited.
+fn may_edit(agent: &mut Agent, checkout: &Checkout, run: &str, file: &str) -> Ended {
+    let event = json!({ "session_id": run, "cwd": checkout.root(), "tool_name": "Edit",
+        "tool_input": { "file_path": checkout.root().join(file) } });
+    agent.runs_with("nexus hook claude pre-tool-use", &event.to_string())
+}
+
+/// Until the keeper knows of everything that was taken: it lives, and has looked at its record.
+async fn looked_after(checkout: &Checkout) {
+    eventually("the keeper knows of what was taken", || async {
+        let [record] = &checkout.records()[..] else { return None };
+        (record["kept"] == record["taken"] && checkout.keepers().len() == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_taken_up_in_another_process_lives_as_long_as_that() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    team.settings(json!({ "session.timeout": 3600, "session.grace": 3600 })).await;
+    team.ready_feature("one", &["src/a.rs"]).await;
+    let checkout = checkout(&cluster, &team);
+    let mut first = Agent::start(&checkout, &checkout.root(), "claude");
+    begins(&mut first, "run", "startup");
+    first.runs("nexus feature pick one").done();
+    looked_after(&checkout).await;
+    let mut second = Agent::start(&checkout, &checkout.root(), "claude");
+    begins(&mut second, "run", "resume");
+    first.kill();
+    // The keeper has looked many times that a process lives, and it was the second one.
+    for file in ["1.rs", "2.rs", "3.rs", "4.rs"] {
+        second.runs(&format!("nexus claim {file}")).done();
+        looked_after(&checkout).await;
+    }
+    assert_eq!(feature(&team, "one").await["status"], "active");
+    assert!(second.runs("nexus claims --mine").done().stdout.contains("src/a.rs"));
+    second.kill();
+    becomes(&team, "one", "ready").await;
+    eventually("nothing is left", || async {
+        (checkout.keepers().is_empty() && checkout.records().is_empty()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_under_another_name_has_one_keeper_and_keeps_what_it_holds() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    team.settings(json!({ "session.timeout": 3600, "session.grace": 3600 })).await;
+    team.ready_feature("one", &["src/a.rs"]).await;
+    let checkout = checkout(&cluster, &team);
+    let mut agent = Agent::start(&checkout, &checkout.root(), "claude");
+    begins(&mut agent, "before", "startup");
+    agent.runs("nexus feature pick one").done();
+    looked_after(&checkout).await;
+    begins(&mut agent, "after", "clear");
+    assert_eq!(may_edit(&mut agent, &checkout, "after", "src/a.rs").code, 0);
+    agent.runs("nexus claim more.rs").done();
+    looked_after(&checkout).await;
+    assert_eq!(checkout.records().len(), 1, "one session, one record");
+    // The one that is left knows by now that there is nothing any more.
+    agent.runs("nexus feature done one").done();
+    eventually("it goes", || async { checkout.keepers().is_empty().then_some(()) }).await;
+    agent.runs("nexus claim again.rs").done();
+    looked_after(&checkout).await;
+    agent.kill();
+    eventually("its file is free", || async {
+        (team.admin.get(&team.path("/claims")).await.data() == &json!([])).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_a_sleep_files_that_were_taken_on_the_way_come_back_with_their_feature() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    team.settings(json!({ "session.timeout": 3, "session.grace": 1 })).await;
+    team.ready_feature("one", &["a.rs"]).await;
+    let checkout = checkout(&cluster, &team);
+    let mut agent = Agent::start(&checkout, &checkout.root(), "claude");
+    agent.runs("nexus feature pick one").done();
+    agent.runs("nexus claim mine.rs theirs.rs").done();
+    agent.runs("nexus claim --shared read.rs").done();
+    looked_after(&checkout).await;
+    let keeper = checkout.keepers();
+    signal(&keeper, Signal::SIGSTOP);
+    signal(&[agent.pid()], Signal::SIGSTOP);
+    becomes(&team, "one", "ready").await;
+    let other = team.agent(&team.admin, "other").await;
+    other.post(&team.path("/claims"), json!({ "paths": ["theirs.rs"] })).await.data();
+    signal(&[agent.pid()], Signal::SIGCONT);
+    signal(&keeper, Signal::SIGCONT);
+    let one = becomes(&team, "one", "active").await;
+    let claims = eventually("what is free is taken back", || async {
+        let claims = team.admin.get(&team.path("/claims")).await;
+        let claims = claims.data().as_array().cloned().unwrap_or_default();
+        let of_one: Vec<Value> = claims.into_iter().filter(|claim| claim["featureId"] == one["id"]).collect();
+        (of_one.len() == 3).then_some(of_one)
+    })
+    .await;
+    let mut held: Vec<(&str, &str)> = claims
+        .iter()
+        .map(|claim| (claim["filePath"].as_str().unwrap_or(""), claim["mode"].as_str().unwrap_or("")))
+        .collect();
+    held.sort_unstable();
+    assert_eq!(held, [("a.rs", "exclusive"), ("mine.rs", "exclusive"), ("read.rs", "shared")]);
+    let told = agent.runs("nexus feature done one").done();
+    let lost = "Lost while this machine slept: theirs.rs: Root's agent \"other\" holds it now";
+    assert!(told.stderr.contains(lost), "{told:#?}");
+}
+
+#[tokio::test]
+async fn commands_of_two_conversations_in_one_process_are_told_apart() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let checkout = checkout(&cluster, &team);
+    let mut agent = Agent::start(&checkout, &checkout.root(), "claude");
+    let file = checkout.root().with_file_name("claude-env");
+    let begins = |agent: &mut Agent, run: &str| {
+        let event = json!({ "session_id": run, "hook_event_name": "SessionStart", "source": "startup" });
+        let line = format!("CLAUDE_ENV_FILE={}-{run} nexus hook claude session-start", file.display());
+        agent.runs_with(&line, &event.to_string()).done()
+    };
+    for run in ["one", "two", "two"] {
+        begins(&mut agent, run);
+    }
+    // Claude reads the file before each command.
+    let does = |agent: &mut Agent, run: &str, line: &str| {
+        agent.runs(&format!(". {}-{run}; {line}", file.display())).done()
+    };
+    does(&mut agent, "one", "nexus claim one.rs");
+    does(&mut agent, "two", "nexus claim two.rs");
+    for run in ["one", "two"] {
+        let mine = does(&mut agent, run, "nexus claims --mine --json").json();
+        assert_eq!(mine[0]["filePath"], format!("{run}.rs"), "{mine}");
+        assert_eq!(mine.as_array().map(Vec::len), Some(1), "{mine}");
+        assert_eq!(may_edit(&mut agent, &checkout, run, &format!("{run}.rs")).code, 0);
+    }
+    // Another agent that one of them starts is itself, whatever it inherits.
+    let line = ". FILE; bash -c 'exec -a codex bash -c \"nexus claim one.rs; exit \\$?\"'";
+    let inner = agent.runs(&line.replace("FILE", &format!("{}-one", file.display())));
+    assert_eq!(inner.code, 1, "{inner:#?}");
+    assert!(inner.stderr.contains("one.rs is held by Root's agent \"claude-"), "{inner:#?}");
+}
+
+#[tokio::test]
+async fn the_tools_act_as_whichever_run_the_host_is_in() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let checkout = checkout(&cluster, &team);
+    let mut agent = Agent::start(&checkout, &checkout.root(), "claude");
+    // The host starts it before any run has told who it is, and asks at once what there is to read.
+    let mut tools = agent.serves("nexus mcp");
+    tools.asks(
+        "initialize",
+        json!({ "protocolVersion": "2025-06-18", "capabilities": {},
+        "clientInfo": { "name": "test", "version": "1" } }),
+    );
+    tools.tells("notifications/initialized");
+    tools.asks("resources/list", json!({}));
+    for (run, source, file) in
+        [("one", "startup", "1.rs"), ("two", "resume", "2.rs"), ("one", "resume", "3.rs")]
+    {
+        begins(&mut agent, run, source);
+        let claimed = tools.asks("tools/call", json!({ "name": "claim", "arguments": { "paths": [file] } }));
+        assert_eq!(claimed["result"]["structuredContent"]["yours"], json!([file]), "{claimed}");
+        assert_eq!(may_edit(&mut agent, &checkout, run, file).code, 0, "{run} holds {file}");
+    }
+    let denied = may_edit(&mut agent, &checkout, "two", "1.rs");
+    assert_eq!(denied.code, 2, "{denied:#?}");
+}
+
+#[tokio::test]
+async fn a_feature_is_laid_out_where_its_agent_works_and_cleared_away_when_it_is_over() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    for slug in ["one", "two", "three"] {
+        team.ready_feature(slug, &[&format!("{slug}.rs")]).await;
+    }
+    let checkout = checkout(&cluster, &team);
+    // The link is not committed: a worktree finds it in the main one, and is a place of its own all the same.
+    let (root, tree) = (checkout.root(), checkout.root().with_file_name("tree"));
+    checkout.git(&root, &["commit", "-q", "--allow-empty", "-m", "First"]);
+    checkout.git(&root, &["worktree", "add", "-q", "-b", "tree", &tree.display().to_string()]);
+    let mut agent = Agent::start(&checkout, &tree, "claude");
+    let laid_out = |slug: &str| tree.join(".nexus/active").join(slug);
+    agent.runs("nexus feature pick one").done();
+    assert!(laid_out("one").join("spec.md").is_file());
+    assert!(!root.join(".nexus").exists() && !root.join(".gitignore").exists(), "the main one is left alone");
+    agent.runs("nexus feature cancel one").done();
+    assert!(!laid_out("one").exists());
+
+    // The tools do in the repository what the commands do.
+    let mut tools = agent.serves("nexus mcp");
+    tools.asks(
+        "initialize",
+        json!({ "protocolVersion": "2025-06-18", "capabilities": {},
+        "clientInfo": { "name": "test", "version": "1" } }),
+    );
+    tools.tells("notifications/initialized");
+    for (tool, is_there) in [("pick", true), ("release", false), ("pick", true), ("done", false)] {
+        let call = json!({ "name": tool, "arguments": { "feature": "two" } });
+        let answer = tools.asks("tools/call", call);
+        assert_ne!(answer["result"]["isError"], true, "{answer}");
+        assert_eq!(laid_out("two").join("spec.md").is_file(), is_there, "after {tool}");
+        let claims = team.admin.get(&team.path("/claims")).await;
+        let held = claims.data().as_array().map(Vec::len);
+        assert_eq!(
+            held,
+            Some(if is_there { 1 } else { 0 }),
+            "what was claimed on the way is free again: {claims:?}"
+        );
+        if is_there {
+            // Without a word about it, it belongs to the feature.
+            let more = json!({ "name": "claim", "arguments": { "paths": ["more.rs"] } });
+            let more = tools.asks("tools/call", more);
+            assert_eq!(more["result"]["structuredContent"]["yours"], json!(["more.rs"]), "{more}");
+        }
+    }
+
+    // What cannot be removed does not undo what was done.
+    agent.runs("nexus feature pick three").done();
+    fs::remove_dir_all(laid_out("three")).expect("it was laid out");
+    fs::write(laid_out("three"), "not a folder").expect("it can be written");
+    let done = agent.runs("nexus feature done three").done();
+    assert!(done.stderr.contains("What was laid out is left"), "{done:#?}");
+    assert_eq!(feature(&team, "three").await["status"], "done");
+}
+
+#[tokio::test]
+async fn a_pick_that_waits_is_granted_once_the_files_are_free() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    team.ready_feature("one", &["a.rs"]).await;
+    team.ready_feature("two", &["a.rs"]).await;
+    let checkout = checkout(&cluster, &team);
+    let mut first = Agent::start(&checkout, &checkout.root(), "claude");
+    let mut second = Agent::start(&checkout, &checkout.root(), "claude");
+    first.runs("nexus feature pick one").done();
+    let waits = std::thread::spawn(move || {
+        let ended = second.runs("nexus feature pick two --wait 5m");
+        (second, ended)
+    });
+    eventually("the second one is there", || async {
+        let sessions = team.admin.get(&team.path("/sessions/active")).await;
+        (sessions.data().as_array().map(Vec::len) == Some(2)).then_some(())
+    })
+    .await;
+    first.runs("nexus feature done one").done();
+    let (second, ended) = waits.join().expect("it ends");
+    assert!(ended.done().stdout.starts_with("Picked two"));
+    assert_eq!(feature(&team, "two").await["status"], "active");
+    drop(second);
 }

@@ -21,7 +21,7 @@ pub(super) struct Claim {
     /// Together with other readers: nobody changes them meanwhile
     #[serde(default)]
     shared: bool,
-    /// A feature that you picked: they are free when it is over
+    /// The one that you work on when left out: they are free when it is over
     feature: Option<String>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Claimed {
 /// Claims files.
 pub(super) async fn claim(port: &impl Port, wanted: Claim) -> Result<Claimed, Failure> {
     let feature_id = match wanted.feature {
-        None => None,
+        None => worked_on(port).await?,
         Some(slug) => {
             let path = format!("/features/{}", super::segment(&slug));
             Some(port::ask::<Feature>(port, Request::get(path)).await?.id)
@@ -47,6 +47,25 @@ pub(super) async fn claim(port: &impl Port, wanted: Claim) -> Result<Claimed, Fa
     Ok(Claimed {
         until: claimed.claims.iter().map(|claim| claim.expires_at).min().map(refusal::time),
         yours: claimed.claims.into_iter().map(|claim| claim.file_path).collect(),
+    })
+}
+
+/// The feature that the agent works on. Of several nobody knows which is meant: the files are then its own.
+async fn worked_on(port: &impl Port) -> Result<Option<Uuid>, Failure> {
+    let session = match port.session().await? {
+        Some(session) => Some(session),
+        // Who acts as their engineer is known by what they hold.
+        None => {
+            let mine: Vec<wire::Claim> = port::ask(port, Request::get("/claims/mine")).await?;
+            mine.first().map(|claim| claim.session_id)
+        }
+    };
+    let status: ProjectStatus = port::ask(port, Request::get("/status")).await?;
+    let own = |feature: &&Feature| session.is_some() && feature.session_id == session;
+    let own: Vec<Uuid> = status.active_features.iter().filter(own).map(|feature| feature.id).collect();
+    Ok(match own[..] {
+        [only] => Some(only),
+        _ => None,
     })
 }
 

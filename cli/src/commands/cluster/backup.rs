@@ -5,6 +5,7 @@ use crate::{
     client::{Answer, Download, Request},
     context::Context,
     error::Error,
+    output::Progress,
 };
 use bytes::Bytes;
 use clap::Args;
@@ -50,16 +51,20 @@ impl Backup {
         }
         // Before the cluster has any work with it.
         self.output.as_deref().filter(|_| !to_stdout).map_or(Ok(()), |path| self.check_free(path))?;
-        let mut download = context.client.download(Request::get("/cluster/backup")).await?;
+        let download = context.client.download(Request::get("/cluster/backup"));
+        let progress = Progress::new(context.out.is_watched());
+        let mut download = progress.during(download, |_| "A server prepares the backup".to_owned()).await?;
+        let mut progress = Progress::new(context.out.is_watched());
         let revision = download.revision();
         if to_stdout {
-            receive(&mut download, &mut io::stdout().lock()).await?;
+            receive(&mut download, &mut io::stdout().lock(), &mut progress).await?;
             return Ok(());
         }
         let path = self.output.clone().unwrap_or_else(|| download.file_name().unwrap_or(DEFAULT_NAME).into());
         self.check_free(&path)?;
         let mut partial = Partial::create(&path)?;
-        let bytes = receive(&mut download, &mut partial.file).await?;
+        let bytes = receive(&mut download, &mut partial.file, &mut progress).await?;
+        drop(progress);
         partial.keep_as(&path)?;
         let answer = json!({ "file": path.display().to_string(), "revision": revision, "bytes": bytes });
         context.out.answer(&Answer::new(answer), |_: Value| {
@@ -81,11 +86,16 @@ impl Backup {
 }
 
 /// Hands everything on as it comes; gives its length once the checksum was found to hold.
-async fn receive(download: &mut Download, to: &mut impl Write) -> Result<u64, Error> {
+async fn receive(
+    download: &mut Download,
+    to: &mut impl Write,
+    progress: &mut Progress,
+) -> Result<u64, Error> {
     let mut check = Check::default();
     while let Some(piece) = download.next().await? {
         to.write_all(&piece).map_err(|error| cannot_write(&error))?;
         check.take(piece);
+        progress.tell(|_| format!("{} MiB received", check.length >> 20));
     }
     to.flush().map_err(|error| cannot_write(&error))?;
     if check.holds() {

@@ -19,6 +19,6 @@ pub(crate) struct Cancel {
 
 impl Cancel {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        step::take_and_tell(context, &self.slug, "cancel", "is cancelled", "nexus feature available").await
+        step::give_up(context, &self.slug, "cancel", "is cancelled", "nexus feature available").await
     }
 }

@@ -13,7 +13,7 @@ pub(super) mod pick;
 mod ready;
 mod release;
 mod show;
-mod step;
+pub(super) mod step;
 
 use crate::{context::Context, error::Error};
 use clap::Subcommand;

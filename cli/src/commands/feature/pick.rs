@@ -9,7 +9,7 @@ use crate::{
     client::{Answer, Request},
     commands::{changes::Changes, knowledge},
     context::Context,
-    error::Error,
+    error::{Error, Refused},
     output::words,
     spec::active::Active,
 };
@@ -99,12 +99,19 @@ async fn patiently(
 ) -> Result<Answer, Error> {
     let mut changes = Changes::since_now(context, project, longest).await?;
     let mut told = String::new();
+    let mut asked = request.clone().once();
     loop {
         context.client.begin();
-        let refused = match context.work(project, request.clone()).await {
+        let answer = context.work(project, asked.clone()).await;
+        let refused = match changes.outlast(context, answer).await {
+            // Nobody knows whether it was granted: what is sent again is the same request.
+            Ok(None) => continue,
+            Ok(Some(answer)) => return Ok(answer),
+            Err(Error::Refused(refused)) if is_own(context, &refused) => return Err(Error::Refused(refused)),
             Err(Error::Refused(refused)) if is_for_now(refused.body.code, &request) => refused,
-            end => return end,
+            Err(error) => return Err(error),
         };
+        asked = request.clone().once();
         if told != refused.body.message {
             told.clone_from(&refused.body.message);
             context.out.note(format_args!("Waiting: {told}"));
@@ -113,6 +120,13 @@ async fn patiently(
             return Err(Error::Refused(refused));
         }
     }
+}
+
+/// Whether this run itself works on the feature: nobody has to go.
+fn is_own(context: &Context<'_>, refused: &Refused) -> bool {
+    let holder =
+        refused.body.details.as_ref().and_then(|details| details.get("holder")?.get("sessionId")?.as_str());
+    holder.and_then(|id| id.parse().ok()).is_some_and(|id: Uuid| context.client.session() == Some(id))
 }
 
 /// Whether what stands in the way may go.
@@ -128,7 +142,11 @@ fn is_for_now(code: Code, request: &Request) -> bool {
 }
 
 /// Writes what the feature is about into the repository, if this is the project's.
-async fn lay_out(context: &Context<'_>, project: Uuid, answer: &Answer) -> Result<Option<PathBuf>, Error> {
+pub(in crate::commands) async fn lay_out(
+    context: &Context<'_>,
+    project: Uuid,
+    answer: &Answer,
+) -> Result<Option<PathBuf>, Error> {
     let Some(active) = Active::of(project)? else { return Ok(None) };
     let feature = answer.parse::<Picked>()?.feature;
     let slug = terms::slug(&feature.slug).map_err(Error::local)?;

@@ -45,12 +45,39 @@ pub(super) async fn end_work(
     context.tell_lost(project);
     context.session_of_before(project).await?;
     let answer = take(context, project, slug, step).await?;
-    if let Some(active) = Active::of(project)? {
-        active.remove(slug)?;
-    }
+    cleared_away(context, project, slug);
     // A keeper that has nothing to keep any more goes.
     context.look_after(project);
     tell(context, &answer, now, next)
+}
+
+/// Takes the step that gives a feature up, whoever works on it.
+pub(super) async fn give_up(
+    context: &Context<'_>,
+    slug: &str,
+    step: &str,
+    now: &str,
+    next: &str,
+) -> Result<(), Error> {
+    let project = context.project().await?;
+    let answer = take(context, project, slug, step).await?;
+    cleared_away(context, project, slug);
+    tell(context, &answer, now, next)
+}
+
+/// The step is taken: what is left in the repository is no reason to say that it was not.
+fn cleared_away(context: &Context<'_>, project: Uuid, slug: &str) {
+    if let Err(error) = clear_away(project, slug) {
+        context.out.note(format_args!("What was laid out is left: {error}"));
+    }
+}
+
+/// Removes what was laid out of a feature in this repository, if it is the project's.
+///
+/// # Errors
+/// When the repository cannot be written to.
+pub(in crate::commands) fn clear_away(project: Uuid, slug: &str) -> Result<(), Error> {
+    Active::of(project)?.map_or(Ok(()), |active| active.remove(slug))
 }
 
 fn tell(context: &Context<'_>, answer: &Answer, now: &str, next: &str) -> Result<(), Error> {

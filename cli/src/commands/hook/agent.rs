@@ -6,6 +6,7 @@ use crate::{
     error::Error,
     hosts::{Answer, EventKind, Host, Verdict},
     output::Output,
+    run::{self, Key},
 };
 use serde_json::Value;
 use std::{
@@ -27,6 +28,11 @@ pub(super) fn start(host: Host, event: &str, global: Global, out: &Output) -> Ex
         EventKind::Unknown => Verdict::Silent,
         _ => in_time::consider(&event, global),
     };
+    if event.kind == EventKind::SessionStart && verdict != Verdict::Silent {
+        let key = event.session.as_deref().and_then(|id| Key::of_host(event.host.word(), id));
+        // Commands that are not told whose they are look for the process that started them.
+        let _ = key.map(|key| run::hand_out(&key));
+    }
     // In the form of whoever called, also where that is not whose run it is.
     tell(&host.answer(&event, &verdict))
 }

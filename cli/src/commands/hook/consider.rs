@@ -150,16 +150,15 @@ fn take_over(event: &HookEvent, context: &Context<'_>, place: &Place) {
     if before == key || before.kind() != key.kind() || records.read(&key, place.project()).is_some() {
         return;
     }
-    if let Some(record) = records.read(&before, place.project()) {
-        // Not taken over, it is a new agent: no more than an inconvenience.
-        let _ = records.change(&key, place.project(), |_| Some(record));
-    }
+    // Not taken over, it is a new agent: no more than an inconvenience.
+    let _ = records.hand_over(&before, &key, place.project());
 }
 
 async fn starts(event: &HookEvent, context: &Context<'_>, place: &Place) -> Verdict {
     let project = place.project();
     let told = async {
         context.session_for_work(project).await?;
+        context.bind_anew(project);
         Journal::of(context, project).adopt(&context.records());
         let news = news::news(context, project).await;
         brief::brief(context, project, &run_name(event), &news).await

@@ -1,8 +1,15 @@
 //! `nexus project create`: makes a project and links this repository to it.
 
-use crate::{args::words, client::Request, config::link, context::Context, error::Error};
+use crate::{
+    args::words,
+    client::{Answer, Request},
+    config::link,
+    context::Context,
+    error::Error,
+};
 use clap::Args;
 use nexus_api_types::project::{CreateProject, Project};
+use std::path::PathBuf;
 
 /// Make a project, led by you, and link this repository to it
 #[derive(Args)]
@@ -40,19 +47,19 @@ pub(in crate::commands) async fn make(
     context: &Context<'_>,
     name: String,
     slug: String,
-) -> Result<(), Error> {
+) -> Result<Made, Error> {
     let bare = Create { name, slug, repo_url: None, repo_path: None, default_branch: None, no_link: false };
     bare.make(context).await
 }
 
 impl Create {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        self.make(context).await?;
+        self.make(context).await?.tell(context)?;
         context.out.note("Next: nexus feature create -s SLUG -t TITLE --touches PATH");
         Ok(())
     }
 
-    async fn make(self, context: &Context<'_>) -> Result<(), Error> {
+    async fn make(self, context: &Context<'_>) -> Result<Made, Error> {
         // Before the project is made: one that nothing is linked to would be left behind.
         if let Some(found) = link::find()?.filter(|_| !self.no_link) {
             return Err(Error::misused(format!(
@@ -70,10 +77,35 @@ impl Create {
         };
         let answer = context.client.send(Request::post("/projects").body(&body)).await?;
         let linked = if self.no_link { None } else { Some(link::write(&answer.parse()?)?) };
-        context.out.answer(&answer, |project: Project| {
+        Ok(Made { answer, linked })
+    }
+}
+
+/// A project that was made.
+pub(in crate::commands) struct Made {
+    answer: Answer,
+    /// The file that links this repository to it.
+    linked: Option<PathBuf>,
+}
+
+impl Made {
+    /// The project.
+    ///
+    /// # Errors
+    /// When the server is of another version.
+    pub(in crate::commands) fn project(&self) -> Result<Project, Error> {
+        self.answer.parse()
+    }
+
+    /// Prints it.
+    ///
+    /// # Errors
+    /// When the output was closed.
+    pub(in crate::commands) fn tell(&self, context: &Context<'_>) -> Result<(), Error> {
+        context.out.answer(&self.answer, |project: Project| {
             context.out.line(format_args!("Made project {}: {}", project.slug, project.name))
         })?;
-        if let Some(path) = linked {
+        if let Some(path) = &self.linked {
             context.out.note(format_args!(
                 "Linked by {}: commit it, so that everybody's commands find the project",
                 path.display()

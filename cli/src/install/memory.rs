@@ -1,0 +1,81 @@
+//! What a file of others said before anything of ours was in it. Kept beside the login, and only where taking ours
+//! out again would not bring back every byte: of a compact file, or one that was there and empty.
+
+use crate::config::{
+    atomic::{self, Readers},
+    home,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// Bytes of a checksum that are written down: enough to tell texts apart that nobody forges.
+const CHECKSUM_BYTES: usize = 8;
+
+/// The beginning of the SHA-256 of a text, whatever its ends of lines are: git may change them.
+pub(super) fn checksum(text: &str) -> String {
+    let hash = Sha256::digest(text.replace('\r', ""));
+    hash.iter().take(CHECKSUM_BYTES).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What is remembered of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Memory {
+    path: PathBuf,
+    /// What it said before.
+    pub(super) before: String,
+    /// The checksum of what was written.
+    after: String,
+}
+
+impl Memory {
+    /// That the file said this before, and says that now.
+    pub(super) fn new(path: &Path, before: String, after: &str) -> Self {
+        Self { path: whole(path), before, after: checksum(after) }
+    }
+
+    /// What is remembered of it.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let memory: Self = serde_json::from_slice(&fs::read(file(path)?).ok()?).ok()?;
+        (memory.path == whole(path)).then_some(memory)
+    }
+
+    /// Whether nobody has changed the file since it was written.
+    pub(super) fn is_of(&self, text: &str) -> bool {
+        self.after == checksum(text)
+    }
+
+    /// Remembers it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn keep(&self) -> io::Result<()> {
+        let Some(file) = file(&self.path) else { return Ok(()) };
+        file.parent().map_or(Ok(()), atomic::make_private_folder)?;
+        let text = serde_json::to_vec(self).expect("it has only text keys");
+        // Settings of others may hold a key of theirs.
+        atomic::write(&file, &text, Readers::Owner)
+    }
+
+    /// Forgets what there is of a file.
+    pub(super) fn forget(path: &Path) {
+        if let Some(file) = file(path) {
+            // There is mostly nothing.
+            let _ = fs::remove_file(file);
+        }
+    }
+}
+
+fn file(path: &Path) -> Option<PathBuf> {
+    let name = format!("{}.json", checksum(&whole(path).display().to_string()));
+    Some(home::folder().ok()?.join("installed").join(name))
+}
+
+/// The same file under one name; one that is not there is in a folder that is, or is known by what was said.
+fn whole(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,269 @@
+//! The session that a keeper looks after: beats for it, asks what it holds, and takes that back when the
+//! session ended while its machine slept. Decides nothing about when.
+
+use super::{Key, Lost, Record, Records, record};
+use crate::{
+    client::Request,
+    context::Context,
+    error::{Error, Refused},
+};
+use nexus_api_types::{
+    Code, Page,
+    claim::{Claim, ClaimPaths, Conflict, Mode},
+    feature::Feature,
+    session::{Session, SessionOf, StartSession},
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use uuid::Uuid;
+
+/// Paths that are taken back with one request.
+const MOST_AT_ONCE: usize = 500;
+
+/// What a session holds: enough to take it back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Held {
+    features: Vec<Part>,
+    /// What does not come with a feature that is picked.
+    extras: Vec<Extra>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Part {
+    id: Uuid,
+    slug: String,
+}
+
+/// A path that was taken while working.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Extra {
+    path: String,
+    mode: Mode,
+    feature: Option<Uuid>,
+}
+
+impl Held {
+    fn of(claims: Vec<Claim>, features: Vec<Feature>) -> Self {
+        // A path that a feature was picked with is taken with it again.
+        let is_extra = |claim: &Claim| {
+            let feature = features.iter().find(|feature| Some(feature.id) == claim.feature_id);
+            feature.is_none_or(|feature| {
+                !feature.touches.contains(&claim.file_path) && !feature.reads.contains(&claim.file_path)
+            })
+        };
+        let extras = claims.into_iter().filter(is_extra).map(|claim| Extra {
+            path: claim.file_path,
+            mode: claim.mode,
+            feature: claim.feature_id,
+        });
+        Self {
+            extras: extras.collect(),
+            features: features.into_iter().map(|Feature { id, slug, .. }| Part { id, slug }).collect(),
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.features.is_empty() && self.extras.is_empty()
+    }
+
+    /// The extras that one request can take: of one feature, if it is among those that are worked on again, and
+    /// of one mode. Those of another one stay with the session: the agent has them open.
+    fn requests(&self, again: &BTreeSet<Uuid>) -> Vec<ClaimPaths> {
+        let mut groups: BTreeMap<(Option<Uuid>, bool), Vec<String>> = BTreeMap::new();
+        for Extra { path, mode, feature } in &self.extras {
+            let feature = feature.filter(|id| again.contains(id));
+            groups.entry((feature, *mode == Mode::Shared)).or_default().push(path.clone());
+        }
+        let of_group = |((feature_id, is_shared), paths): ((Option<Uuid>, bool), Vec<String>)| {
+            let mode = Some(if is_shared { Mode::Shared } else { Mode::Exclusive });
+            let request = |paths: &[String]| ClaimPaths { paths: paths.to_vec(), mode, feature_id };
+            paths.chunks(MOST_AT_ONCE).map(request).collect::<Vec<_>>()
+        };
+        groups.into_iter().flat_map(of_group).collect()
+    }
+}
+
+/// The session that is looked after.
+pub(super) struct Ward<'a> {
+    context: &'a Context<'a>,
+    records: Records,
+    key: Key,
+    project: Uuid,
+    file: PathBuf,
+    /// As it was seen last: when the session is over, nobody can be asked any more.
+    held: RefCell<Held>,
+}
+
+impl<'a> Ward<'a> {
+    pub(super) fn new(context: &'a Context<'a>, key: Key, project: Uuid) -> Self {
+        let records = context.records();
+        let file = records.file_of(&key, project);
+        Self { context, records, key, project, file, held: RefCell::default() }
+    }
+
+    /// The run's record.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The run that has the session now.
+    pub(super) fn heir(&self, session: Uuid) -> Option<Key> {
+        self.records.of_session(session, self.project).filter(|key| *key != self.key)
+    }
+
+    /// One beat: how long the session lives without another, and none if it is over.
+    pub(super) async fn beat_once(&self, session: Uuid, is_first: bool) -> Result<Option<Duration>, Error> {
+        self.context.client.begin();
+        // The beat names its session: acting as one that is over would be refused in another way.
+        self.context.client.act_as(None);
+        let project = self.project;
+        let beat = Request::post(format!("/projects/{project}/sessions/{session}/heartbeat"));
+        match self.context.client.send(beat).await {
+            Ok(_) => {}
+            Err(Error::Refused(refused)) if refused.body.code == Code::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let known = record::read(&self.file).filter(|record| record.session_id == session);
+        let lease_ms = match known {
+            // The first beat puts the session on its short lease.
+            Some(record) if !is_first => record.lease_ms,
+            _ => self.lease_ms(session).await?,
+        };
+        self.change(|record| {
+            if record.session_id == session {
+                record.beat(lease_ms);
+            }
+        })?;
+        Ok(Some(Duration::from_millis(lease_ms)))
+    }
+
+    async fn lease_ms(&self, session: Uuid) -> Result<u64, Error> {
+        let active = Request::get(format!("/projects/{}/sessions/active", self.project));
+        let sessions: Vec<SessionOf> = self.context.client.send(active).await?.parse()?;
+        let found = sessions.into_iter().find(|found| found.session.id == session);
+        Ok(found.map_or(0, |found| record::lease_ms(&found.session)))
+    }
+
+    /// Asks what the session holds now; true when it is nothing.
+    pub(super) async fn look(&self, session: Uuid) -> Result<bool, Error> {
+        let project = self.project;
+        let client = &self.context.client;
+        client.act_as(Some(session));
+        let mine = client.send(Request::get(format!("/projects/{project}/claims/mine"))).await?;
+        let claims: Vec<Claim> = mine.parse()?;
+        let mut features = Vec::new();
+        let mut cursor = None;
+        loop {
+            let active = Request::get(format!("/projects/{project}/features"))
+                .query("status", Some("active"))
+                .query("limit", Some(100))
+                .query("cursor", cursor.take());
+            let page: Page<Feature> = client.send(active).await?.parse()?;
+            features.extend(page.items.into_iter().filter(|feature| feature.session_id == Some(session)));
+            match page.next_cursor {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+        let held = Held::of(claims, features);
+        let is_nothing = held.is_nothing();
+        self.held.replace(held);
+        Ok(is_nothing)
+    }
+
+    /// The session is over, but its run is not: a new one takes back what is still free, and the record
+    /// says what is not.
+    pub(super) async fn take_back(&self, agent: &str) -> Result<(), Error> {
+        let client = &self.context.client;
+        let project = self.project;
+        client.begin();
+        client.act_as(None);
+        let body = StartSession { agent: Some(agent.to_owned()), ..StartSession::default() };
+        let start = Request::post(format!("/projects/{project}/sessions")).body(&body);
+        let session: Session = client.send(start).await?.parse()?;
+        client.act_as(Some(session.id));
+        let held = self.held.borrow().clone();
+        let mut lost = Vec::new();
+        let mut again = BTreeSet::new();
+        for Part { id, slug } in &held.features {
+            let pick = Request::post(format!("/projects/{project}/features/{slug}/pick"));
+            match self.ask(slug, session.id, pick).await? {
+                None => drop(again.insert(*id)),
+                Some(missing) => lost.push(missing),
+            }
+        }
+        for request in held.requests(&again) {
+            lost.extend(self.claim(session.id, request).await?);
+        }
+        self.change(|record| {
+            record.saw(&session);
+            lost.into_iter().for_each(|one| record.lost(one));
+        })
+    }
+
+    /// All of the paths at once, or, when one of them is not to be had, each on its own. Gives those that are lost.
+    async fn claim(&self, session: Uuid, wanted: ClaimPaths) -> Result<Vec<Lost>, Error> {
+        let request =
+            |body: &ClaimPaths| Request::post(format!("/projects/{}/claims", self.project)).body(body);
+        if self.ask("", session, request(&wanted)).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut lost = Vec::new();
+        for path in &wanted.paths {
+            let one = ClaimPaths { paths: vec![path.clone()], ..wanted.clone() };
+            lost.extend(self.ask(path, session, request(&one)).await?);
+        }
+        Ok(lost)
+    }
+
+    /// Asks for what was held before; gives it as lost if it is refused for good.
+    async fn ask(&self, what: &str, session: Uuid, request: Request) -> Result<Option<Lost>, Error> {
+        self.context.client.begin();
+        match self.context.client.send(request).await {
+            Ok(_) => Ok(None),
+            // A try before this one was broken off after it was picked.
+            Err(Error::Refused(refused)) if holder(&refused) == Some(session) => Ok(None),
+            Err(Error::Refused(refused)) if !refused.is_for_now() => {
+                let conflicts: Vec<Conflict> = detail(&refused, "conflicts").unwrap_or_default();
+                let by = conflicts.into_iter().next().map(|conflict| conflict.claimed_by);
+                Ok(Some(Lost { what: what.to_owned(), why: refused.body.message.clone(), by }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends the session.
+    pub(super) async fn end(&self, session: Uuid) -> Result<(), Error> {
+        let client = &self.context.client;
+        client.begin();
+        client.act_as(None);
+        client.send(Request::delete(format!("/projects/{}/sessions/{session}", self.project))).await.map(drop)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Record)) -> Result<(), Error> {
+        self.records.change(&self.key, self.project, |record| {
+            record.map(|mut record| {
+                change(&mut record);
+                record
+            })
+        })?;
+        Ok(())
+    }
+}
+
+/// Who works on a feature that cannot be picked.
+fn holder(refused: &Refused) -> Option<Uuid> {
+    let holder: Value = detail(refused, "holder")?;
+    holder.get("sessionId")?.as_str()?.parse().ok()
+}
+
+fn detail<T: DeserializeOwned>(refused: &Refused, name: &str) -> Option<T> {
+    let detail = refused.body.details.as_ref()?.get(name)?.clone();
+    serde_json::from_value(detail).ok()
+}

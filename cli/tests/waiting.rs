@@ -1,0 +1,107 @@
+//! Commands that wait: they outlast an outage, and say to a person what they wait for.
+#![allow(clippy::unwrap_used)]
+
+mod mock;
+
+use mock::{ID, Person, Server, claim, data, failure, held, page, project, unavailable};
+use serde_json::{Value, json};
+use std::{net::TcpListener, process::Command};
+
+const PROJECT: &str = "GET /projects/019a0000-0000-7000-8000-000000000001";
+const EVENTS: &str = "GET /projects/019a0000-0000-7000-8000-000000000001/events";
+const PICK: &str = "POST /projects/019a0000-0000-7000-8000-000000000001/features/api/pick";
+
+fn away() -> mock::Reply {
+    // Longer than any command tries: for this one no server answers.
+    unavailable("unknown").with("retry-after: 3600")
+}
+
+fn events(revisions: &[u64]) -> mock::Reply {
+    let event = |revision: &u64| {
+        json!({ "type": "session_started", "projectId": ID, "revision": revision, "seq": 0, "sessionId": ID, "agent": "build",
+            "timestamp": "2025-01-31T14:00:00.000Z", "engineer": null, "engineerId": ID, "engineerName": "ana" })
+    };
+    let items: Vec<Value> = revisions.iter().map(event).collect();
+    data(json!({ "items": items, "nextSince": revisions.last().unwrap_or(&7), "hasMore": false }))
+}
+
+#[test]
+fn a_pick_that_waits_outlasts_an_outage_and_is_one_pick_all_the_same() {
+    let taken = failure(409, "FEATURE_ALREADY_CLAIMED", "feature api is held by bob", Value::Null);
+    let mut picked = held("api");
+    picked["claims"] = json!([claim("src/db.rs", "exclusive")]);
+    let knowledge = |name: &str| format!("{PROJECT}/{name}");
+    let server = Server::start()
+        .on(PROJECT, data(project("billing", ID)))
+        .on(PICK, away())
+        .on(PICK, taken)
+        .on(PICK, data(picked))
+        .on(EVENTS, away())
+        .on(EVENTS, events(&[8]))
+        .on(&knowledge("features/api/learnings"), page(&[]))
+        .on(&knowledge("decisions"), page(&[]));
+    let ana = Person::at_work(&[server.url()]);
+    let ended = ana.types("feature pick api --wait 1h").done();
+    assert!(ended.stdout.starts_with("Picked api"), "{ended:#?}");
+    assert_eq!(ended.stderr.matches("Goes on trying: ").count(), 2, "once each: {ended:#?}");
+    assert!(ended.stderr.contains("A server answers again"), "{ended:#?}");
+    let asked = server.asked();
+    let picks: Vec<_> = asked.iter().filter(|asked| asked.line.contains("/pick")).collect();
+    let key = |at: usize| picks[at].header("idempotency-key");
+    assert_eq!(picks.len(), 3);
+    assert_eq!(key(0), key(1), "nobody knows whether the first one was granted");
+    assert_ne!(key(1), key(2), "a refusal is an answer: the next pick is another one");
+}
+
+#[test]
+fn a_watch_goes_on_through_an_outage() {
+    let over = failure(403, "NOT_PROJECT_MEMBER", "you are not in the project", Value::Null);
+    let server = Server::start()
+        .on(PROJECT, data(project("billing", ID)))
+        .on(EVENTS, events(&[8]))
+        .on(EVENTS, away())
+        .on(EVENTS, away())
+        .on(EVENTS, events(&[9]))
+        .on(EVENTS, over);
+    let ended = Person::at_work(&[server.url()]).types("watch");
+    assert_eq!(ended.code, 1, "{ended:#?}");
+    assert_eq!(ended.stdout.lines().count(), 2, "{ended:#?}");
+    assert_eq!(ended.stderr.matches("Goes on trying: ").count(), 1, "told once: {ended:#?}");
+    assert!(
+        ended.stderr.contains("no leader") && ended.stderr.contains("A server answers again"),
+        "{ended:#?}"
+    );
+}
+
+#[test]
+fn who_follows_a_cluster_that_is_not_there_is_told_at_once() {
+    let server = Server::start().on(EVENTS, away());
+    let ended = Person::at_work(&[server.url()]).types("events --follow");
+    assert_eq!(ended.code, 3, "{ended:#?}");
+    assert_eq!(server.asked().len(), 1);
+}
+
+/// A server that takes a connection and keeps silent.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_person_is_told_what_a_command_waits_for_and_a_program_is_not() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let ana = Person::at_work(&[&url]);
+    let line = format!("{} status --timeout 3s", env!("CARGO_BIN_EXE_nexus"));
+    // `script` opens a terminal for it.
+    let terminal = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(ana.repository())
+        .env("NEXUS_HOME", ana.config().parent().unwrap())
+        .env("NEXUS_SESSION", "none")
+        .output()
+        .unwrap();
+    let seen = String::from_utf8_lossy(&terminal.stdout).into_owned();
+    let waiting = format!("Waiting for {url}: 1 s of 3 s");
+    assert!(seen.contains(&waiting), "{seen}");
+    let gone = seen.rfind("\u{1b}[2K").unwrap();
+    assert!(seen[gone..].contains("Error:"), "the line is gone before anything else is said: {seen:?}");
+    let ended = ana.types("status --timeout 3s");
+    assert!(!ended.stderr.contains("Waiting"), "{ended:#?}");
+}
