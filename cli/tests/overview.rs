@@ -14,8 +14,11 @@ fn the_status_says_who_works_on_what() {
         "lastHeartbeat": "2025-01-31T14:00:00.000Z", "metadata": { "gitBranch": "api" }, "createdAt": "2025-01-31T14:00:00.000Z",
         "agent": "build", "expiresAt": "2025-01-31T14:00:00.000Z" });
     let engineer = json!({ "id": ID, "name": "ana", "email": "ana@example.com" });
+    let mut working = session.clone();
+    working["session"] = session;
+    working["engineer"] = engineer;
     let status = json!({ "activeFeatures": [held("api")], "claims": [claim("src/db.rs", "exclusive"), claim("docs/", "shared")],
-        "sessions": [{ "session": session, "engineer": engineer }], "interrupted": [lost] });
+        "sessions": [working], "interrupted": [lost] });
     let server = Server::start().on(&format!("GET /projects/{ID}/status"), data(status.clone()));
     let ana = Person::at_work(&[server.url()]);
     let shown = ana.types("status").done().stdout;

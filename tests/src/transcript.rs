@@ -20,7 +20,7 @@ pub struct Stage {
 
 /// What is another at each run, and what stands for it. Columns are as wide as what is in them: of the
 /// spaces between them two are left. Empty lines are not told.
-const UNSTEADY: [(&str, &str); 17] = [
+const UNSTEADY: [(&str, &str); 18] = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
     (r"nexus_eng_[A-Za-z0-9]+", "nexus_eng_KEY"),
     (r"nexus_join_[A-Za-z0-9_]+", "nexus_join_TOKEN"),
@@ -36,6 +36,7 @@ const UNSTEADY: [(&str, &str); 17] = [
     (r"\bFence( +)\d+", "Fence${1}N"),
     (r#""(fence|revision|seq)": ?\d+"#, "\"$1\":N"),
     (r"^   +\d+  TIME", "  N  TIME"),
+    (r"the cluster is at \d+", "the cluster is at N"),
     (r"\b[0-9a-f]{7,40}\b", "COMMIT"),
     (r"(\S) {2,}", "$1  "),
 ];
