@@ -142,6 +142,7 @@ pub struct TransferLeader {
 
 /// The cluster's settings. In a `PATCH`, what is absent stays. Times in seconds, fractions allowed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// `open`, `invite` or `closed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
