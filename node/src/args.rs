@@ -104,7 +104,7 @@ pub struct StartArgs {
     /// Pages in browsers that may call this node, such as https://board.example.com
     #[arg(long, env = "ALLOWED_ORIGINS", value_name = "ORIGIN,…")]
     pub allowed_origins: Option<String>,
-    /// Requests a second that one API key may make of this node; 0 for no limit [default: 10000]
+    /// Requests a second that one API key may make of this node; 0 for no limit [default: 50000]
     #[arg(long, env = "NEXUS_RATE_LIMIT", value_name = "N")]
     pub rate_limit: Option<u32>,
     /// WebSockets that may be open at once, each of some 50 kB; further clients get 503 [default: 4096]

@@ -68,7 +68,7 @@ pub struct Config {
 }
 
 /// Requests a second of one key: far above what an agent needs, below what stops everyone else.
-const RATE_LIMIT: u32 = 10_000;
+const RATE_LIMIT: u32 = 50_000;
 
 /// The file: the same names as the flags.
 #[derive(Debug, Default, Deserialize)]
