@@ -54,6 +54,24 @@ fn a_pick_that_waits_outlasts_an_outage_and_is_one_pick_all_the_same() {
 }
 
 #[test]
+fn nobody_waits_for_what_is_over() {
+    for (from, is_over) in [("done", true), ("cancelled", true), ("draft", false)] {
+        let message = format!("feature api is {from}: it cannot become active");
+        let refused =
+            failure(400, "INVALID_STATUS_TRANSITION", &message, json!({ "from": from, "to": "active" }));
+        let server = Server::start()
+            .on(PROJECT, data(project("billing", ID)))
+            .on(PICK, refused)
+            .on(EVENTS, events(&[]));
+        let ana = Person::at_work(&[server.url()]);
+        let wait = if is_over { "1h" } else { "1ms" };
+        let ended = ana.types(&format!("feature pick api --wait {wait}"));
+        assert_eq!(ended.code, 1, "{ended:#?}");
+        assert_eq!(ended.stderr.contains("Waiting: "), !is_over, "{ended:#?}");
+    }
+}
+
+#[test]
 fn a_watch_goes_on_through_an_outage() {
     let over = failure(403, "NOT_PROJECT_MEMBER", "you are not in the project", Value::Null);
     let server = Server::start()

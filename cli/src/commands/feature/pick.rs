@@ -108,7 +108,7 @@ async fn patiently(
             Ok(None) => continue,
             Ok(Some(answer)) => return Ok(answer),
             Err(Error::Refused(refused)) if is_own(context, &refused) => return Err(Error::Refused(refused)),
-            Err(Error::Refused(refused)) if is_for_now(refused.body.code, &request) => refused,
+            Err(Error::Refused(refused)) if is_for_now(&refused, &request) => refused,
             Err(error) => return Err(error),
         };
         asked = request.clone().once();
@@ -130,13 +130,16 @@ fn is_own(context: &Context<'_>, refused: &Refused) -> bool {
 }
 
 /// Whether what stands in the way may go.
-fn is_for_now(code: Code, request: &Request) -> bool {
-    match code {
+fn is_for_now(refused: &Refused, request: &Request) -> bool {
+    match refused.body.code {
         Code::FileAlreadyClaimed | Code::FeatureAlreadyClaimed => true,
         // Nothing is free; a feature that does not exist is another matter.
         Code::NotFound => request.path().ends_with("/pick-next"),
-        // It waits for another feature, or is a draft still.
-        Code::InvalidStatusTransition => true,
+        // It waits for another feature, or is a draft still; what is over stays so.
+        Code::InvalidStatusTransition => {
+            let from = refused.body.details.as_ref().and_then(|details| details.get("from")?.as_str());
+            !matches!(from, Some("done" | "cancelled"))
+        }
         _ => false,
     }
 }
