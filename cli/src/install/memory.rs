@@ -1,5 +1,6 @@
 //! What a file of others said before anything of ours was in it. Kept beside the login, and only where taking ours
-//! out again would not bring back every byte: of a compact file, or one that was there and empty.
+//! out again would not bring back every byte: of a compact file, or one that was there and empty. Also which folders were
+//! made.
 
 use crate::config::{
     atomic::{self, Readers},
@@ -70,8 +71,45 @@ impl Memory {
     }
 }
 
+/// Makes a folder, and remembers which of it were not there: others stay, however empty.
+///
+/// # Errors
+/// When it cannot be made or remembered.
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
+    fs::create_dir_all(folder)?;
+    for made in missing {
+        if let Some(mark) = mark(made) {
+            mark.parent().map_or(Ok(()), atomic::make_private_folder)?;
+            atomic::write(&mark, b"", Readers::Owner)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a folder that was made for files of ours and has nothing in it any more. Says whether it did.
+pub(super) fn remove_folder(folder: &Path) -> bool {
+    let Some(mark) = mark(folder).filter(|mark| mark.exists()) else { return false };
+    if fs::remove_dir(folder).is_err() {
+        return false;
+    }
+    // What is left of it is in nobody's way.
+    let _ = fs::remove_file(&mark);
+    let _ = mark.parent().map(fs::remove_dir);
+    true
+}
+
+/// What says that a folder was made.
+fn mark(folder: &Path) -> Option<PathBuf> {
+    kept(folder, "made")
+}
+
 fn file(path: &Path) -> Option<PathBuf> {
-    let name = format!("{}.json", checksum(&whole(path).display().to_string()));
+    kept(path, "json")
+}
+
+fn kept(path: &Path, end: &str) -> Option<PathBuf> {
+    let name = format!("{}.{end}", checksum(&whole(path).display().to_string()));
     Some(home::folder().ok()?.join("installed").join(name))
 }
 

@@ -1,7 +1,10 @@
 //! What would be changed, as a difference that a person can read; and doing it. Each file is replaced whole or
 //! not at all. What is not ours is not deleted.
 
-use super::{memory::Memory, skill};
+use super::{
+    memory::{self, Memory},
+    skill,
+};
 use crate::{
     config::atomic::{self, Readers},
     error::Error,
@@ -262,7 +265,7 @@ impl Change {
 /// A link keeps what it leads to, also from a folder further down or further up.
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder)?;
+        memory::make_folder(folder)?;
     }
     match fs::read_link(from) {
         Ok(target) if target.is_relative() => relink(&target, from, to)?,
@@ -293,7 +296,7 @@ fn write(path: &Path, text: &str, is_program: bool) -> io::Result<()> {
     // A symbolic link stays one: what it leads to is written.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        memory::make_folder(folder)?;
     }
     let mode = fs::metadata(path).ok().map(|meta| meta.permissions());
     atomic::write(path, text.as_bytes(), Readers::Everyone)?;
@@ -311,11 +314,10 @@ fn write(path: &Path, text: &str, is_program: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Folders that are empty now were made for the file.
+/// Folders that were made for the file go with it.
 fn tidy(path: &Path) {
     for folder in path.ancestors().skip(1).take(3) {
-        // One that is not empty stays.
-        if fs::remove_dir(folder).is_err() {
+        if !memory::remove_folder(folder) {
             return;
         }
     }

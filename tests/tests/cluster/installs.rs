@@ -78,6 +78,15 @@ fn every_host_is_wired_and_unwired_and_nothing_is_left() {
         assert_eq!(files(&root), before, "{host}");
     }
     assert!(fs::read_dir(checkout.home().join("installed")).is_err(), "there was nothing to remember");
+    for folder in [".claude", ".codex", ".cursor", ".gemini"] {
+        assert!(!root.join(folder).exists(), "{folder} was made by us");
+        fs::create_dir(root.join(folder)).expect("a folder");
+    }
+    shell.runs("nexus install all --yes").done();
+    shell.runs("nexus uninstall all --yes").done();
+    for folder in [".claude", ".codex", ".cursor", ".gemini"] {
+        assert!(root.join(folder).is_dir(), "{folder} was there before");
+    }
 }
 
 #[test]
