@@ -184,7 +184,7 @@ impl Conversation {
         let (engineer, key) =
             self.caller.identity(&*self.api.cluster, view.state()).map_err(|_| KEY_INVALID)?;
         if let Err(refusal) = access::may_write(engineer, key) {
-            // Who may only read keeps nobody's claims alive, since a moment ago neither.
+            // Since the join, the right to write was taken away: who may only read keeps no claims alive.
             return Ok(vec![Notice::Error { code: ErrorCode::Forbidden, message: refusal.to_string() }]);
         }
         match self.api.cluster.beat(session).await {

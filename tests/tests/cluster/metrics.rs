@@ -1,6 +1,6 @@
 //! What is counted is what is documented, and the other way round.
 
-use nexus_tests::{Cluster, Socket, Team, eventually};
+use nexus_tests::{Cluster, Socket, Team, cluster::free_addrs, eventually};
 use reqwest::Method;
 use serde_json::json;
 use std::{collections::BTreeSet, fs};
@@ -98,4 +98,16 @@ async fn a_client_that_breaks_off_is_counted_no_longer() {
     counted("nexus_long_poll_waiters", 0).await;
     // Whoever asks for it is one.
     counted("nexus_http_requests_in_flight", 1).await;
+}
+
+#[tokio::test]
+async fn a_listener_for_monitoring_shows_metrics_and_health_to_anybody_and_nothing_else() {
+    let addr = free_addrs(1).remove(0);
+    let cluster = Cluster::start_with(1, &["--metrics-listen", &addr]).await;
+    let monitoring = cluster.client().via(format!("http://{addr}"));
+    assert!(metrics(monitoring.base()).await.contains("nexus_raft{"));
+    for (path, status) in [("/health", 200), ("/health/live", 200), ("/api/projects", 404), ("/ws", 404)] {
+        let answer = monitoring.send_bare(Method::GET, path, None).await.expect("an answer");
+        assert_eq!(answer.status.as_u16(), status, "{path}");
+    }
 }
