@@ -277,7 +277,7 @@ impl RunningNode {
         }
         let store: StoreHandle = self.node.store.clone();
         drop((self.api, self.node));
-        let _ = tokio::time::timeout(CLOSE, store.closed()).await;
+        let _ = tokio::time::timeout(CLOSE, store.released()).await;
     }
 
     async fn hand_over(&self) {

@@ -5,7 +5,7 @@ use crate::{
     error::{Quarantined, StoreError},
     fatal::Fatal,
     keys::{self, meta},
-    log::{Closed, FlushStats, LogStore},
+    log::{FlushStats, LogStore},
     machine::{
         HashTrail, Published, StateMachine,
         load::{load, load_progress},
@@ -49,12 +49,12 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
     let fatal = Fatal::new();
     let may_block = storage.may_block();
     let (opened, raised) = (storage.clone(), fatal.clone());
-    let (mut log, closed, shelf, (published, ledger)) = blocking::run(may_block, move || {
-        let (log, closed) = LogStore::open(&opened, &raised)?;
+    let (mut log, shelf, (published, ledger)) = blocking::run(may_block, move || {
+        let log = LogStore::open(&opened, &raised)?;
         let shelf = Shelf::open(opened.as_ref())?;
         install::resume(opened.as_ref(), &shelf)?;
         let published = load(opened.as_ref())?;
-        Ok((log, closed, shelf, published))
+        Ok((log, shelf, published))
     })
     .await?;
     check_coverage(&mut log, &shelf, &published).await?;
@@ -72,7 +72,6 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
         flush_stats: log.flush_stats(),
         defers_snapshots: defers_snapshots.clone(),
         trail: trail.clone(),
-        closed,
         released,
     }));
     let machine = StateMachine::new(storage, fatal, shelf, published, ledger, defers_snapshots, trail);
@@ -108,7 +107,6 @@ struct Shared {
     flush_stats: Arc<FlushStats>,
     defers_snapshots: Arc<AtomicBool>,
     trail: Arc<HashTrail>,
-    closed: Closed,
     released: Released,
 }
 
@@ -330,12 +328,6 @@ impl StoreHandle {
     pub async fn usage(&self) -> Result<Usage, StoreError> {
         let storage = self.0.storage.clone();
         blocking::run(storage.may_block(), move || Ok(storage.usage())).await
-    }
-
-    /// Waits until the log is dropped and its last writes are flushed.
-    pub async fn closed(&self) {
-        // An error means that the flusher is gone too.
-        let _ = self.0.closed.clone().wait_for(|closed| *closed).await;
     }
 
     /// Waits until the data folder is free to be opened again: until the log, its readers, the state

@@ -28,7 +28,7 @@ const UNSTEADY: [(&str, &str); 18] = [
     (r"127\.0\.0\.1:\d{4,5}", "ADDRESS"),
     (r"/[^ ]*/repository\b", "~/repository"),
     (r"/[^ ]*/home\b", "~"),
-    (r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?|\b\d\d:\d\d\b", "TIME"),
+    (r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?|\b([A-Z][a-z]{2} \d{1,2} )?\d\d:\d\d\b", "TIME"),
     (r"\b(terminal|claude|codex)-[0-9a-f-]+\b", "$1-RUN"),
     (r"\b(terminal|claude|codex):[0-9a-f-]+\b", "$1:RUN"),
     (r"\b\d+ (s|ms|min|h|d) ago\b|\bjust now\b", "N ago"),
@@ -46,14 +46,13 @@ impl Stage {
     pub async fn of(cluster: &Cluster) -> Self {
         let token = || async { cluster.bootstrap_tokens().pop() };
         let bootstrap = eventually("there is a token for the first admin", token).await;
-        let unsteady = |(pattern, name)| (Regex::new(pattern).expect("it is a pattern"), name);
         Self {
             servers: cluster.urls(),
             bootstrap,
             shared: tempfile::tempdir().expect("a folder for all"),
             machines: BTreeMap::new(),
             shells: BTreeMap::new(),
-            unsteady: UNSTEADY.map(unsteady).into(),
+            unsteady: unsteady(),
         }
     }
 
@@ -90,12 +89,33 @@ impl Stage {
         if ended.code != 0 {
             seen.push(format!("  [{}]", ended.code));
         }
-        seen.into_iter().map(|line| self.steady(line.trim_end()) + "\n").collect()
+        seen.into_iter().map(|line| steady(&self.unsteady, line.trim_end()) + "\n").collect()
     }
+}
 
-    fn steady(&self, line: &str) -> String {
-        self.unsteady
-            .iter()
-            .fold(line.to_owned(), |line, (pattern, name)| pattern.replace_all(&line, *name).into_owned())
+fn unsteady() -> Vec<(Regex, &'static str)> {
+    UNSTEADY
+        .into_iter()
+        .map(|(pattern, name)| (Regex::new(pattern).expect("it is a pattern"), name))
+        .collect()
+}
+
+fn steady(unsteady: &[(Regex, &str)], line: &str) -> String {
+    unsteady
+        .iter()
+        .fold(line.to_owned(), |line, (pattern, name)| pattern.replace_all(&line, *name).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_time_on_any_day() {
+        for time in ["14:32", "Nov 26 00:01", "2027-01-01", "2026-11-25T21:57:28Z"] {
+            let told =
+                steady(&unsteady(), &format!("  Lease  until {time} (in 4 min), renewed by every request"));
+            assert_eq!(told, "  Lease  until TIME (in N), renewed by every request");
+        }
     }
 }

@@ -16,7 +16,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 /// Writes that may wait for a flush; beyond it Raft waits. Far more than Raft has in flight.
 const QUEUE: usize = 1024;
@@ -42,9 +42,6 @@ impl Job {
         }
     }
 }
-
-/// Resolves once the flusher has ended and let go of the storage.
-pub(crate) type Closed = watch::Receiver<bool>;
 
 /// How flushing goes, for metrics and for a watchdog of slow disks.
 #[derive(Debug, Default)]
@@ -104,13 +101,14 @@ impl FlushStats {
 
 /// The one who flushes.
 pub(super) struct Flusher {
-    pub(super) storage: Arc<dyn Storage>,
     pub(super) mark_file: MarkFile,
     pub(super) mark: Mark,
     pub(super) fatal: Fatal,
     pub(super) stats: Arc<FlushStats>,
     /// Flushes since the mark was durable.
     pub(super) unsynced_marks: u32,
+    /// The last to be let go of: whoever waits for that may open the folder again.
+    pub(super) storage: Arc<dyn Storage>,
 }
 
 impl Flusher {
@@ -119,15 +117,14 @@ impl Flusher {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub(super) fn start(mut self) -> Result<(mpsc::Sender<Job>, Closed), StoreError> {
+    pub(super) fn start(mut self) -> Result<mpsc::Sender<Job>, StoreError> {
         let (sender, mut queue) = mpsc::channel(QUEUE);
-        let (closing, closed) = watch::channel(false);
         if self.storage.may_block() {
             let run = move || {
                 while let Some(first) = queue.blocking_recv() {
                     self.flush(gather(first, &mut queue));
                 }
-                self.finish(&closing);
+                self.finish();
             };
             std::thread::Builder::new()
                 .name("log-flusher".into())
@@ -138,10 +135,10 @@ impl Flusher {
                 while let Some(first) = queue.recv().await {
                     self.flush(gather(first, &mut queue));
                 }
-                self.finish(&closing);
+                self.finish();
             });
         }
-        Ok((sender, closed))
+        Ok(sender)
     }
 
     /// Makes all of it durable with one flush, then answers in order.
@@ -186,7 +183,7 @@ impl Flusher {
         Ok(())
     }
 
-    fn finish(self, closing: &watch::Sender<bool>) {
+    fn finish(self) {
         if self.fatal.check().is_ok() {
             // What was written after the last append is worth keeping, but nobody was promised it.
             let flushed = self.storage.flush().and_then(|()| self.mark_file.sync());
@@ -194,8 +191,6 @@ impl Flusher {
                 tracing::warn!(%error, "the last flush before closing failed");
             }
         }
-        drop(self);
-        closing.send_replace(true);
     }
 }
 

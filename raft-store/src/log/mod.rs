@@ -17,5 +17,3 @@ mod writer;
 pub use flusher::FlushStats;
 pub use reader::LogReader;
 pub use writer::LogStore;
-
-pub(crate) use flusher::Closed;

@@ -1,7 +1,7 @@
 //! Loads the log at start and checks all of it. Never repairs: what is wrong stays as it is found.
 
 use super::{
-    flusher::{Closed, FlushStats, Flusher},
+    flusher::{FlushStats, Flusher},
     mark::{Mark, MarkFile},
     tail::{Log, Tail, read_entry},
     writer::LogStore,
@@ -22,7 +22,7 @@ impl LogStore {
     /// # Errors
     /// [`StoreError::Quarantined`] when the log or the vote is behind the mark, or the mark is gone;
     /// [`StoreError::Corrupt`] and [`StoreError::Inconsistent`] for damaged or missing entries.
-    pub(crate) fn open(storage: &Arc<dyn Storage>, fatal: &Fatal) -> Result<(Self, Closed), StoreError> {
+    pub(crate) fn open(storage: &Arc<dyn Storage>, fatal: &Fatal) -> Result<Self, StoreError> {
         let tail = load(storage.as_ref())?;
         let found = Mark { last: tail.last, vote: tail.vote };
         let folder = storage.folder();
@@ -48,9 +48,9 @@ impl LogStore {
             stats: stats.clone(),
             unsynced_marks: 0,
         };
-        let (queue, closed) = flusher.start()?;
+        let queue = flusher.start()?;
         let log = Arc::new(Log::new(storage.clone(), fatal.clone(), tail));
-        Ok((Self { log, queue, stats }, closed))
+        Ok(Self { log, queue, stats })
     }
 }
 

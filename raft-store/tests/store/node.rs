@@ -24,6 +24,19 @@ pub(crate) struct Node {
     pub(crate) machine: StateMachine,
     pub(crate) handle: StoreHandle,
     pub(crate) storage: Arc<dyn Storage>,
+    closing: Closing,
+}
+
+/// Waits until the storage is closed, after all that holds it: RocksDB may not be closing in a thread
+/// of its own while the process ends. A simulated disk needs none of that.
+struct Closing(Option<StoreHandle>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        if let Some(handle) = self.0.take() {
+            futures::executor::block_on(handle.released());
+        }
+    }
 }
 
 impl Node {
@@ -34,7 +47,8 @@ impl Node {
     pub(crate) async fn try_start(storage: impl Storage) -> Result<Self, StoreError> {
         let storage: Arc<dyn Storage> = Arc::new(storage);
         let (log, machine, handle) = nexus_raft_store::open(storage.clone()).await?;
-        Ok(Self { log, machine, handle, storage })
+        let closing = Closing(storage.may_block().then(|| handle.clone()));
+        Ok(Self { log, machine, handle, storage, closing })
     }
 
     /// The same node with other rules.
@@ -137,8 +151,8 @@ impl Node {
 
     /// Stops as a process does that is asked to, so that its folder can be opened again.
     pub(crate) async fn stop(self) {
-        let Self { log, machine, handle, storage } = self;
-        drop((log, machine, storage));
+        let Self { log, machine, handle, storage, mut closing } = self;
+        drop((log, machine, storage, closing.0.take()));
         handle.released().await;
     }
 }

@@ -1,7 +1,7 @@
 //! openraft's own suite for stores, on both storages.
 
 use nexus_raft_store::{
-    LogStore, StateMachine, TypeConfig,
+    LogStore, StateMachine, StoreHandle, TypeConfig,
     storage::{Rocks, SimulatedDisk},
 };
 use openraft::{
@@ -14,12 +14,27 @@ use tempfile::TempDir;
 struct OnRocks;
 struct OnSimulatedDisk;
 
-impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for OnRocks {
-    async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), StorageError<TypeConfig>> {
+/// What the suite holds while it tests a store. It lets go of the store first.
+struct OpenFolder {
+    handle: Option<StoreHandle>,
+    _folder: TempDir,
+}
+
+impl Drop for OpenFolder {
+    fn drop(&mut self) {
+        // RocksDB may not be closing in a thread of its own while the process ends.
+        if let Some(handle) = self.handle.take() {
+            futures::executor::block_on(handle.released());
+        }
+    }
+}
+
+impl StoreBuilder<TypeConfig, LogStore, StateMachine, OpenFolder> for OnRocks {
+    async fn build(&self) -> Result<(OpenFolder, LogStore, StateMachine), StorageError<TypeConfig>> {
         let folder = TempDir::new().unwrap();
         let storage = Rocks::open(folder.path()).unwrap();
-        let (log, machine, _) = nexus_raft_store::open(Arc::new(storage)).await.unwrap();
-        Ok((folder, log, machine))
+        let (log, machine, handle) = nexus_raft_store::open(Arc::new(storage)).await.unwrap();
+        Ok((OpenFolder { handle: Some(handle), _folder: folder }, log, machine))
     }
 }
 
