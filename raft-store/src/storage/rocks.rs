@@ -11,8 +11,8 @@ use super::{
 use crate::error::StoreError;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    ErrorKind, IteratorMode, LogLevel, Options, ReadOptions, ReadTier, SnapshotWithThreadMode, WriteBatch,
-    WriteOptions, properties,
+    ErrorKind, IteratorMode, LogLevel, MemtableFactory, Options, ReadOptions, ReadTier,
+    SnapshotWithThreadMode, WriteBatch, WriteOptions, properties,
 };
 use std::{
     path::Path,
@@ -29,6 +29,8 @@ const BLOCK_CACHE_BYTES: usize = 8 << 20;
 const OPEN_FILES: i32 = 128;
 /// Flushes and compactions that run at once, so that writes are not held up behind a long one.
 const BACKGROUND_JOBS: i32 = 2;
+/// The first level of sorted files that are compressed.
+const LEVEL_OF_SETTLED: i32 = 2;
 /// Bounds what is read again at start.
 const ALL_LOGS_BYTES: u64 = 64 << 20;
 /// RocksDB's own text logs, which nobody reads on a good day.
@@ -56,7 +58,7 @@ impl Rocks {
         let folder = Arc::new(OsFolder::open(&dir.join("files"))?);
         let block_cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
         let columns = Column::ALL
-            .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&block_cache)));
+            .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(column, &block_cache)));
         let db = DB::open_cf_descriptors(&database_options(), dir.join("db"), columns).map_err(opening)?;
         Ok(Self { db, block_cache, folder, flush_failure: Mutex::new(None) })
     }
@@ -89,6 +91,8 @@ fn database_options() -> Options {
     options.set_max_open_files(OPEN_FILES);
     options.set_max_file_opening_threads(1);
     options.set_max_background_jobs(BACKGROUND_JOBS);
+    // Apply and the log each write alone; and memtables that are lists take one writer only.
+    options.set_allow_concurrent_memtable_write(false);
     options.set_log_level(LogLevel::Warn);
     options.set_max_log_file_size(TEXT_LOG_BYTES);
     options.set_keep_log_file_num(TEXT_LOGS);
@@ -97,13 +101,19 @@ fn database_options() -> Options {
     options
 }
 
-fn column_options(block_cache: &Cache) -> Options {
+fn column_options(column: Column, block_cache: &Cache) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(block_cache);
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
+    // What is young is soon written again: only what has settled is worth compressing.
     options.set_compression_type(DBCompressionType::Lz4);
+    options.set_min_level_to_compress(LEVEL_OF_SETTLED);
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    if column == Column::Rows {
+        // Written all the time and read as a whole alone, at start and for snapshots: it is sorted then.
+        options.set_memtable_factory(MemtableFactory::Vector);
+    }
     options.set_max_write_buffer_number(2);
     options
 }
