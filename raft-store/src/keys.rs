@@ -73,56 +73,73 @@ pub(crate) fn events_of(revision: Revision) -> [u8; 8] {
 
 /// The key of a row.
 pub(crate) fn row(key: &RowKey) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    append_row(key, &mut bytes);
+    bytes
+}
+
+/// Appends the [key of a row](row).
+pub(crate) fn append_row(key: &RowKey, to: &mut Vec<u8>) {
     match key {
-        RowKey::Clock => KeyBytes::of_cluster(tag::CLOCK),
-        RowKey::Origin => KeyBytes::of_cluster(tag::ORIGIN),
-        RowKey::Settings => KeyBytes::of_cluster(tag::SETTINGS),
-        RowKey::Node(id) => KeyBytes::of_cluster(tag::NODE).number(id.0),
-        RowKey::JoinToken(id) => KeyBytes::of_cluster(tag::JOIN_TOKEN).uuid(id.0),
-        RowKey::Engineer(id) => KeyBytes::of_cluster(tag::ENGINEER).uuid(id.0),
-        RowKey::ApiKey(prefix) => KeyBytes::of_cluster(tag::API_KEY).number(prefix.0),
+        RowKey::Clock => KeyBytes::of_cluster(to, tag::CLOCK),
+        RowKey::Origin => KeyBytes::of_cluster(to, tag::ORIGIN),
+        RowKey::Settings => KeyBytes::of_cluster(to, tag::SETTINGS),
+        RowKey::Node(id) => KeyBytes::of_cluster(to, tag::NODE).number(id.0),
+        RowKey::JoinToken(id) => KeyBytes::of_cluster(to, tag::JOIN_TOKEN).uuid(id.0),
+        RowKey::Engineer(id) => KeyBytes::of_cluster(to, tag::ENGINEER).uuid(id.0),
+        RowKey::ApiKey(prefix) => KeyBytes::of_cluster(to, tag::API_KEY).number(prefix.0),
         RowKey::Reply(ReplyKey { engineer, key }) => {
-            KeyBytes::of_cluster(tag::REPLY).optional_uuid(engineer.map(|id| id.0)).text(key.as_str())
+            KeyBytes::of_cluster(to, tag::REPLY).optional_uuid(engineer.map(|id| id.0)).text(key.as_str())
         }
-        RowKey::Project(id) => KeyBytes::of_project(*id, tag::PROJECT),
-        RowKey::Member(project, engineer) => KeyBytes::of_project(*project, tag::MEMBER).uuid(engineer.0),
-        RowKey::Feature(project, FeatureId(id)) => KeyBytes::of_project(*project, tag::FEATURE).uuid(*id),
-        RowKey::Session(project, SessionId(id)) => KeyBytes::of_project(*project, tag::SESSION).uuid(*id),
+        RowKey::Project(id) => KeyBytes::of_project(to, *id, tag::PROJECT),
+        RowKey::Member(project, engineer) => KeyBytes::of_project(to, *project, tag::MEMBER).uuid(engineer.0),
+        RowKey::Feature(project, FeatureId(id)) => KeyBytes::of_project(to, *project, tag::FEATURE).uuid(*id),
+        RowKey::Session(project, SessionId(id)) => KeyBytes::of_project(to, *project, tag::SESSION).uuid(*id),
         RowKey::Claim(ClaimKey { project, session, feature, path }) => {
-            KeyBytes::of_project(*project, tag::CLAIM)
+            KeyBytes::of_project(to, *project, tag::CLAIM)
                 .uuid(session.0)
                 .optional_uuid(feature.map(|id| id.0))
                 .text(path.as_str())
         }
         RowKey::LatestCheckpoint(project, FeatureId(id)) => {
-            KeyBytes::of_project(*project, tag::LATEST_CHECKPOINT).uuid(*id)
+            KeyBytes::of_project(to, *project, tag::LATEST_CHECKPOINT).uuid(*id)
         }
         RowKey::Decision(project, DecisionId(id)) => {
-            KeyBytes::of_project(*project, tag::DECISION_PLACE).uuid(*id)
+            KeyBytes::of_project(to, *project, tag::DECISION_PLACE).uuid(*id)
         }
-        RowKey::Ticket(digest) => KeyBytes::of_cluster(tag::TICKET).bytes(&digest.0),
-    }
-    .0
+        RowKey::Ticket(digest) => KeyBytes::of_cluster(to, tag::TICKET).bytes(&digest.0),
+    };
 }
 
 /// The key of a document. Those of one list sort by their places.
 pub(crate) fn document(key: &DocumentKey) -> Vec<u8> {
-    let of_feature =
-        |project: &ProjectId, tag, feature: &FeatureId| KeyBytes::of_project(*project, tag).uuid(feature.0);
-    match key {
-        DocumentKey::Spec(project, feature) => of_feature(project, tag::SPEC, feature),
+    let mut bytes = Vec::with_capacity(64);
+    append_document(key, &mut bytes);
+    bytes
+}
+
+/// Appends the [key of a document](document).
+pub(crate) fn append_document(key: &DocumentKey, to: &mut Vec<u8>) {
+    let (project, tag, feature, place) = match key {
+        DocumentKey::Spec(project, feature) => (project, tag::SPEC, Some(feature), None),
         DocumentKey::Checkpoint(project, feature, place) => {
-            of_feature(project, tag::CHECKPOINT, feature).place(*place)
+            (project, tag::CHECKPOINT, Some(feature), Some(place))
         }
         DocumentKey::Learning(project, feature, place) => {
-            of_feature(project, tag::LEARNING, feature).place(*place)
+            (project, tag::LEARNING, Some(feature), Some(place))
         }
-        DocumentKey::Decision(project, place) => KeyBytes::of_project(*project, tag::DECISION).place(*place),
+        DocumentKey::Decision(project, place) => (project, tag::DECISION, None, Some(place)),
         DocumentKey::DecisionAbout(project, feature, place) => {
-            of_feature(project, tag::DECISION_ABOUT, feature).place(*place)
+            (project, tag::DECISION_ABOUT, Some(feature), Some(place))
         }
+    };
+    let mut bytes = KeyBytes::of_project(to, *project, tag);
+    if let Some(feature) = feature {
+        bytes = bytes.uuid(feature.0);
     }
-    .0
+    if let Some(place) = place {
+        bytes.place(*place);
+    }
 }
 
 /// Reads the key of a document back; none for what [`document`] never writes.
@@ -155,23 +172,25 @@ fn take_uuid(bytes: &[u8]) -> Option<(Uuid, &[u8])> {
     Some((Uuid::from_bytes(*uuid), rest))
 }
 
-struct KeyBytes(Vec<u8>);
+/// Appends parts of a key.
+struct KeyBytes<'a>(&'a mut Vec<u8>);
 
-impl KeyBytes {
-    fn of_cluster(tag: u8) -> Self {
-        Self::of_project(ProjectId::MIN, tag)
+impl<'a> KeyBytes<'a> {
+    fn of_cluster(to: &'a mut Vec<u8>, tag: u8) -> Self {
+        Self::of_project(to, ProjectId::MIN, tag)
     }
 
-    fn of_project(project: ProjectId, tag: u8) -> Self {
-        Self(project.0.as_bytes().iter().copied().chain([tag]).collect())
+    fn of_project(to: &'a mut Vec<u8>, project: ProjectId, tag: u8) -> Self {
+        to.extend_from_slice(project.0.as_bytes());
+        to.push(tag);
+        Self(to)
     }
 
-    fn uuid(mut self, uuid: Uuid) -> Self {
-        self.0.extend_from_slice(uuid.as_bytes());
-        self
+    fn uuid(self, uuid: Uuid) -> Self {
+        self.bytes(uuid.as_bytes())
     }
 
-    fn optional_uuid(mut self, uuid: Option<Uuid>) -> Self {
+    fn optional_uuid(self, uuid: Option<Uuid>) -> Self {
         self.0.push(u8::from(uuid.is_some()));
         match uuid {
             Some(uuid) => self.uuid(uuid),
@@ -179,21 +198,19 @@ impl KeyBytes {
         }
     }
 
-    fn number(mut self, number: u64) -> Self {
-        self.0.extend_from_slice(&number.to_be_bytes());
-        self
+    fn number(self, number: u64) -> Self {
+        self.bytes(&number.to_be_bytes())
     }
 
-    fn place(mut self, place: Place) -> Self {
-        self.0.extend_from_slice(&event(place.revision, place.seq));
-        self
+    fn place(self, place: Place) -> Self {
+        self.bytes(&event(place.revision, place.seq))
     }
 
     fn text(self, text: &str) -> Self {
         self.bytes(text.as_bytes())
     }
 
-    fn bytes(mut self, bytes: &[u8]) -> Self {
+    fn bytes(self, bytes: &[u8]) -> Self {
         self.0.extend_from_slice(bytes);
         self
     }

@@ -109,10 +109,20 @@ pub fn encode<T: Serialize + ?Sized>(kind: Kind, value: &T) -> Vec<u8> {
 /// [`RecordError::TooLarge`], or [`RecordError::Payload`] for a type of unknown length.
 pub fn try_encode<T: Serialize + ?Sized>(kind: Kind, value: &T) -> Result<Vec<u8>, RecordError> {
     // Most records are smaller: they are written without growing.
-    let mut record = begin(kind, 500);
-    bincode::serde::encode_into_std_write(value, &mut record, BINCODE)
+    let mut record = Vec::with_capacity(512);
+    append(kind, value, &mut record)?;
+    Ok(record)
+}
+
+/// Wraps a value after what is there already.
+///
+/// # Errors
+/// Those of [`try_encode`]; what was appended then is of no use.
+pub fn append<T: Serialize + ?Sized>(kind: Kind, value: &T, to: &mut Vec<u8>) -> Result<(), RecordError> {
+    let begins = begin(kind, to);
+    bincode::serde::encode_into_std_write(value, to, BINCODE)
         .map_err(|error| RecordError::Payload(error.to_string()))?;
-    finish(record)
+    finish(begins, to)
 }
 
 /// Wraps bytes that are encoded already.
@@ -120,29 +130,32 @@ pub fn try_encode<T: Serialize + ?Sized>(kind: Kind, value: &T) -> Result<Vec<u8
 /// # Panics
 /// Over [`MAX_PAYLOAD_BYTES`].
 pub fn seal(kind: Kind, payload: &[u8]) -> Vec<u8> {
-    let mut record = begin(kind, payload.len());
+    let mut record = Vec::with_capacity(HEADER_BYTES + payload.len() + TRAILER_BYTES);
+    let begins = begin(kind, &mut record);
     record.extend_from_slice(payload);
-    finish(record).expect("what is encoded already has a bounded size")
-}
-
-fn begin(Kind(kind): Kind, capacity: usize) -> Vec<u8> {
-    let mut record = Vec::with_capacity(HEADER_BYTES + capacity + TRAILER_BYTES);
-    record.push(FORMAT);
-    record.extend_from_slice(&kind.to_le_bytes());
-    record.extend_from_slice(&[0; 4]);
+    finish(begins, &mut record).expect("what is encoded already has a bounded size");
     record
 }
 
-fn finish(mut record: Vec<u8>) -> Result<Vec<u8>, RecordError> {
+fn begin(Kind(kind): Kind, to: &mut Vec<u8>) -> usize {
+    let begins = to.len();
+    to.push(FORMAT);
+    to.extend_from_slice(&kind.to_le_bytes());
+    to.extend_from_slice(&[0; 4]);
+    begins
+}
+
+fn finish(begins: usize, to: &mut Vec<u8>) -> Result<(), RecordError> {
+    let record = &mut to[begins..];
     let length = record.len() - HEADER_BYTES;
     if length > MAX_PAYLOAD_BYTES {
         return Err(RecordError::TooLarge(length));
     }
-    let length = u32::try_from(length).expect("MAX_PAYLOAD_BYTES fits in 32 bits");
-    record[3..HEADER_BYTES].copy_from_slice(&length.to_le_bytes());
-    let checksum = crc32c::crc32c(&record);
-    record.extend_from_slice(&checksum.to_le_bytes());
-    Ok(record)
+    let stored = u32::try_from(length).expect("MAX_PAYLOAD_BYTES fits in 32 bits");
+    record[3..HEADER_BYTES].copy_from_slice(&stored.to_le_bytes());
+    let checksum = crc32c::crc32c(record);
+    to.extend_from_slice(&checksum.to_le_bytes());
+    Ok(())
 }
 
 /// Unwraps a value that fills `bytes` exactly.

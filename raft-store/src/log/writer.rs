@@ -124,9 +124,16 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 return Err(self.log.fatal.raise(error).into());
             }
             next = Some(log_id.index + 1);
-            let value = record::encode(Kind::ENTRY, &entry);
-            appended.push((entry, value.len()));
-            batch.put(Column::Log, keys::entry(log_id.index), value);
+            let key = keys::entry(log_id.index);
+            let (_, value) = batch
+                .put_written(
+                    Column::Log,
+                    |to| to.extend_from_slice(&key),
+                    |to| record::append(Kind::ENTRY, &entry, to),
+                )
+                .expect("an entry has a bounded size");
+            let bytes = value.len();
+            appended.push((entry, bytes));
         }
         let Some((first, last)) =
             appended.first().zip(appended.last()).map(|(a, b)| (a.0.log_id, b.0.log_id))

@@ -9,15 +9,12 @@ use crate::{
     error::StoreError,
     keys::{self, meta},
     record::{self, Kind, RecordError},
-    storage::{Batch, Column, KeyRange, Order, Storage},
+    storage::{Batch, Column, KeyRange, Operation, Order, Storage},
     types::{Applied, Command, Entry},
 };
-use nexus_domain::{Proposal, Recorded, Revision, RowKey, State};
+use nexus_domain::{Document, DocumentKey, Proposal, Recorded, Revision, RowKey, State};
 use openraft::{EntryPayload, StoredMembership};
-use std::{
-    collections::BTreeMap,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Old events are deleted at every such revision, as one range: often enough to keep the excess
 /// small, seldom enough that deleted ranges do not slow down scans.
@@ -33,9 +30,10 @@ pub(crate) struct Step<'a> {
     /// Ahead of what is stored until the step is written: a step that is not stops the node.
     ledger: &'a mut RowLedger,
     after: Published,
-    /// Later entries overwrite what earlier ones of the same step wrote.
-    writes: BTreeMap<(Column, Vec<u8>), Option<Vec<u8>>>,
-    bytes: usize,
+    /// Where later entries write what earlier ones wrote, the later ones stand.
+    batch: Batch,
+    /// Each entry writes the clock: it is written once.
+    clock: Option<(Vec<u8>, Vec<u8>)>,
     pruned: Option<KeyRange>,
     hashes: Vec<(u64, u64)>,
 }
@@ -53,8 +51,8 @@ impl<'a> Step<'a> {
             rules,
             ledger,
             after: before,
-            writes: BTreeMap::new(),
-            bytes: 0,
+            batch: Batch::new(),
+            clock: None,
             pruned: None,
             hashes: Vec::new(),
         }
@@ -62,7 +60,7 @@ impl<'a> Step<'a> {
 
     /// Bytes that would be written; what was overwritten counts too.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.batch.bytes()
     }
 
     /// Applies one entry.
@@ -106,14 +104,19 @@ impl<'a> Step<'a> {
                     self.write_row(&mut hash, key).map_err(unwritable)?;
                 }
                 for (key, document) in &applied.documents {
-                    let encode = |document| record::try_encode(Kind::DOCUMENT, document);
-                    let value = document.as_ref().map(encode).transpose().map_err(unwritable)?;
-                    self.write(&mut hash, Column::Documents, keys::document(key), value);
+                    self.write_document(&mut hash, key, document.as_ref()).map_err(unwritable)?;
                 }
                 for event in &applied.events {
                     let key = keys::event(event.revision, event.seq);
-                    let value = record::try_encode(Kind::EVENT, event).map_err(unwritable)?;
-                    self.write(&mut hash, Column::Events, key.to_vec(), Some(value));
+                    let (key, value) = self
+                        .batch
+                        .put_written(
+                            Column::Events,
+                            |to| to.extend_from_slice(&key),
+                            |to| record::append(Kind::EVENT, event, to),
+                        )
+                        .map_err(unwritable)?;
+                    hash.write(Column::Events, key, Some(value));
                 }
                 Some(applied.answer)
             }
@@ -129,17 +132,52 @@ impl<'a> Step<'a> {
     }
 
     fn write_row(&mut self, hash: &mut EntryHash, key: &RowKey) -> Result<(), RecordError> {
-        let new = self.after.state.row(key).map(|row| record::try_encode(Kind::ROW, &row)).transpose()?;
-        let key = keys::row(key);
-        self.ledger.replace(&mut self.after.progress.rows, &key, new.as_deref());
-        self.write(hash, Column::Rows, key, new);
+        let rows = &mut self.after.progress.rows;
+        match self.after.state.row(key) {
+            Some(row) if *key == RowKey::Clock => {
+                let (key_bytes, value) = self.clock.get_or_insert_default();
+                key_bytes.clear();
+                value.clear();
+                keys::append_row(key, key_bytes);
+                record::append(Kind::ROW, &row, value)?;
+                hash.write(Column::Rows, key_bytes, Some(value));
+            }
+            Some(row) => {
+                let (key, value) = self.batch.put_written(
+                    Column::Rows,
+                    |to| keys::append_row(key, to),
+                    |to| record::append(Kind::ROW, &row, to),
+                )?;
+                self.ledger.replace(rows, key, Some(value));
+                hash.write(Column::Rows, key, Some(value));
+            }
+            None => {
+                let key = self.batch.delete_written(Column::Rows, |to| keys::append_row(key, to));
+                self.ledger.replace(rows, key, None);
+                hash.write(Column::Rows, key, None);
+            }
+        }
         Ok(())
     }
 
-    fn write(&mut self, hash: &mut EntryHash, column: Column, key: Vec<u8>, value: Option<Vec<u8>>) {
-        hash.write(column, &key, value.as_deref());
-        self.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
-        self.writes.insert((column, key), value);
+    fn write_document(
+        &mut self,
+        hash: &mut EntryHash,
+        key: &DocumentKey,
+        document: Option<&Document>,
+    ) -> Result<(), RecordError> {
+        if let Some(document) = document {
+            let (key, value) = self.batch.put_written(
+                Column::Documents,
+                |to| keys::append_document(key, to),
+                |to| record::append(Kind::DOCUMENT, document, to),
+            )?;
+            hash.write(Column::Documents, key, Some(value));
+        } else {
+            let key = self.batch.delete_written(Column::Documents, |to| keys::append_document(key, to));
+            hash.write(Column::Documents, key, None);
+        }
+        Ok(())
     }
 
     /// Deletes events that are older than the cluster keeps, by their number or by their age.
@@ -182,29 +220,28 @@ impl<'a> Step<'a> {
             let (key, value) = pair?;
             return decode(&key, &value).map(Some);
         }
-        // What this step wrote comes after all that is stored.
-        let first = (Column::Events, keys::events_of(from).to_vec());
-        match self.writes.range(first..).next() {
-            Some(((Column::Events, key), Some(value))) => decode(key, value).map(Some),
-            _ => Ok(None),
-        }
+        // What this step wrote comes after all that is stored, in order.
+        let first = keys::events_of(from);
+        let written = self.batch.operations().find_map(|operation| match operation {
+            Operation::Put(Column::Events, key, value) if *key >= first[..] => Some((key, value)),
+            _ => None,
+        });
+        written.map(|(key, value)| decode(key, value)).transpose()
     }
 
     /// What has to be written, what may be seen afterwards, and the hash after each entry.
     pub(crate) fn finish(self) -> (Batch, Published, Vec<(u64, u64)>) {
-        let mut batch = Batch::new();
-        for ((column, key), value) in self.writes {
-            match value {
-                Some(value) => batch.put(column, key, value),
-                None => batch.delete(column, key),
-            }
+        let Self { ledger, mut after, mut batch, clock, pruned, hashes, .. } = self;
+        if let Some((key, value)) = clock {
+            ledger.replace(&mut after.progress.rows, &key, Some(&value));
+            batch.put(Column::Rows, key, value);
         }
         // After the events of this step: with few revisions kept, some of them may be old already.
-        if let Some(range) = self.pruned {
+        if let Some(range) = pruned {
             batch.delete_range(Column::Events, range);
         }
-        batch.put(Column::Meta, meta::PROGRESS, encode_progress(&self.after.progress));
-        (batch, self.after, self.hashes)
+        batch.put(Column::Meta, meta::PROGRESS, encode_progress(&after.progress));
+        (batch, after, hashes)
     }
 }
 

@@ -49,21 +49,31 @@ impl KeyRange {
 }
 
 /// One change.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Operation {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Operation<'a> {
     /// Sets a key.
-    Put(Column, Vec<u8>, Vec<u8>),
+    Put(Column, &'a [u8], &'a [u8]),
     /// Removes a key.
-    Delete(Column, Vec<u8>),
+    Delete(Column, &'a [u8]),
     /// Removes a range of keys.
-    DeleteRange(Column, KeyRange),
+    DeleteRange(Column, &'a KeyRange),
 }
 
 /// Changes that are written whole or not at all, in this order.
+///
+/// Keys and values lie one after the other in one piece of memory: a batch has thousands of them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Batch {
-    operations: Vec<Operation>,
-    bytes: usize,
+    bytes: Vec<u8>,
+    changes: Vec<Change>,
+}
+
+/// An [`Operation`]. Keys and values begin where those before them end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Change {
+    Put { column: Column, key_ends: usize, value_ends: usize },
+    Delete { column: Column, key_ends: usize },
+    DeleteRange(Column, KeyRange),
 }
 
 impl Batch {
@@ -73,39 +83,75 @@ impl Batch {
     }
 
     /// Sets a key.
-    pub fn put(&mut self, column: Column, key: impl Into<Vec<u8>>, value: Vec<u8>) {
-        let key = key.into();
-        self.bytes += key.len() + value.len();
-        self.operations.push(Operation::Put(column, key, value));
+    pub fn put(&mut self, column: Column, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        self.bytes.extend_from_slice(key.as_ref());
+        let key_ends = self.bytes.len();
+        self.bytes.extend_from_slice(value.as_ref());
+        self.changes.push(Change::Put { column, key_ends, value_ends: self.bytes.len() });
+    }
+
+    /// Sets a key, both written in place: each closure only appends. Gives the key and the value.
+    ///
+    /// # Errors
+    /// What the second one answers; nothing is set then.
+    pub fn put_written<E>(
+        &mut self,
+        column: Column,
+        key: impl FnOnce(&mut Vec<u8>),
+        value: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(&[u8], &[u8]), E> {
+        let begins = self.bytes.len();
+        key(&mut self.bytes);
+        let key_ends = self.bytes.len();
+        if let Err(error) = value(&mut self.bytes) {
+            self.bytes.truncate(begins);
+            return Err(error);
+        }
+        self.changes.push(Change::Put { column, key_ends, value_ends: self.bytes.len() });
+        Ok(self.bytes[begins..].split_at(key_ends - begins))
     }
 
     /// Removes a key.
-    pub fn delete(&mut self, column: Column, key: impl Into<Vec<u8>>) {
-        let key = key.into();
-        self.bytes += key.len();
-        self.operations.push(Operation::Delete(column, key));
+    pub fn delete(&mut self, column: Column, key: impl AsRef<[u8]>) {
+        self.delete_written(column, |bytes| bytes.extend_from_slice(key.as_ref()));
+    }
+
+    /// Removes a key that is written in place: the closure only appends. Gives the key.
+    pub fn delete_written(&mut self, column: Column, key: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
+        let begins = self.bytes.len();
+        key(&mut self.bytes);
+        self.changes.push(Change::Delete { column, key_ends: self.bytes.len() });
+        &self.bytes[begins..]
     }
 
     /// Removes a range of keys.
     pub fn delete_range(&mut self, column: Column, range: KeyRange) {
         if !range.is_empty() {
-            self.operations.push(Operation::DeleteRange(column, range));
+            self.changes.push(Change::DeleteRange(column, range));
         }
     }
 
     /// Whether nothing would change.
     pub fn is_empty(&self) -> bool {
-        self.operations.is_empty()
+        self.changes.is_empty()
     }
 
     /// Bytes of keys and values.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes.len()
     }
 
     /// The changes in order.
-    pub fn into_operations(self) -> Vec<Operation> {
-        self.operations
+    pub fn operations(&self) -> impl Iterator<Item = Operation<'_>> {
+        let mut begins = 0;
+        let mut upto = move |ends: usize| &self.bytes[std::mem::replace(&mut begins, ends)..ends];
+        self.changes.iter().map(move |change| match *change {
+            Change::Put { column, key_ends, value_ends } => {
+                Operation::Put(column, upto(key_ends), upto(value_ends))
+            }
+            Change::Delete { column, key_ends } => Operation::Delete(column, upto(key_ends)),
+            Change::DeleteRange(column, ref range) => Operation::DeleteRange(column, range),
+        })
     }
 }
 
@@ -119,5 +165,43 @@ mod tests {
         assert_eq!(KeyRange::prefix([1, 255]), KeyRange::between([1, 255], [2]));
         assert_eq!(KeyRange::prefix([255, 255]), KeyRange::from([255, 255]));
         assert_eq!(KeyRange::prefix([]), KeyRange::all());
+    }
+    #[test]
+    fn changes_come_back_in_their_order() {
+        let mut batch = Batch::new();
+        let nothing = KeyRange::between([2], [1]);
+        let range = KeyRange::between([1], [2]);
+        batch.put(Column::Rows, [1], [2, 3]);
+        batch.delete_range(Column::Events, nothing);
+        batch.delete_range(Column::Events, range.clone());
+        batch.delete(Column::Log, [4]);
+        let failed = batch.put_written(
+            Column::Rows,
+            |key| key.push(9),
+            |value| {
+                value.push(9);
+                Err("no such value")
+            },
+        );
+        assert_eq!(failed, Err("no such value"));
+        let written = batch.put_written(
+            Column::Meta,
+            |key| key.push(5),
+            |value| {
+                value.extend([6, 7]);
+                Ok::<(), ()>(())
+            },
+        );
+        assert_eq!(written, Ok(([5].as_slice(), [6, 7].as_slice())));
+        assert_eq!(batch.bytes(), 7);
+        assert_eq!(
+            batch.operations().collect::<Vec<_>>(),
+            [
+                Operation::Put(Column::Rows, &[1], &[2, 3]),
+                Operation::DeleteRange(Column::Events, &range),
+                Operation::Delete(Column::Log, &[4]),
+                Operation::Put(Column::Meta, &[5], &[6, 7]),
+            ]
+        );
     }
 }

@@ -201,14 +201,17 @@ impl Reader for View<'_> {
 
 impl Storage for Rocks {
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        let mut changes = WriteBatch::with_capacity_bytes(batch.bytes());
-        for operation in batch.into_operations() {
+        let handles = Column::ALL.map(|column| self.handle(column));
+        let handle = |column: Column| handles[column as usize];
+        // Beside keys and values, each change has a few bytes of its own.
+        let mut changes = WriteBatch::with_capacity_bytes(batch.bytes() + batch.bytes() / 8);
+        for operation in batch.operations() {
             match operation {
-                Operation::Put(column, key, value) => changes.put_cf(self.handle(column), key, value),
-                Operation::Delete(column, key) => changes.delete_cf(self.handle(column), key),
+                Operation::Put(column, key, value) => changes.put_cf(handle(column), key, value),
+                Operation::Delete(column, key) => changes.delete_cf(handle(column), key),
                 Operation::DeleteRange(column, KeyRange { start, end }) => {
                     let end = end.as_deref().unwrap_or(&COLUMN_END);
-                    changes.delete_range_cf(self.handle(column), start.as_slice(), end);
+                    changes.delete_range_cf(handle(column), start.as_slice(), end);
                 }
             }
         }

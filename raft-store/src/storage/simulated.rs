@@ -229,17 +229,17 @@ impl Version {
         pairs.into_iter().map(Ok)
     }
 
-    fn change(&mut self, operation: Operation) {
+    fn change(&mut self, operation: Operation<'_>) {
         match operation {
             Operation::Put(column, key, value) => {
-                self.0[column as usize].insert(key, value.into());
+                self.0[column as usize].insert(key.to_vec(), value.into());
             }
             Operation::Delete(column, key) => {
-                self.0[column as usize].remove(&key);
+                self.0[column as usize].remove(key);
             }
             Operation::DeleteRange(column, range) => {
                 let keys: Vec<_> =
-                    self.clone().into_scan(column, &range, Order::Ascending).flatten().collect();
+                    self.clone().into_scan(column, range, Order::Ascending).flatten().collect();
                 for (key, _) in keys {
                     self.0[column as usize].remove(key.as_ref());
                 }
@@ -272,7 +272,7 @@ impl Storage for SimulatedDisk {
             return Err(StoreError::Full { doing: "writing a batch" });
         }
         let mut version = columns.live();
-        for operation in batch.into_operations() {
+        for operation in batch.operations() {
             version.change(operation);
         }
         columns.unflushed.push(version);
