@@ -5,7 +5,7 @@
 //! nearly full is shown, and taken for lost in advance: it may stop, but it must not be needed.
 
 use crate::{disk::mib, node::Node};
-use nexus_domain::{Command, NodeId, Proposal};
+use nexus_domain::{Command, NodeId, Proposal, decide::TOO_NEW};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -64,6 +64,7 @@ const fn grows(command: &Command) -> bool {
             | Command::FormCluster { .. }
             // Of an operation on the cluster, which is done by then.
             | Command::KeepAnswer { .. }
+            | Command::RaiseRules(_)
     )
 }
 
@@ -85,6 +86,9 @@ fn quorum_has_room(voters: &[Voter]) -> bool {
 impl Node {
     /// Why this proposal is not let in now. One that was applied before is: it only gets its answer.
     pub(crate) fn refuses(&self, proposal: &Proposal) -> Option<Arc<str>> {
+        if proposal.command.since() > self.published().state.rules() {
+            return Some(TOO_NEW.into());
+        }
         if !grows(&proposal.command) {
             return None;
         }

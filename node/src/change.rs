@@ -73,6 +73,14 @@ impl Node {
         if welcome.instance != member.instance {
             return Err(refused(format!("another node answers at {}", member.peer_addr)));
         }
+        let rules = self.published().state.rules();
+        if welcome.rules < rules {
+            return Err(refused(format!(
+                "the new node runs Nexus {}, which knows rules up to version {}, and this cluster goes by version \
+                 {rules}: start it with the program that the others run",
+                welcome.version, welcome.rules
+            )));
+        }
         let label = |text: &str| Label::parse(text).map_err(|problem| refused(format!("address {problem}")));
         let command = Command::AdmitNode {
             instance: member.instance,

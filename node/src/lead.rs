@@ -12,7 +12,7 @@ use crate::{
 };
 use futures::future::join_all;
 use nexus_domain::{
-    ClusterId, Command, NodeId, WallTime,
+    ClusterId, Command, NodeId, RulesVersion, WallTime,
     entity::{NodeRecord, Origin},
     words::Label,
 };
@@ -81,6 +81,7 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
         if learners_seen.elapsed() >= LOOK_AT_LEARNERS {
             learners_seen = Instant::now();
             node.promote_learners().await;
+            node.raise_rules().await;
         }
     }
 }
@@ -156,6 +157,28 @@ impl Node {
         if is_due {
             let deadline = Instant::now() + Duration::from_secs(1);
             let _ = self.propose_here(&Arc::new(of_the_cluster(Command::Tick)), deadline).await;
+        }
+    }
+
+    /// Goes by newer rules once every member says that it knows them.
+    async fn raise_rules(&self) {
+        let published = self.published();
+        let now = published.state.rules();
+        if now >= RulesVersion::KNOWN || published.state.origin().is_none() {
+            return;
+        }
+        let others: Vec<NodeId> = {
+            let metrics = self.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            let nodes = metrics.membership_config.membership().nodes();
+            nodes.map(|(id, _)| NodeId(*id)).filter(|id| *id != self.id).collect()
+        };
+        let known = others.iter().map(|id| self.reports.of(*id).map(|report| report.rules));
+        let Some(to) = RulesVersion::of_all(known).filter(|to| *to > now) else { return };
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let raised = self.propose_here(&Arc::new(of_the_cluster(Command::RaiseRules(to))), deadline).await;
+        if matches!(raised, Tried::Answered(_)) {
+            tracing::info!(version = %to, "the cluster goes by newer rules");
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
     },
 };
 use futures::future::join_all;
-use nexus_domain::{NodeId, WallTime};
+use nexus_domain::{NodeId, RulesVersion, WallTime};
 use openraft::async_runtime::watch::WatchReceiver;
 use std::{
     collections::BTreeMap,
@@ -142,6 +142,7 @@ impl Node {
             disk_low: self.disk.is_low(),
             flush_slow: self.flush_slow.load(Ordering::Relaxed),
             wall: self.clock.wall(),
+            rules: RulesVersion::KNOWN,
         }
     }
 
@@ -216,6 +217,7 @@ mod tests {
             disk_low: false,
             flush_slow: false,
             wall: WallTime::default(),
+            rules: RulesVersion::KNOWN,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Failures of the store. Never refusals: a refusal is an answer, these stop the node.
 
 use crate::{record::RecordError, storage::Column};
+use nexus_domain::RulesVersion;
 use std::io;
 
 /// Why the store cannot go on.
@@ -56,6 +57,15 @@ pub enum StoreError {
         index: u64,
         /// What happened.
         cause: String,
+    },
+    /// A newer program wrote it.
+    #[error(
+        "the cluster goes by rules of version {cluster}, and this program knows them up to {KNOWN} only: it was \
+         upgraded already; start this node with the newer program", KNOWN = RulesVersion::KNOWN
+    )]
+    TooNew {
+        /// The version that it goes by.
+        cluster: RulesVersion,
     },
     /// The store stopped after an earlier failure.
     #[error("the store has stopped: {0}")]

@@ -28,6 +28,8 @@ pub(crate) mod meta {
 
 /// Which kind of row or document follows the project. Never reused.
 mod tag {
+    /// Before all others: it says whether this program can read them.
+    pub(super) const RULES: u8 = 0;
     pub(super) const CLOCK: u8 = 1;
     pub(super) const ORIGIN: u8 = 2;
     pub(super) const SETTINGS: u8 = 3;
@@ -108,6 +110,7 @@ pub(crate) fn append_row(key: &RowKey, to: &mut Vec<u8>) {
             KeyBytes::of_project(to, *project, tag::DECISION_PLACE).uuid(*id)
         }
         RowKey::Ticket(digest) => KeyBytes::of_cluster(to, tag::TICKET).bytes(&digest.0),
+        RowKey::Rules => KeyBytes::of_cluster(to, tag::RULES),
     };
 }
 

@@ -8,7 +8,7 @@ use crate::{
     log::{FlushStats, LogStore},
     machine::{
         HashTrail, Published, StateMachine,
-        load::{load, load_progress},
+        load::{check_rules, load, load_progress},
     },
     record::{self, Kind},
     snapshot::{Backup, Shelf, SnapshotReceiver, install},
@@ -50,6 +50,7 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
     let may_block = storage.may_block();
     let (opened, raised) = (storage.clone(), fatal.clone());
     let (mut log, shelf, (published, ledger)) = blocking::run(may_block, move || {
+        check_rules(opened.as_ref())?;
         let log = LogStore::open(&opened, &raised)?;
         let shelf = Shelf::open(opened.as_ref())?;
         install::resume(opened.as_ref(), &shelf)?;

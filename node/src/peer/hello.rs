@@ -5,7 +5,7 @@
 //! even nodes that cannot read each other's frames can say why.
 
 use super::{identity::LocalIdentity, limits::PROTOCOL, wire::Certified};
-use nexus_domain::{ClusterId, InstanceId, NodeId};
+use nexus_domain::{ClusterId, InstanceId, NodeId, RulesVersion};
 use serde::{Deserialize, Serialize};
 
 /// Bytes of the preamble.
@@ -73,6 +73,8 @@ pub struct Welcome {
     pub version: String,
     /// Whether its log holds a membership.
     pub is_initialized: bool,
+    /// The newest rules that it knows.
+    pub rules: RulesVersion,
 }
 
 impl Welcome {
@@ -85,6 +87,7 @@ impl Welcome {
             client_addr: local.client_addr.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             is_initialized: local.is_initialized,
+            rules: RulesVersion::KNOWN,
         }
     }
 }

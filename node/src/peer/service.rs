@@ -2,7 +2,9 @@
 //! membership. Only the words; whoever implements [`PeerService`] gives the answers.
 
 use futures::future::BoxFuture;
-use nexus_domain::{Answer, NodeId, Proposal, Revision, SessionId, WallTime, entity::TokenDigest};
+use nexus_domain::{
+    Answer, NodeId, Proposal, Revision, RulesVersion, SessionId, WallTime, entity::TokenDigest,
+};
 use nexus_raft_store::Member;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -170,6 +172,8 @@ pub struct NodeReport {
     pub flush_slow: bool,
     /// Its wall clock.
     pub wall: WallTime,
+    /// The newest rules that it knows.
+    pub rules: RulesVersion,
 }
 
 /// Answers what peers ask beyond Raft.

@@ -14,6 +14,7 @@ use crate::{
     refusal::Refusal,
     replies::Request,
     reply::Reply,
+    rules::RulesVersion,
     settings::SettingsPatch,
     time::Stamp,
     words::{AgentName, Email, Label, Name, Slug, Title},
@@ -430,6 +431,8 @@ pub enum Command {
         /// What came of it.
         outcome: Result<Box<Reply>, Box<Refusal>>,
     },
+    /// Goes by newer rules from now on: every member knows them.
+    RaiseRules(RulesVersion),
 }
 
 impl Command {
@@ -473,6 +476,7 @@ impl Command {
             Self::IssueTicket { .. } => "issue_ticket",
             Self::RedeemTicket { .. } => "redeem_ticket",
             Self::KeepAnswer { .. } => "keep_answer",
+            Self::RaiseRules(_) => "raise_rules",
         }
     }
 

@@ -9,6 +9,7 @@ use crate::{
     },
     ids::{EngineerId, FeatureId, ProjectId},
     pattern::Pattern,
+    rules::RulesVersion,
     settings::Settings,
     time::{ClusterTime, Fence, Revision, WallTime},
     words::Label,
@@ -159,6 +160,8 @@ pub enum Event {
     TicketRedeemed(Arc<Ticket>),
     /// A ticket ran out.
     TicketExpired(Arc<Ticket>),
+    /// The cluster goes by newer rules.
+    RulesRaised(RulesVersion),
 }
 
 /// A field of a feature that can change.

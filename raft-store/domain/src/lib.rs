@@ -11,7 +11,7 @@
 //! - [`entity`]: what is kept. [`document`]: long texts, kept elsewhere.
 //! - [`command`], [`event`], [`reply`], [`refusal`], [`replies`]: what goes in and comes out.
 //! - [`state`]: everything at one revision, with its indexes and its rows.
-//! - [`decide`]: the rules, one file a subject. [`apply`]: how they run.
+//! - [`decide`]: the rules, one file a subject. [`apply`]: how they run. [`rules`]: of which version.
 //! - [`invariants`]: what must be true after every entry.
 
 pub mod apply;
@@ -26,6 +26,7 @@ pub mod pattern;
 pub mod refusal;
 pub mod replies;
 pub mod reply;
+pub mod rules;
 pub mod settings;
 pub mod state;
 pub mod time;
@@ -39,6 +40,7 @@ pub use ids::{ClusterId, EngineerId, FeatureId, InstanceId, NodeId, ProjectId, S
 pub use refusal::Refusal;
 pub use replies::Answer;
 pub use reply::Reply;
+pub use rules::RulesVersion;
 pub use settings::Settings;
 pub use state::{Row, RowKey, State};
 pub use time::{ClusterTime, Fence, Millis, Revision, Stamp, WallTime};

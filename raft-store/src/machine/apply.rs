@@ -12,7 +12,9 @@ use crate::{
     storage::{Batch, Column, KeyRange, Operation, Order, Storage},
     types::{Applied, Command, Entry},
 };
-use nexus_domain::{Document, DocumentKey, Proposal, Recorded, Revision, RowKey, State};
+use nexus_domain::{
+    Command as Ask, Document, DocumentKey, Proposal, Recorded, Revision, RowKey, RulesVersion, State,
+};
 use openraft::{EntryPayload, StoredMembership};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -86,6 +88,11 @@ impl<'a> Step<'a> {
                 None
             }
             EntryPayload::Normal(Command(proposal)) => {
+                if let Ask::RaiseRules(cluster) = proposal.command
+                    && cluster > RulesVersion::KNOWN
+                {
+                    return Err(StoreError::TooNew { cluster });
+                }
                 let _span =
                     tracing::debug_span!("apply", revision = revision.0, command = proposal.command.name())
                         .entered();

@@ -11,7 +11,7 @@ use crate::{
     record::{self, Kind},
     storage::{Column, KeyRange, Order, Reader},
 };
-use nexus_domain::{Row, State};
+use nexus_domain::{Row, RowKey, RulesVersion, State};
 
 /// Loads what was applied.
 ///
@@ -42,6 +42,7 @@ impl Loading {
     pub(crate) fn found(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         let row: Row = record::decode(Kind::ROW, value)
             .map_err(|cause| StoreError::corrupt(Column::Rows, key, cause))?;
+        known(&row)?;
         if *keys::row(&row.key()) != *key {
             return Err(StoreError::Inconsistent(format!(
                 "the row of {:?} is stored under another key",
@@ -73,6 +74,29 @@ impl Loading {
         }
         let state = State::from_rows(rows).map_err(|error| StoreError::Inconsistent(error.to_string()))?;
         Ok((Published { state, progress }, ledger))
+    }
+}
+
+/// Checks that this program knows the rules that were gone by: before anything else is read, which it may not be
+/// able to.
+///
+/// # Errors
+/// [`StoreError::TooNew`], or when the row is damaged.
+pub(crate) fn check_rules(reader: &dyn Reader) -> Result<(), StoreError> {
+    let key = keys::row(&RowKey::Rules);
+    let Some(value) = reader.get(Column::Rows, &key)? else { return Ok(()) };
+    let row =
+        record::decode(Kind::ROW, &value).map_err(|cause| StoreError::corrupt(Column::Rows, &key, cause))?;
+    known(&row)
+}
+
+/// Whether this program knows the rules that a row tells of.
+fn known(row: &Row) -> Result<(), StoreError> {
+    match row {
+        Row::Rules(cluster) if *cluster > RulesVersion::KNOWN => {
+            Err(StoreError::TooNew { cluster: *cluster })
+        }
+        _ => Ok(()),
     }
 }
 

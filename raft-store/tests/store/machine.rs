@@ -5,12 +5,13 @@ use crate::{
     node::Node,
 };
 use nexus_domain::{
-    Actor, Applied, Command, Document, DocumentKey, Event, FeatureId, Proposal, Revision, State,
-    document::Place, pattern::Pattern,
+    Actor, Applied, Command, Document, DocumentKey, Event, FeatureId, Proposal, Revision, Row, RulesVersion,
+    State, document::Place, pattern::Pattern,
 };
 use nexus_raft_store::{
     StoreError,
-    storage::{Crash, Fault, Rocks, SimulatedDisk},
+    record::{self, Kind},
+    storage::{Batch, Column, Crash, Fault, Rocks, SimulatedDisk, Storage as _},
 };
 use tempfile::TempDir;
 
@@ -103,6 +104,30 @@ async fn rules_that_panic_stop_the_node_again_and_again_and_nothing_of_the_entry
     let mut node = Node::start(disk.crash(Crash::Process)).await;
     node.apply(entries).await.unwrap();
     assert_eq!(node.applied(), Some(8));
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_know_the_rules_of_its_cluster_says_so_and_stops() {
+    let newer = RulesVersion(RulesVersion::KNOWN.0 + 1);
+    let disk = SimulatedDisk::new();
+    let mut node = Node::start(disk.clone()).await;
+    let mut scribe = Scribe::new();
+    node.run(scribe.beginning()).await;
+    let raise = scribe.ask(Actor::System, Command::RaiseRules(newer));
+    node.append(vec![raise.clone()]).await.unwrap();
+    let told = node.apply(vec![raise]).await.unwrap_err().to_string();
+    assert!(told.contains("start this node with the newer program"), "{told}");
+    assert_eq!(node.applied(), Some(3));
+    drop(node);
+
+    // And of what a newer program has applied, this one reads nothing.
+    let disk = disk.crash(Crash::Process);
+    let key = [[0; 16].as_slice(), &[0]].concat();
+    let mut batch = Batch::new();
+    batch.put(Column::Rows, key, record::encode(Kind::ROW, &Row::Rules(newer)));
+    disk.write(batch).unwrap();
+    let error = Node::try_start(disk).await.err();
+    assert_eq!(error, Some(StoreError::TooNew { cluster: newer }));
 }
 
 #[tokio::test]

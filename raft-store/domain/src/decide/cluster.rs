@@ -8,6 +8,7 @@ use crate::{
     ids::{InstanceId, NodeId},
     refusal::{Refusal, Thing},
     reply::Reply,
+    rules::RulesVersion,
     settings::{Settings, SettingsPatch},
     time::Millis,
     words::Label,
@@ -118,6 +119,13 @@ pub(super) fn keep_answer(outcome: &Result<Box<Reply>, Box<Refusal>>) -> Result<
         Ok(reply) => Ok(Decision::new(Vec::new(), Reply::clone(reply))),
         Err(refusal) => Err(Refusal::clone(refusal)),
     }
+}
+
+/// Goes by newer rules. Never by older ones: what they made may be there already.
+pub(super) fn raise_rules(ctx: Context<'_>, to: RulesVersion) -> Result<Decision, Refusal> {
+    system(ctx)?;
+    let events = if to > ctx.state.rules { vec![Event::RulesRaised(to)] } else { Vec::new() };
+    Ok(Decision::new(events, Reply::Done))
 }
 
 fn out_of_range(setting: &str, problem: &str) -> Refusal {

@@ -36,6 +36,9 @@ use crate::{
     time::{Fence, Revision, WallTime},
 };
 
+/// Told to whoever asks for what only some nodes know.
+pub const TOO_NEW: &str = "not every node of the cluster knows how to do this yet: upgrade them all";
+
 /// What happens when a command is carried out.
 #[derive(Debug)]
 pub(crate) struct Decision {
@@ -88,6 +91,9 @@ impl<'a> Context<'a> {
 /// # Errors
 /// The refusal; nothing happens then.
 pub(crate) fn decide(ctx: Context<'_>, command: &Command) -> Result<Decision, Refusal> {
+    if command.since() > ctx.state.rules {
+        return Err(Refusal::Cluster(TOO_NEW.to_owned()));
+    }
     match command {
         Command::FormCluster { origin, nodes } => cluster::form(ctx, origin, nodes),
         Command::AdmitNode { instance, peer_addr, client_addr, token, replaces } => {
@@ -144,5 +150,6 @@ pub(crate) fn decide(ctx: Context<'_>, command: &Command) -> Result<Decision, Re
         Command::IssueTicket { digest } => tickets::issue(ctx, *digest),
         Command::RedeemTicket { digest } => tickets::redeem(ctx, *digest),
         Command::KeepAnswer { outcome } => cluster::keep_answer(outcome),
+        Command::RaiseRules(to) => cluster::raise_rules(ctx, *to),
     }
 }

@@ -133,6 +133,10 @@ impl State {
                 touched.insert(RowKey::LatestCheckpoint(latest.project, latest.feature));
                 self.put_latest_checkpoint(*latest);
             }
+            Event::RulesRaised(to) => {
+                self.rules = *to;
+                touched.insert(RowKey::Rules);
+            }
             Event::TicketIssued(ticket) => {
                 touched.insert(RowKey::Ticket(ticket.digest));
                 self.put_ticket(ticket.clone());

@@ -19,6 +19,7 @@ use crate::{
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, KeyId, NodeId, ProjectId, SessionId},
     pattern::PatternIndex,
     replies::{Remembered, ReplyKey},
+    rules::RulesVersion,
     settings::Settings,
     time::{ClusterTime, Revision, WallTime},
     words::{AgentName, Email, Slug},
@@ -65,6 +66,7 @@ pub struct Grip {
 pub struct State {
     // What is kept: each of these has rows.
     pub(crate) clock: Clock,
+    pub(crate) rules: RulesVersion,
     pub(crate) origin: Option<Arc<Origin>>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) nodes: OrdMap<NodeId, Arc<NodeRecord>>,

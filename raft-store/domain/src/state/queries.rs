@@ -10,6 +10,7 @@ use crate::{
     ids::{DecisionId, EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
     pattern::{Pattern, PatternIndex},
     replies::{CLIENT_REPLY_FLOOR, MAX_REPLY_BYTES, NODE_REPLIES, NODE_REPLY_FLOOR, Remembered, ReplyKey},
+    rules::RulesVersion,
     settings::Settings,
     time::{ClusterTime, WallTime},
     words::{AgentName, Email, Slug},
@@ -21,6 +22,11 @@ impl State {
     /// Where the state stands.
     pub const fn clock(&self) -> Clock {
         self.clock
+    }
+
+    /// The rules that the cluster goes by.
+    pub const fn rules(&self) -> RulesVersion {
+        self.rules
     }
 
     /// How the cluster began; none before its first entry.

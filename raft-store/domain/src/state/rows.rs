@@ -9,6 +9,7 @@ use crate::{
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, NodeId, ProjectId, SessionId},
     replies::{Remembered, ReplyKey},
+    rules::RulesVersion,
     settings::Settings,
 };
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,8 @@ pub enum RowKey {
     Decision(ProjectId, DecisionId),
     /// A ticket.
     Ticket(TokenDigest),
+    /// Which rules it goes by.
+    Rules,
 }
 
 /// A thing as it is written.
@@ -87,6 +90,8 @@ pub enum Row {
     Decision(ProjectId, DecisionId, Place),
     /// A ticket.
     Ticket(Arc<Ticket>),
+    /// Which rules it goes by.
+    Rules(RulesVersion),
 }
 
 /// Rows that do not make a state.
@@ -125,12 +130,13 @@ impl State {
                 Row::Decision(*project, *id, *self.decisions.get(&(*project, *id))?)
             }
             RowKey::Ticket(digest) => Row::Ticket(self.tickets.get(digest)?.clone()),
+            RowKey::Rules => Row::Rules(self.rules),
         })
     }
 
     /// All rows, in no promised order.
     pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        let fixed = [RowKey::Clock, RowKey::Origin, RowKey::Settings];
+        let fixed = [RowKey::Clock, RowKey::Origin, RowKey::Settings, RowKey::Rules];
         fixed
             .into_iter()
             .filter_map(|key| self.row(&key))
@@ -173,6 +179,7 @@ impl State {
                 Row::LatestCheckpoint(latest) => state.put_latest_checkpoint(latest),
                 Row::Decision(project, id, place) => state.put_decision(project, id, place),
                 Row::Ticket(ticket) => state.put_ticket(ticket),
+                Row::Rules(rules) => state.rules = rules,
             }
         }
         let orphan = state.claims.keys().find(|key| !state.sessions.contains_key(&key.session));
@@ -203,6 +210,7 @@ impl Row {
             Self::LatestCheckpoint(latest) => RowKey::LatestCheckpoint(latest.project, latest.feature),
             Self::Decision(project, id, _) => RowKey::Decision(*project, *id),
             Self::Ticket(ticket) => RowKey::Ticket(ticket.digest),
+            Self::Rules(_) => RowKey::Rules,
         }
     }
 }

@@ -1,0 +1,39 @@
+//! Which version of the rules a cluster goes by: raised, never lowered, and by the cluster itself alone.
+#![allow(clippy::unwrap_used)]
+
+use nexus_domain::{
+    Acting, Actor, Command, EngineerId, Proposal, Refusal, Reply, Revision, RulesVersion, SessionId, Stamp,
+    State, apply, ids::KeyId,
+};
+use uuid::Uuid;
+
+fn raise(state: &mut State, actor: Actor, to: u16) -> Result<Reply, Refusal> {
+    let proposal = Proposal {
+        command: Command::RaiseRules(RulesVersion(to)),
+        actor,
+        acting: Acting::Engineer { candidate: SessionId::MIN },
+        request: None,
+        stamp: Stamp::default(),
+    };
+    let next = Revision(state.clock().revision.0 + 1);
+    apply(state, next, &proposal).answer.outcome
+}
+
+#[test]
+fn rules_are_raised_and_never_lowered() {
+    let mut state = State::default();
+    assert_eq!(state.rules(), RulesVersion::FIRST);
+    raise(&mut state, Actor::System, 3).unwrap();
+    assert_eq!(state.rules(), RulesVersion(3));
+    raise(&mut state, Actor::System, 2).unwrap();
+    assert_eq!(state.rules(), RulesVersion(3));
+    assert_eq!(State::from_rows(state.rows()).unwrap(), state, "it is kept");
+}
+
+#[test]
+fn nobody_but_the_cluster_raises_them() {
+    let mut state = State::default();
+    let actor = Actor::Engineer { id: EngineerId(Uuid::from_u128(1)), key: KeyId(Uuid::from_u128(2)) };
+    assert!(raise(&mut state, actor, 3).is_err());
+    assert_eq!(state.rules(), RulesVersion::FIRST);
+}
