@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
 use nexus_domain::{
     Acting, Actor, Answer, Command, Document, DocumentKey, NodeId, Recorded, Revision, SessionId, State,
-    WallTime, ids::InstanceId, replies::Request,
+    WallTime, ids::InstanceId, replies::KeyedRequest,
 };
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
@@ -17,8 +17,9 @@ pub struct Draft {
     pub actor: Actor,
     /// As which session.
     pub acting: Acting,
-    /// The retry-proof identity of the request.
-    pub request: Option<Request>,
+    /// The request, when its client chose a key for it. Without one the node sees to it that its own retries have
+    /// no second effect.
+    pub request: Option<KeyedRequest>,
 }
 
 /// How fresh a read must be.

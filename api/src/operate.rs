@@ -66,10 +66,7 @@ async fn first_answer(
     incoming: &Incoming,
     actor: Actor,
 ) -> Result<Option<Result<Done, ApiError>>, ApiError> {
-    if incoming.idempotency.is_none() {
-        return Ok(None);
-    }
-    let request = incoming.identity(api, actor);
+    let Some(request) = incoming.keyed(actor) else { return Ok(None) };
     let view = api.cluster.read(Consistency::Linearizable, None).await?.view;
     let Some(kept) = view.state().reply(&request.key).cloned() else { return Ok(None) };
     if kept.fingerprint != request.fingerprint {

@@ -19,7 +19,7 @@ use futures::StreamExt;
 use nexus_api_types::{Code, Data, header as names};
 use nexus_domain::{
     Acting, Actor, Command, Reply, Revision, SessionId,
-    replies::{KeyOrigin, ReplyKey, Request as RequestIdentity},
+    replies::{KeyedRequest, ReplyKey},
     words::IdempotencyKey,
 };
 use serde::Serialize;
@@ -98,21 +98,14 @@ impl Incoming {
         Fields::parse(&self.body)
     }
 
-    /// The retry-proof identity of the request.
-    pub(crate) fn identity(&self, api: &Api, actor: Actor) -> RequestIdentity {
+    /// The request under its key, if its client chose one.
+    pub(crate) fn keyed(&self, actor: Actor) -> Option<KeyedRequest> {
         let engineer = match actor {
             Actor::Engineer { id, .. } => Some(id),
             Actor::Anonymous | Actor::System => None,
         };
-        let (key, origin) = match &self.idempotency {
-            Some(key) => (key.clone(), KeyOrigin::Client),
-            None => {
-                let made = IdempotencyKey::parse(&format!("node-{}", api.mint.id().simple()))
-                    .expect("a UUID is visible ASCII");
-                (made, KeyOrigin::Node)
-            }
-        };
-        RequestIdentity { key: ReplyKey { engineer, key }, fingerprint: self.fingerprint, origin }
+        let key = ReplyKey { engineer, key: self.idempotency.clone()? };
+        Some(KeyedRequest { key, fingerprint: self.fingerprint })
     }
 
     /// Proposes a command and waits for its answer.
@@ -127,7 +120,7 @@ impl Incoming {
             Some(session) => Acting::Session(session),
             None => Acting::Engineer { candidate: SessionId(api.mint.id()) },
         };
-        let request = Some(self.identity(api, actor));
+        let request = self.keyed(actor);
         let span = tracing::debug_span!("write", command = command.name());
         let draft = Draft { command, actor, acting, request };
         let committed = api.cluster.propose(draft).instrument(span).await?;

@@ -94,8 +94,7 @@ impl Node {
         }
         let refusal = self.admission.refusal()?;
         let published = self.published();
-        let is_retry =
-            proposal.request.as_ref().is_some_and(|request| published.state.reply(&request.key).is_some());
+        let is_retry = proposal.request.as_ref().is_some_and(|request| published.state.has_answered(request));
         (!is_retry).then_some(refusal)
     }
 

@@ -17,7 +17,7 @@ use nexus_api::cluster::{
     Backup, Cluster, Committed, Consistency, Draft, History, NodeStatus, Operated, Operation, OperationError,
     Seen, SharedView, StorageFailure, Unavailable,
 };
-use nexus_domain::{Proposal, Revision, SessionId, Stamp, WallTime, entity::Attendance};
+use nexus_domain::{Proposal, Revision, SessionId, Stamp, WallTime, entity::Attendance, replies::Request};
 use nexus_raft_store::Member;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -39,6 +39,14 @@ impl Cluster for NodeCluster {
     fn propose(&self, draft: Draft) -> BoxFuture<'_, Result<Committed, Unavailable>> {
         async move {
             let Draft { command, actor, acting, request } = draft;
+            // Held until the outcome is certain or nobody waits for it any more.
+            let slot = if request.is_none() { self.node.slots.take() } else { None };
+            let request = match (request, &slot) {
+                (Some(keyed), _) => Request::Keyed(keyed),
+                (None, Some(slot)) => slot.request(),
+                (None, None) => return Err(Unavailable::NotApplied("too many writes at once".to_owned())),
+            };
+            let request = Some(request);
             let answer = self
                 .node
                 .propose(Proposal { command, actor, acting, request, stamp: Stamp::default() })

@@ -14,19 +14,25 @@ pub struct StoredIdentity {
     pub node: Option<NodeId>,
     /// The cluster, once it is known.
     pub cluster: Option<ClusterId>,
+    /// How often a node was started on the folder, this time included.
+    pub starts: u32,
 }
 
-/// Reads the identity, or makes one for a new data folder.
+/// Reads the identity, or makes one for a new data folder. Counts this start; to be [saved](save) before anybody is
+/// served.
 ///
 /// # Errors
 /// When storage fails or what it holds is no identity.
 pub async fn load_or_make(store: &StoreHandle, fresh: InstanceId) -> anyhow::Result<StoredIdentity> {
     match store.identity().await? {
         Some(bytes) => bincode::serde::decode_from_slice(&bytes, bincode::config::standard())
-            .map(|(identity, _)| identity)
+            .map(|(identity, _): (StoredIdentity, _)| StoredIdentity {
+                starts: identity.starts + 1,
+                ..identity
+            })
             .context("the identity in the data folder cannot be read"),
         None => {
-            let identity = StoredIdentity { instance: fresh, node: None, cluster: None };
+            let identity = StoredIdentity { instance: fresh, node: None, cluster: None, starts: 1 };
             save(store, &identity).await?;
             Ok(identity)
         }

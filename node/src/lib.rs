@@ -35,6 +35,7 @@ mod read;
 mod report;
 pub mod run;
 mod service;
+mod slots;
 mod status;
 mod token;
 mod touches;

@@ -7,6 +7,7 @@ use crate::{
     peer::{PeerClient, PeerTarget},
     raft::{Raft, Timing},
     report::Reports,
+    slots::Slots,
 };
 use nexus_api::mint::Mint;
 use nexus_domain::{NodeId, Stamp};
@@ -43,6 +44,7 @@ pub(crate) struct Node {
     pub(crate) disk: Arc<Disk>,
     pub(crate) admission: Admission,
     pub(crate) reports: Reports,
+    pub(crate) slots: Slots,
     pub(crate) flush_slow: AtomicBool,
     /// Held from looking at the voters to the end of their change: two changes at once, each safe by what it
     /// saw, may together cost the quorum.

@@ -19,13 +19,14 @@ use crate::{
     read::ReadIndexes,
     report,
     service::NodeService,
+    slots::Slots,
     token,
     touches::Touches,
 };
 use anyhow::Context;
 use axum::Router;
 use nexus_api::{Api, ApiConfig, mint::Mint};
-use nexus_domain::InstanceId;
+use nexus_domain::{InstanceId, NodeId};
 use nexus_raft_store::{LogStore, Member, StateMachine, StoreHandle, open_folder};
 use openraft::{
     async_runtime::watch::WatchReceiver as _,
@@ -179,8 +180,9 @@ impl RunningNode {
         let is_initialized = raft.is_initialized().await.context("Raft stopped at once")?;
         known.send_modify(|known| known.is_initialized |= is_initialized);
 
+        let id = NodeId(*raft.node_id());
         let node = Arc::new(Node {
-            id: nexus_domain::NodeId(*raft.node_id()),
+            id,
             raft,
             store,
             peers,
@@ -194,6 +196,7 @@ impl RunningNode {
             disk: Arc::new(disk),
             admission: Admission::default(),
             reports: report::Reports::default(),
+            slots: Slots::new(id, stored.starts),
             flush_slow: AtomicBool::new(false),
             changing: tokio::sync::Mutex::default(),
         });

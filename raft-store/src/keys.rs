@@ -5,8 +5,11 @@
 //! key in its value, so row keys are only ever written; document keys are read back.
 
 use nexus_domain::{
-    DocumentKey, FeatureId, ProjectId, Revision, RowKey, SessionId, document::Place, entity::ClaimKey,
-    ids::DecisionId, replies::ReplyKey,
+    DocumentKey, FeatureId, ProjectId, Revision, RowKey, SessionId,
+    document::Place,
+    entity::ClaimKey,
+    ids::DecisionId,
+    replies::{ReplyKey, Slot},
 };
 use uuid::Uuid;
 
@@ -39,6 +42,7 @@ mod tag {
     pub(super) const API_KEY: u8 = 7;
     pub(super) const REPLY: u8 = 8;
     pub(super) const TICKET: u8 = 9;
+    pub(super) const SLOT: u8 = 10;
     pub(super) const PROJECT: u8 = 16;
     pub(super) const MEMBER: u8 = 17;
     pub(super) const FEATURE: u8 = 18;
@@ -111,6 +115,9 @@ pub(crate) fn append_row(key: &RowKey, to: &mut Vec<u8>) {
         }
         RowKey::Ticket(digest) => KeyBytes::of_cluster(to, tag::TICKET).bytes(&digest.0),
         RowKey::Rules => KeyBytes::of_cluster(to, tag::RULES),
+        RowKey::Slot(Slot { node, number }) => {
+            KeyBytes::of_cluster(to, tag::SLOT).number(node.0).bytes(&number.to_be_bytes())
+        }
     };
 }
 

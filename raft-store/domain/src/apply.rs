@@ -7,7 +7,7 @@ use crate::{
     entity::{Load, Session},
     event::{Cause, Event, Recorded},
     refusal::Refusal,
-    replies::{Answer, KeyOrigin, NODE_REPLY_AGE, Remembered, Request},
+    replies::{Answer, Remembered, Request, Served},
     state::{RowKey, State},
     time::{Revision, WallTime},
 };
@@ -79,14 +79,8 @@ impl<'a> Change<'a> {
 
     fn answer(&mut self, proposal: &Proposal) -> Answer {
         let request = proposal.request.as_ref();
-        if let Some((request, kept)) =
-            request.and_then(|request| Some((request, self.state.reply(&request.key)?)))
-        {
-            if kept.fingerprint == request.fingerprint {
-                return Answer::clone(&kept.answer);
-            }
-            let outcome = Err(Refusal::IdempotencyKeyReused);
-            return Answer { revision: self.revision, outcome, is_cut: false };
+        if let Some(first) = request.and_then(|request| self.first_answer(request)) {
+            return first;
         }
         let outcome =
             match decide::decide(Context::new(self.state, self.revision, proposal), &proposal.command) {
@@ -104,6 +98,30 @@ impl<'a> Change<'a> {
             self.remember(request, &answer);
         }
         answer
+    }
+
+    /// What this request was answered when it came first, or that it may not be carried out.
+    fn first_answer(&self, request: &Request) -> Option<Answer> {
+        let (is_same, first) = match request {
+            Request::Keyed(request) => {
+                let kept = self.state.reply(&request.key)?;
+                (kept.fingerprint == request.fingerprint, &kept.answer)
+            }
+            Request::Slotted { slot, sequence } => {
+                let served = self.state.served(*slot)?;
+                if served.sequence < *sequence {
+                    return None;
+                }
+                // A try of a request that its node has given up since: nobody waits for it.
+                (served.sequence == *sequence, &served.answer)
+            }
+        };
+        Some(if is_same {
+            Answer::clone(first)
+        } else {
+            let outcome = Err(Refusal::IdempotencyKeyReused);
+            Answer { revision: self.revision, outcome, is_cut: false }
+        })
     }
 
     /// Any request that acts as a session is a sign of life of it: one that needs no session and a
@@ -153,19 +171,19 @@ impl<'a> Change<'a> {
     }
 
     fn remember(&mut self, request: &Request, answer: &Answer) {
-        let age = match request.origin {
-            KeyOrigin::Client => self.state.settings.reply_age,
-            KeyOrigin::Node => NODE_REPLY_AGE,
-        };
-        let kept = Remembered {
-            fingerprint: request.fingerprint,
-            origin: request.origin,
-            since: self.state.clock.cluster,
-            expires: self.state.clock.cluster.after(age),
-            answer: Arc::new(answer.cut()),
-        };
-        self.touched.insert(RowKey::Reply(request.key.clone()));
-        self.state.put_reply(request.key.clone(), Arc::new(kept));
+        let (since, answer) = (self.state.clock.cluster, Arc::new(answer.cut()));
+        match request {
+            Request::Keyed(request) => {
+                let expires = since.after(self.state.settings.reply_age);
+                let kept = Remembered { fingerprint: request.fingerprint, since, expires, answer };
+                self.touched.insert(RowKey::Reply(request.key.clone()));
+                self.state.put_reply(request.key.clone(), Arc::new(kept));
+            }
+            Request::Slotted { slot, sequence } => {
+                self.touched.insert(RowKey::Slot(*slot));
+                self.state.put_served(*slot, Arc::new(Served { sequence: *sequence, since, answer }));
+            }
+        }
     }
 
     fn forget_old_replies(&mut self) {

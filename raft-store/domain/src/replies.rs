@@ -1,9 +1,14 @@
 //! The reply table: every write has an identity, and its first answer is remembered, so that a
 //! retry after a lost answer gets that answer instead of a second effect (Ongaro, "Consensus:
 //! Bridging Theory and Practice", 6.3).
+//!
+//! A key that a client chose is remembered for long: the client may come back through any node. A write without
+//! one is tried again by the node that took it in alone, and never after it has answered. So each node has slots, as
+//! in the reply cache of NFS (RFC 8881, 2.10.6): a write takes one that is free, with a higher sequence than any
+//! write before it, and its answer stays there until the next one takes the slot.
 
 use crate::{
-    ids::EngineerId,
+    ids::{EngineerId, NodeId},
     refusal::Refusal,
     reply::Reply,
     state::State,
@@ -13,54 +18,68 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// An answer to a key that a node made itself is remembered for this long: a node gives up
-/// retrying a request well before.
-pub const NODE_REPLY_AGE: Millis = Millis::from_secs(60);
-/// Answers to keys of nodes that are remembered, but for young ones. Those that clients chose
-/// themselves are counted apart, so that a busy hour does not push out the answer that a client comes
-/// back for.
-pub const NODE_REPLIES: u64 = 20_000;
-/// No answer to a key of a node is forgotten before, however many there are: a node retries for 4 s, and its
-/// last try may come late.
-pub const NODE_REPLY_FLOOR: Millis = Millis::from_secs(10);
-/// No answer to a key of a client is forgotten before, however many there are: clients try one node after the
-/// other, for tens of seconds.
-pub const CLIENT_REPLY_FLOOR: Millis = Millis::from_secs(60);
-/// What all answers of a kind may weigh, young ones too: bounds memory at more than 40,000 writes in each
-/// second of [`NODE_REPLY_FLOOR`].
+/// No answer to a key is forgotten before, however many there are: clients try one node after the other, for tens
+/// of seconds.
+pub const REPLY_FLOOR: Millis = Millis::from_secs(60);
+/// What all answers to keys may weigh, young ones too: bounds memory.
 pub const MAX_REPLY_BYTES: usize = 256 << 20;
+/// A slot that was not taken for so long is needed by no retry: a node gives a request up within seconds.
+pub const SLOT_AGE: Millis = Millis::from_secs(60);
 /// What an answer weighs beside its lists: its row and its places in the maps.
 const REPLY_BYTES: usize = 500;
 /// Conflicts and the like in a remembered refusal, in bytes.
 const MAX_REMEMBERED_LIST_BYTES: usize = 16 << 10;
+
+/// The identity of a request.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// Its client chose a key.
+    Keyed(KeyedRequest),
+    /// It has none, and the node that took it in has a slot for it.
+    Slotted {
+        /// Which slot.
+        slot: Slot,
+        /// Higher than that of any request that had the slot before.
+        sequence: u64,
+    },
+}
 
 /// Whose request, under which key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct ReplyKey {
     /// The engineer; none for requests without a key of one.
     pub engineer: Option<EngineerId>,
-    /// The client's key, or one that the node made.
+    /// The client's key.
     pub key: IdempotencyKey,
 }
 
-/// Who chose the key: it decides for how long the answer is remembered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum KeyOrigin {
-    /// The client, who may come back after a long time.
-    Client,
-    /// The node, for its own retries.
-    Node,
-}
-
-/// The identity of a request.
+/// A request under a key of its client.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Request {
+pub struct KeyedRequest {
     /// Whose, under which key.
     pub key: ReplyKey,
     /// Digest of method, path and body: another request under the same key is refused.
     pub fingerprint: u64,
-    /// Who chose the key.
-    pub origin: KeyOrigin,
+}
+
+/// Where the answer to a request without a key is remembered.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Slot {
+    /// The node that takes requests in.
+    pub node: NodeId,
+    /// Which of its slots. There are as many as it ever had requests at once.
+    pub number: u16,
+}
+
+/// The answer in a slot.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Served {
+    /// To which request.
+    pub sequence: u64,
+    /// There since.
+    pub since: ClusterTime,
+    /// The first answer.
+    pub answer: Arc<Answer>,
 }
 
 /// What applying a command gave. A refusal is an answer like any other.
@@ -104,8 +123,6 @@ impl Answer {
 pub struct Remembered {
     /// Of which request.
     pub fingerprint: u64,
-    /// Who chose the key.
-    pub origin: KeyOrigin,
     /// Remembered since.
     pub since: ClusterTime,
     /// Forgotten at this moment.

@@ -2,14 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 use nexus_domain::{
-    Acting, Actor, Applied, ClusterId, ClusterTime, Command, Document, EngineerId, FeatureId, Millis,
+    Acting, Actor, Applied, ClusterId, ClusterTime, Command, Document, EngineerId, FeatureId, Millis, NodeId,
     ProjectId, Proposal, Reply, Revision, Row, RowKey, SessionId, Stamp, State, WallTime, apply,
     command::{FeaturePatch, NewCheckpoint, NewDecision, NewFeature},
     document::CheckpointKind,
     entity::{ApiKey, KeyPrefix, Lane, MemberRole, Mode, Origin, SessionMetadata},
     ids::{CheckpointId, DecisionId, KeyId, LearningId},
     pattern::Pattern,
-    replies::{KeyOrigin, ReplyKey, Request},
+    replies::{KeyedRequest, ReplyKey, Request, Slot},
     settings::SettingsPatch,
     words::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
 };
@@ -54,13 +54,14 @@ struct Entry {
     engineer: u128,
     /// As the session of this agent, or as the engineer.
     agent: Option<Option<&'static str>>,
-    key: Option<(u8, KeyOrigin)>,
+    /// With a key of its own, or in a slot of a node.
+    key: Option<(u8, bool)>,
     /// The leader's clock since the last entry; it may be set back.
     elapsed: i64,
 }
 
 fn entries() -> impl Strategy<Value = Entry> {
-    let key = (0..6_u8, select(vec![KeyOrigin::Client, KeyOrigin::Node]));
+    let key = (0..6_u8, any::<bool>());
     let elapsed = prop_oneof![6 => 0..20_i64, 2 => 50..150_i64, 1 => 300..2_000_i64, 1 => -500..0_i64];
     (
         asks(),
@@ -287,11 +288,15 @@ impl World {
             Some(agent) => Acting::Session(self.session(by, agent)),
             None => Acting::Engineer { candidate: SessionId(self.id()) },
         };
-        let request = entry.key.map(|(key, origin)| Request {
-            key: ReplyKey { engineer: Some(by), key: IdempotencyKey::parse(&key.to_string()).unwrap() },
-            // Some retries are of the same request, some are not.
-            fingerprint: self.ids as u64 % 3,
-            origin,
+        // Some retries are of the same request, some are not, and some come late.
+        let request = entry.key.map(|(key, is_keyed)| {
+            if is_keyed {
+                let key =
+                    ReplyKey { engineer: Some(by), key: IdempotencyKey::parse(&key.to_string()).unwrap() };
+                return Request::Keyed(KeyedRequest { key, fingerprint: self.ids as u64 % 3 });
+            }
+            let slot = Slot { node: NodeId(u64::from(key % 2)), number: u16::from(key / 2) };
+            Request::Slotted { slot, sequence: self.ids as u64 / 8 * 2 + u64::from(key) % 3 }
         });
         self.now = (self.now + entry.elapsed).max(0);
         let stamp = Stamp { cluster: ClusterTime(self.now as u64), wall: WallTime(self.now) };
@@ -331,7 +336,7 @@ fn rows(state: &State) -> BTreeMap<RowKey, Row> {
 
 /// What a refusal may change: the clock, the answer that is remembered, the lease of a session.
 fn may_change_by_a_refusal(key: &RowKey) -> bool {
-    matches!(key, RowKey::Clock | RowKey::Reply(_) | RowKey::Session(..))
+    matches!(key, RowKey::Clock | RowKey::Reply(_) | RowKey::Slot(_) | RowKey::Session(..))
 }
 
 /// Applies an entry and checks all that must be true of any.

@@ -1,13 +1,14 @@
 //! Writes the log of a small project: engineers, features with specs, picks with claims.
 
 use nexus_domain::{
-    Acting, Actor, Command as Ask, EngineerId, FeatureId, Millis, ProjectId, Proposal, SessionId, Stamp,
+    Acting, Actor, Command as Ask, EngineerId, FeatureId, Millis, NodeId, ProjectId, Proposal, SessionId,
+    Stamp,
     command::{NewCheckpoint, NewDecision, NewFeature},
     document::CheckpointKind,
     entity::{ApiKey, KeyPrefix, Lane, Mode, TokenDigest},
     ids::{CheckpointId, DecisionId, KeyId, LearningId},
     pattern::Pattern,
-    replies::{KeyOrigin, ReplyKey, Request},
+    replies::{KeyedRequest, ReplyKey, Request, Slot},
     settings::SettingsPatch,
     time::{ClusterTime, WallTime},
     words::{Email, IdempotencyKey, Label, Name, Slug, Title},
@@ -195,11 +196,16 @@ impl Scribe {
         let ready = self.feature().into_iter().take(3);
         let mut entries: Vec<Entry> = ready.collect();
         entries.push(self.claim(vec![Pattern::parse("docs/*.md").unwrap()]));
-        for (key, origin) in [("chosen", KeyOrigin::Client), ("made", KeyOrigin::Node)] {
+        let key = ReplyKey { engineer: Some(ENGINEER), key: IdempotencyKey::parse("chosen").unwrap() };
+        let slot = Slot { node: NodeId(1), number: 0 };
+        for request in [
+            Request::Keyed(KeyedRequest { key, fingerprint: 7 }),
+            Request::Slotted { slot, sequence: 1 },
+            Request::Slotted { slot, sequence: 2 },
+        ] {
             let actor = Actor::Engineer { id: ENGINEER, key: KEY };
             let mut proposal = self.proposal(actor, Ask::RefreshClaims { project });
-            let key = ReplyKey { engineer: Some(ENGINEER), key: IdempotencyKey::parse(key).unwrap() };
-            proposal.request = Some(Request { key, fingerprint: 7, origin });
+            proposal.request = Some(request);
             entries.push(self.entry(EntryPayload::Normal(Command(Arc::new(proposal)))));
         }
         entries.push(self.ask(Actor::System, Ask::Heartbeats { beats: vec![session], touches: Vec::new() }));

@@ -16,7 +16,7 @@ use nexus_domain::{
     },
     event::{Cause, FeatureField, FieldValue, ReleaseReason},
     refusal::{Blocked, Blocker, Conflict, Thing},
-    replies::{KeyOrigin, Remembered, Request},
+    replies::{KeyedRequest, Remembered, Request, Served, Slot},
     settings::{Registration, SettingsPatch},
 };
 use nexus_raft_store::storage::{Column, SimulatedDisk, Storage as _};
@@ -91,7 +91,7 @@ async fn a_history_makes_the_rows_documents_and_events_that_it_always_made() {
     });
     let hash = node.handle.latest().hash();
     let found = (format!("{hash:016x}"), sums.map(|sum| format!("{sum:08x}")).join(" "));
-    assert_eq!(found, ("66b5294bb1c88ec3".to_owned(), "29763a10 e0df3dc8 8ddc3a1a 8ca566d5".to_owned()));
+    assert_eq!(found, ("9514d69659dc0355".to_owned(), "3adb1c0b 1a4d99d1 8ddc3a1a 3ec4853a".to_owned()));
 }
 
 /// What is written by its place and not by its name: variants and fields, in their order.
@@ -107,7 +107,8 @@ fn variants_and_fields_are_where_they_always_were() {
         Command,
         Proposal,
         Request,
-        KeyOrigin,
+        KeyedRequest,
+        Slot,
         NewFeature,
         FeaturePatch,
         NewDecision,
@@ -122,6 +123,7 @@ fn variants_and_fields_are_where_they_always_were() {
         Reply,
         Answer,
         Remembered,
+        Served,
         Refusal,
         Conflict,
         Blocked,

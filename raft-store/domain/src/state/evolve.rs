@@ -1,6 +1,6 @@
 //! How events change the state. Cannot fail: whatever could be wrong was refused before.
 
-use super::{Deadline, Grip, ReplyAges, State};
+use super::{Deadline, Grip, State};
 use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
@@ -9,7 +9,7 @@ use crate::{
     },
     event::Event,
     ids::{DecisionId, JoinTokenId, ProjectId, SessionId},
-    replies::{KeyOrigin, Remembered, ReplyKey},
+    replies::{Remembered, ReplyKey, SLOT_AGE, Served, Slot},
     state::RowKey,
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -36,6 +36,7 @@ impl State {
             Event::NodeAdmitted(node) => {
                 touched.insert(RowKey::Node(node.id));
                 self.put_node(node.clone());
+                self.forget_old_slots(touched);
             }
             Event::JoinTokenCreated(token) => {
                 touched.insert(RowKey::JoinToken(token.id));
@@ -309,25 +310,34 @@ impl State {
         if self.replies.contains_key(&key) {
             self.forget_reply(&key);
         }
-        let ages = self.reply_ages(kept.origin);
-        ages.order.insert((kept.answer.revision, key.clone()));
-        ages.bytes += kept.weight();
+        self.reply_ages.order.insert((kept.answer.revision, key.clone()));
+        self.reply_ages.bytes += kept.weight();
         self.replies.insert(key, kept);
     }
 
     /// Forgets an answer.
     pub(crate) fn forget_reply(&mut self, key: &ReplyKey) {
         if let Some(kept) = self.replies.remove(key) {
-            let ages = self.reply_ages(kept.origin);
-            ages.order.remove(&(kept.answer.revision, key.clone()));
-            ages.bytes -= kept.weight();
+            self.reply_ages.order.remove(&(kept.answer.revision, key.clone()));
+            self.reply_ages.bytes -= kept.weight();
         }
     }
 
-    fn reply_ages(&mut self, origin: KeyOrigin) -> &mut ReplyAges {
-        match origin {
-            KeyOrigin::Client => &mut self.client_replies,
-            KeyOrigin::Node => &mut self.node_replies,
+    /// Remembers an answer in place of the one before it.
+    pub(crate) fn put_served(&mut self, slot: Slot, served: Arc<Served>) {
+        self.slots.insert(slot, served);
+    }
+
+    /// Forgets what no node asks for any more. Nodes come and go: the slots of those that went must not stay for
+    /// ever.
+    fn forget_old_slots(&mut self, touched: &mut BTreeSet<RowKey>) {
+        let now = self.clock.cluster;
+        let is_old = |served: &Served| now.since(served.since) >= SLOT_AGE;
+        let old: Vec<Slot> =
+            self.slots.iter().filter(|(_, served)| is_old(served)).map(|(slot, _)| *slot).collect();
+        for slot in old {
+            self.slots.remove(&slot);
+            touched.insert(RowKey::Slot(slot));
         }
     }
 }

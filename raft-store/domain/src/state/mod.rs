@@ -18,7 +18,7 @@ use crate::{
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, KeyId, NodeId, ProjectId, SessionId},
     pattern::PatternIndex,
-    replies::{Remembered, ReplyKey},
+    replies::{Remembered, ReplyKey, Served, Slot},
     rules::RulesVersion,
     settings::Settings,
     time::{ClusterTime, Revision, WallTime},
@@ -79,6 +79,7 @@ pub struct State {
     pub(crate) sessions: OrdMap<SessionId, Arc<Session>>,
     pub(crate) claims: OrdMap<ClaimKey, Claim>,
     pub(crate) replies: OrdMap<ReplyKey, Arc<Remembered>>,
+    pub(crate) slots: OrdMap<Slot, Arc<Served>>,
     /// Of texts that are documents: only what the next one must be compared with.
     pub(crate) latest_checkpoints: OrdMap<(ProjectId, FeatureId), LatestCheckpoint>,
     pub(crate) decisions: OrdMap<(ProjectId, DecisionId), Place>,
@@ -97,11 +98,10 @@ pub struct State {
     pub(crate) paths: OrdMap<ProjectId, PatternIndex<Grip>>,
     pub(crate) path_bytes: usize,
     pub(crate) deadlines: OrdSet<(ClusterTime, Deadline)>,
-    pub(crate) client_replies: ReplyAges,
-    pub(crate) node_replies: ReplyAges,
+    pub(crate) reply_ages: ReplyAges,
 }
 
-/// The remembered answers of one kind, in the order in which they are forgotten.
+/// The remembered answers to keys, in the order in which they are forgotten.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct ReplyAges {
     pub(crate) order: OrdSet<(Revision, ReplyKey)>,

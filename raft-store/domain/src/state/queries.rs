@@ -9,7 +9,7 @@ use crate::{
     },
     ids::{DecisionId, EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
     pattern::{Pattern, PatternIndex},
-    replies::{CLIENT_REPLY_FLOOR, MAX_REPLY_BYTES, NODE_REPLIES, NODE_REPLY_FLOOR, Remembered, ReplyKey},
+    replies::{MAX_REPLY_BYTES, REPLY_FLOOR, Remembered, ReplyKey, Request, Served, Slot},
     rules::RulesVersion,
     settings::Settings,
     time::{ClusterTime, WallTime},
@@ -78,27 +78,38 @@ impl State {
         self.clock.wall.after(at.since(self.clock.cluster))
     }
 
-    /// The answer to forget next: the oldest one of its kind, when its time is over, when there are too
-    /// many and it is not young, or when all together weigh too much. Those that clients ask for and those that nodes ask for are counted apart: neither pushes
-    /// out the other. What was to be kept for longer holds back what came after it, until its own end.
+    /// The answer to forget next: the oldest one, when its time is over, when there are too many and it is not
+    /// young, or when all together weigh too much. What was to be kept for longer holds back what came after it,
+    /// until its own end.
     pub(crate) fn reply_to_forget(&self) -> Option<&ReplyKey> {
-        let kinds = [
-            (&self.client_replies, self.settings.replies, CLIENT_REPLY_FLOOR),
-            (&self.node_replies, NODE_REPLIES, NODE_REPLY_FLOOR),
-        ];
+        let ages = &self.reply_ages;
+        let (_, oldest) = ages.order.get_min()?;
+        let kept = self.replies.get(oldest).expect("the order is that of the answers that are kept");
         let now = self.clock.cluster;
-        kinds.into_iter().find_map(|(ages, most, floor)| {
-            let (_, oldest) = ages.order.get_min()?;
-            let kept = self.replies.get(oldest).expect("the order is that of the answers that are kept");
-            let is_one_too_many = ages.order.len() as u64 > most && now.since(kept.since) >= floor;
-            let is_over = kept.expires <= now;
-            (is_over || is_one_too_many || ages.bytes > MAX_REPLY_BYTES).then_some(oldest)
-        })
+        let is_one_too_many =
+            ages.order.len() as u64 > self.settings.replies && now.since(kept.since) >= REPLY_FLOOR;
+        let is_over = kept.expires <= now;
+        (is_over || is_one_too_many || ages.bytes > MAX_REPLY_BYTES).then_some(oldest)
     }
 
-    /// The remembered answer to a request.
+    /// The remembered answer to a request under a key.
     pub fn reply(&self, key: &ReplyKey) -> Option<&Arc<Remembered>> {
         self.replies.get(key)
+    }
+
+    /// The answer in a slot.
+    pub fn served(&self, slot: Slot) -> Option<&Arc<Served>> {
+        self.slots.get(&slot)
+    }
+
+    /// Whether this very request was carried out already.
+    pub fn has_answered(&self, request: &Request) -> bool {
+        match request {
+            Request::Keyed(request) => self.reply(&request.key).is_some(),
+            Request::Slotted { slot, sequence } => {
+                self.served(*slot).is_some_and(|served| served.sequence >= *sequence)
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
         Project, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, NodeId, ProjectId, SessionId},
-    replies::{Remembered, ReplyKey},
+    replies::{Remembered, ReplyKey, Served, Slot},
     rules::RulesVersion,
     settings::Settings,
 };
@@ -53,6 +53,8 @@ pub enum RowKey {
     Ticket(TokenDigest),
     /// Which rules it goes by.
     Rules,
+    /// The answer in a slot.
+    Slot(Slot),
 }
 
 /// A thing as it is written.
@@ -92,6 +94,8 @@ pub enum Row {
     Ticket(Arc<Ticket>),
     /// Which rules it goes by.
     Rules(RulesVersion),
+    /// The answer in a slot.
+    Slot(Slot, Arc<Served>),
 }
 
 /// Rows that do not make a state.
@@ -131,6 +135,7 @@ impl State {
             }
             RowKey::Ticket(digest) => Row::Ticket(self.tickets.get(digest)?.clone()),
             RowKey::Rules => Row::Rules(self.rules),
+            RowKey::Slot(slot) => Row::Slot(*slot, self.slots.get(slot)?.clone()),
         })
     }
 
@@ -145,6 +150,7 @@ impl State {
             .chain(self.engineers.values().cloned().map(Row::Engineer))
             .chain(self.api_keys.values().cloned().map(Row::ApiKey))
             .chain(self.replies.iter().map(|(key, kept)| Row::Reply(key.clone(), kept.clone())))
+            .chain(self.slots.iter().map(|(slot, served)| Row::Slot(*slot, served.clone())))
             .chain(self.projects.values().cloned().map(Row::Project))
             .chain(self.members.values().cloned().map(Row::Member))
             .chain(self.features.values().cloned().map(Row::Feature))
@@ -180,6 +186,7 @@ impl State {
                 Row::Decision(project, id, place) => state.put_decision(project, id, place),
                 Row::Ticket(ticket) => state.put_ticket(ticket),
                 Row::Rules(rules) => state.rules = rules,
+                Row::Slot(slot, served) => state.put_served(slot, served),
             }
         }
         let orphan = state.claims.keys().find(|key| !state.sessions.contains_key(&key.session));
@@ -211,6 +218,7 @@ impl Row {
             Self::Decision(project, id, _) => RowKey::Decision(*project, *id),
             Self::Ticket(ticket) => RowKey::Ticket(ticket.digest),
             Self::Rules(_) => RowKey::Rules,
+            Self::Slot(slot, _) => RowKey::Slot(*slot),
         }
     }
 }

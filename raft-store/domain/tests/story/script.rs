@@ -11,7 +11,7 @@ use nexus_domain::{
     },
     ids::{CheckpointId, DecisionId, EngineerId, JoinTokenId, KeyId, LearningId},
     pattern::Pattern,
-    replies::{KeyOrigin, ReplyKey, Request},
+    replies::{KeyedRequest, ReplyKey, Request, Slot},
     settings::{Registration, SettingsPatch},
     time::{ClusterTime, Millis, WallTime},
     words::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
@@ -160,11 +160,13 @@ pub(crate) fn given(line: &Line) -> Vec<String> {
 }
 
 pub(crate) fn request(world: &World, line: &Line) -> Option<Request> {
-    let (key, origin) = match (line.option("key"), line.option("node-key")) {
-        (Some(key), _) => (key, KeyOrigin::Client),
-        (_, Some(key)) => (key, KeyOrigin::Node),
-        _ => return None,
-    };
+    // As in `slot=2/0/17`: of node 2, slot 0, with sequence 17.
+    if let Some(slot) = line.option("slot") {
+        let [node, number, sequence] = slot.split('/').collect::<Vec<_>>()[..] else { panic!("{slot}") };
+        let slot = Slot { node: NodeId(node.parse().unwrap()), number: number.parse().unwrap() };
+        return Some(Request::Slotted { slot, sequence: sequence.parse().unwrap() });
+    }
+    let key = line.option("key")?;
     let key = ReplyKey {
         engineer: world.engineers.get(&line.actor).copied(),
         key: IdempotencyKey::parse(key).unwrap(),
@@ -173,7 +175,7 @@ pub(crate) fn request(world: &World, line: &Line) -> Option<Request> {
     let fingerprint = line.text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    Some(Request { key, fingerprint, origin })
+    Some(Request::Keyed(KeyedRequest { key, fingerprint }))
 }
 
 /// The command that a line asks for.
@@ -263,7 +265,7 @@ fn settings(line: &Line) -> SettingsPatch {
             "replies.count" => patch.replies = Some(value.parse().unwrap()),
             "replies.age" => patch.reply_age = Some(span(value)),
             "events.age" => patch.event_age = Some(span(value)),
-            "with" | "as" | "key" | "node-key" => {}
+            "with" | "as" | "key" | "slot" => {}
             other => panic!("no setting {other}"),
         }
     }

@@ -208,6 +208,9 @@ pub(crate) fn state(world: &World, what: &str) -> Vec<String> {
             .rows()
             .filter_map(|row| match row {
                 nexus_domain::Row::Reply(key, _) => Some(key.key.to_string()),
+                nexus_domain::Row::Slot(slot, served) => {
+                    Some(format!("slot {} of node {}: {}", slot.number, slot.node, served.sequence))
+                }
                 _ => None,
             })
             .collect(),
