@@ -12,7 +12,7 @@ use nexus_node::{
     run::{RunningNode, Sources},
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{io::Write as _, path::Path, sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Far more than the 8,192 connections of clients, those of peers and the files of the database; macOS
@@ -23,14 +23,18 @@ const MAX_OPEN_FILES: u64 = 10_240;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> ExitCode {
-    match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+fn main() {
+    let code = match run(Cli::parse()) {
+        Ok(()) => 0,
         Err(error) => {
             eprintln!("Error: {error:#}");
-            ExitCode::FAILURE
+            1
         }
-    }
+    };
+    // At once: a node that cannot go on has threads that still write, or hang in a write, and RocksDB's own clearing
+    // up at the end of a process aborts when it meets them.
+    let _ = std::io::stdout().flush();
+    signal_hook::low_level::exit(code)
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
@@ -51,10 +55,21 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     // A disk that hangs must not keep a node from ending.
     runtime.shutdown_background();
     if let Some(folder) = temporary {
-        // What was promised to be gone at the end.
-        let _ = std::fs::remove_dir_all(folder);
+        remove(&folder);
     }
     result
+}
+
+/// Removes what was promised to be gone at the end, although threads may still be making files in it.
+fn remove(folder: &Path) {
+    for _ in 0..50 {
+        match std::fs::remove_dir_all(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            _ => return,
+        }
+    }
 }
 
 /// Each client and each sorted file needs a descriptor; the usual soft limit of 1,024 is for programs that use

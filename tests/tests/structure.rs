@@ -41,7 +41,8 @@ fn nobody_depends_on_whom_they_may_not_know() {
     let mut seen = BTreeSet::new();
     for package in &metadata.packages {
         let name = package.name.as_str();
-        if name == "nexus-tests" {
+        // The tests may know everybody, and what stands in for a crate of others is known to that crate's users.
+        if name == "nexus-tests" || name == "base2histogram" {
             continue;
         }
         let allowed =

@@ -141,3 +141,36 @@ impl Remembered {
         REPLY_BYTES + lists
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::pattern::Pattern;
+
+    #[test]
+    fn young_answers_are_forgotten_only_while_all_together_weigh_too_much() {
+        // A MiB of paths each, and all the same ones.
+        let path = Pattern::parse(&"a".repeat(1 << 10)).unwrap();
+        let paths: Arc<[Pattern]> = vec![path; 1 << 10].into();
+        let mut state = State::default();
+        let most = MAX_REPLY_BYTES / (1 << 20);
+        for number in 0..most {
+            assert_eq!(state.reply_to_forget(), None, "after {number}");
+            let key =
+                ReplyKey { engineer: None, key: IdempotencyKey::parse(&format!("key-{number}")).unwrap() };
+            let answer = Answer {
+                revision: Revision(number as u64),
+                outcome: Ok(Reply::Released { paths: paths.clone(), count: 1 << 10 }),
+                is_cut: false,
+            };
+            let (since, expires) = (ClusterTime(0), ClusterTime(1));
+            let kept = Remembered { fingerprint: 0, since, expires, answer: Arc::new(answer) };
+            state.put_reply(key, Arc::new(kept));
+        }
+        let oldest = state.reply_to_forget().unwrap().clone();
+        assert_eq!(oldest.key.as_str(), "key-0");
+        state.forget_reply(&oldest);
+        assert_eq!(state.reply_to_forget(), None);
+    }
+}

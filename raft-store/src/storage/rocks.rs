@@ -29,8 +29,9 @@ const BLOCK_CACHE_BYTES: usize = 8 << 20;
 const OPEN_FILES: i32 = 128;
 /// Flushes and compactions that run at once, so that writes are not held up behind a long one.
 const BACKGROUND_JOBS: i32 = 2;
-/// The first level of sorted files that are compressed.
-const LEVEL_OF_SETTLED: i32 = 2;
+/// The first level of sorted files that are compressed: what is above it is a few write buffers, and soon written
+/// again or dropped with the log.
+const LEVEL_OF_SETTLED: i32 = 1;
 /// Bounds what is read again at start.
 const ALL_LOGS_BYTES: u64 = 64 << 20;
 /// RocksDB's own text logs, which nobody reads on a good day.
@@ -106,7 +107,6 @@ fn column_options(column: Column, block_cache: &Cache) -> Options {
     blocks.set_block_cache(block_cache);
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
-    // What is young is soon written again: only what has settled is worth compressing.
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_min_level_to_compress(LEVEL_OF_SETTLED);
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);

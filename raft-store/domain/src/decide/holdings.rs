@@ -11,24 +11,19 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Claims of one session: bounds the time of its end.
+/// Claims of one session: bounds the time of its end, whose entry tells all of them.
 pub(super) const MAX_CLAIMS_OF_SESSION: usize = 100_000;
-/// Bytes of their paths: its end tells all of them, in the facts of one entry.
-const MAX_PATH_BYTES_OF_SESSION: usize = 16 << 20;
-/// Claims of one project: bounds memory, at some 300 bytes each.
-const MAX_CLAIMS_OF_PROJECT: usize = 1_000_000;
-/// Bytes of their paths, for the same reason.
-const MAX_PATH_BYTES_OF_PROJECT: usize = 256 << 20;
+const MOST_OF_SESSION: Load = Load { claims: MAX_CLAIMS_OF_SESSION, bytes: 16 << 20 };
+/// Claims of one project: bounds memory, at some 300 bytes each beside their paths.
+const MOST_OF_PROJECT: Load = Load { claims: 1_000_000, bytes: 256 << 20 };
 /// Claims of the cluster: anybody may make another project.
-const MAX_CLAIMS: usize = 4_000_000;
-/// Bytes of their paths.
-const MAX_PATH_BYTES: usize = 1 << 30;
+const MOST_OF_ALL: Load = Load { claims: 4_000_000, bytes: 1 << 30 };
 /// Paths that one fact tells: at most a MiB, so that a fact can always be written and sent.
 const PATHS_OF_EVENT: usize = 1_000;
 
 /// Whether one entry should give back no more than this.
 pub(crate) const fn fills_an_entry(load: Load) -> bool {
-    load.claims >= MAX_CLAIMS_OF_SESSION || load.bytes >= MAX_PATH_BYTES_OF_SESSION
+    load.claims >= MOST_OF_SESSION.claims || load.bytes >= MOST_OF_SESSION.bytes
 }
 
 /// Refuses what would make a session, a project or the cluster hold too much.
@@ -38,26 +33,27 @@ pub(super) fn within_limit<'a>(
     more: impl IntoIterator<Item = &'a Pattern>,
 ) -> Result<(), Refusal> {
     let more = Load::of(more);
-    let check = |whose: &str, held: Load, claims: usize, bytes: usize| {
-        let too_many = |what: String, limit: usize| Err(Refusal::TooMany { what, limit: limit as u64 });
-        if held.claims + more.claims > claims {
-            return too_many(format!("claims of {whose}"), claims);
-        }
-        if held.bytes + more.bytes > bytes {
-            return too_many(format!("bytes in the claimed paths of {whose}"), bytes);
-        }
-        Ok(())
-    };
-    let all = ctx.state.claimed();
-    check("the cluster", all, MAX_CLAIMS, MAX_PATH_BYTES)?;
+    fits("the cluster", ctx.state.claimed(), more, MOST_OF_ALL)?;
     let in_project = ctx.state.claimed_in(session.project);
-    check("one project", in_project, MAX_CLAIMS_OF_PROJECT, MAX_PATH_BYTES_OF_PROJECT)?;
-    let of_session = |held| check("one session", held, MAX_CLAIMS_OF_SESSION, MAX_PATH_BYTES_OF_SESSION);
+    fits("one project", in_project, more, MOST_OF_PROJECT)?;
+    let of_session = |held| fits("one session", held, more, MOST_OF_SESSION);
     // Counting takes time: not before the project has so many claims at all.
     if of_session(in_project).is_ok() {
         return Ok(());
     }
     of_session(Load::of(ctx.state.claims_of(session).map(|(key, _)| &key.path)))
+}
+
+/// Whether there is place for more.
+fn fits(whose: &str, held: Load, more: Load, most: Load) -> Result<(), Refusal> {
+    let too_many = |what: String, limit: usize| Err(Refusal::TooMany { what, limit: limit as u64 });
+    if held.claims + more.claims > most.claims {
+        return too_many(format!("claims of {whose}"), most.claims);
+    }
+    if held.bytes + more.bytes > most.bytes {
+        return too_many(format!("bytes in the claimed paths of {whose}"), most.bytes);
+    }
+    Ok(())
 }
 
 /// The facts of taking paths; none for no paths.
@@ -104,4 +100,23 @@ fn in_parts(paths: &Arc<[Pattern]>) -> impl Iterator<Item = Arc<[Pattern]>> {
     let whole = (!paths.is_empty() && paths.len() <= PATHS_OF_EVENT).then(|| paths.clone());
     let parts = if whole.is_some() { &[] } else { &**paths };
     whole.into_iter().chain(parts.chunks(PATHS_OF_EVENT).map(Into::into))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_place_up_to_the_last_claim_and_the_last_byte() {
+        let load = |claims, bytes| Load { claims, bytes };
+        let most = load(10, 1_000);
+        let refused = |held, more| match fits("one project", held, more, most) {
+            Err(Refusal::TooMany { what, limit }) => Some((what, limit)),
+            _ => None,
+        };
+        assert_eq!(refused(load(9, 900), load(1, 100)), None);
+        assert_eq!(refused(load(9, 0), load(2, 0)), Some(("claims of one project".to_owned(), 10)));
+        let bytes = "bytes in the claimed paths of one project".to_owned();
+        assert_eq!(refused(load(0, 900), load(1, 101)), Some((bytes, 1_000)));
+    }
 }
