@@ -73,7 +73,7 @@ fn replace(storage: &dyn Storage, name: &str, file: &dyn File) -> Result<(Publis
 
     let mut batch = Batch::new();
     let progress = format::read(file, &mut |column, key, value| {
-        batch.put(column, key, value.to_vec());
+        batch.put(column, key, value);
         if batch.bytes() >= BATCH_BYTES {
             storage.write(std::mem::take(&mut batch))?;
         }

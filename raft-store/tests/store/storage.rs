@@ -17,7 +17,7 @@ fn filled(storage: &dyn Storage) {
         batch.put(Column::Rows, [1, byte], vec![byte]);
     }
     batch.put(Column::Rows, [2], vec![]);
-    batch.put(Column::Documents, [1, 5], b"of another column".to_vec());
+    batch.put(Column::Documents, [1, 5], b"of another column");
     storage.write(batch).unwrap();
 }
 
@@ -46,7 +46,7 @@ fn a_batch_changes_in_order_and_one_column_alone() {
         filled(storage);
         let mut batch = Batch::new();
         batch.delete_range(Column::Rows, KeyRange::between([1, 0], [1, 8]));
-        batch.put(Column::Rows, [1, 4], b"again".to_vec());
+        batch.put(Column::Rows, [1, 4], b"again");
         batch.delete(Column::Rows, [1, 9]);
         storage.write(batch).unwrap();
         assert_eq!(keys(storage, &KeyRange::all(), Order::Ascending), [vec![1, 4], vec![1, 8], vec![2]]);
