@@ -3,7 +3,10 @@
 
 use crate::{
     node::{Node, REQUEST_DEADLINE},
-    peer::service::{ChangeRefusal, MembershipRequest, ServiceResponse},
+    peer::{
+        Welcome,
+        service::{ChangeRefusal, MembershipRequest, ServiceResponse},
+    },
     propose::{Tried, of_the_cluster},
 };
 use nexus_domain::{Command, NodeId, Refusal, Reply, entity::TokenDigest, words::Label};
@@ -54,6 +57,19 @@ impl Node {
         done.unwrap_or_else(|failed| failed)
     }
 
+    /// A program that is too old for this cluster could apply nothing of its log.
+    fn knows_the_rules(&self, welcome: &Welcome) -> Result<(), ServiceResponse> {
+        let rules = self.published().state.rules();
+        if welcome.rules >= rules {
+            return Ok(());
+        }
+        Err(refused(format!(
+            "the new node runs Nexus {}, which knows rules up to version {}, and this cluster goes by version {rules}: \
+             start it with the program that the others run",
+            welcome.version, welcome.rules
+        )))
+    }
+
     /// Lets a guest in as a learner. Asked again for the same data folder, it gives the same id.
     async fn join(
         &self,
@@ -73,14 +89,7 @@ impl Node {
         if welcome.instance != member.instance {
             return Err(refused(format!("another node answers at {}", member.peer_addr)));
         }
-        let rules = self.published().state.rules();
-        if welcome.rules < rules {
-            return Err(refused(format!(
-                "the new node runs Nexus {}, which knows rules up to version {}, and this cluster goes by version \
-                 {rules}: start it with the program that the others run",
-                welcome.version, welcome.rules
-            )));
-        }
+        self.knows_the_rules(&welcome)?;
         let label = |text: &str| Label::parse(text).map_err(|problem| refused(format!("address {problem}")));
         let command = Command::AdmitNode {
             instance: member.instance,
@@ -103,6 +112,8 @@ impl Node {
             Ok(other) => return Err(refused(format!("an answer to something else: {other:?}"))),
         };
         let _changing = self.changing.lock().await;
+        // They may have been raised since; while this is held they are not.
+        self.knows_the_rules(&welcome)?;
         if self.member(id).is_none() {
             self.change_members(ChangeMembers::AddNodes(BTreeMap::from([(id.0, member)]))).await?;
             tracing::info!(node = %id, "a learner joined");

@@ -17,7 +17,9 @@ use nexus_api::cluster::{
     Backup, Cluster, Committed, Consistency, Draft, History, NodeStatus, Operated, Operation, OperationError,
     Seen, SharedView, StorageFailure, Unavailable,
 };
-use nexus_domain::{Proposal, Revision, SessionId, Stamp, WallTime, entity::Attendance, replies::Request};
+use nexus_domain::{
+    Answer, Proposal, Refusal, Revision, SessionId, Stamp, WallTime, entity::Attendance, replies::Request,
+};
 use nexus_raft_store::Member;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -39,26 +41,11 @@ impl Cluster for NodeCluster {
     fn propose(&self, draft: Draft) -> BoxFuture<'_, Result<Committed, Unavailable>> {
         async move {
             let Draft { command, actor, acting, request } = draft;
-            // Held until the outcome is certain or nobody waits for it any more.
-            let slot = if request.is_none() { self.node.slots.take() } else { None };
-            let request = match (request, &slot) {
-                (Some(keyed), _) => Request::Keyed(keyed),
-                (None, Some(slot)) => slot.request(),
-                (None, None) => return Err(Unavailable::NotApplied("too many writes at once".to_owned())),
-            };
-            let request = Some(request);
-            let answer = self
-                .node
-                .propose(Proposal { command, actor, acting, request, stamp: Stamp::default() })
-                .await?;
-            // Applied here too before it is answered: whoever asks this node next sees it.
-            let deadline = Instant::now() + REQUEST_DEADLINE;
-            let published = self.node.applied(answer.revision.0, deadline).await.map_err(|()| {
-                Unavailable::Unknown(
-                    "it is committed, but this node has not applied it yet; try again".to_owned(),
-                )
-            })?;
-            Ok(Committed { answer, view: StoreView::shared(published, &self.node.store) })
+            let stamp = Stamp::default();
+            let mut proposal = Proposal { command, actor, acting, request: None, stamp };
+            let Some(keyed) = request else { return self.propose_in_a_slot(proposal).await };
+            proposal.request = Some(Request::Keyed(keyed));
+            self.seen(self.node.propose(&Arc::new(proposal)).await?).await
         }
         .boxed()
     }
@@ -174,6 +161,51 @@ impl Cluster for NodeCluster {
 }
 
 impl NodeCluster {
+    /// Proposes what has no key of its client.
+    async fn propose_in_a_slot(&self, mut proposal: Proposal) -> Result<Committed, Unavailable> {
+        let mut tries = 0;
+        loop {
+            let Some(slot) = self.node.slots.take(self.node.clock.monotonic()) else {
+                return Err(Unavailable::NotApplied("too many writes at once".to_owned()));
+            };
+            proposal.request = Some(slot.request());
+            let proposed = Arc::new(proposal);
+            let answer = match self.node.propose(&proposed).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    if matches!(error, Unavailable::NotApplied(_)) {
+                        slot.settled();
+                    }
+                    return Err(error);
+                }
+            };
+            let number = slot.slot();
+            slot.settled();
+            let is_behind = answer.outcome == Err(Refusal::IdempotencyKeyReused);
+            let committed = self.seen(answer).await?;
+            tries += 1;
+            if !is_behind || tries > 1 {
+                return Ok(committed);
+            }
+            if let Some(served) = committed.view.state().served(number) {
+                tracing::warn!("this node's data folder was put back to an older copy");
+                self.node.slots.go_on_above(served.turn.sequence);
+            }
+            proposal = Proposal::clone(&proposed);
+        }
+    }
+
+    /// An answer, once this node has applied it too: whoever asks this node next sees it.
+    async fn seen(&self, answer: Answer) -> Result<Committed, Unavailable> {
+        let deadline = Instant::now() + REQUEST_DEADLINE;
+        let published = self.node.applied(answer.revision.0, deadline).await.map_err(|()| {
+            Unavailable::Unknown(
+                "it is committed, but this node has not applied it yet; try again".to_owned(),
+            )
+        })?;
+        Ok(Committed { answer, view: StoreView::shared(published, &self.node.store) })
+    }
+
     /// How old this node's own state may be: time since it last heard from a leader.
     async fn staleness(&self) -> Duration {
         match self.node.leader() {

@@ -32,6 +32,8 @@ const LOOK_AT_LEADER: Duration = Duration::from_secs(1);
 const ONE_QUESTION: Duration = Duration::from_secs(1);
 /// Learners are looked at this often.
 const LOOK_AT_LEARNERS: Duration = Duration::from_millis(500);
+/// Between two lines of the log about whom newer rules wait for.
+const TELL_WHO_IS_WAITED_FOR: Duration = Duration::from_secs(60);
 /// Silence of all leaders that is worth a line in the log, and the time until the next such line.
 const SILENCE: Duration = Duration::from_secs(10);
 const REMIND: Duration = Duration::from_secs(60);
@@ -45,6 +47,7 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
     let mut led_term = None;
     let mut silence = Silence::default();
     let (mut learners_seen, mut heard_seen) = (Instant::now(), Instant::now());
+    let mut waiting_told = None;
     let mut disk_seen = None::<Instant>;
     loop {
         tokio::select! {
@@ -81,7 +84,7 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
         if learners_seen.elapsed() >= LOOK_AT_LEARNERS {
             learners_seen = Instant::now();
             node.promote_learners().await;
-            node.raise_rules().await;
+            node.raise_rules(&mut waiting_told).await;
         }
     }
 }
@@ -160,21 +163,35 @@ impl Node {
         }
     }
 
-    /// Goes by newer rules once every member says that it knows them.
-    async fn raise_rules(&self) {
+    /// Goes by newer rules once every member says that it knows them. Tells now and then whom that waits for.
+    async fn raise_rules(&self, waiting_told: &mut Option<Instant>) {
         let published = self.published();
         let now = published.state.rules();
         if now >= RulesVersion::KNOWN || published.state.origin().is_none() {
             return;
         }
+        // Nobody joins meanwhile.
+        let Ok(_changing) = self.changing.try_lock() else { return };
         let others: Vec<NodeId> = {
             let metrics = self.raft.metrics();
             let metrics = metrics.borrow_watched();
             let nodes = metrics.membership_config.membership().nodes();
             nodes.map(|(id, _)| NodeId(*id)).filter(|id| *id != self.id).collect()
         };
-        let known = others.iter().map(|id| self.reports.of(*id).map(|report| report.rules));
-        let Some(to) = RulesVersion::of_all(known).filter(|to| *to > now) else { return };
+        let known = |id: &NodeId| self.reports.of(*id).map(|report| report.rules);
+        let Some(to) = RulesVersion::of_all(others.iter().map(known)).filter(|to| *to > now) else {
+            if waiting_told.is_none_or(|told| told.elapsed() >= TELL_WHO_IS_WAITED_FOR) {
+                *waiting_told = Some(Instant::now());
+                let nodes: Vec<NodeId> =
+                    others.into_iter().filter(|id| known(id).is_none_or(|rules| rules <= now)).collect();
+                tracing::warn!(
+                    ?nodes,
+                    "what came with this version of Nexus waits until these nodes run it too: upgrade them, or remove \
+                     those that will not come back"
+                );
+            }
+            return;
+        };
         let deadline = Instant::now() + Duration::from_secs(1);
         let raised = self.propose_here(&Arc::new(of_the_cluster(Command::RaiseRules(to))), deadline).await;
         if matches!(raised, Tried::Answered(_)) {

@@ -9,7 +9,9 @@ use crate::{
     },
 };
 use nexus_api::cluster::Unavailable;
-use nexus_domain::{Acting, Actor, Answer, Command, NodeId, Proposal, SessionId, Stamp};
+use nexus_domain::{
+    Acting, Actor, Answer, Command, NodeId, Proposal, RulesVersion, SessionId, Stamp, decide::TOO_NEW,
+};
 use nexus_raft_store::Command as LogCommand;
 use openraft::errors::{ClientWriteError, RaftError};
 use std::sync::Arc;
@@ -30,16 +32,20 @@ pub(crate) enum Tried {
 
 impl Node {
     /// Proposes until it is answered, wherever the leader is.
-    pub(crate) async fn propose(&self, proposal: Proposal) -> Result<Answer, Unavailable> {
+    pub(crate) async fn propose(&self, proposal: &Arc<Proposal>) -> Result<Answer, Unavailable> {
+        // Before an older leader is asked, who could not even read it.
+        let since = proposal.command.since();
+        if since > RulesVersion::FIRST && since > self.published().state.rules() {
+            return Err(Unavailable::NotApplied(TOO_NEW.to_owned()));
+        }
         let deadline = Instant::now() + REQUEST_DEADLINE;
-        let proposal = Arc::new(proposal);
         let mut may_be_applied = false;
         loop {
             let tried = match self.leader() {
-                Leader::Here => self.propose_here(&proposal, deadline).await,
+                Leader::Here => self.propose_here(proposal, deadline).await,
                 Leader::There(leader) => {
                     let span = tracing::debug_span!("forward", to = %leader);
-                    self.forward(&leader, &proposal, deadline).instrument(span).await
+                    self.forward(&leader, proposal, deadline).instrument(span).await
                 }
                 Leader::Nowhere => Tried::NotProposed("there is no leader".to_owned()),
             };

@@ -196,7 +196,7 @@ impl RunningNode {
             disk: Arc::new(disk),
             admission: Admission::default(),
             reports: report::Reports::default(),
-            slots: Slots::new(id, stored.starts),
+            slots: Slots::new(id, stored.starts, sources.mint.id().as_u64_pair().1),
             flush_slow: AtomicBool::new(false),
             changing: tokio::sync::Mutex::default(),
         });
@@ -280,7 +280,9 @@ impl RunningNode {
         }
         let store: StoreHandle = self.node.store.clone();
         drop((self.api, self.node));
-        let _ = tokio::time::timeout(CLOSE, store.released()).await;
+        if tokio::time::timeout(CLOSE, store.released()).await.is_err() {
+            tracing::warn!("the data folder is still in use at the end");
+        }
     }
 
     async fn hand_over(&self) {

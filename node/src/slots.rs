@@ -1,49 +1,71 @@
 //! The slots of this node in the reply table: one for each write that it tries and that has no key of its client.
 //! Only in memory: of a node that starts anew nobody waits for an answer any more.
 
+use crate::node::REQUEST_DEADLINE;
 use nexus_domain::{
     NodeId,
-    replies::{Request, Slot},
+    replies::{Request, Slot, Turn},
 };
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
 
 /// Bits of a sequence that count requests; the starts of the node are above them. A start lasts for 35 years at
 /// 1,000 requests a second.
 const REQUEST_BITS: u32 = 40;
+/// A slot whose request may still be on its way is not taken again for so long after it was taken: another request in
+/// it would have that one refused, of which nobody was told that it failed. It is tried for a third of this time.
+const ASIDE: Duration = REQUEST_DEADLINE.saturating_mul(3);
 
 /// The slots of this node.
 pub(crate) struct Slots {
     node: NodeId,
+    /// Random, of this start.
+    start: u64,
     held: Mutex<Held>,
 }
 
 struct Held {
     /// Slots that are free; the one that was freed last is taken next, so that few are in use.
     free: Vec<u16>,
+    /// Slots that will be, from when on.
+    aside: VecDeque<(Instant, u16)>,
     /// The lowest one that was never taken.
     fresh: u16,
-    /// That of the next request.
+    /// That of the last request.
     sequence: u64,
 }
 
-/// A slot that one request has. Free again once it is dropped: its node has its answer, or has given it up.
+/// A slot that one request has.
 pub(crate) struct Taken<'a> {
     slots: &'a Slots,
-    number: u16,
-    sequence: u64,
+    slot: Slot,
+    turn: Turn,
+    taken: Instant,
+    is_settled: bool,
 }
 
 impl Slots {
     /// All free. `starts` tells how often the node was started: its sequences go on above those of before, of which
-    /// a late try may still be on its way.
-    pub(crate) fn new(node: NodeId, starts: u32) -> Self {
+    /// a late try may still be on its way. `start` is random.
+    pub(crate) fn new(node: NodeId, starts: u32, start: u64) -> Self {
         let sequence = u64::from(starts) << REQUEST_BITS;
-        Self { node, held: Mutex::new(Held { free: Vec::new(), fresh: 0, sequence }) }
+        let held = Held { free: Vec::new(), aside: VecDeque::new(), fresh: 0, sequence };
+        Self { node, start, held: Mutex::new(held) }
     }
 
     /// A free slot; none while 65,535 are taken.
-    pub(crate) fn take(&self) -> Option<Taken<'_>> {
+    pub(crate) fn take(&self, now: Instant) -> Option<Taken<'_>> {
         let mut held = self.lock();
+        if let Some((free_from, number)) = held.aside.front().copied()
+            && now >= free_from
+        {
+            held.aside.pop_front();
+            held.free.push(number);
+        }
         let number = match held.free.pop() {
             Some(number) => number,
             None => {
@@ -53,7 +75,16 @@ impl Slots {
             }
         };
         held.sequence += 1;
-        Some(Taken { slots: self, number, sequence: held.sequence })
+        let turn = Turn { sequence: held.sequence, start: self.start };
+        let slot = Slot { node: self.node, number };
+        Some(Taken { slots: self, slot, turn, taken: now, is_settled: false })
+    }
+
+    /// Goes on above a sequence that this node has used although it does not know of it: its data folder was put
+    /// back to an older copy.
+    pub(crate) fn go_on_above(&self, sequence: u64) {
+        let mut held = self.lock();
+        held.sequence = held.sequence.max(sequence);
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -64,14 +95,28 @@ impl Slots {
 impl Taken<'_> {
     /// The identity of the request that has this slot.
     pub(crate) fn request(&self) -> Request {
-        let slot = Slot { node: self.slots.node, number: self.number };
-        Request::Slotted { slot, sequence: self.sequence }
+        Request::Slotted { slot: self.slot, turn: self.turn }
+    }
+
+    /// Which slot.
+    pub(crate) fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// The outcome is certain: the next request may have the slot.
+    pub(crate) fn settled(mut self) {
+        self.is_settled = true;
     }
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        self.slots.lock().free.push(self.number);
+        let mut held = self.slots.lock();
+        if self.is_settled {
+            held.free.push(self.slot.number);
+        } else {
+            held.aside.push_back((self.taken + ASIDE, self.slot.number));
+        }
     }
 }
 
@@ -79,19 +124,37 @@ impl Drop for Taken<'_> {
 mod tests {
     use super::*;
 
+    fn taken(slots: &Slots, now: Instant) -> Taken<'_> {
+        slots.take(now).expect("there are free ones")
+    }
+
     #[test]
-    fn a_slot_is_taken_again_once_it_is_free_and_with_a_higher_sequence() {
-        let slots = Slots::new(NodeId(3), 1);
-        let (first, second) = (slots.take(), slots.take());
-        let numbers = |taken: &Option<Taken<'_>>| taken.as_ref().map(|taken| (taken.number, taken.sequence));
-        let began = 1 << REQUEST_BITS;
-        assert_eq!((numbers(&first), numbers(&second)), (Some((0, began + 1)), Some((1, began + 2))));
-        drop(first);
-        let third = slots.take();
-        assert_eq!(numbers(&third), Some((0, began + 3)));
-        assert!(
-            Slots::new(NodeId(3), 2).take().is_some_and(|next| next.sequence > began + 3),
-            "of the next start"
-        );
+    fn a_slot_is_taken_again_once_the_outcome_is_certain_and_with_a_higher_sequence() {
+        let (slots, now) = (Slots::new(NodeId(3), 1, 7), Instant::now());
+        let (first, second) = (taken(&slots, now), taken(&slots, now));
+        assert_eq!((first.slot.number, second.slot.number), (0, 1));
+        assert!(second.turn.sequence > first.turn.sequence);
+        first.settled();
+        let third = taken(&slots, now);
+        assert!(third.slot.number == 0 && third.turn.sequence > second.turn.sequence);
+        let next_start = Slots::new(NodeId(3), 2, 8);
+        assert!(taken(&next_start, now).turn.sequence > third.turn.sequence);
+    }
+
+    #[test]
+    fn a_slot_whose_request_may_still_be_on_its_way_is_left_alone_for_a_while() {
+        let (slots, now) = (Slots::new(NodeId(3), 1, 7), Instant::now());
+        drop(taken(&slots, now));
+        let other = taken(&slots, now + ASIDE / 2);
+        assert_eq!(other.slot.number, 1);
+        assert_eq!(taken(&slots, now + ASIDE).slot.number, 0);
+    }
+
+    #[test]
+    fn a_folder_of_before_goes_on_above_what_it_forgot() {
+        let (slots, now) = (Slots::new(NodeId(3), 1, 7), Instant::now());
+        let forgotten = taken(&slots, now).turn.sequence + 1_000;
+        slots.go_on_above(forgotten);
+        assert!(taken(&slots, now).turn.sequence > forgotten);
     }
 }

@@ -60,6 +60,15 @@ fn nobody_depends_on_whom_they_may_not_know() {
     assert_eq!(seen.len(), allowed.len(), "every package of ours was looked at");
 }
 
+#[test]
+fn openraft_has_no_tables_of_statistics() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).expect("it is kept");
+    let found: Vec<&str> =
+        lock.split("[[package]]").filter(|it| it.contains("\"base2histogram\"\nv")).collect();
+    assert_eq!(found.len(), 1, "openraft takes another version: see [patch] in Cargo.toml");
+    assert!(!found[0].contains("source ="), "{}", found[0]);
+}
+
 fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders: Vec<PathBuf> =

@@ -15,6 +15,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// Things that one entry may end: bounds its time. The rest is ended by the next entry.
 const MAX_EXPIRED: usize = 1_000;
+/// Old slots are looked for at every such revision: there are some thousands of slots at most.
+const SWEEP_SLOTS_EVERY: u64 = 1_024;
 /// Answers that one entry may forget because of their age.
 const MAX_FORGOTTEN: usize = 100;
 
@@ -38,6 +40,7 @@ pub fn apply(state: &mut State, revision: Revision, proposal: &Proposal) -> Appl
     change.expire();
     let answer = change.answer(proposal);
     change.forget_old_replies();
+    change.forget_old_slots();
     change.finish(answer)
 }
 
@@ -107,13 +110,13 @@ impl<'a> Change<'a> {
                 let kept = self.state.reply(&request.key)?;
                 (kept.fingerprint == request.fingerprint, &kept.answer)
             }
-            Request::Slotted { slot, sequence } => {
+            Request::Slotted { slot, turn } => {
                 let served = self.state.served(*slot)?;
-                if served.sequence < *sequence {
+                if served.turn.sequence < turn.sequence {
                     return None;
                 }
-                // A try of a request that its node has given up since: nobody waits for it.
-                (served.sequence == *sequence, &served.answer)
+                // Else a try of a request that its node has given up since: nobody waits for it.
+                (served.turn == *turn, &served.answer)
             }
         };
         Some(if is_same {
@@ -171,7 +174,7 @@ impl<'a> Change<'a> {
     }
 
     fn remember(&mut self, request: &Request, answer: &Answer) {
-        let (since, answer) = (self.state.clock.cluster, Arc::new(answer.cut()));
+        let (since, answer) = (self.state.clock.cluster, Arc::new(answer.cut(request)));
         match request {
             Request::Keyed(request) => {
                 let expires = since.after(self.state.settings.reply_age);
@@ -179,9 +182,9 @@ impl<'a> Change<'a> {
                 self.touched.insert(RowKey::Reply(request.key.clone()));
                 self.state.put_reply(request.key.clone(), Arc::new(kept));
             }
-            Request::Slotted { slot, sequence } => {
+            Request::Slotted { slot, turn } => {
                 self.touched.insert(RowKey::Slot(*slot));
-                self.state.put_served(*slot, Arc::new(Served { sequence: *sequence, since, answer }));
+                self.state.put_served(*slot, Arc::new(Served { turn: *turn, since, answer }));
             }
         }
     }
@@ -191,6 +194,13 @@ impl<'a> Change<'a> {
             let Some(key) = self.state.reply_to_forget().cloned() else { return };
             self.state.forget_reply(&key);
             self.touched.insert(RowKey::Reply(key));
+        }
+    }
+
+    /// What a busy minute and nodes that went have left behind.
+    fn forget_old_slots(&mut self) {
+        if self.revision.0.is_multiple_of(SWEEP_SLOTS_EVERY) {
+            self.state.forget_old_slots(&mut self.touched);
         }
     }
 

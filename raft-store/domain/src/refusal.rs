@@ -282,6 +282,7 @@ impl Refusal {
         match &mut cut {
             Self::FilesClaimed { conflicts } => first_of(conflicts, most, conflict_bytes),
             Self::NothingAvailable { blocked } => first_of(blocked, most, blocked_bytes),
+            Self::DependenciesOpen { open, .. } => first_of(open, most, |slug| slug.as_str().len()),
             _ => return None,
         }
         Some(cut)

@@ -27,8 +27,10 @@ pub const MAX_REPLY_BYTES: usize = 256 << 20;
 pub const SLOT_AGE: Millis = Millis::from_secs(60);
 /// What an answer weighs beside its lists: its row and its places in the maps.
 const REPLY_BYTES: usize = 500;
-/// Conflicts and the like in a remembered refusal, in bytes.
-const MAX_REMEMBERED_LIST_BYTES: usize = 16 << 10;
+/// Conflicts and the like in a remembered refusal, in bytes: under a key, of which there are few, and in a slot, of
+/// which a busy node may have thousands.
+const MAX_LIST_BYTES_OF_KEYED: usize = 16 << 10;
+const MAX_LIST_BYTES_OF_SLOTTED: usize = 1 << 10;
 
 /// The identity of a request.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -39,8 +41,8 @@ pub enum Request {
     Slotted {
         /// Which slot.
         slot: Slot,
-        /// Higher than that of any request that had the slot before.
-        sequence: u64,
+        /// Which request of the node.
+        turn: Turn,
     },
 }
 
@@ -71,11 +73,21 @@ pub struct Slot {
     pub number: u16,
 }
 
+/// Tells one request of a node from all others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Turn {
+    /// Higher than that of any request that the node began before.
+    pub sequence: u64,
+    /// Random, another one at each start of the node: a data folder that was put back to an older copy counts from
+    /// where it was, and must not be given the answers of then.
+    pub start: u64,
+}
+
 /// The answer in a slot.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Served {
     /// To which request.
-    pub sequence: u64,
+    pub turn: Turn,
     /// There since.
     pub since: ClusterTime,
     /// The first answer.
@@ -105,11 +117,15 @@ impl Answer {
         }
     }
 
-    /// As it is remembered.
-    pub(crate) fn cut(&self) -> Self {
+    /// As it is remembered for this request.
+    pub(crate) fn cut(&self, request: &Request) -> Self {
+        let most = match request {
+            Request::Keyed(_) => MAX_LIST_BYTES_OF_KEYED,
+            Request::Slotted { .. } => MAX_LIST_BYTES_OF_SLOTTED,
+        };
         let cut = match &self.outcome {
             Ok(reply) => reply.cut().map(Ok),
-            Err(refusal) => refusal.cut(MAX_REMEMBERED_LIST_BYTES).map(Err),
+            Err(refusal) => refusal.cut(most).map(Err),
         };
         match cut {
             Some(outcome) => Self { revision: self.revision, outcome, is_cut: true },

@@ -9,7 +9,7 @@ use nexus_domain::{
     entity::{ApiKey, KeyPrefix, Lane, MemberRole, Mode, Origin, SessionMetadata},
     ids::{CheckpointId, DecisionId, KeyId, LearningId},
     pattern::Pattern,
-    replies::{KeyedRequest, ReplyKey, Request, Slot},
+    replies::{KeyedRequest, ReplyKey, Request, Slot, Turn},
     settings::SettingsPatch,
     words::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
 };
@@ -296,7 +296,8 @@ impl World {
                 return Request::Keyed(KeyedRequest { key, fingerprint: self.ids as u64 % 3 });
             }
             let slot = Slot { node: NodeId(u64::from(key % 2)), number: u16::from(key / 2) };
-            Request::Slotted { slot, sequence: self.ids as u64 / 8 * 2 + u64::from(key) % 3 }
+            let sequence = self.ids as u64 / 8 * 2 + u64::from(key) % 3;
+            Request::Slotted { slot, turn: Turn { sequence, start: u64::from(key % 3) } }
         });
         self.now = (self.now + entry.elapsed).max(0);
         let stamp = Stamp { cluster: ClusterTime(self.now as u64), wall: WallTime(self.now) };

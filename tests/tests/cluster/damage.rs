@@ -240,3 +240,57 @@ async fn a_state_that_has_drifted_apart_raises_an_alarm_on_every_node() {
     assert!(cluster.node(1).log().contains("STATE MISMATCH"));
     assert!(!cluster.node(1).log().contains("other=3"));
 }
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder for the copy");
+    for entry in fs::read_dir(from).expect("it is there").flatten() {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).expect("it can be copied");
+        }
+    }
+}
+
+/// Nobody should do that to a node; but if it happens, its count of requests begins where it was before.
+#[tokio::test]
+async fn a_folder_that_was_put_back_to_an_older_copy_gives_nobody_an_answer_of_before() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let leader = cluster.leader().await;
+    let number = leader % 3 + 1;
+    let (folder, copied) = (cluster.node(number).data_dir(), cluster.folder().join("copy"));
+    let stop = async |cluster: &mut Cluster, nodes: &[u64]| {
+        for number in nodes {
+            cluster.node(*number).terminate();
+        }
+        for number in nodes {
+            cluster.node(*number).ended().await;
+        }
+    };
+    stop(&mut cluster, &[number]).await;
+    copy(&folder, &copied);
+    cluster.node(number).start();
+    cluster.ready(number).await;
+    let write = async |cluster: &mut Cluster, name: &str| {
+        let via = team.admin.via(cluster.node(number).url());
+        for count in 0..5 {
+            let slug = format!("{name}-{count}");
+            let made = via.post("/projects", json!({ "name": slug, "slug": slug })).await;
+            assert_eq!((made.status.as_u16(), &made.body["data"]["slug"]), (201, &json!(slug)), "{made:?}");
+        }
+    };
+    write(&mut cluster, "before").await;
+
+    stop(&mut cluster, &[1, 2, 3]).await;
+    fs::remove_dir_all(&folder).expect("it can be removed");
+    copy(&copied, &folder);
+    for node in &mut cluster.nodes {
+        node.start();
+    }
+    cluster.all_ready().await;
+    write(&mut cluster, "after").await;
+    assert!(cluster.node(number).log().contains("put back to an older copy"));
+    cluster.same_state(&team.admin).await;
+}

@@ -36,7 +36,6 @@ impl State {
             Event::NodeAdmitted(node) => {
                 touched.insert(RowKey::Node(node.id));
                 self.put_node(node.clone());
-                self.forget_old_slots(touched);
             }
             Event::JoinTokenCreated(token) => {
                 touched.insert(RowKey::JoinToken(token.id));
@@ -328,9 +327,8 @@ impl State {
         self.slots.insert(slot, served);
     }
 
-    /// Forgets what no node asks for any more. Nodes come and go: the slots of those that went must not stay for
-    /// ever.
-    fn forget_old_slots(&mut self, touched: &mut BTreeSet<RowKey>) {
+    /// Forgets what no node asks for any more.
+    pub(crate) fn forget_old_slots(&mut self, touched: &mut BTreeSet<RowKey>) {
         let now = self.clock.cluster;
         let is_old = |served: &Served| now.since(served.since) >= SLOT_AGE;
         let old: Vec<Slot> =

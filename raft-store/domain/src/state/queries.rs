@@ -106,9 +106,7 @@ impl State {
     pub fn has_answered(&self, request: &Request) -> bool {
         match request {
             Request::Keyed(request) => self.reply(&request.key).is_some(),
-            Request::Slotted { slot, sequence } => {
-                self.served(*slot).is_some_and(|served| served.sequence >= *sequence)
-            }
+            Request::Slotted { slot, turn } => self.served(*slot).is_some_and(|served| served.turn == *turn),
         }
     }
 }

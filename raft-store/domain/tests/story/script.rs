@@ -11,7 +11,7 @@ use nexus_domain::{
     },
     ids::{CheckpointId, DecisionId, EngineerId, JoinTokenId, KeyId, LearningId},
     pattern::Pattern,
-    replies::{KeyedRequest, ReplyKey, Request, Slot},
+    replies::{KeyedRequest, ReplyKey, Request, Slot, Turn},
     settings::{Registration, SettingsPatch},
     time::{ClusterTime, Millis, WallTime},
     words::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
@@ -160,11 +160,12 @@ pub(crate) fn given(line: &Line) -> Vec<String> {
 }
 
 pub(crate) fn request(world: &World, line: &Line) -> Option<Request> {
-    // As in `slot=2/0/17`: of node 2, slot 0, with sequence 17.
+    // As in `slot=2/0/17`: of node 2, slot 0, with sequence 17; `start=1` of another start than 0.
     if let Some(slot) = line.option("slot") {
         let [node, number, sequence] = slot.split('/').collect::<Vec<_>>()[..] else { panic!("{slot}") };
         let slot = Slot { node: NodeId(node.parse().unwrap()), number: number.parse().unwrap() };
-        return Some(Request::Slotted { slot, sequence: sequence.parse().unwrap() });
+        let start = line.option("start").map_or(0, |start| start.parse().unwrap());
+        return Some(Request::Slotted { slot, turn: Turn { sequence: sequence.parse().unwrap(), start } });
     }
     let key = line.option("key")?;
     let key = ReplyKey {
@@ -265,7 +266,7 @@ fn settings(line: &Line) -> SettingsPatch {
             "replies.count" => patch.replies = Some(value.parse().unwrap()),
             "replies.age" => patch.reply_age = Some(span(value)),
             "events.age" => patch.event_age = Some(span(value)),
-            "with" | "as" | "key" | "slot" => {}
+            "with" | "as" | "key" | "slot" | "start" => {}
             other => panic!("no setting {other}"),
         }
     }

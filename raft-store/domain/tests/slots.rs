@@ -1,0 +1,36 @@
+//! Answers in the slots of nodes do not stay for ever, nor are they long.
+#![allow(clippy::unwrap_used)]
+
+use nexus_domain::{
+    Acting, Actor, ClusterTime, Command, NodeId, Proposal, Revision, SessionId, Stamp, State, apply,
+    replies::{Request, SLOT_AGE, Slot, Turn},
+};
+
+fn slot(number: u16) -> Slot {
+    Slot { node: NodeId(1), number }
+}
+
+fn tick(state: &mut State, revision: u64, cluster: u64, number: u16) {
+    let turn = Turn { sequence: revision, start: 0 };
+    let proposal = Proposal {
+        command: Command::Tick,
+        actor: Actor::System,
+        acting: Acting::Engineer { candidate: SessionId::MIN },
+        request: Some(Request::Slotted { slot: slot(number), turn }),
+        stamp: Stamp { cluster: ClusterTime(cluster), ..Stamp::default() },
+    };
+    apply(state, Revision(revision), &proposal).answer.outcome.unwrap();
+}
+
+#[test]
+fn slots_that_were_not_taken_for_long_are_forgotten_now_and_then() {
+    let mut state = State::default();
+    tick(&mut state, 1, 0, 0);
+    tick(&mut state, 2, 1_000, 1);
+    tick(&mut state, 1_023, SLOT_AGE.0, 2);
+    assert!((0..3).all(|number| state.served(slot(number)).is_some()));
+    tick(&mut state, 1_024, SLOT_AGE.0, 3);
+    let left: Vec<u16> = (0..4).filter(|number| state.served(slot(*number)).is_some()).collect();
+    assert_eq!(left, [1, 2, 3]);
+    assert_eq!(State::from_rows(state.rows()).unwrap(), state);
+}
