@@ -10,7 +10,7 @@ use crate::{
     config::{Config, Origin, is_loopback},
     disk::{self, Disk},
     flush_watch, http, identity, lead,
-    node::Node,
+    node::{Node, REQUEST_DEADLINE},
     peer::{
         LocalIdentity, LocalRaft, PeerClient, PeerNetworkFactory, PeerServer, RaftSlot,
         tcp::{TcpDial, TcpListen},
@@ -196,7 +196,7 @@ impl RunningNode {
             disk: Arc::new(disk),
             admission: Admission::default(),
             reports: report::Reports::default(),
-            slots: Slots::new(id, stored.starts, sources.mint.id().as_u64_pair().1),
+            slots: Slots::new(id, stored.starts, sources.mint.id().as_u64_pair().1, REQUEST_DEADLINE),
             flush_slow: AtomicBool::new(false),
             changing: tokio::sync::Mutex::default(),
         });

@@ -1,7 +1,6 @@
 //! The slots of this node in the reply table: one for each write that it tries and that has no key of its client.
 //! Only in memory: of a node that starts anew nobody waits for an answer any more.
 
-use crate::node::REQUEST_DEADLINE;
 use nexus_domain::{
     NodeId,
     replies::{Request, Slot, Turn},
@@ -16,15 +15,15 @@ use tokio::time::Instant;
 /// Bits of a sequence that count requests; the starts of the node are above them. A start lasts for 35 years at
 /// 1,000 requests a second.
 const REQUEST_BITS: u32 = 40;
-/// A slot whose request may still be on its way is not taken again for so long after it was taken: another request in
-/// it would have that one refused, of which nobody was told that it failed. It is tried for a third of this time.
-const ASIDE: Duration = REQUEST_DEADLINE.saturating_mul(3);
 
 /// The slots of this node.
 pub(crate) struct Slots {
     node: NodeId,
     /// Random, of this start.
     start: u64,
+    /// A slot whose request may still be on its way is not taken again for so long after it was taken: another
+    /// request in it would have that one refused, of which nobody was told that it failed.
+    aside: Duration,
     held: Mutex<Held>,
 }
 
@@ -50,11 +49,11 @@ pub(crate) struct Taken<'a> {
 
 impl Slots {
     /// All free. `starts` tells how often the node was started: its sequences go on above those of before, of which
-    /// a late try may still be on its way. `start` is random.
-    pub(crate) fn new(node: NodeId, starts: u32, start: u64) -> Self {
+    /// a late try may still be on its way. `start` is random. `longest` is how long a request is tried.
+    pub(crate) fn new(node: NodeId, starts: u32, start: u64, longest: Duration) -> Self {
         let sequence = u64::from(starts) << REQUEST_BITS;
         let held = Held { free: Vec::new(), aside: VecDeque::new(), fresh: 0, sequence };
-        Self { node, start, held: Mutex::new(held) }
+        Self { node, start, aside: longest * 3, held: Mutex::new(held) }
     }
 
     /// A free slot; none while 65,535 are taken.
@@ -115,7 +114,7 @@ impl Drop for Taken<'_> {
         if self.is_settled {
             held.free.push(self.slot.number);
         } else {
-            held.aside.push_back((self.taken + ASIDE, self.slot.number));
+            held.aside.push_back((self.taken + self.slots.aside, self.slot.number));
         }
     }
 }
@@ -124,35 +123,41 @@ impl Drop for Taken<'_> {
 mod tests {
     use super::*;
 
+    const LONGEST: Duration = Duration::from_secs(4);
+
+    fn of_start(starts: u32) -> Slots {
+        Slots::new(NodeId(3), starts, u64::from(starts), LONGEST)
+    }
+
     fn taken(slots: &Slots, now: Instant) -> Taken<'_> {
         slots.take(now).expect("there are free ones")
     }
 
     #[test]
     fn a_slot_is_taken_again_once_the_outcome_is_certain_and_with_a_higher_sequence() {
-        let (slots, now) = (Slots::new(NodeId(3), 1, 7), Instant::now());
+        let (slots, now) = (of_start(1), Instant::now());
         let (first, second) = (taken(&slots, now), taken(&slots, now));
         assert_eq!((first.slot.number, second.slot.number), (0, 1));
         assert!(second.turn.sequence > first.turn.sequence);
         first.settled();
         let third = taken(&slots, now);
         assert!(third.slot.number == 0 && third.turn.sequence > second.turn.sequence);
-        let next_start = Slots::new(NodeId(3), 2, 8);
+        let next_start = of_start(2);
         assert!(taken(&next_start, now).turn.sequence > third.turn.sequence);
     }
 
     #[test]
     fn a_slot_whose_request_may_still_be_on_its_way_is_left_alone_for_a_while() {
-        let (slots, now) = (Slots::new(NodeId(3), 1, 7), Instant::now());
+        let (slots, now) = (of_start(1), Instant::now());
         drop(taken(&slots, now));
-        let other = taken(&slots, now + ASIDE / 2);
+        let other = taken(&slots, now + LONGEST);
         assert_eq!(other.slot.number, 1);
-        assert_eq!(taken(&slots, now + ASIDE).slot.number, 0);
+        assert_eq!(taken(&slots, now + LONGEST * 3).slot.number, 0);
     }
 
     #[test]
     fn a_folder_of_before_goes_on_above_what_it_forgot() {
-        let (slots, now) = (Slots::new(NodeId(3), 1, 7), Instant::now());
+        let (slots, now) = (of_start(1), Instant::now());
         let forgotten = taken(&slots, now).turn.sequence + 1_000;
         slots.go_on_above(forgotten);
         assert!(taken(&slots, now).turn.sequence > forgotten);
