@@ -41,7 +41,7 @@ impl<S: Send + Sync> FromRequest<S> for Incoming {
         let of = (request.method().clone(), request.uri().clone());
         let body = read_body(request).await?;
         let idempotency = idempotency?;
-        // A key that the node makes itself is never shown again with another request.
+        // What has no key is told apart by its slot.
         let fingerprint = idempotency.as_ref().map_or(0, |_| fingerprint(&of.0, of.1.path(), &body));
         Ok(Self { idempotency, fingerprint, body })
     }
