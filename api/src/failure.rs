@@ -149,6 +149,8 @@ impl From<Refusal> for ApiError {
                 (Code::ValidationError, Some(json!({ slug.as_str(): [message.clone()] })))
             }
             Refusal::IdempotencyKeyReused => (Code::IdempotencyKeyReused, None),
+            // Nodes try it again themselves.
+            Refusal::Superseded => (Code::ServiceUnavailable, None),
             Refusal::Cluster(_) => (Code::ValidationError, None),
         };
         Self { details, ..Self::new(code, message) }

@@ -5,7 +5,7 @@
 //! nearly full is shown, and taken for lost in advance: it may stop, but it must not be needed.
 
 use crate::{disk::mib, node::Node};
-use nexus_domain::{Command, NodeId, Proposal, decide::TOO_NEW};
+use nexus_domain::{Command, NodeId, Proposal, RulesVersion, decide::TOO_NEW};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -86,7 +86,7 @@ fn quorum_has_room(voters: &[Voter]) -> bool {
 impl Node {
     /// Why this proposal is not let in now. One that was applied before is: it only gets its answer.
     pub(crate) fn refuses(&self, proposal: &Proposal) -> Option<Arc<str>> {
-        if proposal.command.since() > self.published().state.rules() {
+        if self.is_too_new(&proposal.command) {
             return Some(TOO_NEW.into());
         }
         if !grows(&proposal.command) {
@@ -96,6 +96,12 @@ impl Node {
         let published = self.published();
         let is_retry = proposal.request.as_ref().is_some_and(|request| published.state.has_answered(request));
         (!is_retry).then_some(refusal)
+    }
+
+    /// Whether not every member knows this command yet.
+    pub(crate) fn is_too_new(&self, command: &Command) -> bool {
+        let since = command.since();
+        since > RulesVersion::FIRST && since > self.published().state.rules()
     }
 
     /// A node that does not lead refuses nothing.

@@ -26,6 +26,8 @@ use tokio::time::Instant;
 
 /// How long one change of the membership may take, joint consensus included.
 const ONE_OPERATION: Duration = Duration::from_secs(12);
+/// Tries of a write that finds its slot with a later answer: after the first one, the node knows what it had forgotten.
+const SLOT_TRIES: usize = 3;
 /// A read that must not be answered before a revision waits this long at most.
 const MIN_REVISION_WAIT: Duration = Duration::from_secs(5);
 
@@ -162,37 +164,30 @@ impl Cluster for NodeCluster {
 
 impl NodeCluster {
     /// Proposes what has no key of its client.
-    async fn propose_in_a_slot(&self, mut proposal: Proposal) -> Result<Committed, Unavailable> {
-        let mut tries = 0;
-        loop {
+    async fn propose_in_a_slot(&self, proposal: Proposal) -> Result<Committed, Unavailable> {
+        let mut proposal = Arc::new(proposal);
+        for _ in 0..SLOT_TRIES {
             let Some(slot) = self.node.slots.take(self.node.clock.monotonic()) else {
                 return Err(Unavailable::NotApplied("too many writes at once".to_owned()));
             };
-            proposal.request = Some(slot.request());
-            let proposed = Arc::new(proposal);
-            let answer = match self.node.propose(&proposed).await {
-                Ok(answer) => answer,
-                Err(error) => {
-                    if matches!(error, Unavailable::NotApplied(_)) {
-                        slot.settled();
-                    }
-                    return Err(error);
-                }
-            };
-            let number = slot.slot();
-            slot.settled();
-            let is_behind = answer.outcome == Err(Refusal::IdempotencyKeyReused);
-            let committed = self.seen(answer).await?;
-            tries += 1;
-            if !is_behind || tries > 1 {
+            // Its only holder: nothing is copied but for a second try.
+            Arc::make_mut(&mut proposal).request = Some(slot.request());
+            let proposed = self.node.propose(&proposal).await;
+            if !matches!(proposed, Err(Unavailable::Unknown(_))) {
+                slot.settled();
+            }
+            let committed = self.seen(proposed?).await?;
+            if committed.answer.outcome != Err(Refusal::Superseded) {
                 return Ok(committed);
             }
-            if let Some(served) = committed.view.state().served(number) {
-                tracing::warn!("this node's data folder was put back to an older copy");
-                self.node.slots.go_on_above(served.turn.sequence);
-            }
-            proposal = Proposal::clone(&proposed);
+            tracing::warn!(
+                "this node's data folder was put back to an older copy: it counts on from where it was"
+            );
+            self.node.slots.go_on_above(committed.view.state().last_sequence(self.node.id));
         }
+        Err(Unavailable::NotApplied(
+            "this node counts from an older copy of its data folder; try again".to_owned(),
+        ))
     }
 
     /// An answer, once this node has applied it too: whoever asks this node next sees it.

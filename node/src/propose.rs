@@ -9,9 +9,7 @@ use crate::{
     },
 };
 use nexus_api::cluster::Unavailable;
-use nexus_domain::{
-    Acting, Actor, Answer, Command, NodeId, Proposal, RulesVersion, SessionId, Stamp, decide::TOO_NEW,
-};
+use nexus_domain::{Acting, Actor, Answer, Command, NodeId, Proposal, SessionId, Stamp, decide::TOO_NEW};
 use nexus_raft_store::Command as LogCommand;
 use openraft::errors::{ClientWriteError, RaftError};
 use std::sync::Arc;
@@ -34,8 +32,7 @@ impl Node {
     /// Proposes until it is answered, wherever the leader is.
     pub(crate) async fn propose(&self, proposal: &Arc<Proposal>) -> Result<Answer, Unavailable> {
         // Before an older leader is asked, who could not even read it.
-        let since = proposal.command.since();
-        if since > RulesVersion::FIRST && since > self.published().state.rules() {
+        if self.is_too_new(&proposal.command) {
             return Err(Unavailable::NotApplied(TOO_NEW.to_owned()));
         }
         let deadline = Instant::now() + REQUEST_DEADLINE;

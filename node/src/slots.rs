@@ -15,6 +15,8 @@ use tokio::time::Instant;
 /// Bits of a sequence that count requests; the starts of the node are above them. A start lasts for 35 years at
 /// 1,000 requests a second.
 const REQUEST_BITS: u32 = 40;
+/// Slots of one node: several times the requests that it takes in at once, and a bound on what a cluster keeps.
+const MOST: u16 = 16_384;
 
 /// The slots of this node.
 pub(crate) struct Slots {
@@ -56,7 +58,8 @@ impl Slots {
         Self { node, start, aside: longest * 3, held: Mutex::new(held) }
     }
 
-    /// A free slot; none while 65,535 are taken.
+    /// A free slot; none while all of them are taken. When too many are left alone, the one that was for longest is
+    /// taken again early: a request that somebody waits for comes before one that nobody does.
     pub(crate) fn take(&self, now: Instant) -> Option<Taken<'_>> {
         let mut held = self.lock();
         if let Some((free_from, number)) = held.aside.front().copied()
@@ -65,13 +68,13 @@ impl Slots {
             held.aside.pop_front();
             held.free.push(number);
         }
-        let number = match held.free.pop() {
-            Some(number) => number,
-            None => {
-                let number = held.fresh;
-                held.fresh = number.checked_add(1)?;
-                number
-            }
+        let number = if let Some(number) = held.free.pop() {
+            number
+        } else if held.fresh < MOST {
+            held.fresh += 1;
+            held.fresh - 1
+        } else {
+            held.aside.pop_front()?.1
         };
         held.sequence += 1;
         let turn = Turn { sequence: held.sequence, start: self.start };
@@ -95,11 +98,6 @@ impl Taken<'_> {
     /// The identity of the request that has this slot.
     pub(crate) fn request(&self) -> Request {
         Request::Slotted { slot: self.slot, turn: self.turn }
-    }
-
-    /// Which slot.
-    pub(crate) fn slot(&self) -> Slot {
-        self.slot
     }
 
     /// The outcome is certain: the next request may have the slot.
@@ -153,6 +151,17 @@ mod tests {
         let other = taken(&slots, now + LONGEST);
         assert_eq!(other.slot.number, 1);
         assert_eq!(taken(&slots, now + LONGEST * 3).slot.number, 0);
+    }
+
+    #[test]
+    fn there_are_so_many_slots_and_live_requests_come_first() {
+        let (slots, now) = (of_start(1), Instant::now());
+        drop(taken(&slots, now));
+        let live: Vec<Taken<'_>> = (1..MOST).map(|_| taken(&slots, now)).collect();
+        let early = taken(&slots, now);
+        assert_eq!(early.slot.number, 0);
+        assert!(slots.take(now).is_none(), "all of them are taken");
+        drop(live);
     }
 
     #[test]

@@ -30,12 +30,6 @@ impl<T> Histogram<T> {
     /// Does nothing.
     pub const fn record_n(&mut self, _: u64, _: u64) {}
 
-    /// Always 0.
-    #[must_use]
-    pub const fn total(&self) -> u64 {
-        0
-    }
-
     /// Of no sample.
     #[must_use]
     pub fn percentile_stats(&self) -> PercentileStats {

@@ -105,25 +105,24 @@ impl<'a> Change<'a> {
 
     /// What this request was answered when it came first, or that it may not be carried out.
     fn first_answer(&self, request: &Request) -> Option<Answer> {
-        let (is_same, first) = match request {
+        let (is_same, first, refusal) = match request {
             Request::Keyed(request) => {
                 let kept = self.state.reply(&request.key)?;
-                (kept.fingerprint == request.fingerprint, &kept.answer)
+                let is_same = kept.fingerprint == request.fingerprint;
+                (is_same, &kept.answer, Refusal::IdempotencyKeyReused)
             }
             Request::Slotted { slot, turn } => {
                 let served = self.state.served(*slot)?;
                 if served.turn.sequence < turn.sequence {
                     return None;
                 }
-                // Else a try of a request that its node has given up since: nobody waits for it.
-                (served.turn == *turn, &served.answer)
+                (served.turn == *turn, &served.answer, Refusal::Superseded)
             }
         };
         Some(if is_same {
             Answer::clone(first)
         } else {
-            let outcome = Err(Refusal::IdempotencyKeyReused);
-            Answer { revision: self.revision, outcome, is_cut: false }
+            Answer { revision: self.revision, outcome: Err(refusal), is_cut: false }
         })
     }
 

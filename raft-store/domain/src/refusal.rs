@@ -256,6 +256,10 @@ pub enum Refusal {
     /// A ticket is unknown, used or expired.
     #[error("the ticket is unknown, used or expired; get a new one with POST /api/auth/ws-ticket")]
     TicketInvalid,
+    /// The slot of the request has answered a later one: its node has given it up, or counts from an older copy of
+    /// its data folder.
+    #[error("the node that took this request in has given it up; send it again")]
+    Superseded,
 }
 
 /// Why somebody could not register.

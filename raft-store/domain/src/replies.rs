@@ -30,7 +30,7 @@ const REPLY_BYTES: usize = 500;
 /// Conflicts and the like in a remembered refusal, in bytes: under a key, of which there are few, and in a slot, of
 /// which a busy node may have thousands.
 const MAX_LIST_BYTES_OF_KEYED: usize = 16 << 10;
-const MAX_LIST_BYTES_OF_SLOTTED: usize = 1 << 10;
+const MAX_LIST_BYTES_OF_SLOTTED: usize = 4 << 10;
 
 /// The identity of a request.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
