@@ -6,10 +6,6 @@ use std::{env, process::Command};
 fn main() {
     println!("cargo::rerun-if-env-changed=NEXUS_COMMIT");
     println!("cargo::rerun-if-changed=build.rs");
-    if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
-        // Debug information would be three quarters of the binary. Symbols stay, for backtraces.
-        println!("cargo::rustc-link-arg-bins=-Wl,--strip-debug");
-    }
     // HEAD changes with a checkout, its log with every commit.
     for path in ["HEAD", "logs/HEAD"] {
         if let Some(path) = git(&["rev-parse", "--git-path", path]) {

@@ -1,15 +1,11 @@
-//! Hands the version to `nexusd --version`, with the commit where it is known, and leaves debug
-//! information out of the binary: RocksDB's alone is more than 400 MB. Symbols stay, for backtraces.
-//! Never fails: a build without git has the plain version.
+//! Hands the version to `nexusd --version`, with the commit where it is known. Never fails: a build
+//! without git has the plain version.
 
 use std::{env, process::Command};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=NEXUS_COMMIT");
-    if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
-        println!("cargo::rustc-link-arg-bins=-Wl,--strip-debug");
-    }
     // HEAD changes with a checkout, its log with every commit.
     for path in ["HEAD", "logs/HEAD"] {
         if let Some(path) = git(&["rev-parse", "--git-path", path]) {

@@ -1,6 +1,7 @@
 //! The command line of nexusd.
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
+use clap_complete::Shell;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -20,6 +21,14 @@ Examples:
 const CHECK_EXAMPLES: &str = "\
 Examples:
   nexus cluster backup -o monday.backup && nexusd check-backup monday.backup";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  nexusd man ~/.local/share/man/man1";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  nexusd completions bash > ~/.local/share/bash-completion/completions/nexusd";
 
 /// One member of a Nexus cluster
 #[derive(Debug, Parser)]
@@ -42,6 +51,12 @@ pub enum Command {
     /// Check to the last record that a backup is sound, and say what is in it
     #[command(after_help = CHECK_EXAMPLES)]
     CheckBackup(CheckBackupArgs),
+    /// Write the manual pages into a folder, one for each command
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
+    /// Print the completions of a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
 }
 
 /// Settings of `nexusd start`. A flag goes before its environment variable, that before the file.
@@ -138,6 +153,21 @@ pub struct CheckBackupArgs {
     /// A file that `nexus cluster backup` wrote
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+}
+
+/// Settings of `nexusd man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The folder
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+}
+
+/// Settings of `nexusd completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    pub shell: Shell,
 }
 
 /// How to log.

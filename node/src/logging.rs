@@ -3,7 +3,11 @@
 use crate::args::{LogArgs, LogFormat};
 use anyhow::{Context, ensure};
 use std::io::IsTerminal;
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 /// Checks the settings alone.
 ///
@@ -13,7 +17,7 @@ pub fn check(args: &LogArgs) -> anyhow::Result<()> {
     filter(args).map(|_| ())
 }
 
-fn filter(args: &LogArgs) -> anyhow::Result<EnvFilter> {
+fn filter(args: &LogArgs) -> anyhow::Result<Targets> {
     // The filter takes any other word for the name of a module, and then nothing is logged.
     for part in args.log.split(',').map(str::trim).filter(|part| !part.contains(['=', '['])) {
         ensure!(
@@ -21,7 +25,7 @@ fn filter(args: &LogArgs) -> anyhow::Result<EnvFilter> {
             "--log {part} is no level: error, warn, info, debug or trace, or MODULE=LEVEL such as nexus_node=debug"
         );
     }
-    EnvFilter::try_new(&args.log).with_context(|| format!("--log {} is not a filter", args.log))
+    args.log.parse().with_context(|| format!("--log {} is not a filter", args.log))
 }
 
 /// Starts logging for the whole process.
@@ -30,10 +34,14 @@ fn filter(args: &LogArgs) -> anyhow::Result<EnvFilter> {
 /// When the filter cannot be read.
 pub fn start(args: &LogArgs) -> anyhow::Result<()> {
     let filter = filter(args)?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let logs = tracing_subscriber::registry().with(filter);
     match args.log_format {
-        LogFormat::Text => logs.with_target(false).with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => logs.json().init(),
+        LogFormat::Text => {
+            let is_terminal = std::io::stderr().is_terminal();
+            logs.with(lines.with_target(false).with_ansi(is_terminal)).init();
+        }
+        LogFormat::Json => logs.with(lines.json()).init(),
     }
     Ok(())
 }

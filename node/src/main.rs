@@ -1,7 +1,7 @@
-//! nexusd: starts a node and stops it again, or checks a backup.
+//! nexusd: starts a node and stops it again, checks a backup, or writes its own manual.
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use nexus_api::mint::SystemMint;
 use nexus_api_types::Moment;
 use nexus_node::{
@@ -38,10 +38,16 @@ fn main() {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
+    check_processor()?;
     let (config, log, temporary) = match cli.command {
         Command::Start(args) => start(*args)?,
         Command::Dev(args) => dev(args)?,
         Command::CheckBackup(args) => return check_backup(&args.file),
+        Command::Man(args) => return man(&args.folder),
+        Command::Completions(args) => {
+            clap_complete::generate(args.shell, &mut Cli::command(), "nexusd", &mut std::io::stdout());
+            return Ok(());
+        }
     };
     let Some(config) = config else { return Ok(()) };
     logging::start(&log)?;
@@ -58,6 +64,18 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         remove(&folder);
     }
     result
+}
+
+/// `deploy/rocksdb` compiles RocksDB's checksums for these instructions, which every x86-64 processor since 2011
+/// has. Without them a node would end by SIGILL at its first write.
+fn check_processor() -> anyhow::Result<()> {
+    #[cfg(target_arch = "x86_64")]
+    anyhow::ensure!(
+        is_x86_feature_detected!("sse4.2") && is_x86_feature_detected!("pclmulqdq"),
+        "this processor lacks SSE4.2 or PCLMULQDQ. In a virtual machine, choose a newer processor model \
+         (x86-64-v2 or host)"
+    );
+    Ok(())
 }
 
 /// Removes what was promised to be gone at the end, although threads may still be making files in it.
@@ -122,6 +140,14 @@ fn check_backup(file: &Path) -> anyhow::Result<()> {
     println!("Events     {}", found.events);
     println!("Bytes      {}", found.bytes);
     println!("The checksum holds, and every record can be read.");
+    Ok(())
+}
+
+fn man(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
+        .with_context(|| format!("cannot write to {}", folder.display()))?;
+    println!("Written to {}", folder.display());
     Ok(())
 }
 

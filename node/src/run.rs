@@ -25,6 +25,7 @@ use crate::{
 };
 use anyhow::Context;
 use axum::Router;
+use futures::future::BoxFuture;
 use nexus_api::{Api, ApiConfig, mint::Mint};
 use nexus_domain::{InstanceId, NodeId};
 use nexus_raft_store::{LogStore, Member, StateMachine, StoreHandle, open_folder};
@@ -66,6 +67,10 @@ pub struct Sources {
 /// A store that is open.
 pub type Opened = (LogStore, StateMachine, StoreHandle);
 
+/// A start that is under way. Boxed, so that its code is compiled here and not once more in each program and
+/// test that awaits it, which would take a minute each.
+pub type Starting = BoxFuture<'static, anyhow::Result<RunningNode>>;
+
 /// A node that runs.
 pub struct RunningNode {
     node: Arc<Node>,
@@ -83,7 +88,11 @@ impl RunningNode {
     ///
     /// # Errors
     /// When its settings, its addresses or its data do not allow it to start.
-    pub async fn start(config: Config, sources: Sources) -> anyhow::Result<Self> {
+    pub fn start(config: Config, sources: Sources) -> Starting {
+        Box::pin(Self::open(config, sources))
+    }
+
+    async fn open(config: Config, sources: Sources) -> anyhow::Result<Self> {
         // First what may fail for the operator's reasons: it leaves no folder behind.
         anyhow::ensure!(
             config.origin != Origin::Remembered || config.data_dir.join("db").exists(),
@@ -105,9 +114,11 @@ impl RunningNode {
     ///
     /// # Errors
     /// As [`Self::start`].
-    pub async fn start_on(config: Config, sources: Sources, opened: Opened) -> anyhow::Result<Self> {
-        let listeners = Listeners::bind(&config).await?;
-        Self::run(config, sources, listeners, opened).await
+    pub fn start_on(config: Config, sources: Sources, opened: Opened) -> Starting {
+        Box::pin(async move {
+            let listeners = Listeners::bind(&config).await?;
+            Self::run(config, sources, listeners, opened).await
+        })
     }
 
     async fn run(
@@ -263,8 +274,8 @@ impl RunningNode {
 
     /// Stops: hands leadership over, answers what was asked, writes what is left. False when that takes too
     /// long, such as on a disk that hangs: then it is for the process to end, as in a crash.
-    pub async fn stop(self) -> bool {
-        tokio::time::timeout(STOP, self.stop_in_order()).await.is_ok()
+    pub fn stop(self) -> BoxFuture<'static, bool> {
+        Box::pin(async move { tokio::time::timeout(STOP, self.stop_in_order()).await.is_ok() })
     }
 
     async fn stop_in_order(self) {

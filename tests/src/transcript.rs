@@ -20,9 +20,10 @@ pub struct Stage {
 
 /// What is another at each run, and what stands for it. Columns are as wide as what is in them: of the
 /// spaces between them two are left. Empty lines are not told.
-const UNSTEADY: [(&str, &str); 18] = [
+const UNSTEADY: [(&str, &str); 19] = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
     (r"nexus_eng_[A-Za-z0-9]+", "nexus_eng_KEY"),
+    (r"\bnexus/\d+\.\d+\.\d+", "nexus/VERSION"),
     (r"nexus_join_[A-Za-z0-9_]+", "nexus_join_TOKEN"),
     (r"http://127\.0\.0\.1:\d{4,5}", "SERVER"),
     (r"127\.0\.0\.1:\d{4,5}", "ADDRESS"),

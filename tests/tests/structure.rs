@@ -69,6 +69,27 @@ fn openraft_has_no_tables_of_statistics() {
     assert!(!found[0].contains("source ="), "{}", found[0]);
 }
 
+/// The crates that programs are made of, each with its features, where cargo is asked for `packages`.
+fn crates_with_features(packages: &[&str]) -> BTreeSet<String> {
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.current_dir(root()).args(["tree", "--locked", "--offline", "--prefix", "none"]);
+    cargo.args(["--edges", "normal,build", "--format", "{p} {f}"]).args(packages);
+    let output = cargo.output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).expect("it is text");
+    lines.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+}
+
+#[test]
+fn tests_and_programs_share_what_was_compiled() {
+    let (programs, all) = (
+        crates_with_features(&["-p", "nexus-node", "-p", "nexus-cli"]),
+        crates_with_features(&["--workspace"]),
+    );
+    let compiled_twice: Vec<&String> = programs.difference(&all).collect();
+    assert!(compiled_twice.is_empty(), "the tests want other features of {compiled_twice:?}");
+}
+
 fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders: Vec<PathBuf> =
