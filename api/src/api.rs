@@ -3,6 +3,7 @@
 use crate::{
     auth::Verifier,
     cluster::{Cluster, SharedView},
+    compute::LongReads,
     events::{Hub, MAX_SOCKETS},
     failure::ApiError,
     limits::Limits,
@@ -76,6 +77,9 @@ pub struct Shared {
     pub(crate) slots: Semaphore,
     pub(crate) heartbeats: Semaphore,
     pub(crate) polls: Semaphore,
+    pub(crate) long_reads: LongReads,
+    /// The turn of a write that is much work: one at a time.
+    pub(crate) dear_writes: Semaphore,
     pub(crate) backups: Arc<Semaphore>,
     pub(crate) sockets: Arc<Semaphore>,
     pub(crate) hub: Hub,
@@ -106,6 +110,8 @@ impl Api {
             slots: Semaphore::new(MAX_IN_FLIGHT),
             heartbeats: Semaphore::new(MAX_HEARTBEATS),
             polls: Semaphore::new(MAX_WAITING_POLLS),
+            long_reads: LongReads::default(),
+            dear_writes: Semaphore::new(1),
             backups: Arc::new(Semaphore::new(MAX_BACKUPS)),
             sockets,
             draining,

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
 use nexus_domain::{
-    Acting, Actor, Answer, Command, Document, DocumentKey, NodeId, Recorded, Revision, SessionId, State,
-    WallTime, ids::InstanceId, replies::KeyedRequest,
+    Acting, Actor, Answer, Command, Document, DocumentKey, NodeId, ProjectId, Recorded, Revision, SessionId,
+    State, WallTime, ids::InstanceId, replies::KeyedRequest,
 };
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
@@ -75,6 +75,8 @@ pub struct History {
     pub events: Vec<Recorded>,
     /// Where the next page begins: everything before it that was asked for is in this page.
     pub next: Revision,
+    /// Whether there may be more that is applied already.
+    pub has_more: bool,
     /// Events of earlier revisions may be gone: what was asked for from before it may lack some.
     pub oldest: Revision,
 }
@@ -301,8 +303,18 @@ pub trait Cluster: Send + Sync + 'static {
     /// A sign of life that nobody waits for; lost when there is no leader.
     fn touch(&self, session: SessionId);
 
-    /// Applied events from a revision on: `limit`, and then the rest of the last revision.
+    /// Applied events of all projects from a revision on: `limit` of them, or some megabytes, and then the rest of
+    /// the last revision.
     fn events(&self, from: Revision, limit: usize) -> BoxFuture<'_, Result<History, StorageFailure>>;
+
+    /// The same of one project. A page may have none, though there are more: what others do must not hold a
+    /// request for long.
+    fn events_of(
+        &self,
+        project: ProjectId,
+        from: Revision,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<History, StorageFailure>>;
 
     /// Waits until this node has applied more than a revision, and says up to where; none when the
     /// node has stopped.

@@ -151,7 +151,7 @@ impl From<Refusal> for ApiError {
             Refusal::IdempotencyKeyReused => (Code::IdempotencyKeyReused, None),
             // Nodes try it again themselves.
             Refusal::Superseded => (Code::ServiceUnavailable, None),
-            Refusal::Cluster(_) => (Code::ValidationError, None),
+            Refusal::Cluster(_) | Refusal::TooMuchWork { .. } => (Code::ValidationError, None),
         };
         Self { details, ..Self::new(code, message) }
     }

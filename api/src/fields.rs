@@ -2,8 +2,13 @@
 
 use crate::{failure::ApiError, sorted_json};
 use nexus_api_types::Code;
+use nexus_domain::{
+    decide::{MAX_GLOBS, MAX_PATTERNS},
+    pattern::Pattern,
+};
 use serde_json::{Map, Value, json};
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     fmt::{self, Display, Formatter},
     sync::Arc,
@@ -21,6 +26,18 @@ impl Display for Beginning<'_> {
             None => write!(to, "{:?}", self.0),
         }
     }
+}
+
+/// Reads a path. Once there are too many with wildcards, none is read any more: each may take a tenth of a
+/// millisecond.
+fn pattern(text: &str, wild: &Cell<usize>) -> Result<Pattern, String> {
+    let too_many = || format!("is one too many with wildcards: at most {MAX_GLOBS} are allowed");
+    if wild.get() > MAX_GLOBS {
+        return Err(too_many());
+    }
+    let pattern = Pattern::parse(text).map_err(|problem| problem.to_string())?;
+    wild.set(wild.get() + usize::from(pattern.is_wild()));
+    if wild.get() > MAX_GLOBS { Err(too_many()) } else { Ok(pattern) }
 }
 
 /// A body, and what is wrong with it so far.
@@ -131,6 +148,18 @@ impl Fields {
             Some(_) => return self.list(field, most, parse),
         }
         None
+    }
+
+    /// Paths, at least one.
+    pub(crate) fn required_patterns(&mut self, field: &str) -> Option<Vec<Pattern>> {
+        let wild = Cell::new(0);
+        self.required_list(field, MAX_PATTERNS, |text| pattern(text, &wild))
+    }
+
+    /// Optional paths.
+    pub(crate) fn patterns(&mut self, field: &str) -> Option<Vec<Pattern>> {
+        let wild = Cell::new(0);
+        self.list(field, MAX_PATTERNS, |text| pattern(text, &wild))
     }
 
     /// An optional number of seconds, fractions allowed.

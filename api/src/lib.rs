@@ -17,6 +17,8 @@
 pub mod api;
 pub mod auth;
 pub mod cluster;
+mod compute;
+mod dear;
 mod events;
 pub mod failure;
 mod fields;

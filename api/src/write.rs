@@ -123,6 +123,7 @@ impl Incoming {
         let request = self.keyed(actor);
         let span = tracing::debug_span!("write", command = command.name());
         let draft = Draft { command, actor, acting, request };
+        let _turn = api.foresee(&draft).await?;
         let committed = api.cluster.propose(draft).instrument(span).await?;
         let revision = committed.answer.revision;
         match committed.answer.told(committed.view.state()) {

@@ -3,7 +3,7 @@
 
 use nexus_domain::{ClusterTime, Millis, WallTime};
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 use tokio::time::Instant;
@@ -35,8 +35,15 @@ impl Clock for SystemClock {
 /// Nobody could renew a lease meanwhile, so it does not count.
 const LONGEST_STEP: Duration = Duration::from_secs(1);
 
-/// The leader's cluster time: the last applied one plus monotonic time since then, counted only
+/// A leader says its cluster time to all others this often while a lease is running. Entries carry it too, but
+/// not when nothing is written: then a new leader would begin again where the last entry was.
+pub const TELL_TIME: Duration = Duration::from_millis(300);
+
+/// The leader's cluster time: the last one that is known plus monotonic time since then, counted only
 /// while a quorum hears the leader. A lease can be lengthened by that, never shortened.
+///
+/// What is known is the time of the last applied entry, or what the last leader said since: each change of leader
+/// lengthens a lease by [`TELL_TIME`] and by the time that the cluster is without one.
 #[derive(Debug)]
 pub struct LeaderClock(Mutex<Inner>);
 
@@ -47,12 +54,25 @@ struct Inner {
     /// What is counted, beyond the whole milliseconds of `time`.
     rest: Duration,
     last: Instant,
+    /// The latest time that another leader said. It had lived through it with a quorum.
+    heard: ClusterTime,
 }
 
 impl LeaderClock {
     /// A clock that begins to count at `now`.
     pub fn new(now: Instant) -> Self {
-        Self(Mutex::new(Inner { term: 0, time: ClusterTime(0), rest: Duration::ZERO, last: now }))
+        let (time, heard) = (ClusterTime(0), ClusterTime(0));
+        Self(Mutex::new(Inner { term: 0, time, rest: Duration::ZERO, last: now, heard }))
+    }
+
+    /// Takes note of what another node says that leads: if this one leads later, it goes on from there.
+    pub fn hear(&self, time: ClusterTime) {
+        let mut inner = self.lock();
+        inner.heard = inner.heard.max(time);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Cluster time now. To be asked at least once per [`LONGEST_STEP`], or time is lost.
@@ -60,10 +80,11 @@ impl LeaderClock {
     /// `applied` is the cluster time of the last applied entry, `has_quorum` whether a quorum
     /// acknowledged this leader of `term` a moment ago.
     pub fn now(&self, now: Instant, term: u64, applied: ClusterTime, has_quorum: bool) -> ClusterTime {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
         if inner.term != term {
-            // What was counted as a follower, or as a leader of long ago, says nothing.
-            *inner = Inner { term, time: applied, rest: Duration::ZERO, last: now };
+            // The time since it led, or asked, last says nothing; what it had counted by then was lived through.
+            let (heard, time) = (inner.heard, inner.time.max(inner.heard).max(applied));
+            *inner = Inner { term, time, rest: Duration::ZERO, last: now, heard };
         }
         let step = now.saturating_duration_since(inner.last);
         inner.last = now;
@@ -121,5 +142,49 @@ mod tests {
         }
         assert_eq!(clock.now(after(start, 900), 1, ClusterTime(0), true), ClusterTime(900));
         assert_eq!(clock.now(after(start, 900), 1, ClusterTime(5_000), true), ClusterTime(5_000));
+    }
+
+    #[tokio::test]
+    async fn a_new_leader_goes_on_from_what_the_last_one_said() {
+        let start = Instant::now();
+        let clock = LeaderClock::new(start);
+        clock.hear(ClusterTime(900));
+        clock.hear(ClusterTime(800));
+        assert_eq!(clock.now(start, 3, ClusterTime(500), true), ClusterTime(900));
+        assert_eq!(clock.now(after(start, 100), 3, ClusterTime(500), true), ClusterTime(1_000));
+        clock.hear(ClusterTime(9_000));
+        assert_eq!(
+            clock.now(after(start, 200), 3, ClusterTime(500), true),
+            ClusterTime(1_100),
+            "it leads itself"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_hundred_changes_of_leader_lengthen_a_lease_by_less_than_a_second_each_and_never_shorten_it() {
+        /// Between two changes, and how long each time nobody leads.
+        const LEADS_MS: u64 = 2_000;
+        const NOBODY_LEADS_MS: u64 = 400;
+        const LOOK_MS: u64 = 100;
+        let start = Instant::now();
+        let clocks: Vec<LeaderClock> = (0..3).map(|_| LeaderClock::new(start)).collect();
+        let (mut now, mut known) = (0, ClusterTime(0));
+        for change in 0..100_u64 {
+            now += NOBODY_LEADS_MS;
+            let leader = usize::try_from(change % 3).unwrap();
+            let (mut told, end) = (now, now + LEADS_MS);
+            while now < end {
+                let time = clocks[leader].now(after(start, now), change + 1, ClusterTime(0), true);
+                assert!(time >= known, "cluster time moved back");
+                assert!(time.0 <= now, "a lease would be cut short");
+                known = time;
+                if now - told >= TELL_TIME.as_millis() as u64 {
+                    told = now;
+                    clocks.iter().for_each(|clock| clock.hear(time));
+                }
+                now += LOOK_MS;
+            }
+        }
+        assert!(now - known.0 <= 100 * 1_000, "{} ms were lost", now - known.0);
     }
 }

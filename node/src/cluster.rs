@@ -18,9 +18,10 @@ use nexus_api::cluster::{
     Seen, SharedView, StorageFailure, Unavailable,
 };
 use nexus_domain::{
-    Answer, Proposal, Refusal, Revision, SessionId, Stamp, WallTime, entity::Attendance, replies::Request,
+    Answer, ProjectId, Proposal, Refusal, Revision, SessionId, Stamp, WallTime, entity::Attendance,
+    replies::Request,
 };
-use nexus_raft_store::Member;
+use nexus_raft_store::{EventsPage, Member};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -99,8 +100,20 @@ impl Cluster for NodeCluster {
     fn events(&self, from: Revision, limit: usize) -> BoxFuture<'_, Result<History, StorageFailure>> {
         async move {
             let page = self.node.store.events(from, limit).await;
-            let page = page.map_err(|error| StorageFailure(error.to_string()))?;
-            Ok(History { events: page.events, next: page.next, oldest: page.oldest })
+            page.map(history).map_err(|error| StorageFailure(error.to_string()))
+        }
+        .boxed()
+    }
+
+    fn events_of(
+        &self,
+        project: ProjectId,
+        from: Revision,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<History, StorageFailure>> {
+        async move {
+            let page = self.node.store.events_of(project, from, limit).await;
+            page.map(history).map_err(|error| StorageFailure(error.to_string()))
         }
         .boxed()
     }
@@ -263,6 +276,11 @@ impl NodeCluster {
         };
         operated(response)
     }
+}
+
+fn history(page: EventsPage) -> History {
+    let EventsPage { events, next, has_more, oldest } = page;
+    History { events, next, has_more, oldest }
 }
 
 enum Retry {

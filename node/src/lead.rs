@@ -2,6 +2,7 @@
 //! cluster, and makes voters of learners that have caught up.
 
 use crate::{
+    clock::TELL_TIME,
     node::Node,
     peer::{
         PeerTarget,
@@ -47,7 +48,7 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
     let mut led_term = None;
     let mut silence = Silence::default();
     let (mut learners_seen, mut heard_seen) = (Instant::now(), Instant::now());
-    let mut waiting_told = None;
+    let (mut waiting_told, mut time_told) = (None, Instant::now());
     let mut disk_seen = None::<Instant>;
     loop {
         tokio::select! {
@@ -80,6 +81,10 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
         }
         node.form_cluster_once().await;
         node.keep_time().await;
+        if time_told.elapsed() >= TELL_TIME {
+            time_told = Instant::now();
+            node.tell_time();
+        }
         node.mind_the_disk().await;
         if learners_seen.elapsed() >= LOOK_AT_LEARNERS {
             learners_seen = Instant::now();
@@ -140,13 +145,7 @@ impl Node {
     /// Whether a member says that this node is none. One that is behind may say so of a new node, which
     /// hears its leader, and does not ask.
     async fn was_removed(&self) -> bool {
-        let others: Vec<PeerTarget> = {
-            let metrics = self.raft.metrics();
-            let metrics = metrics.borrow_watched();
-            let nodes = metrics.membership_config.membership().nodes();
-            let others = nodes.filter(|(id, _)| **id != self.id.0);
-            others.map(|(id, member)| PeerTarget::member(*id, member)).collect()
-        };
+        let others = self.other_members();
         let question = ServiceRequest::WhoIs { node: self.id };
         let asked = others.iter().map(|other| self.peers.request(other, question.clone(), ONE_QUESTION));
         let answers = join_all(asked).await;
@@ -161,6 +160,30 @@ impl Node {
             let deadline = Instant::now() + Duration::from_secs(1);
             let _ = self.propose_here(&Arc::new(of_the_cluster(Command::Tick)), deadline).await;
         }
+    }
+
+    /// Says what time it is, while a lease is running, to whoever may lead next. Who does not hear it begins with
+    /// an older time, which lengthens leases and does no other harm: nobody waits for an answer.
+    fn tell_time(self: &Arc<Self>) {
+        if self.published().state.next_deadline().is_none() {
+            return;
+        }
+        let time = ServiceRequest::ClusterTime(self.stamp().cluster);
+        let others = self.other_members();
+        let node = self.clone();
+        tokio::spawn(async move {
+            let told = others.iter().map(|other| node.peers.request(other, time.clone(), TELL_TIME));
+            join_all(told).await;
+        });
+    }
+
+    /// All other members of the cluster.
+    fn other_members(&self) -> Vec<PeerTarget> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let nodes = metrics.membership_config.membership().nodes();
+        let others = nodes.filter(|(id, _)| **id != self.id.0);
+        others.map(|(id, member)| PeerTarget::member(*id, member)).collect()
     }
 
     /// Goes by newer rules once every member says that it knows them. Tells now and then whom that waits for.

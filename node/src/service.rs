@@ -36,7 +36,7 @@ impl PeerService for NodeService {
         let span = tracing::debug_span!("peer", ?from);
         async move {
             match self.0.get() {
-                Some(running) => running.answer(request).await,
+                Some(running) => running.answer(from, request).await,
                 None => ServiceResponse::Unavailable { reason: "this node is still starting".to_owned() },
             }
         }
@@ -46,13 +46,20 @@ impl PeerService for NodeService {
 }
 
 impl Running {
-    async fn answer(&self, request: ServiceRequest) -> ServiceResponse {
+    async fn answer(&self, from: Option<NodeId>, request: ServiceRequest) -> ServiceResponse {
         let node = &self.node;
         if let ServiceRequest::WhoIs { node: id } = request {
             return ServiceResponse::Member(node.member(id));
         }
         if matches!(request, ServiceRequest::Report) {
             return ServiceResponse::Report(Box::new(node.own_node_report()));
+        }
+        if let ServiceRequest::ClusterTime(time) = request {
+            // From nobody but who leads, as far as this node knows: it alone counts.
+            if from.is_some() && from == node.leader_id() {
+                node.leader_clock.hear(time);
+            }
+            return ServiceResponse::Done;
         }
         if node.leader_id() != Some(node.id) {
             return ServiceResponse::NotLeader { leader: node.leader_id() };
@@ -81,6 +88,7 @@ impl Running {
                 }
             }
             ServiceRequest::Membership(request) => node.change(request).await,
+            ServiceRequest::ClusterTime(_) => ServiceResponse::Done,
             ServiceRequest::WhoIs { node: id } => ServiceResponse::Member(node.member(id)),
             ServiceRequest::Report => ServiceResponse::Report(Box::new(node.own_node_report())),
             ServiceRequest::Status => ServiceResponse::Status(Box::new(node.own_report())),

@@ -64,12 +64,30 @@ pub(crate) fn entry(index: u64) -> [u8; 8] {
     index.to_be_bytes()
 }
 
-/// The key of an event.
-pub(crate) fn event(revision: Revision, seq: u32) -> [u8; 12] {
-    let mut key = [0; 12];
-    key[..8].copy_from_slice(&revision.0.to_be_bytes());
-    key[8..].copy_from_slice(&seq.to_be_bytes());
+/// The key of an event. It ends with the project, so that those of another one are passed by unread.
+pub(crate) fn event(revision: Revision, seq: u32, project: ProjectId) -> [u8; EVENT_BYTES] {
+    let mut key = [0; EVENT_BYTES];
+    key[..PLACE_BYTES].copy_from_slice(&place(revision, seq));
+    key[PLACE_BYTES..].copy_from_slice(project.0.as_bytes());
     key
+}
+
+const PLACE_BYTES: usize = 12;
+const EVENT_BYTES: usize = PLACE_BYTES + 16;
+
+fn place(revision: Revision, seq: u32) -> [u8; PLACE_BYTES] {
+    let mut bytes = [0; PLACE_BYTES];
+    bytes[..8].copy_from_slice(&revision.0.to_be_bytes());
+    bytes[8..].copy_from_slice(&seq.to_be_bytes());
+    bytes
+}
+
+/// The revision and the project of an event's key; none for what is none.
+pub(crate) fn read_event(key: &[u8]) -> Option<(Revision, ProjectId)> {
+    let key: &[u8; EVENT_BYTES] = key.try_into().ok()?;
+    let revision = key[..8].try_into().map(u64::from_be_bytes).ok()?;
+    let project = key[PLACE_BYTES..].try_into().map(Uuid::from_bytes).ok()?;
+    Some((Revision(revision), ProjectId(project)))
 }
 
 /// Where the events of a revision begin.
@@ -213,7 +231,7 @@ impl<'a> KeyBytes<'a> {
     }
 
     fn place(self, place: Place) -> Self {
-        self.bytes(&event(place.revision, place.seq))
+        self.bytes(&self::place(place.revision, place.seq))
     }
 
     fn text(self, text: &str) -> Self {
@@ -345,11 +363,15 @@ mod tests {
     }
 
     #[test]
-    fn events_sort_by_revision_then_place() {
+    fn events_sort_by_revision_then_place_whatever_their_project() {
         let keys = [(0, 0), (0, 1), (0, 256), (1, 0), (256, 0), (u64::MAX, u32::MAX)];
-        let bytes = keys.map(|(revision, seq)| event(Revision(revision), seq));
+        let of = |(revision, seq), project| event(Revision(revision), seq, project);
+        let bytes: Vec<_> =
+            keys.into_iter().flat_map(|key| [of(key, ProjectId::MIN), of(key, ProjectId::MAX)]).collect();
         assert!(bytes.is_sorted());
-        assert!(event(Revision(5), 0).as_slice() >= events_of(Revision(5)).as_slice());
-        assert!(event(Revision(5), u32::MAX).as_slice() < events_of(Revision(6)).as_slice());
+        assert!(of((5, 0), ProjectId::MIN).as_slice() >= events_of(Revision(5)).as_slice());
+        assert!(of((5, u32::MAX), ProjectId::MAX).as_slice() < events_of(Revision(6)).as_slice());
+        assert_eq!(read_event(&of((7, 3), ProjectId::MAX)), Some((Revision(7), ProjectId::MAX)));
+        assert_eq!(read_event(&[0; 27]), None);
     }
 }

@@ -10,11 +10,11 @@ use crate::{
         HashTrail, Published, StateMachine,
         load::{check_rules, load, load_progress},
     },
-    record::{self, Kind},
+    record::{self, Kind, RecordError},
     snapshot::{Backup, Shelf, SnapshotReceiver, install},
     storage::{Batch, Column, KeyRange, Leased, Order, Reader, Released, Rocks, Storage, Usage},
 };
-use nexus_domain::{Document, DocumentKey, Recorded, Revision};
+use nexus_domain::{Document, DocumentKey, ProjectId, Recorded, Revision};
 use openraft::storage::RaftLogStorage;
 use std::{
     ops::RangeInclusive,
@@ -111,6 +111,13 @@ struct Shared {
     released: Released,
 }
 
+/// Bytes of the stored events of one page: what a reader holds in memory. An event is at most about a MiB.
+const MAX_PAGE_BYTES: usize = 4 << 20;
+/// Events of other projects that are passed by for one page: some milliseconds.
+const MAX_PASSED: usize = 16_384;
+/// Each so many bytes of a large one count as one more.
+const BYTES_PASSED_AS_ONE: usize = 4_096;
+
 /// Some of the history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventsPage {
@@ -118,6 +125,8 @@ pub struct EventsPage {
     pub events: Vec<Recorded>,
     /// Where the next page begins: everything before it that was asked for is in this page.
     pub next: Revision,
+    /// Whether there may be more that is applied already.
+    pub has_more: bool,
     /// Events of earlier revisions may be gone. A page that was asked for from before it may lack
     /// some: its reader has to start over.
     pub oldest: Revision,
@@ -240,13 +249,36 @@ impl StoreHandle {
         .await
     }
 
-    /// Reads events from a revision on, up to the published one: `limit`, and then the rest of the
-    /// last revision.
+    /// Reads events of all projects from a revision on, up to the published one: `limit`, or [`MAX_PAGE_BYTES`],
+    /// and then the rest of the last revision.
     ///
     /// # Errors
     /// When the device fails or an event is damaged, and while a snapshot takes the place of the
     /// history.
     pub async fn events(&self, from: Revision, limit: usize) -> Result<EventsPage, StoreError> {
+        self.events_where(None, from, limit).await
+    }
+
+    /// The same of one project. Those of others are passed by unread; after [`MAX_PASSED`] of them the page ends,
+    /// empty or not.
+    ///
+    /// # Errors
+    /// Those of [`events`](Self::events).
+    pub async fn events_of(
+        &self,
+        project: ProjectId,
+        from: Revision,
+        limit: usize,
+    ) -> Result<EventsPage, StoreError> {
+        self.events_where(Some(project), from, limit).await
+    }
+
+    async fn events_where(
+        &self,
+        project: Option<ProjectId>,
+        from: Revision,
+        limit: usize,
+    ) -> Result<EventsPage, StoreError> {
         let through = self.latest().revision();
         // All of one moment: a snapshot that is installed meanwhile must not look like a gap.
         self.read_at_once(move |view| {
@@ -255,17 +287,25 @@ impl StoreHandle {
             }
             let end = Revision(through.0.saturating_add(1)).max(from);
             let range = KeyRange::between(keys::events_of(from), keys::events_of(end));
-            let mut page = EventsPage { events: Vec::new(), next: end, oldest: Revision(0) };
+            let mut page = EventsPage { events: Vec::new(), next: end, has_more: false, oldest: Revision(0) };
+            let (mut at, mut bytes, mut passed) = (None, 0, 0);
             for pair in view.scan(Column::Events, &range, Order::Ascending) {
                 let (key, value) = pair?;
-                let event: Recorded = record::decode(Kind::EVENT, &value)
-                    .map_err(|cause| StoreError::corrupt(Column::Events, &key, cause))?;
-                let is_new_revision = page.events.last().is_some_and(|last| last.revision < event.revision);
-                if page.events.len() >= limit && is_new_revision {
-                    page.next = event.revision;
+                let corrupt = |cause| StoreError::corrupt(Column::Events, &key, cause);
+                let (revision, of) = keys::read_event(&key)
+                    .ok_or_else(|| corrupt(RecordError::Payload("this is no key of an event".to_owned())))?;
+                let is_full = page.events.len() >= limit || bytes >= MAX_PAGE_BYTES || passed >= MAX_PASSED;
+                if is_full && at.is_some_and(|at| at < revision) {
+                    (page.next, page.has_more) = (revision, true);
                     break;
                 }
-                page.events.push(event);
+                at = Some(revision);
+                if project.is_some_and(|project| project != of) {
+                    passed += 1 + value.len() / BYTES_PASSED_AS_ONE;
+                    continue;
+                }
+                bytes += value.len();
+                page.events.push(record::decode(Kind::EVENT, &value).map_err(corrupt)?);
             }
             page.oldest = load_progress(view)?.oldest_events;
             Ok(page)

@@ -20,4 +20,4 @@ pub(crate) use socket::{take_place, upgrade};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests;
+pub(crate) mod tests;

@@ -4,9 +4,11 @@ use nexus_api_types::claim as wire;
 use nexus_domain::{
     State,
     entity::{Claim, ClaimKey, Feature, Mode, Session},
+    pattern::Pattern,
     refusal::{Conflict, HolderNote},
 };
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const fn mode(mode: Mode) -> wire::Mode {
     match mode {
@@ -48,7 +50,8 @@ pub(crate) fn claims_of_feature(state: &State, session: &Session, feature: &Feat
         return Vec::new();
     };
     let exclusive = feature.touches.iter().map(|path| (path, Mode::Exclusive));
-    let shared = feature.reads.iter().filter(|path| !feature.touches.contains(path));
+    let touched: BTreeSet<&Pattern> = feature.touches.iter().collect();
+    let shared = feature.reads.iter().filter(|path| !touched.contains(path));
     exclusive
         .chain(shared.map(|path| (path, Mode::Shared)))
         .map(|(path, mode)| {
@@ -69,6 +72,7 @@ pub(crate) fn conflict(conflict: &Conflict) -> wire::Conflict {
     wire::Conflict {
         file_path: conflict.path.to_string(),
         wanted_path: conflict.wanted.to_string(),
+        assumed: conflict.is_assumed,
         claimed_by: wire::ClaimedBy {
             engineer_id: holder.engineer.0,
             engineer_name: conflict.by.engineer_name.to_string(),

@@ -93,8 +93,9 @@ async fn save(
         return Ok(response);
     }
     let Document::Checkpoint(checkpoint) = api.written(&done).await? else { return Err(done.unexpected()) };
-    // It was the newest when it was written, which is what a retry is told too.
-    Ok(done.answer(StatusCode::CREATED, render::checkpoint(&checkpoint, true)))
+    // Of whoever held the feature, it was the newest when it was written: a retry is told that too.
+    let is_latest = checkpoint.is_of_holder;
+    Ok(done.answer(StatusCode::CREATED, render::checkpoint(&checkpoint, is_latest)))
 }
 
 /// The feature that a read is about.

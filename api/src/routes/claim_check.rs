@@ -3,6 +3,8 @@
 use super::project_id;
 use crate::{
     api::Api,
+    auth::Caller,
+    cluster::SharedView,
     failure::ApiError,
     openapi::{Operation, Routes},
     read::Read,
@@ -18,7 +20,8 @@ use nexus_api_types::{
     claim::{CheckPaths, Checked, CheckedPath, Standing},
 };
 use nexus_domain::{
-    decide::{MAX_PATTERNS, holding},
+    ProjectId, WorkBudget,
+    decide::{Holding, holding},
     entity::ClaimKey,
     pattern::Pattern,
     refusal::MAX_LISTED,
@@ -62,36 +65,50 @@ impl FromRequest<Api> for Question {
 }
 
 async fn check(
-    State(_): State<Api>,
+    State(api): State<Api>,
     Path(project): Path<String>,
     Question { read, body }: Question,
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
     let mut fields = body.fields()?;
-    let paths = fields.required_list("paths", MAX_PATTERNS, Pattern::parse);
+    let paths = fields.required_patterns("paths");
     let fence = fields.number("fence", 0..=MAX_FENCE);
     fields.finish()?;
-    let paths = paths.unwrap_or_default();
+    let (view, caller, paths) = (read.view().clone(), read.caller, paths.unwrap_or_default());
+    let checked = api
+        .compute(caller.engineer, move |work| checked(&view, caller, project, &paths, fence, work))
+        .await?;
+    Ok(read.answer(checked))
+}
 
-    let state = read.view().state();
-    let found = holding(state, project, &paths, MAX_FOUND)?;
+/// Whose the paths are, as the caller sees it.
+fn checked(
+    view: &SharedView,
+    caller: Caller,
+    project: ProjectId,
+    paths: &[Pattern],
+    fence: Option<u64>,
+    work: &mut WorkBudget,
+) -> Result<Checked, ApiError> {
+    let state = view.state();
+    let found = holding(state, project, paths, MAX_FOUND, work)?;
     if found.len() == MAX_FOUND {
         let problem = format!("collide with {MAX_FOUND} claims or more; ask about fewer or narrower ones");
         return Err(ApiError::field("paths", problem));
     }
     let mut claims: BTreeMap<Pattern, Vec<ClaimKey>> = BTreeMap::new();
-    for (path, key) in found {
-        claims.entry(path).or_default().push(key);
+    for Holding { asked, claim, .. } in found {
+        claims.entry(asked).or_default().push(claim);
     }
     let known = |key: &ClaimKey| {
         let session = state.session(key.session).expect("every claim belongs to a session that is kept");
         let claim = state.claim(key).expect("the index holds what is claimed");
         (session, claim)
     };
-    let is_mine = |key: &ClaimKey| match read.caller.session {
+    let is_mine = |key: &ClaimKey| match caller.session {
         Some(session) => key.session == session,
-        None => known(key).0.engineer == read.caller.engineer,
+        None => known(key).0.engineer == caller.engineer,
     };
     // What its holder took later for the same work is no takeover: there the fence of the work counts.
     let is_newer = |key: &ClaimKey, fence: u64| {
@@ -107,9 +124,7 @@ async fn check(
             newer.path, claim.fence.0
         );
         let details = Some(json!({ "claim": render::claim(state, session, newer, claim) }));
-        return Err(
-            ApiError { details, ..ApiError::new(Code::StaleFence, message) }.at(read.view().revision())
-        );
+        return Err(ApiError { details, ..ApiError::new(Code::StaleFence, message) }.at(view.revision()));
     }
     let mut left = MAX_LISTED;
     let mut checked = |path: &Pattern| {
@@ -131,5 +146,5 @@ async fn check(
     };
     let paths: Vec<CheckedPath> = paths.iter().map(&mut checked).collect();
     let ok = paths.iter().all(|path| path.standing != Standing::Held);
-    Ok(read.answer(Checked { ok, paths }))
+    Ok(Checked { ok, paths })
 }

@@ -11,22 +11,27 @@ use crate::{
 };
 use axum::{
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderValue, StatusCode},
     response::Response,
 };
-use nexus_api_types::claim::{
-    self as wire, ClaimPaths, Claimed, ForceRelease, RefreshClaims, Refreshed, ReleasePaths, Released,
+use nexus_api_types::{
+    Code,
+    claim::{
+        self as wire, ClaimPaths, Claimed, ForceRelease, RefreshClaims, Refreshed, ReleasePaths, Released,
+    },
+    header as names,
 };
 use nexus_domain::{
-    Command, FeatureId, Fence, Reply,
-    decide::MAX_PATTERNS,
-    entity::{Claim, ClaimKey, Mode},
+    Command, FeatureId, Fence, OutOfBudget, Reply, WorkBudget,
+    entity::{Claim, ClaimKey, Mode, Session},
     pattern::Pattern,
     words::{Label, WordError},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
 pub(super) fn routes() -> Routes {
+    let listed = Operation::read("List claims")
+        .about("At most 10,000 of them, by session. `X-Total-Count` says how many there are.");
     let taken = Operation::write("Claim paths while working")
         .about("All of them or none. A shared claim tolerates other shared ones.")
         .body::<ClaimPaths>();
@@ -36,7 +41,7 @@ pub(super) fn routes() -> Routes {
         .about("For leads and admins. The paths are named as they were claimed; the reason is kept.")
         .body::<ForceRelease>();
     Routes::new()
-        .get("/projects/{project}/claims", all, Operation::read("List claims").answers_list::<wire::Claim>())
+        .get("/projects/{project}/claims", all, listed.answers_list::<wire::Claim>())
         .post("/projects/{project}/claims", claim, taken.answers::<Claimed>(201))
         .delete(
             "/projects/{project}/claims",
@@ -58,32 +63,67 @@ pub(super) fn routes() -> Routes {
         .post("/projects/{project}/claims/force-release", force_release, forced.answers::<Released>(200))
 }
 
-async fn all(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
+async fn all(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
-    let state = read.view().state();
-    let mut claims = Vec::new();
-    for session in state.sessions_in(project) {
-        claims.extend(state.claims_of(session).map(|(key, claim)| render::claim(state, session, key, claim)));
-    }
-    Ok(read.answer(claims))
+    let view = read.view().clone();
+    let listed = move |work: &mut WorkBudget| {
+        let state = view.state();
+        listed(state, state.sessions_in(project), MAX_LISTED_CLAIMS, work)
+    };
+    let claims = api.compute(read.caller.engineer, listed).await?;
+    let mut response = read.answer(claims);
+    let total = HeaderValue::from(read.view().state().claim_count_in(project));
+    response.headers_mut().insert(names::TOTAL_COUNT, total);
+    Ok(response)
 }
 
 /// Those of the session that asks; without one, those of all of the engineer's sessions.
-async fn mine(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
+async fn mine(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
-    let state = read.view().state();
-    let caller = read.caller;
-    let own = state.sessions_in(project).filter(|session| match caller.session {
-        Some(id) => session.id == id,
-        None => session.engineer == caller.engineer,
-    });
+    let (view, caller) = (read.view().clone(), read.caller);
+    let listed = move |work: &mut WorkBudget| {
+        let own = view.state().sessions_in(project).filter(|session| match caller.session {
+            Some(id) => session.id == id,
+            None => session.engineer == caller.engineer,
+        });
+        // All of them: who holds something has to know of it. What a session may hold is bounded.
+        listed(view.state(), own, usize::MAX, work)
+    };
+    Ok(read.answer(api.compute(caller.engineer, listed).await?))
+}
+
+/// Claims that one answer lists at most, some 5 MB of them; it says how many there are.
+pub(super) const MAX_LISTED_CLAIMS: usize = 10_000;
+/// Steps of telling of one more claim, or of looking at one more session.
+const CLAIM: usize = 400;
+
+/// The claims of some sessions, the first of them.
+pub(super) fn listed<'a>(
+    state: &nexus_domain::State,
+    sessions: impl IntoIterator<Item = &'a Arc<Session>>,
+    most: usize,
+    work: &mut WorkBudget,
+) -> Result<Vec<wire::Claim>, ApiError> {
     let mut claims = Vec::new();
-    for session in own {
-        claims.extend(state.claims_of(session).map(|(key, claim)| render::claim(state, session, key, claim)));
+    for session in sessions {
+        work.charge(CLAIM).map_err(too_many_claims)?;
+        for (key, claim) in state.claims_of(session) {
+            if claims.len() == most {
+                return Ok(claims);
+            }
+            work.charge(CLAIM).map_err(too_many_claims)?;
+            claims.push(render::claim(state, session, key, claim));
+        }
     }
-    Ok(read.answer(claims))
+    Ok(claims)
+}
+
+fn too_many_claims(_: OutOfBudget) -> ApiError {
+    let message =
+        "listing all of these claims takes more work than one request may cause: ask as one session";
+    ApiError::new(Code::ValidationError, message)
 }
 
 async fn refresh(
@@ -93,7 +133,7 @@ async fn refresh(
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     let mut fields = write.fields()?;
-    let asked = fields.list("paths", MAX_PATTERNS, Pattern::parse);
+    let asked = fields.patterns("paths");
     fields.finish()?;
     let done = write.propose(&api, Command::RefreshClaims { project }).await?;
     let Reply::Held { paths, .. } = &done.reply else { return Err(done.unexpected()) };
@@ -117,7 +157,7 @@ async fn claim(
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     let mut fields = write.fields()?;
-    let paths = fields.required_list("paths", MAX_PATTERNS, Pattern::parse);
+    let paths = fields.required_patterns("paths");
     let mode = fields.text("mode", render::mode_from).unwrap_or(Mode::Exclusive);
     let feature = fields.id::<FeatureId>("featureId");
     fields.finish()?;
@@ -147,7 +187,7 @@ async fn release(
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     let mut fields = write.fields()?;
-    let paths = fields.list("paths", MAX_PATTERNS, Pattern::parse).map(Into::into);
+    let paths = fields.patterns("paths").map(Into::into);
     fields.finish()?;
     released(write.propose(&api, Command::ReleasePaths { project, paths }).await?)
 }
@@ -159,7 +199,7 @@ async fn force_release(
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     let mut fields = write.fields()?;
-    let paths = fields.required_list("paths", MAX_PATTERNS, Pattern::parse);
+    let paths = fields.required_patterns("paths");
     let reason = fields.required_text("reason", reason);
     fields.finish()?;
     let (Some(paths), Some(reason)) = (paths, reason) else {

@@ -3,6 +3,8 @@
 use super::{feature_slug, no_feature, project_id};
 use crate::{
     api::Api,
+    auth::Caller,
+    cluster::SharedView,
     failure::ApiError,
     fields::{Fields, not_empty},
     openapi::{Operation, Parameter, Routes},
@@ -18,13 +20,13 @@ use axum::{
     response::Response,
 };
 use nexus_api_types::{
-    Page,
+    Code, Page,
     feature::{self as wire, Available, CreateFeature, Deleted, UpdateFeature},
 };
 use nexus_domain::{
-    Command, FeatureId, Reply,
+    Command, FeatureId, OutOfBudget, ProjectId, Reply, WorkBudget,
     command::{FeaturePatch, NewFeature},
-    decide::{MAX_DEPENDENCIES, MAX_PATTERNS, blocker},
+    decide::{MAX_DEPENDENCIES, STEPS_OF_FEATURE, blocker},
     entity::{Feature, Lane},
     pattern::Pattern,
     words::{Slug, Title},
@@ -58,27 +60,31 @@ pub(super) fn routes() -> Routes {
         .delete(ONE, delete, dropped.answers::<Deleted>(200))
 }
 
-/// Features that one page looks at before it gives up finding enough that match: bounds its time.
-const MAX_LOOKED_AT: usize = 100_000;
-
 async fn list(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
     let filter = Filter::parse(&read.query)?;
     let limit = page::limit(&read.query)?;
     let after = page::board_place(project, &read.query)?;
-    let mut found: Vec<&Arc<Feature>> = read
-        .view()
-        .state()
-        .features_after(project, after)
-        .take(MAX_LOOKED_AT)
-        .filter(|feature| filter.accepts(feature))
-        .take(limit + 1)
-        .collect();
+    let view = read.view().clone();
+    let looked_for = move |work: &mut WorkBudget| {
+        let mut found = Vec::with_capacity(limit + 1);
+        for feature in view.state().features_after(project, after) {
+            work.charge(STEPS_OF_FEATURE).map_err(|OutOfBudget| too_many_features())?;
+            if filter.accepts(feature) {
+                found.push(feature.clone());
+            }
+            if found.len() > limit {
+                break;
+            }
+        }
+        Ok(found)
+    };
+    let mut found = api.compute(read.caller.engineer, looked_for).await?;
     let has_more = found.len() > limit;
     found.truncate(limit);
     let next_cursor = found.last().filter(|_| has_more).map(|last| page::board_cursor(&last.board_key()));
-    let documents = api.documents(read.view(), render::spec_keys(found.iter().copied())).await?;
+    let documents = api.documents(read.view(), render::spec_keys(&found)).await?;
     let items: Vec<_> = found
         .iter()
         .zip(render::specs(documents))
@@ -116,21 +122,40 @@ async fn available(
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
-    let state = read.view().state();
-    let session = match read.caller.session {
+    let (view, caller) = (read.view().clone(), read.caller);
+    let whole = api.compute(caller.engineer, move |work| free_first(&view, caller, project, work)).await?;
+    read.answer_whole(&api, whole).await
+}
+
+/// The ready features, those that the caller can pick first.
+fn free_first(
+    view: &SharedView,
+    caller: Caller,
+    project: ProjectId,
+    work: &mut WorkBudget,
+) -> Result<Whole, ApiError> {
+    let state = view.state();
+    let session = match caller.session {
         Some(session) => Some(session),
-        None => state.session_of(project, read.caller.engineer, None).map(|session| session.id),
+        None => state.session_of(project, caller.engineer, None).map(|session| session.id),
     };
     let (mut free, mut blocked) = (Vec::new(), Vec::new());
     for feature in state.ready_features(project) {
-        match blocker(state, feature, session) {
+        work.charge(STEPS_OF_FEATURE).map_err(|OutOfBudget| too_many_features())?;
+        match blocker(state, feature, session, work)? {
             None => free.push((feature, None)),
             Some(by) => blocked.push((feature, Some(render::blocked_by(&by)))),
         }
     }
     free.append(&mut blocked);
-    let whole = Whole::default().text(r#"{"data":"#).available(free).text("}");
-    read.answer_whole(&api, whole).await
+    Ok(Whole::default().text(r#"{"data":"#).available(free).text("}"))
+}
+
+/// A list takes more than one request may.
+pub(super) fn too_many_features() -> ApiError {
+    let message =
+        "looking at all of the project's features takes more work than one request may cause: ask for pages";
+    ApiError::new(Code::ValidationError, message)
 }
 
 async fn show(
@@ -221,8 +246,8 @@ impl Shape {
         Self {
             lane: fields.text("lane", render::lane_from),
             priority: priority.and_then(|priority| u32::try_from(priority).ok()),
-            touches: fields.list("touches", MAX_PATTERNS, Pattern::parse).map(Into::into),
-            reads: fields.list("reads", MAX_PATTERNS, Pattern::parse).map(Into::into),
+            touches: fields.patterns("touches").map(Into::into),
+            reads: fields.patterns("reads").map(Into::into),
             depends_on: fields.list("dependsOn", MAX_DEPENDENCIES, Slug::parse).map(Into::into),
         }
     }

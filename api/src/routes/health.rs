@@ -19,6 +19,7 @@ use nexus_api_types::{
 };
 use nexus_domain::{DocumentKey, FeatureId, ProjectId, WallTime};
 use std::time::{Duration, Instant, SystemTime};
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
 /// A node that cannot answer a read in this time is not ready: a load balancer waits no longer.
 const READY_WITHIN: Duration = Duration::from_secs(1);
@@ -46,7 +47,7 @@ pub(crate) fn monitoring() -> Router<Api> {
         .route("/health", get(ready))
         .route("/health/ready", get(ready))
         .route("/health/live", get(live))
-        .route("/metrics", get(|State(api): State<Api>| async move { metrics_text(&api) }))
+        .route("/metrics", get(|State(api): State<Api>| metrics_text(api)))
 }
 
 fn now() -> Moment {
@@ -108,12 +109,19 @@ async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response,
     if !api.config.open_metrics {
         crate::auth::authenticate(&api, &headers).await?;
     }
-    Ok(metrics_text(&api))
+    metrics_text(api).await
 }
 
+/// Whoever asks for metrics waits for those who asked before: all features are counted each time.
+static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
+
 /// The metrics of this node in Prometheus text form.
-fn metrics_text(api: &Api) -> Response {
-    let view = api.cluster.local();
-    let text = api.metrics.text(&api.cluster.status(), view.state());
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+async fn metrics_text(api: Api) -> Result<Response, ApiError> {
+    let _turn = ONE_AT_A_TIME.acquire().await;
+    let counted = spawn_blocking(move || {
+        let view = api.cluster.local();
+        api.metrics.text(&api.cluster.status(), view.state())
+    });
+    let text = counted.await.map_err(|failure| ApiError::internal(&failure))?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

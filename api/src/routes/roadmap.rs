@@ -20,7 +20,11 @@ use nexus_api_types::{
     feature::Feature,
     roadmap::{MoveFeature, Reorder, Roadmap},
 };
-use nexus_domain::{Command, ProjectId, decide::MAX_MOVED, entity::Lane};
+use nexus_domain::{
+    Command, OutOfBudget, ProjectId, WorkBudget,
+    decide::{MAX_NAMED, STEPS_OF_FEATURE},
+    entity::Lane,
+};
 
 pub(super) fn routes() -> Routes {
     let shown = Operation::read("Show what comes first");
@@ -41,18 +45,25 @@ pub(super) fn routes() -> Routes {
 async fn show(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
-    read.answer_whole(&api, roadmap(read.view(), project)).await
+    let view = read.view().clone();
+    let whole = api.compute(read.caller.engineer, move |work| roadmap(&view, project, work)).await?;
+    read.answer_whole(&api, whole).await
 }
 
 /// The whole roadmap, every lane of it: a [`Roadmap`].
-fn roadmap(view: &SharedView, project: ProjectId) -> Whole {
+fn roadmap(view: &SharedView, project: ProjectId, work: &mut WorkBudget) -> Result<Whole, ApiError> {
     let mut whole = Whole::default().text(r#"{"data":{"projectId":"#).value(&project.0).text(r#","lanes":["#);
     for (at, lane) in Lane::ALL.into_iter().enumerate() {
         let before = if at == 0 { r#"{"lane":"# } else { r#",{"lane":"# };
         whole = whole.text(before).value(&render::lane(lane)).text(r#","features":"#);
-        whole = whole.features(view.state().features_in_lane(project, lane)).text("}");
+        let mut features = Vec::new();
+        for feature in view.state().features_in_lane(project, lane) {
+            work.charge(STEPS_OF_FEATURE).map_err(|OutOfBudget| features::too_many_features())?;
+            features.push(feature);
+        }
+        whole = whole.features(features).text("}");
     }
-    whole.text("]}}")
+    Ok(whole.text("]}}"))
 }
 
 async fn reorder(
@@ -67,7 +78,7 @@ async fn reorder(
     }
     let mut named = Vec::new();
     for lane in Lane::ALL {
-        let slugs = fields.list(lane.name(), MAX_MOVED, |slug| Ok::<_, &str>(slug.to_owned()));
+        let slugs = fields.list(lane.name(), MAX_NAMED, |slug| Ok::<_, &str>(slug.to_owned()));
         named.extend(slugs.map(|slugs| (lane, slugs)));
     }
     fields.no_others("is no lane; lanes are now, next, later and icebox");
@@ -78,7 +89,9 @@ async fn reorder(
     });
     let lanes = lanes.collect::<Result<Vec<_>, ApiError>>()?;
     let done = write.propose(&api, Command::ReorderRoadmap { project, lanes }).await?;
-    let mut response = roadmap(&done.view, project).answer(&api).await?;
+    let view = done.view.clone();
+    let whole = api.compute(write.caller.engineer, move |work| roadmap(&view, project, work)).await?;
+    let mut response = whole.answer(&api).await?;
     done.stamp(response.headers_mut());
     Ok(response)
 }

@@ -1,9 +1,9 @@
 //! `/projects/{id}/sessions` and `/projects/{id}/status`: who works, and on what.
 
-use super::project_id;
+use super::{claims, features::too_many_features, project_id};
 use crate::{
     api::Api,
-    cluster::Consistency,
+    cluster::{Consistency, SharedView},
     failure::ApiError,
     fields::Fields,
     openapi::{Operation, Routes},
@@ -19,13 +19,12 @@ use axum::{
 };
 use nexus_api_types::session::{self as wire, Ok as Yes, ProjectStatus, StartSession};
 use nexus_domain::{
-    Command, FeatureId, Refusal, Reply, SessionId,
-    decide::access,
-    entity::{Feature, SessionMetadata, Status},
+    Command, FeatureId, OutOfBudget, ProjectId, Refusal, Reply, SessionId, WorkBudget,
+    decide::{STEPS_OF_FEATURE, access},
+    entity::{SessionMetadata, Status},
     refusal::Thing,
     words::{AgentName, Label},
 };
-use std::sync::Arc;
 use uuid::Uuid;
 
 pub(super) fn routes() -> Routes {
@@ -156,23 +155,35 @@ async fn status(
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
-    let state = read.view().state();
-    let features = state.features_after(project, None);
-    let (active, interrupted): (Vec<&Arc<Feature>>, Vec<&Arc<Feature>>) = features
-        .filter(|feature| feature.holder().is_some() || is_interrupted(feature))
-        .partition(|feature| feature.holder().is_some());
-    let (mut claims, mut sessions) = (Vec::new(), Vec::new());
-    for session in state.sessions_in(project) {
-        claims.extend(state.claims_of(session).map(|(key, claim)| render::claim(state, session, key, claim)));
-        sessions.extend(render::session_of(state, session).map(wire::Working::from));
-    }
-    // A `ProjectStatus`.
-    let whole = Whole::default().text(r#"{"data":{"activeFeatures":"#).features(active);
-    let whole = whole.text(r#","claims":"#).value(&claims).text(r#","sessions":"#).value(&sessions);
-    let whole = whole.text(r#","interrupted":"#).features(interrupted).text("}}");
+    let view = read.view().clone();
+    let whole = api.compute(read.caller.engineer, move |work| going_on(&view, project, work)).await?;
     read.answer_whole(&api, whole).await
 }
 
-const fn is_interrupted(feature: &Feature) -> bool {
-    matches!(feature.status, Status::Ready { interrupted_at: Some(_) })
+/// Steps of telling of one more session.
+const STEPS_OF_SESSION: usize = 1_000;
+
+/// A [`ProjectStatus`].
+fn going_on(view: &SharedView, project: ProjectId, work: &mut WorkBudget) -> Result<Whole, ApiError> {
+    let state = view.state();
+    let (mut active, mut interrupted) = (Vec::new(), Vec::new());
+    for feature in state.features_after(project, None) {
+        work.charge(STEPS_OF_FEATURE).map_err(|OutOfBudget| too_many_features())?;
+        match feature.status {
+            Status::Active { .. } => active.push(feature),
+            Status::Ready { interrupted_at: Some(_) } => interrupted.push(feature),
+            Status::Draft | Status::Ready { .. } | Status::Done { .. } | Status::Cancelled => {}
+        }
+    }
+    let mut sessions = Vec::new();
+    for session in state.sessions_in(project) {
+        work.charge(STEPS_OF_SESSION).map_err(|OutOfBudget| too_many_features())?;
+        sessions.extend(render::session_of(state, session).map(wire::Working::from));
+    }
+    let claims = claims::listed(state, state.sessions_in(project), claims::MAX_LISTED_CLAIMS, work)?;
+    let whole = Whole::default().text(r#"{"data":{"activeFeatures":"#).features(active);
+    let whole = whole.text(r#","claims":"#).value(&claims);
+    let whole = whole.text(r#","claimsTotal":"#).value(&state.claim_count_in(project));
+    let whole = whole.text(r#","sessions":"#).value(&sessions);
+    Ok(whole.text(r#","interrupted":"#).features(interrupted).text("}}"))
 }

@@ -77,6 +77,9 @@ pub struct Conflict {
     pub wanted_path: String,
     /// Who holds it.
     pub claimed_by: ClaimedBy,
+    /// True when the two only may collide: their wildcards are too complex to tell them apart.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub assumed: bool,
 }
 
 /// Answer of `POST …/claims/refresh`.

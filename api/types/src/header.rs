@@ -12,3 +12,5 @@ pub const REVISION: &str = "x-nexus-revision";
 pub const MIN_REVISION: &str = "x-nexus-min-revision";
 /// On a stale read: how old the answer may be, in milliseconds.
 pub const STALENESS_MS: &str = "x-nexus-staleness-ms";
+/// On a list that is cut: how many items there are.
+pub const TOTAL_COUNT: &str = "x-total-count";

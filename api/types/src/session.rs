@@ -116,8 +116,11 @@ impl From<SessionOf> for Working {
 pub struct ProjectStatus {
     /// What is worked on.
     pub active_features: Vec<Feature>,
-    /// What is held.
+    /// What is held: at most 10,000 claims.
     pub claims: Vec<Claim>,
+    /// How many claims there are.
+    #[serde(default)]
+    pub claims_total: u64,
     /// Who works.
     pub sessions: Vec<Working>,
     /// What waits to be taken up again.

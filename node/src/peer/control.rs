@@ -37,7 +37,9 @@ impl ControlRequest {
     /// How urgent it is.
     pub(super) fn urgency(&self) -> Urgency {
         match self {
-            Self::Service(ServiceRequest::Heartbeats { .. }) => Urgency::Beat,
+            Self::Service(ServiceRequest::Heartbeats { .. } | ServiceRequest::ClusterTime(_)) => {
+                Urgency::Beat
+            }
             Self::Service(_) => Urgency::Service,
             _ => Urgency::Raft,
         }

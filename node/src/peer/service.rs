@@ -3,7 +3,7 @@
 
 use futures::future::BoxFuture;
 use nexus_domain::{
-    Answer, NodeId, Proposal, Revision, RulesVersion, SessionId, WallTime, entity::TokenDigest,
+    Answer, ClusterTime, NodeId, Proposal, Revision, RulesVersion, SessionId, WallTime, entity::TokenDigest,
 };
 use nexus_raft_store::Member;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,8 @@ pub enum ServiceRequest {
     Status,
     /// To anyone: how you are.
     Report,
+    /// From the leader to anyone: the cluster's time, to go on from if you lead later.
+    ClusterTime(ClusterTime),
 }
 
 /// A change of membership. Grows only at the end.

@@ -5,7 +5,10 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use nexus_domain::pattern::{Pattern, PatternIndex};
+use nexus_domain::{
+    WorkBudget,
+    pattern::{Pattern, PatternIndex},
+};
 use std::{collections::BTreeSet, env, fs, hint::black_box, time::Instant};
 
 const HELD: usize = 100_000;
@@ -115,7 +118,8 @@ fn measure_picks(index: &PatternIndex<[u64; 3]>, all: &[Pattern], random: &mut R
                     }
                     let pick: Vec<Pattern> = picked.into_iter().collect();
                     let started = Instant::now();
-                    let found = black_box(index.first_overlaps(&pick, 10, |_, _, _| true));
+                    let found = index.first_overlaps(&pick, 10, &mut WorkBudget::unlimited(), |_, _, _| true);
+                    let found = black_box(found).unwrap();
                     let took = started.elapsed().as_micros();
                     assert_eq!(found.len(), conflicts);
                     took

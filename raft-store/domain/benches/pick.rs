@@ -50,14 +50,17 @@ fn main() {
     world.measure("1,000 scattered files, one of them held", &blocked);
     let globs: Vec<String> = (0..100).map(|n| format!("**/never-{n}-*.rs")).collect();
     world.measure("100 globs that may match anywhere", &globs);
-    // Each holder's own globs are looked at by every pick.
+    // Each holder's own globs are looked at by every pick. More at once are too much among so many files.
     for holder in 0..HOLDERS {
         let session = world.start(&format!("agent-{holder}"));
-        let paths = (0..10).map(|n| pattern(&format!("**/made-{holder}-{n}-*.rs"))).collect();
-        let claim = Command::ClaimPaths { project: PROJECT, paths, mode: Mode::Exclusive, feature: None };
-        world.apply(claim, Acting::Session(session));
+        for n in 0..10 {
+            let paths = [pattern(&format!("**/made-{holder}-{n}-*.rs"))].into();
+            let claim = Command::ClaimPaths { project: PROJECT, paths, mode: Mode::Exclusive, feature: None };
+            world.apply(claim, Acting::Session(session));
+        }
     }
     world.measure("1,000 scattered files, 1,000 globs held", &scattered);
+    world.measure_ends();
 }
 
 const PROJECT: ProjectId = ProjectId(Uuid::from_u128(1));
@@ -149,6 +152,23 @@ impl World {
         let started = Instant::now();
         let applied = apply(&mut self.state, Revision(self.revision), &proposal);
         (started.elapsed(), applied.answer.outcome.is_ok())
+    }
+
+    /// Lets sessions take as much as one command can, several times, and ends them.
+    fn measure_ends(&mut self) {
+        for commands in [1, 2, 10] {
+            let session = self.start(&format!("ends-{commands}"));
+            let (actor, acting) = (Actor::Engineer { id: ENGINEER, key: KEY }, Acting::Session(session));
+            for part in 0..commands {
+                let paths = (0..10_000).map(|n| pattern(&path(n, &format!("end-{part}")))).collect();
+                let claim =
+                    Command::ClaimPaths { project: PROJECT, paths, mode: Mode::Exclusive, feature: None };
+                let (took, taken) = self.propose(claim, actor, acting);
+                println!("10,000 files: taken {taken} in {took:?}");
+            }
+            let (took, _) = self.propose(Command::EndSession { project: PROJECT, session }, actor, acting);
+            println!("the end of a session of {commands} times 10,000 files: {took:?}");
+        }
     }
 
     /// Picks a feature of these paths and gives it back, again and again.

@@ -10,6 +10,7 @@ use crate::{
     replies::{Answer, Remembered, Request, Served},
     state::{RowKey, State},
     time::{Revision, WallTime},
+    work::WorkBudget,
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -31,6 +32,8 @@ pub struct Applied {
     pub documents: Vec<(DocumentKey, Option<Document>)>,
     /// The rows that may have changed: each is to be written as the state has it now.
     pub touched: BTreeSet<RowKey>,
+    /// Steps of its budget that deciding took.
+    pub work: usize,
 }
 
 /// Applies one committed proposal. The same state, revision and proposal give the same result on
@@ -53,6 +56,7 @@ struct Change<'a> {
     events: Vec<Recorded>,
     documents: Vec<(DocumentKey, Option<Document>)>,
     touched: BTreeSet<RowKey>,
+    work: WorkBudget,
 }
 
 impl<'a> Change<'a> {
@@ -65,13 +69,14 @@ impl<'a> Change<'a> {
         state.clock.wall = proposal.stamp.wall;
         let wall = state.clock.wall;
         let touched = BTreeSet::from([RowKey::Clock]);
-        Self { state, revision, wall, seq: 0, events: Vec::new(), documents: Vec::new(), touched }
+        let work = WorkBudget::of_one_entry();
+        Self { state, revision, wall, seq: 0, events: Vec::new(), documents: Vec::new(), touched, work }
     }
 
     /// Leases that are over end before anything else is looked at.
     fn expire(&mut self) {
         let (mut ended, mut released) = (0, Load::default());
-        while ended < MAX_EXPIRED && !decide::fills_an_entry(released) {
+        while ended < MAX_EXPIRED && !decide::fills_an_entry(released, self.events.len()) {
             let Some((events, documents)) = decide::expire_one(self.state, self.revision) else { return };
             ended += 1;
             events.iter().for_each(|event| released.add(given_back(event)));
@@ -85,16 +90,16 @@ impl<'a> Change<'a> {
         if let Some(first) = request.and_then(|request| self.first_answer(request)) {
             return first;
         }
-        let outcome =
-            match decide::decide(Context::new(self.state, self.revision, proposal), &proposal.command) {
-                Ok(decision) => {
-                    let cause = self.cause(proposal, &decision.events);
-                    self.fold(decision.events, cause.as_ref());
-                    self.documents.extend(decision.documents);
-                    Ok(decision.reply)
-                }
-                Err(refusal) => Err(refusal),
-            };
+        let context = Context::new(self.state, self.revision, proposal);
+        let outcome = match decide::decide(context, &proposal.command, &mut self.work) {
+            Ok(decision) => {
+                let cause = self.cause(proposal, &decision.events);
+                self.fold(decision.events, cause.as_ref());
+                self.documents.extend(decision.documents);
+                Ok(decision.reply)
+            }
+            Err(refusal) => Err(refusal),
+        };
         self.renew(proposal);
         let answer = Answer { revision: self.revision, outcome, is_cut: false };
         if let Some(request) = request {
@@ -204,7 +209,8 @@ impl<'a> Change<'a> {
     }
 
     fn finish(self, answer: Answer) -> Applied {
-        Applied { answer, events: self.events, documents: self.documents, touched: self.touched }
+        let Self { events, documents, touched, .. } = self;
+        Applied { answer, events, documents, touched, work: self.work.used() }
     }
 }
 

@@ -147,6 +147,8 @@ pub struct Checkpoint {
     pub feature: FeatureId,
     /// For whom.
     pub engineer: EngineerId,
+    /// Whether the session held the feature, or nobody did. Only then it could become the newest one.
+    pub is_of_holder: bool,
     /// Why.
     pub kind: CheckpointKind,
     /// The paths that the session held for the feature, sorted.

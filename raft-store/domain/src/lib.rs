@@ -11,6 +11,7 @@
 //! - [`entity`]: what is kept. [`document`]: long texts, kept elsewhere.
 //! - [`command`], [`event`], [`reply`], [`refusal`], [`replies`]: what goes in and comes out.
 //! - [`state`]: everything at one revision, with its indexes and its rows.
+//! - [`work`]: how much each of them may compute.
 //! - [`decide`]: the rules, one file a subject. [`apply`]: how they run. [`rules`]: of which version.
 //! - [`invariants`]: what must be true after every entry.
 
@@ -31,6 +32,7 @@ pub mod settings;
 pub mod state;
 pub mod time;
 pub mod words;
+pub mod work;
 
 pub use apply::{Applied, apply};
 pub use command::{Acting, Actor, Command, Proposal};
@@ -44,3 +46,4 @@ pub use rules::RulesVersion;
 pub use settings::Settings;
 pub use state::{Row, RowKey, State};
 pub use time::{ClusterTime, Fence, Millis, Revision, Stamp, WallTime};
+pub use work::{OutOfBudget, WorkBudget};

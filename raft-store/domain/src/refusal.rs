@@ -37,6 +37,8 @@ pub struct Conflict {
     pub claimed_at: WallTime,
     /// When it is released if its holder stays silent: in wall time, an estimate.
     pub expires_at: WallTime,
+    /// Whether the two only may collide: settling it would take more work than one pair may.
+    pub is_assumed: bool,
 }
 
 /// A feature that could not be picked, and what is in its way.
@@ -260,6 +262,14 @@ pub enum Refusal {
     /// its data folder.
     #[error("the node that took this request in has given it up; send it again")]
     Superseded,
+    /// It would take more work than one request may cause.
+    #[error("{doing} takes more work than one request may cause: {instead}")]
+    TooMuchWork {
+        /// What takes it.
+        doing: String,
+        /// What to do.
+        instead: String,
+    },
 }
 
 /// Why somebody could not register.
@@ -349,9 +359,16 @@ fn conflict_holders(conflicts: &[Conflict]) -> String {
     let mut names: Vec<String> = Vec::new();
     for conflict in conflicts {
         let by = describe(&conflict.by);
+        let path = match conflict.is_assumed {
+            false => conflict.path.to_string(),
+            true => format!(
+                "{}, too complex to tell apart from {}, so that it counts as a collision",
+                conflict.path, conflict.wanted
+            ),
+        };
         let name = match &conflict.feature {
-            Some((_, slug)) => format!("{by} on {slug} ({})", conflict.path),
-            None => format!("{by} ({})", conflict.path),
+            Some((_, slug)) => format!("{by} on {slug} ({path})"),
+            None => format!("{by} ({path})"),
         };
         if !names.contains(&name) {
             names.push(name);

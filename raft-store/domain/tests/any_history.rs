@@ -383,9 +383,14 @@ fn check_texts(world: &World, applied: &Applied) -> Result<(), TestCaseError> {
         prop_assert!(keys.insert(*key), "{key:?} is written twice");
         prop_assert!(key.place().is_none_or(|place| place.revision == now));
         if let Some(Document::Checkpoint(checkpoint)) = document {
-            let latest = world.state.latest_checkpoint(PROJECT, checkpoint.feature).unwrap();
-            prop_assert!(latest.key() >= *key, "an older checkpoint is the newest");
-            prop_assert!(latest.key() > *key || latest.state_hash == checkpoint.state_hash);
+            let latest = world.state.latest_checkpoint(PROJECT, checkpoint.feature);
+            if checkpoint.is_of_holder {
+                let latest = latest.unwrap();
+                prop_assert!(latest.key() >= *key, "an older checkpoint is the newest");
+                prop_assert!(latest.key() > *key || latest.state_hash == checkpoint.state_hash);
+            } else {
+                prop_assert!(latest.is_none_or(|latest| latest.id != checkpoint.id), "it is no holder's");
+            }
         }
         if let Some(Document::Decision(decision)) = document {
             prop_assert_eq!(world.state.decision(PROJECT, decision.id), key.place());

@@ -3,10 +3,13 @@
 
 mod pattern_oracle;
 
-use nexus_domain::pattern::{Pattern, PatternIndex};
+use nexus_domain::{
+    OutOfBudget, WorkBudget,
+    pattern::{Pattern, PatternIndex},
+};
 use pattern_oracle::patterns;
 use proptest::{collection::vec, prelude::*, sample::Index};
-use std::{collections::BTreeSet, ops::ControlFlow};
+use std::collections::BTreeSet;
 
 fn index_of(held: &[(&str, u8)]) -> PatternIndex<u8> {
     let mut index = PatternIndex::new();
@@ -59,7 +62,7 @@ proptest! {
             prop_assert_eq!(unique, scan(&list, query), "for {}", query);
             expected.extend(found.into_iter().map(|(held, holder)| (query.clone(), held, holder)));
         }
-        let together = index.first_overlaps(&queries, usize::MAX, |_, _, _| true);
+        let together = index.first_overlaps(&queries, usize::MAX, &mut WorkBudget::unlimited(), |_, _, _| true).unwrap();
         let together: Vec<_> = together.iter().map(|o| (o.query.clone(), o.held.clone(), *o.holder)).collect();
         prop_assert_eq!(together, expected);
     }
@@ -117,23 +120,15 @@ fn readers_share_a_pattern_and_leave_it_one_by_one() {
 fn a_session_looks_for_the_first_claims_that_are_not_its_own() {
     let index = index_of(&[("src/", 1), ("src/a.rs", 2), ("src/b.rs", 2), ("docs/", 2)]);
     let queries: Vec<Pattern> = ["docs/x", "src/"].iter().map(|text| Pattern::parse(text).unwrap()).collect();
-    let others = index.first_overlaps(&queries, 2, |_, _, holder| *holder != 1);
+    let search = |limit, counts: &dyn Fn(u8) -> bool| {
+        let mut work = WorkBudget::unlimited();
+        index.first_overlaps(&queries, limit, &mut work, |_, _, holder| counts(*holder)).unwrap()
+    };
+    let others = search(2, &|holder| holder != 1);
     let others: Vec<(&str, &str)> = others.iter().map(|o| (o.query.as_str(), o.held.as_str())).collect();
     assert_eq!(others, [("docs/x", "docs/"), ("src/", "src/a.rs")]);
-    assert!(index.first_overlaps(&queries, 2, |_, _, holder| *holder == 3).is_empty());
-    assert!(index.first_overlaps(&queries, 0, |_, _, _| true).is_empty());
-}
-
-#[test]
-fn a_visitor_may_leave_early() {
-    let index = index_of(&[("a/1", 1), ("a/2", 2), ("a/3", 3)]);
-    let query = Pattern::parse("a/").unwrap();
-    let mut seen = 0;
-    let left = index.visit_overlaps(&query, |_, holder| {
-        seen += 1;
-        if *holder == 2 { ControlFlow::Break(*holder) } else { ControlFlow::Continue(()) }
-    });
-    assert_eq!((left, seen), (ControlFlow::Break(2), 2));
+    assert!(search(2, &|holder| holder == 3).is_empty());
+    assert!(search(0, &|_| true).is_empty());
 }
 
 #[test]
@@ -141,11 +136,22 @@ fn a_budget_ends_a_search_that_compares_too_much() {
     let index = index_of(&[("src/a.rs", 1), ("src/b.rs", 1), ("src/c.rs", 2)]);
     let queries: Vec<Pattern> =
         ["**/x*", "**/y*", "src/d.rs"].map(|text| Pattern::parse(text).unwrap()).into();
-    let search = |budget: &mut usize| {
-        index.overlaps_within(budget, &queries, 10, |_, _, _| true).map(|found| found.len())
+    let search = |work: &mut WorkBudget| {
+        index.first_overlaps(&queries, 10, work, |_, _, _| true).map(|found| found.len())
     };
-    let mut budget = 100;
-    assert_eq!(search(&mut budget), Some(0));
-    assert_eq!(budget, 94, "two wildcards were compared with three files each");
-    assert_eq!(search(&mut 2), None);
+    let mut enough = WorkBudget::of(10_000);
+    assert_eq!(search(&mut enough), Ok(0));
+    let needed = enough.used();
+    assert_eq!(search(&mut WorkBudget::of(needed)), Ok(0), "the same work each time");
+    assert_eq!(search(&mut WorkBudget::of(needed - 1)), Err(OutOfBudget));
+}
+
+#[test]
+fn holders_are_found_by_the_text_of_their_pattern() {
+    let index = index_of(&[("src/", 1), ("src/", 2), ("src/a.rs", 3), ("src/**", 4)]);
+    let holders =
+        |text: &str| -> Vec<u8> { index.holders_of(&Pattern::parse(text).unwrap()).copied().collect() };
+    assert_eq!(holders("src/"), [1, 2]);
+    assert_eq!(holders("src/**"), [4]);
+    assert!(holders("src").is_empty());
 }

@@ -1,7 +1,10 @@
 //! What people and agents claim, and who is in whose way.
 #![allow(clippy::unwrap_used)]
 
-use nexus_domain::pattern::{MAX_PATTERN_BYTES, Pattern, PatternError, PatternKind};
+use nexus_domain::{
+    OutOfBudget, WorkBudget,
+    pattern::{Collision, Complexity, MAX_PATTERN_BYTES, Pattern, PatternError, PatternKind},
+};
 
 fn pattern(text: &str) -> Pattern {
     Pattern::parse(text).unwrap()
@@ -230,22 +233,102 @@ fn an_example_of_a_collision_can_be_shown() {
 
 #[test]
 fn a_pattern_too_large_to_compile_is_refused_and_a_long_name_is_not() {
-    assert_eq!(refusal(&"{,}".repeat(300)), PatternError::TooComplex);
-    assert_eq!(refusal(&"a*".repeat(65)), PatternError::TooComplex);
-    assert_eq!(refusal(&format!("{}a{}", "{".repeat(30), "}".repeat(30))), PatternError::TooComplex);
+    use Complexity::{Followers, Nesting, Stars};
+    let too_complex = |text: &str, why| assert_eq!(refusal(text), PatternError::TooComplex(why), "{text}");
+    too_complex(&"{,}".repeat(300), Followers);
+    too_complex(&"a*".repeat(65), Stars);
+    too_complex(&format!("{}a{}", "{".repeat(30), "}".repeat(30)), Nesting);
     let brackets = "[a]".repeat(341);
     collide(&brackets, &brackets);
     let template = "{{cookiecutter.project}}/".repeat(20) + "x.py";
     collide(&template, &template);
+    assert_eq!(pattern(&"[".repeat(1_000)).kind(), PatternKind::File);
+}
+
+#[test]
+fn a_pattern_that_reads_one_path_in_too_many_ways_is_refused_and_says_so() {
+    for text in
+        ["*a".repeat(30) + "[x]", "{,a*}".repeat(20) + "[b]", "{,a}".repeat(60), "*?".repeat(30) + "x"]
+    {
+        let error = refusal(&text);
+        assert!(matches!(error, PatternError::TooComplex(_)), "{text}: {error}");
+    }
+    assert_eq!(
+        refusal(&"{,a}".repeat(60)).to_string(),
+        "the pattern is too complex: its `*`, `?`, brackets and braces can match one and the same path in too many \
+         ways; claim the folder, or several simpler patterns"
+    );
+    assert_eq!(
+        refusal(&("*a".repeat(30) + "[x]")).to_string(),
+        "the pattern is too complex: it has more than 20 `*` or `**`; claim the folder, or several simpler patterns"
+    );
+}
+
+#[test]
+fn what_people_write_is_no_work() {
+    let letter = |n: u8| char::from(b'a' + n % 26);
+    let names =
+        (0..120_u8).map(|n| format!("{}{}name", letter(n), letter(n / 26))).collect::<Vec<_>>().join(",");
+    let alike = (0..30).map(|n| format!("test_{n}")).collect::<Vec<_>>().join(",");
+    let long_lists =
+        [format!("**/{{{names}}}.rs"), format!("src/{{{names}}}/**/*.ts"), format!("**/{{{alike}}}.py")];
+    let patterns = [
+        "**/*.{ts,tsx,js,jsx,mjs,cjs,mts,cts,css,scss,less,html,vue,svelte,json,yaml,yml,md,mdx}",
+        "src/**/__tests__/**/*.{spec,test}.{ts,tsx,js,jsx}",
+        "**/{__tests__,__mocks__,fixtures,snapshots}/**/*",
+        "packages/*/src/**/*.{module,global}.{css,scss}",
+        "crates/*-{core,cli,api}/{src,tests,benches}/**/*.rs",
+        "**/[!._]*.py",
+        "**/migrations/[0-9][0-9][0-9][0-9]_*.sql",
+        "app/[lang]/(shop)/[...slug]/**/page.{tsx,jsx}",
+        "**/*_generated*.{go,pb.go,rs}",
+        "docs/**/*[0-9]*.md",
+        "*/*/*/*/*/*.rs",
+        "**/a*/**/b*/**/c*/**/*.txt",
+        "????-??-??-*.md",
+    ];
+    let patterns: Vec<Pattern> =
+        patterns.into_iter().chain(long_lists.iter().map(String::as_str)).map(pattern).collect();
+    let files =
+        ["src/deeply/nested/folders/__tests__/some_long_file_name.spec.tsx", "docs/2026-01-02-notes.md"];
+    for one in &patterns {
+        for other in &patterns {
+            let mut work = WorkBudget::unlimited();
+            let collision = one.collision(other, &mut work).unwrap();
+            assert_ne!(collision, Collision::Assumed, "{one} and {other}: {}", work.used());
+        }
+        for file in files {
+            let mut work = WorkBudget::of(20_000);
+            assert_ne!(one.collision(&pattern(file), &mut work), Ok(Collision::Assumed), "{one} and {file}");
+        }
+    }
 }
 
 #[test]
 fn a_pair_that_is_too_much_work_counts_as_a_collision() {
     // They end differently, but only after very many ways to get there.
-    let (one, other) = ("{,a*}".repeat(60) + "[b]", "{,a*}".repeat(60) + "[c]");
-    collide(&one, &other);
-    assert_eq!(pattern(&one).common_path(&pattern(&other)), None);
+    let one = pattern(&("*a".repeat(18) + "[x]"));
+    let other = pattern(&("[!x]".repeat(250) + "[y]"));
+    let mut work = WorkBudget::unlimited();
+    assert_eq!(
+        (one.collision(&other, &mut work), work.used() < 300_000),
+        (Ok(Collision::Assumed), true),
+        "{}",
+        work.used()
+    );
+    collide(one.as_str(), other.as_str());
+    assert_eq!(one.common_path(&other), None);
     stay_apart("a*a*a*a*[b]", "a*a*a*a*[c]");
+}
+
+#[test]
+fn a_budget_that_ends_before_a_pair_is_settled_settles_nothing() {
+    let (one, other) = (pattern("a*a*a*a*[b]"), pattern("a*a*a*a*[c]"));
+    let mut work = WorkBudget::unlimited();
+    assert_eq!(one.collision(&other, &mut work), Ok(Collision::Impossible));
+    let needed = work.used();
+    assert_eq!(one.collision(&other, &mut WorkBudget::of(needed)), Ok(Collision::Impossible));
+    assert_eq!(one.collision(&other, &mut WorkBudget::of(needed - 1)), Err(OutOfBudget));
 }
 
 #[test]

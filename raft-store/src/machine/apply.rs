@@ -103,6 +103,7 @@ impl<'a> Step<'a> {
                 tracing::debug!(
                     events = applied.events.len(),
                     refused = applied.answer.outcome.is_err(),
+                    steps = applied.work,
                     "applied"
                 );
                 let unwritable =
@@ -114,7 +115,8 @@ impl<'a> Step<'a> {
                     self.write_document(&mut hash, key, document.as_ref()).map_err(unwritable)?;
                 }
                 for event in &applied.events {
-                    let key = keys::event(event.revision, event.seq);
+                    let project = event.event.project().expect("what is kept is of a project's feed");
+                    let key = keys::event(event.revision, event.seq, project);
                     let (key, value) = self
                         .batch
                         .put_written(

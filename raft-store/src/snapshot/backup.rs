@@ -158,7 +158,8 @@ fn check_document(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
 fn check_event(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     let event: Recorded = record::decode(Kind::EVENT, value)
         .map_err(|cause| damaged(format!("an event cannot be read: {cause}")))?;
-    if keys::event(event.revision, event.seq)[..] != *key {
+    let place = event.event.project().map(|project| keys::event(event.revision, event.seq, project));
+    if place.is_none_or(|place| place[..] != *key) {
         return Err(damaged(format!("an event of revision {} is in another place", event.revision)));
     }
     Ok(())

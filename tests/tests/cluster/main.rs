@@ -5,7 +5,7 @@
 //!   write; [`bad_input`] and [`people`] through what is refused, and to whom; [`browsers`] through what a
 //!   page may read; [`metrics`] through what is
 //!   counted.
-//! - The subjects: [`collisions`], [`claiming`], [`sessions`], [`knowledge`], [`events`] and their [`sockets`],
+//! - The subjects: [`collisions`] and what they [cost](costs), [`claiming`], [`sessions`], [`knowledge`], [`events`] and their [`sockets`],
 //!   [`backup`], [`runs`] of agents and the [`guards`] that they ask; [`installs`], which wire both;
 //!   [`transcripts`] of the whole command line.
 //! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`],
@@ -16,6 +16,7 @@ mod bad_input;
 mod browsers;
 mod claiming;
 mod collisions;
+mod costs;
 mod cut_network;
 mod damage;
 mod events;

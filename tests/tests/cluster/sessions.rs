@@ -128,6 +128,32 @@ async fn a_change_of_leader_never_cuts_a_lease_short() {
 }
 
 #[tokio::test]
+async fn a_lease_ends_although_the_lead_keeps_moving_and_nobody_writes() {
+    /// Of a lease of 4 s, each change may add one more: after so many it is over, with room for a slow machine.
+    const MOST_CHANGES: usize = 40;
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    team.settings(json!({ "session.timeout": 2, "session.grace": 2 })).await;
+    team.ready_feature("one", &["a"]).await;
+    let agent = team.agent(&team.admin, "build").await;
+    agent.post(&team.path("/features/one/pick"), json!({})).await.data();
+    let id = agent.session().expect("a session").to_owned();
+    agent.post(&team.path(&format!("/sessions/{id}/heartbeat")), json!({})).await.data();
+    let last_sign = Instant::now();
+    let mut changes = 0;
+    while feature(&team.admin, &team).await["status"] == "active" {
+        changes += 1;
+        assert!(changes <= MOST_CHANGES, "after {:?} the session still holds its file", last_sign.elapsed());
+        // A lead that lasts for a second, in which nothing is written.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let to = cluster.leader().await % 3 + 1;
+        team.admin.post("/cluster/leader", json!({ "to": to })).await;
+    }
+    assert!(last_sign.elapsed() >= Duration::from_secs(4), "it was cut short: {:?}", last_sign.elapsed());
+    println!("a lease of 4 s ended after {:?} and {changes} changes of leader", last_sign.elapsed());
+}
+
+#[tokio::test]
 async fn an_outage_of_the_whole_cluster_does_not_end_leases() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;

@@ -3,4 +3,4 @@
 mod feed;
 mod overload;
 mod rights;
-mod stage;
+pub(crate) mod stage;

@@ -24,11 +24,11 @@ use std::{
 use tokio::sync::watch;
 use uuid::Uuid;
 
-pub(super) const ANA: u128 = 0xa;
-pub(super) const BEN: u128 = 0xb;
+pub(crate) const ANA: u128 = 0xa;
+pub(crate) const BEN: u128 = 0xb;
 
 /// The node.
-pub(super) struct Stage {
+pub(crate) struct Stage {
     inner: Mutex<Inner>,
     applied: watch::Sender<Revision>,
 }
@@ -75,7 +75,7 @@ impl View for Snapshot {
 
 impl Stage {
     /// With Ana and Ben, and a project that Ana leads.
-    pub(super) fn set() -> Arc<Self> {
+    pub(crate) fn set() -> Arc<Self> {
         let stage = Arc::new(Self { inner: Mutex::default(), applied: watch::Sender::new(Revision(0)) });
         for (id, name) in [(ANA, "ana"), (BEN, "ben")] {
             let key = ApiKey {
@@ -104,7 +104,7 @@ impl Stage {
     }
 
     /// Makes a project that Ana leads.
-    pub(super) fn project(&self, number: u128) -> ProjectId {
+    pub(crate) fn project(&self, number: u128) -> ProjectId {
         let id = project(number);
         let command = Command::CreateProject {
             id,
@@ -119,7 +119,7 @@ impl Stage {
     }
 
     /// Starts a session of an agent: one event.
-    pub(super) fn happen(&self, number: u128) -> Revision {
+    pub(crate) fn happen(&self, number: u128) -> Revision {
         let agent = nexus_domain::words::AgentName::parse(&format!("a{}", Uuid::now_v7().simple())).unwrap();
         let command = Command::StartSession {
             project: project(number),
@@ -132,11 +132,11 @@ impl Stage {
     }
 
     /// Applies a command as an entry of the log.
-    pub(super) fn apply(&self, actor: Actor, command: Command) -> Revision {
+    pub(crate) fn apply(&self, actor: Actor, command: Command) -> Revision {
         self.answer(actor, Acting::Engineer { candidate: SessionId(Uuid::now_v7()) }, command).revision
     }
 
-    fn answer(&self, actor: Actor, acting: Acting, command: Command) -> Answer {
+    pub(crate) fn answer(&self, actor: Actor, acting: Acting, command: Command) -> Answer {
         let mut inner = self.inner.lock().unwrap();
         let revision = Revision(inner.state.clock().revision.0 + 1);
         let at = inner.state.clock().cluster.0;
@@ -151,31 +151,48 @@ impl Stage {
         applied.answer
     }
 
+    fn page(&self, from: Revision, limit: usize, wanted: impl Fn(&Recorded) -> bool) -> History {
+        let mut inner = self.inner.lock().unwrap();
+        inner.reads += 1;
+        let (oldest, end) = (inner.oldest, Revision(inner.state.clock().revision.0 + 1));
+        let later = inner.events.iter().filter(|event| event.revision >= from && wanted(event));
+        let mut events: Vec<Recorded> = later.cloned().collect();
+        let (mut next, mut has_more) = (end.max(from), false);
+        if let Some(last) = events.get(limit - 1).map(|event| event.revision) {
+            let kept = events.partition_point(|event| event.revision <= last);
+            if let Some(first) = events.get(kept) {
+                (next, has_more) = (first.revision, true);
+            }
+            events.truncate(kept);
+        }
+        History { events, next, has_more, oldest }
+    }
+
     /// Forgets events before a revision.
-    pub(super) fn forget(&self, before: Revision) {
+    pub(crate) fn forget(&self, before: Revision) {
         let mut inner = self.inner.lock().unwrap();
         inner.events.retain(|event| event.revision >= before);
         inner.oldest = before;
     }
 
-    pub(super) fn reads(&self) -> usize {
+    pub(crate) fn reads(&self) -> usize {
         self.inner.lock().unwrap().reads
     }
 
-    pub(super) fn api(self: &Arc<Self>) -> Api {
+    pub(crate) fn api(self: &Arc<Self>) -> Api {
         Api::new(self.clone(), Arc::new(SystemMint), ApiConfig::default())
     }
 }
 
-pub(super) fn project(number: u128) -> ProjectId {
+pub(crate) fn project(number: u128) -> ProjectId {
     ProjectId(Uuid::from_u128(number))
 }
 
-pub(super) fn engineer(id: u128) -> Actor {
+pub(crate) fn engineer(id: u128) -> Actor {
     Actor::Engineer { id: EngineerId(Uuid::from_u128(id)), key: KeyId(Uuid::from_u128(id)) }
 }
 
-pub(super) fn caller(id: u128) -> Caller {
+pub(crate) fn caller(id: u128) -> Caller {
     Caller { engineer: EngineerId(Uuid::from_u128(id)), key: KeyId(Uuid::from_u128(id)), session: None }
 }
 
@@ -204,20 +221,18 @@ impl Cluster for Stage {
     fn touch(&self, _: SessionId) {}
 
     fn events(&self, from: Revision, limit: usize) -> BoxFuture<'_, Result<History, StorageFailure>> {
-        let mut inner = self.inner.lock().unwrap();
-        inner.reads += 1;
-        let (oldest, end) = (inner.oldest, Revision(inner.state.clock().revision.0 + 1));
-        let mut events: Vec<Recorded> =
-            inner.events.iter().filter(|event| event.revision >= from).cloned().collect();
-        let mut next = end.max(from);
-        if let Some(last) = events.get(limit - 1).map(|event| event.revision) {
-            let kept = events.partition_point(|event| event.revision <= last);
-            if let Some(first) = events.get(kept) {
-                next = first.revision;
-            }
-            events.truncate(kept);
-        }
-        async move { Ok(History { events, next, oldest }) }.boxed()
+        let page = self.page(from, limit, |_| true);
+        async move { Ok(page) }.boxed()
+    }
+
+    fn events_of(
+        &self,
+        project: ProjectId,
+        from: Revision,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<History, StorageFailure>> {
+        let page = self.page(from, limit, |event| event.event.project() == Some(project));
+        async move { Ok(page) }.boxed()
     }
 
     fn applied_after(&self, revision: Revision) -> BoxFuture<'_, Option<Revision>> {

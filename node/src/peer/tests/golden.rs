@@ -5,7 +5,9 @@ use crate::peer::{
     hello::{Expected, Hello, Purpose},
     service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse},
 };
-use nexus_domain::{Acting, Actor, ClusterId, Command, InstanceId, NodeId, Proposal, SessionId, Stamp};
+use nexus_domain::{
+    Acting, Actor, ClusterId, ClusterTime, Command, InstanceId, NodeId, Proposal, SessionId, Stamp,
+};
 use nexus_raft_store::Member;
 use serde::Serialize;
 use std::sync::Arc;
@@ -46,6 +48,7 @@ fn each_request_and_answer_has_its_number() {
         ServiceRequest::WhoIs { node },
         ServiceRequest::Status,
         ServiceRequest::Report,
+        ServiceRequest::ClusterTime(ClusterTime(9)),
     ];
     let requests = requests.map(|request| hex(&ControlRequest::Service(request)));
     let responses = [

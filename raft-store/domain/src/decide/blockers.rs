@@ -3,139 +3,151 @@
 use crate::{
     entity::{ClaimKey, Feature, Holder, Mode},
     ids::{ProjectId, SessionId},
-    pattern::Pattern,
-    refusal::{Blocker, Conflict, HolderNote, MAX_LISTED, Refusal},
+    pattern::{Overlap, Pattern},
+    refusal::{Blocker, Conflict, HolderNote, Refusal},
     state::{Grip, State},
     words::{Name, Slug},
+    work::{OutOfBudget, WorkBudget},
 };
 use std::collections::BTreeSet;
 
+/// Steps of looking one more feature up.
+pub const FEATURE: usize = 150;
+/// Steps of one more wanted path: it is sorted, and compared with its neighbours.
+const WANTED: usize = 60;
+
+/// Steps of telling of one more claim.
+const FOUND: usize = 200;
+
 /// What keeps a session from picking a feature: open dependencies first, then the first path that
 /// somebody else holds. Without a session, every holder is somebody else.
-pub fn blocker(state: &State, feature: &Feature, session: Option<SessionId>) -> Option<Blocker> {
-    blocker_within(&mut Budget(usize::MAX), state, feature, session).expect("nothing compares that often")
-}
-
-/// The same, refused when it would take too long.
-pub(super) fn blocker_within(
-    budget: &mut Budget,
+///
+/// # Errors
+/// [`Refusal::TooMuchWork`] when finding out takes more than the budget.
+pub fn blocker(
     state: &State,
     feature: &Feature,
     session: Option<SessionId>,
+    work: &mut WorkBudget,
 ) -> Result<Option<Blocker>, Refusal> {
-    let open = open_dependencies(state, feature);
+    let open = open_dependencies(state, feature, work)?;
     if !open.is_empty() {
         return Ok(Some(Blocker::Dependencies(open)));
     }
     let wanted = [(&*feature.touches, Mode::Exclusive), (&*feature.reads, Mode::Shared)];
-    let first = first_conflicts(budget, state, feature.project, wanted, session, 1)?.pop();
+    let first = conflicts(state, feature.project, wanted, session, 1, work)?.pop();
     Ok(first.map(|first| Blocker::Claim(Box::new(first))))
 }
 
-/// Comparisons of a wanted path with a held one that one log entry may still make. A wildcard is
-/// compared with all that is held beneath its folder.
-pub(super) struct Budget(usize);
-
-impl Budget {
-    /// At about a microsecond each this is a second, in which nothing else is applied.
-    const OF_ONE_ENTRY: usize = 1_000_000;
-
-    pub(super) const fn of_one_entry() -> Self {
-        Self(Self::OF_ONE_ENTRY)
-    }
-}
-
 /// The dependencies of a feature that are not over.
-pub(super) fn open_dependencies(state: &State, feature: &Feature) -> Vec<Slug> {
-    feature
-        .depends_on
-        .iter()
-        .filter(|slug| {
-            // A dependency that was deleted as a draft is wanted no more: it blocks nothing.
-            state.feature_by_slug(feature.project, slug).is_some_and(|needed| !needed.status.is_over())
-        })
-        .cloned()
-        .collect()
+pub(super) fn open_dependencies(
+    state: &State,
+    feature: &Feature,
+    work: &mut WorkBudget,
+) -> Result<Vec<Slug>, Refusal> {
+    let cost = FEATURE * feature.depends_on.len();
+    work.charge(cost).map_err(|OutOfBudget| too_much("looking at what features depend on", FEWER))?;
+    let is_open = |slug: &&Slug| {
+        // A dependency that was deleted as a draft is wanted no more: it blocks nothing.
+        state.feature_by_slug(feature.project, slug).is_some_and(|needed| !needed.status.is_over())
+    };
+    Ok(feature.depends_on.iter().filter(is_open).cloned().collect())
 }
 
 /// The claims of others that are in the way of these paths, each with the mode that it is wanted
-/// in: at most [`MAX_LISTED`], each claimed path of a session once.
+/// in: at most `limit`, each claimed path of a session once.
 pub(super) fn conflicts<'a>(
     state: &State,
     project: ProjectId,
     wanted: impl IntoIterator<Item = (&'a [Pattern], Mode)>,
     session: Option<SessionId>,
-) -> Result<Vec<Conflict>, Refusal> {
-    first_conflicts(&mut Budget::of_one_entry(), state, project, wanted, session, MAX_LISTED)
-}
-
-fn first_conflicts<'a>(
-    budget: &mut Budget,
-    state: &State,
-    project: ProjectId,
-    wanted: impl IntoIterator<Item = (&'a [Pattern], Mode)>,
-    session: Option<SessionId>,
     limit: usize,
+    work: &mut WorkBudget,
 ) -> Result<Vec<Conflict>, Refusal> {
     let Some(index) = state.paths(project) else { return Ok(Vec::new()) };
     let mut found: Vec<Conflict> = Vec::new();
     let mut told: BTreeSet<(Pattern, SessionId)> = BTreeSet::new();
     for (paths, mode) in wanted {
-        // Sorted ones share the way to their folder in the index.
-        let mut paths: Vec<&Pattern> = paths.iter().collect();
-        paths.sort_unstable();
-        let overlaps = index.overlaps_within(&mut budget.0, paths, limit - found.len(), |_, held, grip| {
+        let paths = sorted(paths, work)?;
+        let overlaps = index.first_overlaps(paths, limit - found.len(), work, |_, held, grip| {
             Some(grip.session) != session
                 && !mode.tolerates(grip.mode)
                 && told.insert((held.clone(), grip.session))
         });
-        let overlaps = overlaps.ok_or_else(too_many_comparisons)?;
-        found.extend(overlaps.into_iter().map(|at| conflict(state, project, at.query, at.held, *at.holder)));
+        let overlaps = overlaps.map_err(too_many_comparisons)?;
+        found.extend(overlaps.into_iter().map(|at| conflict(state, project, &at)));
     }
     Ok(found)
 }
 
-fn too_many_comparisons() -> Refusal {
-    Refusal::TooMany {
-        what: "comparisons of wildcards with held paths (name folders or files instead)".to_owned(),
-        limit: Budget::OF_ONE_ENTRY as u64,
-    }
+/// Sorted ones share the way to their folder in the index.
+fn sorted<'a>(paths: &'a [Pattern], work: &mut WorkBudget) -> Result<Vec<&'a Pattern>, Refusal> {
+    work.charge(WANTED * paths.len()).map_err(too_many_comparisons)?;
+    let mut paths: Vec<&Pattern> = paths.iter().collect();
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+/// What to do about too many features.
+pub(super) const FEWER: &str = "name fewer features, or cut their dependencies";
+
+/// A refusal of what would take too long.
+pub(super) fn too_much(doing: &str, instead: &str) -> Refusal {
+    Refusal::TooMuchWork { doing: doing.to_owned(), instead: instead.to_owned() }
+}
+
+fn too_many_comparisons(_: OutOfBudget) -> Refusal {
+    too_much(
+        "comparing these patterns with all that is held in their folders",
+        "name folders or files instead of wildcards, or fewer at once",
+    )
 }
 
 /// Every claim that collides with one of these paths, whoever holds it, with the path that was asked
 /// about: at most `most`.
 ///
 /// # Errors
-/// [`Refusal::TooMany`] when finding them would take too long.
+/// [`Refusal::TooMuchWork`] when finding them takes more than the budget.
 pub fn holding(
     state: &State,
     project: ProjectId,
     paths: &[Pattern],
     most: usize,
-) -> Result<Vec<(Pattern, ClaimKey)>, Refusal> {
+    work: &mut WorkBudget,
+) -> Result<Vec<Holding>, Refusal> {
     let Some(index) = state.paths(project) else { return Ok(Vec::new()) };
-    let mut paths: Vec<&Pattern> = paths.iter().collect();
-    paths.sort_unstable();
-    let mut budget = Budget::of_one_entry();
-    let overlaps = index.overlaps_within(&mut budget.0, paths, most, |_, _, _| true);
-    let overlaps = overlaps.ok_or_else(too_many_comparisons)?;
-    let key = |held: &Pattern, grip: &Grip| ClaimKey {
-        project,
-        session: grip.session,
-        feature: grip.feature,
-        path: held.clone(),
+    let paths = sorted(paths, work)?;
+    let overlaps = index.first_overlaps(paths, most, work, |_, _, _| true).map_err(too_many_comparisons)?;
+    work.charge(FOUND * overlaps.len()).map_err(too_many_comparisons)?;
+    let holding = |at: Overlap<'_, '_, Grip>| {
+        let Grip { session, feature, .. } = *at.holder;
+        let claim = ClaimKey { project, session, feature, path: at.held.clone() };
+        Holding { asked: at.query.clone(), claim, is_assumed: at.is_assumed }
     };
-    Ok(overlaps.into_iter().map(|at| (at.query.clone(), key(at.held, at.holder))).collect())
+    Ok(overlaps.into_iter().map(holding).collect())
 }
 
-fn conflict(state: &State, project: ProjectId, wanted: &Pattern, held: &Pattern, grip: Grip) -> Conflict {
+/// A claim that collides with a path.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Holding {
+    /// The path that was asked about.
+    pub asked: Pattern,
+    /// The claim.
+    pub claim: ClaimKey,
+    /// Whether the collision is only assumed, since settling it takes too much work.
+    pub is_assumed: bool,
+}
+
+fn conflict(state: &State, project: ProjectId, at: &Overlap<'_, '_, Grip>) -> Conflict {
+    let (held, grip) = (at.held, *at.holder);
     let session = state.session(grip.session).expect("every claim belongs to a session that is kept");
     let key = ClaimKey { project, session: grip.session, feature: grip.feature, path: held.clone() };
     let claim = state.claims.get(&key).expect("the index holds what is claimed");
     let feature = grip.feature.and_then(|id| state.feature(project, id));
     Conflict {
         path: held.clone(),
-        wanted: wanted.clone(),
+        wanted: at.query.clone(),
+        is_assumed: at.is_assumed,
         by: holder_note(state, &session.holder()),
         feature: feature.map(|feature| (feature.id, feature.slug.clone())),
         claimed_at: claim.claimed_at,

@@ -32,8 +32,10 @@ pub(super) fn save(ctx: Context<'_>, project: ProjectId, new: &NewCheckpoint) ->
     if new.kind == CheckpointKind::AutoPeriodic && says_nothing_new {
         return Ok(Decision::new(events, Reply::DuplicateCheckpoint));
     }
+    let is_of_holder = checkpoint.is_of_holder;
     let (saved, key, document) = kept(project, Place::asked_for(ctx.revision), checkpoint);
-    events.push(saved);
+    // What others say about somebody's work is kept, but it is not where that work stands.
+    events.extend(is_of_holder.then_some(saved));
     Ok(Decision::new(events, Reply::Text(key)).with_document(key, Some(document)))
 }
 
@@ -47,15 +49,17 @@ pub(super) fn of_work(
     context: Arc<str>,
     notes: Option<Arc<str>>,
 ) -> Checkpoint {
-    let held = state.claims_of(session).filter(|(key, _)| key.feature == Some(feature));
+    let held = state.claims_for(session, feature);
     let mut claims: Vec<Pattern> = held.map(|(key, _)| key.path.clone()).collect();
     claims.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     let state_hash = StateHash::of(feature, &context, &claims);
+    let holder = state.feature(session.project, feature).and_then(|feature| feature.holder());
     Checkpoint {
         id,
         session: session.id,
         feature,
         engineer: session.engineer,
+        is_of_holder: holder.is_none_or(|holder| holder.session == session.id),
         kind,
         claims: claims.into(),
         context,

@@ -3,7 +3,7 @@
 use super::{
     Context, Decision,
     access::not_found,
-    blockers::{conflicts, holder_note},
+    blockers::{conflicts, holder_note, too_much},
     features::{check_patterns, distinct},
     holdings::{self, MAX_CLAIMS_OF_SESSION, fills_an_entry, within_limit},
     sessions::acting_session,
@@ -13,14 +13,18 @@ use crate::{
     event::ReleaseReason,
     ids::{FeatureId, ProjectId, SessionId},
     pattern::Pattern,
-    refusal::{Refusal, Thing},
+    refusal::{MAX_LISTED, Refusal, Thing},
     reply::Reply,
     words::Label,
+    work::{OutOfBudget, WorkBudget},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+
+/// Steps of looking at one more claim, or at one more path that is looked for among claims.
+const CLAIM: usize = 100;
 
 /// Takes paths, all or none.
 pub(super) fn claim(
@@ -29,6 +33,7 @@ pub(super) fn claim(
     paths: &Arc<[Pattern]>,
     mode: Mode,
     feature: Option<FeatureId>,
+    work: &mut WorkBudget,
 ) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let (session, alive) = acting_session(ctx, engineer, project)?;
@@ -46,7 +51,7 @@ pub(super) fn claim(
         }
     }
     within_limit(ctx, &session, &*paths)?;
-    let conflicts = conflicts(ctx.state, project, [(&*paths, mode)], Some(session.id))?;
+    let conflicts = conflicts(ctx.state, project, [(&*paths, mode)], Some(session.id), MAX_LISTED, work)?;
     if !conflicts.is_empty() {
         return Err(Refusal::FilesClaimed { conflicts });
     }
@@ -69,14 +74,27 @@ pub(super) fn release(
     ctx: Context<'_>,
     project: ProjectId,
     paths: Option<&Arc<[Pattern]>>,
+    work: &mut WorkBudget,
 ) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let (session, alive) = acting_session(ctx, engineer, project)?;
     let paths = paths.map(|paths| paths.iter().collect::<BTreeSet<_>>());
+    // What a feature was picked with is given back with it, or by changing what the feature touches.
+    let mut picked_with: BTreeMap<Option<FeatureId>, BTreeSet<&Pattern>> = BTreeMap::new();
     let mut released: BTreeMap<Option<FeatureId>, Vec<Pattern>> = BTreeMap::new();
     for (key, _) in ctx.state.claims_of(&session) {
-        let is_asked = paths.as_ref().is_none_or(|paths| paths.contains(&key.path));
-        if is_asked && !belongs_to_pick(ctx, key) {
+        work.charge(CLAIM).map_err(too_many_claims)?;
+        if paths.as_ref().is_some_and(|paths| !paths.contains(&key.path)) {
+            continue;
+        }
+        if !picked_with.contains_key(&key.feature) {
+            let feature = key.feature.and_then(|id| ctx.state.feature(key.project, id));
+            let own = feature.map(|feature| feature.touches.iter().chain(&*feature.reads));
+            let own: BTreeSet<&Pattern> = own.into_iter().flatten().collect();
+            work.charge(CLAIM * own.len()).map_err(too_many_claims)?;
+            picked_with.insert(key.feature, own);
+        }
+        if !picked_with[&key.feature].contains(&key.path) {
             released.entry(key.feature).or_default().push(key.path.clone());
         }
     }
@@ -88,10 +106,8 @@ pub(super) fn release(
     Ok(Decision::new(events, Reply::released(released.into_values().flatten())))
 }
 
-/// Whether a feature was picked with this path: it is given back with it, or by changing what the feature touches.
-fn belongs_to_pick(ctx: Context<'_>, key: &ClaimKey) -> bool {
-    let feature = key.feature.and_then(|id| ctx.state.feature(key.project, id));
-    feature.is_some_and(|feature| feature.touches.contains(&key.path) || feature.reads.contains(&key.path))
+fn too_many_claims(_: OutOfBudget) -> Refusal {
+    too_much("looking at all of these claims", "name fewer paths at once, or end the session")
 }
 
 /// Renews the lease and says what is held.
@@ -108,20 +124,23 @@ pub(super) fn force_release(
     project: ProjectId,
     paths: &Arc<[Pattern]>,
     reason: &Label,
+    work: &mut WorkBudget,
 ) -> Result<Decision, Refusal> {
     let engineer = ctx.lead(project)?;
     let paths: BTreeSet<&Pattern> = paths.iter().collect();
     let mut taken: BTreeMap<(SessionId, Option<FeatureId>), Vec<Pattern>> = BTreeMap::new();
     let mut load = Load::default();
-    for (key, _) in ctx.state.claims_in(project) {
-        if paths.contains(&key.path) {
-            load.add(Load::of([&key.path]));
-            taken.entry((key.session, key.feature)).or_default().push(key.path.clone());
+    for path in paths {
+        work.charge(CLAIM).map_err(too_many_claims)?;
+        for grip in ctx.state.holders_of(project, path) {
+            work.charge(CLAIM).map_err(too_many_claims)?;
+            load.add(Load::of([path]));
+            if fills_an_entry(load, 0) {
+                let what = "claims on these paths (name fewer at once)".to_owned();
+                return Err(Refusal::TooMany { what, limit: MAX_CLAIMS_OF_SESSION as u64 });
+            }
+            taken.entry((grip.session, grip.feature)).or_default().push(path.clone());
         }
-    }
-    if fills_an_entry(load) {
-        let what = "claims on these paths (name fewer at once)".to_owned();
-        return Err(Refusal::TooMany { what, limit: MAX_CLAIMS_OF_SESSION as u64 });
     }
     let reason = ReleaseReason::Forced { by: engineer.id, reason: reason.clone() };
     let mut events = Vec::new();

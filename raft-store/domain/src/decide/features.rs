@@ -3,7 +3,7 @@
 use super::{
     Context, Decision,
     access::not_found,
-    blockers::conflicts,
+    blockers::{FEATURE, conflicts, too_much},
     holdings::{self, within_limit},
     picking::{files_claimed, find, transition, without},
 };
@@ -13,10 +13,11 @@ use crate::{
     entity::{ClaimKey, Feature, Holder, Lane, Mode, Status},
     event::{Event, FeatureField, FieldValue, ReleaseReason},
     ids::ProjectId,
-    pattern::{Pattern, PatternKind},
-    refusal::{Refusal, Thing},
+    pattern::Pattern,
+    refusal::{MAX_LISTED, Refusal, Thing},
     reply::Reply,
     words::Slug,
+    work::{OutOfBudget, WorkBudget},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -33,7 +34,12 @@ const MAX_FEATURES: usize = 100_000;
 const RESERVED_SLUGS: [&str; 2] = ["available", "pick-next"];
 
 /// Writes a draft.
-pub(super) fn create(ctx: Context<'_>, project: ProjectId, new: &NewFeature) -> Result<Decision, Refusal> {
+pub(super) fn create(
+    ctx: Context<'_>,
+    project: ProjectId,
+    new: &NewFeature,
+    work: &mut WorkBudget,
+) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     if RESERVED_SLUGS.contains(&new.slug.as_str()) {
         return Err(Refusal::SlugReserved(new.slug.clone()));
@@ -41,16 +47,11 @@ pub(super) fn create(ctx: Context<'_>, project: ProjectId, new: &NewFeature) -> 
     if ctx.state.feature_by_slug(project, &new.slug).is_some() {
         return Err(Refusal::SlugTaken { thing: Thing::Feature, slug: new.slug.clone() });
     }
-    // Counting takes time: not before there are so many features at all.
-    if ctx.state.features.len() >= MAX_FEATURES
-        && ctx.state.features_after(project, None).nth(MAX_FEATURES - 1).is_some()
-    {
-        return Err(Refusal::TooMany {
-            what: "features of one project".to_owned(),
-            limit: MAX_FEATURES as u64,
-        });
+    if ctx.state.has_features(project, MAX_FEATURES) {
+        let what = "features of one project".to_owned();
+        return Err(Refusal::TooMany { what, limit: MAX_FEATURES as u64 });
     }
-    check_dependencies(ctx, project, &new.slug, &new.depends_on)?;
+    check_dependencies(ctx, project, &new.slug, &new.depends_on, work)?;
     let feature = Arc::new(Feature {
         id: new.id,
         project,
@@ -92,16 +93,10 @@ pub(super) fn check_patterns(what: &str, touches: &[Pattern], reads: &[Pattern])
     if touches.len() + reads.len() > MAX_PATTERNS {
         return too_many(what.to_owned(), MAX_PATTERNS);
     }
-    if touches.iter().chain(reads).filter(|path| is_wild(path)).count() > MAX_GLOBS {
+    if touches.iter().chain(reads).filter(|path| path.is_wild()).count() > MAX_GLOBS {
         return too_many(format!("patterns with wildcards in {what}"), MAX_GLOBS);
     }
     Ok(())
-}
-
-/// Whether a pattern has a wildcard. Brackets alone do not count: real files are called
-/// `app/[id]/page.tsx`, and a project may have thousands of them.
-fn is_wild(path: &Pattern) -> bool {
-    path.kind() == PatternKind::Glob && path.as_str().contains(['*', '?', '{'])
 }
 
 fn check_dependencies(
@@ -109,6 +104,7 @@ fn check_dependencies(
     project: ProjectId,
     slug: &Slug,
     depends_on: &[Slug],
+    work: &mut WorkBudget,
 ) -> Result<(), Refusal> {
     if depends_on.len() > MAX_DEPENDENCIES {
         return Err(Refusal::TooMany { what: "dependsOn".to_owned(), limit: MAX_DEPENDENCIES as u64 });
@@ -118,7 +114,7 @@ fn check_dependencies(
         if needed != slug && ctx.state.feature_by_slug(project, needed).is_none() {
             return Err(not_found(Thing::Feature, needed));
         }
-        if leads_to(ctx, project, needed, slug, &mut seen) {
+        if leads_to(ctx, project, needed, slug, &mut seen, work)? {
             return Err(Refusal::DependencyCycle { slug: slug.clone(), through: needed.clone() });
         }
     }
@@ -127,19 +123,36 @@ fn check_dependencies(
 
 /// Whether following dependencies from one feature reaches another. What was seen before is known
 /// not to.
-fn leads_to(ctx: Context<'_>, project: ProjectId, from: &Slug, to: &Slug, seen: &mut BTreeSet<Slug>) -> bool {
-    let mut next = vec![from.clone()];
+fn leads_to<'a>(
+    ctx: Context<'a>,
+    project: ProjectId,
+    from: &'a Slug,
+    to: &Slug,
+    seen: &mut BTreeSet<&'a Slug>,
+    work: &mut WorkBudget,
+) -> Result<bool, Refusal> {
+    let mut next = vec![from];
     while let Some(slug) = next.pop() {
-        if slug == *to {
-            return true;
+        if slug == to {
+            return Ok(true);
         }
-        if let Some(feature) = ctx.state.feature_by_slug(project, &slug)
-            && seen.insert(slug)
+        if seen.insert(slug)
+            && let Some(feature) = ctx.state.feature_by_slug(project, slug)
         {
-            next.extend(feature.depends_on.iter().cloned());
+            // Each that is named, also those that were seen already.
+            let cost = FEATURE * (1 + feature.depends_on.len());
+            work.charge(cost).map_err(|OutOfBudget| too_long_a_walk())?;
+            next.extend(&*feature.depends_on);
         }
     }
-    false
+    Ok(false)
+}
+
+fn too_long_a_walk() -> Refusal {
+    too_much(
+        "following all that these features depend on, one after the other",
+        "depend on the last of them alone, which depends on the others already",
+    )
 }
 
 /// Changes a feature. New paths of one that is worked on are claimed for its holder in the same
@@ -149,6 +162,7 @@ pub(super) fn update(
     project: ProjectId,
     slug: &Slug,
     patch: &FeaturePatch,
+    work: &mut WorkBudget,
 ) -> Result<Decision, Refusal> {
     ctx.worker(project)?;
     let before = find(ctx, project, slug)?;
@@ -191,7 +205,7 @@ pub(super) fn update(
     if let Some(depends_on) =
         patch.depends_on.as_ref().map(distinct).filter(|slugs| *slugs != before.depends_on)
     {
-        check_dependencies(ctx, project, slug, &depends_on)?;
+        check_dependencies(ctx, project, slug, &depends_on, work)?;
         fields.push((
             FeatureField::DependsOn,
             FieldValue::list(&before.depends_on),
@@ -207,7 +221,7 @@ pub(super) fn update(
 
     let mut claims = Vec::new();
     if let Some(holder) = before.holder() {
-        claims = change_of_claims(ctx, before, &after, holder)?;
+        claims = change_of_claims(ctx, before, &after, holder, work)?;
     }
     let after = Arc::new(after);
     let mut events: Vec<Event> = fields
@@ -230,6 +244,7 @@ fn change_of_claims(
     before: &Feature,
     after: &Feature,
     holder: &Holder,
+    work: &mut WorkBudget,
 ) -> Result<Vec<Event>, Refusal> {
     let had_reads = without(&before.reads, &before.touches);
     let want_reads = without(&after.reads, &after.touches);
@@ -238,7 +253,7 @@ fn change_of_claims(
     let session = ctx.state.session(holder.session).expect("an active feature belongs to a session");
     within_limit(ctx, session, new_touches.iter().chain(&*new_reads))?;
     let wanted = [(&*new_touches, Mode::Exclusive), (&*new_reads, Mode::Shared)];
-    let conflicts = conflicts(ctx.state, before.project, wanted, Some(holder.session))?;
+    let conflicts = conflicts(ctx.state, before.project, wanted, Some(holder.session), MAX_LISTED, work)?;
     if !conflicts.is_empty() {
         return Err(Refusal::FilesClaimed { conflicts });
     }

@@ -21,9 +21,13 @@ const MOST_OF_ALL: Load = Load { claims: 4_000_000, bytes: 1 << 30 };
 /// Paths that one fact tells: at most a MiB, so that a fact can always be written and sent.
 const PATHS_OF_EVENT: usize = 1_000;
 
-/// Whether one entry should give back no more than this.
-pub(crate) const fn fills_an_entry(load: Load) -> bool {
-    load.claims >= MOST_OF_SESSION.claims || load.bytes >= MOST_OF_SESSION.bytes
+/// Facts about sessions that end which one entry tells: those of one that works on as many features as it may,
+/// and holds as much, and some more.
+const FACTS_OF_ENTRY: usize = 2_000;
+
+/// Whether one entry should give back no more than this, in so many facts.
+pub(crate) const fn fills_an_entry(load: Load, facts: usize) -> bool {
+    load.claims >= MOST_OF_SESSION.claims || load.bytes >= MOST_OF_SESSION.bytes || facts >= FACTS_OF_ENTRY
 }
 
 /// Refuses what would make a session, a project or the cluster hold too much.

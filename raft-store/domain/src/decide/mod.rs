@@ -19,11 +19,11 @@ mod roadmap;
 mod sessions;
 mod tickets;
 
-pub use blockers::{blocker, holding};
+pub use blockers::{FEATURE as STEPS_OF_FEATURE, Holding, blocker, holding};
 pub(crate) use expiry::expire_one;
 pub use features::{MAX_DEPENDENCIES, MAX_GLOBS, MAX_PATTERNS};
 pub(crate) use holdings::fills_an_entry;
-pub use roadmap::MAX_MOVED;
+pub use roadmap::MAX_NAMED;
 pub(crate) use sessions::sign_of_life;
 
 use crate::{
@@ -34,6 +34,7 @@ use crate::{
     reply::Reply,
     state::State,
     time::{Fence, Revision, WallTime},
+    work::WorkBudget,
 };
 
 /// Told to whoever asks for what only some nodes know.
@@ -86,11 +87,27 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Decides one command.
+/// Whether deciding a proposal takes no more than a budget, as far as a state of a moment ago can tell. Carries
+/// nothing out.
+///
+/// # Errors
+/// [`Refusal::TooMuchWork`]; any other refusal is an answer that the proposal gets.
+pub fn foresee(state: &State, proposal: &Proposal, work: &mut WorkBudget) -> Result<(), Refusal> {
+    match decide(Context::new(state, state.clock.revision, proposal), &proposal.command, work) {
+        Err(refusal @ Refusal::TooMuchWork { .. }) => Err(refusal),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Decides one command, within the budget of one entry.
 ///
 /// # Errors
 /// The refusal; nothing happens then.
-pub(crate) fn decide(ctx: Context<'_>, command: &Command) -> Result<Decision, Refusal> {
+pub(crate) fn decide(
+    ctx: Context<'_>,
+    command: &Command,
+    work: &mut WorkBudget,
+) -> Result<Decision, Refusal> {
     if command.since() > ctx.state.rules {
         return Err(Refusal::Cluster(TOO_NEW.to_owned()));
     }
@@ -116,23 +133,23 @@ pub(crate) fn decide(ctx: Context<'_>, command: &Command) -> Result<Decision, Re
             projects::add_member(ctx, *project, *engineer, *role)
         }
         Command::RemoveMember { project, engineer } => projects::remove_member(ctx, *project, *engineer),
-        Command::CreateFeature { project, feature } => features::create(ctx, *project, feature),
-        Command::UpdateFeature { project, slug, patch } => features::update(ctx, *project, slug, patch),
+        Command::CreateFeature { project, feature } => features::create(ctx, *project, feature, work),
+        Command::UpdateFeature { project, slug, patch } => features::update(ctx, *project, slug, patch, work),
         Command::DeleteFeature { project, slug } => features::delete(ctx, *project, slug),
         Command::ReadyFeature { project, slug } => features::ready(ctx, *project, slug),
         Command::DraftFeature { project, slug } => features::draft(ctx, *project, slug),
-        Command::PickFeature { project, slug } => picking::pick(ctx, *project, slug),
-        Command::PickNext { project, lanes } => picking::pick_next(ctx, *project, lanes),
+        Command::PickFeature { project, slug } => picking::pick(ctx, *project, slug, work),
+        Command::PickNext { project, lanes } => picking::pick_next(ctx, *project, lanes, work),
         Command::ReleaseFeature { project, slug } => picking::release(ctx, *project, slug),
         Command::CompleteFeature { project, slug } => picking::complete(ctx, *project, slug),
         Command::CancelFeature { project, slug } => picking::cancel(ctx, *project, slug),
         Command::ClaimPaths { project, paths, mode, feature } => {
-            claims::claim(ctx, *project, paths, *mode, *feature)
+            claims::claim(ctx, *project, paths, *mode, *feature, work)
         }
-        Command::ReleasePaths { project, paths } => claims::release(ctx, *project, paths.as_ref()),
+        Command::ReleasePaths { project, paths } => claims::release(ctx, *project, paths.as_ref(), work),
         Command::RefreshClaims { project } => claims::refresh(ctx, *project),
         Command::ForceRelease { project, paths, reason } => {
-            claims::force_release(ctx, *project, paths, reason)
+            claims::force_release(ctx, *project, paths, reason, work)
         }
         Command::StartSession { project, id, agent, feature, metadata } => {
             sessions::start(ctx, *project, *id, agent.as_ref(), *feature, metadata)
@@ -143,9 +160,9 @@ pub(crate) fn decide(ctx: Context<'_>, command: &Command) -> Result<Decision, Re
         }
         Command::AddDecision { project, decision } => knowledge::add_decision(ctx, *project, decision),
         Command::SaveCheckpoint { project, checkpoint } => checkpoints::save(ctx, *project, checkpoint),
-        Command::ReorderRoadmap { project, lanes } => roadmap::reorder(ctx, *project, lanes),
+        Command::ReorderRoadmap { project, lanes } => roadmap::reorder(ctx, *project, lanes, work),
         Command::MoveFeature { project, slug, lane, priority } => {
-            roadmap::put(ctx, *project, slug, *lane, *priority)
+            roadmap::put(ctx, *project, slug, *lane, *priority, work)
         }
         Command::IssueTicket { digest } => tickets::issue(ctx, *digest),
         Command::RedeemTicket { digest } => tickets::redeem(ctx, *digest),

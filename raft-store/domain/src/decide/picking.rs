@@ -4,8 +4,8 @@
 use super::{
     Context, Decision,
     access::not_found,
-    blockers::{Budget, blocker_within, conflicts, holder_note, open_dependencies},
-    features::{MAX_PATTERNS, moved},
+    blockers::{FEATURE, blocker, conflicts, holder_note, open_dependencies, too_much},
+    features::moved,
     holdings::{self, within_limit},
     sessions::acting_session,
 };
@@ -17,16 +17,24 @@ use crate::{
     refusal::{Blocked, MAX_LISTED, Refusal, Thing},
     reply::Reply,
     words::Slug,
+    work::{OutOfBudget, WorkBudget},
 };
 use std::sync::Arc;
 
-/// Ready features that one pick-next looks at: bounds the time of one log entry.
+/// Ready features that one pick-next looks at, if its work allows: who is told of a hundred that are blocked
+/// has to free something first.
 const MAX_CANDIDATES: usize = 1_000;
-/// Paths of all of them together, for the same reason: those of ten of the largest features.
-const MAX_CANDIDATE_PATTERNS: usize = 10 * MAX_PATTERNS;
+/// Features that one session works on at once: its end releases all of them in one entry, each with a
+/// checkpoint. An agent works on one, a person in a browser on a few.
+const MAX_ACTIVE_OF_SESSION: usize = 1_000;
 
 /// Picks a feature by name.
-pub(super) fn pick(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result<Decision, Refusal> {
+pub(super) fn pick(
+    ctx: Context<'_>,
+    project: ProjectId,
+    slug: &Slug,
+    work: &mut WorkBudget,
+) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let feature = find(ctx, project, slug)?;
     let (session, alive) = acting_session(ctx, engineer, project)?;
@@ -38,45 +46,63 @@ pub(super) fn pick(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result<
         }
         _ => return Err(transition(feature, "active")),
     }
-    let open = open_dependencies(ctx.state, feature);
+    let open = open_dependencies(ctx.state, feature, work)?;
     if !open.is_empty() {
         return Err(Refusal::DependenciesOpen { slug: slug.clone(), open });
     }
-    within_limit(ctx, &session, feature.touches.iter().chain(&*feature.reads))?;
+    may_take(ctx, &session, feature)?;
     let wanted = [(&*feature.touches, Mode::Exclusive), (&*feature.reads, Mode::Shared)];
-    let conflicts = conflicts(ctx.state, project, wanted, Some(session.id))?;
+    let conflicts = conflicts(ctx.state, project, wanted, Some(session.id), MAX_LISTED, work)?;
     if !conflicts.is_empty() {
         return Err(Refusal::FilesClaimed { conflicts });
     }
     Ok(picked(ctx, feature, session, alive))
 }
 
-/// Picks the best feature that is free for this session.
-pub(super) fn pick_next(ctx: Context<'_>, project: ProjectId, lanes: &[Lane]) -> Result<Decision, Refusal> {
+/// Picks the best feature that is free for this session, among those that it can look at within its budget.
+pub(super) fn pick_next(
+    ctx: Context<'_>,
+    project: ProjectId,
+    lanes: &[Lane],
+    work: &mut WorkBudget,
+) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let (session, alive) = acting_session(ctx, engineer, project)?;
-    let wanted = |lane: Lane| lanes.is_empty() || lanes.contains(&lane);
+    let wanted = |lane: &Lane| lanes.is_empty() || lanes.contains(lane);
     let mut blocked = Vec::new();
-    let (mut looked_at, mut budget) = (0, Budget::of_one_entry());
-    let candidates = ctx.state.ready_features(project).filter(|feature| wanted(feature.lane));
+    let lanes = Lane::ALL.into_iter().filter(wanted);
+    let candidates = lanes.flat_map(|lane| ctx.state.ready_in_lane(project, lane));
     for feature in candidates.take(MAX_CANDIDATES) {
-        let paths = feature.touches.len() + feature.reads.len();
-        looked_at += paths;
-        if looked_at > MAX_CANDIDATE_PATTERNS {
-            break;
-        }
-        match blocker_within(&mut budget, ctx.state, feature, Some(session.id))? {
-            None => {
-                within_limit(ctx, &session, feature.touches.iter().chain(&*feature.reads))?;
+        let looked_at = work.charge(FEATURE).map_err(|OutOfBudget| too_many_candidates());
+        match looked_at.and_then(|()| blocker(ctx.state, feature, Some(session.id), work)) {
+            Ok(None) => {
+                may_take(ctx, &session, feature)?;
                 return Ok(picked(ctx, feature, session, alive));
             }
-            Some(by) if blocked.len() < MAX_LISTED => {
+            Ok(Some(by)) if blocked.len() < MAX_LISTED => {
                 blocked.push(Blocked { slug: feature.slug.clone(), by });
             }
-            Some(_) => {}
+            Ok(Some(_)) => {}
+            Err(_) => return Err(too_many_candidates()),
         }
     }
     Err(Refusal::NothingAvailable { blocked })
+}
+
+fn too_many_candidates() -> Refusal {
+    too_much(
+        "looking at the ready features one after the other, with all of their paths",
+        "pick one by name, or name fewer lanes",
+    )
+}
+
+/// Refuses what would make a session hold too much, or too many features.
+fn may_take(ctx: Context<'_>, session: &Session, feature: &Feature) -> Result<(), Refusal> {
+    if ctx.state.active_features(session.id).count() >= MAX_ACTIVE_OF_SESSION {
+        let what = "features that one session works on (finish or release some)".to_owned();
+        return Err(Refusal::TooMany { what, limit: MAX_ACTIVE_OF_SESSION as u64 });
+    }
+    within_limit(ctx, session, feature.touches.iter().chain(&*feature.reads))
 }
 
 fn picked(ctx: Context<'_>, feature: &Feature, mut session: Session, alive: Event) -> Decision {
@@ -134,7 +160,7 @@ pub(super) fn release(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Resu
         ..Feature::clone(feature)
     });
     let reason = ReleaseReason::Released;
-    let mut events: Vec<Event> = alive.into_iter().collect();
+    let mut events = no_longer_on(ctx, feature, holder, alive);
     events.extend(files_released(ctx, feature, holder, &reason));
     events.push(Event::FeatureReleased { feature: ready.clone(), holder: holder.clone(), reason });
     Ok(Decision::new(events, Reply::Feature(ready)))
@@ -151,7 +177,7 @@ pub(super) fn complete(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Res
         updated_at: ctx.wall(),
         ..Feature::clone(feature)
     });
-    let mut events: Vec<Event> = alive.into_iter().collect();
+    let mut events = no_longer_on(ctx, feature, holder, alive);
     events.extend(files_released(ctx, feature, holder, &ReleaseReason::Completed));
     events.push(Event::FeatureCompleted(done.clone()));
     Ok(Decision::new(events, Reply::Feature(done)))
@@ -166,10 +192,36 @@ pub(super) fn cancel(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Resul
     }
     let mut decision = moved(ctx, feature, Status::Cancelled);
     if let Some(holder) = feature.holder() {
-        let released = files_released(ctx, feature, holder, &ReleaseReason::Cancelled);
+        let mut released = no_longer_on(ctx, feature, holder, None);
+        released.extend(files_released(ctx, feature, holder, &ReleaseReason::Cancelled));
         decision.events.splice(..0, released);
     }
     Ok(decision)
+}
+
+/// The facts about the holder of a feature that it works on no more: what is recorded of its work from now on is
+/// not about this feature. If it holds others, it works on the one that it picked last. `alive` is what is known
+/// of it already.
+fn no_longer_on(ctx: Context<'_>, feature: &Feature, holder: &Holder, alive: Option<Event>) -> Vec<Event> {
+    let (came_back, known) = match alive {
+        Some(Event::SessionStarted(session)) => (true, Some(session)),
+        Some(Event::SessionRenewed(session)) => (false, Some(session)),
+        Some(other) => return vec![other],
+        None => (false, ctx.state.session(holder.session).cloned()),
+    };
+    let Some(mut session) = known else { return Vec::new() };
+    let is_new = Some(&session) != ctx.state.session(holder.session);
+    let works_on_it = session.feature == Some(feature.id);
+    if works_on_it {
+        let others = ctx.state.active_features(session.id).filter(|other| other.id != feature.id);
+        Arc::make_mut(&mut session).feature =
+            others.max_by_key(|other| (other.fence(), other.id)).map(|other| other.id);
+    }
+    match (came_back, is_new || works_on_it) {
+        (true, _) => vec![Event::SessionStarted(session)],
+        (false, true) => vec![Event::SessionRenewed(session)],
+        (false, false) => Vec::new(),
+    }
 }
 
 /// A feature that the asker holds: as the named session alone, or as the engineer of any.

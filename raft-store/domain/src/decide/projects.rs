@@ -91,7 +91,7 @@ pub(super) fn remove_member(
     }
     let (mut events, mut documents, mut load) = (Vec::new(), Vec::new(), Load::default());
     for session in ctx.state.sessions_of(project, engineer) {
-        if fills_an_entry(load) {
+        if fills_an_entry(load, events.len()) {
             events.push(expiry::over_now(ctx.state, session));
             continue;
         }

@@ -1,6 +1,6 @@
 //! Decides about the order of features on the roadmap. Moves them, and changes nothing else of them.
 
-use super::{Context, Decision, features::end_of, picking::find};
+use super::{Context, Decision, blockers::too_much, features::end_of, picking::find};
 use crate::{
     entity::{Feature, Lane},
     event::{Event, FeatureField, FieldValue},
@@ -8,11 +8,12 @@ use crate::{
     refusal::Refusal,
     reply::Reply,
     words::Slug,
+    work::{OutOfBudget, WorkBudget},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
-/// Features that one reordering may move or number anew: bounds the time of one log entry.
-pub const MAX_MOVED: usize = 10_000;
+/// Features that one reordering may name.
+pub const MAX_NAMED: usize = 10_000;
 
 /// Puts features at the heads of lanes, numbered from 1 in the order in which they are named. The
 /// others of these lanes follow in the order that they had.
@@ -20,6 +21,7 @@ pub(super) fn reorder(
     ctx: Context<'_>,
     project: ProjectId,
     lanes: &[(Lane, Vec<Slug>)],
+    work: &mut WorkBudget,
 ) -> Result<Decision, Refusal> {
     ctx.worker(project)?;
     let mut named = BTreeSet::new();
@@ -32,7 +34,7 @@ pub(super) fn reorder(
         }
         heads.push((*lane, head));
     }
-    let mut moves = Moves { ctx, events: Vec::new(), moved: 0 };
+    let mut moves = Moves { ctx, work, events: Vec::new() };
     for (lane, head) in heads {
         let others = others_of(ctx, project, lane, &named);
         for (feature, priority) in head.into_iter().chain(others).zip(1_u32..) {
@@ -59,6 +61,7 @@ pub(super) fn put(
     slug: &Slug,
     lane: Lane,
     priority: Option<u32>,
+    work: &mut WorkBudget,
 ) -> Result<Decision, Refusal> {
     ctx.worker(project)?;
     let feature = find(ctx, project, slug)?;
@@ -67,28 +70,33 @@ pub(super) fn put(
         true => feature.priority,
         false => end_of(ctx, project, lane),
     });
-    let mut moves = Moves { ctx, events: Vec::new(), moved: 0 };
+    let mut moves = Moves { ctx, work, events: Vec::new() };
     let after = moves.put(feature, lane, priority)?;
     Ok(Decision::new(moves.events, Reply::Feature(after)))
 }
 
+/// Steps of looking at a feature and its place.
+const PLACE: usize = 150;
+/// Steps of moving it: it is taken out of all that is sorted by place, put in again, and written with its event.
+const MOVE: usize = 4_000;
+/// Bytes of a moved feature that are written in one step.
+const BYTES_PER_STEP: usize = 2;
+
 /// What a command moves.
-struct Moves<'a> {
+struct Moves<'a, 'w> {
     ctx: Context<'a>,
+    work: &'w mut WorkBudget,
     events: Vec<Event>,
-    moved: usize,
 }
 
-impl Moves<'_> {
+impl Moves<'_, '_> {
     fn put(&mut self, before: &Arc<Feature>, lane: Lane, priority: u32) -> Result<Arc<Feature>, Refusal> {
+        self.work.charge(PLACE).map_err(too_many_moves)?;
         if (before.lane, before.priority) == (lane, priority) {
             return Ok(before.clone());
         }
-        self.moved += 1;
-        if self.moved > MAX_MOVED {
-            let what = "features that move or get another number".to_owned();
-            return Err(Refusal::TooMany { what, limit: MAX_MOVED as u64 });
-        }
+        let written = before.list_bytes() / BYTES_PER_STEP;
+        self.work.charge(MOVE + written).map_err(too_many_moves)?;
         let after =
             Arc::new(Feature { lane, priority, updated_at: self.ctx.wall(), ..Feature::clone(before) });
         let mut changed = |field, old: String, new: String| {
@@ -103,4 +111,11 @@ impl Moves<'_> {
         }
         Ok(after)
     }
+}
+
+fn too_many_moves(_: OutOfBudget) -> Refusal {
+    too_much(
+        "moving and numbering so many features anew",
+        "move single features, or empty the lane by finishing and cancelling what is over",
+    )
 }

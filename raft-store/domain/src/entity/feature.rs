@@ -137,6 +137,12 @@ pub struct Feature {
 }
 
 impl Feature {
+    /// Bytes of its lists: nearly all that it takes to write it down.
+    pub fn list_bytes(&self) -> usize {
+        let paths = self.touches.iter().chain(&*self.reads).map(|path| path.as_str().len());
+        paths.chain(self.depends_on.iter().map(|slug| slug.as_str().len())).sum()
+    }
+
     /// Its place on the board.
     pub fn board_key(&self) -> BoardKey {
         BoardKey {

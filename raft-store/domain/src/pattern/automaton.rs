@@ -1,19 +1,24 @@
-//! A compiled glob: reads paths one character at a time. Never backtracks, so that no pattern can
-//! make it slow: a step costs at most the number of states.
+//! A compiled glob: reads paths one character at a time. Never backtracks: a character costs at most the
+//! number of edges, and each state and edge that is looked at is charged.
 //!
 //! It is a position automaton: a state stands for one place in the pattern that is about to read
 //! a character, so there are no empty moves when it runs. Source: Glushkov, *The abstract theory of
 //! automata* (1961).
 
 use super::charset::CharSet;
+use crate::work::{OutOfBudget, WorkBudget};
 
 /// The state in which a path is complete. It reads nothing.
 pub(super) const ACCEPT: u16 = 0;
 
+/// States whose place is cleared in one step.
+const STATES_PER_STEP: usize = 32;
+
 /// A compiled glob, or the remainder of one.
 pub(super) struct Automaton {
     pub(super) states: Box<[State]>,
-    /// The states that may follow, set after set.
+    /// The states that may follow, set after set. In each: first those that may read several characters, then
+    /// those that read one, by that character.
     pub(super) edges: Box<[u16]>,
     pub(super) sets: Box<[CharSet]>,
     pub(super) start: Edges,
@@ -40,6 +45,16 @@ pub(super) enum Label {
     Set(u16),
 }
 
+impl Label {
+    /// The only character that it is; none when there may be several.
+    pub(super) const fn exact(self) -> Option<char> {
+        match self {
+            Self::Char(c) => Some(c),
+            Self::NotSlash | Self::Set(_) => None,
+        }
+    }
+}
+
 impl Automaton {
     /// The states before anything was read.
     pub(super) fn start(&self) -> &[u16] {
@@ -56,22 +71,26 @@ impl Automaton {
     }
 
     /// Whether it accepts exactly `text`.
-    pub(super) fn matches(&self, text: &str) -> bool {
-        self.advance(text).contains(&ACCEPT)
+    pub(super) fn matches(&self, text: &str, work: &mut WorkBudget) -> Result<bool, OutOfBudget> {
+        Ok(self.advance(text, work)?.contains(&ACCEPT))
     }
 
     /// The states that may be reached by reading `text`; none: no path begins so.
-    pub(super) fn advance(&self, text: &str) -> Vec<u16> {
+    pub(super) fn advance(&self, text: &str, work: &mut WorkBudget) -> Result<Vec<u16>, OutOfBudget> {
         let mut current = self.start().to_vec();
         let mut next: Vec<u16> = Vec::new();
         // The step at which a state was last entered, so that it is entered once a step.
+        work.charge(self.len() / STATES_PER_STEP)?;
         let mut entered = vec![0_u32; self.len()];
         for (step, c) in (1..).zip(text.chars()) {
+            work.charge(1 + current.len())?;
             for &state in &current {
                 if !self.reads(state, c) {
                     continue;
                 }
-                for &follower in self.after(state) {
+                let followers = self.after(state);
+                work.charge(followers.len())?;
+                for &follower in followers {
                     if entered[usize::from(follower)] != step {
                         entered[usize::from(follower)] = step;
                         next.push(follower);
@@ -84,16 +103,22 @@ impl Automaton {
                 break;
             }
         }
-        current
+        Ok(current)
     }
 
     /// A character that `state` and the other automaton's `peer` both read; a dot only if they
     /// share nothing else.
-    pub(super) fn common_char(&self, state: u16, other: &Self, peer: u16) -> Option<char> {
+    pub(super) fn common_char(
+        &self,
+        state: u16,
+        other: &Self,
+        peer: u16,
+        work: &mut WorkBudget,
+    ) -> Result<Option<char>, OutOfBudget> {
         if state == ACCEPT || peer == ACCEPT {
-            return None;
+            return Ok(None);
         }
-        match (self.label(state), other.label(peer)) {
+        Ok(match (self.label(state), other.label(peer)) {
             (Label::Char(c), _) => other.reads(peer, c).then_some(c),
             (_, Label::Char(c)) => self.reads(state, c).then_some(c),
             // Any would do; this one reads well in an example.
@@ -101,9 +126,11 @@ impl Automaton {
             (Label::Set(set), Label::NotSlash) => self.sets[usize::from(set)].any(),
             (Label::NotSlash, Label::Set(set)) => other.sets[usize::from(set)].any(),
             (Label::Set(mine), Label::Set(theirs)) => {
-                self.sets[usize::from(mine)].any_common(&other.sets[usize::from(theirs)])
+                let (mine, theirs) = (&self.sets[usize::from(mine)], &other.sets[usize::from(theirs)]);
+                work.charge(mine.len() + theirs.len())?;
+                mine.any_common(theirs)
             }
-        }
+        })
     }
 
     fn reads(&self, state: u16, c: char) -> bool {
@@ -113,6 +140,22 @@ impl Automaton {
                 Label::NotSlash => c != '/',
                 Label::Set(set) => self.sets[usize::from(set)].contains(c),
             }
+    }
+
+    /// Brings states into the order that a set of followers has.
+    pub(super) fn sort(&self, states: &mut [u16]) {
+        states.sort_unstable_by_key(|&state| (self.label(state).exact(), state));
+    }
+
+    /// Those of a set of followers that may read what `reader` of another automaton reads: all of them, or the
+    /// ones that read several characters, and the ones that read just this one.
+    pub(super) fn candidates<'s>(&self, set: &'s [u16], other: &Self, reader: u16) -> [&'s [u16]; 2] {
+        let Some(c) = other.label(reader).exact() else { return [set, &[]] };
+        let exact = |state: &u16| self.label(*state).exact();
+        let (several, single) = set.split_at(set.partition_point(|state| exact(state).is_none()));
+        let from = single.partition_point(|state| exact(state) < Some(c));
+        let count = single[from..].partition_point(|state| exact(state) == Some(c));
+        [several, &single[from..from + count]]
     }
 
     fn label(&self, state: u16) -> Label {

@@ -34,6 +34,11 @@ impl CharSet {
         after > 0 && c <= self.0[after - 1].1
     }
 
+    /// How many ranges it has.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// A character of the set; a dot only if it holds nothing else.
     pub(super) fn any(&self) -> Option<char> {
         self.any_common(self)

@@ -2,7 +2,7 @@
 //! (the zero length of a `*`, the end of an alternative, a `./`) is resolved here, once.
 
 use super::{
-    PatternError,
+    Complexity, PatternError,
     automaton::{ACCEPT, Automaton, Edges, Label, State},
     charset::CharSet,
     syntax::Piece,
@@ -16,16 +16,20 @@ const MAX_STATES: usize = 2_100;
 
 /// The most `*` and `**` in one pattern. Each may keep a state alive for the whole of a path, so
 /// this bounds the work for a character; no pattern that a person can read has as many.
-const MAX_STARS: usize = 64;
+pub(super) const MAX_STARS: usize = 20;
 
 /// The most edges of one automaton: far above what any list of alternatives needs, unless each is
 /// optional and followed by the next.
 const MAX_EDGES: usize = 8_192;
 
+/// The most instructions to follow while empty moves are resolved: bounds the time of reading a pattern. A list
+/// of a hundred names needs some hundreds.
+const MAX_RESOLVED: usize = 65_536;
+
 /// Compiles what follows `fixed`, the text before the first wildcard.
 ///
 /// # Errors
-/// `TooComplex` beyond [`MAX_STATES`], [`MAX_EDGES`] or [`MAX_STARS`]; `ParentOfWildcard` when an alternative
+/// `TooComplex` beyond [`MAX_STATES`], [`MAX_EDGES`], [`MAX_RESOLVED`] or [`MAX_STARS`]; `ParentOfWildcard` when an alternative
 /// holds a `..` component.
 pub(super) fn compile(fixed: &str, pieces: &[Piece]) -> Result<Automaton, PatternError> {
     let start = match fixed.chars().next_back() {
@@ -108,6 +112,8 @@ struct Compiler {
     edges: Vec<u16>,
     /// For each node and mode: the follower set that last looked at it, plus one.
     seen: Vec<usize>,
+    /// Instructions that were followed.
+    resolved: usize,
 }
 
 impl Compiler {
@@ -115,8 +121,11 @@ impl Compiler {
         for piece in pieces {
             // A node becomes at most two states, but an alternative's jump becomes none.
             self.stars += usize::from(matches!(piece, Piece::Star | Piece::Any));
-            if self.program.len() > 2 * MAX_STATES || self.stars > MAX_STARS {
-                return Err(PatternError::TooComplex);
+            if self.stars > MAX_STARS {
+                return Err(PatternError::TooComplex(Complexity::Stars));
+            }
+            if self.program.len() > 2 * MAX_STATES {
+                return Err(PatternError::TooComplex(Complexity::Size));
             }
             let node = match piece {
                 Piece::Char(c) => Node::Read(Label::Char(*c)),
@@ -167,9 +176,13 @@ impl Compiler {
         while let Some((node, mode, set)) = self.pending.pop() {
             let from = self.edges.len();
             self.resolve(node, mode, set)?;
-            if self.edges.len() > MAX_EDGES || self.states.len() > MAX_STATES {
-                return Err(PatternError::TooComplex);
+            if self.edges.len() > MAX_EDGES {
+                return Err(PatternError::TooComplex(Complexity::Followers));
             }
+            if self.states.len() > MAX_STATES {
+                return Err(PatternError::TooComplex(Complexity::Size));
+            }
+            self.sort_edges(from);
             self.followers[set] = Edges { from: index(from), to: index(self.edges.len()) };
         }
 
@@ -204,6 +217,10 @@ impl Compiler {
                 continue;
             }
             self.seen[slot] = set + 1;
+            self.resolved += 1;
+            if self.resolved > MAX_RESOLVED {
+                return Err(PatternError::TooComplex(Complexity::Followers));
+            }
 
             use Mode::{Begun, Crossed, Dot, DotDot, Inside, Nowhere, Start};
             let next = node + 1;
@@ -257,6 +274,14 @@ impl Compiler {
             }
         }
         Ok(())
+    }
+
+    /// Brings the edges from one on into the order that `Automaton::edges` has, each once.
+    fn sort_edges(&mut self, from: usize) {
+        let mut set = self.edges.split_off(from);
+        set.sort_unstable_by_key(|&state| (self.states[usize::from(state)].0.exact(), state));
+        set.dedup();
+        self.edges.append(&mut set);
     }
 
     /// Adds the state that reads at `node`; `slash`: the one that reads a `/` there.

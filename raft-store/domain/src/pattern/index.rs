@@ -7,9 +7,10 @@
 //! one look among small numbers, which is the answer nearly always.
 
 use super::{
-    Pattern,
+    Collision, Pattern,
     probe::{Overlap, Probe},
 };
+use crate::work::{OutOfBudget, WorkBudget};
 use imbl::{OrdMap, OrdSet};
 use std::{cmp::Ordering, convert::Infallible, fmt, ops::ControlFlow};
 
@@ -116,70 +117,54 @@ impl<V: Ord + Clone> PatternIndex<V> {
     }
 
     /// Every held pattern that overlaps `query`, with its holders: from the root down the path of
-    /// the query, then beneath it, always in the same order.
+    /// the query, then beneath it, always in the same order. However much work that is.
     pub fn overlapping<'a>(
         &'a self,
         query: &Pattern,
     ) -> impl Iterator<Item = (&'a Pattern, &'a V)> + use<'a, V> {
         let mut found = Vec::new();
-        let ControlFlow::<Infallible>::Continue(()) = self.visit_overlaps(query, |pattern, holder| {
+        let all = Probe::new(self).visit(query, &mut WorkBudget::unlimited(), |pattern, holder, _| {
             found.push((pattern, holder));
-            ControlFlow::Continue(())
+            ControlFlow::<Infallible>::Continue(())
         });
+        let ControlFlow::<Infallible>::Continue(()) = all.expect("an unlimited budget does not end");
         found.into_iter()
-    }
-
-    /// Like [`overlapping`](Self::overlapping), until `visit` breaks.
-    pub fn visit_overlaps<'a, B>(
-        &'a self,
-        query: &Pattern,
-        visit: impl FnMut(&'a Pattern, &'a V) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        Probe::new(self).visit(query, visit)
     }
 
     /// The first overlaps of many queries that `counts` accepts (another session's claim, say),
     /// at most `limit`. The queries may come in any order; sorted ones share the way to their
     /// folder, which is what makes a thousand of them cheap.
+    ///
+    /// # Errors
+    /// When the budget is used up before they were found.
     pub fn first_overlaps<'a, 'q>(
         &'a self,
         queries: impl IntoIterator<Item = &'q Pattern>,
         limit: usize,
-        counts: impl FnMut(&Pattern, &Pattern, &V) -> bool,
-    ) -> Vec<Overlap<'q, 'a, V>> {
-        let mut unlimited = usize::MAX;
-        self.overlaps_within(&mut unlimited, queries, limit, counts).expect("nothing compares that often")
-    }
-
-    /// Like [`first_overlaps`](Self::first_overlaps), but none once more held patterns than
-    /// `budget` were compared with queries; takes what was used from the budget. It is looked at
-    /// between queries, so that one more scan of all that is held may go over it.
-    pub fn overlaps_within<'a, 'q>(
-        &'a self,
-        budget: &mut usize,
-        queries: impl IntoIterator<Item = &'q Pattern>,
-        limit: usize,
+        work: &mut WorkBudget,
         mut counts: impl FnMut(&Pattern, &Pattern, &V) -> bool,
-    ) -> Option<Vec<Overlap<'q, 'a, V>>> {
+    ) -> Result<Vec<Overlap<'q, 'a, V>>, OutOfBudget> {
         let mut found = Vec::new();
         let mut probe = Probe::new(self);
         for query in queries {
             if found.len() >= limit {
                 break;
             }
-            if probe.compared > *budget {
-                return None;
-            }
             // Full is no failure: the next turn of the loop sees it too.
-            let _full = probe.visit(query, |held, holder| {
+            let _full = probe.visit(query, work, |held, holder, collision| {
                 if counts(query, held, holder) {
-                    found.push(Overlap { query, held, holder });
+                    let is_assumed = collision == Collision::Assumed;
+                    found.push(Overlap { query, held, holder, is_assumed });
                 }
                 if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            });
+            })?;
         }
-        *budget = budget.saturating_sub(probe.compared);
-        Some(found)
+        Ok(found)
+    }
+
+    /// The holders of exactly this pattern.
+    pub fn holders_of<'a>(&'a self, pattern: &Pattern) -> impl Iterator<Item = &'a V> + use<'a, V> {
+        self.held.get(&Anchored(pattern.clone())).into_iter().flat_map(Holders::iter)
     }
 
     /// The patterns whose anchor begins with `text`, or those from there on that do not any more.

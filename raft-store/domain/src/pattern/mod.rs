@@ -11,7 +11,7 @@
 //! - `parse`: [`Pattern`], the type that everything else speaks about.
 //! - `syntax` and `charset`: what `*`, `?`, `[…]`, `{…}` and `**` mean.
 //! - `compile` and `automaton`: the glob as a machine that reads one path.
-//! - `product`: two automata, walked together; finds a path that both accept.
+//! - `product` and `visited`: two automata, walked together; finds a path that both accept.
 //! - `overlap`: `matches` and `overlaps`, the questions that the rules ask.
 //! - `index` and `probe`: every held pattern, found by place and never by scanning them all.
 //!
@@ -44,9 +44,11 @@ mod parse;
 mod probe;
 mod product;
 mod syntax;
+mod visited;
 
-pub use error::PatternError;
+pub use error::{Complexity, PatternError};
 pub use index::PatternIndex;
 pub use normal::MAX_PATTERN_BYTES;
+pub use overlap::Collision;
 pub use parse::{Pattern, PatternKind};
 pub use probe::Overlap;

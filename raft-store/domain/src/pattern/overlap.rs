@@ -7,31 +7,75 @@ use super::{
     automaton::Automaton,
     compile,
     parse::Shape,
-    product::{Meeting, Walker, meet},
+    product::{Walker, meet},
 };
+use crate::work::{OutOfBudget, WorkBudget};
+
+/// Steps of settling one pair: half a millisecond. Everyday pairs need some hundreds or thousands, two lists of
+/// forty names that begin alike nearly all of it.
+pub(super) const MAX_STEPS_OF_PAIR: usize = 262_144;
+/// Steps of looking at two patterns at all.
+const LOOK: usize = 10;
+/// Steps of looking for a text in a path, and bytes of the path for one more.
+const FIND: usize = 10;
+const BYTES_FOUND_PER_STEP: usize = 4;
+/// Steps of beginning to read a path, or to walk two automata: memory is allocated for it.
+const WALK: usize = 60;
+/// Bytes that are compared in one step.
+const BYTES_PER_STEP: usize = 16;
+
+/// Whether two patterns can collide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collision {
+    /// No.
+    Impossible,
+    /// Some path matches both, or one is a file where the other needs a folder.
+    Certain,
+    /// Finding out takes more than one pair may: taken for a collision.
+    Assumed,
+}
 
 impl Pattern {
     /// Whether it matches `path`, a normalised path of a file. At most a few microseconds for
-    /// everyday globs, never worse than path length times states.
+    /// everyday globs, never worse than path length times edges.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
-        path.ends_with(self.tail())
-            && path.strip_prefix(self.fixed()).is_some_and(|rest| self.automaton().matches(rest))
+        self.matches_within(path, &mut WorkBudget::unlimited()).expect("an unlimited budget does not end")
     }
 
-    /// Whether the two can collide: some path matches both, or one is a file where the other
-    /// needs a folder. Nanoseconds for files and folders, about a microsecond for globs, and
-    /// about a millisecond for the worst pair, which then counts as a collision.
+    /// Whether the two can collide, also where that is only assumed.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
-        let is_file_above_other = || self.is_file_above(other) || other.is_file_above(self);
-        match (self.shape(), other.shape()) {
+        let collision = self.collision(other, &mut WorkBudget::unlimited());
+        collision.expect("an unlimited budget does not end") != Collision::Impossible
+    }
+
+    /// Whether the two can collide. Nanoseconds for files and folders, about a microsecond for globs, and up
+    /// to some hundreds for the worst pair, which then counts as a collision.
+    ///
+    /// # Errors
+    /// When the budget is used up before that is settled.
+    pub fn collision(&self, other: &Self, work: &mut WorkBudget) -> Result<Collision, OutOfBudget> {
+        work.charge(LOOK + self.fixed().len().min(other.fixed().len()) / BYTES_PER_STEP)?;
+        if self.is_file_above(other) || other.is_file_above(self) {
+            return Ok(Collision::Certain);
+        }
+        let mut pair = work.at_most(MAX_STEPS_OF_PAIR);
+        let settled = match (self.shape(), other.shape()) {
             (Shape::File | Shape::Folder(_), Shape::File | Shape::Folder(_)) => {
-                is_lineage(self.anchor(), other.anchor())
+                Ok(is_lineage(self.anchor(), other.anchor()))
             }
-            (Shape::File, Shape::Glob(_)) => other.matches(self.as_str()) || is_file_above_other(),
-            (Shape::Glob(_), Shape::File) => self.matches(other.as_str()) || is_file_above_other(),
-            _ => is_file_above_other() || self.meet(other) != Meeting::Apart,
+            (Shape::File, Shape::Glob(_)) => other.matches_within(self.as_str(), &mut pair),
+            (Shape::Glob(_), Shape::File) => self.matches_within(other.as_str(), &mut pair),
+            _ => self.meet(other, &mut pair).map(|path| path.is_some()),
+        };
+        let is_end_of_all = settled.is_err() && work.is_exhausted_by(&pair);
+        work.charge(pair.used())?;
+        match settled {
+            Ok(true) => Ok(Collision::Certain),
+            Ok(false) => Ok(Collision::Impossible),
+            Err(OutOfBudget) if is_end_of_all => Err(OutOfBudget),
+            Err(OutOfBudget) => Ok(Collision::Assumed),
         }
     }
 
@@ -41,29 +85,48 @@ impl Pattern {
     #[must_use]
     pub fn common_path(&self, other: &Self) -> Option<String> {
         let (shorter, longer) = self.by_fixed_length(other);
-        match self.meet(other) {
-            Meeting::At(rest) => Some(format!("{}{rest}", longer.fixed())),
+        match self.meet(other, &mut WorkBudget::of(MAX_STEPS_OF_PAIR)) {
+            Ok(Some(path)) => Some(path),
             _ if shorter.is_file_above(longer) => Some(shorter.as_str().to_owned()),
             _ if longer.is_file_above(shorter) => Some(longer.as_str().to_owned()),
             _ => None,
         }
     }
 
-    /// Walks both from where the longer fixed prefix ends.
-    fn meet(&self, other: &Self) -> Meeting {
+    fn matches_within(&self, path: &str, work: &mut WorkBudget) -> Result<bool, OutOfBudget> {
+        let Some(rest) = path.strip_prefix(self.fixed()) else { return Ok(false) };
+        if !path.ends_with(self.tail()) {
+            return Ok(false);
+        }
+        if let Shape::Glob(glob) = self.shape() {
+            work.charge(FIND + rest.len() / BYTES_FOUND_PER_STEP)?;
+            if !rest.contains(&*glob.needle) {
+                return Ok(false);
+            }
+        }
+        work.charge(WALK)?;
+        self.automaton().matches(rest, work)
+    }
+
+    /// A path that both match. Walks both from where the longer fixed prefix ends.
+    fn meet(&self, other: &Self, work: &mut WorkBudget) -> Result<Option<String>, OutOfBudget> {
         let (shorter, longer) = self.by_fixed_length(other);
         let Some(ahead) = longer.fixed().strip_prefix(shorter.fixed()) else {
-            return Meeting::Apart;
+            return Ok(None);
         };
         if !self.tail().ends_with(other.tail()) && !other.tail().ends_with(self.tail()) {
-            return Meeting::Apart;
+            return Ok(None);
         }
-        let caught_up = shorter.automaton().advance(ahead);
-        meet(
+        work.charge(2 * WALK)?;
+        let mut caught_up = shorter.automaton().advance(ahead, work)?;
+        shorter.automaton().sort(&mut caught_up);
+        let rest = meet(
             longer.fixed(),
             Walker { automaton: shorter.automaton(), at: &caught_up },
             Walker { automaton: longer.automaton(), at: longer.automaton().start() },
-        )
+            work,
+        )?;
+        Ok(rest.map(|rest| format!("{}{rest}", longer.fixed())))
     }
 
     /// Whether it may be the name of one file, and the other's fixed text lies beneath that name.

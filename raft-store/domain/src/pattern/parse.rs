@@ -2,14 +2,21 @@
 //! Never touches a file system: whether the path exists is nobody's concern here.
 
 use super::{
-    PatternError,
+    Complexity, PatternError,
     automaton::Automaton,
     compile::compile,
     normal::normalise,
-    syntax::{self, Syntax},
+    overlap::MAX_STEPS_OF_PAIR,
+    product::meet_itself,
+    syntax::{self, Piece, Syntax},
 };
+use crate::work::{OutOfBudget, WorkBudget};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{cmp::Ordering, fmt, hash, str::FromStr, sync::Arc};
+
+/// Edges of an automaton that is within every limit, whatever they are: the pairs of so many take less than half of
+/// [`MAX_STEPS_OF_PAIR`] to compare. Spares everyday patterns a walk when they are read.
+const EDGES_OF_SIMPLE: usize = 32;
 
 /// What may be claimed: a file, a folder or a glob, in its normal form.
 ///
@@ -46,6 +53,9 @@ pub(super) struct Glob {
     fixed: u16,
     /// The last bytes of the text: every matching path ends with them.
     pub(super) tail: u16,
+    /// The longest text between two wildcards: every matching path has it somewhere after `fixed`. Looking for it
+    /// is a tenth of reading the path.
+    pub(super) needle: Box<str>,
     /// Reads a path from `fixed` on.
     pub(super) automaton: Automaton,
 }
@@ -85,6 +95,13 @@ impl Pattern {
         }
     }
 
+    /// Whether it has a wildcard, so that a project may have few like it. Brackets alone do not count: real
+    /// files are called `app/[id]/page.tsx`, and a project may have thousands of them.
+    #[must_use]
+    pub fn is_wild(&self) -> bool {
+        self.kind() == PatternKind::Glob && has_wildcard(&self.text)
+    }
+
     /// The path that it is fixed to: itself for a file or folder, for a glob the folder that
     /// holds all it can match. Empty: the whole repository.
     pub(super) fn anchor(&self) -> &str {
@@ -121,6 +138,7 @@ impl Pattern {
 impl Glob {
     fn compile(text: &str, syntax: &Syntax) -> Result<Self, PatternError> {
         let automaton = compile(&text[..syntax.fixed], &syntax.pieces)?;
+        check_ways(text, &automaton)?;
         let tail = &text[text.len() - syntax.tail..];
         // Where braces may have read nothing, a leading `/` or `./` of the tail is no part of the
         // path. A tail of `/`, or of a lone dot, can be the mark of a folder.
@@ -128,8 +146,43 @@ impl Glob {
         let tail = if is_dot { &tail[1..] } else { tail };
         let tail = tail.strip_prefix('/').unwrap_or(tail);
         let tail = if tail.ends_with('/') { "" } else { tail };
-        Ok(Self { fixed: short(syntax.fixed), tail: short(tail.len()), automaton })
+        let needle = needle(&syntax.pieces).into();
+        Ok(Self { fixed: short(syntax.fixed), tail: short(tail.len()), needle, automaton })
     }
+}
+
+/// The longest run of characters that are read whatever the path, before the last wildcard. A `.` or a `/` may read
+/// nothing where it turns out to be `./`.
+fn needle(pieces: &[Piece]) -> String {
+    let is_wild = |piece: &Piece| !matches!(piece, Piece::Char(_));
+    let before_tail = &pieces[..pieces.iter().rposition(is_wild).unwrap_or(0)];
+    let runs = before_tail.split(|piece| match piece {
+        Piece::Char(c) => matches!(c, '.' | '/'),
+        _ => true,
+    });
+    let text = |run: &[Piece]| -> String {
+        let chars = run.iter().filter_map(|piece| match piece {
+            Piece::Char(c) => Some(*c),
+            _ => None,
+        });
+        chars.collect()
+    };
+    runs.map(text).max_by_key(String::len).unwrap_or_default()
+}
+
+/// Refuses what could not be told apart from its own likes within the limit of one pair.
+fn check_ways(text: &str, automaton: &Automaton) -> Result<(), PatternError> {
+    if !has_wildcard(text) || automaton.edges.len() <= EDGES_OF_SIMPLE {
+        return Ok(());
+    }
+    let mut work = WorkBudget::of(MAX_STEPS_OF_PAIR / 2);
+    meet_itself(automaton, &mut work).map_err(|OutOfBudget| PatternError::TooComplex(Complexity::Ways))
+}
+
+/// Whether there is a wildcard in it, or a class of all but some characters. Other brackets alone are none:
+/// real files are called `app/[id]/page.tsx`.
+fn has_wildcard(text: &str) -> bool {
+    text.contains(['*', '?', '{']) || text.contains("[!") || text.contains("[^")
 }
 
 /// Whether all from `fixed` on is a long way to say "everything beneath": `**`, `**/` or `**/*`.

@@ -2,10 +2,24 @@
 //! it remembers what it passed, and the next query usually lives next door.
 
 use super::{
-    Pattern, PatternKind,
+    Collision, Pattern, PatternKind,
     index::{Holders, PathHash, PatternIndex, Place, component_end},
 };
+use crate::work::{OutOfBudget, WorkBudget};
 use std::ops::ControlFlow;
+
+/// Steps of finding the way for one more query: its anchor is compared with the last one.
+const QUERY: usize = 30;
+/// Bytes of a path that are compared or hashed in one step.
+const BYTES_PER_STEP: usize = 4;
+/// Steps of passing one more place on the way: two looks into trees of up to a million.
+const PLACE: usize = 40;
+/// Steps of one more pattern that is held at a place, or beneath one.
+const HELD: usize = 14;
+/// Steps of beginning to scan what is beneath a place.
+const SCAN: usize = 150;
+/// Steps of looking at one more holder.
+const HOLDER: usize = 10;
 
 /// A held pattern that stands in the way of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +30,8 @@ pub struct Overlap<'q, 'a, V> {
     pub held: &'a Pattern,
     /// Who holds it.
     pub holder: &'a V,
+    /// Whether that is only assumed: settling it would take more work than one pair may.
+    pub is_assumed: bool,
 }
 
 pub(super) struct Probe<'a, V: Ord + Clone> {
@@ -25,8 +41,6 @@ pub(super) struct Probe<'a, V: Ord + Clone> {
     /// The places on the way to it that hold anything, the root first. It ends early where
     /// nothing is beneath.
     trail: Vec<Step<'a, V>>,
-    /// Held patterns that were compared with a query so far: nearly all of the time goes there.
-    pub(super) compared: usize,
 }
 
 struct Step<'a, V: Ord + Clone> {
@@ -40,7 +54,7 @@ struct Step<'a, V: Ord + Clone> {
 
 impl<'a, V: Ord + Clone> Probe<'a, V> {
     pub(super) fn new(index: &'a PatternIndex<V>) -> Self {
-        Self { index, path: String::new(), trail: Vec::new(), compared: 0 }
+        Self { index, path: String::new(), trail: Vec::new() }
     }
 
     /// Calls `visit` for every held pattern that overlaps `query`, and each holder, until it
@@ -48,36 +62,48 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
     ///
     /// What overlaps lies on the way from the root to the query's anchor, or beneath: a file or
     /// folder elsewhere shares no path with it, and a glob matches only beneath its own anchor.
+    ///
+    /// # Errors
+    /// When the budget is used up before all were found.
     pub(super) fn visit<B>(
         &mut self,
         query: &Pattern,
-        mut visit: impl FnMut(&'a Pattern, &'a V) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
+        work: &mut WorkBudget,
+        mut visit: impl FnMut(&'a Pattern, &'a V, Collision) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, OutOfBudget> {
         let anchor = query.anchor();
-        self.walk_to(anchor);
+        self.walk_to(anchor, work)?;
         for step in &self.trail {
-            self.compared += step.here.len();
             for &(held, holders) in &step.here {
-                test(query, held, holders, &mut visit)?;
+                if let end @ ControlFlow::Break(_) = test(query, held, holders, work, &mut visit)? {
+                    return Ok(end);
+                }
             }
         }
         let is_above_others =
             self.trail.last().is_some_and(|last| last.end == anchor.len() && last.place.beneath > 0);
         if is_above_others {
+            work.charge(SCAN)?;
             let from = scan_start(query);
             let reachable =
                 self.index.anchored_from(&from).take_while(|(held, _)| held.anchor().starts_with(&from));
-            // The anchor itself was on the trail.
-            for (held, holders) in reachable.filter(|(held, _)| held.anchor() != anchor) {
-                self.compared += 1;
-                test(query, held, holders, &mut visit)?;
+            for (held, holders) in reachable {
+                work.charge(HELD)?;
+                // The anchor itself was on the trail.
+                if held.anchor() == anchor {
+                    continue;
+                }
+                if let end @ ControlFlow::Break(_) = test(query, held, holders, work, &mut visit)? {
+                    return Ok(end);
+                }
             }
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Makes the trail lead to `anchor`, keeping what it shares with the last one.
-    fn walk_to(&mut self, anchor: &str) {
+    fn walk_to(&mut self, anchor: &str, work: &mut WorkBudget) -> Result<(), OutOfBudget> {
+        work.charge(QUERY + anchor.len() / BYTES_PER_STEP)?;
         let common = self.path.bytes().zip(anchor.bytes()).take_while(|(a, b)| a == b).count();
         let is_shared =
             |end: usize| end <= common && (end == 0 || end == anchor.len() || anchor.as_bytes()[end] == b'/');
@@ -88,7 +114,7 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
         self.path.push_str(anchor);
 
         if self.trail.is_empty() {
-            self.pass(0, PathHash::ROOT);
+            self.pass(0, PathHash::ROOT, work)?;
         }
         while let Some(last) = self.trail.last() {
             if last.end == anchor.len() || last.place.beneath == 0 {
@@ -96,20 +122,26 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
             }
             let next = component_end(anchor, last.end);
             let hash = last.hash.extend(&anchor[last.end..next]);
-            self.pass(next, hash);
+            self.pass(next, hash, work)?;
         }
+        Ok(())
     }
 
     /// Adds the place at the first `end` bytes of the path to the trail.
-    fn pass(&mut self, end: usize, hash: PathHash) {
+    fn pass(&mut self, end: usize, hash: PathHash, work: &mut WorkBudget) -> Result<(), OutOfBudget> {
+        work.charge(PLACE)?;
         let place = self.index.place(hash);
-        let here = if place.here == 0 {
-            Vec::new()
-        } else {
+        let mut here = Vec::new();
+        if place.here > 0 {
+            work.charge(SCAN)?;
             let path = &self.path[..end];
-            self.index.anchored_from(path).take_while(|(held, _)| held.anchor() == path).collect()
-        };
+            for found in self.index.anchored_from(path).take_while(|(held, _)| held.anchor() == path) {
+                work.charge(HELD)?;
+                here.push(found);
+            }
+        }
         self.trail.push(Step { end, hash, place, here });
+        Ok(())
     }
 }
 
@@ -126,12 +158,17 @@ fn test<'a, V: Ord + Clone, B>(
     query: &Pattern,
     held: &'a Pattern,
     holders: &'a Holders<V>,
-    visit: &mut impl FnMut(&'a Pattern, &'a V) -> ControlFlow<B>,
-) -> ControlFlow<B> {
-    if held.overlaps(query) {
+    work: &mut WorkBudget,
+    visit: &mut impl FnMut(&'a Pattern, &'a V, Collision) -> ControlFlow<B>,
+) -> Result<ControlFlow<B>, OutOfBudget> {
+    let collision = held.collision(query, work)?;
+    if collision != Collision::Impossible {
         for holder in holders.iter() {
-            visit(held, holder)?;
+            work.charge(HOLDER)?;
+            if let end @ ControlFlow::Break(_) = visit(held, holder, collision) {
+                return Ok(end);
+            }
         }
     }
-    ControlFlow::Continue(())
+    Ok(ControlFlow::Continue(()))
 }

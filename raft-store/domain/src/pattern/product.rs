@@ -1,24 +1,18 @@
-//! Walks two automata together in search of a path that both accept. Never walks without end: a
-//! pair that is too much work is called a collision, since a missed one would be worse.
+//! Walks two automata together in search of a path that both accept. Never walks without end: every pair of
+//! states that is compared is charged.
 
-use super::automaton::{ACCEPT, Automaton};
+use super::{
+    automaton::{ACCEPT, Automaton},
+    visited::Visited,
+};
+use crate::work::{OutOfBudget, WorkBudget};
 
-/// The most pairs of states to compare in one walk, which keeps the worst near a millisecond. Two
-/// everyday globs need a few hundred.
-const MAX_COMPARISONS: usize = 1 << 16;
+/// Steps of comparing two states: about what a character takes elsewhere.
+const COMPARISON: usize = 3;
+/// Steps of going on from a pair of states that was not met before.
+const NEW_PAIR: usize = 10;
 
-/// What came out of a walk.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Meeting {
-    /// No path is accepted by both.
-    Apart,
-    /// Both accept this remainder of a path.
-    At(String),
-    /// Not settled within the limit.
-    Unsettled,
-}
-
-/// One side of a walk: an automaton and the states it is in.
+/// One side of a walk: an automaton and the states it is in, in the order of a set of followers.
 #[derive(Clone, Copy)]
 pub(super) struct Walker<'a> {
     pub(super) automaton: &'a Automaton,
@@ -50,33 +44,57 @@ struct Step {
 }
 
 /// Looks for a text that takes both to their end, and may follow `fixed` in a path.
-pub(super) fn meet(fixed: &str, left: Walker<'_>, right: Walker<'_>) -> Meeting {
+///
+/// # Errors
+/// When the budget is used up before it is settled whether there is one.
+pub(super) fn meet(
+    fixed: &str,
+    left: Walker<'_>,
+    right: Walker<'_>,
+    work: &mut WorkBudget,
+) -> Result<Option<String>, OutOfBudget> {
     let component = if fixed.is_empty() || fixed.ends_with('/') { Component::Start } else { Component::Name };
-    let mut search = Search {
-        left: left.automaton,
-        right: right.automaton,
-        visited: vec![0; (left.automaton.len() * right.automaton.len() * COMPONENTS).div_ceil(64)],
-        steps: Vec::new(),
-        open: Vec::new(),
-        comparisons: 0,
-    };
-    if search.enter(left.at, right.at, component, None) {
-        return Meeting::At(String::new());
+    if both_end(left.at, right.at, component, work)? {
+        return Ok(Some(String::new()));
     }
-    loop {
-        // Before the question whether anything is open: `enter` may have given up halfway.
-        if search.comparisons > MAX_COMPARISONS {
-            return Meeting::Unsettled;
+    let mut search = Search::new(left.automaton, right.automaton);
+    search.enter(left.at, right.at, component, None, work)?;
+    while let Some(step) = search.open.pop() {
+        let (lefts, rights, component) = search.after(step);
+        if both_end(lefts, rights, component, work)? {
+            return Ok(Some(search.path_to(step)));
         }
-        let Some(step) = search.open.pop() else {
-            return Meeting::Apart;
-        };
-        let Step { left, right, component, .. } = search.steps[step];
-        let (lefts, rights) = (search.left.after(left), search.right.after(right));
-        if search.enter(lefts, rights, component, Some(step)) {
-            return Meeting::At(search.path_to(step));
-        }
+        search.enter(lefts, rights, component, Some(step), work)?;
     }
+    Ok(None)
+}
+
+/// Walks an automaton together with itself, past every end: half of what it costs to find out that another one,
+/// which is as long-winded, shares no path with it.
+///
+/// # Errors
+/// When that is more than the budget.
+pub(super) fn meet_itself(automaton: &Automaton, work: &mut WorkBudget) -> Result<(), OutOfBudget> {
+    let mut search = Search::new(automaton, automaton);
+    let start = automaton.start();
+    // As a name that has begun: it allows all that a start of a component does.
+    search.enter(start, start, Component::Name, None, work)?;
+    while let Some(step) = search.open.pop() {
+        let (lefts, rights, component) = search.after(step);
+        search.enter(lefts, rights, component, Some(step), work)?;
+    }
+    Ok(())
+}
+
+/// Whether a path may end for both.
+fn both_end(
+    lefts: &[u16],
+    rights: &[u16],
+    component: Component,
+    work: &mut WorkBudget,
+) -> Result<bool, OutOfBudget> {
+    work.charge(lefts.len() + rights.len())?;
+    Ok(component == Component::Name && lefts.contains(&ACCEPT) && rights.contains(&ACCEPT))
 }
 
 impl Component {
@@ -95,45 +113,78 @@ impl Component {
 struct Search<'a> {
     left: &'a Automaton,
     right: &'a Automaton,
-    /// One bit for each pair of states and what of a component was read.
-    visited: Vec<u64>,
+    is_with_itself: bool,
+    /// Pairs of states and what of a component was read.
+    visited: Visited,
     steps: Vec<Step>,
     /// Steps whose followers are yet to be looked at; the newest first, which finds an end soon.
     open: Vec<usize>,
-    comparisons: usize,
 }
 
-impl Search<'_> {
-    /// Opens every new pair that can read something together. True: both may end here.
-    fn enter(&mut self, lefts: &[u16], rights: &[u16], component: Component, before: Option<usize>) -> bool {
-        let is_complete = component == Component::Name;
-        if is_complete && lefts.contains(&ACCEPT) && rights.contains(&ACCEPT) {
-            return true;
-        }
-        for &left in lefts {
-            self.comparisons += rights.len();
-            if self.comparisons > MAX_COMPARISONS {
-                return false;
-            }
-            for &right in rights {
-                let Some(read) = self.left.common_char(left, self.right, right) else {
+impl<'a> Search<'a> {
+    fn new(left: &'a Automaton, right: &'a Automaton) -> Self {
+        let is_with_itself = std::ptr::eq(left, right);
+        Self { left, right, is_with_itself, visited: Visited::default(), steps: Vec::new(), open: Vec::new() }
+    }
+
+    /// What each of them may read after a step, and where in a component that is.
+    fn after(&self, step: usize) -> (&'a [u16], &'a [u16], Component) {
+        let Step { left, right, component, .. } = self.steps[step];
+        (self.left.after(left), self.right.after(right), component)
+    }
+
+    /// Opens every new pair that can read something together: each state of the smaller set with those of the
+    /// larger one that may read the same.
+    fn enter(
+        &mut self,
+        lefts: &[u16],
+        rights: &[u16],
+        component: Component,
+        before: Option<usize>,
+        work: &mut WorkBudget,
+    ) -> Result<(), OutOfBudget> {
+        let (left, right) = (self.left, self.right);
+        let is_left_smaller = lefts.len() <= rights.len();
+        for &state in if is_left_smaller { lefts } else { rights } {
+            let candidates = match is_left_smaller {
+                true => right.candidates(rights, left, state),
+                false => left.candidates(lefts, right, state),
+            };
+            let count = candidates.iter().map(|some| some.len()).sum::<usize>();
+            work.charge(COMPARISON * (1 + count))?;
+            for &peer in candidates.into_iter().flatten() {
+                let (at_left, at_right) = if is_left_smaller { (state, peer) } else { (peer, state) };
+                let Some(read) = left.common_char(at_left, right, at_right, work)? else {
                     continue;
                 };
-                let Some(component) = component.read(read) else {
-                    continue;
-                };
-                let pair = usize::from(left) * self.right.len() + usize::from(right);
-                let slot = pair * COMPONENTS + component as usize;
-                let (word, bit) = (slot / 64, 1 << (slot % 64));
-                if self.visited[word] & bit == 0 {
-                    self.visited[word] |= bit;
-                    let step = self.steps.len();
-                    self.steps.push(Step { left, right, read, component, before: before.unwrap_or(step) });
-                    self.open.push(step);
+                if let Some(component) = component.read(read) {
+                    self.open_pair(at_left, at_right, read, component, before, work)?;
                 }
             }
         }
-        false
+        Ok(())
+    }
+
+    fn open_pair(
+        &mut self,
+        left: u16,
+        right: u16,
+        read: char,
+        component: Component,
+        before: Option<usize>,
+        work: &mut WorkBudget,
+    ) -> Result<(), OutOfBudget> {
+        // Of an automaton and itself, two states meet in one order as in the other.
+        let (left, right) =
+            if self.is_with_itself { (left.min(right), left.max(right)) } else { (left, right) };
+        let pair = usize::from(left) * self.right.len() + usize::from(right);
+        if self.visited.insert(pair * COMPONENTS + component as usize) {
+            work.charge(NEW_PAIR)?;
+            let step = self.steps.len();
+            self.steps.push(Step { left, right, read, component, before: before.unwrap_or(step) });
+            self.open.push(step);
+        }
+        Ok(())
     }
 
     fn path_to(&self, last: usize) -> String {

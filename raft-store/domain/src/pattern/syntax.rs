@@ -1,11 +1,11 @@
 //! Reads the wildcards of a normalised text. Never fails on a strange one: what is not closed is
 //! its own text, and what is closed is its own text as well.
 
-use super::{PatternError, charset::CharSet};
+use super::{Complexity, PatternError, charset::CharSet};
 
 /// How deep braces may nest: each level repeats its text as a literal, and no real name or list
 /// of alternatives comes near.
-const MAX_BRACE_DEPTH: usize = 8;
+pub(super) const MAX_BRACE_DEPTH: usize = 8;
 
 /// One step of a glob.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Reader<'_> {
 
     fn braces(&self, open: usize, close: usize, depth: usize) -> Result<Piece, PatternError> {
         if depth == MAX_BRACE_DEPTH {
-            return Err(PatternError::TooComplex);
+            return Err(PatternError::TooComplex(Complexity::Nesting));
         }
         let mut choices = vec![self.literally(open, close)];
         let (mut from, mut at) = (open + 1, open + 1);
@@ -151,14 +151,23 @@ fn closers(text: &str) -> Vec<usize> {
     let mut closers = vec![0; bytes.len()];
     let mut open_braces = Vec::new();
     let mut at = 0;
+    // No `[` before here is closed: a text that is all `[` is not read to its end for each of them.
+    let mut closes_nothing = 0;
     while at < bytes.len() {
         match bytes[at] {
-            b'[' => {
-                if let Some(close) = class_end(bytes, at) {
+            b'[' if at < closes_nothing => {}
+            b'[' => match class_end(bytes, at) {
+                Some(close) => {
                     closers[at] = close;
                     at = close;
                 }
-            }
+                None => {
+                    let component = bytes[at..].split(|&b| b == b'/').next().unwrap_or_default();
+                    if !component.contains(&b']') {
+                        closes_nothing = at + component.len();
+                    }
+                }
+            },
             b'{' => open_braces.push(at),
             b'}' => {
                 if let Some(open) = open_braces.pop() {

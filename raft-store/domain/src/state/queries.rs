@@ -206,6 +206,19 @@ impl State {
         self.on_board(&self.ready, project, None)
     }
 
+    /// Those of them in one lane.
+    pub fn ready_in_lane(&self, project: ProjectId, lane: Lane) -> impl Iterator<Item = &Arc<Feature>> {
+        let places = self.ready.range(first_place(project, lane)..=last_place(project, lane));
+        places.filter_map(move |place| self.feature(project, place.newest.0.1))
+    }
+
+    /// Whether a project has so many features.
+    pub(crate) fn has_features(&self, project: ProjectId, count: usize) -> bool {
+        let places = first_place(project, Lane::Now)..=last_place(project, Lane::Icebox);
+        // Counting takes time: not before there are so many at all.
+        self.features.len() >= count && self.board.range(places).take(count).count() >= count
+    }
+
     fn on_board<'a>(
         &'a self,
         board: &'a imbl::OrdSet<BoardKey>,
@@ -358,6 +371,11 @@ impl State {
         self.claims.len()
     }
 
+    /// How many claims there are in a project.
+    pub fn claim_count_in(&self, project: ProjectId) -> usize {
+        self.claimed_in(project).claims
+    }
+
     /// How much is claimed in the cluster.
     pub(crate) fn claimed(&self) -> Load {
         Load { claims: self.claims.len(), bytes: self.path_bytes }
@@ -373,6 +391,11 @@ impl State {
     /// The index of a project's claimed paths.
     pub fn paths(&self, project: ProjectId) -> Option<&PatternIndex<Grip>> {
         self.paths.get(&project)
+    }
+
+    /// Who holds exactly this pattern.
+    pub fn holders_of<'a>(&'a self, project: ProjectId, path: &Pattern) -> impl Iterator<Item = &'a Grip> {
+        self.paths.get(&project).into_iter().flat_map(|index| index.holders_of(path))
     }
 
     /// The claims of others that keep a session from taking a path in a mode.

@@ -203,6 +203,14 @@ pub(crate) fn state(world: &World, what: &str) -> Vec<String> {
             })
             .collect(),
         "sessions" => world.state.sessions().map(|found| session(found)).collect(),
+        "work" => world
+            .state
+            .sessions()
+            .map(|session| match session.feature {
+                Some(feature) => format!("{} works on {}", session.id, slug_of(world, feature)),
+                None => format!("{} works on nothing", session.id),
+            })
+            .collect(),
         "replies" => world
             .state
             .rows()

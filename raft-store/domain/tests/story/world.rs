@@ -24,6 +24,8 @@ pub(crate) struct World {
     pub(crate) now: i64,
     revision: u64,
     ids: u128,
+    /// Steps that the last entry took.
+    pub(crate) work: usize,
     /// Names by id, for telling; the other way round to find them.
     names: BTreeMap<Uuid, String>,
     pub(crate) engineers: BTreeMap<String, EngineerId>,
@@ -73,6 +75,7 @@ impl World {
     fn apply(&mut self, proposal: &Proposal) -> Applied {
         let before = rows(&self.state);
         let applied = apply(&mut self.state, Revision(self.revision), proposal);
+        self.work = applied.work;
         self.state.check_invariants().unwrap();
         let after = rows(&self.state);
         let keys: BTreeSet<&RowKey> = before.keys().chain(after.keys()).collect();

@@ -100,6 +100,28 @@ async fn what_was_reached_is_kept_whenever_an_agent_may_forget_or_stop() {
     assert_eq!(claude.may_edit("src/a.rs").code, 0);
 }
 
+#[tokio::test]
+async fn a_session_that_is_done_with_its_work_says_no_more_about_it_and_ends_with_its_host() {
+    let cluster = Cluster::start(1).await;
+    let (team, checkout) = repository(&cluster).await;
+    team.ready_feature("one", &["src/a.rs"]).await;
+    let claude = Claude::start(&checkout, checkout.root(), "done");
+    claude.begins().done();
+    claude.runs("nexus feature pick one").done();
+    claude.runs("nexus feature done one").done();
+    let sessions = team.path("/sessions/active");
+    let sole = team.admin.get(&sessions).await.data()[0]["session"].clone();
+    assert_eq!(sole["featureId"], Value::Null, "{sole}");
+
+    claude.asks("pre-compact", json!({ "trigger": "auto" })).done();
+    let one = team.admin.get(&team.path("/features/one")).await.data()["id"].clone();
+    let latest = format!("/sessions/checkpoints/latest?featureId={}", one.as_str().expect("an id"));
+    assert_eq!(team.admin.get(&team.path(&latest)).await.body["data"], Value::Null);
+
+    claude.asks("session-end", json!({ "reason": "other" })).done();
+    assert_eq!(team.admin.get(&sessions).await.data(), &json!([]));
+}
+
 /// An agent of another host, with what that host says in all of its events.
 struct Hosted {
     agent: Agent,

@@ -1,0 +1,208 @@
+//! Reads that compute: how much each may, and where. What is short is done in passing; what is longer has one of
+//! a few threads of its own, so that the others, signs of life and health among them, never wait for it.
+
+use crate::{api::Api, cluster::Unavailable, failure::ApiError};
+use nexus_domain::{EngineerId, WorkBudget};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+
+/// Long reads of one engineer that run or wait on one node: as many agents may ask at once. More get a 503, so
+/// that nobody takes all of the places.
+const MAX_LONG_OF_ENGINEER: usize = 8;
+/// Long reads that run or wait on one node.
+const MAX_LONG: usize = 128;
+/// A long read waits this long for a thread at most; with its own quarter of a second that is well before the
+/// end of a request.
+const LONGEST_WAIT: Duration = Duration::from_secs(4);
+
+/// The places for long reads.
+pub(crate) struct LongReads {
+    threads: Arc<Semaphore>,
+    /// Those that run or wait, by who asked.
+    asked: Mutex<BTreeMap<EngineerId, usize>>,
+}
+
+impl Default for LongReads {
+    fn default() -> Self {
+        // Half of the cores: the rest is for what does not compute.
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Self { threads: Arc::new(Semaphore::new((cores / 2).max(1))), asked: Mutex::default() }
+    }
+}
+
+impl Api {
+    /// Computes an answer from a view that the closure has: in passing if that is short, and otherwise once more on
+    /// a thread of its own.
+    ///
+    /// # Errors
+    /// What the closure gives; `SERVICE_UNAVAILABLE` when too many long reads wait already.
+    pub(crate) async fn compute<T: Send + 'static>(
+        &self,
+        engineer: EngineerId,
+        read: impl Fn(&mut WorkBudget) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.compute_within(engineer, WorkBudget::of_a_long_read(), read).await
+    }
+
+    /// The same with a budget of one's own for what is not short.
+    ///
+    /// # Errors
+    /// Those of [`compute`](Self::compute).
+    pub(crate) async fn compute_within<T: Send + 'static>(
+        &self,
+        engineer: EngineerId,
+        mut long: WorkBudget,
+        read: impl Fn(&mut WorkBudget) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let mut short = WorkBudget::of_a_short_read();
+        let answer = read(&mut short);
+        if !short.is_exhausted() {
+            return answer;
+        }
+        let _place = self.long_reads.enter(engineer)?;
+        let thread = timeout(LONGEST_WAIT, self.long_reads.threads.clone().acquire_owned()).await;
+        let thread = thread.map_err(|_| busy())?.map_err(|_| busy())?;
+        let computed = spawn_blocking(move || {
+            // Given back when it is through, also if nobody waits for it any more.
+            let _thread = thread;
+            read(&mut long)
+        });
+        computed.await.map_err(|failure| ApiError::internal(&failure))?
+    }
+}
+
+/// Too much is computed on this node already. Nothing was applied.
+pub(crate) fn busy() -> ApiError {
+    let message = "this node computes as much as it can for now; ask again, or another node, or for less";
+    Unavailable::NotApplied(message.to_owned()).into()
+}
+
+impl LongReads {
+    /// A place for one more.
+    fn enter(&self, engineer: EngineerId) -> Result<Place<'_>, ApiError> {
+        let mut asked = self.asked();
+        let (all, own) = (asked.values().sum::<usize>(), asked.get(&engineer).copied().unwrap_or_default());
+        if all >= MAX_LONG || own >= MAX_LONG_OF_ENGINEER {
+            return Err(busy());
+        }
+        asked.insert(engineer, own + 1);
+        Ok(Place { reads: self, engineer })
+    }
+
+    fn asked(&self) -> MutexGuard<'_, BTreeMap<EngineerId, usize>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A long read that runs or waits.
+struct Place<'a> {
+    reads: &'a LongReads,
+    engineer: EngineerId,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut asked = self.reads.asked();
+        match asked.get_mut(&self.engineer) {
+            Some(own) if *own > 1 => *own -= 1,
+            _ => {
+                asked.remove(&self.engineer);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{
+        cluster::Cluster,
+        events::tests::stage::{ANA, Stage, caller, engineer, project},
+        service::router,
+    };
+    use axum::{
+        body::Body,
+        http::{Request, StatusCode},
+    };
+    use nexus_api_types::Code;
+    use nexus_domain::{Command, decide::holding, entity::Mode, pattern::Pattern};
+    use tower::ServiceExt;
+
+    #[test]
+    fn one_engineer_leaves_places_to_others() {
+        let reads = LongReads::default();
+        let (ana, ben) = (EngineerId::MIN, EngineerId::MAX);
+        let mut places: Vec<_> = (0..MAX_LONG_OF_ENGINEER).map(|_| reads.enter(ana).unwrap()).collect();
+        let refused = reads.enter(ana).err().unwrap();
+        assert_eq!((refused.code, refused.retry_after), (Code::ServiceUnavailable, Some(1)));
+        drop(reads.enter(ben).unwrap());
+        places.pop();
+        assert!(reads.enter(ana).is_ok());
+        drop(places);
+        assert!(reads.asked().is_empty());
+    }
+
+    /// Patterns that are as dear to compare as any that may be written.
+    fn dear(end: &str) -> Vec<Pattern> {
+        let dearest = |count| Pattern::parse(&("*a".repeat(count) + end)).ok();
+        let longest = (1..30).filter_map(dearest).next_back().unwrap();
+        (0..100).filter_map(|n| Pattern::parse(&format!("{}{longest}", "?".repeat(n % 10))).ok()).collect()
+    }
+
+    // On one thread: what holds it up holds up everything.
+    #[tokio::test]
+    async fn a_node_answers_while_long_reads_run() {
+        let stage = Stage::set();
+        let (held, wanted) = (dear("[x]"), dear("[y]"));
+        let claim = Command::ClaimPaths {
+            project: project(1),
+            paths: held.into(),
+            mode: Mode::Shared,
+            feature: None,
+        };
+        stage.apply(engineer(ANA), claim);
+        let api = stage.api();
+        let read = || {
+            let (api, view, wanted) = (api.clone(), stage.local(), wanted.clone());
+            let found = move |work: &mut WorkBudget| {
+                let found = holding(view.state(), project(1), &wanted, 1_000, work)?;
+                Ok(found.len())
+            };
+            tokio::spawn(async move { api.compute(caller(ANA).engineer, found).await })
+        };
+        let reads: Vec<_> = (0..MAX_LONG_OF_ENGINEER + 4).map(|_| read()).collect();
+        // Each has tried it in passing by then.
+        tokio::task::yield_now().await;
+
+        let live = Request::get("/health/live").body(Body::empty()).unwrap();
+        let answer = router(api.clone()).oneshot(live).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        let running = reads.iter().filter(|read| !read.is_finished()).count();
+        assert_eq!(running, MAX_LONG_OF_ENGINEER, "those that have a place are not through yet");
+
+        let (mut answered, mut turned_away) = (0, 0);
+        for read in reads {
+            match read.await.unwrap() {
+                Err(error) if error.code == Code::ServiceUnavailable => {
+                    assert_eq!(error.retry_after, Some(1));
+                    turned_away += 1;
+                }
+                Ok(found) => {
+                    assert_eq!(found, 0, "they collide with nothing");
+                    answered += 1;
+                }
+                Err(refused) => {
+                    assert_eq!(refused.code, Code::ValidationError, "{refused:?}");
+                    answered += 1;
+                }
+            }
+        }
+        assert_eq!((answered, turned_away), (MAX_LONG_OF_ENGINEER, 4));
+    }
+}

@@ -1,0 +1,66 @@
+//! Writes that are much work: foreseen on the node that takes them in, and let into the log one after the other. What
+//! is too much for an entry never becomes one, and whoever sends many of them waits for oneself.
+
+use crate::{api::Api, cluster::Draft, failure::ApiError};
+use nexus_api_types::Code;
+use nexus_domain::{Actor, Command, Proposal, Stamp, WorkBudget, decide::foresee, pattern::Pattern};
+use std::time::Duration;
+use tokio::{sync::SemaphorePermit, time::timeout};
+
+/// A dear write waits this long for its turn at most. Nothing is applied by then.
+const LONGEST_WAIT: Duration = Duration::from_secs(4);
+/// Steps from which on a write is dear: a millisecond, of which a log has room for many.
+const DEAR: usize = 400_000;
+
+impl Api {
+    /// Looks at how much work a write will be. Of the dear ones, one at a time goes on; the others wait here for
+    /// its permit, so that the log never has more than one of each node before what others write.
+    ///
+    /// # Errors
+    /// The refusal of what is too much for an entry; `SERVICE_UNAVAILABLE` when too many dear ones wait already.
+    pub(crate) async fn foresee(&self, draft: &Draft) -> Result<Option<SemaphorePermit<'_>>, ApiError> {
+        let Actor::Engineer { id: engineer, .. } = draft.actor else { return Ok(None) };
+        if !computes(&draft.command) {
+            return Ok(None);
+        }
+        let view = self.cluster.local();
+        let clock = view.state().clock();
+        let proposal = Proposal {
+            command: draft.command.clone(),
+            actor: draft.actor,
+            acting: draft.acting,
+            request: None,
+            stamp: Stamp { cluster: clock.cluster, wall: clock.wall },
+        };
+        let foreseen = self.compute_within(engineer, WorkBudget::of_one_entry(), move |work| {
+            foresee(view.state(), &proposal, work)?;
+            Ok(work.used())
+        });
+        match foreseen.await {
+            Ok(steps) if steps < DEAR => return Ok(None),
+            Ok(_) => {}
+            // What was applied under this key already has its answer in the log, and no other.
+            Err(refused) if draft.request.is_some() && refused.code != Code::ServiceUnavailable => {}
+            Err(refused) => return Err(refused),
+        }
+        let turn = timeout(LONGEST_WAIT, self.dear_writes.acquire()).await;
+        turn.ok().and_then(Result::ok).map(Some).ok_or_else(crate::compute::busy)
+    }
+}
+
+/// Files that may be looked for without a thought: some tenths of a millisecond.
+const MANY: usize = 200;
+
+/// Whether deciding it may take much more work than reading it.
+fn computes(command: &Command) -> bool {
+    if let Command::ClaimPaths { paths, .. } = command {
+        return paths.len() > MANY || paths.iter().any(Pattern::is_wild);
+    }
+    if let Command::UpdateFeature { patch, .. } = command {
+        return patch.touches.is_some() || patch.reads.is_some() || patch.depends_on.is_some();
+    }
+    if let Command::CreateFeature { feature, .. } = command {
+        return !feature.depends_on.is_empty();
+    }
+    matches!(command, Command::PickFeature { .. } | Command::PickNext { .. } | Command::ReorderRoadmap { .. })
+}

@@ -1,0 +1,303 @@
+//! What the dearest things that anybody may send cost: counted in steps, never in time.
+#![allow(clippy::unwrap_used)]
+
+use nexus_domain::{
+    Acting, Actor, Applied, ClusterId, ClusterTime, Command, EngineerId, FeatureId, ProjectId, Proposal,
+    Refusal, Revision, SessionId, Stamp, State, WallTime, WorkBudget, apply,
+    command::{FeaturePatch, NewFeature},
+    decide::{blocker, holding},
+    entity::{ApiKey, KeyPrefix, Lane, Mode, Origin, SessionMetadata},
+    ids::KeyId,
+    pattern::Pattern,
+    refusal::Blocker,
+    words::{AgentName, Email, Label, Name, Slug, Title},
+};
+use std::sync::Arc;
+use uuid::Uuid;
+
+const PROJECT: ProjectId = ProjectId(Uuid::from_u128(1));
+const ENGINEER: EngineerId = EngineerId(Uuid::from_u128(2));
+const KEY: KeyId = KeyId(Uuid::from_u128(3));
+
+/// A project with one engineer, who has as many agents as anybody likes.
+struct World {
+    state: State,
+    revision: u64,
+    ids: u128,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self { state: State::default(), revision: 0, ids: 100 };
+        let origin = Origin { cluster: ClusterId::MIN, formed_at: WallTime(0), bootstrap: None };
+        world.propose(
+            Actor::System,
+            Acting::Session(SessionId::MIN),
+            Command::FormCluster { origin, nodes: Vec::new() },
+        );
+        let key = ApiKey {
+            id: KEY,
+            engineer: ENGINEER,
+            prefix: KeyPrefix(1),
+            hash: "hash".into(),
+            label: Label::parse("key").unwrap(),
+            expires_at: None,
+            project: None,
+            readonly: false,
+            created_at: WallTime(0),
+        };
+        let register = Command::RegisterEngineer {
+            id: ENGINEER,
+            name: Name::parse("ana").unwrap(),
+            email: Email::parse("ana@example.com").unwrap(),
+            key,
+            salt: None,
+            bootstrap: None,
+        };
+        world.propose(Actor::Anonymous, Acting::Session(SessionId::MIN), register);
+        let create = Command::CreateProject {
+            id: PROJECT,
+            name: Name::parse("nexus").unwrap(),
+            slug: Slug::parse("nexus").unwrap(),
+            repo_url: None,
+            repo_path: None,
+            default_branch: Label::parse("main").unwrap(),
+        };
+        world.ask(None, create).answer.outcome.unwrap();
+        world
+    }
+
+    fn id(&mut self) -> Uuid {
+        self.ids += 1;
+        Uuid::from_u128(self.ids)
+    }
+
+    fn propose(&mut self, actor: Actor, acting: Acting, command: Command) -> Applied {
+        self.revision += 1;
+        let stamp = Stamp { cluster: ClusterTime(self.revision), wall: WallTime(0) };
+        let proposal = Proposal { command, actor, acting, request: None, stamp };
+        let applied = apply(&mut self.state, Revision(self.revision), &proposal);
+        assert!(WorkBudget::of_one_entry().charge(applied.work).is_ok(), "{} steps", applied.work);
+        applied
+    }
+
+    /// Asks as a session, or as the engineer.
+    fn ask(&mut self, session: Option<SessionId>, command: Command) -> Applied {
+        let candidate = SessionId(self.id());
+        let acting = session.map_or(Acting::Engineer { candidate }, Acting::Session);
+        self.propose(Actor::Engineer { id: ENGINEER, key: KEY }, acting, command)
+    }
+
+    fn agent(&mut self, name: &str) -> SessionId {
+        let id = SessionId(self.id());
+        let agent = Some(AgentName::parse(name).unwrap());
+        let metadata = SessionMetadata::default();
+        let start = Command::StartSession { project: PROJECT, id, agent, feature: None, metadata };
+        self.ask(None, start).answer.outcome.unwrap();
+        id
+    }
+
+    fn claim(&mut self, session: SessionId, paths: &[String], mode: Mode) -> Applied {
+        let paths = paths.iter().map(|path| pattern(path)).collect();
+        self.ask(Some(session), Command::ClaimPaths { project: PROJECT, paths, mode, feature: None })
+    }
+
+    fn feature(&mut self, slug: &str, touches: &[String], depends_on: &[String]) -> Applied {
+        let feature = Box::new(NewFeature {
+            id: FeatureId(self.id()),
+            slug: Slug::parse(slug).unwrap(),
+            title: Title::parse("feature").unwrap(),
+            spec: "spec".into(),
+            lane: Lane::Now,
+            priority: None,
+            touches: touches.iter().map(|path| pattern(path)).collect(),
+            reads: [].into(),
+            depends_on: slugs(depends_on),
+        });
+        self.ask(None, Command::CreateFeature { project: PROJECT, feature })
+    }
+
+    fn depend(&mut self, slug: &str, depends_on: &[String]) -> Applied {
+        let patch = Box::new(FeaturePatch { depends_on: Some(slugs(depends_on)), ..FeaturePatch::default() });
+        self.ask(None, Command::UpdateFeature { project: PROJECT, slug: Slug::parse(slug).unwrap(), patch })
+    }
+
+    fn ready(&mut self, slug: &str) {
+        let slug = Slug::parse(slug).unwrap();
+        self.ask(None, Command::ReadyFeature { project: PROJECT, slug }).answer.outcome.unwrap();
+    }
+}
+
+fn pattern(text: &str) -> Pattern {
+    Pattern::parse(text).unwrap()
+}
+
+fn slugs(names: &[String]) -> Arc<[Slug]> {
+    names.iter().map(|name| Slug::parse(name).unwrap()).collect()
+}
+
+/// The dearest of a kind that may be written at all: `part` as often as possible, and then an end.
+fn dearest(part: &str, end: &str) -> String {
+    let texts = (1..200).rev().map(|count| part.repeat(count) + end);
+    texts.into_iter().find(|text| Pattern::parse(text).is_ok()).unwrap()
+}
+
+const PARTS: [&str; 6] = ["*a", "*?a", "{,a}", "{,a*}", "**a", "{*a,*c}"];
+
+/// Patterns with an end that takes long to tell from another end.
+fn dear(count: usize, end: char) -> Vec<String> {
+    let parts = PARTS.map(|part| dearest(part, &format!("bbbbbbbbbbbbbbbbb[{end}]")));
+    let shorter = |n: usize| parts[n % parts.len()].replacen('b', "", n / parts.len());
+    (0..count).map(shorter).collect()
+}
+
+/// Patterns that are told from each other by their last characters, but not from those of [`dear`].
+fn held(count: usize) -> Vec<String> {
+    let parts = PARTS.map(|part| dearest(part, "[x]000"));
+    (0..count)
+        .map(|n| format!("{}{n:03}", &parts[n % parts.len()][..parts[n % parts.len()].len() - 3]))
+        .collect()
+}
+
+fn is_too_much(refused: &Refusal) -> bool {
+    matches!(refused, Refusal::TooMuchWork { .. })
+        && refused.to_string().contains("name folders or files instead")
+}
+
+#[test]
+fn a_hundred_dear_patterns_against_hundreds_of_held_ones_are_refused_within_the_budget_of_an_entry() {
+    let mut world = World::new();
+    let (holder, other) = (world.agent("holder"), world.agent("other"));
+    for some in held(300).chunks(100) {
+        world.claim(holder, some, Mode::Shared).answer.outcome.unwrap();
+    }
+    let refused = world.claim(other, &dear(100, 'y'), Mode::Exclusive).answer.outcome.unwrap_err();
+    assert!(is_too_much(&refused), "{refused}");
+
+    world.feature("dear", &dear(100, 'y'), &[]).answer.outcome.unwrap();
+    world.ready("dear");
+    let pick = Command::PickFeature { project: PROJECT, slug: Slug::parse("dear").unwrap() };
+    let refused = world.ask(Some(other), pick).answer.outcome.unwrap_err();
+    assert!(is_too_much(&refused), "{refused}");
+    let next = Command::PickNext { project: PROJECT, lanes: Vec::new() };
+    // The first that is in the way is enough, also if that is only assumed.
+    let refused = world.ask(Some(other), next).answer.outcome.unwrap_err();
+    assert!(matches!(refused, Refusal::TooMuchWork { .. } | Refusal::NothingAvailable { .. }), "{refused}");
+
+    // Whoever names files is in nobody's way.
+    let files: Vec<String> = (0..100).map(|n| format!("src/module_{n}/some_file.rs")).collect();
+    world.claim(other, &files, Mode::Exclusive).answer.outcome.unwrap();
+}
+
+#[test]
+fn a_question_that_computes_has_a_budget_too() {
+    let mut world = World::new();
+    let holder = world.agent("holder");
+    world.claim(holder, &held(100), Mode::Shared).answer.outcome.unwrap();
+    let wanted: Vec<Pattern> = dear(100, 'y').iter().map(|path| pattern(path)).collect();
+    let mut work = WorkBudget::of_a_short_read();
+    let refused = holding(&world.state, PROJECT, &wanted, 1_000, &mut work).unwrap_err();
+    assert!(is_too_much(&refused) && work.is_exhausted(), "{refused}");
+
+    world.feature("dear", &dear(100, 'y'), &[]).answer.outcome.unwrap();
+    let feature = world.state.feature_by_slug(PROJECT, &Slug::parse("dear").unwrap()).unwrap().clone();
+    match blocker(&world.state, &feature, None, &mut WorkBudget::of_a_short_read()) {
+        Err(refused) => assert!(is_too_much(&refused), "{refused}"),
+        Ok(Some(Blocker::Claim(conflict))) => assert!(conflict.is_assumed, "{conflict:?}"),
+        Ok(other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_everyday_team_never_comes_near_the_budget() {
+    let mut world = World::new();
+    for agent in 0..50 {
+        let session = world.agent(&format!("agent-{agent}"));
+        let mut paths: Vec<String> =
+            (0..200).map(|n| format!("crates/part-{agent}/src/module_{n}.rs")).collect();
+        paths.extend([format!("**/made_by_{agent}_*.rs"), format!("docs/**/part{agent}_*.{{md,txt}}")]);
+        let applied = world.claim(session, &paths, Mode::Exclusive);
+        applied.answer.outcome.unwrap();
+        assert!(applied.work < 1_000_000, "{} steps", applied.work);
+    }
+}
+
+#[test]
+fn a_walk_over_a_wide_web_of_dependencies_is_refused_and_says_what_to_do() {
+    /// Each feature of a layer depends on all of the next one: 100 edges each.
+    const LAYERS: usize = 13;
+    let mut world = World::new();
+    let layer = |n: usize| -> Vec<String> { (0..100).map(|at| format!("f-{n}-{at}")).collect() };
+    for slug in (0..LAYERS).flat_map(layer) {
+        world.feature(&slug, &[], &[]).answer.outcome.unwrap();
+    }
+    // From the top: what is beneath has no dependencies yet, so that nothing has to be walked.
+    for n in 0..LAYERS - 1 {
+        for slug in layer(n) {
+            world.depend(&slug, &layer(n + 1)).answer.outcome.unwrap();
+        }
+    }
+    let refused = world.feature("last", &[], &["f-0-0".to_owned()]).answer.outcome.unwrap_err();
+    assert!(matches!(refused, Refusal::TooMuchWork { .. }), "{refused}");
+    assert!(refused.to_string().contains("depend on the last of them alone"), "{refused}");
+    world.feature("last", &[], &[format!("f-{}-0", LAYERS - 2)]).answer.outcome.unwrap();
+}
+
+#[test]
+fn giving_back_is_as_much_work_as_there_are_claims() {
+    let mut world = World::new();
+    let session = world.agent("worker");
+    let paths: Vec<String> = (0..5_000).map(|n| format!("src/file_{n}.rs")).collect();
+    world.feature("many", &paths, &[]).answer.outcome.unwrap();
+    world.ready("many");
+    let pick = Command::PickFeature { project: PROJECT, slug: Slug::parse("many").unwrap() };
+    world.ask(Some(session), pick).answer.outcome.unwrap();
+    let release = world.ask(Some(session), Command::ReleasePaths { project: PROJECT, paths: None });
+    release.answer.outcome.unwrap();
+    assert!(release.work < 5_000 * 500, "{} steps", release.work);
+
+    // A lead takes single paths away however much the project holds.
+    let paths = [pattern("src/file_7.rs")].into();
+    let force = Command::ForceRelease { project: PROJECT, paths, reason: Label::parse("stuck").unwrap() };
+    let forced = world.ask(None, force);
+    forced.answer.outcome.unwrap();
+    assert!(forced.work < 1_000, "{} steps", forced.work);
+}
+
+#[test]
+fn a_lane_of_features_with_very_many_paths_is_not_written_anew_in_one_entry() {
+    let mut world = World::new();
+    let paths: Vec<String> =
+        (0..9_000).map(|n| format!("src/with/a/long/way/to/go/file_number_{n}.rs")).collect();
+    for n in 0..100 {
+        world.feature(&format!("f-{n}"), &paths, &[]).answer.outcome.unwrap();
+    }
+    let reorder = |slugs: &[&str]| Command::ReorderRoadmap {
+        project: PROJECT,
+        lanes: vec![(Lane::Now, slugs.iter().map(|slug| Slug::parse(slug).unwrap()).collect())],
+    };
+    let refused = world.ask(None, reorder(&["f-99"])).answer.outcome.unwrap_err();
+    assert!(matches!(refused, Refusal::TooMuchWork { .. }), "{refused}");
+    world.ask(None, reorder(&["f-1", "f-0"])).answer.outcome.unwrap();
+}
+
+#[test]
+fn a_session_works_on_a_bounded_number_of_features() {
+    let mut world = World::new();
+    let session = world.agent("greedy");
+    let pick = |world: &mut World, n: usize| {
+        let slug = format!("f-{n}");
+        world.feature(&slug, &[], &[]).answer.outcome.unwrap();
+        world.ready(&slug);
+        let slug = Slug::parse(&slug).unwrap();
+        world.ask(Some(session), Command::PickFeature { project: PROJECT, slug }).answer.outcome
+    };
+    for n in 0..1_000 {
+        pick(&mut world, n).unwrap();
+    }
+    let refused = pick(&mut world, 1_000).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "features that one session works on (finish or release some): at most 1000 are allowed"
+    );
+}
