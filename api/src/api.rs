@@ -17,8 +17,10 @@ use tokio::sync::{Semaphore, watch};
 /// What an operator sets.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
-    /// Whether `/metrics` answers without a key: on a loopback listener.
+    /// Whether `/metrics` answers programs of this machine without a key: on a loopback listener.
     pub open_metrics: bool,
+    /// Names by which clients reach this node, beside its addresses and `localhost`; `*` is any.
+    pub allowed_hosts: Vec<String>,
     /// Browsers' pages that may call the API; empty: none but the node's own.
     pub allowed_origins: Vec<String>,
     /// Requests a second that one key may make of this node; none without a limit.
@@ -35,6 +37,7 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             open_metrics: false,
+            allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             rate_limit: None,
             trust_proxy: false,

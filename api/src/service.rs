@@ -3,6 +3,7 @@
 
 use crate::{
     api::{Api, MAX_BODY},
+    browser,
     cluster::{MAX_PREPARATION, Unavailable},
     failure::ApiError,
     limits::{Allowance, TurnedAway, remote_addr},
@@ -60,7 +61,18 @@ pub fn router(api: Api) -> Router {
 
 /// Metrics and health alone, for a listener that is not for clients: nobody is asked for a key.
 pub fn monitoring(api: Api) -> Router {
-    routes::monitoring().fallback(|| async { ApiError::not_found("no such route") }).with_state(api)
+    let routes = routes::monitoring().fallback(|| async { ApiError::not_found("no such route") });
+    routes.layer(middleware::from_fn_with_state(api.clone(), without_pages)).with_state(api)
+}
+
+/// Keeps pages from reading what programs may.
+async fn without_pages(State(api): State<Api>, request: Request, next: Next) -> Response {
+    match browser::check(&api.config, &request) {
+        Err(error) if !routes::is_health(request.uri().path()) => {
+            with_body(error, &request_id(&api, &request))
+        }
+        Ok(()) | Err(_) => next.run(request).await,
+    }
 }
 
 async fn openapi_json() -> impl IntoResponse {
@@ -156,6 +168,10 @@ async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Res
 /// Turns away what no handler should see: what asks too often, and what is malformed before any handler
 /// could say so.
 fn admit(api: &Api, request: &Request) -> Result<Option<Allowance>, TurnedAway> {
+    // Load balancers ask how a node is by whatever name they have for it, and learn nothing else.
+    if !routes::is_health(request.uri().path()) {
+        browser::check(&api.config, request).map_err(|error| TurnedAway { error, allowance: None })?;
+    }
     let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
     let allowance = api.limits.admit(api.cluster.local().state(), request.headers(), remote)?;
     if percent_decode_str(request.uri().path()).decode_utf8().is_err() {

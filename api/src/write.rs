@@ -3,6 +3,7 @@
 use crate::{
     api::{Api, MAX_BODY},
     auth::{ApiKeyText, Caller, authenticate_with_key, derive_secret},
+    browser,
     cluster::{Draft, Operation, SharedView},
     failure::ApiError,
     fields::Fields,
@@ -39,7 +40,11 @@ impl<S: Send + Sync> FromRequest<S> for Incoming {
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let idempotency = idempotency_key(request.headers());
         let of = (request.method().clone(), request.uri().clone());
+        let media_type = browser::check_media_type(request.headers());
         let body = read_body(request).await?;
+        if !body.is_empty() {
+            media_type?;
+        }
         let idempotency = idempotency?;
         // What has no key is told apart by its slot.
         let fingerprint = idempotency.as_ref().map_or(0, |_| fingerprint(&of.0, of.1.path(), &body));
@@ -154,6 +159,11 @@ impl Write {
     /// The fields of the body.
     pub(crate) fn fields(&self) -> Result<Fields, ApiError> {
         self.incoming.fields()
+    }
+
+    /// Refuses a body that has fields, where none means anything.
+    pub(crate) fn no_fields(&self) -> Result<(), ApiError> {
+        self.fields()?.finish()
     }
 
     /// 256 bits for a secret that the answer shows and nobody keeps: a retry gets the same ones.

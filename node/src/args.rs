@@ -101,6 +101,9 @@ pub struct StartArgs {
     /// Free space to keep back on the data folder's disk: below it, what grows is refused [default: 256]
     #[arg(long, env = "NEXUS_DISK_RESERVE_MIB", value_name = "MIB")]
     pub disk_reserve_mib: Option<u64>,
+    /// Names by which clients reach this node, beside its addresses, localhost and --advertise; * is any
+    #[arg(long, env = "NEXUS_ALLOWED_HOSTS", value_name = "HOST,…")]
+    pub allowed_hosts: Option<String>,
     /// Pages in browsers that may call this node, such as https://board.example.com
     #[arg(long, env = "ALLOWED_ORIGINS", value_name = "ORIGIN,…")]
     pub allowed_origins: Option<String>,

@@ -55,6 +55,8 @@ pub struct Config {
     pub origin: Origin,
     /// Raft's times.
     pub timing: Timing,
+    /// Names by which clients reach it, beside its addresses and the one that it advertises.
+    pub allowed_hosts: Vec<String>,
     /// Pages in browsers that may call it.
     pub allowed_origins: Vec<String>,
     /// Requests a second that one key may make of it; none without a limit.
@@ -88,6 +90,7 @@ struct File {
     heartbeat_ms: Option<u64>,
     election_ms: Option<u64>,
     snapshot_entries: Option<u64>,
+    allowed_hosts: Option<String>,
     allowed_origins: Option<String>,
     rate_limit: Option<u32>,
     trust_proxy: Option<bool>,
@@ -165,6 +168,13 @@ impl Config {
             let advertised = args.peer_advertise.as_ref().or(file.peer_advertise.as_ref());
             check_own_addr(&peers[node_id], &peer_listen, advertised)?;
         }
+        let allowed_hosts = split(args.allowed_hosts.or(file.allowed_hosts).as_deref());
+        for host in &allowed_hosts {
+            ensure!(
+                !host.contains([':', '/']),
+                "--allowed-hosts {host} must be a name without scheme and port, such as nexus.example.com"
+            );
+        }
         let allowed_origins = split(args.allowed_origins.or(file.allowed_origins).as_deref());
         Ok(Self {
             data_dir,
@@ -175,6 +185,7 @@ impl Config {
             peer_advertise: args.peer_advertise.or(file.peer_advertise),
             origin,
             timing,
+            allowed_hosts,
             allowed_origins,
             rate_limit: NonZeroU32::new(args.rate_limit.or(file.rate_limit).unwrap_or(RATE_LIMIT)),
             trust_proxy: args.trust_proxy.or(file.trust_proxy).unwrap_or_default(),
@@ -205,6 +216,7 @@ impl Config {
             peer_advertise: None,
             origin: Origin::Initial { node_id: 1, peers: BTreeMap::new() },
             timing: Timing::default(),
+            allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             rate_limit: NonZeroU32::new(RATE_LIMIT),
             trust_proxy: false,

@@ -213,6 +213,7 @@ impl RunningNode {
 
         let api_config = ApiConfig {
             open_metrics: is_loopback(&config.listen),
+            allowed_hosts: own_names([&client_addr, &config.listen], config.allowed_hosts),
             allowed_origins: config.allowed_origins,
             rate_limit: config.rate_limit,
             trust_proxy: config.trust_proxy,
@@ -346,6 +347,12 @@ fn watched(
             let _ = fail.send(Some(format!("{name} panicked; the log says where")));
         }
     })
+}
+
+/// The names by which clients reach this node: the hosts of its addresses, and those of its settings.
+fn own_names<const N: usize>(addrs: [&str; N], mut names: Vec<String>) -> Vec<String> {
+    names.extend(addrs.iter().filter_map(|addr| Some(addr.rsplit_once(':')?.0.to_owned())));
+    names
 }
 
 /// The address of a listener as others can use it.

@@ -17,8 +17,9 @@ use axum::{
 };
 use nexus_api_types::{Data, Moment, cluster as wire};
 use nexus_domain::{
-    Actor, ClusterTime, Command, Millis, NodeId, Refusal, Reply,
-    entity::{ApiKey, Engineer, JoinToken, Role},
+    Actor, ClusterTime, Command, Millis, NodeId, Reply,
+    decide::access,
+    entity::JoinToken,
     ids::{InstanceId, JoinTokenId},
 };
 use std::time::Duration;
@@ -164,6 +165,7 @@ async fn promote(
     write: Write,
 ) -> Result<Response, ApiError> {
     admin(&api, write.caller)?;
+    write.no_fields()?;
     operated(&write.operate(&api, Operation::Promote(node_id(&node)?)).await?)
 }
 
@@ -173,6 +175,7 @@ async fn remove(
     write: Write,
 ) -> Result<Response, ApiError> {
     admin(&api, write.caller)?;
+    write.no_fields()?;
     operated(&write.operate(&api, Operation::Remove(node_id(&node)?)).await?)
 }
 
@@ -186,6 +189,7 @@ async fn transfer(State(api): State<Api>, write: Write) -> Result<Response, ApiE
 
 async fn snapshot(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
     admin(&api, write.caller)?;
+    write.no_fields()?;
     operated(&write.operate(&api, Operation::Snapshot).await?)
 }
 
@@ -207,21 +211,7 @@ fn node_id(text: &str) -> Result<NodeId, ApiError> {
 fn admin(api: &Api, caller: Caller) -> Result<(), ApiError> {
     let view = api.cluster.local();
     let (engineer, key) = caller.identity(&*api.cluster, view.state())?;
-    Ok(check_admin(engineer, key)?)
-}
-
-/// Whether somebody may do what only admins may, with a key that is for everything.
-pub(super) fn check_admin(engineer: &Engineer, key: &ApiKey) -> Result<(), Refusal> {
-    if engineer.role != Role::Admin {
-        return Err(Refusal::RoleTooLow { role: engineer.role });
-    }
-    if key.readonly {
-        return Err(Refusal::KeyReadonly);
-    }
-    if key.project.is_some() {
-        return Err(Refusal::KeyOutOfScope);
-    }
-    Ok(())
+    Ok(access::admin(engineer, key)?)
 }
 
 async fn create_join_token(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {

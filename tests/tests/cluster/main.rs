@@ -2,9 +2,8 @@
 //! the whole workspace; run one story with `tests/run its_name`, one file with `tests/run failover::`.
 //!
 //! - The contract: [`old_client`] and [`new_client`] go through all of it, [`idempotency`] through every
-//!   write; [`bad_input`] and [`people`] through what is refused, and to whom; [`browsers`] through what a
-//!   page may read; [`metrics`] through what is
-//!   counted.
+//!   write; [`bad_input`] and [`people`] through what is refused, and to whom, [`unknown_fields`] through what new
+//!   routes refuse; [`browsers`] through what a page may read and do; [`metrics`] through what is counted.
 //! - The subjects: [`collisions`], [`claiming`], [`sessions`], [`knowledge`], [`events`] and their [`sockets`],
 //!   [`backup`], [`runs`] of agents and the [`guards`] that they ask; [`installs`], which wire both;
 //!   [`transcripts`] of the whole command line.
@@ -37,3 +36,4 @@ mod sessions;
 mod sockets;
 mod starting;
 mod transcripts;
+mod unknown_fields;
