@@ -59,8 +59,12 @@ pub(crate) const MAX_WAITING_POLLS: usize = 1_024;
 const MAX_BACKUPS: usize = 4;
 /// Bytes of one body.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
-/// Followers of events are given this long to go when the node stops.
-const DRAIN: Duration = Duration::from_secs(4);
+/// Bytes of a body of somebody who shows no key: names and addresses are all that is in it.
+pub(crate) const MAX_OPEN_BODY: usize = 16 * 1024;
+/// Bytes of bodies that are being read at once, beyond the first [`MAX_OPEN_BODY`] of each, which is all that most have.
+pub(crate) const MAX_BODIES: usize = 64 * 1024 * 1024;
+/// Followers of events are given this long to go when the node stops: one that reads is told to go at once.
+const DRAIN: Duration = Duration::from_secs(1);
 /// How long a join token is valid when nothing is said.
 pub(crate) const JOIN_TOKEN_TTL: Millis = Millis::from_secs(3600);
 
@@ -79,6 +83,8 @@ pub struct Shared {
     pub(crate) slots: Semaphore,
     pub(crate) heartbeats: Semaphore,
     pub(crate) polls: Semaphore,
+    /// A permit for each byte.
+    pub(crate) bodies: Arc<Semaphore>,
     pub(crate) backups: Arc<Semaphore>,
     pub(crate) sockets: Arc<Semaphore>,
     pub(crate) hub: Hub,
@@ -109,18 +115,22 @@ impl Api {
             slots: Semaphore::new(MAX_IN_FLIGHT),
             heartbeats: Semaphore::new(MAX_HEARTBEATS),
             polls: Semaphore::new(MAX_WAITING_POLLS),
+            bodies: Arc::new(Semaphore::new(MAX_BODIES)),
             backups: Arc::new(Semaphore::new(MAX_BACKUPS)),
             sockets,
             draining,
         }))
     }
 
-    /// Sends everybody away who waits for events, because the node stops. Returns once they are gone,
-    /// or after a few seconds.
-    pub async fn drain(&self) {
+    /// Sends everybody away who waits for events, because the node stops. Returns once they are gone, or after a second
+    /// or two; then with how many sockets are still open.
+    pub async fn drain(&self) -> usize {
         self.draining.send_replace(true);
         let all = self.sockets.acquire_many(self.config.max_sockets);
-        let _ = tokio::time::timeout(DRAIN, all).await;
+        match tokio::time::timeout(DRAIN, all).await {
+            Ok(_) => 0,
+            Err(_) => self.config.max_sockets as usize - self.sockets.available_permits(),
+        }
     }
 
     /// Tells when the node begins to stop.

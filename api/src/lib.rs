@@ -39,5 +39,5 @@ mod write;
 pub use api::{Api, ApiConfig};
 pub use cluster::Cluster;
 pub use events::MAX_SOCKETS;
-pub use limits::RemoteAddr;
+pub use limits::{RemoteAddr, network};
 pub use service::{monitoring, router};

@@ -18,7 +18,8 @@ use nexus_api::cluster::{
     Seen, SharedView, StorageFailure, Unavailable,
 };
 use nexus_domain::{
-    Answer, Proposal, Refusal, Revision, SessionId, Stamp, WallTime, entity::Attendance, replies::Request,
+    Answer, ClusterId, InstanceId, Proposal, Refusal, Revision, SessionId, Stamp, WallTime,
+    entity::Attendance, replies::Request,
 };
 use nexus_raft_store::Member;
 use std::{sync::Arc, time::Duration};
@@ -155,6 +156,10 @@ impl Cluster for NodeCluster {
             self.change(request).await
         }
         .boxed()
+    }
+
+    fn seal_secret(&self, token: &str, cluster: ClusterId, guest: InstanceId) -> String {
+        self.node.secret.seal(token, (cluster, guest), &*self.node.mint)
     }
 
     fn backup(&self, through: Revision) -> BoxFuture<'_, Result<Backup, Unavailable>> {

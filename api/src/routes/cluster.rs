@@ -3,7 +3,7 @@
 use crate::{
     api::{Api, JOIN_TOKEN_TTL},
     auth::{Caller, join_token, token_digest},
-    cluster::Operation,
+    cluster::{Consistency, Operation, OperationError},
     failure::ApiError,
     openapi::{Operation as Description, Routes},
     operate::operate,
@@ -17,7 +17,7 @@ use axum::{
 };
 use nexus_api_types::{Data, Moment, cluster as wire};
 use nexus_domain::{
-    Actor, ClusterTime, Command, Millis, NodeId, Reply,
+    Actor, ClusterTime, Command, Millis, NodeId, Refusal, Reply,
     decide::access,
     entity::JoinToken,
     ids::{InstanceId, JoinTokenId},
@@ -33,7 +33,10 @@ const STATUS_WITHIN: Duration = Duration::from_secs(1);
 pub(super) fn routes() -> Routes {
     let stated = Description::local("Show the cluster").about("Without a quorum: what this node knows.");
     let joined = Description::open("Let a node in")
-        .about("What `nexusd start --join` asks; the token is the only credential.")
+        .about(
+            "What `nexusd start --join` asks; the token is the only credential. Without TLS, whoever sees the request sees \
+             the token too, and can open the secret with it.",
+        )
         .body::<wire::JoinRequest>();
     Routes::new()
         .get("/cluster/status", status, stated.answers::<wire::ClusterStatus>(200))
@@ -134,7 +137,7 @@ async fn join(
         let caller = crate::auth::authenticate(&api, &headers).await?;
         admin(&api, caller)?;
     }
-    let token = fields.required_text("joinToken", |token| Ok::<_, &str>(token_digest(token)));
+    let token = fields.required_text("joinToken", |token| Ok::<_, &str>(token.to_owned()));
     let instance = fields.required_id::<InstanceId>("instance");
     let peer_addr = fields.required_text("peerAddr", address);
     let client_addr = fields.required_text("clientAddr", address);
@@ -144,11 +147,22 @@ async fn join(
     else {
         return Err(ApiError::internal(&"fields passed"));
     };
-    let join = Operation::Join { token, instance, peer_addr, client_addr };
+    let digest = token_digest(&token);
+    let join = Operation::Join { token: digest, instance, peer_addr, client_addr };
     let done = operate(&api, &incoming, Actor::Anonymous, join).await?;
     let Reply::Joined(node) = done.reply else { return Err(done.unexpected()) };
-    let cluster = done.view.state().origin().map(|origin| origin.cluster.0).unwrap_or_default();
-    Ok(done.answer(StatusCode::CREATED, wire::Joined { node_id: node.0, cluster_id: cluster }))
+    // A retry may come late, and its token may have run out since.
+    let view = api.cluster.read(Consistency::Linearizable, None).await?.view;
+    let (state, now) = (view.state(), view.state().clock().cluster);
+    if !state.join_token(digest).is_some_and(|token| now < token.expires) {
+        return Err(OperationError::BadToken.into());
+    }
+    let cluster = state.origin().map(|origin| origin.cluster);
+    let cluster =
+        cluster.ok_or_else(|| ApiError::internal(&"a cluster that is not formed lets nobody in"))?;
+    let sealed_secret = api.cluster.seal_secret(&token, cluster, instance);
+    let joined = wire::Joined { node_id: node.0, cluster_id: cluster.0, sealed_secret };
+    Ok(done.answer(StatusCode::CREATED, joined))
 }
 
 fn address(text: &str) -> Result<String, &'static str> {

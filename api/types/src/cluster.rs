@@ -109,6 +109,9 @@ pub struct Joined {
     pub node_id: u64,
     /// The cluster it is now part of.
     pub cluster_id: Uuid,
+    /// The cluster's secret, which members know each other by: hexadecimal, encrypted for the holder of the join token
+    /// (XChaCha20-Poly1305).
+    pub sealed_secret: String,
 }
 
 /// Body of `POST /cluster/join-tokens`.

@@ -8,13 +8,14 @@
 //!   [`backup`], [`runs`] of agents and the [`guards`] that they ask; [`installs`], which wire both;
 //!   [`transcripts`] of the whole command line.
 //! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`],
-//!   [`damage`]; [`inside`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses.
+//!   [`damage`], [`crowds`] of connections, strangers on the [`peer_port`]; [`inside`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses.
 
 mod backup;
 mod bad_input;
 mod browsers;
 mod claiming;
 mod collisions;
+mod crowds;
 mod cut_network;
 mod damage;
 mod events;
@@ -30,6 +31,7 @@ mod membership_edges;
 mod metrics;
 mod new_client;
 mod old_client;
+mod peer_port;
 mod people;
 mod runs;
 mod sessions;

@@ -67,3 +67,17 @@ pub(crate) fn may_ask(ctx: Context<'_>, command: &Command) -> Result<(), Refusal
         | Command::MoveFeature { project, .. } => ctx.worker(*project).map(drop),
     }
 }
+
+impl Command {
+    /// Whether only the cluster itself asks for it, and no client.
+    pub const fn is_of_the_cluster(&self) -> bool {
+        matches!(
+            self,
+            Self::FormCluster { .. }
+                | Self::AdmitNode { .. }
+                | Self::Tick
+                | Self::Heartbeats { .. }
+                | Self::RaiseRules(_)
+        )
+    }
+}
