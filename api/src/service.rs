@@ -208,10 +208,13 @@ async fn within_bounds(
     let Ok(_slot) = slots.try_acquire() else {
         return overloaded(Unavailable::NotApplied("too many requests on this node at once".to_owned()));
     };
-    // A body may be slow to come, on purpose too: nobody may take all places with such.
+    // A body may be slow to come, on purpose too, and so may an answer be: nobody may take all places. A stranger's read
+    // is answered at once.
     let has_body = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let has_slot = !routes::is_heartbeat(route) && !routes::is_long_poll(route);
     let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
-    let _place = match (has_body && !routes::is_heartbeat(route)).then(|| api.limits.place(key, remote)) {
+    let is_counted = has_slot && (has_body || key.is_some());
+    let _place = match is_counted.then(|| api.limits.place(key, remote)) {
         Some(Err(too_many)) => {
             return overloaded(Unavailable::NotApplied(format!("{too_many} on this node")));
         }

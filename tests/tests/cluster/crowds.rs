@@ -68,7 +68,7 @@ async fn bodies_that_never_come_keep_nobody_out() {
         crowd.push(connect(&url, &unfinished("/auth/register", None, 1_000)).await);
     }
     // Few of them have a place, and the rest were sent away at once.
-    let mut answers = futures::future::join_all(crowd.iter_mut().map(|stream| async {
+    let mut answers = futures::future::join_all(crowd.iter_mut().map(|stream| async move {
         let mut head = [0; 12];
         stream.read_exact(&mut head).await.map(|_| String::from_utf8_lossy(&head[9..]).into_owned()).ok()
     }));

@@ -14,10 +14,10 @@ use crate::{
 /// # Errors
 /// The refusal that a fresh request would get.
 pub(crate) fn may_ask(ctx: Context<'_>, command: &Command) -> Result<(), Refusal> {
-    let engineer = match ctx.actor {
+    let (engineer, used) = match ctx.actor {
         // The cluster's own, and what is asked with a token that is part of the request.
         Actor::System | Actor::Anonymous => return Ok(()),
-        Actor::Engineer { id, .. } => id,
+        Actor::Engineer { id, key } => (id, key),
     };
     match command {
         Command::FormCluster { .. }
@@ -34,6 +34,8 @@ pub(crate) fn may_ask(ctx: Context<'_>, command: &Command) -> Result<(), Refusal
         // It was this request that took the rights of the asker away: its answer says so, and nothing more.
         Command::RemoveMember { engineer: leaving, .. } if *leaving == engineer => ctx.writer().map(drop),
         Command::ChangeRole { engineer: changed, .. } if *changed == engineer => ctx.owner().map(drop),
+        // Only the node that took it in tries it again: nobody else is let in with that key.
+        Command::RevokeKey { key } if *key == used => Ok(()),
         Command::AddKey { .. } | Command::RevokeKey { .. } | Command::CreateProject { .. } => {
             ctx.writer()?;
             ctx.owner().map(drop)
