@@ -18,8 +18,10 @@ use tokio::sync::{Semaphore, watch};
 /// What an operator sets.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
-    /// Whether `/metrics` answers without a key: on a loopback listener.
+    /// Whether `/metrics` answers programs of this machine without a key: on a loopback listener.
     pub open_metrics: bool,
+    /// Names by which clients reach this node, beside its addresses and `localhost`; `*` is any.
+    pub allowed_hosts: Vec<String>,
     /// Browsers' pages that may call the API; empty: none but the node's own.
     pub allowed_origins: Vec<String>,
     /// Requests a second that one key may make of this node; none without a limit.
@@ -36,6 +38,7 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             open_metrics: false,
+            allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             rate_limit: None,
             trust_proxy: false,
@@ -57,8 +60,12 @@ pub(crate) const MAX_WAITING_POLLS: usize = 1_024;
 const MAX_BACKUPS: usize = 4;
 /// Bytes of one body.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
-/// Followers of events are given this long to go when the node stops.
-const DRAIN: Duration = Duration::from_secs(4);
+/// Bytes of a body of somebody who shows no key: names and addresses are all that is in it.
+pub(crate) const MAX_OPEN_BODY: usize = 16 * 1024;
+/// Bytes of bodies that are being read at once, beyond the first [`MAX_OPEN_BODY`] of each, which is all that most have.
+pub(crate) const MAX_BODIES: usize = 64 * 1024 * 1024;
+/// Followers of events are given this long to go when the node stops: one that reads is told to go at once.
+const DRAIN: Duration = Duration::from_secs(1);
 /// How long a join token is valid when nothing is said.
 pub(crate) const JOIN_TOKEN_TTL: Millis = Millis::from_secs(3600);
 
@@ -80,6 +87,8 @@ pub struct Shared {
     pub(crate) long_reads: LongReads,
     /// The turn of a write that is much work: one at a time.
     pub(crate) dear_writes: Semaphore,
+    /// A permit for each byte.
+    pub(crate) bodies: Arc<Semaphore>,
     pub(crate) backups: Arc<Semaphore>,
     pub(crate) sockets: Arc<Semaphore>,
     pub(crate) hub: Hub,
@@ -112,18 +121,22 @@ impl Api {
             polls: Semaphore::new(MAX_WAITING_POLLS),
             long_reads: LongReads::default(),
             dear_writes: Semaphore::new(1),
+            bodies: Arc::new(Semaphore::new(MAX_BODIES)),
             backups: Arc::new(Semaphore::new(MAX_BACKUPS)),
             sockets,
             draining,
         }))
     }
 
-    /// Sends everybody away who waits for events, because the node stops. Returns once they are gone,
-    /// or after a few seconds.
-    pub async fn drain(&self) {
+    /// Sends everybody away who waits for events, because the node stops. Returns once they are gone, or after a second
+    /// or two; then with how many sockets are still open.
+    pub async fn drain(&self) -> usize {
         self.draining.send_replace(true);
         let all = self.sockets.acquire_many(self.config.max_sockets);
-        let _ = tokio::time::timeout(DRAIN, all).await;
+        match tokio::time::timeout(DRAIN, all).await {
+            Ok(_) => 0,
+            Err(_) => self.config.max_sockets as usize - self.sockets.available_permits(),
+        }
     }
 
     /// Tells when the node begins to stop.

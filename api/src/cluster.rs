@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
 use nexus_domain::{
-    Acting, Actor, Answer, Command, Document, DocumentKey, NodeId, ProjectId, Recorded, Revision, SessionId,
+    Acting, Actor, Answer, ClusterId, Command, Document, DocumentKey, NodeId, ProjectId, Recorded, Revision, SessionId,
     State, WallTime, ids::InstanceId, replies::KeyedRequest,
 };
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
@@ -328,6 +328,10 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// Changes the membership, through the leader.
     fn operate(&self, operation: Operation) -> BoxFuture<'_, Result<Operated, OperationError>>;
+
+    /// The secret by which members of the cluster know each other, encrypted for a guest: only who has the join token can
+    /// read it. In hexadecimal.
+    fn seal_secret(&self, token: &str, cluster: ClusterId, guest: InstanceId) -> String;
 
     /// A backup that holds everything up to a revision, which this node has applied. It is of one moment;
     /// nothing that happens later changes it, and what it takes is given back when it is dropped.

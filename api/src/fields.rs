@@ -9,7 +9,7 @@ use nexus_domain::{
 use serde_json::{Map, Value, json};
 use std::{
     cell::Cell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::{self, Display, Formatter},
     sync::Arc,
 };
@@ -41,10 +41,18 @@ fn pattern(text: &str, wild: &Cell<usize>) -> Result<Pattern, String> {
 }
 
 /// A body, and what is wrong with it so far.
+#[derive(Default)]
 pub(crate) struct Fields {
     body: Map<String, Value>,
     problems: BTreeMap<String, Vec<String>>,
+    /// Every name that was looked for: the fields of this route.
+    known: BTreeSet<&'static str>,
 }
+
+/// Unknown fields that one answer names: the first ones show what is wrong.
+const MOST_UNKNOWN: usize = 10;
+/// Two names are taken for one another from here on; 1 is equality (the threshold that clap uses for flags).
+const SIMILAR: f64 = 0.7;
 
 impl Fields {
     /// Reads a body. No body at all counts as one without fields.
@@ -60,7 +68,7 @@ impl Fields {
                 }
             }
         };
-        Ok(Self { body, problems: BTreeMap::new() })
+        Ok(Self { body, ..Self::default() })
     }
 
     fn problem(&mut self, field: &str, problem: impl Display) {
@@ -68,14 +76,15 @@ impl Fields {
     }
 
     /// The value of a field; `null` counts as absent.
-    fn value(&mut self, field: &str) -> Option<Value> {
+    fn value(&mut self, field: &'static str) -> Option<Value> {
+        self.known.insert(field);
         self.body.remove(field).filter(|value| !value.is_null())
     }
 
     /// An optional text with rules of its own.
     pub(crate) fn text<T, E: Display>(
         &mut self,
-        field: &str,
+        field: &'static str,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         match self.value(field)? {
@@ -91,9 +100,10 @@ impl Fields {
     /// A text that must be there.
     pub(crate) fn required_text<T, E: Display>(
         &mut self,
-        field: &str,
+        field: &'static str,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
+        self.known.insert(field);
         if self.body.get(field).is_none_or(Value::is_null) {
             self.problem(field, "is required");
             return None;
@@ -102,17 +112,21 @@ impl Fields {
     }
 
     /// An optional id.
-    pub(crate) fn id<T: From<Uuid>>(&mut self, field: &str) -> Option<T> {
+    pub(crate) fn id<T: From<Uuid>>(&mut self, field: &'static str) -> Option<T> {
         self.text(field, |text| text.parse::<Uuid>().map_err(|_| "must be a UUID")).map(T::from)
     }
 
     /// An id that must be there.
-    pub(crate) fn required_id<T: From<Uuid>>(&mut self, field: &str) -> Option<T> {
+    pub(crate) fn required_id<T: From<Uuid>>(&mut self, field: &'static str) -> Option<T> {
         self.required_text(field, |text| text.parse::<Uuid>().map_err(|_| "must be a UUID")).map(T::from)
     }
 
     /// An optional whole number in a range.
-    pub(crate) fn number(&mut self, field: &str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
+    pub(crate) fn number(
+        &mut self,
+        field: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Option<u64> {
         let value = self.value(field)?;
         let number = whole(&value).filter(|number| range.contains(number));
         if number.is_none() {
@@ -125,7 +139,7 @@ impl Fields {
     }
 
     /// An optional yes or no.
-    pub(crate) fn flag(&mut self, field: &str) -> Option<bool> {
+    pub(crate) fn flag(&mut self, field: &'static str) -> Option<bool> {
         match self.value(field)? {
             Value::Bool(flag) => Some(flag),
             _ => {
@@ -138,10 +152,11 @@ impl Fields {
     /// A list of texts that must be there and have an item at least.
     pub(crate) fn required_list<T, E: Display>(
         &mut self,
-        field: &str,
+        field: &'static str,
         most: usize,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<Vec<T>> {
+        self.known.insert(field);
         match self.body.get(field) {
             None | Some(Value::Null) => self.problem(field, "is required"),
             Some(Value::Array(items)) if items.is_empty() => self.problem(field, "must not be empty"),
@@ -163,7 +178,7 @@ impl Fields {
     }
 
     /// An optional number of seconds, fractions allowed.
-    pub(crate) fn seconds(&mut self, field: &str) -> Option<f64> {
+    pub(crate) fn seconds(&mut self, field: &'static str) -> Option<f64> {
         let value = self.value(field)?;
         let seconds = value.as_f64().filter(|seconds| seconds.is_finite() && (0.0..1e9).contains(seconds));
         if seconds.is_none() {
@@ -175,7 +190,7 @@ impl Fields {
     /// An optional list of texts, each with rules of its own.
     pub(crate) fn list<T, E: Display>(
         &mut self,
-        field: &str,
+        field: &'static str,
         most: usize,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<Vec<T>> {
@@ -212,9 +227,9 @@ impl Fields {
     }
 
     /// The fields of an optional object.
-    pub(crate) fn object(&mut self, field: &str) -> Option<Self> {
+    pub(crate) fn object(&mut self, field: &'static str) -> Option<Self> {
         match self.value(field)? {
-            Value::Object(body) => Some(Self { body, problems: BTreeMap::new() }),
+            Value::Object(body) => Some(Self { body, ..Self::default() }),
             _ => {
                 self.problem(field, "must be an object");
                 None
@@ -223,7 +238,7 @@ impl Fields {
     }
 
     /// An optional object of any form, as JSON text whose keys are sorted.
-    pub(crate) fn sorted_object(&mut self, field: &str) -> Option<Arc<str>> {
+    pub(crate) fn sorted_object(&mut self, field: &'static str) -> Option<Arc<str>> {
         match self.value(field)? {
             Value::Object(body) => match long_text(&sorted_json::text(&Value::Object(body))) {
                 Ok(text) => return Some(text),
@@ -259,8 +274,21 @@ impl Fields {
         }
     }
 
-    /// Fails if there was any problem.
-    pub(crate) fn finish(self) -> Result<(), ApiError> {
+    /// Fails if there was any problem, or a field that nobody looked for: a restriction that is misspelt must not
+    /// be none. For routes and objects that only new clients know.
+    pub(crate) fn finish(mut self) -> Result<(), ApiError> {
+        let unknown: Vec<String> = self.body.keys().take(MOST_UNKNOWN).cloned().collect();
+        for field in unknown {
+            let problem = unknown_field(&field, &self.known);
+            let name: String = field.chars().take(MOST_NAME_CHARS).collect();
+            self.problem(&name, problem);
+        }
+        self.finish_as_old_clients_expect()
+    }
+
+    /// Fails if there was any problem; ignores fields that nobody looked for, as the contract promises the clients
+    /// that knew these routes first.
+    pub(crate) fn finish_as_old_clients_expect(self) -> Result<(), ApiError> {
         let Some((field, problem)) =
             self.problems.iter().next().and_then(|(field, list)| Some((field, list.first()?)))
         else {
@@ -272,6 +300,29 @@ impl Fields {
         };
         let message = format!("{field}: {problem}{more}");
         Err(ApiError { details: Some(json!(self.problems)), ..ApiError::new(Code::ValidationError, message) })
+    }
+}
+
+/// Characters of an unknown field's name that an answer repeats.
+const MOST_NAME_CHARS: usize = 100;
+
+/// What is wrong with a field that this route does not know, and the one that was probably meant.
+fn unknown_field(field: &str, known: &BTreeSet<&'static str>) -> String {
+    let plain = |name: &str| -> String {
+        let letters = name.chars().filter(|letter| letter.is_alphanumeric()).take(MOST_NAME_CHARS);
+        letters.flat_map(char::to_lowercase).collect()
+    };
+    let meant = plain(field);
+    let similar = known.iter().map(|name| (strsim::jaro_winkler(&meant, &plain(name)), name));
+    match similar.max_by(|one, other| one.0.total_cmp(&other.0)) {
+        Some((similarity, name)) if similarity > SIMILAR => {
+            format!("is not known here; did you mean {name}?")
+        }
+        Some(_) => {
+            let names: Vec<&str> = known.iter().copied().collect();
+            format!("is not known here; the fields are {}", names.join(", "))
+        }
+        None => "is not known here; this request has no fields".to_owned(),
     }
 }
 
@@ -336,6 +387,27 @@ mod tests {
     }
 
     #[test]
+    fn a_misspelt_field_is_refused_with_the_right_spelling() {
+        let told = |body: &[u8]| {
+            let mut fields = Fields::parse(body).unwrap();
+            let _ =
+                (fields.flag("readonly"), fields.text("label", Name::parse), fields.id::<Uuid>("projectId"));
+            fields.finish().unwrap_err().message
+        };
+        assert_eq!(told(br#"{"read_only": true}"#), "read_only: is not known here; did you mean readonly?");
+        assert_eq!(told(br#"{"project": "a"}"#), "project: is not known here; did you mean projectId?");
+        let odd = told(br#"{"zzz": 1}"#);
+        assert_eq!(odd, "zzz: is not known here; the fields are label, projectId, readonly");
+    }
+
+    #[test]
+    fn what_old_clients_send_beside_their_fields_is_ignored() {
+        let mut fields = Fields::parse(br#"{"name": "a", "newsletter": true}"#).unwrap();
+        assert!(fields.required_text("name", Name::parse).is_some());
+        assert!(fields.finish_as_old_clients_expect().is_ok());
+    }
+
+    #[test]
     fn malformed_json_says_where() {
         let error = Fields::parse(b"{\"name\": ").err().unwrap();
         assert_eq!(error.code, Code::ValidationError);
@@ -378,7 +450,6 @@ mod tests {
             understood += usize::from(inner.required_list("tags", 3, Name::parse).is_some());
             fields.absorb("inner", inner);
         }
-        fields.no_others("is not known");
         fields.finish()?;
         Ok(understood)
     }

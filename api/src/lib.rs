@@ -7,7 +7,7 @@
 //! Reading order:
 //! - [`cluster`]: what a node offers. [`mint`]: where ids and random values come from.
 //! - [`service`]: the router, and what happens around every request. [`api`]: what handlers share.
-//! - [`auth`]: who asks. [`limits`]: how often they may.
+//! - [`auth`]: who asks. [`limits`]: how often they may. [`browser`]: what pages may not.
 //! - [`read`] and [`write`]: the two kinds of requests. [`operate`]: writes beside the log. [`fields`]: bodies;
 //!   [`sorted_json`]: objects that are compared. [`page`] and [`whole`]: lists.
 //! - [`failure`]: what can go wrong, as HTTP. [`render`]: entities as the wire has them.
@@ -16,6 +16,7 @@
 
 pub mod api;
 pub mod auth;
+mod browser;
 pub mod cluster;
 mod compute;
 mod dear;
@@ -40,5 +41,5 @@ mod write;
 pub use api::{Api, ApiConfig};
 pub use cluster::Cluster;
 pub use events::MAX_SOCKETS;
-pub use limits::RemoteAddr;
+pub use limits::{RemoteAddr, network};
 pub use service::{monitoring, router};

@@ -1,7 +1,7 @@
 //! How much one key and one address may ask of a node. Counts on this node alone; never decides who
 //! somebody is.
 
-use crate::{auth::ApiKeyText, failure::ApiError};
+use crate::{api::MAX_IN_FLIGHT, auth::ApiKeyText, failure::ApiError};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use governor::{
     NotUntil, Quota, RateLimiter,
@@ -12,10 +12,14 @@ use governor::{
 use nexus_api_types::Code;
 use nexus_domain::{State, entity::KeyPrefix};
 use std::{
+    collections::HashMap,
     hash::Hash,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     num::NonZeroU32,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,6 +27,12 @@ use std::{
 /// bits and cannot be guessed; but each unknown one costs a question to the leader.
 const FAILURES_AT_ONCE: NonZeroU32 = NonZeroU32::new(200).expect("is not zero");
 const FAILURES_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("is not zero");
+/// Requests at once of who shows no key: registrations and joins, which are few. Their bodies may be slow to come.
+const MAX_STRANGERS: usize = 128;
+/// Of them, those of one address: it leaves some to everybody else.
+const MAX_STRANGERS_OF_NETWORK: usize = 32;
+/// Requests at once of one key, a quarter of what a node handles: signs of life are not among them.
+const MAX_OF_KEY: usize = MAX_IN_FLIGHT / 4;
 /// Addresses and keys whose counts are kept; above it, those that are at rest are forgotten.
 const KEPT: usize = 10_000;
 
@@ -36,6 +46,18 @@ pub(crate) struct Limits {
     per_key: Option<(NonZeroU32, Counts<KeyPrefix>)>,
     failures: Counts<IpAddr>,
     clock: DefaultClock,
+    /// Requests being handled, of who shows no key that this node knows; and of each key.
+    strangers: InFlight<IpAddr>,
+    of_keys: InFlight<KeyPrefix>,
+}
+
+/// What is known of a request before anybody handles it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Admitted {
+    /// What is left to whoever asked.
+    pub(crate) allowance: Option<Allowance>,
+    /// Its key, if this node knows that.
+    pub(crate) key: Option<KeyPrefix>,
 }
 
 /// What is left to whoever asked, for the headers of the answer.
@@ -53,7 +75,36 @@ impl Limits {
         let failures = Quota::per_second(FAILURES_PER_SECOND).allow_burst(FAILURES_AT_ONCE);
         let clock = DefaultClock::default();
         let counts = |limit| (limit, Counts::new(Quota::per_second(limit), clock.clone()));
-        Self { per_key: per_key.map(counts), failures: Counts::new(failures, clock.clone()), clock }
+        Self {
+            per_key: per_key.map(counts),
+            failures: Counts::new(failures, clock.clone()),
+            clock,
+            strangers: InFlight::new(MAX_STRANGERS, MAX_STRANGERS_OF_NETWORK),
+            of_keys: InFlight::new(usize::MAX, MAX_OF_KEY),
+        }
+    }
+
+    /// A place for a request that may make this node wait for its body, until it is dropped.
+    ///
+    /// # Errors
+    /// What there is too much of: of its key, of its address, or of strangers.
+    pub(crate) fn place(
+        &self,
+        key: Option<KeyPrefix>,
+        remote: Option<IpAddr>,
+    ) -> Result<InFlightPlace<'_>, &'static str> {
+        match key {
+            Some(key) => self
+                .of_keys
+                .place(key)
+                .map(InFlightPlace::OfKey)
+                .ok_or("too many requests of this key at once"),
+            None => {
+                let from = network(remote.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+                let place = self.strangers.place(from).map(InFlightPlace::OfStranger);
+                place.ok_or("too many requests without a key at once")
+            }
+        }
     }
 
     /// Counts a request: of its key, or of its address when the key is none that this node knows.
@@ -66,13 +117,13 @@ impl Limits {
         state: &State,
         headers: &HeaderMap,
         remote: Option<IpAddr>,
-    ) -> Result<Option<Allowance>, TurnedAway> {
-        let Some(credentials) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    ) -> Result<Admitted, TurnedAway> {
+        let Some(credentials) = headers.get(header::AUTHORIZATION) else { return Ok(Admitted::default()) };
         match known_key(state, credentials) {
-            Some(key) => self.admit_key(key),
+            Some(key) => Ok(Admitted { allowance: self.admit_key(key)?, key: Some(key) }),
             None => match remote.map(|remote| self.count_failure(remote)) {
                 Some(Err(turned_away)) => Err(turned_away),
-                Some(Ok(())) | None => Ok(None),
+                Some(Ok(())) | None => Ok(Admitted::default()),
             },
         }
     }
@@ -110,6 +161,58 @@ impl Limits {
     fn seconds_until(&self, refused: &NotUntil<<DefaultClock as Clock>::Instant>) -> u64 {
         seconds(refused.wait_time_from(self.clock.now()))
     }
+}
+
+/// Requests being handled, by whose they are. Knows of nobody who has none.
+struct InFlight<K> {
+    by: Mutex<(usize, HashMap<K, usize>)>,
+    most: usize,
+    most_of_one: usize,
+}
+
+impl<K: Hash + Eq + Copy> InFlight<K> {
+    fn new(most: usize, most_of_one: usize) -> Self {
+        Self { by: Mutex::default(), most, most_of_one }
+    }
+
+    fn place(&self, whose: K) -> Option<OnePlace<'_, K>> {
+        let mut by = self.by.lock().unwrap_or_else(PoisonError::into_inner);
+        let (all, of) = &mut *by;
+        if *all >= self.most || of.get(&whose).is_some_and(|count| *count >= self.most_of_one) {
+            return None;
+        }
+        *all += 1;
+        *of.entry(whose).or_default() += 1;
+        Some(OnePlace { of: self, whose })
+    }
+}
+
+/// One request of somebody, until it is dropped.
+pub(crate) struct OnePlace<'a, K: Hash + Eq + Copy> {
+    of: &'a InFlight<K>,
+    whose: K,
+}
+
+impl<K: Hash + Eq + Copy> Drop for OnePlace<'_, K> {
+    fn drop(&mut self) {
+        let mut by = self.of.by.lock().unwrap_or_else(PoisonError::into_inner);
+        let (all, of) = &mut *by;
+        *all -= 1;
+        if let Some(count) = of.get_mut(&self.whose) {
+            *count -= 1;
+            if *count == 0 {
+                of.remove(&self.whose);
+            }
+        }
+    }
+}
+
+/// The place of a request, until it is dropped.
+pub(crate) enum InFlightPlace<'a> {
+    /// Of somebody with a key.
+    OfKey(#[allow(dead_code, reason = "held for its drop")] OnePlace<'a, KeyPrefix>),
+    /// Of somebody without one.
+    OfStranger(#[allow(dead_code, reason = "held for its drop")] OnePlace<'a, IpAddr>),
 }
 
 /// Requests by whose they are. Knows a bounded number of them.
@@ -182,8 +285,8 @@ fn known_key(state: &State, credentials: &HeaderValue) -> Option<KeyPrefix> {
     state.api_key(prefix).map(|key| key.prefix)
 }
 
-/// An IPv6 network counts as one address: whoever has one has all of it.
-fn network(addr: IpAddr) -> IpAddr {
+/// Who is counted as one: an IPv6 network of 64 bits counts as one address, since whoever has one has all of it.
+pub fn network(addr: IpAddr) -> IpAddr {
     match addr {
         IpAddr::V4(_) => addr,
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
@@ -249,6 +352,25 @@ mod tests {
         let busy = Counts::<usize, _>::new(quota, clock);
         let looks = (0..10 * KEPT).filter(|_| busy.is_time_to_forget()).count();
         assert_eq!(looks, 10, "a look costs as much as so many requests, and comes as seldom");
+    }
+
+    #[test]
+    fn strangers_have_few_places_and_one_address_not_all_of_them() {
+        let limits = Limits::new(None);
+        let from = |last: u8| Some(IpAddr::from([10, 0, 0, last]));
+        let mut held = Vec::new();
+        while let Ok(place) = limits.place(None, from(1)) {
+            held.push(place);
+        }
+        assert_eq!(held.len(), MAX_STRANGERS_OF_NETWORK);
+        for other in 2..100 {
+            held.extend(std::iter::from_fn(|| limits.place(None, from(other)).ok()));
+        }
+        assert_eq!(held.len(), MAX_STRANGERS);
+        assert!(limits.place(Some(KeyPrefix(7)), from(1)).is_ok(), "who has a key has other places");
+        held.clear();
+        assert!(limits.place(None, from(1)).is_ok());
+        assert!(limits.strangers.by.lock().unwrap().1.is_empty(), "nobody is remembered");
     }
 
     #[test]

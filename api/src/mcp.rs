@@ -6,7 +6,7 @@ use crate::{api::Api, failure::ApiError, limits::RemoteAddr};
 use axum::{
     Router,
     body::{self, Body},
-    extract::{Query, Request, State},
+    extract::{Query, Request, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::any,
@@ -43,6 +43,7 @@ struct Mcp {
 
 /// What a host's configuration says of its agent.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Who {
     /// Slug or id; may be left out by who is in one project only.
     project: Option<String>,
@@ -50,7 +51,16 @@ struct Who {
     agent: Option<String>,
 }
 
-async fn serve(State(mcp): State<Mcp>, Query(who): Query<Who>, request: Request) -> Response {
+async fn serve(
+    State(mcp): State<Mcp>,
+    who: Result<Query<Who>, QueryRejection>,
+    request: Request,
+) -> Response {
+    // A misspelt `agent` would make two agents one session.
+    let Query(who) = match who {
+        Ok(who) => who,
+        Err(rejection) => return ApiError::field("query", rejection.body_text()).into_response(),
+    };
     match Caller::new(&mcp, who.agent, &request).of_project(who.project.as_deref()).await {
         Ok(caller) => {
             let server = mcp::Server::new(Inside(Arc::new(caller)), env!("CARGO_PKG_VERSION"));
@@ -124,7 +134,8 @@ impl Caller {
 
     /// With the project that they work in: by then their key is known to be valid.
     async fn of_project(mut self, named: Option<&str>) -> Result<Self, Response> {
-        let projects = self.ask(Method::GET, "/api/projects", None).await;
+        let projects =
+            self.ask(Method::GET, "/api/projects", None).await.map_err(|failure| told(&failure))?;
         if projects.status() != StatusCode::OK {
             return Err(projects);
         }
@@ -133,10 +144,13 @@ impl Caller {
         Ok(self)
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Response {
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response, mcp::Failure> {
+        // Agents choose words of it, and none must take a node's task down.
+        let uri =
+            path.parse().map_err(|_| mcp::Failure::Other(format!("{path:.100} is no path of a request")))?;
         let mut request = Request::new(body.map_or_else(Body::empty, |body| Body::from(body.to_string())));
         *request.method_mut() = method;
-        *request.uri_mut() = path.parse().expect("paths are made of ids and of encoded words");
+        *request.uri_mut() = uri;
         *request.headers_mut() = self.headers.clone();
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -148,7 +162,7 @@ impl Caller {
             request.extensions_mut().insert(remote);
         }
         let Ok(response) = self.routes.clone().oneshot(request).await;
-        response
+        Ok(response)
     }
 
     /// The session of the named agent: begun, or the living one.
@@ -160,7 +174,7 @@ impl Caller {
             let body = StartSession { agent: Some(agent), ..StartSession::default() };
             let body = serde_json::to_value(body).expect("types of the wire are JSON");
             let path = format!("/api/projects/{}/sessions", self.project);
-            Ok(data::<Session>(self.ask(Method::POST, &path, Some(&body)).await).await?.id)
+            Ok(data::<Session>(self.ask(Method::POST, &path, Some(&body)).await?).await?.id)
         };
         self.session.get_or_try_init(begin).await.map(drop)
     }
@@ -180,7 +194,7 @@ impl mcp::Port for Inside {
         };
         let limit = request.limit.map_or(String::new(), |limit| format!("?limit={limit}"));
         let path = format!("/api/projects/{}{}{limit}", self.0.project, request.path);
-        data(self.0.ask(method, &path, request.body.as_ref()).await).await
+        data(self.0.ask(method, &path, request.body.as_ref()).await?).await
     }
 
     async fn session(&self) -> Result<Option<Uuid>, mcp::Failure> {

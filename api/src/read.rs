@@ -17,7 +17,7 @@ use nexus_api_types::{Data, header as names};
 use nexus_domain::{
     ProjectId, Refusal, Revision,
     decide::access,
-    entity::{ApiKey, Engineer, Member, Project},
+    entity::{ApiKey, Engineer, Member, Project, Session},
 };
 use serde::Serialize;
 use std::{collections::HashMap, sync::Arc};
@@ -45,15 +45,11 @@ impl FromRequestParts<Api> for Read {
         let read = Self { caller, query, seen, cluster: api.cluster.clone() };
         // The key may have been revoked after this node last looked.
         read.identity()?;
-        if let Some(session) = caller.session {
-            match read.view().state().session(session) {
-                Some(found) if found.engineer != caller.engineer => {
-                    return Err(Refusal::ForeignSession(session).into());
-                }
-                // A request that acts as a session is a sign of life of it.
-                Some(_) => api.cluster.touch(session),
-                None => {}
+        if let Some(session) = caller.session.and_then(|id| read.view().state().session(id)) {
+            if session.engineer != caller.engineer {
+                return Err(Refusal::ForeignSession(session.id).into());
             }
+            read.touch(session)?;
         }
         Ok(read)
     }
@@ -95,9 +91,18 @@ impl Read {
         let found = access::reader(self.view().state(), engineer, key, id)?;
         let default = || self.view().state().session_of(id, engineer.id, None);
         if let (None, Some(session)) = (self.caller.session, default()) {
-            self.cluster.touch(session.id);
+            self.touch(session)?;
         }
         Ok(found)
+    }
+
+    /// A request that acts as a session is a sign of life of it, if the asker may write.
+    fn touch(&self, session: &Session) -> Result<(), Refusal> {
+        let (engineer, key) = self.identity()?;
+        if access::keeps_alive(self.view().state(), engineer, key, session) {
+            self.cluster.touch(session.id);
+        }
+        Ok(())
     }
 
     /// Wraps an answer, with what it reflects.

@@ -3,9 +3,10 @@
 
 use crate::{
     api::{Api, MAX_BODY},
+    browser,
     cluster::{MAX_PREPARATION, Unavailable},
     failure::ApiError,
-    limits::{Allowance, TurnedAway, remote_addr},
+    limits::{Admitted, TurnedAway, remote_addr},
     mcp, openapi, routes,
 };
 use axum::{
@@ -18,6 +19,7 @@ use axum::{
     routing::get,
 };
 use nexus_api_types::{Code, ErrorBody, Failure, header as names};
+use nexus_domain::entity::KeyPrefix;
 use percent_encoding::percent_decode_str;
 use std::{
     sync::LazyLock,
@@ -60,7 +62,18 @@ pub fn router(api: Api) -> Router {
 
 /// Metrics and health alone, for a listener that is not for clients: nobody is asked for a key.
 pub fn monitoring(api: Api) -> Router {
-    routes::monitoring().fallback(|| async { ApiError::not_found("no such route") }).with_state(api)
+    let routes = routes::monitoring().fallback(|| async { ApiError::not_found("no such route") });
+    routes.layer(middleware::from_fn_with_state(api.clone(), without_pages)).with_state(api)
+}
+
+/// Keeps pages from reading what programs may.
+async fn without_pages(State(api): State<Api>, request: Request, next: Next) -> Response {
+    match browser::check(&api.config, &request) {
+        Err(error) if !routes::is_health(request.uri().path()) => {
+            with_body(error, &request_id(&api, &request))
+        }
+        Ok(()) | Err(_) => next.run(request).await,
+    }
 }
 
 async fn openapi_json() -> impl IntoResponse {
@@ -126,8 +139,9 @@ async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Res
     // Dropped with this future: a client that breaks off is counted no longer.
     let _in_flight = api.metrics.request_begins();
     let (mut response, allowance) = match admit(&api, &request) {
-        Ok(allowance) => {
-            (within_bounds(&api, &route, request, next).instrument(span.clone()).await, allowance)
+        Ok(admitted) => {
+            let answered = within_bounds(&api, &route, admitted.key, request, next);
+            (answered.instrument(span.clone()).await, admitted.allowance)
         }
         Err(TurnedAway { error, allowance }) => (error.into_response(), allowance),
     };
@@ -155,9 +169,14 @@ async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Res
 
 /// Turns away what no handler should see: what asks too often, and what is malformed before any handler
 /// could say so.
-fn admit(api: &Api, request: &Request) -> Result<Option<Allowance>, TurnedAway> {
+fn admit(api: &Api, request: &Request) -> Result<Admitted, TurnedAway> {
+    // Load balancers ask how a node is by whatever name they have for it, and learn nothing else.
+    if !routes::is_health(request.uri().path()) {
+        browser::check(&api.config, request).map_err(|error| TurnedAway { error, allowance: None })?;
+    }
     let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
-    let allowance = api.limits.admit(api.cluster.local().state(), request.headers(), remote)?;
+    let admitted = api.limits.admit(api.cluster.local().state(), request.headers(), remote)?;
+    let allowance = admitted.allowance;
     if percent_decode_str(request.uri().path()).decode_utf8().is_err() {
         return Err(TurnedAway { error: ApiError::field("path", "is not valid UTF-8"), allowance });
     }
@@ -166,10 +185,16 @@ fn admit(api: &Api, request: &Request) -> Result<Option<Allowance>, TurnedAway> 
     if request.method() == Method::OPTIONS && !is_preflight && is_a_route {
         return Err(TurnedAway { error: unknown_method(), allowance });
     }
-    Ok(allowance)
+    Ok(admitted)
 }
 
-async fn within_bounds(api: &Api, route: &str, request: Request, next: Next) -> Response {
+async fn within_bounds(
+    api: &Api,
+    route: &str,
+    key: Option<KeyPrefix>,
+    request: Request,
+    next: Next,
+) -> Response {
     let (slots, deadline) = if routes::is_long_poll(route) {
         (&api.polls, POLL_DEADLINE)
     } else if routes::is_heartbeat(route) {
@@ -182,6 +207,19 @@ async fn within_bounds(api: &Api, route: &str, request: Request, next: Next) -> 
     // A WebSocket is answered once it is upgraded, and holds no slot for its life.
     let Ok(_slot) = slots.try_acquire() else {
         return overloaded(Unavailable::NotApplied("too many requests on this node at once".to_owned()));
+    };
+    // A body may be slow to come, on purpose too, and so may an answer be: nobody may take all places. A stranger's read
+    // is answered at once.
+    let has_body = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let has_slot = !routes::is_heartbeat(route) && !routes::is_long_poll(route);
+    let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
+    let is_counted = has_slot && (has_body || key.is_some());
+    let _place = match is_counted.then(|| api.limits.place(key, remote)) {
+        Some(Err(too_many)) => {
+            return overloaded(Unavailable::NotApplied(format!("{too_many} on this node")));
+        }
+        Some(Ok(place)) => Some(place),
+        None => None,
     };
     match tokio::time::timeout(deadline, next.run(request)).await {
         Ok(response) => response,

@@ -1,9 +1,10 @@
 //! Writes: who asks, under which identity, and the answer of the cluster.
 
 use crate::{
-    api::{Api, MAX_BODY},
+    api::{Api, MAX_BODY, MAX_OPEN_BODY},
     auth::{ApiKeyText, Caller, authenticate_with_key, derive_secret},
-    cluster::{Draft, Operation, SharedView},
+    browser,
+    cluster::{Draft, Operation, SharedView, Unavailable},
     failure::ApiError,
     fields::Fields,
     operate::operate,
@@ -24,6 +25,8 @@ use nexus_domain::{
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 /// The body and the identity of a write, before it is known who asks.
@@ -31,43 +34,103 @@ pub(crate) struct Incoming {
     pub(crate) idempotency: Option<IdempotencyKey>,
     fingerprint: u64,
     body: Bytes,
+    /// What the body takes of the room for all bodies, for as long as it is there.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
-impl<S: Send + Sync> FromRequest<S> for Incoming {
+impl FromRequest<Api> for Incoming {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+    /// Of whoever asks without a key.
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        Self::read(request, api, MAX_OPEN_BODY).await
+    }
+}
+
+impl Incoming {
+    /// Reads a body of at most so many bytes.
+    ///
+    /// # Errors
+    /// When it is longer, does not come in time, or is no JSON; and when the node is reading too much already.
+    pub(crate) async fn read(request: Request, api: &Api, most: usize) -> Result<Self, ApiError> {
         let idempotency = idempotency_key(request.headers());
         let of = (request.method().clone(), request.uri().clone());
-        let body = read_body(request).await?;
+        let media_type = browser::check_media_type(request.headers());
+        let (body, room) = read_body(request, api, most).await?;
+        if !body.is_empty() {
+            media_type?;
+        }
         let idempotency = idempotency?;
         // What has no key is told apart by its slot.
         let fingerprint = idempotency.as_ref().map_or(0, |_| fingerprint(&of.0, of.1.path(), &body));
-        Ok(Self { idempotency, fingerprint, body })
+        Ok(Self { idempotency, fingerprint, body, _room: room })
     }
 }
 
-/// Bytes of a body that is too large which are still taken in: a client that is cut off while it sends
-/// may never see why.
-const MAX_DRAINED: usize = 16 * MAX_BODY;
+/// How much of a body that is refused is still read, as a multiple of the largest: a client that is cut off while it
+/// sends may never see why.
+const DRAINED: usize = 16;
+/// A body of which nothing comes for so long is not waited for any longer.
+const BODY_STALL: Duration = Duration::from_secs(5);
 
-async fn read_body(request: Request) -> Result<Bytes, ApiError> {
+async fn read_body(
+    request: Request,
+    api: &Api,
+    most: usize,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), ApiError> {
     let mut chunks = request.into_body().into_data_stream();
     let (mut body, mut total) = (BytesMut::new(), 0_usize);
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| ApiError::field("body", "could not be read to its end"))?;
+    let (mut room, mut refused) = (None::<OwnedSemaphorePermit>, None::<ApiError>);
+    loop {
+        let chunk = match tokio::time::timeout(BODY_STALL, chunks.next()).await {
+            Ok(Some(chunk)) => chunk.map_err(|_| ApiError::field("body", "could not be read to its end"))?,
+            Ok(None) => break,
+            Err(_) => {
+                return Err(
+                    refused.unwrap_or_else(|| ApiError::field("body", "stopped coming; send it again"))
+                );
+            }
+        };
         total += chunk.len();
-        if total <= MAX_BODY {
-            body.extend_from_slice(&chunk);
-        } else if total > MAX_DRAINED {
+        if total > DRAINED * most {
             break;
         }
+        if total > most && refused.is_none() {
+            let message = format!("the body is over {most} bytes; split the request");
+            refused = Some(ApiError::new(Code::PayloadTooLarge, message));
+        }
+        if refused.is_none() && !make_room(api, &mut room, total.saturating_sub(MAX_OPEN_BODY)) {
+            refused = Some(too_much_at_once());
+        }
+        match refused {
+            None => body.extend_from_slice(&chunk),
+            // Nothing of it is kept; the rest is read, so that its client reads why.
+            Some(_) => (body, room) = (BytesMut::new(), None),
+        }
     }
-    if total > MAX_BODY {
-        let message = format!("the body is over {MAX_BODY} bytes; split the request");
-        return Err(ApiError::new(Code::PayloadTooLarge, message));
+    match refused {
+        None => Ok((body.freeze(), room)),
+        Some(refused) => Err(refused),
     }
-    Ok(body.freeze())
+}
+
+/// Room for so many bytes in all, of those that all bodies share; whether there is.
+fn make_room(api: &Api, room: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
+    let held = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+    let more = u32::try_from(bytes.saturating_sub(held)).expect("a body is far below 4 GiB");
+    if more == 0 {
+        return true;
+    }
+    let Ok(more) = api.bodies.clone().try_acquire_many_owned(more) else { return false };
+    match room {
+        Some(room) => room.merge(more),
+        None => *room = Some(more),
+    }
+    true
+}
+
+fn too_much_at_once() -> ApiError {
+    Unavailable::NotApplied("this node reads as many large bodies as it may; try again".to_owned()).into()
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {
@@ -90,7 +153,7 @@ fn fingerprint(method: &Method, path: &str, body: &[u8]) -> u64 {
 impl Incoming {
     /// What a node asks for on behalf of somebody, without a request of theirs.
     pub(crate) fn of_the_node() -> Self {
-        Self { idempotency: None, fingerprint: 0, body: Bytes::new() }
+        Self { idempotency: None, fingerprint: 0, body: Bytes::new(), _room: None }
     }
 
     /// The fields of the body.
@@ -146,7 +209,7 @@ impl FromRequest<Api> for Write {
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
         // Before the body: a stranger must not make this node read a megabyte.
         let (caller, key) = authenticate_with_key(api, request.headers()).await?;
-        let incoming = Incoming::from_request(request, api).await?;
+        let incoming = Incoming::read(request, api, MAX_BODY).await?;
         Ok(Self { caller, incoming, key })
     }
 }
@@ -155,6 +218,11 @@ impl Write {
     /// The fields of the body.
     pub(crate) fn fields(&self) -> Result<Fields, ApiError> {
         self.incoming.fields()
+    }
+
+    /// Refuses a body that has fields, where none means anything.
+    pub(crate) fn no_fields(&self) -> Result<(), ApiError> {
+        self.fields()?.finish()
     }
 
     /// 256 bits for a secret that the answer shows and nobody keeps: a retry gets the same ones.

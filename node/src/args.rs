@@ -12,7 +12,11 @@ Examples:
   The first of three nodes; the other two are started alike with their own id and addresses:
     nexusd start --node-id 1 --data-dir /var/lib/nexus \\
         --listen 127.0.0.1:7401 --peer-listen 127.0.0.1:7501 \\
-        --initial-cluster 1=127.0.0.1:7501,2=127.0.0.1:7502,3=127.0.0.1:7503
+        --initial-cluster 1=127.0.0.1:7501,2=127.0.0.1:7502,3=127.0.0.1:7503 \\
+        --cluster-secret-file /etc/nexus/cluster-secret
+
+  The secret that these nodes know each other by, made once and copied to each:
+    nexusd new-secret > cluster-secret
 
   A fourth node, let in by a token that `nexus cluster join-token` made on any node:
     nexusd start --data-dir /var/lib/nexus --listen 127.0.0.1:7404 --peer-listen 127.0.0.1:7504 \\
@@ -29,6 +33,10 @@ Examples:
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   nexusd completions bash > ~/.local/share/bash-completion/completions/nexusd";
+
+const SECRET_EXAMPLES: &str = "\
+Examples:
+  (umask 077 && nexusd new-secret > cluster-secret)";
 
 /// One member of a Nexus cluster
 #[derive(Debug, Parser)]
@@ -48,6 +56,9 @@ pub enum Command {
     /// Run a cluster of one node, without any other setting
     #[command(after_help = EXAMPLES)]
     Dev(DevArgs),
+    /// Print a new cluster secret, for --cluster-secret-file of all nodes that form a cluster
+    #[command(after_help = SECRET_EXAMPLES)]
+    NewSecret,
     /// Check to the last record that a backup is sound, and say what is in it
     #[command(after_help = CHECK_EXAMPLES)]
     CheckBackup(CheckBackupArgs),
@@ -101,7 +112,15 @@ pub struct StartArgs {
     /// Token that `nexus cluster join-token` made
     #[arg(long, env = "NEXUS_JOIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub join_token: Option<String>,
-    /// Let nodes talk to each other in plain text over a network that nobody else can reach
+    /// File with the secret by which the nodes of a cluster know each other, at least 32 characters; a joining node is
+    /// handed it, and each keeps it in its data folder
+    #[arg(long, env = "NEXUS_CLUSTER_SECRET_FILE", value_name = "FILE")]
+    pub cluster_secret_file: Option<PathBuf>,
+    /// The secret itself; rather give it as a variable than as a flag, which other users of the machine see
+    #[arg(long, env = "NEXUS_CLUSTER_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub cluster_secret: Option<String>,
+    /// Let nodes talk to each other in plain text over a network. They prove to each other that they are members;
+    /// but whoever is on the way between two of them reads all that they send, and can write into it
     #[arg(long, env = "NEXUS_INSECURE_PEERS")]
     pub insecure_peers: bool,
     /// How often the leader shows that it lives; a round trip between regions [default: 100]
@@ -116,12 +135,18 @@ pub struct StartArgs {
     /// Free space to keep back on the data folder's disk: below it, what grows is refused [default: 256]
     #[arg(long, env = "NEXUS_DISK_RESERVE_MIB", value_name = "MIB")]
     pub disk_reserve_mib: Option<u64>,
+    /// Names by which clients reach this node, beside its addresses, localhost and --advertise; * is any
+    #[arg(long, env = "NEXUS_ALLOWED_HOSTS", value_name = "HOST,…")]
+    pub allowed_hosts: Option<String>,
     /// Pages in browsers that may call this node, such as https://board.example.com
     #[arg(long, env = "ALLOWED_ORIGINS", value_name = "ORIGIN,…")]
     pub allowed_origins: Option<String>,
     /// Requests a second that one API key may make of this node; 0 for no limit [default: 50000]
     #[arg(long, env = "NEXUS_RATE_LIMIT", value_name = "N")]
     pub rate_limit: Option<u32>,
+    /// Connections of clients at once; where all are taken, an idle one makes room [default: 8192]
+    #[arg(long, env = "NEXUS_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<u32>,
     /// WebSockets that may be open at once, each of some 50 kB; further clients get 503 [default: 4096]
     #[arg(long, env = "NEXUS_MAX_SOCKETS", value_name = "N")]
     pub max_sockets: Option<u32>,

@@ -12,6 +12,7 @@ use crate::{
         PeerClient, PeerTarget, Welcome,
         service::{MembershipRequest, ServiceRequest, ServiceResponse},
     },
+    secret::ClusterSecret,
 };
 use anyhow::{Context, bail};
 use nexus_api_types::{
@@ -69,6 +70,15 @@ pub(crate) struct Standing {
     pub(crate) cluster: Option<ClusterId>,
     /// The first members, if it is up to this node to form the cluster.
     pub(crate) form: Option<BTreeMap<u64, Member>>,
+    /// The cluster's secret, if this node was handed it with its place.
+    pub(crate) secret: Option<ClusterSecret>,
+}
+
+impl Standing {
+    /// A place that the node had, or took again.
+    const fn known(node: NodeId, cluster: Option<ClusterId>) -> Self {
+        Self { node, cluster, form: None, secret: None }
+    }
 }
 
 /// What it takes to find out.
@@ -86,13 +96,13 @@ impl Bootstrap<'_> {
     pub(crate) async fn find_out(&self, origin: &Origin) -> anyhow::Result<Standing> {
         let remembered = self.identity.node;
         if let Some(node) = remembered.filter(|_| self.has_membership) {
-            return Ok(Standing { node, cluster: self.identity.cluster, form: None });
+            return Ok(Standing::known(node, self.identity.cluster));
         }
         match origin {
             Origin::Initial { node_id, peers } => self.as_one_of_the_first(*node_id, peers).await,
             Origin::Join { servers, token } => self.as_a_guest(servers, token).await,
             Origin::Remembered => match remembered {
-                Some(node) => Ok(Standing { node, cluster: self.identity.cluster, form: None }),
+                Some(node) => Ok(Standing::known(node, self.identity.cluster)),
                 None => bail!(
                     "the data folder is new and nothing says where this node belongs: give --initial-cluster \
                      and --node-id for a new cluster, or --join and --join-token for one that runs"
@@ -108,7 +118,7 @@ impl Bootstrap<'_> {
     ) -> anyhow::Result<Standing> {
         if let Some(node) = self.identity.node.filter(|node| node.0 != node_id) {
             // It lost its data once and came back under another id, which it has to wait under.
-            return Ok(Standing { node, cluster: self.identity.cluster, form: None });
+            return Ok(Standing::known(node, self.identity.cluster));
         }
         let others: Vec<(u64, &String)> =
             peers.iter().filter(|(id, _)| **id != node_id).map(|(id, addr)| (*id, addr)).collect();
@@ -135,7 +145,8 @@ impl Bootstrap<'_> {
             let nobody_began = welcomes.values().all(|welcome| !welcome.is_initialized);
             if is_lowest && silent.is_empty() && nobody_began {
                 let form = self.first_members(node_id, peers, &welcomes);
-                return Ok(Standing { node: NodeId(node_id), cluster: None, form: Some(form) });
+                let node = NodeId(node_id);
+                return Ok(Standing { form: Some(form), ..Standing::known(node, None) });
             }
             if !silent.is_empty() && notes.is_due() {
                 tracing::info!(waiting_for = %silent.join("; "), "a new cluster is formed once all of its nodes answer");
@@ -170,7 +181,7 @@ impl Bootstrap<'_> {
         let Ok(ServiceResponse::Member(member)) = asked else { return Ok(None) };
         match member {
             Some(member) if member.instance == self.identity.instance => {
-                Ok(Some(Standing { node, cluster: None, form: None }))
+                Ok(Some(Standing::known(node, None)))
             }
             Some(_) => {
                 tracing::warn!(
@@ -201,7 +212,7 @@ impl Bootstrap<'_> {
             answer = ask(PeerTarget::anyone(member.peer_addr)).await;
         }
         match answer {
-            Ok(ServiceResponse::Joined(node)) => Ok(Some(Standing { node, cluster: None, form: None })),
+            Ok(ServiceResponse::Joined(node)) => Ok(Some(Standing::known(node, None))),
             Ok(ServiceResponse::Refused(why)) => bail!("the cluster does not take this node back: {why:?}"),
             // No leader at the moment, or it is changing: the next round asks again.
             Ok(_) | Err(_) => Ok(None),
@@ -223,11 +234,13 @@ impl Bootstrap<'_> {
             for server in servers {
                 match join_through(&http, server, &request).await {
                     Ok(joined) => {
-                        return Ok(Standing {
-                            node: NodeId(joined.node_id),
-                            cluster: Some(ClusterId(joined.cluster_id)),
-                            form: None,
-                        });
+                        let (node, cluster) = (NodeId(joined.node_id), ClusterId(joined.cluster_id));
+                        let whose = (cluster, self.identity.instance);
+                        let secret =
+                            ClusterSecret::open(token, whose, &joined.sealed_secret).with_context(|| {
+                                format!("{server} lets this node in, but not into its secret")
+                            })?;
+                        return Ok(Standing { secret: Some(secret), ..Standing::known(node, Some(cluster)) });
                     }
                     // It may be of another cluster, or no node at all: another one may know better.
                     Err(JoinError::Final(why)) => refusals.push(format!("{server}: {why}")),

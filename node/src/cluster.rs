@@ -18,8 +18,8 @@ use nexus_api::cluster::{
     Seen, SharedView, StorageFailure, Unavailable,
 };
 use nexus_domain::{
-    Answer, ProjectId, Proposal, Refusal, Revision, SessionId, Stamp, WallTime, entity::Attendance,
-    replies::Request,
+    Answer, ClusterId, InstanceId, ProjectId, Proposal, Refusal, Revision, SessionId, Stamp, WallTime,
+    entity::Attendance, replies::Request,
 };
 use nexus_raft_store::{EventsPage, Member};
 use std::{sync::Arc, time::Duration};
@@ -168,6 +168,10 @@ impl Cluster for NodeCluster {
             self.change(request).await
         }
         .boxed()
+    }
+
+    fn seal_secret(&self, token: &str, cluster: ClusterId, guest: InstanceId) -> String {
+        self.node.secret.seal(token, (cluster, guest), &*self.node.mint)
     }
 
     fn backup(&self, through: Revision) -> BoxFuture<'_, Result<Backup, Unavailable>> {

@@ -1,6 +1,12 @@
 //! What an operator wants: flags before environment before file, checked as a whole.
 
-use crate::{args::StartArgs, disk::DEFAULT_RESERVE, raft::Timing};
+use crate::{
+    args::StartArgs,
+    disk::DEFAULT_RESERVE,
+    http::MAX_CONNECTIONS,
+    raft::Timing,
+    secret::{self, ClusterSecret},
+};
 use anyhow::{Context, bail, ensure};
 use nexus_api::MAX_SOCKETS;
 use serde::Deserialize;
@@ -53,8 +59,12 @@ pub struct Config {
     pub peer_advertise: Option<String>,
     /// Where it comes from.
     pub origin: Origin,
+    /// What only members know, if the operator gave it.
+    pub cluster_secret: Option<ClusterSecret>,
     /// Raft's times.
     pub timing: Timing,
+    /// Names by which clients reach it, beside its addresses and the one that it advertises.
+    pub allowed_hosts: Vec<String>,
     /// Pages in browsers that may call it.
     pub allowed_origins: Vec<String>,
     /// Requests a second that one key may make of it; none without a limit.
@@ -63,6 +73,8 @@ pub struct Config {
     pub trust_proxy: bool,
     /// Free bytes below which nothing is taken that grows.
     pub disk_reserve: u64,
+    /// Connections of clients at once.
+    pub max_connections: u32,
     /// WebSockets that may be open at once.
     pub max_sockets: u32,
 }
@@ -84,14 +96,18 @@ struct File {
     initial_cluster: Option<String>,
     join: Option<String>,
     join_token: Option<String>,
+    cluster_secret: Option<String>,
+    cluster_secret_file: Option<PathBuf>,
     insecure_peers: Option<bool>,
     heartbeat_ms: Option<u64>,
     election_ms: Option<u64>,
     snapshot_entries: Option<u64>,
+    allowed_hosts: Option<String>,
     allowed_origins: Option<String>,
     rate_limit: Option<u32>,
     trust_proxy: Option<bool>,
     disk_reserve_mib: Option<u64>,
+    max_connections: Option<u32>,
     max_sockets: Option<u32>,
 }
 
@@ -121,8 +137,8 @@ impl Config {
         ensure!(
             insecure_peers || is_loopback(&peer_listen),
             "--peer-listen {peer_listen} is not a loopback address, and nodes talk in plain text: \
-             whoever reaches that port can read and change everything. On a network of your own, \
-             say --insecure-peers"
+             whoever is on the way between two of them can read and change everything. On a network of \
+             your own, say --insecure-peers"
         );
         let defaults = Timing::default();
         let millis = |given: Option<u64>, default: Duration| given.map_or(default, Duration::from_millis);
@@ -149,6 +165,13 @@ impl Config {
             args.join.or(file.join),
             args.join_token.or(file.join_token),
         )?;
+        // Neither of the file's two goes beside what a flag or a variable says.
+        let (value, path) = match (args.cluster_secret, args.cluster_secret_file) {
+            (None, None) => (file.cluster_secret, file.cluster_secret_file),
+            given => given,
+        };
+        let cluster_secret = ClusterSecret::given(value.as_deref(), path.as_deref())?;
+        secret::check(cluster_secret.as_ref(), &origin, &data_dir)?;
         let disk_reserve = match args.disk_reserve_mib.or(file.disk_reserve_mib) {
             None => DEFAULT_RESERVE,
             Some(mib) => {
@@ -156,6 +179,11 @@ impl Config {
                 bytes.context("--disk-reserve-mib must be from 1 to 1048576")?
             }
         };
+        let max_connections = args.max_connections.or(file.max_connections).unwrap_or(MAX_CONNECTIONS);
+        ensure!(
+            (8..=MAX_CONNECTIONS).contains(&max_connections),
+            "--max-connections must be from 8 to {MAX_CONNECTIONS}: more clients need more nodes"
+        );
         let max_sockets = args.max_sockets.or(file.max_sockets).unwrap_or(MAX_SOCKETS);
         ensure!(
             (1..=MAX_SOCKETS).contains(&max_sockets),
@@ -164,6 +192,13 @@ impl Config {
         if let Origin::Initial { node_id, peers } = &origin {
             let advertised = args.peer_advertise.as_ref().or(file.peer_advertise.as_ref());
             check_own_addr(&peers[node_id], &peer_listen, advertised)?;
+        }
+        let allowed_hosts = split(args.allowed_hosts.or(file.allowed_hosts).as_deref());
+        for host in &allowed_hosts {
+            ensure!(
+                !host.contains([':', '/']),
+                "--allowed-hosts {host} must be a name without scheme and port, such as nexus.example.com"
+            );
         }
         let allowed_origins = split(args.allowed_origins.or(file.allowed_origins).as_deref());
         Ok(Self {
@@ -174,11 +209,14 @@ impl Config {
             advertise: args.advertise.or(file.advertise),
             peer_advertise: args.peer_advertise.or(file.peer_advertise),
             origin,
+            cluster_secret,
             timing,
+            allowed_hosts,
             allowed_origins,
             rate_limit: NonZeroU32::new(args.rate_limit.or(file.rate_limit).unwrap_or(RATE_LIMIT)),
             trust_proxy: args.trust_proxy.or(file.trust_proxy).unwrap_or_default(),
             disk_reserve,
+            max_connections,
             max_sockets,
         })
     }
@@ -204,11 +242,14 @@ impl Config {
             advertise,
             peer_advertise: None,
             origin: Origin::Initial { node_id: 1, peers: BTreeMap::new() },
+            cluster_secret: None,
             timing: Timing::default(),
+            allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             rate_limit: NonZeroU32::new(RATE_LIMIT),
             trust_proxy: false,
             disk_reserve: DEFAULT_RESERVE,
+            max_connections: MAX_CONNECTIONS,
             max_sockets: MAX_SOCKETS,
         }
     }
@@ -321,7 +362,11 @@ mod tests {
     use super::*;
 
     fn args() -> StartArgs {
-        StartArgs { data_dir: Some("data".into()), ..StartArgs::default() }
+        StartArgs {
+            data_dir: Some("data".into()),
+            cluster_secret: Some("of the tests, and long enough for one".into()),
+            ..StartArgs::default()
+        }
     }
 
     #[test]
@@ -359,6 +404,21 @@ mod tests {
             (StartArgs { max_sockets: Some(0), ..args() }, "--max-sockets"),
             (StartArgs { max_sockets: Some(MAX_SOCKETS + 1), ..args() }, "--max-sockets"),
             (StartArgs { join: Some("http://a:1".into()), ..args() }, "--join-token"),
+            (
+                StartArgs {
+                    initial_cluster: Some("1=127.0.0.1:7501,2=127.0.0.1:7502".into()),
+                    node_id: Some(1),
+                    cluster_secret: None,
+                    ..args()
+                },
+                "nexusd new-secret",
+            ),
+            (StartArgs { cluster_secret: Some("short".into()), ..args() }, "32"),
+            (StartArgs { cluster_secret_file: Some("none".into()), ..args() }, "exclude each other"),
+            (
+                StartArgs { cluster_secret: None, cluster_secret_file: Some("no-file".into()), ..args() },
+                "--cluster-secret-file no-file",
+            ),
             (StartArgs { peer_listen: Some("0.0.0.0:7501".into()), ..args() }, "--insecure-peers"),
             (StartArgs { listen: Some("nowhere".into()), ..args() }, "HOST:PORT"),
             (StartArgs { heartbeat_ms: Some(500), ..args() }, "--election-ms"),

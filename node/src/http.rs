@@ -1,6 +1,9 @@
-//! The listener for clients: connections bounded in number and in patience, drained at the end.
+//! The listener for clients: connections that are bounded in number, memory and time, and drained at the end.
 
-use crate::clock::{Clock, SystemClock};
+use crate::{
+    clock::{Clock, SystemClock},
+    connections::{Connections, Place},
+};
 use axum::{
     Json, Router,
     body::Body,
@@ -11,7 +14,7 @@ use axum::{
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    server::conn::auto::Builder,
 };
 use nexus_api::{RemoteAddr, cluster::Role};
 use nexus_api_types::{
@@ -22,22 +25,33 @@ use nexus_api_types::{
 };
 use serde::Serialize;
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, watch},
+    net::{TcpListener, TcpStream},
+    sync::watch,
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use uuid::Uuid;
 
-/// Connections of clients at once; further ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 8_192;
+/// Connections of clients at once that a node has unless told otherwise: each takes a descriptor and some kilobytes.
+pub(crate) const MAX_CONNECTIONS: u32 = 8_192;
+/// Connections at once to a listener that is for monitoring.
+pub(crate) const MAX_MONITORS: usize = 64;
+/// Bytes of a request's head, and of an answer that waits for its client, of one connection.
+const MAX_BUFFER: usize = 64 * 1024;
+/// Requests at once on one connection of HTTP/2: more than a client sends side by side, and each may hold an answer.
+const MAX_STREAMS: u32 = 64;
+/// Bytes of one request's body, and of all on one connection, that a client may send before they are read.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 256 * 1024;
 /// A client has this long for the head of a request: a slow sender must not hold a connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Requests that are being answered at the end get this long.
-const DRAIN: Duration = Duration::from_secs(5);
+/// Requests that are being answered at the end get this long: most take milliseconds, and stopping takes 5 s in all.
+const DRAIN: Duration = Duration::from_millis(1_500);
+/// A connection that is to end gets this long for what is on its way.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// A pause after a failure to accept: out of file descriptors, there is no use in trying at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Between two lines in the log about that.
@@ -91,21 +105,17 @@ fn unavailable(body: impl Serialize) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")], Json(body)).into_response()
 }
 
-/// Serves whatever router is current, until told to stop; then drains.
-pub(crate) async fn serve(listener: TcpListener, router: watch::Receiver<Router>, stop: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let graceful = GracefulShutdown::new();
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).keep_alive(true);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HEADER_TIMEOUT)
-        .keep_alive_timeout(HEADER_TIMEOUT);
-    let builder = Arc::new(builder);
-    let mut told = None::<Instant>;
+/// Serves whatever router is current, until told to stop; then drains, and says what it had to cut off.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: watch::Receiver<Router>,
+    most: usize,
+    stop: CancellationToken,
+) {
+    let (connections, tasks, halt) = (Connections::new(most), TaskTracker::new(), CancellationToken::new());
+    let builder = Arc::new(builder());
+    let mut told = Reminder::default();
     loop {
-        let slot = slots.clone().acquire_owned().await.expect("the semaphore is never closed");
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
@@ -113,33 +123,109 @@ pub(crate) async fn serve(listener: TcpListener, router: watch::Receiver<Router>
         let (stream, remote) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                if told.is_none_or(|told| told.elapsed() >= REMIND) {
-                    told = Some(Instant::now());
+                if told.is_due() {
                     tracing::warn!(%error, "cannot accept connections of clients");
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
+        let Some(place) = connections.admit(remote.ip()) else {
+            if told.is_due() {
+                tracing::warn!(from = %remote.ip(), most, "a client is turned away: all connections are at work");
+            }
+            continue;
+        };
         // Small answers must not wait for more to come.
         let _ = stream.set_nodelay(true);
-        let (router, builder, watcher) = (router.clone(), builder.clone(), graceful.watcher());
-        tokio::spawn(async move {
-            let _slot = slot;
-            // hyper measures its patience from the first byte on: until then, it is measured here.
-            if !matches!(tokio::time::timeout(HEADER_TIMEOUT, stream.readable()).await, Ok(Ok(()))) {
-                return;
-            }
-            let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(RemoteAddr(remote.ip()));
-                let router = router.borrow().clone();
-                router.oneshot(request)
-            });
-            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-            // A client that breaks off is no failure of the node.
-            let _ = watcher.watch(connection.into_owned()).await;
-        });
+        let (router, builder) = (router.clone(), builder.clone());
+        let serving = serve_one(stream, remote.ip(), place, router, builder, stop.clone());
+        let halt = halt.clone();
+        tasks.spawn(async move { halt.run_until_cancelled(serving).await });
     }
     drop(listener);
-    let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
+    tasks.close();
+    if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+        let (open, requests) = connections.count();
+        tracing::warn!(connections = open, requests, "stopping: what is not answered by now is cut off");
+        halt.cancel();
+        tasks.wait().await;
+    }
+}
+
+/// How connections are spoken on. What a client may make a node hold of it is bounded here, its time by [`Activity`].
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_BUFFER)
+        .keep_alive(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(MAX_BUFFER)
+        .keep_alive_interval(HEADER_TIMEOUT)
+        .keep_alive_timeout(HEADER_TIMEOUT);
+    builder
+}
+
+/// Serves one connection until its client goes, nothing happens on it for too long, others need its place, or the node
+/// stops.
+async fn serve_one(
+    stream: TcpStream,
+    from: IpAddr,
+    place: Place,
+    router: watch::Receiver<Router>,
+    builder: Arc<Builder<TokioExecutor>>,
+    stop: CancellationToken,
+) {
+    // hyper measures its patience from the first byte on: until then, it is measured here.
+    let is_there = tokio::select! {
+        readable = tokio::time::timeout(HEADER_TIMEOUT, stream.readable()) => matches!(readable, Ok(Ok(()))),
+        () = place.makes_room.cancelled() => false,
+        () = stop.cancelled() => false,
+    };
+    if !is_there {
+        return;
+    }
+    let activity = place.activity.clone();
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        let handled = activity.handle();
+        request.extensions_mut().insert(RemoteAddr(from));
+        let router = router.borrow().clone();
+        async move {
+            let response = router.oneshot(request).await?;
+            Ok::<_, Infallible>(response.map(|body| handled.answer(body)))
+        }
+    });
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    tokio::select! {
+        // A client that breaks off is no failure of the node.
+        _ = connection.as_mut() => return,
+        () = place.activity.over() => {}
+        () = place.makes_room.cancelled() => {}
+        () = stop.cancelled() => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    // A client that took nothing so far takes no farewell either. When the node stops, it is cut off earlier.
+    let _ = tokio::time::timeout(FAREWELL, connection).await;
+}
+
+/// When to say again in the log what goes on.
+#[derive(Default)]
+struct Reminder(Option<Instant>);
+
+impl Reminder {
+    fn is_due(&mut self) -> bool {
+        let is_due = self.0.is_none_or(|told| told.elapsed() >= REMIND);
+        if is_due {
+            self.0 = Some(Instant::now());
+        }
+        is_due
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! The parts, in the order in which a node comes to life:
 //! - [`args`], [`config`], [`logging`]: what the operator wants.
-//! - [`run`]: the life of a node. [`identity`] and `bootstrap`: who it is. [`http`]: its clients.
+//! - [`run`]: the life of a node. [`identity`], [`secret`] and `bootstrap`: who it is. `http` and `connections`: its clients.
 //! - [`peer`]: the transport between nodes. `service`: what peers may ask.
 //! - `node`: what the rest shares. [`raft`]: openraft as it is run. [`clock`]: cluster time.
 //! - `propose`, `read`, `beats`: writes, reads and signs of life, wherever the leader is. `touches`: how
@@ -21,6 +21,7 @@ mod change;
 pub mod clock;
 mod cluster;
 pub mod config;
+mod connections;
 mod disk;
 mod flush_watch;
 mod http;
@@ -34,6 +35,7 @@ pub mod raft;
 mod read;
 mod report;
 pub mod run;
+pub mod secret;
 mod service;
 mod slots;
 mod status;

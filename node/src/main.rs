@@ -10,6 +10,7 @@ use nexus_node::{
     config::Config,
     logging,
     run::{RunningNode, Sources},
+    secret::ClusterSecret,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{io::Write as _, path::Path, sync::Arc, time::Duration};
@@ -42,6 +43,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let (config, log, temporary) = match cli.command {
         Command::Start(args) => start(*args)?,
         Command::Dev(args) => dev(args)?,
+        Command::NewSecret => {
+            println!("{}", ClusterSecret::fresh(&SystemMint).as_str());
+            return Ok(());
+        }
         Command::CheckBackup(args) => return check_backup(&args.file),
         Command::Man(args) => return man(&args.folder),
         Command::Completions(args) => {

@@ -7,6 +7,7 @@ use crate::{
     peer::{PeerClient, PeerTarget},
     raft::{Raft, Timing},
     report::Reports,
+    secret::ClusterSecret,
     slots::Slots,
 };
 use nexus_api::mint::Mint;
@@ -31,6 +32,7 @@ pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// A running member.
 pub(crate) struct Node {
     pub(crate) id: NodeId,
+    pub(crate) secret: ClusterSecret,
     pub(crate) raft: Raft,
     pub(crate) store: StoreHandle,
     pub(crate) peers: PeerClient,

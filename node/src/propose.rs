@@ -123,6 +123,12 @@ pub(crate) fn of_the_cluster(command: Command) -> Proposal {
     }
 }
 
+/// Whether a node may hand this on to the leader: what a client asked of it, and nothing that the cluster asks of itself,
+/// whose leader proposes that without being asked.
+pub(crate) fn may_be_forwarded(proposal: &Proposal) -> bool {
+    proposal.actor != Actor::System && !proposal.command.is_of_the_cluster()
+}
+
 /// What a peer that forwarded a proposal is told.
 pub(crate) fn response(tried: Tried, leader: Option<NodeId>) -> ServiceResponse {
     match tried {

@@ -18,6 +18,7 @@ use crate::{
     raft::Raft,
     read::ReadIndexes,
     report,
+    secret::ClusterSecret,
     service::NodeService,
     slots::Slots,
     token,
@@ -46,14 +47,15 @@ use std::{
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-/// A leader that is stopped waits this long for another one to take over.
-const HAND_OVER: Duration = Duration::from_secs(2);
+/// A leader that is stopped waits this long for another one to take over. Where all nodes are stopped at once, nobody
+/// does.
+const HAND_OVER: Duration = Duration::from_secs(1);
 /// Between two looks whether Raft still runs.
 const LOOK_AT_RAFT: Duration = Duration::from_millis(500);
-/// Stopping takes no longer than this, all in all: supervisors kill what takes much longer.
-const STOP: Duration = Duration::from_secs(20);
+/// Stopping takes no longer than this, all in all: handing over takes one, draining 1.5 s at most.
+const STOP: Duration = Duration::from_secs(5);
 /// The store gets this long for its last writes.
-const CLOSE: Duration = Duration::from_secs(5);
+const CLOSE: Duration = Duration::from_secs(1);
 
 /// What is handed in: time and randomness.
 #[derive(Clone)]
@@ -130,6 +132,7 @@ impl RunningNode {
         let Listeners { clients: client_listener, peers: peer_listener, metrics } = listeners;
         let disk = Disk::open(&config.data_dir, config.disk_reserve)
             .with_context(|| format!("cannot see how much space is free in {}", config.data_dir.display()))?;
+        let secret = ClusterSecret::to_begin_with(&config, &*sources.mint)?;
         let mut stored = identity::load_or_make(&store, InstanceId(sources.mint.id())).await?;
         let client_addr = match &config.advertise {
             Some(addr) => addr.clone(),
@@ -149,12 +152,18 @@ impl RunningNode {
 
         let (stop, stop_http) = (CancellationToken::new(), CancellationToken::new());
         let (router, current) = watch::channel(http::starting());
-        let http = tokio::spawn(http::serve(client_listener, current, stop_http.clone()));
+        let http = tokio::spawn(http::serve(
+            client_listener,
+            current,
+            config.max_connections as usize,
+            stop_http.clone(),
+        ));
         let has_membership = store.latest().membership().membership().nodes().next().is_some();
         let known = watch::Sender::new(LocalIdentity {
             cluster: stored.cluster,
             node: stored.node,
             is_initialized: has_membership,
+            secret: secret.clone(),
             ..LocalIdentity::new(stored.instance, client_addr.clone())
         });
         let (slot, service) = (RaftSlot::default(), NodeService::default());
@@ -170,10 +179,16 @@ impl RunningNode {
         let standing = bootstrap.find_out(&config.origin).await?;
         stored.node = Some(standing.node);
         stored.cluster = stored.cluster.or(standing.cluster);
+        // What the operator says goes before what the join says: secrets are changed by hand.
+        let secret =
+            secret.or(standing.secret.clone()).context("no secret came with the place in the cluster")?;
+        // Before the place: a node that has one is not handed the secret again.
+        secret.keep(&config.data_dir)?;
         identity::save(&store, &stored).await?;
         known.send_modify(|known| {
             known.node = stored.node;
             known.cluster = stored.cluster;
+            known.secret = Some(secret.clone());
         });
 
         let raft = Raft::new(
@@ -194,6 +209,7 @@ impl RunningNode {
         let id = NodeId(*raft.node_id());
         let node = Arc::new(Node {
             id,
+            secret,
             raft,
             store,
             peers,
@@ -224,6 +240,7 @@ impl RunningNode {
 
         let api_config = ApiConfig {
             open_metrics: is_loopback(&config.listen),
+            allowed_hosts: own_names([&client_addr, &config.listen], config.allowed_hosts),
             allowed_origins: config.allowed_origins,
             rate_limit: config.rate_limit,
             trust_proxy: config.trust_proxy,
@@ -236,7 +253,7 @@ impl RunningNode {
         let _starting = router.send_replace(served);
         if let Some(listener) = metrics {
             let (_, served) = watch::channel(nexus_api::monitoring(api.clone()));
-            tasks.push(tokio::spawn(http::serve(listener, served, stop_http.clone())));
+            tasks.push(tokio::spawn(http::serve(listener, served, http::MAX_MONITORS, stop_http.clone())));
         }
         tracing::info!(node = %node.id, client_addr, "serving");
         Ok(Self { node, client_addr, stop, stop_http, failure, tasks, http, api })
@@ -272,20 +289,24 @@ impl RunningNode {
         }
     }
 
-    /// Stops: hands leadership over, answers what was asked, writes what is left. False when that takes too
-    /// long, such as on a disk that hangs: then it is for the process to end, as in a crash.
+    /// Stops within five seconds: hands leadership over, answers what was asked, writes what is left, and logs what it
+    /// had to cut off. False when that takes too long, such as on a disk that hangs: then it is for the process to end,
+    /// as in a crash.
     pub fn stop(self) -> BoxFuture<'static, bool> {
         Box::pin(async move { tokio::time::timeout(STOP, self.stop_in_order()).await.is_ok() })
     }
 
     async fn stop_in_order(self) {
-        self.hand_over().await;
-        // Whoever follows events goes to another node; nobody waits for this one any longer.
-        self.api.drain().await;
+        // Whoever follows events goes to another node meanwhile; nobody waits for this one any longer.
+        let ((), sockets) = tokio::join!(self.hand_over(), self.api.drain());
+        if sockets > 0 {
+            tracing::warn!(sockets, "stopping: WebSockets that did not go by now are cut off");
+        }
         self.stop_http.cancel();
         let _ = self.http.await;
-        let _ = self.node.raft.shutdown().await;
+        // Peers are answered to the end while Raft ends.
         self.stop.cancel();
+        let _ = self.node.raft.shutdown().await;
         for task in self.tasks {
             let _ = task.await;
         }
@@ -357,6 +378,12 @@ fn watched(
             let _ = fail.send(Some(format!("{name} panicked; the log says where")));
         }
     })
+}
+
+/// The names by which clients reach this node: the hosts of its addresses, and those of its settings.
+fn own_names<const N: usize>(addrs: [&str; N], mut names: Vec<String>) -> Vec<String> {
+    names.extend(addrs.iter().filter_map(|addr| Some(addr.rsplit_once(':')?.0.to_owned())));
+    names
 }
 
 /// The address of a listener as others can use it.

@@ -5,7 +5,7 @@ use crate::{
     node::{Node, REQUEST_DEADLINE},
     peer::{
         PeerService,
-        service::{ServiceRequest, ServiceResponse},
+        service::{MembershipRequest, ServiceRequest, ServiceResponse},
     },
     propose,
 };
@@ -14,6 +14,9 @@ use nexus_domain::NodeId;
 use std::sync::{Arc, OnceLock};
 use tokio::time::Instant;
 use tracing::Instrument;
+
+/// Told to a node that was taken out.
+const NO_MEMBER: &str = "the node that asks is no member of this cluster; join anew with a token";
 
 /// The running node, once there is one: a guest answers its peers before it has an id.
 #[derive(Clone, Default)]
@@ -64,11 +67,24 @@ impl Running {
         if node.leader_id() != Some(node.id) {
             return ServiceResponse::NotLeader { leader: node.leader_id() };
         }
+        // The leader knows who is a member; a node that was taken out still knows the secret.
+        let is_join = matches!(request, ServiceRequest::Membership(MembershipRequest::Join { .. }));
+        if !is_join && from.and_then(|from| node.member(from)).is_none() {
+            return ServiceResponse::Unavailable { reason: NO_MEMBER.to_owned() };
+        }
         match request {
             ServiceRequest::ReadIndex => match node.read_index_here().await {
                 Ok(revision) => ServiceResponse::ReadIndex(revision),
                 Err(reason) => ServiceResponse::Unavailable { reason },
             },
+            ServiceRequest::Propose { proposal } if !propose::may_be_forwarded(&proposal) => {
+                tracing::warn!(
+                    ?from,
+                    command = proposal.command.name(),
+                    "a peer proposed what only a leader may"
+                );
+                ServiceResponse::Unavailable { reason: "only a leader proposes that".to_owned() }
+            }
             ServiceRequest::Propose { proposal } => {
                 let tried = node.propose_here(&proposal, Instant::now() + REQUEST_DEADLINE).await;
                 propose::response(tried, node.leader_id())

@@ -9,7 +9,7 @@ use std::{
     fs::{self, File},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 use tempfile::TempDir;
 
@@ -99,10 +99,8 @@ impl Node {
         }
     }
 
-    fn reap(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.wait();
-        }
+    fn reap(&mut self) -> Option<ExitStatus> {
+        self.child.take()?.wait().ok()
     }
 
     /// `kill -9`.
@@ -111,10 +109,20 @@ impl Node {
         self.reap();
     }
 
-    /// `SIGTERM`, and waits for the end.
-    pub fn terminate(&mut self) {
+    /// `SIGTERM`, without waiting for the end.
+    pub fn ask_to_stop(&self) {
         self.signal(Signal::SIGTERM);
-        self.reap();
+    }
+
+    /// Waits for the end of its process, which was asked to stop; how it ended, if it ran.
+    pub fn stopped(&mut self) -> Option<ExitStatus> {
+        self.reap()
+    }
+
+    /// `SIGTERM`, and waits for the end; how it ended, if it ran.
+    pub fn terminate(&mut self) -> Option<ExitStatus> {
+        self.ask_to_stop();
+        self.reap()
     }
 
     /// `SIGSTOP`: it hangs, and its connections with it.
@@ -234,10 +242,17 @@ impl Cluster {
         let initial: Vec<String> =
             peers.iter().enumerate().map(|(at, addr)| format!("{}={addr}", at + 1)).collect();
         let initial = initial.join(",");
+        // What joins is handed it.
+        let secret = cluster.folder.path().join("secret");
+        fs::write(&secret, uuid::Uuid::now_v7().simple().to_string())
+            .expect("the test folder can be written");
+        let secret = secret.display().to_string();
         for (at, (listen, peer_listen)) in clients.iter().zip(peers).enumerate() {
             let number = at as u64 + 1;
-            let origin =
-                ["--node-id".to_owned(), number.to_string(), "--initial-cluster".to_owned(), initial.clone()];
+            let node_id = number.to_string();
+            let flags =
+                ["--node-id", &node_id, "--initial-cluster", &initial, "--cluster-secret-file", &secret];
+            let origin = flags.map(str::to_owned);
             cluster.add(number, listen, peer_listen, origin.to_vec());
             if let Some(wrapper) = wrappers.get(at) {
                 cluster.node(number).wrapper.clone_from(wrapper);

@@ -148,6 +148,7 @@ impl Inside {
                 listen: Some("127.0.0.1:0".to_owned()),
                 peer_listen: Some(peer.clone()),
                 initial_cluster: Some(initial.join(",")),
+                cluster_secret: Some("of the nodes inside, and long enough for one".to_owned()),
                 ..StartArgs::default()
             };
             async move {

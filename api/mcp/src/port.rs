@@ -99,11 +99,20 @@ impl Request {
     }
 }
 
+/// Bytes of a request's path. The only part of it that an agent chooses is a slug of at most 100 characters, each of
+/// which takes 12 bytes when it is no letter and encoded; and no URI may have 64 KiB.
+const MAX_PATH: usize = 2_048;
+
 /// Sends a request and reads the answer.
 ///
 /// # Errors
 /// What the cluster refuses, or why none could be asked, or that the answer was not understood.
 pub(crate) async fn ask<T: DeserializeOwned>(port: &impl Port, request: Request) -> Result<T, Failure> {
+    if request.path.len() > MAX_PATH {
+        return Err(Failure::Other(
+            "no feature has so long a name: a slug has at most 100 characters".to_owned(),
+        ));
+    }
     let path = request.path.clone();
     serde_json::from_value(port.send(request).await?).map_err(|error| {
         Failure::Other(format!("the server's answer to {path} is not understood: {error}. It may be newer."))

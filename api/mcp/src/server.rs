@@ -1,6 +1,7 @@
 //! The protocol. Keeps nothing between two messages: any node can answer the next one.
 
 use crate::{port::Port, refusal, resources, tools};
+use futures::FutureExt;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -10,6 +11,7 @@ use rmcp::{
     },
     service::RequestContext,
 };
+use std::panic::AssertUnwindSafe;
 
 /// What a model is told before anything else.
 const INSTRUCTIONS: &str = "Several agents work in this repository. Pick a feature before you edit; its files are then yours alone. \
@@ -54,7 +56,8 @@ impl<P: Port> ServerHandler for Server<P> {
         request: CallToolRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let called = tools::call(&self.port, &request.name, request.arguments.unwrap_or_default()).await;
+        let called = tools::call(&self.port, &request.name, request.arguments.unwrap_or_default());
+        let called = answered(called).await?;
         let result =
             called.ok_or_else(|| ErrorData::invalid_params(format!("no tool {}", request.name), None))?;
         Ok(result.into())
@@ -65,7 +68,7 @@ impl<P: Port> ServerHandler for Server<P> {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let listed = resources::list(&self.port).await;
+        let listed = answered(resources::list(&self.port)).await?;
         let listed = listed.map_err(|failure| ErrorData::internal_error(refusal::words(&failure), None))?;
         Ok(ListResourcesResult::with_all_items(listed))
     }
@@ -84,7 +87,7 @@ impl<P: Port> ServerHandler for Server<P> {
         _: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri;
-        match resources::read(&self.port, &uri).await {
+        match answered(resources::read(&self.port, &uri)).await? {
             Ok(Some((text, mime_type))) => {
                 let contents = ResourceContents::text(text, uri).with_mime_type(mime_type);
                 Ok(ReadResourceResult::new(vec![contents]).into())
@@ -95,5 +98,25 @@ impl<P: Port> ServerHandler for Server<P> {
             )),
             Err(failure) => Err(ErrorData::resource_not_found(refusal::words(&failure), None)),
         }
+    }
+}
+
+/// Turns a panic into an answer: the protocol's library would leave its client waiting for one.
+async fn answered<T>(work: impl Future<Output = T>) -> Result<T, ErrorData> {
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .map_err(|_| ErrorData::internal_error("a defect of Nexus kept this from being answered", None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_too() {
+        let panics = async { panic!("on purpose, in a test") };
+        let answer: Result<(), ErrorData> = answered(panics).await;
+        assert!(answer.is_err_and(|error| error.message.contains("defect")));
     }
 }

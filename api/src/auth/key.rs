@@ -23,8 +23,12 @@ const KEY_LENGTH: usize = 74;
 const TOKEN_SCHEME: &str = "nexus_join_";
 /// What every ticket begins with.
 const TICKET_SCHEME: &str = "nexus_ticket_";
-/// An idempotency key as short as this could be guessed: nothing secret is derived from it.
-const MIN_DERIVING_LENGTH: usize = 16;
+/// Hexadecimal digits of an idempotency key that an API key is derived from: 128 bits, as in a UUID. Whoever guesses
+/// the idempotency key of a registration is shown the API key, and nobody is asked who they are.
+const MIN_DERIVING_DIGITS: usize = 32;
+/// Different digits among them. Of so many random ones, fewer than these come less than once in ten million times,
+/// and numbers that somebody counts up have few.
+const MIN_DIFFERENT_DIGITS: usize = 8;
 
 /// OWASP's recommendation with the least memory (m = 7 MiB, t = 5, p = 1). A key has 256 random
 /// bits and cannot be guessed whatever the hash costs; the parameters only have to be respectable,
@@ -91,13 +95,19 @@ pub(crate) struct NewKey {
 }
 
 impl NewKey {
-    /// Turns an idempotency key down that is too short for a key to be derived from: whoever guessed it
-    /// would be shown the API key.
+    /// Turns an idempotency key down that could be guessed, such as one that is made of an e-mail address: whoever
+    /// guessed it would be shown the API key.
+    ///
+    /// # Errors
+    /// 400, with the form that is taken: a UUID, or at least as many hexadecimal digits.
     pub(crate) fn check(idempotency: Option<&IdempotencyKey>) -> Result<(), ApiError> {
         match idempotency {
-            Some(key) if key.as_str().len() < MIN_DERIVING_LENGTH => Err(ApiError::field(
+            Some(key) if !is_hard_to_guess(key) => Err(ApiError::field(
                 "Idempotency-Key",
-                format_args!("must have at least {MIN_DERIVING_LENGTH} characters here, such as a UUID"),
+                format_args!(
+                    "must be a random UUID here, or at least {MIN_DERIVING_DIGITS} random hexadecimal digits: \
+                     whoever guesses it is shown the API key"
+                ),
             )),
             _ => Ok(()),
         }
@@ -157,6 +167,16 @@ impl NewKey {
             created_at: WallTime::default(),
         })
     }
+}
+
+fn is_hard_to_guess(key: &IdempotencyKey) -> bool {
+    let (mut digits, mut different) = (0, 0_u16);
+    for letter in key.as_str().chars().filter(|letter| *letter != '-') {
+        let Some(digit) = letter.to_digit(16) else { return false };
+        digits += 1;
+        different |= 1 << digit;
+    }
+    digits >= MIN_DERIVING_DIGITS && different.count_ones() as usize >= MIN_DIFFERENT_DIGITS
 }
 
 fn derive(key: &IdempotencyKey, salt: &[u8; 16]) -> ApiKeyText {
@@ -222,6 +242,29 @@ mod tests {
         let retry = NewKey::mint(&SystemMint, Some(&idempotency));
         assert_ne!(first.text.text, retry.text.text);
         assert_eq!(retry.shown_first(Some(&idempotency), first.salt).text, first.text.text);
+    }
+
+    #[test]
+    fn an_api_key_is_derived_from_no_idempotency_key_that_can_be_guessed() {
+        let is_taken = |text: &str| NewKey::check(Some(&IdempotencyKey::parse(text).unwrap())).is_ok();
+        for random in [
+            "0198c3a7-5e1f-7b42-9d06-c8f2ae71b354",
+            "5F0C9A1E7B3D48626D1E0F9B8A7C5432",
+            "9b2f7c81d4e06a35f8c1729be04d63a59b2f7c81d4e06a35f8c1729be04d63a5",
+        ] {
+            assert!(is_taken(random), "{random}");
+        }
+        for guessable in [
+            "register-ana@example.com",
+            "register-ana-example-com-first-laptop",
+            "00000000-0000-0000-0000-000000000001",
+            "1234567",
+            "20261126-20261126-20261126-20261126",
+            "0198c3a7-5e1f-7b42",
+        ] {
+            assert!(!is_taken(guessable), "{guessable}");
+        }
+        assert!(NewKey::check(None).is_ok(), "without one, a key is shown once");
     }
 
     #[test]

@@ -41,8 +41,8 @@ pub(crate) struct Operation {
     query: Vec<Parameter>,
     body: Option<(RefOr<Schema>, Required)>,
     answers: Vec<(u16, &'static str, RefOr<Schema>, &'static str)>,
-    /// The answer shows an API key, which is derived from the `Idempotency-Key`: not from a short one.
-    shows_a_key: bool,
+    /// The answer shows an API key to whoever has the `Idempotency-Key`: not to who can guess that.
+    derives_a_key: bool,
     /// What adds the schemas that are referred to: they are large, and seldom asked for.
     schemas: Vec<fn(&mut Schemas)>,
 }
@@ -75,7 +75,7 @@ impl Operation {
 
     fn new(kind: Kind, summary: &'static str) -> Self {
         let (query, answers, schemas) = (Vec::new(), Vec::new(), Vec::new());
-        Self { kind, summary, about: None, query, body: None, answers, shows_a_key: false, schemas }
+        Self { kind, summary, about: None, query, body: None, answers, derives_a_key: false, schemas }
     }
 
     /// More than the summary says.
@@ -84,9 +84,9 @@ impl Operation {
         self
     }
 
-    /// Answers with an API key.
-    pub(crate) fn shows_a_key(mut self) -> Self {
-        self.shows_a_key = true;
+    /// Answers with an API key that is derived from the `Idempotency-Key` alone.
+    pub(crate) fn derives_a_key(mut self) -> Self {
+        self.derives_a_key = true;
         self
     }
 
@@ -165,7 +165,11 @@ impl Operation {
 
     /// Refuses what somebody else has, and bodies that are too large, although it only reads.
     pub(crate) fn may_conflict(mut self) -> Self {
-        for (status, meaning) in [(409, "A newer holder took it."), (413, "The body is over 1 MiB.")] {
+        for (status, meaning) in [
+            (409, "A newer holder took it."),
+            (413, "The body is over 1 MiB."),
+            (415, "The body is no JSON."),
+        ] {
             let failure = Ref::from_schema_name("Failure").into();
             self.answers.push((status, "application/json", failure, meaning));
         }
@@ -213,7 +217,7 @@ impl Operation {
             .tag(tag(path));
         let parameters = parameter::of_path(path)
             .chain(self.query.into_iter().map(Parameter::finish))
-            .chain(parameter::of_kind(self.kind, self.shows_a_key));
+            .chain(parameter::of_kind(self.kind, self.derives_a_key));
         for parameter in parameters {
             operation = operation.parameter(parameter);
         }
@@ -270,6 +274,7 @@ fn failures(kind: Kind) -> Vec<(u16, &'static str)> {
     let write = [
         (409, "Taken: a name, a path or a feature; `details` says by whom."),
         (413, "The body is over 1 MiB."),
+        (415, "The body is no JSON."),
         (422, "The `Idempotency-Key` was used for another request."),
     ];
     match kind {

@@ -84,7 +84,7 @@ pub(super) fn of_path(path: &str) -> impl Iterator<Item = ParameterBuilder> {
 }
 
 /// What any route of a kind takes beside what it is about.
-pub(super) fn of_kind(kind: Kind, derives: bool) -> Vec<ParameterBuilder> {
+pub(super) fn of_kind(kind: Kind, derives_a_key: bool) -> Vec<ParameterBuilder> {
     let header = |name: &str, about: &str, schema: RefOr<Schema>| {
         ParameterBuilder::new()
             .name(name)
@@ -97,11 +97,14 @@ pub(super) fn of_kind(kind: Kind, derives: bool) -> Vec<ParameterBuilder> {
         header("X-Nexus-Session", "The session that acts; the engineer's default one when absent.", uuid())
     };
     let idempotency = || {
-        let schema = ObjectBuilder::new()
-            .schema_type(Type::String)
-            .min_length(Some(if derives { 16 } else { 1 }))
-            .max_length(Some(255))
-            .pattern(Some("^[!-~]([ -~]*[!-~])?$"));
+        let schema = ObjectBuilder::new().schema_type(Type::String).max_length(Some(255));
+        if derives_a_key {
+            let schema = schema.format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
+            let about = "The same key and body give the first answer again. A random UUID, or at least 32 random \
+                         hexadecimal digits: whoever guesses it is shown the API key.";
+            return header("Idempotency-Key", about, schema.into());
+        }
+        let schema = schema.min_length(Some(1)).pattern(Some("^[!-~]([ -~]*[!-~])?$"));
         header("Idempotency-Key", "The same key and body give the first answer again.", schema.into())
     };
     let min_revision = || {

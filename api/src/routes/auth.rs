@@ -26,7 +26,7 @@ use nexus_domain::{
 
 pub(super) fn routes() -> Routes {
     let registered = Operation::open("Register an engineer")
-        .shows_a_key()
+        .derives_a_key()
         .about(
             "The key is shown once. With the bootstrap token of the first node, the first admin is made; \
              where registration is by invitation, an admin asks, with a key.",
@@ -49,7 +49,7 @@ async fn register(
     let name = fields.required_text("name", Name::parse);
     let email = fields.required_text("email", Email::parse);
     let bootstrap = fields.text("bootstrapToken", |token| Ok::<_, &str>(token_digest(token)));
-    fields.finish()?;
+    fields.finish_as_old_clients_expect()?;
     NewKey::check(incoming.idempotency.as_ref())?;
     let (Some(name), Some(email)) = (name, email) else { return Err(ApiError::internal(&"fields passed")) };
 

@@ -1,7 +1,6 @@
 //! `/cluster/backup`: all that the cluster keeps, for whoever has to keep it elsewhere. Holds one piece in
 //! memory, however large the whole is.
 
-use super::cluster::check_admin;
 use crate::{
     api::Api,
     cluster::{Backup, Unavailable},
@@ -18,6 +17,7 @@ use axum::{
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use nexus_api_types::header as names;
+use nexus_domain::decide::access;
 use std::time::Duration;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
@@ -47,7 +47,7 @@ pub(crate) fn is_backup(route: &str) -> bool {
 
 async fn backup(State(api): State<Api>, read: Read) -> Result<Response, ApiError> {
     let (engineer, key) = read.identity()?;
-    check_admin(engineer, key)?;
+    access::admin(engineer, key)?;
     let busy =
         || Unavailable::NotApplied("this node sends as many backups as it may; ask another one".to_owned());
     let place = api.backups.clone().try_acquire_owned().map_err(|_| busy())?;

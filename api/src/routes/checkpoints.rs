@@ -70,7 +70,7 @@ async fn save(
     let context = fields.sorted_object("context");
     let kind = fields.text("type", render::checkpoint_kind_from);
     let notes = fields.text("notes", long_text);
-    fields.finish()?;
+    fields.finish_as_old_clients_expect()?;
     let (Some(session), Some(feature)) = (session, feature) else {
         return Err(ApiError::internal(&"fields passed"));
     };

@@ -2,7 +2,7 @@
 
 use super::project_id;
 use crate::{
-    api::Api,
+    api::{Api, MAX_BODY},
     auth::Caller,
     cluster::SharedView,
     failure::ApiError,
@@ -59,7 +59,7 @@ impl FromRequest<Api> for Question {
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let read = Read::from_request_parts(&mut parts, api).await?;
-        let body = Incoming::from_request(Request::from_parts(parts, body), api).await?;
+        let body = Incoming::read(Request::from_parts(parts, body), api, MAX_BODY).await?;
         Ok(Self { read, body })
     }
 }

@@ -134,7 +134,7 @@ async fn refresh(
     let project = project_id(&project)?;
     let mut fields = write.fields()?;
     let asked = fields.patterns("paths");
-    fields.finish()?;
+    fields.finish_as_old_clients_expect()?;
     let done = write.propose(&api, Command::RefreshClaims { project }).await?;
     let Reply::Held { paths, .. } = &done.reply else { return Err(done.unexpected()) };
     let held: BTreeSet<&Pattern> = paths.iter().collect();

@@ -3,7 +3,7 @@
 use crate::{
     api::{Api, JOIN_TOKEN_TTL},
     auth::{Caller, join_token, token_digest},
-    cluster::Operation,
+    cluster::{Consistency, Operation, OperationError},
     failure::ApiError,
     openapi::{Operation as Description, Routes},
     operate::operate,
@@ -18,7 +18,8 @@ use axum::{
 use nexus_api_types::{Data, Moment, cluster as wire};
 use nexus_domain::{
     Actor, ClusterTime, Command, Millis, NodeId, Refusal, Reply,
-    entity::{ApiKey, Engineer, JoinToken, Role},
+    decide::access,
+    entity::JoinToken,
     ids::{InstanceId, JoinTokenId},
 };
 use std::time::Duration;
@@ -32,7 +33,10 @@ const STATUS_WITHIN: Duration = Duration::from_secs(1);
 pub(super) fn routes() -> Routes {
     let stated = Description::local("Show the cluster").about("Without a quorum: what this node knows.");
     let joined = Description::open("Let a node in")
-        .about("What `nexusd start --join` asks; the token is the only credential.")
+        .about(
+            "What `nexusd start --join` asks; the token is the only credential. Without TLS, whoever sees the request sees \
+             the token too, and can open the secret with it.",
+        )
         .body::<wire::JoinRequest>();
     Routes::new()
         .get("/cluster/status", status, stated.answers::<wire::ClusterStatus>(200))
@@ -133,7 +137,7 @@ async fn join(
         let caller = crate::auth::authenticate(&api, &headers).await?;
         admin(&api, caller)?;
     }
-    let token = fields.required_text("joinToken", |token| Ok::<_, &str>(token_digest(token)));
+    let token = fields.required_text("joinToken", |token| Ok::<_, &str>(token.to_owned()));
     let instance = fields.required_id::<InstanceId>("instance");
     let peer_addr = fields.required_text("peerAddr", address);
     let client_addr = fields.required_text("clientAddr", address);
@@ -143,11 +147,22 @@ async fn join(
     else {
         return Err(ApiError::internal(&"fields passed"));
     };
-    let join = Operation::Join { token, instance, peer_addr, client_addr };
+    let digest = token_digest(&token);
+    let join = Operation::Join { token: digest, instance, peer_addr, client_addr };
     let done = operate(&api, &incoming, Actor::Anonymous, join).await?;
     let Reply::Joined(node) = done.reply else { return Err(done.unexpected()) };
-    let cluster = done.view.state().origin().map(|origin| origin.cluster.0).unwrap_or_default();
-    Ok(done.answer(StatusCode::CREATED, wire::Joined { node_id: node.0, cluster_id: cluster }))
+    // A retry may come late, and its token may have run out since.
+    let view = api.cluster.read(Consistency::Linearizable, None).await?.view;
+    let (state, now) = (view.state(), view.state().clock().cluster);
+    if !state.join_token(digest).is_some_and(|token| now < token.expires) {
+        return Err(OperationError::BadToken.into());
+    }
+    let cluster = state.origin().map(|origin| origin.cluster);
+    let cluster =
+        cluster.ok_or_else(|| ApiError::internal(&"a cluster that is not formed lets nobody in"))?;
+    let sealed_secret = api.cluster.seal_secret(&token, cluster, instance);
+    let joined = wire::Joined { node_id: node.0, cluster_id: cluster.0, sealed_secret };
+    Ok(done.answer(StatusCode::CREATED, joined))
 }
 
 fn address(text: &str) -> Result<String, &'static str> {
@@ -164,6 +179,7 @@ async fn promote(
     write: Write,
 ) -> Result<Response, ApiError> {
     admin(&api, write.caller)?;
+    write.no_fields()?;
     operated(&write.operate(&api, Operation::Promote(node_id(&node)?)).await?)
 }
 
@@ -173,6 +189,7 @@ async fn remove(
     write: Write,
 ) -> Result<Response, ApiError> {
     admin(&api, write.caller)?;
+    write.no_fields()?;
     operated(&write.operate(&api, Operation::Remove(node_id(&node)?)).await?)
 }
 
@@ -186,6 +203,7 @@ async fn transfer(State(api): State<Api>, write: Write) -> Result<Response, ApiE
 
 async fn snapshot(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
     admin(&api, write.caller)?;
+    write.no_fields()?;
     operated(&write.operate(&api, Operation::Snapshot).await?)
 }
 
@@ -207,21 +225,7 @@ fn node_id(text: &str) -> Result<NodeId, ApiError> {
 fn admin(api: &Api, caller: Caller) -> Result<(), ApiError> {
     let view = api.cluster.local();
     let (engineer, key) = caller.identity(&*api.cluster, view.state())?;
-    Ok(check_admin(engineer, key)?)
-}
-
-/// Whether somebody may do what only admins may, with a key that is for everything.
-pub(super) fn check_admin(engineer: &Engineer, key: &ApiKey) -> Result<(), Refusal> {
-    if engineer.role != Role::Admin {
-        return Err(Refusal::RoleTooLow { role: engineer.role });
-    }
-    if key.readonly {
-        return Err(Refusal::KeyReadonly);
-    }
-    if key.project.is_some() {
-        return Err(Refusal::KeyOutOfScope);
-    }
-    Ok(())
+    Ok(access::admin(engineer, key)?)
 }
 
 async fn create_join_token(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {

@@ -77,7 +77,7 @@ async fn add(
     let alternatives = fields.text("alternatives", long_text);
     let feature = fields.text("featureSlug", |slug| Ok::<_, &str>(slug.to_owned()));
     let supersedes = fields.id::<DecisionId>("supersedes");
-    fields.finish()?;
+    fields.finish_as_old_clients_expect()?;
     let (Some(title), Some(decision)) = (title, decision) else {
         return Err(ApiError::internal(&"fields passed"));
     };

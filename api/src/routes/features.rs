@@ -184,7 +184,7 @@ async fn create(
     let title = fields.required_text("title", Title::parse);
     let spec = fields.required_text("spec", not_empty);
     let shape = Shape::parse(&mut fields);
-    fields.finish()?;
+    fields.finish_as_old_clients_expect()?;
     let (Some(slug), Some(title), Some(spec)) = (slug, title, spec) else {
         return Err(ApiError::internal(&"fields passed"));
     };
@@ -214,7 +214,7 @@ async fn update(
     let title = fields.text("title", Title::parse);
     let spec = fields.text("spec", not_empty);
     let shape = Shape::parse(&mut fields);
-    fields.finish()?;
+    fields.finish_as_old_clients_expect()?;
     let patch = FeaturePatch {
         title,
         spec: spec.clone(),

@@ -2,14 +2,16 @@
 
 use crate::{
     api::Api,
+    browser,
     cluster::{Consistency, Role},
     failure::ApiError,
+    limits::RemoteAddr,
     openapi::{Operation, Routes},
 };
 use axum::{
     Json, Router,
-    extract::State,
-    http::{HeaderMap, StatusCode, header},
+    extract::{Request, State},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -32,13 +34,21 @@ pub(super) fn routes() -> Routes {
     };
     let lives = Operation::bare("Tell that the process lives").answers_bare::<Liveness>(200, "It does.");
     let counted = Operation::bare("Show metrics")
-        .about("In Prometheus form. Needs no key on a loopback listener, nor on one of `--metrics-listen`.")
+        .about(
+            "In Prometheus form. Needs no key for programs of the same machine on a loopback listener, nor on one of \
+             `--metrics-listen`; through a proxy it does.",
+        )
         .answers_text("text/plain");
     Routes::new()
         .get("/health", ready, asked())
         .get("/health/ready", ready, asked())
         .get("/health/live", live, lives)
         .get("/metrics", metrics, counted)
+}
+
+/// Whether a path asks how the node is.
+pub(crate) fn is_health(path: &str) -> bool {
+    matches!(path.strip_prefix("/api").unwrap_or(path), "/health" | "/health/ready" | "/health/live")
 }
 
 /// The same on a listener that is for monitoring alone, and asks for no key.
@@ -105,9 +115,11 @@ async fn live() -> Json<Liveness> {
     Json(Liveness { status: "alive".to_owned(), timestamp: now() })
 }
 
-async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response, ApiError> {
-    if !api.config.open_metrics {
-        crate::auth::authenticate(&api, &headers).await?;
+async fn metrics(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
+    let remote = request.extensions().get::<RemoteAddr>().map(|addr| addr.0);
+    if !(api.config.open_metrics && browser::is_local(&api.config, remote, &request)) {
+        let (parts, _) = request.into_parts();
+        crate::auth::authenticate(&api, &parts.headers).await?;
     }
     metrics_text(api).await
 }

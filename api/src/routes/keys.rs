@@ -24,7 +24,6 @@ use uuid::Uuid;
 
 pub(super) fn routes() -> Routes {
     let minted = Operation::write("Mint a key of one's own")
-        .shows_a_key()
         .about("The key is shown once. A key for one project or for reading cannot mint others.")
         .optional_body::<MintKey>()
         .answers::<MintedKey>(201);
@@ -70,6 +69,7 @@ async fn mint(State(api): State<Api>, write: Write) -> Result<Response, ApiError
 }
 
 async fn revoke(State(api): State<Api>, Path(key): Path<String>, write: Write) -> Result<Response, ApiError> {
+    write.no_fields()?;
     let key = key.parse::<Uuid>().map(KeyId).map_err(|_| ApiError::field("keyId", "must be a UUID"))?;
     let done = write.propose(&api, Command::RevokeKey { key }).await?;
     Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))

@@ -54,7 +54,7 @@ async fn add(
     let slug = feature_slug(&slug)?;
     let mut fields = write.fields()?;
     let content = fields.required_text("content", some_text);
-    fields.finish()?;
+    fields.finish_as_old_clients_expect()?;
     let Some(content) = content else { return Err(ApiError::internal(&"fields passed")) };
     let id = LearningId(api.mint.id());
     let done = write.propose(&api, Command::AddLearning { project, slug, id, content }).await?;

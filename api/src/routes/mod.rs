@@ -22,7 +22,7 @@ mod work;
 
 pub(crate) use backup::is_backup;
 pub(crate) use events::{MAX_WAIT, is_long_poll};
-pub(crate) use health::monitoring;
+pub(crate) use health::{is_health, monitoring};
 pub(crate) use sessions::is_heartbeat;
 
 use crate::{api::Api, failure::ApiError, openapi::Routes};

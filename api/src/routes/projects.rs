@@ -70,7 +70,7 @@ async fn create(State(api): State<Api>, write: Write) -> Result<Response, ApiErr
     let repo_url = fields.text("repoUrl", url);
     let repo_path = fields.text("repoPath", Label::parse);
     let default_branch = fields.text("defaultBranch", branch);
-    fields.finish()?;
+    fields.finish_as_old_clients_expect()?;
     let (Some(name), Some(slug)) = (name, slug) else { return Err(ApiError::internal(&"fields passed")) };
     let default_branch =
         default_branch.unwrap_or_else(|| Label::parse("main").expect("a short text is a label"));
@@ -90,7 +90,7 @@ async fn add_member(
     let mut fields = write.fields()?;
     let engineer = fields.required_id::<EngineerId>("engineerId");
     let role = fields.text("role", member_role);
-    fields.finish()?;
+    fields.finish_as_old_clients_expect()?;
     let Some(engineer) = engineer else { return Err(ApiError::internal(&"fields passed")) };
     let role = role.unwrap_or(MemberRole::Member);
     let done = write.propose(&api, Command::AddMember { project, engineer, role }).await?;
@@ -104,6 +104,7 @@ async fn remove_member(
     Path((project, engineer)): Path<(String, String)>,
     write: Write,
 ) -> Result<Response, ApiError> {
+    write.no_fields()?;
     let (project, engineer) = (project_id(&project)?, engineer_id(&engineer)?);
     let done = write.propose(&api, Command::RemoveMember { project, engineer }).await?;
     Ok(done.answer(StatusCode::OK, Removed { removed: true }))

@@ -82,7 +82,7 @@ async fn reorder(
         named.extend(slugs.map(|slugs| (lane, slugs)));
     }
     fields.no_others("is no lane; lanes are now, next, later and icebox");
-    fields.finish()?;
+    fields.finish_as_old_clients_expect()?;
     let lanes = named.into_iter().map(|(lane, slugs)| {
         let slugs = slugs.iter().map(|slug| feature_slug(slug)).collect::<Result<Vec<_>, _>>()?;
         Ok((lane, slugs))
@@ -106,7 +106,7 @@ async fn put(
     let mut fields = write.fields()?;
     let lane = fields.required_text("lane", render::lane_from);
     let priority = fields.number("priority", 1..=u64::from(u32::MAX));
-    fields.finish()?;
+    fields.finish_as_old_clients_expect()?;
     let Some(lane) = lane else { return Err(ApiError::internal(&"fields passed")) };
     let priority = priority.and_then(|priority| u32::try_from(priority).ok());
     let done = write.propose(&api, Command::MoveFeature { project, slug, lane, priority }).await?;

@@ -76,7 +76,7 @@ async fn start(
     let feature = fields.id::<FeatureId>("featureId");
     let agent = fields.text("agent", AgentName::parse);
     let metadata = metadata(&mut fields);
-    fields.finish()?;
+    fields.finish_as_old_clients_expect()?;
     let id = SessionId(api.mint.id());
     let done = write.propose(&api, Command::StartSession { project, id, agent, feature, metadata }).await?;
     let Reply::Session(session) = &done.reply else { return Err(done.unexpected()) };
@@ -108,6 +108,7 @@ async fn end(
     Path((project, session)): Path<(String, String)>,
     write: Write,
 ) -> Result<Response, ApiError> {
+    write.no_fields()?;
     let (project, session) = (project_id(&project)?, session_id(&session)?);
     let done = write.propose(&api, Command::EndSession { project, session }).await?;
     Ok(done.answer(StatusCode::OK, Yes { ok: true }))

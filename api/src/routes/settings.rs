@@ -41,7 +41,6 @@ async fn show(read: Read) -> Result<Response, ApiError> {
 async fn update(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
     let mut fields = write.fields()?;
     let patch = patch(&mut fields);
-    fields.no_others("is no setting; GET /api/cluster/settings shows all of them");
     fields.finish()?;
     let done = write.propose(&api, Command::UpdateSettings { patch }).await?;
     let Reply::Settings(settings) = &done.reply else { return Err(done.unexpected()) };

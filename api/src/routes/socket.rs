@@ -83,7 +83,7 @@ async fn redeem(api: &Api, digest: TokenDigest) -> Result<(), ApiError> {
 }
 
 async fn issue(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
-    write.fields()?.finish()?;
+    write.no_fields()?;
     let ticket = auth::ticket(write.secret(&api));
     let digest = token_digest(&ticket);
     let done = write.propose(&api, Command::IssueTicket { digest }).await?;

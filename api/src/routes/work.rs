@@ -35,7 +35,7 @@ pub(super) fn routes() -> Routes {
         )
         .post(
             "/projects/{project}/features/{slug}/draft",
-            step(|project, slug| Command::DraftFeature { project, slug }),
+            draft,
             of_feature("Make a ready feature a draft again"),
         )
         .post(
@@ -69,6 +69,17 @@ fn step(
         }
         .boxed()
     }
+}
+
+/// A step that old clients do not know.
+async fn draft(
+    State(api): State<Api>,
+    Path((project, slug)): Path<(String, String)>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    write.no_fields()?;
+    let command = Command::DraftFeature { project: project_id(&project)?, slug: feature_slug(&slug)? };
+    answer(&api, write.propose(&api, command).await?, StatusCode::OK).await
 }
 
 async fn pick(

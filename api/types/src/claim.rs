@@ -94,7 +94,7 @@ pub struct Refreshed {
 
 /// Body of `POST …/claims`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClaimPaths {
     /// Files, folders or globs: all of them or none.
     #[schema(value_type = Vec<PathPattern>, min_items = 1, max_items = 10000)]
@@ -126,6 +126,7 @@ pub struct RefreshClaims {
 
 /// Body of `DELETE …/claims`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ReleasePaths {
     /// As they were claimed; all that were claimed while working when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,6 +136,7 @@ pub struct ReleasePaths {
 
 /// Body of `POST …/claims/force-release`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ForceRelease {
     /// As they were claimed.
     #[schema(value_type = Vec<PathPattern>, min_items = 1, max_items = 10000)]
@@ -159,6 +161,7 @@ pub struct Released {
 
 /// Body of `POST …/claims/check`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct CheckPaths {
     /// Paths about to be changed.
     #[schema(value_type = Vec<PathPattern>, min_items = 1, max_items = 10000)]

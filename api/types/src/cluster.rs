@@ -87,7 +87,7 @@ pub struct ClusterStatus {
 
 /// Body of `POST /cluster/members`: a node asks to be let in.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JoinRequest {
     /// What an admin handed out.
     pub join_token: String,
@@ -109,11 +109,14 @@ pub struct Joined {
     pub node_id: u64,
     /// The cluster it is now part of.
     pub cluster_id: Uuid,
+    /// The cluster's secret, which members know each other by: hexadecimal, encrypted for the holder of the join token
+    /// (XChaCha20-Poly1305).
+    pub sealed_secret: String,
 }
 
 /// Body of `POST /cluster/join-tokens`.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateJoinToken {
     /// Seconds that it is valid for; an hour when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,6 +136,7 @@ pub struct JoinToken {
 
 /// Body of `POST /cluster/leader`.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct TransferLeader {
     /// To which node; the best one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

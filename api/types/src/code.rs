@@ -79,6 +79,8 @@ codes! {
     StaleFence = "STALE_FENCE", 409;
     /// The body is over 1 MiB.
     PayloadTooLarge = "PAYLOAD_TOO_LARGE", 413;
+    /// The body is no JSON.
+    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", 415;
     /// The same key with another request.
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", 422;
     /// Too many requests.

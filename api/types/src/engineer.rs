@@ -90,7 +90,7 @@ pub struct ApiKey {
 
 /// Body of `POST /auth/keys`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MintKey {
     /// What its owner calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,6 +121,7 @@ pub struct MintedKey {
 
 /// Body of `PATCH /engineers/{engineerId}`.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ChangeRole {
     /// New rights.
     pub role: Role,

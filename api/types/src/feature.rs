@@ -226,6 +226,7 @@ pub struct UpdateFeature {
 
 /// Body of `POST …/features/pick-next`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct PickNext {
     /// From these lanes; from all of them, `now` first, when absent or empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]

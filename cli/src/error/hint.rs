@@ -87,6 +87,9 @@ pub(super) fn of(refused: &Refused) -> String {
         Code::StaleFence => {
             "somebody took it over: nexus feature show SLUG shows who; stop writing to its files"
         }
+        Code::UnsupportedMediaType => {
+            "nexus sends JSON: a proxy on the way to the server may have changed the request"
+        }
         Code::PayloadTooLarge => {
             "a request may have 1 MiB: keep long texts in the repository and name them in the spec"
         }

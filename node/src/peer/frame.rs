@@ -3,7 +3,7 @@
 //! nothing of what the payloads mean.
 
 use super::{
-    limits::{MAX_FRAME, WRITE_BUFFER},
+    limits::{MAX_FRAME, MAX_GREETING, WRITE_BUFFER},
     wire::ByteStream,
 };
 use bincode::{
@@ -191,6 +191,12 @@ impl Frames {
         let mut framed = Framed::with_capacity(stream, FrameCodec::new(), WRITE_BUFFER / 8);
         framed.set_backpressure_boundary(WRITE_BUFFER);
         Self { framed, is_dirty: false, moved_at: Instant::now() }
+    }
+
+    /// From now on frames of a greeting alone are read, or those of any size.
+    pub(super) fn read_greetings_alone(&mut self, alone: bool) {
+        let most = if alone { MAX_GREETING } else { MAX_FRAME };
+        self.framed.codec_mut().0.set_max_frame_length(CHECKSUM + most);
     }
 
     /// Puts a value into the write buffer and says how many bytes it took. Ask [`Self::is_full`] first.

@@ -3,9 +3,10 @@
 use super::{
     error::Cause,
     frame::{FrameError, Frames, read},
-    hello::{self, Expected, Hello, PREAMBLE, Purpose, Reception, Refusal, Welcome},
+    hello::{self, Admission, Challenge, Expected, Hello, PREAMBLE, Purpose, Reception, Refusal, Welcome},
     identity::LocalIdentity,
     limits::{CONNECT_DEADLINE, HANDSHAKE_DEADLINE, PROTOCOL},
+    proof::{Greeting, Proof, Side},
     wire::{Dial, Wire},
 };
 use std::sync::Arc;
@@ -38,14 +39,29 @@ async fn call(
     let Wire { mut stream, certified } = wire;
     stream.write_all(&hello::preamble(PROTOCOL)).await.map_err(FrameError::from)?;
     let mut frames = Frames::new(stream);
-    frames.push(&Hello::new(local, purpose, expected))?;
+    frames.read_greetings_alone(true);
+    let hello = Hello::new(local, purpose, expected);
+    frames.push(&hello)?;
     frames.flush().await?;
     let mut theirs = [0; PREAMBLE];
     frames.read_bare(&mut theirs).await.map_err(FrameError::from)?;
     hello::check_preamble(theirs)?;
     let answer = frames.next().await?;
-    let welcome = read::<Reception>(answer)??;
+    let (welcome, challenge) = read::<Reception>(answer)??;
     hello::accept(local, &welcome, expected, certified)?;
+    if purpose.needs_proof() {
+        let secret = local.secret.as_ref().ok_or(Refusal::NoSecret)?;
+        let challenge = challenge.ok_or(Refusal::NotProved)?;
+        let greeting = Greeting { hello: &hello, welcome: &welcome, nonce: &challenge.nonce };
+        // Before anything is proved to it: a stranger learns nothing.
+        if !greeting.is_proved(secret, Side::Called, &challenge.proof) {
+            return Err(Refusal::NotProved.into());
+        }
+        frames.push(&greeting.prove(secret, Side::Caller))?;
+        frames.flush().await?;
+        read::<Admission>(frames.next().await?)??;
+    }
+    frames.read_greetings_alone(false);
     Ok((frames, welcome))
 }
 
@@ -80,12 +96,47 @@ pub(super) async fn answer<T>(
             return Err(refusal.into());
         }
         let mut frames = Frames::new(stream);
+        frames.read_greetings_alone(true);
         let hello: Hello = read(frames.next().await?)?;
-        let admitted = hello::receive(local, &hello, certified).and_then(|()| admit(&hello));
-        let reception: Reception = admitted.as_ref().map(|_| Welcome::new(local)).map_err(Refusal::clone);
-        frames.push(&reception)?;
+        let received = hello::receive(local, &hello, certified);
+        if let Err(refusal) = received {
+            return Err(refused(frames, refusal).await);
+        }
+        let welcome = Welcome::new(local);
+        let Some(secret) = local.secret.as_ref().filter(|_| hello.purpose.needs_proof()) else {
+            let admitted = admit(&hello);
+            let reception: Reception = admitted.as_ref().map(|_| (welcome, None)).map_err(Refusal::clone);
+            frames.push(&reception)?;
+            frames.flush().await?;
+            return Ok(Caller { frames, hello, place: admitted? });
+        };
+        let nonce = rand::random();
+        let greeting = Greeting { hello: &hello, welcome: &welcome, nonce: &nonce };
+        let proof = greeting.prove(secret, Side::Called);
+        frames.push(&Reception::Ok((welcome.clone(), Some(Challenge { nonce, proof }))))?;
+        let proof: Proof = read(frames.next().await?)?;
+        // Only a member may take one of the few places.
+        let admitted = match greeting.is_proved(secret, Side::Caller, &proof) {
+            true => admit(&hello),
+            false => Err(Refusal::NotProved),
+        };
+        let admission: Admission = admitted.as_ref().map(|_| ()).map_err(Refusal::clone);
+        frames.push(&admission)?;
         frames.flush().await?;
+        frames.read_greetings_alone(false);
         Ok(Caller { frames, hello, place: admitted? })
     };
     timeout(HANDSHAKE_DEADLINE, answering).await.map_err(|_| Cause::Stalled)?
+}
+
+/// Says no, and gives the reason on.
+async fn refused(mut frames: Frames, refusal: Refusal) -> Cause {
+    let told = async {
+        frames.push(&Reception::Err(refusal.clone()))?;
+        frames.flush().await
+    };
+    match told.await {
+        Ok(()) => refusal.into(),
+        Err(error) => error.into(),
+    }
 }

@@ -4,7 +4,12 @@
 //! Each end first sends eight bytes that stay the same in every version, magic and protocol, so that
 //! even nodes that cannot read each other's frames can say why.
 
-use super::{identity::LocalIdentity, limits::PROTOCOL, wire::Certified};
+use super::{
+    identity::LocalIdentity,
+    limits::PROTOCOL,
+    proof::{Nonce, Proof},
+    wire::Certified,
+};
 use nexus_domain::{ClusterId, InstanceId, NodeId, RulesVersion};
 use serde::{Deserialize, Serialize};
 
@@ -49,12 +54,15 @@ pub(super) struct Hello {
     pub purpose: Purpose,
     /// Whom it is for; needed for everything that Raft says.
     pub expected: Option<Expected>,
+    /// Random.
+    pub nonce: Nonce,
 }
 
 impl Hello {
     /// What this node says when it calls.
     pub(super) fn new(local: &LocalIdentity, purpose: Purpose, expected: Option<Expected>) -> Self {
-        Self { cluster: local.cluster, node: local.node, instance: local.instance, purpose, expected }
+        let nonce = rand::random();
+        Self { cluster: local.cluster, node: local.node, instance: local.instance, purpose, expected, nonce }
     }
 }
 
@@ -133,6 +141,14 @@ pub enum Refusal {
     /// The certificate says something else.
     #[error("its certificate is for another cluster or node than it claims")]
     WrongCertificate,
+    /// It does not know the cluster's secret, or this node knows another one.
+    #[error(
+        "it does not know the secret of this cluster (--cluster-secret-file): it is no member, or was given another one"
+    )]
+    NotProved,
+    /// It was handed no secret yet.
+    #[error("it does not know the secret of its cluster yet")]
+    NoSecret,
     /// Raft traffic from or to a node without a place in a cluster.
     #[error("Raft messages are for members, named by node and data folder")]
     NotAMember,
@@ -155,7 +171,30 @@ fn name(node: Option<NodeId>) -> String {
 }
 
 /// The answer to [`Hello`].
-pub(super) type Reception = Result<Welcome, Refusal>;
+pub(super) type Reception = Result<(Welcome, Option<Challenge>), Refusal>;
+
+/// What the end that was called proves, and what the caller has to prove with. None to a probe, which says nothing that
+/// only members may.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Challenge {
+    /// Random.
+    pub nonce: Nonce,
+    /// That this end is a member.
+    pub proof: Proof,
+}
+
+/// The answer to the caller's proof.
+pub(super) type Admission = Result<(), Refusal>;
+
+impl Purpose {
+    /// Whether it is for members alone.
+    pub(super) const fn needs_proof(self) -> bool {
+        match self {
+            Self::Probe => false,
+            Self::Append | Self::Control | Self::Snapshot => true,
+        }
+    }
+}
 
 /// The first bytes that either end sends.
 pub(super) fn preamble(protocol: u16) -> [u8; PREAMBLE] {
@@ -182,6 +221,9 @@ pub(super) fn receive(
 ) -> Result<(), Refusal> {
     check_certificate(certified, hello.cluster, hello.node)?;
     check_cluster(hello.cluster, local.cluster)?;
+    if hello.purpose.needs_proof() && local.secret.is_none() {
+        return Err(Refusal::NoSecret);
+    }
     match hello.expected {
         Some(expected) => check_expected(expected, local.node, local.instance)?,
         None if matches!(hello.purpose, Purpose::Append | Purpose::Snapshot) => {
@@ -243,12 +285,14 @@ fn check_certificate(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::secret::ClusterSecret;
     use uuid::Uuid;
 
     fn member(node: u64) -> LocalIdentity {
         LocalIdentity {
             cluster: Some(ClusterId(Uuid::from_u128(7))),
             node: Some(NodeId(node)),
+            secret: Some(ClusterSecret::parse(&"5".repeat(64)).unwrap()),
             ..LocalIdentity::new(InstanceId(Uuid::from_u128(u128::from(node))), "127.0.0.1:7401")
         }
     }
@@ -292,6 +336,9 @@ mod tests {
         let joining = LocalIdentity::new(member(4).instance, "127.0.0.1:7404");
         let probe = Hello::new(&member(1), Purpose::Probe, None);
         assert_eq!(receive(&joining, &probe, None), Ok(()));
+        let refused = receive(&joining, &hello(&member(1), Purpose::Append, &member(4)), None);
+        assert_eq!(refused, Err(Refusal::NoSecret));
+        let joining = LocalIdentity { secret: member(1).secret, ..joining };
         let refused = receive(&joining, &hello(&member(1), Purpose::Append, &member(4)), None);
         assert!(matches!(refused, Err(Refusal::WrongNode { actual: None, .. })));
         let unnamed = Hello::new(&joining, Purpose::Append, expected(&member(1)));

@@ -1,6 +1,7 @@
 //! Who this node is, as it tells its peers. Shared and watched: a joining node learns its id and its
 //! cluster while connections are already open. Decides nothing.
 
+use crate::secret::ClusterSecret;
 use nexus_domain::{ClusterId, InstanceId, NodeId};
 use tokio::sync::watch;
 
@@ -11,6 +12,8 @@ pub struct LocalIdentity {
     pub cluster: Option<ClusterId>,
     /// Its place in that cluster; none while it joins.
     pub node: Option<NodeId>,
+    /// What only members know; none while it joins.
+    pub secret: Option<ClusterSecret>,
     /// Its data folder.
     pub instance: InstanceId,
     /// Where clients reach it, `host:port`.
@@ -22,7 +25,8 @@ pub struct LocalIdentity {
 impl LocalIdentity {
     /// A node that belongs nowhere yet.
     pub fn new(instance: InstanceId, client_addr: impl Into<String>) -> Self {
-        Self { cluster: None, node: None, instance, client_addr: client_addr.into(), is_initialized: false }
+        let client_addr = client_addr.into();
+        Self { cluster: None, node: None, secret: None, instance, client_addr, is_initialized: false }
     }
 }
 

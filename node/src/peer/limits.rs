@@ -5,11 +5,15 @@ use std::time::Duration;
 
 /// Version of what peers say to each other. Grows only with changes that an older node cannot
 /// follow; new requests at the end of an enum need no new version.
-pub const PROTOCOL: u16 = 1;
+pub const PROTOCOL: u16 = 2;
 
 /// Largest frame payload in bytes. One entry is at most about 1 MiB (the body limit of the API), a
 /// batch of them is split to fit; above it, a length is taken for garbage.
 pub const MAX_FRAME: usize = 32 * 1024 * 1024;
+
+/// Largest frame payload of a greeting, in bytes: nobody knows yet whose it is, and two addresses are all in it that may
+/// be long.
+pub(super) const MAX_GREETING: usize = 4 * 1024;
 
 /// Buffered bytes per connection from which nothing more is taken for sending. Large enough that one
 /// system call carries many small frames, small enough to keep a slow peer cheap.
@@ -96,7 +100,7 @@ pub(super) const MAX_SNAPSHOT_CONNECTIONS: usize = 2;
 pub(super) const MAX_UNGREETED_CONNECTIONS: usize = 64;
 
 /// How long control connections may finish what they are serving when the node shuts down.
-pub(super) const DRAIN: Duration = Duration::from_secs(2);
+pub(super) const DRAIN: Duration = Duration::from_millis(500);
 
 /// Pause after a failed `accept`, which mostly means that file descriptors have run out.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -6,7 +6,7 @@
 //! - [`limits`]: every limit, with its reason.
 //! - [`wire`]: dialing and listening as traits; [`tcp`] and [`memory`] implement them.
 //! - [`frame`]: length, checksum, payload.
-//! - [`identity`], [`hello`], [`greet`]: who is who, before anything else is said.
+//! - [`identity`], [`hello`], [`proof`], [`greet`]: who is who, and a member, before anything else is said.
 //! - [`control`], [`service`]: what is asked, by Raft and beyond it.
 //! - [`target`], [`link`], [`client`]: asking.
 //! - [`append`], [`snapshot`]: the two streams of Raft, both ends of each.
@@ -26,6 +26,7 @@ pub mod limits;
 mod link;
 pub mod memory;
 mod network;
+mod proof;
 mod raft;
 mod serve;
 pub mod service;

@@ -87,7 +87,7 @@ impl<'a> Change<'a> {
 
     fn answer(&mut self, proposal: &Proposal) -> Answer {
         let request = proposal.request.as_ref();
-        if let Some(first) = request.and_then(|request| self.first_answer(request)) {
+        if let Some(first) = request.and_then(|request| self.first_answer(request, proposal)) {
             return first;
         }
         let context = Context::new(self.state, self.revision, proposal);
@@ -109,13 +109,20 @@ impl<'a> Change<'a> {
     }
 
     /// What this request was answered when it came first, or that it may not be carried out.
-    fn first_answer(&self, request: &Request) -> Option<Answer> {
+    fn first_answer(&self, request: &Request, proposal: &Proposal) -> Option<Answer> {
+        let refused = |refusal| Answer { revision: self.revision, outcome: Err(refusal), is_cut: false };
         let (is_same, first, refusal) = match request {
             Request::Keyed(request) => {
                 let kept = self.state.reply(&request.key)?;
                 let is_same = kept.fingerprint == request.fingerprint;
+                // A client may come back after hours: what it had a right to then, it may not have today.
+                let ctx = Context::new(self.state, self.revision, proposal);
+                if let Err(refusal) = decide::may_ask(ctx, &proposal.command) {
+                    return Some(refused(refusal));
+                }
                 (is_same, &kept.answer, Refusal::IdempotencyKeyReused)
             }
+            // Only its node tries it again, within seconds, and nobody was answered yet.
             Request::Slotted { slot, turn } => {
                 let served = self.state.served(*slot)?;
                 if served.turn.sequence < turn.sequence {
@@ -124,20 +131,16 @@ impl<'a> Change<'a> {
                 (served.turn == *turn, &served.answer, Refusal::Superseded)
             }
         };
-        Some(if is_same {
-            Answer::clone(first)
-        } else {
-            Answer { revision: self.revision, outcome: Err(refusal), is_cut: false }
-        })
+        Some(if is_same { Answer::clone(first) } else { refused(refusal) })
     }
 
-    /// Any request that acts as a session is a sign of life of it: one that needs no session and a
+    /// Any request that acts as a session, and may write, is a sign of life of it: one that needs no session and a
     /// refused one too.
     fn renew(&mut self, proposal: &Proposal) {
         let Some(session) = acting_session(self.state, proposal) else { return };
         // Most commands have renewed it already: then nobody's rights need to be looked up again.
         let Some(event) = decide::sign_of_life(self.state, session) else { return };
-        if may_act(self.state, proposal, session) {
+        if keeps_alive(self.state, proposal, session) {
             self.fold(vec![event], None);
         }
     }
@@ -232,11 +235,10 @@ fn acting_session<'a>(state: &'a State, proposal: &Proposal) -> Option<&'a Arc<S
     }
 }
 
-/// Whether the asker may act as this session: nobody keeps claims alive with a revoked key, nor with
-/// somebody else's.
-fn may_act(state: &State, proposal: &Proposal, session: &Session) -> bool {
+/// Whether the request is a sign of life of this session: nobody keeps claims alive with a revoked key, nor with
+/// somebody else's, nor with one for reading only.
+fn keeps_alive(state: &State, proposal: &Proposal, session: &Session) -> bool {
     let Actor::Engineer { id: engineer, key } = proposal.actor else { return false };
-    session.engineer == engineer
-        && access::engineer_with_key(state, engineer, key, state.clock.wall)
-            .is_ok_and(|(engineer, key)| access::reader(state, engineer, key, session.project).is_ok())
+    access::engineer_with_key(state, engineer, key, state.clock.wall)
+        .is_ok_and(|(engineer, key)| access::keeps_alive(state, engineer, key, session))
 }

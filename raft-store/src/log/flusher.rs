@@ -155,7 +155,6 @@ impl Flusher {
     fn make_durable(&mut self, jobs: &[Job]) -> Result<(), StoreError> {
         let began = self.stats.begin();
         self.storage.flush()?;
-        self.stats.end(began, jobs.len());
 
         let mut lowered = false;
         for job in jobs {
@@ -180,6 +179,8 @@ impl Flusher {
                 self.unsynced_marks = 0;
             }
         }
+        // The mark is a file on the same disk: whoever waits for that waits for the flush.
+        self.stats.end(began, jobs.len());
         Ok(())
     }
 

@@ -90,10 +90,16 @@ fn build(view: &dyn Reader, shelf: &Shelf, progress: &Progress) -> Built {
             return in_its_place(shelf, error);
         }
     };
-    let snapshot = shelf.complete(name, file, length)?;
     let meta = meta_of(progress);
-    shelf.adopt(&meta, &snapshot)?;
-    Ok((meta, snapshot))
+    // File systems that allocate late find only now that it does not fit.
+    let kept = shelf.complete(name, file, length).and_then(|snapshot| {
+        shelf.adopt(&meta, &snapshot)?;
+        Ok(snapshot)
+    });
+    match kept {
+        Ok(snapshot) => Ok((meta, snapshot)),
+        Err(error) => in_its_place(shelf, error),
+    }
 }
 
 /// A snapshot that does not fit on the disk is no reason to stop: it would only keep the log short. Raft

@@ -54,6 +54,11 @@ pub enum Fault {
         /// Writes that still succeed.
         after: usize,
     },
+    /// A flush of a file is refused, for want of space: where space is allocated late.
+    FileSync {
+        /// Flushes that still succeed.
+        after: usize,
+    },
 }
 
 /// A disk in memory.
@@ -129,6 +134,7 @@ impl SimulatedDisk {
             Fault::Flush { after } => self.lock().flush_fault = Some(after),
             Fault::Write { after } => self.lock().write_fault = Some(after),
             Fault::File { after } => self.files.plan(after),
+            Fault::FileSync { after } => self.files.plan_sync(after),
         }
     }
 

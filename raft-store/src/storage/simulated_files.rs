@@ -31,6 +31,7 @@ struct Tree {
     synced_names: BTreeMap<String, usize>,
     contents: Vec<Content>,
     fault: Option<usize>,
+    sync_fault: Option<usize>,
     crashed: bool,
 }
 
@@ -79,6 +80,10 @@ impl SimulatedFiles {
         self.lock().fault = Some(after);
     }
 
+    pub(super) fn plan_sync(&self, after: usize) {
+        self.lock().sync_fault = Some(after);
+    }
+
     pub(super) fn crash(&self, surviving: SurvivingFiles) -> Self {
         let mut tree = self.lock();
         tree.crashed = true;
@@ -95,6 +100,7 @@ impl SimulatedFiles {
             names,
             contents: contents.collect(),
             fault: None,
+            sync_fault: None,
             crashed: false,
         })))
     }
@@ -188,6 +194,9 @@ impl File for SimulatedFile {
 
     fn sync(&self) -> Result<(), StoreError> {
         let mut tree = self.files.live("flushing a file")?;
+        if strikes(&mut tree.sync_fault) {
+            return Err(StoreError::Full { doing: "flushing a file" });
+        }
         let content = &mut tree.contents[self.content];
         content.synced = content.bytes.clone();
         Ok(())

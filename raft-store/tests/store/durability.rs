@@ -46,6 +46,19 @@ async fn many_appends_share_one_flush() {
 }
 
 #[tokio::test]
+async fn a_flush_lasts_until_the_mark_is_flushed_too() {
+    let disk = SimulatedDisk::new();
+    let mut node = Node::start(disk.clone()).await;
+    let mut scribe = Scribe::new();
+    node.append(vec![scribe.blank()]).await.unwrap();
+    assert!(node.handle.flush_stats().waiting().is_none());
+    // The log is flushed as ever; the mark, every now and then, is not.
+    disk.plan(Fault::FileSync { after: 0 });
+    while node.append(vec![scribe.blank()]).await.is_ok() {}
+    assert!(node.handle.flush_stats().waiting().is_some(), "whoever watches the disk sees that it waits");
+}
+
+#[tokio::test]
 async fn a_vote_is_durable_when_it_is_given() {
     let disk = SimulatedDisk::new();
     let mut node = Node::start(disk.clone()).await;

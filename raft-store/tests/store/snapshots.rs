@@ -251,6 +251,21 @@ async fn a_disk_that_fills_up_while_a_snapshot_is_built_leaves_the_old_one() {
 }
 
 #[tokio::test]
+async fn a_snapshot_that_is_found_not_to_fit_when_it_is_flushed_leaves_the_old_one() {
+    let disk = SimulatedDisk::new();
+    let (mut node, mut scribe) = leader(disk.clone()).await;
+    let first = node.build_snapshot().await;
+    node.run(scribe.features(2)).await;
+    disk.plan(Fault::FileSync { after: 0 });
+    let mut builder = node.machine.try_create_snapshot_builder(true).await.unwrap();
+    assert_eq!(builder.build_snapshot().await.unwrap().meta, first.meta);
+    assert_eq!(node.handle.failed_snapshots(), 1);
+    assert!(node.handle.fatal().borrow().is_none());
+    assert_eq!(names(&disk).len(), 1, "nothing of it stays behind: {:?}", names(&disk));
+    assert!(node.build_snapshot().await.meta.last_log_id > first.meta.last_log_id);
+}
+
+#[tokio::test]
 async fn without_an_older_snapshot_one_that_does_not_fit_is_an_error() {
     let disk = SimulatedDisk::new();
     let (mut node, _) = leader(disk.clone()).await;

@@ -95,3 +95,37 @@ async fn unknown_ids_and_other_peoples_things_are_told_apart() {
     let feature = team.admin.get(&team.path("/features/one")).await;
     assert_eq!(feature.data()["status"], "ready");
 }
+
+#[tokio::test]
+async fn a_tool_that_is_given_nonsense_answers_at_once() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let host = team.admin.with_header("Accept", "application/json, text/event-stream");
+    let call = |tool: &str, arguments: Value| {
+        let params = json!({ "name": tool, "arguments": arguments });
+        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let host = host.clone();
+        async move { host.send_bare(Method::POST, "/mcp", Some(&message)).await.expect("an answer") }
+    };
+    // Longer than a URI may be; and what a URI may not have.
+    for name in ["x".repeat(70_000), "?#/%\u{0}\u{1f4a5}".to_owned(), "x".repeat(3_000)] {
+        for tool in ["pick", "done", "release", "learn"] {
+            let arguments = match tool {
+                "learn" => json!({ "feature": name, "content": "c" }),
+                _ => json!({ "feature": name }),
+            };
+            let answer = call(tool, arguments).await;
+            assert_eq!(answer.status.as_u16(), 200, "{tool}: {}", answer.body);
+            assert_eq!(answer.body["result"]["isError"], true, "{tool}: {}", answer.body);
+        }
+        let uri = format!("nexus://features/{name}/spec");
+        let message =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": { "uri": uri } });
+        let answer = host.send_bare(Method::POST, "/mcp", Some(&message)).await.expect("an answer");
+        assert!(answer.body["error"]["message"].is_string(), "{}", answer.body);
+    }
+    // A misspelt agent would act as the engineer.
+    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    let refused = host.send_bare(Method::POST, "/mcp?agnet=build", Some(&message)).await.expect("an answer");
+    assert_eq!((refused.status.as_u16(), refused.code()), (400, "VALIDATION_ERROR"), "{}", refused.body);
+}

@@ -1,7 +1,9 @@
-//! Pages in browsers that call a node: those that are named may read every answer, others none.
+//! Pages in browsers that call a node: those that are named may read every answer, others none; and of others nothing is
+//! done, by whatever name they reach the node.
 
-use nexus_tests::{Client, Cluster};
+use nexus_tests::{Client, Cluster, Team, contract::is_sound};
 use reqwest::{Method, StatusCode};
+use serde_json::json;
 
 const PAGE: &str = "https://board.example.com";
 
@@ -43,4 +45,80 @@ async fn a_page_that_is_named_may_read_why_it_was_refused() {
     }
     let stranger = cluster.client().with_header("Origin", "https://elsewhere.example.com");
     assert_eq!(allowed(&stranger.get("/auth/me").await), None);
+}
+
+#[tokio::test]
+async fn a_page_of_a_stranger_registers_nobody_and_opens_no_socket() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let client = cluster.client();
+    let register = |client: Client, name: &str| {
+        let body = json!({ "name": name, "email": format!("{name}@example.com") });
+        async move { client.post("/auth/register", body).await }
+    };
+    // By a name that its owner lets point to this machine.
+    for host in ["rebound.example.org", "rebound.example.org:7401", "127.0.0.1.example.org"] {
+        let rebound = client.with_header("Host", host);
+        let refused = register(rebound.clone(), "eve").await;
+        is_sound(&refused);
+        assert_eq!((refused.status.as_u16(), refused.code()), (403, "FORBIDDEN"), "{host}");
+        assert!(refused.message().contains("--allowed-hosts"), "{}", refused.message());
+        assert_eq!(rebound.send_bare(Method::GET, "/metrics", None).await.expect("an answer").status, 403);
+        assert_eq!(rebound.get("/health/live").await.status, 200, "how it is may be asked by any name");
+    }
+    // By a request that a browser sends without asking this node first.
+    for origin in ["https://rebound.example.org", "null", "http://127.0.0.1:1"] {
+        let page = client.with_header("Origin", origin);
+        let refused = register(page.clone(), "eve").await;
+        assert_eq!((refused.status.as_u16(), refused.code()), (403, "FORBIDDEN"), "{origin}");
+        let socket = page.with_header("Upgrade", "websocket").with_header("Connection", "Upgrade");
+        assert_eq!(socket.get("/ws").await.code(), "FORBIDDEN", "{origin}");
+    }
+    for kind in ["text/plain", "application/x-www-form-urlencoded"] {
+        let simple = client.with_header("Content-Type", kind);
+        let refused = register(simple, "eve").await;
+        is_sound(&refused);
+        assert_eq!((refused.status.as_u16(), refused.code()), (415, "UNSUPPORTED_MEDIA_TYPE"), "{kind}");
+        assert!(refused.message().contains("application/json"), "{}", refused.message());
+    }
+    // Whoever has another name for it says so, and a page of the node itself is none of a stranger.
+    assert_eq!(register(client.with_header("Host", "localhost:7401"), "ana").await.status, 201);
+    let own = client.with_header("Origin", client.base());
+    assert_eq!(register(own, "ben").await.status, 201);
+    let everybody = team.admin.get(&team.path("")).await;
+    assert_eq!(everybody.data()["members"].as_array().map(Vec::len), Some(1));
+    let eve = register(client, "eve").await;
+    assert_eq!(eve.status, 201, "nobody had registered her: {}", eve.body);
+}
+
+#[tokio::test]
+async fn a_node_answers_to_the_names_that_it_is_told() {
+    let flags = ["--allowed-hosts", "nexus.example.com", "--advertise", "advertised.example.com:7401"];
+    let cluster = Cluster::start_with(1, &flags).await;
+    for (host, status) in
+        [("nexus.example.com", 401), ("advertised.example.com:80", 401), ("other.example.com", 403)]
+    {
+        let answer = cluster.client().with_header("Host", host).get("/auth/me").await;
+        assert_eq!(answer.status.as_u16(), status, "{host}");
+    }
+    let proxied = Cluster::start_with(1, &["--trust-proxy", "true"]).await;
+    let client = proxied.client().with_header("Host", "other.example.com");
+    assert_eq!(client.get("/auth/me").await.status, 401);
+}
+
+#[tokio::test]
+async fn metrics_without_a_key_are_for_programs_of_this_machine_alone() {
+    let cluster = Cluster::start(1).await;
+    let client = cluster.client();
+    let status = async |client: Client| {
+        client.send_bare(Method::GET, "/metrics", None).await.expect("an answer").status.as_u16()
+    };
+    assert_eq!(status(client.clone()).await, 200);
+    for (name, value) in
+        [("X-Forwarded-For", "203.0.113.9"), ("Forwarded", "for=203.0.113.9"), ("Via", "1.1 proxy")]
+    {
+        assert_eq!(status(client.with_header(name, value)).await, 401, "{name}");
+    }
+    let trusting = Cluster::start_with(1, &["--trust-proxy", "true"]).await;
+    assert_eq!(status(trusting.client()).await, 401);
 }

@@ -81,15 +81,7 @@ impl Writer {
             if sent.name == "heartbeat" {
                 continue;
             }
-            let mut other = sent.body.clone().unwrap_or_else(|| json!({}));
-            match sent.name {
-                // Each of its fields is a lane.
-                "reorder" => other = json!({ "now": ["one"] }),
-                // And here a setting.
-                "settings" => other = json!({ "events.revisions": 50_000 }),
-                _ => other["somethingElse"] = json!(1),
-            }
-            let refused = until_answered(&client, sent, Some(&other)).await;
+            let refused = until_answered(&client, sent, another(sent).as_ref()).await;
             is_sound(&refused);
             assert_eq!(
                 (refused.status.as_u16(), refused.code()),
@@ -100,6 +92,31 @@ impl Writer {
             );
         }
     }
+}
+
+/// Another body that the same route takes.
+fn another(sent: &Sent) -> Option<Value> {
+    Some(match sent.name {
+        // Each of its fields is a lane.
+        "reorder" => json!({ "now": ["one"] }),
+        // And here a setting.
+        "settings" => json!({ "events.revisions": 50_000 }),
+        // These know no fields but their own, which may all be left out.
+        "mint a key" | "a join token" | "pick the next" | "give back" => json!({}),
+        "change a role" => json!({ "role": "engineer" }),
+        "claim" => json!({ "paths": ["docs/"] }),
+        "take away" => json!({ "paths": ["docs/"], "reason": "another one" }),
+        // These have none: no body is another one than an empty object.
+        "revoke a key" | "take out" | "a ticket" | "a snapshot" | "promote a voter" | "move the lead"
+        | "a refused removal" | "draft" | "end a session" => {
+            return sent.body.is_none().then(|| json!({}));
+        }
+        _ => {
+            let mut other = sent.body.clone().unwrap_or_else(|| json!({}));
+            other["somethingElse"] = json!(1);
+            other
+        }
+    })
 }
 
 async fn until_answered(client: &Client, sent: &Sent, body: Option<&Value>) -> Answer {
@@ -352,4 +369,62 @@ async fn an_operation_on_the_cluster_is_carried_out_once_under_a_key() {
 /// A node that does not lead.
 async fn follower_of(cluster: &mut Cluster) -> u64 {
     cluster.leader().await % 3 + 1
+}
+
+#[tokio::test]
+async fn a_retry_is_answered_only_while_its_asker_may_ask_that() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    team.ready_feature("one", &["a"]).await;
+    let ben = team.engineer("ben").await;
+    let (path, body) = (team.path("/roadmap/reorder"), json!({ "now": ["one"] }));
+    let asked = ben.client.under_key("reorder-of-ben");
+    let first = asked.patch(&path, body.clone()).await;
+    assert_eq!(asked.patch(&path, body.clone()).await.data(), first.data());
+    // A narrower key does not get what the wider one asked.
+    let reading = ben.client.post("/auth/keys", json!({ "readonly": true })).await;
+    let reading = asked.with_key(text(&reading.data()["apiKey"]));
+    assert_eq!(reading.patch(&path, body.clone()).await.code(), "FORBIDDEN");
+    // Nor does a removed member what the project has written since.
+    let gone = team.admin.delete(&team.path(&format!("/members/{}", ben.id))).await;
+    gone.data();
+    team.admin
+        .patch(&team.path("/features/one"), json!({ "spec": "written after the removal" }))
+        .await
+        .data();
+    let refused = asked.patch(&path, body.clone()).await;
+    is_sound(&refused);
+    assert_eq!((refused.status.as_u16(), refused.code()), (403, "NOT_PROJECT_MEMBER"));
+    assert!(!refused.body.to_string().contains("written after"), "{}", refused.body);
+    // Nor does a former admin what only admins may ask.
+    let carl = team.engineer("carl").await;
+    let role = |role: &str| (format!("/engineers/{}", carl.id), json!({ "role": role }));
+    let (engineer, admin) = role("admin");
+    team.admin.patch(&engineer, admin).await.data();
+    let snapshot = carl.client.under_key("snapshot-of-carl");
+    snapshot.post("/cluster/snapshot", json!({})).await.data();
+    let token = carl.client.under_key("token-of-carl");
+    token.post("/cluster/join-tokens", json!({})).await.data();
+    team.admin.patch(&engineer, role("engineer").1).await.data();
+    assert_eq!(token.post("/cluster/join-tokens", json!({})).await.code(), "INSUFFICIENT_ROLE");
+    assert_eq!(snapshot.post("/cluster/snapshot", json!({})).await.code(), "INSUFFICIENT_ROLE");
+}
+
+#[tokio::test]
+async fn nobody_is_shown_an_api_key_for_a_guess() {
+    let cluster = Cluster::start(1).await;
+    let client = cluster.client();
+    let ana = json!({ "name": "Ana", "email": "ana@example.com" });
+    for guessable in ["register-ana@example.com", "the-first-key-of-ana-example-com", &"0".repeat(36)] {
+        let refused = client.under_key(guessable).post("/auth/register", ana.clone()).await;
+        is_sound(&refused);
+        assert_eq!((refused.status.as_u16(), refused.code()), (400, "VALIDATION_ERROR"), "{guessable}");
+        assert!(refused.message().contains("UUID"), "{}", refused.message());
+    }
+    let random = client.under_key("7d0b9c52-61fe-4a38-8e24-f1c93a5d7b60");
+    let first = random.post("/auth/register", ana.clone()).await;
+    assert_eq!(first.status.as_u16(), 201, "the guesses registered nobody: {}", first.body);
+    assert_eq!(random.post("/auth/register", ana.clone()).await.data(), first.data());
+    let another = client.under_key(uuid::Uuid::now_v7().to_string()).post("/auth/register", ana).await;
+    assert_eq!(another.code(), "ALREADY_EXISTS");
 }

@@ -2,14 +2,14 @@
 //! the whole workspace; run one story with `tests/run its_name`, one file with `tests/run failover::`.
 //!
 //! - The contract: [`old_client`] and [`new_client`] go through all of it, [`idempotency`] through every
-//!   write; [`bad_input`] and [`people`] through what is refused, and to whom; [`browsers`] through what a
-//!   page may read; [`metrics`] through what is
-//!   counted.
-//! - The subjects: [`collisions`] and what they [cost](costs), [`claiming`], [`sessions`], [`knowledge`], [`events`] and their [`sockets`],
+//!   write; [`bad_input`] and [`people`] through what is refused, and to whom, [`unknown_fields`] through what new
+//!   routes refuse; [`browsers`] through what a page may read and do; [`metrics`] through what is counted.
+//! - The subjects: [`collisions`] and what they [cost](costs), [`claiming`], [`sessions`], [`knowledge`], [`events`] and
+//!   their [`sockets`],
 //!   [`backup`], [`runs`] of agents and the [`guards`] that they ask; [`installs`], which wire both;
 //!   [`transcripts`] of the whole command line.
 //! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`],
-//!   [`damage`]; [`inside`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses.
+//!   [`damage`], [`crowds`] of connections, strangers on the [`peer_port`]; [`inside`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses.
 
 mod backup;
 mod bad_input;
@@ -17,6 +17,7 @@ mod browsers;
 mod claiming;
 mod collisions;
 mod costs;
+mod crowds;
 mod cut_network;
 mod damage;
 mod events;
@@ -32,9 +33,11 @@ mod membership_edges;
 mod metrics;
 mod new_client;
 mod old_client;
+mod peer_port;
 mod people;
 mod runs;
 mod sessions;
 mod sockets;
 mod starting;
 mod transcripts;
+mod unknown_fields;

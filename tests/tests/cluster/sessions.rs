@@ -180,3 +180,22 @@ async fn an_outage_of_the_whole_cluster_does_not_end_leases() {
     assert_eq!(heard.data(), &json!({ "ok": true }));
     assert_eq!(feature(&team.admin, &team).await["status"], "active");
 }
+
+#[tokio::test]
+async fn reads_with_a_key_for_reading_only_keep_no_session_alive() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    team.settings(json!({ "session.timeout": 1, "session.grace": 1 })).await;
+    let agent = team.agent(&team.admin, "build").await;
+    let id = agent.session().expect("a session").to_owned();
+    agent.post(&team.path(&format!("/sessions/{id}/heartbeat")), json!({})).await.data();
+    let reading = team.admin.post("/auth/keys", json!({ "readonly": true })).await;
+    let reading = agent.with_key(reading.data()["apiKey"].as_str().expect("a key"));
+    // It asks all the time, as that session.
+    eventually("the session ends all the same", || async {
+        let active = reading.get(&team.path("/sessions/active")).await;
+        let active = active.data().as_array().expect("a list");
+        active.iter().all(|found| found["session"]["id"] != id.as_str()).then_some(())
+    })
+    .await;
+}

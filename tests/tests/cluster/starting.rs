@@ -60,6 +60,14 @@ async fn a_start_that_fails_leaves_no_folder_behind() {
         refused(&["start", "--data-dir", &new, "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0"]);
     assert!(said.contains("is new and nothing says where this node belongs"), "{said}");
     assert!(!folder.exists());
+    // Several nodes have to know each other by something.
+    let several = format!("1={taken},2=127.0.0.1:1");
+    let words = ["start", "--data-dir", &new, "--node-id", "2", "--peer-listen", "127.0.0.1:1"];
+    let said = refused(&[&words[..], &["--initial-cluster", &several]].concat());
+    assert!(said.contains("nexusd new-secret") && said.contains("--cluster-secret-file"), "{said}");
+    assert!(!folder.exists());
+    let made = String::from_utf8(nexusd(&["new-secret"]).stdout).expect("text");
+    assert_eq!(made.trim().len(), 64, "256 bits in hexadecimal");
     let said = refused(&["start", "--data-dir", &new, "--check-config", "--log", "bogus"]);
     assert!(said.contains("--log bogus is no level"), "{said}");
 }
@@ -159,7 +167,7 @@ async fn a_node_to_try_things_on_keeps_what_it_is_given_a_folder_for() {
 async fn a_node_that_is_told_twice_to_stop_ends_at_once() {
     /// A client may take this long with its request, and a node that stops waits for it.
     const UNFINISHED: &[u8] =
-        b"POST /api/auth/register HTTP/1.1\r\nHost: nexus\r\nContent-Type: application/json\r\n\
+        b"POST /api/auth/register HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
         Content-Length: 1000\r\n\r\n{";
     let (temp, addr) = (tempfile::tempdir().expect("a folder"), &free_addrs(1)[0]);
     let mut node = dev(&["--listen", addr], temp.path());

@@ -11,10 +11,10 @@ use crate::{
 };
 use futures::future::{BoxFuture, FutureExt};
 use nexus_domain::{
-    Acting, Actor, Answer, ClusterTime, Command, Document, DocumentKey, EngineerId, ProjectId, Proposal,
-    Recorded, Revision, SessionId, Stamp, State, WallTime,
+    Acting, Actor, Answer, ClusterId, ClusterTime, Command, Document, DocumentKey, EngineerId, ProjectId,
+    Proposal, Recorded, Revision, SessionId, Stamp, State, WallTime,
     entity::{ApiKey, KeyPrefix},
-    ids::KeyId,
+    ids::{InstanceId, KeyId},
     words::{Email, Label, Name, Slug},
 };
 use std::{
@@ -250,6 +250,10 @@ impl Cluster for Stage {
     }
 
     fn operate(&self, _: Operation) -> BoxFuture<'_, Result<Operated, OperationError>> {
+        unreachable!("nobody asks for it here")
+    }
+
+    fn seal_secret(&self, _: &str, _: ClusterId, _: InstanceId) -> String {
         unreachable!("nobody asks for it here")
     }
 

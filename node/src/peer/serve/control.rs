@@ -9,7 +9,7 @@ use crate::peer::{
     hello::{Hello, Refusal},
     limits::{LINK_CHECK, LINK_STALL, SERVICE_TTL_MOST_MS},
     raft::{RaftPort, RaftStopped},
-    service::PeerService,
+    service::{MembershipRequest, PeerService, ServiceRequest},
 };
 use bytes::BytesMut;
 use nexus_domain::NodeId;
@@ -32,7 +32,7 @@ struct Served {
 pub(super) struct Conversation<'s> {
     server: &'s PeerServer,
     from: Option<NodeId>,
-    /// Whether both ends are named members: only they may say anything of Raft.
+    /// Whether both ends are named members: only they may ask for more than a place.
     is_between_members: bool,
     /// Aborted when the connection ends: nobody would hear the answers.
     tasks: JoinSet<Served>,
@@ -105,6 +105,9 @@ impl<'s> Conversation<'s> {
         let call = header.call;
         let ttl = Duration::from_millis(u64::from(header.ttl_ms.min(SERVICE_TTL_MOST_MS)));
         let urgency = request.urgency();
+        if !self.is_between_members && !is_for_guests(&request) {
+            return Err(Refusal::NotAMember);
+        }
         if let ControlRequest::Service(request) = request {
             self.count_in(urgency)?;
             let (service, from): (Arc<dyn PeerService>, _) = (Arc::clone(&self.server.service), self.from);
@@ -113,9 +116,6 @@ impl<'s> Conversation<'s> {
                 Served { call, urgency, response: served.map(ControlResponse::Service) }
             });
             return Ok(());
-        }
-        if !self.is_between_members {
-            return Err(Refusal::NotAMember);
         }
         let raft = self.server.raft().ok_or(Refusal::NotReady)?;
         self.count_in(urgency)?;
@@ -154,6 +154,17 @@ impl<'s> Conversation<'s> {
         }
         Ok(())
     }
+}
+
+/// Whether a node may ask this that has no place in the cluster yet, or does not know whom it asks.
+fn is_for_guests(request: &ControlRequest) -> bool {
+    matches!(
+        request,
+        ControlRequest::Ping
+            | ControlRequest::Service(
+                ServiceRequest::WhoIs { .. } | ServiceRequest::Membership(MembershipRequest::Join { .. })
+            )
+    )
 }
 
 async fn ask_raft(raft: &dyn RaftPort, request: ControlRequest) -> Result<ControlResponse, RaftStopped> {

@@ -38,8 +38,8 @@ pub struct PeerServer {
 }
 
 impl PeerServer {
-    /// Serves until `shutdown`; then takes nothing new, finishes what it is serving for up to two
-    /// seconds, and returns with every connection closed.
+    /// Serves until `shutdown`; then takes nothing new, finishes what it is serving for up to a
+    /// second, and returns with every connection closed.
     pub async fn run(self, mut listen: impl Listen, shutdown: CancellationToken) {
         let server = Arc::new(self);
         let places = Places::default();

@@ -1,11 +1,14 @@
 //! The nodes that the stories are about: a real server and client each, with a played Raft and service.
 
-use crate::peer::{
-    LocalIdentity, PeerClient, PeerServer, PeerService, PeerTarget, RaftPort, RaftSlot, RaftStopped,
-    hello::Expected,
-    memory::MemoryNetwork,
-    service::{ServiceRequest, ServiceResponse},
-    wire::{Dial, Listen},
+use crate::{
+    peer::{
+        LocalIdentity, PeerClient, PeerServer, PeerService, PeerTarget, RaftPort, RaftSlot, RaftStopped,
+        hello::Expected,
+        memory::MemoryNetwork,
+        service::{ServiceRequest, ServiceResponse},
+        wire::{Dial, Listen},
+    },
+    secret::ClusterSecret,
 };
 use futures::{
     FutureExt, StreamExt,
@@ -48,6 +51,7 @@ pub(super) fn member(node: u64) -> LocalIdentity {
     LocalIdentity {
         cluster: Some(CLUSTER),
         node: Some(NodeId(node)),
+        secret: Some(ClusterSecret::parse("what only the members of the cast know").unwrap()),
         instance: InstanceId(Uuid::from_u128(u128::from(node))),
         client_addr: format!("client-{node}"),
         is_initialized: true,

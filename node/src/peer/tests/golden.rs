@@ -75,9 +75,14 @@ fn each_request_and_answer_has_its_number() {
 fn a_greeting_has_the_bytes_that_it_always_had() {
     let (cluster, instance) = (Some(ClusterId(Uuid::max())), InstanceId(Uuid::nil()));
     let expected = Some(Expected { node: NodeId(2), instance });
-    let hello = Hello { cluster, node: Some(NodeId(1)), instance, purpose: Purpose::Control, expected };
+    let nonce = [7; 32];
+    let hello =
+        Hello { cluster, node: Some(NodeId(1)), instance, purpose: Purpose::Control, expected, nonce };
     assert_eq!(
         hex(&hello),
-        "0110ffffffffffffffffffffffffffffffff010110000000000000000000000000000000000201021000000000000000000000000000000000"
+        format!(
+            "0110ffffffffffffffffffffffffffffffff010110000000000000000000000000000000000201021000000000000000000000000000000000{}",
+            "07".repeat(32)
+        )
     );
 }

@@ -1,15 +1,20 @@
 //! Who is let in, and what those who are not are told.
 
 use super::cast::{AMPLE, BRIEF, CLUSTER, Peer, member, target};
-use crate::peer::{
-    Cause, LocalIdentity, PeerError, PeerTarget, Refusal,
-    control::{ControlRequest, ControlResponse},
-    hello::{self, Purpose},
-    limits::PROTOCOL,
-    memory::MemoryNetwork,
-    service::{ServiceRequest, ServiceResponse},
-    tcp::{TcpDial, TcpListen},
-    wire::{Dial, Listen},
+use crate::{
+    peer::{
+        Cause, LocalIdentity, PeerError, PeerTarget, Refusal,
+        control::{ControlRequest, ControlResponse, Header},
+        frame::{self, Frames},
+        hello::{self, Admission, Hello, Purpose, Reception},
+        limits::PROTOCOL,
+        memory::MemoryNetwork,
+        proof::{Greeting, Side},
+        service::{ServiceRequest, ServiceResponse},
+        tcp::{TcpDial, TcpListen},
+        wire::{Dial, Listen},
+    },
+    secret::ClusterSecret,
 };
 use nexus_domain::{ClusterId, InstanceId, NodeId};
 use nexus_raft_store::Vote;
@@ -84,8 +89,17 @@ async fn a_joining_node_can_be_probed_and_may_ask_but_not_vote() {
     let welcome = host.client.probe("d", AMPLE).await.unwrap();
     assert_eq!((welcome.node, welcome.instance), (None, InstanceId(Uuid::from_u128(4))));
 
-    let answer = guest.client.request(&PeerTarget::anyone("a"), ServiceRequest::ReadIndex, AMPLE).await;
-    assert!(answer.is_ok());
+    let anyone = PeerTarget::anyone("a");
+    let refused = refusal(guest.client.request(&anyone, ServiceRequest::ReadIndex, AMPLE).await);
+    assert_eq!(refused, Refusal::NoSecret);
+    // As one of the first, it knows the secret before it has a place.
+    let joining = LocalIdentity { secret: member(4).secret, ..guest.identity.borrow().clone() };
+    let guest = Peer::start(network.listen("e"), network.dialer("e"), joining, false);
+    let refused = refusal(guest.client.request(&anyone, ServiceRequest::ReadIndex, AMPLE).await);
+    assert_eq!(refused, Refusal::NotAMember);
+    host.service.let_go.add_permits(1);
+    let who_is = ServiceRequest::WhoIs { node: NodeId(1) };
+    assert!(guest.client.request(&anyone, who_is, AMPLE).await.is_ok());
     assert_eq!(*host.service.askers.lock().unwrap(), [None]);
 
     let vote = ControlRequest::Vote(VoteRequest::new(Vote::new(9, 4), None));
@@ -94,13 +108,76 @@ async fn a_joining_node_can_be_probed_and_may_ask_but_not_vote() {
 }
 
 #[tokio::test]
+async fn who_knows_another_secret_is_refused_by_both_ends() {
+    let network = MemoryNetwork::default();
+    let _called = Peer::on(&network, "b", member(2));
+    let guess = Some(ClusterSecret::parse("a guess that is as long as a secret").unwrap());
+    let caller = Peer::on(&network, "a", LocalIdentity { secret: guess, ..member(1) });
+    // The caller hears first that the other end cannot prove itself, and proves nothing to it.
+    let refused =
+        refusal(caller.client.request(&target("b", &member(2)), ServiceRequest::ReadIndex, AMPLE).await);
+    assert_eq!(refused, Refusal::NotProved);
+}
+
+/// What is said to a member by somebody who keeps to the greeting, but for the proof.
+async fn without_proof(network: &MemoryNetwork, purpose: Purpose, proof: &impl serde::Serialize) -> Frames {
+    let mut stream = network.dialer("z").dial("b").await.unwrap().stream;
+    stream.write_all(&hello::preamble(PROTOCOL)).await.unwrap();
+    let mut frames = Frames::new(stream);
+    let expected = target("b", &member(2)).expected;
+    frames.push(&Hello::new(&member(1), purpose, expected)).unwrap();
+    frames.flush().await.unwrap();
+    frames.read_bare(&mut [0; 8]).await.unwrap();
+    let reception: Reception = frame::read(frames.next().await.unwrap()).unwrap();
+    assert!(reception.unwrap().1.is_some(), "it proves itself first");
+    frames.push(proof).unwrap();
+    frames
+}
+
+#[tokio::test]
+async fn who_proves_nothing_is_not_heard() {
+    let network = MemoryNetwork::default();
+    let called = Peer::on(&network, "b", member(2));
+    for purpose in [Purpose::Control, Purpose::Append, Purpose::Snapshot] {
+        let mut frames = without_proof(&network, purpose, &[0_u8; 32]).await;
+        let admission: Admission = frame::read(frames.next().await.unwrap()).unwrap();
+        assert_eq!(admission, Err(Refusal::NotProved));
+        // A request instead of the proof is none either.
+        let request = (Header { call: 7, ttl_ms: 1_000 }, ControlRequest::Service(ServiceRequest::ReadIndex));
+        let mut frames = without_proof(&network, purpose, &request).await;
+        let answer = frames.next().await;
+        assert!(answer.is_err(), "{answer:?}");
+    }
+    assert!(called.service.askers.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_proof_is_good_for_one_greeting_and_one_end() {
+    let secret = member(1).secret.unwrap();
+    let hello = Hello::new(&member(1), Purpose::Control, None);
+    let welcome = hello::Welcome::new(&member(2));
+    let greeting = Greeting { hello: &hello, welcome: &welcome, nonce: &[1; 32] };
+    let proof = greeting.prove(&secret, Side::Called);
+    assert!(greeting.is_proved(&secret, Side::Called, &proof));
+    assert!(!greeting.is_proved(&secret, Side::Caller, &proof), "it is not sent back as one's own");
+    let again = Greeting { nonce: &[2; 32], ..greeting };
+    assert!(!again.is_proved(&secret, Side::Called, &proof));
+    let other = Hello { node: Some(NodeId(3)), ..hello.clone() };
+    assert!(!Greeting { hello: &other, ..greeting }.is_proved(&secret, Side::Called, &proof));
+    let guess = ClusterSecret::parse("a guess that is as long as a secret").unwrap();
+    assert!(!greeting.is_proved(&guess, Side::Called, &proof));
+}
+
+#[tokio::test]
 async fn a_node_introduces_itself_anew_once_it_has_its_id() {
     let network = MemoryNetwork::default();
     let joining = LocalIdentity::new(member(4).instance, "client-4");
+    let joining = LocalIdentity { secret: member(4).secret, ..joining };
     let guest = Peer::start(network.listen("d"), network.dialer("d"), joining, false);
     let host = Peer::on(&network, "a", member(1));
     let anyone = PeerTarget::anyone("a");
-    let ask = || guest.client.request(&anyone, ServiceRequest::ReadIndex, AMPLE);
+    host.service.let_go.add_permits(1_000_000);
+    let ask = || guest.client.request(&anyone, ServiceRequest::WhoIs { node: NodeId(1) }, AMPLE);
     ask().await.unwrap();
     guest.identity.send_replace(member(4));
     loop {

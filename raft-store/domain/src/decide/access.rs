@@ -65,6 +65,32 @@ pub fn may_write(engineer: &Engineer, key: &ApiKey) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Whether somebody may do what only admins may, with a key that is for everything.
+///
+/// # Errors
+/// When the role is another one, or the key a narrower one.
+pub fn admin(engineer: &Engineer, key: &ApiKey) -> Result<(), Refusal> {
+    if engineer.role != Role::Admin {
+        return Err(Refusal::RoleTooLow { role: engineer.role });
+    }
+    if key.readonly {
+        return Err(Refusal::KeyReadonly);
+    }
+    if key.project.is_some() {
+        return Err(Refusal::KeyOutOfScope);
+    }
+    Ok(())
+}
+
+/// Whether what an engineer asks with this key is a sign of life of a session. One rule for reads, writes and sockets:
+/// only of an own session, and only by whom and with what the session could work, so that a read-only key keeps no
+/// claims.
+pub fn keeps_alive(state: &State, engineer: &Engineer, key: &ApiKey, session: &Session) -> bool {
+    session.engineer == engineer.id
+        && reader(state, engineer, key, session.project).is_ok()
+        && may_write(engineer, key).is_ok()
+}
+
 /// A refusal for something that is not there.
 pub fn not_found(thing: Thing, name: impl ToString) -> Refusal {
     Refusal::NotFound { thing, name: name.to_string() }

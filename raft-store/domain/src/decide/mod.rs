@@ -1,6 +1,7 @@
 //! The rules: each command against the state, giving what happens or why not.
 //!
-//! Deciding reads and never writes. [`access`] says who may, the other files one subject each.
+//! Deciding reads and never writes. [`access`] says who may, [`rights`] who may be answered again, the other files one
+//! subject each.
 
 pub mod access;
 mod blockers;
@@ -15,6 +16,7 @@ mod interruption;
 mod knowledge;
 mod picking;
 mod projects;
+mod rights;
 mod roadmap;
 mod sessions;
 mod tickets;
@@ -23,6 +25,7 @@ pub use blockers::{FEATURE as STEPS_OF_FEATURE, Holding, blocker, holding};
 pub(crate) use expiry::expire_one;
 pub use features::{MAX_DEPENDENCIES, MAX_GLOBS, MAX_PATTERNS};
 pub(crate) use holdings::fills_an_entry;
+pub(crate) use rights::may_ask;
 pub use roadmap::MAX_NAMED;
 pub(crate) use sessions::sign_of_life;
 

@@ -172,8 +172,9 @@ pub(crate) fn request(world: &World, line: &Line) -> Option<Request> {
         engineer: world.engineers.get(&line.actor).copied(),
         key: IdempotencyKey::parse(key).unwrap(),
     };
-    // The line itself stands for method, path and body (FNV-1a).
-    let fingerprint = line.text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    // The line itself stands for method, path and body (FNV-1a); which API key it comes with is none of them.
+    let request: Vec<&str> = line.text.split(' ').filter(|word| !word.starts_with("with=")).collect();
+    let fingerprint = request.join(" ").bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     Some(Request::Keyed(KeyedRequest { key, fingerprint }))

@@ -1,0 +1,85 @@
+//! Decides who may be given the remembered answer to a command: whoever may ask for it at this moment. Looks at
+//! rights alone, and at nothing else of a command.
+
+use super::Context;
+use crate::{
+    command::{Actor, Command},
+    refusal::Refusal,
+    settings::Registration,
+};
+
+/// Whether the asker has the right to ask for this today: it may have been taken away since the first answer, or
+/// the key of the retry may be narrower than that of the first request.
+///
+/// # Errors
+/// The refusal that a fresh request would get.
+pub(crate) fn may_ask(ctx: Context<'_>, command: &Command) -> Result<(), Refusal> {
+    let (engineer, used) = match ctx.actor {
+        // The cluster's own, and what is asked with a token that is part of the request.
+        Actor::System | Actor::Anonymous => return Ok(()),
+        Actor::Engineer { id, key } => (id, key),
+    };
+    match command {
+        Command::FormCluster { .. }
+        | Command::AdmitNode { .. }
+        | Command::Tick
+        | Command::Heartbeats { .. }
+        | Command::RaiseRules(_)
+        | Command::RedeemTicket { .. } => Ok(()),
+        Command::RegisterEngineer { .. } => match ctx.state.settings.registration {
+            Registration::Invite => ctx.admin().map(drop),
+            Registration::Open | Registration::Closed => ctx.identified().map(drop),
+        },
+        Command::IssueTicket { .. } => ctx.identified().map(drop),
+        // It was this request that took the rights of the asker away: its answer says so, and nothing more.
+        Command::RemoveMember { engineer: leaving, .. } if *leaving == engineer => ctx.writer().map(drop),
+        Command::ChangeRole { engineer: changed, .. } if *changed == engineer => ctx.owner().map(drop),
+        // Only the node that took it in tries it again: nobody else is let in with that key.
+        Command::RevokeKey { key } if *key == used => Ok(()),
+        Command::AddKey { .. } | Command::RevokeKey { .. } | Command::CreateProject { .. } => {
+            ctx.writer()?;
+            ctx.owner().map(drop)
+        }
+        Command::CreateJoinToken { .. }
+        | Command::UpdateSettings { .. }
+        | Command::ChangeRole { .. }
+        | Command::KeepAnswer { .. } => ctx.admin().map(drop),
+        Command::AddMember { project, .. }
+        | Command::RemoveMember { project, .. }
+        | Command::ForceRelease { project, .. } => ctx.lead(*project).map(drop),
+        Command::CreateFeature { project, .. }
+        | Command::UpdateFeature { project, .. }
+        | Command::DeleteFeature { project, .. }
+        | Command::ReadyFeature { project, .. }
+        | Command::DraftFeature { project, .. }
+        | Command::PickFeature { project, .. }
+        | Command::PickNext { project, .. }
+        | Command::ReleaseFeature { project, .. }
+        | Command::CompleteFeature { project, .. }
+        | Command::CancelFeature { project, .. }
+        | Command::ClaimPaths { project, .. }
+        | Command::ReleasePaths { project, .. }
+        | Command::RefreshClaims { project }
+        | Command::StartSession { project, .. }
+        | Command::EndSession { project, .. }
+        | Command::AddLearning { project, .. }
+        | Command::AddDecision { project, .. }
+        | Command::SaveCheckpoint { project, .. }
+        | Command::ReorderRoadmap { project, .. }
+        | Command::MoveFeature { project, .. } => ctx.worker(*project).map(drop),
+    }
+}
+
+impl Command {
+    /// Whether only the cluster itself asks for it, and no client.
+    pub const fn is_of_the_cluster(&self) -> bool {
+        matches!(
+            self,
+            Self::FormCluster { .. }
+                | Self::AdmitNode { .. }
+                | Self::Tick
+                | Self::Heartbeats { .. }
+                | Self::RaiseRules(_)
+        )
+    }
+}

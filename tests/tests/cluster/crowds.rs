@@ -1,0 +1,155 @@
+//! Crowds of connections that want nothing, or never get done: nobody else is kept out by them, least of all signs of
+//! life, and a node that is full of them stops in order.
+
+use nexus_tests::{Client, Cluster, Team, eventually};
+use reqwest::Method;
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// What a client of HTTP/2 says first: its preface, and settings that it has none of.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+async fn connect(url: &str, first: &[u8]) -> TcpStream {
+    let addr = url.strip_prefix("http://").expect("a URL");
+    let mut stream = TcpStream::connect(addr).await.expect("it listens");
+    // It may be gone already, to make room for somebody else.
+    let _ = stream.write_all(first).await;
+    stream
+}
+
+/// A request whose body is announced and never comes, or not to its end.
+fn unfinished(path: &str, key: Option<&str>, announced: usize) -> Vec<u8> {
+    let key = key.map_or_else(String::new, |key| format!("Authorization: Bearer {key}\r\n"));
+    format!(
+        "POST /api{path} HTTP/1.1\r\nHost: localhost\r\n{key}Content-Type: application/json\r\n\
+         Content-Length: {announced}\r\n\r\n{{"
+    )
+    .into_bytes()
+}
+
+async fn in_flight(client: &Client) -> usize {
+    let text = client.open("/metrics").await.expect("metrics").text().await.expect("text");
+    let line = text.lines().find(|line| line.starts_with("nexus_http_requests_in_flight"));
+    line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok()).expect("it is counted")
+}
+
+#[tokio::test]
+async fn idle_connections_make_room_for_whoever_comes() {
+    let cluster = Cluster::start_with(1, &["--max-connections", "16"]).await;
+    let team = Team::of(&cluster).await;
+    let agent = team.agent(&team.admin, "build").await;
+    let id = agent.session().expect("a session").to_owned();
+    let url = team.admin.base().to_owned();
+    let mut crowd = Vec::new();
+    for _ in 0..40 {
+        crowd.push(connect(&url, HTTP2).await);
+        crowd.push(connect(&url, b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n").await);
+        crowd.push(connect(&url, b"").await);
+    }
+    // Each on a connection of its own.
+    for _ in 0..5 {
+        let agent = Client::new(url.clone()).with_key(agent.key().expect("a key")).acting_as(id.clone());
+        agent.post(&team.path(&format!("/sessions/{id}/heartbeat")), json!({})).await.data();
+        agent.get(&team.path("/status")).await.data();
+    }
+    drop(crowd);
+}
+
+#[tokio::test]
+async fn bodies_that_never_come_keep_nobody_out() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let url = team.admin.base().to_owned();
+    let mut crowd = Vec::new();
+    for _ in 0..300 {
+        crowd.push(connect(&url, &unfinished("/auth/register", None, 1_000)).await);
+    }
+    // Few of them have a place, and the rest were sent away at once.
+    let mut answers = futures::future::join_all(crowd.iter_mut().map(|stream| async move {
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.map(|_| String::from_utf8_lossy(&head[9..]).into_owned()).ok()
+    }));
+    let answers = tokio::select! {
+        answers = &mut answers => answers,
+        // Meanwhile, everybody else works.
+        () = async {
+            loop {
+                team.admin.get(&team.path("/status")).await.data();
+                let slug = format!("f-{}", uuid::Uuid::now_v7());
+                team.ready_feature(&slug, &["a"]).await;
+                assert!(in_flight(&team.admin).await < 64, "strangers have few places");
+            }
+        } => unreachable!("it goes on for ever"),
+    };
+    let with = |status: &str| answers.iter().flatten().filter(|found| *found == status).count();
+    assert!(with("503") > 200, "{answers:?}");
+    assert!(with("400") > 0, "those with a place were told that their bodies stopped coming: {answers:?}");
+    assert_eq!(with("503") + with("400"), 300, "{answers:?}");
+}
+
+#[tokio::test]
+async fn bodies_of_all_together_are_bounded() {
+    const LARGE: usize = 1_000_000;
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let url = team.admin.base().to_owned();
+    let key = team.admin.key().expect("a key").to_owned();
+    let body = vec![b' '; LARGE - 1_000];
+    let asked = (0..100).map(|_| async {
+        let mut stream = connect(&url, &unfinished(&team.path("/features"), Some(&key), LARGE)).await;
+        // It may be sent away before that.
+        let _ = stream.write_all(&body).await;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.map(|_| String::from_utf8_lossy(&head[9..]).into_owned()).ok()
+    });
+    let answers = futures::future::join_all(asked).await;
+    let with = |status: &str| answers.iter().flatten().filter(|found| *found == status).count();
+    assert!(with("503") > 0, "there is no room for all of them: {answers:?}");
+    assert!(with("400") > 0, "and for some there was: {answers:?}");
+    // What they took is given back.
+    let spec = "s".repeat(900_000);
+    let large = json!({ "slug": "large", "title": "t", "spec": spec });
+    assert_eq!(team.admin.post(&team.path("/features"), large).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_node_that_is_full_of_connections_stops_in_order_and_says_what_it_cut_off() {
+    let mut cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let url = team.admin.base().to_owned();
+    let key = team.admin.key().expect("a key").to_owned();
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        crowd.push(connect(&url, HTTP2).await);
+        crowd.push(connect(&url, b"").await);
+        crowd.push(connect(&url, &unfinished(&team.path("/features"), Some(&key), 1_000)).await);
+    }
+    eventually("they are in flight", || async { (in_flight(&team.admin).await > 100).then_some(()) }).await;
+    let ended = cluster.node(1).terminate().expect("it ran");
+    let log = cluster.node(1).log();
+    assert!(ended.success(), "{log}");
+    assert!(log.contains("cut off") && log.contains("requests="), "{log}");
+}
+
+#[tokio::test]
+async fn nodes_that_are_stopped_at_once_all_stop_in_order() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    team.ready_feature("one", &["a"]).await;
+    for node in &cluster.nodes {
+        node.ask_to_stop();
+    }
+    for number in 1..=3 {
+        let ended = cluster.node(number).stopped().expect("it ran");
+        assert!(ended.success(), "node {number}: {}", cluster.node(number).log());
+    }
+    for node in &mut cluster.nodes {
+        node.start();
+    }
+    cluster.all_ready().await;
+    let found = team.admin.send(Method::GET, &team.path("/features/one"), None).await.expect("an answer");
+    assert_eq!(found.data()["status"], "ready");
+}

@@ -1,0 +1,112 @@
+//! Strangers on the peer port, which agents and other users of a machine can reach: only members are heard there, and
+//! not even they may ask for what only the cluster itself does.
+
+use nexus_domain::{
+    Acting, Actor, Command, EngineerId, InstanceId, NodeId, Proposal, SessionId, Stamp, entity::Role,
+};
+use nexus_node::{
+    peer::{
+        Cause, Expected, LocalIdentity, PeerClient, PeerError, PeerTarget, Refusal,
+        service::{ServiceRequest, ServiceResponse},
+        tcp::TcpDial,
+    },
+    secret::{CLUSTER_SECRET_FILE, ClusterSecret},
+};
+use nexus_tests::{Cluster, Team};
+use std::{os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
+use tokio::sync::watch;
+
+/// Longer than any answer takes.
+const AMPLE: Duration = Duration::from_secs(30);
+
+fn coup(engineer: &str) -> ServiceRequest {
+    let engineer = EngineerId(engineer.parse().expect("an id"));
+    let proposal = Proposal {
+        command: Command::ChangeRole { engineer, role: Role::Admin },
+        actor: Actor::System,
+        acting: Acting::Engineer { candidate: SessionId::MIN },
+        request: None,
+        stamp: Stamp::default(),
+    };
+    ServiceRequest::Propose { proposal: Arc::new(proposal) }
+}
+
+async fn ask(
+    who: LocalIdentity,
+    target: &PeerTarget,
+    request: ServiceRequest,
+) -> Result<ServiceResponse, PeerError> {
+    let identity = watch::Sender::new(who);
+    PeerClient::new(TcpDial, identity.subscribe()).request(target, request, AMPLE).await
+}
+
+fn refusal(asked: Result<ServiceResponse, PeerError>) -> Refusal {
+    match asked {
+        Err(PeerError::NotSent(Cause::Refused(refusal))) => refusal,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn nobody_becomes_an_admin_through_the_peer_port() {
+    let mut cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let ana = team.engineer("ana").await;
+    let addr = cluster.node(1).peer_addr().to_owned();
+    let anyone = PeerTarget::anyone(addr.clone());
+    let stranger = || LocalIdentity::new(InstanceId(uuid::Uuid::now_v7()), "127.0.0.1:1");
+    let probing = watch::Sender::new(stranger());
+    let welcome = PeerClient::new(TcpDial, probing.subscribe()).probe(&addr, AMPLE).await.expect("a welcome");
+    let member = PeerTarget {
+        addr: addr.clone(),
+        expected: Some(Expected { node: NodeId(1), instance: welcome.instance }),
+    };
+
+    // Who knows no secret, or guesses one, is not heard at all, whatever they call themselves.
+    let guess = ClusterSecret::parse("a guess that is as long as a secret").expect("long enough");
+    for node in [None, Some(NodeId(1))] {
+        let guessing = LocalIdentity { secret: Some(guess.clone()), node, ..stranger() };
+        for target in [&anyone, &member] {
+            assert_eq!(refusal(ask(guessing.clone(), target, coup(&ana.id)).await), Refusal::NotProved);
+            let who_is = ServiceRequest::WhoIs { node: NodeId(1) };
+            assert_eq!(refusal(ask(guessing.clone(), target, who_is).await), Refusal::NotProved);
+        }
+    }
+
+    // Who knows it and has no place may ask for one, and for nothing else.
+    let file = cluster.node(1).data_dir().join(CLUSTER_SECRET_FILE);
+    assert_eq!(file.metadata().expect("it is kept").permissions().mode() & 0o777, 0o600);
+    let secret = ClusterSecret::parse(&std::fs::read_to_string(file).expect("text")).expect("a secret");
+    let guest = LocalIdentity { secret: Some(secret), ..stranger() };
+    assert_eq!(refusal(ask(guest.clone(), &anyone, coup(&ana.id)).await), Refusal::NotAMember);
+    assert_eq!(refusal(ask(guest.clone(), &anyone, ServiceRequest::ReadIndex).await), Refusal::NotAMember);
+    let who_is = ServiceRequest::WhoIs { node: NodeId(1) };
+    assert!(matches!(ask(guest.clone(), &anyone, who_is).await, Ok(ServiceResponse::Member(Some(_)))));
+
+    // A former member knows it too, and a member's program may go wrong.
+    for node in [99, 1] {
+        let named = LocalIdentity { node: Some(NodeId(node)), ..guest.clone() };
+        let answer = ask(named, &member, coup(&ana.id)).await;
+        assert!(matches!(answer, Ok(ServiceResponse::Unavailable { .. })), "as node {node}: {answer:?}");
+    }
+    assert_eq!(ana.client.get("/auth/me").await.data()["role"], "engineer");
+}
+
+#[tokio::test]
+async fn a_node_that_joins_is_handed_the_secret_and_keeps_it() {
+    let mut cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let token = team.join_token().await;
+    let number = cluster.join(&token);
+    cluster.ready(number).await;
+    let kept = |cluster: &mut Cluster, number: u64| {
+        std::fs::read_to_string(cluster.node(number).data_dir().join(CLUSTER_SECRET_FILE))
+            .expect("it is kept")
+    };
+    assert_eq!(kept(&mut cluster, number), kept(&mut cluster, 1));
+    assert!(!cluster.node(number).log().contains(kept(&mut cluster, 1).trim()), "it is logged nowhere");
+    // It comes back without being told anything.
+    cluster.node(number).terminate();
+    cluster.node(number).start();
+    cluster.ready(number).await;
+}
