@@ -8,7 +8,7 @@ use crate::{
     },
     client::{Client, Request},
     config::{
-        link,
+        link::{self, FoundLink},
         login::{Login, LoginFile},
     },
     error::Error,
@@ -154,6 +154,11 @@ impl<'a> Context<'a> {
     async fn find_project(&self) -> Result<Uuid, Error> {
         let linked = link::find();
         let Some(named) = &self.project else {
+            if let Ok(Some(warning)) =
+                linked.as_ref().map(|found| found.as_ref().and_then(FoundLink::warning))
+            {
+                self.out.note(warning);
+            }
             return linked?.map(|found| found.link.project_id).ok_or_else(no_project);
         };
         if let Ok(id) = named.parse() {

@@ -5,9 +5,10 @@
 //! - [`args`]: what can be typed. [`commands`]: one file per command, and what each one does.
 //! - [`context`]: what a command is given: where to print, whom to ask, in which project.
 //! - [`run`]: one run of one agent, and the session that it acts as.
-//! - [`spec`]: features as files. [`repository`]: the repository around the current folder.
+//! - [`spec`]: features as files. [`repository`]: the repository around the current folder. [`git`]: what git says.
 //! - [`hosts`]: what agent hosts tell a hook, and how they are answered. [`guard`]: whether a file
 //!   may be written. [`install`]: wires hosts and git to both.
+//! - [`confined`]: files of a repository, opened so that its links lead nowhere else.
 //! - [`client`]: requests to a cluster of several servers. [`config`]: the files kept on disk.
 //! - [`output`]: data to stdout, the rest to stderr. [`error`]: what went wrong, and what to do next.
 
@@ -15,8 +16,10 @@ mod args;
 mod client;
 mod commands;
 mod config;
+mod confined;
 mod context;
 mod error;
+mod git;
 mod guard;
 mod hosts;
 mod install;

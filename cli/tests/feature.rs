@@ -227,3 +227,32 @@ fn a_title_cannot_steer_the_terminal() {
     let ended = Person::at_work(&[server.url()]).types("feature available").done();
     assert!(!ended.stdout.contains(['\u{1b}', '\u{7}']), "{:?}", ended.stdout);
 }
+
+#[test]
+fn a_text_of_others_steers_no_terminal() {
+    let mut odd = feature("api", "draft");
+    odd["title"] = json!("a\u{202e}b\u{2066}c\u{200f}d\u{61c}e\u{1b}[2Jf\u{9b}g");
+    odd["spec"] = json!("one\ntwo\u{202a}\u{1b}[31m");
+    let server = Server::start()
+        .on(&on("GET", "/api"), data(odd.clone()))
+        .on(&on("GET", "/none"), failure(404, "NOT_FOUND", "no feature \u{1b}[2Jx\u{202e}", Value::Null))
+        .on(&format!("GET /projects/{ID}"), members());
+    let ana = Person::at_work(&[server.url()]);
+    let steers = |letter: char| {
+        (letter.is_control() && letter != '\n') || "\u{202a}\u{202e}\u{2066}\u{200f}\u{61c}".contains(letter)
+    };
+    let shown = ana.types("feature show api").done();
+    assert!(!shown.stdout.contains(steers), "{shown:#?}");
+    assert!(
+        shown.stdout.starts_with("api: a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}[2Jf\u{fffd}g\n"),
+        "{shown:#?}"
+    );
+    // JSON says the same to a program, in characters that a terminal shows.
+    let shown = ana.types("feature show api --json").done();
+    assert!(!shown.stdout.contains(steers), "{shown:#?}");
+    assert_eq!(shown.json(), odd);
+    for line in ["feature show none", "feature show none --json"] {
+        let refused = ana.types(line);
+        assert!(!refused.stderr.contains(steers), "{refused:#?}");
+    }
+}

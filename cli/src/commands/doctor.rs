@@ -7,6 +7,7 @@ use crate::{
     config::link,
     context::Context,
     error::{Error, Report},
+    git::Git,
     output::{Progress, Tone},
     run::Actor,
 };
@@ -17,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{
     path::Path,
-    process::Command,
     time::{Duration, Instant},
 };
 
@@ -225,6 +225,10 @@ async fn project(context: &Context<'_>, is_reachable: bool) -> Option<Check> {
     context.client.begin();
     let detail = async { context.client.send(Request::get(path)).await?.parse::<ProjectDetail>() };
     Some(match detail.await {
+        Ok(_) if found.warning().is_some() => {
+            let fix = "remove it, or link the outermost folder to the project that is meant";
+            Check::wrong(NAME, State::Warning, found.warning().unwrap_or_default(), fix)
+        }
         Ok(detail) => Check::ok(NAME, format!("{} ({})", detail.project.slug, found.path.display())),
         Err(error) => Check::failed(NAME, context, &error),
     })
@@ -241,15 +245,14 @@ fn run(context: &Context<'_>) -> Check {
 
 fn git() -> Option<Check> {
     const NAME: &str = "git";
-    let is_there = Command::new("git").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !is_there {
+    let git = Git::here();
+    if !git.is_so(&["--version"]) {
         let fix = "install Git: checkpoints and guards ask it";
         return Some(Check::wrong(NAME, State::Warning, "there is no git to be run", fix));
     }
-    let root = Command::new("git").args(["rev-parse", "--show-toplevel"]).output().ok()?;
-    if !root.status.success() {
+    let Ok(root) = git.top() else {
         let fix = "run nexus in a checkout of the project";
         return Some(Check::wrong(NAME, State::Warning, "this folder is in no Git repository", fix));
-    }
-    Some(Check::ok(NAME, String::from_utf8_lossy(&root.stdout).trim().to_owned()))
+    };
+    Some(Check::ok(NAME, root.display().to_string()))
 }

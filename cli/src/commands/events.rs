@@ -78,7 +78,7 @@ impl Watch {
 /// One line an event: as JSON for programs.
 fn print(context: &Context<'_>, event: &Event) -> Result<(), Error> {
     if context.out.is_json() {
-        return context.out.line(json!(event));
+        return context.out.json_line(&json!(event));
     }
     let who = event.engineer.as_ref().map(|by| words::holder(&by.name, event.agent.as_deref()));
     let who = who.unwrap_or_else(|| "the cluster".to_owned());

@@ -6,7 +6,7 @@ use crate::{
     context::Context,
     error::Error,
     install::{self, Plan, Scope, Target, Wish},
-    output::Tone,
+    output::{Tone, plain},
 };
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -129,7 +129,7 @@ fn wire(context: &Context<'_>, what: &What, wish: Wish) -> Result<CarriedOut, Er
     let all = what.targets.is_empty() || named.len() < what.targets.len();
     let mut found = Vec::new();
     let mut missing = Vec::new();
-    let mut plan = Plan::default();
+    let mut plan = Plan::new(scope.base());
     for target in Target::ALL {
         let place = target.found(&scope);
         // To take something out it need not be there any more, but what git does not know has no hooks.
@@ -233,7 +233,7 @@ fn shown(context: &Context<'_>, diff: &str) -> Result<(), Error> {
             Some('-') => Tone::Bad,
             _ => Tone::Plain,
         };
-        context.out.line(tone.paint(line))?;
+        context.out.line(tone.paint(&plain(line)))?;
     }
     Ok(())
 }

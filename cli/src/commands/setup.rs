@@ -11,6 +11,8 @@ use crate::{
     config::link,
     context::Context,
     error::Error,
+    git::Git,
+    output::plain,
     spec::editor,
 };
 use clap::Args;
@@ -167,7 +169,7 @@ impl Setup {
             };
         }
         let mut choices: Vec<String> =
-            projects.iter().map(|project| format!("{}: {}", project.slug, project.name)).collect();
+            projects.iter().map(|project| plain(&format!("{}: {}", project.slug, project.name))).collect();
         choices.push("Make a new one".to_owned());
         choices.push("None, for now".to_owned());
         let choice = Select::new()
@@ -231,9 +233,7 @@ fn broken_off(error: impl Display) -> Error {
 
 /// What Git knows of whoever sits here.
 fn git_says(name: &str) -> Option<String> {
-    let output = std::process::Command::new("git").args(["config", name]).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-    (!text.is_empty()).then_some(text)
+    Git::here().text(&["config", "--get", name]).ok().filter(|text| !text.is_empty())
 }
 
 /// The name of the folder, as a slug.

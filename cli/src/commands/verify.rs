@@ -5,11 +5,13 @@ use crate::{
     client::Request,
     context::Context,
     error::Error,
+    git::{self, Edge, Git},
     guard::{
-        changes, decision,
+        decision,
         holding::Holding,
         place::{self, Place},
     },
+    repository,
     run::Actor,
 };
 use clap::Args;
@@ -65,7 +67,10 @@ impl Verify {
         if self.range.starts_with('-') {
             return Err(Error::misused(format!("{:?} is no range of commits", self.range)));
         }
-        let files = changes::committed(&[chosen(&self.range)])?;
+        let git = Git::at(&here);
+        let files = git::committed(&git, &[chosen(&self.range)], Edge::Refused)?;
+        let top = git.top().unwrap_or_else(|_| place.root.clone());
+        let files = git::in_tree(&top, files);
         let names: Vec<String> = files.iter().flat_map(|path| place.names(path)).collect();
         let branch = self.branch.or_else(branch);
         // What is in order is judged here: without a session, the cluster would let pass whatever the engineer
@@ -90,10 +95,7 @@ fn chosen(range: &str) -> String {
 
 fn branch() -> Option<String> {
     let given = BRANCHES.iter().find_map(|name| env::var(name).ok().filter(|branch| !branch.is_empty()));
-    given.or_else(|| {
-        let name = changes::told(&["branch", "--show-current"]).ok()?;
-        Some(name.trim().to_owned()).filter(|name| !name.is_empty())
-    })
+    given.or_else(repository::branch)
 }
 
 /// Whose files the commits may change.

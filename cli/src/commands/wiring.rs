@@ -45,12 +45,16 @@ fn check(target: Target, repository: &Scope) -> Check {
         };
     }
     match install::plan(target, repository, Wish::Install) {
-        Ok(_) => Check::wrong(
-            &name,
-            State::Warning,
-            "not installed, or by another version: nobody asks before files are written",
-            format!("nexus install {}", target.name()),
-        ),
+        Ok(_) => {
+            let more = install::may_be_rewritten(target, repository);
+            let more = more.map_or_else(String::new, |more| format!(". {more}"));
+            Check::wrong(
+                &name,
+                State::Warning,
+                format!("not installed, or by another version: nobody asks before files are written{more}"),
+                format!("nexus install {}", target.name()),
+            )
+        }
         Err(error) => {
             Check::wrong(&name, State::Bad, error.to_string(), "repair the file, then nexus install")
         }

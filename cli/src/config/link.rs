@@ -1,18 +1,23 @@
 //! `.nexus.json` in the root of a repository: which project it is. Found from any folder below.
 
-use super::atomic::{self, Readers};
-use crate::error::Error;
+use crate::{
+    confined::{ConfinedDir, Links, read_bounded},
+    error::Error,
+};
 use nexus_api_types::project::Project;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{
-    env, fs, io,
+    env, fs,
     path::{Path, PathBuf},
 };
 use uuid::Uuid;
 
 /// Its name.
 pub(crate) const FILE_NAME: &str = ".nexus.json";
+
+/// The longest file of git's that names a folder: a path, and a word before it.
+const MAX_GIT_FILE_BYTES: u64 = 64 << 10;
 
 /// Which project a repository is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +54,23 @@ pub(crate) struct FoundLink {
     pub(crate) path: PathBuf,
     /// The root of the repository: what paths are relative to.
     pub(crate) root: PathBuf,
+    /// Links further down in the same work tree, which do not count.
+    pub(crate) ignored: Vec<PathBuf>,
+}
+
+impl FoundLink {
+    /// Says which links do not count, if there are any.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let ignored: Vec<String> = self.ignored.iter().map(|path| path.display().to_string()).collect();
+        (!ignored.is_empty()).then(|| {
+            format!(
+                "{} does not count: within one work tree it is the outermost {FILE_NAME} that says which project it \
+                 is, which is {}",
+                ignored.join(", "),
+                self.path.display()
+            )
+        })
+    }
 }
 
 /// Finds the link of the folder that the command runs in.
@@ -63,54 +85,89 @@ fn here() -> Result<PathBuf, Error> {
     env::current_dir().map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))
 }
 
-/// Finds the link of a folder: the nearest above. In a worktree of git a link of the main one counts as if it
-/// stood in the worktree, since one that is not committed stands only there; also where the worktree lies in a
-/// folder of the main one. Another repository in a folder of one that is linked belongs to that.
+/// Finds the link of a folder. Within a work tree of git the outermost counts: what is in a folder of a repository does
+/// not decide whose project that folder is. Where there is no link in it, and outside of any, it is the nearest above.
+/// In a worktree of git a link of the main one counts as if it stood in the worktree, since one that is not committed
+/// stands only there; also where the worktree lies in a folder of the main one. Another repository in a folder of one
+/// that is linked belongs to that, unless it has a link of its own.
 ///
 /// # Errors
-/// When the file cannot be read, or is not what it should be.
+/// When the file cannot be read, leads elsewhere, or is not what it should be.
 pub(crate) fn find_above(folder: &Path) -> Result<Option<FoundLink>, Error> {
     let tree = folder.ancestors().find_map(worktree);
+    let trees: Vec<&Path> = folder.ancestors().filter(|root| is_work_tree(root)).collect();
+    let mut found: Option<Result<FoundLink, Error>> = None;
+    let mut ignored: Vec<PathBuf> = Vec::new();
     for root in folder.ancestors() {
-        if let Some(found) = read_in(root, root)? {
-            return Ok(Some(found));
+        if let Some(next) = link_of(root, tree.as_ref()).transpose() {
+            ignored.extend(found.and_then(Result::ok).map(|inner| inner.path));
+            found = Some(next);
         }
-        if let Some((tree, main)) = &tree
-            && let Ok(below) = root.strip_prefix(tree)
-            && let Some(found) = read_in(&main.join(below), root)?
-        {
-            return Ok(Some(found));
+        let is_within = trees.iter().any(|tree| *tree != root && root.starts_with(tree));
+        if found.is_some() && (trees.contains(&root) || !is_within) {
+            break;
         }
     }
-    Ok(None)
+    Ok(found.transpose()?.map(|found| FoundLink { ignored, ..found }))
+}
+
+/// The link of the repository around the work tree that this folder is in, if there is one: a repository in a folder of
+/// another one that is linked as well.
+///
+/// # Errors
+/// As [`find_above`].
+pub(crate) fn find_around(folder: &Path) -> Result<Option<FoundLink>, Error> {
+    let tree = folder.ancestors().find(|root| is_work_tree(root));
+    tree.and_then(Path::parent).map_or(Ok(None), find_above)
+}
+
+/// The link that stands in a folder, or in the same folder of the main worktree.
+fn link_of(root: &Path, tree: Option<&(PathBuf, PathBuf)>) -> Result<Option<FoundLink>, Error> {
+    if let Some(found) = read_in(root, root)? {
+        return Ok(Some(found));
+    }
+    match tree.and_then(|(tree, main)| Some(main.join(root.strip_prefix(tree).ok()?))) {
+        Some(main) => read_in(&main, root),
+        None => Ok(None),
+    }
+}
+
+/// Whether a folder is the root of a work tree, as git sees it: an empty folder of that name makes none.
+fn is_work_tree(root: &Path) -> bool {
+    let git = root.join(".git");
+    let has_parts = |git: &Path| git.join("HEAD").symlink_metadata().is_ok();
+    if git.is_dir() {
+        return has_parts(&git) && git.join("objects").is_dir() && git.join("refs").is_dir();
+    }
+    git_folder(root).is_some_and(|git| has_parts(&git))
+}
+
+/// Where the file `.git` in the root of a worktree or of a submodule leads.
+fn git_folder(root: &Path) -> Option<PathBuf> {
+    let text = read_bounded(&root.join(".git"), MAX_GIT_FILE_BYTES).ok()?;
+    Some(root.join(text.strip_prefix("gitdir:")?.trim()))
 }
 
 /// A folder that is the root of a worktree, and the main one that it belongs to.
 fn worktree(root: &Path) -> Option<(PathBuf, PathBuf)> {
-    let text = fs::read_to_string(root.join(".git")).ok()?;
-    let git = root.join(text.strip_prefix("gitdir:")?.trim());
+    let git = git_folder(root)?;
     // `commondir` says where all worktrees keep what they share: the `.git` of the main one, or a bare
     // repository beside them.
-    let common = fs::read_to_string(git.join("commondir")).ok()?;
+    let common = read_bounded(&git.join("commondir"), MAX_GIT_FILE_BYTES).ok()?;
     let common = fs::canonicalize(git.join(common.trim())).ok()?;
     Some((root.to_owned(), common.parent()?.to_owned()))
 }
 
 fn read_in(folder: &Path, root: &Path) -> Result<Option<FoundLink>, Error> {
+    // A folder that cannot be opened, or a path that leads through a file: beneath it there is no link.
+    let Ok(dir) = ConfinedDir::open(folder) else { return Ok(None) };
+    let Some(text) = dir.read(Path::new(FILE_NAME), Links::Within)? else { return Ok(None) };
     let path = folder.join(FILE_NAME);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        // A path may lead through a file: beneath it there is no link.
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(Error::local(format!("cannot read {}: {error}", path.display()))),
-    };
     let link = serde_json::from_str(&text).map_err(|error| {
         Error::local(format!("{} names no project: {error}", path.display()))
             .hint("run nexus project link SLUG to write it again")
     })?;
-    Ok(Some(FoundLink { link, path, root: root.to_owned() }))
+    Ok(Some(FoundLink { link, path, root: root.to_owned(), ignored: Vec::new() }))
 }
 
 /// Links the repository that the command runs in; gives the file.
@@ -121,23 +178,42 @@ pub(crate) fn write(project: &Project) -> Result<PathBuf, Error> {
     write_in(&root_of(&here()?), project)
 }
 
-/// The nearest folder that is linked already or is the root of a repository, else the folder itself.
-fn root_of(folder: &Path) -> PathBuf {
-    let marked = |above: &&Path| [FILE_NAME, ".git"].iter().any(|name| above.join(name).exists());
-    folder.ancestors().find(marked).unwrap_or(folder).to_owned()
+/// Removes a link.
+///
+/// # Errors
+/// When it cannot be removed, or is itself a link to somewhere.
+pub(crate) fn remove(found: &FoundLink) -> Result<(), Error> {
+    let folder = found.path.parent().unwrap_or(&found.root);
+    ConfinedDir::of(folder)?.remove_file(Path::new(FILE_NAME)).map(drop)
+}
+
+/// Where the link of a folder stands: where the one stands that counts, else in the root of the repository, else in
+/// the folder itself.
+pub(crate) fn root_of(folder: &Path) -> PathBuf {
+    let mut linked = None;
+    for above in folder.ancestors() {
+        if above.join(FILE_NAME).symlink_metadata().is_ok() {
+            linked = Some(above);
+        }
+        if is_work_tree(above) {
+            return linked.unwrap_or(above).to_owned();
+        }
+    }
+    let nearest = folder.ancestors().find(|above| above.join(FILE_NAME).symlink_metadata().is_ok());
+    nearest.unwrap_or(folder).to_owned()
 }
 
 fn write_in(root: &Path, project: &Project) -> Result<PathBuf, Error> {
-    let path = root.join(FILE_NAME);
+    let dir = ConfinedDir::of(root)?;
+    let path = Path::new(FILE_NAME);
     // A file that says nothing useful is replaced: that is what linking again is for.
-    let before = fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<Link>(&text).ok());
+    let before = dir.read(path, Links::Refused)?.and_then(|text| serde_json::from_str::<Link>(&text).ok());
     let others = before.map(|link| link.others).unwrap_or_default();
     let link = Link { project_id: project.id, project_slug: Some(project.slug.clone()), others };
-    let mut text = serde_json::to_vec_pretty(&link).expect("a link has only text keys");
-    text.push(b'\n');
-    atomic::write(&path, &text, Readers::Everyone)
-        .map_err(|error| Error::local(format!("cannot write {}: {error}", path.display())))?;
-    Ok(path)
+    let mut text = serde_json::to_string_pretty(&link).expect("a link has only text keys");
+    text.push('\n');
+    dir.write(path, &text, false)?;
+    Ok(root.join(path))
 }
 
 #[cfg(test)]
@@ -198,18 +274,28 @@ mod tests {
         write_in(root.path(), &project("billing")).unwrap();
         let found = find_above(&inner.join("app/src")).unwrap().unwrap();
         assert_eq!((found.link.name(), found.root), ("billing".to_owned(), inner.clone()));
+        // What it says itself counts.
+        write_in(&inner, &project("own")).unwrap();
+        assert_eq!(find_above(&inner).unwrap().unwrap().link.name(), "own");
+        fs::remove_file(inner.join(FILE_NAME)).unwrap();
         // A link of a folder in the main one is that of the same folder in the worktree.
+        fs::remove_file(root.path().join(FILE_NAME)).unwrap();
         fs::create_dir(root.path().join("app")).unwrap();
         write_in(&root.path().join("app"), &project("app")).unwrap();
         let found = find_above(&inner.join("app/src")).unwrap().unwrap();
         assert_eq!((found.link.name(), found.root), ("app".to_owned(), inner.join("app")));
-        // What it says itself counts.
-        write_in(&inner, &project("own")).unwrap();
-        assert_eq!(find_above(&inner).unwrap().unwrap().link.name(), "own");
+    }
+
+    /// What makes a folder a repository.
+    fn make_repository(root: &Path) {
+        for folder in ["objects", "refs"] {
+            fs::create_dir_all(root.join(".git").join(folder)).unwrap();
+        }
+        fs::write(root.join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
     }
 
     #[test]
-    fn the_nearest_link_counts() {
+    fn outside_of_a_repository_the_nearest_link_counts() {
         let root = tempfile::tempdir().unwrap();
         let inner = root.path().join("vendor/inner");
         fs::create_dir_all(&inner).unwrap();
@@ -219,12 +305,77 @@ mod tests {
     }
 
     #[test]
+    fn within_a_work_tree_the_outermost_link_counts_and_the_others_are_named() {
+        let root = tempfile::tempdir().unwrap();
+        let deep = root.path().join("src/deep");
+        fs::create_dir_all(&deep).unwrap();
+        make_repository(root.path());
+        write_in(root.path(), &project("outer")).unwrap();
+        write_in(&root.path().join("src"), &project("inner")).unwrap();
+        fs::write(deep.join(FILE_NAME), "{oops").unwrap();
+        let found = find_above(&deep).unwrap().unwrap();
+        assert_eq!((found.link.name(), found.root.as_path()), ("outer".to_owned(), root.path()));
+        assert_eq!(found.ignored, [root.path().join("src").join(FILE_NAME)]);
+        assert!(found.warning().unwrap().contains("src/.nexus.json does not count"));
+        assert_eq!(root_of(&deep), root.path(), "linking again writes the one that counts");
+        // What only looks like a repository is none.
+        fs::create_dir(root.path().join("src/.git")).unwrap();
+        assert_eq!(find_above(&deep).unwrap().unwrap().link.name(), "outer");
+        // Where the root has no link, the outermost that there is.
+        fs::remove_file(root.path().join(FILE_NAME)).unwrap();
+        assert_eq!(find_above(&deep).unwrap().unwrap().link.name(), "inner");
+    }
+
+    #[test]
+    fn a_repository_in_a_folder_of_another_one_has_its_own_link_or_that_of_the_other() {
+        let root = tempfile::tempdir().unwrap();
+        let inner = root.path().join("vendor/inner");
+        fs::create_dir_all(inner.join("src")).unwrap();
+        make_repository(root.path());
+        make_repository(&inner);
+        write_in(root.path(), &project("outer")).unwrap();
+        let found = find_above(&inner.join("src")).unwrap().unwrap();
+        assert_eq!((found.link.name(), found.root.as_path()), ("outer".to_owned(), root.path()));
+        write_in(&inner, &project("inner")).unwrap();
+        let found = find_above(&inner.join("src")).unwrap().unwrap();
+        assert_eq!((found.link.name(), found.ignored), ("inner".to_owned(), Vec::new()));
+        let around = find_around(&found.root).unwrap().unwrap();
+        assert_eq!(around.link.name(), "outer");
+        assert!(find_around(root.path()).unwrap().is_none());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_is_a_link_to_somewhere_else_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("app");
+        fs::create_dir(&root).unwrap();
+        write_in(folder.path(), &project("others")).unwrap();
+        std::os::unix::fs::symlink("../.nexus.json", root.join(FILE_NAME)).unwrap();
+        let error = find_above(&root).unwrap_err().to_string();
+        assert!(error.contains(".nexus.json leads to ../.nexus.json"), "{error}");
+        assert!(write_in(&root, &project("mine")).is_err());
+        assert!(fs::symlink_metadata(root.join(FILE_NAME)).unwrap().is_symlink());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_in_place_of_a_link_keeps_nobody_waiting() {
+        let root = tempfile::tempdir().unwrap();
+        for name in [FILE_NAME, ".git"] {
+            let made = std::process::Command::new("mkfifo").arg(root.path().join(name)).status().unwrap();
+            assert!(made.success());
+        }
+        assert!(find_above(root.path()).unwrap_err().to_string().contains("no regular file"));
+    }
+
+    #[test]
     fn a_link_is_written_to_the_root_of_the_repository() {
         let root = tempfile::tempdir().unwrap();
         let deep = root.path().join("src");
         fs::create_dir_all(&deep).unwrap();
         assert_eq!(root_of(&deep), deep, "outside of a repository it is the folder itself");
-        fs::create_dir(root.path().join(".git")).unwrap();
+        make_repository(root.path());
         assert_eq!(root_of(&deep), root.path());
     }
 

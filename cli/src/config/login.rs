@@ -1,10 +1,7 @@
 //! `~/.nexus/config.json`: the API key, whose it is and where the cluster is. Fields that this
 //! version does not know are kept as they are.
 
-use super::{
-    atomic::{self, Readers},
-    home,
-};
+use super::{atomic, home};
 use crate::{
     args::server::{self, Server},
     error::Error,
@@ -120,7 +117,7 @@ impl LoginFile {
         let folder = self.0.parent().filter(|folder| !folder.as_os_str().is_empty());
         folder
             .map_or(Ok(()), atomic::make_private_folder)
-            .and_then(|()| atomic::write(&self.0, &text, Readers::Owner))
+            .and_then(|()| atomic::write(&self.0, &text))
             .map_err(|error| Error::local(format!("cannot write {}: {error}", self.0.display())))
     }
 }

@@ -1,7 +1,7 @@
 //! What a person is told of a failure, and the same for programs. Prints nothing itself.
 
 use super::{Error, Unreachable, hint, refusal};
-use crate::output::Clock;
+use crate::output::{Clock, plain};
 use serde_json::{Value, json};
 
 /// A failure in words.
@@ -16,8 +16,14 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// A failure for people.
+    /// A failure for people. Names of files, branches and projects are others' texts.
     pub(crate) fn new(error: &Error, clock: &Clock) -> Self {
+        let Self { message, lines, hints } = Self::worded(error, clock);
+        let plain_all = |texts: Vec<String>| texts.iter().map(|text| plain(text)).collect();
+        Self { message: plain(&message), lines: plain_all(lines), hints: plain_all(hints) }
+    }
+
+    fn worded(error: &Error, clock: &Clock) -> Self {
         match error {
             Error::Refused(refused) => {
                 let (message, lines) = refusal::words(&refused.body, clock);

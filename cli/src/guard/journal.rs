@@ -8,10 +8,7 @@ use super::{
     place::Place,
 };
 use crate::{
-    config::{
-        atomic::{self, Readers},
-        link,
-    },
+    config::{atomic, link},
     context::Context,
     error::Error,
     output::words,
@@ -236,7 +233,7 @@ fn keep(file: &Path, before: usize, lines: &[&Line]) {
         let _ = fs::remove_file(file);
     } else if lines.len() < before {
         let text = |line: &&Line| serde_json::to_string(line).expect("a line has only text keys") + "\n";
-        let _ = atomic::write(file, lines.iter().map(text).collect::<String>().as_bytes(), Readers::Owner);
+        let _ = atomic::write(file, lines.iter().map(text).collect::<String>().as_bytes());
     }
 }
 

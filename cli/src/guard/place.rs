@@ -1,9 +1,10 @@
 //! The linked repository that a file is in, and the name that the cluster knows the file by. Asks nobody.
 
 use crate::{
-    config::link::{self, Link},
+    config::link::{self, FoundLink, Link},
     error::Error,
     output::{plain, words},
+    repository::{normalized, real},
 };
 use std::{
     fs,
@@ -27,6 +28,8 @@ pub(crate) struct Place {
     pub(crate) link: Link,
     /// Its root, without symbolic links.
     pub(crate) root: PathBuf,
+    /// Says of links further down that they do not count.
+    pub(crate) warning: Option<String>,
 }
 
 impl Place {
@@ -39,11 +42,26 @@ impl Place {
         // A link to somewhere else may still stand in a repository of its own.
         for path in [real.as_path(), path] {
             if let Some(found) = link::find_above(path)? {
-                let root = fs::canonicalize(&found.root).unwrap_or(found.root);
-                return Ok(Some(Self { link: found.link, root }));
+                return Ok(Some(Self::found(found)));
             }
         }
         Ok(None)
+    }
+
+    fn found(found: FoundLink) -> Self {
+        let warning = found.warning();
+        let root = fs::canonicalize(&found.root).unwrap_or(found.root);
+        Self { link: found.link, root, warning }
+    }
+
+    /// The repository of another project that this one is in a folder of: whoever made a repository there may have done
+    /// it to have its files in a project of their own.
+    ///
+    /// # Errors
+    /// When its link cannot be read.
+    pub(crate) fn around(&self) -> Result<Option<Self>, Error> {
+        let around = link::find_around(&self.root)?;
+        Ok(around.filter(|around| around.link.project_id != self.project()).map(Self::found))
     }
 
     /// Its project.
@@ -54,8 +72,9 @@ impl Place {
     /// The names of a file: the one it was called by and, behind a symbolic link, the one that is written. None
     /// where it is outside, or nobody's.
     pub(crate) fn names(&self, path: &Path) -> Vec<String> {
-        let parent = path.parent().map(real);
-        let called = parent.and_then(|parent| Some(parent.join(path.file_name()?)));
+        let normal = normalized(path);
+        let parent = normal.parent().map(real);
+        let called = parent.and_then(|parent| Some(parent.join(normal.file_name()?)));
         let mut names: Vec<String> = Vec::new();
         for path in [Some(real(path)), called].into_iter().flatten() {
             if let Some(name) = self.name(&path)
@@ -72,9 +91,10 @@ impl Place {
         let mut parts = Vec::new();
         for part in path.strip_prefix(&self.root).ok()?.components() {
             let Component::Normal(part) = part else { return None };
-            parts.push(part.to_str()?);
+            // A name that is no Unicode is covered by a pattern as any other.
+            parts.push(part.to_string_lossy());
         }
-        if parts.first().is_some_and(|first| NOBODYS.contains(first)) {
+        if parts.first().is_some_and(|first| NOBODYS.contains(&first.as_ref())) {
             return None;
         }
         // The root is everything in it.
@@ -117,17 +137,6 @@ fn has_drive(name: &str) -> bool {
     matches!(name.as_bytes(), [letter, b':', b'/' | b'\\', ..] if letter.is_ascii_alphabetic())
 }
 
-/// A path without symbolic links, as far as it exists.
-fn real(path: &Path) -> PathBuf {
-    for (depth, above) in path.ancestors().enumerate() {
-        if let Ok(found) = fs::canonicalize(above) {
-            let rest: Vec<_> = path.components().rev().take(depth).collect();
-            return rest.into_iter().rev().fold(found, |path, part| path.join(part));
-        }
-    }
-    path.to_owned()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -152,6 +161,8 @@ mod tests {
         assert_eq!(place.names(&app.join("src/a.rs")), ["src/a.rs"]);
         assert_eq!(place.names(&app.join("src/new/deep.rs")), ["src/new/deep.rs"]);
         assert_eq!(place.names(&app), ["**"]);
+        assert_eq!(place.names(&app.join("src/nope/../a.rs")), ["src/a.rs"]);
+        assert_eq!(place.names(&app.join("../app/./src//a.rs")), ["src/a.rs"]);
     }
 
     #[test]

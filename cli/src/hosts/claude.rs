@@ -2,7 +2,6 @@
 
 use super::{Answer, EventKind, HookEvent, Host, Input, Tool, Verdict, patch};
 use serde_json::{Value, json};
-use std::path::PathBuf;
 
 pub(super) fn read(event: &str, input: Input<'_>) -> HookEvent {
     // Cursor calls the hooks of Claude as well: it is one run all the same, and Cursor's.
@@ -21,10 +20,10 @@ pub(super) fn shared(host: Host, event: &str, input: Input<'_>) -> HookEvent {
         host,
         session: input.owned(&session),
         folder: input.path(&["cwd"]).or_else(|| input.first_of("workspace_roots")),
-        tool: tool(input.text(&["tool_name"]).unwrap_or_default(), Input(&arguments)),
+        tool: input.text(&["tool_name"]).map_or_else(Tool::nameless, |name| tool(name, Input(&arguments))),
         call: input.owned(&["tool_use_id"]),
         is_again: input.is_true("stop_hook_active"),
-        is_cleared: input.text(&["source"]) == Some("clear"),
+        goes_on: input.goes_on(),
     }
 }
 
@@ -32,26 +31,17 @@ pub(super) fn shared(host: Host, event: &str, input: Input<'_>) -> HookEvent {
 pub(super) fn tool(name: &str, arguments: Input<'_>) -> Tool {
     match name {
         "Edit" | "Write" | "MultiEdit" | "NotebookEdit" | "StrReplace" | "Delete" | "EditNotebook" => {
-            Tool::Edit(file(arguments).into_iter().collect())
+            arguments.edit(&["file_path", "notebook_path", "target_notebook", "path"])
         }
         "Bash" | "Shell" | "PowerShell" | "shell" | "local_shell" | "exec_command" => {
-            match arguments.command(&["command", "cmd"]) {
-                Some(command) => {
-                    Tool::Shell { command, folder: arguments.path(&["working_directory", "workdir"]) }
-                }
-                None => Tool::Other,
-            }
+            arguments.shell(&["command", "cmd"], &["working_directory", "workdir"])
         }
         "apply_patch" | "ApplyPatch" => {
             let body = arguments.text(&["command", "patch", "input"]).unwrap_or_default();
-            Tool::Edit(patch::paths(body))
+            Tool::edit(patch::paths(body))
         }
         _ => Tool::Other,
     }
-}
-
-fn file(arguments: Input<'_>) -> Option<PathBuf> {
-    arguments.path(&["file_path", "notebook_path", "target_notebook", "path"])
 }
 
 pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
@@ -83,6 +73,7 @@ fn told(event: &str, text: &str) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
     fn event(name: &str, input: Value) -> HookEvent {
         Host::Claude.read(name, &input)
@@ -139,12 +130,24 @@ mod tests {
     }
 
     #[test]
-    fn strange_input_is_an_event_without_anything() {
+    fn of_strange_input_nobody_can_say_what_it_writes() {
         for input in
             [json!(null), json!([1]), json!("x"), json!({ "tool_input": 7, "tool_name": {}, "cwd": [] })]
         {
             let read = event("pre-tool-use", input);
-            assert_eq!((read.tool, read.session, read.folder), (Tool::Other, None, None));
+            assert_eq!((read.session, read.folder), (None, None));
+            assert!(matches!(read.tool, Tool::Unreadable(_)), "{:?}", read.tool);
+        }
+        for (tool, arguments) in [
+            ("Edit", json!({})),
+            ("Write", json!({ "file_path": "" })),
+            ("Write", json!({ "file_path": "src/a\u{fffd}.rs" })),
+            ("NotebookEdit", json!(null)),
+            ("Bash", json!({ "command": 7 })),
+            ("apply_patch", json!({ "command": "*** Begin Patch" })),
+        ] {
+            let read = before(tool, arguments.clone());
+            assert!(matches!(read.tool, Tool::Unreadable(_)), "{tool} {arguments}: {:?}", read.tool);
         }
     }
 

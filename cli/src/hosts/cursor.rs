@@ -5,14 +5,13 @@ use serde_json::json;
 
 pub(super) fn read(event: &str, input: Input<'_>) -> HookEvent {
     let (kind, tool) = match folded(event).as_str() {
-        "beforeshellexecution" => (EventKind::BeforeTool, shell(input)),
-        "aftershellexecution" => (EventKind::AfterTool, shell(input)),
-        "afterfileedit" | "aftertabfileedit" => {
-            (EventKind::AfterTool, Tool::Edit(input.path(&["file_path"]).into_iter().collect()))
-        }
+        "beforeshellexecution" => (EventKind::BeforeTool, input.shell(&["command"], &["cwd"])),
+        "aftershellexecution" => (EventKind::AfterTool, input.shell(&["command"], &["cwd"])),
+        "afterfileedit" | "aftertabfileedit" => (EventKind::AfterTool, input.edit(&["file_path"])),
         _ => {
             let arguments = input.inner("tool_input");
-            let tool = claude::tool(input.text(&["tool_name"]).unwrap_or_default(), Input(&arguments));
+            let name = input.text(&["tool_name"]);
+            let tool = name.map_or_else(Tool::nameless, |name| claude::tool(name, Input(&arguments)));
             (EventKind::of_name(event), tool)
         }
     };
@@ -25,13 +24,8 @@ pub(super) fn read(event: &str, input: Input<'_>) -> HookEvent {
         tool,
         call: input.owned(&["tool_use_id"]).or_else(|| input.owned(&["generation_id"])),
         is_again: input.is_above_zero("loop_count"),
-        is_cleared: input.text(&["source"]) == Some("clear"),
+        goes_on: input.goes_on(),
     }
-}
-
-fn shell(input: Input<'_>) -> Tool {
-    let command = input.command(&["command"]);
-    command.map_or(Tool::Other, |command| Tool::Shell { command, folder: input.path(&["cwd"]) })
 }
 
 pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {

@@ -22,8 +22,9 @@ pub(crate) struct HookEvent {
     pub(crate) call: Option<String>,
     /// Whether the agent goes on only because a hook said so before.
     pub(crate) is_again: bool,
-    /// Whether the run only begins anew because its host was told to forget what was said.
-    pub(crate) is_cleared: bool,
+    /// Whether a run that begins only goes on, maybe under another name: its host was told to forget what was said, or
+    /// to take up or to branch off an earlier conversation.
+    pub(crate) goes_on: bool,
 }
 
 /// What kind of event it is.
@@ -82,4 +83,25 @@ pub(crate) enum Tool {
     },
     /// Another one, or none.
     Other,
+    /// One of which it cannot be read what it writes, and why.
+    Unreadable(&'static str),
+}
+
+impl Tool {
+    /// One that writes these files, if all of their names could be read.
+    pub(super) fn edit(paths: Vec<PathBuf>) -> Self {
+        let is_mended = |path: &PathBuf| path.to_string_lossy().contains(char::REPLACEMENT_CHARACTER);
+        if paths.is_empty() {
+            Self::Unreadable("it names no file")
+        } else if paths.iter().any(is_mended) {
+            Self::Unreadable("the name of a file has characters that cannot be read")
+        } else {
+            Self::Edit(paths)
+        }
+    }
+
+    /// The tool of an event about one, where its name is not even said.
+    pub(super) const fn nameless() -> Self {
+        Self::Unreadable("it is no JSON that names a tool")
+    }
 }

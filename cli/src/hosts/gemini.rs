@@ -18,22 +18,19 @@ pub(super) fn read(event: &str, input: Input<'_>) -> HookEvent {
         host: Host::Gemini,
         session: input.owned(&["session_id"]),
         folder: input.path(&["cwd"]),
-        tool: tool(input.text(&["tool_name"]).unwrap_or_default(), Input(&arguments)),
+        tool: input.text(&["tool_name"]).map_or_else(Tool::nameless, |name| tool(name, Input(&arguments))),
         call: input.owned(&["tool_use_id"]),
         is_again: input.is_true("stop_hook_active"),
-        is_cleared: input.text(&["source"]) == Some("clear"),
+        goes_on: input.goes_on(),
     }
 }
 
 fn tool(name: &str, arguments: Input<'_>) -> Tool {
     match name {
         "write_file" | "replace" | "edit" | "edit_file" => {
-            Tool::Edit(arguments.path(&["file_path", "absolute_path", "path"]).into_iter().collect())
+            arguments.edit(&["file_path", "absolute_path", "path"])
         }
-        "run_shell_command" => arguments.command(&["command"]).map_or(Tool::Other, |command| Tool::Shell {
-            command,
-            folder: arguments.path(&["dir_path", "directory"]),
-        }),
+        "run_shell_command" => arguments.shell(&["command"], &["dir_path", "directory"]),
         _ => Tool::Other,
     }
 }

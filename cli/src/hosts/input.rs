@@ -1,6 +1,7 @@
 //! Reads fields of a host's JSON. A field that is missing, or is something else than expected, is none:
 //! hosts change, and a hook must not be what stops them.
 
+use super::{Tool, lenient};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -29,6 +30,11 @@ impl<'a> Input<'a> {
         self.0.get(name).and_then(Value::as_bool).unwrap_or_default()
     }
 
+    /// Whether a run that begins goes on from what was there before.
+    pub(super) fn goes_on(self) -> bool {
+        matches!(self.text(&["source"]), Some("clear" | "resume" | "fork"))
+    }
+
     /// A number above zero.
     pub(super) fn is_above_zero(self, name: &str) -> bool {
         self.0.get(name).and_then(Value::as_u64).is_some_and(|number| number > 0)
@@ -37,9 +43,26 @@ impl<'a> Input<'a> {
     /// The object in a field; one that is not there is empty. Some hosts send it as a text of JSON.
     pub(super) fn inner(self, name: &str) -> Value {
         match self.0.get(name) {
-            Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+            Some(Value::String(text)) => lenient::read(text.as_bytes()),
             Some(value) => value.clone(),
             None => Value::Null,
+        }
+    }
+
+    /// A tool that writes the file in the first of these fields. Without one nobody can say what it writes, nor where a
+    /// part of the name could not be read.
+    pub(super) fn edit(self, names: &[&str]) -> Tool {
+        match self.path(names) {
+            None => Tool::Unreadable("it names no file"),
+            Some(path) => Tool::edit(vec![path]),
+        }
+    }
+
+    /// A tool that runs the command in the first of these fields, in the folder of another one.
+    pub(super) fn shell(self, names: &[&str], folder: &[&str]) -> Tool {
+        match self.command(names) {
+            None => Tool::Unreadable("it names no command"),
+            Some(command) => Tool::Shell { command, folder: self.path(folder) },
         }
     }
 

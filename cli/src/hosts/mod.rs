@@ -3,7 +3,8 @@
 //! Each host has a file of its own, so that a changed convention is a small change.
 //! - [`event`]: what happened, the same for all of them. [`verdict`]: what is said about it.
 //! - [`claude`], [`codex`], [`cursor`], [`gemini`]: between these and their own JSON.
-//! - [`input`]: reads fields that may be missing. [`patch`], [`shell`]: which files an edit writes.
+//! - [`lenient`]: JSON that need not be in order. [`input`]: reads fields that may be missing. [`patch`], [`shell`]:
+//!   which files an edit writes.
 
 mod claude;
 mod codex;
@@ -11,6 +12,7 @@ mod cursor;
 mod event;
 mod gemini;
 mod input;
+pub(crate) mod lenient;
 pub(crate) mod patch;
 pub(crate) mod shell;
 mod verdict;

@@ -54,7 +54,7 @@ pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
     let folder = scope.folder(".claude");
     let (settings, servers) = (folder.join("settings.json"), scope.root.join(".mcp.json"));
     let skill = folder.join("skills/nexus/SKILL.md");
-    let mut plan = Plan::default();
+    let mut plan = Plan::new(scope.base());
     match wish {
         Wish::Install => {
             let hooks = own_hooks(scope.is_closed);

@@ -3,9 +3,7 @@
 use super::{
     Plan, Scope, Wish,
     block::{self, Comment},
-    claude, json,
-    plan::read,
-    skill,
+    claude, json, skill,
 };
 use crate::error::Error;
 use serde_json::json;
@@ -23,7 +21,7 @@ pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
     let folder = scope.folder(".codex");
     let guide = if scope.is_user() { folder.join("AGENTS.md") } else { scope.root.join("AGENTS.md") };
     let (hooks, config) = (folder.join("hooks.json"), folder.join("config.toml"));
-    let mut plan = Plan::default();
+    let mut plan = Plan::new(scope.base());
     match wish {
         Wish::Install => {
             let mut wanted = claude::hooks("codex", TOOLS, "Bash");
@@ -47,7 +45,7 @@ pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
 }
 
 fn add_server(plan: &mut Plan, path: PathBuf) -> Result<(), Error> {
-    let text = read(&path)?.unwrap_or_default();
+    let text = plan.read(&path)?.unwrap_or_default();
     let rest = block::taken(&text, Comment::Hash).text;
     let parsed: toml::Table = rest.parse().map_err(|error: toml::de::Error| {
         Error::local(format!("{} is left as it is: {error}", path.display()))
@@ -75,7 +73,7 @@ fn add_server(plan: &mut Plan, path: PathBuf) -> Result<(), Error> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::*;
+    use super::{super::location::Base, *};
     use std::fs;
 
     #[test]
@@ -86,7 +84,7 @@ mod tests {
             ["mcp_servers = { docs = { command = \"docs\" } }\n", "mcp_servers.docs.command = \"docs\"\n"]
         {
             fs::write(&path, text).unwrap();
-            let mut plan = Plan::default();
+            let mut plan = Plan::new(Base::Repository(folder.path().to_owned()));
             add_server(&mut plan, path.clone()).unwrap();
             for change in &plan.changes {
                 change.apply().unwrap();

@@ -39,7 +39,7 @@ pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
     let folder = scope.folder(".cursor");
     let (path, servers) = (folder.join("hooks.json"), folder.join("mcp.json"));
     let rule = folder.join("rules/nexus.mdc");
-    let mut plan = Plan::default();
+    let mut plan = Plan::new(scope.base());
     match wish {
         Wish::Install => {
             let wanted = hooks(scope.is_closed);

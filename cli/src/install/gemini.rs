@@ -34,7 +34,7 @@ pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
     let folder = scope.folder(".gemini");
     let guide = if scope.is_user() { folder.join("GEMINI.md") } else { scope.root.join("GEMINI.md") };
     let path = folder.join("settings.json");
-    let mut plan = Plan::default();
+    let mut plan = Plan::new(scope.base());
     match wish {
         Wish::Install => {
             let server = json!({ "command": "nexus", "args": ["mcp"] });

@@ -1,17 +1,22 @@
 //! Git: a guard before a commit and one before a push, in the folder of hooks that this repository and all its
-//! worktrees share. A hook that is there keeps its name: the guard becomes its first lines, if it is a shell's;
-//! else it is moved into a folder beside it and called from there.
+//! worktrees share, and in those of its submodules. A hook that is there keeps its name: the guard becomes its first
+//! lines, if it is a shell's; else it is moved into a folder beside it and called from there.
 
 use super::{
     Change, Plan, Scope, Wish,
     block::{self, Comment},
+    location::Base,
     plan::Taken,
 };
-use crate::error::Error;
+use crate::{
+    confined::{ConfinedDir, MAX_FILE_BYTES, read_bounded},
+    error::Error,
+    git::Git,
+    repository::normalized,
+};
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 /// The hooks.
@@ -26,19 +31,48 @@ const SHEBANG: &str = "#!/bin/sh\n";
 /// Programs that the guard's lines can be read by.
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
 
+/// Submodules that get guards, those within others among them: more are no work of one team.
+const MOST_SUBMODULES: usize = 200;
+
 pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
     if scope.is_user() {
         return Err(Error::misused("git hooks belong to a repository").hint("leave out --user for git"));
     }
-    let folder = asked(&scope.root, &["--git-path", "hooks"])?;
-    let shared = asked(&scope.root, &["--git-common-dir"])?;
-    let is_committed = folder.starts_with(&scope.root) && !folder.starts_with(&shared);
+    let mut plan = Plan::new(scope.base());
+    let mut roots = vec![scope.root.clone()];
+    let mut at = 0;
+    while let Some(root) = roots.get(at).cloned() {
+        plan.extend(plan_in(&root, wish)?);
+        // Their hooks lie elsewhere: what is committed in them is seen by none of the repository around them.
+        roots.extend(submodules(&root).into_iter().take(MOST_SUBMODULES.saturating_sub(roots.len())));
+        at += 1;
+    }
+    Ok(plan)
+}
+
+/// The submodules that are checked out in a work tree.
+fn submodules(root: &Path) -> Vec<PathBuf> {
+    /// The kind of an entry of the index that is a commit of another repository.
+    const SUBMODULE: &str = "160000 ";
+    let entries = Git::at(root).entries(&["ls-files", "--stage", "-z"]).unwrap_or_default();
+    let paths = entries.iter().filter(|entry| entry.starts_with(SUBMODULE));
+    let paths = paths.filter_map(|entry| Some(root.join(entry.split_once('\t')?.1)));
+    // Behind a link there is another repository, of somebody else.
+    let is_own = |path: &PathBuf| {
+        path.symlink_metadata().is_ok_and(|meta| meta.is_dir())
+            && path.join(".git").symlink_metadata().is_ok()
+    };
+    paths.filter(is_own).collect()
+}
+
+fn plan_in(root: &Path, wish: Wish) -> Result<Plan, Error> {
+    let hooks = Hooks::of(root)?;
     // A path of this machine is of no use to others.
-    let own = if is_committed { None } else { std::env::current_exe().ok() };
-    let mut plan = Plan::default();
+    let own = if hooks.whose == Whose::Committed { None } else { std::env::current_exe().ok() };
+    let mut plan = Plan::new(hooks.base.clone());
     for hook in HOOKS {
-        let path = folder.join(hook);
-        let chained = folder.join(BEFORE).join(hook);
+        let path = hooks.folder.join(hook);
+        let chained = hooks.folder.join(BEFORE).join(hook);
         match wish {
             Wish::Install => install(&mut plan, hook, path, chained, own.as_deref())?,
             Wish::Uninstall => {
@@ -46,7 +80,8 @@ pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
                 if is_ours {
                     plan.take_out(path.clone(), |text| Ok(taken(text)))?;
                     if chained.symlink_metadata().is_ok() {
-                        plan.changes.push(Change::Move { from: chained, to: path });
+                        let (from, to) = (plan.locate_entry(&chained)?, plan.locate_entry(&path)?);
+                        plan.changes.push(Change::Move { from, to });
                     }
                 }
             }
@@ -57,18 +92,99 @@ pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
             *is_program = true;
         }
     }
-    if is_committed {
-        plan.notes.push(format!(
-            "{} is part of the repository: what is installed there is committed for all",
-            folder.display()
-        ));
-    } else if !folder.starts_with(&shared) && !plan.changes.is_empty() {
-        plan.notes.push(format!(
-            "{} is where core.hooksPath leads: all repositories that use it get the guard. In those that are not linked to a project it says nothing",
-            folder.display()
-        ));
+    if !plan.changes.is_empty()
+        && let Some(note) = hooks.note()
+    {
+        plan.note(note);
     }
     Ok(plan)
+}
+
+/// What is to be known of the guards of a repository that are not as they should be: they may have been there.
+pub(super) fn may_be_rewritten(root: &Path) -> Option<String> {
+    let hooks = Hooks::of(root).ok()?;
+    (hooks.whose == Whose::Made).then(|| {
+        format!(
+            "{} is where core.hooksPath leads, and git ignores it: whatever makes it may have written it anew",
+            hooks.folder.display()
+        )
+    })
+}
+
+/// Whose a folder of hooks is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// Git's own, in the repository.
+    Git,
+    /// It is committed, for all.
+    Committed,
+    /// It is in the work tree, where git ignores it: some tool makes it, such as husky.
+    Made,
+    /// The person's, for all of their repositories.
+    Person,
+}
+
+/// The folder of hooks of a repository.
+struct Hooks {
+    folder: PathBuf,
+    whose: Whose,
+    /// What it must not lead out of.
+    base: Base,
+}
+
+impl Hooks {
+    fn of(root: &Path) -> Result<Self, Error> {
+        let git = Git::at(root);
+        let top =
+            git.top().map_err(|_| Error::misused(format!("{} is no repository of git", root.display())))?;
+        let own = |what: &[&str]| {
+            let mut arguments = vec!["rev-parse", "--path-format=absolute"];
+            arguments.extend(what);
+            git.text(&arguments).map(PathBuf::from)
+        };
+        let shared = own(&["--git-common-dir"])?;
+        // As it is configured, and not where links of the repository lead.
+        let configured = git.text(&["config", "--type=path", "--get", "core.hooksPath"]).ok();
+        let configured = configured.filter(|path| !path.is_empty()).map(|path| normalized(&top.join(path)));
+        let folder = match configured {
+            Some(folder) => folder,
+            None => own(&["--git-path", "hooks"])?,
+        };
+        if folder.starts_with(&shared) {
+            return Ok(Self { base: beneath(&folder), folder, whose: Whose::Git });
+        }
+        let Ok(below) = folder.strip_prefix(&top) else {
+            return Ok(Self { base: beneath(&folder), folder, whose: Whose::Person });
+        };
+        let folder = top.join(ConfinedDir::of(&top)?.resolve(below)?);
+        let is_ignored =
+            git.is_so(&["check-ignore", "-q", "--", &folder.join(HOOKS[0]).display().to_string()]);
+        let whose = if is_ignored { Whose::Made } else { Whose::Committed };
+        Ok(Self { folder, whose, base: Base::Repository(top) })
+    }
+
+    fn note(&self) -> Option<String> {
+        let folder = self.folder.display();
+        match self.whose {
+            Whose::Git => None,
+            Whose::Committed => Some(format!(
+                "{folder} is part of the repository: what is installed there is committed for all"
+            )),
+            Whose::Made => Some(format!(
+                "{folder} is where core.hooksPath leads, and git ignores it: it is yours alone, and whatever makes it may \
+                 write it anew; then nexus doctor says so, and nexus install git puts the guard back"
+            )),
+            Whose::Person => Some(format!(
+                "{folder} is where core.hooksPath leads: all repositories that use it get the guard. In those that are not linked to a project it says nothing"
+            )),
+        }
+    }
+}
+
+/// The folder, or the one above it that is there.
+fn beneath(folder: &Path) -> Base {
+    let there = folder.ancestors().find(|above| above.is_dir()).unwrap_or(folder);
+    Base::Repository(there.to_owned())
 }
 
 fn install(
@@ -97,14 +213,16 @@ fn install(
         return Err(Error::local(format!("{} is in the way", chained.display()))
             .hint("it was left by an earlier install: remove it, or give it back its place"));
     }
-    plan.changes.push(Change::Move { from: path.clone(), to: chained });
+    let (from, to) = (plan.locate_entry(&path)?, plan.locate_entry(&chained)?);
+    plan.changes.push(Change::Move { from, to });
     written(plan, path, &guard(hook, own, true))
 }
 
 /// A hook that is wholly ours.
 fn written(plan: &mut Plan, path: PathBuf, guard: &str) -> Result<(), Error> {
     let after = Some(block::with(Some(SHEBANG), Comment::Hash, guard));
-    plan.changes.push(Change::Write { path, before: None, after, is_program: true, origin: None });
+    let at = plan.locate_entry(&path)?;
+    plan.changes.push(Change::Write { at, before: None, after, is_program: true, origin: None });
     Ok(())
 }
 
@@ -116,7 +234,8 @@ fn taken(text: &str) -> Taken {
 
 /// What a hook says; one that is no text is a program.
 fn text(path: &Path) -> Option<String> {
-    String::from_utf8(fs::read(path).ok()?).ok()
+    // What cannot be read as text has a character that no text has.
+    read_bounded(path, MAX_FILE_BYTES).ok().filter(|text| !text.contains('\u{fffd}'))
 }
 
 /// Whether lines for a shell can be added: not where the file is another's, by a link, or where git does not run it.
@@ -142,21 +261,6 @@ fn is_run(meta: &fs::Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_run(_: &fs::Metadata) -> bool {
     true
-}
-
-/// Where git keeps something: hooks where `core.hooksPath` says, or in what all worktrees share.
-fn asked(root: &Path, what: &[&str]) -> Result<PathBuf, Error> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(root)
-        .args(["rev-parse", "--path-format=absolute"])
-        .args(what)
-        .output()
-        .map_err(|error| Error::local(format!("cannot run git: {error}")))?;
-    if !output.status.success() {
-        return Err(Error::misused(format!("{} is no repository of git", root.display())));
-    }
-    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end_matches(['\n', '\r'])))
 }
 
 /// The lines that git is to run first. What git says on stdin is read by whatever comes after them as well.

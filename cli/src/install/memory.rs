@@ -2,9 +2,10 @@
 //! out again would not bring back every byte: of a compact file, or one that was there and empty. Also which folders were
 //! made.
 
-use crate::config::{
-    atomic::{self, Readers},
-    home,
+use crate::{
+    config::{atomic, home},
+    confined::ConfinedDir,
+    error::Error,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -59,7 +60,7 @@ impl Memory {
         file.parent().map_or(Ok(()), atomic::make_private_folder)?;
         let text = serde_json::to_vec(self).expect("it has only text keys");
         // Settings of others may hold a key of theirs.
-        atomic::write(&file, &text, Readers::Owner)
+        atomic::write(&file, &text)
     }
 
     /// Forgets what there is of a file.
@@ -75,22 +76,23 @@ impl Memory {
 ///
 /// # Errors
 /// When it cannot be made or remembered.
-pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
-    fs::create_dir_all(folder)?;
-    for made in missing {
-        if let Some(mark) = mark(made) {
-            mark.parent().map_or(Ok(()), atomic::make_private_folder)?;
-            atomic::write(&mark, b"", Readers::Owner)?;
+pub(super) fn make_folder(dir: &ConfinedDir, folder: &Path) -> Result<(), Error> {
+    for made in dir.make_folder(folder)? {
+        let made = dir.root().join(made);
+        if let Some(mark) = mark(&made) {
+            mark.parent()
+                .map_or(Ok(()), atomic::make_private_folder)
+                .and_then(|()| atomic::write(&mark, b""))
+                .map_err(|error| Error::local(format!("cannot remember {}: {error}", made.display())))?;
         }
     }
     Ok(())
 }
 
 /// Removes a folder that was made for files of ours and has nothing in it any more. Says whether it did.
-pub(super) fn remove_folder(folder: &Path) -> bool {
-    let Some(mark) = mark(folder).filter(|mark| mark.exists()) else { return false };
-    if fs::remove_dir(folder).is_err() {
+pub(super) fn remove_folder(dir: &ConfinedDir, folder: &Path) -> bool {
+    let Some(mark) = mark(&dir.root().join(folder)).filter(|mark| mark.exists()) else { return false };
+    if !dir.remove_empty_folder(folder) {
         return false;
     }
     // What is left of it is in nobody's way.

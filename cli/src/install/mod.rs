@@ -1,6 +1,7 @@
 //! Wires Nexus into the agents and the git of a repository, and takes exactly that out again.
 //!
-//! - [`target`]: what there is to wire. [`plan`]: what would be changed, shown before it is done.
+//! - [`target`]: what there is to wire. [`plan`]: what would be changed, shown before it is done. [`location`]: where
+//!   a file is, and which links count.
 //! - [`json`]: entries in settings of others, which keep everything else. [`block`]: marked lines in texts.
 //!   [`memory`]: what such a file said before, where that could not be told from what it says now.
 //! - [`claude`], [`codex`], [`cursor`], [`gemini`], [`git`]: where each of them looks.
@@ -13,12 +14,14 @@ mod cursor;
 mod gemini;
 mod git;
 mod json;
+mod location;
 mod memory;
 mod plan;
 mod plugin;
 mod skill;
 mod target;
 
+use location::Base;
 pub(crate) use plan::{Change, Plan};
 pub(crate) use plugin::plugin;
 pub(crate) use target::{Target, on_path};
@@ -28,10 +31,7 @@ use crate::{
     error::Error,
     guard::policy::Policy,
 };
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::{env, path::PathBuf};
 
 /// Where settings are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +52,7 @@ impl Scope {
     pub(crate) fn here(user: bool) -> Result<Self, Error> {
         let here = env::current_dir()
             .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
-        let marked = |folder: &&Path| [link::FILE_NAME, ".git"].iter().any(|name| folder.join(name).exists());
-        let root = here.ancestors().find(marked).unwrap_or(&here).to_owned();
+        let root = link::root_of(&here);
         let no_home = || Error::misused("there is no home folder");
         let home = user.then(|| env::home_dir().ok_or_else(no_home)).transpose()?;
         let is_closed = policy(user) == Policy::FailClosed;
@@ -63,6 +62,11 @@ impl Scope {
     /// A folder of settings: in the repository, or in the home folder.
     fn folder(&self, name: &str) -> PathBuf {
         self.home.as_ref().unwrap_or(&self.root).join(name)
+    }
+
+    /// Whose files are changed.
+    pub(crate) fn base(&self) -> Base {
+        self.home.clone().map_or_else(|| Base::Repository(self.root.clone()), Base::Home)
     }
 
     const fn is_user(&self) -> bool {
@@ -84,6 +88,14 @@ pub(crate) enum Wish {
     Install,
     /// Take that out.
     Uninstall,
+}
+
+/// What is to be known of a target that is not wired as it should be, though it may have been.
+pub(crate) fn may_be_rewritten(target: Target, scope: &Scope) -> Option<String> {
+    match target {
+        Target::Git => git::may_be_rewritten(&scope.root),
+        Target::Claude | Target::Codex | Target::Cursor | Target::Gemini => None,
+    }
 }
 
 /// What has to be changed for one target.

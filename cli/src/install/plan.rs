@@ -2,18 +2,13 @@
 //! not at all. What is not ours is not deleted.
 
 use super::{
+    location::{Base, Location},
     memory::{self, Memory},
     skill,
 };
-use crate::{
-    config::atomic::{self, Readers},
-    error::Error,
-};
+use crate::error::Error;
 use similar::TextDiff;
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +16,7 @@ pub(crate) enum Change {
     /// A file gets another content, or is made, or is gone.
     Write {
         /// Which.
-        path: PathBuf,
+        at: Location,
         /// What it says now; none when there is none.
         before: Option<String>,
         /// What it will say; none when it will be gone.
@@ -34,15 +29,16 @@ pub(crate) enum Change {
     /// A file gets another name.
     Move {
         /// From.
-        from: PathBuf,
+        from: Location,
         /// To.
-        to: PathBuf,
+        to: Location,
     },
 }
 
 /// What would be changed, and what should be known about it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
+    base: Base,
     /// In order.
     pub(crate) changes: Vec<Change>,
     /// For the person who installs.
@@ -66,6 +62,41 @@ impl Taken {
 }
 
 impl Plan {
+    /// Nothing yet, of files there.
+    pub(crate) const fn new(base: Base) -> Self {
+        Self { base, changes: Vec::new(), notes: Vec::new() }
+    }
+
+    /// Where a file is, and that it is somewhere else than its name says, if it is.
+    fn locate(&mut self, path: &Path) -> Result<Location, Error> {
+        let at = self.base.locate(path)?;
+        // A person knows where the links in their own home folder lead.
+        if matches!(self.base, Base::Repository(_)) && at.path() != path {
+            self.note(format!("{} leads to {}: that file is meant", path.display(), at.path().display()));
+        }
+        Ok(at)
+    }
+
+    /// Where an entry of a folder is, which may be a link itself.
+    pub(super) fn locate_entry(&self, path: &Path) -> Result<Location, Error> {
+        self.base.locate_entry(path)
+    }
+
+    /// What a file says; none when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read as text, or leads elsewhere.
+    pub(super) fn read(&self, path: &Path) -> Result<Option<String>, Error> {
+        self.base.locate(path)?.read()
+    }
+
+    /// Notes something for the person who installs, once.
+    pub(super) fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
     /// Puts something of ours into a text of somebody else. `take_out` is what will be done about it one day: where
     /// that does not bring the text back as it was, it is remembered.
     ///
@@ -77,7 +108,9 @@ impl Plan {
         add: impl FnOnce(Option<&str>) -> Result<String, Error>,
         take_out: impl Fn(&str) -> Result<Taken, Error>,
     ) -> Result<(), Error> {
-        let before = read(&path)?;
+        let at = self.locate(&path)?;
+        let path = at.path();
+        let before = at.read()?;
         let after = add(before.as_deref())?;
         if before.as_deref() == Some(&after) {
             return Ok(());
@@ -94,7 +127,7 @@ impl Plan {
         };
         let comes_back = take_out(&after)?.file() == origin;
         let origin = origin.filter(|_| !comes_back);
-        self.changes.push(Change::Write { path, before, after: Some(after), is_program: false, origin });
+        self.changes.push(Change::Write { at, before, after: Some(after), is_program: false, origin });
         Ok(())
     }
 
@@ -107,7 +140,9 @@ impl Plan {
         path: PathBuf,
         take_out: impl Fn(&str) -> Result<Taken, Error>,
     ) -> Result<(), Error> {
-        let Some(before) = read(&path)? else { return Ok(()) };
+        let at = self.locate(&path)?;
+        let path = at.path();
+        let Some(before) = at.read()? else { return Ok(()) };
         let taken = take_out(&before)?;
         let after = match Memory::of(&path) {
             Some(memory) if memory.is_of(&before) => Some(memory.before),
@@ -119,13 +154,7 @@ impl Plan {
             }
             _ => taken.file(),
         };
-        self.changes.push(Change::Write {
-            path,
-            before: Some(before),
-            after,
-            is_program: false,
-            origin: None,
-        });
+        self.changes.push(Change::Write { at, before: Some(before), after, is_program: false, origin: None });
         Ok(())
     }
 
@@ -134,7 +163,7 @@ impl Plan {
     /// # Errors
     /// When it cannot be read.
     pub(super) fn put(&mut self, path: PathBuf, text: &str) -> Result<(), Error> {
-        match read(&path)? {
+        match self.read(&path)? {
             Some(before) if !skill::is_ours(&before) => {
                 let name = path.display();
                 self.notes.push(format!("{name} stays as it is: it is not as nexus install writes it"));
@@ -149,16 +178,11 @@ impl Plan {
     /// # Errors
     /// When it cannot be read.
     pub(super) fn take(&mut self, path: PathBuf) -> Result<(), Error> {
-        match read(&path)? {
+        let at = self.locate(&path)?;
+        match at.read()? {
             None => {}
             before @ Some(_) if before.as_deref().is_some_and(skill::is_ours) => {
-                self.changes.push(Change::Write {
-                    path,
-                    before,
-                    after: None,
-                    is_program: false,
-                    origin: None,
-                });
+                self.changes.push(Change::Write { at, before, after: None, is_program: false, origin: None });
             }
             Some(_) => {
                 let name = path.display();
@@ -173,10 +197,11 @@ impl Plan {
     /// # Errors
     /// When it cannot be read.
     pub(super) fn own(&mut self, path: PathBuf, text: &str) -> Result<(), Error> {
-        let before = read(&path)?;
+        let at = self.locate(&path)?;
+        let before = at.read()?;
         if before.as_deref() != Some(text) {
             let after = Some(text.to_owned());
-            self.changes.push(Change::Write { path, before, after, is_program: false, origin: None });
+            self.changes.push(Change::Write { at, before, after, is_program: false, origin: None });
         }
         Ok(())
     }
@@ -184,28 +209,16 @@ impl Plan {
     /// Appends another plan.
     pub(crate) fn extend(&mut self, other: Self) {
         self.changes.extend(other.changes);
-        self.notes.extend(other.notes);
-    }
-}
-
-/// What a file says; none when there is none.
-///
-/// # Errors
-/// When it cannot be read as text.
-pub(super) fn read(path: &Path) -> Result<Option<String>, Error> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::local(format!("cannot read {}: {error}", path.display()))),
+        other.notes.into_iter().for_each(|note| self.note(note));
     }
 }
 
 impl Change {
     /// The file it is about.
-    pub(crate) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> PathBuf {
         match self {
-            Self::Write { path, .. } => path,
-            Self::Move { from, .. } => from,
+            Self::Write { at, .. } => at.path(),
+            Self::Move { from, .. } => from.path(),
         }
     }
 
@@ -222,9 +235,11 @@ impl Change {
     /// What changes, as `diff -u` shows it.
     pub(crate) fn shown(&self) -> String {
         match self {
-            Self::Move { from, to } => format!("{} becomes {}\n", from.display(), to.display()),
-            Self::Write { path, before, after, .. } => {
-                let name = path.display().to_string();
+            Self::Move { from, to } => {
+                format!("{} becomes {}\n", from.path().display(), to.path().display())
+            }
+            Self::Write { at, before, after, .. } => {
+                let name = at.path().display().to_string();
                 let (old, new) =
                     (before.as_deref().unwrap_or_default(), after.as_deref().unwrap_or_default());
                 let from = if before.is_some() { name.as_str() } else { "/dev/null" };
@@ -237,88 +252,54 @@ impl Change {
     /// Does it.
     ///
     /// # Errors
-    /// When it cannot be done; the file is then as it was.
+    /// When it cannot be done, or the file has changed since it was looked at; the file is then as it was.
     pub(crate) fn apply(&self) -> Result<(), Error> {
-        let done = match self {
-            Self::Move { from, to } => rename(from, to),
-            Self::Write { path, after: None, is_program, .. } => fs::remove_file(path).map(|()| {
-                Memory::forget(path);
+        match self {
+            Self::Move { from, to } => {
+                let dir = from.dir()?;
+                memory::make_folder(&dir, to.folder())?;
+                dir.rename(from.name(), to.name())?;
+                tidy(from)
+            }
+            Self::Write { at, before, after: None, is_program, .. } => {
+                at.must_say(before.as_deref())?;
+                at.dir()?.remove_file(at.name())?;
+                Memory::forget(&at.path());
                 // Git's folder of hooks is git's, also when it is empty.
-                if !is_program {
-                    tidy(path);
+                if *is_program { Ok(()) } else { tidy(at) }
+            }
+            Self::Write { at, before, after: Some(text), is_program, origin } => {
+                // Two hosts may read one file, which then says what both want already.
+                if at.read()?.as_ref() != Some(text) {
+                    at.must_say(before.as_deref())?;
                 }
-            }),
-            Self::Write { path, after: Some(text), is_program, origin: None, .. } => {
-                write(path, text, *is_program).map(|()| Memory::forget(path))
+                let dir = at.dir()?;
+                memory::make_folder(&dir, at.folder())?;
+                // First what it said: it could not be had afterwards.
+                if let Some(origin) = origin {
+                    let kept = Memory::new(&at.path(), origin.clone(), text).keep();
+                    kept.map_err(|error| {
+                        Error::local(format!("cannot remember {}: {error}", at.path().display()))
+                    })?;
+                }
+                dir.write(at.name(), text, *is_program)?;
+                if origin.is_none() {
+                    Memory::forget(&at.path());
+                }
+                Ok(())
             }
-            // First what it said: it could not be had afterwards.
-            Self::Write { path, after: Some(text), is_program, origin: Some(origin), .. } => {
-                Memory::new(path, origin.clone(), text).keep().and_then(|()| write(path, text, *is_program))
-            }
-        };
-        done.map_err(|error| {
-            Error::local(format!("cannot {} {}: {error}", self.word(), self.path().display()))
-        })
+        }
     }
-}
-
-/// A link keeps what it leads to, also from a folder further down or further up.
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    if let Some(folder) = to.parent() {
-        memory::make_folder(folder)?;
-    }
-    match fs::read_link(from) {
-        Ok(target) if target.is_relative() => relink(&target, from, to)?,
-        _ => fs::rename(from, to)?,
-    }
-    tidy(from);
-    Ok(())
-}
-
-#[cfg(unix)]
-fn relink(target: &Path, from: &Path, to: &Path) -> io::Result<()> {
-    let (from_folder, to_folder) = (from.parent(), to.parent());
-    let target = match target.strip_prefix("..") {
-        Ok(rest) if to_folder == from_folder.and_then(Path::parent) => rest.to_owned(),
-        _ if to_folder.and_then(Path::parent) == from_folder => Path::new("..").join(target),
-        _ => target.to_owned(),
-    };
-    std::os::unix::fs::symlink(target, to)?;
-    fs::remove_file(from)
-}
-
-#[cfg(not(unix))]
-fn relink(_: &Path, from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)
-}
-
-fn write(path: &Path, text: &str, is_program: bool) -> io::Result<()> {
-    // A symbolic link stays one: what it leads to is written.
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if let Some(folder) = path.parent() {
-        memory::make_folder(folder)?;
-    }
-    let mode = fs::metadata(path).ok().map(|meta| meta.permissions());
-    atomic::write(path, text.as_bytes(), Readers::Everyone)?;
-    let is_new = mode.is_none();
-    if let Some(mode) = mode {
-        fs::set_permissions(path, mode)?;
-    }
-    #[cfg(unix)]
-    if is_program && is_new {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
-    }
-    #[cfg(not(unix))]
-    let _ = (is_program, is_new);
-    Ok(())
 }
 
 /// Folders that were made for the file go with it.
-fn tidy(path: &Path) {
-    for folder in path.ancestors().skip(1).take(3) {
-        if !memory::remove_folder(folder) {
-            return;
+fn tidy(at: &Location) -> Result<(), Error> {
+    let dir = at.dir()?;
+    let above = at.name().ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+    for folder in above.take(3) {
+        if !memory::remove_folder(&dir, folder) {
+            break;
         }
     }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! The same as a plugin folder for Claude Code: made from what is installed elsewhere, so that both say one thing.
 
-use super::{Plan, claude, skill};
+use super::{Plan, claude, location::Base, skill};
 use crate::error::Error;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -25,7 +25,9 @@ pub(crate) fn plugin(folder: &Path, is_closed: bool) -> Result<Plan, Error> {
     let about = json!({ "name": "nexus", "version": version, "description": ABOUT });
     let market = json!({ "name": "nexus", "owner": { "name": "nexus" },
         "plugins": [{ "name": "nexus", "source": "./", "description": ABOUT, "version": version }] });
-    let mut plan = Plan::default();
+    // It need not be there yet.
+    let above = folder.ancestors().find(|above| above.is_dir()).unwrap_or(folder);
+    let mut plan = Plan::new(Base::Repository(above.to_owned()));
     for (name, value) in [
         (".claude-plugin/plugin.json", about),
         (".claude-plugin/marketplace.json", market),

@@ -12,7 +12,7 @@ mod table;
 pub(crate) mod words;
 
 pub(crate) use clock::{Clock, span};
-pub(crate) use plain::{plain, plain_value};
+pub(crate) use plain::{plain, plain_value, printable_json};
 pub(crate) use print::Output;
 pub(crate) use progress::Progress;
 pub(crate) use table::{Table, Tone};

@@ -1,6 +1,11 @@
 //! The two streams. Whether to colour, and whether to speak JSON, is decided here alone.
 
-use super::{Clock, Table, Tone, plain_value, progress::has_watcher};
+use super::{
+    Clock, Table, Tone,
+    plain::{plain, printable, printable_json},
+    plain_value,
+    progress::has_watcher,
+};
 use crate::{
     client::Answer,
     error::{Error, Report, as_json},
@@ -62,7 +67,15 @@ impl Output {
     }
 
     fn value(&self, value: &Value) -> Result<(), Error> {
-        self.line(format_args!("{value:#}"))
+        self.line(printable_json(value, true))
+    }
+
+    /// Prints a value as one line of JSON, for programs that read line by line.
+    ///
+    /// # Errors
+    /// When the output was closed.
+    pub(crate) fn json_line(&self, value: &Value) -> Result<(), Error> {
+        self.line(printable_json(value, false))
     }
 
     /// Prints a line of data.
@@ -70,6 +83,7 @@ impl Output {
     /// # Errors
     /// When the output was closed.
     pub(crate) fn line(&self, text: impl Display) -> Result<(), Error> {
+        let text = printable(&text.to_string());
         writeln!(anstream::stdout().lock(), "{text}").map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Error::OutputClosed,
             _ => Error::local(format!("cannot print: {error}")),
@@ -105,7 +119,7 @@ impl Output {
     /// Tells a person something beside the data; programs are not told.
     pub(crate) fn note(&self, text: impl Display) {
         if !self.json {
-            to_stderr(&text.to_string());
+            to_stderr(&plain(&text.to_string()));
         }
     }
 
@@ -115,7 +129,7 @@ impl Output {
             return;
         }
         if self.json {
-            return to_stderr(&format!("{:#}", as_json(error, &self.clock)));
+            return to_stderr(&printable_json(&as_json(error, &self.clock), true));
         }
         let report = Report::new(error, &self.clock);
         to_stderr(&format!("{} {}", Tone::Bad.paint("Error:"), report.message));
@@ -130,5 +144,5 @@ impl Output {
 
 fn to_stderr(text: &str) {
     // Nobody is left to be told that stderr is closed.
-    let _ = writeln!(anstream::stderr().lock(), "{text}");
+    let _ = writeln!(anstream::stderr().lock(), "{}", printable(text));
 }

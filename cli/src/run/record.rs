@@ -3,10 +3,7 @@
 
 use super::{Key, Process, process::Processes};
 use crate::{
-    config::{
-        atomic::{self, Readers},
-        home,
-    },
+    config::{atomic, home},
     error::Error,
 };
 use nexus_api_types::{claim::ClaimedBy, session::Session};
@@ -220,11 +217,23 @@ impl Records {
         // First the new one: a keeper that finds its own gone looks where the session is now.
         self.change(from, project, |record| {
             let record = record?;
-            let moved = self.change(to, project, |before| before.or_else(|| Some(record.clone())));
+            // What the other one lost before it was over is still to be said.
+            let moved = self.change(to, project, |before| {
+                let mut record = record.clone();
+                before.into_iter().flat_map(|before| before.lost).for_each(|lost| record.lost(lost));
+                Some(record)
+            });
             failed = moved.err();
             failed.is_some().then_some(record)
         })?;
         failed.map_or(Ok(()), Err)
+    }
+
+    /// The projects in which there is a record of a run.
+    pub(super) fn projects_of(&self, key: &Key) -> Vec<Uuid> {
+        let files = entries(&self.folder_of(key));
+        let records = files.iter().filter(|file| is_record(file));
+        records.filter_map(|file| file.file_stem()?.to_str()?.parse().ok()).collect()
     }
 
     fn all(&self) -> Vec<(Key, Record)> {
@@ -303,7 +312,7 @@ pub(super) fn change_file(
     match &after {
         Some(record) if before.as_ref() != Some(record) => {
             let text = serde_json::to_vec_pretty(record).expect("a record has only text keys");
-            atomic::write(file, &text, Readers::Owner)?;
+            atomic::write(file, &text)?;
         }
         None if before.is_some() => fs::remove_file(file)?,
         _ => {}

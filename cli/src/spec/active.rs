@@ -3,25 +3,23 @@
 
 use super::SpecFile;
 use crate::{
-    config::{
-        atomic::{self, Readers},
-        link,
-    },
+    args::words,
+    config::link,
+    confined::{ConfinedDir, Links},
     error::Error,
 };
 use nexus_api_types::{
     feature::Feature,
     knowledge::{Decision, Learning},
 };
-use std::{
-    fs,
-    io::{self, ErrorKind},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// What Git must not see, as `.gitignore` says it.
 const IGNORED: &str = ".nexus/active/";
+
+/// The files of a feature: nothing else is written, and nothing else is removed.
+const FILES: [&str; 3] = ["spec.md", "learnings.md", "decisions.md"];
 
 /// Where features that are worked on are laid out.
 pub(crate) struct Active {
@@ -39,89 +37,86 @@ impl Active {
         Ok(found.map(|found| Self { root: found.root }))
     }
 
-    fn folder(&self, slug: &str) -> PathBuf {
-        self.root.join(".nexus").join("active").join(slug)
+    fn dir(&self) -> Result<ConfinedDir, Error> {
+        ConfinedDir::of(&self.root)
     }
 
     /// Lays out a feature; gives its folder.
     ///
     /// # Errors
-    /// When the repository cannot be written to.
+    /// When the repository cannot be written to, or a link is in the way.
     pub(crate) fn lay_out(
         &self,
         feature: &Feature,
         learnings: &[Learning],
         decisions: &[Decision],
     ) -> Result<PathBuf, Error> {
-        let folder = self.folder(&feature.slug);
-        fs::create_dir_all(&folder)
-            .and_then(|()| write(&folder, "spec.md", &SpecFile::of(feature).text()))
-            .and_then(|()| write(&folder, "learnings.md", &learnings_text(learnings)))
-            .and_then(|()| write(&folder, "decisions.md", &decisions_text(decisions)))
-            .and_then(|()| ignore(&self.root))
-            .map_err(|error| Error::local(format!("cannot write to {}: {error}", folder.display())))?;
-        Ok(folder)
+        let (dir, folder) = (self.dir()?, folder(&feature.slug)?);
+        // First: what git does not ignore would be committed.
+        ignore(&dir)?;
+        let texts = [SpecFile::of(feature).text(), learnings_text(learnings), decisions_text(decisions)];
+        for (name, text) in FILES.iter().zip(texts) {
+            dir.write(&folder.join(name), &text, false)?;
+        }
+        Ok(self.root.join(folder))
     }
 
     /// Writes anew what was learnt with a feature that is laid out.
     ///
     /// # Errors
-    /// When the repository cannot be written to.
+    /// When the repository cannot be written to, or a link is in the way.
     pub(crate) fn add_learnings(&self, slug: &str, learnings: &[Learning]) -> Result<(), Error> {
-        self.renew(slug, "learnings.md", &learnings_text(learnings))
+        self.dir()?.write(&folder(slug)?.join(FILES[1]), &learnings_text(learnings), false)
     }
 
     /// Writes anew what was decided about a feature that is laid out.
     ///
     /// # Errors
-    /// When the repository cannot be written to.
+    /// When the repository cannot be written to, or a link is in the way.
     pub(crate) fn add_decisions(&self, slug: &str, decisions: &[Decision]) -> Result<(), Error> {
-        self.renew(slug, "decisions.md", &decisions_text(decisions))
+        self.dir()?.write(&folder(slug)?.join(FILES[2]), &decisions_text(decisions), false)
     }
 
     /// Whether it is laid out.
     pub(crate) fn has(&self, slug: &str) -> bool {
-        self.folder(slug).is_dir()
+        let (Ok(dir), Ok(folder)) = (self.dir(), folder(slug)) else { return false };
+        dir.is_folder(&folder)
     }
 
-    fn renew(&self, slug: &str, name: &str, text: &str) -> Result<(), Error> {
-        let folder = self.folder(slug);
-        write(&folder, name, text)
-            .map_err(|error| Error::local(format!("cannot write to {}: {error}", folder.display())))
-    }
-
-    /// Removes what was laid out; what is not there is no fault.
+    /// Removes what was laid out; what is not there is no fault. Gives the folder if it stays, since there are files in
+    /// it that somebody else wrote.
     ///
     /// # Errors
-    /// When the repository cannot be written to.
-    pub(crate) fn remove(&self, slug: &str) -> Result<(), Error> {
-        let folder = self.folder(slug);
-        match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(Error::local(format!("cannot remove {}: {error}", folder.display())));
-            }
-            _ => {}
+    /// When the repository cannot be written to, or a link is in the way.
+    pub(crate) fn remove(&self, slug: &str) -> Result<Option<PathBuf>, Error> {
+        let (dir, folder) = (self.dir()?, folder(slug)?);
+        for name in FILES {
+            dir.remove_file(&folder.join(name))?;
         }
         // Empty folders say nothing; full ones stay.
+        let is_full = !dir.remove_empty_folder(&folder) && dir.is_folder(&folder);
         for above in folder.ancestors().skip(1).take(2) {
-            let _ = fs::remove_dir(above);
+            dir.remove_empty_folder(above);
         }
-        Ok(())
+        Ok(is_full.then(|| self.root.join(folder)))
     }
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
-    atomic::write(&folder.join(name), text.as_bytes(), Readers::Everyone)
+/// The folder of a feature, from the root of the repository.
+///
+/// # Errors
+/// When the slug is none, and could lead elsewhere.
+fn folder(slug: &str) -> Result<PathBuf, Error> {
+    let slug = words::slug(slug)
+        .map_err(|problem| Error::local(format!("the server calls the feature {slug:?}, which {problem}")))?;
+    Ok(Path::new(IGNORED).join(slug))
 }
 
 /// Adds the folder to `.gitignore`, once.
-fn ignore(root: &Path) -> io::Result<()> {
-    let path = root.join(".gitignore");
-    let before = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error),
-    };
+fn ignore(dir: &ConfinedDir) -> Result<(), Error> {
+    let path = Path::new(".gitignore");
+    // Git itself follows no link from there.
+    let before = dir.read(path, Links::Refused)?.unwrap_or_default();
     let covers = |line: &str| {
         let line = line.trim().trim_start_matches('/').trim_end_matches(['/', '*']);
         line == ".nexus" || line == ".nexus/active"
@@ -130,7 +125,7 @@ fn ignore(root: &Path) -> io::Result<()> {
         return Ok(());
     }
     let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
-    atomic::write(&path, format!("{before}{gap}{IGNORED}\n").as_bytes(), Readers::Everyone)
+    dir.write(path, &format!("{before}{gap}{IGNORED}\n"), false)
 }
 
 fn learnings_text(learnings: &[Learning]) -> String {
@@ -172,16 +167,27 @@ fn decisions_text(decisions: &[Decision]) -> String {
 mod tests {
     use super::*;
 
+    use std::fs;
+
+    fn feature(slug: &str) -> Feature {
+        let text = serde_json::json!({ "id": Uuid::from_u128(1), "projectId": Uuid::from_u128(2), "slug": slug,
+            "title": slug, "spec": "what is to be done", "lane": "now", "status": "active", "priority": 1,
+            "touches": [], "reads": [], "dependsOn": [], "createdBy": Uuid::from_u128(3),
+            "createdAt": "2026-01-31T12:00:00.000Z", "updatedAt": "2026-01-31T12:00:00.000Z" });
+        serde_json::from_value(text).unwrap()
+    }
+
     #[test]
     fn the_folder_is_ignored_once_and_nothing_else_is_touched() {
         let root = tempfile::tempdir().unwrap();
+        let dir = ConfinedDir::open(root.path()).unwrap();
         let file = root.path().join(".gitignore");
         fs::write(&file, "target\n*.log").unwrap();
-        ignore(root.path()).unwrap();
-        ignore(root.path()).unwrap();
+        ignore(&dir).unwrap();
+        ignore(&dir).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "target\n*.log\n.nexus/active/\n");
         fs::write(&file, "/.nexus/\n").unwrap();
-        ignore(root.path()).unwrap();
+        ignore(&dir).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "/.nexus/\n");
     }
 
@@ -190,13 +196,66 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let active = Active { root: root.path().to_owned() };
         for slug in ["one", "two"] {
-            fs::create_dir_all(active.folder(slug)).unwrap();
-            fs::write(active.folder(slug).join("spec.md"), slug).unwrap();
+            active.lay_out(&feature(slug), &[], &[]).unwrap();
         }
-        active.remove("one").unwrap();
-        active.remove("one").unwrap();
-        assert!(!active.folder("one").exists() && active.folder("two").exists());
+        assert_eq!(active.remove("one").unwrap(), None);
+        assert_eq!(active.remove("one").unwrap(), None);
+        assert!(!active.has("one") && active.has("two"));
         active.remove("two").unwrap();
         assert!(!root.path().join(".nexus").exists(), "nothing is left");
+    }
+
+    #[test]
+    fn a_file_that_somebody_put_beside_them_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let active = Active { root: root.path().to_owned() };
+        let folder = active.lay_out(&feature("one"), &[], &[]).unwrap();
+        fs::write(folder.join("notes.md"), "mine").unwrap();
+        assert_eq!(active.remove("one").unwrap(), Some(folder.clone()));
+        let left: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["notes.md"]);
+    }
+
+    #[test]
+    fn a_slug_that_is_none_leads_nowhere() {
+        let root = tempfile::tempdir().unwrap();
+        let active = Active { root: root.path().to_owned() };
+        for slug in ["..", "../x", "a/b", "/tmp", "", "."] {
+            assert!(active.lay_out(&feature(slug), &[], &[]).is_err(), "{slug:?}");
+            assert!(active.remove(slug).is_err() && !active.has(slug), "{slug:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_the_repository_leads_nothing_out_of_it() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("app");
+        fs::create_dir_all(root.join(".nexus")).unwrap();
+        fs::create_dir(folder.path().join("documents")).unwrap();
+        fs::write(folder.path().join("documents/spec.md"), "mine").unwrap();
+        fs::write(folder.path().join("config.json"), "a key").unwrap();
+        let active = Active { root: root.clone() };
+
+        symlink("../..", root.join(".nexus/active")).unwrap();
+        for error in [
+            active.lay_out(&feature("documents"), &[], &[]).unwrap_err().to_string(),
+            active.remove("documents").unwrap_err().to_string(),
+            active.add_learnings("documents", &[]).unwrap_err().to_string(),
+        ] {
+            assert!(error.starts_with(".nexus/active leads to ../.."), "{error}");
+        }
+        assert!(!active.has("documents"));
+        assert_eq!(fs::read_to_string(folder.path().join("documents/spec.md")).unwrap(), "mine");
+        assert_eq!(fs::read_dir(folder.path().join("documents")).unwrap().count(), 1);
+
+        fs::remove_file(root.join(".nexus/active")).unwrap();
+        fs::remove_file(root.join(".gitignore")).unwrap();
+        symlink("../config.json", root.join(".gitignore")).unwrap();
+        let error = active.lay_out(&feature("documents"), &[], &[]).unwrap_err().to_string();
+        assert!(error.starts_with(".gitignore leads to ../config.json"), "{error}");
+        assert!(fs::symlink_metadata(root.join(".gitignore")).unwrap().is_symlink());
+        assert!(!root.join(".nexus/active").exists(), "what git would not ignore is not laid out");
     }
 }

@@ -192,7 +192,11 @@ impl Person {
     /// Somebody who never logged in.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::create_dir_all(folder.path().join("repository/.git")).unwrap();
+        // What makes a folder a repository. Git itself finds nothing in it.
+        for part in ["objects", "refs"] {
+            fs::create_dir_all(folder.path().join("repository/.git").join(part)).unwrap();
+        }
+        fs::write(folder.path().join("repository/.git/HEAD"), "").unwrap();
         fs::create_dir_all(folder.path().join("repository/src/deep")).unwrap();
         Self { folder }
     }

@@ -3,10 +3,15 @@
 //!
 //! - [`commits`]: what Git asks. [`events`]: what each host asks and is told. [`silence`]: when no server
 //!   answers, or answers something else, or nothing in time.
+//! - [`filled`]: repositories that somebody else filled. [`settings`]: what people set and have checked out.
+//!   [`unreadable`]: what hosts send that cannot be read.
 
 mod commits;
 mod events;
+mod filled;
+mod settings;
 mod silence;
+mod unreadable;
 
 use nexus_tests::{Agent, Checkout, Cluster, Team, agent::Ended};
 use serde_json::{Value, json};

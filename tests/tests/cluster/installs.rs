@@ -285,6 +285,77 @@ fn hooks_of_all_repositories_are_not_changed_without_a_word() {
 }
 
 #[test]
+fn a_link_of_the_repository_leads_an_install_nowhere_else() {
+    let (checkout, mut shell) = somebody();
+    let root = checkout.root();
+    let own = checkout.home().join(".bashrc");
+    write(&own, "mine\n");
+    let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, root.join(name)).expect("a link");
+    link(&own, "AGENTS.md");
+    let told = shell.runs("nexus install codex --yes");
+    refused(&told, "AGENTS.md leads to");
+    assert!(told.stderr.contains(".bashrc"), "{told:#?}");
+    fs::remove_file(root.join("AGENTS.md")).expect("a link");
+    link(&checkout.home(), ".codex");
+    refused(&shell.runs("nexus install codex --yes"), ".codex leads to");
+    link(Path::new("../home"), ".claude");
+    refused(&shell.runs("nexus install claude --yes"), ".claude leads to ../home");
+    link(Path::new(".git/config"), "GEMINI.md");
+    refused(&shell.runs("nexus install gemini --yes"), "GEMINI.md leads to");
+    checkout.git(&root, &["config", "core.hooksPath", "hooks"]);
+    link(&checkout.home(), "hooks");
+    refused(&shell.runs("nexus install git --yes"), "hooks leads to");
+    assert_eq!(fs::read_to_string(&own).expect("it is there"), "mine\n");
+    let home: Vec<_> = fs::read_dir(checkout.home()).expect("a folder").flatten().collect();
+    assert_eq!(home.len(), 1, "{home:?}");
+
+    // One that stays in the repository is followed, and said.
+    let guide = "# Guide\n";
+    write(&root.join("CLAUDE.md"), guide);
+    fs::remove_file(root.join("GEMINI.md")).expect("a link");
+    link(Path::new("CLAUDE.md"), "GEMINI.md");
+    let told = shell.runs("nexus install gemini --yes").done();
+    assert!(
+        told.stderr.contains("GEMINI.md leads to") && told.stderr.contains("that file is meant"),
+        "{told:#?}"
+    );
+    assert!(fs::symlink_metadata(root.join("GEMINI.md")).expect("it is there").is_symlink());
+    assert!(fs::read_to_string(root.join("CLAUDE.md")).expect("it is there").contains(">>> nexus"));
+    shell.runs("nexus uninstall gemini --yes").done();
+    assert_eq!(fs::read_to_string(root.join("CLAUDE.md")).expect("it is there"), guide);
+
+    // What keeps a command waiting, or turns around what a person agrees to, does not.
+    let pipe = Command::new("mkfifo").arg(root.join(".mcp.json")).status().expect("mkfifo is there");
+    assert!(pipe.success());
+    fs::remove_file(root.join(".claude")).expect("a link");
+    refused(&shell.runs("nexus install claude --yes"), ".mcp.json is no regular file");
+    fs::remove_file(root.join(".mcp.json")).expect("a pipe");
+    write(&root.join(".mcp.json"), "{\"a\": \"x\u{202e}y\u{9b}z\"}\n");
+    let shown = shell.runs("nexus install claude --dry-run").done();
+    assert!(!shown.stdout.contains(['\u{202e}', '\u{9b}']), "{shown:#?}");
+    assert!(shown.stdout.contains("x\u{fffd}y\u{fffd}z"), "{shown:#?}");
+}
+
+#[test]
+fn hooks_that_a_tool_makes_are_no_part_of_the_repository_and_may_be_written_anew() {
+    let (checkout, mut shell) = somebody();
+    let root = checkout.root();
+    write(&root.join(".husky/_/.gitignore"), "*\n");
+    let made = root.join(".husky/_/pre-commit");
+    write(&made, "#!/bin/sh\n. \"${0%/*}/h\"\n");
+    fs::set_permissions(&made, fs::Permissions::from_mode(0o755)).expect("it is there");
+    checkout.git(&root, &["config", "core.hooksPath", ".husky/_"]);
+    let told = shell.runs("nexus install git --yes").done();
+    assert!(!told.stderr.contains("committed for all"), "{told:#?}");
+    assert!(told.stderr.contains("git ignores it"), "{told:#?}");
+    let doctor = shell.runs("nexus doctor");
+    assert!(!doctor.stdout.contains("may have written it anew"), "{doctor:#?}");
+    write(&made, "#!/bin/sh\n. \"${0%/*}/h\"\n");
+    let doctor = shell.runs("nexus doctor");
+    assert!(doctor.stdout.contains("may have written it anew"), "{doctor:#?}");
+}
+
+#[test]
 fn the_plugin_says_the_same_as_the_settings() {
     let (checkout, mut shell) = somebody();
     let plugin = checkout.root().join("plugin");

@@ -4,9 +4,12 @@ use super::step;
 use crate::{
     args::words::{self, Lane},
     client::Request,
+    config::link,
+    confined::{ConfinedDir, Links},
     context::Context,
     error::Error,
     output,
+    repository::normalized,
     spec::{SpecFile, editor},
 };
 use clap::Args;
@@ -146,6 +149,9 @@ pub(super) fn read(path: &Path) -> Result<SpecFile, Error> {
     let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
     let read = if is_stdin {
         std::io::stdin().take(limit).read_to_string(&mut text)
+    } else if let Some(of_repository) = of_repository(path)? {
+        text = of_repository;
+        Ok(text.len())
     } else {
         fs::File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text))
     };
@@ -158,6 +164,22 @@ pub(super) fn read(path: &Path) -> Result<SpecFile, Error> {
         return Err(Error::misused(format!("{name} is empty")));
     }
     SpecFile::parse(&name, &text)
+}
+
+/// What a file of the repository says: one that is a link to something of the person's own is not sent to all. None of
+/// a file elsewhere, which they name themselves.
+fn of_repository(path: &Path) -> Result<Option<String>, Error> {
+    let Ok(here) = std::env::current_dir() else { return Ok(None) };
+    let root = link::root_of(&here);
+    if ![link::FILE_NAME, ".git"].iter().any(|name| root.join(name).exists()) {
+        return Ok(None);
+    }
+    let Ok(name) = normalized(&here.join(path)).strip_prefix(&root).map(Path::to_owned) else {
+        return Ok(None);
+    };
+    let text = ConfinedDir::of(&root)?.read(&name, Links::Within)?;
+    let missing = || Error::local(format!("cannot read {}: there is no such file", path.display()));
+    text.map(Some).ok_or_else(missing)
 }
 
 fn tell(context: &Context<'_>, feature: &Feature) -> Result<(), Error> {

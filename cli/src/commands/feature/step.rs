@@ -7,6 +7,7 @@ use crate::{
     spec::active::Active,
 };
 use nexus_api_types::feature::Feature;
+use std::path::PathBuf;
 use uuid::Uuid;
 
 /// Takes the step; its name is that of the route.
@@ -67,17 +68,21 @@ pub(super) async fn give_up(
 
 /// The step is taken: what is left in the repository is no reason to say that it was not.
 fn cleared_away(context: &Context<'_>, project: Uuid, slug: &str) {
-    if let Err(error) = clear_away(project, slug) {
-        context.out.note(format_args!("What was laid out is left: {error}"));
+    match clear_away(project, slug) {
+        Ok(None) => {}
+        Ok(Some(folder)) => context
+            .out
+            .note(format_args!("{} stays: there are files in it that nexus did not write", folder.display())),
+        Err(error) => context.out.note(format_args!("What was laid out is left: {error}")),
     }
 }
 
-/// Removes what was laid out of a feature in this repository, if it is the project's.
+/// Removes what was laid out of a feature in this repository, if it is the project's. Gives the folder if it stays.
 ///
 /// # Errors
 /// When the repository cannot be written to.
-pub(in crate::commands) fn clear_away(project: Uuid, slug: &str) -> Result<(), Error> {
-    Active::of(project)?.map_or(Ok(()), |active| active.remove(slug))
+pub(in crate::commands) fn clear_away(project: Uuid, slug: &str) -> Result<Option<PathBuf>, Error> {
+    Active::of(project)?.map_or(Ok(None), |active| active.remove(slug))
 }
 
 fn tell(context: &Context<'_>, answer: &Answer, now: &str, next: &str) -> Result<(), Error> {

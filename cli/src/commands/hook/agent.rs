@@ -1,11 +1,10 @@
 //! From a host's JSON to its answer.
 
-use super::{failed, in_time};
+use super::in_time;
 use crate::{
     args::Global,
-    error::Error,
-    hosts::{Answer, EventKind, Host, Verdict},
-    output::Output,
+    hosts::{Answer, EventKind, Host, Verdict, lenient},
+    output::{plain, plain_value, printable_json},
     run::{self, Key},
 };
 use serde_json::Value;
@@ -14,16 +13,12 @@ use std::{
     process::ExitCode,
 };
 
-/// An event is cut off here: a tool that writes a larger file is not used by an agent.
+/// An event is cut off here: a tool that writes a larger file is not used by an agent. What was whole by then is read.
 const MAX_INPUT_BYTES: u64 = 64 << 20;
 
 /// Reads an event and answers it.
-pub(super) fn start(host: Host, event: &str, global: Global, out: &Output) -> ExitCode {
-    let input = match read() {
-        Ok(input) => input,
-        Err(error) => return failed(out, &error),
-    };
-    let event = host.read(event, &input);
+pub(super) fn start(host: Host, event: &str, global: Global) -> ExitCode {
+    let event = host.read(event, &read());
     let verdict = match event.kind {
         EventKind::Unknown => Verdict::Silent,
         _ => in_time::consider(&event, global),
@@ -37,21 +32,22 @@ pub(super) fn start(host: Host, event: &str, global: Global, out: &Output) -> Ex
     tell(&host.answer(&event, &verdict))
 }
 
-fn read() -> Result<Value, Error> {
-    let mut text = Vec::new();
-    let read = std::io::stdin().take(MAX_INPUT_BYTES).read_to_end(&mut text);
-    read.map_err(|error| Error::local(format!("cannot read the event from stdin: {error}")))?;
-    serde_json::from_slice(&text)
-        .map_err(|error| Error::local(format!("what the host sent is no JSON: {error}; nothing is checked")))
+/// What the host sent; what cannot be had of it is missing in the event, which then goes by the policy.
+fn read() -> Value {
+    let mut bytes = Vec::new();
+    // What came before a failure may be enough.
+    let _ = std::io::stdin().take(MAX_INPUT_BYTES).read_to_end(&mut bytes);
+    lenient::read(&bytes)
 }
 
 fn tell(answer: &Answer) -> ExitCode {
     // A host that hangs up has its answer by the exit code.
     if let Some(json) = &answer.stdout {
+        let json = printable_json(&plain_value(json.clone()), false);
         let _ = writeln!(std::io::stdout().lock(), "{json}");
     }
     if let Some(text) = &answer.stderr {
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        let _ = writeln!(std::io::stderr().lock(), "{}", plain(text));
     }
     ExitCode::from(answer.code)
 }

@@ -7,6 +7,7 @@ use crate::{
         place::{EVERYTHING, Place},
     },
     hosts::{EventKind, HookEvent, Tool, shell},
+    repository::{meant, normalized},
     run::{Key, Records},
 };
 use std::{
@@ -50,20 +51,25 @@ impl Asked {
 pub(super) fn asked_about(event: &HookEvent, folder: &Path) -> Result<Vec<Asked>, Error> {
     let mut sorted = Sorted::default();
     match (&event.tool, event.kind) {
-        (Tool::Other, _) => {}
+        (Tool::Other | Tool::Unreadable(_), _) => {}
         (Tool::Edit(paths), _) => {
-            for path in paths {
-                sorted.add(&folder.join(path), |asked| [&mut asked.names, &mut asked.told])?;
+            for path in paths.iter().flat_map(|path| meant(folder, path)) {
+                sorted.add(&path, |asked| [&mut asked.names, &mut asked.told])?;
             }
         }
         (Tool::Shell { command, folder: own }, EventKind::BeforeTool) => {
-            let folder = own.as_ref().map_or_else(|| folder.to_owned(), |own| folder.join(own));
+            let folder = own_folder(folder, own.as_deref());
             if Place::of(&folder).is_ok_and(|place| place.is_some()) {
                 mark(event).iter().for_each(Mark::set);
             }
             let writes = shell::writes(command, &folder);
-            for path in &writes.paths {
-                sorted.add(path, |asked| [&mut asked.names, &mut asked.told])?;
+            for path in writes.paths.iter().flat_map(|path| as_shell(path)) {
+                if path.to_string_lossy().contains(char::REPLACEMENT_CHARACTER) {
+                    // What the host could not say may be any letters.
+                    sorted.add_unreadable(&path)?;
+                } else {
+                    sorted.add(&path, |asked| [&mut asked.names, &mut asked.told])?;
+                }
             }
             for folder in &writes.discards {
                 if Place::of(folder)?.is_some() {
@@ -83,22 +89,38 @@ pub(super) fn asked_about(event: &HookEvent, folder: &Path) -> Result<Vec<Asked>
             }
         }
         (Tool::Shell { command, folder: own }, _) => {
-            let folder = own.as_ref().map_or_else(|| folder.to_owned(), |own| folder.join(own));
+            let folder = own_folder(folder, own.as_deref());
             let started = mark(event).and_then(|mark| mark.take());
             if let (Some(started), Some(place)) = (started, Place::of(&folder)?) {
                 for path in changes::changed_since(changes::uncommitted(&place.root), started) {
                     sorted.add(&path, |asked| [&mut asked.names])?;
                 }
                 let mut told = Sorted::default();
-                for path in &shell::writes(command, &folder).paths {
-                    told.add(path, |asked| [&mut asked.told])?;
+                for path in shell::writes(command, &folder).paths.iter().flat_map(|path| as_shell(path)) {
+                    told.add(&path, |asked| [&mut asked.told])?;
                 }
                 sorted.tell_apart(&told);
             }
         }
     }
     sorted.all.retain(|asked| !asked.is_nothing());
+    // First what may only be refused: who is refused takes nothing.
+    sorted.all.sort_by_key(|asked| !asked.names.is_empty());
     Ok(sorted.all)
+}
+
+/// The folder that a tool works in: its own, or that of the agent.
+pub(super) fn own_folder(folder: &Path, own: Option<&Path>) -> PathBuf {
+    own.map_or_else(
+        || folder.to_owned(),
+        |own| meant(folder, own).into_iter().next().unwrap_or_else(|| folder.join(own)),
+    )
+}
+
+/// A shell writes what its words say, to the letter; what it goes up from may not be there.
+fn as_shell(path: &Path) -> Vec<PathBuf> {
+    let normal = normalized(path);
+    if normal == path { vec![normal] } else { vec![path.to_owned(), normal] }
 }
 
 /// Files by their repositories.
@@ -107,6 +129,8 @@ struct Sorted {
     all: Vec<Asked>,
     /// Which of them the files of a folder belong to.
     folders: BTreeMap<PathBuf, Option<usize>>,
+    /// In which other one each of them is.
+    around: BTreeMap<usize, Option<usize>>,
 }
 
 impl Sorted {
@@ -124,6 +148,29 @@ impl Sorted {
                 if !list.contains(name) {
                     list.push(name.clone());
                 }
+            }
+        }
+        // Another repository in a folder of this one has its own project: nothing of the other is taken, but what is
+        // held there stays held.
+        if let Some(around) = self.around(at)? {
+            let asked = &mut self.all[around];
+            for name in asked.place.names(path) {
+                if !asked.anywhere.contains(&name) {
+                    asked.anywhere.push(name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a file of whose name a part could not be read, as all files that it may be.
+    fn add_unreadable(&mut self, path: &Path) -> Result<(), Error> {
+        let Some(at) = self.repository(path)? else { return Ok(()) };
+        let asked = &mut self.all[at];
+        for name in asked.place.names(path) {
+            let pattern = name.replace(char::REPLACEMENT_CHARACTER, "*");
+            if !asked.anywhere.contains(&pattern) {
+                asked.anywhere.push(pattern);
             }
         }
         Ok(())
@@ -155,6 +202,16 @@ impl Sorted {
             self.folders.insert(folder, at);
         }
         Ok(at)
+    }
+
+    /// The repository of another project around this one.
+    fn around(&mut self, at: usize) -> Result<Option<usize>, Error> {
+        if let Some(known) = self.around.get(&at) {
+            return Ok(*known);
+        }
+        let around = self.all[at].place.around()?.map(|place| self.of_place(place));
+        self.around.insert(at, around);
+        Ok(around)
     }
 
     fn of_place(&mut self, place: Place) -> usize {

@@ -1,7 +1,7 @@
 //! What is said about an event. Asks the cluster only about files of a linked repository.
 
 use super::{
-    asked::{Asked, asked_about, key},
+    asked::{Asked, asked_about, key, own_folder},
     in_time::Known,
     news, tool, unreachable,
 };
@@ -26,20 +26,27 @@ use nexus_api_types::{
     checkpoint::{CheckpointType, SaveCheckpoint},
     claim::Claim,
 };
-use std::{env, time::Duration};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// A host may kill the hook of a run that ends after one and a half seconds.
 const LONGEST_AT_END: Duration = Duration::from_secs(1);
 
 /// What is said about an event; what is found out on the way is noted, for whoever runs out of patience.
 pub(super) fn consider(event: &HookEvent, mut global: Global, out: &Output, known: &Known) -> Verdict {
-    let folder = event.folder.clone().or_else(|| env::current_dir().ok()).unwrap_or_default();
+    let folder = own_folder(&env::current_dir().unwrap_or_default(), event.folder.as_deref());
     // Hosts start hooks anywhere; git and the session's own description mean where the agent is.
     let _ = env::set_current_dir(&folder);
     let asked = match event.kind {
         EventKind::BeforeTool | EventKind::AfterTool if event.tool == Tool::Other => return Verdict::Silent,
         EventKind::BeforeTool | EventKind::AfterTool => {
             known.find_policy(&folder);
+            if let Tool::Unreadable(why) = event.tool {
+                return unreadable(event, why, &folder, out);
+            }
             asked_about(event, &folder)
         }
         _ => Place::of(&folder).map(|place| place.map(Asked::of).into_iter().collect()),
@@ -63,6 +70,31 @@ pub(super) fn consider(event: &HookEvent, mut global: Global, out: &Output, know
         Ok((runtime, context)) => runtime.block_on(said(event, &asked, &context)),
         Err(error) => without_context(event, &asked, &error, out),
     }
+}
+
+/// Where hosts say in the environment which folder the agent works in.
+const PROJECT_FOLDERS: [&str; 3] = ["CLAUDE_PROJECT_DIR", "CURSOR_PROJECT_DIR", "GEMINI_PROJECT_DIR"];
+
+/// Nobody can say what the tool writes: as when no server answers, where the agent works in a linked repository.
+fn unreadable(event: &HookEvent, why: &str, folder: &Path, out: &Output) -> Verdict {
+    let named = PROJECT_FOLDERS.iter().filter_map(|name| env::var_os(name).map(PathBuf::from));
+    for folder in std::iter::once(folder.to_owned()).chain(named) {
+        let place = match Place::of(&folder) {
+            Ok(Some(place)) => place,
+            Ok(None) => continue,
+            Err(error) => return without_link(event, &error, out),
+        };
+        let login = LoginFile::locate().and_then(|file| file.read()).ok();
+        let policy = Policy::find(Some(&place.link), login.as_ref());
+        return match event.kind {
+            EventKind::BeforeTool => unreachable::unreadable(policy, why),
+            // The fact is there.
+            _ => Verdict::Tell(format!(
+                "Nexus cannot read what the host says of this tool: {why}. Nothing was checked."
+            )),
+        };
+    }
+    Verdict::Silent
 }
 
 /// The repository does not say which project it is: what it says of the policy is not known either.
@@ -119,10 +151,11 @@ fn journal_without_context(event: &HookEvent, place: &Place) -> Option<Journal> 
 }
 
 async fn said(event: &HookEvent, asked: &[Asked], context: &Context<'_>) -> Verdict {
-    if event.kind == EventKind::SessionStart && event.is_cleared {
-        asked.iter().for_each(|asked| take_over(event, context, &asked.place));
-    }
     if let Some(actor) = event.session.as_deref().and_then(|id| Actor::of_host(event.host.word(), id)) {
+        if event.kind == EventKind::SessionStart && event.goes_on {
+            // What is not taken over is held by another agent: no more than an inconvenience.
+            let _ = run::go_on_as(&context.records(), &actor);
+        }
         context.act_as_host(actor);
     }
     match event.kind {
@@ -142,25 +175,14 @@ async fn said(event: &HookEvent, asked: &[Asked], context: &Context<'_>) -> Verd
     }
 }
 
-/// A host that forgets all it said begins a run of another name in the same process: it is the same agent, and
-/// keeps what it holds.
-fn take_over(event: &HookEvent, context: &Context<'_>, place: &Place) {
-    let records = context.records();
-    let (Some(key), Actor::Run { key: before, .. }) = (key(event), Actor::here(&records)) else { return };
-    if before == key || before.kind() != key.kind() || records.read(&key, place.project()).is_some() {
-        return;
-    }
-    // Not taken over, it is a new agent: no more than an inconvenience.
-    let _ = records.hand_over(&before, &key, place.project());
-}
-
 async fn starts(event: &HookEvent, context: &Context<'_>, place: &Place) -> Verdict {
     let project = place.project();
     let told = async {
         context.session_for_work(project).await?;
         context.bind_anew(project);
         Journal::of(context, project).adopt(&context.records());
-        let news = news::news(context, project).await;
+        let mut news = news::news(context, project).await;
+        news.extend(place.warning.iter().map(|warning| format!("\n{warning}.")));
         brief::brief(context, project, &run_name(event), &news).await
     };
     match told.await {

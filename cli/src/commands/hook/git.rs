@@ -6,19 +6,19 @@ use crate::{
     config::login::LoginFile,
     context::Context,
     error::Error,
+    git::{self, Edge, Git},
     guard::{
-        changes, decision, holding,
+        decision, holding,
         place::{self, Place},
         policy::Policy,
     },
     hosts::Verdict,
-    output::Output,
+    output::{Output, plain},
     run::Actor,
 };
 use std::{
     env,
     io::{Read, Write},
-    path::PathBuf,
     process::ExitCode,
 };
 
@@ -27,9 +27,11 @@ const MAX_REFS_BYTES: u64 = 4 << 20;
 
 /// Answers git. Exit code 1 refuses; without an opinion it is 0.
 pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) -> ExitCode {
+    // Git itself calls this, and says in the environment what it is at work on.
+    let git = Git::of_hook();
     let files = match event {
-        "pre-commit" | "pre-merge-commit" => changes::staged(),
-        "pre-push" => pushed(more),
+        "pre-commit" | "pre-merge-commit" => git::staged(&git),
+        "pre-push" => pushed(&git, more),
         _ => return ExitCode::SUCCESS,
     };
     let what = if event == "pre-push" { "push" } else { "commit" };
@@ -46,7 +48,9 @@ pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) 
             return by_policy(Policy::find(None, login.as_ref()), &error, &[], what, out);
         }
     };
-    let names: Vec<String> = files.iter().flat_map(|path| place.names(path)).collect();
+    // Who pushes from a bare repository has no work tree.
+    let top = git.top().unwrap_or_else(|_| place.root.clone());
+    let names: Vec<String> = git::in_tree(&top, files).iter().flat_map(|path| place.names(path)).collect();
     if names.is_empty() {
         return ExitCode::SUCCESS;
     }
@@ -99,7 +103,7 @@ fn by_policy(policy: Policy, error: &Error, names: &[String], what: &str, out: &
 
 fn say(text: &str) {
     // Whoever does not listen has the exit code.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", plain(text));
 }
 
 /// A refusal, if there is a reason for one.
@@ -127,27 +131,33 @@ async fn looked_at(
     )))
 }
 
-/// The files of the commits that the other side does not have. Git says on stdin what it pushes where.
-fn pushed(more: &[String]) -> Result<Vec<PathBuf>, Error> {
+/// The files of the commits that nobody else has yet. Git says on stdin what it pushes where. What any other repository
+/// is known to have, others answer for: a fork is pushed with what was merged upstream, and a URL has no name here.
+fn pushed(git: &Git, more: &[String]) -> Result<Vec<String>, Error> {
     let mut text = String::new();
     std::io::stdin()
         .take(MAX_REFS_BYTES)
         .read_to_string(&mut text)
         .map_err(|error| Error::local(format!("cannot read from git: {error}")))?;
-    let remote = more.first().map_or("origin", String::as_str);
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    let words = lines.iter().filter_map(|words| words.get(3)).filter(|commit| !is_nothing(commit));
+    let mut there: Vec<String> = words.map(|commit| (*commit).to_owned()).collect();
+    there.extend(git::fetched(git));
+    if there.is_empty() && !git::has_remotes(git) {
+        // Nothing says here what anybody else has: the other side does, as it is about to anyway.
+        there.extend(more.get(1).map(|url| git::listed_by(git, url)).unwrap_or_default());
+    }
+    // What somebody else pushed meanwhile is unknown here: then git refuses by itself.
+    let there = git::known(git, there);
     let mut files = Vec::new();
-    for line in text.lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [_, local, _, there] = words[..] else { continue };
+    for words in &lines {
+        let [_, local, _, _] = words[..] else { continue };
         if is_nothing(local) {
             continue;
         }
-        let mut chosen = vec![local.to_owned(), "--not".to_owned(), format!("--remotes={remote}")];
-        // What the other side has may be unknown here, after somebody else pushed: then git refuses by itself.
-        if !is_nothing(there) && changes::told(&["cat-file", "-e", there]).is_ok() {
-            chosen.push(there.to_owned());
-        }
-        files.extend(changes::committed(&chosen)?);
+        let mut chosen = vec![local.to_owned(), "--not".to_owned(), "--remotes".to_owned()];
+        chosen.extend(there.iter().cloned());
+        files.extend(git::committed(git, &chosen, Edge::LeftOut)?);
     }
     files.sort();
     files.dedup();

@@ -54,7 +54,7 @@ impl Hook {
             return git::start(&self.event, &self.more, global, out);
         }
         match Host::of_word(&self.host) {
-            Some(host) => agent::start(host, &self.event, global, out),
+            Some(host) => agent::start(host, &self.event, global),
             None => failed(out, &unknown(&self.host)),
         }
     }

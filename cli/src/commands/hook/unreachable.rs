@@ -54,6 +54,23 @@ pub(super) fn verdict(
     ))
 }
 
+/// What goes by the policy when a host does not say what its tool writes.
+pub(super) fn unreadable(policy: Policy, why: &str) -> Verdict {
+    let what = format!("Nexus cannot read what the host says of this tool: {why}");
+    match policy {
+        Policy::FailClosed => Verdict::Refuse(format!(
+            "{what}.\nPolicy {}: nothing is written that nobody can check. Say it in another way: a path in UTF-8, and \
+             before the content.",
+            policy.word()
+        )),
+        Policy::FailOpen => Verdict::Tell(format!(
+            "{what}.\nPolicy {}: it is let through unchecked. Somebody else may be editing the file: nexus why FILE says \
+             so, and what they hold cannot be committed by you.",
+            policy.word()
+        )),
+    }
+}
+
 fn named(paths: &[String]) -> String {
     if paths.is_empty() { "the file".to_owned() } else { plain(&words::list(paths)) }
 }

@@ -17,8 +17,7 @@ impl Unlink {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let found = link::find()?.ok_or_else(|| Error::local("this repository is linked to no project"))?;
         let path = found.path.display();
-        std::fs::remove_file(&found.path)
-            .map_err(|error| Error::local(format!("cannot remove {path}: {error}")))?;
+        link::remove(&found)?;
         let answer = Answer::new(
             json!({ "unlinked": true, "projectId": found.link.project_id, "path": path.to_string() }),
         );

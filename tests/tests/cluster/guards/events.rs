@@ -98,6 +98,26 @@ async fn what_was_reached_is_kept_whenever_an_agent_may_forget_or_stop() {
     let brief = claude.asks("session-start", json!({ "source": "clear" })).done();
     assert!(told(&brief).contains("You work on one: one"), "{brief:#?}");
     assert_eq!(claude.may_edit("src/a.rs").code, 0);
+
+    // So it does when it takes up or branches off another conversation in the same process, and comes back.
+    for (run, source) in
+        [("resumed", "resume"), ("forked", "fork"), ("stops", "resume"), ("resumed", "resume")]
+    {
+        claude.asks("session-end", json!({ "reason": "other" })).done();
+        claude.run = run;
+        let brief = claude.asks("session-start", json!({ "source": source })).done();
+        assert!(told(&brief).contains("You work on one: one"), "{run}: {brief:#?}");
+        assert_eq!(claude.edits("src/a.rs").code, 0, "{run}");
+        let mine = claude.runs("nexus claims --mine --json").done().json();
+        assert_eq!(mine[0]["filePath"], "src/a.rs", "{run}: {mine}");
+    }
+    // Another agent that this one starts is somebody else, whatever it takes up.
+    let input = json!({ "session_id": "inner", "cwd": checkout.root(), "source": "resume" }).to_string();
+    let line =
+        format!("exec -a claude bash -c 'echo \"$1\" | nexus hook claude session-start' claude '{input}'");
+    let inner = claude.runs(&line).done();
+    assert!(!told(&inner).contains("You work on one"), "{inner:#?}");
+    assert_eq!(claude.may_edit("src/a.rs").code, 0);
 }
 
 #[tokio::test]

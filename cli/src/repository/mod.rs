@@ -1,0 +1,12 @@
+//! The repository around the current folder. Changes nothing in it.
+//!
+//! - [`spelling`]: the files that a path may mean. [`paths`]: paths as the cluster names them.
+//! - [`state`]: what Git says of it.
+
+mod paths;
+mod spelling;
+mod state;
+
+pub(crate) use paths::from_root;
+pub(crate) use spelling::{meant, normalized, real};
+pub(crate) use state::{branch, git_state};
