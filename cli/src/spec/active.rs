@@ -94,11 +94,11 @@ impl Active {
             dir.remove_file(&folder.join(name))?;
         }
         // Empty folders say nothing; full ones stay.
-        let is_full = !dir.remove_empty_folder(&folder) && dir.is_folder(&folder);
+        let stays = !dir.remove_empty_folder(&folder) && dir.has(&folder);
         for above in folder.ancestors().skip(1).take(2) {
             dir.remove_empty_folder(above);
         }
-        Ok(is_full.then(|| self.root.join(folder)))
+        Ok(stays.then(|| self.root.join(folder)))
     }
 }
 

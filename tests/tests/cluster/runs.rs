@@ -428,7 +428,7 @@ async fn a_feature_is_laid_out_where_its_agent_works_and_cleared_away_when_it_is
     fs::remove_dir_all(laid_out("three")).expect("it was laid out");
     fs::write(laid_out("three"), "not a folder").expect("it can be written");
     let done = agent.runs("nexus feature done three").done();
-    assert!(done.stderr.contains("What was laid out is left"), "{done:#?}");
+    assert!(done.stderr.contains("active/three stays"), "{done:#?}");
     assert_eq!(feature(&team, "three").await["status"], "done");
 }
 
