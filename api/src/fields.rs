@@ -166,13 +166,13 @@ impl Fields {
     }
 
     /// Paths, at least one.
-    pub(crate) fn required_patterns(&mut self, field: &str) -> Option<Vec<Pattern>> {
+    pub(crate) fn required_patterns(&mut self, field: &'static str) -> Option<Vec<Pattern>> {
         let wild = Cell::new(0);
         self.required_list(field, MAX_PATTERNS, |text| pattern(text, &wild))
     }
 
     /// Optional paths.
-    pub(crate) fn patterns(&mut self, field: &str) -> Option<Vec<Pattern>> {
+    pub(crate) fn patterns(&mut self, field: &'static str) -> Option<Vec<Pattern>> {
         let wild = Cell::new(0);
         self.list(field, MAX_PATTERNS, |text| pattern(text, &wild))
     }

@@ -113,14 +113,14 @@ pub struct StartArgs {
     #[arg(long, env = "NEXUS_JOIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub join_token: Option<String>,
     /// File with the secret by which the nodes of a cluster know each other, at least 32 characters; a joining node is
-    /// handed it, and each keeps it in its data folder
+    /// handed it, and each keeps it in its data folder. Not needed where all nodes are on this machine
     #[arg(long, env = "NEXUS_CLUSTER_SECRET_FILE", value_name = "FILE")]
     pub cluster_secret_file: Option<PathBuf>,
     /// The secret itself; rather give it as a variable than as a flag, which other users of the machine see
     #[arg(long, env = "NEXUS_CLUSTER_SECRET", value_name = "SECRET", hide_env_values = true)]
     pub cluster_secret: Option<String>,
-    /// Let nodes talk to each other in plain text over a network. They prove to each other that they are members;
-    /// but whoever is on the way between two of them reads all that they send, and can write into it
+    /// Let nodes talk to each other in plain text over a network: whoever is on the way between two of them reads all
+    /// that they send, and can write into it. Without a cluster secret, whoever reaches the port can act as a member
     #[arg(long, env = "NEXUS_INSECURE_PEERS")]
     pub insecure_peers: bool,
     /// How often the leader shows that it lives; a round trip between regions [default: 100]

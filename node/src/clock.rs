@@ -171,7 +171,7 @@ mod tests {
         let (mut now, mut known) = (0, ClusterTime(0));
         for change in 0..100_u64 {
             now += NOBODY_LEADS_MS;
-            let leader = usize::try_from(change % 3).unwrap();
+            let leader = usize::try_from(change % 3).expect("one of three");
             let (mut told, end) = (now, now + LEADS_MS);
             while now < end {
                 let time = clocks[leader].now(after(start, now), change + 1, ClusterTime(0), true);

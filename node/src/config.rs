@@ -1,11 +1,7 @@
 //! What an operator wants: flags before environment before file, checked as a whole.
 
 use crate::{
-    args::StartArgs,
-    disk::DEFAULT_RESERVE,
-    http::MAX_CONNECTIONS,
-    raft::Timing,
-    secret::{self, ClusterSecret},
+    args::StartArgs, disk::DEFAULT_RESERVE, http::MAX_CONNECTIONS, raft::Timing, secret::ClusterSecret,
 };
 use anyhow::{Context, bail, ensure};
 use nexus_api::MAX_SOCKETS;
@@ -171,7 +167,6 @@ impl Config {
             given => given,
         };
         let cluster_secret = ClusterSecret::given(value.as_deref(), path.as_deref())?;
-        secret::check(cluster_secret.as_ref(), &origin, &data_dir)?;
         let disk_reserve = match args.disk_reserve_mib.or(file.disk_reserve_mib) {
             None => DEFAULT_RESERVE,
             Some(mib) => {
@@ -404,15 +399,6 @@ mod tests {
             (StartArgs { max_sockets: Some(0), ..args() }, "--max-sockets"),
             (StartArgs { max_sockets: Some(MAX_SOCKETS + 1), ..args() }, "--max-sockets"),
             (StartArgs { join: Some("http://a:1".into()), ..args() }, "--join-token"),
-            (
-                StartArgs {
-                    initial_cluster: Some("1=127.0.0.1:7501,2=127.0.0.1:7502".into()),
-                    node_id: Some(1),
-                    cluster_secret: None,
-                    ..args()
-                },
-                "nexusd new-secret",
-            ),
             (StartArgs { cluster_secret: Some("short".into()), ..args() }, "32"),
             (StartArgs { cluster_secret_file: Some("none".into()), ..args() }, "exclude each other"),
             (

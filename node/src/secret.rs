@@ -1,10 +1,10 @@
 //! The cluster's secret: every member knows it, and nobody else. Members prove to each other that they do
 //! (`peer/proof.rs`); it is never sent, but sealed to a guest with a join token.
 //!
-//! It comes from the operator for the first nodes of a cluster, and from the join for later ones, and stays in the data
-//! folder. Whoever reads that file can act as a member.
+//! It comes from the operator for the first nodes of a cluster, or from a file of the user who runs all of them on one
+//! machine, and from the join for later ones, and stays in the data folder. Whoever reads that file can act as a member.
 
-use crate::config::{Config, Origin};
+use crate::config::{Config, Origin, is_loopback};
 use anyhow::{Context, bail, ensure};
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305, XNonce,
@@ -17,7 +17,7 @@ use sha2::Sha256;
 use std::{
     fmt, fs,
     io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -28,6 +28,11 @@ pub const CLUSTER_SECRET_FILE: &str = "cluster-secret";
 const MIN_LENGTH: usize = 32;
 /// Characters of a secret at most: more is another file.
 const MAX_LENGTH: usize = 1_024;
+/// Where each user who runs local clusters has a folder. Not the home folder: nodes of one cluster may be given different
+/// ones, and it outlives a restart of the machine.
+const LOCAL_FOLDERS: &str = "/var/tmp";
+/// What nodes prove to each other that were given no secret, although they are on several machines: nothing.
+const KNOWN_TO_ALL: &str = "no secret was given: everybody knows this one";
 /// Bytes of the random number that each sealing takes (XChaCha20-Poly1305): too many to come twice by chance.
 const NONCE: usize = 24;
 /// How to get one, for error messages.
@@ -88,11 +93,12 @@ impl ClusterSecret {
         }
     }
 
-    /// What this node begins with: what the operator gave, or the data folder has; made for a cluster of one node. None
-    /// for a guest, which is handed it with its place.
+    /// What this node begins with: what the operator gave, or the data folder has. Without either, a cluster of one node
+    /// makes one, one whose nodes are all on this machine has that of the user who runs it, and any other, which only
+    /// `--insecure-peers` allows, one that everybody knows. None for a guest, which is handed it with its place.
     ///
     /// # Errors
-    /// When a node of several has none.
+    /// When there is none to be had.
     pub(crate) fn to_begin_with(config: &Config, mint: &dyn Mint) -> anyhow::Result<Option<Self>> {
         if let Some(given) = &config.cluster_secret {
             return Ok(Some(given.clone()));
@@ -102,9 +108,20 @@ impl ClusterSecret {
             let read = || Self::parse(&fs::read_to_string(&kept)?);
             return read().map(Some).with_context(|| format!("cannot use {}", kept.display()));
         }
-        check(None, &config.origin, &config.data_dir)?;
         match &config.origin {
-            Origin::Initial { .. } => Ok(Some(Self::fresh(mint))),
+            Origin::Initial { peers, .. } if peers.len() <= 1 => Ok(Some(Self::fresh(mint))),
+            Origin::Initial { peers, .. } if peers.values().all(|addr| is_loopback(addr)) => {
+                Self::of_local_user(Path::new(LOCAL_FOLDERS), mint).map(Some).with_context(|| {
+                    format!("the nodes of a cluster have to know each other by a secret; {MAKE_ONE}")
+                })
+            }
+            Origin::Initial { .. } => {
+                tracing::warn!(
+                    "no cluster secret was given: whoever reaches --peer-listen can act as a member, and change \
+                     everything; {MAKE_ONE}"
+                );
+                Ok(Some(Self(KNOWN_TO_ALL.into())))
+            }
             Origin::Join { .. } => Ok(None),
             Origin::Remembered => bail!(
                 "the data folder {} holds no {CLUSTER_SECRET_FILE}: give this node the one of its cluster with \
@@ -112,6 +129,47 @@ impl ClusterSecret {
                 config.data_dir.display()
             ),
         }
+    }
+
+    /// The secret of all local clusters of the user who runs this, made by the first node that needs it. Other users of
+    /// the machine cannot read it.
+    ///
+    /// # Errors
+    /// When the folder belongs to somebody else or cannot be written.
+    fn of_local_user(folders: &Path, mint: &dyn Mint) -> anyhow::Result<Self> {
+        let user = rustix::process::geteuid().as_raw();
+        let folder = folders.join(format!("nexus-{user}"));
+        let made = fs::DirBuilder::new().mode(0o700).create(&folder);
+        if let Err(error) = made
+            && error.kind() != std::io::ErrorKind::AlreadyExists
+        {
+            return Err(error).with_context(|| format!("cannot make {}", folder.display()));
+        }
+        // Everybody may make folders there: one that somebody else made, or can write to, or a link, is not trusted.
+        let found = fs::symlink_metadata(&folder)?;
+        ensure!(
+            found.is_dir() && found.uid() == user && found.mode() & 0o077 == 0,
+            "{} is not a folder of this user alone",
+            folder.display()
+        );
+        let (file, own) = (folder.join(CLUSTER_SECRET_FILE), folder.join(format!("new-{}", mint.id())));
+        let write = || {
+            let mut new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&own)?;
+            writeln!(new, "{}", Self::fresh(mint).as_str())?;
+            new.sync_all()?;
+            // Whole or not at all, and never over what another node has made meanwhile.
+            let linked = fs::hard_link(&own, &file);
+            fs::remove_file(&own)?;
+            match linked {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+                linked => linked,
+            }
+        };
+        if !file.exists() {
+            write().with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        let read = || Self::parse(&fs::read_to_string(&file)?);
+        read().with_context(|| format!("cannot use {}", file.display()))
     }
 
     /// Keeps it in the data folder, for its owner alone; durable on return.
@@ -165,24 +223,6 @@ impl ClusterSecret {
         let opened = cipher(token).decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad: &bound });
         let opened = opened.ok().context("the sealed secret was made for another token, node or cluster")?;
         Self::parse(std::str::from_utf8(&opened).context("the sealed secret is no text")?)
-    }
-}
-
-/// Whether a node that is one of several has a secret, or its data folder has.
-///
-/// # Errors
-/// When there is none; says how to make one.
-pub(crate) fn check(given: Option<&ClusterSecret>, origin: &Origin, data_dir: &Path) -> anyhow::Result<()> {
-    match origin {
-        Origin::Initial { peers, .. } if peers.len() > 1 => {
-            ensure!(
-                given.is_some() || path_in(data_dir).exists(),
-                "a cluster of {} nodes needs a secret that all of them know; {MAKE_ONE}",
-                peers.len()
-            );
-            Ok(())
-        }
-        Origin::Initial { .. } | Origin::Join { .. } | Origin::Remembered => Ok(()),
     }
 }
 
@@ -240,6 +280,25 @@ mod tests {
         let other = ClusterSecret::fresh(&SystemMint);
         other.keep(folder.path()).unwrap();
         assert_eq!(ClusterSecret::given(None, Some(&path)).unwrap(), Some(other));
+    }
+
+    #[test]
+    fn local_nodes_of_one_user_find_the_same_secret_and_trust_no_folder_of_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = || ClusterSecret::of_local_user(folder.path(), &SystemMint);
+        let first = found().unwrap();
+        assert_eq!(found().unwrap(), first);
+        let own = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+        assert_eq!(fs::read_dir(&own).unwrap().count(), 1, "nothing half-made is left");
+        assert_eq!(fs::metadata(own.join(CLUSTER_SECRET_FILE)).unwrap().mode() & 0o777, 0o600);
+
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o750)).unwrap();
+        assert!(found().unwrap_err().to_string().contains("not a folder of this user alone"));
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o700)).unwrap();
+        let elsewhere = folder.path().join("elsewhere");
+        fs::rename(&own, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &own).unwrap();
+        assert!(found().is_err(), "a link may lead anywhere");
     }
 
     #[test]

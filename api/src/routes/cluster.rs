@@ -154,7 +154,7 @@ async fn join(
     // A retry may come late, and its token may have run out since.
     let view = api.cluster.read(Consistency::Linearizable, None).await?.view;
     let (state, now) = (view.state(), view.state().clock().cluster);
-    if !state.join_token(digest).is_some_and(|token| now < token.expires) {
+    if state.join_token(digest).is_none_or(|token| now >= token.expires) {
         return Err(OperationError::BadToken.into());
     }
     let cluster = state.origin().map(|origin| origin.cluster);

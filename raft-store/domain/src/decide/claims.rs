@@ -19,7 +19,7 @@ use crate::{
     work::{OutOfBudget, WorkBudget},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
 };
 
@@ -87,14 +87,17 @@ pub(super) fn release(
         if paths.as_ref().is_some_and(|paths| !paths.contains(&key.path)) {
             continue;
         }
-        if !picked_with.contains_key(&key.feature) {
-            let feature = key.feature.and_then(|id| ctx.state.feature(key.project, id));
-            let own = feature.map(|feature| feature.touches.iter().chain(&*feature.reads));
-            let own: BTreeSet<&Pattern> = own.into_iter().flatten().collect();
-            work.charge(CLAIM * own.len()).map_err(too_many_claims)?;
-            picked_with.insert(key.feature, own);
-        }
-        if !picked_with[&key.feature].contains(&key.path) {
+        let own = match picked_with.entry(key.feature) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let feature = key.feature.and_then(|id| ctx.state.feature(key.project, id));
+                let own = feature.map(|feature| feature.touches.iter().chain(&*feature.reads));
+                let own: BTreeSet<&Pattern> = own.into_iter().flatten().collect();
+                work.charge(CLAIM * own.len()).map_err(too_many_claims)?;
+                unknown.insert(own)
+            }
+        };
+        if !own.contains(&key.path) {
             released.entry(key.feature).or_default().push(key.path.clone());
         }
     }

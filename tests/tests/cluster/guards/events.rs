@@ -125,7 +125,7 @@ async fn a_session_that_is_done_with_its_work_says_no_more_about_it_and_ends_wit
     let cluster = Cluster::start(1).await;
     let (team, checkout) = repository(&cluster).await;
     team.ready_feature("one", &["src/a.rs"]).await;
-    let claude = Claude::start(&checkout, checkout.root(), "done");
+    let mut claude = Claude::start(&checkout, checkout.root(), "done");
     claude.begins().done();
     claude.runs("nexus feature pick one").done();
     claude.runs("nexus feature done one").done();
