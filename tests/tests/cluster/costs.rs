@@ -49,7 +49,7 @@ async fn a_pattern_that_is_too_dear_is_refused_and_a_hundred_dear_ones_are_in_no
         match answer.status.as_u16() {
             200 => assert_eq!(answer.data()["ok"], true),
             400 => {
-                assert!(answer.message().contains("name folders or files instead"), "{}", answer.message())
+                assert!(answer.message().contains("name folders or files instead"), "{}", answer.message());
             }
             503 => assert!(answer.headers.contains_key("retry-after"), "{}", answer.message()),
             other => panic!("{other}: {}", answer.message()),
