@@ -2,16 +2,17 @@
 //! and the one place where failures get their body.
 
 use crate::{
-    api::{Api, MAX_BODY},
+    api::{Api, MAX_BODY, MAX_OPEN_BODY},
     browser,
     cluster::{MAX_PREPARATION, Unavailable},
     failure::ApiError,
     limits::{Admitted, TurnedAway, remote_addr},
     mcp, openapi, routes,
+    write::read_body,
 };
 use axum::{
     Json, Router,
-    body::Bytes,
+    body::{Body, Bytes},
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
@@ -115,6 +116,7 @@ fn cors(api: &Api) -> CorsLayer {
         HeaderName::from_static(names::REQUEST_ID),
         HeaderName::from_static(names::REVISION),
         HeaderName::from_static(names::STALENESS_MS),
+        HeaderName::from_static(names::TOTAL_COUNT),
         header::CONTENT_DISPOSITION,
         header::RETRY_AFTER,
         HeaderName::from_static("ratelimit-limit"),
@@ -214,14 +216,28 @@ async fn within_bounds(
     let has_slot = !routes::is_heartbeat(route) && !routes::is_long_poll(route);
     let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
     let is_counted = has_slot && (has_body || key.is_some());
-    let _place = match is_counted.then(|| api.limits.place(key, remote)) {
+    let place = match is_counted.then(|| api.limits.place(key, remote)) {
         Some(Err(too_many)) => {
             return overloaded(Unavailable::NotApplied(format!("{too_many} on this node")));
         }
         Some(Ok(place)) => Some(place),
         None => None,
     };
-    match tokio::time::timeout(deadline, next.run(request)).await {
+    let answered = async {
+        if key.is_some() || request.headers().contains_key(header::AUTHORIZATION) {
+            let _place = place;
+            return next.run(request).await;
+        }
+        // What can be slow is the body alone: many may register at once, behind one address too.
+        let (parts, body) = request.into_parts();
+        let body = match read_body(body, api, MAX_OPEN_BODY).await {
+            Ok((body, _)) => body,
+            Err(problem) => return problem.into_response(),
+        };
+        drop(place);
+        next.run(Request::from_parts(parts, Body::from(body))).await
+    };
+    match tokio::time::timeout(deadline, answered).await {
         Ok(response) => response,
         Err(_) => overloaded(Unavailable::Unknown("the request took too long".to_owned())),
     }

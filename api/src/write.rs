@@ -11,6 +11,7 @@ use crate::{
 };
 use axum::{
     Json,
+    body::Body,
     extract::{FromRequest, Request},
     http::{HeaderMap, HeaderValue, Method, StatusCode},
     response::{IntoResponse, Response},
@@ -56,7 +57,7 @@ impl Incoming {
         let idempotency = idempotency_key(request.headers());
         let of = (request.method().clone(), request.uri().clone());
         let media_type = browser::check_media_type(request.headers());
-        let (body, room) = read_body(request, api, most).await?;
+        let (body, room) = read_body(request.into_body(), api, most).await?;
         if !body.is_empty() {
             media_type?;
         }
@@ -73,12 +74,16 @@ const DRAINED: usize = 16;
 /// A body of which nothing comes for so long is not waited for any longer.
 const BODY_STALL: Duration = Duration::from_secs(5);
 
-async fn read_body(
-    request: Request,
+/// The whole of a body of at most so many bytes, and the room that it takes.
+///
+/// # Errors
+/// When it is longer, or does not come in time; and when the node is reading too much already.
+pub(crate) async fn read_body(
+    body: Body,
     api: &Api,
     most: usize,
 ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), ApiError> {
-    let mut chunks = request.into_body().into_data_stream();
+    let mut chunks = body.into_data_stream();
     let (mut body, mut total) = (BytesMut::new(), 0_usize);
     let (mut room, mut refused) = (None::<OwnedSemaphorePermit>, None::<ApiError>);
     loop {
