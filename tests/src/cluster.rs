@@ -10,6 +10,10 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 use tempfile::TempDir;
 
@@ -393,15 +397,22 @@ async fn ready(url: &str, number: u64) {
     .await;
 }
 
-/// Addresses on loopback that nobody uses.
+/// Addresses on loopback that nobody uses, and that no other test of this process is given.
 ///
 /// # Panics
 /// When there are none.
 pub fn free_addrs(count: usize) -> Vec<String> {
-    // All held at once, so that they differ; then let go for the nodes to take.
-    let held: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("there is a free port")).collect();
-    let addr =
-        |listener: &TcpListener| listener.local_addr().expect("a bound listener has an address").to_string();
-    held.iter().map(addr).collect()
+    /// Below the ports that systems give to outgoing connections, which could take one before its node does.
+    const PORTS: std::ops::Range<u32> = 10_000..32_000;
+    static NEXT: LazyLock<AtomicU32> = LazyLock::new(|| AtomicU32::new(rand::random()));
+    let mut tried = 0..PORTS.len();
+    let mut free = || loop {
+        tried.next().expect("there is a free port");
+        let port = PORTS.start + NEXT.fetch_add(1, Ordering::Relaxed) % (PORTS.end - PORTS.start);
+        let addr = format!("127.0.0.1:{port}");
+        if TcpListener::bind(&addr).is_ok() {
+            return addr;
+        }
+    };
+    (0..count).map(|_| free()).collect()
 }
