@@ -3,7 +3,7 @@
 
 use crate::{api::Api, cluster::Draft, failure::ApiError};
 use nexus_api_types::Code;
-use nexus_domain::{Actor, Command, Proposal, Stamp, WorkBudget, decide::foresee, pattern::Pattern};
+use nexus_domain::{Actor, Command, Proposal, Stamp, State, WorkBudget, decide::foresee, pattern::Pattern};
 use std::time::Duration;
 use tokio::{sync::SemaphorePermit, time::timeout};
 
@@ -20,10 +20,10 @@ impl Api {
     /// The refusal of what is too much for an entry; `SERVICE_UNAVAILABLE` when too many dear ones wait already.
     pub(crate) async fn foresee(&self, draft: &Draft) -> Result<Option<SemaphorePermit<'_>>, ApiError> {
         let Actor::Engineer { id: engineer, .. } = draft.actor else { return Ok(None) };
-        if !computes(&draft.command) {
+        let view = self.cluster.local();
+        if !computes(&draft.command, view.state()) {
             return Ok(None);
         }
-        let view = self.cluster.local();
         let clock = view.state().clock();
         let proposal = Proposal {
             command: draft.command.clone(),
@@ -51,16 +51,22 @@ impl Api {
 /// Files that may be looked for without a thought: some tenths of a millisecond.
 const MANY: usize = 200;
 
-/// Whether deciding it may take much more work than reading it.
-fn computes(command: &Command) -> bool {
-    if let Command::ClaimPaths { paths, .. } = command {
-        return paths.len() > MANY || paths.iter().any(Pattern::is_wild);
+/// Whether deciding it may take much more work than reading it. An everyday pick does not: it is decided once, in the
+/// log.
+fn computes(command: &Command, state: &State) -> bool {
+    match command {
+        Command::ClaimPaths { paths, .. } => are_dear(paths.iter()),
+        Command::PickFeature { project, slug } => state
+            .feature_by_slug(*project, slug)
+            .is_some_and(|feature| are_dear(feature.touches.iter().chain(&*feature.reads))),
+        Command::UpdateFeature { patch, .. } => {
+            patch.touches.is_some() || patch.reads.is_some() || patch.depends_on.is_some()
+        }
+        Command::CreateFeature { feature, .. } => !feature.depends_on.is_empty(),
+        _ => matches!(command, Command::PickNext { .. } | Command::ReorderRoadmap { .. }),
     }
-    if let Command::UpdateFeature { patch, .. } = command {
-        return patch.touches.is_some() || patch.reads.is_some() || patch.depends_on.is_some();
-    }
-    if let Command::CreateFeature { feature, .. } = command {
-        return !feature.depends_on.is_empty();
-    }
-    matches!(command, Command::PickFeature { .. } | Command::PickNext { .. } | Command::ReorderRoadmap { .. })
+}
+
+fn are_dear<'a>(paths: impl Iterator<Item = &'a Pattern>) -> bool {
+    paths.enumerate().any(|(at, path)| at >= MANY || path.is_wild())
 }

@@ -302,6 +302,19 @@ mod tests {
     }
 
     #[test]
+    fn nodes_on_several_machines_prove_nothing_without_a_secret_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::alone(folder.path().to_owned(), "127.0.0.1:0".to_owned());
+        let peers = [(1, "192.0.2.1:7501".to_owned()), (2, "192.0.2.2:7501".to_owned())].into();
+        config.origin = Origin::Initial { node_id: 1, peers };
+        let found = ClusterSecret::to_begin_with(&config, &SystemMint).unwrap().unwrap();
+        assert_eq!(found.as_str(), KNOWN_TO_ALL);
+        let own = ClusterSecret::fresh(&SystemMint);
+        config.cluster_secret = Some(own.clone());
+        assert_eq!(ClusterSecret::to_begin_with(&config, &SystemMint).unwrap(), Some(own));
+    }
+
+    #[test]
     fn what_is_too_short_is_no_secret() {
         for text in ["", "hunter2", "two lines of a text that is\nlong enough all the same"] {
             assert!(

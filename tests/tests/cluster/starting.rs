@@ -118,6 +118,34 @@ async fn register(url: &str, data: &Path) -> Client {
 }
 
 #[tokio::test]
+async fn three_nodes_of_one_machine_form_a_cluster_without_being_given_a_secret() {
+    let (temp, addrs) = (tempfile::tempdir().expect("a folder"), free_addrs(6));
+    let (clients, peers) = addrs.split_at(3);
+    let initial = format!("1={},2={},3={}", peers[0], peers[1], peers[2]);
+    let start = |number: usize| {
+        let mut command = Command::new(binary("nexusd"));
+        command.args(["start", "--node-id", &(number + 1).to_string(), "--initial-cluster", &initial]);
+        command.args(["--listen", &clients[number], "--peer-listen", &peers[number], "--data-dir"]);
+        command.arg(temp.path().join(number.to_string())).env_clear();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Running(command.spawn().expect("nexusd can be started"))
+    };
+    let _nodes: Vec<Running> = (0..3).map(start).collect();
+    for addr in clients {
+        let url = format!("http://{addr}");
+        eventually("a node of three is ready", || async {
+            let answer = Client::new(&url).send(Method::GET, "/health/ready", None).await.ok()?;
+            answer.status.is_success().then_some(())
+        })
+        .await;
+    }
+    let kept =
+        |number: usize| std::fs::read_to_string(temp.path().join(number.to_string()).join("cluster-secret"));
+    let secrets: Vec<String> = (0..3).map(|number| kept(number).expect("each keeps it")).collect();
+    assert!(secrets.iter().all(|secret| *secret == secrets[0] && secret.trim().len() == 64));
+}
+
+#[tokio::test]
 async fn a_node_to_try_things_on_needs_no_flags_and_leaves_nothing_behind() {
     let (temp, addr) = (tempfile::tempdir().expect("a folder"), &free_addrs(1)[0]);
     let mut node = dev(&["--listen", addr], temp.path());
