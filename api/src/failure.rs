@@ -116,6 +116,14 @@ impl From<Refusal> for ApiError {
             Refusal::NotADraft { status, .. } => {
                 (Code::InvalidStatusTransition, Some(json!({ "from": status, "to": "deleted" })))
             }
+            Refusal::NotFinished { status, .. } => {
+                (Code::InvalidStatusTransition, Some(json!({ "from": status, "to": "deleted" })))
+            }
+            Refusal::QuotaExceeded { owner, resource, used, more, quota } => {
+                let setting = format!("quota.{}.{resource}", owner.kind());
+                let details = json!({ "setting": setting, "used": used, "more": more, "quota": quota });
+                (Code::ValidationError, Some(json!({ "quota": details })))
+            }
             Refusal::NotActive { status, .. } => {
                 (Code::InvalidStatusTransition, Some(json!({ "from": status })))
             }

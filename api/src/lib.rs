@@ -35,6 +35,7 @@ mod render;
 mod routes;
 pub mod service;
 mod sorted_json;
+mod usage;
 mod whole;
 mod write;
 

@@ -27,6 +27,10 @@ use std::{
 /// bits and cannot be guessed; but each unknown one costs a question to the leader.
 const FAILURES_AT_ONCE: NonZeroU32 = NonZeroU32::new(200).expect("is not zero");
 const FAILURES_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("is not zero");
+/// Engineers that one address may register at once without a key, and how long until one more may be: a whole
+/// department behind one address, and few enough that nobody fills the cluster with them.
+const REGISTRATIONS_AT_ONCE: NonZeroU32 = NonZeroU32::new(500).expect("is not zero");
+const NEXT_REGISTRATION: Duration = Duration::from_secs(60);
 /// Requests at once of who shows no key: registrations and joins, which are few. Their bodies may be slow to come.
 const MAX_STRANGERS: usize = 128;
 /// Of them, those of one address: it leaves some to everybody else.
@@ -45,6 +49,7 @@ pub(crate) struct Limits {
     /// Requests a second of one key; none without a limit.
     per_key: Option<(NonZeroU32, Counts<KeyPrefix>)>,
     failures: Counts<IpAddr>,
+    registrations: Counts<IpAddr>,
     clock: DefaultClock,
     /// Requests being handled, of who shows no key that this node knows; and of each key.
     strangers: InFlight<IpAddr>,
@@ -73,11 +78,14 @@ impl Limits {
     /// Limits each key to so many requests a second; none does not.
     pub(crate) fn new(per_key: Option<NonZeroU32>) -> Self {
         let failures = Quota::per_second(FAILURES_PER_SECOND).allow_burst(FAILURES_AT_ONCE);
+        let registrations = Quota::with_period(NEXT_REGISTRATION).expect("is not zero");
+        let registrations = registrations.allow_burst(REGISTRATIONS_AT_ONCE);
         let clock = DefaultClock::default();
         let counts = |limit| (limit, Counts::new(Quota::per_second(limit), clock.clone()));
         Self {
             per_key: per_key.map(counts),
             failures: Counts::new(failures, clock.clone()),
+            registrations: Counts::new(registrations, clock.clone()),
             clock,
             strangers: InFlight::new(MAX_STRANGERS, MAX_STRANGERS_OF_NETWORK),
             of_keys: InFlight::new(usize::MAX, MAX_OF_KEY),
@@ -155,6 +163,19 @@ impl Limits {
             let error = limited("too many wrong API keys from this address; check the key".to_owned(), wait);
             let limit = FAILURES_PER_SECOND.get();
             TurnedAway { error, allowance: Some(Allowance { limit, remaining: 0, reset_seconds: wait }) }
+        })
+    }
+
+    /// Counts the registration of an engineer by somebody without a key.
+    ///
+    /// # Errors
+    /// 429 when its address has registered too many.
+    pub(crate) fn admit_registration(&self, remote: Option<IpAddr>) -> Result<(), ApiError> {
+        let from = network(remote.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+        self.registrations.count(&from).map(drop).map_err(|refused| {
+            let message = "too many engineers were registered from this address; wait, or let an admin register \
+                           them with their key";
+            limited(message.to_owned(), self.seconds_until(&refused))
         })
     }
 
@@ -334,6 +355,18 @@ mod tests {
         assert!(refused.allowance.is_some());
         assert_eq!((refused.error.code, refused.error.retry_after), (Code::RateLimited, Some(1)));
         assert!(limits.count_failure(from("10.0.0.2").0).is_ok());
+    }
+
+    #[test]
+    fn an_address_that_registered_many_waits_and_others_do_not() {
+        let limits = Limits::new(None);
+        let admitted = |addr: &str| limits.admit_registration(Some(from(addr).0));
+        for _ in 0..REGISTRATIONS_AT_ONCE.get() {
+            assert!(admitted("2001:db8::1").is_ok());
+        }
+        let refused = admitted("2001:db8::2").unwrap_err();
+        assert_eq!((refused.code, refused.retry_after), (Code::RateLimited, Some(60)));
+        assert!(admitted("10.0.0.2").is_ok());
     }
 
     #[test]

@@ -11,18 +11,16 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
+use futures::future::BoxFuture;
+use http_body_util::BodyExt;
 use nexus_api_types::{
     Failure as Refused, header as names,
     project::Project,
     session::{Session, StartSession},
 };
-use nexus_mcp as mcp;
-use rmcp::transport::streamable_http_server::{
-    StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
-};
+use nexus_mcp::{self as mcp, transport::HttpLimits};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
-use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -63,18 +61,13 @@ async fn serve(
     };
     match Caller::new(&mcp, who.agent, &request).of_project(who.project.as_deref()).await {
         Ok(caller) => {
-            let server = mcp::Server::new(Inside(Arc::new(caller)), env!("CARGO_PKG_VERSION"));
-            // A key is asked for, which no page of somebody else's has: hosts need not be known by name.
-            let config = StreamableHttpServerConfig::default()
-                .with_legacy_session_mode(false)
-                .with_json_response(true)
-                .with_max_request_body_bytes(crate::api::MAX_BODY)
-                .with_allowed_origins(mcp.api.config.allowed_origins.clone())
-                .enforce_origin_validation()
-                .disable_allowed_hosts();
-            let sessions = Arc::new(NeverSessionManager::default());
-            let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
-            service.handle(request).await.into_response()
+            let server = mcp::Server::new(caller, env!("CARGO_PKG_VERSION"));
+            let limits = HttpLimits {
+                body_bytes: crate::api::MAX_BODY,
+                allowed_origins: mcp.api.config.allowed_origins.clone(),
+            };
+            let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+            mcp::transport::answer(server, limits, request).await.into_response()
         }
         Err(response) => response,
     }
@@ -181,26 +174,27 @@ impl Caller {
 }
 
 /// Asks the node's own routes.
-#[derive(Clone)]
-struct Inside(Arc<Caller>);
-
-impl mcp::Port for Inside {
-    async fn send(&self, request: mcp::Request) -> Result<Value, mcp::Failure> {
-        self.0.act_as_agent().await?;
-        let method = match request.method {
-            mcp::Method::Get => Method::GET,
-            mcp::Method::Post => Method::POST,
-            mcp::Method::Delete => Method::DELETE,
-        };
-        let limit = request.limit.map_or(String::new(), |limit| format!("?limit={limit}"));
-        let path = format!("/api/projects/{}{}{limit}", self.0.project, request.path);
-        data(self.0.ask(method, &path, request.body.as_ref()).await?).await
+impl mcp::Port for Caller {
+    fn send(&self, request: mcp::Request) -> BoxFuture<'_, Result<Value, mcp::Failure>> {
+        Box::pin(async move {
+            self.act_as_agent().await?;
+            let method = match request.method {
+                mcp::Method::Get => Method::GET,
+                mcp::Method::Post => Method::POST,
+                mcp::Method::Delete => Method::DELETE,
+            };
+            let limit = request.limit.map_or(String::new(), |limit| format!("?limit={limit}"));
+            let path = format!("/api/projects/{}{}{limit}", self.project, request.path);
+            data(self.ask(method, &path, request.body.as_ref()).await?).await
+        })
     }
 
-    async fn session(&self) -> Result<Option<Uuid>, mcp::Failure> {
-        self.0.act_as_agent().await?;
-        let given = self.0.headers.get(names::SESSION).and_then(|id| id.to_str().ok()?.parse().ok());
-        Ok(self.0.session.get().copied().or(given))
+    fn session(&self) -> BoxFuture<'_, Result<Option<Uuid>, mcp::Failure>> {
+        Box::pin(async move {
+            self.act_as_agent().await?;
+            let given = self.headers.get(names::SESSION).and_then(|id| id.to_str().ok()?.parse().ok());
+            Ok(self.session.get().copied().or(given))
+        })
     }
 }
 

@@ -3,7 +3,11 @@
 use crate::cluster::{NodeStatus, Role};
 use axum::http::Method;
 use nexus_api_types::socket::CloseCode;
-use nexus_domain::{State, entity::Attendance};
+use nexus_domain::{
+    State,
+    entity::Attendance,
+    usage::{Owner, Resource},
+};
 use prometheus::{
     Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -29,6 +33,9 @@ pub struct Metrics {
     sessions: IntGaugeVec,
     leases: IntGaugeVec,
     next_lease: Gauge,
+    usage: IntGaugeVec,
+    quotas: IntGaugeVec,
+    fullest: Gauge,
     sockets: IntGauge,
     events_sent: IntCounter,
     socket_closes: IntCounterVec,
@@ -104,7 +111,24 @@ impl Default for Metrics {
         )
         .expect("the name is well formed");
         registry.register(Box::new(next_lease.clone())).expect("each name is registered once");
+        let fullest = Gauge::new(
+            "nexus_quota_fullest_ratio",
+            "Share in use of the fullest quota of all projects, engineers and the cluster; 1 is full.",
+        )
+        .expect("the name is well formed");
+        registry.register(Box::new(fullest.clone())).expect("each name is registered once");
         Self {
+            usage: gauges(
+                "nexus_usage_bytes",
+                "Estimated bytes that the cluster's records take on each node, by resource: memory, texts.",
+                "resource",
+            ),
+            quotas: gauges(
+                "nexus_quota_bytes",
+                "What they may take in the whole cluster, by resource.",
+                "resource",
+            ),
+            fullest,
             events_sent,
             socket_closes,
             sockets: gauge("nexus_websocket_connections", "Open WebSockets."),
@@ -220,6 +244,13 @@ impl Metrics {
         self.sessions.with_label_values(&["active"]).set(signed(active as u64));
         self.sessions.with_label_values(&["disconnected"]).set(signed((all - active) as u64));
 
+        for resource in [Resource::Memory, Resource::Texts] {
+            let used = resource.of(state.usage(Owner::Cluster));
+            self.usage.with_label_values(&[resource.name()]).set(signed(used));
+            let quota = Owner::Cluster.quota(&state.settings().quotas, resource).unwrap_or(u64::MAX);
+            self.quotas.with_label_values(&[resource.name()]).set(signed(quota));
+        }
+        self.fullest.set(crate::usage::fullest(state));
         self.count_leases(state);
 
         let mut text = Vec::new();

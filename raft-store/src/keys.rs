@@ -4,12 +4,14 @@
 //! belongs to the cluster begins with the nil id. Texts come last and need no end. A row repeats its
 //! key in its value, so row keys are only ever written; document keys are read back.
 
+use crate::storage::KeyRange;
 use nexus_domain::{
     DocumentKey, FeatureId, ProjectId, Revision, RowKey, SessionId,
     document::Place,
     entity::ClaimKey,
     ids::DecisionId,
     replies::{ReplyKey, Slot},
+    state::TextKey,
 };
 use uuid::Uuid;
 
@@ -50,6 +52,8 @@ mod tag {
     pub(super) const CLAIM: u8 = 20;
     pub(super) const LATEST_CHECKPOINT: u8 = 21;
     pub(super) const DECISION_PLACE: u8 = 22;
+    pub(super) const TEXT_COUNT: u8 = 23;
+    pub(super) const DELETION: u8 = 24;
 
     pub(super) const SPEC: u8 = 1;
     // 2 was for checkpoints by their ids.
@@ -57,6 +61,7 @@ mod tag {
     pub(super) const LEARNING: u8 = 4;
     pub(super) const DECISION: u8 = 5;
     pub(super) const DECISION_ABOUT: u8 = 6;
+    pub(super) const LISTS: u8 = 7;
 }
 
 /// The key of a log entry.
@@ -136,7 +141,27 @@ pub(crate) fn append_row(key: &RowKey, to: &mut Vec<u8>) {
         RowKey::Slot(Slot { node, number }) => {
             KeyBytes::of_cluster(to, tag::SLOT).number(node.0).bytes(&number.to_be_bytes())
         }
+        RowKey::TextCount(TextKey { project, feature, engineer }) => {
+            KeyBytes::of_project(to, *project, tag::TEXT_COUNT)
+                .optional_uuid(feature.map(|id| id.0))
+                .uuid(engineer.0)
+        }
+        RowKey::Deletion(project) => KeyBytes::of_project(to, *project, tag::DELETION),
     };
+}
+
+/// Where the texts of a project are.
+pub(crate) fn documents_of_project(project: ProjectId) -> KeyRange {
+    KeyRange::prefix(*project.0.as_bytes())
+}
+
+/// Where the texts about a feature are, but its spec: one range a list.
+pub(crate) fn documents_of_feature(project: ProjectId, feature: FeatureId) -> [KeyRange; 4] {
+    [tag::CHECKPOINT, tag::LEARNING, tag::DECISION_ABOUT, tag::LISTS].map(|list| {
+        let mut prefix = Vec::new();
+        KeyBytes::of_project(&mut prefix, project, list).uuid(feature.0);
+        KeyRange::prefix(prefix)
+    })
 }
 
 /// The key of a document. Those of one list sort by their places.
@@ -150,6 +175,10 @@ pub(crate) fn document(key: &DocumentKey) -> Vec<u8> {
 pub(crate) fn append_document(key: &DocumentKey, to: &mut Vec<u8>) {
     let (project, tag, feature, place) = match key {
         DocumentKey::Spec(project, feature) => (project, tag::SPEC, Some(feature), None),
+        DocumentKey::Lists(project, feature, revision) => {
+            KeyBytes::of_project(to, *project, tag::LISTS).uuid(feature.0).number(revision.0);
+            return;
+        }
         DocumentKey::Checkpoint(project, feature, place) => {
             (project, tag::CHECKPOINT, Some(feature), Some(place))
         }
@@ -182,6 +211,10 @@ pub(crate) fn read_document(key: &[u8]) -> Option<DocumentKey> {
     let feature = FeatureId(feature);
     Some(match *kind {
         tag::SPEC if rest.is_empty() => DocumentKey::Spec(project, feature),
+        tag::LISTS => {
+            let revision = Revision(u64::from_be_bytes(rest.try_into().ok()?));
+            DocumentKey::Lists(project, feature, revision)
+        }
         tag::CHECKPOINT => DocumentKey::Checkpoint(project, feature, read_place(rest)?),
         tag::LEARNING => DocumentKey::Learning(project, feature, read_place(rest)?),
         tag::DECISION_ABOUT => DocumentKey::DecisionAbout(project, feature, read_place(rest)?),
@@ -341,6 +374,7 @@ mod tests {
         for project in uuids().map(ProjectId) {
             for feature in uuids().map(FeatureId) {
                 keys.push(DocumentKey::Spec(project, feature));
+                keys.extend([0, 1, u64::MAX].map(|at| DocumentKey::Lists(project, feature, Revision(at))));
                 keys.extend(places.map(|place| DocumentKey::Checkpoint(project, feature, place)));
                 keys.extend(places.map(|place| DocumentKey::Learning(project, feature, place)));
                 keys.extend(places.map(|place| DocumentKey::DecisionAbout(project, feature, place)));

@@ -14,7 +14,10 @@ use crate::{
     snapshot::{Backup, Shelf, SnapshotReceiver, install},
     storage::{Batch, Column, KeyRange, Leased, Order, Reader, Released, Rocks, Storage, Usage},
 };
-use nexus_domain::{Document, DocumentKey, ProjectId, Recorded, Revision};
+use nexus_domain::{
+    Document, DocumentKey, ProjectId, Recorded, Revision, State,
+    entity::{Feature, FeatureLists},
+};
 use openraft::storage::RaftLogStorage;
 use std::{
     ops::RangeInclusive,
@@ -279,7 +282,8 @@ impl StoreHandle {
         from: Revision,
         limit: usize,
     ) -> Result<EventsPage, StoreError> {
-        let through = self.latest().revision();
+        let latest = self.latest();
+        let through = latest.revision();
         // All of one moment: a snapshot that is installed meanwhile must not look like a gap.
         self.read_at_once(move |view| {
             if view.get(Column::Meta, meta::INSTALLING)?.is_some() {
@@ -305,7 +309,13 @@ impl StoreHandle {
                     continue;
                 }
                 bytes += value.len();
-                page.events.push(record::decode(Kind::EVENT, &value).map_err(corrupt)?);
+                let mut event: Recorded = record::decode(Kind::EVENT, &value).map_err(corrupt)?;
+                if let Some(feature) = event.event.feature_mut() {
+                    complete(view, &latest.state, Arc::make_mut(feature))?;
+                    // As whoever shows it has it before them.
+                    bytes += feature.list_bytes();
+                }
+                page.events.push(event);
             }
             page.oldest = load_progress(view)?.oldest_events;
             Ok(page)
@@ -403,4 +413,23 @@ impl StoreHandle {
 
 fn read_document(key: &[u8], value: &[u8]) -> Result<Document, StoreError> {
     record::decode(Kind::DOCUMENT, value).map_err(|cause| StoreError::corrupt(Column::Documents, key, cause))
+}
+
+/// Gives a feature of a past event the lists that it had then: those of today, if they are the same, or what was kept
+/// when others took their place. Those of a feature that is gone are gone with it.
+fn complete(view: &dyn Reader, state: &State, feature: &mut Feature) -> Result<(), StoreError> {
+    let (project, id, at) = (feature.project, feature.id, feature.lists_at);
+    if let Some(today) = state.feature(project, id).filter(|today| today.lists_at == at) {
+        feature.set_lists(today.lists());
+        return Ok(());
+    }
+    let key = keys::document(&DocumentKey::Lists(project, id, at));
+    if let Some(value) = view.get(Column::Documents, &key)? {
+        let document = record::decode(Kind::DOCUMENT, &value)
+            .map_err(|cause| StoreError::corrupt(Column::Documents, &key, cause))?;
+        if let Document::Lists(lists) = document {
+            feature.set_lists(FeatureLists::clone(&lists));
+        }
+    }
+    Ok(())
 }

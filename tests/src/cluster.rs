@@ -1,10 +1,7 @@
 //! A cluster of real processes on loopback, in a folder of its own. Dropped, it is gone.
 
 use crate::{client::Client, patience::eventually};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs::{self, File},
     net::TcpListener,
@@ -97,9 +94,9 @@ impl Node {
 
     fn signal(&self, signal: Signal) {
         if let Some(child) = &self.child {
-            let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid is small"));
+            let pid = Pid::from_child(child);
             // It may have ended by itself.
-            let _ = kill(pid, signal);
+            let _ = kill_process(pid, signal);
         }
     }
 
@@ -109,13 +106,13 @@ impl Node {
 
     /// `kill -9`.
     pub fn kill(&mut self) {
-        self.signal(Signal::SIGKILL);
+        self.signal(Signal::KILL);
         self.reap();
     }
 
     /// `SIGTERM`, without waiting for the end.
     pub fn ask_to_stop(&self) {
-        self.signal(Signal::SIGTERM);
+        self.signal(Signal::TERM);
     }
 
     /// Waits for the end of its process, which was asked to stop; how it ended, if it ran.
@@ -131,12 +128,12 @@ impl Node {
 
     /// `SIGSTOP`: it hangs, and its connections with it.
     pub fn pause(&self) {
-        self.signal(Signal::SIGSTOP);
+        self.signal(Signal::STOP);
     }
 
     /// `SIGCONT`.
     pub fn go_on(&self) {
-        self.signal(Signal::SIGCONT);
+        self.signal(Signal::CONT);
     }
 
     /// A flag more, from its next start on.

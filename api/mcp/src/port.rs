@@ -1,23 +1,24 @@
 //! How the tools reach a project.
 
+use futures::future::BoxFuture;
 use nexus_api_types::ErrorBody;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use uuid::Uuid;
 
 /// Sends requests to the project that an agent works in, as that agent.
-pub trait Port: Clone + Send + Sync + 'static {
+pub trait Port: Send + Sync + 'static {
     /// Sends a request; gives what stands in `data` of the answer.
     ///
     /// # Errors
     /// What the cluster refuses, or why none could be asked.
-    fn send(&self, request: Request) -> impl Future<Output = Result<Value, Failure>> + Send;
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Value, Failure>>;
 
     /// The session that the agent acts as; none when it acts as its engineer.
     ///
     /// # Errors
     /// As [`Self::send`].
-    fn session(&self) -> impl Future<Output = Result<Option<Uuid>, Failure>> + Send;
+    fn session(&self) -> BoxFuture<'_, Result<Option<Uuid>, Failure>>;
 }
 
 /// A request of the REST contract.
@@ -107,7 +108,7 @@ const MAX_PATH: usize = 2_048;
 ///
 /// # Errors
 /// What the cluster refuses, or why none could be asked, or that the answer was not understood.
-pub(crate) async fn ask<T: DeserializeOwned>(port: &impl Port, request: Request) -> Result<T, Failure> {
+pub(crate) async fn ask<T: DeserializeOwned>(port: &dyn Port, request: Request) -> Result<T, Failure> {
     if request.path.len() > MAX_PATH {
         return Err(Failure::Other(
             "no feature has so long a name: a slug has at most 100 characters".to_owned(),

@@ -62,7 +62,7 @@ pub(crate) fn templates() -> Vec<ResourceTemplate> {
 ///
 /// # Errors
 /// What the cluster refuses, or why none could be asked.
-pub(crate) async fn list(port: &impl Port) -> Result<Vec<Resource>, Failure> {
+pub(crate) async fn list(port: &dyn Port) -> Result<Vec<Resource>, Failure> {
     let status: ProjectStatus = port::ask(port, Request::get("/status")).await?;
     let of_feature = |feature: &Feature| {
         Kind::ALL.map(|kind| {
@@ -79,7 +79,7 @@ pub(crate) async fn list(port: &impl Port) -> Result<Vec<Resource>, Failure> {
 ///
 /// # Errors
 /// What the cluster refuses, or why none could be asked.
-pub(crate) async fn read(port: &impl Port, uri: &str) -> Result<Option<(String, &'static str)>, Failure> {
+pub(crate) async fn read(port: &dyn Port, uri: &str) -> Result<Option<(String, &'static str)>, Failure> {
     let Some((slug, kind)) = Kind::parse(uri) else { return Ok(None) };
     let feature = format!("/features/{}", crate::tools::segment(slug));
     let text = match kind {

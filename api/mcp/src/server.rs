@@ -11,7 +11,7 @@ use rmcp::{
     },
     service::RequestContext,
 };
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 /// What a model is told before anything else.
 const INSTRUCTIONS: &str = "Several agents work in this repository. Pick a feature before you edit; its files are then yours alone. \
@@ -19,19 +19,19 @@ Do not write files that others hold: take other work instead. Keep what others s
 
 /// A server of tools for one agent in one project.
 #[derive(Clone)]
-pub struct Server<P> {
-    port: P,
+pub struct Server {
+    port: Arc<dyn Port>,
     version: &'static str,
 }
 
-impl<P: Port> Server<P> {
+impl Server {
     /// One that reaches its project this way; `version` is that of the program.
-    pub const fn new(port: P, version: &'static str) -> Self {
-        Self { port, version }
+    pub fn new(port: impl Port, version: &'static str) -> Self {
+        Self { port: Arc::new(port), version }
     }
 }
 
-impl<P: Port> ServerHandler for Server<P> {
+impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().build();
         ServerConfig::new(capabilities)
@@ -56,7 +56,7 @@ impl<P: Port> ServerHandler for Server<P> {
         request: CallToolRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let called = tools::call(&self.port, &request.name, request.arguments.unwrap_or_default());
+        let called = tools::call(&*self.port, &request.name, request.arguments.unwrap_or_default());
         let called = answered(called).await?;
         let result =
             called.ok_or_else(|| ErrorData::invalid_params(format!("no tool {}", request.name), None))?;
@@ -68,7 +68,7 @@ impl<P: Port> ServerHandler for Server<P> {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let listed = answered(resources::list(&self.port)).await?;
+        let listed = answered(resources::list(&*self.port)).await?;
         let listed = listed.map_err(|failure| ErrorData::internal_error(refusal::words(&failure), None))?;
         Ok(ListResourcesResult::with_all_items(listed))
     }
@@ -87,7 +87,7 @@ impl<P: Port> ServerHandler for Server<P> {
         _: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri;
-        match answered(resources::read(&self.port, &uri)).await? {
+        match answered(resources::read(&*self.port, &uri)).await? {
             Ok(Some((text, mime_type))) => {
                 let contents = ResourceContents::text(text, uri).with_mime_type(mime_type);
                 Ok(ReadResourceResult::new(vec![contents]).into())

@@ -4,12 +4,14 @@ use crate::{
     api::Api,
     auth::{NewKey, authenticate, token_digest},
     failure::ApiError,
+    limits::{RemoteAddr, remote_addr},
     openapi::{Operation, Routes},
     read::Read,
     render,
     write::Incoming,
 };
 use axum::{
+    Extension,
     extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
@@ -42,6 +44,7 @@ pub(super) fn routes() -> Routes {
 
 async fn register(
     State(api): State<Api>,
+    remote: Option<Extension<RemoteAddr>>,
     headers: HeaderMap,
     incoming: Incoming,
 ) -> Result<Response, ApiError> {
@@ -53,6 +56,11 @@ async fn register(
     NewKey::check(incoming.idempotency.as_ref())?;
     let (Some(name), Some(email)) = (name, email) else { return Err(ApiError::internal(&"fields passed")) };
 
+    let actor = inviter(&api, &headers).await?;
+    if actor == Actor::Anonymous {
+        let remote = remote_addr(remote.as_deref(), &headers, api.config.trust_proxy);
+        api.limits.admit_registration(remote)?;
+    }
     let minted = NewKey::mint(&*api.mint, incoming.idempotency.as_ref());
     let (id, key_id) = (EngineerId(api.mint.id()), KeyId(api.mint.id()));
     let salt: [u8; 16] = api.mint.secret()[..16].try_into().expect("a secret has 32 bytes");
@@ -63,7 +71,6 @@ async fn register(
     });
     let (minted, key) = hashed.await?;
     let command = Command::RegisterEngineer { id, name, email, key: key?, salt: minted.salt, bootstrap };
-    let actor = inviter(&api, &headers).await?;
     let done = incoming.propose_as(&api, actor, None, command).await?;
     let Reply::Registered { engineer, salt } = &done.reply else { return Err(done.unexpected()) };
     let api_key = minted.shown_first(incoming.idempotency.as_ref(), *salt).into_text();

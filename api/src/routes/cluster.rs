@@ -7,6 +7,7 @@ use crate::{
     failure::ApiError,
     openapi::{Operation as Description, Routes},
     operate::operate,
+    usage,
     write::{Done, Incoming, Write},
 };
 use axum::{
@@ -74,7 +75,7 @@ pub(super) fn routes() -> Routes {
 
 /// The cluster as this node sees it; with what only the leader knows, if there is one.
 async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Result<Response, ApiError> {
-    crate::auth::authenticate(&api, &headers).await?;
+    let caller = crate::auth::authenticate(&api, &headers).await?;
     let own = api.cluster.status();
     let asked = tokio::time::timeout(STATUS_WITHIN, api.cluster.leader_status()).await;
     let leaders = asked.ok().and_then(Result::ok);
@@ -106,6 +107,11 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
             disk_slow: member.condition.is_some_and(|condition| condition.flush_slow),
         })
         .collect();
+    // Who was made a moment ago is not known here yet, and has nothing.
+    let quotas = match caller.identity(&*api.cluster, view.state()) {
+        Ok((engineer, key)) => usage::seen_by(view.state(), engineer, key),
+        Err(_) => Vec::new(),
+    };
     let voters = seen.members.iter().filter(|member| member.voter).count() as u64;
     let answer = wire::ClusterStatus {
         cluster_id: view.state().origin().map(|origin| origin.cluster.0),
@@ -120,6 +126,7 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
         healthy,
         tolerates_losses: voters.saturating_sub(1) / 2,
         nodes,
+        quotas,
         timestamp: Moment(api.cluster.wall()),
     };
     Ok(Json(Data { data: answer }).into_response())

@@ -13,12 +13,23 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use nexus_api_types::engineer::{ChangeRole, Me};
+use nexus_api_types::{
+    engineer::{ChangeRole, Me},
+    feature::Deleted,
+};
 use nexus_domain::{Command, Reply, entity::Role};
 
 pub(super) fn routes() -> Routes {
     let changed = Operation::write("Change an engineer's rights").body::<ChangeRole>().answers::<Me>(200);
-    Routes::new().patch("/engineers/{engineer}", change_role, changed)
+    let deleted = Operation::write("Take an engineer out of the cluster").about(
+        "Admins may, and each engineer for themselves. Keys, places in projects and sessions go, and name and address; \
+         what they made stays with its projects.",
+    );
+    Routes::new().patch("/engineers/{engineer}", change_role, changed).delete(
+        "/engineers/{engineer}",
+        delete,
+        deleted.answers::<Deleted>(200),
+    )
 }
 
 async fn change_role(
@@ -34,6 +45,17 @@ async fn change_role(
     let done = write.propose(&api, Command::ChangeRole { engineer, role }).await?;
     let Reply::Engineer(engineer) = &done.reply else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::OK, render::me(engineer)))
+}
+
+async fn delete(
+    State(api): State<Api>,
+    Path(engineer): Path<String>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    write.no_fields()?;
+    let engineer = engineer_id(&engineer)?;
+    let done = write.propose(&api, Command::DeleteEngineer { engineer }).await?;
+    Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
 }
 
 fn role_from(text: &str) -> Result<Role, &'static str> {

@@ -46,6 +46,10 @@ pub(super) fn routes() -> Routes {
         .about("New paths of one that is worked on are claimed in the same step, or nothing changes.")
         .optional_body::<UpdateFeature>();
     let dropped = Operation::write("Throw a draft away");
+    let finished = Operation::write("Delete a feature that is over").about(
+        "One that is done or cancelled, with its spec, learnings and checkpoints; its author may, and leads. \
+         Decisions stay, and past events go with their age.",
+    );
     const ONE: &str = "/projects/{project}/features/{slug}";
     Routes::new()
         .get("/projects/{project}/features", list, listed)
@@ -58,6 +62,7 @@ pub(super) fn routes() -> Routes {
         .get(ONE, show, Operation::read("Show a feature").answers::<wire::Feature>(200))
         .patch(ONE, update, changed.answers::<wire::Feature>(200))
         .delete(ONE, delete, dropped.answers::<Deleted>(200))
+        .delete("/projects/{project}/finished/{slug}", delete_finished, finished.answers::<Deleted>(200))
 }
 
 async fn list(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
@@ -260,7 +265,19 @@ async fn delete(
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     let slug = feature_slug(&slug)?;
-    let done = write.propose(&api, Command::DeleteFeature { project, slug }).await?;
+    let done = write.propose(&api, Command::DeleteFeature { project, slug, is_finished: false }).await?;
+    Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
+}
+
+async fn delete_finished(
+    State(api): State<Api>,
+    Path((project, slug)): Path<(String, String)>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    write.no_fields()?;
+    let project = project_id(&project)?;
+    let slug = feature_slug(&slug)?;
+    let done = write.propose(&api, Command::DeleteFeature { project, slug, is_finished: true }).await?;
     Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
 }
 

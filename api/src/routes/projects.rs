@@ -14,6 +14,7 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use nexus_api_types::feature::Deleted;
 use nexus_api_types::project::{AddMember, CreateProject, Member, Project, ProjectDetail, Removed};
 use nexus_domain::{
     Command, EngineerId, ProjectId, Reply,
@@ -27,10 +28,14 @@ pub(super) fn routes() -> Routes {
     let left = Operation::write("Take an engineer out of a project").about(
         "Leads may, and each engineer for themselves. Their sessions end, and what they hold is released.",
     );
+    let deleted = Operation::write("Delete a project").about(
+        "Leads and admins may. It is gone for everybody at once, with everything in it; there is no way back.",
+    );
     Routes::new()
         .get("/projects", list, listed.answers_list::<Project>())
         .post("/projects", create, made.body::<CreateProject>().answers::<Project>(201))
         .get("/projects/{project}", show, Operation::read("Show a project").answers::<ProjectDetail>(200))
+        .delete("/projects/{project}", delete, deleted.answers::<Deleted>(200))
         .post(
             "/projects/{project}/members",
             add_member,
@@ -79,6 +84,17 @@ async fn create(State(api): State<Api>, write: Write) -> Result<Response, ApiErr
     let done = write.propose(&api, command).await?;
     let Reply::Project(project) = &done.reply else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::CREATED, render::project(project)))
+}
+
+async fn delete(
+    State(api): State<Api>,
+    Path(project): Path<String>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    write.no_fields()?;
+    let project = project_id(&project)?;
+    let done = write.propose(&api, Command::DeleteProject { project }).await?;
+    Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
 }
 
 async fn add_member(

@@ -13,7 +13,7 @@ use nexus_api_types::cluster as wire;
 use nexus_domain::{
     Command, Millis, Refusal, Reply, Settings,
     entity::Role,
-    settings::{Registration, SettingsPatch},
+    settings::{QuotasPatch, Registration, SettingsPatch},
 };
 
 pub(super) fn routes() -> Routes {
@@ -57,6 +57,15 @@ fn patch(fields: &mut Fields) -> SettingsPatch {
         replies: fields.number("replies.count", 0..=u64::MAX),
         reply_age: fields.seconds("replies.age").map(millis),
         event_age: fields.seconds("events.age").map(millis),
+        quotas: QuotasPatch {
+            project_memory: fields.number("quota.project.memory", 0..=u64::MAX),
+            project_texts: fields.number("quota.project.texts", 0..=u64::MAX),
+            engineer_memory: fields.number("quota.engineer.memory", 0..=u64::MAX),
+            engineer_texts: fields.number("quota.engineer.texts", 0..=u64::MAX),
+            engineer_projects: fields.number("quota.engineer.projects", 0..=u64::MAX),
+            cluster_memory: fields.number("quota.cluster.memory", 0..=u64::MAX),
+            cluster_texts: fields.number("quota.cluster.texts", 0..=u64::MAX),
+        },
     }
 }
 
@@ -92,5 +101,12 @@ fn render(settings: &Settings) -> wire::Settings {
         replies: Some(settings.replies),
         reply_age: seconds(settings.reply_age),
         event_age: seconds(settings.event_age),
+        quota_project_memory: Some(settings.quotas.project_memory),
+        quota_project_texts: Some(settings.quotas.project_texts),
+        quota_engineer_memory: Some(settings.quotas.engineer_memory),
+        quota_engineer_texts: Some(settings.quotas.engineer_texts),
+        quota_engineer_projects: Some(settings.quotas.engineer_projects),
+        quota_cluster_memory: Some(settings.quotas.cluster_memory),
+        quota_cluster_texts: Some(settings.quotas.cluster_texts),
     }
 }

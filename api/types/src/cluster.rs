@@ -55,6 +55,23 @@ pub struct Node {
     pub disk_slow: bool,
 }
 
+/// How much of a quota is used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QuotaUse {
+    /// Whose it is: `cluster`, `project` or `engineer`.
+    pub owner: String,
+    /// The project's slug or the engineer's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `memory` or `texts`, in bytes; or `projects`. The setting is `quota.` with the owner and this.
+    pub resource: String,
+    /// How much is used.
+    pub used: u64,
+    /// How much may be.
+    pub quota: u64,
+}
+
 /// Answer of `GET /cluster/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +98,10 @@ pub struct ClusterStatus {
     pub tolerates_losses: u64,
     /// The members, by id.
     pub nodes: Vec<Node>,
+    /// How much is stored beside how much may be: of the whole cluster, then the fullest quotas of one's own and of
+    /// one's projects, fullest first. An admin sees those of everybody.
+    #[serde(default)]
+    pub quotas: Vec<QuotaUse>,
     /// When.
     pub timestamp: Moment,
 }
@@ -180,6 +201,34 @@ pub struct Settings {
     #[serde(default, rename = "events.age", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0.1, maximum = 2592000.0)]
     pub event_age: Option<f64>,
+    /// Estimated bytes of memory that one project may take.
+    #[serde(default, rename = "quota.project.memory", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1048576, maximum = 1099511627776_i64)]
+    pub quota_project_memory: Option<u64>,
+    /// Bytes of texts on disk that one project may have.
+    #[serde(default, rename = "quota.project.texts", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1048576, maximum = 1099511627776_i64)]
+    pub quota_project_texts: Option<u64>,
+    /// Estimated bytes of memory of what one engineer made, in all projects.
+    #[serde(default, rename = "quota.engineer.memory", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1048576, maximum = 1099511627776_i64)]
+    pub quota_engineer_memory: Option<u64>,
+    /// Bytes of texts on disk that one engineer wrote, in all projects.
+    #[serde(default, rename = "quota.engineer.texts", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1048576, maximum = 1099511627776_i64)]
+    pub quota_engineer_texts: Option<u64>,
+    /// Projects that one engineer may have made.
+    #[serde(default, rename = "quota.engineer.projects", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 10000)]
+    pub quota_engineer_projects: Option<u64>,
+    /// Estimated bytes of memory of the whole cluster, on each node.
+    #[serde(default, rename = "quota.cluster.memory", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1048576, maximum = 1099511627776_i64)]
+    pub quota_cluster_memory: Option<u64>,
+    /// Bytes of texts on disk of the whole cluster, on each node.
+    #[serde(default, rename = "quota.cluster.texts", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1048576, maximum = 1099511627776_i64)]
+    pub quota_cluster_texts: Option<u64>,
 }
 
 /// Answer of an operation on the cluster.

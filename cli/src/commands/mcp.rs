@@ -8,9 +8,9 @@ use crate::{
     error::{Error, Report},
 };
 use clap::Args;
+use futures::future::BoxFuture;
 use nexus_api_types::feature::Feature;
-use nexus_mcp::{Failure, Method, Part, Port, Request, Server};
-use rmcp::{ServiceExt, transport::stdio};
+use nexus_mcp::{Failure, Method, Part, Port, Request, Server, transport};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -37,7 +37,6 @@ enum Job {
 }
 
 /// Hands requests to the one who knows the cluster.
-#[derive(Clone)]
 struct Desk(mpsc::Sender<Job>);
 
 impl Desk {
@@ -53,29 +52,23 @@ impl Desk {
 }
 
 impl Port for Desk {
-    async fn send(&self, request: Request) -> Result<Value, Failure> {
-        self.ask(|sender| Job::Send(request, sender)).await
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Value, Failure>> {
+        Box::pin(self.ask(|sender| Job::Send(request, sender)))
     }
 
-    async fn session(&self) -> Result<Option<Uuid>, Failure> {
-        self.ask(Job::Session).await
+    fn session(&self) -> BoxFuture<'_, Result<Option<Uuid>, Failure>> {
+        Box::pin(self.ask(Job::Session))
     }
 }
 
 impl Mcp {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let (jobs, mut waiting) = mpsc::channel(WAITING);
-        let serving = async {
-            let server = Server::new(Desk(jobs), env!("CARGO_PKG_VERSION"));
-            let served = server.serve(stdio()).await;
-            let served = served.map_err(|error| Error::local(format!("no host speaks on stdin: {error}")))?;
-            served.waiting().await.map(drop).map_err(|error| Error::local(format!("cannot go on: {error}")))
-        };
-        tokio::pin!(serving);
+        let mut serving = transport::serve_stdio(Server::new(Desk(jobs), env!("CARGO_PKG_VERSION")));
         let mut context = context.again()?;
         loop {
             tokio::select! {
-                ended = &mut serving => return ended,
+                ended = &mut serving => return ended.map_err(Error::local),
                 Some(job) = waiting.recv() => answer(&mut context, job).await,
             }
         }

@@ -6,6 +6,7 @@ use crate::{
     document::{Document, DocumentKey},
     entity::{Load, Session},
     event::{Cause, Event, Recorded},
+    ids::{FeatureId, ProjectId},
     refusal::Refusal,
     replies::{Answer, Remembered, Request, Served},
     state::{RowKey, State},
@@ -30,10 +31,30 @@ pub struct Applied {
     pub events: Vec<Recorded>,
     /// Long texts to write, or to delete.
     pub documents: Vec<(DocumentKey, Option<Document>)>,
+    /// What goes as a whole, after these texts were written.
+    pub erased: Vec<Erasure>,
     /// The rows that may have changed: each is to be written as the state has it now.
     pub touched: BTreeSet<RowKey>,
     /// Steps of its budget that deciding took.
     pub work: usize,
+}
+
+/// Texts or events that go as a whole, however many there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Erasure {
+    /// All that was written about a feature, but its spec: checkpoints and learnings, and which decisions are about it.
+    TextsOfFeature(ProjectId, FeatureId),
+    /// All texts of a project.
+    TextsOfProject(ProjectId),
+    /// Events of a project.
+    Events {
+        /// The project.
+        project: ProjectId,
+        /// From this revision on.
+        from: Revision,
+        /// Up to this one, which is not among them.
+        to: Revision,
+    },
 }
 
 /// Applies one committed proposal. The same state, revision and proposal give the same result on
@@ -41,6 +62,7 @@ pub struct Applied {
 pub fn apply(state: &mut State, revision: Revision, proposal: &Proposal) -> Applied {
     let mut change = Change::begin(state, revision, proposal);
     change.expire();
+    change.delete();
     let answer = change.answer(proposal);
     change.forget_old_replies();
     change.forget_old_slots();
@@ -55,6 +77,7 @@ struct Change<'a> {
     seq: u32,
     events: Vec<Recorded>,
     documents: Vec<(DocumentKey, Option<Document>)>,
+    erased: Vec<Erasure>,
     touched: BTreeSet<RowKey>,
     work: WorkBudget,
 }
@@ -70,7 +93,17 @@ impl<'a> Change<'a> {
         let wall = state.clock.wall;
         let touched = BTreeSet::from([RowKey::Clock]);
         let work = WorkBudget::of_one_entry();
-        Self { state, revision, wall, seq: 0, events: Vec::new(), documents: Vec::new(), touched, work }
+        Self {
+            state,
+            revision,
+            wall,
+            seq: 0,
+            events: Vec::new(),
+            documents: Vec::new(),
+            erased: Vec::new(),
+            touched,
+            work,
+        }
     }
 
     /// Leases that are over end before anything else is looked at.
@@ -81,7 +114,15 @@ impl<'a> Change<'a> {
             ended += 1;
             events.iter().for_each(|event| released.add(given_back(event)));
             self.fold(events, None);
-            self.documents.extend(documents);
+            self.write(documents);
+        }
+    }
+
+    /// A part of what belonged to a deleted project goes.
+    fn delete(&mut self) {
+        if let Some((event, erased)) = decide::advance_deletion(self.state, self.revision) {
+            self.fold(vec![event], None);
+            self.erased.extend(erased);
         }
     }
 
@@ -95,7 +136,8 @@ impl<'a> Change<'a> {
             Ok(decision) => {
                 let cause = self.cause(proposal, &decision.events);
                 self.fold(decision.events, cause.as_ref());
-                self.documents.extend(decision.documents);
+                self.write(decision.documents);
+                self.erased.extend(decision.erased);
                 Ok(decision.reply)
             }
             Err(refusal) => Err(refusal),
@@ -174,9 +216,19 @@ impl<'a> Change<'a> {
             if event.project().is_some() {
                 let (revision, seq, at) = (self.revision, self.seq, self.wall);
                 let time = self.state.clock.cluster;
-                self.events.push(Recorded { revision, seq, at, cause: cause.cloned(), event, time });
+                let (cause, event) = (cause.cloned(), event.brief());
+                self.events.push(Recorded { revision, seq, at, cause, event, time });
                 self.seq += 1;
             }
+        }
+    }
+
+    fn write(&mut self, documents: Vec<(DocumentKey, Option<Document>)>) {
+        for (key, document) in documents {
+            if let Some(document) = &document {
+                self.state.count_text(&key, document, &mut self.touched);
+            }
+            self.documents.push((key, document));
         }
     }
 
@@ -212,8 +264,8 @@ impl<'a> Change<'a> {
     }
 
     fn finish(self, answer: Answer) -> Applied {
-        let Self { events, documents, touched, .. } = self;
-        Applied { answer, events, documents, touched, work: self.work.used() }
+        let Self { events, documents, erased, touched, .. } = self;
+        Applied { answer, events, documents, erased, touched, work: self.work.used() }
     }
 }
 

@@ -217,6 +217,16 @@ pub enum Command {
         /// To what.
         role: Role,
     },
+    /// Takes an engineer out of the cluster, with their keys, places and sessions.
+    DeleteEngineer {
+        /// Whom.
+        engineer: EngineerId,
+    },
+    /// Deletes a project with everything in it.
+    DeleteProject {
+        /// Which.
+        project: ProjectId,
+    },
     /// Makes a project, led by who makes it.
     CreateProject {
         /// Id.
@@ -264,12 +274,14 @@ pub enum Command {
         /// How.
         patch: Box<FeaturePatch>,
     },
-    /// Throws a draft away.
+    /// Throws a draft away, or a feature that is over.
     DeleteFeature {
         /// Where.
         project: ProjectId,
         /// Which.
         slug: Slug,
+        /// Whether it is meant to be over: done or cancelled. Otherwise it has to be a draft.
+        is_finished: bool,
     },
     /// Draft to ready.
     ReadyFeature {
@@ -449,6 +461,8 @@ impl Command {
             Self::AddKey { .. } => "add_key",
             Self::RevokeKey { .. } => "revoke_key",
             Self::ChangeRole { .. } => "change_role",
+            Self::DeleteEngineer { .. } => "delete_engineer",
+            Self::DeleteProject { .. } => "delete_project",
             Self::CreateProject { .. } => "create_project",
             Self::AddMember { .. } => "add_member",
             Self::RemoveMember { .. } => "remove_member",
@@ -483,7 +497,8 @@ impl Command {
     /// The project it is about.
     pub const fn project(&self) -> Option<ProjectId> {
         match self {
-            Self::AddMember { project, .. }
+            Self::DeleteProject { project }
+            | Self::AddMember { project, .. }
             | Self::RemoveMember { project, .. }
             | Self::CreateFeature { project, .. }
             | Self::UpdateFeature { project, .. }

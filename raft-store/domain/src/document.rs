@@ -1,6 +1,7 @@
 //! Long texts: written and read whole, never looked at by a rule, so never held in memory.
 
 use crate::{
+    entity::FeatureLists,
     ids::{CheckpointId, DecisionId, EngineerId, FeatureId, LearningId, ProjectId, SessionId},
     pattern::Pattern,
     time::{Revision, WallTime},
@@ -62,6 +63,8 @@ pub enum DocumentKey {
     Decision(ProjectId, Place),
     /// That a decision is about a feature; its text is kept once, as [`Self::Decision`].
     DecisionAbout(ProjectId, FeatureId, Place),
+    /// The lists that a feature had from this entry on, until others took their place.
+    Lists(ProjectId, FeatureId, Revision),
 }
 
 impl DocumentKey {
@@ -69,6 +72,7 @@ impl DocumentKey {
     pub const fn project(&self) -> Option<ProjectId> {
         match self {
             Self::Spec(project, _)
+            | Self::Lists(project, ..)
             | Self::Checkpoint(project, ..)
             | Self::Learning(project, ..)
             | Self::Decision(project, _)
@@ -79,7 +83,7 @@ impl DocumentKey {
     /// Its place in its list; none for what is in no list.
     pub const fn place(&self) -> Option<Place> {
         match self {
-            Self::Spec(..) => None,
+            Self::Spec(..) | Self::Lists(..) => None,
             Self::Checkpoint(_, _, place)
             | Self::Learning(_, _, place)
             | Self::Decision(_, place)
@@ -238,6 +242,8 @@ pub enum Document {
     Learning(Arc<Learning>),
     /// A decision.
     Decision(Arc<Decision>),
+    /// What a feature once touched, read and depended on.
+    Lists(Arc<FeatureLists>),
     /// Only that its key is there.
     Mark,
 }

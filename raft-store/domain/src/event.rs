@@ -4,13 +4,14 @@
 use crate::{
     document::{Decision, LatestCheckpoint, Learning},
     entity::{
-        ApiKey, Engineer, Feature, Holder, JoinToken, Member, Mode, NodeRecord, Origin, Project, Session,
-        Ticket,
+        ApiKey, Deletion, Engineer, Feature, Holder, JoinToken, Member, Mode, NodeRecord, Origin, Project,
+        Session, Ticket,
     },
     ids::{EngineerId, FeatureId, ProjectId},
     pattern::Pattern,
     rules::RulesVersion,
     settings::Settings,
+    state::RowKey,
     time::{ClusterTime, Fence, Revision, WallTime},
     words::Label,
 };
@@ -160,6 +161,19 @@ pub enum Event {
     TicketRedeemed(Arc<Ticket>),
     /// A ticket ran out.
     TicketExpired(Arc<Ticket>),
+    /// An engineer is gone; their keys, places and sessions went before.
+    EngineerDeleted(Arc<Engineer>),
+    /// A project is gone for everybody; what belonged to it goes with the next entries.
+    ProjectDeleted(Deletion),
+    /// Some of what belonged to a deleted project is gone.
+    DeletionAdvanced {
+        /// What is left to do.
+        deletion: Deletion,
+        /// The rows that are gone.
+        rows: Arc<[RowKey]>,
+    },
+    /// Nothing is left of a deleted project.
+    DeletionFinished(ProjectId),
     /// The cluster goes by newer rules.
     RulesRaised(RulesVersion),
 }
@@ -231,6 +245,35 @@ impl Event {
             | Self::SessionDisconnected(session)
             | Self::SessionEnded(session) => Some(session.project),
             Self::MemberAdded(member) | Self::MemberRemoved(member) => Some(member.project),
+            _ => None,
+        }
+    }
+}
+
+impl Event {
+    /// As it is kept: without a feature's lists, where they are those of an earlier event or of the feature as it is
+    /// now. Whoever reads it completes it with [`Event::feature_mut`].
+    pub(crate) fn brief(mut self) -> Self {
+        match &mut self {
+            Self::FeatureUpdated { feature, .. }
+            | Self::FeatureClaimed(feature)
+            | Self::FeatureReleased { feature, .. }
+            | Self::FeatureCompleted(feature)
+            | Self::LearningAdded { feature, .. } => *feature = Arc::new(feature.without_lists()),
+            // Each once, whole: nobody could complete what is gone.
+            _ => {}
+        }
+        self
+    }
+
+    /// The feature whose lists are left out of what is kept.
+    pub fn feature_mut(&mut self) -> Option<&mut Arc<Feature>> {
+        match self {
+            Self::FeatureUpdated { feature, .. }
+            | Self::FeatureClaimed(feature)
+            | Self::FeatureReleased { feature, .. }
+            | Self::FeatureCompleted(feature)
+            | Self::LearningAdded { feature, .. } => Some(feature),
             _ => None,
         }
     }

@@ -11,7 +11,7 @@
 //! - [`entity`]: what is kept. [`document`]: long texts, kept elsewhere.
 //! - [`command`], [`event`], [`reply`], [`refusal`], [`replies`]: what goes in and comes out.
 //! - [`state`]: everything at one revision, with its indexes and its rows.
-//! - [`work`]: how much each of them may compute.
+//! - [`work`]: how much each of them may compute. [`usage`]: how much is stored for whom.
 //! - [`decide`]: the rules, one file a subject. [`apply`]: how they run. [`rules`]: of which version.
 //! - [`invariants`]: what must be true after every entry.
 
@@ -31,6 +31,7 @@ pub mod rules;
 pub mod settings;
 pub mod state;
 pub mod time;
+pub mod usage;
 pub mod words;
 pub mod work;
 

@@ -5,6 +5,7 @@ use crate::{
     ids::{FeatureId, SessionId},
     pattern::Pattern,
     time::WallTime,
+    usage::{Owner, Resource},
     words::{Email, Name, Slug},
 };
 use serde::{Deserialize, Serialize};
@@ -165,8 +166,18 @@ pub enum Refusal {
         to: String,
     },
     /// Only drafts can be deleted.
-    #[error("feature {slug} is {status}: only drafts can be deleted; cancel it instead")]
+    #[error(
+        "feature {slug} is {status}: only drafts can be deleted; cancel it instead, and delete it as a finished one"
+    )]
     NotADraft {
+        /// The feature.
+        slug: Slug,
+        /// Its stage.
+        status: String,
+    },
+    /// Only what is done or cancelled can be deleted as finished.
+    #[error("feature {slug} is {status}: only what is done or cancelled can be deleted as finished")]
+    NotFinished {
         /// The feature.
         slug: Slug,
         /// Its stage.
@@ -223,6 +234,20 @@ pub enum Refusal {
         what: String,
         /// The limit.
         limit: u64,
+    },
+    /// More than somebody may store.
+    #[error("{}", quota_note(*owner, *resource, *used, *more, *quota))]
+    QuotaExceeded {
+        /// Whose quota it is.
+        owner: Owner,
+        /// Of what.
+        resource: Resource,
+        /// How much is used.
+        used: u64,
+        /// How much more was asked for.
+        more: u64,
+        /// How much may be used.
+        quota: u64,
     },
     /// The same idempotency key with another request.
     #[error("this Idempotency-Key was used for another request; use a new one")]
@@ -340,6 +365,26 @@ fn blocked_bytes(blocked: &Blocked) -> usize {
 
 fn beyond(from: &str, to: &str) -> String {
     if from == to { " already".to_owned() } else { format!(": it cannot become {to}") }
+}
+
+/// Which quota is full, by how much, and what makes place.
+fn quota_note(owner: Owner, resource: Resource, used: u64, more: u64, quota: u64) -> String {
+    let [used, more, quota] = [used, more, quota].map(|amount| resource.amount(amount));
+    let whose = match owner {
+        Owner::Cluster => "the cluster's quota",
+        Owner::Project(_) => "this project's quota",
+        Owner::Engineer(_) => "this engineer's quota",
+    };
+    let place = match (owner, resource) {
+        (_, Resource::Projects) => "delete projects that are over",
+        (Owner::Cluster, _) => "delete projects and features that are over",
+        (Owner::Project(_) | Owner::Engineer(_), _) => "delete features that are over, or give claims back",
+    };
+    let setting = format!("quota.{}.{resource}", owner.kind());
+    format!(
+        "{whose} of {resource} is full: {used} of {quota} are used, and this takes {more}; {place}, or ask an admin to \
+         raise {setting}"
+    )
 }
 
 fn describe(note: &HolderNote) -> String {

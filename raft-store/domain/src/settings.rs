@@ -15,6 +15,60 @@ pub enum Registration {
     Closed,
 }
 
+/// How much may be stored for whom, as [`Usage`](crate::usage::Usage) counts it. The defaults are far above what a
+/// team comes near, and low enough that a node serves whoever else is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Quotas {
+    /// Bytes of memory of one project.
+    pub project_memory: u64,
+    /// Bytes of texts of one project.
+    pub project_texts: u64,
+    /// Bytes of memory of what one engineer made, in all projects.
+    pub engineer_memory: u64,
+    /// Bytes of texts of what one engineer wrote, in all projects.
+    pub engineer_texts: u64,
+    /// Projects that one engineer made.
+    pub engineer_projects: u64,
+    /// Bytes of memory of the whole cluster.
+    pub cluster_memory: u64,
+    /// Bytes of texts of the whole cluster.
+    pub cluster_texts: u64,
+}
+
+impl Quotas {
+    /// The least that a quota in bytes can be set to: 1 MiB.
+    pub const MIN_BYTES: u64 = 1 << 20;
+    /// The most that a quota in bytes can be set to: 1 TiB.
+    pub const MAX_BYTES: u64 = 1 << 40;
+
+    /// Those that are in bytes, with the names of their settings.
+    pub(crate) const fn in_bytes(&self) -> [(&'static str, u64); 6] {
+        [
+            ("quota.project.memory", self.project_memory),
+            ("quota.project.texts", self.project_texts),
+            ("quota.engineer.memory", self.engineer_memory),
+            ("quota.engineer.texts", self.engineer_texts),
+            ("quota.cluster.memory", self.cluster_memory),
+            ("quota.cluster.texts", self.cluster_texts),
+        ]
+    }
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            // 10,000 features of 100 paths, or 700,000 claims.
+            project_memory: 256 << 20,
+            project_texts: 2 << 30,
+            engineer_memory: 256 << 20,
+            engineer_texts: 2 << 30,
+            engineer_projects: 1_000,
+            cluster_memory: 1 << 30,
+            cluster_texts: 16 << 30,
+        }
+    }
+}
+
 /// The cluster's settings.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Settings {
@@ -35,6 +89,8 @@ pub struct Settings {
     pub reply_age: Millis,
     /// How long events are kept at most.
     pub event_age: Millis,
+    /// How much may be stored for whom.
+    pub quotas: Quotas,
 }
 
 /// Changes of the settings; what is none stays. A patch and not the whole, so that two operators who
@@ -57,6 +113,43 @@ pub struct SettingsPatch {
     pub reply_age: Option<Millis>,
     /// New [`Settings::event_age`].
     pub event_age: Option<Millis>,
+    /// New [`Settings::quotas`], some of them.
+    pub quotas: QuotasPatch,
+}
+
+/// Changes of the quotas; what is none stays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct QuotasPatch {
+    /// New [`Quotas::project_memory`].
+    pub project_memory: Option<u64>,
+    /// New [`Quotas::project_texts`].
+    pub project_texts: Option<u64>,
+    /// New [`Quotas::engineer_memory`].
+    pub engineer_memory: Option<u64>,
+    /// New [`Quotas::engineer_texts`].
+    pub engineer_texts: Option<u64>,
+    /// New [`Quotas::engineer_projects`].
+    pub engineer_projects: Option<u64>,
+    /// New [`Quotas::cluster_memory`].
+    pub cluster_memory: Option<u64>,
+    /// New [`Quotas::cluster_texts`].
+    pub cluster_texts: Option<u64>,
+}
+
+impl Quotas {
+    /// These quotas with some changed.
+    #[must_use]
+    pub fn with(&self, patch: &QuotasPatch) -> Self {
+        Self {
+            project_memory: patch.project_memory.unwrap_or(self.project_memory),
+            project_texts: patch.project_texts.unwrap_or(self.project_texts),
+            engineer_memory: patch.engineer_memory.unwrap_or(self.engineer_memory),
+            engineer_texts: patch.engineer_texts.unwrap_or(self.engineer_texts),
+            engineer_projects: patch.engineer_projects.unwrap_or(self.engineer_projects),
+            cluster_memory: patch.cluster_memory.unwrap_or(self.cluster_memory),
+            cluster_texts: patch.cluster_texts.unwrap_or(self.cluster_texts),
+        }
+    }
 }
 
 impl Settings {
@@ -71,6 +164,7 @@ impl Settings {
             replies: patch.replies.unwrap_or(self.replies),
             reply_age: patch.reply_age.unwrap_or(self.reply_age),
             event_age: patch.event_age.unwrap_or(self.event_age),
+            quotas: self.quotas.with(&patch.quotas),
         }
     }
 
@@ -93,6 +187,7 @@ impl Default for Settings {
             reply_age: Millis::from_secs(24 * 3600),
             // A consumer that was away for a weekend resumes without starting over.
             event_age: Millis::from_secs(7 * 24 * 3600),
+            quotas: Quotas::default(),
         }
     }
 }

@@ -4,6 +4,7 @@
 use nexus_domain::{
     Acting, Actor, Applied, ClusterId, ClusterTime, Command, Document, EngineerId, FeatureId, Millis, NodeId,
     ProjectId, Proposal, Reply, Revision, Row, RowKey, SessionId, Stamp, State, WallTime, apply,
+    apply::Erasure,
     command::{FeaturePatch, NewCheckpoint, NewDecision, NewFeature},
     document::CheckpointKind,
     entity::{ApiKey, KeyPrefix, Lane, MemberRole, Mode, Origin, SessionMetadata},
@@ -11,6 +12,7 @@ use nexus_domain::{
     pattern::Pattern,
     replies::{KeyedRequest, ReplyKey, Request, Slot, Turn},
     settings::SettingsPatch,
+    usage::{Owner, Usage},
     words::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
 };
 use proptest::{
@@ -88,7 +90,8 @@ fn asks() -> impl Strategy<Value = Ask> {
                 let patch = FeaturePatch { touches, reads, depends_on, lane, ..FeaturePatch::default() };
                 plain(Command::UpdateFeature { project, slug, patch: Box::new(patch) })
             }),
-        1 => slugs().prop_map(move |slug| plain(Command::DeleteFeature { project, slug })),
+        2 => (slugs(), any::<bool>())
+            .prop_map(move |(slug, is_finished)| plain(Command::DeleteFeature { project, slug, is_finished })),
         4 => slugs().prop_map(move |slug| plain(Command::ReadyFeature { project, slug })),
         1 => slugs().prop_map(move |slug| plain(Command::DraftFeature { project, slug })),
         6 => slugs().prop_map(move |slug| plain(Command::PickFeature { project, slug })),
@@ -370,8 +373,12 @@ fn check(world: &mut World, entry: &Entry) -> Result<Applied, TestCaseError> {
     {
         check_order(world, lanes)?;
     }
+    let is_deleting = world.state.rows().any(|row| matches!(row, Row::Deletion(_)));
     let due = world.state.next_deadline();
-    prop_assert!(due.is_none_or(|at| at > world.state.clock().cluster), "something due was left");
+    prop_assert!(
+        is_deleting || due.is_none_or(|at| at > world.state.clock().cluster),
+        "something due was left"
+    );
     Ok(applied)
 }
 
@@ -409,8 +416,54 @@ fn check_order(world: &World, lanes: &[(Lane, Vec<Slug>)]) -> Result<(), TestCas
     Ok(())
 }
 
+/// The cluster's own entry.
+fn tick() -> Entry {
+    let ask = Ask::Plain(Box::new(Command::Tick));
+    Entry { ask, engineer: 0, agent: None, key: None, elapsed: 1 }
+}
+
+/// Deletes an engineer, then the project, and waits until nothing is left of it.
+fn delete_everything(world: &mut World) -> Result<(), TestCaseError> {
+    let ask = |command| Entry { ask: Ask::Plain(Box::new(command)), ..tick() };
+    let leaves =
+        check(world, &Entry { engineer: 2, ..ask(Command::DeleteEngineer { engineer: engineer(2) }) })?;
+    let is_gone = leaves.answer.outcome.is_ok();
+    prop_assert_eq!(world.state.engineer(engineer(2)).is_none(), is_gone);
+    let leads = world.state.member(PROJECT, engineer(0)).is_some();
+    let deleted = check(world, &ask(Command::DeleteProject { project: PROJECT }))?;
+    if deleted.answer.outcome.is_err() {
+        prop_assert!(!leads || world.state.member(PROJECT, engineer(0)).unwrap().role != MemberRole::Lead);
+        return Ok(());
+    }
+    prop_assert!(world.state.project(PROJECT).is_none(), "it is gone at once");
+    let is_left = |row: &Row| format!("{row:?}").contains(&PROJECT.to_string());
+    let mut erased = Vec::new();
+    for _ in 0..100 {
+        if world.state.usage(Owner::Project(PROJECT)) == Usage::default() && erased.len() > 1 {
+            break;
+        }
+        erased.extend(check(world, &tick())?.erased);
+    }
+    prop_assert!(erased.contains(&Erasure::TextsOfProject(PROJECT)));
+    let rows: Vec<Row> =
+        world.state.rows().filter(|row| !matches!(row, Row::Reply(..) | Row::Slot(..))).collect();
+    prop_assert!(!rows.iter().any(is_left), "rows of a deleted project are left: {rows:?}");
+    prop_assert_eq!(world.state.usage(Owner::Cluster), Usage::default());
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn nothing_is_left_of_a_deleted_project(history in vec(entries(), 1..60)) {
+        let mut world = World::new();
+        for entry in &history {
+            check(&mut world, entry)?;
+        }
+        delete_everything(&mut world)?;
+        prop_assert_eq!(&State::from_rows(world.state.rows()).unwrap(), &world.state);
+    }
 
     #[test]
     fn what_must_be_true_is_true_after_every_entry(history in vec(entries(), 1..80)) {

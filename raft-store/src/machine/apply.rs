@@ -13,7 +13,8 @@ use crate::{
     types::{Applied, Command, Entry},
 };
 use nexus_domain::{
-    Command as Ask, Document, DocumentKey, Proposal, Recorded, Revision, RowKey, RulesVersion, State,
+    Command as Ask, Document, DocumentKey, ProjectId, Proposal, Recorded, Revision, RowKey, RulesVersion,
+    State, apply::Erasure,
 };
 use openraft::{EntryPayload, StoredMembership};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,6 +38,8 @@ pub(crate) struct Step<'a> {
     /// Each entry writes the clock: it is written once.
     clock: Option<(Vec<u8>, Vec<u8>)>,
     pruned: Option<KeyRange>,
+    /// Events that this step deletes, which are still among those that are stored.
+    erased: Vec<(ProjectId, KeyRange)>,
     hashes: Vec<(u64, u64)>,
 }
 
@@ -56,6 +59,7 @@ impl<'a> Step<'a> {
             batch: Batch::new(),
             clock: None,
             pruned: None,
+            erased: Vec::new(),
             hashes: Vec::new(),
         }
     }
@@ -113,6 +117,9 @@ impl<'a> Step<'a> {
                 }
                 for (key, document) in &applied.documents {
                     self.write_document(&mut hash, key, document.as_ref()).map_err(unwritable)?;
+                }
+                for erasure in &applied.erased {
+                    self.erase(&mut hash, *erasure)?;
                 }
                 for event in &applied.events {
                     let project = event.event.project().expect("what is kept is of a project's feed");
@@ -189,6 +196,53 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
+    /// Deletes texts or events as a whole. Those that earlier entries of this step wrote are among them.
+    fn erase(&mut self, hash: &mut EntryHash, erasure: Erasure) -> Result<(), StoreError> {
+        let ranges = match erasure {
+            Erasure::TextsOfProject(project) => vec![keys::documents_of_project(project)],
+            Erasure::TextsOfFeature(project, feature) => {
+                keys::documents_of_feature(project, feature).to_vec()
+            }
+            Erasure::Events { project, from, to } => return self.erase_events(hash, project, from, to),
+        };
+        for range in ranges {
+            hash.erase(Column::Documents, &range);
+            self.batch.delete_range(Column::Documents, range);
+        }
+        Ok(())
+    }
+
+    fn erase_events(
+        &mut self,
+        hash: &mut EntryHash,
+        project: ProjectId,
+        from: Revision,
+        to: Revision,
+    ) -> Result<(), StoreError> {
+        let range = KeyRange::between(keys::events_of(from), keys::events_of(to));
+        let is_of_project = |key: &[u8]| keys::read_event(key).is_some_and(|(_, of)| of == project);
+        let mut found = Vec::new();
+        for pair in self.stored.scan(Column::Events, &range, Order::Ascending) {
+            let (key, _) = pair?;
+            if is_of_project(&key) {
+                found.push(key);
+            }
+        }
+        found.extend(self.batch.operations().filter_map(|operation| match operation {
+            Operation::Put(Column::Events, key, _) if range.contains(key) && is_of_project(key) => {
+                Some(key.into())
+            }
+            _ => None,
+        }));
+        // Not each of them: a node that pruned its old events a moment later has more of them.
+        hash.erase(Column::Events, &range);
+        for key in found {
+            self.batch.delete(Column::Events, key);
+        }
+        self.erased.push((project, range));
+        Ok(())
+    }
+
     /// Deletes events that are older than the cluster keeps, by their number or by their age.
     fn prune(&mut self, index: u64) -> Result<(), StoreError> {
         let oldest = self.after.progress.oldest_events;
@@ -225,14 +279,22 @@ impl<'a> Step<'a> {
                 .map_err(|cause| StoreError::corrupt(Column::Events, key, cause))
         };
         let range = KeyRange::between(keys::events_of(from), keys::events_of(Revision(u64::MAX)));
-        if let Some(pair) = self.stored.scan(Column::Events, &range, Order::Ascending).next() {
+        let is_erased = |key: &[u8]| {
+            let of = |project| keys::read_event(key).is_some_and(|(_, of)| of == project);
+            self.erased.iter().any(|(project, range)| range.contains(key) && of(*project))
+        };
+        for pair in self.stored.scan(Column::Events, &range, Order::Ascending) {
             let (key, value) = pair?;
-            return decode(&key, &value).map(Some);
+            if !is_erased(&key) {
+                return decode(&key, &value).map(Some);
+            }
         }
         // What this step wrote comes after all that is stored, in order.
         let first = keys::events_of(from);
         let written = self.batch.operations().find_map(|operation| match operation {
-            Operation::Put(Column::Events, key, value) if *key >= first[..] => Some((key, value)),
+            Operation::Put(Column::Events, key, value) if *key >= first[..] && !is_erased(key) => {
+                Some((key, value))
+            }
             _ => None,
         });
         written.map(|(key, value)| decode(key, value)).transpose()

@@ -1,7 +1,7 @@
 //! What goes with the state: how far it got, and the hashes that tell it from another one.
 
 use crate::{
-    storage::Column,
+    storage::{Column, KeyRange},
     types::{LogId, StoredMembership},
 };
 use nexus_domain::Revision;
@@ -73,6 +73,12 @@ impl EntryHash {
         self.bytes(key);
         self.0.update(&[u8::from(value.is_some())]);
         self.bytes(value.unwrap_or_default());
+    }
+
+    /// A range of keys that the entry deletes.
+    pub(crate) fn erase(&mut self, column: Column, range: &KeyRange) {
+        self.write(column, &range.start, None);
+        self.bytes(range.end.as_deref().unwrap_or_default());
     }
 
     fn bytes(&mut self, bytes: &[u8]) {

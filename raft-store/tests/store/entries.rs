@@ -86,7 +86,7 @@ impl Scribe {
         }
     }
 
-    fn engineer_asks(&mut self, command: Ask) -> Entry {
+    pub(crate) fn engineer_asks(&mut self, command: Ask) -> Entry {
         self.ask(Actor::Engineer { id: ENGINEER, key: KEY }, command)
     }
 
@@ -128,7 +128,10 @@ impl Scribe {
         };
         let create = self.engineer_asks(Ask::CreateFeature { project, feature: Box::new(feature) });
         if number.is_multiple_of(3) {
-            return vec![create, self.engineer_asks(Ask::DeleteFeature { project, slug })];
+            return vec![
+                create,
+                self.engineer_asks(Ask::DeleteFeature { project, slug, is_finished: false }),
+            ];
         }
         vec![
             create,

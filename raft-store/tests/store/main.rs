@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cluster_of_one;
+mod deletion;
 mod durability;
 mod entries;
 mod garbage;

@@ -2,10 +2,7 @@
 //! leaves nothing behind.
 
 use nexus_tests::{Agent, Checkout, Cluster, Team, agent::Ended, eventually};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -31,7 +28,8 @@ async fn becomes(team: &Team, slug: &str, status: &str) -> Value {
 
 fn signal(pids: &[u32], signal: Signal) {
     for pid in pids {
-        kill(Pid::from_raw(i32::try_from(*pid).expect("a pid is small")), signal).expect("it lives");
+        let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw).expect("the number of a process");
+        kill_process(pid, signal).expect("it lives");
     }
 }
 
@@ -148,14 +146,14 @@ async fn after_a_sleep_what_is_still_free_is_taken_back_and_the_rest_is_told() {
         (record["kept"] == 2 && record["taken"] == 2).then_some(())
     })
     .await;
-    signal(&keeper, Signal::SIGSTOP);
-    signal(&[agent.pid()], Signal::SIGSTOP);
+    signal(&keeper, Signal::STOP);
+    signal(&[agent.pid()], Signal::STOP);
     becomes(&team, "one", "ready").await;
     becomes(&team, "two", "ready").await;
     let other = team.agent(&team.admin, "other").await;
     other.post(&team.path("/features/one/pick"), json!({})).await.data();
-    signal(&[agent.pid()], Signal::SIGCONT);
-    signal(&keeper, Signal::SIGCONT);
+    signal(&[agent.pid()], Signal::CONT);
+    signal(&keeper, Signal::CONT);
     let after = becomes(&team, "two", "active").await;
     assert_eq!(after["agent"], before["agent"], "the same agent");
     assert!(after["fence"].as_u64() > before["fence"].as_u64(), "under a new fence");
@@ -288,13 +286,13 @@ async fn after_a_sleep_files_that_were_taken_on_the_way_come_back_with_their_fea
     agent.runs("nexus claim --shared read.rs").done();
     looked_after(&checkout).await;
     let keeper = checkout.keepers();
-    signal(&keeper, Signal::SIGSTOP);
-    signal(&[agent.pid()], Signal::SIGSTOP);
+    signal(&keeper, Signal::STOP);
+    signal(&[agent.pid()], Signal::STOP);
     becomes(&team, "one", "ready").await;
     let other = team.agent(&team.admin, "other").await;
     other.post(&team.path("/claims"), json!({ "paths": ["theirs.rs"] })).await.data();
-    signal(&[agent.pid()], Signal::SIGCONT);
-    signal(&keeper, Signal::SIGCONT);
+    signal(&[agent.pid()], Signal::CONT);
+    signal(&keeper, Signal::CONT);
     let one = becomes(&team, "one", "active").await;
     let claims = eventually("what is free is taken back", || async {
         let claims = team.admin.get(&team.path("/claims")).await;

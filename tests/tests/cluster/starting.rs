@@ -5,11 +5,8 @@ use nexus_tests::{
     cluster::{binary, free_addrs},
     eventually,
 };
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use reqwest::Method;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use std::{
     io::Write,
@@ -71,8 +68,7 @@ struct Running(Child);
 
 impl Running {
     fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.0.id()).expect("a pid is small"));
-        kill(pid, signal).expect("it runs");
+        kill_process(Pid::from_child(&self.0), signal).expect("it runs");
     }
 
     async fn ended(&mut self) -> ExitStatus {
@@ -160,7 +156,7 @@ async fn a_node_to_try_things_on_needs_no_flags_and_leaves_nothing_behind() {
     let admin = register(&url, &data[0]).await;
     let made = admin.post("/projects", json!({ "name": "Demo", "slug": "demo" })).await;
     assert_eq!(made.data()["slug"], "demo");
-    node.signal(Signal::SIGTERM);
+    node.signal(Signal::TERM);
     assert!(node.ended().await.success());
     assert!(folders(temp.path()).is_empty(), "it leaves nothing behind");
 }
@@ -174,7 +170,7 @@ async fn a_node_to_try_things_on_keeps_what_it_is_given_a_folder_for() {
     let mut node = dev(&words, temp.path());
     let admin = register(&url, &data).await;
     let id = admin.post("/projects", json!({ "name": "Demo", "slug": "demo" })).await.data()["id"].clone();
-    node.signal(Signal::SIGINT);
+    node.signal(Signal::INT);
     assert!(node.ended().await.success());
     let _node = dev(&words, temp.path());
     let path = format!("/projects/{}", id.as_str().expect("an id"));
@@ -207,11 +203,11 @@ async fn a_node_that_is_told_twice_to_stop_ends_at_once() {
         metrics.contains("nexus_http_requests_in_flight 2").then_some(())
     })
     .await;
-    node.signal(Signal::SIGTERM);
+    node.signal(Signal::TERM);
     eventually("it takes no more clients", || async { TcpStream::connect(addr).is_err().then_some(()) })
         .await;
     assert!(node.0.try_wait().expect("it is a child").is_none(), "it waits for its client");
-    node.signal(Signal::SIGTERM);
+    node.signal(Signal::TERM);
     assert!(!node.ended().await.success());
     assert!(folders(temp.path()).is_empty(), "it leaves nothing behind");
 }

@@ -33,7 +33,7 @@ pub(super) struct Claimed {
 }
 
 /// Claims files.
-pub(super) async fn claim(port: &impl Port, wanted: Claim) -> Result<Claimed, Failure> {
+pub(super) async fn claim(port: &dyn Port, wanted: Claim) -> Result<Claimed, Failure> {
     let feature_id = match wanted.feature {
         None => worked_on(port).await?,
         Some(slug) => {
@@ -51,7 +51,7 @@ pub(super) async fn claim(port: &impl Port, wanted: Claim) -> Result<Claimed, Fa
 }
 
 /// The feature that the agent works on. Of several nobody knows which is meant: the files are then its own.
-async fn worked_on(port: &impl Port) -> Result<Option<Uuid>, Failure> {
+async fn worked_on(port: &dyn Port) -> Result<Option<Uuid>, Failure> {
     let session = match port.session().await? {
         Some(session) => Some(session),
         // Who acts as their engineer is known by what they hold.
@@ -100,7 +100,7 @@ struct OfClaim {
 }
 
 /// Says whose files are.
-pub(super) async fn why(port: &impl Port, which: Why) -> Result<Standings, Failure> {
+pub(super) async fn why(port: &dyn Port, which: Why) -> Result<Standings, Failure> {
     let body = CheckPaths { paths: which.paths, fence: None };
     let checked: wire::Checked = port::ask(port, Request::post("/claims/check").body(&body).looks()).await?;
     let is_for_work =

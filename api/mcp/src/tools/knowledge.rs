@@ -30,7 +30,7 @@ pub(super) struct Learn {
 }
 
 /// Keeps what was learnt.
-pub(super) async fn learn(port: &impl Port, learnt: Learn) -> Result<Kept, Failure> {
+pub(super) async fn learn(port: &dyn Port, learnt: Learn) -> Result<Kept, Failure> {
     let path = format!("/features/{}/learnings", segment(&learnt.feature));
     let body = AddLearning { content: learnt.text };
     let _: Learning = port::ask(port, Request::post(path).body(&body).looks()).await?;
@@ -51,7 +51,7 @@ pub(super) struct Decide {
 }
 
 /// Records a decision.
-pub(super) async fn decide(port: &impl Port, decided: Decide) -> Result<Kept, Failure> {
+pub(super) async fn decide(port: &dyn Port, decided: Decide) -> Result<Kept, Failure> {
     let body = AddDecision {
         title: decided.title,
         decision: decided.decision,
@@ -77,7 +77,7 @@ pub(super) struct Checkpoint {
 }
 
 /// Saves how far the work is.
-pub(super) async fn checkpoint(port: &impl Port, reached: Checkpoint) -> Result<Kept, Failure> {
+pub(super) async fn checkpoint(port: &dyn Port, reached: Checkpoint) -> Result<Kept, Failure> {
     let feature: Feature =
         port::ask(port, Request::get(format!("/features/{}", segment(&reached.feature)))).await?;
     let session_id = match port.session().await? {

@@ -123,7 +123,7 @@ fn trim(schema: &mut Value, is_root: bool) {
 }
 
 /// Does what a tool is for; none when there is no such tool. A failure is an answer too, which the model reads.
-pub(crate) async fn call(port: &impl Port, name: &str, arguments: JsonObject) -> Option<CallToolResult> {
+pub(crate) async fn call(port: &dyn Port, name: &str, arguments: JsonObject) -> Option<CallToolResult> {
     let arguments = Value::Object(arguments);
     let result = match name {
         "status" => run(arguments, |input| work::status(port, input)).await,

@@ -62,7 +62,7 @@ struct Named {
 }
 
 /// Shows who works on what.
-pub(super) async fn status(port: &impl Port, _: Nothing) -> Result<Status, Failure> {
+pub(super) async fn status(port: &dyn Port, _: Nothing) -> Result<Status, Failure> {
     let status: ProjectStatus = port::ask(port, Request::get("/status")).await?;
     let mine: Vec<claim::Claim> = port::ask(port, Request::get("/claims/mine")).await?;
     let mut names: BTreeMap<Uuid, &str> =
@@ -150,7 +150,7 @@ fn lane_name(lane: wire::Lane) -> String {
 }
 
 /// Lists what can be picked.
-pub(super) async fn available(port: &impl Port, which: Which) -> Result<Available, Failure> {
+pub(super) async fn available(port: &dyn Port, which: Which) -> Result<Available, Failure> {
     let features: Vec<wire::Available> = port::ask(port, Request::get("/features/available")).await?;
     let lane = which.lane.map(Lane::wire);
     let of_lane = features
@@ -213,7 +213,7 @@ pub(super) struct Picked {
 const MOST_LEARNINGS: usize = 10;
 
 /// Picks a feature.
-pub(super) async fn pick(port: &impl Port, wanted: Pick) -> Result<Picked, Failure> {
+pub(super) async fn pick(port: &dyn Port, wanted: Pick) -> Result<Picked, Failure> {
     let request = match &wanted.feature {
         Some(slug) => Request::post(format!("/features/{}/pick", segment(slug))),
         None => {
@@ -268,7 +268,7 @@ pub(super) struct Released {
 }
 
 /// Gives back.
-pub(super) async fn release(port: &impl Port, what: Release) -> Result<Released, Failure> {
+pub(super) async fn release(port: &dyn Port, what: Release) -> Result<Released, Failure> {
     match (what.feature, what.paths) {
         (Some(slug), paths) if paths.is_empty() => {
             let path = format!("/features/{}/release", segment(&slug));
@@ -305,7 +305,7 @@ pub(super) struct Finished {
 }
 
 /// Finishes a feature.
-pub(super) async fn done(port: &impl Port, what: Done) -> Result<Finished, Failure> {
+pub(super) async fn done(port: &dyn Port, what: Done) -> Result<Finished, Failure> {
     let path = format!("/features/{}/done", segment(&what.feature));
     let feature: Feature = port::ask(port, Request::post(path)).await?;
     Ok(Finished { feature: feature.slug, status: "done".to_owned() })

@@ -1,6 +1,7 @@
 //! `nexus cluster`: the nodes, for those who run them.
 
 mod backup;
+mod delete_engineer;
 mod join_token;
 mod promote;
 mod remove;
@@ -25,6 +26,7 @@ pub(crate) enum Cluster {
     Remove(remove::Remove),
     TransferLeader(transfer_leader::TransferLeader),
     Backup(backup::Backup),
+    DeleteEngineer(delete_engineer::DeleteEngineer),
 }
 
 impl Cluster {
@@ -36,6 +38,7 @@ impl Cluster {
             Self::Remove(command) => command.run(context).await,
             Self::TransferLeader(command) => command.run(context).await,
             Self::Backup(command) => command.run(context).await,
+            Self::DeleteEngineer(command) => command.run(context).await,
         }
     }
 }

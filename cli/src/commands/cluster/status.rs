@@ -7,7 +7,7 @@ use crate::{
     output::{Table, Tone, span, words},
 };
 use clap::Args;
-use nexus_api_types::cluster::{ClusterStatus, Node, NodeRole};
+use nexus_api_types::cluster::{ClusterStatus, Node, NodeRole, QuotaUse};
 
 /// Show the nodes, who leads, and how many losses the cluster can bear
 #[derive(Args)]
@@ -67,7 +67,51 @@ fn print(context: &Context<'_>, status: &ClusterStatus) -> Result<(), Error> {
     out.field("Cluster", id)?;
     out.field("Node", format_args!("{node_id}, version {version}"))?;
     out.field("Log", format_args!("term {term}, committed {committed}, applied {applied}"))?;
-    out.field("State hash", state_hash)
+    out.field("State hash", state_hash)?;
+    for quota in status.quotas.iter().filter(|quota| quota.owner == "cluster") {
+        out.field(if quota.resource == "memory" { "Memory" } else { "Texts" }, use_of(quota))?;
+    }
+    match status
+        .quotas
+        .iter()
+        .max_by(|a, b| share(a).total_cmp(&share(b)))
+        .filter(|fullest| is_nearly_full(fullest))
+    {
+        Some(fullest) => {
+            let whose = match &fullest.name {
+                Some(name) => format!("{} {name}", fullest.owner),
+                None => fullest.owner.clone(),
+            };
+            out.line("")?;
+            let text = format!(
+                "Nearly full: {whose} uses {}; raise quota.{}.{} or delete what is over",
+                use_of(fullest),
+                fullest.owner,
+                fullest.resource
+            );
+            out.line(Tone::Warn.paint(&text))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A quota that is so full is told of unasked.
+const NEARLY_FULL: f64 = 0.8;
+
+fn is_nearly_full(quota: &QuotaUse) -> bool {
+    share(quota) >= NEARLY_FULL
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn share(quota: &QuotaUse) -> f64 {
+    quota.used as f64 / quota.quota.max(1) as f64
+}
+
+fn use_of(quota: &QuotaUse) -> String {
+    let amount = |of: u64| {
+        if quota.resource == "projects" { of.to_string() } else { words::bytes(of) }
+    };
+    format!("{} of {} of its quota of {}", amount(quota.used), amount(quota.quota), quota.resource)
 }
 
 fn role(role: NodeRole) -> (String, Tone) {

@@ -1,26 +1,33 @@
-//! `nexus feature delete`: throws a draft away.
+//! `nexus feature delete`: throws a draft away, or a feature that is over.
 
 use crate::{args::words, client::Request, context::Context, error::Error};
 use clap::Args;
 use serde_json::Value;
 
-/// Throw a draft away
+/// Throw a draft away, or a feature that is over
 ///
-/// Only drafts: what was ready once has a history. nexus feature cancel gives such a feature up.
+/// Without --finished only drafts: what was ready once has a history. nexus feature cancel gives such a feature up.
+/// With --finished what is done or cancelled goes with its spec, learnings and checkpoints; decisions stay. Its author
+/// may, and leads.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  nexus feature delete billing-api")]
+  nexus feature delete billing-api
+  nexus feature delete billing-api --finished")]
 pub(crate) struct Delete {
     /// The feature
     #[arg(value_parser = words::slug)]
     slug: String,
+    /// It is done or cancelled, and goes for good
+    #[arg(long)]
+    finished: bool,
 }
 
 impl Delete {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let project = context.project().await?;
-        let request = Request::delete(format!("/projects/{project}/features/{}", self.slug));
+        let list = if self.finished { "finished" } else { "features" };
+        let request = Request::delete(format!("/projects/{project}/{list}/{}", self.slug));
         let answer = context.client.send(request).await?;
         context
             .out

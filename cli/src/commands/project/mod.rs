@@ -2,6 +2,7 @@
 
 mod add_member;
 pub(super) mod create;
+mod delete;
 mod info;
 mod link;
 mod list;
@@ -24,6 +25,7 @@ pub(crate) enum Project {
     Unlink(unlink::Unlink),
     Info(info::Info),
     AddMember(add_member::AddMember),
+    Delete(delete::Delete),
 }
 
 impl Project {
@@ -35,6 +37,7 @@ impl Project {
             Self::Unlink(command) => command.run(context),
             Self::Info(command) => command.run(context).await,
             Self::AddMember(command) => command.run(context).await,
+            Self::Delete(command) => command.run(context).await,
         }
     }
 }

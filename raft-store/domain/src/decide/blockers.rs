@@ -156,6 +156,10 @@ fn conflict(state: &State, project: ProjectId, at: &Overlap<'_, '_, Grip>) -> Co
 }
 
 pub(super) fn holder_note(state: &State, holder: &Holder) -> HolderNote {
-    let engineer = state.engineer(holder.engineer).expect("engineers are never removed");
-    HolderNote { holder: holder.clone(), engineer_name: Name::clone(&engineer.name) }
+    // Of one who was deleted, whose sessions the next entries end, only the id is left.
+    let engineer_name = match state.engineer(holder.engineer) {
+        Some(engineer) => engineer.name.clone(),
+        None => Name::parse(&holder.engineer.to_string()).expect("an id is a short line"),
+    };
+    HolderNote { holder: holder.clone(), engineer_name }
 }

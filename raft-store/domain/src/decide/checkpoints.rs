@@ -1,7 +1,7 @@
 //! Decides about checkpoints: recorded states of the work on a feature. Their texts are documents;
 //! a rule knows only the newest one's hash, so that what a client repeats is not kept twice.
 
-use super::{Context, Decision, access::not_found, sessions::sign_of_life};
+use super::{Context, Decision, access::not_found, quota::text_within_quota, sessions::sign_of_life};
 use crate::{
     command::NewCheckpoint,
     document::{Checkpoint, CheckpointKind, Document, DocumentKey, LatestCheckpoint, Place, StateHash},
@@ -34,6 +34,7 @@ pub(super) fn save(ctx: Context<'_>, project: ProjectId, new: &NewCheckpoint) ->
     }
     let is_of_holder = checkpoint.is_of_holder;
     let (saved, key, document) = kept(project, Place::asked_for(ctx.revision), checkpoint);
+    text_within_quota(ctx, project, engineer.id, &document)?;
     // What others say about somebody's work is kept, but it is not where that work stands.
     events.extend(is_of_holder.then_some(saved));
     Ok(Decision::new(events, Reply::Text(key)).with_document(key, Some(document)))

@@ -3,9 +3,10 @@
 use super::{
     Context, Decision,
     access::{not_found, reader},
+    projects,
 };
 use crate::{
-    entity::{ApiKey, Engineer, Role, TokenDigest},
+    entity::{ApiKey, Engineer, Member, MemberRole, Role, TokenDigest},
     event::Event,
     ids::{EngineerId, KeyId},
     refusal::{Refusal, RegistrationRefusal, Thing},
@@ -17,6 +18,8 @@ use std::sync::Arc;
 
 /// Engineers of one cluster: bounds memory while registration is open.
 const MAX_ENGINEERS: usize = 100_000;
+/// Projects that an engineer leaves by being deleted: bounds the time of that entry.
+const MAX_PLACES_TO_LEAVE: usize = 1_000;
 /// Keys of one engineer.
 const MAX_KEYS: usize = 100;
 
@@ -91,6 +94,48 @@ pub(super) fn revoke_key(ctx: Context<'_>, key: KeyId) -> Result<Decision, Refus
     let engineer = ctx.owner()?;
     let key = ctx.state.key_of(engineer.id, key).ok_or_else(|| not_found(Thing::Key, key))?;
     Ok(Decision::new(vec![Event::KeyRevoked(key.clone())], Reply::Done))
+}
+
+/// Takes an engineer out of the cluster: an admin may, and everybody for themselves. Their keys, places and sessions
+/// go, and their name and address; what they made stays with its projects.
+pub(super) fn delete(ctx: Context<'_>, engineer: EngineerId) -> Result<Decision, Refusal> {
+    let asker = ctx.owner()?;
+    if asker.id != engineer {
+        ctx.admin()?;
+    }
+    let leaving = ctx.state.engineer(engineer).ok_or_else(|| not_found(Thing::Engineer, engineer))?;
+    let other_admin =
+        || ctx.state.engineers.values().any(|other| other.id != engineer && other.role == Role::Admin);
+    if leaving.role == Role::Admin && !other_admin() {
+        return Err(Refusal::Cluster("this is the last admin; make another one first".to_owned()));
+    }
+    let places: Vec<&Arc<Member>> = ctx
+        .state
+        .projects_of(engineer)
+        .filter_map(|project| ctx.state.member(project.id, engineer))
+        .collect();
+    if places.len() > MAX_PLACES_TO_LEAVE {
+        let what = "projects of an engineer who is deleted".to_owned();
+        return Err(Refusal::TooMany { what, limit: MAX_PLACES_TO_LEAVE as u64 });
+    }
+    for place in &places {
+        let mut members = ctx.state.members(place.project);
+        let mut has_other_lead =
+            || members.any(|other| other.engineer != engineer && other.role == MemberRole::Lead);
+        if asker.role != Role::Admin && place.role == MemberRole::Lead && !has_other_lead() {
+            let project = ctx.state.project(place.project).expect("a member is of a project that is there");
+            return Err(Refusal::Cluster(format!(
+                "you are the last lead of project {}; make another one first, or delete it",
+                project.slug
+            )));
+        }
+    }
+    let sessions = places.iter().flat_map(|place| ctx.state.sessions_of(place.project, engineer));
+    let (mut events, documents) = projects::sessions_ended(ctx, sessions);
+    events.extend(places.iter().map(|place| Event::MemberRemoved(Arc::clone(place))));
+    events.extend(ctx.state.keys_of(engineer).map(|key| Event::KeyRevoked(key.clone())));
+    events.push(Event::EngineerDeleted(leaving.clone()));
+    Ok(Decision::new(events, Reply::Done).with_documents(documents))
 }
 
 /// Changes an engineer's rights; the last admin stays one.

@@ -6,8 +6,10 @@ use super::{
     blockers::{FEATURE, conflicts, too_much},
     holdings::{self, within_limit},
     picking::{files_claimed, find, transition, without},
+    quota::within_quota,
 };
 use crate::{
+    apply::Erasure,
     command::{FeaturePatch, NewFeature},
     document::{Document, DocumentKey},
     entity::{ClaimKey, Feature, Holder, Lane, Mode, Status},
@@ -16,6 +18,7 @@ use crate::{
     pattern::Pattern,
     refusal::{MAX_LISTED, Refusal, Thing},
     reply::Reply,
+    usage::Usage,
     words::Slug,
     work::{OutOfBudget, WorkBudget},
 };
@@ -62,12 +65,15 @@ pub(super) fn create(
         touches: distinct(&new.touches),
         reads: distinct(&new.reads),
         depends_on: distinct(&new.depends_on),
+        lists_at: ctx.revision,
+        spec_bytes: new.spec.len() as u32,
         created_by: engineer.id,
         created_at: ctx.wall(),
         updated_at: ctx.wall(),
         status: Status::Draft,
     });
     check_patterns("touches and reads together", &feature.touches, &feature.reads)?;
+    within_quota(ctx, project, engineer.id, Usage::of_feature(&feature))?;
     let spec = Document::Spec(new.spec.clone());
     Ok(Decision::new(vec![Event::FeatureCreated(feature.clone())], Reply::Feature(feature.clone()))
         .with_document(DocumentKey::Spec(project, feature.id), Some(spec)))
@@ -172,7 +178,8 @@ pub(super) fn update(
         fields.push((FeatureField::Title, FieldValue::text(&before.title), FieldValue::text(title)));
         after.title = title.clone();
     }
-    if patch.spec.is_some() {
+    if let Some(spec) = &patch.spec {
+        after.spec_bytes = spec.len() as u32;
         fields.push((FeatureField::Spec, FieldValue::Untold, FieldValue::Untold));
     }
     if let Some(lane) = patch.lane.filter(|lane| *lane != before.lane) {
@@ -218,6 +225,10 @@ pub(super) fn update(
         return Ok(Decision::new(Vec::new(), Reply::Feature(before.clone())));
     }
     after.updated_at = ctx.wall();
+    let (was, becomes) = (Usage::of_feature(before), Usage::of_feature(&after));
+    let replaced = replaced_lists(ctx, before, &mut after);
+    let lists = replaced.as_ref().and_then(|(_, lists)| Usage::of_text(lists)).unwrap_or_default();
+    within_quota(ctx, project, before.created_by, [becomes.beyond(was), lists].into_iter().sum())?;
 
     let mut claims = Vec::new();
     if let Some(holder) = before.holder() {
@@ -230,11 +241,29 @@ pub(super) fn update(
         .collect();
     events.extend(claims);
     let mut decision = Decision::new(events, Reply::Feature(after.clone()));
+    if let Some((key, lists)) = replaced {
+        decision = decision.with_document(key, Some(lists));
+    }
     if let Some(spec) = &patch.spec {
         decision =
             decision.with_document(DocumentKey::Spec(project, after.id), Some(Document::Spec(spec.clone())));
     }
     Ok(decision)
+}
+
+/// The lists of before, to be kept for the events that name them; none when they stay, or were empty.
+fn replaced_lists(
+    ctx: Context<'_>,
+    before: &Feature,
+    after: &mut Feature,
+) -> Option<(DocumentKey, Document)> {
+    let lists = before.lists();
+    if after.lists() == lists {
+        return None;
+    }
+    after.lists_at = ctx.revision;
+    let key = DocumentKey::Lists(before.project, before.id, before.lists_at);
+    (before.list_bytes() > 0).then(|| (key, Document::Lists(Arc::new(lists))))
 }
 
 /// The claims to take and to give back when the paths of an active feature change. What a lead
@@ -281,15 +310,31 @@ fn change_of_claims(
     Ok(events)
 }
 
-/// Throws a draft away.
-pub(super) fn delete(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result<Decision, Refusal> {
-    ctx.worker(project)?;
+/// Throws a draft away; or a feature that is over, with all that was written about it: its author may, and a lead.
+pub(super) fn delete(
+    ctx: Context<'_>,
+    project: ProjectId,
+    slug: &Slug,
+    is_finished: bool,
+) -> Result<Decision, Refusal> {
+    let engineer = ctx.worker(project)?;
     let feature = find(ctx, project, slug)?;
-    if feature.status != Status::Draft {
+    if is_finished {
+        if !feature.status.is_over() {
+            return Err(Refusal::NotFinished { slug: slug.clone(), status: feature.status.to_string() });
+        }
+        if feature.created_by != engineer.id {
+            ctx.lead(project)?;
+        }
+    } else if feature.status != Status::Draft {
         return Err(Refusal::NotADraft { slug: slug.clone(), status: feature.status.to_string() });
     }
-    Ok(Decision::new(vec![Event::FeatureDeleted(feature.clone())], Reply::Done)
-        .with_document(DocumentKey::Spec(project, feature.id), None))
+    let decision = Decision::new(vec![Event::FeatureDeleted(feature.clone())], Reply::Done)
+        .with_document(DocumentKey::Spec(project, feature.id), None);
+    // Drafts too may have some, if they were ready before. Most have none, and deleted ranges slow reading down.
+    let may_have_texts = !ctx.state.text_counts_of(project, Some(feature.id)).is_empty()
+        || ctx.state.has_decisions(project, 1);
+    Ok(if may_have_texts { decision.erasing(Erasure::TextsOfFeature(project, feature.id)) } else { decision })
 }
 
 /// Draft to ready.

@@ -1,23 +1,20 @@
 //! What sessions may hold, and the facts of taking and giving back: each of bounded size, however much a
 //! session holds. Decides nothing about who may hold what.
 
-use super::Context;
+use super::{Context, quota::within_quota};
 use crate::{
     entity::{Holder, Load, Mode, Session},
     event::{Event, ReleaseReason},
     ids::{FeatureId, ProjectId},
     pattern::Pattern,
     refusal::Refusal,
+    usage::Usage,
 };
 use std::sync::Arc;
 
 /// Claims of one session: bounds the time of its end, whose entry tells all of them.
 pub(super) const MAX_CLAIMS_OF_SESSION: usize = 100_000;
 const MOST_OF_SESSION: Load = Load { claims: MAX_CLAIMS_OF_SESSION, bytes: 16 << 20 };
-/// Claims of one project: bounds memory, at some 300 bytes each beside their paths.
-const MOST_OF_PROJECT: Load = Load { claims: 1_000_000, bytes: 256 << 20 };
-/// Claims of the cluster: anybody may make another project.
-const MOST_OF_ALL: Load = Load { claims: 4_000_000, bytes: 1 << 30 };
 /// Paths that one fact tells: at most a MiB, so that a fact can always be written and sent.
 const PATHS_OF_EVENT: usize = 1_000;
 
@@ -30,16 +27,19 @@ pub(crate) const fn fills_an_entry(load: Load, facts: usize) -> bool {
     load.claims >= MOST_OF_SESSION.claims || load.bytes >= MOST_OF_SESSION.bytes || facts >= FACTS_OF_ENTRY
 }
 
-/// Refuses what would make a session, a project or the cluster hold too much.
+/// Refuses what would make a session hold too much, or its project, its engineer or the cluster.
 pub(super) fn within_limit<'a>(
     ctx: Context<'_>,
     session: &Session,
     more: impl IntoIterator<Item = &'a Pattern>,
 ) -> Result<(), Refusal> {
-    let more = Load::of(more);
-    fits("the cluster", ctx.state.claimed(), more, MOST_OF_ALL)?;
-    let in_project = ctx.state.claimed_in(session.project);
-    fits("one project", in_project, more, MOST_OF_PROJECT)?;
+    let (mut load, mut usage) = (Load::default(), Vec::new());
+    for path in more {
+        load.add(Load::of([path]));
+        usage.push(Usage::of_claim(path));
+    }
+    within_quota(ctx, session.project, session.engineer, usage.into_iter().sum())?;
+    let (more, in_project) = (load, ctx.state.claimed_in(session.project));
     let of_session = |held| fits("one session", held, more, MOST_OF_SESSION);
     // Counting takes time: not before the project has so many claims at all.
     if of_session(in_project).is_ok() {

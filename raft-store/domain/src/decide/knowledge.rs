@@ -1,6 +1,6 @@
 //! Decides about what was learned and what was decided. The texts are documents that no rule looks at.
 
-use super::{Context, Decision, access::not_found, picking::find};
+use super::{Context, Decision, access::not_found, picking::find, quota::text_within_quota};
 use crate::{
     command::NewDecision,
     document::{self, Document, DocumentKey, Learning, Place},
@@ -32,6 +32,7 @@ pub(super) fn add_learning(
         content: content.clone(),
         created_at: ctx.wall(),
     });
+    text_within_quota(ctx, project, engineer.id, &Document::Learning(learning.clone()))?;
     let key = DocumentKey::Learning(project, feature.id, Place::asked_for(ctx.revision));
     let added = Event::LearningAdded { feature: feature.clone(), learning: learning.clone() };
     Ok(Decision::new(vec![added], Reply::Text(key)).with_document(key, Some(Document::Learning(learning))))
@@ -70,6 +71,7 @@ pub(super) fn add_decision(
         created_at: ctx.wall(),
         place,
     });
+    text_within_quota(ctx, project, engineer.id, &Document::Decision(decision.clone()))?;
     let key = DocumentKey::Decision(project, place);
     let mut made = Decision::new(vec![Event::DecisionAdded(decision.clone())], Reply::Text(key))
         .with_document(key, Some(Document::Decision(decision)));

@@ -8,6 +8,7 @@ mod blockers;
 mod checkpoints;
 mod claims;
 mod cluster;
+mod deletion;
 mod engineers;
 mod expiry;
 mod features;
@@ -16,12 +17,14 @@ mod interruption;
 mod knowledge;
 mod picking;
 mod projects;
+mod quota;
 mod rights;
 mod roadmap;
 mod sessions;
 mod tickets;
 
 pub use blockers::{FEATURE as STEPS_OF_FEATURE, Holding, blocker, holding};
+pub(crate) use deletion::advance as advance_deletion;
 pub(crate) use expiry::expire_one;
 pub use features::{MAX_DEPENDENCIES, MAX_GLOBS, MAX_PATTERNS};
 pub(crate) use holdings::fills_an_entry;
@@ -30,6 +33,7 @@ pub use roadmap::MAX_NAMED;
 pub(crate) use sessions::sign_of_life;
 
 use crate::{
+    apply::Erasure,
     command::{Acting, Actor, Command, Proposal},
     document::{Document, DocumentKey},
     event::Event,
@@ -50,17 +54,29 @@ pub(crate) struct Decision {
     pub(crate) events: Vec<Event>,
     /// Long texts to write, or to delete.
     pub(crate) documents: Vec<(DocumentKey, Option<Document>)>,
+    /// What goes as a whole.
+    pub(crate) erased: Vec<Erasure>,
     /// What the asker is told.
     pub(crate) reply: Reply,
 }
 
 impl Decision {
     fn new(events: Vec<Event>, reply: Reply) -> Self {
-        Self { events, documents: Vec::new(), reply }
+        Self { events, documents: Vec::new(), erased: Vec::new(), reply }
     }
 
     fn with_document(mut self, key: DocumentKey, document: Option<Document>) -> Self {
         self.documents.push((key, document));
+        self
+    }
+
+    fn with_documents(mut self, documents: Vec<(DocumentKey, Option<Document>)>) -> Self {
+        self.documents.extend(documents);
+        self
+    }
+
+    fn erasing(mut self, erasure: Erasure) -> Self {
+        self.erased.push(erasure);
         self
     }
 }
@@ -129,16 +145,20 @@ pub(crate) fn decide(
         Command::AddKey { key } => engineers::add_key(ctx, key),
         Command::RevokeKey { key } => engineers::revoke_key(ctx, *key),
         Command::ChangeRole { engineer, role } => engineers::change_role(ctx, *engineer, *role),
+        Command::DeleteEngineer { engineer } => engineers::delete(ctx, *engineer),
         Command::CreateProject { id, name, slug, repo_url, repo_path, default_branch } => {
             projects::create(ctx, *id, name, slug, repo_url, repo_path, default_branch)
         }
+        Command::DeleteProject { project } => projects::delete(ctx, *project),
         Command::AddMember { project, engineer, role } => {
             projects::add_member(ctx, *project, *engineer, *role)
         }
         Command::RemoveMember { project, engineer } => projects::remove_member(ctx, *project, *engineer),
         Command::CreateFeature { project, feature } => features::create(ctx, *project, feature, work),
         Command::UpdateFeature { project, slug, patch } => features::update(ctx, *project, slug, patch, work),
-        Command::DeleteFeature { project, slug } => features::delete(ctx, *project, slug),
+        Command::DeleteFeature { project, slug, is_finished } => {
+            features::delete(ctx, *project, slug, *is_finished)
+        }
         Command::ReadyFeature { project, slug } => features::ready(ctx, *project, slug),
         Command::DraftFeature { project, slug } => features::draft(ctx, *project, slug),
         Command::PickFeature { project, slug } => picking::pick(ctx, *project, slug, work),

@@ -1,13 +1,20 @@
 //! Decides about projects and their members.
 
-use super::{Context, Decision, access::not_found, expiry, fills_an_entry, interruption};
+use super::{
+    Context, Decision,
+    access::not_found,
+    deletion, expiry, fills_an_entry,
+    interruption::{self, Ending},
+    quota::within_quota,
+};
 use crate::{
     document::Place,
-    entity::{Load, Member, MemberRole, Project, Role},
+    entity::{Load, Member, MemberRole, Project, Role, Session},
     event::{Event, ReleaseReason},
     ids::{EngineerId, ProjectId},
     refusal::{Refusal, Thing},
     reply::Reply,
+    usage::{MEMBER_BYTES, Usage},
     words::{Label, Name, Slug},
 };
 use std::sync::Arc;
@@ -40,16 +47,33 @@ pub(super) fn create(
         repo_url: repo_url.clone(),
         repo_path: repo_path.clone(),
         default_branch: default_branch.clone(),
+        created_by: engineer.id,
         created_at: ctx.wall(),
         updated_at: ctx.wall(),
     });
-    let lead = member(ctx, id, engineer.id, MemberRole::Lead);
+    within_quota(ctx, id, engineer.id, Usage::of_project(&project))?;
+    let lead = member(ctx, id, engineer.id, MemberRole::Lead, engineer.id);
     let events = vec![Event::ProjectCreated(project.clone()), Event::MemberAdded(lead)];
     Ok(Decision::new(events, Reply::Project(project)))
 }
 
-fn member(ctx: Context<'_>, project: ProjectId, engineer: EngineerId, role: MemberRole) -> Arc<Member> {
-    Arc::new(Member { project, engineer, role, since: ctx.wall() })
+/// Deletes a project with everything in it. It is gone for everybody at once; its rows, texts and events go with
+/// the next entries.
+pub(super) fn delete(ctx: Context<'_>, project: ProjectId) -> Result<Decision, Refusal> {
+    ctx.lead(project)?;
+    ctx.owner()?;
+    let deletion = deletion::begun(ctx.state, project, ctx.revision);
+    Ok(Decision::new(vec![Event::ProjectDeleted(deletion)], Reply::Done))
+}
+
+fn member(
+    ctx: Context<'_>,
+    project: ProjectId,
+    engineer: EngineerId,
+    role: MemberRole,
+    added_by: EngineerId,
+) -> Arc<Member> {
+    Arc::new(Member { project, engineer, role, added_by, since: ctx.wall() })
 }
 
 /// Takes an engineer into a project.
@@ -59,14 +83,15 @@ pub(super) fn add_member(
     engineer: EngineerId,
     role: MemberRole,
 ) -> Result<Decision, Refusal> {
-    ctx.lead(project)?;
+    let lead = ctx.lead(project)?;
     if ctx.state.engineer(engineer).is_none() {
         return Err(not_found(Thing::Engineer, engineer));
     }
     if ctx.state.member(project, engineer).is_some() {
         return Err(Refusal::MemberExists);
     }
-    let member = member(ctx, project, engineer, role);
+    within_quota(ctx, project, lead.id, Usage::of_memory(MEMBER_BYTES))?;
+    let member = member(ctx, project, engineer, role, lead.id);
     Ok(Decision::new(vec![Event::MemberAdded(member.clone())], Reply::Member(member)))
 }
 
@@ -89,8 +114,19 @@ pub(super) fn remove_member(
             "this is the last lead of the project; make another one first".to_owned(),
         ));
     }
+    let sessions = ctx.state.sessions_of(project, engineer);
+    let (mut events, documents) = sessions_ended(ctx, sessions);
+    events.push(Event::MemberRemoved(leaving.clone()));
+    Ok(Decision::new(events, Reply::Done).with_documents(documents))
+}
+
+/// The end of sessions whose engineer leaves; what is too much for one entry is ended by the next ones.
+pub(super) fn sessions_ended<'a>(
+    ctx: Context<'_>,
+    sessions: impl Iterator<Item = &'a Arc<Session>>,
+) -> Ending {
     let (mut events, mut documents, mut load) = (Vec::new(), Vec::new(), Load::default());
-    for session in ctx.state.sessions_of(project, engineer) {
+    for session in sessions {
         if fills_an_entry(load, events.len()) {
             events.push(expiry::over_now(ctx.state, session));
             continue;
@@ -101,6 +137,5 @@ pub(super) fn remove_member(
         events.extend(facts);
         documents.extend(texts);
     }
-    events.push(Event::MemberRemoved(leaving.clone()));
-    Ok(Decision { events, documents, reply: Reply::Done })
+    (events, documents)
 }

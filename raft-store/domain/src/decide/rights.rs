@@ -36,6 +36,8 @@ pub(crate) fn may_ask(ctx: Context<'_>, command: &Command) -> Result<(), Refusal
         Command::ChangeRole { engineer: changed, .. } if *changed == engineer => ctx.owner().map(drop),
         // Only the node that took it in tries it again: nobody else is let in with that key.
         Command::RevokeKey { key } if *key == used => Ok(()),
+        // It may have taken the asker out of the cluster: nobody comes here with a key of theirs any more.
+        Command::DeleteEngineer { .. } => ctx.owner().map(drop),
         Command::AddKey { .. } | Command::RevokeKey { .. } | Command::CreateProject { .. } => {
             ctx.writer()?;
             ctx.owner().map(drop)
@@ -44,7 +46,13 @@ pub(crate) fn may_ask(ctx: Context<'_>, command: &Command) -> Result<(), Refusal
         | Command::UpdateSettings { .. }
         | Command::ChangeRole { .. }
         | Command::KeepAnswer { .. } => ctx.admin().map(drop),
-        Command::AddMember { project, .. }
+        // The project is gone for everybody: its answer says no more than that.
+        Command::DeleteProject { project } if ctx.state.project(*project).is_none() => {
+            ctx.writer()?;
+            ctx.owner().map(drop)
+        }
+        Command::DeleteProject { project }
+        | Command::AddMember { project, .. }
         | Command::RemoveMember { project, .. }
         | Command::ForceRelease { project, .. } => ctx.lead(*project).map(drop),
         Command::CreateFeature { project, .. }

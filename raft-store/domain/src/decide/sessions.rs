@@ -1,6 +1,6 @@
 //! Decides about sessions: their start, their signs of life and their end.
 
-use super::{Context, Decision, access::not_found, expiry::is_over, interruption};
+use super::{Context, Decision, access::not_found, expiry::is_over, interruption, quota::within_quota};
 use crate::{
     command::Acting,
     document::Place,
@@ -10,6 +10,7 @@ use crate::{
     refusal::{Refusal, Thing},
     reply::Reply,
     state::State,
+    usage::{SESSION_BYTES, Usage},
     words::AgentName,
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -59,6 +60,7 @@ fn new_session(
             limit: MAX_SESSIONS_OF_ENGINEER as u64,
         });
     }
+    within_quota(ctx, project, engineer.id, Usage::of_memory(SESSION_BYTES))?;
     let until = ctx.state.clock.cluster.after(ctx.state.settings.session_unattended);
     Ok(Session {
         id,
@@ -152,5 +154,5 @@ pub(super) fn end(ctx: Context<'_>, project: ProjectId, id: SessionId) -> Result
     let session = ctx.own_session(engineer, project, id)?;
     let place = Place::asked_for(ctx.revision);
     let (events, documents) = interruption::ended(ctx.state, session, &ReleaseReason::SessionEnded, place);
-    Ok(Decision { events, documents, reply: Reply::Session(session.clone()) })
+    Ok(Decision::new(events, Reply::Session(session.clone())).with_documents(documents))
 }

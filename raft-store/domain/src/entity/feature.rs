@@ -3,7 +3,7 @@
 use crate::{
     ids::{EngineerId, FeatureId, ProjectId, SessionId},
     pattern::Pattern,
-    time::{Fence, WallTime},
+    time::{Fence, Revision, WallTime},
     words::{AgentName, Slug, Title},
 };
 use serde::{Deserialize, Serialize};
@@ -126,6 +126,10 @@ pub struct Feature {
     pub reads: Arc<[Pattern]>,
     /// Features of the same project that must be over first.
     pub depends_on: Arc<[Slug]>,
+    /// The entry that gave it these three lists. Events name it instead of repeating them.
+    pub lists_at: Revision,
+    /// Length of its spec in bytes, which is a document.
+    pub spec_bytes: u32,
     /// Author.
     pub created_by: EngineerId,
     /// Creation.
@@ -136,11 +140,55 @@ pub struct Feature {
     pub status: Status,
 }
 
+/// What a feature once touched, read and depended on. Kept for events of that time, which only name it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FeatureLists {
+    /// Its author, whose quota it counts against.
+    pub author: EngineerId,
+    /// Its exclusive paths.
+    pub touches: Arc<[Pattern]>,
+    /// Its shared paths.
+    pub reads: Arc<[Pattern]>,
+    /// Its dependencies.
+    pub depends_on: Arc<[Slug]>,
+}
+
 impl Feature {
+    /// Its three lists.
+    pub fn lists(&self) -> FeatureLists {
+        FeatureLists {
+            author: self.created_by,
+            touches: self.touches.clone(),
+            reads: self.reads.clone(),
+            depends_on: self.depends_on.clone(),
+        }
+    }
+
+    /// With the lists that it had at that time.
+    pub fn set_lists(&mut self, lists: FeatureLists) {
+        (self.touches, self.reads, self.depends_on) = (lists.touches, lists.reads, lists.depends_on);
+    }
+
+    /// The same without its lists, which can be much more than all else.
+    pub(crate) fn without_lists(&self) -> Self {
+        Self { touches: [].into(), reads: [].into(), depends_on: [].into(), ..self.clone() }
+    }
+
     /// Bytes of its lists: nearly all that it takes to write it down.
     pub fn list_bytes(&self) -> usize {
         let paths = self.touches.iter().chain(&*self.reads).map(|path| path.as_str().len());
         paths.chain(self.depends_on.iter().map(|slug| slug.as_str().len())).sum()
+    }
+
+    /// Whether it takes as much to store as another state of it, by what is cheap to compare: a change of its stage
+    /// or lane leaves its lists where they are.
+    pub(crate) fn weighs_as_much_as(&self, other: &Self) -> bool {
+        self.slug.as_str().len() == other.slug.as_str().len()
+            && self.title.as_str().len() == other.title.as_str().len()
+            && self.spec_bytes == other.spec_bytes
+            && Arc::ptr_eq(&self.touches, &other.touches)
+            && Arc::ptr_eq(&self.reads, &other.reads)
+            && Arc::ptr_eq(&self.depends_on, &other.depends_on)
     }
 
     /// Its place on the board.

@@ -2,7 +2,7 @@
 
 use crate::{
     ids::{EngineerId, ProjectId},
-    time::WallTime,
+    time::{Revision, WallTime},
     words::{Label, Name, Slug},
 };
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ pub struct Project {
     pub repo_path: Option<Label>,
     /// The branch that work starts from.
     pub default_branch: Label,
+    /// Who made it.
+    pub created_by: EngineerId,
     /// Creation.
     pub created_at: WallTime,
     /// Last change of the project itself.
@@ -56,6 +58,20 @@ pub struct Member {
     pub engineer: EngineerId,
     /// Rights.
     pub role: MemberRole,
+    /// Who took them in: its place is counted as theirs.
+    pub added_by: EngineerId,
     /// Since when.
     pub since: WallTime,
+}
+
+/// A project that was deleted, while what belonged to it goes: a bounded part with each entry, since all at once
+/// would hold everybody up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Deletion {
+    /// The project, which nobody sees any more.
+    pub project: ProjectId,
+    /// The entry that took its last row; none while it has rows.
+    pub rows_gone: Option<Revision>,
+    /// Its events of earlier revisions are gone.
+    pub events_from: Revision,
 }

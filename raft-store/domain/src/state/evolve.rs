@@ -1,16 +1,17 @@
 //! How events change the state. Cannot fail: whatever could be wrong was refused before.
 
-use super::{Deadline, Grip, State};
+use super::{Deadline, Grip, State, TextKey};
 use crate::{
-    document::{LatestCheckpoint, Place},
+    document::{Document, DocumentKey, LatestCheckpoint, Place},
     entity::{
-        ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, Member, NodeRecord, Project, Session, Status,
-        Ticket, TokenDigest,
+        ApiKey, Claim, ClaimKey, Deletion, Engineer, Feature, JoinToken, Member, NodeRecord, Project,
+        Session, Status, Ticket, TokenDigest,
     },
     event::Event,
-    ids::{DecisionId, JoinTokenId, ProjectId, SessionId},
+    ids::{DecisionId, EngineerId, JoinTokenId, ProjectId, SessionId},
     replies::{Remembered, ReplyKey, SLOT_AGE, Served, Slot},
     state::RowKey,
+    usage::{MEMBER_BYTES, SESSION_BYTES, TextCount, Usage},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -72,8 +73,7 @@ impl State {
             }
             Event::MemberRemoved(member) => {
                 touched.insert(RowKey::Member(member.project, member.engineer));
-                self.members.remove(&(member.project, member.engineer));
-                self.projects_by_engineer.remove(&(member.engineer, member.project));
+                self.remove_member(member.project, member.engineer);
             }
             Event::FeatureCreated(feature)
             | Event::FeatureUpdated { feature, .. }
@@ -85,11 +85,11 @@ impl State {
             }
             Event::FeatureDeleted(feature) => {
                 touched.insert(RowKey::Feature(feature.project, feature.id));
-                touched.insert(RowKey::LatestCheckpoint(feature.project, feature.id));
-                self.remove_feature(feature);
+                self.remove_feature(feature, touched);
             }
             Event::FilesClaimed { project, holder, feature, paths, mode, fence, claimed_at } => {
                 let claim = Claim { mode: *mode, fence: *fence, claimed_at: *claimed_at };
+                let mut more = Vec::with_capacity(paths.len());
                 for path in paths.iter() {
                     let key = ClaimKey {
                         project: *project,
@@ -98,10 +98,15 @@ impl State {
                         path: path.clone(),
                     };
                     touched.insert(RowKey::Claim(key.clone()));
-                    self.put_claim(key, claim);
+                    if self.put_claim(key, claim) {
+                        more.push(Usage::of_claim(path));
+                    }
                 }
+                let more = more.into_iter().sum();
+                self.usage.replace(*project, holder.engineer, Usage::default(), more);
             }
             Event::FilesReleased { project, holder, feature, paths, .. } => {
+                let mut less = Vec::with_capacity(paths.len());
                 for path in paths.iter() {
                     let key = ClaimKey {
                         project: *project,
@@ -109,9 +114,13 @@ impl State {
                         feature: *feature,
                         path: path.clone(),
                     };
-                    self.remove_claim(&key);
+                    if self.remove_claim(&key) {
+                        less.push(Usage::of_claim(path));
+                    }
                     touched.insert(RowKey::Claim(key));
                 }
+                let less = less.into_iter().sum();
+                self.usage.replace(*project, holder.engineer, less, Usage::default());
             }
             Event::SessionStarted(session)
             | Event::SessionRenewed(session)
@@ -132,6 +141,28 @@ impl State {
             Event::CheckpointSaved(latest) => {
                 touched.insert(RowKey::LatestCheckpoint(latest.project, latest.feature));
                 self.put_latest_checkpoint(*latest);
+            }
+            Event::EngineerDeleted(engineer) => {
+                touched.insert(RowKey::Engineer(engineer.id));
+                self.emails.remove(&engineer.email);
+                self.engineers.remove(&engineer.id);
+            }
+            Event::ProjectDeleted(deletion) => {
+                touched.insert(RowKey::Project(deletion.project));
+                touched.insert(RowKey::Deletion(deletion.project));
+                self.remove_project(deletion.project);
+                self.put_deletion(*deletion);
+            }
+            Event::DeletionAdvanced { deletion, rows } => {
+                touched.insert(RowKey::Deletion(deletion.project));
+                self.put_deletion(*deletion);
+                for row in rows.iter() {
+                    self.remove_row(row, touched);
+                }
+            }
+            Event::DeletionFinished(project) => {
+                touched.insert(RowKey::Deletion(*project));
+                self.deletions.remove(project);
             }
             Event::RulesRaised(to) => {
                 self.rules = *to;
@@ -177,17 +208,88 @@ impl State {
 
     pub(super) fn put_project(&mut self, project: Arc<Project>) {
         self.project_slugs.insert(project.slug.clone(), project.id);
-        self.projects.insert(project.id, project);
+        let (id, made_by, after) = (project.id, project.created_by, Usage::of_project(&project));
+        let before = self.projects.insert(id, project);
+        let before = before.map_or_else(Usage::default, |before| Usage::of_project(&before));
+        self.usage.replace(id, made_by, before, after);
+    }
+
+    fn remove_project(&mut self, id: ProjectId) {
+        if let Some(project) = self.projects.remove(&id) {
+            self.project_slugs.remove(&project.slug);
+            self.usage.replace(id, project.created_by, Usage::of_project(&project), Usage::default());
+        }
+    }
+
+    pub(super) fn put_deletion(&mut self, deletion: Deletion) {
+        self.deletions.insert(deletion.project, deletion);
+    }
+
+    /// Removes a row of a project that was deleted.
+    fn remove_row(&mut self, key: &RowKey, touched: &mut BTreeSet<RowKey>) {
+        match key {
+            RowKey::Member(project, engineer) => self.remove_member(*project, *engineer),
+            RowKey::Session(_, id) => self.remove_session(*id),
+            RowKey::Feature(project, id) => {
+                if let Some(feature) = self.feature(*project, *id).cloned() {
+                    self.remove_feature(&feature, touched);
+                }
+            }
+            RowKey::Claim(key) => {
+                let engineer = self.session(key.session).map(|session| session.engineer);
+                if self.remove_claim(key)
+                    && let Some(engineer) = engineer
+                {
+                    let less = Usage::of_claim(&key.path);
+                    self.usage.replace(key.project, engineer, less, Usage::default());
+                }
+            }
+            RowKey::Decision(project, id) => {
+                self.decisions.remove(&(*project, *id));
+            }
+            RowKey::TextCount(key) => self.put_text_count(*key, TextCount::default()),
+            // Of the cluster, or gone with another row.
+            RowKey::Clock
+            | RowKey::Origin
+            | RowKey::Settings
+            | RowKey::Node(_)
+            | RowKey::JoinToken(_)
+            | RowKey::Engineer(_)
+            | RowKey::ApiKey(_)
+            | RowKey::Reply(_)
+            | RowKey::Project(_)
+            | RowKey::LatestCheckpoint(..)
+            | RowKey::Ticket(_)
+            | RowKey::Rules
+            | RowKey::Slot(_)
+            | RowKey::Deletion(_) => return,
+        }
+        touched.insert(key.clone());
     }
 
     pub(super) fn put_member(&mut self, member: Arc<Member>) {
         self.projects_by_engineer.insert((member.engineer, member.project));
-        self.members.insert((member.project, member.engineer), member);
+        let (project, added_by) = (member.project, member.added_by);
+        if self.members.insert((project, member.engineer), member).is_none() {
+            self.usage.replace(project, added_by, Usage::default(), Usage::of_memory(MEMBER_BYTES));
+        }
+    }
+
+    fn remove_member(&mut self, project: ProjectId, engineer: EngineerId) {
+        self.projects_by_engineer.remove(&(engineer, project));
+        if let Some(member) = self.members.remove(&(project, engineer)) {
+            self.usage.replace(project, member.added_by, Usage::of_memory(MEMBER_BYTES), Usage::default());
+        }
     }
 
     pub(super) fn put_feature(&mut self, feature: Arc<Feature>) {
         let before = self.features.insert((feature.project, feature.id), feature.clone());
         let place = feature.board_key();
+        // Adding up its lists takes time, and most changes leave them as they are.
+        if before.as_ref().is_none_or(|before| !before.weighs_as_much_as(&feature)) {
+            let was = before.as_ref().map_or_else(Usage::default, |before| Usage::of_feature(before));
+            self.usage.replace(feature.project, feature.created_by, was, Usage::of_feature(&feature));
+        }
         // Most changes leave most of this as it is, and this is done for every pick and release.
         if before.as_ref().is_none_or(|before| before.slug != feature.slug) {
             self.feature_slugs.insert((feature.project, feature.slug.clone()), feature.id);
@@ -214,8 +316,14 @@ impl State {
         }
     }
 
-    fn remove_feature(&mut self, feature: &Feature) {
+    fn remove_feature(&mut self, feature: &Feature, touched: &mut BTreeSet<RowKey>) {
+        touched.insert(RowKey::LatestCheckpoint(feature.project, feature.id));
         self.unlist_feature(feature);
+        self.usage.replace(feature.project, feature.created_by, Usage::of_feature(feature), Usage::default());
+        for key in self.text_counts_of(feature.project, Some(feature.id)) {
+            self.put_text_count(key, TextCount::default());
+            touched.insert(RowKey::TextCount(key));
+        }
         self.feature_slugs.remove(&(feature.project, feature.slug.clone()));
         self.features.remove(&(feature.project, feature.id));
         self.latest_checkpoints.remove(&(feature.project, feature.id));
@@ -244,6 +352,8 @@ impl State {
             None => {
                 let agent = (session.project, session.engineer, session.agent.clone());
                 self.sessions_by_agent.insert(agent, session.id);
+                let more = Usage::of_memory(SESSION_BYTES);
+                self.usage.replace(session.project, session.engineer, Usage::default(), more);
             }
         }
         self.deadlines.insert(deadline);
@@ -253,25 +363,27 @@ impl State {
         if let Some(session) = self.sessions.remove(&id) {
             self.deadlines.remove(&(session.vitality.until(), Deadline::Session(id)));
             self.sessions_by_agent.remove(&(session.project, session.engineer, session.agent.clone()));
+            let less = Usage::of_memory(SESSION_BYTES);
+            self.usage.replace(session.project, session.engineer, less, Usage::default());
         }
     }
 
-    pub(super) fn put_claim(&mut self, key: ClaimKey, claim: Claim) {
+    /// Whether it is a new one.
+    pub(super) fn put_claim(&mut self, key: ClaimKey, claim: Claim) -> bool {
         // Taken again in another mode: the index must not keep the former grip.
-        if self.claims.contains_key(&key) {
-            self.remove_claim(&key);
-        }
+        let is_new = !self.remove_claim(&key);
         let grip = Grip { mode: claim.mode, session: key.session, feature: key.feature };
         self.paths.entry(key.project).or_default().insert(&key.path, grip);
-        self.path_bytes += key.path.as_str().len();
         self.claims.insert(key, claim);
+        is_new
     }
 
-    fn remove_claim(&mut self, key: &ClaimKey) {
-        let Some(claim) = self.claims.remove(key) else { return };
-        self.path_bytes -= key.path.as_str().len();
+    /// Whether there was such a claim.
+    fn remove_claim(&mut self, key: &ClaimKey) -> bool {
+        let Some(claim) = self.claims.remove(key) else { return false };
         let grip = Grip { mode: claim.mode, session: key.session, feature: key.feature };
         self.loosen(key.project, key, grip);
+        true
     }
 
     fn loosen(&mut self, project: ProjectId, key: &ClaimKey, grip: Grip) {
@@ -289,6 +401,30 @@ impl State {
 
     pub(super) fn put_decision(&mut self, project: ProjectId, id: DecisionId, place: Place) {
         self.decisions.insert((project, id), place);
+    }
+
+    /// Counts a text that is written; those that are part of something else are counted with it.
+    pub(crate) fn count_text(
+        &mut self,
+        key: &DocumentKey,
+        document: &Document,
+        touched: &mut BTreeSet<RowKey>,
+    ) {
+        let Some(key) = text_key(key, document) else { return };
+        let Some(usage) = Usage::of_text(document) else { return };
+        let before = self.text_counts.get(&key).copied().unwrap_or_default();
+        self.put_text_count(key, TextCount { count: before.count + 1, bytes: before.bytes + usage.texts });
+        touched.insert(RowKey::TextCount(key));
+    }
+
+    pub(super) fn put_text_count(&mut self, key: TextKey, after: TextCount) {
+        let before = if after == TextCount::default() {
+            self.text_counts.remove(&key)
+        } else {
+            self.text_counts.insert(key, after)
+        };
+        let before = before.unwrap_or_default();
+        self.usage.replace(key.project, key.engineer, before.usage(), after.usage());
     }
 
     pub(super) fn put_ticket(&mut self, ticket: Arc<Ticket>) {
@@ -338,4 +474,23 @@ impl State {
             touched.insert(RowKey::Slot(slot));
         }
     }
+}
+
+/// Whose text it is.
+fn text_key(key: &DocumentKey, document: &Document) -> Option<TextKey> {
+    let (project, feature) = match key {
+        DocumentKey::Checkpoint(project, feature, _)
+        | DocumentKey::Learning(project, feature, _)
+        | DocumentKey::Lists(project, feature, _) => (*project, Some(*feature)),
+        DocumentKey::Decision(project, _) => (*project, None),
+        DocumentKey::Spec(..) | DocumentKey::DecisionAbout(..) => return None,
+    };
+    let engineer = match document {
+        Document::Checkpoint(checkpoint) => checkpoint.engineer,
+        Document::Learning(learning) => learning.engineer,
+        Document::Lists(lists) => lists.author,
+        Document::Decision(decision) => decision.engineer,
+        Document::Spec(_) | Document::Mark => return None,
+    };
+    Some(TextKey { project, feature, engineer })
 }

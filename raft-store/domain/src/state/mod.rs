@@ -13,8 +13,8 @@ pub use rows::{Row, RowKey, RowsError};
 use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
-        ApiKey, BoardKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, Mode, NodeRecord,
-        Origin, Project, Session, Ticket, TokenDigest,
+        ApiKey, BoardKey, Claim, ClaimKey, Deletion, Engineer, Feature, JoinToken, KeyPrefix, Member, Mode,
+        NodeRecord, Origin, Project, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, KeyId, NodeId, ProjectId, SessionId},
     pattern::PatternIndex,
@@ -22,6 +22,7 @@ use crate::{
     rules::RulesVersion,
     settings::Settings,
     time::{ClusterTime, Revision, WallTime},
+    usage::{TextCount, UsageIndex},
     words::{AgentName, Email, Slug},
 };
 use imbl::{OrdMap, OrdSet};
@@ -61,6 +62,17 @@ pub struct Grip {
     pub feature: Option<FeatureId>,
 }
 
+/// Whose texts are counted together: those of an engineer about a feature, or about a project as a whole.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct TextKey {
+    /// The project.
+    pub project: ProjectId,
+    /// The feature.
+    pub feature: Option<FeatureId>,
+    /// Who wrote them.
+    pub engineer: EngineerId,
+}
+
 /// Everything that rules need to know, at one revision.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct State {
@@ -84,6 +96,8 @@ pub struct State {
     pub(crate) latest_checkpoints: OrdMap<(ProjectId, FeatureId), LatestCheckpoint>,
     pub(crate) decisions: OrdMap<(ProjectId, DecisionId), Place>,
     pub(crate) tickets: OrdMap<TokenDigest, Arc<Ticket>>,
+    pub(crate) text_counts: OrdMap<TextKey, TextCount>,
+    pub(crate) deletions: OrdMap<ProjectId, Deletion>,
 
     // Indexes: made anew from what is kept.
     pub(crate) emails: OrdMap<Email, EngineerId>,
@@ -96,7 +110,7 @@ pub struct State {
     pub(crate) active_by_session: OrdSet<(SessionId, FeatureId)>,
     pub(crate) sessions_by_agent: OrdMap<(ProjectId, EngineerId, Option<AgentName>), SessionId>,
     pub(crate) paths: OrdMap<ProjectId, PatternIndex<Grip>>,
-    pub(crate) path_bytes: usize,
+    pub(crate) usage: UsageIndex,
     pub(crate) deadlines: OrdSet<(ClusterTime, Deadline)>,
     pub(crate) reply_ages: ReplyAges,
 }

@@ -1,6 +1,6 @@
 //! How the state is read. Never changes it.
 
-use super::{Clock, Deadline, Grip, State};
+use super::{Clock, Deadline, Grip, State, TextKey};
 use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
@@ -13,6 +13,7 @@ use crate::{
     rules::RulesVersion,
     settings::Settings,
     time::{ClusterTime, WallTime},
+    usage::{Owner, Usage},
     words::{AgentName, Email, Slug},
 };
 use std::{cmp::Reverse, collections::BTreeSet, ops::Bound, sync::Arc};
@@ -66,6 +67,10 @@ impl State {
 
     /// The next moment at which something ends by itself.
     pub fn next_deadline(&self) -> Option<ClusterTime> {
+        // A deletion goes on with every entry.
+        if !self.deletions.is_empty() {
+            return Some(self.clock.cluster);
+        }
         self.deadlines.get_min().map(|(at, _)| *at)
     }
 
@@ -259,6 +264,26 @@ impl State {
     }
 }
 
+/// What is stored for whom.
+impl State {
+    /// How much is stored for somebody.
+    pub fn usage(&self, owner: Owner) -> Usage {
+        self.usage.of(owner)
+    }
+
+    /// Everybody for whom something is stored, the cluster first.
+    pub fn usages(&self) -> impl Iterator<Item = (Owner, Usage)> + '_ {
+        self.usage.all()
+    }
+
+    /// Whose texts about a feature, or about a project as a whole, are counted.
+    pub(crate) fn text_counts_of(&self, project: ProjectId, feature: Option<FeatureId>) -> Vec<TextKey> {
+        let key = |engineer| TextKey { project, feature, engineer };
+        let range = key(EngineerId::MIN)..=key(EngineerId::MAX);
+        self.text_counts.range(range).map(|(key, _)| *key).collect()
+    }
+}
+
 /// What texts there are.
 impl State {
     /// The newest checkpoint of a feature.
@@ -275,7 +300,12 @@ impl State {
     pub(crate) fn has_decisions(&self, project: ProjectId, count: usize) -> bool {
         // Counting takes time: not before there are so many at all.
         self.decisions.len() >= count
-            && self.decisions.range((project, DecisionId::MIN)..=(project, DecisionId::MAX)).count() >= count
+            && self
+                .decisions
+                .range((project, DecisionId::MIN)..=(project, DecisionId::MAX))
+                .take(count)
+                .count()
+                >= count
     }
 }
 
@@ -374,11 +404,6 @@ impl State {
     /// How many claims there are in a project.
     pub fn claim_count_in(&self, project: ProjectId) -> usize {
         self.claimed_in(project).claims
-    }
-
-    /// How much is claimed in the cluster.
-    pub(crate) fn claimed(&self) -> Load {
-        Load { claims: self.claims.len(), bytes: self.path_bytes }
     }
 
     /// How much is claimed in a project.

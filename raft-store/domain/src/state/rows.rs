@@ -1,16 +1,17 @@
 //! How the state is written down: one row a thing. Indexes have no rows; they are made anew.
 
-use super::{Clock, State};
+use super::{Clock, State, TextKey};
 use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
-        ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord, Origin,
-        Project, Session, Ticket, TokenDigest,
+        ApiKey, Claim, ClaimKey, Deletion, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord,
+        Origin, Project, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, NodeId, ProjectId, SessionId},
     replies::{Remembered, ReplyKey, Served, Slot},
     rules::RulesVersion,
     settings::Settings,
+    usage::{TextCount, Usage},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -55,6 +56,10 @@ pub enum RowKey {
     Rules,
     /// The answer in a slot.
     Slot(Slot),
+    /// How much somebody wrote.
+    TextCount(TextKey),
+    /// A project that is being deleted.
+    Deletion(ProjectId),
 }
 
 /// A thing as it is written.
@@ -96,6 +101,10 @@ pub enum Row {
     Rules(RulesVersion),
     /// The answer in a slot.
     Slot(Slot, Arc<Served>),
+    /// How much somebody wrote.
+    TextCount(TextKey, TextCount),
+    /// A project that is being deleted.
+    Deletion(Deletion),
 }
 
 /// Rows that do not make a state.
@@ -136,6 +145,8 @@ impl State {
             RowKey::Ticket(digest) => Row::Ticket(self.tickets.get(digest)?.clone()),
             RowKey::Rules => Row::Rules(self.rules),
             RowKey::Slot(slot) => Row::Slot(*slot, self.slots.get(slot)?.clone()),
+            RowKey::TextCount(key) => Row::TextCount(*key, *self.text_counts.get(key)?),
+            RowKey::Deletion(project) => Row::Deletion(*self.deletions.get(project)?),
         })
     }
 
@@ -159,6 +170,8 @@ impl State {
             .chain(self.latest_checkpoints.values().copied().map(Row::LatestCheckpoint))
             .chain(self.decisions.iter().map(|((project, id), place)| Row::Decision(*project, *id, *place)))
             .chain(self.tickets.values().cloned().map(Row::Ticket))
+            .chain(self.text_counts.iter().map(|(key, count)| Row::TextCount(*key, *count)))
+            .chain(self.deletions.values().copied().map(Row::Deletion))
     }
 
     /// Makes the state, with all its indexes, from its rows in any order.
@@ -181,18 +194,34 @@ impl State {
                 Row::Member(member) => state.put_member(member),
                 Row::Feature(feature) => state.put_feature(feature),
                 Row::Session(session) => state.put_session(session),
-                Row::Claim(key, claim) => state.put_claim(key, claim),
+                Row::Claim(key, claim) => {
+                    state.put_claim(key, claim);
+                }
                 Row::LatestCheckpoint(latest) => state.put_latest_checkpoint(latest),
                 Row::Decision(project, id, place) => state.put_decision(project, id, place),
                 Row::Ticket(ticket) => state.put_ticket(ticket),
                 Row::Rules(rules) => state.rules = rules,
                 Row::Slot(slot, served) => state.put_served(slot, served),
+                Row::TextCount(key, count) => state.put_text_count(key, count),
+                Row::Deletion(deletion) => state.put_deletion(deletion),
             }
         }
         let orphan = state.claims.keys().find(|key| !state.sessions.contains_key(&key.session));
-        match orphan {
-            Some(key) => Err(RowsError::OrphanClaim(key.path.to_string())),
-            None => Ok(state),
+        if let Some(key) = orphan {
+            return Err(RowsError::OrphanClaim(key.path.to_string()));
+        }
+        state.count_claims();
+        Ok(state)
+    }
+}
+
+impl State {
+    /// Counts the claims of all sessions: a claim's row does not say whose session it is.
+    fn count_claims(&mut self) {
+        let sessions = self.sessions.clone();
+        for session in sessions.values() {
+            let held: Usage = self.claims_of(session).map(|(key, _)| Usage::of_claim(&key.path)).sum();
+            self.usage.replace(session.project, session.engineer, Usage::default(), held);
         }
     }
 }
@@ -219,6 +248,8 @@ impl Row {
             Self::Ticket(ticket) => RowKey::Ticket(ticket.digest),
             Self::Rules(_) => RowKey::Rules,
             Self::Slot(slot, _) => RowKey::Slot(*slot),
+            Self::TextCount(key, _) => RowKey::TextCount(*key),
+            Self::Deletion(deletion) => RowKey::Deletion(deletion.project),
         }
     }
 }

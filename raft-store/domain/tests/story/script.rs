@@ -189,7 +189,8 @@ pub(crate) fn command(world: &mut World, line: &Line) -> Command {
     match line.verb.as_str() {
         "form" | "tick" | "beat" | "touch" | "admit" | "join-token" | "settings" | "ticket" | "redeem"
         | "operated" => of_cluster(world, line),
-        "register" | "key" | "revoke-key" | "role" | "project" | "add-member" | "remove-member" => {
+        "register" | "key" | "revoke-key" | "role" | "project" | "add-member" | "remove-member"
+        | "delete-engineer" => {
             let project = project(world);
             of_people(world, line, project)
         }
@@ -267,6 +268,13 @@ fn settings(line: &Line) -> SettingsPatch {
             "replies.count" => patch.replies = Some(value.parse().unwrap()),
             "replies.age" => patch.reply_age = Some(span(value)),
             "events.age" => patch.event_age = Some(span(value)),
+            "quota.project.memory" => patch.quotas.project_memory = Some(value.parse().unwrap()),
+            "quota.project.texts" => patch.quotas.project_texts = Some(value.parse().unwrap()),
+            "quota.engineer.memory" => patch.quotas.engineer_memory = Some(value.parse().unwrap()),
+            "quota.engineer.texts" => patch.quotas.engineer_texts = Some(value.parse().unwrap()),
+            "quota.engineer.projects" => patch.quotas.engineer_projects = Some(value.parse().unwrap()),
+            "quota.cluster.memory" => patch.quotas.cluster_memory = Some(value.parse().unwrap()),
+            "quota.cluster.texts" => patch.quotas.cluster_texts = Some(value.parse().unwrap()),
             "with" | "as" | "key" | "slot" | "start" => {}
             other => panic!("no setting {other}"),
         }
@@ -318,6 +326,7 @@ fn of_people(world: &mut World, line: &Line, project: ProjectId) -> Command {
             engineer: engineer(world),
             role: if line.has("lead") { MemberRole::Lead } else { MemberRole::Member },
         },
+        "delete-engineer" => Command::DeleteEngineer { engineer: engineer(world) },
         "remove-member" => Command::RemoveMember { project, engineer: engineer(world) },
         other => panic!("no verb {other}"),
     }
@@ -372,7 +381,9 @@ fn of_work(world: &mut World, line: &Line, project: ProjectId) -> Command {
                 depends_on: line.slugs("needs"),
             }),
         },
-        "delete" => Command::DeleteFeature { project, slug: line.slug() },
+        "delete" => Command::DeleteFeature { project, slug: line.slug(), is_finished: false },
+        "delete-finished" => Command::DeleteFeature { project, slug: line.slug(), is_finished: true },
+        "delete-project" => Command::DeleteProject { project },
         "ready" => Command::ReadyFeature { project, slug: line.slug() },
         "draft" => Command::DraftFeature { project, slug: line.slug() },
         "pick" => Command::PickFeature { project, slug: line.slug() },

@@ -3,11 +3,13 @@
 use super::world::{DAWN, World};
 use nexus_domain::{
     Applied, ClusterTime, Document, DocumentKey, Event, FeatureId, Recorded, Reply, WallTime,
+    apply::Erasure,
     document::Place,
     entity::{Feature, Holder, Session, Status, Vitality},
     event::{FieldValue, ReleaseReason},
     pattern::Pattern,
     refusal::{Blocker, Refusal},
+    usage::{Owner, Usage},
     words::Slug,
 };
 
@@ -32,6 +34,11 @@ pub(crate) fn applied(world: &World, applied: &Applied) -> Vec<String> {
     told.extend(
         applied.documents.iter().map(|(key, document)| self::document(world, key, document.as_ref())),
     );
+    told.extend(applied.erased.iter().map(|erased| match erased {
+        Erasure::TextsOfFeature(..) => "erased what was written about it".to_owned(),
+        Erasure::TextsOfProject(_) => "erased all texts of the project".to_owned(),
+        Erasure::Events { from, to, .. } => format!("erased events of the project from {from} to {to}"),
+    }));
     told.iter().map(|line| world.named(line)).collect()
 }
 
@@ -179,6 +186,13 @@ fn document(world: &World, key: &DocumentKey, document: Option<&Document>) -> St
         (DocumentKey::DecisionAbout(_, feature, place), Some(Document::Mark)) => {
             format!("document mark: the decision at {} is about {}", at(*place), slug_of(world, *feature))
         }
+        (DocumentKey::Lists(_, feature, _), Some(Document::Lists(lists))) => {
+            format!(
+                "document lists of {} until now, touches {}",
+                slug_of(world, *feature),
+                list(&lists.touches)
+            )
+        }
         (_, None) => "document deleted".to_owned(),
         other => panic!("{other:?} does not fit"),
     }
@@ -200,6 +214,19 @@ pub(crate) fn state(world: &World, what: &str) -> Vec<String> {
             .map(|(key, claim)| {
                 let purpose = purpose(world, key.feature);
                 format!("{} {:?} by {}{purpose}, fence {}", key.path, claim.mode, key.session, claim.fence.0)
+            })
+            .collect(),
+        "usage" => world
+            .state
+            .usages()
+            .map(|(owner, usage)| {
+                let name = match owner {
+                    Owner::Cluster => "the cluster".to_owned(),
+                    Owner::Project(id) => id.to_string(),
+                    Owner::Engineer(id) => id.to_string(),
+                };
+                let Usage { memory, texts, projects } = usage;
+                format!("{name}: {memory} in memory, {texts} in texts, {projects} projects")
             })
             .collect(),
         "sessions" => world.state.sessions().map(|found| session(found)).collect(),

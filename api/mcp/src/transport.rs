@@ -1,0 +1,61 @@
+//! How messages come and go: over stdin and stdout, or as requests of HTTP. What belongs to the protocol's library is
+//! compiled here, once: whoever serves needs none of it.
+
+use crate::Server;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
+use rmcp::{
+    ServiceExt,
+    transport::{
+        stdio,
+        streamable_http_server::{
+            StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
+        },
+    },
+};
+use std::{convert::Infallible, error::Error, sync::Arc};
+
+/// The body of a request, whatever brings it.
+pub type RequestBody = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
+
+/// Which requests of HTTP are taken.
+#[derive(Clone, Debug)]
+pub struct HttpLimits {
+    /// Bytes of a request's body, at most.
+    pub body_bytes: usize,
+    /// Origins of browser pages that may ask; a request without an origin is no page's.
+    pub allowed_origins: Vec<String>,
+}
+
+/// Answers one request of HTTP. Keeps nothing for the next one.
+pub fn answer(
+    server: Server,
+    limits: HttpLimits,
+    request: http::Request<RequestBody>,
+) -> BoxFuture<'static, http::Response<BoxBody<Bytes, Infallible>>> {
+    Box::pin(async move {
+        // A key is asked for, which no page of somebody else's has: hosts need not be known by name.
+        let config = StreamableHttpServerConfig::default()
+            .with_legacy_session_mode(false)
+            .with_json_response(true)
+            .with_max_request_body_bytes(limits.body_bytes)
+            .with_allowed_origins(limits.allowed_origins)
+            .enforce_origin_validation()
+            .disable_allowed_hosts();
+        let sessions = Arc::new(NeverSessionManager::default());
+        StreamableHttpService::new(move || Ok(server.clone()), sessions, config).handle(request).await
+    })
+}
+
+/// Serves one client over stdin and stdout, until that ends.
+///
+/// # Errors
+/// When no client speaks there, or it cannot be gone on with, in words for people.
+pub fn serve_stdio(server: Server) -> BoxFuture<'static, Result<(), String>> {
+    Box::pin(async move {
+        let served =
+            server.serve(stdio()).await.map_err(|error| format!("no host speaks on stdin: {error}"))?;
+        served.waiting().await.map(drop).map_err(|error| format!("cannot go on: {error}"))
+    })
+}

@@ -1,0 +1,37 @@
+//! `nexus project delete`: deletes a project with everything in it.
+
+use crate::{args::words, client::Request, context::Context, error::Error};
+use clap::Args;
+use serde_json::Value;
+
+/// Delete a project with everything in it
+///
+/// Features, specs, learnings, decisions, checkpoints, claims and events: there is no way back. Whoever works in it is
+/// stopped at once. For its leads and for admins.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus project delete billing --yes")]
+pub(crate) struct Delete {
+    /// The project
+    #[arg(value_name = "SLUG", value_parser = words::slug)]
+    slug: String,
+    /// It is meant
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Delete {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        let Self { slug, yes } = self;
+        let project = context.project_by_slug(&slug).await?;
+        if !yes {
+            return Err(Error::local(format!(
+                "this deletes project {slug} ({}) with everything in it, for everybody; say --yes if that is meant",
+                project.name
+            )));
+        }
+        let answer = context.client.send(Request::delete(format!("/projects/{}", project.id))).await?;
+        context.out.answer(&answer, |_: Value| context.out.line(format_args!("Deleted project {slug}")))
+    }
+}

@@ -1,0 +1,41 @@
+//! Compares what would be stored with the quotas. What is stored already is never taken away by them: a quota that
+//! was lowered only keeps its owner from storing more.
+
+use super::Context;
+use crate::{
+    document::Document,
+    ids::{EngineerId, ProjectId},
+    refusal::Refusal,
+    usage::{Owner, Resource, Usage},
+};
+
+/// Refuses what would be more than the project, the engineer or the cluster may store.
+pub(super) fn within_quota(
+    ctx: Context<'_>,
+    project: ProjectId,
+    engineer: EngineerId,
+    more: Usage,
+) -> Result<(), Refusal> {
+    let quotas = &ctx.state.settings.quotas;
+    for owner in [Owner::Project(project), Owner::Engineer(engineer), Owner::Cluster] {
+        let used = ctx.state.usage(owner);
+        for resource in Resource::ALL {
+            let Some(quota) = owner.quota(quotas, resource) else { continue };
+            let (used, more) = (resource.of(used), resource.of(more));
+            if more > 0 && used.saturating_add(more) > quota {
+                return Err(Refusal::QuotaExceeded { owner, resource, used, more, quota });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a text that would be too much.
+pub(super) fn text_within_quota(
+    ctx: Context<'_>,
+    project: ProjectId,
+    engineer: EngineerId,
+    text: &Document,
+) -> Result<(), Refusal> {
+    within_quota(ctx, project, engineer, Usage::of_text(text).unwrap_or_default())
+}

@@ -1,0 +1,287 @@
+//! What is stored for whom, in bytes: for each project, each engineer and the whole cluster. Quotas are compared
+//! with it. An index of the state: made anew from the rows, and kept up to date by whatever changes them.
+//!
+//! The figures are estimates of what a thing costs, the same on every node; they are not what an allocator says.
+
+use crate::{
+    document::Document,
+    entity::{Feature, Project},
+    ids::{EngineerId, ProjectId},
+    pattern::Pattern,
+    settings::Quotas,
+};
+use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Memory of a feature beside its texts and lists: the record and its places in the indexes.
+const FEATURE_BYTES: u64 = 800;
+/// Memory of a path in a feature's lists beside its text.
+const LISTED_PATH_BYTES: u64 = 110;
+/// Memory of a glob's automaton beside that: some hundred bytes for everyday ones.
+const GLOB_BYTES: u64 = 1_000;
+/// Memory of a claim beside its path: its key, its row's key and its place in the index of paths.
+const CLAIM_BYTES: u64 = 300;
+/// Memory of a session with what its client says about itself.
+pub(crate) const SESSION_BYTES: u64 = 1_500;
+/// Memory of a project with its names.
+const PROJECT_BYTES: u64 = 1_500;
+/// Memory of a member of a project.
+pub(crate) const MEMBER_BYTES: u64 = 300;
+/// Memory that a text takes, which lies on disk: its count, and its place where rules look for it.
+pub(crate) const MEMORY_OF_TEXT: u64 = 150;
+/// Disk that a text takes beside its letters.
+const TEXT_BYTES: u64 = 300;
+
+/// What is stored for somebody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Usage {
+    /// Estimated bytes that each node keeps in memory: features with their paths, claims, sessions and the like.
+    pub memory: u64,
+    /// Estimated bytes on each node's disk: specs, checkpoints, learnings and decisions.
+    pub texts: u64,
+    /// Projects made.
+    pub projects: u64,
+}
+
+impl Usage {
+    /// Only memory.
+    pub(crate) const fn of_memory(memory: u64) -> Self {
+        Self { memory, texts: 0, projects: 0 }
+    }
+
+    /// That of a feature and its spec.
+    pub(crate) fn of_feature(feature: &Feature) -> Self {
+        let paths = feature.touches.iter().chain(&*feature.reads).map(path_bytes);
+        let slugs = feature.depends_on.iter().map(|slug| LISTED_PATH_BYTES + slug.as_str().len() as u64);
+        let names = (feature.slug.as_str().len() + feature.title.as_str().len()) as u64;
+        let memory = FEATURE_BYTES + names + paths.chain(slugs).sum::<u64>();
+        Self { memory, texts: TEXT_BYTES + u64::from(feature.spec_bytes), projects: 0 }
+    }
+
+    /// That of a claim.
+    pub(crate) fn of_claim(path: &Pattern) -> Self {
+        Self::of_memory(CLAIM_BYTES + path.as_str().len() as u64)
+    }
+
+    /// That of a project without what is in it.
+    pub(crate) fn of_project(_: &Project) -> Self {
+        Self { memory: PROJECT_BYTES, texts: 0, projects: 1 }
+    }
+
+    /// That of a text; none for what is counted with something else.
+    pub(crate) fn of_text(document: &Document) -> Option<Self> {
+        let bytes = match document {
+            // The feature knows its length, so that it can be replaced.
+            Document::Spec(_) | Document::Mark => return None,
+            Document::Checkpoint(checkpoint) => {
+                let claims = checkpoint.claims.iter().map(|path| path.as_str().len() + 8);
+                let notes = checkpoint.notes.as_deref().map_or(0, str::len);
+                checkpoint.context.len() + notes + claims.sum::<usize>()
+            }
+            Document::Lists(lists) => {
+                let paths = lists.touches.iter().chain(&*lists.reads).map(|path| path.as_str().len() + 8);
+                let slugs = lists.depends_on.iter().map(|slug| slug.as_str().len() + 8);
+                paths.chain(slugs).sum()
+            }
+            Document::Learning(learning) => learning.content.len(),
+            Document::Decision(decision) => {
+                let optional = [&decision.rationale, &decision.alternatives];
+                let optional = optional.into_iter().flatten().map(|text| text.len());
+                decision.title.as_str().len() + decision.decision.len() + optional.sum::<usize>()
+            }
+        };
+        Some(Self { memory: MEMORY_OF_TEXT, texts: TEXT_BYTES + bytes as u64, projects: 0 })
+    }
+
+    /// What this takes more than another: nothing where it takes less.
+    pub(crate) const fn beyond(self, other: Self) -> Self {
+        Self {
+            memory: self.memory.saturating_sub(other.memory),
+            texts: self.texts.saturating_sub(other.texts),
+            projects: self.projects.saturating_sub(other.projects),
+        }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.memory += more.memory;
+        self.texts += more.texts;
+        self.projects += more.projects;
+    }
+
+    fn subtract(&mut self, less: Self) {
+        self.memory -= less.memory;
+        self.texts -= less.texts;
+        self.projects -= less.projects;
+    }
+}
+
+impl std::iter::Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |mut sum, one| {
+            sum.add(one);
+            sum
+        })
+    }
+}
+
+fn path_bytes(path: &Pattern) -> u64 {
+    let automaton = if path.is_wild() { GLOB_BYTES } else { 0 };
+    LISTED_PATH_BYTES + automaton + path.as_str().len() as u64
+}
+
+/// The texts that an engineer wrote about a feature, or about a project as a whole: how many, and what they take on
+/// disk. Counted, since no rule looks at the texts themselves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct TextCount {
+    /// How many.
+    pub count: u64,
+    /// Estimated bytes on disk.
+    pub bytes: u64,
+}
+
+impl TextCount {
+    /// What they cost.
+    pub(crate) const fn usage(self) -> Usage {
+        Usage { memory: MEMORY_OF_TEXT * self.count, texts: self.bytes, projects: 0 }
+    }
+}
+
+/// Whose quota it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Owner {
+    /// Everybody's together.
+    Cluster,
+    /// That of one project.
+    Project(ProjectId),
+    /// That of one engineer, over all projects.
+    Engineer(EngineerId),
+}
+
+/// What a quota limits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Resource {
+    /// Bytes in memory.
+    Memory,
+    /// Bytes of texts on disk.
+    Texts,
+    /// Projects made.
+    Projects,
+}
+
+impl Resource {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Memory, Self::Texts, Self::Projects];
+
+    /// Its name in settings, metrics and answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Texts => "texts",
+            Self::Projects => "projects",
+        }
+    }
+
+    /// How much of it is used.
+    pub const fn of(self, usage: Usage) -> u64 {
+        match self {
+            Self::Memory => usage.memory,
+            Self::Texts => usage.texts,
+            Self::Projects => usage.projects,
+        }
+    }
+}
+
+impl Owner {
+    /// The kind of owner, as the names of settings have it.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Project(_) => "project",
+            Self::Engineer(_) => "engineer",
+        }
+    }
+
+    /// How much of a resource this owner may use; none where there is no quota.
+    pub const fn quota(self, quotas: &Quotas, resource: Resource) -> Option<u64> {
+        match (self, resource) {
+            (Self::Cluster, Resource::Memory) => Some(quotas.cluster_memory),
+            (Self::Cluster, Resource::Texts) => Some(quotas.cluster_texts),
+            (Self::Project(_), Resource::Memory) => Some(quotas.project_memory),
+            (Self::Project(_), Resource::Texts) => Some(quotas.project_texts),
+            (Self::Engineer(_), Resource::Memory) => Some(quotas.engineer_memory),
+            (Self::Engineer(_), Resource::Texts) => Some(quotas.engineer_texts),
+            (Self::Engineer(_), Resource::Projects) => Some(quotas.engineer_projects),
+            (Self::Cluster | Self::Project(_), Resource::Projects) => None,
+        }
+    }
+}
+
+impl Resource {
+    /// An amount of it, for people.
+    pub fn amount(self, of: u64) -> String {
+        const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+        if self == Self::Projects {
+            return of.to_string();
+        }
+        match UNITS.into_iter().find(|(size, _)| of >= *size) {
+            Some((size, unit)) => format!("{}.{} {unit}", of / size, of % size * 10 / size),
+            None => format!("{of} bytes"),
+        }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Who uses how much.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct UsageIndex {
+    cluster: Usage,
+    projects: OrdMap<ProjectId, Usage>,
+    engineers: OrdMap<EngineerId, Usage>,
+}
+
+impl UsageIndex {
+    /// How much somebody uses.
+    pub(crate) fn of(&self, owner: Owner) -> Usage {
+        match owner {
+            Owner::Cluster => self.cluster,
+            Owner::Project(id) => self.projects.get(&id).copied().unwrap_or_default(),
+            Owner::Engineer(id) => self.engineers.get(&id).copied().unwrap_or_default(),
+        }
+    }
+
+    /// Everybody who uses something, the cluster first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Owner, Usage)> + '_ {
+        let projects = self.projects.iter().map(|(id, usage)| (Owner::Project(*id), *usage));
+        let engineers = self.engineers.iter().map(|(id, usage)| (Owner::Engineer(*id), *usage));
+        std::iter::once((Owner::Cluster, self.cluster)).chain(projects).chain(engineers)
+    }
+
+    /// Something of a project, made by an engineer, takes so much now, and took so much before.
+    pub(crate) fn replace(&mut self, project: ProjectId, engineer: EngineerId, before: Usage, after: Usage) {
+        if before == after {
+            return;
+        }
+        let change = |usage: &mut Usage| {
+            usage.add(after);
+            usage.subtract(before);
+        };
+        change(&mut self.cluster);
+        // Who uses nothing has no entry: the index is a function of the rows alone.
+        let usage = self.projects.entry(project).or_default();
+        change(usage);
+        if *usage == Usage::default() {
+            self.projects.remove(&project);
+        }
+        let usage = self.engineers.entry(engineer).or_default();
+        change(usage);
+        if *usage == Usage::default() {
+            self.engineers.remove(&engineer);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What is deleted is gone from the disk, and what is left out of events comes back when they are read.
+
+use crate::{
+    entries::{PROJECT, Scribe, feature_id},
+    node::{Node, pairs},
+};
+use nexus_domain::{
+    Actor, Command as Ask, Revision,
+    command::FeaturePatch,
+    pattern::Pattern,
+    words::{Slug, Title},
+};
+use nexus_raft_store::storage::{Column, SimulatedDisk};
+
+/// Keys that begin or end with the project's id.
+fn of_project(disk: &SimulatedDisk, column: Column) -> usize {
+    let id = PROJECT.0.as_bytes();
+    pairs(disk, column).iter().filter(|(key, _)| key.starts_with(id) || key.ends_with(id)).count()
+}
+
+#[tokio::test]
+async fn nothing_of_a_deleted_project_is_left_on_the_disk_however_entries_come_in_batches() {
+    let mut hashes = Vec::new();
+    for one_by_one in [true, false] {
+        let disk = SimulatedDisk::new();
+        let mut node = Node::start(disk.clone()).await;
+        let mut scribe = Scribe::new();
+        let mut history = [scribe.beginning(), scribe.texts(), scribe.features(4)].concat();
+        history.push(scribe.keep_young_events());
+        history.push(scribe.engineer_asks(Ask::DeleteProject { project: PROJECT }));
+        let before = history.len() - 1;
+        for _ in 0..5 {
+            history.push(scribe.ask(Actor::System, Ask::Tick));
+        }
+        if one_by_one {
+            for (at, entry) in history.into_iter().enumerate() {
+                if at == before {
+                    for column in [Column::Rows, Column::Documents, Column::Events] {
+                        assert!(of_project(&disk, column) > 5, "{column:?}");
+                    }
+                }
+                node.run(vec![entry]).await;
+            }
+        } else {
+            node.run(history).await;
+        }
+        for column in [Column::Rows, Column::Documents, Column::Events] {
+            assert_eq!(of_project(&disk, column), 0, "{column:?}");
+        }
+        node.machine.verify().unwrap();
+        hashes.push(node.handle.latest().hash());
+    }
+    assert_eq!(hashes[0], hashes[1]);
+}
+
+#[tokio::test]
+async fn events_tell_the_paths_of_their_time_although_they_are_not_written_into_each() {
+    let disk = SimulatedDisk::new();
+    let mut node = Node::start(disk.clone()).await;
+    let mut scribe = Scribe::new();
+    let slug = Slug::parse("feature-1").unwrap();
+    let update = |patch| Ask::UpdateFeature { project: PROJECT, slug: slug.clone(), patch: Box::new(patch) };
+    let titled = |title: &str| {
+        update(FeaturePatch { title: Some(Title::parse(title).unwrap()), ..FeaturePatch::default() })
+    };
+    let many: Vec<Pattern> =
+        (0..1_000).map(|n| Pattern::parse(&format!("generated/{n}.rs")).unwrap()).collect();
+    let touching =
+        |paths: Vec<Pattern>| update(FeaturePatch { touches: Some(paths.into()), ..FeaturePatch::default() });
+
+    node.run(scribe.beginning()).await;
+    node.run(scribe.feature()).await;
+    let create = scribe.engineer_asks(touching(many.clone()));
+    node.run(vec![create]).await;
+    let from = node.handle.latest().revision();
+    let first = scribe.engineer_asks(titled("While it touched much"));
+    let fewer = scribe.engineer_asks(touching(vec![Pattern::parse("b.rs").unwrap()]));
+    let last = scribe.engineer_asks(titled("While it touched little"));
+    node.run(vec![first, fewer, last]).await;
+
+    let page = node.handle.events(Revision(from.0 + 1), 100).await.unwrap();
+    let touched: Vec<usize> = page
+        .events
+        .into_iter()
+        .map(|mut recorded| recorded.event.feature_mut().unwrap().touches.len())
+        .collect();
+    assert_eq!(touched, [1_000, 1, 1]);
+    let largest = pairs(&disk, Column::Events).iter().map(|(_, value)| value.len()).max().unwrap();
+    assert!(largest < 2_000, "an event takes {largest} bytes");
+
+    let feature = node.handle.latest().state.feature(PROJECT, feature_id(1)).cloned().unwrap();
+    assert_eq!(feature.touches.len(), 1);
+}
