@@ -2,7 +2,7 @@
 //! the whole workspace; run one story with `tests/run its_name`, one file with `tests/run failover::`.
 //!
 //! - The contract: [`old_client`] and [`new_client`] go through all of it, [`idempotency`] through every
-//!   write; [`bad_input`] and [`people`] through what is refused, and to whom, [`unknown_fields`] through what new
+//!   write; [`bad_input`] and [`people`] through what is refused, and to whom, [`quotas`] through what may be stored and how it is deleted, [`unknown_fields`] through what new
 //!   routes refuse; [`browsers`] through what a page may read and do; [`metrics`] through what is counted.
 //! - The subjects: [`collisions`] and what they [cost](costs), [`claiming`], [`sessions`], [`knowledge`], [`events`] and
 //!   their [`sockets`],
@@ -35,6 +35,7 @@ mod new_client;
 mod old_client;
 mod peer_port;
 mod people;
+mod quotas;
 mod runs;
 mod sessions;
 mod sockets;
