@@ -1,7 +1,10 @@
 //! Crowds of connections that want nothing, or never get done: nobody else is kept out by them, least of all signs of
 //! life, and a node that is full of them stops in order.
 
-use nexus_tests::{Client, Cluster, Team, eventually};
+use nexus_tests::{
+    Client, Cluster, Team, eventually,
+    raw::{self, HTTP2, unfinished},
+};
 use reqwest::Method;
 use serde_json::json;
 use tokio::{
@@ -9,25 +12,8 @@ use tokio::{
     net::TcpStream,
 };
 
-/// What a client of HTTP/2 says first: its preface, and settings that it has none of.
-const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-
 async fn connect(url: &str, first: &[u8]) -> TcpStream {
-    let addr = url.strip_prefix("http://").expect("a URL");
-    let mut stream = TcpStream::connect(addr).await.expect("it listens");
-    // It may be gone already, to make room for somebody else.
-    let _ = stream.write_all(first).await;
-    stream
-}
-
-/// A request whose body is announced and never comes, or not to its end.
-fn unfinished(path: &str, key: Option<&str>, announced: usize) -> Vec<u8> {
-    let key = key.map_or_else(String::new, |key| format!("Authorization: Bearer {key}\r\n"));
-    format!(
-        "POST /api{path} HTTP/1.1\r\nHost: localhost\r\n{key}Content-Type: application/json\r\n\
-         Content-Length: {announced}\r\n\r\n{{"
-    )
-    .into_bytes()
+    raw::connect(url, first).await.expect("it listens")
 }
 
 async fn in_flight(client: &Client) -> usize {
