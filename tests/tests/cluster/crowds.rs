@@ -16,6 +16,16 @@ async fn connect(url: &str, first: &[u8]) -> TcpStream {
     raw::connect(url, first).await.expect("it listens")
 }
 
+/// What a page of claims is that nobody would want to hold twice: thousands of them with long names.
+async fn long_lists(team: &Team) {
+    let agent = team.agent(&team.admin, "hoarder").await;
+    for part in 0..10 {
+        let path = |n: usize| format!("part-{part}/{n}/{}", "x".repeat(900));
+        let paths: Vec<String> = (0..1_000).map(path).collect();
+        agent.post(&team.path("/claims"), json!({ "paths": paths })).await.data();
+    }
+}
+
 async fn in_flight(client: &Client) -> usize {
     let text = client.open("/metrics").await.expect("metrics").text().await.expect("text");
     let line = text.lines().find(|line| line.starts_with("nexus_http_requests_in_flight"));
@@ -99,6 +109,54 @@ async fn bodies_of_all_together_are_bounded() {
     let spec = "s".repeat(900_000);
     let large = json!({ "slug": "large", "title": "t", "spec": spec });
     assert_eq!(team.admin.post(&team.path("/features"), large).await.status, 201);
+}
+
+#[tokio::test]
+async fn answers_that_nobody_takes_leave_memory_and_places_to_others() {
+    const MOST_MEMORY_KIB: u64 = 512 << 10;
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    long_lists(&team).await;
+    let other = team.engineer("other").await;
+    let key = team.admin.key().expect("a key");
+    let mut crowd = Vec::new();
+    for number in 0..160 {
+        let rest = ["/claims", "/status", "/claims/mine", "/events?since=0&limit=1000"][number % 4];
+        let asked = raw::head("GET", &team.path(rest), Some(key), "");
+        crowd.push(connect(team.admin.base(), asked.as_bytes()).await);
+    }
+    // Each is answered, or told at once that there is no room.
+    for stream in &crowd {
+        stream.readable().await.expect("an answer begins");
+    }
+    let peak_kib = cluster.nodes[0].peak_kib().expect("it runs");
+    assert!(peak_kib < MOST_MEMORY_KIB, "{} MiB", peak_kib >> 10);
+    assert_eq!(other.client.get(&team.path("/claims")).await.data().as_array().map(Vec::len), Some(10_000));
+    drop(crowd);
+    let claims = team.path("/claims");
+    eventually("the room is given back", || async {
+        (team.admin.get(&claims).await.status == 200).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn long_polls_of_one_engineer_leave_places_to_others() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let other = team.engineer("other").await;
+    let since = team.admin.get(&team.path("/status")).await.revision();
+    let poll = |wait_ms: u64| team.path(&format!("/events?since={since}&waitMs={wait_ms}"));
+    let asked = raw::head("GET", &poll(30_000), team.admin.key(), "");
+    let mut crowd = Vec::new();
+    for _ in 0..1_100 {
+        crowd.push(connect(team.admin.base(), asked.as_bytes()).await);
+    }
+    eventually("its places are taken", || async { (in_flight(&team.admin).await > 256).then_some(()) }).await;
+    let refused = team.admin.get(&poll(1)).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (503, "SERVICE_UNAVAILABLE"));
+    assert!(refused.message().contains("long polls of this engineer"), "{}", refused.message());
+    assert_eq!(other.client.get(&poll(1)).await.status, 200, "others wait for events as ever");
 }
 
 #[tokio::test]
