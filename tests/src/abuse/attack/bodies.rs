@@ -110,7 +110,7 @@ async fn pieces(write: &mut (impl AsyncWriteExt + Unpin), way: Way) {
         Way::Endless => {
             let chunk = [format!("{PIECE:x}\r\n").as_bytes(), &piece, b"\r\n"].concat();
             while write.write_all(&chunk).await.is_ok() {
-                sleep(PAUSE / 10).await;
+                sleep(PAUSE).await;
             }
         }
     }

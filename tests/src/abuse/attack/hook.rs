@@ -82,6 +82,8 @@ pub(super) async fn send(attack: &Attack) {
             attack.answered(format!("exit {code}"));
             slowest = slowest.max(took);
             fattest = fattest.max(peak_kib);
+            let (slowest, fattest) = (slowest.as_millis(), fattest >> 10);
+            attack.sum_up(format!("the slowest hook took {slowest} ms, the largest {fattest} MiB"));
             if took > LONGEST {
                 attack.missed(format!("a hook took {:.1} s for {what}", took.as_secs_f64()));
             }
@@ -90,11 +92,6 @@ pub(super) async fn send(attack: &Attack) {
             }
         }
     }
-    attack.note(format!(
-        "the slowest hook took {} ms, the largest {} MiB",
-        slowest.as_millis(),
-        fattest >> 10
-    ));
 }
 
 /// Runs a hook on this input: how long it took, its memory at its highest, its exit code.

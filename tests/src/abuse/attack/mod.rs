@@ -196,6 +196,11 @@ impl Attack {
         self.noted().notes.push(text.into());
     }
 
+    /// The same instead of all notes before.
+    pub(crate) fn sum_up(&self, text: impl Into<String>) {
+        self.noted().notes = vec![text.into()];
+    }
+
     /// A bar of its own was missed.
     pub(crate) fn missed(&self, text: impl Into<String>) {
         self.noted().missed.push(text.into());
