@@ -115,11 +115,11 @@ impl Limits {
             Some(key) => self
                 .of_keys
                 .take(key, 1)
-                .map(InFlightPlace::OfKey)
+                .map(InFlightPlace::Key)
                 .ok_or("too many requests of this key at once"),
             None => {
                 let from = network(remote.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
-                let place = self.strangers.take(from, 1).map(InFlightPlace::OfStranger);
+                let place = self.strangers.take(from, 1).map(InFlightPlace::Stranger);
                 place.ok_or("too many requests without a key at once")
             }
         }
@@ -262,11 +262,11 @@ impl<K: Hash + Eq + Copy> Drop for Place<K> {
 /// The place of a request, until it is dropped.
 pub(crate) enum InFlightPlace {
     /// Of an engineer's reads or polls.
-    OfEngineer(#[allow(dead_code, reason = "held for its drop")] Place<EngineerId>),
+    Engineer(#[allow(dead_code, reason = "held for its drop")] Place<EngineerId>),
     /// Of somebody with a key.
-    OfKey(#[allow(dead_code, reason = "held for its drop")] Place<KeyPrefix>),
+    Key(#[allow(dead_code, reason = "held for its drop")] Place<KeyPrefix>),
     /// Of somebody without one.
-    OfStranger(#[allow(dead_code, reason = "held for its drop")] Place<IpAddr>),
+    Stranger(#[allow(dead_code, reason = "held for its drop")] Place<IpAddr>),
 }
 
 /// Requests by whose they are. Knows a bounded number of them.

@@ -261,10 +261,10 @@ fn places(
     }
     match asker.engineer {
         Some(engineer) if routes::is_long_poll(route) => {
-            api.limits.poll(engineer).map(InFlightPlace::OfEngineer).map(Some)
+            api.limits.poll(engineer).map(InFlightPlace::Engineer).map(Some)
         }
         Some(engineer) if is_read(request.method()) && !is_upgrade(route) => {
-            api.limits.read(engineer).map(InFlightPlace::OfEngineer).map(Some)
+            api.limits.read(engineer).map(InFlightPlace::Engineer).map(Some)
         }
         None if routes::is_long_poll(route) || is_read(request.method()) => Ok(None),
         Some(_) | None => {
