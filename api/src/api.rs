@@ -2,6 +2,7 @@
 
 use crate::{
     auth::Verifier,
+    background::Background,
     cluster::{Cluster, SharedView},
     compute::LongReads,
     events::{Hub, MAX_SOCKETS},
@@ -64,6 +65,14 @@ pub(crate) const MAX_BODY: usize = 1024 * 1024;
 pub(crate) const MAX_OPEN_BODY: usize = 16 * 1024;
 /// Bytes of bodies that are being read at once, beyond the first [`MAX_OPEN_BODY`] of each, which is all that most have.
 pub(crate) const MAX_BODIES: usize = 64 * 1024 * 1024;
+/// Bytes of answers that were made and are not taken yet, beyond the first [`MAX_SMALL_ANSWER`] of each: a client that does
+/// not read makes a node hold them for half a minute. Of them, those of one engineer; a longer one goes out alone.
+pub(crate) const MAX_ANSWERS: usize = 128 * 1024 * 1024;
+pub(crate) const MAX_ANSWERS_OF_ENGINEER: usize = MAX_ANSWERS / 4;
+/// Bytes of an answer that count for nothing: all but long lists.
+pub(crate) const MAX_SMALL_ANSWER: usize = 64 * 1024;
+/// What an answer that is written while it is sent counts as, in bytes: a piece of it is held at a time.
+pub(crate) const STREAMED_ANSWER: usize = 1024 * 1024;
 /// Followers of events are given this long to go when the node stops: one that reads is told to go at once.
 const DRAIN: Duration = Duration::from_secs(1);
 /// How long a join token is valid when nothing is said.
@@ -77,6 +86,10 @@ pub struct Api(Arc<Shared>);
 pub struct Shared {
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) mint: Arc<dyn Mint>,
+    /// Where reads are answered, and what is long is computed.
+    pub(crate) background: Background,
+    /// Where sockets live: apart from reads, since their clients show over them that they live.
+    pub(crate) socket_threads: Background,
     pub(crate) verifier: Verifier,
     pub(crate) metrics: Metrics,
     pub(crate) config: ApiConfig,
@@ -108,11 +121,14 @@ impl Api {
     pub fn new(cluster: Arc<dyn Cluster>, mint: Arc<dyn Mint>, config: ApiConfig) -> Self {
         let draining = watch::Sender::new(false);
         let sockets = Arc::new(Semaphore::new(config.max_sockets as usize));
+        let (background, socket_threads) = (Background::new("nexus-reads"), Background::new("nexus-sockets"));
         Self(Arc::new(Shared {
-            hub: Hub::new(cluster.clone(), Draining(draining.subscribe())),
+            hub: Hub::new(cluster.clone(), Draining(draining.subscribe()), socket_threads.handle().clone()),
+            socket_threads,
             cluster,
             mint,
-            verifier: Verifier::default(),
+            verifier: Verifier::new(background.handle().clone()),
+            background,
             metrics: Metrics::default(),
             limits: Limits::new(config.rate_limit),
             config,

@@ -9,7 +9,7 @@ use std::{
     thread,
     time::Duration,
 };
-use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use tokio::{sync::Semaphore, time::timeout};
 
 /// Long reads of one engineer that run or wait on one node: as many agents may ask at once. More get a 503, so
 /// that nobody takes all of the places.
@@ -67,7 +67,7 @@ impl Api {
         let _place = self.long_reads.enter(engineer)?;
         let thread = timeout(LONGEST_WAIT, self.long_reads.threads.clone().acquire_owned()).await;
         let thread = thread.map_err(|_| busy())?.map_err(|_| busy())?;
-        let computed = spawn_blocking(move || {
+        let computed = self.background.handle().spawn_blocking(move || {
             // Given back when it is through, also if nobody waits for it any more.
             let _thread = thread;
             read(&mut long)

@@ -8,7 +8,7 @@
 //! - [`cluster`]: what a node offers. [`mint`]: where ids and random values come from.
 //! - [`service`]: the router, and what happens around every request. [`api`]: what handlers share.
 //! - [`auth`]: who asks. [`limits`]: how often they may. [`browser`]: what pages may not.
-//! - [`read`] and [`write`]: the two kinds of requests. [`operate`]: writes beside the log. [`fields`]: bodies;
+//! - [`background`]: the threads of reads. [`read`] and [`write`]: the two kinds of requests. [`operate`]: writes beside the log. [`fields`]: bodies;
 //!   [`sorted_json`]: objects that are compared. [`page`] and [`whole`]: lists.
 //! - [`failure`]: what can go wrong, as HTTP. [`render`]: entities as the wire has them.
 //! - [`events`]: who follows what happens. [`routes`]: one file a resource. [`metrics`]: what is counted.
@@ -16,6 +16,7 @@
 
 pub mod api;
 pub mod auth;
+mod background;
 mod browser;
 pub mod cluster;
 mod compute;
@@ -43,4 +44,4 @@ pub use api::{Api, ApiConfig};
 pub use cluster::Cluster;
 pub use events::MAX_SOCKETS;
 pub use limits::{RemoteAddr, network};
-pub use service::{monitoring, router};
+pub use service::{AnswerRoom, monitoring, router};

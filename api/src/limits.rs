@@ -1,7 +1,11 @@
 //! How much one key and one address may ask of a node. Counts on this node alone; never decides who
 //! somebody is.
 
-use crate::{api::MAX_IN_FLIGHT, auth::ApiKeyText, failure::ApiError};
+use crate::{
+    api::{MAX_ANSWERS, MAX_ANSWERS_OF_ENGINEER, MAX_IN_FLIGHT, MAX_WAITING_POLLS},
+    auth::ApiKeyText,
+    failure::ApiError,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use governor::{
     NotUntil, Quota, RateLimiter,
@@ -10,14 +14,14 @@ use governor::{
     state::keyed::DefaultKeyedStateStore,
 };
 use nexus_api_types::Code;
-use nexus_domain::{State, entity::KeyPrefix};
+use nexus_domain::{EngineerId, State, entity::KeyPrefix};
 use std::{
     collections::HashMap,
     hash::Hash,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     num::NonZeroU32,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -37,6 +41,10 @@ const MAX_STRANGERS: usize = 128;
 const MAX_STRANGERS_OF_NETWORK: usize = 32;
 /// Requests at once of one key, a quarter of what a node handles: signs of life are not among them.
 const MAX_OF_KEY: usize = MAX_IN_FLIGHT / 4;
+/// Reads at once of one engineer, with whatever key: each may hold an answer of megabytes, and they wait for a few threads.
+const MAX_READS_OF_ENGINEER: usize = 64;
+/// Long polls at once of one engineer, a quarter of what a node lets wait: far more than agents of one engineer.
+const MAX_POLLS_OF_ENGINEER: usize = MAX_WAITING_POLLS / 4;
 /// Addresses and keys whose counts are kept; above it, those that are at rest are forgotten.
 const KEPT: usize = 10_000;
 
@@ -54,6 +62,11 @@ pub(crate) struct Limits {
     /// Requests being handled, of who shows no key that this node knows; and of each key.
     strangers: InFlight<IpAddr>,
     of_keys: InFlight<KeyPrefix>,
+    /// Reads and long polls of each engineer.
+    reads: InFlight<EngineerId>,
+    polls: InFlight<EngineerId>,
+    /// Bytes of the answers of each that are not taken yet.
+    answers: InFlight<EngineerId>,
 }
 
 /// What is known of a request before anybody handles it.
@@ -63,6 +76,8 @@ pub(crate) struct Admitted {
     pub(crate) allowance: Option<Allowance>,
     /// Its key, if this node knows that.
     pub(crate) key: Option<KeyPrefix>,
+    /// Whose key that is.
+    pub(crate) engineer: Option<EngineerId>,
 }
 
 /// What is left to whoever asked, for the headers of the answer.
@@ -89,6 +104,9 @@ impl Limits {
             clock,
             strangers: InFlight::new(MAX_STRANGERS, MAX_STRANGERS_OF_NETWORK),
             of_keys: InFlight::new(usize::MAX, MAX_OF_KEY),
+            reads: InFlight::new(usize::MAX, MAX_READS_OF_ENGINEER),
+            polls: InFlight::new(usize::MAX, MAX_POLLS_OF_ENGINEER),
+            answers: InFlight::new(MAX_ANSWERS, MAX_ANSWERS_OF_ENGINEER),
         }
     }
 
@@ -100,19 +118,40 @@ impl Limits {
         &self,
         key: Option<KeyPrefix>,
         remote: Option<IpAddr>,
-    ) -> Result<InFlightPlace<'_>, &'static str> {
+    ) -> Result<InFlightPlace, &'static str> {
         match key {
             Some(key) => self
                 .of_keys
-                .place(key)
-                .map(InFlightPlace::OfKey)
+                .take(key, 1)
+                .map(InFlightPlace::Key)
                 .ok_or("too many requests of this key at once"),
             None => {
                 let from = network(remote.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
-                let place = self.strangers.place(from).map(InFlightPlace::OfStranger);
+                let place = self.strangers.take(from, 1).map(InFlightPlace::Stranger);
                 place.ok_or("too many requests without a key at once")
             }
         }
+    }
+
+    /// A place for a read of an engineer, until it is dropped.
+    ///
+    /// # Errors
+    /// What there is too much of.
+    pub(crate) fn read(&self, engineer: EngineerId) -> Result<Place<EngineerId>, &'static str> {
+        self.reads.take(engineer, 1).ok_or("too many reads of this engineer at once")
+    }
+
+    /// A place for a long poll of an engineer, until it is dropped.
+    ///
+    /// # Errors
+    /// What there is too much of.
+    pub(crate) fn poll(&self, engineer: EngineerId) -> Result<Place<EngineerId>, &'static str> {
+        self.polls.take(engineer, 1).ok_or("too many long polls of this engineer at once")
+    }
+
+    /// Room for an answer of so many bytes that an engineer is sent, until it is dropped; none where there is none left.
+    pub(crate) fn answer(&self, engineer: EngineerId, bytes: usize) -> Option<Place<EngineerId>> {
+        self.answers.take(engineer, bytes.min(MAX_ANSWERS_OF_ENGINEER))
     }
 
     /// Counts a request: of its key, or of its address when the key is none that this node knows.
@@ -128,7 +167,10 @@ impl Limits {
     ) -> Result<Admitted, TurnedAway> {
         let Some(credentials) = headers.get(header::AUTHORIZATION) else { return Ok(Admitted::default()) };
         match known_key(state, credentials) {
-            Some(key) => Ok(Admitted { allowance: self.admit_key(key)?, key: Some(key) }),
+            Some((key, engineer)) => {
+                let allowance = self.admit_key(key)?;
+                Ok(Admitted { allowance, key: Some(key), engineer: Some(engineer) })
+            }
             None => match remote.map(|remote| self.count_failure(remote)) {
                 Some(Err(turned_away)) => Err(turned_away),
                 Some(Ok(())) | None => Ok(Admitted::default()),
@@ -184,44 +226,54 @@ impl Limits {
     }
 }
 
-/// Requests being handled, by whose they are. Knows of nobody who has none.
+/// What is handled or held at once, by whose it is. Knows of nobody who has none.
 struct InFlight<K> {
-    by: Mutex<(usize, HashMap<K, usize>)>,
+    by: Held<K>,
     most: usize,
     most_of_one: usize,
 }
 
+/// Of all, and of each.
+type Held<K> = Arc<Mutex<(usize, HashMap<K, usize>)>>;
+
 impl<K: Hash + Eq + Copy> InFlight<K> {
     fn new(most: usize, most_of_one: usize) -> Self {
-        Self { by: Mutex::default(), most, most_of_one }
+        Self { by: Arc::default(), most, most_of_one }
     }
 
-    fn place(&self, whose: K) -> Option<OnePlace<'_, K>> {
-        let mut by = self.by.lock().unwrap_or_else(PoisonError::into_inner);
+    /// So much more for somebody, if that is not too much.
+    fn take(&self, whose: K, count: usize) -> Option<Place<K>> {
+        let mut by = lock(&self.by);
         let (all, of) = &mut *by;
-        if *all >= self.most || of.get(&whose).is_some_and(|count| *count >= self.most_of_one) {
+        let of_one = of.get(&whose).copied().unwrap_or_default();
+        if *all + count > self.most || of_one + count > self.most_of_one {
             return None;
         }
-        *all += 1;
-        *of.entry(whose).or_default() += 1;
-        Some(OnePlace { of: self, whose })
+        *all += count;
+        of.insert(whose, of_one + count);
+        Some(Place { by: self.by.clone(), whose, count })
     }
 }
 
-/// One request of somebody, until it is dropped.
-pub(crate) struct OnePlace<'a, K: Hash + Eq + Copy> {
-    of: &'a InFlight<K>,
-    whose: K,
+fn lock<K>(by: &Held<K>) -> MutexGuard<'_, (usize, HashMap<K, usize>)> {
+    by.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<K: Hash + Eq + Copy> Drop for OnePlace<'_, K> {
+/// What somebody takes, until it is dropped.
+pub(crate) struct Place<K: Hash + Eq + Copy> {
+    by: Held<K>,
+    whose: K,
+    count: usize,
+}
+
+impl<K: Hash + Eq + Copy> Drop for Place<K> {
     fn drop(&mut self) {
-        let mut by = self.of.by.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by = lock(&self.by);
         let (all, of) = &mut *by;
-        *all -= 1;
-        if let Some(count) = of.get_mut(&self.whose) {
-            *count -= 1;
-            if *count == 0 {
+        *all -= self.count;
+        if let Some(of_one) = of.get_mut(&self.whose) {
+            *of_one -= self.count;
+            if *of_one == 0 {
                 of.remove(&self.whose);
             }
         }
@@ -229,11 +281,13 @@ impl<K: Hash + Eq + Copy> Drop for OnePlace<'_, K> {
 }
 
 /// The place of a request, until it is dropped.
-pub(crate) enum InFlightPlace<'a> {
+pub(crate) enum InFlightPlace {
+    /// Of an engineer's reads or polls.
+    Engineer(#[allow(dead_code, reason = "held for its drop")] Place<EngineerId>),
     /// Of somebody with a key.
-    OfKey(#[allow(dead_code, reason = "held for its drop")] OnePlace<'a, KeyPrefix>),
+    Key(#[allow(dead_code, reason = "held for its drop")] Place<KeyPrefix>),
     /// Of somebody without one.
-    OfStranger(#[allow(dead_code, reason = "held for its drop")] OnePlace<'a, IpAddr>),
+    Stranger(#[allow(dead_code, reason = "held for its drop")] Place<IpAddr>),
 }
 
 /// Requests by whose they are. Knows a bounded number of them.
@@ -299,11 +353,11 @@ pub(crate) fn remote_addr(
     trust_proxy.then(named).flatten().or_else(|| connection.map(|addr| addr.0))
 }
 
-/// The key's lookup prefix, if there is such a key. It is a part of the key's SHA-256: who does not have
+/// The key's lookup prefix, if there is such a key, and whose it is. It is a part of the key's SHA-256: who does not have
 /// the key cannot use up its allowance.
-fn known_key(state: &State, credentials: &HeaderValue) -> Option<KeyPrefix> {
+fn known_key(state: &State, credentials: &HeaderValue) -> Option<(KeyPrefix, EngineerId)> {
     let prefix = ApiKeyText::shown(credentials)?.prefix();
-    state.api_key(prefix).map(|key| key.prefix)
+    state.api_key(prefix).map(|key| (key.prefix, key.engineer))
 }
 
 /// Who is counted as one: an IPv6 network of 64 bits counts as one address, since whoever has one has all of it.

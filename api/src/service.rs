@@ -2,17 +2,17 @@
 //! and the one place where failures get their body.
 
 use crate::{
-    api::{Api, MAX_BODY, MAX_OPEN_BODY},
+    api::{Api, MAX_BODY, MAX_OPEN_BODY, MAX_SMALL_ANSWER, STREAMED_ANSWER},
     browser,
     cluster::{MAX_PREPARATION, Unavailable},
     failure::ApiError,
-    limits::{Admitted, TurnedAway, remote_addr},
+    limits::{Admitted, InFlightPlace, Place, TurnedAway, remote_addr},
     mcp, openapi, routes,
     write::read_body,
 };
 use axum::{
     Json, Router,
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody},
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
@@ -20,10 +20,10 @@ use axum::{
     routing::get,
 };
 use nexus_api_types::{Code, ErrorBody, Failure, header as names};
-use nexus_domain::entity::KeyPrefix;
+use nexus_domain::EngineerId;
 use percent_encoding::percent_decode_str;
 use std::{
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 use tower_http::{
@@ -142,7 +142,7 @@ async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Res
     let _in_flight = api.metrics.request_begins();
     let (mut response, allowance) = match admit(&api, &request) {
         Ok(admitted) => {
-            let answered = within_bounds(&api, &route, admitted.key, request, next);
+            let answered = within_bounds(&api, &route, admitted, request, next);
             (answered.instrument(span.clone()).await, admitted.allowance)
         }
         Err(TurnedAway { error, allowance }) => (error.into_response(), allowance),
@@ -190,13 +190,7 @@ fn admit(api: &Api, request: &Request) -> Result<Admitted, TurnedAway> {
     Ok(admitted)
 }
 
-async fn within_bounds(
-    api: &Api,
-    route: &str,
-    key: Option<KeyPrefix>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn within_bounds(api: &Api, route: &str, asker: Admitted, request: Request, next: Next) -> Response {
     let (slots, deadline) = if routes::is_long_poll(route) {
         (&api.polls, POLL_DEADLINE)
     } else if routes::is_heartbeat(route) {
@@ -210,23 +204,26 @@ async fn within_bounds(
     let Ok(_slot) = slots.try_acquire() else {
         return overloaded(Unavailable::NotApplied("too many requests on this node at once".to_owned()));
     };
-    // A body may be slow to come, on purpose too, and so may an answer be: nobody may take all places. A stranger's read
-    // is answered at once.
-    let has_body = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let has_slot = !routes::is_heartbeat(route) && !routes::is_long_poll(route);
-    let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
-    let is_counted = has_slot && (has_body || key.is_some());
-    let place = match is_counted.then(|| api.limits.place(key, remote)) {
-        Some(Err(too_many)) => {
-            return overloaded(Unavailable::NotApplied(format!("{too_many} on this node")));
-        }
-        Some(Ok(place)) => Some(place),
-        None => None,
+    let is_read = is_read(request.method());
+    let places = match places(api, route, asker, &request) {
+        Ok(places) => places,
+        Err(too_many) => return overloaded(Unavailable::NotApplied(format!("{too_many} on this node"))),
     };
     let answered = async {
         // A read is answered without its body, which may never come: a stranger has no place for waiting for it.
-        if place.is_none() || key.is_some() || request.headers().contains_key(header::AUTHORIZATION) {
-            let _place = place;
+        if is_upgrade(route) {
+            // The socket lives where its upgrade was answered: thousands of them hold up nobody's write.
+            let _places = places;
+            return api.socket_threads.answer(next.run(request).in_current_span()).await;
+        }
+        if asker.key.is_some() && is_read {
+            // Whatever it takes to make the answer, that holds up nobody's write either.
+            let _places = places;
+            return api.background.answer(next.run(request).in_current_span()).await;
+        }
+        let is_known = asker.key.is_some() || request.headers().contains_key(header::AUTHORIZATION);
+        if places.is_none() || is_known {
+            let _places = places;
             return next.run(request).await;
         }
         // What can be slow is the body alone: many may register at once, behind one address too.
@@ -235,13 +232,78 @@ async fn within_bounds(
             Ok((body, _)) => body,
             Err(problem) => return problem.into_response(),
         };
-        drop(place);
+        drop(places);
         next.run(Request::from_parts(parts, Body::from(body))).await
     };
     match tokio::time::timeout(deadline, answered).await {
-        Ok(response) => response,
+        Ok(response) => match asker.engineer {
+            Some(engineer) => with_room(api, engineer, is_read, response),
+            // Strangers are told little, or what is in memory once for all of them.
+            None => response,
+        },
         Err(_) => overloaded(Unavailable::Unknown("the request took too long".to_owned())),
     }
+}
+
+/// The places of a request, until they are dropped. A body may be slow to come, on purpose too, and so may an answer be:
+/// nobody may take all of them. A stranger's read is answered at once and needs none.
+///
+/// # Errors
+/// What there is too much of.
+fn places(
+    api: &Api,
+    route: &str,
+    asker: Admitted,
+    request: &Request,
+) -> Result<Option<InFlightPlace>, &'static str> {
+    if routes::is_heartbeat(route) {
+        return Ok(None);
+    }
+    match asker.engineer {
+        Some(engineer) if routes::is_long_poll(route) => {
+            api.limits.poll(engineer).map(InFlightPlace::Engineer).map(Some)
+        }
+        Some(engineer) if is_read(request.method()) && !is_upgrade(route) => {
+            api.limits.read(engineer).map(InFlightPlace::Engineer).map(Some)
+        }
+        None if routes::is_long_poll(route) || is_read(request.method()) => Ok(None),
+        Some(_) | None => {
+            let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
+            api.limits.place(asker.key, remote).map(Some)
+        }
+    }
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Whether a request of this route becomes a WebSocket, whose life is longer than that of an answer.
+fn is_upgrade(route: &str) -> bool {
+    route.strip_prefix("/api").unwrap_or(route) == "/ws"
+}
+
+/// What a long answer takes of the room for all of them. Whoever sends it holds this until its client has taken it.
+#[derive(Clone)]
+pub struct AnswerRoom(#[allow(dead_code, reason = "held for its drop")] Arc<Place<EngineerId>>);
+
+/// The answer with its room, if it needs any; another one where there is none left.
+fn with_room(api: &Api, engineer: EngineerId, is_read: bool, mut response: Response) -> Response {
+    let bytes = response
+        .body()
+        .size_hint()
+        .exact()
+        .map_or(STREAMED_ANSWER, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    if bytes <= MAX_SMALL_ANSWER {
+        return response;
+    }
+    if let Some(room) = api.limits.answer(engineer, bytes) {
+        response.extensions_mut().insert(AnswerRoom(Arc::new(room)));
+        return response;
+    }
+    let full =
+        "too many long answers of this engineer, or on this node, that nobody has taken yet".to_owned();
+    overloaded(if is_read { Unavailable::NotApplied(full) } else { Unavailable::Unknown(full) })
 }
 
 fn overloaded(unavailable: Unavailable) -> Response {

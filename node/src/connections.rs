@@ -7,7 +7,7 @@
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use nexus_api::network;
+use nexus_api::{AnswerRoom, network};
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -205,12 +205,13 @@ pub(crate) struct Handled(Activity);
 
 impl Handled {
     /// Its answer, which is now being sent.
-    pub(crate) fn answer(self, body: Body) -> Sent {
+    /// A long one has room in memory until it is sent.
+    pub(crate) fn answer(self, body: Body, room: Option<AnswerRoom>) -> Sent {
         self.0.change(|state| {
             state.sent += 1;
             state.made += 1;
         });
-        Sent { body, activity: self.0.clone(), is_made: true }
+        Sent { body, activity: self.0.clone(), is_made: true, _room: room }
     }
 }
 
@@ -226,6 +227,7 @@ pub(crate) struct Sent {
     activity: Activity,
     /// Whether it waits for this node, and not for the client.
     is_made: bool,
+    _room: Option<AnswerRoom>,
 }
 
 impl Sent {
@@ -312,7 +314,7 @@ mod tests {
         assert_eq!(activity.ends_at(), Some(moved(&activity) + IDLE));
         let working = activity.handle();
         assert_eq!(activity.ends_at(), None, "a long poll may take its time");
-        let mut sent = working.answer(Body::from("text"));
+        let mut sent = working.answer(Body::from("text"), None);
         assert_eq!(activity.ends_at(), None, "it is this node's turn");
         let frame = std::future::poll_fn(|cx| Pin::new(&mut sent).poll_frame(cx)).await;
         assert!(frame.is_some());

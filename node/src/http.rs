@@ -199,8 +199,9 @@ async fn serve_one(
         request.extensions_mut().insert(RemoteAddr(from));
         let router = router.borrow().clone();
         async move {
-            let response = router.oneshot(request).await?;
-            Ok::<_, Infallible>(response.map(|body| handled.answer(body)))
+            let mut response = router.oneshot(request).await?;
+            let room = response.extensions_mut().remove();
+            Ok::<_, Infallible>(response.map(|body| handled.answer(body, room)))
         }
     });
     let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));

@@ -1,6 +1,6 @@
 //! A cluster of real processes on loopback, in a folder of its own. Dropped, it is gone.
 
-use crate::{client::Client, patience::eventually};
+use crate::{bench::usage, client::Client, patience::eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs::{self, File},
@@ -168,6 +168,11 @@ impl Node {
         let Some(pid) = self.child.as_ref().map(Child::id) else { return Vec::new() };
         let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
         entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).collect()
+    }
+
+    /// Resident memory of its process at its highest so far, in kilobytes.
+    pub fn peak_kib(&self) -> Option<u64> {
+        usage::peak_kib(self.child.as_ref()?.id())
     }
 
     /// Resident memory and CPU time of its process: kilobytes, and clock ticks so far.

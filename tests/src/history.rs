@@ -8,8 +8,8 @@ use nexus_domain::{
 use nexus_raft_store::open_folder;
 use std::{collections::BTreeMap, path::Path};
 
-/// Events read at once.
-const PAGE: usize = 10_000;
+/// Events read at once: each may tell of a thousand paths.
+const PAGE: usize = 2_000;
 
 /// What was found out about one node.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,6 +28,18 @@ pub struct Verdict {
 /// # Panics
 /// When anything of that is not so.
 pub async fn check(data_dir: &Path) -> Verdict {
+    check_some(data_dir, None).await
+}
+
+/// The same, but for holders in this project alone: where others hold what is dear to compare.
+///
+/// # Panics
+/// When anything of that is not so.
+pub async fn check_project(data_dir: &Path, project: ProjectId) -> Verdict {
+    check_some(data_dir, Some(project)).await
+}
+
+async fn check_some(data_dir: &Path, project: Option<ProjectId>) -> Verdict {
     let (log, machine, store) = open_folder(data_dir).await.expect("a stopped node's folder opens");
     let latest = store.latest();
     latest.state.check_invariants().expect("the state is sound");
@@ -35,7 +47,8 @@ pub async fn check(data_dir: &Path) -> Verdict {
     let (mut from, mut picks) = (Revision(0), 0);
     loop {
         let page = store.events(from, PAGE).await.expect("the history can be read");
-        for event in &page.events {
+        let is_asked_for = |of: &&Recorded| project.is_none() || of.event.project() == project;
+        for event in page.events.iter().filter(is_asked_for) {
             picks += usize::from(matches!(event.event, Event::FeatureClaimed(_)));
             replay.fold(event);
         }

@@ -12,7 +12,9 @@
 //! - [`mount`], [`netns`]: disks that fill up and networks that break, where this machine lets them.
 //! - [`work`]: the demo workload, on what was really touched together in public repositories.
 //! - [`bench`]: how fast a cluster is, beside three nodes of etcd.
+//! - [`abuse`]: what a team feels while others send the dearest of each kind. [`raw`]: connections that no client makes.
 
+pub mod abuse;
 pub mod agent;
 pub mod bench;
 pub mod client;
@@ -23,6 +25,7 @@ pub mod inside;
 pub mod mount;
 pub mod netns;
 pub mod patience;
+pub mod raw;
 pub mod socket;
 pub mod team;
 pub mod transcript;

@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::sync::Semaphore;
+use tokio::{runtime::Handle, sync::Semaphore};
 
 /// Keys remembered on one node; at about 64 bytes each. Full, it starts anew.
 const REMEMBERED: usize = 50_000;
@@ -21,19 +21,20 @@ pub struct Verifier {
     verified: Mutex<HashMap<[u8; 32], KeyId>>,
     slots: Arc<Semaphore>,
     queue: Semaphore,
+    threads: Handle,
 }
 
-impl Default for Verifier {
-    fn default() -> Self {
+impl Verifier {
+    /// Computes on these threads.
+    pub(crate) fn new(threads: Handle) -> Self {
         Self {
             verified: Mutex::default(),
             slots: Arc::new(Semaphore::new(PARALLEL)),
             queue: Semaphore::new(WAITING),
+            threads,
         }
     }
-}
 
-impl Verifier {
     /// The stored key that this text is, if it is one of the state's. A revoked key is none of
     /// them, however often it was verified.
     pub(crate) async fn recognise(&self, state: &State, text: &ApiKeyText) -> Option<Arc<ApiKey>> {
@@ -49,7 +50,7 @@ impl Verifier {
             return Some(key);
         }
         let (text, hash) = (text.clone(), key.hash.clone());
-        let matches = tokio::task::spawn_blocking(move || text.verify(&hash)).await.unwrap_or(false);
+        let matches = self.threads.spawn_blocking(move || text.verify(&hash)).await.unwrap_or(false);
         matches.then(|| {
             self.remember(digest, key.id);
             key
@@ -71,7 +72,7 @@ impl Verifier {
         };
         let _place = self.queue.try_acquire().map_err(|_| busy())?;
         let _slot = self.slots.clone().acquire_owned().await.map_err(|_| busy())?;
-        tokio::task::spawn_blocking(work).await.map_err(|panic| ApiError::internal(&panic))
+        self.threads.spawn_blocking(work).await.map_err(|panic| ApiError::internal(&panic))
     }
 
     fn is_verified(&self, digest: &[u8; 32], key: KeyId) -> bool {

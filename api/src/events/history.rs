@@ -2,6 +2,11 @@
 
 use crate::cluster::{Cluster, StorageFailure};
 use nexus_domain::{ProjectId, Recorded, Revision};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Pages of events that are read or rendered at once in this process: each takes some megabytes, and many consumers may be
+/// far behind.
+static PAGES: Semaphore = Semaphore::const_new(8);
 
 /// Some of a project's history.
 #[derive(Debug)]
@@ -12,6 +17,8 @@ pub(crate) struct Chunk {
     pub(crate) through: Revision,
     /// Whether there is more that is applied already.
     pub(crate) has_more: bool,
+    /// Its part of the memory for pages, while it has events. Whoever waits for something else lets it go first.
+    pub(crate) _room: Option<SemaphorePermit<'static>>,
 }
 
 /// Where reading begins.
@@ -48,10 +55,13 @@ pub(crate) async fn read(
         Start::Oldest => Revision(0),
         Start::After(revision) => Revision(revision.0.saturating_add(1)),
     };
+    // It is never closed.
+    let room = PAGES.acquire().await.ok();
     let page = cluster.events_of(project, from, limit).await?;
     if start != Start::Oldest && page.oldest > from {
         return Err(ReadError::Compacted { oldest: page.oldest });
     }
     let through = Revision(page.next.0.saturating_sub(1));
-    Ok(Chunk { events: page.events, through, has_more: page.has_more })
+    let room = room.filter(|_| !page.events.is_empty());
+    Ok(Chunk { events: page.events, through, has_more: page.has_more, _room: room })
 }

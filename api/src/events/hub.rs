@@ -13,7 +13,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::sync::{Notify, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, watch},
+};
 
 /// Events read at once: a batch of applied entries has about as many.
 const PAGE: usize = 256;
@@ -63,6 +66,7 @@ pub(crate) struct Hub(Arc<Shared>);
 struct Shared {
     cluster: Arc<dyn Cluster>,
     draining: Draining,
+    threads: Handle,
     lately: Mutex<Lately>,
     first_follower: Notify,
 }
@@ -85,9 +89,10 @@ struct Feed {
 }
 
 impl Hub {
-    pub(crate) fn new(cluster: Arc<dyn Cluster>, draining: Draining) -> Self {
+    /// It reads on these threads, once somebody follows.
+    pub(crate) fn new(cluster: Arc<dyn Cluster>, draining: Draining, threads: Handle) -> Self {
         let (lately, first_follower) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Shared { cluster, draining, lately, first_follower }))
+        Self(Arc::new(Shared { cluster, draining, threads, lately, first_follower }))
     }
 
     /// Follows a project from now on.
@@ -109,7 +114,7 @@ impl Hub {
             self.0.first_follower.notify_one();
         }
         if !std::mem::replace(&mut lately.is_running, true) {
-            tokio::spawn(self.clone().run());
+            self.0.threads.spawn(self.clone().run());
         }
         let since = lately.position;
         let feed = lately.feeds.entry(project).or_insert_with(|| Feed {

@@ -96,7 +96,8 @@ pub(super) const MAX_CONTROL_CONNECTIONS: usize = 128;
 /// Snapshots received at once: the leader's, and a former leader's until it notices.
 pub(super) const MAX_SNAPSHOT_CONNECTIONS: usize = 2;
 
-/// Connections that have not said what they are for, probes included.
+/// Connections that have not said what they are for: one more takes the place of the one that is there for longest. And
+/// probes, which are over at once.
 pub(super) const MAX_UNGREETED_CONNECTIONS: usize = 64;
 
 /// How long control connections may finish what they are serving when the node shuts down.

@@ -16,14 +16,23 @@ pub struct Usage {
 
 /// Of a process that runs; none of one that does not.
 pub fn of(pid: u32) -> Option<Usage> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let resident_kib = resident.trim().trim_end_matches(" kB").parse().ok()?;
+    let resident_kib = memory_kib(pid, "VmRSS:")?;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name of the program may hold spaces: fields are counted from its end.
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
     let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
     Some(Usage { resident_kib, ticks })
+}
+
+/// Resident memory of a process at its highest since its start.
+pub fn peak_kib(pid: u32) -> Option<u64> {
+    memory_kib(pid, "VmHWM:")
+}
+
+fn memory_kib(pid: u32, name: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let amount = status.lines().find_map(|line| line.strip_prefix(name))?;
+    amount.trim().trim_end_matches(" kB").parse().ok()
 }
 
 /// Processor time between two looks at the same processes.

@@ -1,7 +1,10 @@
 //! Crowds of connections that want nothing, or never get done: nobody else is kept out by them, least of all signs of
 //! life, and a node that is full of them stops in order.
 
-use nexus_tests::{Client, Cluster, Team, eventually};
+use nexus_tests::{
+    Client, Cluster, Team, eventually,
+    raw::{self, HTTP2, unfinished},
+};
 use reqwest::Method;
 use serde_json::json;
 use tokio::{
@@ -9,25 +12,18 @@ use tokio::{
     net::TcpStream,
 };
 
-/// What a client of HTTP/2 says first: its preface, and settings that it has none of.
-const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-
 async fn connect(url: &str, first: &[u8]) -> TcpStream {
-    let addr = url.strip_prefix("http://").expect("a URL");
-    let mut stream = TcpStream::connect(addr).await.expect("it listens");
-    // It may be gone already, to make room for somebody else.
-    let _ = stream.write_all(first).await;
-    stream
+    raw::connect(url, first).await.expect("it listens")
 }
 
-/// A request whose body is announced and never comes, or not to its end.
-fn unfinished(path: &str, key: Option<&str>, announced: usize) -> Vec<u8> {
-    let key = key.map_or_else(String::new, |key| format!("Authorization: Bearer {key}\r\n"));
-    format!(
-        "POST /api{path} HTTP/1.1\r\nHost: localhost\r\n{key}Content-Type: application/json\r\n\
-         Content-Length: {announced}\r\n\r\n{{"
-    )
-    .into_bytes()
+/// What a page of claims is that nobody would want to hold twice: thousands of them with long names.
+async fn long_lists(team: &Team) {
+    let agent = team.agent(&team.admin, "hoarder").await;
+    for part in 0..10 {
+        let path = |n: usize| format!("part-{part}/{n}/{}", "x".repeat(900));
+        let paths: Vec<String> = (0..1_000).map(path).collect();
+        agent.post(&team.path("/claims"), json!({ "paths": paths })).await.data();
+    }
 }
 
 async fn in_flight(client: &Client) -> usize {
@@ -113,6 +109,54 @@ async fn bodies_of_all_together_are_bounded() {
     let spec = "s".repeat(900_000);
     let large = json!({ "slug": "large", "title": "t", "spec": spec });
     assert_eq!(team.admin.post(&team.path("/features"), large).await.status, 201);
+}
+
+#[tokio::test]
+async fn answers_that_nobody_takes_leave_memory_and_places_to_others() {
+    const MOST_MEMORY_KIB: u64 = 512 << 10;
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    long_lists(&team).await;
+    let other = team.engineer("other").await;
+    let key = team.admin.key().expect("a key");
+    let mut crowd = Vec::new();
+    for number in 0..160 {
+        let rest = ["/claims", "/status", "/claims/mine", "/events?since=0&limit=1000"][number % 4];
+        let asked = raw::head("GET", &team.path(rest), Some(key), "");
+        crowd.push(connect(team.admin.base(), asked.as_bytes()).await);
+    }
+    // Each is answered, or told at once that there is no room.
+    for stream in &crowd {
+        stream.readable().await.expect("an answer begins");
+    }
+    let peak_kib = cluster.nodes[0].peak_kib().expect("it runs");
+    assert!(peak_kib < MOST_MEMORY_KIB, "{} MiB", peak_kib >> 10);
+    assert_eq!(other.client.get(&team.path("/claims")).await.data().as_array().map(Vec::len), Some(10_000));
+    drop(crowd);
+    let claims = team.path("/claims");
+    eventually("the room is given back", || async {
+        (team.admin.get(&claims).await.status == 200).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn long_polls_of_one_engineer_leave_places_to_others() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let other = team.engineer("other").await;
+    let since = team.admin.get(&team.path("/status")).await.revision();
+    let poll = |wait_ms: u64| team.path(&format!("/events?since={since}&waitMs={wait_ms}"));
+    let asked = raw::head("GET", &poll(30_000), team.admin.key(), "");
+    let mut crowd = Vec::new();
+    for _ in 0..1_100 {
+        crowd.push(connect(team.admin.base(), asked.as_bytes()).await);
+    }
+    eventually("its places are taken", || async { (in_flight(&team.admin).await > 256).then_some(()) }).await;
+    let refused = team.admin.get(&poll(1)).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (503, "SERVICE_UNAVAILABLE"));
+    assert!(refused.message().contains("long polls of this engineer"), "{}", refused.message());
+    assert_eq!(other.client.get(&poll(1)).await.status, 200, "others wait for events as ever");
 }
 
 #[tokio::test]

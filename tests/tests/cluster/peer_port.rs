@@ -14,7 +14,7 @@ use nexus_node::{
 };
 use nexus_tests::{Cluster, Team};
 use std::{os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
-use tokio::sync::watch;
+use tokio::{io::AsyncReadExt, net::TcpStream, sync::watch};
 
 /// Longer than any answer takes.
 const AMPLE: Duration = Duration::from_secs(30);
@@ -90,6 +90,32 @@ async fn nobody_becomes_an_admin_through_the_peer_port() {
         assert!(matches!(answer, Ok(ServiceResponse::Unavailable { .. })), "as node {node}: {answer:?}");
     }
     assert_eq!(ana.client.get("/auth/me").await.data()["role"], "engineer");
+}
+
+#[tokio::test]
+async fn strangers_that_never_greet_keep_no_node_from_the_others() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let addrs: Vec<String> = cluster.nodes.iter().map(|node| node.peer_addr().to_owned()).collect();
+    // To each more than it has places for, and again as soon as one is ended.
+    let mut crowd = tokio::task::JoinSet::new();
+    for number in 0..300 {
+        let addr = addrs[number % addrs.len()].clone();
+        crowd.spawn(async move {
+            loop {
+                if let Ok(mut silent) = TcpStream::connect(&addr).await {
+                    let _ = silent.read(&mut [0]).await;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+    }
+    cluster.node(3).terminate();
+    cluster.node(3).start();
+    cluster.ready(3).await;
+    team.ready_feature("one", &["a"]).await;
+    cluster.same_state(&team.admin).await;
+    crowd.shutdown().await;
 }
 
 #[tokio::test]

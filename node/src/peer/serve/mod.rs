@@ -13,14 +13,14 @@ use super::{
     greet::{Caller, answer},
     hello::{Hello, Purpose, Refusal},
     identity::SharedIdentity,
-    limits::{ACCEPT_PAUSE, ACCEPT_REMIND, DRAIN},
+    limits::{ACCEPT_PAUSE, ACCEPT_REMIND, DRAIN, HANDSHAKE_DEADLINE},
     raft::{RaftPort, RaftSlot},
     service::PeerService,
     snapshot,
     wire::{Incoming, Listen},
 };
-use places::{Place, Places};
-use std::sync::Arc;
+use places::{Newcomer, Places};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::{
     select,
     time::{Instant, sleep, timeout},
@@ -45,6 +45,7 @@ impl PeerServer {
         let places = Places::default();
         let connections = TaskTracker::new();
         let halt = CancellationToken::new();
+        let refusals = Arc::new(Refusals::default());
         let mut told = None::<Instant>;
         loop {
             let incoming = select! {
@@ -53,15 +54,20 @@ impl PeerServer {
             };
             match incoming {
                 Ok(incoming) => {
-                    // Nothing is known of it yet, not even that it is a peer: no answer when full.
-                    let Some(ungreeted) = places.ungreeted() else { continue };
+                    let newcomer = places.ungreeted();
                     let (server, places) = (Arc::clone(&server), places.clone());
                     let (shutdown, halt) = (shutdown.clone(), halt.clone());
+                    let refusals = refusals.clone();
                     connections.spawn(async move {
                         let remote = incoming.remote.clone();
                         let served =
-                            halt.run_until_cancelled(server.serve(incoming, ungreeted, &places, shutdown));
+                            halt.run_until_cancelled(server.serve(incoming, newcomer, &places, shutdown));
                         if let Some(Err(cause)) = served.await {
+                            if let Cause::Refused(refusal) = &cause
+                                && refusals.is_told()
+                            {
+                                tracing::warn!(remote, %refusal, "refused a peer connection");
+                            }
                             tracing::debug!(remote, %cause, "peer connection ended");
                         }
                     });
@@ -86,11 +92,10 @@ impl PeerServer {
     async fn serve(
         &self,
         incoming: Incoming,
-        ungreeted: Place,
+        newcomer: Newcomer,
         places: &Places,
         shutdown: CancellationToken,
     ) -> Result<(), Cause> {
-        let remote = incoming.remote;
         let local = self.identity.borrow().clone();
         let admit = |hello: &Hello| {
             if shutdown.is_cancelled() {
@@ -106,13 +111,13 @@ impl PeerServer {
             let wire = incoming.wire.await.map_err(|error| Cause::Connect(Arc::new(error)))?;
             answer(wire, &local, admit).await
         };
-        let greeted =
-            timeout(super::limits::HANDSHAKE_DEADLINE, greeting).await.unwrap_or(Err(Cause::Stalled));
-        if let Err(Cause::Refused(refusal)) = &greeted {
-            tracing::warn!(remote, %refusal, "refused a peer connection");
-        }
+        let greeted = select! {
+            greeted = timeout(HANDSHAKE_DEADLINE, greeting) => greeted.unwrap_or(Err(Cause::Stalled)),
+            // Nothing is known of it, not even that it is a peer: it gets no answer.
+            () = newcomer.makes_room.cancelled() => Err(Cause::Stalled),
+        };
         let Caller { frames, hello, place: (_place, raft) } = greeted?;
-        drop(ungreeted);
+        drop(newcomer);
         match (hello.purpose, raft) {
             (Purpose::Append, Some(raft)) => append::serve(frames, raft, shutdown).await,
             (Purpose::Snapshot, Some(raft)) => snapshot::serve(frames, raft, shutdown).await,
@@ -123,5 +128,22 @@ impl PeerServer {
 
     fn raft(&self) -> Option<Arc<dyn RaftPort>> {
         self.raft.get()
+    }
+}
+
+/// Refusals that the log tells of between two reminders: each says something to an operator, thousands only fill a disk.
+const REFUSALS_TOLD: u32 = 20;
+
+/// How many refusals the log told of lately.
+#[derive(Default)]
+struct Refusals(Mutex<Option<(Instant, u32)>>);
+
+impl Refusals {
+    fn is_told(&self) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, count) =
+            told.take().filter(|(since, _)| since.elapsed() < ACCEPT_REMIND).unwrap_or((Instant::now(), 0));
+        *told = Some((since, count.saturating_add(1)));
+        count < REFUSALS_TOLD
     }
 }

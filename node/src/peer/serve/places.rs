@@ -6,8 +6,12 @@ use crate::peer::{
         MAX_APPEND_CONNECTIONS, MAX_CONTROL_CONNECTIONS, MAX_SNAPSHOT_CONNECTIONS, MAX_UNGREETED_CONNECTIONS,
     },
 };
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 /// A connection's place; free again when dropped.
 pub(super) type Place = OwnedSemaphorePermit;
@@ -15,40 +19,94 @@ pub(super) type Place = OwnedSemaphorePermit;
 /// The places of one server. Clones are the same places.
 #[derive(Clone)]
 pub(super) struct Places {
-    ungreeted: Arc<Semaphore>,
+    ungreeted: Arc<Mutex<Ungreeted>>,
+    probe: Arc<Semaphore>,
     append: Arc<Semaphore>,
     control: Arc<Semaphore>,
     snapshot: Arc<Semaphore>,
 }
 
+/// Connections that have not said what they are for, in the order in which they came.
+#[derive(Default)]
+struct Ungreeted {
+    came: u64,
+    open: BTreeMap<u64, CancellationToken>,
+}
+
 impl Default for Places {
     fn default() -> Self {
-        let [ungreeted, append, control, snapshot] = [
+        let [probe, append, control, snapshot] = [
             MAX_UNGREETED_CONNECTIONS,
             MAX_APPEND_CONNECTIONS,
             MAX_CONTROL_CONNECTIONS,
             MAX_SNAPSHOT_CONNECTIONS,
         ]
         .map(|most| Arc::new(Semaphore::new(most)));
-        Self { ungreeted, append, control, snapshot }
+        Self { ungreeted: Arc::default(), probe, append, control, snapshot }
     }
 }
 
 impl Places {
-    /// A place for a connection that has said nothing yet; none when all are taken.
-    pub(super) fn ungreeted(&self) -> Option<Place> {
-        Arc::clone(&self.ungreeted).try_acquire_owned().ok()
+    /// A place for a connection that has said nothing yet. Where all are taken, that of the one that has said nothing for
+    /// longest: a node greets within milliseconds, and whoever does not greet would keep nodes from each other.
+    pub(super) fn ungreeted(&self) -> Newcomer {
+        let mut ungreeted = lock(&self.ungreeted);
+        if ungreeted.open.len() >= MAX_UNGREETED_CONNECTIONS
+            && let Some((_, longest)) = ungreeted.open.pop_first()
+        {
+            longest.cancel();
+        }
+        ungreeted.came += 1;
+        let (number, makes_room) = (ungreeted.came, CancellationToken::new());
+        ungreeted.open.insert(number, makes_room.clone());
+        Newcomer { ungreeted: self.ungreeted.clone(), number, makes_room }
     }
 
-    /// A place for a connection of this purpose; none when all are taken. A probe is over at once, and
-    /// its place while it is greeted is enough: it gets one of those again.
+    /// A place for a connection of this purpose; none when all are taken.
     pub(super) fn of(&self, purpose: Purpose) -> Option<Place> {
         let places = match purpose {
-            Purpose::Probe => &self.ungreeted,
+            Purpose::Probe => &self.probe,
             Purpose::Append => &self.append,
             Purpose::Control => &self.control,
             Purpose::Snapshot => &self.snapshot,
         };
         Arc::clone(places).try_acquire_owned().ok()
+    }
+}
+
+fn lock(ungreeted: &Mutex<Ungreeted>) -> MutexGuard<'_, Ungreeted> {
+    ungreeted.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The place of a connection that has said nothing yet, until it is dropped.
+pub(super) struct Newcomer {
+    ungreeted: Arc<Mutex<Ungreeted>>,
+    number: u64,
+    /// Told to end, since others need its place.
+    pub(super) makes_room: CancellationToken,
+}
+
+impl Drop for Newcomer {
+    fn drop(&mut self) {
+        // It may be gone from there already, to make room.
+        lock(&self.ungreeted).open.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_says_nothing_for_longest_makes_room_for_whoever_comes() {
+        let places = Places::default();
+        let crowd: Vec<Newcomer> = (0..MAX_UNGREETED_CONNECTIONS).map(|_| places.ungreeted()).collect();
+        assert!(crowd.iter().all(|one| !one.makes_room.is_cancelled()));
+        let newcomer = places.ungreeted();
+        let ended: Vec<bool> = crowd.iter().map(|one| one.makes_room.is_cancelled()).collect();
+        assert!(ended[0] && !ended[1..].contains(&true));
+        assert!(!newcomer.makes_room.is_cancelled());
+        drop((crowd, newcomer));
+        assert!(lock(&places.ungreeted).open.is_empty(), "nobody is remembered");
     }
 }

@@ -1,0 +1,64 @@
+//! Thousands of connections to one node, of which none wants anything: silent, idle after a request, answering pings,
+//! with half a head; and more that are opened and closed.
+
+use super::Attack;
+use crate::{abuse::attacker::most_connections, raw};
+use tokio::net::TcpStream;
+
+/// Connections of all sorts: more than one node keeps of one address.
+const CROWD: usize = 7_000;
+const CROWD_WHEN_SHORT: usize = 600;
+/// Opened at once.
+const AT_ONCE: usize = 64;
+
+pub(super) async fn send(attack: &Attack) {
+    let wanted = attack.most(CROWD, CROWD_WHEN_SHORT);
+    let crowd = wanted.min(most_connections());
+    if crowd < wanted {
+        attack
+            .note(format!("{crowd} connections instead of {wanted}: this system lets no process have more"));
+    }
+    attack.flood(0.5, AT_ONCE, crowd, |n| open(attack, n)).await;
+    // Those who came are kept, or have made room. Others come and go.
+    attack
+        .flood_on(1.0, AT_ONCE, |n| async move {
+            let urls = &attack.target().urls;
+            attack.sent();
+            match n % 3 {
+                0 => drop(raw::connect(&urls[n % urls.len()], b"").await),
+                1 => drop(raw::connect(&urls[n % urls.len()], b"GET /health/live HTTP/1.1\r\n").await),
+                _ => drop(raw::connect(&urls[n % urls.len()], raw::HTTP2).await),
+            }
+            // A storm, but not one that is the machine's whole work.
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        })
+        .await;
+}
+
+/// Opens one and keeps it.
+async fn open(attack: &Attack, number: usize) {
+    let url = &attack.target().urls[0];
+    attack.sent();
+    let first: &[u8] = match number % 4 {
+        0 => b"",
+        1 => b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        2 => b"POST /api/auth/register HTTP/1.1\r\nHost: localhost\r\nX-",
+        _ => return pinging(attack, url).await,
+    };
+    match raw::connect(url, first).await {
+        Some(stream) => attack.hold(stream),
+        None => attack.answered("not connected"),
+    }
+}
+
+/// A connection of HTTP/2 that answers pings, and nothing else.
+async fn pinging(attack: &Attack, url: &str) {
+    let Ok(stream) = TcpStream::connect(raw::addr(url)).await else {
+        return attack.answered("not connected");
+    };
+    let Ok((requests, connection)) = h2::client::handshake(stream).await else {
+        return attack.answered("not greeted");
+    };
+    attack.hold(requests);
+    tokio::spawn(connection);
+}

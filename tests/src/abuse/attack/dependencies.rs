@@ -1,0 +1,45 @@
+//! Features of which each depends on the hundred before it: written, closed to circles, listed, picked.
+
+use super::{Attack, WIDTH};
+use serde_json::json;
+
+/// Dependencies of one feature: as many as there may be.
+const EDGES: usize = 100;
+/// Features: the walk over them is dear long before.
+const FEATURES: usize = 5_000;
+const FEATURES_WHEN_SHORT: usize = 300;
+
+fn depends_on(number: usize) -> Vec<String> {
+    (number.saturating_sub(EDGES)..number).map(|before| format!("link-{before}")).collect()
+}
+
+pub(super) async fn send(attack: &Attack) {
+    let features = attack.most(FEATURES, FEATURES_WHEN_SHORT);
+    // One after the other: each needs those before it.
+    attack
+        .flood(0.5, 1, features, |n| async move {
+            let body =
+                json!({ "slug": format!("link-{n}"), "title": "t", "spec": "s", "dependsOn": depends_on(n) });
+            attack.post(&attack.member(n), &attack.path("/features"), body.to_string()).await;
+            attack.post(&attack.member(n), &attack.path(&format!("/features/link-{n}/ready")), "{}").await;
+        })
+        .await;
+    attack
+        .flood_on(1.0, WIDTH, |n| async move {
+            let member = attack.member(n);
+            let path = |rest: &str| attack.path(&format!("/features{rest}"));
+            match n % 5 {
+                // From the first to the last: a circle over all of them.
+                0 | 1 => {
+                    let ends: Vec<String> =
+                        (0..EDGES).map(|end| format!("link-{}", features - 1 - end)).collect();
+                    let body = json!({ "dependsOn": ends }).to_string();
+                    attack.patch(&member, &path(&format!("/link-{}", n % EDGES)), body).await;
+                }
+                2 => drop(attack.get(&member, &path("/available")).await),
+                3 => drop(attack.post(&member, &path("/pick-next"), "{}").await),
+                _ => drop(attack.get(&member, &attack.path("/roadmap")).await),
+            }
+        })
+        .await;
+}

@@ -1,0 +1,46 @@
+//! Features of as many paths as may be, as many as are taken; then many changes of their titles, and pages of the events
+//! that tell of them, asked for by members and by somebody of another project.
+
+use super::{Attack, WIDTH, Who};
+use serde_json::json;
+
+/// Paths of one feature: ten below the most there may be.
+const PATHS: usize = 9_990;
+/// Features: far beyond the bar for memory where nothing stops them, and no more than that.
+const FEATURES: usize = 450;
+const FEATURES_WHEN_SHORT: usize = 20;
+
+fn body(number: usize) -> String {
+    let touches: Vec<String> = (0..PATHS).map(|path| format!("area-{number}/file_{path}.rs")).collect();
+    json!({ "slug": format!("many-{number}"), "title": "t", "spec": "s", "touches": touches }).to_string()
+}
+
+pub(super) async fn send(attack: &Attack) {
+    let features = attack.most(FEATURES, FEATURES_WHEN_SHORT);
+    attack
+        .flood(0.6, 4, features, |n| async move {
+            attack.post(&attack.member(n), &attack.path("/features"), body(n)).await;
+        })
+        .await;
+    attack
+        .flood_on(0.8, WIDTH, |n| async move {
+            let path = attack.path(&format!("/features/many-{}", n % features));
+            let title = json!({ "title": format!("title {n}") }).to_string();
+            attack.patch(&attack.member(n), &path, title).await;
+        })
+        .await;
+    let bystander = Who::key(&attack.target().bystander);
+    let theirs = format!("/projects/{}/events", attack.target().other_project);
+    attack
+        .flood_on(1.0, WIDTH, |n| {
+            let (bystander, theirs) = (&bystander, &theirs);
+            async move {
+                match n % 4 {
+                    0 => attack.get(&attack.member(n), &attack.path("/events?limit=1000")).await,
+                    1 => attack.get(&attack.member(n), &attack.path("/features?limit=100")).await,
+                    _ => attack.get(bystander, &format!("{theirs}?limit=1")).await,
+                };
+            }
+        })
+        .await;
+}

@@ -1,0 +1,81 @@
+//! Wildcards that are dear to compare. Held by one session, wanted by others, written into features, asked about.
+
+use super::{Attack, WIDTH, Who};
+use nexus_domain::pattern::Pattern;
+use serde_json::json;
+
+/// Patterns of one request: as many wildcards as a feature may have.
+const WILD: usize = 100;
+/// Features with such patterns.
+const FEATURES: usize = 200;
+/// The parts that patterns are made of.
+const PARTS: [&str; 6] = ["*a", "**/a/", "{a,b,ab}", "?*a", "[ab]*a", "{a,{b,a*}}"];
+/// Their ends: those with another end share no path, which takes long to find out.
+const ENDS: [&str; 3] = ["[x]", "[y]", "[z]"];
+
+/// A hundred patterns of a part, as long as may be, that differ early and late, and end alike.
+fn hundred(part: &str, end: &str) -> Vec<String> {
+    let is_allowed = |count: &usize| Pattern::parse(&(part.repeat(*count) + end)).is_ok();
+    let longest = (1..).take_while(is_allowed).last().unwrap_or(1);
+    // Some below the longest: what would be too dear with its own likes is refused.
+    let most = longest.saturating_sub(2).max(1);
+    let other = part.replace('a', "b");
+    let one = |n: usize, at: usize| if at == n % most || at == n / most { other.as_str() } else { part };
+    (0..WILD).map(|n| (0..most).map(|at| one(n, at)).collect::<String>() + end).collect()
+}
+
+/// Bodies that name such patterns, by part and end.
+type Bodies = [[String; ENDS.len()]; PARTS.len()];
+
+fn bodies(made: impl Fn(Vec<String>) -> serde_json::Value) -> Bodies {
+    PARTS.map(|part| ENDS.map(|end| made(hundred(part, end)).to_string()))
+}
+
+pub(super) async fn send(attack: &Attack) {
+    let (Some(holder), Some(other)) =
+        (attack.session(&attack.member(0), "holder").await, attack.session(&attack.member(1), "other").await)
+    else {
+        return;
+    };
+    let claims = attack.path("/claims");
+    let paths = bodies(|paths| json!({ "paths": paths }));
+    let touches = bodies(|paths| json!({ "touches": paths }));
+    for held in bodies(|paths| json!({ "paths": paths, "mode": "shared" })) {
+        attack.post(&holder, &claims, held[0].clone()).await;
+    }
+    let too_dear = json!({ "paths": ["*a".repeat(60) + "[x]"] }).to_string();
+    attack
+        .flood_on(1.0, WIDTH, |n| {
+            let (paths, touches, too_dear) = (&paths, &touches, &too_dear);
+            let (other, claims) = (&other, &claims);
+            async move {
+                let member = attack.member(n);
+                let part = n / 8 % PARTS.len();
+                match n % 8 {
+                    0 => drop(attack.post(other, claims, paths[part][1].clone()).await),
+                    1 | 2 => {
+                        let check = format!("{claims}/check");
+                        drop(attack.post(&member, &check, paths[part][n % 2].clone()).await);
+                    }
+                    3 => drop(attack.get(&member, &attack.path("/features/available")).await),
+                    4 => drop(attack.post(&member, claims, too_dear.clone()).await),
+                    5 => feature(attack, &member, n, &touches[part]).await,
+                    6 => drop(attack.post(other, &attack.path("/features/pick-next"), "{}").await),
+                    _ => drop(attack.get(&member, &attack.path("/status")).await),
+                }
+            }
+        })
+        .await;
+}
+
+/// Writes a feature, gives it such patterns one after the other, and picks it.
+async fn feature(attack: &Attack, member: &Who, n: usize, touches: &[String]) {
+    let slug = format!("wild-{}", n / 8 % FEATURES);
+    let body = json!({ "slug": slug, "title": "t", "spec": "s" }).to_string();
+    attack.post(member, &attack.path("/features"), body).await;
+    let path = attack.path(&format!("/features/{slug}"));
+    attack.patch(member, &path, touches[n / 8 % touches.len()].clone()).await;
+    attack.post(member, &format!("{path}/ready"), "{}").await;
+    attack.post(member, &format!("{path}/pick"), "{}").await;
+    attack.post(member, &format!("{path}/release"), "{}").await;
+}

@@ -1,0 +1,95 @@
+//! WebSockets: thousands that join and never read while their project changes, others that join and leave in a storm; and
+//! tickets without end.
+
+use super::{Attack, WIDTH, Who};
+use crate::{Client, Socket, abuse::attacker::most_connections};
+use futures::join;
+use serde_json::json;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// Sockets over all nodes: as many as three nodes have places for.
+const SOCKETS: usize = 9_000;
+const SOCKETS_WHEN_SHORT: usize = 300;
+/// Opened at once.
+const AT_ONCE: usize = 32;
+/// Bytes of what each change of the project announces, to every socket.
+const TITLE_BYTES: usize = 190;
+/// Between two changes.
+const PAUSE: Duration = Duration::from_millis(10);
+
+fn client(attack: &Attack, number: usize) -> Client {
+    let target = attack.target();
+    let url = &target.urls[number % target.urls.len()];
+    // Sockets have connections of their own. No request is sent by it.
+    Client::new(url.clone()).with_key(target.members[number % target.members.len()].clone())
+}
+
+pub(super) async fn sockets(attack: &Attack) {
+    let feature = json!({ "slug": "watched", "title": "t", "spec": "s" }).to_string();
+    attack.post(&attack.member(0), &attack.path("/features"), feature).await;
+    let wanted = attack.most(SOCKETS, SOCKETS_WHEN_SHORT).min(most_connections());
+    let clients: Vec<Client> = (0..12).map(|number| client(attack, number)).collect();
+    let filling = attack.flood(0.7, AT_ONCE, wanted, |n| {
+        let client = &clients[n % clients.len()];
+        async move {
+            if let Some(socket) = join(attack, client).await {
+                attack.hold(socket);
+            }
+        }
+    });
+    let storming = attack.flood_on(1.0, 4, |n| {
+        let client = &clients[n % clients.len()];
+        async move {
+            if let Some(mut socket) = join(attack, client).await {
+                socket.say(json!({ "type": "leave" })).await;
+                socket.say(json!({ "type": "heartbeat" })).await;
+            }
+            sleep(PAUSE).await;
+        }
+    });
+    let changing = attack.flood_on(1.0, 2, |n| async move {
+        let title = json!({ "title": "t".repeat(TITLE_BYTES) + &(n % 100).to_string() }).to_string();
+        attack.patch(&attack.member(n), &attack.path("/features/watched"), title).await;
+        sleep(PAUSE).await;
+    });
+    join!(filling, storming, changing);
+}
+
+/// Opens a socket that follows everything from the first event on.
+async fn join(attack: &Attack, client: &Client) -> Option<Socket> {
+    attack.sent();
+    match Socket::try_open(client, "/ws").await {
+        Ok(mut socket) => {
+            attack.answered(101);
+            socket.say(json!({ "type": "join", "projectId": attack.target().project, "since": 0 })).await;
+            Some(socket)
+        }
+        Err(crate::Refused::Answer(status, _)) => {
+            attack.answered(status.as_u16());
+            sleep(PAUSE).await;
+            None
+        }
+        Err(crate::Refused::Lost(_)) => {
+            attack.answered("lost");
+            sleep(PAUSE).await;
+            None
+        }
+    }
+}
+
+pub(super) async fn tickets(attack: &Attack) {
+    attack
+        .flood_on(1.0, WIDTH, |n| async move {
+            match n % 4 {
+                0 => {
+                    // A guess, for which nobody may be asked in the log.
+                    let guessed = format!("/ws?ticket=nexus_ticket_{n:064x}");
+                    attack.get(&Who::default(), &guessed).await;
+                }
+                1 => drop(attack.post(&attack.member(n).keyed(), "/auth/ws-ticket", "{}").await),
+                _ => drop(attack.post(&attack.member(n), "/auth/ws-ticket", "{}").await),
+            }
+        })
+        .await;
+}

@@ -1,0 +1,131 @@
+//! Answers that nobody takes: the longest there are, asked for and never read; and long polls of one key.
+
+use super::Attack;
+use crate::{abuse::attacker::most_connections, raw};
+use bytes::Bytes;
+use futures::future::join_all;
+use serde_json::json;
+use std::time::{Duration, Instant};
+use tokio::{net::TcpStream, time::sleep};
+use tokio_tungstenite::tungstenite::http::Request;
+
+/// Claims that a list tells of, and bytes of the path of each: megabytes of an answer.
+const REQUESTS: usize = 10;
+const PATHS_OF_REQUEST: usize = 1_000;
+const PATH_BYTES: usize = 900;
+/// Connections of HTTP/1 and of HTTP/2, and requests on each of the latter.
+const PLAIN: usize = 600;
+const SHARED: usize = 48;
+const STREAMS: usize = 64;
+/// Polls of one key: more than a node lets wait.
+const POLLS: usize = 3_600;
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(200);
+
+pub(super) async fn send(attack: &Attack) {
+    // One session each: a list of one's own has all of them.
+    for number in 0..attack.target().members.len() {
+        let member = attack.member(number);
+        let Some(session) = attack.session(&member, "hoarder").await else { continue };
+        for request in 0..attack.most(REQUESTS, 2) {
+            let path = |n: usize| format!("m{number}/{request}-{n}/{}", "x".repeat(PATH_BYTES));
+            let paths: Vec<String> = (0..PATHS_OF_REQUEST).map(path).collect();
+            attack.post(&session, &attack.path("/claims"), json!({ "paths": paths }).to_string()).await;
+        }
+    }
+    let plain = (0..attack.most(PLAIN, 60)).map(|number| plain(attack, number));
+    let shared = (0..attack.most(SHARED, 4)).map(|number| shared(attack, number));
+    tokio::join!(join_all(plain), join_all(shared));
+}
+
+/// What is asked for.
+fn longest(attack: &Attack, number: usize) -> String {
+    let rest = ["/claims", "/claims/mine", "/status", "/events?limit=1000"][number % 4];
+    attack.path(rest)
+}
+
+/// A connection with some requests one behind the other, whose answers are not read; again when it is cut off.
+async fn plain(attack: &Attack, number: usize) {
+    let target = attack.target();
+    let key = &target.members[number % target.members.len()];
+    let request = raw::head("GET", &longest(attack, number / 4), Some(key), "").repeat(4);
+    while Instant::now() < attack.end(1.0) {
+        attack.sent();
+        let url = &target.urls[number % target.urls.len()];
+        let Some(stream) = raw::connect(url, request.as_bytes()).await else {
+            attack.answered("not connected");
+            sleep(PAUSE).await;
+            continue;
+        };
+        // Until the node gives it up: nothing is taken out of the socket.
+        while !is_cut_off(&stream) {
+            sleep(PAUSE).await;
+        }
+        attack.answered("cut off");
+    }
+}
+
+/// Whether the other side has ended it. What came before stays in the socket, so its end is not seen by reading.
+fn is_cut_off(stream: &TcpStream) -> bool {
+    // A byte more than nobody waits for: it is refused once the other side is gone.
+    matches!(stream.try_write(b"\r\n"), Err(error) if error.kind() != std::io::ErrorKind::WouldBlock)
+}
+
+/// A connection of HTTP/2 without a window: the node has the answers, and may send none of them.
+async fn shared(attack: &Attack, number: usize) {
+    while Instant::now() < attack.end(1.0) {
+        if shared_once(attack, number).await.is_none() {
+            attack.answered("cut off");
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+async fn shared_once(attack: &Attack, number: usize) -> Option<()> {
+    let target = attack.target();
+    let stream = TcpStream::connect(raw::addr(&target.urls[number % target.urls.len()])).await.ok()?;
+    let handshake = h2::client::Builder::new().initial_window_size(0).handshake::<_, Bytes>(stream);
+    let (mut requests, connection) = handshake.await.ok()?;
+    let speaking = tokio::spawn(connection);
+    let mut open = Vec::new();
+    for at in 0..STREAMS {
+        requests = requests.ready().await.ok()?;
+        let key = &target.members[(number + at) % target.members.len()];
+        let request = Request::get(format!("http://localhost/api{}", longest(attack, at)))
+            .header("authorization", format!("Bearer {key}"))
+            .body(())
+            .ok()?;
+        open.push(requests.send_request(request, true).ok()?.0);
+        attack.sent();
+    }
+    // The heads come, the bodies are held back.
+    for answer in join_all(open).await {
+        match answer {
+            Ok(answer) => {
+                attack.answered(answer.status().as_u16());
+                attack.hold(answer);
+            }
+            Err(_) => attack.answered("cut off"),
+        }
+    }
+    let _ = speaking.await;
+    Some(())
+}
+
+pub(super) async fn polls(attack: &Attack) {
+    let polls = attack.most(POLLS, 120).min(most_connections());
+    let member = attack.member(0);
+    let page = attack.get(&member, &attack.path("/events?since=0&limit=1000")).await;
+    let since = page.and_then(|page| page.next_since()).unwrap_or_default();
+    let path = attack.path(&format!("/events?since={since}&waitMs=30000"));
+    attack
+        .flood_on(1.0, polls, |_| {
+            let (member, path) = (&member, &path);
+            async move {
+                if attack.get(member, path).await.is_none_or(|told| told.status != 200) {
+                    sleep(PAUSE).await;
+                }
+            }
+        })
+        .await;
+}

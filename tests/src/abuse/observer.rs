@@ -1,0 +1,109 @@
+//! Somebody of the team who follows the events of its project by long poll, through one node after the other, and notes
+//! what is announced.
+
+use crate::{Client, Team};
+use reqwest::Method;
+use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+use tokio::{sync::watch, time::sleep};
+
+/// A poll waits so long for something new.
+const WAIT_MS: u64 = 1_000;
+/// Between two tries.
+const RETRY: Duration = Duration::from_millis(50);
+/// Once told to stop, it catches up within this time.
+const CATCH_UP: Duration = Duration::from_secs(40);
+
+/// What was announced.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// Features that were finished.
+    pub completed: BTreeSet<String>,
+    /// Sessions that ended.
+    pub ended: BTreeSet<String>,
+    /// Whether it heard everything up to the end.
+    pub is_complete: bool,
+    /// What must not happen and did.
+    pub broken: Vec<String>,
+}
+
+/// Follows one project.
+pub struct Observer {
+    client: Client,
+    team: Team,
+    urls: Vec<String>,
+    since: u64,
+    last: (u64, u64),
+    heard: Heard,
+}
+
+impl Observer {
+    /// From now on.
+    pub async fn new(team: &Team, urls: &[String]) -> Self {
+        let since = team.admin.get(&team.path("/status")).await.revision();
+        let (client, heard) = (team.admin.clone(), Heard::default());
+        Self { client, team: team.clone(), urls: urls.to_vec(), since, last: (0, 0), heard }
+    }
+
+    /// Until it is told to stop, and has heard what came before that.
+    pub async fn listen(mut self, stop: watch::Receiver<bool>) -> Heard {
+        let mut told = None;
+        for turn in 0.. {
+            // Before the question: what is answered then has all that came before.
+            let is_last = *stop.borrow();
+            if is_last {
+                told.get_or_insert_with(Instant::now);
+            }
+            let url = &self.urls[turn % self.urls.len()];
+            let query =
+                format!("/events?since={}&limit=1000&waitMs={}", self.since, u64::from(!is_last) * WAIT_MS);
+            let page = self.client.via(url).send(Method::GET, &self.team.path(&query), None).await;
+            let page = page.ok().filter(|page| page.status != 503);
+            match page {
+                Some(page) if page.status == 200 => {
+                    self.hear(&page.body["data"]);
+                    if is_last && page.body["data"]["hasMore"] == false {
+                        self.heard.is_complete = true;
+                        break;
+                    }
+                }
+                Some(page) => {
+                    self.heard.broken.push(format!("events: {} {}", page.status.as_u16(), page.message()));
+                    break;
+                }
+                None => sleep(RETRY).await,
+            }
+            if told.is_some_and(|told: Instant| told.elapsed() > CATCH_UP) {
+                self.heard.broken.push(format!("events: not caught up in {CATCH_UP:?}"));
+                break;
+            }
+        }
+        self.heard
+    }
+
+    fn hear(&mut self, page: &Value) {
+        for event in page["items"].as_array().into_iter().flatten() {
+            let place = (event["revision"].as_u64().unwrap_or(0), event["seq"].as_u64().unwrap_or(0));
+            if place <= self.last {
+                self.heard.broken.push(format!("event {place:?} came after {:?}", self.last));
+            }
+            self.last = place;
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            match event["type"].as_str() {
+                Some("feature_completed") => {
+                    if !self.heard.completed.insert(text(&event["feature"]["slug"])) {
+                        self.heard.broken.push(format!("{} was finished twice", event["feature"]["slug"]));
+                    }
+                }
+                Some("session_ended") => {
+                    self.heard.ended.insert(text(&event["sessionId"]));
+                }
+                _ => {}
+            }
+        }
+        self.since = page["nextSince"].as_u64().unwrap_or(self.since);
+    }
+}
