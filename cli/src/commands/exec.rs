@@ -23,8 +23,8 @@ Examples:
   nexus exec --require -- ./build
   nexus exec --explain
 
-Exit codes: those of the command; 127 if there is no such command, 126 if it cannot be run,
-1 and 3 if it was not run")]
+Exit codes: those of the command; 127 if there is none of that name, 126 if it cannot be
+run, 1 and 3 if it was not run")]
 pub(crate) struct Exec {
     /// Do not run the command where files cannot be protected
     #[arg(long)]

@@ -1,13 +1,16 @@
 //! What `nexus exec` would protect, and what it cannot.
 
-use super::found::{self, Found};
+use super::{
+    found::{self, Found},
+    plan::Plan,
+};
 use crate::{
     context::Context,
     error::Error,
     output::{Table, Tone, plain},
 };
 use serde_json::{Value, json};
-use std::{env, path::Path};
+use std::env;
 
 /// Prints what would be protected.
 ///
@@ -16,7 +19,8 @@ use std::{env, path::Path};
 pub(crate) async fn explain(context: &Context<'_>) -> Result<(), Error> {
     let here = env::current_dir()
         .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
-    let found = found::find(context, &found::places(&here)?).await;
+    let mut found = found::find(context, &found::places(&here)?).await;
+    found.plans.iter_mut().for_each(Plan::leave_missing);
     if let Some(failure) = &found.failure {
         return Err(Error::local(failure.lines.join("\n  ")));
     }
@@ -41,8 +45,7 @@ pub(crate) async fn explain(context: &Context<'_>) -> Result<(), Error> {
 fn table(found: &Found) -> Table {
     let mut table = Table::new(&["PATH", "PROTECTION"]);
     for plan in &found.plans {
-        let is_there = |path: &Path| plan.root.join(path).symlink_metadata().is_ok();
-        for path in plan.paths.iter().filter(|path| is_there(path)) {
+        for path in &plan.paths {
             table.row([(path.display().to_string(), Tone::Plain), ("read-only".to_owned(), Tone::Good)]);
         }
         for (what, gap) in &plan.uncovered {
@@ -55,10 +58,9 @@ fn table(found: &Found) -> Table {
 fn as_json(found: &Found, obstacle: Option<&str>) -> Value {
     let plans = found.plans.iter().map(|plan| {
         let uncovered = plan.uncovered.iter().map(|(what, gap)| json!({ "path": what, "reason": gap }));
-        let is_there = |path: &&std::path::PathBuf| plan.root.join(path).symlink_metadata().is_ok();
         json!({
             "root": plan.root,
-            "protected": plan.paths.iter().filter(is_there).collect::<Vec<_>>(),
+            "protected": plan.paths,
             "uncovered": uncovered.collect::<Vec<_>>(),
         })
     });
@@ -73,7 +75,7 @@ fn obstacle() -> Option<String> {
 
 #[cfg(target_os = "macos")]
 fn obstacle() -> Option<String> {
-    (!Path::new(super::seatbelt::PROGRAM).exists()).then(|| "there is no sandbox-exec".to_owned())
+    (!std::path::Path::new(super::seatbelt::PROGRAM).exists()).then(|| "there is no sandbox-exec".to_owned())
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]

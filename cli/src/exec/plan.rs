@@ -16,8 +16,8 @@ pub(super) const MAX_PATHS: usize = 20_000;
 pub(super) struct Plan {
     /// The root of the checkout, without symbolic links.
     pub(super) root: PathBuf,
-    /// Files, and folders with all that is in them, from the root. None is in another one.
-    pub(super) paths: BTreeSet<PathBuf>,
+    /// Files, and folders with all that is in them, from the root; in order, and none in another one. Some may not exist.
+    pub(super) paths: Vec<PathBuf>,
     /// What is held and cannot be protected, with the reason.
     pub(super) uncovered: BTreeSet<(String, Gap)>,
 }
@@ -125,7 +125,7 @@ impl Plan {
             self.leave(path.display().to_string(), Gap::TooMany);
             return;
         }
-        self.paths.insert(path);
+        self.paths.push(path);
     }
 
     /// Protects all that is in the root, but for what is nobody's; what comes new into the root is not covered.
@@ -144,15 +144,19 @@ impl Plan {
         }
     }
 
-    /// Leaves out what lies in a folder that is protected as a whole, and says what does not exist.
+    /// Puts the paths in order, and leaves out what lies in a folder that is protected as a whole.
     pub(super) fn finish(&mut self) {
-        let whole: BTreeSet<PathBuf> = self.paths.clone();
-        self.paths.retain(|path| !path.ancestors().skip(1).any(|above| whole.contains(above)));
-        for path in &self.paths {
-            if self.root.join(path).symlink_metadata().is_err() {
-                self.uncovered.insert((path.display().to_string(), Gap::Missing));
-            }
-        }
+        self.paths.sort_unstable();
+        // What lies in a folder follows it in this order.
+        self.paths.dedup_by(|path, before| path.starts_with(before));
+    }
+
+    /// Says of the paths that do not exist that they are not covered.
+    pub(super) fn leave_missing(&mut self) {
+        let (present, missing): (Vec<PathBuf>, Vec<PathBuf>) =
+            self.paths.drain(..).partition(|path| self.root.join(path).symlink_metadata().is_ok());
+        self.paths = present;
+        missing.iter().for_each(|path| self.leave(path.display().to_string(), Gap::Missing));
     }
 }
 
@@ -197,9 +201,12 @@ mod tests {
         for path in ["src/auth/a.rs", "src/auth", "src/new.rs", ".git/config", ".nexus"] {
             plan.add(path.into());
         }
+        plan.add("src/auth-more".into());
         plan.finish();
-        let paths: Vec<&Path> = plan.paths.iter().map(PathBuf::as_path).collect();
-        assert_eq!(paths, [Path::new("src/auth"), Path::new("src/new.rs")]);
+        assert_eq!(plan.paths, ["src/auth", "src/auth-more", "src/new.rs"].map(PathBuf::from));
+        fs::write(folder.path().join("src/auth-more"), "").unwrap();
+        plan.leave_missing();
+        assert_eq!(plan.paths, ["src/auth", "src/auth-more"].map(PathBuf::from));
         assert_eq!(plan.uncovered, BTreeSet::from([("src/new.rs".to_owned(), Gap::Missing)]));
     }
 
@@ -212,7 +219,7 @@ mod tests {
         let mut plan = Plan::of(folder.path().to_owned());
         plan.add_everything();
         plan.finish();
-        assert_eq!(plan.paths, BTreeSet::from([PathBuf::from("src")]));
+        assert_eq!(plan.paths, [PathBuf::from("src")]);
         assert_eq!(plan.uncovered, BTreeSet::from([("**".to_owned(), Gap::NewFiles)]));
     }
 }

@@ -2,7 +2,7 @@
 //! a profile cannot be changed.
 
 use super::plan::Plan;
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 /// What applies a profile.
 #[cfg_attr(test, allow(dead_code))]
@@ -12,17 +12,22 @@ pub(super) const PROGRAM: &str = "/usr/bin/sandbox-exec";
 /// above it. What does not exist yet is covered as well: a profile knows names.
 pub(super) fn profile(plans: &[Plan]) -> String {
     let mut text = "(version 1)\n(allow default)\n".to_owned();
+    // Folders above several files are named once.
+    let mut folders = BTreeSet::new();
     for plan in plans {
         for path in &plan.paths {
             let whole = quoted(&plan.root.join(path).to_string_lossy());
             // `subpath` is the path itself and all beneath it.
             let _ = writeln!(text, "(deny file-write* (subpath {whole}))");
             for above in path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()) {
-                let above = quoted(&plan.root.join(above).to_string_lossy());
-                let line = format!("(deny file-write-unlink (literal {above}))\n");
-                // Folders above several files are named once.
-                if !text.contains(&line) {
-                    text += &line;
+                let above = plan.root.join(above);
+                if !folders.contains(&above) {
+                    let _ = writeln!(
+                        text,
+                        "(deny file-write-unlink (literal {}))",
+                        quoted(&above.to_string_lossy())
+                    );
+                    folders.insert(above);
                 }
             }
         }
@@ -53,6 +58,7 @@ mod tests {
         for path in ["src/db.rs", "src/auth/deep", "README.md"] {
             plan.add(path.into());
         }
+        plan.finish();
         let expected = "\
 (version 1)
 (allow default)
@@ -68,9 +74,9 @@ mod tests {
     #[test]
     fn a_name_cannot_end_its_text_and_add_a_rule() {
         let mut plan = Plan::of("/app".into());
-        plan.add("a\")) (allow file-write* (subpath \"/\\".into());
+        plan.add("a\")) (allow file-write* (subpath \"x\\".into());
         let text = profile(&[plan]);
-        let expected = r#"(deny file-write* (subpath "/app/a\")) (allow file-write* (subpath \"/\\"))"#;
+        let expected = r#"(deny file-write* (subpath "/app/a\")) (allow file-write* (subpath \"x\\"))"#;
         assert_eq!(text.lines().last(), Some(expected));
     }
 

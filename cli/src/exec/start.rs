@@ -124,6 +124,7 @@ fn confine(wanted: &Wanted, found: &Found, out: &Output) -> Result<Command, Exit
     if !std::path::Path::new(seatbelt::PROGRAM).exists() {
         return unprotected(wanted, out, "this system has no sandbox-exec");
     }
+    // A profile knows names: what does not exist yet is covered.
     let uncovered = found.plans.iter().flat_map(|plan| plan.uncovered.iter().cloned()).collect();
     say_uncovered(&uncovered, out);
     let mut command = Command::new(seatbelt::PROGRAM);

@@ -184,7 +184,7 @@ impl Follower<'_> {
         let own = self.own(followed);
         let (plan, revision) = question::held(self.context, place, &own).await?;
         let mut shield = shield.borrow_mut();
-        shield.want(plan.paths);
+        shield.want(plan.paths.into_iter().collect());
         // What cannot be mounted now is tried again with the next look.
         let _ = shield.adjust();
         Ok(revision)

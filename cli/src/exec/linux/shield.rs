@@ -16,6 +16,7 @@ use rustix::{
         MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_bind, mount_bind_recursive,
         mount_remount, move_mount, open_tree, unmount,
     },
+    process::fchdir,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -47,46 +48,49 @@ pub(super) struct Shield {
 
 impl Shield {
     /// Mounts what exists of these paths, before anything runs in this namespace. Gives what could not be mounted, too.
+    /// The current folder is another one afterwards.
     ///
     /// # Errors
     /// When the checkout cannot be opened.
-    pub(super) fn raise(root: &Path, paths: &BTreeSet<PathBuf>) -> io::Result<(Self, Vec<(PathBuf, Gap)>)> {
+    pub(super) fn raise(root: &Path, paths: &[PathBuf]) -> io::Result<(Self, Vec<(PathBuf, Gap)>)> {
         let mut shield = Self {
             root: root.to_owned(),
             folders: BTreeSet::new(),
             mounted: BTreeMap::new(),
-            wanted: paths.clone(),
+            wanted: paths.iter().cloned().collect(),
         };
         let root = open_root(&shield.root)?;
-        let present: Vec<PathBuf> =
-            paths.iter().filter(|path| look_at(&root, path).is_ok()).cloned().collect();
-        let mut refused = shield.hold_folders(&root, &present);
-        // Folders that are mounted here are as the root is.
-        let known: BTreeSet<u64> = shield
-            .folders
-            .iter()
-            .map(PathBuf::as_path)
-            .chain([Path::new(".")])
-            .filter_map(|folder| Some(look_at(&root, folder).ok()?.stx_mnt_id))
-            .collect();
+        let mut refused = shield.hold_folders(&root, paths);
+        // Mounts of folders, made here, are as that of the root.
+        let folders = shield.folders.iter().map(PathBuf::as_path).chain([Path::new(".")]);
+        let known: Vec<u64> = folders.filter_map(|at| Some(look_at(&root, at).ok()?.stx_mnt_id)).collect();
         let view = ReadOnlyView::of(&root, &shield.root)?;
-        for path in present {
-            let above = path.parent().unwrap_or(Path::new(""));
-            if !above.as_os_str().is_empty() && !shield.folders.contains(above) {
-                refused.push((path, Gap::Link));
+        // Short paths are found sooner.
+        fchdir(&root)?;
+        let mut made = Vec::with_capacity(paths.len());
+        let mut last = None;
+        for path in paths {
+            let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+            if last != Some(above) && above.is_some_and(|above| !shield.folders.contains(above)) {
+                // It is behind a link, or there is nothing: said of the folder, or here.
+                refused.push((
+                    path.clone(),
+                    beneath(&root, path).err().map_or(Gap::Refused, |error| gap(&error)),
+                ));
                 continue;
             }
-            let made = match look_at(&root, &path) {
-                Ok(stat) if is_file(&stat) && known.contains(&stat.stx_mnt_id) => view.mount(&root, &path),
-                Ok(_) => make_read_only(&root, &path).map(drop),
-                Err(error) => Err(error),
-            };
-            match made {
-                Ok(()) => drop(shield.mounted.insert(path, AT_FIRST)),
-                Err(error) => refused.push((path, gap(&error))),
+            last = Some(above);
+            let mounted = look_at(&root, path).and_then(|stat| {
+                let is_simple = is_file(&stat) && known.contains(&stat.stx_mnt_id);
+                if is_simple { view.mount(path) } else { make_read_only(&root, path).map(drop) }
+            });
+            match mounted {
+                Ok(()) => made.push((path.clone(), AT_FIRST)),
+                Err(error) => refused.push((path.clone(), gap(&error))),
             }
         }
         drop(view);
+        shield.mounted = made.into_iter().collect();
         Ok((shield, refused))
     }
 
@@ -140,9 +144,16 @@ impl Shield {
 
     /// Makes mount points of the folders above these paths. Gives what could not be.
     fn hold_folders(&mut self, root: &OwnedFd, paths: &[PathBuf]) -> Vec<(PathBuf, Gap)> {
-        let above = paths.iter().flat_map(|path| path.ancestors().skip(1));
-        // The outer ones first: a set is in that order.
-        let above: BTreeSet<&Path> = above.filter(|path| !path.as_os_str().is_empty()).collect();
+        let mut above: BTreeSet<&Path> = BTreeSet::new();
+        let mut last = None;
+        for path in paths {
+            // Paths are in order: most have the folder of the one before.
+            if last != path.parent() {
+                last = path.parent();
+                above.extend(path.ancestors().skip(1).filter(|path| !path.as_os_str().is_empty()));
+            }
+        }
+        // The outer ones come first: a set is in that order.
         let mut refused = Vec::new();
         for folder in above {
             if self.folders.contains(folder) && beneath(root, folder).is_ok_and(|folder| is_mount(&folder)) {
@@ -154,6 +165,8 @@ impl Shield {
             });
             match held {
                 Ok(()) => drop(self.folders.insert(folder.to_owned())),
+                // What is in it does not exist either, which is said there.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => refused.push((folder.to_owned(), gap(&error))),
             }
         }
@@ -190,8 +203,6 @@ fn is_file(stat: &Statx) -> bool {
 /// The whole checkout read-only, on top of itself, while mounts are made of it: a mount of a read-only mount is read-only
 /// at once, which takes a third of the calls.
 struct ReadOnlyView {
-    /// The checkout through it.
-    files: OwnedFd,
     root: PathBuf,
 }
 
@@ -199,15 +210,15 @@ impl ReadOnlyView {
     fn of(below: &OwnedFd, root: &Path) -> io::Result<Self> {
         let at = link_to(below);
         mount_bind(&at, &at)?;
-        let view = Self { files: open_root(root)?, root: root.to_owned() };
-        mount_remount(link_to(&view.files), MountFlags::BIND | MountFlags::RDONLY | kept(&view.files)?, "")?;
+        let view = Self { root: root.to_owned() };
+        let files = open_root(root)?;
+        mount_remount(link_to(&files), MountFlags::BIND | MountFlags::RDONLY | kept(&files)?, "")?;
         Ok(view)
     }
 
-    /// Mounts a file of it, of which it is known that it is behind no link.
-    fn mount(&self, root: &OwnedFd, path: &Path) -> io::Result<()> {
-        let of = |folder: &OwnedFd| Path::new(&link_to(folder)).join(path);
-        Ok(mount_bind(of(&self.files), of(root))?)
+    /// Mounts a file of it, of which it is known that it is behind no link. The current folder is the root beneath.
+    fn mount(&self, path: &Path) -> io::Result<()> {
+        Ok(mount_bind(self.root.join(path), path)?)
     }
 }
 
@@ -301,6 +312,7 @@ fn make_writable(root: &OwnedFd, path: &Path, times: u8) -> io::Result<()> {
 
 fn gap(error: &io::Error) -> Gap {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::NOENT | Errno::NOTDIR) => Gap::Missing,
         Some(Errno::LOOP) => Gap::Link,
         None => Gap::NoFile,
         _ => Gap::Refused,
