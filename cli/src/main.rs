@@ -8,6 +8,7 @@
 //! - [`spec`]: features as files. [`repository`]: the repository around the current folder. [`git`]: what git says.
 //! - [`hosts`]: what agent hosts tell a hook, and how they are answered. [`guard`]: whether a file
 //!   may be written. [`install`]: wires hosts and git to both.
+//! - [`exec`]: runs a command that cannot write what others hold.
 //! - [`confined`]: files of a repository, opened so that its links lead nowhere else.
 //! - [`client`]: requests to a cluster of several servers. [`config`]: the files kept on disk.
 //! - [`output`]: data to stdout, the rest to stderr. [`error`]: what went wrong, and what to do next.
@@ -19,6 +20,7 @@ mod config;
 mod confined;
 mod context;
 mod error;
+mod exec;
 mod git;
 mod guard;
 mod hosts;
@@ -40,8 +42,12 @@ fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     let out = output::Output::new(cli.global.json, cli.global.no_color);
-    if let Command::Hook(hook) = cli.command {
-        return hook.start(cli.global, &out);
+    match cli.command {
+        Command::Hook(hook) => return hook.start(cli.global, &out),
+        // Namespaces are made by a process of one thread, before there is a runtime.
+        Command::Exec(exec) if exec.runs_something() => return exec.start(&cli.global, &out),
+        Command::ExecCompanion(companion) => return companion.start(cli.global),
+        _ => {}
     }
     match start(cli, &out) {
         Ok(()) => ExitCode::SUCCESS,

@@ -38,7 +38,7 @@ pub(crate) struct Cli {
 }
 
 /// The flags that every command knows.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Servers to ask, separated by commas: the next one is asked when one does not answer

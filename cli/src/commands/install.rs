@@ -5,6 +5,7 @@ use crate::{
     config::link,
     context::Context,
     error::Error,
+    guard::confinement::Confinement,
     install::{self, Plan, Scope, Target, Wish},
     output::{Tone, plain},
 };
@@ -104,7 +105,10 @@ impl Install {
         if !is_linked && !self.what.user {
             context.out.note("This repository is not linked to a project: until nexus project link SLUG, hooks say nothing");
         }
-        wire(context, &self.what, Wish::Install)?.tell(context)
+        let installed = wire(context, &self.what, Wish::Install)?;
+        installed.tell(context)?;
+        installed.offer(context);
+        Ok(())
     }
 }
 
@@ -156,6 +160,8 @@ pub(super) struct CarriedOut {
     answer: Answer,
     /// In a word; none when it was only shown.
     done: Option<&'static str>,
+    /// The program of the first agent that was found.
+    agent: Option<&'static str>,
 }
 
 impl CarriedOut {
@@ -176,6 +182,16 @@ impl CarriedOut {
         })?;
         self.plan.notes.iter().for_each(|note| out.note(note));
         Ok(())
+    }
+
+    /// Says how an agent is started so that the kernel guards it too.
+    pub(super) fn offer(&self, context: &Context<'_>) {
+        let Some(program) = self.agent else { return };
+        if self.done.is_some() && Confinement::here(&context.login) == Confinement::Agent {
+            context.out.note(format_args!(
+                "Start your agent as nexus exec -- {program}: then nothing that it runs can write what others hold"
+            ));
+        }
     }
 
     /// The same for programs.
@@ -219,11 +235,12 @@ fn carry_out(
         .iter()
         .map(|change| json!({ "path": change.path().display().to_string(), "action": change.word() }))
         .collect();
+    let agent = found.iter().find_map(|(target, _)| target.program());
     let found: Vec<&str> = found.iter().map(|(target, _)| target.name()).collect();
     let missing: Vec<&str> = missing.iter().map(|target| target.name()).collect();
     let answer = Answer::new(json!({ "applied": !what.dry_run, "changes": changes, "found": found,
         "notFound": missing, "notes": plan.notes }));
-    Ok(CarriedOut { plan, answer, done: (!what.dry_run).then_some(done) })
+    Ok(CarriedOut { plan, answer, done: (!what.dry_run).then_some(done), agent })
 }
 
 fn shown(context: &Context<'_>, diff: &str) -> Result<(), Error> {

@@ -11,6 +11,7 @@ mod completions;
 mod decision;
 mod doctor;
 mod events;
+mod exec;
 mod feature;
 mod hook;
 mod install;
@@ -40,7 +41,7 @@ mod why;
 mod wiring;
 mod working;
 
-use crate::{context::Context, error::Error, guard::journal, run::Keeper};
+use crate::{context::Context, error::Error, exec::Companion, guard::journal, run::Keeper};
 use clap::Subcommand;
 
 #[derive(Subcommand)]
@@ -71,6 +72,7 @@ pub(crate) enum Command {
     Session(session::Session),
     Status(status::Status),
     Watch(events::Watch),
+    Exec(exec::Exec),
     Hook(hook::Hook),
     Verify(verify::Verify),
     Install(install::Install),
@@ -86,6 +88,8 @@ pub(crate) enum Command {
     Man(man::Man),
     #[command(hide = true)]
     Keeper(Keeper),
+    #[command(hide = true)]
+    ExecCompanion(Companion),
 }
 
 /// Does what was asked for.
@@ -141,7 +145,8 @@ async fn act(command: Command, context: &Context<'_>) -> Result<(), Error> {
         Command::Install(command) => command.run(context),
         Command::Mcp(command) => command.run(context).await,
         Command::Uninstall(command) => command.run(context),
+        Command::Exec(command) => command.explain(context).await,
         // Answered before there is a context.
-        Command::Hook(_) => Ok(()),
+        Command::Hook(_) | Command::ExecCompanion(_) => Ok(()),
     }
 }

@@ -74,6 +74,7 @@ impl Setup {
         let installed = is_wanted.then(|| install::all_that_is_found(context)).transpose()?;
         if let Some(installed) = installed.as_ref().filter(|_| !context.out.is_json()) {
             installed.tell(context)?;
+            installed.offer(context);
         }
         let answer = Answer::new(json!({ "engineer": engineer, "project": project,
             "install": installed.map(CarriedOut::into_answer) }));

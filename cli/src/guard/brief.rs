@@ -1,6 +1,7 @@
 //! What an agent is told when it starts: what it works on, what is its own, what is others', and how to go on.
 //! Short: whatever it reads here it pays for in every step.
 
+use super::confinement::Confinement;
 use crate::{
     client::Request,
     context::Context,
@@ -95,6 +96,9 @@ fn written(context: &Context<'_>, known: &Known<'_>, name: &str, news: &str) -> 
         agent(known).map_or_else(String::new, |agent| format!(", as \"{agent}\""))
     ));
     sheet.news(news);
+    if Confinement::here(&context.login) == Confinement::Commands {
+        sheet.line("Commands that write files of their own accord, such as scripts, builds and git stash pop, are to be run as: nexus exec -- COMMAND. It keeps them from writing what others hold.");
+    }
     for feature in &known.own {
         sheet.line(&format!("You work on {}: {}", feature.slug, feature.title));
     }

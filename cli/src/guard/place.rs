@@ -19,7 +19,7 @@ const MAX_PATH_BYTES: usize = 1_024;
 pub(crate) const EVERYTHING: &str = "**";
 
 /// Folders in the root of a repository whose files are nobody's: git's own, and ours.
-const NOBODYS: [&str; 2] = [".git", ".nexus"];
+pub(crate) const NOBODYS: [&str; 2] = [".git", ".nexus"];
 
 /// A linked repository.
 #[derive(Clone, Debug)]

@@ -34,6 +34,17 @@ impl Target {
         }
     }
 
+    /// The program that is started to work with an agent; none for what is no agent.
+    pub(crate) const fn program(self) -> Option<&'static str> {
+        match self {
+            Self::Claude => Some("claude"),
+            Self::Codex => Some("codex"),
+            Self::Cursor => Some("cursor-agent"),
+            Self::Gemini => Some("gemini"),
+            Self::Git => None,
+        }
+    }
+
     /// Where it was found: its program, or a folder of its settings.
     pub(crate) fn found(self, scope: &Scope) -> Option<String> {
         let (programs, folder): (&[&str], &str) = match self {

@@ -24,5 +24,5 @@ pub(crate) use going_on::go_on_as;
 pub(crate) use handed::{hand_out, is_handed_down};
 pub(crate) use keeper::{Keeper, watch_over};
 pub(crate) use key::Key;
-pub(crate) use process::Process;
+pub(crate) use process::{Process, Processes};
 pub(crate) use record::{Lost, Record, Records};

@@ -229,6 +229,17 @@ impl Records {
         failed.map_or(Ok(()), Err)
     }
 
+    /// The sessions of all runs of a project, with the processes that they live in.
+    pub(crate) fn sessions_in(&self, project: Uuid) -> Vec<(Process, Uuid)> {
+        let folders = entries(&self.folder);
+        let keys = folders.iter().filter_map(|folder| Key::of_folder(&folder.file_name()?.to_string_lossy()));
+        let records = keys.filter_map(|key| self.read(&key, project));
+        records
+            .filter(|record| !record.session_id.is_nil())
+            .filter_map(|record| Some((record.owner?, record.session_id)))
+            .collect()
+    }
+
     /// The projects in which there is a record of a run.
     pub(super) fn projects_of(&self, key: &Key) -> Vec<Uuid> {
         let files = entries(&self.folder_of(key));

@@ -6,7 +6,7 @@
 //!   routes refuse; [`browsers`] through what a page may read and do; [`metrics`] through what is counted.
 //! - The subjects: [`collisions`] and what they [cost](costs), [`claiming`], [`sessions`], [`knowledge`], [`events`] and
 //!   their [`sockets`],
-//!   [`backup`], [`runs`] of agents and the [`guards`] that they ask; [`installs`], which wire both;
+//!   [`backup`], [`runs`] of agents and the [`guards`] that they ask, [`exec`], which asks the kernel; [`installs`], which wire both;
 //!   [`transcripts`] of the whole command line.
 //! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`],
 //!   [`damage`], [`crowds`] of connections, strangers on the [`peer_port`]; [`inside`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses.
@@ -21,6 +21,7 @@ mod crowds;
 mod cut_network;
 mod damage;
 mod events;
+mod exec;
 mod failover;
 mod full_disk;
 mod guards;

@@ -1,0 +1,59 @@
+//! `nexus exec`: runs a command that cannot write what other sessions hold.
+
+use crate::{
+    args::Global,
+    context::Context,
+    error::Error,
+    exec::{self, Wanted},
+    output::Output,
+};
+use clap::Args;
+use std::{ffi::OsString, process::ExitCode};
+
+/// Run a command, or an agent, that cannot write files which other sessions hold
+///
+/// Whatever the command is, and whatever it starts: those files are read-only to it and cannot be replaced. What
+/// others take or give back while it runs is followed within a second. All else is as without: its signals, its exit
+/// code, its terminal. Where the system lets no one do that, it says so and runs the command all the same.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus exec -- claude
+  nexus exec -- sh -c 'make && git stash pop'
+  nexus exec --require -- ./build
+  nexus exec --explain
+
+Exit codes: those of the command; 127 if there is none of that name, 126 if it cannot be
+run, 1 and 3 if it was not run")]
+pub(crate) struct Exec {
+    /// Do not run the command where files cannot be protected
+    #[arg(long)]
+    require: bool,
+    /// Show what would be protected and what cannot be, and run nothing
+    #[arg(long, conflicts_with = "command")]
+    explain: bool,
+    /// The command and its arguments
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND",
+        required_unless_present = "explain"
+    )]
+    command: Vec<OsString>,
+}
+
+impl Exec {
+    /// Whether there is a command to run.
+    pub(crate) const fn runs_something(&self) -> bool {
+        !self.explain
+    }
+
+    /// Becomes the command; what is given is why not.
+    pub(crate) fn start(self, global: &Global, out: &Output) -> ExitCode {
+        exec::run(Wanted { command: self.command, require: self.require }, global, out)
+    }
+
+    pub(super) async fn explain(self, context: &Context<'_>) -> Result<(), Error> {
+        exec::explain(context).await
+    }
+}

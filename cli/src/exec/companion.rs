@@ -1,0 +1,68 @@
+//! The process that is started beside a command: it asks the cluster, and follows what changes. Not for people.
+
+use super::found::{self, Found};
+use crate::{args::Global, context::Context, error::Error, guard::place::Place, output::Output};
+use clap::{Args, ValueEnum};
+use std::{process::ExitCode, time::Duration};
+
+/// A person waits for the command: longer than that, nobody answers.
+const LONGEST: Duration = Duration::from_secs(6);
+
+/// Ask and follow what others hold, for nexus exec
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus exec-companion ask")]
+pub(crate) struct Companion {
+    /// What to do
+    stage: Stage,
+    /// What is followed
+    #[arg(hide_short_help = true)]
+    followed: Option<String>,
+}
+
+/// What a companion does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Stage {
+    /// Asks the cluster for who starts a command.
+    Ask,
+    /// Follows what changes while the command runs.
+    Follow,
+    /// Finds out whether namespaces can be had.
+    Try,
+}
+
+impl Companion {
+    /// Does it. Only Linux has something to do.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start(self, global: Global) -> ExitCode {
+        super::linux::accompany(self.stage, self.followed.as_deref(), global)
+    }
+
+    /// Does it. Only Linux has something to do.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn start(self, _global: Global) -> ExitCode {
+        let _ = (self.stage, self.followed);
+        ExitCode::FAILURE
+    }
+}
+
+/// Asks the cluster about the checkouts that the command starts in.
+///
+/// # Errors
+/// When the command line or the settings make no sense.
+pub(super) fn find(mut global: Global, places: &[Place]) -> Result<Found, Error> {
+    global.timeout = global.timeout.min(LONGEST);
+    let out = Output::new(global.json, global.no_color);
+    let context = Context::new(global, &out)?;
+    Ok(runtime()?.block_on(found::find(&context, places)))
+}
+
+/// A runtime in this thread.
+///
+/// # Errors
+/// When the system has none to give.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Error::local(format!("cannot start: {error}")))
+}

@@ -1,0 +1,84 @@
+//! What `nexus exec` would protect, and what it cannot.
+
+use super::{
+    found::{self, Found},
+    plan::Plan,
+};
+use crate::{
+    context::Context,
+    error::Error,
+    output::{Table, Tone, plain},
+};
+use serde_json::{Value, json};
+use std::env;
+
+/// Prints what would be protected.
+///
+/// # Errors
+/// When nobody can tell, or the output was closed.
+pub(crate) async fn explain(context: &Context<'_>) -> Result<(), Error> {
+    let here = env::current_dir()
+        .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
+    let mut found = found::find(context, &found::places(&here)?).await;
+    found.plans.iter_mut().for_each(Plan::leave_missing);
+    if let Some(failure) = &found.failure {
+        return Err(Error::local(failure.lines.join("\n  ")));
+    }
+    let obstacle = obstacle();
+    if context.out.is_json() {
+        return context.out.json_line(&as_json(&found, obstacle.as_deref()));
+    }
+    found.notes.iter().for_each(|note| context.out.note(plain(note)));
+    if let Some(why) = &obstacle {
+        context.out.note(format_args!("Nothing can be protected on this machine: {why}"));
+    }
+    if found.plans.is_empty() {
+        context.out.note("No project is linked here: nexus project link SLUG links one");
+    } else if found.plans.iter().all(|plan| plan.paths.is_empty() && plan.uncovered.is_empty()) {
+        context.out.note("Nobody else holds anything here");
+    } else {
+        context.out.table(&table(&found))?;
+    }
+    Ok(())
+}
+
+fn table(found: &Found) -> Table {
+    let mut table = Table::new(&["PATH", "PROTECTION"]);
+    for plan in &found.plans {
+        for path in &plan.paths {
+            table.row([(path.display().to_string(), Tone::Plain), ("read-only".to_owned(), Tone::Good)]);
+        }
+        for (what, gap) in &plan.uncovered {
+            table.row([(what.clone(), Tone::Plain), (format!("none: {}", gap.reason()), Tone::Bad)]);
+        }
+    }
+    table
+}
+
+fn as_json(found: &Found, obstacle: Option<&str>) -> Value {
+    let plans = found.plans.iter().map(|plan| {
+        let uncovered = plan.uncovered.iter().map(|(what, gap)| json!({ "path": what, "reason": gap }));
+        json!({
+            "root": plan.root,
+            "protected": plan.paths,
+            "uncovered": uncovered.collect::<Vec<_>>(),
+        })
+    });
+    json!({ "available": obstacle.is_none(), "obstacle": obstacle, "checkouts": plans.collect::<Vec<_>>() })
+}
+
+/// Why nothing can be protected here.
+#[cfg(target_os = "linux")]
+fn obstacle() -> Option<String> {
+    super::linux::obstacle()
+}
+
+#[cfg(target_os = "macos")]
+fn obstacle() -> Option<String> {
+    (!std::path::Path::new(super::seatbelt::PROGRAM).exists()).then(|| "there is no sandbox-exec".to_owned())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn obstacle() -> Option<String> {
+    Some("nexus knows no way to do it on this system".to_owned())
+}

@@ -1,0 +1,131 @@
+//! The process beside the one that becomes the command: outside of all namespaces it asks the cluster, maps ids where
+//! only who is outside may, and starts whoever follows what changes. It is gone before the command begins.
+
+use super::{follow, message, namespace};
+use crate::{
+    args::Global,
+    error::Error,
+    exec::{
+        companion::{self, Stage},
+        found::{self, Failure, Followed, Found},
+    },
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    env, io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::{net::UnixStream, process::parent_id},
+    },
+    process::{Child, Command, ExitCode, Stdio},
+};
+
+/// What is asked of a companion, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Step {
+    /// Map all ids in the user namespace of whoever asks.
+    MapMe,
+    /// Start whoever follows.
+    Follow,
+}
+
+/// Starts one that talks over this socket.
+///
+/// # Errors
+/// When it cannot be started.
+pub(super) fn spawn(global: &Global, socket: UnixStream) -> io::Result<Child> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args(["exec-companion", "ask"]);
+    // What came from the environment is there already; a key is not for everybody to see.
+    let given = |name: &str, value: &Option<String>| {
+        value.clone().filter(|value| env::var(name).ok().as_ref() != Some(value))
+    };
+    for (flag, name, value) in [
+        ("--server", "NEXUS_SERVER", &global.server),
+        ("--project", "NEXUS_PROJECT", &global.project),
+        ("--session", "NEXUS_SESSION", &global.session),
+    ] {
+        if let Some(value) = given(name, value) {
+            command.arg(format!("{flag}={value}"));
+        }
+    }
+    if let Some(token) = given("NEXUS_TOKEN", &global.token) {
+        command.env("NEXUS_TOKEN", token);
+    }
+    command.arg(format!("--timeout={}ms", global.timeout.as_millis()));
+    command.stdin(Stdio::from(OwnedFd::from(socket))).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+}
+
+/// Does what a companion does.
+pub(in crate::exec) fn accompany(stage: Stage, followed: Option<&str>, global: Global) -> ExitCode {
+    let done = match stage {
+        Stage::Try => namespace::enter().map(drop).map_err(|_| io::ErrorKind::PermissionDenied.into()),
+        Stage::Ask => ask(global),
+        Stage::Follow => follow::follow(followed.unwrap_or_default(), global),
+    };
+    if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether it was tried, in a process that can be thrown away, and failed.
+pub(super) fn has_to_fail() -> bool {
+    namespace::has_to_be_tried() && !can_enter()
+}
+
+fn can_enter() -> bool {
+    let Ok(program) = env::current_exe() else { return false };
+    let mut command = Command::new(program);
+    command.args(["exec-companion", "try"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Why nothing can be protected on this machine.
+pub(in crate::exec) fn obstacle() -> Option<String> {
+    (!can_enter()).then(|| {
+        let why = namespace::refused();
+        format!("no namespace is to be had: {}", why.advice)
+    })
+}
+
+/// The socket that this process was started with.
+pub(super) fn socket() -> io::Result<UnixStream> {
+    Ok(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?))
+}
+
+fn ask(global: Global) -> io::Result<()> {
+    let socket = socket()?;
+    let places = env::current_dir()
+        .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))
+        .and_then(|here| found::places(&here));
+    let found = places.and_then(|places| companion::find(global.clone(), &places));
+    let found =
+        found.unwrap_or_else(|error| Found { failure: Some(Failure::of(&error)), ..Found::default() });
+    message::send(&socket, &found)?;
+    // Whoever asks goes without the rest where there are no namespaces.
+    while let Ok(step) = message::receive::<Step>(&socket) {
+        let done = match step {
+            Step::MapMe => namespace::map_all(parent_id()),
+            Step::Follow => start_follower(&found.followed, &global),
+        };
+        message::send(&socket, &done.as_ref().err().map(ToString::to_string))?;
+        if step == Step::Follow {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Starts the one that follows, over the same socket.
+fn start_follower(followed: &[Followed], global: &Global) -> io::Result<()> {
+    let mut command = Command::new(env::current_exe()?);
+    let followed = follow::Order { command: parent_id(), checkouts: followed.to_vec() };
+    command.args(["exec-companion", "follow", &serde_json::to_string(&followed)?]);
+    if let Some(server) = &global.server {
+        command.env("NEXUS_SERVER", server);
+    }
+    if let Some(token) = &global.token {
+        command.env("NEXUS_TOKEN", token);
+    }
+    // What it acts as, it was told.
+    command.env_remove("NEXUS_SESSION").current_dir("/");
+    command.stdin(Stdio::inherit()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(drop)
+}

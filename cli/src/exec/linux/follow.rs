@@ -1,0 +1,213 @@
+//! Follows what others take and give back while a command runs, and mounts and unmounts it in the namespace that the
+//! command's own is beneath. Ends with the command. While no server answers, what is mounted stays.
+
+use super::{beside, message, namespace, shield::Shield};
+use crate::{
+    args::Global,
+    client::Request,
+    context::Context,
+    error::Error,
+    exec::{
+        claims::{changes_holders, claims, keep},
+        companion,
+        found::{self, Followed},
+        question::{self, Own},
+    },
+    guard::place::Place,
+    output::Output,
+    run::Processes,
+};
+use nexus_api_types::event::{Events, Fact};
+use serde::{Deserialize, Serialize};
+use std::{cell::RefCell, collections::BTreeSet, fs, io, path::PathBuf, time::Duration};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// How often it is looked whether the command lives, and whether what is mounted still is: who saves a file in another
+/// namespace by replacing it takes its mount away here.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// The part of the time that these looks take at most: one of so many.
+const LOOK_SHARE: u32 = 20;
+
+/// A server holds a question for events back so long.
+const LONGEST_POLL: Duration = Duration::from_secs(4);
+
+/// The pause before servers are asked again when none answered.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Events of one answer.
+const PAGE: usize = 500;
+
+/// The shortest time between two questions for all claims: what happens within it is answered together.
+const SHORTEST_GAP: Duration = Duration::from_millis(100);
+
+/// The longest: a claim is followed within a second.
+const LONGEST_GAP: Duration = Duration::from_millis(600);
+
+/// What is to be followed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Order {
+    /// The number of the process that becomes the command.
+    pub(super) command: u32,
+    /// The checkouts that it started in.
+    pub(super) checkouts: Vec<Followed>,
+}
+
+/// Follows until the command is over.
+///
+/// # Errors
+/// When the namespaces cannot be entered, or what was handed over not be read.
+pub(super) fn follow(order: &str, global: Global) -> io::Result<()> {
+    let order: Order = serde_json::from_str(order)?;
+    // What is typed at the terminal is not meant for it.
+    let _ = rustix::process::setsid();
+    let socket = beside::socket()?;
+    let handed = message::receive_descriptors(&socket)?;
+    let shields: Vec<Shield> = message::receive(&socket)?;
+    drop(socket);
+    // While there is one thread only.
+    let mut handed = handed.into_iter();
+    let mounts = handed.next().ok_or(io::ErrorKind::UnexpectedEof)?;
+    if let Some(users) = handed.next() {
+        namespace::into_users(&users)?;
+    }
+    namespace::into_mounts(std::os::fd::AsFd::as_fd(&mounts))?;
+    let out = Output::new(true, true);
+    let context = Context::new(global, &out).map_err(io::Error::other)?;
+    let runtime = companion::runtime().map_err(io::Error::other)?;
+    runtime.block_on(keep_claims(&context, &order));
+    let Some(command) = Processes::default().find(order.command) else { return Ok(()) };
+    let shields: Vec<RefCell<Shield>> = shields.into_iter().map(RefCell::new).collect();
+    let follower = Follower { context: &context, command: order.command };
+    runtime.block_on(async {
+        let all =
+            order.checkouts.iter().zip(&shields).map(|(followed, shield)| follower.follow(followed, shield));
+        tokio::select! {
+            _ = futures::future::join_all(all) => {}
+            () = until_over(command, &shields) => {}
+        }
+    });
+    Ok(())
+}
+
+/// Keeps what is held now for the commands that come: whoever started this one was not kept waiting for that.
+async fn keep_claims(context: &Context<'_>, order: &Order) {
+    for Followed { project, .. } in &order.checkouts {
+        if let Ok(claims) = claims(context, *project).await {
+            // What cannot be kept is asked for again.
+            let _ = keep(*project, &claims);
+        }
+    }
+}
+
+/// Keeps what is mounted until the command is over.
+async fn until_over(command: crate::run::Process, shields: &[RefCell<Shield>]) {
+    let mut processes = Processes::default();
+    while processes.lives(command) {
+        let before = Instant::now();
+        for shield in shields {
+            // What cannot be mounted now is tried again.
+            let _ = shield.borrow_mut().adjust();
+        }
+        tokio::time::sleep(LOOK_EVERY.max(before.elapsed() * LOOK_SHARE)).await;
+    }
+}
+
+struct Follower<'a> {
+    context: &'a Context<'a>,
+    /// The number of the command's process.
+    command: u32,
+}
+
+impl Follower<'_> {
+    /// Follows one checkout, for good.
+    async fn follow(&self, followed: &Followed, shield: &RefCell<Shield>) {
+        let place = loop {
+            let places = found::places(&followed.root).unwrap_or_default();
+            if let Some(place) = places.into_iter().find(|place| place.root == followed.root) {
+                break place;
+            }
+            tokio::time::sleep(PAUSE).await;
+        };
+        let mut since = followed.since;
+        let mut known = followed.since.is_some();
+        loop {
+            if !known {
+                let before = Instant::now();
+                match self.look(&place, followed, shield).await {
+                    Ok(revision) => {
+                        // Events from before that answer are in it.
+                        since = since.max(revision);
+                        known = true;
+                    }
+                    Err(_) => tokio::time::sleep(PAUSE).await,
+                }
+                // One question in flight, and as long a pause as it takes the servers some of these.
+                let gap = (before.elapsed() * 4).clamp(SHORTEST_GAP, LONGEST_GAP);
+                tokio::time::sleep(gap).await;
+                continue;
+            }
+            match self.poll(followed.project, since.unwrap_or_default()).await {
+                Ok(events) => {
+                    known = !events.items.iter().any(|event| may_change(&event.fact));
+                    since = Some(events.next_since);
+                }
+                // They may be too old to be had, or the project gone: all is asked anew.
+                Err(Error::Refused(_)) => {
+                    known = false;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
+    async fn poll(&self, project: Uuid, since: u64) -> Result<Events, Error> {
+        let asked = Request::get(format!("/projects/{project}/events"))
+            .query("since", Some(since))
+            .query("waitMs", Some(LONGEST_POLL.as_millis()))
+            .query("limit", Some(PAGE))
+            .patient();
+        self.context.client.begin();
+        self.context.client.send(asked).await?.parse()
+    }
+
+    /// Asks what is held now, and mounts it.
+    async fn look(
+        &self,
+        place: &Place,
+        followed: &Followed,
+        shield: &RefCell<Shield>,
+    ) -> Result<Option<u64>, Error> {
+        self.context.client.begin();
+        let own = self.own(followed);
+        let (plan, revision) = question::held(self.context, place, &own).await?;
+        let mut shield = shield.borrow_mut();
+        shield.want(plan.paths.into_iter().collect());
+        // What cannot be mounted now is tried again with the next look.
+        let _ = shield.adjust();
+        Ok(revision)
+    }
+
+    /// The sessions of all runs in the command's namespace, and of who started it: unless the command is an agent, which
+    /// then is a run of its own.
+    fn own(&self, followed: &Followed) -> Own {
+        let space = |process: u32| fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
+        let inside: Option<PathBuf> = space(self.command);
+        let runs = self.context.records().sessions_in(followed.project);
+        let runs: Vec<_> = runs
+            .into_iter()
+            .filter(|(process, _)| inside.is_some() && space(process.pid) == inside)
+            .collect();
+        let is_agent = runs.iter().any(|(process, _)| process.pid == self.command);
+        let mut own = if is_agent { Own::default() } else { followed.own.clone() };
+        own.sessions.extend(runs.into_iter().map(|(_, session)| session).collect::<BTreeSet<_>>());
+        own
+    }
+}
+
+/// Whether somebody may hold more or less than before, or more may be one's own.
+const fn may_change(fact: &Fact) -> bool {
+    changes_holders(fact) || matches!(fact, Fact::SessionStarted { .. })
+}

@@ -1,0 +1,189 @@
+//! Makes and enters namespaces. Mounts nothing but what they need to be apart.
+
+use rustix::{
+    mount::{MountPropagationFlags, mount_change},
+    process::{getegid, geteuid},
+    thread::{CapabilitySet, LinkNameSpaceType, UnshareFlags, capabilities, move_into_link_name_space},
+};
+use std::{
+    fs::{self, File},
+    io,
+    os::fd::{AsFd, BorrowedFd},
+};
+
+/// What the outer namespaces are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outer {
+    /// A mount namespace: this process may make one.
+    Mounts,
+    /// A user namespace, and in it a mount namespace.
+    UserAndMounts,
+}
+
+/// Why there is no namespace to be had, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unavailable {
+    /// Why.
+    pub(super) why: String,
+    /// What to do.
+    pub(super) advice: &'static str,
+}
+
+/// Moves this process into namespaces of its own. What is mounted elsewhere later is still seen; what is mounted here is
+/// not seen elsewhere.
+///
+/// # Errors
+/// When the system does not let it. Where that is known beforehand, this process is where it was.
+pub(super) fn enter() -> Result<Outer, Unavailable> {
+    let outer = if is_privileged() { Outer::Mounts } else { Outer::UserAndMounts };
+    let ids = Ids::own();
+    let entered = match outer {
+        Outer::Mounts => unshare(UnshareFlags::NEWNS),
+        Outer::UserAndMounts => nest().and_then(|()| ids.map()),
+    };
+    let propagation = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+    entered.and_then(|()| Ok(mount_change("/", propagation)?)).map_err(|error| unavailable(&error))?;
+    Ok(outer)
+}
+
+/// Whatever is mounted here from now on is mounted in the namespaces within this one as well.
+///
+/// # Errors
+/// When the system does not let it.
+pub(super) fn pass_on() -> io::Result<()> {
+    Ok(mount_change("/", MountPropagationFlags::SHARED | MountPropagationFlags::REC)?)
+}
+
+/// Moves this process into a user namespace within this one, and a mount namespace of that, in which all that is mounted
+/// so far is locked. Its ids are yet to be mapped.
+///
+/// # Errors
+/// When the system does not let it.
+pub(super) fn nest() -> io::Result<()> {
+    unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)
+}
+
+/// Makes a mount namespace that nobody else sees, and moves into it.
+///
+/// # Errors
+/// When the system does not let it.
+pub(super) fn step_aside() -> io::Result<()> {
+    unshare(UnshareFlags::NEWNS)?;
+    Ok(mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?)
+}
+
+/// The mount namespace of this process.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(super) fn of_mounts() -> io::Result<File> {
+    File::open("/proc/self/ns/mnt")
+}
+
+/// The user namespace of this process.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(super) fn of_users() -> io::Result<File> {
+    File::open("/proc/self/ns/user")
+}
+
+/// Moves into a mount namespace.
+///
+/// # Errors
+/// When the system does not let it.
+pub(super) fn into_mounts(of: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(move_into_link_name_space(of, Some(LinkNameSpaceType::Mount))?)
+}
+
+/// Moves into a user namespace. Only a process of one thread may.
+///
+/// # Errors
+/// When the system does not let it.
+pub(super) fn into_users(of: &impl AsFd) -> io::Result<()> {
+    Ok(move_into_link_name_space(of.as_fd(), Some(LinkNameSpaceType::User))?)
+}
+
+/// The user and the group of this process. In a user namespace that it makes they are nobody's until they are mapped.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ids {
+    user: u32,
+    group: u32,
+}
+
+impl Ids {
+    /// Those of this process, as they are now.
+    pub(super) fn own() -> Self {
+        Self { user: geteuid().as_raw(), group: getegid().as_raw() }
+    }
+
+    /// In the user namespace that this process made, they are what they were before.
+    ///
+    /// # Errors
+    /// When the system does not let it.
+    pub(super) fn map(self) -> io::Result<()> {
+        let Self { user, group } = self;
+        // One's own are all that may be mapped without privileges, and the group only by who gives up changing groups.
+        fs::write("/proc/self/setgroups", "deny")?;
+        fs::write("/proc/self/gid_map", format!("{group} {group} 1"))?;
+        fs::write("/proc/self/uid_map", format!("{user} {user} 1"))
+    }
+}
+
+/// In the user namespace that another process made within this one, all ids are those that they are here.
+///
+/// # Errors
+/// When the system does not let it.
+pub(super) fn map_all(process: u32) -> io::Result<()> {
+    for map in ["gid_map", "uid_map"] {
+        let own = fs::read_to_string(format!("/proc/self/{map}"))?;
+        let line = |line: &str| {
+            let mut words = line.split_whitespace();
+            let (first, count) = (words.next()?, words.nth(1)?);
+            Some(format!("{first} {first} {count}\n"))
+        };
+        let same: String = own.lines().filter_map(line).collect();
+        fs::write(format!("/proc/{process}/{map}"), same)?;
+    }
+    Ok(())
+}
+
+/// Whether this process may make a mount namespace, and map all ids in a user namespace.
+fn is_privileged() -> bool {
+    let needed = CapabilitySet::SYS_ADMIN | CapabilitySet::SETUID | CapabilitySet::SETGID;
+    capabilities(None).is_ok_and(|own| own.effective.contains(needed))
+}
+
+/// Whether user namespaces may be made but be of no use: then this has to be tried in a process that can be thrown away.
+pub(super) fn has_to_be_tried() -> bool {
+    !is_privileged() && says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1")
+}
+
+/// The same as `unshare_unsafe`: what makes that one unsafe, `FILES`, is never asked for here.
+#[allow(deprecated)]
+fn unshare(flags: UnshareFlags) -> io::Result<()> {
+    Ok(rustix::thread::unshare(flags)?)
+}
+
+fn says(file: &str, what: &str) -> bool {
+    fs::read_to_string(file).is_ok_and(|text| text.trim() == what)
+}
+
+/// Why, as far as the system says it.
+fn unavailable(error: &io::Error) -> Unavailable {
+    let advice = if says("/proc/sys/user/max_user_namespaces", "0") {
+        "sysctl user.max_user_namespaces=10000 allows them"
+    } else if says("/proc/sys/kernel/unprivileged_userns_clone", "0") {
+        "sysctl kernel.unprivileged_userns_clone=1 allows them"
+    } else if says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
+        "AppArmor asks for a profile of nexus: docs/security.md has one"
+    } else {
+        "a container has to allow user namespaces, or be run with the capability SYS_ADMIN"
+    };
+    Unavailable { why: error.to_string(), advice }
+}
+
+/// The same, from a process that tried.
+pub(super) fn refused() -> Unavailable {
+    unavailable(&io::ErrorKind::PermissionDenied.into())
+}

@@ -1,0 +1,24 @@
+//! Runs a command so that it cannot write files that other sessions hold, whatever it does: the kernel refuses it.
+//! Which files those are, the cluster says; nothing is read from the command's text.
+//!
+//! - [`plan`]: which paths of a checkout are held, and which of them cannot be covered. [`question`]: what the cluster is
+//!   asked for that, and whose sessions count as one's own. [`claims`]: what it says is held. [`found`]: what came of it, and what the policy makes of silence.
+//! - [`start`]: from the command line to the command. On Linux, `linux` puts it into a namespace in which those files
+//!   are mounted read-only, and follows what changes; on macOS, `seatbelt` writes a profile that denies writing them.
+//! - [`companion`]: the process that is started beside a command. [`explain`]: what would be protected.
+
+mod claims;
+mod companion;
+mod explain;
+mod found;
+#[cfg(target_os = "linux")]
+mod linux;
+mod plan;
+mod question;
+#[cfg(any(target_os = "macos", test))]
+mod seatbelt;
+mod start;
+
+pub(crate) use companion::Companion;
+pub(crate) use explain::explain;
+pub(crate) use start::{Wanted, run};

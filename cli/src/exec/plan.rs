@@ -1,0 +1,225 @@
+//! Which paths of a checkout are to be read-only. Pure but for looking whether a path exists.
+
+use crate::guard::place::NOBODYS;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Component, Path, PathBuf},
+};
+
+/// Paths that are protected at most: each of them is a mount, of which Linux allows a namespace 100,000.
+pub(super) const MAX_PATHS: usize = 20_000;
+
+/// What a command must not write.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Plan {
+    /// The root of the checkout, without symbolic links.
+    pub(super) root: PathBuf,
+    /// Files, and folders with all that is in them, from the root; in order, and none in another one. Some may not exist.
+    pub(super) paths: Vec<PathBuf>,
+    /// What is held and cannot be protected, with the reason.
+    pub(super) uncovered: BTreeSet<(String, Gap)>,
+}
+
+/// Why something that is held cannot be protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Gap {
+    /// There is no such file yet.
+    Missing,
+    /// New files that the wildcard matches.
+    NewFiles,
+    /// It is a symbolic link, or lies behind one.
+    Link,
+    /// It is neither a file nor a folder, or its name cannot be one here.
+    NoFile,
+    /// There are too many.
+    TooMany,
+    /// The system refused it.
+    Refused,
+}
+
+impl Gap {
+    /// The reason, for people.
+    pub(super) const fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => "does not exist yet, so it can be made",
+            Self::NewFiles => "new files that it matches can be made",
+            Self::Link => "is a symbolic link, or behind one, and can be replaced",
+            Self::NoFile => "is neither a file nor a folder here",
+            Self::TooMany => "is one too many",
+            Self::Refused => "could not be mounted",
+        }
+    }
+}
+
+/// What a held pattern stands for, as far as its text says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// One file, or a folder with all beneath it.
+    Path(PathBuf),
+    /// All beneath the root.
+    Everything,
+    /// Some of the files beneath a folder; the cluster knows which.
+    Some {
+        /// The folder; empty for the root.
+        beneath: PathBuf,
+    },
+    /// Nothing that could be a path.
+    Nothing,
+}
+
+impl Shape {
+    /// What a pattern stands for. Names with brackets, which may be a file's own, are [`Shape::Some`].
+    pub(super) fn of(pattern: &str) -> Self {
+        let is_wild = |text: &str| text.contains(['*', '?', '[', '{', '\\']);
+        let mut folder = pattern.trim_end_matches('/');
+        while let Some(above) = folder.strip_suffix("**").or_else(|| folder.strip_suffix("**/*")) {
+            match above.strip_suffix('/') {
+                Some(above) => folder = above,
+                None if above.is_empty() => return Self::Everything,
+                None => break,
+            }
+        }
+        if folder.is_empty() {
+            return Self::Everything;
+        }
+        if !is_wild(folder) {
+            return clean(folder).map_or(Self::Nothing, Self::Path);
+        }
+        let fixed = &folder[..folder.find(['*', '?', '[', '{', '\\']).unwrap_or_default()];
+        let beneath = fixed.rfind('/').map_or("", |at| &fixed[..at]);
+        match clean(beneath) {
+            Some(beneath) => Self::Some { beneath },
+            None if beneath.is_empty() => Self::Some { beneath: PathBuf::new() },
+            None => Self::Nothing,
+        }
+    }
+}
+
+/// A path from the root that leads nowhere else by its text; none if it is empty.
+pub(super) fn clean(text: &str) -> Option<PathBuf> {
+    let path = Path::new(text);
+    let is_clean = !text.contains('\0') && path.components().all(|part| matches!(part, Component::Normal(_)));
+    (is_clean && !text.is_empty()).then(|| path.components().collect())
+}
+
+/// Whether a path is nobody's: Git's own files, and ours.
+fn is_nobodys(path: &Path) -> bool {
+    path.components().next().is_some_and(|first| NOBODYS.iter().any(|name| first.as_os_str() == *name))
+}
+
+impl Plan {
+    /// Nothing, in this checkout.
+    pub(super) fn of(root: PathBuf) -> Self {
+        Self { root, ..Self::default() }
+    }
+
+    /// Protects a path.
+    pub(super) fn add(&mut self, path: PathBuf) {
+        if path.as_os_str().is_empty() || is_nobodys(&path) {
+            return;
+        }
+        if self.paths.len() >= MAX_PATHS {
+            self.leave(path.display().to_string(), Gap::TooMany);
+            return;
+        }
+        self.paths.push(path);
+    }
+
+    /// Protects all that is in the root, but for what is nobody's; what comes new into the root is not covered.
+    pub(super) fn add_everything(&mut self) {
+        let entries = fs::read_dir(&self.root).into_iter().flatten();
+        let names: Vec<PathBuf> =
+            entries.filter_map(|entry| Some(PathBuf::from(entry.ok()?.file_name()))).collect();
+        names.into_iter().for_each(|name| self.add(name));
+        self.leave("**".to_owned(), Gap::NewFiles);
+    }
+
+    /// Says of something that it is not covered.
+    pub(super) fn leave(&mut self, what: String, gap: Gap) {
+        if self.uncovered.len() < MAX_PATHS {
+            self.uncovered.insert((what, gap));
+        }
+    }
+
+    /// Puts the paths in order, and leaves out what lies in a folder that is protected as a whole.
+    pub(super) fn finish(&mut self) {
+        self.paths.sort_unstable();
+        // What lies in a folder follows it in this order.
+        self.paths.dedup_by(|path, before| path.starts_with(before));
+    }
+
+    /// Says of the paths that do not exist that they are not covered.
+    pub(super) fn leave_missing(&mut self) {
+        let (present, missing): (Vec<PathBuf>, Vec<PathBuf>) =
+            self.paths.drain(..).partition(|path| self.root.join(path).symlink_metadata().is_ok());
+        self.paths = present;
+        missing.iter().for_each(|path| self.leave(path.display().to_string(), Gap::Missing));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_stands_for_a_path_a_folder_or_some_files_beneath_one() {
+        let path = |text: &str| Shape::Path(text.into());
+        let some = |text: &str| Shape::Some { beneath: text.into() };
+        for (pattern, shape) in [
+            ("src/db.rs", path("src/db.rs")),
+            ("src/auth/", path("src/auth")),
+            ("src/auth/**", path("src/auth")),
+            ("src/auth/**/*", path("src/auth")),
+            ("**", Shape::Everything),
+            ("**/*", Shape::Everything),
+            ("/", Shape::Everything),
+            ("src/**/*.rs", some("src")),
+            ("src/*", some("src")),
+            ("*.rs", some("")),
+            ("app/[id]/page.tsx", some("app")),
+            ("src/a**", some("src")),
+            ("{a,b}/x.rs", some("")),
+            ("../etc/passwd", Shape::Nothing),
+            ("src/../../x", Shape::Nothing),
+            ("/etc/passwd", Shape::Nothing),
+            ("../*.rs", Shape::Nothing),
+        ] {
+            assert_eq!(Shape::of(pattern), shape, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_a_protected_folder_needs_no_protection_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("src/auth")).unwrap();
+        fs::write(folder.path().join("src/auth/a.rs"), "").unwrap();
+        let mut plan = Plan::of(folder.path().to_owned());
+        for path in ["src/auth/a.rs", "src/auth", "src/new.rs", ".git/config", ".nexus"] {
+            plan.add(path.into());
+        }
+        plan.add("src/auth-more".into());
+        plan.finish();
+        assert_eq!(plan.paths, ["src/auth", "src/auth-more", "src/new.rs"].map(PathBuf::from));
+        fs::write(folder.path().join("src/auth-more"), "").unwrap();
+        plan.leave_missing();
+        assert_eq!(plan.paths, ["src/auth", "src/auth-more"].map(PathBuf::from));
+        assert_eq!(plan.uncovered, BTreeSet::from([("src/new.rs".to_owned(), Gap::Missing)]));
+    }
+
+    #[test]
+    fn everything_is_all_that_there_is_but_not_what_is_nobodys() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".git", ".nexus", "src"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let mut plan = Plan::of(folder.path().to_owned());
+        plan.add_everything();
+        plan.finish();
+        assert_eq!(plan.paths, [PathBuf::from("src")]);
+        assert_eq!(plan.uncovered, BTreeSet::from([("**".to_owned(), Gap::NewFiles)]));
+    }
+}

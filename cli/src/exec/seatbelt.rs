@@ -1,0 +1,87 @@
+//! macOS: a profile for `sandbox-exec` that denies writing held files. What is taken or given back later is not followed:
+//! a profile cannot be changed.
+
+use super::plan::Plan;
+use std::{collections::BTreeSet, fmt::Write};
+
+/// What applies a profile.
+#[cfg_attr(test, allow(dead_code))]
+pub(super) const PROGRAM: &str = "/usr/bin/sandbox-exec";
+
+/// The profile: everything is allowed but writing, replacing, moving and removing what is held, and moving the folders
+/// above it. What does not exist yet is covered as well: a profile knows names.
+pub(super) fn profile(plans: &[Plan]) -> String {
+    let mut text = "(version 1)\n(allow default)\n".to_owned();
+    // Folders above several files are named once.
+    let mut folders = BTreeSet::new();
+    for plan in plans {
+        for path in &plan.paths {
+            let whole = quoted(&plan.root.join(path).to_string_lossy());
+            // `subpath` is the path itself and all beneath it.
+            let _ = writeln!(text, "(deny file-write* (subpath {whole}))");
+            for above in path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()) {
+                let above = plan.root.join(above);
+                if !folders.contains(&above) {
+                    let _ = writeln!(
+                        text,
+                        "(deny file-write-unlink (literal {}))",
+                        quoted(&above.to_string_lossy())
+                    );
+                    folders.insert(above);
+                }
+            }
+        }
+    }
+    text
+}
+
+/// A text of the profile's language.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        if matches!(letter, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(letter);
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn held_files_cannot_be_written_and_the_folders_above_them_not_be_moved() {
+        let mut plan = Plan::of("/Users/ana/app".into());
+        for path in ["src/db.rs", "src/auth/deep", "README.md"] {
+            plan.add(path.into());
+        }
+        plan.finish();
+        let expected = "\
+(version 1)
+(allow default)
+(deny file-write* (subpath \"/Users/ana/app/README.md\"))
+(deny file-write* (subpath \"/Users/ana/app/src/auth/deep\"))
+(deny file-write-unlink (literal \"/Users/ana/app/src/auth\"))
+(deny file-write-unlink (literal \"/Users/ana/app/src\"))
+(deny file-write* (subpath \"/Users/ana/app/src/db.rs\"))
+";
+        assert_eq!(profile(&[plan]), expected);
+    }
+
+    #[test]
+    fn a_name_cannot_end_its_text_and_add_a_rule() {
+        let mut plan = Plan::of("/app".into());
+        plan.add("a\")) (allow file-write* (subpath \"x\\".into());
+        let text = profile(&[plan]);
+        let expected = r#"(deny file-write* (subpath "/app/a\")) (allow file-write* (subpath \"x\\"))"#;
+        assert_eq!(text.lines().last(), Some(expected));
+    }
+
+    #[test]
+    fn nothing_held_denies_nothing() {
+        assert_eq!(profile(&[]), "(version 1)\n(allow default)\n");
+    }
+}
