@@ -12,7 +12,9 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
-    time::SystemTime,
+    sync::mpsc,
+    thread,
+    time::{Duration, SystemTime},
 };
 
 /// The longest file of which a copy is kept: sources are shorter.
@@ -23,6 +25,9 @@ const MAX_READ_BYTES: u64 = 8 << 20;
 
 /// Bytes of all copies of a run; beyond, the oldest go.
 const MAX_KEPT_BYTES: u64 = 32 << 20;
+
+/// How long the look before a command may take: its host waits ten seconds for all of the hook.
+const LONGEST: Duration = Duration::from_secs(2);
 
 /// What was seen before a command.
 #[derive(Debug, Serialize, Deserialize)]
@@ -83,9 +88,15 @@ impl SnapshotFile {
     }
 
     /// Looks at a working tree before a command. Without a snapshot nothing is compared afterwards; the command need
-    /// not wait for that.
+    /// not wait for that, nor for a git that takes too long.
     pub(crate) fn take(&self, root: &Path) {
-        let snapshot = Snapshot::of(root, &self.copies);
+        let (tell, told) = mpsc::sync_channel(1);
+        let (root, copies) = (root.to_owned(), self.copies.clone());
+        thread::spawn(move || {
+            // Whoever waited may be gone.
+            let _ = tell.send(Snapshot::of(&root, &copies));
+        });
+        let Ok(snapshot) = told.recv_timeout(LONGEST) else { return };
         let folder = self.file.parent().unwrap_or(&self.file);
         let Ok(text) = serde_json::to_vec(&snapshot) else { return };
         let _ = atomic::make_private_folder(folder).and_then(|()| atomic::write(&self.file, &text));

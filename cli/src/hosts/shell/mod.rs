@@ -149,7 +149,7 @@ pub(crate) fn writes(command: &str, folder: &Path) -> Writes {
     let (command, folder) = (command.to_owned(), folder.to_owned());
     let reading = move || {
         // Whoever waited may be gone.
-        let _ = tell.send(seen(&command, &folder));
+        let _ = tell.send(read_through(&command, &folder));
     };
     // A reader that panics or goes on for ever is one that could not read it; it ends with this process.
     let started = thread::Builder::new().stack_size(STACK_BYTES).spawn(reading);
@@ -157,7 +157,7 @@ pub(crate) fn writes(command: &str, folder: &Path) -> Writes {
     seen.unwrap_or_else(|| Writes { unreadable: Some(read::TOO_SLOW), ..Writes::default() })
 }
 
-fn seen(command: &str, folder: &Path) -> Writes {
+fn read_through(command: &str, folder: &Path) -> Writes {
     let mut shell = walk::Shell::in_folder(folder);
     shell.run(command);
     shell.run_uncalled();

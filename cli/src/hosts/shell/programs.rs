@@ -204,7 +204,7 @@ const ROWS: &[Row] = &[
         .outputs(&["O", "log-out", "log-io", "log-timing", "T"]),
     row(&["ed", "red"], "p:G", &["prompt:"]).operands(Operands::All),
     row(
-        &["ex", "vi", "vim", "nvim", "view", "emacs", "nano", "pico", "micro", "joe"],
+        &["ex", "vi", "vim", "nvim", "emacs", "nano", "pico", "micro", "joe"],
         "c:u:S:s:T:i:",
         &["cmd:", "eval:", "load:", "execute:"],
     )

@@ -82,11 +82,10 @@ impl Scope {
         if self.folders.len() > MAX_FOLDERS {
             self.folders = vec![None];
         }
-        for (mine, theirs) in [(&mut self.functions, other.functions)] {
-            if !Rc::ptr_eq(mine, &theirs) {
-                theirs.iter().for_each(|(name, text)| {
-                    Rc::make_mut(mine).entry(name.clone()).or_insert_with(|| text.clone());
-                });
+        if !Rc::ptr_eq(&self.functions, &other.functions) {
+            let mine = Rc::make_mut(&mut self.functions);
+            for (name, text) in other.functions.iter() {
+                mine.entry(name.clone()).or_insert_with(|| text.clone());
             }
         }
         if !Rc::ptr_eq(&self.called, &other.called) {

@@ -335,7 +335,7 @@ fn what_cannot_be_read_is_said_to_be_unreadable() {
 proptest! {
     #[test]
     fn nothing_makes_it_panic(command in "\\PC{0,80}") {
-        let _ = writes(&command, Path::new("/repo/app"));
+        let _ = read_through(&command, Path::new("/repo/app"));
     }
 
     #[test]
@@ -349,7 +349,7 @@ proptest! {
             0..40,
         )
     ) {
-        let _ = writes(&parts.concat(), Path::new("/repo/app"));
+        let _ = read_through(&parts.concat(), Path::new("/repo/app"));
     }
 
     #[test]
