@@ -8,5 +8,5 @@ mod bounded;
 mod dir;
 mod links;
 
-pub(crate) use bounded::read_bounded;
+pub(crate) use bounded::{read_bounded, read_bytes};
 pub(crate) use dir::{ConfinedDir, Links, MAX_FILE_BYTES};

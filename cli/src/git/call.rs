@@ -6,9 +6,11 @@ use crate::error::Error;
 use std::{
     env,
     ffi::OsStr,
-    io::Write,
+    io::{Read, Write},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::mpsc,
+    time::Duration,
 };
 
 /// Settings that change what is printed, or run something of the user's meanwhile.
@@ -52,6 +54,13 @@ const OF_A_HOOK: [&str; 8] = [
     "GIT_QUARANTINE_PATH",
     "GIT_WORK_TREE",
 ];
+
+/// Bytes of what another machine answers: a ref takes some eighty.
+const MAX_ANSWER_BYTES: u64 = 16 << 20;
+
+/// Git did not answer in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Elapsed;
 
 /// Whose repository is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +144,38 @@ impl Git {
         Ok(text.trim_end_matches(['\n', '\r']).to_owned())
     }
 
+    /// The same of a git that asks another machine, which may never answer; none where it fails.
+    ///
+    /// # Errors
+    /// When it takes longer.
+    pub(crate) fn text_within(
+        &self,
+        arguments: &[&str],
+        longest: Duration,
+    ) -> Result<Option<String>, Elapsed> {
+        let mut command = self.command(arguments);
+        let Ok(mut child) = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn() else {
+            return Ok(None);
+        };
+        let stdout = child.stdout.take();
+        let (tell, told) = mpsc::sync_channel(1);
+        // In a thread of its own: what git started may keep the pipe open when git itself is gone.
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let read = stdout.map(|stdout| stdout.take(MAX_ANSWER_BYTES).read_to_end(&mut bytes));
+            // Whoever waited may be gone.
+            let _ = tell.send(read.is_some_and(|read| read.is_ok()).then_some(bytes));
+        });
+        let Ok(bytes) = told.recv_timeout(longest) else {
+            // It may have ended just now.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(Elapsed);
+        };
+        let is_fine = child.wait().is_ok_and(|status| status.success());
+        Ok(bytes.filter(|_| is_fine).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
     /// The texts that git prints, each ended by a NUL.
     ///
     /// # Errors
@@ -203,4 +244,25 @@ fn checked(output: Output, arguments: &[&str]) -> Result<Output, Error> {
 
 fn cannot_run(error: &std::io::Error) -> Error {
     Error::local(format!("cannot run git: {error}"))
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_git_that_waits_for_ever_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let alias = format!("alias.waits=!read x < {}", pipe.display());
+        let git = Git::at(folder.path());
+        assert_eq!(git.text_within(&["-c", &alias, "waits"], Duration::from_millis(10)), Err(Elapsed));
+        // What it started waits no longer.
+        drop(std::fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap());
+        let version = git.text_within(&["version"], Duration::from_secs(60)).unwrap();
+        assert!(version.unwrap().starts_with("git version"));
+        assert_eq!(git.text_within(&["no-such-command"], Duration::from_secs(60)), Ok(None));
+    }
 }

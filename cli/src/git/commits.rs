@@ -1,11 +1,12 @@
 //! Which files a commit changes, or would change. What git prints for people is not read: settings change it.
 
-use super::Git;
+use super::{Elapsed, Git};
 use crate::{confined::read_bounded, error::Error};
 use std::{
     collections::BTreeSet,
     env,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// The longest list of what git keeps in a file of its own: the edge of a shallow clone, heads that are merged.
@@ -76,11 +77,17 @@ pub(crate) fn has_remotes(git: &Git) -> bool {
     git.text(&["for-each-ref", "--count=1", "refs/remotes"]).is_ok_and(|refs| !refs.is_empty())
 }
 
-/// The commits that another repository says it has; none when it says nothing.
-pub(crate) fn listed_by(git: &Git, url: &str) -> Vec<String> {
-    let refs = git.text(&["ls-remote", "--quiet", "--", url]).unwrap_or_default();
+/// How long another repository may take to say what it has: whoever pushes waits for it.
+pub(crate) const LONGEST_LISTING: Duration = Duration::from_secs(10);
+
+/// The commits that another repository says it has; none when it cannot be asked.
+///
+/// # Errors
+/// When it does not answer within [`LONGEST_LISTING`].
+pub(crate) fn listed_by(git: &Git, url: &str) -> Result<Vec<String>, Elapsed> {
+    let refs = git.text_within(&["ls-remote", "--quiet", "--", url], LONGEST_LISTING)?.unwrap_or_default();
     let words = refs.lines().filter_map(|line| line.split_whitespace().next());
-    words.filter(|word| is_id(word)).take(MOST_HEADS).map(str::to_owned).collect()
+    Ok(words.filter(|word| is_id(word)).take(MOST_HEADS).map(str::to_owned).collect())
 }
 
 /// Those of these commits that are here.

@@ -5,5 +5,7 @@
 mod call;
 mod commits;
 
-pub(crate) use call::Git;
-pub(crate) use commits::{Edge, committed, fetched, has_remotes, in_tree, known, listed_by, staged};
+pub(crate) use call::{Elapsed, Git};
+pub(crate) use commits::{
+    Edge, LONGEST_LISTING, committed, fetched, has_remotes, in_tree, known, listed_by, staged,
+};

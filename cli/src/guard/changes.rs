@@ -1,14 +1,10 @@
-//! What git says is not committed, or is ignored, and when a command began. Changes nothing.
+//! What git says is not committed, is ignored, or is in a stash. Changes nothing.
 
 use crate::{git::Git, run::Key};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
+use std::path::{Path, PathBuf};
 
 /// Files that are looked at after a command: more than that is no work of one command.
-const MAX_CHANGED: usize = 5_000;
+pub(super) const MAX_CHANGED: usize = 5_000;
 
 /// Submodules within submodules that are looked into.
 const MAX_SUBMODULE_DEPTH: usize = 3;
@@ -34,6 +30,24 @@ fn add_uncommitted(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
         }
         found.push(path);
     }
+}
+
+/// The files that a stash changes when it is put back: absolute paths. Without a name it is the newest one.
+pub(crate) fn stashed(folder: &Path, name: Option<&str>) -> Vec<PathBuf> {
+    let git = Git::at(folder);
+    let Ok(top) = git.top() else { return Vec::new() };
+    let stash = match name {
+        None => "stash@{0}".to_owned(),
+        Some(name) if name.chars().all(|letter| letter.is_ascii_digit()) => format!("stash@{{{name}}}"),
+        // To git a word that begins with a dash is an option.
+        Some(name) => name.trim_start_matches('-').to_owned(),
+    };
+    let first = format!("{stash}^1");
+    let changed = git.entries(&["diff-tree", "-r", "-z", "--name-only", "--no-renames", &first, &stash]);
+    // Files that git did not know have a parent of their own.
+    let others = git.entries(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", &format!("{stash}^3")]);
+    let paths = changed.unwrap_or_default().into_iter().chain(others.unwrap_or_default());
+    paths.take(MAX_CHANGED).map(|path| top.join(path)).collect()
 }
 
 /// What is not committed, from the root of the work tree and below the folder. A folder is another repository, or a
@@ -74,17 +88,6 @@ fn uncommitted_in(git: &Git) -> Vec<String> {
     paths.into_iter().filter(|path| !path.ends_with('/')).collect()
 }
 
-/// Those of these files that changed at or after a moment; of one that is gone, its folder did.
-pub(crate) fn changed_since(paths: Vec<PathBuf>, moment: SystemTime) -> Vec<PathBuf> {
-    let touched = |path: &Path| {
-        let meta =
-            fs::symlink_metadata(path).or_else(|_| fs::symlink_metadata(path.parent().unwrap_or(path)));
-        // A folder that is gone as well was there a moment ago.
-        meta.and_then(|meta| meta.modified()).map_or(true, |at| at >= moment)
-    };
-    paths.into_iter().filter(|path| touched(path)).collect()
-}
-
 /// These paths without those that git ignores: what is built belongs to nobody.
 pub(crate) fn not_ignored(root: &Path, paths: Vec<String>) -> Vec<String> {
     if paths.is_empty() {
@@ -97,37 +100,6 @@ pub(crate) fn not_ignored(root: &Path, paths: Vec<String>) -> Vec<String> {
     let ignored = ignored.unwrap_or_default();
     let is_ignored = |path: &String| ignored.iter().any(|one| one.strip_prefix("./") == Some(path.as_str()));
     paths.into_iter().filter(|path| !is_ignored(path)).collect()
-}
-
-/// A mark of the moment in which a command starts: a file's own time, the clock that changed files have too.
-pub(crate) struct Mark(PathBuf);
-
-impl Mark {
-    /// The mark of one use of a tool, in the folder of its run.
-    pub(crate) fn new(folder: &Path, call: &str) -> Self {
-        let name: String = call
-            .chars()
-            .filter(|letter| letter.is_ascii_alphanumeric() || "-_".contains(*letter))
-            .take(80)
-            .collect();
-        Self(folder.join(format!("{name}.started")))
-    }
-
-    /// The command starts.
-    pub(crate) fn set(&self) {
-        // Without a mark nothing is compared afterwards; the command need not wait for that.
-        if let Some(folder) = self.0.parent() {
-            let _ = crate::config::atomic::make_private_folder(folder);
-        }
-        let _ = fs::write(&self.0, "");
-    }
-
-    /// When it started; known once.
-    pub(crate) fn take(&self) -> Option<SystemTime> {
-        let at = fs::metadata(&self.0).and_then(|meta| meta.modified()).ok();
-        let _ = fs::remove_file(&self.0);
-        at
-    }
 }
 
 /// The word for a use of a tool that has no name.

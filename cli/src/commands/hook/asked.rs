@@ -3,10 +3,14 @@
 use crate::{
     error::Error,
     guard::{
-        changes::{self, Mark},
+        changes,
         place::{EVERYTHING, Place},
+        snapshot::{Change, SnapshotFile},
     },
-    hosts::{EventKind, HookEvent, Tool, shell},
+    hosts::{
+        EventKind, HookEvent, Tool,
+        shell::{self, Writes},
+    },
     repository::{meant, normalized},
     run::{Key, Records},
 };
@@ -27,11 +31,26 @@ pub(super) struct Asked {
     pub(super) discarded: Vec<String>,
     /// Patterns of files that may be written.
     pub(super) anywhere: Vec<String>,
+    /// Files that the text of a program names which also writes.
+    pub(super) mentioned: Vec<String>,
+    /// Why a part of the command cannot be read.
+    pub(super) unreadable: Option<&'static str>,
+    /// What files were before a command changed them, by name.
+    pub(super) before: BTreeMap<String, Change>,
 }
 
 impl Asked {
     pub(super) const fn of(place: Place) -> Self {
-        Self { place, names: Vec::new(), told: Vec::new(), discarded: Vec::new(), anywhere: Vec::new() }
+        Self {
+            place,
+            names: Vec::new(),
+            told: Vec::new(),
+            discarded: Vec::new(),
+            anywhere: Vec::new(),
+            mentioned: Vec::new(),
+            unreadable: None,
+            before: BTreeMap::new(),
+        }
     }
 
     /// All files that have names.
@@ -40,7 +59,11 @@ impl Asked {
     }
 
     const fn is_nothing(&self) -> bool {
-        self.names.is_empty() && self.discarded.is_empty() && self.anywhere.is_empty()
+        self.names.is_empty()
+            && self.discarded.is_empty()
+            && self.anywhere.is_empty()
+            && self.mentioned.is_empty()
+            && self.unreadable.is_none()
     }
 }
 
@@ -59,42 +82,18 @@ pub(super) fn asked_about(event: &HookEvent, folder: &Path) -> Result<Vec<Asked>
         }
         (Tool::Shell { command, folder: own }, EventKind::BeforeTool) => {
             let folder = own_folder(folder, own.as_deref());
-            if Place::of(&folder).is_ok_and(|place| place.is_some()) {
-                mark(event).iter().for_each(Mark::set);
+            if let (Some(file), Ok(Some(place))) = (snapshot_file(event), Place::of(&folder)) {
+                file.take(&place.root);
             }
-            let writes = shell::writes(command, &folder);
-            for path in writes.paths.iter().flat_map(|path| as_shell(path)) {
-                if path.to_string_lossy().contains(char::REPLACEMENT_CHARACTER) {
-                    // What the host could not say may be any letters.
-                    sorted.add_unreadable(&path)?;
-                } else {
-                    sorted.add(&path, |asked| [&mut asked.names, &mut asked.told])?;
-                }
-            }
-            for folder in &writes.discards {
-                if Place::of(folder)?.is_some() {
-                    for path in changes::uncommitted(folder) {
-                        sorted.add(&path, |asked| [&mut asked.discarded])?;
-                    }
-                }
-            }
-            for (folder, pattern) in &writes.anywhere {
-                sorted.add_anywhere(folder, pattern)?;
-            }
-            if writes.is_beyond
-                && let Some(place) = Place::of(&folder)?
-            {
-                let root = place.root.clone();
-                sorted.add_anywhere(&root, EVERYTHING)?;
-            }
+            sorted.add_writes(&shell::writes(command, &folder), &folder)?;
         }
         (Tool::Shell { command, folder: own }, _) => {
             let folder = own_folder(folder, own.as_deref());
-            let started = mark(event).and_then(|mark| mark.take());
-            if let (Some(started), Some(place)) = (started, Place::of(&folder)?) {
-                for path in changes::changed_since(changes::uncommitted(&place.root), started) {
-                    sorted.add(&path, |asked| [&mut asked.names])?;
+            if let Some(changes) = snapshot_file(event).and_then(|file| file.changes()) {
+                for change in &changes {
+                    sorted.add(&change.path, |asked| [&mut asked.names])?;
                 }
+                sorted.remember(changes);
                 let mut told = Sorted::default();
                 for path in shell::writes(command, &folder).paths.iter().flat_map(|path| as_shell(path)) {
                     told.add(&path, |asked| [&mut asked.told])?;
@@ -163,6 +162,51 @@ impl Sorted {
         Ok(())
     }
 
+    /// Adds what a command writes that runs in this folder.
+    fn add_writes(&mut self, writes: &Writes, folder: &Path) -> Result<(), Error> {
+        for path in writes.paths.iter().flat_map(|path| as_shell(path)) {
+            if path.to_string_lossy().contains(char::REPLACEMENT_CHARACTER) {
+                // What the host could not say may be any letters.
+                self.add_unreadable(&path)?;
+            } else {
+                self.add(&path, |asked| [&mut asked.names, &mut asked.told])?;
+            }
+        }
+        for folder in &writes.discards {
+            if Place::of(folder)?.is_some() {
+                for path in changes::uncommitted(folder) {
+                    self.add(&path, |asked| [&mut asked.discarded])?;
+                }
+            }
+        }
+        for (folder, stash) in &writes.unstashed {
+            if Place::of(folder)?.is_some() {
+                for path in changes::stashed(folder, stash.as_deref()) {
+                    self.add(&path, |asked| [&mut asked.anywhere])?;
+                }
+            }
+        }
+        for (folder, pattern) in &writes.anywhere {
+            self.add_anywhere(folder, pattern)?;
+        }
+        for path in &writes.named {
+            self.add(path, |asked| [&mut asked.mentioned])?;
+        }
+        let is_vague = !writes.somewhere.is_empty() || writes.is_beyond || writes.unreadable.is_some();
+        if let Some(place) = Place::of(folder)?.filter(|_| is_vague) {
+            let root = place.root.clone();
+            for pattern in &writes.somewhere {
+                self.add_anywhere(&root, pattern)?;
+            }
+            if writes.is_beyond {
+                self.add_anywhere(&root, EVERYTHING)?;
+            }
+            let at = self.of_place(place);
+            self.all[at].unreadable = writes.unreadable;
+        }
+        Ok(())
+    }
+
     /// Adds a file of whose name a part could not be read, as all files that it may be.
     fn add_unreadable(&mut self, path: &Path) -> Result<(), Error> {
         let Some(at) = self.repository(path)? else { return Ok(()) };
@@ -222,6 +266,17 @@ impl Sorted {
         })
     }
 
+    /// What files were before they changed.
+    fn remember(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            for asked in &mut self.all {
+                for name in asked.place.names(&change.path) {
+                    asked.before.insert(name, change.clone());
+                }
+            }
+        }
+    }
+
     /// Of the files that are written, those that are surely the tool's own.
     fn tell_apart(&mut self, told: &Self) {
         for asked in &mut self.all {
@@ -232,12 +287,12 @@ impl Sorted {
     }
 }
 
-/// Marks when a command starts, in the folder of its run.
-fn mark(event: &HookEvent) -> Option<Mark> {
+/// Where it is kept what was before this command, in the folder of its run.
+pub(super) fn snapshot_file(event: &HookEvent) -> Option<SnapshotFile> {
     let key = key(event)?;
     let folder = Records::locate().ok()?.folder_of(&key);
     let call = event.call.clone().unwrap_or_else(|| changes::unnamed(&key));
-    Some(Mark::new(&folder, &call))
+    Some(SnapshotFile::new(&folder, &call))
 }
 
 /// The run that the event is of.

@@ -1,7 +1,7 @@
 //! What is said about an event. Asks the cluster only about files of a linked repository.
 
 use super::{
-    asked::{Asked, asked_about, key, own_folder},
+    asked::{Asked, asked_about, key, own_folder, snapshot_file},
     in_time::Known,
     news, tool, unreachable,
 };
@@ -16,6 +16,7 @@ use crate::{
         journal::{Journal, Reconciled},
         place::Place,
         policy::Policy,
+        snapshot::SnapshotFile,
     },
     hosts::{EventKind, HookEvent, Tool, Verdict},
     output::Output,
@@ -160,7 +161,14 @@ async fn said(event: &HookEvent, asked: &[Asked], context: &Context<'_>) -> Verd
     }
     match event.kind {
         EventKind::SessionStart => starts(event, context, &asked[0].place).await,
-        EventKind::BeforeTool => tool::before(context, asked).await,
+        EventKind::BeforeTool => {
+            let verdict = tool::before(context, asked).await;
+            if matches!(verdict, Verdict::Refuse(_)) {
+                // The command does not run.
+                snapshot_file(event).iter().for_each(SnapshotFile::remove);
+            }
+            verdict
+        }
         EventKind::AfterTool => tool::after(context, asked).await,
         EventKind::BeforeCompact | EventKind::SubagentStop => {
             checkpoint(event, context, &asked[0].place).await;

@@ -145,7 +145,15 @@ fn pushed(git: &Git, more: &[String]) -> Result<Vec<String>, Error> {
     there.extend(git::fetched(git));
     if there.is_empty() && !git::has_remotes(git) {
         // Nothing says here what anybody else has: the other side does, as it is about to anyway.
-        there.extend(more.get(1).map(|url| git::listed_by(git, url)).unwrap_or_default());
+        match more.get(1).map(|url| git::listed_by(git, url)) {
+            Some(Ok(commits)) => there.extend(commits),
+            Some(Err(git::Elapsed)) => say(&format!(
+                "Nexus: the other side does not say within {} s what it has; every commit of this push is looked at, \
+                 also what others merged.",
+                git::LONGEST_LISTING.as_secs()
+            )),
+            None => {}
+        }
     }
     // What somebody else pushed meanwhile is unknown here: then git refuses by itself.
     let there = git::known(git, there);

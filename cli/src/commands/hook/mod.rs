@@ -12,6 +12,8 @@ mod consider;
 mod git;
 mod in_time;
 mod news;
+#[cfg(all(test, unix))]
+mod shell_writes;
 mod tool;
 mod unreachable;
 

@@ -10,6 +10,7 @@ use crate::{
         journal::Journal,
         place,
         policy::Policy,
+        snapshot::{Change, Was},
     },
     hosts::Verdict,
     output::words,
@@ -47,6 +48,7 @@ async fn before_in(context: &Context<'_>, asked: &Asked) -> Result<Verdict, Erro
     for (names, what) in [
         (&asked.discarded, "this throws away changes of others that are not committed"),
         (&asked.anywhere, "this may write files of others, as far as can be seen before it runs"),
+        (&asked.mentioned, "the text of this program names files of others, and it writes"),
     ] {
         let held = decision::look(context, project, names).await?;
         if !held.is_empty() {
@@ -57,11 +59,18 @@ async fn before_in(context: &Context<'_>, asked: &Asked) -> Result<Verdict, Erro
         }
     }
     let mut told = String::new();
+    if let Some(why) = asked.unreadable {
+        let policy = Policy::find(Some(&asked.place.link), Some(&context.login));
+        match unreachable::unreadable_command(policy, why) {
+            Verdict::Tell(text) => told += &format!("\n{text}"),
+            other => return Ok(other),
+        }
+    }
     if !asked.names.is_empty() {
         match decision::decide(context, &asked.place, &asked.names).await? {
             Decision::Mine => {}
             Decision::Taken(paths) => {
-                told += &format!("Nexus: {} was free and is yours alone now.", words::list(&paths));
+                told += &format!("\nNexus: {} was free and is yours alone now.", words::list(&paths));
             }
             Decision::Held(held) => return Ok(Verdict::Refuse(denial(context, &held, asked))),
         }
@@ -85,17 +94,25 @@ fn denial(context: &Context<'_>, held: &[Holding], asked: &Asked) -> String {
     )
 }
 
-/// After it was used: the fact is there. Who holds what was written is said, and what could not be asked is
-/// remembered. What the tool was not told to write somebody else may have written who works in the same folder.
+/// After it was used: the fact is there. Who holds what was written is said, and how to get back what was there; what
+/// could not be asked is remembered. What the tool was not told to write somebody else may have written who works in
+/// the same folder.
 pub(super) async fn after(context: &Context<'_>, asked: &[Asked]) -> Verdict {
-    let (mut own, mut others) = (Vec::new(), Vec::new());
+    let (mut own, mut others, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+    let mut undo = Vec::new();
     for asked in asked {
         match decision::look(context, asked.place.project(), &asked.names).await {
             Ok(held) => {
-                let is_own = |holding: &Holding| asked.told.contains(&holding.wanted);
-                let (told, rest): (Vec<_>, Vec<_>) = held.into_iter().partition(is_own);
-                own.extend(told);
-                others.extend(rest);
+                for holding in held {
+                    let before = asked.before.get(&holding.wanted);
+                    undo.extend(before.map(|change| undone(asked, &holding.wanted, change)));
+                    let is_of_history = before.is_some_and(|change| change.is_of_history);
+                    match (asked.told.contains(&holding.wanted), is_of_history) {
+                        (true, _) => own.push(holding),
+                        (false, true) => moved.push(holding),
+                        (false, false) => others.push(holding),
+                    }
+                }
             }
             Err(error) => {
                 // Whoever cannot write it down here said so before the tool was used.
@@ -124,10 +141,46 @@ pub(super) async fn after(context: &Context<'_>, asked: &[Asked]) -> Verdict {
             lines(&others)
         );
     }
+    if !moved.is_empty() {
+        text += &format!(
+            "Nexus: your checkout went to another commit, and files that somebody else holds are others with it:\n{}\n\
+             What others committed is in order; if it was not meant, go back.\n",
+            lines(&moved)
+        );
+    }
+    if !text.is_empty() && !undo.is_empty() {
+        let more = undo.len().saturating_sub(MOST_UNDONE);
+        undo.truncate(MOST_UNDONE);
+        undo.extend((more > 0).then(|| format!("and {more} more")));
+        text += &format!("What was there before:\n{}\n", undo.join("\n"));
+    }
     let text = text.trim_end().to_owned();
     match (own.is_empty(), text.is_empty()) {
         (_, true) => Verdict::Silent,
         (true, false) => Verdict::Tell(text),
         (false, false) => Verdict::Refuse(text),
     }
+}
+
+/// Files of one message of which it is said how to get them back.
+const MOST_UNDONE: usize = 8;
+
+/// How to get back what a file was.
+fn undone(asked: &Asked, name: &str, change: &Change) -> String {
+    let target = quoted(&change.path.to_string_lossy());
+    match &change.was {
+        Was::Committed(commit) => {
+            let root = quoted(&asked.place.root.to_string_lossy());
+            format!("git -C {root} show {} > {target}", quoted(&format!("{commit}:./{name}")))
+        }
+        Was::Kept(copy) => format!("cp {} {target}", quoted(&copy.to_string_lossy())),
+        Was::Missing => format!("{name} was not there"),
+        Was::Unknown => {
+            format!("{name} differed from HEAD, and no copy of it was kept: it is too long, or no plain file")
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    shlex::try_quote(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
 }

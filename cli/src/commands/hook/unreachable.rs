@@ -71,6 +71,23 @@ pub(super) fn unreadable(policy: Policy, why: &str) -> Verdict {
     }
 }
 
+/// The same when a part of a shell's command cannot be read.
+pub(super) fn unreadable_command(policy: Policy, why: &str) -> Verdict {
+    let what = format!("Nexus cannot tell all that this command writes: {why}");
+    match policy {
+        Policy::FailClosed => Verdict::Refuse(format!(
+            "{what}.\nPolicy {}: nothing runs that nobody can check. Say it in several simple commands, and write long \
+             files with the tool for that.",
+            policy.word()
+        )),
+        Policy::FailOpen => Verdict::Tell(format!(
+            "{what}.\nPolicy {}: it is let through, and what it changed is looked at afterwards. Somebody else may be \
+             editing one of its files: keep to what you held before.",
+            policy.word()
+        )),
+    }
+}
+
 fn named(paths: &[String]) -> String {
     if paths.is_empty() { "the file".to_owned() } else { plain(&words::list(paths)) }
 }

@@ -1,34 +1,56 @@
 //! What `find` writes with what it finds. Looks for nothing itself: which files these are is said by a pattern.
 
-use super::walk::{EVERYTHING, Shell, Simple};
+use super::{simple::put, target::EVERYTHING, value::Value, walk::Shell};
 
 /// What stands for each file that is found.
 const EACH: &str = "{}";
 
-/// Notes what it writes.
-pub(super) fn run(shell: &mut Shell, arguments: &[String], simple: &Simple) {
-    let is_test = |word: &String| word.starts_with('-') || matches!(word.as_str(), "(" | "!" | ",");
-    let options = arguments.iter().take_while(|word| matches!(word.as_str(), "-H" | "-L" | "-P")).count();
-    let rest = &arguments[options..];
+/// The folders that it starts in, and its tests and actions.
+fn parts(words: &[Value]) -> (Vec<Value>, &[Value]) {
+    let is_test =
+        |word: &Value| word.head().starts_with('-') || matches!(word.known(), Some("(" | "!" | ","));
+    let options = words.iter().take_while(|word| matches!(word.known(), Some("-H" | "-L" | "-P"))).count();
+    let rest = &words[options..];
     let (starts, tests) = rest.split_at(rest.iter().position(is_test).unwrap_or(rest.len()));
-    // Of a word that is not known nobody knows where it stood.
-    let mut starts: Vec<&str> = if simple.is_partial { Vec::new() } else { words(starts) };
-    if starts.is_empty() {
-        starts.push(".");
-    }
-    let pattern = pattern(tests);
+    let starts = if starts.is_empty() { vec![Value::text(".")] } else { starts.to_vec() };
+    (starts, tests)
+}
+
+/// The files that it lists.
+pub(super) fn listed(words: &[Value]) -> Vec<Value> {
+    let (starts, tests) = parts(words);
+    let name = name(tests);
+    let below = |start: &Value| {
+        let all = start.join(&Value::any());
+        match &name {
+            Some(name) => all.join(&globbed(name)),
+            None => all,
+        }
+    };
+    starts.iter().map(below).collect()
+}
+
+/// Notes what it writes.
+pub(super) fn run(shell: &mut Shell, words: &[Value]) {
+    let (starts, tests) = parts(words);
+    let pattern = name(tests).map_or_else(|| EVERYTHING.to_owned(), |name| format!("**/{name}"));
     let mut at = 0;
     while at < tests.len() {
-        match tests[at].as_str() {
-            "-delete" => starts.iter().for_each(|start| shell.anywhere(start, &pattern)),
-            "-exec" | "-execdir" | "-ok" | "-okdir" => {
+        match tests[at].known() {
+            Some("-delete") => starts.iter().for_each(|start| shell.anywhere(start, &pattern)),
+            Some("-exec" | "-execdir" | "-ok" | "-okdir") => {
                 let command = &tests[at + 1..];
-                let length = command.iter().position(|word| word == ";" || word == "+");
+                let length = command.iter().position(|word| matches!(word.known(), Some(";" | "+")));
                 let command = &command[..length.unwrap_or(command.len())];
-                started(shell, command, &starts, &pattern);
+                for file in listed(words) {
+                    let command: Vec<Value> = command.iter().map(|word| put(word, EACH, &file)).collect();
+                    let scope = shell.scope.clone();
+                    drop(shell.command_of(&command));
+                    shell.scope = scope;
+                }
                 at += command.len();
             }
-            "-fprint" | "-fprint0" | "-fprintf" | "-fls" => {
+            Some("-fprint" | "-fprint0" | "-fprintf" | "-fls") => {
                 if let Some(file) = tests.get(at + 1) {
                     shell.write(file);
                 }
@@ -39,37 +61,24 @@ pub(super) fn run(shell: &mut Shell, arguments: &[String], simple: &Simple) {
     }
 }
 
-fn words(words: &[String]) -> Vec<&str> {
-    words.iter().map(String::as_str).collect()
-}
-
-/// The files that it may find below each of its folders: those of the only name that it looks for.
-fn pattern(tests: &[String]) -> String {
-    let is_either = |word: &String| matches!(word.as_str(), "-o" | "-or" | "!" | "-not" | ",");
-    let mut names = tests.windows(2).filter(|pair| pair[0] == "-name").map(|pair| &pair[1]);
+/// The only name that it looks for.
+fn name(tests: &[Value]) -> Option<String> {
+    let is_either = |word: &Value| matches!(word.known(), Some("-o" | "-or" | "!" | "-not" | ","));
+    let mut names =
+        tests.windows(2).filter(|pair| pair[0].known() == Some("-name")).map(|pair| pair[1].written());
     match (names.next(), names.next()) {
-        (Some(name), None) if !tests.iter().any(is_either) && !name.contains('/') => format!("**/{name}"),
-        _ => EVERYTHING.to_owned(),
+        (Some(name), None) if !tests.iter().any(is_either) && !name.contains('/') => Some(name),
+        _ => None,
     }
 }
 
-/// A command that it starts for what it finds.
-fn started(shell: &mut Shell, command: &[String], starts: &[&str], pattern: &str) {
-    let writes = shell.aside(command.to_vec());
-    let here = shell.folder.clone().unwrap_or_default();
-    for path in &writes.paths {
-        let name = path.strip_prefix(&here).unwrap_or(path).to_string_lossy();
-        match name.split_once(EACH) {
-            Some(("", _)) => starts.iter().for_each(|start| shell.anywhere(start, pattern)),
-            Some((folder, _)) => {
-                let folder = folder.rsplit_once('/').map_or(".", |(folder, _)| folder);
-                shell.anywhere(folder, EVERYTHING);
-            }
-            None => shell.write(&path.to_string_lossy()),
+fn globbed(name: &str) -> Value {
+    let mut value = Value::default();
+    for letter in name.chars() {
+        match letter {
+            '*' | '?' => value.push_glob(&letter.to_string()),
+            letter => value.push_text(&letter.to_string()),
         }
     }
-    writes.discards.iter().for_each(|folder| shell.discard(&folder.to_string_lossy()));
-    for (folder, pattern) in &writes.anywhere {
-        shell.anywhere(&folder.to_string_lossy(), pattern);
-    }
+    value
 }

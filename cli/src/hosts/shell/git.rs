@@ -1,123 +1,317 @@
-//! What git writes in the working tree: files that are named, and what is not committed where it throws that
-//! away. Changes of the history are the commit guard's business.
+//! What git writes in the working tree: files that are named, what is not committed where it throws that away, and what
+//! it runs. Changes of the history are the commit guard's business.
 
 use super::{
-    program,
-    walk::{Shell, Simple},
+    input::Input,
+    options::{Parsed, Spec},
+    special,
+    target::EVERYTHING,
+    value::Value,
+    walk::Shell,
+};
+use crate::confined::read_bounded;
+use std::path::Path;
+
+/// Options in front of the word for what git shall do.
+const GLOBAL: Spec = Spec {
+    short: "C:c:p",
+    long: &["git-dir:", "work-tree:", "namespace:", "exec-path?", "config-env:", "super-prefix:"],
 };
 
-/// Options in front of the word for what git shall do that take a value.
-const GLOBAL: [&str; 6] = ["-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env"];
+/// A list of paths is read up to here.
+const MAX_LIST_BYTES: u64 = 256 << 10;
 
 /// Notes what git writes.
-pub(super) fn run(shell: &mut Shell, mut arguments: Vec<String>, simple: &Simple) {
-    let here = shell.folder.clone();
-    while let Some(first) = arguments.first().cloned() {
-        if first == "-C" && arguments.len() > 1 {
-            shell.folder = shell.resolve(&arguments[1]);
-            arguments.drain(..2);
-        } else if GLOBAL.contains(&first.as_str()) {
-            arguments.drain(..2.min(arguments.len()));
-        } else if first.starts_with('-') {
-            arguments.remove(0);
-        } else {
-            break;
-        }
+pub(super) fn run(shell: &mut Shell, words: &[Value]) {
+    let scope = shell.scope.clone();
+    if let Some((verb, rest)) = within(shell, words) {
+        act(shell, &verb, &rest);
     }
-    if !arguments.is_empty() {
-        let verb = arguments.remove(0);
-        act(shell, &verb, &arguments, simple);
-    }
-    shell.folder = here;
+    shell.scope = scope;
 }
 
-fn act(shell: &mut Shell, verb: &str, arguments: &[String], simple: &Simple) {
-    let has = |options: &[&str]| arguments.iter().any(|word| options.contains(&word.as_str()));
+/// Goes where the options in front lead, and gives what is to be done.
+fn within(shell: &mut Shell, words: &[Value]) -> Option<(String, Vec<Value>)> {
+    let parsed = GLOBAL.parse_front(words);
+    for folder in parsed.values(&["C", "work-tree"]) {
+        let folder = folder.known().and_then(|folder| shell.resolve(folder));
+        shell.scope.enter(folder);
+    }
+    for setting in parsed.values(&["c"]) {
+        let (name, value) = setting.head().split_once('=').unwrap_or_default();
+        let command = value.strip_prefix('!').filter(|_| name.starts_with("alias."));
+        if let Some(command) = command.or_else(|| name.to_lowercase().contains("editor").then_some(value)) {
+            let command = command.to_owned();
+            shell.inner(&command, None);
+        }
+    }
+    let (verb, rest) = parsed.operands.split_first()?;
+    Some((verb.known()?.to_owned(), rest.to_vec()))
+}
+
+fn act(shell: &mut Shell, verb: &str, words: &[Value]) {
+    let here = Value::text(".");
+    let parse = |short, long| Spec { short, long }.parse(words);
     match verb {
-        "checkout" => checkout(shell, arguments),
-        "restore" if !has(&["--staged", "-S"]) || has(&["--worktree", "-W"]) => {
-            paths(arguments, &["-s", "--source"]).for_each(|path| restored(shell, path));
-        }
-        "rm" if !has(&["--cached", "-n", "--dry-run"]) => {
-            paths(arguments, &[]).for_each(|path| shell.write(path));
-        }
-        "mv" => program::run(shell, "mv", arguments, simple),
-        "apply" if !has(&["--check", "--stat", "--numstat", "--summary", "--cached"]) => {
-            let strip = program::strip(arguments).unwrap_or(1);
-            let files: Vec<&str> =
-                paths(arguments, &["--directory", "-p", "--exclude", "--include"]).collect();
-            if files.is_empty() {
-                program::diff(shell, simple.input.as_deref(), simple.here.as_deref(), strip, None);
+        "checkout" => checkout(shell, words),
+        "restore" => {
+            let parsed =
+                parse("s:SW", &["source:", "staged", "worktree", "pathspec-from-file:", "conflict:"]);
+            if !parsed.has(&["staged", "S"]) || parsed.has(&["worktree", "W"]) {
+                let is_of_commit = parsed.has(&["s", "source"]);
+                parsed.operands.iter().for_each(|path| restored(shell, path, is_of_commit));
+                listed(shell, &parsed, is_of_commit);
             }
-            files.into_iter().for_each(|file| program::diff(shell, Some(file), None, strip, None));
         }
-        "reset" if has(&["--hard", "--merge", "--keep"]) => shell.discard("."),
+        "rm" => {
+            let parsed = parse("n", &["cached", "dry-run", "pathspec-from-file:"]);
+            if !parsed.has(&["cached", "n", "dry-run"]) {
+                parsed.operands.iter().for_each(|path| shell.write(path));
+                listed(shell, &parsed, true);
+            }
+        }
+        "mv" => special::run(shell, "mv", words),
+        "apply" | "am" => applied(shell, verb, words),
+        "reset" if parse("", &["hard", "merge", "keep"]).has(&["hard", "merge", "keep"]) => {
+            shell.discard(&here);
+        }
+        "read-tree" if parse("mu", &["reset"]).has(&["reset"]) => shell.discard(&here),
         "stash" => {
-            let verb = arguments.iter().map(String::as_str).find(|word| !word.starts_with('-'));
-            if matches!(verb, None | Some("push" | "save")) {
-                shell.discard(".");
+            let parsed = parse("m:q", &["message:", "pathspec-from-file:", "index", "quiet"]);
+            match parsed.operands.first().and_then(Value::known) {
+                None | Some("push" | "save") => shell.discard(&here),
+                Some("pop" | "apply" | "branch") => {
+                    let named = parsed.operands[1..].iter().rfind(|word| {
+                        word.head().contains("stash")
+                            || word.head().chars().all(|letter| letter.is_ascii_digit())
+                    });
+                    let named = named.map(Value::written);
+                    if let Some(folder) = shell.scope.folder().cloned() {
+                        shell.writes.unstash(folder, named);
+                    }
+                }
+                Some(_) => {}
             }
         }
         "clean" => {
-            let is_forced = |word: &String| {
-                word == "--force" || (word.starts_with('-') && !word.starts_with("--") && word.contains('f'))
-            };
-            if arguments.iter().any(is_forced) && !has(&["-n", "--dry-run"]) {
-                let mut folders = paths(arguments, &["-e", "--exclude"]).peekable();
-                if folders.peek().is_none() {
-                    shell.discard(".");
+            let parsed = parse("e:", &["force", "dry-run", "exclude:"]);
+            if parsed.has(&["f", "force"]) && !parsed.has(&["n", "dry-run"]) {
+                if parsed.operands.is_empty() {
+                    shell.discard(&here);
                 }
-                folders.for_each(|folder| shell.discard(folder));
+                parsed.operands.iter().for_each(|folder| shell.discard(folder));
             }
         }
-        "switch" if has(&["-f", "--force", "--discard-changes"]) => shell.discard("."),
+        "switch" if parse("f", &["force", "discard-changes"]).has(&["f", "force", "discard-changes"]) => {
+            shell.discard(&here);
+        }
+        // What is not in its patterns leaves the working tree, and git no longer looks there.
+        "sparse-checkout" => {
+            let verb = words.first().and_then(Value::known);
+            if matches!(verb, Some("set" | "add" | "init" | "reapply" | "disable")) {
+                shell.anywhere(&here, EVERYTHING);
+            }
+        }
+        "checkout-index" => {
+            let parsed = parse("afu", &["all", "force", "prefix:", "stage:", "temp"]);
+            if parsed.has(&["prefix"]) {
+                return;
+            }
+            if parsed.has(&["a", "all"]) && parsed.has(&["f", "force"]) {
+                shell.anywhere(&here, EVERYTHING);
+            }
+            parsed.operands.iter().for_each(|path| shell.write(path));
+        }
+        "merge-file" => {
+            let parsed = parse("pqL:", &["stdout", "marker-size:"]);
+            parsed
+                .operands
+                .first()
+                .filter(|_| !parsed.has(&["p", "stdout"]))
+                .into_iter()
+                .for_each(|file| shell.write(file));
+        }
+        "bundle" => {
+            let parsed = parse("q", &["quiet", "progress", "version:"]);
+            if parsed.operands.first().and_then(Value::known) == Some("create") {
+                parsed.operands.get(1).into_iter().for_each(|file| shell.write(file));
+            }
+        }
+        "archive" | "diff" | "log" | "show" | "format-patch" | "shortlog" => {
+            let parsed = parse("o:", &["output:"]);
+            parsed.values(&["output"]).for_each(|file| shell.write(file));
+            match verb {
+                "archive" => parsed.values(&["o"]).for_each(|file| shell.write(file)),
+                "format-patch" => parsed.values(&["o"]).for_each(|folder| shell.anywhere(folder, "*.patch")),
+                _ => {}
+            }
+        }
+        "rebase" | "filter-branch" | "difftool" => {
+            let parsed =
+                parse("x:", &["exec:", "tree-filter:", "index-filter:", "extcmd:", "onto:", "strategy:"]);
+            let commands: Vec<Value> =
+                parsed.values(&["x", "exec", "tree-filter", "extcmd"]).cloned().collect();
+            commands.iter().for_each(|command| shell.inner(&command.as_script(), None));
+        }
+        "submodule" | "bisect" => {
+            let at = words.iter().position(|word| matches!(word.known(), Some("foreach" | "run")));
+            let rest: Vec<Value> = at
+                .map(|at| {
+                    words[at + 1..].iter().filter(|word| !word.head().starts_with("--")).cloned().collect()
+                })
+                .unwrap_or_default();
+            match rest.as_slice() {
+                [] => {}
+                [only] => shell.inner(&only.as_script(), None),
+                several => drop(shell.command_of(several)),
+            }
+        }
         _ => {}
     }
 }
 
-fn checkout(shell: &mut Shell, arguments: &[String]) {
-    if let Some(at) = arguments.iter().position(|word| word == "--") {
-        arguments[at + 1..].iter().for_each(|path| restored(shell, path));
-        return;
-    }
-    if arguments.iter().any(|word| word == "-f" || word == "--force") {
-        shell.discard(".");
-    }
-    if arguments
-        .iter()
-        .any(|word| matches!(word.as_str(), "-b" | "-B" | "--orphan" | "--detach" | "-t" | "--track"))
+fn applied(shell: &mut Shell, verb: &str, words: &[Value]) {
+    let spec = Spec {
+        short: "p:C:3",
+        long: &[
+            "directory:",
+            "exclude:",
+            "include:",
+            "check",
+            "stat",
+            "numstat",
+            "summary",
+            "cached",
+            "whitespace:",
+            "reject",
+        ],
+    };
+    let parsed = spec.parse(words);
+    if parsed.has(&["check", "stat", "numstat", "summary", "cached"])
+        || (verb == "am" && parsed.has(&["abort", "skip", "quit", "continue", "show-current-patch"]))
     {
         return;
     }
+    let strip = special::strip(&parsed).unwrap_or(1);
+    let folder = parsed.values(&["directory"]).next();
+    let files: Vec<Input> = match parsed.operands.as_slice() {
+        [] => vec![shell.input.clone()],
+        operands => operands.iter().map(|file| shell.input_of(file)).collect(),
+    };
+    files.iter().for_each(|file| special::diff(shell, file, strip, folder));
+}
+
+fn checkout(shell: &mut Shell, words: &[Value]) {
+    let spec = Spec {
+        short: "b:B:tfql",
+        long: &[
+            "orphan:",
+            "detach",
+            "track?",
+            "force",
+            "conflict:",
+            "pathspec-from-file:",
+            "ours",
+            "theirs",
+            "patch",
+        ],
+    };
+    if let Some(at) = words.iter().position(|word| word.known() == Some("--")) {
+        let is_of_commit = !spec.parse(&words[..at]).operands.is_empty();
+        return words[at + 1..].iter().for_each(|path| restored(shell, path, is_of_commit));
+    }
+    let parsed = spec.parse(words);
+    if parsed.has(&["f", "force"]) {
+        shell.discard(&Value::text("."));
+    }
+    listed(shell, &parsed, true);
+    if parsed.has(&["b", "B", "orphan", "detach", "t", "track"]) {
+        return;
+    }
     // A commit may come first, unless it is there as a file; what follows it are files, also those that are gone.
-    for (at, word) in paths(arguments, &[]).enumerate() {
-        if at > 0 || shell.resolve(word).is_some_and(|path| path.exists()) {
-            restored(shell, word);
+    let is_there =
+        |word: &Value| word.known().and_then(|path| shell.resolve(path)).is_some_and(|path| path.exists());
+    let is_file = parsed.operands.first().is_some_and(is_there);
+    for (at, word) in parsed.operands.iter().enumerate() {
+        if at > 0 || is_file {
+            restored(shell, word, !is_file);
         }
     }
 }
 
-/// A file that becomes what it was, or all that is not committed below a folder.
-fn restored(shell: &mut Shell, path: &str) {
-    if shell.resolve(path).is_some_and(|path| path.is_dir()) {
-        shell.discard(path);
-    } else {
-        shell.write(path);
+/// Paths that a file lists.
+fn listed(shell: &mut Shell, parsed: &Parsed, is_of_commit: bool) {
+    let files: Vec<Value> = parsed.values(&["pathspec-from-file"]).cloned().collect();
+    for file in files {
+        let path = file.known().and_then(|path| shell.resolve(path));
+        let text = path.and_then(|path| read_bounded(&path, MAX_LIST_BYTES).ok()).unwrap_or_default();
+        text.lines().for_each(|line| restored(shell, &Value::text(line), is_of_commit));
     }
 }
 
-fn paths<'a>(arguments: &'a [String], with_value: &'a [&str]) -> impl Iterator<Item = &'a str> {
-    let mut skip = false;
-    let mut only_paths = false;
-    arguments.iter().map(String::as_str).filter(move |word| {
-        if std::mem::take(&mut skip) {
-            return false;
+/// A file that becomes what it was. Below a folder: all that is not committed, or of another commit all that it has.
+fn restored(shell: &mut Shell, path: &Value, is_of_commit: bool) {
+    let is_folder = path.known().and_then(|path| shell.resolve(path)).is_some_and(|path| path.is_dir());
+    match (is_folder, is_of_commit) {
+        (true, true) => shell.anywhere(path, EVERYTHING),
+        (true, false) => shell.discard(path),
+        (false, _) => shell.write(path),
+    }
+}
+
+/// What git prints, where that is names of files.
+pub(super) fn printed(shell: &mut Shell, words: &[Value]) -> Input {
+    let scope = shell.scope.clone();
+    let found = within(shell, words);
+    let here = shell.scope.folder().cloned();
+    shell.scope = scope;
+    let Some((verb, rest)) = found else { return Input::Unknown };
+    let has = |option: &str| rest.iter().any(|word| word.known() == Some(option));
+    let top = || here.as_deref().and_then(top).map(|top| Value::text(top.to_string_lossy()));
+    match verb.as_str() {
+        "rev-parse" if has("--show-toplevel") => top().map_or(Input::Unknown, Input::Text),
+        "ls-files" => {
+            let paths: Vec<Value> =
+                rest.iter().filter(|word| !word.head().starts_with('-')).cloned().collect();
+            let below = |path: &Value| {
+                let is_folder =
+                    path.known().and_then(|path| shell.resolve(path)).is_some_and(|path| path.is_dir());
+                if is_folder { path.join(&Value::any()) } else { wild(path) }
+            };
+            Input::Names(if paths.is_empty() {
+                vec![Value::text(".").join(&Value::any())]
+            } else {
+                paths.iter().map(below).collect()
+            })
         }
-        if !only_paths && *word == "--" {
-            only_paths = true;
-            return false;
+        "grep"
+            if rest
+                .iter()
+                .any(|word| matches!(word.known(), Some("-l" | "--files-with-matches" | "--name-only"))) =>
+        {
+            Input::Names(vec![Value::text(".").join(&Value::any())])
         }
-        skip = !only_paths && with_value.contains(word);
-        only_paths || !word.starts_with('-')
-    })
+        "diff" | "log" | "show" | "diff-tree" | "diff-index" if has("--name-only") => {
+            top().map_or(Input::Unknown, |top| Input::Names(vec![top.join(&Value::any())]))
+        }
+        _ => Input::Unknown,
+    }
+}
+
+/// A pattern of git's, which goes into folders: `'*.rs'`.
+fn wild(path: &Value) -> Value {
+    let Some(text) = path.known().filter(|text| text.contains('*')) else { return path.clone() };
+    let mut value = Value::default();
+    for (at, piece) in text.split('*').enumerate() {
+        if at > 0 {
+            value.push_any();
+        }
+        value.push_text(piece);
+    }
+    if value.head().is_empty() { Value::text("./").join(&value) } else { value }
+}
+
+/// The root of the work tree around a folder.
+fn top(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|above| above.join(".git").exists())
 }

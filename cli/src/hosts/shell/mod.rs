@@ -1,30 +1,44 @@
-//! Which files a shell command writes, as far as it can be seen before it runs. Runs nothing, and never
-//! fails: what it cannot know it leaves out, and what changed all the same is looked at afterwards.
+//! Which files a shell command writes, as far as it can be seen before it runs. Runs nothing, and never fails: what
+//! cannot be known is checked against all that it could be, or left to the look afterwards.
 //!
-//! Why no parser of somebody else's: those there are take a whole script or nothing of it, keep words as
-//! raw text that has to be parsed again, and bring more code than the rest of this program. A guard wants
-//! what is to be seen of a command, also of one that is broken.
-//!
-//! Nothing that is typed can keep it busy for long: what takes more than its budget may write anything.
-//! - [`token`]: words, operators, redirections and here-documents. [`word`]: what a word stands for.
-//!   [`glob`]: the files of a pattern. [`budget`]: how much of all that.
-//! - [`walk`]: goes through the commands in order, in the folder that each runs in.
-//! - [`program`]: what the usual programs write. [`git`]: what git writes.
+//! The text is read by `shuck-parser` (ARCHITECTURE.md says why); what stays ours is what it means. Nothing that is
+//! typed can keep it busy for long, or be nested too deeply for it: what is beyond its bounds is said to be unreadable.
+//! - [`read`]: from text to a tree. [`value`]: a text of which a part may be unknown. [`budget`]: how much is done.
+//! - [`scope`]: folder, variables, functions. [`expand`] and [`parameter`]: what a word stands for. [`glob`]: the files
+//!   of a pattern.
+//! - [`walk`]: goes through the commands in order. [`input`]: what one prints for the next. [`target`]: what is written.
+//! - [`simple`]: a command in words. [`options`], [`programs`]: what the usual programs write, in tables. [`special`],
+//!   [`find`], [`git`]: what no table can say. [`interpreters`], [`texts`]: programs that run what they are given.
 
 mod budget;
+mod expand;
 mod find;
 mod git;
 mod glob;
-mod program;
+mod input;
+mod interpreters;
+mod options;
+#[cfg(test)]
+pub(crate) mod ordinary;
+mod parameter;
+mod programs;
+mod read;
+mod scope;
+mod simple;
+mod special;
+mod target;
 #[cfg(test)]
 mod tests;
-mod token;
+mod texts;
+mod value;
 mod walk;
-mod word;
 
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 /// What a command writes.
@@ -36,8 +50,16 @@ pub(crate) struct Writes {
     pub(crate) discards: Vec<PathBuf>,
     /// Folders below which it may write any file that matches a pattern, absolute.
     pub(crate) anywhere: Vec<(PathBuf, String)>,
+    /// Patterns of files that it may write in a folder that is not known.
+    pub(crate) somewhere: Vec<String>,
+    /// Files that a program's text names which also writes, absolute.
+    pub(crate) named: Vec<PathBuf>,
+    /// Stashes that are put back, each by the folder and, if it is given, its name.
+    pub(crate) unstashed: Vec<(PathBuf, Option<String>)>,
     /// Whether there is more than was looked at: then it may write anything.
     pub(crate) is_beyond: bool,
+    /// Why a part of it cannot be read.
+    pub(crate) unreadable: Option<&'static str>,
     /// The paths, to find them again.
     seen: BTreeSet<PathBuf>,
 }
@@ -70,8 +92,35 @@ impl Writes {
 
     fn anywhere(&mut self, folder: PathBuf, pattern: String) {
         let one = (folder, pattern);
-        if self.anywhere.len() < MAX_FOLDERS && !self.anywhere.contains(&one) {
+        if self.anywhere.contains(&one) {
+            return;
+        }
+        self.is_beyond |= self.anywhere.len() == MAX_PATTERNS;
+        if self.anywhere.len() < MAX_PATTERNS {
             self.anywhere.push(one);
+        }
+    }
+
+    fn somewhere(&mut self, pattern: String) {
+        let is_any = pattern.split('/').all(|part| matches!(part, "**" | "*"));
+        if is_any || self.somewhere.contains(&pattern) {
+            return;
+        }
+        self.is_beyond |= self.somewhere.len() == MAX_PATTERNS;
+        if self.somewhere.len() < MAX_PATTERNS {
+            self.somewhere.push(pattern);
+        }
+    }
+
+    fn named(&mut self, path: PathBuf) {
+        if self.named.len() < MAX_NAMED && !self.named.contains(&path) {
+            self.named.push(path);
+        }
+    }
+
+    fn unstash(&mut self, folder: PathBuf, name: Option<String>) {
+        if self.unstashed.len() < MAX_FOLDERS {
+            self.unstashed.push((folder, name));
         }
     }
 }
@@ -82,7 +131,36 @@ const MAX_FOLDERS: usize = 20;
 /// Paths of one command that are looked at: a longer list is no work of an editor.
 const MAX_PATHS: usize = 2_000;
 
+/// Patterns of one command: comparing them with what is held is work for the cluster.
+const MAX_PATTERNS: usize = 100;
+
+/// Names in texts of programs that are looked at.
+const MAX_NAMED: usize = 256;
+
+/// How long a command is read at most: a host waits ten seconds for its hook, and the cluster is still to be asked.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// The stack of whatever reads a command: trees are walked as deep as the parser lets them be, a few within each other.
+const STACK_BYTES: usize = 64 << 20;
+
 /// What a command writes that starts in this folder.
 pub(crate) fn writes(command: &str, folder: &Path) -> Writes {
-    walk::walk(command, folder)
+    let (tell, told) = mpsc::sync_channel(1);
+    let (command, folder) = (command.to_owned(), folder.to_owned());
+    let reading = move || {
+        // Whoever waited may be gone.
+        let _ = tell.send(read_through(&command, &folder));
+    };
+    // A reader that panics or goes on for ever is one that could not read it; it ends with this process.
+    let started = thread::Builder::new().stack_size(STACK_BYTES).spawn(reading);
+    let seen = started.ok().and_then(|_| told.recv_timeout(LONGEST).ok());
+    seen.unwrap_or_else(|| Writes { unreadable: Some(read::TOO_SLOW), ..Writes::default() })
+}
+
+fn read_through(command: &str, folder: &Path) -> Writes {
+    let mut shell = walk::Shell::in_folder(folder);
+    shell.run(command);
+    shell.run_uncalled();
+    shell.writes.is_beyond |= shell.budget.is_over();
+    shell.writes
 }

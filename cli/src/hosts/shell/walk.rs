@@ -1,340 +1,502 @@
-//! Goes through a command from left to right, with the folder and the variables that each part of it has.
+//! Goes through a command as a shell does, in order and into each branch, with the folder and the variables that each
+//! part of it has. Says what redirections write; what simple commands write is asked of [`super::simple`].
 
 use super::{
     Writes,
     budget::Budget,
-    find, git, program,
-    token::{KEYWORDS, MAX_LETTERS, Token, tokens},
-    word::{Piece, Variables, Word},
+    input::Input,
+    read::{self, Script},
+    scope::{Flow, Scope},
+    value::Value,
 };
-use std::path::{Component, Path, PathBuf};
+use shuck_ast::{
+    ArrayElem, Assignment, AssignmentValue, BinaryCommand, BinaryOp, BuiltinCommand, Command,
+    CompoundCommand, ConditionalExpr, DeclOperand, Redirect, RedirectKind, RedirectTarget, Stmt, StmtSeq,
+    Word,
+};
+use std::{
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
-/// Commands within commands that are followed.
-const MAX_DEPTH: usize = 6;
+/// Texts within texts that are followed: `eval`, `bash -c`, functions, scripts.
+const MAX_DEPTH: usize = 8;
 
-/// What a command writes that starts in this folder.
-pub(super) fn walk(command: &str, folder: &Path) -> Writes {
-    let mut shell = Shell { folder: Some(folder.to_owned()), ..Shell::default() };
-    shell.variables.insert("PWD".to_owned(), vec![folder.to_string_lossy().into_owned()]);
-    if let Some(home) = std::env::home_dir() {
-        shell.variables.insert("HOME".to_owned(), vec![home.to_string_lossy().into_owned()]);
-    }
-    shell.run(command);
-    shell.writes.is_beyond = shell.budget.is_over();
-    shell.writes
-}
+/// Letters that a branch counts as, for what is kept of where it began.
+const LETTERS_OF_BRANCH: usize = 64;
 
-/// The pattern of all files below a folder.
-pub(super) const EVERYTHING: &str = "**";
-
-/// Letters that a variable counts as where all of them are kept for later.
-const LETTERS_OF_VARIABLE: usize = 16;
-
-/// Where a command stands.
+/// What goes through a command.
 #[derive(Default)]
 pub(super) struct Shell {
-    /// The folder, if it is known.
-    pub(super) folder: Option<PathBuf>,
+    pub(super) scope: Scope,
     pub(super) writes: Writes,
-    variables: Variables,
-    budget: Budget,
-    /// The folders of the shells around this one.
-    outer: Vec<Option<PathBuf>>,
+    pub(super) budget: Budget,
+    /// What a command reads that says nothing of its own about it.
+    pub(super) input: Input,
+    /// What was printed into process substitutions, by the number of `/dev/fd/…`.
+    pub(super) descriptors: Vec<Input>,
+    /// Whether a script is read, of which nobody knows which branch it takes: what it writes is asked about, and
+    /// never taken.
+    pub(super) is_script: bool,
     depth: usize,
 }
 
-/// A command without its redirections.
-pub(super) struct Simple {
-    /// Its words that are known, in order.
-    pub(super) words: Vec<String>,
-    /// Whether there are others.
-    pub(super) is_partial: bool,
-    /// What it reads from a here-document.
-    pub(super) here: Option<String>,
-    /// What it reads from a file.
-    pub(super) input: Option<String>,
-}
+/// The number of the first descriptor of a process substitution, as in bash.
+pub(super) const FIRST_DESCRIPTOR: usize = 63;
 
 impl Shell {
-    /// What a command writes that this one starts: by itself, since its words stand for something else.
-    pub(super) fn aside(&mut self, words: Vec<String>) -> Writes {
+    pub(super) fn in_folder(folder: &Path) -> Self {
+        let mut shell = Self::default();
+        shell.scope.folders = vec![Some(folder.to_owned())];
+        shell.scope.set("PWD", vec![Value::text(folder.to_string_lossy())]);
+        if let Some(home) = std::env::home_dir() {
+            shell.scope.set("HOME", vec![Value::text(home.to_string_lossy())]);
+        }
+        shell.scope.set("TMPDIR", vec![Value::text(std::env::temp_dir().to_string_lossy())]);
+        shell
+    }
+
+    /// A text that runs as if it were typed here.
+    pub(super) fn run(&mut self, text: &str) {
         if self.depth == MAX_DEPTH {
-            return Writes::default();
-        }
-        self.depth += 1;
-        let writes = std::mem::take(&mut self.writes);
-        let (folder, variables) = (self.folder.clone(), self.variables.clone());
-        self.simple(Simple { words, is_partial: false, here: None, input: None });
-        (self.folder, self.variables) = (folder, variables);
-        self.depth -= 1;
-        std::mem::replace(&mut self.writes, writes)
-    }
-
-    /// A command within this one, in the same folder, which it does not change.
-    pub(super) fn inner(&mut self, command: &str) {
-        let kept = self.variables.len() * LETTERS_OF_VARIABLE;
-        if self.depth == MAX_DEPTH || !self.budget.letters(kept) {
-            return;
-        }
-        self.depth += 1;
-        let (folder, outer) = (self.folder.clone(), std::mem::take(&mut self.outer));
-        let variables = self.variables.clone();
-        self.run(command);
-        (self.folder, self.outer, self.variables) = (folder, outer, variables);
-        self.depth -= 1;
-    }
-
-    /// A command that runs as if it were typed here.
-    pub(super) fn eval(&mut self, command: &str) {
-        if self.depth < MAX_DEPTH {
-            self.depth += 1;
-            self.run(command);
-            self.depth -= 1;
-        }
-    }
-
-    fn run(&mut self, command: &str) {
-        if command.len() > MAX_LETTERS {
-            self.budget.end();
-        }
-        if !self.budget.letters(command.len()) {
-            return;
-        }
-        let tokens = tokens(command);
-        let mut at = 0;
-        while at < tokens.len() {
-            match &tokens[at] {
-                Token::Open => self.outer.push(self.folder.clone()),
-                Token::Close => {
-                    // The pattern of a `case` ends in one that was never opened.
-                    if let Some(folder) = self.outer.pop() {
-                        self.folder = folder;
-                    }
-                }
-                Token::End => {}
-                _ => {
-                    let length = tokens[at..]
-                        .iter()
-                        .position(|token| matches!(token, Token::End | Token::Open | Token::Close))
-                        .unwrap_or(tokens.len() - at);
-                    self.command(&tokens[at..at + length]);
-                    at += length;
-                    continue;
-                }
+            if !self.is_script {
+                self.writes.unreadable.get_or_insert(read::TOO_DEEP);
             }
-            at += 1;
+            return;
+        }
+        if !self.budget.letters(text.len()) {
+            return;
+        }
+        self.depth += 1;
+        let (script, why) = read::read(text);
+        // Of a script nobody knows whether it comes to that line.
+        if let Some(why) = why.filter(|_| !self.is_script) {
+            self.writes.unreadable.get_or_insert(why);
+        }
+        if let Some(Script { text, file }) = script {
+            self.sequence(&file.body, &text);
+        }
+        self.depth -= 1;
+    }
+
+    /// A text that runs in a shell of its own, with these arguments.
+    pub(super) fn inner(&mut self, text: &str, arguments: Option<Vec<Value>>) {
+        let scope = self.scope.clone();
+        if let Some(arguments) = arguments {
+            self.scope.arguments = Rc::new(arguments);
+        }
+        self.run(text);
+        self.scope = scope;
+    }
+
+    /// Functions that nobody called may be called by what is not seen here.
+    pub(super) fn run_uncalled(&mut self) {
+        let scope = self.scope.clone();
+        for (name, body) in scope.functions.iter() {
+            if !self.scope.called.contains(name) {
+                self.scope.arguments = Rc::default();
+                self.run(body);
+            }
+        }
+        self.scope = scope;
+    }
+
+    pub(super) fn sequence(&mut self, sequence: &StmtSeq, source: &str) {
+        for statement in sequence.iter() {
+            let flow = self.statement(statement, source);
+            self.scope = flow.either();
         }
     }
 
-    /// One command with its redirections.
-    fn command(&mut self, tokens: &[Token]) {
-        let is_test = matches!(tokens.first(), Some(Token::Word(word)) if word.source() == "[[");
-        let mut words: Vec<&Word> = Vec::new();
-        let mut simple = Simple { words: Vec::new(), is_partial: false, here: None, input: None };
-        let mut at = 0;
-        while at < tokens.len() {
-            let target = || match tokens.get(at + 1) {
-                Some(Token::Word(word)) => Some(word),
-                _ => None,
-            };
-            match &tokens[at] {
-                Token::Word(word) => {
-                    word.commands.iter().for_each(|command| self.inner(command));
-                    words.push(word);
+    /// The same in a shell of its own.
+    pub(super) fn subshell(&mut self, sequence: &StmtSeq, source: &str) {
+        let scope = self.scope.clone();
+        self.sequence(sequence, source);
+        self.scope = scope;
+    }
+
+    /// A statement; where it stands then is not yet where the shell stands.
+    fn statement(&mut self, statement: &Stmt, source: &str) -> Flow {
+        if !self.budget.letters(LETTERS_OF_BRANCH) {
+            return Flow { done: self.scope.clone(), failed: None };
+        }
+        let outer = self.redirected(&statement.redirects, source);
+        let flow = self.command(&statement.command, source);
+        if let Some(outer) = outer {
+            self.input = outer;
+        }
+        match (statement.negated, flow) {
+            (true, Flow { done, failed: Some(failed) }) => Flow { done: failed, failed: Some(done) },
+            (_, flow) => flow,
+        }
+    }
+
+    /// Notes what redirections write, and gives what was read before if they say what is read.
+    pub(super) fn redirected(&mut self, redirects: &[Redirect], source: &str) -> Option<Input> {
+        let mut outer = None;
+        for redirect in redirects {
+            let input = match (&redirect.target, redirect.kind) {
+                (RedirectTarget::Heredoc(document), _) => {
+                    Some(Input::Text(self.document(&document.body, source)))
                 }
-                Token::Here(text) => simple.here = Some(text.clone()),
-                Token::Write | Token::WriteOrNumber | Token::Read if is_test => {}
-                token @ (Token::Write | Token::WriteOrNumber) => {
-                    if let Some(word) = target() {
-                        word.commands.iter().for_each(|command| self.inner(command));
-                        let is_stream = *token == Token::WriteOrNumber
-                            && (word.is_number() || word.literal().as_deref() == Some("-"));
-                        if !is_stream {
-                            self.write_to(word);
+                (RedirectTarget::Word(word), RedirectKind::HereString) => {
+                    let mut value = self.values(word, source).into_iter().next().unwrap_or_else(Value::any);
+                    value.push_text("\n");
+                    Some(Input::Text(value))
+                }
+                (RedirectTarget::Word(word), RedirectKind::Input) => {
+                    let values = self.fields(word, source);
+                    Some(values.first().map_or(Input::Unknown, |value| self.input_of(value)))
+                }
+                (RedirectTarget::Word(word), RedirectKind::DupInput) => {
+                    self.walk_inside(word, source);
+                    None
+                }
+                (RedirectTarget::Word(word), kind) => {
+                    let is_stream = |value: &Value| {
+                        kind == RedirectKind::DupOutput && value.known().is_some_and(is_descriptor)
+                    };
+                    for value in self.fields(word, source) {
+                        if !is_stream(&value) {
+                            self.write(&value);
                         }
-                        at += 1;
                     }
+                    None
                 }
-                Token::Read => {
-                    if let Some(word) = target() {
-                        simple.input = self.texts(word).into_iter().next();
-                        at += 1;
-                    }
-                }
-                Token::End | Token::Open | Token::Close => {}
+            };
+            if let Some(input) = input
+                && redirect.fd.unwrap_or_default() == 0
+            {
+                let before = std::mem::replace(&mut self.input, input);
+                outer.get_or_insert(before);
             }
-            at += 1;
         }
-        if !is_test {
-            self.words(&words, simple);
-        }
+        outer
     }
 
-    fn write_to(&mut self, word: &Word) {
-        for text in self.texts(word) {
-            self.write(&text);
+    fn command(&mut self, command: &Command, source: &str) -> Flow {
+        match command {
+            Command::Binary(binary) => return self.binary(binary, source),
+            Command::Simple(simple) => {
+                return self.simple(&simple.name, &simple.args, &simple.assignments, source);
+            }
+            Command::Builtin(builtin) => {
+                let (words, ends): (&[Word], bool) = match builtin {
+                    BuiltinCommand::Break(found) => (&found.extra_args, false),
+                    BuiltinCommand::Continue(found) => (&found.extra_args, false),
+                    BuiltinCommand::Return(found) => (&found.extra_args, true),
+                    BuiltinCommand::Exit(found) => (&found.extra_args, true),
+                };
+                words.iter().for_each(|word| self.walk_inside(word, source));
+                let mut done = self.scope.clone();
+                done.is_over = ends;
+                return Flow { done, failed: None };
+            }
+            Command::Decl(declaration) => {
+                let is_reference = declaration.operands.iter().any(|operand| {
+                    matches!(operand, DeclOperand::Flag(word) if word.span.slice(source).contains('n'))
+                });
+                for operand in &declaration.operands {
+                    match operand {
+                        DeclOperand::Assignment(assignment) if is_reference => {
+                            self.refer(assignment, source);
+                        }
+                        DeclOperand::Assignment(assignment) => self.assign(assignment, source),
+                        DeclOperand::Flag(word) | DeclOperand::Dynamic(word) => {
+                            self.walk_inside(word, source);
+                        }
+                        DeclOperand::Name(_) => {}
+                    }
+                }
+            }
+            Command::Function(function) => {
+                let body = function.body.span.slice(source).to_owned();
+                for name in function.static_names() {
+                    Rc::make_mut(&mut self.scope.functions).insert(name.as_str().to_owned(), body.clone());
+                }
+            }
+            Command::AnonymousFunction(function) => {
+                let flow = self.statement(&function.body, source);
+                self.scope = flow.either();
+            }
+            Command::Compound(compound) => self.compound(compound, source),
         }
+        Flow { done: self.scope.clone(), failed: None }
     }
 
-    fn texts(&mut self, word: &Word) -> Vec<String> {
-        word.texts(&self.variables, self.folder.as_deref(), &mut self.budget)
-    }
-
-    fn words(&mut self, words: &[&Word], mut simple: Simple) {
-        let is_keyword = |word: &&&Word| {
-            !word.is_quoted() && word.literal().is_some_and(|text| KEYWORDS.contains(&text.as_str()))
-        };
-        let mut words: &[&Word] = &words[words.iter().take_while(is_keyword).count()..];
-        if let [first, name, is_in, values @ ..] = words
-            && first.literal().as_deref() == Some("for")
-            && is_in.literal().as_deref() == Some("in")
+    /// `a && b || c`, from the left: such a chain may be long, but its tree is walked without going deeper.
+    fn binary(&mut self, binary: &BinaryCommand, source: &str) -> Flow {
+        let mut links = vec![(binary.op, &*binary.right)];
+        let mut first = &*binary.left;
+        while let Command::Binary(inner) = &first.command
+            && !first.negated
+            && first.redirects.is_empty()
         {
-            let mut texts = Vec::new();
-            for word in values {
-                texts.extend(self.texts(word));
-            }
-            self.set(&name.literal().unwrap_or_default(), texts);
-            return;
+            links.push((inner.op, &inner.right));
+            first = &inner.left;
         }
-        let mut set = Vec::new();
-        while let Some((first, rest)) = words.split_first()
-            && let Some((name, value)) = assignment(first)
-        {
-            set.push((name, self.texts(&value)));
-            words = rest;
+        links.reverse();
+        if links.iter().any(|(op, _)| matches!(op, BinaryOp::Pipe | BinaryOp::PipeAll)) {
+            return self.pipeline(first, &links, source);
         }
-        if words.is_empty() {
-            // Only what stands alone stays set.
-            set.into_iter().for_each(|(name, values)| self.set(&name, values));
-            return;
+        let mut flow = self.statement(first, source);
+        for (op, right) in links {
+            let Flow { done, failed } = flow;
+            let failed = failed.unwrap_or_else(|| done.clone());
+            let is_and = op == BinaryOp::And;
+            self.scope = if is_and { done.clone() } else { failed.clone() };
+            let after = self.statement(right, source);
+            flow = if is_and {
+                let mut lost = after.failed.unwrap_or_else(|| failed.clone());
+                lost.or(failed);
+                Flow { done: after.done, failed: Some(lost) }
+            } else {
+                let mut kept = done;
+                // A shell that ends there is not the one that goes on.
+                kept.or(after.done);
+                Flow { done: kept, failed: after.failed }
+            };
         }
-        // A word that is not known is left out: the others still say something.
-        for word in words {
-            let texts = self.texts(word);
-            simple.is_partial |= texts.is_empty();
-            let is_first = simple.words.is_empty();
-            simple.words.extend(texts);
-            // Whatever a program that is not known finds by its words, it is not looked at.
-            if is_first && simple.words.first().is_some_and(|name| !program::is_known(base(name))) {
-                return;
-            }
-        }
-        self.simple(simple);
+        flow
     }
 
-    fn set(&mut self, name: &str, values: Vec<String>) {
-        if values.is_empty() {
-            self.variables.remove(name);
-        } else {
-            self.variables.insert(name.to_owned(), values);
+    /// Each part in a shell of its own, with what the one before prints.
+    fn pipeline(&mut self, first: &Stmt, links: &[(BinaryOp, &Stmt)], source: &str) -> Flow {
+        let (scope, outer) = (self.scope.clone(), self.input.clone());
+        let statements: Vec<&Stmt> =
+            std::iter::once(first).chain(links.iter().map(|(_, right)| *right)).collect();
+        for (at, statement) in statements.iter().enumerate() {
+            let flow = self.statement(statement, source);
+            drop(flow);
+            self.scope = scope.clone();
+            if at + 1 < statements.len() {
+                self.input = self.printed_by(statement, source);
+            }
+        }
+        self.input = outer;
+        Flow { done: scope, failed: None }
+    }
+
+    fn compound(&mut self, compound: &CompoundCommand, source: &str) {
+        match compound {
+            CompoundCommand::If(found) => {
+                self.sequence(&found.condition, source);
+                let mut otherwise = self.scope.clone();
+                self.sequence(&found.then_branch, source);
+                let mut ends = vec![std::mem::take(&mut self.scope)];
+                for (condition, body) in &found.elif_branches {
+                    self.scope = otherwise;
+                    self.sequence(condition, source);
+                    otherwise = self.scope.clone();
+                    self.sequence(body, source);
+                    ends.push(std::mem::take(&mut self.scope));
+                }
+                self.scope = otherwise;
+                found.else_branch.iter().for_each(|body| self.sequence(body, source));
+                ends.push(std::mem::take(&mut self.scope));
+                self.scope = joined(ends);
+            }
+            CompoundCommand::For(found) => {
+                let mut values = Vec::new();
+                match &found.words {
+                    Some(words) => words.iter().for_each(|word| values.extend(self.fields(word, source))),
+                    None => values = super::parameter::named(self, "@"),
+                }
+                for target in &found.targets {
+                    let name = target.name.as_ref().map(|name| name.as_str().to_owned());
+                    name.iter().for_each(|name| self.scope.set(name, values.clone()));
+                }
+                self.repeated(&[], &found.body, source);
+            }
+            CompoundCommand::Foreach(found) => {
+                let values: Vec<Value> =
+                    found.words.iter().flat_map(|word| self.fields(word, source)).collect();
+                self.scope.set(found.variable.as_str(), values);
+                self.repeated(&[], &found.body, source);
+            }
+            CompoundCommand::Select(found) => {
+                let values: Vec<Value> =
+                    found.words.iter().flat_map(|word| self.fields(word, source)).collect();
+                self.scope.set(found.variable.as_str(), values);
+                self.repeated(&[], &found.body, source);
+            }
+            CompoundCommand::Repeat(found) => {
+                self.walk_inside(&found.count, source);
+                self.repeated(&[], &found.body, source);
+            }
+            CompoundCommand::ArithmeticFor(found) => self.repeated(&[], &found.body, source),
+            CompoundCommand::While(found) => self.repeated(&[&found.condition], &found.body, source),
+            CompoundCommand::Until(found) => self.repeated(&[&found.condition], &found.body, source),
+            CompoundCommand::Case(found) => {
+                self.walk_inside(&found.word, source);
+                let before = self.scope.clone();
+                let mut ends = Vec::new();
+                for item in &found.cases {
+                    self.scope = before.clone();
+                    self.sequence(&item.body, source);
+                    ends.push(std::mem::take(&mut self.scope));
+                }
+                ends.push(before);
+                self.scope = joined(ends);
+            }
+            CompoundCommand::Subshell(body) => self.subshell(body, source),
+            CompoundCommand::BraceGroup(body) => self.sequence(body, source),
+            CompoundCommand::Always(found) => {
+                self.sequence(&found.body, source);
+                self.sequence(&found.always_body, source);
+            }
+            CompoundCommand::Time(found) => {
+                if let Some(command) = &found.command {
+                    let flow = self.statement(command, source);
+                    self.scope = flow.either();
+                }
+            }
+            CompoundCommand::Coproc(found) => {
+                let scope = self.scope.clone();
+                drop(self.statement(&found.body, source));
+                self.scope = scope;
+            }
+            CompoundCommand::Conditional(found) => self.condition(&found.expression, source),
+            CompoundCommand::Arithmetic(found) => {
+                // What is substituted within is walked through as text.
+                let span = found.expr_span.map(|span| span.slice(source)).unwrap_or_default();
+                if span.contains("$(") || span.contains('`') {
+                    self.inner(&format!(": \"{span}\""), None);
+                }
+            }
         }
     }
 
-    /// A command whose words are known.
-    pub(super) fn simple(&mut self, mut simple: Simple) {
-        program::without_prefix(&mut simple.words);
-        let Some(name) = simple.words.first().map(|word| base(word).to_owned()) else { return };
-        let arguments: Vec<String> = simple.words.drain(1..).collect();
-        match name.as_str() {
-            "cd" | "pushd" if simple.is_partial => self.folder = None,
-            "cd" | "pushd" => self.change_folder(&arguments),
-            "popd" => self.folder = None,
-            "export" | "local" | "declare" | "typeset" | "readonly" => {
-                for argument in arguments {
-                    if let Some((name, value)) = argument.split_once('=') {
-                        self.set(name, vec![value.to_owned()]);
+    /// A loop: what its body changes may be so at its next turn, or it may not have run.
+    fn repeated(&mut self, condition: &[&StmtSeq], body: &StmtSeq, source: &str) {
+        condition.iter().for_each(|condition| self.sequence(condition, source));
+        let before = self.scope.clone();
+        self.sequence(body, source);
+        self.scope.is_over = false;
+        self.scope.or(before);
+    }
+
+    fn condition(&mut self, expression: &ConditionalExpr, source: &str) {
+        match expression {
+            ConditionalExpr::Binary(found) => {
+                self.condition(&found.left, source);
+                self.condition(&found.right, source);
+            }
+            ConditionalExpr::Unary(found) => self.condition(&found.expr, source),
+            ConditionalExpr::Parenthesized(found) => self.condition(&found.expr, source),
+            ConditionalExpr::Word(word) | ConditionalExpr::Regex(word) => self.walk_inside(word, source),
+            ConditionalExpr::Pattern(pattern) => {
+                for (part, _) in pattern.parts_with_spans() {
+                    if let shuck_ast::PatternPart::Word(word) = part {
+                        self.walk_inside(word, source);
                     }
                 }
             }
-            "git" => git::run(self, arguments, &simple),
-            "find" => find::run(self, &arguments, &simple),
-            _ => program::run(self, &name, &arguments, &simple),
+            ConditionalExpr::VarRef(_) => {}
         }
     }
 
-    fn change_folder(&mut self, arguments: &[String]) {
-        let target = arguments.iter().find(|word| !word.starts_with('-') || word.as_str() == "-");
-        self.folder = match target.map(String::as_str) {
-            Some("-") => None,
-            Some(folder) => self.resolve(folder),
-            None => std::env::home_dir(),
+    /// `NAME=value`, `NAME+=value`, `NAME=(a b)`.
+    pub(super) fn assign(&mut self, assignment: &Assignment, source: &str) {
+        let name = assignment.target.name.as_str().to_owned();
+        let name = match assignment.target.subscript.as_deref() {
+            Some(subscript) => format!("{name}[{}]", subscript.syntax_text(source).trim_matches(['"', '\''])),
+            None => name,
         };
-        if let Some(folder) = &self.folder {
-            self.variables.insert("PWD".to_owned(), vec![folder.to_string_lossy().into_owned()]);
-        } else {
-            self.variables.remove("PWD");
+        match &assignment.value {
+            AssignmentValue::Scalar(word) => {
+                let mut values = self.values(word, source);
+                if assignment.append {
+                    let before = super::parameter::named(self, &name);
+                    let both = |first: &Value, second: &Value| {
+                        let mut first = first.clone();
+                        first.extend(second);
+                        first
+                    };
+                    let added =
+                        |first: &Value| values.iter().map(|second| both(first, second)).collect::<Vec<_>>();
+                    let letters = before.iter().map(Value::len).sum::<usize>() * values.len().max(1);
+                    let all = before.iter().flat_map(added).collect();
+                    values = if self.budget.letters(letters) { all } else { vec![Value::any()] };
+                }
+                let (array, _) = name.split_once('[').unwrap_or((&name, ""));
+                if array != name {
+                    let all = format!("{array}[@]");
+                    let mut known = self.scope.get(&all).cloned().unwrap_or_default();
+                    known.extend(values.iter().cloned());
+                    self.scope.set(&all, known);
+                }
+                self.scope.set(&name, values);
+            }
+            AssignmentValue::Compound(array) => {
+                let mut all = Vec::new();
+                for element in &array.elements {
+                    let values = self.fields(&element.value().word, source);
+                    let key = match element {
+                        ArrayElem::Sequential(_) => all.len().to_string(),
+                        ArrayElem::Keyed { key, .. } | ArrayElem::KeyedAppend { key, .. } => {
+                            key.syntax_text(source).trim_matches(['"', '\'']).to_owned()
+                        }
+                    };
+                    self.scope.set(&format!("{name}[{key}]"), values.clone());
+                    all.extend(values);
+                }
+                self.scope.set(&name, all.first().cloned().into_iter().collect());
+                self.scope.set(&format!("{name}[@]"), all);
+            }
         }
     }
 
-    /// A path as an absolute one; none while the folder is not known.
+    /// `declare -n NAME=OTHER`
+    fn refer(&mut self, assignment: &Assignment, source: &str) {
+        let AssignmentValue::Scalar(word) = &assignment.value else { return };
+        let values = self.values(word, source);
+        if let Some(other) = values.first().and_then(Value::known) {
+            let name = assignment.target.name.as_str().to_owned();
+            Rc::make_mut(&mut self.scope.references).insert(name, other.to_owned());
+        }
+    }
+
+    /// What a command substitution prints, after its commands were walked through.
+    pub(super) fn substituted(&mut self, body: &StmtSeq, source: &str) -> Vec<Value> {
+        self.subshell(body, source);
+        self.printed(body, source).values()
+    }
+
+    /// The path of a process substitution.
+    pub(super) fn descriptor(&mut self, body: &StmtSeq, is_input: bool, source: &str) -> Value {
+        self.subshell(body, source);
+        let printed = if is_input { self.printed(body, source) } else { Input::Unknown };
+        self.descriptors.push(printed);
+        Value::text(format!("/dev/fd/{}", FIRST_DESCRIPTOR + self.descriptors.len() - 1))
+    }
+
+    /// What is read from a file.
+    pub(super) fn input_of(&self, file: &Value) -> Input {
+        let Some(path) = file.known() else { return Input::Unknown };
+        let number = path.strip_prefix("/dev/fd/").and_then(|number| number.parse::<usize>().ok());
+        match number.and_then(|number| self.descriptors.get(number.checked_sub(FIRST_DESCRIPTOR)?)) {
+            Some(input) => input.clone(),
+            None => self.resolve(path).map_or(Input::Unknown, Input::File),
+        }
+    }
+
+    /// A path as an absolute one, in the likeliest folder; none while that is not known.
     pub(super) fn resolve(&self, path: &str) -> Option<PathBuf> {
-        if path.is_empty() || path.contains('\0') {
-            return None;
-        }
-        let path = Path::new(path);
-        if path.is_absolute() {
-            return Some(normal(path));
-        }
-        Some(normal(&self.folder.as_ref()?.join(path)))
-    }
-
-    /// A file that the command writes.
-    pub(super) fn write(&mut self, path: &str) {
-        if let Some(path) = self.resolve(path)
-            && !self.writes.path(path)
-        {
-            self.budget.end();
-        }
-    }
-
-    /// A folder below which it may write any file that matches the pattern.
-    pub(super) fn anywhere(&mut self, folder: &str, pattern: &str) {
-        if let Some(folder) = self.resolve(folder) {
-            self.writes.anywhere(folder, pattern.to_owned());
-        }
-    }
-
-    /// A folder below which the command throws away what is not committed.
-    pub(super) fn discard(&mut self, folder: &str) {
-        if let Some(folder) = self.resolve(folder)
-            && !self.writes.discard(folder)
-        {
-            self.budget.end();
-        }
+        super::target::resolved(self.scope.folder().map(PathBuf::as_path), path)
     }
 }
 
-/// `NAME=value` in front of a command.
-fn assignment(word: &Word) -> Option<(String, Word)> {
-    let Some(Piece::Text(text, false)) = word.pieces.first() else { return None };
-    let (name, value) = text.split_once('=')?;
-    let is_name = !name.is_empty()
-        && !name.starts_with(|letter: char| letter.is_ascii_digit())
-        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-    if !is_name {
-        return None;
-    }
-    let mut rest = Word { pieces: vec![Piece::Text(value.to_owned(), false)], commands: Vec::new() };
-    rest.pieces.extend(word.pieces.iter().skip(1).cloned());
-    Some((name.to_owned(), rest))
+/// Whichever of these it is.
+fn joined(scopes: Vec<Scope>) -> Scope {
+    let mut scopes = scopes.into_iter();
+    let mut first = scopes.next().unwrap_or_default();
+    scopes.for_each(|scope| first.or(scope));
+    first
 }
 
-/// The name of a program without its folder.
-pub(super) fn base(word: &str) -> &str {
-    word.rsplit('/').next().unwrap_or(word)
-}
-
-/// Without `.` and `..`, as far as that is a matter of words alone.
-pub(super) fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                normal.pop();
-            }
-            other => normal.push(other),
-        }
-    }
-    normal
+/// `2`, `-`, `2-`: no file but a stream.
+fn is_descriptor(text: &str) -> bool {
+    text == "-"
+        || (!text.is_empty() && text.trim_end_matches('-').chars().all(|letter| letter.is_ascii_digit()))
 }

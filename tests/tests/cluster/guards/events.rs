@@ -21,14 +21,26 @@ async fn a_shell_is_guarded_before_and_looked_after() {
         "find src -name '*.rs' -exec rm {} +",
         "find . -delete",
         "git checkout HEAD src/a.rs",
+        "echo x > \"$SOMEWHERE/a.rs\"",
+        "true || cd /tmp; echo x > src/a.rs",
+        "echo src/a.rs | xargs sed -i s/a/b/",
+        "env -S 'bash -c \"rm src/a.rs\"'",
+        "tar xf backup.tar",
+        "python3 -c \"open('src/a.rs', 'w').write('')\"",
     ] {
         denied(&claude.may_run(command), "is held by Root's agent \"other\"");
     }
     fs::write(checkout.root().join("src/a.rs"), "theirs, not committed\n").expect("it can be written");
     denied(&claude.may_run("git reset --hard"), why);
-    for command in
-        ["cat src/a.rs", "find docs -name '*.rs' -delete", "ls src/* > /dev/null", "git checkout main"]
-    {
+    for command in [
+        "cat src/a.rs",
+        "find docs -name '*.rs' -delete",
+        "ls src/* > /dev/null",
+        "git checkout main",
+        "rm \"$SOMETHING\"",
+        "tar xf backup.tar -C /tmp",
+        "python3 -c \"print(open('src/a.rs').read())\"",
+    ] {
         let asked = claude.may_run(command);
         assert_eq!((asked.code, asked.stdout.as_str()), (0, ""), "{command}: {asked:#?}");
     }
@@ -41,6 +53,19 @@ async fn a_shell_is_guarded_before_and_looked_after() {
     let after = claude.asks("post-tool-use", shell("make")).done();
     assert!(told(&after).contains(why), "{after:#?}");
     assert_eq!(after.json()["decision"], Value::Null, "{after:#?}");
+    // Git could not give it back: a copy was kept of what was seen before.
+    let copy = told(&after).lines().find_map(|line| line.strip_prefix("cp ")).map(str::to_owned);
+    let copy = copy.expect("it is said how to get it back");
+    let copy = copy.split(' ').next().expect("the copy comes first");
+    assert_eq!(fs::read_to_string(copy).expect("it is there"), "theirs, not committed\n");
+    // What was as in HEAD is there, whatever the times of the file that took its place.
+    checkout.git(&checkout.root(), &["checkout", "-q", "src/a.rs"]);
+    claude.may_run("make").done();
+    fs::write(checkout.root().join("src/a.rs"), "old\n").expect("it can be written");
+    let file = fs::File::options().write(true).open(checkout.root().join("src/a.rs")).expect("it is there");
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("its time can be set");
+    let after = claude.asks("post-tool-use", shell("make")).done();
+    assert!(told(&after).contains(why) && told(&after).contains(":./src/a.rs > "), "{after:#?}");
     // What the tool was told to write is its own.
     let edit = json!({ "tool_name": "Edit", "tool_use_id": "toolu_3", "tool_input": { "file_path": checkout.root().join("src/a.rs") } });
     let after = claude.asks("post-tool-use", edit).done().json();

@@ -134,3 +134,25 @@ async fn a_command_with_letters_that_cannot_be_read_may_write_any_file_that_they
         assert_eq!(asked.code, expected, "{}: {asked:#?}", String::from_utf8_lossy(command));
     }
 }
+
+#[tokio::test]
+async fn a_command_that_cannot_be_read_goes_by_the_policy() {
+    let (_cluster, _team, checkout, mut agent) = held().await;
+    for command in ["echo 'never closed", &"$(".repeat(20_000), &format!("echo {}", "x".repeat(600_000))] {
+        let tool = json!({ "session_id": "one", "tool_name": "Bash", "tool_input": { "command": command } });
+        let bytes = tool.to_string().into_bytes();
+        let hook = "claude pre-tool-use";
+        let refused = asks(&checkout, &mut agent, "fail-closed", hook, &bytes);
+        assert_eq!(refused.code, 2, "{refused:#?}");
+        assert!(refused.stderr.contains("cannot tell all that this command writes"), "{refused:#?}");
+        let told = asks(&checkout, &mut agent, "fail-open", hook, &bytes).done().json();
+        let text = told["hookSpecificOutput"]["additionalContext"].as_str().unwrap_or_default().to_owned();
+        assert!(text.contains("let through, and what it changed is looked at afterwards"), "{told}");
+    }
+    // What is to be seen of it all the same is refused.
+    let tool = json!({ "session_id": "one", "tool_name": "Bash", "tool_input": { "command": "rm src/a.rs\necho 'never" } });
+    let refused =
+        asks(&checkout, &mut agent, "fail-open", "claude pre-tool-use", tool.to_string().as_bytes());
+    assert_eq!(refused.code, 2, "{refused:#?}");
+    assert!(refused.stderr.contains(WHY), "{refused:#?}");
+}

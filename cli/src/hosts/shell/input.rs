@@ -1,0 +1,306 @@
+//! What a command prints, as far as its words say it, for whoever reads it: the next one of a pipeline, `$(…)`, `<(…)`.
+
+use super::{find, git, scope::MAX_VALUES, value::Value, walk::Shell};
+use crate::confined::read_bounded;
+use shuck_ast::{BinaryOp, Command, CompoundCommand, RedirectKind, Stmt, StmtSeq};
+use std::path::PathBuf;
+
+/// A list of names in a file is read up to here.
+const MAX_LIST_BYTES: u64 = 64 << 10;
+
+/// What a command reads.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Input {
+    /// Anything.
+    #[default]
+    Unknown,
+    /// This text.
+    Text(Value),
+    /// Names of files, one a line.
+    Names(Vec<Value>),
+    /// What a file says.
+    File(PathBuf),
+}
+
+impl Input {
+    /// The values that it may have where it is put into a command.
+    pub(super) fn values(&self) -> Vec<Value> {
+        match self {
+            Self::Text(value) => vec![trimmed(value)],
+            Self::Names(names) if !names.is_empty() => names.clone(),
+            _ => vec![Value::any()],
+        }
+    }
+
+    /// The names that it has for a program that takes them one by one; none if nobody knows them.
+    pub(super) fn names(&self) -> Vec<Value> {
+        match self {
+            Self::Text(value) => value.split(),
+            Self::Names(names) => names.clone(),
+            Self::File(path) => match read_bounded(path, MAX_LIST_BYTES) {
+                Ok(text) => text.split_whitespace().take(MAX_VALUES).map(Value::text).collect(),
+                Err(_) => vec![Value::any()],
+            },
+            Self::Unknown => vec![Value::any()],
+        }
+    }
+}
+
+fn trimmed(value: &Value) -> Value {
+    match value.known() {
+        Some(text) => Value::text(text.trim_end_matches('\n')),
+        None => value.clone(),
+    }
+}
+
+impl Shell {
+    /// What these commands print.
+    pub(super) fn printed(&mut self, sequence: &StmtSeq, source: &str) -> Input {
+        let scope = self.scope.clone();
+        let mut whole = Value::default();
+        let input = match sequence.as_slice() {
+            [only] => self.printed_by(only, source),
+            several => {
+                let mut is_known = true;
+                for statement in several {
+                    match self.printed_by(statement, source) {
+                        Input::Text(text) => whole.extend(&text),
+                        _ => is_known = false,
+                    }
+                }
+                if is_known { Input::Text(whole) } else { Input::Unknown }
+            }
+        };
+        self.scope = scope;
+        input
+    }
+
+    /// What a statement prints.
+    pub(super) fn printed_by(&mut self, statement: &Stmt, source: &str) -> Input {
+        let is_elsewhere = |kind| {
+            matches!(
+                kind,
+                RedirectKind::Output
+                    | RedirectKind::Append
+                    | RedirectKind::Clobber
+                    | RedirectKind::OutputBoth
+            )
+        };
+        let mut redirects = statement.redirects.iter();
+        if redirects.any(|redirect| is_elsewhere(redirect.kind) && redirect.fd.unwrap_or(1) == 1) {
+            return Input::Unknown;
+        }
+        let outer = self.redirected(&statement.redirects, source);
+        let printed = match &statement.command {
+            Command::Simple(simple) if simple.assignments.is_empty() => {
+                let mut words = self.fields(&simple.name, source);
+                let is_asked =
+                    words.first().and_then(Value::known).is_some_and(|name| PRINTING.contains(&name));
+                if is_asked {
+                    simple.args.iter().for_each(|word| words.extend(self.fields(word, source)));
+                    let name = words.remove(0).written();
+                    self.printed_by_program(&name, &words)
+                } else {
+                    Input::Unknown
+                }
+            }
+            Command::Binary(binary) if matches!(binary.op, BinaryOp::Pipe | BinaryOp::PipeAll) => {
+                let outer = self.input.clone();
+                self.input = self.printed_by(&binary.left, source);
+                let printed = self.printed_by(&binary.right, source);
+                self.input = outer;
+                printed
+            }
+            Command::Binary(binary) if binary.op == BinaryOp::And => {
+                // `cd DIR && pwd`
+                let scope = self.scope.clone();
+                if let Command::Simple(simple) = &binary.left.command {
+                    let flow = self.simple(&simple.name, &simple.args, &[], source);
+                    self.scope = flow.done;
+                }
+                let printed = self.printed_by(&binary.right, source);
+                self.scope = scope;
+                printed
+            }
+            Command::Compound(CompoundCommand::BraceGroup(body) | CompoundCommand::Subshell(body)) => {
+                self.printed(body, source)
+            }
+            _ => Input::Unknown,
+        };
+        if let Some(outer) = outer {
+            self.input = outer;
+        }
+        printed
+    }
+
+    fn printed_by_program(&mut self, name: &str, words: &[Value]) -> Input {
+        let options = words.iter().take_while(|word| word.head().starts_with('-')).count();
+        let operands = &words[options..];
+        let text = |value: Value| Input::Text(value);
+        match name {
+            "echo" => {
+                let is_escaped = words[..options].iter().any(|word| word.head().contains('e'));
+                text(lined(&joined(operands), is_escaped))
+            }
+            "printf" => {
+                operands.split_first().map_or(Input::Unknown, |(format, rest)| text(formatted(format, rest)))
+            }
+            "cat" | "tac" => match operands {
+                [] => self.input.clone(),
+                [only] => self.input_of(only),
+                _ => Input::Unknown,
+            },
+            "sort" | "uniq" | "head" | "tail" | "shuf" | "tee" => match &self.input {
+                names @ Input::Names(_) => names.clone(),
+                _ => Input::Unknown,
+            },
+            "grep" | "egrep" | "rg" if operands.len() == 1 && options == 0 => match &self.input {
+                names @ Input::Names(_) => names.clone(),
+                _ => Input::Unknown,
+            },
+            "pwd" => self
+                .scope
+                .folder()
+                .map_or(Input::Unknown, |folder| text(Value::text(folder.to_string_lossy()))),
+            // Whatever it makes is new, and nobody's.
+            "mktemp" if operands.is_empty() && !words.iter().any(|word| word.head().contains('p')) => {
+                text(Value::text(std::env::temp_dir().join("made-by-mktemp").to_string_lossy()))
+            }
+            "dirname" => match operands.first().and_then(Value::known) {
+                Some(path) => text(Value::text(
+                    path.rsplit_once('/')
+                        .map_or(".", |(above, _)| if above.is_empty() { "/" } else { above }),
+                )),
+                None => Input::Unknown,
+            },
+            "basename" => {
+                match operands {
+                    [path, rest @ ..] => {
+                        let base = path.base();
+                        let ending = rest.first().and_then(Value::known).unwrap_or_default();
+                        text(base.known().map_or(base.clone(), |base| {
+                            Value::text(base.strip_suffix(ending).unwrap_or(base))
+                        }))
+                    }
+                    [] => Input::Unknown,
+                }
+            }
+            "realpath" | "readlink" => operands.last().map_or(Input::Unknown, |path| text(path.clone())),
+            "find" => Input::Names(find::listed(words)),
+            "ls" => {
+                let mut any = Value::default();
+                any.push_glob("*");
+                let below = |folder: &Value| folder.join(&any);
+                Input::Names(if operands.is_empty() {
+                    vec![any.clone()]
+                } else {
+                    operands.iter().map(below).collect()
+                })
+            }
+            "grep" | "egrep" | "rg" | "ag" | "fd" | "fdfind" => self.searched(name, words),
+            "git" => git::printed(self, words),
+            _ => Input::Unknown,
+        }
+    }
+
+    /// The files that a search lists.
+    fn searched(&mut self, name: &str, words: &[Value]) -> Input {
+        let is_list = |word: &Value| {
+            let head = word.head();
+            matches!(head, "--files-with-matches" | "--files" | "--files-without-match")
+                || (head.starts_with('-') && !head.starts_with("--") && head.contains(['l', 'L']))
+        };
+        let is_listing = matches!(name, "fd" | "fdfind") || words.iter().any(is_list);
+        if !is_listing {
+            return Input::Unknown;
+        }
+        let operands = words.iter().filter(|word| !word.head().starts_with('-')).skip(1);
+        let mut starts: Vec<Value> = operands.cloned().collect();
+        if starts.is_empty() {
+            starts.push(Value::text("."));
+        }
+        let below = |start: &Value| {
+            let is_file =
+                start.known().and_then(|path| self.resolve(path)).is_some_and(|path| path.is_file());
+            if is_file { start.clone() } else { start.join(&Value::any()) }
+        };
+        Input::Names(starts.iter().map(below).collect())
+    }
+}
+
+/// Programs of which it is known what they print.
+const PRINTING: [&str; 26] = [
+    "echo", "printf", "cat", "tac", "sort", "uniq", "head", "tail", "shuf", "tee", "grep", "egrep", "rg",
+    "ag", "fd", "fdfind", "pwd", "mktemp", "dirname", "basename", "realpath", "readlink", "find", "ls",
+    "git", "gfind",
+];
+
+/// Words with a space between them.
+pub(super) fn joined(words: &[Value]) -> Value {
+    let mut whole = Value::default();
+    for (at, word) in words.iter().enumerate() {
+        if at > 0 {
+            whole.push_text(" ");
+        }
+        whole.extend(word);
+    }
+    whole
+}
+
+fn lined(value: &Value, is_escaped: bool) -> Value {
+    let mut line = Value::default();
+    for part in &value.parts {
+        match part {
+            super::value::Part::Text(text) if is_escaped => line.push_text(&unescaped(text)),
+            part => line.extend(&Value::of(vec![part.clone()])),
+        }
+    }
+    line.push_text("\n");
+    line
+}
+
+fn unescaped(text: &str) -> String {
+    text.replace("\\n", "\n").replace("\\t", "\t").replace("\\\\", "\\")
+}
+
+/// What printf makes of a format: each `%` and a letter is the next word.
+pub(super) fn formatted(format: &Value, words: &[Value]) -> Value {
+    let Some(format) = format.known() else { return Value::any() };
+    let mut printed = Value::default();
+    let mut words = words.iter().peekable();
+    // As often as there are words left.
+    for _ in 0..MAX_VALUES {
+        let mut letters = format.chars().peekable();
+        let mut is_used = false;
+        while let Some(letter) = letters.next() {
+            match letter {
+                '\\' => match letters.next() {
+                    Some('n') => printed.push_text("\n"),
+                    Some('t') => printed.push_text("\t"),
+                    Some(letter) => printed.push_text(&letter.to_string()),
+                    None => {}
+                },
+                '%' if letters.peek() == Some(&'%') => {
+                    letters.next();
+                    printed.push_text("%");
+                }
+                '%' => {
+                    while letters.next_if(|letter| "-+ #0123456789.".contains(*letter)).is_some() {}
+                    let kind = letters.next();
+                    is_used = true;
+                    match (words.next(), kind) {
+                        (Some(word), Some('s' | 'q' | 'b')) => printed.extend(word),
+                        (Some(word), Some('d' | 'i' | 'u')) => printed.extend(word),
+                        (Some(_), _) => printed.push_any(),
+                        (None, _) => {}
+                    }
+                }
+                letter => printed.push_text(&letter.to_string()),
+            }
+        }
+        if !is_used || words.peek().is_none() {
+            break;
+        }
+    }
+    printed
+}

@@ -1,0 +1,124 @@
+//! Programs that run what they are given: a shell, whose text is walked through, and others, whose text is only looked
+//! at for names of files beside words that write.
+
+use super::{input::Input, options::Spec, simple::base, texts, value::Value, walk::Shell};
+use crate::confined::read_bounded;
+use std::rc::Rc;
+
+const SHELLS: [&str; 7] = ["sh", "bash", "zsh", "dash", "ksh", "ash", "mksh"];
+
+/// A script is read up to here.
+const MAX_SCRIPT_BYTES: u64 = 256 << 10;
+
+/// Whether it runs what it is given.
+pub(super) fn is_known(name: &str) -> bool {
+    SHELLS.contains(&name) || name == "su" || texts::language(name).is_some()
+}
+
+/// Whether it is a shell's script that is named as a program.
+pub(super) fn is_script(shell: &Shell, path: &str) -> bool {
+    path.contains('/') && shell.resolve(path).is_some_and(|path| path.is_file())
+}
+
+/// Notes what it writes by what it runs.
+pub(super) fn run(shell: &mut Shell, path: &str, words: &[Value]) {
+    let name = base(path);
+    if SHELLS.contains(&name) || name == "su" {
+        of_shell(shell, words);
+    } else if matches!(name, "sed" | "gsed") {
+        let parsed = Spec { short: "i::e:f:l:", long: &["in-place?", "expression:", "file:"] }.parse(words);
+        let given: Vec<&Value> = parsed.values(&["e", "expression"]).collect();
+        let is_first = given.is_empty() && !parsed.has(&["f", "file"]);
+        let programs = given.into_iter().chain(parsed.operands.first().filter(|_| is_first));
+        let programs: Vec<String> = programs.map(Value::written).collect();
+        programs.iter().for_each(|program| texts::sed(shell, program));
+    } else if let Some(language) = texts::language(name) {
+        let parsed = Spec { short: language.options, long: &[] }.parse_front(words);
+        let mut texts: Vec<String> = parsed.values(language.inline).map(Value::written).collect();
+        let mut operands = parsed.operands.iter();
+        if language.inline.is_empty() {
+            // Its first word is the program.
+            let has_file = parsed.has(&["f"]);
+            texts.extend(operands.next().filter(|_| !has_file).map(Value::written));
+        } else if texts.is_empty()
+            && operands.next().is_none_or(|file| file.known() == Some("-"))
+            && let Input::Text(text) = &shell.input
+        {
+            texts.push(text.written());
+        }
+        let given: Vec<String> = words.iter().map(Value::written).collect();
+        texts.iter().for_each(|text| texts::look(shell, language, text, &given));
+    } else if is_script(shell, path) {
+        shell_script(shell, &Value::text(path), words);
+    }
+}
+
+fn of_shell(shell: &mut Shell, words: &[Value]) {
+    let parsed = Spec { short: "o:O:", long: &["rcfile:", "init-file:", "command:"] }.parse_front(words);
+    if let Some(command) = parsed.values(&["command"]).next() {
+        return shell.inner(&command.as_script(), None);
+    }
+    if parsed.has(&["c"]) {
+        if let Some((command, rest)) = parsed.operands.split_first() {
+            // The first of them is the name of the shell.
+            shell.inner(&command.as_script(), Some(rest.get(1..).unwrap_or_default().to_vec()));
+        }
+        return;
+    }
+    match parsed.operands.split_first() {
+        Some((file, rest)) if !parsed.has(&["s"]) && file.known() != Some("-") => {
+            shell_script(shell, file, rest);
+        }
+        _ => of_input(shell),
+    }
+}
+
+/// A shell that reads what it runs.
+fn of_input(shell: &mut Shell) {
+    match shell.input.clone() {
+        Input::Text(text) => shell.inner(&text.as_script(), None),
+        Input::File(path) => shell_script(shell, &Value::text(path.to_string_lossy()), &[]),
+        Input::Unknown | Input::Names(_) => {}
+    }
+}
+
+/// A file that a shell runs. Which of its branches it takes nobody knows: only files that it names in full count, and
+/// none is taken for it.
+pub(super) fn shell_script(shell: &mut Shell, file: &Value, words: &[Value]) {
+    if let Input::Text(text) = shell.input_of(file) {
+        return shell.inner(&text.as_script(), Some(words.to_vec()));
+    }
+    let Some(text) = text_of(shell, file) else { return };
+    let is_script = std::mem::replace(&mut shell.is_script, true);
+    shell.inner(&text, Some(words.to_vec()));
+    shell.is_script = is_script;
+}
+
+/// `source FILE`: the same in this shell.
+pub(super) fn sourced(shell: &mut Shell, file: &Value, words: &[Value]) {
+    if let Input::Text(text) = shell.input_of(file) {
+        return shell.run(&text.as_script());
+    }
+    let Some(text) = text_of(shell, file) else { return };
+    let arguments = shell.scope.arguments.clone();
+    if !words.is_empty() {
+        shell.scope.arguments = Rc::new(words.to_vec());
+    }
+    let is_script = std::mem::replace(&mut shell.is_script, true);
+    shell.run(&text);
+    shell.is_script = is_script;
+    shell.scope.arguments = arguments;
+    shell.scope.is_over = false;
+}
+
+/// What a script says, if it is one of a shell.
+fn text_of(shell: &mut Shell, file: &Value) -> Option<String> {
+    let path = file.known().and_then(|path| shell.resolve(path))?;
+    let text = read_bounded(&path, MAX_SCRIPT_BYTES).ok()?;
+    let first = text.lines().next().unwrap_or_default();
+    let is_of_shell = match first.strip_prefix("#!") {
+        Some(interpreter) => interpreter.split(['/', ' ']).any(|word| SHELLS.contains(&word)),
+        None => !text.contains('\0') && !text.contains(char::REPLACEMENT_CHARACTER),
+    };
+    (is_of_shell && shell.budget.letters(text.len())).then_some(text)
+}

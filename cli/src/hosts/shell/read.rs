@@ -1,0 +1,55 @@
+//! Reads a text into the tree that a shell would make of it. Never panics, never overflows a stack, never takes long:
+//! the parser counts depth, work and stack, and what is beyond is named.
+
+use shuck_ast::File;
+use shuck_parser::parser::{ParseStatus, Parser, ShellDialect};
+
+/// Bytes of a text that are read: what an agent types is shorter, a file that it writes from a here-document too.
+pub(super) const MAX_BYTES: usize = 500_000;
+
+/// Braces in a row without a space between them: the time for braces within braces grows with their square.
+const MAX_BRACES: usize = 400;
+
+/// A text and its tree; spans of the tree are places in the text.
+#[derive(Debug)]
+pub(super) struct Script {
+    pub(super) text: String,
+    pub(super) file: File,
+}
+
+/// Why a text cannot be read.
+pub(super) const TOO_LONG: &str = "its command is too long";
+pub(super) const NO_SYNTAX: &str = "its command is no shell syntax that is known here";
+pub(super) const TOO_DEEP: &str = "its command is nested too deeply";
+pub(super) const TOO_SLOW: &str = "its command takes too long to read";
+
+/// The tree of a text, and why a part of it is missing if one is. Agents' shells are bash's like, or zsh.
+pub(super) fn read(text: &str) -> (Option<Script>, Option<&'static str>) {
+    if text.len() > MAX_BYTES {
+        return (None, Some(TOO_LONG));
+    }
+    if most_braces(text) > MAX_BRACES {
+        return (None, Some(TOO_DEEP));
+    }
+    let result = Parser::new(text).parse();
+    if result.status == ParseStatus::Clean {
+        return (Some(Script { text: text.to_owned(), file: result.file }), None);
+    }
+    let of_zsh = Parser::with_dialect(text, ShellDialect::Zsh).parse();
+    if of_zsh.status == ParseStatus::Clean {
+        return (Some(Script { text: text.to_owned(), file: of_zsh.file }), None);
+    }
+    let is_limit = |word: &str| result.diagnostics.iter().any(|found| found.message.contains(word));
+    let why = match () {
+        () if is_limit("too deep") => TOO_DEEP,
+        () if is_limit("too long") || is_limit("fuel") => TOO_LONG,
+        () => NO_SYNTAX,
+    };
+    (Some(Script { text: text.to_owned(), file: result.file }), Some(why))
+}
+
+/// The most opening braces between two spaces.
+fn most_braces(text: &str) -> usize {
+    let runs = text.split(char::is_whitespace);
+    runs.map(|run| run.bytes().filter(|byte| *byte == b'{').count()).max().unwrap_or_default()
+}

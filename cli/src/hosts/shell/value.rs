@@ -1,0 +1,307 @@
+//! What a word may stand for: a text with parts that nobody knows before the command runs, and the pattern of all
+//! files that such a text may name.
+
+use glob::Pattern;
+
+/// A part of a value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    /// These characters.
+    Text(String),
+    /// Any characters, slashes among them: a variable that was never set here, what a program prints.
+    Any,
+    /// A wildcard of a glob as it is written: `*`, `?` or `[…]`.
+    Glob(String),
+}
+
+/// A text as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Value {
+    pub(super) parts: Vec<Part>,
+    /// Whether it is a glob that found no file: it is its own text, and no file that is written.
+    pub(super) is_unfound: bool,
+}
+
+impl Value {
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        let mut value = Self::default();
+        value.push_text(&text.into());
+        value
+    }
+
+    pub(super) const fn of(parts: Vec<Part>) -> Self {
+        Self { parts, is_unfound: false }
+    }
+
+    pub(super) fn any() -> Self {
+        Self::of(vec![Part::Any])
+    }
+
+    pub(super) fn push_text(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        match self.parts.last_mut() {
+            Some(Part::Text(last)) => last.push_str(text),
+            _ => self.parts.push(Part::Text(text.to_owned())),
+        }
+    }
+
+    pub(super) fn push_any(&mut self) {
+        if self.parts.last() != Some(&Part::Any) {
+            self.parts.push(Part::Any);
+        }
+    }
+
+    pub(super) fn push_glob(&mut self, glob: &str) {
+        self.parts.push(Part::Glob(glob.to_owned()));
+    }
+
+    pub(super) fn extend(&mut self, other: &Self) {
+        for part in &other.parts {
+            match part {
+                Part::Text(text) => self.push_text(text),
+                Part::Any => self.push_any(),
+                Part::Glob(glob) => self.push_glob(glob),
+            }
+        }
+    }
+
+    /// Its characters, about: what counts for budgets.
+    pub(super) fn len(&self) -> usize {
+        let letters = |part: &Part| match part {
+            Part::Text(text) | Part::Glob(text) => text.len(),
+            Part::Any => 1,
+        };
+        self.parts.iter().map(letters).sum::<usize>() + 1
+    }
+
+    /// The whole text, if all of it is known.
+    pub(super) fn known(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What is known of its beginning.
+    pub(super) fn head(&self) -> &str {
+        match self.parts.first() {
+            Some(Part::Text(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// Without what it begins with; none where it does not.
+    pub(super) fn strip_prefix(&self, prefix: &str) -> Option<Self> {
+        let rest = self.head().strip_prefix(prefix)?;
+        let mut value = Self::text(rest);
+        self.parts.iter().skip(usize::from(!self.head().is_empty())).for_each(|part| {
+            value.extend(&Self::of(vec![part.clone()]));
+        });
+        Some(value)
+    }
+
+    /// Whether nothing at all is known of it.
+    pub(super) fn is_unknown(&self) -> bool {
+        !self.parts.is_empty()
+            && !self.parts.iter().any(|part| matches!(part, Part::Text(_)))
+            && self.parts.contains(&Part::Any)
+    }
+
+    pub(super) fn has_any(&self) -> bool {
+        self.parts.contains(&Part::Any)
+    }
+
+    pub(super) fn has_glob(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Glob(_)))
+    }
+
+    /// Its last component: the name of a file in whichever folder.
+    pub(super) fn base(&self) -> Self {
+        let mut parts = Vec::new();
+        for part in self.parts.iter().rev() {
+            match part {
+                Part::Text(text) => match text.trim_end_matches('/').rsplit_once('/') {
+                    Some((_, name)) if parts.is_empty() => {
+                        parts.push(Part::Text(name.to_owned()));
+                        break;
+                    }
+                    _ => match text.rsplit_once('/') {
+                        Some((_, name)) if !parts.is_empty() => {
+                            parts.push(Part::Text(name.to_owned()));
+                            break;
+                        }
+                        _ => parts.push(Part::Text(text.trim_end_matches('/').to_owned())),
+                    },
+                },
+                Part::Any => {
+                    parts.push(Part::Any);
+                    break;
+                }
+                Part::Glob(_) => parts.push(part.clone()),
+            }
+        }
+        parts.reverse();
+        let mut base = Self::default();
+        parts.into_iter().for_each(|part| base.extend(&Self::of(vec![part])));
+        base
+    }
+
+    /// A file of that name in this folder.
+    pub(super) fn join(&self, name: &Self) -> Self {
+        let mut path = self.clone();
+        if !matches!(path.parts.last(), Some(Part::Text(text)) if text.ends_with('/'))
+            && !path.parts.is_empty()
+        {
+            path.push_text("/");
+        }
+        path.extend(name);
+        path
+    }
+
+    /// The words it falls apart into where a shell takes it apart: what is not known stays in one.
+    pub(super) fn split(&self) -> Vec<Self> {
+        let mut words = Vec::new();
+        let mut word = Self::default();
+        for part in &self.parts {
+            let Part::Text(text) = part else {
+                word.extend(&Self::of(vec![part.clone()]));
+                continue;
+            };
+            let mut rest = text.as_str();
+            while let Some(at) = rest.find(char::is_whitespace) {
+                word.push_text(&rest[..at]);
+                if !word.parts.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                rest = rest[at..].trim_start();
+            }
+            word.push_text(rest);
+        }
+        if !word.parts.is_empty() {
+            words.push(word);
+        }
+        words
+    }
+
+    /// As it would be written into a command: what is not known as a variable that nobody sets.
+    pub(super) fn as_script(&self) -> String {
+        let text = |part: &Part| match part {
+            Part::Text(text) | Part::Glob(text) => text.clone(),
+            Part::Any => "${_nexus_unknown_}".to_owned(),
+        };
+        self.parts.iter().map(text).collect()
+    }
+
+    /// As a pattern of the crate `glob`, for looking which files there are.
+    pub(super) fn as_glob(&self) -> String {
+        let text = |part: &Part| match part {
+            Part::Text(text) => Pattern::escape(text),
+            Part::Glob(glob) => glob.clone(),
+            Part::Any => "*".to_owned(),
+        };
+        self.parts.iter().map(text).collect()
+    }
+
+    /// As it is written, globs among it.
+    pub(super) fn written(&self) -> String {
+        self.parts
+            .iter()
+            .map(|part| match part {
+                Part::Text(text) | Part::Glob(text) => text.as_str(),
+                Part::Any => "*",
+            })
+            .collect()
+    }
+
+    /// What of its path is known for sure, up to a slash, and a pattern of the cluster's for all that may follow. A part
+    /// that is not known is taken for any folders and a name where it begins a component, and for a part of a name
+    /// elsewhere.
+    pub(super) fn as_pattern(&self) -> (String, String) {
+        let mut fixed = String::new();
+        let mut rest = self.parts.as_slice();
+        let mut pattern = String::new();
+        if let [Part::Text(text), after @ ..] = rest {
+            let at = if after.is_empty() { text.len() } else { text.rfind('/').map_or(0, |at| at + 1) };
+            fixed.push_str(&text[..at]);
+            pattern.push_str(&escaped(&text[at..]));
+            rest = after;
+        }
+        for (at, part) in rest.iter().enumerate() {
+            match part {
+                Part::Text(text) => pattern.push_str(&escaped(text)),
+                Part::Glob(glob) => pattern.push_str(if glob.starts_with('[') { "?" } else { glob }),
+                Part::Any => {
+                    let begins = pattern.is_empty() || pattern.ends_with('/');
+                    let ends = match rest.get(at + 1) {
+                        None => true,
+                        Some(Part::Text(text)) => text.starts_with('/'),
+                        Some(_) => false,
+                    };
+                    pattern.push_str(match (begins, ends) {
+                        (true, true) => "**",
+                        (true, false) => "**/*",
+                        (false, _) => "*",
+                    });
+                }
+            }
+        }
+        (fixed, pattern)
+    }
+}
+
+/// A text as a pattern that matches it: what would be a sign of a pattern is any one character.
+pub(super) fn escaped(text: &str) -> String {
+    text.chars().map(|letter| if "*?[]{}".contains(letter) { '?' } else { letter }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(parts: &[&str]) -> Value {
+        let mut value = Value::default();
+        for part in parts {
+            match *part {
+                "$" => value.push_any(),
+                "*" | "?" => value.push_glob(part),
+                text => value.push_text(text),
+            }
+        }
+        value
+    }
+
+    #[test]
+    fn what_is_not_known_is_all_that_it_could_be() {
+        for (parts, fixed, pattern) in [
+            (&["$", "/db.rs"][..], "", "**/db.rs"),
+            (&["src/", "$"], "src/", "**"),
+            (&["src/a", "$", ".rs"], "src/", "a*.rs"),
+            (&["$", ".rs"], "", "**/*.rs"),
+            (&["src/", "$", "/x/", "*", ".rs"], "src/", "**/x/*.rs"),
+            (&["src/db.rs"], "src/db.rs", ""),
+            (&["app/", "$", "[id].tsx"], "app/", "**/*?id?.tsx"),
+        ] {
+            assert_eq!(value(parts).as_pattern(), (fixed.to_owned(), pattern.to_owned()), "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_has_a_last_component_and_words() {
+        for (parts, base) in [
+            (&["src/db.rs"][..], &["db.rs"][..]),
+            (&["src/lib/"], &["lib"]),
+            (&["$", "/db.rs"], &["db.rs"]),
+            (&["src/a", "$"], &["$"]),
+            (&["src/", "*", ".rs"], &["*", ".rs"]),
+        ] {
+            assert_eq!(value(parts).base(), value(base), "{parts:?}");
+        }
+        assert_eq!(
+            value(&["rm  a", "$", "b c "]).split(),
+            [value(&["rm"]), value(&["a", "$", "b"]), value(&["c"])]
+        );
+    }
+}
