@@ -93,10 +93,10 @@ impl Observer {
             self.last = place;
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             match event["type"].as_str() {
-                Some("feature_completed") => {
-                    if !self.heard.completed.insert(text(&event["feature"]["slug"])) {
-                        self.heard.broken.push(format!("{} was finished twice", event["feature"]["slug"]));
-                    }
+                Some("feature_completed")
+                    if !self.heard.completed.insert(text(&event["feature"]["slug"])) =>
+                {
+                    self.heard.broken.push(format!("{} was finished twice", event["feature"]["slug"]));
                 }
                 Some("session_ended") => {
                     self.heard.ended.insert(text(&event["sessionId"]));

@@ -25,8 +25,11 @@ fn event(content: &[u8]) -> Vec<u8> {
     [head.as_slice(), content, br#","file_path":"src/a.rs"}}"#].concat()
 }
 
-/// What is fed, and how so many bytes of it are made: one after the other, since each is large.
-const INPUTS: [(&str, fn(usize) -> Vec<u8>); 11] = [
+/// Makes so many bytes of input.
+type MakeInput = fn(usize) -> Vec<u8>;
+
+/// What is fed, and how it is made: one after the other, since each is large.
+const INPUTS: [(&str, MakeInput); 11] = [
     ("a long text", |large| event(&text(b"x", large))),
     ("escapes", |large| event(&text(b"\\u0041", large))),
     ("lone surrogates", |large| event(&text(b"\\ud800", large))),
