@@ -61,6 +61,8 @@ pub(crate) const MAX_WAITING_POLLS: usize = 1_024;
 const MAX_BACKUPS: usize = 4;
 /// Bytes of one body.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
+/// Bytes of a body from which on understanding it is work: some thousand paths, which the answer then lists again.
+pub(crate) const LARGE_BODY: u64 = 64 * 1024;
 /// Bytes of a body of somebody who shows no key: names and addresses are all that is in it.
 pub(crate) const MAX_OPEN_BODY: usize = 16 * 1024;
 /// Bytes of bodies that are being read at once, beyond the first [`MAX_OPEN_BODY`] of each, which is all that most have.

@@ -2,7 +2,7 @@
 //! and the one place where failures get their body.
 
 use crate::{
-    api::{Api, MAX_BODY, MAX_OPEN_BODY, MAX_SMALL_ANSWER, STREAMED_ANSWER},
+    api::{Api, LARGE_BODY, MAX_BODY, MAX_OPEN_BODY, MAX_SMALL_ANSWER, STREAMED_ANSWER},
     browser,
     cluster::{MAX_PREPARATION, Unavailable},
     failure::ApiError,
@@ -205,6 +205,8 @@ async fn within_bounds(api: &Api, route: &str, asker: Admitted, request: Request
         return overloaded(Unavailable::NotApplied("too many requests on this node at once".to_owned()));
     };
     let is_read = is_read(request.method());
+    let is_large = request.body().size_hint().exact().is_none_or(|bytes| bytes > LARGE_BODY);
+    let is_work = is_read || is_large && !routes::is_heartbeat(route);
     let places = match places(api, route, asker, &request) {
         Ok(places) => places,
         Err(too_many) => return overloaded(Unavailable::NotApplied(format!("{too_many} on this node"))),
@@ -216,7 +218,7 @@ async fn within_bounds(api: &Api, route: &str, asker: Admitted, request: Request
             let _places = places;
             return api.socket_threads.answer(next.run(request).in_current_span()).await;
         }
-        if asker.key.is_some() && is_read {
+        if asker.key.is_some() && is_work {
             // Whatever it takes to make the answer, that holds up nobody's write either.
             let _places = places;
             return api.background.answer(next.run(request).in_current_span()).await;
