@@ -175,6 +175,15 @@ async fn a_command_can_write_its_own_files_and_none_that_others_hold() {
         assert_ne!(scene.confined(line).code, 0, "{line}");
         assert_eq!(scene.text(HELD), "first\n", "{line}");
     }
+    // One within another protects as well.
+    let ended =
+        scene.confined("nexus exec --require -- bash -c 'echo within > src/own.rs; echo x > src/db.rs'");
+    assert!(ended.stderr.ends_with("src/db.rs: Read-only file system\n"), "{ended:#?}");
+    assert_eq!(
+        (scene.text("src/own.rs").as_str(), ended.stderr.lines().count()),
+        ("within\n", 1),
+        "{ended:#?}"
+    );
     // Outside of it nothing has changed.
     fs::write(scene.root().join(HELD), "by its holder\n").expect("it can be written");
     // As the holder's agent it is one's own.
@@ -243,6 +252,13 @@ async fn what_others_take_and_give_back_is_followed_while_it_runs() {
     scene.ben_gives_back(&["lib/deep/b.rs"]).await;
     shell.until("a file that is given back can be written", "b.rs", true).await;
     assert!(!shell.can_write("../../src/own.rs"));
+    // A folder in which something was held before.
+    scene.ben_takes(&["lib/"]).await;
+    shell.until("it is read-only as a whole", "../new.rs", false).await;
+    assert_eq!(shell.says("cd ../../docs; echo $?"), "0");
+    scene.ben_gives_back(&["lib/"]).await;
+    shell.until("it can be written again", "../lib/deep/b.rs", true).await;
+    assert_eq!(shell.says("cd ../lib/deep; echo $?"), "0");
     // A file that does not exist is read-only once it does.
     scene.ben_takes(&["docs/new.md", "src/auth/"]).await;
     shell.until("a folder that is taken is read-only", "../../src/auth/new.rs", false).await;
@@ -299,7 +315,8 @@ async fn nothing_of_the_command_is_other_than_without() {
         let (bare, confined) = (bare(line), scene.confined(line));
         assert_eq!((bare.code, &bare.stdout), (confined.code, &confined.stdout), "{line}: {confined:#?}");
     }
-    assert_eq!(scene.runs(&["nexus", "exec", "no-such-command"]).code, 127);
+    let unknown = |before: &[&str]| scene.runs(&[before, &["no-such-command"]].concat()).code;
+    assert_eq!(unknown(&["nexus", "exec"]), unknown(&["env"]));
     assert_eq!(scene.runs(&["nexus", "exec", "--", "./docs"]).code, 126);
     // Words after the command are its own.
     assert_eq!(

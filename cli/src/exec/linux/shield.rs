@@ -64,7 +64,9 @@ impl Shield {
         // Mounts of folders, made here, are as that of the root.
         let folders = shield.folders.iter().map(PathBuf::as_path).chain([Path::new(".")]);
         let known: Vec<u64> = folders.filter_map(|at| Some(look_at(&root, at).ok()?.stx_mnt_id)).collect();
-        let view = ReadOnlyView::of(&root, &shield.root)?;
+        let others = Others::beneath(&shield.root, |path| shield.folders.contains(path));
+        // None where something in it is locked, as beneath another one: then each file is mounted for itself.
+        let view = ReadOnlyView::of(&root, &shield.root).ok();
         // Short paths are found sooner.
         fchdir(&root)?;
         let mut made = Vec::with_capacity(paths.len());
@@ -80,9 +82,9 @@ impl Shield {
                 continue;
             }
             last = Some(above);
-            let mounted = look_at(&root, path).and_then(|stat| {
-                let is_simple = is_file(&stat) && known.contains(&stat.stx_mnt_id);
-                if is_simple { view.mount(path) } else { make_read_only(&root, path).map(drop) }
+            let mounted = look_at(&root, path).and_then(|stat| match &view {
+                Some(view) if is_file(&stat) && known.contains(&stat.stx_mnt_id) => view.mount(path),
+                _ => make_read_only(&root, path, &others).map(drop),
             });
             match mounted {
                 Ok(()) => made.push((path.clone(), AT_FIRST)),
@@ -127,8 +129,10 @@ impl Shield {
         self.hold_folders(root, paths);
         let here = namespace::of_mounts()?;
         namespace::step_aside()?;
+        let is_ours = |path: &Path| self.folders.contains(path) || self.mounted.contains_key(path);
+        let others = Others::beneath(&self.root, is_ours);
         let made = open_root(&self.root).map(|aside| {
-            let tree = |path: &PathBuf| Some((path.clone(), stacked(&aside, path).ok()?));
+            let tree = |path: &PathBuf| Some((path.clone(), stacked(&aside, path, &others).ok()?));
             paths.iter().filter_map(tree).collect::<Vec<_>>()
         });
         namespace::into_mounts(here.as_fd())?;
@@ -246,18 +250,47 @@ fn is_mount(file: &OwnedFd) -> bool {
     })
 }
 
+/// What is mounted in a checkout by others. A folder that is mounted onto itself has to have it too; what is mounted here
+/// it does not need, and would be busy with when it is to be unmounted.
+struct Others(Vec<PathBuf>);
+
+impl Others {
+    fn beneath(root: &Path, is_ours: impl Fn(&Path) -> bool) -> Self {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(Path::new);
+        let beneath = points.filter_map(|point| point.strip_prefix(root).ok());
+        Self(
+            beneath
+                .filter(|path| !path.as_os_str().is_empty() && !is_ours(path))
+                .map(PathBuf::from)
+                .collect(),
+        )
+    }
+
+    fn are_in(&self, folder: &Path) -> bool {
+        self.0.iter().any(|path| path.starts_with(folder))
+    }
+}
+
 /// Mounts a path onto itself, read-only. Gives the mount.
-fn make_read_only(root: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
+fn make_read_only(root: &OwnedFd, path: &Path, others: &Others) -> io::Result<OwnedFd> {
     let below = beneath(root, path)?;
     if !is_mountable(&below) {
         return Err(io::ErrorKind::Unsupported.into());
     }
-    let at = link_to(&below);
-    mount_bind_recursive(&at, &at)?;
+    bind(&link_to(&below), others.are_in(path))?;
     let mount = beneath(root, path)?;
     let flags = MountFlags::BIND | MountFlags::RDONLY | kept(&mount)?;
     mount_remount(link_to(&mount), flags, "")?;
     Ok(mount)
+}
+
+/// Mounts something onto itself; with what is mounted in it where that is wanted, or locked.
+fn bind(at: &str, with_others: bool) -> io::Result<()> {
+    if with_others || mount_bind(at, at).is_err() {
+        mount_bind_recursive(at, at)?;
+    }
+    Ok(())
 }
 
 /// What a mount has, and may not lose where less is allowed than outside.
@@ -276,11 +309,10 @@ fn kept(mount: &OwnedFd) -> io::Result<MountFlags> {
 }
 
 /// Two read-only mounts of a path on each other, apart from all others.
-fn stacked(aside: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
-    let lower = make_read_only(aside, path)?;
-    let at = link_to(&lower);
+fn stacked(aside: &OwnedFd, path: &Path, others: &Others) -> io::Result<OwnedFd> {
+    let lower = make_read_only(aside, path, others)?;
     // A mount of a read-only mount is read-only.
-    mount_bind(&at, &at)?;
+    bind(&link_to(&lower), others.are_in(path))?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_RECURSIVE
