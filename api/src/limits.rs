@@ -26,6 +26,10 @@ use std::{
     },
     time::Duration,
 };
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 /// Wrong keys that one address may show at once, and how many more a second. A key has 256 random
 /// bits and cannot be guessed; but each unknown one costs a question to the leader.
@@ -41,8 +45,12 @@ const MAX_STRANGERS: usize = 128;
 const MAX_STRANGERS_OF_NETWORK: usize = 32;
 /// Requests at once of one key, a quarter of what a node handles: signs of life are not among them.
 const MAX_OF_KEY: usize = MAX_IN_FLIGHT / 4;
-/// Reads at once of one engineer, with whatever key: each may hold an answer of megabytes, and they wait for a few threads.
-const MAX_READS_OF_ENGINEER: usize = 64;
+/// Reads at once of one engineer, with whatever key: each may hold an answer of megabytes, and there are few threads for
+/// them. More wait for their turn.
+const MAX_READS_OF_ENGINEER: usize = 32;
+/// So many may wait, each for so long: well before the end of a request.
+const MAX_WAITING_READS_OF_ENGINEER: usize = MAX_IN_FLIGHT / 4;
+const LONGEST_WAIT_FOR_READ: Duration = Duration::from_secs(5);
 /// Long polls at once of one engineer, a quarter of what a node lets wait: far more than agents of one engineer.
 const MAX_POLLS_OF_ENGINEER: usize = MAX_WAITING_POLLS / 4;
 /// Addresses and keys whose counts are kept; above it, those that are at rest are forgotten.
@@ -63,7 +71,8 @@ pub(crate) struct Limits {
     strangers: InFlight<IpAddr>,
     of_keys: InFlight<KeyPrefix>,
     /// Reads and long polls of each engineer.
-    reads: InFlight<EngineerId>,
+    reads: Queues<EngineerId>,
+    waiting_reads: InFlight<EngineerId>,
     polls: InFlight<EngineerId>,
     /// Bytes of the answers of each that are not taken yet.
     answers: InFlight<EngineerId>,
@@ -104,7 +113,8 @@ impl Limits {
             clock,
             strangers: InFlight::new(MAX_STRANGERS, MAX_STRANGERS_OF_NETWORK),
             of_keys: InFlight::new(usize::MAX, MAX_OF_KEY),
-            reads: InFlight::new(usize::MAX, MAX_READS_OF_ENGINEER),
+            reads: Queues::new(MAX_READS_OF_ENGINEER),
+            waiting_reads: InFlight::new(usize::MAX, MAX_WAITING_READS_OF_ENGINEER),
             polls: InFlight::new(usize::MAX, MAX_POLLS_OF_ENGINEER),
             answers: InFlight::new(MAX_ANSWERS, MAX_ANSWERS_OF_ENGINEER),
         }
@@ -137,8 +147,11 @@ impl Limits {
     ///
     /// # Errors
     /// What there is too much of.
-    pub(crate) fn read(&self, engineer: EngineerId) -> Result<Place<EngineerId>, &'static str> {
-        self.reads.take(engineer, 1).ok_or("too many reads of this engineer at once")
+    pub(crate) async fn read(&self, engineer: EngineerId) -> Result<OwnedSemaphorePermit, &'static str> {
+        let too_many = "too many reads of this engineer at once";
+        let _waiting = self.waiting_reads.take(engineer, 1).ok_or(too_many)?;
+        let turn = timeout(LONGEST_WAIT_FOR_READ, self.reads.of(engineer).acquire_owned()).await;
+        turn.ok().and_then(Result::ok).ok_or(too_many)
     }
 
     /// A place for a long poll of an engineer, until it is dropped.
@@ -280,9 +293,32 @@ impl<K: Hash + Eq + Copy> Drop for Place<K> {
     }
 }
 
+/// Places of each, for which others of the same wait. Knows of nobody who has none and waits for none.
+struct Queues<K> {
+    by: Mutex<HashMap<K, Arc<Semaphore>>>,
+    most_of_one: usize,
+}
+
+impl<K: Hash + Eq + Copy> Queues<K> {
+    fn new(most_of_one: usize) -> Self {
+        Self { by: Mutex::default(), most_of_one }
+    }
+
+    fn of(&self, whose: K) -> Arc<Semaphore> {
+        let mut by = self.by.lock().unwrap_or_else(PoisonError::into_inner);
+        if by.len() >= KEPT {
+            // A place that is held, or waited for, holds its queue.
+            by.retain(|_, places| Arc::strong_count(places) > 1);
+        }
+        by.entry(whose).or_insert_with(|| Arc::new(Semaphore::new(self.most_of_one))).clone()
+    }
+}
+
 /// The place of a request, until it is dropped.
 pub(crate) enum InFlightPlace {
-    /// Of an engineer's reads or polls.
+    /// Of an engineer's reads.
+    Read(#[allow(dead_code, reason = "held for its drop")] OwnedSemaphorePermit),
+    /// Of an engineer's long polls.
     Engineer(#[allow(dead_code, reason = "held for its drop")] Place<EngineerId>),
     /// Of somebody with a key.
     Key(#[allow(dead_code, reason = "held for its drop")] Place<KeyPrefix>),
@@ -421,6 +457,21 @@ mod tests {
         let refused = admitted("2001:db8::2").unwrap_err();
         assert_eq!((refused.code, refused.retry_after), (Code::RateLimited, Some(60)));
         assert!(admitted("10.0.0.2").is_ok());
+    }
+
+    #[tokio::test]
+    async fn reads_of_one_engineer_take_turns_and_others_do_not_wait_for_them() {
+        let limits = Limits::new(None);
+        let (ana, ben) = (EngineerId::MIN, EngineerId::MAX);
+        let mut held = Vec::new();
+        for _ in 0..MAX_READS_OF_ENGINEER {
+            held.push(limits.read(ana).await.unwrap());
+        }
+        assert!(limits.read(ben).await.is_ok());
+        let mut waits = std::pin::pin!(limits.read(ana));
+        assert!(futures::poll!(waits.as_mut()).is_pending(), "all places are taken");
+        held.pop();
+        assert!(waits.await.is_ok(), "a place was given back");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use nexus_api_types::{Code, ErrorBody, Failure, header as names};
 use nexus_domain::EngineerId;
 use percent_encoding::percent_decode_str;
 use std::{
+    net::IpAddr,
     sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
@@ -207,7 +208,8 @@ async fn within_bounds(api: &Api, route: &str, asker: Admitted, request: Request
     let is_read = is_read(request.method());
     let is_large = request.body().size_hint().exact().is_none_or(|bytes| bytes > LARGE_BODY);
     let is_work = is_read || is_large && !routes::is_heartbeat(route);
-    let places = match places(api, route, asker, &request) {
+    let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
+    let places = match places(api, route, asker, is_read, remote).await {
         Ok(places) => places,
         Err(too_many) => return overloaded(Unavailable::NotApplied(format!("{too_many} on this node"))),
     };
@@ -252,11 +254,12 @@ async fn within_bounds(api: &Api, route: &str, asker: Admitted, request: Request
 ///
 /// # Errors
 /// What there is too much of.
-fn places(
+async fn places(
     api: &Api,
     route: &str,
     asker: Admitted,
-    request: &Request,
+    is_read: bool,
+    remote: Option<IpAddr>,
 ) -> Result<Option<InFlightPlace>, &'static str> {
     if routes::is_heartbeat(route) {
         return Ok(None);
@@ -265,14 +268,11 @@ fn places(
         Some(engineer) if routes::is_long_poll(route) => {
             api.limits.poll(engineer).map(InFlightPlace::Engineer).map(Some)
         }
-        Some(engineer) if is_read(request.method()) && !is_upgrade(route) => {
-            api.limits.read(engineer).map(InFlightPlace::Engineer).map(Some)
+        Some(engineer) if is_read && !is_upgrade(route) => {
+            api.limits.read(engineer).await.map(InFlightPlace::Read).map(Some)
         }
-        None if routes::is_long_poll(route) || is_read(request.method()) => Ok(None),
-        Some(_) | None => {
-            let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
-            api.limits.place(asker.key, remote).map(Some)
-        }
+        None if routes::is_long_poll(route) || is_read => Ok(None),
+        Some(_) | None => api.limits.place(asker.key, remote).map(Some),
     }
 }
 

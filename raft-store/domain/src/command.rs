@@ -493,35 +493,4 @@ impl Command {
             Self::RaiseRules(_) => "raise_rules",
         }
     }
-
-    /// The project it is about.
-    pub const fn project(&self) -> Option<ProjectId> {
-        match self {
-            Self::DeleteProject { project }
-            | Self::AddMember { project, .. }
-            | Self::RemoveMember { project, .. }
-            | Self::CreateFeature { project, .. }
-            | Self::UpdateFeature { project, .. }
-            | Self::DeleteFeature { project, .. }
-            | Self::ReadyFeature { project, .. }
-            | Self::DraftFeature { project, .. }
-            | Self::PickFeature { project, .. }
-            | Self::PickNext { project, .. }
-            | Self::ReleaseFeature { project, .. }
-            | Self::CompleteFeature { project, .. }
-            | Self::CancelFeature { project, .. }
-            | Self::ClaimPaths { project, .. }
-            | Self::ReleasePaths { project, .. }
-            | Self::RefreshClaims { project }
-            | Self::ForceRelease { project, .. }
-            | Self::StartSession { project, .. }
-            | Self::EndSession { project, .. }
-            | Self::AddLearning { project, .. }
-            | Self::AddDecision { project, .. }
-            | Self::SaveCheckpoint { project, .. }
-            | Self::ReorderRoadmap { project, .. }
-            | Self::MoveFeature { project, .. } => Some(*project),
-            _ => None,
-        }
-    }
 }

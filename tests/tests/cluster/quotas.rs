@@ -23,7 +23,7 @@ async fn who_stores_too_much_is_refused_with_the_quota_and_others_go_on() {
 
     let touching = |slug: &str, count: usize| {
         let touches: Vec<String> = (0..count).map(|n| format!("{slug}/{n}.rs")).collect();
-        json!({ "slug": slug, "title": slug, "spec": "", "touches": touches })
+        json!({ "slug": slug, "title": slug, "spec": "text", "touches": touches })
     };
     let features = team.path("/features");
     assert_eq!(ben.post(&features, touching("first", 8_000)).await.status.as_u16(), 201);

@@ -193,7 +193,7 @@ impl Sorted {
             self.add(path, |asked| [&mut asked.mentioned])?;
         }
         let is_vague = !writes.somewhere.is_empty() || writes.is_beyond || writes.unreadable.is_some();
-        if let Some(place) = Place::of(folder)?.filter(|_| is_vague) {
+        if is_vague && let Some(place) = Place::of(folder)? {
             let root = place.root.clone();
             for pattern in &writes.somewhere {
                 self.add_anywhere(&root, pattern)?;

@@ -4,6 +4,7 @@
 use super::Context;
 use crate::{
     command::{Actor, Command},
+    ids::ProjectId,
     refusal::Refusal,
     settings::Registration,
 };
@@ -79,6 +80,37 @@ pub(crate) fn may_ask(ctx: Context<'_>, command: &Command) -> Result<(), Refusal
 }
 
 impl Command {
+    /// The project it is about.
+    pub const fn project(&self) -> Option<ProjectId> {
+        match self {
+            Self::DeleteProject { project }
+            | Self::AddMember { project, .. }
+            | Self::RemoveMember { project, .. }
+            | Self::CreateFeature { project, .. }
+            | Self::UpdateFeature { project, .. }
+            | Self::DeleteFeature { project, .. }
+            | Self::ReadyFeature { project, .. }
+            | Self::DraftFeature { project, .. }
+            | Self::PickFeature { project, .. }
+            | Self::PickNext { project, .. }
+            | Self::ReleaseFeature { project, .. }
+            | Self::CompleteFeature { project, .. }
+            | Self::CancelFeature { project, .. }
+            | Self::ClaimPaths { project, .. }
+            | Self::ReleasePaths { project, .. }
+            | Self::RefreshClaims { project }
+            | Self::ForceRelease { project, .. }
+            | Self::StartSession { project, .. }
+            | Self::EndSession { project, .. }
+            | Self::AddLearning { project, .. }
+            | Self::AddDecision { project, .. }
+            | Self::SaveCheckpoint { project, .. }
+            | Self::ReorderRoadmap { project, .. }
+            | Self::MoveFeature { project, .. } => Some(*project),
+            _ => None,
+        }
+    }
+
     /// Whether only the cluster itself asks for it, and no client.
     pub const fn is_of_the_cluster(&self) -> bool {
         matches!(

@@ -56,7 +56,7 @@ async fn a_shell_is_guarded_before_and_looked_after() {
     // Git could not give it back: a copy was kept of what was seen before.
     let copy = told(&after).lines().find_map(|line| line.strip_prefix("cp ")).map(str::to_owned);
     let copy = copy.expect("it is said how to get it back");
-    let copy = copy.split(' ').next().expect("the copy comes first");
+    let copy = copy.split(' ').next().expect("the copy comes first").trim_matches('\'');
     assert_eq!(fs::read_to_string(copy).expect("it is there"), "theirs, not committed\n");
     // What was as in HEAD is there, whatever the times of the file that took its place.
     checkout.git(&checkout.root(), &["checkout", "-q", "src/a.rs"]);
