@@ -73,7 +73,7 @@ pub(crate) const MAX_ANSWERS: usize = 128 * 1024 * 1024;
 pub(crate) const MAX_ANSWERS_OF_ENGINEER: usize = MAX_ANSWERS / 4;
 /// Bytes of an answer that count for nothing: all but long lists.
 pub(crate) const MAX_SMALL_ANSWER: usize = 64 * 1024;
-/// What an answer that is written while it is sent counts as, in bytes: a piece of it is held at a time.
+/// What an answer that is written while it is sent counts as at least, in bytes: a piece of it.
 pub(crate) const STREAMED_ANSWER: usize = 1024 * 1024;
 /// Followers of events are given this long to go when the node stops: one that reads is told to go at once.
 const DRAIN: Duration = Duration::from_secs(1);

@@ -47,7 +47,7 @@ const MAX_STRANGERS_OF_NETWORK: usize = 32;
 const MAX_OF_KEY: usize = MAX_IN_FLIGHT / 4;
 /// Reads at once of one engineer, with whatever key: each may hold an answer of megabytes, and there are few threads for
 /// them. More wait for their turn.
-const MAX_READS_OF_ENGINEER: usize = 32;
+const MAX_READS_OF_ENGINEER: usize = 16;
 /// So many may wait, each for so long: well before the end of a request.
 const MAX_WAITING_READS_OF_ENGINEER: usize = MAX_IN_FLIGHT / 4;
 const LONGEST_WAIT_FOR_READ: Duration = Duration::from_secs(5);

@@ -8,6 +8,7 @@ use crate::{
     failure::ApiError,
     limits::{Admitted, InFlightPlace, Place, TurnedAway, remote_addr},
     mcp, openapi, routes,
+    whole::HeldBytes,
     write::read_body,
 };
 use axum::{
@@ -291,11 +292,9 @@ pub struct AnswerRoom(#[allow(dead_code, reason = "held for its drop")] Arc<Plac
 
 /// The answer with its room, if it needs any; another one where there is none left.
 fn with_room(api: &Api, engineer: EngineerId, is_read: bool, mut response: Response) -> Response {
-    let bytes = response
-        .body()
-        .size_hint()
-        .exact()
-        .map_or(STREAMED_ANSWER, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    let exact = response.body().size_hint().exact().map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    let held = response.extensions().get().map(|HeldBytes(held)| *held);
+    let bytes = exact.or(held.map(|held| held.max(STREAMED_ANSWER))).unwrap_or(STREAMED_ANSWER);
     if bytes <= MAX_SMALL_ANSWER {
         return response;
     }

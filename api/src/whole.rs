@@ -17,6 +17,13 @@ use std::{collections::VecDeque, sync::Arc};
 /// Features of one piece: each has a spec of at most a MiB, and usually a few KiB.
 const FEATURES_AT_ONCE: usize = 16;
 
+/// Bytes that an answer holds until its client has taken them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeldBytes(pub(crate) usize);
+
+/// Bytes of a feature that is still to be written: what it points to is the state's, not the answer's.
+const FEATURE_BYTES: usize = 256;
+
 /// A JSON text in the making.
 #[derive(Default)]
 pub(crate) struct Whole(VecDeque<Part>);
@@ -66,6 +73,7 @@ impl Whole {
         let internal = |error: Failed| ApiError::internal(&error);
         let cluster = api.cluster.clone();
         let first = self.piece(&*cluster).await.map_err(internal)?;
+        let held = first.len() + self.held_bytes();
         let body = if self.0.is_empty() {
             Body::from(first)
         } else {
@@ -81,7 +89,17 @@ impl Whole {
             Body::from_stream(stream::once(std::future::ready(Ok(first))).chain(rest))
         };
         let json = HeaderValue::from_static("application/json");
-        Ok(([(header::CONTENT_TYPE, json)], body).into_response())
+        let mut response = ([(header::CONTENT_TYPE, json)], body).into_response();
+        response.extensions_mut().insert(HeldBytes(held));
+        Ok(response)
+    }
+
+    fn held_bytes(&self) -> usize {
+        let bytes = |part: &Part| match part {
+            Part::Text(text) => text.len(),
+            Part::Feature(..) => FEATURE_BYTES,
+        };
+        self.0.iter().map(bytes).sum()
     }
 
     /// The next piece of the text.

@@ -73,10 +73,10 @@ async fn no_setting_of_a_person_hides_a_file_from_the_guards() {
         checkout.git(&root, &["config", name, value]);
         refused(&claude.runs("nexus hook git pre-commit"), WHY);
         claude.asks("pre-tool-use", shell("make")).done();
-        claude.runs("git rm -q --cached src/moved.rs && echo again >> src/moved.rs").done();
+        claude.runs("git rm -q --cached src/moved.rs && echo again > src/a.rs").done();
         let after = claude.asks("post-tool-use", shell("make")).done();
         assert!(told(&after).contains(WHY), "{name}={value}: {after:#?}");
-        claude.runs("git add src/moved.rs").done();
+        claude.runs("rm src/a.rs && git add src/moved.rs").done();
         checkout.git(&root, &["config", "--unset", name]);
     }
 }
