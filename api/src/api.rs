@@ -10,6 +10,7 @@ use crate::{
     limits::Limits,
     metrics::Metrics,
     mint::Mint,
+    places::Places,
     write::Done,
 };
 use nexus_domain::{Document, DocumentKey, Millis, Reply};
@@ -96,6 +97,7 @@ pub struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) config: ApiConfig,
     pub(crate) limits: Limits,
+    pub(crate) places: Places,
     pub(crate) slots: Semaphore,
     pub(crate) heartbeats: Semaphore,
     pub(crate) polls: Semaphore,
@@ -133,6 +135,7 @@ impl Api {
             background,
             metrics: Metrics::default(),
             limits: Limits::new(config.rate_limit),
+            places: Places::default(),
             config,
             slots: Semaphore::new(MAX_IN_FLIGHT),
             heartbeats: Semaphore::new(MAX_HEARTBEATS),

@@ -67,12 +67,11 @@ impl Api {
         let _place = self.long_reads.enter(engineer)?;
         let thread = timeout(LONGEST_WAIT, self.long_reads.threads.clone().acquire_owned()).await;
         let thread = thread.map_err(|_| busy())?.map_err(|_| busy())?;
-        let computed = self.background.handle().spawn_blocking(move || {
-            // Given back when it is through, also if nobody waits for it any more.
-            let _thread = thread;
-            read(&mut long)
-        });
-        computed.await.map_err(|failure| ApiError::internal(&failure))?
+        // The thread's place is given back once what it computed is taken, so that few results lie in memory; or with
+        // them, if nobody waits for them any more.
+        let computed = self.background.handle().spawn_blocking(move || (read(&mut long), thread));
+        let (computed, _thread) = computed.await.map_err(|failure| ApiError::internal(&failure))?;
+        computed
     }
 }
 

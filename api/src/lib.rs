@@ -7,7 +7,7 @@
 //! Reading order:
 //! - [`cluster`]: what a node offers. [`mint`]: where ids and random values come from.
 //! - [`service`]: the router, and what happens around every request. [`api`]: what handlers share.
-//! - [`auth`]: who asks. [`limits`]: how often they may. [`browser`]: what pages may not.
+//! - [`auth`]: who asks. [`limits`]: how often they may, [`places`]: how much at once. [`browser`]: what pages may not.
 //! - [`background`]: the threads of reads. [`read`] and [`write`]: the two kinds of requests. [`operate`]: writes beside the log. [`fields`]: bodies;
 //!   [`sorted_json`]: objects that are compared. [`page`] and [`whole`]: lists.
 //! - [`failure`]: what can go wrong, as HTTP. [`render`]: entities as the wire has them.
@@ -31,6 +31,7 @@ pub mod mint;
 mod openapi;
 mod operate;
 mod page;
+mod places;
 mod read;
 mod render;
 mod routes;

@@ -10,9 +10,10 @@ use crate::{
 use axum::{
     Json,
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, request::Parts},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use nexus_api_types::{Data, header as names};
 use nexus_domain::{
     ProjectId, Refusal, Revision,
@@ -112,6 +113,14 @@ impl Read {
         response
     }
 
+    /// Wraps an answer that is [`written`] already, with what it reflects.
+    pub(crate) fn answer_written(&self, text: Bytes) -> Response {
+        let json = HeaderValue::from_static("application/json");
+        let mut response = ([(header::CONTENT_TYPE, json)], text).into_response();
+        self.stamp(response.headers_mut());
+        response
+    }
+
     /// The answer whose text is written while it is sent.
     pub(crate) async fn answer_whole(&self, api: &Api, whole: Whole) -> Result<Response, ApiError> {
         let mut response = whole.answer(api).await?;
@@ -127,4 +136,10 @@ impl Read {
             headers.insert(names::STALENESS_MS, HeaderValue::from(millis));
         }
     }
+}
+
+/// An answer as the text that goes out: of a long list it is written where the list is made, so that the list itself is
+/// gone by then.
+pub(crate) fn written<T: Serialize>(data: T) -> Bytes {
+    serde_json::to_vec(&Data { data }).expect("wire types are made of texts, numbers and lists").into()
 }

@@ -6,8 +6,10 @@ use crate::{
     browser,
     cluster::{MAX_PREPARATION, Unavailable},
     failure::ApiError,
-    limits::{Admitted, InFlightPlace, Place, TurnedAway, remote_addr},
-    mcp, openapi, routes,
+    limits::{Admitted, TurnedAway, remote_addr},
+    mcp, openapi,
+    places::{InFlightPlace, Place},
+    routes,
     whole::HeldBytes,
     write::read_body,
 };
@@ -267,13 +269,13 @@ async fn places(
     }
     match asker.engineer {
         Some(engineer) if routes::is_long_poll(route) => {
-            api.limits.poll(engineer).map(InFlightPlace::Engineer).map(Some)
+            api.places.poll(engineer).map(InFlightPlace::Engineer).map(Some)
         }
         Some(engineer) if is_read && !is_upgrade(route) => {
-            api.limits.read(engineer).await.map(InFlightPlace::Read).map(Some)
+            api.places.read(engineer).await.map(InFlightPlace::Read).map(Some)
         }
         None if routes::is_long_poll(route) || is_read => Ok(None),
-        Some(_) | None => api.limits.place(asker.key, remote).map(Some),
+        Some(_) | None => api.places.place(asker.key, remote).map(Some),
     }
 }
 
@@ -298,7 +300,7 @@ fn with_room(api: &Api, engineer: EngineerId, is_read: bool, mut response: Respo
     if bytes <= MAX_SMALL_ANSWER {
         return response;
     }
-    if let Some(room) = api.limits.answer(engineer, bytes) {
+    if let Some(room) = api.places.answer(engineer, bytes) {
         response.extensions_mut().insert(AnswerRoom(Arc::new(room)));
         return response;
     }

@@ -54,6 +54,7 @@ mod tag {
     pub(super) const DECISION_PLACE: u8 = 22;
     pub(super) const TEXT_COUNT: u8 = 23;
     pub(super) const DELETION: u8 = 24;
+    pub(super) const REPLACED_LISTS: u8 = 25;
 
     pub(super) const SPEC: u8 = 1;
     // 2 was for checkpoints by their ids.
@@ -147,6 +148,9 @@ pub(crate) fn append_row(key: &RowKey, to: &mut Vec<u8>) {
                 .uuid(engineer.0)
         }
         RowKey::Deletion(project) => KeyBytes::of_project(to, *project, tag::DELETION),
+        RowKey::ReplacedLists(project, feature, at) => {
+            KeyBytes::of_project(to, *project, tag::REPLACED_LISTS).uuid(feature.0).number(at.0)
+        }
     };
 }
 

@@ -6,7 +6,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Pages of events that are read or rendered at once in this process: each takes some megabytes, and many consumers may be
 /// far behind.
-static PAGES: Semaphore = Semaphore::const_new(8);
+static PAGES: Semaphore = Semaphore::const_new(4);
 
 /// Some of a project's history.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use crate::{
     api::Api,
     failure::ApiError,
     openapi::{Operation, Routes},
-    read::Read,
+    read::{Read, written},
     render,
     write::{Done, Write},
 };
@@ -69,10 +69,10 @@ async fn all(State(api): State<Api>, Path(project): Path<String>, read: Read) ->
     let view = read.view().clone();
     let listed = move |work: &mut WorkBudget| {
         let state = view.state();
-        listed(state, state.sessions_in(project), MAX_LISTED_CLAIMS, work)
+        listed(state, state.sessions_in(project), MAX_LISTED_CLAIMS, work).map(written)
     };
     let claims = api.compute(read.caller.engineer, listed).await?;
-    let mut response = read.answer(claims);
+    let mut response = read.answer_written(claims);
     let total = HeaderValue::from(read.view().state().claim_count_in(project));
     response.headers_mut().insert(names::TOTAL_COUNT, total);
     Ok(response)
@@ -89,9 +89,9 @@ async fn mine(State(api): State<Api>, Path(project): Path<String>, read: Read) -
             None => session.engineer == caller.engineer,
         });
         // All of them: who holds something has to know of it. What a session may hold is bounded.
-        listed(view.state(), own, usize::MAX, work)
+        listed(view.state(), own, usize::MAX, work).map(written)
     };
-    Ok(read.answer(api.compute(caller.engineer, listed).await?))
+    Ok(read.answer_written(api.compute(caller.engineer, listed).await?))
 }
 
 /// Claims that one answer lists at most, some 5 MB of them; it says how many there are.

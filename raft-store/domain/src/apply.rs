@@ -19,7 +19,9 @@ use std::{collections::BTreeSet, sync::Arc};
 const MAX_EXPIRED: usize = 1_000;
 /// Old slots are looked for at every such revision: there are some thousands of slots at most.
 const SWEEP_SLOTS_EVERY: u64 = 1_024;
-/// Answers that one entry may forget because of their age.
+/// Events are deleted for their age at every so many revisions at the latest: older ones may be there.
+pub(crate) const PRUNE_SLACK: u64 = 2_048;
+/// Answers, and replaced lists, that one entry may forget because of their age.
 const MAX_FORGOTTEN: usize = 100;
 
 /// What one entry did, to be written in one batch.
@@ -66,6 +68,7 @@ pub fn apply(state: &mut State, revision: Revision, proposal: &Proposal) -> Appl
     let answer = change.answer(proposal);
     change.forget_old_replies();
     change.forget_old_slots();
+    change.forget_old_lists();
     change.finish(answer)
 }
 
@@ -260,6 +263,19 @@ impl<'a> Change<'a> {
     fn forget_old_slots(&mut self) {
         if self.revision.0.is_multiple_of(SWEEP_SLOTS_EVERY) {
             self.state.forget_old_slots(&mut self.touched);
+        }
+    }
+
+    /// Lists that only events name which are kept no longer.
+    fn forget_old_lists(&mut self) {
+        let kept = self.state.settings.event_revisions.saturating_add(PRUNE_SLACK);
+        let oldest = Revision(self.revision.0.saturating_sub(kept));
+        for _ in 0..MAX_FORGOTTEN {
+            let Some((project, feature, at, lists)) = self.state.lists_replaced_before(oldest) else {
+                return;
+            };
+            self.fold(vec![Event::ListsForgotten { project, feature, at }], None);
+            self.documents.push((DocumentKey::Lists(project, feature, lists.lists_at), None));
         }
     }
 

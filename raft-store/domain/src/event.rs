@@ -5,7 +5,7 @@ use crate::{
     document::{Decision, LatestCheckpoint, Learning},
     entity::{
         ApiKey, Deletion, Engineer, Feature, Holder, JoinToken, Member, Mode, NodeRecord, Origin, Project,
-        Session, Ticket,
+        ReplacedLists, Session, Ticket,
     },
     ids::{EngineerId, FeatureId, ProjectId},
     pattern::Pattern,
@@ -174,6 +174,24 @@ pub enum Event {
     },
     /// Nothing is left of a deleted project.
     DeletionFinished(ProjectId),
+    /// Lists of a feature were replaced by this entry, and are kept for events that name them.
+    ListsReplaced {
+        /// Where.
+        project: ProjectId,
+        /// Of which feature.
+        feature: FeatureId,
+        /// What is kept of them.
+        kept: ReplacedLists,
+    },
+    /// Lists are kept no longer: the events that name them are too old, or there are too many.
+    ListsForgotten {
+        /// Where.
+        project: ProjectId,
+        /// Of which feature.
+        feature: FeatureId,
+        /// The entry that had replaced them.
+        at: Revision,
+    },
     /// The cluster goes by newer rules.
     RulesRaised(RulesVersion),
 }

@@ -165,10 +165,8 @@ pub enum Refusal {
         /// The stage asked for.
         to: String,
     },
-    /// Only drafts can be deleted.
-    #[error(
-        "feature {slug} is {status}: only drafts can be deleted; cancel it instead, and delete it as a finished one"
-    )]
+    /// Only drafts can be thrown away.
+    #[error("feature {slug} is {status}: only drafts can be deleted; {}", instead_of_deleting(status))]
     NotADraft {
         /// The feature.
         slug: Slug,
@@ -365,6 +363,13 @@ fn blocked_bytes(blocked: &Blocked) -> usize {
 
 fn beyond(from: &str, to: &str) -> String {
     if from == to { " already".to_owned() } else { format!(": it cannot become {to}") }
+}
+
+fn instead_of_deleting(status: &str) -> &'static str {
+    match status {
+        "done" | "cancelled" => "delete it as a finished one",
+        _ => "cancel it instead",
+    }
 }
 
 /// Which quota is full, by how much, and what makes place.

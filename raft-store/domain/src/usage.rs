@@ -5,7 +5,7 @@
 
 use crate::{
     document::Document,
-    entity::{Feature, Project},
+    entity::Feature,
     ids::{EngineerId, ProjectId},
     pattern::Pattern,
     settings::Quotas,
@@ -65,7 +65,7 @@ impl Usage {
     }
 
     /// That of a project without what is in it.
-    pub(crate) fn of_project(_: &Project) -> Self {
+    pub(crate) const fn of_project() -> Self {
         Self { memory: PROJECT_BYTES, texts: 0, projects: 1 }
     }
 
@@ -103,7 +103,8 @@ impl Usage {
         }
     }
 
-    fn add(&mut self, more: Self) {
+    /// Makes it more.
+    pub(crate) fn add(&mut self, more: Self) {
         self.memory += more.memory;
         self.texts += more.texts;
         self.projects += more.projects;

@@ -8,6 +8,7 @@ use nexus_domain::{
     Actor, Command as Ask, Revision,
     command::FeaturePatch,
     pattern::Pattern,
+    usage::Owner,
     words::{Slug, Title},
 };
 use nexus_raft_store::storage::{Column, SimulatedDisk};
@@ -90,4 +91,34 @@ async fn events_tell_the_paths_of_their_time_although_they_are_not_written_into_
 
     let feature = node.handle.latest().state.feature(PROJECT, feature_id(1)).cloned().unwrap();
     assert_eq!(feature.touches.len(), 1);
+}
+
+#[tokio::test]
+async fn replaced_lists_are_kept_no_longer_than_the_events_that_name_them() {
+    let disk = SimulatedDisk::new();
+    let mut node = Node::start(disk.clone()).await;
+    let mut scribe = Scribe::new();
+    let slug = Slug::parse("feature-1").unwrap();
+    node.run(scribe.beginning()).await;
+    node.run(scribe.feature()).await;
+    let few = scribe.keep_few_events();
+    node.run(vec![few]).await;
+    let documents = |disk: &SimulatedDisk| pairs(disk, Column::Documents).len();
+    let before = (documents(&disk), node.handle.latest().state.usage(Owner::Cluster).texts);
+    for path in ["a.rs", "b.rs", "c.rs"] {
+        let touches = Some([Pattern::parse(path).unwrap()].into());
+        let patch = Box::new(FeaturePatch { touches, ..FeaturePatch::default() });
+        let update = scribe.engineer_asks(Ask::UpdateFeature { project: PROJECT, slug: slug.clone(), patch });
+        node.run(vec![update]).await;
+    }
+    assert_eq!(documents(&disk), before.0 + 3);
+    assert!(node.handle.latest().state.usage(Owner::Cluster).texts > before.1);
+    for _ in 0..4 {
+        let later = (0..1_000).map(|_| scribe.ask(Actor::System, Ask::Tick)).collect();
+        node.run(later).await;
+    }
+    assert_eq!(documents(&disk), before.0);
+    assert_eq!(node.handle.latest().state.usage(Owner::Cluster).texts, before.1);
+    assert_eq!(pairs(&disk, Column::Events).len(), 0, "the events went before");
+    node.machine.verify().unwrap();
 }

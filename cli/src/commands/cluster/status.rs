@@ -69,7 +69,9 @@ fn print(context: &Context<'_>, status: &ClusterStatus) -> Result<(), Error> {
     out.field("Log", format_args!("term {term}, committed {committed}, applied {applied}"))?;
     out.field("State hash", state_hash)?;
     for quota in status.quotas.iter().filter(|quota| quota.owner == "cluster") {
-        out.field(if quota.resource == "memory" { "Memory" } else { "Texts" }, use_of(quota))?;
+        let (name, place) =
+            if quota.resource == "memory" { ("Memory", "each node") } else { ("Texts", "each disk") };
+        out.field(name, format_args!("{}, on {place}", use_of(quota)))?;
     }
     match status
         .quotas
@@ -84,8 +86,9 @@ fn print(context: &Context<'_>, status: &ClusterStatus) -> Result<(), Error> {
             };
             out.line("")?;
             let text = format!(
-                "Nearly full: {whose} uses {}; raise quota.{}.{} or delete what is over",
+                "Nearly full: {whose} uses {} of {}; raise quota.{}.{} or delete what is over",
                 use_of(fullest),
+                fullest.resource,
                 fullest.owner,
                 fullest.resource
             );
@@ -111,7 +114,7 @@ fn use_of(quota: &QuotaUse) -> String {
     let amount = |of: u64| {
         if quota.resource == "projects" { of.to_string() } else { words::bytes(of) }
     };
-    format!("{} of {} of its quota of {}", amount(quota.used), amount(quota.quota), quota.resource)
+    format!("{} of {}", amount(quota.used), amount(quota.quota))
 }
 
 fn role(role: NodeRole) -> (String, Tone) {

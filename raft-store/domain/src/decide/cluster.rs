@@ -1,6 +1,6 @@
 //! Decides about the cluster itself: its beginning, its nodes, its settings.
 
-use super::{Context, Decision, access::not_found};
+use super::{Context, Decision, access::not_found, projects::MAX_PROJECTS};
 use crate::{
     command::Actor,
     entity::{JoinToken, NodeRecord, Origin, Role, TokenDigest},
@@ -112,6 +112,9 @@ pub(super) fn update_settings(ctx: Context<'_>, patch: &SettingsPatch) -> Result
         if !(Quotas::MIN_BYTES..=Quotas::MAX_BYTES).contains(&bytes) {
             return Err(out_of_range(name, "must be between 1 MiB and 1 TiB, in bytes"));
         }
+    }
+    if settings.quotas.engineer_projects > MAX_PROJECTS as u64 {
+        return Err(out_of_range("quota.engineer.projects", "must be at most 10,000"));
     }
     let settings = Arc::new(settings);
     Ok(Decision::new(vec![Event::SettingsChanged(settings.clone())], Reply::Settings(settings)))

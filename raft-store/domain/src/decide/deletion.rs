@@ -2,7 +2,7 @@
 //! delete one.
 
 use crate::{
-    apply::Erasure,
+    apply::{Erasure, PRUNE_SLACK},
     entity::{ClaimKey, Deletion},
     event::Event,
     ids::{DecisionId, EngineerId, FeatureId, ProjectId},
@@ -15,8 +15,6 @@ use std::sync::Arc;
 const ROWS_OF_ENTRY: usize = 2_000;
 /// Revisions in which one entry looks for events of the project: it reads the keys of all that happened in them.
 const REVISIONS_OF_ENTRY: u64 = 1_000;
-/// Events are deleted for their age at every such revision at the latest: older ones may be there.
-const PRUNE_SLACK: u64 = 2_048;
 
 /// A deletion that begins with this entry.
 pub(super) fn begun(state: &State, project: ProjectId, revision: Revision) -> Deletion {

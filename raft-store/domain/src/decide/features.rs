@@ -5,6 +5,7 @@ use super::{
     access::not_found,
     blockers::{FEATURE, conflicts, too_much},
     holdings::{self, within_limit},
+    interruption::Ending,
     picking::{files_claimed, find, transition, without},
     quota::within_quota,
 };
@@ -12,9 +13,9 @@ use crate::{
     apply::Erasure,
     command::{FeaturePatch, NewFeature},
     document::{Document, DocumentKey},
-    entity::{ClaimKey, Feature, Holder, Lane, Mode, Status},
+    entity::{ClaimKey, Feature, Holder, Lane, Mode, ReplacedLists, Status},
     event::{Event, FeatureField, FieldValue, ReleaseReason},
-    ids::ProjectId,
+    ids::{EngineerId, ProjectId},
     pattern::Pattern,
     refusal::{MAX_LISTED, Refusal, Thing},
     reply::Reply,
@@ -29,6 +30,8 @@ pub const MAX_PATTERNS: usize = 10_000;
 /// Those of them with a wildcard that is not just a bracketed name: a held one is looked at by
 /// every pick beneath its folder, and a wanted one looks at all that is held there.
 pub const MAX_GLOBS: usize = 100;
+/// Replaced lists of one feature that are kept: bounds the time of its deletion. Older events show none.
+const MAX_REPLACED_LISTS: usize = 1_000;
 /// Dependencies of one feature.
 pub const MAX_DEPENDENCIES: usize = 100;
 /// Features of one project: bounds memory.
@@ -170,7 +173,7 @@ pub(super) fn update(
     patch: &FeaturePatch,
     work: &mut WorkBudget,
 ) -> Result<Decision, Refusal> {
-    ctx.worker(project)?;
+    let engineer = ctx.worker(project)?;
     let before = find(ctx, project, slug)?;
     let mut after = Feature::clone(before);
     let mut fields = Vec::new();
@@ -226,9 +229,13 @@ pub(super) fn update(
     }
     after.updated_at = ctx.wall();
     let (was, becomes) = (Usage::of_feature(before), Usage::of_feature(&after));
-    let replaced = replaced_lists(ctx, before, &mut after);
-    let lists = replaced.as_ref().and_then(|(_, lists)| Usage::of_text(lists)).unwrap_or_default();
-    within_quota(ctx, project, before.created_by, [becomes.beyond(was), lists].into_iter().sum())?;
+    within_quota(ctx, project, before.created_by, becomes.beyond(was))?;
+    let replaced = if after.lists() == before.lists() {
+        Ending::default()
+    } else {
+        after.lists_at = ctx.revision;
+        replaced_lists(ctx, before, engineer.id)?
+    };
 
     let mut claims = Vec::new();
     if let Some(holder) = before.holder() {
@@ -240,10 +247,9 @@ pub(super) fn update(
         .map(|(field, old, new)| Event::FeatureUpdated { feature: after.clone(), field, old, new })
         .collect();
     events.extend(claims);
-    let mut decision = Decision::new(events, Reply::Feature(after.clone()));
-    if let Some((key, lists)) = replaced {
-        decision = decision.with_document(key, Some(lists));
-    }
+    let (facts, documents) = replaced;
+    events.extend(facts);
+    let mut decision = Decision::new(events, Reply::Feature(after.clone())).with_documents(documents);
     if let Some(spec) = &patch.spec {
         decision =
             decision.with_document(DocumentKey::Spec(project, after.id), Some(Document::Spec(spec.clone())));
@@ -251,19 +257,28 @@ pub(super) fn update(
     Ok(decision)
 }
 
-/// The lists of before, to be kept for the events that name them; none when they stay, or were empty.
-fn replaced_lists(
-    ctx: Context<'_>,
-    before: &Feature,
-    after: &mut Feature,
-) -> Option<(DocumentKey, Document)> {
-    let lists = before.lists();
-    if after.lists() == lists {
-        return None;
+/// What keeps the lists of before for the events that name them: they count against who replaces them.
+fn replaced_lists(ctx: Context<'_>, before: &Feature, replaced_by: EngineerId) -> Result<Ending, Refusal> {
+    let (project, feature) = (before.project, before.id);
+    let (mut facts, mut documents) = Ending::default();
+    if before.list_bytes() == 0 {
+        return Ok((facts, documents));
     }
-    after.lists_at = ctx.revision;
-    let key = DocumentKey::Lists(before.project, before.id, before.lists_at);
-    (before.list_bytes() > 0).then(|| (key, Document::Lists(Arc::new(lists))))
+    let lists = Document::Lists(Arc::new(before.lists()));
+    let usage = Usage::of_text(&lists).unwrap_or_default();
+    within_quota(ctx, project, replaced_by, usage)?;
+    let mut kept = ctx.state.replaced_lists_of(project, feature);
+    let oldest = kept.next();
+    if let Some((at, oldest)) = oldest
+        && kept.count() + 1 >= MAX_REPLACED_LISTS
+    {
+        facts.push(Event::ListsForgotten { project, feature, at });
+        documents.push((DocumentKey::Lists(project, feature, oldest.lists_at), None));
+    }
+    let kept = ReplacedLists { lists_at: before.lists_at, replaced_by, bytes: usage.texts };
+    facts.push(Event::ListsReplaced { project, feature, kept });
+    documents.push((DocumentKey::Lists(project, feature, before.lists_at), Some(lists)));
+    Ok((facts, documents))
 }
 
 /// The claims to take and to give back when the paths of an active feature change. What a lead
@@ -333,6 +348,7 @@ pub(super) fn delete(
         .with_document(DocumentKey::Spec(project, feature.id), None);
     // Drafts too may have some, if they were ready before. Most have none, and deleted ranges slow reading down.
     let may_have_texts = !ctx.state.text_counts_of(project, Some(feature.id)).is_empty()
+        || ctx.state.replaced_lists_of(project, feature.id).next().is_some()
         || ctx.state.has_decisions(project, 1);
     Ok(if may_have_texts { decision.erasing(Erasure::TextsOfFeature(project, feature.id)) } else { decision })
 }

@@ -33,12 +33,12 @@ pub(super) fn within_limit<'a>(
     session: &Session,
     more: impl IntoIterator<Item = &'a Pattern>,
 ) -> Result<(), Refusal> {
-    let (mut load, mut usage) = (Load::default(), Vec::new());
+    let (mut load, mut usage) = (Load::default(), Usage::default());
     for path in more {
         load.add(Load::of([path]));
-        usage.push(Usage::of_claim(path));
+        usage.add(Usage::of_claim(path));
     }
-    within_quota(ctx, session.project, session.engineer, usage.into_iter().sum())?;
+    within_quota(ctx, session.project, session.engineer, usage)?;
     let (more, in_project) = (load, ctx.state.claimed_in(session.project));
     let of_session = |held| fits("one session", held, more, MOST_OF_SESSION);
     // Counting takes time: not before the project has so many claims at all.

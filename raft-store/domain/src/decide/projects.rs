@@ -20,7 +20,7 @@ use crate::{
 use std::sync::Arc;
 
 /// Projects of one cluster: bounds memory.
-const MAX_PROJECTS: usize = 10_000;
+pub(super) const MAX_PROJECTS: usize = 10_000;
 
 /// Makes a project, led by who makes it.
 pub(super) fn create(
@@ -51,7 +51,7 @@ pub(super) fn create(
         created_at: ctx.wall(),
         updated_at: ctx.wall(),
     });
-    within_quota(ctx, id, engineer.id, Usage::of_project(&project))?;
+    within_quota(ctx, id, engineer.id, Usage::of_project())?;
     let lead = member(ctx, id, engineer.id, MemberRole::Lead, engineer.id);
     let events = vec![Event::ProjectCreated(project.clone()), Event::MemberAdded(lead)];
     Ok(Decision::new(events, Reply::Project(project)))

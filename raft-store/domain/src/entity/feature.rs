@@ -143,8 +143,6 @@ pub struct Feature {
 /// What a feature once touched, read and depended on. Kept for events of that time, which only name it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FeatureLists {
-    /// Its author, whose quota it counts against.
-    pub author: EngineerId,
     /// Its exclusive paths.
     pub touches: Arc<[Pattern]>,
     /// Its shared paths.
@@ -153,11 +151,21 @@ pub struct FeatureLists {
     pub depends_on: Arc<[Slug]>,
 }
 
+/// That lists of a feature were replaced, and are kept as a document while events name them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ReplacedLists {
+    /// The entry that had given the feature these lists.
+    pub lists_at: Revision,
+    /// Who replaced them: they count against this engineer's quota, not against the author's.
+    pub replaced_by: EngineerId,
+    /// What they take on disk, in bytes.
+    pub bytes: u64,
+}
+
 impl Feature {
     /// Its three lists.
     pub fn lists(&self) -> FeatureLists {
         FeatureLists {
-            author: self.created_by,
             touches: self.touches.clone(),
             reads: self.reads.clone(),
             depends_on: self.depends_on.clone(),

@@ -13,7 +13,7 @@ mod ticket;
 pub use claim::{Claim, ClaimKey, Load, Mode};
 pub use cluster::{JoinToken, NodeRecord, Origin};
 pub use engineer::{ApiKey, Engineer, KeyPrefix, Role, TokenDigest};
-pub use feature::{BoardKey, Feature, FeatureLists, Holder, Lane, Status};
+pub use feature::{BoardKey, Feature, FeatureLists, Holder, Lane, ReplacedLists, Status};
 pub use project::{Deletion, Member, MemberRole, Project};
 pub use session::{Attendance, Session, SessionMetadata, Vitality};
 pub use ticket::Ticket;

@@ -1,8 +1,8 @@
 //! How events change the state. Cannot fail: whatever could be wrong was refused before.
 
-use super::{Deadline, Grip, State, TextKey};
+use super::{Deadline, Grip, State};
 use crate::{
-    document::{Document, DocumentKey, LatestCheckpoint, Place},
+    document::{LatestCheckpoint, Place},
     entity::{
         ApiKey, Claim, ClaimKey, Deletion, Engineer, Feature, JoinToken, Member, NodeRecord, Project,
         Session, Status, Ticket, TokenDigest,
@@ -89,7 +89,7 @@ impl State {
             }
             Event::FilesClaimed { project, holder, feature, paths, mode, fence, claimed_at } => {
                 let claim = Claim { mode: *mode, fence: *fence, claimed_at: *claimed_at };
-                let mut more = Vec::with_capacity(paths.len());
+                let mut more = Usage::default();
                 for path in paths.iter() {
                     let key = ClaimKey {
                         project: *project,
@@ -99,14 +99,13 @@ impl State {
                     };
                     touched.insert(RowKey::Claim(key.clone()));
                     if self.put_claim(key, claim) {
-                        more.push(Usage::of_claim(path));
+                        more.add(Usage::of_claim(path));
                     }
                 }
-                let more = more.into_iter().sum();
                 self.usage.replace(*project, holder.engineer, Usage::default(), more);
             }
             Event::FilesReleased { project, holder, feature, paths, .. } => {
-                let mut less = Vec::with_capacity(paths.len());
+                let mut less = Usage::default();
                 for path in paths.iter() {
                     let key = ClaimKey {
                         project: *project,
@@ -115,11 +114,10 @@ impl State {
                         path: path.clone(),
                     };
                     if self.remove_claim(&key) {
-                        less.push(Usage::of_claim(path));
+                        less.add(Usage::of_claim(path));
                     }
                     touched.insert(RowKey::Claim(key));
                 }
-                let less = less.into_iter().sum();
                 self.usage.replace(*project, holder.engineer, less, Usage::default());
             }
             Event::SessionStarted(session)
@@ -163,6 +161,15 @@ impl State {
             Event::DeletionFinished(project) => {
                 touched.insert(RowKey::Deletion(*project));
                 self.deletions.remove(project);
+            }
+            Event::ListsReplaced { project, feature, kept } => {
+                let at = self.clock.revision;
+                touched.insert(RowKey::ReplacedLists(*project, *feature, at));
+                self.put_replaced_lists(*project, *feature, at, *kept);
+            }
+            Event::ListsForgotten { project, feature, at } => {
+                touched.insert(RowKey::ReplacedLists(*project, *feature, *at));
+                self.remove_replaced_lists(*project, *feature, *at);
             }
             Event::RulesRaised(to) => {
                 self.rules = *to;
@@ -208,16 +215,17 @@ impl State {
 
     pub(super) fn put_project(&mut self, project: Arc<Project>) {
         self.project_slugs.insert(project.slug.clone(), project.id);
-        let (id, made_by, after) = (project.id, project.created_by, Usage::of_project(&project));
+        let (id, made_by) = (project.id, project.created_by);
         let before = self.projects.insert(id, project);
-        let before = before.map_or_else(Usage::default, |before| Usage::of_project(&before));
-        self.usage.replace(id, made_by, before, after);
+        if before.is_none() {
+            self.usage.replace(id, made_by, Usage::default(), Usage::of_project());
+        }
     }
 
     fn remove_project(&mut self, id: ProjectId) {
         if let Some(project) = self.projects.remove(&id) {
             self.project_slugs.remove(&project.slug);
-            self.usage.replace(id, project.created_by, Usage::of_project(&project), Usage::default());
+            self.usage.replace(id, project.created_by, Usage::of_project(), Usage::default());
         }
     }
 
@@ -262,6 +270,7 @@ impl State {
             | RowKey::Ticket(_)
             | RowKey::Rules
             | RowKey::Slot(_)
+            | RowKey::ReplacedLists(..)
             | RowKey::Deletion(_) => return,
         }
         touched.insert(key.clone());
@@ -320,10 +329,7 @@ impl State {
         touched.insert(RowKey::LatestCheckpoint(feature.project, feature.id));
         self.unlist_feature(feature);
         self.usage.replace(feature.project, feature.created_by, Usage::of_feature(feature), Usage::default());
-        for key in self.text_counts_of(feature.project, Some(feature.id)) {
-            self.put_text_count(key, TextCount::default());
-            touched.insert(RowKey::TextCount(key));
-        }
+        self.remove_texts_of(feature, touched);
         self.feature_slugs.remove(&(feature.project, feature.slug.clone()));
         self.features.remove(&(feature.project, feature.id));
         self.latest_checkpoints.remove(&(feature.project, feature.id));
@@ -403,30 +409,6 @@ impl State {
         self.decisions.insert((project, id), place);
     }
 
-    /// Counts a text that is written; those that are part of something else are counted with it.
-    pub(crate) fn count_text(
-        &mut self,
-        key: &DocumentKey,
-        document: &Document,
-        touched: &mut BTreeSet<RowKey>,
-    ) {
-        let Some(key) = text_key(key, document) else { return };
-        let Some(usage) = Usage::of_text(document) else { return };
-        let before = self.text_counts.get(&key).copied().unwrap_or_default();
-        self.put_text_count(key, TextCount { count: before.count + 1, bytes: before.bytes + usage.texts });
-        touched.insert(RowKey::TextCount(key));
-    }
-
-    pub(super) fn put_text_count(&mut self, key: TextKey, after: TextCount) {
-        let before = if after == TextCount::default() {
-            self.text_counts.remove(&key)
-        } else {
-            self.text_counts.insert(key, after)
-        };
-        let before = before.unwrap_or_default();
-        self.usage.replace(key.project, key.engineer, before.usage(), after.usage());
-    }
-
     pub(super) fn put_ticket(&mut self, ticket: Arc<Ticket>) {
         // Issued again by a retry: the index must not keep the former deadline.
         self.remove_ticket(ticket.digest);
@@ -474,23 +456,4 @@ impl State {
             touched.insert(RowKey::Slot(slot));
         }
     }
-}
-
-/// Whose text it is.
-fn text_key(key: &DocumentKey, document: &Document) -> Option<TextKey> {
-    let (project, feature) = match key {
-        DocumentKey::Checkpoint(project, feature, _)
-        | DocumentKey::Learning(project, feature, _)
-        | DocumentKey::Lists(project, feature, _) => (*project, Some(*feature)),
-        DocumentKey::Decision(project, _) => (*project, None),
-        DocumentKey::Spec(..) | DocumentKey::DecisionAbout(..) => return None,
-    };
-    let engineer = match document {
-        Document::Checkpoint(checkpoint) => checkpoint.engineer,
-        Document::Learning(learning) => learning.engineer,
-        Document::Lists(lists) => lists.author,
-        Document::Decision(decision) => decision.engineer,
-        Document::Spec(_) | Document::Mark => return None,
-    };
-    Some(TextKey { project, feature, engineer })
 }

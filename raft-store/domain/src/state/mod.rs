@@ -7,6 +7,7 @@
 mod evolve;
 mod queries;
 mod rows;
+mod texts;
 
 pub use rows::{Row, RowKey, RowsError};
 
@@ -14,7 +15,7 @@ use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
         ApiKey, BoardKey, Claim, ClaimKey, Deletion, Engineer, Feature, JoinToken, KeyPrefix, Member, Mode,
-        NodeRecord, Origin, Project, Session, Ticket, TokenDigest,
+        NodeRecord, Origin, Project, ReplacedLists, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, KeyId, NodeId, ProjectId, SessionId},
     pattern::PatternIndex,
@@ -98,6 +99,8 @@ pub struct State {
     pub(crate) tickets: OrdMap<TokenDigest, Arc<Ticket>>,
     pub(crate) text_counts: OrdMap<TextKey, TextCount>,
     pub(crate) deletions: OrdMap<ProjectId, Deletion>,
+    /// By the entry that replaced them.
+    pub(crate) replaced_lists: OrdMap<(ProjectId, FeatureId, Revision), ReplacedLists>,
 
     // Indexes: made anew from what is kept.
     pub(crate) emails: OrdMap<Email, EngineerId>,
@@ -111,6 +114,7 @@ pub struct State {
     pub(crate) sessions_by_agent: OrdMap<(ProjectId, EngineerId, Option<AgentName>), SessionId>,
     pub(crate) paths: OrdMap<ProjectId, PatternIndex<Grip>>,
     pub(crate) usage: UsageIndex,
+    pub(crate) replaced_lists_by_age: OrdSet<(Revision, ProjectId, FeatureId)>,
     pub(crate) deadlines: OrdSet<(ClusterTime, Deadline)>,
     pub(crate) reply_ages: ReplyAges,
 }

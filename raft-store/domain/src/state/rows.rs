@@ -5,12 +5,13 @@ use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
         ApiKey, Claim, ClaimKey, Deletion, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord,
-        Origin, Project, Session, Ticket, TokenDigest,
+        Origin, Project, ReplacedLists, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, NodeId, ProjectId, SessionId},
     replies::{Remembered, ReplyKey, Served, Slot},
     rules::RulesVersion,
     settings::Settings,
+    time::Revision,
     usage::{TextCount, Usage},
 };
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,8 @@ pub enum RowKey {
     TextCount(TextKey),
     /// A project that is being deleted.
     Deletion(ProjectId),
+    /// That lists of a feature were replaced, by which entry.
+    ReplacedLists(ProjectId, FeatureId, Revision),
 }
 
 /// A thing as it is written.
@@ -105,6 +108,8 @@ pub enum Row {
     TextCount(TextKey, TextCount),
     /// A project that is being deleted.
     Deletion(Deletion),
+    /// That lists of a feature were replaced, by which entry.
+    ReplacedLists(ProjectId, FeatureId, Revision, ReplacedLists),
 }
 
 /// Rows that do not make a state.
@@ -147,6 +152,10 @@ impl State {
             RowKey::Slot(slot) => Row::Slot(*slot, self.slots.get(slot)?.clone()),
             RowKey::TextCount(key) => Row::TextCount(*key, *self.text_counts.get(key)?),
             RowKey::Deletion(project) => Row::Deletion(*self.deletions.get(project)?),
+            RowKey::ReplacedLists(project, feature, at) => {
+                let kept = self.replaced_lists.get(&(*project, *feature, *at))?;
+                Row::ReplacedLists(*project, *feature, *at, *kept)
+            }
         })
     }
 
@@ -172,6 +181,11 @@ impl State {
             .chain(self.tickets.values().cloned().map(Row::Ticket))
             .chain(self.text_counts.iter().map(|(key, count)| Row::TextCount(*key, *count)))
             .chain(self.deletions.values().copied().map(Row::Deletion))
+            .chain(
+                self.replaced_lists
+                    .iter()
+                    .map(|((project, feature, at), kept)| Row::ReplacedLists(*project, *feature, *at, *kept)),
+            )
     }
 
     /// Makes the state, with all its indexes, from its rows in any order.
@@ -204,6 +218,9 @@ impl State {
                 Row::Slot(slot, served) => state.put_served(slot, served),
                 Row::TextCount(key, count) => state.put_text_count(key, count),
                 Row::Deletion(deletion) => state.put_deletion(deletion),
+                Row::ReplacedLists(project, feature, at, kept) => {
+                    state.put_replaced_lists(project, feature, at, kept);
+                }
             }
         }
         let orphan = state.claims.keys().find(|key| !state.sessions.contains_key(&key.session));
@@ -250,6 +267,7 @@ impl Row {
             Self::Slot(slot, _) => RowKey::Slot(*slot),
             Self::TextCount(key, _) => RowKey::TextCount(*key),
             Self::Deletion(deletion) => RowKey::Deletion(deletion.project),
+            Self::ReplacedLists(project, feature, at, _) => RowKey::ReplacedLists(*project, *feature, *at),
         }
     }
 }

@@ -1,0 +1,117 @@
+//! What the state knows of texts, which it does not hold: how many there are of whom, and which lists of features are
+//! kept for past events.
+
+use super::{State, TextKey};
+use crate::{
+    document::{Document, DocumentKey},
+    entity::{Feature, ReplacedLists},
+    ids::{FeatureId, ProjectId},
+    state::RowKey,
+    time::Revision,
+    usage::{MEMORY_OF_TEXT, TextCount, Usage},
+};
+use std::collections::BTreeSet;
+
+impl State {
+    /// Counts a text that is written; those that are part of something else are counted with it.
+    pub(crate) fn count_text(
+        &mut self,
+        key: &DocumentKey,
+        document: &Document,
+        touched: &mut BTreeSet<RowKey>,
+    ) {
+        let Some(key) = text_key(key, document) else { return };
+        let Some(usage) = Usage::of_text(document) else { return };
+        let before = self.text_counts.get(&key).copied().unwrap_or_default();
+        self.put_text_count(key, TextCount { count: before.count + 1, bytes: before.bytes + usage.texts });
+        touched.insert(RowKey::TextCount(key));
+    }
+
+    pub(super) fn put_text_count(&mut self, key: TextKey, after: TextCount) {
+        let before = if after == TextCount::default() {
+            self.text_counts.remove(&key)
+        } else {
+            self.text_counts.insert(key, after)
+        };
+        let before = before.unwrap_or_default();
+        self.usage.replace(key.project, key.engineer, before.usage(), after.usage());
+    }
+
+    pub(super) fn put_replaced_lists(
+        &mut self,
+        project: ProjectId,
+        feature: FeatureId,
+        at: Revision,
+        kept: ReplacedLists,
+    ) {
+        self.remove_replaced_lists(project, feature, at);
+        self.replaced_lists_by_age.insert((at, project, feature));
+        self.replaced_lists.insert((project, feature, at), kept);
+        self.usage.replace(project, kept.replaced_by, Usage::default(), usage_of(kept));
+    }
+
+    pub(super) fn remove_replaced_lists(&mut self, project: ProjectId, feature: FeatureId, at: Revision) {
+        if let Some(kept) = self.replaced_lists.remove(&(project, feature, at)) {
+            self.replaced_lists_by_age.remove(&(at, project, feature));
+            self.usage.replace(project, kept.replaced_by, usage_of(kept), Usage::default());
+        }
+    }
+
+    /// The lists of a feature that were replaced, oldest first, by the entry that did it.
+    pub(crate) fn replaced_lists_of(
+        &self,
+        project: ProjectId,
+        feature: FeatureId,
+    ) -> impl Iterator<Item = (Revision, ReplacedLists)> {
+        let all = (project, feature, Revision(0))..=(project, feature, Revision(u64::MAX));
+        self.replaced_lists.range(all).map(|((_, _, at), kept)| (*at, *kept))
+    }
+
+    /// The oldest lists that were replaced, if that was before a revision.
+    pub(crate) fn lists_replaced_before(
+        &self,
+        revision: Revision,
+    ) -> Option<(ProjectId, FeatureId, Revision, ReplacedLists)> {
+        let (at, project, feature) =
+            *self.replaced_lists_by_age.get_min().filter(|(at, ..)| *at < revision)?;
+        let kept = *self.replaced_lists.get(&(project, feature, at))?;
+        Some((project, feature, at, kept))
+    }
+
+    /// A feature goes, and with it what is known of its texts.
+    pub(super) fn remove_texts_of(&mut self, feature: &Feature, touched: &mut BTreeSet<RowKey>) {
+        for key in self.text_counts_of(feature.project, Some(feature.id)) {
+            self.put_text_count(key, TextCount::default());
+            touched.insert(RowKey::TextCount(key));
+        }
+        let replaced: Vec<Revision> =
+            self.replaced_lists_of(feature.project, feature.id).map(|(at, _)| at).collect();
+        for at in replaced {
+            self.remove_replaced_lists(feature.project, feature.id, at);
+            touched.insert(RowKey::ReplacedLists(feature.project, feature.id, at));
+        }
+    }
+}
+
+const fn usage_of(kept: ReplacedLists) -> Usage {
+    Usage { memory: MEMORY_OF_TEXT, texts: kept.bytes, projects: 0 }
+}
+
+/// Whose text it is.
+fn text_key(key: &DocumentKey, document: &Document) -> Option<TextKey> {
+    let (project, feature) = match key {
+        DocumentKey::Checkpoint(project, feature, _) | DocumentKey::Learning(project, feature, _) => {
+            (*project, Some(*feature))
+        }
+
+        DocumentKey::Decision(project, _) => (*project, None),
+        DocumentKey::Spec(..) | DocumentKey::Lists(..) | DocumentKey::DecisionAbout(..) => return None,
+    };
+    let engineer = match document {
+        Document::Checkpoint(checkpoint) => checkpoint.engineer,
+        Document::Learning(learning) => learning.engineer,
+        Document::Decision(decision) => decision.engineer,
+        Document::Spec(_) | Document::Lists(_) | Document::Mark => return None,
+    };
+    Some(TextKey { project, feature, engineer })
+}
