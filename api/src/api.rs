@@ -13,6 +13,7 @@ use crate::{
     places::Places,
     write::Done,
 };
+use nexus_api_types::Code;
 use nexus_domain::{Document, DocumentKey, Millis, Reply};
 use std::{num::NonZeroU32, ops::Deref, sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, watch};
@@ -135,7 +136,7 @@ impl Api {
             background,
             metrics: Metrics::default(),
             limits: Limits::new(config.rate_limit),
-            places: Places::default(),
+            places: Places::new(config.max_sockets),
             config,
             slots: Semaphore::new(MAX_IN_FLIGHT),
             heartbeats: Semaphore::new(MAX_HEARTBEATS),
@@ -177,11 +178,12 @@ impl Api {
         view.documents(keys).await.map_err(|failure| ApiError::internal(&failure))
     }
 
-    /// Reads the text that a write wrote: it is never deleted, so a retry is shown the same.
+    /// Reads the text that a write wrote: it never changes, so a retry is shown the same.
     pub(crate) async fn written(&self, done: &Done) -> Result<Document, ApiError> {
         let Reply::Text(key) = done.reply else { return Err(done.unexpected()) };
         let text = self.documents(&done.view, vec![key]).await?.pop().flatten();
-        text.ok_or_else(|| ApiError::internal(&format_args!("{key:?} was written and is not there")))
+        // A retry may come after the feature or the project was deleted with its texts.
+        text.ok_or_else(|| ApiError::new(Code::NotFound, "it was written, and deleted meanwhile"))
     }
 }
 

@@ -63,7 +63,13 @@ fn computes(command: &Command, state: &State) -> bool {
             patch.touches.is_some() || patch.reads.is_some() || patch.depends_on.is_some()
         }
         Command::CreateFeature { feature, .. } => !feature.depends_on.is_empty(),
-        _ => matches!(command, Command::PickNext { .. } | Command::ReorderRoadmap { .. }),
+        // These look at all that is claimed.
+        Command::ReleasePaths { project, .. }
+        | Command::ForceRelease { project, .. }
+        | Command::UpdateProject { project, .. } => state.claim_count_in(*project) >= MANY,
+        // And this one at all members of the engineer's projects.
+        Command::PickNext { .. } | Command::ReorderRoadmap { .. } | Command::DeleteEngineer { .. } => true,
+        _ => false,
     }
 }
 

@@ -33,6 +33,9 @@ const LONGEST_WAIT_FOR_READ: Duration = Duration::from_secs(5);
 /// Long polls at once of one engineer, a quarter of what a node lets wait: far more than agents of one engineer.
 const MAX_POLLS_OF_ENGINEER: usize = MAX_WAITING_POLLS / 4;
 
+/// One engineer may have half of a node's sockets, or so many where it has few.
+const FEW_SOCKETS: usize = 16;
+
 /// The places of a node.
 pub(crate) struct Places {
     /// Requests being handled, of who shows no key that this node knows; and of each key.
@@ -42,24 +45,25 @@ pub(crate) struct Places {
     reads: Queues<EngineerId>,
     waiting_reads: InFlight<EngineerId>,
     polls: InFlight<EngineerId>,
+    sockets: InFlight<EngineerId>,
     /// Bytes of the answers of each that are not taken yet.
     answers: InFlight<EngineerId>,
 }
 
-impl Default for Places {
-    fn default() -> Self {
+impl Places {
+    /// Those of a node that may have so many sockets open.
+    pub(crate) fn new(max_sockets: u32) -> Self {
         Self {
             strangers: InFlight::new(MAX_STRANGERS, MAX_STRANGERS_OF_NETWORK),
             of_keys: InFlight::new(usize::MAX, MAX_OF_KEY),
             reads: Queues::new(MAX_READS_OF_ENGINEER),
             waiting_reads: InFlight::new(usize::MAX, MAX_WAITING_READS_OF_ENGINEER),
             polls: InFlight::new(usize::MAX, MAX_POLLS_OF_ENGINEER),
+            sockets: InFlight::new(usize::MAX, FEW_SOCKETS.max(max_sockets as usize / 2)),
             answers: InFlight::new(MAX_ANSWERS, MAX_ANSWERS_OF_ENGINEER),
         }
     }
-}
 
-impl Places {
     /// A place for a request that may make this node wait for its body, until it is dropped.
     ///
     /// # Errors
@@ -100,6 +104,14 @@ impl Places {
     /// What there is too much of.
     pub(crate) fn poll(&self, engineer: EngineerId) -> Result<Place<EngineerId>, &'static str> {
         self.polls.take(engineer, 1).ok_or("too many long polls of this engineer at once")
+    }
+
+    /// A place for a socket of an engineer among their own, until it is dropped.
+    ///
+    /// # Errors
+    /// What there is too much of.
+    pub(crate) fn socket(&self, engineer: EngineerId) -> Result<Place<EngineerId>, &'static str> {
+        self.sockets.take(engineer, 1).ok_or("too many WebSockets of this engineer; connect to another node")
     }
 
     /// Room for an answer of so many bytes that an engineer is sent, until it is dropped; none where there is none left.
@@ -202,7 +214,7 @@ mod tests {
 
     #[tokio::test]
     async fn reads_of_one_engineer_take_turns_and_others_do_not_wait_for_them() {
-        let places = Places::default();
+        let places = Places::new(4_096);
         let (ana, ben) = (EngineerId::MIN, EngineerId::MAX);
         let mut held = Vec::new();
         for _ in 0..MAX_READS_OF_ENGINEER {
@@ -216,8 +228,19 @@ mod tests {
     }
 
     #[test]
+    fn sockets_of_one_engineer_leave_half_of_them_to_others() {
+        let places = Places::new(100);
+        let (ana, ben) = (EngineerId::MIN, EngineerId::MAX);
+        let of_ana: Vec<_> = std::iter::from_fn(|| places.socket(ana).ok()).collect();
+        let of_ben: Vec<_> = std::iter::from_fn(|| places.socket(ben).ok()).collect();
+        assert_eq!((of_ana.len(), of_ben.len()), (50, 50));
+        drop(of_ana);
+        assert!(places.socket(EngineerId(uuid::Uuid::from_u128(7))).is_ok());
+    }
+
+    #[test]
     fn strangers_have_few_places_and_one_address_not_all_of_them() {
-        let places = Places::default();
+        let places = Places::new(4_096);
         let from = |last: u8| Some(IpAddr::from([10, 0, 0, last]));
         let mut held = Vec::new();
         while let Ok(place) = places.place(None, from(1)) {

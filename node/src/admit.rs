@@ -49,6 +49,8 @@ const fn grows(command: &Command) -> bool {
             | Command::CompleteFeature { .. }
             | Command::CancelFeature { .. }
             | Command::DeleteFeature { .. }
+            | Command::DeleteProject { .. }
+            | Command::DeleteEngineer { .. }
             | Command::ReleasePaths { .. }
             | Command::RefreshClaims { .. }
             | Command::ForceRelease { .. }
@@ -209,6 +211,8 @@ mod tests {
         assert!(grows(&Command::IssueTicket { digest }));
         let role = nexus_domain::entity::Role::Readonly;
         assert!(!grows(&Command::ChangeRole { engineer: nexus_domain::EngineerId::MIN, role }));
+        assert!(!grows(&Command::DeleteProject { project }));
+        assert!(!grows(&Command::DeleteEngineer { engineer: nexus_domain::EngineerId::MIN }));
         assert!(grows(&Command::PickFeature { project, slug: slug.clone() }));
         assert!(grows(&Command::ReadyFeature { project, slug }));
     }

@@ -45,6 +45,7 @@ mod tag {
     pub(super) const REPLY: u8 = 8;
     pub(super) const TICKET: u8 = 9;
     pub(super) const SLOT: u8 = 10;
+    pub(super) const DEPARTURE: u8 = 11;
     pub(super) const PROJECT: u8 = 16;
     pub(super) const MEMBER: u8 = 17;
     pub(super) const FEATURE: u8 = 18;
@@ -151,6 +152,7 @@ pub(crate) fn append_row(key: &RowKey, to: &mut Vec<u8>) {
         RowKey::ReplacedLists(project, feature, at) => {
             KeyBytes::of_project(to, *project, tag::REPLACED_LISTS).uuid(feature.0).number(at.0)
         }
+        RowKey::Departure(engineer) => KeyBytes::of_cluster(to, tag::DEPARTURE).uuid(engineer.0),
     };
 }
 

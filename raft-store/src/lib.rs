@@ -14,6 +14,7 @@
 mod blocking;
 pub mod error;
 mod fatal;
+mod history;
 mod keys;
 pub mod log;
 pub mod machine;

@@ -4,6 +4,7 @@ use crate::{
     blocking,
     error::{Quarantined, StoreError},
     fatal::Fatal,
+    history::StoredEvent,
     keys::{self, meta},
     log::{FlushStats, LogStore},
     machine::{
@@ -309,7 +310,8 @@ impl StoreHandle {
                     continue;
                 }
                 bytes += value.len();
-                let mut event: Recorded = record::decode(Kind::EVENT, &value).map_err(corrupt)?;
+                let stored: StoredEvent<'_> = record::decode(Kind::EVENT, &value).map_err(corrupt)?;
+                let mut event = stored.event.into_owned();
                 if let Some(feature) = event.event.feature_mut() {
                     complete(view, &latest.state, Arc::make_mut(feature))?;
                     // As whoever shows it has it before them.

@@ -57,6 +57,7 @@ pub const PROJECT: Fields = &[
     ("repoUrl", MAYBE_TEXT),
     ("repoPath", MAYBE_TEXT),
     ("defaultBranch", Text),
+    ("case", Word(&["sensitive", "insensitive"])),
     ("createdAt", Moment),
     ("updatedAt", Moment),
 ];

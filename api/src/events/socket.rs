@@ -5,12 +5,13 @@ use super::{
     message::{self, MAX_MESSAGE},
     outbox::{End, Outbox, Received},
 };
-use crate::{api::Api, auth::Caller, cluster::Unavailable, failure::ApiError};
+use crate::{api::Api, auth::Caller, cluster::Unavailable, failure::ApiError, places::Place};
 use axum::{
     extract::ws::{WebSocket, WebSocketUpgrade},
     response::Response,
 };
 use nexus_api_types::socket::{CloseCode, ErrorCode, Notice};
+use nexus_domain::EngineerId;
 use std::time::Duration;
 use tokio::{
     sync::OwnedSemaphorePermit,
@@ -38,23 +39,26 @@ const DEAD: Duration = Duration::from_secs(75);
 /// A place for one socket, until it is dropped.
 ///
 /// # Errors
-/// 503 when the node has as many sockets as it may, or is stopping.
-pub(crate) fn take_place(api: &Api) -> Result<OwnedSemaphorePermit, ApiError> {
+/// 503 when the node or the engineer has as many sockets as may be, or the node is stopping.
+pub(crate) fn take_place(api: &Api, engineer: EngineerId) -> Result<SocketPlace, ApiError> {
     let refused = |message: &str| ApiError::from(Unavailable::NotApplied(message.to_owned()));
     if api.draining().has_begun() {
         return Err(refused("this node is stopping; connect to another one"));
     }
     let full = |_| refused("this node has as many WebSockets as it may; connect to another one");
-    api.sockets.clone().try_acquire_owned().map_err(full)
+    let of_engineer = api.places.socket(engineer).map_err(refused)?;
+    let of_node = api.sockets.clone().try_acquire_owned().map_err(full)?;
+    Ok(SocketPlace { _of_engineer: of_engineer, _of_node: of_node })
+}
+
+/// The place of a socket, until it is dropped.
+pub(crate) struct SocketPlace {
+    _of_engineer: Place<EngineerId>,
+    _of_node: OwnedSemaphorePermit,
 }
 
 /// Answers an upgrade of somebody who is known and has a place.
-pub(crate) fn upgrade(
-    api: Api,
-    place: OwnedSemaphorePermit,
-    caller: Caller,
-    upgrade: WebSocketUpgrade,
-) -> Response {
+pub(crate) fn upgrade(api: Api, place: SocketPlace, caller: Caller, upgrade: WebSocketUpgrade) -> Response {
     let upgrade = upgrade
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)

@@ -4,6 +4,7 @@ use nexus_api_types::{engineer as wire, project as wire_project};
 use nexus_domain::{
     State,
     entity::{ApiKey, Engineer, Member, MemberRole, Project, Role},
+    pattern::Case,
 };
 
 /// An engineer as others see them.
@@ -42,6 +43,10 @@ pub(crate) fn project(project: &Project) -> wire_project::Project {
         repo_url: project.repo_url.as_ref().map(ToString::to_string),
         repo_path: project.repo_path.as_ref().map(ToString::to_string),
         default_branch: project.default_branch.to_string(),
+        case: match project.case {
+            Case::Sensitive => wire_project::Case::Sensitive,
+            Case::Insensitive => wire_project::Case::Insensitive,
+        },
         created_at: project.created_at.into(),
         updated_at: project.updated_at.into(),
     }

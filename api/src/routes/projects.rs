@@ -15,10 +15,13 @@ use axum::{
     response::Response,
 };
 use nexus_api_types::feature::Deleted;
-use nexus_api_types::project::{AddMember, CreateProject, Member, Project, ProjectDetail, Removed};
+use nexus_api_types::project::{
+    AddMember, CreateProject, Member, Project, ProjectDetail, Removed, UpdateProject,
+};
 use nexus_domain::{
     Command, EngineerId, ProjectId, Reply,
     entity::{MemberRole, Role},
+    pattern::Case,
     words::{Label, MAX_PROJECT_SLUG, Name, Slug, WordError},
 };
 
@@ -31,10 +34,15 @@ pub(super) fn routes() -> Routes {
     let deleted = Operation::write("Delete a project").about(
         "Leads and admins may. It is gone for everybody at once, with everything in it; there is no way back.",
     );
+    let updated = Operation::write("Change how a project's files are told apart").about(
+        "Any member may have case ignored, leads and admins have it regarded again. Refused with 409 and who holds \
+         what, while two sessions hold what would be one file.",
+    );
     Routes::new()
         .get("/projects", list, listed.answers_list::<Project>())
         .post("/projects", create, made.body::<CreateProject>().answers::<Project>(201))
         .get("/projects/{project}", show, Operation::read("Show a project").answers::<ProjectDetail>(200))
+        .patch("/projects/{project}", update, updated.body::<UpdateProject>().answers::<Project>(200))
         .delete("/projects/{project}", delete, deleted.answers::<Deleted>(200))
         .post(
             "/projects/{project}/members",
@@ -86,6 +94,21 @@ async fn create(State(api): State<Api>, write: Write) -> Result<Response, ApiErr
     Ok(done.answer(StatusCode::CREATED, render::project(project)))
 }
 
+async fn update(
+    State(api): State<Api>,
+    Path(project): Path<String>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    let project = project_id(&project)?;
+    let mut fields = write.fields()?;
+    let case = fields.required_text("case", case);
+    fields.finish()?;
+    let Some(case) = case else { return Err(ApiError::internal(&"fields passed")) };
+    let done = write.propose(&api, Command::UpdateProject { project, case }).await?;
+    let Reply::Project(project) = &done.reply else { return Err(done.unexpected()) };
+    Ok(done.answer(StatusCode::OK, render::project(project)))
+}
+
 async fn delete(
     State(api): State<Api>,
     Path(project): Path<String>,
@@ -132,6 +155,13 @@ fn member_role(text: &str) -> Result<MemberRole, &'static str> {
         "member" => Ok(MemberRole::Member),
         _ => Err("must be lead or member"),
     }
+}
+
+fn case(text: &str) -> Result<Case, &'static str> {
+    [Case::Sensitive, Case::Insensitive]
+        .into_iter()
+        .find(|case| case.name() == text)
+        .ok_or("must be sensitive or insensitive")
 }
 
 fn project_slug(text: &str) -> Result<Slug, WordError> {

@@ -57,6 +57,7 @@ fn patch(fields: &mut Fields) -> SettingsPatch {
         replies: fields.number("replies.count", 0..=u64::MAX),
         reply_age: fields.seconds("replies.age").map(millis),
         event_age: fields.seconds("events.age").map(millis),
+        event_bytes: fields.number("events.bytes", 0..=u64::MAX),
         quotas: QuotasPatch {
             project_memory: fields.number("quota.project.memory", 0..=u64::MAX),
             project_texts: fields.number("quota.project.texts", 0..=u64::MAX),
@@ -101,6 +102,7 @@ fn render(settings: &Settings) -> wire::Settings {
         replies: Some(settings.replies),
         reply_age: seconds(settings.reply_age),
         event_age: seconds(settings.event_age),
+        event_bytes: Some(settings.event_bytes),
         quota_project_memory: Some(settings.quotas.project_memory),
         quota_project_texts: Some(settings.quotas.project_texts),
         quota_engineer_memory: Some(settings.quotas.engineer_memory),

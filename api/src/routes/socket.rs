@@ -52,7 +52,7 @@ async fn open(
     let upgrade = upgrade.map_err(|_| {
         ApiError::field("Upgrade", "this is a WebSocket: send the headers of its handshake (RFC 6455)")
     })?;
-    let place = events::take_place(&api)?;
+    let place = events::take_place(&api, caller.engineer)?;
     // Only with a place: whoever is turned away may come again with the same ticket, here or elsewhere.
     if let Some(digest) = ticket {
         redeem(&api, digest).await?;

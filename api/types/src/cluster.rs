@@ -201,6 +201,10 @@ pub struct Settings {
     #[serde(default, rename = "events.age", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0.1, maximum = 2592000.0)]
     pub event_age: Option<f64>,
+    /// Bytes of events that are kept at most, on each node's disk.
+    #[serde(default, rename = "events.bytes", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1048576, maximum = 1099511627776_i64)]
+    pub event_bytes: Option<u64>,
     /// Estimated bytes of memory that one project may take.
     #[serde(default, rename = "quota.project.memory", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1048576, maximum = 1099511627776_i64)]

@@ -21,10 +21,32 @@ pub struct Project {
     pub repo_path: Option<String>,
     /// The branch that work starts from.
     pub default_branch: String,
+    /// Whether names that differ in case alone are two files or one.
+    #[serde(default)]
+    pub case: Case,
     /// Creation.
     pub created_at: Moment,
     /// Last change.
     pub updated_at: Moment,
+}
+
+/// How the names of a project's files are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Case {
+    /// `README.md` and `Readme.md` are two files.
+    #[default]
+    Sensitive,
+    /// They are one file, since somebody's checkout lies on a file system that ignores case.
+    Insensitive,
+}
+
+/// Changes a project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UpdateProject {
+    /// How the names of its files are told apart from now on. Any member may set `insensitive`, leads and admins
+    /// `sensitive`; refused while two sessions hold what would be one file.
+    pub case: Case,
 }
 
 /// A project with its members.

@@ -156,6 +156,11 @@ impl Setup {
     async fn project(&self, context: &Context<'_>) -> Result<Value, Error> {
         if let Some(found) = link::find()? {
             context.out.note(format_args!("This repository is project {}", found.link.name()));
+            // Somebody else linked it, in a checkout of theirs.
+            let projects = context.projects().await?;
+            if let Some(project) = projects.iter().find(|project| project.id == found.link.project_id) {
+                project::case::agree(context, project).await;
+            }
             return Ok(json!({ "id": found.link.project_id, "slug": found.link.project_slug }));
         }
         let projects = context.projects().await?;
@@ -165,7 +170,7 @@ impl Setup {
                 return Ok(Value::Null);
             };
             return match projects.iter().find(|project| project.slug == *named) {
-                Some(project) => linked(context, project),
+                Some(project) => linked(context, project).await,
                 None => self.make(context, named).await,
             };
         }
@@ -180,7 +185,7 @@ impl Setup {
             .interact()
             .map_err(broken_off)?;
         match projects.get(choice) {
-            Some(project) => linked(context, project),
+            Some(project) => linked(context, project).await,
             None if choice == projects.len() => {
                 let slug: String = Input::new()
                     .with_prompt("Short name, of a-z, 0-9 and -")
@@ -205,9 +210,10 @@ impl Setup {
     }
 }
 
-fn linked(context: &Context<'_>, project: &Project) -> Result<Value, Error> {
+async fn linked(context: &Context<'_>, project: &Project) -> Result<Value, Error> {
     let path = link::write(project)?;
     context.out.note(format_args!("Linked to {} by {}: commit it", project.slug, path.display()));
+    project::case::agree(context, project).await;
     Ok(json!({ "id": project.id, "slug": project.slug }))
 }
 

@@ -220,7 +220,7 @@ fn write_in(root: &Path, project: &Project) -> Result<PathBuf, Error> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use nexus_api_types::Moment;
+    use nexus_api_types::{Moment, project::Case};
 
     fn project(slug: &str) -> Project {
         let moment = Moment::parse("2026-01-31T12:00:00Z").unwrap();
@@ -231,6 +231,7 @@ mod tests {
             repo_url: None,
             repo_path: None,
             default_branch: "main".to_owned(),
+            case: Case::default(),
             created_at: moment,
             updated_at: moment,
         }

@@ -19,6 +19,7 @@ use nexus_api_types::{
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     path::{Path, PathBuf},
 };
 use uuid::Uuid;
@@ -28,6 +29,9 @@ const MOST_AT_ONCE: usize = 2_000;
 
 /// Files that wildcards of others are compared with.
 const MAX_CANDIDATES: usize = 20_000;
+
+/// Spellings of one path that are asked about.
+const MOST_SPELLINGS: usize = 100;
 
 /// Claims that a server lists.
 const MOST_LISTED: usize = 10_000;
@@ -94,6 +98,7 @@ pub(super) async fn held(
     let (mine, others): (Vec<&Claim>, Vec<&Claim>) = claims.iter().partition(|claim| own.is_own(claim));
     let mine: Vec<Shape> = mine.iter().map(|claim| Shape::of(&claim.file_path)).collect();
     let mut wild: BTreeMap<PathBuf, Vec<&str>> = BTreeMap::new();
+    let mut respelled = BTreeSet::new();
     for claim in others {
         let pattern = claim.file_path.as_str();
         match Shape::of(pattern) {
@@ -101,7 +106,12 @@ pub(super) async fn held(
             Shape::Path(path) if mine.iter().any(|mine| is_near(mine, &path)) => {
                 wild.entry(path).or_default().push(pattern);
             }
-            Shape::Path(path) => plan.add(path),
+            Shape::Path(path) => {
+                if !is_there(&place.root, &path) {
+                    respelled.extend(spellings(&place.root, &path));
+                }
+                plan.add(path);
+            }
             Shape::Everything if mine.is_empty() => plan.add_everything(),
             Shape::Everything => wild.entry(PathBuf::new()).or_default().push(pattern),
             Shape::Some { beneath } => {
@@ -117,8 +127,38 @@ pub(super) async fn held(
     if !wild.is_empty() {
         add_matching(context, place, own, &wild, &mut plan).await?;
     }
+    let respelled: Vec<String> = respelled.into_iter().take(MAX_CANDIDATES).collect();
+    for files in respelled.chunks(MOST_AT_ONCE) {
+        for file in of_others(context, project, own, files).await? {
+            plan.add(PathBuf::from(file));
+        }
+    }
     plan.finish();
     Ok((plan, revision))
+}
+
+/// Paths that are there and may be this one in another spelling. Which of them are is the cluster's to say: it knows
+/// whether the project regards case.
+fn spellings(root: &Path, path: &Path) -> Vec<String> {
+    let mut found = vec![PathBuf::new()];
+    for part in path.iter() {
+        let part = part.to_string_lossy();
+        let below = |folder: &PathBuf| -> Vec<PathBuf> {
+            let entries = fs::read_dir(root.join(folder)).into_iter().flatten().filter_map(Result::ok);
+            entries
+                .filter_map(|entry| entry.file_name().into_string().ok())
+                .filter(|name| may_be_one(name, &part))
+                .map(|name| folder.join(name))
+                .collect()
+        };
+        found = found.iter().flat_map(below).take(MOST_SPELLINGS).collect();
+    }
+    found.into_iter().filter_map(|path| path.into_os_string().into_string().ok()).collect()
+}
+
+/// Whether two names may be spellings of one file. Letters beyond ASCII may be composed in ways that take tables to tell.
+fn may_be_one(one: &str, other: &str) -> bool {
+    !(one.is_ascii() && other.is_ascii()) || one.eq_ignore_ascii_case(other)
 }
 
 /// Whether something of one's own may be that path, above it or beneath it.

@@ -121,8 +121,12 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// A part of what belonged to a deleted project goes.
+    /// A part of what belonged to a deleted engineer or project goes.
     fn delete(&mut self) {
+        if let Some((events, documents)) = decide::advance_departure(self.state, self.revision) {
+            self.fold(events, None);
+            self.write(documents);
+        }
         if let Some((event, erased)) = decide::advance_deletion(self.state, self.revision) {
             self.fold(vec![event], None);
             self.erased.extend(erased);

@@ -10,7 +10,7 @@ use crate::{
         CheckpointId, DecisionId, EngineerId, FeatureId, InstanceId, KeyId, LearningId, NodeId, ProjectId,
         SessionId,
     },
-    pattern::Pattern,
+    pattern::{Case, Pattern},
     refusal::Refusal,
     replies::Request,
     reply::Reply,
@@ -221,6 +221,13 @@ pub enum Command {
     DeleteEngineer {
         /// Whom.
         engineer: EngineerId,
+    },
+    /// Changes how a project's files are compared.
+    UpdateProject {
+        /// Which project.
+        project: ProjectId,
+        /// Whether names that differ in case alone are one file from now on.
+        case: Case,
     },
     /// Deletes a project with everything in it.
     DeleteProject {
@@ -462,6 +469,7 @@ impl Command {
             Self::RevokeKey { .. } => "revoke_key",
             Self::ChangeRole { .. } => "change_role",
             Self::DeleteEngineer { .. } => "delete_engineer",
+            Self::UpdateProject { .. } => "update_project",
             Self::DeleteProject { .. } => "delete_project",
             Self::CreateProject { .. } => "create_project",
             Self::AddMember { .. } => "add_member",

@@ -74,6 +74,8 @@ pub enum Event {
     KeyRevoked(Arc<ApiKey>),
     /// A project was made.
     ProjectCreated(Arc<Project>),
+    /// A project compares its files otherwise.
+    ProjectUpdated(Arc<Project>),
     /// An engineer joined a project.
     MemberAdded(Arc<Member>),
     /// An engineer left a project.
@@ -161,8 +163,13 @@ pub enum Event {
     TicketRedeemed(Arc<Ticket>),
     /// A ticket ran out.
     TicketExpired(Arc<Ticket>),
-    /// An engineer is gone; their keys, places and sessions went before.
+    /// An engineer is gone; their keys went before.
     EngineerDeleted(Arc<Engineer>),
+    /// An engineer was deleted who has more sessions and places in projects than one entry may end: the next ones
+    /// end them.
+    DepartureBegun(EngineerId),
+    /// Nothing is left of a deleted engineer.
+    DepartureEnded(EngineerId),
     /// A project is gone for everybody; what belonged to it goes with the next entries.
     ProjectDeleted(Deletion),
     /// Some of what belonged to a deleted project is gone.
@@ -173,7 +180,7 @@ pub enum Event {
         rows: Arc<[RowKey]>,
     },
     /// Nothing is left of a deleted project.
-    DeletionFinished(ProjectId),
+    DeletionFinished(Deletion),
     /// Lists of a feature were replaced by this entry, and are kept for events that name them.
     ListsReplaced {
         /// Where.
@@ -263,6 +270,8 @@ impl Event {
             | Self::SessionDisconnected(session)
             | Self::SessionEnded(session) => Some(session.project),
             Self::MemberAdded(member) | Self::MemberRemoved(member) => Some(member.project),
+            // Whoever follows it looks whether they still may.
+            Self::ProjectDeleted(deletion) => Some(deletion.project),
             _ => None,
         }
     }

@@ -26,7 +26,7 @@ impl State {
 
     fn no_file_has_two_holders(&self) -> Result<(), Violation> {
         for (key, claim) in &self.claims {
-            let obstacle = self.obstacles(key.project, &key.path, claim.mode, Some(key.session)).next();
+            let obstacle = self.obstacle(key.project, &key.path, claim.mode, Some(key.session));
             if let Some((path, Grip { session, .. })) = obstacle {
                 return Err(Violation(format!(
                     "{} of session {} collides with {path} of session {session}",

@@ -189,4 +189,33 @@ mod tests {
         state.forget_reply(&oldest);
         assert_eq!(state.reply_to_forget(), None);
     }
+
+    #[test]
+    fn a_flood_of_one_engineer_makes_no_other_one_lose_an_answer() {
+        let settings = crate::settings::Settings { replies: 100, ..Default::default() };
+        let mut state = State { settings: Arc::new(settings), ..State::default() };
+        let remember = |state: &mut State, engineer: u128, number: u64| {
+            let engineer = Some(EngineerId(uuid::Uuid::from_u128(engineer)));
+            let key = ReplyKey { engineer, key: IdempotencyKey::parse(&format!("key-{number}")).unwrap() };
+            let revision = Revision(number);
+            let answer = Answer { revision, outcome: Ok(Reply::Done), is_cut: false };
+            let expires = ClusterTime(u64::MAX);
+            let kept =
+                Remembered { fingerprint: 0, since: ClusterTime(0), expires, answer: Arc::new(answer) };
+            state.put_reply(key.clone(), Arc::new(kept));
+            key
+        };
+        let first = remember(&mut state, 1, 1);
+        for number in 2..1_000 {
+            remember(&mut state, 2, number);
+        }
+        // Those of the last minute stay, however many.
+        assert_eq!(state.reply_to_forget(), None);
+        state.clock.cluster = ClusterTime(REPLY_FLOOR.0);
+        while let Some(key) = state.reply_to_forget().cloned() {
+            state.forget_reply(&key);
+        }
+        assert_eq!(state.replies.len(), 100);
+        assert!(state.replies.contains_key(&first), "it is the oldest, and not one of too many");
+    }
 }

@@ -36,11 +36,6 @@ pub struct Quotas {
 }
 
 impl Quotas {
-    /// The least that a quota in bytes can be set to: 1 MiB.
-    pub const MIN_BYTES: u64 = 1 << 20;
-    /// The most that a quota in bytes can be set to: 1 TiB.
-    pub const MAX_BYTES: u64 = 1 << 40;
-
     /// Those that are in bytes, with the names of their settings.
     pub(crate) const fn in_bytes(&self) -> [(&'static str, u64); 6] {
         [
@@ -89,6 +84,8 @@ pub struct Settings {
     pub reply_age: Millis,
     /// How long events are kept at most.
     pub event_age: Millis,
+    /// How many bytes of events are kept, as they are stored.
+    pub event_bytes: u64,
     /// How much may be stored for whom.
     pub quotas: Quotas,
 }
@@ -113,6 +110,8 @@ pub struct SettingsPatch {
     pub reply_age: Option<Millis>,
     /// New [`Settings::event_age`].
     pub event_age: Option<Millis>,
+    /// New [`Settings::event_bytes`].
+    pub event_bytes: Option<u64>,
     /// New [`Settings::quotas`], some of them.
     pub quotas: QuotasPatch,
 }
@@ -164,10 +163,15 @@ impl Settings {
             replies: patch.replies.unwrap_or(self.replies),
             reply_age: patch.reply_age.unwrap_or(self.reply_age),
             event_age: patch.event_age.unwrap_or(self.event_age),
+            event_bytes: patch.event_bytes.unwrap_or(self.event_bytes),
             quotas: self.quotas.with(&patch.quotas),
         }
     }
 
+    /// The least that a limit in bytes can be set to: 1 MiB.
+    pub const MIN_BYTES: u64 = 1 << 20;
+    /// The most that a limit in bytes can be set to: 1 TiB.
+    pub const MAX_BYTES: u64 = 1 << 40;
     /// Shortest lease that can be set: below it, one lost packet would end sessions.
     pub const MIN_LEASE: Millis = Millis(100);
     /// Longest lease that can be set: 30 days.
@@ -187,6 +191,8 @@ impl Default for Settings {
             reply_age: Millis::from_secs(24 * 3600),
             // A consumer that was away for a weekend resumes without starting over.
             event_age: Millis::from_secs(7 * 24 * 3600),
+            // Ordinary ones take some hundred bytes; those that name thousands of paths take a MiB.
+            event_bytes: 4 << 30,
             quotas: Quotas::default(),
         }
     }

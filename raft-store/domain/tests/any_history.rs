@@ -9,7 +9,7 @@ use nexus_domain::{
     document::CheckpointKind,
     entity::{ApiKey, KeyPrefix, Lane, MemberRole, Mode, Origin, SessionMetadata},
     ids::{CheckpointId, DecisionId, KeyId, LearningId},
-    pattern::Pattern,
+    pattern::{Case, Pattern},
     replies::{KeyedRequest, ReplyKey, Request, Slot, Turn},
     settings::SettingsPatch,
     usage::{Owner, Usage},
@@ -30,7 +30,19 @@ const PROJECT: ProjectId = ProjectId(Uuid::from_u128(1));
 const ENGINEERS: u128 = 3;
 const SLUGS: [&str; 4] = ["a", "b", "c", "d"];
 const AGENTS: [Option<&str>; 3] = [None, Some("build"), Some("review")];
-const PATHS: [&str; 8] = ["x.rs", "y.rs", "src/", "src/db.rs", "src/api/", "src/*.rs", "**/*.md", "{x,z}.rs"];
+const PATHS: [&str; 11] = [
+    "x.rs",
+    "y.rs",
+    "src/",
+    "src/db.rs",
+    "src/api/",
+    "src/*.rs",
+    "**/*.md",
+    "{x,z}.rs",
+    "X.rs",
+    "SRC/db.rs",
+    "[A-Y].RS",
+];
 
 fn engineer(n: u128) -> EngineerId {
     EngineerId(Uuid::from_u128(100 + n))
@@ -110,6 +122,8 @@ fn asks() -> impl Strategy<Value = Ask> {
         1 => (0..ENGINEERS, select(vec![MemberRole::Lead, MemberRole::Member]))
             .prop_map(move |(n, role)| plain(Command::AddMember { project, engineer: engineer(n), role })),
         1 => (0..ENGINEERS).prop_map(move |n| plain(Command::RemoveMember { project, engineer: engineer(n) })),
+        1 => select(vec![Case::Sensitive, Case::Insensitive])
+            .prop_map(move |case| plain(Command::UpdateProject { project, case })),
         1 => slugs().prop_map(move |slug| plain(Command::AddLearning { project, slug, id: LearningId::MIN, content: "text".into() })),
         2 => (proptest::option::of(slugs()), any::<bool>()).prop_map(|(about, instead)| Ask::Decide(about, instead)),
         4 => (who(), select(SLUGS.to_vec()), kinds(), select(vec!["{}", "{\"step\":1}"]))

@@ -7,17 +7,21 @@ use super::{
 };
 use crate::{
     error::StoreError,
+    history::StoredEvent,
     keys::{self, meta},
     record::{self, Kind, RecordError},
     storage::{Batch, Column, KeyRange, Operation, Order, Storage},
     types::{Applied, Command, Entry},
 };
 use nexus_domain::{
-    Command as Ask, Document, DocumentKey, ProjectId, Proposal, Recorded, Revision, RowKey, RulesVersion,
-    State, apply::Erasure,
+    Command as Ask, Document, DocumentKey, ProjectId, Proposal, Revision, RowKey, RulesVersion, State,
+    apply::Erasure,
 };
 use openraft::{EntryPayload, StoredMembership};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    borrow::Cow,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 /// Old events are deleted at every such revision, as one range: often enough to keep the excess
 /// small, seldom enough that deleted ranges do not slow down scans.
@@ -124,15 +128,18 @@ impl<'a> Step<'a> {
                 for event in &applied.events {
                     let project = event.event.project().expect("what is kept is of a project's feed");
                     let key = keys::event(event.revision, event.seq, project);
+                    let bytes = &mut self.after.progress.event_bytes;
+                    let event = StoredEvent { bytes_before: *bytes, event: Cow::Borrowed(event) };
                     let (key, value) = self
                         .batch
                         .put_written(
                             Column::Events,
                             |to| to.extend_from_slice(&key),
-                            |to| record::append(Kind::EVENT, event, to),
+                            |to| record::append(Kind::EVENT, &event, to),
                         )
                         .map_err(unwritable)?;
                     hash.write(Column::Events, key, Some(value));
+                    *bytes += (key.len() + value.len()) as u64;
                 }
                 Some(applied.answer)
             }
@@ -243,11 +250,11 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    /// Deletes events that are older than the cluster keeps, by their number or by their age.
+    /// Deletes events that are older than the cluster keeps: by their number, their age or their bytes.
     fn prune(&mut self, index: u64) -> Result<(), StoreError> {
         let oldest = self.after.progress.oldest_events;
         let by_number = Revision(index.saturating_sub(self.after.state.settings().event_revisions));
-        let kept = by_number.max(self.first_young(oldest, Revision(index))?);
+        let kept = by_number.max(self.first_kept(oldest, Revision(index))?);
         if kept > oldest {
             let start = self.pruned.take().map_or(keys::events_of(oldest).to_vec(), |range| range.start);
             self.pruned = Some(KeyRange::between(start, keys::events_of(kept)));
@@ -256,16 +263,22 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    /// The first revision whose events are young enough to be kept. Time grows with revisions, so a
-    /// few looks find it; and it is the same on every node, however entries come in batches.
-    fn first_young(&self, oldest: Revision, last: Revision) -> Result<Revision, StoreError> {
-        let (clock, age) = (self.after.state.clock(), self.after.state.settings().event_age);
+    /// The first revision whose events are young enough to be kept, and not followed by too many bytes of others.
+    /// Both grow with revisions, so a few looks find it; and it is the same on every node, however entries come in
+    /// batches.
+    fn first_kept(&self, oldest: Revision, last: Revision) -> Result<Revision, StoreError> {
+        let (clock, settings) = (self.after.state.clock(), self.after.state.settings());
+        let bytes = self.after.progress.event_bytes;
+        let is_too_old = |stored: &StoredEvent<'_>| {
+            clock.cluster.since(stored.event.time) > settings.event_age
+                || bytes.saturating_sub(stored.bytes_before) > settings.event_bytes
+        };
         let (mut low, mut high) = (oldest.0, last.0 + 1);
         while low < high {
             let middle = low + (high - low) / 2;
             match self.event_from(Revision(middle))? {
                 // Whatever comes from here to this event has no events, and may as well be old.
-                Some(event) if clock.cluster.since(event.time) > age => low = event.revision.0 + 1,
+                Some(stored) if is_too_old(&stored) => low = stored.event.revision.0 + 1,
                 Some(_) | None => high = middle,
             }
         }
@@ -273,7 +286,7 @@ impl<'a> Step<'a> {
     }
 
     /// The first event of a revision or of a later one.
-    fn event_from(&self, from: Revision) -> Result<Option<Recorded>, StoreError> {
+    fn event_from(&self, from: Revision) -> Result<Option<StoredEvent<'static>>, StoreError> {
         let decode = |key: &[u8], value: &[u8]| {
             record::decode(Kind::EVENT, value)
                 .map_err(|cause| StoreError::corrupt(Column::Events, key, cause))

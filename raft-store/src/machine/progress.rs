@@ -21,6 +21,8 @@ pub(crate) struct Progress {
     pub(crate) rows: RowsDigest,
     /// Events before this revision are gone.
     pub(crate) oldest_events: Revision,
+    /// Bytes of all events that were ever stored, with their keys; also of those that are gone.
+    pub(crate) event_bytes: u64,
 }
 
 impl Progress {

@@ -5,13 +5,14 @@ use super::{file::SnapshotFile, format};
 use crate::{
     blocking,
     error::StoreError,
+    history::StoredEvent,
     keys,
     machine::load::Loading,
     record::{self, Kind},
     storage::{Column, File, open_to_read},
 };
 use bytes::Bytes;
-use nexus_domain::{Document, Recorded, Revision, WallTime, ids::ClusterId};
+use nexus_domain::{Document, Revision, WallTime, ids::ClusterId};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
@@ -156,7 +157,7 @@ fn check_document(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
 }
 
 fn check_event(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-    let event: Recorded = record::decode(Kind::EVENT, value)
+    let StoredEvent { event, .. } = record::decode(Kind::EVENT, value)
         .map_err(|cause| damaged(format!("an event cannot be read: {cause}")))?;
     let place = event.event.project().map(|project| keys::event(event.revision, event.seq, project));
     if place.is_none_or(|place| place[..] != *key) {

@@ -122,3 +122,40 @@ async fn replaced_lists_are_kept_no_longer_than_the_events_that_name_them() {
     assert_eq!(pairs(&disk, Column::Events).len(), 0, "the events went before");
     node.machine.verify().unwrap();
 }
+
+#[tokio::test]
+async fn history_is_bounded_in_bytes_whatever_one_entry_tells() {
+    let mut hashes = Vec::new();
+    for one_by_one in [true, false] {
+        let disk = SimulatedDisk::new();
+        let mut node = Node::start(disk.clone()).await;
+        let mut scribe = Scribe::new();
+        let mut history = scribe.beginning();
+        history.push(scribe.keep_small_events());
+        let paths: Vec<Pattern> =
+            (0..1_000).map(|n| Pattern::parse(&format!("generated/{n}.rs")).unwrap()).collect();
+        for _ in 0..100 {
+            history.push(scribe.claim(paths.clone()));
+            history.push(scribe.engineer_asks(Ask::ReleasePaths { project: PROJECT, paths: None }));
+        }
+        while history.len() < 1_030 {
+            history.push(scribe.ask(Actor::System, Ask::Tick));
+        }
+        let from = node.handle.latest().revision();
+        if one_by_one {
+            for entry in history {
+                node.run(vec![entry]).await;
+            }
+        } else {
+            node.run(history).await;
+        }
+        let kept = pairs(&disk, Column::Events);
+        let bytes: usize = kept.iter().map(|(key, value)| key.len() + value.len()).sum();
+        assert!((1 << 19..=1 << 20).contains(&bytes), "{bytes} bytes of events are kept");
+        let page = node.handle.events(Revision(from.0 + 1), 1).await.unwrap();
+        assert!(page.oldest > from, "whoever asks for what is gone is told so");
+        node.machine.verify().unwrap();
+        hashes.push(node.handle.latest().hash());
+    }
+    assert_eq!(hashes[0], hashes[1]);
+}

@@ -239,6 +239,12 @@ impl Scribe {
         self.ask(Actor::System, Ask::UpdateSettings { patch })
     }
 
+    /// Keeps as few bytes of events as the cluster may: 1 MiB.
+    pub(crate) fn keep_small_events(&mut self) -> Entry {
+        let patch = SettingsPatch { event_bytes: Some(1 << 20), ..SettingsPatch::default() };
+        self.ask(Actor::System, Ask::UpdateSettings { patch })
+    }
+
     /// Keeps events for as long as some 500 entries take.
     pub(crate) fn keep_young_events(&mut self) -> Entry {
         let patch = SettingsPatch { event_age: Some(Millis(5_000)), ..SettingsPatch::default() };

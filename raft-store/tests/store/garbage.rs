@@ -15,7 +15,7 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 use std::sync::OnceLock;
 
 /// The last applied entry, the membership, the history's hash, the rows' digest, the oldest events.
-type Progress = (Option<LogId>, StoredMembership, u64, (u64, u64), Revision);
+type Progress = (Option<LogId>, StoredMembership, u64, (u64, u64), Revision, u64);
 
 /// Every kind of record whose payload means something.
 const KINDS: [Kind; 11] = [
@@ -41,7 +41,7 @@ fn read(kind: Kind, bytes: &[u8]) -> Result<(), RecordError> {
         Kind::MARK => record::decode::<(u64, Option<LogId>, Option<Vote>)>(kind, bytes).map(drop),
         Kind::ROW => record::decode::<Row>(kind, bytes).map(drop),
         Kind::DOCUMENT => record::decode::<Document>(kind, bytes).map(drop),
-        Kind::EVENT => record::decode::<Recorded>(kind, bytes).map(drop),
+        Kind::EVENT => record::decode::<(u64, Recorded)>(kind, bytes).map(drop),
         Kind::PROGRESS => record::decode::<Progress>(kind, bytes).map(drop),
         Kind::INSTALLING => record::decode::<String>(kind, bytes).map(drop),
         Kind::SNAPSHOT_HEAD => record::decode::<(u16, Progress)>(kind, bytes).map(drop),

@@ -4,7 +4,7 @@
 //! - The contract: [`old_client`] and [`new_client`] go through all of it, [`idempotency`] through every
 //!   write; [`bad_input`] and [`people`] through what is refused, and to whom, [`quotas`] through what may be stored and how it is deleted, [`unknown_fields`] through what new
 //!   routes refuse; [`browsers`] through what a page may read and do; [`metrics`] through what is counted.
-//! - The subjects: [`collisions`] and what they [cost](costs), [`claiming`], [`sessions`], [`knowledge`], [`events`] and
+//! - The subjects: [`collisions`] and what they [cost](costs), [`claiming`] and the [`spelling`] of paths, [`sessions`], [`knowledge`], [`events`] and
 //!   their [`sockets`],
 //!   [`backup`], [`runs`] of agents and the [`guards`] that they ask, [`exec`], which asks the kernel; [`installs`], which wire both;
 //!   [`transcripts`] of the whole command line.
@@ -40,6 +40,7 @@ mod quotas;
 mod runs;
 mod sessions;
 mod sockets;
+mod spelling;
 mod starting;
 mod transcripts;
 mod unknown_fields;

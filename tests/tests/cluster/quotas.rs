@@ -89,6 +89,25 @@ async fn a_deleted_project_is_gone_on_every_node_with_its_texts_and_events() {
 }
 
 #[tokio::test]
+async fn a_retry_of_what_was_deleted_meanwhile_is_told_so() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    team.ready_feature("billing", &["a.rs"]).await;
+    let feature = team.path("/features/billing");
+    let body = json!({ "content": "retry on conflict" });
+    let (learned, path) = (team.admin.under_key("learned"), format!("{feature}/learnings"));
+    assert_eq!(learned.post(&path, body.clone()).await.status.as_u16(), 201);
+    let picked = team.admin.under_key("picked");
+    assert_eq!(picked.post(&format!("{feature}/pick"), json!({})).await.status.as_u16(), 200);
+    team.admin.post(&format!("{feature}/cancel"), json!({})).await.data();
+    team.admin.delete(&team.path("/finished/billing")).await.data();
+    let again = learned.post(&path, body).await;
+    assert_eq!((again.status.as_u16(), again.code()), (404, "NOT_FOUND"), "{}", again.body);
+    // An answer that needs no text is the first one again.
+    assert_eq!(picked.post(&format!("{feature}/pick"), json!({})).await.status.as_u16(), 200);
+}
+
+#[tokio::test]
 async fn an_engineer_who_goes_leaves_no_key_no_session_and_no_name() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;

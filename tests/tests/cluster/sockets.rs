@@ -198,6 +198,16 @@ async fn a_member_who_is_taken_out_hears_nothing_more() {
 }
 
 #[tokio::test]
+async fn followers_of_a_project_that_is_deleted_are_sent_away() {
+    let cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let ana = team.engineer("ana").await;
+    let mut socket = Socket::joined(&ana.client.via(&cluster.urls()[1]), &team.project, None).await;
+    team.admin.delete(&team.path("")).await.data();
+    assert_eq!(socket.close_code().await, Some(4003));
+}
+
+#[tokio::test]
 async fn a_key_that_is_revoked_ends_its_socket_and_one_for_reading_follows_without_a_session() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;

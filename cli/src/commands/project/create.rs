@@ -1,5 +1,6 @@
 //! `nexus project create`: makes a project and links this repository to it.
 
+use super::case;
 use crate::{
     args::words,
     client::{Answer, Request},
@@ -76,7 +77,14 @@ impl Create {
             default_branch: self.default_branch,
         };
         let answer = context.client.send(Request::post("/projects").body(&body)).await?;
-        let linked = if self.no_link { None } else { Some(link::write(&answer.parse()?)?) };
+        let linked = if self.no_link {
+            None
+        } else {
+            let project = answer.parse()?;
+            let path = link::write(&project)?;
+            case::agree(context, &project).await;
+            Some(path)
+        };
         Ok(Made { answer, linked })
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     output::{Table, Tone},
 };
 use clap::Args;
-use nexus_api_types::project::{MemberRole, ProjectDetail};
+use nexus_api_types::project::{Case, MemberRole, ProjectDetail};
 
 /// Show the project of this repository, and who is in it
 #[derive(Args)]
@@ -37,6 +37,9 @@ fn print(context: &Context<'_>, detail: ProjectDetail) -> Result<(), Error> {
         out.field("Path", path)?;
     }
     out.field("Branch", project.default_branch)?;
+    if project.case == Case::Insensitive {
+        out.field("Case", "ignored: names that differ in case alone are one file")?;
+    }
     out.field("Made", out.clock().short(project.created_at))?;
     out.line("")?;
     let mut table = Table::new(&["MEMBER", "EMAIL", "ROLE"]);

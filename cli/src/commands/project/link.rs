@@ -1,5 +1,6 @@
 //! `nexus project link`: says which project this repository is.
 
+use super::case;
 use crate::{args::words, client::Answer, config::link, context::Context, error::Error, output::words::list};
 use clap::Args;
 use nexus_api_types::project::Project;
@@ -34,6 +35,7 @@ impl Link {
             "Written to {}: commit it, so that everybody's commands find the project",
             path.display()
         ));
+        case::agree(context, &project).await;
         Ok(())
     }
 }

@@ -1,12 +1,14 @@
 //! `nexus project`: codebases, and which of them a repository is.
 
 mod add_member;
+pub(super) mod case;
 pub(super) mod create;
 mod delete;
 mod info;
 mod link;
 mod list;
 mod unlink;
+mod update;
 
 use crate::{context::Context, error::Error};
 use clap::Subcommand;
@@ -24,6 +26,7 @@ pub(crate) enum Project {
     Link(link::Link),
     Unlink(unlink::Unlink),
     Info(info::Info),
+    Update(update::Update),
     AddMember(add_member::AddMember),
     Delete(delete::Delete),
 }
@@ -36,6 +39,7 @@ impl Project {
             Self::Link(command) => command.run(context).await,
             Self::Unlink(command) => command.run(context),
             Self::Info(command) => command.run(context).await,
+            Self::Update(command) => command.run(context).await,
             Self::AddMember(command) => command.run(context).await,
             Self::Delete(command) => command.run(context).await,
         }

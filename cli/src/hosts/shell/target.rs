@@ -4,7 +4,8 @@ use super::{
     value::{Value, escaped},
     walk::Shell,
 };
-use std::path::{Component, Path, PathBuf};
+use crate::repository::normalized;
+use std::path::{Path, PathBuf};
 
 /// The pattern of all files below a folder.
 pub(super) const EVERYTHING: &str = "**";
@@ -32,7 +33,7 @@ impl Shell {
             .scope
             .links
             .iter()
-            .filter_map(|(link, target)| Some(normal(&target.join(path.strip_prefix(link).ok()?))))
+            .filter_map(|(link, target)| Some(normalized(&target.join(path.strip_prefix(link).ok()?))))
             .collect();
         for path in std::iter::once(path).chain(through) {
             if self.is_script || !is_likely {
@@ -119,9 +120,9 @@ pub(super) fn resolved(folder: Option<&Path>, path: &str) -> Option<PathBuf> {
     };
     let path = Path::new(if path.is_empty() { "." } else { path });
     if path.is_absolute() {
-        return Some(normal(path));
+        return Some(normalized(path));
     }
-    Some(normal(&folder?.join(path)))
+    Some(normalized(&folder?.join(path)))
 }
 
 /// Without what a path begins with where it only says "here".
@@ -131,17 +132,4 @@ fn relative(path: &str) -> &str {
         rest = shorter;
     }
     rest
-}
-
-/// Without `.` and `..`, as far as that is a matter of words alone.
-pub(super) fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => drop(normal.pop()),
-            other => normal.push(other),
-        }
-    }
-    normal
 }

@@ -54,7 +54,7 @@ impl PeerServer {
             };
             match incoming {
                 Ok(incoming) => {
-                    let newcomer = places.ungreeted();
+                    let newcomer = places.ungreeted(&incoming.remote);
                     let (server, places) = (Arc::clone(&server), places.clone());
                     let (shutdown, halt) = (shutdown.clone(), halt.clone());
                     let refusals = refusals.clone();

@@ -7,6 +7,7 @@ use crate::peer::{
     },
 };
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -30,7 +31,26 @@ pub(super) struct Places {
 #[derive(Default)]
 struct Ungreeted {
     came: u64,
-    open: BTreeMap<u64, CancellationToken>,
+    open: BTreeMap<u64, Silent>,
+}
+
+struct Silent {
+    /// Without its port.
+    address: Box<str>,
+    makes_room: CancellationToken,
+}
+
+impl Ungreeted {
+    /// Takes out the one that has said nothing for longest, of the address that has most of them.
+    fn take_longest_of_most(&mut self) -> Option<Silent> {
+        let mut of_address: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
+        for (number, silent) in &self.open {
+            of_address.entry(&silent.address).or_insert((0, *number)).0 += 1;
+        }
+        let (_, longest) =
+            of_address.into_values().max_by_key(|(count, oldest)| (*count, Reverse(*oldest)))?;
+        self.open.remove(&longest)
+    }
 }
 
 impl Default for Places {
@@ -48,17 +68,19 @@ impl Default for Places {
 
 impl Places {
     /// A place for a connection that has said nothing yet. Where all are taken, that of the one that has said nothing for
-    /// longest: a node greets within milliseconds, and whoever does not greet would keep nodes from each other.
-    pub(super) fn ungreeted(&self) -> Newcomer {
+    /// longest, of the address that has most of them: a node greets within milliseconds, and whoever does not greet
+    /// would keep nodes from each other.
+    pub(super) fn ungreeted(&self, remote: &str) -> Newcomer {
         let mut ungreeted = lock(&self.ungreeted);
         if ungreeted.open.len() >= MAX_UNGREETED_CONNECTIONS
-            && let Some((_, longest)) = ungreeted.open.pop_first()
+            && let Some(longest) = ungreeted.take_longest_of_most()
         {
-            longest.cancel();
+            longest.makes_room.cancel();
         }
         ungreeted.came += 1;
         let (number, makes_room) = (ungreeted.came, CancellationToken::new());
-        ungreeted.open.insert(number, makes_room.clone());
+        let address = remote.rsplit_once(':').map_or(remote, |(address, _)| address).into();
+        ungreeted.open.insert(number, Silent { address, makes_room: makes_room.clone() });
         Newcomer { ungreeted: self.ungreeted.clone(), number, makes_room }
     }
 
@@ -100,13 +122,26 @@ mod tests {
     #[test]
     fn whoever_says_nothing_for_longest_makes_room_for_whoever_comes() {
         let places = Places::default();
-        let crowd: Vec<Newcomer> = (0..MAX_UNGREETED_CONNECTIONS).map(|_| places.ungreeted()).collect();
+        let crowd: Vec<Newcomer> =
+            (0..MAX_UNGREETED_CONNECTIONS).map(|port| places.ungreeted(&format!("[::1]:{port}"))).collect();
         assert!(crowd.iter().all(|one| !one.makes_room.is_cancelled()));
-        let newcomer = places.ungreeted();
+        let newcomer = places.ungreeted("[::1]:1");
         let ended: Vec<bool> = crowd.iter().map(|one| one.makes_room.is_cancelled()).collect();
         assert!(ended[0] && !ended[1..].contains(&true));
         assert!(!newcomer.makes_room.is_cancelled());
         drop((crowd, newcomer));
         assert!(lock(&places.ungreeted).open.is_empty(), "nobody is remembered");
+    }
+
+    #[test]
+    fn a_flood_from_one_address_takes_no_place_of_another() {
+        let places = Places::default();
+        let slow_node = places.ungreeted("10.0.0.7:7501");
+        let flood: Vec<Newcomer> = (0..3 * MAX_UNGREETED_CONNECTIONS)
+            .map(|port| places.ungreeted(&format!("10.0.0.66:{port}")))
+            .collect();
+        assert!(!slow_node.makes_room.is_cancelled());
+        let open = flood.iter().filter(|one| !one.makes_room.is_cancelled()).count();
+        assert_eq!(open, MAX_UNGREETED_CONNECTIONS - 1);
     }
 }

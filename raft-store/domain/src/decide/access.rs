@@ -166,7 +166,7 @@ impl<'a> Context<'a> {
         if session.engineer != engineer.id {
             return Err(Refusal::ForeignSession(id));
         }
-        if session.project != project {
+        if session.project != project || session.is_ending() {
             return Err(not_found(Thing::Session, id));
         }
         Ok(session)

@@ -69,7 +69,7 @@ pub(super) fn conflicts<'a>(
     let mut told: BTreeSet<(Pattern, SessionId)> = BTreeSet::new();
     for (paths, mode) in wanted {
         let paths = sorted(paths, work)?;
-        let overlaps = index.first_overlaps(paths, limit - found.len(), work, |_, held, grip| {
+        let overlaps = index.first_overlaps(&paths, limit - found.len(), work, |held, grip| {
             Some(grip.session) != session
                 && !mode.tolerates(grip.mode)
                 && told.insert((held.clone(), grip.session))
@@ -117,7 +117,7 @@ pub fn holding(
 ) -> Result<Vec<Holding>, Refusal> {
     let Some(index) = state.paths(project) else { return Ok(Vec::new()) };
     let paths = sorted(paths, work)?;
-    let overlaps = index.first_overlaps(paths, most, work, |_, _, _| true).map_err(too_many_comparisons)?;
+    let overlaps = index.first_overlaps(&paths, most, work, |_, _| true).map_err(too_many_comparisons)?;
     work.charge(FOUND * overlaps.len()).map_err(too_many_comparisons)?;
     let holding = |at: Overlap<'_, '_, Grip>| {
         let Grip { session, feature, .. } = *at.holder;
@@ -138,7 +138,7 @@ pub struct Holding {
     pub is_assumed: bool,
 }
 
-fn conflict(state: &State, project: ProjectId, at: &Overlap<'_, '_, Grip>) -> Conflict {
+pub(super) fn conflict(state: &State, project: ProjectId, at: &Overlap<'_, '_, Grip>) -> Conflict {
     let (held, grip) = (at.held, *at.holder);
     let session = state.session(grip.session).expect("every claim belongs to a session that is kept");
     let key = ClaimKey { project, session: grip.session, feature: grip.feature, path: held.clone() };

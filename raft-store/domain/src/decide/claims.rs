@@ -5,7 +5,7 @@ use super::{
     access::not_found,
     blockers::{conflicts, holder_note, too_much},
     features::{check_patterns, distinct},
-    holdings::{self, MAX_CLAIMS_OF_SESSION, fills_an_entry, within_limit},
+    holdings::{self, MOST_OF_ENTRY, fills_an_entry, within_limit},
     sessions::acting_session,
 };
 use crate::{
@@ -50,7 +50,12 @@ pub(super) fn claim(
             return Err(Refusal::NotHolder { slug: feature.slug.clone(), by });
         }
     }
-    within_limit(ctx, &session, &*paths)?;
+    let held = |path: &Pattern| {
+        let key = ClaimKey { project, session: session.id, feature, path: path.clone() };
+        ctx.state.claims.get(&key)
+    };
+    // What is held already takes no more room.
+    within_limit(ctx, &session, paths.iter().filter(|path| held(path).is_none()))?;
     let conflicts = conflicts(ctx.state, project, [(&*paths, mode)], Some(session.id), MAX_LISTED, work)?;
     if !conflicts.is_empty() {
         return Err(Refusal::FilesClaimed { conflicts });
@@ -58,10 +63,7 @@ pub(super) fn claim(
     // What is held already keeps its fence; a shared claim may become exclusive.
     let new: Arc<[Pattern]> = paths
         .iter()
-        .filter(|path| {
-            let key = ClaimKey { project, session: session.id, feature, path: Pattern::clone(path) };
-            ctx.state.claims.get(&key).is_none_or(|held| held.mode == Mode::Shared && mode == Mode::Exclusive)
-        })
+        .filter(|path| held(path).is_none_or(|held| held.mode == Mode::Shared && mode == Mode::Exclusive))
         .cloned()
         .collect();
     let mut events = vec![alive];
@@ -78,13 +80,14 @@ pub(super) fn release(
 ) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let (session, alive) = acting_session(ctx, engineer, project)?;
-    let paths = paths.map(|paths| paths.iter().collect::<BTreeSet<_>>());
+    let case = ctx.state.case_of(project);
+    let paths = paths.map(|paths| paths.iter().map(|path| path.compared_as(case)).collect::<BTreeSet<_>>());
     // What a feature was picked with is given back with it, or by changing what the feature touches.
     let mut picked_with: BTreeMap<Option<FeatureId>, BTreeSet<&Pattern>> = BTreeMap::new();
     let mut released: BTreeMap<Option<FeatureId>, Vec<Pattern>> = BTreeMap::new();
     for (key, _) in ctx.state.claims_of(&session) {
         work.charge(CLAIM).map_err(too_many_claims)?;
-        if paths.as_ref().is_some_and(|paths| !paths.contains(&key.path)) {
+        if paths.as_ref().is_some_and(|paths| !paths.contains(&*key.path.compared_as(case))) {
             continue;
         }
         let own = match picked_with.entry(key.feature) {
@@ -135,14 +138,14 @@ pub(super) fn force_release(
     let mut load = Load::default();
     for path in paths {
         work.charge(CLAIM).map_err(too_many_claims)?;
-        for grip in ctx.state.holders_of(project, path) {
+        for (held, grip) in ctx.state.holders_of(project, path) {
             work.charge(CLAIM).map_err(too_many_claims)?;
-            load.add(Load::of([path]));
+            load.add(Load::of([&held]));
             if fills_an_entry(load, 0) {
                 let what = "claims on these paths (name fewer at once)".to_owned();
-                return Err(Refusal::TooMany { what, limit: MAX_CLAIMS_OF_SESSION as u64 });
+                return Err(Refusal::TooMany { what, limit: MOST_OF_ENTRY.claims as u64 });
             }
-            taken.entry((grip.session, grip.feature)).or_default().push(path.clone());
+            taken.entry((grip.session, grip.feature)).or_default().push(held);
         }
     }
     let reason = ReleaseReason::Forced { by: engineer.id, reason: reason.clone() };

@@ -9,7 +9,7 @@ use crate::{
     refusal::{Refusal, Thing},
     reply::Reply,
     rules::RulesVersion,
-    settings::{Quotas, Settings, SettingsPatch},
+    settings::{Settings, SettingsPatch},
     time::Millis,
     words::Label,
 };
@@ -108,8 +108,10 @@ pub(super) fn update_settings(ctx: Context<'_>, patch: &SettingsPatch) -> Result
     if !(100..=1_000_000).contains(&settings.replies) {
         return Err(out_of_range("replies.count", "must be between 100 and 1,000,000"));
     }
-    for (name, bytes) in settings.quotas.in_bytes() {
-        if !(Quotas::MIN_BYTES..=Quotas::MAX_BYTES).contains(&bytes) {
+    let limits_in_bytes =
+        settings.quotas.in_bytes().into_iter().chain([("events.bytes", settings.event_bytes)]);
+    for (name, bytes) in limits_in_bytes {
+        if !(Settings::MIN_BYTES..=Settings::MAX_BYTES).contains(&bytes) {
             return Err(out_of_range(name, "must be between 1 MiB and 1 TiB, in bytes"));
         }
     }

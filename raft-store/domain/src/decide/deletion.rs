@@ -3,7 +3,7 @@
 
 use crate::{
     apply::{Erasure, PRUNE_SLACK},
-    entity::{ClaimKey, Deletion},
+    entity::{ClaimKey, Deletion, Project},
     event::Event,
     ids::{DecisionId, EngineerId, FeatureId, ProjectId},
     state::{RowKey, State, TextKey},
@@ -11,15 +11,24 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Rows that one entry takes away: some 10 ms.
+/// Rows that one entry takes away: some 10 ms. A feature counts for more, by what has to be added up.
 const ROWS_OF_ENTRY: usize = 2_000;
-/// Revisions in which one entry looks for events of the project: it reads the keys of all that happened in them.
-const REVISIONS_OF_ENTRY: u64 = 1_000;
+/// Paths of a feature that take as long as a row.
+const PATHS_OF_ROW: usize = 20;
+/// Revisions in which one entry looks for events of the project: it reads all that happened in them.
+const REVISIONS_OF_ENTRY: u64 = 200;
 
 /// A deletion that begins with this entry.
-pub(super) fn begun(state: &State, project: ProjectId, revision: Revision) -> Deletion {
-    let oldest = revision.0.saturating_sub(state.settings.event_revisions.saturating_add(PRUNE_SLACK));
-    Deletion { project, rows_gone: None, events_from: Revision(oldest) }
+pub(super) fn begun(state: &State, project: &Project, revision: Revision) -> Deletion {
+    let kept = state.settings.event_revisions.saturating_add(PRUNE_SLACK);
+    let oldest = Revision(revision.0.saturating_sub(kept));
+    Deletion {
+        project: project.id,
+        made_by: project.created_by,
+        rows_gone: None,
+        events_from: oldest.max(project.made_at),
+        case: project.case,
+    }
 }
 
 /// What the next entry takes away of the first deleted project; none when there is none.
@@ -41,7 +50,7 @@ pub(crate) fn advance(state: &State, revision: Revision) -> Option<(Event, Vec<E
     let to = Revision(from.0.saturating_add(REVISIONS_OF_ENTRY)).min(end);
     let erased = vec![Erasure::Events { project, from, to }];
     let event = if to == end {
-        Event::DeletionFinished(project)
+        Event::DeletionFinished(*deletion)
     } else {
         Event::DeletionAdvanced { deletion: Deletion { events_from: to, ..*deletion }, rows: no_rows }
     };
@@ -50,29 +59,43 @@ pub(crate) fn advance(state: &State, revision: Revision) -> Option<(Event, Vec<E
 
 /// Rows that may go now. Each kind goes after what refers to it: claims, features, sessions, then the rest.
 fn next_rows(state: &State, project: ProjectId) -> Vec<RowKey> {
-    let claims = state.claims_in(project).map(|(key, _)| RowKey::Claim(ClaimKey::clone(key)));
-    let features = state
-        .features
-        .range((project, FeatureId::MIN)..=(project, FeatureId::MAX))
-        .map(|((project, id), _)| RowKey::Feature(*project, *id));
-    let sessions = state.sessions_in(project).map(|session| RowKey::Session(project, session.id));
-    let members = state.members(project).map(|member| RowKey::Member(project, member.engineer));
+    let one = |key: RowKey| (key, 1);
+    let claims = state.claims_in(project).map(|(key, _)| one(RowKey::Claim(ClaimKey::clone(key))));
+    let features = state.features.range((project, FeatureId::MIN)..=(project, FeatureId::MAX)).map(
+        |((_, id), feature)| {
+            let paths = feature.touches.len() + feature.reads.len() + feature.depends_on.len();
+            let lists = state.replaced_lists_of(project, *id).count();
+            (RowKey::Feature(project, *id), 1 + paths / PATHS_OF_ROW + lists)
+        },
+    );
+    let sessions = state.sessions_in(project).map(|session| one(RowKey::Session(project, session.id)));
+    let members = state.members(project).map(|member| one(RowKey::Member(project, member.engineer)));
+    let keys = state.keys_for(project).map(|key| one(RowKey::ApiKey(key.prefix)));
     let decisions = state
         .decisions
         .range((project, DecisionId::MIN)..=(project, DecisionId::MAX))
-        .map(|((project, id), _)| RowKey::Decision(*project, *id));
+        .map(|((project, id), _)| one(RowKey::Decision(*project, *id)));
     let first_text = TextKey { project, feature: None, engineer: EngineerId::MIN };
     let texts = state
         .text_counts
         .range(first_text..)
-        .map(|(key, _)| RowKey::TextCount(*key))
-        .take_while(|row| matches!(row, RowKey::TextCount(key) if key.project == project));
+        .map(|(key, _)| *key)
+        .take_while(|key| key.project == project)
+        .map(|key| one(RowKey::TextCount(key)));
+    let mut work = 0;
     claims
         .chain(features)
         .chain(sessions)
         .chain(members)
+        .chain(keys)
         .chain(decisions)
         .chain(texts)
-        .take(ROWS_OF_ENTRY)
+        .take_while(|(_, cost)| {
+            // At least one, whatever it costs.
+            let has_room = work < ROWS_OF_ENTRY;
+            work += cost;
+            has_room
+        })
+        .map(|(key, _)| key)
         .collect()
 }

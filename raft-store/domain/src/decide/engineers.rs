@@ -3,9 +3,11 @@
 use super::{
     Context, Decision,
     access::{not_found, reader},
-    projects,
+    blockers::too_much,
+    departure, projects,
 };
 use crate::{
+    document::Place,
     entity::{ApiKey, Engineer, Member, MemberRole, Role, TokenDigest},
     event::Event,
     ids::{EngineerId, KeyId},
@@ -13,13 +15,14 @@ use crate::{
     reply::Reply,
     settings::Registration,
     words::{Email, Name},
+    work::{OutOfBudget, WorkBudget},
 };
 use std::sync::Arc;
 
 /// Engineers of one cluster: bounds memory while registration is open.
 const MAX_ENGINEERS: usize = 100_000;
-/// Projects that an engineer leaves by being deleted: bounds the time of that entry.
-const MAX_PLACES_TO_LEAVE: usize = 1_000;
+/// Steps of looking at one member of a project.
+const MEMBER: usize = 50;
 /// Keys of one engineer.
 const MAX_KEYS: usize = 100;
 
@@ -98,7 +101,11 @@ pub(super) fn revoke_key(ctx: Context<'_>, key: KeyId) -> Result<Decision, Refus
 
 /// Takes an engineer out of the cluster: an admin may, and everybody for themselves. Their keys, places and sessions
 /// go, and their name and address; what they made stays with its projects.
-pub(super) fn delete(ctx: Context<'_>, engineer: EngineerId) -> Result<Decision, Refusal> {
+pub(super) fn delete(
+    ctx: Context<'_>,
+    engineer: EngineerId,
+    work: &mut WorkBudget,
+) -> Result<Decision, Refusal> {
     let asker = ctx.owner()?;
     if asker.id != engineer {
         ctx.admin()?;
@@ -109,33 +116,52 @@ pub(super) fn delete(ctx: Context<'_>, engineer: EngineerId) -> Result<Decision,
     if leaving.role == Role::Admin && !other_admin() {
         return Err(Refusal::Cluster("this is the last admin; make another one first".to_owned()));
     }
-    let places: Vec<&Arc<Member>> = ctx
-        .state
-        .projects_of(engineer)
-        .filter_map(|project| ctx.state.member(project.id, engineer))
-        .collect();
-    if places.len() > MAX_PLACES_TO_LEAVE {
-        let what = "projects of an engineer who is deleted".to_owned();
-        return Err(Refusal::TooMany { what, limit: MAX_PLACES_TO_LEAVE as u64 });
+    // What an admin takes away, an admin can put in order.
+    if asker.role != Role::Admin {
+        leaves_no_project_without_a_lead(ctx, engineer, work)?;
     }
-    for place in &places {
-        let mut members = ctx.state.members(place.project);
-        let mut has_other_lead =
-            || members.any(|other| other.engineer != engineer && other.role == MemberRole::Lead);
-        if asker.role != Role::Admin && place.role == MemberRole::Lead && !has_other_lead() {
-            let project = ctx.state.project(place.project).expect("a member is of a project that is there");
+    let ((mut events, documents), is_all) =
+        departure::part(ctx.state, engineer, Place::asked_for(ctx.revision));
+    events.extend(ctx.state.keys_of(engineer).map(|key| Event::KeyRevoked(key.clone())));
+    events.push(Event::EngineerDeleted(leaving.clone()));
+    events.extend((!is_all).then_some(Event::DepartureBegun(engineer)));
+    Ok(Decision::new(events, Reply::Done).with_documents(documents))
+}
+
+/// Refuses to leave a project that nobody could look after any more.
+fn leaves_no_project_without_a_lead(
+    ctx: Context<'_>,
+    engineer: EngineerId,
+    work: &mut WorkBudget,
+) -> Result<(), Refusal> {
+    let mut look = || {
+        work.charge(MEMBER).map_err(|OutOfBudget| {
+            too_much("looking for other leads in all of your projects", "ask an admin to do this")
+        })
+    };
+    for project in ctx.state.projects_of(engineer) {
+        look()?;
+        let is_lead = |member: &Member| member.role == MemberRole::Lead;
+        if !ctx.state.member(project.id, engineer).is_some_and(|member| is_lead(member)) {
+            continue;
+        }
+        let mut has_other = false;
+        for other in ctx.state.members(project.id) {
+            look()?;
+            let is_there = ctx.state.engineer(other.engineer).is_some();
+            has_other = other.engineer != engineer && is_lead(other) && is_there;
+            if has_other {
+                break;
+            }
+        }
+        if !has_other {
             return Err(Refusal::Cluster(format!(
                 "you are the last lead of project {}; make another one first, or delete it",
                 project.slug
             )));
         }
     }
-    let sessions = places.iter().flat_map(|place| ctx.state.sessions_of(place.project, engineer));
-    let (mut events, documents) = projects::sessions_ended(ctx, sessions);
-    events.extend(places.iter().map(|place| Event::MemberRemoved(Arc::clone(place))));
-    events.extend(ctx.state.keys_of(engineer).map(|key| Event::KeyRevoked(key.clone())));
-    events.push(Event::EngineerDeleted(leaving.clone()));
-    Ok(Decision::new(events, Reply::Done).with_documents(documents))
+    Ok(())
 }
 
 /// Changes an engineer's rights; the last admin stays one.
@@ -148,5 +174,16 @@ pub(super) fn change_role(ctx: Context<'_>, engineer: EngineerId, role: Role) ->
         return Err(Refusal::Cluster("this is the last admin; make another one first".to_owned()));
     }
     let after = Arc::new(Engineer { role, ..Engineer::clone(before) });
-    Ok(Decision::new(vec![Event::RoleChanged(after.clone())], Reply::Engineer(after)))
+    let mut decision = Decision::new(vec![Event::RoleChanged(after.clone())], Reply::Engineer(after));
+    if before.role == Role::Admin && role != Role::Admin {
+        // An admin works in every project; from now on only in those that took them in.
+        let elsewhere = ctx
+            .state
+            .sessions_by(engineer)
+            .filter(|session| ctx.state.member(session.project, engineer).is_none());
+        let (events, documents) = projects::sessions_ended(ctx, elsewhere);
+        decision.events.extend(events);
+        decision = decision.with_documents(documents);
+    }
+    Ok(decision)
 }

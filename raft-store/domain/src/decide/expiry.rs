@@ -3,7 +3,7 @@
 use super::interruption::{self, Ending};
 use crate::{
     document::Place,
-    entity::{Role, Session, Vitality},
+    entity::{Session, Vitality},
     event::{Event, ReleaseReason},
     state::{Deadline, State},
     time::Revision,
@@ -23,39 +23,29 @@ pub(crate) fn expire_one(state: &State, revision: Revision) -> Option<Ending> {
         }
         Deadline::Session(id) => {
             let session = state.session(id).expect("every deadline belongs to something that is kept");
-            Some(match session.vitality {
+            let ended = |reason| interruption::ended(state, session, reason, Place::ended_before(revision));
+            Some(match &session.vitality {
                 Vitality::Active { .. } => (vec![disconnected(state, session)], Vec::new()),
-                Vitality::Disconnected { .. } => interruption::ended(
-                    state,
-                    session,
-                    &reason(state, session),
-                    Place::ended_before(revision),
-                ),
+                Vitality::Disconnected { .. } => ended(&ReleaseReason::Expired),
+                Vitality::Ending { reason } => ended(reason),
             })
         }
     }
 }
 
-/// Why a session ends that is disconnected: nobody heard of it, or its engineer was taken out of the project
-/// and it is one of too many to end in that entry.
-fn reason(state: &State, session: &Session) -> ReleaseReason {
-    let is_admin = state.engineer(session.engineer).is_some_and(|engineer| engineer.role == Role::Admin);
-    match state.member(session.project, session.engineer) {
-        None if !is_admin => ReleaseReason::MemberRemoved,
-        _ => ReleaseReason::Expired,
-    }
-}
-
-/// The last moment of a session that the next entry ends, before anything else.
-pub(super) fn over_now(state: &State, session: &Session) -> Event {
-    let mut session = session.clone();
-    session.vitality = Vitality::Disconnected { until: state.clock.cluster };
-    Event::SessionDisconnected(Arc::new(session))
+/// A session that acts no more from now on; none when that is so already.
+pub(super) fn ending(session: &Session, reason: &ReleaseReason) -> Option<Event> {
+    let ending = || Session { vitality: Vitality::Ending { reason: reason.clone() }, ..session.clone() };
+    (!session.is_ending()).then(|| Event::SessionDisconnected(Arc::new(ending())))
 }
 
 /// Whether nothing can save a session any more: one of too many to end in one entry.
 pub(super) fn is_over(state: &State, session: &Session) -> bool {
-    matches!(session.vitality, Vitality::Disconnected { until } if until <= state.clock.cluster)
+    match &session.vitality {
+        Vitality::Active { .. } => false,
+        Vitality::Disconnected { until } => *until <= state.clock.cluster,
+        Vitality::Ending { .. } => true,
+    }
 }
 
 fn disconnected(state: &State, session: &Session) -> Event {

@@ -7,7 +7,7 @@ use super::{
     holdings::{self, within_limit},
     interruption::Ending,
     picking::{files_claimed, find, transition, without},
-    quota::within_quota,
+    quota::{within_quota, within_quotas_of},
 };
 use crate::{
     apply::Erasure,
@@ -19,7 +19,7 @@ use crate::{
     pattern::Pattern,
     refusal::{MAX_LISTED, Refusal, Thing},
     reply::Reply,
-    usage::Usage,
+    usage::{Owner, Usage},
     words::Slug,
     work::{OutOfBudget, WorkBudget},
 };
@@ -71,6 +71,7 @@ pub(super) fn create(
         lists_at: ctx.revision,
         spec_bytes: new.spec.len() as u32,
         created_by: engineer.id,
+        charged_to: engineer.id,
         created_at: ctx.wall(),
         updated_at: ctx.wall(),
         status: Status::Draft,
@@ -228,8 +229,7 @@ pub(super) fn update(
         return Ok(Decision::new(Vec::new(), Reply::Feature(before.clone())));
     }
     after.updated_at = ctx.wall();
-    let (was, becomes) = (Usage::of_feature(before), Usage::of_feature(&after));
-    within_quota(ctx, project, before.created_by, becomes.beyond(was))?;
+    after.charged_to = charged_to(ctx, before, &after, engineer.id)?;
     let replaced = if after.lists() == before.lists() {
         Ending::default()
     } else {
@@ -255,6 +255,25 @@ pub(super) fn update(
             decision.with_document(DocumentKey::Spec(project, after.id), Some(Document::Spec(spec.clone())));
     }
     Ok(decision)
+}
+
+/// Whose quota a changed feature counts against: whoever makes it larger takes all of it over, so that nobody fills
+/// a colleague's.
+fn charged_to(
+    ctx: Context<'_>,
+    before: &Feature,
+    after: &Feature,
+    engineer: EngineerId,
+) -> Result<EngineerId, Refusal> {
+    let (was, becomes) = (Usage::of_feature(before), Usage::of_feature(after));
+    let more = becomes.beyond(was);
+    if more == Usage::default() {
+        return Ok(before.charged_to);
+    }
+    within_quotas_of(ctx.state, [Owner::Project(before.project), Owner::Cluster], more)?;
+    let more = if before.charged_to == engineer { more } else { becomes };
+    within_quotas_of(ctx.state, [Owner::Engineer(engineer)], more)?;
+    Ok(engineer)
 }
 
 /// What keeps the lists of before for the events that name them: they count against who replaces them.

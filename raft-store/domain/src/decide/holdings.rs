@@ -12,19 +12,19 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Claims of one session: bounds the time of its end, whose entry tells all of them.
-pub(super) const MAX_CLAIMS_OF_SESSION: usize = 100_000;
-const MOST_OF_SESSION: Load = Load { claims: MAX_CLAIMS_OF_SESSION, bytes: 16 << 20 };
+/// Claims of one session: bounds how long others wait for them when it ends.
+const MOST_OF_SESSION: Load = Load { claims: 100_000, bytes: 16 << 20 };
 /// Paths that one fact tells: at most a MiB, so that a fact can always be written and sent.
 const PATHS_OF_EVENT: usize = 1_000;
 
-/// Facts about sessions that end which one entry tells: those of one that works on as many features as it may,
-/// and holds as much, and some more.
+/// What one entry gives back of sessions that end: some 25 ms.
+pub(super) const MOST_OF_ENTRY: Load = Load { claims: 5_000, bytes: 2 << 20 };
+/// Facts about sessions that end which one entry tells.
 const FACTS_OF_ENTRY: usize = 2_000;
 
 /// Whether one entry should give back no more than this, in so many facts.
 pub(crate) const fn fills_an_entry(load: Load, facts: usize) -> bool {
-    load.claims >= MOST_OF_SESSION.claims || load.bytes >= MOST_OF_SESSION.bytes || facts >= FACTS_OF_ENTRY
+    load.claims >= MOST_OF_ENTRY.claims || load.bytes >= MOST_OF_ENTRY.bytes || facts >= FACTS_OF_ENTRY
 }
 
 /// Refuses what would make a session hold too much, or its project, its engineer or the cluster.

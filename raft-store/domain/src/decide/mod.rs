@@ -9,6 +9,7 @@ mod checkpoints;
 mod claims;
 mod cluster;
 mod deletion;
+mod departure;
 mod engineers;
 mod expiry;
 mod features;
@@ -25,6 +26,7 @@ mod tickets;
 
 pub use blockers::{FEATURE as STEPS_OF_FEATURE, Holding, blocker, holding};
 pub(crate) use deletion::advance as advance_deletion;
+pub(crate) use departure::advance as advance_departure;
 pub(crate) use expiry::expire_one;
 pub use features::{MAX_DEPENDENCIES, MAX_GLOBS, MAX_PATTERNS};
 pub(crate) use holdings::fills_an_entry;
@@ -145,10 +147,11 @@ pub(crate) fn decide(
         Command::AddKey { key } => engineers::add_key(ctx, key),
         Command::RevokeKey { key } => engineers::revoke_key(ctx, *key),
         Command::ChangeRole { engineer, role } => engineers::change_role(ctx, *engineer, *role),
-        Command::DeleteEngineer { engineer } => engineers::delete(ctx, *engineer),
+        Command::DeleteEngineer { engineer } => engineers::delete(ctx, *engineer, work),
         Command::CreateProject { id, name, slug, repo_url, repo_path, default_branch } => {
             projects::create(ctx, *id, name, slug, repo_url, repo_path, default_branch)
         }
+        Command::UpdateProject { project, case } => projects::update(ctx, *project, *case, work),
         Command::DeleteProject { project } => projects::delete(ctx, *project),
         Command::AddMember { project, engineer, role } => {
             projects::add_member(ctx, *project, *engineer, *role)

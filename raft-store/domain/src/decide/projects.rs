@@ -3,6 +3,7 @@
 use super::{
     Context, Decision,
     access::not_found,
+    blockers::{conflict, too_much},
     deletion, expiry, fills_an_entry,
     interruption::{self, Ending},
     quota::within_quota,
@@ -12,13 +13,18 @@ use crate::{
     entity::{Load, Member, MemberRole, Project, Role, Session},
     event::{Event, ReleaseReason},
     ids::{EngineerId, ProjectId},
-    refusal::{Refusal, Thing},
+    pattern::{Case, Pattern, SpelledIndex},
+    refusal::{Conflict, MAX_LISTED, Refusal, Thing},
     reply::Reply,
+    state::{Grip, State},
     usage::{MEMBER_BYTES, Usage},
     words::{Label, Name, Slug},
+    work::{OutOfBudget, WorkBudget},
 };
 use std::sync::Arc;
 
+/// Steps of taking one more claim into an index that is made anew, there and where the state changes.
+const CLAIM: usize = 800;
 /// Projects of one cluster: bounds memory.
 pub(super) const MAX_PROJECTS: usize = 10_000;
 
@@ -37,7 +43,7 @@ pub(super) fn create(
     if ctx.state.project_by_slug(slug).is_some() {
         return Err(Refusal::SlugTaken { thing: Thing::Project, slug: slug.clone() });
     }
-    if ctx.state.projects.len() >= MAX_PROJECTS {
+    if ctx.state.projects.len() + ctx.state.deletions.len() >= MAX_PROJECTS {
         return Err(Refusal::TooMany { what: "projects".to_owned(), limit: MAX_PROJECTS as u64 });
     }
     let project = Arc::new(Project {
@@ -50,6 +56,8 @@ pub(super) fn create(
         created_by: engineer.id,
         created_at: ctx.wall(),
         updated_at: ctx.wall(),
+        made_at: ctx.revision,
+        case: Case::Sensitive,
     });
     within_quota(ctx, id, engineer.id, Usage::of_project())?;
     let lead = member(ctx, id, engineer.id, MemberRole::Lead, engineer.id);
@@ -57,11 +65,60 @@ pub(super) fn create(
     Ok(Decision::new(events, Reply::Project(project)))
 }
 
+/// Has the project's files compared with or without regard to case. Any member may have it ignored, since some
+/// checkout does; only a lead, that it is regarded again. Refused while claims of two sessions would collide.
+pub(super) fn update(
+    ctx: Context<'_>,
+    project: ProjectId,
+    case: Case,
+    work: &mut WorkBudget,
+) -> Result<Decision, Refusal> {
+    match case {
+        Case::Insensitive => ctx.worker(project)?,
+        Case::Sensitive => ctx.lead(project)?,
+    };
+    let before = ctx.state.project(project).expect("whoever works in a project sees it");
+    if before.case == case {
+        return Ok(Decision::new(Vec::new(), Reply::Project(before.clone())));
+    }
+    let conflicts = conflicts_by(ctx.state, project, case, work)?;
+    if !conflicts.is_empty() {
+        return Err(Refusal::FilesClaimed { conflicts });
+    }
+    let after = Arc::new(Project { case, updated_at: ctx.wall(), ..Project::clone(before) });
+    Ok(Decision::new(vec![Event::ProjectUpdated(after.clone())], Reply::Project(after)))
+}
+
+/// The first claims that would collide if they were compared like this.
+fn conflicts_by(
+    state: &State,
+    project: ProjectId,
+    case: Case,
+    work: &mut WorkBudget,
+) -> Result<Vec<Conflict>, Refusal> {
+    let too_many = |OutOfBudget| {
+        too_much("comparing all that is claimed anew", "wait until less is claimed, and try again")
+    };
+    let mut index = SpelledIndex::new(case);
+    for (key, claim) in state.claims_in(project) {
+        work.charge(CLAIM).map_err(too_many)?;
+        let is_in_the_way =
+            |_: &Pattern, held: &Grip| held.session != key.session && !claim.mode.tolerates(held.mode);
+        let found = index.first_overlaps(&[&key.path], MAX_LISTED, work, is_in_the_way).map_err(too_many)?;
+        if !found.is_empty() {
+            return Ok(found.iter().map(|at| conflict(state, project, at)).collect());
+        }
+        index.insert(&key.path, Grip { mode: claim.mode, session: key.session, feature: key.feature });
+    }
+    Ok(Vec::new())
+}
+
 /// Deletes a project with everything in it. It is gone for everybody at once; its rows, texts and events go with
 /// the next entries.
 pub(super) fn delete(ctx: Context<'_>, project: ProjectId) -> Result<Decision, Refusal> {
     ctx.lead(project)?;
     ctx.owner()?;
+    let project = ctx.state.project(project).expect("whoever leads a project sees it");
     let deletion = deletion::begun(ctx.state, project, ctx.revision);
     Ok(Decision::new(vec![Event::ProjectDeleted(deletion)], Reply::Done))
 }
@@ -107,8 +164,11 @@ pub(super) fn remove_member(
         ctx.lead(project)?;
     }
     let leaving = ctx.state.member(project, engineer).ok_or_else(|| not_found(Thing::Member, engineer))?;
-    let other_lead =
-        ctx.state.members(project).any(|other| other.engineer != engineer && other.role == MemberRole::Lead);
+    let other_lead = ctx.state.members(project).any(|other| {
+        // One who was deleted may still be listed for a moment.
+        let is_there = || ctx.state.engineer(other.engineer).is_some();
+        other.engineer != engineer && other.role == MemberRole::Lead && is_there()
+    });
     if leaving.role == MemberRole::Lead && !other_lead && asker.role != Role::Admin {
         return Err(Refusal::Cluster(
             "this is the last lead of the project; make another one first".to_owned(),
@@ -127,13 +187,14 @@ pub(super) fn sessions_ended<'a>(
 ) -> Ending {
     let (mut events, mut documents, mut load) = (Vec::new(), Vec::new(), Load::default());
     for session in sessions {
+        let reason = ReleaseReason::MemberRemoved;
         if fills_an_entry(load, events.len()) {
-            events.push(expiry::over_now(ctx.state, session));
+            events.extend(expiry::ending(session, &reason));
             continue;
         }
         load.add(Load::of(ctx.state.claims_of(session).map(|(key, _)| &key.path)));
         let place = Place::asked_for(ctx.revision);
-        let (facts, texts) = interruption::ended(ctx.state, session, &ReleaseReason::MemberRemoved, place);
+        let (facts, texts) = interruption::ended(ctx.state, session, &reason, place);
         events.extend(facts);
         documents.extend(texts);
     }

@@ -6,6 +6,7 @@ use crate::{
     document::Document,
     ids::{EngineerId, ProjectId},
     refusal::Refusal,
+    state::State,
     usage::{Owner, Resource, Usage},
 };
 
@@ -16,9 +17,18 @@ pub(super) fn within_quota(
     engineer: EngineerId,
     more: Usage,
 ) -> Result<(), Refusal> {
-    let quotas = &ctx.state.settings.quotas;
-    for owner in [Owner::Project(project), Owner::Engineer(engineer), Owner::Cluster] {
-        let used = ctx.state.usage(owner);
+    within_quotas_of(ctx.state, [Owner::Project(project), Owner::Engineer(engineer), Owner::Cluster], more)
+}
+
+/// Refuses what would be more than one of these may store.
+pub(super) fn within_quotas_of(
+    state: &State,
+    owners: impl IntoIterator<Item = Owner>,
+    more: Usage,
+) -> Result<(), Refusal> {
+    let quotas = &state.settings.quotas;
+    for owner in owners {
+        let used = state.usage(owner);
         for resource in Resource::ALL {
             let Some(quota) = owner.quota(quotas, resource) else { continue };
             let (used, more) = (resource.of(used), resource.of(more));

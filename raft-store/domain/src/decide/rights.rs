@@ -5,6 +5,7 @@ use super::Context;
 use crate::{
     command::{Actor, Command},
     ids::ProjectId,
+    pattern::Case,
     refusal::Refusal,
     settings::Registration,
 };
@@ -37,8 +38,9 @@ pub(crate) fn may_ask(ctx: Context<'_>, command: &Command) -> Result<(), Refusal
         Command::ChangeRole { engineer: changed, .. } if *changed == engineer => ctx.owner().map(drop),
         // Only the node that took it in tries it again: nobody else is let in with that key.
         Command::RevokeKey { key } if *key == used => Ok(()),
-        // It may have taken the asker out of the cluster: nobody comes here with a key of theirs any more.
-        Command::DeleteEngineer { .. } => ctx.owner().map(drop),
+        // Nobody comes here with a key of theirs any more but the node that took it in.
+        Command::DeleteEngineer { engineer: leaving } if *leaving == engineer => Ok(()),
+        Command::DeleteEngineer { .. } => ctx.admin().map(drop),
         Command::AddKey { .. } | Command::RevokeKey { .. } | Command::CreateProject { .. } => {
             ctx.writer()?;
             ctx.owner().map(drop)
@@ -55,8 +57,10 @@ pub(crate) fn may_ask(ctx: Context<'_>, command: &Command) -> Result<(), Refusal
         Command::DeleteProject { project }
         | Command::AddMember { project, .. }
         | Command::RemoveMember { project, .. }
+        | Command::UpdateProject { project, case: Case::Sensitive }
         | Command::ForceRelease { project, .. } => ctx.lead(*project).map(drop),
-        Command::CreateFeature { project, .. }
+        Command::UpdateProject { project, case: Case::Insensitive }
+        | Command::CreateFeature { project, .. }
         | Command::UpdateFeature { project, .. }
         | Command::DeleteFeature { project, .. }
         | Command::ReadyFeature { project, .. }
@@ -84,6 +88,7 @@ impl Command {
     pub const fn project(&self) -> Option<ProjectId> {
         match self {
             Self::DeleteProject { project }
+            | Self::UpdateProject { project, .. }
             | Self::AddMember { project, .. }
             | Self::RemoveMember { project, .. }
             | Self::CreateFeature { project, .. }

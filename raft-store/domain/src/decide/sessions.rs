@@ -1,6 +1,6 @@
 //! Decides about sessions: their start, their signs of life and their end.
 
-use super::{Context, Decision, access::not_found, expiry::is_over, interruption, quota::within_quota};
+use super::{Context, Decision, access::not_found, expiry::is_over, interruption, quota::within_quotas_of};
 use crate::{
     command::Acting,
     document::Place,
@@ -10,7 +10,7 @@ use crate::{
     refusal::{Refusal, Thing},
     reply::Reply,
     state::State,
-    usage::{SESSION_BYTES, Usage},
+    usage::{Owner, SESSION_BYTES, Usage},
     words::AgentName,
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -20,6 +20,9 @@ const MAX_SESSIONS_OF_ENGINEER: usize = 1_000;
 
 /// A request that acts as this session shows that it is alive; none when that is known already.
 pub(crate) fn sign_of_life(state: &State, session: &Session) -> Option<Event> {
+    if session.is_ending() {
+        return None;
+    }
     let after = renewed(state, session, false);
     (after != *session).then(|| renewal(session, after))
 }
@@ -60,7 +63,9 @@ fn new_session(
             limit: MAX_SESSIONS_OF_ENGINEER as u64,
         });
     }
-    within_quota(ctx, project, engineer.id, Usage::of_memory(SESSION_BYTES))?;
+    // Not the project's: where one member filled it, the others still begin and give back.
+    let owners = [Owner::Engineer(engineer.id), Owner::Cluster];
+    within_quotas_of(ctx.state, owners, Usage::of_memory(SESSION_BYTES))?;
     let until = ctx.state.clock.cluster.after(ctx.state.settings.session_unattended);
     Ok(Session {
         id,
@@ -76,6 +81,14 @@ fn new_session(
     })
 }
 
+/// Refuses to act as a session that is over and has not given everything back yet: a new one takes its place then.
+fn acts(session: &Session) -> Result<(), Refusal> {
+    if session.is_ending() {
+        return Err(Refusal::Cluster("this session is still ending: try again in a second".to_owned()));
+    }
+    Ok(())
+}
+
 /// The session to act as, made on demand when it is the default one. It is alive by this request,
 /// which the first event says.
 pub(super) fn acting_session(
@@ -88,6 +101,7 @@ pub(super) fn acting_session(
         Acting::Engineer { .. } => ctx.state.session_of(project, engineer.id, None),
     };
     if let Some(session) = existing {
+        acts(session)?;
         let alive = renewed(ctx.state, session, false);
         return Ok((alive.clone(), renewal(session, alive)));
     }
@@ -114,6 +128,7 @@ pub(super) fn start(
         return Err(not_found(Thing::Feature, feature));
     }
     let before = ctx.state.session_of(project, engineer.id, agent);
+    before.map_or(Ok(()), |session| acts(session))?;
     let mut session = match before {
         Some(session) => renewed(ctx.state, session, false),
         None => new_session(ctx, project, engineer, id, agent)?,

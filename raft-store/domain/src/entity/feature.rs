@@ -132,6 +132,8 @@ pub struct Feature {
     pub spec_bytes: u32,
     /// Author.
     pub created_by: EngineerId,
+    /// Whose quota it counts against: the author's, or that of whoever made it larger last.
+    pub charged_to: EngineerId,
     /// Creation.
     pub created_at: WallTime,
     /// Last change.
@@ -194,6 +196,7 @@ impl Feature {
         self.slug.as_str().len() == other.slug.as_str().len()
             && self.title.as_str().len() == other.title.as_str().len()
             && self.spec_bytes == other.spec_bytes
+            && self.charged_to == other.charged_to
             && Arc::ptr_eq(&self.touches, &other.touches)
             && Arc::ptr_eq(&self.reads, &other.reads)
             && Arc::ptr_eq(&self.depends_on, &other.depends_on)

@@ -2,6 +2,7 @@
 
 use crate::{
     ids::{EngineerId, ProjectId},
+    pattern::Case,
     time::{Revision, WallTime},
     words::{Label, Name, Slug},
 };
@@ -28,6 +29,10 @@ pub struct Project {
     pub created_at: WallTime,
     /// Last change of the project itself.
     pub updated_at: WallTime,
+    /// The entry that made it: nothing of it is older.
+    pub made_at: Revision,
+    /// Whether names that differ in case alone are one file in it.
+    pub case: Case,
 }
 
 /// What a member may do in a project.
@@ -70,8 +75,12 @@ pub struct Member {
 pub struct Deletion {
     /// The project, which nobody sees any more.
     pub project: ProjectId,
+    /// Who made it: it counts against their quota until nothing of it is left.
+    pub made_by: EngineerId,
     /// The entry that took its last row; none while it has rows.
     pub rows_gone: Option<Revision>,
     /// Its events of earlier revisions are gone.
     pub events_from: Revision,
+    /// As it was in the project: what is claimed is compared by it as long as it is there.
+    pub case: Case,
 }

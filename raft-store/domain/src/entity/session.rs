@@ -2,6 +2,7 @@
 
 use crate::{
     entity::Holder,
+    event::ReleaseReason,
     ids::{EngineerId, FeatureId, ProjectId, SessionId},
     time::{ClusterTime, WallTime},
     words::{AgentName, Label},
@@ -18,7 +19,7 @@ pub enum Attendance {
 }
 
 /// Whether a session is alive.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Vitality {
     /// Within its lease; disconnected at this moment unless renewed.
     Active {
@@ -30,13 +31,20 @@ pub enum Vitality {
         /// End of the grace.
         until: ClusterTime,
     },
+    /// Over: it acts no more, and what it held is given back by the next entries, since it is more than one may.
+    Ending {
+        /// Why.
+        reason: ReleaseReason,
+    },
 }
 
 impl Vitality {
     /// The moment at which it changes by itself.
-    pub const fn until(self) -> ClusterTime {
+    pub const fn until(&self) -> ClusterTime {
         match self {
-            Self::Active { until } | Self::Disconnected { until } => until,
+            Self::Active { until } | Self::Disconnected { until } => *until,
+            // At once, before anything else.
+            Self::Ending { .. } => ClusterTime(0),
         }
     }
 }
@@ -86,5 +94,10 @@ impl Session {
     /// Whether it is within its lease.
     pub const fn is_active(&self) -> bool {
         matches!(self.vitality, Vitality::Active { .. })
+    }
+
+    /// Whether it acts no more.
+    pub const fn is_ending(&self) -> bool {
+        matches!(self.vitality, Vitality::Ending { .. })
     }
 }

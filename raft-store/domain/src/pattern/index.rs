@@ -142,16 +142,27 @@ impl<V: Ord + Clone> PatternIndex<V> {
         queries: impl IntoIterator<Item = &'q Pattern>,
         limit: usize,
         work: &mut WorkBudget,
+        counts: impl FnMut(&Pattern, &Pattern, &V) -> bool,
+    ) -> Result<Vec<Overlap<'q, 'a, V>>, OutOfBudget> {
+        self.first_overlaps_as(queries.into_iter().map(|query| (query, query)), limit, work, counts)
+    }
+
+    /// The same for queries that are compared in another form than they were asked in.
+    pub(super) fn first_overlaps_as<'a, 'q, 'c>(
+        &'a self,
+        queries: impl IntoIterator<Item = (&'q Pattern, &'c Pattern)>,
+        limit: usize,
+        work: &mut WorkBudget,
         mut counts: impl FnMut(&Pattern, &Pattern, &V) -> bool,
     ) -> Result<Vec<Overlap<'q, 'a, V>>, OutOfBudget> {
         let mut found = Vec::new();
         let mut probe = Probe::new(self);
-        for query in queries {
+        for (query, compared) in queries {
             if found.len() >= limit {
                 break;
             }
             // Full is no failure: the next turn of the loop sees it too.
-            let _full = probe.visit(query, work, |held, holder, collision| {
+            let _full = probe.visit(compared, work, |held, holder, collision| {
                 if counts(query, held, holder) {
                     let is_assumed = collision == Collision::Assumed;
                     found.push(Overlap { query, held, holder, is_assumed });

@@ -14,9 +14,11 @@
 //! - `product` and `visited`: two automata, walked together; finds a path that both accept.
 //! - `overlap`: `matches` and `overlaps`, the questions that the rules ask.
 //! - `index` and `probe`: every held pattern, found by place and never by scanning them all.
+//! - `spelling` and `spelled`: which spellings are one file, and an index that goes by that.
 //!
 //! # What a pattern means
 //! - Paths are relative, `/`-separated, case-sensitive. A backslash is a character like any other.
+//!   What a project holds is compared by [`Case`] and in Unicode's composed form, whatever the spelling.
 //! - `*` is any run of characters but `/`, a leading dot included, and at least one where it is a
 //!   whole component. `?` is one character, `[a-z]` one of some, `[!a-z]` or `[^a-z]` one of the
 //!   others; none of them is ever `/`. `[[:alpha:]]` and its like are taken as any one character.
@@ -43,6 +45,8 @@ mod overlap;
 mod parse;
 mod probe;
 mod product;
+mod spelled;
+mod spelling;
 mod syntax;
 mod visited;
 
@@ -52,3 +56,5 @@ pub use normal::MAX_PATTERN_BYTES;
 pub use overlap::Collision;
 pub use parse::{Pattern, PatternKind};
 pub use probe::Overlap;
+pub use spelled::SpelledIndex;
+pub use spelling::Case;

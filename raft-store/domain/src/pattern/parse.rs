@@ -74,9 +74,29 @@ impl Pattern {
             Some(syntax) if is_all_beneath(&text, syntax.fixed) => {
                 Shape::Folder(folder_length(&text, syntax.fixed))
             }
-            Some(syntax) => Shape::Glob(Arc::new(Glob::compile(&text, &syntax)?)),
+            Some(syntax) => return Self::of_glob(&text, &syntax),
         };
         Ok(Self { text: text.into(), shape })
+    }
+
+    /// A glob of this normal form, with such wildcards.
+    ///
+    /// # Errors
+    /// [`PatternError::TooComplex`].
+    pub(super) fn of_glob(text: &str, syntax: &Syntax) -> Result<Self, PatternError> {
+        let glob = Glob::compile(text, syntax)?;
+        Ok(Self { text: text.into(), shape: Shape::Glob(Arc::new(glob)) })
+    }
+
+    /// The file at a path in its normal form.
+    pub(super) fn of_file(path: &str) -> Self {
+        Self { text: path.into(), shape: Shape::File }
+    }
+
+    /// All beneath a path in its normal form; empty: the whole repository.
+    pub(super) fn of_folder(path: &str) -> Self {
+        let text = if path.is_empty() { "./".into() } else { format!("{path}/") };
+        Self { text: text.into(), shape: Shape::Folder(short(path.len())) }
     }
 
     /// The normal form.

@@ -4,12 +4,12 @@ use super::{Deadline, Grip, State};
 use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
-        ApiKey, Claim, ClaimKey, Deletion, Engineer, Feature, JoinToken, Member, NodeRecord, Project,
-        Session, Status, Ticket, TokenDigest,
+        ApiKey, Claim, ClaimKey, Deletion, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord,
+        Project, Session, Status, Ticket, TokenDigest,
     },
     event::Event,
     ids::{DecisionId, EngineerId, JoinTokenId, ProjectId, SessionId},
-    replies::{Remembered, ReplyKey, SLOT_AGE, Served, Slot},
+    pattern::SpelledIndex,
     state::RowKey,
     usage::{MEMBER_BYTES, SESSION_BYTES, TextCount, Usage},
 };
@@ -60,12 +60,16 @@ impl State {
             }
             Event::KeyRevoked(key) => {
                 touched.insert(RowKey::ApiKey(key.prefix));
-                self.api_keys.remove(&key.prefix);
-                self.keys_by_engineer.remove(&(key.engineer, key.id));
+                self.remove_api_key(key.prefix);
             }
             Event::ProjectCreated(project) => {
                 touched.insert(RowKey::Project(project.id));
                 self.put_project(project.clone());
+            }
+            Event::ProjectUpdated(project) => {
+                touched.insert(RowKey::Project(project.id));
+                self.put_project(project.clone());
+                self.index_claims_anew(project.id);
             }
             Event::MemberAdded(member) => {
                 touched.insert(RowKey::Member(member.project, member.engineer));
@@ -145,6 +149,14 @@ impl State {
                 self.emails.remove(&engineer.email);
                 self.engineers.remove(&engineer.id);
             }
+            Event::DepartureBegun(engineer) => {
+                touched.insert(RowKey::Departure(*engineer));
+                self.put_departure(*engineer);
+            }
+            Event::DepartureEnded(engineer) => {
+                touched.insert(RowKey::Departure(*engineer));
+                self.departures.remove(engineer);
+            }
             Event::ProjectDeleted(deletion) => {
                 touched.insert(RowKey::Project(deletion.project));
                 touched.insert(RowKey::Deletion(deletion.project));
@@ -158,9 +170,9 @@ impl State {
                     self.remove_row(row, touched);
                 }
             }
-            Event::DeletionFinished(project) => {
-                touched.insert(RowKey::Deletion(*project));
-                self.deletions.remove(project);
+            Event::DeletionFinished(deletion) => {
+                touched.insert(RowKey::Deletion(deletion.project));
+                self.remove_deletion(*deletion);
             }
             Event::ListsReplaced { project, feature, kept } => {
                 let at = self.clock.revision;
@@ -210,7 +222,23 @@ impl State {
 
     pub(super) fn put_api_key(&mut self, key: Arc<ApiKey>) {
         self.keys_by_engineer.insert((key.engineer, key.id), key.prefix);
+        if let Some(project) = key.project {
+            self.keys_by_project.insert((project, key.prefix));
+        }
         self.api_keys.insert(key.prefix, key);
+    }
+
+    fn remove_api_key(&mut self, prefix: KeyPrefix) {
+        if let Some(key) = self.api_keys.remove(&prefix) {
+            self.keys_by_engineer.remove(&(key.engineer, key.id));
+            if let Some(project) = key.project {
+                self.keys_by_project.remove(&(project, prefix));
+            }
+        }
+    }
+
+    pub(super) fn put_departure(&mut self, engineer: EngineerId) {
+        self.departures.insert(engineer);
     }
 
     pub(super) fn put_project(&mut self, project: Arc<Project>) {
@@ -230,7 +258,16 @@ impl State {
     }
 
     pub(super) fn put_deletion(&mut self, deletion: Deletion) {
-        self.deletions.insert(deletion.project, deletion);
+        if self.deletions.insert(deletion.project, deletion).is_none() {
+            // It takes work until nothing of it is left: whoever makes and deletes projects is held up by that.
+            self.usage.replace(deletion.project, deletion.made_by, Usage::default(), Usage::of_project());
+        }
+    }
+
+    fn remove_deletion(&mut self, deletion: Deletion) {
+        if self.deletions.remove(&deletion.project).is_some() {
+            self.usage.replace(deletion.project, deletion.made_by, Usage::of_project(), Usage::default());
+        }
     }
 
     /// Removes a row of a project that was deleted.
@@ -256,6 +293,7 @@ impl State {
                 self.decisions.remove(&(*project, *id));
             }
             RowKey::TextCount(key) => self.put_text_count(*key, TextCount::default()),
+            RowKey::ApiKey(prefix) => self.remove_api_key(*prefix),
             // Of the cluster, or gone with another row.
             RowKey::Clock
             | RowKey::Origin
@@ -263,7 +301,7 @@ impl State {
             | RowKey::Node(_)
             | RowKey::JoinToken(_)
             | RowKey::Engineer(_)
-            | RowKey::ApiKey(_)
+            | RowKey::Departure(_)
             | RowKey::Reply(_)
             | RowKey::Project(_)
             | RowKey::LatestCheckpoint(..)
@@ -296,8 +334,12 @@ impl State {
         let place = feature.board_key();
         // Adding up its lists takes time, and most changes leave them as they are.
         if before.as_ref().is_none_or(|before| !before.weighs_as_much_as(&feature)) {
-            let was = before.as_ref().map_or_else(Usage::default, |before| Usage::of_feature(before));
-            self.usage.replace(feature.project, feature.created_by, was, Usage::of_feature(&feature));
+            if let Some(before) = &before {
+                let was = Usage::of_feature(before);
+                self.usage.replace(before.project, before.charged_to, was, Usage::default());
+            }
+            let becomes = Usage::of_feature(&feature);
+            self.usage.replace(feature.project, feature.charged_to, Usage::default(), becomes);
         }
         // Most changes leave most of this as it is, and this is done for every pick and release.
         if before.as_ref().is_none_or(|before| before.slug != feature.slug) {
@@ -328,7 +370,7 @@ impl State {
     fn remove_feature(&mut self, feature: &Feature, touched: &mut BTreeSet<RowKey>) {
         touched.insert(RowKey::LatestCheckpoint(feature.project, feature.id));
         self.unlist_feature(feature);
-        self.usage.replace(feature.project, feature.created_by, Usage::of_feature(feature), Usage::default());
+        self.usage.replace(feature.project, feature.charged_to, Usage::of_feature(feature), Usage::default());
         self.remove_texts_of(feature, touched);
         self.feature_slugs.remove(&(feature.project, feature.slug.clone()));
         self.features.remove(&(feature.project, feature.id));
@@ -358,6 +400,7 @@ impl State {
             None => {
                 let agent = (session.project, session.engineer, session.agent.clone());
                 self.sessions_by_agent.insert(agent, session.id);
+                self.sessions_by_engineer.insert((session.engineer, session.id));
                 let more = Usage::of_memory(SESSION_BYTES);
                 self.usage.replace(session.project, session.engineer, Usage::default(), more);
             }
@@ -369,6 +412,7 @@ impl State {
         if let Some(session) = self.sessions.remove(&id) {
             self.deadlines.remove(&(session.vitality.until(), Deadline::Session(id)));
             self.sessions_by_agent.remove(&(session.project, session.engineer, session.agent.clone()));
+            self.sessions_by_engineer.remove(&(session.engineer, id));
             let less = Usage::of_memory(SESSION_BYTES);
             self.usage.replace(session.project, session.engineer, less, Usage::default());
         }
@@ -379,9 +423,21 @@ impl State {
         // Taken again in another mode: the index must not keep the former grip.
         let is_new = !self.remove_claim(&key);
         let grip = Grip { mode: claim.mode, session: key.session, feature: key.feature };
-        self.paths.entry(key.project).or_default().insert(&key.path, grip);
+        let case = self.case_of(key.project);
+        self.paths.entry(key.project).or_insert_with(|| SpelledIndex::new(case)).insert(&key.path, grip);
         self.claims.insert(key, claim);
         is_new
+    }
+
+    /// The project's claims are compared otherwise from now on.
+    fn index_claims_anew(&mut self, project: ProjectId) {
+        let mut index = SpelledIndex::new(self.case_of(project));
+        for (key, claim) in self.claims_in(project) {
+            index.insert(&key.path, Grip { mode: claim.mode, session: key.session, feature: key.feature });
+        }
+        if !index.is_empty() {
+            self.paths.insert(project, index);
+        }
     }
 
     /// Whether there was such a claim.
@@ -394,7 +450,7 @@ impl State {
 
     fn loosen(&mut self, project: ProjectId, key: &ClaimKey, grip: Grip) {
         if let Some(index) = self.paths.get_mut(&project) {
-            index.remove(&key.path, &grip);
+            index.remove(&key.path, grip);
             if index.is_empty() {
                 self.paths.remove(&project);
             }
@@ -419,41 +475,6 @@ impl State {
     fn remove_ticket(&mut self, digest: TokenDigest) {
         if let Some(ticket) = self.tickets.remove(&digest) {
             self.deadlines.remove(&(ticket.expires, Deadline::Ticket(digest)));
-        }
-    }
-
-    /// Remembers an answer. Kept apart from events: it is about the request, not about the work.
-    pub(crate) fn put_reply(&mut self, key: ReplyKey, kept: Arc<Remembered>) {
-        if self.replies.contains_key(&key) {
-            self.forget_reply(&key);
-        }
-        self.reply_ages.order.insert((kept.answer.revision, key.clone()));
-        self.reply_ages.bytes += kept.weight();
-        self.replies.insert(key, kept);
-    }
-
-    /// Forgets an answer.
-    pub(crate) fn forget_reply(&mut self, key: &ReplyKey) {
-        if let Some(kept) = self.replies.remove(key) {
-            self.reply_ages.order.remove(&(kept.answer.revision, key.clone()));
-            self.reply_ages.bytes -= kept.weight();
-        }
-    }
-
-    /// Remembers an answer in place of the one before it.
-    pub(crate) fn put_served(&mut self, slot: Slot, served: Arc<Served>) {
-        self.slots.insert(slot, served);
-    }
-
-    /// Forgets what no node asks for any more.
-    pub(crate) fn forget_old_slots(&mut self, touched: &mut BTreeSet<RowKey>) {
-        let now = self.clock.cluster;
-        let is_old = |served: &Served| now.since(served.since) >= SLOT_AGE;
-        let old: Vec<Slot> =
-            self.slots.iter().filter(|(_, served)| is_old(served)).map(|(slot, _)| *slot).collect();
-        for slot in old {
-            self.slots.remove(&slot);
-            touched.insert(RowKey::Slot(slot));
         }
     }
 }

@@ -4,12 +4,15 @@
 //! snapshot keeps a version while apply goes on. [`rows`] says how it is written down, [`evolve`]
 //! how events change it, [`queries`] how it is read.
 
+mod answers;
 mod evolve;
 mod queries;
 mod rows;
 mod texts;
 
 pub use rows::{Row, RowKey, RowsError};
+
+use answers::ReplyIndex;
 
 use crate::{
     document::{LatestCheckpoint, Place},
@@ -18,7 +21,7 @@ use crate::{
         NodeRecord, Origin, Project, ReplacedLists, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, KeyId, NodeId, ProjectId, SessionId},
-    pattern::PatternIndex,
+    pattern::SpelledIndex,
     replies::{Remembered, ReplyKey, Served, Slot},
     rules::RulesVersion,
     settings::Settings,
@@ -99,12 +102,15 @@ pub struct State {
     pub(crate) tickets: OrdMap<TokenDigest, Arc<Ticket>>,
     pub(crate) text_counts: OrdMap<TextKey, TextCount>,
     pub(crate) deletions: OrdMap<ProjectId, Deletion>,
+    /// Engineers who were deleted and have sessions or places in projects left.
+    pub(crate) departures: OrdSet<EngineerId>,
     /// By the entry that replaced them.
     pub(crate) replaced_lists: OrdMap<(ProjectId, FeatureId, Revision), ReplacedLists>,
 
     // Indexes: made anew from what is kept.
     pub(crate) emails: OrdMap<Email, EngineerId>,
     pub(crate) keys_by_engineer: OrdMap<(EngineerId, KeyId), KeyPrefix>,
+    pub(crate) keys_by_project: OrdSet<(ProjectId, KeyPrefix)>,
     pub(crate) project_slugs: OrdMap<Slug, ProjectId>,
     pub(crate) projects_by_engineer: OrdSet<(EngineerId, ProjectId)>,
     pub(crate) feature_slugs: OrdMap<(ProjectId, Slug), FeatureId>,
@@ -112,17 +118,10 @@ pub struct State {
     pub(crate) ready: OrdSet<BoardKey>,
     pub(crate) active_by_session: OrdSet<(SessionId, FeatureId)>,
     pub(crate) sessions_by_agent: OrdMap<(ProjectId, EngineerId, Option<AgentName>), SessionId>,
-    pub(crate) paths: OrdMap<ProjectId, PatternIndex<Grip>>,
+    pub(crate) sessions_by_engineer: OrdSet<(EngineerId, SessionId)>,
+    pub(crate) paths: OrdMap<ProjectId, SpelledIndex<Grip>>,
     pub(crate) usage: UsageIndex,
     pub(crate) replaced_lists_by_age: OrdSet<(Revision, ProjectId, FeatureId)>,
     pub(crate) deadlines: OrdSet<(ClusterTime, Deadline)>,
-    pub(crate) reply_ages: ReplyAges,
-}
-
-/// The remembered answers to keys, in the order in which they are forgotten.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub(crate) struct ReplyAges {
-    pub(crate) order: OrdSet<(Revision, ReplyKey)>,
-    /// What they weigh together.
-    pub(crate) bytes: usize,
+    pub(crate) reply_index: ReplyIndex,
 }

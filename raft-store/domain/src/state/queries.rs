@@ -8,13 +8,14 @@ use crate::{
         Member, Mode, NodeRecord, Origin, Project, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
-    pattern::{Pattern, PatternIndex},
-    replies::{MAX_REPLY_BYTES, REPLY_FLOOR, Remembered, ReplyKey, Request, Served, Slot},
+    pattern::{Case, Pattern, SpelledIndex},
+    replies::{Remembered, ReplyKey, Request, Served, Slot},
     rules::RulesVersion,
     settings::Settings,
     time::{ClusterTime, WallTime},
     usage::{Owner, Usage},
     words::{AgentName, Email, Slug},
+    work::WorkBudget,
 };
 use std::{cmp::Reverse, collections::BTreeSet, ops::Bound, sync::Arc};
 
@@ -68,7 +69,7 @@ impl State {
     /// The next moment at which something ends by itself.
     pub fn next_deadline(&self) -> Option<ClusterTime> {
         // A deletion goes on with every entry.
-        if !self.deletions.is_empty() {
+        if !self.deletions.is_empty() || !self.departures.is_empty() {
             return Some(self.clock.cluster);
         }
         self.deadlines.get_min().map(|(at, _)| *at)
@@ -81,20 +82,6 @@ impl State {
     /// A moment of cluster time as an estimate in wall time, for people.
     pub const fn in_wall_time(&self, at: ClusterTime) -> WallTime {
         self.clock.wall.after(at.since(self.clock.cluster))
-    }
-
-    /// The answer to forget next: the oldest one, when its time is over, when there are too many and it is not
-    /// young, or when all together weigh too much. What was to be kept for longer holds back what came after it,
-    /// until its own end.
-    pub(crate) fn reply_to_forget(&self) -> Option<&ReplyKey> {
-        let ages = &self.reply_ages;
-        let (_, oldest) = ages.order.get_min()?;
-        let kept = self.replies.get(oldest).expect("the order is that of the answers that are kept");
-        let now = self.clock.cluster;
-        let is_one_too_many =
-            ages.order.len() as u64 > self.settings.replies && now.since(kept.since) >= REPLY_FLOOR;
-        let is_over = kept.expires <= now;
-        (is_over || is_one_too_many || ages.bytes > MAX_REPLY_BYTES).then_some(oldest)
     }
 
     /// The remembered answer to a request under a key.
@@ -148,6 +135,13 @@ impl State {
     pub fn keys_of(&self, engineer: EngineerId) -> impl Iterator<Item = &Arc<ApiKey>> {
         self.keys_by_engineer
             .range((engineer, KeyId::MIN)..=(engineer, KeyId::MAX))
+            .filter_map(|(_, prefix)| self.api_keys.get(prefix))
+    }
+
+    /// The keys that are for one project alone.
+    pub(crate) fn keys_for(&self, project: ProjectId) -> impl Iterator<Item = &Arc<ApiKey>> {
+        self.keys_by_project
+            .range((project, KeyPrefix(0))..=(project, KeyPrefix(u64::MAX)))
             .filter_map(|(_, prefix)| self.api_keys.get(prefix))
     }
 
@@ -321,6 +315,13 @@ impl State {
         self.sessions.values()
     }
 
+    /// The sessions of an engineer that are not over, in all projects.
+    pub(crate) fn sessions_by(&self, engineer: EngineerId) -> impl Iterator<Item = &Arc<Session>> {
+        self.sessions_by_engineer
+            .range((engineer, SessionId::MIN)..=(engineer, SessionId::MAX))
+            .filter_map(|(_, id)| self.sessions.get(id))
+    }
+
     /// The sessions of a project that are not over.
     pub fn sessions_in(&self, project: ProjectId) -> impl Iterator<Item = &Arc<Session>> {
         self.sessions_by_agent
@@ -413,29 +414,39 @@ impl State {
             .map_or_else(Load::default, |index| Load { claims: index.len(), bytes: index.bytes() })
     }
 
+    /// Whether names that differ in case alone are one file; also in a project that is being deleted.
+    pub(crate) fn case_of(&self, project: ProjectId) -> Case {
+        let of_deleted = || self.deletions.get(&project).map(|deletion| deletion.case);
+        self.projects.get(&project).map(|project| project.case).or_else(of_deleted).unwrap_or_default()
+    }
+
     /// The index of a project's claimed paths.
-    pub fn paths(&self, project: ProjectId) -> Option<&PatternIndex<Grip>> {
+    pub fn paths(&self, project: ProjectId) -> Option<&SpelledIndex<Grip>> {
         self.paths.get(&project)
     }
 
-    /// Who holds exactly this pattern.
-    pub fn holders_of<'a>(&'a self, project: ProjectId, path: &Pattern) -> impl Iterator<Item = &'a Grip> {
+    /// Who holds exactly this pattern, and in which spelling.
+    pub fn holders_of<'a>(
+        &'a self,
+        project: ProjectId,
+        path: &Pattern,
+    ) -> impl Iterator<Item = (Pattern, &'a Grip)> {
         self.paths.get(&project).into_iter().flat_map(|index| index.holders_of(path))
     }
 
-    /// The claims of others that keep a session from taking a path in a mode.
-    pub fn obstacles<'a>(
-        &'a self,
+    /// A claim of another session that keeps one from taking a path in a mode.
+    pub fn obstacle(
+        &self,
         project: ProjectId,
-        wanted: &'a Pattern,
+        wanted: &Pattern,
         mode: Mode,
         session: Option<SessionId>,
-    ) -> impl Iterator<Item = (&'a Pattern, &'a Grip)> {
-        self.paths
-            .get(&project)
-            .into_iter()
-            .flat_map(move |index| index.overlapping(wanted))
-            .filter(move |(_, grip)| Some(grip.session) != session && !mode.tolerates(grip.mode))
+    ) -> Option<(&Pattern, &Grip)> {
+        let is_in_the_way =
+            |_: &Pattern, grip: &Grip| Some(grip.session) != session && !mode.tolerates(grip.mode);
+        let (index, work) = (self.paths.get(&project)?, &mut WorkBudget::unlimited());
+        let found = index.first_overlaps(&[wanted], 1, work, is_in_the_way);
+        found.expect("an unlimited budget does not end").pop().map(|at| (at.held, at.holder))
     }
 
     /// A holder's engineer's name, or the id of one who is gone.

@@ -63,6 +63,8 @@ pub enum RowKey {
     Deletion(ProjectId),
     /// That lists of a feature were replaced, by which entry.
     ReplacedLists(ProjectId, FeatureId, Revision),
+    /// An engineer who was deleted, while sessions and places in projects are left.
+    Departure(EngineerId),
 }
 
 /// A thing as it is written.
@@ -110,6 +112,8 @@ pub enum Row {
     Deletion(Deletion),
     /// That lists of a feature were replaced, by which entry.
     ReplacedLists(ProjectId, FeatureId, Revision, ReplacedLists),
+    /// An engineer who was deleted, while sessions and places in projects are left.
+    Departure(EngineerId),
 }
 
 /// Rows that do not make a state.
@@ -156,6 +160,7 @@ impl State {
                 let kept = self.replaced_lists.get(&(*project, *feature, *at))?;
                 Row::ReplacedLists(*project, *feature, *at, *kept)
             }
+            RowKey::Departure(engineer) => Row::Departure(*self.departures.get(engineer)?),
         })
     }
 
@@ -181,6 +186,7 @@ impl State {
             .chain(self.tickets.values().cloned().map(Row::Ticket))
             .chain(self.text_counts.iter().map(|(key, count)| Row::TextCount(*key, *count)))
             .chain(self.deletions.values().copied().map(Row::Deletion))
+            .chain(self.departures.iter().copied().map(Row::Departure))
             .chain(
                 self.replaced_lists
                     .iter()
@@ -193,7 +199,7 @@ impl State {
     /// # Errors
     /// When a row refers to one that is missing.
     pub fn from_rows(rows: impl IntoIterator<Item = Row>) -> Result<Self, RowsError> {
-        let mut state = Self::default();
+        let (mut state, mut claims) = (Self::default(), Vec::new());
         for row in rows {
             match row {
                 Row::Clock(clock) => state.clock = clock,
@@ -208,9 +214,8 @@ impl State {
                 Row::Member(member) => state.put_member(member),
                 Row::Feature(feature) => state.put_feature(feature),
                 Row::Session(session) => state.put_session(session),
-                Row::Claim(key, claim) => {
-                    state.put_claim(key, claim);
-                }
+                // How they are compared is the project's.
+                Row::Claim(key, claim) => claims.push((key, claim)),
                 Row::LatestCheckpoint(latest) => state.put_latest_checkpoint(latest),
                 Row::Decision(project, id, place) => state.put_decision(project, id, place),
                 Row::Ticket(ticket) => state.put_ticket(ticket),
@@ -218,10 +223,14 @@ impl State {
                 Row::Slot(slot, served) => state.put_served(slot, served),
                 Row::TextCount(key, count) => state.put_text_count(key, count),
                 Row::Deletion(deletion) => state.put_deletion(deletion),
+                Row::Departure(engineer) => state.put_departure(engineer),
                 Row::ReplacedLists(project, feature, at, kept) => {
                     state.put_replaced_lists(project, feature, at, kept);
                 }
             }
+        }
+        for (key, claim) in claims {
+            state.put_claim(key, claim);
         }
         let orphan = state.claims.keys().find(|key| !state.sessions.contains_key(&key.session));
         if let Some(key) = orphan {
@@ -267,6 +276,7 @@ impl Row {
             Self::Slot(slot, _) => RowKey::Slot(*slot),
             Self::TextCount(key, _) => RowKey::TextCount(*key),
             Self::Deletion(deletion) => RowKey::Deletion(deletion.project),
+            Self::Departure(engineer) => RowKey::Departure(*engineer),
             Self::ReplacedLists(project, feature, at, _) => RowKey::ReplacedLists(*project, *feature, *at),
         }
     }

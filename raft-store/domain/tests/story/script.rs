@@ -10,7 +10,7 @@ use nexus_domain::{
         TokenDigest,
     },
     ids::{CheckpointId, DecisionId, EngineerId, JoinTokenId, KeyId, LearningId},
-    pattern::Pattern,
+    pattern::{Case, Pattern},
     replies::{KeyedRequest, ReplyKey, Request, Slot, Turn},
     settings::{Registration, SettingsPatch},
     time::{ClusterTime, Millis, WallTime},
@@ -189,7 +189,7 @@ pub(crate) fn command(world: &mut World, line: &Line) -> Command {
     match line.verb.as_str() {
         "form" | "tick" | "beat" | "touch" | "admit" | "join-token" | "settings" | "ticket" | "redeem"
         | "operated" => of_cluster(world, line),
-        "register" | "key" | "revoke-key" | "role" | "project" | "add-member" | "remove-member"
+        "register" | "key" | "revoke-key" | "role" | "project" | "case" | "add-member" | "remove-member"
         | "delete-engineer" => {
             let project = project(world);
             of_people(world, line, project)
@@ -268,6 +268,7 @@ fn settings(line: &Line) -> SettingsPatch {
             "replies.count" => patch.replies = Some(value.parse().unwrap()),
             "replies.age" => patch.reply_age = Some(span(value)),
             "events.age" => patch.event_age = Some(span(value)),
+            "events.bytes" => patch.event_bytes = Some(value.parse().unwrap()),
             "quota.project.memory" => patch.quotas.project_memory = Some(value.parse().unwrap()),
             "quota.project.texts" => patch.quotas.project_texts = Some(value.parse().unwrap()),
             "quota.engineer.memory" => patch.quotas.engineer_memory = Some(value.parse().unwrap()),
@@ -325,6 +326,13 @@ fn of_people(world: &mut World, line: &Line, project: ProjectId) -> Command {
             project,
             engineer: engineer(world),
             role: if line.has("lead") { MemberRole::Lead } else { MemberRole::Member },
+        },
+        "case" => Command::UpdateProject {
+            project,
+            case: [Case::Sensitive, Case::Insensitive]
+                .into_iter()
+                .find(|case| line.has(case.name()))
+                .unwrap(),
         },
         "delete-engineer" => Command::DeleteEngineer { engineer: engineer(world) },
         "remove-member" => Command::RemoveMember { project, engineer: engineer(world) },

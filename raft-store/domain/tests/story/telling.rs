@@ -142,6 +142,7 @@ fn event(world: &World, recorded: &Recorded) -> String {
                 decision.decision
             )
         }
+        Event::ProjectDeleted(deletion) => format!("project_deleted {}", deletion.project),
         other => panic!("{other:?} is not announced"),
     };
     let cause = match &recorded.cause {
@@ -229,6 +230,14 @@ pub(crate) fn state(world: &World, what: &str) -> Vec<String> {
                 format!("{name}: {memory} in memory, {texts} in texts, {projects} projects")
             })
             .collect(),
+        "keys" => world
+            .state
+            .rows()
+            .filter_map(|row| match row {
+                nexus_domain::Row::ApiKey(key) => Some(format!("{} of {}", key.label, key.engineer)),
+                _ => None,
+            })
+            .collect(),
         "sessions" => world.state.sessions().map(|found| session(found)).collect(),
         "work" => world
             .state
@@ -301,9 +310,10 @@ fn feature(feature: &Feature) -> String {
 }
 
 fn session(session: &Session) -> String {
-    let vitality = match session.vitality {
-        Vitality::Active { until: end } => format!("active until {}", until(end)),
-        Vitality::Disconnected { until: end } => format!("disconnected, kept until {}", until(end)),
+    let vitality = match &session.vitality {
+        Vitality::Active { until: end } => format!("active until {}", until(*end)),
+        Vitality::Disconnected { until: end } => format!("disconnected, kept until {}", until(*end)),
+        Vitality::Ending { reason } => format!("ending, {reason:?}"),
     };
     format!("{} {vitality}, {:?}", session.id, session.attendance)
 }

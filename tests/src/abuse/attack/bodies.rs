@@ -118,12 +118,7 @@ async fn pieces(write: &mut (impl AsyncWriteExt + Unpin), way: Way) {
 
 /// A connection of HTTP/2 on which as many bodies come at once as may, none to its end.
 async fn shared(attack: &Attack, number: usize) {
-    while Instant::now() < attack.end(1.0) {
-        if shared_once(attack, number).await.is_none() {
-            attack.answered("cut off");
-        }
-        sleep(PAUSE).await;
-    }
+    attack.again_and_again(PAUSE, || shared_once(attack, number)).await;
 }
 
 async fn shared_once(attack: &Attack, number: usize) -> Option<()> {

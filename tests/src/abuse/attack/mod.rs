@@ -275,6 +275,25 @@ impl Attack {
         Some(who.session(&begun.id()?))
     }
 
+    /// Sessions of two members: one to hold something, and one to want it.
+    pub(crate) async fn two_sessions(&self) -> Option<[Who; 2]> {
+        let holder = self.session(&self.member(0), "holder").await?;
+        Some([holder, self.session(&self.member(1), "other").await?])
+    }
+
+    /// Opens a connection again whenever it was cut off, with a pause before each, until the time is over.
+    pub(crate) async fn again_and_again<Fut>(&self, pause: Duration, once: impl Fn() -> Fut)
+    where
+        Fut: Future<Output = Option<()>>,
+    {
+        while Instant::now() < self.end(1.0) {
+            if once().await.is_none() {
+                self.answered("cut off");
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
     /// Does something so many times, some at once, until it is done or a part of the time is over. Those that are on their
     /// way by then are broken off.
     pub(crate) async fn flood<F, Fut>(&self, part: f64, width: usize, count: usize, each: F)

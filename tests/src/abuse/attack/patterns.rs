@@ -32,11 +32,7 @@ fn bodies(made: impl Fn(Vec<String>) -> serde_json::Value) -> Bodies {
 }
 
 pub(super) async fn send(attack: &Attack) {
-    let (Some(holder), Some(other)) =
-        (attack.session(&attack.member(0), "holder").await, attack.session(&attack.member(1), "other").await)
-    else {
-        return;
-    };
+    let Some([holder, other]) = attack.two_sessions().await else { return };
     let claims = attack.path("/claims");
     let paths = bodies(|paths| json!({ "paths": paths }));
     let touches = bodies(|paths| json!({ "touches": paths }));

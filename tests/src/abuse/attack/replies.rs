@@ -8,11 +8,7 @@ use serde_json::json;
 const CONFLICTS: usize = 100;
 
 pub(super) async fn send(attack: &Attack) {
-    let (Some(holder), Some(other)) =
-        (attack.session(&attack.member(0), "holder").await, attack.session(&attack.member(1), "other").await)
-    else {
-        return;
-    };
+    let Some([holder, other]) = attack.two_sessions().await else { return };
     let claims = attack.path("/claims");
     let paths: Vec<String> = (0..CONFLICTS).map(|n| format!("{}/{n}", "long-name".repeat(100))).collect();
     let body = bytes::Bytes::from(json!({ "paths": paths }).to_string());

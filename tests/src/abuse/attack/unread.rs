@@ -73,12 +73,7 @@ fn is_cut_off(stream: &TcpStream) -> bool {
 
 /// A connection of HTTP/2 without a window: the node has the answers, and may send none of them.
 async fn shared(attack: &Attack, number: usize) {
-    while Instant::now() < attack.end(1.0) {
-        if shared_once(attack, number).await.is_none() {
-            attack.answered("cut off");
-        }
-        sleep(PAUSE).await;
-    }
+    attack.again_and_again(PAUSE, || shared_once(attack, number)).await;
 }
 
 async fn shared_once(attack: &Attack, number: usize) -> Option<()> {

@@ -1,0 +1,48 @@
+//! `nexus project update`: how a project's files are told apart.
+
+use super::case;
+use crate::{context::Context, error::Error};
+use clap::{Args, ValueEnum};
+use nexus_api_types::project::{Case, Project};
+
+/// Change how the project's files are told apart
+///
+/// Any member may have case ignored, as linking does in a checkout whose file system ignores it; leads and admins may
+/// have it regarded again. Refused while two sessions hold what would be one file.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  nexus project update --case insensitive    # README.md and Readme.md are one file
+  nexus project update --case sensitive")]
+pub(crate) struct Update {
+    /// Whether names that differ in case alone are two files or one
+    #[arg(long)]
+    case: CaseArg,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum CaseArg {
+    /// Two files
+    Sensitive,
+    /// One file
+    Insensitive,
+}
+
+impl Update {
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+        let project = context.project().await?;
+        let case = match self.case {
+            CaseArg::Sensitive => Case::Sensitive,
+            CaseArg::Insensitive => Case::Insensitive,
+        };
+        let answer = case::set(context, project, case).await?;
+        context.out.answer(&answer, |project: Project| {
+            let meaning = match project.case {
+                Case::Sensitive => "two files",
+                Case::Insensitive => "one file",
+            };
+            let slug = project.slug;
+            context.out.line(format_args!("In {slug}, names that differ in case alone are {meaning}"))
+        })
+    }
+}

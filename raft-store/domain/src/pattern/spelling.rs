@@ -1,0 +1,191 @@
+//! Which spellings are one file: a file system may ignore case, and macOS and Linux may compose letters otherwise.
+//!
+//! Part of the rules: the tables of Unicode come with a crate of a pinned version, and a test holds them fast, since
+//! every node has to compare alike.
+
+use super::{
+    Pattern,
+    parse::Shape,
+    syntax::{self, Piece},
+};
+use icu_casemap::CaseMapper;
+use icu_normalizer::ComposingNormalizerBorrowed;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// Whether names that differ in case alone are two files, or one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Case {
+    /// `README.md` and `Readme.md` are two files.
+    #[default]
+    Sensitive,
+    /// They are one file: somebody's checkout lies on a file system that ignores case.
+    Insensitive,
+}
+
+impl Case {
+    /// Its name, as people and clients see it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sensitive => "sensitive",
+            Self::Insensitive => "insensitive",
+        }
+    }
+}
+
+impl Pattern {
+    /// The pattern that this one is compared as: the same for all spellings of a file. Of composed paths it never
+    /// matches less than this one does: what cannot be said in one case takes in more.
+    pub(crate) fn compared_as(&self, case: Case) -> Cow<'_, Self> {
+        let text = self.as_str();
+        let is_as_it_is = match case {
+            Case::Sensitive => text.is_ascii() || composer().is_normalized(text),
+            Case::Insensitive => {
+                // A class may name letters of the other case, or all letters but some.
+                let has_class = matches!(self.shape(), Shape::Glob(_)) && text.contains('[');
+                !has_class && text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+            }
+        };
+        if is_as_it_is {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(match self.shape() {
+            Shape::File => Self::of_file(&spelled(text, case)),
+            Shape::Folder(_) => Self::of_folder(&spelled(self.anchor(), case)),
+            // Too complex in that spelling: all beneath the folder that holds whatever it matches.
+            Shape::Glob(_) => glob(&spelled(text, case), case)
+                .unwrap_or_else(|| Self::of_folder(&spelled(self.anchor(), case))),
+        })
+    }
+}
+
+fn spelled(text: &str, case: Case) -> String {
+    let composed = composer().normalize(text);
+    match case {
+        Case::Sensitive => composed.into_owned(),
+        Case::Insensitive => composed.chars().map(folded).collect(),
+    }
+}
+
+fn glob(text: &str, case: Case) -> Option<Pattern> {
+    let mut syntax = syntax::read(text).ok()??;
+    if case == Case::Insensitive {
+        take_any_case(&mut syntax.pieces);
+    }
+    Pattern::of_glob(text, &syntax).ok()
+}
+
+/// A class is any character: which ones it is in one case is more than its ranges say.
+fn take_any_case(pieces: &mut [Piece]) {
+    for piece in pieces {
+        match piece {
+            Piece::Set(_) => *piece = Piece::One,
+            Piece::Choice(choices) => choices.iter_mut().for_each(|choice| take_any_case(choice)),
+            Piece::Char(_) | Piece::One | Piece::Star | Piece::Any => {}
+        }
+    }
+}
+
+/// The one case of a letter: one character for one, as file systems do it.
+fn folded(letter: char) -> char {
+    if letter.is_ascii() { letter.to_ascii_lowercase() } else { CaseMapper::new().simple_fold(letter) }
+}
+
+const fn composer() -> ComposingNormalizerBorrowed<'static> {
+    ComposingNormalizerBorrowed::new_nfc()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    fn compared(text: &str, case: Case) -> String {
+        Pattern::parse(text).unwrap().compared_as(case).as_str().to_owned()
+    }
+
+    fn is_one_file(a: &str, b: &str, case: Case) -> bool {
+        let [a, b] = [a, b].map(|text| Pattern::parse(text).unwrap().compared_as(case).into_owned());
+        a.overlaps(&b)
+    }
+
+    #[test]
+    fn composed_and_decomposed_letters_are_one_file_whatever_the_case() {
+        for case in [Case::Sensitive, Case::Insensitive] {
+            assert_eq!(compared("caf\u{e9}.rs", case), compared("cafe\u{301}.rs", case));
+            assert!(is_one_file("caf?.rs", "cafe\u{301}.rs", case));
+        }
+        assert_ne!(compared("README.md", Case::Sensitive), compared("Readme.md", Case::Sensitive));
+    }
+
+    #[test]
+    fn names_that_differ_in_case_alone_are_one_file_where_case_is_ignored() {
+        let one = |a, b| assert!(is_one_file(a, b, Case::Insensitive), "{a} and {b}");
+        let two = |a, b| assert!(!is_one_file(a, b, Case::Insensitive), "{a} and {b}");
+        one("README.md", "Readme.md");
+        one("Src/", "src/db.rs");
+        one("SRC/*.RS", "src/db.rs");
+        one("\u{c9}t\u{e9}.md", "e\u{301}T\u{c9}.md");
+        one("\u{3a3}.md", "\u{3c2}.md");
+        // Classes, and their negation, in either case.
+        one("[A-Z]ain.rs", "main.rs");
+        one("[!a-z].rs", "A.rs");
+        one("app/[ID]/page.tsx", "app/[id]/page.tsx");
+        two("README.md", "README.txt");
+        two("src/a.rs", "src/b.rs");
+        two("[ab].rs", "long.rs");
+    }
+
+    #[test]
+    fn nothing_is_made_anew_for_names_in_lower_case() {
+        for text in ["src/db.rs", "src/", "src/**/*.rs", "app/[id].rs"] {
+            let pattern = Pattern::parse(text).unwrap();
+            assert!(matches!(pattern.compared_as(Case::Sensitive), Cow::Borrowed(_)), "{text}");
+        }
+        let pattern = Pattern::parse("src/**/*.rs").unwrap();
+        assert!(matches!(pattern.compared_as(Case::Insensitive), Cow::Borrowed(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_pattern_matches_it_matches_in_one_spelling_too(
+            letters in vec((select("aAzZéÉſsSßKk\u{212a}./[]!-".chars().collect::<Vec<_>>()), 0..8_u8), 1..12),
+        ) {
+            let path: String = letters.iter().map(|(letter, _)| *letter).collect();
+            let in_pattern = |(letter, how): &(char, u8)| match how {
+                _ if *letter == '/' => "/".to_owned(),
+                0 => "?".to_owned(),
+                1 => "*".to_owned(),
+                2 => format!("[{letter}]"),
+                3 => format!("[!q{letter}]"),
+                4 => format!("{{q,{letter}}}"),
+                5 if *letter == 'é' => "e\u{301}".to_owned(),
+                _ => letter.to_string(),
+            };
+            let text: String = letters.iter().map(in_pattern).collect();
+            let (Ok(pattern), Ok(path)) = (Pattern::parse(&text), Pattern::parse(&path)) else { return Ok(()) };
+            if !pattern.overlaps(&path) {
+                return Ok(());
+            }
+            for case in [Case::Sensitive, Case::Insensitive] {
+                let (compared, of_path) = (pattern.compared_as(case), path.compared_as(case));
+                prop_assert!(compared.overlaps(&of_path), "{text} and {path} as {compared} and {of_path}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_node_compares_by_the_same_tables() {
+        // FNV-1a over all letters and what they become. Another hash is another version of the rules: nodes of two
+        // versions would decide otherwise.
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for letter in (0..=u32::from(char::MAX)).filter_map(char::from_u32) {
+            let text = letter.to_string();
+            let composed = composer().normalize(&text);
+            for become_of in composed.chars().map(folded) {
+                hash = (hash ^ u64::from(u32::from(become_of))).wrapping_mul(0x0100_0000_01b3);
+            }
+        }
+        assert_eq!(hash, 0xc08b_42c4_6bc3_92d2);
+    }
+}
