@@ -44,7 +44,11 @@ pub(super) fn ended(state: &State, session: &Arc<Session>, reason: &ReleaseReaso
     for feature in state.active_features(session.id) {
         let id = derived_id(state, feature.id.0, place);
         let (kind, notes) = (CheckpointKind::CrashRecovery, note(reason).into());
-        let whole = checkpoints::of_work(state, session, feature.id, id, kind, "{}".into(), Some(notes));
+        let mut whole = checkpoints::of_work(state, session, feature.id, id, kind, "{}".into(), Some(notes));
+        if session.is_ending() {
+            // Some of its paths, or all, were given back by earlier entries.
+            whole.claims = feature.touches.iter().chain(&*feature.reads).cloned().collect();
+        }
         let short = Checkpoint { claims: [].into(), ..whole.clone() };
         // As much of it as there is room for: a session ends also where its project is full.
         for checkpoint in [whole, short] {

@@ -96,6 +96,7 @@ const fn composer() -> ComposingNormalizerBorrowed<'static> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use proptest::{collection::vec, prelude::*, sample::select};
