@@ -3,7 +3,7 @@
 
 use crate::failure::ApiError;
 use axum::response::{IntoResponse, Response};
-use std::thread;
+use std::{thread, time::Duration};
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     task::JoinSet,
@@ -12,6 +12,11 @@ use tokio::{
 /// How much lower their priority is, as `nice` has it: under a full load, a tenth of what the log gets.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
+
+/// Threads at least that read from the disk, or make long answers. Each keeps for a while what its answers took.
+const LEAST_BLOCKING: usize = 2;
+/// They end after so long without work, and give back what they kept.
+const KEEP_ALIVE: Duration = Duration::from_millis(200);
 
 /// The threads. Dropped, they end when what they do is done.
 pub(crate) struct Background(Option<Runtime>);
@@ -26,6 +31,8 @@ impl Background {
         let threads = Builder::new_multi_thread()
             .worker_threads((cores / 2).max(1))
             .thread_name(name)
+            .max_blocking_threads(cores.max(LEAST_BLOCKING))
+            .thread_keep_alive(KEEP_ALIVE)
             .enable_time()
             .on_thread_start(lower_priority)
             .build();

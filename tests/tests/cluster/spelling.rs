@@ -41,7 +41,7 @@ async fn a_checkout_whose_file_system_ignores_case_has_its_project_ignore_it() {
     assert_eq!(ana.runs(&link).stderr.matches("core.ignorecase").count(), 0, "it is said once");
     for url in cluster.urls() {
         let refused = eva.via(&url).post(&claims, claim("DOCS/Readme.md")).await;
-        assert_eq!(refused.code(), "FILES_CLAIMED");
+        assert_eq!(refused.code(), "FILE_ALREADY_CLAIMED");
         assert!(refused.body.to_string().contains("docs/README.md"), "{}", refused.body);
     }
     let checked = eva.post(&team.path("/claims/check"), claim("docs/readme.md")).await;
@@ -71,7 +71,7 @@ async fn composed_and_decomposed_letters_name_one_file() {
     let claims = team.path("/claims");
     ben.post(&claims, json!({ "paths": ["caf\u{e9}.rs"] })).await.data();
     let refused = eva.post(&claims, json!({ "paths": ["cafe\u{301}.rs"] })).await;
-    assert_eq!(refused.code(), "FILES_CLAIMED");
+    assert_eq!(refused.code(), "FILE_ALREADY_CLAIMED");
     // Told as it was claimed.
     assert!(refused.body.to_string().contains("caf\u{e9}.rs"), "{}", refused.body);
     let checked = ben.post(&team.path("/claims/check"), json!({ "paths": ["cafe\u{301}.rs"] })).await;

@@ -26,6 +26,10 @@ use std::{
 /// Steps of looking at one more claim, or at one more path that is looked for among claims.
 const CLAIM: usize = 100;
 
+/// Steps of giving a claim back: its row and its places in the indexes go, and an event names it. Taking one costs as
+/// much; a request names [`MAX_PATTERNS`](super::MAX_PATTERNS) at most.
+const RELEASED: usize = 1_000;
+
 /// Takes paths, all or none.
 pub(super) fn claim(
     ctx: Context<'_>,
@@ -101,6 +105,7 @@ pub(super) fn release(
             }
         };
         if !own.contains(&key.path) {
+            work.charge(RELEASED).map_err(too_many_claims)?;
             released.entry(key.feature).or_default().push(key.path.clone());
         }
     }
