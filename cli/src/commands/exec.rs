@@ -12,10 +12,10 @@ use std::{ffi::OsString, process::ExitCode};
 
 /// Run a command, or an agent, that cannot write files which other sessions hold
 ///
-/// Whatever the command is, and whatever it starts: those files are read-only to it and cannot be replaced. What
-/// others take or give back while it runs is followed within a second. Its number, its signals, its exit code and its
-/// terminal are as without; it may mount nothing but in a user namespace that it makes. Where the system lets no one do
-/// that, or no server answers, it says so and runs the command all the same; with --require it does not.
+/// Whatever the command is, and whatever it starts: those files are read-only to it and cannot be replaced. What others
+/// take or give back while it runs is followed within a second. Its number, the signals that it is sent, its exit code
+/// and its terminal are as without; it may mount nothing but in a user namespace that it makes. Where the system lets
+/// no one do that, or no server answers, it says so and runs the command all the same; with --require it does not.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
