@@ -12,9 +12,10 @@ use std::{ffi::OsString, process::ExitCode};
 
 /// Run a command, or an agent, that cannot write files which other sessions hold
 ///
-/// Whatever the command is, and whatever it starts: those files are read-only to it and cannot be replaced. What
-/// others take or give back while it runs is followed within a second. All else is as without: its signals, its exit
-/// code, its terminal. Where the system lets no one do that, it says so and runs the command all the same.
+/// Whatever the command is, and whatever it starts: those files are read-only to it and cannot be replaced. What others
+/// take or give back while it runs is followed within a second. Its number, the signals that it is sent, its exit code
+/// and its terminal are as without; it may mount nothing but in a user namespace that it makes. Where the system lets
+/// no one do that, or no server answers, it says so and runs the command all the same; with --require it does not.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -26,7 +27,7 @@ Examples:
 Exit codes: those of the command; 127 if there is none of that name, 126 if it cannot be
 run, 1 and 3 if it was not run")]
 pub(crate) struct Exec {
-    /// Do not run the command where files cannot be protected
+    /// Do not run the command where anything held that exists cannot be protected
     #[arg(long)]
     require: bool,
     /// Show what would be protected and what cannot be, and run nothing

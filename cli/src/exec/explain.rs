@@ -57,10 +57,12 @@ fn table(found: &Found) -> Table {
 
 fn as_json(found: &Found, obstacle: Option<&str>) -> Value {
     let plans = found.plans.iter().map(|plan| {
+        // Names that are no text are shown as far as they are.
+        let protected = plan.paths.iter().map(|path| path.display().to_string());
         let uncovered = plan.uncovered.iter().map(|(what, gap)| json!({ "path": what, "reason": gap }));
         json!({
-            "root": plan.root,
-            "protected": plan.paths,
+            "root": plan.root.display().to_string(),
+            "protected": protected.collect::<Vec<_>>(),
             "uncovered": uncovered.collect::<Vec<_>>(),
         })
     });

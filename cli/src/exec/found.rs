@@ -2,6 +2,7 @@
 
 use super::{
     plan::Plan,
+    portable,
     question::{self, Own},
 };
 use crate::{
@@ -25,6 +26,8 @@ pub(super) struct Found {
     pub(super) notes: Vec<String>,
     /// Why it must not run.
     pub(super) failure: Option<Failure>,
+    /// Why it must not run for who requires protection: nobody could be asked, and the policy lets it run.
+    pub(super) unasked: Option<Failure>,
 }
 
 /// Why a command is not run.
@@ -50,6 +53,7 @@ pub(super) struct Followed {
     /// Its project.
     pub(super) project: Uuid,
     /// Its root, without symbolic links.
+    #[serde(with = "portable::one")]
     pub(super) root: PathBuf,
     /// The log index that is known; none when no server answered yet.
     pub(super) since: Option<u64>,
@@ -85,6 +89,8 @@ pub(super) async fn find(context: &Context<'_>, places: &[Place]) -> Found {
                 found.followed.push(Followed { project, root, since, own });
             }
             Err(error) if is_silence(&error) && policy(context, place) == Policy::FailOpen => {
+                let why = || "--require: nothing runs until a server answers".to_owned();
+                found.unasked.get_or_insert_with(|| failure(context, &error, Some(why())));
                 found.notes.push(format!(
                     "Nobody can tell whose files are: {}. Policy {}: nothing is protected until a server answers",
                     Report::new(&error, context.out.clock()).message,
@@ -95,7 +101,10 @@ pub(super) async fn find(context: &Context<'_>, places: &[Place]) -> Found {
                 found.followed.push(Followed { project, root, since: None, own });
             }
             Err(error) => {
-                found.failure = Some(failure(context, place, &error));
+                let why = is_silence(&error).then(|| {
+                    format!("policy {}: nothing runs until a server answers", policy(context, place).word())
+                });
+                found.failure = Some(failure(context, &error, why));
                 return found;
             }
         }
@@ -115,13 +124,11 @@ fn policy(context: &Context<'_>, place: &Place) -> Policy {
     Policy::find(Some(&place.link), Some(&context.login))
 }
 
-fn failure(context: &Context<'_>, place: &Place, error: &Error) -> Failure {
+fn failure(context: &Context<'_>, error: &Error, why: Option<String>) -> Failure {
     let report = Report::new(error, context.out.clock());
     let mut lines = vec![format!("the command was not run: {}", report.message)];
     lines.extend(report.lines);
-    if is_silence(error) {
-        lines.push(format!("policy {}: nothing runs until a server answers", policy(context, place).word()));
-    }
+    lines.extend(why);
     lines.extend(report.hints.into_iter().map(|hint| format!("next: {hint}")));
     Failure { exit_code: error.exit_code(), lines: lines.iter().map(|line| plain(line)).collect() }
 }

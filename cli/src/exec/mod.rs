@@ -5,7 +5,8 @@
 //!   asked for that, and whose sessions count as one's own. [`claims`]: what it says is held. [`found`]: what came of it, and what the policy makes of silence.
 //! - [`start`]: from the command line to the command. On Linux, `linux` puts it into a namespace in which those files
 //!   are mounted read-only, and follows what changes; on macOS, `seatbelt` writes a profile that denies writing them.
-//! - [`companion`]: the process that is started beside a command. [`explain`]: what would be protected.
+//! - [`companion`]: the process that is started beside a command; [`portable`]: paths in what such processes say to each
+//!   other. [`explain`]: what would be protected.
 
 mod claims;
 mod companion;
@@ -14,6 +15,7 @@ mod found;
 #[cfg(target_os = "linux")]
 mod linux;
 mod plan;
+mod portable;
 mod question;
 #[cfg(any(target_os = "macos", test))]
 mod seatbelt;

@@ -1,5 +1,6 @@
 //! Which paths of a checkout are to be read-only. Pure but for looking whether a path exists.
 
+use super::portable;
 use crate::guard::place::NOBODYS;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -15,8 +16,10 @@ pub(super) const MAX_PATHS: usize = 20_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Plan {
     /// The root of the checkout, without symbolic links.
+    #[serde(with = "portable::one")]
     pub(super) root: PathBuf,
     /// Files, and folders with all that is in them, from the root; in order, and none in another one. Some may not exist.
+    #[serde(with = "portable::many")]
     pub(super) paths: Vec<PathBuf>,
     /// What is held and cannot be protected, with the reason.
     pub(super) uncovered: BTreeSet<(String, Gap)>,
@@ -41,6 +44,15 @@ pub(super) enum Gap {
 }
 
 impl Gap {
+    /// Whether it is as it is documented, wherever a file is held so: what does not exist, or cannot be written anyway, is not
+    /// covered. Anything else that is held and not covered is less than was promised.
+    pub(super) const fn is_expected(self) -> bool {
+        match self {
+            Self::Missing | Self::NewFiles | Self::NoFile => true,
+            Self::Link | Self::TooMany | Self::Refused => false,
+        }
+    }
+
     /// The reason, for people.
     pub(super) const fn reason(self) -> &'static str {
         match self {

@@ -78,7 +78,10 @@ pub(super) fn unprotected(wanted: &Wanted, out: &Output, why: &str) -> Result<Co
 }
 
 /// Says what came of the question, or that the command must not run.
-pub(super) fn say(found: &Found, out: &Output) -> Result<(), ExitCode> {
+pub(super) fn say(wanted: &Wanted, found: &Found, out: &Output) -> Result<(), ExitCode> {
+    if let Some(unasked) = found.unasked.as_ref().filter(|_| wanted.require) {
+        return Err(refuse(unasked, out));
+    }
     found.notes.iter().for_each(|note| out.note(plain(note)));
     found.failure.as_ref().map_or(Ok(()), |failure| Err(refuse(failure, out)))
 }
@@ -88,18 +91,51 @@ fn refuse(failure: &Failure, out: &Output) -> ExitCode {
     ExitCode::from(failure.exit_code)
 }
 
-/// Says in one line what is held and not protected.
-pub(super) fn say_uncovered(uncovered: &BTreeSet<(String, Gap)>, out: &Output) {
-    if uncovered.is_empty() {
-        return;
+/// The protection is less than was promised, for these reasons: said, and enough to run nothing for who requires it.
+#[cfg(target_os = "linux")]
+pub(super) fn say_shortfalls(wanted: &Wanted, shortfalls: &[String], out: &Output) -> Result<(), ExitCode> {
+    match shortfalls.first() {
+        Some(why) if wanted.require => {
+            out.error(&Error::local(format!("the command was not run: {why}")));
+            Err(ExitCode::FAILURE)
+        }
+        _ => {
+            shortfalls.iter().for_each(|why| out.note(why));
+            Ok(())
+        }
     }
+}
+
+/// Says in one line what is held and not protected. For who requires protection only what is not there may be held so.
+pub(super) fn say_uncovered(
+    wanted: &Wanted,
+    uncovered: &BTreeSet<(String, Gap)>,
+    out: &Output,
+) -> Result<(), ExitCode> {
+    let unexpected: Vec<_> = uncovered.iter().filter(|(_, gap)| !gap.is_expected()).collect();
+    if wanted.require && !unexpected.is_empty() {
+        let what = named(&unexpected);
+        out.error(&Error::local(plain(&format!(
+            "the command was not run: held by others and not protected: {what}"
+        ))));
+        return Err(ExitCode::FAILURE);
+    }
+    if !uncovered.is_empty() {
+        let what = named(&uncovered.iter().collect::<Vec<_>>());
+        out.note(plain(&format!("Held by others and not protected: {what}")));
+    }
+    Ok(())
+}
+
+/// The first of what is not protected, with the reasons, and how many more there are.
+fn named(uncovered: &[&(String, Gap)]) -> String {
     let named = uncovered.iter().take(MOST_NAMED).map(|(what, gap)| format!("{what} {}", gap.reason()));
     let named = named.collect::<Vec<_>>().join("; ");
     let more = match uncovered.len().saturating_sub(MOST_NAMED) {
         0 => String::new(),
         more => format!("; and {more} more, which nexus exec --explain lists"),
     };
-    out.note(plain(&format!("Held by others and not protected: {named}{more}")));
+    named + &more
 }
 
 #[cfg(target_os = "linux")]
@@ -114,7 +150,7 @@ fn prepare(wanted: &Wanted, places: &[Place], global: &Global, out: &Output) -> 
         out.error(&error);
         ExitCode::from(error.exit_code())
     })?;
-    say(&found, out)?;
+    say(wanted, &found, out)?;
     confine(wanted, &found, out)
 }
 
@@ -126,7 +162,7 @@ fn confine(wanted: &Wanted, found: &Found, out: &Output) -> Result<Command, Exit
     }
     // A profile knows names: what does not exist yet is covered.
     let uncovered = found.plans.iter().flat_map(|plan| plan.uncovered.iter().cloned()).collect();
-    say_uncovered(&uncovered, out);
+    say_uncovered(wanted, &uncovered, out)?;
     let mut command = Command::new(seatbelt::PROGRAM);
     command.arg("-p").arg(seatbelt::profile(&found.plans)).args(&wanted.command);
     Ok(command)

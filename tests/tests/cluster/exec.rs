@@ -2,7 +2,13 @@
 //! each story ends by what is said then.
 //!
 //! - [`ways`]: the table of ways to write a file from a shell, each tried bare and protected.
+//! - [`later`]: what is taken while a command runs, and commands that may mount. [`nested`]: one command within another.
+//! - [`required`]: `--require`. [`names`]: names that are no text, or hard to list.
 
+mod later;
+mod names;
+mod nested;
+mod required;
 mod ways;
 
 use nexus_tests::{Checkout, Client, Cluster, Team, agent::Ended, eventually};
@@ -308,6 +314,8 @@ async fn nothing_of_the_command_is_other_than_without() {
         "kill -TERM $$",
         "kill -KILL $$",
         "kill -PIPE $$; exit 3",
+        "grep SigBlk /proc/self/status",
+        "exec 9<src/own.rs; nexus exec -- cat <&9",
         "pwd",
         "umask",
         "ulimit -n",
@@ -315,6 +323,15 @@ async fn nothing_of_the_command_is_other_than_without() {
         let (bare, confined) = (bare(line), scene.confined(line));
         assert_eq!((bare.code, &bare.stdout), (confined.code, &confined.stdout), "{line}: {confined:#?}");
     }
+    let blocked = |words: &[&str]| {
+        scene.runs(
+            &[&["env", "--block-signal=USR1"], words, &["grep", "SigBlk", "/proc/self/status"]].concat(),
+        )
+    };
+    assert_eq!(blocked(&[]).done().stdout, blocked(&["nexus", "exec", "--"]).done().stdout);
+    // A known gap: no program in Rust can tell whether it was started with SIGPIPE ignored.
+    let ignored = "trap '' PIPE; nexus exec -- grep SigIgn /proc/self/status; true";
+    assert!(scene.runs(&["bash", "-c", ignored]).done().stdout.ends_with("0000\n"));
     let unknown = |before: &[&str]| scene.runs(&[before, &["no-such-command"]].concat()).code;
     assert_eq!(unknown(&["nexus", "exec"]), unknown(&["env"]));
     assert_eq!(scene.runs(&["nexus", "exec", "--", "./docs"]).code, 126);
@@ -334,6 +351,14 @@ async fn nothing_of_the_command_is_other_than_without() {
     assert!(sent.success());
     assert_eq!(shell.says(""), "caught");
     assert_eq!(shell.child.wait().expect("it ends").code(), Some(9));
+    // Who waits for the end of a pipe waits for the command alone.
+    let over = folder.path().join("over");
+    let line = "exec 9> >(cat; echo > \"$0\"); exec nexus exec -- bash -c 'exec 9>&-; exec bash'";
+    let words = ["bash", "-c", line, over.to_str().expect("it is text")];
+    let mut shell = Shell::start(scene.command(&words), folder.path());
+    assert_eq!(shell.says("echo runs"), "runs");
+    eventually("the pipe ends while the command runs", || async { over.exists().then_some(()) }).await;
+    drop(shell);
     let output =
         scene.command(&["nexus", "exec", "--", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut child = output.expect("it can be run");

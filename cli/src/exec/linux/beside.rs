@@ -12,13 +12,16 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    env, io,
+    env, fs, io,
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, OwnedFd, RawFd},
         unix::{net::UnixStream, process::parent_id},
     },
     process::{Child, Command, ExitCode, Stdio},
 };
+
+/// The first descriptor that is neither input, output nor errors.
+const FIRST_BEYOND_STANDARD: RawFd = 3;
 
 /// What is asked of a companion, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +95,7 @@ pub(super) fn socket() -> io::Result<UnixStream> {
 }
 
 fn ask(global: Global) -> io::Result<()> {
+    close_inherited();
     let socket = socket()?;
     let places = env::current_dir()
         .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))
@@ -112,6 +116,17 @@ fn ask(global: Global) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Closes what the command alone is to have: who waits for the end of a pipe that the command was given would wait for this
+/// process, too. Nothing of its own is open yet.
+fn close_inherited() {
+    let open = fs::read_dir("/proc/self/fd").into_iter().flatten();
+    let open: Vec<RawFd> = open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    for descriptor in open.into_iter().filter(|descriptor| *descriptor >= FIRST_BEYOND_STANDARD) {
+        // The list itself is one of them, and closed already.
+        let _ = nix::unistd::close(descriptor);
+    }
 }
 
 /// Starts the one that follows, over the same socket.

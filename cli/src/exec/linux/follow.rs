@@ -36,6 +36,10 @@ const LONGEST_POLL: Duration = Duration::from_secs(4);
 /// The pause before servers are asked again when none answered.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Processes that are looked at to find out whether one was started by the command: the one that started it, the one that
+/// started that one, and so on.
+const MAX_GENERATIONS: usize = 64;
+
 /// Events of one answer.
 const PAGE: usize = 500;
 
@@ -54,6 +58,19 @@ pub(super) struct Order {
     pub(super) checkouts: Vec<Followed>,
 }
 
+/// What the command's process hands over once it is beneath its mounts; before it come two descriptors.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Handed {
+    /// What it mounted, one for each checkout.
+    pub(super) shields: Vec<Shield>,
+    /// The name of the mount namespace that the command begins in.
+    pub(super) inside: Option<PathBuf>,
+}
+
+/// What is answered: from now on it is followed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Ready;
+
 /// Follows until the command is over.
 ///
 /// # Errors
@@ -63,23 +80,24 @@ pub(super) fn follow(order: &str, global: Global) -> io::Result<()> {
     // What is typed at the terminal is not meant for it.
     let _ = rustix::process::setsid();
     let socket = beside::socket()?;
-    let handed = message::receive_descriptors(&socket)?;
-    let shields: Vec<Shield> = message::receive(&socket)?;
-    drop(socket);
+    let mut descriptors = message::receive_descriptors(&socket)?.into_iter();
+    let Handed { shields, inside } = message::receive(&socket)?;
     // While there is one thread only.
-    let mut handed = handed.into_iter();
-    let mounts = handed.next().ok_or(io::ErrorKind::UnexpectedEof)?;
-    if let Some(users) = handed.next() {
+    let mounts = descriptors.next().ok_or(io::ErrorKind::UnexpectedEof)?;
+    if let Some(users) = descriptors.next() {
         namespace::into_users(&users)?;
     }
     namespace::into_mounts(std::os::fd::AsFd::as_fd(&mounts))?;
     let out = Output::new(true, true);
     let context = Context::new(global, &out).map_err(io::Error::other)?;
     let runtime = companion::runtime().map_err(io::Error::other)?;
+    // Most do not wait for it.
+    let _ = message::send(&socket, &Ready);
+    drop(socket);
     runtime.block_on(keep_claims(&context, &order));
     let Some(command) = Processes::default().find(order.command) else { return Ok(()) };
     let shields: Vec<RefCell<Shield>> = shields.into_iter().map(RefCell::new).collect();
-    let follower = Follower { context: &context, command: order.command };
+    let follower = Follower { context: &context, command: order.command, inside };
     runtime.block_on(async {
         let all =
             order.checkouts.iter().zip(&shields).map(|(followed, shield)| follower.follow(followed, shield));
@@ -118,6 +136,8 @@ struct Follower<'a> {
     context: &'a Context<'a>,
     /// The number of the command's process.
     command: u32,
+    /// The mount namespace that it began in.
+    inside: Option<PathBuf>,
 }
 
 impl Follower<'_> {
@@ -190,21 +210,39 @@ impl Follower<'_> {
         Ok(revision)
     }
 
-    /// The sessions of all runs in the command's namespace, and of who started it: unless the command is an agent, which
-    /// then is a run of its own.
+    /// The sessions of all runs inside, and of who started the command: unless the command is an agent, which then is a run
+    /// of its own.
     fn own(&self, followed: &Followed) -> Own {
-        let space = |process: u32| fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
-        let inside: Option<PathBuf> = space(self.command);
         let runs = self.context.records().sessions_in(followed.project);
-        let runs: Vec<_> = runs
-            .into_iter()
-            .filter(|(process, _)| inside.is_some() && space(process.pid) == inside)
-            .collect();
+        let runs: Vec<_> = runs.into_iter().filter(|(process, _)| self.is_inside(process.pid)).collect();
         let is_agent = runs.iter().any(|(process, _)| process.pid == self.command);
         let mut own = if is_agent { Own::default() } else { followed.own.clone() };
         own.sessions.extend(runs.into_iter().map(|(_, session)| session).collect::<BTreeSet<_>>());
         own
     }
+
+    /// Whether a process is one of those that the command started, by whatever way. It may be in a mount namespace of its
+    /// own, as under another `nexus exec` or in a sandbox: what is mounted here is mounted there, too. Then one above it is
+    /// in the one that the command began in. So is what goes on in the background, whose parents are gone.
+    fn is_inside(&self, process: u32) -> bool {
+        let mut next = Some(process);
+        for _ in 0..MAX_GENERATIONS {
+            let Some(process) = next else { return false };
+            let is_in = self.inside.is_some() && namespace::name_of_mounts(process) == self.inside;
+            if is_in || process == self.command {
+                return true;
+            }
+            next = parent_of(process);
+        }
+        false
+    }
+}
+
+/// The process that started another one, or took it over.
+fn parent_of(process: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    line.trim().parse().ok().filter(|parent| *parent != 0)
 }
 
 /// Whether somebody may hold more or less than before, or more may be one's own.

@@ -2,6 +2,7 @@
 
 use super::{
     beside::{self, Step},
+    follow::{Handed, Ready},
     message,
     namespace::{self, Ids, Outer, Unavailable},
     shield::Shield,
@@ -12,7 +13,7 @@ use crate::{
     exec::{
         found::Found,
         plan::Gap,
-        start::{Wanted, bare, say, say_uncovered, unprotected},
+        start::{Wanted, bare, say, say_shortfalls, say_uncovered, unprotected},
     },
     guard::place::Place,
     output::Output,
@@ -44,41 +45,61 @@ pub(in crate::exec) fn prepare(
     // Meanwhile the companion asks the cluster.
     let entered = if beside::has_to_fail() { Err(namespace::refused()) } else { namespace::enter() };
     let found: Found = companion.hears().map_err(failed)?;
-    say(&found, out)?;
+    say(wanted, &found, out)?;
     let protected = entered.map_err(|Unavailable { why, advice }| {
         format!(
             "this system gives no namespace for it ({why}): {advice}. What changes is looked at afterwards"
         )
     });
     let protected = protected.and_then(|outer| {
-        protect(&mut companion, outer, &found, places, out).map_err(|error| format!("{error}"))
+        protect(wanted, &mut companion, outer, &found, places).map_err(|error| error.to_string())
     });
     companion.ends();
-    // From here on paths lead through what is mounted now.
-    let _ = env::set_current_dir(here);
+    // From here on paths lead through what is mounted now. In another folder the command could do harm.
+    env::set_current_dir(&here).map_err(|error| {
+        let here = here.display();
+        out.error(&Error::local(format!("cannot return to {here}, so the command was not run: {error}")));
+        ExitCode::FAILURE
+    })?;
     match protected {
-        Ok(()) => Ok(bare(wanted)),
+        Ok(protection) => {
+            say_uncovered(wanted, &protection.uncovered, out)?;
+            say_shortfalls(wanted, &protection.shortfalls, out)?;
+            Ok(bare(wanted))
+        }
         Err(why) => unprotected(wanted, out, &why),
     }
 }
 
+/// What came of protecting.
+#[derive(Debug, Default)]
+struct Protection {
+    /// What is held and could not be mounted.
+    uncovered: BTreeSet<(String, Gap)>,
+    /// Why the rest is protected less than was promised.
+    shortfalls: Vec<String>,
+}
+
 /// Mounts what is held, and moves beneath it.
 fn protect(
+    wanted: &Wanted,
     companion: &mut Companion,
     outer: Outer,
     found: &Found,
     places: &[Place],
-    out: &Output,
-) -> io::Result<()> {
-    let mut uncovered: BTreeSet<(String, Gap)> = BTreeSet::new();
+) -> io::Result<Protection> {
+    let mut protection = Protection::default();
     let mut shields = Vec::new();
-    for plan in found.plans.iter().filter(|plan| places.iter().any(|place| place.root == plan.root)) {
+    for place in places {
+        let plan = found.plans.iter().find(|plan| plan.root == place.root).ok_or_else(|| {
+            io::Error::other(format!("it was not found out what is held in {}", place.root.display()))
+        })?;
         let (shield, refused) = Shield::raise(&plan.root, &plan.paths)?;
-        uncovered.extend(plan.uncovered.iter().cloned());
-        uncovered.extend(refused.into_iter().map(|(path, gap)| (path.display().to_string(), gap)));
+        protection.uncovered.extend(plan.uncovered.iter().cloned());
+        let refused = refused.into_iter().map(|(path, gap)| (path.display().to_string(), gap));
+        protection.uncovered.extend(refused);
         shields.push(shield);
     }
-    say_uncovered(&uncovered, out);
     namespace::pass_on()?;
     let mounts = namespace::of_mounts()?;
     let users = namespace::of_users()?;
@@ -88,20 +109,32 @@ fn protect(
             Outer::UserAndMounts => ids.map()?,
             Outer::Mounts => companion.asks_for(Step::MapMe)?,
         },
-        Err(error) => out.note(format_args!(
-            "What is mounted can be unmounted by a command that is root and sets out to do so: no user namespace ({error})"
+        Err(error) => protection.shortfalls.push(format!(
+            "A command that is root and sets out to do so can write what is mounted read-only: no user namespace ({error})"
         )),
     }
-    companion.asks_for(Step::Follow)?;
-    let mut descriptors = vec![mounts.as_fd()];
-    if outer == Outer::UserAndMounts {
-        descriptors.push(users.as_fd());
+    if let Err(error) = namespace::give_up_mounting() {
+        protection.shortfalls.push(format!(
+            "What others take from now on can be unmounted by a command that sets out to do so: it keeps that right ({error})"
+        ));
     }
-    let handed = message::send_descriptors(&companion.socket, &descriptors);
-    if handed.and_then(|()| message::send(&companion.socket, &shields)).is_err() {
-        out.note("What others take or give back from now on is not followed: its process did not start");
+    let followed = companion.asks_for(Step::Follow).and_then(|()| {
+        let mut descriptors = vec![mounts.as_fd()];
+        if outer == Outer::UserAndMounts {
+            descriptors.push(users.as_fd());
+        }
+        message::send_descriptors(&companion.socket, &descriptors)?;
+        let inside = namespace::name_of_mounts(std::process::id());
+        message::send(&companion.socket, &Handed { shields, inside })?;
+        // Nobody else is kept waiting for it.
+        if wanted.require { message::receive::<Ready>(&companion.socket).map(drop) } else { Ok(()) }
+    });
+    if followed.is_err() {
+        protection.shortfalls.push(
+            "What others take or give back from now on is not followed: its process did not start".to_owned(),
+        );
     }
-    Ok(())
+    Ok(protection)
 }
 
 /// The process beside this one.

@@ -1,19 +1,21 @@
 //! Linux: the command runs in a mount namespace in which held files are mounted read-only.
 //!
 //! Two namespaces are nested. In the outer one files are mounted and unmounted; the command runs in the inner one, whose
-//! user namespace is a lesser one: what comes from the outer one is locked there, so that nothing that the command does,
-//! not even as root, can unmount it or make it writable. The process that was started becomes the command itself: its
-//! number, its terminal, its signals and its exit are the command's own.
+//! user namespace is a lesser one: what was mounted before it began is locked there, so that nothing that the command
+//! does, not even as root, can unmount it or make it writable. What comes later is not locked as a whole, so the command
+//! may not mount and unmount there; in a user namespace of its own it may, and all that was mounted before is locked in that
+//! one. The process that was started becomes the command itself: its number, its terminal and its exit are the command's own.
 //!
 //! - [`launch`]: the way to the command. [`beside`]: the process beside it, which first asks the cluster.
 //!   [`follow`]: and then follows what changes. [`message`]: what they say to each other.
-//! - [`namespace`]: makes and enters namespaces. [`shield`]: the mounts.
+//! - [`namespace`]: makes and enters namespaces. [`shield`]: the mounts. [`others`]: mounts that are not ours.
 
 mod beside;
 mod follow;
 mod launch;
 mod message;
 mod namespace;
+mod others;
 mod shield;
 
 pub(super) use beside::{accompany, obstacle};

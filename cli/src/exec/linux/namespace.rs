@@ -3,12 +3,16 @@
 use rustix::{
     mount::{MountPropagationFlags, mount_change},
     process::{getegid, geteuid},
-    thread::{CapabilitySet, LinkNameSpaceType, UnshareFlags, capabilities, move_into_link_name_space},
+    thread::{
+        CapabilitySet, LinkNameSpaceType, UnshareFlags, capabilities, move_into_link_name_space,
+        remove_capability_from_bounding_set, set_capabilities,
+    },
 };
 use std::{
     fs::{self, File},
     io,
     os::fd::{AsFd, BorrowedFd},
+    path::PathBuf,
 };
 
 /// What the outer namespaces are.
@@ -63,6 +67,22 @@ pub(super) fn nest() -> io::Result<()> {
     unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)
 }
 
+/// Takes the right to mount and unmount in this namespace, and to make another one beside it, from this process and from
+/// all that it starts, for good. What is mounted here later has a topmost mount that is not locked: who may mount could
+/// unmount it, or mount the folder around it elsewhere without it. Whoever makes a user namespace of their own has the
+/// right there: in it, all that is mounted by then is locked.
+///
+/// # Errors
+/// When the system does not let it: this process may not change its capabilities.
+pub(super) fn give_up_mounting() -> io::Result<()> {
+    remove_capability_from_bounding_set(CapabilitySet::SYS_ADMIN)?;
+    let mut own = capabilities(None)?;
+    for set in [&mut own.effective, &mut own.permitted, &mut own.inheritable] {
+        set.remove(CapabilitySet::SYS_ADMIN);
+    }
+    Ok(set_capabilities(None, own)?)
+}
+
 /// Makes a mount namespace that nobody else sees, and moves into it.
 ///
 /// # Errors
@@ -78,6 +98,11 @@ pub(super) fn step_aside() -> io::Result<()> {
 /// When it cannot be opened.
 pub(super) fn of_mounts() -> io::Result<File> {
     File::open("/proc/self/ns/mnt")
+}
+
+/// What tells the mount namespace of a process from others; none where that process is gone, or not to be looked at.
+pub(super) fn name_of_mounts(process: u32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{process}/ns/mnt")).ok()
 }
 
 /// The user namespace of this process.

@@ -4,8 +4,8 @@
 //! since it is a mount point. So is every folder between it and the root, writable: or that could be moved away, and
 //! another one be put into its place.
 
-use super::namespace;
-use crate::exec::plan::Gap;
+use super::{namespace, others::Others};
+use crate::exec::{plan::Gap, portable};
 use rustix::{
     fs::{
         AtFlags, FileType, Mode, OFlags, ResolveFlags, StatVfsMountFlags, Statx, StatxAttributes, StatxFlags,
@@ -29,20 +29,25 @@ use std::{
 /// Mounts of a file that was there before the command: what the command's namespace begins with is locked in it.
 const AT_FIRST: u8 = 1;
 
-/// Mounts of a file later on. Of a tree of mounts that comes from without, the topmost could be unmounted there and the
-/// others not: the one beneath covers the same file.
+/// Mounts of a file later on. Of a tree of mounts that comes from without, the lowest is not locked and those on it are:
+/// in a user namespace of its own, that was there before, a command cannot unmount the one that it sees. It can still mount
+/// the folder around it elsewhere without it, see docs/security.md.
 const LATER: u8 = 2;
 
 /// The mounts in one checkout.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Shield {
     /// The checkout.
+    #[serde(with = "portable::one")]
     root: PathBuf,
     /// The folders that are mount points, so that they cannot be moved.
+    #[serde(with = "portable::many")]
     folders: BTreeSet<PathBuf>,
     /// What is mounted read-only, and how many times.
+    #[serde(with = "portable::counted")]
     mounted: BTreeMap<PathBuf, u8>,
     /// What shall be.
+    #[serde(with = "portable::many")]
     wanted: BTreeSet<PathBuf>,
 }
 
@@ -138,12 +143,17 @@ impl Shield {
         namespace::into_mounts(here.as_fd())?;
         let root = open_root(&self.root)?;
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        let mut failed = None;
         for (path, tree) in made? {
-            let target = beneath(&root, &path)?;
-            move_mount(&tree, "", &target, "", flags)?;
-            self.mounted.insert(path, LATER);
+            let moved =
+                beneath(&root, &path).and_then(|target| Ok(move_mount(&tree, "", &target, "", flags)?));
+            match moved {
+                Ok(()) => drop(self.mounted.insert(path, LATER)),
+                // The others are mounted all the same.
+                Err(error) => drop(failed.get_or_insert(error)),
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// Makes mount points of the folders above these paths. Gives what could not be.
@@ -233,10 +243,12 @@ impl Drop for ReadOnlyView {
     }
 }
 
+fn kind(file: &OwnedFd) -> io::Result<FileType> {
+    Ok(FileType::from_raw_mode(fstat(file)?.st_mode))
+}
+
 fn is_mountable(file: &OwnedFd) -> bool {
-    fstat(file).is_ok_and(|stat| {
-        matches!(FileType::from_raw_mode(stat.st_mode), FileType::RegularFile | FileType::Directory)
-    })
+    matches!(kind(file), Ok(FileType::RegularFile | FileType::Directory))
 }
 
 /// Whether something is mounted there.
@@ -250,33 +262,13 @@ fn is_mount(file: &OwnedFd) -> bool {
     })
 }
 
-/// What is mounted in a checkout by others. A folder that is mounted onto itself has to have it too; what is mounted here
-/// it does not need, and would be busy with when it is to be unmounted.
-struct Others(Vec<PathBuf>);
-
-impl Others {
-    fn beneath(root: &Path, is_ours: impl Fn(&Path) -> bool) -> Self {
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(Path::new);
-        let beneath = points.filter_map(|point| point.strip_prefix(root).ok());
-        Self(
-            beneath
-                .filter(|path| !path.as_os_str().is_empty() && !is_ours(path))
-                .map(PathBuf::from)
-                .collect(),
-        )
-    }
-
-    fn are_in(&self, folder: &Path) -> bool {
-        self.0.iter().any(|path| path.starts_with(folder))
-    }
-}
-
 /// Mounts a path onto itself, read-only. Gives the mount.
 fn make_read_only(root: &OwnedFd, path: &Path, others: &Others) -> io::Result<OwnedFd> {
     let below = beneath(root, path)?;
-    if !is_mountable(&below) {
-        return Err(io::ErrorKind::Unsupported.into());
+    match kind(&below)? {
+        FileType::RegularFile | FileType::Directory => {}
+        FileType::Symlink => return Err(Errno::LOOP.into()),
+        _ => return Err(io::ErrorKind::Unsupported.into()),
     }
     bind(&link_to(&below), others.are_in(path))?;
     let mount = beneath(root, path)?;
@@ -328,7 +320,7 @@ fn make_writable(root: &OwnedFd, path: &Path, times: u8) -> io::Result<()> {
             // Somebody has removed or replaced it, and the mount with it.
             _ => return Ok(()),
         };
-        let is_folder = fstat(&mount).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_dir());
+        let is_folder = kind(&mount).is_ok_and(FileType::is_dir);
         if !is_folder {
             unmount(link_to(&mount), UnmountFlags::DETACH)?;
             continue;
