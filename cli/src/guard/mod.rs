@@ -3,7 +3,7 @@
 //! - [`place`]: the linked repository that a file is in, and its name there.
 //! - [`decision`]: whose files are, and taking those that are free. [`holding`]: who holds one, in words.
 //! - [`policy`]: what goes when nobody can be asked. [`journal`]: what was let through then.
-//! - [`changes`]: what git says was changed. [`snapshot`]: what a command changed. [`brief`]: what an agent is told when it
+//! - [`changes`]: what git says was changed. [`snapshot`]: what commands changed. [`brief`]: what an agent is told when it
 //!   starts. [`confinement`]: what is to run under `nexus exec`.
 
 pub(crate) mod brief;

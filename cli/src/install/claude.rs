@@ -14,14 +14,7 @@ const BEFORE: &str = "Edit|Write|MultiEdit|NotebookEdit|Bash";
 
 /// What Claude shall call, by its names of events.
 pub(super) fn hooks(host: &str, before: &str, after: &str) -> Vec<json::Hook> {
-    let entry = |event: &str, matcher: Option<&str>| {
-        let hook = json!({ "type": "command", "command": format!("nexus hook {host} {event}"), "timeout": TIMEOUT_S });
-        matcher.map_or_else(
-            || json!({ "hooks": [hook.clone()] }),
-            |matcher| json!({ "matcher": matcher, "hooks": [hook.clone()] }),
-        )
-    };
-    let named = |name: &str, event: &str, matcher| (name.to_owned(), entry(event, matcher));
+    let named = |name: &str, event: &str, matcher| hook(host, name, event, matcher);
     vec![
         named("SessionStart", "session-start", None),
         named("PreToolUse", "pre-tool-use", Some(before)),
@@ -33,10 +26,24 @@ pub(super) fn hooks(host: &str, before: &str, after: &str) -> Vec<json::Hook> {
     ]
 }
 
+/// One of them: Claude's name of the event, and the command line's.
+fn hook(host: &str, name: &str, event: &str, matcher: Option<&str>) -> json::Hook {
+    let hook =
+        json!({ "type": "command", "command": format!("nexus hook {host} {event}"), "timeout": TIMEOUT_S });
+    let entry = matcher.map_or_else(
+        || json!({ "hooks": [hook.clone()] }),
+        |matcher| json!({ "matcher": matcher, "hooks": [hook.clone()] }),
+    );
+    (name.to_owned(), entry)
+}
+
 /// The hooks of Claude itself. One that cannot even be run stops nothing, unless the policy is that nothing is written
 /// which nobody has checked.
 pub(super) fn own_hooks(is_closed: bool) -> Vec<json::Hook> {
     let mut hooks = hooks("claude", BEFORE, "Bash");
+    // After a command that ends with an error Claude calls this one instead, and other hosts the same.
+    let after = hooks.iter().position(|(event, _)| event == "PostToolUse").map_or(hooks.len(), |at| at + 1);
+    hooks.insert(after, hook("claude", "PostToolUseFailure", "post-tool-use-failure", Some("Bash")));
     for (event, entry) in &mut hooks {
         if is_closed && event == "PreToolUse" {
             entry["hooks"][0]["onFailure"] = json!("block");
