@@ -2,6 +2,7 @@
 
 use crate::{
     git::{self, Git, WorkTree},
+    repository::real,
     run::Key,
 };
 use std::{
@@ -22,8 +23,9 @@ const LONGEST: Duration = Duration::from_secs(2);
 pub(crate) fn uncommitted(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let end = Instant::now() + LONGEST;
-    if let Some(tree) = WorkTree::around(folder) {
-        add_uncommitted(&tree, folder, end, MAX_SUBMODULE_DEPTH, &mut found);
+    let folder = real(folder);
+    if let Some(tree) = WorkTree::around(&folder) {
+        add_uncommitted(&tree, &folder, end, MAX_SUBMODULE_DEPTH, &mut found);
     }
     found
 }

@@ -103,3 +103,21 @@ pub(super) fn settings_without(plan: &mut Plan, path: PathBuf, ours: &Value) -> 
     let named = path.clone();
     plan.take_out(path, |text| json::taken(&named, text, ours))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_looked_at_also_when_it_ends_with_an_error() {
+        let events = |hooks: Vec<json::Hook>| hooks.into_iter().map(|(event, _)| event).collect::<Vec<_>>();
+        let own = own_hooks(false);
+        let failed =
+            own.iter().find(|(event, _)| event == "PostToolUseFailure").map(|(_, entry)| entry.clone());
+        let failed = failed.unwrap_or_default();
+        assert_eq!(failed["matcher"], "Bash", "{failed}");
+        assert_eq!(failed["hooks"][0]["command"], "nexus hook claude post-tool-use-failure", "{failed}");
+        // Whoever only took over the form calls the same one, and may know no other.
+        assert!(!events(hooks("codex", BEFORE, "Bash")).contains(&"PostToolUseFailure".to_owned()));
+    }
+}

@@ -15,7 +15,7 @@ use crate::{
     run::{Key, Records},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     env,
     path::{Path, PathBuf},
 };
@@ -363,9 +363,9 @@ impl Sorted {
             for name in asked.place.names(&change.path) {
                 // In another project around this one nothing is taken.
                 let list = if is_around { &mut asked.anywhere } else { &mut asked.names };
-                if !asked.before.contains_key(&name) {
-                    list.push(name.clone());
-                    asked.before.insert(name, change.clone());
+                if let Entry::Vacant(vacant) = asked.before.entry(name) {
+                    list.push(vacant.key().clone());
+                    vacant.insert(change.clone());
                 }
             }
         }

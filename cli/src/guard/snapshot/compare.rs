@@ -10,7 +10,7 @@ use crate::{
     git::{self, Git},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fs,
     path::{Path, PathBuf},
     time::Instant,
@@ -22,14 +22,19 @@ const MAX_COMPARED_BYTES: u64 = 1 << 20;
 /// Contents that are compared so: there is one git for each.
 const MAX_COMPARED: usize = 32;
 
-/// What became different in these trees. A tree that was not there before is no change: each of its files is new.
+/// What became different in the trees that are known, and in repositories that were made in folders of those: each of
+/// their files is new.
 pub(super) fn changes(before: &[TreeState], now: &[TreeState], copies: &Copies, end: Instant) -> Look {
     let mut look = Look::default();
+    let mut inner: HashSet<PathBuf> = HashSet::new();
     for state in now {
         match before.iter().find(|known| known.is_of(&state.work_tree())) {
             Some(known) => look.add(Comparison::new(known, state, copies, end).made()),
-            None => look.add(all_new(state)),
+            None if inner.contains(state.top()) => look.add(all_new(state)),
+            // Another command leads there, which has not begun.
+            None => continue,
         }
+        inner.extend(state.repositories());
     }
     for known in before.iter().filter(|known| !now.iter().any(|state| state.is_of(&known.work_tree()))) {
         look.gaps.push(format!("{} was not looked at again", known.top().display()));
@@ -57,8 +62,6 @@ struct Comparison<'a> {
     end: Instant,
     /// What was looked at by itself before.
     files: HashMap<&'a Path, &'a Seen>,
-    /// What was as in HEAD before.
-    tracked: HashMap<&'a Path, Stamp>,
     /// What differs between the two commits, and whether the first one has it.
     history: BTreeMap<PathBuf, bool>,
     found: BTreeMap<PathBuf, Change>,
@@ -69,7 +72,6 @@ impl<'a> Comparison<'a> {
     fn new(before: &'a TreeState, now: &'a TreeState, copies: &'a Copies, end: Instant) -> Self {
         Self {
             files: before.files.iter().map(|seen| (seen.path.as_ref(), seen)).collect(),
-            tracked: before.tracked.iter().map(|(path, stamp)| (path.as_ref(), *stamp)).collect(),
             git: Git::in_tree(&now.work_tree()).until(end),
             history: BTreeMap::new(),
             found: BTreeMap::new(),
@@ -100,7 +102,7 @@ impl<'a> Comparison<'a> {
             let stamp = self.stamp(&path);
             let is_as_it_was =
                 self.files.get(path.as_path()).is_some_and(|seen| self.is_as_it_was(seen, stamp))
-                    || self.tracked.get(path.as_path()).is_some_and(|before| *before == stamp);
+                    || self.before.tracked(&path) == Some(stamp);
             if !is_as_it_was {
                 let was = if was_there { self.committed() } else { Was::Missing };
                 self.add(&path, was, true);
@@ -117,7 +119,7 @@ impl<'a> Comparison<'a> {
             match git::changed_between(&self.git, before, now) {
                 Ok(changed) => self.history = changed.into_iter().collect(),
                 Err(error) => {
-                    self.gaps.push(format!("what came with another commit cannot be told ({error})"))
+                    self.gaps.push(format!("what came with another commit cannot be told ({error})"));
                 }
             }
         }
@@ -132,7 +134,7 @@ impl<'a> Comparison<'a> {
             }
             return;
         }
-        let tracked = self.tracked.get(path).copied();
+        let tracked = self.before.tracked(path);
         // Only what the index says of it is otherwise, which is what is committed next, or HEAD is.
         let is_same_file = tracked == Some(seen.stamp);
         if is_same_file && (!seen.is_staged || self.history.contains_key(path)) {
@@ -143,6 +145,8 @@ impl<'a> Comparison<'a> {
             return;
         }
         let was = match (tracked, self.history.get(path)) {
+            // A submodule at another commit: there is no content to bring back.
+            _ if seen.stamp == Stamp::FOLDER => Was::Unknown,
             (Some(Stamp::MISSING), _) => Was::Missing,
             (Some(_), _) | (None, Some(true)) => self.committed(),
             (None, Some(false)) => Was::Missing,
@@ -156,12 +160,15 @@ impl<'a> Comparison<'a> {
     /// may say so, or somebody wrote them anew with the same content.
     fn compare_tracked(&mut self, listed: &BTreeSet<&Path>) {
         let mut suspects: Vec<&Path> = Vec::new();
+        // Both are in the order of the index, and mostly the same.
+        let mut seen = self.now.tracked.iter().peekable();
         for (path, stamp) in &self.before.tracked {
             let path: &Path = path.as_ref();
-            if listed.contains(path) || self.history.contains_key(path) {
+            let known = seen.next_if(|(now, _)| now.as_ref() == path).map(|(_, stamp)| *stamp);
+            if known == Some(*stamp) || listed.contains(path) || self.history.contains_key(path) {
                 continue;
             }
-            let now = self.stamp(path);
+            let now = known.unwrap_or_else(|| self.stamp(path));
             if now == *stamp {
                 continue;
             }

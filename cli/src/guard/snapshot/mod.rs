@@ -8,12 +8,11 @@
 //! the next one is compared with what is there then. A command whose end nobody told is looked at before the next one.
 //!
 //! - [`tree`]: what a work tree is like. [`compare`]: what became different. [`copies`]: what git could not give back.
-//! - [`roots`]: which work trees are looked at. [`under_way`]: which commands run. [`stored`]: names of files on disk.
+//! - [`roots`]: which work trees are looked at. [`under_way`]: which commands run.
 
 mod compare;
 mod copies;
 pub(crate) mod roots;
-mod stored;
 #[cfg(all(test, unix))]
 mod tests;
 mod tree;
@@ -22,6 +21,7 @@ mod under_way;
 use crate::{config::atomic, git::WorkTree};
 use copies::Copies;
 use std::{
+    fmt::Display,
     fs,
     path::{Path, PathBuf},
     sync::mpsc,
@@ -123,11 +123,12 @@ impl Snapshot {
         self.in_time(move |snapshot, end| {
             let mut under_way = UnderWay::lock(&snapshot.folder)?;
             let states = snapshot.states();
-            let (now, mut seen) = snapshot.look(&states, under_way.is_any(), trees, end, Contents::Kept);
-            let look = if under_way.is_unsettled() {
-                compare::changes(&states, &now, &snapshot.copies(), end)
-            } else {
-                Look::default()
+            let known = states.as_deref().unwrap_or_default();
+            let (now, mut seen) = snapshot.look(known, under_way.is_any(), trees, end, Contents::Kept);
+            let look = match &states {
+                _ if !under_way.is_unsettled() => Look::default(),
+                Ok(states) => compare::changes(states, &now, &snapshot.copies(), end),
+                Err(why) => Look::gap(why.clone()),
             };
             // Without it there is nothing to compare with: what it says is then told at once.
             snapshot.write(&now)?;
@@ -200,7 +201,10 @@ impl Snapshot {
 
     /// Compares with what was seen last, and remembers what is there now where somebody compares with it.
     fn settle(&self, is_compared_again: bool, end: Instant) -> Look {
-        let states = self.states();
+        let states = match self.states() {
+            Ok(states) => states,
+            Err(why) => return Look::gap(why),
+        };
         let contents = if is_compared_again { Contents::Kept } else { Contents::Unread };
         let (now, _) = self.look(&states, true, Vec::new(), end, contents);
         let mut look = compare::changes(&states, &now, &self.copies(), end);
@@ -232,12 +236,16 @@ impl Snapshot {
         let mut at = 0;
         while at < trees.len() {
             if at == roots::MAX_TREES || Instant::now() >= end {
-                gaps.push(format!("{} of {} work trees took too long", trees.len() - at, trees.len()));
+                gaps.push(format!(
+                    "{} of {} work trees were not looked at in time",
+                    trees.len() - at,
+                    trees.len()
+                ));
                 break;
             }
             let tree = &trees[at];
             let known = before.iter().find(|state| state.is_of(tree));
-            let state = TreeState::take(tree, known, end);
+            let state = TreeState::take(tree, known, end, contents);
             for inner in state.repositories().filter_map(|path| WorkTree::at(&path)) {
                 if !trees.contains(&inner) {
                     trees.push(inner);
@@ -266,9 +274,10 @@ impl Snapshot {
         self.folder.join("shell.seen")
     }
 
-    fn states(&self) -> Vec<TreeState> {
-        let text = fs::read(self.file()).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+    fn states(&self) -> Result<Vec<TreeState>, String> {
+        let cannot = |error: &dyn Display| format!("what was noted before cannot be read ({error})");
+        let text = fs::read(self.file()).map_err(|error| cannot(&error))?;
+        serde_json::from_slice(&text).map_err(|error| cannot(&error))
     }
 
     /// Remembers states. After a crash of the machine no command of before it runs: there is nothing to wait for a

@@ -341,3 +341,19 @@ fn names_that_are_no_text_are_files_like_others() {
     let look = tree.looked_at("rm src/$'\\xff\\n'.rs");
     assert!(look.changes.iter().any(|change| change.path == odd), "{look:?}");
 }
+
+#[test]
+fn a_command_that_leads_elsewhere_tells_nothing_of_what_is_there() {
+    let (tree, elsewhere) = (Tree::new(), Tree::new());
+    tree.begins("one");
+    assert_eq!(tree.snapshot.before("two", elsewhere.trees(), Vec::new()), Look::default());
+    elsewhere.write("src/a.rs", "mine\n");
+    tree.write("src/b.rs", "mine\n");
+    let look = tree.ends("two");
+    let paths: Vec<&Path> = look.changes.iter().map(|change| change.path.as_path()).collect();
+    assert_eq!(paths.len(), 2, "{look:?}");
+    assert!(paths.contains(&elsewhere.root.join("src/a.rs").as_path()), "{look:?}");
+    // A repository whose folder is gone is gone with all of its files.
+    tree.runs("git init -q inner && echo first > inner/x.rs");
+    assert_eq!(tree.changed("rm -rf inner").len(), 1);
+}

@@ -1,12 +1,13 @@
 //! What a work tree is like at one moment.
 
 use super::{
+    Contents,
     copies::{self, Copies},
-    stored::StoredPath,
 };
 use crate::{
     confined::read_bytes,
     git::{self, Git, Indexed, Status, WorkTree},
+    guard::stored::StoredPath,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -74,7 +75,7 @@ impl Stamp {
     pub(super) const MISSING: Self = Self(0);
 
     /// A folder is nothing that changes by itself.
-    const FOLDER: Self = Self(1);
+    pub(super) const FOLDER: Self = Self(1);
 
     /// Of the file itself and not of what it leads to.
     pub(super) fn of(path: &Path) -> Self {
@@ -112,9 +113,22 @@ impl Budget {
     }
 }
 
+/// Looks at files, while git does so for itself.
+fn stamped(top: &Path, indexed: Vec<Indexed>) -> Vec<(Indexed, Stamp)> {
+    let mut path = top.join("_");
+    let stamp = |file: Indexed| {
+        path.clear();
+        path.push(top);
+        path.push(&file.path);
+        let stamp = Stamp::of(&path);
+        (file, stamp)
+    };
+    indexed.into_iter().map(stamp).collect()
+}
+
 impl TreeState {
-    /// Looks at a tree, without reading contents. What is known of its index may be of an earlier look.
-    pub(super) fn take(tree: &WorkTree, known: Option<&Self>, end: Instant) -> Self {
+    /// Looks at a tree, without reading contents. A look that nobody compares with goes by the names that are known.
+    pub(super) fn take(tree: &WorkTree, known: Option<&Self>, end: Instant, contents: Contents) -> Self {
         let mut state = Self {
             top: StoredPath(tree.top.clone()),
             head: None,
@@ -127,11 +141,19 @@ impl TreeState {
         };
         if WorkTree::at(&tree.top).is_none() {
             state.fill_without(&tree.top, known, "it is no work tree any more");
+            // With its folder all of its files are gone: there is nothing that git would know better.
+            state.failure.take_if(|_| tree.top.symlink_metadata().is_err());
             return state;
         }
         let git = Git::in_tree(tree).until(end);
         let (status, indexed) = thread::scope(|scope| {
-            let indexed = scope.spawn(|| git::indexed(&git));
+            let indexed = scope.spawn(|| {
+                match known.filter(|_| contents == Contents::Unread) {
+                    Some(known) => Ok(known.indexed()),
+                    None => git::indexed(&git),
+                }
+                .map(|indexed| stamped(&tree.top, indexed))
+            });
             let status = git::status(&git);
             (status, indexed.join())
         });
@@ -143,12 +165,27 @@ impl TreeState {
         state
     }
 
-    fn fill(&mut self, top: &Path, status: Status, indexed: Vec<Indexed>) {
+    /// The files of the index that were compared, and the repositories.
+    fn indexed(&self) -> Vec<Indexed> {
+        let file = |path: &StoredPath, is_repository| Indexed {
+            path: path.0.clone(),
+            is_compared: true,
+            is_repository,
+        };
+        let files = self.tracked.iter().map(|(path, _)| file(path, false));
+        files.chain(self.repositories.iter().map(|path| file(path, true))).collect()
+    }
+
+    fn fill(&mut self, top: &Path, status: Status, indexed: Vec<(Indexed, Stamp)>) {
         self.head = status.head;
         let mut listed: HashMap<PathBuf, usize> = HashMap::new();
         for entry in status.entries {
             if entry.is_repository {
                 self.repositories.push(StoredPath(entry.path.components().collect()));
+                if !entry.is_in_head && !entry.is_staged {
+                    // Its files are its own, and looked at as such.
+                    continue;
+                }
             }
             // One that was only taken out of the index is listed twice.
             if let Some(at) = listed.get(&entry.path) {
@@ -171,7 +208,7 @@ impl TreeState {
                 is_listed: true,
             });
         }
-        for file in indexed {
+        for (file, stamp) in indexed {
             if file.is_repository {
                 let path = StoredPath(file.path);
                 if !self.repositories.contains(&path) {
@@ -182,7 +219,6 @@ impl TreeState {
             if listed.contains_key(&file.path) {
                 continue;
             }
-            let stamp = Stamp::of(&top.join(&file.path));
             if file.is_compared || stamp == Stamp::MISSING {
                 if self.tracked.len() < MAX_TRACKED {
                     self.tracked.push((StoredPath(file.path), stamp));
@@ -244,6 +280,15 @@ impl TreeState {
             budget.has_written |= copies.keep(&hash, &content);
             seen.hash = Some(hash);
         }
+    }
+
+    /// What a file was that was as in HEAD.
+    pub(super) fn tracked(&self, path: &Path) -> Option<Stamp> {
+        // In the order of the index, which is that of bytes.
+        let wanted = path.as_os_str().as_encoded_bytes();
+        let found =
+            self.tracked.binary_search_by(|(path, _)| path.0.as_os_str().as_encoded_bytes().cmp(wanted));
+        found.ok().map(|at| self.tracked[at].1)
     }
 
     /// The root of the tree.
