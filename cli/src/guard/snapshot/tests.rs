@@ -181,9 +181,12 @@ fn a_thousand_files_are_compared_and_copied_without_waiting_for_a_disk() {
     }
     let changed = tree.changed("for file in src/*.rs; do echo more >> $file; done");
     assert_eq!(changed.len(), 1_502);
-    let kept = changed.iter().filter(|(_, was)| matches!(was, Was::Kept(_))).count();
-    let committed = changed.iter().filter(|(_, was)| matches!(was, Was::Committed(_))).count();
-    assert_eq!((kept, committed), (1_500, 2));
+    let count = |is_one: fn(&Was) -> bool| changed.iter().filter(|(_, was)| is_one(was)).count();
+    assert_eq!(count(|was| matches!(was, Was::Committed(_))), 2);
+    // How many copies there is time for is the machine's affair; the rest is seen all the same.
+    let kept = count(|was| matches!(was, Was::Kept(_)));
+    assert!(kept > 0, "{changed:?}");
+    assert_eq!(kept + count(|was| *was == Was::Unknown), 1_500);
     // What was committed meanwhile is told apart by one question, too.
     tree.commits("Many");
     let changed =
