@@ -23,7 +23,20 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     written
 }
 
+/// Writes a new file that only its owner may read, and does not wait for the disk.
+///
+/// # Errors
+/// When it is there, or cannot be written.
+pub(crate) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    write_to(path, content).map(drop)
+}
+
 fn fill(path: &Path, content: &[u8]) -> io::Result<()> {
+    // Before the rename: a crash must not leave the new name with no content.
+    write_to(path, content)?.sync_all()
+}
+
+fn write_to(path: &Path, content: &[u8]) -> io::Result<fs::File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     // Elsewhere a home folder is readable by its owner alone.
@@ -34,8 +47,7 @@ fn fill(path: &Path, content: &[u8]) -> io::Result<()> {
     }
     let mut file = options.open(path)?;
     file.write_all(content)?;
-    // Before the rename: a crash must not leave the new name with no content.
-    file.sync_all()
+    Ok(file)
 }
 
 /// Makes the folder of a file that only its owner may read.

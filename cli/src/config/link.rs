@@ -1,8 +1,9 @@
 //! `.nexus.json` in the root of a repository: which project it is. Found from any folder below.
 
 use crate::{
-    confined::{ConfinedDir, Links, read_bounded},
+    confined::{ConfinedDir, Links},
     error::Error,
+    git::{WorkTree, git_folder, read_git_file},
 };
 use nexus_api_types::project::Project;
 use serde::{Deserialize, Serialize};
@@ -15,9 +16,6 @@ use uuid::Uuid;
 
 /// Its name.
 pub(crate) const FILE_NAME: &str = ".nexus.json";
-
-/// The longest file of git's that names a folder: a path, and a word before it.
-const MAX_GIT_FILE_BYTES: u64 = 64 << 10;
 
 /// Which project a repository is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,7 +93,7 @@ fn here() -> Result<PathBuf, Error> {
 /// When the file cannot be read, leads elsewhere, or is not what it should be.
 pub(crate) fn find_above(folder: &Path) -> Result<Option<FoundLink>, Error> {
     let tree = folder.ancestors().find_map(worktree);
-    let trees: Vec<&Path> = folder.ancestors().filter(|root| is_work_tree(root)).collect();
+    let trees: Vec<&Path> = folder.ancestors().filter(|root| WorkTree::at(root).is_some()).collect();
     let mut found: Option<Result<FoundLink, Error>> = None;
     let mut ignored: Vec<PathBuf> = Vec::new();
     for root in folder.ancestors() {
@@ -117,7 +115,7 @@ pub(crate) fn find_above(folder: &Path) -> Result<Option<FoundLink>, Error> {
 /// # Errors
 /// As [`find_above`].
 pub(crate) fn find_around(folder: &Path) -> Result<Option<FoundLink>, Error> {
-    let tree = folder.ancestors().find(|root| is_work_tree(root));
+    let tree = folder.ancestors().find(|root| WorkTree::at(root).is_some());
     tree.and_then(Path::parent).map_or(Ok(None), find_above)
 }
 
@@ -132,28 +130,12 @@ fn link_of(root: &Path, tree: Option<&(PathBuf, PathBuf)>) -> Result<Option<Foun
     }
 }
 
-/// Whether a folder is the root of a work tree, as git sees it: an empty folder of that name makes none.
-fn is_work_tree(root: &Path) -> bool {
-    let git = root.join(".git");
-    let has_parts = |git: &Path| git.join("HEAD").symlink_metadata().is_ok();
-    if git.is_dir() {
-        return has_parts(&git) && git.join("objects").is_dir() && git.join("refs").is_dir();
-    }
-    git_folder(root).is_some_and(|git| has_parts(&git))
-}
-
-/// Where the file `.git` in the root of a worktree or of a submodule leads.
-fn git_folder(root: &Path) -> Option<PathBuf> {
-    let text = read_bounded(&root.join(".git"), MAX_GIT_FILE_BYTES).ok()?;
-    Some(root.join(text.strip_prefix("gitdir:")?.trim()))
-}
-
 /// A folder that is the root of a worktree, and the main one that it belongs to.
 fn worktree(root: &Path) -> Option<(PathBuf, PathBuf)> {
     let git = git_folder(root)?;
     // `commondir` says where all worktrees keep what they share: the `.git` of the main one, or a bare
     // repository beside them.
-    let common = read_bounded(&git.join("commondir"), MAX_GIT_FILE_BYTES).ok()?;
+    let common = read_git_file(&git.join("commondir"))?;
     let common = fs::canonicalize(git.join(common.trim())).ok()?;
     Some((root.to_owned(), common.parent()?.to_owned()))
 }
@@ -195,7 +177,7 @@ pub(crate) fn root_of(folder: &Path) -> PathBuf {
         if above.join(FILE_NAME).symlink_metadata().is_ok() {
             linked = Some(above);
         }
-        if is_work_tree(above) {
+        if WorkTree::at(above).is_some() {
             return linked.unwrap_or(above).to_owned();
         }
     }

@@ -2,19 +2,24 @@
 //! environment: none of them changes what is printed. Where git keeps its configuration stays the user's affair, since it
 //! says what is ignored and where hooks are.
 
+use super::WorkTree;
 use crate::error::Error;
 use std::{
     env,
     ffi::OsStr,
-    io::{Read, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::mpsc,
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 /// Settings that change what is printed, or run something of the user's meanwhile.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 11] = [
+    // A file is looked at again when anything of it changed that no program sets as it likes.
+    "core.checkStat=default",
+    "core.trustctime=true",
     "core.fsmonitor=false",
     "core.quotePath=false",
     "color.ui=false",
@@ -55,8 +60,9 @@ const OF_A_HOOK: [&str; 8] = [
     "GIT_WORK_TREE",
 ];
 
-/// Bytes of what another machine answers: a ref takes some eighty.
-const MAX_ANSWER_BYTES: u64 = 16 << 20;
+/// Bytes of what another machine answers, or a git that has to end in time: a ref takes some eighty, a file of a work
+/// tree some hundred.
+const MAX_ANSWER_BYTES: u64 = 64 << 20;
 
 /// Git did not answer in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,18 +73,24 @@ pub(crate) struct Elapsed;
 enum Where {
     /// The one around this folder, whatever the environment names.
     Folder(PathBuf),
+    /// The one of this work tree, whatever its settings say of where that is, and no other around it.
+    Tree(PathBuf),
     /// The one that git is at work on while it waits for this hook.
     Hook,
 }
 
 /// Git in one repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Git(Where);
+pub(crate) struct Git {
+    place: Where,
+    /// When it is killed.
+    until: Option<Instant>,
+}
 
 impl Git {
     /// In the repository around a folder.
     pub(crate) fn at(folder: &Path) -> Self {
-        Self(Where::Folder(folder.to_owned()))
+        Self { place: Where::Folder(folder.to_owned()), until: None }
     }
 
     /// In the repository around the current folder.
@@ -86,10 +98,21 @@ impl Git {
         Self::at(Path::new("."))
     }
 
+    /// In the repository of a work tree.
+    pub(crate) fn in_tree(tree: &WorkTree) -> Self {
+        Self { place: Where::Tree(tree.top.clone()), until: None }
+    }
+
     /// In the repository that git is at work on, with the index that it is about to commit. Only for what git itself
     /// called: in the environment of others these variables mean another repository.
     pub(crate) const fn of_hook() -> Self {
-        Self(Where::Hook)
+        Self { place: Where::Hook, until: None }
+    }
+
+    /// The same with an end: a git that is still at work then is killed, and its call fails. It asks no other machine
+    /// for objects that a partial clone lacks.
+    pub(crate) fn until(self, end: Instant) -> Self {
+        Self { until: Some(end), ..self }
     }
 
     fn command<I, A>(&self, arguments: I) -> Command
@@ -99,7 +122,7 @@ impl Git {
     {
         let mut command = Command::new("git");
         for (name, _) in env::vars_os() {
-            if !is_kept(&name, self.0 == Where::Hook) {
+            if !is_kept(&name, self.place == Where::Hook) {
                 command.env_remove(&name);
             }
         }
@@ -112,8 +135,20 @@ impl Git {
             // What is pushed is what was committed, not what stands in for it here.
             .env("GIT_NO_REPLACE_OBJECTS", "1")
             .arg("--no-pager");
-        if let Where::Folder(folder) = &self.0 {
-            command.arg("-C").arg(folder);
+        if self.until.is_some() {
+            // A git before 2.45 does not know the first; without a protocol it gets no further.
+            command.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "");
+        }
+        match &self.place {
+            Where::Folder(folder) => {
+                command.arg("-C").arg(folder);
+            }
+            Where::Tree(top) => {
+                // Git itself finds its folder, and says whether it may be trusted: settings start programs.
+                command.env("GIT_CEILING_DIRECTORIES", top.parent().unwrap_or(top));
+                command.arg("-C").arg(top).arg("--work-tree").arg(top);
+            }
+            Where::Hook => {}
         }
         for setting in SETTINGS {
             command.args(["-c", setting]);
@@ -125,13 +160,34 @@ impl Git {
     /// What git gives, however it ends.
     ///
     /// # Errors
-    /// When it cannot be run.
+    /// When it cannot be run, or is killed since it did not end in time.
     pub(crate) fn output<I, A>(&self, arguments: I) -> Result<Output, Error>
     where
         I: IntoIterator<Item = A>,
         A: AsRef<OsStr>,
     {
-        self.command(arguments).output().map_err(|error| cannot_run(&error))
+        self.run(self.command(arguments), Vec::new())
+    }
+
+    fn run(&self, mut command: Command, input: Vec<u8>) -> Result<Output, Error> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        match self.until {
+            Some(end) => match run_within(command, input, end.saturating_duration_since(Instant::now())) {
+                Ok(Ok(output)) => Ok(output),
+                Ok(Err(Elapsed)) => Err(Error::local("git takes too long")),
+                Err(error) => Err(cannot_run(&error)),
+            },
+            None if input.is_empty() => command.output().map_err(|error| cannot_run(&error)),
+            None => {
+                let mut child = command.stdin(Stdio::piped()).spawn().map_err(|error| cannot_run(&error))?;
+                let stdin = child.stdin.take();
+                // In a thread of its own: git answers while it reads. One that stops reading has its reasons.
+                let writer = thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
+                let output = child.wait_with_output().map_err(|error| cannot_run(&error))?;
+                drop(writer.join());
+                Ok(output)
+            }
+        }
     }
 
     /// What git prints, without the end of its last line. Bytes that are no UTF-8 become U+FFFD.
@@ -139,12 +195,27 @@ impl Git {
     /// # Errors
     /// When it fails, with what it says.
     pub(crate) fn text(&self, arguments: &[&str]) -> Result<String, Error> {
-        let output = checked(self.output(arguments)?, arguments)?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let text = String::from_utf8_lossy(&self.bytes(arguments)?).into_owned();
         Ok(text.trim_end_matches(['\n', '\r']).to_owned())
     }
 
-    /// The same of a git that asks another machine, which may never answer; none where it fails.
+    /// What git prints, as it is.
+    ///
+    /// # Errors
+    /// When it fails, with what it says.
+    pub(crate) fn bytes(&self, arguments: &[&str]) -> Result<Vec<u8>, Error> {
+        Ok(checked(self.output(arguments)?, arguments)?.stdout)
+    }
+
+    /// What git prints of what it is given on stdin, however it ends.
+    ///
+    /// # Errors
+    /// When it cannot be run, or is killed since it did not end in time.
+    pub(super) fn printed_of(&self, arguments: &[&str], input: Vec<u8>) -> Result<Vec<u8>, Error> {
+        Ok(self.run(self.command(arguments), input)?.stdout)
+    }
+
+    /// What git prints that asks another machine, which may never answer; none where it fails.
     ///
     /// # Errors
     /// When it takes longer.
@@ -154,26 +225,10 @@ impl Git {
         longest: Duration,
     ) -> Result<Option<String>, Elapsed> {
         let mut command = self.command(arguments);
-        let Ok(mut child) = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn() else {
-            return Ok(None);
-        };
-        let stdout = child.stdout.take();
-        let (tell, told) = mpsc::sync_channel(1);
-        // In a thread of its own: what git started may keep the pipe open when git itself is gone.
-        std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let read = stdout.map(|stdout| stdout.take(MAX_ANSWER_BYTES).read_to_end(&mut bytes));
-            // Whoever waited may be gone.
-            let _ = tell.send(read.is_some_and(|read| read.is_ok()).then_some(bytes));
-        });
-        let Ok(bytes) = told.recv_timeout(longest) else {
-            // It may have ended just now.
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(Elapsed);
-        };
-        let is_fine = child.wait().is_ok_and(|status| status.success());
-        Ok(bytes.filter(|_| is_fine).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let Ok(ended) = run_within(command, Vec::new(), longest) else { return Ok(None) };
+        let output = ended?;
+        Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
     }
 
     /// The texts that git prints, each ended by a NUL.
@@ -181,7 +236,7 @@ impl Git {
     /// # Errors
     /// When it fails, with what it says.
     pub(crate) fn entries(&self, arguments: &[&str]) -> Result<Vec<String>, Error> {
-        Ok(entries(&checked(self.output(arguments)?, arguments)?))
+        Ok(entries(&self.bytes(arguments)?))
     }
 
     /// The same, of what it is given on stdin; `is_fine` says which exit codes are no failure.
@@ -194,17 +249,10 @@ impl Git {
         input: String,
         is_fine: impl Fn(i32) -> bool,
     ) -> Result<Vec<String>, Error> {
-        let mut command = self.command(arguments);
-        let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut child = spawned.map_err(|error| cannot_run(&error))?;
-        let stdin = child.stdin.take();
-        // In a thread of its own: git answers while it reads. One that stops reading has its reasons.
-        let writer = std::thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(input.as_bytes())));
-        let output = child.wait_with_output().map_err(|error| cannot_run(&error))?;
-        drop(writer.join());
+        let output = self.run(self.command(arguments), input.into_bytes())?;
         match output.status.code() {
-            Some(code) if is_fine(code) => Ok(entries(&output)),
-            _ => Ok(entries(&checked(output, arguments)?)),
+            Some(code) if is_fine(code) => Ok(entries(&output.stdout)),
+            _ => Ok(entries(&checked(output, arguments)?.stdout)),
         }
     }
 
@@ -222,14 +270,66 @@ impl Git {
     }
 }
 
+/// Runs a program to its end, or kills it.
+fn run_within(
+    mut command: Command,
+    input: Vec<u8>,
+    longest: Duration,
+) -> io::Result<Result<Output, Elapsed>> {
+    if !input.is_empty() {
+        command.stdin(Stdio::piped());
+    }
+    let mut child = command.spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // It answers while it reads, and ends with its pipe.
+        thread::spawn(move || stdin.write_all(&input));
+    }
+    let stderr = child.stderr.take().map(collect);
+    let stdout = child.stdout.take().map(collect);
+    let end = Instant::now() + longest;
+    let mut outputs = [Vec::new(), Vec::new()];
+    for (output, told) in outputs.iter_mut().zip([stdout, stderr]) {
+        let Some(told) = told else { continue };
+        match told.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(bytes) => *output = bytes?,
+            Err(_) => {
+                // It may have ended just now.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Ok(Err(Elapsed));
+            }
+        }
+    }
+    let [stdout, stderr] = outputs;
+    Ok(Ok(Output { status: child.wait()?, stdout, stderr }))
+}
+
+/// Reads a pipe in a thread of its own: what git started may keep it open when git itself is gone.
+fn collect(pipe: impl Read + Send + 'static) -> mpsc::Receiver<io::Result<Vec<u8>>> {
+    let (tell, told) = mpsc::sync_channel(1);
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let read = pipe.take(MAX_ANSWER_BYTES).read_to_end(&mut bytes);
+        let is_whole = (bytes.len() as u64) < MAX_ANSWER_BYTES;
+        let bytes = read.and_then(|_| if is_whole { Ok(bytes) } else { Err(too_much()) });
+        // Whoever waited may be gone.
+        let _ = tell.send(bytes);
+    });
+    told
+}
+
+fn too_much() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "it prints too much")
+}
+
 /// Whether a variable of the environment stays as it is.
 fn is_kept(name: &OsStr, is_hook: bool) -> bool {
     let Some(name) = name.to_str() else { return true };
     !name.starts_with("GIT_") || OF_THE_USER.contains(&name) || (is_hook && OF_A_HOOK.contains(&name))
 }
 
-fn entries(output: &Output) -> Vec<String> {
-    let parts = output.stdout.split(|byte| *byte == 0).filter(|part| !part.is_empty());
+fn entries(printed: &[u8]) -> Vec<String> {
+    let parts = printed.split(|byte| *byte == 0).filter(|part| !part.is_empty());
     parts.map(|part| String::from_utf8_lossy(part).into_owned()).collect()
 }
 
@@ -242,7 +342,7 @@ fn checked(output: Output, arguments: &[&str]) -> Result<Output, Error> {
     Err(Error::misused(format!("git {} fails: {said}", arguments.first().unwrap_or(&""))))
 }
 
-fn cannot_run(error: &std::io::Error) -> Error {
+fn cannot_run(error: &io::Error) -> Error {
     Error::local(format!("cannot run git: {error}"))
 }
 
@@ -259,6 +359,8 @@ mod tests {
         let alias = format!("alias.waits=!read x < {}", pipe.display());
         let git = Git::at(folder.path());
         assert_eq!(git.text_within(&["-c", &alias, "waits"], Duration::from_millis(10)), Err(Elapsed));
+        let ended = git.clone().until(Instant::now()).output(["-c", &alias, "waits"]);
+        assert!(ended.unwrap_err().to_string().contains("takes too long"));
         // What it started waits no longer.
         drop(std::fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap());
         let version = git.text_within(&["version"], Duration::from_secs(60)).unwrap();

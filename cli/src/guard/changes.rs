@@ -1,40 +1,64 @@
 //! What git says is not committed, is ignored, or is in a stash. Changes nothing.
 
-use crate::{git::Git, run::Key};
-use std::path::{Path, PathBuf};
+use crate::{
+    git::{self, Git, WorkTree},
+    repository::real,
+    run::Key,
+};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
-/// Files that are looked at after a command: more than that is no work of one command.
-pub(super) const MAX_CHANGED: usize = 5_000;
+/// Files of a folder, or of a stash, that are looked at before a command throws them away or puts them back.
+const MAX_CHANGED: usize = 5_000;
 
 /// Submodules within submodules that are looked into.
 const MAX_SUBMODULE_DEPTH: usize = 3;
 
+/// How long git may take to say what a command would change: its host waits ten seconds for all of the hook.
+const LONGEST: Duration = Duration::from_secs(2);
+
 /// What is not committed in the working tree of a folder, below it, and in its submodules: absolute paths.
 pub(crate) fn uncommitted(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    add_uncommitted(folder, MAX_SUBMODULE_DEPTH, &mut found);
+    let end = Instant::now() + LONGEST;
+    let folder = real(folder);
+    if let Some(tree) = WorkTree::around(&folder) {
+        add_uncommitted(&tree, &folder, end, MAX_SUBMODULE_DEPTH, &mut found);
+    }
     found
 }
 
-fn add_uncommitted(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
-    let git = Git::at(folder);
-    let Ok(top) = git.top() else { return };
-    for path in uncommitted_in(&git) {
+fn add_uncommitted(tree: &WorkTree, folder: &Path, end: Instant, depth: usize, found: &mut Vec<PathBuf>) {
+    let status = git::status(&Git::in_tree(tree).until(end)).unwrap_or_default();
+    for entry in status.entries {
+        let path = tree.top.join(&entry.path);
+        if !path.starts_with(folder) {
+            continue;
+        }
         if found.len() >= MAX_CHANGED {
             return;
         }
-        let path = top.join(path);
-        // A submodule is one entry of the repository around it, whatever changed in it.
-        if depth > 0 && path.join(".git").exists() {
-            add_uncommitted(&path, depth - 1, found);
+        // A folder that git does not know is another repository, or a worktree: its files are not of this one.
+        if !entry.is_repository || entry.is_in_head {
+            found.push(path);
         }
-        found.push(path);
+    }
+    let modules = git::indexed(&Git::in_tree(tree).until(end)).unwrap_or_default();
+    for module in modules.iter().filter(|file| file.is_repository && depth > 0) {
+        let path = tree.top.join(&module.path);
+        if (path.starts_with(folder) || folder.starts_with(&path))
+            && let Some(inner) = WorkTree::at(&path)
+        {
+            add_uncommitted(&inner, folder, end, depth - 1, found);
+        }
     }
 }
 
 /// The files that a stash changes when it is put back: absolute paths. Without a name it is the newest one.
 pub(crate) fn stashed(folder: &Path, name: Option<&str>) -> Vec<PathBuf> {
-    let git = Git::at(folder);
+    let git = Git::at(folder).until(Instant::now() + LONGEST);
     let Ok(top) = git.top() else { return Vec::new() };
     let stash = match name {
         None => "stash@{0}".to_owned(),
@@ -50,44 +74,6 @@ pub(crate) fn stashed(folder: &Path, name: Option<&str>) -> Vec<PathBuf> {
     paths.take(MAX_CHANGED).map(|path| top.join(path)).collect()
 }
 
-/// What is not committed, from the root of the work tree and below the folder. A folder is another repository, or a
-/// worktree: its files are not of this one.
-fn uncommitted_in(git: &Git) -> Vec<String> {
-    const STATUS: [&str; 8] = [
-        "status",
-        "--porcelain=v1",
-        "-z",
-        "--no-renames",
-        "--untracked-files=all",
-        "--ignore-submodules=none",
-        "--",
-        ".",
-    ];
-    // `XY path`.
-    let status = git.entries(&STATUS).map(|entries| {
-        entries.into_iter().filter_map(|entry| entry.get(3..).map(str::to_owned)).collect::<Vec<_>>()
-    });
-    // It reads all settings for people, and fails at one that makes no sense; what is asked then reads none, and only
-    // takes a file that was written anew with the same content for a changed one.
-    let paths = status.unwrap_or_else(|_| {
-        let tracked = [
-            "diff-index",
-            "-z",
-            "--name-only",
-            "--no-renames",
-            "--ignore-submodules=none",
-            "HEAD",
-            "--",
-            ".",
-        ];
-        let others = ["ls-files", "-z", "--others", "--exclude-standard", "--full-name", "--", "."];
-        let mut paths = git.entries(&tracked).unwrap_or_default();
-        paths.extend(git.entries(&others).unwrap_or_default());
-        paths
-    });
-    paths.into_iter().filter(|path| !path.ends_with('/')).collect()
-}
-
 /// These paths without those that git ignores: what is built belongs to nobody.
 pub(crate) fn not_ignored(root: &Path, paths: Vec<String>) -> Vec<String> {
     if paths.is_empty() {
@@ -96,7 +82,8 @@ pub(crate) fn not_ignored(root: &Path, paths: Vec<String>) -> Vec<String> {
     // To git a path that begins with a colon is a pattern.
     let input = paths.iter().map(|path| format!("./{path}\0")).collect();
     // With 1 it says that none of them is ignored.
-    let ignored = Git::at(root).entries_of(&["check-ignore", "-z", "--stdin"], input, |code| code <= 1);
+    let git = Git::at(root).until(Instant::now() + LONGEST);
+    let ignored = git.entries_of(&["check-ignore", "-z", "--stdin"], input, |code| code <= 1);
     let ignored = ignored.unwrap_or_default();
     let is_ignored = |path: &String| ignored.iter().any(|one| one.strip_prefix("./") == Some(path.as_str()));
     paths.into_iter().filter(|path| !is_ignored(path)).collect()

@@ -7,8 +7,8 @@ use crate::config::{
 use serde_json::Value;
 use std::env;
 
-/// What is to run under `nexus exec`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is to run under `nexus exec`; what protects more is the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Confinement {
     /// Nothing: nobody is told of it.
     Off,
@@ -20,7 +20,8 @@ pub(crate) enum Confinement {
 }
 
 impl Confinement {
-    /// `NEXUS_EXEC`, else what the repository says, else what the engineer's own settings say, else `agent`.
+    /// `NEXUS_EXEC`, else of what the repository and the engineer's own settings say what protects more, else `agent`:
+    /// what others put into a repository takes nothing from what its user wants.
     pub(crate) fn here(login: &Login) -> Self {
         let link = link::find().ok().flatten().map(|found| found.link);
         let environment = env::var("NEXUS_EXEC").ok().filter(|text| !text.trim().is_empty());
@@ -28,13 +29,17 @@ impl Confinement {
     }
 
     fn find(environment: Option<&str>, link: Option<&Link>, login: &Login) -> Self {
-        let word =
-            |hooks: Option<&Value>| hooks.and_then(|hooks| Some(hooks.get("exec")?.as_str()?.to_owned()));
-        let said = environment.map(str::to_owned);
-        let said = said.or_else(|| word(link.and_then(Link::hooks))).or_else(|| word(login.hooks()));
-        match said.as_deref().map(str::trim) {
-            Some("off") => Self::Off,
-            Some("commands") => Self::Commands,
+        let said =
+            |hooks: Option<&Value>| hooks.and_then(|hooks| Some(Self::of_word(hooks.get("exec")?.as_str()?)));
+        let settings = [said(link.and_then(Link::hooks)), said(login.hooks())];
+        let stricter = settings.into_iter().flatten().max().unwrap_or(Self::Agent);
+        environment.map_or(stricter, Self::of_word)
+    }
+
+    fn of_word(word: &str) -> Self {
+        match word.trim() {
+            "off" => Self::Off,
+            "commands" => Self::Commands,
             // Whoever mistypes it is told of what protects most.
             _ => Self::Agent,
         }
@@ -47,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_environment_goes_before_the_repository_and_that_before_the_engineer() {
+    fn the_environment_goes_before_settings_and_of_those_what_protects_more() {
         let link: Link = serde_json::from_str(
             r#"{"projectId":"00000000-0000-0000-0000-000000000001","hooks":{"exec":"commands"}}"#,
         )
@@ -56,6 +61,9 @@ mod tests {
         assert_eq!(Confinement::find(None, None, &Login::default()), Confinement::Agent);
         assert_eq!(Confinement::find(None, None, &login), Confinement::Off);
         assert_eq!(Confinement::find(None, Some(&link), &login), Confinement::Commands);
-        assert_eq!(Confinement::find(Some("agent"), Some(&link), &login), Confinement::Agent);
+        assert_eq!(Confinement::find(Some("off"), Some(&link), &login), Confinement::Off);
+        let all: Login = serde_json::from_str(r#"{"hooks":{"exec":"agent"}}"#).unwrap();
+        assert_eq!(Confinement::find(None, Some(&link), &all), Confinement::Agent);
+        assert_eq!(Confinement::find(None, Some(&link), &Login::default()), Confinement::Commands);
     }
 }

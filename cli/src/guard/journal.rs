@@ -6,6 +6,7 @@ use super::{
     decision::{self, Decision},
     holding::Holding,
     place::Place,
+    stored::StoredPath,
 };
 use crate::{
     config::{atomic, link},
@@ -33,7 +34,7 @@ struct Line {
     /// When, in milliseconds of the Unix epoch.
     at: u64,
     /// The root of the repository.
-    root: PathBuf,
+    root: StoredPath,
     /// The files, by their names there.
     paths: Vec<String>,
     /// Why nobody could be asked.
@@ -100,7 +101,8 @@ impl Journal {
     pub(crate) fn add(&self, place: &Place, paths: &[String], why: &str) -> io::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let at = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        let line = Line { at, root: place.root.clone(), paths: paths.to_vec(), why: why.to_owned() };
+        let line =
+            Line { at, root: StoredPath(place.root.clone()), paths: paths.to_vec(), why: why.to_owned() };
         let mut text = serde_json::to_vec(&line).expect("a line has only text keys");
         text.push(b'\n');
         atomic::make_private_folder(&self.folder)?;
@@ -181,9 +183,9 @@ impl Journal {
             let mut kept = Vec::new();
             let mut by_root: Vec<(&Path, Vec<&Line>)> = Vec::new();
             for line in &lines {
-                match by_root.iter_mut().find(|(root, _)| *root == line.root) {
+                match by_root.iter_mut().find(|(root, _)| *root == line.root.as_ref()) {
                     Some((_, of_root)) => of_root.push(line),
-                    None => by_root.push((&line.root, vec![line])),
+                    None => by_root.push((line.root.as_ref(), vec![line])),
                 }
             }
             for (root, of_root) in by_root {
@@ -318,7 +320,17 @@ mod tests {
         journal.add(&place, &["b.rs".to_owned(), "c.rs".to_owned()], "nobody").unwrap();
         OpenOptions::new().append(true).open(journal.file()).unwrap().write_all(b"{\"at\":1,\"ro").unwrap();
         assert_eq!(paths(&journal.file()), ["a.rs", "b.rs", "b.rs", "c.rs"]);
-        assert_eq!(lines(&journal.file())[0].root, place.root);
+        assert_eq!(lines(&journal.file())[0].root.0, place.root);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_root_that_is_no_text_is_remembered_as_any_other() {
+        use std::os::unix::ffi::OsStrExt;
+        let (_folder, journal, mut place) = journal();
+        place.root.push(std::ffi::OsStr::from_bytes(b"\xff"));
+        journal.add(&place, &["a.rs".to_owned()], "nobody").unwrap();
+        assert_eq!(lines(&journal.file())[0].root.0, place.root);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use crate::config::{link::Link, login::Login};
 use serde_json::Value;
 use std::env;
 
-/// What goes then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What goes then; the stricter one is the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Policy {
     /// The file is written, and a journal remembers it.
     FailOpen,
@@ -14,17 +14,17 @@ pub(crate) enum Policy {
 }
 
 impl Policy {
-    /// `NEXUS_HOOK_POLICY`, else what the repository says, else what the engineer's own settings say, else
-    /// `fail-open`. A link that cannot be read says nothing.
+    /// `NEXUS_HOOK_POLICY`, else the stricter of what the repository and the engineer's own settings say, else
+    /// `fail-open`: what others put into a repository takes nothing from what its user wants. A link that cannot be read
+    /// says nothing.
     pub(crate) fn find(link: Option<&Link>, login: Option<&Login>) -> Self {
         let environment = env::var("NEXUS_HOOK_POLICY").ok().filter(|text| !text.trim().is_empty());
-        let text = |hooks: Option<&Value>| {
-            hooks.and_then(|hooks| hooks.get("whenUnreachable")?.as_str().map(str::to_owned))
+        let said = |hooks: Option<&Value>| {
+            hooks.and_then(|hooks| hooks.get("whenUnreachable")?.as_str().map(Self::of_word))
         };
-        let said = environment
-            .or_else(|| text(link.and_then(Link::hooks)))
-            .or_else(|| text(login.and_then(Login::hooks)));
-        said.map_or(Self::FailOpen, |said| Self::of_word(&said))
+        let settings = [said(link.and_then(Link::hooks)), said(login.and_then(Login::hooks))];
+        let stricter = settings.into_iter().flatten().max().unwrap_or(Self::FailOpen);
+        environment.map_or(stricter, |environment| Self::of_word(&environment))
     }
 
     /// Whoever sets a policy and mistypes it meant the one that is not the default.
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_repository_goes_before_the_engineer() {
+    fn a_repository_makes_it_stricter_and_never_laxer() {
         let link = |hooks: &str| -> Link {
             serde_json::from_str(&format!(r#"{{"projectId":"00000000-0000-0000-0000-000000000001"{hooks}}}"#))
                 .unwrap()
@@ -56,7 +56,11 @@ mod tests {
         assert_eq!(Policy::find(Some(&link("")), None), Policy::FailOpen);
         assert_eq!(Policy::find(Some(&link("")), Some(&login)), Policy::FailClosed);
         let open = link(r#","hooks":{"whenUnreachable":"fail-open"}"#);
-        assert_eq!(Policy::find(Some(&open), Some(&login)), Policy::FailOpen);
+        assert_eq!(Policy::find(Some(&open), Some(&login)), Policy::FailClosed);
+        assert_eq!(Policy::find(Some(&open), None), Policy::FailOpen);
+        let closed = link(r#","hooks":{"whenUnreachable":"fail-closed"}"#);
+        let lax: Login = serde_json::from_str(r#"{"hooks":{"whenUnreachable":"fail-open"}}"#).unwrap();
+        assert_eq!(Policy::find(Some(&closed), Some(&lax)), Policy::FailClosed);
         assert_eq!(Policy::find(None, Some(&login)), Policy::FailClosed);
         assert_eq!(Policy::of_word("fail-close"), Policy::FailClosed);
     }

@@ -1,7 +1,10 @@
 //! Claude Code. Its answers name the event in its own spelling; a denial is said in JSON and by exit code 2.
 
-use super::{Answer, EventKind, HookEvent, Host, Input, Tool, Verdict, patch};
+use super::{Answer, EventKind, HookEvent, Host, Input, Tool, Verdict, event::folded, patch};
 use serde_json::{Value, json};
+
+/// The event after a tool that failed, as a command that ends with an error: then there is no other one.
+const FAILED: &str = "posttoolusefailure";
 
 pub(super) fn read(event: &str, input: Input<'_>) -> HookEvent {
     // Cursor calls the hooks of Claude as well: it is one run all the same, and Cursor's.
@@ -52,6 +55,10 @@ pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
             let denied = json!({ "hookEventName": "PreToolUse", "permissionDecision": "deny",
                 "permissionDecisionReason": reason });
             Answer::blocked(json!({ "hookSpecificOutput": denied }), reason)
+        }
+        // A tool that failed knows no decision; what is told must name its own event.
+        (AfterTool, Verdict::Tell(text) | Verdict::Refuse(text)) if folded(&event.name) == FAILED => {
+            told("PostToolUseFailure", text)
         }
         (AfterTool | Stop | SubagentStop, Verdict::Refuse(reason)) => {
             Answer::json(json!({ "decision": "block", "reason": reason }))
@@ -119,6 +126,7 @@ mod tests {
         for (name, kind) in [
             ("session-start", EventKind::SessionStart),
             ("PostToolUse", EventKind::AfterTool),
+            ("post-tool-use-failure", EventKind::AfterTool),
             ("pre_compact", EventKind::BeforeCompact),
             ("stop", EventKind::Stop),
             ("subagent-stop", EventKind::SubagentStop),
@@ -166,6 +174,21 @@ mod tests {
         assert_eq!(output["hookSpecificOutput"]["permissionDecision"], "deny");
         assert_eq!(output["hookSpecificOutput"]["permissionDecisionReason"], "held");
         assert_eq!((told.stderr.as_deref(), told.code), (Some("held"), 2));
+    }
+
+    #[test]
+    fn a_tool_that_failed_is_answered_in_the_form_of_its_own_event() {
+        let failed = json!({ "session_id": "s", "tool_name": "Bash", "tool_input": { "command": "make" },
+            "tool_use_id": "toolu_01", "error": "Exit code 1", "is_interrupt": false });
+        let read = event("post-tool-use-failure", failed);
+        assert_eq!(read.tool, Tool::Shell { command: "make".to_owned(), folder: None });
+        for verdict in [Verdict::Tell("held".to_owned()), Verdict::Refuse("held".to_owned())] {
+            let told = Host::Claude.answer(&read, &verdict).stdout.unwrap_or_default();
+            assert_eq!(
+                told,
+                json!({ "hookSpecificOutput": { "hookEventName": "PostToolUseFailure", "additionalContext": "held" } })
+            );
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ mod tests {
         let folder = Some(PathBuf::from("/repo/app/sub"));
         assert_eq!(read.tool, Tool::Shell { command: "rm src/a.rs".to_owned(), folder });
         let read = before("shell", json!({ "command": ["rm", "it's"] }));
-        assert_eq!(read.tool, Tool::Shell { command: r"'rm' 'it'\''s'".to_owned(), folder: None });
+        assert_eq!(read.tool, Tool::Shell { command: r#"rm "it's""#.to_owned(), folder: None });
     }
 
     #[test]

@@ -54,7 +54,8 @@ impl EventKind {
         match folded(name).as_str() {
             "sessionstart" => Self::SessionStart,
             "pretooluse" => Self::BeforeTool,
-            "posttooluse" => Self::AfterTool,
+            // A tool that failed may have written before it did.
+            "posttooluse" | "posttoolusefailure" => Self::AfterTool,
             "precompact" => Self::BeforeCompact,
             "stop" => Self::Stop,
             "subagentstop" => Self::SubagentStop,

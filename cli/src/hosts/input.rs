@@ -2,6 +2,7 @@
 //! hosts change, and a hook must not be what stops them.
 
 use super::{Tool, lenient};
+use crate::output::words::quoted;
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -87,8 +88,4 @@ impl<'a> Input<'a> {
             _ => None,
         })
     }
-}
-
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
 }

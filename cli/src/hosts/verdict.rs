@@ -13,6 +13,17 @@ pub(crate) enum Verdict {
     Refuse(String),
 }
 
+impl Verdict {
+    /// The same, and something more to know.
+    pub(crate) fn with(self, more: &str) -> Self {
+        match self {
+            Self::Silent => Self::Tell(more.to_owned()),
+            Self::Tell(text) => Self::Tell(format!("{text}\n{more}")),
+            Self::Refuse(text) => Self::Refuse(format!("{text}\n{more}")),
+        }
+    }
+}
+
 /// What a host reads: the two streams and the exit code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {

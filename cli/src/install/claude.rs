@@ -14,14 +14,7 @@ const BEFORE: &str = "Edit|Write|MultiEdit|NotebookEdit|Bash";
 
 /// What Claude shall call, by its names of events.
 pub(super) fn hooks(host: &str, before: &str, after: &str) -> Vec<json::Hook> {
-    let entry = |event: &str, matcher: Option<&str>| {
-        let hook = json!({ "type": "command", "command": format!("nexus hook {host} {event}"), "timeout": TIMEOUT_S });
-        matcher.map_or_else(
-            || json!({ "hooks": [hook.clone()] }),
-            |matcher| json!({ "matcher": matcher, "hooks": [hook.clone()] }),
-        )
-    };
-    let named = |name: &str, event: &str, matcher| (name.to_owned(), entry(event, matcher));
+    let named = |name: &str, event: &str, matcher| hook(host, name, event, matcher);
     vec![
         named("SessionStart", "session-start", None),
         named("PreToolUse", "pre-tool-use", Some(before)),
@@ -33,10 +26,24 @@ pub(super) fn hooks(host: &str, before: &str, after: &str) -> Vec<json::Hook> {
     ]
 }
 
+/// One of them: Claude's name of the event, and the command line's.
+fn hook(host: &str, name: &str, event: &str, matcher: Option<&str>) -> json::Hook {
+    let hook =
+        json!({ "type": "command", "command": format!("nexus hook {host} {event}"), "timeout": TIMEOUT_S });
+    let entry = matcher.map_or_else(
+        || json!({ "hooks": [hook.clone()] }),
+        |matcher| json!({ "matcher": matcher, "hooks": [hook.clone()] }),
+    );
+    (name.to_owned(), entry)
+}
+
 /// The hooks of Claude itself. One that cannot even be run stops nothing, unless the policy is that nothing is written
 /// which nobody has checked.
 pub(super) fn own_hooks(is_closed: bool) -> Vec<json::Hook> {
     let mut hooks = hooks("claude", BEFORE, "Bash");
+    // After a command that ends with an error Claude calls this one instead, and other hosts the same.
+    let after = hooks.iter().position(|(event, _)| event == "PostToolUse").map_or(hooks.len(), |at| at + 1);
+    hooks.insert(after, hook("claude", "PostToolUseFailure", "post-tool-use-failure", Some("Bash")));
     for (event, entry) in &mut hooks {
         if is_closed && event == "PreToolUse" {
             entry["hooks"][0]["onFailure"] = json!("block");
@@ -95,4 +102,22 @@ pub(super) fn settings_with(
 pub(super) fn settings_without(plan: &mut Plan, path: PathBuf, ours: &Value) -> Result<(), Error> {
     let named = path.clone();
     plan.take_out(path, |text| json::taken(&named, text, ours))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_looked_at_also_when_it_ends_with_an_error() {
+        let events = |hooks: Vec<json::Hook>| hooks.into_iter().map(|(event, _)| event).collect::<Vec<_>>();
+        let own = own_hooks(false);
+        let failed =
+            own.iter().find(|(event, _)| event == "PostToolUseFailure").map(|(_, entry)| entry.clone());
+        let failed = failed.unwrap_or_default();
+        assert_eq!(failed["matcher"], "Bash", "{failed}");
+        assert_eq!(failed["hooks"][0]["command"], "nexus hook claude post-tool-use-failure", "{failed}");
+        // Whoever only took over the form calls the same one, and may know no other.
+        assert!(!events(hooks("codex", BEFORE, "Bash")).contains(&"PostToolUseFailure".to_owned()));
+    }
 }

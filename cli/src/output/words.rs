@@ -2,6 +2,7 @@
 
 use super::Clock;
 use nexus_api_types::feature::BlockedBy;
+use std::borrow::Cow;
 
 /// Items of a list in one line: the rest is counted.
 const MOST_LISTED: usize = 4;
@@ -26,6 +27,12 @@ pub(crate) fn blocker(by: &BlockedBy, clock: &Clock) -> String {
         text += &format!(", until {}", clock.until(until));
     }
     text
+}
+
+/// A word as it stands in a command of a shell.
+pub(crate) fn quoted(word: &str) -> String {
+    // No shell takes a NUL; whoever reads it sees where it was.
+    shlex::try_quote(word).map_or_else(|_| word.replace('\0', "\u{fffd}"), Cow::into_owned)
 }
 
 /// The first few, and how many more: `a, b, c, d and 3 more`.

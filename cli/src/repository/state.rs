@@ -2,14 +2,18 @@
 
 use crate::git::Git;
 use serde_json::{Map, Value, json};
+use std::time::{Duration, Instant};
 
 /// Changed files that are named; the rest is counted.
 const MOST_NAMED: usize = 200;
 
+/// How long git may take to say it: a hook waits for it.
+const LONGEST: Duration = Duration::from_secs(2);
+
 /// The branch, the commit and what is not committed, for a checkpoint. Empty where there is no Git.
 pub(crate) fn git_state() -> Map<String, Value> {
     let mut state = Map::new();
-    let git = Git::here();
+    let git = Git::here().until(Instant::now() + LONGEST);
     let Ok(commit) = git.text(&["rev-parse", "--verify", "HEAD"]) else { return state };
     let status = [
         "status",

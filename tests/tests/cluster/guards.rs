@@ -2,10 +2,11 @@
 //! who holds a file edits, commits and pushes it; when no server answers, the policy says what happens.
 //!
 //! - [`commits`]: what Git asks. [`events`]: what each host asks and is told. [`silence`]: when no server
-//!   answers, or answers something else, or nothing in time.
+//!   answers, or answers something else, or nothing in time. [`afterwards`]: what a command changed.
 //! - [`filled`]: repositories that somebody else filled. [`settings`]: what people set and have checked out.
 //!   [`unreadable`]: what hosts send that cannot be read.
 
+mod afterwards;
 mod commits;
 mod events;
 mod filled;

@@ -5,7 +5,7 @@ use crate::{
     guard::{
         changes,
         place::{EVERYTHING, Place},
-        snapshot::{Change, SnapshotFile},
+        snapshot::{Change, Look, Snapshot, roots},
     },
     hosts::{
         EventKind, HookEvent, Tool,
@@ -15,7 +15,8 @@ use crate::{
     run::{Key, Records},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
+    env,
     path::{Path, PathBuf},
 };
 
@@ -67,45 +68,125 @@ impl Asked {
     }
 }
 
-/// The files of a tool, by the repositories they are in.
+/// What an event is about.
+#[derive(Clone, Debug, Default)]
+pub(super) struct About {
+    /// Files that are written, or were, by their repositories.
+    pub(super) asked: Vec<Asked>,
+    /// Files that commands changed whose end nobody told.
+    pub(super) left_over: Vec<Asked>,
+    /// Why something was not looked at that a command may have changed.
+    pub(super) gaps: Vec<String>,
+}
+
+impl About {
+    pub(super) const fn is_nothing(&self) -> bool {
+        self.asked.is_empty() && self.left_over.is_empty() && self.gaps.is_empty()
+    }
+
+    fn leave(&mut self, look: Look) -> Result<(), Error> {
+        self.left_over = sorted(look.changes, &[])?;
+        self.gaps.extend(look.gaps);
+        Ok(())
+    }
+}
+
+/// What a tool writes, or wrote, by the repositories that its files are in.
 ///
 /// # Errors
 /// When a file that it writes is in a repository whose link cannot be read.
-pub(super) fn asked_about(event: &HookEvent, folder: &Path) -> Result<Vec<Asked>, Error> {
-    let mut sorted = Sorted::default();
+pub(super) fn about(event: &HookEvent, folder: &Path) -> Result<About, Error> {
+    let mut about = About::default();
     match (&event.tool, event.kind) {
         (Tool::Other | Tool::Unreadable(_), _) => {}
-        (Tool::Edit(paths), _) => {
+        (Tool::Edit(paths), kind) => {
+            if kind == EventKind::BeforeTool
+                && let Some(snapshot) = snapshot(event)
+            {
+                about.leave(snapshot.left_over(false))?;
+            }
+            let mut sorted = Sorted::default();
             for path in paths.iter().flat_map(|path| meant(folder, path)) {
                 sorted.add(&path, |asked| [&mut asked.names, &mut asked.told])?;
             }
+            about.asked = sorted.finished();
         }
         (Tool::Shell { command, folder: own }, EventKind::BeforeTool) => {
             let folder = own_folder(folder, own.as_deref());
-            if let (Some(file), Ok(Some(place))) = (snapshot_file(event), Place::of(&folder)) {
-                file.take(&place.root);
+            if let Some((snapshot, call)) = snapshot(event).zip(call(event)) {
+                let trees = roots::of_command(&folder, &project_folders(), command);
+                let is_linked = Place::of(&folder).is_ok_and(|place| place.is_some());
+                if !trees.is_empty() || is_linked {
+                    let gaps = without_tree(&snapshot, &folder, trees.is_empty());
+                    about.leave(snapshot.before(&call, trees, gaps))?;
+                }
             }
+            let mut sorted = Sorted::default();
             sorted.add_writes(&shell::writes(command, &folder), &folder)?;
+            about.asked = sorted.finished();
         }
         (Tool::Shell { command, folder: own }, _) => {
             let folder = own_folder(folder, own.as_deref());
-            if let Some(changes) = snapshot_file(event).and_then(|file| file.changes()) {
-                for change in &changes {
-                    sorted.add(&change.path, |asked| [&mut asked.names])?;
-                }
-                sorted.remember(changes);
-                let mut told = Sorted::default();
-                for path in shell::writes(command, &folder).paths.iter().flat_map(|path| as_shell(path)) {
-                    told.add(&path, |asked| [&mut asked.told])?;
-                }
-                sorted.tell_apart(&told);
-            }
+            let Some((snapshot, call)) = snapshot(event).zip(call(event)) else {
+                about.gaps.extend(unnoted(&folder, command));
+                return Ok(about);
+            };
+            let Some(look) = snapshot.after(&call) else {
+                about.gaps.extend(unnoted(&folder, command));
+                return Ok(about);
+            };
+            about.gaps = look.gaps;
+            about.asked = sorted(look.changes, &shell::writes(command, &folder).paths)?;
         }
     }
-    sorted.all.retain(|asked| !asked.is_nothing());
-    // First what may only be refused: who is refused takes nothing.
-    sorted.all.sort_by_key(|asked| !asked.names.is_empty());
-    Ok(sorted.all)
+    Ok(about)
+}
+
+/// What commands changed whose end nobody told, once the agent is done.
+///
+/// # Errors
+/// As [`about`].
+pub(super) fn about_stop(event: &HookEvent, place: Place) -> Result<About, Error> {
+    let mut about = About { asked: vec![Asked::of(place)], ..About::default() };
+    if let Some(snapshot) = snapshot(event) {
+        about.leave(snapshot.left_over(true))?;
+    }
+    Ok(about)
+}
+
+/// Says once that there is no git to go by.
+fn without_tree(snapshot: &Snapshot, folder: &Path, is_none: bool) -> Vec<String> {
+    let is_told = is_none && snapshot.is_first("no-work-tree");
+    is_told.then(|| format!("{} is in no work tree of git", folder.display())).into_iter().collect()
+}
+
+/// Says that nothing is known of a command that is over, where it may have written files of a linked repository.
+fn unnoted(folder: &Path, command: &str) -> Option<String> {
+    let is_linked = Place::of(folder).is_ok_and(|place| place.is_some());
+    let is_linked = is_linked || !roots::of_command(folder, &project_folders(), command).is_empty();
+    is_linked.then(|| "nothing was noted before it ran".to_owned())
+}
+
+/// What changed, by the repositories that the files are in; `told` are the files that the command was seen to write.
+fn sorted(changes: Vec<Change>, told: &[PathBuf]) -> Result<Vec<Asked>, Error> {
+    let mut sorted = Sorted::default();
+    for change in changes {
+        sorted.add_change(change)?;
+    }
+    let mut own = Sorted::default();
+    for path in told.iter().flat_map(|path| as_shell(path)) {
+        own.add(&path, |asked| [&mut asked.told])?;
+    }
+    sorted.tell_apart(&own);
+    Ok(sorted.finished())
+}
+
+/// Where hosts say in the environment which folder the agent works in.
+const PROJECT_FOLDERS: [&str; 3] = ["CLAUDE_PROJECT_DIR", "CURSOR_PROJECT_DIR", "GEMINI_PROJECT_DIR"];
+
+/// What they say.
+pub(super) fn project_folders() -> Vec<PathBuf> {
+    PROJECT_FOLDERS.iter().filter_map(|name| env::var_os(name).map(PathBuf::from)).collect()
 }
 
 /// The folder that a tool works in: its own, or that of the agent.
@@ -160,6 +241,13 @@ impl Sorted {
             }
         }
         Ok(())
+    }
+
+    /// First what may only be refused: who is refused takes nothing.
+    fn finished(mut self) -> Vec<Asked> {
+        self.all.retain(|asked| !asked.is_nothing());
+        self.all.sort_by_key(|asked| !asked.names.is_empty());
+        self.all
     }
 
     /// Adds what a command writes that runs in this folder.
@@ -266,15 +354,22 @@ impl Sorted {
         })
     }
 
-    /// What files were before they changed.
-    fn remember(&mut self, changes: Vec<Change>) {
-        for change in changes {
-            for asked in &mut self.all {
-                for name in asked.place.names(&change.path) {
-                    asked.before.insert(name, change.clone());
+    /// Adds a file that changed, with what it was.
+    fn add_change(&mut self, change: Change) -> Result<(), Error> {
+        let Some(at) = self.repository(&change.path)? else { return Ok(()) };
+        let around = self.around(at)?;
+        for (at, is_around) in [(Some(at), false), (around, true)] {
+            let Some(asked) = at.map(|at| &mut self.all[at]) else { continue };
+            for name in asked.place.names(&change.path) {
+                // In another project around this one nothing is taken.
+                let list = if is_around { &mut asked.anywhere } else { &mut asked.names };
+                if let Entry::Vacant(vacant) = asked.before.entry(name) {
+                    list.push(vacant.key().clone());
+                    vacant.insert(change.clone());
                 }
             }
         }
+        Ok(())
     }
 
     /// Of the files that are written, those that are surely the tool's own.
@@ -287,12 +382,14 @@ impl Sorted {
     }
 }
 
-/// Where it is kept what was before this command, in the folder of its run.
-pub(super) fn snapshot_file(event: &HookEvent) -> Option<SnapshotFile> {
-    let key = key(event)?;
-    let folder = Records::locate().ok()?.folder_of(&key);
-    let call = event.call.clone().unwrap_or_else(|| changes::unnamed(&key));
-    Some(SnapshotFile::new(&folder, &call))
+/// What is known of work trees before this run's commands.
+pub(super) fn snapshot(event: &HookEvent) -> Option<Snapshot> {
+    Some(Snapshot::of_run(Records::locate().ok()?.folder_of(&key(event)?)))
+}
+
+/// The host's name for this use of the tool.
+pub(super) fn call(event: &HookEvent) -> Option<String> {
+    event.call.clone().or_else(|| key(event).map(|key| changes::unnamed(&key)))
 }
 
 /// The run that the event is of.

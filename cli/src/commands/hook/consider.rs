@@ -1,7 +1,7 @@
 //! What is said about an event. Asks the cluster only about files of a linked repository.
 
 use super::{
-    asked::{Asked, asked_about, key, own_folder, snapshot_file},
+    asked::{About, Asked, about, about_stop, call, key, own_folder, project_folders, snapshot},
     in_time::Known,
     news, tool, unreachable,
 };
@@ -16,7 +16,6 @@ use crate::{
         journal::{Journal, Reconciled},
         place::Place,
         policy::Policy,
-        snapshot::SnapshotFile,
     },
     hosts::{EventKind, HookEvent, Tool, Verdict},
     output::Output,
@@ -27,39 +26,46 @@ use nexus_api_types::{
     checkpoint::{CheckpointType, SaveCheckpoint},
     claim::Claim,
 };
-use std::{
-    env,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{env, path::Path, time::Duration};
 
 /// A host may kill the hook of a run that ends after one and a half seconds.
 const LONGEST_AT_END: Duration = Duration::from_secs(1);
 
 /// What is said about an event; what is found out on the way is noted, for whoever runs out of patience.
-pub(super) fn consider(event: &HookEvent, mut global: Global, out: &Output, known: &Known) -> Verdict {
+pub(super) fn consider(event: &HookEvent, global: Global, out: &Output, known: &Known) -> Verdict {
     let folder = own_folder(&env::current_dir().unwrap_or_default(), event.folder.as_deref());
     // Hosts start hooks anywhere; git and the session's own description mean where the agent is.
     let _ = env::set_current_dir(&folder);
-    let asked = match event.kind {
+    let about = match event.kind {
         EventKind::BeforeTool | EventKind::AfterTool if event.tool == Tool::Other => return Verdict::Silent,
         EventKind::BeforeTool | EventKind::AfterTool => {
             known.find_policy(&folder);
             if let Tool::Unreadable(why) = event.tool {
                 return unreadable(event, why, &folder, out);
             }
-            asked_about(event, &folder)
+            about(event, &folder)
         }
-        _ => Place::of(&folder).map(|place| place.map(Asked::of).into_iter().collect()),
+        EventKind::Stop => Place::of(&folder)
+            .and_then(|place| place.map_or_else(|| Ok(About::default()), |place| about_stop(event, place))),
+        _ => Place::of(&folder)
+            .map(|place| About { asked: place.map(Asked::of).into_iter().collect(), ..About::default() }),
     };
-    let asked = match asked {
-        Ok(asked) => asked,
+    let about = match about {
+        Ok(about) => about,
         Err(error) => return without_link(event, &error, out),
     };
-    if asked.is_empty() {
+    if about.is_nothing() {
         return Verdict::Silent;
     }
-    known.note(&asked);
+    known.note(&about);
+    let verdict = answered(event, &about, global, out);
+    unreachable::with_gaps(verdict, event.kind, &about.gaps, known.policy())
+}
+
+fn answered(event: &HookEvent, about: &About, mut global: Global, out: &Output) -> Verdict {
+    if about.asked.is_empty() && about.left_over.is_empty() {
+        return Verdict::Silent;
+    }
     if event.kind == EventKind::SessionEnd {
         global.timeout = global.timeout.min(LONGEST_AT_END);
     }
@@ -68,18 +74,14 @@ pub(super) fn consider(event: &HookEvent, mut global: Global, out: &Output, know
         .map_err(|error| Error::local(format!("cannot start: {error}")))
         .and_then(|runtime| Ok((runtime, Context::new(global, out)?)));
     match context {
-        Ok((runtime, context)) => runtime.block_on(said(event, &asked, &context)),
-        Err(error) => without_context(event, &asked, &error, out),
+        Ok((runtime, context)) => runtime.block_on(said(event, about, &context)),
+        Err(error) => without_context(event, about, &error, out),
     }
 }
 
-/// Where hosts say in the environment which folder the agent works in.
-const PROJECT_FOLDERS: [&str; 3] = ["CLAUDE_PROJECT_DIR", "CURSOR_PROJECT_DIR", "GEMINI_PROJECT_DIR"];
-
 /// Nobody can say what the tool writes: as when no server answers, where the agent works in a linked repository.
 fn unreadable(event: &HookEvent, why: &str, folder: &Path, out: &Output) -> Verdict {
-    let named = PROJECT_FOLDERS.iter().filter_map(|name| env::var_os(name).map(PathBuf::from));
-    for folder in std::iter::once(folder.to_owned()).chain(named) {
+    for folder in std::iter::once(folder.to_owned()).chain(project_folders()) {
         let place = match Place::of(&folder) {
             Ok(Some(place)) => place,
             Ok(None) => continue,
@@ -105,14 +107,23 @@ fn without_link(event: &HookEvent, error: &Error, out: &Output) -> Verdict {
     match event.kind {
         EventKind::BeforeTool => unreachable::verdict(Policy::find(None, login.as_ref()), &why, &[], None),
         EventKind::SessionStart => Verdict::Tell(format!("Nexus checks nothing here: {why}")),
+        EventKind::AfterTool => {
+            unreachable::with_gaps(Verdict::Silent, event.kind, &[why], Policy::find(None, login.as_ref()))
+        }
         _ => Verdict::Silent,
     }
 }
 
 /// The settings are broken: nobody can be asked, but it can be noted.
-fn without_context(event: &HookEvent, asked: &[Asked], error: &Error, out: &Output) -> Verdict {
+fn without_context(event: &HookEvent, about: &About, error: &Error, out: &Output) -> Verdict {
     let why = unreachable::reason(error, out);
     let login = LoginFile::locate().and_then(|file| file.read()).ok();
+    let asked = about.asked.as_slice();
+    for asked in &about.left_over {
+        let journal = journal_without_context(event, &asked.place);
+        // What cannot be written down is not known the next time either.
+        let _ = journal.map(|journal| journal.add(&asked.place, &asked.names, &why));
+    }
     match (event.kind, asked.first()) {
         (EventKind::BeforeTool, Some(first)) => {
             let policy = Policy::find(Some(&first.place.link), login.as_ref());
@@ -151,7 +162,8 @@ fn journal_without_context(event: &HookEvent, place: &Place) -> Option<Journal> 
     Some(Journal::of_run(&records, &key, place.project()))
 }
 
-async fn said(event: &HookEvent, asked: &[Asked], context: &Context<'_>) -> Verdict {
+async fn said(event: &HookEvent, about: &About, context: &Context<'_>) -> Verdict {
+    let asked = about.asked.as_slice();
     if let Some(actor) = event.session.as_deref().and_then(|id| Actor::of_host(event.host.word(), id)) {
         if event.kind == EventKind::SessionStart && event.goes_on {
             // What is not taken over is held by another agent: no more than an inconvenience.
@@ -163,18 +175,24 @@ async fn said(event: &HookEvent, asked: &[Asked], context: &Context<'_>) -> Verd
         EventKind::SessionStart => starts(event, context, &asked[0].place).await,
         EventKind::BeforeTool => {
             let verdict = tool::before(context, asked).await;
-            if matches!(verdict, Verdict::Refuse(_)) {
+            if matches!(verdict, Verdict::Refuse(_))
+                && matches!(event.tool, Tool::Shell { .. })
+                && let Some((snapshot, call)) = snapshot(event).zip(call(event))
+            {
                 // The command does not run.
-                snapshot_file(event).iter().for_each(SnapshotFile::remove);
+                snapshot.cancel(&call);
             }
-            verdict
+            match tool::after(context, &about.left_over).await {
+                Verdict::Silent => verdict,
+                Verdict::Tell(text) | Verdict::Refuse(text) => verdict.with(&text),
+            }
         }
         EventKind::AfterTool => tool::after(context, asked).await,
         EventKind::BeforeCompact | EventKind::SubagentStop => {
             checkpoint(event, context, &asked[0].place).await;
             Verdict::Silent
         }
-        EventKind::Stop => stops(event, context, &asked[0].place).await,
+        EventKind::Stop => stops(event, context, about).await,
         EventKind::SessionEnd => {
             ends(context, &asked[0].place).await;
             Verdict::Silent
@@ -239,9 +257,24 @@ async fn checkpoint(event: &HookEvent, context: &Context<'_>, place: &Place) {
     let _ = saved.await;
 }
 
-/// Goes on only for what must not wait: files that are somebody else's by now.
-async fn stops(event: &HookEvent, context: &Context<'_>, place: &Place) -> Verdict {
+/// Goes on only for what must not wait: files that are somebody else's by now, or that a command changed whose end
+/// nobody told.
+async fn stops(event: &HookEvent, context: &Context<'_>, about: &About) -> Verdict {
+    let place = &about.asked[0].place;
     checkpoint(event, context, place).await;
+    let left_over = tool::after(context, &about.left_over).await;
+    let verdict = stops_over(event, context, place).await;
+    match left_over {
+        Verdict::Silent => verdict,
+        // Known once: it is told whatever the host was told before.
+        Verdict::Tell(text) | Verdict::Refuse(text) => match verdict {
+            Verdict::Silent => Verdict::Refuse(text),
+            other => other.with(&text),
+        },
+    }
+}
+
+async fn stops_over(event: &HookEvent, context: &Context<'_>, place: &Place) -> Verdict {
     if event.is_again {
         return Verdict::Silent;
     }

@@ -2,14 +2,14 @@
 //! a hook waiting is a case for the policy, like a server that keeps silent.
 
 use super::{
-    asked::{self, Asked},
+    asked::{self, About, Asked},
     consider, unreachable,
 };
 use crate::{
     args::Global,
     config::login::LoginFile,
     guard::{journal::Journal, place::Place, policy::Policy},
-    hosts::{EventKind, HookEvent, Verdict},
+    hosts::{EventKind, HookEvent, Tool, Verdict},
     output::Output,
     run::Records,
 };
@@ -33,7 +33,9 @@ pub(super) struct Known(Arc<Mutex<Found>>);
 #[derive(Clone, Debug, Default)]
 struct Found {
     policy: Option<Policy>,
-    asked: Vec<Asked>,
+    /// Whether the agent works in a linked repository.
+    is_linked: bool,
+    about: About,
 }
 
 impl Known {
@@ -41,13 +43,19 @@ impl Known {
     pub(super) fn find_policy(&self, folder: &Path) {
         let link = Place::of(folder).ok().flatten().map(|place| place.link);
         let login = LoginFile::locate().and_then(|file| file.read()).ok();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).policy =
-            Some(Policy::find(link.as_ref(), login.as_ref()));
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        found.policy = Some(Policy::find(link.as_ref(), login.as_ref()));
+        found.is_linked = link.is_some();
+    }
+
+    /// What was found out about it: [`Known::find_policy`] says of what else there is no need to ask.
+    pub(super) fn policy(&self) -> Policy {
+        self.found().policy.unwrap_or_else(|| Policy::find(None, None))
     }
 
     /// The files.
-    pub(super) fn note(&self, asked: &[Asked]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).asked = asked.to_vec();
+    pub(super) fn note(&self, about: &About) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).about = about.clone();
     }
 
     fn found(&self) -> Found {
@@ -94,14 +102,23 @@ fn late(event: &HookEvent, found: Found, why: &str) -> Verdict {
         EventKind::BeforeTool => {}
         // The fact is there: it is noted, whatever the policy says.
         EventKind::AfterTool => {
-            let _ = noted(event, found.asked, Policy::FailOpen, why);
-            return Verdict::Silent;
+            let is_known = found.is_linked || !found.about.is_nothing();
+            let mut gaps = found.about.gaps;
+            gaps.push(why.to_owned());
+            let _ = noted(event, found.about.asked, Policy::FailOpen, why);
+            return if is_known && matches!(event.tool, Tool::Shell { .. }) {
+                unreachable::with_gaps(Verdict::Silent, event.kind, &gaps, policy)
+            } else {
+                Verdict::Silent
+            };
         }
         EventKind::SessionStart => return Verdict::Tell(format!("Nexus cannot be asked now: {why}.")),
         _ => return Verdict::Silent,
     }
-    let names: Vec<String> = found.asked.iter().flat_map(Asked::all).collect();
-    let noted = noted(event, found.asked, policy, why);
+    let names: Vec<String> = found.about.asked.iter().flat_map(Asked::all).collect();
+    // It is not known any more once this process ends: what a command changed before is noted, too.
+    let _ = noted(event, found.about.left_over, Policy::FailOpen, why);
+    let noted = noted(event, found.about.asked, policy, why);
     noted.unwrap_or_else(|| unreachable::verdict(policy, why, &names, None))
 }
 

@@ -2,7 +2,8 @@
 //! command and what is looked at after it. Each way is seen by one of them at least.
 
 use crate::{
-    guard::snapshot::{SnapshotFile, Was},
+    git::WorkTree,
+    guard::snapshot::{Snapshot, Was},
     hosts::shell::{self, ordinary::refused_for},
 };
 use std::{
@@ -67,11 +68,12 @@ fn each_way_to_write_a_file_is_seen_before_or_afterwards() {
         run(&home, &home, &["cp", "-a", "base", "copy"]);
         run(&home, &copy, &["git", "update-index", "-q", "--refresh"]);
         let is_before = !refused_for(&shell::writes(&way.command, &copy), &copy, &[HELD]).is_empty();
-        let file = SnapshotFile::new(&home.join("run"), "toolu_1");
-        file.take(&copy);
+        let snapshot = Snapshot::of_run(home.join("run"));
+        let trees = vec![WorkTree::at(&copy).expect("it is one")];
+        snapshot.before("toolu_1", trees, Vec::new());
         run(&home, &copy, &["bash", "-c", &way.command]);
         let is_changed = fs::read(copy.join(HELD)).ok().as_ref() != Some(&first);
-        let changes = file.changes().expect("it was looked at before");
+        let changes = snapshot.after("toolu_1").expect("it was looked at before").changes;
         let found = changes.iter().find(|change| change.path == copy.join(HELD));
         if let Some(found) = found {
             // It was as in HEAD: Git can give it back.

@@ -13,7 +13,7 @@ use crate::{
         snapshot::{Change, Was},
     },
     hosts::Verdict,
-    output::words,
+    output::words::{self, quoted},
 };
 
 /// Before it is used.
@@ -101,11 +101,12 @@ pub(super) async fn after(context: &Context<'_>, asked: &[Asked]) -> Verdict {
     let (mut own, mut others, mut moved) = (Vec::new(), Vec::new(), Vec::new());
     let mut undo = Vec::new();
     for asked in asked {
-        match decision::look(context, asked.place.project(), &asked.names).await {
+        let changed: Vec<String> = asked.names.iter().chain(&asked.anywhere).cloned().collect();
+        match decision::look(context, asked.place.project(), &changed).await {
             Ok(held) => {
                 for holding in held {
                     let before = asked.before.get(&holding.wanted);
-                    undo.extend(before.map(|change| undone(asked, &holding.wanted, change)));
+                    undo.extend(before.map(|change| undone(&holding.wanted, change)));
                     let is_of_history = before.is_some_and(|change| change.is_of_history);
                     match (asked.told.contains(&holding.wanted), is_of_history) {
                         (true, _) => own.push(holding),
@@ -166,21 +167,23 @@ pub(super) async fn after(context: &Context<'_>, asked: &[Asked]) -> Verdict {
 const MOST_UNDONE: usize = 8;
 
 /// How to get back what a file was.
-fn undone(asked: &Asked, name: &str, change: &Change) -> String {
+fn undone(name: &str, change: &Change) -> String {
     let target = quoted(&change.path.to_string_lossy());
     match &change.was {
+        was if !was.is_there() => {
+            format!("{name} differed from HEAD, and the copy that was kept of it is gone")
+        }
         Was::Committed(commit) => {
-            let root = quoted(&asked.place.root.to_string_lossy());
-            format!("git -C {root} show {} > {target}", quoted(&format!("{commit}:./{name}")))
+            let own = change.path.strip_prefix(&change.top).unwrap_or(&change.path);
+            let object = format!("{commit}:./{}", own.display());
+            format!("git -C {} show {} > {target}", quoted(&change.top.to_string_lossy()), quoted(&object))
         }
         Was::Kept(copy) => format!("cp {} {target}", quoted(&copy.to_string_lossy())),
         Was::Missing => format!("{name} was not there"),
         Was::Unknown => {
-            format!("{name} differed from HEAD, and no copy of it was kept: it is too long, or no plain file")
+            format!(
+                "{name} differed from HEAD, and no copy of it was kept: it is too long, or no plain file, or there were too many"
+            )
         }
     }
-}
-
-fn quoted(text: &str) -> String {
-    shlex::try_quote(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
 }

@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Report},
     guard::{journal::Journal, place::Place, policy::Policy},
-    hosts::Verdict,
+    hosts::{EventKind, Verdict},
     output::{Output, plain, words},
 };
 
@@ -85,6 +85,29 @@ pub(super) fn unreadable_command(policy: Policy, why: &str) -> Verdict {
              editing one of its files: keep to what you held before.",
             policy.word()
         )),
+    }
+}
+
+/// Adds why something was not looked at that a command may have changed: that is never passed in silence. Before a tool
+/// it is about an earlier command, and after one under a policy that lets nothing pass it is as loud as a refusal.
+pub(super) fn with_gaps(verdict: Verdict, kind: EventKind, gaps: &[String], policy: Policy) -> Verdict {
+    if gaps.is_empty() {
+        return verdict;
+    }
+    let told = plain(&format!(
+        "Nexus did not look at all that a command may have changed: {}. What others hold cannot be committed by you: \
+         git status shows what changed, nexus why FILE whose it is.",
+        gaps.join("; ")
+    ));
+    match (policy, kind) {
+        (Policy::FailClosed, EventKind::AfterTool) => {
+            let told = format!("{told}\nPolicy {}: look at it before anything else.", policy.word());
+            match verdict {
+                Verdict::Silent => Verdict::Refuse(told),
+                Verdict::Tell(text) | Verdict::Refuse(text) => Verdict::Refuse(format!("{text}\n{told}")),
+            }
+        }
+        _ => verdict.with(&told),
     }
 }
 

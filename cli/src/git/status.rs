@@ -1,0 +1,236 @@
+//! What is not committed, what git keeps in its index, and what commits say of files: names as the bytes that they are.
+
+use super::Git;
+use crate::error::Error;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+/// What differs from the commit that is checked out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// That commit; none before the first one.
+    pub(crate) head: Option<String>,
+    /// What differs from it, and what git does not know and does not ignore.
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// A file that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// From the root of the work tree.
+    pub(crate) path: PathBuf,
+    /// Whether that commit has such a file.
+    pub(crate) is_in_head: bool,
+    /// Whether the index differs from that commit.
+    pub(crate) is_staged: bool,
+    /// Whether it is another repository: a submodule, or one that git does not know.
+    pub(crate) is_repository: bool,
+}
+
+/// A file of the index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Indexed {
+    /// From the root of the work tree.
+    pub(crate) path: PathBuf,
+    /// Whether git compares it with what is in the work tree: `assume-unchanged` and `skip-worktree` say not to.
+    pub(crate) is_compared: bool,
+    /// Whether it is a submodule.
+    pub(crate) is_repository: bool,
+}
+
+/// The mode of a file that is not there, as git prints it.
+const NO_MODE: &[u8] = b"000000";
+
+/// The mode of a submodule.
+const LINK_MODE: &[u8] = b"160000";
+
+/// What differs, in the whole work tree. Submodules count for which commit they are at.
+///
+/// # Errors
+/// When git cannot tell.
+pub(crate) fn status(git: &Git) -> Result<Status, Error> {
+    const STATUS: [&str; 8] = [
+        "status",
+        "--porcelain=v2",
+        "--branch",
+        "--no-ahead-behind",
+        "-z",
+        "--no-renames",
+        "--untracked-files=all",
+        "--ignore-submodules=dirty",
+    ];
+    // It reads all settings for people, and fails at one that makes no sense; what is asked then reads none, and only
+    // takes a file that was written anew with the same content for a changed one.
+    git.bytes(&STATUS).map(|printed| read(&printed)).or_else(|error| plumbed(git).map_err(|_| error))
+}
+
+fn read(printed: &[u8]) -> Status {
+    let mut status = Status::default();
+    let mut parts = printed.split(|byte| *byte == 0);
+    while let Some(part) = parts.next() {
+        // The number of words before the path, and which of them is the mode in the commit.
+        let (words, mode) = match part.first() {
+            Some(b'#') => {
+                let head = part.strip_prefix(b"# branch.oid ").map(String::from_utf8_lossy);
+                status.head = head.filter(|head| head != "(initial)").map(Into::into).or(status.head);
+                continue;
+            }
+            Some(b'1') => (8, 3),
+            Some(b'2') => {
+                // Where it was before has a part of its own.
+                parts.next();
+                (9, 3)
+            }
+            // Of one that is not merged, as it is on this side.
+            Some(b'u') => (10, 4),
+            Some(b'?') => {
+                let path = part.get(2..).unwrap_or_default();
+                status.entries.push(Entry {
+                    path: path_of(path),
+                    is_in_head: false,
+                    is_staged: false,
+                    is_repository: path.ends_with(b"/"),
+                });
+                continue;
+            }
+            _ => continue,
+        };
+        let fields: Vec<&[u8]> = part.splitn(words + 1, |byte| *byte == b' ').collect();
+        let Some(path) = fields.get(words) else { continue };
+        status.entries.push(Entry {
+            path: path_of(path),
+            is_in_head: fields[mode] != NO_MODE,
+            is_staged: fields[1].first() != Some(&b'.'),
+            is_repository: fields[2].first() == Some(&b'S'),
+        });
+    }
+    status
+}
+
+/// The same by commands that read no settings for people.
+fn plumbed(git: &Git) -> Result<Status, Error> {
+    let head = git.text(&["rev-parse", "--verify", "--quiet", "HEAD"]).ok().filter(|head| !head.is_empty());
+    let mut entries = Vec::new();
+    if head.is_some() {
+        let arguments =
+            ["diff-index", "-z", "--raw", "--no-renames", "--ignore-submodules=dirty", "HEAD", "--"];
+        let printed = git.bytes(&arguments)?;
+        let mut parts = printed.split(|byte| *byte == 0);
+        // `:MODE MODE ID ID LETTER`, and the path.
+        while let (Some(fields), Some(path)) = (parts.next(), parts.next()) {
+            let mode = fields.get(1..7).unwrap_or_default();
+            entries.push(Entry {
+                path: path_of(path),
+                is_in_head: mode != NO_MODE,
+                is_staged: true,
+                is_repository: mode == LINK_MODE,
+            });
+        }
+    }
+    let others: &[&str] = if head.is_some() {
+        &["ls-files", "-z", "--others", "--exclude-standard", "--full-name"]
+    } else {
+        &["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--full-name"]
+    };
+    entries.extend(parts(&git.bytes(others)?).map(|path| Entry {
+        path: path_of(path),
+        is_in_head: false,
+        is_staged: false,
+        is_repository: path.ends_with(b"/"),
+    }));
+    Ok(Status { head, entries })
+}
+
+/// The files of the index.
+///
+/// # Errors
+/// When git cannot tell.
+pub(crate) fn indexed(git: &Git) -> Result<Vec<Indexed>, Error> {
+    let printed = git.bytes(&["ls-files", "-z", "-s", "-v", "--full-name"])?;
+    // `TAG MODE ID STAGE<tab>PATH`
+    let indexed = parts(&printed).filter_map(|entry| {
+        let tab = entry.iter().position(|byte| *byte == b'\t')?;
+        Some(Indexed {
+            path: path_of(&entry[tab + 1..]),
+            is_compared: entry.first() == Some(&b'H'),
+            is_repository: entry.get(2..8) == Some(LINK_MODE),
+        })
+    });
+    Ok(indexed.collect())
+}
+
+/// The files that differ between two commits, each with whether the first one has it.
+///
+/// # Errors
+/// When git cannot tell.
+pub(crate) fn changed_between(git: &Git, before: &str, now: &str) -> Result<Vec<(PathBuf, bool)>, Error> {
+    let arguments =
+        ["diff-tree", "-r", "-z", "--name-status", "--no-renames", "--ignore-submodules=none", before, now];
+    let printed = git.bytes(&arguments)?;
+    let mut parts = parts(&printed);
+    let mut found = Vec::new();
+    while let (Some(letter), Some(path)) = (parts.next(), parts.next()) {
+        found.push((path_of(path), letter != b"A"));
+    }
+    Ok(found)
+}
+
+/// The names of git's for the contents that these files have in a commit.
+///
+/// # Errors
+/// When git cannot tell.
+pub(crate) fn blobs(
+    git: &Git,
+    commit: &str,
+    wanted: &BTreeSet<&Path>,
+) -> Result<BTreeMap<PathBuf, String>, Error> {
+    let printed = git.bytes(&["ls-tree", "-r", "-z", "--full-tree", commit])?;
+    // `MODE TYPE ID<tab>PATH`
+    let found = parts(&printed).filter_map(|entry| {
+        let tab = entry.iter().position(|byte| *byte == b'\t')?;
+        let path = path_of(&entry[tab + 1..]);
+        let id = entry[..tab].rsplit(|byte| *byte == b' ').next()?;
+        wanted.contains(path.as_path()).then(|| (path, String::from_utf8_lossy(id).into_owned()))
+    });
+    Ok(found.collect())
+}
+
+/// The names that git has for the contents of these files, as they are: no filter changes them. The last ones are
+/// missing when one cannot be read.
+///
+/// # Errors
+/// When git does not end in time.
+pub(crate) fn raw_hashes(git: &Git, paths: &[PathBuf]) -> Result<Vec<String>, Error> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let input = paths.iter().flat_map(|path| [bytes_of(path), b"\n".to_vec()]).flatten().collect();
+    let printed = git.printed_of(&["hash-object", "--no-filters", "--stdin-paths"], input)?;
+    Ok(String::from_utf8_lossy(&printed).lines().map(str::to_owned).collect())
+}
+
+fn parts(printed: &[u8]) -> impl Iterator<Item = &[u8]> {
+    printed.split(|byte| *byte == 0).filter(|part| !part.is_empty())
+}
+
+fn bytes_of(path: &Path) -> Vec<u8> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        path.as_os_str().as_bytes().to_vec()
+    }
+    #[cfg(not(unix))]
+    path.to_string_lossy().into_owned().into_bytes()
+}
+
+fn path_of(bytes: &[u8]) -> PathBuf {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
+    }
+    #[cfg(not(unix))]
+    PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
+}

@@ -1,0 +1,44 @@
+//! Where a work tree is, by the files alone: no setting moves it.
+
+use crate::confined::read_bounded;
+use std::path::{Path, PathBuf};
+
+/// The longest file of git's that names a folder: a path, and a word before it.
+const MAX_GIT_FILE_BYTES: u64 = 64 << 10;
+
+/// A work tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WorkTree {
+    /// Its root.
+    pub(crate) top: PathBuf,
+}
+
+impl WorkTree {
+    /// The one whose root this folder is, as git sees it: an empty folder of that name makes none.
+    pub(crate) fn at(top: &Path) -> Option<Self> {
+        let own = top.join(".git");
+        let has_parts = |git: &Path| git.join("HEAD").symlink_metadata().is_ok();
+        let is_one = if own.is_dir() {
+            has_parts(&own) && own.join("objects").is_dir() && own.join("refs").is_dir()
+        } else {
+            git_folder(top).is_some_and(|git| has_parts(&git))
+        };
+        is_one.then(|| Self { top: top.to_owned() })
+    }
+
+    /// The nearest one around a file or folder.
+    pub(crate) fn around(path: &Path) -> Option<Self> {
+        path.ancestors().find_map(Self::at)
+    }
+}
+
+/// Where the file `.git` in the root of a worktree or of a submodule leads.
+pub(crate) fn git_folder(top: &Path) -> Option<PathBuf> {
+    let text = read_git_file(&top.join(".git"))?;
+    Some(top.join(text.strip_prefix("gitdir:")?.trim()))
+}
+
+/// What a file of git's says that names a folder.
+pub(crate) fn read_git_file(path: &Path) -> Option<String> {
+    read_bounded(path, MAX_GIT_FILE_BYTES).ok()
+}

@@ -1,0 +1,286 @@
+//! What became different between two looks.
+
+use super::{
+    Change, Look, Was,
+    copies::{self, Copies},
+    tree::{Seen, Stamp, TreeState},
+};
+use crate::{
+    confined::read_bytes,
+    git::{self, Git},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+/// The longest content that is compared with git's line by line: sources are shorter.
+const MAX_COMPARED_BYTES: u64 = 1 << 20;
+
+/// Contents that are compared so: there is one git for each.
+const MAX_COMPARED: usize = 32;
+
+/// What became different in the trees that are known, and in repositories that were made in folders of those: each of
+/// their files is new.
+pub(super) fn changes(before: &[TreeState], now: &[TreeState], copies: &Copies, end: Instant) -> Look {
+    let mut look = Look::default();
+    let mut inner: HashSet<PathBuf> = HashSet::new();
+    for state in now {
+        match before.iter().find(|known| known.is_of(&state.work_tree())) {
+            Some(known) => look.add(Comparison::new(known, state, copies, end).made()),
+            None if inner.contains(state.top()) => look.add(all_new(state)),
+            // Another command leads there, which has not begun.
+            None => continue,
+        }
+        inner.extend(state.repositories());
+    }
+    for known in before.iter().filter(|known| !now.iter().any(|state| state.is_of(&known.work_tree()))) {
+        look.gaps.push(format!("{} was not looked at again", known.top().display()));
+    }
+    look
+}
+
+/// A repository that was made or put there meanwhile.
+fn all_new(state: &TreeState) -> Look {
+    let paths = state.files.iter().map(|seen| &seen.path).chain(state.tracked.iter().map(|(path, _)| path));
+    let changes = paths.map(|path| Change {
+        path: state.top().join(path),
+        top: state.top().to_owned(),
+        was: Was::Missing,
+        is_of_history: false,
+    });
+    Look { changes: changes.collect(), gaps: state.gap().into_iter().collect() }
+}
+
+struct Comparison<'a> {
+    before: &'a TreeState,
+    now: &'a TreeState,
+    copies: &'a Copies,
+    git: Git,
+    end: Instant,
+    /// What was looked at by itself before.
+    files: HashMap<&'a Path, &'a Seen>,
+    /// What differs between the two commits, and whether the first one has it.
+    history: BTreeMap<PathBuf, bool>,
+    found: BTreeMap<PathBuf, Change>,
+    gaps: Vec<String>,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(before: &'a TreeState, now: &'a TreeState, copies: &'a Copies, end: Instant) -> Self {
+        Self {
+            files: before.files.iter().map(|seen| (seen.path.as_ref(), seen)).collect(),
+            git: Git::in_tree(&now.work_tree()).until(end),
+            history: BTreeMap::new(),
+            found: BTreeMap::new(),
+            gaps: now.gap().into_iter().collect(),
+            before,
+            now,
+            copies,
+            end,
+        }
+    }
+
+    fn made(mut self) -> Look {
+        self.find_history();
+        let mut listed: BTreeSet<&Path> = BTreeSet::new();
+        for seen in &self.now.files {
+            listed.insert(seen.path.as_ref());
+            self.compare(seen);
+        }
+        for seen in &self.before.files {
+            if !listed.contains(seen.path.as_ref())
+                && !self.is_as_it_was(seen, self.stamp(seen.path.as_ref()))
+            {
+                self.add(seen.path.as_ref(), self.was(seen), false);
+            }
+        }
+        self.compare_tracked(&listed);
+        for (path, was_there) in self.history.clone() {
+            let stamp = self.stamp(&path);
+            let is_as_it_was =
+                self.files.get(path.as_path()).is_some_and(|seen| self.is_as_it_was(seen, stamp))
+                    || self.before.tracked(&path) == Some(stamp);
+            if !is_as_it_was {
+                let was = if was_there { self.committed() } else { Was::Missing };
+                self.add(&path, was, true);
+            }
+        }
+        Look { changes: self.found.into_values().collect(), gaps: self.gaps }
+    }
+
+    /// What differs between the commits that were checked out.
+    fn find_history(&mut self) {
+        if let (Some(before), Some(now)) = (&self.before.head, &self.now.head)
+            && before != now
+        {
+            match git::changed_between(&self.git, before, now) {
+                Ok(changed) => self.history = changed.into_iter().collect(),
+                Err(error) => {
+                    self.gaps.push(format!("what came with another commit cannot be told ({error})"));
+                }
+            }
+        }
+    }
+
+    /// A file that git says differs from HEAD now.
+    fn compare(&mut self, seen: &Seen) {
+        let path: &Path = seen.path.as_ref();
+        if let Some(before) = self.files.get(path) {
+            if !self.is_as_it_was(before, seen.stamp) {
+                self.add(path, self.was(before), false);
+            }
+            return;
+        }
+        let tracked = self.before.tracked(path);
+        // Only what the index says of it is otherwise, which is what is committed next, or HEAD is.
+        let is_same_file = tracked == Some(seen.stamp);
+        if is_same_file && (!seen.is_staged || self.history.contains_key(path)) {
+            return;
+        }
+        // One of those that were not looked at: there is nothing to go by but its time.
+        if tracked.is_none() && self.before.is_cut && !self.is_since(path) {
+            return;
+        }
+        let was = match (tracked, self.history.get(path)) {
+            // A submodule at another commit: there is no content to bring back.
+            _ if seen.stamp == Stamp::FOLDER => Was::Unknown,
+            (Some(Stamp::MISSING), _) => Was::Missing,
+            (Some(_), _) | (None, Some(true)) => self.committed(),
+            (None, Some(false)) => Was::Missing,
+            (None, None) if seen.is_in_head => self.committed(),
+            (None, None) => Was::Missing,
+        };
+        self.add(path, was, false);
+    }
+
+    /// Files that git says are as in HEAD, and that are not the files that they were: its flags, filters and settings
+    /// may say so, or somebody wrote them anew with the same content.
+    fn compare_tracked(&mut self, listed: &BTreeSet<&Path>) {
+        let mut suspects: Vec<&Path> = Vec::new();
+        // Both are in the order of the index, and mostly the same.
+        let mut seen = self.now.tracked.iter().peekable();
+        for (path, stamp) in &self.before.tracked {
+            let path: &Path = path.as_ref();
+            let known = seen.next_if(|(now, _)| now.as_ref() == path).map(|(_, stamp)| *stamp);
+            if known == Some(*stamp) || listed.contains(path) || self.history.contains_key(path) {
+                continue;
+            }
+            let now = known.unwrap_or_else(|| self.stamp(path));
+            if now == *stamp {
+                continue;
+            }
+            if *stamp == Stamp::MISSING {
+                self.add(path, Was::Missing, false);
+            } else if now == Stamp::MISSING {
+                self.add(path, self.committed(), false);
+            } else {
+                suspects.push(path);
+            }
+        }
+        let Some(head) = self.before.head.clone().filter(|_| !suspects.is_empty()) else { return };
+        let changed = self.written_otherwise(&head, &suspects).unwrap_or_else(|error| {
+            let count = suspects.len();
+            self.gaps.push(format!("{count} files that were written anew cannot be compared ({error})"));
+            suspects
+        });
+        for path in changed {
+            self.add(path, self.committed(), false);
+        }
+    }
+
+    /// Those of these files whose content is not the one in a commit, as it is or with other ends of lines.
+    fn written_otherwise<'p>(
+        &self,
+        head: &str,
+        suspects: &[&'p Path],
+    ) -> Result<Vec<&'p Path>, crate::error::Error> {
+        let wanted: BTreeSet<&Path> = suspects.iter().copied().collect();
+        let blobs = git::blobs(&self.git, head, &wanted)?;
+        // What is no plain file, or has a name of several lines, is not one that git can be asked about so.
+        let is_plain = |path: &&&Path| {
+            let is_file = fs::symlink_metadata(self.now.top().join(path)).is_ok_and(|meta| meta.is_file());
+            is_file && !path.as_os_str().as_encoded_bytes().contains(&b'\n')
+        };
+        let (plain, mut others): (Vec<&Path>, Vec<&Path>) = suspects.iter().partition(is_plain);
+        let absolute: Vec<PathBuf> = plain.iter().map(|path| self.now.top().join(path)).collect();
+        let hashes = git::raw_hashes(&self.git, &absolute)?;
+        let mut hashes = hashes.iter();
+        others.extend(
+            plain.into_iter().filter(|path| hashes.next().is_none_or(|hash| blobs.get(*path) != Some(hash))),
+        );
+        let mut compared = 0;
+        others.retain(|path| {
+            compared += 1;
+            let Some(blob) = blobs.get(*path).filter(|_| compared <= MAX_COMPARED) else { return true };
+            !self.is_content(path, blob)
+        });
+        Ok(others)
+    }
+
+    /// Whether a file says what git keeps under this name, whatever ends its lines.
+    fn is_content(&self, path: &Path, blob: &str) -> bool {
+        if Instant::now() >= self.end {
+            return false;
+        }
+        let path = self.now.top().join(path);
+        let here = match fs::read_link(&path) {
+            Ok(target) => target.as_os_str().as_encoded_bytes().to_vec(),
+            Err(_) => match read_bytes(&path, MAX_COMPARED_BYTES) {
+                Ok(content) => content,
+                Err(_) => return false,
+            },
+        };
+        let lines = |bytes: &[u8]| bytes.iter().copied().filter(|byte| *byte != b'\r').collect::<Vec<u8>>();
+        self.git.bytes(&["cat-file", "blob", blob]).is_ok_and(|there| lines(&there) == lines(&here))
+    }
+
+    fn add(&mut self, path: &Path, was: Was, is_of_history: bool) {
+        let change =
+            Change { path: self.now.top().join(path), top: self.now.top().to_owned(), was, is_of_history };
+        self.found.entry(path.to_owned()).or_insert(change);
+    }
+
+    fn stamp(&self, path: &Path) -> Stamp {
+        Stamp::of(&self.now.top().join(path))
+    }
+
+    fn committed(&self) -> Was {
+        self.before.head.clone().map_or(Was::Unknown, Was::Committed)
+    }
+
+    fn is_as_it_was(&self, before: &Seen, stamp: Stamp) -> bool {
+        if stamp == before.stamp {
+            return true;
+        }
+        let path = self.now.top().join(&before.path);
+        let content = before.hash.as_ref().and_then(|_| read_bytes(&path, copies::MAX_FILE_BYTES).ok());
+        content.is_some_and(|content| before.hash.as_ref() == Some(&copies::hashed(&content)))
+    }
+
+    fn was(&self, before: &Seen) -> Was {
+        match (before.stamp, &before.hash) {
+            (Stamp::MISSING, _) => Was::Missing,
+            (_, Some(hash)) if self.copies.has(hash) => Was::Kept(self.copies.path(hash)),
+            _ => Was::Unknown,
+        }
+    }
+
+    /// Whether something of a file changed since it was looked at, by the time that no program sets.
+    fn is_since(&self, path: &Path) -> bool {
+        let Ok(meta) = fs::symlink_metadata(self.now.top().join(path)) else { return true };
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let changed = meta.ctime().saturating_mul(1_000).saturating_add(meta.ctime_nsec() / 1_000_000);
+            u64::try_from(changed).is_ok_and(|changed| changed >= self.before.at)
+        }
+        #[cfg(not(unix))]
+        meta.modified().map_or(true, |at| {
+            let since = at.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+            since.as_millis() >= u128::from(self.before.at)
+        })
+    }
+}

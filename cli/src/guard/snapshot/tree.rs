@@ -1,0 +1,321 @@
+//! What a work tree is like at one moment.
+
+use super::{
+    Contents,
+    copies::{self, Copies},
+};
+use crate::{
+    confined::read_bytes,
+    git::{self, Git, Indexed, Status, WorkTree},
+    guard::stored::StoredPath,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::HashMap,
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Files of a work tree that differ from HEAD and are looked at one by one: more than that is no work of people.
+const MAX_FILES: usize = 20_000;
+
+/// Files of a work tree that are as in HEAD and are looked at one by one: 100 ms. Of more, git says which changed.
+const MAX_TRACKED: usize = 50_000;
+
+/// Bytes that are read and kept for one command: a few milliseconds of reading and hashing.
+const MAX_READ_BYTES: u64 = 8 << 20;
+
+/// How long contents are read and kept for one command, which waits for it.
+const LONGEST_READING: Duration = Duration::from_millis(500);
+
+/// What was seen of a work tree.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct TreeState {
+    top: StoredPath,
+    /// The commit that was checked out.
+    pub(super) head: Option<String>,
+    /// What differed from it, and what git was told not to compare. Names are from the root, here and below.
+    pub(super) files: Vec<Seen>,
+    /// What was as in it.
+    pub(super) tracked: Vec<(StoredPath, Stamp)>,
+    /// Whether git did not say it.
+    pub(super) failure: Option<String>,
+    /// Whether there were more files that differed than were looked at.
+    pub(super) is_cut: bool,
+    /// Other repositories in folders of it.
+    repositories: Vec<StoredPath>,
+    /// When, in milliseconds of the Unix epoch.
+    pub(super) at: u64,
+}
+
+/// A file that was looked at by itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Seen {
+    pub(super) path: StoredPath,
+    pub(super) stamp: Stamp,
+    /// SHA-256 of its content, in hexadecimal digits, and the name of its copy.
+    pub(super) hash: Option<String>,
+    /// Whether HEAD has it.
+    pub(super) is_in_head: bool,
+    /// Whether it is otherwise in the index than in HEAD.
+    pub(super) is_staged: bool,
+    /// Whether git says that it differs.
+    pub(super) is_listed: bool,
+}
+
+/// What no program sets as it likes of a file, in one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stamp(u64);
+
+impl Stamp {
+    /// There is no file.
+    pub(super) const MISSING: Self = Self(0);
+
+    /// A folder is nothing that changes by itself.
+    pub(super) const FOLDER: Self = Self(1);
+
+    /// Of the file itself and not of what it leads to.
+    pub(super) fn of(path: &Path) -> Self {
+        let Ok(meta) = fs::symlink_metadata(path) else { return Self::MISSING };
+        if meta.is_dir() {
+            return Self::FOLDER;
+        }
+        let mut hasher = DefaultHasher::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            (meta.dev(), meta.ino(), meta.len(), meta.mode()).hash(&mut hasher);
+            (meta.ctime(), meta.ctime_nsec(), meta.mtime(), meta.mtime_nsec()).hash(&mut hasher);
+        }
+        #[cfg(not(unix))]
+        (meta.len(), meta.modified().ok()).hash(&mut hasher);
+        Self(hasher.finish() | 2)
+    }
+}
+
+/// What reading may still cost.
+#[derive(Debug)]
+pub(super) struct Budget {
+    bytes: u64,
+    end: Instant,
+    /// Whether copies were written.
+    pub(super) has_written: bool,
+}
+
+impl Budget {
+    /// Of a look that ends then; where nothing is to be read, it is nothing.
+    pub(super) fn new(end: Instant, is_read: bool) -> Self {
+        let bytes = if is_read { MAX_READ_BYTES } else { 0 };
+        Self { bytes, end: end.min(Instant::now() + LONGEST_READING), has_written: false }
+    }
+}
+
+/// Looks at files, while git does so for itself.
+fn stamped(top: &Path, indexed: Vec<Indexed>) -> Vec<(Indexed, Stamp)> {
+    let mut path = top.join("_");
+    let stamp = |file: Indexed| {
+        path.clear();
+        path.push(top);
+        path.push(&file.path);
+        let stamp = Stamp::of(&path);
+        (file, stamp)
+    };
+    indexed.into_iter().map(stamp).collect()
+}
+
+impl TreeState {
+    /// Looks at a tree, without reading contents. A look that nobody compares with goes by the names that are known.
+    pub(super) fn take(tree: &WorkTree, known: Option<&Self>, end: Instant, contents: Contents) -> Self {
+        let mut state = Self {
+            top: StoredPath(tree.top.clone()),
+            head: None,
+            files: Vec::new(),
+            tracked: Vec::new(),
+            failure: None,
+            is_cut: false,
+            repositories: Vec::new(),
+            at: super::now_ms(),
+        };
+        if WorkTree::at(&tree.top).is_none() {
+            state.fill_without(&tree.top, known, "it is no work tree any more");
+            // With its folder all of its files are gone: there is nothing that git would know better.
+            state.failure.take_if(|_| tree.top.symlink_metadata().is_err());
+            return state;
+        }
+        let git = Git::in_tree(tree).until(end);
+        let (status, indexed) = thread::scope(|scope| {
+            let indexed = scope.spawn(|| {
+                match known.filter(|_| contents == Contents::Unread) {
+                    Some(known) => Ok(known.indexed()),
+                    None => git::indexed(&git),
+                }
+                .map(|indexed| stamped(&tree.top, indexed))
+            });
+            let status = git::status(&git);
+            (status, indexed.join())
+        });
+        match (status, indexed) {
+            (Ok(status), Ok(Ok(indexed))) => state.fill(&tree.top, status, indexed),
+            (Err(error), _) | (_, Ok(Err(error))) => state.fill_without(&tree.top, known, &error.to_string()),
+            (_, Err(_)) => state.fill_without(&tree.top, known, "its index cannot be read"),
+        }
+        state
+    }
+
+    /// The files of the index that were compared, and the repositories.
+    fn indexed(&self) -> Vec<Indexed> {
+        let file = |path: &StoredPath, is_repository| Indexed {
+            path: path.0.clone(),
+            is_compared: true,
+            is_repository,
+        };
+        let files = self.tracked.iter().map(|(path, _)| file(path, false));
+        files.chain(self.repositories.iter().map(|path| file(path, true))).collect()
+    }
+
+    fn fill(&mut self, top: &Path, status: Status, indexed: Vec<(Indexed, Stamp)>) {
+        self.head = status.head;
+        let mut listed: HashMap<PathBuf, usize> = HashMap::new();
+        for entry in status.entries {
+            if entry.is_repository {
+                self.repositories.push(StoredPath(entry.path.components().collect()));
+                if !entry.is_in_head && !entry.is_staged {
+                    // Its files are its own, and looked at as such.
+                    continue;
+                }
+            }
+            // One that was only taken out of the index is listed twice.
+            if let Some(at) = listed.get(&entry.path) {
+                let seen: &mut Seen = &mut self.files[*at];
+                seen.is_in_head |= entry.is_in_head;
+                seen.is_staged |= entry.is_staged;
+                continue;
+            }
+            if self.files.len() == MAX_FILES {
+                self.is_cut = true;
+                break;
+            }
+            listed.insert(entry.path.clone(), self.files.len());
+            self.files.push(Seen {
+                stamp: Stamp::of(&top.join(&entry.path)),
+                path: StoredPath(entry.path),
+                hash: None,
+                is_in_head: entry.is_in_head,
+                is_staged: entry.is_staged,
+                is_listed: true,
+            });
+        }
+        for (file, stamp) in indexed {
+            if file.is_repository {
+                let path = StoredPath(file.path);
+                if !self.repositories.contains(&path) {
+                    self.repositories.push(path);
+                }
+                continue;
+            }
+            if listed.contains_key(&file.path) {
+                continue;
+            }
+            if file.is_compared || stamp == Stamp::MISSING {
+                if self.tracked.len() < MAX_TRACKED {
+                    self.tracked.push((StoredPath(file.path), stamp));
+                }
+            } else if self.files.len() < MAX_FILES {
+                self.files.push(Seen {
+                    path: StoredPath(file.path),
+                    stamp,
+                    hash: None,
+                    is_in_head: true,
+                    is_staged: false,
+                    is_listed: false,
+                });
+            } else {
+                self.is_cut = true;
+            }
+        }
+    }
+
+    /// Git does not answer: what is known from before is looked at all the same.
+    fn fill_without(&mut self, top: &Path, known: Option<&Self>, why: &str) {
+        self.failure = Some(why.to_owned());
+        let Some(known) = known else { return };
+        let stamp = |path: &StoredPath| Stamp::of(&top.join(path));
+        self.head.clone_from(&known.head);
+        self.repositories.clone_from(&known.repositories);
+        self.files = known
+            .files
+            .iter()
+            .map(|seen| Seen { stamp: stamp(&seen.path), hash: None, ..seen.clone() })
+            .collect();
+        self.tracked = known.tracked.iter().map(|(path, _)| (path.clone(), stamp(path))).collect();
+    }
+
+    /// Reads what git could not give back, as far as that goes, and keeps copies. What was read before and is the same
+    /// file is not read again.
+    pub(super) fn read(&mut self, known: Option<&Self>, copies: &Copies, budget: &mut Budget) {
+        if budget.bytes == 0 {
+            return;
+        }
+        let known: HashMap<&StoredPath, &Seen> =
+            known.iter().flat_map(|known| &known.files).map(|seen| (&seen.path, seen)).collect();
+        for seen in &mut self.files {
+            if matches!(seen.stamp, Stamp::MISSING | Stamp::FOLDER) {
+                continue;
+            }
+            let before = known.get(&seen.path).filter(|known| known.stamp == seen.stamp);
+            if let Some(hash) = before.and_then(|known| known.hash.as_ref()).filter(|hash| copies.has(hash)) {
+                seen.hash = Some(hash.clone());
+                continue;
+            }
+            if budget.bytes == 0 || Instant::now() >= budget.end {
+                continue;
+            }
+            let limit = copies::MAX_FILE_BYTES.min(budget.bytes);
+            let Ok(content) = read_bytes(&self.top.0.join(&seen.path), limit) else { continue };
+            budget.bytes = budget.bytes.saturating_sub(content.len() as u64);
+            let hash = copies::hashed(&content);
+            budget.has_written |= copies.keep(&hash, &content);
+            seen.hash = Some(hash);
+        }
+    }
+
+    /// What a file was that was as in HEAD.
+    pub(super) fn tracked(&self, path: &Path) -> Option<Stamp> {
+        // In the order of the index, which is that of bytes.
+        let wanted = path.as_os_str().as_encoded_bytes();
+        let found =
+            self.tracked.binary_search_by(|(path, _)| path.0.as_os_str().as_encoded_bytes().cmp(wanted));
+        found.ok().map(|at| self.tracked[at].1)
+    }
+
+    /// The root of the tree.
+    pub(super) fn top(&self) -> &Path {
+        &self.top.0
+    }
+
+    pub(super) fn work_tree(&self) -> WorkTree {
+        WorkTree { top: self.top.0.clone() }
+    }
+
+    pub(super) fn is_of(&self, tree: &WorkTree) -> bool {
+        self.top.0 == tree.top
+    }
+
+    /// Other repositories in folders of it.
+    pub(super) fn repositories(&self) -> impl Iterator<Item = PathBuf> {
+        self.repositories.iter().map(|path| self.top.0.join(path))
+    }
+
+    /// Why something of it was not looked at.
+    pub(super) fn gap(&self) -> Option<String> {
+        let top = self.top.0.display();
+        match &self.failure {
+            Some(why) => Some(format!("of {top} git says nothing ({why})")),
+            None if self.is_cut => Some(format!("more than {MAX_FILES} files of {top} differ from HEAD")),
+            None => None,
+        }
+    }
+}
