@@ -41,7 +41,7 @@ pub(super) fn tool(name: &str, arguments: Input<'_>) -> Tool {
         }
         "apply_patch" | "ApplyPatch" => {
             let body = arguments.text(&["command", "patch", "input"]).unwrap_or_default();
-            Tool::edit(patch::paths(body))
+            patch::paths(body).map_or(Tool::Unreadable("its patch names too many files"), Tool::edit)
         }
         _ => Tool::Other,
     }

@@ -6,7 +6,9 @@
 mod paths;
 mod spelling;
 mod state;
+mod tree;
 
 pub(crate) use paths::from_root;
 pub(crate) use spelling::{meant, normalized, real};
 pub(crate) use state::{branch, git_state};
+pub(crate) use tree::Tree;

@@ -9,13 +9,13 @@ use crate::{
     },
     hosts::{
         EventKind, HookEvent, Tool,
-        shell::{self, Writes},
+        shell::{self, Unplaced, Writes},
     },
-    repository::{meant, normalized},
+    repository::{Tree, meant, normalized},
     run::{Key, Records},
 };
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     env,
     path::{Path, PathBuf},
 };
@@ -32,6 +32,8 @@ pub(super) struct Asked {
     pub(super) discarded: Vec<String>,
     /// Patterns of files that may be written.
     pub(super) anywhere: Vec<String>,
+    /// Patterns of files that may be made in a folder that is not known.
+    pub(super) somewhere: Vec<String>,
     /// Files that the text of a program names which also writes.
     pub(super) mentioned: Vec<String>,
     /// Why a part of the command cannot be read.
@@ -48,6 +50,7 @@ impl Asked {
             told: Vec::new(),
             discarded: Vec::new(),
             anywhere: Vec::new(),
+            somewhere: Vec::new(),
             mentioned: Vec::new(),
             unreadable: None,
             before: BTreeMap::new(),
@@ -63,6 +66,7 @@ impl Asked {
         self.names.is_empty()
             && self.discarded.is_empty()
             && self.anywhere.is_empty()
+            && self.somewhere.is_empty()
             && self.mentioned.is_empty()
             && self.unreadable.is_none()
     }
@@ -211,6 +215,8 @@ struct Sorted {
     folders: BTreeMap<PathBuf, Option<usize>>,
     /// In which other one each of them is.
     around: BTreeMap<usize, Option<usize>>,
+    /// Their files, of those that were looked into.
+    trees: BTreeMap<usize, Option<Tree>>,
 }
 
 impl Sorted {
@@ -280,14 +286,14 @@ impl Sorted {
         for path in &writes.named {
             self.add(path, |asked| [&mut asked.mentioned])?;
         }
-        let is_vague = !writes.somewhere.is_empty() || writes.is_beyond || writes.unreadable.is_some();
-        if is_vague && let Some(place) = Place::of(folder)? {
-            let root = place.root.clone();
-            for pattern in &writes.somewhere {
-                self.add_anywhere(&root, pattern)?;
-            }
+        for one in writes.existing.iter().chain(&writes.somewhere) {
+            self.add_unplaced(one, folder, writes.somewhere.contains(one))?;
+        }
+        if (writes.is_beyond || writes.unreadable.is_some())
+            && let Some(place) = Place::of(folder)?
+        {
             if writes.is_beyond {
-                self.add_anywhere(&root, EVERYTHING)?;
+                self.add_anywhere(&place.root, EVERYTHING)?;
             }
             let at = self.of_place(place);
             self.all[at].unreadable = writes.unreadable;
@@ -318,6 +324,28 @@ impl Sorted {
             if !asked.anywhere.contains(&name) {
                 asked.anywhere.push(name);
             }
+        }
+        Ok(())
+    }
+
+    /// Adds files of which it is not known in which folder they are: those that are there by their names, and the
+    /// pattern of those that may be made. Without a folder they are below the root of the one that the command runs in.
+    fn add_unplaced(&mut self, one: &Unplaced, folder: &Path, is_made: bool) -> Result<(), Error> {
+        let Some(place) = Place::of(one.below.as_deref().unwrap_or(folder))? else { return Ok(()) };
+        let below = one.below.clone().unwrap_or_else(|| place.root.clone());
+        let at = self.of_place(place);
+        let asked = &mut self.all[at];
+        let tree = self.trees.entry(at).or_insert_with(|| Tree::below(&asked.place.root));
+        for name in asked.place.names(&below) {
+            let pattern =
+                if name == EVERYTHING { one.pattern.clone() } else { format!("{name}/{}", one.pattern) };
+            let found = tree.as_ref().and_then(|tree| tree.matching(&pattern));
+            if is_made && found.is_some() && !asked.somewhere.contains(&pattern) {
+                asked.somewhere.push(pattern.clone());
+            }
+            let known: BTreeSet<String> = asked.anywhere.iter().cloned().collect();
+            let found = found.unwrap_or_else(|| vec![pattern]);
+            asked.anywhere.extend(found.into_iter().filter(|name| !known.contains(name)));
         }
         Ok(())
     }

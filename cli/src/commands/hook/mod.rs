@@ -3,7 +3,8 @@
 //! Whatever goes wrong in here must not look like a refusal: hosts take exit code 2 for one.
 //! - [`agent`]: from the caller's JSON to its answer. [`in_time`]: before its host gives up.
 //! - [`consider`]: what is said about an event. [`asked`]: the files that it is about. [`tool`]: before and after
-//!   they are written. [`news`]: what happened meanwhile. [`unreachable`]: when nobody can tell.
+//!   they are written. [`unplaced`]: in a folder that nobody knows. [`news`]: what happened meanwhile. [`unreachable`]:
+//!   when nobody can tell.
 //! - [`git`]: before a commit and before a push.
 
 mod agent;
@@ -15,6 +16,7 @@ mod news;
 #[cfg(all(test, unix))]
 mod shell_writes;
 mod tool;
+mod unplaced;
 mod unreachable;
 
 use crate::{args::Global, error::Error, hosts::Host, output::Output};

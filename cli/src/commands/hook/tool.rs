@@ -1,6 +1,6 @@
 //! What is said before and after a tool writes files.
 
-use super::{asked::Asked, news, unreachable};
+use super::{asked::Asked, news, unplaced, unreachable};
 use crate::{
     context::Context,
     error::Error,
@@ -52,11 +52,16 @@ async fn before_in(context: &Context<'_>, asked: &Asked) -> Result<Verdict, Erro
     ] {
         let held = decision::look(context, project, names).await?;
         if !held.is_empty() {
-            return Ok(Verdict::Refuse(format!(
-                "Nexus: {what}.\n{}\nName the files that are yours instead.",
-                holding::lines(&held, context.out.clock())
-            )));
+            return Ok(refused(context, what, &held));
         }
+    }
+    let held = unplaced::held(context, project, &asked.somewhere).await?;
+    if !held.is_empty() {
+        return Ok(refused(
+            context,
+            "this may write files of others, as far as can be seen before it runs",
+            &held,
+        ));
     }
     let mut told = String::new();
     if let Some(why) = asked.unreadable {
@@ -79,6 +84,11 @@ async fn before_in(context: &Context<'_>, asked: &Asked) -> Result<Verdict, Erro
     told += &news::news(context, project).await;
     let told = told.trim_start();
     Ok(if told.is_empty() { Verdict::Silent } else { Verdict::Tell(told.to_owned()) })
+}
+
+fn refused(context: &Context<'_>, what: &str, held: &[Holding]) -> Verdict {
+    let lines = holding::lines(held, context.out.clock());
+    Verdict::Refuse(format!("Nexus: {what}.\n{lines}\nName the files that are yours instead."))
 }
 
 fn denial(context: &Context<'_>, held: &[Holding], asked: &Asked) -> String {

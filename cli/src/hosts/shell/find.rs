@@ -1,6 +1,6 @@
 //! What `find` writes with what it finds. Looks for nothing itself: which files these are is said by a pattern.
 
-use super::{simple::put, target::EVERYTHING, value::Value, walk::Shell};
+use super::{starters::put, target::EVERYTHING, value::Value, walk::Shell};
 
 /// What stands for each file that is found.
 const EACH: &str = "{}";
@@ -19,25 +19,32 @@ fn parts(words: &[Value]) -> (Vec<Value>, &[Value]) {
 /// The files that it lists.
 pub(super) fn listed(words: &[Value]) -> Vec<Value> {
     let (starts, tests) = parts(words);
-    let name = name(tests);
-    let below = |start: &Value| {
+    let names = names(tests);
+    let below = |start: &Value| -> Vec<Value> {
         let all = start.join(&Value::any());
-        match &name {
-            Some(name) => all.join(&globbed(name)),
-            None => all,
+        if names.is_empty() {
+            return vec![all];
         }
+        names.iter().map(|name| all.join(&globbed(name))).collect()
     };
-    starts.iter().map(below).collect()
+    starts.iter().flat_map(below).collect()
 }
 
 /// Notes what it writes.
 pub(super) fn run(shell: &mut Shell, words: &[Value]) {
     let (starts, tests) = parts(words);
-    let pattern = name(tests).map_or_else(|| EVERYTHING.to_owned(), |name| format!("**/{name}"));
+    let mut patterns: Vec<String> = names(tests).iter().map(|name| format!("**/{name}")).collect();
+    if patterns.is_empty() {
+        patterns.push(EVERYTHING.to_owned());
+    }
     let mut at = 0;
     while at < tests.len() {
         match tests[at].known() {
-            Some("-delete") => starts.iter().for_each(|start| shell.anywhere(start, &pattern)),
+            Some("-delete") => {
+                for start in &starts {
+                    patterns.iter().for_each(|pattern| shell.change_below(start, pattern));
+                }
+            }
             Some("-exec" | "-execdir" | "-ok" | "-okdir") => {
                 let command = &tests[at + 1..];
                 let length = command.iter().position(|word| matches!(word.known(), Some(";" | "+")));
@@ -61,15 +68,19 @@ pub(super) fn run(shell: &mut Shell, words: &[Value]) {
     }
 }
 
-/// The only name that it looks for.
-fn name(tests: &[Value]) -> Option<String> {
-    let is_either = |word: &Value| matches!(word.known(), Some("-o" | "-or" | "!" | "-not" | ","));
-    let mut names =
-        tests.windows(2).filter(|pair| pair[0].known() == Some("-name")).map(|pair| pair[1].written());
-    match (names.next(), names.next()) {
-        (Some(name), None) if !tests.iter().any(is_either) && !name.contains('/') => Some(name),
-        _ => None,
+/// The names of which each file that it finds has one; none if it may find others.
+fn names(tests: &[Value]) -> Vec<String> {
+    let is_not = |word: &Value| matches!(word.known(), Some("!" | "-not" | ","));
+    if tests.iter().any(is_not) {
+        return Vec::new();
     }
+    let alternatives = tests.split(|word| matches!(word.known(), Some("-o" | "-or")));
+    let named = |alternative: &[Value]| {
+        let mut pairs = alternative.windows(2);
+        let name = pairs.find(|pair| pair[0].known() == Some("-name")).map(|pair| pair[1].written());
+        name.filter(|name| !name.contains('/'))
+    };
+    alternatives.map(named).collect::<Option<Vec<String>>>().unwrap_or_default()
 }
 
 fn globbed(name: &str) -> Value {

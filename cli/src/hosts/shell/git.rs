@@ -66,16 +66,23 @@ fn act(shell: &mut Shell, verb: &str, words: &[Value]) {
         "rm" => {
             let parsed = parse("n", &["cached", "dry-run", "pathspec-from-file:"]);
             if !parsed.has(&["cached", "n", "dry-run"]) {
-                parsed.operands.iter().for_each(|path| shell.write(path));
+                parsed.operands.iter().for_each(|path| shell.change(path));
                 listed(shell, &parsed, true);
             }
         }
-        "mv" => special::run(shell, "mv", words),
+        "mv" if !parse("fknv", &["dry-run", "force", "verbose"]).has(&["n", "dry-run"]) => {
+            special::run(shell, "mv", words);
+        }
         "apply" | "am" => applied(shell, verb, words),
         "reset" if parse("", &["hard", "merge", "keep"]).has(&["hard", "merge", "keep"]) => {
             shell.discard(&here);
         }
-        "read-tree" if parse("mu", &["reset"]).has(&["reset"]) => shell.discard(&here),
+        "read-tree" => {
+            let parsed = parse("imnquv", &["reset", "dry-run"]);
+            if parsed.has(&["reset"]) && !parsed.has(&["n", "dry-run"]) {
+                shell.discard(&here);
+            }
+        }
         "stash" => {
             let parsed = parse("m:q", &["message:", "pathspec-from-file:", "index", "quiet"]);
             match parsed.operands.first().and_then(Value::known) {

@@ -1,6 +1,6 @@
 //! What a command prints, as far as its words say it, for whoever reads it: the next one of a pipeline, `$(…)`, `<(…)`.
 
-use super::{find, git, scope::MAX_VALUES, value::Value, walk::Shell};
+use super::{find, git, options::Spec, scope::MAX_VALUES, value::Value, walk::Shell};
 use crate::confined::read_bounded;
 use shuck_ast::{BinaryOp, Command, CompoundCommand, RedirectKind, Stmt, StmtSeq};
 use std::path::PathBuf;
@@ -162,10 +162,7 @@ impl Shell {
                 .scope
                 .folder()
                 .map_or(Input::Unknown, |folder| text(Value::text(folder.to_string_lossy()))),
-            // Whatever it makes is new, and nobody's.
-            "mktemp" if operands.is_empty() && !words.iter().any(|word| word.head().contains('p')) => {
-                text(Value::text(std::env::temp_dir().join("made-by-mktemp").to_string_lossy()))
-            }
+            "mktemp" => text(made_anew(words)),
             "dirname" => match operands.first().and_then(Value::known) {
                 Some(path) => text(Value::text(
                     path.rsplit_once('/')
@@ -234,6 +231,41 @@ const PRINTING: [&str; 26] = [
     "ag", "fd", "fdfind", "pwd", "mktemp", "dirname", "basename", "realpath", "readlink", "find", "ls",
     "git", "gfind",
 ];
+
+/// Folders of temporary files: what is new there is in no repository.
+const OF_TEMPORARY_FILES: [&str; 3] = ["/tmp/", "/var/tmp/", "/dev/shm/"];
+
+/// What `mktemp` makes: a file or folder that is new, and nobody's, in the folder that it is told.
+fn made_anew(words: &[Value]) -> Value {
+    let parsed =
+        Spec { short: "p:dqtu", long: &["tmpdir?", "suffix:", "directory", "quiet", "dry-run"] }.parse(words);
+    let template = parsed.operands.first();
+    let given = parsed.values(&["p", "tmpdir"]).next().cloned();
+    let mut path = match (given, template) {
+        (Some(folder), _) => folder,
+        (None, Some(_)) if !parsed.has(&["t", "tmpdir"]) => Value::default(),
+        _ => Value::text(std::env::temp_dir().to_string_lossy()),
+    };
+    if path.known().is_none_or(|folder| !folder.is_empty()) {
+        path.push_text("/");
+    }
+    match template {
+        // Its name is not known, but that it is none of those that there are.
+        Some(template) if template.known().is_some() => {
+            let template = template.known().unwrap_or_default();
+            let end = template.trim_end_matches('X');
+            path.push_text(end);
+            if end.len() < template.len() {
+                let is_elsewhere = OF_TEMPORARY_FILES.iter().any(|folder| path.head().starts_with(folder))
+                    || path.head().starts_with(&*std::env::temp_dir().to_string_lossy());
+                if is_elsewhere { path.push_text("made-by-mktemp") } else { path.push_any() }
+            }
+        }
+        Some(template) => path.extend(template),
+        None => path.push_text("made-by-mktemp"),
+    }
+    path
+}
 
 /// Words with a space between them.
 pub(super) fn joined(words: &[Value]) -> Value {

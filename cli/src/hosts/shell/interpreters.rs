@@ -1,7 +1,7 @@
 //! Programs that run what they are given: a shell, whose text is walked through, and others, whose text is only looked
 //! at for names of files beside words that write.
 
-use super::{input::Input, options::Spec, simple::base, texts, value::Value, walk::Shell};
+use super::{input::Input, languages, options::Spec, sed, simple::base, texts, value::Value, walk::Shell};
 use crate::confined::read_bounded;
 use std::rc::Rc;
 
@@ -12,7 +12,7 @@ const MAX_SCRIPT_BYTES: u64 = 256 << 10;
 
 /// Whether it runs what it is given.
 pub(super) fn is_known(name: &str) -> bool {
-    SHELLS.contains(&name) || name == "su" || texts::language(name).is_some()
+    SHELLS.contains(&name) || name == "su" || languages::language(name).is_some()
 }
 
 /// Whether it is a shell's script that is named as a program.
@@ -26,13 +26,8 @@ pub(super) fn run(shell: &mut Shell, path: &str, words: &[Value]) {
     if SHELLS.contains(&name) || name == "su" {
         of_shell(shell, words);
     } else if matches!(name, "sed" | "gsed") {
-        let parsed = Spec { short: "i::e:f:l:", long: &["in-place?", "expression:", "file:"] }.parse(words);
-        let given: Vec<&Value> = parsed.values(&["e", "expression"]).collect();
-        let is_first = given.is_empty() && !parsed.has(&["f", "file"]);
-        let programs = given.into_iter().chain(parsed.operands.first().filter(|_| is_first));
-        let programs: Vec<String> = programs.map(Value::written).collect();
-        programs.iter().for_each(|program| texts::sed(shell, program));
-    } else if let Some(language) = texts::language(name) {
+        sed::run(shell, words);
+    } else if let Some(language) = languages::language(name) {
         let parsed = Spec { short: language.options, long: &[] }.parse_front(words);
         let mut texts: Vec<String> = parsed.values(language.inline).map(Value::written).collect();
         let mut operands = parsed.operands.iter();

@@ -6,17 +6,24 @@
 //! - [`read`]: from text to a tree. [`value`]: a text of which a part may be unknown. [`budget`]: how much is done.
 //! - [`scope`]: folder, variables, functions. [`expand`] and [`parameter`]: what a word stands for. [`glob`]: the files
 //!   of a pattern.
-//! - [`walk`]: goes through the commands in order. [`input`]: what one prints for the next. [`target`]: what is written.
-//! - [`simple`]: a command in words. [`options`], [`programs`]: what the usual programs write, in tables. [`special`],
-//!   [`find`], [`git`]: what no table can say. [`interpreters`], [`texts`]: programs that run what they are given.
+//! - [`walk`]: goes through the commands in order. [`compound`]: branches and loops. [`assign`]: what variables are set
+//!   to. [`input`]: what one prints for the next. [`target`]: what is written. [`unplaced`]: in a folder nobody knows.
+//! - [`simple`]: a command in words. [`starters`]: programs that start another one. [`options`], [`programs`], [`table`]:
+//!   what the usual programs write, in a table. [`special`], [`archives`], [`fetched`], [`find`], [`git`], [`sed`]: what no
+//!   table can say. [`interpreters`], [`languages`], [`texts`]: programs that run what they are given.
 
+mod archives;
+mod assign;
 mod budget;
+mod compound;
 mod expand;
+mod fetched;
 mod find;
 mod git;
 mod glob;
 mod input;
 mod interpreters;
+mod languages;
 mod options;
 #[cfg(test)]
 pub(crate) mod ordinary;
@@ -24,14 +31,20 @@ mod parameter;
 mod programs;
 mod read;
 mod scope;
+mod sed;
 mod simple;
 mod special;
+mod starters;
+mod table;
 mod target;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod unplaced;
 mod value;
 mod walk;
+
+pub(crate) use unplaced::{Unplaced, speaks_against};
 
 use std::{
     collections::BTreeSet,
@@ -50,8 +63,10 @@ pub(crate) struct Writes {
     pub(crate) discards: Vec<PathBuf>,
     /// Folders below which it may write any file that matches a pattern, absolute.
     pub(crate) anywhere: Vec<(PathBuf, String)>,
-    /// Patterns of files that it may write in a folder that is not known.
-    pub(crate) somewhere: Vec<String>,
+    /// Files that it may write in a folder that is not known.
+    pub(crate) somewhere: Vec<Unplaced>,
+    /// Files of those that are there already which it may change or remove.
+    pub(crate) existing: Vec<Unplaced>,
     /// Files that a program's text names which also writes, absolute.
     pub(crate) named: Vec<PathBuf>,
     /// Stashes that are put back, each by the folder and, if it is given, its name.
@@ -101,15 +116,12 @@ impl Writes {
         }
     }
 
-    fn somewhere(&mut self, pattern: String) {
-        let is_any = pattern.split('/').all(|part| matches!(part, "**" | "*"));
-        if is_any || self.somewhere.contains(&pattern) {
-            return;
-        }
-        self.is_beyond |= self.somewhere.len() == MAX_PATTERNS;
-        if self.somewhere.len() < MAX_PATTERNS {
-            self.somewhere.push(pattern);
-        }
+    fn somewhere(&mut self, below: Option<PathBuf>, pattern: String) {
+        self.is_beyond |= !add_unplaced(&mut self.somewhere, below, pattern);
+    }
+
+    fn existing(&mut self, below: Option<PathBuf>, pattern: String) {
+        self.is_beyond |= !add_unplaced(&mut self.existing, below, pattern);
     }
 
     fn named(&mut self, path: PathBuf) {
@@ -123,6 +135,17 @@ impl Writes {
             self.unstashed.push((folder, name));
         }
     }
+}
+
+/// Gives whether there was room for it. Of a file of which neither name nor folder is known there is nothing to say.
+fn add_unplaced(list: &mut Vec<Unplaced>, below: Option<PathBuf>, pattern: String) -> bool {
+    let is_any = below.is_none() && pattern.split('/').all(|part| matches!(part, "**" | "*"));
+    let one = Unplaced { below, pattern };
+    let fits = is_any || list.contains(&one) || list.len() < MAX_PATTERNS;
+    if fits && !is_any && !list.contains(&one) {
+        list.push(one);
+    }
+    fits
 }
 
 /// Folders of one command that are looked at: git is asked about each of them.

@@ -1,9 +1,10 @@
 //! Options as programs take them, told apart from what they are about. A program's options are written as for getopt:
-//! `t:` takes a value, `i::` only one that is joined to it; long ones end in `:` or `?` for the same.
+//! `t:` takes a value, `i::` only one that is joined to it; long ones end in `:` or `?` for the same. Where the letters
+//! begin with `-`, they do not stand together: `-style=file` and `-nostdlib` are one option each.
 
 use super::value::Value;
 
-/// Which options a program has that take a value; others are flags.
+/// Which options a program has. One that is not among them is taken for a flag, but the word after it may be its value.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spec {
     pub(super) short: &'static str,
@@ -16,11 +17,18 @@ pub(super) struct Parsed {
     /// Each option by its name without dashes, with its value.
     pub(super) options: Vec<(String, Option<Value>)>,
     pub(super) operands: Vec<Value>,
+    /// Which of the operands follow an option that is not known.
+    doubtful: Vec<usize>,
 }
 
 impl Parsed {
     pub(super) fn has(&self, names: &[&str]) -> bool {
         self.options.iter().any(|(name, _)| names.contains(&name.as_str()))
+    }
+
+    /// Whether an operand may be the value of an option.
+    pub(super) fn is_doubtful(&self, operand: usize) -> bool {
+        self.doubtful.contains(&operand)
     }
 
     /// The values of an option, however often and by whichever of its names it is given.
@@ -44,26 +52,20 @@ impl Spec {
     fn told_apart(self, words: &[Value], is_front: bool) -> Parsed {
         let mut parsed = Parsed::default();
         let mut words = words.iter();
+        let mut is_known = true;
         while let Some(word) = words.next() {
             let head = word.head();
             if head == "--" && word.known().is_some() {
                 break;
             }
             if let Some(long) = head.strip_prefix("--") {
-                let (name, has_value) = long.split_once('=').map_or((long, false), |(name, _)| (name, true));
-                let (name, takes) = self.long(name);
-                let value = match (has_value, takes) {
-                    (true, _) => {
-                        let start = head.find('=').map_or(head.len(), |at| at + 1);
-                        word.strip_prefix(&head[..start])
-                    }
-                    (false, true) => words.next().cloned(),
-                    (false, false) => None,
-                };
-                parsed.options.push((name, value));
+                is_known = self.whole(word, long, &mut words, &mut parsed);
             } else if head.len() > 1 && head.starts_with('-') {
-                self.cluster(word, head, &mut words, &mut parsed);
+                is_known = self.cluster(word, head, &mut words, &mut parsed);
             } else {
+                if !std::mem::replace(&mut is_known, true) {
+                    parsed.doubtful.push(parsed.operands.len());
+                }
                 parsed.operands.push(word.clone());
                 if is_front {
                     break;
@@ -74,59 +76,87 @@ impl Spec {
         parsed
     }
 
-    /// `-xvf FILE`, `-tsrc`: letters, of which one that takes a value is the last.
+    /// `--name`, `--name=value`, `--name value`; gives whether it is known what the next word is.
+    fn whole<'a>(
+        self,
+        word: &Value,
+        text: &str,
+        words: &mut impl Iterator<Item = &'a Value>,
+        parsed: &mut Parsed,
+    ) -> bool {
+        let name = text.split_once('=').map_or(text, |(name, _)| name);
+        let known = self.long(name);
+        let name = known.map_or(name, |(name, _)| name).to_owned();
+        if text.contains('=') {
+            let start = word.head().find('=').map_or(word.head().len(), |at| at + 1);
+            parsed.options.push((name, word.strip_prefix(&word.head()[..start])));
+            return true;
+        }
+        let takes = known.is_some_and(|(_, takes)| takes);
+        parsed.options.push((name, if takes { words.next().cloned() } else { None }));
+        known.is_some()
+    }
+
+    /// `-xvf FILE`, `-tsrc`: letters, of which one that takes a value is the last. Gives whether it is known what the
+    /// next word is.
     fn cluster<'a>(
         self,
         word: &Value,
         head: &str,
         words: &mut impl Iterator<Item = &'a Value>,
         parsed: &mut Parsed,
-    ) {
+    ) -> bool {
+        let is_single = self.short.starts_with('-');
+        let name = head[1..].split_once('=').map_or(&head[1..], |(name, _)| name);
         // One dash and a whole word, as some programs have it.
-        if let Some(name) =
-            self.long.iter().map(|name| name.trim_end_matches([':', '?'])).find(|name| *name == &head[1..])
-            && self.short.is_empty()
-        {
-            let (name, takes) = self.long(name);
-            parsed.options.push((name, if takes { words.next().cloned() } else { None }));
-            return;
+        let is_whole = self.long.iter().any(|known| known.trim_end_matches([':', '?']) == name);
+        if is_whole && (self.short.is_empty() || is_single) {
+            return self.whole(word, &head[1..], words, parsed);
         }
+        let mut is_known = true;
         for (at, letter) in head.char_indices().skip(1) {
             let rest = &head[..at + letter.len_utf8()];
             let joined = || word.strip_prefix(rest).filter(|value| !value.parts.is_empty());
             match self.short(letter) {
-                "::" => {
+                Some("::") => {
                     parsed.options.push((letter.to_string(), joined()));
-                    return;
+                    return true;
                 }
-                ":" => {
+                Some(":") => {
                     let value = joined().or_else(|| words.next().cloned());
                     parsed.options.push((letter.to_string(), value));
-                    return;
+                    return true;
                 }
-                _ => parsed.options.push((letter.to_string(), None)),
+                known if is_single => {
+                    is_known = known.is_some() && head.len() == 2;
+                    parsed.options.push((head[1..].to_owned(), None));
+                    return is_known;
+                }
+                known => {
+                    is_known = known.is_some();
+                    parsed.options.push((letter.to_string(), None));
+                }
             }
         }
+        is_known
     }
 
-    fn short(self, letter: char) -> &'static str {
-        let Some(at) = self.short.find(letter) else { return "" };
+    /// What a letter takes; none where it is not known.
+    fn short(self, letter: char) -> Option<&'static str> {
+        let at = self.short.find(letter).filter(|_| letter != '-' && letter != ':')?;
         let after = &self.short[at + letter.len_utf8()..];
-        ["::", ":"].into_iter().find(|colons| after.starts_with(colons)).unwrap_or("")
+        Some(["::", ":"].into_iter().find(|colons| after.starts_with(colons)).unwrap_or(""))
     }
 
     /// The whole name of a long option, which may be cut short, and whether it takes the next word.
-    fn long(self, name: &str) -> (String, bool) {
+    fn long(self, name: &str) -> Option<(&'static str, bool)> {
         let whole = |known: &&&str| known.trim_end_matches([':', '?']) == name;
         let begins = |known: &&&str| known.starts_with(name) && name.len() > 1;
         let known = self.long.iter().find(whole).or_else(|| {
             let mut found = self.long.iter().filter(begins);
             found.next().filter(|_| found.next().is_none())
         });
-        match known {
-            Some(known) => (known.trim_end_matches([':', '?']).to_owned(), known.ends_with(':')),
-            None => (name.to_owned(), false),
-        }
+        known.map(|known| (known.trim_end_matches([':', '?']), known.ends_with(':')))
     }
 }
 
@@ -162,6 +192,26 @@ mod tests {
                 "{words:?}"
             );
         }
+        let single = Spec { short: "-o:I:c", long: &["style:", "i"] };
+        for (words, options) in [
+            ("-style=file a", "style=file"),
+            ("-nostdlib a", "nostdlib"),
+            ("-oout a", "o=out"),
+            ("-i -c a", "i c"),
+            ("-style file a", "style=file"),
+        ] {
+            let words: Vec<Value> = words.split(' ').map(Value::text).collect();
+            let parsed = single.parse(&words);
+            let shown = |(name, value): &(String, Option<Value>)| match value {
+                Some(value) => format!("{name}={}", value.written()),
+                None => name.clone(),
+            };
+            assert_eq!(parsed.options.iter().map(shown).collect::<Vec<_>>().join(" "), options, "{words:?}");
+            assert_eq!(parsed.operands, [Value::text("a")], "{words:?}");
+        }
+        let words: Vec<Value> = "-f a --new 4 -x b".split(' ').map(Value::text).collect();
+        let parsed = spec.parse(&words);
+        assert_eq!([0, 1, 2].map(|at| parsed.is_doubtful(at)), [false, true, true]);
         let front: Vec<Value> = "-f sed -i x".split(' ').map(Value::text).collect();
         assert_eq!(spec.parse_front(&front).operands.len(), 3);
     }

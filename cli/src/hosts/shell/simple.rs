@@ -1,61 +1,19 @@
-//! A simple command: what a shell does itself, programs that start another one, and then what its program writes.
+//! A simple command: what a shell does itself, and then what its program writes. Programs that start another one are in
+//! [`super::starters`].
 
 use super::{
-    find, git,
+    archives, fetched, find, git,
     input::{self, Input},
     interpreters,
     options::Spec,
     programs,
     scope::Flow,
-    special,
+    special, starters,
     value::Value,
     walk::Shell,
 };
 use shuck_ast::{Assignment, Word};
 use std::rc::Rc;
-
-/// Programs that start another one: their options, and how many words stand in front of it.
-const WRAPPERS: &[(&[&str], Spec, usize)] = &[
-    (&["env"], Spec { short: "u:C:S:i0v", long: &["unset:", "chdir:", "split-string:", "block-signal?"] }, 0),
-    (&["sudo", "doas"], Spec { short: "u:g:h:p:C:D:R:T:U:", long: &["user:", "group:", "chdir:"] }, 0),
-    (
-        &["nohup", "setsid", "noglob", "nocorrect", "unbuffer", "catchsegv", "command", "builtin"],
-        Spec { short: "", long: &[] },
-        0,
-    ),
-    (&["time", "gtime"], Spec { short: "f:o:", long: &["format:", "output:"] }, 0),
-    (&["exec"], Spec { short: "a:cl", long: &[] }, 0),
-    (&["nice"], Spec { short: "n:", long: &["adjustment:"] }, 0),
-    (&["ionice", "chrt", "taskset"], Spec { short: "c:n:", long: &["class:", "classdata:"] }, 0),
-    (&["timeout", "gtimeout"], Spec { short: "s:k:", long: &["signal:", "kill-after:"] }, 1),
-    (&["stdbuf", "gstdbuf"], Spec { short: "i:o:e:", long: &["input:", "output:", "error:"] }, 0),
-    (&["flock"], Spec { short: "w:E:", long: &["wait:", "timeout:"] }, 1),
-    (&["strace", "ltrace", "valgrind"], Spec { short: "o:e:p:s:E:u:", long: &["output:"] }, 0),
-    (
-        &["busybox", "toybox", "npx", "bunx", "pnpx", "uvx", "chronic", "watch", "caffeinate"],
-        Spec { short: "n:p:", long: &["interval:", "package:"] },
-        0,
-    ),
-];
-
-/// Programs that start another one after a word of their own.
-const STARTERS: &[(&str, &[&str])] = &[
-    ("nexus", &["exec"]),
-    ("uv", &["run"]),
-    ("poetry", &["run"]),
-    ("pipenv", &["run"]),
-    ("bundle", &["exec"]),
-    ("pnpm", &["exec", "dlx"]),
-    ("npm", &["exec"]),
-    ("yarn", &["exec", "dlx"]),
-    ("mise", &["exec", "x"]),
-    ("direnv", &["exec"]),
-];
-
-const XARGS: Spec = Spec {
-    short: "I:n:P:L:d:a:s:E:i::l::e::",
-    long: &["replace?", "max-args:", "max-procs:", "max-lines?", "delimiter:", "arg-file:", "max-chars:"],
-};
 
 /// Variables whose value another program runs as a command.
 const RUN_BY_OTHERS: [&str; 7] =
@@ -129,7 +87,7 @@ impl Shell {
         self.command_of(&all)
     }
 
-    fn stays(&self) -> Flow {
+    pub(super) fn stays(&self) -> Flow {
         Flow { done: self.scope.clone(), failed: None }
     }
 
@@ -138,9 +96,10 @@ impl Shell {
         self.scope.functions.contains_key(name)
             || BUILTINS.contains(&name)
             || matches!(name, "xargs" | "gxargs" | "parallel" | "find" | "gfind" | "git")
-            || WRAPPERS.iter().any(|(names, ..)| names.contains(&name))
-            || STARTERS.iter().any(|(starter, _)| *starter == name)
+            || starters::is_known(name)
             || programs::is_known(name)
+            || archives::is_known(name)
+            || fetched::is_known(name)
             || special::is_known(name)
             || interpreters::is_known(name)
             || interpreters::is_script(self, path)
@@ -157,17 +116,8 @@ impl Shell {
         if let Some(body) = self.scope.functions.get(name).cloned() {
             return self.function(name, &body, rest);
         }
-        if let Some((_, spec, skipped)) = WRAPPERS.iter().find(|(names, ..)| names.contains(&name)) {
-            return self.wrapped(name, *spec, *skipped, rest);
-        }
-        if let Some((_, verbs)) = STARTERS.iter().find(|(starter, _)| *starter == name) {
-            let at = rest.iter().position(|word| !word.head().starts_with('-'));
-            let is_start = at.and_then(|at| rest[at].known()).is_some_and(|verb| verbs.contains(&verb));
-            if let (Some(at), true) = (at, is_start) {
-                let parsed = Spec::default().parse_front(&rest[at + 1..]);
-                return self.command_of(&parsed.operands);
-            }
-            return self.stays();
+        if let Some(flow) = self.started(name, rest) {
+            return flow;
         }
         match name {
             "cd" | "pushd" | "popd" => return self.goes(name, rest),
@@ -178,6 +128,8 @@ impl Shell {
             _ if BUILTINS.contains(&name) => self.builtin(name, rest),
             _ => {
                 programs::run(self, name, rest);
+                archives::run(self, name, rest);
+                fetched::run(self, name, rest);
                 special::run(self, name, rest);
                 interpreters::run(self, &path, rest);
             }
@@ -193,51 +145,6 @@ impl Shell {
         self.scope.arguments = arguments;
         self.scope.is_over = false;
         self.stays()
-    }
-
-    fn wrapped(&mut self, name: &str, spec: Spec, skipped: usize, words: &[Value]) -> Flow {
-        let parsed = spec.parse_front(words);
-        let scope = self.scope.clone();
-        if let Some(folder) = parsed.values(&["C", "D", "chdir"]).next() {
-            let folder = folder.known().and_then(|folder| self.resolve(folder));
-            self.scope.enter(folder);
-        }
-        if matches!(name, "time" | "gtime" | "strace" | "ltrace") {
-            parsed.values(&["o", "output"]).for_each(|file| self.write(file));
-        }
-        let mut rest = parsed.operands.as_slice();
-        let is_assignment =
-            |word: &Value| word.head().contains('=') && matches!(name, "env" | "sudo" | "doas");
-        while let Some((first, after)) = rest.split_first()
-            && is_assignment(first)
-        {
-            rest = after;
-        }
-        let mut words: Vec<Value> = rest.get(skipped..).unwrap_or_default().to_vec();
-        if let Some(text) = parsed.values(&["S", "split-string"]).next() {
-            let split = text.known().and_then(shlex::split).unwrap_or_default();
-            words = split.into_iter().map(Value::text).chain(words).collect();
-        }
-        let flow = match words.as_slice() {
-            // `watch 'a | b'`, `flock FILE -c 'a'`: one word that is a command.
-            [only]
-                if only.known().is_some_and(|text| text.contains(' '))
-                    && matches!(name, "watch" | "flock" | "chronic") =>
-            {
-                self.inner(&only.as_script(), None);
-                self.stays()
-            }
-            words => self.command_of(words),
-        };
-        if name == "exec" && !words.is_empty() {
-            let mut done = flow.done;
-            done.is_over = true;
-            return Flow { done, failed: None };
-        }
-        if parsed.has(&["C", "D", "chdir"]) {
-            return Flow { done: scope, failed: None };
-        }
-        flow
     }
 
     fn goes(&mut self, name: &str, words: &[Value]) -> Flow {
@@ -314,6 +221,7 @@ impl Shell {
                 let arguments = Rc::make_mut(&mut self.scope.arguments);
                 arguments.drain(..by.min(arguments.len()));
             }
+            "unset" => self.unset(words),
             "export" | "local" | "declare" | "typeset" | "readonly" => {
                 for word in words {
                     let name = word.head().split_once('=').map(|(name, _)| name.to_owned());
@@ -325,6 +233,20 @@ impl Shell {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// `unset NAME`: it is empty then; `unset -f NAME` is about a function.
+    fn unset(&mut self, words: &[Value]) {
+        let parsed = Spec { short: "fvn", long: &[] }.parse(words);
+        for name in parsed.operands.iter().filter_map(Value::known) {
+            if parsed.has(&["f"]) {
+                Rc::make_mut(&mut self.scope.functions).remove(name);
+                continue;
+            }
+            let elements = format!("{name}[");
+            Rc::make_mut(&mut self.scope.variables).retain(|known, _| !known.starts_with(&elements));
+            self.scope.set(name, vec![Value::default()]);
         }
     }
 
@@ -345,69 +267,6 @@ impl Shell {
             }
         }
     }
-
-    /// A command with words that it reads.
-    fn xargs(&mut self, words: &[Value]) {
-        let parsed = XARGS.parse_front(words);
-        let listed = parsed.values(&["a", "arg-file"]).next().map(|file| self.input_of(file).names());
-        let names = listed.unwrap_or_else(|| self.input.names());
-        let place = parsed.values(&["I", "i", "replace"]).next().and_then(Value::known).map(str::to_owned);
-        let place = place.or_else(|| parsed.has(&["I", "i", "replace"]).then(|| "{}".to_owned()));
-        let scope = self.scope.clone();
-        let input = std::mem::take(&mut self.input);
-        match place {
-            Some(place) => {
-                for name in &names {
-                    let command: Vec<Value> =
-                        parsed.operands.iter().map(|word| put(word, &place, name)).collect();
-                    drop(self.command_of(&command));
-                    self.scope = scope.clone();
-                }
-            }
-            None => {
-                let command: Vec<Value> = parsed.operands.iter().chain(&names).cloned().collect();
-                drop(self.command_of(&command));
-            }
-        }
-        self.scope = scope;
-        self.input = input;
-    }
-
-    /// `parallel COMMAND ::: WORDS`
-    fn parallel(&mut self, words: &[Value]) {
-        let at = words.iter().position(|word| word.head().starts_with(":::")).unwrap_or(words.len());
-        let parsed = Spec { short: "j:P:n:N:I:a:", long: &["jobs:"] }.parse_front(&words[..at]);
-        let names: Vec<Value> = match words.get(at + 1..) {
-            Some(names) => names.to_vec(),
-            None => self.input.names(),
-        };
-        let command = input::joined(&parsed.operands);
-        let has_place = command.written().contains("{}");
-        for name in names {
-            let command =
-                if has_place { put(&command, "{}", &name) } else { input::joined(&[command.clone(), name]) };
-            self.inner(&command.as_script(), None);
-        }
-    }
-}
-
-/// A word with a name in each place for it.
-pub(super) fn put(word: &Value, place: &str, name: &Value) -> Value {
-    let mut whole = Value::default();
-    for part in &word.parts {
-        match part {
-            super::value::Part::Text(text) if text.contains(place) => {
-                for (at, piece) in text.split(place).enumerate() {
-                    if at > 0 {
-                        whole.extend(name);
-                    }
-                    whole.push_text(piece);
-                }
-            }
-            part => whole.extend(&Value::of(vec![part.clone()])),
-        }
-    }
-    whole
 }
 
 /// The name of a program without its folder.

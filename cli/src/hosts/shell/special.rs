@@ -1,15 +1,14 @@
-//! Programs that write what no row of a table can say: copies into folders, archives, patches.
+//! Programs that write what no row of a table can say: copies into folders, patches, parts of files.
 
 use super::{
     input::Input,
     options::{Parsed, Spec},
-    simple::base,
     target::EVERYTHING,
-    value::Value,
+    value::{Part, Value},
     walk::Shell,
 };
 use crate::{confined::read_bounded, hosts::patch};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A patch in a file is read up to here.
 const MAX_PATCH_BYTES: u64 = 4 << 20;
@@ -30,37 +29,6 @@ const COPY: Spec = Spec {
         "sparse:",
         "reflink?",
         "context?",
-    ],
-};
-const TAR: Spec = Spec {
-    short: "f:C:b:T:X:g:I:K:N:V:L:H:F:",
-    long: &[
-        "file:",
-        "directory:",
-        "files-from:",
-        "exclude-from:",
-        "exclude:",
-        "to-command:",
-        "use-compress-program:",
-        "transform:",
-        "strip-components:",
-        "owner:",
-        "group:",
-        "mode:",
-        "format:",
-        "newer:",
-        "listed-incremental:",
-        "index-file:",
-        "extract",
-        "get",
-        "create",
-        "append",
-        "update",
-        "concatenate",
-        "delete",
-        "list",
-        "diff",
-        "remove-files",
     ],
 };
 const PATCH: Spec = Spec {
@@ -101,9 +69,9 @@ const RSYNC: Spec = Spec {
         "groupmap:",
     ],
 };
-const UNZIP: Spec = Spec { short: "d:x:P:", long: &[] };
+const SCP: Spec = Spec { short: "P:i:F:o:c:J:l:S:D:X:346ABCOpqRrTv", long: &[] };
 
-const KNOWN: [&str; 26] = [
+const KNOWN: [&str; 18] = [
     "cp",
     "mv",
     "ln",
@@ -113,23 +81,15 @@ const KNOWN: [&str; 26] = [
     "gln",
     "ginstall",
     "ditto",
+    "scp",
+    "rcp",
     "dd",
-    "tar",
-    "gtar",
-    "bsdtar",
-    "unzip",
-    "7z",
-    "7za",
-    "cpio",
-    "pax",
     "rsync",
     "patch",
     "apply_patch",
     "applypatch",
     "split",
     "csplit",
-    "curl",
-    "wget",
 ];
 
 /// Whether it is one of them.
@@ -143,32 +103,7 @@ pub(super) fn run(shell: &mut Shell, name: &str, words: &[Value]) {
         "cp" | "mv" | "ln" | "install" | "ditto" => copied(shell, name, words),
         "gcp" | "gmv" | "gln" | "ginstall" => copied(shell, &name[1..], words),
         "dd" => words.iter().filter_map(|word| word.strip_prefix("of=")).for_each(|file| shell.write(&file)),
-        "tar" | "gtar" | "bsdtar" => tar(shell, words),
-        "unzip" => {
-            let parsed = UNZIP.parse(words);
-            if !parsed.has(&["p", "l", "t", "Z", "z", "v"]) {
-                let members = parsed.operands.get(1..).unwrap_or_default();
-                unpacked(shell, parsed.values(&["d"]).next(), members);
-            }
-        }
-        "7z" | "7za"
-            if words.first().and_then(Value::known).is_some_and(|verb| matches!(verb, "x" | "e")) =>
-        {
-            let folder = words.iter().find_map(|word| word.strip_prefix("-o"));
-            unpacked(shell, folder.as_ref(), &[]);
-        }
-        "cpio" | "pax" => {
-            let parsed = Spec {
-                short: "D:F:H:I:O:R:M:E:C:",
-                long: &["directory:", "file:", "format:", "extract", "pass-through"],
-            }
-            .parse(words);
-            if parsed.has(&["i", "extract", "r"]) {
-                unpacked(shell, parsed.values(&["D", "directory"]).next(), &[]);
-            } else if parsed.has(&["p", "pass-through", "w"]) {
-                parsed.operands.last().into_iter().for_each(|folder| shell.anywhere(folder, EVERYTHING));
-            }
-        }
+        "scp" | "rcp" => copied_from_afar(shell, words),
         "rsync" => rsync(shell, words),
         "patch" => patched(shell, words),
         "apply_patch" | "applypatch" => {
@@ -177,10 +112,13 @@ pub(super) fn run(shell: &mut Shell, name: &str, words: &[Value]) {
                 (_, Some(word)) => word.written(),
                 _ => String::new(),
             };
-            patch::paths(&body).iter().for_each(|path| shell.write(&Value::text(path.to_string_lossy())));
+            patched_files(shell, &patch::paths(&body), None);
+        }
+        "script" => {
+            let parsed = Spec { short: "c:E:I:O:B:T:m:o:", long: &["command:"] }.parse(words);
+            parsed.values(&["c", "command"]).for_each(|command| shell.inner(&command.as_script(), None));
         }
         "split" | "csplit" => split(shell, name, words),
-        "curl" | "wget" => fetched(shell, name, words),
         _ => {}
     }
 }
@@ -204,18 +142,15 @@ fn copied(shell: &mut Shell, name: &str, words: &[Value]) {
                 return;
             }
             let is_itself = parsed.has(&["T", "no-target-directory"]);
-            let is_there =
-                last.known().and_then(|path| shell.resolve(path)).is_some_and(|path| path.is_dir());
-            let ends =
-                matches!(last.parts.last(), Some(super::value::Part::Text(text)) if text.ends_with('/'));
-            (last, !is_itself && (ends || files.len() > 1 || is_there))
+            let is_folder = files.len() > 1 || is_folder(shell, &last);
+            (last, !is_itself && is_folder)
         }
     };
     for file in &files {
         if moves {
-            shell.write(file);
+            shell.change(file);
         }
-        let is_tree = file.known().and_then(|path| shell.resolve(path)).is_some_and(|path| path.is_dir());
+        let is_tree = shell.is_folder(file);
         let is_contents = file.known().is_some_and(|path| path == "." || path.ends_with("/."));
         match (is_folder, is_tree && !moves && name != "ln") {
             // All that is in it goes in there.
@@ -250,56 +185,43 @@ fn linked(shell: &mut Shell, file: &Value, link: &Value, is_symbolic: bool) {
     }
 }
 
-/// What comes out of an archive below a folder: the members that are named, else anything.
-fn unpacked(shell: &mut Shell, folder: Option<&Value>, members: &[Value]) {
-    let folder = folder.cloned().unwrap_or_else(|| Value::text("."));
-    if members.is_empty() {
-        shell.anywhere(&folder, EVERYTHING);
-    }
-    members.iter().for_each(|member| shell.write_tree(&folder.join(member)));
+/// Whether it is a place on another machine: `host:path`, `rsync://host/path`.
+fn is_remote(value: &Value) -> bool {
+    value.head().split('/').next().is_some_and(|first| first.contains(':'))
 }
 
-fn tar(shell: &mut Shell, words: &[Value]) {
-    // `tar xf a.tar`: letters without a dash, whose values are the words that follow.
-    let dashed: Vec<Value>;
-    let words = match words.split_first() {
-        Some((first, rest)) if !first.head().starts_with('-') && first.known().is_some() => {
-            let letters = first.head().to_owned();
-            let takes = letters.chars().filter(|letter| "fCbTXgIKNVLHF".contains(*letter)).count();
-            let mut all: Vec<Value> = Vec::new();
-            let mut values = rest.iter();
-            for letter in letters.chars() {
-                all.push(Value::text(format!("-{letter}")));
-                if "fCbTXgIKNVLHF".contains(letter) {
-                    all.extend(values.next().cloned());
-                }
-            }
-            all.extend(rest.iter().skip(takes).cloned());
-            dashed = all;
-            dashed.as_slice()
-        }
-        _ => words,
-    };
-    let parsed = TAR.parse(words);
-    let folder = parsed.values(&["C", "directory"]).last();
-    if parsed.has(&["x", "extract", "get"]) {
-        if let Some(command) = parsed.values(&["to-command"]).next() {
-            shell.inner(&command.as_script(), None);
-        } else if !parsed.has(&["O", "to-stdout"]) {
-            unpacked(shell, folder, &parsed.operands);
-        }
-    } else if parsed.has(&["c", "r", "u", "A", "create", "append", "update", "delete"]) {
-        let file = parsed.values(&["f", "file"]).filter(|file| file.known() != Some("-"));
-        file.for_each(|file| shell.write(file));
-        if parsed.has(&["remove-files"]) {
-            parsed.operands.iter().for_each(|file| shell.write_tree(file));
+/// `scp host:FILE FOLDER`
+fn copied_from_afar(shell: &mut Shell, words: &[Value]) {
+    let parsed = SCP.parse(words);
+    let Some((target, files)) = parsed.operands.split_last() else { return };
+    if is_remote(target) || files.is_empty() {
+        return;
+    }
+    let is_folder = files.len() > 1 || is_folder(shell, target);
+    for file in files {
+        let base = match (file.known(), file.known().and_then(|path| path.rsplit(['/', ':']).next())) {
+            // Which files these are is for the other machine to say.
+            (_, Some(name)) if name.is_empty() || name.contains(['*', '?', '[']) => Value::any(),
+            (_, Some(name)) => Value::text(name),
+            (None, _) | (_, None) => file.base(),
+        };
+        match (is_folder, parsed.has(&["r"])) {
+            (true, true) => shell.anywhere(&target.join(&base), EVERYTHING),
+            (false, true) => shell.anywhere(target, EVERYTHING),
+            (true, false) => shell.write(&target.join(&base)),
+            (false, false) => shell.write(target),
         }
     }
+}
+
+/// Whether it is a folder by its name, or because it is there.
+fn is_folder(shell: &Shell, path: &Value) -> bool {
+    let is_named = |text: &str| text.ends_with('/') || matches!(text.rsplit('/').next(), Some("." | ".."));
+    matches!(path.parts.last(), Some(Part::Text(text)) if is_named(text)) || shell.is_folder(path)
 }
 
 fn rsync(shell: &mut Shell, words: &[Value]) {
     let parsed = RSYNC.parse(words);
-    let is_remote = |value: &Value| value.head().contains(':');
     let Some((target, files)) = parsed.operands.split_last() else { return };
     if files.is_empty() || is_remote(target) || parsed.has(&["n", "dry-run"]) {
         return;
@@ -311,8 +233,7 @@ fn rsync(shell: &mut Shell, words: &[Value]) {
             shell.anywhere(target, EVERYTHING);
             continue;
         }
-        let is_folder = matches!(target.parts.last(), Some(super::value::Part::Text(text)) if text.ends_with('/'))
-            || target.known().and_then(|path| shell.resolve(path)).is_some_and(|path| path.is_dir());
+        let is_folder = is_folder(shell, target);
         let copy = if is_folder { target.join(&file.base()) } else { target.clone() };
         shell.write(&copy);
     }
@@ -343,9 +264,15 @@ pub(super) fn diff(shell: &mut Shell, diff: &Input, strip: usize, folder: Option
         Input::File(path) => read(path),
         Input::Unknown | Input::Names(_) => String::new(),
     };
-    for path in patch::diff_paths(&text, strip) {
+    patched_files(shell, &patch::diff_paths(&text, strip), folder);
+}
+
+/// The files of a patch; one that names too many of them may write any.
+fn patched_files(shell: &mut Shell, paths: &Option<Vec<PathBuf>>, folder: Option<&Value>) {
+    let Some(paths) = paths else { return shell.budget.end() };
+    for path in paths {
         let path = Value::text(path.to_string_lossy());
-        shell.write(&folder.map_or_else(|| path.clone(), |folder| folder.join(&path)));
+        shell.redirect(&folder.map_or_else(|| path.clone(), |folder| folder.join(&path)));
     }
 }
 
@@ -381,44 +308,4 @@ fn split(shell: &mut Shell, name: &str, words: &[Value]) {
     files.push_any();
     parsed.values(&["additional-suffix"]).for_each(|ending| files.extend(ending));
     shell.write(&files);
-}
-
-/// `curl -O URL`, `wget URL`: a file of the URL's last name.
-fn fetched(shell: &mut Shell, name: &str, words: &[Value]) {
-    let (parsed, folder) = if name == "curl" {
-        let parsed = Spec {
-            short: "o:X:H:d:F:u:A:e:b:c:x:m:T:",
-            long: &[
-                "output:",
-                "output-dir:",
-                "remote-name",
-                "remote-name-all",
-                "header:",
-                "data:",
-                "request:",
-            ],
-        }
-        .parse(words);
-        if !parsed.has(&["O", "remote-name", "remote-name-all"]) {
-            return;
-        }
-        (parsed, "output-dir")
-    } else {
-        let parsed = Spec {
-            short: "O:o:a:P:t:T:U:",
-            long: &["output-document:", "output-file:", "append-output:", "directory-prefix:", "header:"],
-        }
-        .parse(words);
-        if parsed.has(&["O", "output-document", "spider"]) {
-            return;
-        }
-        (parsed, "directory-prefix")
-    };
-    let folder = parsed.values(&["P", folder]).next().cloned().unwrap_or_default();
-    for url in &parsed.operands {
-        let file = url.known().map(|url| base(url.split(['?', '#']).next().unwrap_or(url)));
-        if let Some(file) = file.filter(|file| !file.is_empty()) {
-            shell.write(&folder.join(&Value::text(file)));
-        }
-    }
 }

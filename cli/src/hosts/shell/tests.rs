@@ -14,10 +14,19 @@ fn seen(command: &str) -> Vec<String> {
     let discards = writes.discards.iter().map(|folder| format!("!{}", name(folder)));
     let anywhere =
         writes.anywhere.iter().map(|(folder, pattern)| format!("?{}", name(&folder.join(pattern))));
-    let somewhere = writes.somewhere.iter().map(|pattern| format!("?/{pattern}"));
+    let unplaced = |sign: &'static str, all: &[Unplaced]| -> Vec<String> {
+        let shown = |one: &Unplaced| match &one.below {
+            Some(below) => format!("{sign}{}", name(&below.join(&one.pattern))),
+            None => format!("{sign}/{}", one.pattern),
+        };
+        all.iter().map(shown).collect()
+    };
+    let existing = unplaced("=", &writes.existing);
+    let somewhere = unplaced("?", &writes.somewhere);
     let mentioned = writes.named.iter().map(|path| format!("~{}", name(path)));
     let unreadable = writes.unreadable.iter().map(|why| format!("!!{why}"));
     let paths = writes.paths.iter().map(name);
+    let somewhere = somewhere.into_iter().chain(existing);
     paths.chain(discards).chain(anywhere).chain(somewhere).chain(mentioned).chain(unreadable).collect()
 }
 
@@ -122,7 +131,7 @@ fn a_command_runs_where_it_was_led() {
         ("(cd src && rm a.rs); rm b.rs", &["src/a.rs", "b.rs"]),
         ("cd /elsewhere && rm a.rs", &["/elsewhere/a.rs"]),
         ("cd $(mktemp -d) && rm a.rs && rm /repo/app/b.rs", &["/tmp/made-by-mktemp/a.rs", "b.rs"]),
-        ("cd - && rm a.rs", &["?/**/a.rs"]),
+        ("cd - && rm a.rs", &["=/**/a.rs"]),
         ("cd lib; cd - && rm a.rs", &["a.rs"]),
         ("bash -c 'cd src && rm a.rs'; rm b.rs", &["src/a.rs", "b.rs"]),
         ("sh -ec \"rm a.rs\"", &["a.rs"]),
@@ -158,7 +167,7 @@ fn what_cannot_be_known_is_all_that_it_could_be() {
     let mut failures: Vec<String> = Vec::new();
     for (command, expected) in [
         ("rm $FILE", &[][..]),
-        ("rm \"$DIR/a.rs\" b.rs", &["b.rs", "?/**/a.rs"]),
+        ("rm \"$DIR/a.rs\" b.rs", &["b.rs", "=/**/a.rs"]),
         ("f=src/a.rs; rm $f ${f}.bak", &["src/a.rs", "src/a.rs.bak"]),
         ("f=src/a.rs rm $f", &[]),
         ("echo x > $(pick)", &[]),
@@ -168,7 +177,7 @@ fn what_cannot_be_known_is_all_that_it_could_be() {
         ("mv a.rs $DIR/", &["a.rs", "?/**/a.rs"]),
         ("rm *.nothing-like-it", &[]),
         ("echo x > \"$PWD/a.rs\"", &["a.rs"]),
-        ("find . -name '*.rs' | xargs rm", &["?**/*.rs"]),
+        ("find . -name '*.rs' | xargs rm", &["=**/*.rs"]),
     ] {
         let found = seen(command);
         if found != expected {
@@ -182,11 +191,12 @@ fn what_cannot_be_known_is_all_that_it_could_be() {
 fn what_is_done_with_what_is_found_may_be_done_to_any_of_it() {
     let mut failures: Vec<String> = Vec::new();
     for (command, expected) in [
-        ("find . -name '*.orig' -delete", &["?**/*.orig"][..]),
-        ("find src tests -type f -name '*.rs' -exec sed -i s/a/b/ {} +", &["?src/**/*.rs", "?tests/**/*.rs"]),
-        ("find src -exec rm {} \\;", &["?src/**"]),
-        ("find src -name a -o -name b -exec rm {} \\;", &["?src/**"]),
-        ("find src -name '*.rs' -exec sh -c 'rm {}' \\;", &["?src/**/*.rs"]),
+        ("find . -name '*.orig' -delete", &["=**/*.orig"][..]),
+        ("find src tests -type f -name '*.rs' -exec sed -i s/a/b/ {} +", &["=src/**/*.rs", "=tests/**/*.rs"]),
+        ("find src -exec rm {} \\;", &["=src/**"]),
+        ("find src -name a -o -name b -exec rm {} \\;", &["=src/**/a", "=src/**/b"]),
+        ("find src -name a -o -type f -exec rm {} \\;", &["=src/**"]),
+        ("find src -name '*.rs' -exec sh -c 'rm {}' \\;", &["=src/**/*.rs"]),
         ("find src -name '*.rs' -exec cp {} old/ \\; && rm b.rs", &["b.rs", "?old/*.rs"]),
         ("find src -name '*.rs' -exec grep x {} \\; -exec touch done \\;", &["done"]),
         ("find src -fprint list", &["list"]),
@@ -257,8 +267,8 @@ fn what_was_not_seen_once_is_seen() {
         ("F=src/dbz; echo x > ${F%z}.rs ${F/dbz/a}", &["src/db.rs"]),
         ("echo F | xargs sed -i s/a/b/", &["F"]),
         ("echo F | xargs -I{} cp a {}", &["F"]),
-        ("grep -rl a src | xargs sed -i s/a/b/", &["?src/**"]),
-        ("git ls-files '*.rs' | xargs rm", &["?**/*.rs"]),
+        ("grep -rl a src | xargs sed -i s/a/b/", &["=src/**"]),
+        ("git ls-files '*.rs' | xargs rm", &["=**/*.rs"]),
         ("echo 'echo x > F' | bash", &["F"]),
         ("bash -c 'echo x > \"$1\"' _ F", &["F"]),
         ("env -S 'sed -i s/a/b/ F'", &["F"]),
@@ -292,6 +302,58 @@ fn what_was_not_seen_once_is_seen() {
         ("node -e 'require(\"fs\").writeFileSync(\"src/a.js\", \"\")'", &["~src/a.js"]),
         ("perl -e 'open(F, \"<\", \"src/a.pl\"); print <F>'", &[]),
         ("nexus exec -- rm F", &["F"]),
+    ] {
+        let found = seen(command);
+        if found != expected {
+            failures.push(format!("{command}: {found:?} instead of {expected:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn no_stream_no_place_elsewhere_and_no_value_of_an_option_is_taken_for_a_file() {
+    let mut failures: Vec<String> = Vec::new();
+    for (command, expected) in [
+        ("wget -qO- https://example.com", &[][..]),
+        ("wget https://example.com", &["index.html"]),
+        ("wget -nv --tries 3 --timeout 9 https://example.com/a.tgz", &["a.tgz"]),
+        ("wget --option-of-tomorrow 3 https://example.com/a.tgz", &["a.tgz"]),
+        ("wget -q example.com/a.tgz", &["a.tgz"]),
+        ("curl -fsSLO example.com/a.tgz", &["a.tgz"]),
+        ("curl -o - https://example.com", &[]),
+        ("curl -LO --retry 3 https://example.com/a.tgz", &["a.tgz"]),
+        ("curl --remote-name --user a:b https://example.com/a.tgz?x=1", &["a.tgz"]),
+        ("curl --output-dir out -o a.tgz https://example.com", &["out/a.tgz"]),
+        ("sort -o - a", &[]),
+        ("echo x > -", &["-"]),
+        ("scp f host:/tmp", &[]),
+        ("rsync -a f host:/tmp", &[]),
+        ("cp f .", &["f"]),
+        ("vim +w! a", &["a"]),
+        ("scp host:f .", &["f"]),
+        ("zip - a", &[]),
+        ("zip -r a.zip src", &["a.zip"]),
+        ("zip out src", &["out.zip"]),
+        ("sed 's/new src/x/' README.md", &[]),
+        ("sed -n 's/view lib/q/p' README.md", &[]),
+        ("gcc -nostdlib -no-pie -o a a.c", &["a"]),
+        ("clang-format -style=file a.c", &[]),
+        ("prettier --write --some-option 4 a.ts", &["a.ts", "?4"]),
+        ("prettier --write --tab-width 4 a.ts", &["a.ts"]),
+        ("yq eval -i '.a = 1' a.yml", &["a.yml"]),
+        ("biome check --write a.ts", &["a.ts"]),
+        ("script -q log make all", &["log"]),
+        ("rename .txt .md", &["?.md"]),
+        ("mknod pipe c 1 3", &["pipe"]),
+        ("ex -s -c '%s/a/b/' -c wq a.rs", &["a.rs"]),
+        ("vim +7 a.rs", &["a.rs"]),
+        ("gzip a.log", &["a.log", "a.log.gz"]),
+        ("gzip -k a.log", &["a.log.gz"]),
+        ("gunzip a.log.gz", &["a.log.gz", "a.log"]),
+        ("T=$(mktemp out.XXXXXX); echo x > $T", &["?out.*"]),
+        ("unset F; echo x > $F", &[]),
+        ("F=a; unset -f F; echo x > $F", &["a"]),
     ] {
         let found = seen(command);
         if found != expected {

@@ -2,224 +2,11 @@
 //! that such a text names in quotes counts as written where the text also has words that write, unless the name stands
 //! right where it is only read. So `open('a').read()` passes, and `open('a', 'w')` does not.
 
-use super::walk::Shell;
+use super::{languages::Language, walk::Shell};
 
 /// Texts in quotes that are looked at, and the longest of them.
 const MAX_LITERALS: usize = 512;
 const MAX_LITERAL_BYTES: usize = 1_024;
-
-/// A language, by its interpreters.
-pub(super) struct Language {
-    names: &'static [&'static str],
-    /// Its options that take a value, as for getopt.
-    pub(super) options: &'static str,
-    /// Those whose value is a program; without any its first word is one.
-    pub(super) inline: &'static [&'static str],
-    /// Words of which a text that writes has at least one.
-    writes: &'static [&'static str],
-    /// What stands in front of the name of a file that is only read.
-    reads: &'static [&'static str],
-}
-
-const LANGUAGES: &[Language] = &[
-    Language {
-        names: &["python", "python3", "python2", "pypy", "pypy3", "ipython"],
-        options: "c:m:W:X:",
-        inline: &["c"],
-        writes: &[
-            ".write",
-            "write_text",
-            "write_bytes",
-            "writelines",
-            "'w",
-            "\"w",
-            "'a'",
-            "\"a\"",
-            "'x",
-            "\"x",
-            "+'",
-            "+\"",
-            "+b",
-            "O_WRONLY",
-            "O_RDWR",
-            "O_TRUNC",
-            "remove",
-            "unlink",
-            "rename",
-            "replace(",
-            "rmtree",
-            "rmdir",
-            "shutil",
-            "truncate",
-            "symlink",
-            "link(",
-            "touch",
-            "inplace",
-            "extractall",
-            "mmap",
-            "dump(",
-            "to_csv",
-            "save(",
-            "chmod",
-        ],
-        reads: &[
-            "getsize(",
-            "isfile(",
-            "exists(",
-            "isdir(",
-            "listdir(",
-            "stat(",
-            "glob(",
-            "print(",
-            "import ",
-            "from ",
-            "read_csv(",
-            "load(",
-        ],
-    },
-    Language {
-        names: &["node", "nodejs", "deno", "bun", "ts-node", "tsx"],
-        options: "e:p:r:",
-        inline: &["e", "p"],
-        writes: &[
-            "writeFile",
-            "appendFile",
-            "createWriteStream",
-            "write(",
-            "Bun.write",
-            "unlink",
-            "rename",
-            "rm(",
-            "rmSync",
-            "rmdir",
-            "copyFile",
-            "cpSync",
-            "truncate",
-            "openSync",
-            "open(",
-            "symlink",
-            "link",
-            "writeTextFile",
-            "remove(",
-            "outputFile",
-        ],
-        reads: &[
-            "readFileSync(",
-            "readFile(",
-            "require(",
-            "createReadStream(",
-            "existsSync(",
-            "statSync(",
-            "import(",
-            "from ",
-            "console.log(",
-            "readTextFile(",
-        ],
-    },
-    Language {
-        names: &["perl"],
-        options: "e:E:I:M:m:i::F:x::0::l::C:",
-        inline: &["e", "E"],
-        writes: &[
-            "'>",
-            "\">",
-            "+<",
-            "unlink",
-            "rename",
-            "truncate",
-            "copy",
-            "move",
-            "O_WRONLY",
-            "O_RDWR",
-            "write_file",
-            "spew",
-            "symlink",
-            "link",
-            "rmtree",
-        ],
-        reads: &["'<',", "\"<\",", "require ", "do ", "print ", "-e ", "-f "],
-    },
-    Language {
-        names: &["ruby"],
-        options: "e:I:r:i::F:0::l::C:",
-        inline: &["e"],
-        writes: &[
-            "write",
-            "'w",
-            "\"w",
-            "'a'",
-            "\"a\"",
-            "+'",
-            "+\"",
-            "delete",
-            "unlink",
-            "rename",
-            "truncate",
-            "FileUtils",
-            "symlink",
-        ],
-        reads: &["File.read(", "IO.read(", "readlines(", "foreach(", "exist?(", "require ", "puts ", "load "],
-    },
-    Language {
-        names: &["php"],
-        options: "r:B:R:E:d:f:",
-        inline: &["r"],
-        writes: &[
-            "file_put_contents",
-            "'w",
-            "\"w",
-            "'a'",
-            "\"a\"",
-            "'c",
-            "\"c",
-            "'x",
-            "\"x",
-            "+'",
-            "+\"",
-            "unlink",
-            "rename",
-            "copy",
-            "touch",
-            "truncate",
-        ],
-        reads: &["file_get_contents(", "file(", "include ", "require ", "echo ", "readfile("],
-    },
-    Language {
-        names: &["lua", "luajit"],
-        options: "e:l:",
-        inline: &["e"],
-        writes: &["\"w", "'w", "\"a", "'a", "+\"", "+'", "os.remove", "os.rename"],
-        reads: &["io.lines(", "require ", "require(", "dofile(", "print("],
-    },
-    Language {
-        names: &["awk", "gawk", "mawk", "nawk"],
-        options: "f:v:F:i:",
-        inline: &[],
-        writes: &[">"],
-        reads: &[],
-    },
-    Language {
-        names: &["tclsh", "wish", "expect"],
-        options: "c:",
-        inline: &["c"],
-        writes: &[" w", " a", " r+", "file delete", "file rename", "file copy"],
-        reads: &["source "],
-    },
-    Language {
-        names: &["Rscript", "julia", "osascript", "swift", "groovy", "elixir"],
-        options: "e:E:",
-        inline: &["e", "E"],
-        writes: &["write", "\"w", "'w", "unlink", "rename", "remove", "delete", "rm("],
-        reads: &["read", "source("],
-    },
-    Language {
-        names: &["sqlite3"],
-        options: "",
-        inline: &["c"],
-        writes: &[".output", ".once", ".save", ".backup", ".excel", ".log"],
-        reads: &[".read "],
-    },
-];
 
 /// What starts a shell's command in most of them.
 const SYSTEM: &[&str] = &[
@@ -238,26 +25,23 @@ const SYSTEM: &[&str] = &[
     "getline",
 ];
 
-/// The language of an interpreter.
-pub(super) fn language(name: &str) -> Option<&'static Language> {
-    // `python3.12`
-    let plain = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
-    let is_it = |language: &&Language| language.names.contains(&name) || language.names.contains(&plain);
-    LANGUAGES.iter().find(is_it)
-}
-
 /// Notes the files that a text names where it also writes, and what shell commands in it write.
 pub(super) fn look(shell: &mut Shell, language: &Language, text: &str, words: &[String]) {
     if !shell.budget.letters(text.len()) {
         return;
     }
-    let is_writing = language.writes.iter().any(|word| text.contains(word));
+    let (printing, replaced) = (without_streams(text), replacements(text));
+    let is_writing = language.writes.iter().any(|word| has_word(&printing, word))
+        || (language.has_modes && has_mode(text));
     let is_starting = SYSTEM.iter().any(|word| text.contains(word));
     if !is_writing && !is_starting {
         return;
     }
     let is_awk = language.inline.is_empty();
     for (from, to) in literals(text) {
+        if replaced.iter().any(|call| call.contains(&from)) {
+            continue;
+        }
         let literal = &text[from + 1..to - 1];
         let (before, after) = (text[..from].trim_end(), text[to..].trim_start());
         if is_starting && literal.contains(' ') {
@@ -277,6 +61,85 @@ pub(super) fn look(shell: &mut Shell, language: &Language, text: &str, words: &[
         text.split(|letter: char| letter.is_whitespace() || "[]{};".contains(letter))
             .for_each(|word| name(shell, word));
     }
+}
+
+/// Whether a text has a word, and not as the end of another one.
+fn has_word(text: &str, word: &str) -> bool {
+    let begins = word.starts_with(|letter: char| letter.is_alphanumeric());
+    let is_own = |at: usize| !text[..at].ends_with(|letter: char| letter.is_alphanumeric() || letter == '_');
+    text.match_indices(word).any(|(at, _)| !begins || is_own(at))
+}
+
+/// Whether one of the texts in quotes says that a file is opened for writing.
+fn has_mode(text: &str) -> bool {
+    text.char_indices().filter(|(_, letter)| matches!(letter, '\'' | '"')).any(|(at, quote)| {
+        let rest = &text[at + 1..];
+        let end = rest.find(|letter: char| !"rwaxbt+".contains(letter)).unwrap_or(rest.len());
+        rest[end..].starts_with(quote) && end <= LONGEST_MODE && rest[..end].contains(['w', 'a', 'x', '+'])
+    })
+}
+
+/// Characters of what a file is opened for, as `rb+`.
+const LONGEST_MODE: usize = 4;
+
+/// A text without what it prints: `sys.stdout.write(…)` writes no file.
+fn without_streams(text: &str) -> String {
+    let mut text = text.to_owned();
+    for stream in ["stdout", "stderr", "STDOUT", "STDERR"] {
+        for call in [".buffer.write", ".write", ".writelines"] {
+            text = text.replace(&format!("{stream}{call}"), "");
+        }
+    }
+    // What replaces a part of a text, and takes something from a list.
+    for (at, end) in replacements(&text).into_iter().map(|call| (call.start, call.end)).rev() {
+        let call = " ".repeat(end - at);
+        text.replace_range(at..end, &call);
+    }
+    text
+}
+
+/// Calls of `replace` that are looked at, and characters of the arguments of one of them.
+const MAX_CALLS: usize = 512;
+const MAX_ARGUMENTS: usize = 2_048;
+
+/// Where `text.replace(a, b)` stands: a method of two arguments, which no file has.
+fn replacements(text: &str) -> Vec<std::ops::Range<usize>> {
+    let mut found = Vec::new();
+    for (at, name) in
+        text.match_indices(".replace(").chain(text.match_indices(".replaceAll(")).take(MAX_CALLS)
+    {
+        let owner = text[..at].rsplit(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
+        let start = at + name.len();
+        if owner != "os"
+            && let Some(end) = end_of_two(&text[start..])
+        {
+            found.push(at..start + end);
+        }
+    }
+    found.sort_by_key(|call| call.start);
+    // One within another one goes with it.
+    found.dedup_by(|inner, outer| inner.start < outer.end);
+    found
+}
+
+/// The end of the arguments of a call, if there are at least two.
+fn end_of_two(arguments: &str) -> Option<usize> {
+    let (mut depth, mut has_two, mut quote) = (0_usize, false, None);
+    let mut letters = arguments.char_indices().take(MAX_ARGUMENTS);
+    while let Some((at, letter)) = letters.next() {
+        match (letter, quote) {
+            ('\\', _) => drop(letters.next()),
+            (letter, Some(open)) if letter == open => quote = None,
+            (_, Some(_)) => {}
+            ('\'' | '"' | '`', None) => quote = Some(letter),
+            ('(' | '[' | '{', None) => depth += 1,
+            (')', None) if depth == 0 => return has_two.then_some(at + 1),
+            (')' | ']' | '}', None) => depth = depth.saturating_sub(1),
+            (',', None) if depth == 0 => has_two = true,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Whether a name stands where a file is only read.
@@ -341,25 +204,6 @@ fn name(shell: &mut Shell, literal: &str) {
         let is_around = folder.as_ref().is_some_and(|folder| folder.starts_with(&path));
         if !is_around && (literal.contains(['/', '.']) || path.exists()) {
             shell.writes.named(path);
-        }
-    }
-}
-
-/// What a program of sed's writes: `w FILE`, `s/a/b/w FILE`, and what `e` runs.
-pub(super) fn sed(shell: &mut Shell, program: &str) {
-    for line in program.lines().flat_map(|line| line.split('\n')) {
-        for (at, _) in line.match_indices("w ") {
-            let before = line[..at].chars().next_back();
-            let is_command =
-                before.is_none_or(|letter| !letter.is_alphabetic() || "gpIiMmed".contains(letter));
-            let file = line[at + 2..].trim();
-            if is_command && !file.is_empty() && !file.contains(char::is_whitespace) {
-                shell.write(&super::value::Value::text(file));
-            }
-        }
-        let address = |letter: char| letter.is_ascii_digit() || letter == '$';
-        if let Some(command) = line.trim_start_matches(address).strip_prefix("e ") {
-            shell.inner(command, None);
         }
     }
 }

@@ -10,8 +10,7 @@ use super::{
     value::Value,
 };
 use shuck_ast::{
-    ArrayElem, Assignment, AssignmentValue, BinaryCommand, BinaryOp, BuiltinCommand, Command,
-    CompoundCommand, ConditionalExpr, DeclOperand, Redirect, RedirectKind, RedirectTarget, Stmt, StmtSeq,
+    BinaryCommand, BinaryOp, BuiltinCommand, Command, Redirect, RedirectKind, RedirectTarget, Stmt, StmtSeq,
     Word,
 };
 use std::{
@@ -116,7 +115,7 @@ impl Shell {
     }
 
     /// A statement; where it stands then is not yet where the shell stands.
-    fn statement(&mut self, statement: &Stmt, source: &str) -> Flow {
+    pub(super) fn statement(&mut self, statement: &Stmt, source: &str) -> Flow {
         if !self.budget.letters(LETTERS_OF_BRANCH) {
             return Flow { done: self.scope.clone(), failed: None };
         }
@@ -158,7 +157,7 @@ impl Shell {
                     };
                     for value in self.fields(word, source) {
                         if !is_stream(&value) {
-                            self.write(&value);
+                            self.redirect(&value);
                         }
                     }
                     None
@@ -192,23 +191,7 @@ impl Shell {
                 done.is_over = ends;
                 return Flow { done, failed: None };
             }
-            Command::Decl(declaration) => {
-                let is_reference = declaration.operands.iter().any(|operand| {
-                    matches!(operand, DeclOperand::Flag(word) if word.span.slice(source).contains('n'))
-                });
-                for operand in &declaration.operands {
-                    match operand {
-                        DeclOperand::Assignment(assignment) if is_reference => {
-                            self.refer(assignment, source);
-                        }
-                        DeclOperand::Assignment(assignment) => self.assign(assignment, source),
-                        DeclOperand::Flag(word) | DeclOperand::Dynamic(word) => {
-                            self.walk_inside(word, source);
-                        }
-                        DeclOperand::Name(_) => {}
-                    }
-                }
-            }
+            Command::Decl(declaration) => self.declare(declaration, source),
             Command::Function(function) => {
                 let body = function.body.span.slice(source).to_owned();
                 for name in function.static_names() {
@@ -277,186 +260,6 @@ impl Shell {
         Flow { done: scope, failed: None }
     }
 
-    fn compound(&mut self, compound: &CompoundCommand, source: &str) {
-        match compound {
-            CompoundCommand::If(found) => {
-                self.sequence(&found.condition, source);
-                let mut otherwise = self.scope.clone();
-                self.sequence(&found.then_branch, source);
-                let mut ends = vec![std::mem::take(&mut self.scope)];
-                for (condition, body) in &found.elif_branches {
-                    self.scope = otherwise;
-                    self.sequence(condition, source);
-                    otherwise = self.scope.clone();
-                    self.sequence(body, source);
-                    ends.push(std::mem::take(&mut self.scope));
-                }
-                self.scope = otherwise;
-                found.else_branch.iter().for_each(|body| self.sequence(body, source));
-                ends.push(std::mem::take(&mut self.scope));
-                self.scope = joined(ends);
-            }
-            CompoundCommand::For(found) => {
-                let mut values = Vec::new();
-                match &found.words {
-                    Some(words) => words.iter().for_each(|word| values.extend(self.fields(word, source))),
-                    None => values = super::parameter::named(self, "@"),
-                }
-                for target in &found.targets {
-                    let name = target.name.as_ref().map(|name| name.as_str().to_owned());
-                    name.iter().for_each(|name| self.scope.set(name, values.clone()));
-                }
-                self.repeated(&[], &found.body, source);
-            }
-            CompoundCommand::Foreach(found) => {
-                let values: Vec<Value> =
-                    found.words.iter().flat_map(|word| self.fields(word, source)).collect();
-                self.scope.set(found.variable.as_str(), values);
-                self.repeated(&[], &found.body, source);
-            }
-            CompoundCommand::Select(found) => {
-                let values: Vec<Value> =
-                    found.words.iter().flat_map(|word| self.fields(word, source)).collect();
-                self.scope.set(found.variable.as_str(), values);
-                self.repeated(&[], &found.body, source);
-            }
-            CompoundCommand::Repeat(found) => {
-                self.walk_inside(&found.count, source);
-                self.repeated(&[], &found.body, source);
-            }
-            CompoundCommand::ArithmeticFor(found) => self.repeated(&[], &found.body, source),
-            CompoundCommand::While(found) => self.repeated(&[&found.condition], &found.body, source),
-            CompoundCommand::Until(found) => self.repeated(&[&found.condition], &found.body, source),
-            CompoundCommand::Case(found) => {
-                self.walk_inside(&found.word, source);
-                let before = self.scope.clone();
-                let mut ends = Vec::new();
-                for item in &found.cases {
-                    self.scope = before.clone();
-                    self.sequence(&item.body, source);
-                    ends.push(std::mem::take(&mut self.scope));
-                }
-                ends.push(before);
-                self.scope = joined(ends);
-            }
-            CompoundCommand::Subshell(body) => self.subshell(body, source),
-            CompoundCommand::BraceGroup(body) => self.sequence(body, source),
-            CompoundCommand::Always(found) => {
-                self.sequence(&found.body, source);
-                self.sequence(&found.always_body, source);
-            }
-            CompoundCommand::Time(found) => {
-                if let Some(command) = &found.command {
-                    let flow = self.statement(command, source);
-                    self.scope = flow.either();
-                }
-            }
-            CompoundCommand::Coproc(found) => {
-                let scope = self.scope.clone();
-                drop(self.statement(&found.body, source));
-                self.scope = scope;
-            }
-            CompoundCommand::Conditional(found) => self.condition(&found.expression, source),
-            CompoundCommand::Arithmetic(found) => {
-                // What is substituted within is walked through as text.
-                let span = found.expr_span.map(|span| span.slice(source)).unwrap_or_default();
-                if span.contains("$(") || span.contains('`') {
-                    self.inner(&format!(": \"{span}\""), None);
-                }
-            }
-        }
-    }
-
-    /// A loop: what its body changes may be so at its next turn, or it may not have run.
-    fn repeated(&mut self, condition: &[&StmtSeq], body: &StmtSeq, source: &str) {
-        condition.iter().for_each(|condition| self.sequence(condition, source));
-        let before = self.scope.clone();
-        self.sequence(body, source);
-        self.scope.is_over = false;
-        self.scope.or(before);
-    }
-
-    fn condition(&mut self, expression: &ConditionalExpr, source: &str) {
-        match expression {
-            ConditionalExpr::Binary(found) => {
-                self.condition(&found.left, source);
-                self.condition(&found.right, source);
-            }
-            ConditionalExpr::Unary(found) => self.condition(&found.expr, source),
-            ConditionalExpr::Parenthesized(found) => self.condition(&found.expr, source),
-            ConditionalExpr::Word(word) | ConditionalExpr::Regex(word) => self.walk_inside(word, source),
-            ConditionalExpr::Pattern(pattern) => {
-                for (part, _) in pattern.parts_with_spans() {
-                    if let shuck_ast::PatternPart::Word(word) = part {
-                        self.walk_inside(word, source);
-                    }
-                }
-            }
-            ConditionalExpr::VarRef(_) => {}
-        }
-    }
-
-    /// `NAME=value`, `NAME+=value`, `NAME=(a b)`.
-    pub(super) fn assign(&mut self, assignment: &Assignment, source: &str) {
-        let name = assignment.target.name.as_str().to_owned();
-        let name = match assignment.target.subscript.as_deref() {
-            Some(subscript) => format!("{name}[{}]", subscript.syntax_text(source).trim_matches(['"', '\''])),
-            None => name,
-        };
-        match &assignment.value {
-            AssignmentValue::Scalar(word) => {
-                let mut values = self.values(word, source);
-                if assignment.append {
-                    let before = super::parameter::named(self, &name);
-                    let both = |first: &Value, second: &Value| {
-                        let mut first = first.clone();
-                        first.extend(second);
-                        first
-                    };
-                    let added =
-                        |first: &Value| values.iter().map(|second| both(first, second)).collect::<Vec<_>>();
-                    let letters = before.iter().map(Value::len).sum::<usize>() * values.len().max(1);
-                    let all = before.iter().flat_map(added).collect();
-                    values = if self.budget.letters(letters) { all } else { vec![Value::any()] };
-                }
-                let (array, _) = name.split_once('[').unwrap_or((&name, ""));
-                if array != name {
-                    let all = format!("{array}[@]");
-                    let mut known = self.scope.get(&all).cloned().unwrap_or_default();
-                    known.extend(values.iter().cloned());
-                    self.scope.set(&all, known);
-                }
-                self.scope.set(&name, values);
-            }
-            AssignmentValue::Compound(array) => {
-                let mut all = Vec::new();
-                for element in &array.elements {
-                    let values = self.fields(&element.value().word, source);
-                    let key = match element {
-                        ArrayElem::Sequential(_) => all.len().to_string(),
-                        ArrayElem::Keyed { key, .. } | ArrayElem::KeyedAppend { key, .. } => {
-                            key.syntax_text(source).trim_matches(['"', '\'']).to_owned()
-                        }
-                    };
-                    self.scope.set(&format!("{name}[{key}]"), values.clone());
-                    all.extend(values);
-                }
-                self.scope.set(&name, all.first().cloned().into_iter().collect());
-                self.scope.set(&format!("{name}[@]"), all);
-            }
-        }
-    }
-
-    /// `declare -n NAME=OTHER`
-    fn refer(&mut self, assignment: &Assignment, source: &str) {
-        let AssignmentValue::Scalar(word) = &assignment.value else { return };
-        let values = self.values(word, source);
-        if let Some(other) = values.first().and_then(Value::known) {
-            let name = assignment.target.name.as_str().to_owned();
-            Rc::make_mut(&mut self.scope.references).insert(name, other.to_owned());
-        }
-    }
-
     /// What a command substitution prints, after its commands were walked through.
     pub(super) fn substituted(&mut self, body: &StmtSeq, source: &str) -> Vec<Value> {
         self.subshell(body, source);
@@ -485,14 +288,6 @@ impl Shell {
     pub(super) fn resolve(&self, path: &str) -> Option<PathBuf> {
         super::target::resolved(self.scope.folder().map(PathBuf::as_path), path)
     }
-}
-
-/// Whichever of these it is.
-fn joined(scopes: Vec<Scope>) -> Scope {
-    let mut scopes = scopes.into_iter();
-    let mut first = scopes.next().unwrap_or_default();
-    scopes.for_each(|scope| first.or(scope));
-    first
 }
 
 /// `2`, `-`, `2-`: no file but a stream.

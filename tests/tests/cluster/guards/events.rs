@@ -74,6 +74,38 @@ async fn a_shell_is_guarded_before_and_looked_after() {
 }
 
 #[tokio::test]
+async fn a_held_folder_stops_no_command_that_most_likely_writes_elsewhere() {
+    let cluster = Cluster::start(1).await;
+    let (team, checkout) = repository(&cluster).await;
+    fs::create_dir(checkout.root().join("src/deep")).expect("the folder can be made");
+    fs::write(checkout.root().join("src/deep/x.rs"), "theirs\n").expect("it can be written");
+    let mut claude = Claude::start(&checkout, checkout.root(), "folders");
+    let other = team.agent(&team.admin, "other").await;
+    other.post(&team.path("/claims"), json!({ "paths": ["src/deep/", "notes/plan.md"] })).await.data();
+    for command in [
+        "make > \"$LOGS/report.json\"",
+        "rm -f \"$WORK/a.txt\"",
+        "find . -name '*.pyc' -delete",
+        "find . -name node_modules -prune -exec rm -rf {} +",
+        "cd \"$(dirname \"$0\")\" && echo x > notes.md",
+        "make | tee \"$(date +%s).log\"",
+        "T=$(mktemp -d /tmp/foo.XXXXXX); echo x > \"$T/a.txt\"",
+        "wget -qO- http://127.0.0.1/x",
+    ] {
+        let asked = claude.may_run(command);
+        assert_eq!((asked.code, asked.stdout.as_str()), (0, ""), "{command}: {asked:#?}");
+    }
+    for command in [
+        "rm -f \"$WORK/x.rs\"",
+        "find . -name '*.rs' -exec sed -i s/a/b/ {} +",
+        "echo x > \"src/deep/$NAME.rs\"",
+        "echo x > \"$WORK/plan.md\"",
+    ] {
+        denied(&claude.may_run(command), "is held by Root's agent \"other\"");
+    }
+}
+
+#[tokio::test]
 async fn what_was_reached_is_kept_whenever_an_agent_may_forget_or_stop() {
     let mut cluster = Cluster::start(1).await;
     let (team, checkout) = repository(&cluster).await;

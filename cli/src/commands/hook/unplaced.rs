@@ -1,0 +1,33 @@
+//! What others hold of files that are to be made in a folder which is not known. Takes nothing.
+
+use crate::{
+    context::Context,
+    error::Error,
+    guard::{decision, holding::Holding},
+    hosts::shell::speaks_against,
+};
+use uuid::Uuid;
+
+/// The claims of others that speak against making files of these patterns, one for each pattern.
+///
+/// # Errors
+/// When the cluster says no, or nothing.
+pub(super) async fn held(
+    context: &Context<'_>,
+    project: Uuid,
+    patterns: &[String],
+) -> Result<Vec<Holding>, Error> {
+    let met = decision::look(context, project, patterns).await?;
+    if met.is_empty() {
+        return Ok(met);
+    }
+    let met: Vec<String> = met.into_iter().map(|holding| holding.wanted).collect();
+    let session = context.client.session();
+    let claims = decision::claims_on(context, project, &met).await?;
+    let held = claims.iter().filter_map(|(pattern, claims)| {
+        let mut others = claims.iter().filter(|claim| Some(claim.session_id) != session);
+        let claim = others.find(|claim| speaks_against(&claim.file_path, pattern))?;
+        Some(Holding::of_claim(pattern, claim))
+    });
+    Ok(held.collect())
+}

@@ -1,0 +1,69 @@
+//! The files of a work tree that a pattern means: those that Git knows or would add. What Git ignores, as what is
+//! built, belongs to nobody.
+
+use crate::git::Git;
+use glob::{MatchOptions, Pattern};
+use std::path::Path;
+
+/// Files of one pattern that are named: to a command that changes more of them, the pattern says as much.
+const MAX_MATCHING: usize = 5_000;
+
+/// As the cluster takes patterns: `*` stays within a folder.
+const OPTIONS: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
+
+/// The files of a work tree.
+#[derive(Debug)]
+pub(crate) struct Tree(Vec<String>);
+
+impl Tree {
+    /// Those below a folder; none where Git does not list them.
+    pub(crate) fn below(root: &Path) -> Option<Self> {
+        let git = Git::at(root);
+        let tracked = git
+            .entries(&["ls-files", "-z", "--cached", "--recurse-submodules"])
+            .or_else(|_| git.entries(&["ls-files", "-z", "--cached"]));
+        let mut files = tracked.ok()?;
+        files.extend(git.entries(&["ls-files", "-z", "--others", "--exclude-standard"]).ok()?);
+        Some(Self(files))
+    }
+
+    /// The files that match a pattern themselves, or are in a folder that does; a repository within this one is a folder
+    /// with a slash at its end. None where they cannot be told, or are too many to be named.
+    pub(crate) fn matching(&self, pattern: &str) -> Option<Vec<String>> {
+        let pattern = Pattern::new(pattern).ok()?;
+        let is_meant = |file: &&String| {
+            let is_repository = file.ends_with('/');
+            let folders = file.match_indices('/').map(|(at, _)| &file[..at]);
+            is_repository
+                || pattern.matches_with(file, OPTIONS)
+                || folders.into_iter().any(|folder| pattern.matches_with(folder, OPTIONS))
+        };
+        let found: Vec<String> = self.0.iter().filter(is_meant).take(MAX_MATCHING + 1).cloned().collect();
+        (found.len() <= MAX_MATCHING).then_some(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_means_the_files_that_match_and_those_in_folders_that_do() {
+        let files = ["src/db.rs", "src/auth/token.rs", "lib/node_modules/a/index.js", "notes.md", "kit/"];
+        let tree = Tree(files.map(str::to_owned).to_vec());
+        for (pattern, expected) in [
+            ("**/*.rs", &["src/db.rs", "src/auth/token.rs", "kit/"][..]),
+            ("src/*.rs", &["src/db.rs", "kit/"]),
+            ("**/node_modules", &["lib/node_modules/a/index.js", "kit/"]),
+            ("src/**", &["src/db.rs", "src/auth/token.rs", "kit/"]),
+            ("**/*.pyc", &["kit/"]),
+        ] {
+            assert_eq!(tree.matching(pattern).expect("few files"), expected, "{pattern}");
+        }
+        assert!(tree.matching("a**b").is_none());
+    }
+}
