@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 /// A connection on which no request was for so long ends, however often its client answers pings.
 const IDLE: Duration = Duration::from_secs(60);
+/// Bytes of an answer that are handed on at once. A connection keeps some of these pieces until its client takes them.
+const PIECE: usize = 64 << 10;
 /// A client that takes nothing of an answer for so long is gone, or does not want it.
 const NOT_TAKEN: Duration = Duration::from_secs(30);
 
@@ -211,7 +213,7 @@ impl Handled {
             state.sent += 1;
             state.made += 1;
         });
-        Sent { body, activity: self.0.clone(), is_made: true, _room: room }
+        Sent { body, left: Bytes::new(), activity: self.0.clone(), is_made: true, _room: room }
     }
 }
 
@@ -222,8 +224,13 @@ impl Drop for Handled {
 }
 
 /// The body of an answer, which notes whether its client takes it.
+///
+/// Hands on a long text in pieces, each a copy: what is handed on is kept by the connection until its client takes it, and
+/// this, with its room, is dropped once the last piece is.
 pub(crate) struct Sent {
     body: Body,
+    /// What the body has given and is not handed on yet.
+    left: Bytes,
     activity: Activity,
     /// Whether it waits for this node, and not for the client.
     is_made: bool,
@@ -231,6 +238,14 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
+    fn next_piece(&mut self) -> Bytes {
+        let piece = Bytes::copy_from_slice(&self.left[..self.left.len().min(PIECE)]);
+        let _ = self.left.split_to(piece.len());
+        // The client took something.
+        self.activity.change(|_| {});
+        piece
+    }
+
     fn set_made(&mut self, is_made: bool) {
         let was_made = std::mem::replace(&mut self.is_made, is_made);
         self.activity.change(|state| match (was_made, is_made) {
@@ -249,17 +264,35 @@ impl HttpBody for Sent {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if !self.left.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(self.next_piece()))));
+        }
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         self.set_made(polled.is_pending());
-        polled
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(match frame.into_data() {
+                Ok(data) if data.len() > PIECE => {
+                    self.left = data;
+                    Frame::data(self.next_piece())
+                }
+                Ok(data) => Frame::data(data),
+                Err(other) => other,
+            }))),
+            other => other,
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.left.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (mut hint, left) = (self.body.size_hint(), self.left.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + left);
+        }
+        hint.set_lower(hint.lower() + left);
+        hint
     }
 }
 
@@ -305,6 +338,24 @@ mod tests {
         assert!(connections.admit(from(2)).is_some() && connections.admit(from(3)).is_some());
         drop((crowd, working));
         assert_eq!(connections.count(), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_long_answer_is_kept_with_its_room_until_its_last_piece_is_handed_on() {
+        let activity = Activity::default();
+        let text = Bytes::from(vec![7; 2 * PIECE + 1]);
+        let mut sent = activity.handle().answer(Body::from(text.clone()), None);
+        let mut taken = Vec::new();
+        for left in [text.len(), PIECE + 1, 1] {
+            assert_eq!(sent.size_hint().exact(), Some(left as u64));
+            assert!(!sent.is_end_stream());
+            let frame = std::future::poll_fn(|cx| Pin::new(&mut sent).poll_frame(cx)).await;
+            let piece = frame.unwrap().unwrap().into_data().unwrap();
+            assert!(piece.len() <= PIECE);
+            taken.extend_from_slice(&piece);
+        }
+        assert!(sent.is_end_stream());
+        assert_eq!(taken, text);
     }
 
     #[tokio::test]
