@@ -43,6 +43,7 @@ pub enum Case {
 
 /// Changes a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct UpdateProject {
     /// How the names of its files are told apart from now on. Any member may set `insensitive`, leads and admins
     /// `sensitive`; refused while two sessions hold what would be one file.
