@@ -115,7 +115,7 @@ impl<'a> Change<'a> {
         while ended < MAX_EXPIRED && !decide::fills_an_entry(released, self.events.len()) {
             let Some((events, documents)) = decide::expire_one(self.state, self.revision) else { return };
             ended += 1;
-            events.iter().for_each(|event| released.add(given_back(event)));
+            released.add(decide::given_back(&events));
             self.fold(events, None);
             self.write(documents);
         }
@@ -286,14 +286,6 @@ impl<'a> Change<'a> {
     fn finish(self, answer: Answer) -> Applied {
         let Self { events, documents, erased, touched, .. } = self;
         Applied { answer, events, documents, erased, touched, work: self.work.used() }
-    }
-}
-
-/// What an event gives back.
-fn given_back(event: &Event) -> Load {
-    match event {
-        Event::FilesReleased { paths, .. } => Load::of(&**paths),
-        _ => Load::default(),
     }
 }
 

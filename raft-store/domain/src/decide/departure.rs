@@ -2,7 +2,7 @@
 //! nothing about who may delete one.
 
 use super::{
-    fills_an_entry,
+    fills_an_entry, given_back,
     interruption::{self, Ending},
 };
 use crate::{
@@ -29,8 +29,8 @@ pub(super) fn part(state: &State, engineer: EngineerId, place: Place) -> (Ending
         if fills_an_entry(load, events.len()) {
             return ((events, documents), false);
         }
-        load.add(Load::of(state.claims_of(session).map(|(key, _)| &key.path)));
         let (facts, texts) = interruption::ended(state, session, &ReleaseReason::MemberRemoved, place);
+        load.add(given_back(&facts));
         events.extend(facts);
         documents.extend(texts);
     }

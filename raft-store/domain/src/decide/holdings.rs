@@ -27,6 +27,17 @@ pub(crate) const fn fills_an_entry(load: Load, facts: usize) -> bool {
     load.claims >= MOST_OF_ENTRY.claims || load.bytes >= MOST_OF_ENTRY.bytes || facts >= FACTS_OF_ENTRY
 }
 
+/// What these facts give back.
+pub(crate) fn given_back(facts: &[Event]) -> Load {
+    let mut load = Load::default();
+    for fact in facts {
+        if let Event::FilesReleased { paths, .. } = fact {
+            load.add(Load::of(&**paths));
+        }
+    }
+    load
+}
+
 /// Refuses what would make a session hold too much, or its project, its engineer or the cluster.
 pub(super) fn within_limit<'a>(
     ctx: Context<'_>,

@@ -29,7 +29,7 @@ pub(crate) use deletion::advance as advance_deletion;
 pub(crate) use departure::advance as advance_departure;
 pub(crate) use expiry::expire_one;
 pub use features::{MAX_DEPENDENCIES, MAX_GLOBS, MAX_PATTERNS};
-pub(crate) use holdings::fills_an_entry;
+pub(crate) use holdings::{fills_an_entry, given_back};
 pub(crate) use rights::may_ask;
 pub use roadmap::MAX_NAMED;
 pub(crate) use sessions::sign_of_life;

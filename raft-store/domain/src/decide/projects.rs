@@ -4,7 +4,7 @@ use super::{
     Context, Decision,
     access::not_found,
     blockers::{conflict, too_much},
-    deletion, expiry, fills_an_entry,
+    deletion, expiry, fills_an_entry, given_back,
     interruption::{self, Ending},
     quota::within_quota,
 };
@@ -192,9 +192,9 @@ pub(super) fn sessions_ended<'a>(
             events.extend(expiry::ending(session, &reason));
             continue;
         }
-        load.add(Load::of(ctx.state.claims_of(session).map(|(key, _)| &key.path)));
         let place = Place::asked_for(ctx.revision);
         let (facts, texts) = interruption::ended(ctx.state, session, &reason, place);
+        load.add(given_back(&facts));
         events.extend(facts);
         documents.extend(texts);
     }
