@@ -19,6 +19,7 @@ mod portable;
 mod question;
 #[cfg(any(target_os = "macos", test))]
 mod seatbelt;
+mod spellings;
 mod start;
 
 pub(crate) use companion::Companion;

@@ -3,6 +3,7 @@
 use super::{
     claims::{Claim, Claims, claims},
     plan::{Gap, Plan, Shape, clean},
+    spellings::Spellings,
 };
 use crate::{
     client::Request,
@@ -19,7 +20,6 @@ use nexus_api_types::{
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::{Path, PathBuf},
 };
 use uuid::Uuid;
@@ -29,9 +29,6 @@ const MOST_AT_ONCE: usize = 2_000;
 
 /// Files that wildcards of others are compared with.
 const MAX_CANDIDATES: usize = 20_000;
-
-/// Spellings of one path that are asked about.
-const MOST_SPELLINGS: usize = 100;
 
 /// Claims that a server lists.
 const MOST_LISTED: usize = 10_000;
@@ -98,7 +95,7 @@ pub(super) async fn held(
     let (mine, others): (Vec<&Claim>, Vec<&Claim>) = claims.iter().partition(|claim| own.is_own(claim));
     let mine: Vec<Shape> = mine.iter().map(|claim| Shape::of(&claim.file_path)).collect();
     let mut wild: BTreeMap<PathBuf, Vec<&str>> = BTreeMap::new();
-    let mut respelled = BTreeSet::new();
+    let (mut spellings, mut respelled) = (Spellings::in_checkout(&place.root), BTreeSet::new());
     for claim in others {
         let pattern = claim.file_path.as_str();
         match Shape::of(pattern) {
@@ -108,7 +105,7 @@ pub(super) async fn held(
             }
             Shape::Path(path) => {
                 if !is_there(&place.root, &path) {
-                    respelled.extend(spellings(&place.root, &path));
+                    respelled.extend(spellings.of(&path));
                 }
                 plan.add(path);
             }
@@ -135,30 +132,6 @@ pub(super) async fn held(
     }
     plan.finish();
     Ok((plan, revision))
-}
-
-/// Paths that are there and may be this one in another spelling. Which of them are is the cluster's to say: it knows
-/// whether the project regards case.
-fn spellings(root: &Path, path: &Path) -> Vec<String> {
-    let mut found = vec![PathBuf::new()];
-    for part in path.iter() {
-        let part = part.to_string_lossy();
-        let below = |folder: &PathBuf| -> Vec<PathBuf> {
-            let entries = fs::read_dir(root.join(folder)).into_iter().flatten().filter_map(Result::ok);
-            entries
-                .filter_map(|entry| entry.file_name().into_string().ok())
-                .filter(|name| may_be_one(name, &part))
-                .map(|name| folder.join(name))
-                .collect()
-        };
-        found = found.iter().flat_map(below).take(MOST_SPELLINGS).collect();
-    }
-    found.into_iter().filter_map(|path| path.into_os_string().into_string().ok()).collect()
-}
-
-/// Whether two names may be spellings of one file. Letters beyond ASCII may be composed in ways that take tables to tell.
-fn may_be_one(one: &str, other: &str) -> bool {
-    !(one.is_ascii() && other.is_ascii()) || one.eq_ignore_ascii_case(other)
 }
 
 /// Whether something of one's own may be that path, above it or beneath it.
