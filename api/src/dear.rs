@@ -63,9 +63,10 @@ fn computes(command: &Command, state: &State) -> bool {
             patch.touches.is_some() || patch.reads.is_some() || patch.depends_on.is_some()
         }
         Command::CreateFeature { feature, .. } => !feature.depends_on.is_empty(),
-        // These look at all that is claimed.
+        // These look at all that is claimed, by everybody or for a feature.
         Command::ReleasePaths { project, .. }
         | Command::ForceRelease { project, .. }
+        | Command::SaveCheckpoint { project, .. }
         | Command::UpdateProject { project, .. } => state.claim_count_in(*project) >= MANY,
         // And this one at all members of the engineer's projects.
         Command::PickNext { .. } | Command::ReorderRoadmap { .. } | Command::DeleteEngineer { .. } => true,

@@ -3,7 +3,7 @@
 use crate::{failure::ApiError, sorted_json};
 use nexus_api_types::Code;
 use nexus_domain::{
-    decide::{MAX_GLOBS, MAX_PATTERNS},
+    decide::{MAX_AUTOMATA, MAX_GLOBS, MAX_PATTERNS},
     pattern::Pattern,
 };
 use serde_json::{Map, Value, json};
@@ -28,16 +28,33 @@ impl Display for Beginning<'_> {
     }
 }
 
-/// Reads a path. Once there are too many with wildcards, none is read any more: each may take a tenth of a
-/// millisecond.
-fn pattern(text: &str, wild: &Cell<usize>) -> Result<Pattern, String> {
-    let too_many = || format!("is one too many with wildcards: at most {MAX_GLOBS} are allowed");
-    if wild.get() > MAX_GLOBS {
-        return Err(too_many());
+/// Reads the paths of one list. Once there are too many with wildcards, or with brackets, none is read any more: each
+/// may take a tenth of a millisecond.
+#[derive(Default)]
+struct Paths {
+    wild: Cell<usize>,
+    automaton_bytes: Cell<u64>,
+}
+
+impl Paths {
+    fn read(&self, text: &str) -> Result<Pattern, String> {
+        self.check()?;
+        let pattern = Pattern::parse(text).map_err(|problem| problem.to_string())?;
+        self.wild.update(|count| count + usize::from(pattern.is_wild()));
+        self.automaton_bytes.update(|bytes| bytes + pattern.automaton_bytes());
+        self.check()?;
+        Ok(pattern)
     }
-    let pattern = Pattern::parse(text).map_err(|problem| problem.to_string())?;
-    wild.set(wild.get() + usize::from(pattern.is_wild()));
-    if wild.get() > MAX_GLOBS { Err(too_many()) } else { Ok(pattern) }
+
+    fn check(&self) -> Result<(), String> {
+        if self.wild.get() > MAX_GLOBS {
+            return Err(format!("is one too many with wildcards: at most {MAX_GLOBS} are allowed"));
+        }
+        if self.automaton_bytes.get() > MAX_AUTOMATA {
+            return Err("is one too many with so many brackets: claim the folder instead".to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// A body, and what is wrong with it so far.
@@ -167,14 +184,14 @@ impl Fields {
 
     /// Paths, at least one.
     pub(crate) fn required_patterns(&mut self, field: &'static str) -> Option<Vec<Pattern>> {
-        let wild = Cell::new(0);
-        self.required_list(field, MAX_PATTERNS, |text| pattern(text, &wild))
+        let paths = Paths::default();
+        self.required_list(field, MAX_PATTERNS, |text| paths.read(text))
     }
 
     /// Optional paths.
     pub(crate) fn patterns(&mut self, field: &'static str) -> Option<Vec<Pattern>> {
-        let wild = Cell::new(0);
-        self.list(field, MAX_PATTERNS, |text| pattern(text, &wild))
+        let paths = Paths::default();
+        self.list(field, MAX_PATTERNS, |text| paths.read(text))
     }
 
     /// An optional number of seconds, fractions allowed.

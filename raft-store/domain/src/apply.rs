@@ -2,9 +2,9 @@
 
 use crate::{
     command::{Acting, Actor, Proposal},
-    decide::{self, Context, access},
+    decide::{self, Context, Part, access},
     document::{Document, DocumentKey},
-    entity::{Load, Session},
+    entity::Session,
     event::{Cause, Event, Recorded},
     ids::{FeatureId, ProjectId},
     refusal::Refusal,
@@ -15,8 +15,6 @@ use crate::{
 };
 use std::{collections::BTreeSet, sync::Arc};
 
-/// Things that one entry may end: bounds its time. The rest is ended by the next entry.
-const MAX_EXPIRED: usize = 1_000;
 /// Old slots are looked for at every such revision: there are some thousands of slots at most.
 const SWEEP_SLOTS_EVERY: u64 = 1_024;
 /// Events are deleted for their age at every so many revisions at the latest: older ones may be there.
@@ -48,7 +46,7 @@ pub enum Erasure {
     TextsOfFeature(ProjectId, FeatureId),
     /// All texts of a project.
     TextsOfProject(ProjectId),
-    /// Events of a project.
+    /// Events of a project, or the first ones of them: how far it came is told to [`State::events_erased`].
     Events {
         /// The project.
         project: ProjectId,
@@ -63,8 +61,7 @@ pub enum Erasure {
 /// every node, for ever.
 pub fn apply(state: &mut State, revision: Revision, proposal: &Proposal) -> Applied {
     let mut change = Change::begin(state, revision, proposal);
-    change.expire();
-    change.delete();
+    change.end_what_is_over();
     let answer = change.answer(proposal);
     change.forget_old_replies();
     change.forget_old_slots();
@@ -109,26 +106,23 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Leases that are over end before anything else is looked at.
-    fn expire(&mut self) {
-        let (mut ended, mut released) = (0, Load::default());
-        while ended < MAX_EXPIRED && !decide::fills_an_entry(released, self.events.len()) {
-            let Some((events, documents)) = decide::expire_one(self.state, self.revision) else { return };
-            ended += 1;
-            released.add(decide::given_back(&events));
+    /// Leases that are over end before anything else is looked at. Then a part of what belonged to a deleted engineer
+    /// or project goes.
+    fn end_what_is_over(&mut self) {
+        let mut part = Part::new(self.state.part_limits);
+        while let Some((events, documents)) = decide::expire_one(self.state, self.revision, &mut part) {
             self.fold(events, None);
             self.write(documents);
         }
-    }
-
-    /// A part of what belonged to a deleted engineer or project goes.
-    fn delete(&mut self) {
-        if let Some((events, documents)) = decide::advance_departure(self.state, self.revision) {
+        if let Some((events, documents)) = decide::advance_departure(self.state, self.revision, &mut part) {
             self.fold(events, None);
             self.write(documents);
         }
-        if let Some((event, erased)) = decide::advance_deletion(self.state, self.revision) {
-            self.fold(vec![event], None);
+        // A part by itself.
+        if part.is_empty()
+            && let Some((event, erased)) = decide::advance_deletion(self.state, self.revision)
+        {
+            self.fold(event.into_iter().collect(), None);
             self.erased.extend(erased);
         }
     }

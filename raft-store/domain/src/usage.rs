@@ -18,8 +18,6 @@ use std::fmt;
 const FEATURE_BYTES: u64 = 800;
 /// Memory of a path in a feature's lists beside its text.
 const LISTED_PATH_BYTES: u64 = 110;
-/// Memory of a glob's automaton beside that: some hundred bytes for everyday ones.
-const GLOB_BYTES: u64 = 1_000;
 /// Memory of a claim beside its path: its key, its row's key and its place in the index of paths.
 const CLAIM_BYTES: u64 = 300;
 /// Memory of a session with what its client says about itself.
@@ -61,7 +59,8 @@ impl Usage {
 
     /// That of a claim.
     pub(crate) fn of_claim(path: &Pattern) -> Self {
-        Self::of_memory(CLAIM_BYTES + path.as_str().len() as u64)
+        // A glob's automaton is there twice: as it was written, and as it is compared.
+        Self::of_memory(CLAIM_BYTES + path.as_str().len() as u64 + 2 * path.automaton_bytes())
     }
 
     /// That of a project without what is in it.
@@ -127,8 +126,7 @@ impl std::iter::Sum for Usage {
 }
 
 fn path_bytes(path: &Pattern) -> u64 {
-    let automaton = if path.is_wild() { GLOB_BYTES } else { 0 };
-    LISTED_PATH_BYTES + automaton + path.as_str().len() as u64
+    LISTED_PATH_BYTES + path.as_str().len() as u64 + path.automaton_bytes()
 }
 
 /// The texts that an engineer wrote about a feature, or about a project as a whole: how many, and what they take on

@@ -1,6 +1,7 @@
 //! Entries through the domain into one batch. Never skips an entry: what fails stops the node.
 
 use super::{
+    event_search::EventSearch,
     ledger::RowLedger,
     progress::{EntryHash, Progress},
     published::Published,
@@ -26,6 +27,8 @@ use std::{
 /// Old events are deleted at every such revision, as one range: often enough to keep the excess
 /// small, seldom enough that deleted ranges do not slow down scans.
 const PRUNE_EVERY: u64 = 1024;
+/// And whenever so many bytes of events came, whatever one entry tells: a MiB and more.
+const PRUNE_EVERY_BYTES: u64 = 64 << 20;
 
 /// How one proposal changes the state: the domain's [`apply`](nexus_domain::apply).
 pub(crate) type Rules = fn(&mut State, Revision, &Proposal) -> nexus_domain::Applied;
@@ -85,6 +88,7 @@ impl<'a> Step<'a> {
             return Err(failed(format!("entry {} is applied already", self.after.revision())));
         }
         let revision = Revision(log_id.index);
+        let told_before = self.after.progress.event_bytes;
         let mut hash = EntryHash::begin(self.after.progress.history, revision);
         let answer = match entry.payload {
             EntryPayload::Blank => None,
@@ -116,14 +120,21 @@ impl<'a> Step<'a> {
                 );
                 let unwritable =
                     |cause: RecordError| failed(format!("what it gives cannot be written: {cause}"));
-                for key in &applied.touched {
+                let mut touched = applied.touched;
+                for erasure in &applied.erased {
+                    if let Erasure::Events { project, from, to } = *erasure {
+                        let until = self.erase_events(&mut hash, project, from, to)?;
+                        touched.extend(self.after.state.events_erased(project, until));
+                    }
+                }
+                for key in &touched {
                     self.write_row(&mut hash, key).map_err(unwritable)?;
                 }
                 for (key, document) in &applied.documents {
                     self.write_document(&mut hash, key, document.as_ref()).map_err(unwritable)?;
                 }
                 for erasure in &applied.erased {
-                    self.erase(&mut hash, *erasure)?;
+                    self.erase_texts(&mut hash, *erasure);
                 }
                 for event in &applied.events {
                     let project = event.event.project().expect("what is kept is of a project's feed");
@@ -148,7 +159,10 @@ impl<'a> Step<'a> {
         progress.applied = Some(log_id);
         progress.history = hash.finish();
         self.hashes.push((log_id.index, progress.history));
-        if log_id.index.is_multiple_of(PRUNE_EVERY) {
+        let told = progress.event_bytes;
+        if log_id.index.is_multiple_of(PRUNE_EVERY)
+            || told / PRUNE_EVERY_BYTES != told_before / PRUNE_EVERY_BYTES
+        {
             self.prune(log_id.index)?;
         }
         Ok(Applied(answer))
@@ -203,51 +217,67 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    /// Deletes texts or events as a whole. Those that earlier entries of this step wrote are among them.
-    fn erase(&mut self, hash: &mut EntryHash, erasure: Erasure) -> Result<(), StoreError> {
+    /// Deletes texts as a whole. Those that earlier entries of this step wrote are among them.
+    fn erase_texts(&mut self, hash: &mut EntryHash, erasure: Erasure) {
         let ranges = match erasure {
             Erasure::TextsOfProject(project) => vec![keys::documents_of_project(project)],
             Erasure::TextsOfFeature(project, feature) => {
                 keys::documents_of_feature(project, feature).to_vec()
             }
-            Erasure::Events { project, from, to } => return self.erase_events(hash, project, from, to),
+            Erasure::Events { .. } => return,
         };
         for range in ranges {
             hash.erase(Column::Documents, &range);
             self.batch.delete_range(Column::Documents, range);
         }
-        Ok(())
     }
 
+    /// Deletes the first events of a project in a range of revisions, and gives the revision before which none is left.
+    /// Reads a bounded part of the history, all projects' events in it; the same part on every node, however entries
+    /// come in batches.
     fn erase_events(
         &mut self,
         hash: &mut EntryHash,
         project: ProjectId,
         from: Revision,
         to: Revision,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Revision, StoreError> {
+        // What is older is deleted already, or with this step.
+        let from = from.max(self.after.progress.oldest_events).min(to);
         let range = KeyRange::between(keys::events_of(from), keys::events_of(to));
-        let is_of_project = |key: &[u8]| keys::read_event(key).is_some_and(|(_, of)| of == project);
-        let mut found = Vec::new();
+        let mut search = EventSearch::of(project);
+        let mut is_all = true;
         for pair in self.stored.scan(Column::Events, &range, Order::Ascending) {
-            let (key, _) = pair?;
-            if is_of_project(&key) {
-                found.push(key);
+            let (key, value) = pair?;
+            is_all = self.is_erased(&key) || search.looks_at(&key, &value);
+            if !is_all {
+                break;
             }
         }
-        found.extend(self.batch.operations().filter_map(|operation| match operation {
-            Operation::Put(Column::Events, key, _) if range.contains(key) && is_of_project(key) => {
-                Some(key.into())
+        // What this step wrote comes after all that is stored, in order.
+        let is_for_later = |operation| match operation {
+            Operation::Put(Column::Events, key, value) if range.contains(key) && !self.is_erased(key) => {
+                !search.looks_at(key, value)
             }
-            _ => None,
-        }));
+            _ => false,
+        };
+        let _is_all = is_all && !self.batch.operations().any(is_for_later);
+        let (found, until) = search.finish();
+        let until = until.unwrap_or(to);
+        let range = KeyRange::between(keys::events_of(from), keys::events_of(until));
         // Not each of them: a node that pruned its old events a moment later has more of them.
         hash.erase(Column::Events, &range);
         for key in found {
             self.batch.delete(Column::Events, key);
         }
         self.erased.push((project, range));
-        Ok(())
+        Ok(until)
+    }
+
+    /// Whether this step deletes an event that is still among those that are stored, or among those that it wrote.
+    fn is_erased(&self, key: &[u8]) -> bool {
+        let of = |project| keys::read_event(key).is_some_and(|(_, of)| of == project);
+        self.erased.iter().any(|(project, range)| range.contains(key) && of(*project))
     }
 
     /// Deletes events that are older than the cluster keeps: by their number, their age or their bytes.
@@ -292,20 +322,16 @@ impl<'a> Step<'a> {
                 .map_err(|cause| StoreError::corrupt(Column::Events, key, cause))
         };
         let range = KeyRange::between(keys::events_of(from), keys::events_of(Revision(u64::MAX)));
-        let is_erased = |key: &[u8]| {
-            let of = |project| keys::read_event(key).is_some_and(|(_, of)| of == project);
-            self.erased.iter().any(|(project, range)| range.contains(key) && of(*project))
-        };
         for pair in self.stored.scan(Column::Events, &range, Order::Ascending) {
             let (key, value) = pair?;
-            if !is_erased(&key) {
+            if !self.is_erased(&key) {
                 return decode(&key, &value).map(Some);
             }
         }
         // What this step wrote comes after all that is stored, in order.
         let first = keys::events_of(from);
         let written = self.batch.operations().find_map(|operation| match operation {
-            Operation::Put(Column::Events, key, value) if *key >= first[..] && !is_erased(key) => {
+            Operation::Put(Column::Events, key, value) if *key >= first[..] && !self.is_erased(key) => {
                 Some((key, value))
             }
             _ => None,

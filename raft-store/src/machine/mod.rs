@@ -8,6 +8,7 @@
 //! calls it.
 
 pub(crate) mod apply;
+mod event_search;
 pub(crate) mod ledger;
 pub(crate) mod load;
 pub(crate) mod progress;

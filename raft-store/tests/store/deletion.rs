@@ -55,6 +55,42 @@ async fn nothing_of_a_deleted_project_is_left_on_the_disk_however_entries_come_i
 }
 
 #[tokio::test]
+async fn however_much_happened_in_a_deleted_project_one_entry_deletes_a_bounded_part_of_it() {
+    let mut hashes = Vec::new();
+    for one_by_one in [true, false] {
+        let disk = SimulatedDisk::new();
+        let mut node = Node::start(disk.clone()).await;
+        let mut scribe = Scribe::new();
+        let mut history = scribe.beginning();
+        for _ in 0..2_500 {
+            history.push(scribe.claim(vec![Pattern::parse("a.rs").unwrap()]));
+            history.push(scribe.engineer_asks(Ask::ReleasePaths { project: PROJECT, paths: None }));
+        }
+        history.push(scribe.engineer_asks(Ask::DeleteProject { project: PROJECT }));
+        let ticks: Vec<_> = (0..12).map(|_| scribe.ask(Actor::System, Ask::Tick)).collect();
+        if one_by_one {
+            node.run(history).await;
+            let mut parts = 0;
+            for tick in ticks {
+                let before = of_project(&disk, Column::Events);
+                node.run(vec![tick]).await;
+                let gone = before - of_project(&disk, Column::Events);
+                assert!(gone <= 2_010, "one entry deletes {gone} events");
+                parts += usize::from(gone > 0);
+            }
+            assert!(parts > 2, "{parts} parts");
+        } else {
+            node.run([history, ticks].concat()).await;
+        }
+        assert_eq!(of_project(&disk, Column::Events), 0);
+        assert_eq!(of_project(&disk, Column::Rows), 0);
+        node.machine.verify().unwrap();
+        hashes.push(node.handle.latest().hash());
+    }
+    assert_eq!(hashes[0], hashes[1]);
+}
+
+#[tokio::test]
 async fn events_tell_the_paths_of_their_time_although_they_are_not_written_into_each() {
     let disk = SimulatedDisk::new();
     let mut node = Node::start(disk.clone()).await;
@@ -158,4 +194,25 @@ async fn history_is_bounded_in_bytes_whatever_one_entry_tells() {
         hashes.push(node.handle.latest().hash());
     }
     assert_eq!(hashes[0], hashes[1]);
+}
+
+#[tokio::test]
+async fn few_entries_that_tell_very_much_are_not_kept_until_many_came() {
+    let disk = SimulatedDisk::new();
+    let mut node = Node::start(disk.clone()).await;
+    let mut scribe = Scribe::new();
+    let mut history = scribe.beginning();
+    history.push(scribe.keep_small_events());
+    let long = "x".repeat(900);
+    let paths: Vec<Pattern> =
+        (0..1_000).map(|n| Pattern::parse(&format!("generated/{n}{long}.rs")).unwrap()).collect();
+    for _ in 0..40 {
+        history.push(scribe.claim(paths.clone()));
+        history.push(scribe.engineer_asks(Ask::ReleasePaths { project: PROJECT, paths: None }));
+    }
+    assert!(history.len() < 1_000);
+    node.run(history).await;
+    let bytes: usize = pairs(&disk, Column::Events).iter().map(|(key, value)| key.len() + value.len()).sum();
+    assert!(bytes < 20 << 20, "{bytes} of more than 70 MB of events are kept");
+    node.machine.verify().unwrap();
 }

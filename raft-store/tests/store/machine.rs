@@ -171,7 +171,7 @@ async fn a_session_with_all_that_it_may_hold_ends_a_part_with_each_entry() {
         node.run(vec![scribe.much_later()]).await;
     }
     let mut held = node.handle.latest().state.claim_count();
-    assert_eq!(held, 14 << 10, "some 2 MiB of paths are given back by one entry");
+    assert_eq!(held, 14 << 10, "some MiB of paths is given back by one entry");
     while held > 0 {
         let tick = scribe.ask(Actor::System, Command::Tick);
         node.run(vec![tick]).await;

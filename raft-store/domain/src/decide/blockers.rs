@@ -64,7 +64,13 @@ pub(super) fn conflicts<'a>(
     limit: usize,
     work: &mut WorkBudget,
 ) -> Result<Vec<Conflict>, Refusal> {
-    let Some(index) = state.paths(project) else { return Ok(Vec::new()) };
+    let Some(index) = state.paths(project) else {
+        // Nothing is in the way, but what is wanted is spelled anew when it is taken.
+        let case = state.case_of(project);
+        let steps = wanted.into_iter().flat_map(|(paths, _)| paths).map(|path| path.steps_of_spelling(case));
+        work.charge(steps.sum()).map_err(too_many_comparisons)?;
+        return Ok(Vec::new());
+    };
     let mut found: Vec<Conflict> = Vec::new();
     let mut told: BTreeSet<(Pattern, SessionId)> = BTreeSet::new();
     for (paths, mode) in wanted {

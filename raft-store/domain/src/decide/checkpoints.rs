@@ -1,7 +1,13 @@
 //! Decides about checkpoints: recorded states of the work on a feature. Their texts are documents;
 //! a rule knows only the newest one's hash, so that what a client repeats is not kept twice.
 
-use super::{Context, Decision, access::not_found, quota::text_within_quota, sessions::sign_of_life};
+use super::{
+    Context, Decision,
+    access::not_found,
+    blockers::too_much,
+    quota::text_within_quota,
+    sessions::{acts, sign_of_life},
+};
 use crate::{
     command::NewCheckpoint,
     document::{Checkpoint, CheckpointKind, Document, DocumentKey, LatestCheckpoint, Place, StateHash},
@@ -12,17 +18,31 @@ use crate::{
     refusal::{Refusal, Thing},
     reply::Reply,
     state::State,
+    work::{OutOfBudget, WorkBudget},
 };
 use std::sync::Arc;
 
+/// Steps of copying a claimed path, sorting it in and hashing it.
+const CLAIM: usize = 500;
+
 /// Records the state of the work that a session of one's own does on a feature. A periodic one that
 /// says what the newest one says is not kept.
-pub(super) fn save(ctx: Context<'_>, project: ProjectId, new: &NewCheckpoint) -> Result<Decision, Refusal> {
+pub(super) fn save(
+    ctx: Context<'_>,
+    project: ProjectId,
+    new: &NewCheckpoint,
+    work: &mut WorkBudget,
+) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let session = ctx.own_session(engineer, project, new.session)?;
+    acts(session)?;
     if ctx.state.feature(project, new.feature).is_none() {
         return Err(not_found(Thing::Feature, new.feature));
     }
+    let held = ctx.state.claims_for(session, new.feature).count();
+    work.charge(CLAIM * held).map_err(|OutOfBudget| {
+        too_much("recording all that is claimed for this feature", "give some of it back")
+    })?;
     let checkpoint =
         of_work(ctx.state, session, new.feature, new.id, new.kind, new.context.clone(), new.notes.clone());
     // Whoever records the work of a session shows that it is alive.

@@ -5,14 +5,14 @@ use super::{
     access::not_found,
     blockers::{conflicts, holder_note, too_much},
     features::{check_patterns, distinct},
-    holdings::{self, MOST_OF_ENTRY, fills_an_entry, within_limit},
+    holdings::{self, within_limit, within_limit_of_feature},
     sessions::acting_session,
 };
 use crate::{
-    entity::{ClaimKey, Load, Mode, Status},
+    entity::{ClaimKey, Mode, Status},
     event::ReleaseReason,
     ids::{FeatureId, ProjectId, SessionId},
-    pattern::Pattern,
+    pattern::{Pattern, SpelledIndex},
     refusal::{MAX_LISTED, Refusal, Thing},
     reply::Reply,
     words::Label,
@@ -28,7 +28,9 @@ const CLAIM: usize = 100;
 
 /// Steps of giving a claim back: its row and its places in the indexes go, and an event names it. Taking one costs as
 /// much; a request names [`MAX_PATTERNS`](super::MAX_PATTERNS) at most.
-const RELEASED: usize = 1_000;
+const RELEASED: usize = 2_000;
+/// Steps of a byte of its path, in the event and in the row's key.
+const RELEASED_BYTE: usize = 1;
 
 /// Takes paths, all or none.
 pub(super) fn claim(
@@ -59,7 +61,11 @@ pub(super) fn claim(
         ctx.state.claims.get(&key)
     };
     // What is held already takes no more room.
-    within_limit(ctx, &session, paths.iter().filter(|path| held(path).is_none()))?;
+    let more = || paths.iter().filter(|path| held(path).is_none());
+    within_limit(ctx, &session, more())?;
+    if let Some(feature) = feature {
+        within_limit_of_feature(ctx, &session, feature, more())?;
+    }
     let conflicts = conflicts(ctx.state, project, [(&*paths, mode)], Some(session.id), MAX_LISTED, work)?;
     if !conflicts.is_empty() {
         return Err(Refusal::FilesClaimed { conflicts });
@@ -84,14 +90,19 @@ pub(super) fn release(
 ) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let (session, alive) = acting_session(ctx, engineer, project)?;
-    let case = ctx.state.case_of(project);
-    let paths = paths.map(|paths| paths.iter().map(|path| path.compared_as(case)).collect::<BTreeSet<_>>());
+    // Where nothing is held, nothing is looked for.
+    let nothing = SpelledIndex::new(ctx.state.case_of(project));
+    let index = ctx.state.paths(project).unwrap_or(&nothing);
+    let mut wanted = BTreeSet::new();
+    for path in paths.into_iter().flat_map(|paths| paths.iter()) {
+        wanted.insert(index.compared(path, work).map_err(too_many_claims)?);
+    }
     // What a feature was picked with is given back with it, or by changing what the feature touches.
     let mut picked_with: BTreeMap<Option<FeatureId>, BTreeSet<&Pattern>> = BTreeMap::new();
     let mut released: BTreeMap<Option<FeatureId>, Vec<Pattern>> = BTreeMap::new();
     for (key, _) in ctx.state.claims_of(&session) {
         work.charge(CLAIM).map_err(too_many_claims)?;
-        if paths.as_ref().is_some_and(|paths| !paths.contains(&*key.path.compared_as(case))) {
+        if paths.is_some() && !wanted.contains(&*index.compared(&key.path, work).map_err(too_many_claims)?) {
             continue;
         }
         let own = match picked_with.entry(key.feature) {
@@ -105,7 +116,7 @@ pub(super) fn release(
             }
         };
         if !own.contains(&key.path) {
-            work.charge(RELEASED).map_err(too_many_claims)?;
+            charge_release(&key.path, work).map_err(too_many_claims)?;
             released.entry(key.feature).or_default().push(key.path.clone());
         }
     }
@@ -115,6 +126,10 @@ pub(super) fn release(
         events.extend(holdings::released(project, &holder, *feature, &paths, &ReleaseReason::Released));
     }
     Ok(Decision::new(events, Reply::released(released.into_values().flatten())))
+}
+
+fn charge_release(path: &Pattern, work: &mut WorkBudget) -> Result<(), OutOfBudget> {
+    work.charge(RELEASED + RELEASED_BYTE * path.as_str().len())
 }
 
 fn too_many_claims(_: OutOfBudget) -> Refusal {
@@ -140,16 +155,13 @@ pub(super) fn force_release(
     let engineer = ctx.lead(project)?;
     let paths: BTreeSet<&Pattern> = paths.iter().collect();
     let mut taken: BTreeMap<(SessionId, Option<FeatureId>), Vec<Pattern>> = BTreeMap::new();
-    let mut load = Load::default();
+    let too_many = |OutOfBudget| too_much("taking all of these claims away", "name fewer paths at once");
+    let index = ctx.state.paths(project);
     for path in paths {
-        work.charge(CLAIM).map_err(too_many_claims)?;
-        for (held, grip) in ctx.state.holders_of(project, path) {
-            work.charge(CLAIM).map_err(too_many_claims)?;
-            load.add(Load::of([&held]));
-            if fills_an_entry(load, 0) {
-                let what = "claims on these paths (name fewer at once)".to_owned();
-                return Err(Refusal::TooMany { what, limit: MOST_OF_ENTRY.claims as u64 });
-            }
+        work.charge(CLAIM).map_err(too_many)?;
+        let Some(index) = index else { break };
+        for (held, grip) in index.holders_of(path, work).map_err(too_many)? {
+            charge_release(&held, work).map_err(too_many)?;
             taken.entry((grip.session, grip.feature)).or_default().push(held);
         }
     }

@@ -11,12 +11,8 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Rows that one entry takes away: some 10 ms. A feature counts for more, by what has to be added up.
-const ROWS_OF_ENTRY: usize = 2_000;
 /// Paths of a feature that take as long as a row.
 const PATHS_OF_ROW: usize = 20;
-/// Revisions in which one entry looks for events of the project: it reads all that happened in them.
-const REVISIONS_OF_ENTRY: u64 = 200;
 
 /// A deletion that begins with this entry.
 pub(super) fn begun(state: &State, project: &Project, revision: Revision) -> Deletion {
@@ -31,30 +27,38 @@ pub(super) fn begun(state: &State, project: &Project, revision: Revision) -> Del
     }
 }
 
-/// What the next entry takes away of the first deleted project; none when there is none.
-pub(crate) fn advance(state: &State, revision: Revision) -> Option<(Event, Vec<Erasure>)> {
+/// What the next entry takes away of the first deleted project: a change of the state, texts or events; none when
+/// there is none.
+pub(crate) fn advance(state: &State, revision: Revision) -> Option<(Option<Event>, Option<Erasure>)> {
     let (_, deletion) = state.deletions.get_min()?;
     let project = deletion.project;
     let rows = next_rows(state, project);
     if !rows.is_empty() {
-        return Some((Event::DeletionAdvanced { deletion: *deletion, rows: rows.into() }, Vec::new()));
+        let event = Event::DeletionAdvanced { deletion: *deletion, rows: rows.into() };
+        return Some((Some(event), None));
     }
-    let no_rows: Arc<[RowKey]> = Arc::new([]);
     let Some(rows_gone) = deletion.rows_gone else {
         // The last that could write a text or an event of it was before this entry.
         let deletion = Deletion { rows_gone: Some(revision), ..*deletion };
-        let erased = vec![Erasure::TextsOfProject(project)];
-        return Some((Event::DeletionAdvanced { deletion, rows: no_rows }, erased));
+        let event = Event::DeletionAdvanced { deletion, rows: Arc::new([]) };
+        return Some((Some(event), Some(Erasure::TextsOfProject(project))));
     };
-    let (from, end) = (deletion.events_from, Revision(rows_gone.0 + 1));
-    let to = Revision(from.0.saturating_add(REVISIONS_OF_ENTRY)).min(end);
-    let erased = vec![Erasure::Events { project, from, to }];
-    let event = if to == end {
-        Event::DeletionFinished(*deletion)
+    // Whoever keeps them says how far it came: see `State::events_erased`.
+    let (from, to) = (deletion.events_from, Revision(rows_gone.0 + 1));
+    Some((None, Some(Erasure::Events { project, from, to })))
+}
+
+/// What changes when the events of a deleted project are gone up to a revision: with the last of them, nothing of it is
+/// left.
+pub(crate) fn events_erased(state: &State, project: ProjectId, until: Revision) -> Option<Event> {
+    let deletion = *state.deletions.get(&project)?;
+    let is_all = deletion.rows_gone.is_some_and(|rows_gone| until > rows_gone);
+    Some(if is_all {
+        Event::DeletionFinished(deletion)
     } else {
-        Event::DeletionAdvanced { deletion: Deletion { events_from: to, ..*deletion }, rows: no_rows }
-    };
-    Some((event, erased))
+        let deletion = Deletion { events_from: until, ..deletion };
+        Event::DeletionAdvanced { deletion, rows: Arc::new([]) }
+    })
 }
 
 /// Rows that may go now. Each kind goes after what refers to it: claims, features, sessions, then the rest.
@@ -92,7 +96,7 @@ fn next_rows(state: &State, project: ProjectId) -> Vec<RowKey> {
         .chain(texts)
         .take_while(|(_, cost)| {
             // At least one, whatever it costs.
-            let has_room = work < ROWS_OF_ENTRY;
+            let has_room = work < state.part_limits.rows;
             work += cost;
             has_room
         })

@@ -1,6 +1,9 @@
 //! Ends what is over. Leases end by log entry only, in cluster time: never by a node's own clock.
 
-use super::interruption::{self, Ending};
+use super::{
+    interruption::{self, Ending},
+    part::Part,
+};
 use crate::{
     document::Place,
     entity::{Session, Vitality},
@@ -10,25 +13,32 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// What the end of the first thing that is due brings; none when nothing is due.
-pub(crate) fn expire_one(state: &State, revision: Revision) -> Option<Ending> {
+/// What the end of the first thing that is due brings, or a part of it; none when nothing is due, or this part is full.
+pub(crate) fn expire_one(state: &State, revision: Revision, part: &mut Part) -> Option<Ending> {
+    if part.is_full() {
+        return None;
+    }
+    let single = |event, part: &mut Part| {
+        part.tell(1);
+        Some((vec![event], Vec::new()))
+    };
     match state.due(state.clock.cluster)? {
         Deadline::JoinToken(id) => {
             let token = state.join_tokens.get(&id).expect("every deadline belongs to something that is kept");
-            Some((vec![Event::JoinTokenExpired(token.clone())], Vec::new()))
+            single(Event::JoinTokenExpired(token.clone()), part)
         }
         Deadline::Ticket(digest) => {
             let ticket = state.ticket(digest).expect("every deadline belongs to something that is kept");
-            Some((vec![Event::TicketExpired(ticket.clone())], Vec::new()))
+            single(Event::TicketExpired(ticket.clone()), part)
         }
         Deadline::Session(id) => {
             let session = state.session(id).expect("every deadline belongs to something that is kept");
-            let ended = |reason| interruption::ended(state, session, reason, Place::ended_before(revision));
-            Some(match &session.vitality {
-                Vitality::Active { .. } => (vec![disconnected(state, session)], Vec::new()),
-                Vitality::Disconnected { .. } => ended(&ReleaseReason::Expired),
-                Vitality::Ending { reason } => ended(reason),
-            })
+            let reason = match &session.vitality {
+                Vitality::Active { .. } => return single(disconnected(state, session), part),
+                Vitality::Disconnected { .. } => &ReleaseReason::Expired,
+                Vitality::Ending { reason } => reason,
+            };
+            Some(interruption::ended(state, session, reason, Place::ended_before(revision), part))
         }
     }
 }

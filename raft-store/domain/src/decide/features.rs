@@ -4,10 +4,11 @@ use super::{
     Context, Decision,
     access::not_found,
     blockers::{FEATURE, conflicts, too_much},
-    holdings::{self, within_limit},
+    holdings::{self, within_limit, within_limit_of_feature},
     interruption::Ending,
     picking::{files_claimed, find, transition, without},
     quota::{within_quota, within_quotas_of},
+    sessions::acts,
 };
 use crate::{
     apply::Erasure,
@@ -30,6 +31,9 @@ pub const MAX_PATTERNS: usize = 10_000;
 /// Those of them with a wildcard that is not just a bracketed name: a held one is looked at by
 /// every pick beneath its folder, and a wanted one looks at all that is held there.
 pub const MAX_GLOBS: usize = 100;
+/// Memory of all automata of one list, in bytes: ten thousand names like `app/[id]/page.tsx` take some 5 MB, which
+/// are read in some 20 ms. Brackets are no wildcards, but a thousand long names of nothing else would take 60 MB.
+pub const MAX_AUTOMATA: u64 = 8 << 20;
 /// Replaced lists of one feature that are kept: bounds the time of its deletion. Older events show none.
 const MAX_REPLACED_LISTS: usize = 1_000;
 /// Dependencies of one feature.
@@ -105,6 +109,12 @@ pub(super) fn check_patterns(what: &str, touches: &[Pattern], reads: &[Pattern])
     }
     if touches.iter().chain(reads).filter(|path| path.is_wild()).count() > MAX_GLOBS {
         return too_many(format!("patterns with wildcards in {what}"), MAX_GLOBS);
+    }
+    let automata: u64 = touches.iter().chain(reads).map(Pattern::automaton_bytes).sum();
+    if automata > MAX_AUTOMATA {
+        let what =
+            format!("bytes of memory for the brackets and wildcards in {what} (claim folders instead)");
+        return Err(Refusal::TooMany { what, limit: MAX_AUTOMATA });
     }
     Ok(())
 }
@@ -314,6 +324,11 @@ fn change_of_claims(
     let new_touches = without(&after.touches, &before.touches);
     let new_reads = without(&want_reads, &had_reads);
     let session = ctx.state.session(holder.session).expect("an active feature belongs to a session");
+    if !new_touches.is_empty() || !new_reads.is_empty() {
+        // One that is over takes nothing more.
+        acts(session)?;
+    }
+    within_limit_of_feature(ctx, session, before.id, new_touches.iter().chain(&*new_reads))?;
     within_limit(ctx, session, new_touches.iter().chain(&*new_reads))?;
     let wanted = [(&*new_touches, Mode::Exclusive), (&*new_reads, Mode::Shared)];
     let conflicts = conflicts(ctx.state, before.project, wanted, Some(holder.session), MAX_LISTED, work)?;

@@ -1,7 +1,7 @@
 //! What sessions may hold, and the facts of taking and giving back: each of bounded size, however much a
 //! session holds. Decides nothing about who may hold what.
 
-use super::{Context, quota::within_quota};
+use super::{Context, features::MAX_PATTERNS, quota::within_quota};
 use crate::{
     entity::{Holder, Load, Mode, Session},
     event::{Event, ReleaseReason},
@@ -17,26 +17,8 @@ const MOST_OF_SESSION: Load = Load { claims: 100_000, bytes: 16 << 20 };
 /// Paths that one fact tells: at most a MiB, so that a fact can always be written and sent.
 const PATHS_OF_EVENT: usize = 1_000;
 
-/// What one entry gives back of sessions that end: some 25 ms.
-pub(super) const MOST_OF_ENTRY: Load = Load { claims: 5_000, bytes: 2 << 20 };
-/// Facts about sessions that end which one entry tells.
-const FACTS_OF_ENTRY: usize = 2_000;
-
-/// Whether one entry should give back no more than this, in so many facts.
-pub(crate) const fn fills_an_entry(load: Load, facts: usize) -> bool {
-    load.claims >= MOST_OF_ENTRY.claims || load.bytes >= MOST_OF_ENTRY.bytes || facts >= FACTS_OF_ENTRY
-}
-
-/// What these facts give back.
-pub(crate) fn given_back(facts: &[Event]) -> Load {
-    let mut load = Load::default();
-    for fact in facts {
-        if let Event::FilesReleased { paths, .. } = fact {
-            load.add(Load::of(&**paths));
-        }
-    }
-    load
-}
+/// Claims for one feature, its own paths among them: they are given back together, by the entry that finishes it.
+const MOST_OF_FEATURE: Load = Load { claims: MAX_PATTERNS, bytes: 2 << 20 };
 
 /// Refuses what would make a session hold too much, or its project, its engineer or the cluster.
 pub(super) fn within_limit<'a>(
@@ -57,6 +39,17 @@ pub(super) fn within_limit<'a>(
         return Ok(());
     }
     of_session(Load::of(ctx.state.claims_of(session).map(|(key, _)| &key.path)))
+}
+
+/// Refuses what would make a session hold too much for one feature that it works on.
+pub(super) fn within_limit_of_feature<'a>(
+    ctx: Context<'_>,
+    session: &Session,
+    feature: FeatureId,
+    more: impl IntoIterator<Item = &'a Pattern>,
+) -> Result<(), Refusal> {
+    let held = Load::of(ctx.state.claims_for(session, feature).map(|(key, _)| &key.path));
+    fits("one feature", held, Load::of(more), MOST_OF_FEATURE)
 }
 
 /// Whether there is place for more.

@@ -1,9 +1,9 @@
 //! What happens when a session is over: all it holds is free again, and the work that it leaves
 //! unfinished is surfaced. Decides nothing about when that is.
 
-use super::{checkpoints, expiry, fills_an_entry, holdings, quota::within_quotas_of};
+use super::{checkpoints, expiry, holdings, part::Part, quota::within_quotas_of};
 use crate::{
-    document::{Checkpoint, CheckpointKind, Document, DocumentKey, Place},
+    document::{Checkpoint, CheckpointKind, Document, DocumentKey, Place, StateHash},
     entity::{Feature, Load, Session, Status},
     event::{Event, ReleaseReason},
     ids::{CheckpointId, FeatureId},
@@ -11,23 +11,39 @@ use crate::{
     state::State,
     usage::{Owner, Usage},
 };
+use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, sync::Arc};
-use uuid::Uuid;
 
 /// Facts, and long texts to write.
 pub(crate) type Ending = (Vec<Event>, Vec<(DocumentKey, Option<Document>)>);
 
-/// All that happens when a session is over. Its features are free again, marked as interrupted: whoever
-/// ends a piece of work gives it back or finishes it before. One that holds more than an entry gives back gives back a
-/// part, and acts no more; the next entry goes on with it.
-pub(super) fn ended(state: &State, session: &Arc<Session>, reason: &ReleaseReason, place: Place) -> Ending {
-    let (mut events, is_all) = released_claims(state, session, reason);
-    let mut documents = Vec::new();
-    if !is_all {
-        events.extend(expiry::ending(session, reason));
-        return (events, documents);
+/// Paths of a feature that take as long to write anew, with its checkpoint, as giving a claim back.
+const PATHS_OF_CLAIM: usize = 4;
+
+/// What happens when a session is over, as far as there is place in this part: its features are free again, marked as
+/// interrupted, since whoever ends a piece of work gives it back or finishes it before. What is left of it is given back
+/// by the next entries, and until then it acts no more.
+pub(super) fn ended(
+    state: &State,
+    session: &Arc<Session>,
+    reason: &ReleaseReason,
+    place: Place,
+    part: &mut Part,
+) -> Ending {
+    let (mut events, mut is_all) = released_claims(state, session, reason, part);
+    let mut features = Vec::new();
+    if is_all {
+        for feature in state.active_features(session.id) {
+            if part.is_full() {
+                is_all = false;
+                break;
+            }
+            part.add(load_of(feature));
+            part.tell(2);
+            features.push(feature);
+        }
     }
-    for feature in state.active_features(session.id) {
+    for feature in &features {
         events.push(Event::FeatureReleased {
             feature: Arc::new(Feature {
                 status: Status::Ready { interrupted_at: Some(state.clock.wall) },
@@ -38,17 +54,16 @@ pub(super) fn ended(state: &State, session: &Arc<Session>, reason: &ReleaseReaso
             reason: reason.clone(),
         });
     }
-    events.push(Event::SessionEnded(session.clone()));
+    events.extend(if is_all {
+        Some(Event::SessionEnded(session.clone()))
+    } else {
+        expiry::ending(session, reason)
+    });
+    part.tell(1);
     let owners = [Owner::Project(session.project), Owner::Engineer(session.engineer), Owner::Cluster];
-    let mut kept = Usage::default();
-    for feature in state.active_features(session.id) {
-        let id = derived_id(state, feature.id.0, place);
-        let (kind, notes) = (CheckpointKind::CrashRecovery, note(reason).into());
-        let mut whole = checkpoints::of_work(state, session, feature.id, id, kind, "{}".into(), Some(notes));
-        if session.is_ending() {
-            // Some of its paths, or all, were given back by earlier entries.
-            whole.claims = feature.touches.iter().chain(&*feature.reads).cloned().collect();
-        }
+    let (mut kept, mut documents) = (Usage::default(), Vec::new());
+    for feature in features {
+        let whole = left_behind(state, session, feature, reason, place);
         let short = Checkpoint { claims: [].into(), ..whole.clone() };
         // As much of it as there is room for: a session ends also where its project is full.
         for checkpoint in [whole, short] {
@@ -66,6 +81,31 @@ pub(super) fn ended(state: &State, session: &Arc<Session>, reason: &ReleaseReaso
     (events, documents)
 }
 
+/// What it takes to write a feature anew, with a checkpoint that names its paths.
+fn load_of(feature: &Feature) -> Load {
+    let paths = feature.touches.len() + feature.reads.len();
+    Load { claims: paths / PATHS_OF_CLAIM, bytes: 2 * feature.list_bytes() }
+}
+
+/// The checkpoint of unfinished work.
+fn left_behind(
+    state: &State,
+    session: &Session,
+    feature: &Feature,
+    reason: &ReleaseReason,
+    place: Place,
+) -> Checkpoint {
+    let id = derived_id(state, feature.id, place);
+    let (kind, notes) = (CheckpointKind::CrashRecovery, note(reason).into());
+    let mut checkpoint = checkpoints::of_work(state, session, feature.id, id, kind, "{}".into(), Some(notes));
+    if session.is_ending() {
+        // Earlier entries gave its claims back: the feature's paths stand for them.
+        checkpoint.claims = feature.touches.iter().chain(&*feature.reads).cloned().collect();
+        checkpoint.state_hash = StateHash::of(feature.id, &checkpoint.context, &checkpoint.claims);
+    }
+    checkpoint
+}
+
 /// Why the work was left, for who takes it up.
 const fn note(reason: &ReleaseReason) -> &'static str {
     match reason {
@@ -77,30 +117,41 @@ const fn note(reason: &ReleaseReason) -> &'static str {
     }
 }
 
-/// The release of what a session holds, feature by feature, as far as one entry tells it, and whether that is all.
-fn released_claims(state: &State, session: &Session, reason: &ReleaseReason) -> (Vec<Event>, bool) {
+/// The release of what a session holds, feature by feature, as far as there is place in this part, and whether that is
+/// all.
+fn released_claims(
+    state: &State,
+    session: &Session,
+    reason: &ReleaseReason,
+    part: &mut Part,
+) -> (Vec<Event>, bool) {
     let mut by_feature: BTreeMap<Option<FeatureId>, Vec<Pattern>> = BTreeMap::new();
-    let (mut load, mut is_all) = (Load::default(), true);
+    let mut is_all = true;
     for (key, _) in state.claims_of(session) {
-        if fills_an_entry(load, 0) {
+        if part.is_full() {
             is_all = false;
             break;
         }
-        load.add(Load::of([&key.path]));
+        part.add(Load::of([&key.path]));
         by_feature.entry(key.feature).or_default().push(key.path.clone());
     }
     let released = by_feature.into_iter().flat_map(|(feature, paths)| {
         holdings::released(session.project, &session.holder(), feature, &paths.into(), reason)
     });
-    (released.collect(), is_all)
+    let released: Vec<Event> = released.collect();
+    part.tell(released.len());
+    (released, is_all)
 }
 
-/// An id for what no client asked for. A version 7 id of the entry's wall time whose random part
-/// is the revision and bits of the feature's own id: unique, and the same on every node.
-fn derived_id(state: &State, feature: Uuid, place: Place) -> CheckpointId {
+/// An id for what no client asked for. A version 7 id of the entry's wall time whose random part is a digest of the
+/// entry and the feature: unique, and the same on every node.
+fn derived_id(state: &State, feature: FeatureId, place: Place) -> CheckpointId {
     let millis = u64::try_from(state.clock.wall.0).unwrap_or(0);
+    let digest = Sha256::new()
+        .chain_update(place.revision.0.to_be_bytes())
+        .chain_update(feature.0.as_bytes())
+        .finalize();
     let mut random = [0_u8; 10];
-    random[..2].copy_from_slice(&feature.as_bytes()[14..]);
-    random[2..].copy_from_slice(&place.revision.0.to_be_bytes());
+    random.copy_from_slice(&digest[..10]);
     CheckpointId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
 }

@@ -16,6 +16,7 @@ mod features;
 mod holdings;
 mod interruption;
 mod knowledge;
+mod part;
 mod picking;
 mod projects;
 mod quota;
@@ -25,11 +26,12 @@ mod sessions;
 mod tickets;
 
 pub use blockers::{FEATURE as STEPS_OF_FEATURE, Holding, blocker, holding};
-pub(crate) use deletion::advance as advance_deletion;
+pub(crate) use deletion::{advance as advance_deletion, events_erased};
 pub(crate) use departure::advance as advance_departure;
 pub(crate) use expiry::expire_one;
-pub use features::{MAX_DEPENDENCIES, MAX_GLOBS, MAX_PATTERNS};
-pub(crate) use holdings::{fills_an_entry, given_back};
+pub use features::{MAX_AUTOMATA, MAX_DEPENDENCIES, MAX_GLOBS, MAX_PATTERNS};
+pub(crate) use part::Part;
+pub use part::PartLimits;
 pub(crate) use rights::may_ask;
 pub use roadmap::MAX_NAMED;
 pub(crate) use sessions::sign_of_life;
@@ -185,7 +187,7 @@ pub(crate) fn decide(
             knowledge::add_learning(ctx, *project, slug, *id, content)
         }
         Command::AddDecision { project, decision } => knowledge::add_decision(ctx, *project, decision),
-        Command::SaveCheckpoint { project, checkpoint } => checkpoints::save(ctx, *project, checkpoint),
+        Command::SaveCheckpoint { project, checkpoint } => checkpoints::save(ctx, *project, checkpoint, work),
         Command::ReorderRoadmap { project, lanes } => roadmap::reorder(ctx, *project, lanes, work),
         Command::MoveFeature { project, slug, lane, priority } => {
             roadmap::put(ctx, *project, slug, *lane, *priority, work)

@@ -7,7 +7,7 @@ use super::{
     blockers::{FEATURE, blocker, conflicts, holder_note, open_dependencies, too_much},
     features::moved,
     holdings::{self, within_limit},
-    sessions::acting_session,
+    sessions::{acting_session, acts},
 };
 use crate::{
     entity::{Engineer, Feature, Holder, Lane, Mode, Session, Status},
@@ -243,6 +243,8 @@ fn held<'a>(
         let by = Box::new(holder_note(ctx.state, holder));
         return Err(Refusal::NotHolder { slug: slug.clone(), by });
     }
+    // One that is over holds it for as long as its claims are given back: it is free again in a moment.
+    ctx.state.session(holder.session).map_or(Ok(()), |session| acts(session))?;
     let alive = match named {
         Some(_) => Some(acting_session(ctx, engineer, project)?.1),
         None => None,

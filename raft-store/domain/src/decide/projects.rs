@@ -4,13 +4,14 @@ use super::{
     Context, Decision,
     access::not_found,
     blockers::{conflict, too_much},
-    deletion, expiry, fills_an_entry, given_back,
+    deletion, expiry,
     interruption::{self, Ending},
+    part::Part,
     quota::within_quota,
 };
 use crate::{
     document::Place,
-    entity::{Load, Member, MemberRole, Project, Role, Session},
+    entity::{Member, MemberRole, Project, Role, Session},
     event::{Event, ReleaseReason},
     ids::{EngineerId, ProjectId},
     pattern::{Case, Pattern, SpelledIndex},
@@ -25,6 +26,8 @@ use std::sync::Arc;
 
 /// Steps of taking one more claim into an index that is made anew, there and where the state changes.
 const CLAIM: usize = 800;
+/// Sessions that one entry marks as over: at least those of one engineer in one project.
+const MAX_ENDING: usize = 2_000;
 /// Projects of one cluster: bounds memory.
 pub(super) const MAX_PROJECTS: usize = 10_000;
 
@@ -101,7 +104,8 @@ fn conflicts_by(
     };
     let mut index = SpelledIndex::new(case);
     for (key, claim) in state.claims_in(project) {
-        work.charge(CLAIM).map_err(too_many)?;
+        // A glob is spelled anew when it is looked for, when it is put into this index, and into that of the state.
+        work.charge(CLAIM + index.steps_of_spelling(&key.path)).map_err(too_many)?;
         let is_in_the_way =
             |_: &Pattern, held: &Grip| held.session != key.session && !claim.mode.tolerates(held.mode);
         let found = index.first_overlaps(&[&key.path], MAX_LISTED, work, is_in_the_way).map_err(too_many)?;
@@ -180,21 +184,22 @@ pub(super) fn remove_member(
     Ok(Decision::new(events, Reply::Done).with_documents(documents))
 }
 
-/// The end of sessions whose engineer leaves; what is too much for one entry is ended by the next ones.
+/// The end of sessions whose engineer leaves; what is too much for one entry is ended by the next ones. Of more than
+/// [`MAX_ENDING`], the rest has no right to anything and ends with its leases.
 pub(super) fn sessions_ended<'a>(
     ctx: Context<'_>,
     sessions: impl Iterator<Item = &'a Arc<Session>>,
 ) -> Ending {
-    let (mut events, mut documents, mut load) = (Vec::new(), Vec::new(), Load::default());
-    for session in sessions {
+    let (mut events, mut documents) = Ending::default();
+    let mut part = Part::new(ctx.state.part_limits);
+    for session in sessions.take(MAX_ENDING) {
         let reason = ReleaseReason::MemberRemoved;
-        if fills_an_entry(load, events.len()) {
+        if part.is_full() {
             events.extend(expiry::ending(session, &reason));
             continue;
         }
         let place = Place::asked_for(ctx.revision);
-        let (facts, texts) = interruption::ended(ctx.state, session, &reason, place);
-        load.add(given_back(&facts));
+        let (facts, texts) = interruption::ended(ctx.state, session, &reason, place, &mut part);
         events.extend(facts);
         documents.extend(texts);
     }

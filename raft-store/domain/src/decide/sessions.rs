@@ -1,6 +1,8 @@
 //! Decides about sessions: their start, their signs of life and their end.
 
-use super::{Context, Decision, access::not_found, expiry::is_over, interruption, quota::within_quotas_of};
+use super::{
+    Context, Decision, access::not_found, expiry::is_over, interruption, part::Part, quota::within_quotas_of,
+};
 use crate::{
     command::Acting,
     document::Place,
@@ -82,7 +84,7 @@ fn new_session(
 }
 
 /// Refuses to act as a session that is over and has not given everything back yet: a new one takes its place then.
-fn acts(session: &Session) -> Result<(), Refusal> {
+pub(super) fn acts(session: &Session) -> Result<(), Refusal> {
     if session.is_ending() {
         return Err(Refusal::Cluster("this session is still ending: try again in a second".to_owned()));
     }
@@ -168,6 +170,8 @@ pub(super) fn end(ctx: Context<'_>, project: ProjectId, id: SessionId) -> Result
     let engineer = ctx.worker(project)?;
     let session = ctx.own_session(engineer, project, id)?;
     let place = Place::asked_for(ctx.revision);
-    let (events, documents) = interruption::ended(ctx.state, session, &ReleaseReason::SessionEnded, place);
+    let mut part = Part::new(ctx.state.part_limits);
+    let (events, documents) =
+        interruption::ended(ctx.state, session, &ReleaseReason::SessionEnded, place, &mut part);
     Ok(Decision::new(events, Reply::Session(session.clone())).with_documents(documents))
 }

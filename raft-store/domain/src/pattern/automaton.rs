@@ -14,6 +14,13 @@ pub(super) const ACCEPT: u16 = 0;
 /// States whose place is cleared in one step.
 const STATES_PER_STEP: usize = 32;
 
+/// Memory of a state, of an edge, of a set on the heap and of a range in it. Constants, not `size_of`: the rules go
+/// by them on every machine.
+const STATE_BYTES: usize = 12;
+const EDGE_BYTES: usize = 2;
+const SET_BYTES: usize = 40;
+const RANGE_BYTES: usize = 8;
+
 /// A compiled glob, or the remainder of one.
 pub(super) struct Automaton {
     pub(super) states: Box<[State]>,
@@ -68,6 +75,12 @@ impl Automaton {
 
     pub(super) fn len(&self) -> usize {
         self.states.len()
+    }
+
+    /// Estimated memory of its states, edges and sets.
+    pub(super) fn bytes(&self) -> usize {
+        let sets: usize = self.sets.iter().map(|set| SET_BYTES + RANGE_BYTES * set.len()).sum();
+        STATE_BYTES * self.states.len() + EDGE_BYTES * self.edges.len() + sets
     }
 
     /// Whether it accepts exactly `text`.

@@ -1,17 +1,17 @@
-//! Held patterns, whatever their spelling: compared in one, and told in that of whoever holds them.
+//! Held patterns, whatever their spelling: compared in one, and named in that of whoever holds them.
 
 use super::{Case, Overlap, Pattern, PatternIndex};
 use crate::work::{OutOfBudget, WorkBudget};
+use imbl::OrdMap;
 use std::borrow::Cow;
-
-/// Steps of spelling a byte anew.
-const BYTE: usize = 4;
 
 /// An index in which the spellings of a file are that file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SpelledIndex<V: Ord + Clone> {
     case: Case,
     index: PatternIndex<Spelled<V>>,
+    /// What held patterns are compared as, where that is another pattern: making it means compiling a glob.
+    forms: OrdMap<Pattern, Form>,
 }
 
 /// A holder, and how it spells what it holds; none where that is how it is compared.
@@ -21,23 +21,50 @@ struct Spelled<V> {
     written: Option<Box<Pattern>>,
 }
 
+/// What a pattern is compared as.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Form {
+    compared: Pattern,
+    /// How many hold it in this spelling.
+    holders: usize,
+}
+
 impl<V: Ord + Clone> SpelledIndex<V> {
     /// An index that holds nothing.
     #[must_use]
     pub fn new(case: Case) -> Self {
-        Self { case, index: PatternIndex::new() }
+        Self { case, index: PatternIndex::new(), forms: OrdMap::new() }
     }
 
     /// Adds a holder of a pattern. False: it held it already, in this spelling.
     pub fn insert(&mut self, pattern: &Pattern, holder: V) -> bool {
-        let (compared, held) = spelled(pattern, self.case, holder);
-        self.index.insert(&compared, held)
+        let known = self.forms.get(pattern).map(|form| form.compared.clone());
+        let made = || match pattern.compared_as(self.case) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(compared) => Some(compared),
+        };
+        let Some(compared) = known.or_else(made) else {
+            return self.index.insert(pattern, Spelled { holder, written: None });
+        };
+        let is_new = self.index.insert(&compared, spelled(&compared, pattern, holder));
+        if is_new {
+            let form = self.forms.entry(pattern.clone()).or_insert(Form { compared, holders: 0 });
+            form.holders += 1;
+        }
+        is_new
     }
 
     /// Takes a holder of a pattern away. False: it did not hold it, in this spelling.
     pub fn remove(&mut self, pattern: &Pattern, holder: V) -> bool {
-        let (compared, held) = spelled(pattern, self.case, holder);
-        self.index.remove(&compared, &held)
+        let Some(form) = self.forms.get_mut(pattern) else {
+            return self.index.remove(pattern, &Spelled { holder, written: None });
+        };
+        let was_held = self.index.remove(&form.compared, &spelled(&form.compared, pattern, holder));
+        form.holders -= usize::from(was_held);
+        if form.holders == 0 {
+            self.forms.remove(pattern);
+        }
+        was_held
     }
 
     /// How many pairs of pattern and holder there are.
@@ -58,6 +85,31 @@ impl<V: Ord + Clone> SpelledIndex<V> {
         self.index.is_empty()
     }
 
+    /// What a pattern is compared as: known of one that is held, made for another one.
+    ///
+    /// # Errors
+    /// When the budget is used up by making it.
+    pub(crate) fn compared<'a>(
+        &'a self,
+        pattern: &'a Pattern,
+        work: &mut WorkBudget,
+    ) -> Result<Cow<'a, Pattern>, OutOfBudget> {
+        work.charge(self.steps_of_spelling(pattern))?;
+        Ok(self.form(pattern))
+    }
+
+    /// Steps of finding out what a pattern is compared as: none of one that is held.
+    pub(crate) fn steps_of_spelling(&self, pattern: &Pattern) -> usize {
+        if self.forms.contains_key(pattern) { 0 } else { pattern.steps_of_spelling(self.case) }
+    }
+
+    fn form<'a>(&'a self, pattern: &'a Pattern) -> Cow<'a, Pattern> {
+        match self.forms.get(pattern) {
+            Some(form) => Cow::Borrowed(&form.compared),
+            None => pattern.compared_as(self.case),
+        }
+    }
+
     /// The first overlaps of many queries that `counts` accepts, as [`PatternIndex::first_overlaps`] finds them; it is
     /// given what is held and its holder.
     ///
@@ -72,39 +124,72 @@ impl<V: Ord + Clone> SpelledIndex<V> {
     ) -> Result<Vec<Overlap<'q, 'a, V>>, OutOfBudget> {
         let mut compared = Vec::with_capacity(queries.len());
         for query in queries {
-            let form = query.compared_as(self.case);
-            if let Cow::Owned(form) = &form {
-                work.charge(BYTE * form.as_str().len())?;
-            }
-            compared.push((*query, form));
+            compared.push((*query, self.compared(query, work)?));
         }
         let queries = compared.iter().map(|(query, form)| (*query, &**form));
         let found = self.index.first_overlaps_as(queries, limit, work, |_, held, spelled| {
             counts(spelled.written.as_deref().unwrap_or(held), &spelled.holder)
         })?;
-        let told = |at: Overlap<'q, 'a, Spelled<V>>| Overlap {
+        let as_written = |at: Overlap<'q, 'a, Spelled<V>>| Overlap {
             query: at.query,
             held: at.holder.written.as_deref().unwrap_or(at.held),
             holder: &at.holder.holder,
             is_assumed: at.is_assumed,
         };
-        Ok(found.into_iter().map(told).collect())
+        Ok(found.into_iter().map(as_written).collect())
     }
 
     /// Who holds this pattern, in whatever spelling, and in which.
+    ///
+    /// # Errors
+    /// When the budget is used up by finding out what it is compared as.
     pub fn holders_of<'a>(
         &'a self,
         pattern: &Pattern,
-    ) -> impl Iterator<Item = (Pattern, &'a V)> + use<'a, V> {
-        let compared = pattern.compared_as(self.case).into_owned();
-        self.index
-            .holders_of(&compared)
-            .map(move |spelled| (spelled.written.as_deref().unwrap_or(&compared).clone(), &spelled.holder))
+        work: &mut WorkBudget,
+    ) -> Result<impl Iterator<Item = (Pattern, &'a V)> + use<'a, V>, OutOfBudget> {
+        let compared = self.compared(pattern, work)?.into_owned();
+        let holders = self.index.holders_of(&compared);
+        Ok(holders
+            .map(move |spelled| (spelled.written.as_deref().unwrap_or(&compared).clone(), &spelled.holder)))
     }
 }
 
-fn spelled<V>(pattern: &Pattern, case: Case, holder: V) -> (Cow<'_, Pattern>, Spelled<V>) {
-    let compared = pattern.compared_as(case);
-    let written = (*compared != *pattern).then(|| Box::new(pattern.clone()));
-    (compared, Spelled { holder, written })
+fn spelled<V>(compared: &Pattern, written: &Pattern, holder: V) -> Spelled<V> {
+    Spelled { holder, written: (compared != written).then(|| Box::new(written.clone())) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_spelled_anew_once_and_not_for_every_question() {
+        let mut index = SpelledIndex::new(Case::Insensitive);
+        // A class is compared as any letter: another automaton for the same text.
+        is_spelled_once(&mut index, "app/[id]/*.tsx");
+        is_spelled_once(&mut index, "App/[ID]/*.tsx");
+    }
+
+    fn is_spelled_once(index: &mut SpelledIndex<u8>, text: &str) {
+        let glob = Pattern::parse(text).unwrap();
+        let (mut first, mut later) = (WorkBudget::unlimited(), WorkBudget::unlimited());
+        index.first_overlaps(&[&glob], 1, &mut first, |_, _| true).unwrap();
+        assert!(first.used() > 100 * glob.as_str().len());
+        assert!(index.insert(&glob, 1));
+        assert!(index.insert(&glob, 2));
+        assert!(!index.insert(&glob, 2));
+        let form = index.compared(&glob, &mut later).unwrap();
+        assert_eq!((form.as_str(), later.used()), ("app/[id]/*.tsx", 0));
+        // Until the last holder gives it back.
+        assert!(index.remove(&glob, 1));
+        assert!(!index.remove(&glob, 1));
+        index.compared(&glob, &mut later).unwrap();
+        assert_eq!(later.used(), 0);
+        assert!(index.remove(&glob, 2));
+        index.compared(&glob, &mut later).unwrap();
+        assert!(later.used() > 0);
+        assert_eq!(*index, SpelledIndex::new(Case::Insensitive));
+    }
 }

@@ -9,9 +9,14 @@ use super::{
     syntax::{self, Piece},
 };
 use icu_casemap::CaseMapper;
-use icu_normalizer::ComposingNormalizerBorrowed;
+use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+
+/// Steps of spelling a byte anew.
+const STEPS_OF_BYTE: usize = 20;
+/// Steps of a byte of a glob that is spelled and compiled anew: up to a tenth of a millisecond for the longest.
+const STEPS_OF_GLOB_BYTE: usize = 100;
 
 /// Whether names that differ in case alone are two files, or one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -34,21 +39,38 @@ impl Case {
 }
 
 impl Pattern {
-    /// The pattern that this one is compared as: the same for all spellings of a file. Of composed paths it never
-    /// matches less than this one does: what cannot be said in one case takes in more.
-    pub(crate) fn compared_as(&self, case: Case) -> Cow<'_, Self> {
+    /// Steps of finding out what the pattern is compared as, when it is looked for and when it is taken; none where it
+    /// is compared as it is.
+    pub(crate) fn steps_of_spelling(&self, case: Case) -> usize {
+        let bytes = self.as_str().len();
+        match self.shape() {
+            _ if self.is_as_compared(case) => 0,
+            Shape::File | Shape::Folder(_) => STEPS_OF_BYTE * bytes,
+            Shape::Glob(_) => STEPS_OF_GLOB_BYTE * bytes,
+        }
+    }
+
+    /// Whether it is its own only spelling.
+    fn is_as_compared(&self, case: Case) -> bool {
         let text = self.as_str();
-        let is_as_it_is = match case {
+        match case {
             Case::Sensitive => text.is_ascii() || composer().is_normalized(text),
             Case::Insensitive => {
                 // A class may name letters of the other case, or all letters but some.
                 let has_class = matches!(self.shape(), Shape::Glob(_)) && text.contains('[');
                 !has_class && text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
             }
-        };
-        if is_as_it_is {
+        }
+    }
+
+    /// The pattern that this one is compared as: the same for all spellings of a file. A wildcard stands for letters
+    /// of that spelling: what cannot be said in one case takes in more. Compiles globs anew, which costs
+    /// [`steps_of_spelling`](Self::steps_of_spelling).
+    pub(super) fn compared_as(&self, case: Case) -> Cow<'_, Self> {
+        if self.is_as_compared(case) {
             return Cow::Borrowed(self);
         }
+        let text = self.as_str();
         Cow::Owned(match self.shape() {
             Shape::File => Self::of_file(&spelled(text, case)),
             Shape::Folder(_) => Self::of_folder(&spelled(self.anchor(), case)),
@@ -60,10 +82,15 @@ impl Pattern {
 }
 
 fn spelled(text: &str, case: Case) -> String {
-    let composed = composer().normalize(text);
     match case {
-        Case::Sensitive => composed.into_owned(),
-        Case::Insensitive => composed.chars().map(folded).collect(),
+        Case::Sensitive => composer().normalize(text).into_owned(),
+        // Folded letter by letter and mark by mark, as APFS does it: composed letters of the other case may have
+        // no composed form, and the other way round.
+        Case::Insensitive => {
+            let letters = DecomposingNormalizerBorrowed::new_nfd().normalize(text);
+            let folded: String = letters.chars().map(folded).collect();
+            composer().normalize(&folded).into_owned()
+        }
     }
 }
 
@@ -128,6 +155,11 @@ mod tests {
         one("SRC/*.RS", "src/db.rs");
         one("\u{c9}t\u{e9}.md", "e\u{301}T\u{c9}.md");
         one("\u{3a3}.md", "\u{3c2}.md");
+        // Letters whose other case is composed otherwise, or not at all.
+        one("\u{390}.md", "\u{3aa}\u{301}.md");
+        one("\u{1f0}.md", "J\u{30c}.md");
+        one("\u{130}.md", "i\u{307}.md");
+        one("\u{1e96}.md", "H\u{331}.md");
         // Classes, and their negation, in either case.
         one("[A-Z]ain.rs", "main.rs");
         one("[!a-z].rs", "A.rs");
@@ -182,8 +214,8 @@ mod tests {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         for letter in (0..=u32::from(char::MAX)).filter_map(char::from_u32) {
             let text = letter.to_string();
-            let composed = composer().normalize(&text);
-            for become_of in composed.chars().map(folded) {
+            let compared = [Case::Sensitive, Case::Insensitive].map(|case| spelled(&text, case));
+            for become_of in compared.iter().flat_map(|text| text.chars()) {
                 hash = (hash ^ u64::from(u32::from(become_of))).wrapping_mul(0x0100_0000_01b3);
             }
         }

@@ -2,6 +2,7 @@
 
 use super::{Deadline, Grip, State};
 use crate::{
+    decide::{self, PartLimits},
     document::{LatestCheckpoint, Place},
     entity::{
         ApiKey, Claim, ClaimKey, Deletion, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord,
@@ -11,6 +12,7 @@ use crate::{
     ids::{DecisionId, EngineerId, JoinTokenId, ProjectId, SessionId},
     pattern::SpelledIndex,
     state::RowKey,
+    time::Revision,
     usage::{MEMBER_BYTES, SESSION_BYTES, TextCount, Usage},
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -196,6 +198,22 @@ impl State {
                 self.remove_ticket(ticket.digest);
             }
         }
+    }
+
+    /// Says that the events of a deleted project are gone up to a revision, which is not among them: the answer to
+    /// [`Erasure::Events`](crate::apply::Erasure::Events), by the entry that asked for it, the same on every node.
+    /// Gives the row that changes.
+    pub fn events_erased(&mut self, project: ProjectId, until: Revision) -> Option<RowKey> {
+        let event = decide::events_erased(self, project, until)?;
+        self.evolve(&event, &mut BTreeSet::new());
+        Some(RowKey::Deletion(project))
+    }
+
+    /// The same state, of which each entry ends other parts of what is over: tests see many small ones.
+    #[must_use]
+    pub fn with_part_limits(mut self, limits: PartLimits) -> Self {
+        self.part_limits = limits;
+        self
     }
 
     pub(super) fn put_node(&mut self, node: Arc<NodeRecord>) {

@@ -15,6 +15,7 @@ pub use rows::{Row, RowKey, RowsError};
 use answers::ReplyIndex;
 
 use crate::{
+    decide::PartLimits,
     document::{LatestCheckpoint, Place},
     entity::{
         ApiKey, BoardKey, Claim, ClaimKey, Deletion, Engineer, Feature, JoinToken, KeyPrefix, Member, Mode,
@@ -124,4 +125,7 @@ pub struct State {
     pub(crate) replaced_lists_by_age: OrdSet<(Revision, ProjectId, FeatureId)>,
     pub(crate) deadlines: OrdSet<(ClusterTime, Deadline)>,
     pub(crate) reply_index: ReplyIndex,
+
+    /// The same on every node: only tests change it.
+    pub(crate) part_limits: PartLimits,
 }

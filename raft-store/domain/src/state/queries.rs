@@ -425,15 +425,6 @@ impl State {
         self.paths.get(&project)
     }
 
-    /// Who holds exactly this pattern, and in which spelling.
-    pub fn holders_of<'a>(
-        &'a self,
-        project: ProjectId,
-        path: &Pattern,
-    ) -> impl Iterator<Item = (Pattern, &'a Grip)> {
-        self.paths.get(&project).into_iter().flat_map(|index| index.holders_of(path))
-    }
-
     /// A claim of another session that keeps one from taking a path in a mode.
     pub fn obstacle(
         &self,

@@ -7,6 +7,7 @@ use super::{
 use nexus_domain::{
     Acting, Actor, Applied, Command, EngineerId, Proposal, Revision, Row, RowKey, SessionId, Stamp, State,
     apply,
+    apply::Erasure,
     entity::Session,
     ids::KeyId,
     time::{ClusterTime, WallTime},
@@ -74,7 +75,12 @@ impl World {
     /// Applies, and checks what must be true of every entry.
     fn apply(&mut self, proposal: &Proposal) -> Applied {
         let before = rows(&self.state);
-        let applied = apply(&mut self.state, Revision(self.revision), proposal);
+        let mut applied = apply(&mut self.state, Revision(self.revision), proposal);
+        for erasure in &applied.erased {
+            if let Erasure::Events { project, to, .. } = *erasure {
+                applied.touched.extend(self.state.events_erased(project, to));
+            }
+        }
         self.work = applied.work;
         self.state.check_invariants().unwrap();
         let after = rows(&self.state);
