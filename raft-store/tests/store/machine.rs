@@ -171,12 +171,12 @@ async fn a_session_with_all_that_it_may_hold_ends_a_part_with_each_entry() {
         node.run(vec![scribe.much_later()]).await;
     }
     let mut held = node.handle.latest().state.claim_count();
-    assert_eq!(held, 14 << 10, "some MiB of paths is given back by one entry");
+    assert_eq!(held, 15 << 10, "a MiB of paths is given back by one entry");
     while held > 0 {
         let tick = scribe.ask(Actor::System, Command::Tick);
         node.run(vec![tick]).await;
         let left = node.handle.latest().state.claim_count();
-        assert_eq!(held - left, 2 << 10);
+        assert_eq!(held - left, 1 << 10);
         held = left;
     }
     assert_eq!(node.handle.latest().state.sessions().count(), 0);
