@@ -122,7 +122,7 @@ mod tests {
     use super::*;
     use crate::{
         cluster::Cluster,
-        events::tests::stage::{ANA, Stage, caller, engineer, project},
+        events::tests::stage::{ANA, Stage, caller, dear_patterns, engineer, project},
         service::router,
     };
     use axum::{
@@ -130,7 +130,7 @@ mod tests {
         http::{Request, StatusCode},
     };
     use nexus_api_types::Code;
-    use nexus_domain::{Command, decide::holding, entity::Mode, pattern::Pattern};
+    use nexus_domain::{Command, decide::holding, entity::Mode};
     use tower::ServiceExt;
 
     #[test]
@@ -147,18 +147,11 @@ mod tests {
         assert!(reads.asked().is_empty());
     }
 
-    /// Patterns that are as dear to compare as any that may be written.
-    fn dear(end: &str) -> Vec<Pattern> {
-        let dearest = |count| Pattern::parse(&("*a".repeat(count) + end)).ok();
-        let longest = (1..30).filter_map(dearest).next_back().unwrap();
-        (0..100).filter_map(|n| Pattern::parse(&format!("{}{longest}", "?".repeat(n % 10))).ok()).collect()
-    }
-
     // On one thread: what holds it up holds up everything.
     #[tokio::test]
     async fn a_node_answers_while_long_reads_run() {
         let stage = Stage::set();
-        let (held, wanted) = (dear("[x]"), dear("[y]"));
+        let (held, wanted) = (dear_patterns("[x]"), dear_patterns("[y]"));
         let claim = Command::ClaimPaths {
             project: project(1),
             paths: held.into(),

@@ -5,7 +5,7 @@ use crate::{api::Api, cluster::Draft, failure::ApiError};
 use nexus_api_types::Code;
 use nexus_domain::{Actor, Command, Proposal, Stamp, State, WorkBudget, decide::foresee, pattern::Pattern};
 use std::time::Duration;
-use tokio::{sync::SemaphorePermit, time::timeout};
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 /// A dear write waits this long for its turn at most. Nothing is applied by then.
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
@@ -14,11 +14,12 @@ const DEAR: usize = 400_000;
 
 impl Api {
     /// Looks at how much work a write will be. Of the dear ones, one at a time goes on; the others wait here for
-    /// its permit, so that the log never has more than one of each node before what others write.
+    /// its permit, so that the log never has more than one of each node before what others write. Whoever proposes it
+    /// holds the permit until it is applied, also when its client is gone by then.
     ///
     /// # Errors
     /// The refusal of what is too much for an entry; `SERVICE_UNAVAILABLE` when too many dear ones wait already.
-    pub(crate) async fn foresee(&self, draft: &Draft) -> Result<Option<SemaphorePermit<'_>>, ApiError> {
+    pub(crate) async fn foresee(&self, draft: &Draft) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
         let Actor::Engineer { id: engineer, .. } = draft.actor else { return Ok(None) };
         let view = self.cluster.local();
         if !computes(&draft.command, view.state()) {
@@ -43,7 +44,7 @@ impl Api {
             Err(refused) if draft.request.is_some() && refused.code != Code::ServiceUnavailable => {}
             Err(refused) => return Err(refused),
         }
-        let turn = timeout(LONGEST_WAIT, self.dear_writes.acquire()).await;
+        let turn = timeout(LONGEST_WAIT, self.dear_writes.clone().acquire_owned()).await;
         turn.ok().and_then(Result::ok).map(Some).ok_or_else(crate::compute::busy)
     }
 }
@@ -76,4 +77,56 @@ fn computes(command: &Command, state: &State) -> bool {
 
 fn are_dear<'a>(paths: impl Iterator<Item = &'a Pattern>) -> bool {
     paths.enumerate().any(|(at, path)| at >= MANY || path.is_wild())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::{
+        events::tests::stage::{ANA, BEN, Stage, dear_patterns, engineer, project},
+        service::router,
+    };
+    use axum::{
+        body::Body,
+        http::{Request, header},
+    };
+    use nexus_domain::{
+        Command, EngineerId,
+        entity::{MemberRole, Mode},
+    };
+    use tower::ServiceExt;
+    use uuid::Uuid;
+
+    #[tokio::test]
+    async fn a_dear_write_whose_client_is_gone_keeps_its_turn_until_it_is_applied() {
+        let stage = Stage::set();
+        let key = stage.key(BEN, 1);
+        let ben = EngineerId(Uuid::from_u128(BEN));
+        let member = Command::AddMember { project: project(1), engineer: ben, role: MemberRole::Member };
+        stage.apply(engineer(ANA), member);
+        let (held, wanted) = (dear_patterns("[x]"), dear_patterns("[y]"));
+        let claim = Command::ClaimPaths {
+            project: project(1),
+            paths: held.into(),
+            mode: Mode::Shared,
+            feature: None,
+        };
+        stage.apply(engineer(ANA), claim);
+        let api = stage.api();
+        stage.proposals.close();
+        let wanted: Vec<&str> = wanted.iter().map(|path| path.as_str()).collect();
+        let asked = Request::post(format!("/api/projects/{}/claims", project(1).0))
+            .header(header::AUTHORIZATION, format!("Bearer {key}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("Idempotency-Key", Uuid::now_v7().to_string())
+            .body(Body::from(serde_json::json!({ "paths": wanted }).to_string()))
+            .unwrap();
+        let asking = tokio::spawn(router(api.clone()).oneshot(asked));
+        stage.proposals.reached(1).await;
+        asking.abort();
+        assert!(asking.await.unwrap_err().is_cancelled());
+        assert_eq!(api.dear_writes.available_permits(), 0, "its entry is on its way");
+        stage.proposals.open();
+        assert!(api.dear_writes.acquire().await.is_ok(), "it is applied");
+    }
 }

@@ -9,7 +9,7 @@
 //! - [`service`]: the router, and what happens around every request. [`api`]: what handlers share.
 //! - [`auth`]: who asks. [`limits`]: how often they may, [`places`]: how much at once. [`browser`]: what pages may not.
 //! - [`background`]: the threads of reads. [`read`] and [`write`]: the two kinds of requests. [`operate`]: writes beside the log. [`fields`]: bodies;
-//!   [`sorted_json`]: objects that are compared. [`page`] and [`whole`]: lists.
+//!   [`sorted_json`]: objects that are compared. [`page`], [`whole`] and [`brief`]: lists.
 //! - [`failure`]: what can go wrong, as HTTP. [`render`]: entities as the wire has them.
 //! - [`events`]: who follows what happens. [`routes`]: one file a resource. [`metrics`]: what is counted.
 //! - [`openapi`]: the description of the routes. [`mcp`]: the same as tools for agents.
@@ -17,6 +17,7 @@
 pub mod api;
 pub mod auth;
 mod background;
+mod brief;
 mod browser;
 pub mod cluster;
 mod compute;

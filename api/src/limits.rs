@@ -48,9 +48,7 @@ pub(crate) struct Limits {
 pub(crate) struct Admitted {
     /// What is left to whoever asked.
     pub(crate) allowance: Option<Allowance>,
-    /// Its key, if this node knows that.
-    pub(crate) key: Option<KeyPrefix>,
-    /// Whose key that is.
+    /// Whose key it shows, if this node knows the key.
     pub(crate) engineer: Option<EngineerId>,
 }
 
@@ -94,7 +92,7 @@ impl Limits {
         match known_key(state, credentials) {
             Some((key, engineer)) => {
                 let allowance = self.admit_key(key)?;
-                Ok(Admitted { allowance, key: Some(key), engineer: Some(engineer) })
+                Ok(Admitted { allowance, engineer: Some(engineer) })
             }
             None => match remote.map(|remote| self.count_failure(remote)) {
                 Some(Err(turned_away)) => Err(turned_away),
@@ -212,6 +210,11 @@ pub(crate) fn remote_addr(
         list.rsplit(',').next()?.trim().parse().ok()
     };
     trust_proxy.then(named).flatten().or_else(|| connection.map(|addr| addr.0))
+}
+
+/// Whose key the headers show, if a state knows it.
+pub(crate) fn known_engineer(state: &State, headers: &HeaderMap) -> Option<EngineerId> {
+    known_key(state, headers.get(header::AUTHORIZATION)?).map(|(_, engineer)| engineer)
 }
 
 /// The key's lookup prefix, if there is such a key, and whose it is. It is a part of the key's SHA-256: who does not have

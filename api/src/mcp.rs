@@ -2,19 +2,24 @@
 //! agent that called it, so that keys, roles, limits and forwarding are those of the contract. Keeps nothing
 //! between two messages: any node answers the next one.
 
-use crate::{api::Api, failure::ApiError, limits::RemoteAddr};
+use crate::{
+    api::Api,
+    brief::Brief,
+    failure::ApiError,
+    limits::{RemoteAddr, known_engineer},
+};
 use axum::{
     Router,
     body::{self, Body},
     extract::{Query, Request, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::any,
+    routing::post,
 };
 use futures::future::BoxFuture;
 use http_body_util::BodyExt;
 use nexus_api_types::{
-    Failure as Refused, header as names,
+    Code, Failure as Refused, header as names,
     project::Project,
     session::{Session, StartSession},
 };
@@ -25,12 +30,21 @@ use tokio::sync::OnceCell;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-/// Bytes of an answer that a tool reads: lists of a whole project are the longest.
-const MAX_ANSWER: usize = 64 * 1024 * 1024;
+/// Bytes of an answer that a tool reads: that of a pick of 10,000 paths is the longest, with 8 MiB. Lists are asked for
+/// without specs.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
-/// The route, in front of the others.
+const ROUTE: &str = "/mcp";
+
+/// The route, in front of the others. No stream is opened by `GET`, and no session ended by `DELETE`: there are none.
 pub(crate) fn route(api: Api, routes: Router) -> Router {
-    Router::new().route("/mcp", any(serve)).with_state(Mcp { api, routes })
+    let not_allowed = || async { ApiError::new(Code::MethodNotAllowed, "messages are sent by POST") };
+    Router::new().route(ROUTE, post(serve).fallback(not_allowed)).with_state(Mcp { api, routes })
+}
+
+/// Whether requests of this route ask others on their way.
+pub(crate) fn is_tools(route: &str) -> bool {
+    route == ROUTE
 }
 
 #[derive(Clone)]
@@ -101,6 +115,7 @@ fn told(failure: &mcp::Failure) -> Response {
 
 /// One message of one agent.
 struct Caller {
+    api: Api,
     routes: Router,
     headers: HeaderMap,
     remote: Option<RemoteAddr>,
@@ -116,6 +131,7 @@ impl Caller {
         let ours = [names::SESSION, names::REQUEST_ID, FORWARDED_FOR].map(HeaderName::from_static);
         let headers = [header::AUTHORIZATION].into_iter().chain(ours);
         Self {
+            api: mcp.api.clone(),
             routes: mcp.routes.clone(),
             headers: headers.filter_map(kept).collect(),
             remote: request.extensions().get().copied(),
@@ -142,6 +158,9 @@ impl Caller {
         let uri =
             path.parse().map_err(|_| mcp::Failure::Other(format!("{path:.100} is no path of a request")))?;
         let mut request = Request::new(body.map_or_else(Body::empty, |body| Body::from(body.to_string())));
+        if method == Method::GET {
+            request.extensions_mut().insert(Brief);
+        }
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = self.headers.clone();
@@ -189,6 +208,17 @@ impl mcp::Port for Caller {
         })
     }
 
+    fn turn(&self) -> BoxFuture<'_, Result<mcp::Turn, mcp::Failure>> {
+        Box::pin(async move {
+            let again = |why: &str| mcp::Failure::Other(format!("{why} on this node. Next: call it again"));
+            // The key was found to be valid by now, and so this node knows it, unless it was revoked since.
+            let engineer = known_engineer(self.api.cluster.local().state(), &self.headers);
+            let engineer = engineer.ok_or_else(|| again("the key is not known any more"))?;
+            let turn = self.api.places.turn_of_tool(engineer).await.map_err(again)?;
+            Ok(mcp::Turn::new(turn))
+        })
+    }
+
     fn session(&self) -> BoxFuture<'_, Result<Option<Uuid>, mcp::Failure>> {
         Box::pin(async move {
             self.act_as_agent().await?;
@@ -202,8 +232,9 @@ impl mcp::Port for Caller {
 async fn data<T: DeserializeOwned>(response: Response) -> Result<T, mcp::Failure> {
     let odd = |what: &str| mcp::Failure::Other(format!("the node answered {what}"));
     let is_good = response.status().is_success();
-    let bytes =
-        body::to_bytes(response.into_body(), MAX_ANSWER).await.map_err(|_| odd("more than a tool reads"))?;
+    // What it takes of the room for answers stands beside it, and is given back when it was read.
+    let (_beside, body) = response.into_parts();
+    let bytes = body::to_bytes(body, MAX_ANSWER).await.map_err(|_| odd("more than a tool reads"))?;
     if is_good {
         let envelope: nexus_api_types::Data<T> = serde_json::from_slice(&bytes)
             .map_err(|error| odd(&format!("what is not understood: {error}")))?;
@@ -212,4 +243,90 @@ async fn data<T: DeserializeOwned>(response: Response) -> Result<T, mcp::Failure
     let refused: Refused =
         serde_json::from_slice(&bytes).map_err(|error| odd(&format!("no error of the contract: {error}")))?;
     Err(mcp::Failure::Refused(Box::new(refused.error)))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{
+        events::tests::stage::{ANA, Stage},
+        places::MAX_TOOLS_OF_ENGINEER,
+        service::router,
+    };
+    use nexus_domain::EngineerId;
+    use serde_json::json;
+
+    fn calls(key: &str, tool: &str, arguments: &Value) -> Request {
+        let params = json!({ "name": tool, "arguments": arguments });
+        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        Request::post(ROUTE)
+            .header(header::HOST, "localhost")
+            .header(header::AUTHORIZATION, format!("Bearer {key}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json, text/event-stream")
+            .body(Body::from(message.to_string()))
+            .unwrap()
+    }
+
+    async fn answered(service: Router, request: Request) -> Value {
+        let answer = service.oneshot(request).await.unwrap();
+        serde_json::from_slice(&body::to_bytes(answer.into_body(), MAX_ANSWER).await.unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn tools_that_list_features_read_no_spec() {
+        let stage = Stage::set();
+        let key = stage.key(ANA, 1);
+        let touches: Vec<String> = (0..100).map(|number| format!("src/{number}.rs")).collect();
+        stage.ready_feature(1, "one", &touches);
+        stage.ready_feature(1, "two", &["docs/".to_owned()]);
+        let service = router(stage.api());
+        answered(service.clone(), calls(&key, "pick", &json!({ "feature": "two" }))).await;
+        let before = stage.documents();
+        let listed = answered(service.clone(), calls(&key, "available", &json!({}))).await;
+        let free = &listed["result"]["structuredContent"]["free"];
+        assert_eq!(free[0]["feature"], "one", "{listed}");
+        assert_eq!(free[0]["touches"].as_array().map(Vec::len), Some(50), "{listed}");
+        let status = answered(service, calls(&key, "status", &json!({}))).await;
+        let content = &status["result"]["structuredContent"];
+        assert_eq!(content["active"][0]["feature"], "two", "{status}");
+        assert_eq!(content["yours"], json!(["docs/"]), "{status}");
+        assert_eq!(stage.documents(), before);
+    }
+
+    #[tokio::test]
+    async fn a_tool_whose_client_is_gone_keeps_its_turn_until_it_is_done() {
+        let stage = Stage::set();
+        let key = stage.key(ANA, 1);
+        stage.ready_feature(1, "one", &["a".to_owned()]);
+        let api = stage.api();
+        let tools = api.places.tools_of(EngineerId(Uuid::from_u128(ANA)));
+        stage.proposals.close();
+        let picks = calls(&key, "pick", &json!({ "feature": "one" }));
+        let asking = tokio::spawn(router(api.clone()).oneshot(picks));
+        stage.proposals.reached(1).await;
+        asking.abort();
+        assert!(asking.await.unwrap_err().is_cancelled());
+        assert_eq!(tools.available_permits(), MAX_TOOLS_OF_ENGINEER - 1);
+        stage.proposals.open();
+        let all = u32::try_from(MAX_TOOLS_OF_ENGINEER).unwrap();
+        assert!(tools.acquire_many(all).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_nobody_serves_is_refused_without_a_read() {
+        let stage = Stage::set();
+        let key = stage.key(ANA, 1);
+        let api = stage.api();
+        let engineer = EngineerId(Uuid::from_u128(ANA));
+        let mut reads = Vec::new();
+        for _ in 0..crate::places::MAX_READS_OF_ENGINEER {
+            reads.push(api.places.turn_to_read(engineer).await.unwrap());
+        }
+        let opens = Request::get(ROUTE).header(header::AUTHORIZATION, format!("Bearer {key}"));
+        let refused = router(api).oneshot(opens.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(refused.headers()[header::ALLOW], "POST");
+    }
 }

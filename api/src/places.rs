@@ -2,10 +2,10 @@
 //! [`limits`](crate::limits) says how often somebody may ask.
 
 use crate::{
-    api::{MAX_ANSWERS, MAX_ANSWERS_OF_ENGINEER, MAX_IN_FLIGHT, MAX_WAITING_POLLS},
+    api::{MAX_ANSWERS, MAX_ANSWERS_OF_ENGINEER, MAX_HEARTBEATS, MAX_IN_FLIGHT, MAX_WAITING_POLLS},
     limits::{KEPT, network},
 };
-use nexus_domain::{EngineerId, entity::KeyPrefix};
+use nexus_domain::EngineerId;
 use std::{
     collections::HashMap,
     hash::Hash,
@@ -22,14 +22,17 @@ use tokio::{
 const MAX_STRANGERS: usize = 128;
 /// Of them, those of one address: it leaves some to everybody else.
 const MAX_STRANGERS_OF_NETWORK: usize = 32;
-/// Requests at once of one key, a quarter of what a node handles: signs of life are not among them.
-const MAX_OF_KEY: usize = MAX_IN_FLIGHT / 4;
+/// Requests at once of one engineer, whatever keys they show: reads, reads that wait for their turn, and writes, also
+/// those whose bodies are slow to come. An eighth of what a node handles, and more than the agents of one engineer.
+pub(crate) const MAX_OF_ENGINEER: usize = MAX_IN_FLIGHT / 8;
 /// Reads at once of one engineer, with whatever key: each may hold an answer of megabytes, and there are few threads for
-/// them. More wait for their turn.
-const MAX_READS_OF_ENGINEER: usize = 16;
-/// So many may wait, each for so long: well before the end of a request.
-const MAX_WAITING_READS_OF_ENGINEER: usize = MAX_IN_FLIGHT / 4;
-const LONGEST_WAIT_FOR_READ: Duration = Duration::from_secs(5);
+/// them. More wait for their turn, each for so long: well before the end of a request.
+pub(crate) const MAX_READS_OF_ENGINEER: usize = 16;
+const LONGEST_WAIT_FOR_TURN: Duration = Duration::from_secs(5);
+/// Tools over `/mcp` that run at once for one engineer: each may hold an answer of some megabytes. More wait, as reads do.
+pub(crate) const MAX_TOOLS_OF_ENGINEER: usize = 4;
+/// Heartbeats at once of one engineer: a quarter of what a node takes.
+pub(crate) const MAX_HEARTBEATS_OF_ENGINEER: usize = MAX_HEARTBEATS / 4;
 /// Long polls at once of one engineer, a quarter of what a node lets wait: far more than agents of one engineer.
 const MAX_POLLS_OF_ENGINEER: usize = MAX_WAITING_POLLS / 4;
 
@@ -38,12 +41,14 @@ const FEW_SOCKETS: usize = 16;
 
 /// The places of a node.
 pub(crate) struct Places {
-    /// Requests being handled, of who shows no key that this node knows; and of each key.
+    /// Requests of who shows no key that this node knows, by address.
     strangers: InFlight<IpAddr>,
-    of_keys: InFlight<KeyPrefix>,
-    /// Reads and long polls of each engineer.
+    /// Requests of each engineer; of these the reads and the tools that have their turn.
+    requests: InFlight<EngineerId>,
     reads: Queues<EngineerId>,
-    waiting_reads: InFlight<EngineerId>,
+    tools: Queues<EngineerId>,
+    /// What has places apart from those, of each engineer.
+    heartbeats: InFlight<EngineerId>,
     polls: InFlight<EngineerId>,
     sockets: InFlight<EngineerId>,
     /// Bytes of the answers of each that are not taken yet.
@@ -55,47 +60,67 @@ impl Places {
     pub(crate) fn new(max_sockets: u32) -> Self {
         Self {
             strangers: InFlight::new(MAX_STRANGERS, MAX_STRANGERS_OF_NETWORK),
-            of_keys: InFlight::new(usize::MAX, MAX_OF_KEY),
+            requests: InFlight::new(usize::MAX, MAX_OF_ENGINEER),
             reads: Queues::new(MAX_READS_OF_ENGINEER),
-            waiting_reads: InFlight::new(usize::MAX, MAX_WAITING_READS_OF_ENGINEER),
+            tools: Queues::new(MAX_TOOLS_OF_ENGINEER),
+            heartbeats: InFlight::new(usize::MAX, MAX_HEARTBEATS_OF_ENGINEER),
             polls: InFlight::new(usize::MAX, MAX_POLLS_OF_ENGINEER),
             sockets: InFlight::new(usize::MAX, FEW_SOCKETS.max(max_sockets as usize / 2)),
             answers: InFlight::new(MAX_ANSWERS, MAX_ANSWERS_OF_ENGINEER),
         }
     }
 
-    /// A place for a request that may make this node wait for its body, until it is dropped.
-    ///
-    /// # Errors
-    /// What there is too much of: of its key, of its address, or of strangers.
-    pub(crate) fn place(
-        &self,
-        key: Option<KeyPrefix>,
-        remote: Option<IpAddr>,
-    ) -> Result<InFlightPlace, &'static str> {
-        match key {
-            Some(key) => self
-                .of_keys
-                .take(key, 1)
-                .map(InFlightPlace::Key)
-                .ok_or("too many requests of this key at once"),
-            None => {
-                let from = network(remote.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
-                let place = self.strangers.take(from, 1).map(InFlightPlace::Stranger);
-                place.ok_or("too many requests without a key at once")
-            }
-        }
-    }
-
-    /// A place for a read of an engineer, until it is dropped.
+    /// A place for a request of an engineer, until it is dropped.
     ///
     /// # Errors
     /// What there is too much of.
-    pub(crate) async fn read(&self, engineer: EngineerId) -> Result<OwnedSemaphorePermit, &'static str> {
-        let too_many = "too many reads of this engineer at once";
-        let _waiting = self.waiting_reads.take(engineer, 1).ok_or(too_many)?;
-        let turn = timeout(LONGEST_WAIT_FOR_READ, self.reads.of(engineer).acquire_owned()).await;
-        turn.ok().and_then(Result::ok).ok_or(too_many)
+    pub(crate) fn request(&self, engineer: EngineerId) -> Result<Place<EngineerId>, &'static str> {
+        self.requests.take(engineer, 1).ok_or("too many requests of this engineer at once")
+    }
+
+    /// A place for a request without a key, which may make this node wait for its body, until it is dropped.
+    ///
+    /// # Errors
+    /// What there is too much of: of its address, or of strangers.
+    pub(crate) fn stranger(&self, remote: Option<IpAddr>) -> Result<Place<IpAddr>, &'static str> {
+        let from = network(remote.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+        self.strangers.take(from, 1).ok_or("too many requests without a key at once")
+    }
+
+    /// The turn of a read of an engineer, until it is dropped. Waits for it for some seconds.
+    ///
+    /// # Errors
+    /// What there is too much of.
+    pub(crate) async fn turn_to_read(
+        &self,
+        engineer: EngineerId,
+    ) -> Result<OwnedSemaphorePermit, &'static str> {
+        self.reads.turn(engineer).await.ok_or("too many reads of this engineer at once")
+    }
+
+    /// The turn of a tool of an engineer, until it is dropped. Waits for it for some seconds.
+    ///
+    /// # Errors
+    /// What there is too much of.
+    pub(crate) async fn turn_of_tool(
+        &self,
+        engineer: EngineerId,
+    ) -> Result<OwnedSemaphorePermit, &'static str> {
+        self.tools.turn(engineer).await.ok_or("too many tools of this engineer at once")
+    }
+
+    /// The turns of an engineer's tools.
+    #[cfg(test)]
+    pub(crate) fn tools_of(&self, engineer: EngineerId) -> Arc<Semaphore> {
+        self.tools.of(engineer)
+    }
+
+    /// A place for a heartbeat of an engineer, until it is dropped.
+    ///
+    /// # Errors
+    /// What there is too much of.
+    pub(crate) fn heartbeat(&self, engineer: EngineerId) -> Result<Place<EngineerId>, &'static str> {
+        self.heartbeats.take(engineer, 1).ok_or("too many heartbeats of this engineer at once")
     }
 
     /// A place for a long poll of an engineer, until it is dropped.
@@ -185,6 +210,11 @@ impl<K: Hash + Eq + Copy> Queues<K> {
         Self { by: Mutex::default(), most_of_one }
     }
 
+    /// A place of somebody, once there is one; none when that takes too long.
+    async fn turn(&self, whose: K) -> Option<OwnedSemaphorePermit> {
+        timeout(LONGEST_WAIT_FOR_TURN, self.of(whose).acquire_owned()).await.ok()?.ok()
+    }
+
     fn of(&self, whose: K) -> Arc<Semaphore> {
         let mut by = self.by.lock().unwrap_or_else(PoisonError::into_inner);
         if by.len() >= KEPT {
@@ -197,13 +227,12 @@ impl<K: Hash + Eq + Copy> Queues<K> {
 
 /// The place of a request, until it is dropped.
 pub(crate) enum InFlightPlace {
-    /// Of an engineer's reads.
-    Read(#[allow(dead_code, reason = "held for its drop")] OwnedSemaphorePermit),
-    /// Of an engineer's long polls.
-    Engineer(#[allow(dead_code, reason = "held for its drop")] Place<EngineerId>),
-    /// Of somebody with a key.
-    Key(#[allow(dead_code, reason = "held for its drop")] Place<KeyPrefix>),
-    /// Of somebody without one.
+    /// Of an engineer, with its turn if it is a read.
+    Engineer(
+        #[allow(dead_code, reason = "held for its drop")] Place<EngineerId>,
+        #[allow(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>,
+    ),
+    /// Of somebody without a key.
     Stranger(#[allow(dead_code, reason = "held for its drop")] Place<IpAddr>),
 }
 
@@ -218,10 +247,10 @@ mod tests {
         let (ana, ben) = (EngineerId::MIN, EngineerId::MAX);
         let mut held = Vec::new();
         for _ in 0..MAX_READS_OF_ENGINEER {
-            held.push(places.read(ana).await.unwrap());
+            held.push(places.turn_to_read(ana).await.unwrap());
         }
-        assert!(places.read(ben).await.is_ok());
-        let mut waits = std::pin::pin!(places.read(ana));
+        assert!(places.turn_to_read(ben).await.is_ok());
+        let mut waits = std::pin::pin!(places.turn_to_read(ana));
         assert!(futures::poll!(waits.as_mut()).is_pending(), "all places are taken");
         held.pop();
         assert!(waits.await.is_ok(), "a place was given back");
@@ -243,17 +272,17 @@ mod tests {
         let places = Places::new(4_096);
         let from = |last: u8| Some(IpAddr::from([10, 0, 0, last]));
         let mut held = Vec::new();
-        while let Ok(place) = places.place(None, from(1)) {
+        while let Ok(place) = places.stranger(from(1)) {
             held.push(place);
         }
         assert_eq!(held.len(), MAX_STRANGERS_OF_NETWORK);
         for other in 2..100 {
-            held.extend(std::iter::from_fn(|| places.place(None, from(other)).ok()));
+            held.extend(std::iter::from_fn(|| places.stranger(from(other)).ok()));
         }
         assert_eq!(held.len(), MAX_STRANGERS);
-        assert!(places.place(Some(KeyPrefix(7)), from(1)).is_ok(), "who has a key has other places");
+        assert!(places.request(EngineerId::MIN).is_ok(), "who has a key has other places");
         held.clear();
-        assert!(places.place(None, from(1)).is_ok());
+        assert!(places.stranger(from(1)).is_ok());
         assert!(places.strangers.by.lock().unwrap().1.is_empty(), "nobody is remembered");
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     api::Api,
     auth::{Caller, authenticate},
+    brief::Brief,
     cluster::{Cluster, Consistency, Seen, SharedView},
     failure::ApiError,
     whole::Whole,
@@ -27,6 +28,8 @@ use std::{collections::HashMap, sync::Arc};
 pub(crate) struct Read {
     pub(crate) caller: Caller,
     pub(crate) query: HashMap<String, String>,
+    /// Whether a tool asks, which needs less of a list.
+    pub(crate) is_brief: bool,
     seen: Seen,
     cluster: Arc<dyn Cluster>,
 }
@@ -43,7 +46,8 @@ impl FromRequestParts<Api> for Read {
             Some(_) => return Err(ApiError::field("consistency", "must be linearizable or stale")),
         };
         let seen = api.cluster.read(consistency, min_revision(&parts.headers)?).await?;
-        let read = Self { caller, query, seen, cluster: api.cluster.clone() };
+        let is_brief = parts.extensions.get::<Brief>().is_some();
+        let read = Self { caller, query, is_brief, seen, cluster: api.cluster.clone() };
         // The key may have been revoked after this node last looked.
         read.identity()?;
         if let Some(session) = caller.session.and_then(|id| read.view().state().session(id)) {

@@ -11,7 +11,7 @@ use crate::{
     places::{InFlightPlace, Place},
     routes,
     whole::HeldBytes,
-    write::read_body,
+    write::{self, SlotAfterBody, read_body},
 };
 use axum::{
     Json, Router,
@@ -30,6 +30,7 @@ use std::{
     sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
+use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowOrigin, CorsLayer},
@@ -194,41 +195,52 @@ fn admit(api: &Api, request: &Request) -> Result<Admitted, TurnedAway> {
     Ok(admitted)
 }
 
-async fn within_bounds(api: &Api, route: &str, asker: Admitted, request: Request, next: Next) -> Response {
-    let (slots, deadline) = if routes::is_long_poll(route) {
-        (&api.polls, POLL_DEADLINE)
-    } else if routes::is_heartbeat(route) {
-        (&api.heartbeats, REQUEST_DEADLINE)
+async fn within_bounds(
+    api: &Api,
+    route: &str,
+    asker: Admitted,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if routes::is_health(route) {
+        // Whoever asks how a node is has to be told so when it is full, too. No body is read for it.
+        return within(REQUEST_DEADLINE, next.run(request)).await;
+    }
+    let deadline = if routes::is_long_poll(route) {
+        POLL_DEADLINE
     } else if routes::is_backup(route) {
-        (&api.slots, BACKUP_DEADLINE)
+        BACKUP_DEADLINE
     } else {
-        (&api.slots, REQUEST_DEADLINE)
-    };
-    // A WebSocket is answered once it is upgraded, and holds no slot for its life.
-    let Ok(_slot) = slots.try_acquire() else {
-        return overloaded(Unavailable::NotApplied("too many requests on this node at once".to_owned()));
+        REQUEST_DEADLINE
     };
     let is_read = is_read(request.method());
     let is_large = request.body().size_hint().exact().is_none_or(|bytes| bytes > LARGE_BODY);
-    let is_work = is_read || is_large && !routes::is_heartbeat(route);
+    let is_work = mcp::is_tools(route) || is_read || is_large && !routes::is_heartbeat(route);
     let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
     let places = match places(api, route, asker, is_read, remote).await {
         Ok(places) => places,
         Err(too_many) => return overloaded(Unavailable::NotApplied(format!("{too_many} on this node"))),
     };
+    // Only now: what waits for its turn holds no slot, which others need.
+    let slot = match slot(api, route, is_read, &mut request) {
+        Ok(slot) => slot,
+        Err(error) => return error.into_response(),
+    };
     let answered = async {
+        // A WebSocket is answered once it is upgraded, and holds no slot for its life.
+        let _slot = slot;
         // A read is answered without its body, which may never come: a stranger has no place for waiting for it.
         if is_upgrade(route) {
             // The socket lives where its upgrade was answered: thousands of them hold up nobody's write.
             let _places = places;
             return api.socket_threads.answer(next.run(request).in_current_span()).await;
         }
-        if asker.key.is_some() && is_work {
+        if is_work && (asker.engineer.is_some() || mcp::is_tools(route)) {
             // Whatever it takes to make the answer, that holds up nobody's write either.
             let _places = places;
             return api.background.answer(next.run(request).in_current_span()).await;
         }
-        let is_known = asker.key.is_some() || request.headers().contains_key(header::AUTHORIZATION);
+        let is_known = asker.engineer.is_some() || request.headers().contains_key(header::AUTHORIZATION);
         if places.is_none() || is_known {
             let _places = places;
             return next.run(request).await;
@@ -242,14 +254,58 @@ async fn within_bounds(api: &Api, route: &str, asker: Admitted, request: Request
         drop(places);
         next.run(Request::from_parts(parts, Body::from(body))).await
     };
-    match tokio::time::timeout(deadline, answered).await {
-        Ok(response) => match asker.engineer {
-            Some(engineer) => with_room(api, engineer, is_read, response),
-            // Strangers are told little, or what is in memory once for all of them.
-            None => response,
-        },
-        Err(_) => overloaded(Unavailable::Unknown("the request took too long".to_owned())),
+    let response = within(deadline, answered).await;
+    match asker.engineer {
+        Some(engineer) => with_room(api, engineer, is_read, response),
+        // Strangers are told little, or what is in memory once for all of them.
+        None => response,
     }
+}
+
+/// The answer, or that it took longer than a request may.
+async fn within(deadline: Duration, answered: impl Future<Output = Response>) -> Response {
+    let answered = tokio::time::timeout(deadline, answered).await;
+    answered.unwrap_or_else(|_| overloaded(Unavailable::Unknown("the request took too long".to_owned())))
+}
+
+/// A request's part of what a node handles at once, until it is dropped.
+enum Slot<'a> {
+    /// Of long polls, or of heartbeats.
+    Apart(#[allow(dead_code, reason = "held for its drop")] SemaphorePermit<'a>),
+    /// Of all others.
+    Request(#[allow(dead_code, reason = "held for its drop")] OwnedSemaphorePermit),
+}
+
+/// Takes a slot for what is handled at once. A write takes its slot later, when its body is there, and each request
+/// of a tool takes its own.
+///
+/// # Errors
+/// 503 when there is none.
+fn slot<'a>(
+    api: &'a Api,
+    route: &str,
+    is_read: bool,
+    request: &mut Request,
+) -> Result<Option<Slot<'a>>, ApiError> {
+    let apart = if routes::is_long_poll(route) {
+        Some(&api.polls)
+    } else if routes::is_heartbeat(route) {
+        Some(&api.heartbeats)
+    } else {
+        None
+    };
+    if let Some(slots) = apart {
+        let full = |_| Unavailable::NotApplied("too many requests on this node at once".to_owned());
+        return Ok(Some(Slot::Apart(slots.try_acquire().map_err(full)?)));
+    }
+    if mcp::is_tools(route) {
+        return Ok(None);
+    }
+    if is_read {
+        return write::slot(api).map(Slot::Request).map(Some);
+    }
+    request.extensions_mut().insert(SlotAfterBody);
+    Ok(None)
 }
 
 /// The places of a request, until they are dropped. A body may be slow to come, on purpose too, and so may an answer be:
@@ -264,19 +320,25 @@ async fn places(
     is_read: bool,
     remote: Option<IpAddr>,
 ) -> Result<Option<InFlightPlace>, &'static str> {
-    if routes::is_heartbeat(route) {
-        return Ok(None);
-    }
-    match asker.engineer {
-        Some(engineer) if routes::is_long_poll(route) => {
-            api.places.poll(engineer).map(InFlightPlace::Engineer).map(Some)
+    let Some(engineer) = asker.engineer else {
+        let needs_none = is_read || routes::is_long_poll(route) || routes::is_heartbeat(route);
+        if needs_none {
+            return Ok(None);
         }
-        Some(engineer) if is_read && !is_upgrade(route) => {
-            api.places.read(engineer).await.map(InFlightPlace::Read).map(Some)
-        }
-        None if routes::is_long_poll(route) || is_read => Ok(None),
-        Some(_) | None => api.places.place(asker.key, remote).map(Some),
-    }
+        return api.places.stranger(remote).map(InFlightPlace::Stranger).map(Some);
+    };
+    let place = if routes::is_heartbeat(route) {
+        api.places.heartbeat(engineer)?
+    } else if routes::is_long_poll(route) {
+        api.places.poll(engineer)?
+    } else {
+        api.places.request(engineer)?
+    };
+    let waits_for_turn =
+        is_read && !is_upgrade(route) && !mcp::is_tools(route) && !routes::is_long_poll(route);
+    // A request over `/mcp` asks others of this engineer: with a turn, it would wait for its own end.
+    let turn = if waits_for_turn { Some(api.places.turn_to_read(engineer).await?) } else { None };
+    Ok(Some(InFlightPlace::Engineer(place, turn)))
 }
 
 fn is_read(method: &Method) -> bool {

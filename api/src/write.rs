@@ -30,11 +30,17 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
+/// Marks a request that takes its slot once its body is there: a body that is slow to come holds none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SlotAfterBody;
+
 /// The body and the identity of a write, before it is known who asks.
 pub(crate) struct Incoming {
     pub(crate) idempotency: Option<IdempotencyKey>,
     fingerprint: u64,
     body: Bytes,
+    /// Its place among the requests that this node handles.
+    _slot: Option<OwnedSemaphorePermit>,
     /// What the body takes of the room for all bodies, for as long as it is there.
     _room: Option<OwnedSemaphorePermit>,
 }
@@ -57,14 +63,16 @@ impl Incoming {
         let idempotency = idempotency_key(request.headers());
         let of = (request.method().clone(), request.uri().clone());
         let media_type = browser::check_media_type(request.headers());
+        let takes_slot = request.extensions().get::<SlotAfterBody>().is_some();
         let (body, room) = read_body(request.into_body(), api, most).await?;
         if !body.is_empty() {
             media_type?;
         }
+        let slot = takes_slot.then(|| slot(api)).transpose()?;
         let idempotency = idempotency?;
         // What has no key is told apart by its slot.
         let fingerprint = idempotency.as_ref().map_or(0, |_| fingerprint(&of.0, of.1.path(), &body));
-        Ok(Self { idempotency, fingerprint, body, _room: room })
+        Ok(Self { idempotency, fingerprint, body, _slot: slot, _room: room })
     }
 }
 
@@ -134,6 +142,15 @@ fn make_room(api: &Api, room: &mut Option<OwnedSemaphorePermit>, bytes: usize) -
     true
 }
 
+/// A place among the requests that this node handles at once.
+///
+/// # Errors
+/// 503 when there is none. Nothing was applied.
+pub(crate) fn slot(api: &Api) -> Result<OwnedSemaphorePermit, ApiError> {
+    let full = |_| Unavailable::NotApplied("too many requests on this node at once".to_owned());
+    Ok(api.slots.clone().try_acquire_owned().map_err(full)?)
+}
+
 fn too_much_at_once() -> ApiError {
     Unavailable::NotApplied("this node reads as many large bodies as it may; try again".to_owned()).into()
 }
@@ -158,7 +175,7 @@ fn fingerprint(method: &Method, path: &str, body: &[u8]) -> u64 {
 impl Incoming {
     /// What a node asks for on behalf of somebody, without a request of theirs.
     pub(crate) fn of_the_node() -> Self {
-        Self { idempotency: None, fingerprint: 0, body: Bytes::new(), _room: None }
+        Self { idempotency: None, fingerprint: 0, body: Bytes::new(), _slot: None, _room: None }
     }
 
     /// The fields of the body.
@@ -191,8 +208,20 @@ impl Incoming {
         let request = self.keyed(actor);
         let span = tracing::debug_span!("write", command = command.name());
         let draft = Draft { command, actor, acting, request };
-        let _turn = api.foresee(&draft).await?;
-        let committed = api.cluster.propose(draft).instrument(span).await?;
+        let turn = api.foresee(&draft).await?;
+        let cluster = api.cluster.clone();
+        let proposed = async move { cluster.propose(draft).await }.instrument(span);
+        let committed = match turn {
+            None => proposed.await?,
+            // In a task of its own: a client that is gone takes no entry back, and frees no turn for the next one.
+            Some(turn) => {
+                let proposed = tokio::spawn(async move {
+                    let _turn = turn;
+                    proposed.await
+                });
+                proposed.await.map_err(|failure| ApiError::internal(&failure))??
+            }
+        };
         let revision = committed.answer.revision;
         match committed.answer.told(committed.view.state()) {
             Ok(reply) => Ok(Done { reply, revision, view: committed.view }),

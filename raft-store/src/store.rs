@@ -1,7 +1,7 @@
 //! Opens a node's store, and reads from it beside Raft. Never writes what Raft writes.
 
 use crate::{
-    blocking,
+    blocking::{self, ReadQueue},
     error::{Quarantined, StoreError},
     fatal::Fatal,
     history::StoredEvent,
@@ -77,6 +77,7 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
         flush_stats: log.flush_stats(),
         defers_snapshots: defers_snapshots.clone(),
         trail: trail.clone(),
+        reads: ReadQueue::default(),
         released,
     }));
     let machine = StateMachine::new(storage, fatal, shelf, published, ledger, defers_snapshots, trail);
@@ -112,6 +113,7 @@ struct Shared {
     flush_stats: Arc<FlushStats>,
     defers_snapshots: Arc<AtomicBool>,
     trail: Arc<HashTrail>,
+    reads: ReadQueue,
     released: Released,
 }
 
@@ -380,7 +382,7 @@ impl StoreHandle {
     /// When the work could not be run.
     pub async fn usage(&self) -> Result<Usage, StoreError> {
         let storage = self.0.storage.clone();
-        blocking::run(storage.may_block(), move || Ok(storage.usage())).await
+        self.0.reads.run(storage.may_block(), move || Ok(storage.usage())).await
     }
 
     /// Waits until the data folder is free to be opened again: until the log, its readers, the state
@@ -396,12 +398,12 @@ impl StoreHandle {
         work: impl FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let storage = self.0.storage.clone();
-        blocking::run(storage.may_block(), move || {
+        let looked = move || {
             let (mut work, mut done) = (Some(work), None);
             storage.with_view(&mut |view| done = work.take().map(|work| work(view)));
             done.expect("a view is looked at once")
-        })
-        .await
+        };
+        self.0.reads.run(self.0.storage.may_block(), looked).await
     }
 
     async fn read<T: Send + 'static>(
@@ -409,7 +411,7 @@ impl StoreHandle {
         work: impl FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let storage = self.0.storage.clone();
-        blocking::run(storage.may_block(), move || work(storage.as_ref())).await
+        self.0.reads.run(storage.may_block(), move || work(storage.as_ref())).await
     }
 }
 

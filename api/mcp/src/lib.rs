@@ -13,5 +13,5 @@ pub mod server;
 mod tools;
 pub mod transport;
 
-pub use port::{Failure, Method, Part, Port, Request};
+pub use port::{Failure, Method, Part, Port, Request, Turn};
 pub use server::Server;

@@ -4,6 +4,7 @@ use futures::future::BoxFuture;
 use nexus_api_types::ErrorBody;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use std::any::Any;
 use uuid::Uuid;
 
 /// Sends requests to the project that an agent works in, as that agent.
@@ -19,6 +20,24 @@ pub trait Port: Send + Sync + 'static {
     /// # Errors
     /// As [`Self::send`].
     fn session(&self) -> BoxFuture<'_, Result<Option<Uuid>, Failure>>;
+
+    /// Waits until one more tool may run. It may do so until what is given is dropped.
+    ///
+    /// # Errors
+    /// When too many run already.
+    fn turn(&self) -> BoxFuture<'_, Result<Turn, Failure>> {
+        Box::pin(std::future::ready(Ok(Turn::new(()))))
+    }
+}
+
+/// The turn of a tool, until it is dropped.
+pub struct Turn(#[allow(dead_code, reason = "held for its drop")] Box<dyn Any + Send + Sync>);
+
+impl Turn {
+    /// With what is given back when it is over.
+    pub fn new(held: impl Any + Send + Sync) -> Self {
+        Self(Box::new(held))
+    }
 }
 
 /// A request of the REST contract.

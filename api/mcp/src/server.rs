@@ -1,6 +1,9 @@
 //! The protocol. Keeps nothing between two messages: any node can answer the next one.
 
-use crate::{port::Port, refusal, resources, tools};
+use crate::{
+    port::{Port, Turn},
+    refusal, resources, tools,
+};
 use futures::FutureExt;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -29,6 +32,12 @@ impl Server {
     pub fn new(port: impl Port, version: &'static str) -> Self {
         Self { port: Arc::new(port), version }
     }
+
+    /// The turn of a request, for which it waits unless its client leaves before.
+    async fn turn(&self, context: &RequestContext<RoleServer>) -> Result<Turn, ErrorData> {
+        let turn = while_asked(context, self.port.turn()).await?;
+        turn.map_err(|failure| ErrorData::internal_error(refusal::words(&failure), None))
+    }
 }
 
 impl ServerHandler for Server {
@@ -54,10 +63,16 @@ impl ServerHandler for Server {
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let _turn = self.turn(&context).await?;
         let called = tools::call(&*self.port, &request.name, request.arguments.unwrap_or_default());
-        let called = answered(called).await?;
+        let called = if tools::is_read_only(&request.name) {
+            while_asked(&context, called).await?
+        } else {
+            // What changes something is done to its end: half of it would be worse.
+            answered(called).await?
+        };
         let result =
             called.ok_or_else(|| ErrorData::invalid_params(format!("no tool {}", request.name), None))?;
         Ok(result.into())
@@ -66,9 +81,10 @@ impl ServerHandler for Server {
     async fn list_resources(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let listed = answered(resources::list(&*self.port)).await?;
+        let _turn = self.turn(&context).await?;
+        let listed = while_asked(&context, resources::list(&*self.port)).await?;
         let listed = listed.map_err(|failure| ErrorData::internal_error(refusal::words(&failure), None))?;
         Ok(ListResourcesResult::with_all_items(listed))
     }
@@ -84,10 +100,11 @@ impl ServerHandler for Server {
     async fn read_resource(
         &self,
         request: ReadResourceRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri;
-        match answered(resources::read(&*self.port, &uri)).await? {
+        let _turn = self.turn(&context).await?;
+        match while_asked(&context, resources::read(&*self.port, &uri)).await? {
             Ok(Some((text, mime_type))) => {
                 let contents = ResourceContents::text(text, uri).with_mime_type(mime_type);
                 Ok(ReadResourceResult::new(vec![contents]).into())
@@ -99,6 +116,15 @@ impl ServerHandler for Server {
             Err(failure) => Err(ErrorData::resource_not_found(refusal::words(&failure), None)),
         }
     }
+}
+
+/// Does what changes nothing, for as long as its client waits for it.
+async fn while_asked<T>(
+    context: &RequestContext<RoleServer>,
+    work: impl Future<Output = T>,
+) -> Result<T, ErrorData> {
+    let left = || ErrorData::internal_error("the client is gone", None);
+    context.ct.run_until_cancelled(answered(work)).await.ok_or_else(left)?
 }
 
 /// Turns a panic into an answer: the protocol's library would leave its client waiting for one.

@@ -5,7 +5,7 @@ use crate::{cluster::Unavailable, failure::ApiError};
 use nexus_domain::{State, entity::ApiKey, ids::KeyId};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::{runtime::Handle, sync::Semaphore};
 
@@ -16,9 +16,13 @@ const PARALLEL: usize = 2;
 /// New keys waiting to be hashed: two seconds' worth. Anybody may ask for one.
 const WAITING: usize = 128;
 
-/// Remembers which keys were verified, by their SHA-256.
+/// Keys that were verified, by their SHA-256.
+#[derive(Default)]
+struct Verified(Mutex<HashMap<[u8; 32], KeyId>>);
+
+/// Verifies keys, and remembers which ones it verified.
 pub struct Verifier {
-    verified: Mutex<HashMap<[u8; 32], KeyId>>,
+    verified: Arc<Verified>,
     slots: Arc<Semaphore>,
     queue: Semaphore,
     threads: Handle,
@@ -28,7 +32,7 @@ impl Verifier {
     /// Computes on these threads.
     pub(crate) fn new(threads: Handle) -> Self {
         Self {
-            verified: Mutex::default(),
+            verified: Arc::default(),
             slots: Arc::new(Semaphore::new(PARALLEL)),
             queue: Semaphore::new(WAITING),
             threads,
@@ -41,20 +45,26 @@ impl Verifier {
         // Unknown prefixes are turned away before any Argon2.
         let key = state.api_key(text.prefix())?.clone();
         let digest = text.digest();
-        if self.is_verified(&digest, key.id) {
+        if self.verified.has(&digest, key.id) {
             return Some(key);
         }
-        let _slot = self.slots.clone().acquire_owned().await.ok()?;
+        let slot = self.slots.clone().acquire_owned().await.ok()?;
         // Somebody else may have verified it while this one waited.
-        if self.is_verified(&digest, key.id) {
+        if self.verified.has(&digest, key.id) {
             return Some(key);
         }
-        let (text, hash) = (text.clone(), key.hash.clone());
-        let matches = self.threads.spawn_blocking(move || text.verify(&hash)).await.unwrap_or(false);
-        matches.then(|| {
-            self.remember(digest, key.id);
-            key
-        })
+        let (verified, text, stored) = (self.verified.clone(), text.clone(), key.clone());
+        // The slot and the remembering belong to the computation, which goes on when its request is gone: a key that
+        // is shown again and again is verified once, and no more computations are queued than there are slots.
+        let verifying = self.threads.spawn_blocking(move || {
+            let _slot = slot;
+            let matches = text.verify(&stored.hash);
+            if matches {
+                verified.remember(digest, stored.id);
+            }
+            matches
+        });
+        verifying.await.unwrap_or(false).then_some(key)
     }
 
     /// Hashes a new key, in turn with the verifications.
@@ -71,19 +81,53 @@ impl Verifier {
             ))
         };
         let _place = self.queue.try_acquire().map_err(|_| busy())?;
-        let _slot = self.slots.clone().acquire_owned().await.map_err(|_| busy())?;
-        self.threads.spawn_blocking(work).await.map_err(|panic| ApiError::internal(&panic))
+        let slot = self.slots.clone().acquire_owned().await.map_err(|_| busy())?;
+        let hashing = self.threads.spawn_blocking(move || {
+            let _slot = slot;
+            work()
+        });
+        hashing.await.map_err(|panic| ApiError::internal(&panic))
     }
+}
 
-    fn is_verified(&self, digest: &[u8; 32], key: KeyId) -> bool {
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(digest) == Some(&key)
+impl Verified {
+    fn has(&self, digest: &[u8; 32], key: KeyId) -> bool {
+        self.keys().get(digest) == Some(&key)
     }
 
     fn remember(&self, digest: [u8; 32], key: KeyId) {
-        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if verified.len() >= REMEMBERED {
-            verified.clear();
+        let mut keys = self.keys();
+        if keys.len() >= REMEMBERED {
+            keys.clear();
         }
-        verified.insert(digest, key);
+        keys.insert(digest, key);
+    }
+
+    fn keys(&self) -> MutexGuard<'_, HashMap<[u8; 32], KeyId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{
+        cluster::Cluster,
+        events::tests::stage::{ANA, Stage},
+    };
+
+    #[tokio::test]
+    async fn a_key_whose_request_is_gone_is_verified_all_the_same_and_keeps_its_slot_meanwhile() {
+        let stage = Stage::set();
+        let text = ApiKeyText::parse(&stage.key(ANA, 1)).unwrap();
+        let verifier = Verifier::new(Handle::current());
+        let view = stage.local();
+        let given_up = Box::pin(verifier.recognise(view.state(), &text));
+        assert!(futures::poll!(given_up).is_pending(), "it is gone with this line");
+        // All slots are free once nothing is computed any more.
+        let _all = verifier.slots.acquire_many(u32::try_from(PARALLEL).unwrap()).await.unwrap();
+        let key = view.state().api_key(text.prefix()).unwrap();
+        assert!(verifier.verified.has(&text.digest(), key.id));
     }
 }

@@ -24,6 +24,7 @@ use nexus_domain::{
     refusal::Thing,
 };
 use std::sync::Arc;
+use tokio::task::JoinSet;
 
 /// Events that are read from the history at once for one socket: half a megabyte of them.
 const CHUNK: usize = 512;
@@ -49,6 +50,8 @@ struct Seat {
     /// Everything up to here was told.
     cursor: Revision,
     follower: Follower,
+    /// What is being read from the history, if anything is: it goes on while the client is heard.
+    reading: JoinSet<Result<Step, End>>,
 }
 
 /// What comes next.
@@ -126,7 +129,7 @@ impl Conversation {
         let cursor = since.unwrap_or(revision);
         let joined =
             Notice::Joined { session_id: session.map(|id| id.0), project_id: project.0, revision: cursor.0 };
-        Ok((Seat { project, session, cursor, follower }, joined))
+        Ok((Seat { project, session, cursor, follower, reading: JoinSet::new() }, joined))
     }
 
     /// The session that the socket acts as, and a revision at which it is there.
@@ -201,10 +204,13 @@ impl Conversation {
         }
     }
 
-    /// What comes next; waits for it. Safe to drop while it waits.
+    /// What comes next; waits for it. Safe to drop while it waits: what was begun to be read is not read again.
     pub(crate) async fn next(&mut self) -> Result<Step, End> {
         let Some(seat) = &mut self.seat else { return std::future::pending().await };
         loop {
+            if let Some(read) = seat.reading.join_next().await {
+                return read.unwrap_or(Err(UNREADABLE));
+            }
             match seat.follower.after(seat.cursor) {
                 Next::Events(batches, through) if batches.is_empty() => {
                     seat.cursor = through;
@@ -219,21 +225,7 @@ impl Conversation {
                     return Ok(Step::Events(batches.iter().flat_map(new).collect(), through));
                 }
                 Next::Behind => {
-                    let start = Start::After(seat.cursor);
-                    return match history::read(&*self.api.cluster, seat.project, start, CHUNK).await {
-                        Ok(chunk) => {
-                            let view = self.api.cluster.local();
-                            let told = |recorded| Told::of(view.state(), recorded);
-                            Ok(Step::Events(chunk.events.iter().filter_map(told).collect(), chunk.through))
-                        }
-                        Err(ReadError::Compacted { oldest }) => {
-                            Ok(Step::Compacted(compacted(seat.project, oldest)))
-                        }
-                        Err(ReadError::Storage(error)) => {
-                            tracing::error!(%error, "the history cannot be read");
-                            Err(UNREADABLE)
-                        }
-                    };
+                    seat.reading.spawn(read_on(self.api.clone(), seat.project, seat.cursor));
                 }
             }
         }
@@ -265,6 +257,22 @@ impl Conversation {
 
     fn identity<'a>(&self, state: &'a State) -> Option<(&'a Arc<Engineer>, &'a Arc<ApiKey>)> {
         self.caller.identity(&*self.api.cluster, state).ok()
+    }
+}
+
+/// What comes next in the history of a project.
+async fn read_on(api: Api, project: ProjectId, after: Revision) -> Result<Step, End> {
+    match history::read(&*api.cluster, project, Start::After(after), CHUNK).await {
+        Ok(chunk) => {
+            let view = api.cluster.local();
+            let told = |recorded| Told::of(view.state(), recorded);
+            Ok(Step::Events(chunk.events.iter().filter_map(told).collect(), chunk.through))
+        }
+        Err(ReadError::Compacted { oldest }) => Ok(Step::Compacted(compacted(project, oldest))),
+        Err(ReadError::Storage(error)) => {
+            tracing::error!(%error, "the history cannot be read");
+            Err(UNREADABLE)
+        }
     }
 }
 

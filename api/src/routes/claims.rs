@@ -3,6 +3,7 @@
 use super::project_id;
 use crate::{
     api::Api,
+    brief,
     failure::ApiError,
     openapi::{Operation, Routes},
     read::{Read, written},
@@ -83,13 +84,14 @@ async fn mine(State(api): State<Api>, Path(project): Path<String>, read: Read) -
     let project = project_id(&project)?;
     read.project(project)?;
     let (view, caller) = (read.view().clone(), read.caller);
+    // All of them, but to a tool: who holds something has to know of it. What a session may hold is bounded.
+    let most = if read.is_brief { brief::MAX_CLAIMS } else { usize::MAX };
     let listed = move |work: &mut WorkBudget| {
         let own = view.state().sessions_in(project).filter(|session| match caller.session {
             Some(id) => session.id == id,
             None => session.engineer == caller.engineer,
         });
-        // All of them: who holds something has to know of it. What a session may hold is bounded.
-        listed(view.state(), own, usize::MAX, work).map(written)
+        listed(view.state(), own, most, work).map(written)
     };
     Ok(read.answer_written(api.compute(caller.engineer, listed).await?))
 }

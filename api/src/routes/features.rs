@@ -4,6 +4,7 @@ use super::{feature_slug, no_feature, project_id};
 use crate::{
     api::Api,
     auth::Caller,
+    brief,
     cluster::SharedView,
     failure::ApiError,
     fields::{Fields, not_empty},
@@ -20,7 +21,7 @@ use axum::{
     response::Response,
 };
 use nexus_api_types::{
-    Code, Page,
+    Code, Data, Page,
     feature::{self as wire, Available, CreateFeature, Deleted, UpdateFeature},
 };
 use nexus_domain::{
@@ -127,8 +128,9 @@ async fn available(
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
-    let (view, caller) = (read.view().clone(), read.caller);
-    let whole = api.compute(caller.engineer, move |work| free_first(&view, caller, project, work)).await?;
+    let (view, caller, is_brief) = (read.view().clone(), read.caller, read.is_brief);
+    let listed = move |work: &mut WorkBudget| free_first(&view, caller, project, is_brief, work);
+    let whole = api.compute(caller.engineer, listed).await?;
     read.answer_whole(&api, whole).await
 }
 
@@ -137,6 +139,7 @@ fn free_first(
     view: &SharedView,
     caller: Caller,
     project: ProjectId,
+    is_brief: bool,
     work: &mut WorkBudget,
 ) -> Result<Whole, ApiError> {
     let state = view.state();
@@ -148,12 +151,16 @@ fn free_first(
     for feature in state.ready_features(project) {
         work.charge(STEPS_OF_FEATURE).map_err(|OutOfBudget| too_many_features())?;
         match blocker(state, feature, session, work)? {
-            None => free.push((feature, None)),
-            Some(by) => blocked.push((feature, Some(render::blocked_by(&by)))),
+            None => free.push(feature),
+            Some(by) => blocked.push((feature, render::blocked_by(&by))),
         }
     }
-    free.append(&mut blocked);
-    Ok(Whole::default().text(r#"{"data":"#).available(free).text("}"))
+    if is_brief {
+        return Ok(Whole::default().value(&Data { data: brief::available(&free, &blocked) }));
+    }
+    let free = free.into_iter().map(|feature| (feature, None));
+    let blocked = blocked.into_iter().map(|(feature, by)| (feature, Some(by)));
+    Ok(Whole::default().text(r#"{"data":"#).available(free.chain(blocked)).text("}"))
 }
 
 /// A list takes more than one request may.

@@ -44,8 +44,9 @@ async fn mint(State(api): State<Api>, write: Write) -> Result<Response, ApiError
     let label = fields.text("label", Label::parse);
     let expires_at = fields.text("expiresAt", Moment::parse);
     let project = fields.id::<ProjectId>("projectId");
-    // In either spelling: a restriction that is not understood would make a key that may do everything.
-    let readonly = fields.flag("readonly").or(fields.flag("readOnly")).unwrap_or_default();
+    // In either spelling: a restriction that is not understood would make a key that may do everything. The key is
+    // restricted when one of them says so, whatever the other one says.
+    let readonly = [fields.flag("readonly"), fields.flag("readOnly")].contains(&Some(true));
     fields.finish()?;
 
     let minted = NewKey::of_secret(write.secret(&api));
@@ -73,4 +74,41 @@ async fn revoke(State(api): State<Api>, Path(key): Path<String>, write: Write) -
     let key = key.parse::<Uuid>().map(KeyId).map_err(|_| ApiError::field("keyId", "must be a UUID"))?;
     let done = write.propose(&api, Command::RevokeKey { key }).await?;
     Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::{
+        events::tests::stage::{ANA, Stage},
+        service::router,
+    };
+    use axum::{
+        body::{Body, to_bytes},
+        http::{Request, header},
+    };
+    use serde_json::Value;
+    use tower::ServiceExt;
+
+    #[tokio::test]
+    async fn a_key_that_is_restricted_in_one_spelling_is_restricted() {
+        let stage = Stage::set();
+        let key = stage.key(ANA, 1);
+        let service = router(stage.api());
+        for (body, restricted) in [
+            (r#"{"readonly": false, "readOnly": true}"#, true),
+            (r#"{"readonly": true, "readOnly": false}"#, true),
+            (r#"{"readOnly": true}"#, true),
+            (r#"{"readonly": false}"#, false),
+            ("{}", false),
+        ] {
+            let asked =
+                Request::post("/api/auth/keys").header(header::AUTHORIZATION, format!("Bearer {key}"));
+            let asked = asked.header(header::CONTENT_TYPE, "application/json").body(Body::from(body));
+            let answer = service.clone().oneshot(asked.unwrap()).await.unwrap();
+            let answer = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+            let answer: Value = serde_json::from_slice(&answer).unwrap();
+            assert_eq!(answer["data"]["readonly"], restricted, "{body}: {answer}");
+        }
+    }
 }

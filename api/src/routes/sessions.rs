@@ -3,6 +3,7 @@
 use super::{claims, features::too_many_features, project_id};
 use crate::{
     api::Api,
+    brief,
     cluster::{Consistency, SharedView},
     failure::ApiError,
     fields::Fields,
@@ -17,14 +18,18 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use nexus_api_types::session::{self as wire, Ok as Yes, ProjectStatus, StartSession};
+use nexus_api_types::{
+    Data,
+    session::{self as wire, Ok as Yes, ProjectStatus, StartSession},
+};
 use nexus_domain::{
-    Command, FeatureId, OutOfBudget, ProjectId, Refusal, Reply, SessionId, WorkBudget,
+    Command, EngineerId, FeatureId, OutOfBudget, ProjectId, Refusal, Reply, SessionId, WorkBudget,
     decide::{STEPS_OF_FEATURE, access},
-    entity::{SessionMetadata, Status},
+    entity::{Feature, SessionMetadata, Status},
     refusal::Thing,
     words::{AgentName, Label},
 };
+use std::sync::Arc;
 use uuid::Uuid;
 
 pub(super) fn routes() -> Routes {
@@ -141,9 +146,8 @@ async fn heartbeat(
     if !api.cluster.beat(id).await? {
         return Err(unknown());
     }
-    let mut response = axum::response::IntoResponse::into_response(axum::Json(nexus_api_types::Data {
-        data: Yes { ok: true },
-    }));
+    let mut response =
+        axum::response::IntoResponse::into_response(axum::Json(Data { data: Yes { ok: true } }));
     let revision = api.cluster.local().revision();
     response.headers_mut().insert(nexus_api_types::header::REVISION, revision.0.into());
     Ok(response)
@@ -156,17 +160,24 @@ async fn status(
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
-    let view = read.view().clone();
-    let whole = api.compute(read.caller.engineer, move |work| going_on(&view, project, work)).await?;
+    let (view, asker, is_brief) = (read.view().clone(), read.caller.engineer, read.is_brief);
+    let shown = move |work: &mut WorkBudget| match is_brief {
+        true => brief_status(&view, project, asker, work),
+        false => going_on(&view, project, work),
+    };
+    let whole = api.compute(asker, shown).await?;
     read.answer_whole(&api, whole).await
 }
 
 /// Steps of telling of one more session.
 const STEPS_OF_SESSION: usize = 1_000;
 
-/// A [`ProjectStatus`].
-fn going_on(view: &SharedView, project: ProjectId, work: &mut WorkBudget) -> Result<Whole, ApiError> {
-    let state = view.state();
+/// What is worked on, and what was interrupted.
+fn worked_on<'a>(
+    state: &'a nexus_domain::State,
+    project: ProjectId,
+    work: &mut WorkBudget,
+) -> Result<[Vec<&'a Arc<Feature>>; 2], ApiError> {
     let (mut active, mut interrupted) = (Vec::new(), Vec::new());
     for feature in state.features_after(project, None) {
         work.charge(STEPS_OF_FEATURE).map_err(|OutOfBudget| too_many_features())?;
@@ -176,15 +187,52 @@ fn going_on(view: &SharedView, project: ProjectId, work: &mut WorkBudget) -> Res
             Status::Draft | Status::Ready { .. } | Status::Done { .. } | Status::Cancelled => {}
         }
     }
+    Ok([active, interrupted])
+}
+
+/// Who works: so many of them at most.
+fn working(
+    state: &nexus_domain::State,
+    project: ProjectId,
+    most: usize,
+    work: &mut WorkBudget,
+) -> Result<Vec<wire::Working>, ApiError> {
     let mut sessions = Vec::new();
-    for session in state.sessions_in(project) {
+    for session in state.sessions_in(project).take(most) {
         work.charge(STEPS_OF_SESSION).map_err(|OutOfBudget| too_many_features())?;
         sessions.extend(render::session_of(state, session).map(wire::Working::from));
     }
+    Ok(sessions)
+}
+
+/// A [`ProjectStatus`].
+fn going_on(view: &SharedView, project: ProjectId, work: &mut WorkBudget) -> Result<Whole, ApiError> {
+    let state = view.state();
+    let [active, interrupted] = worked_on(state, project, work)?;
+    let sessions = working(state, project, usize::MAX, work)?;
     let claims = claims::listed(state, state.sessions_in(project), claims::MAX_LISTED_CLAIMS, work)?;
     let whole = Whole::default().text(r#"{"data":{"activeFeatures":"#).features(active);
     let whole = whole.text(r#","claims":"#).value(&claims);
     let whole = whole.text(r#","claimsTotal":"#).value(&state.claim_count_in(project));
     let whole = whole.text(r#","sessions":"#).value(&sessions);
     Ok(whole.text(r#","interrupted":"#).features(interrupted).text("}}"))
+}
+
+/// A [`ProjectStatus`] for a tool.
+fn brief_status(
+    view: &SharedView,
+    project: ProjectId,
+    asker: EngineerId,
+    work: &mut WorkBudget,
+) -> Result<Whole, ApiError> {
+    let state = view.state();
+    let [active, interrupted] = worked_on(state, project, work)?;
+    let data = ProjectStatus {
+        active_features: brief::features(active, asker),
+        claims: claims::listed(state, state.sessions_in(project), brief::MAX_CLAIMS, work)?,
+        claims_total: state.claim_count_in(project) as u64,
+        sessions: working(state, project, brief::MAX_SESSIONS, work)?,
+        interrupted: brief::features(interrupted, asker),
+    };
+    Ok(Whole::default().value(&Data { data }))
 }

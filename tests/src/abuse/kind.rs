@@ -17,6 +17,8 @@ pub enum Kind {
     Dependencies,
     /// Bodies that come slowly, stop, never end, or share one connection
     Bodies,
+    /// Requests that are reset right after they were sent: new keys, long pages, dear writes, tools
+    Aborts,
     /// Thousands of connections: idle, answering pings, half a request, opened and closed
     Connections,
     /// Clients that ask for the longest answers and never read them

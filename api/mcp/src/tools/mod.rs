@@ -122,6 +122,12 @@ fn trim(schema: &mut Value, is_root: bool) {
     }
 }
 
+/// Whether a tool changes nothing.
+pub(crate) fn is_read_only(name: &str) -> bool {
+    let tool = TOOLS.iter().find(|tool| tool.name == name);
+    tool.and_then(|tool| tool.annotations.as_ref()?.read_only_hint).unwrap_or_default()
+}
+
 /// Does what a tool is for; none when there is no such tool. A failure is an answer too, which the model reads.
 pub(crate) async fn call(port: &dyn Port, name: &str, arguments: JsonObject) -> Option<CallToolResult> {
     let arguments = Value::Object(arguments);

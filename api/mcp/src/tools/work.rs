@@ -68,7 +68,9 @@ pub(super) async fn status(port: &dyn Port, _: Nothing) -> Result<Status, Failur
     let mut names: BTreeMap<Uuid, &str> =
         status.sessions.iter().map(|of| (of.engineer.id, of.engineer.name.as_str())).collect();
     names.extend(status.claims.iter().map(|claim| (claim.engineer_id, claim.engineer_name.as_str())));
-    let lists = [status.active_features.len(), status.claims.len(), status.interrupted.len(), mine.len()];
+    // Of many claims not all are listed.
+    let claims = status.claims.len().max(usize::try_from(status.claims_total).unwrap_or(usize::MAX));
+    let lists = [status.active_features.len(), claims, status.interrupted.len(), mine.len()];
     let active = |feature: &Feature| Active {
         feature: feature.slug.clone(),
         title: feature.title.clone(),

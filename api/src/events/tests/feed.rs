@@ -74,6 +74,26 @@ async fn who_comes_from_anywhere_is_told_all_that_follows_once_and_in_order() {
 }
 
 #[tokio::test]
+async fn whoever_says_something_while_it_is_behind_goes_on_with_the_page_that_is_being_read() {
+    let stage = Stage::set();
+    let api = stage.api();
+    let expected = [stage.happen(1).0, stage.happen(1).0];
+    let mut talk = joined(&api, 1, Some(Revision(expected[0] - 1))).await;
+    let last = stage.happen(1);
+    let before = stage.pages.arrived();
+    stage.pages.close();
+    for _ in 0..3 {
+        // What comes from the client drops the waiting, not the reading.
+        assert!(futures::poll!(std::pin::pin!(talk.next())).is_pending());
+        stage.pages.reached(before + 1).await;
+    }
+    stage.pages.open();
+    let told = told_until(&mut talk, last).await;
+    assert_eq!(told[..2], expected);
+    assert_eq!(stage.pages.arrived(), before + 1, "it was read once");
+}
+
+#[tokio::test]
 async fn what_many_follow_is_read_once() {
     let stage = Stage::set();
     let api = stage.api();

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{Api, ApiConfig},
-    auth::Caller,
+    auth::{Caller, NewKey},
     cluster::{
         Backup, Cluster, Committed, Consistency, Draft, History, NodeStatus, Operated, Operation,
         OperationError, Seen, SharedView, StorageFailure, Unavailable, View,
@@ -13,13 +13,18 @@ use futures::future::{BoxFuture, FutureExt};
 use nexus_domain::{
     Acting, Actor, Answer, ClusterId, ClusterTime, Command, Document, DocumentKey, EngineerId, ProjectId,
     Proposal, Recorded, Revision, SessionId, Stamp, State, WallTime,
-    entity::{ApiKey, KeyPrefix},
-    ids::{InstanceId, KeyId},
-    words::{Email, Label, Name, Slug},
+    command::NewFeature,
+    entity::{ApiKey, KeyPrefix, Lane},
+    ids::{FeatureId, InstanceId, KeyId},
+    pattern::Pattern,
+    words::{Email, Label, Name, Slug, Title},
 };
 use std::{
     ops::RangeInclusive,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -31,6 +36,43 @@ pub(crate) const BEN: u128 = 0xb;
 pub(crate) struct Stage {
     inner: Mutex<Inner>,
     applied: watch::Sender<Revision>,
+    /// Where proposals wait before they are applied, and pages of one project's history before they are read.
+    pub(crate) proposals: Gate,
+    pub(crate) pages: Gate,
+    /// Documents that were asked for.
+    documents: Arc<AtomicUsize>,
+}
+
+/// Holds up what comes while it is closed.
+#[derive(Default)]
+pub(crate) struct Gate {
+    closed: watch::Sender<bool>,
+    arrived: watch::Sender<usize>,
+}
+
+impl Gate {
+    pub(crate) fn close(&self) {
+        self.closed.send_replace(true);
+    }
+
+    pub(crate) fn open(&self) {
+        self.closed.send_replace(false);
+    }
+
+    /// How many came so far.
+    pub(crate) fn arrived(&self) -> usize {
+        *self.arrived.borrow()
+    }
+
+    /// Waits until so many came.
+    pub(crate) async fn reached(&self, count: usize) {
+        self.arrived.subscribe().wait_for(|arrived| *arrived >= count).await.unwrap();
+    }
+
+    async fn pass(&self) {
+        self.arrived.send_modify(|arrived| *arrived += 1);
+        self.closed.subscribe().wait_for(|closed| !closed).await.unwrap();
+    }
 }
 
 #[derive(Default)]
@@ -42,7 +84,7 @@ struct Inner {
     reads: usize,
 }
 
-struct Snapshot(State);
+struct Snapshot(State, Arc<AtomicUsize>);
 
 impl View for Snapshot {
     fn state(&self) -> &State {
@@ -61,6 +103,7 @@ impl View for Snapshot {
         &self,
         keys: Vec<DocumentKey>,
     ) -> BoxFuture<'_, Result<Vec<Option<Document>>, StorageFailure>> {
+        self.1.fetch_add(keys.len(), Ordering::Relaxed);
         async move { Ok(vec![None; keys.len()]) }.boxed()
     }
 
@@ -76,7 +119,13 @@ impl View for Snapshot {
 impl Stage {
     /// With Ana and Ben, and a project that Ana leads.
     pub(crate) fn set() -> Arc<Self> {
-        let stage = Arc::new(Self { inner: Mutex::default(), applied: watch::Sender::new(Revision(0)) });
+        let stage = Arc::new(Self {
+            inner: Mutex::default(),
+            applied: watch::Sender::new(Revision(0)),
+            proposals: Gate::default(),
+            pages: Gate::default(),
+            documents: Arc::default(),
+        });
         for (id, name) in [(ANA, "ana"), (BEN, "ben")] {
             let key = ApiKey {
                 id: KeyId(Uuid::from_u128(id)),
@@ -118,6 +167,38 @@ impl Stage {
         id
     }
 
+    /// Gives an engineer one more key, made of this number.
+    pub(crate) fn key(&self, of: u128, number: u8) -> String {
+        let made = NewKey::of_secret([number; 32]);
+        let (id, owner) = (KeyId(Uuid::now_v7()), EngineerId(Uuid::from_u128(of)));
+        let key = made.record(id, owner, Label::parse("another").unwrap(), [7; 16]).unwrap();
+        self.apply(engineer(of), Command::AddKey { key });
+        made.text.into_text()
+    }
+
+    /// Makes a feature of Ana's that can be picked.
+    pub(crate) fn ready_feature(&self, number: u128, slug: &str, touches: &[String]) {
+        let (project, slug) = (project(number), Slug::parse(slug).unwrap());
+        let feature = NewFeature {
+            id: FeatureId(Uuid::now_v7()),
+            slug: slug.clone(),
+            title: Title::parse("Title").unwrap(),
+            spec: "spec".into(),
+            lane: Lane::Next,
+            priority: None,
+            touches: touches.iter().map(|path| Pattern::parse(path).unwrap()).collect(),
+            reads: [].into(),
+            depends_on: [].into(),
+        };
+        self.apply(engineer(ANA), Command::CreateFeature { project, feature: Box::new(feature) });
+        self.apply(engineer(ANA), Command::ReadyFeature { project, slug });
+    }
+
+    /// Documents that were asked for so far.
+    pub(crate) fn documents(&self) -> usize {
+        self.documents.load(Ordering::Relaxed)
+    }
+
     /// Starts a session of an agent: one event.
     pub(crate) fn happen(&self, number: u128) -> Revision {
         let agent = nexus_domain::words::AgentName::parse(&format!("a{}", Uuid::now_v7().simple())).unwrap();
@@ -137,6 +218,12 @@ impl Stage {
     }
 
     pub(crate) fn answer(&self, actor: Actor, acting: Acting, command: Command) -> Answer {
+        let answer = self.decide(actor, acting, command);
+        assert!(answer.outcome.is_ok(), "{:?}", answer.outcome);
+        answer
+    }
+
+    fn decide(&self, actor: Actor, acting: Acting, command: Command) -> Answer {
         let mut inner = self.inner.lock().unwrap();
         let revision = Revision(inner.state.clock().revision.0 + 1);
         let at = inner.state.clock().cluster.0;
@@ -144,7 +231,6 @@ impl Stage {
             Stamp { cluster: ClusterTime(at + 1), wall: WallTime(1_000 + i64::try_from(at).unwrap()) };
         let proposal = Proposal { command, actor, acting, request: None, stamp };
         let applied = nexus_domain::apply(&mut inner.state, revision, &proposal);
-        assert!(applied.answer.outcome.is_ok(), "{:?}", applied.answer.outcome);
         inner.events.extend(applied.events);
         drop(inner);
         self.applied.send_replace(revision);
@@ -184,6 +270,13 @@ impl Stage {
     }
 }
 
+/// Patterns that are as dear to compare as any that may be written.
+pub(crate) fn dear_patterns(end: &str) -> Vec<Pattern> {
+    let dearest = |count| Pattern::parse(&("*a".repeat(count) + end)).ok();
+    let longest = (1..30).filter_map(dearest).next_back().unwrap();
+    (0..100).filter_map(|n| Pattern::parse(&format!("{}{longest}", "?".repeat(n % 10))).ok()).collect()
+}
+
 pub(crate) fn project(number: u128) -> ProjectId {
     ProjectId(Uuid::from_u128(number))
 }
@@ -198,8 +291,12 @@ pub(crate) fn caller(id: u128) -> Caller {
 
 impl Cluster for Stage {
     fn propose(&self, draft: Draft) -> BoxFuture<'_, Result<Committed, Unavailable>> {
-        let answer = self.answer(draft.actor, draft.acting, draft.command);
-        async move { Ok(Committed { answer, view: self.local() }) }.boxed()
+        async move {
+            self.proposals.pass().await;
+            let answer = self.decide(draft.actor, draft.acting, draft.command);
+            Ok(Committed { answer, view: self.local() })
+        }
+        .boxed()
     }
 
     fn read(&self, _: Consistency, _: Option<Revision>) -> BoxFuture<'_, Result<Seen, Unavailable>> {
@@ -207,7 +304,7 @@ impl Cluster for Stage {
     }
 
     fn local(&self) -> SharedView {
-        Arc::new(Snapshot(self.inner.lock().unwrap().state.clone()))
+        Arc::new(Snapshot(self.inner.lock().unwrap().state.clone(), self.documents.clone()))
     }
 
     fn wall(&self) -> WallTime {
@@ -231,8 +328,11 @@ impl Cluster for Stage {
         from: Revision,
         limit: usize,
     ) -> BoxFuture<'_, Result<History, StorageFailure>> {
-        let page = self.page(from, limit, |event| event.event.project() == Some(project));
-        async move { Ok(page) }.boxed()
+        async move {
+            self.pages.pass().await;
+            Ok(self.page(from, limit, |event| event.event.project() == Some(project)))
+        }
+        .boxed()
     }
 
     fn applied_after(&self, revision: Revision) -> BoxFuture<'_, Option<Revision>> {

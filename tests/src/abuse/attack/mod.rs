@@ -1,6 +1,7 @@
 //! How each kind is sent: one file each, and here what they share. Everything is bounded in number and ends when the time
 //! is over. What one of them opens stays open until the process ends.
 
+mod aborts;
 mod bodies;
 mod connections;
 mod dependencies;
@@ -93,8 +94,13 @@ pub(crate) struct Told {
 impl Told {
     /// The id in what a success holds.
     pub(crate) fn id(&self) -> Option<String> {
+        self.text("id")
+    }
+
+    /// A text in what a success holds.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
         let body: Value = serde_json::from_slice(&self.body).ok()?;
-        Some(body["data"]["id"].as_str()?.to_owned())
+        Some(body["data"][name].as_str()?.to_owned())
     }
 
     /// Where the next page of events begins.
@@ -127,6 +133,7 @@ impl Attack {
                 Kind::Features => features::send(self).await,
                 Kind::Dependencies => dependencies::send(self).await,
                 Kind::Bodies => bodies::send(self).await,
+                Kind::Aborts => aborts::send(self).await,
                 Kind::Connections => connections::send(self).await,
                 Kind::Unread => unread::send(self).await,
                 Kind::Pages => pages::send(self).await,

@@ -1,0 +1,62 @@
+//! Lists as the tools of an agent need them: without specs, and with as much of each list as a tool looks at. Of a
+//! whole list, which may be many megabytes, a tool would show the same.
+
+use crate::render;
+use nexus_api_types::feature::{self as wire, BlockedBy};
+use nexus_domain::{
+    EngineerId,
+    entity::{Feature, Status},
+};
+use std::sync::Arc;
+
+/// Marks a request of a tool for a list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Brief;
+
+/// Features of one list, some 1.5 KB each at most without their paths. A tool shows 50 of them, and says how many are
+/// left out.
+const MAX_FEATURES: usize = 500;
+/// Features, from the first on, that have paths, and paths of each: as many as a tool shows.
+const MAX_WITH_PATHS: usize = 50;
+const MAX_PATHS: usize = 50;
+/// Sessions of one list: they give the names of those who work.
+pub(crate) const MAX_SESSIONS: usize = 500;
+/// Claims of one list, some 1.5 KB each at most. A tool shows 50 of them.
+pub(crate) const MAX_CLAIMS: usize = 1_000;
+
+/// A feature that stands in a list at this place, from 0.
+fn feature(at: usize, feature: &Feature) -> wire::Feature {
+    let paths = if at < MAX_WITH_PATHS { MAX_PATHS } else { 0 };
+    let cut = Feature {
+        touches: feature.touches.iter().take(paths).cloned().collect(),
+        reads: feature.reads.iter().take(paths).cloned().collect(),
+        depends_on: feature.depends_on.iter().take(paths).cloned().collect(),
+        ..feature.clone()
+    };
+    render::feature(&cut, String::new())
+}
+
+/// Features that can be picked, and then those that cannot.
+pub(crate) fn available(
+    free: &[&Arc<Feature>],
+    blocked: &[(&Arc<Feature>, BlockedBy)],
+) -> Vec<wire::Available> {
+    let free = free.iter().take(MAX_FEATURES).enumerate();
+    let free = free.map(|(at, of)| wire::Available { feature: feature(at, of), blocked_by: None });
+    let blocked = blocked.iter().take(MAX_FEATURES).enumerate();
+    let blocked = blocked
+        .map(|(at, (of, by))| wire::Available { feature: feature(at, of), blocked_by: Some(by.clone()) });
+    free.chain(blocked).collect()
+}
+
+/// Features in their order. If not all of them are listed, those that the asker holds come first.
+pub(crate) fn features(mut found: Vec<&Arc<Feature>>, asker: EngineerId) -> Vec<wire::Feature> {
+    if found.len() > MAX_FEATURES {
+        let is_own = |feature: &Feature| match &feature.status {
+            Status::Active { holder, .. } => holder.engineer == asker,
+            Status::Draft | Status::Ready { .. } | Status::Done { .. } | Status::Cancelled => false,
+        };
+        found.sort_by_key(|feature| !is_own(feature));
+    }
+    found.into_iter().take(MAX_FEATURES).enumerate().map(|(at, of)| feature(at, of)).collect()
+}
