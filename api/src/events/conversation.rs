@@ -3,8 +3,8 @@
 
 use super::{
     history::{self, ReadError, Start},
-    hub::{Batch, Follower, Next, Told},
-    outbox::End,
+    hub::{Follower, Next, Told},
+    outbox::{Delivery, End},
 };
 use crate::{
     api::Api,
@@ -25,8 +25,10 @@ use nexus_domain::{
 };
 use std::sync::Arc;
 
-/// Events that are read from the history at once for one socket: half a megabyte of them.
+/// Events that are read from the history at once for one socket.
 const CHUNK: usize = 512;
+/// Bytes of events that a socket is given at once, and then the rest of the revision: thousands of sockets may be slow.
+const CHUNK_BYTES: usize = 256 << 10;
 
 const KEY_INVALID: End = End::Close(CloseCode::KeyInvalid, "the API key was revoked or expired");
 const NOT_MEMBER: End = End::Close(CloseCode::NotMember, "you are no longer a member of this project");
@@ -54,7 +56,7 @@ struct Seat {
 /// What comes next.
 pub(crate) enum Step {
     /// Events, in order; once they are sent, everything up to this revision was told.
-    Events(Vec<Told>, Revision),
+    Events(Delivery, Revision),
     /// What should come next is gone.
     Compacted(Notice),
 }
@@ -211,20 +213,21 @@ impl Conversation {
                     seat.follower.changed().await;
                 }
                 Next::Events(batches, through) => {
-                    let new = |batch: &Arc<Batch>| {
-                        let told = seat.cursor;
-                        let new = batch.events.iter().filter(move |event| event.revision > told);
-                        new.cloned().collect::<Vec<_>>()
-                    };
-                    return Ok(Step::Events(batches.iter().flat_map(new).collect(), through));
+                    let told = seat.cursor;
+                    let events = batches.iter().flat_map(|batch| &batch.events);
+                    let (events, through) = first(events.filter(|event| event.revision > told), through);
+                    return Ok(Step::Events(Delivery::shared(events), through));
                 }
                 Next::Behind => {
                     let start = Start::After(seat.cursor);
-                    return match history::read(&*self.api.cluster, seat.project, start, CHUNK).await {
+                    let cluster = &*self.api.cluster;
+                    return match history::read(cluster, seat.project, start, CHUNK, CHUNK_BYTES).await {
                         Ok(chunk) => {
-                            let view = self.api.cluster.local();
+                            let view = cluster.local();
                             let told = |recorded| Told::of(view.state(), recorded);
-                            Ok(Step::Events(chunk.events.iter().filter_map(told).collect(), chunk.through))
+                            let events = chunk.events.iter().filter_map(told).collect();
+                            let events = Delivery::own(&self.api, self.caller.engineer, events);
+                            Ok(Step::Events(events, chunk.through))
                         }
                         Err(ReadError::Compacted { oldest }) => {
                             Ok(Step::Compacted(compacted(seat.project, oldest)))
@@ -266,6 +269,23 @@ impl Conversation {
     fn identity<'a>(&self, state: &'a State) -> Option<(&'a Arc<Engineer>, &'a Arc<ApiKey>)> {
         self.caller.identity(&*self.api.cluster, state).ok()
     }
+}
+
+/// The first events of some that are complete up to a revision, and up to where these are.
+fn first<'a>(events: impl Iterator<Item = &'a Told>, through: Revision) -> (Vec<Told>, Revision) {
+    let (mut taken, mut bytes): (Vec<Told>, usize) = (Vec::new(), 0);
+    for event in events {
+        if let Some(last) = taken.last()
+            && bytes >= CHUNK_BYTES
+            && last.revision < event.revision
+        {
+            let through = last.revision;
+            return (taken, through);
+        }
+        bytes += event.text.len();
+        taken.push(event.clone());
+    }
+    (taken, through)
 }
 
 /// Why a project is not followed.
