@@ -11,6 +11,7 @@ use crate::{
     metrics::Metrics,
     mint::Mint,
     places::Places,
+    rooms::Rooms,
     write::Done,
 };
 use nexus_api_types::Code;
@@ -69,14 +70,6 @@ pub(crate) const LARGE_BODY: u64 = 64 * 1024;
 pub(crate) const MAX_OPEN_BODY: usize = 16 * 1024;
 /// Bytes of bodies that are being read at once, beyond the first [`MAX_OPEN_BODY`] of each, which is all that most have.
 pub(crate) const MAX_BODIES: usize = 64 * 1024 * 1024;
-/// Bytes of answers that were made and are not taken yet, beyond the first [`MAX_SMALL_ANSWER`] of each: a client that does
-/// not read makes a node hold them for half a minute. Of them, those of one engineer; a longer one goes out alone.
-pub(crate) const MAX_ANSWERS: usize = 128 * 1024 * 1024;
-pub(crate) const MAX_ANSWERS_OF_ENGINEER: usize = MAX_ANSWERS / 4;
-/// Bytes of an answer that count for nothing: all but long lists.
-pub(crate) const MAX_SMALL_ANSWER: usize = 64 * 1024;
-/// What an answer that is written while it is sent counts as at least, in bytes: a piece of it.
-pub(crate) const STREAMED_ANSWER: usize = 1024 * 1024;
 /// Followers of events are given this long to go when the node stops: one that reads is told to go at once.
 const DRAIN: Duration = Duration::from_secs(1);
 /// How long a join token is valid when nothing is said.
@@ -99,6 +92,7 @@ pub struct Shared {
     pub(crate) config: ApiConfig,
     pub(crate) limits: Limits,
     pub(crate) places: Places,
+    pub(crate) rooms: Rooms,
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) heartbeats: Semaphore,
     pub(crate) polls: Semaphore,
@@ -137,6 +131,7 @@ impl Api {
             metrics: Metrics::default(),
             limits: Limits::new(config.rate_limit),
             places: Places::new(config.max_sockets),
+            rooms: Rooms::default(),
             config,
             slots: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
             heartbeats: Semaphore::new(MAX_HEARTBEATS),

@@ -307,13 +307,14 @@ pub trait Cluster: Send + Sync + 'static {
     /// the last revision.
     fn events(&self, from: Revision, limit: usize) -> BoxFuture<'_, Result<History, StorageFailure>>;
 
-    /// The same of one project. A page may have none, though there are more: what others do must not hold a
-    /// request for long.
+    /// The same of one project, of so many bytes if that is less. A page may have none, though there are more: what
+    /// others do must not hold a request for long.
     fn events_of(
         &self,
         project: ProjectId,
         from: Revision,
         limit: usize,
+        bytes: usize,
     ) -> BoxFuture<'_, Result<History, StorageFailure>>;
 
     /// Waits until this node has applied more than a revision, and says up to where; none when the

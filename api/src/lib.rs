@@ -7,7 +7,8 @@
 //! Reading order:
 //! - [`cluster`]: what a node offers. [`mint`]: where ids and random values come from.
 //! - [`service`]: the router, and what happens around every request. [`api`]: what handlers share.
-//! - [`auth`]: who asks. [`limits`]: how often they may, [`places`]: how much at once. [`browser`]: what pages may not.
+//! - [`auth`]: who asks. [`limits`]: how often they may, [`places`]: how much at once, [`rooms`]: what is held of
+//!   answers until they are taken. [`browser`]: what pages may not.
 //! - [`background`]: the threads of reads. [`read`] and [`write`]: the two kinds of requests. [`operate`]: writes beside the log. [`fields`]: bodies;
 //!   [`sorted_json`]: objects that are compared. [`page`], [`whole`] and [`brief`]: lists.
 //! - [`failure`]: what can go wrong, as HTTP. [`render`]: entities as the wire has them.
@@ -35,6 +36,7 @@ mod page;
 mod places;
 mod read;
 mod render;
+mod rooms;
 mod routes;
 pub mod service;
 mod sorted_json;
@@ -46,4 +48,5 @@ pub use api::{Api, ApiConfig};
 pub use cluster::Cluster;
 pub use events::MAX_SOCKETS;
 pub use limits::{RemoteAddr, network};
-pub use service::{AnswerRoom, monitoring, router};
+pub use rooms::{AnswerRoom, ConnectionEnd};
+pub use service::{monitoring, router};

@@ -1,16 +1,30 @@
-//! Pages of lists: limits and cursors.
+//! Pages of lists: limits, cursors, and the text of a page, which ends by bytes too.
 
-use crate::{failure::ApiError, read::Read};
+use crate::{failure::ApiError, read::Read, render};
+use bytes::Bytes;
 use nexus_domain::{
-    Document, DocumentKey, ProjectId, Revision, WallTime, document::Place, entity::BoardKey, ids::FeatureId,
+    Document, DocumentKey, ProjectId, Revision, WallTime,
+    document::Place,
+    entity::{BoardKey, Feature},
+    ids::FeatureId,
 };
-use std::{cmp::Reverse, collections::HashMap};
+use serde::Serialize;
+use std::{cmp::Reverse, collections::HashMap, sync::Arc};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 /// Items of a page when nothing is said.
 const DEFAULT_LIMIT: usize = 50;
 /// Items of a page at most.
 const MAX_LIMIT: usize = 100;
+/// Bytes of the items of a page after which it ends: the next one goes on from there. An item has a MiB at most.
+const MAX_PAGE_BYTES: usize = 4 << 20;
+/// Bytes of specs that are read at once for a page; one more may be longer, by a MiB.
+const SPECS_AT_ONCE: usize = 1 << 20;
+/// Other texts that are read at once for a page. Nobody knows their lengths before.
+const TEXTS_AT_ONCE: usize = 4;
+/// Pages that are being written at once in this process, each of twice [`MAX_PAGE_BYTES`] with the texts that it is made of.
+static PAGES: Semaphore = Semaphore::const_new(8);
 
 /// The `limit` of a query.
 pub(crate) fn limit(query: &HashMap<String, String>) -> Result<usize, ApiError> {
@@ -62,17 +76,90 @@ fn read_board_cursor(project: ProjectId, cursor: &str) -> Option<BoardKey> {
     })
 }
 
-/// A page of texts.
-pub(crate) struct Texts {
-    pub(crate) found: Vec<(DocumentKey, Document)>,
+/// The text of a page in the making: a [`Page`](nexus_api_types::Page) in its envelope. An item is written when it is
+/// added, so that the page is there once.
+pub(crate) struct PageText {
+    text: Vec<u8>,
+    items: usize,
+    /// Where the next page begins; none after the last one.
     pub(crate) next_cursor: Option<String>,
+    _turn: Option<SemaphorePermit<'static>>,
 }
 
-/// The page of a list of texts that a request asks for, newest first. Shows nothing that is newer
-/// than the state that answers.
-pub(crate) async fn texts(read: &Read, list: impl Fn(Place) -> DocumentKey) -> Result<Texts, ApiError> {
+impl PageText {
+    /// An empty one, when it is its turn.
+    async fn begin() -> Self {
+        // It is never closed.
+        let turn = PAGES.acquire().await.ok();
+        Self { text: br#"{"data":{"items":["#.to_vec(), items: 0, next_cursor: None, _turn: turn }
+    }
+
+    /// Whether nothing more may be added.
+    fn is_full(&self) -> bool {
+        self.text.len() >= MAX_PAGE_BYTES
+    }
+
+    fn push(&mut self, item: &impl Serialize) -> Result<(), ApiError> {
+        if self.items > 0 {
+            self.text.push(b',');
+        }
+        self.items += 1;
+        serde_json::to_writer(&mut self.text, item).map_err(|error| ApiError::internal(&error))
+    }
+
+    /// The whole text.
+    pub(crate) fn end(mut self) -> Result<Bytes, ApiError> {
+        let cursor = serde_json::to_string(&self.next_cursor).map_err(|error| ApiError::internal(&error))?;
+        let rest = format!(r#"],"nextCursor":{cursor},"hasMore":{}}}}}"#, self.next_cursor.is_some());
+        self.text.extend_from_slice(rest.as_bytes());
+        Ok(self.text.into())
+    }
+}
+
+/// A page of features, of which `found` has one more if there is a next page.
+pub(crate) async fn features(
+    read: &Read,
+    limit: usize,
+    found: &[Arc<Feature>],
+) -> Result<PageText, ApiError> {
+    let mut page = PageText::begin().await;
+    let mut left = found.iter().take(limit).peekable();
+    while left.peek().is_some() && !page.is_full() {
+        let (mut now, mut bytes) = (Vec::new(), 0);
+        while bytes < SPECS_AT_ONCE
+            && let Some(feature) = left.next()
+        {
+            bytes += feature.spec_bytes as usize + feature.list_bytes();
+            now.push(feature);
+        }
+        let documents = read.view().documents(render::spec_keys(now.iter().copied())).await;
+        let documents = documents.map_err(|failure| ApiError::internal(&failure))?;
+        for (feature, spec) in now.into_iter().zip(render::specs(documents)) {
+            if page.is_full() {
+                break;
+            }
+            page.push(&render::feature(feature, spec))?;
+        }
+    }
+    let shown = page.items;
+    page.next_cursor =
+        found[..shown].last().filter(|_| found.len() > shown).map(|last| board_cursor(&last.board_key()));
+    Ok(page)
+}
+
+/// The texts of a list themselves are its items.
+pub(crate) const NO_MARKS: Option<fn(Place) -> DocumentKey> = None;
+
+/// The page of a list of texts that a request asks for, newest first. Shows nothing that is newer than the state that
+/// answers. Where the list has marks, `marked` says which text each stands for.
+pub(crate) async fn texts<T: Serialize>(
+    read: &Read,
+    list: impl Fn(Place) -> DocumentKey,
+    marked: Option<impl Fn(Place) -> DocumentKey>,
+    show: impl Fn(&Document) -> Option<T>,
+) -> Result<PageText, ApiError> {
     let limit = limit(&read.query)?;
-    let last = match cursor(&read.query) {
+    let mut last = match cursor(&read.query) {
         Some(cursor) => {
             let seen = read_place_cursor(cursor)
                 .ok_or_else(|| ApiError::field("cursor", "is none that this list gave"))?;
@@ -80,13 +167,41 @@ pub(crate) async fn texts(read: &Read, list: impl Fn(Place) -> DocumentKey) -> R
         }
         None => Place::end_of(read.view().revision()),
     };
-    let range = list(Place::FIRST)..=list(last);
-    let found = read.view().newest(range, limit + 1).await;
-    let mut found = found.map_err(|failure| ApiError::internal(&failure))?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let end = found.last().filter(|_| has_more).and_then(|(key, _)| key.place());
-    Ok(Texts { found, next_cursor: end.map(place_cursor) })
+    let internal = |failure| ApiError::internal(&failure);
+    let mut page = PageText::begin().await;
+    let (mut shown, mut end) = (0, None);
+    loop {
+        // One more than may be shown says whether there is a next page.
+        let wanted = (limit + 1 - shown).min(TEXTS_AT_ONCE);
+        let found = read.view().newest(list(Place::FIRST)..=list(last), wanted).await.map_err(internal)?;
+        let is_all = found.len() < wanted;
+        let mut places = Vec::with_capacity(found.len());
+        let mut texts = Vec::with_capacity(found.len());
+        for (place, text) in found.into_iter().filter_map(|(key, text)| Some((key.place()?, text))) {
+            places.push(place);
+            texts.push(Some(text));
+        }
+        if let Some(marked) = &marked {
+            texts = read
+                .view()
+                .documents(places.iter().map(|place| marked(*place)).collect())
+                .await
+                .map_err(internal)?;
+        }
+        for (place, text) in places.into_iter().zip(texts) {
+            if shown == limit || page.is_full() {
+                page.next_cursor = end.map(place_cursor);
+                return Ok(page);
+            }
+            if let Some(item) = text.as_ref().and_then(&show) {
+                page.push(&item)?;
+            }
+            (shown, end, last) = (shown + 1, Some(place), place.before());
+        }
+        if is_all {
+            return Ok(page);
+        }
+    }
 }
 
 /// A place in a list of texts as an opaque cursor.
@@ -104,7 +219,10 @@ fn read_place_cursor(cursor: &str) -> Option<Place> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::events::tests::stage::{ANA, Stage, caller, project};
+    use nexus_api_types::Page;
     use nexus_domain::entity::Lane;
+    use serde_json::{Value, json};
 
     #[test]
     fn a_cursor_names_its_place() {
@@ -120,6 +238,86 @@ mod tests {
             assert_eq!(read_board_cursor(ProjectId::MIN, cursor), None, "{cursor}");
             assert_eq!(read_place_cursor(cursor), None, "{cursor}");
         }
+    }
+
+    /// All items of a list, page by page, and how many each page has.
+    async fn all_pages<P: Future<Output = Result<PageText, ApiError>>>(
+        page_after: impl Fn(Option<String>) -> P,
+    ) -> (Vec<Value>, Vec<usize>) {
+        let (mut items, mut counts, mut cursor) = (Vec::new(), Vec::new(), None);
+        loop {
+            let text = page_after(cursor).await.unwrap().end().unwrap();
+            assert!(text.len() < MAX_PAGE_BYTES + LONG + 10_000, "{}", text.len());
+            let mut answer: Value = serde_json::from_slice(&text).unwrap();
+            let page: Page<Value> = serde_json::from_value(answer["data"].take()).unwrap();
+            assert_eq!(page.has_more, page.next_cursor.is_some());
+            counts.push(page.items.len());
+            items.extend(page.items);
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return (items, counts);
+            }
+        }
+    }
+
+    /// Bytes of a long text.
+    const LONG: usize = 900_000;
+
+    fn read(stage: &Arc<Stage>, cursor: Option<String>) -> Read {
+        let query = cursor.into_iter().map(|cursor| ("cursor".to_owned(), cursor)).collect();
+        Read::of(caller(ANA), query, stage.clone())
+    }
+
+    #[tokio::test]
+    async fn a_page_of_features_ends_by_bytes_and_the_next_one_goes_on_from_there() {
+        let stage = Stage::set();
+        let found: Vec<_> = (0..12).map(|number| stage.feature(number, &"s".repeat(LONG))).collect();
+        let after = |cursor: Option<String>| {
+            let (stage, found) = (stage.clone(), found.clone());
+            async move {
+                let read = read(&stage, cursor);
+                let place = board_place(project(1), &read.query)?;
+                let from = found.iter().position(|feature| Some(feature.board_key()) == place);
+                features(&read, 100, &found[from.map_or(0, |last| last + 1)..]).await
+            }
+        };
+        let (items, counts) = all_pages(after).await;
+        assert_eq!(counts, [5, 5, 2]);
+        let slugs: Vec<_> = items.iter().map(|item| item["slug"].as_str().unwrap()).collect();
+        assert_eq!(slugs, found.iter().map(|feature| feature.slug.as_str()).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_page_of_texts_ends_by_bytes_and_few_are_read_at_once() {
+        let stage = Stage::set();
+        let feature = stage.feature(1, "s");
+        (0..12).for_each(|number| stage.decide(number, &feature, &"d".repeat(LONG)));
+        for is_about_a_feature in [false, true] {
+            let decision = |place| DocumentKey::Decision(project(1), place);
+            let about = |place| DocumentKey::DecisionAbout(project(1), FeatureId(Uuid::from_u128(1)), place);
+            let after = |cursor: Option<String>| {
+                let stage = stage.clone();
+                async move {
+                    let read = read(&stage, cursor);
+                    let show = |document: &Document| match document {
+                        Document::Decision(decision) => Some(decision.id.0),
+                        _ => None,
+                    };
+                    let show = |document: &Document| Some((show(document)?, "d".repeat(LONG)));
+                    if is_about_a_feature {
+                        texts(&read, about, Some(decision), show).await
+                    } else {
+                        texts(&read, decision, NO_MARKS, show).await
+                    }
+                }
+            };
+            let (items, counts) = all_pages(after).await;
+            assert_eq!(counts, [5, 5, 2]);
+            let ids: Vec<_> = items.iter().map(|item| item[0].clone()).collect();
+            let newest_first: Vec<_> = (0..12).rev().map(|id| json!(Uuid::from_u128(id))).collect();
+            assert_eq!(ids, newest_first);
+        }
+        assert!(stage.read_at_once().iter().all(|count| *count <= TEXTS_AT_ONCE));
     }
 
     #[test]

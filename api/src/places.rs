@@ -1,8 +1,8 @@
-//! How much of whom a node handles or holds at once: requests, reads, long polls, and answers that nobody has taken.
-//! [`limits`](crate::limits) says how often somebody may ask.
+//! How much of whom a node handles at once: requests, reads and long polls. [`limits`](crate::limits) says how often
+//! somebody may ask, [`rooms`](crate::rooms) what is held of answers.
 
 use crate::{
-    api::{MAX_ANSWERS, MAX_ANSWERS_OF_ENGINEER, MAX_HEARTBEATS, MAX_IN_FLIGHT, MAX_WAITING_POLLS},
+    api::{MAX_HEARTBEATS, MAX_IN_FLIGHT, MAX_WAITING_POLLS},
     limits::{KEPT, network},
 };
 use nexus_domain::EngineerId;
@@ -51,8 +51,6 @@ pub(crate) struct Places {
     heartbeats: InFlight<EngineerId>,
     polls: InFlight<EngineerId>,
     sockets: InFlight<EngineerId>,
-    /// Bytes of the answers of each that are not taken yet.
-    answers: InFlight<EngineerId>,
 }
 
 impl Places {
@@ -66,7 +64,6 @@ impl Places {
             heartbeats: InFlight::new(usize::MAX, MAX_HEARTBEATS_OF_ENGINEER),
             polls: InFlight::new(usize::MAX, MAX_POLLS_OF_ENGINEER),
             sockets: InFlight::new(usize::MAX, FEW_SOCKETS.max(max_sockets as usize / 2)),
-            answers: InFlight::new(MAX_ANSWERS, MAX_ANSWERS_OF_ENGINEER),
         }
     }
 
@@ -137,11 +134,6 @@ impl Places {
     /// What there is too much of.
     pub(crate) fn socket(&self, engineer: EngineerId) -> Result<Place<EngineerId>, &'static str> {
         self.sockets.take(engineer, 1).ok_or("too many WebSockets of this engineer; connect to another node")
-    }
-
-    /// Room for an answer of so many bytes that an engineer is sent, until it is dropped; none where there is none left.
-    pub(crate) fn answer(&self, engineer: EngineerId, bytes: usize) -> Option<Place<EngineerId>> {
-        self.answers.take(engineer, bytes.min(MAX_ANSWERS_OF_ENGINEER))
     }
 }
 

@@ -80,6 +80,13 @@ fn min_revision(headers: &HeaderMap) -> Result<Option<Revision>, ApiError> {
 }
 
 impl Read {
+    /// A read of a caller who is known, of whatever the node has right now.
+    #[cfg(test)]
+    pub(crate) fn of(caller: Caller, query: HashMap<String, String>, cluster: Arc<dyn Cluster>) -> Self {
+        let seen = Seen { view: cluster.local(), staleness: None };
+        Self { caller, query, seen, cluster }
+    }
+
     /// The state that answers.
     pub(crate) fn view(&self) -> &SharedView {
         &self.seen.view

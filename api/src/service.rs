@@ -2,15 +2,15 @@
 //! and the one place where failures get their body.
 
 use crate::{
-    api::{Api, LARGE_BODY, MAX_BODY, MAX_OPEN_BODY, MAX_SMALL_ANSWER, STREAMED_ANSWER},
+    api::{Api, LARGE_BODY, MAX_BODY, MAX_OPEN_BODY},
     browser,
     cluster::{MAX_PREPARATION, Unavailable},
     failure::ApiError,
     limits::{Admitted, TurnedAway, remote_addr},
     mcp, openapi,
-    places::{InFlightPlace, Place},
+    places::InFlightPlace,
+    rooms::{ConnectionEnd, Reader},
     routes,
-    whole::HeldBytes,
     write::{self, SlotAfterBody, read_body},
 };
 use axum::{
@@ -23,14 +23,14 @@ use axum::{
     routing::get,
 };
 use nexus_api_types::{Code, ErrorBody, Failure, header as names};
-use nexus_domain::EngineerId;
 use percent_encoding::percent_decode_str;
 use std::{
     net::IpAddr,
-    sync::{Arc, LazyLock},
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowOrigin, CorsLayer},
@@ -45,6 +45,9 @@ const POLL_DEADLINE: Duration = routes::MAX_WAIT.saturating_add(REQUEST_DEADLINE
 
 /// A backup is answered once there is a snapshot; sending it takes as long as it takes.
 const BACKUP_DEADLINE: Duration = MAX_PREPARATION.saturating_add(REQUEST_DEADLINE);
+
+/// Told to whoever reads no long answers and asks for more.
+const NO_ROOM: &str = "too many long answers of this engineer, or on this node, that nobody has taken yet";
 
 /// Everything that a node serves to clients.
 pub fn router(api: Api) -> Router {
@@ -143,17 +146,28 @@ async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Res
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default(), %method, %route);
+    let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
+    let end =
+        request.extensions().get().map_or_else(CancellationToken::new, |ConnectionEnd(end)| end.clone());
     // Dropped with this future: a client that breaks off is counted no longer.
     let _in_flight = api.metrics.request_begins();
-    let (mut response, allowance) = match admit(&api, &request) {
+    let (mut response, allowance, engineer) = match admit(&api, &request) {
         Ok(admitted) => {
             let answered = within_bounds(&api, &route, admitted, request, next);
-            (answered.instrument(span.clone()).await, admitted.allowance)
+            (answered.instrument(span.clone()).await, admitted.allowance, admitted.engineer)
         }
-        Err(TurnedAway { error, allowance }) => (error.into_response(), allowance),
+        Err(TurnedAway { error, allowance }) => (error.into_response(), allowance, None),
     };
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         response = with_body(error, &id);
+    }
+    let reader = Reader::of(engineer, remote);
+    let room = api.rooms.answer(reader, is_read(&method), &response, &end).or_else(|| {
+        response = with_body(ApiError::from(Unavailable::NotApplied(NO_ROOM.to_owned())), &id);
+        api.rooms.answer(reader, false, &response, &end)
+    });
+    if let Some(room) = room {
+        response.extensions_mut().insert(room);
     }
     let headers = response.headers_mut();
     headers.insert(HeaderName::from_static(names::REQUEST_ID), id);
@@ -254,11 +268,7 @@ async fn within_bounds(
         drop(places);
         next.run(Request::from_parts(parts, Body::from(body))).await
     };
-    let response = within(deadline, answered).await;
-    match asker.engineer {
-        Some(engineer) => with_room(api, engineer, is_read, response),
-        // Strangers are told little, or what is in memory once for all of them.
-        None => response,
+    within(deadline, answered).await
     }
 }
 
@@ -350,27 +360,6 @@ fn is_upgrade(route: &str) -> bool {
     route.strip_prefix("/api").unwrap_or(route) == "/ws"
 }
 
-/// What a long answer takes of the room for all of them. Whoever sends it holds this until its client has taken it.
-#[derive(Clone)]
-pub struct AnswerRoom(#[allow(dead_code, reason = "held for its drop")] Arc<Place<EngineerId>>);
-
-/// The answer with its room, if it needs any; another one where there is none left.
-fn with_room(api: &Api, engineer: EngineerId, is_read: bool, mut response: Response) -> Response {
-    let exact = response.body().size_hint().exact().map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-    let held = response.extensions().get().map(|HeldBytes(held)| *held);
-    let bytes = exact.or(held.map(|held| held.max(STREAMED_ANSWER))).unwrap_or(STREAMED_ANSWER);
-    if bytes <= MAX_SMALL_ANSWER {
-        return response;
-    }
-    if let Some(room) = api.places.answer(engineer, bytes) {
-        response.extensions_mut().insert(AnswerRoom(Arc::new(room)));
-        return response;
-    }
-    let full =
-        "too many long answers of this engineer, or on this node, that nobody has taken yet".to_owned();
-    overloaded(if is_read { Unavailable::NotApplied(full) } else { Unavailable::Unknown(full) })
-}
-
 fn overloaded(unavailable: Unavailable) -> Response {
     ApiError::from(unavailable).into_response()
 }
@@ -425,7 +414,7 @@ fn secure(headers: &mut axum::http::HeaderMap) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::events::tests::stage::Stage;
+    use crate::{events::tests::stage::Stage, rooms::AnswerRoom};
     use tower::ServiceExt as _;
 
     #[tokio::test]
@@ -434,5 +423,27 @@ mod tests {
         let asked = Request::get("/api/auth/me").body(Body::from_stream(never)).unwrap();
         let answer = router(Stage::set().api()).oneshot(asked).await.unwrap();
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    }
+
+    #[tokio::test]
+    async fn every_answer_has_room_and_who_takes_none_of_many_loses_the_first_connection() {
+        let api = Stage::set().api();
+        let router = router(api.clone());
+        let asked = async |path: &str| {
+            let end = CancellationToken::new();
+            let mut request = Request::get(path).body(Body::empty()).unwrap();
+            request.extensions_mut().insert(ConnectionEnd(end.clone()));
+            (router.clone().oneshot(request).await.unwrap(), end)
+        };
+        for path in ["/health/live", "/api/openapi.json", "/api/auth/me", "/nothing", "/api/docs"] {
+            assert!(asked(path).await.0.extensions().get::<AnswerRoom>().is_some(), "{path}");
+        }
+        let (answer, end) = asked("/health/live").await;
+        let (other, other_end) = asked("/health/live").await;
+        drop(other);
+        let _much = api.rooms.take(Reader::of(None, None), usize::MAX / 2, &CancellationToken::new());
+        assert!(end.is_cancelled(), "it is not taken");
+        assert!(!other_end.is_cancelled(), "it was");
+        drop(answer);
     }
 }

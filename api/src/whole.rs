@@ -1,7 +1,12 @@
-//! Lists that are answered whole, however many features they have. Written piece by piece while they are
-//! sent: specs may be megabytes, and no list is ever in memory at once.
+//! Lists that are answered whole, however many features they have. Written piece by piece on the threads of reads while
+//! they are sent: specs may be megabytes, and a few pieces of a list are in memory at once.
 
-use crate::{api::Api, cluster::Cluster, failure::ApiError, render};
+use crate::{
+    api::{Api, MAX_BODY},
+    cluster::Cluster,
+    failure::ApiError,
+    render,
+};
 use axum::{
     body::Body,
     http::{HeaderValue, header},
@@ -13,9 +18,19 @@ use nexus_api_types::feature::{Available, BlockedBy};
 use nexus_domain::entity::Feature;
 use serde::Serialize;
 use std::{collections::VecDeque, sync::Arc};
+use tokio::sync::mpsc;
 
-/// Features of one piece: each has a spec of at most a MiB, and usually a few KiB.
+/// Bytes after which a piece ends. Its last feature may be longer, by a spec of a MiB.
+const PIECE_BYTES: usize = 256 << 10;
+/// Features of one piece at most: others want the same threads.
 const FEATURES_AT_ONCE: usize = 16;
+/// Pieces of one answer in memory: what the connection has, the next one, the one that is being written, and its specs.
+const PIECES_AT_ONCE: usize = 4;
+/// Bytes of the longest feature as JSON, and so of the longest piece on top of [`PIECE_BYTES`]: its spec came in a body of
+/// that length.
+const FEATURE_JSON_BYTES: usize = MAX_BODY;
+/// Bytes of an answer that is written while it is sent, where nothing more precise is known.
+pub(crate) const MAX_PIECES_BYTES: usize = PIECES_AT_ONCE * (PIECE_BYTES + FEATURE_JSON_BYTES);
 
 /// Bytes that an answer holds until its client has taken them.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +45,33 @@ pub(crate) struct Whole(VecDeque<Part>);
 
 enum Part {
     Text(String),
-    Feature(Arc<Feature>, Option<BlockedBy>),
+    /// A feature, what is in its way, and its spec if that was read already.
+    Feature(Arc<Feature>, Option<BlockedBy>, Option<String>),
+}
+
+impl Part {
+    /// Bytes that it takes before it is written.
+    fn held_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Feature(_, blocked_by, spec) => {
+                let open = blocked_by.iter().flat_map(|by| &by.depends_on).map(String::len).sum::<usize>();
+                FEATURE_BYTES + open + spec.as_ref().map_or(0, String::len)
+            }
+        }
+    }
+
+    /// Bytes that it has in the answer, or a few more.
+    fn text_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Feature(feature, ..) => {
+                // An escaped character is six. What a body was too short for no spec is.
+                let spec = (6 * feature.spec_bytes as usize).min(FEATURE_JSON_BYTES);
+                2 * FEATURE_BYTES + feature.list_bytes() + spec
+            }
+        }
+    }
 }
 
 impl Whole {
@@ -60,7 +101,7 @@ impl Whole {
             if at > 0 {
                 self.0.push_back(Part::Text(",".to_owned()));
             }
-            self.0.push_back(Part::Feature(feature.clone(), blocked_by));
+            self.0.push_back(Part::Feature(feature.clone(), blocked_by, None));
         }
         self.text("]")
     }
@@ -70,23 +111,17 @@ impl Whole {
     /// # Errors
     /// When storage fails by then. Later, the answer is cut short.
     pub(crate) async fn answer(mut self, api: &Api) -> Result<Response, ApiError> {
-        let internal = |error: Failed| ApiError::internal(&error);
         let cluster = api.cluster.clone();
-        let first = self.piece(&*cluster).await.map_err(internal)?;
-        let held = first.len() + self.held_bytes();
+        let first = self.piece(&*cluster).await.map_err(|error| ApiError::internal(&error))?;
+        let held = self.held_bytes(first.len());
         let body = if self.0.is_empty() {
             Body::from(first)
         } else {
-            let rest = stream::try_unfold((self, cluster), |(mut whole, cluster)| async {
-                if whole.0.is_empty() {
-                    return Ok::<_, Failed>(None);
-                }
-                let piece = whole.piece(&*cluster).await.inspect_err(|error| {
-                    tracing::error!(%error, "an answer is cut short");
-                })?;
-                Ok(Some((piece, (whole, cluster))))
-            });
-            Body::from_stream(stream::once(std::future::ready(Ok(first))).chain(rest))
+            // Nothing of it is written by the task that sends it: that runs on the threads of the log.
+            let (send, receive) = mpsc::channel(1);
+            api.background.handle().spawn(self.write(cluster, send));
+            let first = stream::once(std::future::ready(Ok(first)));
+            Body::from_stream(first.chain(stream::try_unfold(receive, next_piece)))
         };
         let json = HeaderValue::from_static("application/json");
         let mut response = ([(header::CONTENT_TYPE, json)], body).into_response();
@@ -94,42 +129,87 @@ impl Whole {
         Ok(response)
     }
 
-    fn held_bytes(&self) -> usize {
-        let bytes = |part: &Part| match part {
-            Part::Text(text) => text.len(),
-            Part::Feature(..) => FEATURE_BYTES,
-        };
-        self.0.iter().map(bytes).sum()
+    /// Bytes that its parts take, with the pieces that are in memory at once. The first one is written.
+    fn held_bytes(&self, first: usize) -> usize {
+        let parts: usize = self.0.iter().map(Part::held_bytes).sum();
+        let text: usize = self.0.iter().map(Part::text_bytes).sum();
+        let longest = self.0.iter().map(Part::text_bytes).max().unwrap_or_default();
+        parts + (first + text).min(PIECES_AT_ONCE * first.max(PIECE_BYTES + longest))
+    }
+
+    /// Writes piece after piece as they are taken, until nobody takes them.
+    async fn write(mut self, cluster: Arc<dyn Cluster>, send: mpsc::Sender<Written>) {
+        while !self.0.is_empty() {
+            let piece = self.piece(&*cluster).await;
+            let is_last = piece.is_err();
+            if let Err(error) = &piece {
+                tracing::error!(%error, "an answer is cut short");
+            }
+            if send.send(piece.map(Some)).await.is_err() || is_last {
+                return;
+            }
+        }
+        let _ = send.send(Ok(None)).await;
     }
 
     /// The next piece of the text.
     async fn piece(&mut self, cluster: &dyn Cluster) -> Result<Bytes, Failed> {
-        let mut parts = Vec::new();
-        let mut keys = Vec::new();
-        while keys.len() < FEATURES_AT_ONCE
+        let mut parts = VecDeque::new();
+        let mut unread = Vec::new();
+        let (mut features, mut bytes) = (0, 0);
+        while features < FEATURES_AT_ONCE
+            && bytes < PIECE_BYTES
             && let Some(part) = self.0.pop_front()
         {
-            if let Part::Feature(feature, _) = &part {
-                keys.extend(render::spec_keys([feature]));
+            match &part {
+                Part::Text(text) => bytes += text.len(),
+                Part::Feature(feature, _, spec) => {
+                    features += 1;
+                    bytes += feature.list_bytes() + feature.spec_bytes as usize;
+                    if spec.is_none() {
+                        unread.extend(render::spec_keys([feature]));
+                    }
+                }
             }
-            parts.push(part);
+            parts.push_back(part);
         }
         // A text is as new as the state or newer, whichever view it is read beside: the state that the list
         // was made from need not be held for as long as its client takes.
-        let documents = if keys.is_empty() { Vec::new() } else { cluster.local().documents(keys).await? };
+        let documents =
+            if unread.is_empty() { Vec::new() } else { cluster.local().documents(unread).await? };
         let mut specs = render::specs(documents);
+        for part in &mut parts {
+            if let Part::Feature(_, _, spec @ None) = part {
+                *spec = Some(specs.next().unwrap_or_default());
+            }
+        }
         let mut text = Vec::new();
-        for part in parts {
+        // As JSON they may be longer than they are.
+        while text.len() < PIECE_BYTES
+            && let Some(part) = parts.pop_front()
+        {
             match part {
                 Part::Text(written) => text.extend_from_slice(written.as_bytes()),
-                Part::Feature(feature, blocked_by) => {
-                    let feature = render::feature(&feature, specs.next().unwrap_or_default());
+                Part::Feature(feature, blocked_by, spec) => {
+                    let feature = render::feature(&feature, spec.unwrap_or_default());
                     serde_json::to_writer(&mut text, &Available { feature, blocked_by })?;
                 }
             }
         }
+        parts.append(&mut self.0);
+        self.0 = parts;
         Ok(text.into())
     }
+}
+
+/// A piece, or none after the last one.
+type Written = Result<Option<Bytes>, Failed>;
+
+async fn next_piece(
+    mut written: mpsc::Receiver<Written>,
+) -> Result<Option<(Bytes, mpsc::Receiver<Written>)>, Failed> {
+    let piece = written.recv().await.unwrap_or(Err(Failed::Stopped))?;
+    Ok(piece.map(|piece| (piece, written)))
 }
 
 /// Why a piece could not be written.
@@ -139,4 +219,61 @@ enum Failed {
     Storage(#[from] crate::cluster::StorageFailure),
     #[error(transparent)]
     Text(#[from] serde_json::Error),
+    #[error("this node is stopping")]
+    Stopped,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::events::tests::stage::Stage;
+    use http_body_util::BodyExt as _;
+
+    /// Features of the stage whose specs have so many bytes, with quotes only: each is two bytes in JSON.
+    fn features(count: u128, spec_bytes: usize) -> (Arc<Stage>, Vec<Arc<Feature>>) {
+        let stage = Stage::set();
+        let features = (0..count).map(|number| stage.feature(number, &"\"".repeat(spec_bytes))).collect();
+        (stage, features)
+    }
+
+    #[tokio::test]
+    async fn pieces_end_by_bytes_and_are_counted_as_what_they_are() {
+        const SPEC: usize = 100 << 10;
+        let (stage, listed) = features(20, SPEC);
+        let api = stage.api();
+        let answer = Whole::default().features(&listed).answer(&api).await.unwrap();
+        let HeldBytes(held) = *answer.extensions().get().unwrap();
+        let (mut body, mut text, mut longest) = (answer.into_body(), Vec::new(), 0);
+        while let Some(frame) = body.frame().await {
+            let piece = frame.unwrap().into_data().unwrap();
+            assert!(piece.len() < PIECE_BYTES + 2 * SPEC + 1_000, "{}", piece.len());
+            longest = longest.max(piece.len());
+            text.extend_from_slice(&piece);
+        }
+        assert!(held >= PIECES_AT_ONCE * longest, "{held} for pieces of {longest}");
+        let told: Vec<nexus_api_types::feature::Feature> = serde_json::from_slice(&text).unwrap();
+        assert_eq!(told.len(), 20);
+        assert!(told.iter().all(|feature| feature.spec.len() == SPEC));
+    }
+
+    #[tokio::test]
+    async fn what_follows_the_first_piece_is_written_on_the_threads_of_reads() {
+        let (stage, listed) = features(60, 10);
+        let api = stage.api();
+        let answer = Whole::default().features(&listed).answer(&api).await.unwrap();
+        answer.into_body().collect().await.unwrap();
+        let threads = stage.readers();
+        assert_eq!(threads.len(), 60_usize.div_ceil(FEATURES_AT_ONCE));
+        assert!(threads[1..].iter().all(|name| name == "nexus-reads"), "{threads:?}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_whose_end_was_not_written_is_no_whole_one() {
+        let (send, receive) = mpsc::channel(1);
+        send.send(Ok(Some(Bytes::from_static(b"[")))).await.unwrap();
+        drop(send);
+        let (_, receive) = next_piece(receive).await.unwrap().unwrap();
+        assert!(next_piece(receive).await.is_err());
+    }
 }

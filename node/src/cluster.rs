@@ -110,9 +110,10 @@ impl Cluster for NodeCluster {
         project: ProjectId,
         from: Revision,
         limit: usize,
+        bytes: usize,
     ) -> BoxFuture<'_, Result<History, StorageFailure>> {
         async move {
-            let page = self.node.store.events_of(project, from, limit).await;
+            let page = self.node.store.events_of(project, from, limit, bytes).await;
             page.map(history).map_err(|error| StorageFailure(error.to_string()))
         }
         .boxed()

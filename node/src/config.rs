@@ -69,7 +69,7 @@ pub struct Config {
     pub trust_proxy: bool,
     /// Free bytes below which nothing is taken that grows.
     pub disk_reserve: u64,
-    /// Connections of clients at once.
+    /// Connections of clients at once, WebSockets among them.
     pub max_connections: u32,
     /// WebSockets that may be open at once.
     pub max_sockets: u32,

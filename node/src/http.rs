@@ -2,7 +2,7 @@
 
 use crate::{
     clock::{Clock, SystemClock},
-    connections::{Connections, Place},
+    connections::{Connection, Connections},
 };
 use axum::{
     Json, Router,
@@ -16,7 +16,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
-use nexus_api::{RemoteAddr, cluster::Role};
+use nexus_api::{ConnectionEnd, RemoteAddr, cluster::Role};
 use nexus_api_types::{
     Code, ErrorBody, Failure, Moment,
     envelope::Outcome,
@@ -25,24 +25,23 @@ use nexus_api_types::{
 };
 use serde::Serialize;
 use serde_json::json;
-use std::{convert::Infallible, net::IpAddr, pin::pin, sync::Arc, time::Duration};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    time::Instant,
-};
+use std::{convert::Infallible, net::IpAddr, pin::pin, time::Duration};
+use tokio::{net::TcpListener, sync::watch, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use uuid::Uuid;
 
-/// Connections of clients at once that a node has unless told otherwise: each takes a descriptor and some kilobytes.
+/// Connections of clients at once that a node has unless told otherwise, WebSockets among them: each takes a descriptor and
+/// some kilobytes.
 pub(crate) const MAX_CONNECTIONS: u32 = 8_192;
 /// Connections at once to a listener that is for monitoring.
 pub(crate) const MAX_MONITORS: usize = 64;
 /// Bytes of a request's head, and of an answer that waits for its client, of one connection.
 const MAX_BUFFER: usize = 64 * 1024;
 /// Requests at once on one connection of HTTP/2: more than a client sends side by side, and each may hold an answer.
-const MAX_STREAMS: u32 = 64;
+const MAX_STREAMS: usize = 64;
+/// Of all connections together: where there are many, each that comes has fewer.
+const MAX_STREAMS_OF_NODE: usize = 65_536;
 /// Bytes of one request's body, and of all on one connection, that a client may send before they are read.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
@@ -50,7 +49,7 @@ const CONNECTION_WINDOW: u32 = 256 * 1024;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests that are being answered at the end get this long: most take milliseconds, and stopping takes 5 s in all.
 const DRAIN: Duration = Duration::from_millis(1_500);
-/// A connection that is to end gets this long for what is on its way.
+/// A connection that is to end gets this long for what is on its way, unless others need its place.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// A pause after a failure to accept: out of file descriptors, there is no use in trying at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -113,11 +112,10 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) {
     let (connections, tasks, halt) = (Connections::new(most), TaskTracker::new(), CancellationToken::new());
-    let builder = Arc::new(builder());
     let mut told = Reminder::default();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = async { connections.settled().await; listener.accept().await } => accepted,
             () = stop.cancelled() => break,
         };
         let (stream, remote) = match accepted {
@@ -138,8 +136,9 @@ pub(crate) async fn serve(
         };
         // Small answers must not wait for more to come.
         let _ = stream.set_nodelay(true);
-        let (router, builder) = (router.clone(), builder.clone());
-        let serving = serve_one(stream, remote.ip(), place, router, builder, stop.clone());
+        let builder = builder(MAX_STREAMS_OF_NODE / connections.open().max(1));
+        let connection = Connection::new(stream, place);
+        let serving = serve_one(connection, remote.ip(), router.clone(), builder, stop.clone());
         let halt = halt.clone();
         tasks.spawn(async move { halt.run_until_cancelled(serving).await });
     }
@@ -153,8 +152,9 @@ pub(crate) async fn serve(
     }
 }
 
-/// How connections are spoken on. What a client may make a node hold of it is bounded here, its time by [`Activity`].
-fn builder() -> Builder<TokioExecutor> {
+/// How a connection is spoken on, with so many requests at once at most. What a client may make a node hold of it is
+/// bounded here, its time by [`Activity`](crate::activity::Activity).
+fn builder(streams: usize) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -165,7 +165,7 @@ fn builder() -> Builder<TokioExecutor> {
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
+        .max_concurrent_streams(u32::try_from(streams.min(MAX_STREAMS)).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(MAX_BUFFER)
@@ -174,47 +174,53 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-/// Serves one connection until its client goes, nothing happens on it for too long, others need its place, or the node
+/// Serves one connection until its client goes, nothing happens on it for too long, others need what it holds, or the node
 /// stops.
 async fn serve_one(
-    stream: TcpStream,
+    connection: Connection,
     from: IpAddr,
-    place: Place,
     router: watch::Receiver<Router>,
-    builder: Arc<Builder<TokioExecutor>>,
+    builder: Builder<TokioExecutor>,
     stop: CancellationToken,
 ) {
+    let (activity, end) = (connection.activity().clone(), connection.end().clone());
     // hyper measures its patience from the first byte on: until then, it is measured here.
     let is_there = tokio::select! {
-        readable = tokio::time::timeout(HEADER_TIMEOUT, stream.readable()) => matches!(readable, Ok(Ok(()))),
-        () = place.makes_room.cancelled() => false,
+        readable = tokio::time::timeout(HEADER_TIMEOUT, connection.readable()) => matches!(readable, Ok(Ok(()))),
+        () = end.cancelled() => false,
         () = stop.cancelled() => false,
     };
     if !is_there {
         return;
     }
-    let activity = place.activity.clone();
+    let (asked, ends) = (activity.clone(), ConnectionEnd(end.clone()));
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        let handled = activity.handle();
+        let (activity, handled) = (asked.clone(), asked.handle());
         request.extensions_mut().insert(RemoteAddr(from));
+        request.extensions_mut().insert(ends.clone());
         let router = router.borrow().clone();
         async move {
             let mut response = router.oneshot(request).await?;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                activity.upgrade();
+            }
             let room = response.extensions_mut().remove();
             Ok::<_, Infallible>(response.map(|body| handled.answer(body, room)))
         }
     });
-    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(connection), service));
     tokio::select! {
         // A client that breaks off is no failure of the node.
         _ = connection.as_mut() => return,
-        () = place.activity.over() => {}
-        () = place.makes_room.cancelled() => {}
+        // Without a farewell: somebody waits for what it holds.
+        () = end.cancelled() => return,
+        () = activity.over() => {}
         () = stop.cancelled() => {}
     }
     connection.as_mut().graceful_shutdown();
     // A client that took nothing so far takes no farewell either. When the node stops, it is cut off earlier.
-    let _ = tokio::time::timeout(FAREWELL, connection).await;
+    let farewell = tokio::time::timeout(FAREWELL, connection);
+    let _ = end.run_until_cancelled(farewell).await;
 }
 
 /// When to say again in the log what goes on.
@@ -228,5 +234,37 @@ impl Reminder {
             self.0 = Some(Instant::now());
         }
         is_due
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use axum::Extension;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
+    #[tokio::test]
+    async fn a_connection_ends_at_once_when_others_need_what_it_holds() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let given_up = |Extension(ConnectionEnd(end)): Extension<ConnectionEnd>| async move {
+            end.cancel();
+            std::future::pending::<()>().await;
+        };
+        let (_router, current) = watch::channel(Router::new().route("/", get(given_up)));
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, current, 8, stop.clone()));
+        let mut client = TcpStream::connect(addr).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        let mut told = Vec::new();
+        // Cut off hard or not, nothing more comes.
+        let _ = client.read_to_end(&mut told).await;
+        assert!(told.is_empty());
+        stop.cancel();
+        serving.await.unwrap();
     }
 }

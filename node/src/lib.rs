@@ -2,7 +2,8 @@
 //!
 //! The parts, in the order in which a node comes to life:
 //! - [`args`], [`config`], [`logging`]: what the operator wants.
-//! - [`run`]: the life of a node. [`identity`], [`secret`] and `bootstrap`: who it is. `http` and `connections`: its clients.
+//! - [`run`]: the life of a node. [`identity`], [`secret`] and `bootstrap`: who it is. `http`, `connections` and `activity`:
+//!   its clients, [`open_files`]: how many of them there may be.
 //! - [`peer`]: the transport between nodes. `service`: what peers may ask.
 //! - `node`: what the rest shares. [`raft`]: openraft as it is run. [`clock`]: cluster time.
 //! - `propose`, `read`, `beats`: writes, reads and signs of life, wherever the leader is. `touches`: how
@@ -12,6 +13,7 @@
 //! - `report`: what nodes tell each other about themselves, and the alarm when states differ.
 //! - `backup`: snapshots on demand. `cluster`, `view`, `status`: the node as the API sees it.
 
+mod activity;
 mod admit;
 pub mod args;
 mod backup;
@@ -29,6 +31,7 @@ pub mod identity;
 mod lead;
 pub mod logging;
 mod node;
+pub mod open_files;
 pub mod peer;
 mod propose;
 pub mod raft;

@@ -8,17 +8,12 @@ use nexus_node::{
     args::{Cli, Command, DevArgs, LogArgs, StartArgs},
     clock::SystemClock,
     config::Config,
-    logging,
+    logging, open_files,
     run::{RunningNode, Sources},
     secret::ClusterSecret,
 };
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{io::Write as _, path::Path, sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
-
-/// Far more than the 8,192 connections of clients, those of peers and the files of the database; macOS
-/// refuses more than 10,240 where it says unlimited.
-const MAX_OPEN_FILES: u64 = 10_240;
 
 /// Every log entry makes and drops many small things, on other threads than those that made them.
 #[global_allocator]
@@ -54,9 +49,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    let Some(config) = config else { return Ok(()) };
+    let Some(mut config) = config else { return Ok(()) };
     logging::start(&log)?;
-    raise_open_files();
+    config.max_connections = open_files::connections_within(open_files::raise(), config.max_connections);
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -92,20 +87,6 @@ fn remove(folder: &Path) {
             }
             _ => return,
         }
-    }
-}
-
-/// Each client and each sorted file needs a descriptor; the usual soft limit of 1,024 is for programs that use
-/// `select`, which nothing here does.
-fn raise_open_files() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum.map_or(Some(MAX_OPEN_FILES), |most| Some(most.min(MAX_OPEN_FILES))),
-        ..limit
-    };
-    let is_more = limit.current.is_some_and(|now| raised.current.is_some_and(|wanted| now < wanted));
-    if is_more && let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::debug!(%error, "the limit of open files stays as it is");
     }
 }
 

@@ -262,11 +262,11 @@ impl StoreHandle {
     /// When the device fails or an event is damaged, and while a snapshot takes the place of the
     /// history.
     pub async fn events(&self, from: Revision, limit: usize) -> Result<EventsPage, StoreError> {
-        self.events_where(None, from, limit).await
+        self.events_where(None, from, limit, MAX_PAGE_BYTES).await
     }
 
-    /// The same of one project. Those of others are passed by unread; after [`MAX_PASSED`] of them the page ends,
-    /// empty or not.
+    /// The same of one project, of fewer bytes where that is asked for. Those of others are passed by unread; after
+    /// [`MAX_PASSED`] of them the page ends, empty or not.
     ///
     /// # Errors
     /// Those of [`events`](Self::events).
@@ -275,8 +275,9 @@ impl StoreHandle {
         project: ProjectId,
         from: Revision,
         limit: usize,
+        bytes: usize,
     ) -> Result<EventsPage, StoreError> {
-        self.events_where(Some(project), from, limit).await
+        self.events_where(Some(project), from, limit, bytes.min(MAX_PAGE_BYTES)).await
     }
 
     async fn events_where(
@@ -284,6 +285,7 @@ impl StoreHandle {
         project: Option<ProjectId>,
         from: Revision,
         limit: usize,
+        max_bytes: usize,
     ) -> Result<EventsPage, StoreError> {
         let latest = self.latest();
         let through = latest.revision();
@@ -301,7 +303,7 @@ impl StoreHandle {
                 let corrupt = |cause| StoreError::corrupt(Column::Events, &key, cause);
                 let (revision, of) = keys::read_event(&key)
                     .ok_or_else(|| corrupt(RecordError::Payload("this is no key of an event".to_owned())))?;
-                let is_full = page.events.len() >= limit || bytes >= MAX_PAGE_BYTES || passed >= MAX_PASSED;
+                let is_full = page.events.len() >= limit || bytes >= max_bytes || passed >= MAX_PASSED;
                 if is_full && at.is_some_and(|at| at < revision) {
                     (page.next, page.has_more) = (revision, true);
                     break;

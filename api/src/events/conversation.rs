@@ -3,8 +3,8 @@
 
 use super::{
     history::{self, ReadError, Start},
-    hub::{Batch, Follower, Next, Told},
-    outbox::End,
+    hub::{Follower, Next, Told},
+    outbox::{Delivery, End},
 };
 use crate::{
     api::Api,
@@ -26,8 +26,10 @@ use nexus_domain::{
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// Events that are read from the history at once for one socket: half a megabyte of them.
+/// Events that are read from the history at once for one socket.
 const CHUNK: usize = 512;
+/// Bytes of events that a socket is given at once, and then the rest of the revision: thousands of sockets may be slow.
+const CHUNK_BYTES: usize = 256 << 10;
 
 const KEY_INVALID: End = End::Close(CloseCode::KeyInvalid, "the API key was revoked or expired");
 const NOT_MEMBER: End = End::Close(CloseCode::NotMember, "you are no longer a member of this project");
@@ -57,7 +59,7 @@ struct Seat {
 /// What comes next.
 pub(crate) enum Step {
     /// Events, in order; once they are sent, everything up to this revision was told.
-    Events(Vec<Told>, Revision),
+    Events(Delivery, Revision),
     /// What should come next is gone.
     Compacted(Notice),
 }
@@ -217,15 +219,18 @@ impl Conversation {
                     seat.follower.changed().await;
                 }
                 Next::Events(batches, through) => {
-                    let new = |batch: &Arc<Batch>| {
-                        let told = seat.cursor;
-                        let new = batch.events.iter().filter(move |event| event.revision > told);
-                        new.cloned().collect::<Vec<_>>()
-                    };
-                    return Ok(Step::Events(batches.iter().flat_map(new).collect(), through));
+                    let told = seat.cursor;
+                    let events = batches.iter().flat_map(|batch| &batch.events);
+                    let (events, through) = first(events.filter(|event| event.revision > told), through);
+                    return Ok(Step::Events(Delivery::shared(events), through));
                 }
                 Next::Behind => {
-                    seat.reading.spawn(read_on(self.api.clone(), seat.project, seat.cursor));
+                    seat.reading.spawn(read_on(
+                        self.api.clone(),
+                        self.caller.engineer,
+                        seat.project,
+                        seat.cursor,
+                    ));
                 }
             }
         }
@@ -261,12 +266,13 @@ impl Conversation {
 }
 
 /// What comes next in the history of a project.
-async fn read_on(api: Api, project: ProjectId, after: Revision) -> Result<Step, End> {
-    match history::read(&*api.cluster, project, Start::After(after), CHUNK).await {
+async fn read_on(api: Api, engineer: EngineerId, project: ProjectId, after: Revision) -> Result<Step, End> {
+    match history::read(&*api.cluster, project, Start::After(after), CHUNK, CHUNK_BYTES).await {
         Ok(chunk) => {
             let view = api.cluster.local();
             let told = |recorded| Told::of(view.state(), recorded);
-            Ok(Step::Events(chunk.events.iter().filter_map(told).collect(), chunk.through))
+            let events = Delivery::own(&api, engineer, chunk.events.iter().filter_map(told).collect());
+            Ok(Step::Events(events, chunk.through))
         }
         Err(ReadError::Compacted { oldest }) => Ok(Step::Compacted(compacted(project, oldest))),
         Err(ReadError::Storage(error)) => {
@@ -274,6 +280,23 @@ async fn read_on(api: Api, project: ProjectId, after: Revision) -> Result<Step, 
             Err(UNREADABLE)
         }
     }
+}
+
+/// The first events of some that are complete up to a revision, and up to where these are.
+fn first<'a>(events: impl Iterator<Item = &'a Told>, through: Revision) -> (Vec<Told>, Revision) {
+    let (mut taken, mut bytes): (Vec<Told>, usize) = (Vec::new(), 0);
+    for event in events {
+        if let Some(last) = taken.last()
+            && bytes >= CHUNK_BYTES
+            && last.revision < event.revision
+        {
+            let through = last.revision;
+            return (taken, through);
+        }
+        bytes += event.text.len();
+        taken.push(event.clone());
+    }
+    (taken, through)
 }
 
 /// Why a project is not followed.

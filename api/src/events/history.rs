@@ -44,12 +44,14 @@ pub(crate) enum ReadError {
     Storage(#[from] StorageFailure),
 }
 
-/// A project's events from a start on: `limit` of them, or some megabytes, and then the rest of the last revision.
+/// A project's events from a start on: `limit` of them, or so many bytes, some megabytes at most, and then the rest of
+/// the last revision.
 pub(crate) async fn read(
     cluster: &dyn Cluster,
     project: ProjectId,
     start: Start,
     limit: usize,
+    bytes: usize,
 ) -> Result<Chunk, ReadError> {
     let from = match start {
         Start::Oldest => Revision(0),
@@ -57,7 +59,7 @@ pub(crate) async fn read(
     };
     // It is never closed.
     let room = PAGES.acquire().await.ok();
-    let page = cluster.events_of(project, from, limit).await?;
+    let page = cluster.events_of(project, from, limit, bytes).await?;
     if start != Start::Oldest && page.oldest > from {
         return Err(ReadError::Compacted { oldest: page.oldest });
     }

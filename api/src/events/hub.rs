@@ -199,16 +199,36 @@ impl Hub {
                 feed.batches.push_back(Arc::new(Batch { events, through, bytes: size }));
                 feed.bytes += size;
                 *bytes += size;
-                while feed.bytes > MAX_FEED_BYTES || *bytes > MAX_BYTES {
-                    let Some(oldest) = feed.batches.pop_front() else { break };
-                    feed.since = oldest.through.max(feed.since);
-                    feed.bytes -= oldest.bytes;
-                    *bytes -= oldest.bytes;
+                while feed.bytes > MAX_FEED_BYTES {
+                    *bytes -= feed.forget_oldest();
                 }
                 feed.wake.send_replace(());
             }
         }
         *position = through.max(*position);
+        lately.forget_down_to(MAX_BYTES);
+    }
+}
+
+impl Lately {
+    /// Forgets what is oldest of whichever project has most, until there is no more than so many bytes: a project in which
+    /// much happens takes nothing from others.
+    fn forget_down_to(&mut self, most: usize) {
+        while self.bytes > most {
+            let largest = self.feeds.values_mut().max_by_key(|feed| feed.bytes);
+            let Some(largest) = largest.filter(|feed| feed.bytes > 0) else { break };
+            self.bytes -= largest.forget_oldest();
+        }
+    }
+}
+
+impl Feed {
+    /// Forgets its oldest batch, and says how many bytes that had.
+    fn forget_oldest(&mut self) -> usize {
+        let Some(oldest) = self.batches.pop_front() else { return 0 };
+        self.since = oldest.through.max(self.since);
+        self.bytes -= oldest.bytes;
+        oldest.bytes
     }
 }
 
@@ -242,5 +262,44 @@ impl Follower {
     pub(crate) async fn changed(&mut self) {
         // An error says that the feed was dropped: what comes next is in the history.
         let _ = self.wake.changed().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    /// A feed with so many batches of so many bytes, as of revision 1, 2 and so on.
+    fn feed(batches: u64, bytes: usize) -> Feed {
+        let batch = |through| Arc::new(Batch { events: Vec::new(), through: Revision(through), bytes });
+        Feed {
+            since: Revision(0),
+            batches: (1..=batches).map(batch).collect(),
+            bytes: bytes * batches as usize,
+            wake: watch::Sender::new(()),
+        }
+    }
+
+    #[test]
+    fn a_project_in_which_much_happens_takes_nothing_from_others() {
+        let feeds: HashMap<ProjectId, Feed> = (0..16)
+            .map(|number| (number, feed(8, 100)))
+            .chain((16..20).map(|number| (number, feed(3, 1))))
+            .map(|(number, feed)| (ProjectId(Uuid::from_u128(number)), feed))
+            .collect();
+        let bytes = feeds.values().map(|feed| feed.bytes).sum();
+        let mut lately = Lately { feeds, bytes, ..Lately::default() };
+        lately.forget_down_to(8_012);
+        assert_eq!(lately.bytes, 8_012);
+        assert_eq!(lately.bytes, lately.feeds.values().map(|feed| feed.bytes).sum::<usize>());
+        for (project, feed) in &lately.feeds {
+            let is_small = project.0.as_u128() >= 16;
+            assert_eq!(feed.batches.len(), if is_small { 3 } else { 5 }, "{project}");
+            let oldest = feed.batches.front().map(|batch| batch.through.0);
+            assert_eq!(oldest, Some(feed.since.0 + 1));
+        }
+        lately.forget_down_to(0);
+        assert!(lately.feeds.values().all(|feed| feed.batches.is_empty()));
     }
 }

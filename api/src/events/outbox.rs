@@ -2,18 +2,63 @@
 //! nothing. Knows nothing about events.
 
 use super::hub::Told;
-use crate::api::Api;
+use crate::{
+    api::Api,
+    rooms::{Reader, Room},
+};
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use nexus_api_types::socket::{CloseCode, Notice};
-use std::{future::Future, time::Duration};
-use tokio::time::{Instant, timeout};
+use nexus_domain::EngineerId;
+use std::{future::Future, ops::Deref, time::Duration};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 /// A peer that is told to go gets this long to answer, so that the reason reaches it.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// One that took nothing gets longer: what it did not take comes before the reason.
 const SLOW_FAREWELL: Duration = Duration::from_secs(20);
+
+/// What is sent together must be taken within so many times the patience for one event: until then it is in memory.
+const PATIENCE_FOR_ALL: u32 = 6;
+
+const TOO_SLOW: End = End::Close(CloseCode::TooSlow, "too slow: resume from the last revision you saw");
+
+/// Events that are sent together. Those of the hub are shared by all who follow; what was read for one socket alone has room
+/// in memory until it is sent.
+#[derive(Default)]
+pub(crate) struct Delivery {
+    events: Vec<Told>,
+    /// Cancelled when others need the room.
+    given_up: CancellationToken,
+    _room: Option<Room>,
+}
+
+impl Delivery {
+    /// Of what is in memory anyway.
+    pub(crate) fn shared(events: Vec<Told>) -> Self {
+        Self { events, ..Self::default() }
+    }
+
+    /// Of what is in memory for this socket.
+    pub(crate) fn own(api: &Api, engineer: EngineerId, events: Vec<Told>) -> Self {
+        let given_up = CancellationToken::new();
+        let bytes = events.iter().map(|event| event.text.len());
+        // A copy of one of them waits to be written.
+        let all = bytes.clone().sum::<usize>() + bytes.max().unwrap_or_default();
+        let room = api.rooms.take(Reader::Engineer(engineer), all, &given_up);
+        Self { events, given_up, _room: Some(room) }
+    }
+}
+
+impl Deref for Delivery {
+    type Target = [Told];
+
+    fn deref(&self) -> &[Told] {
+        &self.events
+    }
+}
 
 /// Why a socket ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,18 +126,19 @@ impl Outbox {
     }
 
     /// Sends events one after the other.
-    pub(crate) async fn send_all(&mut self, events: &[Told]) -> Result<(), End> {
+    pub(crate) async fn send_all(&mut self, events: &Delivery) -> Result<(), End> {
+        let deadline = Instant::now() + self.patience * PATIENCE_FOR_ALL;
         let mut begun = None;
         for (at, event) in events.iter().enumerate() {
-            let sent = self.socket.feed(Message::Text(event.text.clone()));
-            if let Err(end) = within(self.patience, sent).await {
+            let sent = within(self.patience, self.socket.feed(Message::Text(event.text.clone())));
+            if let Err(end) = in_time(deadline, &events.given_up, sent).await {
                 let rest = events[at..].iter().take_while(|event| begun == Some(event.revision));
                 self.owed = rest.map(|event| event.text.clone()).collect();
                 return Err(end);
             }
             begun = Some(event.revision);
         }
-        within(self.patience, self.socket.flush()).await
+        in_time(deadline, &events.given_up, within(self.patience, self.socket.flush())).await
     }
 
     /// Asks the client's machine for a sign of life.
@@ -130,6 +176,38 @@ async fn within(patience: Duration, sent: impl Future<Output = Result<(), axum::
     match timeout(patience, sent).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(End::Gone),
-        Err(_) => Err(End::Close(CloseCode::TooSlow, "too slow: resume from the last revision you saw")),
+        Err(_) => Err(TOO_SLOW),
+    }
+}
+
+/// The same until a moment, and while nobody else needs its room.
+async fn in_time(
+    deadline: Instant,
+    given_up: &CancellationToken,
+    sent: impl Future<Output = Result<(), End>>,
+) -> Result<(), End> {
+    tokio::select! {
+        sent = timeout_at(deadline, sent) => sent.unwrap_or(Err(TOO_SLOW)),
+        () = given_up.cancelled() => Err(TOO_SLOW),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::pending;
+
+    #[tokio::test]
+    async fn who_is_slow_with_many_events_or_holds_what_others_need_is_sent_away() {
+        let (soon, given_up) = (Instant::now(), CancellationToken::new());
+        assert_eq!(
+            in_time(soon, &given_up, pending()).await,
+            Err(TOO_SLOW),
+            "each event in time, and not all"
+        );
+        let late = soon + Duration::from_secs(3_600);
+        assert_eq!(in_time(late, &given_up, std::future::ready(Ok(()))).await, Ok(()));
+        given_up.cancel();
+        assert_eq!(in_time(late, &given_up, pending()).await, Err(TOO_SLOW), "others need its room");
     }
 }

@@ -18,7 +18,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use nexus_api_types::{
-    Page,
     checkpoint::{Checkpoint, SaveCheckpoint, Skipped},
     header as names,
 };
@@ -130,12 +129,11 @@ async fn history(Path(project): Path<String>, read: Read) -> Result<Response, Ap
     let key = |place| DocumentKey::Checkpoint(project, feature, place);
     // A feature that was thrown away has left its texts, but nobody is shown them.
     let latest = read.view().state().latest_checkpoint(project, feature);
-    let texts = page::texts(&read, key).await?;
-    let checkpoints = texts.found.iter().filter_map(|(_, document)| match document {
+    let shown = |document: &Document| match document {
         Document::Checkpoint(checkpoint) => Some(render::checkpoint(checkpoint, latest?.id == checkpoint.id)),
         _ => None,
-    });
-    let (items, next_cursor) = (checkpoints.collect(), texts.next_cursor.filter(|_| latest.is_some()));
-    let has_more = next_cursor.is_some();
-    Ok(read.answer(Page { items, next_cursor, has_more }))
+    };
+    let mut page = page::texts(&read, key, page::NO_MARKS, shown).await?;
+    page.next_cursor = page.next_cursor.filter(|_| latest.is_some());
+    Ok(read.answer_written(page.end()?))
 }

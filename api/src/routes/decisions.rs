@@ -16,13 +16,8 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use nexus_api_types::{
-    Page,
-    knowledge::{AddDecision, Decision},
-};
-use nexus_domain::{
-    Command, Document, DocumentKey, ProjectId, command::NewDecision, ids::DecisionId, words::Title,
-};
+use nexus_api_types::knowledge::{AddDecision, Decision};
+use nexus_domain::{Command, Document, DocumentKey, command::NewDecision, ids::DecisionId, words::Title};
 
 pub(super) fn routes() -> Routes {
     const ALL: &str = "/projects/{project}/decisions";
@@ -33,35 +28,25 @@ pub(super) fn routes() -> Routes {
     Routes::new().get(ALL, list, listed).post(ALL, add, added.body::<AddDecision>().answers::<Decision>(201))
 }
 
-async fn list(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
+async fn list(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
     let state = read.view().state();
-    let (documents, next_cursor) = match read.query.get("feature") {
-        None => {
-            let texts = page::texts(&read, |place| DocumentKey::Decision(project, place)).await?;
-            (texts.found.into_iter().map(|(_, document)| Some(document)).collect(), texts.next_cursor)
-        }
+    let decision = |place| DocumentKey::Decision(project, place);
+    let shown = |document: &Document| match document {
+        Document::Decision(decision) => Some(render::decision(state, decision)),
+        _ => None,
+    };
+    let page = match read.query.get("feature") {
+        None => page::texts(&read, decision, page::NO_MARKS, shown).await?,
         Some(slug) => {
             let slug = feature_slug(slug)?;
             let feature = state.feature_by_slug(project, &slug).ok_or_else(|| no_feature(slug.as_str()))?;
-            let marks =
-                page::texts(&read, |place| DocumentKey::DecisionAbout(project, feature.id, place)).await?;
-            let keys = marks.found.iter().filter_map(|(mark, _)| decision_of(project, mark)).collect();
-            (api.documents(read.view(), keys).await?, marks.next_cursor)
+            let about = |place| DocumentKey::DecisionAbout(project, feature.id, place);
+            page::texts(&read, about, Some(decision), shown).await?
         }
     };
-    let decisions = documents.iter().filter_map(|document| match document {
-        Some(Document::Decision(decision)) => Some(render::decision(state, decision)),
-        _ => None,
-    });
-    let (items, has_more) = (decisions.collect(), next_cursor.is_some());
-    Ok(read.answer(Page { items, next_cursor, has_more }))
-}
-
-/// Where the decision is that a mark stands for.
-fn decision_of(project: ProjectId, mark: &DocumentKey) -> Option<DocumentKey> {
-    mark.place().map(|place| DocumentKey::Decision(project, place))
+    Ok(read.answer_written(page.end()?))
 }
 
 async fn add(

@@ -105,7 +105,8 @@ async fn wait_for(api: &Api, project: ProjectId, asked: &Asked) -> Result<Chunk,
     let mut draining = api.draining();
     let mut _waiting = None;
     loop {
-        let chunk = history::read(&*api.cluster, project, start, asked.limit).await.map_err(failed)?;
+        let chunk = history::read(&*api.cluster, project, start, asked.limit, usize::MAX);
+        let chunk = chunk.await.map_err(failed)?;
         let is_over = Instant::now() >= deadline || draining.has_begun();
         if !chunk.events.is_empty() || chunk.has_more || is_over {
             return Ok(Chunk { through: chunk.through.max(asked.since), ..chunk });

@@ -37,7 +37,7 @@ use std::{collections::HashMap, sync::Arc};
 pub(super) fn routes() -> Routes {
     const STATUSES: [&str; 5] = ["draft", "ready", "active", "done", "cancelled"];
     let listed = Operation::read("List features")
-        .about("By lane, now first; then by priority; then newest first.")
+        .about("By lane, now first; then by priority; then newest first. A page of long specs ends earlier.")
         .query(Parameter::word("status", "Only those at this stage.", &STATUSES))
         .query(Parameter::word("lane", "Only those in this lane.", &Lane::ALL.map(Lane::name)))
         .answers_page::<wire::Feature>();
@@ -86,17 +86,8 @@ async fn list(State(api): State<Api>, Path(project): Path<String>, read: Read) -
         }
         Ok(found)
     };
-    let mut found = api.compute(read.caller.engineer, looked_for).await?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let next_cursor = found.last().filter(|_| has_more).map(|last| page::board_cursor(&last.board_key()));
-    let documents = api.documents(read.view(), render::spec_keys(&found)).await?;
-    let items: Vec<_> = found
-        .iter()
-        .zip(render::specs(documents))
-        .map(|(feature, spec)| render::feature(feature, spec))
-        .collect();
-    Ok(read.answer(Page { items, next_cursor, has_more }))
+    let found = api.compute(read.caller.engineer, looked_for).await?;
+    Ok(read.answer_written(page::features(&read, limit, &found).await?.end()?))
 }
 
 /// What a list is narrowed to.

@@ -16,10 +16,7 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use nexus_api_types::{
-    Page,
-    knowledge::{AddLearning, Learning},
-};
+use nexus_api_types::knowledge::{AddLearning, Learning};
 use nexus_domain::{Command, Document, DocumentKey, ids::LearningId};
 
 pub(super) fn routes() -> Routes {
@@ -36,13 +33,12 @@ async fn list(Path((project, slug)): Path<(String, String)>, read: Read) -> Resu
     let slug = feature_slug(&slug)?;
     let state = read.view().state();
     let feature = state.feature_by_slug(project, &slug).ok_or_else(|| no_feature(slug.as_str()))?;
-    let texts = page::texts(&read, |place| DocumentKey::Learning(project, feature.id, place)).await?;
-    let learnings = texts.found.iter().filter_map(|(_, document)| match document {
+    let learning = |place| DocumentKey::Learning(project, feature.id, place);
+    let shown = |document: &Document| match document {
         Document::Learning(learning) => Some(render::learning(state, learning)),
         _ => None,
-    });
-    let (items, has_more) = (learnings.collect(), texts.next_cursor.is_some());
-    Ok(read.answer(Page { items, next_cursor: texts.next_cursor, has_more }))
+    };
+    Ok(read.answer_written(page::texts(&read, learning, page::NO_MARKS, shown).await?.end()?))
 }
 
 async fn add(

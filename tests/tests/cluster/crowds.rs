@@ -2,14 +2,14 @@
 //! life, and a node that is full of them stops in order.
 
 use nexus_tests::{
-    Client, Cluster, Team, eventually,
+    Client, Cluster, Socket, Team, eventually,
     raw::{self, HTTP2, unfinished},
 };
 use reqwest::Method;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 async fn connect(url: &str, first: &[u8]) -> TcpStream {
@@ -52,6 +52,35 @@ async fn idle_connections_make_room_for_whoever_comes() {
         agent.get(&team.path("/status")).await.data();
     }
     drop(crowd);
+}
+
+#[tokio::test]
+async fn websockets_are_connections_too_and_those_of_one_address_leave_some_to_others() {
+    const MOST: usize = 16;
+    let cluster = Cluster::start_with(1, &["--max-connections", &MOST.to_string()]).await;
+    let team = Team::of(&cluster).await;
+    let url = team.admin.base().to_owned();
+    let mut sockets = Vec::new();
+    while let Ok(mut socket) = Socket::try_open(&team.admin, "/ws").await {
+        assert_eq!(socket.join(&team.project, None).await["type"], "connected");
+        sockets.push(socket);
+        assert!(sockets.len() <= MOST - MOST / 4, "more than one address may have");
+    }
+    // Another address of this machine.
+    let other = TcpSocket::new_v4().expect("a socket");
+    other.bind("127.0.0.2:0".parse().expect("an address")).expect("all of 127.0.0.0/8 is this machine");
+    let node = raw::addr(&url).parse().expect("an address");
+    let mut other = other.connect(node).await.expect("it listens");
+    other.write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("it is sent");
+    let mut head = [0; 12];
+    other.read_exact(&mut head).await.expect("it is answered");
+    assert_eq!(&head[9..], b"200");
+    // Nothing was taken from those that are at work, and what they leave is free again.
+    for socket in &mut sockets {
+        assert_eq!(socket.hear().await["type"], "joined");
+    }
+    drop(sockets);
+    eventually("a place is free again", || async { Socket::try_open(&team.admin, "/ws").await.ok() }).await;
 }
 
 #[tokio::test]

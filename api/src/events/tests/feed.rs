@@ -25,7 +25,7 @@ async fn told_until(talk: &mut Conversation, last: Revision) -> Vec<u64> {
     while told.last() != Some(&last.0) {
         match talk.next().await.unwrap() {
             Step::Events(events, through) => {
-                for event in events {
+                for event in events.iter() {
                     let text: serde_json::Value = serde_json::from_str(&event.text).unwrap();
                     assert_eq!(text["revision"], event.revision.0);
                     told.push(event.revision.0);
@@ -155,12 +155,12 @@ async fn a_page_keeps_revisions_whole_and_says_whether_there_is_more() {
         stage.happen(1);
         stage.happen(2);
     }
-    let whole = history::read(&*stage, project(1), Start::Oldest, 100).await.unwrap();
+    let whole = history::read(&*stage, project(1), Start::Oldest, 100, usize::MAX).await.unwrap();
     assert!(!whole.has_more);
     let mut paged = Vec::new();
     let mut start = Start::Oldest;
     loop {
-        let chunk = history::read(&*stage, project(1), start, 2).await.unwrap();
+        let chunk = history::read(&*stage, project(1), start, 2, usize::MAX).await.unwrap();
         assert!(chunk.events.last().is_none_or(|last| last.revision <= chunk.through));
         paged.extend(chunk.events);
         start = Start::After(chunk.through);
@@ -170,7 +170,51 @@ async fn a_page_keeps_revisions_whole_and_says_whether_there_is_more() {
     }
     assert_eq!(paged, whole.events);
     stage.forget(Revision(5));
-    let gone = history::read(&*stage, project(1), Start::After(Revision(1)), 2).await;
+    let gone = history::read(&*stage, project(1), Start::After(Revision(1)), 2, usize::MAX).await;
     assert!(matches!(gone, Err(ReadError::Compacted { oldest: Revision(5) })), "{gone:?}");
-    assert!(history::read(&*stage, project(1), Start::Oldest, 2).await.is_ok());
+    assert!(history::read(&*stage, project(1), Start::Oldest, 2, usize::MAX).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_is_behind_holds_few_bytes_and_they_are_counted_until_they_are_sent() {
+    const MOST: usize = (256 << 10) + 100_000;
+    let stage = Stage::set();
+    let api = stage.api();
+    let last = (1..12).fold(stage.claim(0), |_, number| stage.claim(number));
+    let mut behind = joined(&api, 1, Some(Revision(0))).await;
+    let (mut told, mut steps) = (Revision(0), 0);
+    while told < last {
+        let Step::Events(events, through) = behind.next().await.unwrap() else { panic!("nothing is gone") };
+        let bytes: usize = events.iter().map(|event| event.text.len()).sum();
+        assert!(bytes < MOST, "{bytes}");
+        assert!(events.iter().all(|event| event.revision > told), "each once and in order");
+        assert!(api.rooms.bytes() > bytes, "they are counted");
+        told = through;
+        behind.told(through);
+        drop(events);
+        assert_eq!(api.rooms.bytes(), 0, "and no longer");
+        steps += 1;
+    }
+    assert!(steps > 3, "{steps}");
+}
+
+#[tokio::test]
+async fn who_follows_and_is_slow_is_given_few_bytes_at_once() {
+    const MOST: usize = (256 << 10) + 100_000;
+    let stage = Stage::set();
+    let api = stage.api();
+    let mut slow = joined(&api, 1, None).await;
+    let mut expected: Vec<u64> = Vec::new();
+    for number in 0..12 {
+        expected.push(stage.claim(number).0);
+    }
+    let mut told: Vec<u64> = Vec::new();
+    while told.last() != expected.last() {
+        let Step::Events(events, through) = slow.next().await.unwrap() else { panic!("nothing is gone") };
+        assert!(events.iter().map(|event| event.text.len()).sum::<usize>() < MOST);
+        told.extend(events.iter().map(|event| event.revision.0));
+        slow.told(through);
+    }
+    told.retain(|revision| expected.contains(revision));
+    assert_eq!(told, expected);
 }

@@ -8,18 +8,20 @@ use crate::{
         OperationError, Seen, SharedView, StorageFailure, Unavailable, View,
     },
     mint::SystemMint,
+    render,
 };
 use futures::future::{BoxFuture, FutureExt};
 use nexus_domain::{
-    Acting, Actor, Answer, ClusterId, ClusterTime, Command, Document, DocumentKey, EngineerId, ProjectId,
-    Proposal, Recorded, Revision, SessionId, Stamp, State, WallTime,
-    command::NewFeature,
-    entity::{ApiKey, KeyPrefix, Lane},
-    ids::{FeatureId, InstanceId, KeyId},
+    Acting, Actor, Answer, ClusterId, ClusterTime, Command, Document, DocumentKey, EngineerId, FeatureId,
+    ProjectId, Proposal, Recorded, Revision, SessionId, Stamp, State, WallTime,
+    command::{NewDecision, NewFeature},
+    entity::{ApiKey, Feature, KeyPrefix, Lane, Mode},
+    ids::{DecisionId, InstanceId, KeyId},
     pattern::Pattern,
     words::{Email, Label, Name, Slug, Title},
 };
 use std::{
+    collections::BTreeMap,
     ops::RangeInclusive,
     sync::{
         Arc, Mutex,
@@ -35,6 +37,7 @@ pub(crate) const BEN: u128 = 0xb;
 /// The node.
 pub(crate) struct Stage {
     inner: Mutex<Inner>,
+    texts: Arc<Mutex<Texts>>,
     applied: watch::Sender<Revision>,
     /// Where proposals wait before they are applied, and pages of one project's history before they are read.
     pub(crate) proposals: Gate,
@@ -84,15 +87,28 @@ struct Inner {
     reads: usize,
 }
 
-struct Snapshot(State, Arc<AtomicUsize>);
+#[derive(Default)]
+struct Texts {
+    documents: BTreeMap<DocumentKey, Document>,
+    /// The threads that read documents by their keys, one for each time.
+    readers: Vec<String>,
+    /// Documents of lists that were read at once, for each time.
+    read_at_once: Vec<usize>,
+}
+
+struct Snapshot {
+    state: State,
+    texts: Arc<Mutex<Texts>>,
+    asked: Arc<AtomicUsize>,
+}
 
 impl View for Snapshot {
     fn state(&self) -> &State {
-        &self.0
+        &self.state
     }
 
     fn revision(&self) -> Revision {
-        self.0.clock().revision
+        self.state.clock().revision
     }
 
     fn state_hash(&self) -> u64 {
@@ -103,16 +119,28 @@ impl View for Snapshot {
         &self,
         keys: Vec<DocumentKey>,
     ) -> BoxFuture<'_, Result<Vec<Option<Document>>, StorageFailure>> {
-        self.1.fetch_add(keys.len(), Ordering::Relaxed);
-        async move { Ok(vec![None; keys.len()]) }.boxed()
+        self.asked.fetch_add(keys.len(), Ordering::Relaxed);
+        async move {
+            let mut texts = self.texts.lock().unwrap();
+            texts.readers.push(std::thread::current().name().unwrap_or_default().to_owned());
+            Ok(keys.iter().map(|key| texts.documents.get(key).cloned()).collect())
+        }
+        .boxed()
     }
 
     fn newest(
         &self,
-        _: RangeInclusive<DocumentKey>,
-        _: usize,
+        range: RangeInclusive<DocumentKey>,
+        limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(DocumentKey, Document)>, StorageFailure>> {
-        async move { Ok(Vec::new()) }.boxed()
+        async move {
+            let mut texts = self.texts.lock().unwrap();
+            let newest = texts.documents.range(range).rev().take(limit);
+            let newest: Vec<_> = newest.map(|(key, document)| (*key, document.clone())).collect();
+            texts.read_at_once.push(newest.len());
+            Ok(newest)
+        }
+        .boxed()
     }
 }
 
@@ -121,6 +149,7 @@ impl Stage {
     pub(crate) fn set() -> Arc<Self> {
         let stage = Arc::new(Self {
             inner: Mutex::default(),
+            texts: Arc::default(),
             applied: watch::Sender::new(Revision(0)),
             proposals: Gate::default(),
             pages: Gate::default(),
@@ -212,6 +241,57 @@ impl Stage {
         self.apply(engineer(ANA), command)
     }
 
+    /// Writes a feature of the first project.
+    pub(crate) fn feature(&self, number: u128, spec: &str) -> Arc<Feature> {
+        let id = FeatureId(Uuid::from_u128(number));
+        let feature = NewFeature {
+            id,
+            slug: Slug::parse(&format!("feature-{number}")).unwrap(),
+            title: Title::parse("Feature").unwrap(),
+            spec: spec.into(),
+            lane: Lane::default(),
+            priority: None,
+            touches: [].into(),
+            reads: [].into(),
+            depends_on: [].into(),
+        };
+        let command = Command::CreateFeature { project: project(1), feature: Box::new(feature) };
+        self.apply(engineer(ANA), command);
+        self.inner.lock().unwrap().state.feature(project(1), id).unwrap().clone()
+    }
+
+    /// Writes down a decision about a feature of the first project.
+    pub(crate) fn decide(&self, number: u128, feature: &Feature, text: &str) {
+        let decision = NewDecision {
+            id: DecisionId(Uuid::from_u128(number)),
+            feature: Some(feature.slug.clone()),
+            title: Title::parse("Decision").unwrap(),
+            decision: text.into(),
+            rationale: None,
+            alternatives: None,
+            supersedes: None,
+        };
+        self.apply(engineer(ANA), Command::AddDecision { project: project(1), decision: Box::new(decision) });
+    }
+
+    /// Claims long paths in the first project: one event of some 90 KB.
+    pub(crate) fn claim(&self, number: u64) -> Revision {
+        let path = |path: u64| format!("{number}/{path}/{}", "x".repeat(900));
+        let paths: Vec<Pattern> = (0..100).map(|at| Pattern::parse(&path(at)).unwrap()).collect();
+        let (project, mode) = (project(1), Mode::Exclusive);
+        self.apply(engineer(ANA), Command::ClaimPaths { project, paths: paths.into(), mode, feature: None })
+    }
+
+    /// The threads that read documents by their keys, one for each time.
+    pub(crate) fn readers(&self) -> Vec<String> {
+        self.texts.lock().unwrap().readers.clone()
+    }
+
+    /// Documents of lists that were read at once, for each time.
+    pub(crate) fn read_at_once(&self) -> Vec<usize> {
+        self.texts.lock().unwrap().read_at_once.clone()
+    }
+
     /// Applies a command as an entry of the log.
     pub(crate) fn apply(&self, actor: Actor, command: Command) -> Revision {
         self.answer(actor, Acting::Engineer { candidate: SessionId(Uuid::now_v7()) }, command).revision
@@ -232,19 +312,35 @@ impl Stage {
         let proposal = Proposal { command, actor, acting, request: None, stamp };
         let applied = nexus_domain::apply(&mut inner.state, revision, &proposal);
         inner.events.extend(applied.events);
+        let written = applied.documents.into_iter().filter_map(|(key, text)| Some((key, text?)));
+        self.texts.lock().unwrap().documents.extend(written);
         drop(inner);
         self.applied.send_replace(revision);
         applied.answer
     }
 
-    fn page(&self, from: Revision, limit: usize, wanted: impl Fn(&Recorded) -> bool) -> History {
+    fn page(
+        &self,
+        from: Revision,
+        limit: usize,
+        bytes: usize,
+        wanted: impl Fn(&Recorded) -> bool,
+    ) -> History {
         let mut inner = self.inner.lock().unwrap();
         inner.reads += 1;
         let (oldest, end) = (inner.oldest, Revision(inner.state.clock().revision.0 + 1));
         let later = inner.events.iter().filter(|event| event.revision >= from && wanted(event));
         let mut events: Vec<Recorded> = later.cloned().collect();
         let (mut next, mut has_more) = (end.max(from), false);
-        if let Some(last) = events.get(limit - 1).map(|event| event.revision) {
+        let mut left = bytes;
+        let fits = events.iter().take_while(|event| {
+            let has_room = left > 0;
+            let text = render::event_text(&inner.state, event).unwrap_or_default();
+            left = left.saturating_sub(text.len());
+            has_room
+        });
+        let limit = limit.min(fits.count());
+        if let Some(last) = events.get(limit.max(1) - 1).map(|event| event.revision) {
             let kept = events.partition_point(|event| event.revision <= last);
             if let Some(first) = events.get(kept) {
                 (next, has_more) = (first.revision, true);
@@ -304,7 +400,8 @@ impl Cluster for Stage {
     }
 
     fn local(&self) -> SharedView {
-        Arc::new(Snapshot(self.inner.lock().unwrap().state.clone(), self.documents.clone()))
+        let state = self.inner.lock().unwrap().state.clone();
+        Arc::new(Snapshot { state, texts: self.texts.clone(), asked: self.documents.clone() })
     }
 
     fn wall(&self) -> WallTime {
@@ -318,7 +415,7 @@ impl Cluster for Stage {
     fn touch(&self, _: SessionId) {}
 
     fn events(&self, from: Revision, limit: usize) -> BoxFuture<'_, Result<History, StorageFailure>> {
-        let page = self.page(from, limit, |_| true);
+        let page = self.page(from, limit, usize::MAX, |_| true);
         async move { Ok(page) }.boxed()
     }
 
@@ -327,10 +424,11 @@ impl Cluster for Stage {
         project: ProjectId,
         from: Revision,
         limit: usize,
+        bytes: usize,
     ) -> BoxFuture<'_, Result<History, StorageFailure>> {
         async move {
             self.pages.pass().await;
-            Ok(self.page(from, limit, |event| event.event.project() == Some(project)))
+            Ok(self.page(from, limit, bytes, |event| event.event.project() == Some(project)))
         }
         .boxed()
     }

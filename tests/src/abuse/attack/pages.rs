@@ -7,16 +7,19 @@ use serde_json::json;
 /// Texts of each sort, and bytes of each: pages of many megabytes.
 const TEXTS: usize = 100;
 const TEXT_BYTES: usize = 200_000;
+/// Every so many is as long as a body lets it be.
+const LONGEST_OF: usize = 4;
+const LONGEST_BYTES: usize = 1_000_000;
 /// Claims of each member, in requests of so many paths.
 const REQUESTS: usize = 5;
 const PATHS_OF_REQUEST: usize = 9_990;
 
 pub(super) async fn send(attack: &Attack) {
-    let text = "long text ".repeat(TEXT_BYTES / 10);
+    let (long, longest) = ("long text ".repeat(TEXT_BYTES / 10), "long text ".repeat(LONGEST_BYTES / 10));
     let texts = attack.most(TEXTS, 10);
     attack
         .flood(0.2, 4, texts, |n| {
-            let text = &text;
+            let text = if n % LONGEST_OF == 0 { &longest } else { &long };
             async move {
                 let feature = json!({ "slug": format!("long-{n}"), "title": "t", "spec": text }).to_string();
                 attack.post(&attack.member(n), &attack.path("/features"), feature).await;

@@ -1,12 +1,15 @@
-//! WebSockets: thousands that join and never read while their project changes, others that join and leave in a storm; and
-//! tickets without end.
+//! WebSockets: thousands that join and never read while their project changes, some that read large events just fast enough,
+//! others that join and leave in a storm; and tickets without end.
 
 use super::{Attack, WIDTH, Who};
 use crate::{Client, Socket, abuse::attacker::most_connections};
-use futures::join;
+use bytes::Bytes;
+use futures::{future::join_all, join};
+use reqwest::Method;
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::sleep;
+use tokio_tungstenite::tungstenite::Message;
 
 /// Sockets over all nodes: as many as three nodes have places for.
 const SOCKETS: usize = 9_000;
@@ -17,6 +20,13 @@ const AT_ONCE: usize = 32;
 const TITLE_BYTES: usize = 190;
 /// Between two changes.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// Sockets that take one message in so long: less than a node waits for each. They ask for signs of life meanwhile.
+const SLOW: usize = 150;
+const SLOWLY: Duration = Duration::from_secs(4);
+/// Paths of a large event, and bytes of each.
+const PATHS: usize = 95;
+const PATH_BYTES: usize = 900;
 
 fn client(attack: &Attack, number: usize) -> Client {
     let target = attack.target();
@@ -53,7 +63,31 @@ pub(super) async fn sockets(attack: &Attack) {
         attack.patch(&attack.member(n), &attack.path("/features/watched"), title).await;
         sleep(PAUSE).await;
     });
-    join!(filling, storming, changing);
+    let swelling = attack.flood_on(1.0, 1, |_| async {
+        let Some(session) = attack.session(&attack.member(0), "hoarder").await else { return };
+        let path = |n: usize| format!("large/{n}/{}", "x".repeat(PATH_BYTES));
+        let paths: Vec<String> = (0..PATHS).map(path).collect();
+        attack.post(&session, &attack.path("/claims"), json!({ "paths": paths }).to_string()).await;
+        attack.ask(&session, Method::DELETE, &attack.path("/claims"), Bytes::from_static(b"{}")).await;
+    });
+    let slow =
+        join_all((0..attack.most(SLOW, 15)).map(|number| slow(attack, &clients[number % clients.len()])));
+    join!(filling, storming, changing, swelling, slow);
+}
+
+/// A socket that follows everything and takes it slowly, opened again when it is given up.
+async fn slow(attack: &Attack, client: &Client) {
+    attack
+        .again_and_again(PAUSE, || async {
+            let mut socket = join(attack, client).await?;
+            while Instant::now() < attack.end(1.0) {
+                socket.send(Message::Ping(Bytes::from_static(b"still there?"))).await;
+                socket.next_frame().await?;
+                sleep(SLOWLY).await;
+            }
+            Some(())
+        })
+        .await;
 }
 
 /// Opens a socket that follows everything from the first event on.

@@ -1,4 +1,5 @@
-//! Answers that nobody takes: the longest there are, asked for and never read; and long polls of one key.
+//! Answers that nobody takes: the longest there are, and the shortest in great number, asked for and never read; and long
+//! polls of one key.
 
 use super::Attack;
 use crate::{abuse::attacker::most_connections, raw};
@@ -17,6 +18,8 @@ const PATH_BYTES: usize = 900;
 const PLAIN: usize = 600;
 const SHARED: usize = 48;
 const STREAMS: usize = 64;
+/// Connections of HTTP/2 on each of which so many short answers are not taken, with a key and without.
+const SHORT: usize = 1_200;
 /// Polls of one key: more than a node lets wait.
 const POLLS: usize = 3_600;
 /// Between two tries.
@@ -34,14 +37,20 @@ pub(super) async fn send(attack: &Attack) {
         }
     }
     let plain = (0..attack.most(PLAIN, 60)).map(|number| plain(attack, number));
-    let shared = (0..attack.most(SHARED, 4)).map(|number| shared(attack, number));
-    tokio::join!(join_all(plain), join_all(shared));
+    let long = (0..attack.most(SHARED, 4)).map(|number| shared(attack, number, longest));
+    let short = (0..attack.most(SHORT, 20)).map(|number| shared(attack, number, shortest));
+    tokio::join!(join_all(plain), join_all(long), join_all(short));
 }
 
 /// What is asked for.
 fn longest(attack: &Attack, number: usize) -> String {
     let rest = ["/claims", "/claims/mine", "/status", "/events?limit=1000"][number % 4];
     attack.path(rest)
+}
+
+/// What is answered in a line.
+fn shortest(_: &Attack, number: usize) -> String {
+    ["/health/live", "/auth/me", "/nothing", "/openapi.json"][number % 4].to_owned()
 }
 
 /// A connection with some requests one behind the other, whose answers are not read; again when it is cut off.
@@ -72,11 +81,11 @@ fn is_cut_off(stream: &TcpStream) -> bool {
 }
 
 /// A connection of HTTP/2 without a window: the node has the answers, and may send none of them.
-async fn shared(attack: &Attack, number: usize) {
-    attack.again_and_again(PAUSE, || shared_once(attack, number)).await;
+async fn shared(attack: &Attack, number: usize, asked: fn(&Attack, usize) -> String) {
+    attack.again_and_again(PAUSE, || shared_once(attack, number, asked)).await;
 }
 
-async fn shared_once(attack: &Attack, number: usize) -> Option<()> {
+async fn shared_once(attack: &Attack, number: usize, asked: fn(&Attack, usize) -> String) -> Option<()> {
     let target = attack.target();
     let stream = TcpStream::connect(raw::addr(&target.urls[number % target.urls.len()])).await.ok()?;
     let handshake = h2::client::Builder::new().initial_window_size(0).handshake::<_, Bytes>(stream);
@@ -86,7 +95,7 @@ async fn shared_once(attack: &Attack, number: usize) -> Option<()> {
     for at in 0..STREAMS {
         requests = requests.ready().await.ok()?;
         let key = &target.members[(number + at) % target.members.len()];
-        let request = Request::get(format!("http://localhost/api{}", longest(attack, at)))
+        let request = Request::get(format!("http://localhost/api{}", asked(attack, at)))
             .header("authorization", format!("Bearer {key}"))
             .body(())
             .ok()?;
