@@ -269,7 +269,6 @@ async fn within_bounds(
         next.run(Request::from_parts(parts, Body::from(body))).await
     };
     within(deadline, answered).await
-    }
 }
 
 /// The answer, or that it took longer than a request may.
