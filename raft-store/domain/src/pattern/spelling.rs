@@ -219,6 +219,6 @@ mod tests {
                 hash = (hash ^ u64::from(u32::from(become_of))).wrapping_mul(0x0100_0000_01b3);
             }
         }
-        assert_eq!(hash, 0xc08b_42c4_6bc3_92d2);
+        assert_eq!(hash, 0xbb68_8827_1fed_0fea);
     }
 }
