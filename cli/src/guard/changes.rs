@@ -108,7 +108,7 @@ fn files_of_stash(git: &Git, name: Option<&str>) -> Result<Vec<String>, Error> {
         Some(name) => name.trim_start_matches('-').to_owned(),
     };
     let is_there = |commit: &str| {
-        let found = git.output(["rev-parse", "--verify", "--quiet", &format!("{commit}^{{commit}}")])?;
+        let found = git.output(["rev-parse", "--verify", "--quiet", commit])?;
         Ok::<bool, Error>(found.status.success())
     };
     let (first, others) = (format!("{stash}^1"), format!("{stash}^3"));
@@ -177,8 +177,27 @@ mod tests {
     }
 
     #[test]
-    fn a_stash_that_is_not_there_changes_nothing() {
+    fn a_stash_changes_what_is_in_it_and_one_that_is_not_there_nothing() {
         let folder = repository();
+        let top = fs::canonicalize(folder.path()).unwrap();
+        let run = |line: &str| {
+            let line = format!("git config user.name a && git config user.email a@example.com && {line}");
+            assert!(
+                Command::new("bash")
+                    .current_dir(folder.path())
+                    .args(["-ec", &line])
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+        };
+        let paths =
+            |names: &[&str]| Changed { paths: names.iter().map(|name| top.join(name)).collect(), gap: None };
+        run("git stash -q");
+        assert_eq!(stashed(folder.path(), None), paths(&["a"]));
+        run("git stash pop -q && echo 1 > b && git stash push -q -u");
+        assert_eq!(stashed(folder.path(), Some("0")), paths(&["a", "b"]));
+        run("git stash drop -q");
         assert_eq!(stashed(folder.path(), None), Changed::default());
         assert_eq!(stashed(folder.path(), Some("7")), Changed::default());
     }
