@@ -34,6 +34,6 @@ pub mod work;
 pub use agent::{Agent, Checkout};
 pub use client::{Answer, Client};
 pub use cluster::{Cluster, Node};
-pub use patience::eventually;
+pub use patience::{eventually, skipped};
 pub use socket::{Refused, Socket};
 pub use team::Team;

@@ -43,6 +43,6 @@ pub async fn within<T, F: Future<Output = Option<T>>>(
 
 /// Says that a test cannot be run on this machine. Where it is seen: what `println!` says in a test that
 /// passes is thrown away, and a test that was skipped passes.
-pub(crate) fn skipped(why: fmt::Arguments<'_>) {
+pub fn skipped(why: fmt::Arguments<'_>) {
     let _ = writeln!(stderr(), "SKIPPED: {why}");
 }

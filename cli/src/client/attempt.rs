@@ -151,10 +151,10 @@ fn text<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
 
 fn judge(server: &Server, request: &Request, head: &Head, body: &[u8]) -> Attempt {
     if head.status.is_success() {
-        let data = if request.is_bare {
-            serde_json::from_slice::<Value>(body)
-        } else {
-            serde_json::from_slice::<Data<Value>>(body).map(|answer| answer.data)
+        let data = match request.reader {
+            Some(reader) => reader(body),
+            None if request.is_bare => serde_json::from_slice::<Value>(body),
+            None => serde_json::from_slice::<Data<Value>>(body).map(|answer| answer.data),
         };
         return match data {
             Ok(data) => Attempt::Answered { data, revision: head.revision },

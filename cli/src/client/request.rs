@@ -1,6 +1,7 @@
 //! What is asked of the cluster, and what it answers. Knows no server.
 
 use crate::error::Error;
+use nexus_api_types::Data;
 use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -19,6 +20,8 @@ pub(crate) struct Request {
     pub(super) identity: Option<Uuid>,
     /// Whether its answer is expected to take its time.
     pub(super) is_patient: bool,
+    /// How the body of an answer is read, if not whatever it says is wanted.
+    pub(super) reader: Option<fn(&[u8]) -> serde_json::Result<Value>>,
 }
 
 /// Which API key goes with a request.
@@ -43,6 +46,7 @@ impl Request {
             is_bare: false,
             identity: None,
             is_patient: false,
+            reader: None,
         }
     }
 
@@ -111,6 +115,12 @@ impl Request {
     /// It waits for something to happen: nobody is told that it takes long.
     pub(crate) fn patient(mut self) -> Self {
         self.is_patient = true;
+        self
+    }
+
+    /// Of the answer only what such a type has is read: of a long list with many fields that is much less.
+    pub(crate) fn reading<T: DeserializeOwned + Serialize>(mut self) -> Self {
+        self.reader = Some(|body| serde_json::to_value(serde_json::from_slice::<Data<T>>(body)?.data));
         self
     }
 

@@ -21,7 +21,7 @@ use std::{ffi::OsString, process::ExitCode};
 Examples:
   nexus exec -- claude
   nexus exec -- sh -c 'make && git stash pop'
-  nexus exec --require -- ./build
+  nexus exec --require --no-namespaces -- ./build
   nexus exec --explain
 
 Exit codes: those of the command; 127 if there is none of that name, 126 if it cannot be
@@ -30,6 +30,10 @@ pub(crate) struct Exec {
     /// Do not run the command where anything held that exists cannot be protected
     #[arg(long)]
     require: bool,
+    /// Do not let the command make user namespaces, in which it could write what others take later; sandboxes and
+    /// containers need them
+    #[arg(long)]
+    no_namespaces: bool,
     /// Show what would be protected and what cannot be, and run nothing
     #[arg(long, conflicts_with = "command")]
     explain: bool,
@@ -51,7 +55,11 @@ impl Exec {
 
     /// Becomes the command; what is given is why not.
     pub(crate) fn start(self, global: &Global, out: &Output) -> ExitCode {
-        exec::run(Wanted { command: self.command, require: self.require }, global, out)
+        exec::run(self.wanted(), global, out)
+    }
+
+    fn wanted(self) -> Wanted {
+        Wanted { command: self.command, require: self.require, no_namespaces: self.no_namespaces }
     }
 
     pub(super) async fn explain(self, context: &Context<'_>) -> Result<(), Error> {

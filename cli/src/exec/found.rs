@@ -1,18 +1,25 @@
 //! What is protected where a command starts, or why it is not run.
 
 use super::{
+    claims::claims,
+    own::{Own, engineer},
     plan::Plan,
     portable,
-    question::{self, Own},
+    question::Question,
 };
+#[cfg(target_os = "linux")]
+use crate::config::login::Login;
 use crate::{
     context::Context,
     error::{Error, Report},
     guard::{place::Place, policy::Policy},
-    output::plain,
+    output::{plain, words},
 };
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 use uuid::Uuid;
 
 /// What is protected.
@@ -57,6 +64,8 @@ pub(super) struct Followed {
     pub(super) root: PathBuf,
     /// The log index that is known; none when no server answered yet.
     pub(super) since: Option<u64>,
+    /// Whether others hold wildcards, so that files that are made may be theirs.
+    pub(super) has_wildcards: bool,
     /// Whose claims are no obstacle to who started the command.
     pub(super) own: Own,
 }
@@ -79,14 +88,18 @@ pub(super) async fn find(context: &Context<'_>, places: &[Place]) -> Found {
         let project = place.project();
         found.notes.extend(place.warning.clone());
         let root = place.root.clone();
-        let asked = match question::own(context, project).await {
-            Ok(own) => question::held(context, place, &own).await.map(|(plan, since)| (own, plan, since)),
-            Err(error) => Err(error),
-        };
-        match asked {
-            Ok((own, plan, since)) => {
+        let own = Own::of_starter(context, project);
+        match ask(context, place, &own).await {
+            Ok(Asked { plan, since, has_wildcards, agents }) => {
+                if own.has_default && !agents.is_empty() {
+                    let agents: Vec<String> = agents.into_iter().collect();
+                    found.notes.push(format!(
+                        "Files of your own agents are protected, too: {}",
+                        words::list(&agents)
+                    ));
+                }
                 found.plans.push(plan);
-                found.followed.push(Followed { project, root, since, own });
+                found.followed.push(Followed { project, root, since, has_wildcards, own });
             }
             Err(error) if is_silence(&error) && policy(context, place) == Policy::FailOpen => {
                 let why = || "--require: nothing runs until a server answers".to_owned();
@@ -97,8 +110,7 @@ pub(super) async fn find(context: &Context<'_>, places: &[Place]) -> Found {
                     Policy::FailOpen.word()
                 ));
                 found.plans.push(Plan::of(root.clone()));
-                let own = question::known_own(context, project);
-                found.followed.push(Followed { project, root, since: None, own });
+                found.followed.push(Followed { project, root, since: None, has_wildcards: false, own });
             }
             Err(error) => {
                 let why = is_silence(&error).then(|| {
@@ -110,6 +122,51 @@ pub(super) async fn find(context: &Context<'_>, places: &[Place]) -> Found {
         }
     }
     found
+}
+
+/// What the cluster says of a checkout.
+struct Asked {
+    plan: Plan,
+    /// The log index that it reflects.
+    since: Option<u64>,
+    has_wildcards: bool,
+    /// Agents of the engineer whose claims are not one's own.
+    agents: BTreeSet<String>,
+}
+
+async fn ask(context: &Context<'_>, place: &Place, own: &Own) -> Result<Asked, Error> {
+    let project = place.project();
+    context.client.act_as(None);
+    let (claims, engineer) = futures::future::try_join(claims(context, project), engineer(context)).await?;
+    let mut question = Question::about(project, &place.root, &claims, own, engineer);
+    let plan = question.plan(context, &BTreeSet::new()).await?;
+    let (has_wildcards, agents) = (question.has_wildcards(), question.agents().clone());
+    Ok(Asked { plan, since: claims.revision, has_wildcards, agents })
+}
+
+/// What is found when whoever was to ask the cluster does not answer: silence, which goes by the policy.
+#[cfg(target_os = "linux")]
+pub(super) fn unanswered(places: &[Place], login: Option<&Login>, why: &str) -> Found {
+    let failure = |more: String| Failure {
+        exit_code: Error::local(String::new()).exit_code(),
+        lines: vec![format!("the command was not run: {why}"), more],
+    };
+    let policy = |place: &Place| Policy::find(Some(&place.link), login);
+    match places.iter().map(policy).find(|policy| *policy != Policy::FailOpen) {
+        Some(policy) => {
+            let more = format!("policy {}: nothing runs until it is known what others hold", policy.word());
+            Found { failure: Some(failure(more)), ..Found::default() }
+        }
+        None => Found {
+            plans: places.iter().map(|place| Plan::of(place.root.clone())).collect(),
+            notes: vec![format!(
+                "Nobody can tell whose files are: {why}. Policy {}: nothing is protected",
+                Policy::FailOpen.word()
+            )],
+            unasked: Some(failure("--require: nothing runs until it is known what others hold".to_owned())),
+            ..Found::default()
+        },
+    }
 }
 
 /// Whether an error says that nobody could be asked, and not that somebody said no.
@@ -131,4 +188,29 @@ fn failure(context: &Context<'_>, error: &Error, why: Option<String>) -> Failure
     lines.extend(why);
     lines.extend(report.hints.into_iter().map(|hint| format!("next: {hint}")));
     Failure { exit_code: error.exit_code(), lines: lines.iter().map(|line| plain(line)).collect() }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn place(hooks: &str) -> (tempfile::TempDir, Place) {
+        let folder = tempfile::tempdir().unwrap();
+        let link = format!(r#"{{"projectId":"00000000-0000-0000-0000-000000000001"{hooks}}}"#);
+        std::fs::write(folder.path().join(".nexus.json"), link).unwrap();
+        let place = Place::of(folder.path()).unwrap().unwrap();
+        (folder, place)
+    }
+
+    #[test]
+    fn a_companion_that_does_not_answer_is_silence_and_goes_by_the_policy() {
+        let (_open, open) = place("");
+        let found = unanswered(&[open.clone()], None, "no answer within 9 s");
+        assert!(found.failure.is_none() && found.unasked.is_some(), "{found:?}");
+        assert!(found.notes[0].contains("no answer within 9 s. Policy fail-open"), "{found:?}");
+        let (_closed, closed) = place(r#","hooks":{"whenUnreachable":"fail-closed"}"#);
+        let found = unanswered(&[open, closed], None, "no answer within 9 s");
+        assert!(found.failure.unwrap().lines[1].contains("policy fail-closed"));
+    }
 }

@@ -2,7 +2,9 @@
 //! Which files those are, the cluster says; nothing is read from the command's text.
 //!
 //! - [`plan`]: which paths of a checkout are held, and which of them cannot be covered. [`question`]: what the cluster is
-//!   asked for that, and whose sessions count as one's own. [`claims`]: what it says is held. [`found`]: what came of it, and what the policy makes of silence.
+//!   asked for that. [`claims`]: what it says is held. [`own`]: whose claims are no obstacle. [`wildcard`] and [`tree`]:
+//!   which files a wildcard may match, and which there are. [`spellings`]: files that are called otherwise than they are
+//!   held. [`found`]: what came of it, and what the policy makes of silence.
 //! - [`start`]: from the command line to the command. On Linux, `linux` puts it into a namespace in which those files
 //!   are mounted read-only, and follows what changes; on macOS, `seatbelt` writes a profile that denies writing them.
 //! - [`companion`]: the process that is started beside a command; [`portable`]: paths in what such processes say to each
@@ -14,6 +16,7 @@ mod explain;
 mod found;
 #[cfg(target_os = "linux")]
 mod linux;
+mod own;
 mod plan;
 mod portable;
 mod question;
@@ -21,6 +24,8 @@ mod question;
 mod seatbelt;
 mod spellings;
 mod start;
+mod tree;
+mod wildcard;
 
 pub(crate) use companion::Companion;
 pub(crate) use explain::explain;

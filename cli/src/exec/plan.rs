@@ -6,11 +6,15 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
     fs,
+    ops::Bound,
     path::{Component, Path, PathBuf},
 };
 
 /// Paths that are protected at most: each of them is a mount, of which Linux allows a namespace 100,000.
 pub(super) const MAX_PATHS: usize = 20_000;
+
+/// Characters that make a pattern of a path.
+pub(super) const WILD: [char; 5] = ['*', '?', '[', '{', '\\'];
 
 /// What a command must not write.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,17 +43,22 @@ pub(super) enum Gap {
     NoFile,
     /// There are too many.
     TooMany,
+    /// A wildcard that was not compared with all files: there are more than are read.
+    Unseen,
+    /// A file that a wildcard may match, by a name that no server takes: it is no UTF-8, too long, or has control
+    /// characters.
+    Unnamed,
     /// The system refused it.
     Refused,
 }
 
 impl Gap {
     /// Whether it is as it is documented, wherever a file is held so: what does not exist, or cannot be written anyway, is not
-    /// covered. Anything else that is held and not covered is less than was promised.
+    /// covered. Anything else that exists, is held and is not covered is less than was promised.
     pub(super) const fn is_expected(self) -> bool {
         match self {
             Self::Missing | Self::NewFiles | Self::NoFile => true,
-            Self::Link | Self::TooMany | Self::Refused => false,
+            Self::Link | Self::TooMany | Self::Unseen | Self::Unnamed | Self::Refused => false,
         }
     }
 
@@ -61,6 +70,8 @@ impl Gap {
             Self::Link => "is a symbolic link, or behind one, and can be replaced",
             Self::NoFile => "is neither a file nor a folder here",
             Self::TooMany => "is one too many",
+            Self::Unseen => "was not compared with all files here, which are too many",
+            Self::Unnamed => "has a name that no server takes, so nobody can tell whether it is held",
             Self::Refused => "could not be mounted",
         }
     }
@@ -85,7 +96,6 @@ pub(super) enum Shape {
 impl Shape {
     /// What a pattern stands for. Names with brackets, which may be a file's own, are [`Shape::Some`].
     pub(super) fn of(pattern: &str) -> Self {
-        let is_wild = |text: &str| text.contains(['*', '?', '[', '{', '\\']);
         let mut folder = pattern.trim_end_matches('/');
         while let Some(above) = folder.strip_suffix("**").or_else(|| folder.strip_suffix("**/*")) {
             match above.strip_suffix('/') {
@@ -97,16 +107,54 @@ impl Shape {
         if folder.is_empty() {
             return Self::Everything;
         }
-        if !is_wild(folder) {
+        if !folder.contains(WILD) {
             return clean(folder).map_or(Self::Nothing, Self::Path);
         }
-        let fixed = &folder[..folder.find(['*', '?', '[', '{', '\\']).unwrap_or_default()];
+        let fixed = &folder[..folder.find(WILD).unwrap_or_default()];
         let beneath = fixed.rfind('/').map_or("", |at| &fixed[..at]);
         match clean(beneath) {
             Some(beneath) => Self::Some { beneath },
             None if beneath.is_empty() => Self::Some { beneath: PathBuf::new() },
             None => Self::Nothing,
         }
+    }
+}
+
+/// Paths of one's own: where others hold a folder around one, or something in one, not all of it is theirs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Near {
+    is_everywhere: bool,
+    paths: BTreeSet<PathBuf>,
+}
+
+impl Near {
+    /// What one's own claims stand for.
+    pub(super) fn of(mine: &[Shape]) -> Self {
+        let mut near = Self::default();
+        for shape in mine {
+            match shape {
+                Shape::Path(path) | Shape::Some { beneath: path } if !path.as_os_str().is_empty() => {
+                    near.paths.insert(path.clone());
+                }
+                Shape::Path(_) | Shape::Some { .. } | Shape::Everything => near.is_everywhere = true,
+                Shape::Nothing => {}
+            }
+        }
+        near
+    }
+
+    /// Whether something of one's own may be that path, above it or beneath it.
+    pub(super) fn is_near(&self, path: &Path) -> bool {
+        // What lies beneath a path follows it in this order.
+        let mut after = self.paths.range::<Path, _>((Bound::Included(path), Bound::Unbounded));
+        self.is_everywhere
+            || after.next().is_some_and(|mine| mine.starts_with(path))
+            || path.ancestors().any(|above| self.paths.contains(above))
+    }
+
+    /// Whether nothing is one's own.
+    pub(super) fn is_nowhere(&self) -> bool {
+        !self.is_everywhere && self.paths.is_empty()
     }
 }
 
@@ -118,7 +166,7 @@ pub(super) fn clean(text: &str) -> Option<PathBuf> {
 }
 
 /// Whether a path is nobody's: Git's own files, and ours.
-fn is_nobodys(path: &Path) -> bool {
+pub(super) fn is_nobodys(path: &Path) -> bool {
     path.components().next().is_some_and(|first| NOBODYS.iter().any(|name| first.as_os_str() == *name))
 }
 
@@ -138,6 +186,11 @@ impl Plan {
             return;
         }
         self.paths.push(path);
+    }
+
+    /// Whether a path is protected for itself; the paths are in order.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        self.paths.binary_search_by(|known| known.as_path().cmp(path)).is_ok()
     }
 
     /// Protects all that is in the root, but for what is nobody's; what comes new into the root is not covered.
@@ -202,6 +255,26 @@ mod tests {
         ] {
             assert_eq!(Shape::of(pattern), shape, "{pattern}");
         }
+    }
+
+    #[test]
+    fn what_is_near_ones_own_is_the_same_around_it_and_in_it() {
+        let mine = ["src/own.rs", "lib/", "app/[id]/*.tsx"].map(Shape::of);
+        let near = Near::of(&mine);
+        for (path, expected) in [
+            ("src", true),
+            ("src/own.rs", true),
+            ("src/own.rs/x", true),
+            ("src/other.rs", false),
+            ("src-more", false),
+            ("lib/deep/a.rs", true),
+            ("app/a.tsx", true),
+            ("docs", false),
+        ] {
+            assert_eq!(near.is_near(Path::new(path)), expected, "{path}");
+        }
+        assert!(Near::of(&[Shape::of("*.md")]).is_near(Path::new("docs")));
+        assert!(Near::of(&[]).is_nowhere());
     }
 
     #[test]

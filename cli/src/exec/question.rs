@@ -1,23 +1,21 @@
-//! What others hold in the checkout that a command starts in, as the cluster says it. Starts no session and takes nothing.
+//! What others hold in a checkout, as the cluster says it. Starts no session and takes nothing.
+//!
+//! Claims on paths say by themselves what is held. Which files a wildcard means only the cluster knows: it is asked about
+//! each file that there is and that the wildcard may match, once, for as long as nobody's claims change.
 
 use super::{
-    claims::{Claim, Claims, claims},
-    plan::{Gap, Plan, Shape, clean},
+    claims::{Claim, Claims},
+    own::Own,
+    plan::{Gap, Near, Plan, Shape, clean},
     spellings::Spellings,
+    tree::Tree,
+    wildcard::Wildcard,
 };
-use crate::{
-    client::Request,
-    context::Context,
-    error::Error,
-    git::Git,
-    guard::place::{self, Place},
-    run::Actor,
-};
+use crate::{client::Request, context::Context, error::Error, guard::place};
 use nexus_api_types::{
     Code,
     claim::{CheckPaths, Checked, Standing},
 };
-use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -27,205 +25,256 @@ use uuid::Uuid;
 /// Paths of one question: a server takes five times as many.
 const MOST_AT_ONCE: usize = 2_000;
 
-/// Files that wildcards of others are compared with.
+/// Files that the cluster is asked about.
 const MAX_CANDIDATES: usize = 20_000;
 
 /// Claims that a server lists.
 const MOST_LISTED: usize = 10_000;
 
-/// Whose claims are no obstacle.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Own {
-    /// Sessions.
-    pub(super) sessions: BTreeSet<Uuid>,
-    /// All sessions of an engineer: where it is the engineer who acts.
-    pub(super) engineer: Option<Uuid>,
+/// What is asked about one checkout, for claims and sessions as they are at one moment.
+pub(super) struct Question {
+    project: Uuid,
+    /// What needs no asking.
+    certain: Plan,
+    /// Paths that are asked about whatever the folders say.
+    exact: BTreeSet<String>,
+    /// Files that wildcards may match.
+    tree: Tree,
+    wildcards: BTreeSet<String>,
+    /// One's own sessions that hold something.
+    sessions: BTreeSet<Uuid>,
+    /// Agents of the engineer whose claims are not one's own.
+    agents: BTreeSet<String>,
+    /// Whether others hold a file, as far as it was asked.
+    answers: BTreeMap<String, bool>,
 }
 
-impl Own {
-    fn is_own(&self, claim: &Claim) -> bool {
-        self.sessions.contains(&claim.session_id) || self.engineer == Some(claim.engineer_id)
-    }
-}
-
-/// The session that acts where the command is started, if any does.
-///
-/// # Errors
-/// When it has to be asked who the engineer is, and the cluster says no, or nothing.
-pub(super) async fn own(context: &Context<'_>, project: Uuid) -> Result<Own, Error> {
-    let mut own = known_own(context, project);
-    if *context.actor() == Actor::Engineer && own.engineer.is_none() {
-        own.engineer = Some(context.me().await?);
-    }
-    Ok(own)
-}
-
-/// The same, as far as it is known without asking.
-pub(super) fn known_own(context: &Context<'_>, project: Uuid) -> Own {
-    match context.actor() {
-        Actor::Session(id) => Own { sessions: BTreeSet::from([*id]), engineer: None },
-        Actor::Run { key, .. } => {
-            let record = context.records().read(key, project);
-            let session = record.map(|record| record.session_id).filter(|id| !id.is_nil());
-            Own { sessions: session.into_iter().collect(), engineer: None }
+impl Question {
+    /// What is to be asked about a checkout, for a command of this engineer.
+    pub(super) fn about(project: Uuid, root: &Path, claims: &Claims, own: &Own, engineer: Uuid) -> Self {
+        let (mine, others): (Vec<&Claim>, Vec<&Claim>) =
+            claims.claims.iter().partition(|claim| own.is_own(claim, engineer));
+        let shapes: Vec<Shape> = mine.iter().map(|claim| Shape::of(&claim.file_path)).collect();
+        let near = Near::of(&shapes);
+        let agents = others.iter().filter(|claim| claim.engineer_id == engineer);
+        let mut question = Self {
+            project,
+            certain: Plan::of(root.to_owned()),
+            exact: BTreeSet::new(),
+            tree: Tree::new(root.to_owned(), Vec::new(), Near::default()),
+            wildcards: BTreeSet::new(),
+            sessions: mine.iter().map(|claim| claim.session_id).collect(),
+            agents: agents.filter_map(|claim| claim.agent.clone()).collect(),
+            answers: BTreeMap::new(),
+        };
+        if claims.claims.len() >= MOST_LISTED {
+            question.certain.leave(format!("what is held beyond {MOST_LISTED} claims"), Gap::TooMany);
         }
-        Actor::Engineer => Own {
-            sessions: BTreeSet::new(),
-            engineer: context.login.engineer_id.filter(|_| context.given_token.is_none()),
-        },
+        let (mut wild, mut spellings) = (Vec::new(), Spellings::in_checkout(root));
+        for claim in others {
+            wild.extend(question.add(&claim.file_path, &near, &mut spellings));
+        }
+        question.certain.finish();
+        question.tree = Tree::new(root.to_owned(), wild, near);
+        question
     }
-}
 
-/// The paths in a checkout that others hold, and the log index that the answer reflects.
-///
-/// # Errors
-/// When the cluster says no, or nothing.
-pub(super) async fn held(
-    context: &Context<'_>,
-    place: &Place,
-    own: &Own,
-) -> Result<(Plan, Option<u64>), Error> {
-    let project = place.project();
-    context.client.act_as(None);
-    let Claims { revision, claims } = claims(context, project).await?;
-    let mut plan = Plan::of(place.root.clone());
-    if claims.len() >= MOST_LISTED {
-        plan.leave(format!("what is held beyond {MOST_LISTED} claims"), Gap::TooMany);
-    }
-    let (mine, others): (Vec<&Claim>, Vec<&Claim>) = claims.iter().partition(|claim| own.is_own(claim));
-    let mine: Vec<Shape> = mine.iter().map(|claim| Shape::of(&claim.file_path)).collect();
-    let mut wild: BTreeMap<PathBuf, Vec<&str>> = BTreeMap::new();
-    let (mut spellings, mut respelled) = (Spellings::in_checkout(&place.root), BTreeSet::new());
-    for claim in others {
-        let pattern = claim.file_path.as_str();
-        match Shape::of(pattern) {
+    /// Adds what somebody else holds. Gives what is known of the files that it matches, if only the cluster knows which.
+    fn add(&mut self, pattern: &str, near: &Near, spellings: &mut Spellings<'_>) -> Option<Wildcard> {
+        let wildcard = match Shape::of(pattern) {
             // Readers share a folder: then not all of it is to be read-only.
-            Shape::Path(path) if mine.iter().any(|mine| is_near(mine, &path)) => {
-                wild.entry(path).or_default().push(pattern);
+            Shape::Path(path) if near.is_near(&path) => {
+                self.exact.extend(path.to_str().map(str::to_owned));
+                self.ask_about(spellings.others_of(&path).0);
+                Wildcard::all_of(path)
             }
             Shape::Path(path) => {
-                if !is_there(&place.root, &path) {
-                    respelled.extend(spellings.of(&path));
-                }
-                plan.add(path);
+                let (others, same) = spellings.others_of(&path);
+                self.ask_about(others);
+                same.into_iter().chain([path]).for_each(|path| self.certain.add(path));
+                return None;
             }
-            Shape::Everything if mine.is_empty() => plan.add_everything(),
-            Shape::Everything => wild.entry(PathBuf::new()).or_default().push(pattern),
-            Shape::Some { beneath } => {
+            Shape::Everything if near.is_nowhere() => {
+                self.certain.add_everything();
+                // What comes new into the root is found by looking at it again.
+                self.wildcards.insert(pattern.to_owned());
+                return Some(Wildcard::all_of(PathBuf::new()));
+            }
+            Shape::Everything => Wildcard::all_of(PathBuf::new()),
+            Shape::Some { .. } => {
                 // A bracket may be a letter of the file's own name.
-                if let Some(path) = clean(pattern).filter(|path| is_there(&place.root, path)) {
-                    plan.add(path);
+                if let Some(path) = clean(pattern).filter(|path| is_there(&self.certain.root, path)) {
+                    self.certain.add(path);
                 }
-                wild.entry(beneath).or_default().push(pattern);
+                Wildcard::of(pattern)?
             }
-            Shape::Nothing => plan.leave(pattern.to_owned(), Gap::NoFile),
+            Shape::Nothing => {
+                self.certain.leave(pattern.to_owned(), Gap::NoFile);
+                return None;
+            }
+        };
+        self.certain.leave(pattern.to_owned(), Gap::NewFiles);
+        self.wildcards.insert(pattern.to_owned());
+        Some(wildcard)
+    }
+
+    fn ask_about(&mut self, names: Vec<String>) {
+        self.exact.extend(names.into_iter().filter(|name| place::is_claimable(name)));
+    }
+
+    /// Whether others hold wildcards, so that files that are made may be theirs.
+    pub(super) fn has_wildcards(&self) -> bool {
+        !self.wildcards.is_empty()
+    }
+
+    /// Agents of the engineer whose files are protected as well.
+    pub(super) const fn agents(&self) -> &BTreeSet<String> {
+        &self.agents
+    }
+
+    /// Whether there may be other files than when they were looked at.
+    #[cfg(target_os = "linux")]
+    pub(super) fn has_changed(&self) -> bool {
+        self.tree.has_changed()
+    }
+
+    /// What is held among the files that there are now, and among those that are protected already: these stay so for as long
+    /// as somebody holds them, whatever the folders say.
+    ///
+    /// # Errors
+    /// When the cluster says no, or nothing.
+    pub(super) async fn plan(
+        &mut self,
+        context: &Context<'_>,
+        protected: &BTreeSet<PathBuf>,
+    ) -> Result<Plan, Error> {
+        self.tree.refresh();
+        let mut plan = self.certain.clone();
+        if self.tree.is_cut() {
+            self.wildcards.iter().for_each(|pattern| plan.leave(pattern.clone(), Gap::Unseen));
         }
-    }
-    if !wild.is_empty() {
-        add_matching(context, place, own, &wild, &mut plan).await?;
-    }
-    let respelled: Vec<String> = respelled.into_iter().take(MAX_CANDIDATES).collect();
-    for files in respelled.chunks(MOST_AT_ONCE) {
-        for file in of_others(context, project, own, files).await? {
-            plan.add(PathBuf::from(file));
+        let mut candidates: BTreeSet<String> = self.exact.clone();
+        let certain = &self.certain;
+        // What is in a folder may be held where all of it was, and is not any more.
+        let protected: Vec<&PathBuf> =
+            protected.iter().filter(|path| !certain.root.join(path).is_dir()).collect();
+        for path in protected.into_iter().chain(&self.tree.files()).filter(|path| !certain.has(path)) {
+            match path.to_str().filter(|name| place::is_claimable(name)) {
+                None => plan.leave(path.display().to_string(), Gap::Unnamed),
+                Some(name) if candidates.contains(name) => {}
+                Some(name) if candidates.len() >= MAX_CANDIDATES => plan.leave(name.to_owned(), Gap::TooMany),
+                Some(name) => drop(candidates.insert(name.to_owned())),
+            }
         }
+        self.answers.retain(|name, _| candidates.contains(name));
+        let unknown: Vec<&String> =
+            candidates.iter().filter(|name| !self.answers.contains_key(*name)).collect();
+        let mut answered = Vec::with_capacity(unknown.len());
+        for files in unknown.chunks(MOST_AT_ONCE) {
+            let files: Vec<String> = files.iter().map(|name| (*name).clone()).collect();
+            let held = self.of_others(context, &files).await?;
+            answered.extend(files.into_iter().zip(held));
+        }
+        self.answers.extend(answered);
+        let held = self.answers.iter().filter(|(_, is_held)| **is_held).map(|(name, _)| PathBuf::from(name));
+        held.chain(self.tree.whole()).for_each(|path| plan.add(path));
+        plan.finish();
+        Ok(plan)
     }
-    plan.finish();
-    Ok((plan, revision))
+
+    /// Of each of these files, whether somebody else holds it, and none of one's own sessions does.
+    async fn of_others(&self, context: &Context<'_>, files: &[String]) -> Result<Vec<bool>, Error> {
+        let body = CheckPaths { paths: files.to_vec(), fence: None };
+        let check = Request::post(format!("/projects/{}/claims/check", self.project)).body(&body);
+        let mut held: Option<Vec<bool>> = None;
+        for session in &self.sessions {
+            context.client.act_as(Some(*session));
+            let answer = context.client.send(check.clone()).await;
+            context.client.act_as(None);
+            let checked: Checked = match answer {
+                Ok(answer) => answer.parse()?,
+                // The session is over, and holds nothing.
+                Err(Error::Refused(refused)) if refused.body.code == Code::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let found = standings(&checked, files.len(), |standing| standing == Standing::Held);
+            held = Some(match held {
+                Some(before) => before.into_iter().zip(found).map(|(one, other)| one && other).collect(),
+                None => found,
+            });
+        }
+        if let Some(held) = held {
+            return Ok(held);
+        }
+        // Nobody's own session holds anything: whoever holds a file is somebody else, of the same engineer or not.
+        context.client.act_as(None);
+        let checked: Checked = context.client.send(check).await?.parse()?;
+        Ok(standings(&checked, files.len(), |standing| standing != Standing::Free))
+    }
 }
 
-/// Whether something of one's own may be that path, above it or beneath it.
-fn is_near(mine: &Shape, path: &Path) -> bool {
-    match mine {
-        Shape::Path(mine) | Shape::Some { beneath: mine } => mine.starts_with(path) || path.starts_with(mine),
-        Shape::Everything => true,
-        Shape::Nothing => false,
-    }
+/// What is so of each file of a question. One that the answer leaves out counts as held.
+fn standings(checked: &Checked, count: usize, is_so: impl Fn(Standing) -> bool) -> Vec<bool> {
+    (0..count).map(|at| checked.paths.get(at).is_none_or(|path| is_so(path.standing))).collect()
 }
 
 fn is_there(root: &Path, path: &Path) -> bool {
     root.join(path).symlink_metadata().is_ok()
 }
 
-/// Protects the files that wildcards of others match: the cluster is asked about each file that there is, since it is
-/// the one that knows what a wildcard means.
-async fn add_matching(
-    context: &Context<'_>,
-    place: &Place,
-    own: &Own,
-    wild: &BTreeMap<PathBuf, Vec<&str>>,
-    plan: &mut Plan,
-) -> Result<(), Error> {
-    for pattern in wild.values().flatten() {
-        plan.leave((*pattern).to_owned(), Gap::NewFiles);
-    }
-    let mut arguments =
-        vec!["--literal-pathspecs", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"];
-    let folders: Vec<String> = wild.keys().map(|folder| folder.display().to_string()).collect();
-    let whole = folders.iter().any(String::is_empty);
-    arguments.extend(folders.iter().filter(|_| !whole).map(String::as_str));
-    let Ok(files) = Git::at(&place.root).entries(&arguments) else {
-        wild.values().flatten().for_each(|pattern| plan.leave((*pattern).to_owned(), Gap::Refused));
-        return Ok(());
-    };
-    let mut files: Vec<String> =
-        files.into_iter().filter(|file| place::is_claimable(file) && clean(file).is_some()).collect();
-    files.sort_unstable();
-    files.dedup();
-    for file in files.drain(files.len().min(MAX_CANDIDATES)..) {
-        plan.leave(file, Gap::TooMany);
-    }
-    for files in files.chunks(MOST_AT_ONCE) {
-        for file in of_others(context, place.project(), own, files).await? {
-            plan.add(PathBuf::from(file));
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const ANA: Uuid = Uuid::from_u128(1);
+    const BEN: Uuid = Uuid::from_u128(2);
+
+    fn claim(engineer: Uuid, session: u128, path: &str) -> Claim {
+        Claim {
+            file_path: path.to_owned(),
+            session_id: Uuid::from_u128(session),
+            engineer_id: engineer,
+            agent: Some("build".to_owned()),
         }
     }
-    Ok(())
-}
 
-/// Which of these files somebody else holds, and none of one's own sessions.
-async fn of_others(
-    context: &Context<'_>,
-    project: Uuid,
-    own: &Own,
-    files: &[String],
-) -> Result<Vec<String>, Error> {
-    let body = CheckPaths { paths: files.to_vec(), fence: None };
-    let check = Request::post(format!("/projects/{project}/claims/check")).body(&body);
-    let ask = |session: Option<Uuid>| {
-        context.client.act_as(session);
-        context.client.send(check.clone())
-    };
-    let mut left: Option<BTreeSet<usize>> = None;
-    for session in &own.sessions {
-        let checked: Checked = match ask(Some(*session)).await {
-            Ok(answer) => answer.parse()?,
-            // The session is over, and holds nothing.
-            Err(Error::Refused(refused)) if refused.body.code == Code::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        let held = indexes(&checked, |standing| standing == Standing::Held);
-        left = Some(left.map_or(held.clone(), |left| left.intersection(&held).copied().collect()));
+    fn question(root: &Path, claims: &[Claim]) -> Question {
+        let claims = Claims { revision: Some(1), claims: claims.to_vec() };
+        let own = Own { sessions: BTreeSet::from([Uuid::from_u128(7)]), has_default: false };
+        let mut question = Question::about(Uuid::from_u128(9), root, &claims, &own, ANA);
+        question.tree.refresh();
+        question
     }
-    let left = match left {
-        Some(left) => left,
-        // As the engineer, files of all of their sessions are theirs: those of sessions that are not one's own here
-        // are held by others all the same.
-        None => {
-            let checked: Checked = ask(None).await?.parse()?;
-            let is_engineer = own.engineer.is_some();
-            indexes(&checked, |standing| match standing {
-                Standing::Held => true,
-                Standing::Mine => !is_engineer,
-                Standing::Free => false,
-            })
-        }
-    };
-    context.client.act_as(None);
-    Ok(left.into_iter().filter_map(|at| files.get(at).cloned()).collect())
-}
 
-fn indexes(checked: &Checked, is_one: impl Fn(Standing) -> bool) -> BTreeSet<usize> {
-    let paths = checked.paths.iter().enumerate();
-    paths.filter(|(_, path)| is_one(path.standing)).map(|(at, _)| at).collect()
+    #[test]
+    fn an_exact_path_of_another_is_asked_about_by_its_name_where_ones_own_wildcard_is_near() {
+        let folder = tempfile::tempdir().unwrap();
+        let claims = [claim(ANA, 7, "*.md"), claim(BEN, 8, "config/local.env")];
+        let question = question(folder.path(), &claims);
+        assert!(question.exact.contains("config/local.env"));
+        assert!(question.certain.paths.is_empty());
+        assert_eq!(question.sessions, BTreeSet::from([Uuid::from_u128(7)]));
+    }
+
+    #[test]
+    fn another_spelling_is_asked_about_also_where_the_held_one_exists() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["README.md", "Readme.md"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let question = question(folder.path(), &[claim(BEN, 8, "README.md")]);
+        assert_eq!(question.certain.paths, [PathBuf::from("README.md")]);
+        let expected: &[&str] =
+            if fs::read_dir(folder.path()).unwrap().count() == 2 { &["Readme.md"] } else { &[] };
+        assert_eq!(question.exact.iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_session_of_ones_own_that_holds_nothing_is_not_asked_as() {
+        let folder = tempfile::tempdir().unwrap();
+        let question = question(folder.path(), &[claim(BEN, 7, "src/**/*.rs")]);
+        assert!(question.sessions.is_empty() && question.has_wildcards());
+    }
 }

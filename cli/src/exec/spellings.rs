@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
 };
@@ -14,6 +15,8 @@ const MOST_OF_PATH: usize = 100;
 pub(super) struct Spellings<'a> {
     root: &'a Path,
     folders: HashMap<PathBuf, Folder>,
+    /// The folder that was asked about last, and those that it may be.
+    last: Option<(PathBuf, Vec<PathBuf>)>,
 }
 
 /// The names in a folder, by their letters in one case.
@@ -26,25 +29,64 @@ struct Folder {
 
 impl<'a> Spellings<'a> {
     pub(super) fn in_checkout(root: &'a Path) -> Self {
-        Self { root, folders: HashMap::new() }
+        Self { root, folders: HashMap::new(), last: None }
+    }
+
+    /// Paths that are there and may be this one in another spelling, and which of them are this very file: on a file
+    /// system that ignores case, where it is found by this path and listed by another.
+    pub(super) fn others_of(&mut self, path: &Path) -> (Vec<String>, Vec<PathBuf>) {
+        let mut others = self.of(path);
+        if others.iter().any(|listed| Path::new(listed) == path) {
+            others.retain(|listed| Path::new(listed) != path);
+            return (others, Vec::new());
+        }
+        let real = |path: &Path| fs::canonicalize(self.root.join(path)).ok();
+        let here = if others.is_empty() { None } else { real(path) };
+        let is_same = |listed: &&String| here.is_some() && real(Path::new(listed)) == here;
+        let same = others.iter().filter(is_same).map(PathBuf::from).collect();
+        (others, same)
     }
 
     /// Paths that are there and may be this one.
-    pub(super) fn of(&mut self, path: &Path) -> Vec<String> {
+    fn of(&mut self, path: &Path) -> Vec<String> {
+        let Some(name) = path.file_name() else { return Vec::new() };
+        let above = path.parent().unwrap_or(Path::new(""));
+        // Paths of one folder mostly come one after the other.
+        if self.last.as_ref().is_none_or(|(last, _)| last != above) {
+            self.last = Some((above.to_owned(), self.folders_of(above)));
+        }
+        let name = in_one_case(&name.to_string_lossy());
+        let folders = self.last.iter().flat_map(|(_, folders)| folders);
+        let mut found = Vec::new();
+        for folder in folders {
+            let names = self.folders.get(folder).into_iter().flat_map(|known| known.names(&name));
+            found.extend(names.filter_map(|name| folder.join(name).into_os_string().into_string().ok()));
+        }
+        found.truncate(MOST_OF_PATH);
+        found
+    }
+
+    /// Folders that are there and may be this one; what is in them is read.
+    fn folders_of(&mut self, path: &Path) -> Vec<PathBuf> {
         let mut found = vec![PathBuf::new()];
         for part in path.iter() {
             let part = in_one_case(&part.to_string_lossy());
             let mut below = Vec::new();
             for above in found {
-                let root = self.root;
-                let folder =
-                    self.folders.entry(above.clone()).or_insert_with(|| Folder::read(&root.join(&above)));
-                below.extend(folder.names(&part).map(|name| above.join(name)));
+                below.extend(self.read(&above).names(&part).map(|name| above.join(name)));
             }
             below.truncate(MOST_OF_PATH);
             found = below;
         }
-        found.into_iter().filter_map(|path| path.into_os_string().into_string().ok()).collect()
+        for folder in &found {
+            self.read(folder);
+        }
+        found
+    }
+
+    fn read(&mut self, folder: &Path) -> &Folder {
+        let root = self.root;
+        self.folders.entry(folder.to_owned()).or_insert_with(|| Folder::read(&root.join(folder)))
     }
 }
 
@@ -67,6 +109,16 @@ impl Folder {
         let others = if part.is_ascii() { &[][..] } else { &self.others };
         self.plain.get(part).into_iter().flatten().chain(others)
     }
+}
+
+/// Whether two names may be one, in another case or composed otherwise.
+pub(super) fn may_be_same(one: &OsStr, other: &OsStr) -> bool {
+    if one == other {
+        return true;
+    }
+    let (Some(one), Some(other)) = (one.to_str(), other.to_str()) else { return false };
+    let (one, other) = (in_one_case(one), in_one_case(other));
+    one == other || !(one.is_ascii() || other.is_ascii())
 }
 
 /// In lower case as far as ASCII goes, with the two letters beyond it that are one of its letters in another case.

@@ -33,6 +33,9 @@ pub(crate) struct Wanted {
     pub(crate) command: Vec<OsString>,
     /// Whether it must not run unprotected.
     pub(crate) require: bool,
+    /// Whether it must not make user namespaces: only Linux has them.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    pub(crate) no_namespaces: bool,
 }
 
 /// Becomes the command. What is given is the exit code when that fails.

@@ -16,7 +16,7 @@ use std::{
 };
 
 /// Settings that change what is printed, or run something of the user's meanwhile.
-const SETTINGS: [&str; 11] = [
+const SETTINGS: [&str; 16] = [
     // A file is looked at again when anything of it changed that no program sets as it likes.
     "core.checkStat=default",
     "core.trustctime=true",
@@ -29,6 +29,13 @@ const SETTINGS: [&str; 11] = [
     // Git reads it even where the order does not matter, and fails when it is not there.
     "diff.orderFile=/dev/null",
     "status.renames=false",
+    // A merge is made again as git makes it by itself, or it would count as changed by whoever merged. Since 2.50 it
+    // follows `diff.renames` where nothing else is said.
+    "merge.renames=true",
+    "merge.directoryRenames=conflict",
+    "merge.renameLimit=7000",
+    "merge.renormalize=false",
+    "merge.default=text",
     "submodule.recurse=false",
 ];
 

@@ -3,8 +3,8 @@
 use super::{Elapsed, Git};
 use crate::{confined::read_bounded, error::Error};
 use std::{
-    collections::BTreeSet,
-    env,
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -65,11 +65,45 @@ fn merged_heads(git: &Git) -> Vec<String> {
     heads.into_iter().filter(|head| is_id(head)).collect()
 }
 
-/// The commits that were fetched last, also from where no remote has a name.
+/// The commits that were fetched last from other repositories, also from where no remote has a name. What was fetched from
+/// this one, or from another worktree of it, nobody else has.
 pub(crate) fn fetched(git: &Git) -> Vec<String> {
-    // Each line begins with one.
-    let words = listed(git, "FETCH_HEAD").into_iter();
-    words.filter(|word| is_id(word)).take(MOST_HEADS).collect()
+    let text = file(git, "FETCH_HEAD");
+    let mut is_own: BTreeMap<&str, bool> = BTreeMap::new();
+    let mut found = Vec::new();
+    for line in text.lines().take(MOST_HEADS) {
+        // The commit, whether it is not for merging, and where it came from.
+        let mut fields = line.splitn(3, '\t');
+        let commit = fields.next().filter(|word| is_id(word));
+        let Some((commit, source)) = commit.zip(fields.nth(1).map(source)) else { continue };
+        if !*is_own.entry(source).or_insert_with(|| is_this(git, source)) {
+            found.push(commit.to_owned());
+        }
+    }
+    found
+}
+
+/// `branch 'main' of https://example.org/app`: where it came from. Without a name it is all of the text.
+fn source(told: &str) -> &str {
+    let named = told.split_once("' of ").filter(|(before, _)| before.contains('\''));
+    named.map_or(told, |(_, source)| source)
+}
+
+/// Whether a path of another repository is one of this one.
+fn is_this(git: &Git, source: &str) -> bool {
+    let common = |git: &Git| {
+        let folder = git.text(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).ok()?;
+        fs::canonicalize(folder).ok()
+    };
+    let Some(own) = common(git) else { return false };
+    let path = source.strip_prefix("file://").unwrap_or(source);
+    // Git leaves out the end of a bare repository's name. Where it fetched, nobody knows any more.
+    let folders = [git.top().ok(), env::current_dir().ok(), Some(own.clone())];
+    folders.into_iter().flatten().any(|folder| {
+        let names = [path.to_owned(), format!("{path}.git")];
+        let there = names.into_iter().map(|name| folder.join(name)).find(|path| path.is_dir());
+        there.is_some_and(|path| common(&Git::at(&path)).as_ref() == Some(&own))
+    })
 }
 
 /// Whether anything is known here of what other repositories have.
@@ -106,9 +140,13 @@ fn is_id(word: &str) -> bool {
 
 /// The words in a file of git's.
 fn listed(git: &Git, name: &str) -> Vec<String> {
+    file(git, name).split_whitespace().map(str::to_owned).collect()
+}
+
+/// What a file of git's says; nothing where there is none.
+fn file(git: &Git, name: &str) -> String {
     let file = git.text(&["rev-parse", "--path-format=absolute", "--git-path", name]).unwrap_or_default();
-    let text = read_bounded(Path::new(&file), MAX_LIST_BYTES).unwrap_or_default();
-    text.split_whitespace().map(str::to_owned).collect()
+    read_bounded(Path::new(&file), MAX_LIST_BYTES).unwrap_or_default()
 }
 
 /// The files that commits change, from the root of the repository. The arguments are those of `git rev-list` that
@@ -158,4 +196,78 @@ fn too_shallow(commit: &str) -> Error {
 /// Paths of the repository in a work tree.
 pub(crate) fn in_tree(top: &Path, files: Vec<String>) -> Vec<PathBuf> {
     files.into_iter().map(|file| top.join(file)).collect()
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    fn run(at: &Path, line: &str) {
+        let mut command = Command::new("bash");
+        command.args(["-ec", line]).current_dir(at).env("HOME", at).env("GIT_CONFIG_NOSYSTEM", "1");
+        for who in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{who}_NAME"), "a").env(format!("GIT_{who}_EMAIL"), "a@example.com");
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+    }
+
+    #[test]
+    fn what_was_fetched_from_this_repository_is_nothing_that_others_have() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        run(
+            root,
+            "git init -q -b main app && cd app && git commit -q --allow-empty -m one && git branch feature",
+        );
+        run(
+            root,
+            "git clone -q app other && cd other && git commit -q --allow-empty -m two && git branch 'it'\\''s-of-them'",
+        );
+        run(&root.join("app"), "git worktree add -q ../linked feature && git init -q --bare ../bare.git");
+        let git = Git::at(&root.join("app"));
+        for own in [".", "../linked", "../app/.git", "./", "file://$PWD", "$PWD/../linked"] {
+            run(&root.join("app"), &format!("git fetch -q {own} feature"));
+            assert_eq!(fetched(&git), [""; 0], "{own}");
+        }
+        for other in ["../other main", "../other \"it's-of-them\"", "file://$PWD/../other HEAD"] {
+            run(&root.join("app"), &format!("git fetch -q {other}"));
+            assert_eq!(fetched(&git).len(), 1, "{other}");
+        }
+        run(&root.join("app"), "git push -q ../bare.git main && git fetch -q ../bare.git main");
+        assert_eq!(fetched(&git).len(), 1);
+    }
+
+    #[test]
+    fn an_ordinary_merge_is_nobodys_change_whatever_a_person_has_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        run(
+            root,
+            "git init -q -b main && mkdir src && seq 40 > src/a && seq 50 90 > src/b && git add . && git commit -q -m one
+             git checkout -q -b theirs && git mv src/a src/moved && sed -i s/^3$/three/ src/b && git commit -q -am theirs
+             git checkout -q main && sed -i s/^30$/thirty/ src/a && sed -i s/^80$/eighty/ src/b && git commit -q -am ours
+             git merge -q --no-edit theirs",
+        );
+        for (name, value) in [
+            ("diff.renames", "false"),
+            ("merge.conflictStyle", "diff3"),
+            ("merge.default", "ours"),
+            ("merge.directoryRenames", "true"),
+            ("merge.renameLimit", "1"),
+            ("merge.renames", "false"),
+            ("merge.renormalize", "true"),
+        ] {
+            run(root, &format!("git config {name} {value}"));
+            let changed = committed(&Git::at(root), &["HEAD^!".to_owned()], Edge::Refused).unwrap();
+            assert_eq!(changed, [""; 0], "{name}={value}");
+            // The same while it is not committed yet.
+            run(root, "git -c merge.default=text -c merge.renames=true reset -q --hard HEAD^1");
+            run(root, "git -c merge.default=text -c merge.renames=true merge -q --no-commit theirs");
+            assert_eq!(staged(&Git::at(root)).unwrap(), [""; 0], "{name}={value}");
+            run(root, &format!("git commit -q -m merged && git config --unset {name}"));
+        }
+    }
 }

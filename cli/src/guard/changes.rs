@@ -1,6 +1,7 @@
 //! What git says is not committed, is ignored, or is in a stash. Changes nothing.
 
 use crate::{
+    error::Error,
     git::{self, Git, WorkTree},
     repository::real,
     run::Key,
@@ -19,59 +20,108 @@ const MAX_SUBMODULE_DEPTH: usize = 3;
 /// How long git may take to say what a command would change: its host waits ten seconds for all of the hook.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// What is not committed in the working tree of a folder, below it, and in its submodules: absolute paths.
-pub(crate) fn uncommitted(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let end = Instant::now() + LONGEST;
-    let folder = real(folder);
-    if let Some(tree) = WorkTree::around(&folder) {
-        add_uncommitted(&tree, &folder, end, MAX_SUBMODULE_DEPTH, &mut found);
-    }
-    found
+/// Files that a command would change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// Those that are known: absolute paths.
+    pub(crate) paths: Vec<PathBuf>,
+    /// Why there may be more.
+    pub(crate) gap: Option<&'static str>,
 }
 
-fn add_uncommitted(tree: &WorkTree, folder: &Path, end: Instant, depth: usize, found: &mut Vec<PathBuf>) {
-    let status = git::status(&Git::in_tree(tree).until(end)).unwrap_or_default();
+/// Git did not say it: it failed, or took longer than [`LONGEST`].
+const UNSAID: &str = "git does not say which changes it throws away, or puts back";
+
+/// There are more than [`MAX_CHANGED`].
+const TOO_MANY: &str = "it throws away more changes than are looked at";
+
+/// What is not committed in the working tree of a folder, below it, and in its submodules.
+pub(crate) fn uncommitted(folder: &Path) -> Changed {
+    uncommitted_until(folder, Instant::now() + LONGEST)
+}
+
+fn uncommitted_until(folder: &Path, end: Instant) -> Changed {
+    let mut found = Vec::new();
+    let folder = real(folder);
+    let Some(tree) = WorkTree::around(&folder) else { return Changed::default() };
+    let added = add_uncommitted(&tree, &folder, end, MAX_SUBMODULE_DEPTH, &mut found);
+    let gap = match added {
+        Ok(()) => (found.len() >= MAX_CHANGED).then_some(TOO_MANY),
+        Err(_) => Some(UNSAID),
+    };
+    Changed { paths: found, gap }
+}
+
+fn add_uncommitted(
+    tree: &WorkTree,
+    folder: &Path,
+    end: Instant,
+    depth: usize,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), Error> {
+    let status = git::status(&Git::in_tree(tree).until(end))?;
     for entry in status.entries {
         let path = tree.top.join(&entry.path);
         if !path.starts_with(folder) {
             continue;
         }
         if found.len() >= MAX_CHANGED {
-            return;
+            return Ok(());
         }
         // A folder that git does not know is another repository, or a worktree: its files are not of this one.
         if !entry.is_repository || entry.is_in_head {
             found.push(path);
         }
     }
-    let modules = git::indexed(&Git::in_tree(tree).until(end)).unwrap_or_default();
+    let modules = git::indexed(&Git::in_tree(tree).until(end))?;
     for module in modules.iter().filter(|file| file.is_repository && depth > 0) {
         let path = tree.top.join(&module.path);
         if (path.starts_with(folder) || folder.starts_with(&path))
             && let Some(inner) = WorkTree::at(&path)
         {
-            add_uncommitted(&inner, folder, end, depth - 1, found);
+            add_uncommitted(&inner, folder, end, depth - 1, found)?;
         }
     }
+    Ok(())
 }
 
-/// The files that a stash changes when it is put back: absolute paths. Without a name it is the newest one.
-pub(crate) fn stashed(folder: &Path, name: Option<&str>) -> Vec<PathBuf> {
-    let git = Git::at(folder).until(Instant::now() + LONGEST);
-    let Ok(top) = git.top() else { return Vec::new() };
+/// The files that a stash changes when it is put back. Without a name it is the newest one.
+pub(crate) fn stashed(folder: &Path, name: Option<&str>) -> Changed {
+    stashed_until(folder, name, Instant::now() + LONGEST)
+}
+
+fn stashed_until(folder: &Path, name: Option<&str>, end: Instant) -> Changed {
+    let Some(tree) = WorkTree::around(&real(folder)) else { return Changed::default() };
+    let Ok(mut paths) = files_of_stash(&Git::in_tree(&tree).until(end), name) else {
+        return Changed { paths: Vec::new(), gap: Some(UNSAID) };
+    };
+    let gap = (paths.len() > MAX_CHANGED).then_some(TOO_MANY);
+    paths.truncate(MAX_CHANGED);
+    Changed { paths: paths.into_iter().map(|path| tree.top.join(path)).collect(), gap }
+}
+
+fn files_of_stash(git: &Git, name: Option<&str>) -> Result<Vec<String>, Error> {
     let stash = match name {
         None => "stash@{0}".to_owned(),
         Some(name) if name.chars().all(|letter| letter.is_ascii_digit()) => format!("stash@{{{name}}}"),
         // To git a word that begins with a dash is an option.
         Some(name) => name.trim_start_matches('-').to_owned(),
     };
-    let first = format!("{stash}^1");
-    let changed = git.entries(&["diff-tree", "-r", "-z", "--name-only", "--no-renames", &first, &stash]);
+    let is_there = |commit: &str| {
+        let found = git.output(["rev-parse", "--verify", "--quiet", commit])?;
+        Ok::<bool, Error>(found.status.success())
+    };
+    let (first, others) = (format!("{stash}^1"), format!("{stash}^3"));
+    // Git itself has nothing to put back.
+    if !is_there(&first)? {
+        return Ok(Vec::new());
+    }
+    let mut paths = git.entries(&["diff-tree", "-r", "-z", "--name-only", "--no-renames", &first, &stash])?;
     // Files that git did not know have a parent of their own.
-    let others = git.entries(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", &format!("{stash}^3")]);
-    let paths = changed.unwrap_or_default().into_iter().chain(others.unwrap_or_default());
-    paths.take(MAX_CHANGED).map(|path| top.join(path)).collect()
+    if is_there(&others)? {
+        paths.extend(git.entries(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", &others])?);
+    }
+    Ok(paths)
 }
 
 /// These paths without those that git ignores: what is built belongs to nobody.
@@ -92,4 +142,63 @@ pub(crate) fn not_ignored(root: &Path, paths: Vec<String>) -> Vec<String> {
 /// The word for a use of a tool that has no name.
 pub(crate) fn unnamed(key: &Key) -> String {
     format!("{}-shell", key.kind())
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::{fs, process::Command};
+
+    fn repository() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let mut made = Command::new("bash");
+        made.current_dir(folder.path()).args([
+            "-ec",
+            "git init -q && echo 1 > a && git add a && git -c user.name=a -c user.email=a@example.com commit -q -m one
+             echo 2 > a",
+        ]);
+        assert!(made.status().unwrap().success());
+        folder
+    }
+
+    #[test]
+    fn a_git_that_does_not_say_in_time_what_is_thrown_away_leaves_a_gap() {
+        let folder = repository();
+        let whole = uncommitted(folder.path());
+        let path = fs::canonicalize(folder.path()).unwrap().join("a");
+        assert_eq!(whole, Changed { paths: vec![path], gap: None });
+        let over = Instant::now();
+        assert_eq!(uncommitted_until(folder.path(), over).gap, Some(UNSAID));
+        assert_eq!(stashed_until(folder.path(), None, over).gap, Some(UNSAID));
+        // Nor does one that fails.
+        fs::write(folder.path().join(".git/index"), "broken").unwrap();
+        assert_eq!(uncommitted(folder.path()).gap, Some(UNSAID));
+    }
+
+    #[test]
+    fn a_stash_changes_what_is_in_it_and_one_that_is_not_there_nothing() {
+        let folder = repository();
+        let top = fs::canonicalize(folder.path()).unwrap();
+        let run = |line: &str| {
+            let line = format!("git config user.name a && git config user.email a@example.com && {line}");
+            assert!(
+                Command::new("bash")
+                    .current_dir(folder.path())
+                    .args(["-ec", &line])
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+        };
+        let paths =
+            |names: &[&str]| Changed { paths: names.iter().map(|name| top.join(name)).collect(), gap: None };
+        run("git stash -q");
+        assert_eq!(stashed(folder.path(), None), paths(&["a"]));
+        run("git stash pop -q && echo 1 > b && git stash push -q -u");
+        assert_eq!(stashed(folder.path(), Some("0")), paths(&["a", "b"]));
+        run("git stash drop -q");
+        assert_eq!(stashed(folder.path(), None), Changed::default());
+        assert_eq!(stashed(folder.path(), Some("7")), Changed::default());
+    }
 }

@@ -6,10 +6,9 @@ use super::{
     decision::{self, Decision},
     holding::Holding,
     place::Place,
-    stored::StoredPath,
 };
 use crate::{
-    config::{atomic, link},
+    config::{atomic, link, stored::StoredPath},
     context::Context,
     error::Error,
     output::words,

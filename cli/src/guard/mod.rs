@@ -4,8 +4,7 @@
 //! - [`decision`]: whose files are, and taking those that are free. [`holding`]: who holds one, in words.
 //! - [`policy`]: what goes when nobody can be asked. [`journal`]: what was let through then.
 //! - [`changes`]: what git says was changed. [`snapshot`]: what commands changed. [`brief`]: what an agent is told when it
-//!   starts. [`confinement`]: what is to run under `nexus exec`. [`stored`]: names of files on
-//!   disk.
+//!   starts. [`confinement`]: what is to run under `nexus exec`.
 
 pub(crate) mod brief;
 pub(crate) mod changes;
@@ -16,4 +15,3 @@ pub(crate) mod journal;
 pub(crate) mod place;
 pub(crate) mod policy;
 pub(crate) mod snapshot;
-mod stored;

@@ -1,7 +1,7 @@
 //! Reads fields of a host's JSON. A field that is missing, or is something else than expected, is none:
 //! hosts change, and a hook must not be what stops them.
 
-use super::{Tool, lenient};
+use super::{Tool, lenient, shell::is_shell};
 use crate::output::words::quoted;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -79,7 +79,10 @@ impl<'a> Input<'a> {
             Value::Array(words) => {
                 let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
                 match words.as_slice() {
-                    [_, option, script] if option.starts_with('-') && option.ends_with('c') => {
+                    // Other programs have an option of that name, too: `python3 -c`.
+                    [shell, option, script]
+                        if is_shell(shell) && option.starts_with('-') && option.ends_with('c') =>
+                    {
                         Some((*script).to_owned())
                     }
                     words => Some(words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")),
@@ -87,5 +90,28 @@ impl<'a> Input<'a> {
             }
             _ => None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_what_is_given_to_a_shell_is_a_shells_text() {
+        for (words, expected) in [
+            (json!(["bash", "-lc", "echo x > a.rs"]), "echo x > a.rs"),
+            (json!(["/bin/sh", "-c", "make"]), "make"),
+            (json!(["python3", "-c", "open('a.rs', 'w')"]), r#"python3 -c "open('a.rs', 'w')""#),
+            (json!(["gcc", "-c", "a.c"]), "gcc -c a.c"),
+            (json!(["bash", "-c", "make", "x"]), "bash -c make x"),
+        ] {
+            let input = json!({ "command": words });
+            let read = Input(&input).command(&["command"]);
+            // However it is quoted, it is the same command.
+            let plain = |text: &str| text.replace(['\'', '"', '\\'], "");
+            assert_eq!(read.as_deref().map(plain), Some(plain(expected)), "{words}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! made.
 
 use crate::{
-    config::{atomic, home},
+    config::{atomic, home, stored::StoredPath},
     confined::ConfinedDir,
     error::Error,
 };
@@ -19,7 +19,11 @@ const CHECKSUM_BYTES: usize = 8;
 
 /// The beginning of the SHA-256 of a text, whatever its ends of lines are: git may change them.
 pub(super) fn checksum(text: &str) -> String {
-    let hash = Sha256::digest(text.replace('\r', ""));
+    beginning(text.replace('\r', "").as_bytes())
+}
+
+fn beginning(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
     hash.iter().take(CHECKSUM_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -27,7 +31,7 @@ pub(super) fn checksum(text: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Memory {
-    path: PathBuf,
+    path: StoredPath,
     /// What it said before.
     pub(super) before: String,
     /// The checksum of what was written.
@@ -37,13 +41,13 @@ pub(super) struct Memory {
 impl Memory {
     /// That the file said this before, and says that now.
     pub(super) fn new(path: &Path, before: String, after: &str) -> Self {
-        Self { path: whole(path), before, after: checksum(after) }
+        Self { path: StoredPath(whole(path)), before, after: checksum(after) }
     }
 
     /// What is remembered of it.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let memory: Self = serde_json::from_slice(&fs::read(file(path)?).ok()?).ok()?;
-        (memory.path == whole(path)).then_some(memory)
+        (memory.path.0 == whole(path)).then_some(memory)
     }
 
     /// Whether nobody has changed the file since it was written.
@@ -56,9 +60,9 @@ impl Memory {
     /// # Errors
     /// When it cannot be written.
     pub(super) fn keep(&self) -> io::Result<()> {
-        let Some(file) = file(&self.path) else { return Ok(()) };
+        let Some(file) = file(&self.path.0) else { return Ok(()) };
         file.parent().map_or(Ok(()), atomic::make_private_folder)?;
-        let text = serde_json::to_vec(self).expect("it has only text keys");
+        let text = serde_json::to_vec(self)?;
         // Settings of others may hold a key of theirs.
         atomic::write(&file, &text)
     }
@@ -111,11 +115,28 @@ fn file(path: &Path) -> Option<PathBuf> {
 }
 
 fn kept(path: &Path, end: &str) -> Option<PathBuf> {
-    let name = format!("{}.{end}", checksum(&whole(path).display().to_string()));
+    // By its bytes: what is no UTF-8 is shown alike.
+    let name = format!("{}.{end}", beginning(whole(path).as_os_str().as_encoded_bytes()));
     Some(home::folder().ok()?.join("installed").join(name))
 }
 
 /// The same file under one name; one that is not there is in a folder that is, or is known by what was said.
 fn whole(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    #[test]
+    fn a_file_whose_name_is_no_text_is_remembered_as_any_other() {
+        let named = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
+        let memory = Memory::new(&named(b"/nowhere/\xff.json"), "before".to_owned(), "after");
+        let kept = serde_json::to_vec(&memory).unwrap();
+        assert_eq!(serde_json::from_slice::<Memory>(&kept).unwrap(), memory);
+        assert_ne!(file(&named(b"/nowhere/\xff.json")), file(&named(b"/nowhere/\xfe.json")), "two files");
+    }
 }

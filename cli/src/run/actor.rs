@@ -2,7 +2,7 @@
 //! started the command, else the terminal's. Asks no server.
 
 use super::{
-    Key, Process, Records, handed,
+    Key, Process, Records, TERMINAL, handed,
     process::{Ancestor, Processes},
 };
 use crate::error::Error;
@@ -66,7 +66,7 @@ impl Actor {
             return run;
         }
         match processes.terminal() {
-            Some(leader) => Self::Run { key: Key::of_process("terminal", leader), owner: Some(leader) },
+            Some(leader) => Self::Run { key: Key::of_process(TERMINAL, leader), owner: Some(leader) },
             None => Self::Engineer,
         }
     }

@@ -8,6 +8,9 @@ use uuid::Uuid;
 /// Of a host's own session id, in characters: they are UUIDs, or a little more.
 const MAX_ID: usize = 128;
 
+/// The kind of a terminal's run, in which a person works.
+pub(crate) const TERMINAL: &str = "terminal";
+
 /// What a run is told apart by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
@@ -52,6 +55,12 @@ impl Key {
     /// Whether an agent's host, or a process, gave it its name; not a session or an engineer, who may be anywhere.
     pub(crate) fn is_of_host(&self) -> bool {
         !matches!(self.kind.as_str(), "session" | "engineer")
+    }
+
+    /// Whether it is an agent's: a person may work in a terminal.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_of_agent(&self) -> bool {
+        self.is_of_host() && self.kind != TERMINAL
     }
 
     /// The name of the folder that it is kept in.

@@ -4,6 +4,7 @@
 use super::{Key, Process, process::Processes};
 use crate::{
     config::{atomic, home},
+    confined::read_bounded,
     error::Error,
 };
 use nexus_api_types::{claim::ClaimedBy, session::Session};
@@ -25,6 +26,9 @@ const SILENT: Duration = Duration::from_secs(86_400);
 
 /// Texts of what was lost that a record keeps: whoever does not read fifty reads none.
 const MAX_LOST: usize = 50;
+
+/// The longest record that is read: [`MAX_LOST`] texts, and some numbers.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// What is kept of a run in one project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,7 +132,7 @@ impl Record {
 /// All records.
 #[derive(Clone, Debug)]
 pub(crate) struct Records {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
 }
 
 impl Records {
@@ -229,17 +233,6 @@ impl Records {
         failed.map_or(Ok(()), Err)
     }
 
-    /// The sessions of all runs of a project, with the processes that they live in.
-    pub(crate) fn sessions_in(&self, project: Uuid) -> Vec<(Process, Uuid)> {
-        let folders = entries(&self.folder);
-        let keys = folders.iter().filter_map(|folder| Key::of_folder(&folder.file_name()?.to_string_lossy()));
-        let records = keys.filter_map(|key| self.read(&key, project));
-        records
-            .filter(|record| !record.session_id.is_nil())
-            .filter_map(|record| Some((record.owner?, record.session_id)))
-            .collect()
-    }
-
     /// The projects in which there is a record of a run.
     pub(super) fn projects_of(&self, key: &Key) -> Vec<Uuid> {
         let files = entries(&self.folder_of(key));
@@ -303,9 +296,9 @@ pub(super) fn lease_ms(session: &Session) -> u64 {
     u64::try_from(lease).unwrap_or_default()
 }
 
-/// Reads a record; none when there is none.
+/// Reads a record; none when there is none. Whoever reads those of others must not be kept waiting by a pipe.
 pub(super) fn read(file: &Path) -> Option<Record> {
-    serde_json::from_slice(&fs::read(file).ok()?).ok()
+    serde_json::from_str(&read_bounded(file, MAX_BYTES).ok()?).ok()
 }
 
 /// Replaces a record under its lock.
@@ -335,7 +328,7 @@ fn is_record(file: &Path) -> bool {
     file.extension().is_some_and(|end| end == "json")
 }
 
-fn entries(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }

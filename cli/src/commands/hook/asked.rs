@@ -267,17 +267,21 @@ impl Sorted {
             }
         }
         for folder in &writes.discards {
-            if Place::of(folder)?.is_some() {
-                for path in changes::uncommitted(folder) {
-                    self.add(&path, |asked| [&mut asked.discarded])?;
+            if let Some(place) = Place::of(folder)? {
+                let found = changes::uncommitted(folder);
+                for path in &found.paths {
+                    self.add(path, |asked| [&mut asked.discarded])?;
                 }
+                self.leave(place, found.gap);
             }
         }
         for (folder, stash) in &writes.unstashed {
-            if Place::of(folder)?.is_some() {
-                for path in changes::stashed(folder, stash.as_deref()) {
-                    self.add(&path, |asked| [&mut asked.anywhere])?;
+            if let Some(place) = Place::of(folder)? {
+                let found = changes::stashed(folder, stash.as_deref());
+                for path in &found.paths {
+                    self.add(path, |asked| [&mut asked.anywhere])?;
                 }
+                self.leave(place, found.gap);
             }
         }
         for (folder, pattern) in &writes.anywhere {
@@ -295,10 +299,17 @@ impl Sorted {
             if writes.is_beyond {
                 self.add_anywhere(&place.root, EVERYTHING)?;
             }
-            let at = self.of_place(place);
-            self.all[at].unreadable = writes.unreadable;
+            self.leave(place, writes.unreadable);
         }
         Ok(())
+    }
+
+    /// Says of a repository why nobody can tell all that is written in it.
+    fn leave(&mut self, place: Place, why: Option<&'static str>) {
+        if why.is_some() {
+            let at = self.of_place(place);
+            self.all[at].unreadable = self.all[at].unreadable.or(why);
+        }
     }
 
     /// Adds a file of whose name a part could not be read, as all files that it may be.

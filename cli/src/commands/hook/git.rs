@@ -14,7 +14,7 @@ use crate::{
     },
     hosts::Verdict,
     output::{Output, plain},
-    run::Actor,
+    run::{Actor, TERMINAL},
 };
 use std::{
     env,
@@ -117,7 +117,7 @@ async fn looked_at(
     let held = match context.actor() {
         // A person at a terminal, who commits what an agent of theirs wrote, has no session and needs none.
         Actor::Run { key, .. }
-            if key.kind() == "terminal" && context.records().read(key, project).is_none() =>
+            if key.kind() == TERMINAL && context.records().read(key, project).is_none() =>
         {
             decision::look_as_engineer(context, project, names).await?
         }

@@ -4,11 +4,13 @@
 use super::{follow, message, namespace};
 use crate::{
     args::Global,
+    context::Context,
     error::Error,
     exec::{
         companion::{self, Stage},
         found::{self, Failure, Followed, Found},
     },
+    output::Output,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -134,10 +136,12 @@ fn start_follower(followed: &[Followed], global: &Global) -> io::Result<()> {
     let mut command = Command::new(env::current_exe()?);
     let followed = follow::Order { command: parent_id(), checkouts: followed.to_vec() };
     command.args(["exec-companion", "follow", &serde_json::to_string(&followed)?]);
-    if let Some(server) = &global.server {
-        command.env("NEXUS_SERVER", server);
-    }
-    if let Some(token) = &global.token {
+    // Whom it asks, and as whom, is settled now: what login saved, the command may write before it is read again.
+    let out = Output::new(true, true);
+    let context = Context::new(global.clone(), &out).map_err(io::Error::other)?;
+    let servers: Vec<String> = context.servers.iter().map(ToString::to_string).collect();
+    command.env("NEXUS_SERVER", servers.join(","));
+    if let Some(token) = context.given_token.as_ref().or(context.login.token.as_ref()) {
         command.env("NEXUS_TOKEN", token);
     }
     // What it acts as, it was told.

@@ -1,5 +1,9 @@
 //! Follows what others take and give back while a command runs, and mounts and unmounts it in the namespace that the
 //! command's own is beneath. Ends with the command. While no server answers, what is mounted stays.
+//!
+//! The command may write all files of its user. So nothing is unmounted on the word of one: the checkout and its project are
+//! those that it was started in, claims are what the cluster says, and what a record says of a session counts only for the
+//! engineer's own sessions and for processes that live.
 
 use super::{beside, message, namespace, shield::Shield};
 use crate::{
@@ -8,18 +12,23 @@ use crate::{
     context::Context,
     error::Error,
     exec::{
-        claims::{changes_holders, claims, keep},
+        claims::{Claims, changes_holders, claims},
         companion,
-        found::{self, Followed},
-        question::{self, Own},
+        found::Followed,
+        own::{Own, engineer},
+        question::Question,
     },
-    guard::place::Place,
     output::Output,
     run::Processes,
 };
 use nexus_api_types::event::{Events, Fact};
 use serde::{Deserialize, Serialize};
-use std::{cell::RefCell, collections::BTreeSet, fs, io, path::PathBuf, time::Duration};
+use std::{
+    cell::{OnceCell, RefCell},
+    fs, io,
+    path::PathBuf,
+    time::Duration,
+};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -94,10 +103,9 @@ pub(super) fn follow(order: &str, global: Global) -> io::Result<()> {
     // Most do not wait for it.
     let _ = message::send(&socket, &Ready);
     drop(socket);
-    runtime.block_on(keep_claims(&context, &order));
     let Some(command) = Processes::default().find(order.command) else { return Ok(()) };
     let shields: Vec<RefCell<Shield>> = shields.into_iter().map(RefCell::new).collect();
-    let follower = Follower { context: &context, command: order.command, inside };
+    let follower = Follower { context: &context, command: order.command, inside, engineer: OnceCell::new() };
     runtime.block_on(async {
         let all =
             order.checkouts.iter().zip(&shields).map(|(followed, shield)| follower.follow(followed, shield));
@@ -107,16 +115,6 @@ pub(super) fn follow(order: &str, global: Global) -> io::Result<()> {
         }
     });
     Ok(())
-}
-
-/// Keeps what is held now for the commands that come: whoever started this one was not kept waiting for that.
-async fn keep_claims(context: &Context<'_>, order: &Order) {
-    for Followed { project, .. } in &order.checkouts {
-        if let Ok(claims) = claims(context, *project).await {
-            // What cannot be kept is asked for again.
-            let _ = keep(*project, &claims);
-        }
-    }
 }
 
 /// Keeps what is mounted until the command is over.
@@ -138,28 +136,36 @@ struct Follower<'a> {
     command: u32,
     /// The mount namespace that it began in.
     inside: Option<PathBuf>,
+    /// Whose key it is, once the cluster has said so.
+    engineer: OnceCell<Uuid>,
+}
+
+/// What is known of one checkout.
+#[derive(Default)]
+struct Known {
+    /// The claims, until somebody's change.
+    claims: Option<Claims>,
+    /// What was asked for them.
+    question: Option<Question>,
 }
 
 impl Follower<'_> {
     /// Follows one checkout, for good.
     async fn follow(&self, followed: &Followed, shield: &RefCell<Shield>) {
-        let place = loop {
-            let places = found::places(&followed.root).unwrap_or_default();
-            if let Some(place) = places.into_iter().find(|place| place.root == followed.root) {
-                break place;
-            }
-            tokio::time::sleep(PAUSE).await;
-        };
+        let mut known = Known::default();
         let mut since = followed.since;
-        let mut known = followed.since.is_some();
+        // Files that are made can only be compared with wildcards that are known.
+        let mut is_due = followed.since.is_none() || followed.has_wildcards;
+        let mut polling = None;
+        let mut pause = LOOK_EVERY;
         loop {
-            if !known {
+            if is_due {
                 let before = Instant::now();
-                match self.look(&place, followed, shield).await {
+                match self.look(&mut known, followed, shield).await {
                     Ok(revision) => {
                         // Events from before that answer are in it.
                         since = since.max(revision);
-                        known = true;
+                        is_due = false;
                     }
                     Err(_) => tokio::time::sleep(PAUSE).await,
                 }
@@ -168,14 +174,28 @@ impl Follower<'_> {
                 tokio::time::sleep(gap).await;
                 continue;
             }
-            match self.poll(followed.project, since.unwrap_or_default()).await {
+            let next = polling
+                .get_or_insert_with(|| Box::pin(self.poll(followed.project, since.unwrap_or_default())));
+            let polled = tokio::select! {
+                polled = next => polled,
+                () = tokio::time::sleep(pause) => {
+                    pause = self.look_for_new(&mut known, shield).await;
+                    continue;
+                }
+            };
+            polling = None;
+            match polled {
                 Ok(events) => {
-                    known = !events.items.iter().any(|event| may_change(&event.fact));
+                    is_due = events.items.iter().any(|event| may_change(&event.fact));
+                    if events.items.iter().any(|event| changes_holders(&event.fact)) {
+                        known.claims = None;
+                    }
                     since = Some(events.next_since);
                 }
                 // They may be too old to be had, or the project gone: all is asked anew.
                 Err(Error::Refused(_)) => {
-                    known = false;
+                    known.claims = None;
+                    is_due = true;
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(_) => tokio::time::sleep(PAUSE).await,
@@ -196,28 +216,61 @@ impl Follower<'_> {
     /// Asks what is held now, and mounts it.
     async fn look(
         &self,
-        place: &Place,
+        known: &mut Known,
         followed: &Followed,
         shield: &RefCell<Shield>,
     ) -> Result<Option<u64>, Error> {
         self.context.client.begin();
+        self.context.client.act_as(None);
+        let engineer = match self.engineer.get() {
+            Some(engineer) => *engineer,
+            None => {
+                let engineer = engineer(self.context).await?;
+                *self.engineer.get_or_init(|| engineer)
+            }
+        };
+        let claims = match known.claims.take() {
+            Some(claims) => claims,
+            None => claims(self.context, followed.project).await?,
+        };
+        let claims = known.claims.insert(claims);
         let own = self.own(followed);
-        let (plan, revision) = question::held(self.context, place, &own).await?;
+        let question = Question::about(followed.project, &followed.root, claims, &own, engineer);
+        let revision = claims.revision;
+        self.mount(known.question.insert(question), shield).await?;
+        Ok(revision)
+    }
+
+    /// Mounts files that were made since, where wildcards of others match them. Gives the pause until the next look.
+    async fn look_for_new(&self, known: &mut Known, shield: &RefCell<Shield>) -> Duration {
+        let before = Instant::now();
+        if let Some(question) = known.question.as_mut().filter(|question| question.has_changed()) {
+            self.context.client.begin();
+            if self.mount(question, shield).await.is_err() {
+                return PAUSE;
+            }
+        }
+        LOOK_EVERY.max(before.elapsed() * LOOK_SHARE)
+    }
+
+    /// Mounts what is held now, and unmounts what is not any more.
+    async fn mount(&self, question: &mut Question, shield: &RefCell<Shield>) -> Result<(), Error> {
+        let mounted = shield.borrow().mounted();
+        let plan = question.plan(self.context, &mounted).await?;
         let mut shield = shield.borrow_mut();
         shield.want(plan.paths.into_iter().collect());
         // What cannot be mounted now is tried again with the next look.
         let _ = shield.adjust();
-        Ok(revision)
+        Ok(())
     }
 
-    /// The sessions of all runs inside, and of who started the command: unless the command is an agent, which then is a run
-    /// of its own.
+    /// The sessions of all runs inside, and of who started the command: unless there is an agent inside, which is
+    /// somebody else.
     fn own(&self, followed: &Followed) -> Own {
-        let runs = self.context.records().sessions_in(followed.project);
-        let runs: Vec<_> = runs.into_iter().filter(|(process, _)| self.is_inside(process.pid)).collect();
-        let is_agent = runs.iter().any(|(process, _)| process.pid == self.command);
-        let mut own = if is_agent { Own::default() } else { followed.own.clone() };
-        own.sessions.extend(runs.into_iter().map(|(_, session)| session).collect::<BTreeSet<_>>());
+        let mut runs = self.context.records().living(followed.project);
+        runs.retain(|run| self.is_inside(run.owner.pid));
+        let mut own = if runs.iter().any(|run| run.is_agent) { Own::default() } else { followed.own.clone() };
+        own.sessions.extend(runs.iter().map(|run| run.session));
         own
     }
 

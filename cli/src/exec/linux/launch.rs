@@ -9,9 +9,10 @@ use super::{
 };
 use crate::{
     args::Global,
+    config::login::LoginFile,
     error::Error,
     exec::{
-        found::Found,
+        found::{self, Found},
         plan::Gap,
         start::{Wanted, bare, say, say_shortfalls, say_uncovered, unprotected},
     },
@@ -26,8 +27,8 @@ use std::{
     time::Duration,
 };
 
-/// What the companion is given to answer: longer than it waits for servers itself.
-const LONGEST: Duration = Duration::from_secs(8);
+/// What the companion is given to answer: longer than it waits for servers and reads folders itself.
+const LONGEST: Duration = Duration::from_secs(9);
 
 /// Makes this process one that cannot write what others hold, and gives the command that it is to become.
 pub(in crate::exec) fn prepare(
@@ -44,7 +45,11 @@ pub(in crate::exec) fn prepare(
     let mut companion = Companion::start(global).map_err(failed)?;
     // Meanwhile the companion asks the cluster.
     let entered = if beside::has_to_fail() { Err(namespace::refused()) } else { namespace::enter() };
-    let found: Found = companion.hears().map_err(failed)?;
+    let found: Found = companion.hears().unwrap_or_else(|error| {
+        companion.kill();
+        let login = LoginFile::locate().and_then(|file| file.read()).ok();
+        found::unanswered(places, login.as_ref(), &said(&error))
+    });
     say(wanted, &found, out)?;
     let protected = entered.map_err(|Unavailable { why, advice }| {
         format!(
@@ -68,6 +73,16 @@ pub(in crate::exec) fn prepare(
             Ok(bare(wanted))
         }
         Err(why) => unprotected(wanted, out, &why),
+    }
+}
+
+/// Why a companion said nothing.
+fn said(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            format!("the process that asks the cluster did not answer within {} s", LONGEST.as_secs())
+        }
+        _ => format!("the process that asks the cluster said nothing: {error}"),
     }
 }
 
@@ -118,6 +133,13 @@ fn protect(
             "What others take from now on can be unmounted by a command that sets out to do so: it keeps that right ({error})"
         ));
     }
+    if wanted.no_namespaces
+        && let Err(error) = namespace::give_up_namespaces()
+    {
+        protection.shortfalls.push(format!(
+            "What others take from now on can be written by a command that makes a user namespace before: it may make some ({error})"
+        ));
+    }
     let followed = companion.asks_for(Step::Follow).and_then(|()| {
         let mut descriptors = vec![mounts.as_fd()];
         if outer == Outer::UserAndMounts {
@@ -160,6 +182,12 @@ impl Companion {
         message::send(&self.socket, &step)?;
         let failed: Option<String> = message::receive(&self.socket)?;
         failed.map_or(Ok(()), |why| Err(io::Error::other(why)))
+    }
+
+    /// It does not answer, and is not to go on beside the command.
+    fn kill(&mut self) {
+        // It may be over already.
+        let _ = self.child.kill();
     }
 
     /// The command is to have no child that it did not start.

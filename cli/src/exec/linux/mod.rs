@@ -3,8 +3,8 @@
 //! Two namespaces are nested. In the outer one files are mounted and unmounted; the command runs in the inner one, whose
 //! user namespace is a lesser one: what was mounted before it began is locked there, so that nothing that the command
 //! does, not even as root, can unmount it or make it writable. What comes later is not locked as a whole, so the command
-//! may not mount and unmount there; in a user namespace of its own it may, and all that was mounted before is locked in that
-//! one. The process that was started becomes the command itself: its number, its terminal and its exit are the command's own.
+//! may not mount and unmount there; in a user namespace of its own it may, unless it may make none, and all that was mounted
+//! before is locked in that one. The process that was started becomes the command itself: its number, its terminal and its exit are the command's own.
 //!
 //! - [`launch`]: the way to the command. [`beside`]: the process beside it, which first asks the cluster.
 //!   [`follow`]: and then follows what changes. [`message`]: what they say to each other.

@@ -75,12 +75,26 @@ pub(super) fn nest() -> io::Result<()> {
 /// # Errors
 /// When the system does not let it: this process may not change its capabilities.
 pub(super) fn give_up_mounting() -> io::Result<()> {
-    remove_capability_from_bounding_set(CapabilitySet::SYS_ADMIN)?;
+    give_up(CapabilitySet::SYS_ADMIN)
+}
+
+fn give_up(right: CapabilitySet) -> io::Result<()> {
+    remove_capability_from_bounding_set(right)?;
     let mut own = capabilities(None)?;
     for set in [&mut own.effective, &mut own.permitted, &mut own.inheritable] {
-        set.remove(CapabilitySet::SYS_ADMIN);
+        set.remove(right);
     }
     Ok(set_capabilities(None, own)?)
+}
+
+/// Sees to it that this process, and all that it starts, makes no user namespace within its own: one from before is the way
+/// round what is mounted later. Who may raise the limit again could not be held to it, so that right goes as well.
+///
+/// # Errors
+/// When the system does not let it.
+pub(super) fn give_up_namespaces() -> io::Result<()> {
+    fs::write("/proc/sys/user/max_user_namespaces", "0")?;
+    give_up(CapabilitySet::SYS_RESOURCE)
 }
 
 /// Makes a mount namespace that nobody else sees, and moves into it.

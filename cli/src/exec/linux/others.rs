@@ -29,6 +29,11 @@ impl Others {
     pub(super) fn are_in(&self, folder: &Path) -> bool {
         self.0.iter().any(|path| path.starts_with(folder))
     }
+
+    /// Those that are in this folder.
+    pub(super) fn within(&self, folder: &Path) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(PathBuf::as_path).filter(move |path| *path != folder && path.starts_with(folder))
+    }
 }
 
 /// The mount points of a list. Names need not be text.

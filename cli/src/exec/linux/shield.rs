@@ -101,6 +101,11 @@ impl Shield {
         Ok((shield, refused))
     }
 
+    /// What is mounted read-only.
+    pub(super) fn mounted(&self) -> BTreeSet<PathBuf> {
+        self.mounted.keys().cloned().collect()
+    }
+
     /// From now on it is these paths that shall be read-only.
     pub(super) fn want(&mut self, paths: BTreeSet<PathBuf>) {
         self.wanted = paths;
@@ -271,10 +276,18 @@ fn make_read_only(root: &OwnedFd, path: &Path, others: &Others) -> io::Result<Ow
         _ => return Err(io::ErrorKind::Unsupported.into()),
     }
     bind(&link_to(&below), others.are_in(path))?;
+    // A mount is made read-only for itself: those in it stay as they were. The inner ones first, while all can be reached.
+    for inner in others.within(path) {
+        remount_read_only(&beneath(root, inner)?)?;
+    }
     let mount = beneath(root, path)?;
-    let flags = MountFlags::BIND | MountFlags::RDONLY | kept(&mount)?;
-    mount_remount(link_to(&mount), flags, "")?;
+    remount_read_only(&mount)?;
     Ok(mount)
+}
+
+fn remount_read_only(mount: &OwnedFd) -> io::Result<()> {
+    let flags = MountFlags::BIND | MountFlags::RDONLY | kept(mount)?;
+    Ok(mount_remount(link_to(mount), flags, "")?)
 }
 
 /// Mounts something onto itself; with what is mounted in it where that is wanted, or locked.

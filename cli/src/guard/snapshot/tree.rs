@@ -5,9 +5,9 @@ use super::{
     copies::{self, Copies},
 };
 use crate::{
+    config::stored::StoredPath,
     confined::read_bytes,
     git::{self, Git, Indexed, Status, WorkTree},
-    guard::stored::StoredPath,
 };
 use serde::{Deserialize, Serialize};
 use std::{

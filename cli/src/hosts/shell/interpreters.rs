@@ -10,6 +10,11 @@ const SHELLS: [&str; 7] = ["sh", "bash", "zsh", "dash", "ksh", "ash", "mksh"];
 /// A script is read up to here.
 const MAX_SCRIPT_BYTES: u64 = 256 << 10;
 
+/// Whether a program, by its name or its path, is a shell.
+pub(in crate::hosts) fn is_shell(program: &str) -> bool {
+    SHELLS.contains(&base(program))
+}
+
 /// Whether it runs what it is given.
 pub(super) fn is_known(name: &str) -> bool {
     SHELLS.contains(&name) || name == "su" || languages::language(name).is_some()

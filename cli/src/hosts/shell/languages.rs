@@ -118,7 +118,7 @@ const LANGUAGES: &[Language] = &[
     },
     Language {
         names: &["perl"],
-        options: "e:E:I:M:m:i::F:x::0::l::C:",
+        options: "0:::l:::e:E:I:M::m::i::F::x::C::",
         inline: &["e", "E"],
         writes: &[
             "'>",
@@ -142,7 +142,7 @@ const LANGUAGES: &[Language] = &[
     },
     Language {
         names: &["ruby"],
-        options: "e:I:r:i::F:0::l::C:",
+        options: "0:::e:I:r:i::F::lC:",
         inline: &["e"],
         writes: &[
             "write",

@@ -44,6 +44,7 @@ mod unplaced;
 mod value;
 mod walk;
 
+pub(in crate::hosts) use interpreters::is_shell;
 pub(crate) use unplaced::{Unplaced, speaks_against};
 
 use std::{

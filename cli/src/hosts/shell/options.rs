@@ -1,5 +1,5 @@
 //! Options as programs take them, told apart from what they are about. A program's options are written as for getopt:
-//! `t:` takes a value, `i::` only one that is joined to it; long ones end in `:` or `?` for the same. Where the letters
+//! `t:` takes a value, `i::` only one that is joined to it, `0:::` only digits that are; long ones end in `:` or `?` for the same. Where the letters
 //! begin with `-`, they do not stand together: `-style=file` and `-nostdlib` are one option each.
 
 use super::value::Value;
@@ -114,13 +114,22 @@ impl Spec {
             return self.whole(word, &head[1..], words, parsed);
         }
         let mut is_known = true;
+        let mut digits = 0;
         for (at, letter) in head.char_indices().skip(1) {
+            if at < digits {
+                continue;
+            }
             let rest = &head[..at + letter.len_utf8()];
             let joined = || word.strip_prefix(rest).filter(|value| !value.parts.is_empty());
             match self.short(letter) {
                 Some("::") => {
                     parsed.options.push((letter.to_string(), joined()));
                     return true;
+                }
+                Some(":::") => {
+                    // Letters follow that are options of their own.
+                    digits = rest.len() + digits_of(&head[rest.len()..]);
+                    parsed.options.push((letter.to_string(), None));
                 }
                 Some(":") => {
                     let value = joined().or_else(|| words.next().cloned());
@@ -145,7 +154,7 @@ impl Spec {
     fn short(self, letter: char) -> Option<&'static str> {
         let at = self.short.find(letter).filter(|_| letter != '-' && letter != ':')?;
         let after = &self.short[at + letter.len_utf8()..];
-        Some(["::", ":"].into_iter().find(|colons| after.starts_with(colons)).unwrap_or(""))
+        Some([":::", "::", ":"].into_iter().find(|colons| after.starts_with(colons)).unwrap_or(""))
     }
 
     /// The whole name of a long option, which may be cut short, and whether it takes the next word.
@@ -158,6 +167,15 @@ impl Spec {
         });
         known.map(|known| (known.trim_end_matches([':', '?']), known.ends_with(':')))
     }
+}
+
+/// How much of a text is a number: octal, or hexadecimal after an `x`.
+fn digits_of(text: &str) -> usize {
+    let hex = text
+        .strip_prefix(['x', 'X'])
+        .map(|hex| hex.trim_start_matches(|digit: char| digit.is_ascii_hexdigit()));
+    let rest = hex.unwrap_or_else(|| text.trim_start_matches(|digit: char| digit.is_ascii_digit()));
+    text.len() - rest.len()
 }
 
 #[cfg(test)]

@@ -14,10 +14,10 @@ pub(crate) fn refused_for(writes: &Writes, root: &Path, held: &[&str]) -> Vec<St
     let mut asked: Vec<String> =
         writes.paths.iter().chain(&writes.named).filter_map(|path| named(path)).collect();
     for folder in &writes.discards {
-        asked.extend(changes::uncommitted(folder).iter().filter_map(|path| named(path)));
+        asked.extend(changes::uncommitted(folder).paths.iter().filter_map(|path| named(path)));
     }
     for (folder, stash) in &writes.unstashed {
-        asked.extend(changes::stashed(folder, stash.as_deref()).iter().filter_map(|path| named(path)));
+        asked.extend(changes::stashed(folder, stash.as_deref()).paths.iter().filter_map(|path| named(path)));
     }
     for (folder, pattern) in &writes.anywhere {
         asked.extend(

@@ -77,10 +77,14 @@ pub(super) const ROWS: &[Row] = &[
         .needs(IN_PLACE)
         .changes(AfterFirst)
         .or_by(&["e", "f", "expression", "file"]),
-    row(&["perl", "ruby"], "i::e:E:I:M:m:F:x::0::l::r:C:acnpsStTuUvwWX", &[])
+    row(&["perl"], "0:::l:::i::e:E:I:M::m::F::x::C::acfgnpsStTuUvwWX", &[])
         .needs(IN_PLACE)
         .changes(AfterFirst)
         .or_by(&["e", "E"]),
+    row(&["ruby"], "0:::i::e:E:I:F::x::r:C:K::W::T::alnpsSUvwy", &[])
+        .needs(IN_PLACE)
+        .changes(AfterFirst)
+        .or_by(&["e"]),
     row(
         &["yq"],
         "i::p:o:I:CejMnNPrsy",

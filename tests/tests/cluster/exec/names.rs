@@ -56,7 +56,8 @@ async fn what_others_mounted_in_a_held_folder_stays_seen_whatever_its_name() {
         let root = renamed(&scene, name.as_bytes());
         fs::create_dir(root.join("src/auth/vol ume")).expect("a folder can be made");
         let line = "mount -t tmpfs t 'src/auth/vol ume' && echo seen > 'src/auth/vol ume/file' && \
-                    nexus exec -- sh -c 'cat src/auth/vol*/file; ! echo x > src/auth/a.rs'";
+                    nexus exec --require -- sh -c 'cat src/auth/vol*/file; ! echo x > src/auth/a.rs && \
+                    ! touch src/auth/vol*/file && ! rm src/auth/vol*/file'";
         let ended = runs(&scene, &root, &["unshare", "-rm", "sh", "-c", line]);
         assert_eq!(
             (ended.status.code(), ended.stdout.as_slice()),

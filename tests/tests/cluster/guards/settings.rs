@@ -17,7 +17,7 @@ async fn held() -> (Cluster, Team, Checkout) {
 }
 
 /// Settings that change what git prints, each alone.
-const SETTINGS: [(&str, &str); 25] = [
+const SETTINGS: [(&str, &str); 30] = [
     ("color.ui", "always"),
     ("core.autocrlf", "true"),
     ("core.fsmonitor", "false"),
@@ -39,6 +39,11 @@ const SETTINGS: [(&str, &str); 25] = [
     ("log.follow", "true"),
     ("log.showRoot", "false"),
     ("log.showSignature", "true"),
+    ("merge.conflictStyle", "diff3"),
+    ("merge.default", "ours"),
+    ("merge.directoryRenames", "true"),
+    ("merge.renameLimit", "1"),
+    ("merge.renames", "false"),
     ("pager.log", "false"),
     ("status.relativePaths", "true"),
     ("status.showUntrackedFiles", "no"),

@@ -11,7 +11,7 @@ use std::{
 
 /// A name of a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct StoredPath(pub(super) PathBuf);
+pub(crate) struct StoredPath(pub(crate) PathBuf);
 
 impl AsRef<Path> for StoredPath {
     fn as_ref(&self) -> &Path {
