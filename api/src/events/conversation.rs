@@ -18,7 +18,7 @@ use nexus_api_types::{
     socket::{CloseCode, ErrorCode, Notice, Request},
 };
 use nexus_domain::{
-    Command, ProjectId, Refusal, Reply, Revision, SessionId, State,
+    Command, EngineerId, ProjectId, Refusal, Reply, Revision, SessionId, State,
     decide::access,
     entity::{ApiKey, Engineer, SessionMetadata},
     refusal::Thing,

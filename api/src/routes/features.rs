@@ -21,7 +21,7 @@ use axum::{
     response::Response,
 };
 use nexus_api_types::{
-    Code, Data, Page,
+    Code, Data,
     feature::{self as wire, Available, CreateFeature, Deleted, UpdateFeature},
 };
 use nexus_domain::{

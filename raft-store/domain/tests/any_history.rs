@@ -1,166 +1,25 @@
 //! Any history of commands, however strange: what must be true after every entry is.
 #![allow(clippy::unwrap_used)]
 
+mod history;
+
+use history::{Ask, ENGINEERS, Entry, PROJECT, engineer, entries};
 use nexus_domain::{
     Acting, Actor, Applied, ClusterId, ClusterTime, Command, Document, EngineerId, FeatureId, Millis, NodeId,
     ProjectId, Proposal, Reply, Revision, Row, RowKey, SessionId, Stamp, State, WallTime, apply,
     apply::Erasure,
-    command::{FeaturePatch, NewCheckpoint, NewDecision, NewFeature},
+    command::{NewCheckpoint, NewDecision, NewFeature},
     decide::PartLimits,
-    document::CheckpointKind,
     entity::{ApiKey, KeyPrefix, Lane, MemberRole, Mode, Origin, SessionMetadata},
-    ids::{CheckpointId, DecisionId, KeyId, LearningId},
-    pattern::{Case, Pattern},
+    ids::{CheckpointId, DecisionId, KeyId},
     replies::{KeyedRequest, ReplyKey, Request, Slot, Turn},
     settings::SettingsPatch,
     usage::{Owner, Usage},
     words::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
 };
-use proptest::{
-    collection::{btree_map, vec},
-    prelude::*,
-    sample::select,
-};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use proptest::{collection::vec, prelude::*, sample::select};
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
-
-const PROJECT: ProjectId = ProjectId(Uuid::from_u128(1));
-const ENGINEERS: u128 = 3;
-const SLUGS: [&str; 4] = ["a", "b", "c", "d"];
-const AGENTS: [Option<&str>; 3] = [None, Some("build"), Some("review")];
-const PATHS: [&str; 11] = [
-    "x.rs",
-    "y.rs",
-    "src/",
-    "src/db.rs",
-    "src/api/",
-    "src/*.rs",
-    "**/*.md",
-    "{x,z}.rs",
-    "X.rs",
-    "SRC/db.rs",
-    "[A-Y].RS",
-];
-
-fn engineer(n: u128) -> EngineerId {
-    EngineerId(Uuid::from_u128(100 + n))
-}
-
-/// What an entry asks, with names that are looked up when it is applied.
-#[derive(Debug, Clone)]
-enum Ask {
-    Plain(Box<Command>),
-    Claim(Arc<[Pattern]>, Mode, Option<&'static str>),
-    Start(Option<&'static str>, Option<&'static str>),
-    End(u128, Option<&'static str>),
-    Beats(Vec<(u128, Option<&'static str>)>, Vec<(u128, Option<&'static str>)>),
-    /// About a feature, instead of an earlier decision.
-    Decide(Option<Slug>, bool),
-    /// Of whose session, on what, why, with which context.
-    Checkpoint((u128, Option<&'static str>), &'static str, CheckpointKind, &'static str),
-}
-
-#[derive(Debug, Clone)]
-struct Entry {
-    ask: Ask,
-    engineer: u128,
-    /// As the session of this agent, or as the engineer.
-    agent: Option<Option<&'static str>>,
-    /// With a key of its own, or in a slot of a node.
-    key: Option<(u8, bool)>,
-    /// The leader's clock since the last entry; it may be set back.
-    elapsed: i64,
-}
-
-fn entries() -> impl Strategy<Value = Entry> {
-    let key = (0..6_u8, any::<bool>());
-    let elapsed = prop_oneof![6 => 0..20_i64, 2 => 50..150_i64, 1 => 300..2_000_i64, 1 => -500..0_i64];
-    (
-        asks(),
-        0..ENGINEERS,
-        proptest::option::of(select(AGENTS.to_vec())),
-        proptest::option::weighted(0.3, key),
-        elapsed,
-    )
-        .prop_map(|(ask, engineer, agent, key, elapsed)| Entry { ask, engineer, agent, key, elapsed })
-}
-
-fn asks() -> impl Strategy<Value = Ask> {
-    let plain = |command| Ask::Plain(Box::new(command));
-    let who = || (0..ENGINEERS, select(AGENTS.to_vec()));
-    let project = PROJECT;
-    prop_oneof![
-        3 => (slugs(), paths(), paths(), needs(), lanes()).prop_map(move |(slug, touches, reads, depends_on, lane)| {
-            let title = Title::parse("title").unwrap();
-            let feature = NewFeature { id: FeatureId::MIN, slug, title, spec: "spec".into(), lane, priority: None, touches, reads, depends_on };
-            plain(Command::CreateFeature { project, feature: Box::new(feature) })
-        }),
-        3 => (slugs(), proptest::option::of(paths()), proptest::option::of(paths()), proptest::option::of(needs()), proptest::option::of(lanes()))
-            .prop_map(move |(slug, touches, reads, depends_on, lane)| {
-                let patch = FeaturePatch { touches, reads, depends_on, lane, ..FeaturePatch::default() };
-                plain(Command::UpdateFeature { project, slug, patch: Box::new(patch) })
-            }),
-        2 => (slugs(), any::<bool>())
-            .prop_map(move |(slug, is_finished)| plain(Command::DeleteFeature { project, slug, is_finished })),
-        4 => slugs().prop_map(move |slug| plain(Command::ReadyFeature { project, slug })),
-        1 => slugs().prop_map(move |slug| plain(Command::DraftFeature { project, slug })),
-        6 => slugs().prop_map(move |slug| plain(Command::PickFeature { project, slug })),
-        2 => vec(lanes(), 0..2).prop_map(move |lanes| plain(Command::PickNext { project, lanes })),
-        2 => slugs().prop_map(move |slug| plain(Command::ReleaseFeature { project, slug })),
-        1 => slugs().prop_map(move |slug| plain(Command::CompleteFeature { project, slug })),
-        1 => slugs().prop_map(move |slug| plain(Command::CancelFeature { project, slug })),
-        5 => (paths(), modes(), proptest::option::of(select(SLUGS.to_vec()))).prop_map(|(paths, mode, slug)| Ask::Claim(paths, mode, slug)),
-        2 => proptest::option::of(paths()).prop_map(move |paths| plain(Command::ReleasePaths { project, paths })),
-        1 => Just(plain(Command::RefreshClaims { project })),
-        1 => paths().prop_map(move |paths| plain(Command::ForceRelease { project, paths, reason: Label::parse("why").unwrap() })),
-        3 => (select(AGENTS.to_vec()), proptest::option::of(select(SLUGS.to_vec()))).prop_map(|(agent, slug)| Ask::Start(agent, slug)),
-        1 => who().prop_map(|(engineer, agent)| Ask::End(engineer, agent)),
-        3 => (vec(who(), 0..3), vec(who(), 0..3)).prop_map(|(beats, touches)| Ask::Beats(beats, touches)),
-        2 => Just(plain(Command::Tick)),
-        1 => (0..ENGINEERS, select(vec![MemberRole::Lead, MemberRole::Member]))
-            .prop_map(move |(n, role)| plain(Command::AddMember { project, engineer: engineer(n), role })),
-        1 => (0..ENGINEERS).prop_map(move |n| plain(Command::RemoveMember { project, engineer: engineer(n) })),
-        1 => select(vec![Case::Sensitive, Case::Insensitive])
-            .prop_map(move |case| plain(Command::UpdateProject { project, case })),
-        1 => slugs().prop_map(move |slug| plain(Command::AddLearning { project, slug, id: LearningId::MIN, content: "text".into() })),
-        2 => (proptest::option::of(slugs()), any::<bool>()).prop_map(|(about, instead)| Ask::Decide(about, instead)),
-        4 => (who(), select(SLUGS.to_vec()), kinds(), select(vec!["{}", "{\"step\":1}"]))
-            .prop_map(|(whose, slug, kind, context)| Ask::Checkpoint(whose, slug, kind, context)),
-        2 => btree_map(lanes(), vec(slugs(), 0..3), 0..3)
-            .prop_map(move |lanes| plain(Command::ReorderRoadmap { project, lanes: lanes.into_iter().collect() })),
-        2 => (slugs(), lanes(), proptest::option::of(0..5_u32))
-            .prop_map(move |(slug, lane, priority)| plain(Command::MoveFeature { project, slug, lane, priority })),
-    ]
-}
-
-fn slugs() -> impl Strategy<Value = Slug> {
-    select(SLUGS.to_vec()).prop_map(|slug| Slug::parse(slug).unwrap())
-}
-
-fn needs() -> impl Strategy<Value = Arc<[Slug]>> {
-    prop_oneof![3 => Just([].into()), 1 => vec(slugs(), 1..3).prop_map(Into::into)]
-}
-
-fn paths() -> impl Strategy<Value = Arc<[Pattern]>> {
-    vec(select(PATHS.to_vec()), 0..3)
-        .prop_map(|paths| paths.into_iter().map(|path| Pattern::parse(path).unwrap()).collect())
-}
-
-fn lanes() -> impl Strategy<Value = Lane> {
-    select(Lane::ALL.to_vec())
-}
-
-fn modes() -> impl Strategy<Value = Mode> {
-    select(vec![Mode::Exclusive, Mode::Shared])
-}
-
-fn kinds() -> impl Strategy<Value = CheckpointKind> {
-    use CheckpointKind::{AutoPeriodic, CrashRecovery, Manual};
-    prop_oneof![4 => Just(AutoPeriodic), 1 => Just(Manual), 1 => Just(CrashRecovery)]
-}
 
 /// A cluster with three engineers in a project, short leases and few replies.
 struct World {
