@@ -93,6 +93,7 @@ mod tests {
     use nexus_domain::{
         Command, EngineerId,
         entity::{MemberRole, Mode},
+        pattern::Pattern,
     };
     use tower::ServiceExt;
     use uuid::Uuid;
@@ -114,7 +115,7 @@ mod tests {
         stage.apply(engineer(ANA), claim);
         let api = stage.api();
         stage.proposals.close();
-        let wanted: Vec<&str> = wanted.iter().map(|path| path.as_str()).collect();
+        let wanted: Vec<&str> = wanted.iter().map(Pattern::as_str).collect();
         let asked = Request::post(format!("/api/projects/{}/claims", project(1).0))
             .header(header::AUTHORIZATION, format!("Bearer {key}"))
             .header(header::CONTENT_TYPE, "application/json")

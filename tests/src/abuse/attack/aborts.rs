@@ -8,7 +8,10 @@ use bytes::Bytes;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 use tokio::{net::TcpStream, time::sleep};
@@ -41,12 +44,19 @@ pub(super) async fn send(attack: &Attack) {
             }
         })
         .await;
-    let members = attack.target().members.len();
-    let mut keys = Vec::new();
-    for number in 0..members * attack.most(KEYS, 4) {
-        let minted = attack.post(&attack.member(number), "/auth/keys", "{}").await;
-        keys.extend(minted.and_then(|minted| minted.text("apiKey")));
-    }
+    let keys = Mutex::new(Vec::new());
+    let wanted = attack.target().members.len() * attack.most(KEYS, 4);
+    attack
+        .flood(0.4, 4, wanted, |n| {
+            let keys = &keys;
+            async move {
+                let minted = attack.post(&attack.member(n), "/auth/keys", "{}").await;
+                let minted = minted.and_then(|minted| minted.text("apiKey"));
+                keys.lock().unwrap_or_else(PoisonError::into_inner).extend(minted);
+            }
+        })
+        .await;
+    let keys: Vec<String> = keys.into_inner().unwrap_or_else(PoisonError::into_inner);
     let turn = AtomicUsize::default();
     let connections = (0..attack.most(CONNECTIONS, 4)).map(|number| {
         let (keys, turn) = (&keys, &turn);
