@@ -21,8 +21,11 @@ pub(crate) struct Request {
     /// Whether its answer is expected to take its time.
     pub(super) is_patient: bool,
     /// How the body of an answer is read, if not whatever it says is wanted.
-    pub(super) reader: Option<fn(&[u8]) -> serde_json::Result<Value>>,
+    pub(super) reader: Option<Reader>,
 }
+
+/// Reads the body of an answer.
+pub(super) type Reader = fn(&[u8]) -> serde_json::Result<Value>;
 
 /// Which API key goes with a request.
 #[derive(Clone, Debug)]

@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_companion_that_does_not_answer_is_silence_and_goes_by_the_policy() {
         let (_open, open) = place("");
-        let found = unanswered(&[open.clone()], None, "no answer within 9 s");
+        let found = unanswered(std::slice::from_ref(&open), None, "no answer within 9 s");
         assert!(found.failure.is_none() && found.unasked.is_some(), "{found:?}");
         assert!(found.notes[0].contains("no answer within 9 s. Policy fail-open"), "{found:?}");
         let (_closed, closed) = place(r#","hooks":{"whenUnreachable":"fail-closed"}"#);
