@@ -1,6 +1,7 @@
 //! Crowds of connections that want nothing, or never get done: nobody else is kept out by them, least of all signs of
 //! life, and a node that is full of them stops in order.
 
+use bytes::Bytes;
 use nexus_tests::{
     Client, Cluster, Socket, Team, eventually,
     raw::{self, HTTP2, unfinished},
@@ -11,6 +12,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
 };
+use tokio_tungstenite::tungstenite::http::Request;
 
 async fn connect(url: &str, first: &[u8]) -> TcpStream {
     raw::connect(url, first).await.expect("it listens")
@@ -167,6 +169,37 @@ async fn answers_that_nobody_takes_leave_memory_and_places_to_others() {
         (team.admin.get(&claims).await.status == 200).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn answers_over_http2_that_strangers_do_not_take_are_bounded() {
+    const MOST_MEMORY_KIB: u64 = 512 << 10;
+    const STREAMS: usize = 64;
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let url = team.admin.base().to_owned();
+    let crowd = (0..200).map(|_| async {
+        let stream = TcpStream::connect(raw::addr(&url)).await.expect("it listens");
+        // The node has the answers, and may send none of them.
+        let handshake = h2::client::Builder::new().initial_window_size(0).handshake::<_, Bytes>(stream);
+        let (requests, connection) = handshake.await.expect("it speaks HTTP/2");
+        tokio::spawn(connection);
+        let mut answers = Vec::new();
+        for _ in 0..STREAMS {
+            // It may be cut off by now.
+            let Ok(mut ready) = requests.clone().ready().await else { break };
+            let request = Request::get("http://localhost/openapi.json").body(()).expect("a request");
+            let Ok((answer, _)) = ready.send_request(request, true) else { break };
+            answers.extend(answer.await);
+        }
+        answers
+    });
+    let crowd = futures::future::join_all(crowd).await;
+    let answered: usize = crowd.iter().map(Vec::len).sum();
+    assert!(answered > 100 * STREAMS, "{answered}");
+    let peak_kib = cluster.nodes[0].peak_kib().expect("it runs");
+    assert!(peak_kib < MOST_MEMORY_KIB, "{} MiB", peak_kib >> 10);
+    assert_eq!(team.admin.get(&team.path("/status")).await.status, 200);
 }
 
 #[tokio::test]
