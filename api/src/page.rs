@@ -291,7 +291,7 @@ mod tests {
     async fn a_page_of_texts_ends_by_bytes_and_few_are_read_at_once() {
         let stage = Stage::set();
         let feature = stage.feature(1, "s");
-        (0..12).for_each(|number| stage.decide(number, &feature, &"d".repeat(LONG)));
+        (0..12).for_each(|number| stage.write_decision(number, &feature, &"d".repeat(LONG)));
         for is_about_a_feature in [false, true] {
             let decision = |place| DocumentKey::Decision(project(1), place);
             let about = |place| DocumentKey::DecisionAbout(project(1), FeatureId(Uuid::from_u128(1)), place);

@@ -84,7 +84,7 @@ impl Read {
     #[cfg(test)]
     pub(crate) fn of(caller: Caller, query: HashMap<String, String>, cluster: Arc<dyn Cluster>) -> Self {
         let seen = Seen { view: cluster.local(), staleness: None };
-        Self { caller, query, seen, cluster }
+        Self { caller, query, seen, cluster, is_brief: false }
     }
 
     /// The state that answers.

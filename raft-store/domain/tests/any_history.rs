@@ -6,11 +6,11 @@ mod history;
 use history::{Ask, ENGINEERS, Entry, PROJECT, engineer, entries};
 use nexus_domain::{
     Acting, Actor, Applied, ClusterId, ClusterTime, Command, Document, EngineerId, FeatureId, Millis, NodeId,
-    ProjectId, Proposal, Reply, Revision, Row, RowKey, SessionId, Stamp, State, WallTime, apply,
+    Proposal, Reply, Revision, Row, RowKey, SessionId, Stamp, State, WallTime, apply,
     apply::Erasure,
     command::{NewCheckpoint, NewDecision, NewFeature},
     decide::PartLimits,
-    entity::{ApiKey, KeyPrefix, Lane, MemberRole, Mode, Origin, SessionMetadata},
+    entity::{ApiKey, KeyPrefix, Lane, MemberRole, Origin, SessionMetadata},
     ids::{CheckpointId, DecisionId, KeyId},
     replies::{KeyedRequest, ReplyKey, Request, Slot, Turn},
     settings::SettingsPatch,

@@ -261,7 +261,7 @@ impl Stage {
     }
 
     /// Writes down a decision about a feature of the first project.
-    pub(crate) fn decide(&self, number: u128, feature: &Feature, text: &str) {
+    pub(crate) fn write_decision(&self, number: u128, feature: &Feature, text: &str) {
         let decision = NewDecision {
             id: DecisionId(Uuid::from_u128(number)),
             feature: Some(feature.slug.clone()),
