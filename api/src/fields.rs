@@ -1,14 +1,10 @@
 //! Reads the fields of a JSON body, collecting every problem instead of stopping at the first.
 
-use crate::{failure::ApiError, sorted_json};
+use crate::{failure::ApiError, paths::Paths, sorted_json};
 use nexus_api_types::Code;
-use nexus_domain::{
-    decide::{MAX_AUTOMATA, MAX_GLOBS, MAX_PATTERNS},
-    pattern::Pattern,
-};
+use nexus_domain::{decide::MAX_PATTERNS, pattern::Pattern};
 use serde_json::{Map, Value, json};
 use std::{
-    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     fmt::{self, Display, Formatter},
     sync::Arc,
@@ -25,35 +21,6 @@ impl Display for Beginning<'_> {
             Some((end, _)) => write!(to, "{:?}…", &self.0[..end]),
             None => write!(to, "{:?}", self.0),
         }
-    }
-}
-
-/// Reads the paths of one list. Once there are too many with wildcards, or with brackets, none is read any more: each
-/// may take a tenth of a millisecond.
-#[derive(Default)]
-struct Paths {
-    wild: Cell<usize>,
-    automaton_bytes: Cell<u64>,
-}
-
-impl Paths {
-    fn read(&self, text: &str) -> Result<Pattern, String> {
-        self.check()?;
-        let pattern = Pattern::parse(text).map_err(|problem| problem.to_string())?;
-        self.wild.update(|count| count + usize::from(pattern.is_wild()));
-        self.automaton_bytes.update(|bytes| bytes + pattern.automaton_bytes());
-        self.check()?;
-        Ok(pattern)
-    }
-
-    fn check(&self) -> Result<(), String> {
-        if self.wild.get() > MAX_GLOBS {
-            return Err(format!("is one too many with wildcards: at most {MAX_GLOBS} are allowed"));
-        }
-        if self.automaton_bytes.get() > MAX_AUTOMATA {
-            return Err("is one too many with so many brackets: claim the folder instead".to_owned());
-        }
-        Ok(())
     }
 }
 

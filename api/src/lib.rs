@@ -33,6 +33,7 @@ pub mod mint;
 mod openapi;
 mod operate;
 mod page;
+mod paths;
 mod places;
 mod read;
 mod render;
