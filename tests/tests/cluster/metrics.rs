@@ -6,11 +6,11 @@ use serde_json::json;
 use std::{collections::BTreeSet, fs};
 use tokio_tungstenite::tungstenite::Message;
 
-/// The names in the tables of README.md's section about metrics.
+/// The names in the table of docs/monitoring.md's section about metrics.
 fn documented() -> BTreeSet<String> {
-    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
-    let readme = fs::read_to_string(readme).expect("there is a README");
-    let (_, section) = readme.split_once("\n### Metrics\n").expect("README.md has a section about metrics");
+    let monitoring = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/monitoring.md");
+    let monitoring = fs::read_to_string(monitoring).expect("there is a document about monitoring");
+    let (_, section) = monitoring.split_once("\n## Metrics\n").expect("it has a section about metrics");
     let section = section.split("\n#").next().unwrap_or_default();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
     let cells = rows.filter_map(|row| row.split(" |").next());
@@ -48,9 +48,9 @@ async fn every_metric_is_documented_and_everything_documented_is_measured() {
     }
     let documented = documented();
     let missing: Vec<_> = shown.difference(&documented).collect();
-    assert!(missing.is_empty(), "README.md does not mention {missing:?}");
+    assert!(missing.is_empty(), "docs/monitoring.md does not mention {missing:?}");
     let gone: Vec<_> = documented.difference(&shown).collect();
-    assert!(gone.is_empty(), "README.md mentions {gone:?}, which no node measures");
+    assert!(gone.is_empty(), "docs/monitoring.md mentions {gone:?}, which no node measures");
 
     // Requests by method, template of the route and status; things by their state.
     for sample in [
