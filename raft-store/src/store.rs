@@ -12,7 +12,7 @@ use crate::{
         load::{check_rules, load, load_progress},
     },
     record::{self, Kind, RecordError},
-    snapshot::{Backup, Shelf, SnapshotReceiver, install},
+    snapshot::{Backup, SnapshotDir, SnapshotReceiver, install},
     storage::{Batch, Column, KeyRange, Leased, Order, Reader, Released, Rocks, Storage, Usage},
 };
 use nexus_domain::{
@@ -53,18 +53,18 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
     let fatal = Fatal::new();
     let may_block = storage.may_block();
     let (opened, raised) = (storage.clone(), fatal.clone());
-    let (mut log, shelf, (published, ledger)) = blocking::run(may_block, move || {
+    let (mut log, snapshot_dir, (published, ledger)) = blocking::run(may_block, move || {
         check_rules(opened.as_ref())?;
         let log = LogStore::open(&opened, &raised)?;
-        let shelf = Shelf::open(opened.as_ref())?;
-        install::resume(opened.as_ref(), &shelf)?;
+        let snapshot_dir = SnapshotDir::open(opened.as_ref())?;
+        install::resume(opened.as_ref(), &snapshot_dir)?;
         let published = load(opened.as_ref())?;
-        Ok((log, shelf, published))
+        Ok((log, snapshot_dir, published))
     })
     .await?;
-    check_coverage(&mut log, &shelf, &published).await?;
+    check_coverage(&mut log, &snapshot_dir, &published).await?;
 
-    let shelf = Arc::new(shelf);
+    let snapshot_dir = Arc::new(snapshot_dir);
     let published = watch::Sender::new(Arc::new(published));
     let defers_snapshots = Arc::new(AtomicBool::new(false));
     let trail = Arc::new(HashTrail::default());
@@ -72,7 +72,7 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
     let handle = StoreHandle(Arc::new(Shared {
         storage: storage.clone(),
         fatal: fatal.clone(),
-        shelf: shelf.clone(),
+        snapshot_dir: snapshot_dir.clone(),
         published: published.subscribe(),
         flush_stats: log.flush_stats(),
         defers_snapshots: defers_snapshots.clone(),
@@ -80,15 +80,19 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
         reads: ReadQueue::default(),
         released,
     }));
-    let machine = StateMachine::new(storage, fatal, shelf, published, ledger, defers_snapshots, trail);
+    let machine = StateMachine::new(storage, fatal, snapshot_dir, published, ledger, defers_snapshots, trail);
     Ok((log, machine, handle))
 }
 
 /// The log must begin where the state, or the snapshot that can make it, ends.
-async fn check_coverage(log: &mut LogStore, shelf: &Shelf, published: &Published) -> Result<(), StoreError> {
+async fn check_coverage(
+    log: &mut LogStore,
+    snapshot_dir: &SnapshotDir,
+    published: &Published,
+) -> Result<(), StoreError> {
     let state =
         log.get_log_state().await.map_err(|error| StoreError::from_io("reading the log's ends", &error))?;
-    let snapshot = shelf.current().and_then(|(covered, _)| covered.last_log_id);
+    let snapshot = snapshot_dir.current().and_then(|(covered, _)| covered.last_log_id);
     let reached = published.applied().max(snapshot);
     match state.last_purged_log_id {
         Some(purged) if reached.map(|log_id| log_id.index) < Some(purged.index) => {
@@ -108,7 +112,7 @@ pub struct StoreHandle(Arc<Shared>);
 struct Shared {
     storage: Arc<dyn Storage>,
     fatal: Fatal,
-    shelf: Arc<Shelf>,
+    snapshot_dir: Arc<SnapshotDir>,
     published: watch::Receiver<Arc<Published>>,
     flush_stats: Arc<FlushStats>,
     defers_snapshots: Arc<AtomicBool>,
@@ -172,7 +176,7 @@ impl StoreHandle {
 
     /// Snapshots that could not be made for want of space, since the store was opened.
     pub fn failed_snapshots(&self) -> u64 {
-        self.0.shelf.failures()
+        self.0.snapshot_dir.failures()
     }
 
     /// Reads one document.
@@ -364,18 +368,18 @@ impl StoreHandle {
     /// # Errors
     /// When the device fails or is full.
     pub async fn begin_receiving(&self, length: u64) -> Result<SnapshotReceiver, StoreError> {
-        SnapshotReceiver::begin(&self.0.shelf, length).await
+        SnapshotReceiver::begin(&self.0.snapshot_dir, length).await
     }
 
     /// The current snapshot as a backup; none before the first one.
     pub fn backup(&self) -> Option<Backup> {
-        let (covered, snapshot) = self.0.shelf.current()?;
+        let (covered, snapshot) = self.0.snapshot_dir.current()?;
         Some(Backup::new(Revision(covered.last_log_id?.index), snapshot))
     }
 
     /// Length of the current snapshot in bytes.
     pub fn snapshot_bytes(&self) -> Option<u64> {
-        self.0.shelf.current().map(|(_, file)| file.length())
+        self.0.snapshot_dir.current().map(|(_, file)| file.length())
     }
 
     /// Space in use, without snapshots.

@@ -11,7 +11,7 @@ use crate::{
     blocking,
     error::StoreError,
     fatal::Fatal,
-    snapshot::{Shelf, SnapshotBuilder, SnapshotFile, install},
+    snapshot::{SnapshotBuilder, SnapshotDir, SnapshotFile, install},
     storage::Storage,
     types::{Applied, LogId, SnapshotMeta, StoredMembership, TypeConfig},
 };
@@ -41,7 +41,7 @@ pub struct StateMachine {
     storage: Arc<dyn Storage>,
     rules: Rules,
     fatal: Fatal,
-    shelf: Arc<Shelf>,
+    snapshot_dir: Arc<SnapshotDir>,
     published: watch::Sender<Arc<Published>>,
     ledger: RowLedger,
     defers_snapshots: Arc<AtomicBool>,
@@ -52,14 +52,14 @@ impl StateMachine {
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
         fatal: Fatal,
-        shelf: Arc<Shelf>,
+        snapshot_dir: Arc<SnapshotDir>,
         published: watch::Sender<Arc<Published>>,
         ledger: RowLedger,
         defers_snapshots: Arc<AtomicBool>,
         trail: Arc<HashTrail>,
     ) -> Self {
         let rules = nexus_domain::apply;
-        Self { storage, rules, fatal, shelf, published, ledger, defers_snapshots, trail }
+        Self { storage, rules, fatal, snapshot_dir, published, ledger, defers_snapshots, trail }
     }
 
     /// For tests of what happens when the rules are wrong.
@@ -119,8 +119,8 @@ impl StateMachine {
         if meta.last_log_id < applied {
             return Err(StoreError::Snapshot("it covers less than is applied already".into()));
         }
-        let (storage, shelf, meta) = (self.storage.clone(), self.shelf.clone(), meta.clone());
-        let work = move || install::install(storage.as_ref(), &shelf, &meta, &file);
+        let (storage, snapshot_dir, meta) = (self.storage.clone(), self.snapshot_dir.clone(), meta.clone());
+        let work = move || install::install(storage.as_ref(), &snapshot_dir, &meta, &file);
         let (installed, ledger) = blocking::run(self.storage.may_block(), work).await?;
         self.ledger = ledger;
         self.trail.extend([(installed.revision().0, installed.hash())]);
@@ -171,12 +171,12 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<SnapshotBuilder> {
-        if !force && (self.defers_snapshots.load(Ordering::Relaxed) || self.shelf.is_building()) {
+        if !force && (self.defers_snapshots.load(Ordering::Relaxed) || self.snapshot_dir.is_building()) {
             return None;
         }
         // No entry is applied while this runs, so the view and the progress are of one moment.
         let progress = self.latest().progress.clone();
-        Some(SnapshotBuilder::begin(&self.storage, &self.shelf, progress).await)
+        Some(SnapshotBuilder::begin(&self.storage, &self.snapshot_dir, progress).await)
     }
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
@@ -197,6 +197,6 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     async fn get_current_snapshot(
         &mut self,
     ) -> Result<Option<SnapshotOf<TypeConfig, SnapshotFile>>, io::Error> {
-        Ok(self.shelf.current().map(|(meta, snapshot)| Snapshot { meta, snapshot }))
+        Ok(self.snapshot_dir.current().map(|(meta, snapshot)| Snapshot { meta, snapshot }))
     }
 }

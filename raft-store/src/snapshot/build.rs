@@ -2,9 +2,9 @@
 //! up an entry while it writes.
 
 use super::{
+    dir::{Building, SnapshotDir, meta_of},
     file::SnapshotFile,
     format,
-    shelf::{Building, Shelf, meta_of},
 };
 use crate::{
     error::StoreError,
@@ -30,23 +30,27 @@ enum Stage {
 
 impl SnapshotBuilder {
     /// Takes the view. Call it while nothing is applied: `progress` must be what storage holds.
-    pub(crate) async fn begin(storage: &Arc<dyn Storage>, shelf: &Arc<Shelf>, progress: Progress) -> Self {
-        let building = shelf.begin_building();
+    pub(crate) async fn begin(
+        storage: &Arc<dyn Storage>,
+        snapshot_dir: &Arc<SnapshotDir>,
+        progress: Progress,
+    ) -> Self {
+        let building = snapshot_dir.begin_building();
         if !storage.may_block() {
             let mut built = Err(StoreError::Stopped("no view was given".into()));
-            storage.with_view(&mut |view| built = build(view, shelf, &progress));
+            storage.with_view(&mut |view| built = build(view, snapshot_dir, &progress));
             return Self(Some(Stage::Done(built)));
         }
         let (took, taken) = oneshot::channel();
         let (go, went) = oneshot::channel();
         let (done, built) = oneshot::channel();
         let task = Task { took, went, done, building, progress };
-        let (storage, shelf) = (storage.clone(), shelf.clone());
+        let (storage, snapshot_dir) = (storage.clone(), snapshot_dir.clone());
         tokio::task::spawn_blocking(move || {
             let mut task = Some(task);
             storage.with_view(&mut |view| {
                 if let Some(task) = task.take() {
-                    task.run(view, &shelf);
+                    task.run(view, &snapshot_dir);
                 }
             });
         });
@@ -65,51 +69,51 @@ struct Task {
 }
 
 impl Task {
-    fn run(self, view: &dyn Reader, shelf: &Shelf) {
+    fn run(self, view: &dyn Reader, snapshot_dir: &SnapshotDir) {
         let Self { took, went, done, building, progress } = self;
         // Whoever asked may have gone away at any of these steps.
         let _ = took.send(());
         if went.blocking_recv().is_ok() {
-            let built = build(view, shelf, &progress);
+            let built = build(view, snapshot_dir, &progress);
             drop(building);
             let _ = done.send(built);
         }
     }
 }
 
-fn build(view: &dyn Reader, shelf: &Shelf, progress: &Progress) -> Built {
-    let (name, file) = match shelf.create() {
+fn build(view: &dyn Reader, snapshot_dir: &SnapshotDir, progress: &Progress) -> Built {
+    let (name, file) = match snapshot_dir.create() {
         Ok(created) => created,
-        Err(error) => return in_its_place(shelf, error),
+        Err(error) => return in_its_place(snapshot_dir, error),
     };
     let written = format::write(view, progress, file.as_ref());
     let length = match written {
         Ok(length) => length,
         Err(error) => {
-            shelf.discard(&name);
-            return in_its_place(shelf, error);
+            snapshot_dir.discard(&name);
+            return in_its_place(snapshot_dir, error);
         }
     };
     let meta = meta_of(progress);
     // File systems that allocate late find only now that it does not fit.
-    let kept = shelf.complete(name, file, length).and_then(|snapshot| {
-        shelf.adopt(&meta, &snapshot)?;
+    let kept = snapshot_dir.complete(name, file, length).and_then(|snapshot| {
+        snapshot_dir.adopt(&meta, &snapshot)?;
         Ok(snapshot)
     });
     match kept {
         Ok(snapshot) => Ok((meta, snapshot)),
-        Err(error) => in_its_place(shelf, error),
+        Err(error) => in_its_place(snapshot_dir, error),
     }
 }
 
 /// A snapshot that does not fit on the disk is no reason to stop: it would only keep the log short. Raft
 /// knows no snapshot that failed other than one that ends it, so it is given the one that there is, and
 /// finds it no newer. Without an older one, the log is all there is, and a full disk stops the node.
-fn in_its_place(shelf: &Shelf, error: StoreError) -> Built {
+fn in_its_place(snapshot_dir: &SnapshotDir, error: StoreError) -> Built {
     if matches!(error, StoreError::Full { .. })
-        && let Some(current) = shelf.current()
+        && let Some(current) = snapshot_dir.current()
     {
-        shelf.count_failure();
+        snapshot_dir.count_failure();
         tracing::warn!(%error, "no snapshot could be made; the log stays as long as it is");
         return Ok(current);
     }

@@ -5,9 +5,9 @@
 //! finds the mark and begins again from the file.
 
 use super::{
+    dir::{SnapshotDir, meta_of},
     file::SnapshotFile,
     format,
-    shelf::{Shelf, meta_of},
 };
 use crate::{
     error::{Quarantined, StoreError},
@@ -28,7 +28,7 @@ const BATCH_BYTES: usize = 1 << 20;
 /// else when the device fails.
 pub(crate) fn install(
     storage: &dyn Storage,
-    shelf: &Shelf,
+    snapshot_dir: &SnapshotDir,
     covered: &SnapshotMeta,
     snapshot: &SnapshotFile,
 ) -> Result<(Published, RowLedger), StoreError> {
@@ -36,7 +36,7 @@ pub(crate) fn install(
     if meta_of(&progress) != *covered {
         return Err(StoreError::Snapshot(format!("it covers {}, not {covered}", meta_of(&progress))));
     }
-    if !shelf.adopt(covered, snapshot)? {
+    if !snapshot_dir.adopt(covered, snapshot)? {
         return Err(StoreError::Snapshot("one that covers more is kept already".into()));
     }
     replace(storage, &snapshot.name(), snapshot.file())
@@ -47,13 +47,13 @@ pub(crate) fn install(
 /// # Errors
 /// [`StoreError::Quarantined`] when the snapshot is gone or damaged: the old state is gone too, and
 /// the log may no longer hold the entries that made it.
-pub(crate) fn resume(storage: &dyn Storage, shelf: &Shelf) -> Result<bool, StoreError> {
+pub(crate) fn resume(storage: &dyn Storage, snapshot_dir: &SnapshotDir) -> Result<bool, StoreError> {
     let Some(value) = storage.get(Column::Meta, meta::INSTALLING)? else {
         return Ok(false);
     };
     let name: String = record::decode(Kind::INSTALLING, &value)
         .map_err(|cause| StoreError::corrupt(Column::Meta, meta::INSTALLING, cause))?;
-    let Some(snapshot) = shelf.find(&name) else {
+    let Some(snapshot) = snapshot_dir.find(&name) else {
         return Err(Quarantined::because(format!(
             "installing {name} was interrupted, and the file is gone or damaged"
         )));

@@ -2,15 +2,15 @@
 //!
 //! [`format`] says what is in the file. It is [built](SnapshotBuilder) beside apply from a view of
 //! storage, [sent and received](SnapshotReceiver) in chunks, [installed](install) in place of the
-//! state machine's columns, and kept on the [shelf](Shelf), where there is one at a time. A client takes it
+//! state machine's columns, and kept on the [snapshot_dir](SnapshotDir), where there is one at a time. A client takes it
 //! away as a [backup](Backup).
 
 mod backup;
 mod build;
+mod dir;
 mod file;
 mod format;
 pub(crate) mod install;
-mod shelf;
 mod transfer;
 
 pub use backup::{Backup, BackupContents, check_backup};
@@ -18,4 +18,4 @@ pub use build::SnapshotBuilder;
 pub use file::SnapshotFile;
 pub use transfer::{CHUNK_BYTES, SnapshotReceiver};
 
-pub(crate) use shelf::Shelf;
+pub(crate) use dir::SnapshotDir;

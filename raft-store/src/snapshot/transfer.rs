@@ -1,6 +1,6 @@
 //! Receives a snapshot chunk by chunk. Never hands on one that is not whole.
 
-use super::{file::SnapshotFile, format, shelf::Shelf};
+use super::{dir::SnapshotDir, file::SnapshotFile, format};
 use crate::{blocking, error::StoreError, storage::File};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ pub const CHUNK_BYTES: usize = 1 << 20;
 
 /// A snapshot that is coming in. Dropped before it is finished, it is deleted.
 pub struct SnapshotReceiver {
-    shelf: Arc<Shelf>,
+    snapshot_dir: Arc<SnapshotDir>,
     expected: u64,
     received: u64,
     /// Taken out when it is finished.
@@ -18,10 +18,10 @@ pub struct SnapshotReceiver {
 }
 
 impl SnapshotReceiver {
-    pub(crate) async fn begin(shelf: &Arc<Shelf>, expected: u64) -> Result<Self, StoreError> {
-        let creator = shelf.clone();
-        let target = blocking::run(shelf.may_block(), move || creator.create()).await?;
-        Ok(Self { shelf: shelf.clone(), expected, received: 0, target: Some(target) })
+    pub(crate) async fn begin(snapshot_dir: &Arc<SnapshotDir>, expected: u64) -> Result<Self, StoreError> {
+        let creator = snapshot_dir.clone();
+        let target = blocking::run(snapshot_dir.may_block(), move || creator.create()).await?;
+        Ok(Self { snapshot_dir: snapshot_dir.clone(), expected, received: 0, target: Some(target) })
     }
 
     /// Bytes that have come in.
@@ -43,7 +43,7 @@ impl SnapshotReceiver {
             return Err(StoreError::Snapshot(format!("{received} bytes came, {expected} were announced")));
         }
         let (file, offset) = (file.clone(), self.received);
-        blocking::run(self.shelf.may_block(), move || file.write_at(offset, &chunk)).await?;
+        blocking::run(self.snapshot_dir.may_block(), move || file.write_at(offset, &chunk)).await?;
         self.received = received;
         Ok(())
     }
@@ -60,9 +60,9 @@ impl SnapshotReceiver {
         let Some((name, file)) = self.target.take() else {
             return Err(StoreError::Snapshot("it is finished already".into()));
         };
-        let (shelf, length) = (self.shelf.clone(), self.received);
-        blocking::run(self.shelf.may_block(), move || {
-            let snapshot = shelf.complete(name, file, length)?;
+        let (snapshot_dir, length) = (self.snapshot_dir.clone(), self.received);
+        blocking::run(self.snapshot_dir.may_block(), move || {
+            let snapshot = snapshot_dir.complete(name, file, length)?;
             format::verify(snapshot.file())?;
             Ok(snapshot)
         })
@@ -73,7 +73,7 @@ impl SnapshotReceiver {
 impl Drop for SnapshotReceiver {
     fn drop(&mut self) {
         if let Some((name, _)) = self.target.take() {
-            self.shelf.discard(&name);
+            self.snapshot_dir.discard(&name);
         }
     }
 }

@@ -20,7 +20,7 @@ const TEMPORARY_SUFFIX: &str = ".tmp";
 const DAMAGED_PREFIX: &str = "damaged-";
 
 /// The node's snapshots.
-pub(crate) struct Shelf {
+pub(crate) struct SnapshotDir {
     folder: Arc<dyn Folder>,
     may_block: bool,
     current: Mutex<Option<(SnapshotMeta, SnapshotFile)>>,
@@ -40,7 +40,7 @@ fn name_of(meta: &SnapshotMeta) -> String {
     format!("{PREFIX}{index:020}{SUFFIX}")
 }
 
-impl Shelf {
+impl SnapshotDir {
     /// Looks through the folder: deletes what was not finished, finds the newest snapshot that is
     /// whole, deletes older ones, and puts damaged ones aside.
     ///
@@ -50,7 +50,7 @@ impl Shelf {
         let folder = storage.folder();
         let mut names = folder.names()?;
         names.sort_unstable_by(|a, b| b.cmp(a));
-        let shelf = Self {
+        let snapshot_dir = Self {
             folder,
             may_block: storage.may_block(),
             current: Mutex::new(None),
@@ -61,17 +61,17 @@ impl Shelf {
         let mut current = None;
         for name in names {
             if name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX) {
-                shelf.folder.remove(&name)?;
+                snapshot_dir.folder.remove(&name)?;
             } else if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
                 if current.is_some() {
-                    shelf.folder.remove(&name)?;
+                    snapshot_dir.folder.remove(&name)?;
                 } else {
-                    current = shelf.examine(&name)?;
+                    current = snapshot_dir.examine(&name)?;
                 }
             }
         }
-        *shelf.lock() = current;
-        Ok(shelf)
+        *snapshot_dir.lock() = current;
+        Ok(snapshot_dir)
     }
 
     fn examine(&self, name: &str) -> Result<Option<(SnapshotMeta, SnapshotFile)>, StoreError> {
@@ -189,7 +189,7 @@ impl Shelf {
 }
 
 /// While it lives, a snapshot is being built.
-pub(super) struct Building(Arc<Shelf>);
+pub(super) struct Building(Arc<SnapshotDir>);
 
 impl Drop for Building {
     fn drop(&mut self) {
