@@ -8,7 +8,7 @@ use crate::{
     keys::{self, meta},
     log::{FlushStats, LogStore},
     machine::{
-        HashTrail, Published, StateMachine,
+        HashHistory, Published, StateMachine,
         load::{check_rules, load, load_progress},
     },
     record::{self, Kind, RecordError},
@@ -53,7 +53,7 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
     let fatal = Fatal::new();
     let may_block = storage.may_block();
     let (opened, raised) = (storage.clone(), fatal.clone());
-    let (mut log, snapshot_dir, (published, ledger)) = blocking::run(may_block, move || {
+    let (mut log, snapshot_dir, (published, row_hashes)) = blocking::run(may_block, move || {
         check_rules(opened.as_ref())?;
         let log = LogStore::open(&opened, &raised)?;
         let snapshot_dir = SnapshotDir::open(opened.as_ref())?;
@@ -67,8 +67,8 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
     let snapshot_dir = Arc::new(snapshot_dir);
     let published = watch::Sender::new(Arc::new(published));
     let defers_snapshots = Arc::new(AtomicBool::new(false));
-    let trail = Arc::new(HashTrail::default());
-    trail.extend([(published.borrow().revision().0, published.borrow().hash())]);
+    let hash_history = Arc::new(HashHistory::default());
+    hash_history.extend([(published.borrow().revision().0, published.borrow().hash())]);
     let handle = StoreHandle(Arc::new(Shared {
         storage: storage.clone(),
         fatal: fatal.clone(),
@@ -76,11 +76,19 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
         published: published.subscribe(),
         flush_stats: log.flush_stats(),
         defers_snapshots: defers_snapshots.clone(),
-        trail: trail.clone(),
+        hash_history: hash_history.clone(),
         reads: ReadQueue::default(),
         released,
     }));
-    let machine = StateMachine::new(storage, fatal, snapshot_dir, published, ledger, defers_snapshots, trail);
+    let machine = StateMachine::new(
+        storage,
+        fatal,
+        snapshot_dir,
+        published,
+        row_hashes,
+        defers_snapshots,
+        hash_history,
+    );
     Ok((log, machine, handle))
 }
 
@@ -116,7 +124,7 @@ struct Shared {
     published: watch::Receiver<Arc<Published>>,
     flush_stats: Arc<FlushStats>,
     defers_snapshots: Arc<AtomicBool>,
-    trail: Arc<HashTrail>,
+    hash_history: Arc<HashHistory>,
     reads: ReadQueue,
     released: Released,
 }
@@ -171,7 +179,7 @@ impl StoreHandle {
 
     /// The state's hash right after an entry; none when that is too long ago, or still to come.
     pub fn hash_at(&self, index: u64) -> Option<u64> {
-        self.0.trail.at(index)
+        self.0.hash_history.at(index)
     }
 
     /// Snapshots that could not be made for want of space, since the store was opened.

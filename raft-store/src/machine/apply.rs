@@ -2,9 +2,9 @@
 
 use super::{
     event_search::EventSearch,
-    ledger::RowLedger,
     progress::{EntryHash, Progress},
     published::Published,
+    row_hashes::RowHashes,
 };
 use crate::{
     error::StoreError,
@@ -38,7 +38,7 @@ pub(crate) struct Step<'a> {
     stored: &'a dyn Storage,
     rules: Rules,
     /// Ahead of what is stored until the step is written: a step that is not stops the node.
-    ledger: &'a mut RowLedger,
+    row_hashes: &'a mut RowHashes,
     after: Published,
     /// Where later entries write what earlier ones wrote, the later ones stand.
     batch: Batch,
@@ -55,13 +55,13 @@ impl<'a> Step<'a> {
     pub(crate) fn begin(
         stored: &'a dyn Storage,
         rules: Rules,
-        ledger: &'a mut RowLedger,
+        row_hashes: &'a mut RowHashes,
         before: Published,
     ) -> Self {
         Self {
             stored,
             rules,
-            ledger,
+            row_hashes,
             after: before,
             batch: Batch::new(),
             clock: None,
@@ -185,12 +185,12 @@ impl<'a> Step<'a> {
                     |to| keys::append_row(key, to),
                     |to| record::append(Kind::ROW, &row, to),
                 )?;
-                self.ledger.replace(rows, key, Some(value));
+                self.row_hashes.replace(rows, key, Some(value));
                 hash.write(Column::Rows, key, Some(value));
             }
             None => {
                 let key = self.batch.delete_written(Column::Rows, |to| keys::append_row(key, to));
-                self.ledger.replace(rows, key, None);
+                self.row_hashes.replace(rows, key, None);
                 hash.write(Column::Rows, key, None);
             }
         }
@@ -341,9 +341,9 @@ impl<'a> Step<'a> {
 
     /// What has to be written, what may be seen afterwards, and the hash after each entry.
     pub(crate) fn finish(self) -> (Batch, Published, Vec<(u64, u64)>) {
-        let Self { ledger, mut after, mut batch, clock, pruned, hashes, .. } = self;
+        let Self { row_hashes, mut after, mut batch, clock, pruned, hashes, .. } = self;
         if let Some((key, value)) = clock {
-            ledger.replace(&mut after.progress.rows, &key, Some(&value));
+            row_hashes.replace(&mut after.progress.rows, &key, Some(&value));
             batch.put(Column::Rows, key, value);
         }
         // After the events of this step: with few revisions kept, some of them may be old already.

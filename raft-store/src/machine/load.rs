@@ -1,9 +1,9 @@
 //! Makes the state anew from its rows, and checks that they are the ones that were written.
 
 use super::{
-    ledger::RowLedger,
     progress::{Progress, RowsDigest},
     published::Published,
+    row_hashes::RowHashes,
 };
 use crate::{
     error::StoreError,
@@ -17,7 +17,7 @@ use nexus_domain::{Row, RowKey, RulesVersion, State};
 ///
 /// # Errors
 /// When a row is damaged, misplaced, missing or too many, or rows do not fit together.
-pub(crate) fn load(reader: &dyn Reader) -> Result<(Published, RowLedger), StoreError> {
+pub(crate) fn load(reader: &dyn Reader) -> Result<(Published, RowHashes), StoreError> {
     let mut loading = Loading::default();
     for pair in reader.scan(Column::Rows, &KeyRange::all(), Order::Ascending) {
         let (key, value) = pair?;
@@ -30,7 +30,7 @@ pub(crate) fn load(reader: &dyn Reader) -> Result<(Published, RowLedger), StoreE
 #[derive(Default)]
 pub(crate) struct Loading {
     digest: RowsDigest,
-    ledger: RowLedger,
+    row_hashes: RowHashes,
     rows: Vec<Row>,
 }
 
@@ -49,7 +49,7 @@ impl Loading {
                 row.key()
             )));
         }
-        self.ledger.found(&mut self.digest, key, value);
+        self.row_hashes.found(&mut self.digest, key, value);
         self.rows.push(row);
         Ok(())
     }
@@ -63,8 +63,8 @@ impl Loading {
     ///
     /// # Errors
     /// When rows are missing or too many, or do not fit together.
-    pub(crate) fn finish(self, progress: Progress) -> Result<(Published, RowLedger), StoreError> {
-        let Self { digest, ledger, rows } = self;
+    pub(crate) fn finish(self, progress: Progress) -> Result<(Published, RowHashes), StoreError> {
+        let Self { digest, row_hashes, rows } = self;
         if digest != progress.rows {
             return Err(StoreError::Inconsistent(format!(
                 "rows are missing or stale at revision {}: {digest:?} found, {:?} written",
@@ -73,7 +73,7 @@ impl Loading {
             )));
         }
         let state = State::from_rows(rows).map_err(|error| StoreError::Inconsistent(error.to_string()))?;
-        Ok((Published { state, progress }, ledger))
+        Ok((Published { state, progress }, row_hashes))
     }
 }
 

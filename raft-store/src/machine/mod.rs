@@ -3,19 +3,19 @@
 //! [`apply`] runs entries through the domain and writes rows, documents, events and [`progress`] in
 //! one batch, unsynced: a crash takes the batch back together with what it says was applied, and
 //! Raft applies again. Only after the write is the new state [published](Published) and are the
-//! clients answered. The [`ledger`] knows the hash of each stored row, `trail` those of the last
+//! clients answered. The [`row_hashes`] knows the hash of each stored row, `hash_history` those of the last
 //! entries. [`load`] makes the state anew at start, and checks it. [`raft`] is all of it as openraft
 //! calls it.
 
 pub(crate) mod apply;
 mod event_search;
-pub(crate) mod ledger;
+mod hash_history;
 pub(crate) mod load;
 pub(crate) mod progress;
 mod published;
 mod raft;
-mod trail;
+pub(crate) mod row_hashes;
 
+pub(crate) use hash_history::HashHistory;
 pub use published::Published;
 pub use raft::StateMachine;
-pub(crate) use trail::HashTrail;

@@ -2,10 +2,10 @@
 
 use super::{
     apply::{Rules, Step},
-    ledger::RowLedger,
+    hash_history::HashHistory,
     load::load,
     published::Published,
-    trail::HashTrail,
+    row_hashes::RowHashes,
 };
 use crate::{
     blocking,
@@ -43,9 +43,9 @@ pub struct StateMachine {
     fatal: Fatal,
     snapshot_dir: Arc<SnapshotDir>,
     published: watch::Sender<Arc<Published>>,
-    ledger: RowLedger,
+    row_hashes: RowHashes,
     defers_snapshots: Arc<AtomicBool>,
-    trail: Arc<HashTrail>,
+    hash_history: Arc<HashHistory>,
 }
 
 impl StateMachine {
@@ -54,12 +54,12 @@ impl StateMachine {
         fatal: Fatal,
         snapshot_dir: Arc<SnapshotDir>,
         published: watch::Sender<Arc<Published>>,
-        ledger: RowLedger,
+        row_hashes: RowHashes,
         defers_snapshots: Arc<AtomicBool>,
-        trail: Arc<HashTrail>,
+        hash_history: Arc<HashHistory>,
     ) -> Self {
         let rules = nexus_domain::apply;
-        Self { storage, rules, fatal, snapshot_dir, published, ledger, defers_snapshots, trail }
+        Self { storage, rules, fatal, snapshot_dir, published, row_hashes, defers_snapshots, hash_history }
     }
 
     /// For tests of what happens when the rules are wrong.
@@ -94,9 +94,9 @@ impl StateMachine {
     where
         S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
     {
-        let Self { storage, rules, published, ledger, trail, .. } = self;
+        let Self { storage, rules, published, row_hashes, hash_history, .. } = self;
         let latest = |published: &watch::Sender<Arc<Published>>| Published::clone(&published.borrow());
-        let mut step = Step::begin(storage.as_ref(), *rules, ledger, latest(published));
+        let mut step = Step::begin(storage.as_ref(), *rules, row_hashes, latest(published));
         let mut replies = Vec::new();
         while let Some(item) = entries.next().await {
             let (entry, responder) =
@@ -104,12 +104,12 @@ impl StateMachine {
             let reply = step.apply(entry)?;
             replies.push((responder, reply));
             if replies.len() >= MAX_ENTRIES || step.bytes() >= MAX_BYTES {
-                commit(storage.as_ref(), published, trail, step, &mut replies)?;
-                step = Step::begin(storage.as_ref(), *rules, ledger, latest(published));
+                commit(storage.as_ref(), published, hash_history, step, &mut replies)?;
+                step = Step::begin(storage.as_ref(), *rules, row_hashes, latest(published));
             }
         }
         if !replies.is_empty() {
-            commit(storage.as_ref(), published, trail, step, &mut replies)?;
+            commit(storage.as_ref(), published, hash_history, step, &mut replies)?;
         }
         Ok(())
     }
@@ -121,9 +121,9 @@ impl StateMachine {
         }
         let (storage, snapshot_dir, meta) = (self.storage.clone(), self.snapshot_dir.clone(), meta.clone());
         let work = move || install::install(storage.as_ref(), &snapshot_dir, &meta, &file);
-        let (installed, ledger) = blocking::run(self.storage.may_block(), work).await?;
-        self.ledger = ledger;
-        self.trail.extend([(installed.revision().0, installed.hash())]);
+        let (installed, row_hashes) = blocking::run(self.storage.may_block(), work).await?;
+        self.row_hashes = row_hashes;
+        self.hash_history.extend([(installed.revision().0, installed.hash())]);
         self.published.send_replace(Arc::new(installed));
         Ok(())
     }
@@ -137,13 +137,13 @@ impl StateMachine {
 fn commit(
     storage: &dyn Storage,
     published: &watch::Sender<Arc<Published>>,
-    trail: &HashTrail,
+    hash_history: &HashHistory,
     step: Step<'_>,
     replies: &mut Vec<(Option<ApplyResponder<TypeConfig>>, Applied)>,
 ) -> Result<(), StoreError> {
     let (batch, after, hashes) = step.finish();
     storage.write(batch)?;
-    trail.extend(hashes);
+    hash_history.extend(hashes);
     published.send_replace(Arc::new(after));
     for (responder, reply) in replies.drain(..) {
         if let Some(responder) = responder {

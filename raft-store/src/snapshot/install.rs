@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::{Quarantined, StoreError},
     keys::meta,
-    machine::{Published, apply::encode_progress, ledger::RowLedger, load::load},
+    machine::{Published, apply::encode_progress, load::load, row_hashes::RowHashes},
     record::{self, Kind},
     storage::{Batch, Column, File, KeyRange, Storage},
     types::SnapshotMeta,
@@ -31,7 +31,7 @@ pub(crate) fn install(
     snapshot_dir: &SnapshotDir,
     covered: &SnapshotMeta,
     snapshot: &SnapshotFile,
-) -> Result<(Published, RowLedger), StoreError> {
+) -> Result<(Published, RowHashes), StoreError> {
     let progress = format::verify(snapshot.file())?;
     if meta_of(&progress) != *covered {
         return Err(StoreError::Snapshot(format!("it covers {}, not {covered}", meta_of(&progress))));
@@ -62,7 +62,7 @@ pub(crate) fn resume(storage: &dyn Storage, snapshot_dir: &SnapshotDir) -> Resul
     Ok(true)
 }
 
-fn replace(storage: &dyn Storage, name: &str, file: &dyn File) -> Result<(Published, RowLedger), StoreError> {
+fn replace(storage: &dyn Storage, name: &str, file: &dyn File) -> Result<(Published, RowHashes), StoreError> {
     let mut batch = Batch::new();
     batch.put(Column::Meta, meta::INSTALLING, record::encode(Kind::INSTALLING, name));
     batch.delete(Column::Meta, meta::PROGRESS);

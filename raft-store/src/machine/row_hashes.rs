@@ -11,9 +11,9 @@ use xxhash_rust::xxh3::xxh3_128;
 /// Rows by a hash of their key, each with its hash as it is stored: about 40 bytes a row. Of the stored
 /// bytes, not of those that would be written now: another version may have written them.
 #[derive(Default)]
-pub(crate) struct RowLedger(HashMap<u128, u64, BuildHasherDefault<Spread>>);
+pub(crate) struct RowHashes(HashMap<u128, u64, BuildHasherDefault<Spread>>);
 
-impl RowLedger {
+impl RowHashes {
     /// Takes in a row that was found in storage.
     pub(crate) fn found(&mut self, digest: &mut RowsDigest, key: &[u8], value: &[u8]) {
         self.replace(digest, key, Some(value));
@@ -65,13 +65,13 @@ mod tests {
 
     #[test]
     fn the_digest_is_that_of_the_rows_that_are_there() {
-        let (mut ledger, mut digest) = (RowLedger::default(), RowsDigest::default());
-        ledger.replace(&mut digest, b"a", Some(b"1"));
-        ledger.replace(&mut digest, b"b", Some(b"1"));
-        ledger.replace(&mut digest, b"a", Some(b"2"));
-        ledger.replace(&mut digest, b"b", None);
-        ledger.replace(&mut digest, b"c", None);
-        let (mut again, mut expected) = (RowLedger::default(), RowsDigest::default());
+        let (mut row_hashes, mut digest) = (RowHashes::default(), RowsDigest::default());
+        row_hashes.replace(&mut digest, b"a", Some(b"1"));
+        row_hashes.replace(&mut digest, b"b", Some(b"1"));
+        row_hashes.replace(&mut digest, b"a", Some(b"2"));
+        row_hashes.replace(&mut digest, b"b", None);
+        row_hashes.replace(&mut digest, b"c", None);
+        let (mut again, mut expected) = (RowHashes::default(), RowsDigest::default());
         again.found(&mut expected, b"a", b"2");
         assert_eq!(digest, expected);
     }
