@@ -3,7 +3,7 @@
 //! [`apply`] runs entries through the domain and writes rows, documents, events and [`progress`] in
 //! one batch, unsynced: a crash takes the batch back together with what it says was applied, and
 //! Raft applies again. Only after the write is the new state [published](Published) and are the
-//! clients answered. The [`row_hashes`] knows the hash of each stored row, `hash_history` those of the last
+//! clients answered. [`row_hashes`] has the hash of each stored row, `hash_history` those of the last
 //! entries. [`load`] makes the state anew at start, and checks it. [`raft`] is all of it as openraft
 //! calls it.
 

@@ -2,7 +2,7 @@
 //!
 //! [`format`] says what is in the file. It is [built](SnapshotBuilder) beside apply from a view of
 //! storage, [sent and received](SnapshotReceiver) in chunks, [installed](install) in place of the
-//! state machine's columns, and kept on the [snapshot_dir](SnapshotDir), where there is one at a time. A client takes it
+//! state machine's columns, and kept in the [`SnapshotDir`], where one is current. A client takes it
 //! away as a [backup](Backup).
 
 mod backup;
