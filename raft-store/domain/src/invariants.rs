@@ -3,7 +3,7 @@
 
 use crate::{
     entity::Status,
-    state::{Grip, State},
+    state::{ClaimRef, State},
 };
 
 /// Something that must never be.
@@ -27,7 +27,7 @@ impl State {
     fn no_file_has_two_holders(&self) -> Result<(), Violation> {
         for (key, claim) in &self.claims {
             let obstacle = self.obstacle(key.project, &key.path, claim.mode, Some(key.session));
-            if let Some((path, Grip { session, .. })) = obstacle {
+            if let Some((path, ClaimRef { session, .. })) = obstacle {
                 return Err(Violation(format!(
                     "{} of session {} collides with {path} of session {session}",
                     key.path, key.session

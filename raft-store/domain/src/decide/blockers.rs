@@ -5,7 +5,7 @@ use crate::{
     ids::{ProjectId, SessionId},
     pattern::{Overlap, Pattern},
     refusal::{Blocker, Conflict, HolderNote, Refusal},
-    state::{Grip, State},
+    state::{ClaimRef, State},
     words::{Name, Slug},
     work::{OutOfBudget, WorkBudget},
 };
@@ -75,10 +75,10 @@ pub(super) fn conflicts<'a>(
     let mut told: BTreeSet<(Pattern, SessionId)> = BTreeSet::new();
     for (paths, mode) in wanted {
         let paths = sorted(paths, work)?;
-        let overlaps = index.first_overlaps(&paths, limit - found.len(), work, |held, grip| {
-            Some(grip.session) != session
-                && !mode.tolerates(grip.mode)
-                && told.insert((held.clone(), grip.session))
+        let overlaps = index.first_overlaps(&paths, limit - found.len(), work, |held, claim_ref| {
+            Some(claim_ref.session) != session
+                && !mode.tolerates(claim_ref.mode)
+                && told.insert((held.clone(), claim_ref.session))
         });
         let overlaps = overlaps.map_err(too_many_comparisons)?;
         found.extend(overlaps.into_iter().map(|at| conflict(state, project, &at)));
@@ -125,8 +125,8 @@ pub fn holding(
     let paths = sorted(paths, work)?;
     let overlaps = index.first_overlaps(&paths, most, work, |_, _| true).map_err(too_many_comparisons)?;
     work.charge(FOUND * overlaps.len()).map_err(too_many_comparisons)?;
-    let holding = |at: Overlap<'_, '_, Grip>| {
-        let Grip { session, feature, .. } = *at.holder;
+    let holding = |at: Overlap<'_, '_, ClaimRef>| {
+        let ClaimRef { session, feature, .. } = *at.holder;
         let claim = ClaimKey { project, session, feature, path: at.held.clone() };
         Holding { asked: at.query.clone(), claim, is_assumed: at.is_assumed }
     };
@@ -144,12 +144,13 @@ pub struct Holding {
     pub is_assumed: bool,
 }
 
-pub(super) fn conflict(state: &State, project: ProjectId, at: &Overlap<'_, '_, Grip>) -> Conflict {
-    let (held, grip) = (at.held, *at.holder);
-    let session = state.session(grip.session).expect("every claim belongs to a session that is kept");
-    let key = ClaimKey { project, session: grip.session, feature: grip.feature, path: held.clone() };
+pub(super) fn conflict(state: &State, project: ProjectId, at: &Overlap<'_, '_, ClaimRef>) -> Conflict {
+    let (held, claim_ref) = (at.held, *at.holder);
+    let session = state.session(claim_ref.session).expect("every claim belongs to a session that is kept");
+    let key =
+        ClaimKey { project, session: claim_ref.session, feature: claim_ref.feature, path: held.clone() };
     let claim = state.claims.get(&key).expect("the index holds what is claimed");
-    let feature = grip.feature.and_then(|id| state.feature(project, id));
+    let feature = claim_ref.feature.and_then(|id| state.feature(project, id));
     Conflict {
         path: held.clone(),
         wanted: at.query.clone(),

@@ -160,9 +160,9 @@ pub(super) fn force_release(
     for path in paths {
         work.charge(CLAIM).map_err(too_many)?;
         let Some(index) = index else { break };
-        for (held, grip) in index.holders_of(path, work).map_err(too_many)? {
+        for (held, claim_ref) in index.holders_of(path, work).map_err(too_many)? {
             charge_release(&held, work).map_err(too_many)?;
-            taken.entry((grip.session, grip.feature)).or_default().push(held);
+            taken.entry((claim_ref.session, claim_ref.feature)).or_default().push(held);
         }
     }
     let reason = ReleaseReason::Forced { by: engineer.id, reason: reason.clone() };

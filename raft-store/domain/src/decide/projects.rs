@@ -17,7 +17,7 @@ use crate::{
     pattern::{Case, Pattern, SpelledIndex},
     refusal::{Conflict, MAX_LISTED, Refusal, Thing},
     reply::Reply,
-    state::{Grip, State},
+    state::{ClaimRef, State},
     usage::{MEMBER_BYTES, Usage},
     words::{Label, Name, Slug},
     work::{OutOfBudget, WorkBudget},
@@ -107,12 +107,12 @@ fn conflicts_by(
         // A glob is spelled anew when it is looked for, when it is put into this index, and into that of the state.
         work.charge(CLAIM + index.steps_of_spelling(&key.path)).map_err(too_many)?;
         let is_in_the_way =
-            |_: &Pattern, held: &Grip| held.session != key.session && !claim.mode.tolerates(held.mode);
+            |_: &Pattern, held: &ClaimRef| held.session != key.session && !claim.mode.tolerates(held.mode);
         let found = index.first_overlaps(&[&key.path], MAX_LISTED, work, is_in_the_way).map_err(too_many)?;
         if !found.is_empty() {
             return Ok(found.iter().map(|at| conflict(state, project, at)).collect());
         }
-        index.insert(&key.path, Grip { mode: claim.mode, session: key.session, feature: key.feature });
+        index.insert(&key.path, ClaimRef { mode: claim.mode, session: key.session, feature: key.feature });
     }
     Ok(Vec::new())
 }

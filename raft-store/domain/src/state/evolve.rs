@@ -1,6 +1,6 @@
 //! How events change the state. Cannot fail: whatever could be wrong was refused before.
 
-use super::{Deadline, Grip, State};
+use super::{ClaimRef, Deadline, State};
 use crate::{
     decide::{self, PartLimits},
     document::{LatestCheckpoint, Place},
@@ -438,11 +438,11 @@ impl State {
 
     /// Whether it is a new one.
     pub(super) fn put_claim(&mut self, key: ClaimKey, claim: Claim) -> bool {
-        // Taken again in another mode: the index must not keep the former grip.
+        // Taken again in another mode: the index must not keep the former claim_ref.
         let is_new = !self.remove_claim(&key);
-        let grip = Grip { mode: claim.mode, session: key.session, feature: key.feature };
+        let claim_ref = ClaimRef { mode: claim.mode, session: key.session, feature: key.feature };
         let case = self.case_of(key.project);
-        self.paths.entry(key.project).or_insert_with(|| SpelledIndex::new(case)).insert(&key.path, grip);
+        self.paths.entry(key.project).or_insert_with(|| SpelledIndex::new(case)).insert(&key.path, claim_ref);
         self.claims.insert(key, claim);
         is_new
     }
@@ -451,7 +451,8 @@ impl State {
     fn index_claims_anew(&mut self, project: ProjectId) {
         let mut index = SpelledIndex::new(self.case_of(project));
         for (key, claim) in self.claims_in(project) {
-            index.insert(&key.path, Grip { mode: claim.mode, session: key.session, feature: key.feature });
+            index
+                .insert(&key.path, ClaimRef { mode: claim.mode, session: key.session, feature: key.feature });
         }
         if !index.is_empty() {
             self.paths.insert(project, index);
@@ -461,14 +462,14 @@ impl State {
     /// Whether there was such a claim.
     fn remove_claim(&mut self, key: &ClaimKey) -> bool {
         let Some(claim) = self.claims.remove(key) else { return false };
-        let grip = Grip { mode: claim.mode, session: key.session, feature: key.feature };
-        self.loosen(key.project, key, grip);
+        let claim_ref = ClaimRef { mode: claim.mode, session: key.session, feature: key.feature };
+        self.loosen(key.project, key, claim_ref);
         true
     }
 
-    fn loosen(&mut self, project: ProjectId, key: &ClaimKey, grip: Grip) {
+    fn loosen(&mut self, project: ProjectId, key: &ClaimKey, claim_ref: ClaimRef) {
         if let Some(index) = self.paths.get_mut(&project) {
-            index.remove(&key.path, grip);
+            index.remove(&key.path, claim_ref);
             if index.is_empty() {
                 self.paths.remove(&project);
             }

@@ -58,7 +58,7 @@ pub(crate) enum Deadline {
 
 /// What holds a path in the index of a project.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Grip {
+pub struct ClaimRef {
     /// Alone or shared.
     pub mode: Mode,
     /// By whom.
@@ -120,7 +120,7 @@ pub struct State {
     pub(crate) active_by_session: OrdSet<(SessionId, FeatureId)>,
     pub(crate) sessions_by_agent: OrdMap<(ProjectId, EngineerId, Option<AgentName>), SessionId>,
     pub(crate) sessions_by_engineer: OrdSet<(EngineerId, SessionId)>,
-    pub(crate) paths: OrdMap<ProjectId, SpelledIndex<Grip>>,
+    pub(crate) paths: OrdMap<ProjectId, SpelledIndex<ClaimRef>>,
     pub(crate) usage: UsageIndex,
     pub(crate) replaced_lists_by_age: OrdSet<(Revision, ProjectId, FeatureId)>,
     pub(crate) deadlines: OrdSet<(ClusterTime, Deadline)>,

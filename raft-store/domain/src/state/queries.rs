@@ -1,6 +1,6 @@
 //! How the state is read. Never changes it.
 
-use super::{Clock, Deadline, Grip, State, TextKey};
+use super::{ClaimRef, Clock, Deadline, State, TextKey};
 use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
@@ -421,7 +421,7 @@ impl State {
     }
 
     /// The index of a project's claimed paths.
-    pub fn paths(&self, project: ProjectId) -> Option<&SpelledIndex<Grip>> {
+    pub fn paths(&self, project: ProjectId) -> Option<&SpelledIndex<ClaimRef>> {
         self.paths.get(&project)
     }
 
@@ -432,9 +432,10 @@ impl State {
         wanted: &Pattern,
         mode: Mode,
         session: Option<SessionId>,
-    ) -> Option<(&Pattern, &Grip)> {
-        let is_in_the_way =
-            |_: &Pattern, grip: &Grip| Some(grip.session) != session && !mode.tolerates(grip.mode);
+    ) -> Option<(&Pattern, &ClaimRef)> {
+        let is_in_the_way = |_: &Pattern, claim_ref: &ClaimRef| {
+            Some(claim_ref.session) != session && !mode.tolerates(claim_ref.mode)
+        };
         let (index, work) = (self.paths.get(&project)?, &mut WorkBudget::unlimited());
         let found = index.first_overlaps(&[wanted], 1, work, is_in_the_way);
         found.expect("an unlimited budget does not end").pop().map(|at| (at.held, at.holder))
