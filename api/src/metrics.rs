@@ -5,7 +5,7 @@ use axum::http::Method;
 use nexus_api_types::socket::CloseCode;
 use nexus_domain::{
     State,
-    entity::Attendance,
+    entity::HeartbeatMode,
     usage::{Owner, Resource},
 };
 use prometheus::{
@@ -263,12 +263,12 @@ impl Metrics {
         let (mut attended, mut unattended, mut grace) = (0, 0, 0);
         let mut next: Option<u64> = None;
         for session in state.sessions() {
-            *match (session.is_active(), session.attendance) {
+            *match (session.is_active(), session.heartbeat_mode) {
                 (false, _) => &mut grace,
-                (true, Attendance::Attended) => &mut attended,
-                (true, Attendance::Unattended) => &mut unattended,
+                (true, HeartbeatMode::Attended) => &mut attended,
+                (true, HeartbeatMode::Unattended) => &mut unattended,
             } += 1;
-            let left = session.vitality.until().since(state.clock().cluster).0;
+            let left = session.lease.until().since(state.clock().cluster).0;
             next = Some(next.map_or(left, |next| next.min(left)));
         }
         for (kind, count) in [("attended", attended), ("unattended", unattended), ("grace", grace)] {

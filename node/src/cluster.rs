@@ -19,7 +19,7 @@ use nexus_api::cluster::{
 };
 use nexus_domain::{
     Answer, ClusterId, InstanceId, ProjectId, Proposal, Refusal, Revision, SessionId, Stamp, WallTime,
-    entity::Attendance, replies::Request,
+    entity::HeartbeatMode, replies::Request,
 };
 use nexus_raft_store::{EventsPage, Member};
 use std::{sync::Arc, time::Duration};
@@ -233,9 +233,9 @@ impl NodeCluster {
         let published = self.node.published();
         let state = &published.state;
         let Some(found) = state.session(session) else { return false };
-        let lease = match found.attendance {
-            Attendance::Attended => state.settings().session_timeout,
-            Attendance::Unattended => state.settings().session_unattended,
+        let lease = match found.heartbeat_mode {
+            HeartbeatMode::Attended => state.settings().session_timeout,
+            HeartbeatMode::Unattended => state.settings().session_unattended,
         };
         let pause = Duration::from_millis(lease.0 / 10);
         self.touches.is_due(session, pause, self.node.clock.monotonic()) || !found.is_active()

@@ -25,7 +25,7 @@ pub(crate) fn session(state: &State, session: &Session) -> wire::Session {
         },
         created_at: session.created_at.into(),
         agent: session.agent.as_ref().map(ToString::to_string),
-        expires_at: state.in_wall_time(session.vitality.until()).into(),
+        expires_at: state.in_wall_time(session.lease.until()).into(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     document::Place,
-    entity::{Session, Vitality},
+    entity::{LeaseState, Session},
     event::{Event, ReleaseReason},
     state::{Deadline, State},
     time::Revision,
@@ -33,10 +33,10 @@ pub(crate) fn expire_one(state: &State, revision: Revision, part: &mut Part) -> 
         }
         Deadline::Session(id) => {
             let session = state.session(id).expect("every deadline belongs to something that is kept");
-            let reason = match &session.vitality {
-                Vitality::Active { .. } => return single(disconnected(state, session), part),
-                Vitality::Disconnected { .. } => &ReleaseReason::Expired,
-                Vitality::Ending { reason } => reason,
+            let reason = match &session.lease {
+                LeaseState::Active { .. } => return single(disconnected(state, session), part),
+                LeaseState::Disconnected { .. } => &ReleaseReason::Expired,
+                LeaseState::Ending { reason } => reason,
             };
             Some(interruption::ended(state, session, reason, Place::ended_before(revision), part))
         }
@@ -45,16 +45,16 @@ pub(crate) fn expire_one(state: &State, revision: Revision, part: &mut Part) -> 
 
 /// A session that acts no more from now on; none when that is so already.
 pub(super) fn ending(session: &Session, reason: &ReleaseReason) -> Option<Event> {
-    let ending = || Session { vitality: Vitality::Ending { reason: reason.clone() }, ..session.clone() };
+    let ending = || Session { lease: LeaseState::Ending { reason: reason.clone() }, ..session.clone() };
     (!session.is_ending()).then(|| Event::SessionDisconnected(Arc::new(ending())))
 }
 
 /// Whether nothing can save a session any more: one of too many to end in one entry.
 pub(super) fn is_over(state: &State, session: &Session) -> bool {
-    match &session.vitality {
-        Vitality::Active { .. } => false,
-        Vitality::Disconnected { until } => *until <= state.clock.cluster,
-        Vitality::Ending { .. } => true,
+    match &session.lease {
+        LeaseState::Active { .. } => false,
+        LeaseState::Disconnected { until } => *until <= state.clock.cluster,
+        LeaseState::Ending { .. } => true,
     }
 }
 
@@ -62,6 +62,6 @@ fn disconnected(state: &State, session: &Session) -> Event {
     // From now on, not from the deadline: an entry that comes late must not cut the grace short.
     let until = state.clock.cluster.after(state.settings.session_grace);
     let mut session = session.clone();
-    session.vitality = Vitality::Disconnected { until };
+    session.lease = LeaseState::Disconnected { until };
     Event::SessionDisconnected(Arc::new(session))
 }

@@ -6,7 +6,7 @@ use super::{
 use crate::{
     command::Acting,
     document::Place,
-    entity::{Attendance, Engineer, Session, SessionMetadata, Vitality},
+    entity::{Engineer, HeartbeatMode, LeaseState, Session, SessionMetadata},
     event::{Event, ReleaseReason},
     ids::{FeatureId, ProjectId, SessionId},
     refusal::{Refusal, Thing},
@@ -33,13 +33,13 @@ pub(crate) fn sign_of_life(state: &State, session: &Session) -> Option<Event> {
 fn renewed(state: &State, session: &Session, beat: bool) -> Session {
     let mut session = session.clone();
     if beat {
-        session.attendance = Attendance::Attended;
+        session.heartbeat_mode = HeartbeatMode::Attended;
     }
-    let lease = match session.attendance {
-        Attendance::Attended => state.settings.session_timeout,
-        Attendance::Unattended => state.settings.session_unattended,
+    let lease = match session.heartbeat_mode {
+        HeartbeatMode::Attended => state.settings.session_timeout,
+        HeartbeatMode::Unattended => state.settings.session_unattended,
     };
-    session.vitality = Vitality::Active { until: state.clock.cluster.after(lease) };
+    session.lease = LeaseState::Active { until: state.clock.cluster.after(lease) };
     session.last_heartbeat = state.clock.wall;
     session
 }
@@ -76,8 +76,8 @@ fn new_session(
         agent: agent.cloned(),
         feature: None,
         metadata: SessionMetadata::default(),
-        attendance: Attendance::Unattended,
-        vitality: Vitality::Active { until },
+        heartbeat_mode: HeartbeatMode::Unattended,
+        lease: LeaseState::Active { until },
         last_heartbeat: ctx.wall(),
         created_at: ctx.wall(),
     })

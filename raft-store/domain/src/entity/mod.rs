@@ -15,5 +15,5 @@ pub use cluster::{JoinToken, NodeRecord, Origin};
 pub use engineer::{ApiKey, Engineer, KeyPrefix, Role, TokenDigest};
 pub use feature::{BoardKey, Feature, FeatureLists, Holder, Lane, ReplacedLists, Status};
 pub use project::{Deletion, Member, MemberRole, Project};
-pub use session::{Attendance, Session, SessionMetadata, Vitality};
+pub use session::{HeartbeatMode, LeaseState, Session, SessionMetadata};
 pub use ticket::Ticket;

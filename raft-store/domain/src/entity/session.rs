@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whether something beats for a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Attendance {
+pub enum HeartbeatMode {
     /// Nothing ever beat for it: an old client, or a person. It lives long after its last request.
     Unattended,
     /// Something beats for it: it is lost soon after the last heartbeat. For good.
@@ -20,7 +20,7 @@ pub enum Attendance {
 
 /// Whether a session is alive.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Vitality {
+pub enum LeaseState {
     /// Within its lease; disconnected at this moment unless renewed.
     Active {
         /// End of the lease.
@@ -38,7 +38,7 @@ pub enum Vitality {
     },
 }
 
-impl Vitality {
+impl LeaseState {
     /// The moment at which it changes by itself.
     pub const fn until(&self) -> ClusterTime {
         match self {
@@ -76,9 +76,9 @@ pub struct Session {
     /// About its client.
     pub metadata: SessionMetadata,
     /// Long or short lease.
-    pub attendance: Attendance,
+    pub heartbeat_mode: HeartbeatMode,
     /// Alive or not, until when.
-    pub vitality: Vitality,
+    pub lease: LeaseState,
     /// The last sign of life.
     pub last_heartbeat: WallTime,
     /// Start.
@@ -93,11 +93,11 @@ impl Session {
 
     /// Whether it is within its lease.
     pub const fn is_active(&self) -> bool {
-        matches!(self.vitality, Vitality::Active { .. })
+        matches!(self.lease, LeaseState::Active { .. })
     }
 
     /// Whether it acts no more.
     pub const fn is_ending(&self) -> bool {
-        matches!(self.vitality, Vitality::Ending { .. })
+        matches!(self.lease, LeaseState::Ending { .. })
     }
 }

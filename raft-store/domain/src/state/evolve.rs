@@ -405,11 +405,11 @@ impl State {
     }
 
     pub(super) fn put_session(&mut self, session: Arc<Session>) {
-        let deadline = (session.vitality.until(), Deadline::Session(session.id));
+        let deadline = (session.lease.until(), Deadline::Session(session.id));
         match self.sessions.insert(session.id, session.clone()) {
             // An agent's session stays the agent's.
             Some(before) => {
-                let former = (before.vitality.until(), Deadline::Session(before.id));
+                let former = (before.lease.until(), Deadline::Session(before.id));
                 if former == deadline {
                     return;
                 }
@@ -428,7 +428,7 @@ impl State {
 
     fn remove_session(&mut self, id: SessionId) {
         if let Some(session) = self.sessions.remove(&id) {
-            self.deadlines.remove(&(session.vitality.until(), Deadline::Session(id)));
+            self.deadlines.remove(&(session.lease.until(), Deadline::Session(id)));
             self.sessions_by_agent.remove(&(session.project, session.engineer, session.agent.clone()));
             self.sessions_by_engineer.remove(&(session.engineer, id));
             let less = Usage::of_memory(SESSION_BYTES);

@@ -354,7 +354,7 @@ impl State {
 
     /// When a session's claims are released if nothing more is heard of it: wall time, an estimate.
     pub fn claims_expire_at(&self, session: &Session) -> WallTime {
-        let until = session.vitality.until();
+        let until = session.lease.until();
         let end = if session.is_active() { until.after(self.settings.session_grace) } else { until };
         self.in_wall_time(end)
     }

@@ -5,7 +5,7 @@ use nexus_domain::{
     Applied, ClusterTime, Document, DocumentKey, Event, FeatureId, Recorded, Reply, WallTime,
     apply::Erasure,
     document::Place,
-    entity::{Feature, Holder, Session, Status, Vitality},
+    entity::{Feature, Holder, LeaseState, Session, Status},
     event::{FieldValue, ReleaseReason},
     pattern::Pattern,
     refusal::{Blocker, Refusal},
@@ -310,12 +310,12 @@ fn feature(feature: &Feature) -> String {
 }
 
 fn session(session: &Session) -> String {
-    let vitality = match &session.vitality {
-        Vitality::Active { until: end } => format!("active until {}", until(*end)),
-        Vitality::Disconnected { until: end } => format!("disconnected, kept until {}", until(*end)),
-        Vitality::Ending { reason } => format!("ending, {reason:?}"),
+    let lease = match &session.lease {
+        LeaseState::Active { until: end } => format!("active until {}", until(*end)),
+        LeaseState::Disconnected { until: end } => format!("disconnected, kept until {}", until(*end)),
+        LeaseState::Ending { reason } => format!("ending, {reason:?}"),
     };
-    format!("{} {vitality}, {:?}", session.id, session.attendance)
+    format!("{} {lease}, {:?}", session.id, session.heartbeat_mode)
 }
 
 fn holder(holder: &Holder) -> String {
