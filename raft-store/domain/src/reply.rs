@@ -2,7 +2,9 @@
 
 use crate::{
     document::DocumentKey,
-    entity::{ApiKey, Engineer, Feature, JoinToken, Load, Member, NodeRecord, Project, Session, Ticket},
+    entity::{
+        ApiKey, ClaimUsage, Engineer, Feature, JoinToken, Member, NodeRecord, Project, Session, Ticket,
+    },
     ids::{NodeId, SessionId},
     pattern::Pattern,
     settings::Settings,
@@ -97,7 +99,7 @@ impl Reply {
     pub(crate) fn path_bytes(&self) -> usize {
         match self {
             Self::Feature(feature) | Self::Picked { feature, .. } => paths_of(feature).bytes,
-            Self::Held { paths, .. } | Self::Released { paths, .. } => Load::of(&**paths).bytes,
+            Self::Held { paths, .. } | Self::Released { paths, .. } => ClaimUsage::of(&**paths).bytes,
             _ => 0,
         }
     }
@@ -146,8 +148,8 @@ impl Reply {
     }
 }
 
-fn paths_of(feature: &Feature) -> Load {
-    Load::of(feature.touches.iter().chain(&*feature.reads))
+fn paths_of(feature: &Feature) -> ClaimUsage {
+    ClaimUsage::of(feature.touches.iter().chain(&*feature.reads))
 }
 
 fn without_paths(feature: &Feature) -> Arc<Feature> {

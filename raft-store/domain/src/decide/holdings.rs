@@ -3,7 +3,7 @@
 
 use super::{Context, features::MAX_PATTERNS, quota::within_quota};
 use crate::{
-    entity::{Holder, Load, Mode, Session},
+    entity::{ClaimUsage, Holder, Mode, Session},
     event::{Event, ReleaseReason},
     ids::{FeatureId, ProjectId},
     pattern::Pattern,
@@ -13,12 +13,12 @@ use crate::{
 use std::sync::Arc;
 
 /// Claims of one session: bounds how long others wait for them when it ends.
-const MOST_OF_SESSION: Load = Load { claims: 100_000, bytes: 16 << 20 };
+const MOST_OF_SESSION: ClaimUsage = ClaimUsage { claims: 100_000, bytes: 16 << 20 };
 /// Paths that one fact tells: at most a MiB, so that a fact can always be written and sent.
 const PATHS_OF_EVENT: usize = 1_000;
 
 /// Claims for one feature, its own paths among them: they are given back together, by the entry that finishes it.
-const MOST_OF_FEATURE: Load = Load { claims: MAX_PATTERNS, bytes: 2 << 20 };
+const MOST_OF_FEATURE: ClaimUsage = ClaimUsage { claims: MAX_PATTERNS, bytes: 2 << 20 };
 
 /// Refuses what would make a session hold too much, or its project, its engineer or the cluster.
 pub(super) fn within_limit<'a>(
@@ -26,19 +26,19 @@ pub(super) fn within_limit<'a>(
     session: &Session,
     more: impl IntoIterator<Item = &'a Pattern>,
 ) -> Result<(), Refusal> {
-    let (mut load, mut usage) = (Load::default(), Usage::default());
+    let (mut claims, mut usage) = (ClaimUsage::default(), Usage::default());
     for path in more {
-        load.add(Load::of([path]));
+        claims.add(ClaimUsage::of([path]));
         usage.add(Usage::of_claim(path));
     }
     within_quota(ctx, session.project, session.engineer, usage)?;
-    let (more, in_project) = (load, ctx.state.claimed_in(session.project));
+    let (more, in_project) = (claims, ctx.state.claimed_in(session.project));
     let of_session = |held| fits("one session", held, more, MOST_OF_SESSION);
     // Counting takes time: not before the project has so many claims at all.
     if of_session(in_project).is_ok() {
         return Ok(());
     }
-    of_session(Load::of(ctx.state.claims_of(session).map(|(key, _)| &key.path)))
+    of_session(ClaimUsage::of(ctx.state.claims_of(session).map(|(key, _)| &key.path)))
 }
 
 /// Refuses what would make a session hold too much for one feature that it works on.
@@ -48,12 +48,12 @@ pub(super) fn within_limit_of_feature<'a>(
     feature: FeatureId,
     more: impl IntoIterator<Item = &'a Pattern>,
 ) -> Result<(), Refusal> {
-    let held = Load::of(ctx.state.claims_for(session, feature).map(|(key, _)| &key.path));
-    fits("one feature", held, Load::of(more), MOST_OF_FEATURE)
+    let held = ClaimUsage::of(ctx.state.claims_for(session, feature).map(|(key, _)| &key.path));
+    fits("one feature", held, ClaimUsage::of(more), MOST_OF_FEATURE)
 }
 
 /// Whether there is place for more.
-fn fits(whose: &str, held: Load, more: Load, most: Load) -> Result<(), Refusal> {
+fn fits(whose: &str, held: ClaimUsage, more: ClaimUsage, most: ClaimUsage) -> Result<(), Refusal> {
     let too_many = |what: String, limit: usize| Err(Refusal::TooMany { what, limit: limit as u64 });
     if held.claims + more.claims > most.claims {
         return too_many(format!("claims of {whose}"), most.claims);
@@ -116,15 +116,15 @@ mod tests {
 
     #[test]
     fn there_is_place_up_to_the_last_claim_and_the_last_byte() {
-        let load = |claims, bytes| Load { claims, bytes };
-        let most = load(10, 1_000);
+        let usage = |claims, bytes| ClaimUsage { claims, bytes };
+        let most = usage(10, 1_000);
         let refused = |held, more| match fits("one project", held, more, most) {
             Err(Refusal::TooMany { what, limit }) => Some((what, limit)),
             _ => None,
         };
-        assert_eq!(refused(load(9, 900), load(1, 100)), None);
-        assert_eq!(refused(load(9, 0), load(2, 0)), Some(("claims of one project".to_owned(), 10)));
+        assert_eq!(refused(usage(9, 900), usage(1, 100)), None);
+        assert_eq!(refused(usage(9, 0), usage(2, 0)), Some(("claims of one project".to_owned(), 10)));
         let bytes = "bytes in the claimed paths of one project".to_owned();
-        assert_eq!(refused(load(0, 900), load(1, 101)), Some((bytes, 1_000)));
+        assert_eq!(refused(usage(0, 900), usage(1, 101)), Some((bytes, 1_000)));
     }
 }

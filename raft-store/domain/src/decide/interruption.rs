@@ -4,7 +4,7 @@
 use super::{checkpoints, expiry, holdings, part::Part, quota::within_quotas_of};
 use crate::{
     document::{Checkpoint, CheckpointKind, Document, DocumentKey, Place, StateHash},
-    entity::{Feature, Load, Session, Status},
+    entity::{ClaimUsage, Feature, Session, Status},
     event::{Event, ReleaseReason},
     ids::{CheckpointId, FeatureId},
     pattern::Pattern,
@@ -38,7 +38,7 @@ pub(super) fn ended(
                 is_all = false;
                 break;
             }
-            part.add(load_of(feature));
+            part.add(rewrite_cost(feature));
             part.tell(2);
             features.push(feature);
         }
@@ -82,9 +82,9 @@ pub(super) fn ended(
 }
 
 /// What it takes to write a feature anew, with a checkpoint that names its paths.
-fn load_of(feature: &Feature) -> Load {
+fn rewrite_cost(feature: &Feature) -> ClaimUsage {
     let paths = feature.touches.len() + feature.reads.len();
-    Load { claims: paths / PATHS_OF_CLAIM, bytes: 2 * feature.list_bytes() }
+    ClaimUsage { claims: paths / PATHS_OF_CLAIM, bytes: 2 * feature.list_bytes() }
 }
 
 /// The checkpoint of unfinished work.
@@ -132,7 +132,7 @@ fn released_claims(
             is_all = false;
             break;
         }
-        part.add(Load::of([&key.path]));
+        part.add(ClaimUsage::of([&key.path]));
         by_feature.entry(key.feature).or_default().push(key.path.clone());
     }
     let released = by_feature.into_iter().flat_map(|(feature, paths)| {

@@ -1,7 +1,7 @@
 //! How much of what is over one entry ends: a bounded part, so that what others write does not wait for it. The rest is
 //! ended by the next entries.
 
-use crate::entity::Load;
+use crate::entity::ClaimUsage;
 
 /// How much one entry ends of what is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,14 +26,14 @@ impl Default for PartLimits {
 /// What one entry has ended so far.
 pub(crate) struct Part {
     limits: PartLimits,
-    load: Load,
+    load: ClaimUsage,
     facts: usize,
 }
 
 impl Part {
     /// Nothing yet.
     pub(crate) fn new(limits: PartLimits) -> Self {
-        Self { limits, load: Load::default(), facts: 0 }
+        Self { limits, load: ClaimUsage::default(), facts: 0 }
     }
 
     /// Whether the rest is for the next entry. A part that is not full takes at least one thing more, whatever it is,
@@ -50,7 +50,7 @@ impl Part {
     }
 
     /// Counts what is given back or written.
-    pub(super) fn add(&mut self, load: Load) {
+    pub(super) fn add(&mut self, load: ClaimUsage) {
         self.load.add(load);
     }
 

@@ -50,21 +50,21 @@ pub struct Claim {
 
 /// How much is held, or about to be taken or given back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Load {
+pub struct ClaimUsage {
     /// Claims.
     pub claims: usize,
     /// Bytes of their paths.
     pub bytes: usize,
 }
 
-impl Load {
+impl ClaimUsage {
     /// That of these paths.
     pub fn of<'a>(paths: impl IntoIterator<Item = &'a Pattern>) -> Self {
-        let mut load = Self::default();
+        let mut usage = Self::default();
         for path in paths {
-            load.add(Self { claims: 1, bytes: path.as_str().len() });
+            usage.add(Self { claims: 1, bytes: path.as_str().len() });
         }
-        load
+        usage
     }
 
     /// Makes it more.

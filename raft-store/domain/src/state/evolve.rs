@@ -438,7 +438,7 @@ impl State {
 
     /// Whether it is a new one.
     pub(super) fn put_claim(&mut self, key: ClaimKey, claim: Claim) -> bool {
-        // Taken again in another mode: the index must not keep the former claim_ref.
+        // Taken again in another mode: the index must not keep the former one.
         let is_new = !self.remove_claim(&key);
         let claim_ref = ClaimRef { mode: claim.mode, session: key.session, feature: key.feature };
         let case = self.case_of(key.project);

@@ -4,7 +4,7 @@ use super::{ClaimRef, Clock, Deadline, State, TextKey};
 use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
-        ApiKey, BoardKey, Claim, ClaimKey, Engineer, Feature, Holder, JoinToken, KeyPrefix, Lane, Load,
+        ApiKey, BoardKey, Claim, ClaimKey, ClaimUsage, Engineer, Feature, Holder, JoinToken, KeyPrefix, Lane,
         Member, Mode, NodeRecord, Origin, Project, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
@@ -408,10 +408,11 @@ impl State {
     }
 
     /// How much is claimed in a project.
-    pub(crate) fn claimed_in(&self, project: ProjectId) -> Load {
-        self.paths
-            .get(&project)
-            .map_or_else(Load::default, |index| Load { claims: index.len(), bytes: index.bytes() })
+    pub(crate) fn claimed_in(&self, project: ProjectId) -> ClaimUsage {
+        self.paths.get(&project).map_or_else(ClaimUsage::default, |index| ClaimUsage {
+            claims: index.len(),
+            bytes: index.bytes(),
+        })
     }
 
     /// Whether names that differ in case alone are one file; also in a project that is being deleted.
