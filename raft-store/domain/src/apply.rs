@@ -2,7 +2,7 @@
 
 use crate::{
     command::{Acting, Actor, Proposal},
-    decide::{self, Context, Part, access},
+    decide::{self, CleanupBudget, Context, access},
     document::{Document, DocumentKey},
     entity::Session,
     event::{Cause, Event, Recorded},
@@ -27,7 +27,7 @@ const MAX_FORGOTTEN: usize = 100;
 pub struct Applied {
     /// What the asker is told.
     pub answer: Answer,
-    /// The facts of the projects' feeds, in order.
+    /// The events of the projects' feeds, in order.
     pub events: Vec<Recorded>,
     /// Long texts to write, or to delete.
     pub documents: Vec<(DocumentKey, Option<Document>)>,
@@ -109,18 +109,20 @@ impl<'a> Change<'a> {
     /// Leases that are over end before anything else is looked at. Then a part of what belonged to a deleted engineer
     /// or project goes.
     fn end_what_is_over(&mut self) {
-        let mut part = Part::new(self.state.part_limits);
-        while let Some((events, documents)) = decide::expire_one(self.state, self.revision, &mut part) {
+        let mut budget = CleanupBudget::new(self.state.cleanup_limits);
+        while let Some((events, documents)) = decide::expire_one(self.state, self.revision, &mut budget) {
             self.fold(events, None);
             self.write(documents);
         }
-        if let Some((events, documents)) = decide::advance_departure(self.state, self.revision, &mut part) {
+        if let Some((events, documents)) =
+            decide::advance_engineer_deletion(self.state, self.revision, &mut budget)
+        {
             self.fold(events, None);
             self.write(documents);
         }
         // A part by itself.
-        if part.is_empty()
-            && let Some((event, erased)) = decide::advance_deletion(self.state, self.revision)
+        if budget.is_unused()
+            && let Some((event, erased)) = decide::advance_project_deletion(self.state, self.revision)
         {
             self.fold(event.into_iter().collect(), None);
             self.erased.extend(erased);

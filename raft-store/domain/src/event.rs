@@ -1,4 +1,4 @@
-//! Past facts. Folding them is the only way in which state changes; those of a project are also
+//! Past events. Folding them is the only way in which state changes; those of a project are also
 //! its public feed.
 
 use crate::{
@@ -44,7 +44,7 @@ pub enum ReleaseReason {
     },
 }
 
-/// A past fact. Features, sessions and the like stand in it as they are after it.
+/// A past event. Features, sessions and the like stand in it as they are after it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Event {
     /// The cluster began.
@@ -326,7 +326,7 @@ pub struct Recorded {
     pub at: WallTime,
     /// Who caused it; none for the cluster itself.
     pub cause: Option<Cause>,
-    /// The fact.
+    /// The event.
     pub event: Event,
     /// When, on the cluster's own clock: how long it is kept is measured in it.
     pub time: ClusterTime,

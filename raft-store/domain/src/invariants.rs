@@ -74,7 +74,7 @@ impl State {
     }
 
     fn indexes_are_what_rows_make(&self) -> Result<(), Violation> {
-        match Self::from_rows(self.rows()).map(|made| made.with_part_limits(self.part_limits)) {
+        match Self::from_rows(self.rows()).map(|made| made.with_cleanup_limits(self.cleanup_limits)) {
             Ok(made) if made == *self => Ok(()),
             Ok(_) => Err(Violation("the indexes are not what the rows make".to_owned())),
             Err(error) => Err(Violation(error.to_string())),

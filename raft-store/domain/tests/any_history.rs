@@ -9,7 +9,7 @@ use nexus_domain::{
     Proposal, Reply, Revision, Row, RowKey, SessionId, Stamp, State, WallTime, apply,
     apply::Erasure,
     command::{NewCheckpoint, NewDecision, NewFeature},
-    decide::PartLimits,
+    decide::CleanupLimits,
     entity::{ApiKey, KeyPrefix, Lane, MemberRole, Origin, SessionMetadata},
     ids::{CheckpointId, DecisionId, KeyId},
     replies::{KeyedRequest, ReplyKey, Request, Slot, Turn},
@@ -27,11 +27,11 @@ struct World {
     log: Vec<Proposal>,
     now: i64,
     ids: u128,
-    limits: PartLimits,
+    limits: CleanupLimits,
 }
 
 /// Parts so small that nearly everything that is over ends in several of them.
-const SMALL_PARTS: PartLimits = PartLimits { claims: 2, bytes: 12, facts: 2, rows: 2 };
+const SMALL_LIMITS: CleanupLimits = CleanupLimits { claims: 2, bytes: 12, events: 2, rows: 2 };
 /// Revisions of which the events of a deleted project go with one entry.
 const REVISIONS_OF_PART: u64 = 7;
 
@@ -48,8 +48,8 @@ fn apply_as_stored(state: &mut State, revision: Revision, proposal: &Proposal) -
 }
 
 impl World {
-    fn new(limits: PartLimits) -> Self {
-        let state = State::default().with_part_limits(limits);
+    fn new(limits: CleanupLimits) -> Self {
+        let state = State::default().with_cleanup_limits(limits);
         let mut world = Self { state, log: Vec::new(), now: 1_000, ids: 1_000, limits };
         let origin = Origin { cluster: ClusterId::MIN, formed_at: WallTime(0), bootstrap: None };
         world.set_up(Actor::System, Command::FormCluster { origin, nodes: Vec::new() });
@@ -266,7 +266,7 @@ fn check(world: &mut World, entry: &Entry) -> Result<Applied, TestCaseError> {
     {
         check_order(world, lanes)?;
     }
-    if world.limits != SMALL_PARTS {
+    if world.limits != SMALL_LIMITS {
         let is_deleting = world.state.rows().any(|row| matches!(row, Row::Deletion(_)));
         prop_assert!(is_deleting || !is_something_due(world), "something due was left");
     }
@@ -289,8 +289,8 @@ fn finish_what_is_over(world: &mut World) -> Result<(), TestCaseError> {
     Err(TestCaseError::fail("what is over never ends"))
 }
 
-fn limits() -> impl Strategy<Value = PartLimits> {
-    select(vec![PartLimits::default(), SMALL_PARTS])
+fn limits() -> impl Strategy<Value = CleanupLimits> {
+    select(vec![CleanupLimits::default(), SMALL_LIMITS])
 }
 
 /// Texts have places of their entry, in order, and the newest checkpoint is the last one written.
@@ -374,7 +374,7 @@ proptest! {
         }
         delete_everything(&mut world)?;
         finish_what_is_over(&mut world)?;
-        let again = State::from_rows(world.state.rows()).unwrap().with_part_limits(limits);
+        let again = State::from_rows(world.state.rows()).unwrap().with_cleanup_limits(limits);
         prop_assert_eq!(&again, &world.state);
     }
 
@@ -387,9 +387,9 @@ proptest! {
             results.push(check(&mut world, entry)?);
         }
         // The state makes itself again from its rows, and the log makes it again from nothing.
-        let again = State::from_rows(world.state.rows()).unwrap().with_part_limits(limits);
+        let again = State::from_rows(world.state.rows()).unwrap().with_cleanup_limits(limits);
         prop_assert_eq!(&again, &world.state);
-        let mut again = State::default().with_part_limits(limits);
+        let mut again = State::default().with_cleanup_limits(limits);
         for (at, proposal) in world.log.iter().enumerate() {
             let applied = apply_as_stored(&mut again, Revision(at as u64 + 1), proposal);
             prop_assert!(at < set_up || applied == results[at - set_up], "entry {} differs when replayed", at + 1);

@@ -90,7 +90,7 @@ pub(super) fn of_work(
     }
 }
 
-/// A checkpoint in its place: the fact, and the text with its key.
+/// A checkpoint in its place: the event, and the text with its key.
 pub(super) fn kept(
     project: ProjectId,
     place: Place,

@@ -4,9 +4,8 @@ use super::{
     Context, Decision,
     access::{not_found, reader},
     blockers::too_much,
-    departure,
-    part::Part,
-    projects,
+    cleanup::CleanupBudget,
+    engineer_deletion, projects,
 };
 use crate::{
     document::Place,
@@ -122,9 +121,9 @@ pub(super) fn delete(
     if asker.role != Role::Admin {
         leaves_no_project_without_a_lead(ctx, engineer, work)?;
     }
-    let mut part = Part::new(ctx.state.part_limits);
+    let mut budget = CleanupBudget::new(ctx.state.cleanup_limits);
     let ((mut events, documents), is_all) =
-        departure::left(ctx.state, engineer, Place::asked_for(ctx.revision), &mut part);
+        engineer_deletion::left(ctx.state, engineer, Place::asked_for(ctx.revision), &mut budget);
     events.extend(ctx.state.keys_of(engineer).map(|key| Event::KeyRevoked(key.clone())));
     events.push(Event::EngineerDeleted(leaving.clone()));
     events.extend((!is_all).then_some(Event::DepartureBegun(engineer)));

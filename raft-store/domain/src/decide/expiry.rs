@@ -1,8 +1,8 @@
 //! Ends what is over. Leases end by log entry only, in cluster time: never by a node's own clock.
 
 use super::{
-    interruption::{self, Ending},
-    part::Part,
+    cleanup::CleanupBudget,
+    session_end::{self, Effects},
 };
 use crate::{
     document::Place,
@@ -14,31 +14,31 @@ use crate::{
 use std::sync::Arc;
 
 /// What the end of the first thing that is due brings, or a part of it; none when nothing is due, or this part is full.
-pub(crate) fn expire_one(state: &State, revision: Revision, part: &mut Part) -> Option<Ending> {
-    if part.is_full() {
+pub(crate) fn expire_one(state: &State, revision: Revision, budget: &mut CleanupBudget) -> Option<Effects> {
+    if budget.is_exhausted() {
         return None;
     }
-    let single = |event, part: &mut Part| {
-        part.tell(1);
+    let single = |event, budget: &mut CleanupBudget| {
+        budget.count_events(1);
         Some((vec![event], Vec::new()))
     };
     match state.due(state.clock.cluster)? {
         Deadline::JoinToken(id) => {
             let token = state.join_tokens.get(&id).expect("every deadline belongs to something that is kept");
-            single(Event::JoinTokenExpired(token.clone()), part)
+            single(Event::JoinTokenExpired(token.clone()), budget)
         }
         Deadline::Ticket(digest) => {
             let ticket = state.ticket(digest).expect("every deadline belongs to something that is kept");
-            single(Event::TicketExpired(ticket.clone()), part)
+            single(Event::TicketExpired(ticket.clone()), budget)
         }
         Deadline::Session(id) => {
             let session = state.session(id).expect("every deadline belongs to something that is kept");
             let reason = match &session.lease {
-                LeaseState::Active { .. } => return single(disconnected(state, session), part),
+                LeaseState::Active { .. } => return single(disconnected(state, session), budget),
                 LeaseState::Disconnected { .. } => &ReleaseReason::Expired,
                 LeaseState::Ending { reason } => reason,
             };
-            Some(interruption::ended(state, session, reason, Place::ended_before(revision), part))
+            Some(session_end::ended(state, session, reason, Place::ended_before(revision), budget))
         }
     }
 }

@@ -5,9 +5,9 @@ use super::{
     access::not_found,
     blockers::{FEATURE, conflicts, too_much},
     holdings::{self, within_limit, within_limit_of_feature},
-    interruption::Ending,
     picking::{files_claimed, find, transition, without},
     quota::{within_quota, within_quotas_of},
+    session_end::Effects,
     sessions::acts,
 };
 use crate::{
@@ -241,7 +241,7 @@ pub(super) fn update(
     after.updated_at = ctx.wall();
     after.charged_to = charged_to(ctx, before, &after, engineer.id)?;
     let replaced = if after.lists() == before.lists() {
-        Ending::default()
+        Effects::default()
     } else {
         after.lists_at = ctx.revision;
         replaced_lists(ctx, before, engineer.id)?
@@ -257,8 +257,8 @@ pub(super) fn update(
         .map(|(field, old, new)| Event::FeatureUpdated { feature: after.clone(), field, old, new })
         .collect();
     events.extend(claims);
-    let (facts, documents) = replaced;
-    events.extend(facts);
+    let (list_events, documents) = replaced;
+    events.extend(list_events);
     let mut decision = Decision::new(events, Reply::Feature(after.clone())).with_documents(documents);
     if let Some(spec) = &patch.spec {
         decision =
@@ -287,11 +287,11 @@ fn charged_to(
 }
 
 /// What keeps the lists of before for the events that name them: they count against who replaces them.
-fn replaced_lists(ctx: Context<'_>, before: &Feature, replaced_by: EngineerId) -> Result<Ending, Refusal> {
+fn replaced_lists(ctx: Context<'_>, before: &Feature, replaced_by: EngineerId) -> Result<Effects, Refusal> {
     let (project, feature) = (before.project, before.id);
-    let (mut facts, mut documents) = Ending::default();
+    let (mut events, mut documents) = Effects::default();
     if before.list_bytes() == 0 {
-        return Ok((facts, documents));
+        return Ok((events, documents));
     }
     let lists = Document::Lists(Arc::new(before.lists()));
     let usage = Usage::of_text(&lists).unwrap_or_default();
@@ -301,13 +301,13 @@ fn replaced_lists(ctx: Context<'_>, before: &Feature, replaced_by: EngineerId) -
     if let Some((at, oldest)) = oldest
         && kept.count() + 1 >= MAX_REPLACED_LISTS
     {
-        facts.push(Event::ListsForgotten { project, feature, at });
+        events.push(Event::ListsForgotten { project, feature, at });
         documents.push((DocumentKey::Lists(project, feature, oldest.lists_at), None));
     }
     let kept = ReplacedLists { lists_at: before.lists_at, replaced_by, bytes: usage.texts };
-    facts.push(Event::ListsReplaced { project, feature, kept });
+    events.push(Event::ListsReplaced { project, feature, kept });
     documents.push((DocumentKey::Lists(project, feature, before.lists_at), Some(lists)));
-    Ok((facts, documents))
+    Ok((events, documents))
 }
 
 /// The claims to take and to give back when the paths of an active feature change. What a lead

@@ -1,4 +1,4 @@
-//! What sessions may hold, and the facts of taking and giving back: each of bounded size, however much a
+//! What sessions may hold, and the events of taking and giving back: each of bounded size, however much a
 //! session holds. Decides nothing about who may hold what.
 
 use super::{Context, features::MAX_PATTERNS, quota::within_quota};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// Claims of one session: bounds how long others wait for them when it ends.
 const MOST_OF_SESSION: ClaimUsage = ClaimUsage { claims: 100_000, bytes: 16 << 20 };
-/// Paths that one fact tells: at most a MiB, so that a fact can always be written and sent.
+/// Paths that one event lists: at most a MiB, so that an event can always be written and sent.
 const PATHS_OF_EVENT: usize = 1_000;
 
 /// Claims for one feature, its own paths among them: they are given back together, by the entry that finishes it.
@@ -64,7 +64,7 @@ fn fits(whose: &str, held: ClaimUsage, more: ClaimUsage, most: ClaimUsage) -> Re
     Ok(())
 }
 
-/// The facts of taking paths; none for no paths.
+/// The events of taking paths; none for no paths.
 pub(super) fn claimed(
     ctx: Context<'_>,
     project: ProjectId,
@@ -73,7 +73,7 @@ pub(super) fn claimed(
     paths: &Arc<[Pattern]>,
     mode: Mode,
 ) -> Vec<Event> {
-    let fact = |paths| Event::FilesClaimed {
+    let event = |paths| Event::FilesClaimed {
         project,
         holder: holder.clone(),
         feature,
@@ -82,10 +82,10 @@ pub(super) fn claimed(
         fence: ctx.fence(),
         claimed_at: ctx.wall(),
     };
-    in_parts(paths).map(fact).collect()
+    in_parts(paths).map(event).collect()
 }
 
-/// The facts of giving paths back; none for no paths.
+/// The events of giving paths back; none for no paths.
 pub(super) fn released(
     project: ProjectId,
     holder: &Holder,
@@ -93,14 +93,14 @@ pub(super) fn released(
     paths: &Arc<[Pattern]>,
     reason: &ReleaseReason,
 ) -> Vec<Event> {
-    let fact = |paths| Event::FilesReleased {
+    let event = |paths| Event::FilesReleased {
         project,
         holder: holder.clone(),
         feature,
         paths,
         reason: reason.clone(),
     };
-    in_parts(paths).map(fact).collect()
+    in_parts(paths).map(event).collect()
 }
 
 fn in_parts(paths: &Arc<[Pattern]>) -> impl Iterator<Item = Arc<[Pattern]>> {

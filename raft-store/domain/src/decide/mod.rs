@@ -7,31 +7,31 @@ pub mod access;
 mod blockers;
 mod checkpoints;
 mod claims;
+mod cleanup;
 mod cluster;
-mod deletion;
-mod departure;
+mod engineer_deletion;
 mod engineers;
 mod expiry;
 mod features;
 mod holdings;
-mod interruption;
 mod knowledge;
-mod part;
 mod picking;
+mod project_deletion;
 mod projects;
 mod quota;
 mod rights;
 mod roadmap;
+mod session_end;
 mod sessions;
 mod tickets;
 
 pub use blockers::{FEATURE as STEPS_OF_FEATURE, Holding, blocker, holding};
-pub(crate) use deletion::{advance as advance_deletion, events_erased};
-pub(crate) use departure::advance as advance_departure;
+pub(crate) use cleanup::CleanupBudget;
+pub use cleanup::CleanupLimits;
+pub(crate) use engineer_deletion::advance as advance_engineer_deletion;
 pub(crate) use expiry::expire_one;
 pub use features::{MAX_AUTOMATA, MAX_DEPENDENCIES, MAX_GLOBS, MAX_PATTERNS};
-pub(crate) use part::Part;
-pub use part::PartLimits;
+pub(crate) use project_deletion::{advance as advance_project_deletion, events_erased};
 pub(crate) use rights::may_ask;
 pub use roadmap::MAX_NAMED;
 pub(crate) use sessions::sign_of_life;
@@ -54,7 +54,7 @@ pub const TOO_NEW: &str = "not every node of the cluster knows how to do this ye
 /// What happens when a command is carried out.
 #[derive(Debug)]
 pub(crate) struct Decision {
-    /// The facts, in order.
+    /// The events, in order.
     pub(crate) events: Vec<Event>,
     /// Long texts to write, or to delete.
     pub(crate) documents: Vec<(DocumentKey, Option<Document>)>,

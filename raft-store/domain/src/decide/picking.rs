@@ -114,7 +114,7 @@ fn picked(ctx: Context<'_>, feature: &Feature, mut session: Session, alive: Even
         ..feature.clone()
     });
     let session = Arc::new(session);
-    // One fact about the session, which has its feature already.
+    // One event about the session, which has its feature already.
     let alive = match alive {
         Event::SessionStarted(_) => Event::SessionStarted(session.clone()),
         _ => Event::SessionRenewed(session.clone()),
@@ -131,7 +131,7 @@ fn picked(ctx: Context<'_>, feature: &Feature, mut session: Session, alive: Even
     Decision::new(events, Reply::Picked { feature: active, session })
 }
 
-/// The facts of taking paths for a feature; none for no paths.
+/// The events of taking paths for a feature; none for no paths.
 pub(super) fn files_claimed(
     ctx: Context<'_>,
     holder: &Holder,
@@ -199,7 +199,7 @@ pub(super) fn cancel(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Resul
     Ok(decision)
 }
 
-/// The facts about the holder of a feature that it works on no more: what is recorded of its work from now on is
+/// The events about the holder of a feature that it works on no more: what is recorded of its work from now on is
 /// not about this feature. If it holds others, it works on the one that it picked last. `alive` is what is known
 /// of it already.
 fn no_longer_on(ctx: Context<'_>, feature: &Feature, holder: &Holder, alive: Option<Event>) -> Vec<Event> {

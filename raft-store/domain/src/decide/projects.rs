@@ -4,10 +4,10 @@ use super::{
     Context, Decision,
     access::not_found,
     blockers::{conflict, too_much},
-    deletion, expiry,
-    interruption::{self, Ending},
-    part::Part,
+    cleanup::CleanupBudget,
+    expiry, project_deletion,
     quota::within_quota,
+    session_end::{self, Effects},
 };
 use crate::{
     document::Place,
@@ -123,7 +123,7 @@ pub(super) fn delete(ctx: Context<'_>, project: ProjectId) -> Result<Decision, R
     ctx.lead(project)?;
     ctx.owner()?;
     let project = ctx.state.project(project).expect("whoever leads a project sees it");
-    let deletion = deletion::begun(ctx.state, project, ctx.revision);
+    let deletion = project_deletion::begun(ctx.state, project, ctx.revision);
     Ok(Decision::new(vec![Event::ProjectDeleted(deletion)], Reply::Done))
 }
 
@@ -189,18 +189,18 @@ pub(super) fn remove_member(
 pub(super) fn sessions_ended<'a>(
     ctx: Context<'_>,
     sessions: impl Iterator<Item = &'a Arc<Session>>,
-) -> Ending {
-    let (mut events, mut documents) = Ending::default();
-    let mut part = Part::new(ctx.state.part_limits);
+) -> Effects {
+    let (mut events, mut documents) = Effects::default();
+    let mut budget = CleanupBudget::new(ctx.state.cleanup_limits);
     for session in sessions.take(MAX_ENDING) {
         let reason = ReleaseReason::MemberRemoved;
-        if part.is_full() {
+        if budget.is_exhausted() {
             events.extend(expiry::ending(session, &reason));
             continue;
         }
         let place = Place::asked_for(ctx.revision);
-        let (facts, texts) = interruption::ended(ctx.state, session, &reason, place, &mut part);
-        events.extend(facts);
+        let (ended, texts) = session_end::ended(ctx.state, session, &reason, place, &mut budget);
+        events.extend(ended);
         documents.extend(texts);
     }
     (events, documents)

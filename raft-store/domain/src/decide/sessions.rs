@@ -1,7 +1,8 @@
 //! Decides about sessions: their start, their signs of life and their end.
 
 use super::{
-    Context, Decision, access::not_found, expiry::is_over, interruption, part::Part, quota::within_quotas_of,
+    Context, Decision, access::not_found, cleanup::CleanupBudget, expiry::is_over, quota::within_quotas_of,
+    session_end,
 };
 use crate::{
     command::Acting,
@@ -170,8 +171,8 @@ pub(super) fn end(ctx: Context<'_>, project: ProjectId, id: SessionId) -> Result
     let engineer = ctx.worker(project)?;
     let session = ctx.own_session(engineer, project, id)?;
     let place = Place::asked_for(ctx.revision);
-    let mut part = Part::new(ctx.state.part_limits);
+    let mut budget = CleanupBudget::new(ctx.state.cleanup_limits);
     let (events, documents) =
-        interruption::ended(ctx.state, session, &ReleaseReason::SessionEnded, place, &mut part);
+        session_end::ended(ctx.state, session, &ReleaseReason::SessionEnded, place, &mut budget);
     Ok(Decision::new(events, Reply::Session(session.clone())).with_documents(documents))
 }

@@ -2,7 +2,7 @@
 
 use super::{ClaimRef, Deadline, State};
 use crate::{
-    decide::{self, PartLimits},
+    decide::{self, CleanupLimits},
     document::{LatestCheckpoint, Place},
     entity::{
         ApiKey, Claim, ClaimKey, Deletion, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord,
@@ -211,8 +211,8 @@ impl State {
 
     /// The same state, of which each entry ends other parts of what is over: tests see many small ones.
     #[must_use]
-    pub fn with_part_limits(mut self, limits: PartLimits) -> Self {
-        self.part_limits = limits;
+    pub fn with_cleanup_limits(mut self, limits: CleanupLimits) -> Self {
+        self.cleanup_limits = limits;
         self
     }
 

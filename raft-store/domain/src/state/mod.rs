@@ -15,7 +15,7 @@ pub use rows::{Row, RowKey, RowsError};
 use answers::ReplyIndex;
 
 use crate::{
-    decide::PartLimits,
+    decide::CleanupLimits,
     document::{LatestCheckpoint, Place},
     entity::{
         ApiKey, BoardKey, Claim, ClaimKey, Deletion, Engineer, Feature, JoinToken, KeyPrefix, Member, Mode,
@@ -127,5 +127,5 @@ pub struct State {
     pub(crate) reply_index: ReplyIndex,
 
     /// The same on every node: only tests change it.
-    pub(crate) part_limits: PartLimits,
+    pub(crate) cleanup_limits: CleanupLimits,
 }

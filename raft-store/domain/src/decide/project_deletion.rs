@@ -96,7 +96,7 @@ fn next_rows(state: &State, project: ProjectId) -> Vec<RowKey> {
         .chain(texts)
         .take_while(|(_, cost)| {
             // At least one, whatever it costs.
-            let has_room = work < state.part_limits.rows;
+            let has_room = work < state.cleanup_limits.rows;
             work += cost;
             has_room
         })

@@ -2,8 +2,8 @@
 //! nothing about who may delete one.
 
 use super::{
-    interruption::{self, Ending},
-    part::Part,
+    cleanup::CleanupBudget,
+    session_end::{self, Effects},
 };
 use crate::{
     document::Place,
@@ -14,32 +14,37 @@ use crate::{
 };
 
 /// What the next entry ends of the first deleted engineer; none when there is none, or this part is full.
-pub(crate) fn advance(state: &State, revision: Revision, part: &mut Part) -> Option<Ending> {
+pub(crate) fn advance(state: &State, revision: Revision, budget: &mut CleanupBudget) -> Option<Effects> {
     let engineer = *state.departures.get_min()?;
-    if part.is_full() {
+    if budget.is_exhausted() {
         return None;
     }
-    let ((mut events, documents), is_all) = left(state, engineer, Place::ended_before(revision), part);
+    let ((mut events, documents), is_all) = left(state, engineer, Place::ended_before(revision), budget);
     events.extend(is_all.then_some(Event::DepartureEnded(engineer)));
     Some((events, documents))
 }
 
 /// The end of as many sessions and places as there is place for in this part, and whether that is all of them.
-pub(super) fn left(state: &State, engineer: EngineerId, place: Place, part: &mut Part) -> (Ending, bool) {
-    let (mut events, mut documents) = Ending::default();
+pub(super) fn left(
+    state: &State,
+    engineer: EngineerId,
+    place: Place,
+    budget: &mut CleanupBudget,
+) -> (Effects, bool) {
+    let (mut events, mut documents) = Effects::default();
     for session in state.sessions_by(engineer) {
-        if part.is_full() {
+        if budget.is_exhausted() {
             return ((events, documents), false);
         }
-        let (facts, texts) = interruption::ended(state, session, &ReleaseReason::MemberRemoved, place, part);
-        events.extend(facts);
+        let (ended, texts) = session_end::ended(state, session, &ReleaseReason::MemberRemoved, place, budget);
+        events.extend(ended);
         documents.extend(texts);
     }
     for project in state.projects_of(engineer) {
-        if part.is_full() {
+        if budget.is_exhausted() {
             return ((events, documents), false);
         }
-        part.tell(1);
+        budget.count_events(1);
         let member = state.member(project.id, engineer);
         events.extend(member.map(|member| Event::MemberRemoved(member.clone())));
     }

@@ -1,7 +1,7 @@
 //! What happens when a session is over: all it holds is free again, and the work that it leaves
 //! unfinished is surfaced. Decides nothing about when that is.
 
-use super::{checkpoints, expiry, holdings, part::Part, quota::within_quotas_of};
+use super::{checkpoints, cleanup::CleanupBudget, expiry, holdings, quota::within_quotas_of};
 use crate::{
     document::{Checkpoint, CheckpointKind, Document, DocumentKey, Place, StateHash},
     entity::{ClaimUsage, Feature, Session, Status},
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Facts, and long texts to write.
-pub(crate) type Ending = (Vec<Event>, Vec<(DocumentKey, Option<Document>)>);
+pub(crate) type Effects = (Vec<Event>, Vec<(DocumentKey, Option<Document>)>);
 
 /// Paths of a feature that take as long to write anew, with its checkpoint, as giving a claim back.
 const PATHS_OF_CLAIM: usize = 4;
@@ -28,18 +28,18 @@ pub(super) fn ended(
     session: &Arc<Session>,
     reason: &ReleaseReason,
     place: Place,
-    part: &mut Part,
-) -> Ending {
-    let (mut events, mut is_all) = released_claims(state, session, reason, part);
+    budget: &mut CleanupBudget,
+) -> Effects {
+    let (mut events, mut is_all) = released_claims(state, session, reason, budget);
     let mut features = Vec::new();
     if is_all {
         for feature in state.active_features(session.id) {
-            if part.is_full() {
+            if budget.is_exhausted() {
                 is_all = false;
                 break;
             }
-            part.add(rewrite_cost(feature));
-            part.tell(2);
+            budget.charge(rewrite_cost(feature));
+            budget.count_events(2);
             features.push(feature);
         }
     }
@@ -59,7 +59,7 @@ pub(super) fn ended(
     } else {
         expiry::ending(session, reason)
     });
-    part.tell(1);
+    budget.count_events(1);
     let owners = [Owner::Project(session.project), Owner::Engineer(session.engineer), Owner::Cluster];
     let (mut kept, mut documents) = (Usage::default(), Vec::new());
     for feature in features {
@@ -123,23 +123,23 @@ fn released_claims(
     state: &State,
     session: &Session,
     reason: &ReleaseReason,
-    part: &mut Part,
+    budget: &mut CleanupBudget,
 ) -> (Vec<Event>, bool) {
     let mut by_feature: BTreeMap<Option<FeatureId>, Vec<Pattern>> = BTreeMap::new();
     let mut is_all = true;
     for (key, _) in state.claims_of(session) {
-        if part.is_full() {
+        if budget.is_exhausted() {
             is_all = false;
             break;
         }
-        part.add(ClaimUsage::of([&key.path]));
+        budget.charge(ClaimUsage::of([&key.path]));
         by_feature.entry(key.feature).or_default().push(key.path.clone());
     }
     let released = by_feature.into_iter().flat_map(|(feature, paths)| {
         holdings::released(session.project, &session.holder(), feature, &paths.into(), reason)
     });
     let released: Vec<Event> = released.collect();
-    part.tell(released.len());
+    budget.count_events(released.len());
     (released, is_all)
 }
 

@@ -1,0 +1,61 @@
+//! Bounds how much one log entry cleans up after expired sessions, deleted engineers and deleted projects, so that
+//! other writes do not wait for it. The next entries clean up the rest.
+
+use crate::entity::ClaimUsage;
+
+/// What one log entry may clean up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CleanupLimits {
+    /// Claims that are released.
+    pub claims: usize,
+    /// Bytes of their paths, and of the features and checkpoints that are written.
+    pub bytes: usize,
+    /// Events that record it.
+    pub events: usize,
+    /// Rows of deleted projects that are removed.
+    pub rows: usize,
+}
+
+impl Default for CleanupLimits {
+    /// About 12 ms of one core. The entry's own command, with its `WorkBudget`, comes on top.
+    fn default() -> Self {
+        Self { claims: 2_500, bytes: 1 << 20, events: 1_000, rows: 2_000 }
+    }
+}
+
+/// Counts what one log entry has cleaned up, against its limits.
+pub(crate) struct CleanupBudget {
+    limits: CleanupLimits,
+    usage: ClaimUsage,
+    events: usize,
+}
+
+impl CleanupBudget {
+    /// The budget of an entry that has cleaned up nothing yet.
+    pub(crate) fn new(limits: CleanupLimits) -> Self {
+        Self { limits, usage: ClaimUsage::default(), events: 0 }
+    }
+
+    /// Whether the rest is left to the next entry. Whoever finds the budget not exhausted may clean up one more thing
+    /// of any size, so that each entry makes progress.
+    pub(crate) const fn is_exhausted(&self) -> bool {
+        self.usage.claims >= self.limits.claims
+            || self.usage.bytes >= self.limits.bytes
+            || self.events >= self.limits.events
+    }
+
+    /// Whether the entry has cleaned up nothing yet.
+    pub(crate) const fn is_unused(&self) -> bool {
+        self.events == 0
+    }
+
+    /// Counts claims that are released, and bytes that are written.
+    pub(super) fn charge(&mut self, usage: ClaimUsage) {
+        self.usage.add(usage);
+    }
+
+    /// Counts events that are recorded.
+    pub(super) const fn count_events(&mut self, events: usize) {
+        self.events += events;
+    }
+}
