@@ -45,7 +45,7 @@ mod tag {
     pub(super) const REPLY: u8 = 8;
     pub(super) const TICKET: u8 = 9;
     pub(super) const SLOT: u8 = 10;
-    pub(super) const DEPARTURE: u8 = 11;
+    pub(super) const ENGINEER_DELETION: u8 = 11;
     pub(super) const PROJECT: u8 = 16;
     pub(super) const MEMBER: u8 = 17;
     pub(super) const FEATURE: u8 = 18;
@@ -54,7 +54,7 @@ mod tag {
     pub(super) const LATEST_CHECKPOINT: u8 = 21;
     pub(super) const DECISION_PLACE: u8 = 22;
     pub(super) const TEXT_COUNT: u8 = 23;
-    pub(super) const DELETION: u8 = 24;
+    pub(super) const PROJECT_DELETION: u8 = 24;
     pub(super) const REPLACED_LISTS: u8 = 25;
 
     pub(super) const SPEC: u8 = 1;
@@ -148,11 +148,13 @@ pub(crate) fn append_row(key: &RowKey, to: &mut Vec<u8>) {
                 .optional_uuid(feature.map(|id| id.0))
                 .uuid(engineer.0)
         }
-        RowKey::Deletion(project) => KeyBytes::of_project(to, *project, tag::DELETION),
+        RowKey::ProjectDeletion(project) => KeyBytes::of_project(to, *project, tag::PROJECT_DELETION),
         RowKey::ReplacedLists(project, feature, at) => {
             KeyBytes::of_project(to, *project, tag::REPLACED_LISTS).uuid(feature.0).number(at.0)
         }
-        RowKey::Departure(engineer) => KeyBytes::of_cluster(to, tag::DEPARTURE).uuid(engineer.0),
+        RowKey::EngineerDeletion(engineer) => {
+            KeyBytes::of_cluster(to, tag::ENGINEER_DELETION).uuid(engineer.0)
+        }
     };
 }
 

@@ -4,8 +4,8 @@
 use crate::{
     document::{Decision, LatestCheckpoint, Learning},
     entity::{
-        ApiKey, Deletion, Engineer, Feature, Holder, JoinToken, Member, Mode, NodeRecord, Origin, Project,
-        ReplacedLists, Session, Ticket,
+        ApiKey, Engineer, Feature, Holder, JoinToken, Member, Mode, NodeRecord, Origin, Project,
+        ProjectDeletion, ReplacedLists, Session, Ticket,
     },
     ids::{EngineerId, FeatureId, ProjectId},
     pattern::Pattern,
@@ -167,20 +167,20 @@ pub enum Event {
     EngineerDeleted(Arc<Engineer>),
     /// An engineer was deleted who has more sessions and places in projects than one entry may end: the next ones
     /// end them.
-    DepartureBegun(EngineerId),
+    EngineerDeletionBegun(EngineerId),
     /// Nothing is left of a deleted engineer.
-    DepartureEnded(EngineerId),
+    EngineerDeletionEnded(EngineerId),
     /// A project is gone for everybody; what belonged to it goes with the next entries.
-    ProjectDeleted(Deletion),
+    ProjectDeleted(ProjectDeletion),
     /// Some of what belonged to a deleted project is gone.
-    DeletionAdvanced {
+    ProjectDeletionAdvanced {
         /// What is left to do.
-        deletion: Deletion,
+        deletion: ProjectDeletion,
         /// The rows that are gone.
         rows: Arc<[RowKey]>,
     },
     /// Nothing is left of a deleted project.
-    DeletionFinished(Deletion),
+    ProjectDeletionFinished(ProjectDeletion),
     /// Lists of a feature were replaced by this entry, and are kept for events that name them.
     ListsReplaced {
         /// Where.

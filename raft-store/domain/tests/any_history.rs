@@ -267,7 +267,7 @@ fn check(world: &mut World, entry: &Entry) -> Result<Applied, TestCaseError> {
         check_order(world, lanes)?;
     }
     if world.limits != SMALL_LIMITS {
-        let is_deleting = world.state.rows().any(|row| matches!(row, Row::Deletion(_)));
+        let is_deleting = world.state.rows().any(|row| matches!(row, Row::ProjectDeletion(_)));
         prop_assert!(is_deleting || !is_something_due(world), "something due was left");
     }
     Ok(applied)

@@ -15,12 +15,12 @@ use crate::{
 
 /// What the next entry ends of the first deleted engineer; none when there is none, or this part is full.
 pub(crate) fn advance(state: &State, revision: Revision, budget: &mut CleanupBudget) -> Option<Effects> {
-    let engineer = *state.departures.get_min()?;
+    let engineer = *state.engineer_deletions.get_min()?;
     if budget.is_exhausted() {
         return None;
     }
     let ((mut events, documents), is_all) = left(state, engineer, Place::ended_before(revision), budget);
-    events.extend(is_all.then_some(Event::DepartureEnded(engineer)));
+    events.extend(is_all.then_some(Event::EngineerDeletionEnded(engineer)));
     Some((events, documents))
 }
 

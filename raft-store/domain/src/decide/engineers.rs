@@ -126,7 +126,7 @@ pub(super) fn delete(
         engineer_deletion::left(ctx.state, engineer, Place::asked_for(ctx.revision), &mut budget);
     events.extend(ctx.state.keys_of(engineer).map(|key| Event::KeyRevoked(key.clone())));
     events.push(Event::EngineerDeleted(leaving.clone()));
-    events.extend((!is_all).then_some(Event::DepartureBegun(engineer)));
+    events.extend((!is_all).then_some(Event::EngineerDeletionBegun(engineer)));
     Ok(Decision::new(events, Reply::Done).with_documents(documents))
 }
 

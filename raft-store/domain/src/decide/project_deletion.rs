@@ -3,7 +3,7 @@
 
 use crate::{
     apply::{Erasure, PRUNE_SLACK},
-    entity::{ClaimKey, Deletion, Project},
+    entity::{ClaimKey, Project, ProjectDeletion},
     event::Event,
     ids::{DecisionId, EngineerId, FeatureId, ProjectId},
     state::{RowKey, State, TextKey},
@@ -15,10 +15,10 @@ use std::sync::Arc;
 const PATHS_OF_ROW: usize = 20;
 
 /// A deletion that begins with this entry.
-pub(super) fn begun(state: &State, project: &Project, revision: Revision) -> Deletion {
+pub(super) fn begun(state: &State, project: &Project, revision: Revision) -> ProjectDeletion {
     let kept = state.settings.event_revisions.saturating_add(PRUNE_SLACK);
     let oldest = Revision(revision.0.saturating_sub(kept));
-    Deletion {
+    ProjectDeletion {
         project: project.id,
         made_by: project.created_by,
         rows_gone: None,
@@ -30,17 +30,17 @@ pub(super) fn begun(state: &State, project: &Project, revision: Revision) -> Del
 /// What the next entry takes away of the first deleted project: a change of the state, texts or events; none when
 /// there is none.
 pub(crate) fn advance(state: &State, revision: Revision) -> Option<(Option<Event>, Option<Erasure>)> {
-    let (_, deletion) = state.deletions.get_min()?;
+    let (_, deletion) = state.project_deletions.get_min()?;
     let project = deletion.project;
     let rows = next_rows(state, project);
     if !rows.is_empty() {
-        let event = Event::DeletionAdvanced { deletion: *deletion, rows: rows.into() };
+        let event = Event::ProjectDeletionAdvanced { deletion: *deletion, rows: rows.into() };
         return Some((Some(event), None));
     }
     let Some(rows_gone) = deletion.rows_gone else {
         // The last that could write a text or an event of it was before this entry.
-        let deletion = Deletion { rows_gone: Some(revision), ..*deletion };
-        let event = Event::DeletionAdvanced { deletion, rows: Arc::new([]) };
+        let deletion = ProjectDeletion { rows_gone: Some(revision), ..*deletion };
+        let event = Event::ProjectDeletionAdvanced { deletion, rows: Arc::new([]) };
         return Some((Some(event), Some(Erasure::TextsOfProject(project))));
     };
     // Whoever keeps them says how far it came: see `State::events_erased`.
@@ -51,13 +51,13 @@ pub(crate) fn advance(state: &State, revision: Revision) -> Option<(Option<Event
 /// What changes when the events of a deleted project are gone up to a revision: with the last of them, nothing of it is
 /// left.
 pub(crate) fn events_erased(state: &State, project: ProjectId, until: Revision) -> Option<Event> {
-    let deletion = *state.deletions.get(&project)?;
+    let deletion = *state.project_deletions.get(&project)?;
     let is_all = deletion.rows_gone.is_some_and(|rows_gone| until > rows_gone);
     Some(if is_all {
-        Event::DeletionFinished(deletion)
+        Event::ProjectDeletionFinished(deletion)
     } else {
-        let deletion = Deletion { events_from: until, ..deletion };
-        Event::DeletionAdvanced { deletion, rows: Arc::new([]) }
+        let deletion = ProjectDeletion { events_from: until, ..deletion };
+        Event::ProjectDeletionAdvanced { deletion, rows: Arc::new([]) }
     })
 }
 

@@ -46,7 +46,7 @@ pub(super) fn create(
     if ctx.state.project_by_slug(slug).is_some() {
         return Err(Refusal::SlugTaken { thing: Thing::Project, slug: slug.clone() });
     }
-    if ctx.state.projects.len() + ctx.state.deletions.len() >= MAX_PROJECTS {
+    if ctx.state.projects.len() + ctx.state.project_deletions.len() >= MAX_PROJECTS {
         return Err(Refusal::TooMany { what: "projects".to_owned(), limit: MAX_PROJECTS as u64 });
     }
     let project = Arc::new(Project {

@@ -14,6 +14,6 @@ pub use claim::{Claim, ClaimKey, ClaimUsage, Mode};
 pub use cluster::{JoinToken, NodeRecord, Origin};
 pub use engineer::{ApiKey, Engineer, KeyPrefix, Role, TokenDigest};
 pub use feature::{BoardKey, Feature, FeatureLists, Holder, Lane, ReplacedLists, Status};
-pub use project::{Deletion, Member, MemberRole, Project};
+pub use project::{Member, MemberRole, Project, ProjectDeletion};
 pub use session::{HeartbeatMode, LeaseState, Session, SessionMetadata};
 pub use ticket::Ticket;

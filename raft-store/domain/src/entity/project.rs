@@ -72,7 +72,7 @@ pub struct Member {
 /// A project that was deleted, while what belonged to it goes: a bounded part with each entry, since all at once
 /// would hold everybody up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Deletion {
+pub struct ProjectDeletion {
     /// The project, which nobody sees any more.
     pub project: ProjectId,
     /// Who made it: it counts against their quota until nothing of it is left.

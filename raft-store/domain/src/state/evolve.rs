@@ -5,8 +5,8 @@ use crate::{
     decide::{self, CleanupLimits},
     document::{LatestCheckpoint, Place},
     entity::{
-        ApiKey, Claim, ClaimKey, Deletion, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord,
-        Project, Session, Status, Ticket, TokenDigest,
+        ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord, Project,
+        ProjectDeletion, Session, Status, Ticket, TokenDigest,
     },
     event::Event,
     ids::{DecisionId, EngineerId, JoinTokenId, ProjectId, SessionId},
@@ -151,30 +151,30 @@ impl State {
                 self.emails.remove(&engineer.email);
                 self.engineers.remove(&engineer.id);
             }
-            Event::DepartureBegun(engineer) => {
-                touched.insert(RowKey::Departure(*engineer));
-                self.put_departure(*engineer);
+            Event::EngineerDeletionBegun(engineer) => {
+                touched.insert(RowKey::EngineerDeletion(*engineer));
+                self.put_engineer_deletion(*engineer);
             }
-            Event::DepartureEnded(engineer) => {
-                touched.insert(RowKey::Departure(*engineer));
-                self.departures.remove(engineer);
+            Event::EngineerDeletionEnded(engineer) => {
+                touched.insert(RowKey::EngineerDeletion(*engineer));
+                self.engineer_deletions.remove(engineer);
             }
             Event::ProjectDeleted(deletion) => {
                 touched.insert(RowKey::Project(deletion.project));
-                touched.insert(RowKey::Deletion(deletion.project));
+                touched.insert(RowKey::ProjectDeletion(deletion.project));
                 self.remove_project(deletion.project);
-                self.put_deletion(*deletion);
+                self.put_project_deletion(*deletion);
             }
-            Event::DeletionAdvanced { deletion, rows } => {
-                touched.insert(RowKey::Deletion(deletion.project));
-                self.put_deletion(*deletion);
+            Event::ProjectDeletionAdvanced { deletion, rows } => {
+                touched.insert(RowKey::ProjectDeletion(deletion.project));
+                self.put_project_deletion(*deletion);
                 for row in rows.iter() {
                     self.remove_row(row, touched);
                 }
             }
-            Event::DeletionFinished(deletion) => {
-                touched.insert(RowKey::Deletion(deletion.project));
-                self.remove_deletion(*deletion);
+            Event::ProjectDeletionFinished(deletion) => {
+                touched.insert(RowKey::ProjectDeletion(deletion.project));
+                self.remove_project_deletion(*deletion);
             }
             Event::ListsReplaced { project, feature, kept } => {
                 let at = self.clock.revision;
@@ -206,7 +206,7 @@ impl State {
     pub fn events_erased(&mut self, project: ProjectId, until: Revision) -> Option<RowKey> {
         let event = decide::events_erased(self, project, until)?;
         self.evolve(&event, &mut BTreeSet::new());
-        Some(RowKey::Deletion(project))
+        Some(RowKey::ProjectDeletion(project))
     }
 
     /// The same state, of which each entry ends other parts of what is over: tests see many small ones.
@@ -255,8 +255,8 @@ impl State {
         }
     }
 
-    pub(super) fn put_departure(&mut self, engineer: EngineerId) {
-        self.departures.insert(engineer);
+    pub(super) fn put_engineer_deletion(&mut self, engineer: EngineerId) {
+        self.engineer_deletions.insert(engineer);
     }
 
     pub(super) fn put_project(&mut self, project: Arc<Project>) {
@@ -275,15 +275,15 @@ impl State {
         }
     }
 
-    pub(super) fn put_deletion(&mut self, deletion: Deletion) {
-        if self.deletions.insert(deletion.project, deletion).is_none() {
+    pub(super) fn put_project_deletion(&mut self, deletion: ProjectDeletion) {
+        if self.project_deletions.insert(deletion.project, deletion).is_none() {
             // It takes work until nothing of it is left: whoever makes and deletes projects is held up by that.
             self.usage.replace(deletion.project, deletion.made_by, Usage::default(), Usage::of_project());
         }
     }
 
-    fn remove_deletion(&mut self, deletion: Deletion) {
-        if self.deletions.remove(&deletion.project).is_some() {
+    fn remove_project_deletion(&mut self, deletion: ProjectDeletion) {
+        if self.project_deletions.remove(&deletion.project).is_some() {
             self.usage.replace(deletion.project, deletion.made_by, Usage::of_project(), Usage::default());
         }
     }
@@ -319,7 +319,7 @@ impl State {
             | RowKey::Node(_)
             | RowKey::JoinToken(_)
             | RowKey::Engineer(_)
-            | RowKey::Departure(_)
+            | RowKey::EngineerDeletion(_)
             | RowKey::Reply(_)
             | RowKey::Project(_)
             | RowKey::LatestCheckpoint(..)
@@ -327,7 +327,7 @@ impl State {
             | RowKey::Rules
             | RowKey::Slot(_)
             | RowKey::ReplacedLists(..)
-            | RowKey::Deletion(_) => return,
+            | RowKey::ProjectDeletion(_) => return,
         }
         touched.insert(key.clone());
     }

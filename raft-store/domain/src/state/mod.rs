@@ -18,8 +18,8 @@ use crate::{
     decide::CleanupLimits,
     document::{LatestCheckpoint, Place},
     entity::{
-        ApiKey, BoardKey, Claim, ClaimKey, Deletion, Engineer, Feature, JoinToken, KeyPrefix, Member, Mode,
-        NodeRecord, Origin, Project, ReplacedLists, Session, Ticket, TokenDigest,
+        ApiKey, BoardKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, Mode, NodeRecord,
+        Origin, Project, ProjectDeletion, ReplacedLists, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, KeyId, NodeId, ProjectId, SessionId},
     pattern::SpelledIndex,
@@ -102,9 +102,9 @@ pub struct State {
     pub(crate) decisions: OrdMap<(ProjectId, DecisionId), Place>,
     pub(crate) tickets: OrdMap<TokenDigest, Arc<Ticket>>,
     pub(crate) text_counts: OrdMap<TextKey, TextCount>,
-    pub(crate) deletions: OrdMap<ProjectId, Deletion>,
+    pub(crate) project_deletions: OrdMap<ProjectId, ProjectDeletion>,
     /// Engineers who were deleted and have sessions or places in projects left.
-    pub(crate) departures: OrdSet<EngineerId>,
+    pub(crate) engineer_deletions: OrdSet<EngineerId>,
     /// By the entry that replaced them.
     pub(crate) replaced_lists: OrdMap<(ProjectId, FeatureId, Revision), ReplacedLists>,
 

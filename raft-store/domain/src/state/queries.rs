@@ -69,7 +69,7 @@ impl State {
     /// The next moment at which something ends by itself.
     pub fn next_deadline(&self) -> Option<ClusterTime> {
         // A deletion goes on with every entry.
-        if !self.deletions.is_empty() || !self.departures.is_empty() {
+        if !self.project_deletions.is_empty() || !self.engineer_deletions.is_empty() {
             return Some(self.clock.cluster);
         }
         self.deadlines.get_min().map(|(at, _)| *at)
@@ -417,7 +417,7 @@ impl State {
 
     /// Whether names that differ in case alone are one file; also in a project that is being deleted.
     pub(crate) fn case_of(&self, project: ProjectId) -> Case {
-        let of_deleted = || self.deletions.get(&project).map(|deletion| deletion.case);
+        let of_deleted = || self.project_deletions.get(&project).map(|deletion| deletion.case);
         self.projects.get(&project).map(|project| project.case).or_else(of_deleted).unwrap_or_default()
     }
 

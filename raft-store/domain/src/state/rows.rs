@@ -4,8 +4,8 @@ use super::{Clock, State, TextKey};
 use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
-        ApiKey, Claim, ClaimKey, Deletion, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord,
-        Origin, Project, ReplacedLists, Session, Ticket, TokenDigest,
+        ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord, Origin,
+        Project, ProjectDeletion, ReplacedLists, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, NodeId, ProjectId, SessionId},
     replies::{Remembered, ReplyKey, Served, Slot},
@@ -60,11 +60,11 @@ pub enum RowKey {
     /// How much somebody wrote.
     TextCount(TextKey),
     /// A project that is being deleted.
-    Deletion(ProjectId),
+    ProjectDeletion(ProjectId),
     /// That lists of a feature were replaced, by which entry.
     ReplacedLists(ProjectId, FeatureId, Revision),
     /// An engineer who was deleted, while sessions and places in projects are left.
-    Departure(EngineerId),
+    EngineerDeletion(EngineerId),
 }
 
 /// A thing as it is written.
@@ -109,11 +109,11 @@ pub enum Row {
     /// How much somebody wrote.
     TextCount(TextKey, TextCount),
     /// A project that is being deleted.
-    Deletion(Deletion),
+    ProjectDeletion(ProjectDeletion),
     /// That lists of a feature were replaced, by which entry.
     ReplacedLists(ProjectId, FeatureId, Revision, ReplacedLists),
     /// An engineer who was deleted, while sessions and places in projects are left.
-    Departure(EngineerId),
+    EngineerDeletion(EngineerId),
 }
 
 /// Rows that do not make a state.
@@ -155,12 +155,14 @@ impl State {
             RowKey::Rules => Row::Rules(self.rules),
             RowKey::Slot(slot) => Row::Slot(*slot, self.slots.get(slot)?.clone()),
             RowKey::TextCount(key) => Row::TextCount(*key, *self.text_counts.get(key)?),
-            RowKey::Deletion(project) => Row::Deletion(*self.deletions.get(project)?),
+            RowKey::ProjectDeletion(project) => Row::ProjectDeletion(*self.project_deletions.get(project)?),
             RowKey::ReplacedLists(project, feature, at) => {
                 let kept = self.replaced_lists.get(&(*project, *feature, *at))?;
                 Row::ReplacedLists(*project, *feature, *at, *kept)
             }
-            RowKey::Departure(engineer) => Row::Departure(*self.departures.get(engineer)?),
+            RowKey::EngineerDeletion(engineer) => {
+                Row::EngineerDeletion(*self.engineer_deletions.get(engineer)?)
+            }
         })
     }
 
@@ -185,8 +187,8 @@ impl State {
             .chain(self.decisions.iter().map(|((project, id), place)| Row::Decision(*project, *id, *place)))
             .chain(self.tickets.values().cloned().map(Row::Ticket))
             .chain(self.text_counts.iter().map(|(key, count)| Row::TextCount(*key, *count)))
-            .chain(self.deletions.values().copied().map(Row::Deletion))
-            .chain(self.departures.iter().copied().map(Row::Departure))
+            .chain(self.project_deletions.values().copied().map(Row::ProjectDeletion))
+            .chain(self.engineer_deletions.iter().copied().map(Row::EngineerDeletion))
             .chain(
                 self.replaced_lists
                     .iter()
@@ -222,8 +224,8 @@ impl State {
                 Row::Rules(rules) => state.rules = rules,
                 Row::Slot(slot, served) => state.put_served(slot, served),
                 Row::TextCount(key, count) => state.put_text_count(key, count),
-                Row::Deletion(deletion) => state.put_deletion(deletion),
-                Row::Departure(engineer) => state.put_departure(engineer),
+                Row::ProjectDeletion(deletion) => state.put_project_deletion(deletion),
+                Row::EngineerDeletion(engineer) => state.put_engineer_deletion(engineer),
                 Row::ReplacedLists(project, feature, at, kept) => {
                     state.put_replaced_lists(project, feature, at, kept);
                 }
@@ -275,8 +277,8 @@ impl Row {
             Self::Rules(_) => RowKey::Rules,
             Self::Slot(slot, _) => RowKey::Slot(*slot),
             Self::TextCount(key, _) => RowKey::TextCount(*key),
-            Self::Deletion(deletion) => RowKey::Deletion(deletion.project),
-            Self::Departure(engineer) => RowKey::Departure(*engineer),
+            Self::ProjectDeletion(deletion) => RowKey::ProjectDeletion(deletion.project),
+            Self::EngineerDeletion(engineer) => RowKey::EngineerDeletion(*engineer),
             Self::ReplacedLists(project, feature, at, _) => RowKey::ReplacedLists(*project, *feature, *at),
         }
     }
