@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
 use nexus_domain::{
     Acting, Actor, Answer, ClusterId, Command, Document, DocumentKey, NodeId, ProjectId, Recorded, Revision,
-    SessionId, State, WallTime, ids::InstanceId, replies::KeyedRequest,
+    SessionId, State, WallTime, ids::InstanceId, reply_cache::KeyedRequest,
 };
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 

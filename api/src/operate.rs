@@ -73,7 +73,7 @@ async fn first_answer(
         let (engineer, key) = access::engineer_with_key(view.state(), id, key, api.cluster.wall())?;
         access::admin(engineer, key)?;
     }
-    let Some(kept) = view.state().reply(&request.key).cloned() else { return Ok(None) };
+    let Some(kept) = view.state().keyed_reply(&request.key).cloned() else { return Ok(None) };
     if kept.fingerprint != request.fingerprint {
         return Err(Refusal::IdempotencyKeyReused.into());
     }

@@ -21,7 +21,7 @@ use futures::StreamExt;
 use nexus_api_types::{Code, Data, header as names};
 use nexus_domain::{
     Acting, Actor, Command, Reply, Revision, SessionId,
-    replies::{KeyedRequest, ReplyKey},
+    reply_cache::{KeyedRequest, ReplyKey},
     words::IdempotencyKey,
 };
 use serde::Serialize;
@@ -223,7 +223,7 @@ impl Incoming {
             }
         };
         let revision = committed.answer.revision;
-        match committed.answer.told(committed.view.state()) {
+        match committed.answer.into_outcome(committed.view.state()) {
             Ok(reply) => Ok(Done { reply, revision, view: committed.view }),
             Err(refusal) => Err(ApiError::from(refusal).at(revision)),
         }

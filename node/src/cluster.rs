@@ -19,7 +19,7 @@ use nexus_api::cluster::{
 };
 use nexus_domain::{
     Answer, ClusterId, InstanceId, ProjectId, Proposal, Refusal, Revision, SessionId, Stamp, WallTime,
-    entity::HeartbeatMode, replies::Request,
+    entity::HeartbeatMode, reply_cache::Request,
 };
 use nexus_raft_store::{EventsPage, Member};
 use std::{sync::Arc, time::Duration};

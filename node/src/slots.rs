@@ -3,7 +3,7 @@
 
 use nexus_domain::{
     NodeId,
-    replies::{Request, Slot, Turn},
+    reply_cache::{ReplySlot, Request, Turn},
 };
 use std::{
     collections::VecDeque,
@@ -43,7 +43,7 @@ struct Held {
 /// A slot that one request has.
 pub(crate) struct Taken<'a> {
     slots: &'a Slots,
-    slot: Slot,
+    slot: ReplySlot,
     turn: Turn,
     taken: Instant,
     is_settled: bool,
@@ -78,7 +78,7 @@ impl Slots {
         };
         held.sequence += 1;
         let turn = Turn { sequence: held.sequence, start: self.start };
-        let slot = Slot { node: self.node, number };
+        let slot = ReplySlot { node: self.node, number };
         Some(Taken { slots: self, slot, turn, taken: now, is_settled: false })
     }
 

@@ -10,7 +10,7 @@ use nexus_domain::{
     document::Place,
     entity::ClaimKey,
     ids::DecisionId,
-    replies::{ReplyKey, Slot},
+    reply_cache::{ReplyKey, ReplySlot},
     state::TextKey,
 };
 use uuid::Uuid;
@@ -119,7 +119,7 @@ pub(crate) fn append_row(key: &RowKey, to: &mut Vec<u8>) {
         RowKey::JoinToken(id) => KeyBytes::of_cluster(to, tag::JOIN_TOKEN).uuid(id.0),
         RowKey::Engineer(id) => KeyBytes::of_cluster(to, tag::ENGINEER).uuid(id.0),
         RowKey::ApiKey(prefix) => KeyBytes::of_cluster(to, tag::API_KEY).number(prefix.0),
-        RowKey::Reply(ReplyKey { engineer, key }) => {
+        RowKey::KeyedReply(ReplyKey { engineer, key }) => {
             KeyBytes::of_cluster(to, tag::REPLY).optional_uuid(engineer.map(|id| id.0)).text(key.as_str())
         }
         RowKey::Project(id) => KeyBytes::of_project(to, *id, tag::PROJECT),
@@ -140,7 +140,7 @@ pub(crate) fn append_row(key: &RowKey, to: &mut Vec<u8>) {
         }
         RowKey::Ticket(digest) => KeyBytes::of_cluster(to, tag::TICKET).bytes(&digest.0),
         RowKey::Rules => KeyBytes::of_cluster(to, tag::RULES),
-        RowKey::Slot(Slot { node, number }) => {
+        RowKey::SlottedReply(ReplySlot { node, number }) => {
             KeyBytes::of_cluster(to, tag::SLOT).number(node.0).bytes(&number.to_be_bytes())
         }
         RowKey::TextCount(TextKey { project, feature, engineer }) => {
@@ -308,7 +308,7 @@ mod tests {
                 RowKey::Project(ProjectId(id)),
             ]);
             keys.extend(texts.map(|text| {
-                RowKey::Reply(ReplyKey {
+                RowKey::KeyedReply(ReplyKey {
                     engineer: Some(EngineerId(id)),
                     key: IdempotencyKey::parse(text).unwrap(),
                 })
@@ -336,7 +336,7 @@ mod tests {
             }
         }
         keys.extend(texts.map(|text| {
-            RowKey::Reply(ReplyKey { engineer: None, key: IdempotencyKey::parse(text).unwrap() })
+            RowKey::KeyedReply(ReplyKey { engineer: None, key: IdempotencyKey::parse(text).unwrap() })
         }));
         keys.extend([0, 255, 256, u64::MAX].map(|number| RowKey::Node(NodeId(number))));
         keys.extend([0, 255, 256, u64::MAX].map(|number| RowKey::ApiKey(KeyPrefix(number))));

@@ -8,7 +8,7 @@ use crate::{
     event::{Cause, Event, Recorded},
     ids::{FeatureId, ProjectId},
     refusal::Refusal,
-    replies::{Answer, Remembered, Request, Served},
+    reply_cache::{Answer, KeyedReply, Request, SlottedReply},
     state::{RowKey, State},
     time::{Revision, WallTime},
     work::WorkBudget,
@@ -63,8 +63,8 @@ pub fn apply(state: &mut State, revision: Revision, proposal: &Proposal) -> Appl
     let mut change = Change::begin(state, revision, proposal);
     change.end_what_is_over();
     let answer = change.answer(proposal);
-    change.forget_old_replies();
-    change.forget_old_slots();
+    change.evict_old_replies();
+    change.evict_old_slots();
     change.forget_old_lists();
     change.finish(answer)
 }
@@ -148,7 +148,7 @@ impl<'a> Change<'a> {
         self.renew(proposal);
         let answer = Answer { revision: self.revision, outcome, is_cut: false };
         if let Some(request) = request {
-            self.remember(request, &answer);
+            self.cache_reply(request, &answer);
         }
         answer
     }
@@ -158,22 +158,22 @@ impl<'a> Change<'a> {
         let refused = |refusal| Answer { revision: self.revision, outcome: Err(refusal), is_cut: false };
         let (is_same, first, refusal) = match request {
             Request::Keyed(request) => {
-                let kept = self.state.reply(&request.key)?;
-                let is_same = kept.fingerprint == request.fingerprint;
+                let cached = self.state.keyed_reply(&request.key)?;
+                let is_same = cached.fingerprint == request.fingerprint;
                 // A client may come back after hours: what it had a right to then, it may not have today.
                 let ctx = Context::new(self.state, self.revision, proposal);
                 if let Err(refusal) = decide::may_ask(ctx, &proposal.command) {
                     return Some(refused(refusal));
                 }
-                (is_same, &kept.answer, Refusal::IdempotencyKeyReused)
+                (is_same, &cached.answer, Refusal::IdempotencyKeyReused)
             }
             // Only its node tries it again, within seconds, and nobody was answered yet.
             Request::Slotted { slot, turn } => {
-                let served = self.state.served(*slot)?;
-                if served.turn.sequence < turn.sequence {
+                let cached = self.state.slotted_reply(*slot)?;
+                if cached.turn.sequence < turn.sequence {
                     return None;
                 }
-                (served.turn == *turn, &served.answer, Refusal::Superseded)
+                (cached.turn == *turn, &cached.answer, Refusal::Superseded)
             }
         };
         Some(if is_same { Answer::clone(first) } else { refused(refusal) })
@@ -235,34 +235,34 @@ impl<'a> Change<'a> {
         }
     }
 
-    fn remember(&mut self, request: &Request, answer: &Answer) {
+    fn cache_reply(&mut self, request: &Request, answer: &Answer) {
         let (since, answer) = (self.state.clock.cluster, Arc::new(answer.cut(request)));
         match request {
             Request::Keyed(request) => {
                 let expires = since.after(self.state.settings.reply_age);
-                let kept = Remembered { fingerprint: request.fingerprint, since, expires, answer };
-                self.touched.insert(RowKey::Reply(request.key.clone()));
-                self.state.put_reply(request.key.clone(), Arc::new(kept));
+                let cached = KeyedReply { fingerprint: request.fingerprint, since, expires, answer };
+                self.touched.insert(RowKey::KeyedReply(request.key.clone()));
+                self.state.put_keyed_reply(request.key.clone(), Arc::new(cached));
             }
             Request::Slotted { slot, turn } => {
-                self.touched.insert(RowKey::Slot(*slot));
-                self.state.put_served(*slot, Arc::new(Served { turn: *turn, since, answer }));
+                self.touched.insert(RowKey::SlottedReply(*slot));
+                self.state.put_slotted_reply(*slot, Arc::new(SlottedReply { turn: *turn, since, answer }));
             }
         }
     }
 
-    fn forget_old_replies(&mut self) {
+    fn evict_old_replies(&mut self) {
         for _ in 0..MAX_FORGOTTEN {
-            let Some(key) = self.state.reply_to_forget().cloned() else { return };
-            self.state.forget_reply(&key);
-            self.touched.insert(RowKey::Reply(key));
+            let Some(key) = self.state.reply_to_evict().cloned() else { return };
+            self.state.evict_reply(&key);
+            self.touched.insert(RowKey::KeyedReply(key));
         }
     }
 
     /// What a busy minute and nodes that went have left behind.
-    fn forget_old_slots(&mut self) {
+    fn evict_old_slots(&mut self) {
         if self.revision.0.is_multiple_of(SWEEP_SLOTS_EVERY) {
-            self.state.forget_old_slots(&mut self.touched);
+            self.state.evict_old_slots(&mut self.touched);
         }
     }
 

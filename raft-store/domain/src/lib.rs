@@ -9,7 +9,7 @@
 //! Reading order:
 //! - [`ids`], [`time`], [`words`], [`pattern`]: the vocabulary.
 //! - [`entity`]: what is kept. [`document`]: long texts, kept elsewhere.
-//! - [`command`], [`event`], [`reply`], [`refusal`], [`replies`]: what goes in and comes out.
+//! - [`command`], [`event`], [`reply`], [`refusal`], [`reply_cache`]: what goes in and comes out.
 //! - [`state`]: everything at one revision, with its indexes and its rows.
 //! - [`work`]: how much each of them may compute. [`usage`]: how much is stored for whom.
 //! - [`decide`]: the rules, one file a subject. [`apply`]: how they run. [`rules`]: of which version.
@@ -25,8 +25,8 @@ pub mod ids;
 pub mod invariants;
 pub mod pattern;
 pub mod refusal;
-pub mod replies;
 pub mod reply;
+pub mod reply_cache;
 pub mod rules;
 pub mod settings;
 pub mod state;
@@ -41,8 +41,8 @@ pub use document::{Document, DocumentKey};
 pub use event::{Event, Recorded};
 pub use ids::{ClusterId, EngineerId, FeatureId, InstanceId, NodeId, ProjectId, SessionId};
 pub use refusal::Refusal;
-pub use replies::Answer;
 pub use reply::Reply;
+pub use reply_cache::Answer;
 pub use rules::RulesVersion;
 pub use settings::Settings;
 pub use state::{Row, RowKey, State};

@@ -12,7 +12,7 @@ use nexus_domain::{
     decide::CleanupLimits,
     entity::{ApiKey, KeyPrefix, Lane, MemberRole, Origin, SessionMetadata},
     ids::{CheckpointId, DecisionId, KeyId},
-    replies::{KeyedRequest, ReplyKey, Request, Slot, Turn},
+    reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, Turn},
     settings::SettingsPatch,
     usage::{Owner, Usage},
     words::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
@@ -191,7 +191,7 @@ impl World {
                     ReplyKey { engineer: Some(by), key: IdempotencyKey::parse(&key.to_string()).unwrap() };
                 return Request::Keyed(KeyedRequest { key, fingerprint: self.ids as u64 % 3 });
             }
-            let slot = Slot { node: NodeId(u64::from(key % 2)), number: u16::from(key / 2) };
+            let slot = ReplySlot { node: NodeId(u64::from(key % 2)), number: u16::from(key / 2) };
             let sequence = self.ids as u64 / 8 * 2 + u64::from(key) % 3;
             Request::Slotted { slot, turn: Turn { sequence, start: u64::from(key % 3) } }
         });
@@ -233,7 +233,7 @@ fn rows(state: &State) -> BTreeMap<RowKey, Row> {
 
 /// What a refusal may change: the clock, the answer that is remembered, the lease of a session.
 fn may_change_by_a_refusal(key: &RowKey) -> bool {
-    matches!(key, RowKey::Clock | RowKey::Reply(_) | RowKey::Slot(_) | RowKey::Session(..))
+    matches!(key, RowKey::Clock | RowKey::KeyedReply(_) | RowKey::SlottedReply(_) | RowKey::Session(..))
 }
 
 /// Applies an entry and checks all that must be true of any.
@@ -356,8 +356,11 @@ fn delete_everything(world: &mut World) -> Result<(), TestCaseError> {
         erased.extend(check(world, &tick())?.erased);
     }
     prop_assert!(erased.contains(&Erasure::TextsOfProject(PROJECT)));
-    let rows: Vec<Row> =
-        world.state.rows().filter(|row| !matches!(row, Row::Reply(..) | Row::Slot(..))).collect();
+    let rows: Vec<Row> = world
+        .state
+        .rows()
+        .filter(|row| !matches!(row, Row::KeyedReply(..) | Row::SlottedReply(..)))
+        .collect();
     prop_assert!(!rows.iter().any(is_left), "rows of a deleted project are left: {rows:?}");
     prop_assert_eq!(world.state.usage(Owner::Cluster), Usage::default());
     Ok(())

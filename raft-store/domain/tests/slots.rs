@@ -3,11 +3,11 @@
 
 use nexus_domain::{
     Acting, Actor, ClusterTime, Command, NodeId, Proposal, Revision, SessionId, Stamp, State, apply,
-    replies::{Request, SLOT_AGE, Slot, Turn},
+    reply_cache::{ReplySlot, Request, SLOT_AGE, Turn},
 };
 
-fn slot(number: u16) -> Slot {
-    Slot { node: NodeId(1), number }
+fn slot(number: u16) -> ReplySlot {
+    ReplySlot { node: NodeId(1), number }
 }
 
 fn tick(state: &mut State, revision: u64, cluster: u64, number: u16) {
@@ -28,9 +28,9 @@ fn slots_that_were_not_taken_for_long_are_forgotten_now_and_then() {
     tick(&mut state, 1, 0, 0);
     tick(&mut state, 2, 1_000, 1);
     tick(&mut state, 1_023, SLOT_AGE.0, 2);
-    assert!((0..3).all(|number| state.served(slot(number)).is_some()));
+    assert!((0..3).all(|number| state.slotted_reply(slot(number)).is_some()));
     tick(&mut state, 1_024, SLOT_AGE.0, 3);
-    let left: Vec<u16> = (0..4).filter(|number| state.served(slot(*number)).is_some()).collect();
+    let left: Vec<u16> = (0..4).filter(|number| state.slotted_reply(slot(*number)).is_some()).collect();
     assert_eq!(left, [1, 2, 3]);
     assert_eq!(State::from_rows(state.rows()).unwrap(), state);
 }

@@ -8,7 +8,7 @@ use nexus_domain::{
     entity::{ApiKey, KeyPrefix, Lane, Mode, TokenDigest},
     ids::{CheckpointId, DecisionId, KeyId, LearningId},
     pattern::Pattern,
-    replies::{KeyedRequest, ReplyKey, Request, Slot, Turn},
+    reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, Turn},
     settings::SettingsPatch,
     time::{ClusterTime, WallTime},
     words::{Email, IdempotencyKey, Label, Name, Slug, Title},
@@ -200,7 +200,7 @@ impl Scribe {
         let mut entries: Vec<Entry> = ready.collect();
         entries.push(self.claim(vec![Pattern::parse("docs/*.md").unwrap()]));
         let key = ReplyKey { engineer: Some(ENGINEER), key: IdempotencyKey::parse("chosen").unwrap() };
-        let slot = Slot { node: NodeId(1), number: 0 };
+        let slot = ReplySlot { node: NodeId(1), number: 0 };
         for request in [
             Request::Keyed(KeyedRequest { key, fingerprint: 7 }),
             Request::Slotted { slot, turn: Turn { sequence: 1, start: 1 } },

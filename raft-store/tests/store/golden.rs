@@ -16,7 +16,7 @@ use nexus_domain::{
     },
     event::{Cause, FeatureField, FieldValue, ReleaseReason},
     refusal::{Blocked, Blocker, Conflict, Thing},
-    replies::{KeyedRequest, Remembered, Request, Served, Slot, Turn},
+    reply_cache::{KeyedReply, KeyedRequest, ReplySlot, Request, SlottedReply, Turn},
     settings::{Registration, SettingsPatch},
 };
 use nexus_raft_store::storage::{Column, SimulatedDisk, Storage as _};
@@ -108,7 +108,7 @@ fn variants_and_fields_are_where_they_always_were() {
         Proposal,
         Request,
         KeyedRequest,
-        Slot,
+        ReplySlot,
         Turn,
         NewFeature,
         FeaturePatch,
@@ -123,8 +123,8 @@ fn variants_and_fields_are_where_they_always_were() {
         FieldValue,
         Reply,
         Answer,
-        Remembered,
-        Served,
+        KeyedReply,
+        SlottedReply,
         Refusal,
         Conflict,
         Blocked,

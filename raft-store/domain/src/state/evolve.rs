@@ -320,12 +320,12 @@ impl State {
             | RowKey::JoinToken(_)
             | RowKey::Engineer(_)
             | RowKey::EngineerDeletion(_)
-            | RowKey::Reply(_)
+            | RowKey::KeyedReply(_)
             | RowKey::Project(_)
             | RowKey::LatestCheckpoint(..)
             | RowKey::Ticket(_)
             | RowKey::Rules
-            | RowKey::Slot(_)
+            | RowKey::SlottedReply(_)
             | RowKey::ReplacedLists(..)
             | RowKey::ProjectDeletion(_) => return,
         }

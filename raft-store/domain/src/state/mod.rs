@@ -4,15 +4,15 @@
 //! snapshot keeps a version while apply goes on. [`rows`] says how it is written down, [`evolve`]
 //! how events change it, [`queries`] how it is read.
 
-mod answers;
 mod evolve;
 mod queries;
+mod reply_cache;
 mod rows;
 mod texts;
 
 pub use rows::{Row, RowKey, RowsError};
 
-use answers::ReplyIndex;
+use reply_cache::ReplyIndex;
 
 use crate::{
     decide::CleanupLimits,
@@ -23,7 +23,7 @@ use crate::{
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, KeyId, NodeId, ProjectId, SessionId},
     pattern::SpelledIndex,
-    replies::{Remembered, ReplyKey, Served, Slot},
+    reply_cache::{KeyedReply, ReplyKey, ReplySlot, SlottedReply},
     rules::RulesVersion,
     settings::Settings,
     time::{ClusterTime, Revision, WallTime},
@@ -95,8 +95,8 @@ pub struct State {
     pub(crate) features: OrdMap<(ProjectId, FeatureId), Arc<Feature>>,
     pub(crate) sessions: OrdMap<SessionId, Arc<Session>>,
     pub(crate) claims: OrdMap<ClaimKey, Claim>,
-    pub(crate) replies: OrdMap<ReplyKey, Arc<Remembered>>,
-    pub(crate) slots: OrdMap<Slot, Arc<Served>>,
+    pub(crate) keyed_replies: OrdMap<ReplyKey, Arc<KeyedReply>>,
+    pub(crate) slotted_replies: OrdMap<ReplySlot, Arc<SlottedReply>>,
     /// Of texts that are documents: only what the next one must be compared with.
     pub(crate) latest_checkpoints: OrdMap<(ProjectId, FeatureId), LatestCheckpoint>,
     pub(crate) decisions: OrdMap<(ProjectId, DecisionId), Place>,

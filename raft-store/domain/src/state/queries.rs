@@ -9,7 +9,7 @@ use crate::{
     },
     ids::{DecisionId, EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
     pattern::{Case, Pattern, SpelledIndex},
-    replies::{Remembered, ReplyKey, Request, Served, Slot},
+    reply_cache::{KeyedReply, ReplyKey, ReplySlot, Request, SlottedReply},
     rules::RulesVersion,
     settings::Settings,
     time::{ClusterTime, WallTime},
@@ -85,26 +85,28 @@ impl State {
     }
 
     /// The remembered answer to a request under a key.
-    pub fn reply(&self, key: &ReplyKey) -> Option<&Arc<Remembered>> {
-        self.replies.get(key)
+    pub fn keyed_reply(&self, key: &ReplyKey) -> Option<&Arc<KeyedReply>> {
+        self.keyed_replies.get(key)
     }
 
     /// The answer in a slot.
-    pub fn served(&self, slot: Slot) -> Option<&Arc<Served>> {
-        self.slots.get(&slot)
+    pub fn slotted_reply(&self, slot: ReplySlot) -> Option<&Arc<SlottedReply>> {
+        self.slotted_replies.get(&slot)
     }
 
     /// The highest sequence in the slots of a node; 0 when it has none.
     pub fn last_sequence(&self, node: NodeId) -> u64 {
-        let of_node = Slot { node, number: 0 }..=Slot { node, number: u16::MAX };
-        self.slots.range(of_node).map(|(_, served)| served.turn.sequence).max().unwrap_or(0)
+        let of_node = ReplySlot { node, number: 0 }..=ReplySlot { node, number: u16::MAX };
+        self.slotted_replies.range(of_node).map(|(_, cached)| cached.turn.sequence).max().unwrap_or(0)
     }
 
     /// Whether this very request was carried out already.
     pub fn has_answered(&self, request: &Request) -> bool {
         match request {
-            Request::Keyed(request) => self.reply(&request.key).is_some(),
-            Request::Slotted { slot, turn } => self.served(*slot).is_some_and(|served| served.turn == *turn),
+            Request::Keyed(request) => self.keyed_reply(&request.key).is_some(),
+            Request::Slotted { slot, turn } => {
+                self.slotted_reply(*slot).is_some_and(|cached| cached.turn == *turn)
+            }
         }
     }
 }

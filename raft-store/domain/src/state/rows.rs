@@ -8,7 +8,7 @@ use crate::{
         Project, ProjectDeletion, ReplacedLists, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, NodeId, ProjectId, SessionId},
-    replies::{Remembered, ReplyKey, Served, Slot},
+    reply_cache::{KeyedReply, ReplyKey, ReplySlot, SlottedReply},
     rules::RulesVersion,
     settings::Settings,
     time::Revision,
@@ -36,7 +36,7 @@ pub enum RowKey {
     /// A key.
     ApiKey(KeyPrefix),
     /// A remembered answer.
-    Reply(ReplyKey),
+    KeyedReply(ReplyKey),
     /// A project.
     Project(ProjectId),
     /// A member.
@@ -56,7 +56,7 @@ pub enum RowKey {
     /// Which rules it goes by.
     Rules,
     /// The answer in a slot.
-    Slot(Slot),
+    SlottedReply(ReplySlot),
     /// How much somebody wrote.
     TextCount(TextKey),
     /// A project that is being deleted.
@@ -85,7 +85,7 @@ pub enum Row {
     /// A key.
     ApiKey(Arc<ApiKey>),
     /// A remembered answer.
-    Reply(ReplyKey, Arc<Remembered>),
+    KeyedReply(ReplyKey, Arc<KeyedReply>),
     /// A project.
     Project(Arc<Project>),
     /// A member.
@@ -105,7 +105,7 @@ pub enum Row {
     /// Which rules it goes by.
     Rules(RulesVersion),
     /// The answer in a slot.
-    Slot(Slot, Arc<Served>),
+    SlottedReply(ReplySlot, Arc<SlottedReply>),
     /// How much somebody wrote.
     TextCount(TextKey, TextCount),
     /// A project that is being deleted.
@@ -135,7 +135,7 @@ impl State {
             RowKey::JoinToken(id) => Row::JoinToken(self.join_tokens.get(id)?.clone()),
             RowKey::Engineer(id) => Row::Engineer(self.engineers.get(id)?.clone()),
             RowKey::ApiKey(prefix) => Row::ApiKey(self.api_keys.get(prefix)?.clone()),
-            RowKey::Reply(key) => Row::Reply(key.clone(), self.replies.get(key)?.clone()),
+            RowKey::KeyedReply(key) => Row::KeyedReply(key.clone(), self.keyed_replies.get(key)?.clone()),
             RowKey::Project(id) => Row::Project(self.projects.get(id)?.clone()),
             RowKey::Member(project, engineer) => {
                 Row::Member(self.members.get(&(*project, *engineer))?.clone())
@@ -153,7 +153,7 @@ impl State {
             }
             RowKey::Ticket(digest) => Row::Ticket(self.tickets.get(digest)?.clone()),
             RowKey::Rules => Row::Rules(self.rules),
-            RowKey::Slot(slot) => Row::Slot(*slot, self.slots.get(slot)?.clone()),
+            RowKey::SlottedReply(slot) => Row::SlottedReply(*slot, self.slotted_replies.get(slot)?.clone()),
             RowKey::TextCount(key) => Row::TextCount(*key, *self.text_counts.get(key)?),
             RowKey::ProjectDeletion(project) => Row::ProjectDeletion(*self.project_deletions.get(project)?),
             RowKey::ReplacedLists(project, feature, at) => {
@@ -176,8 +176,10 @@ impl State {
             .chain(self.join_tokens.values().cloned().map(Row::JoinToken))
             .chain(self.engineers.values().cloned().map(Row::Engineer))
             .chain(self.api_keys.values().cloned().map(Row::ApiKey))
-            .chain(self.replies.iter().map(|(key, kept)| Row::Reply(key.clone(), kept.clone())))
-            .chain(self.slots.iter().map(|(slot, served)| Row::Slot(*slot, served.clone())))
+            .chain(
+                self.keyed_replies.iter().map(|(key, cached)| Row::KeyedReply(key.clone(), cached.clone())),
+            )
+            .chain(self.slotted_replies.iter().map(|(slot, cached)| Row::SlottedReply(*slot, cached.clone())))
             .chain(self.projects.values().cloned().map(Row::Project))
             .chain(self.members.values().cloned().map(Row::Member))
             .chain(self.features.values().cloned().map(Row::Feature))
@@ -211,7 +213,7 @@ impl State {
                 Row::JoinToken(token) => state.put_join_token(token),
                 Row::Engineer(engineer) => state.put_engineer(engineer),
                 Row::ApiKey(key) => state.put_api_key(key),
-                Row::Reply(key, kept) => state.put_reply(key, kept),
+                Row::KeyedReply(key, cached) => state.put_keyed_reply(key, cached),
                 Row::Project(project) => state.put_project(project),
                 Row::Member(member) => state.put_member(member),
                 Row::Feature(feature) => state.put_feature(feature),
@@ -222,7 +224,7 @@ impl State {
                 Row::Decision(project, id, place) => state.put_decision(project, id, place),
                 Row::Ticket(ticket) => state.put_ticket(ticket),
                 Row::Rules(rules) => state.rules = rules,
-                Row::Slot(slot, served) => state.put_served(slot, served),
+                Row::SlottedReply(slot, cached) => state.put_slotted_reply(slot, cached),
                 Row::TextCount(key, count) => state.put_text_count(key, count),
                 Row::ProjectDeletion(deletion) => state.put_project_deletion(deletion),
                 Row::EngineerDeletion(engineer) => state.put_engineer_deletion(engineer),
@@ -265,7 +267,7 @@ impl Row {
             Self::JoinToken(token) => RowKey::JoinToken(token.id),
             Self::Engineer(engineer) => RowKey::Engineer(engineer.id),
             Self::ApiKey(key) => RowKey::ApiKey(key.prefix),
-            Self::Reply(key, _) => RowKey::Reply(key.clone()),
+            Self::KeyedReply(key, _) => RowKey::KeyedReply(key.clone()),
             Self::Project(project) => RowKey::Project(project.id),
             Self::Member(member) => RowKey::Member(member.project, member.engineer),
             Self::Feature(feature) => RowKey::Feature(feature.project, feature.id),
@@ -275,7 +277,7 @@ impl Row {
             Self::Decision(project, id, _) => RowKey::Decision(*project, *id),
             Self::Ticket(ticket) => RowKey::Ticket(ticket.digest),
             Self::Rules(_) => RowKey::Rules,
-            Self::Slot(slot, _) => RowKey::Slot(*slot),
+            Self::SlottedReply(slot, _) => RowKey::SlottedReply(*slot),
             Self::TextCount(key, _) => RowKey::TextCount(*key),
             Self::ProjectDeletion(deletion) => RowKey::ProjectDeletion(deletion.project),
             Self::EngineerDeletion(engineer) => RowKey::EngineerDeletion(*engineer),

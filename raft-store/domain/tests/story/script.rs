@@ -11,7 +11,7 @@ use nexus_domain::{
     },
     ids::{CheckpointId, DecisionId, EngineerId, JoinTokenId, KeyId, LearningId},
     pattern::{Case, Pattern},
-    replies::{KeyedRequest, ReplyKey, Request, Slot, Turn},
+    reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, Turn},
     settings::{Registration, SettingsPatch},
     time::{ClusterTime, Millis, WallTime},
     words::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
@@ -163,7 +163,7 @@ pub(crate) fn request(world: &World, line: &Line) -> Option<Request> {
     // As in `slot=2/0/17`: of node 2, slot 0, with sequence 17; `start=1` of another start than 0.
     if let Some(slot) = line.option("slot") {
         let [node, number, sequence] = slot.split('/').collect::<Vec<_>>()[..] else { panic!("{slot}") };
-        let slot = Slot { node: NodeId(node.parse().unwrap()), number: number.parse().unwrap() };
+        let slot = ReplySlot { node: NodeId(node.parse().unwrap()), number: number.parse().unwrap() };
         let start = line.option("start").map_or(0, |start| start.parse().unwrap());
         return Some(Request::Slotted { slot, turn: Turn { sequence: sequence.parse().unwrap(), start } });
     }

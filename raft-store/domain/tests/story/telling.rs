@@ -18,7 +18,7 @@ pub(crate) fn applied(world: &World, applied: &Applied) -> Vec<String> {
     let answer = &applied.answer;
     let now = world.state.clock().revision;
     let again = if answer.revision == now { String::new() } else { format!(" (as at {})", answer.revision) };
-    let mut told = match &answer.clone().told(&world.state) {
+    let mut told = match &answer.clone().into_outcome(&world.state) {
         Ok(reply) => vec![format!("=> {}{again}", self::reply(world, reply))],
         Err(refusal) => vec![format!("refused: {refusal}{again}")],
     };
@@ -42,7 +42,7 @@ pub(crate) fn applied(world: &World, applied: &Applied) -> Vec<String> {
     told.iter().map(|line| world.named(line)).collect()
 }
 
-fn reply(world: &World, reply: &Reply) -> String {
+fn keyed_reply(world: &World, reply: &Reply) -> String {
     match reply {
         Reply::Done => "done".to_owned(),
         Reply::Node(node) => {
@@ -251,9 +251,9 @@ pub(crate) fn state(world: &World, what: &str) -> Vec<String> {
             .state
             .rows()
             .filter_map(|row| match row {
-                nexus_domain::Row::Reply(key, _) => Some(key.key.to_string()),
-                nexus_domain::Row::Slot(slot, served) => {
-                    Some(format!("slot {} of node {}: {}", slot.number, slot.node, served.turn.sequence))
+                nexus_domain::Row::KeyedReply(key, _) => Some(key.key.to_string()),
+                nexus_domain::Row::SlottedReply(slot, cached) => {
+                    Some(format!("slot {} of node {}: {}", slot.number, slot.node, cached.turn.sequence))
                 }
                 _ => None,
             })

@@ -40,7 +40,7 @@ pub enum Request {
     /// It has none, and the node that took it in has a slot for it.
     Slotted {
         /// Which slot.
-        slot: Slot,
+        slot: ReplySlot,
         /// Which request of the node.
         turn: Turn,
     },
@@ -66,7 +66,7 @@ pub struct KeyedRequest {
 
 /// Where the answer to a request without a key is remembered.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub struct Slot {
+pub struct ReplySlot {
     /// The node that takes requests in.
     pub node: NodeId,
     /// Which of its slots. There are as many as it ever had requests at once.
@@ -85,7 +85,7 @@ pub struct Turn {
 
 /// The answer in a slot.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Served {
+pub struct SlottedReply {
     /// To which request.
     pub turn: Turn,
     /// There since.
@@ -110,7 +110,7 @@ impl Answer {
     ///
     /// # Errors
     /// The refusal.
-    pub fn told(self, state: &State) -> Result<Reply, Refusal> {
+    pub fn into_outcome(self, state: &State) -> Result<Reply, Refusal> {
         match self.outcome {
             Ok(reply) if self.is_cut => Ok(reply.completed(state)),
             outcome => outcome,
@@ -136,7 +136,7 @@ impl Answer {
 
 /// An answer that is kept for retries.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Remembered {
+pub struct KeyedReply {
     /// Of which request.
     pub fingerprint: u64,
     /// Remembered since.
@@ -147,7 +147,7 @@ pub struct Remembered {
     pub answer: Arc<Answer>,
 }
 
-impl Remembered {
+impl KeyedReply {
     /// About how many bytes it takes.
     pub(crate) fn weight(&self) -> usize {
         let lists = match &self.answer.outcome {
@@ -172,7 +172,7 @@ mod tests {
         let mut state = State::default();
         let most = MAX_REPLY_BYTES / (1 << 20);
         for number in 0..most {
-            assert_eq!(state.reply_to_forget(), None, "after {number}");
+            assert_eq!(state.reply_to_evict(), None, "after {number}");
             let key =
                 ReplyKey { engineer: None, key: IdempotencyKey::parse(&format!("key-{number}")).unwrap() };
             let answer = Answer {
@@ -181,13 +181,13 @@ mod tests {
                 is_cut: false,
             };
             let (since, expires) = (ClusterTime(0), ClusterTime(1));
-            let kept = Remembered { fingerprint: 0, since, expires, answer: Arc::new(answer) };
-            state.put_reply(key, Arc::new(kept));
+            let cached = KeyedReply { fingerprint: 0, since, expires, answer: Arc::new(answer) };
+            state.put_keyed_reply(key, Arc::new(cached));
         }
-        let oldest = state.reply_to_forget().unwrap().clone();
+        let oldest = state.reply_to_evict().unwrap().clone();
         assert_eq!(oldest.key.as_str(), "key-0");
-        state.forget_reply(&oldest);
-        assert_eq!(state.reply_to_forget(), None);
+        state.evict_reply(&oldest);
+        assert_eq!(state.reply_to_evict(), None);
     }
 
     #[test]
@@ -201,8 +201,8 @@ mod tests {
             let answer = Answer { revision, outcome: Ok(Reply::Done), is_cut: false };
             let expires = ClusterTime(u64::MAX);
             let kept =
-                Remembered { fingerprint: 0, since: ClusterTime(0), expires, answer: Arc::new(answer) };
-            state.put_reply(key.clone(), Arc::new(kept));
+                KeyedReply { fingerprint: 0, since: ClusterTime(0), expires, answer: Arc::new(answer) };
+            state.put_keyed_reply(key.clone(), Arc::new(cached));
             key
         };
         let first = remember(&mut state, 1, 1);
@@ -210,12 +210,12 @@ mod tests {
             remember(&mut state, 2, number);
         }
         // Those of the last minute stay, however many.
-        assert_eq!(state.reply_to_forget(), None);
+        assert_eq!(state.reply_to_evict(), None);
         state.clock.cluster = ClusterTime(REPLY_FLOOR.0);
-        while let Some(key) = state.reply_to_forget().cloned() {
-            state.forget_reply(&key);
+        while let Some(key) = state.reply_to_evict().cloned() {
+            state.evict_reply(&key);
         }
-        assert_eq!(state.replies.len(), 100);
-        assert!(state.replies.contains_key(&first), "it is the oldest, and not one of too many");
+        assert_eq!(state.keyed_replies.len(), 100);
+        assert!(state.keyed_replies.contains_key(&first), "it is the oldest, and not one of too many");
     }
 }

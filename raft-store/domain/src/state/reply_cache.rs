@@ -3,7 +3,7 @@
 use super::{RowKey, State};
 use crate::{
     ids::EngineerId,
-    replies::{MAX_REPLY_BYTES, REPLY_FLOOR, Remembered, ReplyKey, SLOT_AGE, Served, Slot},
+    reply_cache::{KeyedReply, MAX_REPLY_BYTES, REPLY_FLOOR, ReplyKey, ReplySlot, SLOT_AGE, SlottedReply},
     time::Revision,
 };
 use imbl::{OrdMap, OrdSet};
@@ -28,8 +28,8 @@ struct OfEngineer {
 }
 
 impl ReplyIndex {
-    fn insert(&mut self, key: &ReplyKey, kept: &Remembered) {
-        let (aged, weight) = ((kept.answer.revision, key.clone()), kept.weight());
+    fn insert(&mut self, key: &ReplyKey, cached: &KeyedReply) {
+        let (aged, weight) = ((cached.answer.revision, key.clone()), cached.weight());
         self.bytes += weight;
         let of_engineer = self.by_engineer.entry(key.engineer).or_default();
         self.by_bytes.remove(&(of_engineer.bytes, key.engineer));
@@ -39,8 +39,8 @@ impl ReplyIndex {
         self.by_age.insert(aged);
     }
 
-    fn remove(&mut self, key: &ReplyKey, kept: &Remembered) {
-        let (aged, weight) = ((kept.answer.revision, key.clone()), kept.weight());
+    fn remove(&mut self, key: &ReplyKey, cached: &KeyedReply) {
+        let (aged, weight) = ((cached.answer.revision, key.clone()), cached.weight());
         self.bytes -= weight;
         let of_engineer = self.by_engineer.entry(key.engineer).or_default();
         self.by_bytes.remove(&(of_engineer.bytes, key.engineer));
@@ -64,29 +64,30 @@ impl ReplyIndex {
 
 impl State {
     /// Remembers an answer.
-    pub(crate) fn put_reply(&mut self, key: ReplyKey, kept: Arc<Remembered>) {
-        if self.replies.contains_key(&key) {
-            self.forget_reply(&key);
+    pub(crate) fn put_keyed_reply(&mut self, key: ReplyKey, cached: Arc<KeyedReply>) {
+        if self.keyed_replies.contains_key(&key) {
+            self.evict_reply(&key);
         }
-        self.reply_index.insert(&key, &kept);
-        self.replies.insert(key, kept);
+        self.reply_index.insert(&key, &cached);
+        self.keyed_replies.insert(key, cached);
     }
 
     /// Forgets an answer.
-    pub(crate) fn forget_reply(&mut self, key: &ReplyKey) {
-        if let Some(kept) = self.replies.remove(key) {
-            self.reply_index.remove(key, &kept);
+    pub(crate) fn evict_reply(&mut self, key: &ReplyKey) {
+        if let Some(cached) = self.keyed_replies.remove(key) {
+            self.reply_index.remove(key, &cached);
         }
     }
 
     /// The answer to forget next: the oldest one, when its time is over; or the oldest of whoever has most, when there
     /// are too many and it is not young, or when all together weigh too much. What was to be kept for longer holds back
     /// what came after it, until its own end.
-    pub(crate) fn reply_to_forget(&self) -> Option<&ReplyKey> {
+    pub(crate) fn reply_to_evict(&self) -> Option<&ReplyKey> {
         let (index, now) = (&self.reply_index, self.clock.cluster);
-        let kept = |key| self.replies.get(key).expect("the index is that of the answers that are kept");
+        let cached =
+            |key| self.keyed_replies.get(key).expect("the index is that of the answers that are cached");
         let (_, oldest) = index.by_age.get_min()?;
-        if kept(oldest).expires <= now {
+        if cached(oldest).expires <= now {
             return Some(oldest);
         }
         let is_one_too_many = index.by_age.len() as u64 > self.settings.replies;
@@ -94,24 +95,24 @@ impl State {
             return None;
         }
         let of_heaviest = index.oldest_of_heaviest()?;
-        let is_young = now.since(kept(of_heaviest).since) < REPLY_FLOOR;
+        let is_young = now.since(cached(of_heaviest).since) < REPLY_FLOOR;
         (index.bytes > MAX_REPLY_BYTES || !is_young).then_some(of_heaviest)
     }
 
     /// Remembers an answer in place of the one before it.
-    pub(crate) fn put_served(&mut self, slot: Slot, served: Arc<Served>) {
-        self.slots.insert(slot, served);
+    pub(crate) fn put_slotted_reply(&mut self, slot: ReplySlot, cached: Arc<SlottedReply>) {
+        self.slotted_replies.insert(slot, cached);
     }
 
     /// Forgets what no node asks for any more.
-    pub(crate) fn forget_old_slots(&mut self, touched: &mut BTreeSet<RowKey>) {
+    pub(crate) fn evict_old_slots(&mut self, touched: &mut BTreeSet<RowKey>) {
         let now = self.clock.cluster;
-        let is_old = |served: &Served| now.since(served.since) >= SLOT_AGE;
-        let old: Vec<Slot> =
-            self.slots.iter().filter(|(_, served)| is_old(served)).map(|(slot, _)| *slot).collect();
+        let is_old = |cached: &SlottedReply| now.since(cached.since) >= SLOT_AGE;
+        let old: Vec<ReplySlot> =
+            self.slotted_replies.iter().filter(|(_, cached)| is_old(cached)).map(|(slot, _)| *slot).collect();
         for slot in old {
-            self.slots.remove(&slot);
-            touched.insert(RowKey::Slot(slot));
+            self.slotted_replies.remove(&slot);
+            touched.insert(RowKey::SlottedReply(slot));
         }
     }
 }
