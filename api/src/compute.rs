@@ -155,7 +155,7 @@ mod tests {
         let claim = Command::ClaimPaths {
             project: project(1),
             paths: held.into(),
-            mode: Mode::Shared,
+            mode: ClaimMode::Shared,
             feature: None,
         };
         stage.apply(engineer(ANA), claim);

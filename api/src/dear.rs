@@ -92,7 +92,7 @@ mod tests {
     };
     use nexus_domain::{
         Command, EngineerId,
-        entity::{MemberRole, Mode},
+        entity::{ClaimMode, MemberRole},
         pattern::Pattern,
     };
     use tower::ServiceExt;
@@ -109,7 +109,7 @@ mod tests {
         let claim = Command::ClaimPaths {
             project: project(1),
             paths: held.into(),
-            mode: Mode::Shared,
+            mode: ClaimMode::Shared,
             feature: None,
         };
         stage.apply(engineer(ANA), claim);

@@ -76,7 +76,7 @@ impl Replay {
             Event::FilesClaimed { project, holder, feature, paths, mode, .. } => {
                 let index = self.held.entry(*project).or_default();
                 for path in paths.iter() {
-                    let shares = *mode == Mode::Shared;
+                    let shares = *mode == ClaimMode::Shared;
                     for (held, (session, _)) in index.overlapping(path) {
                         let both_share =
                             shares && self.shared.get(&(*project, *session, held.clone())) == Some(&true);

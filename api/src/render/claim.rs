@@ -3,25 +3,25 @@
 use nexus_api_types::claim as wire;
 use nexus_domain::{
     State,
-    entity::{Claim, ClaimKey, Feature, Mode, Session},
+    entity::{Claim, ClaimKey, ClaimMode, Feature, Session},
     pattern::Pattern,
     refusal::{Conflict, HolderNote},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-const fn mode(mode: Mode) -> wire::Mode {
+const fn mode(mode: ClaimMode) -> wire::Mode {
     match mode {
-        Mode::Exclusive => wire::Mode::Exclusive,
-        Mode::Shared => wire::Mode::Shared,
+        ClaimMode::Exclusive => wire::Mode::Exclusive,
+        ClaimMode::Shared => wire::Mode::Shared,
     }
 }
 
 /// How a path is to be held.
-pub(crate) fn mode_from(text: &str) -> Result<Mode, &'static str> {
+pub(crate) fn mode_from(text: &str) -> Result<ClaimMode, &'static str> {
     match text {
-        "exclusive" => Ok(Mode::Exclusive),
-        "shared" => Ok(Mode::Shared),
+        "exclusive" => Ok(ClaimMode::Exclusive),
+        "shared" => Ok(ClaimMode::Shared),
         _ => Err("must be exclusive or shared"),
     }
 }
@@ -49,11 +49,11 @@ pub(crate) fn claims_of_feature(state: &State, session: &Session, feature: &Feat
     let nexus_domain::entity::Status::Active { claimed_at, fence, .. } = &feature.status else {
         return Vec::new();
     };
-    let exclusive = feature.touches.iter().map(|path| (path, Mode::Exclusive));
+    let exclusive = feature.touches.iter().map(|path| (path, ClaimMode::Exclusive));
     let touched: BTreeSet<&Pattern> = feature.touches.iter().collect();
     let shared = feature.reads.iter().filter(|path| !touched.contains(path));
     exclusive
-        .chain(shared.map(|path| (path, Mode::Shared)))
+        .chain(shared.map(|path| (path, ClaimMode::Shared)))
         .map(|(path, mode)| {
             let key = ClaimKey {
                 project: feature.project,

@@ -10,7 +10,7 @@ use nexus_api_types::{
 };
 use nexus_domain::{
     EngineerId, Event, Recorded, State, WallTime,
-    entity::{Feature, Holder, Member, MemberRole, Mode, Session, Status},
+    entity::{ClaimMode, Feature, Holder, Member, MemberRole, Session, Status},
     event::{FeatureField, FieldValue, ReleaseReason},
     pattern::Pattern,
 };
@@ -82,8 +82,8 @@ fn fact(state: &State, event: &Event) -> Option<(Fact, Option<Holder>)> {
                 paths: texts(paths),
                 feature_id: feature.map(|id| id.0),
                 mode: match mode {
-                    Mode::Exclusive => WireMode::Exclusive,
-                    Mode::Shared => WireMode::Shared,
+                    ClaimMode::Exclusive => WireMode::Exclusive,
+                    ClaimMode::Shared => WireMode::Shared,
                 },
                 fence: fence.0,
             };

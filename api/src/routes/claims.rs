@@ -24,7 +24,7 @@ use nexus_api_types::{
 };
 use nexus_domain::{
     Command, FeatureId, Fence, OutOfBudget, Reply, WorkBudget,
-    entity::{Claim, ClaimKey, Mode, Session},
+    entity::{Claim, ClaimKey, ClaimMode, Session},
     pattern::Pattern,
     words::{Label, WordError},
 };
@@ -160,7 +160,7 @@ async fn claim(
     let project = project_id(&project)?;
     let mut fields = write.fields()?;
     let paths = fields.required_patterns("paths");
-    let mode = fields.text("mode", render::mode_from).unwrap_or(Mode::Exclusive);
+    let mode = fields.text("mode", render::mode_from).unwrap_or(ClaimMode::Exclusive);
     let feature = fields.id::<FeatureId>("featureId");
     fields.finish()?;
     let paths: Arc<[Pattern]> = paths.unwrap_or_default().into();

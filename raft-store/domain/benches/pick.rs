@@ -10,7 +10,7 @@ use nexus_domain::{
     Acting, Actor, ClusterId, ClusterTime, Command, EngineerId, FeatureId, Millis, ProjectId, Proposal,
     Revision, SessionId, Stamp, State, WallTime, apply,
     command::NewFeature,
-    entity::{ApiKey, KeyPrefix, Lane, Mode, Origin},
+    entity::{ApiKey, ClaimMode, KeyPrefix, Lane, Origin},
     ids::KeyId,
     pattern::Pattern,
     settings::SettingsPatch,
@@ -38,7 +38,8 @@ fn main() {
         let agent = format!("agent-{holder}");
         let session = world.start(&agent);
         let paths = (0..HELD_EACH).map(|n| pattern(&path(holder * HELD_EACH + n, "held"))).collect();
-        let claim = Command::ClaimPaths { project: PROJECT, paths, mode: Mode::Exclusive, feature: None };
+        let claim =
+            Command::ClaimPaths { project: PROJECT, paths, mode: ClaimMode::Exclusive, feature: None };
         world.apply(claim, Acting::Session(session));
     }
     println!("claims: {}", world.state.claim_count());
@@ -55,7 +56,8 @@ fn main() {
         let session = world.start(&format!("agent-{holder}"));
         for n in 0..10 {
             let paths = [pattern(&format!("**/made-{holder}-{n}-*.rs"))].into();
-            let claim = Command::ClaimPaths { project: PROJECT, paths, mode: Mode::Exclusive, feature: None };
+            let claim =
+                Command::ClaimPaths { project: PROJECT, paths, mode: ClaimMode::Exclusive, feature: None };
             world.apply(claim, Acting::Session(session));
         }
     }
@@ -161,8 +163,12 @@ impl World {
             let (actor, acting) = (Actor::Engineer { id: ENGINEER, key: KEY }, Acting::Session(session));
             for part in 0..commands {
                 let paths = (0..10_000).map(|n| pattern(&path(n, &format!("end-{part}")))).collect();
-                let claim =
-                    Command::ClaimPaths { project: PROJECT, paths, mode: Mode::Exclusive, feature: None };
+                let claim = Command::ClaimPaths {
+                    project: PROJECT,
+                    paths,
+                    mode: ClaimMode::Exclusive,
+                    feature: None,
+                };
                 let (took, taken) = self.propose(claim, actor, acting);
                 println!("10,000 files: taken {taken} in {took:?}");
             }

@@ -4,7 +4,8 @@
 use crate::{
     document::CheckpointKind,
     entity::{
-        ApiKey, JoinToken, Lane, MemberRole, Mode, NodeRecord, Origin, Role, SessionMetadata, TokenDigest,
+        ApiKey, ClaimMode, JoinToken, Lane, MemberRole, NodeRecord, Origin, Role, SessionMetadata,
+        TokenDigest,
     },
     ids::{
         CheckpointId, DecisionId, EngineerId, FeatureId, InstanceId, KeyId, LearningId, NodeId, ProjectId,
@@ -346,7 +347,7 @@ pub enum Command {
         /// Which paths.
         paths: Arc<[Pattern]>,
         /// How.
-        mode: Mode,
+        mode: ClaimMode,
         /// For what.
         feature: Option<FeatureId>,
     },

@@ -4,7 +4,7 @@
 use crate::{
     document::{Decision, LatestCheckpoint, Learning},
     entity::{
-        ApiKey, Engineer, Feature, Holder, JoinToken, Member, Mode, NodeRecord, Origin, Project,
+        ApiKey, ClaimMode, Engineer, Feature, Holder, JoinToken, Member, NodeRecord, Origin, Project,
         ProjectDeletion, ReplacedLists, Session, Ticket,
     },
     ids::{EngineerId, FeatureId, ProjectId},
@@ -119,7 +119,7 @@ pub enum Event {
         /// Which.
         paths: Arc<[Pattern]>,
         /// How.
-        mode: Mode,
+        mode: ClaimMode,
         /// Log index of the acquiring entry.
         fence: Fence,
         /// When.

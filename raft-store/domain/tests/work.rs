@@ -6,7 +6,7 @@ use nexus_domain::{
     Refusal, Revision, SessionId, Stamp, State, WallTime, WorkBudget, apply,
     command::{FeaturePatch, NewFeature},
     decide::{blocker, holding},
-    entity::{ApiKey, KeyPrefix, Lane, Mode, Origin, SessionMetadata},
+    entity::{ApiKey, ClaimMode, KeyPrefix, Lane, Origin, SessionMetadata},
     ids::KeyId,
     pattern::{Case, Pattern},
     refusal::Blocker,
@@ -96,7 +96,7 @@ impl World {
         id
     }
 
-    fn claim(&mut self, session: SessionId, paths: &[String], mode: Mode) -> Applied {
+    fn claim(&mut self, session: SessionId, paths: &[String], mode: ClaimMode) -> Applied {
         let paths = paths.iter().map(|path| pattern(path)).collect();
         self.ask(Some(session), Command::ClaimPaths { project: PROJECT, paths, mode, feature: None })
     }
@@ -168,9 +168,9 @@ fn a_hundred_dear_patterns_against_hundreds_of_held_ones_are_refused_within_the_
     let mut world = World::new();
     let (holder, other) = (world.agent("holder"), world.agent("other"));
     for some in held(300).chunks(100) {
-        world.claim(holder, some, Mode::Shared).answer.outcome.unwrap();
+        world.claim(holder, some, ClaimMode::Shared).answer.outcome.unwrap();
     }
-    let refused = world.claim(other, &dear(100, 'y'), Mode::Exclusive).answer.outcome.unwrap_err();
+    let refused = world.claim(other, &dear(100, 'y'), ClaimMode::Exclusive).answer.outcome.unwrap_err();
     assert!(is_too_much(&refused), "{refused}");
 
     world.feature("dear", &dear(100, 'y'), &[]).answer.outcome.unwrap();
@@ -185,14 +185,14 @@ fn a_hundred_dear_patterns_against_hundreds_of_held_ones_are_refused_within_the_
 
     // Whoever names files is in nobody's way.
     let files: Vec<String> = (0..100).map(|n| format!("src/module_{n}/some_file.rs")).collect();
-    world.claim(other, &files, Mode::Exclusive).answer.outcome.unwrap();
+    world.claim(other, &files, ClaimMode::Exclusive).answer.outcome.unwrap();
 }
 
 #[test]
 fn a_question_that_computes_has_a_budget_too() {
     let mut world = World::new();
     let holder = world.agent("holder");
-    world.claim(holder, &held(100), Mode::Shared).answer.outcome.unwrap();
+    world.claim(holder, &held(100), ClaimMode::Shared).answer.outcome.unwrap();
     let wanted: Vec<Pattern> = dear(100, 'y').iter().map(|path| pattern(path)).collect();
     let mut work = WorkBudget::of_a_short_read();
     let refused = holding(&world.state, PROJECT, &wanted, 1_000, &mut work).unwrap_err();
@@ -215,7 +215,7 @@ fn an_everyday_team_never_comes_near_the_budget() {
         let mut paths: Vec<String> =
             (0..200).map(|n| format!("crates/part-{agent}/src/module_{n}.rs")).collect();
         paths.extend([format!("**/made_by_{agent}_*.rs"), format!("docs/**/part{agent}_*.{{md,txt}}")]);
-        let applied = world.claim(session, &paths, Mode::Exclusive);
+        let applied = world.claim(session, &paths, ClaimMode::Exclusive);
         applied.answer.outcome.unwrap();
         assert!(applied.work < 1_000_000, "{} steps", applied.work);
     }
@@ -255,7 +255,11 @@ fn giving_back_is_as_much_work_as_there_are_claims() {
     release.answer.outcome.unwrap();
     assert!(release.work < 5_000 * 500, "{} steps", release.work);
     // What was taken meanwhile goes as well, and is told: ten times as much work.
-    world.claim(session, &(0..1_000).map(|n| format!("lib/{n}.rs")).collect::<Vec<_>>(), Mode::Exclusive);
+    world.claim(
+        session,
+        &(0..1_000).map(|n| format!("lib/{n}.rs")).collect::<Vec<_>>(),
+        ClaimMode::Exclusive,
+    );
     let more = world.ask(Some(session), Command::ReleasePaths { project: PROJECT, paths: None });
     more.answer.outcome.unwrap();
     assert!(more.work - release.work > 1_000 * 2_000, "{} steps", more.work);
@@ -315,13 +319,14 @@ fn bracketed(count: usize, letter: char) -> Vec<String> {
 fn brackets_are_no_wildcards_but_what_they_take_is_counted_and_bounded() {
     let mut world = World::new();
     let session = world.agent("greedy");
-    let refused = world.claim(session, &bracketed(1_000, 'a'), Mode::Exclusive).answer.outcome.unwrap_err();
+    let refused =
+        world.claim(session, &bracketed(1_000, 'a'), ClaimMode::Exclusive).answer.outcome.unwrap_err();
     assert!(refused.to_string().contains("brackets and wildcards"), "{refused}");
     let before = world.state.usage(Owner::Cluster).memory;
     let paths = bracketed(100, 'a');
     let automata: u64 = paths.iter().map(|path| pattern(path).automaton_bytes()).sum();
     assert!(automata > 100 * 20_000, "{automata} bytes");
-    world.claim(session, &paths, Mode::Exclusive).answer.outcome.unwrap();
+    world.claim(session, &paths, ClaimMode::Exclusive).answer.outcome.unwrap();
     let used = world.state.usage(Owner::Cluster).memory - before;
     assert!(used > 2 * automata, "{used} of {automata} bytes are counted");
     world.feature("greedy", &paths, &[]).answer.outcome.unwrap();
@@ -339,7 +344,7 @@ fn what_is_held_is_not_compiled_anew_for_each_question_where_case_is_ignored() {
     world.ask(None, update).answer.outcome.unwrap();
     let session = world.agent("greedy");
     for (letter, count) in [('A', 100), ('B', 100), ('C', 100)] {
-        let claimed = world.claim(session, &bracketed(count, letter), Mode::Exclusive);
+        let claimed = world.claim(session, &bracketed(count, letter), ClaimMode::Exclusive);
         claimed.answer.outcome.unwrap();
         assert!(claimed.work > count * 900 * 100, "compiling them is {} steps", claimed.work);
     }
@@ -368,7 +373,7 @@ fn what_is_claimed_for_one_feature_is_bounded_since_it_is_given_back_at_once() {
     let claim = |from: usize, to: usize| Command::ClaimPaths {
         project: PROJECT,
         paths: (from..to).map(|n| pattern(&format!("src/{n}.rs"))).collect(),
-        mode: Mode::Exclusive,
+        mode: ClaimMode::Exclusive,
         feature: Some(feature),
     };
     world.ask(Some(session), claim(0, 9_999)).answer.outcome.unwrap();
@@ -402,7 +407,7 @@ fn a_session_with_many_large_features_ends_in_parts() {
     let (mut checkpoints, mut entries) = (written(&end), 1);
     while world.state.session(session).is_some() {
         // It holds what is left, and does nothing with it.
-        let refused = world.claim(session, &["more.rs".to_owned()], Mode::Exclusive).answer.outcome;
+        let refused = world.claim(session, &["more.rs".to_owned()], ClaimMode::Exclusive).answer.outcome;
         assert!(refused.is_err() || world.state.session(session).is_none());
         let part = world.propose(Actor::System, Acting::Session(SessionId::MIN), Command::Tick);
         assert!(written(&part) <= 4, "{} checkpoints in one entry", written(&part));

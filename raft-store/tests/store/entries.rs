@@ -5,7 +5,7 @@ use nexus_domain::{
     Stamp,
     command::{NewCheckpoint, NewDecision, NewFeature},
     document::CheckpointKind,
-    entity::{ApiKey, KeyPrefix, Lane, Mode, TokenDigest},
+    entity::{ApiKey, ClaimMode, KeyPrefix, Lane, TokenDigest},
     ids::{CheckpointId, DecisionId, KeyId, LearningId},
     pattern::Pattern,
     reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, Turn},
@@ -187,7 +187,7 @@ impl Scribe {
 
     /// Takes paths for the engineer's own session.
     pub(crate) fn claim(&mut self, paths: Vec<Pattern>) -> Entry {
-        let (paths, mode) = (paths.into(), Mode::Exclusive);
+        let (paths, mode) = (paths.into(), ClaimMode::Exclusive);
         self.engineer_asks(Ask::ClaimPaths { project: PROJECT, paths, mode, feature: None })
     }
 

@@ -15,7 +15,7 @@ use nexus_domain::{
     Acting, Actor, Answer, ClusterId, ClusterTime, Command, Document, DocumentKey, EngineerId, FeatureId,
     ProjectId, Proposal, Recorded, Revision, SessionId, Stamp, State, WallTime,
     command::{NewDecision, NewFeature},
-    entity::{ApiKey, Feature, KeyPrefix, Lane, Mode},
+    entity::{ApiKey, ClaimMode, Feature, KeyPrefix, Lane},
     ids::{DecisionId, InstanceId, KeyId},
     pattern::Pattern,
     words::{Email, Label, Name, Slug, Title},
@@ -278,7 +278,7 @@ impl Stage {
     pub(crate) fn claim(&self, number: u64) -> Revision {
         let path = |path: u64| format!("{number}/{path}/{}", "x".repeat(900));
         let paths: Vec<Pattern> = (0..100).map(|at| Pattern::parse(&path(at)).unwrap()).collect();
-        let (project, mode) = (project(1), Mode::Exclusive);
+        let (project, mode) = (project(1), ClaimMode::Exclusive);
         self.apply(engineer(ANA), Command::ClaimPaths { project, paths: paths.into(), mode, feature: None })
     }
 

@@ -1,7 +1,7 @@
 //! What keeps a feature or a path from being taken. Also what refusals and lists tell about it.
 
 use crate::{
-    entity::{ClaimKey, Feature, Holder, Mode},
+    entity::{ClaimKey, ClaimMode, Feature, Holder},
     ids::{ProjectId, SessionId},
     pattern::{Overlap, Pattern},
     refusal::{Blocker, Conflict, HolderNote, Refusal},
@@ -34,7 +34,7 @@ pub fn blocker(
     if !open.is_empty() {
         return Ok(Some(Blocker::Dependencies(open)));
     }
-    let wanted = [(&*feature.touches, Mode::Exclusive), (&*feature.reads, Mode::Shared)];
+    let wanted = [(&*feature.touches, ClaimMode::Exclusive), (&*feature.reads, ClaimMode::Shared)];
     let first = conflicts(state, feature.project, wanted, session, 1, work)?.pop();
     Ok(first.map(|first| Blocker::Claim(Box::new(first))))
 }
@@ -59,7 +59,7 @@ pub(super) fn open_dependencies(
 pub(super) fn conflicts<'a>(
     state: &State,
     project: ProjectId,
-    wanted: impl IntoIterator<Item = (&'a [Pattern], Mode)>,
+    wanted: impl IntoIterator<Item = (&'a [Pattern], ClaimMode)>,
     session: Option<SessionId>,
     limit: usize,
     work: &mut WorkBudget,

@@ -9,7 +9,7 @@ use super::{
     sessions::acting_session,
 };
 use crate::{
-    entity::{ClaimKey, Mode, Status},
+    entity::{ClaimKey, ClaimMode, Status},
     event::ReleaseReason,
     ids::{FeatureId, ProjectId, SessionId},
     pattern::{Pattern, SpelledIndex},
@@ -37,7 +37,7 @@ pub(super) fn claim(
     ctx: Context<'_>,
     project: ProjectId,
     paths: &Arc<[Pattern]>,
-    mode: Mode,
+    mode: ClaimMode,
     feature: Option<FeatureId>,
     work: &mut WorkBudget,
 ) -> Result<Decision, Refusal> {
@@ -73,7 +73,9 @@ pub(super) fn claim(
     // What is held already keeps its fence; a shared claim may become exclusive.
     let new: Arc<[Pattern]> = paths
         .iter()
-        .filter(|path| held(path).is_none_or(|held| held.mode == Mode::Shared && mode == Mode::Exclusive))
+        .filter(|path| {
+            held(path).is_none_or(|held| held.mode == ClaimMode::Shared && mode == ClaimMode::Exclusive)
+        })
         .cloned()
         .collect();
     let mut events = vec![alive];

@@ -14,7 +14,7 @@ use crate::{
     apply::Erasure,
     command::{FeaturePatch, NewFeature},
     document::{Document, DocumentKey},
-    entity::{ClaimKey, Feature, Holder, Lane, Mode, ReplacedLists, Status},
+    entity::{ClaimKey, ClaimMode, Feature, Holder, Lane, ReplacedLists, Status},
     event::{Event, FeatureField, FieldValue, ReleaseReason},
     ids::{EngineerId, ProjectId},
     pattern::Pattern,
@@ -330,7 +330,7 @@ fn change_of_claims(
     }
     within_limit_of_feature(ctx, session, before.id, new_touches.iter().chain(&*new_reads))?;
     within_limit(ctx, session, new_touches.iter().chain(&*new_reads))?;
-    let wanted = [(&*new_touches, Mode::Exclusive), (&*new_reads, Mode::Shared)];
+    let wanted = [(&*new_touches, ClaimMode::Exclusive), (&*new_reads, ClaimMode::Shared)];
     let conflicts = conflicts(ctx.state, before.project, wanted, Some(holder.session), MAX_LISTED, work)?;
     if !conflicts.is_empty() {
         return Err(Refusal::FilesClaimed { conflicts });
@@ -354,8 +354,8 @@ fn change_of_claims(
         new_reads.iter().filter(|path| touched.contains(path) || held(path).is_none()).cloned().collect();
     let id = Some(before.id);
     let mut events = holdings::released(before.project, holder, id, &dropped, &ReleaseReason::Updated);
-    events.extend(files_claimed(ctx, holder, after, &new_touches, Mode::Exclusive));
-    events.extend(files_claimed(ctx, holder, after, &new_reads, Mode::Shared));
+    events.extend(files_claimed(ctx, holder, after, &new_touches, ClaimMode::Exclusive));
+    events.extend(files_claimed(ctx, holder, after, &new_reads, ClaimMode::Shared));
     Ok(events)
 }
 

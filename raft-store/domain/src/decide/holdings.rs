@@ -3,7 +3,7 @@
 
 use super::{Context, features::MAX_PATTERNS, quota::within_quota};
 use crate::{
-    entity::{ClaimUsage, Holder, Mode, Session},
+    entity::{ClaimMode, ClaimUsage, Holder, Session},
     event::{Event, ReleaseReason},
     ids::{FeatureId, ProjectId},
     pattern::Pattern,
@@ -71,7 +71,7 @@ pub(super) fn claimed(
     holder: &Holder,
     feature: Option<FeatureId>,
     paths: &Arc<[Pattern]>,
-    mode: Mode,
+    mode: ClaimMode,
 ) -> Vec<Event> {
     let event = |paths| Event::FilesClaimed {
         project,

@@ -10,7 +10,7 @@ use super::{
     sessions::{acting_session, acts},
 };
 use crate::{
-    entity::{Engineer, Feature, Holder, Lane, Mode, Session, Status},
+    entity::{ClaimMode, Engineer, Feature, Holder, Lane, Session, Status},
     event::{Event, ReleaseReason},
     ids::ProjectId,
     pattern::Pattern,
@@ -51,7 +51,7 @@ pub(super) fn pick(
         return Err(Refusal::DependenciesOpen { slug: slug.clone(), open });
     }
     may_take(ctx, &session, feature)?;
-    let wanted = [(&*feature.touches, Mode::Exclusive), (&*feature.reads, Mode::Shared)];
+    let wanted = [(&*feature.touches, ClaimMode::Exclusive), (&*feature.reads, ClaimMode::Shared)];
     let conflicts = conflicts(ctx.state, project, wanted, Some(session.id), MAX_LISTED, work)?;
     if !conflicts.is_empty() {
         return Err(Refusal::FilesClaimed { conflicts });
@@ -120,11 +120,11 @@ fn picked(ctx: Context<'_>, feature: &Feature, mut session: Session, alive: Even
         _ => Event::SessionRenewed(session.clone()),
     };
     let mut events = vec![alive, Event::FeatureClaimed(active.clone())];
-    for (paths, mode) in [(&active.touches, Mode::Exclusive), (&active.reads, Mode::Shared)] {
+    for (paths, mode) in [(&active.touches, ClaimMode::Exclusive), (&active.reads, ClaimMode::Shared)] {
         let paths = match mode {
-            Mode::Exclusive => paths.clone(),
+            ClaimMode::Exclusive => paths.clone(),
             // What is touched and read is touched: one claim, the stronger one.
-            Mode::Shared => without(paths, &active.touches),
+            ClaimMode::Shared => without(paths, &active.touches),
         };
         events.extend(files_claimed(ctx, &holder, &active, &paths, mode));
     }
@@ -137,7 +137,7 @@ pub(super) fn files_claimed(
     holder: &Holder,
     feature: &Feature,
     paths: &Arc<[Pattern]>,
-    mode: Mode,
+    mode: ClaimMode,
 ) -> Vec<Event> {
     holdings::claimed(ctx, feature.project, holder, Some(feature.id), paths, mode)
 }

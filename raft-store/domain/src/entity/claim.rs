@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 /// How a path is held.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub enum Mode {
+pub enum ClaimMode {
     /// By one session alone.
     Exclusive,
     /// Together with other readers.
     Shared,
 }
 
-impl Mode {
+impl ClaimMode {
     /// Whether two sessions may hold colliding paths in these modes.
     pub const fn tolerates(self, other: Self) -> bool {
         matches!((self, other), (Self::Shared, Self::Shared))
@@ -41,7 +41,7 @@ pub struct ClaimKey {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Claim {
     /// Alone or shared.
-    pub mode: Mode,
+    pub mode: ClaimMode,
     /// Log index of the entry that acquired it.
     pub fence: Fence,
     /// When it was acquired.

@@ -10,7 +10,7 @@ mod project;
 mod session;
 mod ticket;
 
-pub use claim::{Claim, ClaimKey, ClaimUsage, Mode};
+pub use claim::{Claim, ClaimKey, ClaimMode, ClaimUsage};
 pub use cluster::{JoinToken, NodeRecord, Origin};
 pub use engineer::{ApiKey, Engineer, KeyPrefix, Role, TokenDigest};
 pub use feature::{BoardKey, Feature, FeatureLists, Holder, Lane, ReplacedLists, Status};

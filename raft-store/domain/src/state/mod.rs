@@ -18,8 +18,8 @@ use crate::{
     decide::CleanupLimits,
     document::{LatestCheckpoint, Place},
     entity::{
-        ApiKey, BoardKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, Mode, NodeRecord,
-        Origin, Project, ProjectDeletion, ReplacedLists, Session, Ticket, TokenDigest,
+        ApiKey, BoardKey, Claim, ClaimKey, ClaimMode, Engineer, Feature, JoinToken, KeyPrefix, Member,
+        NodeRecord, Origin, Project, ProjectDeletion, ReplacedLists, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, KeyId, NodeId, ProjectId, SessionId},
     pattern::SpelledIndex,
@@ -60,7 +60,7 @@ pub(crate) enum Deadline {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ClaimRef {
     /// Alone or shared.
-    pub mode: Mode,
+    pub mode: ClaimMode,
     /// By whom.
     pub session: SessionId,
     /// For what.

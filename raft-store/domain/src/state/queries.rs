@@ -4,8 +4,8 @@ use super::{ClaimRef, Clock, Deadline, State, TextKey};
 use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
-        ApiKey, BoardKey, Claim, ClaimKey, ClaimUsage, Engineer, Feature, Holder, JoinToken, KeyPrefix, Lane,
-        Member, Mode, NodeRecord, Origin, Project, Session, Ticket, TokenDigest,
+        ApiKey, BoardKey, Claim, ClaimKey, ClaimMode, ClaimUsage, Engineer, Feature, Holder, JoinToken,
+        KeyPrefix, Lane, Member, NodeRecord, Origin, Project, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
     pattern::{Case, Pattern, SpelledIndex},
@@ -433,7 +433,7 @@ impl State {
         &self,
         project: ProjectId,
         wanted: &Pattern,
-        mode: Mode,
+        mode: ClaimMode,
         session: Option<SessionId>,
     ) -> Option<(&Pattern, &ClaimRef)> {
         let is_in_the_way = |_: &Pattern, claim_ref: &ClaimRef| {

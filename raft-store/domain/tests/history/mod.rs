@@ -4,7 +4,7 @@ use nexus_domain::{
     Command, EngineerId, FeatureId, ProjectId,
     command::{FeaturePatch, NewFeature},
     document::CheckpointKind,
-    entity::{Lane, MemberRole, Mode},
+    entity::{ClaimMode, Lane, MemberRole},
     ids::LearningId,
     pattern::{Case, Pattern},
     words::{Label, Slug, Title},
@@ -43,7 +43,7 @@ pub(crate) fn engineer(n: u128) -> EngineerId {
 #[derive(Debug, Clone)]
 pub(crate) enum Ask {
     Plain(Box<Command>),
-    Claim(Arc<[Pattern]>, Mode, Option<&'static str>),
+    Claim(Arc<[Pattern]>, ClaimMode, Option<&'static str>),
     Start(Option<&'static str>, Option<&'static str>),
     End(u128, Option<&'static str>),
     Beats(Vec<(u128, Option<&'static str>)>, Vec<(u128, Option<&'static str>)>),
@@ -143,8 +143,8 @@ pub(crate) fn lanes() -> impl Strategy<Value = Lane> {
     select(Lane::ALL.to_vec())
 }
 
-pub(crate) fn modes() -> impl Strategy<Value = Mode> {
-    select(vec![Mode::Exclusive, Mode::Shared])
+pub(crate) fn modes() -> impl Strategy<Value = ClaimMode> {
+    select(vec![ClaimMode::Exclusive, ClaimMode::Shared])
 }
 
 pub(crate) fn kinds() -> impl Strategy<Value = CheckpointKind> {

@@ -6,7 +6,7 @@ use nexus_domain::{
     command::{FeaturePatch, NewCheckpoint, NewDecision, NewFeature},
     document::CheckpointKind,
     entity::{
-        ApiKey, JoinToken, KeyPrefix, Lane, MemberRole, Mode, NodeRecord, Origin, Role, SessionMetadata,
+        ApiKey, ClaimMode, JoinToken, KeyPrefix, Lane, MemberRole, NodeRecord, Origin, Role, SessionMetadata,
         TokenDigest,
     },
     ids::{CheckpointId, DecisionId, EngineerId, JoinTokenId, KeyId, LearningId},
@@ -405,7 +405,7 @@ fn of_work(world: &mut World, line: &Line, project: ProjectId) -> Command {
         "claim" => Command::ClaimPaths {
             project,
             paths: patterns(line.word()),
-            mode: if line.has("shared") { Mode::Shared } else { Mode::Exclusive },
+            mode: if line.has("shared") { ClaimMode::Shared } else { ClaimMode::Exclusive },
             feature: line.option("for").map(|name| feature(world, name)),
         },
         "free" => Command::ReleasePaths { project, paths: line.words.first().map(|list| patterns(list)) },
