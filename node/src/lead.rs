@@ -14,7 +14,7 @@ use crate::{
 use futures::future::join_all;
 use nexus_domain::{
     ClusterId, Command, NodeId, RulesVersion, WallTime,
-    entity::{NodeRecord, Origin},
+    entity::{ClusterOrigin, NodeRecord},
     words::Label,
 };
 use openraft::async_runtime::watch::WatchReceiver;
@@ -237,7 +237,7 @@ impl Node {
             tracing::error!(%error, "cannot write the bootstrap token; the cluster is not formed");
             return;
         }
-        let origin = Origin {
+        let origin = ClusterOrigin {
             cluster: ClusterId(self.mint.id()),
             formed_at: self.clock.wall(),
             bootstrap: Some(nexus_api::auth::token_digest(&token)),

@@ -10,7 +10,7 @@ use nexus_domain::{
     Acting, Actor, ClusterId, ClusterTime, Command, EngineerId, FeatureId, Millis, ProjectId, Proposal,
     Revision, SessionId, Stamp, State, WallTime, apply,
     command::NewFeature,
-    entity::{ApiKey, ClaimMode, KeyPrefix, Lane, Origin},
+    entity::{ApiKey, ClaimMode, ClusterOrigin, KeyPrefix, Lane},
     ids::KeyId,
     pattern::Pattern,
     settings::SettingsPatch,
@@ -78,7 +78,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let mut world = Self { state: State::default(), revision: 0, ids: 100 };
-        let origin = Origin { cluster: ClusterId::MIN, formed_at: WallTime(0), bootstrap: None };
+        let origin = ClusterOrigin { cluster: ClusterId::MIN, formed_at: WallTime(0), bootstrap: None };
         world.apply_as(Actor::System, Command::FormCluster { origin, nodes: Vec::new() });
         let session_unattended = Some(Millis::from_secs(3_600));
         let patch = SettingsPatch { session_unattended, ..SettingsPatch::default() };

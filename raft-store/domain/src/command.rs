@@ -4,7 +4,7 @@
 use crate::{
     document::CheckpointKind,
     entity::{
-        ApiKey, ClaimMode, JoinToken, Lane, MemberRole, NodeRecord, Origin, Role, SessionMetadata,
+        ApiKey, ClaimMode, ClusterOrigin, JoinToken, Lane, MemberRole, NodeRecord, Role, SessionMetadata,
         TokenDigest,
     },
     ids::{
@@ -150,7 +150,7 @@ pub enum Command {
     /// The first entry of every cluster.
     FormCluster {
         /// Identity.
-        origin: Origin,
+        origin: ClusterOrigin,
         /// The nodes it begins with.
         nodes: Vec<NodeRecord>,
     },

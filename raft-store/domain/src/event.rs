@@ -4,7 +4,7 @@
 use crate::{
     document::{Decision, LatestCheckpoint, Learning},
     entity::{
-        ApiKey, ClaimMode, Engineer, Feature, Holder, JoinToken, Member, NodeRecord, Origin, Project,
+        ApiKey, ClaimMode, ClusterOrigin, Engineer, Feature, Holder, JoinToken, Member, NodeRecord, Project,
         ProjectDeletion, ReplacedLists, Session, Ticket,
     },
     ids::{EngineerId, FeatureId, ProjectId},
@@ -50,7 +50,7 @@ pub enum Event {
     /// The cluster began.
     ClusterFormed {
         /// Its identity.
-        origin: Arc<Origin>,
+        origin: Arc<ClusterOrigin>,
         /// Its first nodes.
         nodes: Vec<Arc<NodeRecord>>,
     },

@@ -10,7 +10,7 @@ use nexus_domain::{
     apply::Erasure,
     command::{NewCheckpoint, NewDecision, NewFeature},
     decide::CleanupLimits,
-    entity::{ApiKey, KeyPrefix, Lane, MemberRole, Origin, SessionMetadata},
+    entity::{ApiKey, ClusterOrigin, KeyPrefix, Lane, MemberRole, SessionMetadata},
     ids::{CheckpointId, DecisionId, KeyId},
     reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, Turn},
     settings::SettingsPatch,
@@ -51,7 +51,7 @@ impl World {
     fn new(limits: CleanupLimits) -> Self {
         let state = State::default().with_cleanup_limits(limits);
         let mut world = Self { state, log: Vec::new(), now: 1_000, ids: 1_000, limits };
-        let origin = Origin { cluster: ClusterId::MIN, formed_at: WallTime(0), bootstrap: None };
+        let origin = ClusterOrigin { cluster: ClusterId::MIN, formed_at: WallTime(0), bootstrap: None };
         world.set_up(Actor::System, Command::FormCluster { origin, nodes: Vec::new() });
         let patch = SettingsPatch {
             session_timeout: Some(Millis(100)),

@@ -6,7 +6,7 @@ use nexus_domain::{
     Refusal, Revision, SessionId, Stamp, State, WallTime, WorkBudget, apply,
     command::{FeaturePatch, NewFeature},
     decide::{blocker, holding},
-    entity::{ApiKey, ClaimMode, KeyPrefix, Lane, Origin, SessionMetadata},
+    entity::{ApiKey, ClaimMode, ClusterOrigin, KeyPrefix, Lane, SessionMetadata},
     ids::KeyId,
     pattern::{Case, Pattern},
     refusal::Blocker,
@@ -30,7 +30,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let mut world = Self { state: State::default(), revision: 0, ids: 100 };
-        let origin = Origin { cluster: ClusterId::MIN, formed_at: WallTime(0), bootstrap: None };
+        let origin = ClusterOrigin { cluster: ClusterId::MIN, formed_at: WallTime(0), bootstrap: None };
         world.propose(
             Actor::System,
             Acting::Session(SessionId::MIN),

@@ -3,7 +3,7 @@
 use super::{Context, Decision, access::not_found, projects::MAX_PROJECTS};
 use crate::{
     command::Actor,
-    entity::{JoinToken, NodeRecord, Origin, Role, TokenDigest},
+    entity::{ClusterOrigin, JoinToken, NodeRecord, Role, TokenDigest},
     event::Event,
     ids::{InstanceId, NodeId},
     refusal::{Refusal, Thing},
@@ -19,7 +19,11 @@ use std::sync::Arc;
 const MAX_JOIN_TOKENS: usize = 100;
 
 /// The first entry of a cluster.
-pub(super) fn form(ctx: Context<'_>, origin: &Origin, nodes: &[NodeRecord]) -> Result<Decision, Refusal> {
+pub(super) fn form(
+    ctx: Context<'_>,
+    origin: &ClusterOrigin,
+    nodes: &[NodeRecord],
+) -> Result<Decision, Refusal> {
     system(ctx)?;
     if ctx.state.origin.is_some() {
         return Err(Refusal::Cluster("the cluster was formed already".to_owned()));

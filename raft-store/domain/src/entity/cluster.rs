@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// How the cluster began.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Origin {
+pub struct ClusterOrigin {
     /// Its identity.
     pub cluster: ClusterId,
     /// When it was formed.

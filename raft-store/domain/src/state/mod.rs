@@ -18,8 +18,8 @@ use crate::{
     decide::CleanupLimits,
     document::{LatestCheckpoint, Place},
     entity::{
-        ApiKey, BoardKey, Claim, ClaimKey, ClaimMode, Engineer, Feature, JoinToken, KeyPrefix, Member,
-        NodeRecord, Origin, Project, ProjectDeletion, ReplacedLists, Session, Ticket, TokenDigest,
+        ApiKey, BoardKey, Claim, ClaimKey, ClaimMode, ClusterOrigin, Engineer, Feature, JoinToken, KeyPrefix,
+        Member, NodeRecord, Project, ProjectDeletion, ReplacedLists, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, KeyId, NodeId, ProjectId, SessionId},
     pattern::SpelledIndex,
@@ -84,7 +84,7 @@ pub struct State {
     // What is kept: each of these has rows.
     pub(crate) clock: Clock,
     pub(crate) rules: RulesVersion,
-    pub(crate) origin: Option<Arc<Origin>>,
+    pub(crate) origin: Option<Arc<ClusterOrigin>>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) nodes: OrdMap<NodeId, Arc<NodeRecord>>,
     pub(crate) join_tokens: OrdMap<JoinTokenId, Arc<JoinToken>>,

@@ -4,8 +4,8 @@ use super::{ClaimRef, Clock, Deadline, State, TextKey};
 use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
-        ApiKey, BoardKey, Claim, ClaimKey, ClaimMode, ClaimUsage, Engineer, Feature, Holder, JoinToken,
-        KeyPrefix, Lane, Member, NodeRecord, Origin, Project, Session, Ticket, TokenDigest,
+        ApiKey, BoardKey, Claim, ClaimKey, ClaimMode, ClaimUsage, ClusterOrigin, Engineer, Feature, Holder,
+        JoinToken, KeyPrefix, Lane, Member, NodeRecord, Project, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
     pattern::{Case, Pattern, SpelledIndex},
@@ -32,7 +32,7 @@ impl State {
     }
 
     /// How the cluster began; none before its first entry.
-    pub fn origin(&self) -> Option<&Origin> {
+    pub fn origin(&self) -> Option<&ClusterOrigin> {
         self.origin.as_deref()
     }
 

@@ -4,7 +4,7 @@ use super::{Clock, State, TextKey};
 use crate::{
     document::{LatestCheckpoint, Place},
     entity::{
-        ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord, Origin,
+        ApiKey, Claim, ClaimKey, ClusterOrigin, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord,
         Project, ProjectDeletion, ReplacedLists, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, NodeId, ProjectId, SessionId},

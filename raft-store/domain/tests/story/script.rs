@@ -6,8 +6,8 @@ use nexus_domain::{
     command::{FeaturePatch, NewCheckpoint, NewDecision, NewFeature},
     document::CheckpointKind,
     entity::{
-        ApiKey, ClaimMode, JoinToken, KeyPrefix, Lane, MemberRole, NodeRecord, Origin, Role, SessionMetadata,
-        TokenDigest,
+        ApiKey, ClaimMode, ClusterOrigin, JoinToken, KeyPrefix, Lane, MemberRole, NodeRecord, Role,
+        SessionMetadata, TokenDigest,
     },
     ids::{CheckpointId, DecisionId, EngineerId, JoinTokenId, KeyId, LearningId},
     pattern::{Case, Pattern},
@@ -205,7 +205,7 @@ fn of_cluster(world: &mut World, line: &Line) -> Command {
     let sessions = |world: &World| line.words.iter().map(|name| world.session(name)).collect();
     match line.verb.as_str() {
         "form" => Command::FormCluster {
-            origin: Origin {
+            origin: ClusterOrigin {
                 cluster: ClusterId(Uuid::from_u128(7)),
                 formed_at: WallTime(super::world::DAWN),
                 bootstrap: line.option("bootstrap").map(digest),
