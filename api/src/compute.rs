@@ -130,7 +130,7 @@ mod tests {
         http::{Request, StatusCode},
     };
     use nexus_api_types::Code;
-    use nexus_domain::{Command, decide::holding, entity::Mode};
+    use nexus_domain::{Command, decide::holding, entity::ClaimMode};
     use tower::ServiceExt;
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     write::{Done, Incoming},
 };
 use nexus_api_types::Code;
-use nexus_domain::{Actor, Command, Refusal, Reply, decide::access, refusal::Thing};
+use nexus_domain::{Actor, Command, Refusal, Reply, decide::access, refusal::EntityKind};
 use std::time::Duration;
 
 /// Keeping the answer takes a few milliseconds. The operation is done: without a quorum its client is not
@@ -35,7 +35,7 @@ pub(crate) async fn operate(
         Ok(operated) => Ok(reply(operated)),
         Err(OperationError::Refused(why)) => Err(Refusal::Cluster(why)),
         Err(OperationError::UnknownNode(node)) => {
-            Err(Refusal::NotFound { thing: Thing::Node, name: node.to_string() })
+            Err(Refusal::NotFound { kind: EntityKind::Node, name: node.to_string() })
         }
         // Of strangers nothing is kept, and of what is not known there is nothing to keep.
         Err(error @ (OperationError::BadToken | OperationError::Unavailable(_))) => return Err(error.into()),

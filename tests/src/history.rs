@@ -2,7 +2,7 @@
 
 use nexus_domain::{
     Event, ProjectId, Recorded, Revision, SessionId,
-    entity::Mode,
+    entity::ClaimMode,
     pattern::{Pattern, PatternIndex},
 };
 use nexus_raft_store::open_folder;

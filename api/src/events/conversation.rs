@@ -21,7 +21,7 @@ use nexus_domain::{
     Command, EngineerId, ProjectId, Refusal, Reply, Revision, SessionId, State,
     decide::access,
     entity::{ApiKey, Engineer, SessionMetadata},
-    refusal::Thing,
+    refusal::EntityKind,
 };
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -147,7 +147,7 @@ impl Conversation {
             return Ok((None, revision));
         }
         if let Some(id) = self.caller.session {
-            let no_session = || Refusal::NotFound { thing: Thing::Session, name: id.to_string() };
+            let no_session = || Refusal::NotFound { kind: EntityKind::Session, name: id.to_string() };
             let session = state.session(id).ok_or_else(no_session)?;
             if session.engineer != engineer.id {
                 return Err(Refusal::ForeignSession(id).into());

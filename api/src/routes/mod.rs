@@ -27,7 +27,7 @@ pub(crate) use sessions::is_heartbeat;
 
 use crate::{api::Api, failure::ApiError, openapi::Routes};
 use axum::Router;
-use nexus_domain::{EngineerId, ProjectId, Refusal, refusal::Thing, words::Slug};
+use nexus_domain::{EngineerId, ProjectId, Refusal, refusal::EntityKind, words::Slug};
 use uuid::Uuid;
 
 /// Everything under `/api` that is described in its document.
@@ -83,5 +83,5 @@ fn no_feature(slug: &str) -> ApiError {
     /// Characters of a name that an answer repeats.
     const REPEATED: usize = 100;
     let name = slug.chars().take(REPEATED).collect();
-    Refusal::NotFound { thing: Thing::Feature, name }.into()
+    Refusal::NotFound { kind: EntityKind::Feature, name }.into()
 }

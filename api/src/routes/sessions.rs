@@ -26,7 +26,7 @@ use nexus_domain::{
     Command, EngineerId, FeatureId, OutOfBudget, ProjectId, Refusal, Reply, SessionId, WorkBudget,
     decide::{STEPS_OF_FEATURE, access},
     entity::{Feature, SessionMetadata, Status},
-    refusal::Thing,
+    refusal::EntityKind,
     words::{AgentName, Label},
 };
 use std::sync::Arc;
@@ -127,7 +127,7 @@ async fn heartbeat(
 ) -> Result<Response, ApiError> {
     let caller = crate::auth::authenticate(&api, &headers).await?;
     let (project, id) = (project_id(&project)?, session_id(&session)?);
-    let unknown = || ApiError::from(Refusal::NotFound { thing: Thing::Session, name: id.to_string() });
+    let unknown = || ApiError::from(Refusal::NotFound { kind: EntityKind::Session, name: id.to_string() });
     let mut view = api.cluster.local();
     if view.state().session(id).is_none() {
         // It may have been started through another node a moment ago.

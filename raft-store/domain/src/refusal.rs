@@ -62,7 +62,7 @@ pub enum Blocker {
 
 /// A kind of thing, for messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Thing {
+pub enum EntityKind {
     /// An engineer.
     Engineer,
     /// An API key.
@@ -81,7 +81,7 @@ pub enum Thing {
     Decision,
 }
 
-impl Thing {
+impl EntityKind {
     /// Its name in a sentence.
     pub const fn name(self) -> &'static str {
         match self {
@@ -131,10 +131,10 @@ pub enum Refusal {
     #[error("session {0} belongs to another engineer")]
     ForeignSession(SessionId),
     /// There is no such thing.
-    #[error("no {} {name}", thing.name())]
+    #[error("no {} {name}", kind.name())]
     NotFound {
         /// What kind of thing.
-        thing: Thing,
+        kind: EntityKind,
         /// As it was asked for.
         name: String,
     },
@@ -145,10 +145,10 @@ pub enum Refusal {
     #[error("this key collides with another; try again")]
     KeyPrefixTaken,
     /// The slug is taken.
-    #[error("the {} slug {slug} is taken", thing.name())]
+    #[error("the {} slug {slug} is taken", kind.name())]
     SlugTaken {
         /// Of what kind.
-        thing: Thing,
+        kind: EntityKind,
         /// The slug.
         slug: Slug,
     },

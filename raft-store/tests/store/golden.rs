@@ -15,7 +15,7 @@ use nexus_domain::{
         LeaseState, Member, MemberRole, NodeRecord, Project, Role, Session, SessionMetadata, Status, Ticket,
     },
     event::{Cause, FeatureField, FieldValue, ReleaseReason},
-    refusal::{Blocked, Blocker, Conflict, Thing},
+    refusal::{Blocked, Blocker, Conflict, EntityKind},
     reply_cache::{KeyedReply, KeyedRequest, ReplySlot, Request, SlottedReply, Turn},
     settings::{Registration, SettingsPatch},
 };
@@ -129,7 +129,7 @@ fn variants_and_fields_are_where_they_always_were() {
         Conflict,
         Blocked,
         Blocker,
-        Thing,
+        EntityKind,
         RowKey,
         Row,
         Settings,

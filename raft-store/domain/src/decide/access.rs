@@ -6,7 +6,7 @@ use crate::{
     command::{Acting, Actor},
     entity::{ApiKey, Engineer, Member, MemberRole, Project, Role, Session},
     ids::{EngineerId, KeyId, ProjectId, SessionId},
-    refusal::{Refusal, Thing},
+    refusal::{EntityKind, Refusal},
     state::State,
     time::WallTime,
 };
@@ -40,7 +40,7 @@ pub fn reader<'a>(
     key: &ApiKey,
     project: ProjectId,
 ) -> Result<(&'a Arc<Project>, Option<&'a Arc<Member>>), Refusal> {
-    let found = state.project(project).ok_or_else(|| not_found(Thing::Project, project))?;
+    let found = state.project(project).ok_or_else(|| not_found(EntityKind::Project, project))?;
     if key.project.is_some_and(|scope| scope != project) {
         return Err(Refusal::KeyOutOfScope);
     }
@@ -92,8 +92,8 @@ pub fn keeps_alive(state: &State, engineer: &Engineer, key: &ApiKey, session: &S
 }
 
 /// A refusal for something that is not there.
-pub fn not_found(thing: Thing, name: impl ToString) -> Refusal {
-    Refusal::NotFound { thing, name: name.to_string() }
+pub fn not_found(kind: EntityKind, name: impl ToString) -> Refusal {
+    Refusal::NotFound { kind, name: name.to_string() }
 }
 
 impl<'a> Context<'a> {
@@ -162,12 +162,12 @@ impl<'a> Context<'a> {
         project: ProjectId,
         id: SessionId,
     ) -> Result<&'a Arc<Session>, Refusal> {
-        let session = self.state.session(id).ok_or_else(|| not_found(Thing::Session, id))?;
+        let session = self.state.session(id).ok_or_else(|| not_found(EntityKind::Session, id))?;
         if session.engineer != engineer.id {
             return Err(Refusal::ForeignSession(id));
         }
         if session.project != project || session.is_ending() {
-            return Err(not_found(Thing::Session, id));
+            return Err(not_found(EntityKind::Session, id));
         }
         Ok(session)
     }

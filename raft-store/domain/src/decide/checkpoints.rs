@@ -15,7 +15,7 @@ use crate::{
     event::Event,
     ids::{CheckpointId, FeatureId, ProjectId},
     pattern::Pattern,
-    refusal::{Refusal, Thing},
+    refusal::{EntityKind, Refusal},
     reply::Reply,
     state::State,
     work::{OutOfBudget, WorkBudget},
@@ -37,7 +37,7 @@ pub(super) fn save(
     let session = ctx.own_session(engineer, project, new.session)?;
     acts(session)?;
     if ctx.state.feature(project, new.feature).is_none() {
-        return Err(not_found(Thing::Feature, new.feature));
+        return Err(not_found(EntityKind::Feature, new.feature));
     }
     let held = ctx.state.claims_for(session, new.feature).count();
     work.charge(CLAIM * held).map_err(|OutOfBudget| {

@@ -13,7 +13,7 @@ use crate::{
     event::ReleaseReason,
     ids::{FeatureId, ProjectId, SessionId},
     pattern::{Pattern, SpelledIndex},
-    refusal::{MAX_LISTED, Refusal, Thing},
+    refusal::{EntityKind, MAX_LISTED, Refusal},
     reply::Reply,
     words::Label,
     work::{OutOfBudget, WorkBudget},
@@ -46,7 +46,7 @@ pub(super) fn claim(
     let paths = distinct(paths);
     check_patterns("paths", &paths, &[])?;
     if let Some(id) = feature {
-        let feature = ctx.state.feature(project, id).ok_or_else(|| not_found(Thing::Feature, id))?;
+        let feature = ctx.state.feature(project, id).ok_or_else(|| not_found(EntityKind::Feature, id))?;
         let Status::Active { holder, .. } = &feature.status else {
             let status = feature.status.to_string();
             return Err(Refusal::NotActive { slug: feature.slug.clone(), status });

@@ -6,7 +6,7 @@ use crate::{
     entity::{ClusterOrigin, JoinToken, NodeRecord, Role, TokenDigest},
     event::Event,
     ids::{InstanceId, NodeId},
-    refusal::{Refusal, Thing},
+    refusal::{EntityKind, Refusal},
     reply::Reply,
     rules::RulesVersion,
     settings::{Settings, SettingsPatch},
@@ -58,7 +58,7 @@ pub(super) fn admit(
         return Ok(Decision::new(Vec::new(), Reply::Node(node.clone())));
     }
     if let Some(former) = replaces.filter(|id| ctx.state.node(*id).is_none()) {
-        return Err(not_found(Thing::Node, former));
+        return Err(not_found(EntityKind::Node, former));
     }
     let highest = ctx.state.nodes.get_max().map_or(0, |(id, _)| id.0);
     let node = Arc::new(NodeRecord {

@@ -12,7 +12,7 @@ use crate::{
     entity::{ApiKey, Engineer, Member, MemberRole, Role, TokenDigest},
     event::Event,
     ids::{EngineerId, KeyId},
-    refusal::{Refusal, RegistrationRefusal, Thing},
+    refusal::{EntityKind, Refusal, RegistrationRefusal},
     reply::Reply,
     settings::Registration,
     words::{Email, Name},
@@ -96,7 +96,7 @@ pub(super) fn add_key(ctx: Context<'_>, key: &ApiKey) -> Result<Decision, Refusa
 pub(super) fn revoke_key(ctx: Context<'_>, key: KeyId) -> Result<Decision, Refusal> {
     ctx.writer()?;
     let engineer = ctx.owner()?;
-    let key = ctx.state.key_of(engineer.id, key).ok_or_else(|| not_found(Thing::Key, key))?;
+    let key = ctx.state.key_of(engineer.id, key).ok_or_else(|| not_found(EntityKind::Key, key))?;
     Ok(Decision::new(vec![Event::KeyRevoked(key.clone())], Reply::Done))
 }
 
@@ -111,7 +111,7 @@ pub(super) fn delete(
     if asker.id != engineer {
         ctx.admin()?;
     }
-    let leaving = ctx.state.engineer(engineer).ok_or_else(|| not_found(Thing::Engineer, engineer))?;
+    let leaving = ctx.state.engineer(engineer).ok_or_else(|| not_found(EntityKind::Engineer, engineer))?;
     let other_admin =
         || ctx.state.engineers.values().any(|other| other.id != engineer && other.role == Role::Admin);
     if leaving.role == Role::Admin && !other_admin() {
@@ -169,7 +169,7 @@ fn leaves_no_project_without_a_lead(
 /// Changes an engineer's rights; the last admin stays one.
 pub(super) fn change_role(ctx: Context<'_>, engineer: EngineerId, role: Role) -> Result<Decision, Refusal> {
     ctx.admin()?;
-    let before = ctx.state.engineer(engineer).ok_or_else(|| not_found(Thing::Engineer, engineer))?;
+    let before = ctx.state.engineer(engineer).ok_or_else(|| not_found(EntityKind::Engineer, engineer))?;
     let other_admin =
         || ctx.state.engineers.values().any(|other| other.id != engineer && other.role == Role::Admin);
     if before.role == Role::Admin && role != Role::Admin && !other_admin() {

@@ -18,7 +18,7 @@ use crate::{
     event::{Event, FeatureField, FieldValue, ReleaseReason},
     ids::{EngineerId, ProjectId},
     pattern::Pattern,
-    refusal::{MAX_LISTED, Refusal, Thing},
+    refusal::{EntityKind, MAX_LISTED, Refusal},
     reply::Reply,
     usage::{Owner, Usage},
     words::Slug,
@@ -55,7 +55,7 @@ pub(super) fn create(
         return Err(Refusal::SlugReserved(new.slug.clone()));
     }
     if ctx.state.feature_by_slug(project, &new.slug).is_some() {
-        return Err(Refusal::SlugTaken { thing: Thing::Feature, slug: new.slug.clone() });
+        return Err(Refusal::SlugTaken { kind: EntityKind::Feature, slug: new.slug.clone() });
     }
     if ctx.state.has_features(project, MAX_FEATURES) {
         let what = "features of one project".to_owned();
@@ -132,7 +132,7 @@ fn check_dependencies(
     let mut seen = BTreeSet::new();
     for needed in depends_on {
         if needed != slug && ctx.state.feature_by_slug(project, needed).is_none() {
-            return Err(not_found(Thing::Feature, needed));
+            return Err(not_found(EntityKind::Feature, needed));
         }
         if leads_to(ctx, project, needed, slug, &mut seen, work)? {
             return Err(Refusal::DependencyCycle { slug: slug.clone(), through: needed.clone() });

@@ -6,7 +6,7 @@ use crate::{
     document::{self, Document, DocumentKey, Learning, Place},
     event::Event,
     ids::{LearningId, ProjectId},
-    refusal::{Refusal, Thing},
+    refusal::{EntityKind, Refusal},
     reply::Reply,
     words::Slug,
 };
@@ -49,7 +49,7 @@ pub(super) fn add_decision(
     if let Some(superseded) = new.supersedes
         && ctx.state.decision(project, superseded).is_none()
     {
-        return Err(not_found(Thing::Decision, superseded));
+        return Err(not_found(EntityKind::Decision, superseded));
     }
     if ctx.state.has_decisions(project, MAX_DECISIONS) {
         return Err(Refusal::TooMany {

@@ -14,7 +14,7 @@ use crate::{
     event::{Event, ReleaseReason},
     ids::ProjectId,
     pattern::Pattern,
-    refusal::{Blocked, MAX_LISTED, Refusal, Thing},
+    refusal::{Blocked, EntityKind, MAX_LISTED, Refusal},
     reply::Reply,
     words::Slug,
     work::{OutOfBudget, WorkBudget},
@@ -270,7 +270,7 @@ pub(super) fn find<'a>(
     project: ProjectId,
     slug: &Slug,
 ) -> Result<&'a Arc<Feature>, Refusal> {
-    ctx.state.feature_by_slug(project, slug).ok_or_else(|| not_found(Thing::Feature, slug))
+    ctx.state.feature_by_slug(project, slug).ok_or_else(|| not_found(EntityKind::Feature, slug))
 }
 
 pub(super) fn transition(feature: &Feature, to: &str) -> Refusal {

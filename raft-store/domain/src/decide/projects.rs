@@ -15,7 +15,7 @@ use crate::{
     event::{Event, ReleaseReason},
     ids::{EngineerId, ProjectId},
     pattern::{Case, Pattern, SpelledIndex},
-    refusal::{Conflict, MAX_LISTED, Refusal, Thing},
+    refusal::{Conflict, EntityKind, MAX_LISTED, Refusal},
     reply::Reply,
     state::{ClaimRef, State},
     usage::{MEMBER_BYTES, Usage},
@@ -44,7 +44,7 @@ pub(super) fn create(
     let engineer = ctx.writer()?;
     ctx.owner()?;
     if ctx.state.project_by_slug(slug).is_some() {
-        return Err(Refusal::SlugTaken { thing: Thing::Project, slug: slug.clone() });
+        return Err(Refusal::SlugTaken { kind: EntityKind::Project, slug: slug.clone() });
     }
     if ctx.state.projects.len() + ctx.state.project_deletions.len() >= MAX_PROJECTS {
         return Err(Refusal::TooMany { what: "projects".to_owned(), limit: MAX_PROJECTS as u64 });
@@ -146,7 +146,7 @@ pub(super) fn add_member(
 ) -> Result<Decision, Refusal> {
     let lead = ctx.lead(project)?;
     if ctx.state.engineer(engineer).is_none() {
-        return Err(not_found(Thing::Engineer, engineer));
+        return Err(not_found(EntityKind::Engineer, engineer));
     }
     if ctx.state.member(project, engineer).is_some() {
         return Err(Refusal::MemberExists);
@@ -167,7 +167,8 @@ pub(super) fn remove_member(
     if asker.id != engineer {
         ctx.lead(project)?;
     }
-    let leaving = ctx.state.member(project, engineer).ok_or_else(|| not_found(Thing::Member, engineer))?;
+    let leaving =
+        ctx.state.member(project, engineer).ok_or_else(|| not_found(EntityKind::Member, engineer))?;
     let other_lead = ctx.state.members(project).any(|other| {
         // One who was deleted may still be listed for a moment.
         let is_there = || ctx.state.engineer(other.engineer).is_some();

@@ -10,7 +10,7 @@ use crate::{
     entity::{Engineer, HeartbeatMode, LeaseState, Session, SessionMetadata},
     event::{Event, ReleaseReason},
     ids::{FeatureId, ProjectId, SessionId},
-    refusal::{Refusal, Thing},
+    refusal::{EntityKind, Refusal},
     reply::Reply,
     state::State,
     usage::{Owner, SESSION_BYTES, Usage},
@@ -109,7 +109,7 @@ pub(super) fn acting_session(
         return Ok((alive.clone(), renewal(session, alive)));
     }
     let Acting::Engineer { candidate } = ctx.acting else {
-        return Err(not_found(Thing::Session, project));
+        return Err(not_found(EntityKind::Session, project));
     };
     let session = new_session(ctx, project, engineer, candidate, None)?;
     Ok((session.clone(), Event::SessionStarted(Arc::new(session))))
@@ -128,7 +128,7 @@ pub(super) fn start(
     if let Some(feature) = feature
         && ctx.state.feature(project, feature).is_none()
     {
-        return Err(not_found(Thing::Feature, feature));
+        return Err(not_found(EntityKind::Feature, feature));
     }
     let before = ctx.state.session_of(project, engineer.id, agent);
     before.map_or(Ok(()), |session| acts(session))?;

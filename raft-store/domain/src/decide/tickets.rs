@@ -5,7 +5,7 @@ use crate::{
     command::Acting,
     entity::{Ticket, TokenDigest},
     event::Event,
-    refusal::{Refusal, Thing},
+    refusal::{EntityKind, Refusal},
     reply::Reply,
     time::Millis,
 };
@@ -24,7 +24,7 @@ pub(super) fn issue(ctx: Context<'_>, digest: TokenDigest) -> Result<Decision, R
     let session = match ctx.acting {
         Acting::Engineer { .. } => None,
         Acting::Session(id) => {
-            let session = ctx.state.session(id).ok_or_else(|| not_found(Thing::Session, id))?;
+            let session = ctx.state.session(id).ok_or_else(|| not_found(EntityKind::Session, id))?;
             if session.engineer != engineer.id {
                 return Err(Refusal::ForeignSession(id));
             }
