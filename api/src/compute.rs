@@ -130,7 +130,7 @@ mod tests {
         http::{Request, StatusCode},
     };
     use nexus_api_types::Code;
-    use nexus_domain::{Command, decide::holding, entity::ClaimMode};
+    use nexus_domain::{Command, decide::overlapping_claims, entity::ClaimMode};
     use tower::ServiceExt;
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
         let read = || {
             let (api, view, wanted) = (api.clone(), stage.local(), wanted.clone());
             let found = move |work: &mut WorkBudget| {
-                let found = holding(view.state(), project(1), &wanted, 1_000, work)?;
+                let found = overlapping_claims(view.state(), project(1), &wanted, 1_000, work)?;
                 Ok(found.len())
             };
             tokio::spawn(async move { api.compute(caller(ANA).engineer, found).await })

@@ -3,7 +3,7 @@
 
 use crate::{api::Api, cluster::Draft, failure::ApiError};
 use nexus_api_types::Code;
-use nexus_domain::{Actor, Command, Proposal, Stamp, State, WorkBudget, decide::foresee, pattern::Pattern};
+use nexus_domain::{Actor, Command, Proposal, Stamp, State, WorkBudget, decide::dry_run, pattern::Pattern};
 use std::time::Duration;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
@@ -34,7 +34,7 @@ impl Api {
             stamp: Stamp { cluster: clock.cluster, wall: clock.wall },
         };
         let foreseen = self.compute_within(engineer, WorkBudget::of_one_entry(), move |work| {
-            foresee(view.state(), &proposal, work)?;
+            dry_run(view.state(), &proposal, work)?;
             Ok(work.used())
         });
         match foreseen.await {

@@ -21,7 +21,7 @@ use nexus_api_types::{
 };
 use nexus_domain::{
     ProjectId, WorkBudget,
-    decide::{Holding, holding},
+    decide::{OverlappingClaim, overlapping_claims},
     entity::ClaimKey,
     pattern::Pattern,
     refusal::MAX_LISTED,
@@ -92,13 +92,13 @@ fn checked(
     work: &mut WorkBudget,
 ) -> Result<Checked, ApiError> {
     let state = view.state();
-    let found = holding(state, project, paths, MAX_FOUND, work)?;
+    let found = overlapping_claims(state, project, paths, MAX_FOUND, work)?;
     if found.len() == MAX_FOUND {
         let problem = format!("collide with {MAX_FOUND} claims or more; ask about fewer or narrower ones");
         return Err(ApiError::field("paths", problem));
     }
     let mut claims: BTreeMap<Pattern, Vec<ClaimKey>> = BTreeMap::new();
-    for Holding { asked, claim, .. } in found {
+    for OverlappingClaim { asked, claim, .. } in found {
         claims.entry(asked).or_default().push(claim);
     }
     let known = |key: &ClaimKey| {

@@ -5,7 +5,7 @@ use nexus_domain::{
     Acting, Actor, Applied, ClusterId, ClusterTime, Command, EngineerId, FeatureId, ProjectId, Proposal,
     Refusal, Revision, SessionId, Stamp, State, WallTime, WorkBudget, apply,
     command::{FeaturePatch, NewFeature},
-    decide::{blocker, holding},
+    decide::{blocker, overlapping_claims},
     entity::{ApiKey, ClaimMode, ClusterOrigin, KeyPrefix, Lane, SessionMetadata},
     ids::KeyId,
     pattern::{Case, Pattern},
@@ -195,7 +195,7 @@ fn a_question_that_computes_has_a_budget_too() {
     world.claim(holder, &held(100), ClaimMode::Shared).answer.outcome.unwrap();
     let wanted: Vec<Pattern> = dear(100, 'y').iter().map(|path| pattern(path)).collect();
     let mut work = WorkBudget::of_a_short_read();
-    let refused = holding(&world.state, PROJECT, &wanted, 1_000, &mut work).unwrap_err();
+    let refused = overlapping_claims(&world.state, PROJECT, &wanted, 1_000, &mut work).unwrap_err();
     assert!(is_too_much(&refused) && work.is_exhausted(), "{refused}");
 
     world.feature("dear", &dear(100, 'y'), &[]).answer.outcome.unwrap();

@@ -4,7 +4,7 @@
 use super::{
     Context, Decision,
     access::not_found,
-    blockers::too_much,
+    conflicts::too_much,
     quota::text_within_quota,
     sessions::{acts, sign_of_life},
 };

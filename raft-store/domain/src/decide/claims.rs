@@ -3,7 +3,7 @@
 use super::{
     Context, Decision,
     access::not_found,
-    blockers::{conflicts, holder_note, too_much},
+    conflicts::{conflicts, holder_note, too_much},
     features::{check_patterns, distinct},
     holdings::{self, within_limit, within_limit_of_feature},
     sessions::acting_session,

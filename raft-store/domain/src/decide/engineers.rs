@@ -3,8 +3,8 @@
 use super::{
     Context, Decision,
     access::{not_found, reader},
-    blockers::too_much,
     cleanup::CleanupBudget,
+    conflicts::too_much,
     engineer_deletion, projects,
 };
 use crate::{

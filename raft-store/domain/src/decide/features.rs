@@ -3,7 +3,7 @@
 use super::{
     Context, Decision,
     access::not_found,
-    blockers::{FEATURE, conflicts, too_much},
+    conflicts::{FEATURE, conflicts, too_much},
     holdings::{self, within_limit, within_limit_of_feature},
     picking::{files_claimed, find, transition, without},
     quota::{within_quota, within_quotas_of},

@@ -4,11 +4,11 @@
 //! subject each.
 
 pub mod access;
-mod blockers;
 mod checkpoints;
 mod claims;
 mod cleanup;
 mod cluster;
+mod conflicts;
 mod engineer_deletion;
 mod engineers;
 mod expiry;
@@ -25,9 +25,9 @@ mod session_end;
 mod sessions;
 mod tickets;
 
-pub use blockers::{FEATURE as STEPS_OF_FEATURE, Holding, blocker, holding};
 pub(crate) use cleanup::CleanupBudget;
 pub use cleanup::CleanupLimits;
+pub use conflicts::{FEATURE as STEPS_OF_FEATURE, OverlappingClaim, blocker, overlapping_claims};
 pub(crate) use engineer_deletion::advance as advance_engineer_deletion;
 pub(crate) use expiry::expire_one;
 pub use features::{MAX_AUTOMATA, MAX_DEPENDENCIES, MAX_GLOBS, MAX_PATTERNS};
@@ -115,7 +115,7 @@ impl<'a> Context<'a> {
 ///
 /// # Errors
 /// [`Refusal::TooMuchWork`]; any other refusal is an answer that the proposal gets.
-pub fn foresee(state: &State, proposal: &Proposal, work: &mut WorkBudget) -> Result<(), Refusal> {
+pub fn dry_run(state: &State, proposal: &Proposal, work: &mut WorkBudget) -> Result<(), Refusal> {
     match decide(Context::new(state, state.clock.revision, proposal), &proposal.command, work) {
         Err(refusal @ Refusal::TooMuchWork { .. }) => Err(refusal),
         Ok(_) | Err(_) => Ok(()),

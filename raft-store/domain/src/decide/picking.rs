@@ -4,7 +4,7 @@
 use super::{
     Context, Decision,
     access::not_found,
-    blockers::{FEATURE, blocker, conflicts, holder_note, open_dependencies, too_much},
+    conflicts::{FEATURE, blocker, conflicts, holder_note, open_dependencies, too_much},
     features::moved,
     holdings::{self, within_limit},
     sessions::{acting_session, acts},

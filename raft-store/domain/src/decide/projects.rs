@@ -3,8 +3,8 @@
 use super::{
     Context, Decision,
     access::not_found,
-    blockers::{conflict, too_much},
     cleanup::CleanupBudget,
+    conflicts::{conflict, too_much},
     expiry, project_deletion,
     quota::within_quota,
     session_end::{self, Effects},

@@ -1,6 +1,6 @@
 //! Decides about the order of features on the roadmap. Moves them, and changes nothing else of them.
 
-use super::{Context, Decision, blockers::too_much, features::end_of, picking::find};
+use super::{Context, Decision, conflicts::too_much, features::end_of, picking::find};
 use crate::{
     entity::{Feature, Lane},
     event::{Event, FeatureField, FieldValue},

@@ -114,28 +114,28 @@ fn too_many_comparisons(_: OutOfBudget) -> Refusal {
 ///
 /// # Errors
 /// [`Refusal::TooMuchWork`] when finding them takes more than the budget.
-pub fn holding(
+pub fn overlapping_claims(
     state: &State,
     project: ProjectId,
     paths: &[Pattern],
     most: usize,
     work: &mut WorkBudget,
-) -> Result<Vec<Holding>, Refusal> {
+) -> Result<Vec<OverlappingClaim>, Refusal> {
     let Some(index) = state.paths(project) else { return Ok(Vec::new()) };
     let paths = sorted(paths, work)?;
     let overlaps = index.first_overlaps(&paths, most, work, |_, _| true).map_err(too_many_comparisons)?;
     work.charge(FOUND * overlaps.len()).map_err(too_many_comparisons)?;
-    let holding = |at: Overlap<'_, '_, ClaimRef>| {
+    let claim = |at: Overlap<'_, '_, ClaimRef>| {
         let ClaimRef { session, feature, .. } = *at.holder;
-        let claim = ClaimKey { project, session, feature, path: at.held.clone() };
-        Holding { asked: at.query.clone(), claim, is_assumed: at.is_assumed }
+        let key = ClaimKey { project, session, feature, path: at.held.clone() };
+        OverlappingClaim { asked: at.query.clone(), claim: key, is_assumed: at.is_assumed }
     };
-    Ok(overlaps.into_iter().map(holding).collect())
+    Ok(overlaps.into_iter().map(claim).collect())
 }
 
 /// A claim that collides with a path.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Holding {
+pub struct OverlappingClaim {
     /// The path that was asked about.
     pub asked: Pattern,
     /// The claim.
