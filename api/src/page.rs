@@ -4,7 +4,7 @@ use crate::{failure::ApiError, read::Read, render};
 use bytes::Bytes;
 use nexus_domain::{
     Document, DocumentKey, ProjectId, Revision, WallTime,
-    document::Place,
+    document::LogPosition,
     entity::{BoardKey, Feature},
     ids::FeatureId,
 };
@@ -148,14 +148,14 @@ pub(crate) async fn features(
 }
 
 /// The texts of a list themselves are its items.
-pub(crate) const NO_MARKS: Option<fn(Place) -> DocumentKey> = None;
+pub(crate) const NO_MARKS: Option<fn(LogPosition) -> DocumentKey> = None;
 
 /// The page of a list of texts that a request asks for, newest first. Shows nothing that is newer than the state that
 /// answers. Where the list has marks, `marked` says which text each stands for.
 pub(crate) async fn texts<T: Serialize>(
     read: &Read,
-    list: impl Fn(Place) -> DocumentKey,
-    marked: Option<impl Fn(Place) -> DocumentKey>,
+    list: impl Fn(LogPosition) -> DocumentKey,
+    marked: Option<impl Fn(LogPosition) -> DocumentKey>,
     show: impl Fn(&Document) -> Option<T>,
 ) -> Result<PageText, ApiError> {
     let limit = limit(&read.query)?;
@@ -165,7 +165,7 @@ pub(crate) async fn texts<T: Serialize>(
                 .ok_or_else(|| ApiError::field("cursor", "is none that this list gave"))?;
             seen.before()
         }
-        None => Place::end_of(read.view().revision()),
+        None => LogPosition::end_of(read.view().revision()),
     };
     let internal = |failure| ApiError::internal(&failure);
     let mut page = PageText::begin().await;
@@ -173,11 +173,12 @@ pub(crate) async fn texts<T: Serialize>(
     loop {
         // One more than may be shown says whether there is a next page.
         let wanted = (limit + 1 - shown).min(TEXTS_AT_ONCE);
-        let found = read.view().newest(list(Place::FIRST)..=list(last), wanted).await.map_err(internal)?;
+        let found =
+            read.view().newest(list(LogPosition::FIRST)..=list(last), wanted).await.map_err(internal)?;
         let is_all = found.len() < wanted;
         let mut places = Vec::with_capacity(found.len());
         let mut texts = Vec::with_capacity(found.len());
-        for (place, text) in found.into_iter().filter_map(|(key, text)| Some((key.place()?, text))) {
+        for (place, text) in found.into_iter().filter_map(|(key, text)| Some((key.position()?, text))) {
             places.push(place);
             texts.push(Some(text));
         }
@@ -205,14 +206,14 @@ pub(crate) async fn texts<T: Serialize>(
 }
 
 /// A place in a list of texts as an opaque cursor.
-fn place_cursor(place: Place) -> String {
+fn place_cursor(place: LogPosition) -> String {
     hex::encode(format!("p1.{}.{}", place.revision, place.seq))
 }
 
-fn read_place_cursor(cursor: &str) -> Option<Place> {
+fn read_place_cursor(cursor: &str) -> Option<LogPosition> {
     let text = String::from_utf8(hex::decode(cursor).ok()?).ok()?;
     let (revision, seq) = text.strip_prefix("p1.")?.split_once('.')?;
-    Some(Place { revision: Revision(revision.parse().ok()?), seq: seq.parse().ok()? })
+    Some(LogPosition { revision: Revision(revision.parse().ok()?), seq: seq.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -323,10 +324,10 @@ mod tests {
     #[test]
     fn the_cursor_of_a_text_names_its_place_and_the_next_page_begins_right_before_it() {
         for (revision, seq) in [(0, 0), (7, 0), (7, 1), (u64::MAX, u32::MAX)] {
-            let place = Place { revision: Revision(revision), seq };
+            let place = LogPosition { revision: Revision(revision), seq };
             assert_eq!(read_place_cursor(&place_cursor(place)), Some(place));
         }
-        let at = |revision, seq| Place { revision: Revision(revision), seq };
+        let at = |revision, seq| LogPosition { revision: Revision(revision), seq };
         assert_eq!(at(7, 1).before(), at(7, 0));
         assert_eq!(at(7, 0).before(), at(6, u32::MAX));
         assert_eq!(at(0, 0).before(), at(0, 0));

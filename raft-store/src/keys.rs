@@ -7,7 +7,7 @@
 use crate::storage::KeyRange;
 use nexus_domain::{
     DocumentKey, FeatureId, ProjectId, Revision, RowKey, SessionId,
-    document::Place,
+    document::LogPosition,
     entity::ClaimKey,
     ids::DecisionId,
     reply_cache::{ReplyKey, ReplySlot},
@@ -74,16 +74,16 @@ pub(crate) fn entry(index: u64) -> [u8; 8] {
 /// The key of an event. It ends with the project, so that those of another one are passed by unread.
 pub(crate) fn event(revision: Revision, seq: u32, project: ProjectId) -> [u8; EVENT_BYTES] {
     let mut key = [0; EVENT_BYTES];
-    key[..PLACE_BYTES].copy_from_slice(&place(revision, seq));
-    key[PLACE_BYTES..].copy_from_slice(project.0.as_bytes());
+    key[..POSITION_BYTES].copy_from_slice(&position(revision, seq));
+    key[POSITION_BYTES..].copy_from_slice(project.0.as_bytes());
     key
 }
 
-const PLACE_BYTES: usize = 12;
-const EVENT_BYTES: usize = PLACE_BYTES + 16;
+const POSITION_BYTES: usize = 12;
+const EVENT_BYTES: usize = POSITION_BYTES + 16;
 
-fn place(revision: Revision, seq: u32) -> [u8; PLACE_BYTES] {
-    let mut bytes = [0; PLACE_BYTES];
+fn position(revision: Revision, seq: u32) -> [u8; POSITION_BYTES] {
+    let mut bytes = [0; POSITION_BYTES];
     bytes[..8].copy_from_slice(&revision.0.to_be_bytes());
     bytes[8..].copy_from_slice(&seq.to_be_bytes());
     bytes
@@ -93,7 +93,7 @@ fn place(revision: Revision, seq: u32) -> [u8; PLACE_BYTES] {
 pub(crate) fn read_event(key: &[u8]) -> Option<(Revision, ProjectId)> {
     let key: &[u8; EVENT_BYTES] = key.try_into().ok()?;
     let revision = key[..8].try_into().map(u64::from_be_bytes).ok()?;
-    let project = key[PLACE_BYTES..].try_into().map(Uuid::from_bytes).ok()?;
+    let project = key[POSITION_BYTES..].try_into().map(Uuid::from_bytes).ok()?;
     Some((Revision(revision), ProjectId(project)))
 }
 
@@ -181,29 +181,29 @@ pub(crate) fn document(key: &DocumentKey) -> Vec<u8> {
 
 /// Appends the [key of a document](document).
 pub(crate) fn append_document(key: &DocumentKey, to: &mut Vec<u8>) {
-    let (project, tag, feature, place) = match key {
+    let (project, tag, feature, position) = match key {
         DocumentKey::Spec(project, feature) => (project, tag::SPEC, Some(feature), None),
         DocumentKey::Lists(project, feature, revision) => {
             KeyBytes::of_project(to, *project, tag::LISTS).uuid(feature.0).number(revision.0);
             return;
         }
-        DocumentKey::Checkpoint(project, feature, place) => {
-            (project, tag::CHECKPOINT, Some(feature), Some(place))
+        DocumentKey::Checkpoint(project, feature, position) => {
+            (project, tag::CHECKPOINT, Some(feature), Some(position))
         }
-        DocumentKey::Learning(project, feature, place) => {
-            (project, tag::LEARNING, Some(feature), Some(place))
+        DocumentKey::Learning(project, feature, position) => {
+            (project, tag::LEARNING, Some(feature), Some(position))
         }
-        DocumentKey::Decision(project, place) => (project, tag::DECISION, None, Some(place)),
-        DocumentKey::DecisionAbout(project, feature, place) => {
-            (project, tag::DECISION_ABOUT, Some(feature), Some(place))
+        DocumentKey::Decision(project, position) => (project, tag::DECISION, None, Some(position)),
+        DocumentKey::DecisionAbout(project, feature, position) => {
+            (project, tag::DECISION_ABOUT, Some(feature), Some(position))
         }
     };
     let mut bytes = KeyBytes::of_project(to, *project, tag);
     if let Some(feature) = feature {
         bytes = bytes.uuid(feature.0);
     }
-    if let Some(place) = place {
-        bytes.place(*place);
+    if let Some(position) = position {
+        bytes.position(*position);
     }
 }
 
@@ -213,7 +213,7 @@ pub(crate) fn read_document(key: &[u8]) -> Option<DocumentKey> {
     let (kind, rest) = rest.split_first()?;
     let project = ProjectId(project);
     if *kind == tag::DECISION {
-        return Some(DocumentKey::Decision(project, read_place(rest)?));
+        return Some(DocumentKey::Decision(project, read_position(rest)?));
     }
     let (feature, rest) = take_uuid(rest)?;
     let feature = FeatureId(feature);
@@ -223,17 +223,17 @@ pub(crate) fn read_document(key: &[u8]) -> Option<DocumentKey> {
             let revision = Revision(u64::from_be_bytes(rest.try_into().ok()?));
             DocumentKey::Lists(project, feature, revision)
         }
-        tag::CHECKPOINT => DocumentKey::Checkpoint(project, feature, read_place(rest)?),
-        tag::LEARNING => DocumentKey::Learning(project, feature, read_place(rest)?),
-        tag::DECISION_ABOUT => DocumentKey::DecisionAbout(project, feature, read_place(rest)?),
+        tag::CHECKPOINT => DocumentKey::Checkpoint(project, feature, read_position(rest)?),
+        tag::LEARNING => DocumentKey::Learning(project, feature, read_position(rest)?),
+        tag::DECISION_ABOUT => DocumentKey::DecisionAbout(project, feature, read_position(rest)?),
         _ => return None,
     })
 }
 
-fn read_place(bytes: &[u8]) -> Option<Place> {
+fn read_position(bytes: &[u8]) -> Option<LogPosition> {
     let (revision, seq) = bytes.split_first_chunk()?;
     let revision = Revision(u64::from_be_bytes(*revision));
-    Some(Place { revision, seq: u32::from_be_bytes(seq.try_into().ok()?) })
+    Some(LogPosition { revision, seq: u32::from_be_bytes(seq.try_into().ok()?) })
 }
 
 fn take_uuid(bytes: &[u8]) -> Option<(Uuid, &[u8])> {
@@ -271,8 +271,8 @@ impl<'a> KeyBytes<'a> {
         self.bytes(&number.to_be_bytes())
     }
 
-    fn place(self, place: Place) -> Self {
-        self.bytes(&self::place(place.revision, place.seq))
+    fn position(self, position: LogPosition) -> Self {
+        self.bytes(&self::position(position.revision, position.seq))
     }
 
     fn text(self, text: &str) -> Self {
@@ -377,17 +377,17 @@ mod tests {
     #[test]
     fn a_document_key_is_read_back_and_sorts_as_it_should() {
         let mut keys = Vec::new();
-        let places = [(0, 0), (0, 1), (0, 256), (1, 0), (256, 1), (u64::MAX, u32::MAX)]
-            .map(|(revision, seq)| Place { revision: Revision(revision), seq });
+        let positions = [(0, 0), (0, 1), (0, 256), (1, 0), (256, 1), (u64::MAX, u32::MAX)]
+            .map(|(revision, seq)| LogPosition { revision: Revision(revision), seq });
         for project in uuids().map(ProjectId) {
             for feature in uuids().map(FeatureId) {
                 keys.push(DocumentKey::Spec(project, feature));
                 keys.extend([0, 1, u64::MAX].map(|at| DocumentKey::Lists(project, feature, Revision(at))));
-                keys.extend(places.map(|place| DocumentKey::Checkpoint(project, feature, place)));
-                keys.extend(places.map(|place| DocumentKey::Learning(project, feature, place)));
-                keys.extend(places.map(|place| DocumentKey::DecisionAbout(project, feature, place)));
+                keys.extend(positions.map(|position| DocumentKey::Checkpoint(project, feature, position)));
+                keys.extend(positions.map(|position| DocumentKey::Learning(project, feature, position)));
+                keys.extend(positions.map(|position| DocumentKey::DecisionAbout(project, feature, position)));
             }
-            keys.extend(places.map(|place| DocumentKey::Decision(project, place)));
+            keys.extend(positions.map(|position| DocumentKey::Decision(project, position)));
         }
         for key in &keys {
             let bytes = document(key);

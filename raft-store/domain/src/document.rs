@@ -14,14 +14,14 @@ use std::{fmt, sync::Arc};
 /// Where something stands in the order of the log. Lists are kept in this order and not in that of
 /// ids, which are minted before it is known what is committed first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub struct Place {
+pub struct LogPosition {
     /// The log index.
     pub revision: Revision,
     /// What the entry itself asked for comes after what ended before it.
     pub seq: u32,
 }
 
-impl Place {
+impl LogPosition {
     /// Before everything: nothing is here.
     pub const FIRST: Self = Self { revision: Revision(0), seq: 0 };
 
@@ -56,13 +56,13 @@ pub enum DocumentKey {
     /// The spec of a feature.
     Spec(ProjectId, FeatureId),
     /// A checkpoint of the work on a feature.
-    Checkpoint(ProjectId, FeatureId, Place),
+    Checkpoint(ProjectId, FeatureId, LogPosition),
     /// Something that was learned while working on a feature.
-    Learning(ProjectId, FeatureId, Place),
+    Learning(ProjectId, FeatureId, LogPosition),
     /// A decision.
-    Decision(ProjectId, Place),
+    Decision(ProjectId, LogPosition),
     /// That a decision is about a feature; its text is kept once, as [`Self::Decision`].
-    DecisionAbout(ProjectId, FeatureId, Place),
+    DecisionAbout(ProjectId, FeatureId, LogPosition),
     /// The lists that a feature had from this entry on, until others took their place.
     Lists(ProjectId, FeatureId, Revision),
 }
@@ -81,13 +81,13 @@ impl DocumentKey {
     }
 
     /// Its place in its list; none for what is in no list.
-    pub const fn place(&self) -> Option<Place> {
+    pub const fn position(&self) -> Option<LogPosition> {
         match self {
             Self::Spec(..) | Self::Lists(..) => None,
-            Self::Checkpoint(_, _, place)
-            | Self::Learning(_, _, place)
-            | Self::Decision(_, place)
-            | Self::DecisionAbout(_, _, place) => Some(*place),
+            Self::Checkpoint(_, _, position)
+            | Self::Learning(_, _, position)
+            | Self::Decision(_, position)
+            | Self::DecisionAbout(_, _, position) => Some(*position),
         }
     }
 }
@@ -177,7 +177,7 @@ pub struct LatestCheckpoint {
     /// Identity.
     pub id: CheckpointId,
     /// Its place in the feature's list.
-    pub place: Place,
+    pub position: LogPosition,
     /// What it recorded.
     pub state_hash: StateHash,
 }
@@ -185,7 +185,7 @@ pub struct LatestCheckpoint {
 impl LatestCheckpoint {
     /// Where its text is.
     pub const fn key(&self) -> DocumentKey {
-        DocumentKey::Checkpoint(self.project, self.feature, self.place)
+        DocumentKey::Checkpoint(self.project, self.feature, self.position)
     }
 }
 
@@ -228,7 +228,7 @@ pub struct Decision {
     /// When.
     pub created_at: WallTime,
     /// Its place among the decisions of the project.
-    pub place: Place,
+    pub position: LogPosition,
 }
 
 /// A long text.

@@ -299,7 +299,7 @@ fn check_texts(world: &World, applied: &Applied) -> Result<(), TestCaseError> {
     let mut keys = BTreeSet::new();
     for (key, document) in &applied.documents {
         prop_assert!(keys.insert(*key), "{key:?} is written twice");
-        prop_assert!(key.place().is_none_or(|place| place.revision == now));
+        prop_assert!(key.position().is_none_or(|position| position.revision == now));
         if let Some(Document::Checkpoint(checkpoint)) = document {
             let latest = world.state.latest_checkpoint(PROJECT, checkpoint.feature);
             if checkpoint.is_of_holder {
@@ -311,7 +311,7 @@ fn check_texts(world: &World, applied: &Applied) -> Result<(), TestCaseError> {
             }
         }
         if let Some(Document::Decision(decision)) = document {
-            prop_assert_eq!(world.state.decision(PROJECT, decision.id), key.place());
+            prop_assert_eq!(world.state.decision(PROJECT, decision.id), key.position());
         }
     }
     Ok(())

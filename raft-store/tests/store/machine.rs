@@ -6,7 +6,7 @@ use crate::{
 };
 use nexus_domain::{
     Actor, Applied, Command, Document, DocumentKey, Event, FeatureId, Proposal, Revision, Row, RulesVersion,
-    State, document::Place, pattern::Pattern,
+    State, document::LogPosition, pattern::Pattern,
 };
 use nexus_raft_store::{
     StoreError,
@@ -243,8 +243,8 @@ async fn what_was_written_later_is_newer_whatever_its_id_is() {
     let mut scribe = Scribe::new();
     node.run([scribe.beginning(), scribe.texts()].concat()).await;
     let learning = |place| DocumentKey::Learning(PROJECT, feature_id(1), place);
-    let newest = Place::end_of(node.handle.latest().revision());
-    let all = node.handle.documents(learning(Place::FIRST)..=learning(newest), 10).await.unwrap();
+    let newest = LogPosition::end_of(node.handle.latest().revision());
+    let all = node.handle.documents(learning(LogPosition::FIRST)..=learning(newest), 10).await.unwrap();
     let texts: Vec<_> = all
         .iter()
         .map(|(_, document)| match document {
@@ -254,13 +254,13 @@ async fn what_was_written_later_is_newer_whatever_its_id_is() {
         .collect();
     assert_eq!(texts, ["1 are left", "2 are left", "3 are left"]);
     // A page that begins before a place, and another list beside it.
-    let before = all[0].0.place().unwrap().before();
-    let rest = node.handle.documents(learning(Place::FIRST)..=learning(before), 10).await.unwrap();
+    let before = all[0].0.position().unwrap().before();
+    let rest = node.handle.documents(learning(LogPosition::FIRST)..=learning(before), 10).await.unwrap();
     assert_eq!(rest, all[1..]);
     let about = |place| DocumentKey::DecisionAbout(PROJECT, feature_id(1), place);
-    let marks = node.handle.documents(about(Place::FIRST)..=about(newest), 10).await.unwrap();
+    let marks = node.handle.documents(about(LogPosition::FIRST)..=about(newest), 10).await.unwrap();
     assert_eq!(marks.len(), 1);
-    let key = DocumentKey::Decision(PROJECT, marks[0].0.place().unwrap());
+    let key = DocumentKey::Decision(PROJECT, marks[0].0.position().unwrap());
     let Some(Document::Decision(decision)) = node.handle.document(key).await.unwrap() else { panic!() };
     assert_eq!(&*decision.decision, "2 are left");
 }
@@ -273,7 +273,7 @@ async fn a_repeated_checkpoint_is_known_after_a_restart_and_from_a_snapshot() {
     node.run([scribe.beginning(), scribe.texts()].concat()).await;
     let latest = *node.handle.latest().state.latest_checkpoint(PROJECT, feature_id(1)).unwrap();
     let list = |place| DocumentKey::Checkpoint(PROJECT, feature_id(1), place);
-    let kept = node.handle.documents(list(Place::FIRST)..=list(latest.place), 10).await.unwrap();
+    let kept = node.handle.documents(list(LogPosition::FIRST)..=list(latest.position), 10).await.unwrap();
     assert_eq!(kept.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [latest.key()], "kept once");
 
     let mut other = Node::start(SimulatedDisk::new()).await;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     command::NewCheckpoint,
-    document::{Checkpoint, CheckpointKind, Document, DocumentKey, LatestCheckpoint, Place, StateHash},
+    document::{Checkpoint, CheckpointKind, Document, DocumentKey, LatestCheckpoint, LogPosition, StateHash},
     entity::Session,
     event::Event,
     ids::{CheckpointId, FeatureId, ProjectId},
@@ -53,7 +53,7 @@ pub(super) fn save(
         return Ok(Decision::new(events, Reply::DuplicateCheckpoint));
     }
     let is_of_holder = checkpoint.is_of_holder;
-    let (saved, key, document) = kept(project, Place::asked_for(ctx.revision), checkpoint);
+    let (saved, key, document) = kept(project, LogPosition::asked_for(ctx.revision), checkpoint);
     text_within_quota(ctx, project, engineer.id, &document)?;
     // What others say about somebody's work is kept, but it is not where that work stands.
     events.extend(is_of_holder.then_some(saved));
@@ -93,14 +93,14 @@ pub(super) fn of_work(
 /// A checkpoint in its place: the event, and the text with its key.
 pub(super) fn kept(
     project: ProjectId,
-    place: Place,
+    position: LogPosition,
     checkpoint: Checkpoint,
 ) -> (Event, DocumentKey, Document) {
     let latest = LatestCheckpoint {
         project,
         feature: checkpoint.feature,
         id: checkpoint.id,
-        place,
+        position,
         state_hash: checkpoint.state_hash,
     };
     (Event::CheckpointSaved(latest), latest.key(), Document::Checkpoint(checkpoint))

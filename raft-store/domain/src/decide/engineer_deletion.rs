@@ -6,7 +6,7 @@ use super::{
     session_end::{self, Effects},
 };
 use crate::{
-    document::Place,
+    document::LogPosition,
     event::{Event, ReleaseReason},
     ids::EngineerId,
     state::State,
@@ -19,7 +19,8 @@ pub(crate) fn advance(state: &State, revision: Revision, budget: &mut CleanupBud
     if budget.is_exhausted() {
         return None;
     }
-    let ((mut events, documents), is_all) = left(state, engineer, Place::ended_before(revision), budget);
+    let ((mut events, documents), is_all) =
+        left(state, engineer, LogPosition::ended_before(revision), budget);
     events.extend(is_all.then_some(Event::EngineerDeletionEnded(engineer)));
     Some((events, documents))
 }
@@ -28,7 +29,7 @@ pub(crate) fn advance(state: &State, revision: Revision, budget: &mut CleanupBud
 pub(super) fn left(
     state: &State,
     engineer: EngineerId,
-    place: Place,
+    position: LogPosition,
     budget: &mut CleanupBudget,
 ) -> (Effects, bool) {
     let (mut events, mut documents) = Effects::default();
@@ -36,7 +37,8 @@ pub(super) fn left(
         if budget.is_exhausted() {
             return ((events, documents), false);
         }
-        let (ended, texts) = session_end::ended(state, session, &ReleaseReason::MemberRemoved, place, budget);
+        let (ended, texts) =
+            session_end::ended(state, session, &ReleaseReason::MemberRemoved, position, budget);
         events.extend(ended);
         documents.extend(texts);
     }

@@ -8,7 +8,7 @@ use super::{
     engineer_deletion, projects,
 };
 use crate::{
-    document::Place,
+    document::LogPosition,
     entity::{ApiKey, Engineer, Member, MemberRole, Role, TokenDigest},
     event::Event,
     ids::{EngineerId, KeyId},
@@ -123,7 +123,7 @@ pub(super) fn delete(
     }
     let mut budget = CleanupBudget::new(ctx.state.cleanup_limits);
     let ((mut events, documents), is_all) =
-        engineer_deletion::left(ctx.state, engineer, Place::asked_for(ctx.revision), &mut budget);
+        engineer_deletion::left(ctx.state, engineer, LogPosition::asked_for(ctx.revision), &mut budget);
     events.extend(ctx.state.keys_of(engineer).map(|key| Event::KeyRevoked(key.clone())));
     events.push(Event::EngineerDeleted(leaving.clone()));
     events.extend((!is_all).then_some(Event::EngineerDeletionBegun(engineer)));

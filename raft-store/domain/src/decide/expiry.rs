@@ -5,7 +5,7 @@ use super::{
     session_end::{self, Effects},
 };
 use crate::{
-    document::Place,
+    document::LogPosition,
     entity::{LeaseState, Session},
     event::{Event, ReleaseReason},
     state::{Deadline, State},
@@ -38,7 +38,7 @@ pub(crate) fn expire_one(state: &State, revision: Revision, budget: &mut Cleanup
                 LeaseState::Disconnected { .. } => &ReleaseReason::Expired,
                 LeaseState::Ending { reason } => reason,
             };
-            Some(session_end::ended(state, session, reason, Place::ended_before(revision), budget))
+            Some(session_end::ended(state, session, reason, LogPosition::ended_before(revision), budget))
         }
     }
 }

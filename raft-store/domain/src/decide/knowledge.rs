@@ -3,7 +3,7 @@
 use super::{Context, Decision, access::not_found, picking::find, quota::text_within_quota};
 use crate::{
     command::NewDecision,
-    document::{self, Document, DocumentKey, Learning, Place},
+    document::{self, Document, DocumentKey, Learning, LogPosition},
     event::Event,
     ids::{LearningId, ProjectId},
     refusal::{EntityKind, Refusal},
@@ -33,7 +33,7 @@ pub(super) fn add_learning(
         created_at: ctx.wall(),
     });
     text_within_quota(ctx, project, engineer.id, &Document::Learning(learning.clone()))?;
-    let key = DocumentKey::Learning(project, feature.id, Place::asked_for(ctx.revision));
+    let key = DocumentKey::Learning(project, feature.id, LogPosition::asked_for(ctx.revision));
     let added = Event::LearningAdded { feature: feature.clone(), learning: learning.clone() };
     Ok(Decision::new(vec![added], Reply::Text(key)).with_document(key, Some(Document::Learning(learning))))
 }
@@ -57,7 +57,7 @@ pub(super) fn add_decision(
             limit: MAX_DECISIONS as u64,
         });
     }
-    let place = Place::asked_for(ctx.revision);
+    let position = LogPosition::asked_for(ctx.revision);
     let decision = Arc::new(document::Decision {
         id: new.id,
         project,
@@ -69,14 +69,14 @@ pub(super) fn add_decision(
         alternatives: new.alternatives.clone(),
         supersedes: new.supersedes,
         created_at: ctx.wall(),
-        place,
+        position,
     });
     text_within_quota(ctx, project, engineer.id, &Document::Decision(decision.clone()))?;
-    let key = DocumentKey::Decision(project, place);
+    let key = DocumentKey::Decision(project, position);
     let mut made = Decision::new(vec![Event::DecisionAdded(decision.clone())], Reply::Text(key))
         .with_document(key, Some(Document::Decision(decision)));
     if let Some(feature) = feature {
-        let about = DocumentKey::DecisionAbout(project, feature.id, place);
+        let about = DocumentKey::DecisionAbout(project, feature.id, position);
         made = made.with_document(about, Some(Document::Mark));
     }
     Ok(made)

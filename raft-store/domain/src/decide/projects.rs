@@ -10,7 +10,7 @@ use super::{
     session_end::{self, Effects},
 };
 use crate::{
-    document::Place,
+    document::LogPosition,
     entity::{Member, MemberRole, Project, Role, Session},
     event::{Event, ReleaseReason},
     ids::{EngineerId, ProjectId},
@@ -199,8 +199,8 @@ pub(super) fn sessions_ended<'a>(
             events.extend(expiry::ending(session, &reason));
             continue;
         }
-        let place = Place::asked_for(ctx.revision);
-        let (ended, texts) = session_end::ended(ctx.state, session, &reason, place, &mut budget);
+        let position = LogPosition::asked_for(ctx.revision);
+        let (ended, texts) = session_end::ended(ctx.state, session, &reason, position, &mut budget);
         events.extend(ended);
         documents.extend(texts);
     }

@@ -3,7 +3,7 @@
 
 use super::{checkpoints, cleanup::CleanupBudget, expiry, holdings, quota::within_quotas_of};
 use crate::{
-    document::{Checkpoint, CheckpointKind, Document, DocumentKey, Place, StateHash},
+    document::{Checkpoint, CheckpointKind, Document, DocumentKey, LogPosition, StateHash},
     entity::{ClaimUsage, Feature, Session, Status},
     event::{Event, ReleaseReason},
     ids::{CheckpointId, FeatureId},
@@ -27,7 +27,7 @@ pub(super) fn ended(
     state: &State,
     session: &Arc<Session>,
     reason: &ReleaseReason,
-    place: Place,
+    position: LogPosition,
     budget: &mut CleanupBudget,
 ) -> Effects {
     let (mut events, mut is_all) = released_claims(state, session, reason, budget);
@@ -63,11 +63,11 @@ pub(super) fn ended(
     let owners = [Owner::Project(session.project), Owner::Engineer(session.engineer), Owner::Cluster];
     let (mut kept, mut documents) = (Usage::default(), Vec::new());
     for feature in features {
-        let whole = left_behind(state, session, feature, reason, place);
+        let whole = left_behind(state, session, feature, reason, position);
         let short = Checkpoint { claims: [].into(), ..whole.clone() };
         // As much of it as there is room for: a session ends also where its project is full.
         for checkpoint in [whole, short] {
-            let (saved, key, document) = checkpoints::kept(session.project, place, checkpoint);
+            let (saved, key, document) = checkpoints::kept(session.project, position, checkpoint);
             let mut with_it = kept;
             with_it.add(Usage::of_text(&document).unwrap_or_default());
             if within_quotas_of(state, owners, with_it).is_ok() {
@@ -93,9 +93,9 @@ fn left_behind(
     session: &Session,
     feature: &Feature,
     reason: &ReleaseReason,
-    place: Place,
+    position: LogPosition,
 ) -> Checkpoint {
-    let id = derived_id(state, feature.id, place);
+    let id = derived_id(state, feature.id, position);
     let (kind, notes) = (CheckpointKind::CrashRecovery, note(reason).into());
     let mut checkpoint = checkpoints::of_work(state, session, feature.id, id, kind, "{}".into(), Some(notes));
     if session.is_ending() {
@@ -145,10 +145,10 @@ fn released_claims(
 
 /// An id for what no client asked for. A version 7 id of the entry's wall time whose random part is a digest of the
 /// entry and the feature: unique, and the same on every node.
-fn derived_id(state: &State, feature: FeatureId, place: Place) -> CheckpointId {
+fn derived_id(state: &State, feature: FeatureId, position: LogPosition) -> CheckpointId {
     let millis = u64::try_from(state.clock.wall.0).unwrap_or(0);
     let digest = Sha256::new()
-        .chain_update(place.revision.0.to_be_bytes())
+        .chain_update(position.revision.0.to_be_bytes())
         .chain_update(feature.0.as_bytes())
         .finalize();
     let mut random = [0_u8; 10];

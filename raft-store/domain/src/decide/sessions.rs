@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     command::Acting,
-    document::Place,
+    document::LogPosition,
     entity::{Engineer, HeartbeatMode, LeaseState, Session, SessionMetadata},
     event::{Event, ReleaseReason},
     ids::{FeatureId, ProjectId, SessionId},
@@ -170,9 +170,9 @@ pub(super) fn heartbeats(ctx: Context<'_>, beats: &[SessionId], touches: &[Sessi
 pub(super) fn end(ctx: Context<'_>, project: ProjectId, id: SessionId) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let session = ctx.own_session(engineer, project, id)?;
-    let place = Place::asked_for(ctx.revision);
+    let position = LogPosition::asked_for(ctx.revision);
     let mut budget = CleanupBudget::new(ctx.state.cleanup_limits);
     let (events, documents) =
-        session_end::ended(ctx.state, session, &ReleaseReason::SessionEnded, place, &mut budget);
+        session_end::ended(ctx.state, session, &ReleaseReason::SessionEnded, position, &mut budget);
     Ok(Decision::new(events, Reply::Session(session.clone())).with_documents(documents))
 }

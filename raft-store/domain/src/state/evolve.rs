@@ -3,7 +3,7 @@
 use super::{ClaimRef, Deadline, State};
 use crate::{
     decide::{self, CleanupLimits},
-    document::{LatestCheckpoint, Place},
+    document::{LatestCheckpoint, LogPosition},
     entity::{
         ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord, Project,
         ProjectDeletion, Session, Status, Ticket, TokenDigest,
@@ -140,7 +140,7 @@ impl State {
             Event::LearningAdded { .. } => {}
             Event::DecisionAdded(decision) => {
                 touched.insert(RowKey::Decision(decision.project, decision.id));
-                self.put_decision(decision.project, decision.id, decision.place);
+                self.put_decision(decision.project, decision.id, decision.position);
             }
             Event::CheckpointSaved(latest) => {
                 touched.insert(RowKey::LatestCheckpoint(latest.project, latest.feature));
@@ -480,8 +480,8 @@ impl State {
         self.latest_checkpoints.insert((latest.project, latest.feature), latest);
     }
 
-    pub(super) fn put_decision(&mut self, project: ProjectId, id: DecisionId, place: Place) {
-        self.decisions.insert((project, id), place);
+    pub(super) fn put_decision(&mut self, project: ProjectId, id: DecisionId, position: LogPosition) {
+        self.decisions.insert((project, id), position);
     }
 
     pub(super) fn put_ticket(&mut self, ticket: Arc<Ticket>) {

@@ -16,7 +16,7 @@ use reply_cache::ReplyIndex;
 
 use crate::{
     decide::CleanupLimits,
-    document::{LatestCheckpoint, Place},
+    document::{LatestCheckpoint, LogPosition},
     entity::{
         ApiKey, BoardKey, Claim, ClaimKey, ClaimMode, ClusterOrigin, Engineer, Feature, JoinToken, KeyPrefix,
         Member, NodeRecord, Project, ProjectDeletion, ReplacedLists, Session, Ticket, TokenDigest,
@@ -99,7 +99,7 @@ pub struct State {
     pub(crate) slotted_replies: OrdMap<ReplySlot, Arc<SlottedReply>>,
     /// Of texts that are documents: only what the next one must be compared with.
     pub(crate) latest_checkpoints: OrdMap<(ProjectId, FeatureId), LatestCheckpoint>,
-    pub(crate) decisions: OrdMap<(ProjectId, DecisionId), Place>,
+    pub(crate) decisions: OrdMap<(ProjectId, DecisionId), LogPosition>,
     pub(crate) tickets: OrdMap<TokenDigest, Arc<Ticket>>,
     pub(crate) text_counts: OrdMap<TextKey, TextCount>,
     pub(crate) project_deletions: OrdMap<ProjectId, ProjectDeletion>,

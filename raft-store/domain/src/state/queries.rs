@@ -2,7 +2,7 @@
 
 use super::{ClaimRef, Clock, Deadline, State, TextKey};
 use crate::{
-    document::{LatestCheckpoint, Place},
+    document::{LatestCheckpoint, LogPosition},
     entity::{
         ApiKey, BoardKey, Claim, ClaimKey, ClaimMode, ClaimUsage, ClusterOrigin, Engineer, Feature, Holder,
         JoinToken, KeyPrefix, Lane, Member, NodeRecord, Project, Session, Ticket, TokenDigest,
@@ -288,7 +288,7 @@ impl State {
     }
 
     /// Where a decision is; none when there is no such decision in the project.
-    pub fn decision(&self, project: ProjectId, id: DecisionId) -> Option<Place> {
+    pub fn decision(&self, project: ProjectId, id: DecisionId) -> Option<LogPosition> {
         self.decisions.get(&(project, id)).copied()
     }
 

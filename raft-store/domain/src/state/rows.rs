@@ -2,7 +2,7 @@
 
 use super::{Clock, State, TextKey};
 use crate::{
-    document::{LatestCheckpoint, Place},
+    document::{LatestCheckpoint, LogPosition},
     entity::{
         ApiKey, Claim, ClaimKey, ClusterOrigin, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord,
         Project, ProjectDeletion, ReplacedLists, Session, Ticket, TokenDigest,
@@ -99,7 +99,7 @@ pub enum Row {
     /// The newest checkpoint of a feature.
     LatestCheckpoint(LatestCheckpoint),
     /// Where a decision is.
-    Decision(ProjectId, DecisionId, Place),
+    Decision(ProjectId, DecisionId, LogPosition),
     /// A ticket.
     Ticket(Arc<Ticket>),
     /// Which rules it goes by.
@@ -186,7 +186,11 @@ impl State {
             .chain(self.sessions.values().cloned().map(Row::Session))
             .chain(self.claims.iter().map(|(key, claim)| Row::Claim(key.clone(), *claim)))
             .chain(self.latest_checkpoints.values().copied().map(Row::LatestCheckpoint))
-            .chain(self.decisions.iter().map(|((project, id), place)| Row::Decision(*project, *id, *place)))
+            .chain(
+                self.decisions
+                    .iter()
+                    .map(|((project, id), position)| Row::Decision(*project, *id, *position)),
+            )
             .chain(self.tickets.values().cloned().map(Row::Ticket))
             .chain(self.text_counts.iter().map(|(key, count)| Row::TextCount(*key, *count)))
             .chain(self.project_deletions.values().copied().map(Row::ProjectDeletion))
@@ -221,7 +225,7 @@ impl State {
                 // How they are compared is the project's.
                 Row::Claim(key, claim) => claims.push((key, claim)),
                 Row::LatestCheckpoint(latest) => state.put_latest_checkpoint(latest),
-                Row::Decision(project, id, place) => state.put_decision(project, id, place),
+                Row::Decision(project, id, position) => state.put_decision(project, id, position),
                 Row::Ticket(ticket) => state.put_ticket(ticket),
                 Row::Rules(rules) => state.rules = rules,
                 Row::SlottedReply(slot, cached) => state.put_slotted_reply(slot, cached),

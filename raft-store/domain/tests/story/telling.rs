@@ -4,7 +4,7 @@ use super::world::{DAWN, World};
 use nexus_domain::{
     Applied, ClusterTime, Document, DocumentKey, Event, FeatureId, Recorded, Reply, WallTime,
     apply::Erasure,
-    document::Place,
+    document::LogPosition,
     entity::{Feature, Holder, LeaseState, Session, Status},
     event::{FieldValue, ReleaseReason},
     pattern::Pattern,
@@ -69,7 +69,7 @@ fn keyed_reply(world: &World, reply: &Reply) -> String {
             format!("{count} paths, among them {}", list(paths))
         }
         Reply::Released { paths, .. } => list(paths),
-        Reply::Text(key) => format!("written at {}", key.place().map(at).unwrap_or_default()),
+        Reply::Text(key) => format!("written at {}", key.position().map(at).unwrap_or_default()),
         Reply::Ticket(ticket) => {
             let session = ticket.session.map(|id| format!(" as {id}")).unwrap_or_default();
             format!("a ticket of {}{session} until {}", ticket.engineer, until(ticket.expires))
@@ -168,24 +168,24 @@ fn document(world: &World, key: &DocumentKey, document: Option<&Document>) -> St
         (DocumentKey::Checkpoint(..), Some(Document::Checkpoint(checkpoint))) => format!(
             "document checkpoint {:?} at {} of {} on {}, claims {}",
             checkpoint.kind,
-            key.place().map(at).unwrap_or_default(),
+            key.position().map(at).unwrap_or_default(),
             checkpoint.session,
             slug_of(world, checkpoint.feature),
             list(&checkpoint.claims)
         ),
-        (DocumentKey::Learning(_, feature, place), Some(Document::Learning(learning))) => {
+        (DocumentKey::Learning(_, feature, position), Some(Document::Learning(learning))) => {
             format!(
                 "document learning of {} at {}: {}",
                 slug_of(world, *feature),
-                at(*place),
+                at(*position),
                 learning.content
             )
         }
-        (DocumentKey::Decision(_, place), Some(Document::Decision(decision))) => {
-            format!("document decision at {}: {}", at(*place), decision.title)
+        (DocumentKey::Decision(_, position), Some(Document::Decision(decision))) => {
+            format!("document decision at {}: {}", at(*position), decision.title)
         }
-        (DocumentKey::DecisionAbout(_, feature, place), Some(Document::Mark)) => {
-            format!("document mark: the decision at {} is about {}", at(*place), slug_of(world, *feature))
+        (DocumentKey::DecisionAbout(_, feature, position), Some(Document::Mark)) => {
+            format!("document mark: the decision at {} is about {}", at(*position), slug_of(world, *feature))
         }
         (DocumentKey::Lists(_, feature, _), Some(Document::Lists(lists))) => {
             format!(
@@ -264,7 +264,7 @@ pub(crate) fn state(world: &World, what: &str) -> Vec<String> {
             .filter_map(|row| match row {
                 nexus_domain::Row::LatestCheckpoint(latest) => {
                     let (slug, hash) = (slug_of(world, latest.feature), latest.state_hash.to_string());
-                    Some(format!("{slug}: the newest is at {}, {}", at(latest.place), &hash[..8]))
+                    Some(format!("{slug}: the newest is at {}, {}", at(latest.position), &hash[..8]))
                 }
                 _ => None,
             })
@@ -322,8 +322,8 @@ fn holder(holder: &Holder) -> String {
     holder.session.to_string()
 }
 
-fn at(place: Place) -> String {
-    format!("{}.{}", place.revision, place.seq)
+fn at(position: LogPosition) -> String {
+    format!("{}.{}", position.revision, position.seq)
 }
 
 fn purpose(world: &World, feature: Option<FeatureId>) -> String {
