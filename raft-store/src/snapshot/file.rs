@@ -22,22 +22,23 @@ struct Inner {
     file: Arc<dyn File>,
     length: u64,
     may_block: bool,
-    place: Mutex<Place>,
+    file_name: Mutex<FileName>,
 }
 
-struct Place {
+/// The name that the file has in its folder at the moment.
+struct FileName {
     name: String,
     is_temporary: bool,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let place = self.place.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if place.is_temporary
-            && let Err(error) = self.folder.remove(&place.name)
+        let file_name = self.file_name.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if file_name.is_temporary
+            && let Err(error) = self.folder.remove(&file_name.name)
         {
             // It is tried again at the next start.
-            tracing::warn!(%error, name = place.name, "a temporary snapshot stays behind");
+            tracing::warn!(%error, name = file_name.name, "a temporary snapshot stays on disk until the next start");
         }
     }
 }
@@ -50,8 +51,8 @@ impl SnapshotFile {
         length: u64,
         may_block: bool,
     ) -> Self {
-        let place = Mutex::new(Place { name, is_temporary: true });
-        Self(Arc::new(Inner { folder: folder.clone(), file, length, may_block, place }))
+        let file_name = Mutex::new(FileName { name, is_temporary: true });
+        Self(Arc::new(Inner { folder: folder.clone(), file, length, may_block, file_name }))
     }
 
     /// Its length in bytes.
@@ -68,7 +69,7 @@ impl SnapshotFile {
         blocking::run(self.0.may_block, move || snapshot.chunk_at(offset)).await
     }
 
-    /// The same, for who may wait for the device.
+    /// Like [`Self::read_chunk`], for threads that may block on the device.
     pub(super) fn chunk_at(&self, offset: u64) -> Result<Bytes, StoreError> {
         let left = usize::try_from(self.0.length.saturating_sub(offset)).unwrap_or(usize::MAX);
         let mut chunk = vec![0; left.min(CHUNK_BYTES)];
@@ -86,23 +87,23 @@ impl SnapshotFile {
     }
 
     pub(super) fn name(&self) -> String {
-        self.place().name.clone()
+        self.file_name().name.clone()
     }
 
     /// Gives it its lasting name, durably.
     pub(super) fn keep_as(&self, name: &str) -> Result<(), StoreError> {
-        let mut place = self.place();
-        if place.name != name {
-            self.0.folder.rename(&place.name, name)?;
+        let mut file_name = self.file_name();
+        if file_name.name != name {
+            self.0.folder.rename(&file_name.name, name)?;
             self.0.folder.sync()?;
-            name.clone_into(&mut place.name);
+            name.clone_into(&mut file_name.name);
         }
-        place.is_temporary = false;
+        file_name.is_temporary = false;
         Ok(())
     }
 
-    fn place(&self) -> std::sync::MutexGuard<'_, Place> {
-        self.0.place.lock().unwrap_or_else(PoisonError::into_inner)
+    fn file_name(&self) -> std::sync::MutexGuard<'_, FileName> {
+        self.0.file_name.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Every held pattern and its holders, as one immutable value: a clone costs a pointer, and shares
 //! what it does not change. Never scans all that is held to answer for one file or folder.
 //!
-//! Two maps. `held` sorts the patterns by the path they are anchored at, so that all at one place,
-//! and all beneath one place, lie next to each other. `places` counts, for each path that anchors
+//! Two maps. `held` sorts the patterns by the path they are anchored at, so that all at one path,
+//! and all beneath one path, lie next to each other. `anchor_counts` counts, for each path that anchors
 //! a pattern or is above one, how many are there: it answers "nothing here, nothing beneath" with
 //! one look among small numbers, which is the answer nearly always.
 
@@ -19,7 +19,7 @@ use std::{cmp::Ordering, convert::Infallible, fmt, ops::ControlFlow};
 #[derive(Clone)]
 pub struct PatternIndex<V: Ord + Clone> {
     held: OrdMap<Anchored, Holders<V>>,
-    places: OrdMap<u64, Place>,
+    anchor_counts: OrdMap<u64, AnchorCounts>,
     /// Pairs of pattern and holder.
     len: usize,
     /// Bytes of the patterns of all pairs.
@@ -41,7 +41,7 @@ pub(super) enum Holders<V: Ord + Clone> {
 /// How many held patterns concern a path. Paths with the same hash share one, which only makes it
 /// count too many.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct AnchorCounts {
     /// Anchored exactly here.
     pub(super) here: u32,
     /// Anchored strictly beneath.
@@ -52,7 +52,7 @@ impl<V: Ord + Clone> PatternIndex<V> {
     /// An index that holds nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self { held: OrdMap::new(), places: OrdMap::new(), len: 0, bytes: 0 }
+        Self { held: OrdMap::new(), anchor_counts: OrdMap::new(), len: 0, bytes: 0 }
     }
 
     /// Adds a holder of a pattern. False: it held it already.
@@ -183,8 +183,8 @@ impl<V: Ord + Clone> PatternIndex<V> {
         self.held.range(Anchored(Pattern::scan_start(text))..).map(|(key, holders)| (&key.0, holders))
     }
 
-    pub(super) fn place(&self, hash: PathHash) -> Place {
-        self.places.get(&hash.key()).copied().unwrap_or_default()
+    pub(super) fn counts(&self, hash: PathHash) -> AnchorCounts {
+        self.anchor_counts.get(&hash.key()).copied().unwrap_or_default()
     }
 
     /// Counts a pattern in, or out, at its anchor and at every path above.
@@ -193,15 +193,15 @@ impl<V: Ord + Clone> PatternIndex<V> {
         let (mut hash, mut end) = (PathHash::ROOT, 0);
         loop {
             let is_here = end == anchor.len();
-            let mut new = Place::default();
-            let known = self.places.get_mut(&hash.key());
+            let mut new = AnchorCounts::default();
+            let known = self.anchor_counts.get_mut(&hash.key());
             let is_known = known.is_some();
-            let place = known.unwrap_or(&mut new);
-            change(if is_here { &mut place.here } else { &mut place.beneath });
-            if *place == Place::default() {
-                self.places.remove(&hash.key());
+            let counts = known.unwrap_or(&mut new);
+            change(if is_here { &mut counts.here } else { &mut counts.beneath });
+            if *counts == AnchorCounts::default() {
+                self.anchor_counts.remove(&hash.key());
             } else if !is_known {
-                self.places.insert(hash.key(), new);
+                self.anchor_counts.insert(hash.key(), new);
             }
             if is_here {
                 return;

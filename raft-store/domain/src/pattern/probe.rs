@@ -3,7 +3,7 @@
 
 use super::{
     Collision, Pattern, PatternKind,
-    index::{Holders, PathHash, PatternIndex, Place, component_end},
+    index::{AnchorCounts, Holders, PathHash, PatternIndex, component_end},
 };
 use crate::work::{OutOfBudget, WorkBudget};
 use std::ops::ControlFlow;
@@ -12,11 +12,11 @@ use std::ops::ControlFlow;
 const QUERY: usize = 30;
 /// Bytes of a path that are compared or hashed in one step.
 const BYTES_PER_STEP: usize = 4;
-/// Steps of passing one more place on the way: two looks into trees of up to a million.
-const PLACE: usize = 40;
-/// Steps of one more pattern that is held at a place, or beneath one.
+/// Steps of one more ancestor: two looks into trees of up to a million.
+const ANCESTOR: usize = 40;
+/// Steps of one more pattern that is held at a path, or beneath one.
 const HELD: usize = 14;
-/// Steps of beginning to scan what is beneath a place.
+/// Steps of beginning to scan what is beneath a path.
 const SCAN: usize = 150;
 /// Steps of looking at one more holder.
 const HOLDER: usize = 10;
@@ -38,23 +38,23 @@ pub(super) struct Probe<'a, V: Ord + Clone> {
     index: &'a PatternIndex<V>,
     /// The anchor of the last query.
     path: String,
-    /// The places on the way to it that hold anything, the root first. It ends early where
+    /// The folders above it, and itself, where anything is held, the root first. It ends early where
     /// nothing is beneath.
-    trail: Vec<Step<'a, V>>,
+    ancestors: Vec<Step<'a, V>>,
 }
 
 struct Step<'a, V: Ord + Clone> {
-    /// Bytes of the path up to this place.
+    /// Bytes of the path up to this folder.
     end: usize,
     hash: PathHash,
-    place: Place,
-    /// What is anchored exactly here; collected when the place is first passed.
+    counts: AnchorCounts,
+    /// What is anchored exactly here; collected when it is first passed.
     here: Vec<(&'a Pattern, &'a Holders<V>)>,
 }
 
 impl<'a, V: Ord + Clone> Probe<'a, V> {
     pub(super) fn new(index: &'a PatternIndex<V>) -> Self {
-        Self { index, path: String::new(), trail: Vec::new() }
+        Self { index, path: String::new(), ancestors: Vec::new() }
     }
 
     /// Calls `visit` for every held pattern that overlaps `query`, and each holder, until it
@@ -73,7 +73,7 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
     ) -> Result<ControlFlow<B>, OutOfBudget> {
         let anchor = query.anchor();
         self.walk_to(anchor, work)?;
-        for step in &self.trail {
+        for step in &self.ancestors {
             for &(held, holders) in &step.here {
                 if let end @ ControlFlow::Break(_) = test(query, held, holders, work, &mut visit)? {
                     return Ok(end);
@@ -81,7 +81,7 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
             }
         }
         let is_above_others =
-            self.trail.last().is_some_and(|last| last.end == anchor.len() && last.place.beneath > 0);
+            self.ancestors.last().is_some_and(|last| last.end == anchor.len() && last.counts.beneath > 0);
         if is_above_others {
             work.charge(SCAN)?;
             let from = scan_start(query);
@@ -89,7 +89,7 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
                 self.index.anchored_from(&from).take_while(|(held, _)| held.anchor().starts_with(&from));
             for (held, holders) in reachable {
                 work.charge(HELD)?;
-                // The anchor itself was on the trail.
+                // The anchor itself was among the ancestors.
                 if held.anchor() == anchor {
                     continue;
                 }
@@ -101,23 +101,23 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Makes the trail lead to `anchor`, keeping what it shares with the last one.
+    /// Makes the ancestors lead to `anchor`, keeping what it shares with the last one.
     fn walk_to(&mut self, anchor: &str, work: &mut WorkBudget) -> Result<(), OutOfBudget> {
         work.charge(QUERY + anchor.len() / BYTES_PER_STEP)?;
         let common = self.path.bytes().zip(anchor.bytes()).take_while(|(a, b)| a == b).count();
         let is_shared =
             |end: usize| end <= common && (end == 0 || end == anchor.len() || anchor.as_bytes()[end] == b'/');
-        while self.trail.last().is_some_and(|step| !is_shared(step.end)) {
-            self.trail.pop();
+        while self.ancestors.last().is_some_and(|step| !is_shared(step.end)) {
+            self.ancestors.pop();
         }
         self.path.clear();
         self.path.push_str(anchor);
 
-        if self.trail.is_empty() {
+        if self.ancestors.is_empty() {
             self.pass(0, PathHash::ROOT, work)?;
         }
-        while let Some(last) = self.trail.last() {
-            if last.end == anchor.len() || last.place.beneath == 0 {
+        while let Some(last) = self.ancestors.last() {
+            if last.end == anchor.len() || last.counts.beneath == 0 {
                 break;
             }
             let next = component_end(anchor, last.end);
@@ -127,12 +127,12 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
         Ok(())
     }
 
-    /// Adds the place at the first `end` bytes of the path to the trail.
+    /// Adds the folder at the first `end` bytes of the path.
     fn pass(&mut self, end: usize, hash: PathHash, work: &mut WorkBudget) -> Result<(), OutOfBudget> {
-        work.charge(PLACE)?;
-        let place = self.index.place(hash);
+        work.charge(ANCESTOR)?;
+        let counts = self.index.counts(hash);
         let mut here = Vec::new();
-        if place.here > 0 {
+        if counts.here > 0 {
             work.charge(SCAN)?;
             let path = &self.path[..end];
             for found in self.index.anchored_from(path).take_while(|(held, _)| held.anchor() == path) {
@@ -140,7 +140,7 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
                 here.push(found);
             }
         }
-        self.trail.push(Step { end, hash, place, here });
+        self.ancestors.push(Step { end, hash, counts, here });
         Ok(())
     }
 }

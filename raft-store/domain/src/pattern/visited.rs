@@ -1,16 +1,16 @@
 //! Numbers that were met before: a table that grows with what is in it, so that a walk which ends soon costs
 //! little, however many pairs of states there are. Never iterated.
 
-/// Places of the smallest table: enough for two everyday globs.
-const FIRST_PLACES: usize = 256;
-/// Spreads numbers over all places (Knuth, The Art of Computer Programming, 6.4).
+/// Buckets of the smallest table: enough for two everyday globs.
+const FIRST_BUCKETS: usize = 256;
+/// Spreads numbers over all buckets (Knuth, The Art of Computer Programming, 6.4).
 const SPREAD: u32 = 2_654_435_769;
 
 /// A set of numbers below `u32::MAX`.
 #[derive(Default)]
 pub(super) struct Visited {
-    /// A number plus one; zero is a free place. A power of two of them, at most half of them taken.
-    places: Vec<u32>,
+    /// A number plus one; zero is a free bucket. A power of two of them, at most half of them taken.
+    buckets: Vec<u32>,
     taken: usize,
 }
 
@@ -18,7 +18,7 @@ impl Visited {
     /// Adds a number. False: it was there.
     pub(super) fn insert(&mut self, number: usize) -> bool {
         let number = u32::try_from(number + 1).expect("pairs of states of two automata are some millions");
-        if 2 * self.taken >= self.places.len() {
+        if 2 * self.taken >= self.buckets.len() {
             self.grow();
         }
         let is_new = self.put(number);
@@ -27,13 +27,13 @@ impl Visited {
     }
 
     fn put(&mut self, number: u32) -> bool {
-        let last = self.places.len() - 1;
-        let shift = u32::BITS - self.places.len().trailing_zeros();
+        let last = self.buckets.len() - 1;
+        let shift = u32::BITS - self.buckets.len().trailing_zeros();
         let mut at = (number.wrapping_mul(SPREAD) >> shift) as usize;
         loop {
-            match self.places[at] {
+            match self.buckets[at] {
                 0 => {
-                    self.places[at] = number;
+                    self.buckets[at] = number;
                     return true;
                 }
                 there if there == number => return false,
@@ -43,8 +43,8 @@ impl Visited {
     }
 
     fn grow(&mut self) {
-        let places = FIRST_PLACES.max(2 * self.places.len());
-        let before = std::mem::replace(&mut self.places, vec![0; places]);
+        let buckets = FIRST_BUCKETS.max(2 * self.buckets.len());
+        let before = std::mem::replace(&mut self.buckets, vec![0; buckets]);
         for number in before.into_iter().filter(|number| *number > 0) {
             self.put(number);
         }
