@@ -348,7 +348,7 @@ pub(crate) fn some_text(text: &str) -> Result<Arc<str>, String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use nexus_domain::words::Name;
+    use nexus_domain::short_text::Name;
     use proptest::{
         collection::{btree_map, vec},
         prelude::*,

@@ -22,7 +22,7 @@ use nexus_api_types::{Code, Data, header as names};
 use nexus_domain::{
     Acting, Actor, Command, Reply, Revision, SessionId,
     reply_cache::{KeyedRequest, ReplyKey},
-    words::IdempotencyKey,
+    short_text::IdempotencyKey,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};

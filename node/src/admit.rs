@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn what_ends_something_is_no_growth() {
         let project = nexus_domain::ProjectId::MIN;
-        let slug: nexus_domain::words::Slug = nexus_domain::words::Slug::parse("a").unwrap();
+        let slug: nexus_domain::short_text::Slug = nexus_domain::short_text::Slug::parse("a").unwrap();
         assert!(!grows(&Command::Tick));
         assert!(!grows(&Command::ReleaseFeature { project, slug: slug.clone() }));
         let digest = nexus_domain::entity::TokenDigest([7; 32]);

@@ -9,7 +9,7 @@ use crate::{
     },
     propose::{Tried, of_the_cluster},
 };
-use nexus_domain::{Command, NodeId, Refusal, Reply, entity::TokenDigest, words::Label};
+use nexus_domain::{Command, NodeId, Refusal, Reply, entity::TokenDigest, short_text::Label};
 use nexus_raft_store::{Member, TypeConfig};
 use openraft::{
     ChangeMembers,

@@ -15,7 +15,7 @@ use futures::future::join_all;
 use nexus_domain::{
     ClusterId, Command, NodeId, RulesVersion, WallTime,
     entity::{ClusterOrigin, NodeRecord},
-    words::Label,
+    short_text::Label,
 };
 use openraft::async_runtime::watch::WatchReceiver;
 use std::{

@@ -290,7 +290,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use nexus_domain::{
-        EngineerId, NodeId, entity::KeyPrefix, ids::JoinTokenId, pattern::Pattern, words::IdempotencyKey,
+        EngineerId, NodeId, entity::KeyPrefix, ids::JoinTokenId, pattern::Pattern, short_text::IdempotencyKey,
     };
     use std::collections::BTreeSet;
 

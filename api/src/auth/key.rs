@@ -11,7 +11,7 @@ use nexus_domain::{
     EngineerId, WallTime,
     entity::{ApiKey, KeyPrefix, TokenDigest},
     ids::KeyId,
-    words::{IdempotencyKey, Label},
+    short_text::{IdempotencyKey, Label},
 };
 use sha2::{Digest, Sha256};
 

@@ -6,7 +6,7 @@ use nexus_domain::{State, entity::Session};
 
 /// A session.
 pub(crate) fn session(state: &State, session: &Session) -> wire::Session {
-    let text = |label: &Option<nexus_domain::words::Label>| label.as_ref().map(ToString::to_string);
+    let text = |label: &Option<nexus_domain::short_text::Label>| label.as_ref().map(ToString::to_string);
     wire::Session {
         id: session.id.0,
         project_id: session.project.0,

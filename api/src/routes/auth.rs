@@ -23,7 +23,7 @@ use nexus_api_types::{
 use nexus_domain::{
     Actor, Command, EngineerId, Reply,
     ids::KeyId,
-    words::{Email, Label, Name},
+    short_text::{Email, Label, Name},
 };
 
 pub(super) fn routes() -> Routes {

@@ -26,7 +26,7 @@ use nexus_domain::{
     Command, FeatureId, Fence, OutOfBudget, Reply, WorkBudget,
     entity::{Claim, ClaimKey, ClaimMode, Session},
     pattern::Pattern,
-    words::{Label, WordError},
+    short_text::{Label, ShortTextError},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -210,9 +210,9 @@ async fn force_release(
     released(write.propose(&api, Command::ForceRelease { project, paths: paths.into(), reason }).await?)
 }
 
-fn reason(text: &str) -> Result<Label, WordError> {
+fn reason(text: &str) -> Result<Label, ShortTextError> {
     match text.trim() {
-        "" => Err(WordError::Form("must say why: it is kept in the record")),
+        "" => Err(ShortTextError::Form("must say why: it is kept in the record")),
         text => Label::parse(text),
     }
 }

@@ -17,7 +17,9 @@ use axum::{
     response::Response,
 };
 use nexus_api_types::knowledge::{AddDecision, Decision};
-use nexus_domain::{Command, Document, DocumentKey, command::NewDecision, ids::DecisionId, words::Title};
+use nexus_domain::{
+    Command, Document, DocumentKey, command::NewDecision, ids::DecisionId, short_text::Title,
+};
 
 pub(super) fn routes() -> Routes {
     const ALL: &str = "/projects/{project}/decisions";

@@ -30,7 +30,7 @@ use nexus_domain::{
     decide::{MAX_DEPENDENCIES, STEPS_OF_FEATURE, blocker},
     entity::{Feature, Lane},
     pattern::Pattern,
-    words::{Slug, Title},
+    short_text::{Slug, Title},
 };
 use std::{collections::HashMap, sync::Arc};
 

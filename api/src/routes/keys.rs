@@ -19,7 +19,7 @@ use nexus_api_types::{
     engineer::{self as wire, MintKey, MintedKey},
     feature::Deleted,
 };
-use nexus_domain::{Command, ProjectId, Refusal, Reply, entity::ApiKey, ids::KeyId, words::Label};
+use nexus_domain::{Command, ProjectId, Refusal, Reply, entity::ApiKey, ids::KeyId, short_text::Label};
 use uuid::Uuid;
 
 pub(super) fn routes() -> Routes {

@@ -27,7 +27,7 @@ pub(crate) use sessions::is_heartbeat;
 
 use crate::{api::Api, failure::ApiError, openapi::Routes};
 use axum::Router;
-use nexus_domain::{EngineerId, ProjectId, Refusal, refusal::EntityKind, words::Slug};
+use nexus_domain::{EngineerId, ProjectId, Refusal, refusal::EntityKind, short_text::Slug};
 use uuid::Uuid;
 
 /// Everything under `/api` that is described in its document.

@@ -22,7 +22,7 @@ use nexus_domain::{
     Command, EngineerId, ProjectId, Reply,
     entity::{MemberRole, Role},
     pattern::Case,
-    words::{Label, MAX_PROJECT_SLUG, Name, Slug, WordError},
+    short_text::{Label, MAX_PROJECT_SLUG, Name, ShortTextError, Slug},
 };
 
 pub(super) fn routes() -> Routes {
@@ -164,16 +164,16 @@ fn case(text: &str) -> Result<Case, &'static str> {
         .ok_or("must be sensitive or insensitive")
 }
 
-fn project_slug(text: &str) -> Result<Slug, WordError> {
+fn project_slug(text: &str) -> Result<Slug, ShortTextError> {
     let actual = text.chars().count();
     if actual > MAX_PROJECT_SLUG {
-        return Err(WordError::Length { min: 1, max: MAX_PROJECT_SLUG, actual });
+        return Err(ShortTextError::Length { min: 1, max: MAX_PROJECT_SLUG, actual });
     }
     Slug::parse(text)
 }
 
-fn url(text: &str) -> Result<Label, WordError> {
-    let form = WordError::Form("must be a URL such as https://example.com/repo.git");
+fn url(text: &str) -> Result<Label, ShortTextError> {
+    let form = ShortTextError::Form("must be a URL such as https://example.com/repo.git");
     let Some((scheme, rest)) = text.split_once(':') else { return Err(form) };
     let mut letters = scheme.chars();
     let scheme_ok = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
@@ -184,9 +184,9 @@ fn url(text: &str) -> Result<Label, WordError> {
     Label::parse(text)
 }
 
-fn branch(text: &str) -> Result<Label, WordError> {
+fn branch(text: &str) -> Result<Label, ShortTextError> {
     if text.is_empty() {
-        return Err(WordError::Form("must not be empty"));
+        return Err(ShortTextError::Form("must not be empty"));
     }
     Label::parse(text)
 }

@@ -27,7 +27,7 @@ use nexus_domain::{
     decide::{STEPS_OF_FEATURE, access},
     entity::{Feature, SessionMetadata, Status},
     refusal::EntityKind,
-    words::{AgentName, Label},
+    short_text::{AgentName, Label},
 };
 use std::sync::Arc;
 use uuid::Uuid;

@@ -15,7 +15,7 @@ use axum::{
 };
 use futures::future::{BoxFuture, FutureExt};
 use nexus_api_types::feature::{Feature, PickNext, Picked};
-use nexus_domain::{Command, ProjectId, Reply, entity::Lane, words::Slug};
+use nexus_domain::{Command, ProjectId, Reply, entity::Lane, short_text::Slug};
 
 pub(super) fn routes() -> Routes {
     let picked = |summary| {

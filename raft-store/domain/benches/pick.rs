@@ -14,7 +14,7 @@ use nexus_domain::{
     ids::KeyId,
     pattern::Pattern,
     settings::SettingsPatch,
-    words::{AgentName, Email, Label, Name, Slug, Title},
+    short_text::{AgentName, Email, Label, Name, Slug, Title},
 };
 use std::{
     env,

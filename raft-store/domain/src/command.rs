@@ -17,8 +17,8 @@ use crate::{
     reply_cache::Request,
     rules::RulesVersion,
     settings::SettingsPatch,
+    short_text::{AgentName, Email, Label, Name, Slug, Title},
     time::Stamp,
-    words::{AgentName, Email, Label, Name, Slug, Title},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -4,8 +4,8 @@ use crate::{
     entity::FeatureLists,
     ids::{CheckpointId, DecisionId, EngineerId, FeatureId, LearningId, ProjectId, SessionId},
     pattern::Pattern,
+    short_text::{Slug, Title},
     time::{Revision, WallTime},
-    words::{Slug, Title},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

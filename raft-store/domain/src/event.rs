@@ -11,9 +11,9 @@ use crate::{
     pattern::Pattern,
     rules::RulesVersion,
     settings::Settings,
+    short_text::Label,
     state::RowKey,
     time::{ClusterTime, Fence, Revision, WallTime},
-    words::Label,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -7,7 +7,7 @@
 //! could differ between nodes: the same log gives the same bytes everywhere.
 //!
 //! Reading order:
-//! - [`ids`], [`time`], [`words`], [`pattern`]: the vocabulary.
+//! - [`ids`], [`time`], [`short_text`], [`pattern`]: the vocabulary.
 //! - [`entity`]: what is kept. [`document`]: long texts, kept elsewhere.
 //! - [`command`], [`event`], [`reply`], [`refusal`], [`reply_cache`]: what goes in and comes out.
 //! - [`state`]: everything at one revision, with its indexes and its rows.
@@ -29,10 +29,10 @@ pub mod reply;
 pub mod reply_cache;
 pub mod rules;
 pub mod settings;
+pub mod short_text;
 pub mod state;
 pub mod time;
 pub mod usage;
-pub mod words;
 pub mod work;
 
 pub use apply::{Applied, apply};

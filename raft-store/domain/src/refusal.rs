@@ -4,9 +4,9 @@ use crate::{
     entity::{Holder, MemberRole, Role},
     ids::{FeatureId, SessionId},
     pattern::Pattern,
+    short_text::{Email, Name, Slug},
     time::WallTime,
     usage::{Owner, Resource},
-    words::{Email, Name, Slug},
 };
 use serde::{Deserialize, Serialize};
 

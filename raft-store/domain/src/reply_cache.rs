@@ -11,9 +11,9 @@ use crate::{
     ids::{EngineerId, NodeId},
     refusal::Refusal,
     reply::Reply,
+    short_text::IdempotencyKey,
     state::State,
     time::{ClusterTime, Millis, Revision},
-    words::IdempotencyKey,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

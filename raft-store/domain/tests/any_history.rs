@@ -14,8 +14,8 @@ use nexus_domain::{
     ids::{CheckpointId, DecisionId, KeyId},
     reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, Turn},
     settings::SettingsPatch,
+    short_text::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
     usage::{Owner, Usage},
-    words::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use std::collections::{BTreeMap, BTreeSet};

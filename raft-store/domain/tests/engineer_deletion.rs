@@ -7,7 +7,7 @@ use nexus_domain::{
     entity::{ApiKey, KeyPrefix, MemberRole, SessionMetadata},
     ids::KeyId,
     settings::{QuotasPatch, SettingsPatch},
-    words::{Email, Label, Name, Slug},
+    short_text::{Email, Label, Name, Slug},
 };
 use uuid::Uuid;
 

@@ -10,8 +10,8 @@ use nexus_domain::{
     ids::KeyId,
     pattern::{Case, Pattern},
     refusal::Blocker,
+    short_text::{AgentName, Email, Label, Name, Slug, Title},
     usage::Owner,
-    words::{AgentName, Email, Label, Name, Slug, Title},
 };
 use std::sync::Arc;
 use uuid::Uuid;

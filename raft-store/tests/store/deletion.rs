@@ -8,8 +8,8 @@ use nexus_domain::{
     Actor, Command as Ask, Revision,
     command::FeaturePatch,
     pattern::Pattern,
+    short_text::{Slug, Title},
     usage::Owner,
-    words::{Slug, Title},
 };
 use nexus_raft_store::storage::{Column, SimulatedDisk};
 

@@ -10,8 +10,8 @@ use nexus_domain::{
     pattern::Pattern,
     reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, Turn},
     settings::SettingsPatch,
+    short_text::{Email, IdempotencyKey, Label, Name, Slug, Title},
     time::{ClusterTime, WallTime},
-    words::{Email, IdempotencyKey, Label, Name, Slug, Title},
 };
 use nexus_raft_store::{Command, Entry, LeaderId, LogId, Member};
 use openraft::{EntryPayload, Membership};

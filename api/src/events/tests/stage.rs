@@ -18,7 +18,7 @@ use nexus_domain::{
     entity::{ApiKey, ClaimMode, Feature, KeyPrefix, Lane},
     ids::{DecisionId, InstanceId, KeyId},
     pattern::Pattern,
-    words::{Email, Label, Name, Slug, Title},
+    short_text::{Email, Label, Name, Slug, Title},
 };
 use std::{
     collections::BTreeMap,
@@ -230,7 +230,8 @@ impl Stage {
 
     /// Starts a session of an agent: one event.
     pub(crate) fn happen(&self, number: u128) -> Revision {
-        let agent = nexus_domain::words::AgentName::parse(&format!("a{}", Uuid::now_v7().simple())).unwrap();
+        let agent =
+            nexus_domain::short_text::AgentName::parse(&format!("a{}", Uuid::now_v7().simple())).unwrap();
         let command = Command::StartSession {
             project: project(number),
             id: SessionId(Uuid::now_v7()),

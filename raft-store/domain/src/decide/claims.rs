@@ -15,7 +15,7 @@ use crate::{
     pattern::{Pattern, SpelledIndex},
     refusal::{EntityKind, MAX_LISTED, Refusal},
     reply::Reply,
-    words::Label,
+    short_text::Label,
     work::{OutOfBudget, WorkBudget},
 };
 use std::{

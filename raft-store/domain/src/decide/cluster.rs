@@ -10,8 +10,8 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     settings::{Settings, SettingsPatch},
+    short_text::Label,
     time::Millis,
-    words::Label,
 };
 use std::sync::Arc;
 

@@ -5,8 +5,8 @@ use crate::{
     ids::{ProjectId, SessionId},
     pattern::{Overlap, Pattern},
     refusal::{Blocker, Conflict, HolderNote, Refusal},
+    short_text::{Name, Slug},
     state::{ClaimRef, State},
-    words::{Name, Slug},
     work::{OutOfBudget, WorkBudget},
 };
 use std::collections::BTreeSet;

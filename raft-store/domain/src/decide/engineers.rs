@@ -15,7 +15,7 @@ use crate::{
     refusal::{EntityKind, Refusal, RegistrationRefusal},
     reply::Reply,
     settings::Registration,
-    words::{Email, Name},
+    short_text::{Email, Name},
     work::{OutOfBudget, WorkBudget},
 };
 use std::sync::Arc;

@@ -20,8 +20,8 @@ use crate::{
     pattern::Pattern,
     refusal::{EntityKind, MAX_LISTED, Refusal},
     reply::Reply,
+    short_text::Slug,
     usage::{Owner, Usage},
-    words::Slug,
     work::{OutOfBudget, WorkBudget},
 };
 use std::{collections::BTreeSet, sync::Arc};

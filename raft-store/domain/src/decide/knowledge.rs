@@ -8,7 +8,7 @@ use crate::{
     ids::{LearningId, ProjectId},
     refusal::{EntityKind, Refusal},
     reply::Reply,
-    words::Slug,
+    short_text::Slug,
 };
 use std::sync::Arc;
 

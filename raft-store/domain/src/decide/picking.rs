@@ -16,7 +16,7 @@ use crate::{
     pattern::Pattern,
     refusal::{Blocked, EntityKind, MAX_LISTED, Refusal},
     reply::Reply,
-    words::Slug,
+    short_text::Slug,
     work::{OutOfBudget, WorkBudget},
 };
 use std::sync::Arc;

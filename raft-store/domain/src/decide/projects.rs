@@ -17,9 +17,9 @@ use crate::{
     pattern::{Case, Pattern, SpelledIndex},
     refusal::{Conflict, EntityKind, MAX_LISTED, Refusal},
     reply::Reply,
+    short_text::{Label, Name, Slug},
     state::{ClaimRef, State},
     usage::{MEMBER_BYTES, Usage},
-    words::{Label, Name, Slug},
     work::{OutOfBudget, WorkBudget},
 };
 use std::sync::Arc;

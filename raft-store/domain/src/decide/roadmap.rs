@@ -7,7 +7,7 @@ use crate::{
     ids::{FeatureId, ProjectId},
     refusal::Refusal,
     reply::Reply,
-    words::Slug,
+    short_text::Slug,
     work::{OutOfBudget, WorkBudget},
 };
 use std::{collections::BTreeSet, sync::Arc};

@@ -12,9 +12,9 @@ use crate::{
     ids::{FeatureId, ProjectId, SessionId},
     refusal::{EntityKind, Refusal},
     reply::Reply,
+    short_text::AgentName,
     state::State,
     usage::{Owner, SESSION_BYTES, Usage},
-    words::AgentName,
 };
 use std::{collections::BTreeSet, sync::Arc};
 

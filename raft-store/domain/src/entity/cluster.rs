@@ -3,8 +3,8 @@
 use crate::{
     entity::TokenDigest,
     ids::{ClusterId, InstanceId, JoinTokenId, NodeId},
+    short_text::Label,
     time::{ClusterTime, WallTime},
-    words::Label,
 };
 use serde::{Deserialize, Serialize};
 

@@ -2,8 +2,8 @@
 
 use crate::{
     ids::{EngineerId, KeyId, ProjectId},
+    short_text::{Email, Label, Name},
     time::WallTime,
-    words::{Email, Label, Name},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 use crate::{
     ids::{EngineerId, FeatureId, ProjectId, SessionId},
     pattern::Pattern,
+    short_text::{AgentName, Slug, Title},
     time::{Fence, Revision, WallTime},
-    words::{AgentName, Slug, Title},
 };
 use serde::{Deserialize, Serialize};
 use std::{cmp::Reverse, fmt, sync::Arc};

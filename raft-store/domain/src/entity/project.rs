@@ -3,8 +3,8 @@
 use crate::{
     ids::{EngineerId, ProjectId},
     pattern::Case,
+    short_text::{Label, Name, Slug},
     time::{Revision, WallTime},
-    words::{Label, Name, Slug},
 };
 use serde::{Deserialize, Serialize};
 

@@ -4,8 +4,8 @@ use crate::{
     entity::Holder,
     event::ReleaseReason,
     ids::{EngineerId, FeatureId, ProjectId, SessionId},
+    short_text::{AgentName, Label},
     time::{ClusterTime, WallTime},
-    words::{AgentName, Label},
 };
 use serde::{Deserialize, Serialize};
 

@@ -26,9 +26,9 @@ use crate::{
     reply_cache::{KeyedReply, ReplyKey, ReplySlot, SlottedReply},
     rules::RulesVersion,
     settings::Settings,
+    short_text::{AgentName, Email, Slug},
     time::{ClusterTime, Revision, WallTime},
     usage::{TextCount, UsageIndex},
-    words::{AgentName, Email, Slug},
 };
 use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};

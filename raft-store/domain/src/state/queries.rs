@@ -12,9 +12,9 @@ use crate::{
     reply_cache::{KeyedReply, ReplyKey, ReplySlot, Request, SlottedReply},
     rules::RulesVersion,
     settings::Settings,
+    short_text::{AgentName, Email, Slug},
     time::{ClusterTime, WallTime},
     usage::{Owner, Usage},
-    words::{AgentName, Email, Slug},
     work::WorkBudget,
 };
 use std::{cmp::Reverse, collections::BTreeSet, ops::Bound, sync::Arc};

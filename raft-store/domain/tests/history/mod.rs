@@ -7,7 +7,7 @@ use nexus_domain::{
     entity::{ClaimMode, Lane, MemberRole},
     ids::LearningId,
     pattern::{Case, Pattern},
-    words::{Label, Slug, Title},
+    short_text::{Label, Slug, Title},
 };
 use proptest::{
     collection::{btree_map, vec},

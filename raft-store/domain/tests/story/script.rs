@@ -13,8 +13,8 @@ use nexus_domain::{
     pattern::{Case, Pattern},
     reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, Turn},
     settings::{Registration, SettingsPatch},
+    short_text::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
     time::{ClusterTime, Millis, WallTime},
-    words::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
 };
 use std::{collections::BTreeMap, sync::Arc};
 use uuid::Uuid;

@@ -9,8 +9,8 @@ use nexus_domain::{
     event::{FieldValue, ReleaseReason},
     pattern::Pattern,
     refusal::{Blocker, Refusal},
+    short_text::Slug,
     usage::{Owner, Usage},
-    words::Slug,
 };
 
 /// The answer, the events and the documents of an entry.

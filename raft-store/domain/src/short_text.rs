@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
-/// Why a short text was turned down.
+/// Why a short text is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WordError {
+pub enum ShortTextError {
     /// Shorter or longer than allowed.
     #[error("must have {min} to {max} characters, has {actual}")]
     Length {
@@ -21,19 +21,19 @@ pub enum WordError {
     Form(&'static str),
 }
 
-fn length(text: &str, min: usize, max: usize) -> Result<(), WordError> {
+fn length(text: &str, min: usize, max: usize) -> Result<(), ShortTextError> {
     let actual = text.chars().count();
-    if (min..=max).contains(&actual) { Ok(()) } else { Err(WordError::Length { min, max, actual }) }
+    if (min..=max).contains(&actual) { Ok(()) } else { Err(ShortTextError::Length { min, max, actual }) }
 }
 
-fn printable(text: &str) -> Result<(), WordError> {
+fn printable(text: &str) -> Result<(), ShortTextError> {
     if text.chars().any(char::is_control) {
-        return Err(WordError::Form("must not contain control characters"));
+        return Err(ShortTextError::Form("must not contain control characters"));
     }
     Ok(())
 }
 
-macro_rules! words {
+macro_rules! short_texts {
     ($($(#[$doc:meta])* $name:ident($text:ident) $check:block)+) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ macro_rules! words {
             ///
             /// # Errors
             /// The first rule that the text breaks.
-            pub fn parse($text: &str) -> Result<Self, WordError> {
+            pub fn parse($text: &str) -> Result<Self, ShortTextError> {
                 $check
                 Ok(Self($text.into()))
             }
@@ -75,13 +75,13 @@ pub const MAX_PROJECT_SLUG: usize = 50;
 /// Characters allowed in the slug of a feature.
 pub const MAX_FEATURE_SLUG: usize = 100;
 
-words! {
+short_texts! {
     /// A name of a person or a project: 1 to 100 characters, at least one of them visible.
     Name(text) {
         length(text, 1, 100)?;
         printable(text)?;
         if text.trim().is_empty() {
-            return Err(WordError::Form("must not be blank"));
+            return Err(ShortTextError::Form("must not be blank"));
         }
     }
     /// The title of a feature or a decision: 1 to 200 characters.
@@ -89,14 +89,14 @@ words! {
         length(text, 1, 200)?;
         printable(text)?;
         if text.trim().is_empty() {
-            return Err(WordError::Form("must not be blank"));
+            return Err(ShortTextError::Form("must not be blank"));
         }
     }
     /// A lower-case name in addresses: 1 to 100 of `a-z`, `0-9` and `-`.
     Slug(text) {
         length(text, 1, MAX_FEATURE_SLUG)?;
         if !text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-            return Err(WordError::Form("may contain only a-z, 0-9 and -"));
+            return Err(ShortTextError::Form("may contain only a-z, 0-9 and -"));
         }
     }
     /// An agent's own name, such as `build`: 1 to 100 characters.
@@ -108,7 +108,7 @@ words! {
     IdempotencyKey(text) {
         length(text, 1, 255)?;
         if !text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') || text.trim() != text {
-            return Err(WordError::Form("may contain only visible ASCII characters and spaces between them"));
+            return Err(ShortTextError::Form("may contain only visible ASCII characters and spaces between them"));
         }
     }
     /// A free text of at most 2,048 characters, such as a URL, a path or a label.
@@ -128,9 +128,9 @@ impl Email {
     ///
     /// # Errors
     /// The first rule that the text breaks.
-    pub fn parse(text: &str) -> Result<Self, WordError> {
+    pub fn parse(text: &str) -> Result<Self, ShortTextError> {
         length(text, 3, 255)?;
-        let form = WordError::Form("must be an e-mail address such as ana@example.com");
+        let form = ShortTextError::Form("must be an e-mail address such as ana@example.com");
         let Some((local, domain)) = text.rsplit_once('@') else {
             return Err(form);
         };
