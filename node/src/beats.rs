@@ -123,7 +123,8 @@ impl Node {
     ) -> Result<Vec<SessionId>, String> {
         match self.leader() {
             Leader::Here => {
-                let command = Command::Heartbeats { beats: beats.to_vec(), touches: touches.to_vec() };
+                let command =
+                    Command::Heartbeats { heartbeats: beats.to_vec(), keep_alives: touches.to_vec() };
                 match self.propose_here(&Arc::new(of_the_cluster(command)), deadline).await {
                     Tried::Answered(answer) => match answer.outcome {
                         Ok(Reply::Heartbeats { unknown }) => Ok(unknown),

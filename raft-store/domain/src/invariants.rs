@@ -1,18 +1,18 @@
-//! What must be true after every entry. Checked by tests, simulations and `verify`, never trusted
-//! to hold because it held before.
+//! Invariants that hold after every entry. Stories and random histories check them after each entry, tests of whole
+//! clusters at the end. A running node never checks them, since that takes time in proportion to the state.
 
 use crate::{
     entity::Status,
     state::{ClaimRef, State},
 };
 
-/// Something that must never be.
+/// A broken invariant, described for a test's output.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Violation(String);
 
 impl State {
-    /// Checks everything that must be true of a state. Takes time in proportion to its size.
+    /// Checks all invariants of a state. Takes time in proportion to its size.
     ///
     /// # Errors
     /// The first violation found.

@@ -1,4 +1,4 @@
-//! The three measures of "when": revisions, cluster time and wall time. Never reads a clock.
+//! Revisions, cluster time and wall time. Nothing here reads a clock.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -14,8 +14,8 @@ impl fmt::Display for Revision {
     }
 }
 
-/// The log index of the entry that acquired a claim. It only grows, so that whoever guards a
-/// resource can refuse an older holder (fencing token: Kleppmann, "How to do distributed locking").
+/// The log index of the entry that acquired a claim. It only grows, so that the guard of a resource can refuse an
+/// older holder (fencing token: Kleppmann, "How to do distributed locking").
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fence(pub u64);
@@ -38,41 +38,42 @@ impl Millis {
     }
 }
 
-/// The cluster's own clock, in milliseconds since the cluster was formed. Carried in log entries,
-/// never moving back; leases are measured in it alone.
+/// The cluster's own clock, in milliseconds since the cluster was formed. Log entries carry it, and it never moves
+/// back. Leases are measured in cluster time alone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ClusterTime(pub u64);
 
 impl ClusterTime {
-    /// This moment plus a span; stays at the end of time instead of wrapping.
+    /// This moment plus a span, saturating.
     pub const fn after(self, span: Millis) -> Self {
         Self(self.0.saturating_add(span.0))
     }
 
-    /// The span from `earlier` to this moment; zero when `earlier` is later.
+    /// The span from `earlier` to this moment; zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Millis {
         Millis(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// Wall time for people to read, in milliseconds since the Unix epoch. No rule depends on it.
+/// Wall time, in milliseconds since the Unix epoch: the median of the clocks of the cluster's nodes. It may move back.
+/// It is shown to people, and API keys expire by it; leases never do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WallTime(pub i64);
 
 impl WallTime {
-    /// This moment plus a span; stays at the end of time instead of wrapping.
+    /// This moment plus a span, saturating.
     pub const fn after(self, span: Millis) -> Self {
         Self(self.0.saturating_add_unsigned(span.0))
     }
 }
 
-/// When the leader proposed an entry, on both clocks.
+/// The cluster time and the wall time at which the leader proposed an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Stamp {
-    /// The leader's cluster time; apply takes the maximum of it and its own.
+    /// The leader's cluster time. Apply takes the maximum of it and the state's.
     pub cluster: ClusterTime,
-    /// The leader's wall time.
+    /// The leader's wall time. Apply takes it as it is.
     pub wall: WallTime,
 }

@@ -144,11 +144,14 @@ impl World {
                 let session = self.session(engineer(*whose), *agent);
                 (Command::EndSession { project: PROJECT, session }, actor(entry.engineer))
             }
-            Ask::Beats(beats, touches) => {
+            Ask::Heartbeats(heartbeats, keep_alives) => {
                 let of = |list: &[(u128, Option<&str>)]| {
                     list.iter().map(|(n, agent)| self.session(engineer(*n), *agent)).collect()
                 };
-                (Command::Heartbeats { beats: of(beats), touches: of(touches) }, Actor::System)
+                (
+                    Command::Heartbeats { heartbeats: of(heartbeats), keep_alives: of(keep_alives) },
+                    Actor::System,
+                )
             }
             Ask::Decide(feature, instead) => {
                 let earlier = self.state.rows().find_map(|row| match row {

@@ -1,4 +1,4 @@
-//! How the state is read. Never changes it.
+//! Queries over the state. None of them changes it.
 
 use super::{ClaimRef, Clock, Deadline, State, TextKey};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     reply_cache::{KeyedReply, ReplyKey, ReplySlot, Request, SlottedReply},
     rules::RulesVersion,
     settings::Settings,
-    short_text::{AgentName, Email, Slug},
+    short_text::{AgentName, Slug},
     time::{ClusterTime, WallTime},
     usage::{Owner, Usage},
     work::WorkBudget,
@@ -21,17 +21,17 @@ use std::{cmp::Reverse, collections::BTreeSet, ops::Bound, sync::Arc};
 
 /// The cluster.
 impl State {
-    /// Where the state stands.
+    /// The revision and the times of the last applied entry.
     pub const fn clock(&self) -> Clock {
         self.clock
     }
 
-    /// The rules that the cluster goes by.
+    /// The version of the rules that the cluster applies.
     pub const fn rules(&self) -> RulesVersion {
         self.rules
     }
 
-    /// How the cluster began; none before its first entry.
+    /// The cluster's id and how it began; `None` before its first entry.
     pub fn origin(&self) -> Option<&ClusterOrigin> {
         self.origin.as_deref()
     }
@@ -41,22 +41,22 @@ impl State {
         &self.settings
     }
 
-    /// A node id that was given out.
+    /// The record of a node id that was handed out.
     pub fn node(&self, id: NodeId) -> Option<&Arc<NodeRecord>> {
         self.nodes.get(&id)
     }
 
-    /// Every node id that was ever given out, lowest first.
+    /// The records of all node ids that were ever handed out, lowest id first.
     pub fn nodes(&self) -> impl Iterator<Item = &Arc<NodeRecord>> {
         self.nodes.values()
     }
 
-    /// The node id that a data folder was given.
+    /// The record of the node whose data folder has this instance id.
     pub fn node_of(&self, instance: InstanceId) -> Option<&Arc<NodeRecord>> {
         self.nodes.values().find(|node| node.instance == instance)
     }
 
-    /// The invitation with this digest.
+    /// The join token with this digest.
     pub fn join_token(&self, digest: TokenDigest) -> Option<&Arc<JoinToken>> {
         self.join_tokens.values().find(|token| token.digest == digest)
     }
@@ -66,41 +66,42 @@ impl State {
         self.tickets.get(&digest)
     }
 
-    /// The next moment at which something ends by itself.
+    /// The cluster time at which the next lease, token or ticket expires, or at which the next part of a deletion is due.
     pub fn next_deadline(&self) -> Option<ClusterTime> {
-        // A deletion goes on with every entry.
+        // Every entry deletes a further part.
         if !self.project_deletions.is_empty() || !self.engineer_deletions.is_empty() {
             return Some(self.clock.cluster);
         }
         self.deadlines.get_min().map(|(at, _)| *at)
     }
 
+    /// The first thing that has expired by now.
     pub(crate) fn due(&self, now: ClusterTime) -> Option<Deadline> {
         self.deadlines.get_min().filter(|(at, _)| *at <= now).map(|(_, what)| *what)
     }
 
-    /// A moment of cluster time as an estimate in wall time, for people.
+    /// Estimates at which wall time a cluster time is reached. For people; the cluster may stand still meanwhile.
     pub const fn in_wall_time(&self, at: ClusterTime) -> WallTime {
         self.clock.wall.after(at.since(self.clock.cluster))
     }
 
-    /// The remembered answer to a request under a key.
+    /// The cached reply to a request with an idempotency key.
     pub fn keyed_reply(&self, key: &ReplyKey) -> Option<&Arc<KeyedReply>> {
         self.keyed_replies.get(key)
     }
 
-    /// The answer in a slot.
+    /// The cached reply in a slot.
     pub fn slotted_reply(&self, slot: ReplySlot) -> Option<&Arc<SlottedReply>> {
         self.slotted_replies.get(&slot)
     }
 
-    /// The highest sequence in the slots of a node; 0 when it has none.
+    /// The highest sequence number in a node's slots; 0 if it has none.
     pub fn last_sequence(&self, node: NodeId) -> u64 {
         let of_node = ReplySlot { node, number: 0 }..=ReplySlot { node, number: u16::MAX };
         self.slotted_replies.range(of_node).map(|(_, cached)| cached.turn.sequence).max().unwrap_or(0)
     }
 
-    /// Whether this very request was carried out already.
+    /// Whether exactly this request was applied already.
     pub fn has_answered(&self, request: &Request) -> bool {
         match request {
             Request::Keyed(request) => self.keyed_reply(&request.key).is_some(),
@@ -113,41 +114,36 @@ impl State {
 
 /// Engineers and projects.
 impl State {
-    /// An engineer.
+    /// The engineer with this id.
     pub fn engineer(&self, id: EngineerId) -> Option<&Arc<Engineer>> {
         self.engineers.get(&id)
     }
 
-    /// The engineer with this address.
-    pub fn engineer_by_email(&self, email: &Email) -> Option<&Arc<Engineer>> {
-        self.engineers.get(self.emails.get(email)?)
-    }
-
-    /// The key with this lookup prefix.
+    /// The API key with this lookup prefix.
     pub fn api_key(&self, prefix: KeyPrefix) -> Option<&Arc<ApiKey>> {
         self.api_keys.get(&prefix)
     }
 
-    /// An engineer's key.
+    /// An engineer's API key.
     pub fn key_of(&self, engineer: EngineerId, key: KeyId) -> Option<&Arc<ApiKey>> {
         self.api_keys.get(self.keys_by_engineer.get(&(engineer, key))?)
     }
 
-    /// An engineer's keys, oldest first.
+    /// An engineer's API keys, oldest first.
     pub fn keys_of(&self, engineer: EngineerId) -> impl Iterator<Item = &Arc<ApiKey>> {
         self.keys_by_engineer
             .range((engineer, KeyId::MIN)..=(engineer, KeyId::MAX))
             .filter_map(|(_, prefix)| self.api_keys.get(prefix))
     }
 
-    /// The keys that are for one project alone.
+    /// The API keys that are restricted to one project.
     pub(crate) fn keys_for(&self, project: ProjectId) -> impl Iterator<Item = &Arc<ApiKey>> {
         self.keys_by_project
             .range((project, KeyPrefix(0))..=(project, KeyPrefix(u64::MAX)))
             .filter_map(|(_, prefix)| self.api_keys.get(prefix))
     }
 
-    /// A project.
+    /// The project with this id.
     pub fn project(&self, id: ProjectId) -> Option<&Arc<Project>> {
         self.projects.get(&id)
     }
@@ -169,7 +165,7 @@ impl State {
             .filter_map(|(_, project)| self.projects.get(project))
     }
 
-    /// An engineer as a member of a project.
+    /// An engineer's membership in a project.
     pub fn member(&self, project: ProjectId, engineer: EngineerId) -> Option<&Arc<Member>> {
         self.members.get(&(project, engineer))
     }
@@ -182,7 +178,7 @@ impl State {
 
 /// Features.
 impl State {
-    /// A feature.
+    /// The feature with this id.
     pub fn feature(&self, project: ProjectId, id: FeatureId) -> Option<&Arc<Feature>> {
         self.features.get(&(project, id))
     }
@@ -193,7 +189,7 @@ impl State {
         self.feature(project, *id)
     }
 
-    /// A project's features as listed: lane, priority, newest first; from after a place on.
+    /// A project's features in the order of the board (lane, priority, newest first), from behind `after` on.
     pub fn features_after(
         &self,
         project: ProjectId,
@@ -202,22 +198,22 @@ impl State {
         self.on_board(&self.board, project, after)
     }
 
-    /// A project's ready features as listed.
+    /// A project's ready features in the order of the board.
     pub fn ready_features(&self, project: ProjectId) -> impl Iterator<Item = &Arc<Feature>> {
         self.on_board(&self.ready, project, None)
     }
 
-    /// Those of them in one lane.
+    /// A lane's ready features in the order of the board.
     pub fn ready_in_lane(&self, project: ProjectId, lane: Lane) -> impl Iterator<Item = &Arc<Feature>> {
-        let places = self.ready.range(first_place(project, lane)..=last_place(project, lane));
-        places.filter_map(move |place| self.feature(project, place.newest.0.1))
+        let keys = self.ready.range(first_key(project, lane)..=last_key(project, lane));
+        keys.filter_map(move |key| self.feature(project, key.newest.0.1))
     }
 
-    /// Whether a project has so many features.
+    /// Whether a project has at least `count` features.
     pub(crate) fn has_features(&self, project: ProjectId, count: usize) -> bool {
-        let places = first_place(project, Lane::Now)..=last_place(project, Lane::Icebox);
-        // Counting takes time: not before there are so many at all.
-        self.features.len() >= count && self.board.range(places).take(count).count() >= count
+        let keys = first_key(project, Lane::Now)..=last_key(project, Lane::Icebox);
+        // Counting takes time, so the total is compared first.
+        self.features.len() >= count && self.board.range(keys).take(count).count() >= count
     }
 
     fn on_board<'a>(
@@ -227,26 +223,26 @@ impl State {
         after: Option<BoardKey>,
     ) -> impl Iterator<Item = &'a Arc<Feature>> {
         let start = match after {
-            Some(place) => Bound::Excluded(place),
-            None => Bound::Included(first_place(project, Lane::Now)),
+            Some(key) => Bound::Excluded(key),
+            None => Bound::Included(first_key(project, Lane::Now)),
         };
-        let end = Bound::Included(last_place(project, Lane::Icebox));
-        board.range((start, end)).filter_map(move |place| self.feature(project, place.newest.0.1))
+        let end = Bound::Included(last_key(project, Lane::Icebox));
+        board.range((start, end)).filter_map(move |key| self.feature(project, key.newest.0.1))
     }
 
-    /// The features of a lane as listed.
+    /// A lane's features in the order of the board.
     pub fn features_in_lane(&self, project: ProjectId, lane: Lane) -> impl Iterator<Item = &Arc<Feature>> {
-        let places = self.board.range(first_place(project, lane)..=last_place(project, lane));
-        places.filter_map(move |place| self.feature(project, place.newest.0.1))
+        let keys = self.board.range(first_key(project, lane)..=last_key(project, lane));
+        keys.filter_map(move |key| self.feature(project, key.newest.0.1))
     }
 
-    /// The last feature of a lane.
+    /// The feature at the end of a lane.
     pub fn last_in_lane(&self, project: ProjectId, lane: Lane) -> Option<&Arc<Feature>> {
-        let places = self.board.range(first_place(project, lane)..=last_place(project, lane));
-        self.feature(project, places.into_iter().next_back()?.newest.0.1)
+        let keys = self.board.range(first_key(project, lane)..=last_key(project, lane));
+        self.feature(project, keys.into_iter().next_back()?.newest.0.1)
     }
 
-    /// The features that a session works on.
+    /// The features that a session has picked.
     pub fn active_features(&self, session: SessionId) -> impl Iterator<Item = &Arc<Feature>> {
         let project = self.sessions.get(&session).map(|session| session.project);
         self.active_by_session
@@ -254,25 +250,25 @@ impl State {
             .filter_map(move |(_, feature)| self.feature(project?, *feature))
     }
 
-    /// How many features, sessions and claims there are, whatever their project.
+    /// All features of all projects.
     pub fn features(&self) -> impl Iterator<Item = &Arc<Feature>> {
         self.features.values()
     }
 }
 
-/// What is stored for whom.
+/// Storage per owner.
 impl State {
-    /// How much is stored for somebody.
+    /// The storage that counts against the quota of an owner.
     pub fn usage(&self, owner: Owner) -> Usage {
         self.usage.of(owner)
     }
 
-    /// Everybody for whom something is stored, the cluster first.
+    /// The storage of every owner that has any, the cluster first.
     pub fn usages(&self) -> impl Iterator<Item = (Owner, Usage)> + '_ {
         self.usage.all()
     }
 
-    /// Whose texts about a feature, or about a project as a whole, are counted.
+    /// The keys of the text counts of a feature, or of a project as a whole: one for each author.
     pub(crate) fn text_counts_of(&self, project: ProjectId, feature: Option<FeatureId>) -> Vec<TextKey> {
         let key = |engineer| TextKey { project, feature, engineer };
         let range = key(EngineerId::MIN)..=key(EngineerId::MAX);
@@ -280,21 +276,21 @@ impl State {
     }
 }
 
-/// What texts there are.
+/// Texts.
 impl State {
     /// The newest checkpoint of a feature.
     pub fn latest_checkpoint(&self, project: ProjectId, feature: FeatureId) -> Option<&LatestCheckpoint> {
         self.latest_checkpoints.get(&(project, feature))
     }
 
-    /// Where a decision is; none when there is no such decision in the project.
+    /// The position of a decision; `None` if the project has no such decision.
     pub fn decision(&self, project: ProjectId, id: DecisionId) -> Option<LogPosition> {
         self.decisions.get(&(project, id)).copied()
     }
 
-    /// Whether a project has so many decisions already.
+    /// Whether a project has at least `count` decisions.
     pub(crate) fn has_decisions(&self, project: ProjectId, count: usize) -> bool {
-        // Counting takes time: not before there are so many at all.
+        // Counting takes time, so the total is compared first.
         self.decisions.len() >= count
             && self
                 .decisions
@@ -307,7 +303,7 @@ impl State {
 
 /// Sessions and claims.
 impl State {
-    /// A session that is not over.
+    /// The session with this id, unless it is over.
     pub fn session(&self, id: SessionId) -> Option<&Arc<Session>> {
         self.sessions.get(&id)
     }
@@ -344,7 +340,7 @@ impl State {
             .filter_map(|(_, id)| self.sessions.get(id))
     }
 
-    /// The session of an engineer's agent, or the engineer's default one.
+    /// The session of an engineer's agent, or the engineer's default session if `agent` is `None`.
     pub fn session_of(
         &self,
         project: ProjectId,
@@ -354,7 +350,7 @@ impl State {
         self.sessions.get(self.sessions_by_agent.get(&(project, engineer, agent.cloned()))?)
     }
 
-    /// When a session's claims are released if nothing more is heard of it: wall time, an estimate.
+    /// Estimates at which wall time a session's claims are released if it sends nothing more.
     pub fn claims_expire_at(&self, session: &Session) -> WallTime {
         let until = session.lease.until();
         let end = if session.is_active() { until.after(self.settings.session_grace) } else { until };
@@ -394,22 +390,22 @@ impl State {
         held.into_iter().cloned().collect()
     }
 
-    /// One claim.
+    /// The claim with this key.
     pub fn claim(&self, key: &ClaimKey) -> Option<&Claim> {
         self.claims.get(key)
     }
 
-    /// How many claims there are in the cluster.
+    /// The number of claims in the cluster.
     pub fn claim_count(&self) -> usize {
         self.claims.len()
     }
 
-    /// How many claims there are in a project.
+    /// The number of claims in a project.
     pub fn claim_count_in(&self, project: ProjectId) -> usize {
         self.claimed_in(project).claims
     }
 
-    /// How much is claimed in a project.
+    /// The number and the bytes of the claims in a project.
     pub(crate) fn claimed_in(&self, project: ProjectId) -> ClaimUsage {
         self.paths.get(&project).map_or_else(ClaimUsage::default, |index| ClaimUsage {
             claims: index.len(),
@@ -417,18 +413,18 @@ impl State {
         })
     }
 
-    /// Whether names that differ in case alone are one file; also in a project that is being deleted.
+    /// How a project compares names that differ in case alone, also while it is being deleted.
     pub(crate) fn case_of(&self, project: ProjectId) -> Case {
         let of_deleted = || self.project_deletions.get(&project).map(|deletion| deletion.case);
         self.projects.get(&project).map(|project| project.case).or_else(of_deleted).unwrap_or_default()
     }
 
-    /// The index of a project's claimed paths.
+    /// The index of a project's claimed paths; `None` if nothing is claimed.
     pub fn paths(&self, project: ProjectId) -> Option<&SpelledIndex<ClaimRef>> {
         self.paths.get(&project)
     }
 
-    /// A claim of another session that keeps one from taking a path in a mode.
+    /// A claim of another session with which a claim on `wanted` would collide.
     pub fn obstacle(
         &self,
         project: ProjectId,
@@ -444,7 +440,7 @@ impl State {
         found.expect("an unlimited budget does not end").pop().map(|at| (at.held, at.holder))
     }
 
-    /// A holder's engineer's name, or the id of one who is gone.
+    /// The name of the engineer who holds something; the id if that engineer was deleted.
     pub fn holder_name(&self, holder: &Holder) -> String {
         match self.engineers.get(&holder.engineer) {
             Some(engineer) => engineer.name.to_string(),
@@ -453,10 +449,10 @@ impl State {
     }
 }
 
-const fn first_place(project: ProjectId, lane: Lane) -> BoardKey {
+const fn first_key(project: ProjectId, lane: Lane) -> BoardKey {
     BoardKey { project, lane, priority: 0, newest: Reverse((WallTime(i64::MAX), FeatureId::MAX)) }
 }
 
-const fn last_place(project: ProjectId, lane: Lane) -> BoardKey {
+const fn last_key(project: ProjectId, lane: Lane) -> BoardKey {
     BoardKey { project, lane, priority: u32::MAX, newest: Reverse((WallTime(i64::MIN), FeatureId::MIN)) }
 }

@@ -46,7 +46,7 @@ pub(crate) enum Ask {
     Claim(Arc<[Pattern]>, ClaimMode, Option<&'static str>),
     Start(Option<&'static str>, Option<&'static str>),
     End(u128, Option<&'static str>),
-    Beats(Vec<(u128, Option<&'static str>)>, Vec<(u128, Option<&'static str>)>),
+    Heartbeats(Vec<(u128, Option<&'static str>)>, Vec<(u128, Option<&'static str>)>),
     /// About a feature, instead of an earlier decision.
     Decide(Option<Slug>, bool),
     /// Of whose session, on what, why, with which context.
@@ -108,7 +108,7 @@ pub(crate) fn asks() -> impl Strategy<Value = Ask> {
         1 => paths().prop_map(move |paths| plain(Command::ForceRelease { project, paths, reason: Label::parse("why").unwrap() })),
         3 => (select(AGENTS.to_vec()), proptest::option::of(select(SLUGS.to_vec()))).prop_map(|(agent, slug)| Ask::Start(agent, slug)),
         1 => who().prop_map(|(engineer, agent)| Ask::End(engineer, agent)),
-        3 => (vec(who(), 0..3), vec(who(), 0..3)).prop_map(|(beats, touches)| Ask::Beats(beats, touches)),
+        3 => (vec(who(), 0..3), vec(who(), 0..3)).prop_map(|(heartbeats, keep_alives)| Ask::Heartbeats(heartbeats, keep_alives)),
         2 => Just(plain(Command::Tick)),
         1 => (0..ENGINEERS, select(vec![MemberRole::Lead, MemberRole::Member]))
             .prop_map(move |(n, role)| plain(Command::AddMember { project, engineer: engineer(n), role })),
