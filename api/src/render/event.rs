@@ -171,7 +171,7 @@ fn member(state: &State, member: &Member) -> (Person, WireRole) {
 /// The value of a field as the feature has it: a number where the feature has a number.
 fn value(field: FeatureField, value: &FieldValue) -> Value {
     match (field, value) {
-        (_, FieldValue::Untold) => Value::Null,
+        (_, FieldValue::Omitted) => Value::Null,
         (FeatureField::Priority, FieldValue::Text(text)) => {
             text.parse::<u32>().map_or_else(|_| Value::from(text.as_str()), Value::from)
         }

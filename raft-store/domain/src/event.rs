@@ -1,5 +1,4 @@
-//! Past events. Folding them is the only way in which state changes; those of a project are also
-//! its public feed.
+//! Events: past facts. The state changes only by folding them. The events of a project are also its public feed.
 
 use crate::{
     document::{Decision, LatestCheckpoint, Learning},
@@ -18,243 +17,242 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Why something was released.
+/// Why a feature or a path was released.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ReleaseReason {
-    /// Its holder gave it back.
+    /// The holder released it.
     Released,
-    /// Its feature was finished.
+    /// The feature was completed.
     Completed,
-    /// Its feature was given up.
+    /// The feature was cancelled.
     Cancelled,
-    /// It is no longer among the feature's paths.
+    /// An update removed the path from the feature.
     Updated,
-    /// Its session was ended.
+    /// The holder ended the session.
     SessionEnded,
-    /// Its session was lost.
+    /// The lease and the grace of the session ran out.
     Expired,
-    /// Its holder was taken out of the project.
+    /// The holder was removed from the project.
     MemberRemoved,
-    /// A lead or an admin took it away.
+    /// A lead or an admin released it.
     Forced {
-        /// Who.
+        /// The lead or admin.
         by: EngineerId,
-        /// Why.
+        /// The reason that they gave.
         reason: Label,
     },
 }
 
-/// A past event. Features, sessions and the like stand in it as they are after it.
+/// A past fact. It carries whole entities as they are after the event, so that folding it is a plain put.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Event {
-    /// The cluster began.
+    /// The cluster was formed.
     ClusterFormed {
-        /// Its identity.
+        /// The cluster's id, and the digest of its bootstrap token.
         origin: Arc<ClusterOrigin>,
-        /// Its first nodes.
+        /// The initial voters.
         nodes: Vec<Arc<NodeRecord>>,
     },
-    /// The first admin was made.
+    /// The first admin registered; the bootstrap token is used up.
     BootstrapTokenUsed,
-    /// A node id was given out.
+    /// A node id was handed out.
     NodeAdmitted(Arc<NodeRecord>),
-    /// An invitation was made.
+    /// A join token was created.
     JoinTokenCreated(Arc<JoinToken>),
-    /// An invitation ran out.
+    /// A join token expired.
     JoinTokenExpired(Arc<JoinToken>),
-    /// Settings changed.
+    /// The settings changed.
     SettingsChanged(Arc<Settings>),
     /// An engineer registered.
     EngineerRegistered(Arc<Engineer>),
-    /// An engineer's rights changed.
+    /// An engineer's role in the cluster changed.
     RoleChanged(Arc<Engineer>),
-    /// A key was added.
+    /// An API key was added.
     KeyAdded(Arc<ApiKey>),
-    /// A key was revoked.
+    /// An API key was revoked.
     KeyRevoked(Arc<ApiKey>),
-    /// A project was made.
+    /// A project was created.
     ProjectCreated(Arc<Project>),
-    /// A project compares its files otherwise.
+    /// A project began or ceased to ignore case in paths.
     ProjectUpdated(Arc<Project>),
     /// An engineer joined a project.
     MemberAdded(Arc<Member>),
     /// An engineer left a project.
     MemberRemoved(Arc<Member>),
-    /// A draft was written.
+    /// A feature was created, as a draft.
     FeatureCreated(Arc<Feature>),
     /// One field of a feature changed.
     FeatureUpdated {
-        /// The feature.
+        /// The feature after the change.
         feature: Arc<Feature>,
-        /// The field's name as clients see it.
+        /// The field that changed.
         field: FeatureField,
-        /// Its value before.
+        /// The value before the change.
         old: FieldValue,
-        /// Its value after.
+        /// The value after the change.
         new: FieldValue,
     },
-    /// A draft was thrown away.
+    /// A feature was deleted.
     FeatureDeleted(Arc<Feature>),
     /// A feature was picked.
     FeatureClaimed(Arc<Feature>),
-    /// A feature is free again.
+    /// A picked feature was released: it is ready again, and marked as interrupted if its session ended first.
     FeatureReleased {
-        /// The feature.
+        /// The feature after the release.
         feature: Arc<Feature>,
-        /// Who had it.
+        /// The former holder.
         holder: Holder,
-        /// Why.
+        /// The cause of the release.
         reason: ReleaseReason,
     },
-    /// A feature was finished.
+    /// A feature was completed.
     FeatureCompleted(Arc<Feature>),
-    /// Paths were taken.
+    /// Paths were claimed: at most 1,000 in one event.
     FilesClaimed {
-        /// Where.
+        /// The project that the paths belong to.
         project: ProjectId,
-        /// By whom.
+        /// The session that holds them now.
         holder: Holder,
-        /// For what.
+        /// The feature that they are claimed for; `None` for claims of the session alone.
         feature: Option<FeatureId>,
-        /// Which.
+        /// The claimed paths.
         paths: Arc<[Pattern]>,
-        /// How.
+        /// Exclusive or shared.
         mode: ClaimMode,
-        /// Log index of the acquiring entry.
+        /// The log index of the acquiring entry.
         fence: Fence,
-        /// When.
+        /// The wall time of the acquiring entry.
         claimed_at: WallTime,
     },
-    /// Paths are free again, as far as this holder goes.
+    /// Paths were released: at most 1,000 in one event. Other sessions may still share them.
     FilesReleased {
-        /// Where.
+        /// The project that the paths belong to.
         project: ProjectId,
-        /// Who had them.
+        /// The session that held them.
         holder: Holder,
-        /// For what.
+        /// The feature that they were claimed for; `None` for claims of the session alone.
         feature: Option<FeatureId>,
-        /// Which.
+        /// The released paths.
         paths: Arc<[Pattern]>,
-        /// Why.
+        /// The cause of the release.
         reason: ReleaseReason,
     },
-    /// A session began, or came back from its grace.
+    /// A session started, or came back during its grace.
     SessionStarted(Arc<Session>),
-    /// A session gave a sign of life or changed what it works on.
+    /// A session renewed its lease, or changed the feature that it works on.
     SessionRenewed(Arc<Session>),
-    /// A session was silent for too long.
+    /// The lease of a session ran out. The grace begins, unless the session is ending.
     SessionDisconnected(Arc<Session>),
-    /// A session is over; disconnected sessions were announced before.
+    /// A session is over, and everything that it held is released.
     SessionEnded(Arc<Session>),
-    /// Something was learned.
+    /// A learning was stored.
     LearningAdded {
-        /// While working on what.
+        /// The feature that it is about.
         feature: Arc<Feature>,
-        /// What, with its text.
+        /// The learning with its text.
         learning: Arc<Learning>,
     },
-    /// Something was decided.
+    /// A decision was stored.
     DecisionAdded(Arc<Decision>),
-    /// The state of work on a feature was recorded. Told to nobody: its text is a document.
+    /// A checkpoint became the newest one of its feature. It is not part of the feed; its text is a document.
     CheckpointSaved(LatestCheckpoint),
     /// A ticket was issued.
     TicketIssued(Arc<Ticket>),
-    /// A ticket was used.
+    /// A ticket was used up.
     TicketRedeemed(Arc<Ticket>),
-    /// A ticket ran out.
+    /// A ticket expired.
     TicketExpired(Arc<Ticket>),
-    /// An engineer is gone; their keys went before.
+    /// An engineer was deleted. Earlier events of the same entry revoked the keys.
     EngineerDeleted(Arc<Engineer>),
-    /// An engineer was deleted who has more sessions and places in projects than one entry may end: the next ones
-    /// end them.
+    /// A deleted engineer has more sessions and memberships than one entry may end; the next entries end the rest.
     EngineerDeletionBegun(EngineerId),
-    /// Nothing is left of a deleted engineer.
+    /// The last session and membership of a deleted engineer was ended.
     EngineerDeletionEnded(EngineerId),
-    /// A project is gone for everybody; what belonged to it goes with the next entries.
+    /// A project was deleted. Nobody sees it any more; the next entries remove its rows, texts and events.
     ProjectDeleted(ProjectDeletion),
-    /// Some of what belonged to a deleted project is gone.
+    /// A part of a deleted project was removed.
     ProjectDeletionAdvanced {
-        /// What is left to do.
+        /// What is left to remove.
         deletion: ProjectDeletion,
-        /// The rows that are gone.
+        /// The rows that were removed.
         rows: Arc<[RowKey]>,
     },
-    /// Nothing is left of a deleted project.
+    /// The last part of a deleted project was removed.
     ProjectDeletionFinished(ProjectDeletion),
-    /// Lists of a feature were replaced by this entry, and are kept for events that name them.
+    /// This entry replaced the lists of a feature. They stay stored for the events that refer to them.
     ListsReplaced {
-        /// Where.
+        /// The project of the feature.
         project: ProjectId,
-        /// Of which feature.
+        /// The feature whose lists were replaced.
         feature: FeatureId,
-        /// What is kept of them.
+        /// What is stored about them.
         kept: ReplacedLists,
     },
-    /// Lists are kept no longer: the events that name them are too old, or there are too many.
+    /// Replaced lists are no longer stored: no event that is kept refers to them, or the feature has too many.
     ListsForgotten {
-        /// Where.
+        /// The project of the feature.
         project: ProjectId,
-        /// Of which feature.
+        /// The feature whose lists they were.
         feature: FeatureId,
-        /// The entry that had replaced them.
+        /// The revision of the entry that had replaced them.
         at: Revision,
     },
-    /// The cluster goes by newer rules.
+    /// The cluster applies a newer version of the rules from now on.
     RulesRaised(RulesVersion),
 }
 
 /// A field of a feature that can change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum FeatureField {
-    /// Its line.
+    /// The title.
     Title,
-    /// Its text.
+    /// The specification.
     Spec,
-    /// Its lane.
+    /// The lane of the board.
     Lane,
-    /// Its place in the lane.
+    /// The priority in the lane.
     Priority,
-    /// Its exclusive paths.
+    /// The exclusive paths.
     Touches,
-    /// Its shared paths.
+    /// The shared paths.
     Reads,
-    /// Its dependencies.
+    /// The dependencies.
     DependsOn,
-    /// Its stage.
+    /// The status.
     Status,
 }
 
 /// The value of a field that changed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum FieldValue {
-    /// Too long to tell.
-    Untold,
-    /// A line, a number or a name.
+    /// The value is too long for an event.
+    Omitted,
+    /// A title, a number or a name.
     Text(String),
-    /// Paths or slugs.
+    /// Paths or slugs, at most 100.
     List(Vec<String>),
 }
 
-/// Paths or slugs that an event tells of: a feature has up to thousands.
-const MAX_TOLD: usize = 100;
+/// Paths or slugs in one [`FieldValue`]: a feature has up to thousands.
+const MAX_VALUES: usize = 100;
 
 impl FieldValue {
-    /// A line, a number or a name.
+    /// The value of a title, a number or a name.
     pub fn text(value: impl ToString) -> Self {
         Self::Text(value.to_string())
     }
 
-    /// Paths or slugs, if they are not too many to tell.
+    /// The value of a list, omitted if it has more than 100 items.
     pub fn list<T: ToString>(items: &[T]) -> Self {
-        if items.len() > MAX_TOLD {
-            return Self::Untold;
+        if items.len() > MAX_VALUES {
+            return Self::Omitted;
         }
         Self::List(items.iter().map(ToString::to_string).collect())
     }
 }
 
 impl Event {
-    /// The project in whose feed it stands; none for what is not announced.
+    /// The project whose feed the event belongs to; `None` for events that belong to no feed.
     pub fn project(&self) -> Option<ProjectId> {
         match self {
             Self::FeatureCreated(feature)
@@ -270,7 +268,7 @@ impl Event {
             | Self::SessionDisconnected(session)
             | Self::SessionEnded(session) => Some(session.project),
             Self::MemberAdded(member) | Self::MemberRemoved(member) => Some(member.project),
-            // Whoever follows it looks whether they still may.
+            // A follower of the feed checks the rights of its reader again.
             Self::ProjectDeleted(deletion) => Some(deletion.project),
             _ => None,
         }
@@ -278,8 +276,8 @@ impl Event {
 }
 
 impl Event {
-    /// As it is kept: without a feature's lists, where they are those of an earlier event or of the feature as it is
-    /// now. Whoever reads it completes it with [`Event::feature_mut`].
+    /// The event as it is stored: without the lists of a feature, which the state or a document holds already. A
+    /// reader puts them back through [`Event::feature_mut`].
     pub(crate) fn brief(mut self) -> Self {
         match &mut self {
             Self::FeatureUpdated { feature, .. }
@@ -287,13 +285,13 @@ impl Event {
             | Self::FeatureReleased { feature, .. }
             | Self::FeatureCompleted(feature)
             | Self::LearningAdded { feature, .. } => *feature = Arc::new(feature.without_lists()),
-            // Each once, whole: nobody could complete what is gone.
+            // Creation and deletion stay whole: the lists of a deleted feature are nowhere else.
             _ => {}
         }
         self
     }
 
-    /// The feature whose lists are left out of what is kept.
+    /// The feature whose lists are not stored with the event.
     pub fn feature_mut(&mut self) -> Option<&mut Arc<Feature>> {
         match self {
             Self::FeatureUpdated { feature, .. }
@@ -306,28 +304,28 @@ impl Event {
     }
 }
 
-/// Who caused an event.
+/// The engineer who caused an event, with the session if one is known.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Cause {
     /// The engineer.
     pub engineer: EngineerId,
-    /// As which session.
+    /// The session, as a holder. `None` if the engineer acted without one.
     pub holder: Option<Holder>,
 }
 
-/// An event with its place in the history of the cluster.
+/// An event with its position in the history of the cluster.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Recorded {
-    /// The log index.
+    /// The log index of the entry.
     pub revision: Revision,
-    /// Its place within the revision, from 0.
+    /// The position among the events of the entry, from 0.
     pub seq: u32,
-    /// When, for people.
+    /// The wall time of the entry, for people.
     pub at: WallTime,
-    /// Who caused it; none for the cluster itself.
+    /// The engineer who caused it; `None` if the cluster did.
     pub cause: Option<Cause>,
     /// The event.
     pub event: Event,
-    /// When, on the cluster's own clock: how long it is kept is measured in it.
+    /// The cluster time of the entry, by which the age of the event is measured.
     pub time: ClusterTime,
 }

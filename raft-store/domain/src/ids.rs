@@ -1,4 +1,4 @@
-//! The identifiers of everything Nexus keeps. Never minted here: ids come inside proposals.
+//! The identifiers of everything that Nexus stores. None is created here: ids come inside proposals.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -45,7 +45,7 @@ macro_rules! uuid_ids {
 }
 
 uuid_ids! {
-    /// One cluster, for its whole life; a node refuses peers of another one.
+    /// One cluster. A node refuses peers of another cluster.
     ClusterId,
     /// A person with API keys.
     EngineerId,
@@ -55,22 +55,22 @@ uuid_ids! {
     ProjectId,
     /// One piece of work, picked by one session at a time.
     FeatureId,
-    /// One run of one agent, or the engineer's own default one.
+    /// One run of one agent, or an engineer's default session.
     SessionId,
-    /// One recorded state of work on a feature.
+    /// One checkpoint of the work on a feature.
     CheckpointId,
-    /// Something that was learned while working on a feature.
+    /// One learning about a feature.
     LearningId,
     /// One decision about a project.
     DecisionId,
-    /// One invitation for nodes to join the cluster.
+    /// One token with which nodes join the cluster.
     JoinTokenId,
-    /// One data folder. A wiped folder is another instance, even at the same address.
+    /// One data folder of a node. A wiped folder is another instance, even at the same address.
     InstanceId,
 }
 
-/// A member of the cluster. Handed out once and never again: a node that lost its data comes
-/// back under a new one, since a voter that forgot its votes could elect two leaders.
+/// A member of the cluster. Each id is handed out once: a node that lost its data comes back under a new id, since a
+/// voter that forgot its votes could help to elect two leaders in one term.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NodeId(pub u64);

@@ -1,4 +1,4 @@
-//! Why a command was not carried out. A refusal changes nothing, and is an answer like any other.
+//! Refusals: why a command was not carried out. A refusal changes nothing. It is replicated and cached like any reply.
 
 use crate::{
     entity::{Holder, MemberRole, Role},
@@ -10,57 +10,56 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// At most this many conflicts or blocked features are listed in one refusal: people read ten,
-/// and a refusal is kept in the reply table.
+/// Conflicts or blocked features in one refusal: people read ten, and the reply cache stores every refusal.
 pub const MAX_LISTED: usize = 100;
 
-/// Who stands in the way, as people know them at that moment.
+/// A holder with the engineer's name, as it was when the command was refused.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HolderNote {
-    /// Session, engineer and agent.
+    /// The session, its engineer and its agent.
     pub holder: Holder,
     /// The engineer's name.
     pub engineer_name: Name,
 }
 
-/// One path that somebody else holds.
+/// A wanted path that collides with the claim of another session.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Conflict {
     /// The path as its holder claimed it.
     pub path: Pattern,
-    /// The path that was wanted.
+    /// The path that the command wanted.
     pub wanted: Pattern,
-    /// Who holds it.
+    /// The holder of the claim.
     pub by: HolderNote,
-    /// For which feature.
+    /// The feature that it is claimed for; `None` for a claim of the session alone.
     pub feature: Option<(FeatureId, Slug)>,
-    /// Since when.
+    /// The wall time at which it was claimed.
     pub claimed_at: WallTime,
-    /// When it is released if its holder stays silent: in wall time, an estimate.
+    /// The estimated wall time at which it is released if its session sends nothing more.
     pub expires_at: WallTime,
-    /// Whether the two only may collide: settling it would take more work than one pair may.
+    /// Whether the collision is assumed: deciding it would take more steps than one pair of patterns may take.
     pub is_assumed: bool,
 }
 
-/// A feature that could not be picked, and what is in its way.
+/// A ready feature that cannot be picked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Blocked {
     /// The feature.
     pub slug: Slug,
-    /// What is in its way.
+    /// The first thing that blocks it.
     pub by: Blocker,
 }
 
-/// What keeps a feature from being picked.
+/// What blocks a feature from being picked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Blocker {
-    /// Features that it depends on and that are not over.
+    /// Its dependencies that are neither done nor cancelled.
     Dependencies(Vec<Slug>),
-    /// A path that somebody else holds.
+    /// A claim of another session on one of its paths.
     Claim(Box<Conflict>),
 }
 
-/// A kind of thing, for messages.
+/// The kind of an entity, for messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum EntityKind {
     /// An engineer.
@@ -82,7 +81,7 @@ pub enum EntityKind {
 }
 
 impl EntityKind {
-    /// Its name in a sentence.
+    /// The kind's name in a sentence.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Engineer => "engineer",
@@ -97,99 +96,99 @@ impl EntityKind {
     }
 }
 
-/// Why a command was not carried out.
+/// Why a command was not carried out. The text says what happened, to what, and what to do next.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// The key was revoked or expired before the command was applied.
     #[error("the API key is no longer valid")]
     KeyRevoked,
-    /// The engineer may only read.
+    /// The engineer's role in the cluster does not allow it.
     #[error("your role is {}, which may not do this", role.name())]
     RoleTooLow {
-        /// The role.
+        /// The engineer's role.
         role: Role,
     },
-    /// Only some members may do it.
+    /// The engineer's role in the project does not allow it.
     #[error("only a {} of the project may do this", needed.name())]
     MemberRoleTooLow {
-        /// What is needed.
+        /// The role that is needed.
         needed: MemberRole,
     },
     /// The engineer is not in the project.
     #[error("you are not a member of this project; ask one of its leads to add you")]
     NotProjectMember,
-    /// The key is for one project, and this is not in it.
+    /// The API key is restricted to another project.
     #[error("this API key is limited to one project, and this is not in it")]
     KeyOutOfScope,
     /// Registration is not open, or the bootstrap token is wrong or used.
     #[error("{0}")]
     RegistrationClosed(RegistrationRefusal),
-    /// A join token is unknown or expired.
+    /// The join token is unknown or expired.
     #[error("the join token is unknown or expired; make a new one with: nexus cluster join-token")]
     JoinTokenInvalid,
     /// The session belongs to another engineer.
     #[error("session {0} belongs to another engineer")]
     ForeignSession(SessionId),
-    /// There is no such thing.
+    /// The entity does not exist.
     #[error("no {} {name}", kind.name())]
     NotFound {
-        /// What kind of thing.
+        /// The kind of the entity.
         kind: EntityKind,
-        /// As it was asked for.
+        /// The id, slug or name in the request.
         name: String,
     },
     /// The e-mail address is taken.
     #[error("{0} is registered already")]
     EmailTaken(Email),
-    /// The key's lookup prefix is taken: mint another.
+    /// Another API key has the same lookup prefix: the client creates another one.
     #[error("this key collides with another; try again")]
     KeyPrefixTaken,
     /// The slug is taken.
     #[error("the {} slug {slug} is taken", kind.name())]
     SlugTaken {
-        /// Of what kind.
+        /// The kind of the entity that has the slug.
         kind: EntityKind,
-        /// The slug.
+        /// The slug in the request.
         slug: Slug,
     },
-    /// The engineer is in the project already.
+    /// The engineer is a member of the project already.
     #[error("this engineer is a member already")]
     MemberExists,
-    /// A feature cannot go from where it is to there.
+    /// A feature cannot change from its status to the requested one.
     #[error("feature {slug} is {from}{}", beyond(.from, .to))]
     InvalidTransition {
         /// The feature.
         slug: Slug,
-        /// Its stage.
+        /// The current status.
         from: String,
-        /// The stage asked for.
+        /// The requested status.
         to: String,
     },
-    /// Only drafts can be thrown away.
+    /// Only drafts can be deleted as drafts.
     #[error("feature {slug} is {status}: only drafts can be deleted; {}", instead_of_deleting(status))]
     NotADraft {
         /// The feature.
         slug: Slug,
-        /// Its stage.
+        /// The current status.
         status: String,
     },
-    /// Only what is done or cancelled can be deleted as finished.
+    /// Only done or cancelled features can be deleted as finished.
     #[error("feature {slug} is {status}: only what is done or cancelled can be deleted as finished")]
     NotFinished {
         /// The feature.
         slug: Slug,
-        /// Its stage.
+        /// The current status.
         status: String,
     },
-    /// Features that must be over first are not.
+    /// A dependency is neither done nor cancelled.
     #[error("feature {slug} waits for {}", list(open))]
     DependenciesOpen {
         /// The feature.
         slug: Slug,
-        /// What it waits for.
+        /// The open dependencies.
         open: Vec<Slug>,
     },
-    /// Dependencies would go round in a circle.
+    /// The dependencies would form a cycle.
     #[error("feature {slug} would depend on itself through {through}")]
     DependencyCycle {
         /// The feature.
@@ -197,120 +196,120 @@ pub enum Refusal {
         /// A dependency that leads back to it.
         through: Slug,
     },
-    /// Somebody works on it already.
+    /// Another session has picked the feature.
     #[error("feature {slug} is held by {}", describe(by))]
     FeatureClaimed {
         /// The feature.
         slug: Slug,
-        /// By whom.
+        /// The holder.
         by: Box<HolderNote>,
     },
-    /// Paths are held by others.
+    /// Other sessions hold colliding claims.
     #[error("file conflicts with {}", conflict_holders(conflicts))]
     FilesClaimed {
-        /// The first of them, at most [`MAX_LISTED`].
+        /// The first collisions, at most [`MAX_LISTED`].
         conflicts: Vec<Conflict>,
     },
-    /// Only the holder may release or finish.
+    /// Only the holder may release or complete a feature.
     #[error("feature {slug} is held by {}; only its holder can do this", describe(by))]
     NotHolder {
         /// The feature.
         slug: Slug,
-        /// Who holds it.
+        /// The holder.
         by: Box<HolderNote>,
     },
-    /// No feature is free.
+    /// No ready feature can be picked.
     #[error("no feature is free to pick{}", blocked_note(blocked))]
     NothingAvailable {
-        /// Ready features and what is in their way, at most [`MAX_LISTED`].
+        /// The first ready features and what blocks them, at most [`MAX_LISTED`].
         blocked: Vec<Blocked>,
     },
-    /// More than is allowed.
+    /// A fixed limit on a number of things would be exceeded.
     #[error("{what}: at most {limit} are allowed")]
     TooMany {
-        /// Of what.
+        /// What is counted.
         what: String,
         /// The limit.
         limit: u64,
     },
-    /// More than somebody may store.
+    /// A storage quota would be exceeded.
     #[error("{}", quota_note(*owner, *resource, *used, *more, *quota))]
     QuotaExceeded {
-        /// Whose quota it is.
+        /// The owner of the quota.
         owner: Owner,
-        /// Of what.
+        /// The resource that the quota limits.
         resource: Resource,
-        /// How much is used.
+        /// The amount in use, in bytes or projects.
         used: u64,
-        /// How much more was asked for.
+        /// The amount that the command would add.
         more: u64,
-        /// How much may be used.
+        /// The quota.
         quota: u64,
     },
-    /// The same idempotency key with another request.
+    /// The idempotency key was used with another request.
     #[error("this Idempotency-Key was used for another request; use a new one")]
     IdempotencyKeyReused,
-    /// The cluster exists already, or does not yet.
+    /// The state of the cluster does not allow it, for the reason given.
     #[error("{0}")]
     Cluster(String),
     /// A setting is out of its range.
     #[error("{setting} {problem}")]
     SettingOutOfRange {
-        /// Which.
+        /// The name of the setting or field.
         setting: String,
-        /// What is wrong.
+        /// The range that is allowed.
         problem: String,
     },
-    /// The slug is a word of the API's own addresses.
+    /// The slug has another meaning in the API's addresses.
     #[error("the slug {0} is reserved; choose another one")]
     SlugReserved(Slug),
-    /// Paths are claimed for a feature only while somebody works on it.
+    /// Paths can be claimed for a feature only while it is picked.
     #[error("feature {slug} is {status}: paths can be claimed for it once it is picked")]
     NotActive {
         /// The feature.
         slug: Slug,
-        /// Its stage.
+        /// The current status.
         status: String,
     },
-    /// The key is for reading only, whatever its owner may do.
+    /// The API key is read-only.
     #[error("this API key is for reading only")]
     KeyReadonly,
-    /// A feature has one place on the roadmap.
+    /// The request names a feature twice.
     #[error("feature {0} is named twice: it can have only one place")]
     NamedTwice(Slug),
-    /// A ticket is unknown, used or expired.
+    /// The ticket is unknown, used or expired.
     #[error("the ticket is unknown, used or expired; get a new one with POST /api/auth/ws-ticket")]
     TicketInvalid,
-    /// The slot of the request has answered a later one: its node has given it up, or counts from an older copy of
-    /// its data folder.
+    /// The slot of the request was used by a later one: the node gave the request up, or its data folder was restored
+    /// from an older copy.
     #[error("the node that took this request in has given it up; send it again")]
     Superseded,
-    /// It would take more work than one request may cause.
+    /// The command would take more steps than a [`WorkBudget`](crate::WorkBudget) has.
     #[error("{doing} takes more work than one request may cause: {instead}")]
     TooMuchWork {
-        /// What takes it.
+        /// The part that takes so long.
         doing: String,
-        /// What to do.
+        /// What to do instead.
         instead: String,
     },
 }
 
-/// Why somebody could not register.
+/// Why a registration was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
 pub enum RegistrationRefusal {
-    /// Needs an invitation.
+    /// The setting `registration` is `invite`, and no admin asks.
     #[error("registration is by invitation; ask an admin")]
     InviteOnly,
-    /// Is closed.
+    /// The setting `registration` is `closed`.
     #[error("registration is closed; ask an admin")]
     Closed,
-    /// The bootstrap token is wrong, or was used.
+    /// The bootstrap token is wrong or was used.
     #[error("the bootstrap token is wrong or was used already")]
     BootstrapToken,
 }
 
 impl Refusal {
-    /// With only the first items of its list, in so many bytes; none when all of them fit.
+    /// The same refusal with only the first items of its list, at most `most` bytes; `None` if all items fit.
     pub(crate) fn cut(&self, most: usize) -> Option<Self> {
         if self.list_bytes() <= most {
             return None;
@@ -325,7 +324,7 @@ impl Refusal {
         Some(cut)
     }
 
-    /// About how many bytes its list takes.
+    /// The approximate bytes of its list.
     pub(crate) fn list_bytes(&self) -> usize {
         match self {
             Self::FilesClaimed { conflicts } => conflicts.iter().map(conflict_bytes).sum(),
@@ -336,7 +335,7 @@ impl Refusal {
     }
 }
 
-/// Keeps the first items, one of them in any case.
+/// Keeps the first items that fit, and at least one.
 fn first_of<T>(items: &mut Vec<T>, most: usize, bytes: fn(&T) -> usize) {
     let mut total = 0;
     let fits = |item: &&T| {
@@ -348,7 +347,7 @@ fn first_of<T>(items: &mut Vec<T>, most: usize, bytes: fn(&T) -> usize) {
 }
 
 fn conflict_bytes(conflict: &Conflict) -> usize {
-    /// Ids, times and names.
+    /// Bytes of the ids, times and names.
     const REST: usize = 200;
     REST + conflict.path.as_str().len() + conflict.wanted.as_str().len()
 }
@@ -372,7 +371,7 @@ fn instead_of_deleting(status: &str) -> &'static str {
     }
 }
 
-/// Which quota is full, by how much, and what makes place.
+/// Says which quota is full, by how much, and what frees some of it.
 fn quota_note(owner: Owner, resource: Resource, used: u64, more: u64, quota: u64) -> String {
     let [used, more, quota] = [used, more, quota].map(|amount| resource.amount(amount));
     let whose = match owner {
@@ -380,14 +379,14 @@ fn quota_note(owner: Owner, resource: Resource, used: u64, more: u64, quota: u64
         Owner::Project(_) => "this project's quota",
         Owner::Engineer(_) => "this engineer's quota",
     };
-    let place = match (owner, resource) {
+    let advice = match (owner, resource) {
         (_, Resource::Projects) => "delete projects that are over",
         (Owner::Cluster, _) => "delete projects and features that are over",
         (Owner::Project(_) | Owner::Engineer(_), _) => "delete features that are over, or give claims back",
     };
     let setting = format!("quota.{}.{resource}", owner.kind());
     format!(
-        "{whose} of {resource} is full: {used} of {quota} are used, and this takes {more}; {place}, or ask an admin to \
+        "{whose} of {resource} is full: {used} of {quota} are used, and this takes {more}; {advice}, or ask an admin to \
          raise {setting}"
     )
 }
@@ -404,7 +403,7 @@ fn list(slugs: &[Slug]) -> String {
 }
 
 fn conflict_holders(conflicts: &[Conflict]) -> String {
-    /// Holders named in one message: more would hide the first.
+    /// Holders in one message: more would hide the first.
     const NAMED: usize = 10;
     let mut names: Vec<String> = Vec::new();
     for conflict in conflicts {

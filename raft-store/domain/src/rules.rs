@@ -1,8 +1,7 @@
-//! Which version of the rules a cluster goes by. A program that knows newer ones goes by the older ones until
-//! every member knows better; so nodes can be upgraded one after the other, and all make the same of the log.
+//! The version of the rules that a cluster applies. A program that knows newer rules applies the older ones until every
+//! member knows the newer ones. So nodes can be upgraded one after the other, and all of them compute the same state.
 //!
-//! Whoever changes what an entry gives, or adds a command, raises [`RulesVersion::KNOWN`] and makes the change depend
-//! on [`State::rules`](crate::State::rules).
+//! A change of what an entry does, and a new command, raise [`RulesVersion::KNOWN`] and depend on [`State::rules`](crate::State::rules).
 
 use crate::command::Command;
 use serde::{Deserialize, Serialize};
@@ -14,12 +13,12 @@ use std::fmt;
 pub struct RulesVersion(pub u16);
 
 impl RulesVersion {
-    /// Every cluster begins with it.
+    /// The version that every cluster begins with.
     pub const FIRST: Self = Self(1);
-    /// The newest one that this program knows. It can apply nothing of a later one.
+    /// The newest version that this program knows. It cannot apply entries of a later one.
     pub const KNOWN: Self = Self(1);
 
-    /// The version that a cluster can go by: the newest that all of these know, if all are known.
+    /// The newest version that all of these members know; `None` if the version of one of them is unknown.
     pub fn of_all(members: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
         members.into_iter().try_fold(Self::KNOWN, |least, known| Some(least.min(known?)))
     }
@@ -38,9 +37,9 @@ impl fmt::Display for RulesVersion {
 }
 
 impl Command {
-    /// The version of the rules that it came with: before, it must not be in the log, which older nodes read.
+    /// The version of the rules that introduced the command. It must not be in the log of a cluster with older rules.
     pub const fn since(&self) -> RulesVersion {
-        // What is added later is named here with its version.
+        // A command that is added later gets an arm with its version here.
         RulesVersion::FIRST
     }
 }
@@ -50,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cluster_goes_by_what_all_members_know() {
+    fn a_cluster_applies_the_rules_that_all_members_know() {
         let known = |versions: &[u16]| RulesVersion::of_all(versions.iter().map(|v| Some(RulesVersion(*v))));
         assert_eq!(known(&[1, 1]), Some(RulesVersion(1)));
         assert_eq!(known(&[9, 9]), Some(RulesVersion::KNOWN), "not more than this one knows");

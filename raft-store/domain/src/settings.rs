@@ -1,4 +1,4 @@
-//! What an operator may tune while the cluster runs. Replicated, so that every node obeys the same.
+//! The settings that an operator may change while the cluster runs. They are replicated, so that all nodes agree.
 
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -9,25 +9,25 @@ pub enum Registration {
     /// Anyone who reaches the cluster.
     #[default]
     Open,
-    /// Only with an invitation of an admin.
+    /// Only engineers whom an admin registers.
     Invite,
-    /// Nobody.
+    /// Nobody may register.
     Closed,
 }
 
-/// How much may be stored for whom, as [`Usage`](crate::usage::Usage) counts it. The defaults are far above what a
-/// team comes near, and low enough that a node serves whoever else is there.
+/// Storage quotas, compared with what [`Usage`](crate::usage::Usage) counts. The defaults are far above what a team
+/// needs, and low enough that one team cannot fill a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Quotas {
     /// Bytes of memory of one project.
     pub project_memory: u64,
     /// Bytes of texts of one project.
     pub project_texts: u64,
-    /// Bytes of memory of what one engineer made, in all projects.
+    /// Bytes of memory of what one engineer created, in all projects.
     pub engineer_memory: u64,
     /// Bytes of texts of what one engineer wrote, in all projects.
     pub engineer_texts: u64,
-    /// Projects that one engineer made.
+    /// Projects that one engineer created.
     pub engineer_projects: u64,
     /// Bytes of memory of the whole cluster.
     pub cluster_memory: u64,
@@ -36,7 +36,7 @@ pub struct Quotas {
 }
 
 impl Quotas {
-    /// Those that are in bytes, with the names of their settings.
+    /// The quotas that are in bytes, with the names of their settings.
     pub(crate) const fn in_bytes(&self) -> [(&'static str, u64); 6] {
         [
             ("quota.project.memory", self.project_memory),
@@ -67,31 +67,31 @@ impl Default for Quotas {
 /// The cluster's settings.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Settings {
-    /// Who may register.
+    /// Whether engineers may register themselves. Default: open.
     pub registration: Registration,
-    /// A session that beats is disconnected after this long without a heartbeat.
+    /// The lease of a session that sends heartbeats. Default: 90 s, from 0.1 s to 30 days.
     pub session_timeout: Millis,
-    /// A disconnected session keeps its claims for this long.
+    /// How long a disconnected session keeps its claims. Default: 5 minutes, at most 30 days.
     pub session_grace: Millis,
-    /// A session that never beat is disconnected after this long without a request.
+    /// The lease of a session that never sent a heartbeat. Default: 2 hours, from 0.1 s to 30 days.
     pub session_unattended: Millis,
-    /// How many revisions of events are kept.
+    /// The number of revisions whose events are kept. Default: 100,000, from 1,000 to 10,000,000.
     pub event_revisions: u64,
-    /// How many answers to clients' own idempotency keys are remembered for retries; more only where they are
-    /// young.
+    /// The number of cached replies to requests with an idempotency key; young replies may exceed it. Default: 50,000,
+    /// from 100 to 1,000,000.
     pub replies: u64,
-    /// How long an answer to a client's own idempotency key is remembered.
+    /// How long a reply to a request with an idempotency key is cached. Default: 24 hours, from 0.1 s to 30 days.
     pub reply_age: Millis,
-    /// How long events are kept at most.
+    /// How long events are kept at most. Default: 7 days, from 0.1 s to 30 days.
     pub event_age: Millis,
-    /// How many bytes of events are kept, as they are stored.
+    /// The bytes of stored events. Default: 4 GiB, from 1 MiB to 1 TiB.
     pub event_bytes: u64,
-    /// How much may be stored for whom.
+    /// Storage quotas of projects, engineers and the cluster.
     pub quotas: Quotas,
 }
 
-/// Changes of the settings; what is none stays. A patch and not the whole, so that two operators who
-/// change two settings at once both succeed.
+/// Changes of the settings. A field that is `None` stays, so that two operators who change two settings at once both
+/// succeed.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct SettingsPatch {
     /// New [`Settings::registration`].
@@ -112,11 +112,11 @@ pub struct SettingsPatch {
     pub event_age: Option<Millis>,
     /// New [`Settings::event_bytes`].
     pub event_bytes: Option<u64>,
-    /// New [`Settings::quotas`], some of them.
+    /// New values of some of [`Settings::quotas`].
     pub quotas: QuotasPatch,
 }
 
-/// Changes of the quotas; what is none stays.
+/// Changes of the quotas. A field that is `None` stays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct QuotasPatch {
     /// New [`Quotas::project_memory`].
@@ -136,7 +136,7 @@ pub struct QuotasPatch {
 }
 
 impl Quotas {
-    /// These quotas with some changed.
+    /// These quotas with the changes of a patch.
     #[must_use]
     pub fn with(&self, patch: &QuotasPatch) -> Self {
         Self {
@@ -152,7 +152,7 @@ impl Quotas {
 }
 
 impl Settings {
-    /// These settings with some changed.
+    /// These settings with the changes of a patch.
     pub fn with(&self, patch: &SettingsPatch) -> Self {
         Self {
             registration: patch.registration.unwrap_or(self.registration),
@@ -168,13 +168,13 @@ impl Settings {
         }
     }
 
-    /// The least that a limit in bytes can be set to: 1 MiB.
+    /// The lowest value of a limit in bytes: 1 MiB.
     pub const MIN_BYTES: u64 = 1 << 20;
-    /// The most that a limit in bytes can be set to: 1 TiB.
+    /// The highest value of a limit in bytes: 1 TiB.
     pub const MAX_BYTES: u64 = 1 << 40;
-    /// Shortest lease that can be set: below it, one lost packet would end sessions.
+    /// The shortest lease. Below it, one lost packet would end sessions.
     pub const MIN_LEASE: Millis = Millis(100);
-    /// Longest lease that can be set: 30 days.
+    /// The longest lease: 30 days.
     pub const MAX_LEASE: Millis = Millis::from_secs(30 * 24 * 3600);
 }
 

@@ -1,7 +1,7 @@
-//! What is stored for whom, in bytes: for each project, each engineer and the whole cluster. Quotas are compared
-//! with it. An index of the state: made anew from the rows, and kept up to date by whatever changes them.
+//! Counts the storage of each project, each engineer and the whole cluster, in bytes, for comparison with the quotas.
+//! It is an index of the state: built from the rows, and updated whenever one of them changes.
 //!
-//! The figures are estimates of what a thing costs, the same on every node; they are not what an allocator says.
+//! The figures are estimates, the same on every node, and not what an allocator reports.
 
 use crate::{
     document::Document,
@@ -14,41 +14,41 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Memory of a feature beside its texts and lists: the record and its places in the indexes.
+/// Memory of a feature without its texts and lists: the record and its index entries.
 const FEATURE_BYTES: u64 = 800;
-/// Memory of a path in a feature's lists beside its text.
+/// Memory of a path in a feature's lists without its text.
 const LISTED_PATH_BYTES: u64 = 110;
-/// Memory of a claim beside its path: its key, its row's key and its place in the index of paths.
+/// Memory of a claim without its path: its key, its row's key and its entry in the index of paths.
 const CLAIM_BYTES: u64 = 300;
-/// Memory of a session with what its client says about itself.
+/// Memory of a session with its client's metadata.
 pub(crate) const SESSION_BYTES: u64 = 1_500;
 /// Memory of a project with its names.
 const PROJECT_BYTES: u64 = 1_500;
 /// Memory of a member of a project.
 pub(crate) const MEMBER_BYTES: u64 = 300;
-/// Memory that a text takes, which lies on disk: its count, and its place where rules look for it.
+/// Memory of a text, whose content is on disk: its count, and its entry where rules look it up.
 pub(crate) const MEMORY_OF_TEXT: u64 = 150;
-/// Disk that a text takes beside its letters.
+/// Bytes on disk of a text without its content.
 const TEXT_BYTES: u64 = 300;
 
-/// What is stored for somebody.
+/// The storage of one owner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Usage {
     /// Estimated bytes that each node keeps in memory: features with their paths, claims, sessions and the like.
     pub memory: u64,
     /// Estimated bytes on each node's disk: specs, checkpoints, learnings and decisions.
     pub texts: u64,
-    /// Projects made.
+    /// Projects that the owner created.
     pub projects: u64,
 }
 
 impl Usage {
-    /// Only memory.
+    /// Memory alone.
     pub(crate) const fn of_memory(memory: u64) -> Self {
         Self { memory, texts: 0, projects: 0 }
     }
 
-    /// That of a feature and its spec.
+    /// The storage of a feature and its spec.
     pub(crate) fn of_feature(feature: &Feature) -> Self {
         let paths = feature.touches.iter().chain(&*feature.reads).map(path_bytes);
         let slugs = feature.depends_on.iter().map(|slug| LISTED_PATH_BYTES + slug.as_str().len() as u64);
@@ -57,21 +57,21 @@ impl Usage {
         Self { memory, texts: TEXT_BYTES + u64::from(feature.spec_bytes), projects: 0 }
     }
 
-    /// That of a claim.
+    /// The storage of a claim.
     pub(crate) fn of_claim(path: &Pattern) -> Self {
-        // A glob's automaton is there twice: as it was written, and as it is compared.
+        // A glob has two automata: of the text as written, and of the spelling that is compared.
         Self::of_memory(CLAIM_BYTES + path.as_str().len() as u64 + 2 * path.automaton_bytes())
     }
 
-    /// That of a project without what is in it.
+    /// The storage of an empty project.
     pub(crate) const fn of_project() -> Self {
         Self { memory: PROJECT_BYTES, texts: 0, projects: 1 }
     }
 
-    /// That of a text; none for what is counted with something else.
+    /// The storage of a text; `None` for a text that is counted with its feature or decision.
     pub(crate) fn of_text(document: &Document) -> Option<Self> {
         let bytes = match document {
-            // The feature knows its length, so that it can be replaced.
+            // The feature knows the length of its spec, so that a replacement can be counted.
             Document::Spec(_) | Document::Mark => return None,
             Document::Checkpoint(checkpoint) => {
                 let claims = checkpoint.claims.iter().map(|path| path.as_str().len() + 8);
@@ -93,7 +93,7 @@ impl Usage {
         Some(Self { memory: MEMORY_OF_TEXT, texts: TEXT_BYTES + bytes as u64, projects: 0 })
     }
 
-    /// What this takes more than another: nothing where it takes less.
+    /// How much this exceeds `other`, resource by resource; zero where it does not.
     pub(crate) const fn beyond(self, other: Self) -> Self {
         Self {
             memory: self.memory.saturating_sub(other.memory),
@@ -102,7 +102,7 @@ impl Usage {
         }
     }
 
-    /// Makes it more.
+    /// Adds to every resource.
     pub(crate) fn add(&mut self, more: Self) {
         self.memory += more.memory;
         self.texts += more.texts;
@@ -129,31 +129,31 @@ fn path_bytes(path: &Pattern) -> u64 {
     LISTED_PATH_BYTES + path.as_str().len() as u64 + path.automaton_bytes()
 }
 
-/// The texts that an engineer wrote about a feature, or about a project as a whole: how many, and what they take on
-/// disk. Counted, since no rule looks at the texts themselves.
+/// Counts the texts that one engineer wrote about a feature, or about a project as a whole. The state holds this count
+/// instead of the texts, which no rule reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct TextCount {
-    /// How many.
+    /// The number of texts.
     pub count: u64,
-    /// Estimated bytes on disk.
+    /// Their estimated bytes on disk.
     pub bytes: u64,
 }
 
 impl TextCount {
-    /// What they cost.
+    /// The storage of these texts.
     pub(crate) const fn usage(self) -> Usage {
         Usage { memory: MEMORY_OF_TEXT * self.count, texts: self.bytes, projects: 0 }
     }
 }
 
-/// Whose quota it is.
+/// The owner of a quota.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Owner {
-    /// Everybody's together.
+    /// The whole cluster.
     Cluster,
-    /// That of one project.
+    /// One project.
     Project(ProjectId),
-    /// That of one engineer, over all projects.
+    /// One engineer, over all projects.
     Engineer(EngineerId),
 }
 
@@ -164,15 +164,15 @@ pub enum Resource {
     Memory,
     /// Bytes of texts on disk.
     Texts,
-    /// Projects made.
+    /// Projects that an engineer created.
     Projects,
 }
 
 impl Resource {
-    /// All of them.
+    /// All resources.
     pub const ALL: [Self; 3] = [Self::Memory, Self::Texts, Self::Projects];
 
-    /// Its name in settings, metrics and answers.
+    /// The resource's name in settings, metrics and responses.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
@@ -181,7 +181,7 @@ impl Resource {
         }
     }
 
-    /// How much of it is used.
+    /// The amount of this resource in a usage.
     pub const fn of(self, usage: Usage) -> u64 {
         match self {
             Self::Memory => usage.memory,
@@ -192,7 +192,7 @@ impl Resource {
 }
 
 impl Owner {
-    /// The kind of owner, as the names of settings have it.
+    /// The kind of owner, as it appears in the names of settings.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::Cluster => "cluster",
@@ -201,7 +201,7 @@ impl Owner {
         }
     }
 
-    /// How much of a resource this owner may use; none where there is no quota.
+    /// How much of a resource this owner may use; `None` if there is no quota.
     pub const fn quota(self, quotas: &Quotas, resource: Resource) -> Option<u64> {
         match (self, resource) {
             (Self::Cluster, Resource::Memory) => Some(quotas.cluster_memory),
@@ -217,7 +217,7 @@ impl Owner {
 }
 
 impl Resource {
-    /// An amount of it, for people.
+    /// An amount of this resource, formatted for people.
     pub fn amount(self, of: u64) -> String {
         const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
         if self == Self::Projects {
@@ -236,7 +236,7 @@ impl fmt::Display for Resource {
     }
 }
 
-/// Who uses how much.
+/// The storage of every owner.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct UsageIndex {
     cluster: Usage,
@@ -245,7 +245,7 @@ pub(crate) struct UsageIndex {
 }
 
 impl UsageIndex {
-    /// How much somebody uses.
+    /// The storage of one owner.
     pub(crate) fn of(&self, owner: Owner) -> Usage {
         match owner {
             Owner::Cluster => self.cluster,
@@ -254,14 +254,14 @@ impl UsageIndex {
         }
     }
 
-    /// Everybody who uses something, the cluster first.
+    /// All owners that store anything, the cluster first.
     pub(crate) fn all(&self) -> impl Iterator<Item = (Owner, Usage)> + '_ {
         let projects = self.projects.iter().map(|(id, usage)| (Owner::Project(*id), *usage));
         let engineers = self.engineers.iter().map(|(id, usage)| (Owner::Engineer(*id), *usage));
         std::iter::once((Owner::Cluster, self.cluster)).chain(projects).chain(engineers)
     }
 
-    /// Something of a project, made by an engineer, takes so much now, and took so much before.
+    /// Replaces the storage of one thing, which belongs to a project and counts against an engineer.
     pub(crate) fn replace(&mut self, project: ProjectId, engineer: EngineerId, before: Usage, after: Usage) {
         if before == after {
             return;
@@ -271,7 +271,7 @@ impl UsageIndex {
             usage.subtract(before);
         };
         change(&mut self.cluster);
-        // Who uses nothing has no entry: the index is a function of the rows alone.
+        // An owner that stores nothing has no entry, so that the index is a function of the rows alone.
         let usage = self.projects.entry(project).or_default();
         change(usage);
         if *usage == Usage::default() {

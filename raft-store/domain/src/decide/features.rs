@@ -194,7 +194,7 @@ pub(super) fn update(
     }
     if let Some(spec) = &patch.spec {
         after.spec_bytes = spec.len() as u32;
-        fields.push((FeatureField::Spec, FieldValue::Untold, FieldValue::Untold));
+        fields.push((FeatureField::Spec, FieldValue::Omitted, FieldValue::Omitted));
     }
     if let Some(lane) = patch.lane.filter(|lane| *lane != before.lane) {
         fields.push((

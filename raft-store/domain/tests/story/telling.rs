@@ -87,7 +87,7 @@ fn keyed_reply(world: &World, reply: &Reply) -> String {
 
 fn field_value(value: &FieldValue) -> String {
     match value {
-        FieldValue::Untold => "untold".to_owned(),
+        FieldValue::Omitted => "omitted".to_owned(),
         FieldValue::Text(text) => text.clone(),
         FieldValue::List(items) => format!("[{}]", items.join(" ")),
     }
@@ -98,7 +98,7 @@ fn event(world: &World, recorded: &Recorded) -> String {
         Event::FeatureCreated(feature) => format!("feature_created {}", feature.slug),
         Event::FeatureUpdated { feature, field, old, new } => {
             let change = match (old, new) {
-                (FieldValue::Untold, _) | (_, FieldValue::Untold) => String::new(),
+                (FieldValue::Omitted, _) | (_, FieldValue::Omitted) => String::new(),
                 (old, new) => format!(": {} to {}", field_value(old), field_value(new)),
             };
             format!("feature_updated {} {field:?}{change}", feature.slug)
