@@ -1,7 +1,8 @@
 //! The version of the rules that a cluster applies. A program that knows newer rules applies the older ones until every
 //! member knows the newer ones. So nodes can be upgraded one after the other, and all of them compute the same state.
 //!
-//! A change of what an entry does, and a new command, raise [`RulesVersion::KNOWN`] and depend on [`State::rules`](crate::State::rules).
+//! A change of what an entry does, and a new command, raise [`RulesVersion::KNOWN`] and depend on
+//! [`State::rules`](crate::State::rules).
 
 use crate::command::Command;
 use serde::{Deserialize, Serialize};

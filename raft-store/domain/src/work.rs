@@ -1,13 +1,13 @@
-//! How much a rule or a query may compute: counted in steps, while they are made. Never looks at a clock, so
-//! that an entry which is too much is refused on every node, and for ever.
+//! Limits how much a rule or a query may compute. Work is counted in steps and never by a clock, so that an entry which
+//! takes too much work is refused on every node, and at every replay.
 //!
-//! Whoever loops over something that a client can make large takes a [`WorkBudget`] and charges what it does
-//! before it does it. Items are not counted: two patterns may be compared in ten nanoseconds or in a hundred
+//! A function that loops over something that a client can make large takes a [`WorkBudget`], and charges each step
+//! before it makes it. Items would be no measure: comparing two patterns takes ten nanoseconds or a hundred
 //! microseconds.
 
 use thiserror::Error;
 
-/// Steps of one log entry, while which nothing else is applied. A step takes 1.2 to 2.5 ns on one idle core of a
+/// Steps of one log entry; nothing else is applied meanwhile. A step takes 1.2 to 2.5 ns on one idle core of a
 /// virtual machine with two (`cargo bench -p nexus-domain --bench steps`), whatever it is spent on, so that this is
 /// 14 to 30 ms, and less than 50 ms where both are busy. A pick of a thousand files among a hundred thousand held
 /// ones takes 0.3 million, one of ten wildcards among two hundred held ones some millions.
@@ -18,48 +18,48 @@ const OF_A_SHORT_READ: usize = 200_000;
 /// for each of its features what a pick asks once.
 const OF_A_LONG_READ: usize = 100_000_000;
 
-/// The steps that are left.
+/// The steps that an entry or a query has left.
 #[derive(Debug)]
 pub struct WorkBudget {
     left: usize,
     given: usize,
 }
 
-/// More work than the budget allows. What was computed by then says nothing.
+/// The budget is used up. The result computed so far must not be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("this is more work than one request may cause")]
 pub struct OutOfBudget;
 
 impl WorkBudget {
-    /// That of a log entry: less than 50 ms of one core.
+    /// The budget of a log entry: 12 million steps, less than 50 ms of one core.
     pub const fn of_one_entry() -> Self {
         Self::of(OF_ONE_ENTRY)
     }
 
-    /// That of a read on the runtime: half a millisecond.
+    /// The budget of a read on the async runtime: 200,000 steps, half a millisecond.
     pub const fn of_a_short_read() -> Self {
         Self::of(OF_A_SHORT_READ)
     }
 
-    /// That of a read on a thread of its own: about a quarter of a second.
+    /// The budget of a read on a thread of its own: 100 million steps, about a quarter of a second.
     pub const fn of_a_long_read() -> Self {
         Self::of(OF_A_LONG_READ)
     }
 
-    /// For what no client causes: tests, benches, checks of invariants.
+    /// A budget that never ends, for work that no client causes: tests, benches, checks of invariants.
     pub const fn unlimited() -> Self {
         Self::of(usize::MAX)
     }
 
-    /// So many steps.
+    /// A budget of this many steps.
     pub const fn of(steps: usize) -> Self {
         Self { left: steps, given: steps }
     }
 
-    /// Takes steps that are about to be made.
+    /// Charges steps that are about to be made.
     ///
     /// # Errors
-    /// [`OutOfBudget`] when there are not so many, from then on.
+    /// [`OutOfBudget`] if fewer are left; then every later charge fails, too.
     pub const fn charge(&mut self, steps: usize) -> Result<(), OutOfBudget> {
         match self.left.checked_sub(steps) {
             Some(left) => {
@@ -73,22 +73,22 @@ impl WorkBudget {
         }
     }
 
-    /// Whether nothing is left.
+    /// Whether no step is left.
     pub const fn is_exhausted(&self) -> bool {
         self.left == 0
     }
 
-    /// Steps that were taken.
+    /// The steps that were charged.
     pub const fn used(&self) -> usize {
         self.given - self.left
     }
 
-    /// What is left, but no more than `most`: for a part of the work that has a limit of its own.
+    /// A budget for a part of the work: the steps that are left, but at most `most`.
     pub(crate) fn at_most(&self, most: usize) -> Self {
         Self::of(self.left.min(most))
     }
 
-    /// Whether a [part](Self::at_most) that ran out did so because this budget is at its end.
+    /// Whether a [part](Self::at_most) was limited by the steps left in this budget, and not by its own limit.
     pub(crate) const fn is_exhausted_by(&self, part: &Self) -> bool {
         part.given >= self.left
     }

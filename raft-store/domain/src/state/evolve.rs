@@ -1,4 +1,4 @@
-//! How events change the state. Cannot fail: whatever could be wrong was refused before.
+//! How events change the state. It cannot fail: `decide` has refused everything that could be wrong.
 
 use super::{ClaimRef, Deadline, State};
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 use std::{collections::BTreeSet, sync::Arc};
 
 impl State {
-    /// Folds one event in and notes which rows it changed.
+    /// Folds one event into the state, and adds the rows that it changes to `touched`.
     pub(crate) fn evolve(&mut self, event: &Event, touched: &mut BTreeSet<RowKey>) {
         match event {
             Event::ClusterFormed { origin, nodes } => {
@@ -136,7 +136,7 @@ impl State {
                 touched.insert(RowKey::Session(session.project, session.id));
                 self.remove_session(session.id);
             }
-            // A text that no rule looks at.
+            // The text is a document, which no rule reads.
             Event::LearningAdded { .. } => {}
             Event::DecisionAdded(decision) => {
                 touched.insert(RowKey::Decision(decision.project, decision.id));
@@ -200,16 +200,16 @@ impl State {
         }
     }
 
-    /// Says that the events of a deleted project are gone up to a revision, which is not among them: the answer to
-    /// [`Erasure::Events`](crate::apply::Erasure::Events), by the entry that asked for it, the same on every node.
-    /// Gives the row that changes.
+    /// Records that the store has erased the events of a deleted project up to `until`, which is not among them. The
+    /// store calls it for each [`Erasure::Events`](crate::apply::Erasure::Events), with the same revision on every
+    /// node. Returns the row that changes.
     pub fn events_erased(&mut self, project: ProjectId, until: Revision) -> Option<RowKey> {
         let event = decide::events_erased(self, project, until)?;
         self.evolve(&event, &mut BTreeSet::new());
         Some(RowKey::ProjectDeletion(project))
     }
 
-    /// The same state, of which each entry ends other parts of what is over: tests see many small ones.
+    /// The same state with other cleanup limits: tests set small ones, to see many parts.
     #[must_use]
     pub fn with_cleanup_limits(mut self, limits: CleanupLimits) -> Self {
         self.cleanup_limits = limits;
@@ -221,7 +221,7 @@ impl State {
     }
 
     pub(super) fn put_join_token(&mut self, token: Arc<JoinToken>) {
-        // Made again by a retry: the index must not keep the former deadline.
+        // A retry may store the token again: the index must not keep the former deadline.
         self.remove_join_token(token.id);
         self.deadlines.insert((token.expires, Deadline::JoinToken(token.id)));
         self.join_tokens.insert(token.id, token);
@@ -277,7 +277,8 @@ impl State {
 
     pub(super) fn put_project_deletion(&mut self, deletion: ProjectDeletion) {
         if self.project_deletions.insert(deletion.project, deletion).is_none() {
-            // It takes work until nothing of it is left: whoever makes and deletes projects is held up by that.
+            // A deleted project counts against the quota until its last row is removed: this slows a client down that
+            // creates and deletes projects in a loop.
             self.usage.replace(deletion.project, deletion.made_by, Usage::default(), Usage::of_project());
         }
     }
@@ -288,7 +289,7 @@ impl State {
         }
     }
 
-    /// Removes a row of a project that was deleted.
+    /// Removes a row of a deleted project.
     fn remove_row(&mut self, key: &RowKey, touched: &mut BTreeSet<RowKey>) {
         match key {
             RowKey::Member(project, engineer) => self.remove_member(*project, *engineer),
@@ -312,7 +313,7 @@ impl State {
             }
             RowKey::TextCount(key) => self.put_text_count(*key, TextCount::default()),
             RowKey::ApiKey(prefix) => self.remove_api_key(*prefix),
-            // Of the cluster, or gone with another row.
+            // These rows belong to the cluster, or go together with another row.
             RowKey::Clock
             | RowKey::Origin
             | RowKey::Settings
@@ -350,7 +351,7 @@ impl State {
     pub(super) fn put_feature(&mut self, feature: Arc<Feature>) {
         let before = self.features.insert((feature.project, feature.id), feature.clone());
         let place = feature.board_key();
-        // Adding up its lists takes time, and most changes leave them as they are.
+        // Adding up the lists takes time, and most changes leave them as they are.
         if before.as_ref().is_none_or(|before| !before.weighs_as_much_as(&feature)) {
             if let Some(before) = &before {
                 let was = Usage::of_feature(before);
@@ -359,7 +360,7 @@ impl State {
             let becomes = Usage::of_feature(&feature);
             self.usage.replace(feature.project, feature.charged_to, Usage::default(), becomes);
         }
-        // Most changes leave most of this as it is, and this is done for every pick and release.
+        // Every pick and release comes here, and most of them change none of these indexes.
         if before.as_ref().is_none_or(|before| before.slug != feature.slug) {
             self.feature_slugs.insert((feature.project, feature.slug.clone()), feature.id);
         }
@@ -407,7 +408,7 @@ impl State {
     pub(super) fn put_session(&mut self, session: Arc<Session>) {
         let deadline = (session.lease.until(), Deadline::Session(session.id));
         match self.sessions.insert(session.id, session.clone()) {
-            // An agent's session stays the agent's.
+            // The agent of a session never changes.
             Some(before) => {
                 let former = (before.lease.until(), Deadline::Session(before.id));
                 if former == deadline {
@@ -436,9 +437,9 @@ impl State {
         }
     }
 
-    /// Whether it is a new one.
+    /// Adds or replaces a claim. Returns whether it is new.
     pub(super) fn put_claim(&mut self, key: ClaimKey, claim: Claim) -> bool {
-        // Taken again in another mode: the index must not keep the former one.
+        // The mode of a claim may change: the index must not keep the former one.
         let is_new = !self.remove_claim(&key);
         let claim_ref = ClaimRef { mode: claim.mode, session: key.session, feature: key.feature };
         let case = self.case_of(key.project);
@@ -447,7 +448,7 @@ impl State {
         is_new
     }
 
-    /// The project's claims are compared otherwise from now on.
+    /// Rebuilds the index of a project's claims after its case rule changed.
     fn index_claims_anew(&mut self, project: ProjectId) {
         let mut index = SpelledIndex::new(self.case_of(project));
         for (key, claim) in self.claims_in(project) {
@@ -459,7 +460,7 @@ impl State {
         }
     }
 
-    /// Whether there was such a claim.
+    /// Removes a claim. Returns whether it existed.
     fn remove_claim(&mut self, key: &ClaimKey) -> bool {
         let Some(claim) = self.claims.remove(key) else { return false };
         let claim_ref = ClaimRef { mode: claim.mode, session: key.session, feature: key.feature };
@@ -485,7 +486,7 @@ impl State {
     }
 
     pub(super) fn put_ticket(&mut self, ticket: Arc<Ticket>) {
-        // Issued again by a retry: the index must not keep the former deadline.
+        // A retry may issue the ticket again: the index must not keep the former deadline.
         self.remove_ticket(ticket.digest);
         self.deadlines.insert((ticket.expires, Deadline::Ticket(ticket.digest)));
         self.tickets.insert(ticket.digest, ticket);

@@ -1,8 +1,8 @@
 //! Everything that rules need to know, at one revision.
 //!
-//! One immutable value of persistent ordered maps: a clone costs a few pointers, so a reader or a
-//! snapshot keeps a version while apply goes on. [`rows`] says how it is written down, [`evolve`]
-//! how events change it, [`queries`] how it is read.
+//! A state is one value of persistent ordered maps: a clone costs a few pointers, so a reader or a snapshot keeps its
+//! version while apply goes on. [`rows`] has its stored form, [`evolve`] folds events into it, [`queries`] reads it;
+//! `reply_cache` and `texts` have what changes without events of the feed.
 
 mod evolve;
 mod queries;
@@ -34,54 +34,54 @@ use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Where the state stands: the last applied entry and its times.
+/// The revision and the times of the last applied entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Clock {
-    /// Log index of the last applied proposal.
+    /// The log index of the last applied proposal.
     pub revision: Revision,
-    /// The cluster's time; never moves back.
+    /// The cluster time, which never moves back.
     pub cluster: ClusterTime,
-    /// Wall time of the last applied proposal, for people.
+    /// The wall time of the last applied proposal. It may move back.
     pub wall: WallTime,
 }
 
-/// A moment at which something ends by itself.
+/// Something that ends at a moment of cluster time unless it is renewed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Deadline {
     /// A session's lease or grace.
     Session(SessionId),
-    /// An invitation.
+    /// A join token.
     JoinToken(JoinTokenId),
     /// A ticket.
     Ticket(TokenDigest),
 }
 
-/// What holds a path in the index of a project.
+/// The claim behind a path in a project's index: its [`ClaimKey`] without the path, and its mode.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ClaimRef {
-    /// Alone or shared.
+    /// Exclusive or shared.
     pub mode: ClaimMode,
-    /// By whom.
+    /// The session that holds the claim.
     pub session: SessionId,
-    /// For what.
+    /// The feature that it is for; `None` for a claim of the session alone.
     pub feature: Option<FeatureId>,
 }
 
-/// Whose texts are counted together: those of an engineer about a feature, or about a project as a whole.
+/// The key of a text count: the texts of one engineer about a feature, or about a project as a whole.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct TextKey {
     /// The project.
     pub project: ProjectId,
-    /// The feature.
+    /// The feature; `None` for texts about the project as a whole.
     pub feature: Option<FeatureId>,
-    /// Who wrote them.
+    /// The author.
     pub engineer: EngineerId,
 }
 
 /// Everything that rules need to know, at one revision.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct State {
-    // What is kept: each of these has rows.
+    // Each entry of these is a row.
     pub(crate) clock: Clock,
     pub(crate) rules: RulesVersion,
     pub(crate) origin: Option<Arc<ClusterOrigin>>,
@@ -97,18 +97,18 @@ pub struct State {
     pub(crate) claims: OrdMap<ClaimKey, Claim>,
     pub(crate) keyed_replies: OrdMap<ReplyKey, Arc<KeyedReply>>,
     pub(crate) slotted_replies: OrdMap<ReplySlot, Arc<SlottedReply>>,
-    /// Of texts that are documents: only what the next one must be compared with.
+    /// Of checkpoints and decisions, only what rules compare; their texts are documents.
     pub(crate) latest_checkpoints: OrdMap<(ProjectId, FeatureId), LatestCheckpoint>,
     pub(crate) decisions: OrdMap<(ProjectId, DecisionId), LogPosition>,
     pub(crate) tickets: OrdMap<TokenDigest, Arc<Ticket>>,
     pub(crate) text_counts: OrdMap<TextKey, TextCount>,
     pub(crate) project_deletions: OrdMap<ProjectId, ProjectDeletion>,
-    /// Engineers who were deleted and have sessions or places in projects left.
+    /// Deleted engineers who have sessions or memberships left.
     pub(crate) engineer_deletions: OrdSet<EngineerId>,
-    /// By the entry that replaced them.
+    /// Replaced lists of features, by the entry that replaced them.
     pub(crate) replaced_lists: OrdMap<(ProjectId, FeatureId, Revision), ReplacedLists>,
 
-    // Indexes: made anew from what is kept.
+    // Indexes: built from the rows.
     pub(crate) emails: OrdMap<Email, EngineerId>,
     pub(crate) keys_by_engineer: OrdMap<(EngineerId, KeyId), KeyPrefix>,
     pub(crate) keys_by_project: OrdSet<(ProjectId, KeyPrefix)>,
@@ -126,6 +126,6 @@ pub struct State {
     pub(crate) deadlines: OrdSet<(ClusterTime, Deadline)>,
     pub(crate) reply_index: ReplyIndex,
 
-    /// The same on every node: only tests change it.
+    /// The same on every node; only tests change it.
     pub(crate) cleanup_limits: CleanupLimits,
 }

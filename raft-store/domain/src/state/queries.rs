@@ -66,7 +66,7 @@ impl State {
         self.tickets.get(&digest)
     }
 
-    /// The cluster time at which the next lease, token or ticket expires, or at which the next part of a deletion is due.
+    /// The cluster time at which the next lease, token or ticket expires; now, if a deletion goes on.
     pub fn next_deadline(&self) -> Option<ClusterTime> {
         // Every entry deletes a further part.
         if !self.project_deletions.is_empty() || !self.engineer_deletions.is_empty() {

@@ -1,4 +1,4 @@
-//! Which answers are remembered for retries. Kept apart from events: they are about requests, not about the work.
+//! The reply cache of the state. It changes without events, since it is about requests and not about the work.
 
 use super::{RowKey, State};
 use crate::{
@@ -9,18 +9,18 @@ use crate::{
 use imbl::{OrdMap, OrdSet};
 use std::{collections::BTreeSet, sync::Arc};
 
-/// The remembered answers to keys in the order in which they are forgotten, and whose weigh most: where there are too
-/// many, who has most of them loses one, so that nobody's flood makes others' retries be carried out twice.
+/// The keyed replies in the order of their eviction, and by engineer. When there are too many, the engineer with the
+/// most bytes loses the oldest one, so that one client's flood cannot evict the replies that others may still need.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct ReplyIndex {
     by_age: OrdSet<(Revision, ReplyKey)>,
     by_engineer: OrdMap<Option<EngineerId>, OfEngineer>,
     by_bytes: OrdSet<(usize, Option<EngineerId>)>,
-    /// What all of them weigh together.
+    /// The bytes of all keyed replies.
     bytes: usize,
 }
 
-/// Those of one engineer, or of all who have no key.
+/// The keyed replies of one engineer, or of all anonymous clients.
 #[derive(Clone, PartialEq, Debug, Default)]
 struct OfEngineer {
     by_age: OrdSet<(Revision, ReplyKey)>,
@@ -46,7 +46,7 @@ impl ReplyIndex {
         self.by_bytes.remove(&(of_engineer.bytes, key.engineer));
         of_engineer.bytes -= weight;
         of_engineer.by_age.remove(&aged);
-        // Who has none has no entry: the index is a function of the rows alone.
+        // An engineer without replies has no entry, so that the index is a function of the rows alone.
         if of_engineer.by_age.is_empty() {
             self.by_engineer.remove(&key.engineer);
         } else {
@@ -55,7 +55,7 @@ impl ReplyIndex {
         self.by_age.remove(&aged);
     }
 
-    /// The oldest answer of whoever's weigh most.
+    /// The oldest reply of the engineer with the most bytes.
     fn oldest_of_heaviest(&self) -> Option<&ReplyKey> {
         let (_, engineer) = self.by_bytes.get_max()?;
         self.by_engineer.get(engineer)?.by_age.get_min().map(|(_, key)| key)
@@ -63,7 +63,7 @@ impl ReplyIndex {
 }
 
 impl State {
-    /// Remembers an answer.
+    /// Adds or replaces a keyed reply.
     pub(crate) fn put_keyed_reply(&mut self, key: ReplyKey, cached: Arc<KeyedReply>) {
         if self.keyed_replies.contains_key(&key) {
             self.evict_reply(&key);
@@ -72,20 +72,20 @@ impl State {
         self.keyed_replies.insert(key, cached);
     }
 
-    /// Forgets an answer.
+    /// Removes a keyed reply.
     pub(crate) fn evict_reply(&mut self, key: &ReplyKey) {
         if let Some(cached) = self.keyed_replies.remove(key) {
             self.reply_index.remove(key, &cached);
         }
     }
 
-    /// The answer to forget next: the oldest one, when its time is over; or the oldest of whoever has most, when there
-    /// are too many and it is not young, or when all together weigh too much. What was to be kept for longer holds back
-    /// what came after it, until its own end.
+    /// The keyed reply to evict next. It is the oldest one if that has expired. If there are more replies than the
+    /// setting allows, it is the oldest one of the engineer with the most bytes, unless that is younger than
+    /// [`REPLY_FLOOR`]; if all replies together exceed [`MAX_REPLY_BYTES`], also when it is younger. An expired reply
+    /// stays while an older one with a later expiry is left.
     pub(crate) fn reply_to_evict(&self) -> Option<&ReplyKey> {
         let (index, now) = (&self.reply_index, self.clock.cluster);
-        let cached =
-            |key| self.keyed_replies.get(key).expect("the index is that of the answers that are cached");
+        let cached = |key| self.keyed_replies.get(key).expect("the index has the keys of the cached replies");
         let (_, oldest) = index.by_age.get_min()?;
         if cached(oldest).expires <= now {
             return Some(oldest);
@@ -99,12 +99,12 @@ impl State {
         (index.bytes > MAX_REPLY_BYTES || !is_young).then_some(of_heaviest)
     }
 
-    /// Remembers an answer in place of the one before it.
+    /// Puts a reply into a slot, in place of the one before it.
     pub(crate) fn put_slotted_reply(&mut self, slot: ReplySlot, cached: Arc<SlottedReply>) {
         self.slotted_replies.insert(slot, cached);
     }
 
-    /// Forgets what no node asks for any more.
+    /// Empties the slots that were not used for [`SLOT_AGE`].
     pub(crate) fn evict_old_slots(&mut self, touched: &mut BTreeSet<RowKey>) {
         let now = self.clock.cluster;
         let is_old = |cached: &SlottedReply| now.since(cached.since) >= SLOT_AGE;

@@ -1,4 +1,4 @@
-//! How the state is written down: one row a thing. Indexes have no rows; they are made anew.
+//! The rows of the state: one row for each entity. Indexes have no rows; they are built from the others.
 
 use super::{Clock, State, TextKey};
 use crate::{
@@ -17,29 +17,29 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Where a thing is written. What belongs to a project names it first, so that projects can one
-/// day live in groups of their own.
+/// The key of a row. The key of what belongs to a project begins with the project, so that projects can move to Raft
+/// groups of their own one day.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum RowKey {
-    /// Where the state stands.
+    /// The revision and the times of the last applied entry.
     Clock,
-    /// How the cluster began.
+    /// The cluster's id and how it began.
     Origin,
-    /// Its settings.
+    /// The cluster's settings.
     Settings,
-    /// A node id that was given out.
+    /// A node id that was handed out.
     Node(NodeId),
-    /// An invitation.
+    /// A join token.
     JoinToken(JoinTokenId),
     /// An engineer.
     Engineer(EngineerId),
-    /// A key.
+    /// An API key.
     ApiKey(KeyPrefix),
-    /// A remembered answer.
+    /// The cached reply to a request with an idempotency key.
     KeyedReply(ReplyKey),
     /// A project.
     Project(ProjectId),
-    /// A member.
+    /// A membership of an engineer in a project.
     Member(ProjectId, EngineerId),
     /// A feature.
     Feature(ProjectId, FeatureId),
@@ -49,46 +49,46 @@ pub enum RowKey {
     Claim(ClaimKey),
     /// The newest checkpoint of a feature.
     LatestCheckpoint(ProjectId, FeatureId),
-    /// Where a decision is.
+    /// The position of a decision.
     Decision(ProjectId, DecisionId),
     /// A ticket.
     Ticket(TokenDigest),
-    /// Which rules it goes by.
+    /// The version of the rules.
     Rules,
-    /// The answer in a slot.
+    /// The cached reply in a slot.
     SlottedReply(ReplySlot),
-    /// How much somebody wrote.
+    /// The number and the bytes of an author's texts.
     TextCount(TextKey),
     /// A project that is being deleted.
     ProjectDeletion(ProjectId),
-    /// That lists of a feature were replaced, by which entry.
+    /// Lists of a feature that an entry replaced.
     ReplacedLists(ProjectId, FeatureId, Revision),
-    /// An engineer who was deleted, while sessions and places in projects are left.
+    /// A deleted engineer who has sessions or memberships left.
     EngineerDeletion(EngineerId),
 }
 
-/// A thing as it is written.
+/// A row of the state.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Row {
-    /// Where the state stands.
+    /// The revision and the times of the last applied entry.
     Clock(Clock),
-    /// How the cluster began.
-    Origin(Arc<Origin>),
-    /// Its settings.
+    /// The cluster's id and how it began.
+    Origin(Arc<ClusterOrigin>),
+    /// The cluster's settings.
     Settings(Arc<Settings>),
-    /// A node id that was given out.
+    /// A node id that was handed out.
     Node(Arc<NodeRecord>),
-    /// An invitation.
+    /// A join token.
     JoinToken(Arc<JoinToken>),
     /// An engineer.
     Engineer(Arc<Engineer>),
-    /// A key.
+    /// An API key.
     ApiKey(Arc<ApiKey>),
-    /// A remembered answer.
+    /// The cached reply to a request with an idempotency key.
     KeyedReply(ReplyKey, Arc<KeyedReply>),
     /// A project.
     Project(Arc<Project>),
-    /// A member.
+    /// A membership of an engineer in a project.
     Member(Arc<Member>),
     /// A feature.
     Feature(Arc<Feature>),
@@ -98,25 +98,25 @@ pub enum Row {
     Claim(ClaimKey, Claim),
     /// The newest checkpoint of a feature.
     LatestCheckpoint(LatestCheckpoint),
-    /// Where a decision is.
+    /// The position of a decision.
     Decision(ProjectId, DecisionId, LogPosition),
     /// A ticket.
     Ticket(Arc<Ticket>),
-    /// Which rules it goes by.
+    /// The version of the rules.
     Rules(RulesVersion),
-    /// The answer in a slot.
+    /// The cached reply in a slot.
     SlottedReply(ReplySlot, Arc<SlottedReply>),
-    /// How much somebody wrote.
+    /// The number and the bytes of an author's texts.
     TextCount(TextKey, TextCount),
     /// A project that is being deleted.
     ProjectDeletion(ProjectDeletion),
-    /// That lists of a feature were replaced, by which entry.
+    /// Lists of a feature that an entry replaced.
     ReplacedLists(ProjectId, FeatureId, Revision, ReplacedLists),
-    /// An engineer who was deleted, while sessions and places in projects are left.
+    /// A deleted engineer who has sessions or memberships left.
     EngineerDeletion(EngineerId),
 }
 
-/// Rows that do not make a state.
+/// The rows do not form a state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RowsError {
     /// A claim whose session has no row.
@@ -125,7 +125,7 @@ pub enum RowsError {
 }
 
 impl State {
-    /// The row of one thing; none when there is no such thing (any more).
+    /// The row with this key; `None` if it does not exist, or not any more.
     pub fn row(&self, key: &RowKey) -> Option<Row> {
         Some(match key {
             RowKey::Clock => Row::Clock(self.clock),

@@ -1,5 +1,5 @@
-//! What the state knows of texts, which it does not hold: how many there are of whom, and which lists of features are
-//! kept for past events.
+//! What the state stores about texts, whose content it does not hold: the number and bytes of each author's texts, and
+//! which replaced lists of features are stored for past events.
 
 use super::{State, TextKey};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 use std::collections::BTreeSet;
 
 impl State {
-    /// Counts a text that is written; those that are part of something else are counted with it.
+    /// Counts a text that is written, unless it is counted with its feature or decision.
     pub(crate) fn count_text(
         &mut self,
         key: &DocumentKey,
@@ -57,7 +57,7 @@ impl State {
         }
     }
 
-    /// The lists of a feature that were replaced, oldest first, by the entry that did it.
+    /// The replaced lists of a feature with the revisions that replaced them, oldest first.
     pub(crate) fn replaced_lists_of(
         &self,
         project: ProjectId,
@@ -67,7 +67,7 @@ impl State {
         self.replaced_lists.range(all).map(|((_, _, at), kept)| (*at, *kept))
     }
 
-    /// The oldest lists that were replaced, if that was before a revision.
+    /// The oldest replaced lists, if they were replaced before `revision`.
     pub(crate) fn lists_replaced_before(
         &self,
         revision: Revision,
@@ -78,7 +78,7 @@ impl State {
         Some((project, feature, at, kept))
     }
 
-    /// A feature goes, and with it what is known of its texts.
+    /// Removes everything that the state stores about the texts of a feature.
     pub(super) fn remove_texts_of(&mut self, feature: &Feature, touched: &mut BTreeSet<RowKey>) {
         for key in self.text_counts_of(feature.project, Some(feature.id)) {
             self.put_text_count(key, TextCount::default());
@@ -97,13 +97,12 @@ const fn usage_of(kept: ReplacedLists) -> Usage {
     Usage { memory: MEMORY_OF_TEXT, texts: kept.bytes, projects: 0 }
 }
 
-/// Whose text it is.
+/// The key under which a text is counted; `None` if it is counted with its feature or decision.
 fn text_key(key: &DocumentKey, document: &Document) -> Option<TextKey> {
     let (project, feature) = match key {
         DocumentKey::Checkpoint(project, feature, _) | DocumentKey::Learning(project, feature, _) => {
             (*project, Some(*feature))
         }
-
         DocumentKey::Decision(project, _) => (*project, None),
         DocumentKey::Spec(..) | DocumentKey::Lists(..) | DocumentKey::DecisionAbout(..) => return None,
     };
