@@ -192,7 +192,7 @@ impl NodeCluster {
             Arc::make_mut(&mut proposal).request = Some(slot.request());
             let proposed = self.node.propose(&proposal).await;
             if !matches!(proposed, Err(Unavailable::Unknown(_))) {
-                slot.settled();
+                slot.settle();
             }
             let committed = self.seen(proposed?).await?;
             if committed.answer.outcome != Err(Refusal::Superseded) {
@@ -201,7 +201,7 @@ impl NodeCluster {
             tracing::warn!(
                 "this node's data folder was put back to an older copy: it counts on from where it was"
             );
-            self.node.slots.go_on_above(committed.view.state().last_sequence(self.node.id));
+            self.node.slots.continue_above(committed.view.state().last_sequence(self.node.id));
         }
         Err(Unavailable::NotApplied(
             "this node counts from an older copy of its data folder; try again".to_owned(),

@@ -166,12 +166,12 @@ impl<'a> Change<'a> {
                 (is_same, &kept.answer, Refusal::IdempotencyKeyReused)
             }
             // Only its node tries it again, within seconds, and nobody was answered yet.
-            Request::Slotted { slot, turn } => {
+            Request::Slotted { slot, id } => {
                 let served = self.state.served(*slot)?;
-                if served.turn.sequence < turn.sequence {
+                if served.id.sequence < id.sequence {
                     return None;
                 }
-                (served.turn == *turn, &served.answer, Refusal::Superseded)
+                (served.id == *id, &served.answer, Refusal::Superseded)
             }
         };
         Some(if is_same { Answer::clone(first) } else { refused(refusal) })
@@ -242,9 +242,9 @@ impl<'a> Change<'a> {
                 self.touched.insert(RowKey::Reply(request.key.clone()));
                 self.state.put_reply(request.key.clone(), Arc::new(kept));
             }
-            Request::Slotted { slot, turn } => {
+            Request::Slotted { slot, id } => {
                 self.touched.insert(RowKey::Slot(*slot));
-                self.state.put_served(*slot, Arc::new(Served { turn: *turn, since, answer }));
+                self.state.put_served(*slot, Arc::new(Served { id: *id, since, answer }));
             }
         }
     }

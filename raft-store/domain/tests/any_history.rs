@@ -12,7 +12,7 @@ use nexus_domain::{
     decide::PartLimits,
     entity::{ApiKey, KeyPrefix, Lane, MemberRole, Origin, SessionMetadata},
     ids::{CheckpointId, DecisionId, KeyId},
-    replies::{KeyedRequest, ReplyKey, Request, Slot, Turn},
+    replies::{KeyedRequest, ReplyKey, Request, SequenceId, Slot},
     settings::SettingsPatch,
     usage::{Owner, Usage},
     words::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
@@ -193,7 +193,7 @@ impl World {
             }
             let slot = Slot { node: NodeId(u64::from(key % 2)), number: u16::from(key / 2) };
             let sequence = self.ids as u64 / 8 * 2 + u64::from(key) % 3;
-            Request::Slotted { slot, turn: Turn { sequence, start: u64::from(key % 3) } }
+            Request::Slotted { slot, id: SequenceId { sequence, start: u64::from(key % 3) } }
         });
         self.now = (self.now + entry.elapsed).max(0);
         let stamp = Stamp { cluster: ClusterTime(self.now as u64), wall: WallTime(self.now) };

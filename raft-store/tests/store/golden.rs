@@ -16,7 +16,7 @@ use nexus_domain::{
     },
     event::{Cause, FeatureField, FieldValue, ReleaseReason},
     refusal::{Blocked, Blocker, Conflict, Thing},
-    replies::{KeyedRequest, Remembered, Request, Served, Slot, Turn},
+    replies::{KeyedRequest, Remembered, Request, SequenceId, Served, Slot},
     settings::{Registration, SettingsPatch},
 };
 use nexus_raft_store::storage::{Column, SimulatedDisk, Storage as _};
@@ -109,7 +109,7 @@ fn variants_and_fields_are_where_they_always_were() {
         Request,
         KeyedRequest,
         Slot,
-        Turn,
+        SequenceId,
         NewFeature,
         FeaturePatch,
         NewDecision,

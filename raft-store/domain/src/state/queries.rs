@@ -97,14 +97,14 @@ impl State {
     /// The highest sequence in the slots of a node; 0 when it has none.
     pub fn last_sequence(&self, node: NodeId) -> u64 {
         let of_node = Slot { node, number: 0 }..=Slot { node, number: u16::MAX };
-        self.slots.range(of_node).map(|(_, served)| served.turn.sequence).max().unwrap_or(0)
+        self.slots.range(of_node).map(|(_, served)| served.id.sequence).max().unwrap_or(0)
     }
 
     /// Whether this very request was carried out already.
     pub fn has_answered(&self, request: &Request) -> bool {
         match request {
             Request::Keyed(request) => self.reply(&request.key).is_some(),
-            Request::Slotted { slot, turn } => self.served(*slot).is_some_and(|served| served.turn == *turn),
+            Request::Slotted { slot, id } => self.served(*slot).is_some_and(|served| served.id == *id),
         }
     }
 }

@@ -253,7 +253,7 @@ pub(crate) fn state(world: &World, what: &str) -> Vec<String> {
             .filter_map(|row| match row {
                 nexus_domain::Row::Reply(key, _) => Some(key.key.to_string()),
                 nexus_domain::Row::Slot(slot, served) => {
-                    Some(format!("slot {} of node {}: {}", slot.number, slot.node, served.turn.sequence))
+                    Some(format!("slot {} of node {}: {}", slot.number, slot.node, served.id.sequence))
                 }
                 _ => None,
             })
