@@ -180,10 +180,10 @@ pub enum Command {
     Tick,
     /// Signs of life that arrived within one short window.
     Heartbeats {
-        /// Who beats; each only for a session of its own engineer, as the node has checked.
-        beats: Vec<SessionId>,
-        /// Whose requests showed that they are alive: this puts nobody on the short lease.
-        touches: Vec<SessionId>,
+        /// Sessions whose clients sent a heartbeat, each for a session of its own engineer, as the node has checked.
+        heartbeats: Vec<SessionId>,
+        /// Sessions whose other requests showed that they are alive. This puts no session on the short lease.
+        keep_alives: Vec<SessionId>,
     },
     /// Makes an engineer with a first key.
     RegisterEngineer {

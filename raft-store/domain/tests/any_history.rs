@@ -148,7 +148,7 @@ impl World {
                 let of = |list: &[(u128, Option<&str>)]| {
                     list.iter().map(|(n, agent)| self.session(engineer(*n), *agent)).collect()
                 };
-                (Command::Heartbeats { beats: of(beats), touches: of(touches) }, Actor::System)
+                (Command::Heartbeats { heartbeats: of(beats), keep_alives: of(touches) }, Actor::System)
             }
             Ask::Decide(feature, instead) => {
                 let earlier = self.state.rows().find_map(|row| match row {

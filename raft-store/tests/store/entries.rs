@@ -211,7 +211,9 @@ impl Scribe {
             proposal.request = Some(request);
             entries.push(self.entry(EntryPayload::Normal(Command(Arc::new(proposal)))));
         }
-        entries.push(self.ask(Actor::System, Ask::Heartbeats { beats: vec![session], touches: Vec::new() }));
+        entries.push(
+            self.ask(Actor::System, Ask::Heartbeats { heartbeats: vec![session], keep_alives: Vec::new() }),
+        );
         entries.push(self.engineer_asks(Ask::IssueTicket { digest: TokenDigest([1; 32]) }));
         entries.push(self.keep_young_events());
         entries.extend([self.much_later(), self.much_later()]);

@@ -75,7 +75,8 @@ impl Node {
 
 /// An entry that changes next to nothing: about as many bytes as `sessions` times 16.
 fn entry(sessions: usize) -> Command {
-    let command = DomainCommand::Heartbeats { beats: vec![SessionId::MAX; sessions], touches: Vec::new() };
+    let command =
+        DomainCommand::Heartbeats { heartbeats: vec![SessionId::MAX; sessions], keep_alives: Vec::new() };
     let acting = Acting::Session(SessionId::MIN);
     Command(Arc::new(Proposal {
         command,

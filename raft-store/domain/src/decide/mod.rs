@@ -142,7 +142,9 @@ pub(crate) fn decide(
         Command::CreateJoinToken { token } => cluster::create_join_token(ctx, token),
         Command::UpdateSettings { patch } => cluster::update_settings(ctx, patch),
         Command::Tick => Ok(Decision::new(Vec::new(), Reply::Done)),
-        Command::Heartbeats { beats, touches } => Ok(sessions::heartbeats(ctx, beats, touches)),
+        Command::Heartbeats { heartbeats, keep_alives } => {
+            Ok(sessions::heartbeats(ctx, heartbeats, keep_alives))
+        }
         Command::RegisterEngineer { id, name, email, key, salt, bootstrap } => {
             engineers::register(ctx, *id, name, email, key, *salt, *bootstrap)
         }

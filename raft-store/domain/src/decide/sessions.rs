@@ -30,9 +30,9 @@ pub(crate) fn sign_of_life(state: &State, session: &Session) -> Option<Event> {
 }
 
 /// The same session with a fresh lease.
-fn renewed(state: &State, session: &Session, beat: bool) -> Session {
+fn renewed(state: &State, session: &Session, is_heartbeat: bool) -> Session {
     let mut session = session.clone();
-    if beat {
+    if is_heartbeat {
         session.attendance = Attendance::Attended;
     }
     let lease = match session.attendance {
@@ -146,20 +146,21 @@ pub(super) fn start(
     Ok(Decision::new(vec![event], Reply::Session(Arc::new(session))))
 }
 
-/// Renews every session that beats or acts; beating ones that are over are named in the reply.
-pub(super) fn heartbeats(ctx: Context<'_>, beats: &[SessionId], touches: &[SessionId]) -> Decision {
-    let mut events = Vec::with_capacity(beats.len() + touches.len());
+/// Renews every session that sent a heartbeat or acted. The reply names the sessions of heartbeats that are over.
+pub(super) fn heartbeats(ctx: Context<'_>, heartbeats: &[SessionId], keep_alives: &[SessionId]) -> Decision {
+    let mut events = Vec::with_capacity(heartbeats.len() + keep_alives.len());
     let mut unknown = Vec::new();
     // Each once: a session that comes back is announced once.
     let mut seen = BTreeSet::new();
-    for id in beats.iter().filter(|id| seen.insert(**id)) {
+    for id in heartbeats.iter().filter(|id| seen.insert(**id)) {
         match ctx.state.session(*id).filter(|session| !is_over(ctx.state, session)) {
             Some(session) => events.push(renewal(session, renewed(ctx.state, session, true))),
             None => unknown.push(*id),
         }
     }
-    let touched = touches.iter().filter(|id| seen.insert(**id)).filter_map(|id| ctx.state.session(*id));
-    for session in touched.filter(|session| !is_over(ctx.state, session)) {
+    let kept_alive =
+        keep_alives.iter().filter(|id| seen.insert(**id)).filter_map(|id| ctx.state.session(*id));
+    for session in kept_alive.filter(|session| !is_over(ctx.state, session)) {
         events.extend(sign_of_life(ctx.state, session));
     }
     Decision::new(events, Reply::Heartbeats { unknown })

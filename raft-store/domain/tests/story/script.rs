@@ -223,8 +223,8 @@ fn of_cluster(world: &mut World, line: &Line) -> Command {
             }],
         },
         "tick" => Command::Tick,
-        "beat" => Command::Heartbeats { beats: sessions(world), touches: Vec::new() },
-        "touch" => Command::Heartbeats { beats: Vec::new(), touches: sessions(world) },
+        "beat" => Command::Heartbeats { heartbeats: sessions(world), keep_alives: Vec::new() },
+        "touch" => Command::Heartbeats { heartbeats: Vec::new(), keep_alives: sessions(world) },
         "admit" => Command::AdmitNode {
             instance: InstanceId(Uuid::from_u128(u128::from(line.option("disk").unwrap().as_bytes()[0]))),
             peer_addr: Label::parse(line.option("at").unwrap()).unwrap(),
