@@ -296,12 +296,12 @@ pub trait Cluster: Send + Sync + 'static {
     /// clocks and of the state. Keys expire by it.
     fn wall(&self) -> WallTime;
 
-    /// A sign of life of a session; false when the session is over. Many arriving at once become
-    /// one log entry.
-    fn beat(&self, session: SessionId) -> BoxFuture<'_, Result<bool, Unavailable>>;
+    /// Renews the lease of a session by a heartbeat of its client. Returns false when the session is over. Heartbeats that
+    /// arrive together become one log entry.
+    fn heartbeat(&self, session: SessionId) -> BoxFuture<'_, Result<bool, Unavailable>>;
 
-    /// A sign of life that nobody waits for; lost when there is no leader.
-    fn touch(&self, session: SessionId);
+    /// Renews the lease of a session that has acted. Nobody waits for it, and it is lost when there is no leader.
+    fn keep_alive(&self, session: SessionId);
 
     /// Applied events of all projects from a revision on: `limit` of them, or some megabytes, and then the rest of
     /// the last revision.

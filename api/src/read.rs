@@ -54,7 +54,7 @@ impl FromRequestParts<Api> for Read {
             if session.engineer != caller.engineer {
                 return Err(Refusal::ForeignSession(session.id).into());
             }
-            read.touch(session)?;
+            read.keep_alive(session)?;
         }
         Ok(read)
     }
@@ -103,16 +103,16 @@ impl Read {
         let found = access::reader(self.view().state(), engineer, key, id)?;
         let default = || self.view().state().session_of(id, engineer.id, None);
         if let (None, Some(session)) = (self.caller.session, default()) {
-            self.touch(session)?;
+            self.keep_alive(session)?;
         }
         Ok(found)
     }
 
     /// A request that acts as a session is a sign of life of it, if the asker may write.
-    fn touch(&self, session: &Session) -> Result<(), Refusal> {
+    fn keep_alive(&self, session: &Session) -> Result<(), Refusal> {
         let (engineer, key) = self.identity()?;
         if access::keeps_alive(self.view().state(), engineer, key, session) {
-            self.cluster.touch(session.id);
+            self.cluster.keep_alive(session.id);
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! The node as the API sees it.
 
 use crate::{
-    beats::Beats,
+    heartbeats::Heartbeats,
+    keep_alives::KeepAlives,
     node::{Leader, Node, REQUEST_DEADLINE, RETRY_PAUSE},
     peer::{
         PeerError,
@@ -9,7 +10,6 @@ use crate::{
     },
     read::ReadIndexes,
     status,
-    touches::Touches,
     view::StoreView,
 };
 use futures::future::{BoxFuture, FutureExt};
@@ -36,8 +36,8 @@ const MIN_REVISION_WAIT: Duration = Duration::from_secs(5);
 pub(crate) struct NodeCluster {
     pub(crate) node: Arc<Node>,
     pub(crate) reads: ReadIndexes,
-    pub(crate) beats: Beats,
-    pub(crate) touches: Touches,
+    pub(crate) heartbeats: Heartbeats,
+    pub(crate) keep_alives: KeepAlives,
 }
 
 impl Cluster for NodeCluster {
@@ -83,17 +83,17 @@ impl Cluster for NodeCluster {
         self.node.agreed_wall().max(self.node.published().state.clock().wall)
     }
 
-    fn beat(&self, session: SessionId) -> BoxFuture<'_, Result<bool, Unavailable>> {
+    fn heartbeat(&self, session: SessionId) -> BoxFuture<'_, Result<bool, Unavailable>> {
         async move {
-            let unknown = self.beats.beat(vec![session]).await?;
+            let unknown = self.heartbeats.heartbeat(vec![session]).await?;
             Ok(!unknown.contains(&session))
         }
         .boxed()
     }
 
-    fn touch(&self, session: SessionId) {
-        if self.is_worth_a_touch(session) {
-            self.beats.touch(vec![session]);
+    fn keep_alive(&self, session: SessionId) {
+        if self.is_keep_alive_due(session) {
+            self.heartbeats.keep_alive(vec![session]);
         }
     }
 
@@ -192,7 +192,7 @@ impl NodeCluster {
             Arc::make_mut(&mut proposal).request = Some(slot.request());
             let proposed = self.node.propose(&proposal).await;
             if !matches!(proposed, Err(Unavailable::Unknown(_))) {
-                slot.settled();
+                slot.settle();
             }
             let committed = self.seen(proposed?).await?;
             if committed.answer.outcome != Err(Refusal::Superseded) {
@@ -201,7 +201,7 @@ impl NodeCluster {
             tracing::warn!(
                 "this node's data folder was put back to an older copy: it counts on from where it was"
             );
-            self.node.slots.go_on_above(committed.view.state().last_sequence(self.node.id));
+            self.node.slots.continue_above(committed.view.state().last_sequence(self.node.id));
         }
         Err(Unavailable::NotApplied(
             "this node counts from an older copy of its data folder; try again".to_owned(),
@@ -227,9 +227,9 @@ impl NodeCluster {
         }
     }
 
-    /// Reads come often: only one in a tenth of the lease is worth an entry. Counted here and not by the
-    /// state, whose time stands still while nothing is written.
-    fn is_worth_a_touch(&self, session: SessionId) -> bool {
+    /// Reads come often: one keep-alive in a tenth of the lease is enough. Measured by this node's own clock, since the time of
+    /// the state stands still while nothing is written.
+    fn is_keep_alive_due(&self, session: SessionId) -> bool {
         let published = self.node.published();
         let state = &published.state;
         let Some(found) = state.session(session) else { return false };
@@ -238,7 +238,7 @@ impl NodeCluster {
             HeartbeatMode::Unattended => state.settings().session_unattended,
         };
         let pause = Duration::from_millis(lease.0 / 10);
-        self.touches.is_due(session, pause, self.node.clock.monotonic()) || !found.is_active()
+        self.keep_alives.is_due(session, pause, self.node.clock.monotonic()) || !found.is_active()
     }
 
     async fn snapshot(&self) -> Result<Operated, OperationError> {

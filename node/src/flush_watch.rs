@@ -1,4 +1,4 @@
-//! Watches how long the log waits for the disk. A leader with a slow disk beats as if all were well, and
+//! Watches how long the log waits for the disk. A leader with a slow disk sends its heartbeats as ever, and
 //! every write of the cluster waits for it (lavinmq#2151): it hands leadership over, and where that does
 //! not get it out of the way, the node ends. A follower that is slow is only shown.
 

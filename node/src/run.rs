@@ -3,13 +3,16 @@
 
 use crate::{
     admit::Admission,
-    beats::Beats,
     bootstrap::{Bootstrap, Standing},
     clock::{Clock, LeaderClock},
     cluster::NodeCluster,
     config::{Config, Origin, is_loopback},
     disk::{self, Disk},
-    flush_watch, http, identity, lead,
+    flush_watch,
+    heartbeats::Heartbeats,
+    http, identity,
+    keep_alives::KeepAlives,
+    lead,
     node::{Node, REQUEST_DEADLINE},
     peer::{
         LocalIdentity, LocalRaft, PeerClient, PeerNetworkFactory, PeerServer, RaftSlot,
@@ -22,7 +25,6 @@ use crate::{
     service::NodeService,
     slots::Slots,
     token,
-    touches::Touches,
 };
 use anyhow::Context;
 use axum::Router;
@@ -227,8 +229,8 @@ impl RunningNode {
             flush_slow: AtomicBool::new(false),
             changing: tokio::sync::Mutex::default(),
         });
-        let (reads, beats) = (ReadIndexes::start(&node), Beats::start(&node));
-        service.begin(node.clone(), beats.clone());
+        let (reads, heartbeats) = (ReadIndexes::start(&node), Heartbeats::start(&node));
+        service.begin(node.clone(), heartbeats.clone());
         let (fail, failure) = watch::channel(None);
         let disk_watch = flush_watch::watch(node.clone(), fail.clone(), stop.clone());
         tasks.push(watched("watching the disk", fail.clone(), disk_watch));
@@ -247,7 +249,8 @@ impl RunningNode {
             max_sockets: config.max_sockets,
             ..ApiConfig::default()
         };
-        let cluster = Arc::new(NodeCluster { node: node.clone(), reads, beats, touches: Touches::default() });
+        let keep_alives = KeepAlives::default();
+        let cluster = Arc::new(NodeCluster { node: node.clone(), reads, heartbeats, keep_alives });
         let api = Api::new(cluster, sources.mint, api_config);
         let served: Router = nexus_api::router(api.clone());
         let _starting = router.send_replace(served);

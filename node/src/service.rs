@@ -1,7 +1,7 @@
 //! What this node answers to its peers beyond Raft.
 
 use crate::{
-    beats::Beats,
+    heartbeats::Heartbeats,
     node::{Node, REQUEST_DEADLINE},
     peer::{
         PeerService,
@@ -24,13 +24,13 @@ pub(crate) struct NodeService(Arc<OnceLock<Running>>);
 
 struct Running {
     node: Arc<Node>,
-    beats: Beats,
+    heartbeats: Heartbeats,
 }
 
 impl NodeService {
     /// From now on, the node answers.
-    pub(crate) fn begin(&self, node: Arc<Node>, beats: Beats) {
-        let _ = self.0.set(Running { node, beats });
+    pub(crate) fn begin(&self, node: Arc<Node>, heartbeats: Heartbeats) {
+        let _ = self.0.set(Running { node, heartbeats });
     }
 }
 
@@ -89,16 +89,16 @@ impl Running {
                 let tried = node.propose_here(&proposal, Instant::now() + REQUEST_DEADLINE).await;
                 propose::response(tried, node.leader_id())
             }
-            ServiceRequest::Heartbeats { beats, touches } => {
-                if !touches.is_empty() {
-                    self.beats.touch(touches);
+            ServiceRequest::Heartbeats { heartbeats, keep_alives } => {
+                if !keep_alives.is_empty() {
+                    self.heartbeats.keep_alive(keep_alives);
                 }
-                if beats.is_empty() {
-                    return ServiceResponse::Beaten { unknown: Vec::new() };
+                if heartbeats.is_empty() {
+                    return ServiceResponse::Heartbeats { unknown: Vec::new() };
                 }
-                match self.beats.beat(beats.clone()).await {
-                    Ok(unknown) => ServiceResponse::Beaten {
-                        unknown: beats.into_iter().filter(|id| unknown.contains(id)).collect(),
+                match self.heartbeats.heartbeat(heartbeats.clone()).await {
+                    Ok(unknown) => ServiceResponse::Heartbeats {
+                        unknown: heartbeats.into_iter().filter(|id| unknown.contains(id)).collect(),
                     },
                     Err(unavailable) => ServiceResponse::OutcomeUnknown { reason: unavailable.to_string() },
                 }

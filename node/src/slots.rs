@@ -1,9 +1,9 @@
-//! The slots of this node in the reply table: one for each write that it tries and that has no key of its client.
-//! Only in memory: of a node that starts anew nobody waits for an answer any more.
+//! The reply slots of this node: each write that came without a client's key holds one of them while this node proposes it
+//! and retries. Kept in memory only: after a restart, nobody waits for an answer to an earlier write.
 
 use nexus_domain::{
     NodeId,
-    reply_cache::{ReplySlot, Request, Turn},
+    reply_cache::{ReplySlot, Request, SequenceId},
 };
 use std::{
     collections::VecDeque,
@@ -12,107 +12,111 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Bits of a sequence that count requests; the starts of the node are above them. A start lasts for 35 years at
-/// 1,000 requests a second.
+/// Low bits of a sequence, which count requests; the bits above them count the starts of the node. At 1,000 requests a
+/// second they last for 35 years.
 const REQUEST_BITS: u32 = 40;
-/// Slots of one node: several times the requests that it takes in at once, and a bound on what a cluster keeps.
-const MOST: u16 = 16_384;
+/// Slots of one node: several times the requests that it handles at once. It bounds what the cluster remembers.
+const MAX_SLOTS: u16 = 16_384;
+/// A slot cools down for this many times the longest time that a request is retried.
+const COOL_DOWN_FACTOR: u32 = 3;
 
 /// The slots of this node.
 pub(crate) struct Slots {
     node: NodeId,
-    /// Random, of this start.
+    /// Random, another one at each start of the node.
     start: u64,
-    /// A slot whose request may still be on its way is not taken again for so long after it was taken: another
-    /// request in it would have that one refused, of which nobody was told that it failed.
-    aside: Duration,
-    held: Mutex<Held>,
+    /// A slot whose request may still be under way cools down for this long after it was taken. A new request in the slot
+    /// would have the old one refused, although nobody was ever told that the old one failed.
+    cool_down: Duration,
+    pool: Mutex<Pool>,
 }
 
-struct Held {
-    /// Slots that are free; the one that was freed last is taken next, so that few are in use.
+struct Pool {
+    /// Free slots. The one that was freed last is taken next, so that few slots are ever in use.
     free: Vec<u16>,
-    /// Slots that will be, from when on.
-    aside: VecDeque<(Instant, u16)>,
-    /// The lowest one that was never taken.
+    /// Slots that cool down, with the time from which on each is free. The earliest comes first.
+    cooling_down: VecDeque<(Instant, u16)>,
+    /// The lowest slot that was never taken.
     fresh: u16,
-    /// That of the last request.
+    /// The sequence of the last request.
     sequence: u64,
 }
 
-/// A slot that one request has.
-pub(crate) struct Taken<'a> {
+/// A slot that one request holds, until it is dropped.
+pub(crate) struct TakenSlot<'a> {
     slots: &'a Slots,
     slot: ReplySlot,
-    turn: Turn,
-    taken: Instant,
+    id: SequenceId,
+    taken_at: Instant,
     is_settled: bool,
 }
 
 impl Slots {
-    /// All free. `starts` tells how often the node was started: its sequences go on above those of before, of which
-    /// a late try may still be on its way. `start` is random. `longest` is how long a request is tried.
+    /// A pool in which every slot is free.
+    ///
+    /// `starts` says how often the node was started: its sequences continue above those of earlier starts, of which a
+    /// late retry may still arrive. `start` is random. `longest` is how long a request is retried.
     pub(crate) fn new(node: NodeId, starts: u32, start: u64, longest: Duration) -> Self {
         let sequence = u64::from(starts) << REQUEST_BITS;
-        let held = Held { free: Vec::new(), aside: VecDeque::new(), fresh: 0, sequence };
-        Self { node, start, aside: longest * 3, held: Mutex::new(held) }
+        let pool = Pool { free: Vec::new(), cooling_down: VecDeque::new(), fresh: 0, sequence };
+        Self { node, start, cool_down: longest * COOL_DOWN_FACTOR, pool: Mutex::new(pool) }
     }
 
-    /// A free slot; none while all of them are taken. When too many are left alone, the one that was for longest is
-    /// taken again early: a request that somebody waits for comes before one that nobody does.
-    pub(crate) fn take(&self, now: Instant) -> Option<Taken<'_>> {
-        let mut held = self.lock();
-        if let Some((free_from, number)) = held.aside.front().copied()
+    /// Takes a free slot; none while all of them are taken. When no slot is free, the one that has cooled down for longest is
+    /// taken early: a request that somebody waits for comes before one that nobody waits for any more.
+    pub(crate) fn take(&self, now: Instant) -> Option<TakenSlot<'_>> {
+        let mut pool = self.lock();
+        if let Some((free_from, number)) = pool.cooling_down.front().copied()
             && now >= free_from
         {
-            held.aside.pop_front();
-            held.free.push(number);
+            pool.cooling_down.pop_front();
+            pool.free.push(number);
         }
-        let number = if let Some(number) = held.free.pop() {
+        let number = if let Some(number) = pool.free.pop() {
             number
-        } else if held.fresh < MOST {
-            held.fresh += 1;
-            held.fresh - 1
+        } else if pool.fresh < MAX_SLOTS {
+            pool.fresh += 1;
+            pool.fresh - 1
         } else {
-            held.aside.pop_front()?.1
+            pool.cooling_down.pop_front()?.1
         };
-        held.sequence += 1;
-        let turn = Turn { sequence: held.sequence, start: self.start };
+        pool.sequence += 1;
+        let id = SequenceId { sequence: pool.sequence, start: self.start };
         let slot = ReplySlot { node: self.node, number };
-        Some(Taken { slots: self, slot, turn, taken: now, is_settled: false })
+        Some(TakenSlot { slots: self, slot, id, taken_at: now, is_settled: false })
     }
 
-    /// Goes on above a sequence that this node has used although it does not know of it: its data folder was put
-    /// back to an older copy.
-    pub(crate) fn go_on_above(&self, sequence: u64) {
-        let mut held = self.lock();
-        held.sequence = held.sequence.max(sequence);
+    /// Continues above a sequence that this node has used but does not remember, because its data folder was replaced by an
+    /// older copy.
+    pub(crate) fn continue_above(&self, sequence: u64) {
+        let mut pool = self.lock();
+        pool.sequence = pool.sequence.max(sequence);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Taken<'_> {
-    /// The identity of the request that has this slot.
+impl TakenSlot<'_> {
+    /// The identity of the request that holds this slot.
     pub(crate) fn request(&self) -> Request {
-        Request::Slotted { slot: self.slot, turn: self.turn }
+        Request::Slotted { slot: self.slot, id: self.id }
     }
 
-    /// The outcome is certain: the next request may have the slot.
-    pub(crate) fn settled(mut self) {
+    /// Frees the slot for the next request at once, because the outcome of this one is certain.
+    pub(crate) fn settle(mut self) {
         self.is_settled = true;
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for TakenSlot<'_> {
     fn drop(&mut self) {
-        let mut held = self.slots.lock();
+        let mut pool = self.slots.lock();
         if self.is_settled {
-            held.free.push(self.slot.number);
+            pool.free.push(self.slot.number);
         } else {
-            held.aside.push_back((self.taken + self.slots.aside, self.slot.number));
+            pool.cooling_down.push_back((self.taken_at + self.slots.cool_down, self.slot.number));
         }
     }
 }
@@ -127,7 +131,7 @@ mod tests {
         Slots::new(NodeId(3), starts, u64::from(starts), LONGEST)
     }
 
-    fn taken(slots: &Slots, now: Instant) -> Taken<'_> {
+    fn taken(slots: &Slots, now: Instant) -> TakenSlot<'_> {
         slots.take(now).expect("there are free ones")
     }
 
@@ -136,16 +140,16 @@ mod tests {
         let (slots, now) = (of_start(1), Instant::now());
         let (first, second) = (taken(&slots, now), taken(&slots, now));
         assert_eq!((first.slot.number, second.slot.number), (0, 1));
-        assert!(second.turn.sequence > first.turn.sequence);
-        first.settled();
+        assert!(second.id.sequence > first.id.sequence);
+        first.settle();
         let third = taken(&slots, now);
-        assert!(third.slot.number == 0 && third.turn.sequence > second.turn.sequence);
+        assert!(third.slot.number == 0 && third.id.sequence > second.id.sequence);
         let next_start = of_start(2);
-        assert!(taken(&next_start, now).turn.sequence > third.turn.sequence);
+        assert!(taken(&next_start, now).id.sequence > third.id.sequence);
     }
 
     #[test]
-    fn a_slot_whose_request_may_still_be_on_its_way_is_left_alone_for_a_while() {
+    fn a_slot_whose_request_may_still_be_on_its_way_cools_down() {
         let (slots, now) = (of_start(1), Instant::now());
         drop(taken(&slots, now));
         let other = taken(&slots, now + LONGEST);
@@ -157,7 +161,7 @@ mod tests {
     fn there_are_so_many_slots_and_live_requests_come_first() {
         let (slots, now) = (of_start(1), Instant::now());
         drop(taken(&slots, now));
-        let live: Vec<Taken<'_>> = (1..MOST).map(|_| taken(&slots, now)).collect();
+        let live: Vec<TakenSlot<'_>> = (1..MAX_SLOTS).map(|_| taken(&slots, now)).collect();
         let early = taken(&slots, now);
         assert_eq!(early.slot.number, 0);
         assert!(slots.take(now).is_none(), "all of them are taken");
@@ -165,10 +169,10 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_before_goes_on_above_what_it_forgot() {
+    fn an_older_copy_of_the_folder_continues_above_what_it_forgot() {
         let (slots, now) = (of_start(1), Instant::now());
-        let forgotten = taken(&slots, now).turn.sequence + 1_000;
-        slots.go_on_above(forgotten);
-        assert!(taken(&slots, now).turn.sequence > forgotten);
+        let forgotten = taken(&slots, now).id.sequence + 1_000;
+        slots.continue_above(forgotten);
+        assert!(taken(&slots, now).id.sequence > forgotten);
     }
 }

@@ -155,12 +155,12 @@ impl Conversation {
             if session.project != project {
                 return Err(no_session().into());
             }
-            self.api.cluster.touch(id);
+            self.api.cluster.keep_alive(id);
             return Ok((Some(id), revision));
         }
         if let Some(session) = state.session_of(project, engineer.id, None).filter(|found| found.is_active())
         {
-            self.api.cluster.touch(session.id);
+            self.api.cluster.keep_alive(session.id);
             return Ok((Some(session.id), revision));
         }
         let command = Command::StartSession {
@@ -192,7 +192,7 @@ impl Conversation {
             // Since the join, the right to write was taken away: who may only read keeps no claims alive.
             return Ok(vec![Notice::Error { code: ErrorCode::Forbidden, message: refusal.to_string() }]);
         }
-        match self.api.cluster.beat(session).await {
+        match self.api.cluster.heartbeat(session).await {
             Ok(true) => Ok(Vec::new()),
             Ok(false) => {
                 seat.session = None;

@@ -143,7 +143,7 @@ async fn heartbeat(
     if session.project != project {
         return Err(unknown());
     }
-    if !api.cluster.beat(id).await? {
+    if !api.cluster.heartbeat(id).await? {
         return Err(unknown());
     }
     let mut response =

@@ -6,7 +6,7 @@
 
 use super::{
     hello::Refusal,
-    limits::{BEATS_IN_FLIGHT, RAFT_IN_FLIGHT, SERVICE_IN_FLIGHT},
+    limits::{RAFT_IN_FLIGHT, SERVICE_IN_FLIGHT, SESSION_HEARTBEATS_IN_FLIGHT},
     service::{ServiceRequest, ServiceResponse},
 };
 use nexus_raft_store::TypeConfig;
@@ -38,7 +38,7 @@ impl ControlRequest {
     pub(super) fn urgency(&self) -> Urgency {
         match self {
             Self::Service(ServiceRequest::Heartbeats { .. } | ServiceRequest::ClusterTime(_)) => {
-                Urgency::Beat
+                Urgency::SessionHeartbeat
             }
             Self::Service(_) => Urgency::Service,
             _ => Urgency::Raft,
@@ -52,20 +52,20 @@ pub(super) enum Urgency {
     /// Elections and the leader's lease depend on it.
     Raft,
     /// Leases of sessions depend on it.
-    Beat,
+    SessionHeartbeat,
     /// Whoever waits for it can try again.
     Service,
 }
 
 impl Urgency {
     /// In their order.
-    pub(super) const ALL: [Self; 3] = [Self::Raft, Self::Beat, Self::Service];
+    pub(super) const ALL: [Self; 3] = [Self::Raft, Self::SessionHeartbeat, Self::Service];
 
     /// Calls in flight per control connection, in each direction.
     pub(super) const fn in_flight(self) -> usize {
         match self {
             Self::Raft => RAFT_IN_FLIGHT,
-            Self::Beat => BEATS_IN_FLIGHT,
+            Self::SessionHeartbeat => SESSION_HEARTBEATS_IN_FLIGHT,
             Self::Service => SERVICE_IN_FLIGHT,
         }
     }

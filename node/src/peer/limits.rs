@@ -45,9 +45,9 @@ pub(super) const RAFT_IN_FLIGHT: usize = 64;
 /// a quorum: at 5 ms each this is some 400,000 a second.
 pub const SERVICE_IN_FLIGHT: usize = 2048;
 
-/// Batches of signs of life in flight per control connection, in each direction. A node has one on its way at a
-/// time, and those whose callers gave up.
-pub(super) const BEATS_IN_FLIGHT: usize = 16;
+/// Batches of session heartbeats in flight per control connection, in each direction. A node has one batch under way at a
+/// time, and earlier ones whose callers gave up.
+pub(super) const SESSION_HEARTBEATS_IN_FLIGHT: usize = 16;
 
 /// Calls written in one go before the connection is looked at again.
 pub(super) const CALLS_PER_WRITE: usize = 128;

@@ -87,11 +87,11 @@ impl Link {
     /// A connection to `target`, not dialed yet. Its task ends when it was idle for long, or when all
     /// clones are gone.
     pub(super) fn new(target: PeerTarget, dial: Arc<dyn Dial>, identity: SharedIdentity) -> Self {
-        let [(raft, raft_queue), (beats, beats_queue), (service, service_queue)] =
+        let [(raft, raft_queue), (heartbeats, heartbeats_queue), (service, service_queue)] =
             Urgency::ALL.map(Lane::new);
-        let queue = Queue { raft: raft_queue, beats: beats_queue, service: service_queue };
+        let queue = Queue { raft: raft_queue, heartbeats: heartbeats_queue, service: service_queue };
         tokio::spawn(Connection { target, dial, identity, queue }.run());
-        Self { lanes: [raft, beats, service] }
+        Self { lanes: [raft, heartbeats, service] }
     }
 
     /// Whether its task has ended, and another one is needed.
@@ -124,7 +124,7 @@ impl Link {
 /// The calls that wait to be written.
 struct Queue {
     raft: mpsc::Receiver<Call>,
-    beats: mpsc::Receiver<Call>,
+    heartbeats: mpsc::Receiver<Call>,
     service: mpsc::Receiver<Call>,
 }
 
@@ -134,20 +134,20 @@ impl Queue {
         select! {
             biased;
             Some(call) = self.raft.recv() => Some(call),
-            Some(call) = self.beats.recv() => Some(call),
+            Some(call) = self.heartbeats.recv() => Some(call),
             Some(call) = self.service.recv() => Some(call),
             else => None,
         }
     }
 
     fn try_next(&mut self) -> Option<Call> {
-        let next = self.raft.try_recv().or_else(|_| self.beats.try_recv());
+        let next = self.raft.try_recv().or_else(|_| self.heartbeats.try_recv());
         next.or_else(|_| self.service.try_recv()).ok()
     }
 
     fn close(&mut self) {
         self.raft.close();
-        self.beats.close();
+        self.heartbeats.close();
         self.service.close();
     }
 

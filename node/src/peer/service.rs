@@ -19,12 +19,12 @@ pub enum ServiceRequest {
         /// The proposal; the leader stamps it.
         proposal: Arc<Proposal>,
     },
-    /// To the leader: these sessions gave signs of life.
+    /// To the leader: renew the leases of these sessions.
     Heartbeats {
-        /// Each one only for a session of its own engineer, as the asking node has checked.
-        beats: Vec<SessionId>,
-        /// Sessions whose requests showed that they are alive.
-        touches: Vec<SessionId>,
+        /// Sessions whose clients sent a heartbeat, each for a session of its own engineer, as the asking node has checked.
+        heartbeats: Vec<SessionId>,
+        /// Sessions whose other requests showed that they are alive.
+        keep_alives: Vec<SessionId>,
     },
     /// To the leader: change the membership.
     Membership(MembershipRequest),
@@ -77,9 +77,9 @@ pub enum ServiceResponse {
     ReadIndex(Revision),
     /// To a proposal: it was applied, and this came of it.
     Proposed(Box<Answer>),
-    /// To signs of life: these sessions are over.
-    Beaten {
-        /// Sessions that beat and do not exist any more.
+    /// To heartbeats.
+    Heartbeats {
+        /// Those of the sessions that are over.
         unknown: Vec<SessionId>,
     },
     /// To anything that has no more to say than that it was done.

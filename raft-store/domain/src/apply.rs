@@ -168,12 +168,12 @@ impl<'a> Change<'a> {
                 (is_same, &cached.answer, Refusal::IdempotencyKeyReused)
             }
             // Only its node tries it again, within seconds, and nobody was answered yet.
-            Request::Slotted { slot, turn } => {
+            Request::Slotted { slot, id } => {
                 let cached = self.state.slotted_reply(*slot)?;
-                if cached.turn.sequence < turn.sequence {
+                if cached.id.sequence < id.sequence {
                     return None;
                 }
-                (cached.turn == *turn, &cached.answer, Refusal::Superseded)
+                (cached.id == *id, &cached.answer, Refusal::Superseded)
             }
         };
         Some(if is_same { Answer::clone(first) } else { refused(refusal) })
@@ -184,7 +184,7 @@ impl<'a> Change<'a> {
     fn renew(&mut self, proposal: &Proposal) {
         let Some(session) = acting_session(self.state, proposal) else { return };
         // Most commands have renewed it already: then nobody's rights need to be looked up again.
-        let Some(event) = decide::sign_of_life(self.state, session) else { return };
+        let Some(event) = decide::renew_lease(self.state, session) else { return };
         if keeps_alive(self.state, proposal, session) {
             self.fold(vec![event], None);
         }
@@ -244,9 +244,9 @@ impl<'a> Change<'a> {
                 self.touched.insert(RowKey::KeyedReply(request.key.clone()));
                 self.state.put_keyed_reply(request.key.clone(), Arc::new(cached));
             }
-            Request::Slotted { slot, turn } => {
+            Request::Slotted { slot, id } => {
                 self.touched.insert(RowKey::SlottedReply(*slot));
-                self.state.put_slotted_reply(*slot, Arc::new(SlottedReply { turn: *turn, since, answer }));
+                self.state.put_slotted_reply(*slot, Arc::new(SlottedReply { id: *id, since, answer }));
             }
         }
     }

@@ -42,7 +42,7 @@ pub enum Request {
         /// Which slot.
         slot: ReplySlot,
         /// Which request of the node.
-        turn: Turn,
+        id: SequenceId,
     },
 }
 
@@ -75,7 +75,7 @@ pub struct ReplySlot {
 
 /// Tells one request of a node from all others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Turn {
+pub struct SequenceId {
     /// Higher than that of any request that the node began before.
     pub sequence: u64,
     /// Random, another one at each start of the node: a data folder that was put back to an older copy counts from
@@ -87,7 +87,7 @@ pub struct Turn {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct SlottedReply {
     /// To which request.
-    pub turn: Turn,
+    pub id: SequenceId,
     /// There since.
     pub since: ClusterTime,
     /// The first answer.

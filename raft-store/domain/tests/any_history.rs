@@ -12,7 +12,7 @@ use nexus_domain::{
     decide::CleanupLimits,
     entity::{ApiKey, ClusterOrigin, KeyPrefix, Lane, MemberRole, SessionMetadata},
     ids::{CheckpointId, DecisionId, KeyId},
-    reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, Turn},
+    reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, SequenceId},
     settings::SettingsPatch,
     short_text::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
     usage::{Owner, Usage},
@@ -196,7 +196,7 @@ impl World {
             }
             let slot = ReplySlot { node: NodeId(u64::from(key % 2)), number: u16::from(key / 2) };
             let sequence = self.ids as u64 / 8 * 2 + u64::from(key) % 3;
-            Request::Slotted { slot, turn: Turn { sequence, start: u64::from(key % 3) } }
+            Request::Slotted { slot, id: SequenceId { sequence, start: u64::from(key % 3) } }
         });
         self.now = (self.now + entry.elapsed).max(0);
         let stamp = Stamp { cluster: ClusterTime(self.now as u64), wall: WallTime(self.now) };

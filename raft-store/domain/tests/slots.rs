@@ -3,7 +3,7 @@
 
 use nexus_domain::{
     Acting, Actor, ClusterTime, Command, NodeId, Proposal, Revision, SessionId, Stamp, State, apply,
-    reply_cache::{ReplySlot, Request, SLOT_AGE, Turn},
+    reply_cache::{ReplySlot, Request, SLOT_AGE, SequenceId},
 };
 
 fn slot(number: u16) -> ReplySlot {
@@ -11,12 +11,12 @@ fn slot(number: u16) -> ReplySlot {
 }
 
 fn tick(state: &mut State, revision: u64, cluster: u64, number: u16) {
-    let turn = Turn { sequence: revision, start: 0 };
+    let id = SequenceId { sequence: revision, start: 0 };
     let proposal = Proposal {
         command: Command::Tick,
         actor: Actor::System,
         acting: Acting::Engineer { candidate: SessionId::MIN },
-        request: Some(Request::Slotted { slot: slot(number), turn }),
+        request: Some(Request::Slotted { slot: slot(number), id }),
         stamp: Stamp { cluster: ClusterTime(cluster), ..Stamp::default() },
     };
     apply(state, Revision(revision), &proposal).answer.outcome.unwrap();

@@ -8,7 +8,7 @@ use nexus_domain::{
     entity::{ApiKey, ClaimMode, KeyPrefix, Lane, TokenDigest},
     ids::{CheckpointId, DecisionId, KeyId, LearningId},
     pattern::Pattern,
-    reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, Turn},
+    reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, SequenceId},
     settings::SettingsPatch,
     short_text::{Email, IdempotencyKey, Label, Name, Slug, Title},
     time::{ClusterTime, WallTime},
@@ -203,8 +203,8 @@ impl Scribe {
         let slot = ReplySlot { node: NodeId(1), number: 0 };
         for request in [
             Request::Keyed(KeyedRequest { key, fingerprint: 7 }),
-            Request::Slotted { slot, turn: Turn { sequence: 1, start: 1 } },
-            Request::Slotted { slot, turn: Turn { sequence: 2, start: 1 } },
+            Request::Slotted { slot, id: SequenceId { sequence: 1, start: 1 } },
+            Request::Slotted { slot, id: SequenceId { sequence: 2, start: 1 } },
         ] {
             let actor = Actor::Engineer { id: ENGINEER, key: KEY };
             let mut proposal = self.proposal(actor, Ask::RefreshClaims { project });

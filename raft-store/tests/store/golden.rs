@@ -16,7 +16,7 @@ use nexus_domain::{
     },
     event::{Cause, FeatureField, FieldValue, ReleaseReason},
     refusal::{Blocked, Blocker, Conflict, EntityKind},
-    reply_cache::{KeyedReply, KeyedRequest, ReplySlot, Request, SlottedReply, Turn},
+    reply_cache::{KeyedReply, KeyedRequest, ReplySlot, Request, SequenceId, SlottedReply},
     settings::{Registration, SettingsPatch},
 };
 use nexus_raft_store::storage::{Column, SimulatedDisk, Storage as _};
@@ -109,7 +109,7 @@ fn variants_and_fields_are_where_they_always_were() {
         Request,
         KeyedRequest,
         ReplySlot,
-        Turn,
+        SequenceId,
         NewFeature,
         FeaturePatch,
         NewDecision,

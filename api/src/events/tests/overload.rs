@@ -27,7 +27,7 @@ async fn signs_of_life_have_places_of_their_own() {
     assert_eq!(ask("GET", "/api/health/live").await, StatusCode::OK);
     // Heard: it lacks a key, which is looked at later.
     assert_eq!(ask("POST", &beat).await, StatusCode::UNAUTHORIZED);
-    let _beats = api.heartbeats.acquire_many(u32::try_from(MAX_HEARTBEATS).unwrap()).await.unwrap();
+    let _heartbeats = api.heartbeats.acquire_many(u32::try_from(MAX_HEARTBEATS).unwrap()).await.unwrap();
     assert_eq!(ask("POST", &beat).await, StatusCode::SERVICE_UNAVAILABLE);
 }
 

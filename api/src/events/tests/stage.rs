@@ -409,11 +409,11 @@ impl Cluster for Stage {
         self.inner.lock().unwrap().state.clock().wall
     }
 
-    fn beat(&self, session: SessionId) -> BoxFuture<'_, Result<bool, Unavailable>> {
+    fn heartbeat(&self, session: SessionId) -> BoxFuture<'_, Result<bool, Unavailable>> {
         async move { Ok(self.local().state().session(session).is_some()) }.boxed()
     }
 
-    fn touch(&self, _: SessionId) {}
+    fn keep_alive(&self, _: SessionId) {}
 
     fn events(&self, from: Revision, limit: usize) -> BoxFuture<'_, Result<History, StorageFailure>> {
         let page = self.page(from, limit, usize::MAX, |_| true);

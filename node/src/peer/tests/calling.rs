@@ -143,12 +143,12 @@ async fn what_is_in_flight_is_bounded_and_votes_and_signs_of_life_still_get_thro
         let answer = caller.client.call(&to, vote, AMPLE).await;
         assert!(matches!(answer, Ok(ControlResponse::Vote(_))), "{answer:?}");
         // Heard although nothing of before is answered.
-        let beats = ServiceRequest::Heartbeats { beats: Vec::new(), touches: Vec::new() };
-        let (beaten, _) = tokio::join!(caller.client.request(&to, beats, AMPLE), async {
+        let heartbeats = ServiceRequest::Heartbeats { heartbeats: Vec::new(), keep_alives: Vec::new() };
+        let (answered, _) = tokio::join!(caller.client.request(&to, heartbeats, AMPLE), async {
             asked.wait_for(|asked| *asked == SERVICE_IN_FLIGHT as u64 + 1).await.unwrap();
             called.service.let_go.add_permits(SERVICE_IN_FLIGHT + 1);
         });
-        assert!(beaten.is_ok(), "{beaten:?}");
+        assert!(answered.is_ok(), "{answered:?}");
     };
     let (answers, ()) = tokio::join!(full, beyond);
     assert!(answers.into_iter().all(|answer| matches!(answer, Ok(ServiceResponse::Done))));
@@ -161,7 +161,7 @@ async fn a_request_too_large_for_a_frame_fails_alone() {
     let sessions = vec![SessionId::MAX; MAX_FRAME / 16 + 1];
     let answer = caller
         .client
-        .request(&to, ServiceRequest::Heartbeats { beats: sessions, touches: Vec::new() }, AMPLE)
+        .request(&to, ServiceRequest::Heartbeats { heartbeats: sessions, keep_alives: Vec::new() }, AMPLE)
         .await;
     assert!(matches!(answer, Err(PeerError::NotSent(Cause::Unsendable(_)))), "{answer:?}");
     caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE).await.unwrap();

@@ -36,7 +36,7 @@ fn each_request_and_answer_has_its_number() {
     let requests = [
         ServiceRequest::ReadIndex,
         ServiceRequest::Propose { proposal },
-        ServiceRequest::Heartbeats { beats: vec![SessionId(Uuid::nil())], touches: Vec::new() },
+        ServiceRequest::Heartbeats { heartbeats: vec![SessionId(Uuid::nil())], keep_alives: Vec::new() },
         ServiceRequest::Membership(MembershipRequest::Join {
             token: None,
             replaces: Some(node),
@@ -52,7 +52,7 @@ fn each_request_and_answer_has_its_number() {
     ];
     let requests = requests.map(|request| hex(&ControlRequest::Service(request)));
     let responses = [
-        ServiceResponse::Beaten { unknown: Vec::new() },
+        ServiceResponse::Heartbeats { unknown: Vec::new() },
         ServiceResponse::Done,
         ServiceResponse::Joined(node),
         ServiceResponse::Leads(node),

@@ -6,7 +6,7 @@ use super::{
     access::not_found,
     conflicts::too_much,
     quota::text_within_quota,
-    sessions::{acts, sign_of_life},
+    sessions::{renew_lease, require_not_ending},
 };
 use crate::{
     command::NewCheckpoint,
@@ -35,7 +35,7 @@ pub(super) fn save(
 ) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let session = ctx.own_session(engineer, project, new.session)?;
-    acts(session)?;
+    require_not_ending(session)?;
     if ctx.state.feature(project, new.feature).is_none() {
         return Err(not_found(EntityKind::Feature, new.feature));
     }
@@ -46,7 +46,7 @@ pub(super) fn save(
     let checkpoint =
         of_work(ctx.state, session, new.feature, new.id, new.kind, new.context.clone(), new.notes.clone());
     // Whoever records the work of a session shows that it is alive.
-    let mut events: Vec<Event> = sign_of_life(ctx.state, session).into_iter().collect();
+    let mut events: Vec<Event> = renew_lease(ctx.state, session).into_iter().collect();
     let latest = ctx.state.latest_checkpoint(project, new.feature);
     let says_nothing_new = latest.is_some_and(|latest| latest.state_hash == checkpoint.state_hash);
     if new.kind == CheckpointKind::AutoPeriodic && says_nothing_new {

@@ -8,7 +8,7 @@ use super::{
     picking::{files_claimed, find, transition, without},
     quota::{within_quota, within_quotas_of},
     session_end::Effects,
-    sessions::acts,
+    sessions::require_not_ending,
 };
 use crate::{
     apply::Erasure,
@@ -326,7 +326,7 @@ fn change_of_claims(
     let session = ctx.state.session(holder.session).expect("an active feature belongs to a session");
     if !new_touches.is_empty() || !new_reads.is_empty() {
         // One that is over takes nothing more.
-        acts(session)?;
+        require_not_ending(session)?;
     }
     within_limit_of_feature(ctx, session, before.id, new_touches.iter().chain(&*new_reads))?;
     within_limit(ctx, session, new_touches.iter().chain(&*new_reads))?;

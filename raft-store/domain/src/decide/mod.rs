@@ -34,7 +34,7 @@ pub use features::{MAX_AUTOMATA, MAX_DEPENDENCIES, MAX_GLOBS, MAX_PATTERNS};
 pub(crate) use project_deletion::{advance as advance_project_deletion, events_erased};
 pub(crate) use rights::may_ask;
 pub use roadmap::MAX_NAMED;
-pub(crate) use sessions::sign_of_life;
+pub(crate) use sessions::renew_lease;
 
 use crate::{
     apply::Erasure,

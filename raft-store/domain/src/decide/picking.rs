@@ -7,7 +7,7 @@ use super::{
     conflicts::{FEATURE, blocker, conflicts, holder_note, open_dependencies, too_much},
     features::moved,
     holdings::{self, within_limit},
-    sessions::{acting_session, acts},
+    sessions::{acting_session, require_not_ending},
 };
 use crate::{
     entity::{ClaimMode, Engineer, Feature, Holder, Lane, Session, Status},
@@ -244,7 +244,7 @@ fn held<'a>(
         return Err(Refusal::NotHolder { slug: slug.clone(), by });
     }
     // One that is over holds it for as long as its claims are given back: it is free again in a moment.
-    ctx.state.session(holder.session).map_or(Ok(()), |session| acts(session))?;
+    ctx.state.session(holder.session).map_or(Ok(()), |session| require_not_ending(session))?;
     let alive = match named {
         Some(_) => Some(acting_session(ctx, engineer, project)?.1),
         None => None,

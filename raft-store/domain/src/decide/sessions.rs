@@ -1,4 +1,4 @@
-//! Decides about sessions: their start, their signs of life and their end.
+//! Decides about sessions: their start, their heartbeats and keep-alives, and their end.
 
 use super::{
     Context, Decision, access::not_found, cleanup::CleanupBudget, expiry::is_over, quota::within_quotas_of,
@@ -18,11 +18,11 @@ use crate::{
 };
 use std::{collections::BTreeSet, sync::Arc};
 
-/// Sessions of one engineer in one project: more than this are leaked by a broken client.
+/// Sessions of one engineer in one project. More than this are leaked by a broken client.
 const MAX_SESSIONS_OF_ENGINEER: usize = 1_000;
 
-/// A request that acts as this session shows that it is alive; none when that is known already.
-pub(crate) fn sign_of_life(state: &State, session: &Session) -> Option<Event> {
+/// Renews the lease of a session that a request acts as. `None` if nothing changes, or if the session is ending.
+pub(crate) fn renew_lease(state: &State, session: &Session) -> Option<Event> {
     if session.is_ending() {
         return None;
     }
@@ -30,10 +30,10 @@ pub(crate) fn sign_of_life(state: &State, session: &Session) -> Option<Event> {
     (after != *session).then(|| renewal(session, after))
 }
 
-/// The same session with a fresh lease.
-fn renewed(state: &State, session: &Session, beat: bool) -> Session {
+/// The same session with a new lease. A heartbeat puts it on the short lease for good.
+fn renewed(state: &State, session: &Session, is_heartbeat: bool) -> Session {
     let mut session = session.clone();
-    if beat {
+    if is_heartbeat {
         session.heartbeat_mode = HeartbeatMode::Attended;
     }
     let lease = match session.heartbeat_mode {
@@ -45,7 +45,7 @@ fn renewed(state: &State, session: &Session, beat: bool) -> Session {
     session
 }
 
-/// The event that says that a session is alive: it came back, or just went on.
+/// The event of a renewed lease: the session came back from its grace, or just continues.
 fn renewal(before: &Session, after: Session) -> Event {
     let came_back = !before.is_active();
     let after = Arc::new(after);
@@ -66,7 +66,7 @@ fn new_session(
             limit: MAX_SESSIONS_OF_ENGINEER as u64,
         });
     }
-    // Not the project's: where one member filled it, the others still begin and give back.
+    // The project's quota does not count here: where one member filled it, the others must still be able to release.
     let owners = [Owner::Engineer(engineer.id), Owner::Cluster];
     within_quotas_of(ctx.state, owners, Usage::of_memory(SESSION_BYTES))?;
     let until = ctx.state.clock.cluster.after(ctx.state.settings.session_unattended);
@@ -84,16 +84,16 @@ fn new_session(
     })
 }
 
-/// Refuses to act as a session that is over and has not given everything back yet: a new one takes its place then.
-pub(super) fn acts(session: &Session) -> Result<(), Refusal> {
+/// Refuses to act as a session that is ending. Once it is over, the next request gets a new session.
+pub(super) fn require_not_ending(session: &Session) -> Result<(), Refusal> {
     if session.is_ending() {
         return Err(Refusal::Cluster("this session is still ending: try again in a second".to_owned()));
     }
     Ok(())
 }
 
-/// The session to act as, made on demand when it is the default one. It is alive by this request,
-/// which the first event says.
+/// The session that the command acts as, with its lease renewed, and the event that says so. A default session is
+/// created on demand.
 pub(super) fn acting_session(
     ctx: Context<'_>,
     engineer: &Engineer,
@@ -104,7 +104,7 @@ pub(super) fn acting_session(
         Acting::Engineer { .. } => ctx.state.session_of(project, engineer.id, None),
     };
     if let Some(session) = existing {
-        acts(session)?;
+        require_not_ending(session)?;
         let alive = renewed(ctx.state, session, false);
         return Ok((alive.clone(), renewal(session, alive)));
     }
@@ -115,7 +115,7 @@ pub(super) fn acting_session(
     Ok((session.clone(), Event::SessionStarted(Arc::new(session))))
 }
 
-/// Starts a session, or finds the one of this agent that lives.
+/// Starts a session, or renews the living session of the same agent.
 pub(super) fn start(
     ctx: Context<'_>,
     project: ProjectId,
@@ -131,7 +131,7 @@ pub(super) fn start(
         return Err(not_found(EntityKind::Feature, feature));
     }
     let before = ctx.state.session_of(project, engineer.id, agent);
-    before.map_or(Ok(()), |session| acts(session))?;
+    before.map_or(Ok(()), |session| require_not_ending(session))?;
     let mut session = match before {
         Some(session) => renewed(ctx.state, session, false),
         None => new_session(ctx, project, engineer, id, agent)?,
@@ -147,26 +147,27 @@ pub(super) fn start(
     Ok(Decision::new(vec![event], Reply::Session(Arc::new(session))))
 }
 
-/// Renews every session that beats or acts; beating ones that are over are named in the reply.
-pub(super) fn heartbeats(ctx: Context<'_>, beats: &[SessionId], touches: &[SessionId]) -> Decision {
-    let mut events = Vec::with_capacity(beats.len() + touches.len());
+/// Renews every session that sent a heartbeat or acted. The reply names the sessions of heartbeats that are over.
+pub(super) fn heartbeats(ctx: Context<'_>, heartbeats: &[SessionId], keep_alives: &[SessionId]) -> Decision {
+    let mut events = Vec::with_capacity(heartbeats.len() + keep_alives.len());
     let mut unknown = Vec::new();
-    // Each once: a session that comes back is announced once.
+    // Each session is renewed once: its return is announced once.
     let mut seen = BTreeSet::new();
-    for id in beats.iter().filter(|id| seen.insert(**id)) {
+    for id in heartbeats.iter().filter(|id| seen.insert(**id)) {
         match ctx.state.session(*id).filter(|session| !is_over(ctx.state, session)) {
             Some(session) => events.push(renewal(session, renewed(ctx.state, session, true))),
             None => unknown.push(*id),
         }
     }
-    let touched = touches.iter().filter(|id| seen.insert(**id)).filter_map(|id| ctx.state.session(*id));
-    for session in touched.filter(|session| !is_over(ctx.state, session)) {
-        events.extend(sign_of_life(ctx.state, session));
+    let kept_alive =
+        keep_alives.iter().filter(|id| seen.insert(**id)).filter_map(|id| ctx.state.session(*id));
+    for session in kept_alive.filter(|session| !is_over(ctx.state, session)) {
+        events.extend(renew_lease(ctx.state, session));
     }
     Decision::new(events, Reply::Heartbeats { unknown })
 }
 
-/// Ends a session of one's own.
+/// Ends one of the engineer's own sessions.
 pub(super) fn end(ctx: Context<'_>, project: ProjectId, id: SessionId) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let session = ctx.own_session(engineer, project, id)?;

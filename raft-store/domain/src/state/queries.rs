@@ -98,16 +98,14 @@ impl State {
     /// The highest sequence number in a node's slots; 0 if it has none.
     pub fn last_sequence(&self, node: NodeId) -> u64 {
         let of_node = ReplySlot { node, number: 0 }..=ReplySlot { node, number: u16::MAX };
-        self.slotted_replies.range(of_node).map(|(_, cached)| cached.turn.sequence).max().unwrap_or(0)
+        self.slotted_replies.range(of_node).map(|(_, cached)| cached.id.sequence).max().unwrap_or(0)
     }
 
     /// Whether exactly this request was applied already.
     pub fn has_answered(&self, request: &Request) -> bool {
         match request {
             Request::Keyed(request) => self.keyed_reply(&request.key).is_some(),
-            Request::Slotted { slot, turn } => {
-                self.slotted_reply(*slot).is_some_and(|cached| cached.turn == *turn)
-            }
+            Request::Slotted { slot, id } => self.slotted_reply(*slot).is_some_and(|cached| cached.id == *id),
         }
     }
 }

@@ -11,7 +11,7 @@ use nexus_domain::{
     },
     ids::{CheckpointId, DecisionId, EngineerId, JoinTokenId, KeyId, LearningId},
     pattern::{Case, Pattern},
-    reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, Turn},
+    reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, SequenceId},
     settings::{Registration, SettingsPatch},
     short_text::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
     time::{ClusterTime, Millis, WallTime},
@@ -165,7 +165,10 @@ pub(crate) fn request(world: &World, line: &Line) -> Option<Request> {
         let [node, number, sequence] = slot.split('/').collect::<Vec<_>>()[..] else { panic!("{slot}") };
         let slot = ReplySlot { node: NodeId(node.parse().unwrap()), number: number.parse().unwrap() };
         let start = line.option("start").map_or(0, |start| start.parse().unwrap());
-        return Some(Request::Slotted { slot, turn: Turn { sequence: sequence.parse().unwrap(), start } });
+        return Some(Request::Slotted {
+            slot,
+            id: SequenceId { sequence: sequence.parse().unwrap(), start },
+        });
     }
     let key = line.option("key")?;
     let key = ReplyKey {

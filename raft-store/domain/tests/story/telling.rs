@@ -253,7 +253,7 @@ pub(crate) fn state(world: &World, what: &str) -> Vec<String> {
             .filter_map(|row| match row {
                 nexus_domain::Row::KeyedReply(key, _) => Some(key.key.to_string()),
                 nexus_domain::Row::SlottedReply(slot, cached) => {
-                    Some(format!("slot {} of node {}: {}", slot.number, slot.node, cached.turn.sequence))
+                    Some(format!("slot {} of node {}: {}", slot.number, slot.node, cached.id.sequence))
                 }
                 _ => None,
             })
