@@ -1,4 +1,4 @@
-//! Long texts: written and read whole, never looked at by a rule, so never held in memory.
+//! Documents: long texts, which are written and read as a whole. No rule reads them, so the state does not hold them.
 
 use crate::{
     entity::FeatureLists,
@@ -11,31 +11,32 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{fmt, sync::Arc};
 
-/// Where something stands in the order of the log. Lists are kept in this order and not in that of
-/// ids, which are minted before it is known what is committed first.
+/// The position of a document in the order of the log. Lists of documents have this order and not that of ids, which are
+/// created before it is known which entry is committed first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct LogPosition {
-    /// The log index.
+    /// The log index of the entry.
     pub revision: Revision,
-    /// What the entry itself asked for comes after what ended before it.
+    /// The position within the entry: 0 for what the cluster wrote before it applied the command, 1 for what the command
+    /// wrote.
     pub seq: u32,
 }
 
 impl LogPosition {
-    /// Before everything: nothing is here.
+    /// The position before all documents; none has it.
     pub const FIRST: Self = Self { revision: Revision(0), seq: 0 };
 
-    /// Of what an entry asked for: there is one such thing in it.
+    /// The position of what the command of an entry writes: at most one document in each list.
     pub(crate) const fn asked_for(revision: Revision) -> Self {
         Self { revision, seq: 1 }
     }
 
-    /// Of what the cluster writes before it looks at the entry: one thing a list.
+    /// The position of what the cluster writes before it applies the command: at most one document in each list.
     pub(crate) const fn ended_before(revision: Revision) -> Self {
         Self { revision, seq: 0 }
     }
 
-    /// After everything of a revision and of those before it.
+    /// The position after all documents of a revision and of earlier ones.
     pub const fn end_of(revision: Revision) -> Self {
         Self { revision, seq: u32::MAX }
     }
@@ -50,25 +51,25 @@ impl LogPosition {
     }
 }
 
-/// Where a document is kept.
+/// The key of a document.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum DocumentKey {
     /// The spec of a feature.
     Spec(ProjectId, FeatureId),
     /// A checkpoint of the work on a feature.
     Checkpoint(ProjectId, FeatureId, LogPosition),
-    /// Something that was learned while working on a feature.
+    /// A learning about a feature.
     Learning(ProjectId, FeatureId, LogPosition),
     /// A decision.
     Decision(ProjectId, LogPosition),
-    /// That a decision is about a feature; its text is kept once, as [`Self::Decision`].
+    /// Marks that a decision is about a feature. The text is stored once, as [`Self::Decision`].
     DecisionAbout(ProjectId, FeatureId, LogPosition),
-    /// The lists that a feature had from this entry on, until others took their place.
+    /// The lists that a feature had from this entry on, until another entry replaced them.
     Lists(ProjectId, FeatureId, Revision),
 }
 
 impl DocumentKey {
-    /// The project it belongs to.
+    /// The project that the document belongs to.
     pub const fn project(&self) -> Option<ProjectId> {
         match self {
             Self::Spec(project, _)
@@ -80,7 +81,7 @@ impl DocumentKey {
         }
     }
 
-    /// Its place in its list; none for what is in no list.
+    /// The position in its list; `None` for documents that are in no list.
     pub const fn position(&self) -> Option<LogPosition> {
         match self {
             Self::Spec(..) | Self::Lists(..) => None,
@@ -92,24 +93,24 @@ impl DocumentKey {
     }
 }
 
-/// Why a checkpoint was written.
+/// The cause of a checkpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum CheckpointKind {
-    /// By a client, now and then.
+    /// A client writes one now and then.
     AutoPeriodic,
-    /// By a person or an agent.
+    /// A person or an agent asked for it.
     Manual,
-    /// By the cluster, when a session was lost, or by a client that came back after a crash.
+    /// The cluster wrote it when a session was lost, or a client that came back after a crash.
     CrashRecovery,
 }
 
-/// Tells one state of work from another: SHA-256 of the feature's id, the context and the claims,
-/// each behind its length in bytes (8 of them, big-endian) and the claims behind their number too.
+/// Identifies a state of work: the SHA-256 of the feature's id, the context and the claims. Each is preceded by its
+/// length in bytes, as 8 bytes in big-endian order, and the claims also by their number.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateHash(pub [u8; 32]);
 
 impl StateHash {
-    /// Of a context whose keys are sorted and of claims in any order.
+    /// The hash of a context with sorted keys and of claims in any order.
     pub fn of(feature: FeatureId, context: &str, claims: &[Pattern]) -> Self {
         let mut sorted: Vec<&str> = claims.iter().map(Pattern::as_str).collect();
         sorted.sort_unstable();
@@ -140,94 +141,94 @@ impl fmt::Debug for StateHash {
     }
 }
 
-/// A recorded state of work.
+/// A checkpoint: a recorded state of the work on a feature.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// Identity.
+    /// The checkpoint's id.
     pub id: CheckpointId,
-    /// Whose work.
+    /// The session whose work it records.
     pub session: SessionId,
-    /// On what.
+    /// The feature that the work is about.
     pub feature: FeatureId,
-    /// For whom.
+    /// The engineer of the session.
     pub engineer: EngineerId,
-    /// Whether the session held the feature, or nobody did. Only then it could become the newest one.
+    /// Whether the session held the feature, or nobody did. Only then it became the newest one of the feature.
     pub is_of_holder: bool,
-    /// Why.
+    /// The cause.
     pub kind: CheckpointKind,
     /// The paths that the session held for the feature, sorted.
     pub claims: Arc<[Pattern]>,
-    /// What the client said about it: the JSON text of an object, its keys sorted.
+    /// The client's own record: the JSON text of an object with sorted keys.
     pub context: Arc<str>,
     /// A note for people.
     pub notes: Option<Arc<str>>,
-    /// When.
+    /// The wall time of the entry that wrote it.
     pub created_at: WallTime,
-    /// Of feature, context and claims.
+    /// The hash of feature, context and claims.
     pub state_hash: StateHash,
 }
 
-/// The newest checkpoint of a feature, as rules know it: what a client repeats is not kept twice.
+/// What the state stores about the newest checkpoint of a feature, so that a repeated one is not stored again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LatestCheckpoint {
     /// The project.
     pub project: ProjectId,
     /// The feature.
     pub feature: FeatureId,
-    /// Identity.
+    /// The checkpoint's id.
     pub id: CheckpointId,
-    /// Its place in the feature's list.
+    /// The position in the feature's list.
     pub position: LogPosition,
-    /// What it recorded.
+    /// The hash of what it recorded.
     pub state_hash: StateHash,
 }
 
 impl LatestCheckpoint {
-    /// Where its text is.
+    /// The key of its text.
     pub const fn key(&self) -> DocumentKey {
         DocumentKey::Checkpoint(self.project, self.feature, self.position)
     }
 }
 
-/// Something that was learned while working on a feature, for whoever comes next.
+/// Something that was learned while working on a feature, for later sessions.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Learning {
-    /// Identity.
+    /// The learning's id.
     pub id: LearningId,
-    /// The feature.
+    /// The feature that it is about.
     pub feature: FeatureId,
-    /// Who tells it.
+    /// The author.
     pub engineer: EngineerId,
     /// The text.
     pub content: Arc<str>,
-    /// When.
+    /// The wall time of the entry that wrote it.
     pub created_at: WallTime,
 }
 
-/// Something that was decided about a project. Never changed: another one supersedes it.
+/// A decision about a project. It never changes; a later decision may supersede it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Decision {
-    /// Identity.
+    /// The decision's id.
     pub id: DecisionId,
     /// The project.
     pub project: ProjectId,
-    /// The feature it is about, by id and by the slug that it had.
+    /// The feature that it is about, with the slug that it had then. `None` means the whole project.
     pub feature: Option<(FeatureId, Slug)>,
-    /// Who wrote it down.
+    /// The author.
     pub engineer: EngineerId,
-    /// One line.
+    /// One line for people.
     pub title: Title,
     /// What was decided.
     pub decision: Arc<str>,
-    /// Why.
+    /// The reasons.
     pub rationale: Option<Arc<str>>,
-    /// Instead of what.
+    /// The alternatives that were rejected.
     pub alternatives: Option<Arc<str>>,
-    /// The decision whose place it takes.
+    /// An earlier decision that this one replaces.
     pub supersedes: Option<DecisionId>,
-    /// When.
+    /// The wall time of the entry that wrote it.
     pub created_at: WallTime,
-    /// Its place among the decisions of the project.
+    /// The position among the decisions of the project.
     pub position: LogPosition,
 }
 
@@ -244,6 +245,6 @@ pub enum Document {
     Decision(Arc<Decision>),
     /// What a feature once touched, read and depended on.
     Lists(Arc<FeatureLists>),
-    /// Only that its key is there.
+    /// A document without content, whose key says everything.
     Mark,
 }

@@ -1,4 +1,4 @@
-//! What a command that was carried out answers: the things that it made or changed.
+//! Replies: what a command that was carried out returns. Refusals are in [`refusal`](crate::refusal).
 
 use crate::{
     document::DocumentKey,
@@ -13,89 +13,89 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// What a command that was carried out answers.
+/// What a command that was carried out returns: the entities that it created or changed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Reply {
-    /// Nothing beyond "done".
+    /// The command returns nothing.
     Done,
-    /// A node id was given out.
+    /// A node id was handed out.
     Node(Arc<NodeRecord>),
-    /// An invitation was made.
+    /// A join token was created.
     JoinToken(Arc<JoinToken>),
-    /// The settings as they are now.
+    /// The settings were changed to these.
     Settings(Arc<Settings>),
-    /// An engineer was made.
+    /// An engineer was registered.
     Registered {
         /// The engineer.
         engineer: Arc<Engineer>,
-        /// What the first key was derived with.
+        /// The salt from which the first API key was derived; `None` without an idempotency key.
         salt: Option<[u8; 16]>,
     },
-    /// A key was added.
+    /// An API key was added.
     KeyAdded(Arc<ApiKey>),
     /// An engineer was changed.
     Engineer(Arc<Engineer>),
-    /// A project was made.
+    /// A project was created or updated.
     Project(Arc<Project>),
     /// A member was added.
     Member(Arc<Member>),
-    /// A feature was made or changed.
+    /// A feature was created or changed.
     Feature(Arc<Feature>),
     /// A feature was picked.
     Picked {
-        /// The feature, active.
+        /// The feature, in status active.
         feature: Arc<Feature>,
-        /// Its session.
+        /// The session that holds it.
         session: Arc<Session>,
     },
-    /// A session was started or found.
+    /// A session was started, found or ended.
     Session(Arc<Session>),
-    /// The paths that were asked for are held, by this session.
+    /// This session holds the requested paths.
     Claimed(Arc<Session>),
-    /// The lease was renewed.
+    /// The lease of a session was renewed.
     Held {
-        /// Of this session.
+        /// The session.
         session: Arc<Session>,
-        /// Which holds these paths.
+        /// The paths that it holds. A cached reply has none.
         paths: Arc<[Pattern]>,
     },
-    /// Paths were given back.
+    /// Paths were released.
     Released {
-        /// Which; a remembered answer has the first of them only.
+        /// The released paths. A cached reply has only the first ones.
         paths: Arc<[Pattern]>,
-        /// How many.
+        /// The number of released paths.
         count: u64,
     },
-    /// Signs of life were taken in, but for these sessions, which are over.
+    /// Heartbeats were applied, except those of sessions that are over.
     Heartbeats {
-        /// Sessions that do not exist any more.
+        /// The sessions that do not exist any more.
         unknown: Vec<SessionId>,
     },
-    /// A text was written, here. The text itself would fill the reply table.
+    /// A text was stored under this key. The text itself would fill the reply cache.
     Text(DocumentKey),
-    /// A checkpoint says what the newest one says, and was not kept.
+    /// A periodic checkpoint repeats the newest one, and was not stored.
     DuplicateCheckpoint,
     /// A ticket was issued, or used up.
     Ticket(Arc<Ticket>),
-    /// This node leads now.
+    /// This node became the leader.
     Leads(NodeId),
-    /// This node was let in.
+    /// This node became a voter.
     Joined(NodeId),
 }
 
-/// Paths of a remembered answer, in bytes: requests and answers may have megabytes of them, and there are tens
-/// of thousands of answers.
-const MAX_REMEMBERED_PATH_BYTES: usize = 4 << 10;
+/// The bytes of the paths in a cached reply. A reply may have megabytes of them, and the cache has tens of thousands of
+/// replies.
+const MAX_CACHED_PATH_BYTES: usize = 4 << 10;
 
 impl Reply {
-    /// Paths were given back.
+    /// The reply for released paths.
     pub(crate) fn released(paths: impl IntoIterator<Item = Pattern>) -> Self {
         let paths: Arc<[Pattern]> = paths.into_iter().collect();
         let count = paths.len() as u64;
         Self::Released { paths, count }
     }
 
-    /// Bytes of the paths in it.
+    /// The bytes of the paths in it.
     pub(crate) fn path_bytes(&self) -> usize {
         match self {
             Self::Feature(feature) | Self::Picked { feature, .. } => paths_of(feature).bytes,
@@ -104,9 +104,9 @@ impl Reply {
         }
     }
 
-    /// As it is remembered: without more paths than are worth their place. None when it stays as it is.
+    /// The reply as it is cached, without long lists of paths; `None` if it stays as it is.
     pub(crate) fn cut(&self) -> Option<Self> {
-        if self.path_bytes() <= MAX_REMEMBERED_PATH_BYTES {
+        if self.path_bytes() <= MAX_CACHED_PATH_BYTES {
             return None;
         }
         match self {
@@ -118,7 +118,7 @@ impl Reply {
                 Some(Self::Held { session: session.clone(), paths: Arc::default() })
             }
             Self::Released { paths, count } => {
-                let mut left = MAX_REMEMBERED_PATH_BYTES;
+                let mut left = MAX_CACHED_PATH_BYTES;
                 let fits = |path: &&Pattern| match left.checked_sub(path.as_str().len()) {
                     Some(rest) => {
                         left = rest;
@@ -133,7 +133,7 @@ impl Reply {
         }
     }
 
-    /// With the paths that were cut, as the state has them now.
+    /// The reply with the paths that were cut, as the state has them now.
     pub(crate) fn completed(&self, state: &State) -> Self {
         match self {
             Self::Feature(feature) => Self::Feature(with_paths(state, feature)),

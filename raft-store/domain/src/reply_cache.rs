@@ -1,11 +1,11 @@
-//! The reply table: every write has an identity, and its first answer is remembered, so that a
-//! retry after a lost answer gets that answer instead of a second effect (Ongaro, "Consensus:
-//! Bridging Theory and Practice", 6.3).
+//! The reply cache. Every write has an identity, and the cache has its first answer, so that a retry after a lost answer
+//! gets that answer instead of a second effect (Ongaro, "Consensus: Bridging Theory and Practice", 6.3).
 //!
-//! A key that a client chose is remembered for long: the client may come back through any node. A write without
-//! one is tried again by the node that took it in alone, and never after it has answered. So each node has slots, as
-//! in the reply cache of NFS (RFC 8881, 2.10.6): a write takes one that is free, with a higher sequence than any
-//! write before it, and its answer stays there until the next one takes the slot.
+//! A write with an `Idempotency-Key` has a [`KeyedReply`], which is cached for long, since its client may retry through
+//! any node. A write without a key is retried only by the node that received it, and never after that node has
+//! answered. So each node has slots, as in the reply cache of NFS (RFC 8881, 2.10.6): a write takes a free
+//! [`ReplySlot`] and a higher sequence number than any earlier write, and its [`SlottedReply`] stays there until another
+//! write takes the slot.
 
 use crate::{
     ids::{EngineerId, NodeId},
@@ -18,95 +18,95 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// No answer to a key is forgotten before, however many there are: clients try one node after the other, for tens
-/// of seconds.
+/// A keyed reply that is younger than this is not evicted, however many there are: clients retry at one node after the
+/// other, for tens of seconds.
 pub const REPLY_FLOOR: Millis = Millis::from_secs(60);
-/// What all answers to keys may weigh, young ones too: bounds memory.
+/// The bytes of all keyed replies together, young ones included: bounds memory.
 pub const MAX_REPLY_BYTES: usize = 256 << 20;
-/// A slot that was not taken for so long is needed by no retry: a node gives a request up within seconds.
+/// A slot that was not used for this long is emptied: a node retries a request only for seconds.
 pub const SLOT_AGE: Millis = Millis::from_secs(60);
-/// What an answer weighs beside its lists: its row and its places in the maps.
+/// The bytes of a reply without its lists: its row and its index entries.
 const REPLY_BYTES: usize = 500;
-/// Conflicts and the like in a remembered refusal, in bytes: under a key, of which there are few, and in a slot, of
-/// which a busy node may have thousands.
+/// The bytes of the lists in a cached refusal with a key.
 const MAX_LIST_BYTES_OF_KEYED: usize = 16 << 10;
+/// The bytes of the lists in a cached refusal in a slot: a busy node may have thousands of slots.
 const MAX_LIST_BYTES_OF_SLOTTED: usize = 4 << 10;
 
-/// The identity of a request.
+/// The identity of a request, by which its retries are recognised.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Request {
-    /// Its client chose a key.
+    /// The client sent an `Idempotency-Key`.
     Keyed(KeyedRequest),
-    /// It has none, and the node that took it in has a slot for it.
+    /// The client sent no key. The node that received the request has assigned a slot to it.
     Slotted {
-        /// Which slot.
+        /// The slot that the reply is cached in.
         slot: ReplySlot,
-        /// Which request of the node.
+        /// The request among all of its node.
         id: SequenceId,
     },
 }
 
-/// Whose request, under which key.
+/// The key of a [`KeyedReply`]. Each engineer has their own keys.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct ReplyKey {
-    /// The engineer; none for requests without a key of one.
+    /// The engineer; `None` for requests without an API key.
     pub engineer: Option<EngineerId>,
-    /// The client's key.
+    /// The client's `Idempotency-Key`.
     pub key: IdempotencyKey,
 }
 
-/// A request under a key of its client.
+/// The identity of a request with an `Idempotency-Key`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct KeyedRequest {
-    /// Whose, under which key.
+    /// The engineer and the key.
     pub key: ReplyKey,
-    /// Digest of method, path and body: another request under the same key is refused.
+    /// A digest of method, path and body: another request with the same key is refused.
     pub fingerprint: u64,
 }
 
-/// Where the answer to a request without a key is remembered.
+/// The slot in which the reply to a request without a key is cached.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct ReplySlot {
-    /// The node that takes requests in.
+    /// The node that received the request.
     pub node: NodeId,
-    /// Which of its slots. There are as many as it ever had requests at once.
+    /// The number of the slot, from 0. A node uses as many slots as it ever had requests at once.
     pub number: u16,
 }
 
-/// Tells one request of a node from all others.
+/// Identifies one request among all of its node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SequenceId {
-    /// Higher than that of any request that the node began before.
+    /// A number that is higher than that of every earlier request of the node.
     pub sequence: u64,
-    /// Random, another one at each start of the node: a data folder that was put back to an older copy counts from
-    /// where it was, and must not be given the answers of then.
+    /// A random number, chosen anew at each start of the node. A node whose data folder was restored from an older copy
+    /// repeats sequence numbers, and must not get the replies to its former requests.
     pub start: u64,
 }
 
-/// The answer in a slot.
+/// The cached reply to a request without an `Idempotency-Key`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct SlottedReply {
-    /// To which request.
+    /// The request that it answers.
     pub id: SequenceId,
-    /// There since.
+    /// The cluster time at which it was cached.
     pub since: ClusterTime,
-    /// The first answer.
+    /// The answer of the request's first application.
     pub answer: Arc<Answer>,
 }
 
-/// What applying a command gave. A refusal is an answer like any other.
+/// The result of applying a command. A refusal is an answer like any other.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Answer {
-    /// The log index that first gave it.
+    /// The log index of the entry that first gave it.
     pub revision: Revision,
-    /// What it says.
+    /// The reply or the refusal.
     pub outcome: Result<Reply, Refusal>,
-    /// Whether long lists were taken out of it: it is a remembered one.
+    /// Whether long lists were cut out of it, as happens before it is cached.
     pub is_cut: bool,
 }
 
 impl Answer {
-    /// What it says, to somebody who sees this state: paths that were cut are those of today.
+    /// The reply, with the paths that were cut out of it filled in from the current state.
     ///
     /// # Errors
     /// The refusal.
@@ -117,7 +117,7 @@ impl Answer {
         }
     }
 
-    /// As it is remembered for this request.
+    /// The answer as it is cached for this request: without long lists.
     pub(crate) fn cut(&self, request: &Request) -> Self {
         let most = match request {
             Request::Keyed(_) => MAX_LIST_BYTES_OF_KEYED,
@@ -134,21 +134,21 @@ impl Answer {
     }
 }
 
-/// An answer that is kept for retries.
+/// The cached reply to a request with an `Idempotency-Key`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct KeyedReply {
-    /// Of which request.
+    /// The fingerprint of the request that it answers.
     pub fingerprint: u64,
-    /// Remembered since.
+    /// The cluster time at which it was cached.
     pub since: ClusterTime,
-    /// Forgotten at this moment.
+    /// The cluster time at which it is evicted.
     pub expires: ClusterTime,
-    /// The first answer.
+    /// The answer of the request's first application.
     pub answer: Arc<Answer>,
 }
 
 impl KeyedReply {
-    /// About how many bytes it takes.
+    /// The approximate bytes that it takes in memory.
     pub(crate) fn weight(&self) -> usize {
         let lists = match &self.answer.outcome {
             Ok(reply) => reply.path_bytes(),
@@ -209,13 +209,16 @@ mod tests {
         for number in 2..1_000 {
             remember(&mut state, 2, number);
         }
-        // Those of the last minute stay, however many.
+        // Replies of the last minute stay, however many there are.
         assert_eq!(state.reply_to_evict(), None);
         state.clock.cluster = ClusterTime(REPLY_FLOOR.0);
         while let Some(key) = state.reply_to_evict().cloned() {
             state.evict_reply(&key);
         }
         assert_eq!(state.keyed_replies.len(), 100);
-        assert!(state.keyed_replies.contains_key(&first), "it is the oldest, and not one of too many");
+        assert!(
+            state.keyed_replies.contains_key(&first),
+            "it is the oldest reply, but its engineer has only one"
+        );
     }
 }

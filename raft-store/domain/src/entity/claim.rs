@@ -7,12 +7,12 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// How a path is held.
+/// The mode in which a session holds a path.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum ClaimMode {
-    /// By one session alone.
+    /// No other session may hold a colliding path.
     Exclusive,
-    /// Together with other readers.
+    /// Other sessions may hold colliding paths, but only shared ones.
     Shared,
 }
 
@@ -23,42 +23,42 @@ impl ClaimMode {
     }
 }
 
-/// What identifies a claim. A session may hold one path for several features: it is free once the
-/// last of them is over.
+/// The identity of a claim. A session may hold one path for several features; the path is free once the last of them is
+/// over.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct ClaimKey {
-    /// The project.
+    /// The project that the path belongs to.
     pub project: ProjectId,
-    /// The holder.
+    /// The session that holds the path.
     pub session: SessionId,
-    /// For which feature; none for a claim made while working.
+    /// The feature that it is held for; `None` for a claim of the session alone.
     pub feature: Option<FeatureId>,
-    /// The paths.
+    /// The file, the folder or the glob.
     pub path: Pattern,
 }
 
-/// How and since when it is held.
+/// What is stored about a claim beside its [`ClaimKey`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Claim {
-    /// Alone or shared.
+    /// Exclusive or shared.
     pub mode: ClaimMode,
-    /// Log index of the entry that acquired it.
+    /// The log index of the entry that acquired it.
     pub fence: Fence,
-    /// When it was acquired.
+    /// The wall time of that entry.
     pub claimed_at: WallTime,
 }
 
-/// How much is held, or about to be taken or given back.
+/// An amount of claims: those of a session or a project, or those that a command adds or releases.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ClaimUsage {
-    /// Claims.
+    /// The number of claims.
     pub claims: usize,
-    /// Bytes of their paths.
+    /// The bytes of their paths.
     pub bytes: usize,
 }
 
 impl ClaimUsage {
-    /// That of these paths.
+    /// The usage of one claim on each of these paths.
     pub fn of<'a>(paths: impl IntoIterator<Item = &'a Pattern>) -> Self {
         let mut usage = Self::default();
         for path in paths {
@@ -67,7 +67,7 @@ impl ClaimUsage {
         usage
     }
 
-    /// Makes it more.
+    /// Adds another usage.
     pub fn add(&mut self, more: Self) {
         self.claims += more.claims;
         self.bytes += more.bytes;

@@ -1,4 +1,4 @@
-//! The cluster's record of itself: its identity, its nodes and who may join.
+//! What the cluster stores about itself: its identity, its node ids and its join tokens.
 
 use crate::{
     entity::TokenDigest,
@@ -8,43 +8,43 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// How the cluster began.
+/// How the cluster was formed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ClusterOrigin {
-    /// Its identity.
+    /// The cluster's id.
     pub cluster: ClusterId,
-    /// When it was formed.
+    /// The wall time at which it was formed.
     pub formed_at: WallTime,
-    /// The token that makes the first admin; gone once used.
+    /// The digest of the token that makes the first admin; `None` once it is used.
     pub bootstrap: Option<TokenDigest>,
 }
 
-/// A node id that was handed out. Kept for ever: ids are never reused.
+/// A node id that was handed out. Records are kept for ever, since ids are never reused.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NodeRecord {
-    /// The id.
+    /// The node's id.
     pub id: NodeId,
-    /// The data folder it was given to.
+    /// The id of the data folder that it was given to.
     pub instance: InstanceId,
-    /// Address for other nodes.
+    /// `host:port` for other nodes.
     pub peer_addr: Label,
-    /// Address for clients.
+    /// `host:port` for clients.
     pub client_addr: Label,
-    /// The node whose place it takes once it has caught up.
+    /// The member that this node replaces once it has caught up.
     pub replaces: Option<NodeId>,
-    /// When the id was handed out.
+    /// The wall time at which the id was handed out.
     pub admitted_at: WallTime,
 }
 
-/// An invitation for nodes.
+/// A token with which nodes join the cluster, any number of times until it expires.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct JoinToken {
-    /// Identity.
+    /// The token's id.
     pub id: JoinTokenId,
-    /// Digest of the token.
+    /// The SHA-256 of the token.
     pub digest: TokenDigest,
-    /// Not accepted from this moment on.
+    /// The cluster time from which on it is not accepted.
     pub expires: ClusterTime,
-    /// When it was made.
+    /// The wall time at which it was created.
     pub created_at: WallTime,
 }

@@ -1,4 +1,4 @@
-//! Engineers and their API keys. Never holds a key itself, only its hash.
+//! Engineers and their API keys. The state never holds a key itself, only its hash.
 
 use crate::{
     ids::{EngineerId, KeyId, ProjectId},
@@ -8,19 +8,19 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// What an engineer may do in the whole cluster.
+/// The role of an engineer in the whole cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Role {
-    /// Everything, cluster operations included.
+    /// May do everything, in all projects, and operate the cluster.
     Admin,
-    /// Everything in one's own projects.
+    /// May create projects, and work in the projects that they are a member of.
     Engineer,
-    /// Reading only.
+    /// May only read.
     Readonly,
 }
 
 impl Role {
-    /// Its name, as people and clients see it.
+    /// The role's name, as people and clients see it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Admin => "admin",
@@ -33,19 +33,19 @@ impl Role {
 /// A person with API keys.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Engineer {
-    /// Identity.
+    /// The engineer's id.
     pub id: EngineerId,
-    /// Name for people.
+    /// The name that people see.
     pub name: Name,
-    /// Address, unique in the cluster.
+    /// The e-mail address, unique in the cluster.
     pub email: Email,
-    /// Rights.
+    /// The role in the cluster.
     pub role: Role,
-    /// Registration.
+    /// The wall time of the registration.
     pub created_at: WallTime,
 }
 
-/// The first 16 hexadecimal digits of the SHA-256 of an API key: finds the one hash to verify.
+/// The first 64 bits of the SHA-256 of an API key. They find the one hash to verify.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyPrefix(pub u64);
@@ -58,28 +58,28 @@ pub struct TokenDigest(pub [u8; 32]);
 /// One API key of an engineer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ApiKey {
-    /// Identity.
+    /// The key's id.
     pub id: KeyId,
-    /// Owner.
+    /// The engineer who owns it.
     pub engineer: EngineerId,
-    /// Lookup prefix, unique in the cluster.
+    /// The lookup prefix, unique in the cluster.
     pub prefix: KeyPrefix,
-    /// Argon2id hash in PHC string form.
+    /// The Argon2id hash of the key, as a PHC string.
     pub hash: Arc<str>,
-    /// What the owner calls it.
+    /// The owner's own label.
     pub label: Label,
-    /// No longer accepted from this moment on.
+    /// The wall time from which on it is not accepted; `None` if it never expires.
     pub expires_at: Option<WallTime>,
-    /// Accepted for this project only.
+    /// The only project that it is accepted for; `None` if it is accepted for all.
     pub project: Option<ProjectId>,
-    /// Accepted for reading only.
+    /// Whether it is accepted for reading only.
     pub readonly: bool,
-    /// Minting.
+    /// The wall time at which it was created.
     pub created_at: WallTime,
 }
 
 impl ApiKey {
-    /// Whether its time is over.
+    /// Whether the key has expired at this wall time.
     pub fn is_expired(&self, now: WallTime) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }

@@ -1,4 +1,4 @@
-//! Features: pieces of work, with their whole lifecycle in one type.
+//! Features: pieces of work. One type has their whole lifecycle.
 
 use crate::{
     ids::{EngineerId, FeatureId, ProjectId, SessionId},
@@ -9,17 +9,17 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{cmp::Reverse, fmt, sync::Arc};
 
-/// How soon a feature is wanted, soonest first.
+/// The lane of the board that a feature is in, soonest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub enum Lane {
-    /// In work or to be taken first.
+    /// To be picked first.
     Now,
-    /// After that.
+    /// To be picked after that.
     #[default]
     Next,
-    /// Some day.
+    /// To be picked some day.
     Later,
-    /// Put aside.
+    /// Put aside: `pick-next` skips this lane unless it is named.
     Icebox,
 }
 
@@ -27,7 +27,7 @@ impl Lane {
     /// All lanes in their order.
     pub const ALL: [Self; 4] = [Self::Now, Self::Next, Self::Later, Self::Icebox];
 
-    /// Its name, as people and clients see it.
+    /// The lane's name, as people and clients see it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Now => "now",
@@ -38,51 +38,51 @@ impl Lane {
     }
 }
 
-/// Who holds something, with what people need to recognise them.
+/// The holder of a feature or a path, with what people need to recognise it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Holder {
     /// The session that holds it.
     pub session: SessionId,
-    /// Its engineer.
+    /// The engineer of the session.
     pub engineer: EngineerId,
-    /// The name of its agent; none for the engineer's default session.
+    /// The name of the agent; `None` for the engineer's default session.
     pub agent: Option<AgentName>,
 }
 
-/// Where a feature stands. What only some stages have stands in those stages.
+/// The status of a feature, with the fields that only this status has.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Status {
-    /// Being written.
+    /// It is being written, and cannot be picked yet.
     Draft,
-    /// Free to be picked.
+    /// It can be picked.
     Ready {
-        /// When a session that worked on it was lost; cleared by the next pick.
+        /// The wall time at which the session that worked on it ended unfinished; cleared by the next pick.
         interrupted_at: Option<WallTime>,
     },
-    /// Picked: its holder has its files.
+    /// It is picked, and its holder has claimed its paths.
     Active {
-        /// Who works on it.
+        /// The session that works on it.
         holder: Holder,
-        /// The pick.
+        /// The wall time of the pick.
         claimed_at: WallTime,
-        /// Grows with every pick.
+        /// The log index of the pick.
         fence: Fence,
     },
-    /// Finished.
+    /// It is finished.
     Done {
-        /// Who finished it.
+        /// The session that finished it.
         holder: Holder,
-        /// The pick.
+        /// The wall time of the pick.
         claimed_at: WallTime,
-        /// The end.
+        /// The wall time at which it was finished.
         completed_at: WallTime,
     },
-    /// Given up.
+    /// It was given up.
     Cancelled,
 }
 
 impl Status {
-    /// The name of the stage, as people and clients see it.
+    /// The name of the status, as people and clients see it.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Draft => "draft",
@@ -93,7 +93,7 @@ impl Status {
         }
     }
 
-    /// Whether work on it is over, so that it blocks nothing.
+    /// Whether it is done or cancelled. Then it blocks no feature that depends on it.
     pub const fn is_over(&self) -> bool {
         matches!(self, Self::Done { .. } | Self::Cancelled)
     }
@@ -108,59 +108,59 @@ impl fmt::Display for Status {
 /// One piece of work.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Feature {
-    /// Identity.
+    /// The feature's id.
     pub id: FeatureId,
-    /// The project, for ever.
+    /// The project that it belongs to; never changes.
     pub project: ProjectId,
-    /// Unique in the project, for ever.
+    /// The name in addresses, unique in the project; never changes.
     pub slug: Slug,
     /// One line for people.
     pub title: Title,
-    /// How soon.
+    /// The lane of the board.
     pub lane: Lane,
-    /// Place within the lane, from 1; lowest first.
+    /// The priority within the lane, from 1; the lowest comes first.
     pub priority: u32,
     /// Paths that its holder claims exclusively.
     pub touches: Arc<[Pattern]>,
     /// Paths that its holder claims shared.
     pub reads: Arc<[Pattern]>,
-    /// Features of the same project that must be over first.
+    /// Features of the same project that must be done or cancelled before it can be picked.
     pub depends_on: Arc<[Slug]>,
-    /// The entry that gave it these three lists. Events name it instead of repeating them.
+    /// The entry that set these three lists. Stored events refer to it instead of repeating them.
     pub lists_at: Revision,
-    /// Length of its spec in bytes, which is a document.
+    /// The length of its spec in bytes. The spec is a document.
     pub spec_bytes: u32,
-    /// Author.
+    /// The author.
     pub created_by: EngineerId,
-    /// Whose quota it counts against: the author's, or that of whoever made it larger last.
+    /// The engineer whose quota it counts against: the author, or the engineer who last made it larger.
     pub charged_to: EngineerId,
-    /// Creation.
+    /// The wall time at which it was created.
     pub created_at: WallTime,
-    /// Last change.
+    /// The wall time of its last change.
     pub updated_at: WallTime,
-    /// Stage.
+    /// The status.
     pub status: Status,
 }
 
-/// What a feature once touched, read and depended on. Kept for events of that time, which only name it.
+/// The three lists of a feature at some time. Replaced ones are stored for past events, which only refer to them.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FeatureLists {
-    /// Its exclusive paths.
+    /// The exclusive paths.
     pub touches: Arc<[Pattern]>,
-    /// Its shared paths.
+    /// The shared paths.
     pub reads: Arc<[Pattern]>,
-    /// Its dependencies.
+    /// The dependencies.
     pub depends_on: Arc<[Slug]>,
 }
 
-/// That lists of a feature were replaced, and are kept as a document while events name them.
+/// What the state stores about replaced lists of a feature. The lists are a document while events refer to them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReplacedLists {
-    /// The entry that had given the feature these lists.
+    /// The entry that had set these lists.
     pub lists_at: Revision,
-    /// Who replaced them: they count against this engineer's quota, not against the author's.
+    /// The engineer who replaced them. They count against this engineer's quota.
     pub replaced_by: EngineerId,
-    /// What they take on disk, in bytes.
+    /// Their bytes on disk.
     pub bytes: u64,
 }
 
@@ -174,25 +174,25 @@ impl Feature {
         }
     }
 
-    /// With the lists that it had at that time.
+    /// Sets the three lists.
     pub fn set_lists(&mut self, lists: FeatureLists) {
         (self.touches, self.reads, self.depends_on) = (lists.touches, lists.reads, lists.depends_on);
     }
 
-    /// The same without its lists, which can be much more than all else.
+    /// The same feature without its lists, which can be much larger than the rest.
     pub(crate) fn without_lists(&self) -> Self {
         Self { touches: [].into(), reads: [].into(), depends_on: [].into(), ..self.clone() }
     }
 
-    /// Bytes of its lists: nearly all that it takes to write it down.
+    /// The bytes of its lists: nearly all of its stored size.
     pub fn list_bytes(&self) -> usize {
         let paths = self.touches.iter().chain(&*self.reads).map(|path| path.as_str().len());
         paths.chain(self.depends_on.iter().map(|slug| slug.as_str().len())).sum()
     }
 
-    /// Whether it takes as much to store as another state of it, by what is cheap to compare: a change of its stage
-    /// or lane leaves its lists where they are.
-    pub(crate) fn weighs_as_much_as(&self, other: &Self) -> bool {
+    /// Whether it certainly takes as much storage as another version of it. Compares only what is cheap to compare: a
+    /// change of status or lane keeps the same lists in memory.
+    pub(crate) fn has_size_of(&self, other: &Self) -> bool {
         self.slug.as_str().len() == other.slug.as_str().len()
             && self.title.as_str().len() == other.title.as_str().len()
             && self.spec_bytes == other.spec_bytes
@@ -202,7 +202,7 @@ impl Feature {
             && Arc::ptr_eq(&self.depends_on, &other.depends_on)
     }
 
-    /// Its place on the board.
+    /// The key by which the board sorts it.
     pub fn board_key(&self) -> BoardKey {
         BoardKey {
             project: self.project,
@@ -212,7 +212,7 @@ impl Feature {
         }
     }
 
-    /// Who works on it now.
+    /// The holder, if it is picked.
     pub const fn holder(&self) -> Option<&Holder> {
         match &self.status {
             Status::Active { holder, .. } => Some(holder),
@@ -220,7 +220,7 @@ impl Feature {
         }
     }
 
-    /// The fence of the pick that it is worked on under.
+    /// The fence of the pick, if it is picked.
     pub const fn fence(&self) -> Option<Fence> {
         match &self.status {
             Status::Active { fence, .. } => Some(*fence),
@@ -228,21 +228,21 @@ impl Feature {
         }
     }
 
-    /// Whether this session works on it now.
+    /// Whether this session has picked it.
     pub fn is_held_by(&self, session: SessionId) -> bool {
         self.holder().is_some_and(|holder| holder.session == session)
     }
 }
 
-/// The order in which features are listed: lane, priority, newest first.
+/// The order of the features on the board: lane, priority, newest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct BoardKey {
-    /// The project comes first: one project's features are one range.
+    /// The project. It comes first, so that one project's features are one range.
     pub project: ProjectId,
-    /// Soonest first.
+    /// The lane, soonest first.
     pub lane: Lane,
-    /// Lowest first.
+    /// The priority, lowest first.
     pub priority: u32,
-    /// Newest first; the id settles a tie.
+    /// The time of creation, newest first; the id settles a tie.
     pub newest: Reverse<(WallTime, FeatureId)>,
 }

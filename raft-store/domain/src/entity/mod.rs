@@ -1,6 +1,6 @@
-//! The things that Nexus keeps, as the state machine holds them: only what rules need.
+//! The entities of the state machine, with only what rules need.
 //!
-//! Long texts (specs, checkpoints) are [`Document`](crate::document::Document)s and never here.
+//! Long texts, such as specs and checkpoints, are [`Document`](crate::document::Document)s instead.
 
 mod claim;
 mod cluster;

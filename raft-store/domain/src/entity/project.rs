@@ -1,4 +1,4 @@
-//! Projects and who works on them.
+//! Projects and their members.
 
 use crate::{
     ids::{EngineerId, ProjectId},
@@ -11,41 +11,41 @@ use serde::{Deserialize, Serialize};
 /// One codebase.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Project {
-    /// Identity.
+    /// The project's id.
     pub id: ProjectId,
-    /// Name for people.
+    /// The name that people see.
     pub name: Name,
-    /// Short name, at most 50 characters.
+    /// The name in addresses, unique in the cluster, at most 50 characters.
     pub slug: Slug,
-    /// Where the repository is.
+    /// The URL of the repository.
     pub repo_url: Option<Label>,
-    /// Path of the project inside the repository.
+    /// The path of the project inside the repository.
     pub repo_path: Option<Label>,
     /// The branch that work starts from.
     pub default_branch: Label,
-    /// Who made it.
+    /// The engineer who created it.
     pub created_by: EngineerId,
-    /// Creation.
+    /// The wall time at which it was created.
     pub created_at: WallTime,
-    /// Last change of the project itself.
+    /// The wall time of the last change of the project itself.
     pub updated_at: WallTime,
-    /// The entry that made it: nothing of it is older.
+    /// The entry that created it: none of its events is older.
     pub made_at: Revision,
-    /// Whether names that differ in case alone are one file in it.
+    /// How names that differ in case alone are compared.
     pub case: Case,
 }
 
-/// What a member may do in a project.
+/// The role of an engineer in a project.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum MemberRole {
-    /// Also decides about members and forced releases.
+    /// May also change members, force releases and delete the project.
     Lead,
-    /// Works.
+    /// May work in the project.
     Member,
 }
 
 impl MemberRole {
-    /// Its name, as people and clients see it.
+    /// The role's name, as people and clients see it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Lead => "lead",
@@ -54,33 +54,33 @@ impl MemberRole {
     }
 }
 
-/// An engineer in a project.
+/// The membership of an engineer in a project.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Member {
     /// The project.
     pub project: ProjectId,
     /// The engineer.
     pub engineer: EngineerId,
-    /// Rights.
+    /// The role in the project.
     pub role: MemberRole,
-    /// Who took them in: its place is counted as theirs.
+    /// The lead who added them. The membership counts against this engineer's quota.
     pub added_by: EngineerId,
-    /// Since when.
+    /// The wall time at which they were added.
     pub since: WallTime,
 }
 
-/// A project that was deleted, while what belonged to it goes: a bounded part with each entry, since all at once
-/// would hold everybody up.
+/// A deleted project whose rows, texts and events are being removed: a bounded part with each entry, since removing all
+/// of them at once would delay every other write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ProjectDeletion {
-    /// The project, which nobody sees any more.
+    /// The project. No client sees it any more.
     pub project: ProjectId,
-    /// Who made it: it counts against their quota until nothing of it is left.
+    /// The engineer who created it. It counts against their quota until nothing of it is left.
     pub made_by: EngineerId,
-    /// The entry that took its last row; none while it has rows.
+    /// The entry that removed its last row; `None` while it has rows.
     pub rows_gone: Option<Revision>,
-    /// Its events of earlier revisions are gone.
+    /// Its events before this revision are removed.
     pub events_from: Revision,
-    /// As it was in the project: what is claimed is compared by it as long as it is there.
+    /// The project's case rule: claims that are left are compared by it.
     pub case: Case,
 }

@@ -1,4 +1,4 @@
-//! Sessions: one run of one agent, alive for as long as it beats.
+//! Sessions: one run of one agent, which lives as long as its lease is renewed.
 
 use crate::{
     entity::Holder,
@@ -9,79 +9,79 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Whether something beats for a session.
+/// Whether a client sends heartbeats for a session. It decides between the long and the short lease.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum HeartbeatMode {
-    /// Nothing ever beat for it: an old client, or a person. It lives long after its last request.
+    /// No heartbeat was ever sent: the client is old, or a person. Requests renew the long lease, of two hours by default.
     Unattended,
-    /// Something beats for it: it is lost soon after the last heartbeat. For good.
+    /// A heartbeat was sent once. From then on the session has the short lease, of 90 seconds by default.
     Attended,
 }
 
-/// Whether a session is alive.
+/// The state of a session's lease.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum LeaseState {
-    /// Within its lease; disconnected at this moment unless renewed.
+    /// The lease runs.
     Active {
-        /// End of the lease.
+        /// The cluster time at which the session is disconnected unless it is renewed.
         until: ClusterTime,
     },
-    /// Silent for too long; its claims are released at this moment unless it beats again.
+    /// The lease ran out, and the grace runs. The session still holds its claims, and any request brings it back.
     Disconnected {
-        /// End of the grace.
+        /// The cluster time at which its claims are released.
         until: ClusterTime,
     },
-    /// Over: it acts no more, and what it held is given back by the next entries, since it is more than one may.
+    /// The session is over and can do nothing more. The next entries release what it held, which is too much for one.
     Ending {
-        /// Why.
+        /// The reason that the releases record.
         reason: ReleaseReason,
     },
 }
 
 impl LeaseState {
-    /// The moment at which it changes by itself.
+    /// The cluster time at which the state changes without a renewal.
     pub const fn until(&self) -> ClusterTime {
         match self {
             Self::Active { until } | Self::Disconnected { until } => *until,
-            // At once, before anything else.
+            // The next entry continues the release at once.
             Self::Ending { .. } => ClusterTime(0),
         }
     }
 }
 
-/// What a client tells about the place it runs in.
+/// What a client reports about where it runs. All of it is for people.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct SessionMetadata {
-    /// Checked-out branch.
+    /// The checked-out branch.
     pub git_branch: Option<Label>,
-    /// Folder on the client's machine.
+    /// The working directory on the client's machine.
     pub working_dir: Option<Label>,
-    /// Version of the client.
+    /// The version of the client.
     pub client_version: Option<Label>,
 }
 
-/// One run of one agent, or the engineer's default session when it has no agent.
+/// One run of one agent, or an engineer's default session, which has no agent.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Session {
-    /// Identity.
+    /// The session's id.
     pub id: SessionId,
-    /// Where it works.
+    /// The project that it works in.
     pub project: ProjectId,
-    /// For whom it works.
+    /// The engineer that it works for.
     pub engineer: EngineerId,
-    /// The agent's name.
+    /// The agent's name; `None` for the engineer's default session.
     pub agent: Option<AgentName>,
-    /// What it works on, as its client said or as its last pick.
+    /// The feature that it works on: the one that its client named, or its last pick.
     pub feature: Option<FeatureId>,
-    /// About its client.
+    /// What its client reported about itself.
     pub metadata: SessionMetadata,
-    /// Long or short lease.
+    /// Whether it has the long or the short lease.
     pub heartbeat_mode: HeartbeatMode,
-    /// Alive or not, until when.
+    /// The state of its lease.
     pub lease: LeaseState,
-    /// The last sign of life.
+    /// The wall time of the last heartbeat or request.
     pub last_heartbeat: WallTime,
-    /// Start.
+    /// The wall time at which it was started.
     pub created_at: WallTime,
 }
 
@@ -91,12 +91,12 @@ impl Session {
         Holder { session: self.id, engineer: self.engineer, agent: self.agent.clone() }
     }
 
-    /// Whether it is within its lease.
+    /// Whether its lease runs.
     pub const fn is_active(&self) -> bool {
         matches!(self.lease, LeaseState::Active { .. })
     }
 
-    /// Whether it acts no more.
+    /// Whether it is over, while its claims are still being released.
     pub const fn is_ending(&self) -> bool {
         matches!(self.lease, LeaseState::Ending { .. })
     }

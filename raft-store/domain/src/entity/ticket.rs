@@ -1,4 +1,4 @@
-//! Tickets: what a browser, which cannot send a header with a WebSocket, shows instead of its key.
+//! Tickets: a browser, which cannot send a header with a WebSocket, sends a ticket instead of its API key.
 
 use crate::{
     entity::TokenDigest,
@@ -7,17 +7,17 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Lets its bearer open one event socket, through whichever node, as the engineer who asked for it.
+/// Allows its bearer to open one event socket, at any node, as the engineer who requested it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Ticket {
-    /// Digest of the ticket.
+    /// The SHA-256 of the ticket.
     pub digest: TokenDigest,
-    /// Whose.
+    /// The engineer who requested it.
     pub engineer: EngineerId,
-    /// The key that it stands for: with it, the ticket and its socket end.
+    /// The API key that it stands for. When the key is revoked, the ticket and its socket end, too.
     pub key: KeyId,
-    /// The session that its socket acts as; none is the default one.
+    /// The session that its socket acts as; `None` means the default session.
     pub session: Option<SessionId>,
-    /// Not accepted from this moment on.
+    /// The cluster time from which on it is not accepted.
     pub expires: ClusterTime,
 }

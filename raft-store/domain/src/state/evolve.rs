@@ -352,7 +352,7 @@ impl State {
         let before = self.features.insert((feature.project, feature.id), feature.clone());
         let place = feature.board_key();
         // Adding up the lists takes time, and most changes leave them as they are.
-        if before.as_ref().is_none_or(|before| !before.weighs_as_much_as(&feature)) {
+        if before.as_ref().is_none_or(|before| !before.has_size_of(&feature)) {
             if let Some(before) = &before {
                 let was = Usage::of_feature(before);
                 self.usage.replace(before.project, before.charged_to, was, Usage::default());
