@@ -1,4 +1,4 @@
-//! How the rules run: one proposal, one revision, one answer.
+//! Applies proposals: each makes one revision of the state and one answer.
 
 use crate::{
     command::{Acting, Actor, Proposal},
@@ -15,62 +15,62 @@ use crate::{
 };
 use std::{collections::BTreeSet, sync::Arc};
 
-/// Old slots are looked for at every such revision: there are some thousands of slots at most.
-const SWEEP_SLOTS_EVERY: u64 = 1_024;
-/// Events are deleted for their age at every so many revisions at the latest: older ones may be there.
+/// Revisions between two sweeps of old slots, of which there are some thousands at most.
+const SLOT_SWEEP_INTERVAL: u64 = 1_024;
+/// Revisions by which events may outlive their limit: the store prunes them only now and then.
 pub(crate) const PRUNE_SLACK: u64 = 2_048;
-/// Answers, and replaced lists, that one entry may forget because of their age.
-const MAX_FORGOTTEN: usize = 100;
+/// Cached replies, and replaced lists, that one entry may evict.
+const MAX_EVICTED: usize = 100;
 
-/// What one entry did, to be written in one batch.
+/// The effects of one entry, which the store writes in one batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Applied {
-    /// What the asker is told.
+    /// The answer to the client.
     pub answer: Answer,
     /// The events of the projects' feeds, in order.
     pub events: Vec<Recorded>,
     /// Long texts to write, or to delete.
     pub documents: Vec<(DocumentKey, Option<Document>)>,
-    /// What goes as a whole, after these texts were written.
+    /// Ranges of texts or events to erase, after these texts were written.
     pub erased: Vec<Erasure>,
-    /// The rows that may have changed: each is to be written as the state has it now.
+    /// The keys of the rows that may have changed. The store writes each as the state has it now, or removes it.
     pub touched: BTreeSet<RowKey>,
-    /// Steps of its budget that deciding took.
+    /// The steps that deciding took.
     pub work: usize,
 }
 
-/// Texts or events that go as a whole, however many there are.
+/// A range of texts or events that is erased as a whole, however many there are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Erasure {
-    /// All that was written about a feature, but its spec: checkpoints and learnings, and which decisions are about it.
+    /// The texts about a feature except its spec: checkpoints, learnings, and the marks of decisions.
     TextsOfFeature(ProjectId, FeatureId),
     /// All texts of a project.
     TextsOfProject(ProjectId),
-    /// Events of a project, or the first ones of them: how far it came is told to [`State::events_erased`].
+    /// The events of a deleted project. The store may erase only the first ones; it reports to [`State::events_erased`].
     Events {
         /// The project.
         project: ProjectId,
-        /// From this revision on.
+        /// The first revision to erase.
         from: Revision,
-        /// Up to this one, which is not among them.
+        /// The revision after the last one to erase.
         to: Revision,
     },
 }
 
-/// Applies one committed proposal. The same state, revision and proposal give the same result on
-/// every node, for ever.
+/// Applies one committed proposal. The same state, revision and proposal give the same result on every node and at
+/// every replay.
 pub fn apply(state: &mut State, revision: Revision, proposal: &Proposal) -> Applied {
-    let mut change = Change::begin(state, revision, proposal);
-    change.end_what_is_over();
-    let answer = change.answer(proposal);
-    change.evict_old_replies();
-    change.evict_old_slots();
-    change.forget_old_lists();
-    change.finish(answer)
+    let mut transition = Transition::begin(state, revision, proposal);
+    transition.clean_up();
+    let answer = transition.answer(proposal);
+    transition.evict_old_replies();
+    transition.evict_old_slots();
+    transition.delete_old_lists();
+    transition.finish(answer)
 }
 
-/// One revision in the making.
-struct Change<'a> {
+/// One revision while it is being computed.
+struct Transition<'a> {
     state: &'a mut State,
     revision: Revision,
     wall: WallTime,
@@ -82,13 +82,13 @@ struct Change<'a> {
     work: WorkBudget,
 }
 
-impl<'a> Change<'a> {
+impl<'a> Transition<'a> {
     fn begin(state: &'a mut State, revision: Revision, proposal: &Proposal) -> Self {
         state.clock.revision = revision;
-        // The maximum: no leader makes the time of leases move back.
+        // The maximum: no leader can move the time of leases back.
         state.clock.cluster = state.clock.cluster.max(proposal.stamp.cluster);
-        // As the leader has it, also when that is earlier: with the maximum, one clock that was a year
-        // ahead for a moment would stop everybody's time, and end keys, for a year.
+        // The leader's wall time, even if it is earlier: with the maximum, one clock that was a year ahead for a moment
+        // would stop wall time, and expire API keys, for a year.
         state.clock.wall = proposal.stamp.wall;
         let wall = state.clock.wall;
         let touched = BTreeSet::from([RowKey::Clock]);
@@ -106,9 +106,9 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Leases that are over end before anything else is looked at. Then a part of what belonged to a deleted engineer
-    /// or project goes.
-    fn end_what_is_over(&mut self) {
+    /// Ends expired leases before the command is looked at. Then removes a part of what belonged to deleted engineers
+    /// and projects.
+    fn clean_up(&mut self) {
         let mut budget = CleanupBudget::new(self.state.cleanup_limits);
         while let Some((events, documents)) = decide::expire_one(self.state, self.revision, &mut budget) {
             self.fold(events, None);
@@ -120,7 +120,7 @@ impl<'a> Change<'a> {
             self.fold(events, None);
             self.write(documents);
         }
-        // A part by itself.
+        // A part of a deleted project takes a whole cleanup budget.
         if budget.is_unused()
             && let Some((event, erased)) = decide::advance_project_deletion(self.state, self.revision)
         {
@@ -131,7 +131,7 @@ impl<'a> Change<'a> {
 
     fn answer(&mut self, proposal: &Proposal) -> Answer {
         let request = proposal.request.as_ref();
-        if let Some(first) = request.and_then(|request| self.first_answer(request, proposal)) {
+        if let Some(first) = request.and_then(|request| self.cached_answer(request, proposal)) {
             return first;
         }
         let context = Context::new(self.state, self.revision, proposal);
@@ -153,21 +153,21 @@ impl<'a> Change<'a> {
         answer
     }
 
-    /// What this request was answered when it came first, or that it may not be carried out.
-    fn first_answer(&self, request: &Request, proposal: &Proposal) -> Option<Answer> {
+    /// The cached answer of this request, or a refusal if the cache shows that it must not be carried out.
+    fn cached_answer(&self, request: &Request, proposal: &Proposal) -> Option<Answer> {
         let refused = |refusal| Answer { revision: self.revision, outcome: Err(refusal), is_cut: false };
         let (is_same, first, refusal) = match request {
             Request::Keyed(request) => {
                 let cached = self.state.keyed_reply(&request.key)?;
                 let is_same = cached.fingerprint == request.fingerprint;
-                // A client may come back after hours: what it had a right to then, it may not have today.
+                // A client may retry after hours, and may have lost the right to see the answer meanwhile.
                 let ctx = Context::new(self.state, self.revision, proposal);
-                if let Err(refusal) = decide::may_ask(ctx, &proposal.command) {
+                if let Err(refusal) = decide::may_replay(ctx, &proposal.command) {
                     return Some(refused(refusal));
                 }
                 (is_same, &cached.answer, Refusal::IdempotencyKeyReused)
             }
-            // Only its node tries it again, within seconds, and nobody was answered yet.
+            // Only its node retries it, within seconds, and before it answers the client.
             Request::Slotted { slot, id } => {
                 let cached = self.state.slotted_reply(*slot)?;
                 if cached.id.sequence < id.sequence {
@@ -179,22 +179,22 @@ impl<'a> Change<'a> {
         Some(if is_same { Answer::clone(first) } else { refused(refusal) })
     }
 
-    /// Any request that acts as a session, and may write, is a sign of life of it: one that needs no session and a
-    /// refused one too.
+    /// Renews the lease of the session that the proposal acts as, if the actor may write: also for commands that need
+    /// no session, and for refused ones.
     fn renew(&mut self, proposal: &Proposal) {
         let Some(session) = acting_session(self.state, proposal) else { return };
-        // Most commands have renewed it already: then nobody's rights need to be looked up again.
+        // Most commands have renewed it already: then no rights need to be looked up again.
         let Some(event) = decide::renew_lease(self.state, session) else { return };
         if keeps_alive(self.state, proposal, session) {
             self.fold(vec![event], None);
         }
     }
 
-    /// Who causes the events of this entry.
+    /// The engineer and the session that cause the events of this entry.
     fn cause(&self, proposal: &Proposal, events: &[Event]) -> Option<Cause> {
         let Actor::Engineer { id: engineer, .. } = proposal.actor else { return None };
         let holder = match proposal.acting {
-            // What was decided was allowed, so the session is looked up and nothing more.
+            // The command was allowed, so the session only needs to be looked up.
             Acting::Session(_) => acting_session(self.state, proposal)
                 .filter(|session| session.engineer == engineer)
                 .map(|session| session.holder()),
@@ -205,7 +205,7 @@ impl<'a> Change<'a> {
                         _ => None,
                     })
                 };
-                // A command that needs no session makes none: then only the engineer is known.
+                // A command that needs no session creates none: then only the engineer is known.
                 let session = self.state.session_of(project, engineer, None).or_else(made)?;
                 Some(session.holder())
             }),
@@ -252,25 +252,25 @@ impl<'a> Change<'a> {
     }
 
     fn evict_old_replies(&mut self) {
-        for _ in 0..MAX_FORGOTTEN {
+        for _ in 0..MAX_EVICTED {
             let Some(key) = self.state.reply_to_evict().cloned() else { return };
             self.state.evict_reply(&key);
             self.touched.insert(RowKey::KeyedReply(key));
         }
     }
 
-    /// What a busy minute and nodes that went have left behind.
+    /// Evicts the slots that a busy minute or a removed node has left behind.
     fn evict_old_slots(&mut self) {
-        if self.revision.0.is_multiple_of(SWEEP_SLOTS_EVERY) {
+        if self.revision.0.is_multiple_of(SLOT_SWEEP_INTERVAL) {
             self.state.evict_old_slots(&mut self.touched);
         }
     }
 
-    /// Lists that only events name which are kept no longer.
-    fn forget_old_lists(&mut self) {
+    /// Deletes replaced lists to which only pruned events refer.
+    fn delete_old_lists(&mut self) {
         let kept = self.state.settings.event_revisions.saturating_add(PRUNE_SLACK);
         let oldest = Revision(self.revision.0.saturating_sub(kept));
-        for _ in 0..MAX_FORGOTTEN {
+        for _ in 0..MAX_EVICTED {
             let Some((project, feature, at, lists)) = self.state.lists_replaced_before(oldest) else {
                 return;
             };
@@ -285,18 +285,18 @@ impl<'a> Change<'a> {
     }
 }
 
-/// The session that a proposal acts as: the named one, or a default one that exists.
+/// The session that a proposal acts as: the named one, or the default one if it exists.
 fn acting_session<'a>(state: &'a State, proposal: &Proposal) -> Option<&'a Arc<Session>> {
     let Actor::Engineer { id: engineer, .. } = proposal.actor else { return None };
     match proposal.acting {
         Acting::Session(id) => state.session(id),
-        // Without a session, a request is the default one's, if there is one.
+        // A request without a session acts as the default session.
         Acting::Engineer { .. } => state.session_of(proposal.command.project()?, engineer, None),
     }
 }
 
-/// Whether the request is a sign of life of this session: nobody keeps claims alive with a revoked key, nor with
-/// somebody else's, nor with one for reading only.
+/// Whether the request renews the lease of this session. A revoked key, a read-only key and a key of another engineer
+/// keep no claims alive.
 fn keeps_alive(state: &State, proposal: &Proposal, session: &Session) -> bool {
     let Actor::Engineer { id: engineer, key } = proposal.actor else { return false };
     access::engineer_with_key(state, engineer, key, state.clock.wall)

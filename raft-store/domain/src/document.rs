@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{fmt, sync::Arc};
 
-/// The position of a document in the order of the log. Lists of documents have this order and not that of ids, which are
-/// created before it is known which entry is committed first.
+/// The position of a document in the order of the log. Lists of documents have this order and not that of ids, which
+/// are created before it is known which entry is committed first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct LogPosition {
     /// The log index of the entry.
     pub revision: Revision,
-    /// The position within the entry: 0 for what the cluster wrote before it applied the command, 1 for what the command
-    /// wrote.
+    /// The position within the entry: 0 for what the cluster wrote before it applied the command, 1 for what the
+    /// command wrote.
     pub seq: u32,
 }
 
@@ -27,12 +27,12 @@ impl LogPosition {
     pub const FIRST: Self = Self { revision: Revision(0), seq: 0 };
 
     /// The position of what the command of an entry writes: at most one document in each list.
-    pub(crate) const fn asked_for(revision: Revision) -> Self {
+    pub(crate) const fn of_command(revision: Revision) -> Self {
         Self { revision, seq: 1 }
     }
 
     /// The position of what the cluster writes before it applies the command: at most one document in each list.
-    pub(crate) const fn ended_before(revision: Revision) -> Self {
+    pub(crate) const fn before_command(revision: Revision) -> Self {
         Self { revision, seq: 0 }
     }
 
@@ -41,7 +41,7 @@ impl LogPosition {
         Self { revision, seq: u32::MAX }
     }
 
-    /// The place right before this one; the first, where nothing is, stays where it is.
+    /// The position right before this one. [`FIRST`](Self::FIRST) is its own.
     pub const fn before(self) -> Self {
         match (self.revision.0, self.seq) {
             (0, 0) => self,

@@ -1,18 +1,17 @@
 //! The rules of Nexus, as a pure state machine.
 //!
-//! A [`Proposal`] is one log entry. [`apply`] first ends the leases that are over, then looks for
-//! the request in the reply table, then [decides](decide): reads the [`State`] and gives either
-//! events or a [`Refusal`]; the events are folded into the state, which cannot fail. Nothing here
-//! reads a clock, makes a random value, touches a file or a socket, or iterates in an order that
-//! could differ between nodes: the same log gives the same bytes everywhere.
+//! A [`Proposal`] is one log entry. [`apply`] first ends the leases that have expired, then looks the request up in the
+//! reply cache, then [decides](decide): it reads the [`State`] and returns either events or a [`Refusal`]. The events
+//! are folded into the state, which cannot fail. Nothing here reads a clock, creates a random value, opens a file or a
+//! socket, or iterates in an order that could differ between nodes: the same log gives the same bytes everywhere.
 //!
 //! Reading order:
 //! - [`ids`], [`time`], [`short_text`], [`pattern`]: the vocabulary.
-//! - [`entity`]: what is kept. [`document`]: long texts, kept elsewhere.
+//! - [`entity`]: what the state holds. [`document`]: long texts, which it does not hold.
 //! - [`command`], [`event`], [`reply`], [`refusal`], [`reply_cache`]: what goes in and comes out.
 //! - [`state`]: everything at one revision, with its indexes and its rows.
-//! - [`work`]: how much each of them may compute. [`usage`]: how much is stored for whom.
-//! - [`decide`]: the rules, one file a subject. [`apply`]: how they run. [`rules`]: of which version.
+//! - [`work`]: limits of computation. [`usage`]: the storage that quotas limit. [`settings`]: what operators can change.
+//! - [`decide`]: the rules, one file for each subject. [`apply`]: how they run. [`rules`]: their version.
 //! - [`invariants`]: what must be true after every entry.
 
 pub mod apply;

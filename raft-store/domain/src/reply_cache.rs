@@ -1,11 +1,11 @@
-//! The reply cache. Every write has an identity, and the cache has its first answer, so that a retry after a lost answer
-//! gets that answer instead of a second effect (Ongaro, "Consensus: Bridging Theory and Practice", 6.3).
+//! The reply cache. Every write has an identity, and the cache has its first answer, so that a retry after a lost
+//! answer gets that answer instead of a second effect (Ongaro, "Consensus: Bridging Theory and Practice", 6.3).
 //!
 //! A write with an `Idempotency-Key` has a [`KeyedReply`], which is cached for long, since its client may retry through
 //! any node. A write without a key is retried only by the node that received it, and never after that node has
 //! answered. So each node has slots, as in the reply cache of NFS (RFC 8881, 2.10.6): a write takes a free
-//! [`ReplySlot`] and a higher sequence number than any earlier write, and its [`SlottedReply`] stays there until another
-//! write takes the slot.
+//! [`ReplySlot`] and a higher sequence number than any earlier write, and its [`SlottedReply`] stays there until
+//! another write takes the slot.
 
 use crate::{
     ids::{EngineerId, NodeId},

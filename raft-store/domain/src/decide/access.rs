@@ -1,5 +1,4 @@
-//! Who may do what. Decided against the replicated state, so that a right that was taken away
-//! is gone at the same entry on every node.
+//! Checks rights against the replicated state, so that a right that was revoked ends at the same entry on every node.
 
 use super::Context;
 use crate::{
@@ -12,10 +11,10 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// The engineer behind a key that is valid at this moment.
+/// The engineer and the API key, if the key is valid at this wall time.
 ///
 /// # Errors
-/// [`Refusal::KeyRevoked`] when the key is gone or expired.
+/// [`Refusal::KeyRevoked`] if the key was revoked or has expired.
 pub fn engineer_with_key(
     state: &State,
     id: EngineerId,
@@ -30,10 +29,10 @@ pub fn engineer_with_key(
     Ok((engineer, key))
 }
 
-/// Whether an engineer may see a project: its members and admins may.
+/// Checks that an engineer may see a project. Its members and admins may.
 ///
 /// # Errors
-/// When there is no such project, or the engineer is a stranger to it, or the key is for another.
+/// If the project does not exist, the engineer is not a member, or the key is restricted to another project.
 pub fn reader<'a>(
     state: &'a State,
     engineer: &Engineer,
@@ -51,10 +50,10 @@ pub fn reader<'a>(
     Ok((found, member))
 }
 
-/// Whether somebody may write at all, with this key.
+/// Checks that an engineer may write with this key.
 ///
 /// # Errors
-/// When the role or the key is for reading only.
+/// If the role or the key is read-only.
 pub fn may_write(engineer: &Engineer, key: &ApiKey) -> Result<(), Refusal> {
     if engineer.role == Role::Readonly {
         return Err(Refusal::RoleTooLow { role: Role::Readonly });
@@ -65,10 +64,10 @@ pub fn may_write(engineer: &Engineer, key: &ApiKey) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether somebody may do what only admins may, with a key that is for everything.
+/// Checks that an engineer is an admin, with an unrestricted key.
 ///
 /// # Errors
-/// When the role is another one, or the key a narrower one.
+/// If the role is another one, or the key is read-only or restricted to a project.
 pub fn admin(engineer: &Engineer, key: &ApiKey) -> Result<(), Refusal> {
     if engineer.role != Role::Admin {
         return Err(Refusal::RoleTooLow { role: engineer.role });
@@ -82,22 +81,21 @@ pub fn admin(engineer: &Engineer, key: &ApiKey) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether what an engineer asks with this key is a sign of life of a session. One rule for reads, writes and sockets:
-/// only of an own session, and only by whom and with what the session could work, so that a read-only key keeps no
-/// claims.
+/// Whether a request with this key renews the lease of a session. Reads, writes and sockets share this rule: the session
+/// must belong to the engineer, and the key must allow writes in its project. So a read-only key keeps no claims alive.
 pub fn keeps_alive(state: &State, engineer: &Engineer, key: &ApiKey, session: &Session) -> bool {
     session.engineer == engineer.id
         && reader(state, engineer, key, session.project).is_ok()
         && may_write(engineer, key).is_ok()
 }
 
-/// A refusal for something that is not there.
+/// The refusal for an entity that does not exist.
 pub fn not_found(kind: EntityKind, name: impl ToString) -> Refusal {
     Refusal::NotFound { kind, name: name.to_string() }
 }
 
 impl<'a> Context<'a> {
-    /// The engineer who asks, with a key that is valid, be it for reading only.
+    /// The actor, if its API key is valid; a read-only key is enough.
     pub(super) fn identified(&self) -> Result<(&'a Arc<Engineer>, &'a Arc<ApiKey>), Refusal> {
         match self.actor {
             Actor::Engineer { id, key } => engineer_with_key(self.state, id, key, self.wall()),
@@ -105,14 +103,14 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The engineer who asks, if writing is allowed at all.
+    /// The actor, if it may write.
     pub(super) fn writer(&self) -> Result<&'a Arc<Engineer>, Refusal> {
         let (engineer, key) = self.identified()?;
         may_write(engineer, key)?;
         Ok(engineer)
     }
 
-    /// The engineer who asks, if an unrestricted key is used: a narrow key must not make a wider one.
+    /// The actor, if its API key is unrestricted: a restricted key must not create a wider one.
     pub(super) fn owner(&self) -> Result<&'a Arc<Engineer>, Refusal> {
         let (engineer, key) = self.identified()?;
         if key.readonly {
@@ -124,7 +122,7 @@ impl<'a> Context<'a> {
         Ok(engineer)
     }
 
-    /// The engineer who asks, if an admin; the cluster itself may do what an admin may.
+    /// The actor, if it is an admin; `None` for the cluster itself, which may do the same.
     pub(super) fn admin(&self) -> Result<Option<&'a Arc<Engineer>>, Refusal> {
         if self.actor == Actor::System {
             return Ok(None);
@@ -136,7 +134,7 @@ impl<'a> Context<'a> {
         Ok(Some(engineer))
     }
 
-    /// The engineer who asks, if writing in this project is allowed.
+    /// The actor, if it may write in this project.
     pub(super) fn worker(&self, project: ProjectId) -> Result<&'a Arc<Engineer>, Refusal> {
         let (engineer, key) = self.identified()?;
         reader(self.state, engineer, key, project)?;
@@ -144,7 +142,7 @@ impl<'a> Context<'a> {
         Ok(engineer)
     }
 
-    /// The engineer who asks, if a lead of this project or an admin.
+    /// The actor, if it is a lead of this project or an admin.
     pub(super) fn lead(&self, project: ProjectId) -> Result<&'a Arc<Engineer>, Refusal> {
         let engineer = self.worker(project)?;
         let leads =
@@ -155,7 +153,7 @@ impl<'a> Context<'a> {
         Ok(engineer)
     }
 
-    /// A session of the engineer who asks, in this project.
+    /// The session with this id, if it belongs to the engineer and the project, and is not ending.
     pub(super) fn own_session(
         &self,
         engineer: &Engineer,
@@ -172,7 +170,7 @@ impl<'a> Context<'a> {
         Ok(session)
     }
 
-    /// The session that the engineer named; none when acting as the engineer.
+    /// The session that the request names; `None` if it names none.
     pub(super) fn named_session(
         &self,
         engineer: &Engineer,

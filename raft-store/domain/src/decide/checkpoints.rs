@@ -1,5 +1,5 @@
-//! Decides about checkpoints: recorded states of the work on a feature. Their texts are documents;
-//! a rule knows only the newest one's hash, so that what a client repeats is not kept twice.
+//! Decides about checkpoints: recorded states of the work on a feature. Their texts are documents. The state has only
+//! the hash of the newest one, so that a repeated checkpoint is not stored twice.
 
 use super::{
     Context, Decision,
@@ -22,11 +22,11 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Steps of copying a claimed path, sorting it in and hashing it.
+/// Steps of copying, sorting and hashing a claimed path.
 const CLAIM: usize = 500;
 
-/// Records the state of the work that a session of one's own does on a feature. A periodic one that
-/// says what the newest one says is not kept.
+/// Stores a checkpoint of the work that one of the engineer's own sessions does on a feature. A periodic one that
+/// repeats the newest one is not stored.
 pub(super) fn save(
     ctx: Context<'_>,
     project: ProjectId,
@@ -45,7 +45,7 @@ pub(super) fn save(
     })?;
     let checkpoint =
         of_work(ctx.state, session, new.feature, new.id, new.kind, new.context.clone(), new.notes.clone());
-    // Whoever records the work of a session shows that it is alive.
+    // A checkpoint of a session renews its lease.
     let mut events: Vec<Event> = renew_lease(ctx.state, session).into_iter().collect();
     let latest = ctx.state.latest_checkpoint(project, new.feature);
     let says_nothing_new = latest.is_some_and(|latest| latest.state_hash == checkpoint.state_hash);
@@ -53,14 +53,14 @@ pub(super) fn save(
         return Ok(Decision::new(events, Reply::DuplicateCheckpoint));
     }
     let is_of_holder = checkpoint.is_of_holder;
-    let (saved, key, document) = kept(project, LogPosition::asked_for(ctx.revision), checkpoint);
+    let (saved, key, document) = kept(project, LogPosition::of_command(ctx.revision), checkpoint);
     text_within_quota(ctx, project, engineer.id, &document)?;
-    // What others say about somebody's work is kept, but it is not where that work stands.
+    // A checkpoint of another session is stored, but does not become the newest one of the feature.
     events.extend(is_of_holder.then_some(saved));
     Ok(Decision::new(events, Reply::Text(key)).with_document(key, Some(document)))
 }
 
-/// A checkpoint of what a session holds for a feature at this moment.
+/// A checkpoint with the paths that a session holds for a feature at this moment.
 pub(super) fn of_work(
     state: &State,
     session: &Session,
@@ -90,7 +90,7 @@ pub(super) fn of_work(
     }
 }
 
-/// A checkpoint in its place: the event, and the text with its key.
+/// The event of storing a checkpoint, and its document with the key.
 pub(super) fn kept(
     project: ProjectId,
     position: LogPosition,

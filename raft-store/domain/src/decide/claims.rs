@@ -1,4 +1,4 @@
-//! Decides about paths that are taken and given back while working, outside of a pick.
+//! Decides about paths that are claimed and released outside of a pick.
 
 use super::{
     Context, Decision,
@@ -23,16 +23,16 @@ use std::{
     sync::Arc,
 };
 
-/// Steps of looking at one more claim, or at one more path that is looked for among claims.
+/// Steps of looking at one more claim, or looking up one more path among claims.
 const CLAIM: usize = 100;
 
-/// Steps of giving a claim back: its row and its places in the indexes go, and an event names it. Taking one costs as
-/// much; a request names [`MAX_PATTERNS`](super::MAX_PATTERNS) at most.
+/// Steps of releasing a claim: its row and its index entries are removed, and an event names it. Claiming a path costs
+/// as much, but a request names at most [`MAX_PATTERNS`](super::MAX_PATTERNS).
 const RELEASED: usize = 2_000;
-/// Steps of a byte of its path, in the event and in the row's key.
+/// Steps of each byte of its path, in the event and in the row's key.
 const RELEASED_BYTE: usize = 1;
 
-/// Takes paths, all or none.
+/// Claims paths, all or none.
 pub(super) fn claim(
     ctx: Context<'_>,
     project: ProjectId,
@@ -60,7 +60,7 @@ pub(super) fn claim(
         let key = ClaimKey { project, session: session.id, feature, path: path.clone() };
         ctx.state.claims.get(&key)
     };
-    // What is held already takes no more room.
+    // Paths that are held already do not count again.
     let more = || paths.iter().filter(|path| held(path).is_none());
     within_limit(ctx, &session, more())?;
     if let Some(feature) = feature {
@@ -70,7 +70,7 @@ pub(super) fn claim(
     if !conflicts.is_empty() {
         return Err(Refusal::FilesClaimed { conflicts });
     }
-    // What is held already keeps its fence; a shared claim may become exclusive.
+    // A claim that exists keeps its fence, unless it changes from shared to exclusive.
     let new: Arc<[Pattern]> = paths
         .iter()
         .filter(|path| {
@@ -83,7 +83,7 @@ pub(super) fn claim(
     Ok(Decision::new(events, Reply::Claimed(Arc::new(session))))
 }
 
-/// Gives back paths that were taken outside of a pick, also those that were taken for a feature.
+/// Releases paths that were claimed outside of a pick, also those that were claimed for a feature.
 pub(super) fn release(
     ctx: Context<'_>,
     project: ProjectId,
@@ -92,14 +92,14 @@ pub(super) fn release(
 ) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let (session, alive) = acting_session(ctx, engineer, project)?;
-    // Where nothing is held, nothing is looked for.
+    // A project without claims has no index.
     let nothing = SpelledIndex::new(ctx.state.case_of(project));
     let index = ctx.state.paths(project).unwrap_or(&nothing);
     let mut wanted = BTreeSet::new();
     for path in paths.into_iter().flat_map(|paths| paths.iter()) {
         wanted.insert(index.compared(path, work).map_err(too_many_claims)?);
     }
-    // What a feature was picked with is given back with it, or by changing what the feature touches.
+    // The paths of a pick are released together with the feature, or by an update of its paths.
     let mut picked_with: BTreeMap<Option<FeatureId>, BTreeSet<&Pattern>> = BTreeMap::new();
     let mut released: BTreeMap<Option<FeatureId>, Vec<Pattern>> = BTreeMap::new();
     for (key, _) in ctx.state.claims_of(&session) {
@@ -138,7 +138,7 @@ fn too_many_claims(_: OutOfBudget) -> Refusal {
     too_much("looking at all of these claims", "name fewer paths at once, or end the session")
 }
 
-/// Renews the lease and says what is held.
+/// Renews the lease, and returns the paths that the session holds.
 pub(super) fn refresh(ctx: Context<'_>, project: ProjectId) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let (session, alive) = acting_session(ctx, engineer, project)?;
@@ -146,7 +146,7 @@ pub(super) fn refresh(ctx: Context<'_>, project: ProjectId) -> Result<Decision, 
     Ok(Decision::new(vec![alive], Reply::Held { session: Arc::new(session), paths }))
 }
 
-/// Takes every claim away that is exactly one of these paths, whoever holds it.
+/// Releases every claim on exactly one of these paths, whichever session holds it.
 pub(super) fn force_release(
     ctx: Context<'_>,
     project: ProjectId,

@@ -1,4 +1,4 @@
-//! Decides about the cluster itself: its beginning, its nodes, its settings.
+//! Decides about the cluster itself: its formation, its nodes, its settings and the version of its rules.
 
 use super::{Context, Decision, access::not_found, projects::MAX_PROJECTS};
 use crate::{
@@ -15,10 +15,10 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Invitations that can wait to be used.
+/// Join tokens that have not expired.
 const MAX_JOIN_TOKENS: usize = 100;
 
-/// The first entry of a cluster.
+/// Forms the cluster, by its first entry.
 pub(super) fn form(
     ctx: Context<'_>,
     origin: &ClusterOrigin,
@@ -32,7 +32,7 @@ pub(super) fn form(
     Ok(Decision::new(vec![Event::ClusterFormed { origin: Arc::new(origin.clone()), nodes }], Reply::Done))
 }
 
-/// Gives out a node id. Asked again for the same data folder, it gives the same one.
+/// Hands out a node id. The same data folder gets the same id again.
 pub(super) fn admit(
     ctx: Context<'_>,
     instance: InstanceId,
@@ -72,13 +72,13 @@ pub(super) fn admit(
     Ok(Decision::new(vec![Event::NodeAdmitted(node.clone())], Reply::Node(node)))
 }
 
-/// Invites nodes.
+/// Creates a join token.
 pub(super) fn create_join_token(ctx: Context<'_>, token: &JoinToken) -> Result<Decision, Refusal> {
     ctx.admin()?;
     if ctx.state.join_tokens.len() >= MAX_JOIN_TOKENS {
         return Err(Refusal::TooMany { what: "join tokens".to_owned(), limit: MAX_JOIN_TOKENS as u64 });
     }
-    // The node that took the request did not know the cluster's time for sure: it gave a span.
+    // The node that received the request may not know the current cluster time, so it sent a span.
     let token = JoinToken {
         expires: ctx.state.clock.cluster.after(Millis(token.expires.0)),
         created_at: ctx.wall(),
@@ -88,7 +88,7 @@ pub(super) fn create_join_token(ctx: Context<'_>, token: &JoinToken) -> Result<D
     Ok(Decision::new(vec![Event::JoinTokenCreated(token.clone())], Reply::JoinToken(token)))
 }
 
-/// Tunes the cluster.
+/// Changes the settings.
 pub(super) fn update_settings(ctx: Context<'_>, patch: &SettingsPatch) -> Result<Decision, Refusal> {
     ctx.admin()?;
     let settings = ctx.state.settings.with(patch);
@@ -126,8 +126,8 @@ pub(super) fn update_settings(ctx: Context<'_>, patch: &SettingsPatch) -> Result
     Ok(Decision::new(vec![Event::SettingsChanged(settings.clone())], Reply::Settings(settings)))
 }
 
-/// The answer to what a node has done already, on behalf of somebody whose rights it has checked: whatever
-/// they are by now, it is done.
+/// Returns the outcome of what a node has already done for a client whose rights it has checked. Rights that were lost
+/// since change nothing about it.
 pub(super) fn keep_answer(outcome: &Result<Box<Reply>, Box<Refusal>>) -> Result<Decision, Refusal> {
     match outcome {
         Ok(reply) => Ok(Decision::new(Vec::new(), Reply::clone(reply))),
@@ -135,7 +135,7 @@ pub(super) fn keep_answer(outcome: &Result<Box<Reply>, Box<Refusal>>) -> Result<
     }
 }
 
-/// Goes by newer rules. Never by older ones: what they made may be there already.
+/// Raises the version of the rules. It never falls, since newer rules may have changed the state already.
 pub(super) fn raise_rules(ctx: Context<'_>, to: RulesVersion) -> Result<Decision, Refusal> {
     system(ctx)?;
     let events = if to > ctx.state.rules { vec![Event::RulesRaised(to)] } else { Vec::new() };

@@ -1,4 +1,4 @@
-//! What keeps a feature or a path from being taken. Also what refusals and lists tell about it.
+//! Finds what blocks a feature from being picked or a path from being claimed, and describes it for refusals and lists.
 
 use crate::{
     entity::{ClaimKey, ClaimMode, Feature, Holder},
@@ -11,19 +11,19 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// Steps of looking one more feature up.
+/// Steps of looking up one more feature.
 pub const FEATURE: usize = 150;
-/// Steps of one more wanted path: it is sorted, and compared with its neighbours.
+/// Steps of one more wanted path, which is sorted and compared with its neighbours.
 const WANTED: usize = 60;
 
-/// Steps of telling of one more claim.
+/// Steps of returning one more claim.
 const FOUND: usize = 200;
 
-/// What keeps a session from picking a feature: open dependencies first, then the first path that
-/// somebody else holds. Without a session, every holder is somebody else.
+/// The first thing that blocks a session from picking a feature: open dependencies, or else a claim of another session.
+/// Without a session, every claim blocks.
 ///
 /// # Errors
-/// [`Refusal::TooMuchWork`] when finding out takes more than the budget.
+/// [`Refusal::TooMuchWork`] if finding it takes more than the budget.
 pub fn blocker(
     state: &State,
     feature: &Feature,
@@ -39,7 +39,7 @@ pub fn blocker(
     Ok(first.map(|first| Blocker::Claim(Box::new(first))))
 }
 
-/// The dependencies of a feature that are not over.
+/// The dependencies of a feature that are neither done nor cancelled.
 pub(super) fn open_dependencies(
     state: &State,
     feature: &Feature,
@@ -48,14 +48,14 @@ pub(super) fn open_dependencies(
     let cost = FEATURE * feature.depends_on.len();
     work.charge(cost).map_err(|OutOfBudget| too_much("looking at what features depend on", FEWER))?;
     let is_open = |slug: &&Slug| {
-        // A dependency that was deleted as a draft is wanted no more: it blocks nothing.
+        // A dependency that was deleted blocks nothing.
         state.feature_by_slug(feature.project, slug).is_some_and(|needed| !needed.status.is_over())
     };
     Ok(feature.depends_on.iter().filter(is_open).cloned().collect())
 }
 
-/// The claims of others that are in the way of these paths, each with the mode that it is wanted
-/// in: at most `limit`, each claimed path of a session once.
+/// The claims of other sessions that collide with these paths, which are wanted in these modes: at most `limit`, each
+/// claimed path of a session once.
 pub(super) fn conflicts<'a>(
     state: &State,
     project: ProjectId,
@@ -65,20 +65,20 @@ pub(super) fn conflicts<'a>(
     work: &mut WorkBudget,
 ) -> Result<Vec<Conflict>, Refusal> {
     let Some(index) = state.paths(project) else {
-        // Nothing is in the way, but what is wanted is spelled anew when it is taken.
+        // Nothing collides. But claiming a path normalizes its spelling, which is charged here.
         let case = state.case_of(project);
         let steps = wanted.into_iter().flat_map(|(paths, _)| paths).map(|path| path.steps_of_spelling(case));
         work.charge(steps.sum()).map_err(too_many_comparisons)?;
         return Ok(Vec::new());
     };
     let mut found: Vec<Conflict> = Vec::new();
-    let mut told: BTreeSet<(Pattern, SessionId)> = BTreeSet::new();
+    let mut seen: BTreeSet<(Pattern, SessionId)> = BTreeSet::new();
     for (paths, mode) in wanted {
         let paths = sorted(paths, work)?;
         let overlaps = index.first_overlaps(&paths, limit - found.len(), work, |held, claim_ref| {
             Some(claim_ref.session) != session
                 && !mode.tolerates(claim_ref.mode)
-                && told.insert((held.clone(), claim_ref.session))
+                && seen.insert((held.clone(), claim_ref.session))
         });
         let overlaps = overlaps.map_err(too_many_comparisons)?;
         found.extend(overlaps.into_iter().map(|at| conflict(state, project, &at)));
@@ -86,7 +86,7 @@ pub(super) fn conflicts<'a>(
     Ok(found)
 }
 
-/// Sorted ones share the way to their folder in the index.
+/// Sorts the paths, so that neighbours share the lookup of their folder in the index.
 fn sorted<'a>(paths: &'a [Pattern], work: &mut WorkBudget) -> Result<Vec<&'a Pattern>, Refusal> {
     work.charge(WANTED * paths.len()).map_err(too_many_comparisons)?;
     let mut paths: Vec<&Pattern> = paths.iter().collect();
@@ -94,10 +94,10 @@ fn sorted<'a>(paths: &'a [Pattern], work: &mut WorkBudget) -> Result<Vec<&'a Pat
     Ok(paths)
 }
 
-/// What to do about too many features.
+/// The advice for a refusal over too many features.
 pub(super) const FEWER: &str = "name fewer features, or cut their dependencies";
 
-/// A refusal of what would take too long.
+/// The refusal of a command that takes too many steps.
 pub(super) fn too_much(doing: &str, instead: &str) -> Refusal {
     Refusal::TooMuchWork { doing: doing.to_owned(), instead: instead.to_owned() }
 }
@@ -109,11 +109,10 @@ fn too_many_comparisons(_: OutOfBudget) -> Refusal {
     )
 }
 
-/// Every claim that collides with one of these paths, whoever holds it, with the path that was asked
-/// about: at most `most`.
+/// The claims of all sessions that collide with one of these paths, each with that path: at most `most`.
 ///
 /// # Errors
-/// [`Refusal::TooMuchWork`] when finding them takes more than the budget.
+/// [`Refusal::TooMuchWork`] if finding them takes more than the budget.
 pub fn overlapping_claims(
     state: &State,
     project: ProjectId,
@@ -136,11 +135,11 @@ pub fn overlapping_claims(
 /// A claim that collides with a path.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OverlappingClaim {
-    /// The path that was asked about.
+    /// The path in the request.
     pub asked: Pattern,
     /// The claim.
     pub claim: ClaimKey,
-    /// Whether the collision is only assumed, since settling it takes too much work.
+    /// Whether the collision is assumed, since deciding it takes too many steps.
     pub is_assumed: bool,
 }
 
@@ -163,7 +162,7 @@ pub(super) fn conflict(state: &State, project: ProjectId, at: &Overlap<'_, '_, C
 }
 
 pub(super) fn holder_note(state: &State, holder: &Holder) -> HolderNote {
-    // Of one who was deleted, whose sessions the next entries end, only the id is left.
+    // A deleted engineer, whose sessions the next entries end, has no name any more.
     let engineer_name = match state.engineer(holder.engineer) {
         Some(engineer) => engineer.name.clone(),
         None => Name::parse(&holder.engineer.to_string()).expect("an id is a short line"),

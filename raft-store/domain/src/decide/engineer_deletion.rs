@@ -1,5 +1,4 @@
-//! Ends the sessions of a deleted engineer and their places in projects: a bounded part with each entry. Decides
-//! nothing about who may delete one.
+//! Ends the sessions and memberships of deleted engineers: a bounded part with each entry.
 
 use super::{
     cleanup::CleanupBudget,
@@ -13,20 +12,20 @@ use crate::{
     time::Revision,
 };
 
-/// What the next entry ends of the first deleted engineer; none when there is none, or this part is full.
+/// Continues the deletion of the first deleted engineer; `None` if there is none, or if the budget is exhausted.
 pub(crate) fn advance(state: &State, revision: Revision, budget: &mut CleanupBudget) -> Option<Effects> {
     let engineer = *state.engineer_deletions.get_min()?;
     if budget.is_exhausted() {
         return None;
     }
     let ((mut events, documents), is_all) =
-        left(state, engineer, LogPosition::ended_before(revision), budget);
+        end_sessions_and_memberships(state, engineer, LogPosition::before_command(revision), budget);
     events.extend(is_all.then_some(Event::EngineerDeletionEnded(engineer)));
     Some((events, documents))
 }
 
-/// The end of as many sessions and places as there is place for in this part, and whether that is all of them.
-pub(super) fn left(
+/// Ends as many sessions and memberships of an engineer as the budget allows. Returns also whether those were all.
+pub(super) fn end_sessions_and_memberships(
     state: &State,
     engineer: EngineerId,
     position: LogPosition,

@@ -1,4 +1,4 @@
-//! Decides about engineers and their keys.
+//! Decides about engineers and their API keys.
 
 use super::{
     Context, Decision,
@@ -24,10 +24,10 @@ use std::sync::Arc;
 const MAX_ENGINEERS: usize = 100_000;
 /// Steps of looking at one member of a project.
 const MEMBER: usize = 50;
-/// Keys of one engineer.
+/// API keys of one engineer.
 const MAX_KEYS: usize = 100;
 
-/// Makes an engineer with a first key; with the bootstrap token, the first admin.
+/// Registers an engineer with a first API key; with the bootstrap token, the first admin.
 pub(super) fn register(
     ctx: Context<'_>,
     id: EngineerId,
@@ -43,7 +43,7 @@ pub(super) fn register(
         Some(_) => return Err(Refusal::RegistrationClosed(RegistrationRefusal::BootstrapToken)),
         None => match ctx.state.settings.registration {
             Registration::Open => Role::Engineer,
-            // An admin registers whom they invite, and hands the key on.
+            // An admin registers the engineers whom they invite, and passes the key on.
             Registration::Invite => ctx
                 .admin()
                 .map(|_| Role::Engineer)
@@ -70,7 +70,7 @@ pub(super) fn register(
     Ok(Decision::new(events, Reply::Registered { engineer, salt }))
 }
 
-/// Adds a key to one's own.
+/// Adds an API key to the actor's own keys.
 pub(super) fn add_key(ctx: Context<'_>, key: &ApiKey) -> Result<Decision, Refusal> {
     ctx.writer()?;
     let engineer = ctx.owner()?;
@@ -85,14 +85,14 @@ pub(super) fn add_key(ctx: Context<'_>, key: &ApiKey) -> Result<Decision, Refusa
         return Err(Refusal::SettingOutOfRange { setting, problem });
     }
     if let Some(project) = key.project {
-        // For a project that its owner may see; the key itself need not be there yet.
+        // The owner must see the project. The key need not be stored yet.
         reader(ctx.state, engineer, &ApiKey { project: None, ..key.clone() }, project)?;
     }
     let key = Arc::new(ApiKey { engineer: engineer.id, created_at: ctx.wall(), ..key.clone() });
     Ok(Decision::new(vec![Event::KeyAdded(key.clone())], Reply::KeyAdded(key)))
 }
 
-/// Ends a key of one's own.
+/// Revokes one of the actor's own API keys.
 pub(super) fn revoke_key(ctx: Context<'_>, key: KeyId) -> Result<Decision, Refusal> {
     ctx.writer()?;
     let engineer = ctx.owner()?;
@@ -100,8 +100,8 @@ pub(super) fn revoke_key(ctx: Context<'_>, key: KeyId) -> Result<Decision, Refus
     Ok(Decision::new(vec![Event::KeyRevoked(key.clone())], Reply::Done))
 }
 
-/// Takes an engineer out of the cluster: an admin may, and everybody for themselves. Their keys, places and sessions
-/// go, and their name and address; what they made stays with its projects.
+/// Deletes an engineer: their API keys, memberships and sessions, their name and their address. What they wrote stays
+/// with its projects. Admins may do this, and every engineer for themselves.
 pub(super) fn delete(
     ctx: Context<'_>,
     engineer: EngineerId,
@@ -117,20 +117,24 @@ pub(super) fn delete(
     if leaving.role == Role::Admin && !other_admin() {
         return Err(Refusal::Cluster("this is the last admin; make another one first".to_owned()));
     }
-    // What an admin takes away, an admin can put in order.
+    // An admin can give the project another lead afterwards.
     if asker.role != Role::Admin {
         leaves_no_project_without_a_lead(ctx, engineer, work)?;
     }
     let mut budget = CleanupBudget::new(ctx.state.cleanup_limits);
-    let ((mut events, documents), is_all) =
-        engineer_deletion::left(ctx.state, engineer, LogPosition::asked_for(ctx.revision), &mut budget);
+    let ((mut events, documents), is_all) = engineer_deletion::end_sessions_and_memberships(
+        ctx.state,
+        engineer,
+        LogPosition::of_command(ctx.revision),
+        &mut budget,
+    );
     events.extend(ctx.state.keys_of(engineer).map(|key| Event::KeyRevoked(key.clone())));
     events.push(Event::EngineerDeleted(leaving.clone()));
     events.extend((!is_all).then_some(Event::EngineerDeletionBegun(engineer)));
     Ok(Decision::new(events, Reply::Done).with_documents(documents))
 }
 
-/// Refuses to leave a project that nobody could look after any more.
+/// Refuses to leave a project without a lead.
 fn leaves_no_project_without_a_lead(
     ctx: Context<'_>,
     engineer: EngineerId,
@@ -166,7 +170,7 @@ fn leaves_no_project_without_a_lead(
     Ok(())
 }
 
-/// Changes an engineer's rights; the last admin stays one.
+/// Changes an engineer's role. The last admin keeps that role.
 pub(super) fn change_role(ctx: Context<'_>, engineer: EngineerId, role: Role) -> Result<Decision, Refusal> {
     ctx.admin()?;
     let before = ctx.state.engineer(engineer).ok_or_else(|| not_found(EntityKind::Engineer, engineer))?;
@@ -178,7 +182,7 @@ pub(super) fn change_role(ctx: Context<'_>, engineer: EngineerId, role: Role) ->
     let after = Arc::new(Engineer { role, ..Engineer::clone(before) });
     let mut decision = Decision::new(vec![Event::RoleChanged(after.clone())], Reply::Engineer(after));
     if before.role == Role::Admin && role != Role::Admin {
-        // An admin works in every project; from now on only in those that took them in.
+        // An admin works in every project, another engineer only as a member.
         let elsewhere = ctx
             .state
             .sessions_by(engineer)

@@ -1,4 +1,5 @@
-//! Ends what is over. Leases end by log entry only, in cluster time: never by a node's own clock.
+//! Ends leases, tokens and tickets that have expired. They end by log entries alone, in cluster time, and never by a
+//! node's own clock.
 
 use super::{
     cleanup::CleanupBudget,
@@ -13,7 +14,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// What the end of the first thing that is due brings, or a part of it; none when nothing is due, or this part is full.
+/// Ends the first thing that has expired, or a part of it; `None` if nothing has, or if the budget is exhausted.
 pub(crate) fn expire_one(state: &State, revision: Revision, budget: &mut CleanupBudget) -> Option<Effects> {
     if budget.is_exhausted() {
         return None;
@@ -38,18 +39,18 @@ pub(crate) fn expire_one(state: &State, revision: Revision, budget: &mut Cleanup
                 LeaseState::Disconnected { .. } => &ReleaseReason::Expired,
                 LeaseState::Ending { reason } => reason,
             };
-            Some(session_end::ended(state, session, reason, LogPosition::ended_before(revision), budget))
+            Some(session_end::ended(state, session, reason, LogPosition::before_command(revision), budget))
         }
     }
 }
 
-/// A session that acts no more from now on; none when that is so already.
+/// Marks a session as ending, so that it can do nothing more; `None` if it is marked already.
 pub(super) fn ending(session: &Session, reason: &ReleaseReason) -> Option<Event> {
     let ending = || Session { lease: LeaseState::Ending { reason: reason.clone() }, ..session.clone() };
     (!session.is_ending()).then(|| Event::SessionDisconnected(Arc::new(ending())))
 }
 
-/// Whether nothing can save a session any more: one of too many to end in one entry.
+/// Whether a session is over although its end is still to come: there were too many for one entry.
 pub(super) fn is_over(state: &State, session: &Session) -> bool {
     match &session.lease {
         LeaseState::Active { .. } => false,
@@ -59,7 +60,7 @@ pub(super) fn is_over(state: &State, session: &Session) -> bool {
 }
 
 fn disconnected(state: &State, session: &Session) -> Event {
-    // From now on, not from the deadline: an entry that comes late must not cut the grace short.
+    // The grace begins now and not at the deadline: a late entry must not cut it short.
     let until = state.clock.cluster.after(state.settings.session_grace);
     let mut session = session.clone();
     session.lease = LeaseState::Disconnected { until };

@@ -1,4 +1,4 @@
-//! Decides about features that nobody works on yet, and about changes of those that somebody does.
+//! Decides about features: creation, changes, deletion, and the statuses before a pick.
 
 use super::{
     Context, Decision,
@@ -26,24 +26,24 @@ use crate::{
 };
 use std::{collections::BTreeSet, sync::Arc};
 
-/// Paths of one feature, touched and read together: bounds the time of one log entry.
+/// Paths of one feature, `touches` and `reads` together: bounds the time of one log entry.
 pub const MAX_PATTERNS: usize = 10_000;
-/// Those of them with a wildcard that is not just a bracketed name: a held one is looked at by
-/// every pick beneath its folder, and a wanted one looks at all that is held there.
+/// Paths of one feature with a real wildcard, which a bracketed name is not. Every pick beneath its folder compares a
+/// held glob, and a wanted glob is compared with everything held there.
 pub const MAX_GLOBS: usize = 100;
-/// Memory of all automata of one list, in bytes: ten thousand names like `app/[id]/page.tsx` take some 5 MB, which
-/// are read in some 20 ms. Brackets are no wildcards, but a thousand long names of nothing else would take 60 MB.
+/// Bytes of all automata of one list. Ten thousand names like `app/[id]/page.tsx` take some 5 MB, which are built in some
+/// 20 ms. Bracketed names are not counted as globs, but a thousand long ones of nothing but brackets would take 60 MB.
 pub const MAX_AUTOMATA: u64 = 8 << 20;
-/// Replaced lists of one feature that are kept: bounds the time of its deletion. Older events show none.
+/// Replaced lists of one feature that stay stored: bounds the time of its deletion. Older events show no lists.
 const MAX_REPLACED_LISTS: usize = 1_000;
 /// Dependencies of one feature.
 pub const MAX_DEPENDENCIES: usize = 100;
 /// Features of one project: bounds memory.
 const MAX_FEATURES: usize = 100_000;
-/// Slugs that mean something else in the API's addresses.
+/// Slugs that have another meaning in the API's addresses.
 const RESERVED_SLUGS: [&str; 2] = ["available", "pick-next"];
 
-/// Writes a draft.
+/// Creates a draft.
 pub(super) fn create(
     ctx: Context<'_>,
     project: ProjectId,
@@ -91,7 +91,7 @@ pub(super) fn end_of(ctx: Context<'_>, project: ProjectId, lane: Lane) -> u32 {
     ctx.state.last_in_lane(project, lane).map_or(0, |last| last.priority).saturating_add(1)
 }
 
-/// The same things in their first order, each once.
+/// The same items in the order of their first occurrence, each once.
 pub(super) fn distinct<T: Ord + Clone>(things: &Arc<[T]>) -> Arc<[T]> {
     let mut seen = BTreeSet::new();
     if things.iter().all(|thing| seen.insert(thing)) {
@@ -101,7 +101,7 @@ pub(super) fn distinct<T: Ord + Clone>(things: &Arc<[T]>) -> Arc<[T]> {
     things.iter().filter(|thing| seen.insert(*thing)).cloned().collect()
 }
 
-/// Refuses more paths than one command may take.
+/// Refuses more paths than one command may name.
 pub(super) fn check_patterns(what: &str, touches: &[Pattern], reads: &[Pattern]) -> Result<(), Refusal> {
     let too_many = |what: String, limit: usize| Err(Refusal::TooMany { what, limit: limit as u64 });
     if touches.len() + reads.len() > MAX_PATTERNS {
@@ -141,8 +141,7 @@ fn check_dependencies(
     Ok(())
 }
 
-/// Whether following dependencies from one feature reaches another. What was seen before is known
-/// not to.
+/// Whether following dependencies from one feature reaches another. Features that were seen before do not reach it.
 fn leads_to<'a>(
     ctx: Context<'a>,
     project: ProjectId,
@@ -159,7 +158,7 @@ fn leads_to<'a>(
         if seen.insert(slug)
             && let Some(feature) = ctx.state.feature_by_slug(project, slug)
         {
-            // Each that is named, also those that were seen already.
+            // Every named dependency costs a step, also one that was seen already.
             let cost = FEATURE * (1 + feature.depends_on.len());
             work.charge(cost).map_err(|OutOfBudget| too_long_a_walk())?;
             next.extend(&*feature.depends_on);
@@ -175,8 +174,7 @@ fn too_long_a_walk() -> Refusal {
     )
 }
 
-/// Changes a feature. New paths of one that is worked on are claimed for its holder in the same
-/// step, or nothing changes.
+/// Changes a feature. If it is picked, new paths are claimed for its holder in the same step, or nothing changes.
 pub(super) fn update(
     ctx: Context<'_>,
     project: ProjectId,
@@ -202,7 +200,7 @@ pub(super) fn update(
             FieldValue::text(before.lane.name()),
             FieldValue::text(lane.name()),
         ));
-        // Its place is what it was told: the roadmap's own route moves to the end.
+        // The priority stays as it is. Only the roadmap's own route moves a feature to the end of its lane.
         after.lane = lane;
     }
     if let Some(priority) = patch.priority {
@@ -267,8 +265,8 @@ pub(super) fn update(
     Ok(decision)
 }
 
-/// Whose quota a changed feature counts against: whoever makes it larger takes all of it over, so that nobody fills
-/// a colleague's.
+/// The engineer whose quota a changed feature counts against. An engineer who makes it larger takes all of it over, so
+/// that nobody can fill a colleague's quota.
 fn charged_to(
     ctx: Context<'_>,
     before: &Feature,
@@ -286,7 +284,7 @@ fn charged_to(
     Ok(engineer)
 }
 
-/// What keeps the lists of before for the events that name them: they count against who replaces them.
+/// Stores the replaced lists for the events that refer to them. They count against the engineer who replaces them.
 fn replaced_lists(ctx: Context<'_>, before: &Feature, replaced_by: EngineerId) -> Result<Effects, Refusal> {
     let (project, feature) = (before.project, before.id);
     let (mut events, mut documents) = Effects::default();
@@ -310,8 +308,8 @@ fn replaced_lists(ctx: Context<'_>, before: &Feature, replaced_by: EngineerId) -
     Ok((events, documents))
 }
 
-/// The claims to take and to give back when the paths of an active feature change. What a lead
-/// took away meanwhile is neither taken again nor given back.
+/// The claims to make and to release when the paths of an active feature change. A path that a lead has released by
+/// force is neither claimed again nor released.
 fn change_of_claims(
     ctx: Context<'_>,
     before: &Feature,
@@ -325,7 +323,7 @@ fn change_of_claims(
     let new_reads = without(&want_reads, &had_reads);
     let session = ctx.state.session(holder.session).expect("an active feature belongs to a session");
     if !new_touches.is_empty() || !new_reads.is_empty() {
-        // One that is over takes nothing more.
+        // A session that is ending cannot claim anything.
         require_not_ending(session)?;
     }
     within_limit_of_feature(ctx, session, before.id, new_touches.iter().chain(&*new_reads))?;
@@ -348,7 +346,7 @@ fn change_of_claims(
     };
     let dropped: Arc<[Pattern]> =
         without(&had, &want).iter().filter(|path| held(path).is_some()).cloned().collect();
-    // A path that was taken exclusively while working, and is read now as well, stays exclusive.
+    // A path that the session has claimed exclusively, and that is now in `reads`, stays exclusive.
     let touched: BTreeSet<&Pattern> = before.touches.iter().collect();
     let new_reads: Arc<[Pattern]> =
         new_reads.iter().filter(|path| touched.contains(path) || held(path).is_none()).cloned().collect();
@@ -359,7 +357,7 @@ fn change_of_claims(
     Ok(events)
 }
 
-/// Throws a draft away; or a feature that is over, with all that was written about it: its author may, and a lead.
+/// Deletes a draft, or a finished feature with all texts about it. Its author and leads may do this.
 pub(super) fn delete(
     ctx: Context<'_>,
     project: ProjectId,
@@ -380,14 +378,14 @@ pub(super) fn delete(
     }
     let decision = Decision::new(vec![Event::FeatureDeleted(feature.clone())], Reply::Done)
         .with_document(DocumentKey::Spec(project, feature.id), None);
-    // Drafts too may have some, if they were ready before. Most have none, and deleted ranges slow reading down.
+    // A draft that was ready before may have texts, too. Most have none, and deleted ranges slow reads down.
     let may_have_texts = !ctx.state.text_counts_of(project, Some(feature.id)).is_empty()
         || ctx.state.replaced_lists_of(project, feature.id).next().is_some()
         || ctx.state.has_decisions(project, 1);
     Ok(if may_have_texts { decision.erasing(Erasure::TextsOfFeature(project, feature.id)) } else { decision })
 }
 
-/// Draft to ready.
+/// Moves a draft to status ready.
 pub(super) fn ready(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result<Decision, Refusal> {
     ctx.worker(project)?;
     let feature = find(ctx, project, slug)?;
@@ -397,7 +395,7 @@ pub(super) fn ready(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result
     }
 }
 
-/// Ready to draft.
+/// Moves a ready feature to status draft.
 pub(super) fn draft(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result<Decision, Refusal> {
     ctx.worker(project)?;
     let feature = find(ctx, project, slug)?;
@@ -407,7 +405,7 @@ pub(super) fn draft(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result
     }
 }
 
-/// A step of a feature that says so itself.
+/// A change of status that is its own event.
 pub(super) fn moved(ctx: Context<'_>, before: &Feature, status: Status) -> Decision {
     let (old, new) = (FieldValue::text(&before.status), FieldValue::text(&status));
     let after = Arc::new(Feature { status, updated_at: ctx.wall(), ..before.clone() });

@@ -1,5 +1,5 @@
-//! What sessions may hold, and the events of taking and giving back: each of bounded size, however much a
-//! session holds. Decides nothing about who may hold what.
+//! Limits on the claims of sessions and features, and the events of claiming and releasing: each event of bounded size,
+//! however much a session holds. Nothing here decides about collisions.
 
 use super::{Context, features::MAX_PATTERNS, quota::within_quota};
 use crate::{
@@ -12,15 +12,15 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Claims of one session: bounds how long others wait for them when it ends.
+/// Claims of one session: bounds how long their release takes when it ends.
 const MOST_OF_SESSION: ClaimUsage = ClaimUsage { claims: 100_000, bytes: 16 << 20 };
-/// Paths that one event lists: at most a MiB, so that an event can always be written and sent.
+/// Paths in one event, which take at most a MiB, so that every event can be stored and sent.
 const PATHS_OF_EVENT: usize = 1_000;
 
-/// Claims for one feature, its own paths among them: they are given back together, by the entry that finishes it.
+/// Claims for one feature, its own paths included: the entry that completes it releases all of them.
 const MOST_OF_FEATURE: ClaimUsage = ClaimUsage { claims: MAX_PATTERNS, bytes: 2 << 20 };
 
-/// Refuses what would make a session hold too much, or its project, its engineer or the cluster.
+/// Refuses further claims if the session would hold too many, or if a quota would be exceeded.
 pub(super) fn within_limit<'a>(
     ctx: Context<'_>,
     session: &Session,
@@ -34,14 +34,14 @@ pub(super) fn within_limit<'a>(
     within_quota(ctx, session.project, session.engineer, usage)?;
     let (more, in_project) = (claims, ctx.state.claimed_in(session.project));
     let of_session = |held| fits("one session", held, more, MOST_OF_SESSION);
-    // Counting takes time: not before the project has so many claims at all.
+    // Counting takes time, so the project's total is compared first.
     if of_session(in_project).is_ok() {
         return Ok(());
     }
     of_session(ClaimUsage::of(ctx.state.claims_of(session).map(|(key, _)| &key.path)))
 }
 
-/// Refuses what would make a session hold too much for one feature that it works on.
+/// Refuses further claims for a feature if the session would hold too many for it.
 pub(super) fn within_limit_of_feature<'a>(
     ctx: Context<'_>,
     session: &Session,
@@ -52,7 +52,7 @@ pub(super) fn within_limit_of_feature<'a>(
     fits("one feature", held, ClaimUsage::of(more), MOST_OF_FEATURE)
 }
 
-/// Whether there is place for more.
+/// Checks that `held` and `more` together do not exceed `most`.
 fn fits(whose: &str, held: ClaimUsage, more: ClaimUsage, most: ClaimUsage) -> Result<(), Refusal> {
     let too_many = |what: String, limit: usize| Err(Refusal::TooMany { what, limit: limit as u64 });
     if held.claims + more.claims > most.claims {
@@ -64,7 +64,7 @@ fn fits(whose: &str, held: ClaimUsage, more: ClaimUsage, most: ClaimUsage) -> Re
     Ok(())
 }
 
-/// The events of taking paths; none for no paths.
+/// The events of claiming paths; none for no paths.
 pub(super) fn claimed(
     ctx: Context<'_>,
     project: ProjectId,
@@ -85,7 +85,7 @@ pub(super) fn claimed(
     in_parts(paths).map(event).collect()
 }
 
-/// The events of giving paths back; none for no paths.
+/// The events of releasing paths; none for no paths.
 pub(super) fn released(
     project: ProjectId,
     holder: &Holder,
@@ -104,7 +104,7 @@ pub(super) fn released(
 }
 
 fn in_parts(paths: &Arc<[Pattern]>) -> impl Iterator<Item = Arc<[Pattern]>> {
-    // Nearly always one, and then shared with whoever has it already.
+    // Nearly always one part, which then shares the list instead of copying it.
     let whole = (!paths.is_empty() && paths.len() <= PATHS_OF_EVENT).then(|| paths.clone());
     let parts = if whole.is_some() { &[] } else { &**paths };
     whole.into_iter().chain(parts.chunks(PATHS_OF_EVENT).map(Into::into))
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_place_up_to_the_last_claim_and_the_last_byte() {
+    fn claims_fit_up_to_the_last_claim_and_the_last_byte() {
         let usage = |claims, bytes| ClaimUsage { claims, bytes };
         let most = usage(10, 1_000);
         let refused = |held, more| match fits("one project", held, more, most) {

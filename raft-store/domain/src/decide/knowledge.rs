@@ -1,4 +1,4 @@
-//! Decides about what was learned and what was decided. The texts are documents that no rule looks at.
+//! Decides about learnings and decisions. Their texts are documents, which no rule reads.
 
 use super::{Context, Decision, access::not_found, picking::find, quota::text_within_quota};
 use crate::{
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Decisions of one project: bounds the memory for their ids.
 const MAX_DECISIONS: usize = 100_000;
 
-/// Keeps something that was learned while working on a feature.
+/// Stores a learning about a feature.
 pub(super) fn add_learning(
     ctx: Context<'_>,
     project: ProjectId,
@@ -33,12 +33,12 @@ pub(super) fn add_learning(
         created_at: ctx.wall(),
     });
     text_within_quota(ctx, project, engineer.id, &Document::Learning(learning.clone()))?;
-    let key = DocumentKey::Learning(project, feature.id, LogPosition::asked_for(ctx.revision));
+    let key = DocumentKey::Learning(project, feature.id, LogPosition::of_command(ctx.revision));
     let added = Event::LearningAdded { feature: feature.clone(), learning: learning.clone() };
     Ok(Decision::new(vec![added], Reply::Text(key)).with_document(key, Some(Document::Learning(learning))))
 }
 
-/// Keeps a decision.
+/// Stores a decision.
 pub(super) fn add_decision(
     ctx: Context<'_>,
     project: ProjectId,
@@ -57,7 +57,7 @@ pub(super) fn add_decision(
             limit: MAX_DECISIONS as u64,
         });
     }
-    let position = LogPosition::asked_for(ctx.revision);
+    let position = LogPosition::of_command(ctx.revision);
     let decision = Arc::new(document::Decision {
         id: new.id,
         project,

@@ -1,7 +1,7 @@
-//! The rules: each command against the state, giving what happens or why not.
+//! The rules: each command is decided against the state, and gives events or a refusal.
 //!
-//! Deciding reads and never writes. [`access`] says who may, [`rights`] who may be answered again, the other files one
-//! subject each.
+//! Deciding never changes the state. [`access`] checks rights, [`rights`] checks those of retries, [`cleanup`] bounds
+//! what an entry ends beside its command; each other file has one subject.
 
 pub mod access;
 mod checkpoints;
@@ -32,7 +32,7 @@ pub(crate) use engineer_deletion::advance as advance_engineer_deletion;
 pub(crate) use expiry::expire_one;
 pub use features::{MAX_AUTOMATA, MAX_DEPENDENCIES, MAX_GLOBS, MAX_PATTERNS};
 pub(crate) use project_deletion::{advance as advance_project_deletion, events_erased};
-pub(crate) use rights::may_ask;
+pub(crate) use rights::may_replay;
 pub use roadmap::MAX_NAMED;
 pub(crate) use sessions::renew_lease;
 
@@ -48,19 +48,19 @@ use crate::{
     work::WorkBudget,
 };
 
-/// Told to whoever asks for what only some nodes know.
+/// The refusal of a command that some nodes do not know yet.
 pub const TOO_NEW: &str = "not every node of the cluster knows how to do this yet: upgrade them all";
 
-/// What happens when a command is carried out.
+/// The outcome of a command that is carried out.
 #[derive(Debug)]
 pub(crate) struct Decision {
     /// The events, in order.
     pub(crate) events: Vec<Event>,
-    /// Long texts to write, or to delete.
+    /// Documents to write, or to delete.
     pub(crate) documents: Vec<(DocumentKey, Option<Document>)>,
-    /// What goes as a whole.
+    /// Ranges of texts or events to erase.
     pub(crate) erased: Vec<Erasure>,
-    /// What the asker is told.
+    /// The reply to the client.
     pub(crate) reply: Reply,
 }
 
@@ -85,7 +85,7 @@ impl Decision {
     }
 }
 
-/// What a rule may look at.
+/// What a rule can read.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) state: &'a State,
@@ -99,22 +99,22 @@ impl<'a> Context<'a> {
         Self { state, revision, actor: proposal.actor, acting: proposal.acting }
     }
 
-    /// Wall time of this entry, for people.
+    /// The wall time of this entry.
     const fn wall(&self) -> WallTime {
         self.state.clock.wall
     }
 
-    /// The fence that claims acquired by this entry get.
+    /// The fence of claims that this entry acquires.
     fn fence(&self) -> Fence {
         self.revision.into()
     }
 }
 
-/// Whether deciding a proposal takes no more than a budget, as far as a state of a moment ago can tell. Carries
-/// nothing out.
+/// Decides a proposal against a state of a moment ago, only to see whether that exceeds a budget. Nothing is carried
+/// out.
 ///
 /// # Errors
-/// [`Refusal::TooMuchWork`]; any other refusal is an answer that the proposal gets.
+/// [`Refusal::TooMuchWork`]. Any other refusal is left to the proposal itself.
 pub fn dry_run(state: &State, proposal: &Proposal, work: &mut WorkBudget) -> Result<(), Refusal> {
     match decide(Context::new(state, state.clock.revision, proposal), &proposal.command, work) {
         Err(refusal @ Refusal::TooMuchWork { .. }) => Err(refusal),
@@ -125,7 +125,7 @@ pub fn dry_run(state: &State, proposal: &Proposal, work: &mut WorkBudget) -> Res
 /// Decides one command, within the budget of one entry.
 ///
 /// # Errors
-/// The refusal; nothing happens then.
+/// The refusal. Then nothing changes.
 pub(crate) fn decide(
     ctx: Context<'_>,
     command: &Command,

@@ -1,5 +1,5 @@
-//! Decides who works on what: pick, release, done, cancel. A pick takes the feature and every
-//! path of it in one step, or nothing.
+//! Decides about picks: pick, release, complete, cancel. A pick takes the feature and all of its paths in one step, or
+//! nothing.
 
 use super::{
     Context, Decision,
@@ -21,11 +21,11 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Ready features that one pick-next looks at, if its work allows: who is told of a hundred that are blocked
-/// has to free something first.
+/// Ready features that one pick-next looks at, if its budget allows. If so many are blocked, something must be released
+/// first.
 const MAX_CANDIDATES: usize = 1_000;
-/// Features that one session works on at once: its end releases all of them in one entry, each with a
-/// checkpoint. An agent works on one, a person in a browser on a few.
+/// Features that one session works on at once: its end releases each of them with a checkpoint. An agent works on one, a
+/// person in a browser on a few.
 const MAX_ACTIVE_OF_SESSION: usize = 1_000;
 
 /// Picks a feature by name.
@@ -59,7 +59,7 @@ pub(super) fn pick(
     Ok(picked(ctx, feature, session, alive))
 }
 
-/// Picks the best feature that is free for this session, among those that it can look at within its budget.
+/// Picks the first feature of the board that the session can pick, among those that the budget allows to look at.
 pub(super) fn pick_next(
     ctx: Context<'_>,
     project: ProjectId,
@@ -96,7 +96,7 @@ fn too_many_candidates() -> Refusal {
     )
 }
 
-/// Refuses what would make a session hold too much, or too many features.
+/// Refuses a pick if the session would hold too many features or claims.
 fn may_take(ctx: Context<'_>, session: &Session, feature: &Feature) -> Result<(), Refusal> {
     if ctx.state.active_features(session.id).count() >= MAX_ACTIVE_OF_SESSION {
         let what = "features that one session works on (finish or release some)".to_owned();
@@ -114,7 +114,7 @@ fn picked(ctx: Context<'_>, feature: &Feature, mut session: Session, alive: Even
         ..feature.clone()
     });
     let session = Arc::new(session);
-    // One event about the session, which has its feature already.
+    // One event about the session, with the picked feature in it.
     let alive = match alive {
         Event::SessionStarted(_) => Event::SessionStarted(session.clone()),
         _ => Event::SessionRenewed(session.clone()),
@@ -123,7 +123,7 @@ fn picked(ctx: Context<'_>, feature: &Feature, mut session: Session, alive: Even
     for (paths, mode) in [(&active.touches, ClaimMode::Exclusive), (&active.reads, ClaimMode::Shared)] {
         let paths = match mode {
             ClaimMode::Exclusive => paths.clone(),
-            // What is touched and read is touched: one claim, the stronger one.
+            // A path in both lists gets one claim, the exclusive one.
             ClaimMode::Shared => without(paths, &active.touches),
         };
         events.extend(files_claimed(ctx, &holder, &active, &paths, mode));
@@ -131,7 +131,7 @@ fn picked(ctx: Context<'_>, feature: &Feature, mut session: Session, alive: Even
     Decision::new(events, Reply::Picked { feature: active, session })
 }
 
-/// The events of taking paths for a feature; none for no paths.
+/// The events of claiming paths for a feature; none for no paths.
 pub(super) fn files_claimed(
     ctx: Context<'_>,
     holder: &Holder,
@@ -151,7 +151,7 @@ pub(super) fn without(paths: &Arc<[Pattern]>, others: &[Pattern]) -> Arc<[Patter
     paths.iter().filter(|path| !others.contains(path)).cloned().collect()
 }
 
-/// Gives a feature back, unfinished.
+/// Releases a feature, unfinished.
 pub(super) fn release(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result<Decision, Refusal> {
     let (feature, holder, alive) = held(ctx, project, slug, "ready")?;
     let ready = Arc::new(Feature {
@@ -166,7 +166,7 @@ pub(super) fn release(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Resu
     Ok(Decision::new(events, Reply::Feature(ready)))
 }
 
-/// Finishes a feature.
+/// Completes a feature.
 pub(super) fn complete(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result<Decision, Refusal> {
     let (feature, holder, alive) = held(ctx, project, slug, "done")?;
     let Status::Active { claimed_at, .. } = &feature.status else {
@@ -183,7 +183,7 @@ pub(super) fn complete(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Res
     Ok(Decision::new(events, Reply::Feature(done)))
 }
 
-/// Gives a feature up, whoever holds it.
+/// Cancels a feature, whoever holds it.
 pub(super) fn cancel(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Result<Decision, Refusal> {
     ctx.worker(project)?;
     let feature = find(ctx, project, slug)?;
@@ -199,9 +199,8 @@ pub(super) fn cancel(ctx: Context<'_>, project: ProjectId, slug: &Slug) -> Resul
     Ok(decision)
 }
 
-/// The events about the holder of a feature that it works on no more: what is recorded of its work from now on is
-/// not about this feature. If it holds others, it works on the one that it picked last. `alive` is what is known
-/// of it already.
+/// The events about a session that stops working on a feature. If it holds other features, it works on the one that it
+/// picked last. `alive` is the event that renews its lease in the same entry, if there is one.
 fn no_longer_on(ctx: Context<'_>, feature: &Feature, holder: &Holder, alive: Option<Event>) -> Vec<Event> {
     let (came_back, known) = match alive {
         Some(Event::SessionStarted(session)) => (true, Some(session)),
@@ -224,7 +223,7 @@ fn no_longer_on(ctx: Context<'_>, feature: &Feature, holder: &Holder, alive: Opt
     }
 }
 
-/// A feature that the asker holds: as the named session alone, or as the engineer of any.
+/// A feature that the actor holds: with the named session, or, if none is named, with any session of the engineer.
 fn held<'a>(
     ctx: Context<'a>,
     project: ProjectId,
@@ -243,7 +242,7 @@ fn held<'a>(
         let by = Box::new(holder_note(ctx.state, holder));
         return Err(Refusal::NotHolder { slug: slug.clone(), by });
     }
-    // One that is over holds it for as long as its claims are given back: it is free again in a moment.
+    // A session that is ending holds the feature until its claims are released, which takes a moment.
     ctx.state.session(holder.session).map_or(Ok(()), |session| require_not_ending(session))?;
     let alive = match named {
         Some(_) => Some(acting_session(ctx, engineer, project)?.1),
@@ -252,7 +251,7 @@ fn held<'a>(
     Ok((feature, holder, alive))
 }
 
-/// The release of the paths that are held for a feature.
+/// The events of releasing the paths that are held for a feature.
 pub(super) fn files_released(
     ctx: Context<'_>,
     feature: &Feature,

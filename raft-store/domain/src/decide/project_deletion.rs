@@ -1,5 +1,4 @@
-//! Takes away what belonged to a deleted project: a bounded part with each entry. Decides nothing about who may
-//! delete one.
+//! Removes what belonged to deleted projects: a bounded part with each entry.
 
 use crate::{
     apply::{Erasure, PRUNE_SLACK},
@@ -11,10 +10,10 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Paths of a feature that take as long as a row.
+/// Paths of a feature that take as long to remove as a row.
 const PATHS_OF_ROW: usize = 20;
 
-/// A deletion that begins with this entry.
+/// The deletion that begins with this entry.
 pub(super) fn begun(state: &State, project: &Project, revision: Revision) -> ProjectDeletion {
     let kept = state.settings.event_revisions.saturating_add(PRUNE_SLACK);
     let oldest = Revision(revision.0.saturating_sub(kept));
@@ -27,8 +26,7 @@ pub(super) fn begun(state: &State, project: &Project, revision: Revision) -> Pro
     }
 }
 
-/// What the next entry takes away of the first deleted project: a change of the state, texts or events; none when
-/// there is none.
+/// Continues the deletion of the first deleted project: with rows, with texts or with events. `None` if there is none.
 pub(crate) fn advance(state: &State, revision: Revision) -> Option<(Option<Event>, Option<Erasure>)> {
     let (_, deletion) = state.project_deletions.get_min()?;
     let project = deletion.project;
@@ -38,18 +36,18 @@ pub(crate) fn advance(state: &State, revision: Revision) -> Option<(Option<Event
         return Some((Some(event), None));
     }
     let Some(rows_gone) = deletion.rows_gone else {
-        // The last that could write a text or an event of it was before this entry.
+        // No entry after this one can write a text or an event of the project.
         let deletion = ProjectDeletion { rows_gone: Some(revision), ..*deletion };
         let event = Event::ProjectDeletionAdvanced { deletion, rows: Arc::new([]) };
         return Some((Some(event), Some(Erasure::TextsOfProject(project))));
     };
-    // Whoever keeps them says how far it came: see `State::events_erased`.
+    // The store reports how far it came: see `State::events_erased`.
     let (from, to) = (deletion.events_from, Revision(rows_gone.0 + 1));
     Some((None, Some(Erasure::Events { project, from, to })))
 }
 
-/// What changes when the events of a deleted project are gone up to a revision: with the last of them, nothing of it is
-/// left.
+/// Records that the events of a deleted project are erased up to a revision. With the last of them, the deletion is
+/// finished.
 pub(crate) fn events_erased(state: &State, project: ProjectId, until: Revision) -> Option<Event> {
     let deletion = *state.project_deletions.get(&project)?;
     let is_all = deletion.rows_gone.is_some_and(|rows_gone| until > rows_gone);
@@ -61,7 +59,8 @@ pub(crate) fn events_erased(state: &State, project: ProjectId, until: Revision) 
     })
 }
 
-/// Rows that may go now. Each kind goes after what refers to it: claims, features, sessions, then the rest.
+/// The next rows to remove. Each kind is removed after the rows that refer to it: claims, features, sessions, then the
+/// rest.
 fn next_rows(state: &State, project: ProjectId) -> Vec<RowKey> {
     let one = |key: RowKey| (key, 1);
     let claims = state.claims_in(project).map(|(key, _)| one(RowKey::Claim(ClaimKey::clone(key))));
@@ -95,7 +94,7 @@ fn next_rows(state: &State, project: ProjectId) -> Vec<RowKey> {
         .chain(decisions)
         .chain(texts)
         .take_while(|(_, cost)| {
-            // At least one, whatever it costs.
+            // At least one row, whatever it costs.
             let has_room = work < state.cleanup_limits.rows;
             work += cost;
             has_room

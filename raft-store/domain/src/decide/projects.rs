@@ -24,14 +24,14 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Steps of taking one more claim into an index that is made anew, there and where the state changes.
+/// Steps of adding one more claim to a rebuilt index, here and when the event is folded.
 const CLAIM: usize = 800;
-/// Sessions that one entry marks as over: at least those of one engineer in one project.
+/// Sessions that one entry ends or marks as ending: at least those of one engineer in one project.
 const MAX_ENDING: usize = 2_000;
 /// Projects of one cluster: bounds memory.
 pub(super) const MAX_PROJECTS: usize = 10_000;
 
-/// Makes a project, led by who makes it.
+/// Creates a project, whose first lead is the actor.
 pub(super) fn create(
     ctx: Context<'_>,
     id: ProjectId,
@@ -68,8 +68,8 @@ pub(super) fn create(
     Ok(Decision::new(events, Reply::Project(project)))
 }
 
-/// Has the project's files compared with or without regard to case. Any member may have it ignored, since some
-/// checkout does; only a lead, that it is regarded again. Refused while claims of two sessions would collide.
+/// Changes whether a project's paths are compared with or without case. Any member may switch to ignoring case, since
+/// that member's file system does; only a lead may switch back. Refused while claims of two sessions would collide.
 pub(super) fn update(
     ctx: Context<'_>,
     project: ProjectId,
@@ -92,7 +92,7 @@ pub(super) fn update(
     Ok(Decision::new(vec![Event::ProjectUpdated(after.clone())], Reply::Project(after)))
 }
 
-/// The first claims that would collide if they were compared like this.
+/// The first claims that would collide under this case rule.
 fn conflicts_by(
     state: &State,
     project: ProjectId,
@@ -104,7 +104,7 @@ fn conflicts_by(
     };
     let mut index = SpelledIndex::new(case);
     for (key, claim) in state.claims_in(project) {
-        // A glob is spelled anew when it is looked for, when it is put into this index, and into that of the state.
+        // A glob is normalized three times: for the lookup, for this index, and for the index of the state.
         work.charge(CLAIM + index.steps_of_spelling(&key.path)).map_err(too_many)?;
         let is_in_the_way =
             |_: &Pattern, held: &ClaimRef| held.session != key.session && !claim.mode.tolerates(held.mode);
@@ -117,8 +117,8 @@ fn conflicts_by(
     Ok(Vec::new())
 }
 
-/// Deletes a project with everything in it. It is gone for everybody at once; its rows, texts and events go with
-/// the next entries.
+/// Deletes a project with everything in it. No client sees it any more; the next entries remove its rows, texts and
+/// events.
 pub(super) fn delete(ctx: Context<'_>, project: ProjectId) -> Result<Decision, Refusal> {
     ctx.lead(project)?;
     ctx.owner()?;
@@ -137,7 +137,7 @@ fn member(
     Arc::new(Member { project, engineer, role, added_by, since: ctx.wall() })
 }
 
-/// Takes an engineer into a project.
+/// Adds an engineer to a project.
 pub(super) fn add_member(
     ctx: Context<'_>,
     project: ProjectId,
@@ -156,8 +156,8 @@ pub(super) fn add_member(
     Ok(Decision::new(vec![Event::MemberAdded(member.clone())], Reply::Member(member)))
 }
 
-/// Takes an engineer out of a project, or oneself; ends their sessions in it. What is too much for one entry
-/// is ended by the next ones, before they do anything else.
+/// Removes an engineer from a project, and ends their sessions in it. Leads may do this, and every engineer for
+/// themselves. If it is too much for one entry, the next ones end the rest before they do anything else.
 pub(super) fn remove_member(
     ctx: Context<'_>,
     project: ProjectId,
@@ -170,7 +170,7 @@ pub(super) fn remove_member(
     let leaving =
         ctx.state.member(project, engineer).ok_or_else(|| not_found(EntityKind::Member, engineer))?;
     let other_lead = ctx.state.members(project).any(|other| {
-        // One who was deleted may still be listed for a moment.
+        // A deleted engineer may still be listed for a moment.
         let is_there = || ctx.state.engineer(other.engineer).is_some();
         other.engineer != engineer && other.role == MemberRole::Lead && is_there()
     });
@@ -185,8 +185,8 @@ pub(super) fn remove_member(
     Ok(Decision::new(events, Reply::Done).with_documents(documents))
 }
 
-/// The end of sessions whose engineer leaves; what is too much for one entry is ended by the next ones. Of more than
-/// [`MAX_ENDING`], the rest has no right to anything and ends with its leases.
+/// Ends the sessions of an engineer who leaves. If they are too many for one entry, the next ones end the rest. Sessions
+/// beyond [`MAX_ENDING`] have lost all rights, and end when their leases expire.
 pub(super) fn sessions_ended<'a>(
     ctx: Context<'_>,
     sessions: impl Iterator<Item = &'a Arc<Session>>,
@@ -199,7 +199,7 @@ pub(super) fn sessions_ended<'a>(
             events.extend(expiry::ending(session, &reason));
             continue;
         }
-        let position = LogPosition::asked_for(ctx.revision);
+        let position = LogPosition::of_command(ctx.revision);
         let (ended, texts) = session_end::ended(ctx.state, session, &reason, position, &mut budget);
         events.extend(ended);
         documents.extend(texts);

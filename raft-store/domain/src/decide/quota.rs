@@ -1,5 +1,5 @@
-//! Compares what would be stored with the quotas. What is stored already is never taken away by them: a quota that
-//! was lowered only keeps its owner from storing more.
+//! Checks storage quotas. A quota never removes what is stored already: after it was lowered, its owner cannot store
+//! more.
 
 use super::Context;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     usage::{Owner, Resource, Usage},
 };
 
-/// Refuses what would be more than the project, the engineer or the cluster may store.
+/// Refuses what would exceed the quota of the project, the engineer or the cluster.
 pub(super) fn within_quota(
     ctx: Context<'_>,
     project: ProjectId,
@@ -20,7 +20,7 @@ pub(super) fn within_quota(
     within_quotas_of(ctx.state, [Owner::Project(project), Owner::Engineer(engineer), Owner::Cluster], more)
 }
 
-/// Refuses what would be more than one of these may store.
+/// Refuses what would exceed the quota of one of these owners.
 pub(super) fn within_quotas_of(
     state: &State,
     owners: impl IntoIterator<Item = Owner>,
@@ -40,7 +40,7 @@ pub(super) fn within_quotas_of(
     Ok(())
 }
 
-/// Refuses a text that would be too much.
+/// Refuses a text that would exceed a quota.
 pub(super) fn text_within_quota(
     ctx: Context<'_>,
     project: ProjectId,

@@ -1,5 +1,5 @@
-//! Decides who may be given the remembered answer to a command: whoever may ask for it at this moment. Looks at
-//! rights alone, and at nothing else of a command.
+//! Decides whether a retry may see the cached answer to a command: only if its actor has the right to send the command
+//! at this moment. It checks rights and nothing else about a command.
 
 use super::Context;
 use crate::{
@@ -10,14 +10,14 @@ use crate::{
     settings::Registration,
 };
 
-/// Whether the asker has the right to ask for this today: it may have been taken away since the first answer, or
-/// the key of the retry may be narrower than that of the first request.
+/// Checks that the actor has the right to send this command now. It may have been lost since the first request, or the
+/// API key of the retry may be narrower.
 ///
 /// # Errors
-/// The refusal that a fresh request would get.
-pub(crate) fn may_ask(ctx: Context<'_>, command: &Command) -> Result<(), Refusal> {
+/// The refusal that a new request would get.
+pub(crate) fn may_replay(ctx: Context<'_>, command: &Command) -> Result<(), Refusal> {
     let (engineer, used) = match ctx.actor {
-        // The cluster's own, and what is asked with a token that is part of the request.
+        // These are the cluster's own requests, and requests with a token that is part of them.
         Actor::System | Actor::Anonymous => return Ok(()),
         Actor::Engineer { id, key } => (id, key),
     };
@@ -33,12 +33,12 @@ pub(crate) fn may_ask(ctx: Context<'_>, command: &Command) -> Result<(), Refusal
             Registration::Open | Registration::Closed => ctx.identified().map(drop),
         },
         Command::IssueTicket { .. } => ctx.identified().map(drop),
-        // It was this request that took the rights of the asker away: its answer says so, and nothing more.
+        // This request itself took the actor's rights away. Its answer contains nothing more.
         Command::RemoveMember { engineer: leaving, .. } if *leaving == engineer => ctx.writer().map(drop),
         Command::ChangeRole { engineer: changed, .. } if *changed == engineer => ctx.owner().map(drop),
-        // Only the node that took it in tries it again: nobody else is let in with that key.
+        // Only the node that received it can retry it: no client is authenticated by that key any more.
         Command::RevokeKey { key } if *key == used => Ok(()),
-        // Nobody comes here with a key of theirs any more but the node that took it in.
+        // Only the node that received it can retry it: the engineer has no API key any more.
         Command::DeleteEngineer { engineer: leaving } if *leaving == engineer => Ok(()),
         Command::DeleteEngineer { .. } => ctx.admin().map(drop),
         Command::AddKey { .. } | Command::RevokeKey { .. } | Command::CreateProject { .. } => {
@@ -49,7 +49,7 @@ pub(crate) fn may_ask(ctx: Context<'_>, command: &Command) -> Result<(), Refusal
         | Command::UpdateSettings { .. }
         | Command::ChangeRole { .. }
         | Command::KeepAnswer { .. } => ctx.admin().map(drop),
-        // The project is gone for everybody: its answer says no more than that.
+        // The project does not exist any more, and the answer contains nothing of it.
         Command::DeleteProject { project } if ctx.state.project(*project).is_none() => {
             ctx.writer()?;
             ctx.owner().map(drop)
@@ -84,7 +84,7 @@ pub(crate) fn may_ask(ctx: Context<'_>, command: &Command) -> Result<(), Refusal
 }
 
 impl Command {
-    /// The project it is about.
+    /// The project that the command is about.
     pub const fn project(&self) -> Option<ProjectId> {
         match self {
             Self::DeleteProject { project }
@@ -116,7 +116,7 @@ impl Command {
         }
     }
 
-    /// Whether only the cluster itself asks for it, and no client.
+    /// Whether only the cluster itself proposes it, and never a client.
     pub const fn is_of_the_cluster(&self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! Decides about the order of features on the roadmap. Moves them, and changes nothing else of them.
+//! Decides about the order of features on the roadmap. It moves features, and changes nothing else about them.
 
 use super::{Context, Decision, conflicts::too_much, features::end_of, picking::find};
 use crate::{
@@ -12,11 +12,11 @@ use crate::{
 };
 use std::{collections::BTreeSet, sync::Arc};
 
-/// Features that one reordering may name.
+/// Features in one reordering.
 pub const MAX_NAMED: usize = 10_000;
 
-/// Puts features at the heads of lanes, numbered from 1 in the order in which they are named. The
-/// others of these lanes follow in the order that they had.
+/// Moves features to the heads of lanes, with priorities from 1 in the given order. The other features of these lanes
+/// follow in their former order.
 pub(super) fn reorder(
     ctx: Context<'_>,
     project: ProjectId,
@@ -54,7 +54,7 @@ fn others_of<'a>(
     ctx.state.features_in_lane(project, lane).filter(move |feature| !named.contains(&feature.id))
 }
 
-/// Puts a feature into a lane, at a place or at its end.
+/// Moves a feature to a lane, with a given priority or to its end.
 pub(super) fn put(
     ctx: Context<'_>,
     project: ProjectId,
@@ -75,14 +75,14 @@ pub(super) fn put(
     Ok(Decision::new(moves.events, Reply::Feature(after)))
 }
 
-/// Steps of looking at a feature and its place.
+/// Steps of looking at a feature and its position.
 const PLACE: usize = 150;
-/// Steps of moving it: it is taken out of all that is sorted by place, put in again, and written with its event.
+/// Steps of moving a feature: its index entries are replaced, and it is written with its event.
 const MOVE: usize = 4_000;
 /// Bytes of a moved feature that are written in one step.
 const BYTES_PER_STEP: usize = 2;
 
-/// What a command moves.
+/// Collects the moves of a command.
 struct Moves<'a, 'w> {
     ctx: Context<'a>,
     work: &'w mut WorkBudget,

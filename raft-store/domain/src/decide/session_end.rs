@@ -1,5 +1,5 @@
-//! What happens when a session is over: all it holds is free again, and the work that it leaves
-//! unfinished is surfaced. Decides nothing about when that is.
+//! Ends sessions: releases everything that a session holds, and stores a checkpoint of the work that it leaves
+//! unfinished. Nothing here decides when a session ends.
 
 use super::{checkpoints, cleanup::CleanupBudget, expiry, holdings, quota::within_quotas_of};
 use crate::{
@@ -14,15 +14,15 @@ use crate::{
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Facts, and long texts to write.
+/// Events, and documents to write or to delete.
 pub(crate) type Effects = (Vec<Event>, Vec<(DocumentKey, Option<Document>)>);
 
-/// Paths of a feature that take as long to write anew, with its checkpoint, as giving a claim back.
+/// Paths of a feature that take as long to write again, with a checkpoint, as the release of one claim.
 const PATHS_OF_CLAIM: usize = 4;
 
-/// What happens when a session is over, as far as there is place in this part: its features are free again, marked as
-/// interrupted, since whoever ends a piece of work gives it back or finishes it before. What is left of it is given back
-/// by the next entries, and until then it acts no more.
+/// Ends a session, as far as the budget allows. Its features are ready again and marked as interrupted, since a client
+/// that ends its work releases or completes the feature first. The next entries release the rest; until then the
+/// session is ending, and can do nothing more.
 pub(super) fn ended(
     state: &State,
     session: &Arc<Session>,
@@ -65,7 +65,7 @@ pub(super) fn ended(
     for feature in features {
         let whole = left_behind(state, session, feature, reason, position);
         let short = Checkpoint { claims: [].into(), ..whole.clone() };
-        // As much of it as there is room for: a session ends also where its project is full.
+        // The whole checkpoint, or one without claims, or none: a session must end even if a quota is used up.
         for checkpoint in [whole, short] {
             let (saved, key, document) = checkpoints::kept(session.project, position, checkpoint);
             let mut with_it = kept;
@@ -81,7 +81,7 @@ pub(super) fn ended(
     (events, documents)
 }
 
-/// What it takes to write a feature anew, with a checkpoint that names its paths.
+/// The cost of writing a feature again, with a checkpoint that names its paths.
 fn rewrite_cost(feature: &Feature) -> ClaimUsage {
     let paths = feature.touches.len() + feature.reads.len();
     ClaimUsage { claims: paths / PATHS_OF_CLAIM, bytes: 2 * feature.list_bytes() }
@@ -99,14 +99,14 @@ fn left_behind(
     let (kind, notes) = (CheckpointKind::CrashRecovery, note(reason).into());
     let mut checkpoint = checkpoints::of_work(state, session, feature.id, id, kind, "{}".into(), Some(notes));
     if session.is_ending() {
-        // Earlier entries gave its claims back: the feature's paths stand for them.
+        // Earlier entries have released its claims: the feature's paths stand for them.
         checkpoint.claims = feature.touches.iter().chain(&*feature.reads).cloned().collect();
         checkpoint.state_hash = StateHash::of(feature.id, &checkpoint.context, &checkpoint.claims);
     }
     checkpoint
 }
 
-/// Why the work was left, for who takes it up.
+/// Says why the work was left unfinished, for the next session.
 const fn note(reason: &ReleaseReason) -> &'static str {
     match reason {
         ReleaseReason::Expired => {
@@ -117,8 +117,7 @@ const fn note(reason: &ReleaseReason) -> &'static str {
     }
 }
 
-/// The release of what a session holds, feature by feature, as far as there is place in this part, and whether that is
-/// all.
+/// The release of what a session holds, feature by feature, as far as the budget allows, and whether that is all.
 fn released_claims(
     state: &State,
     session: &Session,
@@ -143,8 +142,8 @@ fn released_claims(
     (released, is_all)
 }
 
-/// An id for what no client asked for. A version 7 id of the entry's wall time whose random part is a digest of the
-/// entry and the feature: unique, and the same on every node.
+/// An id for a checkpoint that no client requested: a UUID of version 7 with the entry's wall time, whose random part is
+/// a digest of the entry and the feature. So it is unique, and the same on every node.
 fn derived_id(state: &State, feature: FeatureId, position: LogPosition) -> CheckpointId {
     let millis = u64::try_from(state.clock.wall.0).unwrap_or(0);
     let digest = Sha256::new()

@@ -171,7 +171,7 @@ pub(super) fn heartbeats(ctx: Context<'_>, heartbeats: &[SessionId], keep_alives
 pub(super) fn end(ctx: Context<'_>, project: ProjectId, id: SessionId) -> Result<Decision, Refusal> {
     let engineer = ctx.worker(project)?;
     let session = ctx.own_session(engineer, project, id)?;
-    let position = LogPosition::asked_for(ctx.revision);
+    let position = LogPosition::of_command(ctx.revision);
     let mut budget = CleanupBudget::new(ctx.state.cleanup_limits);
     let (events, documents) =
         session_end::ended(ctx.state, session, &ReleaseReason::SessionEnded, position, &mut budget);

@@ -1,4 +1,4 @@
-//! Decides about tickets for event sockets: one use each, in the whole cluster.
+//! Decides about tickets for event sockets. Each can be used once in the whole cluster.
 
 use super::{Context, Decision, access::not_found};
 use crate::{
@@ -11,14 +11,14 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// A ticket that is not used in this time is void: a page asks for one right before it connects.
+/// The lifetime of an unused ticket: a page requests one right before it connects.
 const TICKET_TTL: Millis = Millis::from_secs(30);
-/// Unused tickets of one engineer: more are asked for by a page that connects in a loop.
+/// Unused tickets of one engineer. A page that connects in a loop would request more.
 const MAX_OF_ENGINEER: usize = 100;
 /// Unused tickets in the cluster: bounds memory.
 const MAX_TICKETS: usize = 20_000;
 
-/// Issues a ticket to whoever has a valid key, be it for reading only.
+/// Issues a ticket to an engineer with a valid API key, also with a read-only one.
 pub(super) fn issue(ctx: Context<'_>, digest: TokenDigest) -> Result<Decision, Refusal> {
     let (engineer, key) = ctx.identified()?;
     let session = match ctx.acting {
@@ -41,9 +41,9 @@ pub(super) fn issue(ctx: Context<'_>, digest: TokenDigest) -> Result<Decision, R
     Ok(Decision::new(vec![Event::TicketIssued(ticket.clone())], Reply::Ticket(ticket)))
 }
 
-/// Takes a ticket out of the cluster and says whose it is.
+/// Uses up a ticket, and returns it.
 pub(super) fn redeem(ctx: Context<'_>, digest: TokenDigest) -> Result<Decision, Refusal> {
-    // Those that are over are gone: leases end before an entry is looked at.
+    // Expired tickets were removed before the command was looked at.
     let ticket = ctx.state.ticket(digest).ok_or(Refusal::TicketInvalid)?;
     Ok(Decision::new(vec![Event::TicketRedeemed(ticket.clone())], Reply::Ticket(ticket.clone())))
 }

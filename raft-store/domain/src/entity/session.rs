@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 /// Whether a client sends heartbeats for a session. It decides between the long and the short lease.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum HeartbeatMode {
-    /// No heartbeat was ever sent: the client is old, or a person. Requests renew the long lease, of two hours by default.
+    /// No heartbeat was ever sent: the client is old, or a person. Requests renew the long lease, of two hours by
+    /// default.
     Unattended,
     /// A heartbeat was sent once. From then on the session has the short lease, of 90 seconds by default.
     Attended,
