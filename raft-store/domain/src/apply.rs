@@ -46,7 +46,8 @@ pub enum Erasure {
     TextsOfFeature(ProjectId, FeatureId),
     /// All texts of a project.
     TextsOfProject(ProjectId),
-    /// The events of a deleted project. The store may erase only the first ones; it reports to [`State::events_erased`].
+    /// The events of a deleted project. The store may erase only the first ones; it reports to
+    /// [`State::events_erased`].
     Events {
         /// The project.
         project: ProjectId,

@@ -10,7 +10,8 @@
 //! - [`entity`]: what the state holds. [`document`]: long texts, which it does not hold.
 //! - [`command`], [`event`], [`reply`], [`refusal`], [`reply_cache`]: what goes in and comes out.
 //! - [`state`]: everything at one revision, with its indexes and its rows.
-//! - [`work`]: limits of computation. [`usage`]: the storage that quotas limit. [`settings`]: what operators can change.
+//! - [`work`]: limits of computation. [`usage`]: the storage that quotas limit. [`settings`]: what operators can
+//!   change.
 //! - [`decide`]: the rules, one file for each subject. [`apply`]: how they run. [`rules`]: their version.
 //! - [`invariants`]: what must be true after every entry.
 

@@ -25,8 +25,8 @@ impl EventSearch {
         Self { project, found: Vec::new(), seen: 0, bytes: 0, current, is_full: false }
     }
 
-    /// Looks at the next event, in the order of revisions. False: this one, and whatever comes after it, is for the next
-    /// entry. A revision that was begun is gone through to its end.
+    /// Looks at the next event, in the order of revisions. False: this one, and whatever comes after it, is for the
+    /// next entry. A revision that was begun is gone through to its end.
     pub(super) fn looks_at(&mut self, key: &[u8], value: &[u8]) -> bool {
         let Some((revision, project)) = keys::read_event(key) else { return true };
         let is_next = revision != self.current;

@@ -81,8 +81,9 @@ pub fn admin(engineer: &Engineer, key: &ApiKey) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether a request with this key renews the lease of a session. Reads, writes and sockets share this rule: the session
-/// must belong to the engineer, and the key must allow writes in its project. So a read-only key keeps no claims alive.
+/// Whether a request with this key renews the lease of a session. Reads, writes and sockets share this rule: the
+/// session must belong to the engineer, and the key must allow writes in its project. So a read-only key keeps no
+/// claims alive.
 pub fn keeps_alive(state: &State, engineer: &Engineer, key: &ApiKey, session: &Session) -> bool {
     session.engineer == engineer.id
         && reader(state, engineer, key, session.project).is_ok()

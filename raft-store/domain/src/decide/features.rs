@@ -31,8 +31,9 @@ pub const MAX_PATTERNS: usize = 10_000;
 /// Paths of one feature with a real wildcard, which a bracketed name is not. Every pick beneath its folder compares a
 /// held glob, and a wanted glob is compared with everything held there.
 pub const MAX_GLOBS: usize = 100;
-/// Bytes of all automata of one list. Ten thousand names like `app/[id]/page.tsx` take some 5 MB, which are built in some
-/// 20 ms. Bracketed names are not counted as globs, but a thousand long ones of nothing but brackets would take 60 MB.
+/// Bytes of all automata of one list. Ten thousand names like `app/[id]/page.tsx` take some 5 MB, which are built in
+/// some 20 ms. Bracketed names are not counted as globs, but a thousand long ones of nothing but brackets would take 60
+/// MB.
 pub const MAX_AUTOMATA: u64 = 8 << 20;
 /// Replaced lists of one feature that stay stored: bounds the time of its deletion. Older events show no lists.
 const MAX_REPLACED_LISTS: usize = 1_000;

@@ -24,8 +24,8 @@ use std::sync::Arc;
 /// Ready features that one pick-next looks at, if its budget allows. If so many are blocked, something must be released
 /// first.
 const MAX_CANDIDATES: usize = 1_000;
-/// Features that one session works on at once: its end releases each of them with a checkpoint. An agent works on one, a
-/// person in a browser on a few.
+/// Features that one session works on at once: its end releases each of them with a checkpoint. An agent works on one,
+/// a person in a browser on a few.
 const MAX_ACTIVE_OF_SESSION: usize = 1_000;
 
 /// Picks a feature by name.

@@ -185,8 +185,8 @@ pub(super) fn remove_member(
     Ok(Decision::new(events, Reply::Done).with_documents(documents))
 }
 
-/// Ends the sessions of an engineer who leaves. If they are too many for one entry, the next ones end the rest. Sessions
-/// beyond [`MAX_ENDING`] have lost all rights, and end when their leases expire.
+/// Ends the sessions of an engineer who leaves. If they are too many for one entry, the next ones end the rest.
+/// Sessions beyond [`MAX_ENDING`] have lost all rights, and end when their leases expire.
 pub(super) fn sessions_ended<'a>(
     ctx: Context<'_>,
     sessions: impl Iterator<Item = &'a Arc<Session>>,

@@ -142,8 +142,8 @@ fn released_claims(
     (released, is_all)
 }
 
-/// An id for a checkpoint that no client requested: a UUID of version 7 with the entry's wall time, whose random part is
-/// a digest of the entry and the feature. So it is unique, and the same on every node.
+/// An id for a checkpoint that no client requested: a UUID of version 7 with the entry's wall time, whose random part
+/// is a digest of the entry and the feature. So it is unique, and the same on every node.
 fn derived_id(state: &State, feature: FeatureId, position: LogPosition) -> CheckpointId {
     let millis = u64::try_from(state.clock.wall.0).unwrap_or(0);
     let digest = Sha256::new()

@@ -29,8 +29,8 @@ const MAX_RESOLVED: usize = 65_536;
 /// Compiles what follows `fixed`, the text before the first wildcard.
 ///
 /// # Errors
-/// `TooComplex` beyond [`MAX_STATES`], [`MAX_EDGES`], [`MAX_RESOLVED`] or [`MAX_STARS`]; `ParentOfWildcard` when an alternative
-/// holds a `..` component.
+/// `TooComplex` beyond [`MAX_STATES`], [`MAX_EDGES`], [`MAX_RESOLVED`] or [`MAX_STARS`]; `ParentOfWildcard` when an
+/// alternative holds a `..` component.
 pub(super) fn compile(fixed: &str, pieces: &[Piece]) -> Result<Automaton, PatternError> {
     let start = match fixed.chars().next_back() {
         None => Mode::Nowhere,
