@@ -53,9 +53,9 @@ pub enum StoreError {
     /// Applying an entry failed, so that this node no longer knows the state.
     #[error("applying log entry {index} failed: {cause}")]
     Apply {
-        /// The entry.
+        /// The log index of the entry.
         index: u64,
-        /// What happened.
+        /// The error of the device or the decoder.
         cause: String,
     },
     /// A newer program wrote it.

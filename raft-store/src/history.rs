@@ -1,15 +1,15 @@
-//! How an event is stored: with its distance from the first one, so that what is kept can be bounded in bytes
-//! without counting it.
+//! The stored form of an event. It has the bytes of all events before it, so that the history can be bounded in bytes
+//! without adding them up.
 
 use nexus_domain::Recorded;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// An event in its place in the history.
+/// An event as it is stored.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct StoredEvent<'a> {
-    /// Bytes of all events that were ever stored before it, with their keys.
+    /// The bytes of all events that were ever stored before it, keys included.
     pub(crate) bytes_before: u64,
-    /// The event.
+    /// The event, borrowed while it is written.
     pub(crate) event: Cow<'a, Recorded>,
 }

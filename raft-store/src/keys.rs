@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 /// Records of [`Column::Meta`](crate::storage::Column::Meta).
 pub(crate) mod meta {
-    /// The vote.
+    /// The key of the vote.
     pub(crate) const VOTE: &[u8] = b"log/vote";
     /// The last entry that was purged from the log.
     pub(crate) const PURGED: &[u8] = b"log/purged";

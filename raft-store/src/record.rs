@@ -27,7 +27,7 @@ pub struct Kind(pub u16);
 impl Kind {
     /// A Raft log entry.
     pub const ENTRY: Self = Self(1);
-    /// A vote.
+    /// A vote of Raft.
     pub const VOTE: Self = Self(2);
     /// A log id: what was committed or purged.
     pub const LOG_ID: Self = Self(3);
@@ -35,9 +35,9 @@ impl Kind {
     pub const MARK: Self = Self(4);
     /// A row of the state.
     pub const ROW: Self = Self(5);
-    /// A document.
+    /// A document of the domain.
     pub const DOCUMENT: Self = Self(6);
-    /// An event.
+    /// An event of a feed.
     pub const EVENT: Self = Self(7);
     /// What was applied last, with the state's hash.
     pub const PROGRESS: Self = Self(8);

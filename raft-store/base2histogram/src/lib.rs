@@ -7,7 +7,7 @@
 
 use std::{fmt, marker::PhantomData};
 
-/// Counts nothing.
+/// A stand-in for openraft's histogram, which counts nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Histogram<T = ()>(PhantomData<T>);
 
@@ -24,10 +24,10 @@ impl<T> Histogram<T> {
         Self(PhantomData)
     }
 
-    /// Does nothing.
+    /// Ignores the value.
     pub const fn record(&mut self, _: u64) {}
 
-    /// Does nothing.
+    /// Ignores the values.
     pub const fn record_n(&mut self, _: u64, _: u64) {}
 
     /// Of no sample.
@@ -58,7 +58,7 @@ impl fmt::Display for PercentileStats {
     }
 }
 
-/// Draws nothing.
+/// A stand-in for the plot, which draws nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AsciiChart;
 
@@ -69,7 +69,7 @@ impl AsciiChart {
         Self
     }
 
-    /// Stays empty.
+    /// Returns an empty plot.
     #[must_use]
     pub fn add<T>(self, _: &str, _: Histogram<T>) -> Self {
         self

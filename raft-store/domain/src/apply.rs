@@ -49,7 +49,7 @@ pub enum Erasure {
     /// The events of a deleted project. The store may erase only the first ones; it reports to
     /// [`State::events_erased`].
     Events {
-        /// The project.
+        /// The deleted project.
         project: ProjectId,
         /// The first revision to erase.
         from: Revision,

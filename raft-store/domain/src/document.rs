@@ -60,7 +60,7 @@ pub enum DocumentKey {
     Checkpoint(ProjectId, FeatureId, LogPosition),
     /// A learning about a feature.
     Learning(ProjectId, FeatureId, LogPosition),
-    /// A decision.
+    /// The text of a decision.
     Decision(ProjectId, LogPosition),
     /// Marks that a decision is about a feature. The text is stored once, as [`Self::Decision`].
     DecisionAbout(ProjectId, FeatureId, LogPosition),
@@ -154,7 +154,7 @@ pub struct Checkpoint {
     pub engineer: EngineerId,
     /// Whether the session held the feature, or nobody did. Only then it became the newest one of the feature.
     pub is_of_holder: bool,
-    /// The cause.
+    /// What caused it.
     pub kind: CheckpointKind,
     /// The paths that the session held for the feature, sorted.
     pub claims: Arc<[Pattern]>,
@@ -171,9 +171,9 @@ pub struct Checkpoint {
 /// What the state stores about the newest checkpoint of a feature, so that a repeated one is not stored again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LatestCheckpoint {
-    /// The project.
+    /// The project of the feature.
     pub project: ProjectId,
-    /// The feature.
+    /// The feature that it is about.
     pub feature: FeatureId,
     /// The checkpoint's id.
     pub id: CheckpointId,
@@ -197,9 +197,9 @@ pub struct Learning {
     pub id: LearningId,
     /// The feature that it is about.
     pub feature: FeatureId,
-    /// The author.
+    /// The engineer who wrote it.
     pub engineer: EngineerId,
-    /// The text.
+    /// What was learned.
     pub content: Arc<str>,
     /// The wall time of the entry that wrote it.
     pub created_at: WallTime,
@@ -210,17 +210,17 @@ pub struct Learning {
 pub struct Decision {
     /// The decision's id.
     pub id: DecisionId,
-    /// The project.
+    /// The project that it is about.
     pub project: ProjectId,
     /// The feature that it is about, with the slug that it had then. `None` means the whole project.
     pub feature: Option<(FeatureId, Slug)>,
-    /// The author.
+    /// The engineer who wrote it.
     pub engineer: EngineerId,
     /// One line for people.
     pub title: Title,
     /// What was decided.
     pub decision: Arc<str>,
-    /// The reasons.
+    /// The reasons for it.
     pub rationale: Option<Arc<str>>,
     /// The alternatives that were rejected.
     pub alternatives: Option<Arc<str>>,
@@ -237,11 +237,11 @@ pub struct Decision {
 pub enum Document {
     /// The spec of a feature.
     Spec(Arc<str>),
-    /// A checkpoint.
+    /// A checkpoint of the work on a feature.
     Checkpoint(Checkpoint),
-    /// A learning.
+    /// A learning about a feature.
     Learning(Arc<Learning>),
-    /// A decision.
+    /// A decision about a project.
     Decision(Arc<Decision>),
     /// What a feature once touched, read and depended on.
     Lists(Arc<FeatureLists>),

@@ -204,9 +204,9 @@ pub enum Event {
 /// A field of a feature that can change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum FeatureField {
-    /// The title.
+    /// The title, one line.
     Title,
-    /// The specification.
+    /// The specification, whose text is a document.
     Spec,
     /// The lane of the board.
     Lane,
@@ -216,9 +216,9 @@ pub enum FeatureField {
     Touches,
     /// The shared paths.
     Reads,
-    /// The dependencies.
+    /// The features that it depends on.
     DependsOn,
-    /// The status.
+    /// The status, such as ready or cancelled.
     Status,
 }
 
@@ -307,7 +307,7 @@ impl Event {
 /// The engineer who caused an event, with the session if one is known.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Cause {
-    /// The engineer.
+    /// The engineer whose request it was.
     pub engineer: EngineerId,
     /// The session, as a holder. `None` if the engineer acted without one.
     pub holder: Option<Holder>,
@@ -324,7 +324,7 @@ pub struct Recorded {
     pub at: WallTime,
     /// The engineer who caused it; `None` if the cluster did.
     pub cause: Option<Cause>,
-    /// The event.
+    /// The event, without the lists of its feature.
     pub event: Event,
     /// The cluster time of the entry, by which the age of the event is measured.
     pub time: ClusterTime,

@@ -44,7 +44,7 @@ pub struct Conflict {
 /// A ready feature that cannot be picked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Blocked {
-    /// The feature.
+    /// The slug of the feature.
     pub slug: Slug,
     /// The first thing that blocks it.
     pub by: Blocker,
@@ -62,21 +62,21 @@ pub enum Blocker {
 /// The kind of an entity, for messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum EntityKind {
-    /// An engineer.
+    /// An engineer of the cluster.
     Engineer,
     /// An API key.
     Key,
-    /// A project.
+    /// A project of the cluster.
     Project,
     /// A member of a project.
     Member,
-    /// A feature.
+    /// A feature of a project.
     Feature,
-    /// A session.
+    /// A session of an engineer.
     Session,
-    /// A node.
+    /// A node of the cluster.
     Node,
-    /// A decision.
+    /// A decision about a project.
     Decision,
 }
 
@@ -157,7 +157,7 @@ pub enum Refusal {
     /// A feature cannot change from its status to the requested one.
     #[error("feature {slug} is {from}{}", beyond(.from, .to))]
     InvalidTransition {
-        /// The feature.
+        /// The slug of the feature.
         slug: Slug,
         /// The current status.
         from: String,
@@ -167,7 +167,7 @@ pub enum Refusal {
     /// Only drafts can be deleted as drafts.
     #[error("feature {slug} is {status}: only drafts can be deleted; {}", instead_of_deleting(status))]
     NotADraft {
-        /// The feature.
+        /// The slug of the feature.
         slug: Slug,
         /// The current status.
         status: String,
@@ -175,7 +175,7 @@ pub enum Refusal {
     /// Only done or cancelled features can be deleted as finished.
     #[error("feature {slug} is {status}: only what is done or cancelled can be deleted as finished")]
     NotFinished {
-        /// The feature.
+        /// The slug of the feature.
         slug: Slug,
         /// The current status.
         status: String,
@@ -183,7 +183,7 @@ pub enum Refusal {
     /// A dependency is neither done nor cancelled.
     #[error("feature {slug} waits for {}", list(open))]
     DependenciesOpen {
-        /// The feature.
+        /// The slug of the feature.
         slug: Slug,
         /// The open dependencies.
         open: Vec<Slug>,
@@ -191,7 +191,7 @@ pub enum Refusal {
     /// The dependencies would form a cycle.
     #[error("feature {slug} would depend on itself through {through}")]
     DependencyCycle {
-        /// The feature.
+        /// The slug of the feature.
         slug: Slug,
         /// A dependency that leads back to it.
         through: Slug,
@@ -199,9 +199,9 @@ pub enum Refusal {
     /// Another session has picked the feature.
     #[error("feature {slug} is held by {}", describe(by))]
     FeatureClaimed {
-        /// The feature.
+        /// The slug of the feature.
         slug: Slug,
-        /// The holder.
+        /// The session that holds it.
         by: Box<HolderNote>,
     },
     /// Other sessions hold colliding claims.
@@ -213,9 +213,9 @@ pub enum Refusal {
     /// Only the holder may release or complete a feature.
     #[error("feature {slug} is held by {}; only its holder can do this", describe(by))]
     NotHolder {
-        /// The feature.
+        /// The slug of the feature.
         slug: Slug,
-        /// The holder.
+        /// The session that holds it.
         by: Box<HolderNote>,
     },
     /// No ready feature can be picked.
@@ -229,7 +229,7 @@ pub enum Refusal {
     TooMany {
         /// What is counted.
         what: String,
-        /// The limit.
+        /// The number that is allowed.
         limit: u64,
     },
     /// A storage quota would be exceeded.
@@ -243,7 +243,7 @@ pub enum Refusal {
         used: u64,
         /// The amount that the command would add.
         more: u64,
-        /// The quota.
+        /// The amount that is allowed.
         quota: u64,
     },
     /// The idempotency key was used with another request.
@@ -266,7 +266,7 @@ pub enum Refusal {
     /// Paths can be claimed for a feature only while it is picked.
     #[error("feature {slug} is {status}: paths can be claimed for it once it is picked")]
     NotActive {
-        /// The feature.
+        /// The slug of the feature.
         slug: Slug,
         /// The current status.
         status: String,

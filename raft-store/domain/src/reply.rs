@@ -26,7 +26,7 @@ pub enum Reply {
     Settings(Arc<Settings>),
     /// An engineer was registered.
     Registered {
-        /// The engineer.
+        /// The engineer as registered.
         engineer: Arc<Engineer>,
         /// The salt from which the first API key was derived; `None` without an idempotency key.
         salt: Option<[u8; 16]>,
@@ -54,7 +54,7 @@ pub enum Reply {
     Claimed(Arc<Session>),
     /// The lease of a session was renewed.
     Held {
-        /// The session.
+        /// The session with its new lease.
         session: Arc<Session>,
         /// The paths that it holds. A cached reply has none.
         paths: Arc<[Pattern]>,

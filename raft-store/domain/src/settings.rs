@@ -94,23 +94,23 @@ pub struct Settings {
 /// succeed.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct SettingsPatch {
-    /// New [`Settings::registration`].
+    /// Whether engineers may register themselves, as in [`Settings::registration`].
     pub registration: Option<Registration>,
-    /// New [`Settings::session_timeout`].
+    /// The lease of a session that sends heartbeats, as in [`Settings::session_timeout`].
     pub session_timeout: Option<Millis>,
-    /// New [`Settings::session_grace`].
+    /// How long a disconnected session keeps its claims, as in [`Settings::session_grace`].
     pub session_grace: Option<Millis>,
-    /// New [`Settings::session_unattended`].
+    /// The lease of a session that never sent a heartbeat, as in [`Settings::session_unattended`].
     pub session_unattended: Option<Millis>,
-    /// New [`Settings::event_revisions`].
+    /// The number of revisions whose events are kept, as in [`Settings::event_revisions`].
     pub event_revisions: Option<u64>,
-    /// New [`Settings::replies`].
+    /// The number of cached replies, as in [`Settings::replies`].
     pub replies: Option<u64>,
-    /// New [`Settings::reply_age`].
+    /// How long a reply is cached, as in [`Settings::reply_age`].
     pub reply_age: Option<Millis>,
-    /// New [`Settings::event_age`].
+    /// How long events are kept, as in [`Settings::event_age`].
     pub event_age: Option<Millis>,
-    /// New [`Settings::event_bytes`].
+    /// The bytes of stored events, as in [`Settings::event_bytes`].
     pub event_bytes: Option<u64>,
     /// New values of some of [`Settings::quotas`].
     pub quotas: QuotasPatch,
@@ -119,19 +119,19 @@ pub struct SettingsPatch {
 /// Changes of the quotas. A field that is `None` stays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct QuotasPatch {
-    /// New [`Quotas::project_memory`].
+    /// Bytes of memory of one project, as in [`Quotas::project_memory`].
     pub project_memory: Option<u64>,
-    /// New [`Quotas::project_texts`].
+    /// Bytes of texts of one project, as in [`Quotas::project_texts`].
     pub project_texts: Option<u64>,
-    /// New [`Quotas::engineer_memory`].
+    /// Bytes of memory of one engineer, as in [`Quotas::engineer_memory`].
     pub engineer_memory: Option<u64>,
-    /// New [`Quotas::engineer_texts`].
+    /// Bytes of texts of one engineer, as in [`Quotas::engineer_texts`].
     pub engineer_texts: Option<u64>,
-    /// New [`Quotas::engineer_projects`].
+    /// Projects of one engineer, as in [`Quotas::engineer_projects`].
     pub engineer_projects: Option<u64>,
-    /// New [`Quotas::cluster_memory`].
+    /// Bytes of memory of the cluster, as in [`Quotas::cluster_memory`].
     pub cluster_memory: Option<u64>,
-    /// New [`Quotas::cluster_texts`].
+    /// Bytes of texts of the cluster, as in [`Quotas::cluster_texts`].
     pub cluster_texts: Option<u64>,
 }
 

@@ -9,11 +9,11 @@ pub enum ShortTextError {
     /// Shorter or longer than allowed.
     #[error("must have {min} to {max} characters, has {actual}")]
     Length {
-        /// Fewest characters.
+        /// The fewest characters that are allowed.
         min: usize,
-        /// Most characters.
+        /// The most characters that are allowed.
         max: usize,
-        /// Characters given.
+        /// The characters that the text has.
         actual: usize,
     },
     /// A character that is not allowed, or a form that cannot be.

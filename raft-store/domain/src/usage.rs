@@ -43,7 +43,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Memory alone.
+    /// A usage of memory alone.
     pub(crate) const fn of_memory(memory: u64) -> Self {
         Self { memory, texts: 0, projects: 0 }
     }
@@ -151,7 +151,7 @@ impl TextCount {
 pub enum Owner {
     /// The whole cluster.
     Cluster,
-    /// One project.
+    /// One project with everything in it.
     Project(ProjectId),
     /// One engineer, over all projects.
     Engineer(EngineerId),
@@ -169,7 +169,7 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// All resources.
+    /// All resources that quotas limit.
     pub const ALL: [Self; 3] = [Self::Memory, Self::Texts, Self::Projects];
 
     /// The resource's name in settings, metrics and responses.

@@ -25,7 +25,7 @@ const QUEUE: usize = 1024;
 pub(super) enum Job {
     /// Entries up to this one.
     Appended(LogId, IOFlushed<TypeConfig>),
-    /// A vote.
+    /// A vote to make durable, and the sender that waits for it.
     Voted(Vote, oneshot::Sender<Result<(), StoreError>>),
     /// Nothing yet: entries after this one are about to be taken back.
     Truncating(Option<LogId>, oneshot::Sender<Result<(), StoreError>>),

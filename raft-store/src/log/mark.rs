@@ -40,7 +40,7 @@ pub(super) const SYNC_EVERY: u32 = 256;
 pub(super) struct Mark {
     /// The last entry, or the last purged one if there was none.
     pub(super) last: Option<LogId>,
-    /// The vote.
+    /// The last durable vote.
     pub(super) vote: Option<Vote>,
 }
 

@@ -7,7 +7,7 @@ use nexus_domain::{Revision, State};
 /// Everything at one revision, already written. Holding it blocks nobody.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Published {
-    /// The state.
+    /// The state at this revision.
     pub state: State,
     pub(crate) progress: Progress,
 }

@@ -85,7 +85,7 @@ pub struct BackupContents {
     pub at: WallTime,
     /// Rows of the state.
     pub rows: u64,
-    /// Long texts.
+    /// The number of documents.
     pub documents: u64,
     /// Events of the history.
     pub events: u64,

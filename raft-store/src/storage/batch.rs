@@ -53,7 +53,7 @@ impl KeyRange {
     }
 }
 
-/// One change.
+/// One change of a column.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation<'a> {
     /// Sets a key.

@@ -32,14 +32,14 @@ pub enum Column {
     Meta,
     /// The hot state, row by row.
     Rows,
-    /// Long texts.
+    /// The documents: long texts.
     Documents,
     /// The history, by revision.
     Events,
 }
 
 impl Column {
-    /// All columns.
+    /// All columns, in a fixed order.
     pub const ALL: [Self; 5] = [Self::Log, Self::Meta, Self::Rows, Self::Documents, Self::Events];
 
     /// Its name on disk.
@@ -74,7 +74,7 @@ pub type Pair = (Box<[u8]>, Box<[u8]>);
 /// The pairs of a range, read as it goes; ends after the first error.
 pub type Scan<'a> = Box<dyn Iterator<Item = Result<Pair, StoreError>> + 'a>;
 
-/// Reads columns.
+/// Reads the columns of a storage.
 pub trait Reader {
     /// The value of a key.
     ///

@@ -220,7 +220,7 @@ pub enum Command {
     ReadyFeature {
         /// The project of the feature.
         project: ProjectId,
-        /// The draft.
+        /// The feature, which must be a draft.
         slug: Slug,
     },
     /// Moves a ready feature back to status draft.
@@ -325,7 +325,7 @@ pub enum Command {
         slug: Slug,
         /// The learning's id.
         id: LearningId,
-        /// The text.
+        /// The text of the learning.
         content: Arc<str>,
     },
     /// Stores a decision about a project.

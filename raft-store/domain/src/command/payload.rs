@@ -81,7 +81,7 @@ pub struct NewDecision {
     pub title: Title,
     /// What was decided.
     pub decision: Arc<str>,
-    /// The reasons.
+    /// The reasons for it.
     pub rationale: Option<Arc<str>>,
     /// The alternatives that were rejected.
     pub alternatives: Option<Arc<str>>,

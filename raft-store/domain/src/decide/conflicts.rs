@@ -137,7 +137,7 @@ pub fn overlapping_claims(
 pub struct OverlappingClaim {
     /// The path in the request.
     pub asked: Pattern,
-    /// The claim.
+    /// The claim that collides with it.
     pub claim: ClaimKey,
     /// Whether the collision is assumed, since deciding it takes too many steps.
     pub is_assumed: bool,

@@ -130,7 +130,7 @@ pub struct Feature {
     pub lists_at: Revision,
     /// The length of its spec in bytes. The spec is a document.
     pub spec_bytes: u32,
-    /// The author.
+    /// The engineer who created it.
     pub created_by: EngineerId,
     /// The engineer whose quota it counts against: the author, or the engineer who last made it larger.
     pub charged_to: EngineerId,
@@ -138,7 +138,7 @@ pub struct Feature {
     pub created_at: WallTime,
     /// The wall time of its last change.
     pub updated_at: WallTime,
-    /// The status.
+    /// The status, with what only this status has.
     pub status: Status,
 }
 
@@ -149,7 +149,7 @@ pub struct FeatureLists {
     pub touches: Arc<[Pattern]>,
     /// The shared paths.
     pub reads: Arc<[Pattern]>,
-    /// The dependencies.
+    /// The features that it depended on.
     pub depends_on: Arc<[Slug]>,
 }
 

@@ -8,7 +8,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// One codebase.
+/// One codebase, with the people and agents who work on it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Project {
     /// The project's id.
@@ -57,9 +57,9 @@ impl MemberRole {
 /// The membership of an engineer in a project.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Member {
-    /// The project.
+    /// The project that the engineer is a member of.
     pub project: ProjectId,
-    /// The engineer.
+    /// The engineer who is the member.
     pub engineer: EngineerId,
     /// The role in the project.
     pub role: MemberRole,

@@ -63,9 +63,9 @@ fn fixed_automaton(start: Mode) -> Automaton {
 /// One instruction of the pattern as written, before its empty moves are resolved.
 enum Node {
     Read(Label),
-    /// `*`
+    /// `*`, which reads no `/`.
     Star,
-    /// `**`
+    /// `**`, which reads everything.
     Any,
     Split(Vec<usize>),
     Jump(usize),

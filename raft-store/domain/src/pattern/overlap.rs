@@ -27,7 +27,7 @@ const BYTES_PER_STEP: usize = 16;
 /// Whether two patterns can collide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Collision {
-    /// No.
+    /// The two cannot collide.
     Impossible,
     /// Some path matches both, or one is a file where the other needs a folder.
     Certain,

@@ -37,7 +37,7 @@ struct Step {
     left: u16,
     right: u16,
     read: char,
-    /// After reading.
+    /// What of a component was read by then.
     component: Component,
     /// Index of the step before; itself for the first.
     before: usize,

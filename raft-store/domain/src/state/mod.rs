@@ -52,7 +52,7 @@ pub(crate) enum Deadline {
     Session(SessionId),
     /// A join token.
     JoinToken(JoinTokenId),
-    /// A ticket.
+    /// A ticket for an event socket.
     Ticket(TokenDigest),
 }
 
@@ -70,11 +70,11 @@ pub struct ClaimRef {
 /// The key of a text count: the texts of one engineer about a feature, or about a project as a whole.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct TextKey {
-    /// The project.
+    /// The project that the texts belong to.
     pub project: ProjectId,
     /// The feature; `None` for texts about the project as a whole.
     pub feature: Option<FeatureId>,
-    /// The author.
+    /// The engineer who wrote them.
     pub engineer: EngineerId,
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 use std::{cmp::Reverse, collections::BTreeSet, ops::Bound, sync::Arc};
 
-/// The cluster.
+/// Queries about the cluster itself.
 impl State {
     /// The revision and the times of the last applied entry.
     pub const fn clock(&self) -> Clock {
@@ -174,7 +174,7 @@ impl State {
     }
 }
 
-/// Features.
+/// Queries about features.
 impl State {
     /// The feature with this id.
     pub fn feature(&self, project: ProjectId, id: FeatureId) -> Option<&Arc<Feature>> {
@@ -274,7 +274,7 @@ impl State {
     }
 }
 
-/// Texts.
+/// Queries about texts.
 impl State {
     /// The newest checkpoint of a feature.
     pub fn latest_checkpoint(&self, project: ProjectId, feature: FeatureId) -> Option<&LatestCheckpoint> {

@@ -31,27 +31,27 @@ pub enum RowKey {
     Node(NodeId),
     /// A join token.
     JoinToken(JoinTokenId),
-    /// An engineer.
+    /// An engineer of the cluster.
     Engineer(EngineerId),
     /// An API key.
     ApiKey(KeyPrefix),
     /// The cached reply to a request with an idempotency key.
     KeyedReply(ReplyKey),
-    /// A project.
+    /// A project that is not deleted.
     Project(ProjectId),
     /// A membership of an engineer in a project.
     Member(ProjectId, EngineerId),
-    /// A feature.
+    /// A feature of a project.
     Feature(ProjectId, FeatureId),
-    /// A session.
+    /// A session that is not over.
     Session(ProjectId, SessionId),
-    /// A claim.
+    /// A claim of a session on a path.
     Claim(ClaimKey),
     /// The newest checkpoint of a feature.
     LatestCheckpoint(ProjectId, FeatureId),
     /// The position of a decision.
     Decision(ProjectId, DecisionId),
-    /// A ticket.
+    /// An unused ticket for an event socket.
     Ticket(TokenDigest),
     /// The version of the rules.
     Rules,
@@ -80,27 +80,27 @@ pub enum Row {
     Node(Arc<NodeRecord>),
     /// A join token.
     JoinToken(Arc<JoinToken>),
-    /// An engineer.
+    /// An engineer of the cluster.
     Engineer(Arc<Engineer>),
     /// An API key.
     ApiKey(Arc<ApiKey>),
     /// The cached reply to a request with an idempotency key.
     KeyedReply(ReplyKey, Arc<KeyedReply>),
-    /// A project.
+    /// A project that is not deleted.
     Project(Arc<Project>),
     /// A membership of an engineer in a project.
     Member(Arc<Member>),
-    /// A feature.
+    /// A feature of a project.
     Feature(Arc<Feature>),
-    /// A session.
+    /// A session that is not over.
     Session(Arc<Session>),
-    /// A claim.
+    /// A claim of a session on a path.
     Claim(ClaimKey, Claim),
     /// The newest checkpoint of a feature.
     LatestCheckpoint(LatestCheckpoint),
     /// The position of a decision.
     Decision(ProjectId, DecisionId, LogPosition),
-    /// A ticket.
+    /// An unused ticket for an event socket.
     Ticket(Arc<Ticket>),
     /// The version of the rules.
     Rules(RulesVersion),
