@@ -11,8 +11,8 @@ pub const PROTOCOL: u16 = 2;
 /// batch of them is split to fit; above it, a length is taken for garbage.
 pub const MAX_FRAME: usize = 32 * 1024 * 1024;
 
-/// Largest frame payload of a greeting, in bytes: nobody knows yet whose it is, and two addresses are all in it that may
-/// be long.
+/// Largest frame payload of a greeting, in bytes: nobody knows yet whose it is, and two addresses are all in it that
+/// may be long.
 pub(super) const MAX_GREETING: usize = 4 * 1024;
 
 /// Buffered bytes per connection from which nothing more is taken for sending. Large enough that one
@@ -45,8 +45,8 @@ pub(super) const RAFT_IN_FLIGHT: usize = 64;
 /// a quorum: at 5 ms each this is some 400,000 a second.
 pub const SERVICE_IN_FLIGHT: usize = 2048;
 
-/// Batches of session heartbeats in flight per control connection, in each direction. A node has one batch under way at a
-/// time, and earlier ones whose callers gave up.
+/// Batches of session heartbeats in flight per control connection, in each direction. A node has one batch under way at
+/// a time, and earlier ones whose callers gave up.
 pub(super) const SESSION_HEARTBEATS_IN_FLIGHT: usize = 16;
 
 /// Calls written in one go before the connection is looked at again.

@@ -1,6 +1,6 @@
-//! How both ends of a connection prove that they are members: each sends a keyed hash, under the cluster's secret, of all
-//! that the two have said, random numbers of both included. So the secret is never sent, nothing can be sent again on
-//! another connection, and neither end can be made to answer for the other (ISO/IEC 9798-4, mutual authentication in
+//! How both ends of a connection prove that they are members: each sends a keyed hash, under the cluster's secret, of
+//! all that the two have said, random numbers of both included. So the secret is never sent, nothing can be sent again
+//! on another connection, and neither end can be made to answer for the other (ISO/IEC 9798-4, mutual authentication in
 //! three passes).
 //!
 //! A proof covers the greeting and not what follows it: without TLS, whoever is on the path of a connection can read it

@@ -21,7 +21,8 @@ pub enum ServiceRequest {
     },
     /// To the leader: renew the leases of these sessions.
     Heartbeats {
-        /// Sessions whose clients sent a heartbeat, each for a session of its own engineer, as the asking node has checked.
+        /// Sessions whose clients sent a heartbeat, each for a session of its own engineer, as the asking node has
+        /// checked.
         heartbeats: Vec<SessionId>,
         /// Sessions whose other requests showed that they are alive.
         keep_alives: Vec<SessionId>,

@@ -131,7 +131,8 @@ impl PeerServer {
     }
 }
 
-/// Refusals that the log tells of between two reminders: each says something to an operator, thousands only fill a disk.
+/// Refusals that the log tells of between two reminders: each says something to an operator, thousands only fill a
+/// disk.
 const REFUSALS_TOLD: u32 = 20;
 
 /// How many refusals the log told of lately.

@@ -67,8 +67,8 @@ impl Default for Places {
 }
 
 impl Places {
-    /// A place for a connection that has said nothing yet. Where all are taken, that of the one that has said nothing for
-    /// longest, of the address that has most of them: a node greets within milliseconds, and whoever does not greet
+    /// A place for a connection that has said nothing yet. Where all are taken, that of the one that has said nothing
+    /// for longest, of the address that has most of them: a node greets within milliseconds, and whoever does not greet
     /// would keep nodes from each other.
     pub(super) fn ungreeted(&self, remote: &str) -> Newcomer {
         let mut ungreeted = lock(&self.ungreeted);
