@@ -15,7 +15,7 @@ use crate::{
     leader_duties,
     node::{Node, REQUEST_DEADLINE},
     peer::{
-        LocalIdentity, LocalRaft, PeerClient, PeerNetworkFactory, PeerServer, RaftSlot,
+        LocalIdentity, LocalRaft, PeerClient, PeerNetworkFactory, PeerServer, RaftCell,
         tcp::{TcpDial, TcpListen},
     },
     raft::Raft,
@@ -168,10 +168,10 @@ impl RunningNode {
             secret: secret.clone(),
             ..LocalIdentity::new(stored.instance, client_addr.clone())
         });
-        let (slot, service) = (RaftSlot::default(), NodeService::default());
+        let (raft_cell, service) = (RaftCell::default(), NodeService::default());
         let server = PeerServer {
             identity: known.subscribe(),
-            raft: slot.clone(),
+            raft: raft_cell.clone(),
             service: Arc::new(service.clone()),
         };
         let mut tasks = vec![tokio::spawn(server.run(peer_listener, stop.clone()))];
@@ -202,7 +202,7 @@ impl RunningNode {
         )
         .await
         .context("cannot start Raft")?;
-        slot.fill(LocalRaft { raft: raft.clone(), store: store.clone() });
+        raft_cell.set(LocalRaft { raft: raft.clone(), store: store.clone() });
         form(&raft, outcome).await?;
         // A membership in the log is enough: the others wait for this node to start, and without them nothing commits.
         let is_initialized = raft.is_initialized().await.context("Raft stopped at once")?;
