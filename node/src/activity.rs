@@ -1,11 +1,11 @@
-//! What happens on a connection of a client: requests that are answered, and answers that are taken or not. Says since
-//! when nothing happens, for the connection and for each answer on it.
+//! Tracks what happens on a client's connection: requests in progress, and answers that the client takes or does not
+//! take. Tells when the connection has been idle for too long, or one of its answers has made no progress for too long.
 
 use crate::connections::Connections;
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use nexus_api::AnswerRoom;
+use nexus_api::ResponseReservation;
 use std::{
     collections::BTreeMap,
     pin::Pin,
@@ -15,45 +15,45 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// A connection on which no request was for so long ends, however often its client answers pings.
-const IDLE: Duration = Duration::from_secs(60);
-/// Bytes of an answer that are handed on at once.
+/// A connection without a request for this long ends, even if its client answers pings.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Largest piece of an answer that is handed to the connection at once, in bytes.
 const PIECE: usize = 64 << 10;
-/// A client that takes no [`PIECE`] of an answer for so long is gone, or does not want it. Other answers on the same
-/// connection do not count for it: that is how one would be kept for ever.
-const NOT_TAKEN: Duration = Duration::from_secs(30);
+/// A client that takes no [`PIECE`] of an answer for this long is gone, or does not read it. Progress of other answers
+/// on the same connection does not count, or one answer could be held for ever.
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What happens on a connection. Clones are the same one.
+/// The activity on one connection. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Activity(Arc<Inner>);
 
 struct Inner {
     state: Mutex<State>,
-    /// Where it is known whether it is idle, and under which number.
+    /// The table to report idleness to, and the id of the connection in it.
     connections: Connections,
     id: u64,
 }
 
 struct State {
-    /// Requests that a handler works on.
+    /// Requests that a handler is working on.
     handled: usize,
-    /// Answers that are being sent, until the last byte of each is taken.
+    /// Answers that are being sent, by number, until the client has taken the last byte.
     answers: BTreeMap<u64, Answer>,
     answered: u64,
-    /// Whether it became a WebSocket: it is at work as long as it is there, and others see to its end.
+    /// Whether it became a WebSocket. It is then never idle, and `nexus_api` ends it.
     is_upgraded: bool,
-    /// When a request came or an answer was gone.
-    moved_at: Instant,
+    /// When a request arrived, or an answer was complete.
+    progress_at: Instant,
 }
 
 /// An answer that is being sent.
 struct Answer {
-    /// Whether its next piece is still being made.
-    is_made: bool,
-    /// Pieces that are handed on and not taken.
+    /// Whether this node is still making the next piece.
+    is_body_pending: bool,
+    /// Pieces that the connection has and the client has not taken.
     untaken: usize,
-    /// When any of that changed.
-    moved_at: Instant,
+    /// When the fields above last changed.
+    progress_at: Instant,
 }
 
 impl State {
@@ -64,8 +64,8 @@ impl State {
 
 impl Activity {
     pub(crate) fn new(connections: Connections, id: u64) -> Self {
-        let (answers, moved_at) = (BTreeMap::new(), Instant::now());
-        let state = State { handled: 0, answers, answered: 0, is_upgraded: false, moved_at };
+        let (answers, progress_at) = (BTreeMap::new(), Instant::now());
+        let state = State { handled: 0, answers, answered: 0, is_upgraded: false, progress_at };
         Self(Arc::new(Inner { state: Mutex::new(state), connections, id }))
     }
 
@@ -74,7 +74,7 @@ impl Activity {
         let was_idle = state.is_idle();
         let changed = change(&mut state, Instant::now());
         if state.is_idle() != was_idle {
-            // Under the lock, so that the last change is the last one there too.
+            // Under the lock, so that both tables see the changes in the same order.
             self.0.connections.set_idle(self.0.id, !was_idle);
         }
         changed
@@ -84,7 +84,7 @@ impl Activity {
         self.change(|state, now| {
             if let Some(answer) = state.answers.get_mut(&id) {
                 change(answer);
-                answer.moved_at = now;
+                answer.progress_at = now;
             }
         });
     }
@@ -93,99 +93,102 @@ impl Activity {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Requests that are not answered to the end.
+    /// Requests whose answer is not complete.
     pub(crate) fn requests(&self) -> usize {
         let state = self.state();
         state.handled + state.answers.len()
     }
 
-    /// When it is over, if nothing happens on it from now on; none while this node has something to do for it.
-    fn ends_at(&self) -> Option<Instant> {
+    /// When the connection times out if nothing happens from now on; none while this node has work to do for it.
+    fn times_out_at(&self) -> Option<Instant> {
         let state = self.state();
-        let waiting = state.answers.values().filter(|answer| answer.untaken > 0 || !answer.is_made);
-        match waiting.map(|answer| answer.moved_at).min() {
-            Some(longest) => Some(longest + NOT_TAKEN),
-            None => state.is_idle().then_some(state.moved_at + IDLE),
+        let waiting = state.answers.values().filter(|answer| answer.untaken > 0 || !answer.is_body_pending);
+        match waiting.map(|answer| answer.progress_at).min() {
+            Some(longest) => Some(longest + STALL_TIMEOUT),
+            None => state.is_idle().then_some(state.progress_at + IDLE_TIMEOUT),
         }
     }
 
-    /// Waits until nothing has happened on it for too long, or on one of its answers.
-    pub(crate) async fn over(&self) {
+    /// Waits until the connection, or one of its answers, times out.
+    pub(crate) async fn timed_out(&self) {
         loop {
             let now = Instant::now();
-            match self.ends_at() {
+            match self.times_out_at() {
                 Some(end) if end <= now => return,
                 Some(end) => tokio::time::sleep_until(end).await,
-                // Nobody is kept for longer than needed, and nobody is woken for each request.
-                None => tokio::time::sleep(NOT_TAKEN).await,
+                // Polled, so that no request has to wake this task.
+                None => tokio::time::sleep(STALL_TIMEOUT).await,
             }
         }
     }
 
-    /// A request came.
-    pub(crate) fn handle(&self) -> Handled {
+    /// Counts a request as being handled.
+    pub(crate) fn begin_request(&self) -> OpenRequest {
         self.change(|state, now| {
             state.handled += 1;
-            state.moved_at = now;
+            state.progress_at = now;
         });
-        Handled(self.clone())
+        OpenRequest(self.clone())
     }
 
-    /// It becomes a WebSocket.
+    /// Marks the connection as a WebSocket.
     pub(crate) fn upgrade(&self) {
         self.change(|state, _| state.is_upgraded = true);
     }
 }
 
-/// A request that a handler works on, until it is dropped.
-pub(crate) struct Handled(Activity);
+/// A request that is being handled, until this is dropped.
+pub(crate) struct OpenRequest(Activity);
 
-impl Handled {
-    /// Its answer, which is now being sent. It has its room in memory until it is taken.
-    pub(crate) fn answer(self, body: Body, room: Option<AnswerRoom>) -> Sent {
+impl OpenRequest {
+    /// The body of its answer, which is sent from now on. It holds its reservation of memory until the client has taken
+    /// it.
+    pub(crate) fn answer(self, body: Body, reservation: Option<ResponseReservation>) -> TrackedBody {
         let id = self.0.change(|state, now| {
             state.answered += 1;
-            state.answers.insert(state.answered, Answer { is_made: true, untaken: 0, moved_at: now });
+            state
+                .answers
+                .insert(state.answered, Answer { is_body_pending: true, untaken: 0, progress_at: now });
             state.answered
         });
-        let untaken = Untaken { activity: self.0.clone(), id, _room: room };
-        Sent { body, left: Bytes::new(), untaken: Arc::new(untaken), is_made: true }
+        let untaken = UntakenAnswer { activity: self.0.clone(), id, _reservation: reservation };
+        TrackedBody { body, left: Bytes::new(), untaken: Arc::new(untaken), is_body_pending: true }
     }
 }
 
-impl Drop for Handled {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         self.0.change(|state, now| {
             state.handled -= 1;
-            state.moved_at = now;
+            state.progress_at = now;
         });
     }
 }
 
-/// An answer of which something is not taken, until it is dropped.
-struct Untaken {
+/// An answer that the client has not taken completely, until this is dropped.
+struct UntakenAnswer {
     activity: Activity,
     id: u64,
-    _room: Option<AnswerRoom>,
+    _reservation: Option<ResponseReservation>,
 }
 
-impl Drop for Untaken {
+impl Drop for UntakenAnswer {
     fn drop(&mut self) {
         self.activity.change(|state, now| {
             state.answers.remove(&self.id);
-            state.moved_at = now;
+            state.progress_at = now;
         });
     }
 }
 
-/// Bytes that are handed on. The connection drops them once they are written to its socket.
+/// Bytes that the connection holds. It drops them once they are written to its socket.
 struct Piece {
     bytes: Bytes,
-    of: Arc<Untaken>,
+    of: Arc<UntakenAnswer>,
 }
 
 impl Piece {
-    fn hand_on(bytes: Bytes, of: &Arc<Untaken>) -> Bytes {
+    fn new(bytes: Bytes, of: &Arc<UntakenAnswer>) -> Bytes {
         of.activity.change_answer(of.id, |answer| answer.untaken += 1);
         Bytes::from_owner(Self { bytes, of: of.clone() })
     }
@@ -203,27 +206,27 @@ impl Drop for Piece {
     }
 }
 
-/// The body of an answer, which notes whether its client takes it.
+/// The body of an answer, which tracks whether its client takes it.
 ///
-/// Hands on a long text in pieces, without copying it. HTTP/2 drops a body once its last piece is handed on, and keeps the
-/// piece until its client has room for it: so the pieces themselves hold the answer's room.
-pub(crate) struct Sent {
+/// It passes a long text on in pieces, without copying it. h2 drops a body once it has the last piece, and keeps that
+/// piece until the client has room for it. So the pieces themselves hold the reservation of the answer.
+pub(crate) struct TrackedBody {
     body: Body,
-    /// What the body has given and is not handed on yet.
+    /// Bytes that the body has produced and that are not passed on yet.
     left: Bytes,
-    untaken: Arc<Untaken>,
-    /// Whether its next piece is still being made.
-    is_made: bool,
+    untaken: Arc<UntakenAnswer>,
+    /// Whether this node is still making the next piece.
+    is_body_pending: bool,
 }
 
-impl Sent {
+impl TrackedBody {
     fn next_piece(&mut self) -> Frame<Bytes> {
         let piece = self.left.split_to(self.left.len().min(PIECE));
-        Frame::data(Piece::hand_on(piece, &self.untaken))
+        Frame::data(Piece::new(piece, &self.untaken))
     }
 }
 
-impl HttpBody for Sent {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -235,11 +238,11 @@ impl HttpBody for Sent {
             return Poll::Ready(Some(Ok(self.next_piece())));
         }
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if self.is_made != polled.is_pending() {
-            self.is_made = polled.is_pending();
+        if self.is_body_pending != polled.is_pending() {
+            self.is_body_pending = polled.is_pending();
             self.untaken
                 .activity
-                .change_answer(self.untaken.id, |answer| answer.is_made = polled.is_pending());
+                .change_answer(self.untaken.id, |answer| answer.is_body_pending = polled.is_pending());
         }
         match polled {
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(match frame.into_data() {
@@ -272,22 +275,22 @@ impl HttpBody for Sent {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::connections::Place;
+    use crate::connections::ConnectionPermit;
     use std::net::{IpAddr, Ipv4Addr};
 
-    fn place() -> Place {
+    fn permit() -> ConnectionPermit {
         Connections::new(8).admit(IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap()
     }
 
-    async fn next(sent: &mut Sent) -> Bytes {
+    async fn next(sent: &mut TrackedBody) -> Bytes {
         let frame = std::future::poll_fn(|cx| Pin::new(&mut *sent).poll_frame(cx)).await;
         frame.unwrap().unwrap().into_data().unwrap()
     }
 
     #[tokio::test]
-    async fn a_long_answer_is_handed_on_in_pieces_and_not_copied() {
+    async fn a_long_answer_is_passed_on_in_pieces_and_not_copied() {
         let text = Bytes::from(vec![7; 2 * PIECE + 1]);
-        let mut sent = place().activity.handle().answer(Body::from(text.clone()), None);
+        let mut sent = permit().activity.begin_request().answer(Body::from(text.clone()), None);
         let mut taken = Vec::new();
         for left in [text.len(), PIECE + 1, 1] {
             assert_eq!(sent.size_hint().exact(), Some(left as u64));
@@ -303,57 +306,57 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_is_there_until_its_last_piece_is_taken() {
-        let place = place();
-        let mut sent = place.activity.handle().answer(Body::from("text"), None);
+        let permit = permit();
+        let mut sent = permit.activity.begin_request().answer(Body::from("text"), None);
         let untaken = Arc::downgrade(&sent.untaken);
         let piece = next(&mut sent).await;
         assert!(sent.is_end_stream());
         drop(sent);
-        assert!(untaken.upgrade().is_some(), "its room is held: the connection has its last piece");
-        assert_eq!(place.activity.requests(), 1);
+        assert!(untaken.upgrade().is_some(), "its reservation is held: the connection has its last piece");
+        assert_eq!(permit.activity.requests(), 1);
         drop(piece);
         assert!(untaken.upgrade().is_none());
-        assert_eq!(place.activity.requests(), 0);
+        assert_eq!(permit.activity.requests(), 0);
     }
 
     #[tokio::test]
-    async fn a_connection_is_over_when_its_client_asks_nothing_or_takes_nothing() {
-        let place = place();
-        let activity = &place.activity;
-        let moved = || activity.state().moved_at;
-        assert_eq!(activity.ends_at(), Some(moved() + IDLE));
-        let working = activity.handle();
-        assert_eq!(activity.ends_at(), None, "a long poll may take its time");
+    async fn a_connection_times_out_when_its_client_asks_nothing_or_takes_nothing() {
+        let permit = permit();
+        let activity = &permit.activity;
+        let progress = || activity.state().progress_at;
+        assert_eq!(activity.times_out_at(), Some(progress() + IDLE_TIMEOUT));
+        let working = activity.begin_request();
+        assert_eq!(activity.times_out_at(), None, "a long poll may take its time");
         let mut sent = working.answer(Body::from("text"), None);
-        assert_eq!(activity.ends_at(), None, "it is this node's turn");
+        assert_eq!(activity.times_out_at(), None, "it is this node's turn");
         let piece = next(&mut sent).await;
-        let handed_on = activity.state().answers.values().next().unwrap().moved_at;
-        assert_eq!(activity.ends_at(), Some(handed_on + NOT_TAKEN), "nobody takes it");
+        let handed_on = activity.state().answers.values().next().unwrap().progress_at;
+        assert_eq!(activity.times_out_at(), Some(handed_on + STALL_TIMEOUT), "nobody takes it");
         drop((sent, piece));
-        assert_eq!(activity.ends_at(), Some(moved() + IDLE));
+        assert_eq!(activity.times_out_at(), Some(progress() + IDLE_TIMEOUT));
         // Pings are no requests: nothing but one moves the end.
-        let end = activity.ends_at();
-        assert_eq!(activity.ends_at(), end);
+        let end = activity.times_out_at();
+        assert_eq!(activity.times_out_at(), end);
         activity.upgrade();
-        assert_eq!(activity.ends_at(), None, "others see to the end of a WebSocket");
+        assert_eq!(activity.times_out_at(), None, "nexus_api ends a WebSocket");
     }
 
     #[tokio::test]
     async fn an_answer_that_is_not_taken_ends_its_connection_whatever_else_is_asked_on_it() {
-        let place = place();
-        let activity = &place.activity;
-        let mut stalled = activity.handle().answer(Body::from("text"), None);
+        let permit = permit();
+        let activity = &permit.activity;
+        let mut stalled = activity.begin_request().answer(Body::from("text"), None);
         let _piece = next(&mut stalled).await;
-        let end = activity.ends_at();
+        let end = activity.times_out_at();
         assert!(end.is_some());
         for _ in 0..3 {
-            let mut other = activity.handle().answer(Body::from("text"), None);
+            let mut other = activity.begin_request().answer(Body::from("text"), None);
             drop(next(&mut other).await);
             drop(other);
-            assert_eq!(activity.ends_at(), end);
+            assert_eq!(activity.times_out_at(), end);
         }
-        // A piece that was handed on is what counts, also when the next one is still being made.
-        activity.change_answer(stalled.untaken.id, |answer| answer.is_made = true);
-        assert!(activity.ends_at().is_some());
+        // A piece that was passed on counts, also while the next one is still being made.
+        activity.change_answer(stalled.untaken.id, |answer| answer.is_body_pending = true);
+        assert!(activity.times_out_at().is_some());
     }
 }

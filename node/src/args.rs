@@ -144,7 +144,8 @@ pub struct StartArgs {
     /// Requests a second that one API key may make of this node; 0 for no limit [default: 50000]
     #[arg(long, env = "NEXUS_RATE_LIMIT", value_name = "N")]
     pub rate_limit: Option<u32>,
-    /// Connections of clients at once, WebSockets among them; where all are taken, an idle one makes room [default: 8192]
+    /// Connections of clients at once, WebSockets among them; where all are taken, an idle one makes room [default:
+    /// 8192]
     #[arg(long, env = "NEXUS_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<u32>,
     /// WebSockets that may be open at once, each of some 50 kB; further clients get 503 [default: 4096]

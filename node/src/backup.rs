@@ -1,4 +1,5 @@
-//! Snapshots on demand, and the newest one as a backup. Never stops what Raft does by itself.
+//! Makes snapshots on demand, and streams the newest one as a backup. Does not disturb the snapshots that Raft makes
+//! itself.
 
 use crate::node::Node;
 use futures::stream;
@@ -8,15 +9,15 @@ use openraft::async_runtime::watch::WatchReceiver;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// Between two looks: one that was being made already may end without covering enough, and another one has to
-/// be asked for then.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often the snapshot is checked. One that was already in progress may not cover the revision, and another one then
+/// has to be requested.
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 impl Node {
-    /// A backup that holds everything up to a revision that is applied here.
+    /// A backup that covers a revision which this node has applied.
     ///
     /// # Errors
-    /// When no snapshot can be made now.
+    /// When no snapshot can be made in time.
     pub(crate) async fn backup(&self, through: Revision) -> Result<Backup, Unavailable> {
         self.snapshot_through(through, MAX_PREPARATION).await?;
         let none = || Unavailable::NotApplied("there is no snapshot yet; try again".to_owned());
@@ -24,7 +25,7 @@ impl Node {
         let (revision, bytes) = (backup.revision(), backup.length());
         let pieces = stream::try_unfold(backup, |mut backup| async {
             let piece = backup.next().await.map_err(|error| {
-                tracing::error!(%error, "a backup is cut short");
+                tracing::error!(%error, "a backup ends early");
                 StorageFailure(error.to_string())
             })?;
             Ok(piece.map(|piece| (piece, backup)))
@@ -32,10 +33,10 @@ impl Node {
         Ok(Backup { revision, bytes, pieces: Box::pin(pieces) })
     }
 
-    /// Makes sure that there is a snapshot on this node that covers a revision which is applied here.
+    /// Makes sure that this node has a snapshot that covers a revision which it has applied.
     ///
     /// # Errors
-    /// When there is none in time, or the disk has no room for one.
+    /// When the snapshot is not finished in time, or the disk has no room for it.
     pub(crate) async fn snapshot_through(
         &self,
         through: Revision,
@@ -59,14 +60,14 @@ impl Node {
             }
             let stopped = |error: &dyn std::fmt::Display| Unavailable::NotApplied(error.to_string());
             self.raft.trigger().snapshot().await.map_err(|error| stopped(&error))?;
-            let look = deadline.min(Instant::now() + LOOK);
+            let next_check = deadline.min(Instant::now() + CHECK_INTERVAL);
             let made = async {
                 while metrics.borrow_watched().snapshot.is_none_or(|covered| covered.index < through.0) {
                     metrics.changed().await?;
                 }
                 Ok(())
             };
-            if let Ok(Err(error)) = timeout_at(look, made).await {
+            if let Ok(Err(error)) = timeout_at(next_check, made).await {
                 let error: openraft::async_runtime::watch::RecvError = error;
                 return Err(stopped(&error));
             }

@@ -1,5 +1,5 @@
-//! Time on this node: handed in, so that a simulation can hand in its own, and the leader's
-//! cluster time made from it.
+//! The clocks of a node, as a trait that a simulation can implement, and the leader's cluster time, which is made from
+//! them.
 
 use nexus_domain::{ClusterTime, Millis, WallTime};
 use std::{
@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 /// A node's clocks. The only source of time for what the cluster decides.
 pub trait Clock: Send + Sync + 'static {
-    /// Never moves back, never jumps.
+    /// Monotonic time: it never goes back and never jumps.
     fn monotonic(&self) -> Instant;
-    /// For people; may jump.
+    /// The time of day. It may jump in either direction.
     fn wall(&self) -> WallTime;
 }
 
@@ -31,19 +31,19 @@ impl Clock for SystemClock {
     }
 }
 
-/// A step longer than this was not lived through: the process was paused, or the machine slept.
-/// Nobody could renew a lease meanwhile, so it does not count.
+/// At most this much of one step counts as cluster time. In a longer step the process was paused or the machine slept,
+/// and no client could renew a lease meanwhile.
 const LONGEST_STEP: Duration = Duration::from_secs(1);
 
-/// A leader says its cluster time to all others this often while a lease is running. Entries carry it too, but
-/// not when nothing is written: then a new leader would begin again where the last entry was.
-pub const TELL_TIME: Duration = Duration::from_millis(300);
+/// A leader sends its cluster time to all members this often while a lease is running. Entries carry it too, but not
+/// while nothing is written: a new leader would then start from the time of the last entry.
+pub const TIME_BROADCAST_INTERVAL: Duration = Duration::from_millis(300);
 
-/// The leader's cluster time: the last one that is known plus monotonic time since then, counted only
-/// while a quorum hears the leader. A lease can be lengthened by that, never shortened.
+/// The leader's cluster time: the last known time plus the monotonic time since then, which counts only while a quorum
+/// acknowledges the leader. So a lease may become longer, and never shorter.
 ///
-/// What is known is the time of the last applied entry, or what the last leader said since: each change of leader
-/// lengthens a lease by [`TELL_TIME`] and by the time that the cluster is without one.
+/// The last known time is that of the last applied entry, or a later one that the former leader sent. Each change of
+/// leader lengthens a lease by up to [`TIME_BROADCAST_INTERVAL`] and by the time without a leader.
 #[derive(Debug)]
 pub struct LeaderClock(Mutex<Inner>);
 
@@ -51,40 +51,40 @@ pub struct LeaderClock(Mutex<Inner>);
 struct Inner {
     term: u64,
     time: ClusterTime,
-    /// What is counted, beyond the whole milliseconds of `time`.
+    /// Counted time that is less than a millisecond, and not yet part of `time`.
     rest: Duration,
     last: Instant,
-    /// The latest time that another leader said. It had lived through it with a quorum.
-    heard: ClusterTime,
+    /// The latest time that another leader sent. A quorum acknowledged that leader until then.
+    received: ClusterTime,
 }
 
 impl LeaderClock {
-    /// A clock that begins to count at `now`.
+    /// A clock that starts to count at `now`.
     pub fn new(now: Instant) -> Self {
-        let (time, heard) = (ClusterTime(0), ClusterTime(0));
-        Self(Mutex::new(Inner { term: 0, time, rest: Duration::ZERO, last: now, heard }))
+        let (time, received) = (ClusterTime(0), ClusterTime(0));
+        Self(Mutex::new(Inner { term: 0, time, rest: Duration::ZERO, last: now, received }))
     }
 
-    /// Takes note of what another node says that leads: if this one leads later, it goes on from there.
-    pub fn hear(&self, time: ClusterTime) {
+    /// Records the cluster time that another leader sent. If this node leads later, it continues from there.
+    pub fn observe(&self, time: ClusterTime) {
         let mut inner = self.lock();
-        inner.heard = inner.heard.max(time);
+        inner.received = inner.received.max(time);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Cluster time now. To be asked at least once per [`LONGEST_STEP`], or time is lost.
+    /// The cluster time now. A leader calls this at least once per [`LONGEST_STEP`]; time beyond that does not count.
     ///
     /// `applied` is the cluster time of the last applied entry, `has_quorum` whether a quorum
     /// acknowledged this leader of `term` a moment ago.
     pub fn now(&self, now: Instant, term: u64, applied: ClusterTime, has_quorum: bool) -> ClusterTime {
         let mut inner = self.lock();
         if inner.term != term {
-            // The time since it led, or asked, last says nothing; what it had counted by then was lived through.
-            let (heard, time) = (inner.heard, inner.time.max(inner.heard).max(applied));
-            *inner = Inner { term, time, rest: Duration::ZERO, last: now, heard };
+            // The time since its last term, or since the last call, does not count. What was counted by then stays.
+            let (received, time) = (inner.received, inner.time.max(inner.received).max(applied));
+            *inner = Inner { term, time, rest: Duration::ZERO, last: now, received };
         }
         let step = now.saturating_duration_since(inner.last);
         inner.last = now;
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_new_leader_goes_on_from_the_last_applied_time() {
+    async fn a_new_leader_continues_from_the_last_applied_time() {
         let start = Instant::now();
         let clock = LeaderClock::new(start);
         assert_eq!(clock.now(after(start, 60_000), 3, ClusterTime(500), true), ClusterTime(500));
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn time_stands_still_while_no_quorum_hears_the_leader() {
+    async fn time_stands_still_while_no_quorum_acknowledges_the_leader() {
         let start = Instant::now();
         let clock = LeaderClock::new(start);
         clock.now(start, 1, ClusterTime(0), true);
@@ -145,14 +145,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_new_leader_goes_on_from_what_the_last_one_said() {
+    async fn a_new_leader_continues_from_the_time_that_the_last_one_sent() {
         let start = Instant::now();
         let clock = LeaderClock::new(start);
-        clock.hear(ClusterTime(900));
-        clock.hear(ClusterTime(800));
+        clock.observe(ClusterTime(900));
+        clock.observe(ClusterTime(800));
         assert_eq!(clock.now(start, 3, ClusterTime(500), true), ClusterTime(900));
         assert_eq!(clock.now(after(start, 100), 3, ClusterTime(500), true), ClusterTime(1_000));
-        clock.hear(ClusterTime(9_000));
+        clock.observe(ClusterTime(9_000));
         assert_eq!(
             clock.now(after(start, 200), 3, ClusterTime(500), true),
             ClusterTime(1_100),
@@ -168,20 +168,20 @@ mod tests {
         const LOOK_MS: u64 = 100;
         let start = Instant::now();
         let clocks: Vec<LeaderClock> = (0..3).map(|_| LeaderClock::new(start)).collect();
-        // The time of the leader, and what it has said of it: what nobody was told was never there.
-        let (mut now, mut known, mut said) = (0, ClusterTime(0), ClusterTime(0));
+        // The time of the leader, and the last one that it sent: time that was never sent does not exist for others.
+        let (mut now, mut known, mut sent) = (0, ClusterTime(0), ClusterTime(0));
         for change in 0..100_u64 {
             now += NOBODY_LEADS_MS;
             let leader = usize::try_from(change % 3).expect("one of three");
-            let (mut told, end) = (now, now + LEADS_MS);
+            let (mut sent_at, end) = (now, now + LEADS_MS);
             while now < end {
                 let time = clocks[leader].now(after(start, now), change + 1, ClusterTime(0), true);
-                assert!(time >= said, "cluster time moved back");
+                assert!(time >= sent, "cluster time moved back");
                 assert!(time.0 <= now, "a lease would be cut short");
                 known = time;
-                if now - told >= TELL_TIME.as_millis() as u64 {
-                    (told, said) = (now, time);
-                    clocks.iter().for_each(|clock| clock.hear(time));
+                if now - sent_at >= TIME_BROADCAST_INTERVAL.as_millis() as u64 {
+                    (sent_at, sent) = (now, time);
+                    clocks.iter().for_each(|clock| clock.observe(time));
                 }
                 now += LOOK_MS;
             }

@@ -1,4 +1,4 @@
-//! The node as the API sees it.
+//! Implements what the API needs of a node.
 
 use crate::{
     heartbeats::Heartbeats,
@@ -25,14 +25,15 @@ use nexus_raft_store::{EventsPage, Member};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// How long one change of the membership may take, joint consensus included.
-const ONE_OPERATION: Duration = Duration::from_secs(12);
-/// Tries of a write that finds its slot with a later answer: after the first one, the node knows what it had forgotten.
-const SLOT_TRIES: usize = 3;
-/// A read that must not be answered before a revision waits this long at most.
+/// Longest time of one change of the membership, joint consensus included.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(12);
+/// Attempts of a write whose slot holds a later answer. After the first one, the node knows the sequences that it had
+/// forgotten.
+const MAX_SLOT_ATTEMPTS: usize = 3;
+/// Longest time that a read waits for the revision that it asks for.
 const MIN_REVISION_WAIT: Duration = Duration::from_secs(5);
 
-/// The node as the API sees it.
+/// A node, as the API uses it.
 pub(crate) struct NodeCluster {
     pub(crate) node: Arc<Node>,
     pub(crate) reads: ReadIndexes,
@@ -46,9 +47,9 @@ impl Cluster for NodeCluster {
             let Draft { command, actor, acting, request } = draft;
             let stamp = Stamp::default();
             let mut proposal = Proposal { command, actor, acting, request: None, stamp };
-            let Some(keyed) = request else { return self.propose_in_a_slot(proposal).await };
+            let Some(keyed) = request else { return self.propose_in_slot(proposal).await };
             proposal.request = Some(Request::Keyed(keyed));
-            self.seen(self.node.propose(&Arc::new(proposal)).await?).await
+            self.applied_here(self.node.propose(&Arc::new(proposal)).await?).await
         }
         .boxed()
     }
@@ -134,11 +135,11 @@ impl Cluster for NodeCluster {
 
     fn leader_status(&self) -> BoxFuture<'_, Result<NodeStatus, Unavailable>> {
         async move {
-            // Only a leader that a quorum hears knows anything.
+            // Only a leader that a quorum acknowledges has a status that counts.
             self.reads.next().await?;
             match self.node.leader() {
-                Leader::Here => Ok(self.node.status()),
-                Leader::There(leader) => {
+                Leader::Local => Ok(self.node.status()),
+                Leader::Remote(leader) => {
                     match self.node.peers.request(&leader, ServiceRequest::Status, REQUEST_DEADLINE).await {
                         Ok(ServiceResponse::Status(report)) => {
                             Ok(status::merged(self.node.status(), *report))
@@ -147,7 +148,7 @@ impl Cluster for NodeCluster {
                         Err(error) => Err(Unavailable::NotApplied(error.to_string())),
                     }
                 }
-                Leader::Nowhere => Err(Unavailable::NotApplied("there is no leader".to_owned())),
+                Leader::Unknown => Err(Unavailable::NotApplied("there is no leader".to_owned())),
             }
         }
         .boxed()
@@ -166,7 +167,7 @@ impl Cluster for NodeCluster {
                 Operation::TransferLeader(to) => MembershipRequest::TransferLeader { to },
                 Operation::Snapshot => return self.snapshot().await,
             };
-            self.change(request).await
+            self.change_membership(request).await
         }
         .boxed()
     }
@@ -181,25 +182,25 @@ impl Cluster for NodeCluster {
 }
 
 impl NodeCluster {
-    /// Proposes what has no key of its client.
-    async fn propose_in_a_slot(&self, proposal: Proposal) -> Result<Committed, Unavailable> {
+    /// Proposes a write without a client's key, in a slot of this node.
+    async fn propose_in_slot(&self, proposal: Proposal) -> Result<Committed, Unavailable> {
         let mut proposal = Arc::new(proposal);
-        for _ in 0..SLOT_TRIES {
+        for _ in 0..MAX_SLOT_ATTEMPTS {
             let Some(slot) = self.node.slots.take(self.node.clock.monotonic()) else {
                 return Err(Unavailable::NotApplied("too many writes at once".to_owned()));
             };
-            // Its only holder: nothing is copied but for a second try.
+            // This is the only holder of the proposal, so it is copied for a second attempt alone.
             Arc::make_mut(&mut proposal).request = Some(slot.request());
             let proposed = self.node.propose(&proposal).await;
             if !matches!(proposed, Err(Unavailable::Unknown(_))) {
                 slot.settle();
             }
-            let committed = self.seen(proposed?).await?;
+            let committed = self.applied_here(proposed?).await?;
             if committed.answer.outcome != Err(Refusal::Superseded) {
                 return Ok(committed);
             }
             tracing::warn!(
-                "this node's data folder was put back to an older copy: it counts on from where it was"
+                "this node's data folder was replaced by an older copy: its request sequences continue above the forgotten ones"
             );
             self.node.slots.continue_above(committed.view.state().last_sequence(self.node.id));
         }
@@ -208,8 +209,8 @@ impl NodeCluster {
         ))
     }
 
-    /// An answer, once this node has applied it too: whoever asks this node next sees it.
-    async fn seen(&self, answer: Answer) -> Result<Committed, Unavailable> {
+    /// Returns an answer once this node has applied its entry too, so that the next read here reflects it.
+    async fn applied_here(&self, answer: Answer) -> Result<Committed, Unavailable> {
         let deadline = Instant::now() + REQUEST_DEADLINE;
         let published = self.node.applied(answer.revision.0, deadline).await.map_err(|()| {
             Unavailable::Unknown(
@@ -219,16 +220,16 @@ impl NodeCluster {
         Ok(Committed { answer, view: StoreView::shared(published, &self.node.store) })
     }
 
-    /// How old this node's own state may be: time since it last heard from a leader.
+    /// How old this node's own state may be: the time since it last heard from a leader.
     async fn staleness(&self) -> Duration {
         match self.node.leader() {
-            Leader::Here => self.node.status().quorum_seen.unwrap_or_default(),
-            Leader::There(_) | Leader::Nowhere => self.node.heard_of_leader().await,
+            Leader::Local => self.node.status().quorum_seen.unwrap_or_default(),
+            Leader::Remote(_) | Leader::Unknown => self.node.time_since_leader().await,
         }
     }
 
-    /// Reads come often: one keep-alive in a tenth of the lease is enough. Measured by this node's own clock, since the time of
-    /// the state stands still while nothing is written.
+    /// Reads come often: one keep-alive in a tenth of the lease is enough. Measured by this node's own clock, since the
+    /// time of the state stands still while nothing is written.
     fn is_keep_alive_due(&self, session: SessionId) -> bool {
         let published = self.node.published();
         let state = &published.state;
@@ -243,15 +244,15 @@ impl NodeCluster {
 
     async fn snapshot(&self) -> Result<Operated, OperationError> {
         let applied = self.node.published().revision();
-        self.node.snapshot_through(applied, ONE_OPERATION).await?;
+        self.node.snapshot_through(applied, OPERATION_TIMEOUT).await?;
         Ok(Operated::Done)
     }
 
-    /// Asks whoever leads for a change, again while nobody does.
-    async fn change(&self, request: MembershipRequest) -> Result<Operated, OperationError> {
-        let deadline = Instant::now() + ONE_OPERATION;
+    /// Sends a change of the membership to the leader, with retries while there is none.
+    async fn change_membership(&self, request: MembershipRequest) -> Result<Operated, OperationError> {
+        let deadline = Instant::now() + OPERATION_TIMEOUT;
         loop {
-            let why = match self.try_change(&request).await {
+            let why = match self.try_change_membership(&request).await {
                 Ok(operated) => return Ok(operated),
                 Err(Retry::Never(error)) => return Err(error),
                 Err(Retry::Later(why)) => why,
@@ -263,12 +264,12 @@ impl NodeCluster {
         }
     }
 
-    async fn try_change(&self, request: &MembershipRequest) -> Result<Operated, Retry> {
+    async fn try_change_membership(&self, request: &MembershipRequest) -> Result<Operated, Retry> {
         let response = match self.node.leader() {
-            Leader::Here => self.node.change(request.clone()).await,
-            Leader::There(leader) => {
+            Leader::Local => self.node.change_membership(request.clone()).await,
+            Leader::Remote(leader) => {
                 let request = ServiceRequest::Membership(request.clone());
-                match self.node.peers.request(&leader, request, ONE_OPERATION).await {
+                match self.node.peers.request(&leader, request, OPERATION_TIMEOUT).await {
                     Ok(response) => response,
                     Err(PeerError::NotSent(cause)) => return Err(Retry::Later(format!("{leader}: {cause}"))),
                     Err(PeerError::Unknown(cause)) => {
@@ -277,7 +278,7 @@ impl NodeCluster {
                     }
                 }
             }
-            Leader::Nowhere => return Err(Retry::Later("there is no leader".to_owned())),
+            Leader::Unknown => return Err(Retry::Later("there is no leader".to_owned())),
         };
         operated(response)
     }

@@ -1,4 +1,4 @@
-//! What an operator wants: flags before environment before file, checked as a whole.
+//! The settings of a node, from flags, environment and file in this order of precedence, checked as a whole.
 
 use crate::{
     args::StartArgs, disk::DEFAULT_RESERVE, http::MAX_CONNECTIONS, raft::Timing, secret::ClusterSecret,
@@ -14,71 +14,72 @@ use std::{
     time::Duration,
 };
 
-/// The most space that can be kept back, in bytes: more is a typing error.
+/// Largest disk reserve, in bytes: more is a typing error.
 const MAX_RESERVE: u64 = 1 << 40;
 
-/// Where a member comes from.
+/// How a node becomes a member of its cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// It is one of the first nodes.
+    /// It is one of the nodes that form the cluster.
     Initial {
-        /// Its id.
+        /// The id of this node.
         node_id: u64,
-        /// Everyone's peer address.
+        /// The peer addresses of all these nodes, by id.
         peers: BTreeMap<u64, String>,
     },
-    /// It joins.
+    /// It joins a running cluster.
     Join {
-        /// URLs of nodes to ask.
+        /// URLs of nodes of that cluster.
         servers: Vec<String>,
-        /// What it was invited with.
+        /// The join token.
         token: String,
     },
-    /// The data folder knows.
+    /// The data folder has its identity.
     Remembered,
 }
 
 /// All settings of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Folder for all that it keeps.
+    /// The data folder.
     pub data_dir: PathBuf,
-    /// Where it listens for clients.
+    /// The address to listen on for clients, `host:port`.
     pub listen: String,
-    /// Where it listens for nodes.
+    /// The address to listen on for other nodes, `host:port`.
     pub peer_listen: String,
-    /// Where it shows metrics to whoever asks.
+    /// The address that serves metrics and health without a key, if any.
     pub metrics_listen: Option<String>,
-    /// Where clients reach it, when not where it listens.
+    /// The address that clients reach it at, when it differs from `listen`.
     pub advertise: Option<String>,
-    /// Where nodes reach it, when not where it listens.
+    /// The address that other nodes reach it at, when it differs from `peer_listen`.
     pub peer_advertise: Option<String>,
-    /// Where it comes from.
+    /// How it becomes a member.
     pub origin: Origin,
-    /// What only members know, if the operator gave it.
+    /// The cluster's secret, if the operator gave it.
     pub cluster_secret: Option<ClusterSecret>,
-    /// Raft's times.
+    /// Timeouts and snapshot intervals of Raft.
     pub timing: Timing,
-    /// Names by which clients reach it, beside its addresses and the one that it advertises.
+    /// Host names by which clients reach it, beside those of its own addresses.
     pub allowed_hosts: Vec<String>,
-    /// Pages in browsers that may call it.
+    /// Origins of browser pages that may call it.
     pub allowed_origins: Vec<String>,
-    /// Requests a second that one key may make of it; none without a limit.
+    /// Requests per second of one API key; none for no limit.
     pub rate_limit: Option<NonZeroU32>,
-    /// Whether a proxy says where clients are.
+    /// Whether the client's address is taken from `X-Forwarded-For`.
     pub trust_proxy: bool,
-    /// Free bytes below which nothing is taken that grows.
+    /// Free bytes on the disk below which writes that store more are refused.
     pub disk_reserve: u64,
-    /// Connections of clients at once, WebSockets among them.
+    /// Connections of clients at once, WebSockets included.
     pub max_connections: u32,
-    /// WebSockets that may be open at once.
+    /// WebSockets at once.
     pub max_sockets: u32,
 }
 
-/// Requests a second of one key: far above what an agent needs, below what stops everyone else.
+/// Default of `--rate-limit`, in requests per second of one key: far more than an agent needs, and not enough to stop
+/// others.
 const RATE_LIMIT: u32 = 50_000;
 
-/// The file: the same names as the flags.
+/// The settings file, whose keys are the names of the flags.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct File {
@@ -108,10 +109,10 @@ struct File {
 }
 
 impl Config {
-    /// Settings of `nexusd start`.
+    /// Reads and checks the settings of `nexusd start`.
     ///
     /// # Errors
-    /// When something is missing, malformed or contradicts something else: what, and what to do.
+    /// When a setting is missing, malformed or contradicts another one. The error says which, and what to do.
     pub fn from_args(args: StartArgs) -> anyhow::Result<Self> {
         let file = match &args.config {
             Some(path) => read_file(path)?,
@@ -161,7 +162,7 @@ impl Config {
             args.join.or(file.join),
             args.join_token.or(file.join_token),
         )?;
-        // Neither of the file's two goes beside what a flag or a variable says.
+        // A flag or a variable of either form overrides both forms in the file.
         let (value, path) = match (args.cluster_secret, args.cluster_secret_file) {
             (None, None) => (file.cluster_secret, file.cluster_secret_file),
             given => given,
@@ -224,9 +225,9 @@ impl Config {
         }
     }
 
-    /// Settings of a cluster of one node on a free peer port.
+    /// The settings of a cluster of one node on a free peer port, for `nexusd dev`.
     pub fn alone(data_dir: PathBuf, listen: String) -> Self {
-        // Nobody else has to reach it: this machine's own address will do.
+        // No other machine has to reach it: the loopback address is enough.
         let port = listen.rsplit_once(':').map_or("7401", |(_, port)| port);
         let advertise = listen.starts_with("0.0.0.0:").then(|| format!("127.0.0.1:{port}"));
         Self {
@@ -310,7 +311,8 @@ fn initial_peers(text: &str) -> anyhow::Result<BTreeMap<u64, String>> {
     Ok(peers)
 }
 
-/// What the others are told must be where this node listens, or nobody ever reaches it.
+/// Checks that the other nodes can reach this one: its address in the initial cluster must be the one that it listens
+/// on, or advertises.
 fn check_own_addr(own: &str, listen: &str, advertised: Option<&String>) -> anyhow::Result<()> {
     if let Some(advertised) = advertised {
         ensure!(
@@ -324,7 +326,7 @@ fn check_own_addr(own: &str, listen: &str, advertised: Option<&String>) -> anyho
         (Ok(own), Ok(listen)) => {
             own == listen || (listen.ip().is_unspecified() && own.port() == listen.port())
         }
-        // A name may be anybody's address; its port may not.
+        // A host name cannot be compared with an IP address, so only the ports are.
         _ => port(own) == port(listen),
     };
     ensure!(

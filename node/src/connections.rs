@@ -1,8 +1,8 @@
-//! The connections of clients, WebSockets among them: how many there may be, and which of them ends to make room. Counts
-//! and decides; `http` does the talking, `activity` knows what happens on each.
+//! Limits the connections of clients, WebSockets included, and decides which idle one ends when a new one needs its
+//! permit. `http` serves them, `activity` tracks what happens on each.
 //!
-//! An idle connection is worth nothing to its client but the time to make another one, so it makes room for whoever
-//! comes. One with a request on it stays until its client stops taking the answer.
+//! An idle connection costs its client only the time to make another one, so it ends when a new one arrives. A
+//! connection with a request stays until its client stops taking the answer.
 
 use crate::activity::Activity;
 use nexus_api::network;
@@ -21,30 +21,31 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Connections that were told to end at once and are still there: so many more than may be open, for some microseconds.
+/// Connections that were cancelled and have not ended yet, at most. They are open beyond the limit, for some
+/// microseconds.
 pub(crate) const MAX_ENDING: usize = 64;
 
-/// All connections of one listener. Clones are the same ones.
+/// All connections of one listener. Clones share the table.
 #[derive(Clone)]
 pub(crate) struct Connections(Arc<Shared>);
 
 struct Shared {
     table: Mutex<Table>,
     most: usize,
-    /// One that was told to end has ended.
+    /// Notified when a cancelled connection has ended.
     ended: Notify,
 }
 
 #[derive(Default)]
 struct Table {
-    /// Those that hold a descriptor, also when they were told to end.
+    /// Connections that hold a file descriptor, cancelled ones included.
     open: HashMap<u64, Open>,
-    of: HashMap<IpAddr, OfNetwork>,
-    /// Networks that have an idle one, by how many they have in all.
+    of: HashMap<IpAddr, NetworkConnections>,
+    /// Networks with an idle connection, by their number of connections.
     with_idle: BTreeSet<(usize, IpAddr)>,
     ending: usize,
     made: u64,
-    /// How often one became idle: says which was idle first.
+    /// Counts changes of idleness, and so orders idle connections by when they became idle.
     rested: u64,
 }
 
@@ -52,50 +53,51 @@ struct Open {
     from: IpAddr,
     activity: Activity,
     end: CancellationToken,
-    /// Since when it is idle, as a number that grows; none while it is at work.
+    /// The count at which it became idle; none while it is busy.
     idle: Option<u64>,
     is_ending: bool,
 }
 
-/// What a network has, without those that were told to end.
+/// The connections of one network, without cancelled ones.
 #[derive(Default)]
-struct OfNetwork {
+struct NetworkConnections {
     count: usize,
-    /// Its idle ones, by since when they are.
+    /// Its idle connections, by when they became idle, and their ids.
     idle: BTreeSet<(u64, u64)>,
 }
 
-/// A connection's place, until it is dropped.
-pub(crate) struct Place {
+/// The permit of one connection, until this is dropped.
+pub(crate) struct ConnectionPermit {
     connections: Connections,
     id: u64,
-    /// What happens on it.
+    /// The activity on the connection.
     pub(crate) activity: Activity,
-    /// It ends at once, since others need what it holds.
+    /// Cancelled when the connection has to end at once, because others need what it holds.
     pub(crate) end: CancellationToken,
 }
 
 impl Connections {
-    /// So many at once.
+    /// A table with at most `most` connections.
     pub(crate) fn new(most: usize) -> Self {
         Self(Arc::new(Shared { table: Mutex::default(), most, ended: Notify::new() }))
     }
 
-    /// Of them, so many from one network: an address that takes all it can leaves some to everybody else.
+    /// At most this many come from one network, so that one address cannot take all of them.
     fn most_of_network(&self) -> usize {
         self.0.most - self.0.most / 4
     }
 
-    /// A place for a connection from there; where all are taken, that of the connection that was idle for longest, of the
-    /// network that has most of those that have an idle one. None when all of them are at work.
-    pub(crate) fn admit(&self, from: IpAddr) -> Option<Place> {
+    /// Admits a connection from an address. At the limit, it takes the permit of another connection: of the networks
+    /// with an idle one, that with the most connections, and its connection that has been idle for longest. None when
+    /// all are busy.
+    pub(crate) fn admit(&self, from: IpAddr) -> Option<ConnectionPermit> {
         let from = network(from);
         let mut table = self.table();
         if table.of.get(&from).map_or(0, |of| of.count) >= self.most_of_network() {
-            table.make_room(from)?;
+            table.evict_idle(from)?;
         } else if table.open.len() - table.ending >= self.0.most {
             let (_, busiest) = table.with_idle.last().copied()?;
-            table.make_room(busiest)?;
+            table.evict_idle(busiest)?;
         }
         table.made += 1;
         let (id, end) = (table.made, CancellationToken::new());
@@ -104,30 +106,30 @@ impl Connections {
         table.open.insert(id, open);
         table.change(from, |of| of.count += 1);
         table.set_idle(id, true);
-        Some(Place { connections: self.clone(), id, activity, end })
+        Some(ConnectionPermit { connections: self.clone(), id, activity, end })
     }
 
-    /// Waits until few of those that were told to end are still there.
+    /// Waits until fewer than [`MAX_ENDING`] cancelled connections are still open.
     pub(crate) async fn settled(&self) {
         while self.table().ending >= MAX_ENDING {
             self.0.ended.notified().await;
         }
     }
 
-    /// How many are open, and requests on them that are not answered to the end.
+    /// The number of open connections, and of their requests whose answer is not complete.
     pub(crate) fn count(&self) -> (usize, usize) {
-        // Never both locks: whoever has that of an activity may want this one.
+        // Never both locks at once: a task that holds the lock of an activity may wait for this one.
         let activities: Vec<Activity> =
             self.table().open.values().map(|open| open.activity.clone()).collect();
         (activities.len(), activities.iter().map(Activity::requests).sum())
     }
 
-    /// How many are open.
+    /// The number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.table().open.len()
     }
 
-    /// Notes that a request came on an idle one, or that the last one on it is answered.
+    /// Records that a connection has become idle or busy.
     pub(crate) fn set_idle(&self, id: u64, is_idle: bool) {
         self.table().set_idle(id, is_idle);
     }
@@ -138,7 +140,7 @@ impl Connections {
 }
 
 impl Table {
-    fn change(&mut self, from: IpAddr, change: impl FnOnce(&mut OfNetwork)) {
+    fn change(&mut self, from: IpAddr, change: impl FnOnce(&mut NetworkConnections)) {
         let of = self.of.entry(from).or_default();
         self.with_idle.remove(&(of.count, from));
         change(of);
@@ -165,8 +167,8 @@ impl Table {
         });
     }
 
-    /// Ends the connection of a network that was idle for longest.
-    fn make_room(&mut self, network: IpAddr) -> Option<()> {
+    /// Cancels the connection of a network that has been idle for longest.
+    fn evict_idle(&mut self, network: IpAddr) -> Option<()> {
         let (_, id) = self.of.get(&network)?.idle.first().copied()?;
         self.set_idle(id, false);
         self.change(network, |of| of.count -= 1);
@@ -177,7 +179,7 @@ impl Table {
         Some(())
     }
 
-    /// Forgets one that is gone.
+    /// Removes a connection that has ended.
     fn remove(&mut self, id: u64) -> Option<Open> {
         self.set_idle(id, false);
         let open = self.open.remove(&id)?;
@@ -190,7 +192,7 @@ impl Table {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let removed = self.connections.table().remove(self.id);
         if removed.is_some_and(|open| open.is_ending) {
@@ -199,26 +201,27 @@ impl Drop for Place {
     }
 }
 
-/// A connection with its place, which it has for as long as it holds a descriptor: as a WebSocket too, and while it ends.
+/// A connection with its permit, which it holds for as long as it has a file descriptor: as a WebSocket too, and while
+/// it ends.
 pub(crate) struct Connection {
     stream: TcpStream,
-    place: Place,
+    permit: ConnectionPermit,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, place: Place) -> Self {
-        Self { stream, place }
+    pub(crate) fn new(stream: TcpStream, permit: ConnectionPermit) -> Self {
+        Self { stream, permit }
     }
 
     pub(crate) fn activity(&self) -> &Activity {
-        &self.place.activity
+        &self.permit.activity
     }
 
     pub(crate) fn end(&self) -> &CancellationToken {
-        &self.place.end
+        &self.permit.end
     }
 
-    /// Waits until its client has sent something.
+    /// Waits until the client has sent a byte.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         self.stream.readable().await
     }
@@ -264,67 +267,69 @@ impl AsyncWrite for Connection {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::activity::Handled;
+    use crate::activity::OpenRequest;
 
     fn from(last: u8) -> IpAddr {
         IpAddr::from([10, 0, 0, last])
     }
 
     #[test]
-    fn where_all_places_are_taken_the_longest_idle_one_of_the_busiest_makes_room() {
+    fn at_the_limit_the_longest_idle_connection_of_the_busiest_network_ends() {
         let connections = Connections::new(4);
-        let crowd: Vec<Place> = (0..3).map(|_| connections.admit(from(1)).unwrap()).collect();
+        let crowd: Vec<ConnectionPermit> = (0..3).map(|_| connections.admit(from(1)).unwrap()).collect();
         let other = connections.admit(from(2)).unwrap();
         // The oldest one works, so the next one goes.
-        let working = crowd[0].activity.handle();
+        let working = crowd[0].activity.begin_request();
         let newcomer = connections.admit(from(3)).unwrap();
-        let ended: Vec<bool> = crowd.iter().map(|place| place.end.is_cancelled()).collect();
+        let ended: Vec<bool> = crowd.iter().map(|permit| permit.end.is_cancelled()).collect();
         assert_eq!(ended, [false, true, false]);
         assert!(!other.end.is_cancelled() && !newcomer.end.is_cancelled());
-        assert_eq!(connections.count(), (5, 1), "the one that was told to end is still there");
+        assert_eq!(connections.count(), (5, 1), "the cancelled one has not ended yet");
         drop(crowd);
         drop(working);
         assert_eq!(connections.count(), (2, 0));
     }
 
     #[test]
-    fn one_address_takes_some_places_from_itself_and_none_from_others() {
+    fn one_address_evicts_its_own_connections_and_none_of_others() {
         let connections = Connections::new(8);
-        let mut crowd: Vec<Place> = (0..20).filter_map(|_| connections.admit(from(1))).collect();
-        crowd.retain(|place| !place.end.is_cancelled());
+        let mut crowd: Vec<ConnectionPermit> = (0..20).filter_map(|_| connections.admit(from(1))).collect();
+        crowd.retain(|permit| !permit.end.is_cancelled());
         assert_eq!((crowd.len(), connections.count().0), (6, 6));
-        let working: Vec<Handled> = crowd.iter().map(|place| place.activity.handle()).collect();
-        assert!(connections.admit(from(1)).is_none(), "all of its own are at work");
+        let working: Vec<OpenRequest> = crowd.iter().map(|permit| permit.activity.begin_request()).collect();
+        assert!(connections.admit(from(1)).is_none(), "all of its own are busy");
         assert!(connections.admit(from(2)).is_some() && connections.admit(from(3)).is_some());
         drop((crowd, working));
         assert_eq!(connections.count(), (0, 0));
     }
 
     #[test]
-    fn a_newcomer_has_a_place_while_anybody_has_an_idle_one() {
+    fn a_newcomer_gets_a_permit_while_any_connection_is_idle() {
         let connections = Connections::new(8);
-        let busiest: Vec<Place> = (0..5).map(|_| connections.admit(from(1)).unwrap()).collect();
-        let _working: Vec<Handled> = busiest.iter().map(|place| place.activity.handle()).collect();
-        let others: Vec<Place> = (2..5).map(|last| connections.admit(from(last)).unwrap()).collect();
+        let busiest: Vec<ConnectionPermit> = (0..5).map(|_| connections.admit(from(1)).unwrap()).collect();
+        let _working: Vec<OpenRequest> =
+            busiest.iter().map(|permit| permit.activity.begin_request()).collect();
+        let others: Vec<ConnectionPermit> =
+            (2..5).map(|last| connections.admit(from(last)).unwrap()).collect();
         let _newcomer = connections.admit(from(9)).unwrap();
-        let ended = || others.iter().filter(|place| place.end.is_cancelled()).count();
+        let ended = || others.iter().filter(|permit| permit.end.is_cancelled()).count();
         assert_eq!(ended(), 1);
-        let _asked: Vec<Handled> = others.iter().map(|place| place.activity.handle()).collect();
+        let _asked: Vec<OpenRequest> = others.iter().map(|permit| permit.activity.begin_request()).collect();
         let next = connections.admit(from(10)).unwrap();
         assert_eq!(ended(), 1, "the newcomer had asked nothing yet");
-        let _asked_too = next.activity.handle();
-        assert!(connections.admit(from(11)).is_none(), "all are at work");
+        let _asked_too = next.activity.begin_request();
+        assert!(connections.admit(from(11)).is_none(), "all are busy");
     }
 
     #[test]
-    fn a_websocket_has_a_place_and_never_makes_room() {
+    fn a_websocket_holds_a_permit_and_is_never_evicted() {
         let connections = Connections::new(4);
-        let sockets: Vec<Place> = (0..3).map(|_| connections.admit(from(1)).unwrap()).collect();
-        sockets.iter().for_each(|place| place.activity.upgrade());
+        let sockets: Vec<ConnectionPermit> = (0..3).map(|_| connections.admit(from(1)).unwrap()).collect();
+        sockets.iter().for_each(|permit| permit.activity.upgrade());
         let idle = connections.admit(from(2)).unwrap();
         let _newcomer = connections.admit(from(3)).unwrap();
         assert!(idle.end.is_cancelled());
-        assert!(sockets.iter().all(|place| !place.end.is_cancelled()));
+        assert!(sockets.iter().all(|permit| !permit.end.is_cancelled()));
         assert!(connections.admit(from(1)).is_none());
     }
 

@@ -1,11 +1,11 @@
-//! Watches the space on the data folder's file system. Below the low mark the node asks for relief:
-//! see `admit`. Never decides what is refused, and never deletes anything but its own reserve.
+//! Watches the free space on the data folder's file system. `disk_admission` decides what is refused while it is low;
+//! this module deletes nothing but its own reserve file.
 //!
-//! etcd#2819 and #3591 are what happens without: a full disk in the middle of a write. The marks all
-//! come from one setting, the space that is kept back:
-//! - below it, space counts as low, until there is a quarter more than that again;
-//! - below an eighth of it, the reserve file is given back, another eighth: what ends leases and gives
-//!   files back is written from it.
+//! Without it, a disk gets full in the middle of a write (etcd#2819, #3591). All marks come from one setting, the
+//! reserve:
+//! - when less than the reserve is free, space counts as low, until a quarter more than the reserve is free again;
+//! - when less than an eighth of it is free, the reserve file, another eighth, is deleted, so that writes that end
+//!   leases and release files still succeed.
 
 use crate::node::Node;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
@@ -22,18 +22,17 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Space that is kept back unless the operator says otherwise, in bytes: several times what RocksDB
-/// writes at once when it flushes its buffers and compacts, and its largest write-ahead log.
+/// Default of `--disk-reserve-mib`, in bytes: several times what RocksDB writes at once when it flushes and compacts,
+/// and its largest write-ahead log.
 pub(crate) const DEFAULT_RESERVE: u64 = 256 << 20;
 
-/// The disk is looked at this often. What fills a quarter of a gigabyte faster than that meets the
-/// reserve file.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often free space is measured. Writes that fill a quarter of a gigabyte faster than that use the reserve file.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The file that is given back in an emergency.
+/// The file that is deleted in an emergency.
 const RESERVE_FILE: &str = "reserve";
 
-/// The marks, in bytes of free space.
+/// Thresholds of free space, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Marks {
     low: u64,
@@ -44,17 +43,17 @@ struct Marks {
 }
 
 impl Marks {
-    fn keeping_back(reserve: u64) -> Self {
+    fn of_reserve(reserve: u64) -> Self {
         Self { low: reserve, enough: reserve + reserve / 4, emergency: reserve / 8, file: reserve / 8 }
     }
 
-    /// Whether space is low, given whether it was: two marks, so that it does not flutter.
+    /// Whether space is low, given whether it was before. There are two marks, so that it does not alternate.
     fn is_low(&self, free: u64, was_low: bool) -> bool {
         free < if was_low { self.enough } else { self.low }
     }
 }
 
-/// The data folder's disk as it was when last looked at.
+/// The space on the data folder's disk when it was last measured.
 pub(crate) struct Disk {
     folder: PathBuf,
     marks: Marks,
@@ -63,23 +62,22 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Looks at the disk of a data folder for the first time, and makes the reserve file if there is
-    /// room for it.
+    /// Measures the disk of a data folder, and makes the reserve file if there is room for it.
     ///
     /// # Errors
-    /// When the file system does not say how much is free.
+    /// When the file system does not report its free space.
     pub(crate) fn open(folder: &Path, reserve: u64) -> io::Result<Self> {
         let disk = Self {
             folder: folder.to_owned(),
-            marks: Marks::keeping_back(reserve),
+            marks: Marks::of_reserve(reserve),
             free: AtomicU64::new(0),
             is_low: AtomicBool::new(false),
         };
-        disk.look()?;
+        disk.measure()?;
         Ok(disk)
     }
 
-    /// Free bytes.
+    /// Free bytes when last measured.
     pub(crate) fn free(&self) -> u64 {
         self.free.load(Ordering::Relaxed)
     }
@@ -89,13 +87,13 @@ impl Disk {
         self.is_low.load(Ordering::Relaxed)
     }
 
-    /// Free bytes from which space counts as low.
+    /// Space counts as low when fewer bytes than this are free.
     pub(crate) fn low_mark(&self) -> u64 {
         self.marks.low
     }
 
-    /// Looks again. Waits for the file system: not to be called on an async worker.
-    fn look(&self) -> io::Result<()> {
+    /// Measures free space. Blocks on the file system, so it must not run on an async worker.
+    fn measure(&self) -> io::Result<()> {
         let free = free_bytes(&self.folder)?;
         let was_low = self.is_low();
         let is_low = self.marks.is_low(free, was_low);
@@ -113,7 +111,7 @@ impl Disk {
         let path = self.folder.join(RESERVE_FILE);
         if free < self.marks.emergency {
             if fs::remove_file(&path).is_ok() {
-                tracing::error!("the reserve is given back: the disk is all but full");
+                tracing::error!("the reserve file is deleted: the disk is all but full");
             }
         } else if free >= self.marks.enough + self.marks.file && !path.exists() {
             self.make_reserve(&path);
@@ -121,14 +119,14 @@ impl Disk {
         Ok(())
     }
 
-    /// Takes the space, whatever is written into it. Without it, an emergency only comes sooner.
+    /// Allocates the reserve file. If that fails, an emergency only comes sooner.
     fn make_reserve(&self, path: &Path) {
         let made = || -> io::Result<()> {
             let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
             Ok(fallocate(&file, FallocateFlags::empty(), 0, self.marks.file.max(1))?)
         };
         if let Err(error) = made() {
-            tracing::debug!(%error, "this file system cannot set space aside");
+            tracing::debug!(%error, "this file system cannot allocate the reserve file");
         }
     }
 }
@@ -138,27 +136,27 @@ fn free_bytes(folder: &Path) -> io::Result<u64> {
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
-/// For people.
+/// Bytes as whole MiB, for messages.
 pub(crate) const fn mib(bytes: u64) -> u64 {
     bytes >> 20
 }
 
-/// Looks at the disk for as long as the node runs.
+/// Measures the disk for as long as the node runs.
 pub(crate) async fn watch(node: Arc<Node>, stop: CancellationToken) {
     loop {
         let disk = node.disk.clone();
-        // On a disk that hangs this waits, and that is all it does.
-        match tokio::task::spawn_blocking(move || disk.look()).await {
+        // A disk that hangs blocks this task alone.
+        match tokio::task::spawn_blocking(move || disk.measure()).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "cannot see how much space is free"),
+            Ok(Err(error)) => tracing::warn!(%error, "cannot measure how much space is free"),
             Err(_) => return,
         }
-        // A snapshot is what lets the log be dropped: only one that does not fit is put off.
+        // A snapshot lets the log be purged: only one that does not fit is deferred.
         let needed = node.store.snapshot_bytes().unwrap_or(0).saturating_mul(2);
         node.store
             .defer_snapshots(node.disk.is_low() && node.disk.free() < needed.max(node.disk.marks.emergency));
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(CHECK_INTERVAL) => {}
             () = stop.cancelled() => return,
         }
     }
@@ -170,8 +168,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn low_space_has_two_marks_so_that_it_does_not_flutter() {
-        let marks = Marks::keeping_back(800);
+    fn low_space_has_two_marks_so_that_it_does_not_alternate() {
+        let marks = Marks::of_reserve(800);
         assert!(!marks.is_low(800, false));
         assert!(marks.is_low(799, false));
         assert!(marks.is_low(999, true));
@@ -179,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reserve_is_made_where_there_is_room_and_given_back_where_there_is_none() {
+    fn a_reserve_file_is_made_when_there_is_room_and_deleted_when_there_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Disk::open(folder.path(), 8 << 20).unwrap();
         assert!(!disk.is_low() && disk.free() > 0);

@@ -1,6 +1,6 @@
-//! Watches how long the log waits for the disk. A leader with a slow disk sends its heartbeats as ever, and
-//! every write of the cluster waits for it (lavinmq#2151): it hands leadership over, and where that does
-//! not get it out of the way, the node ends. A follower that is slow is only shown.
+//! Watches how long the log waits for the disk. A leader with a slow disk sends its heartbeats as ever, and every write
+//! of the cluster waits for it (lavinmq#2151): it hands leadership over, and if that fails, the node ends. A slow
+//! follower is only reported.
 
 use crate::node::Node;
 use nexus_raft_store::FlushStats;
@@ -14,68 +14,68 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// The flush is looked at this often.
-const LOOK: Duration = Duration::from_millis(500);
-/// A flush that takes longer is slow: a thousand times what a disk takes, and a quarter of what a request
-/// may take.
+/// How often flushes are checked.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// A flush that takes longer is slow. This is a thousand times the usual time, and a quarter of what a request may
+/// take.
 const SLOW: Duration = Duration::from_secs(1);
-/// Slow flushes in a row after which a leader hands over. One alone may be a hiccup.
-const STRIKES: u32 = 3;
-/// One flush that takes this long is enough.
+/// Slow flushes in a row after which a leader hands over. A single one may be an exception.
+const MAX_SLOW_FLUSHES: u32 = 3;
+/// A leader also hands over when one flush takes this long.
 const TOO_LONG: Duration = Duration::from_secs(2);
-/// A leader whose flush takes this long, and that could not hand over, ends.
+/// A leader ends when it could not hand over and one flush takes this long.
 const STUCK: Duration = Duration::from_secs(10);
-/// How long one hand-over may take, and how long it is before the next.
-const HAND_OVER: Duration = Duration::from_secs(5);
+/// Longest time of one hand-over, and the shortest between two.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is to be done about the disk of a leader.
+/// How the flushes of a leader are doing, and so what it has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum FlushState {
     Fine,
     Slow,
     HandOver,
     Stuck,
 }
 
-/// Judges by what is seen now and then.
+/// Follows the flushes from check to check.
 #[derive(Default)]
-struct Judge {
+struct FlushMonitor {
     flushes: u64,
-    strikes: u32,
+    slow_flushes: u32,
 }
 
-impl Judge {
-    fn look(&mut self, flushes: u64, last: Duration, waiting: Duration) -> Verdict {
+impl FlushMonitor {
+    fn check(&mut self, flushes: u64, last: Duration, waiting: Duration) -> FlushState {
         if flushes != self.flushes {
             self.flushes = flushes;
-            self.strikes = if last >= SLOW { self.strikes + 1 } else { 0 };
+            self.slow_flushes = if last >= SLOW { self.slow_flushes + 1 } else { 0 };
         }
         match waiting {
-            waiting if waiting >= STUCK => Verdict::Stuck,
-            waiting if waiting >= TOO_LONG || self.strikes >= STRIKES => Verdict::HandOver,
-            waiting if waiting >= SLOW || self.strikes > 0 => Verdict::Slow,
-            _ => Verdict::Fine,
+            waiting if waiting >= STUCK => FlushState::Stuck,
+            waiting if waiting >= TOO_LONG || self.slow_flushes >= MAX_SLOW_FLUSHES => FlushState::HandOver,
+            waiting if waiting >= SLOW || self.slow_flushes > 0 => FlushState::Slow,
+            _ => FlushState::Fine,
         }
     }
 
-    fn look_at(&mut self, stats: &FlushStats) -> Verdict {
-        self.look(stats.flushes(), stats.last(), stats.waiting().unwrap_or_default())
+    fn check_stats(&mut self, stats: &FlushStats) -> FlushState {
+        self.check(stats.flushes(), stats.last(), stats.waiting().unwrap_or_default())
     }
 }
 
-/// Watches for as long as the node runs; a leader that has to end says so through `fail`.
+/// Watches flushes for as long as the node runs. Sends the reason through `fail` when this node has to end.
 pub(crate) async fn watch(node: Arc<Node>, fail: watch::Sender<Option<String>>, stop: CancellationToken) {
     let stats = node.store.flush_stats();
-    let mut judge = Judge::default();
+    let mut monitor = FlushMonitor::default();
     let mut handed_over = None::<Instant>;
     loop {
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(CHECK_INTERVAL) => {}
             () = stop.cancelled() => return,
         }
-        let verdict = judge.look_at(&stats);
-        let was_slow = node.flush_slow.swap(verdict != Verdict::Fine, Ordering::Relaxed);
-        if verdict != Verdict::Fine && !was_slow {
+        let state = monitor.check_stats(&stats);
+        let was_slow = node.flush_slow.swap(state != FlushState::Fine, Ordering::Relaxed);
+        if state != FlushState::Fine && !was_slow {
             tracing::warn!(
                 last_ms = stats.last().as_millis(),
                 waiting_ms = stats.waiting().unwrap_or_default().as_millis(),
@@ -83,22 +83,24 @@ pub(crate) async fn watch(node: Arc<Node>, fail: watch::Sender<Option<String>>, 
             );
         }
         let must_go = node.leader_id() == Some(node.id) && node.has_other_voters();
-        match verdict {
-            Verdict::Stuck if must_go => {
+        match state {
+            FlushState::Stuck if must_go => {
                 let waiting = stats.waiting().unwrap_or_default().as_secs();
                 let _ = fail.send(Some(format!(
                     "its disk has not finished a flush for {waiting} s, and it could not hand leadership over"
                 )));
                 return;
             }
-            Verdict::HandOver if must_go && handed_over.is_none_or(|at| at.elapsed() >= HAND_OVER) => {
+            FlushState::HandOver
+                if must_go && handed_over.is_none_or(|at| at.elapsed() >= HAND_OVER_TIMEOUT) =>
+            {
                 handed_over = Some(Instant::now());
-                // On the side: the flush is watched meanwhile.
+                // In a task of its own, since flushes are watched meanwhile.
                 let node = node.clone();
                 tokio::spawn(async move {
                     let to = node.successors().next();
                     tracing::warn!(?to, "the disk of this leader is too slow: handing leadership over");
-                    match timeout(HAND_OVER, node.transfer_leader(to)).await {
+                    match timeout(HAND_OVER_TIMEOUT, node.transfer_leader(to)).await {
                         Ok(Ok(_)) => tracing::info!("leadership handed over"),
                         Ok(Err(why)) => tracing::warn!(?why, "leadership not handed over"),
                         Err(_) => tracing::warn!("leadership not handed over in time"),
@@ -117,22 +119,22 @@ mod tests {
     const QUICK: Duration = Duration::from_millis(2);
 
     #[test]
-    fn one_slow_flush_is_a_hiccup_and_three_in_a_row_are_a_slow_disk() {
-        let mut judge = Judge::default();
-        assert_eq!(judge.look(1, QUICK, Duration::ZERO), Verdict::Fine);
-        assert_eq!(judge.look(2, SLOW, Duration::ZERO), Verdict::Slow);
+    fn one_slow_flush_is_an_exception_and_three_in_a_row_are_a_slow_disk() {
+        let mut monitor = FlushMonitor::default();
+        assert_eq!(monitor.check(1, QUICK, Duration::ZERO), FlushState::Fine);
+        assert_eq!(monitor.check(2, SLOW, Duration::ZERO), FlushState::Slow);
         // The same flush is not counted twice.
-        assert_eq!(judge.look(2, SLOW, Duration::ZERO), Verdict::Slow);
-        assert_eq!(judge.look(3, SLOW, Duration::ZERO), Verdict::Slow);
-        assert_eq!(judge.look(4, SLOW, Duration::ZERO), Verdict::HandOver);
-        assert_eq!(judge.look(5, QUICK, Duration::ZERO), Verdict::Fine);
+        assert_eq!(monitor.check(2, SLOW, Duration::ZERO), FlushState::Slow);
+        assert_eq!(monitor.check(3, SLOW, Duration::ZERO), FlushState::Slow);
+        assert_eq!(monitor.check(4, SLOW, Duration::ZERO), FlushState::HandOver);
+        assert_eq!(monitor.check(5, QUICK, Duration::ZERO), FlushState::Fine);
     }
 
     #[test]
     fn a_flush_that_does_not_end_is_too_long_and_then_stuck() {
-        let mut judge = Judge::default();
-        assert_eq!(judge.look(1, QUICK, SLOW), Verdict::Slow);
-        assert_eq!(judge.look(1, QUICK, TOO_LONG), Verdict::HandOver);
-        assert_eq!(judge.look(1, QUICK, STUCK), Verdict::Stuck);
+        let mut monitor = FlushMonitor::default();
+        assert_eq!(monitor.check(1, QUICK, SLOW), FlushState::Slow);
+        assert_eq!(monitor.check(1, QUICK, TOO_LONG), FlushState::HandOver);
+        assert_eq!(monitor.check(1, QUICK, STUCK), FlushState::Stuck);
     }
 }

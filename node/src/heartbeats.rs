@@ -1,10 +1,10 @@
-//! Heartbeats and keep-alives of sessions, in batches: whatever arrives while the last batch is under way becomes the next
-//! one, on each node and again on the leader. So any number of sessions costs few log entries.
+//! Heartbeats and keep-alives of sessions, in batches: whatever arrives while the last batch is under way becomes the
+//! next one, on each node and again on the leader. So any number of sessions costs few log entries.
 
 use crate::{
     node::{Leader, Node, REQUEST_DEADLINE, RETRY_PAUSE},
     peer::service::{ServiceRequest, ServiceResponse},
-    propose::{Tried, of_the_cluster},
+    propose::{ProposeOutcome, system_proposal},
 };
 use nexus_api::cluster::Unavailable;
 use nexus_domain::{Command, Reply, SessionId};
@@ -53,8 +53,8 @@ impl Heartbeats {
         receive.await.unwrap_or_else(|_| Err(Unavailable::NotApplied("this node is stopping".to_owned())))
     }
 
-    /// Renews the leases of sessions that acted. Dropped when too many signals wait: the next request of the session shows
-    /// the same.
+    /// Renews the leases of sessions that acted. Dropped when too many signals wait: the next request of the session
+    /// shows the same.
     pub(crate) fn keep_alive(&self, sessions: Vec<SessionId>) {
         let _ = self.0.try_send(Signal::KeepAlives(sessions));
     }
@@ -126,17 +126,19 @@ impl Node {
     ) -> Result<Vec<SessionId>, String> {
         let (heartbeats, keep_alives) = (heartbeats.to_vec(), keep_alives.to_vec());
         match self.leader() {
-            Leader::Here => {
+            Leader::Local => {
                 let command = Command::Heartbeats { heartbeats, keep_alives };
-                match self.propose_here(&Arc::new(of_the_cluster(command)), deadline).await {
-                    Tried::Answered(answer) => match answer.outcome {
+                match self.propose_here(&Arc::new(system_proposal(command)), deadline).await {
+                    ProposeOutcome::Applied(answer) => match answer.outcome {
                         Ok(Reply::Heartbeats { unknown }) => Ok(unknown),
                         other => Err(format!("an answer to something else: {other:?}")),
                     },
-                    Tried::NotProposed(why) | Tried::Refused(why) | Tried::Unknown(why) => Err(why),
+                    ProposeOutcome::NotProposed(why)
+                    | ProposeOutcome::Refused(why)
+                    | ProposeOutcome::Unknown(why) => Err(why),
                 }
             }
-            Leader::There(leader) => {
+            Leader::Remote(leader) => {
                 let request = ServiceRequest::Heartbeats { heartbeats, keep_alives };
                 let within = deadline.saturating_duration_since(Instant::now());
                 let response = tokio::select! {
@@ -149,7 +151,7 @@ impl Node {
                     Err(error) => Err(format!("{leader}: {error}")),
                 }
             }
-            Leader::Nowhere => Err("there is no leader".to_owned()),
+            Leader::Unknown => Err("there is no leader".to_owned()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The listener for clients: connections that are bounded in number, memory and time, and drained at the end.
+//! Serves clients over HTTP: connections are bounded in number, memory and time, and drained when the node stops.
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -31,32 +31,32 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use uuid::Uuid;
 
-/// Connections of clients at once that a node has unless told otherwise, WebSockets among them: each takes a descriptor and
-/// some kilobytes.
+/// Default of `--max-connections`, and its maximum: connections of clients at once, WebSockets included. Each takes a
+/// file descriptor and some kilobytes.
 pub(crate) const MAX_CONNECTIONS: u32 = 8_192;
-/// Connections at once to a listener that is for monitoring.
+/// Connections at once to the listener for monitoring.
 pub(crate) const MAX_MONITORS: usize = 64;
-/// Bytes of a request's head, and of an answer that waits for its client, of one connection.
+/// Bytes that one connection buffers of a request's head, and of answers that wait for the client.
 const MAX_BUFFER: usize = 64 * 1024;
-/// Requests at once on one connection of HTTP/2: more than a client sends side by side, and each may hold an answer.
+/// Concurrent streams of one HTTP/2 connection: more than a client needs, and each may hold an answer in memory.
 const MAX_STREAMS: usize = 64;
-/// Of all connections together: where there are many, each that comes has fewer.
+/// Concurrent streams of all connections together. The more connections there are, the fewer a new one gets.
 const MAX_STREAMS_OF_NODE: usize = 65_536;
-/// Bytes of one request's body, and of all on one connection, that a client may send before they are read.
+/// HTTP/2 flow-control windows, in bytes: of one request body, and of all on one connection.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
-/// A client has this long for the head of a request: a slow sender must not hold a connection.
+/// A client has this long to send the head of a request: a slow sender must not hold a connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Requests that are being answered at the end get this long: most take milliseconds, and stopping takes 5 s in all.
+/// Open requests get this long when the node stops. Most take milliseconds, and stopping takes 5 s in all.
 const DRAIN: Duration = Duration::from_millis(1_500);
-/// A connection that is to end gets this long for what is on its way, unless others need its place.
-const FAREWELL: Duration = Duration::from_secs(5);
-/// A pause after a failure to accept: out of file descriptors, there is no use in trying at once.
+/// A connection that ends gets this long for what is under way, unless its permit is needed.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause after a failed `accept`: without free file descriptors, an immediate retry would fail too.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Between two lines in the log about that.
-const REMIND: Duration = Duration::from_secs(30);
+/// Between two log lines about the same problem.
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
-/// What is served while the node starts: that it lives, and that it is not ready.
+/// The router of a node that is starting: it answers that the process lives and is not ready.
 pub(crate) fn starting() -> Router {
     let alive = || async { Json(Liveness { status: "alive".to_owned(), timestamp: now() }) };
     let not_ready = || async { unavailable(not_ready()) };
@@ -77,7 +77,7 @@ pub(crate) fn starting() -> Router {
     })
 }
 
-/// What `/health` says before anything can be looked at.
+/// The answer of `/health` before anything can be checked.
 fn not_ready() -> Readiness {
     let unhealthy = || "unhealthy".to_owned();
     let raft = RaftCheck {
@@ -97,14 +97,15 @@ fn now() -> Moment {
     Moment(SystemClock.wall())
 }
 
-/// Told to clients that come too early.
+/// The message to clients of a node that is starting.
 const STARTING: &str = "this node is starting; try again in a moment, or another node";
 
 fn unavailable(body: impl Serialize) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")], Json(body)).into_response()
 }
 
-/// Serves whatever router is current, until told to stop; then drains, and says what it had to cut off.
+/// Serves the current router until `stop`, with at most `most` connections. Then it drains, and logs what it had to cut
+/// off.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: watch::Receiver<Router>,
@@ -112,7 +113,7 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) {
     let (connections, tasks, halt) = (Connections::new(most), TaskTracker::new(), CancellationToken::new());
-    let mut told = Reminder::default();
+    let mut problem = LogThrottle::default();
     loop {
         let accepted = tokio::select! {
             accepted = async { connections.settled().await; listener.accept().await } => accepted,
@@ -121,23 +122,23 @@ pub(crate) async fn serve(
         let (stream, remote) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                if told.is_due() {
+                if problem.is_due() {
                     tracing::warn!(%error, "cannot accept connections of clients");
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let Some(place) = connections.admit(remote.ip()) else {
-            if told.is_due() {
-                tracing::warn!(from = %remote.ip(), most, "a client is turned away: all connections are at work");
+        let Some(permit) = connections.admit(remote.ip()) else {
+            if problem.is_due() {
+                tracing::warn!(from = %remote.ip(), most, "a connection is refused: all others are busy");
             }
             continue;
         };
         // Small answers must not wait for more to come.
         let _ = stream.set_nodelay(true);
         let builder = builder(MAX_STREAMS_OF_NODE / connections.open().max(1));
-        let connection = Connection::new(stream, place);
+        let connection = Connection::new(stream, permit);
         let serving = serve_one(connection, remote.ip(), router.clone(), builder, stop.clone());
         let halt = halt.clone();
         tasks.spawn(async move { halt.run_until_cancelled(serving).await });
@@ -146,14 +147,14 @@ pub(crate) async fn serve(
     tasks.close();
     if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
         let (open, requests) = connections.count();
-        tracing::warn!(connections = open, requests, "stopping: what is not answered by now is cut off");
+        tracing::warn!(connections = open, requests, "stopping: open requests are cut off");
         halt.cancel();
         tasks.wait().await;
     }
 }
 
-/// How a connection is spoken on, with so many requests at once at most. What a client may make a node hold of it is
-/// bounded here, its time by [`Activity`](crate::activity::Activity).
+/// The protocol settings of a connection, with at most `streams` requests at once. They bound the memory that a client
+/// can make this node hold; [`Activity`](crate::activity::Activity) bounds the time.
 fn builder(streams: usize) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -174,8 +175,7 @@ fn builder(streams: usize) -> Builder<TokioExecutor> {
     builder
 }
 
-/// Serves one connection until its client goes, nothing happens on it for too long, others need what it holds, or the node
-/// stops.
+/// Serves one connection until its client closes it, it times out, its permit or memory is needed, or the node stops.
 async fn serve_one(
     connection: Connection,
     from: IpAddr,
@@ -184,7 +184,7 @@ async fn serve_one(
     stop: CancellationToken,
 ) {
     let (activity, end) = (connection.activity().clone(), connection.end().clone());
-    // hyper measures its patience from the first byte on: until then, it is measured here.
+    // hyper's timeout starts with the first byte; until then this one counts.
     let is_there = tokio::select! {
         readable = tokio::time::timeout(HEADER_TIMEOUT, connection.readable()) => matches!(readable, Ok(Ok(()))),
         () = end.cancelled() => false,
@@ -193,9 +193,9 @@ async fn serve_one(
     if !is_there {
         return;
     }
-    let (asked, ends) = (activity.clone(), ConnectionEnd(end.clone()));
+    let (tracked, ends) = (activity.clone(), ConnectionEnd(end.clone()));
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        let (activity, handled) = (asked.clone(), asked.handle());
+        let (activity, open) = (tracked.clone(), tracked.begin_request());
         request.extensions_mut().insert(RemoteAddr(from));
         request.extensions_mut().insert(ends.clone());
         let router = router.borrow().clone();
@@ -204,32 +204,33 @@ async fn serve_one(
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 activity.upgrade();
             }
-            let room = response.extensions_mut().remove();
-            Ok::<_, Infallible>(response.map(|body| handled.answer(body, room)))
+            let reservation = response.extensions_mut().remove();
+            Ok::<_, Infallible>(response.map(|body| open.answer(body, reservation)))
         }
     });
     let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(connection), service));
     tokio::select! {
-        // A client that breaks off is no failure of the node.
+        // A client that disconnects is not an error.
         _ = connection.as_mut() => return,
-        // Without a farewell: somebody waits for what it holds.
+        // Without a graceful shutdown, since another client waits for what it holds.
         () = end.cancelled() => return,
-        () = activity.over() => {}
+        () = activity.timed_out() => {}
         () = stop.cancelled() => {}
     }
     connection.as_mut().graceful_shutdown();
-    // A client that took nothing so far takes no farewell either. When the node stops, it is cut off earlier.
-    let farewell = tokio::time::timeout(FAREWELL, connection);
-    let _ = end.run_until_cancelled(farewell).await;
+    // Bounded, since a client that took nothing so far will not take this either. When the node stops, it is cut off
+    // earlier.
+    let shutdown = tokio::time::timeout(SHUTDOWN_TIMEOUT, connection);
+    let _ = end.run_until_cancelled(shutdown).await;
 }
 
-/// When to say again in the log what goes on.
+/// Limits how often a problem is logged: once in [`LOG_INTERVAL`].
 #[derive(Default)]
-struct Reminder(Option<Instant>);
+struct LogThrottle(Option<Instant>);
 
-impl Reminder {
+impl LogThrottle {
     fn is_due(&mut self) -> bool {
-        let is_due = self.0.is_none_or(|told| told.elapsed() >= REMIND);
+        let is_due = self.0.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL);
         if is_due {
             self.0 = Some(Instant::now());
         }
@@ -251,19 +252,19 @@ mod tests {
     async fn a_connection_ends_at_once_when_others_need_what_it_holds() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let given_up = |Extension(ConnectionEnd(end)): Extension<ConnectionEnd>| async move {
+        let cancelled = |Extension(ConnectionEnd(end)): Extension<ConnectionEnd>| async move {
             end.cancel();
             std::future::pending::<()>().await;
         };
-        let (_router, current) = watch::channel(Router::new().route("/", get(given_up)));
+        let (_router, current) = watch::channel(Router::new().route("/", get(cancelled)));
         let stop = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, current, 8, stop.clone()));
         let mut client = TcpStream::connect(addr).await.unwrap();
         client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
-        let mut told = Vec::new();
+        let mut received = Vec::new();
         // Cut off hard or not, nothing more comes.
-        let _ = client.read_to_end(&mut told).await;
-        assert!(told.is_empty());
+        let _ = client.read_to_end(&mut received).await;
+        assert!(received.is_empty());
         stop.cancel();
         serving.await.unwrap();
     }

@@ -1,28 +1,28 @@
-//! Who this node is, as its data folder remembers it.
+//! The identity of a node, as its data folder stores it.
 
 use anyhow::Context;
 use nexus_domain::{ClusterId, InstanceId, NodeId};
 use nexus_raft_store::StoreHandle;
 use serde::{Deserialize, Serialize};
 
-/// Who this node is. Kept for as long as the data folder is.
+/// The stored identity. It lasts as long as the data folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredIdentity {
-    /// This data folder.
+    /// Names the data folder. Random, made once.
     pub instance: InstanceId,
-    /// The node id it was given; none before it belongs to a cluster.
+    /// The id of the node; none before it belongs to a cluster.
     pub node: Option<NodeId>,
-    /// The cluster, once it is known.
+    /// The cluster of the node, once it is known.
     pub cluster: Option<ClusterId>,
-    /// How often a node was started on the folder, this time included.
+    /// How often a node was started on the folder, this start included.
     pub starts: u32,
 }
 
-/// Reads the identity, or makes one for a new data folder. Counts this start; to be [saved](save) before anybody is
-/// served.
+/// Reads the identity, or makes one for a new data folder, and counts this start. The caller has to [save](save) it
+/// before it serves anybody.
 ///
 /// # Errors
-/// When storage fails or what it holds is no identity.
+/// When storage fails, or the stored identity cannot be decoded.
 pub async fn load_or_make(store: &StoreHandle, fresh: InstanceId) -> anyhow::Result<StoredIdentity> {
     match store.identity().await? {
         Some(bytes) => bincode::serde::decode_from_slice(&bytes, bincode::config::standard())
@@ -39,7 +39,7 @@ pub async fn load_or_make(store: &StoreHandle, fresh: InstanceId) -> anyhow::Res
     }
 }
 
-/// Writes the identity; durable on return.
+/// Writes the identity, which is durable on return.
 ///
 /// # Errors
 /// When storage fails.

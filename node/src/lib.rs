@@ -1,36 +1,38 @@
-//! nexusd: one member of a Nexus cluster. A library for its binary and for tests of whole clusters.
+//! nexusd: one member of a Nexus cluster. This is a library for its binary and for tests of whole clusters.
 //!
-//! The parts, in the order in which a node comes to life:
-//! - [`args`], [`config`], [`logging`]: what the operator wants.
-//! - [`run`]: the life of a node. [`identity`], [`secret`] and `bootstrap`: who it is. `http`, `connections` and `activity`:
-//!   its clients, [`open_files`]: how many of them there may be.
-//! - [`peer`]: the transport between nodes. `service`: what peers may ask.
-//! - `node`: what the rest shares. [`raft`]: openraft as it is run. [`clock`]: cluster time.
-//! - `propose`, `read`, `beats`: writes, reads and signs of life, wherever the leader is. `touches`: how
-//!   often requests count as one.
-//! - `lead`, `change`, `token`: what the leader does for the cluster and its membership.
-//! - `disk`, `admit`: what is refused while space is low. `flush_watch`: a leader whose disk is slow goes.
-//! - `report`: what nodes tell each other about themselves, and the alarm when states differ.
-//! - `backup`: snapshots on demand. `cluster`, `view`, `status`: the node as the API sees it.
+//! The modules, in the order in which a node comes to life:
+//! - [`args`], [`config`], [`logging`]: the settings that an operator gives.
+//! - [`run`]: starts, runs and stops a node. [`identity`], [`secret`] and `bootstrap`: the node's id, secret and
+//!   cluster. `http`, `connections` and `activity`: the listener for clients. [`open_files`]: the limit of open files.
+//! - [`peer`]: the transport between nodes. `service`: answers to requests of peers beyond Raft.
+//! - `node`: the state that the other modules share. [`raft`]: how openraft is configured. [`clock`]: cluster time.
+//! - `propose`, `read`, `heartbeats`: writes, linearizable reads, and leases of sessions, wherever the leader is.
+//!   `slots`: the identities of writes without a key. `keep_alives`: how often a request renews the lease of its
+//!   session.
+//! - `leader_duties`, `membership`, `token`: what the leader does for the cluster and its membership.
+//! - `disk`, `disk_admission`: which writes are refused while space is low. `flush_watch`: a leader whose disk is slow
+//!   hands leadership over.
+//! - `report`: reports that nodes send each other, and the alarm when their states differ.
+//! - `backup`: snapshots on demand. `cluster`, `view`, `status`: what this node offers to the API.
 
 mod activity;
-mod admit;
 pub mod args;
 mod backup;
 mod bootstrap;
-mod change;
 pub mod clock;
 mod cluster;
 pub mod config;
 mod connections;
 mod disk;
+mod disk_admission;
 mod flush_watch;
 mod heartbeats;
 mod http;
 pub mod identity;
 mod keep_alives;
-mod lead;
+mod leader_duties;
 pub mod logging;
+mod membership;
 mod node;
 pub mod open_files;
 pub mod peer;

@@ -1,4 +1,4 @@
-//! Logs to standard error, as text or as JSON.
+//! Sets up logging to standard error, as text or as JSON.
 
 use crate::args::{LogArgs, LogFormat};
 use anyhow::{Context, ensure};
@@ -9,7 +9,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// Checks the settings alone.
+/// Checks the settings without starting to log.
 ///
 /// # Errors
 /// When the filter cannot be read.
@@ -18,7 +18,7 @@ pub fn check(args: &LogArgs) -> anyhow::Result<()> {
 }
 
 fn filter(args: &LogArgs) -> anyhow::Result<Targets> {
-    // The filter takes any other word for the name of a module, and then nothing is logged.
+    // `Targets` would take any other word for the name of a module, and log nothing.
     for part in args.log.split(',').map(str::trim).filter(|part| !part.contains(['=', '['])) {
         ensure!(
             part.parse::<LevelFilter>().is_ok(),

@@ -1,4 +1,4 @@
-//! nexusd: starts a node and stops it again, checks a backup, or writes its own manual.
+//! nexusd: runs a node, checks a backup, or writes its own manual.
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
@@ -15,7 +15,8 @@ use nexus_node::{
 use std::{io::Write as _, path::Path, sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Every log entry makes and drops many small things, on other threads than those that made them.
+/// Each log entry allocates many small objects that other threads free, which mimalloc handles faster than the system's
+/// allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -27,8 +28,8 @@ fn main() {
             1
         }
     };
-    // At once: a node that cannot go on has threads that still write, or hang in a write, and RocksDB's own clearing
-    // up at the end of a process aborts when it meets them.
+    // By `_exit`: a failed node has threads that still write or hang in a write, and RocksDB's static destructors abort
+    // when they meet such threads.
     let _ = std::io::stdout().flush();
     signal_hook::low_level::exit(code)
 }
@@ -78,7 +79,8 @@ fn check_processor() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Removes what was promised to be gone at the end, although threads may still be making files in it.
+/// Removes the temporary data folder of `nexusd dev`. Threads may still be making files in it, so that takes some
+/// attempts.
 fn remove(folder: &Path) {
     for _ in 0..50 {
         match std::fs::remove_dir_all(folder) {
@@ -152,7 +154,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         _ = interrupt.recv() => None,
     };
     match failure {
-        // Nothing that is still in memory may be trusted or written: no orderly stop.
+        // No orderly stop: nothing that is still in memory may be trusted or written.
         Some(failure) => anyhow::bail!("this node cannot go on: {failure}"),
         None => {
             tracing::info!("stopping");
@@ -161,8 +163,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
                     anyhow::ensure!(in_order, "this node could not be stopped in order in time; it ends as in a crash");
                     Ok(())
                 }
-                _ = terminate.recv() => anyhow::bail!("told to stop again: it ends at once"),
-                _ = interrupt.recv() => anyhow::bail!("told to stop again: it ends at once"),
+                _ = terminate.recv() => anyhow::bail!("a second signal to stop: it ends at once"),
+                _ = interrupt.recv() => anyhow::bail!("a second signal to stop: it ends at once"),
             }
         }
     }

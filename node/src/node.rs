@@ -1,9 +1,9 @@
-//! A running member: what all its parts share. Behaviour stands in the modules beside it.
+//! The state that all modules of a running node share. What the node does stands in the modules beside this one.
 
 use crate::{
-    admit::Admission,
     clock::{Clock, LeaderClock},
     disk::Disk,
+    disk_admission::DiskAdmission,
     peer::{PeerClient, PeerTarget},
     raft::{Raft, Timing},
     report::Reports,
@@ -24,12 +24,12 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// A write or a read that got no answer in this time is answered with 503.
+/// A write or a read that got no answer in this time fails with 503.
 pub(crate) const REQUEST_DEADLINE: Duration = Duration::from_secs(4);
-/// Between two looks for a leader while there is none.
+/// Pause between two attempts while there is no leader.
 pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// A running member.
+/// A running node.
 pub(crate) struct Node {
     pub(crate) id: NodeId,
     pub(crate) secret: ClusterSecret,
@@ -44,58 +44,57 @@ pub(crate) struct Node {
     pub(crate) elections_won: AtomicU64,
     pub(crate) disk_bytes: AtomicU64,
     pub(crate) disk: Arc<Disk>,
-    pub(crate) admission: Admission,
+    pub(crate) disk_admission: DiskAdmission,
     pub(crate) reports: Reports,
     pub(crate) slots: Slots,
     pub(crate) flush_slow: AtomicBool,
-    /// Held from looking at the voters to the end of their change: two changes at once, each safe by what it
-    /// saw, may together cost the quorum.
-    pub(crate) changing: tokio::sync::Mutex<()>,
+    /// Held from reading the voters to the end of their change: two changes at once, each safe for the voters that it
+    /// read, may together cost the quorum.
+    pub(crate) membership_change: tokio::sync::Mutex<()>,
 }
 
-/// Who leads, as this node knows.
+/// The leader, as far as this node knows.
 pub(crate) enum Leader {
-    /// This node.
-    Here,
-    /// Another one, at that address.
-    There(PeerTarget),
-    /// Nobody, or nobody known.
-    Nowhere,
+    /// This node leads.
+    Local,
+    /// Another node leads.
+    Remote(PeerTarget),
+    /// There is no leader, or this node does not know it.
+    Unknown,
 }
 
 impl Node {
-    /// This node's state.
+    /// The newest state that this node has applied.
     pub(crate) fn published(&self) -> Arc<Published> {
         self.store.latest()
     }
 
-    /// The Raft term.
+    /// The current Raft term.
     pub(crate) fn term(&self) -> u64 {
         self.raft.metrics().borrow_watched().current_term
     }
 
-    /// Who leads.
+    /// The leader, and how to reach it.
     pub(crate) fn leader(&self) -> Leader {
         let metrics = self.raft.server_metrics();
         let metrics = metrics.borrow_watched();
         match metrics.current_leader {
-            None => Leader::Nowhere,
-            Some(id) if id == self.id.0 => Leader::Here,
+            None => Leader::Unknown,
+            Some(id) if id == self.id.0 => Leader::Local,
             Some(id) => match metrics.membership_config.membership().get_node(&id) {
-                Some(member) => Leader::There(PeerTarget::member(id, member)),
-                None => Leader::Nowhere,
+                Some(member) => Leader::Remote(PeerTarget::member(id, member)),
+                None => Leader::Unknown,
             },
         }
     }
 
-    /// The id of whoever leads.
+    /// The id of the leader.
     pub(crate) fn leader_id(&self) -> Option<NodeId> {
         self.raft.server_metrics().borrow_watched().current_leader.map(NodeId)
     }
 
-    /// Waits until somebody else leads than the leader of this moment, or nobody: what was asked of
-    /// that one is better asked again. Of all metrics, these change only with it: a thousand requests that
-    /// wait here are not woken by every entry.
+    /// Waits until the leader changes: a request to the old one is then better sent again. These metrics change only
+    /// with the leader, so that a thousand waiting requests are not woken by every entry.
     pub(crate) async fn leader_changes(&self) {
         let mut metrics = self.raft.server_metrics();
         let before = metrics.borrow_watched().current_leader;
@@ -106,7 +105,7 @@ impl Node {
         }
     }
 
-    /// A member of the membership in force.
+    /// A member of the effective membership.
     pub(crate) fn member(&self, id: NodeId) -> Option<Member> {
         let metrics = self.raft.server_metrics();
         let metrics = metrics.borrow_watched();
@@ -125,14 +124,14 @@ impl Node {
         alone || metrics.last_quorum_acked.is_some_and(|acked| acked.elapsed() < self.timing.lease())
     }
 
-    /// Whether somebody else could lead.
+    /// Whether the cluster has a voter beside this node.
     pub(crate) fn has_other_voters(&self) -> bool {
         let metrics = self.raft.server_metrics();
         let metrics = metrics.borrow_watched();
         metrics.membership_config.membership().voter_ids().any(|voter| voter != self.id.0)
     }
 
-    /// The times of a proposal, when this node leads.
+    /// The times to stamp a proposal with, on the leader.
     pub(crate) fn stamp(&self) -> Stamp {
         let applied = self.published().state.clock().cluster;
         let now = self.clock.monotonic();
@@ -140,7 +139,7 @@ impl Node {
         Stamp { cluster, wall: self.agreed_wall() }
     }
 
-    /// Waits until this node has applied an index.
+    /// Waits until this node has applied an index. Fails at the deadline.
     pub(crate) async fn applied(&self, index: u64, deadline: Instant) -> Result<Arc<Published>, ()> {
         let mut published = self.store.published();
         let reached = published.wait_for(|published| published.revision().0 >= index);
@@ -150,10 +149,10 @@ impl Node {
         }
     }
 
-    /// Time since this node last heard from whom it follows, as far as it knows.
-    pub(crate) async fn heard_of_leader(&self) -> Duration {
-        let heard = self.raft.with_raft_state(openraft::RaftState::vote_last_modified).await;
-        heard.ok().flatten().map_or(Duration::MAX, |at| at.elapsed())
+    /// Time since this node last heard from its leader; [`Duration::MAX`] when it never did.
+    pub(crate) async fn time_since_leader(&self) -> Duration {
+        let last_heard = self.raft.with_raft_state(openraft::RaftState::vote_last_modified).await;
+        last_heard.ok().flatten().map_or(Duration::MAX, |at| at.elapsed())
     }
 
     pub(crate) fn count_election_won(&self) {

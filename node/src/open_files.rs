@@ -1,21 +1,21 @@
-//! How many files this process may have open, and how many of them clients may take. Without one that is free the database
-//! cannot write on, and a node that cannot write ends.
+//! The limit of open files of this process, and how many of them client connections may take. Without a free file
+//! descriptor the database cannot write, and a node that cannot write ends.
 
 use crate::connections::MAX_ENDING;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What is asked for: macOS refuses more where it says unlimited.
+/// The limit that is requested at most: macOS refuses more even where it reports no limit.
 const MAX_OPEN_FILES: u64 = 10_240;
-/// What a process has where its system says nothing about it.
-const USUAL: u64 = 1_024;
-/// Kept from clients: 128 sorted files of the database and its logs, connections of peers, of monitoring and of those that
-/// end, backups and snapshots.
+/// The limit that is assumed when the system reports none.
+const DEFAULT_LIMIT: u64 = 1_024;
+/// Descriptors that clients cannot take: for 128 sorted files of the database and its logs, for connections of peers,
+/// of monitoring and of cancelled clients, and for backups and snapshots.
 const RESERVE: u64 = 384 + MAX_ENDING as u64;
-/// Connections of clients that there are in any case.
-const LEAST_CONNECTIONS: u64 = 8;
+/// Connections of clients that are allowed whatever the limit is.
+const MIN_CONNECTIONS: u64 = 8;
 
-/// Raises the limit as far as it goes, and says what it is then. The usual soft limit of 1,024 is for programs that use
-/// `select`, which nothing here does.
+/// Raises the soft limit of open files as far as possible, and returns it. The usual soft limit of 1,024 is for
+/// programs that use `select`, which this one does not.
 pub fn raise() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let now = limit.current.unwrap_or(MAX_OPEN_FILES);
@@ -24,7 +24,7 @@ pub fn raise() -> u64 {
         return now;
     }
     match setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit }) {
-        Ok(()) => getrlimit(Resource::Nofile).current.unwrap_or(USUAL),
+        Ok(()) => getrlimit(Resource::Nofile).current.unwrap_or(DEFAULT_LIMIT),
         Err(error) => {
             tracing::debug!(%error, "the limit of open files stays as it is");
             now
@@ -32,9 +32,9 @@ pub fn raise() -> u64 {
     }
 }
 
-/// Connections of clients that there may be at once, WebSockets among them, where so many files may be open.
+/// The number of client connections, WebSockets included, that a limit of open files allows: at most `wanted`.
 pub fn connections_within(limit: u64, wanted: u32) -> u32 {
-    let most = limit.saturating_sub(RESERVE).max(LEAST_CONNECTIONS);
+    let most = limit.saturating_sub(RESERVE).max(MIN_CONNECTIONS);
     let granted = wanted.min(u32::try_from(most).unwrap_or(u32::MAX));
     if granted < wanted {
         tracing::warn!(

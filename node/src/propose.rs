@@ -1,5 +1,5 @@
-//! Writes: proposed here when this node leads, forwarded when another one does, tried again until
-//! the outcome is certain or the time is over. Safe to repeat: the reply table applies it once.
+//! Proposes writes: to Raft when this node leads, or through the leader, with retries until the outcome is certain or
+//! the time is over. A retry is safe, since the reply table applies each request once.
 
 use crate::{
     node::{Leader, Node, REQUEST_DEADLINE, RETRY_PAUSE},
@@ -16,48 +16,48 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
-/// What became of one try.
-pub(crate) enum Tried {
-    /// It is committed and applied.
-    Answered(Answer),
-    /// It was certainly not proposed; somebody else may lead.
+/// The outcome of one attempt to propose.
+pub(crate) enum ProposeOutcome {
+    /// The proposal is committed and applied.
+    Applied(Answer),
+    /// The proposal certainly did not reach the log; another node may lead.
     NotProposed(String),
-    /// It may have been proposed.
+    /// The proposal may be in the log.
     Unknown(String),
-    /// It was certainly not proposed, and another try at once would be no better.
+    /// The proposal certainly did not reach the log, and a retry now would be refused again.
     Refused(String),
 }
 
 impl Node {
-    /// Proposes until it is answered, wherever the leader is.
+    /// Proposes until there is an answer, wherever the leader is.
     pub(crate) async fn propose(&self, proposal: &Arc<Proposal>) -> Result<Answer, Unavailable> {
-        // Before an older leader is asked, who could not even read it.
+        // Before it is sent to a leader that may be older and could not even decode it.
         if self.is_too_new(&proposal.command) {
             return Err(Unavailable::NotApplied(TOO_NEW.to_owned()));
         }
         let deadline = Instant::now() + REQUEST_DEADLINE;
         let mut may_be_applied = false;
         loop {
-            let tried = match self.leader() {
-                Leader::Here => self.propose_here(proposal, deadline).await,
-                Leader::There(leader) => {
+            let outcome = match self.leader() {
+                Leader::Local => self.propose_here(proposal, deadline).await,
+                Leader::Remote(leader) => {
                     let span = tracing::debug_span!("forward", to = %leader);
                     self.forward(&leader, proposal, deadline).instrument(span).await
                 }
-                Leader::Nowhere => Tried::NotProposed("there is no leader".to_owned()),
+                Leader::Unknown => ProposeOutcome::NotProposed("there is no leader".to_owned()),
             };
-            let why = match tried {
-                Tried::Answered(answer) => {
+            let why = match outcome {
+                ProposeOutcome::Applied(answer) => {
                     tracing::debug!(revision = answer.revision.0, "committed");
                     return Ok(answer);
                 }
-                Tried::NotProposed(why) => why,
-                Tried::Unknown(why) => {
+                ProposeOutcome::NotProposed(why) => why,
+                ProposeOutcome::Unknown(why) => {
                     may_be_applied = true;
                     why
                 }
-                Tried::Refused(why) if may_be_applied => return Err(Unavailable::Unknown(why)),
-                Tried::Refused(why) => return Err(Unavailable::NotApplied(why)),
+                ProposeOutcome::Refused(why) if may_be_applied => return Err(Unavailable::Unknown(why)),
+                ProposeOutcome::Refused(why) => return Err(Unavailable::NotApplied(why)),
             };
             if Instant::now() + RETRY_PAUSE >= deadline {
                 let message = format!("no quorum answered in time ({why}); try again in a moment");
@@ -71,49 +71,56 @@ impl Node {
         }
     }
 
-    /// One try on this node.
-    pub(crate) async fn propose_here(&self, proposal: &Arc<Proposal>, deadline: Instant) -> Tried {
-        if let Some(why) = self.refuses(proposal) {
-            return Tried::Refused(why.to_string());
+    /// Makes one attempt on this node.
+    pub(crate) async fn propose_here(&self, proposal: &Arc<Proposal>, deadline: Instant) -> ProposeOutcome {
+        if let Some(why) = self.refusal_of(proposal) {
+            return ProposeOutcome::Refused(why.to_string());
         }
         let mut stamped = Proposal::clone(proposal);
         stamped.stamp = self.stamp();
         let written = timeout_at(deadline, self.raft.client_write(LogCommand(Arc::new(stamped)))).await;
         match written {
             Ok(Ok(response)) => match response.data.0 {
-                Some(answer) => Tried::Answered(answer),
-                None => Tried::Unknown("the state machine gave no answer".to_owned()),
+                Some(answer) => ProposeOutcome::Applied(answer),
+                None => ProposeOutcome::Unknown("the state machine gave no answer".to_owned()),
             },
             Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_)))) => {
-                Tried::NotProposed("this node does not lead".to_owned())
+                ProposeOutcome::NotProposed("this node does not lead".to_owned())
             }
-            Ok(Err(error)) => Tried::Unknown(error.to_string()),
-            Err(_) => Tried::Unknown("no quorum acknowledged it".to_owned()),
+            Ok(Err(error)) => ProposeOutcome::Unknown(error.to_string()),
+            Err(_) => ProposeOutcome::Unknown("no quorum acknowledged it".to_owned()),
         }
     }
 
-    async fn forward(&self, leader: &PeerTarget, proposal: &Arc<Proposal>, deadline: Instant) -> Tried {
+    async fn forward(
+        &self,
+        leader: &PeerTarget,
+        proposal: &Arc<Proposal>,
+        deadline: Instant,
+    ) -> ProposeOutcome {
         let request = ServiceRequest::Propose { proposal: proposal.clone() };
         let within = deadline.saturating_duration_since(Instant::now());
-        let asked = tokio::select! {
-            asked = self.peers.request(leader, request, within) => asked,
-            () = self.leader_changes() => return Tried::Unknown(format!("{leader} lost the lead")),
+        let response = tokio::select! {
+            response = self.peers.request(leader, request, within) => response,
+            () = self.leader_changes() => return ProposeOutcome::Unknown(format!("{leader} lost the lead")),
         };
-        match asked {
-            Ok(ServiceResponse::Proposed(answer)) => Tried::Answered(*answer),
-            Ok(ServiceResponse::NotLeader { .. }) => Tried::NotProposed(format!("{leader} does not lead")),
-            Ok(ServiceResponse::Unavailable { reason }) => Tried::NotProposed(reason),
-            Ok(ServiceResponse::NoRoom { reason }) => Tried::Refused(reason),
-            Ok(ServiceResponse::OutcomeUnknown { reason }) => Tried::Unknown(reason),
-            Ok(_) => Tried::Unknown(format!("{leader} gave an answer to something else")),
-            Err(PeerError::NotSent(cause)) => Tried::NotProposed(format!("{leader}: {cause}")),
-            Err(PeerError::Unknown(cause)) => Tried::Unknown(format!("{leader}: {cause}")),
+        match response {
+            Ok(ServiceResponse::Proposed(answer)) => ProposeOutcome::Applied(*answer),
+            Ok(ServiceResponse::NotLeader { .. }) => {
+                ProposeOutcome::NotProposed(format!("{leader} does not lead"))
+            }
+            Ok(ServiceResponse::Unavailable { reason }) => ProposeOutcome::NotProposed(reason),
+            Ok(ServiceResponse::NoRoom { reason }) => ProposeOutcome::Refused(reason),
+            Ok(ServiceResponse::OutcomeUnknown { reason }) => ProposeOutcome::Unknown(reason),
+            Ok(_) => ProposeOutcome::Unknown(format!("{leader} gave an answer to something else")),
+            Err(PeerError::NotSent(cause)) => ProposeOutcome::NotProposed(format!("{leader}: {cause}")),
+            Err(PeerError::Unknown(cause)) => ProposeOutcome::Unknown(format!("{leader}: {cause}")),
         }
     }
 }
 
-/// A proposal of the cluster itself: harmless to repeat.
-pub(crate) fn of_the_cluster(command: Command) -> Proposal {
+/// A proposal of the cluster itself, without an identity: applying it twice does no harm.
+pub(crate) fn system_proposal(command: Command) -> Proposal {
     Proposal {
         command,
         actor: Actor::System,
@@ -123,18 +130,18 @@ pub(crate) fn of_the_cluster(command: Command) -> Proposal {
     }
 }
 
-/// Whether a node may hand this on to the leader: what a client asked of it, and nothing that the cluster asks of itself,
-/// whose leader proposes that without being asked.
+/// Whether a node may forward this to the leader: only what a client asked for. The leader proposes the cluster's own
+/// commands itself.
 pub(crate) fn may_be_forwarded(proposal: &Proposal) -> bool {
     proposal.actor != Actor::System && !proposal.command.is_of_the_cluster()
 }
 
-/// What a peer that forwarded a proposal is told.
-pub(crate) fn response(tried: Tried, leader: Option<NodeId>) -> ServiceResponse {
-    match tried {
-        Tried::Answered(answer) => ServiceResponse::Proposed(Box::new(answer)),
-        Tried::NotProposed(_) => ServiceResponse::NotLeader { leader },
-        Tried::Refused(reason) => ServiceResponse::NoRoom { reason },
-        Tried::Unknown(reason) => ServiceResponse::OutcomeUnknown { reason },
+/// The response to a peer that forwarded a proposal.
+pub(crate) fn response(outcome: ProposeOutcome, leader: Option<NodeId>) -> ServiceResponse {
+    match outcome {
+        ProposeOutcome::Applied(answer) => ServiceResponse::Proposed(Box::new(answer)),
+        ProposeOutcome::NotProposed(_) => ServiceResponse::NotLeader { leader },
+        ProposeOutcome::Refused(reason) => ServiceResponse::NoRoom { reason },
+        ProposeOutcome::Unknown(reason) => ServiceResponse::OutcomeUnknown { reason },
     }
 }

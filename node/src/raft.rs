@@ -1,23 +1,22 @@
-//! openraft as this node runs it.
+//! The configuration of openraft.
 
 use nexus_raft_store::{StateMachine, TypeConfig};
 use openraft::{Config, SnapshotPolicy};
 use std::{sync::Arc, time::Duration};
 
-/// Raft on this node.
+/// The Raft instance of this node.
 pub type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
-/// What an operator may tune about Raft.
+/// The settings of Raft that an operator may tune.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// How often the leader shows that it lives. Across regions: a round trip.
+    /// Between two heartbeats of the leader. Across regions, it should be a round trip.
     pub heartbeat: Duration,
-    /// A follower that hears nothing for this long, and for up to twice as long, wants to lead.
-    /// Ten round trips at least.
+    /// The shortest election timeout; the longest one is twice that. It should be ten round trips at least.
     pub election: Duration,
-    /// Entries between snapshots.
+    /// Log entries between two snapshots.
     pub snapshot_entries: u64,
-    /// Entries that stay in the log behind a snapshot, for followers that are a little behind.
+    /// Log entries that are kept behind a snapshot, for followers that lag a little.
     pub kept_entries: u64,
 }
 
@@ -35,7 +34,7 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// The longest that a leader without a quorum believes to be one.
+    /// The longest time for which a leader without a quorum still believes that it leads.
     pub fn lease(&self) -> Duration {
         self.election * 2
     }

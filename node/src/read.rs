@@ -1,6 +1,5 @@
-//! Linearizable reads through ReadIndex (Ongaro, 6.4): the leader proves to itself that it still
-//! leads, and says up to which index a reader must have applied. Readers that wait at once share
-//! one question.
+//! Linearizable reads by ReadIndex (Ongaro, 6.4): the leader confirms with a quorum that it still leads, and returns
+//! the index that a reader must have applied. Reads that wait at the same time share one request.
 
 use crate::{
     node::{Leader, Node, REQUEST_DEADLINE, RETRY_PAUSE},
@@ -18,29 +17,29 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// Readers waiting at once on one node; more get a 503.
+/// Reads that wait at once on one node; further ones get a 503.
 const MAX_WAITING: usize = 8_192;
-/// One question to the leader takes no longer: within it, a lost leader is noticed.
-const ONE_QUESTION: Duration = Duration::from_millis(1_500);
+/// Longest wait for one answer of the leader. A lost leader is noticed within it.
+const QUESTION_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// Told to a reader that waited long enough.
+/// The error of a read that waited until its deadline.
 const NO_QUORUM: &str = "no quorum answered in time; ?consistency=stale reads this node's own state";
 
-type Asker = oneshot::Sender<Result<Revision, Unavailable>>;
+type Waiter = oneshot::Sender<Result<Revision, Unavailable>>;
 
-/// Asks for indexes, many readers at a time.
+/// Fetches read indexes from the leader, each for all reads that wait. Clones share the queue.
 #[derive(Clone)]
-pub(crate) struct ReadIndexes(mpsc::Sender<Asker>);
+pub(crate) struct ReadIndexes(mpsc::Sender<Waiter>);
 
 impl ReadIndexes {
-    /// Starts the task that asks.
+    /// Starts the task that fetches them.
     pub(crate) fn start(node: &Arc<Node>) -> Self {
         let (send, receive) = mpsc::channel(MAX_WAITING);
-        tokio::spawn(ask(Arc::downgrade(node), receive));
+        tokio::spawn(fetch(Arc::downgrade(node), receive));
         Self(send)
     }
 
-    /// The index that a read which begins now must wait for.
+    /// The index that must be applied before a read that begins now is answered.
     pub(crate) async fn next(&self) -> Result<Revision, Unavailable> {
         let (send, receive) = oneshot::channel();
         self.0.try_send(send).map_err(|_| {
@@ -52,31 +51,31 @@ impl ReadIndexes {
     }
 }
 
-async fn ask(node: Weak<Node>, mut askers: mpsc::Receiver<Asker>) {
-    while let Some(first) = askers.recv().await {
-        // Whoever came while the last question was on its way shares the next one.
+async fn fetch(node: Weak<Node>, mut waiters: mpsc::Receiver<Waiter>) {
+    while let Some(first) = waiters.recv().await {
+        // Reads that came while the last request was under way share the next one.
         let mut waiting = vec![first];
-        while let Ok(more) = askers.try_recv() {
+        while let Ok(more) = waiters.try_recv() {
             waiting.push(more);
         }
         let Some(node) = node.upgrade() else { return };
         let answer = node.read_index(Instant::now() + REQUEST_DEADLINE).await;
-        for asker in waiting {
-            // A reader that gave up needs no answer.
-            let _ = asker.send(answer.clone());
+        for waiter in waiting {
+            // A read that gave up needs no answer.
+            let _ = waiter.send(answer.clone());
         }
     }
 }
 
 impl Node {
-    /// The index of the leader, wherever it is; asked again until the deadline.
+    /// The read index of the leader, wherever it is, with retries until the deadline.
     async fn read_index(&self, deadline: Instant) -> Result<Revision, Unavailable> {
         loop {
-            let asked = match self.leader() {
-                Leader::Here => self.read_index_here().await,
-                Leader::There(leader) => {
+            let response = match self.leader() {
+                Leader::Local => self.read_index_here().await,
+                Leader::Remote(leader) => {
                     tokio::select! {
-                        asked = self.peers.request(&leader, ServiceRequest::ReadIndex, ONE_QUESTION) => match asked {
+                        response = self.peers.request(&leader, ServiceRequest::ReadIndex, QUESTION_TIMEOUT) => match response {
                             Ok(ServiceResponse::ReadIndex(revision)) => Ok(revision),
                             Ok(_) => Err(format!("{leader} does not lead")),
                             Err(error) => Err(format!("{leader}: {error}")),
@@ -84,9 +83,9 @@ impl Node {
                         () = self.leader_changes() => Err(format!("{leader} lost the lead")),
                     }
                 }
-                Leader::Nowhere => Err("there is no leader".to_owned()),
+                Leader::Unknown => Err("there is no leader".to_owned()),
             };
-            match asked {
+            match response {
                 Ok(revision) => return Ok(revision),
                 Err(why) if Instant::now() + RETRY_PAUSE >= deadline => {
                     return Err(Unavailable::NotApplied(format!(
@@ -98,10 +97,10 @@ impl Node {
         }
     }
 
-    /// The index of this node, if it leads: proven by a quorum that answered after the question.
+    /// The read index of this node, if a quorum confirms now that it leads.
     pub(crate) async fn read_index_here(&self) -> Result<Revision, String> {
-        let option = LinearizerOption::from(ReadPolicy::ReadIndex).with_wait_timeout(ONE_QUESTION);
-        match timeout(ONE_QUESTION, self.raft.get_read_linearizer(option)).await {
+        let option = LinearizerOption::from(ReadPolicy::ReadIndex).with_wait_timeout(QUESTION_TIMEOUT);
+        match timeout(QUESTION_TIMEOUT, self.raft.get_read_linearizer(option)).await {
             Ok(Ok(linearizer)) => Ok(Revision(linearizer.read_log_id().log_id().index)),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("no quorum answered".to_owned()),

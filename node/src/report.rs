@@ -1,6 +1,6 @@
-//! What every node tells every other one about itself, every two seconds: how far its state is and what
-//! that hashes to, how its disk does, what time it has. From it comes the alarm that two states have
-//! drifted apart, and who may take leadership over. Never part of what the cluster decides.
+//! Fetches a report from every other node every two seconds: its applied index and state hash, its disk, its wall
+//! clock. The reports give the alarm when two states differ, the candidates for leadership, and the median of the
+//! clocks. They are never part of what the cluster decides.
 
 use crate::{
     node::Node,
@@ -23,57 +23,60 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Between two rounds of questions.
+/// Between two rounds of requests.
 const PAUSE: Duration = Duration::from_secs(2);
-/// A node that does not answer in this time is asked again in the next round.
-const ONE_QUESTION: Duration = Duration::from_secs(1);
-/// A report that is older says nothing about now.
-const FRESH: Duration = Duration::from_secs(5);
-/// A clock that is off by no more than this is left alone: questions take time, too.
+/// Longest wait for one report. The next round asks again.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
+/// A report that is older does not count.
+const MAX_AGE: Duration = Duration::from_secs(5);
+/// A clock that is off by less than this is not corrected: requests take time, too.
 const CLOCK_TOLERANCE_MS: i64 = 2_000;
-/// Between two lines in the log about the same trouble.
-const REMIND: Duration = Duration::from_secs(60);
+/// Between two log lines about the same problem.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Two nodes whose state is not the same, although the same entries made it.
+/// Two nodes have different states after the same entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Divergence {
-    /// The entry after which they were compared.
+    /// The log index after which the states were compared.
     pub(crate) index: u64,
+    /// The state hash of this node.
     pub(crate) ours: u64,
+    /// The state hash of the other node.
     pub(crate) theirs: u64,
 }
 
-/// What the others said.
+/// The last report of each other node.
 #[derive(Default)]
 pub(crate) struct Reports {
-    seen: Mutex<BTreeMap<NodeId, Seen>>,
-    /// What [`Reports::correct_clock`] found last: every request asks for it.
+    received: Mutex<BTreeMap<NodeId, ReceivedReport>>,
+    /// The last result of [`Reports::correct_clock`], which every request reads.
     clock_correction_ms: AtomicI64,
 }
 
-struct Seen {
+struct ReceivedReport {
     report: NodeReport,
     at: Instant,
     /// How far its clock is ahead of this node's, in milliseconds.
     ahead_ms: i64,
     diverged: Option<Divergence>,
-    told: Option<Instant>,
+    /// When the divergence was last logged.
+    logged: Option<Instant>,
 }
 
 impl Reports {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Seen>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, ReceivedReport>> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a node said a moment ago.
+    /// The report of a node, unless it is too old.
     pub(crate) fn of(&self, node: NodeId) -> Option<NodeReport> {
-        let seen = self.lock();
-        seen.get(&node).filter(|seen| seen.at.elapsed() < FRESH).map(|seen| seen.report.clone())
+        let received = self.lock();
+        received.get(&node).filter(|last| last.at.elapsed() < MAX_AGE).map(|last| last.report.clone())
     }
 
-    /// How a node's state differs from this one's; remembered for as long as nothing else is heard.
+    /// How the state of a node differs from this one's. Kept until a later comparison finds no difference.
     pub(crate) fn divergence(&self, node: NodeId) -> Option<Divergence> {
-        self.lock().get(&node).and_then(|seen| seen.diverged)
+        self.lock().get(&node).and_then(|last| last.diverged)
     }
 
     /// How far the median of the clocks is ahead of this node's, in milliseconds; 0 within tolerance.
@@ -82,17 +85,17 @@ impl Reports {
     }
 
     fn correct_clock(&self) -> i64 {
-        let seen = self.lock();
-        let fresh = seen.values().filter(|seen| seen.at.elapsed() < FRESH).map(|seen| seen.ahead_ms);
-        let off = median_of_clocks(fresh.collect());
+        let received = self.lock();
+        let ahead = received.values().filter(|last| last.at.elapsed() < MAX_AGE).map(|last| last.ahead_ms);
+        let off = median_of_clocks(ahead.collect());
         let correction = if off.abs() > CLOCK_TOLERANCE_MS { off } else { 0 };
         self.clock_correction_ms.store(correction, Ordering::Relaxed);
         correction
     }
 }
 
-/// The median of all clocks as seen from this one, which is 0 and among them. Of two that are the middle,
-/// the nearer one: a node does not believe one other more than itself.
+/// The median of all clocks relative to this node's own one, which counts as 0, in milliseconds. Of two middle ones,
+/// the one nearer to 0: a node does not trust a single other clock more than its own.
 fn median_of_clocks(mut ahead: Vec<i64>) -> i64 {
     ahead.push(0);
     ahead.sort_unstable();
@@ -100,27 +103,27 @@ fn median_of_clocks(mut ahead: Vec<i64>) -> i64 {
     if low.abs() <= high.abs() { low } else { high }
 }
 
-/// Compares what another node said with what this one's state hashed to at the same entry. None when that
-/// cannot be told: it is too long ago here, or still to come.
+/// Compares the state hash of a report with this node's own hash at the same index. None when this node does not know
+/// its hash there: the index is too long ago, or not applied yet.
 fn compare(report: &NodeReport, ours: Option<u64>) -> Option<Result<(), Divergence>> {
     let (index, theirs) = (report.applied, report.state_hash);
     ours.map(|ours| if ours == theirs { Ok(()) } else { Err(Divergence { index, ours, theirs }) })
 }
 
-/// Asks all others, for as long as the node runs.
+/// Fetches the reports of all other nodes, for as long as the node runs.
 pub(crate) async fn gather(node: Arc<Node>, stop: CancellationToken) {
-    let mut clock_told = None::<Instant>;
+    let mut clock_logged = None::<Instant>;
     loop {
         tokio::select! {
             () = node.ask_all() => {}
             () = stop.cancelled() => return,
         }
         let off = node.reports.correct_clock();
-        if off != 0 && clock_told.is_none_or(|told| told.elapsed() >= REMIND) {
-            clock_told = Some(Instant::now());
+        if off != 0 && clock_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+            clock_logged = Some(Instant::now());
             tracing::warn!(
                 behind_ms = off,
-                "the wall clock of this node is not that of the others; while it leads, theirs is used. \
+                "the wall clock of this node differs from the others; while this node leads, theirs is used. \
                  Is time synchronisation running?"
             );
         }
@@ -132,7 +135,7 @@ pub(crate) async fn gather(node: Arc<Node>, stop: CancellationToken) {
 }
 
 impl Node {
-    /// What this node says about itself.
+    /// The report of this node.
     pub(crate) fn own_node_report(&self) -> NodeReport {
         let published = self.published();
         NodeReport {
@@ -146,13 +149,13 @@ impl Node {
         }
     }
 
-    /// The time that people are shown: this node's own, unless the others agree on another one. A leader
-    /// whose clock is years ahead must not end everybody's keys.
+    /// The time of day that the cluster uses: this node's own, unless the median of the clocks differs. Otherwise a
+    /// leader whose clock is years ahead would expire everybody's keys.
     pub(crate) fn agreed_wall(&self) -> WallTime {
         WallTime(self.clock.wall().0.saturating_add(self.reports.clock_correction_ms()))
     }
 
-    /// Voters that could lead: they answer, have caught up, have room, and a disk that keeps up.
+    /// Voters that could take leadership over: they answer, have caught up, have space, and their disk is fast enough.
     pub(crate) fn successors(&self) -> impl Iterator<Item = NodeId> {
         self.able_voters().into_iter().filter(|id| {
             *id != self.id
@@ -173,26 +176,26 @@ impl Node {
     }
 
     async fn ask(&self, id: NodeId, target: &PeerTarget) {
-        let asked = Instant::now();
-        let answer = self.peers.request(target, ServiceRequest::Report, ONE_QUESTION).await;
+        let sent = Instant::now();
+        let answer = self.peers.request(target, ServiceRequest::Report, REPORT_TIMEOUT).await;
         let Ok(ServiceResponse::Report(report)) = answer else { return };
-        // It said so half way through.
-        let way = i64::try_from(asked.elapsed().as_millis() / 2).unwrap_or(i64::MAX);
-        let ahead_ms = report.wall.0.saturating_add(way).saturating_sub(self.clock.wall().0);
+        // The node read its clock about half a round trip ago.
+        let half_trip = i64::try_from(sent.elapsed().as_millis() / 2).unwrap_or(i64::MAX);
+        let ahead_ms = report.wall.0.saturating_add(half_trip).saturating_sub(self.clock.wall().0);
         let compared = compare(&report, self.store.hash_at(report.applied));
         let mut reports = self.reports.lock();
         let before = reports.remove(&id);
-        let (mut diverged, mut told) = before.map_or((None, None), |seen| (seen.diverged, seen.told));
+        let (mut diverged, mut logged) = before.map_or((None, None), |last| (last.diverged, last.logged));
         match compared {
-            Some(Ok(())) => (diverged, told) = (None, None),
+            Some(Ok(())) => (diverged, logged) = (None, None),
             Some(Err(found)) => {
                 diverged = Some(found);
-                if told.is_none_or(|told| told.elapsed() >= REMIND) {
-                    told = Some(Instant::now());
+                if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+                    logged = Some(Instant::now());
                     tracing::error!(
                         other = %id, index = found.index,
                         ours = %format_args!("{:016x}", found.ours), theirs = %format_args!("{:016x}", found.theirs),
-                        "STATE MISMATCH: the same entries made another state on that node. Compare all nodes with \
+                        "STATE MISMATCH: the same entries made a different state on that node. Compare all nodes with \
                          nexus cluster status, keep the data folder of the one that is alone, and start it again \
                          with an empty one"
                     );
@@ -201,7 +204,7 @@ impl Node {
             None => {}
         }
         let at = Instant::now();
-        reports.insert(id, Seen { report: *report, at, ahead_ms, diverged, told });
+        reports.insert(id, ReceivedReport { report: *report, at, ahead_ms, diverged, logged });
     }
 }
 

@@ -2,20 +2,20 @@
 //! and at the end hands leadership over and drains.
 
 use crate::{
-    admit::Admission,
-    bootstrap::{Bootstrap, Standing},
+    bootstrap::{Bootstrap, BootstrapOutcome},
     clock::{Clock, LeaderClock},
     cluster::NodeCluster,
     config::{Config, Origin, is_loopback},
     disk::{self, Disk},
+    disk_admission::DiskAdmission,
     flush_watch,
     heartbeats::Heartbeats,
     http, identity,
     keep_alives::KeepAlives,
-    lead,
+    leader_duties,
     node::{Node, REQUEST_DEADLINE},
     peer::{
-        LocalIdentity, LocalRaft, PeerClient, PeerNetworkFactory, PeerServer, RaftSlot,
+        LocalIdentity, LocalRaft, PeerClient, PeerNetworkFactory, PeerServer, RaftCell,
         tcp::{TcpDial, TcpListen},
     },
     raft::Raft,
@@ -49,33 +49,33 @@ use std::{
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-/// A leader that is stopped waits this long for another one to take over. Where all nodes are stopped at once, nobody
+/// A leader that is stopped waits this long for another voter to take over. When all nodes are stopped at once, none
 /// does.
 const HAND_OVER: Duration = Duration::from_secs(1);
-/// Between two looks whether Raft still runs.
-const LOOK_AT_RAFT: Duration = Duration::from_millis(500);
-/// Stopping takes no longer than this, all in all: handing over takes one, draining 1.5 s at most.
-const STOP: Duration = Duration::from_secs(5);
+/// How often it is checked that Raft still runs.
+const RAFT_CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// Longest time that stopping takes in all. Of it, handing leadership over takes 1 s and draining 1.5 s at most.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// The store gets this long for its last writes.
-const CLOSE: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What is handed in: time and randomness.
+/// Time and randomness, which tests replace.
 #[derive(Clone)]
 pub struct Sources {
-    /// Clocks.
+    /// The only source of time for what the cluster decides.
     pub clock: Arc<dyn Clock>,
-    /// Ids and secrets.
+    /// The only source of ids and secrets.
     pub mint: Arc<dyn Mint>,
 }
 
-/// A store that is open.
+/// The log, state machine and handle of an open store.
 pub type Opened = (LogStore, StateMachine, StoreHandle);
 
-/// A start that is under way. Boxed, so that its code is compiled here and not once more in each program and
-/// test that awaits it, which would take a minute each.
+/// A node that is starting. Boxed, so that its code is compiled here and not again in each program and test that awaits
+/// it, which would take a minute each.
 pub type Starting = BoxFuture<'static, anyhow::Result<RunningNode>>;
 
-/// A node that runs.
+/// A running node.
 pub struct RunningNode {
     node: Arc<Node>,
     client_addr: String,
@@ -97,7 +97,7 @@ impl RunningNode {
     }
 
     async fn open(config: Config, sources: Sources) -> anyhow::Result<Self> {
-        // First what may fail for the operator's reasons: it leaves no folder behind.
+        // Mistakes of the operator fail first, before a data folder is made.
         anyhow::ensure!(
             config.origin != Origin::Remembered || config.data_dir.join("db").exists(),
             "the data folder {} is new and nothing says where this node belongs: give --initial-cluster and \
@@ -113,8 +113,8 @@ impl RunningNode {
         Self::run(config, sources, listeners, opened).await
     }
 
-    /// Starts a node on a store that was opened elsewhere, such as one on a disk that fails on demand. The
-    /// data folder has to be there.
+    /// Starts a node on a store that was opened elsewhere, such as one on a disk that fails on demand. The data folder
+    /// has to exist.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -134,7 +134,7 @@ impl RunningNode {
         let Listeners { clients: client_listener, peers: peer_listener, metrics } = listeners;
         let disk = Disk::open(&config.data_dir, config.disk_reserve)
             .with_context(|| format!("cannot see how much space is free in {}", config.data_dir.display()))?;
-        let secret = ClusterSecret::to_begin_with(&config, &*sources.mint)?;
+        let secret = ClusterSecret::at_start(&config, &*sources.mint)?;
         let mut stored = identity::load_or_make(&store, InstanceId(sources.mint.id())).await?;
         let client_addr = match &config.advertise {
             Some(addr) => addr.clone(),
@@ -168,24 +168,24 @@ impl RunningNode {
             secret: secret.clone(),
             ..LocalIdentity::new(stored.instance, client_addr.clone())
         });
-        let (slot, service) = (RaftSlot::default(), NodeService::default());
+        let (raft_cell, service) = (RaftCell::default(), NodeService::default());
         let server = PeerServer {
             identity: known.subscribe(),
-            raft: slot.clone(),
+            raft: raft_cell.clone(),
             service: Arc::new(service.clone()),
         };
         let mut tasks = vec![tokio::spawn(server.run(peer_listener, stop.clone()))];
         let peers = PeerClient::new(TcpDial, known.subscribe());
 
         let bootstrap = Bootstrap { peers: &peers, identity: stored, own, has_membership };
-        let standing = bootstrap.find_out(&config.origin).await?;
-        stored.node = Some(standing.node);
-        stored.cluster = stored.cluster.or(standing.cluster);
-        // What the operator says goes before what the join says: secrets are changed by hand.
+        let outcome = bootstrap.run(&config.origin).await?;
+        stored.node = Some(outcome.node);
+        stored.cluster = stored.cluster.or(outcome.cluster);
+        // The operator's secret takes precedence over that of the join: secrets are changed by hand.
         let secret =
-            secret.or(standing.secret.clone()).context("no secret came with the place in the cluster")?;
-        // Before the place: a node that has one is not handed the secret again.
-        secret.keep(&config.data_dir)?;
+            secret.or(outcome.secret.clone()).context("the cluster let this node in without a secret")?;
+        // Before the identity is saved: a node that has joined is not sent the secret again.
+        secret.store(&config.data_dir)?;
         identity::save(&store, &stored).await?;
         known.send_modify(|known| {
             known.node = stored.node;
@@ -194,7 +194,7 @@ impl RunningNode {
         });
 
         let raft = Raft::new(
-            standing.node.0,
+            outcome.node.0,
             config.timing.config()?,
             PeerNetworkFactory::new(peers.clone()),
             log,
@@ -202,9 +202,9 @@ impl RunningNode {
         )
         .await
         .context("cannot start Raft")?;
-        slot.fill(LocalRaft { raft: raft.clone(), store: store.clone() });
-        form(&raft, standing).await?;
-        // In the log is enough: the others wait for this to start, and without them nothing commits.
+        raft_cell.set(LocalRaft { raft: raft.clone(), store: store.clone() });
+        form(&raft, outcome).await?;
+        // A membership in the log is enough: the others wait for this node to start, and without them nothing commits.
         let is_initialized = raft.is_initialized().await.context("Raft stopped at once")?;
         known.send_modify(|known| known.is_initialized |= is_initialized);
 
@@ -223,21 +223,21 @@ impl RunningNode {
             elections_won: AtomicU64::new(0),
             disk_bytes: AtomicU64::new(0),
             disk: Arc::new(disk),
-            admission: Admission::default(),
+            disk_admission: DiskAdmission::default(),
             reports: report::Reports::default(),
             slots: Slots::new(id, stored.starts, sources.mint.id().as_u64_pair().1, REQUEST_DEADLINE),
             flush_slow: AtomicBool::new(false),
-            changing: tokio::sync::Mutex::default(),
+            membership_change: tokio::sync::Mutex::default(),
         });
         let (reads, heartbeats) = (ReadIndexes::start(&node), Heartbeats::start(&node));
         service.begin(node.clone(), heartbeats.clone());
         let (fail, failure) = watch::channel(None);
         let disk_watch = flush_watch::watch(node.clone(), fail.clone(), stop.clone());
         tasks.push(watched("watching the disk", fail.clone(), disk_watch));
-        tasks.push(watched("leading", fail, lead::run(node.clone(), stop.clone())));
+        tasks.push(watched("leading", fail, leader_duties::run(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(disk::watch(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(report::gather(node.clone(), stop.clone())));
-        tasks.push(tokio::spawn(token::tend(node.clone(), stop.clone())));
+        tasks.push(tokio::spawn(token::remove_when_used(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(learn_identity(node.clone(), known, stored, stop.clone())));
 
         let api_config = ApiConfig {
@@ -262,12 +262,12 @@ impl RunningNode {
         Ok(Self { node, client_addr, stop, stop_http, failure, tasks, http, api })
     }
 
-    /// Where clients reach it.
+    /// The address that clients reach this node at, `host:port`.
     pub fn client_addr(&self) -> &str {
         &self.client_addr
     }
 
-    /// Waits for a failure that the node cannot go on with.
+    /// Waits for a failure that the node cannot survive, and returns its description.
     pub async fn failed(&self) -> String {
         let mut fatal = self.node.store.fatal();
         let metrics = self.node.raft.metrics();
@@ -283,31 +283,31 @@ impl RunningNode {
                 return error.to_string();
             }
             tokio::select! {
-                // Gone without a failure: it ended because the node is stopping.
+                // An error means that the watch ended because the node is stopping.
                 Ok(()) = failure.changed() => {}
                 changed = fatal.changed() => if changed.is_err() { return "the store is gone".to_owned() },
-                // These metrics change with every entry: to look now and then costs less than to be told.
-                () = tokio::time::sleep(LOOK_AT_RAFT) => {}
+                // These metrics change with every entry: polling them costs less than being woken by each.
+                () = tokio::time::sleep(RAFT_CHECK_INTERVAL) => {}
             }
         }
     }
 
-    /// Stops within five seconds: hands leadership over, answers what was asked, writes what is left, and logs what it
-    /// had to cut off. False when that takes too long, such as on a disk that hangs: then it is for the process to end,
-    /// as in a crash.
+    /// Stops within five seconds: hands leadership over, answers open requests, writes what is buffered, and logs what
+    /// it had to cut off. Returns false when that takes too long, for example on a disk that hangs; the caller then
+    /// ends the process as in a crash.
     pub fn stop(self) -> BoxFuture<'static, bool> {
-        Box::pin(async move { tokio::time::timeout(STOP, self.stop_in_order()).await.is_ok() })
+        Box::pin(async move { tokio::time::timeout(STOP_TIMEOUT, self.stop_in_order()).await.is_ok() })
     }
 
     async fn stop_in_order(self) {
-        // Whoever follows events goes to another node meanwhile; nobody waits for this one any longer.
+        // Clients that follow events move to another node meanwhile.
         let ((), sockets) = tokio::join!(self.hand_over(), self.api.drain());
         if sockets > 0 {
             tracing::warn!(sockets, "stopping: WebSockets that did not go by now are cut off");
         }
         self.stop_http.cancel();
         let _ = self.http.await;
-        // Peers are answered to the end while Raft ends.
+        // Requests of peers are answered while Raft shuts down.
         self.stop.cancel();
         let _ = self.node.raft.shutdown().await;
         for task in self.tasks {
@@ -315,7 +315,7 @@ impl RunningNode {
         }
         let store: StoreHandle = self.node.store.clone();
         drop((self.api, self.node));
-        if tokio::time::timeout(CLOSE, store.released()).await.is_err() {
+        if tokio::time::timeout(CLOSE_TIMEOUT, store.released()).await.is_err() {
             tracing::warn!("the data folder is still in use at the end");
         }
     }
@@ -331,7 +331,7 @@ impl RunningNode {
     }
 }
 
-/// Where it is reached: taken before anything else, so that a second node on the same ports leaves no traces.
+/// The bound listeners. They are bound before anything else, so that a second node on the same ports leaves no traces.
 struct Listeners {
     clients: TcpListener,
     peers: TcpListen,
@@ -358,7 +358,7 @@ impl Listeners {
     }
 }
 
-/// A new data folder is for its owner alone: it has key hashes, tokens, and everyone's work.
+/// Makes a data folder that only its owner can read: it holds key hashes, tokens, and everybody's work.
 fn make_folder(path: &Path) -> std::io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
@@ -369,8 +369,8 @@ fn make_folder(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Runs what the node cannot do without: a panic in it is a failure of the node, not of a task that is
-/// then silently missing.
+/// Runs a task that the node cannot do without: a panic in it fails the node, which would otherwise run on without the
+/// task.
 fn watched(
     name: &'static str,
     fail: watch::Sender<Option<String>>,
@@ -389,7 +389,7 @@ fn own_names<const N: usize>(addrs: [&str; N], mut names: Vec<String>) -> Vec<St
     names
 }
 
-/// The address of a listener as others can use it.
+/// The address of a listener, if others can use it.
 fn reachable(addr: std::net::SocketAddr, flag: &str) -> anyhow::Result<String> {
     anyhow::ensure!(
         !addr.ip().is_unspecified(),
@@ -398,15 +398,15 @@ fn reachable(addr: std::net::SocketAddr, flag: &str) -> anyhow::Result<String> {
     Ok(addr.to_string())
 }
 
-async fn form(raft: &Raft, standing: Standing) -> anyhow::Result<()> {
-    let Some(members) = standing.form else { return Ok(()) };
+async fn form(raft: &Raft, outcome: BootstrapOutcome) -> anyhow::Result<()> {
+    let Some(members) = outcome.form else { return Ok(()) };
     match raft.initialize(members).await {
         Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
         Err(error) => Err(error).context("cannot form the cluster"),
     }
 }
 
-/// Keeps what peers are told about this node up to date: whether it is a member, and of what.
+/// Keeps the identity that peers see up to date: whether this node is a member, and of which cluster.
 async fn learn_identity(
     node: Arc<Node>,
     known: watch::Sender<LocalIdentity>,
@@ -423,7 +423,7 @@ async fn learn_identity(
         if cluster.is_some() && stored.cluster != cluster {
             stored.cluster = cluster;
             if let Err(error) = identity::save(&node.store, &stored).await {
-                tracing::error!(%error, "cannot keep the identity");
+                tracing::error!(%error, "cannot save the identity");
             }
         }
         known.send_if_modified(|known| {

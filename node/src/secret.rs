@@ -1,8 +1,9 @@
-//! The cluster's secret: every member knows it, and nobody else. Members prove to each other that they do
-//! (`peer/proof.rs`); it is never sent, but sealed to a guest with a join token.
+//! The cluster's secret, which only members know. Members prove to each other that they know it (`peer/proof.rs`). It
+//! is never sent in the clear; a joining node receives it encrypted under its join token.
 //!
-//! It comes from the operator for the first nodes of a cluster, or from a file of the user who runs all of them on one
-//! machine, and from the join for later ones, and stays in the data folder. Whoever reads that file can act as a member.
+//! The first nodes of a cluster get it from the operator, or from a file of the user who runs all of them on one
+//! machine. Later nodes receive it when they join. It is stored in the data folder, and whoever reads that file can act
+//! as a member.
 
 use crate::config::{Config, Origin, is_loopback};
 use anyhow::{Context, bail, ensure};
@@ -22,24 +23,25 @@ use std::{
     sync::Arc,
 };
 
-/// The name of the file in the data folder.
+/// The name of the secret's file in the data folder.
 pub const CLUSTER_SECRET_FILE: &str = "cluster-secret";
-/// Characters of a secret at least: so many hexadecimal digits are 128 bits, which nobody can try out.
+/// Minimum length of a secret in characters: as many hexadecimal digits are 128 bits, too many for a brute-force
+/// search.
 const MIN_LENGTH: usize = 32;
-/// Characters of a secret at most: more is another file.
+/// Maximum length of a secret in characters: a longer text is some other file.
 const MAX_LENGTH: usize = 1_024;
-/// Where each user who runs local clusters has a folder. Not the home folder: nodes of one cluster may be given different
-/// ones, and it outlives a restart of the machine.
+/// Holds a folder for each user who runs local clusters. Home folders are not used, since the nodes of one cluster may
+/// be given different ones. Files here survive a restart of the machine.
 const LOCAL_FOLDERS: &str = "/var/tmp";
-/// What nodes prove to each other that were given no secret, although they are on several machines: nothing.
-const KNOWN_TO_ALL: &str = "no secret was given: everybody knows this one";
-/// Bytes of the random number that each sealing takes (XChaCha20-Poly1305): too many to come twice by chance.
+/// The secret of nodes on several machines that were given none, which `--insecure-peers` allows. It protects nothing.
+const PUBLIC_SECRET: &str = "no secret was given: everybody knows this one";
+/// Bytes of the random nonce of each encryption (XChaCha20-Poly1305): long enough never to repeat by chance.
 const NONCE: usize = 24;
-/// How to get one, for error messages.
+/// How to make a secret, for error messages.
 const MAKE_ONE: &str = "make one with `nexusd new-secret` (or `openssl rand -hex 32`), and give the same file to all of \
                         these nodes with --cluster-secret-file (NEXUS_CLUSTER_SECRET_FILE)";
 
-/// The cluster's secret. Shown to nobody: its `Debug` says nothing of it.
+/// The cluster's secret. Its `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClusterSecret(Arc<str>);
 
@@ -49,19 +51,19 @@ impl fmt::Debug for ClusterSecret {
     }
 }
 
-/// A keyed hash of some bytes under a secret (HMAC-SHA256, RFC 2104).
+/// HMAC-SHA256 (RFC 2104) under the secret.
 pub(crate) type Keyed = Hmac<Sha256>;
 
 impl ClusterSecret {
-    /// A new one, of 256 random bits.
+    /// Makes a new secret of 256 random bits.
     pub fn fresh(mint: &dyn Mint) -> Self {
         Self(hex::encode(mint.secret()).into())
     }
 
-    /// Reads one from the text of a file or a variable.
+    /// Reads a secret from the text of a file or a variable.
     ///
     /// # Errors
-    /// When it is too short to be a secret, or so long that it is something else.
+    /// When the text is too short or too long for a secret, or has control characters.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let text = text.trim();
         let length = text.chars().count();
@@ -72,12 +74,12 @@ impl ClusterSecret {
         Ok(Self(text.into()))
     }
 
-    /// The text, for a file.
+    /// The secret as text, for a file.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What the operator gave, by value or by file.
+    /// The secret that the operator gave, by value or by file.
     ///
     /// # Errors
     /// When both were given, the file cannot be read, or it holds no secret.
@@ -93,13 +95,14 @@ impl ClusterSecret {
         }
     }
 
-    /// What this node begins with: what the operator gave, or the data folder has. Without either, a cluster of one node
-    /// makes one, one whose nodes are all on this machine has that of the user who runs it, and any other, which only
-    /// `--insecure-peers` allows, one that everybody knows. None for a guest, which is handed it with its place.
+    /// The secret that this node starts with: the operator's, or that in the data folder. Without either, a cluster of
+    /// one node makes a new one, a cluster on this machine alone uses the secret of the user who runs it, and any other
+    /// cluster, which only `--insecure-peers` allows, uses a publicly known one. None for a joining node, which
+    /// receives it with the answer.
     ///
     /// # Errors
-    /// When there is none to be had.
-    pub(crate) fn to_begin_with(config: &Config, mint: &dyn Mint) -> anyhow::Result<Option<Self>> {
+    /// When the secret cannot be read or made, or a remembered node has none.
+    pub(crate) fn at_start(config: &Config, mint: &dyn Mint) -> anyhow::Result<Option<Self>> {
         if let Some(given) = &config.cluster_secret {
             return Ok(Some(given.clone()));
         }
@@ -120,7 +123,7 @@ impl ClusterSecret {
                     "no cluster secret was given: whoever reaches --peer-listen can act as a member, and change \
                      everything; {MAKE_ONE}"
                 );
-                Ok(Some(Self(KNOWN_TO_ALL.into())))
+                Ok(Some(Self(PUBLIC_SECRET.into())))
             }
             Origin::Join { .. } => Ok(None),
             Origin::Remembered => bail!(
@@ -131,8 +134,8 @@ impl ClusterSecret {
         }
     }
 
-    /// The secret of all local clusters of the user who runs this, made by the first node that needs it. Other users of
-    /// the machine cannot read it.
+    /// The secret of all local clusters of the current user. The first node that needs it makes it. Other users of the
+    /// machine cannot read it.
     ///
     /// # Errors
     /// When the folder belongs to somebody else or cannot be written.
@@ -145,7 +148,7 @@ impl ClusterSecret {
         {
             return Err(error).with_context(|| format!("cannot make {}", folder.display()));
         }
-        // Everybody may make folders there: one that somebody else made, or can write to, or a link, is not trusted.
+        // Anybody can make folders there. One that another user made or can access, or a link, is not trusted.
         let found = fs::symlink_metadata(&folder)?;
         ensure!(
             found.is_dir() && found.uid() == user && found.mode() & 0o077 == 0,
@@ -157,7 +160,7 @@ impl ClusterSecret {
             let mut new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&own)?;
             writeln!(new, "{}", Self::fresh(mint).as_str())?;
             new.sync_all()?;
-            // Whole or not at all, and never over what another node has made meanwhile.
+            // A hard link is atomic, and does not overwrite a file that another node has made meanwhile.
             let linked = fs::hard_link(&own, &file);
             fs::remove_file(&own)?;
             match linked {
@@ -172,17 +175,17 @@ impl ClusterSecret {
         read().with_context(|| format!("cannot use {}", file.display()))
     }
 
-    /// Keeps it in the data folder, for its owner alone; durable on return.
+    /// Stores the secret in the data folder, readable by its owner alone. It is durable on return.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub(crate) fn keep(&self, data_dir: &Path) -> anyhow::Result<()> {
+    pub(crate) fn store(&self, data_dir: &Path) -> anyhow::Result<()> {
         let path = path_in(data_dir);
         let write = || {
             if fs::read_to_string(&path).is_ok_and(|kept| kept.trim() == self.as_str()) {
                 return Ok(());
             }
-            // Whole or not at all: a node without its secret is no member any more.
+            // Renamed into place: a node with half of its secret could not act as a member any more.
             let unfinished = path.with_extension("new");
             let _ = fs::remove_file(&unfinished);
             let mut file =
@@ -195,31 +198,31 @@ impl ClusterSecret {
         write().with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// A hash under the secret, to be fed with what is to be proved.
+    /// An HMAC under the secret, for the bytes of a proof.
     pub(crate) fn keyed(&self) -> Keyed {
         Keyed::new_from_slice(self.0.as_bytes()).expect("HMAC takes a key of any length")
     }
 
-    /// The secret for a guest: who has the join token can open it, and nobody else.
-    pub(crate) fn seal(&self, token: &str, for_whom: (ClusterId, InstanceId), mint: &dyn Mint) -> String {
+    /// Encrypts the secret for a joining node. Only the holder of the join token can decrypt it.
+    pub(crate) fn seal(&self, token: &str, joining: (ClusterId, InstanceId), mint: &dyn Mint) -> String {
         let random = mint.secret();
         let nonce: [u8; NONCE] = random[..NONCE].try_into().expect("a secret has 32 bytes");
-        let bound = bound_to(for_whom);
+        let bound = bound_to(joining);
         let payload = Payload { msg: self.0.as_bytes(), aad: &bound };
         let sealed = cipher(token).encrypt(&XNonce::from(nonce), payload);
         let sealed = sealed.expect("a text of a kilobyte can be encrypted");
         hex::encode([&nonce[..], &sealed].concat())
     }
 
-    /// Opens what a cluster has sealed for this guest.
+    /// Decrypts the secret that a cluster encrypted for this node.
     ///
     /// # Errors
-    /// When it was sealed for another token, guest or cluster, or damaged.
-    pub(crate) fn open(token: &str, for_whom: (ClusterId, InstanceId), sealed: &str) -> anyhow::Result<Self> {
+    /// When it was encrypted for another token, node or cluster, or is damaged.
+    pub(crate) fn open(token: &str, joining: (ClusterId, InstanceId), sealed: &str) -> anyhow::Result<Self> {
         let bytes = hex::decode(sealed).context("the sealed secret is no hexadecimal text")?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE).context("the sealed secret is too short")?;
         let nonce: [u8; NONCE] = nonce.try_into().expect("it was split there");
-        let bound = bound_to(for_whom);
+        let bound = bound_to(joining);
         let opened = cipher(token).decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad: &bound });
         let opened = opened.ok().context("the sealed secret was made for another token, node or cluster")?;
         Self::parse(std::str::from_utf8(&opened).context("the sealed secret is no text")?)
@@ -230,7 +233,7 @@ fn path_in(data_dir: &Path) -> PathBuf {
     data_dir.join(CLUSTER_SECRET_FILE)
 }
 
-/// A cipher under a key that only who has the token can make: the cluster itself keeps no more than its hash.
+/// A cipher whose key is derived from the join token, of which the cluster itself stores only a hash.
 fn cipher(token: &str) -> XChaCha20Poly1305 {
     let mut key = Keyed::new_from_slice(token.trim().as_bytes()).expect("HMAC takes a key of any length");
     key.update(b"nexus cluster secret for a guest v1");
@@ -253,32 +256,32 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use uuid::Uuid;
 
-    const GUEST: (ClusterId, InstanceId) = (ClusterId(Uuid::from_u128(1)), InstanceId(Uuid::from_u128(2)));
+    const JOINING: (ClusterId, InstanceId) = (ClusterId(Uuid::from_u128(1)), InstanceId(Uuid::from_u128(2)));
 
     #[test]
-    fn a_sealed_secret_is_opened_by_the_holder_of_the_token_alone() {
+    fn only_the_holder_of_the_token_decrypts_the_secret() {
         let secret = ClusterSecret::fresh(&SystemMint);
-        let sealed = secret.seal("nexus_join_a", GUEST, &SystemMint);
+        let sealed = secret.seal("nexus_join_a", JOINING, &SystemMint);
         assert!(!sealed.contains(secret.as_str()));
-        assert_eq!(ClusterSecret::open("nexus_join_a\n", GUEST, &sealed).unwrap(), secret);
-        assert!(ClusterSecret::open("nexus_join_b", GUEST, &sealed).is_err());
-        let other = (GUEST.0, InstanceId(Uuid::from_u128(3)));
+        assert_eq!(ClusterSecret::open("nexus_join_a\n", JOINING, &sealed).unwrap(), secret);
+        assert!(ClusterSecret::open("nexus_join_b", JOINING, &sealed).is_err());
+        let other = (JOINING.0, InstanceId(Uuid::from_u128(3)));
         assert!(ClusterSecret::open("nexus_join_a", other, &sealed).is_err());
-        assert!(ClusterSecret::open("nexus_join_a", GUEST, &sealed[..sealed.len() - 2]).is_err());
-        assert!(ClusterSecret::open("nexus_join_a", GUEST, "00").is_err());
+        assert!(ClusterSecret::open("nexus_join_a", JOINING, &sealed[..sealed.len() - 2]).is_err());
+        assert!(ClusterSecret::open("nexus_join_a", JOINING, "00").is_err());
     }
 
     #[test]
-    fn a_secret_is_kept_for_its_owner_alone_and_shown_nowhere() {
+    fn a_secret_is_stored_for_its_owner_alone_and_shown_nowhere() {
         let folder = tempfile::tempdir().unwrap();
         let secret = ClusterSecret::fresh(&SystemMint);
-        secret.keep(folder.path()).unwrap();
+        secret.store(folder.path()).unwrap();
         let path = folder.path().join(CLUSTER_SECRET_FILE);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(ClusterSecret::given(None, Some(&path)).unwrap(), Some(secret.clone()));
         assert!(!format!("{secret:?}").contains(secret.as_str()));
         let other = ClusterSecret::fresh(&SystemMint);
-        other.keep(folder.path()).unwrap();
+        other.store(folder.path()).unwrap();
         assert_eq!(ClusterSecret::given(None, Some(&path)).unwrap(), Some(other));
     }
 
@@ -307,11 +310,11 @@ mod tests {
         let mut config = Config::alone(folder.path().to_owned(), "127.0.0.1:0".to_owned());
         let peers = [(1, "192.0.2.1:7501".to_owned()), (2, "192.0.2.2:7501".to_owned())].into();
         config.origin = Origin::Initial { node_id: 1, peers };
-        let found = ClusterSecret::to_begin_with(&config, &SystemMint).unwrap().unwrap();
-        assert_eq!(found.as_str(), KNOWN_TO_ALL);
+        let found = ClusterSecret::at_start(&config, &SystemMint).unwrap().unwrap();
+        assert_eq!(found.as_str(), PUBLIC_SECRET);
         let own = ClusterSecret::fresh(&SystemMint);
         config.cluster_secret = Some(own.clone());
-        assert_eq!(ClusterSecret::to_begin_with(&config, &SystemMint).unwrap(), Some(own));
+        assert_eq!(ClusterSecret::at_start(&config, &SystemMint).unwrap(), Some(own));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What this node answers to its peers beyond Raft.
+//! Answers the requests of peers beyond Raft.
 
 use crate::{
     heartbeats::Heartbeats,
@@ -15,10 +15,11 @@ use std::sync::{Arc, OnceLock};
 use tokio::time::Instant;
 use tracing::Instrument;
 
-/// Told to a node that was taken out.
+/// The answer to a node that was removed from the cluster.
 const NO_MEMBER: &str = "the node that asks is no member of this cluster; join anew with a token";
 
-/// The running node, once there is one: a guest answers its peers before it has an id.
+/// Answers peers from the running node. Until there is one, requests are answered as unavailable: a joining node serves
+/// its peers before it has an id.
 #[derive(Clone, Default)]
 pub(crate) struct NodeService(Arc<OnceLock<Running>>);
 
@@ -28,7 +29,7 @@ struct Running {
 }
 
 impl NodeService {
-    /// From now on, the node answers.
+    /// Sets the running node, which answers from now on.
     pub(crate) fn begin(&self, node: Arc<Node>, heartbeats: Heartbeats) {
         let _ = self.0.set(Running { node, heartbeats });
     }
@@ -51,28 +52,21 @@ impl PeerService for NodeService {
 impl Running {
     async fn answer(&self, from: Option<NodeId>, request: ServiceRequest) -> ServiceResponse {
         let node = &self.node;
-        if let ServiceRequest::WhoIs { node: id } = request {
-            return ServiceResponse::Member(node.member(id));
-        }
-        if matches!(request, ServiceRequest::Report) {
-            return ServiceResponse::Report(Box::new(node.own_node_report()));
-        }
-        if let ServiceRequest::ClusterTime(time) = request {
-            // From nobody but who leads, as far as this node knows: it alone counts.
-            if from.is_some() && from == node.leader_id() {
-                node.leader_clock.hear(time);
-            }
-            return ServiceResponse::Done;
-        }
-        if node.leader_id() != Some(node.id) {
-            return ServiceResponse::NotLeader { leader: node.leader_id() };
-        }
-        // The leader knows who is a member; a node that was taken out still knows the secret.
+        // The leader knows who is a member; a node that was removed still knows the secret.
         let is_join = matches!(request, ServiceRequest::Membership(MembershipRequest::Join { .. }));
-        if !is_join && from.and_then(|from| node.member(from)).is_none() {
-            return ServiceResponse::Unavailable { reason: NO_MEMBER.to_owned() };
-        }
+        let may_ask = is_join || from.and_then(|from| node.member(from)).is_some();
         match request {
+            ServiceRequest::WhoIs { node: id } => ServiceResponse::Member(node.member(id)),
+            ServiceRequest::Report => ServiceResponse::Report(Box::new(node.own_node_report())),
+            ServiceRequest::ClusterTime(time) => {
+                // Only the time of the leader counts, as far as this node knows the leader.
+                if from.is_some() && from == node.leader_id() {
+                    node.leader_clock.observe(time);
+                }
+                ServiceResponse::Done
+            }
+            _ if node.leader_id() != Some(node.id) => ServiceResponse::NotLeader { leader: node.leader_id() },
+            _ if !may_ask => ServiceResponse::Unavailable { reason: NO_MEMBER.to_owned() },
             ServiceRequest::ReadIndex => match node.read_index_here().await {
                 Ok(revision) => ServiceResponse::ReadIndex(revision),
                 Err(reason) => ServiceResponse::Unavailable { reason },
@@ -81,13 +75,13 @@ impl Running {
                 tracing::warn!(
                     ?from,
                     command = proposal.command.name(),
-                    "a peer proposed what only a leader may"
+                    "a peer sent a proposal that only a leader may make"
                 );
                 ServiceResponse::Unavailable { reason: "only a leader proposes that".to_owned() }
             }
             ServiceRequest::Propose { proposal } => {
-                let tried = node.propose_here(&proposal, Instant::now() + REQUEST_DEADLINE).await;
-                propose::response(tried, node.leader_id())
+                let outcome = node.propose_here(&proposal, Instant::now() + REQUEST_DEADLINE).await;
+                propose::response(outcome, node.leader_id())
             }
             ServiceRequest::Heartbeats { heartbeats, keep_alives } => {
                 if !keep_alives.is_empty() {
@@ -103,10 +97,7 @@ impl Running {
                     Err(unavailable) => ServiceResponse::OutcomeUnknown { reason: unavailable.to_string() },
                 }
             }
-            ServiceRequest::Membership(request) => node.change(request).await,
-            ServiceRequest::ClusterTime(_) => ServiceResponse::Done,
-            ServiceRequest::WhoIs { node: id } => ServiceResponse::Member(node.member(id)),
-            ServiceRequest::Report => ServiceResponse::Report(Box::new(node.own_node_report())),
+            ServiceRequest::Membership(request) => node.change_membership(request).await,
             ServiceRequest::Status => ServiceResponse::Status(Box::new(node.own_report())),
         }
     }

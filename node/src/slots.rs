@@ -1,5 +1,5 @@
-//! The reply slots of this node: each write that came without a client's key holds one of them while this node proposes it
-//! and retries. Kept in memory only: after a restart, nobody waits for an answer to an earlier write.
+//! The reply slots of this node: each write that came without a client's key holds one of them while this node proposes
+//! it and retries. Kept in memory only: after a restart, nobody waits for an answer to an earlier write.
 
 use nexus_domain::{
     NodeId,
@@ -25,8 +25,8 @@ pub(crate) struct Slots {
     node: NodeId,
     /// Random, another one at each start of the node.
     start: u64,
-    /// A slot whose request may still be under way cools down for this long after it was taken. A new request in the slot
-    /// would have the old one refused, although nobody was ever told that the old one failed.
+    /// A slot whose request may still be under way cools down for this long after it was taken. A new request in the
+    /// slot would have the old one refused, although nobody was ever told that the old one failed.
     cool_down: Duration,
     pool: Mutex<Pool>,
 }
@@ -62,8 +62,8 @@ impl Slots {
         Self { node, start, cool_down: longest * COOL_DOWN_FACTOR, pool: Mutex::new(pool) }
     }
 
-    /// Takes a free slot; none while all of them are taken. When no slot is free, the one that has cooled down for longest is
-    /// taken early: a request that somebody waits for comes before one that nobody waits for any more.
+    /// Takes a free slot; none while all of them are taken. When no slot is free, the one that has cooled down for
+    /// longest is taken early: a request that somebody waits for comes before one that nobody waits for any more.
     pub(crate) fn take(&self, now: Instant) -> Option<TakenSlot<'_>> {
         let mut pool = self.lock();
         if let Some((free_from, number)) = pool.cooling_down.front().copied()
@@ -86,8 +86,8 @@ impl Slots {
         Some(TakenSlot { slots: self, slot, id, taken_at: now, is_settled: false })
     }
 
-    /// Continues above a sequence that this node has used but does not remember, because its data folder was replaced by an
-    /// older copy.
+    /// Continues above a sequence that this node has used but does not remember, because its data folder was replaced
+    /// by an older copy.
     pub(crate) fn continue_above(&self, sequence: u64) {
         let mut pool = self.lock();
         pool.sequence = pool.sequence.max(sequence);

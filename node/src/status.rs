@@ -1,4 +1,4 @@
-//! What a node knows about itself and the others, without a question to anybody.
+//! The status of this node and of the members that it knows, from local knowledge alone.
 
 use crate::{
     node::Node,
@@ -10,7 +10,7 @@ use openraft::{Instant as _, ServerState, async_runtime::watch::WatchReceiver};
 use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 
 impl Node {
-    /// This node, as its API shows it.
+    /// The status of this node, as the API shows it.
     pub(crate) fn status(&self) -> NodeStatus {
         let report = self.own_report();
         let metrics = self.raft.metrics();
@@ -43,7 +43,8 @@ impl Node {
         }
     }
 
-    /// This node's knowledge of the others, as it is told to peers. Only a leader's is whole.
+    /// What this node knows of all members, as it is sent to peers. Only a leader knows their lag and when it last
+    /// heard them.
     pub(crate) fn own_report(&self) -> StatusReport {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
@@ -55,7 +56,7 @@ impl Node {
             .map(|(id, member)| {
                 let is_self = *id == self.id.0;
                 let replicated = metrics.replication.as_ref().and_then(|progress| progress.get(id));
-                let heard = metrics.heartbeat.as_ref().and_then(|heard| heard.get(id));
+                let last_heard = metrics.heartbeat.as_ref().and_then(|last| last.get(id));
                 MemberReport {
                     id: NodeId(*id),
                     voter: voters.contains(id),
@@ -63,7 +64,7 @@ impl Node {
                     lag: replicated
                         .map(|matched| last.saturating_sub(matched.as_ref().map_or(0, |id| id.index)))
                         .or_else(|| (is_self && metrics.replication.is_some()).then_some(0)),
-                    last_seen_ms: heard
+                    last_seen_ms: last_heard
                         .and_then(|at| at.as_ref())
                         .map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)),
                     report: if is_self { Some(self.own_node_report()) } else { self.reports.of(NodeId(*id)) },
@@ -79,7 +80,7 @@ impl Node {
     }
 }
 
-/// A leader's report in the place of what a follower knows.
+/// The status of a follower with the report of its leader merged in.
 pub(crate) fn merged(mut own: NodeStatus, report: StatusReport) -> NodeStatus {
     own.leader = Some(report.leader);
     own.term = report.term;

@@ -1,22 +1,22 @@
-//! The file with the token that makes the first admin: written before the cluster is formed, gone
-//! once the token is used, or when another node's token was the one that counted.
+//! The file with the bootstrap token, which makes the first admin. It is written before the cluster is formed, and
+//! removed once the token is used, or when the cluster was formed with the token of another node.
 
 use crate::node::Node;
 use nexus_api::auth::token_digest;
 use std::{path::Path, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
-/// The name of the file in the data folder.
+/// The name of the bootstrap token file in the data folder.
 pub const BOOTSTRAP_TOKEN_FILE: &str = "bootstrap-token";
 
-/// The token that was written before and not used, if there is one. A proposal whose outcome is unknown
-/// may still form the cluster with it.
+/// Reads a token that was written before and not used, if there is one. A proposal with an unknown outcome may still
+/// form the cluster with it.
 pub(crate) async fn read(data_dir: &Path) -> Option<String> {
     let text = tokio::fs::read_to_string(data_dir.join(BOOTSTRAP_TOKEN_FILE)).await.ok()?;
     Some(text.trim().to_owned()).filter(|token| !token.is_empty())
 }
 
-/// Writes a token that only its owner may read; durable on return.
+/// Writes a token into a file that only its owner can read. The file is durable on return.
 pub(crate) async fn write(data_dir: &Path, token: &str) -> std::io::Result<()> {
     use tokio::io::AsyncWriteExt;
     let mut options = tokio::fs::OpenOptions::new();
@@ -27,8 +27,8 @@ pub(crate) async fn write(data_dir: &Path, token: &str) -> std::io::Result<()> {
     file.sync_all().await
 }
 
-/// Removes the file as soon as its token is no good; then ends.
-pub(crate) async fn tend(node: Arc<Node>, stop: CancellationToken) {
+/// Waits until the token is not valid any more, removes the file, and ends.
+pub(crate) async fn remove_when_used(node: Arc<Node>, stop: CancellationToken) {
     let path = node.data_dir.join(BOOTSTRAP_TOKEN_FILE);
     let mut published = node.store.published();
     loop {
@@ -40,7 +40,7 @@ pub(crate) async fn tend(node: Arc<Node>, stop: CancellationToken) {
             }
             if held != expected {
                 if let Err(error) = tokio::fs::remove_file(&path).await {
-                    tracing::warn!(%error, "cannot remove the bootstrap token, which is no good any more");
+                    tracing::warn!(%error, "cannot remove the file of the bootstrap token, which is not valid any more");
                 }
                 return;
             }

@@ -1,4 +1,4 @@
-//! The published state as the API sees it.
+//! A published state and its documents, as the API reads them.
 
 use futures::future::{BoxFuture, FutureExt};
 use nexus_api::cluster::{SharedView, StorageFailure, View};
@@ -6,14 +6,14 @@ use nexus_domain::{Document, DocumentKey, Revision, State};
 use nexus_raft_store::{Published, StoreHandle};
 use std::{ops::RangeInclusive, sync::Arc};
 
-/// One published state, and the store that has its documents.
+/// One published state, and the store of its documents.
 pub(crate) struct StoreView {
     published: Arc<Published>,
     store: StoreHandle,
 }
 
 impl StoreView {
-    /// A view that can be passed around.
+    /// A view that tasks can share.
     pub(crate) fn shared(published: Arc<Published>, store: &StoreHandle) -> SharedView {
         Arc::new(Self { published, store: store.clone() })
     }

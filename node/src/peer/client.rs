@@ -1,5 +1,5 @@
-//! Asks other nodes: requests of the service, probes, and the connections that Raft uses. Never asks
-//! twice, and never waits beyond the time it is given.
+//! Sends requests and probes to other nodes, and makes the connections that Raft uses. It never retries, and never
+//! waits longer than the caller allows.
 
 use super::{
     control::{ControlRequest, ControlResponse},
@@ -21,7 +21,7 @@ use std::{
 };
 use tokio::time::{Instant, timeout};
 
-/// Asks other nodes. Clones share their connections.
+/// Sends requests to other nodes. Clones share their connections.
 #[derive(Clone)]
 pub struct PeerClient(Arc<Shared>);
 
@@ -37,10 +37,11 @@ impl PeerClient {
         Self(Arc::new(Shared { dial: Arc::new(dial), identity, links: Mutex::default() }))
     }
 
-    /// Asks `target` something beyond Raft, and waits for the answer no longer than `within`.
+    /// Sends a request beyond Raft to `target`, and waits for the answer for at most `within`.
     ///
     /// # Errors
-    /// [`PeerError::NotSent`] when it certainly had no effect, [`PeerError::Unknown`] when it may have.
+    /// [`PeerError::NotSent`] when the request certainly had no effect, [`PeerError::Unknown`] when it may have had
+    /// one.
     pub async fn request(
         &self,
         target: &PeerTarget,
@@ -49,14 +50,14 @@ impl PeerClient {
     ) -> Result<ServiceResponse, PeerError> {
         match self.call(target, ControlRequest::Service(request), within).await? {
             ControlResponse::Service(response) => Ok(response),
-            other => Err(out_of_place(&other)),
+            other => Err(unexpected_response(&other)),
         }
     }
 
-    /// Asks who is at `addr`, no longer than `within`.
+    /// Asks which node answers at `addr`, and waits for at most `within`.
     ///
     /// # Errors
-    /// When nobody is there, or somebody of another cluster or protocol. Always [`PeerError::NotSent`].
+    /// When no peer answers, or one of another cluster or protocol. Always [`PeerError::NotSent`].
     pub async fn probe(&self, addr: &str, within: Duration) -> Result<Welcome, PeerError> {
         let local = self.0.identity.borrow().clone();
         let probing = connect(&*self.0.dial, addr, &local, Purpose::Probe, None);
@@ -75,7 +76,7 @@ impl PeerClient {
         self.link(target)?.call(request, deadline).await
     }
 
-    /// A connection of its own, greeted and ready.
+    /// Opens a separate connection, after its handshake.
     pub(super) async fn connect(&self, target: &PeerTarget, purpose: Purpose) -> Result<Frames, Cause> {
         let local = self.0.identity.borrow().clone();
         let (frames, _welcome) =
@@ -100,8 +101,8 @@ impl PeerClient {
     }
 }
 
-/// The peer answered something else than what it was asked.
-pub(super) fn out_of_place(response: &ControlResponse) -> PeerError {
+/// The error when a peer sent the answer to another kind of request.
+pub(super) fn unexpected_response(response: &ControlResponse) -> PeerError {
     let error = FrameError::Garbled(format!("an answer to something else: {response:?}"));
     PeerError::Unknown(error.into())
 }

@@ -1,8 +1,8 @@
-//! What is said on a control connection: calls with a number, answered in any order. One connection
-//! per pair of nodes and direction carries them all.
+//! The messages of a control connection: numbered calls, which are answered in any order. One connection per pair of
+//! nodes and direction carries all of them.
 //!
-//! A call is a [`Header`] followed by its request in the same frame, so that a node which does not
-//! know a newer request can still answer that.
+//! A call is a [`Header`] followed by its request in the same frame, so that a node can refuse a newer request that it
+//! cannot decode.
 
 use super::{
     hello::Refusal,
@@ -16,25 +16,25 @@ use openraft::raft::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What a peer is asked. Grows only at the end.
+/// A request to a peer. New variants go at the end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum ControlRequest {
-    /// Nothing: whether it is still there.
+    /// Checks that the peer is alive.
     Ping,
-    /// A heartbeat of the leader, or a single append.
+    /// A heartbeat of the leader, or a single append of entries.
     Append(AppendEntriesRequest<TypeConfig>),
-    /// For its vote.
+    /// Requests a vote.
     Vote(VoteRequest<TypeConfig>),
-    /// Whether it would vote.
+    /// Asks whether the peer would vote.
     PreVote(VoteRequest<TypeConfig>),
-    /// To let another node, or itself, take over leadership.
+    /// Transfers leadership, to the peer or to another node.
     TransferLeader(TransferLeaderRequest<TypeConfig>),
-    /// Something beyond Raft.
+    /// A request beyond Raft.
     Service(ServiceRequest),
 }
 
 impl ControlRequest {
-    /// How urgent it is.
+    /// The urgency of the request.
     pub(super) fn urgency(&self) -> Urgency {
         match self {
             Self::Service(ServiceRequest::Heartbeats { .. } | ServiceRequest::ClusterTime(_)) => {
@@ -46,19 +46,20 @@ impl ControlRequest {
     }
 }
 
-/// What goes before what, the most urgent first. Each has its own bound, so that none waits for those behind it.
+/// The order in which calls are sent, the most urgent first. Each urgency has its own limit, so that none waits for a
+/// lower one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Urgency {
     /// Elections and the leader's lease depend on it.
     Raft,
     /// Leases of sessions depend on it.
     SessionHeartbeat,
-    /// Whoever waits for it can try again.
+    /// The caller can retry.
     Service,
 }
 
 impl Urgency {
-    /// In their order.
+    /// All of them, the most urgent first.
     pub(super) const ALL: [Self; 3] = [Self::Raft, Self::SessionHeartbeat, Self::Service];
 
     /// Calls in flight per control connection, in each direction.
@@ -71,33 +72,33 @@ impl Urgency {
     }
 }
 
-/// What a peer answers. Grows only at the end.
+/// The answer of a peer. New variants go at the end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum ControlResponse {
-    /// Still there.
+    /// Answers a ping.
     Pong,
-    /// To an append.
+    /// Answers an append.
     Append(AppendEntriesResponse<TypeConfig>),
-    /// To a vote or a pre-vote.
+    /// Answers a vote or a pre-vote.
     Vote(VoteResponse<TypeConfig>),
-    /// To a transfer.
+    /// Answers a transfer of leadership.
     TransferLeader(TransferLeaderResponse<TypeConfig>),
-    /// To a request beyond Raft.
+    /// Answers a request beyond Raft.
     Service(ServiceResponse),
-    /// The request was not worked on.
+    /// The request was refused, and nothing was done.
     Refused(Refusal),
-    /// The request was worked on and failed; the outcome is unknown.
+    /// The request failed while it ran; its outcome is unknown.
     Failed(String),
 }
 
-/// In front of each request.
+/// Precedes each request in its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Header {
-    /// Number of the call, never used twice on a connection.
+    /// The number of the call, which is used once on a connection.
     pub(super) call: u64,
     /// How long the caller waits, in milliseconds.
     pub(super) ttl_ms: u32,
 }
 
-/// In front of each response: the number of the call.
+/// The number of the call, which precedes each response in its frame.
 pub(super) type CallNumber = u64;

@@ -1,4 +1,4 @@
-//! What can become of a request to a peer, and what openraft is told about it.
+//! The failures of requests to a peer, and their conversion to errors of openraft.
 
 use super::{frame::FrameError, hello::Refusal};
 use nexus_raft_store::TypeConfig;
@@ -8,34 +8,34 @@ use std::sync::Arc;
 /// Why a request was not answered.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Cause {
-    /// Nobody answers at the address.
+    /// No connection could be made to the address.
     #[error("cannot connect: {0}")]
     Connect(Arc<std::io::Error>),
-    /// Somebody answered, and said no.
+    /// The peer refused the connection or the request.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The last dial failed a moment ago, and the next one is not due yet.
+    /// The last dial failed, and the next one is not due yet.
     #[error("last dial failed: {0}")]
     BackingOff(Arc<Cause>),
-    /// The time is over.
+    /// The deadline of the request passed.
     #[error("no answer in time")]
     Deadline,
-    /// As many requests as may be are on their way to that peer.
+    /// The maximum of requests to that peer is in flight.
     #[error("too many requests are on their way to it")]
     Busy,
-    /// The connection broke.
+    /// The connection failed.
     #[error("connection lost: {0}")]
     Lost(Arc<FrameError>),
     /// The other end closed the connection.
     #[error("connection closed by the other end")]
     Closed,
-    /// The peer does not take or answer anything, although connected.
+    /// The peer is connected, but neither reads nor answers.
     #[error("the peer is stalled")]
     Stalled,
-    /// The request cannot be sent as it is.
+    /// The request cannot be encoded, or is too large.
     #[error("the request cannot be sent: {0}")]
     Unsendable(Arc<FrameError>),
-    /// Its Raft or its service failed while it worked on the request.
+    /// The peer's Raft or service failed while it handled the request.
     #[error("the peer failed: {0}")]
     Failed(String),
 }
@@ -49,19 +49,19 @@ impl From<FrameError> for Cause {
     }
 }
 
-/// What became of a request that has no answer.
+/// Why a request has no answer, and whether it may have had an effect.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum PeerError {
-    /// It certainly had no effect: it never left this node, or was refused.
+    /// The request certainly had no effect: it was not sent, or it was refused.
     #[error("{0} (nothing was done)")]
     NotSent(Cause),
-    /// It left this node, and nobody knows whether it had an effect.
+    /// The request was sent, and may have had an effect.
     #[error("{0} (the outcome is unknown)")]
     Unknown(Cause),
 }
 
 impl PeerError {
-    /// Why.
+    /// The cause of the failure.
     pub fn cause(&self) -> &Cause {
         match self {
             Self::NotSent(cause) | Self::Unknown(cause) => cause,
@@ -69,7 +69,8 @@ impl PeerError {
     }
 }
 
-/// Always `Unreachable`, so that openraft backs off: a peer that refuses or stalls is no better at once.
+/// Every failure becomes `Unreachable`, so that openraft backs off: an immediate retry to a peer that refuses or stalls
+/// would fail again.
 pub(super) fn unreachable(cause: &Cause) -> Unreachable<TypeConfig> {
     Unreachable::new(cause)
 }

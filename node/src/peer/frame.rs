@@ -1,6 +1,6 @@
-//! Frames: `[length u32][crc32c u32][payload]`, big endian, the length counting checksum and payload.
-//! Encodes straight into the write buffer and flushes it when there is nothing more to add. Knows
-//! nothing of what the payloads mean.
+//! Frames: `[length u32][crc32c u32][payload]`, big endian, the length counting checksum and payload. Values are
+//! encoded straight into the write buffer, which is flushed while the next frame is awaited. This module does not know
+//! what the payloads mean.
 
 use super::{
     limits::{MAX_FRAME, MAX_GREETING, WRITE_BUFFER},
@@ -30,12 +30,12 @@ const CHECKSUM: usize = 4;
 /// Bytes of the length in front of each frame.
 const LENGTH: usize = 4;
 
-/// What decoding one payload may claim, in bytes: it bounds what garbage can make it allocate. bincode
-/// counts numbers by their size in memory, eight bytes for one that takes a single byte in the frame,
-/// so that a sound payload may claim eight times its length.
+/// Limit of bincode for decoding one payload, in bytes: it bounds what garbage can make it allocate. bincode counts
+/// numbers by their size in memory, eight bytes for one that takes a single byte in the frame, so that a valid payload
+/// may count as eight times its length.
 const MAX_CLAIM: usize = 8 * MAX_FRAME;
 
-/// How payloads are written.
+/// The encoding of payloads.
 const FORMAT: Configuration<LittleEndian, Varint, Limit<MAX_CLAIM>> =
     bincode::config::standard().with_limit::<MAX_CLAIM>();
 
@@ -48,13 +48,13 @@ pub enum FrameError {
     /// The other end has closed the connection.
     #[error("closed by the other end")]
     Closed,
-    /// The payload does not fit; nothing of it was sent.
+    /// The payload is larger than [`MAX_FRAME`]. Nothing of it was sent.
     #[error("a frame may carry at most {MAX_FRAME} bytes")]
     TooLarge,
-    /// The payload is not what was sent.
+    /// The checksum does not match: the payload was damaged.
     #[error("a frame failed its checksum: the network or a memory damaged it")]
     Checksum,
-    /// The payload is not what was expected here.
+    /// The payload cannot be decoded as the expected type.
     #[error("a frame could not be read: {0}")]
     Garbled(String),
 }
@@ -77,10 +77,10 @@ pub(super) fn read<T: DeserializeOwned>(mut payload: BytesMut) -> Result<T, Fram
     }
 }
 
-/// Bytes that are a payload as they are.
+/// A payload of raw bytes, which are not encoded.
 struct Raw<'a>(&'a [&'a [u8]]);
 
-/// Turns payloads into frames and back.
+/// Encodes payloads as frames, and decodes them.
 struct FrameCodec(LengthDelimitedCodec);
 
 impl FrameCodec {
@@ -92,7 +92,7 @@ impl FrameCodec {
         Self(lengths)
     }
 
-    /// Appends one frame whose payload `fill` writes, or nothing.
+    /// Appends one frame, whose payload `fill` writes. Appends nothing on an error.
     fn append(
         buffer: &mut BytesMut,
         fill: impl FnOnce(&mut Payload<'_>) -> Result<(), EncodeError>,
@@ -151,7 +151,7 @@ impl Decoder for FrameCodec {
     }
 }
 
-/// The part of the write buffer that a payload grows in.
+/// The end of the write buffer, into which a payload is written.
 struct Payload<'a> {
     buffer: &'a mut BytesMut,
     end: usize,
@@ -169,19 +169,20 @@ impl Writer for Payload<'_> {
     }
 }
 
-/// What [`Frames::turn`] waited for.
-pub(super) enum Turn {
-    /// A frame came.
-    Frame(BytesMut),
-    /// The write buffer was full, and has room again.
-    Room,
+/// What [`Frames::next_event`] waited for.
+pub(super) enum FrameEvent {
+    /// A frame arrived.
+    Received(BytesMut),
+    /// The write buffer was full and has room again.
+    Writable,
 }
 
-/// A connection that carries frames. What is pushed leaves while somebody waits for the next frame.
+/// A connection that carries frames. Pushed frames are sent while a caller waits for the next frame.
 pub(super) struct Frames {
     framed: Framed<Box<dyn ByteStream>, FrameCodec>,
+    /// Whether pushed bytes still wait to be sent.
     is_dirty: bool,
-    /// When bytes last left, or began to wait.
+    /// When bytes were last sent, or the first one began to wait.
     moved_at: Instant,
 }
 
@@ -193,20 +194,20 @@ impl Frames {
         Self { framed, is_dirty: false, moved_at: Instant::now() }
     }
 
-    /// From now on frames of a greeting alone are read, or those of any size.
-    pub(super) fn read_greetings_alone(&mut self, alone: bool) {
+    /// Sets whether only frames of the size of a greeting are accepted, or those of any size.
+    pub(super) fn limit_to_greetings(&mut self, alone: bool) {
         let most = if alone { MAX_GREETING } else { MAX_FRAME };
         self.framed.codec_mut().0.set_max_frame_length(CHECKSUM + most);
     }
 
-    /// Puts a value into the write buffer and says how many bytes it took. Ask [`Self::is_full`] first.
+    /// Encodes a value into the write buffer, and returns its bytes. The caller checks [`Self::is_full`] first.
     pub(super) fn push<T: Serialize>(&mut self, value: &T) -> Result<usize, FrameError> {
         let before = self.framed.write_buffer().len();
         Sink::<&T>::start_send(Pin::new(&mut self.framed), value)?;
         Ok(self.pushed_since(before))
     }
 
-    /// Puts the bytes of a payload into the write buffer.
+    /// Writes the bytes of a payload into the write buffer.
     pub(super) fn push_raw(&mut self, parts: &[&[u8]]) -> Result<usize, FrameError> {
         let before = self.framed.write_buffer().len();
         Sink::<Raw<'_>>::start_send(Pin::new(&mut self.framed), Raw(parts))?;
@@ -221,33 +222,33 @@ impl Frames {
         self.framed.write_buffer().len() - before
     }
 
-    /// Whether enough waits to be sent that nothing more should be pushed.
+    /// Whether so much waits to be sent that nothing more should be pushed.
     pub(super) fn is_full(&self) -> bool {
         self.framed.write_buffer().len() >= WRITE_BUFFER
     }
 
-    /// Whether anything still waits to be sent.
+    /// Whether pushed bytes still wait to be sent.
     pub(super) fn is_dirty(&self) -> bool {
         self.is_dirty
     }
 
-    /// Whether what waits to be sent has not moved for `span`.
+    /// Whether bytes have waited for `span` without any being sent.
     pub(super) fn is_stuck(&self, span: Duration) -> bool {
         self.is_dirty && self.moved_at.elapsed() >= span
     }
 
-    /// Reads bytes that come before the first frame.
+    /// Reads raw bytes, which come before the first frame.
     pub(super) async fn read_bare(&mut self, bytes: &mut [u8]) -> io::Result<()> {
         debug_assert!(self.framed.read_buffer().is_empty(), "bare bytes come before all frames");
         self.framed.get_mut().read_exact(bytes).await.map(drop)
     }
 
-    /// Sends what was pushed; safe to cancel.
+    /// Sends all pushed bytes. Cancel-safe.
     pub(super) async fn flush(&mut self) -> Result<(), FrameError> {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
 
-    /// The next frame, sending what was pushed meanwhile. Safe to cancel.
+    /// Waits for the next frame, and sends pushed bytes meanwhile. Cancel-safe.
     pub(super) async fn next(&mut self) -> Result<BytesMut, FrameError> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
@@ -260,24 +261,24 @@ impl Frames {
         Pin::new(&mut self.framed).poll_next(cx).map(|frame| frame.unwrap_or(Err(FrameError::Closed)))
     }
 
-    /// Sends what was pushed until there is room for more, and reads the next frame if `is_reading`:
-    /// whichever comes first. Safe to cancel.
-    pub(super) async fn turn(&mut self, is_reading: bool) -> Result<Turn, FrameError> {
+    /// Waits until a full write buffer has room again or, if `is_reading`, a frame arrives, whichever comes first.
+    /// Sends pushed bytes meanwhile. Cancel-safe.
+    pub(super) async fn next_event(&mut self, is_reading: bool) -> Result<FrameEvent, FrameError> {
         let was_full = self.is_full();
         poll_fn(|cx| {
             if is_reading {
                 if let Poll::Ready(frame) = self.poll_next(cx) {
-                    return Poll::Ready(frame.map(Turn::Frame));
+                    return Poll::Ready(frame.map(FrameEvent::Received));
                 }
             } else if let Poll::Ready(Err(error)) = self.poll_flush(cx) {
                 return Poll::Ready(Err(error));
             }
-            if was_full && !self.is_full() { Poll::Ready(Ok(Turn::Room)) } else { Poll::Pending }
+            if was_full && !self.is_full() { Poll::Ready(Ok(FrameEvent::Writable)) } else { Poll::Pending }
         })
         .await
     }
 
-    /// Sends what was pushed, unless the other end says something first. Safe to cancel.
+    /// Sends all pushed bytes, or returns the next frame if one arrives first. Cancel-safe.
     pub(super) async fn flush_or_next(&mut self) -> Result<Option<BytesMut>, FrameError> {
         poll_fn(|cx| match self.poll_next(cx) {
             Poll::Ready(frame) => Poll::Ready(frame.map(Some)),

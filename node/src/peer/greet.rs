@@ -1,9 +1,9 @@
-//! Talks the handshake over a fresh connection, from either end. What is allowed, `hello` decides.
+//! Performs the handshake over a new connection, from either end. `hello` decides what is allowed.
 
 use super::{
     error::Cause,
     frame::{FrameError, Frames, read},
-    hello::{self, Admission, Challenge, Expected, Hello, PREAMBLE, Purpose, Reception, Refusal, Welcome},
+    hello::{self, Challenge, Expected, Hello, HelloReply, PREAMBLE, ProofReply, Purpose, Refusal, Welcome},
     identity::LocalIdentity,
     limits::{CONNECT_DEADLINE, HANDSHAKE_DEADLINE, PROTOCOL},
     proof::{Greeting, Proof, Side},
@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-/// Dials and greets. Bounded by `CONNECT_DEADLINE`.
+/// Dials and performs the handshake, within `CONNECT_DEADLINE`.
 pub(super) async fn connect(
     dial: &dyn Dial,
     addr: &str,
@@ -39,7 +39,7 @@ async fn call(
     let Wire { mut stream, certified } = wire;
     stream.write_all(&hello::preamble(PROTOCOL)).await.map_err(FrameError::from)?;
     let mut frames = Frames::new(stream);
-    frames.read_greetings_alone(true);
+    frames.limit_to_greetings(true);
     let hello = Hello::new(local, purpose, expected);
     frames.push(&hello)?;
     frames.flush().await?;
@@ -47,35 +47,35 @@ async fn call(
     frames.read_bare(&mut theirs).await.map_err(FrameError::from)?;
     hello::check_preamble(theirs)?;
     let answer = frames.next().await?;
-    let (welcome, challenge) = read::<Reception>(answer)??;
+    let (welcome, challenge) = read::<HelloReply>(answer)??;
     hello::accept(local, &welcome, expected, certified)?;
     if purpose.needs_proof() {
         let secret = local.secret.as_ref().ok_or(Refusal::NoSecret)?;
         let challenge = challenge.ok_or(Refusal::NotProved)?;
         let greeting = Greeting { hello: &hello, welcome: &welcome, nonce: &challenge.nonce };
-        // Before anything is proved to it: a stranger learns nothing.
+        // Verified before this node proves anything, so that a node which is no member learns nothing.
         if !greeting.is_proved(secret, Side::Called, &challenge.proof) {
             return Err(Refusal::NotProved.into());
         }
         frames.push(&greeting.prove(secret, Side::Caller))?;
         frames.flush().await?;
-        read::<Admission>(frames.next().await?)??;
+        read::<ProofReply>(frames.next().await?)??;
     }
-    frames.read_greetings_alone(false);
+    frames.limit_to_greetings(false);
     Ok((frames, welcome))
 }
 
-/// A caller that was let in.
+/// A caller that was admitted.
 pub(super) struct Caller<T> {
-    /// The connection.
+    /// The connection, after the handshake.
     pub(super) frames: Frames,
-    /// Who calls, and for what.
+    /// The caller's identity and purpose.
     pub(super) hello: Hello,
-    /// What `admit` gave: its place among the connections of that purpose.
-    pub(super) place: T,
+    /// What `admit` returned: the permit of the connection.
+    pub(super) permit: T,
 }
 
-/// Answers a call: lets it in, or says why not. `admit` is asked last, for a free place.
+/// Answers a handshake: admits the caller, or sends the refusal. `admit` is called last, for a permit.
 pub(super) async fn answer<T>(
     wire: Wire,
     local: &LocalIdentity,
@@ -89,14 +89,14 @@ pub(super) async fn answer<T>(
         if checked == Err(Refusal::NotAPeer) {
             return Err(Refusal::NotAPeer.into());
         }
-        // An older or newer peer gets these bytes too: they are all that it can understand.
+        // A peer of another version gets these bytes too: they are all that it can decode.
         stream.write_all(&hello::preamble(PROTOCOL)).await.map_err(FrameError::from)?;
         if let Err(refusal) = checked {
             stream.shutdown().await.map_err(FrameError::from)?;
             return Err(refusal.into());
         }
         let mut frames = Frames::new(stream);
-        frames.read_greetings_alone(true);
+        frames.limit_to_greetings(true);
         let hello: Hello = read(frames.next().await?)?;
         let received = hello::receive(local, &hello, certified);
         if let Err(refusal) = received {
@@ -105,37 +105,37 @@ pub(super) async fn answer<T>(
         let welcome = Welcome::new(local);
         let Some(secret) = local.secret.as_ref().filter(|_| hello.purpose.needs_proof()) else {
             let admitted = admit(&hello);
-            let reception: Reception = admitted.as_ref().map(|_| (welcome, None)).map_err(Refusal::clone);
+            let reception: HelloReply = admitted.as_ref().map(|_| (welcome, None)).map_err(Refusal::clone);
             frames.push(&reception)?;
             frames.flush().await?;
-            return Ok(Caller { frames, hello, place: admitted? });
+            return Ok(Caller { frames, hello, permit: admitted? });
         };
         let nonce = rand::random();
         let greeting = Greeting { hello: &hello, welcome: &welcome, nonce: &nonce };
         let proof = greeting.prove(secret, Side::Called);
-        frames.push(&Reception::Ok((welcome.clone(), Some(Challenge { nonce, proof }))))?;
+        frames.push(&HelloReply::Ok((welcome.clone(), Some(Challenge { nonce, proof }))))?;
         let proof: Proof = read(frames.next().await?)?;
-        // Only a member may take one of the few places.
+        // Only a member may take one of the few permits.
         let admitted = match greeting.is_proved(secret, Side::Caller, &proof) {
             true => admit(&hello),
             false => Err(Refusal::NotProved),
         };
-        let admission: Admission = admitted.as_ref().map(|_| ()).map_err(Refusal::clone);
+        let admission: ProofReply = admitted.as_ref().map(|_| ()).map_err(Refusal::clone);
         frames.push(&admission)?;
         frames.flush().await?;
-        frames.read_greetings_alone(false);
-        Ok(Caller { frames, hello, place: admitted? })
+        frames.limit_to_greetings(false);
+        Ok(Caller { frames, hello, permit: admitted? })
     };
     timeout(HANDSHAKE_DEADLINE, answering).await.map_err(|_| Cause::Stalled)?
 }
 
-/// Says no, and gives the reason on.
+/// Sends a refusal, and returns it as the cause.
 async fn refused(mut frames: Frames, refusal: Refusal) -> Cause {
-    let told = async {
-        frames.push(&Reception::Err(refusal.clone()))?;
+    let sent = async {
+        frames.push(&HelloReply::Err(refusal.clone()))?;
         frames.flush().await
     };
-    match told.await {
+    match sent.await {
         Ok(()) => refusal.into(),
         Err(error) => error.into(),
     }

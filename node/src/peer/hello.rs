@@ -1,8 +1,8 @@
-//! The handshake: both ends say who they are before anything else, and a connection to the wrong
-//! cluster, node or data folder ends here. Pure decisions; `greet` does the talking.
+//! The messages and rules of the handshake. Both ends say who they are before anything else, and a connection to the
+//! wrong cluster, node or data folder is refused. Nothing here does I/O; `greet` does.
 //!
-//! Each end first sends eight bytes that stay the same in every version, magic and protocol, so that
-//! even nodes that cannot read each other's frames can say why.
+//! Each end first sends eight bytes, magic and protocol version, whose form is the same in every version. So even nodes
+//! that cannot read each other's frames can report why.
 
 use super::{
     identity::LocalIdentity,
@@ -13,18 +13,18 @@ use super::{
 use nexus_domain::{ClusterId, InstanceId, NodeId, RulesVersion};
 use serde::{Deserialize, Serialize};
 
-/// Bytes of the preamble.
+/// Bytes of the preamble: magic, protocol version, and two reserved ones.
 pub(super) const PREAMBLE: usize = 8;
 
-/// What tells a peer from anything else that finds the port.
+/// Distinguishes a peer from any other program that connects to the port.
 const MAGIC: [u8; 4] = *b"NXPR";
 
-/// What a connection is for. One purpose each: a snapshot must not delay a vote.
+/// The purpose of a connection. It has one only, so that a snapshot cannot delay a vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Purpose {
-    /// Only to learn who is there.
+    /// The caller only wants to know which node answers.
     Probe,
-    /// The stream of log entries to a follower.
+    /// Log entries to a follower.
     Append,
     /// Votes, heartbeats, transfers and the requests of the service.
     Control,
@@ -32,12 +32,12 @@ pub(super) enum Purpose {
     Snapshot,
 }
 
-/// Whom the caller means to reach.
+/// The node that the caller wants to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Expected {
-    /// The member.
+    /// The id of the member.
     pub node: NodeId,
-    /// Its data folder.
+    /// The data folder of the member.
     pub instance: InstanceId,
 }
 
@@ -50,43 +50,43 @@ pub(super) struct Hello {
     pub node: Option<NodeId>,
     /// The caller's data folder.
     pub instance: InstanceId,
-    /// What the connection is for.
+    /// The purpose of the connection.
     pub purpose: Purpose,
-    /// Whom it is for; needed for everything that Raft says.
+    /// The node that the caller expects; required for Raft traffic.
     pub expected: Option<Expected>,
-    /// Random.
+    /// The caller's random bytes for the proofs.
     pub nonce: Nonce,
 }
 
 impl Hello {
-    /// What this node says when it calls.
+    /// The greeting of this node as the caller.
     pub(super) fn new(local: &LocalIdentity, purpose: Purpose, expected: Option<Expected>) -> Self {
         let nonce = rand::random();
         Self { cluster: local.cluster, node: local.node, instance: local.instance, purpose, expected, nonce }
     }
 }
 
-/// Who answered.
+/// The identity of the node that was called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// Its cluster, if it has one yet.
+    /// The cluster of that node, if it has one yet.
     pub cluster: Option<ClusterId>,
-    /// Its id, if it has one yet.
+    /// The id of that node, if it has one yet.
     pub node: Option<NodeId>,
-    /// Its data folder.
+    /// The data folder of that node.
     pub instance: InstanceId,
-    /// Where clients reach it, `host:port`.
+    /// The address that clients reach it at, `host:port`.
     pub client_addr: String,
-    /// The version of its program.
+    /// The version of its program, such as `1.4.0`.
     pub version: String,
     /// Whether its log holds a membership.
     pub is_initialized: bool,
-    /// The newest rules that it knows.
+    /// The newest rules version that it knows.
     pub rules: RulesVersion,
 }
 
 impl Welcome {
-    /// What this node says when it is called.
+    /// The greeting of this node when it is called.
     pub(super) fn new(local: &LocalIdentity) -> Self {
         Self {
             cluster: local.cluster,
@@ -100,21 +100,21 @@ impl Welcome {
     }
 }
 
-/// Why two nodes do not talk. Nothing was done; the caller may try again later or elsewhere.
+/// Why a node refused a connection or a request. Nothing was done, and the caller may retry later or elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
-    /// Not a peer at all.
+    /// The other end is no Nexus peer.
     #[error("something else than a Nexus peer port answers there")]
     NotAPeer,
-    /// The versions are too far apart.
+    /// The two nodes speak different versions of the peer protocol.
     #[error("it speaks peer protocol {theirs} and this node {ours}: upgrade the older one")]
     Protocol {
-        /// What the node that reports this speaks.
+        /// The version of the node that reports this.
         ours: u16,
-        /// What the other one speaks.
+        /// The version of the other node.
         theirs: u16,
     },
-    /// Two clusters.
+    /// The two nodes belong to different clusters.
     #[error("it belongs to cluster {theirs}, not to {ours}")]
     WrongCluster {
         /// The cluster of the caller.
@@ -122,46 +122,46 @@ pub enum Refusal {
         /// The cluster of the node that was called.
         theirs: ClusterId,
     },
-    /// Another member, or none.
+    /// Another member answered, or a node that is none.
     #[error("it is {}, not node {expected}", name(*.actual))]
     WrongNode {
-        /// Whom the caller meant.
+        /// The node that the caller expected.
         expected: NodeId,
-        /// Who was there.
+        /// The node that answered, if it has an id.
         actual: Option<NodeId>,
     },
-    /// The same address with another data folder: its data was lost, it is not that member any more.
+    /// The node has another data folder: it lost its data and is not that member any more.
     #[error("its data folder is {actual}, not {expected}: it lost its data and must join anew")]
     WrongInstance {
-        /// The data folder that the caller meant.
+        /// The data folder that the caller expected.
         expected: InstanceId,
-        /// The one that was there.
+        /// The data folder of the node that answered.
         actual: InstanceId,
     },
-    /// The certificate says something else.
+    /// The TLS certificate names another cluster or node than the greeting.
     #[error("its certificate is for another cluster or node than it claims")]
     WrongCertificate,
-    /// It does not know the cluster's secret, or this node knows another one.
+    /// The other end did not prove that it knows the cluster's secret.
     #[error(
         "it does not know the secret of this cluster (--cluster-secret-file): it is no member, or was given another one"
     )]
     NotProved,
-    /// It was handed no secret yet.
+    /// The node has no secret yet.
     #[error("it does not know the secret of its cluster yet")]
     NoSecret,
-    /// Raft traffic from or to a node without a place in a cluster.
+    /// Raft traffic from or to a node that is no member.
     #[error("Raft messages are for members, named by node and data folder")]
     NotAMember,
-    /// Its Raft is not running yet.
+    /// The Raft of the node is not running yet.
     #[error("its Raft is not running yet")]
     NotReady,
-    /// It serves as many connections or requests of this kind as it can.
+    /// The node serves its maximum of connections or requests of this kind.
     #[error("it serves as many of these as it can")]
     Busy,
-    /// It is shutting down.
+    /// The node is shutting down.
     #[error("it is shutting down")]
     Draining,
-    /// It does not know the request: its version is older.
+    /// The node does not know this request, since its version is older.
     #[error("it does not understand the request: its version is older")]
     Unintelligible,
 }
@@ -171,23 +171,23 @@ fn name(node: Option<NodeId>) -> String {
 }
 
 /// The answer to [`Hello`].
-pub(super) type Reception = Result<(Welcome, Option<Challenge>), Refusal>;
+pub(super) type HelloReply = Result<(Welcome, Option<Challenge>), Refusal>;
 
-/// What the end that was called proves, and what the caller has to prove with. None to a probe, which says nothing that
-/// only members may.
+/// The proof of the node that was called, and the nonce for that of the caller. A probe gets none, since it may be sent
+/// by anybody.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Challenge {
-    /// Random.
+    /// Random bytes of the node that was called.
     pub nonce: Nonce,
-    /// That this end is a member.
+    /// Proves that this node is a member.
     pub proof: Proof,
 }
 
 /// The answer to the caller's proof.
-pub(super) type Admission = Result<(), Refusal>;
+pub(super) type ProofReply = Result<(), Refusal>;
 
 impl Purpose {
-    /// Whether it is for members alone.
+    /// Whether only members may use it, so that both ends have to prove membership.
     pub(super) const fn needs_proof(self) -> bool {
         match self {
             Self::Probe => false,
@@ -196,14 +196,14 @@ impl Purpose {
     }
 }
 
-/// The first bytes that either end sends.
+/// The first bytes that each end sends.
 pub(super) fn preamble(protocol: u16) -> [u8; PREAMBLE] {
     let [high, low] = protocol.to_be_bytes();
     let [m, a, g, i] = MAGIC;
     [m, a, g, i, high, low, 0, 0]
 }
 
-/// Whether the other end is a peer that this node can talk to.
+/// Checks that the other end is a peer of the same protocol version.
 pub(super) fn check_preamble(bytes: [u8; PREAMBLE]) -> Result<(), Refusal> {
     let [m, a, g, i, high, low, _, _] = bytes;
     if [m, a, g, i] != MAGIC {
@@ -213,7 +213,7 @@ pub(super) fn check_preamble(bytes: [u8; PREAMBLE]) -> Result<(), Refusal> {
     if theirs == PROTOCOL { Ok(()) } else { Err(Refusal::Protocol { ours: PROTOCOL, theirs }) }
 }
 
-/// Whether the node that was called may talk to the caller.
+/// Checks the greeting of a caller, on the node that was called.
 pub(super) fn receive(
     local: &LocalIdentity,
     hello: &Hello,
@@ -237,7 +237,7 @@ pub(super) fn receive(
     Ok(())
 }
 
-/// Whether who answered is whom the caller meant: the same questions once more, from the other side.
+/// Checks the answer to a greeting, on the caller: the same rules from the other side.
 pub(super) fn accept(
     local: &LocalIdentity,
     welcome: &Welcome,
@@ -249,8 +249,8 @@ pub(super) fn accept(
     expected.map_or(Ok(()), |expected| check_expected(expected, welcome.node, welcome.instance))
 }
 
-/// A caller without a cluster is joining, a called node without one is being taken in: neither is a
-/// contradiction, and Raft traffic has to name the data folder in any case.
+/// Either node may have no cluster yet, while it joins. That is no contradiction, and Raft traffic has to name the data
+/// folder in any case.
 fn check_cluster(caller: Option<ClusterId>, called: Option<ClusterId>) -> Result<(), Refusal> {
     match (caller, called) {
         (Some(ours), Some(theirs)) if ours != theirs => Err(Refusal::WrongCluster { ours, theirs }),

@@ -1,29 +1,29 @@
-//! Who this node is, as it tells its peers. Shared and watched: a joining node learns its id and its
-//! cluster while connections are already open. Decides nothing.
+//! The identity that a node sends to its peers. It is a watched value: a joining node receives its id and its cluster
+//! while connections are already open.
 
 use crate::secret::ClusterSecret;
 use nexus_domain::{ClusterId, InstanceId, NodeId};
 use tokio::sync::watch;
 
-/// Who this node is.
+/// The identity of this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalIdentity {
-    /// The cluster it belongs to; none before it was formed or joined.
+    /// The cluster of the node; none before it is formed or joined.
     pub cluster: Option<ClusterId>,
-    /// Its place in that cluster; none while it joins.
+    /// The id of the node; none while it joins.
     pub node: Option<NodeId>,
-    /// What only members know; none while it joins.
+    /// The cluster's secret; none while the node joins.
     pub secret: Option<ClusterSecret>,
-    /// Its data folder.
+    /// The data folder of the node.
     pub instance: InstanceId,
-    /// Where clients reach it, `host:port`.
+    /// The address that clients reach the node at, `host:port`.
     pub client_addr: String,
-    /// Whether its log holds a membership: it has formed a cluster or been taken into one.
+    /// Whether the log holds a membership: the node has formed a cluster or joined one.
     pub is_initialized: bool,
 }
 
 impl LocalIdentity {
-    /// A node that belongs nowhere yet.
+    /// The identity of a node that belongs to no cluster yet.
     pub fn new(instance: InstanceId, client_addr: impl Into<String>) -> Self {
         let client_addr = client_addr.into();
         Self { cluster: None, node: None, secret: None, instance, client_addr, is_initialized: false }

@@ -1,18 +1,18 @@
-//! The limits of the peer transport, with their units and reasons. Never read from configuration:
-//! both ends of a connection must agree on most of them.
+//! The limits of the peer transport, with their units and reasons. They are not configurable, since both ends of a
+//! connection must agree on most of them.
 
 use std::time::Duration;
 
-/// Version of what peers say to each other. Grows only with changes that an older node cannot
-/// follow; new requests at the end of an enum need no new version.
+/// Version of the peer protocol. It grows only with changes that an older node cannot decode; new requests at the end
+/// of an enum need no new version.
 pub const PROTOCOL: u16 = 2;
 
 /// Largest frame payload in bytes. One entry is at most about 1 MiB (the body limit of the API), a
 /// batch of them is split to fit; above it, a length is taken for garbage.
 pub const MAX_FRAME: usize = 32 * 1024 * 1024;
 
-/// Largest frame payload of a greeting, in bytes: nobody knows yet whose it is, and two addresses are all in it that may
-/// be long.
+/// Largest frame payload of a greeting, in bytes. The sender is not authenticated yet, and only two addresses in a
+/// greeting have variable lengths.
 pub(super) const MAX_GREETING: usize = 4 * 1024;
 
 /// Buffered bytes per connection from which nothing more is taken for sending. Large enough that one
@@ -45,8 +45,8 @@ pub(super) const RAFT_IN_FLIGHT: usize = 64;
 /// a quorum: at 5 ms each this is some 400,000 a second.
 pub const SERVICE_IN_FLIGHT: usize = 2048;
 
-/// Batches of session heartbeats in flight per control connection, in each direction. A node has one batch under way at a
-/// time, and earlier ones whose callers gave up.
+/// Batches of session heartbeats in flight per control connection, in each direction. A node has one batch under way at
+/// a time, and earlier ones whose callers gave up.
 pub(super) const SESSION_HEARTBEATS_IN_FLIGHT: usize = 16;
 
 /// Calls written in one go before the connection is looked at again.
@@ -83,7 +83,7 @@ pub(super) const APPEND_STALL: Duration = Duration::from_secs(5);
 /// installs. openraft's `install_snapshot_timeout` may lengthen it.
 pub(super) const SNAPSHOT_STALL: Duration = Duration::from_secs(10);
 
-/// How often a receiver that installs a snapshot says that it is still at it.
+/// How often a receiver reports that it is still installing a snapshot.
 pub(super) const SNAPSHOT_PROGRESS: Duration = Duration::from_secs(1);
 
 /// Append connections accepted at once: one per leader of the moment, and those of former ones until
@@ -96,8 +96,8 @@ pub(super) const MAX_CONTROL_CONNECTIONS: usize = 128;
 /// Snapshots received at once: the leader's, and a former leader's until it notices.
 pub(super) const MAX_SNAPSHOT_CONNECTIONS: usize = 2;
 
-/// Connections that have not said what they are for: one more takes the place of the one that is there for longest. And
-/// probes, which are over at once.
+/// Connections before their handshake, at the limit of which the oldest one of the busiest address is evicted. Also the
+/// limit of probes, which are over at once.
 pub(super) const MAX_UNGREETED_CONNECTIONS: usize = 64;
 
 /// How long control connections may finish what they are serving when the node shuts down.
@@ -106,7 +106,7 @@ pub(super) const DRAIN: Duration = Duration::from_millis(500);
 /// Pause after a failed `accept`, which mostly means that file descriptors have run out.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Between two lines in the log about that.
+/// Between two log lines about failed `accept` calls, and the interval in which refusals are counted.
 pub(super) const ACCEPT_REMIND: Duration = Duration::from_secs(30);
 
 /// Idle time before the kernel probes a silent connection, and between its probes.

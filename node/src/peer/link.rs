@@ -1,11 +1,10 @@
-//! One control connection: many calls at once, each with a deadline, over one stream that is dialed
-//! when there is something to say. A stalled peer costs its callers their deadlines and nobody else
-//! anything. Never sends a call twice.
+//! The calling side of a control connection: many calls at once, each with a deadline, over one stream that is dialed
+//! on demand. Calls to a stalled peer run into their deadlines, and delay no others. A call is never sent twice.
 
 use super::{
     control::{CallNumber, ControlRequest, ControlResponse, Header, Urgency},
     error::{Cause, PeerError},
-    frame::{FrameError, Frames, Turn, read, take},
+    frame::{FrameError, FrameEvent, Frames, read, take},
     greet::connect,
     hello::Purpose,
     identity::{LocalIdentity, SharedIdentity},
@@ -32,22 +31,22 @@ use tokio::{
 
 type Answer = Result<ControlResponse, PeerError>;
 
-/// The callers' end of a control connection. Clones are the same connection.
+/// The callers' handle of a control connection. Clones share the connection.
 #[derive(Clone)]
 pub(super) struct Link {
-    /// By urgency.
-    lanes: [Lane; 3],
+    /// The queues of calls, by urgency.
+    queues: [CallQueue; 3],
 }
 
 /// Calls of one urgency.
 #[derive(Clone)]
-struct Lane {
-    /// As deep as there are permits, so that whoever holds a permit never waits here.
+struct CallQueue {
+    /// Holds as many calls as there are permits, so that a caller with a permit never waits here.
     calls: mpsc::Sender<Call>,
     permits: Arc<Semaphore>,
 }
 
-impl Lane {
+impl CallQueue {
     fn new(urgency: Urgency) -> (Self, mpsc::Receiver<Call>) {
         let in_flight = urgency.in_flight();
         let (calls, queue) = mpsc::channel(in_flight);
@@ -55,61 +54,62 @@ impl Lane {
     }
 }
 
-/// A call on its way.
+/// A call that waits to be sent.
 struct Call {
     request: ControlRequest,
     deadline: Instant,
-    fate: Arc<Fate>,
+    is_settled: Arc<OnceFlag>,
     answer: oneshot::Sender<Answer>,
-    /// Held until the call is answered or forgotten: this bounds what is in flight.
+    /// Held until the call is answered or dropped, which bounds the calls in flight.
     permit: OwnedSemaphorePermit,
 }
 
 impl Call {
     fn fail(self, error: PeerError) {
-        // Nobody waits any more: nobody to tell.
+        // An error means that the caller has given up.
         let _ = self.answer.send(Err(error));
     }
 }
 
-/// Either the connection takes a call for writing or its caller gives it up, whoever is first: that is
-/// how a caller knows for certain that a call was not sent.
+/// A flag that one side alone can set. Whichever is first sets it for a call: the connection when it takes the call for
+/// writing, or the caller when it gives up. So a caller knows for certain whether a call was not sent.
 #[derive(Default)]
-struct Fate(AtomicBool);
+struct OnceFlag(AtomicBool);
 
-impl Fate {
-    fn seal(&self) -> bool {
+impl OnceFlag {
+    /// Sets the flag, and returns whether it was unset before.
+    fn set(&self) -> bool {
         !self.0.swap(true, Ordering::AcqRel)
     }
 }
 
 impl Link {
-    /// A connection to `target`, not dialed yet. Its task ends when it was idle for long, or when all
-    /// clones are gone.
+    /// A connection to `target`, which is dialed on demand. Its task ends after [`LINK_IDLE`] without a call, or when
+    /// all clones are dropped.
     pub(super) fn new(target: PeerTarget, dial: Arc<dyn Dial>, identity: SharedIdentity) -> Self {
         let [(raft, raft_queue), (heartbeats, heartbeats_queue), (service, service_queue)] =
-            Urgency::ALL.map(Lane::new);
-        let queue = Queue { raft: raft_queue, heartbeats: heartbeats_queue, service: service_queue };
-        tokio::spawn(Connection { target, dial, identity, queue }.run());
-        Self { lanes: [raft, heartbeats, service] }
+            Urgency::ALL.map(CallQueue::new);
+        let queue = CallReceivers { raft: raft_queue, heartbeats: heartbeats_queue, service: service_queue };
+        tokio::spawn(LinkTask { target, dial, identity, queue }.run());
+        Self { queues: [raft, heartbeats, service] }
     }
 
-    /// Whether its task has ended, and another one is needed.
+    /// Whether the task has ended, so that a new link is needed.
     pub(super) fn is_closed(&self) -> bool {
-        self.lanes[0].calls.is_closed()
+        self.queues[0].calls.is_closed()
     }
 
     /// Sends a request and waits for the answer until `deadline`.
     pub(super) async fn call(&self, request: ControlRequest, deadline: Instant) -> Answer {
-        let lane = &self.lanes[request.urgency() as usize];
-        let permit = match timeout_at(deadline, Arc::clone(&lane.permits).acquire_owned()).await {
+        let queue = &self.queues[request.urgency() as usize];
+        let permit = match timeout_at(deadline, Arc::clone(&queue.permits).acquire_owned()).await {
             Ok(permit) => permit.expect("the semaphore is never closed"),
             Err(_) => return Err(PeerError::NotSent(Cause::Busy)),
         };
         let (answer, answered) = oneshot::channel();
-        let fate = Arc::new(Fate::default());
-        let call = Call { request, deadline, fate: Arc::clone(&fate), answer, permit };
-        if lane.calls.try_send(call).is_err() {
+        let is_settled = Arc::new(OnceFlag::default());
+        let call = Call { request, deadline, is_settled: Arc::clone(&is_settled), answer, permit };
+        if queue.calls.try_send(call).is_err() {
             return Err(PeerError::NotSent(Cause::Closed));
         }
         let cause = match timeout_at(deadline, answered).await {
@@ -117,19 +117,19 @@ impl Link {
             Ok(Err(_)) => Cause::Closed,
             Err(_) => Cause::Deadline,
         };
-        if fate.seal() { Err(PeerError::NotSent(cause)) } else { Err(PeerError::Unknown(cause)) }
+        if is_settled.set() { Err(PeerError::NotSent(cause)) } else { Err(PeerError::Unknown(cause)) }
     }
 }
 
-/// The calls that wait to be written.
-struct Queue {
+/// The calls that wait to be sent.
+struct CallReceivers {
     raft: mpsc::Receiver<Call>,
     heartbeats: mpsc::Receiver<Call>,
     service: mpsc::Receiver<Call>,
 }
 
-impl Queue {
-    /// The most urgent call; none when there are no callers left. Safe to cancel.
+impl CallReceivers {
+    /// The most urgent call; none when all links are dropped. Cancel-safe.
     async fn next(&mut self) -> Option<Call> {
         select! {
             biased;
@@ -159,16 +159,16 @@ impl Queue {
 }
 
 /// The task behind a [`Link`].
-struct Connection {
+struct LinkTask {
     target: PeerTarget,
     dial: Arc<dyn Dial>,
     identity: SharedIdentity,
-    queue: Queue,
+    queue: CallReceivers,
 }
 
-impl Connection {
+impl LinkTask {
     async fn run(mut self) {
-        let mut redial = Redial::default();
+        let mut backoff = DialBackoff::default();
         loop {
             let Ok(first) = timeout(LINK_IDLE, self.queue.next()).await else {
                 break;
@@ -176,7 +176,7 @@ impl Connection {
             let Some(first) = first else {
                 return;
             };
-            if let Some(cause) = redial.is_too_early() {
+            if let Some(cause) = backoff.is_too_early() {
                 first.fail(PeerError::NotSent(cause));
                 continue;
             }
@@ -184,58 +184,59 @@ impl Connection {
             let PeerTarget { addr, expected } = &self.target;
             match connect(&*self.dial, addr, &local, Purpose::Control, *expected).await {
                 Ok((frames, _welcome)) => {
-                    redial = Redial::default();
-                    self.converse(frames, first, &local).await;
+                    backoff = DialBackoff::default();
+                    self.run_connection(frames, first, &local).await;
                 }
                 Err(cause) => {
                     tracing::debug!(peer = %self.target, %cause, "control connection failed");
                     first.fail(PeerError::NotSent(cause.clone()));
                     self.queue.fail_all(&cause);
-                    redial.has_failed(cause);
+                    backoff.has_failed(cause);
                 }
             }
         }
-        // A call that slipped in after the last look was not sent; the next one gets another link.
+        // A call that was queued meanwhile was not sent; the next one gets another link.
         self.queue.close();
         self.queue.fail_all(&Cause::Closed);
     }
 
-    /// Carries calls until the connection ends, then fails those that were written.
-    async fn converse(&mut self, mut frames: Frames, first: Call, local: &LocalIdentity) {
-        let mut talk = Talk::default();
-        let ended = match talk.write(&mut frames, first) {
-            Ok(()) => self.exchange(&mut frames, &mut talk, local).await,
+    /// Sends calls until the connection ends, then fails those that were sent and not answered.
+    async fn run_connection(&mut self, mut frames: Frames, first: Call, local: &LocalIdentity) {
+        let mut calls = OpenCalls::default();
+        let ended = match calls.write(&mut frames, first) {
+            Ok(()) => self.exchange(&mut frames, &mut calls, local).await,
             Err(error) => Some(error.into()),
         };
         let Some(cause) = ended else {
             return;
         };
         tracing::debug!(peer = %self.target, %cause, "control connection ended");
-        for (_, waiting) in talk.waiting.drain() {
+        for (_, waiting) in calls.waiting.drain() {
             let _ = waiting.answer.send(Err(PeerError::Unknown(cause.clone())));
         }
     }
 
-    /// The conversation itself; none when it ended in peace, with nothing in flight.
+    /// Sends calls and receives answers. Returns why the connection failed; none when it is closed with nothing in
+    /// flight.
     async fn exchange(
         &mut self,
         frames: &mut Frames,
-        talk: &mut Talk,
+        calls: &mut OpenCalls,
         local: &LocalIdentity,
     ) -> Option<Cause> {
         let mut check = interval(LINK_CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut used_at = Instant::now();
-        // After this node has got its id it must introduce itself anew.
+        // Once this node has received its id, it needs a connection with a new handshake.
         let mut is_outdated = false;
         loop {
             let takes_calls = !frames.is_full() && !is_outdated;
             select! {
-                turn = frames.turn(true) => match turn {
-                    Ok(Turn::Frame(frame)) => if let Err(error) = talk.hear(frame) {
+                event = frames.next_event(true) => match event {
+                    Ok(FrameEvent::Received(frame)) => if let Err(error) = calls.receive(frame) {
                         return Some(error.into());
                     },
-                    Ok(Turn::Room) => {}
+                    Ok(FrameEvent::Writable) => {}
                     Err(error) => return Some(error.into()),
                 },
                 call = self.queue.next(), if takes_calls => {
@@ -243,22 +244,22 @@ impl Connection {
                     let mut next = Some(call?);
                     for _ in 0..CALLS_PER_WRITE {
                         let Some(call) = next else { break };
-                        if let Err(error) = talk.write(frames, call) {
+                        if let Err(error) = calls.write(frames, call) {
                             return Some(error.into());
                         }
                         next = if frames.is_full() { None } else { self.queue.try_next() };
                     }
-                    if let Some(call) = next && let Err(error) = talk.write(frames, call) {
+                    if let Some(call) = next && let Err(error) = calls.write(frames, call) {
                         return Some(error.into());
                     }
                 }
                 _ = check.tick() => {
-                    if let Err(cause) = talk.check(frames) {
+                    if let Err(cause) = calls.check(frames) {
                         return Some(cause);
                     }
                     let now = self.identity.borrow();
                     is_outdated = (now.cluster, now.node) != (local.cluster, local.node);
-                    if talk.waiting.is_empty() && (is_outdated || used_at.elapsed() >= LINK_IDLE) {
+                    if calls.waiting.is_empty() && (is_outdated || used_at.elapsed() >= LINK_IDLE) {
                         return None;
                     }
                 }
@@ -267,31 +268,31 @@ impl Connection {
     }
 }
 
-/// A call that was written.
-struct Waiting {
+/// A call that was sent.
+struct PendingCall {
     answer: oneshot::Sender<Answer>,
     _permit: OwnedSemaphorePermit,
 }
 
-/// What is known of the conversation over one connection.
-struct Talk {
-    waiting: HashMap<CallNumber, Waiting>,
+/// The calls that were sent over one connection and are not answered.
+struct OpenCalls {
+    waiting: HashMap<CallNumber, PendingCall>,
     last_call: CallNumber,
-    /// When the peer last said something, or was first owed to.
-    heard_at: Instant,
-    is_pinged: bool,
+    /// When the last answer arrived, or the first unanswered call was sent.
+    last_received: Instant,
+    is_ping_pending: bool,
 }
 
-impl Default for Talk {
+impl Default for OpenCalls {
     fn default() -> Self {
-        Self { waiting: HashMap::new(), last_call: 0, heard_at: Instant::now(), is_pinged: false }
+        Self { waiting: HashMap::new(), last_call: 0, last_received: Instant::now(), is_ping_pending: false }
     }
 }
 
-impl Talk {
-    /// Writes a call, unless its caller has given up. An error ends the connection.
+impl OpenCalls {
+    /// Sends a call, unless its caller has given up. An error ends the connection.
     fn write(&mut self, frames: &mut Frames, call: Call) -> Result<(), FrameError> {
-        if call.answer.is_closed() || !call.fate.seal() {
+        if call.answer.is_closed() || !call.is_settled.set() {
             return Ok(());
         }
         let left = call.deadline.saturating_duration_since(Instant::now());
@@ -310,18 +311,18 @@ impl Talk {
             }
         }
         if self.waiting.is_empty() {
-            self.heard_at = Instant::now();
+            self.last_received = Instant::now();
         }
-        self.waiting.insert(self.last_call, Waiting { answer: call.answer, _permit: call.permit });
+        self.waiting.insert(self.last_call, PendingCall { answer: call.answer, _permit: call.permit });
         Ok(())
     }
 
-    /// Hands an answer to whoever waits for it.
-    fn hear(&mut self, mut frame: BytesMut) -> Result<(), FrameError> {
+    /// Passes an answer to its caller.
+    fn receive(&mut self, mut frame: BytesMut) -> Result<(), FrameError> {
         let call: CallNumber = take(&mut frame)?;
-        self.heard_at = Instant::now();
-        self.is_pinged = false;
-        // Pings, and calls whose caller was forgotten, are nobody's.
+        self.last_received = Instant::now();
+        self.is_ping_pending = false;
+        // The answer to a ping, or to a call whose caller has given up, has no receiver.
         let Some(waiting) = self.waiting.remove(&call) else {
             return Ok(());
         };
@@ -335,34 +336,34 @@ impl Talk {
         Ok(())
     }
 
-    /// Forgets callers who have gone, and finds out whether the peer is still alive.
+    /// Drops calls whose callers have given up, and checks with pings that the peer is alive.
     fn check(&mut self, frames: &mut Frames) -> Result<(), Cause> {
-        let is_owed = self.is_pinged || !self.waiting.is_empty();
+        let is_owed = self.is_ping_pending || !self.waiting.is_empty();
         self.waiting.retain(|_, waiting| !waiting.answer.is_closed());
-        let silence = self.heard_at.elapsed();
+        let silence = self.last_received.elapsed();
         if !is_owed || silence < LINK_CHECK {
             return Ok(());
         }
         if silence >= LINK_STALL {
             return Err(Cause::Stalled);
         }
-        if !self.is_pinged && !frames.is_full() {
+        if !self.is_ping_pending && !frames.is_full() {
             self.last_call += 1;
             frames.push(&(Header { call: self.last_call, ttl_ms: 0 }, &ControlRequest::Ping))?;
-            self.is_pinged = true;
+            self.is_ping_pending = true;
         }
         Ok(())
     }
 }
 
-/// Pauses between dials, doubling from failure to failure.
+/// The pause between failed dials, which doubles with each failure.
 #[derive(Default)]
-struct Redial {
+struct DialBackoff {
     failed: Option<(Arc<Cause>, Instant)>,
     pause: Duration,
 }
 
-impl Redial {
+impl DialBackoff {
     fn has_failed(&mut self, cause: Cause) {
         self.pause = (self.pause * 2).clamp(REDIAL_FIRST, REDIAL_MOST);
         self.failed = Some((Arc::new(cause), Instant::now() + self.pause));

@@ -1,5 +1,5 @@
-//! A network inside one process, for tests and simulations: addresses are names, connections are
-//! pipes, and any address can be cut off. Never used by a node that serves.
+//! A network inside one process, for tests and simulations: addresses are names, connections are pipes, and any address
+//! can be cut off. A real node never uses it.
 
 use super::wire::{Dial, Incoming, Listen, Wire};
 use futures::future::BoxFuture;
@@ -22,53 +22,53 @@ const PIPE: usize = 256 * 1024;
 /// Connections that wait for `accept`, as the backlog of a listening socket.
 const BACKLOG: usize = 128;
 
-/// A network inside this process. Clones are the same network.
+/// A network inside this process. Clones share it.
 #[derive(Clone, Default)]
-pub struct MemoryNetwork(Arc<Mutex<BTreeMap<String, Place>>>);
+pub struct MemoryNetwork(Arc<Mutex<BTreeMap<String, Endpoint>>>);
 
 #[derive(Default)]
-struct Place {
-    /// None while nobody listens.
+struct Endpoint {
+    /// None while there is no listener.
     listener: Option<mpsc::Sender<DuplexStream>>,
     /// Cancelled to cut every connection of this address.
     cut: CancellationToken,
-    /// While nothing gets in or out.
+    /// Whether connections from and to this address are refused.
     is_cut_off: bool,
 }
 
 impl MemoryNetwork {
-    /// Listens at `addr`; whoever listened there before is replaced.
+    /// Listens at `addr`, in place of an earlier listener.
     pub fn listen(&self, addr: &str) -> MemoryListen {
         let (listener, backlog) = mpsc::channel(BACKLOG);
-        self.places().entry(addr.to_owned()).or_default().listener = Some(listener);
+        self.endpoints().entry(addr.to_owned()).or_default().listener = Some(listener);
         MemoryListen(backlog)
     }
 
-    /// Somebody at `addr` who dials.
+    /// Dials from `addr`.
     pub fn dialer(&self, addr: &str) -> MemoryDial {
         MemoryDial { network: self.clone(), from: addr.to_owned() }
     }
 
     /// Breaks every connection from and to `addr`, and refuses new ones until [`Self::heal`].
     pub fn cut(&self, addr: &str) {
-        let mut places = self.places();
-        let place = places.entry(addr.to_owned()).or_default();
-        place.is_cut_off = true;
-        std::mem::take(&mut place.cut).cancel();
+        let mut endpoints = self.endpoints();
+        let endpoint = endpoints.entry(addr.to_owned()).or_default();
+        endpoint.is_cut_off = true;
+        std::mem::take(&mut endpoint.cut).cancel();
     }
 
-    /// Breaks every connection from and to `addr`; new ones are welcome.
+    /// Breaks every connection from and to `addr`; new ones can be made.
     pub fn reset(&self, addr: &str) {
-        let mut places = self.places();
-        std::mem::take(&mut places.entry(addr.to_owned()).or_default().cut).cancel();
+        let mut endpoints = self.endpoints();
+        std::mem::take(&mut endpoints.entry(addr.to_owned()).or_default().cut).cancel();
     }
 
     /// Lets connections from and to `addr` be made again.
     pub fn heal(&self, addr: &str) {
-        self.places().entry(addr.to_owned()).or_default().is_cut_off = false;
+        self.endpoints().entry(addr.to_owned()).or_default().is_cut_off = false;
     }
 
-    fn places(&self) -> MutexGuard<'_, BTreeMap<String, Place>> {
+    fn endpoints(&self) -> MutexGuard<'_, BTreeMap<String, Endpoint>> {
         self.0.lock().expect("no thread panics while it holds the map")
     }
 
@@ -77,10 +77,10 @@ impl MemoryNetwork {
         from: &str,
         to: &str,
     ) -> io::Result<(mpsc::Sender<DuplexStream>, Cuttable, DuplexStream)> {
-        let mut places = self.places();
-        let here = places.entry(from.to_owned()).or_default();
+        let mut endpoints = self.endpoints();
+        let here = endpoints.entry(from.to_owned()).or_default();
         let (cut_here, is_cut_off) = (here.cut.clone(), here.is_cut_off);
-        let there = places.entry(to.to_owned()).or_default();
+        let there = endpoints.entry(to.to_owned()).or_default();
         if is_cut_off || there.is_cut_off {
             return Err(io::ErrorKind::HostUnreachable.into());
         }
@@ -115,7 +115,7 @@ impl Listen for MemoryListen {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
         Box::pin(async move {
             let Some(pipe) = self.0.recv().await else {
-                // Replaced by another listener: this one waits for ever, as after a lost socket.
+                // Another listener took the address: this one waits for ever, as with a lost socket.
                 return std::future::pending().await;
             };
             let wire = Box::pin(async move { Ok(Wire::plain(pipe)) });
@@ -124,7 +124,7 @@ impl Listen for MemoryListen {
     }
 }
 
-/// The dialing end of a pipe: breaks when either address is cut, and the other end with it.
+/// The dialing end of a pipe. Both ends break when either address is cut.
 struct Cuttable {
     pipe: DuplexStream,
     cuts: [Pin<Box<dyn Future<Output = ()> + Send + Sync>>; 2],

@@ -1,18 +1,19 @@
-//! The peer transport: how nodes talk to each other. Three kinds of connections per pair of nodes, so
-//! that none waits for another: the append stream, control, and snapshots.
+//! The peer transport, over which nodes talk to each other. Each pair of nodes has three kinds of connections, so that
+//! none waits for another: appends, control, and snapshots.
 //!
-//! From the ground up:
+//! The modules, from the ground up:
 //!
 //! - [`limits`]: every limit, with its reason.
 //! - [`wire`]: dialing and listening as traits; [`tcp`] and [`memory`] implement them.
-//! - [`frame`]: length, checksum, payload.
-//! - [`identity`], [`hello`], [`proof`], [`greet`]: who is who, and a member, before anything else is said.
-//! - [`control`], [`service`]: what is asked, by Raft and beyond it.
-//! - [`target`], [`link`], [`client`]: asking.
+//! - [`frame`]: frames of length, checksum and payload.
+//! - [`identity`], [`hello`], [`proof`], [`greet`]: the handshake, in which both ends say who they are and prove
+//!   membership.
+//! - [`control`], [`service`]: the requests of Raft, and those beyond it.
+//! - [`target`], [`link`], [`client`]: the calling side.
 //! - [`append`], [`snapshot`]: the two streams of Raft, both ends of each.
-//! - [`raft`], [`serve`]: being asked.
-//! - [`network`]: all of it as openraft wants it.
-//! - [`error`]: what may become of a request. "Not sent" and "unknown" are never confused.
+//! - [`raft`], [`serve`]: the serving side.
+//! - [`network`]: implements the network traits of openraft.
+//! - [`error`]: failed requests. "Not sent" and "unknown" are always told apart.
 
 mod append;
 mod client;
@@ -41,7 +42,7 @@ pub use frame::FrameError;
 pub use hello::{Expected, Refusal, Welcome};
 pub use identity::{LocalIdentity, SharedIdentity};
 pub use network::{PeerNetwork, PeerNetworkFactory};
-pub use raft::{LocalRaft, RaftPort, RaftSlot, RaftStopped};
+pub use raft::{LocalRaft, RaftCell, RaftPort, RaftStopped};
 pub use serve::PeerServer;
 pub use service::PeerService;
 pub use target::PeerTarget;

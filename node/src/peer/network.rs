@@ -1,9 +1,9 @@
-//! The transport as openraft sees it: one network per target and purpose. Every failure is
-//! `Unreachable`, so that openraft backs off; a vote or pre-vote is never granted on a peer's behalf.
+//! Implements the network traits of openraft. Every failure is `Unreachable`, so that openraft backs off; a vote or
+//! pre-vote is never granted on a peer's behalf.
 
 use super::{
     append::{AppendConnection, AppendStream},
-    client::{PeerClient, out_of_place},
+    client::{PeerClient, unexpected_response},
     control::{ControlRequest, ControlResponse},
     error::{Cause, PeerError},
     hello::Purpose,
@@ -61,7 +61,7 @@ impl RaftNetworkFactory<TypeConfig> for PeerNetworkFactory {
     }
 }
 
-/// The network to one target.
+/// The network to one peer.
 pub struct PeerNetwork {
     client: PeerClient,
     target: PeerTarget,
@@ -106,7 +106,7 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
                 Err(Cause::Failed("it reports a conflict before the first entry".to_owned()).into())
             }
             ControlResponse::Append(response) => Ok(response),
-            other => Err(out_of_place(&other).into()),
+            other => Err(unexpected_response(&other).into()),
         }
     }
 
@@ -123,7 +123,7 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
         }
         let answers = stream::once(async move {
             let mut input = input;
-            // Asked for a request before the peer is dialled: openraft waits out its backoff there, and
+            // The first request is awaited before the peer is dialled: openraft waits out its backoff there, and
             // dialling first would go round without a pause while the peer is away.
             let Some(first) = input.next().await else { return stream::empty().boxed() };
             if let Err(cause) = self.ready_append().await {
@@ -143,7 +143,7 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
     ) -> Rpc<VoteResponse<TypeConfig>> {
         match self.control(ControlRequest::Vote(rpc), &option).await? {
             ControlResponse::Vote(response) => Ok(response),
-            other => Err(out_of_place(&other).into()),
+            other => Err(unexpected_response(&other).into()),
         }
     }
 
@@ -154,7 +154,7 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
     ) -> Rpc<VoteResponse<TypeConfig>> {
         match self.control(ControlRequest::PreVote(rpc), &option).await? {
             ControlResponse::Vote(response) => Ok(response),
-            other => Err(out_of_place(&other).into()),
+            other => Err(unexpected_response(&other).into()),
         }
     }
 
@@ -165,7 +165,7 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
     ) -> Rpc<TransferLeaderResponse<TypeConfig>> {
         match self.control(ControlRequest::TransferLeader(request), &option).await? {
             ControlResponse::TransferLeader(response) => Ok(response),
-            other => Err(out_of_place(&other).into()),
+            other => Err(unexpected_response(&other).into()),
         }
     }
 

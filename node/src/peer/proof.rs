@@ -1,7 +1,7 @@
-//! How both ends of a connection prove that they are members: each sends a keyed hash, under the cluster's secret, of all
-//! that the two have said, random numbers of both included. So the secret is never sent, nothing can be sent again on
-//! another connection, and neither end can be made to answer for the other (ISO/IEC 9798-4, mutual authentication in
-//! three passes).
+//! Mutual authentication: each end of a connection proves that it is a member by an HMAC, under the cluster's secret,
+//! of both greetings with the nonces of both ends. So the secret is never sent, a proof is worthless on another
+//! connection, and one end's proof cannot be used as the other's (ISO/IEC 9798-4, mutual authentication in three
+//! passes).
 //!
 //! A proof covers the greeting and not what follows it: without TLS, whoever is on the path of a connection can read it
 //! and write into it.
@@ -12,10 +12,10 @@ use hmac::Mac as _;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Random bytes that each end brings: no two greetings are the same.
+/// Random bytes of each end, so that no two greetings are the same.
 pub(super) type Nonce = [u8; 32];
 
-/// A keyed hash of a greeting.
+/// The HMAC of a greeting under the cluster's secret.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Proof([u8; 32]);
 
@@ -25,12 +25,12 @@ impl fmt::Debug for Proof {
     }
 }
 
-/// Whose proof: neither is good for the other.
+/// The end that proves. Its label in the HMAC keeps one end's proof from being used as the other's.
 #[derive(Clone, Copy)]
 pub(super) enum Side {
-    /// Who dialled.
+    /// The end that dialled.
     Caller,
-    /// Who was dialled.
+    /// The end that was dialled.
     Called,
 }
 
@@ -43,12 +43,12 @@ impl Side {
     }
 }
 
-/// What the two ends said to each other.
+/// The messages that the two ends have exchanged.
 #[derive(Clone, Copy)]
 pub(super) struct Greeting<'a> {
     pub(super) hello: &'a Hello,
     pub(super) welcome: &'a Welcome,
-    /// Random, of the end that was called; the caller's is in its hello.
+    /// The nonce of the end that was called; the caller's is in its hello.
     pub(super) nonce: &'a Nonce,
 }
 
@@ -58,19 +58,19 @@ impl Greeting<'_> {
         Proof(self.keyed(secret, side).finalize().into_bytes().into())
     }
 
-    /// Whether the other end has proved that it knows the secret. Takes the same time whatever is wrong.
+    /// Whether the other end has proved that it knows the secret. Compares in constant time.
     pub(super) fn is_proved(self, secret: &ClusterSecret, side: Side, proof: &Proof) -> bool {
         self.keyed(secret, side).verify_slice(&proof.0).is_ok()
     }
 
     fn keyed(self, secret: &ClusterSecret, side: Side) -> crate::secret::Keyed {
-        let said = bincode::serde::encode_to_vec(
+        let greeting = bincode::serde::encode_to_vec(
             (self.hello, self.welcome, self.nonce),
             bincode::config::standard(),
         );
         let mut keyed = secret.keyed();
         keyed.update(side.label());
-        keyed.update(&said.expect("a greeting is made of texts and numbers"));
+        keyed.update(&greeting.expect("a greeting is made of texts and numbers"));
         keyed
     }
 }

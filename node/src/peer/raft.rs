@@ -1,5 +1,5 @@
-//! What the transport needs of Raft, and the running Raft behind it. A node that is about to join
-//! serves peers before it has one.
+//! What the transport needs of Raft, as a trait, and its implementation by the running Raft. A joining node serves
+//! peers before its Raft runs.
 
 use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt, future::BoxFuture, stream::BoxStream};
 use nexus_raft_store::{
@@ -18,12 +18,12 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-/// Raft has stopped; the text says why.
+/// The reason why Raft has stopped.
 pub type RaftStopped = String;
 
-/// The receiving side of Raft.
+/// The receiving side of Raft, as the transport calls it.
 pub trait RaftPort: Send + Sync + 'static {
-    /// Takes one append or heartbeat.
+    /// Handles one append or heartbeat.
     ///
     /// # Errors
     /// When Raft has stopped, as for all others here.
@@ -32,13 +32,13 @@ pub trait RaftPort: Send + Sync + 'static {
         request: AppendEntriesRequest<TypeConfig>,
     ) -> BoxFuture<'_, Result<AppendEntriesResponse<TypeConfig>, RaftStopped>>;
 
-    /// Takes appends as they come, and answers them in order.
+    /// Handles a stream of appends, and answers them in order.
     fn stream_append(
         &self,
         requests: BoxStream<'static, AppendEntriesRequest<TypeConfig>>,
     ) -> BoxStream<'static, Result<StreamAppendResult<TypeConfig>, RaftStopped>>;
 
-    /// Votes.
+    /// Handles a request for a vote.
     ///
     /// # Errors
     /// When Raft has stopped.
@@ -47,7 +47,7 @@ pub trait RaftPort: Send + Sync + 'static {
         request: VoteRequest<TypeConfig>,
     ) -> BoxFuture<'_, Result<VoteResponse<TypeConfig>, RaftStopped>>;
 
-    /// Says whether it would vote.
+    /// Answers whether this node would vote.
     ///
     /// # Errors
     /// When Raft has stopped.
@@ -56,7 +56,7 @@ pub trait RaftPort: Send + Sync + 'static {
         request: VoteRequest<TypeConfig>,
     ) -> BoxFuture<'_, Result<VoteResponse<TypeConfig>, RaftStopped>>;
 
-    /// Makes way for the next leader, or becomes it.
+    /// Handles a transfer of leadership, to this node or another one.
     ///
     /// # Errors
     /// When Raft has stopped.
@@ -65,13 +65,13 @@ pub trait RaftPort: Send + Sync + 'static {
         request: TransferLeaderRequest<TypeConfig>,
     ) -> BoxFuture<'_, Result<TransferLeaderResponse<TypeConfig>, RaftStopped>>;
 
-    /// Begins to receive a snapshot of so many bytes.
+    /// Begins to receive a snapshot of `length` bytes.
     ///
     /// # Errors
-    /// When there is no room for it, or the device fails.
+    /// When the disk has no room for it, or fails.
     fn begin_receiving(&self, length: u64) -> BoxFuture<'_, Result<SnapshotReceiver, StoreError>>;
 
-    /// Makes a snapshot the state of this node.
+    /// Replaces the state of this node by a snapshot.
     ///
     /// # Errors
     /// When Raft has stopped.
@@ -84,9 +84,9 @@ pub trait RaftPort: Send + Sync + 'static {
 
 /// The Raft of this node, and the store under it.
 pub struct LocalRaft {
-    /// Raft.
+    /// The running Raft.
     pub raft: Raft<TypeConfig, StateMachine>,
-    /// Its store.
+    /// The store that receives snapshots.
     pub store: StoreHandle,
 }
 
@@ -143,19 +143,19 @@ fn stopped(error: impl Display) -> RaftStopped {
     error.to_string()
 }
 
-/// Where the transport finds Raft once it runs. Clones are the same slot.
+/// Holds Raft for the transport once it runs. Clones share it.
 #[derive(Clone, Default)]
-pub struct RaftSlot(Arc<OnceLock<Arc<dyn RaftPort>>>);
+pub struct RaftCell(Arc<OnceLock<Arc<dyn RaftPort>>>);
 
-impl RaftSlot {
-    /// Puts Raft in; whatever came before a first one stays.
-    pub fn fill(&self, raft: impl RaftPort) {
-        // A second Raft in one process would be a second life of the same log.
-        let filled = self.0.set(Arc::new(raft));
-        debug_assert!(filled.is_ok(), "Raft is started once per process");
+impl RaftCell {
+    /// Sets Raft, once.
+    pub fn set(&self, raft: impl RaftPort) {
+        // A second Raft would write to the same log.
+        let is_first = self.0.set(Arc::new(raft));
+        debug_assert!(is_first.is_ok(), "Raft is started once per process");
     }
 
-    /// Raft, if it runs.
+    /// The running Raft; none before it is set.
     pub(super) fn get(&self) -> Option<Arc<dyn RaftPort>> {
         self.0.get().cloned()
     }

@@ -1,5 +1,5 @@
-//! What nodes ask each other beyond Raft: ReadIndex, forwarded proposals, heartbeats of sessions,
-//! membership. Only the words; whoever implements [`PeerService`] gives the answers.
+//! The requests between nodes beyond Raft: ReadIndex, forwarded proposals, heartbeats of sessions, changes of the
+//! membership, and reports. Only their types; an implementation of [`PeerService`] answers them.
 
 use futures::future::BoxFuture;
 use nexus_domain::{
@@ -9,178 +9,179 @@ use nexus_raft_store::Member;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// A request beyond Raft. Grows only at the end.
+/// A request beyond Raft. New variants go at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ServiceRequest {
-    /// To the leader: up to which index must a reader have applied, to read linearizably from now on?
+    /// To the leader: asks for the index that a linearizable read must wait for.
     ReadIndex,
-    /// To the leader: propose this, and answer when it is applied.
+    /// To the leader: propose this, and answer once it is applied.
     Propose {
         /// The proposal; the leader stamps it.
         proposal: Arc<Proposal>,
     },
     /// To the leader: renew the leases of these sessions.
     Heartbeats {
-        /// Sessions whose clients sent a heartbeat, each for a session of its own engineer, as the asking node has checked.
+        /// Sessions whose clients sent a heartbeat, each for a session of its own engineer, as the asking node has
+        /// checked.
         heartbeats: Vec<SessionId>,
         /// Sessions whose other requests showed that they are alive.
         keep_alives: Vec<SessionId>,
     },
     /// To the leader: change the membership.
     Membership(MembershipRequest),
-    /// To anyone: who is this member, as your membership has it?
+    /// To any node: asks for the membership entry of a node.
     WhoIs {
-        /// The member's id.
+        /// The id of that node.
         node: NodeId,
     },
-    /// To the leader: what you are, and what you know of the others.
+    /// To the leader: asks for its status and that of all members.
     Status,
-    /// To anyone: how you are.
+    /// To any node: asks for a report about itself.
     Report,
-    /// From the leader to anyone: the cluster's time, to go on from if you lead later.
+    /// From the leader to any node: the cluster time, from which the node continues if it leads later.
     ClusterTime(ClusterTime),
 }
 
-/// A change of membership. Grows only at the end.
+/// A change of the membership. New variants go at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum MembershipRequest {
-    /// Let a guest in, as a learner that votes once it has caught up.
+    /// Adds a joining node, as a learner that becomes a voter once it has caught up.
     Join {
-        /// The digest of its token; none for a member that lost its data and wants its place back.
+        /// The digest of its join token; none for a member that lost its data and rejoins under a new id.
         token: Option<TokenDigest>,
-        /// The member whose place it takes.
+        /// The former member that it replaces, if any.
         replaces: Option<NodeId>,
-        /// Where it is, and which data folder.
+        /// Its addresses and its data folder.
         member: Member,
     },
-    /// Let a learner that has caught up vote.
+    /// Makes a learner that has caught up a voter.
     Promote {
-        /// Its id.
+        /// The id of the learner.
         node: NodeId,
     },
-    /// Leave a node out.
+    /// Removes a member.
     Remove {
-        /// Its id.
+        /// The id of the member.
         node: NodeId,
     },
-    /// Hand leadership over.
+    /// Transfers leadership.
     TransferLeader {
-        /// To whom; none is whoever is most up to date.
+        /// The next leader; none for the voter that is most up to date.
         to: Option<NodeId>,
     },
 }
 
-/// The answer to a [`ServiceRequest`]. Grows only at the end.
+/// The answer to a [`ServiceRequest`]. New variants go at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ServiceResponse {
-    /// To a ReadIndex.
+    /// Answers a ReadIndex with the index to wait for.
     ReadIndex(Revision),
-    /// To a proposal: it was applied, and this came of it.
+    /// Answers a proposal that was applied.
     Proposed(Box<Answer>),
-    /// To heartbeats.
+    /// Answers heartbeats.
     Heartbeats {
         /// Those of the sessions that are over.
         unknown: Vec<SessionId>,
     },
-    /// To anything that has no more to say than that it was done.
+    /// The request was carried out.
     Done,
-    /// To a guest: it is in, under this id.
+    /// Answers a join with the id of the new member.
     Joined(NodeId),
-    /// To a transfer: this node leads.
+    /// Answers a transfer with the new leader.
     Leads(NodeId),
-    /// To a question about a member.
+    /// Answers with the membership entry of a node, if it is a member.
     Member(Option<Member>),
-    /// To a question about the node itself.
+    /// Answers with the leader's status.
     Status(Box<StatusReport>),
-    /// This node is not the leader; nothing was done.
+    /// The node does not lead. Nothing was done.
     NotLeader {
-        /// Who is, as far as it knows.
+        /// The leader, as far as the node knows.
         leader: Option<NodeId>,
     },
-    /// No quorum, or shutting down; nothing was done.
+    /// The node cannot serve the request now. Nothing was done.
     Unavailable {
-        /// For people.
+        /// The reason, in words for people.
         reason: String,
     },
-    /// It was proposed, and its outcome is unknown.
+    /// The request was proposed, and its outcome is unknown.
     OutcomeUnknown {
-        /// For people.
+        /// The reason, in words for people.
         reason: String,
     },
-    /// It was refused for good.
+    /// The change of the membership was refused.
     Refused(ChangeRefusal),
-    /// To a question how the node is.
+    /// Answers with the node's report about itself.
     Report(Box<NodeReport>),
-    /// To a proposal: space is low, and it would take more. Nothing was done.
+    /// Answers a proposal that would store more while space is low. Nothing was done.
     NoRoom {
-        /// Where, and what to do about it.
+        /// Which disk is low, and what to do about it.
         reason: String,
     },
 }
 
-/// Why a change of membership was refused. Nothing was done.
+/// Why a change of the membership was refused. Nothing was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChangeRefusal {
-    /// It would be unsafe, or makes no sense: what, why, and what to do instead.
+    /// The change would be unsafe or pointless. The text says why, and what to do instead.
     Unsafe(String),
-    /// There is no such member.
+    /// The node is no member.
     UnknownNode(NodeId),
-    /// The join token is unknown or ran out.
+    /// The join token is unknown or expired.
     BadToken,
 }
 
-/// What a leader knows.
+/// The status of a leader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusReport {
-    /// The leader.
+    /// The leader that reports.
     pub leader: NodeId,
-    /// Its term.
+    /// The Raft term of the leader.
     pub term: u64,
-    /// What it knows of each member.
+    /// The status of each member, as the leader knows it.
     pub members: Vec<MemberReport>,
 }
 
-/// What a leader knows of a member.
+/// The status of a member, as the reporting node knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberReport {
-    /// Its id.
+    /// The id of the member.
     pub id: NodeId,
-    /// Whether it votes.
+    /// Whether the member is a voter.
     pub voter: bool,
-    /// Where it is.
+    /// The addresses and the data folder of the member.
     pub member: Member,
-    /// Entries that it lacks.
+    /// Log entries that the member lacks; known to the leader alone.
     pub lag: Option<u64>,
-    /// Time since it was last heard of, in milliseconds.
+    /// Milliseconds since its last acknowledgement; known to the leader alone.
     pub last_seen_ms: Option<u64>,
-    /// What it last said of itself.
+    /// The last report of the member about itself, unless it is too old.
     pub report: Option<NodeReport>,
-    /// Whether its state was found to be another one than the reporting node's.
+    /// Whether its state was found to differ from that of the reporting node.
     pub diverged: bool,
 }
 
-/// How a node is, by its own account.
+/// The report of a node about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeReport {
-    /// The last entry that it has applied.
+    /// The last log index that the node has applied.
     pub applied: u64,
-    /// What its state hashes to after that entry.
+    /// The hash of its state at that index.
     pub state_hash: u64,
     /// Free bytes on its data folder's file system.
     pub disk_free: u64,
-    /// Whether that is too little.
+    /// Whether free space is low.
     pub disk_low: bool,
-    /// Whether its disk keeps writes waiting.
+    /// Whether flushes of its disk are slow.
     pub flush_slow: bool,
-    /// Its wall clock.
+    /// The time of its wall clock.
     pub wall: WallTime,
-    /// The newest rules that it knows.
+    /// The newest rules version that it knows.
     pub rules: RulesVersion,
 }
 
-/// Answers what peers ask beyond Raft.
+/// Answers the requests of peers beyond Raft.
 pub trait PeerService: Send + Sync + 'static {
-    /// Answers one request. Many run at once; the future is dropped when the caller's time is over or
-    /// its connection breaks. `from` is none while the asking node has no id yet.
+    /// Answers one request. Many run at once, and the future is dropped at the caller's deadline or when its connection
+    /// breaks. `from` is none while the calling node has no id yet.
     fn serve(&self, from: Option<NodeId>, request: ServiceRequest) -> BoxFuture<'_, ServiceResponse>;
 }

@@ -1,27 +1,27 @@
-//! Whom a call is meant for: an address, and who has to be there.
+//! The target of a call: an address, and the node that has to answer there.
 
 use super::hello::Expected;
 use nexus_domain::NodeId;
 use nexus_raft_store::Member;
 use std::fmt;
 
-/// Whom a call is meant for.
+/// The target of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PeerTarget {
-    /// Where, `host:port`.
+    /// The address, `host:port`.
     pub addr: String,
-    /// Who has to be there; none is whoever answers, which is not enough for Raft.
+    /// The node that has to answer. With none, any node may answer, but Raft traffic is refused.
     pub expected: Option<Expected>,
 }
 
 impl PeerTarget {
-    /// A member: nobody else may answer in its place, and no other data folder.
+    /// A member: no other node and no other data folder may answer in its place.
     pub fn member(node: u64, member: &Member) -> Self {
         let expected = Expected { node: NodeId(node), instance: member.instance };
         Self { addr: member.peer_addr.clone(), expected: Some(expected) }
     }
 
-    /// Whoever answers at an address.
+    /// Any node that answers at an address.
     pub fn anyone(addr: impl Into<String>) -> Self {
         Self { addr: addr.into(), expected: None }
     }

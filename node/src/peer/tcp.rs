@@ -1,4 +1,4 @@
-//! Plaintext TCP: for loopback, and for clusters that were told `--insecure-peers`.
+//! Plaintext TCP: for loopback addresses, and for clusters with `--insecure-peers`.
 
 use super::{
     limits::KEEPALIVE,
@@ -28,10 +28,10 @@ impl Dial for TcpDial {
 pub struct TcpListen(TcpListener);
 
 impl TcpListen {
-    /// Listens on `addr`, `host:port`; port 0 takes any.
+    /// Listens on `addr`, `host:port`. Port 0 takes any free port.
     ///
     /// # Errors
-    /// When the address is taken or not ours.
+    /// When the address is in use, or not of this machine.
     pub async fn bind(addr: &str) -> io::Result<Self> {
         Ok(Self(TcpListener::bind(addr).await?))
     }
@@ -58,7 +58,7 @@ impl Listen for TcpListen {
     }
 }
 
-/// Small frames leave at once, and a peer that vanished without a word is noticed.
+/// Sends small frames at once, and notices a peer that vanished without closing the connection.
 pub(super) fn tune(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);

@@ -1,5 +1,5 @@
-//! What the transport stands on: somebody who dials, somebody who listens, and streams of bytes. TCP,
-//! TLS over it and simulated networks are all behind these. Knows nothing of frames.
+//! The traits under the transport: dialing, listening, and streams of bytes. TCP and simulated networks implement them,
+//! and TLS can. Nothing here knows of frames.
 
 use futures::future::BoxFuture;
 use nexus_domain::{ClusterId, NodeId};
@@ -11,7 +11,7 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static> ByteStream for T {}
 
-/// Who the certificate of the other end says it is. The handshake must not contradict it.
+/// The identity in the certificate of the other end, which the handshake must not contradict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Certified {
     /// The cluster that the certificate was issued in.
@@ -20,9 +20,9 @@ pub struct Certified {
     pub node: Option<NodeId>,
 }
 
-/// A connection to another node, before any handshake of ours.
+/// A connection to another node, before the handshake.
 pub struct Wire {
-    /// The bytes.
+    /// The bytes of both directions.
     pub stream: Box<dyn ByteStream>,
     /// What TLS has proved about the other end; none on a plaintext connection.
     pub certified: Option<Certified>,
@@ -35,28 +35,28 @@ impl Wire {
     }
 }
 
-/// Makes connections. Callers bound the time; a dropped future must leave nothing behind.
+/// Makes connections. Callers set the time limit, so a dropped future must leave nothing behind.
 pub trait Dial: Send + Sync + 'static {
     /// Connects to `addr`, `host:port`.
     ///
     /// # Errors
-    /// When the address does not resolve or nobody answers there.
+    /// When the address does not resolve, or nothing listens there.
     fn dial<'a>(&'a self, addr: &'a str) -> BoxFuture<'a, io::Result<Wire>>;
 }
 
-/// A connection that came in.
+/// An accepted connection.
 pub struct Incoming {
-    /// Where from, for logs.
+    /// The remote address, for logs and for limits.
     pub remote: String,
-    /// Becomes the connection: a TLS handshake happens in it, away from the accept loop.
+    /// Resolves to the connection. A TLS handshake would happen here, outside of the accept loop.
     pub wire: BoxFuture<'static, io::Result<Wire>>,
 }
 
-/// Takes connections. `accept` must be safe to cancel.
+/// Accepts connections. `accept` must be cancel-safe.
 pub trait Listen: Send + 'static {
     /// Waits for the next connection.
     ///
     /// # Errors
-    /// Those of the operating system; the caller pauses and tries again.
+    /// Errors of the operating system, after which the caller pauses and retries.
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>>;
 }

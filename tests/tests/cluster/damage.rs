@@ -291,6 +291,6 @@ async fn a_folder_that_was_put_back_to_an_older_copy_gives_nobody_an_answer_of_b
     }
     cluster.all_ready().await;
     write(&mut cluster, "after").await;
-    assert!(cluster.node(number).log().contains("put back to an older copy"));
+    assert!(cluster.node(number).log().contains("replaced by an older copy"));
     cluster.same_state(&team.admin).await;
 }

@@ -1,9 +1,8 @@
-//! Replication: log entries to one follower over a connection of their own, many requests in flight,
-//! answered in order.
+//! Replication: log entries to one follower over a separate connection, with many requests in flight that are answered
+//! in order.
 //!
-//! One connection outlives many streams of openraft. Each stream is a numbered session: after a
-//! refusal or a cancelled stream, what was still in flight belongs to a session that is over, and
-//! both ends skip it.
+//! A connection outlives many streams of openraft. Each stream is a numbered session: after a refusal or a cancelled
+//! stream, the messages in flight belong to a session that is over, and both ends skip them.
 //!
 //! - [`send`]: the leader's end.
 //! - [`receive`]: the follower's end.
@@ -20,7 +19,7 @@ use nexus_raft_store::TypeConfig;
 use openraft::raft::StreamAppendResult;
 use serde::{Deserialize, Serialize};
 
-/// Number of a session, in front of each request; it only grows on a connection.
+/// The number of a session, which precedes each request. It only grows on a connection.
 type SessionNumber = u64;
 
 /// The answer to one request.

@@ -1,10 +1,10 @@
-//! The follower's end of replication: hands requests to Raft as they come, and its answers back in
-//! order. Never waits for an answer before it reads the next request.
+//! The follower's end of replication: passes requests to Raft as they arrive, and sends its answers in order. It never
+//! waits for an answer before it reads the next request.
 
 use super::{AppendReply, SessionNumber, send::read_request};
 use crate::peer::{
     error::Cause,
-    frame::{Frames, Turn},
+    frame::{FrameEvent, Frames},
     limits::{APPEND_IN_FLIGHT, LINK_CHECK, LINK_STALL},
     raft::{RaftPort, RaftStopped},
 };
@@ -24,7 +24,7 @@ type Answer = Result<StreamAppendResult<TypeConfig>, RaftStopped>;
 /// One stream of the leader.
 struct Session {
     number: SessionNumber,
-    /// None once the session has ended with a refusal: what still comes of it is skipped.
+    /// None once the session has ended with a refusal: further requests of it are skipped.
     open: Option<Open>,
 }
 
@@ -43,14 +43,14 @@ impl Session {
     }
 }
 
-/// Serves one leader until it goes, Raft stops, or the node shuts down.
+/// Serves one leader until it disconnects, Raft stops, or the node shuts down.
 pub(in crate::peer) async fn serve(
     mut frames: Frames,
     raft: Arc<dyn RaftPort>,
     shutdown: CancellationToken,
 ) -> Result<(), Cause> {
     let mut session = Session { number: 0, open: None };
-    // A request that Raft has no room for yet; nothing more is read until it has.
+    // A request that the queue to Raft has no room for yet. Until it has, no other request is read.
     let mut held: Option<Request> = None;
     let mut check = interval(LINK_CHECK);
     loop {
@@ -59,9 +59,9 @@ pub(in crate::peer) async fn serve(
         let is_full = frames.is_full();
         let event = select! {
             answer = next_answer(answers), if !is_full => Event::Answer(answer),
-            turn = frames.turn(held.is_none() && !is_full) => match turn? {
-                Turn::Frame(frame) => Event::Request(read_request(frame)?),
-                Turn::Room => continue,
+            event = frames.next_event(held.is_none() && !is_full) => match event? {
+                FrameEvent::Received(frame) => Event::Request(read_request(frame)?),
+                FrameEvent::Writable => continue,
             },
             room = reserve(requests), if held.is_some() => {
                 if let (Some(room), Some(request)) = (room, held.take()) {
@@ -115,7 +115,7 @@ async fn next_answer(answers: Option<&mut BoxStream<'static, Answer>>) -> Option
     }
 }
 
-/// A place in the queue to Raft; none when its session is over.
+/// A permit of the queue to Raft; none when the session is over.
 async fn reserve(requests: Option<&mpsc::Sender<Request>>) -> Option<mpsc::Permit<'_, Request>> {
     requests?.reserve().await.ok()
 }

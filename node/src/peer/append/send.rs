@@ -1,5 +1,5 @@
-//! The leader's end of replication: takes requests as openraft makes them, sends them without waiting
-//! for answers, and hands the answers back in order. Runs inside openraft's own task for the follower.
+//! The leader's end of replication: takes requests as openraft makes them, sends them without waiting for answers, and
+//! returns the answers in order. It runs inside openraft's own task for the follower.
 
 use super::{AppendReply, SessionNumber};
 use crate::peer::{
@@ -37,7 +37,7 @@ impl AppendConnection {
         Self { frames, session: 0 }
     }
 
-    /// Whether it can be used again: reads what former sessions left, without waiting.
+    /// Whether the connection can be reused. Reads leftover answers of earlier sessions, without waiting.
     pub(in crate::peer) fn is_alive(&mut self) -> bool {
         loop {
             match self.frames.next().now_or_never() {
@@ -51,16 +51,16 @@ impl AppendConnection {
 
 /// One session: a stream of answers that pulls the requests.
 pub(in crate::peer) struct AppendStream<'c, S> {
-    /// Taken away when it fails: then the next session dials.
+    /// Set to none when it fails, so that the next session dials.
     connection: &'c mut Option<AppendConnection>,
     /// None after its end.
     input: Option<S>,
-    /// The rest of a request that had to be split.
+    /// The remaining parts of a request that had to be split.
     split: VecDeque<Request>,
     /// Bytes of each request that has no answer yet.
     in_flight: VecDeque<usize>,
     bytes_in_flight: usize,
-    /// When the follower last answered, or was first owed an answer.
+    /// When the follower last answered, or the first unanswered request was sent.
     progress_at: Instant,
     stall_after: Duration,
     stall: Pin<Box<Sleep>>,

@@ -1,11 +1,11 @@
-//! One control connection from the side that is asked: every request is a task of its own, answered
-//! when it is done. Reading never waits for answering, so that a vote overtakes forwarded proposals.
+//! Serves one control connection. Each request runs in a task of its own and is answered when it is done. Reading never
+//! waits for an answer, so that a vote overtakes forwarded proposals.
 
 use super::PeerServer;
 use crate::peer::{
     control::{CallNumber, ControlRequest, ControlResponse, Header, Urgency},
     error::Cause,
-    frame::{FrameError, Frames, Turn, read, take},
+    frame::{FrameError, FrameEvent, Frames, read, take},
     hello::{Hello, Refusal},
     limits::{LINK_CHECK, LINK_STALL, SERVICE_TTL_MOST_MS},
     raft::{RaftPort, RaftStopped},
@@ -21,26 +21,26 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// A finished request; no response when its caller's time was over.
-struct Served {
+/// A finished request. It has no response when its deadline passed first.
+struct CompletedCall {
     call: CallNumber,
     urgency: Urgency,
     response: Option<ControlResponse>,
 }
 
-/// One control connection.
-pub(super) struct Conversation<'s> {
+/// A control connection that is being served.
+pub(super) struct ControlConnection<'s> {
     server: &'s PeerServer,
     from: Option<NodeId>,
-    /// Whether both ends are named members: only they may ask for more than a place.
+    /// Whether both ends are members that the handshake named. Other nodes may only ask who a member is, and join.
     is_between_members: bool,
-    /// Aborted when the connection ends: nobody would hear the answers.
-    tasks: JoinSet<Served>,
-    /// By urgency.
+    /// Requests in progress. They are aborted when the connection ends, since their answers could not be sent.
+    tasks: JoinSet<CompletedCall>,
+    /// Requests in progress, by urgency.
     in_flight: [usize; 3],
 }
 
-impl<'s> Conversation<'s> {
+impl<'s> ControlConnection<'s> {
     pub(super) fn new(server: &'s PeerServer, hello: &Hello) -> Self {
         Self {
             server,
@@ -51,8 +51,7 @@ impl<'s> Conversation<'s> {
         }
     }
 
-    /// Serves until the peer goes. After `shutdown`, new requests are refused and those in flight are
-    /// finished.
+    /// Serves until the peer disconnects. After `shutdown`, new requests are refused and open ones are finished.
     pub(super) async fn serve(
         mut self,
         mut frames: Frames,
@@ -61,17 +60,17 @@ impl<'s> Conversation<'s> {
         let mut check = interval(LINK_CHECK);
         let mut is_draining = false;
         while !(is_draining && self.tasks.is_empty()) {
-            // Requests wait while answers do, so that a peer which does not read cannot fill memory.
+            // No request is read while answers wait to be sent, so that a peer which does not read cannot fill memory.
             let is_full = frames.is_full();
             select! {
-                turn = frames.turn(!is_full) => match turn? {
-                    Turn::Frame(frame) => self.hear(frame, &mut frames, is_draining)?,
-                    Turn::Room => {}
+                event = frames.next_event(!is_full) => match event? {
+                    FrameEvent::Received(frame) => self.receive(frame, &mut frames, is_draining)?,
+                    FrameEvent::Writable => {}
                 },
-                Some(served) = self.tasks.join_next(), if !is_full => {
-                    self.answer(served, &mut frames)?;
-                    while !frames.is_full() && let Some(served) = self.tasks.try_join_next() {
-                        self.answer(served, &mut frames)?;
+                Some(completed) = self.tasks.join_next(), if !is_full => {
+                    self.answer(completed, &mut frames)?;
+                    while !frames.is_full() && let Some(completed) = self.tasks.try_join_next() {
+                        self.answer(completed, &mut frames)?;
                     }
                 }
                 _ = check.tick() => if frames.is_stuck(LINK_STALL) {
@@ -84,14 +83,14 @@ impl<'s> Conversation<'s> {
         Ok(())
     }
 
-    fn hear(&mut self, mut frame: BytesMut, frames: &mut Frames, is_draining: bool) -> Result<(), Cause> {
+    fn receive(&mut self, mut frame: BytesMut, frames: &mut Frames, is_draining: bool) -> Result<(), Cause> {
         let header: Header = take(&mut frame)?;
         let refused = match read(frame) {
             Ok(ControlRequest::Ping) => Some(ControlResponse::Pong),
             Ok(_) if is_draining => Some(ControlResponse::Refused(Refusal::Draining)),
-            Ok(request) => self.begin(header, request).err().map(ControlResponse::Refused),
+            Ok(request) => self.start(header, request).err().map(ControlResponse::Refused),
             Err(error) => {
-                tracing::debug!(%error, "a request of a newer peer");
+                tracing::debug!(%error, "a request that this version does not know");
                 Some(ControlResponse::Refused(Refusal::Unintelligible))
             }
         };
@@ -101,33 +100,33 @@ impl<'s> Conversation<'s> {
         Ok(())
     }
 
-    fn begin(&mut self, header: Header, request: ControlRequest) -> Result<(), Refusal> {
+    fn start(&mut self, header: Header, request: ControlRequest) -> Result<(), Refusal> {
         let call = header.call;
         let ttl = Duration::from_millis(u64::from(header.ttl_ms.min(SERVICE_TTL_MOST_MS)));
         let urgency = request.urgency();
-        if !self.is_between_members && !is_for_guests(&request) {
+        if !self.is_between_members && !is_open_to_non_members(&request) {
             return Err(Refusal::NotAMember);
         }
         if let ControlRequest::Service(request) = request {
-            self.count_in(urgency)?;
+            self.reserve(urgency)?;
             let (service, from): (Arc<dyn PeerService>, _) = (Arc::clone(&self.server.service), self.from);
             self.tasks.spawn(async move {
-                let served = timeout(ttl, service.serve(from, request)).await.ok();
-                Served { call, urgency, response: served.map(ControlResponse::Service) }
+                let completed = timeout(ttl, service.serve(from, request)).await.ok();
+                CompletedCall { call, urgency, response: completed.map(ControlResponse::Service) }
             });
             return Ok(());
         }
         let raft = self.server.raft().ok_or(Refusal::NotReady)?;
-        self.count_in(urgency)?;
+        self.reserve(urgency)?;
         self.tasks.spawn(async move {
-            let served = timeout(ttl, ask_raft(&*raft, request)).await.ok();
-            let response = served.map(|served| served.unwrap_or_else(ControlResponse::Failed));
-            Served { call, urgency, response }
+            let completed = timeout(ttl, ask_raft(&*raft, request)).await.ok();
+            let response = completed.map(|completed| completed.unwrap_or_else(ControlResponse::Failed));
+            CompletedCall { call, urgency, response }
         });
         Ok(())
     }
 
-    fn count_in(&mut self, urgency: Urgency) -> Result<(), Refusal> {
+    fn reserve(&mut self, urgency: Urgency) -> Result<(), Refusal> {
         let in_flight = &mut self.in_flight[urgency as usize];
         if *in_flight >= urgency.in_flight() {
             return Err(Refusal::Busy);
@@ -136,17 +135,21 @@ impl<'s> Conversation<'s> {
         Ok(())
     }
 
-    fn answer(&mut self, served: Result<Served, JoinError>, frames: &mut Frames) -> Result<(), Cause> {
-        // A request that panicked has no number to answer to; closing tells its caller, and the others,
-        // that their outcomes are unknown.
-        let served = served.map_err(|error| Cause::Failed(error.to_string()))?;
-        self.in_flight[served.urgency as usize] -= 1;
-        let Some(response) = served.response else {
+    fn answer(
+        &mut self,
+        completed: Result<CompletedCall, JoinError>,
+        frames: &mut Frames,
+    ) -> Result<(), Cause> {
+        // The call number of a request that panicked is lost. Closing the connection gives all open calls an unknown
+        // outcome.
+        let completed = completed.map_err(|error| Cause::Failed(error.to_string()))?;
+        self.in_flight[completed.urgency as usize] -= 1;
+        let Some(response) = completed.response else {
             return Ok(());
         };
-        match frames.push(&(served.call, response)) {
+        match frames.push(&(completed.call, response)) {
             Err(error @ FrameError::TooLarge) => {
-                frames.push(&(served.call, ControlResponse::Failed(error.to_string())))?;
+                frames.push(&(completed.call, ControlResponse::Failed(error.to_string())))?;
             }
             pushed => {
                 pushed?;
@@ -156,8 +159,8 @@ impl<'s> Conversation<'s> {
     }
 }
 
-/// Whether a node may ask this that has no place in the cluster yet, or does not know whom it asks.
-fn is_for_guests(request: &ControlRequest) -> bool {
+/// Whether a node may send this that is no member yet, or does not know which node it has reached.
+fn is_open_to_non_members(request: &ControlRequest) -> bool {
     matches!(
         request,
         ControlRequest::Ping

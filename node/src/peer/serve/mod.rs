@@ -1,11 +1,11 @@
-//! The listening side: takes connections, greets them, and hands each to what it is for. Full means
-//! refused, and one slow peer never delays another.
+//! The listening side: accepts connections, performs the handshake, and serves each for its purpose. At a limit,
+//! connections are refused, and one slow peer never delays another.
 //!
 //! - [`control`]: votes, heartbeats, transfers, and requests of the service.
-//! - [`places`]: how many connections of each kind there may be.
+//! - [`connection_limits`]: how many connections of each kind there may be.
 
+mod connection_limits;
 mod control;
-mod places;
 
 use super::{
     append,
@@ -14,12 +14,12 @@ use super::{
     hello::{Hello, Purpose, Refusal},
     identity::SharedIdentity,
     limits::{ACCEPT_PAUSE, ACCEPT_REMIND, DRAIN, HANDSHAKE_DEADLINE},
-    raft::{RaftPort, RaftSlot},
+    raft::{RaftCell, RaftPort},
     service::PeerService,
     snapshot,
     wire::{Incoming, Listen},
 };
-use places::{Newcomer, Places};
+use connection_limits::{ConnectionLimits, UngreetedConnection};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::{
     select,
@@ -27,26 +27,26 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Serves peers.
+/// Serves the connections of peers.
 pub struct PeerServer {
-    /// Who this node is.
+    /// The identity of this node.
     pub identity: SharedIdentity,
-    /// Raft, once it runs.
-    pub raft: RaftSlot,
-    /// What answers requests beyond Raft.
+    /// The Raft of this node, once it runs.
+    pub raft: RaftCell,
+    /// Answers requests beyond Raft.
     pub service: Arc<dyn PeerService>,
 }
 
 impl PeerServer {
-    /// Serves until `shutdown`; then takes nothing new, finishes what it is serving for up to a
-    /// second, and returns with every connection closed.
+    /// Serves until `shutdown`. Then it accepts nothing new, finishes open requests for up to half a second, and
+    /// returns with every connection closed.
     pub async fn run(self, mut listen: impl Listen, shutdown: CancellationToken) {
         let server = Arc::new(self);
-        let places = Places::default();
+        let limits = ConnectionLimits::default();
         let connections = TaskTracker::new();
         let halt = CancellationToken::new();
-        let refusals = Arc::new(Refusals::default());
-        let mut told = None::<Instant>;
+        let refusal_log = Arc::new(RefusalLog::default());
+        let mut logged = None::<Instant>;
         loop {
             let incoming = select! {
                 incoming = listen.accept() => incoming,
@@ -54,17 +54,17 @@ impl PeerServer {
             };
             match incoming {
                 Ok(incoming) => {
-                    let newcomer = places.ungreeted(&incoming.remote);
-                    let (server, places) = (Arc::clone(&server), places.clone());
+                    let ungreeted = limits.ungreeted(&incoming.remote);
+                    let (server, limits) = (Arc::clone(&server), limits.clone());
                     let (shutdown, halt) = (shutdown.clone(), halt.clone());
-                    let refusals = refusals.clone();
+                    let refusal_log = refusal_log.clone();
                     connections.spawn(async move {
                         let remote = incoming.remote.clone();
                         let served =
-                            halt.run_until_cancelled(server.serve(incoming, newcomer, &places, shutdown));
+                            halt.run_until_cancelled(server.serve(incoming, ungreeted, &limits, shutdown));
                         if let Some(Err(cause)) = served.await {
                             if let Cause::Refused(refusal) = &cause
-                                && refusals.is_told()
+                                && refusal_log.is_due()
                             {
                                 tracing::warn!(remote, %refusal, "refused a peer connection");
                             }
@@ -73,8 +73,8 @@ impl PeerServer {
                     });
                 }
                 Err(error) => {
-                    if told.is_none_or(|told| told.elapsed() >= ACCEPT_REMIND) {
-                        told = Some(Instant::now());
+                    if logged.is_none_or(|at| at.elapsed() >= ACCEPT_REMIND) {
+                        logged = Some(Instant::now());
                         tracing::warn!(%error, "cannot take peer connections");
                     }
                     sleep(ACCEPT_PAUSE).await;
@@ -92,8 +92,8 @@ impl PeerServer {
     async fn serve(
         &self,
         incoming: Incoming,
-        newcomer: Newcomer,
-        places: &Places,
+        ungreeted: UngreetedConnection,
+        limits: &ConnectionLimits,
         shutdown: CancellationToken,
     ) -> Result<(), Cause> {
         let local = self.identity.borrow().clone();
@@ -105,7 +105,7 @@ impl PeerServer {
             if raft.is_none() && matches!(hello.purpose, Purpose::Append | Purpose::Snapshot) {
                 return Err(Refusal::NotReady);
             }
-            Ok((places.of(hello.purpose).ok_or(Refusal::Busy)?, raft))
+            Ok((limits.of(hello.purpose).ok_or(Refusal::Busy)?, raft))
         };
         let greeting = async {
             let wire = incoming.wire.await.map_err(|error| Cause::Connect(Arc::new(error)))?;
@@ -113,15 +113,17 @@ impl PeerServer {
         };
         let greeted = select! {
             greeted = timeout(HANDSHAKE_DEADLINE, greeting) => greeted.unwrap_or(Err(Cause::Stalled)),
-            // Nothing is known of it, not even that it is a peer: it gets no answer.
-            () = newcomer.makes_room.cancelled() => Err(Cause::Stalled),
+            // It has not even shown that it is a peer, so it gets no answer.
+            () = ungreeted.evicted.cancelled() => Err(Cause::Stalled),
         };
-        let Caller { frames, hello, place: (_place, raft) } = greeted?;
-        drop(newcomer);
+        let Caller { frames, hello, permit: (_permit, raft) } = greeted?;
+        drop(ungreeted);
         match (hello.purpose, raft) {
             (Purpose::Append, Some(raft)) => append::serve(frames, raft, shutdown).await,
             (Purpose::Snapshot, Some(raft)) => snapshot::serve(frames, raft, shutdown).await,
-            (Purpose::Control, _) => control::Conversation::new(self, &hello).serve(frames, shutdown).await,
+            (Purpose::Control, _) => {
+                control::ControlConnection::new(self, &hello).serve(frames, shutdown).await
+            }
             (Purpose::Probe | Purpose::Append | Purpose::Snapshot, _) => Ok(()),
         }
     }
@@ -131,19 +133,20 @@ impl PeerServer {
     }
 }
 
-/// Refusals that the log tells of between two reminders: each says something to an operator, thousands only fill a disk.
-const REFUSALS_TOLD: u32 = 20;
+/// Refused connections that are logged in one [`ACCEPT_REMIND`]: each tells an operator something, thousands only fill
+/// a disk.
+const MAX_REFUSALS_LOGGED: u32 = 20;
 
-/// How many refusals the log told of lately.
+/// Counts the refused connections that were logged lately.
 #[derive(Default)]
-struct Refusals(Mutex<Option<(Instant, u32)>>);
+struct RefusalLog(Mutex<Option<(Instant, u32)>>);
 
-impl Refusals {
-    fn is_told(&self) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+impl RefusalLog {
+    fn is_due(&self) -> bool {
+        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, count) =
-            told.take().filter(|(since, _)| since.elapsed() < ACCEPT_REMIND).unwrap_or((Instant::now(), 0));
-        *told = Some((since, count.saturating_add(1)));
-        count < REFUSALS_TOLD
+            logged.take().filter(|(since, _)| since.elapsed() < ACCEPT_REMIND).unwrap_or((Instant::now(), 0));
+        *logged = Some((since, count.saturating_add(1)));
+        count < MAX_REFUSALS_LOGGED
     }
 }

@@ -1,6 +1,6 @@
-//! Snapshots to a follower that is too far behind: one connection for each, in chunks, every chunk
-//! with its own deadline. Whether the whole is sound, the checksum that the store puts at its end
-//! decides, not this module.
+//! Sends a snapshot to a follower that lags too far: over its own connection, in chunks with a deadline each. The
+//! checksum that the store puts at the end of the snapshot shows whether it arrived intact; this module does not check
+//! it.
 //!
 //! - [`send`]: the leader's end.
 //! - [`receive`]: the follower's end.
@@ -15,32 +15,32 @@ use nexus_raft_store::{SnapshotMeta, TypeConfig, Vote};
 use openraft::raft::SnapshotResponse;
 use serde::{Deserialize, Serialize};
 
-/// The first frame.
+/// The first frame of a snapshot.
 #[derive(Debug, Serialize, Deserialize)]
 struct Start {
     /// The vote of the leader that sends.
     vote: Vote,
-    /// What the snapshot covers.
+    /// The log index and the membership that the snapshot covers.
     meta: SnapshotMeta,
-    /// Its bytes, all together.
+    /// The length of the snapshot in bytes.
     length: u64,
 }
 
-/// First byte of every frame after [`Start`]: what the rest of it is.
+/// The first byte of every frame after [`Start`]: the kind of the rest.
 mod tag {
     /// Bytes of the snapshot.
     pub(super) const CHUNK: u8 = 0;
-    /// The end, without bytes.
+    /// The end of the snapshot, without bytes.
     pub(super) const END: u8 = 1;
 }
 
-/// What the follower says, whenever it likes.
+/// A message of the follower, which it may send at any time.
 #[derive(Debug, Serialize, Deserialize)]
 enum Progress {
-    /// It is still writing or installing.
+    /// The follower is still writing or installing.
     Working,
-    /// It is done.
+    /// The snapshot is installed.
     Done(SnapshotResponse<TypeConfig>),
-    /// It gives up.
+    /// The follower has given up, with the reason.
     Failed(String),
 }

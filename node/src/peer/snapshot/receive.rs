@@ -1,4 +1,4 @@
-//! The follower's end of a snapshot.
+//! Receives a snapshot, on the follower.
 
 use super::{Progress, Start, tag};
 use crate::peer::{
@@ -17,8 +17,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Receives one snapshot and installs it. When the leader goes away before the end, what was received
-/// is dropped, and with it its file.
+/// Receives one snapshot and installs it. When the leader disconnects before the end, the received part is dropped with
+/// its file.
 pub(in crate::peer) async fn serve(
     mut frames: Frames,
     raft: Arc<dyn RaftPort>,
@@ -41,7 +41,7 @@ pub(in crate::peer) async fn serve(
 
 type Installed = SnapshotResponse<TypeConfig>;
 
-/// The outer error is the connection's, the inner one is told to the leader.
+/// The outer error is one of the connection, the inner one is sent to the leader.
 async fn receive(frames: &mut Frames, raft: &dyn RaftPort) -> Result<Result<Installed, String>, Cause> {
     let Start { vote, meta, length } = read(next(frames).await?)?;
     let mut receiver = match raft.begin_receiving(length).await {
@@ -63,18 +63,18 @@ async fn receive(frames: &mut Frames, raft: &dyn RaftPort) -> Result<Result<Inst
             other => return Err(FrameError::Garbled(format!("snapshot frame of kind {other}")).into()),
         }
     }
-    // It may take long: the leader hears that this node is still at it.
+    // Installing may take long, so the leader is sent progress meanwhile.
     let mut install = pin!(async {
         let snapshot = receiver.finish().await.map_err(|error| error.to_string())?;
         raft.install_snapshot(vote, Snapshot { meta, snapshot }).await
     });
-    let mut beat = interval(SNAPSHOT_PROGRESS);
+    let mut progress = interval(SNAPSHOT_PROGRESS);
     loop {
         select! {
             installed = &mut install => return Ok(installed),
-            _ = beat.tick() => { frames.push(&Progress::Working)?; }
-            heard = frames.next() => {
-                heard?;
+            _ = progress.tick() => { frames.push(&Progress::Working)?; }
+            received = frames.next() => {
+                received?;
                 return Err(FrameError::Garbled("bytes after the end of a snapshot".to_owned()).into());
             }
         }

@@ -1,4 +1,4 @@
-//! The leader's end of a snapshot.
+//! Sends a snapshot, on the leader.
 
 use super::{Progress, Start, tag};
 use crate::peer::{
@@ -44,7 +44,7 @@ pub(in crate::peer) async fn send(
         }
         frames.push_raw(&[&[tag::END]]).map_err(Cause::from)?;
         loop {
-            if let Some(response) = hear(&mut frames, stall).await? {
+            if let Some(response) = receive(&mut frames, stall).await? {
                 return Ok(response);
             }
         }
@@ -55,12 +55,12 @@ pub(in crate::peer) async fn send(
     }
 }
 
-/// Sends what was pushed, and hears the follower out meanwhile: it may give up early.
+/// Sends pushed bytes, and receives messages of the follower meanwhile: it may give up early.
 async fn flush(frames: &mut Frames, stall: Duration) -> Outcome<Option<SnapshotResponse<TypeConfig>>> {
     while frames.is_dirty() {
-        let heard = timeout(stall, frames.flush_or_next()).await.map_err(|_| Cause::Stalled)?;
-        if let Some(frame) = heard.map_err(Cause::from)?
-            && let Some(response) = judge(frame)?
+        let received = timeout(stall, frames.flush_or_next()).await.map_err(|_| Cause::Stalled)?;
+        if let Some(frame) = received.map_err(Cause::from)?
+            && let Some(response) = outcome(frame)?
         {
             return Ok(Some(response));
         }
@@ -68,13 +68,13 @@ async fn flush(frames: &mut Frames, stall: Duration) -> Outcome<Option<SnapshotR
     Ok(None)
 }
 
-/// Waits for the follower's next word.
-async fn hear(frames: &mut Frames, stall: Duration) -> Outcome<Option<SnapshotResponse<TypeConfig>>> {
-    let heard = timeout(stall, frames.next()).await.map_err(|_| Cause::Stalled)?;
-    judge(heard.map_err(Cause::from)?)
+/// Waits for the follower's next message.
+async fn receive(frames: &mut Frames, stall: Duration) -> Outcome<Option<SnapshotResponse<TypeConfig>>> {
+    let received = timeout(stall, frames.next()).await.map_err(|_| Cause::Stalled)?;
+    outcome(received.map_err(Cause::from)?)
 }
 
-fn judge(frame: BytesMut) -> Outcome<Option<SnapshotResponse<TypeConfig>>> {
+fn outcome(frame: BytesMut) -> Outcome<Option<SnapshotResponse<TypeConfig>>> {
     match read(frame).map_err(Cause::from)? {
         Progress::Working => Ok(None),
         Progress::Done(response) => Ok(Some(response)),

@@ -2,7 +2,7 @@
 
 use crate::{
     peer::{
-        LocalIdentity, PeerClient, PeerServer, PeerService, PeerTarget, RaftPort, RaftSlot, RaftStopped,
+        LocalIdentity, PeerClient, PeerServer, PeerService, PeerTarget, RaftCell, RaftPort, RaftStopped,
         hello::Expected,
         memory::MemoryNetwork,
         service::{ServiceRequest, ServiceResponse},
@@ -88,14 +88,14 @@ impl Peer {
     ) -> Self {
         let identity = watch::Sender::new(identity);
         let (raft, service) = (Arc::new(PlayedRaft::default()), Arc::new(PlayedService::default()));
-        let slot = RaftSlot::default();
+        let cell = RaftCell::default();
         if has_raft {
-            slot.fill(Arc::clone(&raft));
+            cell.set(Arc::clone(&raft));
         }
         let client = PeerClient::new(dial, identity.subscribe());
         let server = PeerServer {
             identity: identity.subscribe(),
-            raft: slot,
+            raft: cell,
             service: Arc::clone(&service) as Arc<dyn PeerService>,
         };
         let shutdown = CancellationToken::new();

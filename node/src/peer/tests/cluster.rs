@@ -2,7 +2,7 @@
 
 use super::cast::{AMPLE, CLUSTER, PlayedService, member};
 use crate::peer::{
-    LocalIdentity, LocalRaft, PeerClient, PeerNetworkFactory, PeerServer, RaftSlot,
+    LocalIdentity, LocalRaft, PeerClient, PeerNetworkFactory, PeerServer, RaftCell,
     memory::MemoryNetwork,
     tcp::{TcpDial, TcpListen},
     wire::{Dial, Listen},
@@ -42,10 +42,10 @@ impl Node {
         let (log, machine, store) = nexus_raft_store::open(Arc::new(SimulatedDisk::new())).await.unwrap();
         let factory = PeerNetworkFactory::new(PeerClient::new(dial, identity.subscribe()));
         let raft = Raft::new(id, Arc::new(config.validate().unwrap()), factory, log, machine).await.unwrap();
-        let slot = RaftSlot::default();
-        slot.fill(LocalRaft { raft: raft.clone(), store: store.clone() });
+        let cell = RaftCell::default();
+        cell.set(LocalRaft { raft: raft.clone(), store: store.clone() });
         let service = Arc::new(PlayedService::default());
-        let server = PeerServer { identity: identity.subscribe(), raft: slot, service };
+        let server = PeerServer { identity: identity.subscribe(), raft: cell, service };
         let shutdown = CancellationToken::new();
         let server = tokio::spawn(server.run(listen, shutdown.clone()));
         let place =

@@ -6,7 +6,7 @@ use crate::{
         Cause, LocalIdentity, PeerError, PeerTarget, Refusal,
         control::{ControlRequest, ControlResponse, Header},
         frame::{self, Frames},
-        hello::{self, Admission, Hello, Purpose, Reception},
+        hello::{self, Hello, HelloReply, ProofReply, Purpose},
         limits::PROTOCOL,
         memory::MemoryNetwork,
         proof::{Greeting, Side},
@@ -128,19 +128,19 @@ async fn without_proof(network: &MemoryNetwork, purpose: Purpose, proof: &impl s
     frames.push(&Hello::new(&member(1), purpose, expected)).unwrap();
     frames.flush().await.unwrap();
     frames.read_bare(&mut [0; 8]).await.unwrap();
-    let reception: Reception = frame::read(frames.next().await.unwrap()).unwrap();
+    let reception: HelloReply = frame::read(frames.next().await.unwrap()).unwrap();
     assert!(reception.unwrap().1.is_some(), "it proves itself first");
     frames.push(proof).unwrap();
     frames
 }
 
 #[tokio::test]
-async fn who_proves_nothing_is_not_heard() {
+async fn a_caller_without_a_proof_is_refused() {
     let network = MemoryNetwork::default();
     let called = Peer::on(&network, "b", member(2));
     for purpose in [Purpose::Control, Purpose::Append, Purpose::Snapshot] {
         let mut frames = without_proof(&network, purpose, &[0_u8; 32]).await;
-        let admission: Admission = frame::read(frames.next().await.unwrap()).unwrap();
+        let admission: ProofReply = frame::read(frames.next().await.unwrap()).unwrap();
         assert_eq!(admission, Err(Refusal::NotProved));
         // A request instead of the proof is none either.
         let request = (Header { call: 7, ttl_ms: 1_000 }, ControlRequest::Service(ServiceRequest::ReadIndex));

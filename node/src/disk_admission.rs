@@ -1,8 +1,8 @@
-//! What the leader lets into the log while space is low: what ends or gives back always, what grows
-//! only while a quorum has room for it. Never decides about reads; they go on.
+//! Decides which writes the leader takes while disk space is low: those that end or release something always, those
+//! that store more only while a quorum has room for them. Never refuses reads.
 //!
-//! A leader whose own disk is nearly full hands leadership to a voter that has room. A follower that is
-//! nearly full is shown, and taken for lost in advance: it may stop, but it must not be needed.
+//! A leader whose own disk is nearly full hands leadership to a voter that has room. A follower whose disk is nearly
+//! full is reported, and counts as lost in advance: it may stop, but the quorum must not depend on it.
 
 use crate::{disk::mib, node::Node};
 use nexus_domain::{Command, NodeId, Proposal, RulesVersion, decide::TOO_NEW};
@@ -12,14 +12,14 @@ use std::{
 };
 use tokio::time::{Instant, timeout};
 
-/// A leader that could not hand over refuses what grows for this long before it tries again.
-const TRY_AGAIN: Duration = Duration::from_secs(10);
-/// How long one hand-over may hold up what else a leader does.
-const HAND_OVER: Duration = Duration::from_secs(2);
+/// A leader that could not hand over refuses writes that store more for this long before it tries again.
+const HAND_OVER_PAUSE: Duration = Duration::from_secs(10);
+/// How long one hand-over may delay the leader's other duties.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is refused now, and why.
+/// Why writes that store more are refused now, if they are.
 #[derive(Default)]
-pub(crate) struct Admission(Mutex<Inner>);
+pub(crate) struct DiskAdmission(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -27,19 +27,19 @@ struct Inner {
     hand_over_failed: Option<Instant>,
 }
 
-impl Admission {
+impl DiskAdmission {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why nothing that grows is let in; none when it is.
+    /// Why writes that store more are refused; none when they are taken.
     pub(crate) fn refusal(&self) -> Option<Arc<str>> {
         self.lock().refusal.clone()
     }
 }
 
-/// Whether a command makes the cluster keep more than before. What is not known to end something
-/// counts as growth: a new command is refused on a full disk until someone has thought about it.
+/// Whether a command makes the cluster store more than before. A command that is not listed here counts as one that
+/// does: a new command is refused on a full disk until somebody has thought about it.
 const fn grows(command: &Command) -> bool {
     !matches!(
         command,
@@ -59,65 +59,67 @@ const fn grows(command: &Command) -> bool {
             | Command::ChangeRole { .. }
             | Command::RemoveMember { .. }
             | Command::RedeemTicket { .. }
-            // What an operator needs to get out of it: a node with a larger disk, less history.
+            // An operator needs these to make room: a node with a larger disk, or less history.
             | Command::UpdateSettings { .. }
             | Command::CreateJoinToken { .. }
             | Command::AdmitNode { .. }
             | Command::FormCluster { .. }
-            // Of an operation on the cluster, which is done by then.
+            // It records the answer to an operation that is already done.
             | Command::KeepAnswer { .. }
             | Command::RaiseRules(_)
     )
 }
 
-/// A voter, as far as its disk matters.
+/// The disk of a voter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Voter {
+enum VoterDisk {
     HasRoom,
     IsLow,
-    /// It cannot help to a quorum now.
+    /// The voter does not answer, and is not part of a quorum now.
     IsSilent,
 }
 
-/// Whether the voters with room are a quorum, or are none for other reasons than space.
-fn quorum_has_room(voters: &[Voter]) -> bool {
+/// Whether the voters with room are a quorum, or space is not the reason why there is none.
+fn quorum_has_room(voters: &[VoterDisk]) -> bool {
     let count = |kind| voters.iter().filter(|voter| **voter == kind).count();
-    count(Voter::IsLow) == 0 || count(Voter::HasRoom) > voters.len() / 2
+    count(VoterDisk::IsLow) == 0 || count(VoterDisk::HasRoom) > voters.len() / 2
 }
 
 impl Node {
-    /// Why this proposal is not let in now. One that was applied before is: it only gets its answer.
-    pub(crate) fn refuses(&self, proposal: &Proposal) -> Option<Arc<str>> {
+    /// Why this proposal is refused now, if it is. A retry of one that was applied is never refused: it only gets its
+    /// answer.
+    pub(crate) fn refusal_of(&self, proposal: &Proposal) -> Option<Arc<str>> {
         if self.is_too_new(&proposal.command) {
             return Some(TOO_NEW.into());
         }
         if !grows(&proposal.command) {
             return None;
         }
-        let refusal = self.admission.refusal()?;
+        let refusal = self.disk_admission.refusal()?;
         let published = self.published();
         let is_retry = proposal.request.as_ref().is_some_and(|request| published.state.has_answered(request));
         (!is_retry).then_some(refusal)
     }
 
-    /// Whether not every member knows this command yet.
+    /// Whether the command needs a rules version that not every member knows yet.
     pub(crate) fn is_too_new(&self, command: &Command) -> bool {
         let since = command.since();
         since > RulesVersion::FIRST && since > self.published().state.rules()
     }
 
-    /// A node that does not lead refuses nothing.
-    pub(crate) fn admit_all(&self) {
-        let mut admission = self.admission.lock();
+    /// Clears the refusal, on a node that does not lead.
+    pub(crate) fn clear_disk_refusal(&self) {
+        let mut admission = self.disk_admission.lock();
         admission.refusal = None;
         admission.hand_over_failed = None;
     }
 
-    /// On the leader, now and then: decides what is let in, and hands over where that helps.
-    pub(crate) async fn mind_the_disk(&self) {
+    /// Decides, on the leader, whether writes that store more are refused, and hands leadership over where that helps.
+    /// Called regularly.
+    pub(crate) async fn update_disk_admission(&self) {
         let refusal = if self.disk.is_low() {
             let failed_lately =
-                self.admission.lock().hand_over_failed.is_some_and(|at| at.elapsed() < TRY_AGAIN);
+                self.disk_admission.lock().hand_over_failed.is_some_and(|at| at.elapsed() < HAND_OVER_PAUSE);
             let successor = self.successors().next().filter(|_| !failed_lately);
             match successor {
                 Some(to) if self.hand_over_for_room(to).await => None,
@@ -126,11 +128,11 @@ impl Node {
         } else {
             self.others_are_low()
         };
-        let mut admission = self.admission.lock();
+        let mut admission = self.disk_admission.lock();
         if admission.refusal.is_some() != refusal.is_some() {
             match &refusal {
-                Some(why) => tracing::error!(%why, "writes that grow are refused"),
-                None => tracing::info!("writes that grow are let in again"),
+                Some(why) => tracing::error!(%why, "writes that store more are refused"),
+                None => tracing::info!("writes that store more are taken again"),
             }
         }
         admission.refusal = refusal.map(Arc::from);
@@ -138,10 +140,10 @@ impl Node {
 
     async fn hand_over_for_room(&self, to: NodeId) -> bool {
         tracing::warn!(%to, "this node's disk is nearly full: handing leadership to one that has room");
-        if let Ok(Ok(_)) = timeout(HAND_OVER, self.transfer_leader(Some(to))).await {
+        if let Ok(Ok(_)) = timeout(HAND_OVER_TIMEOUT, self.transfer_leader(Some(to))).await {
             return true;
         }
-        self.admission.lock().hand_over_failed = Some(Instant::now());
+        self.disk_admission.lock().hand_over_failed = Some(Instant::now());
         false
     }
 
@@ -156,21 +158,21 @@ impl Node {
 
     fn others_are_low(&self) -> Option<String> {
         let mut low = Vec::new();
-        let voters: Vec<Voter> = self
-            .voters_heard()
+        let voters: Vec<VoterDisk> = self
+            .voters_with_liveness()
             .map(|(id, is_alive)| {
                 if id == self.id {
-                    return Voter::HasRoom;
+                    return VoterDisk::HasRoom;
                 }
                 if !is_alive {
-                    return Voter::IsSilent;
+                    return VoterDisk::IsSilent;
                 }
                 match self.reports.of(id).filter(|report| report.disk_low) {
                     Some(report) => {
                         low.push(format!("node {id} with {} MiB free", mib(report.disk_free)));
-                        Voter::IsLow
+                        VoterDisk::IsLow
                     }
-                    None => Voter::HasRoom,
+                    None => VoterDisk::HasRoom,
                 }
             })
             .collect();
@@ -190,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_quorum_must_not_depend_on_a_disk_that_is_nearly_full() {
-        use Voter::{HasRoom, IsLow, IsSilent};
+        use VoterDisk::{HasRoom, IsLow, IsSilent};
         assert!(quorum_has_room(&[HasRoom, HasRoom, IsLow]));
         assert!(!quorum_has_room(&[HasRoom, IsLow, IsLow]));
         assert!(!quorum_has_room(&[HasRoom, IsLow, IsSilent]));

@@ -1,14 +1,14 @@
-//! What a node does because it leads: keeps the cluster's time, ends what is due, forms a new
-//! cluster, and makes voters of learners that have caught up.
+//! The regular duties of a leader: it sends the cluster time, ends leases that are due, forms a new cluster, raises the
+//! rules version, and promotes learners that have caught up. A follower logs here when it hears no leader.
 
 use crate::{
-    clock::TELL_TIME,
+    clock::TIME_BROADCAST_INTERVAL,
     node::Node,
     peer::{
         PeerTarget,
         service::{ServiceRequest, ServiceResponse},
     },
-    propose::{Tried, of_the_cluster},
+    propose::{ProposeOutcome, system_proposal},
     token,
 };
 use futures::future::join_all;
@@ -25,52 +25,53 @@ use std::{
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Cluster time is looked at this often: leases end at most this late.
-const BEAT: Duration = Duration::from_millis(100);
-/// A follower asks itself this often whether it hears its leader.
-const LOOK_AT_LEADER: Duration = Duration::from_secs(1);
-/// One question whether this node is a member still, or whom it hears, takes no longer.
-const ONE_QUESTION: Duration = Duration::from_secs(1);
-/// Learners are looked at this often.
-const LOOK_AT_LEARNERS: Duration = Duration::from_millis(500);
-/// Between two lines of the log about whom newer rules wait for.
-const TELL_WHO_IS_WAITED_FOR: Duration = Duration::from_secs(60);
-/// Silence of all leaders that is worth a line in the log, and the time until the next such line.
-const SILENCE: Duration = Duration::from_secs(10);
-const REMIND: Duration = Duration::from_secs(60);
-/// The size of the database is looked at this often.
-const LOOK_AT_DISK: Duration = Duration::from_secs(10);
+/// How often the duties are looked at. Leases end at most this late.
+const TICK_INTERVAL: Duration = Duration::from_millis(100);
+/// How often a node checks whether it hears its leader.
+const LEADER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest wait for the answer to whether this node is still a member, or when it last heard its leader.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often learners and the rules versions of members are checked.
+const LEARNER_CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// Between two log lines about the nodes that keep the cluster on older rules.
+const OLD_RULES_LOG_INTERVAL: Duration = Duration::from_secs(60);
+/// Time without a leader after which it is logged.
+const NO_LEADER_LOGGED_AFTER: Duration = Duration::from_secs(10);
+/// Between two such log lines.
+const NO_LEADER_LOG_INTERVAL: Duration = Duration::from_secs(60);
+/// How often the size of the database is measured.
+const DATABASE_SIZE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Runs for as long as the node does; only leaders do something.
+/// Runs for as long as the node does. Most duties are those of a leader alone.
 pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
-    let mut interval = tokio::time::interval(BEAT);
+    let mut interval = tokio::time::interval(TICK_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut led_term = None;
-    let mut silence = Silence::default();
-    let (mut learners_seen, mut heard_seen) = (Instant::now(), Instant::now());
-    let (mut waiting_told, mut time_told) = (None, Instant::now());
-    let mut disk_seen = None::<Instant>;
+    let mut silence = LeaderSilence::default();
+    let (mut learners_checked, mut leader_checked) = (Instant::now(), Instant::now());
+    let (mut old_rules_logged, mut time_sent) = (None, Instant::now());
+    let mut database_measured = None::<Instant>;
     loop {
         tokio::select! {
             _ = interval.tick() => {}
             () = stop.cancelled() => return,
         }
-        if disk_seen.is_none_or(|seen| seen.elapsed() >= LOOK_AT_DISK) {
-            disk_seen = Some(Instant::now());
+        if database_measured.is_none_or(|at| at.elapsed() >= DATABASE_SIZE_INTERVAL) {
+            database_measured = Some(Instant::now());
             if let Ok(usage) = node.store.usage().await {
                 node.disk_bytes.store(usage.disk_bytes, Ordering::Relaxed);
             }
         }
         let leader = node.leader_id();
-        if heard_seen.elapsed() >= LOOK_AT_LEADER {
-            heard_seen = Instant::now();
-            if let Some(span) = silence.note(node.hears_a_leader().await) {
-                node.tell_silence(span).await;
+        if leader_checked.elapsed() >= LEADER_CHECK_INTERVAL {
+            leader_checked = Instant::now();
+            if let Some(span) = silence.note(node.hears_leader().await) {
+                node.log_silence(span).await;
             }
         }
         if leader != Some(node.id) {
             led_term = None;
-            node.admit_all();
+            node.clear_disk_refusal();
             continue;
         }
         let term = node.term();
@@ -80,56 +81,57 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
             tracing::info!(term, "this node leads");
         }
         node.form_cluster_once().await;
-        node.keep_time().await;
-        if time_told.elapsed() >= TELL_TIME {
-            time_told = Instant::now();
-            node.tell_time();
+        node.end_due_leases().await;
+        if time_sent.elapsed() >= TIME_BROADCAST_INTERVAL {
+            time_sent = Instant::now();
+            node.broadcast_time();
         }
-        node.mind_the_disk().await;
-        if learners_seen.elapsed() >= LOOK_AT_LEARNERS {
-            learners_seen = Instant::now();
+        node.update_disk_admission().await;
+        if learners_checked.elapsed() >= LEARNER_CHECK_INTERVAL {
+            learners_checked = Instant::now();
             node.promote_learners().await;
-            node.raise_rules(&mut waiting_told).await;
+            node.raise_rules_version(&mut old_rules_logged).await;
         }
     }
 }
 
-/// Tells the operator of a node that hears no leader, now and then.
+/// How long this node has heard no leader, and when that was last logged.
 #[derive(Default)]
-struct Silence {
+struct LeaderSilence {
     since: Option<Instant>,
-    told: Option<Instant>,
+    logged: Option<Instant>,
 }
 
-impl Silence {
-    /// How long it has been, when that is worth a line.
+impl LeaderSilence {
+    /// How long the silence has lasted, when it should be logged now.
     fn note(&mut self, has_leader: bool) -> Option<Duration> {
         if has_leader {
             *self = Self::default();
             return None;
         }
         let since = *self.since.get_or_insert_with(Instant::now);
-        let is_due = since.elapsed() >= SILENCE && self.told.is_none_or(|told| told.elapsed() >= REMIND);
+        let is_due = since.elapsed() >= NO_LEADER_LOGGED_AFTER
+            && self.logged.is_none_or(|at| at.elapsed() >= NO_LEADER_LOG_INTERVAL);
         is_due.then(|| {
-            self.told = Some(Instant::now());
+            self.logged = Some(Instant::now());
             since.elapsed()
         })
     }
 }
 
 impl Node {
-    /// Whether it leads, or heard a leader a moment ago. Who led before a restart is not heard of.
-    async fn hears_a_leader(&self) -> bool {
+    /// Whether this node leads, or has heard its leader lately. The leader of before a restart does not count.
+    async fn hears_leader(&self) -> bool {
         let leader = self.leader_id();
         if leader == Some(self.id) {
             return true;
         }
-        // Raft that does not say so soon waits for its disk, which is another trouble.
-        let heard = timeout(ONE_QUESTION, self.heard_of_leader()).await;
-        leader.is_some() && heard.is_ok_and(|age| age < SILENCE)
+        // When Raft does not answer in time, it waits for its disk, which is logged elsewhere.
+        let silent_for = timeout(QUESTION_TIMEOUT, self.time_since_leader()).await;
+        leader.is_some() && silent_for.is_ok_and(|age| age < NO_LEADER_LOGGED_AFTER)
     }
 
-    async fn tell_silence(&self, span: Duration) {
+    async fn log_silence(&self, span: Duration) {
         let for_s = span.as_secs();
         if self.was_removed().await {
             tracing::error!(
@@ -138,33 +140,36 @@ impl Node {
                  --join, and a token that nexus cluster join-token makes"
             );
         } else {
-            tracing::warn!(for_s, "no leader is heard of: a quorum of nodes is down or cannot be reached");
+            tracing::warn!(
+                for_s,
+                "this node hears no leader: a quorum of nodes is down or cannot be reached"
+            );
         }
     }
 
-    /// Whether a member says that this node is none. One that is behind may say so of a new node, which
-    /// hears its leader, and does not ask.
+    /// Whether another member says that this node is not a member. One that lags may say so of a new node, but that one
+    /// hears its leader and does not ask.
     async fn was_removed(&self) -> bool {
         let others = self.other_members();
         let question = ServiceRequest::WhoIs { node: self.id };
-        let asked = others.iter().map(|other| self.peers.request(other, question.clone(), ONE_QUESTION));
-        let answers = join_all(asked).await;
+        let asking = others.iter().map(|other| self.peers.request(other, question.clone(), QUESTION_TIMEOUT));
+        let answers = join_all(asking).await;
         answers.iter().any(|answer| matches!(answer, Ok(ServiceResponse::Member(None))))
     }
 
-    /// Moves cluster time on when something is due, so that leases end although nobody asks.
-    async fn keep_time(&self) {
+    /// Proposes a tick when a lease or another deadline is due, so that it takes effect without any request.
+    async fn end_due_leases(&self) {
         let now = self.stamp().cluster;
         let is_due = self.published().state.next_deadline().is_some_and(|at| at <= now);
         if is_due {
             let deadline = Instant::now() + Duration::from_secs(1);
-            let _ = self.propose_here(&Arc::new(of_the_cluster(Command::Tick)), deadline).await;
+            let _ = self.propose_here(&Arc::new(system_proposal(Command::Tick)), deadline).await;
         }
     }
 
-    /// Says what time it is, while a lease is running, to whoever may lead next. Who does not hear it begins with
-    /// an older time, which lengthens leases and does no other harm: nobody waits for an answer.
-    fn tell_time(self: &Arc<Self>) {
+    /// Sends the cluster time to all members while a lease is running: each may be the next leader. One that misses it
+    /// would start from an older time, which only lengthens leases, so nobody waits for the answers.
+    fn broadcast_time(self: &Arc<Self>) {
         if self.published().state.next_deadline().is_none() {
             return;
         }
@@ -172,12 +177,13 @@ impl Node {
         let others = self.other_members();
         let node = self.clone();
         tokio::spawn(async move {
-            let told = others.iter().map(|other| node.peers.request(other, time.clone(), TELL_TIME));
-            join_all(told).await;
+            let sending =
+                others.iter().map(|other| node.peers.request(other, time.clone(), TIME_BROADCAST_INTERVAL));
+            join_all(sending).await;
         });
     }
 
-    /// All other members of the cluster.
+    /// How to reach all other members.
     fn other_members(&self) -> Vec<PeerTarget> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
@@ -186,15 +192,16 @@ impl Node {
         others.map(|(id, member)| PeerTarget::member(*id, member)).collect()
     }
 
-    /// Goes by newer rules once every member says that it knows them. Tells now and then whom that waits for.
-    async fn raise_rules(&self, waiting_told: &mut Option<Instant>) {
+    /// Raises the rules version once every member has reported that it knows a newer one. Logs regularly which nodes do
+    /// not.
+    async fn raise_rules_version(&self, logged: &mut Option<Instant>) {
         let published = self.published();
         let now = published.state.rules();
         if now >= RulesVersion::KNOWN || published.state.origin().is_none() {
             return;
         }
-        // Nobody joins meanwhile.
-        let Ok(_changing) = self.changing.try_lock() else { return };
+        // No node joins while the lock is held.
+        let Ok(_guard) = self.membership_change.try_lock() else { return };
         let others: Vec<NodeId> = {
             let metrics = self.raft.metrics();
             let metrics = metrics.borrow_watched();
@@ -203,8 +210,8 @@ impl Node {
         };
         let known = |id: &NodeId| self.reports.of(*id).map(|report| report.rules);
         let Some(to) = RulesVersion::of_all(others.iter().map(known)).filter(|to| *to > now) else {
-            if waiting_told.is_none_or(|told| told.elapsed() >= TELL_WHO_IS_WAITED_FOR) {
-                *waiting_told = Some(Instant::now());
+            if logged.is_none_or(|at| at.elapsed() >= OLD_RULES_LOG_INTERVAL) {
+                *logged = Some(Instant::now());
                 let nodes: Vec<NodeId> =
                     others.into_iter().filter(|id| known(id).is_none_or(|rules| rules <= now)).collect();
                 tracing::warn!(
@@ -216,13 +223,13 @@ impl Node {
             return;
         };
         let deadline = Instant::now() + Duration::from_secs(1);
-        let raised = self.propose_here(&Arc::new(of_the_cluster(Command::RaiseRules(to))), deadline).await;
-        if matches!(raised, Tried::Answered(_)) {
+        let raised = self.propose_here(&Arc::new(system_proposal(Command::RaiseRules(to))), deadline).await;
+        if matches!(raised, ProposeOutcome::Applied(_)) {
             tracing::info!(version = %to, "the cluster goes by newer rules");
         }
     }
 
-    /// The first entry of a new cluster, proposed by whoever leads it first.
+    /// Proposes the first entry of a new cluster, unless it is applied already.
     async fn form_cluster_once(&self) {
         let published = self.published();
         let committed = self.raft.metrics().borrow_watched().local_committed.map_or(0, |id| id.index);
@@ -245,12 +252,14 @@ impl Node {
         let nodes = self.first_nodes();
         let deadline = Instant::now() + Duration::from_secs(4);
         let command = Command::FormCluster { origin: origin.clone(), nodes };
-        match self.propose_here(&Arc::new(of_the_cluster(command)), deadline).await {
-            Tried::Answered(answer) if answer.outcome.is_ok() => {
+        match self.propose_here(&Arc::new(system_proposal(command)), deadline).await {
+            ProposeOutcome::Applied(answer) if answer.outcome.is_ok() => {
                 tracing::info!(cluster = %origin.cluster, "the cluster is formed");
             }
-            Tried::Answered(_) => {}
-            Tried::NotProposed(why) | Tried::Refused(why) | Tried::Unknown(why) => {
+            ProposeOutcome::Applied(_) => {}
+            ProposeOutcome::NotProposed(why)
+            | ProposeOutcome::Refused(why)
+            | ProposeOutcome::Unknown(why) => {
                 tracing::warn!(why, "the cluster is not formed yet");
             }
         }

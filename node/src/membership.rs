@@ -1,5 +1,5 @@
-//! Changes of the membership, on the leader: each a step that keeps a quorum alive, through joint
-//! consensus where voters change.
+//! Changes the membership, on the leader. Each change keeps a quorum alive, and goes through joint consensus where
+//! voters change.
 
 use crate::{
     node::{Node, REQUEST_DEADLINE},
@@ -7,7 +7,7 @@ use crate::{
         Welcome,
         service::{ChangeRefusal, MembershipRequest, ServiceResponse},
     },
-    propose::{Tried, of_the_cluster},
+    propose::{ProposeOutcome, system_proposal},
 };
 use nexus_domain::{Command, NodeId, Refusal, Reply, entity::TokenDigest, short_text::Label};
 use nexus_raft_store::{Member, TypeConfig};
@@ -23,42 +23,42 @@ use std::{
 };
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// A learner with at most this many entries to go has caught up: less than a second of writes.
-const CAUGHT_UP: u64 = 1_000;
-/// How long a change may take before its outcome counts as unknown.
-const ONE_CHANGE: Duration = Duration::from_secs(10);
-/// How long a dialled guest may take to say who it is.
-const DIAL_BACK: Duration = Duration::from_secs(2);
+/// A member that lacks at most this many entries has caught up: they are less than a second of writes.
+const MAX_LAG: u64 = 1_000;
+/// The outcome of a change that takes longer counts as unknown.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a joining node may take to answer when the leader dials it.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Told to whoever comes in between.
-const UNDER_WAY: &str = "another change of the membership is under way";
+/// The answer to a change that has to wait for another one.
+const CHANGE_IN_PROGRESS: &str = "another change of the membership is under way";
 
 type Changes = ChangeMembers<u64, Member>;
 
 /// What the leader knows of a member.
-struct Peer {
+struct MemberState {
     is_voter: bool,
     lag: u64,
     is_alive: bool,
 }
 
 impl Node {
-    /// Carries a change out, if this node leads.
-    pub(crate) async fn change(&self, request: MembershipRequest) -> ServiceResponse {
+    /// Carries out a change of the membership, if this node leads.
+    pub(crate) async fn change_membership(&self, request: MembershipRequest) -> ServiceResponse {
         if self.leader_id() != Some(self.id) {
             return ServiceResponse::NotLeader { leader: self.leader_id() };
         }
-        let done = match request {
+        let outcome = match request {
             MembershipRequest::Join { token, replaces, member } => self.join(token, replaces, member).await,
             MembershipRequest::Promote { node } => self.promote(node).await,
             MembershipRequest::Remove { node } => self.remove(node).await,
             MembershipRequest::TransferLeader { to } => self.transfer_leader(to).await,
         };
-        done.unwrap_or_else(|failed| failed)
+        outcome.unwrap_or_else(|failed| failed)
     }
 
-    /// A program that is too old for this cluster could apply nothing of its log.
-    fn knows_the_rules(&self, welcome: &Welcome) -> Result<(), ServiceResponse> {
+    /// Refuses a node whose program is too old to apply the log of this cluster.
+    fn check_rules(&self, welcome: &Welcome) -> Result<(), ServiceResponse> {
         let rules = self.published().state.rules();
         if welcome.rules >= rules {
             return Ok(());
@@ -70,26 +70,26 @@ impl Node {
         )))
     }
 
-    /// Lets a guest in as a learner. Asked again for the same data folder, it gives the same id.
+    /// Adds a joining node as a learner. A repeated request for the same data folder gets the same id.
     async fn join(
         &self,
         token: Option<TokenDigest>,
         replaces: Option<NodeId>,
         member: Member,
     ) -> Result<ServiceResponse, ServiceResponse> {
-        // A stranger must not make this node dial addresses of its choice.
+        // Whoever has no token must not make this node dial addresses of its choice.
         let is_known = token.is_none_or(|digest| self.published().state.join_token(digest).is_some());
         if !is_known {
             return Err(ServiceResponse::Refused(ChangeRefusal::BadToken));
         }
-        // Before anything is promised: is it there, is it who it says, and does it speak our tongue?
-        let welcome = self.peers.probe(&member.peer_addr, DIAL_BACK).await.map_err(|error| {
+        // Before a token is used up: does the node answer, is it the one that asked, and can it apply this log?
+        let welcome = self.peers.probe(&member.peer_addr, PROBE_TIMEOUT).await.map_err(|error| {
             refused(format!("cannot reach the new node at its peer address {}: {error}", member.peer_addr))
         })?;
         if welcome.instance != member.instance {
             return Err(refused(format!("another node answers at {}", member.peer_addr)));
         }
-        self.knows_the_rules(&welcome)?;
+        self.check_rules(&welcome)?;
         let label = |text: &str| Label::parse(text).map_err(|problem| refused(format!("address {problem}")));
         let command = Command::AdmitNode {
             instance: member.instance,
@@ -99,11 +99,13 @@ impl Node {
             replaces,
         };
         let deadline = Instant::now() + REQUEST_DEADLINE;
-        let answer = match self.propose_here(&Arc::new(of_the_cluster(command)), deadline).await {
-            Tried::Answered(answer) => answer,
-            Tried::Refused(reason) => return Err(ServiceResponse::Unavailable { reason }),
-            Tried::NotProposed(_) => return Err(ServiceResponse::NotLeader { leader: self.leader_id() }),
-            Tried::Unknown(reason) => return Err(ServiceResponse::OutcomeUnknown { reason }),
+        let answer = match self.propose_here(&Arc::new(system_proposal(command)), deadline).await {
+            ProposeOutcome::Applied(answer) => answer,
+            ProposeOutcome::Refused(reason) => return Err(ServiceResponse::Unavailable { reason }),
+            ProposeOutcome::NotProposed(_) => {
+                return Err(ServiceResponse::NotLeader { leader: self.leader_id() });
+            }
+            ProposeOutcome::Unknown(reason) => return Err(ServiceResponse::OutcomeUnknown { reason }),
         };
         let id = match answer.outcome {
             Ok(Reply::Node(record)) => record.id,
@@ -111,9 +113,9 @@ impl Node {
             Err(refusal) => return Err(refused(refusal.to_string())),
             Ok(other) => return Err(refused(format!("an answer to something else: {other:?}"))),
         };
-        let _changing = self.changing.lock().await;
-        // They may have been raised since; while this is held they are not.
-        self.knows_the_rules(&welcome)?;
+        let _guard = self.membership_change.lock().await;
+        // The rules may have been raised meanwhile. While the lock is held, they are not.
+        self.check_rules(&welcome)?;
         if self.member(id).is_none() {
             self.change_members(ChangeMembers::AddNodes(BTreeMap::from([(id.0, member)]))).await?;
             tracing::info!(node = %id, "a learner joined");
@@ -123,8 +125,8 @@ impl Node {
 
     /// Makes a learner a voter.
     async fn promote(&self, node: NodeId) -> Result<ServiceResponse, ServiceResponse> {
-        let _changing = self.changing.lock().await;
-        let peers = self.peers_known();
+        let _guard = self.membership_change.lock().await;
+        let peers = self.members_by_id();
         let peer = peers.get(&node.0).ok_or(ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)))?;
         if peer.is_voter {
             return Ok(ServiceResponse::Done);
@@ -132,7 +134,7 @@ impl Node {
         if !peer.is_alive {
             return Err(refused(format!("node {node} does not answer: as a voter it could cost the quorum")));
         }
-        if peer.lag > CAUGHT_UP {
+        if peer.lag > MAX_LAG {
             return Err(refused(format!(
                 "node {node} is {} entries behind: it becomes a voter by itself once it has caught up",
                 peer.lag
@@ -142,7 +144,7 @@ impl Node {
         Ok(ServiceResponse::Done)
     }
 
-    /// While nothing else changes the membership.
+    /// Makes a learner a voter. The caller holds `membership_change`.
     async fn make_voter(&self, node: NodeId) -> Result<(), ServiceResponse> {
         let voters = ChangeMembers::AddVoterIds(BTreeSet::from([node.0]));
         let published = self.published();
@@ -156,7 +158,7 @@ impl Node {
         }
         self.check_quorum_of(&after, &before, &format!("with node {node}")).await?;
         let change = match replaced {
-            // In one joint step: at no time is the lost one counted without the new one.
+            // In one joint step, so that the lost voter never counts without its replacement.
             Some(former) => {
                 ChangeMembers::Batch(vec![voters, ChangeMembers::RemoveVoters(BTreeSet::from([former.0]))])
             }
@@ -167,13 +169,13 @@ impl Node {
         Ok(())
     }
 
-    /// Takes a member out, if those that stay have a living quorum.
+    /// Removes a member, if the remaining voters have a living quorum.
     async fn remove(&self, node: NodeId) -> Result<ServiceResponse, ServiceResponse> {
-        let _changing = self.changing.lock().await;
-        let peers = self.peers_known();
+        let _guard = self.membership_change.lock().await;
+        let peers = self.members_by_id();
         let Some(peer) = peers.get(&node.0) else {
-            // An id is never given out again: one that was and is no member's is out for good. Whoever did not
-            // hear of it asks again.
+            // An id is never used again: that of a former member is removed for good. A retry of the removal gets the
+            // same answer.
             let was_member = self.published().state.node(node).is_some();
             let unknown = ServiceResponse::Refused(ChangeRefusal::UnknownNode(node));
             return if was_member { Ok(ServiceResponse::Done) } else { Err(unknown) };
@@ -188,12 +190,12 @@ impl Node {
             }
             self.check_quorum_of(&rest, &before, &format!("without node {node}")).await?;
             if node == self.id {
-                // Whoever leads then takes it out: a leader that is no member any more would still have to
-                // commit its own end.
+                // The next leader removes this node: a leader that is no longer a member would still have to commit its
+                // own removal.
                 self.transfer_leader(None).await?;
                 return Err(ServiceResponse::NotLeader { leader: self.leader_id() });
             }
-            // A voter that is no voter any more is left out altogether: nothing is retained.
+            // The removed voter does not stay as a learner: `change_membership` is called without `retain`.
             ChangeMembers::RemoveVoters(ids)
         } else {
             ChangeMembers::RemoveNodes(ids)
@@ -203,9 +205,9 @@ impl Node {
         Ok(ServiceResponse::Done)
     }
 
-    /// Makes sure that a majority of these voters answers now, not just a moment ago: a change to
-    /// voters that are gone can never be committed, and nothing after it either (etcd#6420). And that those of
-    /// before are still the voters: whoever asked for another change may have gone before its end.
+    /// Makes sure that a majority of these voters answers from now on: a change to voters that are gone can never be
+    /// committed, and nothing after it either (etcd#6420). Also makes sure that `before` are still the voters: another
+    /// change may go on although its client has given up.
     async fn check_quorum_of(
         &self,
         voters: &BTreeSet<u64>,
@@ -217,14 +219,15 @@ impl Node {
         loop {
             let waited = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
             let report = self.own_report();
-            let heard = |id: &u64| {
+            let has_answered = |id: &u64| {
                 let seen = report.members.iter().find(|member| member.id.0 == *id);
                 *id == self.id.0 || seen.and_then(|member| member.last_seen_ms).is_some_and(|ms| ms < waited)
             };
-            let silent: Vec<String> = voters.iter().filter(|id| !heard(id)).map(u64::to_string).collect();
+            let silent: Vec<String> =
+                voters.iter().filter(|id| !has_answered(id)).map(u64::to_string).collect();
             let (total, alive) = (voters.len(), voters.len() - silent.len());
             if self.voters() != *before {
-                return Err(ServiceResponse::Unavailable { reason: UNDER_WAY.to_owned() });
+                return Err(ServiceResponse::Unavailable { reason: CHANGE_IN_PROGRESS.to_owned() });
             }
             if alive > total / 2 {
                 return Ok(());
@@ -246,13 +249,13 @@ impl Node {
         metrics.membership_config.membership().voter_ids().collect()
     }
 
-    /// Hands leadership over, to a voter that is alive and has caught up.
+    /// Hands leadership over to a voter that is alive and has caught up: `to`, or the best one.
     pub(crate) async fn transfer_leader(
         &self,
         to: Option<NodeId>,
     ) -> Result<ServiceResponse, ServiceResponse> {
-        let peers = self.peers_known();
-        let able = |peer: &&Peer| peer.is_voter && peer.is_alive && peer.lag <= CAUGHT_UP;
+        let peers = self.members_by_id();
+        let able = |peer: &&MemberState| peer.is_voter && peer.is_alive && peer.lag <= MAX_LAG;
         let to = match to {
             Some(node) if node == self.id => return Ok(ServiceResponse::Leads(node)),
             Some(node) => {
@@ -297,11 +300,11 @@ impl Node {
         }
     }
 
-    /// Voters that answer and have caught up, the most up to date first; this node is among them.
+    /// Voters that answer and have caught up, this node included, with the smallest lag first.
     pub(crate) fn able_voters(&self) -> Vec<NodeId> {
-        let able = |peer: &Peer| peer.is_voter && peer.is_alive && peer.lag <= CAUGHT_UP;
+        let able = |peer: &MemberState| peer.is_voter && peer.is_alive && peer.lag <= MAX_LAG;
         let mut able: Vec<(u64, u64)> = self
-            .peers_known()
+            .members_by_id()
             .into_iter()
             .filter_map(|(id, peer)| able(&peer).then_some((peer.lag, id)))
             .collect();
@@ -309,18 +312,18 @@ impl Node {
         able.into_iter().map(|(_, id)| NodeId(id)).collect()
     }
 
-    /// All voters, and whether the leader heard of them a moment ago.
-    pub(crate) fn voters_heard(&self) -> impl Iterator<Item = (NodeId, bool)> {
-        let peers = self.peers_known().into_iter();
+    /// All voters, and whether each answered the leader within the last two leases.
+    pub(crate) fn voters_with_liveness(&self) -> impl Iterator<Item = (NodeId, bool)> {
+        let peers = self.members_by_id().into_iter();
         peers.filter(|(_, peer)| peer.is_voter).map(|(id, peer)| (NodeId(id), peer.is_alive))
     }
 
-    /// Makes voters of learners that have caught up.
+    /// Makes one learner a voter that has caught up. Called regularly.
     pub(crate) async fn promote_learners(&self) {
-        // Those who wait to change something go first; it comes by again.
-        let Ok(_changing) = self.changing.try_lock() else { return };
-        let ready = |peer: &Peer| !peer.is_voter && peer.is_alive && peer.lag <= CAUGHT_UP;
-        let next = self.peers_known().iter().find(|(_, peer)| ready(peer)).map(|(id, _)| NodeId(*id));
+        // Requested changes go first; the next call tries again.
+        let Ok(_guard) = self.membership_change.try_lock() else { return };
+        let ready = |peer: &MemberState| !peer.is_voter && peer.is_alive && peer.lag <= MAX_LAG;
+        let next = self.members_by_id().iter().find(|(_, peer)| ready(peer)).map(|(id, _)| NodeId(*id));
         if let Some(node) = next
             && let Err(why) = self.make_voter(node).await
         {
@@ -329,7 +332,7 @@ impl Node {
     }
 
     async fn change_members(&self, change: Changes) -> Result<(), ServiceResponse> {
-        match timeout(ONE_CHANGE, self.raft.change_membership(change, false)).await {
+        match timeout(CHANGE_TIMEOUT, self.raft.change_membership(change, false)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.explain(error)),
             Err(_) => Err(ServiceResponse::OutcomeUnknown {
@@ -347,15 +350,15 @@ impl Node {
             }
             RaftError::APIError(ClientWriteError::ChangeMembershipError(
                 ChangeMembershipError::InProgress(_),
-            )) => ServiceResponse::Unavailable { reason: UNDER_WAY.to_owned() },
+            )) => ServiceResponse::Unavailable { reason: CHANGE_IN_PROGRESS.to_owned() },
             RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => refused(error.to_string()),
             RaftError::APIError(error) => ServiceResponse::OutcomeUnknown { reason: error.to_string() },
             RaftError::Fatal(error) => stopped(error),
         }
     }
 
-    /// Everyone in the membership, as the leader knows them.
-    fn peers_known(&self) -> BTreeMap<u64, Peer> {
+    /// The state of every member, as the leader knows it.
+    fn members_by_id(&self) -> BTreeMap<u64, MemberState> {
         let status = self.own_report();
         let alive_within = u64::try_from((self.timing.lease() * 2).as_millis()).unwrap_or(u64::MAX);
         status
@@ -365,7 +368,7 @@ impl Node {
                 let is_alive =
                     report.id == self.id || report.last_seen_ms.is_some_and(|seen| seen <= alive_within);
                 let lag = report.lag.unwrap_or(u64::MAX);
-                (report.id.0, Peer { is_voter: report.voter, lag, is_alive })
+                (report.id.0, MemberState { is_voter: report.voter, lag, is_alive })
             })
             .collect()
     }
