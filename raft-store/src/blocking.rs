@@ -1,4 +1,4 @@
-//! The one place through which async code waits for a device.
+//! The only place where async code waits for a device.
 
 use crate::error::StoreError;
 use std::{
@@ -11,11 +11,11 @@ use tokio::{
     sync::Semaphore,
 };
 
-/// Runs work that may wait for a device, off the async workers. A storage that never waits has its
-/// work done in place, so that a simulation stays deterministic.
+/// Runs work that may wait for a device on a blocking thread. The work of a storage that never waits runs in place, so
+/// that a simulation stays deterministic.
 ///
 /// # Errors
-/// What the work answers, or that it panicked.
+/// The error of the work, or [`StoreError::Stopped`] if it panicked.
 pub(crate) async fn run<T: Send + 'static>(
     may_block: bool,
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
@@ -28,12 +28,12 @@ pub(crate) async fn run<T: Send + 'static>(
         .unwrap_or_else(|failed| Err(StoreError::Stopped(format!("storage work ended early: {failed}"))))
 }
 
-/// Reads of one runtime that run or stand in the queue of its blocking threads, at least. A read whose caller gave up
-/// runs to its end all the same, so this many of them, some 10 ms each, is all that others ever wait for in vain.
+/// The least number of reads of one runtime that run or wait for one of its blocking threads. A read whose caller gave
+/// up runs to its end nevertheless. So no read ever waits for more than this many abandoned ones, of some 10 ms each.
 const LEAST_QUEUED: usize = 8;
 
-/// Bounds the reads that run at once. The runtimes of a process do not wait for each other: each has blocking threads
-/// of its own.
+/// Bounds the reads that run at once in each runtime. The runtimes of a process have blocking threads of their own, and
+/// do not wait for each other.
 pub(crate) struct ReadQueue {
     of: Mutex<HashMap<runtime::Id, Arc<Semaphore>>>,
     most: usize,
@@ -42,7 +42,7 @@ pub(crate) struct ReadQueue {
 impl Default for ReadQueue {
     fn default() -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        // All threads of a pool with a thread a core, and as many again, so that none waits for work.
+        // A pool has one thread for each core; as many reads again keep every thread busy.
         Self::new(LEAST_QUEUED.max(2 * cores))
     }
 }
@@ -52,11 +52,11 @@ impl ReadQueue {
         Self { of: Mutex::default(), most }
     }
 
-    /// Runs a read, as [`run`] does. It waits for its turn first, and a caller that gives up while it waits leaves
+    /// Runs a read, as [`run`] does, after it has waited for a permit. A caller that gives up while it waits leaves
     /// nothing behind.
     ///
     /// # Errors
-    /// Those of [`run`].
+    /// The same as [`run`].
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         may_block: bool,
@@ -65,10 +65,10 @@ impl ReadQueue {
         if !may_block {
             return work();
         }
-        let turn = self.of_this_runtime().acquire_owned().await.expect("the queue is never closed");
+        let permit = self.of_this_runtime().acquire_owned().await.expect("the queue is never closed");
         run(true, move || {
-            // The turn ends with the work, whether or not anybody still waits for its result.
-            let _turn = turn;
+            // The permit ends with the work, whether or not its caller still waits.
+            let _permit = permit;
             work()
         })
         .await
@@ -102,7 +102,7 @@ mod tests {
         }
         let mut next = std::pin::pin!(queue.run(true, || Ok(7)));
         assert!(futures::poll!(next.as_mut()).is_pending());
-        assert_eq!(queue.of_this_runtime().available_permits(), 0, "those that run have all places");
+        assert_eq!(queue.of_this_runtime().available_permits(), 0, "the running reads have all permits");
         drop(held.pop());
         assert_eq!(next.await.unwrap(), 7);
     }

@@ -1,56 +1,56 @@
-//! Failures of the store. Never refusals: a refusal is an answer, these stop the node.
+//! Failures of the store. They stop the node, whereas a refusal of the domain is an answer.
 
 use crate::{record::RecordError, storage::Column};
 use nexus_domain::RulesVersion;
 use std::io;
 
-/// Why the store cannot go on.
+/// A failure of the store.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum StoreError {
-    /// The device or the file system said no.
+    /// The device or the file system returned an error.
     #[error("storage failed while {doing}: {cause}")]
     Disk {
-        /// What was tried.
+        /// The operation that failed.
         doing: &'static str,
-        /// What the system said.
+        /// The error of the system.
         cause: String,
     },
-    /// No space is left.
+    /// The disk has no space left.
     #[error(
         "the disk is full, found while {doing}; free space in the data folder's file system and start again"
     )]
     Full {
-        /// What was tried.
+        /// The operation that failed.
         doing: &'static str,
     },
-    /// Somebody else has it.
+    /// Another process has the data folder open.
     #[error(
         "another process has this data folder open: a nexusd that still runs on it, or is stopping; two can \
          never share one"
     )]
     InUse,
-    /// What was read is not what was written.
+    /// A record is damaged.
     #[error(
         "corrupt record in {column} at {key}: {cause}; keep the data folder and come back under a new node id"
     )]
     Corrupt {
-        /// Where it is kept.
+        /// The column that the record is in.
         column: Column,
-        /// Its key, in hexadecimal.
+        /// The key of the record, in hexadecimal.
         key: String,
-        /// What is wrong with it.
+        /// What is wrong with the record.
         cause: RecordError,
     },
-    /// The parts of the state do not fit each other.
+    /// The stored parts of the state contradict each other.
     #[error("stored state is inconsistent: {0}; keep the data folder and come back under a new node id")]
     Inconsistent(String),
-    /// The node has forgotten something that it promised to remember.
+    /// The node has lost something that it had acknowledged.
     #[error(transparent)]
     Quarantined(#[from] Quarantined),
-    /// A snapshot that cannot be trusted.
+    /// A snapshot is damaged, incomplete or of another version.
     #[error("snapshot refused: {0}")]
     Snapshot(String),
-    /// Applying an entry failed, so that this node no longer knows the state.
+    /// Applying an entry failed, so that the node's state is unknown.
     #[error("applying log entry {index} failed: {cause}")]
     Apply {
         /// The log index of the entry.
@@ -58,13 +58,13 @@ pub enum StoreError {
         /// The error of the device or the decoder.
         cause: String,
     },
-    /// A newer program wrote it.
+    /// The cluster applies newer rules than this program knows.
     #[error(
-        "the cluster goes by rules of version {cluster}, and this program knows them up to {KNOWN} only: it was \
+        "the cluster applies rules of version {cluster}, and this program knows them up to {KNOWN} only: it was \
          upgraded already; start this node with the newer program", KNOWN = RulesVersion::KNOWN
     )]
     TooNew {
-        /// The version that it goes by.
+        /// The version of the rules that the cluster applies.
         cluster: RulesVersion,
     },
     /// The store stopped after an earlier failure.
@@ -72,8 +72,8 @@ pub enum StoreError {
     Stopped(String),
 }
 
-/// This data folder acknowledged more than it still has. A voter that forgot could give a second
-/// vote or take back an acknowledgement, so it must never vote under its old id again.
+/// The data folder has lost something that the node had acknowledged. A voter that forgot a vote could vote twice, and
+/// one that lost entries could take an acknowledgement back, so it must never vote under its old id again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this node is quarantined: {reason}. It may have forgotten votes or entries that the cluster counts on. \

@@ -1,10 +1,10 @@
-//! The one way in which the store stops: the first failure is kept, told to whoever watches, and
-//! given to everything that is asked for later. Never taken back.
+//! How the store stops: the first failure is kept for ever, is sent to all watchers, and is the result of every later
+//! operation.
 
 use crate::error::StoreError;
 use tokio::sync::watch;
 
-/// Raises and shows the failure that stopped the store.
+/// The failure that stopped the store, if one did.
 #[derive(Clone, Debug)]
 pub(crate) struct Fatal(watch::Sender<Option<StoreError>>);
 
@@ -13,7 +13,7 @@ impl Fatal {
         Self(watch::Sender::new(None))
     }
 
-    /// Stops the store, unless it has stopped before; gives the error back for the caller's answer.
+    /// Stops the store, unless it has stopped before. Returns the error for the caller's own result.
     pub(crate) fn raise(&self, error: StoreError) -> StoreError {
         self.0.send_if_modified(|first| {
             let is_first = first.is_none();
@@ -26,7 +26,7 @@ impl Fatal {
         error
     }
 
-    /// Refuses once the store has stopped.
+    /// Returns an error once the store has stopped.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         match &*self.0.borrow() {
             None => Ok(()),

@@ -1,8 +1,8 @@
-//! How things are found in the columns: keys whose byte order is the order of what they stand for.
+//! The keys of everything stored. The order of their bytes is the order of what they stand for.
 //!
-//! What belongs to a project begins with its id, so that a project can be moved as one range; what
-//! belongs to the cluster begins with the nil id. Texts come last and need no end. A row repeats its
-//! key in its value, so row keys are only ever written; document keys are read back.
+//! A key of what belongs to a project begins with the project's id, so that a project can be moved as one range; a key
+//! of what belongs to the cluster begins with the nil id. Texts come last in a key and need no end. A row repeats its
+//! key in its value, so row keys are only written; document keys are also decoded.
 
 use crate::storage::KeyRange;
 use nexus_domain::{
@@ -21,19 +21,19 @@ pub(crate) mod meta {
     pub(crate) const VOTE: &[u8] = b"log/vote";
     /// The last entry that was purged from the log.
     pub(crate) const PURGED: &[u8] = b"log/purged";
-    /// An entry that is known to be committed.
+    /// The last entry that is known to be committed.
     pub(crate) const COMMITTED: &[u8] = b"log/committed";
-    /// What was applied last.
+    /// The progress of the state machine.
     pub(crate) const PROGRESS: &[u8] = b"machine/progress";
-    /// The snapshot that is being installed; there only meanwhile.
+    /// The snapshot that is being installed. The record exists only meanwhile.
     pub(crate) const INSTALLING: &[u8] = b"machine/installing";
-    /// What the node keeps about itself.
+    /// The node's own identity.
     pub(crate) const IDENTITY: &[u8] = b"node/identity";
 }
 
-/// Which kind of row or document follows the project. Never reused.
+/// The kinds of rows and documents, as they follow the project in a key. A number is never reused.
 mod tag {
-    /// Before all others: it says whether this program can read them.
+    /// It comes before all others, since it says whether this program can read them.
     pub(super) const RULES: u8 = 0;
     pub(super) const CLOCK: u8 = 1;
     pub(super) const ORIGIN: u8 = 2;
@@ -58,7 +58,7 @@ mod tag {
     pub(super) const REPLACED_LISTS: u8 = 25;
 
     pub(super) const SPEC: u8 = 1;
-    // 2 was for checkpoints by their ids.
+    // 2 was the kind of checkpoints by their ids.
     pub(super) const CHECKPOINT: u8 = 3;
     pub(super) const LEARNING: u8 = 4;
     pub(super) const DECISION: u8 = 5;
@@ -71,7 +71,7 @@ pub(crate) fn entry(index: u64) -> [u8; 8] {
     index.to_be_bytes()
 }
 
-/// The key of an event. It ends with the project, so that those of another one are passed by unread.
+/// The key of an event. It ends with the project, so that a scan for one project need not read the others' events.
 pub(crate) fn event(revision: Revision, seq: u32, project: ProjectId) -> [u8; EVENT_BYTES] {
     let mut key = [0; EVENT_BYTES];
     key[..POSITION_BYTES].copy_from_slice(&position(revision, seq));
@@ -89,7 +89,7 @@ fn position(revision: Revision, seq: u32) -> [u8; POSITION_BYTES] {
     bytes
 }
 
-/// The revision and the project of an event's key; none for what is none.
+/// The revision and the project in the key of an event; `None` if it is not such a key.
 pub(crate) fn read_event(key: &[u8]) -> Option<(Revision, ProjectId)> {
     let key: &[u8; EVENT_BYTES] = key.try_into().ok()?;
     let revision = key[..8].try_into().map(u64::from_be_bytes).ok()?;
@@ -97,7 +97,7 @@ pub(crate) fn read_event(key: &[u8]) -> Option<(Revision, ProjectId)> {
     Some((Revision(revision), ProjectId(project)))
 }
 
-/// Where the events of a revision begin.
+/// The start of the events of a revision.
 pub(crate) fn events_of(revision: Revision) -> [u8; 8] {
     revision.0.to_be_bytes()
 }
@@ -158,12 +158,12 @@ pub(crate) fn append_row(key: &RowKey, to: &mut Vec<u8>) {
     };
 }
 
-/// Where the texts of a project are.
+/// The range of the texts of a project.
 pub(crate) fn documents_of_project(project: ProjectId) -> KeyRange {
     KeyRange::prefix(*project.0.as_bytes())
 }
 
-/// Where the texts about a feature are, but its spec: one range a list.
+/// The ranges of the texts about a feature without its spec: one range for each list.
 pub(crate) fn documents_of_feature(project: ProjectId, feature: FeatureId) -> [KeyRange; 4] {
     [tag::CHECKPOINT, tag::LEARNING, tag::DECISION_ABOUT, tag::LISTS].map(|list| {
         let mut prefix = Vec::new();
@@ -172,7 +172,7 @@ pub(crate) fn documents_of_feature(project: ProjectId, feature: FeatureId) -> [K
     })
 }
 
-/// The key of a document. Those of one list sort by their places.
+/// The key of a document. The keys of one list sort by their positions.
 pub(crate) fn document(key: &DocumentKey) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64);
     append_document(key, &mut bytes);
@@ -207,7 +207,7 @@ pub(crate) fn append_document(key: &DocumentKey, to: &mut Vec<u8>) {
     }
 }
 
-/// Reads the key of a document back; none for what [`document`] never writes.
+/// Decodes the key of a document; `None` if [`document`] never writes it.
 pub(crate) fn read_document(key: &[u8]) -> Option<DocumentKey> {
     let (project, rest) = take_uuid(key)?;
     let (kind, rest) = rest.split_first()?;
@@ -241,7 +241,7 @@ fn take_uuid(bytes: &[u8]) -> Option<(Uuid, &[u8])> {
     Some((Uuid::from_bytes(*uuid), rest))
 }
 
-/// Appends parts of a key.
+/// Appends the parts of a key.
 struct KeyBytes<'a>(&'a mut Vec<u8>);
 
 impl<'a> KeyBytes<'a> {

@@ -1,15 +1,15 @@
-//! What a node remembers: the Raft log, the replicated state machine and its snapshots, on ordered
-//! storage. Knows openraft and RocksDB, so that nothing else below the node has to.
+//! What a node stores: the Raft log, the replicated state machine and its snapshots, on ordered storage. Of the crates
+//! below the node, only this one knows openraft and RocksDB.
 //!
 //! Reading order:
-//! - [`types`]: what this project fills into openraft.
-//! - [`storage`]: sorted columns and files, on RocksDB or simulated. [`record`]: the envelope of all
-//!   that is stored. `keys`: where it is stored.
-//! - [`log`]: entries and votes; durable before anyone hears of them.
-//! - [`machine`]: committed entries through the domain; written before anyone sees them.
+//! - [`types`]: the type parameters of openraft.
+//! - [`storage`]: sorted columns and files, on RocksDB or simulated. [`record`]: the envelope of everything stored.
+//!   `keys`: the keys of everything stored.
+//! - [`log`]: entries and votes, which are durable before they are acknowledged.
+//! - [`machine`]: applies committed entries with the domain, and writes the result before it is visible.
 //! - [`snapshot`]: the state machine as one file.
-//! - [`store`]: opens all of it, and is what the rest of a node reads from.
-//! - [`error`]: why it stops. Nothing here tries again after a failure of the device.
+//! - [`store`]: opens all of it, and serves the reads of the rest of the node.
+//! - [`error`]: failures, which stop the store. Nothing here retries after a failure of the device.
 
 mod blocking;
 pub mod error;

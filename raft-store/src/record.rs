@@ -1,4 +1,4 @@
-//! The envelope of every stored or sent record. Never looks into the payload.
+//! The envelope of every stored or sent record. It is the same for all payloads.
 //!
 //! `[format u8][kind u16][length u32][payload][crc32c u32]`, numbers in little endian; the checksum
 //! covers everything before it. The payload is bincode (variable-length integers). Enums inside
@@ -7,20 +7,20 @@
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// The format that is written.
+/// The number of the format that is written.
 pub const FORMAT: u8 = 1;
-/// Bytes before the payload.
+/// The bytes before the payload.
 pub const HEADER_BYTES: usize = 7;
-/// Bytes after the payload.
+/// The bytes after the payload.
 pub const TRAILER_BYTES: usize = 4;
-/// Largest payload. Requests are at most 1 MiB; a damaged length must not ask for more memory than
-/// a node can spare.
+/// The largest payload in bytes. Requests are at most 1 MiB. A damaged length must not make a node allocate more memory
+/// than it can spare.
 pub const MAX_PAYLOAD_BYTES: usize = 64 << 20;
 
 const BINCODE: Configuration<LittleEndian, Varint, Limit<MAX_PAYLOAD_BYTES>> =
     bincode::config::standard().with_limit::<MAX_PAYLOAD_BYTES>();
 
-/// What a record holds. Numbers are never reused; from 256 on they belong to the peer transport.
+/// The kind of a record. Numbers are never reused; those from 256 on belong to the peer transport.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Kind(pub u16);
 
@@ -29,9 +29,9 @@ impl Kind {
     pub const ENTRY: Self = Self(1);
     /// A vote of Raft.
     pub const VOTE: Self = Self(2);
-    /// A log id: what was committed or purged.
+    /// A log id, of the last committed or purged entry.
     pub const LOG_ID: Self = Self(3);
-    /// What the log has made durable.
+    /// The mark of what the log has made durable.
     pub const MARK: Self = Self(4);
     /// A row of the state.
     pub const ROW: Self = Self(5);
@@ -39,7 +39,7 @@ impl Kind {
     pub const DOCUMENT: Self = Self(6);
     /// An event of a feed.
     pub const EVENT: Self = Self(7);
-    /// What was applied last, with the state's hash.
+    /// The progress of the state machine, with the state's hash.
     pub const PROGRESS: Self = Self(8);
     /// A snapshot that is being installed.
     pub const INSTALLING: Self = Self(9);
@@ -49,36 +49,36 @@ impl Kind {
     pub const SNAPSHOT_BLOCK: Self = Self(11);
     /// The end of a snapshot, with its checksum.
     pub const SNAPSHOT_END: Self = Self(12);
-    /// What the node keeps about itself: opaque bytes.
+    /// The node's own identity, as opaque bytes.
     pub const IDENTITY: Self = Self(13);
 }
 
-/// Why bytes are not the record they should be.
+/// Why bytes are not a valid record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// It ends too early.
+    /// The record ends too early.
     #[error("truncated: {actual} of {expected} bytes")]
     Truncated {
-        /// Bytes that the record should have.
+        /// The bytes that the record should have.
         expected: usize,
-        /// Bytes that are there.
+        /// The bytes that there are.
         actual: usize,
     },
-    /// Bytes follow its end.
+    /// Bytes follow the end of the record.
     #[error("{0} bytes follow the record")]
     Trailing(usize),
-    /// It was written by another version.
+    /// Another version wrote the record.
     #[error("format {0} is unknown, this version reads format {FORMAT}")]
     Format(u8),
-    /// It holds something else.
+    /// The record is of another kind.
     #[error("kind {actual} found, {expected} expected")]
     Kind {
-        /// The kind that was asked for.
+        /// The expected kind.
         expected: u16,
-        /// The kind that is there.
+        /// The kind in the record.
         actual: u16,
     },
-    /// Its bytes changed.
+    /// The checksum does not match the bytes.
     #[error("checksum {actual:08x} found, {expected:08x} expected")]
     Checksum {
         /// The checksum in the record.
@@ -86,38 +86,38 @@ pub enum RecordError {
         /// The checksum of its bytes.
         actual: u32,
     },
-    /// Its length is beyond what is ever written.
+    /// The length is larger than any record that is written.
     #[error("payload of {0} bytes, at most {MAX_PAYLOAD_BYTES} are allowed")]
     TooLarge(usize),
-    /// Its payload cannot be read although its checksum is right.
+    /// The payload cannot be decoded although the checksum is right.
     #[error("payload: {0}")]
     Payload(String),
 }
 
-/// Wraps a value.
+/// Encodes a value as a record.
 ///
 /// # Panics
-/// When the value cannot be encoded: a type of unknown length, or more than [`MAX_PAYLOAD_BYTES`].
-/// Both are defects of the caller, which bounds what it stores.
+/// If the type has no fixed length, or the value takes more than [`MAX_PAYLOAD_BYTES`]. The caller bounds what it
+/// stores, so both are defects.
 pub fn encode<T: Serialize + ?Sized>(kind: Kind, value: &T) -> Vec<u8> {
     try_encode(kind, value).expect("records have a known, bounded size")
 }
 
-/// Wraps a value whose size follows from what clients sent.
+/// Encodes a value whose size depends on what clients sent.
 ///
 /// # Errors
 /// [`RecordError::TooLarge`], or [`RecordError::Payload`] for a type of unknown length.
 pub fn try_encode<T: Serialize + ?Sized>(kind: Kind, value: &T) -> Result<Vec<u8>, RecordError> {
-    // Most records are smaller: they are written without growing.
+    // Most records fit, and are written without a second allocation.
     let mut record = Vec::with_capacity(512);
     append(kind, value, &mut record)?;
     Ok(record)
 }
 
-/// Wraps a value after what is there already.
+/// Appends a value as a record.
 ///
 /// # Errors
-/// Those of [`try_encode`]; what was appended then is of no use.
+/// The same as [`try_encode`]. Then the appended bytes must be dropped.
 pub fn append<T: Serialize + ?Sized>(kind: Kind, value: &T, to: &mut Vec<u8>) -> Result<(), RecordError> {
     let begins = begin(kind, to);
     bincode::serde::encode_into_std_write(value, to, BINCODE)
@@ -125,10 +125,10 @@ pub fn append<T: Serialize + ?Sized>(kind: Kind, value: &T, to: &mut Vec<u8>) ->
     finish(begins, to)
 }
 
-/// Wraps bytes that are encoded already.
+/// Wraps an encoded payload in a record.
 ///
 /// # Panics
-/// Over [`MAX_PAYLOAD_BYTES`].
+/// If it has more than [`MAX_PAYLOAD_BYTES`].
 pub fn seal(kind: Kind, payload: &[u8]) -> Vec<u8> {
     let mut record = Vec::with_capacity(HEADER_BYTES + payload.len() + TRAILER_BYTES);
     let begins = begin(kind, &mut record);
@@ -158,7 +158,7 @@ fn finish(begins: usize, to: &mut Vec<u8>) -> Result<(), RecordError> {
     Ok(())
 }
 
-/// Unwraps a value that fills `bytes` exactly.
+/// Decodes the record that fills `bytes` exactly.
 ///
 /// # Errors
 /// See [`RecordError`].
@@ -172,7 +172,7 @@ pub fn decode<T: DeserializeOwned>(kind: Kind, bytes: &[u8]) -> Result<T, Record
     Ok(value)
 }
 
-/// Unwraps the payload of a record that fills `bytes` exactly.
+/// Returns the payload of the record that fills `bytes` exactly.
 ///
 /// # Errors
 /// See [`RecordError`].
@@ -187,7 +187,7 @@ pub fn open(kind: Kind, bytes: &[u8]) -> Result<&[u8], RecordError> {
     Ok(payload)
 }
 
-/// The kind, payload and whole length of the record that `bytes` begin with.
+/// The kind, the payload and the whole length of the record at the start of `bytes`.
 ///
 /// # Errors
 /// See [`RecordError`].
@@ -206,10 +206,10 @@ pub fn open_first(bytes: &[u8]) -> Result<(Kind, &[u8], usize), RecordError> {
     Ok((kind, &covered[HEADER_BYTES..], total))
 }
 
-/// The whole length of the record whose header `bytes` begin with.
+/// The whole length of the record whose header is at the start of `bytes`.
 ///
 /// # Errors
-/// When the header is incomplete, of another format, or asks for too much.
+/// If the header is incomplete or of another format, or if the length is too large.
 pub fn whole_length(bytes: &[u8]) -> Result<usize, RecordError> {
     if bytes.len() < HEADER_BYTES {
         return Err(RecordError::Truncated { expected: HEADER_BYTES + TRAILER_BYTES, actual: bytes.len() });

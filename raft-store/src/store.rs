@@ -1,4 +1,4 @@
-//! Opens a node's store, and reads from it beside Raft. Never writes what Raft writes.
+//! Opens a node's store, and serves reads beside Raft. Nothing here writes what Raft writes.
 
 use crate::{
     blocking::{self, ReadQueue},
@@ -13,7 +13,7 @@ use crate::{
     },
     record::{self, Kind, RecordError},
     snapshot::{Backup, SnapshotDir, SnapshotReceiver, install},
-    storage::{Batch, Column, KeyRange, Leased, Order, Reader, Released, Rocks, Storage, Usage},
+    storage::{Batch, Column, KeyRange, Order, Reader, Released, Rocks, SpaceUsage, Storage, TrackedStorage},
 };
 use nexus_domain::{
     Document, DocumentKey, ProjectId, Recorded, Revision, State,
@@ -33,22 +33,21 @@ use tokio::sync::watch;
 /// Opens the store in a data folder.
 ///
 /// # Errors
-/// As [`open`].
+/// The same as [`open`].
 pub async fn open_folder(dir: &Path) -> Result<(LogStore, StateMachine, StoreHandle), StoreError> {
     let dir = dir.to_owned();
     let storage = blocking::run(true, move || Rocks::open(&dir)).await?;
     open(Arc::new(storage)).await
 }
 
-/// Opens the store on a storage: checks the log, finishes an interrupted install, and makes the
-/// state anew from its rows.
+/// Opens the store on a storage: checks the log, finishes an interrupted install of a snapshot, and rebuilds the state
+/// from its rows.
 ///
 /// # Errors
-/// [`StoreError::Quarantined`] when the node has forgotten something that it promised,
-/// [`StoreError::Corrupt`] or [`StoreError::Inconsistent`] when records are damaged, and when the
-/// device fails.
+/// [`StoreError::Quarantined`] if the node has lost something that it had acknowledged, [`StoreError::Corrupt`] or
+/// [`StoreError::Inconsistent`] if records are damaged, and other errors if the device fails.
 pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, StoreHandle), StoreError> {
-    let (storage, released) = Leased::new(storage);
+    let (storage, released) = TrackedStorage::new(storage);
     let storage: Arc<dyn Storage> = Arc::new(storage);
     let fatal = Fatal::new();
     let may_block = storage.may_block();
@@ -92,7 +91,7 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
     Ok((log, machine, handle))
 }
 
-/// The log must begin where the state, or the snapshot that can make it, ends.
+/// Checks that the log begins where the state, or the snapshot that it is rebuilt from, ends.
 async fn check_coverage(
     log: &mut LogStore,
     snapshot_dir: &SnapshotDir,
@@ -113,7 +112,7 @@ async fn check_coverage(
     }
 }
 
-/// What the rest of the node reads from the store. Cheap to clone.
+/// A handle with which the rest of the node reads from the store. It is cheap to clone.
 #[derive(Clone)]
 pub struct StoreHandle(Arc<Shared>);
 
@@ -129,60 +128,60 @@ struct Shared {
     released: Released,
 }
 
-/// Bytes of the stored events of one page: what a reader holds in memory. An event is at most about a MiB.
+/// The bytes of the stored events of one page, which a reader holds in memory. An event is at most about a MiB.
 const MAX_PAGE_BYTES: usize = 4 << 20;
-/// Events of other projects that are passed by for one page: some milliseconds.
-const MAX_PASSED: usize = 16_384;
-/// Each so many bytes of a large one count as one more.
-const BYTES_PASSED_AS_ONE: usize = 4_096;
+/// Events of other projects that the scan for one page skips: some milliseconds.
+const MAX_SKIPPED: usize = 16_384;
+/// This many bytes of a large skipped event count as one more event.
+const BYTES_PER_SKIPPED_EVENT: usize = 4_096;
 
-/// Some of the history.
+/// A page of the event history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventsPage {
-    /// Events in order; never part of a revision.
+    /// The events in order. A page never ends within a revision.
     pub events: Vec<Recorded>,
-    /// Where the next page begins: everything before it that was asked for is in this page.
+    /// The revision that the next page begins at. The page has every requested event before it.
     pub next: Revision,
-    /// Whether there may be more that is applied already.
+    /// Whether more events may be applied already.
     pub has_more: bool,
-    /// Events of earlier revisions may be gone. A page that was asked for from before it may lack
-    /// some: its reader has to start over.
+    /// The first revision whose events are certainly stored. A page that was requested from before it may lack events,
+    /// and its reader has to start over.
     pub oldest: Revision,
 }
 
 impl StoreHandle {
-    /// Follows the state: what is seen here is written.
+    /// A receiver of every published state. A published state is always written already.
     pub fn published(&self) -> watch::Receiver<Arc<Published>> {
         self.0.published.clone()
     }
 
-    /// The state right now.
+    /// The latest published state.
     pub fn latest(&self) -> Arc<Published> {
         self.0.published.borrow().clone()
     }
 
-    /// The failure that stopped the store; once there is one, the process should end.
+    /// A receiver of the failure that stops the store. Once there is one, the process should end.
     pub fn fatal(&self) -> watch::Receiver<Option<StoreError>> {
         self.0.fatal.watch()
     }
 
-    /// How flushing goes.
+    /// Statistics of the log's flushes.
     pub fn flush_stats(&self) -> Arc<FlushStats> {
         self.0.flush_stats.clone()
     }
 
-    /// Puts off snapshots that are made only to keep the log short, for as long as the disk is
-    /// nearly full. One that a follower needs is made nevertheless.
+    /// Defers the snapshots that only keep the log short, while the disk is nearly full. A snapshot that a follower
+    /// needs is built nevertheless.
     pub fn defer_snapshots(&self, defer: bool) {
         self.0.defers_snapshots.store(defer, Ordering::Relaxed);
     }
 
-    /// The state's hash right after an entry; none when that is too long ago, or still to come.
+    /// The state's hash after an entry; `None` if the entry is too old, or not yet applied.
     pub fn hash_at(&self, index: u64) -> Option<u64> {
         self.0.hash_history.at(index)
     }
 
-    /// Snapshots that could not be made for want of space, since the store was opened.
+    /// The number of snapshots that failed for lack of space since the store was opened.
     pub fn failed_snapshots(&self) -> u64 {
         self.0.snapshot_dir.failures()
     }
@@ -190,7 +189,7 @@ impl StoreHandle {
     /// Reads one document.
     ///
     /// # Errors
-    /// When the device fails or the document is damaged.
+    /// If the device fails or the document is damaged.
     pub async fn document(&self, key: DocumentKey) -> Result<Option<Document>, StoreError> {
         self.read(move |storage| {
             let key = keys::document(&key);
@@ -205,7 +204,7 @@ impl StoreHandle {
     /// # Errors
     /// When the device fails or a document is damaged.
     pub async fn documents_at(&self, keys: Vec<DocumentKey>) -> Result<Vec<Option<Document>>, StoreError> {
-        if let Some(found) = self.documents_at_hand(&keys) {
+        if let Some(found) = self.cached_documents(&keys) {
             return found;
         }
         self.read(move |storage| {
@@ -219,10 +218,10 @@ impl StoreHandle {
         .await
     }
 
-    /// A few documents that are in memory: what was just written, or is read often, needs no thread
-    /// of its own. None when there are many or when one would have to be fetched.
-    fn documents_at_hand(&self, keys: &[DocumentKey]) -> Option<Result<Vec<Option<Document>>, StoreError>> {
-        /// More than these would keep an async worker busy.
+    /// Reads a few documents from memory, where new ones and those that are read often are, without a blocking thread.
+    /// `None` if there are many, or if one of them is not in memory.
+    fn cached_documents(&self, keys: &[DocumentKey]) -> Option<Result<Vec<Option<Document>>, StoreError>> {
+        /// More documents than these would keep an async worker busy.
         const FEW: usize = 4;
         if keys.len() > FEW {
             return None;
@@ -230,7 +229,7 @@ impl StoreHandle {
         let mut found = Vec::with_capacity(keys.len());
         for key in keys {
             let key = keys::document(key);
-            let value = self.0.storage.get_at_hand(Column::Documents, &key)?;
+            let value = self.0.storage.get_cached(Column::Documents, &key)?;
             match value.map(|value| read_document(&key, &value)).transpose() {
                 Ok(document) => found.push(document),
                 Err(error) => return Some(Err(error)),
@@ -239,8 +238,8 @@ impl StoreHandle {
         Some(Ok(found))
     }
 
-    /// Reads documents of one kind, newest first. The range goes from the lowest key that is wanted
-    /// to the highest; `MIN` and `MAX` of the ids make it wide.
+    /// Reads documents of one kind, newest first. The range has the lowest and the highest wanted key; `MIN` and `MAX`
+    /// of the ids make it wide.
     ///
     /// # Errors
     /// When the device fails or a document is damaged.
@@ -251,7 +250,7 @@ impl StoreHandle {
     ) -> Result<Vec<(DocumentKey, Document)>, StoreError> {
         self.read(move |storage| {
             let mut end = keys::document(range.end());
-            // The key right after the last one.
+            // The range ends with the key right after the last one.
             end.push(0);
             let range = KeyRange::between(keys::document(range.start()), end);
             let mut found = Vec::new();
@@ -267,21 +266,20 @@ impl StoreHandle {
         .await
     }
 
-    /// Reads events of all projects from a revision on, up to the published one: `limit`, or [`MAX_PAGE_BYTES`],
-    /// and then the rest of the last revision.
+    /// Reads events of all projects from a revision on, up to the published one. The page ends after `limit` events or
+    /// [`MAX_PAGE_BYTES`], with the rest of the last revision.
     ///
     /// # Errors
-    /// When the device fails or an event is damaged, and while a snapshot takes the place of the
-    /// history.
+    /// If the device fails or an event is damaged, and while a snapshot replaces the history.
     pub async fn events(&self, from: Revision, limit: usize) -> Result<EventsPage, StoreError> {
         self.events_where(None, from, limit, MAX_PAGE_BYTES).await
     }
 
-    /// The same of one project, of fewer bytes where that is asked for. Those of others are passed by unread; after
-    /// [`MAX_PASSED`] of them the page ends, empty or not.
+    /// Reads events of one project, like [`events`](Self::events), in a page of at most `max_bytes`. The events of
+    /// other projects are skipped unread; after [`MAX_SKIPPED`] of them the page ends, empty or not.
     ///
     /// # Errors
-    /// Those of [`events`](Self::events).
+    /// The same as [`events`](Self::events).
     pub async fn events_of(
         &self,
         project: ProjectId,
@@ -301,7 +299,7 @@ impl StoreHandle {
     ) -> Result<EventsPage, StoreError> {
         let latest = self.latest();
         let through = latest.revision();
-        // All of one moment: a snapshot that is installed meanwhile must not look like a gap.
+        // One view for all: a snapshot that is installed meanwhile must not look like a gap.
         self.read_at_once(move |view| {
             if view.get(Column::Meta, meta::INSTALLING)?.is_some() {
                 return Err(StoreError::Snapshot("it is being installed: the history comes with it".into()));
@@ -309,20 +307,20 @@ impl StoreHandle {
             let end = Revision(through.0.saturating_add(1)).max(from);
             let range = KeyRange::between(keys::events_of(from), keys::events_of(end));
             let mut page = EventsPage { events: Vec::new(), next: end, has_more: false, oldest: Revision(0) };
-            let (mut at, mut bytes, mut passed) = (None, 0, 0);
+            let (mut at, mut bytes, mut skipped) = (None, 0, 0);
             for pair in view.scan(Column::Events, &range, Order::Ascending) {
                 let (key, value) = pair?;
                 let corrupt = |cause| StoreError::corrupt(Column::Events, &key, cause);
                 let (revision, of) = keys::read_event(&key)
                     .ok_or_else(|| corrupt(RecordError::Payload("this is no key of an event".to_owned())))?;
-                let is_full = page.events.len() >= limit || bytes >= max_bytes || passed >= MAX_PASSED;
+                let is_full = page.events.len() >= limit || bytes >= max_bytes || skipped >= MAX_SKIPPED;
                 if is_full && at.is_some_and(|at| at < revision) {
                     (page.next, page.has_more) = (revision, true);
                     break;
                 }
                 at = Some(revision);
                 if project.is_some_and(|project| project != of) {
-                    passed += 1 + value.len() / BYTES_PASSED_AS_ONE;
+                    skipped += 1 + value.len() / BYTES_PER_SKIPPED_EVENT;
                     continue;
                 }
                 bytes += value.len();
@@ -330,7 +328,7 @@ impl StoreHandle {
                 let mut event = stored.event.into_owned();
                 if let Some(feature) = event.event.feature_mut() {
                     complete(view, &latest.state, Arc::make_mut(feature))?;
-                    // As whoever shows it has it before them.
+                    // With the lists, as the reader will show it.
                     bytes += feature.list_bytes();
                 }
                 page.events.push(event);
@@ -341,10 +339,10 @@ impl StoreHandle {
         .await
     }
 
-    /// What the node keeps about itself; none in a new data folder.
+    /// The node's own identity; `None` in a new data folder.
     ///
     /// # Errors
-    /// When the device fails or the record is damaged.
+    /// If the device fails or the record is damaged.
     pub async fn identity(&self) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(|storage| match storage.get(Column::Meta, meta::IDENTITY)? {
             None => Ok(None),
@@ -355,10 +353,10 @@ impl StoreHandle {
         .await
     }
 
-    /// Keeps what the node knows about itself; durable on return.
+    /// Stores the node's own identity, durably.
     ///
     /// # Errors
-    /// When the device fails; the store has then stopped.
+    /// If the device fails. Then the store has stopped.
     pub async fn save_identity(&self, identity: &[u8]) -> Result<(), StoreError> {
         self.0.fatal.check()?;
         let (storage, value) = (self.0.storage.clone(), record::seal(Kind::IDENTITY, identity));
@@ -371,36 +369,36 @@ impl StoreHandle {
         blocking::run(self.0.storage.may_block(), work).await.map_err(|error| self.0.fatal.raise(error))
     }
 
-    /// Begins to receive a snapshot of so many bytes.
+    /// Begins to receive a snapshot of this many bytes.
     ///
     /// # Errors
-    /// When the device fails or is full.
+    /// If the device fails or is full.
     pub async fn begin_receiving(&self, length: u64) -> Result<SnapshotReceiver, StoreError> {
         SnapshotReceiver::begin(&self.0.snapshot_dir, length).await
     }
 
-    /// The current snapshot as a backup; none before the first one.
+    /// The current snapshot as a backup; `None` before the first one.
     pub fn backup(&self) -> Option<Backup> {
         let (covered, snapshot) = self.0.snapshot_dir.current()?;
         Some(Backup::new(Revision(covered.last_log_id?.index), snapshot))
     }
 
-    /// Length of the current snapshot in bytes.
+    /// The length of the current snapshot in bytes.
     pub fn snapshot_bytes(&self) -> Option<u64> {
         self.0.snapshot_dir.current().map(|(_, file)| file.length())
     }
 
-    /// Space in use, without snapshots.
+    /// The space in use, without snapshots.
     ///
     /// # Errors
-    /// When the work could not be run.
-    pub async fn usage(&self) -> Result<Usage, StoreError> {
+    /// If the blocking thread fails.
+    pub async fn usage(&self) -> Result<SpaceUsage, StoreError> {
         let storage = self.0.storage.clone();
         self.0.reads.run(storage.may_block(), move || Ok(storage.usage())).await
     }
 
-    /// Waits until the data folder is free to be opened again: until the log, its readers, the state
-    /// machine and all other handles are dropped, and the storage is closed.
+    /// Waits until the data folder can be opened again: until the log, its readers, the state machine and all other
+    /// handles are dropped, and the storage is closed.
     pub async fn released(self) {
         let mut released = self.0.released.clone();
         drop(self);
@@ -433,8 +431,8 @@ fn read_document(key: &[u8], value: &[u8]) -> Result<Document, StoreError> {
     record::decode(Kind::DOCUMENT, value).map_err(|cause| StoreError::corrupt(Column::Documents, key, cause))
 }
 
-/// Gives a feature of a past event the lists that it had then: those of today, if they are the same, or what was kept
-/// when others took their place. Those of a feature that is gone are gone with it.
+/// Gives the feature of a past event the lists that it had then: those of the state, if they are the same, or those of
+/// the document that was written when they were replaced. A deleted feature has no lists any more.
 fn complete(view: &dyn Reader, state: &State, feature: &mut Feature) -> Result<(), StoreError> {
     let (project, id, at) = (feature.project, feature.id, feature.lists_at);
     if let Some(today) = state.feature(project, id).filter(|today| today.lists_at == at) {

@@ -1,4 +1,4 @@
-//! The types that this project fills into openraft.
+//! The type parameters of openraft.
 
 use nexus_domain::{Answer, InstanceId, Proposal};
 use openraft::alias;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
 openraft::declare_raft_types!(
-    /// Nexus on openraft: proposals in, answers out.
+    /// The types of Nexus: proposals are the requests, and answers the responses.
     pub TypeConfig:
         D = Command,
         R = Applied,
@@ -14,20 +14,20 @@ openraft::declare_raft_types!(
         Node = Member,
 );
 
-/// The place of an entry in the log, and who put it there.
+/// The index of an entry in the log, with the leader that appended it.
 pub type LogId = alias::LogIdOf<TypeConfig>;
-/// A vote, or a leadership once it is committed.
+/// A vote for a candidate; once it is committed, the leadership of that candidate.
 pub type Vote = alias::VoteOf<TypeConfig>;
-/// A candidate or leader of a term.
+/// A term with its candidate or leader.
 pub type LeaderId = alias::LeaderIdOf<TypeConfig>;
 /// One log entry.
 pub type Entry = alias::EntryOf<TypeConfig>;
-/// The members, and the entry that made them so.
+/// A membership with the entry that set it.
 pub type StoredMembership = alias::StoredMembershipOf<TypeConfig>;
-/// What a snapshot covers.
+/// The last entry and the membership that a snapshot covers.
 pub type SnapshotMeta = alias::SnapshotMetaOf<TypeConfig>;
 
-/// What one log entry carries: everything that the leader decided to propose at one moment.
+/// The payload of a log entry: one proposal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Command(pub Arc<Proposal>);
 
@@ -37,7 +37,7 @@ impl fmt::Display for Command {
     }
 }
 
-/// What applying an entry gave: nothing for blank and membership entries.
+/// The result of applying an entry: nothing for blank and membership entries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Applied(pub Option<Answer>);
 
@@ -47,13 +47,13 @@ impl fmt::Display for Applied {
     }
 }
 
-/// One member as the replicated membership names it: a data folder, and where it is reached.
+/// A member in the replicated membership: a data folder and its addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Member {
-    /// Address for other nodes, `host:port`.
+    /// `host:port` for other nodes.
     pub peer_addr: String,
-    /// Address for clients, `host:port`.
+    /// `host:port` for clients.
     pub client_addr: String,
-    /// The data folder. A node that answers with another one has lost its data and is not this member.
+    /// The id of the data folder. A node that answers with another id has lost its data, and is not this member.
     pub instance: InstanceId,
 }

@@ -1,10 +1,9 @@
-//! The newest entries of the log, in memory. Never holds an entry that storage does not.
+//! The newest entries of the log, in memory. Storage has every cached entry, too.
 
 use crate::types::Entry;
 use std::collections::VecDeque;
 
-/// Encoded size of the entries that are kept: replication to a follower in step and apply never
-/// read from storage.
+/// The encoded bytes of the cached entries. Apply and replication to a follower that keeps up never read from storage.
 pub(super) const CACHE_BYTES: usize = 8 << 20;
 
 /// A gapless run of entries up to the last one.
@@ -15,11 +14,11 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Adds the entry after the last one; `bytes` is its encoded size.
+    /// Adds the entry after the last one, whose encoded size is `bytes`.
     pub(super) fn push(&mut self, entry: Entry, bytes: usize) {
         self.bytes += bytes;
         self.entries.push_back((entry, bytes));
-        // The last entry stays whatever its size: it is about to be sent.
+        // The last entry stays, whatever its size, since it is about to be sent.
         while self.bytes > CACHE_BYTES && self.entries.len() > 1 {
             self.pop_first();
         }
@@ -31,12 +30,12 @@ impl Cache {
         }
     }
 
-    /// Index of the first entry that is kept.
+    /// The index of the first cached entry.
     pub(super) fn first(&self) -> Option<u64> {
         self.entries.front().map(|(entry, _)| entry.log_id.index)
     }
 
-    /// Keeps entries up to and with this index; none keeps nothing.
+    /// Keeps the entries up to this index, including it; `None` keeps nothing.
     pub(super) fn truncate_after(&mut self, index: Option<u64>) {
         while self.entries.back().is_some_and(|(entry, _)| Some(entry.log_id.index) > index) {
             if let Some((_, bytes)) = self.entries.pop_back() {
@@ -45,15 +44,15 @@ impl Cache {
         }
     }
 
-    /// Drops entries up to and with this index.
+    /// Drops the entries up to this index, including it.
     pub(super) fn purge(&mut self, index: u64) {
         while self.first().is_some_and(|first| first <= index) {
             self.pop_first();
         }
     }
 
-    /// Entries from `start`, which must be kept, up to but without `end`, and with `limit` bytes at
-    /// most but for the first.
+    /// The entries from `start`, which must be cached, to before `end`. They have at most `limit` bytes, except that
+    /// the first one is always among them.
     pub(super) fn read(&self, start: u64, end: u64, limit: usize) -> Vec<Entry> {
         let Some(first) = self.first() else {
             return Vec::new();

@@ -1,5 +1,5 @@
-//! Makes what was written durable, many writes at a time, and answers in the order of writing.
-//! Never retries: after a failed flush nobody knows what is on the disk.
+//! Makes writes durable, many at a time, and answers them in the order of writing. A failed flush is never retried:
+//! afterwards the content of the disk is unknown.
 
 use super::mark::{Mark, MarkFile, SYNC_EVERY};
 use crate::{
@@ -18,16 +18,16 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// Writes that may wait for a flush; beyond it Raft waits. Far more than Raft has in flight.
+/// Writes that may wait for a flush; then Raft waits. Raft never has as many in flight.
 const QUEUE: usize = 1024;
 
-/// What was written, and who waits for it to be durable.
+/// A write, and the sender that waits until it is durable.
 pub(super) enum Job {
     /// Entries up to this one.
     Appended(LogId, IOFlushed<TypeConfig>),
     /// A vote to make durable, and the sender that waits for it.
     Voted(Vote, oneshot::Sender<Result<(), StoreError>>),
-    /// Nothing yet: entries after this one are about to be taken back.
+    /// The mark is to be lowered, since the entries after this one are about to be truncated.
     Truncating(Option<LogId>, oneshot::Sender<Result<(), StoreError>>),
 }
 
@@ -36,14 +36,14 @@ impl Job {
         match self {
             Self::Appended(_, callback) => callback.io_completed(result.map_err(Into::into)),
             Self::Voted(_, done) | Self::Truncating(_, done) => {
-                // Nobody waits any more: Raft is shutting down.
+                // Raft is shutting down, and does not wait any more.
                 let _ = done.send(result);
             }
         }
     }
 }
 
-/// How flushing goes, for metrics and for a watchdog of slow disks.
+/// Statistics of flushes, for metrics and for the watchdog of slow disks.
 #[derive(Debug, Default)]
 pub struct FlushStats {
     flushes: AtomicU64,
@@ -54,27 +54,27 @@ pub struct FlushStats {
 }
 
 impl FlushStats {
-    /// Flushes that have succeeded.
+    /// The number of successful flushes.
     pub fn flushes(&self) -> u64 {
         self.flushes.load(Ordering::Relaxed)
     }
 
-    /// Appends, votes and truncations that they made durable.
+    /// The number of appends, votes and truncations that were made durable.
     pub fn writes(&self) -> u64 {
         self.writes.load(Ordering::Relaxed)
     }
 
-    /// How long all flushes took together.
+    /// The duration of all flushes together.
     pub fn total(&self) -> Duration {
         Duration::from_micros(self.total_micros.load(Ordering::Relaxed))
     }
 
-    /// How long the last flush took.
+    /// The duration of the last flush.
     pub fn last(&self) -> Duration {
         Duration::from_micros(self.last_micros.load(Ordering::Relaxed))
     }
 
-    /// How long the flush that is going on has taken so far; none when there is none.
+    /// The duration so far of the flush in progress; `None` if there is none.
     pub fn waiting(&self) -> Option<Duration> {
         self.since().map(|since| since.elapsed())
     }
@@ -99,24 +99,24 @@ impl FlushStats {
     }
 }
 
-/// The one who flushes.
+/// Flushes the storage and answers the waiting writes.
 pub(super) struct Flusher {
     pub(super) mark_file: MarkFile,
     pub(super) mark: Mark,
     pub(super) fatal: Fatal,
     pub(super) stats: Arc<FlushStats>,
-    /// Flushes since the mark was durable.
+    /// The flushes since the mark was made durable.
     pub(super) unsynced_marks: u32,
-    /// The last to be let go of: whoever waits for that may open the folder again.
+    /// The storage, which is dropped last: then the data folder can be opened again.
     pub(super) storage: Arc<dyn Storage>,
 }
 
 impl Flusher {
-    /// Starts flushing until the sender is dropped: in a thread when the storage waits for a
-    /// device, else as a task of the caller's runtime.
+    /// Starts flushing until the sender is dropped: in a thread if the storage waits for a device, else as a task of
+    /// the caller's runtime.
     ///
     /// # Errors
-    /// When no thread can be started.
+    /// If no thread can be started.
     pub(super) fn start(mut self) -> Result<mpsc::Sender<Job>, StoreError> {
         let (sender, mut queue) = mpsc::channel(QUEUE);
         if self.storage.may_block() {
@@ -141,7 +141,7 @@ impl Flusher {
         Ok(sender)
     }
 
-    /// Makes all of it durable with one flush, then answers in order.
+    /// Makes all waiting writes durable with one flush, then answers them in order.
     fn flush(&mut self, jobs: Vec<Job>) {
         let result = self
             .fatal
@@ -167,7 +167,7 @@ impl Flusher {
                 }
             }
         }
-        // Before anyone is answered: what is acknowledged must be in the mark.
+        // The mark is written before the answers: it must have everything that is acknowledged.
         if lowered {
             self.mark_file.replace(&self.mark)?;
             self.unsynced_marks = 0;
@@ -179,14 +179,14 @@ impl Flusher {
                 self.unsynced_marks = 0;
             }
         }
-        // The mark is a file on the same disk: whoever waits for that waits for the flush.
+        // The mark is a file on the same disk, so writing it counts as part of the flush.
         self.stats.end(began, jobs.len());
         Ok(())
     }
 
     fn finish(self) {
         if self.fatal.check().is_ok() {
-            // What was written after the last append is worth keeping, but nobody was promised it.
+            // The writes after the last append are worth keeping, but none of them was acknowledged.
             let flushed = self.storage.flush().and_then(|()| self.mark_file.sync());
             if let Err(error) = flushed {
                 tracing::warn!(%error, "the last flush before closing failed");
@@ -197,7 +197,7 @@ impl Flusher {
 
 impl Drop for Flusher {
     fn drop(&mut self) {
-        // Those who wait would wait for ever if nobody heard of it.
+        // Without this, the waiting writes would wait for ever.
         if std::thread::panicking() {
             self.fatal.raise(StoreError::Stopped("the flusher panicked".into()));
         }

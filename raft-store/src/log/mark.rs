@@ -1,22 +1,23 @@
-//! How far the log and the vote were durable when that was last noted. Never inside the database.
+//! The durable mark: up to where the log was durable, and which vote, at the last flush. It lies outside of the
+//! database.
 //!
-//! After a crash RocksDB reads its write-ahead log up to the first damaged record. What lies behind
-//! may be a torn tail that nobody counted on, or entries that were acknowledged and then damaged:
-//! it cannot tell. The mark can. It is a small file beside the database: after each flush, and
-//! before anyone hears of it, it says which entry and which vote that flush made durable. A log
-//! that comes back shorter, or a vote that comes back older, has forgotten a promise.
+//! After a crash RocksDB reads its write-ahead log up to the first damaged record. The rest may be a torn tail of
+//! unacknowledged writes, or acknowledged entries that were damaged later; RocksDB cannot tell one from the other. The
+//! mark can. It is a small file beside the database. After each flush, and before it is acknowledged, the mark is set
+//! to the entry and the vote that the flush made durable. If the log comes back shorter, or the vote older, the node
+//! has lost something that it had acknowledged.
 //!
-//! The mark itself is not flushed each time; that would double the price of a write. So it is
+//! The mark itself is not flushed each time, which would double the cost of a write. So it is
 //! - exact after the process died, since the system has the bytes;
-//! - after a power failure at least what was noted [`SYNC_EVERY`] flushes earlier, or what the
-//!   system had written back by itself (half a minute on Linux).
+//! - after a power failure, at least as high as [`SYNC_EVERY`] flushes earlier, or as the system had written back by
+//!   itself (half a minute on Linux).
 //!
-//! Never ahead of the log: it is written after the flush, and lowered, durably, before a truncation
-//! is written. It cannot see damage to acknowledged entries that are newer than itself, and damage
-//! in the middle of what RocksDB still reads; there the checksums of the records and the gapless
-//! indexes help, which are checked for the whole log at start.
+//! The mark is never ahead of the log: it is written after the flush, and lowered, durably, before a truncation is
+//! written. It does not reveal damage to acknowledged entries that are newer than itself, nor damage in the middle of
+//! what RocksDB still reads. Those are found at start by the checksums of the records and by gaps in the indexes of the
+//! whole log.
 //!
-//! Two slots take turns, a block apart: a write that tears one leaves the other.
+//! Two slots, a block apart, are written alternately: a torn write to one leaves the other.
 
 use crate::{
     error::{Quarantined, StoreError},
@@ -28,14 +29,14 @@ use serde::{Deserialize, Serialize};
 use std::{cmp::Ordering, sync::Arc};
 
 const NAME: &str = "durable.mark";
-/// Distance of the slots: a file system's block, so that one torn write cannot reach both.
+/// The distance of the slots: a block of the file system, so that one torn write cannot damage both.
 const SLOT_BYTES: u64 = 4096;
-/// Longest record in a slot: one sector, which devices write whole.
+/// The longest record in a slot: one sector, which devices write atomically.
 const MAX_RECORD_BYTES: usize = 512;
-/// Flushes of the log between two of the mark.
+/// The flushes of the log between two flushes of the mark.
 pub(super) const SYNC_EVERY: u32 = 256;
 
-/// What was durable.
+/// The log's end and the vote that were durable.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Mark {
     /// The last entry, or the last purged one if there was none.
@@ -45,12 +46,12 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// Checks that what was found after a restart keeps what this mark promised.
+    /// Checks that a restarted node has everything that this mark had.
     pub(super) fn verify(&self, found: &Self) -> Result<(), StoreError> {
         let shorter = match (self.last, found.last) {
             (None, _) => false,
             (Some(_), None) => true,
-            // A longer log of older terms, or a shorter one of newer terms, is another log.
+            // A longer log of older terms, or a shorter one of newer terms, is not the log that the mark was set for.
             (Some(marked), Some(last)) => last.index < marked.index || last.leader_id < marked.leader_id,
         };
         if shorter {
@@ -74,14 +75,14 @@ impl Mark {
     }
 }
 
-/// The open file.
+/// The open file of the mark.
 pub(super) struct MarkFile {
     file: Arc<dyn File>,
     sequence: u64,
 }
 
 impl MarkFile {
-    /// Makes a new one that promises nothing, durably.
+    /// Creates the file with an empty mark, durably.
     pub(super) fn create(folder: &dyn Folder) -> Result<Self, StoreError> {
         let mut mark = Self { file: folder.create(NAME)?, sequence: 0 };
         mark.replace(&Mark::default())?;
@@ -89,7 +90,7 @@ impl MarkFile {
         Ok(mark)
     }
 
-    /// Opens the one that is there; none when there is no file, or no slot in it that can be read.
+    /// Opens the file; `None` if it does not exist, or if neither slot is readable.
     pub(super) fn open(folder: &dyn Folder) -> Result<Option<(Self, Mark)>, StoreError> {
         let Some(file) = folder.open(NAME)? else {
             return Ok(None);
@@ -105,7 +106,7 @@ impl MarkFile {
         Ok(newest.map(|(sequence, mark)| (Self { file, sequence }, mark)))
     }
 
-    /// Notes what is durable now; the note itself is not, before [`MarkFile::sync`].
+    /// Writes a new mark, which is not durable itself before [`MarkFile::sync`].
     pub(super) fn write(&mut self, mark: &Mark) -> Result<(), StoreError> {
         self.sequence += 1;
         let bytes = record::encode(Kind::MARK, &(self.sequence, mark));
@@ -113,14 +114,14 @@ impl MarkFile {
         self.file.write_at(self.sequence % 2 * SLOT_BYTES, &bytes)
     }
 
-    /// Notes it in both slots, durably: nothing higher can come back.
+    /// Writes a mark to both slots, durably, so that no higher one can come back.
     pub(super) fn replace(&mut self, mark: &Mark) -> Result<(), StoreError> {
         self.write(mark)?;
         self.write(mark)?;
         self.sync()
     }
 
-    /// Makes the note durable.
+    /// Makes the mark durable.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.file.sync()
     }

@@ -1,4 +1,4 @@
-//! Loads the log at start and checks all of it. Never repairs: what is wrong stays as it is found.
+//! Loads the log at start, and checks all of it. It repairs nothing.
 
 use super::{
     flusher::{FlushStats, Flusher},
@@ -20,7 +20,7 @@ impl LogStore {
     /// Loads and checks the log, and starts its flusher.
     ///
     /// # Errors
-    /// [`StoreError::Quarantined`] when the log or the vote is behind the mark, or the mark is gone;
+    /// [`StoreError::Quarantined`] if the log or the vote is behind the mark, or if the mark is lost;
     /// [`StoreError::Corrupt`] and [`StoreError::Inconsistent`] for damaged or missing entries.
     pub(crate) fn open(storage: &Arc<dyn Storage>, fatal: &Fatal) -> Result<Self, StoreError> {
         let tail = load(storage.as_ref())?;
@@ -28,15 +28,15 @@ impl LogStore {
         let folder = storage.folder();
         let (mut mark_file, mark) = match MarkFile::open(folder.as_ref())? {
             Some(opened) => opened,
-            // The mark is made before anything is written, so a store without one is new.
+            // The mark is created before anything is written, so a store without a mark is new.
             None if found == Mark::default() => (MarkFile::create(folder.as_ref())?, found),
             None => {
                 return Err(Quarantined::because("the mark of what was durable is gone or unreadable"));
             }
         };
         mark.verify(&found)?;
-        // What a process left behind may be in the system's memory only. From here on Raft counts
-        // on all that was found, so it has to be durable first.
+        // Writes of an earlier process may be only in the system's memory. From here on Raft relies on them, so they
+        // have to be durable first.
         storage.flush()?;
         mark_file.replace(&found)?;
         let stats = Arc::new(FlushStats::default());

@@ -1,5 +1,4 @@
-//! Reads the log for replication and apply. Never writes, and never reads more at once than a
-//! message should carry.
+//! Reads the log for replication and apply, at most as much at once as one message carries.
 
 use super::tail::Log;
 use crate::types::{Entry, LeaderId, TypeConfig, Vote};
@@ -7,7 +6,7 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use openraft::{OptionalSend, RaftLogReader, errors::LeaderChanged, storage::LeaderBoundedStreamError};
 use std::{fmt::Debug, io, ops::RangeBounds, sync::Arc};
 
-/// Encoded entries that are read at once: one replication message, or one step of apply.
+/// The encoded bytes of entries that are read at once: one replication message, or one step of apply.
 pub(super) const READ_BYTES: usize = 1 << 20;
 
 /// Reads the log.
@@ -42,7 +41,7 @@ impl RaftLogReader<TypeConfig> for LogReader {
                 }
                 leads(&log)?;
                 let entries = log.read(&(next..end), READ_BYTES).map_err(io::Error::from)?;
-                // Entries of another leader may have taken their place while they were read.
+                // Entries of another leader may have replaced them while they were read.
                 leads(&log)?;
                 Ok(following(entries))
             })();
@@ -50,7 +49,7 @@ impl RaftLogReader<TypeConfig> for LogReader {
         });
         match first_check {
             Ok(()) => flat(parts).boxed(),
-            // An empty range asks too whether this is still the leader.
+            // An empty range also checks whether this node still leads.
             Err(changed) => stream::iter([Err(changed)]).boxed(),
         }
     }
@@ -91,7 +90,7 @@ impl RaftLogReader<TypeConfig> for LogReader {
     }
 }
 
-/// A part of a stream, and where the next one begins.
+/// A part of a stream, and the index at which the next one begins.
 fn following(entries: Vec<Entry>) -> Option<(Vec<Entry>, u64)> {
     let next = entries.last()?.log_id.index + 1;
     Some((entries, next))

@@ -1,4 +1,4 @@
-//! The log as reader and writer share it: where it begins and ends, the vote, and the entries.
+//! The log as its readers and its writer share it: its first and last entry, the vote, and the cached entries.
 
 use super::cache::Cache;
 use crate::{
@@ -14,19 +14,19 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-/// What is in the log right now.
+/// The content of the log at this moment.
 #[derive(Default)]
 pub(super) struct Tail {
     pub(super) purged: Option<LogId>,
-    /// Index of the first entry, if there is one.
+    /// The index of the first entry, if there is one.
     pub(super) first: Option<u64>,
-    /// The last entry, or the last purged one if there is none.
+    /// The last entry, or the last purged one if the log is empty.
     pub(super) last: Option<LogId>,
     pub(super) vote: Option<Vote>,
     pub(super) committed: Option<LogId>,
-    /// What of it storage has.
+    /// The part of the log that is written to storage.
     pub(super) saved_committed: Option<LogId>,
-    /// Grows when entries are taken out: what was read across that is read again.
+    /// A number that grows with each truncation and purge: a read that one of them interrupted is repeated.
     pub(super) generation: u64,
     pub(super) cache: Cache,
 }
@@ -66,8 +66,7 @@ impl Log {
         (start.max(first), end.min(last.index + 1))
     }
 
-    /// Entries of a range as far as the log has them, gapless; no more once they have `limit` bytes
-    /// together.
+    /// The entries of a range that the log has, without gaps, until they have `limit` bytes together.
     pub(super) fn read(&self, range: &impl RangeBounds<u64>, limit: usize) -> Result<Vec<Entry>, StoreError> {
         loop {
             let generation = self.tail().generation;
@@ -78,7 +77,7 @@ impl Log {
         }
     }
 
-    /// As [`Log::read`]; nothing when entries were taken out meanwhile.
+    /// Like [`Log::read`], but `None` if entries were removed meanwhile.
     fn try_read(
         &self,
         start: u64,
@@ -116,7 +115,7 @@ impl Log {
                 used = used.saturating_add(value.len());
                 let entry = read_entry(&key, &value).map_err(|error| self.fatal.raise(error))?;
                 if entry.log_id.index != next {
-                    // Taken out meanwhile, or lost: the generation tells at the next turn.
+                    // The entry was removed meanwhile, or lost: the generation decides at the next attempt.
                     break;
                 }
                 next += 1;

@@ -1,4 +1,4 @@
-//! Writes the log and the vote. Never waits for a device on an async worker.
+//! Writes the log and the vote. It never waits for a device on an async worker.
 
 use super::{
     flusher::{FlushStats, Job},
@@ -19,7 +19,7 @@ use openraft::{
 use std::{io, sync::Arc};
 use tokio::sync::{mpsc, oneshot};
 
-/// The log of this node. There is one, and Raft alone has it.
+/// The writer of this node's log. There is one, which Raft owns.
 pub struct LogStore {
     pub(super) log: Arc<Log>,
     pub(super) queue: mpsc::Sender<Job>,
@@ -27,12 +27,12 @@ pub struct LogStore {
 }
 
 impl LogStore {
-    /// How flushing goes.
+    /// Statistics of flushes.
     pub fn flush_stats(&self) -> Arc<FlushStats> {
         self.stats.clone()
     }
 
-    /// Writes a batch, and with it what was committed meanwhile.
+    /// Writes a batch, together with the latest committed index.
     fn write(&self, mut batch: Batch) -> Result<(), StoreError> {
         self.log.fatal.check()?;
         let unsaved = {
@@ -53,7 +53,7 @@ impl LogStore {
         self.queue.send(job).await.map_err(|_| self.flusher_ended())
     }
 
-    /// Waits for the flusher's answer to a job.
+    /// Waits for the flusher's answer.
     async fn flushed(
         &self,
         job: impl FnOnce(oneshot::Sender<Result<(), StoreError>>) -> Job,
@@ -67,7 +67,7 @@ impl LogStore {
         self.log.fatal.raise(StoreError::Stopped("the flusher has ended".into()))
     }
 
-    /// Checks that entries follow each other and the log, so that it never has a hole.
+    /// Checks that the entries continue the log without a gap.
     fn check_next(tail: &Tail, expected: Option<u64>, next: LogId) -> Result<(), StoreError> {
         let expected = expected.or(tail.last.map(|last| last.index + 1));
         match expected {
@@ -95,12 +95,12 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let mut batch = Batch::new();
         batch.put(Column::Meta, meta::VOTE, record::encode(Kind::VOTE, vote));
         self.write(batch)?;
-        // Readable before it is durable: a stream to followers of a deposed leader ends at once.
+        // Entries are readable before they are durable: so the stream of a deposed leader ends at once.
         self.log.tail().vote = Some(*vote);
         Ok(self.flushed(|done| Job::Voted(*vote, done)).await?)
     }
 
-    /// Kept in memory, and written together with the next append: it only spares work at start.
+    /// Keeps the committed index in memory until the next append writes it. It only saves work at start.
     async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {
         self.log.tail().committed = committed;
         Ok(())
@@ -162,7 +162,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         if last_kept.map(|id| id.index) >= last.map(|id| id.index) {
             return Ok(());
         }
-        // The mark first: a log shorter than its mark would be taken for a damaged one.
+        // The mark is lowered first: a log shorter than its mark would count as damaged.
         self.flushed(|done| Job::Truncating(last_kept, done)).await?;
         let start = last_kept.map_or(0, |id| id.index + 1);
         let end = last.map_or(0, |id| id.index + 1);
@@ -188,8 +188,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let is_whole_log = last.is_none_or(|last| last.index <= upto.index);
         let is_replaced = is_whole_log && last != Some(upto);
         if is_replaced {
-            // A snapshot takes the place of the log, whose entries may be of a later term than its last one. The
-            // mark is lowered first and raised again behind: it must fit the log before and after the write.
+            // A snapshot replaces the log, whose entries may be of a later term than the last one of the snapshot. The
+            // mark is lowered before the write and raised after it, so that it fits the log at any moment.
             let purged = self.log.tail().purged;
             self.flushed(|done| Job::Truncating(purged, done)).await?;
         }

@@ -1,4 +1,4 @@
-//! Entries through the domain into one batch. Never skips an entry: what fails stops the node.
+//! Applies entries with the domain, and collects their effects in one batch. An entry that fails stops the node.
 
 use super::{
     event_search::EventSearch,
@@ -24,34 +24,34 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-/// Old events are deleted at every such revision, as one range: often enough to keep the excess
-/// small, seldom enough that deleted ranges do not slow down scans.
+/// Revisions between two deletions of old events, each as one range: few enough to keep the excess small, many enough
+/// that deleted ranges do not slow scans down.
 const PRUNE_EVERY: u64 = 1024;
-/// And whenever so many bytes of events came, whatever one entry tells: a MiB and more.
+/// Bytes of events after which old ones are deleted, too: one entry may write a MiB and more.
 const PRUNE_EVERY_BYTES: u64 = 64 << 20;
 
-/// How one proposal changes the state: the domain's [`apply`](nexus_domain::apply).
+/// The rules: the domain's [`apply`](nexus_domain::apply).
 pub(crate) type Rules = fn(&mut State, Revision, &Proposal) -> nexus_domain::Applied;
 
-/// The state after some entries, and what has to be written before anyone may see it.
+/// The state after some entries, and the batch that has to be written before the state is published.
 pub(crate) struct Step<'a> {
     stored: &'a dyn Storage,
     rules: Rules,
-    /// Ahead of what is stored until the step is written: a step that is not stops the node.
+    /// The hashes are ahead of the stored rows until the step is written. A step that cannot be written stops the node.
     row_hashes: &'a mut RowHashes,
     after: Published,
-    /// Where later entries write what earlier ones wrote, the later ones stand.
+    /// The changes in order: a later entry overwrites what an earlier one wrote.
     batch: Batch,
-    /// Each entry writes the clock: it is written once.
+    /// The clock, which every entry changes, and which the step writes once.
     clock: Option<(Vec<u8>, Vec<u8>)>,
     pruned: Option<KeyRange>,
-    /// Events that this step deletes, which are still among those that are stored.
+    /// The stored events that this step deletes.
     erased: Vec<(ProjectId, KeyRange)>,
     hashes: Vec<(u64, u64)>,
 }
 
 impl<'a> Step<'a> {
-    /// Nothing applied yet to what is stored.
+    /// A step without entries on the stored state.
     pub(crate) fn begin(
         stored: &'a dyn Storage,
         rules: Rules,
@@ -71,7 +71,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Bytes that would be written; what was overwritten counts too.
+    /// The bytes of the batch, overwritten ones included.
     pub(crate) fn bytes(&self) -> usize {
         self.batch.bytes()
     }
@@ -79,8 +79,7 @@ impl<'a> Step<'a> {
     /// Applies one entry.
     ///
     /// # Errors
-    /// When the entry is not a later one, the domain panics, or what it gives cannot be written; the step is then
-    /// of no use.
+    /// If the entry is not a later one, the domain panics, or a record is too large. Then the step must be dropped.
     pub(crate) fn apply(&mut self, entry: Entry) -> Result<Applied, StoreError> {
         let log_id = entry.log_id;
         let failed = |cause: String| StoreError::Apply { index: log_id.index, cause };
@@ -109,7 +108,7 @@ impl<'a> Step<'a> {
                     tracing::debug_span!("apply", revision = revision.0, command = proposal.command.name())
                         .entered();
                 let (rules, state) = (self.rules, &mut self.after.state);
-                // A panic half way leaves a state that nobody sees: the node stops.
+                // A panic leaves an incomplete state, which is never published: the node stops.
                 let applied = catch_unwind(AssertUnwindSafe(|| rules(state, revision, &proposal)))
                     .map_err(|panic| failed(panic_text(panic.as_ref())))?;
                 tracing::debug!(
@@ -217,7 +216,7 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    /// Deletes texts as a whole. Those that earlier entries of this step wrote are among them.
+    /// Deletes ranges of texts, also of texts that earlier entries of this step wrote.
     fn erase_texts(&mut self, hash: &mut EntryHash, erasure: Erasure) {
         let ranges = match erasure {
             Erasure::TextsOfProject(project) => vec![keys::documents_of_project(project)],
@@ -232,9 +231,9 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Deletes the first events of a project in a range of revisions, and gives the revision before which none is left.
-    /// Reads a bounded part of the history, all projects' events in it; the same part on every node, however entries
-    /// come in batches.
+    /// Deletes the first events of a project in a range of revisions. Returns the revision before which none is left.
+    /// It reads a bounded part of the history of all projects, which is the same on every node, however entries are
+    /// batched.
     fn erase_events(
         &mut self,
         hash: &mut EntryHash,
@@ -242,22 +241,22 @@ impl<'a> Step<'a> {
         from: Revision,
         to: Revision,
     ) -> Result<Revision, StoreError> {
-        // What is older is deleted already, or with this step.
+        // Older events are deleted already, or by this step.
         let from = from.max(self.after.progress.oldest_events).min(to);
         let range = KeyRange::between(keys::events_of(from), keys::events_of(to));
         let mut search = EventSearch::of(project);
         let mut is_all = true;
         for pair in self.stored.scan(Column::Events, &range, Order::Ascending) {
             let (key, value) = pair?;
-            is_all = self.is_erased(&key) || search.looks_at(&key, &value);
+            is_all = self.is_erased(&key) || search.examine(&key, &value);
             if !is_all {
                 break;
             }
         }
-        // What this step wrote comes after all that is stored, in order.
+        // The events of this step come after all stored ones, in order.
         let is_for_later = |operation| match operation {
             Operation::Put(Column::Events, key, value) if range.contains(key) && !self.is_erased(key) => {
-                !search.looks_at(key, value)
+                !search.examine(key, value)
             }
             _ => false,
         };
@@ -265,7 +264,7 @@ impl<'a> Step<'a> {
         let (found, until) = search.finish();
         let until = until.unwrap_or(to);
         let range = KeyRange::between(keys::events_of(from), keys::events_of(until));
-        // Not each of them: a node that pruned its old events a moment later has more of them.
+        // The range and not each key is hashed: a node that prunes its old events a moment later deletes more keys.
         hash.erase(Column::Events, &range);
         for key in found {
             self.batch.delete(Column::Events, key);
@@ -274,13 +273,13 @@ impl<'a> Step<'a> {
         Ok(until)
     }
 
-    /// Whether this step deletes an event that is still among those that are stored, or among those that it wrote.
+    /// Whether this step deletes an event, stored or written by the step itself.
     fn is_erased(&self, key: &[u8]) -> bool {
         let of = |project| keys::read_event(key).is_some_and(|(_, of)| of == project);
         self.erased.iter().any(|(project, range)| range.contains(key) && of(*project))
     }
 
-    /// Deletes events that are older than the cluster keeps: by their number, their age or their bytes.
+    /// Deletes the events that exceed the cluster's limits of revisions, age or bytes.
     fn prune(&mut self, index: u64) -> Result<(), StoreError> {
         let oldest = self.after.progress.oldest_events;
         let by_number = Revision(index.saturating_sub(self.after.state.settings().event_revisions));
@@ -293,9 +292,8 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    /// The first revision whose events are young enough to be kept, and not followed by too many bytes of others.
-    /// Both grow with revisions, so a few looks find it; and it is the same on every node, however entries come in
-    /// batches.
+    /// The first revision whose events are young enough, and not followed by too many bytes of events. Both criteria
+    /// are monotonic, so bisection finds it. It is the same on every node, however entries are batched.
     fn first_kept(&self, oldest: Revision, last: Revision) -> Result<Revision, StoreError> {
         let (clock, settings) = (self.after.state.clock(), self.after.state.settings());
         let bytes = self.after.progress.event_bytes;
@@ -307,7 +305,7 @@ impl<'a> Step<'a> {
         while low < high {
             let middle = low + (high - low) / 2;
             match self.event_from(Revision(middle))? {
-                // Whatever comes from here to this event has no events, and may as well be old.
+                // No revision from here to this event has events, so the position among them does not matter.
                 Some(stored) if is_too_old(&stored) => low = stored.event.revision.0 + 1,
                 Some(_) | None => high = middle,
             }
@@ -328,7 +326,7 @@ impl<'a> Step<'a> {
                 return decode(&key, &value).map(Some);
             }
         }
-        // What this step wrote comes after all that is stored, in order.
+        // The events of this step come after all stored ones, in order.
         let first = keys::events_of(from);
         let written = self.batch.operations().find_map(|operation| match operation {
             Operation::Put(Column::Events, key, value) if *key >= first[..] && !self.is_erased(key) => {
@@ -339,14 +337,14 @@ impl<'a> Step<'a> {
         written.map(|(key, value)| decode(key, value)).transpose()
     }
 
-    /// What has to be written, what may be seen afterwards, and the hash after each entry.
+    /// The batch to write, the state to publish afterwards, and the hash after each entry.
     pub(crate) fn finish(self) -> (Batch, Published, Vec<(u64, u64)>) {
         let Self { row_hashes, mut after, mut batch, clock, pruned, hashes, .. } = self;
         if let Some((key, value)) = clock {
             row_hashes.replace(&mut after.progress.rows, &key, Some(&value));
             batch.put(Column::Rows, key, value);
         }
-        // After the events of this step: with few revisions kept, some of them may be old already.
+        // This comes after the events of the step: if few revisions are kept, some of them may be old already.
         if let Some(range) = pruned {
             batch.delete_range(Column::Events, range);
         }

@@ -1,20 +1,20 @@
-//! Looks for the events of a deleted project: a bounded part of the history with each entry.
+//! Searches the history for the events of a deleted project: a bounded part with each entry.
 
 use crate::keys;
 use nexus_domain::{ProjectId, Revision};
 
-/// Events that one entry looks at: some milliseconds, whosever they are.
+/// Events of all projects that one entry examines: some milliseconds.
 const MAX_EVENTS: usize = 2_000;
-/// Bytes of them.
+/// Bytes of the events that one entry examines.
 const MAX_BYTES: usize = 4 << 20;
 
-/// What was found so far.
+/// The result of a search so far.
 pub(super) struct EventSearch {
     project: ProjectId,
     found: Vec<Vec<u8>>,
     seen: usize,
     bytes: usize,
-    /// The revision of the last event that was looked at.
+    /// The revision of the last examined event.
     current: Revision,
     is_full: bool,
 }
@@ -25,9 +25,9 @@ impl EventSearch {
         Self { project, found: Vec::new(), seen: 0, bytes: 0, current, is_full: false }
     }
 
-    /// Looks at the next event, in the order of revisions. False: this one, and whatever comes after it, is for the
-    /// next entry. A revision that was begun is gone through to its end.
-    pub(super) fn looks_at(&mut self, key: &[u8], value: &[u8]) -> bool {
+    /// Examines the next event, in the order of revisions. Returns false if it is left to the next entry, with all
+    /// events after it. A revision is always examined as a whole.
+    pub(super) fn examine(&mut self, key: &[u8], value: &[u8]) -> bool {
         let Some((revision, project)) = keys::read_event(key) else { return true };
         let is_next = revision != self.current;
         self.current = revision;
@@ -43,7 +43,8 @@ impl EventSearch {
         true
     }
 
-    /// The keys of the project's events, and the revision before which there are no others; none: before the end.
+    /// The keys of the project's events, and the revision before which there are no others; `None` if the search
+    /// reached the end.
     pub(super) fn finish(self) -> (Vec<Vec<u8>>, Option<Revision>) {
         (self.found, self.is_full.then_some(self.current))
     }

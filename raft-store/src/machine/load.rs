@@ -1,4 +1,4 @@
-//! Makes the state anew from its rows, and checks that they are the ones that were written.
+//! Rebuilds the state from its rows, and checks that they are the rows that were written.
 
 use super::{
     progress::{Progress, RowsDigest},
@@ -13,10 +13,10 @@ use crate::{
 };
 use nexus_domain::{Row, RowKey, RulesVersion, State};
 
-/// Loads what was applied.
+/// Loads the applied state.
 ///
 /// # Errors
-/// When a row is damaged, misplaced, missing or too many, or rows do not fit together.
+/// If a row is damaged, under a wrong key, missing or surplus, or if rows contradict each other.
 pub(crate) fn load(reader: &dyn Reader) -> Result<(Published, RowHashes), StoreError> {
     let mut loading = Loading::default();
     for pair in reader.scan(Column::Rows, &KeyRange::all(), Order::Ascending) {
@@ -26,7 +26,7 @@ pub(crate) fn load(reader: &dyn Reader) -> Result<(Published, RowHashes), StoreE
     loading.finish(load_progress(reader)?)
 }
 
-/// Rows on their way to be a state, wherever they are found.
+/// Collects rows, from storage or from a snapshot, and builds the state from them.
 #[derive(Default)]
 pub(crate) struct Loading {
     digest: RowsDigest,
@@ -35,10 +35,10 @@ pub(crate) struct Loading {
 }
 
 impl Loading {
-    /// Takes in a row.
+    /// Adds a row.
     ///
     /// # Errors
-    /// When it is damaged or misplaced.
+    /// If it is damaged or under a wrong key.
     pub(crate) fn found(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         let row: Row = record::decode(Kind::ROW, value)
             .map_err(|cause| StoreError::corrupt(Column::Rows, key, cause))?;
@@ -54,15 +54,15 @@ impl Loading {
         Ok(())
     }
 
-    /// Rows that were found.
+    /// The number of rows so far.
     pub(crate) fn rows(&self) -> u64 {
         self.rows.len() as u64
     }
 
-    /// The state that they make, if they are all that were written by then.
+    /// Builds the state, if the rows are exactly those that were written.
     ///
     /// # Errors
-    /// When rows are missing or too many, or do not fit together.
+    /// If rows are missing or surplus, or contradict each other.
     pub(crate) fn finish(self, progress: Progress) -> Result<(Published, RowHashes), StoreError> {
         let Self { digest, row_hashes, rows } = self;
         if digest != progress.rows {
@@ -77,11 +77,11 @@ impl Loading {
     }
 }
 
-/// Checks that this program knows the rules that were gone by: before anything else is read, which it may not be
-/// able to.
+/// Checks that this program knows the stored version of the rules, before it reads anything else, which it might not be
+/// able to decode.
 ///
 /// # Errors
-/// [`StoreError::TooNew`], or when the row is damaged.
+/// [`StoreError::TooNew`], or if the row is damaged.
 pub(crate) fn check_rules(reader: &dyn Reader) -> Result<(), StoreError> {
     let key = keys::row(&RowKey::Rules);
     let Some(value) = reader.get(Column::Rows, &key)? else { return Ok(()) };
@@ -90,7 +90,7 @@ pub(crate) fn check_rules(reader: &dyn Reader) -> Result<(), StoreError> {
     known(&row)
 }
 
-/// Whether this program knows the rules that a row tells of.
+/// Checks that this program knows the version of the rules in a row.
 fn known(row: &Row) -> Result<(), StoreError> {
     match row {
         Row::Rules(cluster) if *cluster > RulesVersion::KNOWN => {
@@ -100,10 +100,10 @@ fn known(row: &Row) -> Result<(), StoreError> {
     }
 }
 
-/// Loads how far it got.
+/// Loads the progress of the state machine.
 ///
 /// # Errors
-/// When the record is damaged.
+/// If the record is damaged.
 pub(crate) fn load_progress(reader: &dyn Reader) -> Result<Progress, StoreError> {
     match reader.get(Column::Meta, meta::PROGRESS)? {
         None => Ok(Progress::default()),

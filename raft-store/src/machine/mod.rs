@@ -1,11 +1,10 @@
-//! The state machine on storage: what committed entries have made. Never decides; the domain does.
+//! The state machine on storage. The rules are the domain's.
 //!
-//! [`apply`] runs entries through the domain and writes rows, documents, events and [`progress`] in
-//! one batch, unsynced: a crash takes the batch back together with what it says was applied, and
-//! Raft applies again. Only after the write is the new state [published](Published) and are the
-//! clients answered. [`row_hashes`] has the hash of each stored row, `hash_history` those of the last
-//! entries. [`load`] makes the state anew at start, and checks it. [`raft`] is all of it as openraft
-//! calls it.
+//! [`apply`] applies entries with the domain, and writes rows, documents, events and [`progress`] in one batch,
+//! unsynced: a crash loses the batch together with its progress, and Raft applies the entries again. Only after the
+//! write is the new state [published](Published), and only then are the clients answered. [`row_hashes`] has the hash
+//! of each stored row, `hash_history` the state's hashes after the last entries. [`load`] rebuilds the state at start,
+//! and checks it. [`raft`] implements openraft's traits.
 
 pub(crate) mod apply;
 mod event_search;

@@ -1,4 +1,4 @@
-//! What goes with the state: how far it got, and the hashes that tell it from another one.
+//! The progress of the state machine: the last applied entry, and the hashes of the state.
 
 use crate::{
     storage::{Column, KeyRange},
@@ -8,32 +8,32 @@ use nexus_domain::Revision;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
-/// Stored with every batch of applied entries, and in every snapshot.
+/// The progress, which is stored with every batch of applied entries, and in every snapshot.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Progress {
     /// The last applied entry.
     pub(crate) applied: Option<LogId>,
     /// The last applied membership.
     pub(crate) membership: StoredMembership,
-    /// Hash of all that was ever written, entry by entry: equal on all nodes at the same entry.
+    /// A rolling hash of everything that was ever written. It is equal on all nodes at the same entry.
     pub(crate) history: u64,
-    /// The rows as they are, in whatever order.
+    /// The digest of the current rows.
     pub(crate) rows: RowsDigest,
-    /// Events before this revision are gone.
+    /// The events before this revision are deleted.
     pub(crate) oldest_events: Revision,
-    /// Bytes of all events that were ever stored, with their keys; also of those that are gone.
+    /// The bytes of all events that were ever stored, keys and deleted ones included.
     pub(crate) event_bytes: u64,
 }
 
 impl Progress {
-    /// Index of the last applied entry, or 0.
+    /// The index of the last applied entry; 0 before the first one.
     pub(crate) fn revision(&self) -> Revision {
         Revision(self.applied.map_or(0, |log_id| log_id.index))
     }
 }
 
-/// Tells one set of rows from another, and can be kept up to date row by row: the sum of their
-/// hashes. It finds rows that storage lost, not rows that someone forged.
+/// A digest of a set of rows, which can be updated row by row: the sum of their hashes. It detects rows that storage
+/// lost, but not forged ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct RowsDigest {
     count: u64,
@@ -41,25 +41,25 @@ pub(crate) struct RowsDigest {
 }
 
 impl RowsDigest {
-    /// Adds a row by its [hash](hash_row).
+    /// Adds the [hash](hash_row) of a row.
     pub(crate) fn add(&mut self, hash: u64) {
         self.count = self.count.wrapping_add(1);
         self.sum = self.sum.wrapping_add(hash);
     }
 
-    /// Takes away a row by its [hash](hash_row).
+    /// Removes the [hash](hash_row) of a row.
     pub(crate) fn remove(&mut self, hash: u64) {
         self.count = self.count.wrapping_sub(1);
         self.sum = self.sum.wrapping_sub(hash);
     }
 }
 
-/// The hash of a row, its key included.
+/// The hash of a row and its key.
 pub(crate) fn hash_row(key: &[u8], value: &[u8]) -> u64 {
     xxh3_64_with_seed(value, xxh3_64_with_seed(key, 0))
 }
 
-/// The hash of one more entry, seeded by that of all before it.
+/// Computes the rolling hash after one more entry.
 pub(crate) struct EntryHash(Xxh3);
 
 impl EntryHash {
@@ -69,7 +69,7 @@ impl EntryHash {
         Self(hash)
     }
 
-    /// One key that the entry writes, or deletes.
+    /// Adds a key that the entry writes or deletes.
     pub(crate) fn write(&mut self, column: Column, key: &[u8], value: Option<&[u8]>) {
         self.0.update(column.name().as_bytes());
         self.bytes(key);
@@ -77,7 +77,7 @@ impl EntryHash {
         self.bytes(value.unwrap_or_default());
     }
 
-    /// A range of keys that the entry deletes.
+    /// Adds a range of keys that the entry deletes.
     pub(crate) fn erase(&mut self, column: Column, range: &KeyRange) {
         self.write(column, &range.start, None);
         self.bytes(range.end.as_deref().unwrap_or_default());

@@ -1,10 +1,10 @@
-//! The state as readers see it. Never changes: a new one takes its place.
+//! The state that readers see. A published state never changes; a new one replaces it.
 
 use super::progress::Progress;
 use crate::types::{LogId, StoredMembership};
 use nexus_domain::{Revision, State};
 
-/// Everything at one revision, already written. Holding it blocks nobody.
+/// The state at one revision, which is already written. Holding it blocks nothing.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Published {
     /// The state at this revision.
@@ -18,13 +18,13 @@ impl Published {
         self.progress.applied
     }
 
-    /// Index of the last applied entry; 0 before the first.
+    /// The index of the last applied entry; 0 before the first one.
     pub fn revision(&self) -> Revision {
         self.progress.revision()
     }
 
-    /// Hash of everything that was ever applied: nodes with the same revision and another hash have
-    /// drifted apart.
+    /// The rolling hash of everything that was ever written. Nodes with the same revision and different hashes have
+    /// diverged.
     pub fn hash(&self) -> u64 {
         self.progress.history
     }
@@ -34,7 +34,7 @@ impl Published {
         &self.progress.membership
     }
 
-    /// Events of earlier revisions are gone.
+    /// The first revision whose events are stored.
     pub fn oldest_events(&self) -> Revision {
         self.progress.oldest_events
     }

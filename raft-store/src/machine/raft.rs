@@ -1,4 +1,4 @@
-//! The state machine as openraft calls it. Replies only after the write: a crash must not unsay it.
+//! The state machine behind openraft's trait. It replies only after the write: a crash must not take a reply back.
 
 use super::{
     apply::{Rules, Step},
@@ -31,12 +31,12 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// Entries in one batch: their clients wait for the last of them.
+/// Entries in one batch. The clients of all of them wait until the last one is written.
 const MAX_ENTRIES: usize = 256;
-/// Bytes in one batch, about: a follower that catches up should not need more memory than others.
+/// The approximate bytes of one batch, so that a follower which catches up needs no more memory than others.
 const MAX_BYTES: usize = 4 << 20;
 
-/// The state machine of this node. There is one, and Raft alone has it.
+/// The state machine of this node. There is one, which Raft owns.
 pub struct StateMachine {
     storage: Arc<dyn Storage>,
     rules: Rules,
@@ -62,7 +62,7 @@ impl StateMachine {
         Self { storage, rules, fatal, snapshot_dir, published, row_hashes, defers_snapshots, hash_history }
     }
 
-    /// For tests of what happens when the rules are wrong.
+    /// Replaces the rules, for tests of faulty ones.
     #[doc(hidden)]
     #[must_use]
     pub fn with_rules(mut self, rules: fn(&mut State, Revision, &Proposal) -> nexus_domain::Applied) -> Self {
@@ -70,10 +70,10 @@ impl StateMachine {
         self
     }
 
-    /// Loads everything anew and compares it with the live state.
+    /// Rebuilds the state from storage, and compares it with the one in memory.
     ///
     /// # Errors
-    /// [`StoreError::Inconsistent`] when they differ, or what [`load`] finds.
+    /// [`StoreError::Inconsistent`] if they differ, or an error of [`load`].
     pub fn verify(&self) -> Result<(), StoreError> {
         let (reloaded, _) = load(self.storage.as_ref())?;
         if reloaded == **self.published.borrow() {
@@ -133,7 +133,7 @@ impl StateMachine {
     }
 }
 
-/// Writes a step, shows its state, then answers its clients.
+/// Writes a step, publishes its state, then answers its clients.
 fn commit(
     storage: &dyn Storage,
     published: &watch::Sender<Arc<Published>>,
@@ -174,7 +174,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         if !force && (self.defers_snapshots.load(Ordering::Relaxed) || self.snapshot_dir.is_building()) {
             return None;
         }
-        // No entry is applied while this runs, so the view and the progress are of one moment.
+        // No entry is applied while this runs, so the view and the progress belong to the same entry.
         let progress = self.latest().progress.clone();
         Some(SnapshotBuilder::begin(&self.storage, &self.snapshot_dir, progress).await)
     }

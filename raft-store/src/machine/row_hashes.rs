@@ -1,5 +1,5 @@
-//! The hash of every stored row, in memory: replacing a row changes the digest of all rows without
-//! reading the old one back. Never holds a row.
+//! The hash of every stored row, in memory. So the digest of all rows can be updated without reading a replaced row
+//! back.
 
 use super::progress::{RowsDigest, hash_row};
 use std::{
@@ -8,18 +8,18 @@ use std::{
 };
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Rows by a hash of their key, each with its hash as it is stored: about 40 bytes a row. Of the stored
-/// bytes, not of those that would be written now: another version may have written them.
+/// The hash of each row by a hash of its key: about 40 bytes for each row. It is the hash of the stored bytes, not of
+/// those that would be written now, since another version may have written them.
 #[derive(Default)]
 pub(crate) struct RowHashes(HashMap<u128, u64, BuildHasherDefault<Spread>>);
 
 impl RowHashes {
-    /// Takes in a row that was found in storage.
+    /// Adds a row that was found in storage.
     pub(crate) fn found(&mut self, digest: &mut RowsDigest, key: &[u8], value: &[u8]) {
         self.replace(digest, key, Some(value));
     }
 
-    /// Notes what a key now has: a row, or none.
+    /// Replaces the row of a key; `None` removes it.
     pub(crate) fn replace(&mut self, digest: &mut RowsDigest, key: &[u8], value: Option<&[u8]>) {
         let name = xxh3_128(key);
         let before = match value {
@@ -36,7 +36,7 @@ impl RowHashes {
     }
 }
 
-/// Keys are hashes already.
+/// A hasher for keys that are hashes already.
 #[derive(Default)]
 pub(crate) struct Spread(u64);
 
@@ -48,7 +48,7 @@ impl Hasher for Spread {
     }
 
     fn write_u128(&mut self, key: u128) {
-        // Truncated on purpose: half of a hash is a hash.
+        // It is truncated on purpose: half of a hash is a hash.
         #[allow(clippy::cast_possible_truncation)]
         let half = key as u64;
         self.0 = half;

@@ -1,5 +1,5 @@
-//! A backup: a snapshot, and behind it the SHA-256 of all its bytes, so that any tool can tell whether it
-//! came whole. A node only sends it; keeping it is its reader's.
+//! Backups. A backup is a snapshot, followed by the SHA-256 of all its bytes, so that any tool can check whether it is
+//! complete. A node only sends it; the client stores it.
 
 use super::{file::SnapshotFile, format};
 use crate::{
@@ -16,18 +16,18 @@ use nexus_domain::{Document, Revision, WallTime, ids::ClusterId};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
-/// Bytes of the checksum at the end.
+/// The bytes of the checksum at the end.
 const CHECKSUM_BYTES: u64 = 32;
-/// Bytes that are checked at once.
+/// The bytes that are checked at once.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// A backup that is being read. Its snapshot can be read for as long as this is kept, also after newer ones
-/// have taken its place.
+/// A backup that is being read. Its snapshot stays readable until this is dropped, also after a newer one has replaced
+/// it.
 pub struct Backup {
     revision: Revision,
     snapshot: SnapshotFile,
     offset: u64,
-    /// Over everything before the offset; none once it was given out.
+    /// The hash of everything before the offset; `None` once it was returned.
     checksum: Option<Sha256>,
 }
 
@@ -41,24 +41,24 @@ impl Backup {
         self.revision
     }
 
-    /// Its length in bytes, checksum included.
+    /// The length in bytes, checksum included.
     pub fn length(&self) -> u64 {
         self.snapshot.length() + CHECKSUM_BYTES
     }
 
-    /// The next piece, of at most a MiB; none after the last one, which is the checksum.
+    /// The next chunk, of at most a MiB; `None` after the last one, which is the checksum.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     pub async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
-        // Not taken out before there is a newer one: whoever stops waiting can ask again.
+        // The hash stays until there is a newer one, so that a caller that stops waiting can call again.
         let Some(mut checksum) = self.checksum.clone() else { return Ok(None) };
         if self.offset == self.snapshot.length() {
             self.checksum = None;
             return Ok(Some(Bytes::copy_from_slice(&checksum.finalize())));
         }
         let (snapshot, offset) = (self.snapshot.clone(), self.offset);
-        // What is hashed keeps a processor busy as long as the device did.
+        // Hashing a chunk takes as long as reading it.
         let (chunk, checksum) = blocking::run(self.snapshot.may_block(), move || {
             let chunk = snapshot.chunk_at(offset)?;
             checksum.update(&chunk);
@@ -74,30 +74,30 @@ impl Backup {
     }
 }
 
-/// What is in a backup that was found to be sound.
+/// The contents of a valid backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackupContents {
-    /// Of which cluster; none when it was not formed yet.
+    /// The cluster that it is from; `None` if it was not formed yet.
     pub cluster: Option<ClusterId>,
     /// The last log index in it.
     pub revision: Revision,
-    /// When that was, by the cluster's clocks.
+    /// The wall time of that entry.
     pub at: WallTime,
-    /// Rows of the state.
+    /// The number of rows of the state.
     pub rows: u64,
     /// The number of documents.
     pub documents: u64,
-    /// Events of the history.
+    /// The number of events of the history.
     pub events: u64,
-    /// Length of the whole, in bytes.
+    /// The length of the backup in bytes.
     pub bytes: u64,
 }
 
-/// Checks a backup to the last record: that it is whole, that each record can be read, and that the rows
-/// make the state that they were written from. Waits for the device.
+/// Checks a backup to the last record: that it is complete, that every record can be decoded, and that the rows form
+/// the state that they were written from. Blocks on the device.
 ///
 /// # Errors
-/// [`StoreError::Snapshot`] when it is not sound; else when it cannot be read.
+/// [`StoreError::Snapshot`] if it is not valid; other errors if it cannot be read.
 pub fn check_backup(path: &Path) -> Result<BackupContents, StoreError> {
     let file = open_to_read(path)?;
     let bytes = file.length()?;
@@ -166,7 +166,7 @@ fn check_event(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What to do about a node's own state is no advice about a backup.
+/// Replaces an error text, since the advice about a node's own state does not apply to a backup.
 fn unsound(error: StoreError) -> StoreError {
     match error {
         StoreError::Corrupt { cause, .. } => damaged(format!("a row cannot be read: {cause}")),

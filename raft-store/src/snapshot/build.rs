@@ -1,5 +1,5 @@
-//! Builds a snapshot beside apply. Takes the view and what it covers in one step, and never holds
-//! up an entry while it writes.
+//! Builds a snapshot beside apply. It takes the view of storage and its progress in one step, and delays no entry while
+//! it writes.
 
 use super::{
     dir::{Building, SnapshotDir, meta_of},
@@ -18,18 +18,18 @@ use tokio::sync::oneshot;
 
 type Built = Result<(SnapshotMeta, SnapshotFile), StoreError>;
 
-/// A view that can be written as a snapshot. Dropped without that, it lets go of the view.
+/// A view of storage that can be written as a snapshot. A drop releases the view.
 pub struct SnapshotBuilder(Option<Stage>);
 
 enum Stage {
-    /// A thread holds the view and waits for the word to write it.
+    /// A thread holds the view, and waits for the signal to write it.
     Waiting { go: oneshot::Sender<()>, built: oneshot::Receiver<Built> },
-    /// The storage never waits, so it is written already.
+    /// The storage never blocks, so the snapshot is written already.
     Done(Built),
 }
 
 impl SnapshotBuilder {
-    /// Takes the view. Call it while nothing is applied: `progress` must be what storage holds.
+    /// Takes the view. Call it while nothing is applied: `progress` must be that of storage.
     pub(crate) async fn begin(
         storage: &Arc<dyn Storage>,
         snapshot_dir: &Arc<SnapshotDir>,
@@ -54,7 +54,7 @@ impl SnapshotBuilder {
                 }
             });
         });
-        // An error means that the runtime is ending; building then says so.
+        // An error means that the runtime is shutting down, which building then reports.
         let _ = taken.await;
         Self(Some(Stage::Waiting { go, built }))
     }
@@ -71,7 +71,7 @@ struct Task {
 impl Task {
     fn run(self, view: &dyn Reader, snapshot_dir: &SnapshotDir) {
         let Self { took, went, done, building, progress } = self;
-        // Whoever asked may have gone away at any of these steps.
+        // The caller may have given up at any of these steps.
         let _ = took.send(());
         if went.blocking_recv().is_ok() {
             let built = build(view, snapshot_dir, &progress);
@@ -84,37 +84,37 @@ impl Task {
 fn build(view: &dyn Reader, snapshot_dir: &SnapshotDir, progress: &Progress) -> Built {
     let (name, file) = match snapshot_dir.create() {
         Ok(created) => created,
-        Err(error) => return in_its_place(snapshot_dir, error),
+        Err(error) => return current_instead(snapshot_dir, error),
     };
     let written = format::write(view, progress, file.as_ref());
     let length = match written {
         Ok(length) => length,
         Err(error) => {
             snapshot_dir.discard(&name);
-            return in_its_place(snapshot_dir, error);
+            return current_instead(snapshot_dir, error);
         }
     };
     let meta = meta_of(progress);
-    // File systems that allocate late find only now that it does not fit.
+    // File systems that allocate late notice only now that it does not fit.
     let kept = snapshot_dir.complete(name, file, length).and_then(|snapshot| {
         snapshot_dir.adopt(&meta, &snapshot)?;
         Ok(snapshot)
     });
     match kept {
         Ok(snapshot) => Ok((meta, snapshot)),
-        Err(error) => in_its_place(snapshot_dir, error),
+        Err(error) => current_instead(snapshot_dir, error),
     }
 }
 
-/// A snapshot that does not fit on the disk is no reason to stop: it would only keep the log short. Raft
-/// knows no snapshot that failed other than one that ends it, so it is given the one that there is, and
-/// finds it no newer. Without an older one, the log is all there is, and a full disk stops the node.
-fn in_its_place(snapshot_dir: &SnapshotDir, error: StoreError) -> Built {
+/// The result of a build that did not fit on the disk. It is no reason to stop the node, since the snapshot would only
+/// keep the log short. But Raft stops at any error of a builder. So it gets the current snapshot, and notices that it
+/// is not newer. Without a current one there is only the log, and a full disk stops the node.
+fn current_instead(snapshot_dir: &SnapshotDir, error: StoreError) -> Built {
     if matches!(error, StoreError::Full { .. })
         && let Some(current) = snapshot_dir.current()
     {
         snapshot_dir.count_failure();
-        tracing::warn!(%error, "no snapshot could be made; the log stays as long as it is");
+        tracing::warn!(%error, "the snapshot does not fit on the disk; the log cannot be shortened");
         return Ok(current);
     }
     Err(error)
@@ -128,7 +128,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
         let built = match self.0.take() {
             Some(Stage::Done(built)) => built,
             Some(Stage::Waiting { go, built }) => {
-                // Answered through `built` if there is nobody to hear it.
+                // If the receiver is gone, `built` has the result.
                 let _ = go.send(());
                 built.await.unwrap_or_else(|_| Err(ended()))
             }

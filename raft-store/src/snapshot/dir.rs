@@ -1,5 +1,5 @@
-//! Where snapshots are kept: one that is current, and temporary ones that are being made. Deletes
-//! only what it made itself, and nothing that it cannot read.
+//! A node's folder of snapshots: the current one, and temporary ones that are being written. It deletes only files that
+//! it has written itself, and no file that it cannot read.
 
 use super::{file::SnapshotFile, format};
 use crate::{
@@ -19,7 +19,7 @@ const TEMPORARY_PREFIX: &str = "unfinished-";
 const TEMPORARY_SUFFIX: &str = ".tmp";
 const DAMAGED_PREFIX: &str = "damaged-";
 
-/// The node's snapshots.
+/// The folder of a node's snapshots.
 pub(crate) struct SnapshotDir {
     folder: Arc<dyn Folder>,
     may_block: bool,
@@ -29,23 +29,23 @@ pub(crate) struct SnapshotDir {
     failures: AtomicU64,
 }
 
-/// What a snapshot covers, as openraft wants it.
+/// The last entry and the membership that a snapshot covers.
 pub(super) fn meta_of(progress: &Progress) -> SnapshotMeta {
     SnapshotMeta { last_log_id: progress.applied, last_membership: progress.membership.clone() }
 }
 
-/// The lasting name; names sort as what they cover.
+/// The permanent name of a snapshot. Names sort by the last index.
 fn name_of(meta: &SnapshotMeta) -> String {
     let index = meta.last_log_id.map_or(0, |log_id| log_id.index);
     format!("{PREFIX}{index:020}{SUFFIX}")
 }
 
 impl SnapshotDir {
-    /// Looks through the folder: deletes what was not finished, finds the newest snapshot that is
-    /// whole, deletes older ones, and puts damaged ones aside.
+    /// Scans the folder: deletes unfinished files, finds the newest valid snapshot, deletes older ones, and renames
+    /// damaged ones.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     pub(crate) fn open(storage: &dyn Storage) -> Result<Self, StoreError> {
         let folder = storage.folder();
         let mut names = folder.names()?;
@@ -86,7 +86,7 @@ impl SnapshotDir {
                 Ok(Some((meta_of(&progress), snapshot)))
             }
             Err(StoreError::Snapshot(cause)) => {
-                tracing::warn!(name, cause, "a damaged snapshot is put aside");
+                tracing::warn!(name, cause, "a damaged snapshot was renamed");
                 self.folder.rename(name, &format!("{DAMAGED_PREFIX}{name}"))?;
                 self.folder.sync()?;
                 Ok(None)
@@ -109,12 +109,12 @@ impl SnapshotDir {
         self.current().map(|(_, file)| file).filter(|file| file.name() == name)
     }
 
-    /// Whether one is being built.
+    /// Whether a snapshot is being built.
     pub(crate) fn is_building(&self) -> bool {
         self.building.load(Ordering::Relaxed) > 0
     }
 
-    /// Snapshots that could not be made for want of space.
+    /// The number of snapshots that failed for lack of space.
     pub(crate) fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
@@ -123,16 +123,16 @@ impl SnapshotDir {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Marks one as being built until the guard is dropped.
+    /// Counts a snapshot as being built until the guard is dropped.
     pub(super) fn begin_building(self: &Arc<Self>) -> Building {
         self.building.fetch_add(1, Ordering::Relaxed);
         Building(self.clone())
     }
 
-    /// Makes a temporary file.
+    /// Creates a temporary file.
     ///
     /// # Errors
-    /// When the device fails or is full.
+    /// If the device fails or is full.
     pub(super) fn create(&self) -> Result<(String, Arc<dyn File>), StoreError> {
         let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
         let name = format!("{TEMPORARY_PREFIX}{number}{TEMPORARY_SUFFIX}");
@@ -140,26 +140,26 @@ impl SnapshotDir {
         Ok((name, file))
     }
 
-    /// A complete temporary file, made durable.
+    /// Makes a complete temporary file durable.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     pub(super) fn complete(
         &self,
         name: String,
         file: Arc<dyn File>,
         length: u64,
     ) -> Result<SnapshotFile, StoreError> {
-        // First the handle: if flushing fails, it removes the file.
+        // The handle comes first: if the flush fails, its drop removes the file.
         let snapshot = SnapshotFile::new(&self.folder, file, name, length, self.may_block);
         snapshot.file().sync()?;
         Ok(snapshot)
     }
 
-    /// Removes a temporary file that was given up.
+    /// Removes a temporary file that is not needed any more.
     pub(super) fn discard(&self, name: &str) {
         if let Err(error) = self.folder.remove(name) {
-            tracing::warn!(%error, name, "an unfinished snapshot stays behind until the next start");
+            tracing::warn!(%error, name, "an unfinished snapshot could not be removed; it stays until the next start");
         }
     }
 
@@ -167,10 +167,10 @@ impl SnapshotDir {
         self.may_block
     }
 
-    /// Makes a complete snapshot the current one, unless that covers more already; whether it did.
+    /// Makes a complete snapshot the current one, unless the current one covers more. Returns whether it did.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     pub(super) fn adopt(&self, meta: &SnapshotMeta, snapshot: &SnapshotFile) -> Result<bool, StoreError> {
         let mut current = self.lock();
         if current.as_ref().is_some_and(|(covered, _)| covered.last_log_id > meta.last_log_id) {
@@ -188,7 +188,7 @@ impl SnapshotDir {
     }
 }
 
-/// While it lives, a snapshot is being built.
+/// A guard: while it lives, a snapshot counts as being built.
 pub(super) struct Building(Arc<SnapshotDir>);
 
 impl Drop for Building {

@@ -1,4 +1,4 @@
-//! A snapshot's file, as Raft and the transport hold it. Never changes once it is complete.
+//! A snapshot's file, as Raft and the transport hold it. A complete file never changes.
 
 use crate::{
     blocking,
@@ -12,8 +12,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// A complete snapshot. It can be read for as long as it is held, also after a newer one has taken
-/// its place; one that was never installed is deleted with its last handle.
+/// A complete snapshot. It stays readable until its last handle is dropped, also after a newer one has replaced it. The
+/// drop deletes it if it never became the current one.
 #[derive(Clone)]
 pub struct SnapshotFile(Arc<Inner>);
 
@@ -37,7 +37,7 @@ impl Drop for Inner {
         if file_name.is_temporary
             && let Err(error) = self.folder.remove(&file_name.name)
         {
-            // It is tried again at the next start.
+            // The next start tries again.
             tracing::warn!(%error, name = file_name.name, "a temporary snapshot stays on disk until the next start");
         }
     }
@@ -55,7 +55,7 @@ impl SnapshotFile {
         Self(Arc::new(Inner { folder: folder.clone(), file, length, may_block, file_name }))
     }
 
-    /// Its length in bytes.
+    /// The length in bytes.
     pub fn length(&self) -> u64 {
         self.0.length
     }
@@ -63,7 +63,7 @@ impl SnapshotFile {
     /// Reads up to [`CHUNK_BYTES`] from an offset; empty at the end.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     pub async fn read_chunk(&self, offset: u64) -> Result<Bytes, StoreError> {
         let snapshot = self.clone();
         blocking::run(self.0.may_block, move || snapshot.chunk_at(offset)).await
@@ -90,7 +90,7 @@ impl SnapshotFile {
         self.file_name().name.clone()
     }
 
-    /// Gives it its lasting name, durably.
+    /// Gives the file its permanent name, durably.
     pub(super) fn keep_as(&self, name: &str) -> Result<(), StoreError> {
         let mut file_name = self.file_name();
         if file_name.name != name {

@@ -1,5 +1,5 @@
-//! What is in a snapshot file: a head, blocks of pairs, and an end with a checksum over all before
-//! it. Never trusted before the end was checked.
+//! The format of a snapshot file: a head, blocks of pairs, and an end with a checksum of everything before it. A file
+//! is not trusted before its end was checked.
 
 use crate::{
     error::StoreError,
@@ -10,11 +10,11 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-/// The version that is written.
+/// The version of the format that is written.
 const VERSION: u16 = 1;
-/// Pairs are gathered into blocks of about this size, one write each.
+/// The approximate bytes of a block of pairs, which is one write.
 const BLOCK_BYTES: usize = 256 << 10;
-/// Columns in a snapshot, in this order, with their numbers in blocks. Never reused.
+/// The columns in a snapshot, in this order, with their numbers in blocks. A number is never reused.
 const COLUMNS: [(u8, Column); 3] = [(1, Column::Rows), (2, Column::Documents), (3, Column::Events)];
 
 #[derive(Serialize, Deserialize)]
@@ -26,14 +26,14 @@ struct Head {
 #[derive(Serialize, Deserialize)]
 struct End {
     pairs: u64,
-    /// XXH3-128 of all bytes before this record.
+    /// The XXH3-128 of all bytes before this record.
     checksum: u128,
 }
 
-/// Writes a snapshot of `view`, which stands at `progress`; its length in bytes.
+/// Writes a snapshot of `view`, which is at `progress`. Returns its length in bytes.
 ///
 /// # Errors
-/// When the device fails or is full.
+/// If the device fails or is full.
 pub(super) fn write(view: &dyn Reader, progress: &Progress, file: &dyn File) -> Result<u64, StoreError> {
     let mut writer = Writer { file, length: 0, checksum: Xxh3::new() };
     let head = Head { version: VERSION, progress: progress.clone() };
@@ -85,22 +85,21 @@ fn push_pair(block: &mut Vec<u8>, number: u8, key: &[u8], value: &[u8]) {
     block.extend_from_slice(value);
 }
 
-/// Gets the column, key and value of every pair.
+/// A callback with the column, the key and the value of every pair.
 type Visit<'a> = &'a mut dyn FnMut(Column, &[u8], &[u8]) -> Result<(), StoreError>;
 
-/// Reads a whole snapshot and checks its checksum at the end. `visit` gets every pair on the way,
-/// before the checksum is known.
+/// Reads a whole snapshot and checks the checksum at its end. `visit` gets every pair before that.
 ///
 /// # Errors
-/// [`StoreError::Snapshot`] when it is damaged, incomplete or of another version; what `visit` says.
+/// [`StoreError::Snapshot`] if it is damaged, incomplete or of another version, or an error of `visit`.
 pub(super) fn read(file: &dyn File, visit: Visit<'_>) -> Result<Progress, StoreError> {
     read_first(file, file.length()?, visit)
 }
 
-/// Reads a whole snapshot that is the first so many bytes of a file.
+/// Reads a whole snapshot that is the start of a file, of a given length.
 ///
 /// # Errors
-/// As [`read`].
+/// The same as [`read`].
 pub(super) fn read_first(file: &dyn File, length: u64, visit: Visit<'_>) -> Result<Progress, StoreError> {
     let mut records = Records { file, offset: 0, length, bytes: Vec::new() };
     let mut checksum = Xxh3::new();
@@ -137,10 +136,10 @@ pub(super) fn read_first(file: &dyn File, length: u64, visit: Visit<'_>) -> Resu
     Ok(head.progress)
 }
 
-/// Reads a whole snapshot only to check it.
+/// Checks a whole snapshot, and returns its progress.
 ///
 /// # Errors
-/// As [`read`].
+/// The same as [`read`].
 pub(super) fn verify(file: &dyn File) -> Result<Progress, StoreError> {
     read(file, &mut |_, _, _| Ok(()))
 }
@@ -178,7 +177,7 @@ impl Records<'_> {
         let read = self.file.read_at(self.offset, &mut header)?;
         let whole = record::whole_length(&header[..read]).map_err(|cause| damaged(cause.to_string()))?;
         let left = self.length.saturating_sub(self.offset);
-        // Before memory is taken for it: a damaged length may be any.
+        // This comes before the allocation: a damaged length may be any number.
         if whole as u64 > left {
             return Err(damaged(format!("it ends {} bytes too early", whole as u64 - left)));
         }

@@ -1,8 +1,8 @@
-//! Puts a snapshot in place of the state machine. Never touches the log or the vote.
+//! Installs a snapshot in place of the state machine. The log and the vote stay untouched.
 //!
-//! First the file is checked and kept under its lasting name, then storage is marked, emptied and
-//! filled in bounded batches, and the mark is taken away with the last one. A crash in between
-//! finds the mark and begins again from the file.
+//! First the file is checked and gets its permanent name. Then storage is marked, emptied and filled in bounded
+//! batches; the last batch removes the mark. If a crash comes in between, the next start finds the mark and begins
+//! again from the file.
 
 use super::{
     dir::{SnapshotDir, meta_of},
@@ -18,14 +18,14 @@ use crate::{
     types::SnapshotMeta,
 };
 
-/// Bytes of one batch.
+/// The bytes of one batch.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Installs a complete snapshot; the state that it makes.
+/// Installs a complete snapshot, and returns its state.
 ///
 /// # Errors
-/// [`StoreError::Snapshot`] when it is damaged or not what `covered` says, and nothing has changed;
-/// else when the device fails.
+/// [`StoreError::Snapshot`] if it is damaged or does not cover what `covered` says; then nothing has changed. Other
+/// errors if the device fails.
 pub(crate) fn install(
     storage: &dyn Storage,
     snapshot_dir: &SnapshotDir,
@@ -42,11 +42,11 @@ pub(crate) fn install(
     replace(storage, &snapshot.name(), snapshot.file())
 }
 
-/// Finishes an install that a crash interrupted; whether there was one.
+/// Finishes an install that a crash interrupted. Returns whether there was one.
 ///
 /// # Errors
-/// [`StoreError::Quarantined`] when the snapshot is gone or damaged: the old state is gone too, and
-/// the log may no longer hold the entries that made it.
+/// [`StoreError::Quarantined`] if the snapshot is lost or damaged: the old state is lost, too, and the log may no
+/// longer have the entries that led to it.
 pub(crate) fn resume(storage: &dyn Storage, snapshot_dir: &SnapshotDir) -> Result<bool, StoreError> {
     let Some(value) = storage.get(Column::Meta, meta::INSTALLING)? else {
         return Ok(false);
@@ -82,7 +82,7 @@ fn replace(storage: &dyn Storage, name: &str, file: &dyn File) -> Result<(Publis
     batch.put(Column::Meta, meta::PROGRESS, encode_progress(&progress));
     batch.delete(Column::Meta, meta::INSTALLING);
     storage.write(batch)?;
-    // Raft purges the log next, and then nothing else could make this state again.
+    // Raft purges the log next. Then this state could not be rebuilt from anything else.
     storage.flush()?;
     load(storage)
 }

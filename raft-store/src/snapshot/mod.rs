@@ -1,9 +1,8 @@
-//! Snapshots: the whole state machine at one entry, as one file. Never a copy of the log.
+//! Snapshots: the whole state machine at one entry, as one file. The log is no part of it.
 //!
-//! [`format`] says what is in the file. It is [built](SnapshotBuilder) beside apply from a view of
-//! storage, [sent and received](SnapshotReceiver) in chunks, [installed](install) in place of the
-//! state machine's columns, and kept in the [`SnapshotDir`], where one is current. A client takes it
-//! away as a [backup](Backup).
+//! [`format`] is the format of the file. A snapshot is [built](SnapshotBuilder) beside apply from a view of storage,
+//! [sent and received](SnapshotReceiver) in chunks, [installed](install) in place of the state machine's columns, and
+//! stored in the [`SnapshotDir`], where one is current. A client downloads it as a [backup](Backup).
 
 mod backup;
 mod build;

@@ -1,19 +1,19 @@
-//! Receives a snapshot chunk by chunk. Never hands on one that is not whole.
+//! Receives a snapshot chunk by chunk. Only a complete one is passed on.
 
 use super::{dir::SnapshotDir, file::SnapshotFile, format};
 use crate::{blocking, error::StoreError, storage::File};
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// What is read and sent at once: large enough to be quick, small enough not to hold up a beat.
+/// The bytes that are read and sent at once: enough to be fast, few enough not to delay a heartbeat.
 pub const CHUNK_BYTES: usize = 1 << 20;
 
-/// A snapshot that is coming in. Dropped before it is finished, it is deleted.
+/// A snapshot that is being received. A drop deletes it unless it is finished.
 pub struct SnapshotReceiver {
     snapshot_dir: Arc<SnapshotDir>,
     expected: u64,
     received: u64,
-    /// Taken out when it is finished.
+    /// The temporary file; `None` once it is finished.
     target: Option<(String, Arc<dyn File>)>,
 }
 
@@ -24,7 +24,7 @@ impl SnapshotReceiver {
         Ok(Self { snapshot_dir: snapshot_dir.clone(), expected, received: 0, target: Some(target) })
     }
 
-    /// Bytes that have come in.
+    /// The bytes that were received.
     pub fn received(&self) -> u64 {
         self.received
     }
@@ -32,7 +32,7 @@ impl SnapshotReceiver {
     /// Adds the next bytes.
     ///
     /// # Errors
-    /// [`StoreError::Snapshot`] when they are more than was announced; when the device fails.
+    /// [`StoreError::Snapshot`] if they exceed the announced length; other errors if the device fails.
     pub async fn write_chunk(&mut self, chunk: Bytes) -> Result<(), StoreError> {
         let Some((_, file)) = &self.target else {
             return Err(StoreError::Snapshot("it is finished already".into()));
@@ -48,10 +48,10 @@ impl SnapshotReceiver {
         Ok(())
     }
 
-    /// Checks the whole and makes it durable.
+    /// Checks the snapshot and makes it durable.
     ///
     /// # Errors
-    /// [`StoreError::Snapshot`] when it is damaged or too short; when the device fails.
+    /// [`StoreError::Snapshot`] if it is damaged or too short; other errors if the device fails.
     pub async fn finish(mut self) -> Result<SnapshotFile, StoreError> {
         if self.received != self.expected {
             let (received, expected) = (self.received, self.expected);

@@ -1,33 +1,33 @@
-//! Ranges of keys, and changes that are made together. Never writes anything by itself.
+//! Ranges of keys, and batches of changes. Nothing here writes to storage.
 
 use super::Column;
 
-/// Keys from `start` up to but without `end`.
+/// A range of keys, from `start` to before `end`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct KeyRange {
     /// The first key.
     pub start: Vec<u8>,
-    /// The first key after the range; none reaches to the end of the column.
+    /// The first key after the range; `None` for the end of the column.
     pub end: Option<Vec<u8>>,
 }
 
 impl KeyRange {
-    /// The whole column.
+    /// The range of a whole column.
     pub fn all() -> Self {
         Self::default()
     }
 
-    /// From a key on.
+    /// The range from a key on.
     pub fn from(start: impl Into<Vec<u8>>) -> Self {
         Self { start: start.into(), end: None }
     }
 
-    /// From a key up to but without another.
+    /// The range from a key to before another.
     pub fn between(start: impl Into<Vec<u8>>, end: impl Into<Vec<u8>>) -> Self {
         Self { start: start.into(), end: Some(end.into()) }
     }
 
-    /// All keys that begin with these bytes.
+    /// The range of all keys that begin with these bytes.
     pub fn prefix(prefix: impl Into<Vec<u8>>) -> Self {
         let start = prefix.into();
         let mut end = start.clone();
@@ -42,12 +42,12 @@ impl KeyRange {
         Self { start, end }
     }
 
-    /// Whether a key is in it.
+    /// Whether a key is in the range.
     pub fn contains(&self, key: &[u8]) -> bool {
         *self.start <= *key && self.end.as_ref().is_none_or(|end| *key < **end)
     }
 
-    /// Whether it holds no key.
+    /// Whether the range is empty.
     pub fn is_empty(&self) -> bool {
         self.end.as_ref().is_some_and(|end| *end <= self.start)
     }
@@ -64,16 +64,16 @@ pub enum Operation<'a> {
     DeleteRange(Column, &'a KeyRange),
 }
 
-/// Changes that are written whole or not at all, in this order.
+/// Changes that are written atomically, in this order.
 ///
-/// Keys and values lie one after the other in one piece of memory: a batch has thousands of them.
+/// All keys and values are in one allocation, since a batch has thousands of them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Batch {
     bytes: Vec<u8>,
     changes: Vec<Change>,
 }
 
-/// An [`Operation`]. Keys and values begin where those before them end.
+/// An [`Operation`] as lengths. Each key and value begins where the one before it ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Change {
     Put { column: Column, key_ends: usize, value_ends: usize },
@@ -82,7 +82,7 @@ enum Change {
 }
 
 impl Batch {
-    /// No change yet.
+    /// An empty batch.
     pub fn new() -> Self {
         Self::default()
     }
@@ -95,10 +95,10 @@ impl Batch {
         self.changes.push(Change::Put { column, key_ends, value_ends: self.bytes.len() });
     }
 
-    /// Sets a key, both written in place: each closure only appends. Gives the key and the value.
+    /// Sets a key. The closures append the key and the value to the batch's own buffer. Returns both.
     ///
     /// # Errors
-    /// What the second one answers; nothing is set then.
+    /// The error of the second closure. Then nothing is set.
     pub fn put_written<E>(
         &mut self,
         column: Column,
@@ -121,7 +121,7 @@ impl Batch {
         self.delete_written(column, |bytes| bytes.extend_from_slice(key.as_ref()));
     }
 
-    /// Removes a key that is written in place: the closure only appends. Gives the key.
+    /// Removes a key, which the closure appends to the batch's own buffer. Returns the key.
     pub fn delete_written(&mut self, column: Column, key: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
         let begins = self.bytes.len();
         key(&mut self.bytes);
@@ -136,12 +136,12 @@ impl Batch {
         }
     }
 
-    /// Whether nothing would change.
+    /// Whether the batch has no change.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Bytes of keys and values.
+    /// The bytes of all keys and values.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
     }

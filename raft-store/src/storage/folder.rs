@@ -1,4 +1,4 @@
-//! Plain files: snapshots and the log's mark. Never inside the database.
+//! Plain files beside the database: snapshots and the log's mark.
 
 use crate::error::StoreError;
 use std::{
@@ -11,67 +11,67 @@ use std::{
 
 /// A folder of files. A name is durable after [`Folder::sync`], contents after [`File::sync`].
 pub trait Folder: Send + Sync + 'static {
-    /// The names in it, in no order.
+    /// The names of the files, in no particular order.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     fn names(&self) -> Result<Vec<String>, StoreError>;
 
-    /// Makes an empty file, in place of one of this name.
+    /// Creates an empty file, in place of one of this name.
     ///
     /// # Errors
-    /// When the device fails or is full.
+    /// If the device fails or is full.
     fn create(&self, name: &str) -> Result<Arc<dyn File>, StoreError>;
 
-    /// Opens a file; none if there is none of this name.
+    /// Opens a file; `None` if there is no file of this name.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     fn open(&self, name: &str) -> Result<Option<Arc<dyn File>>, StoreError>;
 
-    /// Gives a file another name, in place of one that has it.
+    /// Renames a file, in place of one that has the new name.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     fn rename(&self, from: &str, to: &str) -> Result<(), StoreError>;
 
-    /// Removes a name; whoever has the file open goes on reading it. No error if there is none.
+    /// Removes a file, which stays readable while it is open. It is no error if there is none.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     fn remove(&self, name: &str) -> Result<(), StoreError>;
 
-    /// Makes the names durable.
+    /// Makes the names of all files durable.
     ///
     /// # Errors
-    /// When the device fails; see [`super::Storage::flush`].
+    /// If the device fails; see [`super::Storage::flush`].
     fn sync(&self) -> Result<(), StoreError>;
 }
 
 /// An open file.
 pub trait File: Send + Sync + 'static {
-    /// Its length in bytes.
+    /// The length in bytes.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     fn length(&self) -> Result<u64, StoreError>;
 
-    /// Reads from an offset until the buffer is full or the file ends; how many bytes it read.
+    /// Reads from an offset until the buffer is full or the file ends. Returns the number of bytes.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError>;
 
     /// Writes at an offset, growing the file as needed.
     ///
     /// # Errors
-    /// When the device fails or is full.
+    /// If the device fails or is full.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), StoreError>;
 
-    /// Makes the contents durable.
+    /// Makes the content of the file durable.
     ///
     /// # Errors
-    /// When the device fails; see [`super::Storage::flush`].
+    /// If the device fails; see [`super::Storage::flush`].
     fn sync(&self) -> Result<(), StoreError>;
 }
 
@@ -81,10 +81,10 @@ pub struct OsFolder {
 }
 
 impl OsFolder {
-    /// Opens a folder, making it if needed.
+    /// Opens a folder, and creates it if needed.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// If it cannot be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(path).map_err(|error| StoreError::from_io("making a folder", &error))?;
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -105,7 +105,7 @@ impl Folder for OsFolder {
         let failed = |error| StoreError::from_io("listing a folder", &error);
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(failed)? {
-            // A name that is not Unicode is none of ours.
+            // A file whose name is not Unicode is not one of ours.
             if let Ok(name) = entry.map_err(failed)?.file_name().into_string() {
                 names.push(name);
             }
@@ -151,10 +151,10 @@ impl Folder for OsFolder {
     }
 }
 
-/// Opens a file of somebody else, wherever it is. Writing to it fails.
+/// Opens a file outside of the data folder, for reading only.
 ///
 /// # Errors
-/// When it is not there or cannot be read.
+/// If it is not there or cannot be read.
 pub(crate) fn open_to_read(path: &Path) -> Result<Arc<dyn File>, StoreError> {
     fs::File::open(path)
         .map(|file| Arc::new(OsFile(file)) as Arc<dyn File>)

@@ -1,12 +1,12 @@
 //! Storage on RocksDB: one database, one write-ahead log, one column family for each column.
 //!
-//! Recovery is *point in time*: the write-ahead log is read up to its first damaged record, and the
-//! rest is dropped. After a crash that is the torn tail which nobody counted on. *Absolute
-//! consistency* would refuse to start after every power failure. RocksDB cannot tell such a tail
-//! from damage in the middle; the log's mark can (see `log::mark`).
+//! Recovery is *point in time*: the write-ahead log is read up to its first damaged record, and the rest is dropped.
+//! After a crash the rest is a torn tail that was never acknowledged. *Absolute consistency* would refuse to start
+//! after every power failure. RocksDB cannot tell such a tail from damage in the middle; the log's mark can (see
+//! `log::mark`).
 
 use super::{
-    Batch, Column, Folder, KeyRange, Operation, Order, OsFolder, Pair, Reader, Scan, Storage, Usage,
+    Batch, Column, Folder, KeyRange, Operation, Order, OsFolder, Pair, Reader, Scan, SpaceUsage, Storage,
 };
 use crate::error::StoreError;
 use rocksdb::{
@@ -19,25 +19,25 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// A column's write buffer. State is small and rewritten often; larger buffers only cost memory.
+/// The bytes of a column's write buffer. The state is small and rewritten often; larger buffers would only cost memory.
 const WRITE_BUFFER_BYTES: usize = 4 << 20;
-/// All write buffers together; beyond it the fullest is written out.
+/// The bytes of all write buffers together; beyond them the fullest is written out.
 const ALL_WRITE_BUFFERS_BYTES: usize = 16 << 20;
-/// Blocks of sorted files in memory. What is hot is in the state already.
+/// The bytes of the block cache. Everything that is read often is in the state already.
 const BLOCK_CACHE_BYTES: usize = 8 << 20;
-/// Open sorted files: far more than there are, far less than a process may open.
+/// The number of open sorted files: far more than there are, far fewer than a process may open.
 const OPEN_FILES: i32 = 128;
-/// Flushes and compactions that run at once, so that writes are not held up behind a long one.
+/// Flushes and compactions that run at once, so that a long one does not delay writes.
 const BACKGROUND_JOBS: i32 = 2;
-/// The first level of sorted files that are compressed: what is above it is a few write buffers, and soon written
-/// again or dropped with the log.
+/// The first level of sorted files that are compressed. The levels above it have a few write buffers, which are soon
+/// written again or dropped with the log.
 const LEVEL_OF_SETTLED: i32 = 1;
-/// Bounds what is read again at start.
+/// The bytes of the write-ahead log, which bounds what a start reads again.
 const ALL_LOGS_BYTES: u64 = 64 << 20;
-/// RocksDB's own text logs, which nobody reads on a good day.
+/// The bytes of RocksDB's own text logs, which are read only after a failure.
 const TEXT_LOG_BYTES: usize = 1 << 20;
 const TEXT_LOGS: usize = 2;
-/// Above every key: none begins with so many of the highest byte.
+/// An upper bound of all keys: none begins with so many bytes 0xff.
 const COLUMN_END: [u8; 64] = [u8::MAX; 64];
 
 /// Storage on RocksDB.
@@ -45,16 +45,16 @@ pub struct Rocks {
     db: DB,
     block_cache: Cache,
     folder: Arc<dyn Folder>,
-    /// The first flush that failed. Held while flushing: the system tells one caller alone of a
-    /// failed write, and a flush beside it would believe that all is well.
+    /// The first flush that failed. The lock is held during a flush: the system reports a failed write to only one
+    /// caller, and a concurrent flush would seem to succeed.
     flush_failure: Mutex<Option<StoreError>>,
 }
 
 impl Rocks {
-    /// Opens `dir/db` and `dir/files`, making them if needed.
+    /// Opens `dir/db` and `dir/files`, and creates them if needed.
     ///
     /// # Errors
-    /// When another process has it open, when it is damaged, or when the device fails.
+    /// If another process has it open, if it is damaged, or if the device fails.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let folder = Arc::new(OsFolder::open(&dir.join("files"))?);
         let block_cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
@@ -85,14 +85,14 @@ fn database_options() -> Options {
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     // A closed write-ahead log that is missing or shorter than when it was flushed is an error.
     options.set_track_and_verify_wals_in_manifest(true);
-    // The log's writes gather in memory until the flusher asks: one system call for many.
+    // The log's writes stay in memory until the flusher flushes: one system call for many.
     options.set_manual_wal_flush(true);
     options.set_db_write_buffer_size(ALL_WRITE_BUFFERS_BYTES);
     options.set_max_total_wal_size(ALL_LOGS_BYTES);
     options.set_max_open_files(OPEN_FILES);
     options.set_max_file_opening_threads(1);
     options.set_max_background_jobs(BACKGROUND_JOBS);
-    // Apply and the log each write alone; and memtables that are lists take one writer only.
+    // Apply and the log each have one writer, and memtables that are lists allow only one.
     options.set_allow_concurrent_memtable_write(false);
     options.set_log_level(LogLevel::Warn);
     options.set_max_log_file_size(TEXT_LOG_BYTES);
@@ -111,7 +111,7 @@ fn column_options(column: Column, block_cache: &Cache) -> Options {
     options.set_min_level_to_compress(LEVEL_OF_SETTLED);
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
     if column == Column::Rows {
-        // Written all the time and read as a whole alone, at start and for snapshots: it is sorted then.
+        // Rows are written all the time, and only read as a whole, at start and for snapshots. They are sorted then.
         options.set_memtable_factory(MemtableFactory::Vector);
     }
     options.set_max_write_buffer_number(2);
@@ -119,7 +119,7 @@ fn column_options(column: Column, block_cache: &Cache) -> Options {
 }
 
 fn opening(error: rocksdb::Error) -> StoreError {
-    // RocksDB has no kind of its own for it.
+    // RocksDB has no error kind of its own for it.
     let is_locked = error.kind() == ErrorKind::IOError
         && ["While lock file", "lock hold by"].iter().any(|text| error.as_ref().contains(text));
     if is_locked { StoreError::InUse } else { failed("opening the database", error) }
@@ -143,7 +143,7 @@ fn bounded(range: &KeyRange) -> ReadOptions {
     options
 }
 
-/// Where an iterator begins. Bounds alone do not place it: a reverse one starts at its upper bound.
+/// Where an iterator begins. The bounds alone do not position it: a reverse one begins at its upper bound.
 fn mode(order: Order) -> IteratorMode<'static> {
     match order {
         Order::Ascending => IteratorMode::Start,
@@ -160,10 +160,10 @@ impl Reader for Rocks {
         self.db.get_cf(self.handle(column), key).map_err(|error| failed("reading a key", error))
     }
 
-    fn get_at_hand(&self, column: Column, key: &[u8]) -> Option<Option<Vec<u8>>> {
+    fn get_cached(&self, column: Column, key: &[u8]) -> Option<Option<Vec<u8>>> {
         let mut options = ReadOptions::default();
         options.set_read_tier(ReadTier::BlockCache);
-        // "Incomplete" when it is not in memory; and what fails fails again when it is read.
+        // The error is "incomplete" if it is not in memory. Any other failure occurs again when the key is read.
         self.db.get_cf_opt(self.handle(column), key, &options).ok()
     }
 
@@ -176,7 +176,7 @@ impl Reader for Rocks {
     }
 }
 
-/// All columns as they were at one moment.
+/// A view of all columns at one moment.
 struct View<'a> {
     db: &'a DB,
     snapshot: SnapshotWithThreadMode<'a, DB>,
@@ -192,7 +192,7 @@ impl Reader for View<'_> {
             return Box::new(std::iter::empty());
         }
         let mut options = bounded(range);
-        // A view is read through once: it should not push out what others read often.
+        // A view is read once as a whole, and should not evict what is read often.
         options.fill_cache(false);
         let pairs = self.snapshot.iterator_cf_opt(handle(self.db, column), options, mode(order));
         Box::new(pairs.map(pair))
@@ -203,7 +203,7 @@ impl Storage for Rocks {
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
         let handles = Column::ALL.map(|column| self.handle(column));
         let handle = |column: Column| handles[column as usize];
-        // Beside keys and values, each change has a few bytes of its own.
+        // Each change has a few bytes beside its key and value.
         let mut changes = WriteBatch::with_capacity_bytes(batch.bytes() + batch.bytes() / 8);
         for operation in batch.operations() {
             match operation {
@@ -241,11 +241,11 @@ impl Storage for Rocks {
         true
     }
 
-    fn usage(&self) -> Usage {
+    fn usage(&self) -> SpaceUsage {
         let buffers = self.sum(properties::CUR_SIZE_ALL_MEM_TABLES);
         let readers = self.sum(properties::ESTIMATE_TABLE_READERS_MEM);
-        Usage {
-            // What is in write buffers is in the write-ahead log too.
+        SpaceUsage {
+            // The content of the write buffers is in the write-ahead log, too.
             disk_bytes: self.sum(properties::TOTAL_SST_FILES_SIZE) + buffers,
             memory_bytes: buffers + readers + self.block_cache.get_usage() as u64,
         }

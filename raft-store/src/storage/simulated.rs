@@ -1,8 +1,8 @@
-//! A disk in memory that fails on demand. Flushes at once, forgets in a crash whatever a real disk
-//! may forget, and is as deterministic as whoever calls it.
+//! A disk in memory that fails on demand. A flush never waits, a crash loses whatever a real disk may lose, and its
+//! behaviour is as deterministic as its caller's.
 
 use super::{
-    Batch, Column, Folder, KeyRange, Operation, Order, Reader, Scan, Storage, Usage,
+    Batch, Column, Folder, KeyRange, Operation, Order, Reader, Scan, SpaceUsage, Storage,
     simulated_files::{SimulatedFiles, SurvivingFiles},
 };
 use crate::error::StoreError;
@@ -13,50 +13,50 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-/// Flushed batches that [`Crash::Forgets`] can still take back.
+/// Flushed batches that [`Crash::Forgets`] can still lose.
 const KEPT_VERSIONS: usize = 4096;
 
 type Sorted = OrdMap<Vec<u8>, Arc<[u8]>>;
 
-/// All columns after one batch. A version shares what it has in common with the one before.
+/// All columns after one batch. Versions share what they have in common.
 #[derive(Clone, Default)]
 struct Version([Sorted; Column::ALL.len()]);
 
-/// How much a crash leaves.
+/// What a crash leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Crash {
-    /// The process dies, the machine goes on: all that was written is there.
+    /// The process dies and the machine survives: everything that was written is there.
     Process,
-    /// Power fails: only what was flushed is there.
+    /// The power fails: only what was flushed is there.
     Power,
-    /// Power fails while the device is writing: this many batches after the last flush are there,
-    /// and files end in the middle of what was not flushed.
+    /// The power fails while the device is writing: this many batches after the last flush are there, and files end in
+    /// the middle of what was not flushed.
     Torn(usize),
-    /// Power fails, and a damaged record hides this many flushed batches and all after them.
+    /// The power fails, and a damaged record hides this many flushed batches and all later ones.
     Forgets(usize),
 }
 
-/// What fails next. Each happens once, after so many successes.
+/// A planned failure. Each happens once, after a number of successes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
-    /// A flush of batches.
+    /// A flush of batches fails.
     Flush {
-        /// Flushes that still succeed.
+        /// The flushes that still succeed.
         after: usize,
     },
-    /// A batch is refused, for want of space.
+    /// A batch fails for lack of space.
     Write {
-        /// Batches that are still written.
+        /// The batches that are still written.
         after: usize,
     },
-    /// A write to a file is refused, for want of space.
+    /// A write to a file fails for lack of space.
     File {
-        /// Writes that still succeed.
+        /// The writes that still succeed.
         after: usize,
     },
-    /// A flush of a file is refused, for want of space: where space is allocated late.
+    /// A flush of a file fails for lack of space, as on file systems that allocate late.
     FileSync {
-        /// Flushes that still succeed.
+        /// The flushes that still succeed.
         after: usize,
     },
 }
@@ -70,9 +70,9 @@ pub struct SimulatedDisk {
 
 #[derive(Default)]
 struct Columns {
-    /// After each flushed batch; the last is what a crash certainly leaves.
+    /// The versions after each flushed batch. The last one survives every crash but a forgetting one.
     flushed: VecDeque<Version>,
-    /// After each batch since the last flush.
+    /// The versions after each batch since the last flush.
     unflushed: Vec<Version>,
     flush_fault: Option<usize>,
     write_fault: Option<usize>,
@@ -97,7 +97,7 @@ pub(super) fn crashed(doing: &'static str) -> StoreError {
     StoreError::Disk { doing, cause: "the simulated machine has crashed".into() }
 }
 
-/// Counts down a fault; whether it happens now.
+/// Counts a fault down. Returns whether it happens now.
 pub(super) fn strikes(fault: &mut Option<usize>) -> bool {
     match fault {
         None => false,
@@ -119,7 +119,7 @@ impl Default for SimulatedDisk {
 }
 
 impl SimulatedDisk {
-    /// An empty disk.
+    /// Creates an empty disk.
     pub fn new() -> Self {
         Self { columns: Arc::default(), files: Arc::default() }
     }
@@ -138,8 +138,7 @@ impl SimulatedDisk {
         }
     }
 
-    /// Crashes the machine: every handle to this disk fails from now on, and what is left is on the
-    /// disk that is returned.
+    /// Crashes the machine. Every handle to this disk fails from now on; the returned disk has what is left.
     pub fn crash(&self, crash: Crash) -> Self {
         let mut columns = self.lock();
         columns.crashed = true;
@@ -165,17 +164,17 @@ impl SimulatedDisk {
         Self { columns: Arc::new(Mutex::new(left)), files: Arc::new(self.files.crash(files)) }
     }
 
-    /// Batches written since the last flush.
+    /// The number of batches since the last flush.
     pub fn unflushed_batches(&self) -> usize {
         self.lock().unflushed.len()
     }
 
-    /// Flushes that have succeeded.
+    /// The number of successful flushes.
     pub fn flushes(&self) -> usize {
         self.lock().flushes
     }
 
-    /// Flips one bit of a stored value; whether there is such a key.
+    /// Flips one bit of a stored value. Returns whether there is such a key.
     pub fn rot(&self, column: Column, key: &[u8]) -> bool {
         let mut columns = self.lock();
         let Columns { flushed, unflushed, .. } = &mut *columns;
@@ -192,7 +191,7 @@ impl SimulatedDisk {
         true
     }
 
-    /// Flips one bit of a file; whether it is that long.
+    /// Flips one bit of a file. Returns whether the file is long enough.
     pub fn rot_file(&self, name: &str, offset: usize) -> bool {
         self.files.rot(name, offset)
     }
@@ -315,13 +314,13 @@ impl Storage for SimulatedDisk {
         false
     }
 
-    fn usage(&self) -> Usage {
+    fn usage(&self) -> SpaceUsage {
         let Version(columns) = self.lock().live();
         let bytes = columns
             .iter()
             .flat_map(|sorted| sorted.iter())
             .map(|(key, value)| (key.len() + value.len()) as u64)
             .sum();
-        Usage { disk_bytes: bytes, memory_bytes: bytes }
+        SpaceUsage { disk_bytes: bytes, memory_bytes: bytes }
     }
 }

@@ -1,4 +1,4 @@
-//! The files of a simulated disk. Contents and names are kept twice: as written, and as flushed.
+//! The files of a simulated disk. It stores contents and names twice: as written, and as flushed.
 
 use super::{
     File, Folder,
@@ -10,14 +10,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-/// What a crash leaves of the files.
+/// What a crash leaves of files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SurvivingFiles {
-    /// All that was written.
+    /// Everything that was written.
     Written,
     /// All names, and contents up to the middle of what was not flushed.
     Torn,
-    /// What was flushed.
+    /// Only what was flushed.
     Synced,
 }
 
@@ -42,7 +42,7 @@ struct Content {
 }
 
 impl Content {
-    /// What is on the device once a crash of this kind is over.
+    /// The files after a crash of this kind.
     fn after(&self, surviving: SurvivingFiles) -> Vec<u8> {
         match surviving {
             SurvivingFiles::Written => self.bytes.clone(),
@@ -51,7 +51,7 @@ impl Content {
                 let same = self.bytes.iter().zip(&self.synced).take_while(|(a, b)| a == b).count();
                 let reached = same + (self.bytes.len() - same) / 2;
                 let mut bytes = self.bytes[..reached].to_vec();
-                // Beyond the tear lies what was there before.
+                // Behind the tear is the former content.
                 bytes.extend_from_slice(self.synced.get(reached..).unwrap_or_default());
                 bytes
             }

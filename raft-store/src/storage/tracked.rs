@@ -1,37 +1,37 @@
-//! A storage that tells when nobody holds it any more. Changes nothing on the way.
+//! A storage that signals when its last handle is dropped. It passes all calls through.
 //!
-//! Raft ends its tasks by itself, some of them after it says that it has ended, and each holds the
-//! storage. Whoever wants to open the folder again has to know when the last one has let go.
+//! Raft ends its tasks by itself, some of them after its shutdown has returned, and each of them holds the storage. The
+//! data folder can be opened again only after the last of them has dropped it.
 
-use super::{Batch, Column, Folder, KeyRange, Order, Reader, Scan, Storage, Usage};
+use super::{Batch, Column, Folder, KeyRange, Order, Reader, Scan, SpaceUsage, Storage};
 use crate::error::StoreError;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Resolves, with an error, once the storage is let go of.
+/// Resolves, with an error, once the storage is closed.
 pub(crate) type Released = watch::Receiver<()>;
 
-/// A storage and the word that it is still held.
-pub(crate) struct Leased {
-    // Fields are dropped in this order: first the storage is closed, then its waiters hear of it.
+/// A storage and the sender that its drop closes.
+pub(crate) struct TrackedStorage {
+    // Fields are dropped in this order: first the storage is closed, then the receivers resolve.
     storage: Arc<dyn Storage>,
     _held: watch::Sender<()>,
 }
 
-impl Leased {
+impl TrackedStorage {
     pub(crate) fn new(storage: Arc<dyn Storage>) -> (Self, Released) {
         let (held, released) = watch::channel(());
         (Self { storage, _held: held }, released)
     }
 }
 
-impl Reader for Leased {
+impl Reader for TrackedStorage {
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.storage.get(column, key)
     }
 
-    fn get_at_hand(&self, column: Column, key: &[u8]) -> Option<Option<Vec<u8>>> {
-        self.storage.get_at_hand(column, key)
+    fn get_cached(&self, column: Column, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        self.storage.get_cached(column, key)
     }
 
     fn scan<'a>(&'a self, column: Column, range: &KeyRange, order: Order) -> Scan<'a> {
@@ -39,7 +39,7 @@ impl Reader for Leased {
     }
 }
 
-impl Storage for Leased {
+impl Storage for TrackedStorage {
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
         self.storage.write(batch)
     }
@@ -60,7 +60,7 @@ impl Storage for Leased {
         self.storage.may_block()
     }
 
-    fn usage(&self) -> Usage {
+    fn usage(&self) -> SpaceUsage {
         self.storage.usage()
     }
 }
