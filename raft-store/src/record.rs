@@ -133,7 +133,7 @@ pub fn seal(kind: Kind, payload: &[u8]) -> Vec<u8> {
     let mut record = Vec::with_capacity(HEADER_BYTES + payload.len() + TRAILER_BYTES);
     let begins = begin(kind, &mut record);
     record.extend_from_slice(payload);
-    finish(begins, &mut record).expect("what is encoded already has a bounded size");
+    finish(begins, &mut record).expect("an encoded payload has a bounded size");
     record
 }
 

@@ -1,4 +1,4 @@
-//! Short texts with rules: a value of these types is valid. Never trimmed or mended in silence.
+//! Validated short texts: every value of these types is valid. A text is never trimmed or corrected silently.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 /// Why a short text is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShortTextError {
-    /// Shorter or longer than allowed.
+    /// The text is too short or too long.
     #[error("must have {min} to {max} characters, has {actual}")]
     Length {
         /// The fewest characters that are allowed.
@@ -16,7 +16,7 @@ pub enum ShortTextError {
         /// The characters that the text has.
         actual: usize,
     },
-    /// A character that is not allowed, or a form that cannot be.
+    /// A character is not allowed, or the text has a wrong form.
     #[error("{0}")]
     Form(&'static str),
 }
@@ -41,7 +41,7 @@ macro_rules! short_texts {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Checks the rules of this type.
+            /// Parses a text, which must follow the rules of this type.
             ///
             /// # Errors
             /// The first rule that the text breaks.
@@ -70,13 +70,13 @@ macro_rules! short_texts {
     )+};
 }
 
-/// Characters allowed in the slug of a project.
+/// The most characters in the slug of a project.
 pub const MAX_PROJECT_SLUG: usize = 50;
-/// Characters allowed in the slug of a feature.
+/// The most characters in the slug of a feature.
 pub const MAX_FEATURE_SLUG: usize = 100;
 
 short_texts! {
-    /// A name of a person or a project: 1 to 100 characters, at least one of them visible.
+    /// The name of an engineer or a project: 1 to 100 characters, at least one of them visible.
     Name(text) {
         length(text, 1, 100)?;
         printable(text)?;
@@ -99,7 +99,7 @@ short_texts! {
             return Err(ShortTextError::Form("may contain only a-z, 0-9 and -"));
         }
     }
-    /// An agent's own name, such as `build`: 1 to 100 characters.
+    /// The name of an agent, such as `build`: 1 to 100 characters.
     AgentName(text) {
         length(text, 1, 100)?;
         printable(text)?;
@@ -124,7 +124,7 @@ short_texts! {
 pub struct Email(Arc<str>);
 
 impl Email {
-    /// Lowers the case and checks the form `local@domain`.
+    /// Parses an address of the form `local@domain`, and converts it to lower case.
     ///
     /// # Errors
     /// The first rule that the text breaks.

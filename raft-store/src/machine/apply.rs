@@ -136,7 +136,8 @@ impl<'a> Step<'a> {
                     self.erase_texts(&mut hash, *erasure);
                 }
                 for event in &applied.events {
-                    let project = event.event.project().expect("what is kept is of a project's feed");
+                    let project =
+                        event.event.project().expect("every stored event belongs to a project's feed");
                     let key = keys::event(event.revision, event.seq, project);
                     let bytes = &mut self.after.progress.event_bytes;
                     let event = StoredEvent { bytes_before: *bytes, event: Cow::Borrowed(event) };

@@ -80,7 +80,7 @@ pub(super) fn update(
         Case::Insensitive => ctx.worker(project)?,
         Case::Sensitive => ctx.lead(project)?,
     };
-    let before = ctx.state.project(project).expect("whoever works in a project sees it");
+    let before = ctx.state.project(project).expect("an engineer who works in a project sees it");
     if before.case == case {
         return Ok(Decision::new(Vec::new(), Reply::Project(before.clone())));
     }
@@ -122,7 +122,7 @@ fn conflicts_by(
 pub(super) fn delete(ctx: Context<'_>, project: ProjectId) -> Result<Decision, Refusal> {
     ctx.lead(project)?;
     ctx.owner()?;
-    let project = ctx.state.project(project).expect("whoever leads a project sees it");
+    let project = ctx.state.project(project).expect("an engineer who leads a project sees it");
     let deletion = project_deletion::begun(ctx.state, project, ctx.revision);
     Ok(Decision::new(vec![Event::ProjectDeleted(deletion)], Reply::Done))
 }

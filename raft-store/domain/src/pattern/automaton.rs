@@ -1,31 +1,30 @@
-//! A compiled glob: reads paths one character at a time. Never backtracks: a character costs at most the
-//! number of edges, and each state and edge that is looked at is charged.
+//! A compiled glob, which reads a path one character at a time. It never backtracks: a character costs at most the
+//! number of edges, and every examined state and edge is charged.
 //!
-//! It is a position automaton: a state stands for one place in the pattern that is about to read
-//! a character, so there are no empty moves when it runs. Source: Glushkov, *The abstract theory of
-//! automata* (1961).
+//! It is a position automaton: a state stands for one position in the pattern that is about to read a character, so
+//! there are no empty moves when it runs. Source: Glushkov, *The abstract theory of automata* (1961).
 
 use super::charset::CharSet;
 use crate::work::{OutOfBudget, WorkBudget};
 
-/// The state in which a path is complete. It reads nothing.
+/// The accepting state, which reads nothing.
 pub(super) const ACCEPT: u16 = 0;
 
-/// States whose place is cleared in one step.
+/// States that are cleared in one step.
 const STATES_PER_STEP: usize = 32;
 
-/// Memory of a state, of an edge, of a set on the heap and of a range in it. Constants, not `size_of`: the rules go
-/// by them on every machine.
+/// The bytes of a state, of an edge, of a set on the heap and of a range in it. They are constants and not `size_of`,
+/// since the rules must be the same on every machine.
 const STATE_BYTES: usize = 12;
 const EDGE_BYTES: usize = 2;
 const SET_BYTES: usize = 40;
 const RANGE_BYTES: usize = 8;
 
-/// A compiled glob, or the remainder of one.
+/// A compiled glob, or the remainder of one behind its fixed text.
 pub(super) struct Automaton {
     pub(super) states: Box<[State]>,
-    /// The states that may follow, set after set. In each: first those that may read several characters, then
-    /// those that read one, by that character.
+    /// The follower sets, one after the other. Each has first the states that may read several characters, then those
+    /// that read one, sorted by that character.
     pub(super) edges: Box<[u16]>,
     pub(super) sets: Box<[CharSet]>,
     pub(super) start: Edges,
@@ -44,7 +43,7 @@ pub(super) struct Edges {
     pub(super) to: u16,
 }
 
-/// What a state reads.
+/// The characters that a state reads.
 #[derive(Clone, Copy)]
 pub(super) enum Label {
     Char(char),
@@ -53,7 +52,7 @@ pub(super) enum Label {
 }
 
 impl Label {
-    /// The only character that it is; none when there may be several.
+    /// The only character that it reads; `None` if there may be several.
     pub(super) const fn exact(self) -> Option<char> {
         match self {
             Self::Char(c) => Some(c),
@@ -63,12 +62,12 @@ impl Label {
 }
 
 impl Automaton {
-    /// The states before anything was read.
+    /// The start states.
     pub(super) fn start(&self) -> &[u16] {
         self.set(self.start)
     }
 
-    /// The states after `state` has read its character.
+    /// The states that follow when `state` has read its character.
     pub(super) fn after(&self, state: u16) -> &[u16] {
         self.set(self.states[usize::from(state)].then)
     }
@@ -77,22 +76,22 @@ impl Automaton {
         self.states.len()
     }
 
-    /// Estimated memory of its states, edges and sets.
+    /// The estimated bytes of its states, edges and sets.
     pub(super) fn bytes(&self) -> usize {
         let sets: usize = self.sets.iter().map(|set| SET_BYTES + RANGE_BYTES * set.len()).sum();
         STATE_BYTES * self.states.len() + EDGE_BYTES * self.edges.len() + sets
     }
 
-    /// Whether it accepts exactly `text`.
+    /// Whether it accepts `text` as a whole.
     pub(super) fn matches(&self, text: &str, work: &mut WorkBudget) -> Result<bool, OutOfBudget> {
         Ok(self.advance(text, work)?.contains(&ACCEPT))
     }
 
-    /// The states that may be reached by reading `text`; none: no path begins so.
+    /// The states after reading `text`; none if no accepted path begins with it.
     pub(super) fn advance(&self, text: &str, work: &mut WorkBudget) -> Result<Vec<u16>, OutOfBudget> {
         let mut current = self.start().to_vec();
         let mut next: Vec<u16> = Vec::new();
-        // The step at which a state was last entered, so that it is entered once a step.
+        // The step at which a state was last entered, so that it is entered once in each step.
         work.charge(self.len() / STATES_PER_STEP)?;
         let mut entered = vec![0_u32; self.len()];
         for (step, c) in (1..).zip(text.chars()) {
@@ -119,8 +118,8 @@ impl Automaton {
         Ok(current)
     }
 
-    /// A character that `state` and the other automaton's `peer` both read; a dot only if they
-    /// share nothing else.
+    /// A character that `state` and the other automaton's `peer` both read. It is a dot only if they share nothing
+    /// else.
     pub(super) fn common_char(
         &self,
         state: u16,
@@ -134,7 +133,7 @@ impl Automaton {
         Ok(match (self.label(state), other.label(peer)) {
             (Label::Char(c), _) => other.reads(peer, c).then_some(c),
             (_, Label::Char(c)) => self.reads(state, c).then_some(c),
-            // Any would do; this one reads well in an example.
+            // Any character would do; this one looks well in an example.
             (Label::NotSlash, Label::NotSlash) => Some('x'),
             (Label::Set(set), Label::NotSlash) => self.sets[usize::from(set)].any(),
             (Label::NotSlash, Label::Set(set)) => other.sets[usize::from(set)].any(),
@@ -155,13 +154,13 @@ impl Automaton {
             }
     }
 
-    /// Brings states into the order that a set of followers has.
+    /// Sorts states in the order of a follower set.
     pub(super) fn sort(&self, states: &mut [u16]) {
         states.sort_unstable_by_key(|&state| (self.label(state).exact(), state));
     }
 
-    /// Those of a set of followers that may read what `reader` of another automaton reads: all of them, or the
-    /// ones that read several characters, and the ones that read just this one.
+    /// The states of a follower set that may read what `reader` of another automaton reads: all of them, or those that
+    /// read several characters, and those that read exactly this one.
     pub(super) fn candidates<'s>(&self, set: &'s [u16], other: &Self, reader: u16) -> [&'s [u16]; 2] {
         let Some(c) = other.label(reader).exact() else { return [set, &[]] };
         let exact = |state: &u16| self.label(*state).exact();

@@ -1,5 +1,5 @@
-//! Sets of characters: what a `[…]` may stand for. Never holds `/` or a control character, since
-//! no path component does.
+//! Sets of characters, as a `[…]` stands for. They never contain `/` or a control character, since no path component
+//! does.
 
 /// Every character that a class may match, as ranges: no controls, no `/`, no surrogates.
 const ALLOWED: [(u32, u32); 4] = [(0x20, 0x2e), (0x30, 0x7e), (0xa0, 0xd7ff), (0xe000, 0x0010_ffff)];
@@ -9,7 +9,7 @@ const ALLOWED: [(u32, u32); 4] = [(0x20, 0x2e), (0x30, 0x7e), (0xa0, 0xd7ff), (0
 pub(super) struct CharSet(Box<[(u32, u32)]>);
 
 impl CharSet {
-    /// The characters in any of `ranges`; one that runs backwards holds nothing.
+    /// The characters in any of `ranges`. A range that runs backwards is empty.
     pub(super) fn of(ranges: &[(char, char)]) -> Self {
         Self(intersection(&merged(ranges), &ALLOWED))
     }
@@ -34,24 +34,24 @@ impl CharSet {
         after > 0 && c <= self.0[after - 1].1
     }
 
-    /// How many ranges it has.
+    /// The number of ranges.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// A character of the set; a dot only if it holds nothing else.
+    /// A character of the set. It is a dot only if the set has nothing else.
     pub(super) fn any(&self) -> Option<char> {
         self.any_common(self)
     }
 
-    /// A character that both sets hold; a dot only if they share nothing else.
+    /// A character of both sets. It is a dot only if they share nothing else.
     pub(super) fn any_common(&self, other: &Self) -> Option<char> {
         let (mut mine, mut theirs) = (self.0.iter().peekable(), other.0.iter().peekable());
         let mut dot = None;
         while let (Some(&&(a, b)), Some(&&(c, d))) = (mine.peek(), theirs.peek()) {
             let lowest = char::from_u32(a.max(c)).filter(|_| a.max(c) <= b.min(d));
             match lowest {
-                // The last of its range, since `/` comes next.
+                // The dot is the last of its range, since `/` comes next.
                 Some('.') => dot = lowest,
                 Some(_) => return lowest,
                 None => {}
@@ -66,7 +66,7 @@ impl CharSet {
     }
 }
 
-/// Sorted, disjoint and without the ranges that run backwards.
+/// Sorts and merges ranges, without those that run backwards.
 fn merged(ranges: &[(char, char)]) -> Vec<(u32, u32)> {
     let mut sorted: Vec<(u32, u32)> =
         ranges.iter().map(|&(from, to)| (from.into(), to.into())).filter(|(a, b)| a <= b).collect();

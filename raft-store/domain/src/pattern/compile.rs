@@ -1,5 +1,5 @@
-//! Compiles a glob into its automaton. Never leaves an empty move in it: whatever reads nothing
-//! (the zero length of a `*`, the end of an alternative, a `./`) is resolved here, once.
+//! Compiles a glob to its automaton. It has no empty moves: everything that reads nothing (the zero length of a `*`,
+//! the end of an alternative, a `./`) is resolved here, once.
 
 use super::{
     Complexity, PatternError,
@@ -9,24 +9,24 @@ use super::{
 };
 use std::sync::LazyLock;
 
-/// The most states of one automaton: enough for a name of the longest size that is all brackets,
-/// or all in braces, whose text counts once more for each level. At 12 bytes a state and 2 an
-/// edge, the largest takes 40 KiB; an everyday one, less than 1 KiB.
+/// The most states of one automaton: enough for the longest name in brackets, or in braces, whose text counts once more
+/// for each level. With 12 bytes for a state and 2 for an edge, the largest takes 40 KiB, and an everyday one less than
+/// 1 KiB.
 const MAX_STATES: usize = 2_100;
 
-/// The most `*` and `**` in one pattern. Each may keep a state alive for the whole of a path, so
-/// this bounds the work for a character; no pattern that a person can read has as many.
+/// The most `*` and `**` in one pattern. Each may keep a state active for the whole of a path, so this bounds the work
+/// for each character. No pattern that a person can read has as many.
 pub(super) const MAX_STARS: usize = 20;
 
-/// The most edges of one automaton: far above what any list of alternatives needs, unless each is
-/// optional and followed by the next.
+/// The most edges of one automaton: far more than a list of alternatives needs, unless each is optional and followed by
+/// the next one.
 const MAX_EDGES: usize = 8_192;
 
-/// The most instructions to follow while empty moves are resolved: bounds the time of reading a pattern. A list
-/// of a hundred names needs some hundreds.
+/// The most instructions that are followed while empty moves are resolved, which bounds the time of parsing a pattern.
+/// A list of a hundred names needs some hundreds.
 const MAX_RESOLVED: usize = 65_536;
 
-/// Compiles what follows `fixed`, the text before the first wildcard.
+/// Compiles the part behind `fixed`, the text before the first wildcard.
 ///
 /// # Errors
 /// `TooComplex` beyond [`MAX_STATES`], [`MAX_EDGES`], [`MAX_RESOLVED`] or [`MAX_STARS`]; `ParentOfWildcard` when an
@@ -43,13 +43,13 @@ pub(super) fn compile(fixed: &str, pieces: &[Piece]) -> Result<Automaton, Patter
     compiler.run(0, start)
 }
 
-/// The remainder of a file: nothing.
+/// The automaton of a file's remainder, which is empty.
 pub(super) fn nothing() -> &'static Automaton {
     static NOTHING: LazyLock<Automaton> = LazyLock::new(|| fixed_automaton(Mode::Inside));
     &NOTHING
 }
 
-/// The remainder of a folder: any path.
+/// The automaton of a folder's remainder, which is any path.
 pub(super) fn anything() -> &'static Automaton {
     static ANYTHING: LazyLock<Automaton> = LazyLock::new(|| fixed_automaton(Mode::Start));
     &ANYTHING
@@ -60,7 +60,7 @@ fn fixed_automaton(start: Mode) -> Automaton {
     compiler.run(0, start).expect("two nodes are within every limit")
 }
 
-/// One instruction of the pattern as written, before its empty moves are resolved.
+/// One instruction of the pattern, before its empty moves are resolved.
 enum Node {
     Read(Label),
     /// `*`, which reads no `/`.
@@ -70,49 +70,49 @@ enum Node {
     Split(Vec<usize>),
     Jump(usize),
     End,
-    /// After [`Node::End`] of a pattern that ended with `/`: any path. The program's last node.
+    /// Any path, after [`Node::End`] of a pattern that ends with `/`. It is the last node of the program.
     Rest,
 }
 
-/// Where in a path component the reader is, which decides what may read nothing. The text of an
-/// alternative is only normalised here, where its surroundings are known.
+/// The position of the reader in a path component, which decides what may read nothing. The text of an alternative is
+/// normalised only here, where its context is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// Before everything. Ending here would be the empty pattern, which means nothing.
+    /// Before everything. An end here would be the empty pattern, which is none.
     Nowhere,
-    /// At the start of a component: `/` and `./` read nothing, and the end means "all beneath".
+    /// At the start of a component. `/` and `./` read nothing, and the end means "everything beneath".
     Start,
-    /// The same, after a `**`: the text has begun a component, so that a `.` is just a dot.
+    /// At the start of a component after a `**`, which has begun it, so that a `.` is just a dot.
     Crossed,
-    /// A `*` here read nothing: no component until something is read.
+    /// After a `*` that read nothing. There is no component until something is read.
     Begun,
-    /// The component's text is `.` so far, and nothing was read for it.
+    /// The component is `.` so far, and nothing was read for it.
     Dot,
-    /// The same for `..`, which only stays legal if more follows.
+    /// The component is `..` so far, which is valid only if more follows.
     DotDot,
-    /// Something of the component was read.
+    /// A part of the component was read.
     Inside,
 }
 
 const MODES: usize = 7;
 
-/// Turns a program into an automaton, one set of followers at a time.
+/// Compiles a program to an automaton, one follower set at a time.
 #[derive(Default)]
 struct Compiler {
     program: Vec<Node>,
     stars: usize,
     sets: Vec<CharSet>,
     states: Vec<(Label, usize)>,
-    /// For each node, its state that reads no `/`, and the one that does.
+    /// For each node, the state that reads no `/`, and the one that reads it.
     state_of: Vec<[Option<u16>; 2]>,
-    /// For each node and mode: the number of the follower set that begins there.
+    /// For each node and mode, the number of the follower set that begins there.
     followers_of: Vec<Option<usize>>,
     followers: Vec<Edges>,
     pending: Vec<(usize, Mode, usize)>,
     edges: Vec<u16>,
-    /// For each node and mode: the follower set that last looked at it, plus one.
+    /// For each node and mode, the number of the follower set that visited it last, plus one.
     seen: Vec<usize>,
-    /// Instructions that were followed.
+    /// The number of instructions that were followed.
     resolved: usize,
 }
 
@@ -168,7 +168,7 @@ impl Compiler {
         self.state_of = vec![[None; 2]; self.program.len()];
         self.followers_of = vec![None; self.program.len() * MODES];
         self.seen = vec![0; self.program.len() * MODES];
-        // What ACCEPT reads is never asked.
+        // The label of ACCEPT is never used.
         self.states.push((Label::NotSlash, 0));
         self.followers.push(Edges::default());
 
@@ -208,7 +208,7 @@ impl Compiler {
         set
     }
 
-    /// Follows every empty move from `node` in `mode`, and writes down the states found.
+    /// Follows every empty move from `node` in `mode`, and adds the states to a set.
     fn resolve(&mut self, node: usize, mode: Mode, set: usize) -> Result<(), PatternError> {
         let mut open = vec![(node, mode)];
         while let Some((node, mode)) = open.pop() {
@@ -245,7 +245,7 @@ impl Compiler {
                     open.push((next, Begun));
                     self.reach(node, false);
                 }
-                // Even when it reads nothing, a `**` is something: `**` and `**/` mean all.
+                // A `**` counts even if it reads nothing: `**` and `**/` mean everything.
                 (Node::Any, Nowhere | Start | Crossed) => {
                     open.push((next, Crossed));
                     self.reach(node, false);
@@ -276,7 +276,7 @@ impl Compiler {
         Ok(())
     }
 
-    /// Brings the edges from one on into the order that `Automaton::edges` has, each once.
+    /// Sorts the edges from one on in the order of `Automaton::edges`, each once.
     fn sort_edges(&mut self, from: usize) {
         let mut set = self.edges.split_off(from);
         set.sort_unstable_by_key(|&state| (self.states[usize::from(state)].0.exact(), state));
@@ -284,7 +284,7 @@ impl Compiler {
         self.edges.append(&mut set);
     }
 
-    /// Adds the state that reads at `node`; `slash`: the one that reads a `/` there.
+    /// Adds the state that reads at `node`, or, with `slash`, the one that reads a `/` there.
     fn reach(&mut self, node: usize, slash: bool) {
         if let Some(state) = self.state_of[node][usize::from(slash)] {
             self.edges.push(state);

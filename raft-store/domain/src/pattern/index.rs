@@ -1,10 +1,9 @@
-//! Every held pattern and its holders, as one immutable value: a clone costs a pointer, and shares
-//! what it does not change. Never scans all that is held to answer for one file or folder.
+//! All held patterns with their holders, in persistent maps: a clone costs a pointer, and shares what does not change.
+//! A query for one file or folder never scans all held patterns.
 //!
-//! Two maps. `held` sorts the patterns by the path they are anchored at, so that all at one path,
-//! and all beneath one path, lie next to each other. `anchor_counts` counts, for each path that anchors
-//! a pattern or is above one, how many are there: it answers "nothing here, nothing beneath" with
-//! one look among small numbers, which is the answer nearly always.
+//! There are two maps. `held` sorts the patterns by the path that they are anchored at, so that all at one path, and
+//! all beneath one path, are neighbours. `anchor_counts` has, for each path that anchors a pattern or is above one, the
+//! number of patterns there and beneath: nearly always both are zero, which one lookup among small numbers finds.
 
 use super::{
     Collision, Pattern,
@@ -14,48 +13,48 @@ use crate::work::{OutOfBudget, WorkBudget};
 use imbl::{OrdMap, OrdSet};
 use std::{cmp::Ordering, convert::Infallible, fmt, ops::ControlFlow};
 
-/// Held patterns with their holders. A pattern may have many holders (shared claims), a holder
-/// many patterns. Two indexes that hold the same are equal, whatever led to them.
+/// Held patterns with their holders. A pattern may have many holders (shared claims), and a holder many patterns. Two
+/// indexes with the same content are equal, whatever their history.
 #[derive(Clone)]
 pub struct PatternIndex<V: Ord + Clone> {
     held: OrdMap<Anchored, Holders<V>>,
     anchor_counts: OrdMap<u64, AnchorCounts>,
-    /// Pairs of pattern and holder.
+    /// The number of pairs of pattern and holder.
     len: usize,
-    /// Bytes of the patterns of all pairs.
+    /// The bytes of the patterns of all pairs.
     bytes: usize,
 }
 
-/// A pattern, sorted by its anchor first.
+/// A pattern that is sorted by its anchor first.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Anchored(pub(super) Pattern);
 
-/// The holders of one pattern: nearly always one, and then without a set around it.
+/// The holders of one pattern: nearly always one, which needs no set.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Holders<V: Ord + Clone> {
     One(V),
-    /// Two or more, so that equal indexes stay equal.
+    /// Two or more holders, never one, so that equal indexes stay equal.
     Many(OrdSet<V>),
 }
 
-/// How many held patterns concern a path. Paths with the same hash share one, which only makes it
-/// count too many.
+/// The number of held patterns at a path and beneath it. Paths with the same hash share one, which only makes the
+/// numbers too high.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct AnchorCounts {
-    /// Anchored exactly here.
+    /// Patterns that are anchored exactly here.
     pub(super) here: u32,
-    /// Anchored strictly beneath.
+    /// Patterns that are anchored strictly beneath.
     pub(super) beneath: u32,
 }
 
 impl<V: Ord + Clone> PatternIndex<V> {
-    /// An index that holds nothing.
+    /// Creates an empty index.
     #[must_use]
     pub fn new() -> Self {
         Self { held: OrdMap::new(), anchor_counts: OrdMap::new(), len: 0, bytes: 0 }
     }
 
-    /// Adds a holder of a pattern. False: it held it already.
+    /// Adds a holder of a pattern. Returns false if it held the pattern already.
     pub fn insert(&mut self, pattern: &Pattern, holder: V) -> bool {
         let key = Anchored(pattern.clone());
         let is_new = if let Some(holders) = self.held.get_mut(&key) {
@@ -72,7 +71,7 @@ impl<V: Ord + Clone> PatternIndex<V> {
         is_new
     }
 
-    /// Takes a holder of a pattern away. False: it did not hold it.
+    /// Removes a holder of a pattern. Returns false if it did not hold the pattern.
     pub fn remove(&mut self, pattern: &Pattern, holder: &V) -> bool {
         let key = Anchored(pattern.clone());
         match self.held.get(&key) {
@@ -93,31 +92,31 @@ impl<V: Ord + Clone> PatternIndex<V> {
         true
     }
 
-    /// How many pairs of pattern and holder there are.
+    /// The number of pairs of pattern and holder.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Bytes of the patterns of all of them.
+    /// The bytes of the patterns of all pairs.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Whether nothing is held.
+    /// Whether the index is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Every pattern and holder: by the path a pattern is anchored at, then by pattern and holder.
+    /// All pairs, sorted by the anchor of the pattern, then by pattern and holder.
     pub fn iter(&self) -> impl Iterator<Item = (&Pattern, &V)> {
         self.held.iter().flat_map(|(key, holders)| holders.iter().map(move |v| (&key.0, v)))
     }
 
-    /// Every held pattern that overlaps `query`, with its holders: from the root down the path of
-    /// the query, then beneath it, always in the same order. However much work that is.
+    /// All held patterns that overlap `query`, with their holders: from the root down the path of the query, then
+    /// beneath it, always in the same order. The work is not limited.
     pub fn overlapping<'a>(
         &'a self,
         query: &Pattern,
@@ -131,12 +130,11 @@ impl<V: Ord + Clone> PatternIndex<V> {
         found.into_iter()
     }
 
-    /// The first overlaps of many queries that `counts` accepts (another session's claim, say),
-    /// at most `limit`. The queries may come in any order; sorted ones share the way to their
-    /// folder, which is what makes a thousand of them cheap.
+    /// The first overlaps of many queries that `counts` accepts (such as another session's claim), at most `limit`. The
+    /// queries may have any order; sorted ones share the lookup of their folders, which makes a thousand of them cheap.
     ///
     /// # Errors
-    /// When the budget is used up before they were found.
+    /// If the budget is used up before.
     pub fn first_overlaps<'a, 'q>(
         &'a self,
         queries: impl IntoIterator<Item = &'q Pattern>,
@@ -147,7 +145,7 @@ impl<V: Ord + Clone> PatternIndex<V> {
         self.first_overlaps_as(queries.into_iter().map(|query| (query, query)), limit, work, counts)
     }
 
-    /// The same for queries that are compared in another form than they were asked in.
+    /// Like [`first_overlaps`](Self::first_overlaps), for queries that are compared in another spelling than their own.
     pub(super) fn first_overlaps_as<'a, 'q, 'c>(
         &'a self,
         queries: impl IntoIterator<Item = (&'q Pattern, &'c Pattern)>,
@@ -161,7 +159,7 @@ impl<V: Ord + Clone> PatternIndex<V> {
             if found.len() >= limit {
                 break;
             }
-            // Full is no failure: the next turn of the loop sees it too.
+            // A full list is no failure: the next iteration of the loop sees it, too.
             let _full = probe.visit(compared, work, |held, holder, collision| {
                 if counts(query, held, holder) {
                     let is_assumed = collision == Collision::Assumed;
@@ -178,7 +176,7 @@ impl<V: Ord + Clone> PatternIndex<V> {
         self.held.get(&Anchored(pattern.clone())).into_iter().flat_map(Holders::iter)
     }
 
-    /// The patterns whose anchor begins with `text`, or those from there on that do not any more.
+    /// The patterns in order, from the first one whose anchor begins with `text` on.
     pub(super) fn anchored_from(&self, text: &str) -> impl Iterator<Item = (&Pattern, &Holders<V>)> {
         self.held.range(Anchored(Pattern::scan_start(text))..).map(|(key, holders)| (&key.0, holders))
     }
@@ -187,7 +185,7 @@ impl<V: Ord + Clone> PatternIndex<V> {
         self.anchor_counts.get(&hash.key()).copied().unwrap_or_default()
     }
 
-    /// Counts a pattern in, or out, at its anchor and at every path above.
+    /// Changes the counts of a pattern at its anchor and at every path above.
     fn count(&mut self, pattern: &Pattern, change: impl Fn(&mut u32)) {
         let anchor = pattern.anchor();
         let (mut hash, mut end) = (PathHash::ROOT, 0);
@@ -213,17 +211,17 @@ impl<V: Ord + Clone> PatternIndex<V> {
     }
 }
 
-/// Where the component after `path[..end]` ends; `end` is zero or the end of a component.
+/// The end of the component after `path[..end]`; `end` is zero or the end of a component.
 pub(super) fn component_end(path: &str, end: usize) -> usize {
     let from = if end == 0 { 0 } else { end + 1 };
     path[from..].find('/').map_or(path.len(), |slash| from + slash)
 }
 
-/// A path by its hash (FNV-1a), which can be extended component by component. The same on every
-/// node and for ever; collisions cost time, never truth.
+/// The FNV-1a of a path, which can be extended component by component. It is the same on every node. Collisions of
+/// hashes cost time, and change no result.
 #[derive(Clone, Copy)]
 pub(super) struct PathHash {
-    /// Of the path that this one extends.
+    /// The hash of the path that this one extends.
     folder: u64,
     path: u64,
 }
@@ -231,14 +229,14 @@ pub(super) struct PathHash {
 impl PathHash {
     pub(super) const ROOT: Self = Self { folder: 0, path: 0xcbf2_9ce4_8422_2325 };
 
-    /// The hash of this path and one more component, given with the `/` before it.
+    /// The hash of this path with one more component, including the `/` before it.
     pub(super) fn extend(self, component: &str) -> Self {
         let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         Self { folder: self.path, path: component.bytes().fold(self.path, step) }
     }
 
-    /// The folder in the upper half, so that neighbours in the tree are neighbours in memory. One
-    /// integer, because that is what `imbl` searches fastest.
+    /// The key in the map. The folder is its upper half, so that neighbours in the tree are neighbours in memory. It is
+    /// one integer, which `imbl` searches fastest.
     fn key(self) -> u64 {
         let folded = |hash: u64| (hash ^ (hash >> 32)) & u64::from(u32::MAX);
         folded(self.folder) << 32 | folded(self.path)
@@ -296,7 +294,7 @@ impl<V: Ord + Clone> Default for PatternIndex<V> {
 
 impl<V: Ord + Clone> PartialEq for PatternIndex<V> {
     fn eq(&self, other: &Self) -> bool {
-        // The rest follows from `held`.
+        // Everything else follows from `held`.
         self.len == other.len && self.held == other.held
     }
 }

@@ -1,33 +1,33 @@
-//! Claim patterns: what a feature touches, whether two of them can collide, and who holds them.
-//! Never looks at a real file tree: a pattern speaks about every path that could ever exist.
+//! Claim patterns: parsing them, deciding whether two of them can collide, and an index of held ones. No real file tree
+//! is read: a pattern is about every path that could ever exist.
 //!
 //! A pattern is a file (`src/db.rs`), a folder (`src/auth/`) or a glob (`src/**/*.rs`). All three
 //! are, underneath, *a fixed prefix followed by a small automaton* that reads the rest of a path:
 //! one that ends at once for a file, one that takes anything for a folder. So two patterns share
-//! a path exactly when, after the prefixes agree, their automata can walk to the end together.
+//! a path exactly when the prefixes agree and both automata can reach their ends by the same text.
 //!
 //! In reading order:
-//! - `normal`: one spelling for each path, or a reason why it has none.
-//! - `parse`: [`Pattern`], the type that everything else speaks about.
-//! - `syntax` and `charset`: what `*`, `?`, `[…]`, `{…}` and `**` mean.
-//! - `compile` and `automaton`: the glob as a machine that reads one path.
-//! - `product` and `visited`: two automata, walked together; finds a path that both accept.
-//! - `overlap`: `matches` and `overlaps`, the questions that the rules ask.
-//! - `index` and `probe`: every held pattern, found by place and never by scanning them all.
-//! - `spelling` and `spelled`: which spellings are one file, and an index that goes by that.
+//! - `normal`: the normal form of a path, or the reason why it has none.
+//! - `parse`: [`Pattern`], the type that all other modules use.
+//! - `syntax` and `charset`: the meaning of `*`, `?`, `[…]`, `{…}` and `**`.
+//! - `compile` and `automaton`: a glob as an automaton that reads one path.
+//! - `product` and `visited`: the product of two automata, searched for a path that both accept.
+//! - `overlap`: `matches`, `collision` and `overlaps`, which the rules call.
+//! - `index` and `probe`: all held patterns, found by their folders and never by a scan of all.
+//! - `spelling` and `spelled`: which spellings are one file, and an index that compares them so.
 //!
 //! # What a pattern means
 //! - Paths are relative, `/`-separated, case-sensitive. A backslash is a character like any other.
-//!   What a project holds is compared by [`Case`] and in Unicode's composed form, whatever the spelling.
+//!   Held patterns are compared by [`Case`] and in Unicode's composed form, whatever their spelling.
 //! - `*` is any run of characters but `/`, a leading dot included, and at least one where it is a
 //!   whole component. `?` is one character, `[a-z]` one of some, `[!a-z]` or `[^a-z]` one of the
 //!   others; none of them is ever `/`. `[[:alpha:]]` and its like are taken as any one character.
 //! - `**` is any run of characters, `/` included: `a/**/b` is also `a/b`, `a/**` is all beneath `a`.
 //! - `{a,b}` is either, nested at will. A trailing `/` means everything beneath.
-//! - A `[` or `{` that is never closed is itself. One that is closed is its glob meaning *or* its
-//!   own text, because real files are called `app/[id]/page.tsx` and `{{cookiecutter}}`: so every
+//! - A `[` or `{` that is never closed stands for itself. A closed one has its meaning in globs *or* stands for
+//!   its own text, because real files are called `app/[id]/page.tsx` and `{{cookiecutter}}`: so every
 //!   pattern matches the path that is spelled like it.
-//! - The alternatives of braces are read as if each had been given alone: `{./a,b/}` is the file
+//! - The alternatives of braces are read as if each was a pattern of its own: `{./a,b/}` is the file
 //!   `a` or the folder `b`.
 //!
 //! # What a collision is

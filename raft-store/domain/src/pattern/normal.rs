@@ -1,18 +1,17 @@
-//! One spelling for each path. Never interprets wildcards, but for refusing a `..` behind one.
+//! The normal form of paths. Wildcards are not interpreted here, except that a `..` behind one is refused.
 
 use super::PatternError;
 
-/// The longest pattern, in bytes: what the API promises, and beyond any path that Git would check
-/// out on all systems.
+/// The longest pattern in bytes, which the API documents. No path that Git can check out on all systems is longer.
 pub const MAX_PATTERN_BYTES: usize = 1_024;
 
-/// The whole repository.
+/// The pattern of the whole repository.
 const ROOT: &str = "./";
 
 /// The normal form of `raw`: no `.`, no `..`, no empty component; a trailing `/` marks a folder.
 ///
 /// # Errors
-/// Every [`PatternError`] but `TooComplex`.
+/// Every [`PatternError`] except `TooComplex`.
 pub(super) fn normalise(raw: &str) -> Result<String, PatternError> {
     if raw.is_empty() {
         return Err(PatternError::Empty);
@@ -50,21 +49,20 @@ pub(super) fn normalise(raw: &str) -> Result<String, PatternError> {
     if folder {
         normal.push('/');
     }
-    // Again, because `./C:/x` only now shows its drive; or the normal form would not parse.
+    // A second check: the drive of `./C:/x` is visible only now, and the normal form must parse.
     if has_drive(&normal) {
         return Err(PatternError::Absolute);
     }
     Ok(normal)
 }
 
-/// Whether it begins like `C:\` or `C:/`.
+/// Whether the text begins like `C:\` or `C:/`.
 fn has_drive(text: &str) -> bool {
     matches!(text.as_bytes(), [letter, b':', b'/' | b'\\', ..] if letter.is_ascii_alphabetic())
 }
 
-/// Whether going up from `component` leads somewhere that the text does not say: `**` is any
-/// number of folders, and a brace may hold a `/`. A class stands for one folder, so that real
-/// names in brackets can be left again.
+/// Whether the parent of `component` is unknown: `**` is any number of folders, and a brace may contain a `/`. A class
+/// stands for one folder, so that a `..` behind a real name in brackets works.
 fn is_unknown_place(component: &str, before: &[&str]) -> bool {
     let open = |name: &str| name.bytes().filter(|&b| b == b'{').count();
     let closed = |name: &str| name.bytes().filter(|&b| b == b'}').count();

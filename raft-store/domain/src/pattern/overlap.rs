@@ -1,6 +1,5 @@
-//! The two questions that the rules ask of patterns: does it match a path, and can two of them
-//! collide. Never misses a collision; a needless one is possible only where a pair of globs is
-//! too much work to settle.
+//! Whether a pattern matches a path, and whether two patterns can collide. No collision is missed; a false one is
+//! possible only if a pair of globs takes too much work to decide.
 
 use super::{
     Pattern,
@@ -11,15 +10,15 @@ use super::{
 };
 use crate::work::{OutOfBudget, WorkBudget};
 
-/// Steps of settling one pair: half a millisecond. Everyday pairs need some hundreds or thousands, two lists of
-/// forty names that begin alike nearly all of it.
+/// Steps of deciding one pair: half a millisecond. Everyday pairs need some hundreds or thousands; two lists of forty
+/// names with a common beginning need nearly all of them.
 pub(super) const MAX_STEPS_OF_PAIR: usize = 262_144;
-/// Steps of looking at two patterns at all.
+/// Steps of comparing any two patterns.
 const LOOK: usize = 10;
-/// Steps of looking for a text in a path, and bytes of the path for one more.
+/// Steps of searching a text in a path, and bytes of the path for one more step.
 const FIND: usize = 10;
 const BYTES_FOUND_PER_STEP: usize = 4;
-/// Steps of beginning to read a path, or to walk two automata: memory is allocated for it.
+/// Steps of beginning to read a path, or to walk two automata, which allocates memory.
 const WALK: usize = 60;
 /// Bytes that are compared in one step.
 const BYTES_PER_STEP: usize = 16;
@@ -29,32 +28,32 @@ const BYTES_PER_STEP: usize = 16;
 pub enum Collision {
     /// The two cannot collide.
     Impossible,
-    /// Some path matches both, or one is a file where the other needs a folder.
+    /// Some path matches both, or one names a file where the other needs a folder.
     Certain,
-    /// Finding out takes more than one pair may: taken for a collision.
+    /// Deciding takes more steps than one pair may take. It counts as a collision.
     Assumed,
 }
 
 impl Pattern {
-    /// Whether it matches `path`, a normalised path of a file. At most a few microseconds for
-    /// everyday globs, never worse than path length times edges.
+    /// Whether the pattern matches `path`, a normalised path of a file. It takes at most a few microseconds for
+    /// everyday globs, and never more than path length times edges.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         self.matches_within(path, &mut WorkBudget::unlimited()).expect("an unlimited budget does not end")
     }
 
-    /// Whether the two can collide, also where that is only assumed.
+    /// Whether the two can collide, or are assumed to.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         let collision = self.collision(other, &mut WorkBudget::unlimited());
         collision.expect("an unlimited budget does not end") != Collision::Impossible
     }
 
-    /// Whether the two can collide. Nanoseconds for files and folders, about a microsecond for globs, and up
-    /// to some hundreds for the worst pair, which then counts as a collision.
+    /// Whether the two can collide. It takes nanoseconds for files and folders, about a microsecond for globs, and some
+    /// hundreds of microseconds for the worst pair, which then counts as a collision.
     ///
     /// # Errors
-    /// When the budget is used up before that is settled.
+    /// If the budget is used up before.
     pub fn collision(&self, other: &Self, work: &mut WorkBudget) -> Result<Collision, OutOfBudget> {
         work.charge(LOOK + self.fixed().len().min(other.fixed().len()) / BYTES_PER_STEP)?;
         if self.is_file_above(other) || other.is_file_above(self) {
@@ -79,9 +78,8 @@ impl Pattern {
         }
     }
 
-    /// An example of a path that both could touch, to show to a person: one that both match, or
-    /// the file where the other needs a folder. `None` when they do not overlap, or when the pair
-    /// was too much work to find one.
+    /// An example of a path that both could touch, for people: a path that both match, or the file where the other
+    /// needs a folder. `None` if they do not overlap, or if finding one takes too much work.
     #[must_use]
     pub fn common_path(&self, other: &Self) -> Option<String> {
         let (shorter, longer) = self.by_fixed_length(other);
@@ -108,7 +106,7 @@ impl Pattern {
         self.automaton().matches(rest, work)
     }
 
-    /// A path that both match. Walks both from where the longer fixed prefix ends.
+    /// A path that both match. The walk begins behind the longer fixed prefix.
     fn meet(&self, other: &Self, work: &mut WorkBudget) -> Result<Option<String>, OutOfBudget> {
         let (shorter, longer) = self.by_fixed_length(other);
         let Some(ahead) = longer.fixed().strip_prefix(shorter.fixed()) else {
@@ -129,11 +127,11 @@ impl Pattern {
         Ok(rest.map(|rest| format!("{}{rest}", longer.fixed())))
     }
 
-    /// Whether it may be the name of one file, and the other's fixed text lies beneath that name.
-    /// For this question brackets and braces count as text: they are in names that are files too.
+    /// Whether this pattern may be the name of one file, with the other's fixed text beneath that name. Brackets and
+    /// braces count as text here, since names of files contain them.
     fn is_file_above(&self, other: &Self) -> bool {
         let (name, other) = (self.as_str(), other.as_str());
-        // The one byte first: it spares nearly every pair the rest.
+        // One byte is compared first: it decides nearly every pair.
         other.as_bytes().get(name.len()) == Some(&b'/')
             && other.starts_with(name)
             && !name.contains(['*', '?'])
@@ -143,7 +141,7 @@ impl Pattern {
         if self.fixed().len() <= other.fixed().len() { (self, other) } else { (other, self) }
     }
 
-    /// What every matching path ends with.
+    /// The text that every matching path ends with.
     fn tail(&self) -> &str {
         match self.shape() {
             Shape::File => self.as_str(),
@@ -164,7 +162,7 @@ impl Pattern {
     }
 }
 
-/// Whether one path is the other, or lies beneath it.
+/// Whether one path equals the other, or lies beneath it.
 fn is_lineage(one: &str, other: &str) -> bool {
     let (above, below) = if one.len() <= other.len() { (one, other) } else { (other, one) };
     match below.strip_prefix(above) {

@@ -1,5 +1,5 @@
-//! [`Pattern`]: a text that was read once, so that every later question is cheap.
-//! Never touches a file system: whether the path exists is nobody's concern here.
+//! [`Pattern`]: a text that was parsed once, so that every later comparison is cheap. No file system is read: whether a
+//! path exists does not matter here.
 
 use super::{
     Complexity, PatternError,
@@ -14,28 +14,28 @@ use crate::work::{OutOfBudget, WorkBudget};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{cmp::Ordering, fmt, hash, str::FromStr, sync::Arc};
 
-/// Edges of an automaton that is within every limit, whatever they are: the pairs of so many take less than half of
-/// [`MAX_STEPS_OF_PAIR`] to compare. Spares everyday patterns a walk when they are read.
+/// An automaton with at most this many edges is within every limit: comparing all pairs of them takes less than half of
+/// [`MAX_STEPS_OF_PAIR`]. Everyday patterns need no walk to check that.
 const EDGES_OF_SIMPLE: usize = 32;
-/// Memory of a glob beside its states, edges and sets.
+/// The bytes of a glob without its states, edges and sets.
 const GLOB_BYTES: usize = 200;
 
-/// What may be claimed: a file, a folder or a glob, in its normal form.
+/// A file, a folder or a glob that can be claimed, in its normal form.
 ///
-/// Two patterns are equal when their normal forms are; `src/` and `src/**` mean the same and
-/// still differ. Cheap to clone. Serialised as its text, and checked when it is read back.
+/// Two patterns are equal if their normal forms are; `src/` and `src/**` mean the same and still differ. A pattern is
+/// cheap to clone. It is serialised as its text, and checked when it is deserialised.
 #[derive(Clone)]
 pub struct Pattern {
     text: Arc<str>,
     shape: Shape,
 }
 
-/// What a pattern is.
+/// The kind of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PatternKind {
     /// One path: `src/db.rs`.
     File,
-    /// Everything beneath a path: `src/auth/`, or another spelling of that, like `src/auth/**`.
+    /// Everything beneath a path: `src/auth/`, or another form of that, such as `src/auth/**`.
     Folder,
     /// Anything else with a wildcard in it: `src/*.rs`.
     Glob,
@@ -44,32 +44,32 @@ pub enum PatternKind {
 #[derive(Clone)]
 pub(super) enum Shape {
     File,
-    /// The folder's path is so many bytes long; none for the whole repository.
+    /// A folder, with the length of its path in bytes; 0 for the whole repository.
     Folder(u16),
     Glob(Arc<Glob>),
 }
 
-/// A glob: its fixed text, and an automaton for what lies between.
+/// A glob: its fixed texts, and an automaton for the part between.
 pub(super) struct Glob {
-    /// Bytes before the first wildcard: every matching path begins with them.
+    /// The bytes before the first wildcard: every matching path begins with them.
     fixed: u16,
     /// The last bytes of the text: every matching path ends with them.
     pub(super) tail: u16,
-    /// The longest text between two wildcards: every matching path has it somewhere after `fixed`. Looking for it
-    /// is a tenth of reading the path.
+    /// The longest text between two wildcards: every matching path contains it somewhere after `fixed`. Searching it
+    /// takes a tenth of the time of reading the path.
     pub(super) needle: Box<str>,
-    /// Reads a path from `fixed` on.
+    /// The automaton that reads a path from `fixed` on.
     pub(super) automaton: Automaton,
-    /// Estimated memory of all this, the same on every node.
+    /// The estimated bytes of memory, the same on every node.
     bytes: u32,
 }
 
 impl Pattern {
-    /// Reads a pattern: `./a//b` becomes `a/b`, `a/../b` becomes `b`, `.` becomes `./`.
+    /// Parses a pattern: `./a//b` becomes `a/b`, `a/../b` becomes `b`, `.` becomes `./`.
     ///
     /// # Errors
-    /// See [`PatternError`]. The path of any real file in the repository is fine, whatever
-    /// brackets are in its name, up to [`MAX_PATTERN_BYTES`](super::MAX_PATTERN_BYTES).
+    /// See [`PatternError`]. The path of every real file in the repository is valid, whatever brackets are in its name,
+    /// up to [`MAX_PATTERN_BYTES`](super::MAX_PATTERN_BYTES).
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let text = normalise(text)?;
         let shape = match syntax::read(&text)? {
@@ -83,7 +83,7 @@ impl Pattern {
         Ok(Self { text: text.into(), shape })
     }
 
-    /// A glob of this normal form, with such wildcards.
+    /// A glob with this normal form and these wildcards.
     ///
     /// # Errors
     /// [`PatternError::TooComplex`].
@@ -97,7 +97,7 @@ impl Pattern {
         Self { text: path.into(), shape: Shape::File }
     }
 
-    /// All beneath a path in its normal form; empty: the whole repository.
+    /// Everything beneath a path in its normal form; beneath an empty path, the whole repository.
     pub(super) fn of_folder(path: &str) -> Self {
         let text = if path.is_empty() { "./".into() } else { format!("{path}/") };
         Self { text: text.into(), shape: Shape::Folder(short(path.len())) }
@@ -119,15 +119,15 @@ impl Pattern {
         }
     }
 
-    /// Whether it has a wildcard, so that a project may have few like it. Brackets alone do not count: real
-    /// files are called `app/[id]/page.tsx`, and a project may have thousands of them.
+    /// Whether it has a real wildcard, which a limit counts. Brackets alone are none: real files are called
+    /// `app/[id]/page.tsx`, and a project may have thousands of them.
     #[must_use]
     pub fn is_wild(&self) -> bool {
         self.kind() == PatternKind::Glob && has_wildcard(&self.text)
     }
 
-    /// Estimated bytes of memory that it takes beside its text: those of a glob's automaton, nothing for a file or a
-    /// folder. An everyday glob takes less than 1 KB, the largest some 60 KB.
+    /// The estimated bytes of memory of a glob's automaton; 0 for a file or a folder. An everyday glob takes less than
+    /// 1 KB, the largest some 60 KB.
     #[must_use]
     pub fn automaton_bytes(&self) -> u64 {
         match &self.shape {
@@ -136,8 +136,8 @@ impl Pattern {
         }
     }
 
-    /// The path that it is fixed to: itself for a file or folder, for a glob the folder that
-    /// holds all it can match. Empty: the whole repository.
+    /// The path that the pattern is anchored at: a file or folder itself, or the folder that contains everything a glob
+    /// can match. It is empty for the whole repository.
     pub(super) fn anchor(&self) -> &str {
         match &self.shape {
             Shape::File => &self.text,
@@ -149,7 +149,7 @@ impl Pattern {
         }
     }
 
-    /// What every matching path begins with.
+    /// The text that every matching path begins with.
     pub(super) fn fixed(&self) -> &str {
         match &self.shape {
             Shape::File => &self.text,
@@ -163,7 +163,7 @@ impl Pattern {
         &self.shape
     }
 
-    /// A pattern that only serves as the start of a range scan: `text` as it stands, unchecked.
+    /// A pattern that only serves as the start of a range scan, with an unchecked text.
     pub(crate) fn scan_start(text: &str) -> Self {
         Self { text: text.into(), shape: Shape::File }
     }
@@ -187,8 +187,8 @@ impl Glob {
     }
 }
 
-/// The longest run of characters that are read whatever the path, before the last wildcard. A `.` or a `/` may read
-/// nothing where it turns out to be `./`.
+/// The longest run of characters before the last wildcard that every matching path contains. A `.` or a `/` may read
+/// nothing, if it is part of a `./`.
 fn needle(pieces: &[Piece]) -> String {
     let is_wild = |piece: &Piece| !matches!(piece, Piece::Char(_));
     let before_tail = &pieces[..pieces.iter().rposition(is_wild).unwrap_or(0)];
@@ -206,7 +206,7 @@ fn needle(pieces: &[Piece]) -> String {
     runs.map(text).max_by_key(String::len).unwrap_or_default()
 }
 
-/// Refuses what could not be told apart from its own likes within the limit of one pair.
+/// Refuses a pattern whose comparison with itself exceeds the limit of one pair.
 fn check_ways(text: &str, automaton: &Automaton) -> Result<(), PatternError> {
     if !has_wildcard(text) || automaton.edges.len() <= EDGES_OF_SIMPLE {
         return Ok(());
@@ -215,13 +215,13 @@ fn check_ways(text: &str, automaton: &Automaton) -> Result<(), PatternError> {
     meet_itself(automaton, &mut work).map_err(|OutOfBudget| PatternError::TooComplex(Complexity::Ways))
 }
 
-/// Whether there is a wildcard in it, or a class of all but some characters. Other brackets alone are none:
-/// real files are called `app/[id]/page.tsx`.
+/// Whether there is a wildcard or a negated class. Other brackets are none, since real files are called
+/// `app/[id]/page.tsx`.
 fn has_wildcard(text: &str) -> bool {
     text.contains(['*', '?', '{']) || text.contains("[!") || text.contains("[^")
 }
 
-/// Whether all from `fixed` on is a long way to say "everything beneath": `**`, `**/` or `**/*`.
+/// Whether the part from `fixed` on means "everything beneath": `**`, `**/` or `**/*`.
 fn is_all_beneath(text: &str, fixed: usize) -> bool {
     let is_whole_component = fixed == 0 || text[..fixed].ends_with('/');
     let rest = &text[fixed..];

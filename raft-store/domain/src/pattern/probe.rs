@@ -1,5 +1,5 @@
-//! Looks up one query after another in an index. Never goes the way to a folder twice in a row:
-//! it remembers what it passed, and the next query usually lives next door.
+//! Looks up one query after another in an index. It caches the ancestors of the last query, which the next one usually
+//! shares.
 
 use super::{
     Collision, Pattern, PatternKind,
@@ -8,29 +8,29 @@ use super::{
 use crate::work::{OutOfBudget, WorkBudget};
 use std::ops::ControlFlow;
 
-/// Steps of finding the way for one more query: its anchor is compared with the last one.
+/// Steps of one more query, whose anchor is compared with the last one.
 const QUERY: usize = 30;
 /// Bytes of a path that are compared or hashed in one step.
 const BYTES_PER_STEP: usize = 4;
-/// Steps of one more ancestor: two looks into trees of up to a million.
+/// Steps of one more ancestor: two lookups in trees of up to a million.
 const ANCESTOR: usize = 40;
 /// Steps of one more pattern that is held at a path, or beneath one.
 const HELD: usize = 14;
-/// Steps of beginning to scan what is beneath a path.
+/// Steps of beginning a scan beneath a path.
 const SCAN: usize = 150;
 /// Steps of looking at one more holder.
 const HOLDER: usize = 10;
 
-/// A held pattern that stands in the way of a query.
+/// A held pattern that overlaps a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overlap<'q, 'a, V> {
-    /// What was asked for.
+    /// The pattern in the query.
     pub query: &'q Pattern,
-    /// What is held already.
+    /// The held pattern.
     pub held: &'a Pattern,
-    /// Who holds it.
+    /// The holder of that pattern.
     pub holder: &'a V,
-    /// Whether that is only assumed: settling it would take more work than one pair may.
+    /// Whether the overlap is assumed: deciding it would take more steps than one pair may take.
     pub is_assumed: bool,
 }
 
@@ -38,17 +38,17 @@ pub(super) struct Probe<'a, V: Ord + Clone> {
     index: &'a PatternIndex<V>,
     /// The anchor of the last query.
     path: String,
-    /// The folders above it, and itself, where anything is held, the root first. It ends early where
-    /// nothing is beneath.
+    /// That anchor and the folders above it where anything is held, the root first. The list ends early if nothing is
+    /// held beneath.
     ancestors: Vec<Step<'a, V>>,
 }
 
 struct Step<'a, V: Ord + Clone> {
-    /// Bytes of the path up to this folder.
+    /// The bytes of the path up to this folder.
     end: usize,
     hash: PathHash,
     counts: AnchorCounts,
-    /// What is anchored exactly here; collected when it is first passed.
+    /// The patterns that are anchored exactly here.
     here: Vec<(&'a Pattern, &'a Holders<V>)>,
 }
 
@@ -57,14 +57,13 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
         Self { index, path: String::new(), ancestors: Vec::new() }
     }
 
-    /// Calls `visit` for every held pattern that overlaps `query`, and each holder, until it
-    /// breaks.
+    /// Calls `visit` for every held pattern that overlaps `query`, and each of its holders, until it breaks.
     ///
-    /// What overlaps lies on the way from the root to the query's anchor, or beneath: a file or
-    /// folder elsewhere shares no path with it, and a glob matches only beneath its own anchor.
+    /// Overlapping patterns are anchored on the way from the root to the query's anchor, or beneath: a file or folder
+    /// elsewhere shares no path with the query, and a glob matches only beneath its own anchor.
     ///
     /// # Errors
-    /// When the budget is used up before all were found.
+    /// If the budget is used up before.
     pub(super) fn visit<B>(
         &mut self,
         query: &Pattern,
@@ -101,7 +100,7 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Makes the ancestors lead to `anchor`, keeping what it shares with the last one.
+    /// Sets the ancestors to those of `anchor`, and keeps those that it shares with the last one.
     fn walk_to(&mut self, anchor: &str, work: &mut WorkBudget) -> Result<(), OutOfBudget> {
         work.charge(QUERY + anchor.len() / BYTES_PER_STEP)?;
         let common = self.path.bytes().zip(anchor.bytes()).take_while(|(a, b)| a == b).count();
@@ -127,7 +126,7 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
         Ok(())
     }
 
-    /// Adds the folder at the first `end` bytes of the path.
+    /// Adds the folder that is the first `end` bytes of the path.
     fn pass(&mut self, end: usize, hash: PathHash, work: &mut WorkBudget) -> Result<(), OutOfBudget> {
         work.charge(ANCESTOR)?;
         let counts = self.index.counts(hash);
@@ -145,7 +144,7 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
     }
 }
 
-/// What the anchors of all that may overlap beneath the query's own begin with.
+/// The text that the anchors of overlapping patterns beneath the query's own begin with.
 fn scan_start(query: &Pattern) -> String {
     let mut from = query.fixed().to_owned();
     if query.kind() == PatternKind::File {

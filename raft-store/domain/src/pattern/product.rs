@@ -1,5 +1,4 @@
-//! Walks two automata together in search of a path that both accept. Never walks without end: every pair of
-//! states that is compared is charged.
+//! Walks the product of two automata in search of a path that both accept. Every compared pair of states is charged.
 
 use super::{
     automaton::{ACCEPT, Automaton},
@@ -7,21 +6,21 @@ use super::{
 };
 use crate::work::{OutOfBudget, WorkBudget};
 
-/// Steps of comparing two states: about what a character takes elsewhere.
+/// Steps of comparing two states: about as long as reading a character.
 const COMPARISON: usize = 3;
-/// Steps of going on from a pair of states that was not met before.
+/// Steps of expanding a new pair of states.
 const NEW_PAIR: usize = 10;
 
-/// One side of a walk: an automaton and the states it is in, in the order of a set of followers.
+/// One side of a walk: an automaton and its current states, in the order of a follower set.
 #[derive(Clone, Copy)]
 pub(super) struct Walker<'a> {
     pub(super) automaton: &'a Automaton,
     pub(super) at: &'a [u16],
 }
 
-/// What of a path's component was read: none may be just `.` or `..`, though a pattern like `?`
-/// would allow it. A character but a dot leads to `Name`, which allows all that the others do, so
-/// one character for each pair of states is enough.
+/// The part of a path component that was read. No component may be just `.` or `..`, although a pattern like `?` would
+/// allow it. Every character except a dot leads to `Name`, which allows everything that the others do, so one character
+/// for each pair of states is enough.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Component {
     Start,
@@ -32,21 +31,21 @@ enum Component {
 
 const COMPONENTS: usize = 4;
 
-/// A pair of states that was reached, and how.
+/// A pair of states that was reached, with the way to it.
 struct Step {
     left: u16,
     right: u16,
     read: char,
-    /// What of a component was read by then.
+    /// The part of a component that was read by then.
     component: Component,
-    /// Index of the step before; itself for the first.
+    /// The index of the step before; its own for the first one.
     before: usize,
 }
 
-/// Looks for a text that takes both to their end, and may follow `fixed` in a path.
+/// Searches a text that both automata accept, and that may follow `fixed` in a path.
 ///
 /// # Errors
-/// When the budget is used up before it is settled whether there is one.
+/// If the budget is used up before.
 pub(super) fn meet(
     fixed: &str,
     left: Walker<'_>,
@@ -69,15 +68,15 @@ pub(super) fn meet(
     Ok(None)
 }
 
-/// Walks an automaton together with itself, past every end: half of what it costs to find out that another one,
-/// which is as long-winded, shares no path with it.
+/// Walks the product of an automaton with itself, beyond every accepting state: half of the cost of finding that it
+/// shares no path with another one of its size.
 ///
 /// # Errors
-/// When that is more than the budget.
+/// If that takes more than the budget.
 pub(super) fn meet_itself(automaton: &Automaton, work: &mut WorkBudget) -> Result<(), OutOfBudget> {
     let mut search = Search::new(automaton, automaton);
     let start = automaton.start();
-    // As a name that has begun: it allows all that a start of a component does.
+    // The walk begins within a name, which allows everything that the start of a component does.
     search.enter(start, start, Component::Name, None, work)?;
     while let Some(step) = search.open.pop() {
         let (lefts, rights, component) = search.after(step);
@@ -86,7 +85,7 @@ pub(super) fn meet_itself(automaton: &Automaton, work: &mut WorkBudget) -> Resul
     Ok(())
 }
 
-/// Whether a path may end for both.
+/// Whether a path may end in both states.
 fn both_end(
     lefts: &[u16],
     rights: &[u16],
@@ -98,7 +97,7 @@ fn both_end(
 }
 
 impl Component {
-    /// `None`: no path reads on like this.
+    /// The part after one more character; `None` if no path continues with it.
     fn read(self, c: char) -> Option<Self> {
         match (c, self) {
             ('/', Self::Name) => Some(Self::Start),
@@ -114,10 +113,10 @@ struct Search<'a> {
     left: &'a Automaton,
     right: &'a Automaton,
     is_with_itself: bool,
-    /// Pairs of states and what of a component was read.
+    /// The visited pairs of states, with the part of a component that was read.
     visited: Visited,
     steps: Vec<Step>,
-    /// Steps whose followers are yet to be looked at; the newest first, which finds an end soon.
+    /// The steps to expand, the newest first, which finds an end soon.
     open: Vec<usize>,
 }
 
@@ -127,14 +126,14 @@ impl<'a> Search<'a> {
         Self { left, right, is_with_itself, visited: Visited::default(), steps: Vec::new(), open: Vec::new() }
     }
 
-    /// What each of them may read after a step, and where in a component that is.
+    /// The states that may follow a step on each side, and the part of a component.
     fn after(&self, step: usize) -> (&'a [u16], &'a [u16], Component) {
         let Step { left, right, component, .. } = self.steps[step];
         (self.left.after(left), self.right.after(right), component)
     }
 
-    /// Opens every new pair that can read something together: each state of the smaller set with those of the
-    /// larger one that may read the same.
+    /// Adds every new pair that can read the same character: each state of the smaller set with those of the larger one
+    /// that may read it.
     fn enter(
         &mut self,
         lefts: &[u16],
@@ -174,7 +173,7 @@ impl<'a> Search<'a> {
         before: Option<usize>,
         work: &mut WorkBudget,
     ) -> Result<(), OutOfBudget> {
-        // Of an automaton and itself, two states meet in one order as in the other.
+        // In the product of an automaton with itself, the order of two states does not matter.
         let (left, right) =
             if self.is_with_itself { (left.min(right), left.max(right)) } else { (left, right) };
         let pair = usize::from(left) * self.right.len() + usize::from(right);

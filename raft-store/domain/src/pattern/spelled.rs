@@ -1,42 +1,42 @@
-//! Held patterns, whatever their spelling: compared in one, and named in that of whoever holds them.
+//! An index of held patterns that compares them in one spelling, and returns them in the spelling of their holders.
 
 use super::{Case, Overlap, Pattern, PatternIndex};
 use crate::work::{OutOfBudget, WorkBudget};
 use imbl::OrdMap;
 use std::borrow::Cow;
 
-/// An index in which the spellings of a file are that file.
+/// An index in which all spellings of a file are one pattern.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SpelledIndex<V: Ord + Clone> {
     case: Case,
     index: PatternIndex<Spelled<V>>,
-    /// What held patterns are compared as, where that is another pattern: making it means compiling a glob.
+    /// The compared spelling of held patterns whose own is another one. It is stored, since making it compiles a glob.
     forms: OrdMap<Pattern, Form>,
 }
 
-/// A holder, and how it spells what it holds; none where that is how it is compared.
+/// A holder with its own spelling of the pattern; `None` if that is the compared one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Spelled<V> {
     holder: V,
     written: Option<Box<Pattern>>,
 }
 
-/// What a pattern is compared as.
+/// The compared spelling of a pattern.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Form {
     compared: Pattern,
-    /// How many hold it in this spelling.
+    /// The number of holders with this spelling.
     holders: usize,
 }
 
 impl<V: Ord + Clone> SpelledIndex<V> {
-    /// An index that holds nothing.
+    /// Creates an empty index.
     #[must_use]
     pub fn new(case: Case) -> Self {
         Self { case, index: PatternIndex::new(), forms: OrdMap::new() }
     }
 
-    /// Adds a holder of a pattern. False: it held it already, in this spelling.
+    /// Adds a holder of a pattern. Returns false if it held the pattern already, in this spelling.
     pub fn insert(&mut self, pattern: &Pattern, holder: V) -> bool {
         let known = self.forms.get(pattern).map(|form| form.compared.clone());
         let made = || match pattern.compared_as(self.case) {
@@ -54,7 +54,7 @@ impl<V: Ord + Clone> SpelledIndex<V> {
         is_new
     }
 
-    /// Takes a holder of a pattern away. False: it did not hold it, in this spelling.
+    /// Removes a holder of a pattern. Returns false if it did not hold the pattern, in this spelling.
     pub fn remove(&mut self, pattern: &Pattern, holder: V) -> bool {
         let Some(form) = self.forms.get_mut(pattern) else {
             return self.index.remove(pattern, &Spelled { holder, written: None });
@@ -67,28 +67,28 @@ impl<V: Ord + Clone> SpelledIndex<V> {
         was_held
     }
 
-    /// How many pairs of pattern and holder there are.
+    /// The number of pairs of pattern and holder.
     #[must_use]
     pub fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// Bytes of the patterns of all of them, as they are compared.
+    /// The bytes of the patterns of all pairs, in the compared spelling.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.index.bytes()
     }
 
-    /// Whether nothing is held.
+    /// Whether the index is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
     }
 
-    /// What a pattern is compared as: known of one that is held, made for another one.
+    /// The compared spelling of a pattern. It is stored for held patterns, and made for others.
     ///
     /// # Errors
-    /// When the budget is used up by making it.
+    /// If the budget is used up.
     pub(crate) fn compared<'a>(
         &'a self,
         pattern: &'a Pattern,
@@ -98,7 +98,7 @@ impl<V: Ord + Clone> SpelledIndex<V> {
         Ok(self.form(pattern))
     }
 
-    /// Steps of finding out what a pattern is compared as: none of one that is held.
+    /// Steps of making the compared spelling of a pattern; 0 if it is stored.
     pub(crate) fn steps_of_spelling(&self, pattern: &Pattern) -> usize {
         if self.forms.contains_key(pattern) { 0 } else { pattern.steps_of_spelling(self.case) }
     }
@@ -110,11 +110,11 @@ impl<V: Ord + Clone> SpelledIndex<V> {
         }
     }
 
-    /// The first overlaps of many queries that `counts` accepts, as [`PatternIndex::first_overlaps`] finds them; it is
-    /// given what is held and its holder.
+    /// The first overlaps of many queries that `counts` accepts, like [`PatternIndex::first_overlaps`]. `counts` gets
+    /// the held pattern in its holder's spelling, and the holder.
     ///
     /// # Errors
-    /// When the budget is used up before they were found.
+    /// If the budget is used up before.
     pub fn first_overlaps<'a, 'q>(
         &'a self,
         queries: &[&'q Pattern],
@@ -139,10 +139,10 @@ impl<V: Ord + Clone> SpelledIndex<V> {
         Ok(found.into_iter().map(as_written).collect())
     }
 
-    /// Who holds this pattern, in whatever spelling, and in which.
+    /// The holders of this pattern in any spelling, each with its own.
     ///
     /// # Errors
-    /// When the budget is used up by finding out what it is compared as.
+    /// If the budget is used up by making the compared spelling.
     pub fn holders_of<'a>(
         &'a self,
         pattern: &Pattern,
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn what_is_held_is_spelled_anew_once_and_not_for_every_question() {
         let mut index = SpelledIndex::new(Case::Insensitive);
-        // A class is compared as any letter: another automaton for the same text.
+        // A class is compared as any letter, which is another automaton with the same text.
         is_spelled_once(&mut index, "app/[id]/*.tsx");
         is_spelled_once(&mut index, "App/[ID]/*.tsx");
     }
@@ -182,7 +182,7 @@ mod tests {
         assert!(!index.insert(&glob, 2));
         let form = index.compared(&glob, &mut later).unwrap();
         assert_eq!((form.as_str(), later.used()), ("app/[id]/*.tsx", 0));
-        // Until the last holder gives it back.
+        // The stored spelling stays until the last holder is removed.
         assert!(index.remove(&glob, 1));
         assert!(!index.remove(&glob, 1));
         index.compared(&glob, &mut later).unwrap();

@@ -1,6 +1,6 @@
-//! Which spellings are one file: a file system may ignore case, and macOS and Linux may compose letters otherwise.
+//! Which spellings are one file: a file system may ignore case, and macOS and Linux may compose letters differently.
 //!
-//! Part of the rules: the tables of Unicode come with a crate of a pinned version, and a test holds them fast, since
+//! This is part of the rules. The tables of Unicode come with a crate of a pinned version, and a test fixes them, since
 //! every node has to compare alike.
 
 use super::{
@@ -13,23 +13,23 @@ use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed}
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// Steps of spelling a byte anew.
+/// Steps of converting one byte of a path to the compared spelling.
 const STEPS_OF_BYTE: usize = 20;
-/// Steps of a byte of a glob that is spelled and compiled anew: up to a tenth of a millisecond for the longest.
+/// Steps of one byte of a glob, which is converted and compiled: up to a tenth of a millisecond for the longest.
 const STEPS_OF_GLOB_BYTE: usize = 100;
 
-/// Whether names that differ in case alone are two files, or one.
+/// How names that differ in case alone are compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Case {
     /// `README.md` and `Readme.md` are two files.
     #[default]
     Sensitive,
-    /// They are one file: somebody's checkout lies on a file system that ignores case.
+    /// They are one file: a member's checkout is on a file system that ignores case.
     Insensitive,
 }
 
 impl Case {
-    /// Its name, as people and clients see it.
+    /// The name, as people and clients see it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sensitive => "sensitive",
@@ -39,8 +39,7 @@ impl Case {
 }
 
 impl Pattern {
-    /// Steps of finding out what the pattern is compared as, when it is looked for and when it is taken; none where it
-    /// is compared as it is.
+    /// Steps of converting the pattern to the spelling that is compared, for a lookup or a claim; 0 if that is its own.
     pub(crate) fn steps_of_spelling(&self, case: Case) -> usize {
         let bytes = self.as_str().len();
         match self.shape() {
@@ -50,22 +49,22 @@ impl Pattern {
         }
     }
 
-    /// Whether it is its own only spelling.
+    /// Whether the pattern has only one spelling.
     fn is_as_compared(&self, case: Case) -> bool {
         let text = self.as_str();
         match case {
             Case::Sensitive => text.is_ascii() || composer().is_normalized(text),
             Case::Insensitive => {
-                // A class may name letters of the other case, or all letters but some.
+                // A class may contain letters of the other case, or exclude letters.
                 let has_class = matches!(self.shape(), Shape::Glob(_)) && text.contains('[');
                 !has_class && text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
             }
         }
     }
 
-    /// The pattern that this one is compared as: the same for all spellings of a file. A wildcard stands for letters
-    /// of that spelling: what cannot be said in one case takes in more. Compiles globs anew, which costs
-    /// [`steps_of_spelling`](Self::steps_of_spelling).
+    /// The pattern in the spelling that is compared, which is the same for all spellings of a file. Wildcards stand for
+    /// letters of that spelling; one that cannot be expressed in it stands for more. Globs are compiled again, which
+    /// costs [`steps_of_spelling`](Self::steps_of_spelling).
     pub(super) fn compared_as(&self, case: Case) -> Cow<'_, Self> {
         if self.is_as_compared(case) {
             return Cow::Borrowed(self);
@@ -74,7 +73,7 @@ impl Pattern {
         Cow::Owned(match self.shape() {
             Shape::File => Self::of_file(&spelled(text, case)),
             Shape::Folder(_) => Self::of_folder(&spelled(self.anchor(), case)),
-            // Too complex in that spelling: all beneath the folder that holds whatever it matches.
+            // It is too complex in that spelling: everything beneath its fixed folder stands for it.
             Shape::Glob(_) => glob(&spelled(text, case), case)
                 .unwrap_or_else(|| Self::of_folder(&spelled(self.anchor(), case))),
         })
@@ -84,8 +83,8 @@ impl Pattern {
 fn spelled(text: &str, case: Case) -> String {
     match case {
         Case::Sensitive => composer().normalize(text).into_owned(),
-        // Folded letter by letter and mark by mark, as APFS does it: composed letters of the other case may have
-        // no composed form, and the other way round.
+        // Letters and marks are folded one by one, as in APFS: a composed letter may have no composed form in the
+        // other case.
         Case::Insensitive => {
             let letters = DecomposingNormalizerBorrowed::new_nfd().normalize(text);
             let folded: String = letters.chars().map(folded).collect();
@@ -102,7 +101,7 @@ fn glob(text: &str, case: Case) -> Option<Pattern> {
     Pattern::of_glob(text, &syntax).ok()
 }
 
-/// A class is any character: which ones it is in one case is more than its ranges say.
+/// Replaces a class by any character: the characters that it stands for in one case are more than its ranges.
 fn take_any_case(pieces: &mut [Piece]) {
     for piece in pieces {
         match piece {
@@ -113,7 +112,7 @@ fn take_any_case(pieces: &mut [Piece]) {
     }
 }
 
-/// The one case of a letter: one character for one, as file systems do it.
+/// Folds the case of a letter, one character to one, as file systems do.
 fn folded(letter: char) -> char {
     if letter.is_ascii() { letter.to_ascii_lowercase() } else { CaseMapper::new().simple_fold(letter) }
 }
@@ -155,12 +154,12 @@ mod tests {
         one("SRC/*.RS", "src/db.rs");
         one("\u{c9}t\u{e9}.md", "e\u{301}T\u{c9}.md");
         one("\u{3a3}.md", "\u{3c2}.md");
-        // Letters whose other case is composed otherwise, or not at all.
+        // These letters have an other case that is composed differently, or not at all.
         one("\u{390}.md", "\u{3aa}\u{301}.md");
         one("\u{1f0}.md", "J\u{30c}.md");
         one("\u{130}.md", "i\u{307}.md");
         one("\u{1e96}.md", "H\u{331}.md");
-        // Classes, and their negation, in either case.
+        // These are classes and negated classes, in either case.
         one("[A-Z]ain.rs", "main.rs");
         one("[!a-z].rs", "A.rs");
         one("app/[ID]/page.tsx", "app/[id]/page.tsx");
@@ -209,8 +208,8 @@ mod tests {
 
     #[test]
     fn every_node_compares_by_the_same_tables() {
-        // FNV-1a over all letters and what they become. Another hash is another version of the rules: nodes of two
-        // versions would decide otherwise.
+        // This is the FNV-1a of all letters with their folded forms. Another hash needs another version of the rules:
+        // nodes of two versions would decide differently.
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         for letter in (0..=u32::from(char::MAX)).filter_map(char::from_u32) {
             let text = letter.to_string();

@@ -1,16 +1,16 @@
-//! Reads the wildcards of a normalised text. Never fails on a strange one: what is not closed is
-//! its own text, and what is closed is its own text as well.
+//! Parses the wildcards of a normalised text. A bracket or brace that is not closed stands for itself; a closed one may
+//! stand for itself as well.
 
 use super::{Complexity, PatternError, charset::CharSet};
 
-/// How deep braces may nest: each level repeats its text as a literal, and no real name or list
-/// of alternatives comes near.
+/// The deepest nesting of braces. Each level repeats its text as a literal; no real name or list of alternatives nests
+/// as deep.
 pub(super) const MAX_BRACE_DEPTH: usize = 8;
 
 /// One step of a glob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// This character; `/` too.
+    /// This character, which may be `/`.
     Char(char),
     /// `?`: one character but `/`.
     One,
@@ -24,21 +24,21 @@ pub(super) enum Piece {
     Choice(Vec<Vec<Piece>>),
 }
 
-/// Where the wildcards of a text are and what they mean.
+/// The wildcards of a text: their positions and their meaning.
 #[derive(Debug)]
 pub(super) struct Syntax {
-    /// Bytes before the first wildcard that are in every matching path.
+    /// The bytes before the first wildcard that every matching path begins with.
     pub(super) fixed: usize,
-    /// Bytes after the last one.
+    /// The bytes after the last wildcard.
     pub(super) tail: usize,
     /// Everything after `fixed`.
     pub(super) pieces: Vec<Piece>,
 }
 
-/// The wildcards of `text`, or `None` when it has none.
+/// The wildcards of `text`; `None` if it has none.
 ///
 /// # Errors
-/// `TooComplex` when braces nest deeper than [`MAX_BRACE_DEPTH`].
+/// `TooComplex` if braces nest deeper than [`MAX_BRACE_DEPTH`].
 pub(super) fn read(text: &str) -> Result<Option<Syntax>, PatternError> {
     let reader = Reader { text, closers: closers(text) };
     let mut wild = (0..text.len()).filter(|&at| reader.is_wildcard(at));
@@ -54,8 +54,8 @@ pub(super) fn read(text: &str) -> Result<Option<Syntax>, PatternError> {
     Ok(Some(Syntax { fixed, tail: tail.sum(), pieces }))
 }
 
-/// How much of the text before a wildcard is sure to stay: a `.` or `..` may still turn out to be
-/// a whole component, which a path does not show.
+/// The bytes before a wildcard that certainly stay. A `.` or `..` may still become a whole component, which a path does
+/// not contain.
 fn settled(before: &str) -> usize {
     let component = before.rfind('/').map_or(0, |slash| slash + 1);
     if matches!(&before[component..], "." | "..") { component } else { before.len() }
@@ -63,7 +63,7 @@ fn settled(before: &str) -> usize {
 
 struct Reader<'t> {
     text: &'t str,
-    /// For the byte of each `[` and `{` that is closed: the byte of its closer. Zero: not closed.
+    /// For the byte of each closed `[` and `{`, the byte of its closer; 0 if it is not closed.
     closers: Vec<usize>,
 }
 
@@ -105,7 +105,7 @@ impl Reader<'_> {
                 choices.push(self.sequence(from, at, depth + 1)?);
                 from = at + 1;
             }
-            // A comma within an inner expression is not ours.
+            // A comma within an inner expression does not separate these alternatives.
             at = self.closers[at].max(at) + 1;
         }
         Ok(Piece::Choice(choices))
@@ -128,7 +128,7 @@ impl Reader<'_> {
     }
 }
 
-/// The members of a class: single characters and ranges. A `-` at either end is itself.
+/// The members of a class: single characters and ranges. A `-` at either end stands for itself.
 fn ranges(members: &str) -> Vec<(char, char)> {
     let chars: Vec<char> = members.chars().collect();
     let mut ranges = Vec::new();
@@ -145,13 +145,13 @@ fn ranges(members: &str) -> Vec<(char, char)> {
     ranges
 }
 
-/// Finds what closes each `[` and `{`. A bracket's inside is opaque, as in globs elsewhere.
+/// Finds the closer of each `[` and `{`. The inside of a bracket is opaque, as in other globs.
 fn closers(text: &str) -> Vec<usize> {
     let bytes = text.as_bytes();
     let mut closers = vec![0; bytes.len()];
     let mut open_braces = Vec::new();
     let mut at = 0;
-    // No `[` before here is closed: a text that is all `[` is not read to its end for each of them.
+    // No `[` before this byte is closed. So a text of nothing but `[` is not read to its end for each of them.
     let mut closes_nothing = 0;
     while at < bytes.len() {
         match bytes[at] {
@@ -181,8 +181,8 @@ fn closers(text: &str) -> Vec<usize> {
     closers
 }
 
-/// The `]` of a class that opens at `open`; never beyond a `/`, which no class may hold (POSIX
-/// 2.13.3). A `]` that comes first is a member.
+/// The `]` of the class that opens at `open`. It is never beyond a `/`, which no class may contain (POSIX 2.13.3). A
+/// `]` that comes first is a member.
 fn class_end(bytes: &[u8], open: usize) -> Option<usize> {
     let mut at = open + 1;
     if matches!(bytes.get(at), Some(b'!' | b'^')) {

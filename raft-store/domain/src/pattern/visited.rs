@@ -1,21 +1,21 @@
-//! Numbers that were met before: a table that grows with what is in it, so that a walk which ends soon costs
-//! little, however many pairs of states there are. Never iterated.
+//! A hash set of visited numbers. It grows with its content, so that a walk which ends soon costs little, however many
+//! pairs of states there are. It is never iterated.
 
-/// Buckets of the smallest table: enough for two everyday globs.
+/// The buckets of the smallest table: enough for two everyday globs.
 const FIRST_BUCKETS: usize = 256;
-/// Spreads numbers over all buckets (Knuth, The Art of Computer Programming, 6.4).
+/// The multiplier that spreads numbers over all buckets (Knuth, The Art of Computer Programming, 6.4).
 const SPREAD: u32 = 2_654_435_769;
 
 /// A set of numbers below `u32::MAX`.
 #[derive(Default)]
 pub(super) struct Visited {
-    /// A number plus one; zero is a free bucket. A power of two of them, at most half of them taken.
+    /// The numbers plus one; 0 is a free bucket. There is a power of two of buckets, and at most half of them are used.
     buckets: Vec<u32>,
     taken: usize,
 }
 
 impl Visited {
-    /// Adds a number. False: it was there.
+    /// Adds a number. Returns false if it was there.
     pub(super) fn insert(&mut self, number: usize) -> bool {
         let number = u32::try_from(number + 1).expect("pairs of states of two automata are some millions");
         if 2 * self.taken >= self.buckets.len() {
