@@ -16,7 +16,7 @@ const PICK: usize = 1_000;
 const ROUNDS: usize = 300;
 
 fn main() {
-    // `cargo test --all-targets` runs it too, and has no use for figures.
+    // `cargo test --all-targets` runs it, too, and needs no figures.
     if !env::args().any(|argument| argument == "--bench") {
         return;
     }

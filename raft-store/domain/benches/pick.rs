@@ -29,7 +29,7 @@ const PICK: usize = 1_000;
 const ROUNDS: usize = 200;
 
 fn main() {
-    // `cargo test --all-targets` runs it too, and has no use for figures.
+    // `cargo test --all-targets` runs it, too, and needs no figures.
     if !env::args().any(|argument| argument == "--bench") {
         return;
     }
@@ -51,7 +51,7 @@ fn main() {
     world.measure("1,000 scattered files, one of them held", &blocked);
     let globs: Vec<String> = (0..100).map(|n| format!("**/never-{n}-*.rs")).collect();
     world.measure("100 globs that may match anywhere", &globs);
-    // Each holder's own globs are looked at by every pick. More at once are too much among so many files.
+    // Every pick compares each holder's own globs. More at once would take too many steps among so many files.
     for holder in 0..HOLDERS {
         let session = world.start(&format!("agent-{holder}"));
         for n in 0..10 {
@@ -156,7 +156,7 @@ impl World {
         (started.elapsed(), applied.answer.outcome.is_ok())
     }
 
-    /// Lets sessions take as much as one command can, several times, and ends them.
+    /// Lets sessions claim as much as one command can, several times, and ends them.
     fn measure_ends(&mut self) {
         for commands in [1, 2, 10] {
             let session = self.start(&format!("ends-{commands}"));
@@ -177,7 +177,7 @@ impl World {
         }
     }
 
-    /// Picks a feature of these paths and gives it back, again and again.
+    /// Picks a feature of these paths and releases it, again and again.
     fn measure(&mut self, name: &str, paths: &[String]) {
         let touches: Arc<[Pattern]> = paths.iter().map(|path| pattern(path)).collect();
         let id = self.id();
@@ -200,7 +200,7 @@ impl World {
         let mut times = Vec::new();
         let mut is_taken = false;
         let begun = Instant::now();
-        // Slow ones need no more rounds than a few.
+        // A few rounds are enough for slow ones.
         while times.len() < ROUNDS && (times.len() < 5 || begun.elapsed() < Duration::from_secs(10)) {
             let (took, taken) =
                 self.propose(Command::PickFeature { project: PROJECT, slug: slug.clone() }, actor, own);

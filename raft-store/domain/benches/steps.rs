@@ -1,5 +1,5 @@
-//! How long a step of a work budget takes, for each kind of work that a client can cause: what the limits in
-//! `work.rs` are made of. Prints figures, asserts nothing about time.
+//! How long a step of a work budget takes, for each kind of work that a client can cause. The limits in `work.rs`
+//! follow from it. Prints figures, asserts nothing about time.
 //!
 //! `cargo bench -p nexus-domain --bench steps`
 
@@ -12,7 +12,7 @@ use nexus_domain::{
 use std::{env, time::Instant};
 
 fn main() {
-    // `cargo test --all-targets` runs it too, and has no use for figures.
+    // `cargo test --all-targets` runs it, too, and needs no figures.
     if !env::args().any(|argument| argument == "--bench") {
         return;
     }

@@ -1,4 +1,4 @@
-//! Any history of commands, however strange: what must be true after every entry is.
+//! Random histories of commands: the invariants hold after every entry.
 #![allow(clippy::unwrap_used)]
 
 mod history;
@@ -30,12 +30,12 @@ struct World {
     limits: CleanupLimits,
 }
 
-/// Parts so small that nearly everything that is over ends in several of them.
+/// Limits so small that nearly every cleanup takes several entries.
 const SMALL_LIMITS: CleanupLimits = CleanupLimits { claims: 2, bytes: 12, events: 2, rows: 2 };
-/// Revisions of which the events of a deleted project go with one entry.
+/// The revisions whose events of a deleted project one entry erases.
 const REVISIONS_OF_PART: u64 = 7;
 
-/// Applies an entry as the store does: it says how far it came with events that go.
+/// Applies an entry as the store does, and reports the erased events.
 fn apply_as_stored(state: &mut State, revision: Revision, proposal: &Proposal) -> Applied {
     let mut applied = apply(state, revision, proposal);
     for erasure in &applied.erased {
@@ -187,7 +187,7 @@ impl World {
             Some(agent) => Acting::Session(self.session(by, agent)),
             None => Acting::Engineer { candidate: SessionId(self.id()) },
         };
-        // Some retries are of the same request, some are not, and some come late.
+        // Some retries are of the same request, some of another one, and some are late.
         let request = entry.key.map(|(key, is_keyed)| {
             if is_keyed {
                 let key =
@@ -234,12 +234,12 @@ fn rows(state: &State) -> BTreeMap<RowKey, Row> {
     state.rows().map(|row| (row.key(), row)).collect()
 }
 
-/// What a refusal may change: the clock, the answer that is remembered, the lease of a session.
+/// The rows that a refusal may change: the clock, the reply cache, the lease of a session.
 fn may_change_by_a_refusal(key: &RowKey) -> bool {
     matches!(key, RowKey::Clock | RowKey::KeyedReply(_) | RowKey::SlottedReply(_) | RowKey::Session(..))
 }
 
-/// Applies an entry and checks all that must be true of any.
+/// Applies an entry, and checks what must be true of each.
 fn check(world: &mut World, entry: &Entry) -> Result<Applied, TestCaseError> {
     let before = rows(&world.state);
     let clock = world.state.clock();
@@ -251,14 +251,14 @@ fn check(world: &mut World, entry: &Entry) -> Result<Applied, TestCaseError> {
     for key in &changed {
         prop_assert!(applied.touched.contains(key), "{key:?} changed and was not touched");
     }
-    // Something may have expired in the same entry: then more changes, and events tell.
+    // If something expired in the same entry, more rows change, and there are events.
     if applied.answer.outcome.is_err() && applied.events.is_empty() {
         for key in &changed {
             prop_assert!(may_change_by_a_refusal(key), "a refusal changed {key:?}");
         }
         prop_assert!(applied.documents.is_empty());
     }
-    // The time of leases alone: wall time is the leader's, and may be set back.
+    // This holds for cluster time alone: wall time is the leader's, and may be set back.
     prop_assert!(world.state.clock().cluster >= clock.cluster);
     prop_assert!(applied.events.iter().enumerate().all(|(at, event)| event.seq as usize == at));
     prop_assert_eq!(world.state.check_invariants(), Ok(()));
@@ -280,7 +280,7 @@ fn is_something_due(world: &World) -> bool {
     world.state.next_deadline().is_some_and(|at| at <= world.state.clock().cluster)
 }
 
-/// Whatever is over ends, part by part.
+/// Everything that is over is cleaned up in the end, part by part.
 fn finish_what_is_over(world: &mut World) -> Result<(), TestCaseError> {
     let waiting = Entry { elapsed: 0, ..tick() };
     for _ in 0..1_000 {
@@ -296,7 +296,7 @@ fn limits() -> impl Strategy<Value = CleanupLimits> {
     select(vec![CleanupLimits::default(), SMALL_LIMITS])
 }
 
-/// Texts have places of their entry, in order, and the newest checkpoint is the last one written.
+/// Texts have positions of their entry, in order, and the newest checkpoint is the last one written.
 fn check_texts(world: &World, applied: &Applied) -> Result<(), TestCaseError> {
     let now = world.state.clock().revision;
     let mut keys = BTreeSet::new();
@@ -320,7 +320,7 @@ fn check_texts(world: &World, applied: &Applied) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// A lane that was reordered begins with what was named, and is numbered without gaps.
+/// A reordered lane begins with the named features, and its priorities have no gaps.
 fn check_order(world: &World, lanes: &[(Lane, Vec<Slug>)]) -> Result<(), TestCaseError> {
     for (lane, named) in lanes {
         let found: Vec<_> = world.state.features_in_lane(PROJECT, *lane).collect();
@@ -392,7 +392,7 @@ proptest! {
         for entry in &history {
             results.push(check(&mut world, entry)?);
         }
-        // The state makes itself again from its rows, and the log makes it again from nothing.
+        // The state can be rebuilt from its rows, and from the log.
         let again = State::from_rows(world.state.rows()).unwrap().with_cleanup_limits(limits);
         prop_assert_eq!(&again, &world.state);
         let mut again = State::default().with_cleanup_limits(limits);

@@ -1,4 +1,4 @@
-//! Two times: the one that leases run in never moves back; the one that people read is the leader's.
+//! Cluster time, in which leases run, never moves back; wall time is the leader's.
 #![allow(clippy::unwrap_used)]
 
 use nexus_domain::{

@@ -1,4 +1,4 @@
-//! Whoever is deleted leaves everything, however many projects took them in: a bounded part with each entry.
+//! A deleted engineer leaves all projects, however many, in bounded parts with each entry.
 #![allow(clippy::unwrap_used)]
 
 use nexus_domain::{
@@ -12,7 +12,7 @@ use nexus_domain::{
 use uuid::Uuid;
 
 const PROJECTS: u128 = 5_000;
-/// Events of one entry: bounds its time.
+/// The most events of one entry, which bounds its time.
 const MOST_EVENTS: usize = 1_100;
 
 struct Cluster {
@@ -101,7 +101,7 @@ fn who_was_taken_in_by_thousands_of_projects_may_go_all_the_same() {
     assert_eq!(cluster.state.sessions().count(), 0, "what works ends first");
     let mut parts = 1;
     while cluster.state.projects_of(ben).next().is_some() {
-        // A copy from a snapshot goes on where this one is.
+        // A copy from a snapshot continues from the same point.
         cluster.state.check_invariants().unwrap();
         assert_eq!(cluster.state.next_deadline(), Some(cluster.state.clock().cluster), "nobody has to ask");
         let part = cluster.ask(Actor::System, Command::Tick);

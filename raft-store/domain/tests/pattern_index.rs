@@ -1,4 +1,4 @@
-//! The index against a plain list, through random histories.
+//! Compares the index with a plain list, through random histories.
 #![allow(clippy::unwrap_used)]
 
 mod pattern_oracle;

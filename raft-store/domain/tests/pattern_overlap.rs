@@ -1,4 +1,4 @@
-//! Random patterns against a matcher that is too simple to be wrong.
+//! Compares random patterns with a matcher that is too simple to be wrong.
 #![allow(clippy::unwrap_used)]
 
 mod pattern_oracle;
@@ -7,7 +7,7 @@ use nexus_domain::pattern::{Pattern, PatternKind};
 use pattern_oracle::{all_paths, matches, one_is_file_above, patterns};
 use proptest::prelude::*;
 
-/// A path that is spelled like the pattern; for a folder, one just beneath.
+/// A path with the spelling of the pattern; for a folder, a path just beneath.
 fn own_path(pattern: &Pattern) -> String {
     match pattern.as_str() {
         "./" => "x".to_owned(),
@@ -94,7 +94,7 @@ proptest! {
 }
 
 proptest! {
-    // Fewer, since each may take as much time as a pattern may cost at all.
+    // There are fewer cases, since each may take as long as any pattern may.
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]

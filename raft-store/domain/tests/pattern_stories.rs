@@ -1,4 +1,4 @@
-//! What people and agents claim, and who is in whose way.
+//! What people and agents claim, and which claims collide.
 #![allow(clippy::unwrap_used)]
 
 use nexus_domain::{
@@ -306,7 +306,7 @@ fn what_people_write_is_no_work() {
 
 #[test]
 fn a_pair_that_is_too_much_work_counts_as_a_collision() {
-    // They end differently, but only after very many ways to get there.
+    // They end differently, but there are very many ways to their ends.
     let one = pattern(&("*a".repeat(18) + "[x]"));
     let other = pattern(&("[!x]".repeat(250) + "[y]"));
     let mut work = WorkBudget::unlimited();

@@ -1,4 +1,4 @@
-//! Which version of the rules a cluster goes by: raised, never lowered, and by the cluster itself alone.
+//! The version of the rules is raised and never lowered, and only by the cluster itself.
 #![allow(clippy::unwrap_used)]
 
 use nexus_domain::{

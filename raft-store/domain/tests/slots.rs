@@ -1,4 +1,4 @@
-//! Answers in the slots of nodes do not stay for ever, nor are they long.
+//! Replies in the slots of nodes are short, and are evicted after some time.
 #![allow(clippy::unwrap_used)]
 
 use nexus_domain::{

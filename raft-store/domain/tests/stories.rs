@@ -1,8 +1,8 @@
-//! The rules as stories: each file in `stories/` is a script that reads without Rust.
+//! The rules as stories: each file in `stories/` is a script that can be read without Rust.
 //!
-//! A line that begins with `>` is an entry of the log; the indented lines beneath it are what came
-//! of it: the answer, the public events, the documents. Everything else is prose.
-//! `NEXUS_BLESS=1 cargo test -p nexus-domain --test stories` writes the outcomes anew.
+//! A line that begins with `>` is an entry of the log. The indented lines beneath it are its outcome: the answer, the
+//! public events, the documents. All other lines are prose. `NEXUS_BLESS=1 cargo test -p nexus-domain --test stories`
+//! rewrites the outcomes.
 #![allow(clippy::unwrap_used)]
 
 mod story;
@@ -11,29 +11,29 @@ use std::{env, fs, path::Path};
 use story::World;
 
 #[test]
-fn every_story_goes_as_it_is_told() {
+fn every_story_has_the_expected_outcomes() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories");
     let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(!files.is_empty(), "there are stories");
     let mut differing = Vec::new();
     for file in files {
-        let told = fs::read_to_string(&file).unwrap();
-        let happened = play(&told);
-        if told == happened {
+        let expected = fs::read_to_string(&file).unwrap();
+        let happened = play(&expected);
+        if expected == happened {
             continue;
         }
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         if env::var_os("NEXUS_BLESS").is_some() {
             fs::write(&file, &happened).unwrap();
         } else {
-            differing.push(format!("{name}:\n{}", first_difference(&told, &happened)));
+            differing.push(format!("{name}:\n{}", first_difference(&expected, &happened)));
         }
     }
     assert!(differing.is_empty(), "{}\nNEXUS_BLESS=1 rewrites the stories", differing.join("\n"));
 }
 
-/// The script with what happens in it.
+/// The script with its outcomes.
 fn play(script: &str) -> String {
     let mut world = World::default();
     let mut happened = String::new();
@@ -49,12 +49,14 @@ fn play(script: &str) -> String {
     happened
 }
 
-fn first_difference(told: &str, happened: &str) -> String {
-    let differs = |(_, (told, happened)): &(usize, (&str, &str))| told != happened;
-    match told.lines().zip(happened.lines()).enumerate().find(differs) {
-        Some((at, (told, happened))) => {
-            format!("  line {}\n  told:     {told}\n  happened: {happened}", at + 1)
+fn first_difference(expected: &str, happened: &str) -> String {
+    let differs = |(_, (expected, happened)): &(usize, (&str, &str))| expected != happened;
+    match expected.lines().zip(happened.lines()).enumerate().find(differs) {
+        Some((at, (expected, happened))) => {
+            format!("  line {}\n  expected: {expected}\n  happened: {happened}", at + 1)
         }
-        None => format!("  {} lines told, {} happened", told.lines().count(), happened.lines().count()),
+        None => {
+            format!("  {} lines expected, {} happened", expected.lines().count(), happened.lines().count())
+        }
     }
 }

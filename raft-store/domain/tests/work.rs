@@ -1,4 +1,4 @@
-//! What the dearest things that anybody may send cost: counted in steps, never in time.
+//! The cost of the most expensive requests, counted in steps and never in time.
 #![allow(clippy::unwrap_used)]
 
 use nexus_domain::{
@@ -20,7 +20,7 @@ const PROJECT: ProjectId = ProjectId(Uuid::from_u128(1));
 const ENGINEER: EngineerId = EngineerId(Uuid::from_u128(2));
 const KEY: KeyId = KeyId(Uuid::from_u128(3));
 
-/// A project with one engineer, who has as many agents as anybody likes.
+/// A project with one engineer, who has any number of agents.
 struct World {
     state: State,
     revision: u64,
@@ -80,7 +80,7 @@ impl World {
         apply(&mut self.state, Revision(self.revision), &proposal)
     }
 
-    /// Asks as a session, or as the engineer.
+    /// Proposes a command as a session, or as the engineer.
     fn ask(&mut self, session: Option<SessionId>, command: Command) -> Applied {
         let candidate = SessionId(self.id());
         let acting = session.map_or(Acting::Engineer { candidate }, Acting::Session);
@@ -135,7 +135,7 @@ fn slugs(names: &[String]) -> Arc<[Slug]> {
     names.iter().map(|name| Slug::parse(name).unwrap()).collect()
 }
 
-/// The dearest of a kind that may be written at all: `part` as often as possible, and then an end.
+/// The most expensive pattern of a kind that is accepted: `part` as often as possible, and then an end.
 fn dearest(part: &str, end: &str) -> String {
     let texts = (1..200).rev().map(|count| part.repeat(count) + end);
     texts.into_iter().find(|text| Pattern::parse(text).is_ok()).unwrap()
@@ -143,14 +143,14 @@ fn dearest(part: &str, end: &str) -> String {
 
 const PARTS: [&str; 6] = ["*a", "*?a", "{,a}", "{,a*}", "**a", "{*a,*c}"];
 
-/// Patterns with an end that takes long to tell from another end.
+/// Patterns whose end takes long to distinguish from another end.
 fn dear(count: usize, end: char) -> Vec<String> {
     let parts = PARTS.map(|part| dearest(part, &format!("bbbbbbbbbbbbbbbbb[{end}]")));
     let shorter = |n: usize| parts[n % parts.len()].replacen('b', "", n / parts.len());
     (0..count).map(shorter).collect()
 }
 
-/// Patterns that are told from each other by their last characters, but not from those of [`dear`].
+/// Patterns that differ in their last characters, but not from those of [`dear`].
 fn held(count: usize) -> Vec<String> {
     let parts = PARTS.map(|part| dearest(part, "[x]000"));
     (0..count)
@@ -179,11 +179,11 @@ fn a_hundred_dear_patterns_against_hundreds_of_held_ones_are_refused_within_the_
     let refused = world.ask(Some(other), pick).answer.outcome.unwrap_err();
     assert!(is_too_much(&refused), "{refused}");
     let next = Command::PickNext { project: PROJECT, lanes: Vec::new() };
-    // The first that is in the way is enough, also if that is only assumed.
+    // The first collision is enough, also an assumed one.
     let refused = world.ask(Some(other), next).answer.outcome.unwrap_err();
     assert!(matches!(refused, Refusal::TooMuchWork { .. } | Refusal::NothingAvailable { .. }), "{refused}");
 
-    // Whoever names files is in nobody's way.
+    // Claims on files collide with none of them.
     let files: Vec<String> = (0..100).map(|n| format!("src/module_{n}/some_file.rs")).collect();
     world.claim(other, &files, ClaimMode::Exclusive).answer.outcome.unwrap();
 }
@@ -230,7 +230,7 @@ fn a_walk_over_a_wide_web_of_dependencies_is_refused_and_says_what_to_do() {
     for slug in (0..LAYERS).flat_map(layer) {
         world.feature(&slug, &[], &[]).answer.outcome.unwrap();
     }
-    // From the top: what is beneath has no dependencies yet, so that nothing has to be walked.
+    // The layers are linked from the top: those beneath have no dependencies yet, so that nothing has to be walked.
     for n in 0..LAYERS - 1 {
         for slug in layer(n) {
             world.depend(&slug, &layer(n + 1)).answer.outcome.unwrap();
@@ -254,7 +254,7 @@ fn giving_back_is_as_much_work_as_there_are_claims() {
     let release = world.ask(Some(session), Command::ReleasePaths { project: PROJECT, paths: None });
     release.answer.outcome.unwrap();
     assert!(release.work < 5_000 * 500, "{} steps", release.work);
-    // What was taken meanwhile goes as well, and is told: ten times as much work.
+    // Claims made meanwhile are released with events, too: ten times as much work.
     world.claim(
         session,
         &(0..1_000).map(|n| format!("lib/{n}.rs")).collect::<Vec<_>>(),
@@ -264,7 +264,7 @@ fn giving_back_is_as_much_work_as_there_are_claims() {
     more.answer.outcome.unwrap();
     assert!(more.work - release.work > 1_000 * 2_000, "{} steps", more.work);
 
-    // A lead takes single paths away however much the project holds.
+    // A lead can release single paths, however much the project holds.
     let paths = [pattern("src/file_7.rs")].into();
     let force = Command::ForceRelease { project: PROJECT, paths, reason: Label::parse("stuck").unwrap() };
     let forced = world.ask(None, force);
@@ -310,7 +310,7 @@ fn a_session_works_on_a_bounded_number_of_features() {
     );
 }
 
-/// Names of brackets alone, each of them the largest automaton that there is.
+/// Names of nothing but brackets, each with the largest automaton that there is.
 fn bracketed(count: usize, letter: char) -> Vec<String> {
     (0..count).map(|n| format!("{letter}{n:04}/{}", format!("[{letter}]").repeat(330))).collect()
 }
@@ -332,7 +332,7 @@ fn brackets_are_no_wildcards_but_what_they_take_is_counted_and_bounded() {
     world.feature("greedy", &paths, &[]).answer.outcome.unwrap();
     assert!(world.state.usage(Owner::Cluster).memory - before - used > automata);
 
-    // What a framework calls its files.
+    // Frameworks give their files such names.
     let everyday: Vec<String> = (0..10_000).map(|n| format!("app/[locale]/shop/[id]/{n}/page.tsx")).collect();
     world.feature("pages", &everyday, &[]).answer.outcome.unwrap();
 }
@@ -354,7 +354,7 @@ fn what_is_held_is_not_compiled_anew_for_each_question_where_case_is_ignored() {
     assert!(release.work < 100_000, "{} steps", release.work);
     let back = Command::UpdateProject { project: PROJECT, case: Case::Sensitive };
     world.ask(None, back).answer.outcome.unwrap();
-    // It would compile each claim anew, and more than once.
+    // It would compile each claim again, and more than once.
     let again = Command::UpdateProject { project: PROJECT, case: Case::Insensitive };
     let refused = world.ask(None, again).answer.outcome.unwrap_err();
     assert!(matches!(refused, Refusal::TooMuchWork { .. }), "{refused}");
@@ -379,7 +379,7 @@ fn what_is_claimed_for_one_feature_is_bounded_since_it_is_given_back_at_once() {
     world.ask(Some(session), claim(0, 9_999)).answer.outcome.unwrap();
     let refused = world.ask(Some(session), claim(9_999, 10_000)).answer.outcome.unwrap_err();
     assert_eq!(refused.to_string(), "claims of one feature: at most 10000 are allowed");
-    // What is held already is no more of it.
+    // Paths that are held already do not count again.
     world.ask(Some(session), claim(0, 5_000)).answer.outcome.unwrap();
 }
 
@@ -395,7 +395,7 @@ fn a_session_with_many_large_features_ends_in_parts() {
         world.ready(&slug);
         let pick = Command::PickFeature { project: PROJECT, slug: Slug::parse(&slug).unwrap() };
         world.ask(Some(session), pick).answer.outcome.unwrap();
-        // A lead takes the files away: only the features are left.
+        // A lead releases the files: only the features are left.
         let paths: Arc<[Pattern]> = paths.iter().map(|path| pattern(path)).collect();
         let reason = Label::parse("stuck").unwrap();
         let force = Command::ForceRelease { project: PROJECT, paths, reason };
@@ -406,7 +406,7 @@ fn a_session_with_many_large_features_ends_in_parts() {
     end.answer.outcome.as_ref().unwrap();
     let (mut checkpoints, mut entries) = (written(&end), 1);
     while world.state.session(session).is_some() {
-        // It holds what is left, and does nothing with it.
+        // It still holds the rest, and can do nothing with it.
         let refused = world.claim(session, &["more.rs".to_owned()], ClaimMode::Exclusive).answer.outcome;
         assert!(refused.is_err() || world.state.session(session).is_none());
         let part = world.propose(Actor::System, Acting::Session(SessionId::MIN), Command::Tick);

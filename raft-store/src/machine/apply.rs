@@ -87,7 +87,7 @@ impl<'a> Step<'a> {
             return Err(failed(format!("entry {} is applied already", self.after.revision())));
         }
         let revision = Revision(log_id.index);
-        let told_before = self.after.progress.event_bytes;
+        let event_bytes_before = self.after.progress.event_bytes;
         let mut hash = EntryHash::begin(self.after.progress.history, revision);
         let answer = match entry.payload {
             EntryPayload::Blank => None,
@@ -159,9 +159,9 @@ impl<'a> Step<'a> {
         progress.applied = Some(log_id);
         progress.history = hash.finish();
         self.hashes.push((log_id.index, progress.history));
-        let told = progress.event_bytes;
+        let event_bytes = progress.event_bytes;
         if log_id.index.is_multiple_of(PRUNE_EVERY)
-            || told / PRUNE_EVERY_BYTES != told_before / PRUNE_EVERY_BYTES
+            || event_bytes / PRUNE_EVERY_BYTES != event_bytes_before / PRUNE_EVERY_BYTES
         {
             self.prune(log_id.index)?;
         }

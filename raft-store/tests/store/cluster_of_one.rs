@@ -14,7 +14,7 @@ use openraft::{
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 use tempfile::TempDir;
 
-/// There is nobody to talk to.
+/// A network without peers.
 struct NoNetwork;
 
 fn nobody() -> Unreachable<TypeConfig> {
@@ -98,7 +98,7 @@ async fn every_write_is_answered_in_order_and_survives_snapshot_purge_and_restar
         let answer = written.response.0.unwrap();
         assert_eq!(answer.revision.0, written.log_id.index);
         answer.outcome.unwrap();
-        // What is answered is seen.
+        // An answered write is visible.
         assert!(handle.latest().revision() >= answer.revision);
         answered += 1;
     }

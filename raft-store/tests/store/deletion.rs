@@ -1,4 +1,4 @@
-//! What is deleted is gone from the disk, and what is left out of events comes back when they are read.
+//! Deleted data is removed from the disk, and reads complete the events that are stored without lists.
 
 use crate::{
     entries::{PROJECT, Scribe, feature_id},
@@ -13,7 +13,7 @@ use nexus_domain::{
 };
 use nexus_raft_store::storage::{Column, SimulatedDisk};
 
-/// Keys that begin or end with the project's id.
+/// The keys that begin or end with the project's id.
 fn of_project(disk: &SimulatedDisk, column: Column) -> usize {
     let id = PROJECT.0.as_bytes();
     pairs(disk, column).iter().filter(|(key, _)| key.starts_with(id) || key.ends_with(id)).count()
@@ -189,7 +189,7 @@ async fn history_is_bounded_in_bytes_whatever_one_entry_tells() {
         let bytes: usize = kept.iter().map(|(key, value)| key.len() + value.len()).sum();
         assert!((1 << 19..=1 << 20).contains(&bytes), "{bytes} bytes of events are kept");
         let page = node.handle.events(Revision(from.0 + 1), 1).await.unwrap();
-        assert!(page.oldest > from, "whoever asks for what is gone is told so");
+        assert!(page.oldest > from, "a reader of deleted events learns that they are gone");
         node.machine.verify().unwrap();
         hashes.push(node.handle.latest().hash());
     }

@@ -1,4 +1,4 @@
-//! What was acknowledged stays, whatever breaks; what breaks stops the node.
+//! Whatever was acknowledged survives every failure, and every failure of the device stops the node.
 
 use crate::{
     entries::{Scribe, log_id},
@@ -81,7 +81,7 @@ async fn a_failed_flush_stops_the_node_and_acknowledges_nothing() {
 
     let fatal = node.handle.fatal().borrow().clone();
     assert!(matches!(fatal, Some(StoreError::Disk { .. })), "{fatal:?}");
-    // The disk works again, but nobody knows what it holds: no second try.
+    // The disk works again, but its content is unknown, so there is no retry.
     let flushes = disk.flushes();
     assert!(node.append(vec![scribe.blank()]).await.is_err());
     assert!(node.vote(9).await.is_err());
@@ -155,7 +155,7 @@ async fn a_purged_log_goes_on_where_it_was_after_a_restart() {
     node.append(vec![scribe.blank()]).await.unwrap();
 }
 
-/// More than the cache holds, so that reads have to reach storage and then the cache.
+/// More than the cache has, so that reads need storage, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn old_and_new_entries_are_read_in_one_go_on_rocksdb() {
     let folder = tempfile::TempDir::new().unwrap();

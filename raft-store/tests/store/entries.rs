@@ -24,7 +24,7 @@ pub(crate) const PROJECT: ProjectId = ProjectId(Uuid::from_u128(0x77));
 const ENGINEER: EngineerId = EngineerId(Uuid::from_u128(0xe0));
 const KEY: KeyId = KeyId(Uuid::from_u128(0xe1));
 
-/// Adds entries to a log that only exists as a list.
+/// Appends entries to a log that is only a list.
 pub(crate) struct Scribe {
     term: u64,
     next: u64,
@@ -36,7 +36,7 @@ pub(crate) fn log_id(term: u64, index: u64) -> LogId {
     LogId::new(LeaderId { term, node_id: 1 }, index)
 }
 
-/// The id of the feature that a scribe wrote as its so-manieth.
+/// The id of the feature with this number in the log.
 pub(crate) fn feature_id(number: u128) -> FeatureId {
     FeatureId(Uuid::from_u128(0xf000 + number))
 }
@@ -46,7 +46,7 @@ impl Scribe {
         Self { term: 1, next: 0, features: 0 }
     }
 
-    /// Goes on at an index, as a leader of a later term.
+    /// Continues at an index, as a leader of a later term.
     pub(crate) fn at(mut self, term: u64, index: u64) -> Self {
         (self.term, self.next) = (term, index);
         self
@@ -75,7 +75,7 @@ impl Scribe {
         self.entry(EntryPayload::Normal(Command(Arc::new(proposal))))
     }
 
-    /// The proposal that would be the next entry.
+    /// The proposal for the next entry.
     pub(crate) fn proposal(&self, actor: Actor, command: Ask) -> Proposal {
         Proposal {
             command,
@@ -90,7 +90,7 @@ impl Scribe {
         self.ask(Actor::Engineer { id: ENGINEER, key: KEY }, command)
     }
 
-    /// How every log begins: members, a leader, an engineer and a project.
+    /// The beginning of every log: members, a leader, an engineer and a project.
     pub(crate) fn beginning(&mut self) -> Vec<Entry> {
         let create = Ask::CreateProject {
             id: PROJECT,
@@ -108,8 +108,8 @@ impl Scribe {
         ]
     }
 
-    /// A feature's life: drafted with a spec, picked with its paths, released; every third is only
-    /// drafted and thrown away.
+    /// The lives of features: created with a spec, picked with its paths, released. Every third is only created and
+    /// deleted.
     pub(crate) fn feature(&mut self) -> Vec<Entry> {
         self.features += 1;
         let number = self.features;
@@ -141,8 +141,7 @@ impl Scribe {
         ]
     }
 
-    /// A feature with all that is written about it: a checkpoint twice, learnings and decisions whose
-    /// ids fall, and an order on the roadmap.
+    /// A feature with texts: a checkpoint twice, learnings and decisions with falling ids, and an order on the roadmap.
     pub(crate) fn texts(&mut self) -> Vec<Entry> {
         let project = PROJECT;
         let number = self.features + 1;
@@ -185,14 +184,14 @@ impl Scribe {
         entries
     }
 
-    /// Takes paths for the engineer's own session.
+    /// Claims paths for the engineer's default session.
     pub(crate) fn claim(&mut self, paths: Vec<Pattern>) -> Entry {
         let (paths, mode) = (paths.into(), ClaimMode::Exclusive);
         self.engineer_asks(Ask::ClaimPaths { project: PROJECT, paths, mode, feature: None })
     }
 
-    /// A little of all that is left: answers that are remembered, claims, signs of life, tickets, settings, and
-    /// the end of it all.
+    /// A little of everything else: cached replies, claims, heartbeats, tickets, settings, and the expiry of all of
+    /// them.
     pub(crate) fn odds_and_ends(&mut self) -> Vec<Entry> {
         let project = PROJECT;
         let session = SessionId(Uuid::from_u128(0x5e));
@@ -220,7 +219,7 @@ impl Scribe {
         entries
     }
 
-    /// A tick when every lease of before is over.
+    /// A tick after every earlier lease has expired.
     pub(crate) fn much_later(&mut self) -> Entry {
         let mut proposal = self.proposal(Actor::System, Ask::Tick);
         proposal.stamp.cluster = ClusterTime(self.next * 86_400_000);
@@ -231,7 +230,7 @@ impl Scribe {
         (0..count).flat_map(|_| self.feature()).collect()
     }
 
-    /// Keeps as few events as the cluster may.
+    /// Sets the lowest limit of event revisions.
     pub(crate) fn keep_few_events(&mut self) -> Entry {
         let patch = SettingsPatch {
             event_revisions: Some(1_000),
@@ -241,13 +240,13 @@ impl Scribe {
         self.ask(Actor::System, Ask::UpdateSettings { patch })
     }
 
-    /// Keeps as few bytes of events as the cluster may: 1 MiB.
+    /// Sets the lowest limit of event bytes, 1 MiB.
     pub(crate) fn keep_small_events(&mut self) -> Entry {
         let patch = SettingsPatch { event_bytes: Some(1 << 20), ..SettingsPatch::default() };
         self.ask(Actor::System, Ask::UpdateSettings { patch })
     }
 
-    /// Keeps events for as long as some 500 entries take.
+    /// Sets a limit of event age that some 500 entries reach.
     pub(crate) fn keep_young_events(&mut self) -> Entry {
         let patch = SettingsPatch { event_age: Some(Millis(5_000)), ..SettingsPatch::default() };
         self.ask(Actor::System, Ask::UpdateSettings { patch })

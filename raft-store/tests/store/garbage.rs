@@ -1,5 +1,5 @@
-//! Records that are no records: whatever is read, from a damaged disk or a broken peer, it is a value or an error.
-//! Nothing panics, and no length asks for more memory than a record may have.
+//! Damaged records, from a disk or a peer: reading them gives a value or an error. Nothing panics, and no length makes
+//! the node allocate more memory than a record may have.
 
 use crate::{
     entries::Scribe,
@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 /// The last applied entry, the membership, the history's hash, the rows' digest, the oldest events.
 type Progress = (Option<LogId>, StoredMembership, u64, (u64, u64), Revision, u64);
 
-/// Every kind of record whose payload means something.
+/// Every kind of record whose payload is decoded.
 const KINDS: [Kind; 11] = [
     Kind::ENTRY,
     Kind::VOTE,
@@ -32,7 +32,7 @@ const KINDS: [Kind; 11] = [
     Kind::SNAPSHOT_END,
 ];
 
-/// Reads a record as what its kind should hold.
+/// Decodes a record as the type of its kind.
 fn read(kind: Kind, bytes: &[u8]) -> Result<(), RecordError> {
     match kind {
         Kind::ENTRY => record::decode::<Entry>(kind, bytes).map(drop),
@@ -50,7 +50,7 @@ fn read(kind: Kind, bytes: &[u8]) -> Result<(), RecordError> {
     }
 }
 
-/// Records as a node writes them, of every kind.
+/// Records of every kind, as a node writes them.
 fn real_records() -> &'static Vec<(Kind, Vec<u8>)> {
     static RECORDS: OnceLock<Vec<(Kind, Vec<u8>)>> = OnceLock::new();
     RECORDS.get_or_init(|| {
@@ -72,7 +72,7 @@ fn real_records() -> &'static Vec<(Kind, Vec<u8>)> {
                 (kind, value.into_vec())
             })
             .collect();
-        // What is elsewhere than in columns.
+        // These records are not in columns.
         let progress = records.iter().find(|(kind, _)| *kind == Kind::PROGRESS).unwrap().1.clone();
         let progress: Progress = record::decode(Kind::PROGRESS, &progress).unwrap();
         let mark = (7_u64, progress.0, None::<Vote>);
@@ -88,7 +88,7 @@ fn real_records() -> &'static Vec<(Kind, Vec<u8>)> {
     })
 }
 
-/// What happens to bytes.
+/// The damage to bytes.
 #[derive(Clone, Debug)]
 enum Damage {
     Cut(Index),
@@ -129,7 +129,7 @@ fn damages() -> impl Strategy<Value = Vec<Damage>> {
     let damage = prop_oneof![
         1 => any::<Index>().prop_map(Damage::Cut),
         3 => (any::<Index>(), 0..8_u8).prop_map(|(at, bit)| Damage::Flip(at, bit)),
-        // The marks of long numbers, which make lengths of what was none.
+        // The prefixes of long numbers turn other bytes into lengths.
         3 => (any::<Index>(), 248..=255_u8).prop_map(|(at, value)| Damage::Set(at, value)),
         2 => (any::<Index>(), vec(any::<u8>(), 1..10)).prop_map(|(at, more)| Damage::Insert(at, more)),
         1 => (any::<Index>(), 1..10_usize).prop_map(|(at, count)| Damage::Remove(at, count)),
@@ -146,14 +146,14 @@ fn real_records_are_read() {
 
 #[test]
 fn a_length_inside_a_payload_that_is_a_lie_is_an_error() {
-    // As many items or bytes as there can be numbers: 253 is the mark of eight bytes.
+    // The highest length: 253 is the prefix of an eight-byte number.
     for claimed in [u64::MAX, 1 << 40, MAX_PAYLOAD_BYTES as u64 + 1] {
         let lie = [&[253], &claimed.to_le_bytes()[..]].concat();
         for (kind, bytes) in real_records() {
             let payload = record::open(*kind, bytes).unwrap();
             for at in 0..payload.len() {
                 let payload = [&payload[..at], &lie, &payload[at + 1..]].concat();
-                // Here and there it stands for a number that may be large; a length it never is.
+                // In some places it is a number that may be large, but never a length.
                 let _ = read(*kind, &record::seal(*kind, &payload));
             }
         }
@@ -189,7 +189,7 @@ proptest! {
         let mut payload = record::open(*kind, sound).unwrap().to_vec();
         damages.iter().for_each(|damage| damage.apply(&mut payload));
         let _ = read(*kind, &record::seal(*kind, &payload));
-        // What another kind of record holds, too.
+        // Another kind of record has the same type.
         let other = KINDS[other.index(KINDS.len())];
         let _ = read(other, &record::seal(other, &payload));
     }

@@ -1,5 +1,5 @@
-//! The bytes that are on disks already. A change here needs a new format number, or old data
-//! folders and nodes of other versions cannot be read any more.
+//! The bytes that existing data folders have. A change here needs a new format number, or old data folders and nodes of
+//! other versions could not be read any more.
 
 use crate::{
     entries::{Scribe, log_id},
@@ -94,16 +94,16 @@ async fn a_history_makes_the_rows_documents_and_events_that_it_always_made() {
     assert_eq!(found, ("2fb706260cf4d4d0".to_owned(), "0e2df392 b801a0ff d04dc466 5740f3a4".to_owned()));
 }
 
-/// What is written by its place and not by its name: variants and fields, in their order.
+/// Variants and fields are encoded by their position and not by their name, so their order must not change.
 #[test]
 fn variants_and_fields_are_where_they_always_were() {
-    let mut told = String::new();
-    macro_rules! tell {
+    let mut shapes = String::new();
+    macro_rules! add_shapes {
         ($($kind:ty),* $(,)?) => {
-            $(told.push_str(&format!("{}: {}\n", stringify!($kind), names::<$kind>().join(" ")));)*
+            $(shapes.push_str(&format!("{}: {}\n", stringify!($kind), names::<$kind>().join(" ")));)*
         };
     }
-    tell!(
+    add_shapes!(
         Command,
         Proposal,
         Request,
@@ -163,13 +163,13 @@ fn variants_and_fields_are_where_they_always_were() {
     );
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/store/shapes.txt");
     if std::env::var_os("NEXUS_BLESS").is_some() {
-        std::fs::write(golden, &told).unwrap();
+        std::fs::write(golden, &shapes).unwrap();
     }
     let expected = std::fs::read_to_string(golden).unwrap();
-    for (told, expected) in told.lines().zip(expected.lines()) {
-        assert_eq!(told, expected);
+    for (shape, expected) in shapes.lines().zip(expected.lines()) {
+        assert_eq!(shape, expected);
     }
-    assert_eq!(told, expected, "NEXUS_BLESS=1 writes it anew");
+    assert_eq!(shapes, expected, "NEXUS_BLESS=1 writes it anew");
 }
 
 /// The names of an enum's variants or a struct's fields, as its derived code asks for them.

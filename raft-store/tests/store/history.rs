@@ -1,5 +1,5 @@
-//! One history, crashed at every point in every way: nothing acknowledged is lost, nothing else
-//! stands in the way of starting again, and going on leads to the same state.
+//! One history, crashed at every point in every way: nothing acknowledged is lost, every restart succeeds, and
+//! continuing leads to the same state.
 
 use crate::{
     entries::Scribe,
@@ -11,15 +11,15 @@ use nexus_raft_store::{
 };
 use openraft::storage::RaftLogStorage as _;
 
-/// What Raft asks for, in turn.
+/// A call of Raft.
 #[derive(Clone, Debug)]
 enum Step {
     Vote(u64),
-    /// Appends, and waits for the acknowledgement.
+    /// Appends an entry and waits until it is acknowledged.
     Append(std::ops::Range<usize>),
-    /// Appends and goes on.
+    /// Appends an entry and does not wait.
     AppendOnly(std::ops::Range<usize>),
-    /// Takes back everything after an index; entries of the next term follow.
+    /// Truncates everything after an index; entries of the next term follow.
     Truncate(u64),
     Apply(std::ops::Range<usize>),
     Snapshot,
@@ -32,7 +32,7 @@ fn script() -> (Vec<Step>, Vec<Entry>, Vec<Entry>) {
     let mut scribe = Scribe::new();
     let mut log = [scribe.beginning(), scribe.features(6)].concat();
     let kept = log.len();
-    // Entries of a leader that lost its place before they were committed.
+    // These entries are of a leader that was deposed before they were committed.
     let mut lost = Scribe::new().at(1, kept as u64);
     let lost: Vec<_> = (0..3).map(|_| lost.blank()).collect();
     let mut scribe = scribe.at(2, kept as u64);
@@ -62,7 +62,7 @@ fn script() -> (Vec<Step>, Vec<Entry>, Vec<Entry>) {
     (steps, log, lost)
 }
 
-/// What the node has promised.
+/// What the node has acknowledged.
 #[derive(Default)]
 struct Promised {
     last: Option<u64>,
@@ -105,7 +105,7 @@ async fn play(node: &mut Node, steps: &[Step], log: &[Entry], lost: &[Entry]) ->
     promised
 }
 
-/// What openraft does at start and what a leader does then: brings the node to the end of the log.
+/// Brings the node to the end of the log, as openraft does at start and a leader afterwards.
 async fn catch_up(node: &mut Node, log: &[Entry]) -> (u64, [Pairs; 3]) {
     use openraft::storage::RaftStateMachine as _;
     let snapshot = node.machine.get_current_snapshot().await.unwrap();
@@ -118,7 +118,7 @@ async fn catch_up(node: &mut Node, log: &[Entry]) -> (u64, [Pairs; 3]) {
     }
     let last = node.log.get_log_state().await.unwrap().last_log_id;
     if let Some(last) = last {
-        // A leader of term 2 takes back what it does not know.
+        // A leader of term 2 truncates the entries that it does not have.
         let same =
             log.iter().rev().find(|entry| entry.log_id <= last && entry.log_id.index <= last.index).unwrap();
         if same.log_id != last {
@@ -177,7 +177,7 @@ async fn a_second_crash_right_after_the_first_changes_nothing() {
         let disk = SimulatedDisk::new();
         let mut node = Node::start(disk.clone()).await;
         let promised = play(&mut node, &steps[..stop], &log, &lost).await;
-        // What the first start found, Raft counts on: the second must find it too.
+        // Raft relies on what the first start found, so the second one must find it, too.
         let disk = disk.crash(Crash::Process);
         let found = Node::start(disk.clone()).await.last().await;
         let mut node = Node::start(disk.crash(Crash::Power)).await;

@@ -1,4 +1,4 @@
-//! Applying entries: what is seen is written, and what is written makes what is seen.
+//! Applying entries: every published state is written, and can be rebuilt from what is written.
 
 use crate::{
     entries::{PROJECT, Scribe, feature_id},
@@ -93,14 +93,14 @@ async fn rules_that_panic_stop_the_node_again_and_again_and_nothing_of_the_entry
         let error = node.apply(entries.clone()).await.unwrap_err();
         let why = node.handle.fatal().borrow().clone().unwrap();
         assert!(matches!(why, StoreError::Apply { index: 8, .. }), "{why:?}");
-        for told in [error.to_string(), why.to_string()] {
-            assert!(told.contains("the rules panicked: a tick that nobody thought of"), "{told}");
+        for text in [error.to_string(), why.to_string()] {
+            assert!(text.contains("the rules panicked: a tick that nobody thought of"), "{text}");
         }
         assert!(node.apply(entries.clone()).await.is_err(), "it goes on with nothing");
         assert_eq!((node.applied(), node.columns()), (Some(3), columns.clone()));
         assert_eq!(node.handle.latest().hash(), hash);
     }
-    // With the defect mended, the same log is applied.
+    // Once the defect is fixed, the same log is applied.
     let mut node = Node::start(disk.crash(Crash::Process)).await;
     node.apply(entries).await.unwrap();
     assert_eq!(node.applied(), Some(8));
@@ -115,12 +115,12 @@ async fn a_node_that_does_not_know_the_rules_of_its_cluster_says_so_and_stops() 
     node.run(scribe.beginning()).await;
     let raise = scribe.ask(Actor::System, Command::RaiseRules(newer));
     node.append(vec![raise.clone()]).await.unwrap();
-    let told = node.apply(vec![raise]).await.unwrap_err().to_string();
-    assert!(told.contains("start this node with the newer program"), "{told}");
+    let error = node.apply(vec![raise]).await.unwrap_err().to_string();
+    assert!(error.contains("start this node with the newer program"), "{error}");
     assert_eq!(node.applied(), Some(3));
     drop(node);
 
-    // And of what a newer program has applied, this one reads nothing.
+    // A folder with newer rules is not read at all.
     let disk = disk.crash(Crash::Process);
     let key = [[0; 16].as_slice(), &[0]].concat();
     let mut batch = Batch::new();
@@ -155,7 +155,7 @@ async fn a_session_with_all_that_it_may_hold_ends_a_part_with_each_entry() {
     let mut node = Node::start(SimulatedDisk::new()).await;
     let mut scribe = Scribe::new();
     node.run(scribe.beginning()).await;
-    // As much as requests of a MiB take: paths as long as they may be.
+    // Requests of a MiB with the longest paths.
     for part in 0..16 {
         let paths =
             (0..1_024).map(|n| Pattern::parse(&format!("{part:08}{n:08}{}", "x".repeat(1_008))).unwrap());
@@ -165,7 +165,7 @@ async fn a_session_with_all_that_it_may_hold_ends_a_part_with_each_entry() {
     let one_more = scribe.claim(vec![Pattern::parse("y").unwrap()]);
     node.run(vec![one_more]).await;
     assert_eq!(node.handle.latest().state.claim_count(), 16 << 10, "that was too much");
-    // Silence until its lease and its grace are over.
+    // The session is silent until its lease and its grace have expired.
     let before = node.handle.latest().revision();
     for _ in 0..2 {
         node.run(vec![scribe.much_later()]).await;
@@ -180,15 +180,15 @@ async fn a_session_with_all_that_it_may_hold_ends_a_part_with_each_entry() {
         held = left;
     }
     assert_eq!(node.handle.latest().state.sessions().count(), 0);
-    let (mut told, mut from, mut has_more) = (Vec::new(), Revision(before.0 + 1), true);
+    let (mut events, mut from, mut has_more) = (Vec::new(), Revision(before.0 + 1), true);
     while has_more {
         let page = node.handle.events(from, 1_000).await.unwrap();
-        told.extend(page.events);
+        events.extend(page.events);
         (from, has_more) = (page.next, page.has_more);
     }
-    let released: Vec<usize> = told
+    let released: Vec<usize> = events
         .iter()
-        .filter_map(|told| match &told.event {
+        .filter_map(|recorded| match &recorded.event {
             Event::FilesReleased { paths, .. } => Some(paths.len()),
             _ => None,
         })
@@ -253,7 +253,7 @@ async fn what_was_written_later_is_newer_whatever_its_id_is() {
         })
         .collect();
     assert_eq!(texts, ["1 are left", "2 are left", "3 are left"]);
-    // A page that begins before a place, and another list beside it.
+    // A page begins before a position, with another list beside it.
     let before = all[0].0.position().unwrap().before();
     let rest = node.handle.documents(learning(LogPosition::FIRST)..=learning(before), 10).await.unwrap();
     assert_eq!(rest, all[1..]);

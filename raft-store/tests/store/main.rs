@@ -1,8 +1,8 @@
-//! Stories of the store: what it keeps through crashes, failures and snapshots.
+//! Tests of the store through crashes, failures and snapshots.
 //!
-//! Most are told on the simulated disk, which forgets what it may; those that depend on it are told
-//! on RocksDB too. `entries` writes the log of a small project, `node` is a store without a Raft,
-//! and `cluster_of_one` one with it.
+//! Most use the simulated disk, which loses whatever a real disk may lose. Those that depend on the disk run on
+//! RocksDB, too. `entries` writes the log of a small project, `node` is a store without Raft, and `cluster_of_one` is
+//! one with it.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! A store without a Raft: the story says what Raft would ask for.
+//! A store without Raft: the test makes Raft's calls.
 
 use crate::entries::log_id;
 use futures::stream;
@@ -27,8 +27,8 @@ pub(crate) struct Node {
     closing: Closing,
 }
 
-/// Waits until the storage is closed, after all that holds it: RocksDB may not be closing in a thread
-/// of its own while the process ends. A simulated disk needs none of that.
+/// Waits until all handles are dropped and the storage is closed: the process must not end while RocksDB is closing in
+/// another thread. A simulated disk does not need this.
 struct Closing(Option<StoreHandle>);
 
 impl Drop for Closing {
@@ -57,7 +57,7 @@ impl Node {
         self
     }
 
-    /// Appends without waiting; the answer tells when it is durable.
+    /// Appends without waiting. The receiver resolves once the entries are durable.
     pub(crate) async fn begin_append(
         &mut self,
         entries: Vec<Entry>,
@@ -67,12 +67,12 @@ impl Node {
         Ok(async move { answer.await.unwrap() })
     }
 
-    /// Appends and waits until it is durable.
+    /// Appends and waits until the entries are durable.
     pub(crate) async fn append(&mut self, entries: Vec<Entry>) -> Result<(), io::Error> {
         self.begin_append(entries).await?.await
     }
 
-    /// Applies as a follower does, with nobody waiting.
+    /// Applies as a follower does, without clients.
     pub(crate) async fn apply(&mut self, entries: Vec<Entry>) -> Result<(), io::Error> {
         self.machine.apply(stream::iter(entries.into_iter().map(|entry| Ok((entry, None))))).await
     }
@@ -99,7 +99,7 @@ impl Node {
         self.log.purge(log_id(term, index)).await.unwrap();
     }
 
-    /// Index of the last entry.
+    /// The index of the last entry.
     pub(crate) async fn last(&mut self) -> Option<u64> {
         self.log.get_log_state().await.unwrap().last_log_id.map(|log_id| log_id.index)
     }
@@ -144,12 +144,12 @@ impl Node {
         self.machine.install_snapshot(&snapshot.meta, snapshot.snapshot).await
     }
 
-    /// Everything that the state machine has in storage.
+    /// Everything that the state machine has stored.
     pub(crate) fn columns(&self) -> [Pairs; 3] {
         [Column::Rows, Column::Documents, Column::Events].map(|column| pairs(self.storage.as_ref(), column))
     }
 
-    /// Stops as a process does that is asked to, so that its folder can be opened again.
+    /// Stops like a process that shuts down, so that its folder can be opened again.
     pub(crate) async fn stop(self) {
         let Self { log, machine, handle, storage, mut closing } = self;
         drop((log, machine, storage, closing.0.take()));
@@ -166,7 +166,7 @@ pub(crate) fn pairs(reader: &(impl Reader + ?Sized), column: Column) -> Pairs {
     scan.collect::<Result<_, _>>().unwrap()
 }
 
-/// Removes a key behind the store's back.
+/// Removes a key without the store's knowledge.
 pub(crate) fn lose(storage: &impl Storage, column: Column, key: &[u8]) {
     let mut batch = Batch::new();
     batch.delete(column, key);

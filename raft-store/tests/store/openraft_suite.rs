@@ -14,7 +14,7 @@ use tempfile::TempDir;
 struct OnRocks;
 struct OnSimulatedDisk;
 
-/// What the suite holds while it tests a store. It lets go of the store first.
+/// What the suite holds while it tests a store. Its drop drops the store first.
 struct OpenFolder {
     handle: Option<StoreHandle>,
     _folder: TempDir,
@@ -22,7 +22,7 @@ struct OpenFolder {
 
 impl Drop for OpenFolder {
     fn drop(&mut self) {
-        // RocksDB may not be closing in a thread of its own while the process ends.
+        // The process must not end while RocksDB is closing in another thread.
         if let Some(handle) = self.handle.take() {
             futures::executor::block_on(handle.released());
         }

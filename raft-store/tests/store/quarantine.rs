@@ -1,4 +1,4 @@
-//! A node that has forgotten a promise does not start.
+//! A node that has lost something acknowledged does not start.
 
 use crate::{
     entries::Scribe,
@@ -30,7 +30,7 @@ async fn refusal(disk: SimulatedDisk) -> StoreError {
 #[tokio::test]
 async fn a_log_that_came_back_shorter_than_acknowledged_is_quarantined() {
     let disk = SimulatedDisk::new();
-    // The mark is durable every 256 flushes.
+    // The mark is made durable every 256 flushes.
     let node = node_with_entries(&disk, 300).await;
     drop(node);
     for forgotten in [60, 300] {
@@ -55,7 +55,7 @@ async fn a_snapshot_of_an_older_term_over_a_shorter_log_is_no_damage() {
     for crash in [Crash::Process, Crash::Power] {
         let disk = SimulatedDisk::new();
         let mut node = node_with_entries(&disk, 3).await;
-        // What a leader of term 5 wrote and nobody else has.
+        // Only this node has the entries of a leader of term 5.
         let mut scribe = Scribe::new().at(5, 3);
         node.append(vec![scribe.blank(), scribe.blank()]).await.unwrap();
         // Then the leader of term 6 sends a snapshot whose last entry is of term 4.
@@ -81,7 +81,7 @@ async fn a_forgotten_vote_is_quarantined() {
     let disk = SimulatedDisk::new();
     let mut node = Node::start(disk.clone()).await;
     node.vote(3).await.unwrap();
-    // Taken back from the log alone, so that the mark is all that remembers.
+    // The entries are removed from the log alone, so that only the mark has them.
     lose(&disk, Column::Meta, b"log/vote");
     drop(node);
     let error = refusal(disk.crash(Crash::Process)).await;
@@ -177,7 +177,7 @@ async fn a_log_that_begins_after_the_state_ends_is_quarantined() {
     assert!(matches!(error, StoreError::Quarantined(_)), "{error}");
 }
 
-/// The real thing: RocksDB drops everything from the first damaged record of its write-ahead log on.
+/// The real storage: RocksDB drops everything from the first damaged record of its write-ahead log on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_write_ahead_log_of_rocksdb_is_quarantined() {
     for damage in [Damage::CutOff, Damage::FlipBit] {

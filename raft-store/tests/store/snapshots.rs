@@ -1,4 +1,4 @@
-//! Snapshots: built beside apply, checked on the way, installed whole or not at all.
+//! Snapshots are built beside apply, checked while they are received, and installed whole or not at all.
 
 use crate::{
     entries::Scribe,
@@ -11,7 +11,7 @@ use nexus_raft_store::{
 use openraft::{RaftSnapshotBuilder as _, storage::RaftStateMachine as _};
 use tempfile::TempDir;
 
-/// A node with some history, and what it holds.
+/// A node with some history, and its content.
 async fn leader(storage: impl Storage) -> (Node, Scribe) {
     let mut node = Node::start(storage).await;
     let mut scribe = Scribe::new();
@@ -45,7 +45,7 @@ async fn a_follower_gets_the_whole_state_from_a_snapshot() {
     follower.apply(more).await.unwrap();
     assert!(contents(&follower) == contents(&leader));
 
-    // It is durable without any further write.
+    // The snapshot is durable without any further write.
     let follower = Node::start(disk.crash(Crash::Power)).await;
     follower.machine.verify().unwrap();
     assert!(follower.applied() >= Some(90));
@@ -191,7 +191,7 @@ async fn there_is_one_snapshot_and_its_readers_are_not_disturbed_by_the_next() {
     assert_eq!(first.snapshot.length(), length);
     assert_eq!(node.handle.snapshot_bytes(), Some(second.snapshot.length()));
 
-    // The same moment twice is the same file.
+    // Two snapshots of the same entry are the same file.
     let again = node.build_snapshot().await;
     assert_eq!(again.meta, second.meta);
     assert_eq!(names(&disk).len(), 1);
@@ -239,14 +239,14 @@ async fn a_disk_that_fills_up_while_a_snapshot_is_built_leaves_the_old_one() {
     node.run(scribe.features(2)).await;
     disk.plan(Fault::File { after: 1 });
     let mut builder = node.machine.try_create_snapshot_builder(true).await.unwrap();
-    // Raft is given the older one, and finds it no newer: an error would end it.
+    // Raft gets the current one, and notices that it is not newer: an error would stop it.
     assert_eq!(builder.build_snapshot().await.unwrap().meta, first.meta);
     assert_eq!(node.handle.failed_snapshots(), 1);
     assert!(node.handle.fatal().borrow().is_none());
     assert_eq!(names(&disk).len(), 1);
     let current = node.machine.get_current_snapshot().await.unwrap().unwrap();
     assert_eq!(current.meta, first.meta);
-    // With room again, the next one is made.
+    // Once there is space again, the next one is built.
     assert!(node.build_snapshot().await.meta.last_log_id > first.meta.last_log_id);
 }
 

@@ -1,4 +1,4 @@
-//! What both storages promise, told once and run on each.
+//! The contract of a storage, as tests that run on both implementations.
 
 use crate::node::pairs;
 use nexus_raft_store::storage::{Batch, Column, Crash, KeyRange, Order, Rocks, SimulatedDisk, Storage};

@@ -350,7 +350,7 @@ impl State {
 
     pub(super) fn put_feature(&mut self, feature: Arc<Feature>) {
         let before = self.features.insert((feature.project, feature.id), feature.clone());
-        let place = feature.board_key();
+        let key = feature.board_key();
         // Adding up the lists takes time, and most changes leave them as they are.
         if before.as_ref().is_none_or(|before| !before.has_size_of(&feature)) {
             if let Some(before) = &before {
@@ -365,18 +365,18 @@ impl State {
             self.feature_slugs.insert((feature.project, feature.slug.clone()), feature.id);
         }
         let was_at = before.as_ref().map(|before| before.board_key());
-        if was_at != Some(place) {
+        if was_at != Some(key) {
             if let Some(was_at) = &was_at {
                 self.board.remove(was_at);
             }
-            self.board.insert(place);
+            self.board.insert(key);
         }
         let is_ready = |feature: &Feature| matches!(feature.status, Status::Ready { .. });
         let was_ready = before.as_ref().filter(|before| is_ready(before)).and(was_at);
-        let now_ready = is_ready(&feature).then_some(place);
+        let now_ready = is_ready(&feature).then_some(key);
         if was_ready != now_ready {
-            was_ready.map(|place| self.ready.remove(&place));
-            now_ready.map(|place| self.ready.insert(place));
+            was_ready.map(|key| self.ready.remove(&key));
+            now_ready.map(|key| self.ready.insert(key));
         }
         let held_by = |feature: &Feature| feature.holder().map(|holder| (holder.session, feature.id));
         let (was_held, now_held) = (before.as_deref().and_then(held_by), held_by(&feature));
@@ -397,9 +397,9 @@ impl State {
     }
 
     fn unlist_feature(&mut self, feature: &Feature) {
-        let place = feature.board_key();
-        self.board.remove(&place);
-        self.ready.remove(&place);
+        let key = feature.board_key();
+        self.board.remove(&key);
+        self.ready.remove(&key);
         if let Some(holder) = feature.holder() {
             self.active_by_session.remove(&(holder.session, feature.id));
         }

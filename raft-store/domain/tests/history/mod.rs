@@ -1,4 +1,4 @@
-//! Histories: what may be asked of a project, however strange.
+//! Random histories: every command about a project that a client may send.
 
 use nexus_domain::{
     Command, EngineerId, FeatureId, ProjectId,
@@ -39,7 +39,7 @@ pub(crate) fn engineer(n: u128) -> EngineerId {
     EngineerId(Uuid::from_u128(100 + n))
 }
 
-/// What an entry asks, with names that are looked up when it is applied.
+/// The command of an entry, with names that are looked up when it is applied.
 #[derive(Debug, Clone)]
 pub(crate) enum Ask {
     Plain(Box<Command>),
@@ -47,9 +47,9 @@ pub(crate) enum Ask {
     Start(Option<&'static str>, Option<&'static str>),
     End(u128, Option<&'static str>),
     Heartbeats(Vec<(u128, Option<&'static str>)>, Vec<(u128, Option<&'static str>)>),
-    /// About a feature, instead of an earlier decision.
+    /// A decision about a feature, which may supersede an earlier one.
     Decide(Option<Slug>, bool),
-    /// Of whose session, on what, why, with which context.
+    /// A checkpoint: its session, feature, kind and context.
     Checkpoint((u128, Option<&'static str>), &'static str, CheckpointKind, &'static str),
 }
 
@@ -57,11 +57,11 @@ pub(crate) enum Ask {
 pub(crate) struct Entry {
     pub(crate) ask: Ask,
     pub(crate) engineer: u128,
-    /// As the session of this agent, or as the engineer.
+    /// The agent whose session acts; `None` means the engineer acts.
     pub(crate) agent: Option<Option<&'static str>>,
-    /// With a key of its own, or in a slot of a node.
+    /// The idempotency key, or the slot of a node.
     pub(crate) key: Option<(u8, bool)>,
-    /// The leader's clock since the last entry; it may be set back.
+    /// The change of the leader's clock since the last entry, which may be negative.
     pub(crate) elapsed: i64,
 }
 

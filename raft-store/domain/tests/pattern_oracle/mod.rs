@@ -1,5 +1,5 @@
-//! What patterns mean, written a second time and as simply as possible: expand every choice, then
-//! match by backtracking. Never shares a line with the code that it judges.
+//! The meaning of patterns, written a second time and as simply as possible: expand every choice, then match by
+//! backtracking. It shares no line with the code that it checks.
 
 #![allow(dead_code, unreachable_pub)]
 
@@ -24,7 +24,7 @@ pub fn matches(pattern: &str, path: &str) -> bool {
         .any(|tokens| matches_tokens(&tokens, &path))
 }
 
-/// The collision rule, but for paths that both match: a file where the other needs a folder.
+/// The second collision rule: one names a file where the other needs a folder.
 pub fn one_is_file_above(one: &str, other: &str) -> bool {
     let is_above =
         |name: &str, beneath: &str| !name.contains(['*', '?']) && beneath.starts_with(&format!("{name}/"));
@@ -133,8 +133,8 @@ fn split_at_commas(inside: &[char]) -> Vec<Vec<char>> {
     parts
 }
 
-/// An expansion as paths are spelled: without empty and `.` components; a `**` component is there
-/// or not; a folder is followed by anything.
+/// Normalises an expansion like a path: without empty and `.` components, a `**` component present or not, a folder
+/// followed by anything.
 fn normalised(raw: &[Token]) -> Vec<Vec<Token>> {
     let components: Vec<&[Token]> = raw.split(|t| matches!(t, Token::Char('/'))).collect();
     if components.iter().all(|c| c.is_empty()) {

@@ -1,7 +1,7 @@
-//! What plays a story: `script` reads a line, `world` applies it, `telling` says what came of it.
+//! Plays a story: `script` parses a line, `world` applies it, `render` writes the outcome as text.
 
+mod render;
 mod script;
-mod telling;
 mod world;
 
 pub(crate) use world::World;

@@ -1,4 +1,4 @@
-//! How a line of a story becomes a command: `actor[/agent] verb words… option=value…`.
+//! Parses a line of a story to a command: `actor[/agent] verb words… option=value…`.
 
 use super::world::World;
 use nexus_domain::{
@@ -19,10 +19,10 @@ use nexus_domain::{
 use std::{collections::BTreeMap, sync::Arc};
 use uuid::Uuid;
 
-/// A line, cut into its parts.
+/// The parts of a line.
 pub(crate) struct Line {
     pub(crate) actor: String,
-    /// As which session; the engineer's own when none is named.
+    /// The session that acts; `None` means the engineer's default session.
     pub(crate) session: Option<String>,
     pub(crate) verb: String,
     words: Vec<String>,
@@ -92,7 +92,8 @@ fn parts(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').filter(|part| !part.is_empty())
 }
 
-/// Comma between them; `{1..200}` stands for that many, `{x*200}` for a name of that many letters.
+/// Parses a list that is separated by commas; `{1..200}` stands for that many items, `{x*200}` for a name of that many
+/// letters.
 fn patterns(list: &str) -> Arc<[Pattern]> {
     let parse = |text: &str| match text.split_once("{x*").and_then(|(a, b)| Some((a, b.split_once('}')?))) {
         Some((head, (count, tail))) => {
@@ -117,7 +118,7 @@ fn lane(name: &str) -> Lane {
     Lane::ALL.into_iter().find(|lane| lane.name() == name).unwrap_or_else(|| panic!("no lane {name}"))
 }
 
-/// `90s`, `2h`, `-3m`, `5ms`.
+/// Parses a span such as `90s`, `2h`, `-3m` or `5ms`.
 pub(crate) fn millis(text: &str) -> i64 {
     let digits = text.trim_end_matches(char::is_alphabetic);
     let unit = match &text[digits.len()..] {
@@ -140,7 +141,7 @@ fn digest(text: &str) -> TokenDigest {
     TokenDigest(bytes)
 }
 
-/// The usual beginning: a cluster, its first admin, engineers, and a project of the first of them.
+/// The usual beginning: a cluster, its first admin, some engineers, and a project of the first of them.
 pub(crate) fn team(line: &Line) -> Vec<String> {
     let mut entries = vec!["cluster form bootstrap=first".to_owned()];
     entries.push("anybody register root bootstrap=first".to_owned());
@@ -160,7 +161,7 @@ pub(crate) fn given(line: &Line) -> Vec<String> {
 }
 
 pub(crate) fn request(world: &World, line: &Line) -> Option<Request> {
-    // As in `slot=2/0/17`: of node 2, slot 0, with sequence 17; `start=1` of another start than 0.
+    // `slot=2/0/17` is slot 0 of node 2 with sequence 17; `start=1` stands for another start of the node than 0.
     if let Some(slot) = line.option("slot") {
         let [node, number, sequence] = slot.split('/').collect::<Vec<_>>()[..] else { panic!("{slot}") };
         let slot = ReplySlot { node: NodeId(node.parse().unwrap()), number: number.parse().unwrap() };
@@ -175,7 +176,7 @@ pub(crate) fn request(world: &World, line: &Line) -> Option<Request> {
         engineer: world.engineers.get(&line.actor).copied(),
         key: IdempotencyKey::parse(key).unwrap(),
     };
-    // The line itself stands for method, path and body (FNV-1a); which API key it comes with is none of them.
+    // The FNV-1a of the line stands for method, path and body. The API key is no part of it.
     let request: Vec<&str> = line.text.split(' ').filter(|word| !word.starts_with("with=")).collect();
     let fingerprint = request.join(" ").bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -183,7 +184,7 @@ pub(crate) fn request(world: &World, line: &Line) -> Option<Request> {
     Some(Request::Keyed(KeyedRequest { key, fingerprint }))
 }
 
-/// The command that a line asks for.
+/// The command of a line.
 pub(crate) fn command(world: &mut World, line: &Line) -> Command {
     let project = |world: &World| {
         let slug = Slug::parse(line.option("in").unwrap_or("nexus")).unwrap();
@@ -293,7 +294,7 @@ fn of_people(world: &mut World, line: &Line, project: ProjectId) -> Command {
             let name = line.word().to_owned();
             let id = EngineerId(world.id(&name));
             let key = api_key(world, line, &name, id, project);
-            // Who is refused has a key of nobody.
+            // A refused engineer gets a key that belongs to nobody.
             world.engineers.entry(name.clone()).or_insert(id);
             let email = line.option("email").map_or_else(|| format!("{name}@example.com"), str::to_owned);
             Command::RegisterEngineer {

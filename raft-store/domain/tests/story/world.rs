@@ -1,8 +1,8 @@
-//! A cluster without nodes: a state, a clock that the story moves, and names for all ids.
+//! A cluster without nodes: a state, a clock that the story advances, and names for all ids.
 
 use super::{
+    render,
     script::{self, Line},
-    telling,
 };
 use nexus_domain::{
     Acting, Actor, Applied, Command, EngineerId, Proposal, Revision, Row, RowKey, SessionId, Stamp, State,
@@ -15,19 +15,19 @@ use nexus_domain::{
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-/// When every story begins, for people.
+/// The wall time at which every story begins.
 pub(crate) const DAWN: i64 = 1_800_000_000_000;
 
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) state: State,
-    /// The leader's clock in milliseconds; a story may set it back.
+    /// The leader's clock in milliseconds. A story may set it back.
     pub(crate) now: i64,
     revision: u64,
     ids: u128,
-    /// Steps that the last entry took.
+    /// The steps that the last entry took.
     pub(crate) work: usize,
-    /// Names by id, for telling; the other way round to find them.
+    /// The names of ids in scripts and outcomes.
     names: BTreeMap<Uuid, String>,
     pub(crate) engineers: BTreeMap<String, EngineerId>,
     pub(crate) keys: BTreeMap<String, (EngineerId, KeyId)>,
@@ -35,7 +35,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Plays one line and tells what came of it.
+    /// Plays one line and returns its outcome.
     pub(crate) fn play(&mut self, entry: &str) -> Vec<String> {
         let line = Line::read(entry);
         match line.actor.as_str() {
@@ -43,12 +43,12 @@ impl World {
                 self.now += script::millis(&line.verb);
                 Vec::new()
             }
-            "show" => telling::state(self, &line.verb),
+            "show" => render::state(self, &line.verb),
             "team" | "given" => {
                 let entries = if line.actor == "team" { script::team(&line) } else { script::given(&line) };
                 for entry in entries {
-                    let told = self.play(&entry);
-                    assert!(told[0].starts_with("=>"), "{entry}: {told:?}");
+                    let outcome = self.play(&entry);
+                    assert!(outcome[0].starts_with("=>"), "{entry}: {outcome:?}");
                 }
                 Vec::new()
             }
@@ -69,10 +69,10 @@ impl World {
         self.revision += 1;
         let applied = self.apply(&proposal);
         self.learn_names(&proposal);
-        telling::applied(self, &applied)
+        render::applied(self, &applied)
     }
 
-    /// Applies, and checks what must be true of every entry.
+    /// Applies an entry, and checks what must be true after each.
     fn apply(&mut self, proposal: &Proposal) -> Applied {
         let before = rows(&self.state);
         let mut applied = apply(&mut self.state, Revision(self.revision), proposal);
@@ -104,12 +104,12 @@ impl World {
         }
     }
 
-    /// A session by name, one that is over too.
+    /// A session by its name, also one that is over.
     pub(crate) fn session(&self, name: &str) -> SessionId {
         *self.sessions.get(name).unwrap_or_else(|| panic!("no session {name} was ever started"))
     }
 
-    /// A new id, told under this name.
+    /// A new id with this name.
     pub(crate) fn id(&mut self, name: &str) -> Uuid {
         self.ids += 1;
         let id = Uuid::from_u128(self.ids);
@@ -117,7 +117,7 @@ impl World {
         id
     }
 
-    /// The id that was told under this name; one of nothing when there is none.
+    /// The id with this name; an id that nothing has if there is none.
     pub(crate) fn id_of(&self, name: &str) -> Uuid {
         let wanted = format!("<{name}>");
         self.names.iter().find(|(_, known)| **known == wanted).map_or(Uuid::max(), |(id, _)| *id)
@@ -133,7 +133,7 @@ impl World {
             self.sessions.insert(name, session.id);
         }
         if let Command::StartSession { agent: Some(agent), .. } = &proposal.command {
-            assert!(agent.as_str() != "default", "that is what stories call the session without agent");
+            assert!(agent.as_str() != "default", "stories call the session without an agent so");
         }
     }
 

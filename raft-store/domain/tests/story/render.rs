@@ -1,4 +1,4 @@
-//! What came of an entry, in words. Says nothing of ids and little of what the line itself said.
+//! Renders the outcome of an entry as text, with names instead of ids.
 
 use super::world::{DAWN, World};
 use nexus_domain::{
@@ -18,31 +18,31 @@ pub(crate) fn applied(world: &World, applied: &Applied) -> Vec<String> {
     let answer = &applied.answer;
     let now = world.state.clock().revision;
     let again = if answer.revision == now { String::new() } else { format!(" (as at {})", answer.revision) };
-    let mut told = match &answer.clone().into_outcome(&world.state) {
+    let mut lines = match &answer.clone().into_outcome(&world.state) {
         Ok(reply) => vec![format!("=> {}{again}", self::reply(world, reply))],
         Err(refusal) => vec![format!("refused: {refusal}{again}")],
     };
     if let Err(Refusal::NothingAvailable { blocked }) = &answer.outcome {
-        told.extend(blocked.iter().map(|feature| match &feature.by {
+        lines.extend(blocked.iter().map(|feature| match &feature.by {
             Blocker::Dependencies(open) => format!("  {} waits for {}", feature.slug, slugs(open)),
             Blocker::Claim(conflict) => {
                 format!("  {} is blocked by {} on {}", feature.slug, conflict.by.engineer_name, conflict.path)
             }
         }));
     }
-    told.extend(applied.events.iter().map(|recorded| event(world, recorded)));
-    told.extend(
+    lines.extend(applied.events.iter().map(|recorded| event(world, recorded)));
+    lines.extend(
         applied.documents.iter().map(|(key, document)| self::document(world, key, document.as_ref())),
     );
-    told.extend(applied.erased.iter().map(|erased| match erased {
+    lines.extend(applied.erased.iter().map(|erased| match erased {
         Erasure::TextsOfFeature(..) => "erased what was written about it".to_owned(),
         Erasure::TextsOfProject(_) => "erased all texts of the project".to_owned(),
         Erasure::Events { from, to, .. } => format!("erased events of the project from {from} to {to}"),
     }));
-    told.iter().map(|line| world.named(line)).collect()
+    lines.iter().map(|line| world.named(line)).collect()
 }
 
-fn keyed_reply(world: &World, reply: &Reply) -> String {
+fn reply(world: &World, reply: &Reply) -> String {
     match reply {
         Reply::Done => "done".to_owned(),
         Reply::Node(node) => {
@@ -342,7 +342,7 @@ fn slugs(slugs: &[Slug]) -> String {
     slugs.iter().map(Slug::as_str).collect::<Vec<_>>().join(" ")
 }
 
-/// The paths, or how many when they are many.
+/// The paths, or their number if they are many.
 fn list(paths: &[Pattern]) -> String {
     match paths.len() {
         0 => "none".to_owned(),
