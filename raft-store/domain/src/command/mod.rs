@@ -241,7 +241,7 @@ pub enum Command {
     PickNext {
         /// The project to pick from.
         project: ProjectId,
-        /// The lanes to look at. Empty means all lanes but the icebox.
+        /// The lanes to look at. Empty means all lanes, the icebox last.
         lanes: Vec<Lane>,
     },
     /// Releases a picked feature, unfinished: it is ready again.

@@ -19,7 +19,7 @@ pub enum Lane {
     Next,
     /// To be picked some day.
     Later,
-    /// Put aside: `pick-next` skips this lane unless it is named.
+    /// Put aside. `pick-next` comes to it last.
     Icebox,
 }
 
