@@ -5,13 +5,13 @@ use crate::{
     background::Background,
     cluster::{Cluster, SharedView},
     compute::LongReads,
+    concurrency::ConcurrencyLimits,
     events::{Hub, MAX_SOCKETS},
     failure::ApiError,
-    limits::Limits,
     metrics::Metrics,
     mint::Mint,
-    places::Places,
-    rooms::Rooms,
+    rate_limits::RateLimits,
+    response_memory::ResponseMemory,
     write::Done,
 };
 use nexus_api_types::Code;
@@ -68,7 +68,8 @@ pub(crate) const MAX_BODY: usize = 1024 * 1024;
 pub(crate) const LARGE_BODY: u64 = 64 * 1024;
 /// Bytes of a body of somebody who shows no key: names and addresses are all that is in it.
 pub(crate) const MAX_OPEN_BODY: usize = 16 * 1024;
-/// Bytes of bodies that are being read at once, beyond the first [`MAX_OPEN_BODY`] of each, which is all that most have.
+/// Bytes of bodies that are being read at once, beyond the first [`MAX_OPEN_BODY`] of each, which is all that most
+/// have.
 pub(crate) const MAX_BODIES: usize = 64 * 1024 * 1024;
 /// Followers of events are given this long to go when the node stops: one that reads is told to go at once.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -90,15 +91,15 @@ pub struct Shared {
     pub(crate) verifier: Verifier,
     pub(crate) metrics: Metrics,
     pub(crate) config: ApiConfig,
-    pub(crate) limits: Limits,
-    pub(crate) places: Places,
-    pub(crate) rooms: Rooms,
-    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) rate_limits: RateLimits,
+    pub(crate) concurrency: ConcurrencyLimits,
+    pub(crate) response_memory: ResponseMemory,
+    pub(crate) handler_permits: Arc<Semaphore>,
     pub(crate) heartbeats: Semaphore,
     pub(crate) polls: Semaphore,
     pub(crate) long_reads: LongReads,
     /// The turn of a write that is much work: one at a time.
-    pub(crate) dear_writes: Arc<Semaphore>,
+    pub(crate) expensive_writes: Arc<Semaphore>,
     /// A permit for each byte.
     pub(crate) bodies: Arc<Semaphore>,
     pub(crate) backups: Arc<Semaphore>,
@@ -129,15 +130,15 @@ impl Api {
             verifier: Verifier::new(background.handle().clone()),
             background,
             metrics: Metrics::default(),
-            limits: Limits::new(config.rate_limit),
-            places: Places::new(config.max_sockets),
-            rooms: Rooms::default(),
+            rate_limits: RateLimits::new(config.rate_limit),
+            concurrency: ConcurrencyLimits::new(config.max_sockets),
+            response_memory: ResponseMemory::default(),
             config,
-            slots: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            handler_permits: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
             heartbeats: Semaphore::new(MAX_HEARTBEATS),
             polls: Semaphore::new(MAX_WAITING_POLLS),
             long_reads: LongReads::default(),
-            dear_writes: Arc::new(Semaphore::new(1)),
+            expensive_writes: Arc::new(Semaphore::new(1)),
             bodies: Arc::new(Semaphore::new(MAX_BODIES)),
             backups: Arc::new(Semaphore::new(MAX_BACKUPS)),
             sockets,

@@ -1,5 +1,5 @@
-//! Threads of their own for reads, for what is computed, and for those who follow events, below the priority of those that
-//! keep the log. An answer of many megabytes holds up other reads, and neither writes nor signs of life.
+//! Threads of their own for reads, for what is computed, and for those who follow events, below the priority of those
+//! that keep the log. An answer of many megabytes holds up other reads, and neither writes nor signs of life.
 
 use crate::failure::ApiError;
 use axum::response::{IntoResponse, Response};

@@ -10,7 +10,7 @@ use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 /// A write as it stands before the leader stamps it with a time.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub struct WriteRequest {
     /// What is asked.
     pub command: Command,
     /// By whom.
@@ -90,7 +90,7 @@ pub struct Committed {
 }
 
 /// A read's view.
-pub struct Seen {
+pub struct ReadView {
     /// The state.
     pub view: SharedView,
     /// How old it may be; none for a linearizable read.
@@ -280,14 +280,14 @@ pub struct Backup {
 /// What a node offers.
 pub trait Cluster: Send + Sync + 'static {
     /// Writes: returns once the entry is committed and applied on this node.
-    fn propose(&self, draft: Draft) -> BoxFuture<'_, Result<Committed, Unavailable>>;
+    fn propose(&self, write: WriteRequest) -> BoxFuture<'_, Result<Committed, Unavailable>>;
 
     /// Reads, as fresh as asked for; with `min_revision`, not before that is applied here.
     fn read(
         &self,
         consistency: Consistency,
         min_revision: Option<Revision>,
-    ) -> BoxFuture<'_, Result<Seen, Unavailable>>;
+    ) -> BoxFuture<'_, Result<ReadView, Unavailable>>;
 
     /// This node's own state, at once.
     fn local(&self) -> SharedView;
@@ -296,8 +296,8 @@ pub trait Cluster: Send + Sync + 'static {
     /// clocks and of the state. Keys expire by it.
     fn wall(&self) -> WallTime;
 
-    /// Renews the lease of a session by a heartbeat of its client. Returns false when the session is over. Heartbeats that
-    /// arrive together become one log entry.
+    /// Renews the lease of a session by a heartbeat of its client. Returns false when the session is over. Heartbeats
+    /// that arrive together become one log entry.
     fn heartbeat(&self, session: SessionId) -> BoxFuture<'_, Result<bool, Unavailable>>;
 
     /// Renews the lease of a session that has acted. Nobody waits for it, and it is lost when there is no leader.
@@ -330,8 +330,8 @@ pub trait Cluster: Send + Sync + 'static {
     /// Changes the membership, through the leader.
     fn operate(&self, operation: Operation) -> BoxFuture<'_, Result<Operated, OperationError>>;
 
-    /// The secret by which members of the cluster know each other, encrypted for a guest: only who has the join token can
-    /// read it. In hexadecimal.
+    /// The secret by which members of the cluster know each other, encrypted for a guest: only who has the join token
+    /// can read it. In hexadecimal.
     fn seal_secret(&self, token: &str, cluster: ClusterId, guest: InstanceId) -> String;
 
     /// A backup that holds everything up to a revision, which this node has applied. It is of one moment;

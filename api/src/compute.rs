@@ -12,7 +12,7 @@ use std::{
 use tokio::{sync::Semaphore, time::timeout};
 
 /// Long reads of one engineer that run or wait on one node: as many agents may ask at once. More get a 503, so
-/// that nobody takes all of the places.
+/// that nobody takes all of the permits.
 const MAX_LONG_OF_ENGINEER: usize = 8;
 /// Long reads that run or wait on one node.
 const MAX_LONG: usize = 128;
@@ -20,18 +20,18 @@ const MAX_LONG: usize = 128;
 /// end of a request.
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
-/// The places for long reads.
+/// The permits for long reads.
 pub(crate) struct LongReads {
     threads: Arc<Semaphore>,
-    /// Those that run or wait, by who asked.
-    asked: Mutex<BTreeMap<EngineerId, usize>>,
+    /// Those that run or wait, by who in_progress.
+    in_progress: Mutex<BTreeMap<EngineerId, usize>>,
 }
 
 impl Default for LongReads {
     fn default() -> Self {
         // Half of the cores: the rest is for what does not compute.
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        Self { threads: Arc::new(Semaphore::new((cores / 2).max(1))), asked: Mutex::default() }
+        Self { threads: Arc::new(Semaphore::new((cores / 2).max(1))), in_progress: Mutex::default() }
     }
 }
 
@@ -64,7 +64,7 @@ impl Api {
         if !short.is_exhausted() {
             return answer;
         }
-        let _place = self.long_reads.enter(engineer)?;
+        let _permit = self.long_reads.enter(engineer)?;
         let thread = timeout(LONGEST_WAIT, self.long_reads.threads.clone().acquire_owned()).await;
         let thread = thread.map_err(|_| busy())?.map_err(|_| busy())?;
         // The thread's place is given back once what it computed is taken, so that few results lie in memory; or with
@@ -83,34 +83,35 @@ pub(crate) fn busy() -> ApiError {
 
 impl LongReads {
     /// A place for one more.
-    fn enter(&self, engineer: EngineerId) -> Result<Place<'_>, ApiError> {
-        let mut asked = self.asked();
-        let (all, own) = (asked.values().sum::<usize>(), asked.get(&engineer).copied().unwrap_or_default());
+    fn enter(&self, engineer: EngineerId) -> Result<LongReadPermit<'_>, ApiError> {
+        let mut in_progress = self.in_progress();
+        let (all, own) =
+            (in_progress.values().sum::<usize>(), in_progress.get(&engineer).copied().unwrap_or_default());
         if all >= MAX_LONG || own >= MAX_LONG_OF_ENGINEER {
             return Err(busy());
         }
-        asked.insert(engineer, own + 1);
-        Ok(Place { reads: self, engineer })
+        in_progress.insert(engineer, own + 1);
+        Ok(LongReadPermit { reads: self, engineer })
     }
 
-    fn asked(&self) -> MutexGuard<'_, BTreeMap<EngineerId, usize>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_progress(&self) -> MutexGuard<'_, BTreeMap<EngineerId, usize>> {
+        self.in_progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A long read that runs or waits.
-struct Place<'a> {
+struct LongReadPermit<'a> {
     reads: &'a LongReads,
     engineer: EngineerId,
 }
 
-impl Drop for Place<'_> {
+impl Drop for LongReadPermit<'_> {
     fn drop(&mut self) {
-        let mut asked = self.reads.asked();
-        match asked.get_mut(&self.engineer) {
+        let mut in_progress = self.reads.in_progress();
+        match in_progress.get_mut(&self.engineer) {
             Some(own) if *own > 1 => *own -= 1,
             _ => {
-                asked.remove(&self.engineer);
+                in_progress.remove(&self.engineer);
             }
         }
     }
@@ -122,7 +123,7 @@ mod tests {
     use super::*;
     use crate::{
         cluster::Cluster,
-        events::tests::stage::{ANA, Stage, caller, dear_patterns, engineer, project},
+        events::tests::stage::{ANA, Stage, caller, engineer, expensive_patterns, project},
         service::router,
     };
     use axum::{
@@ -137,21 +138,21 @@ mod tests {
     fn one_engineer_leaves_places_to_others() {
         let reads = LongReads::default();
         let (ana, ben) = (EngineerId::MIN, EngineerId::MAX);
-        let mut places: Vec<_> = (0..MAX_LONG_OF_ENGINEER).map(|_| reads.enter(ana).unwrap()).collect();
+        let mut permits: Vec<_> = (0..MAX_LONG_OF_ENGINEER).map(|_| reads.enter(ana).unwrap()).collect();
         let refused = reads.enter(ana).err().unwrap();
         assert_eq!((refused.code, refused.retry_after), (Code::ServiceUnavailable, Some(1)));
         drop(reads.enter(ben).unwrap());
-        places.pop();
+        permits.pop();
         assert!(reads.enter(ana).is_ok());
-        drop(places);
-        assert!(reads.asked().is_empty());
+        drop(permits);
+        assert!(reads.in_progress().is_empty());
     }
 
     // On one thread: what holds it up holds up everything.
     #[tokio::test]
     async fn a_node_answers_while_long_reads_run() {
         let stage = Stage::set();
-        let (held, wanted) = (dear_patterns("[x]"), dear_patterns("[y]"));
+        let (held, wanted) = (expensive_patterns("[x]"), expensive_patterns("[y]"));
         let claim = Command::ClaimPaths {
             project: project(1),
             paths: held.into(),

@@ -6,7 +6,7 @@ use crate::{
     api::Api,
     brief::Brief,
     failure::ApiError,
-    limits::{RemoteAddr, known_engineer},
+    rate_limits::{RemoteAddr, known_engineer},
 };
 use axum::{
     Router,
@@ -208,14 +208,14 @@ impl mcp::Port for Caller {
         })
     }
 
-    fn turn(&self) -> BoxFuture<'_, Result<mcp::Turn, mcp::Failure>> {
+    fn tool_permit(&self) -> BoxFuture<'_, Result<mcp::ToolPermit, mcp::Failure>> {
         Box::pin(async move {
             let again = |why: &str| mcp::Failure::Other(format!("{why} on this node. Next: call it again"));
             // The key was found to be valid by now, and so this node knows it, unless it was revoked since.
             let engineer = known_engineer(self.api.cluster.local().state(), &self.headers);
             let engineer = engineer.ok_or_else(|| again("the key is not known any more"))?;
-            let turn = self.api.places.turn_of_tool(engineer).await.map_err(again)?;
-            Ok(mcp::Turn::new(turn))
+            let permit = self.api.concurrency.tool_permit(engineer).await.map_err(again)?;
+            Ok(mcp::ToolPermit::new(permit))
         })
     }
 
@@ -250,8 +250,8 @@ async fn data<T: DeserializeOwned>(response: Response) -> Result<T, mcp::Failure
 mod tests {
     use super::*;
     use crate::{
+        concurrency::MAX_TOOLS_OF_ENGINEER,
         events::tests::stage::{ANA, Stage},
-        places::MAX_TOOLS_OF_ENGINEER,
         service::router,
     };
     use nexus_domain::EngineerId;
@@ -301,7 +301,7 @@ mod tests {
         let key = stage.key(ANA, 1);
         stage.ready_feature(1, "one", &["a".to_owned()]);
         let api = stage.api();
-        let tools = api.places.tools_of(EngineerId(Uuid::from_u128(ANA)));
+        let tools = api.concurrency.tool_permits_of(EngineerId(Uuid::from_u128(ANA)));
         stage.proposals.close();
         let picks = calls(&key, "pick", &json!({ "feature": "one" }));
         let asking = tokio::spawn(router(api.clone()).oneshot(picks));
@@ -321,8 +321,8 @@ mod tests {
         let api = stage.api();
         let engineer = EngineerId(Uuid::from_u128(ANA));
         let mut reads = Vec::new();
-        for _ in 0..crate::places::MAX_READS_OF_ENGINEER {
-            reads.push(api.places.turn_to_read(engineer).await.unwrap());
+        for _ in 0..crate::concurrency::MAX_READS_OF_ENGINEER {
+            reads.push(api.concurrency.read_permit(engineer).await.unwrap());
         }
         let opens = Request::get(ROUTE).header(header::AUTHORIZATION, format!("Bearer {key}"));
         let refused = router(api).oneshot(opens.body(Body::empty()).unwrap()).await.unwrap();

@@ -23,8 +23,9 @@ const MAX_PAGE_BYTES: usize = 4 << 20;
 const SPECS_AT_ONCE: usize = 1 << 20;
 /// Other texts that are read at once for a page. Nobody knows their lengths before.
 const TEXTS_AT_ONCE: usize = 4;
-/// Pages that are being written at once in this process, each of twice [`MAX_PAGE_BYTES`] with the texts that it is made of.
-static PAGES: Semaphore = Semaphore::const_new(8);
+/// Pages that are being written at once in this process, each of twice [`MAX_PAGE_BYTES`] with the texts that it is
+/// made of.
+static LIST_PAGE_PERMITS: Semaphore = Semaphore::const_new(8);
 
 /// The `limit` of a query.
 pub(crate) fn limit(query: &HashMap<String, String>) -> Result<usize, ApiError> {
@@ -83,15 +84,15 @@ pub(crate) struct PageText {
     items: usize,
     /// Where the next page begins; none after the last one.
     pub(crate) next_cursor: Option<String>,
-    _turn: Option<SemaphorePermit<'static>>,
+    _permit: Option<SemaphorePermit<'static>>,
 }
 
 impl PageText {
-    /// An empty one, when it is its turn.
+    /// An empty one, when it is its permit.
     async fn begin() -> Self {
         // It is never closed.
-        let turn = PAGES.acquire().await.ok();
-        Self { text: br#"{"data":{"items":["#.to_vec(), items: 0, next_cursor: None, _turn: turn }
+        let permit = LIST_PAGE_PERMITS.acquire().await.ok();
+        Self { text: br#"{"data":{"items":["#.to_vec(), items: 0, next_cursor: None, _permit: permit }
     }
 
     /// Whether nothing more may be added.

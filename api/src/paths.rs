@@ -1,5 +1,5 @@
-//! Reads the paths of a list that a client sends. What would take too long to read, or too much memory to keep, is refused
-//! before it was read.
+//! Reads the paths of a list that a client sends. What would take too long to read, or too much memory to keep, is
+//! refused before it was read.
 
 use nexus_domain::{
     decide::{MAX_AUTOMATA, MAX_GLOBS},

@@ -4,9 +4,9 @@ use crate::{
     api::Api,
     auth::{Caller, authenticate},
     brief::Brief,
-    cluster::{Cluster, Consistency, Seen, SharedView},
+    cluster::{Cluster, Consistency, ReadView, SharedView},
     failure::ApiError,
-    whole::Whole,
+    streamed_json::StreamedJson,
 };
 use axum::{
     Json,
@@ -30,7 +30,7 @@ pub(crate) struct Read {
     pub(crate) query: HashMap<String, String>,
     /// Whether a tool asks, which needs less of a list.
     pub(crate) is_brief: bool,
-    seen: Seen,
+    seen: ReadView,
     cluster: Arc<dyn Cluster>,
 }
 
@@ -83,7 +83,7 @@ impl Read {
     /// A read of a caller who is known, of whatever the node has right now.
     #[cfg(test)]
     pub(crate) fn of(caller: Caller, query: HashMap<String, String>, cluster: Arc<dyn Cluster>) -> Self {
-        let seen = Seen { view: cluster.local(), staleness: None };
+        let seen = ReadView { view: cluster.local(), staleness: None };
         Self { caller, query, seen, cluster, is_brief: false }
     }
 
@@ -133,8 +133,8 @@ impl Read {
     }
 
     /// The answer whose text is written while it is sent.
-    pub(crate) async fn answer_whole(&self, api: &Api, whole: Whole) -> Result<Response, ApiError> {
-        let mut response = whole.answer(api).await?;
+    pub(crate) async fn answer_streamed(&self, api: &Api, json: StreamedJson) -> Result<Response, ApiError> {
+        let mut response = json.answer(api).await?;
         self.stamp(response.headers_mut());
         Ok(response)
     }

@@ -5,13 +5,13 @@ use crate::{
     api::{Api, LARGE_BODY, MAX_BODY, MAX_OPEN_BODY},
     browser,
     cluster::{MAX_PREPARATION, Unavailable},
+    concurrency::RequestPermit,
     failure::ApiError,
-    limits::{Admitted, TurnedAway, remote_addr},
     mcp, openapi,
-    places::InFlightPlace,
-    rooms::{ConnectionEnd, Reader},
+    rate_limits::{Admitted, TurnedAway, remote_addr},
+    response_memory::{ConnectionEnd, Reader},
     routes,
-    write::{self, SlotAfterBody, read_body},
+    write::{self, PermitAfterBody, read_body},
 };
 use axum::{
     Json, Router,
@@ -47,7 +47,8 @@ const POLL_DEADLINE: Duration = routes::MAX_WAIT.saturating_add(REQUEST_DEADLINE
 const BACKUP_DEADLINE: Duration = MAX_PREPARATION.saturating_add(REQUEST_DEADLINE);
 
 /// Told to whoever reads no long answers and asks for more.
-const NO_ROOM: &str = "too many long answers of this engineer, or on this node, that nobody has taken yet";
+const TOO_MUCH_UNREAD: &str =
+    "too many long answers of this engineer, or on this node, that nobody has taken yet";
 
 /// Everything that a node serves to clients.
 pub fn router(api: Api) -> Router {
@@ -162,12 +163,13 @@ async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Res
         response = with_body(error, &id);
     }
     let reader = Reader::of(engineer, remote);
-    let room = api.rooms.answer(reader, is_read(&method), &response, &end).or_else(|| {
-        response = with_body(ApiError::from(Unavailable::NotApplied(NO_ROOM.to_owned())), &id);
-        api.rooms.answer(reader, false, &response, &end)
-    });
-    if let Some(room) = room {
-        response.extensions_mut().insert(room);
+    let reservation =
+        api.response_memory.reserve_response(reader, is_read(&method), &response, &end).or_else(|| {
+            response = with_body(ApiError::from(Unavailable::NotApplied(TOO_MUCH_UNREAD.to_owned())), &id);
+            api.response_memory.reserve_response(reader, false, &response, &end)
+        });
+    if let Some(reservation) = reservation {
+        response.extensions_mut().insert(reservation);
     }
     let headers = response.headers_mut();
     headers.insert(HeaderName::from_static(names::REQUEST_ID), id);
@@ -196,7 +198,7 @@ fn admit(api: &Api, request: &Request) -> Result<Admitted, TurnedAway> {
         browser::check(&api.config, request).map_err(|error| TurnedAway { error, allowance: None })?;
     }
     let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
-    let admitted = api.limits.admit(api.cluster.local().state(), request.headers(), remote)?;
+    let admitted = api.rate_limits.admit(api.cluster.local().state(), request.headers(), remote)?;
     let allowance = admitted.allowance;
     if percent_decode_str(request.uri().path()).decode_utf8().is_err() {
         return Err(TurnedAway { error: ApiError::field("path", "is not valid UTF-8"), allowance });
@@ -231,32 +233,32 @@ async fn within_bounds(
     let is_large = request.body().size_hint().exact().is_none_or(|bytes| bytes > LARGE_BODY);
     let is_work = mcp::is_tools(route) || is_read || is_large && !routes::is_heartbeat(route);
     let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
-    let places = match places(api, route, asker, is_read, remote).await {
-        Ok(places) => places,
+    let admission = match concurrency_permit(api, route, asker, is_read, remote).await {
+        Ok(admission) => admission,
         Err(too_many) => return overloaded(Unavailable::NotApplied(format!("{too_many} on this node"))),
     };
     // Only now: what waits for its turn holds no slot, which others need.
-    let slot = match slot(api, route, is_read, &mut request) {
-        Ok(slot) => slot,
+    let permit = match handler_permit(api, route, is_read, &mut request) {
+        Ok(permit) => permit,
         Err(error) => return error.into_response(),
     };
     let answered = async {
         // A WebSocket is answered once it is upgraded, and holds no slot for its life.
-        let _slot = slot;
+        let _permit = permit;
         // A read is answered without its body, which may never come: a stranger has no place for waiting for it.
         if is_upgrade(route) {
             // The socket lives where its upgrade was answered: thousands of them hold up nobody's write.
-            let _places = places;
+            let _admission = admission;
             return api.socket_threads.answer(next.run(request).in_current_span()).await;
         }
         if is_work && (asker.engineer.is_some() || mcp::is_tools(route)) {
             // Whatever it takes to make the answer, that holds up nobody's write either.
-            let _places = places;
+            let _admission = admission;
             return api.background.answer(next.run(request).in_current_span()).await;
         }
         let is_known = asker.engineer.is_some() || request.headers().contains_key(header::AUTHORIZATION);
-        if places.is_none() || is_known {
-            let _places = places;
+        if admission.is_none() || is_known {
+            let _admission = admission;
             return next.run(request).await;
         }
         // What can be slow is the body alone: many may register at once, behind one address too.
@@ -265,7 +267,7 @@ async fn within_bounds(
             Ok((body, _)) => body,
             Err(problem) => return problem.into_response(),
         };
-        drop(places);
+        drop(admission);
         next.run(Request::from_parts(parts, Body::from(body))).await
     };
     within(deadline, answered).await
@@ -278,7 +280,7 @@ async fn within(deadline: Duration, answered: impl Future<Output = Response>) ->
 }
 
 /// A request's part of what a node handles at once, until it is dropped.
-enum Slot<'a> {
+enum HandlerPermit<'a> {
     /// Of long polls, or of heartbeats.
     Apart(#[allow(dead_code, reason = "held for its drop")] SemaphorePermit<'a>),
     /// Of all others.
@@ -290,12 +292,12 @@ enum Slot<'a> {
 ///
 /// # Errors
 /// 503 when there is none.
-fn slot<'a>(
+fn handler_permit<'a>(
     api: &'a Api,
     route: &str,
     is_read: bool,
     request: &mut Request,
-) -> Result<Option<Slot<'a>>, ApiError> {
+) -> Result<Option<HandlerPermit<'a>>, ApiError> {
     let apart = if routes::is_long_poll(route) {
         Some(&api.polls)
     } else if routes::is_heartbeat(route) {
@@ -303,51 +305,51 @@ fn slot<'a>(
     } else {
         None
     };
-    if let Some(slots) = apart {
+    if let Some(permits) = apart {
         let full = |_| Unavailable::NotApplied("too many requests on this node at once".to_owned());
-        return Ok(Some(Slot::Apart(slots.try_acquire().map_err(full)?)));
+        return Ok(Some(HandlerPermit::Apart(permits.try_acquire().map_err(full)?)));
     }
     if mcp::is_tools(route) {
         return Ok(None);
     }
     if is_read {
-        return write::slot(api).map(Slot::Request).map(Some);
+        return write::handler_permit(api).map(HandlerPermit::Request).map(Some);
     }
-    request.extensions_mut().insert(SlotAfterBody);
+    request.extensions_mut().insert(PermitAfterBody);
     Ok(None)
 }
 
-/// The places of a request, until they are dropped. A body may be slow to come, on purpose too, and so may an answer be:
-/// nobody may take all of them. A stranger's read is answered at once and needs none.
+/// The places of a request, until they are dropped. A body may be slow to come, on purpose too, and so may an answer
+/// be: nobody may take all of them. A stranger's read is answered at once and needs none.
 ///
 /// # Errors
 /// What there is too much of.
-async fn places(
+async fn concurrency_permit(
     api: &Api,
     route: &str,
     asker: Admitted,
     is_read: bool,
     remote: Option<IpAddr>,
-) -> Result<Option<InFlightPlace>, &'static str> {
+) -> Result<Option<RequestPermit>, &'static str> {
     let Some(engineer) = asker.engineer else {
         let needs_none = is_read || routes::is_long_poll(route) || routes::is_heartbeat(route);
         if needs_none {
             return Ok(None);
         }
-        return api.places.stranger(remote).map(InFlightPlace::Stranger).map(Some);
+        return api.concurrency.unauthenticated(remote).map(RequestPermit::Unauthenticated).map(Some);
     };
-    let place = if routes::is_heartbeat(route) {
-        api.places.heartbeat(engineer)?
+    let permit = if routes::is_heartbeat(route) {
+        api.concurrency.heartbeat(engineer)?
     } else if routes::is_long_poll(route) {
-        api.places.poll(engineer)?
+        api.concurrency.poll(engineer)?
     } else {
-        api.places.request(engineer)?
+        api.concurrency.request(engineer)?
     };
-    let waits_for_turn =
+    let is_queued_read =
         is_read && !is_upgrade(route) && !mcp::is_tools(route) && !routes::is_long_poll(route);
     // A request over `/mcp` asks others of this engineer: with a turn, it would wait for its own end.
-    let turn = if waits_for_turn { Some(api.places.turn_to_read(engineer).await?) } else { None };
-    Ok(Some(InFlightPlace::Engineer(place, turn)))
+    let read = if is_queued_read { Some(api.concurrency.read_permit(engineer).await?) } else { None };
+    Ok(Some(RequestPermit::Engineer(permit, read)))
 }
 
 fn is_read(method: &Method) -> bool {
@@ -413,7 +415,7 @@ fn secure(headers: &mut axum::http::HeaderMap) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{events::tests::stage::Stage, rooms::AnswerRoom};
+    use crate::{events::tests::stage::Stage, response_memory::ResponseReservation};
     use tower::ServiceExt as _;
 
     #[tokio::test]
@@ -435,12 +437,13 @@ mod tests {
             (router.clone().oneshot(request).await.unwrap(), end)
         };
         for path in ["/health/live", "/api/openapi.json", "/api/auth/me", "/nothing", "/api/docs"] {
-            assert!(asked(path).await.0.extensions().get::<AnswerRoom>().is_some(), "{path}");
+            assert!(asked(path).await.0.extensions().get::<ResponseReservation>().is_some(), "{path}");
         }
         let (answer, end) = asked("/health/live").await;
         let (other, other_end) = asked("/health/live").await;
         drop(other);
-        let _much = api.rooms.take(Reader::of(None, None), usize::MAX / 2, &CancellationToken::new());
+        let _much =
+            api.response_memory.reserve(Reader::of(None, None), usize::MAX / 2, &CancellationToken::new());
         assert!(end.is_cancelled(), "it is not taken");
         assert!(!other_end.is_cancelled(), "it was");
         drop(answer);

@@ -4,7 +4,7 @@ use crate::{
     api::{Api, MAX_BODY, MAX_OPEN_BODY},
     auth::{ApiKeyText, Caller, authenticate_with_key, derive_secret},
     browser,
-    cluster::{Draft, Operation, SharedView, Unavailable},
+    cluster::{Operation, SharedView, Unavailable, WriteRequest},
     failure::ApiError,
     fields::Fields,
     operate::operate,
@@ -32,7 +32,7 @@ use tracing::Instrument;
 
 /// Marks a request that takes its slot once its body is there: a body that is slow to come holds none.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SlotAfterBody;
+pub(crate) struct PermitAfterBody;
 
 /// The body and the identity of a write, before it is known who asks.
 pub(crate) struct Incoming {
@@ -40,9 +40,9 @@ pub(crate) struct Incoming {
     fingerprint: u64,
     body: Bytes,
     /// Its place among the requests that this node handles.
-    _slot: Option<OwnedSemaphorePermit>,
-    /// What the body takes of the room for all bodies, for as long as it is there.
-    _room: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
+    /// What the body takes of the body_permit for all bodies, for as long as it is there.
+    _body_permit: Option<OwnedSemaphorePermit>,
 }
 
 impl FromRequest<Api> for Incoming {
@@ -63,16 +63,16 @@ impl Incoming {
         let idempotency = idempotency_key(request.headers());
         let of = (request.method().clone(), request.uri().clone());
         let media_type = browser::check_media_type(request.headers());
-        let takes_slot = request.extensions().get::<SlotAfterBody>().is_some();
-        let (body, room) = read_body(request.into_body(), api, most).await?;
+        let permit_after_body = request.extensions().get::<PermitAfterBody>().is_some();
+        let (body, body_permit) = read_body(request.into_body(), api, most).await?;
         if !body.is_empty() {
             media_type?;
         }
-        let slot = takes_slot.then(|| slot(api)).transpose()?;
+        let permit = permit_after_body.then(|| handler_permit(api)).transpose()?;
         let idempotency = idempotency?;
         // What has no key is told apart by its slot.
         let fingerprint = idempotency.as_ref().map_or(0, |_| fingerprint(&of.0, of.1.path(), &body));
-        Ok(Self { idempotency, fingerprint, body, _slot: slot, _room: room })
+        Ok(Self { idempotency, fingerprint, body, _permit: permit, _body_permit: body_permit })
     }
 }
 
@@ -82,7 +82,7 @@ const DRAINED: usize = 16;
 /// A body of which nothing comes for so long is not waited for any longer.
 const BODY_STALL: Duration = Duration::from_secs(5);
 
-/// The whole of a body of at most so many bytes, and the room that it takes.
+/// The whole of a body of at most so many bytes, and the body_permit that it takes.
 ///
 /// # Errors
 /// When it is longer, or does not come in time; and when the node is reading too much already.
@@ -93,7 +93,7 @@ pub(crate) async fn read_body(
 ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), ApiError> {
     let mut chunks = body.into_data_stream();
     let (mut body, mut total) = (BytesMut::new(), 0_usize);
-    let (mut room, mut refused) = (None::<OwnedSemaphorePermit>, None::<ApiError>);
+    let (mut body_permit, mut refused) = (None::<OwnedSemaphorePermit>, None::<ApiError>);
     loop {
         let chunk = match tokio::time::timeout(BODY_STALL, chunks.next()).await {
             Ok(Some(chunk)) => chunk.map_err(|_| ApiError::field("body", "could not be read to its end"))?,
@@ -112,32 +112,34 @@ pub(crate) async fn read_body(
             let message = format!("the body is over {most} bytes; split the request");
             refused = Some(ApiError::new(Code::PayloadTooLarge, message));
         }
-        if refused.is_none() && !make_room(api, &mut room, total.saturating_sub(MAX_OPEN_BODY)) {
+        if refused.is_none()
+            && !reserve_body_bytes(api, &mut body_permit, total.saturating_sub(MAX_OPEN_BODY))
+        {
             refused = Some(too_much_at_once());
         }
         match refused {
             None => body.extend_from_slice(&chunk),
             // Nothing of it is kept; the rest is read, so that its client reads why.
-            Some(_) => (body, room) = (BytesMut::new(), None),
+            Some(_) => (body, body_permit) = (BytesMut::new(), None),
         }
     }
     match refused {
-        None => Ok((body.freeze(), room)),
+        None => Ok((body.freeze(), body_permit)),
         Some(refused) => Err(refused),
     }
 }
 
 /// Room for so many bytes in all, of those that all bodies share; whether there is.
-fn make_room(api: &Api, room: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
-    let held = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+fn reserve_body_bytes(api: &Api, body_permit: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
+    let held = body_permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
     let more = u32::try_from(bytes.saturating_sub(held)).expect("a body is far below 4 GiB");
     if more == 0 {
         return true;
     }
     let Ok(more) = api.bodies.clone().try_acquire_many_owned(more) else { return false };
-    match room {
-        Some(room) => room.merge(more),
-        None => *room = Some(more),
+    match body_permit {
+        Some(body_permit) => body_permit.merge(more),
+        None => *body_permit = Some(more),
     }
     true
 }
@@ -146,9 +148,9 @@ fn make_room(api: &Api, room: &mut Option<OwnedSemaphorePermit>, bytes: usize) -
 ///
 /// # Errors
 /// 503 when there is none. Nothing was applied.
-pub(crate) fn slot(api: &Api) -> Result<OwnedSemaphorePermit, ApiError> {
+pub(crate) fn handler_permit(api: &Api) -> Result<OwnedSemaphorePermit, ApiError> {
     let full = |_| Unavailable::NotApplied("too many requests on this node at once".to_owned());
-    Ok(api.slots.clone().try_acquire_owned().map_err(full)?)
+    Ok(api.handler_permits.clone().try_acquire_owned().map_err(full)?)
 }
 
 fn too_much_at_once() -> ApiError {
@@ -175,7 +177,7 @@ fn fingerprint(method: &Method, path: &str, body: &[u8]) -> u64 {
 impl Incoming {
     /// What a node asks for on behalf of somebody, without a request of theirs.
     pub(crate) fn of_the_node() -> Self {
-        Self { idempotency: None, fingerprint: 0, body: Bytes::new(), _slot: None, _room: None }
+        Self { idempotency: None, fingerprint: 0, body: Bytes::new(), _permit: None, _body_permit: None }
     }
 
     /// The fields of the body.
@@ -207,16 +209,16 @@ impl Incoming {
         };
         let request = self.keyed(actor);
         let span = tracing::debug_span!("write", command = command.name());
-        let draft = Draft { command, actor, acting, request };
-        let turn = api.foresee(&draft).await?;
+        let write = WriteRequest { command, actor, acting, request };
+        let permit = api.foresee(&write).await?;
         let cluster = api.cluster.clone();
-        let proposed = async move { cluster.propose(draft).await }.instrument(span);
-        let committed = match turn {
+        let proposed = async move { cluster.propose(write).await }.instrument(span);
+        let committed = match permit {
             None => proposed.await?,
             // In a task of its own: a client that is gone takes no entry back, and frees no turn for the next one.
-            Some(turn) => {
+            Some(permit) => {
                 let proposed = tokio::spawn(async move {
-                    let _turn = turn;
+                    let _permit = permit;
                     proposed.await
                 });
                 proposed.await.map_err(|failure| ApiError::internal(&failure))??

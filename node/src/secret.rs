@@ -241,10 +241,10 @@ fn cipher(token: &str) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(&key.into())
 }
 
-fn bound_to((cluster, guest): (ClusterId, InstanceId)) -> [u8; 32] {
+fn bound_to((cluster, joining): (ClusterId, InstanceId)) -> [u8; 32] {
     let mut bound = [0; 32];
     bound[..16].copy_from_slice(cluster.0.as_bytes());
-    bound[16..].copy_from_slice(guest.0.as_bytes());
+    bound[16..].copy_from_slice(joining.0.as_bytes());
     bound
 }
 

@@ -23,7 +23,7 @@ struct Verified(Mutex<HashMap<[u8; 32], KeyId>>);
 /// Verifies keys, and remembers which ones it verified.
 pub struct Verifier {
     verified: Arc<Verified>,
-    slots: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     queue: Semaphore,
     threads: Handle,
 }
@@ -33,7 +33,7 @@ impl Verifier {
     pub(crate) fn new(threads: Handle) -> Self {
         Self {
             verified: Arc::default(),
-            slots: Arc::new(Semaphore::new(PARALLEL)),
+            permits: Arc::new(Semaphore::new(PARALLEL)),
             queue: Semaphore::new(WAITING),
             threads,
         }
@@ -48,16 +48,16 @@ impl Verifier {
         if self.verified.has(&digest, key.id) {
             return Some(key);
         }
-        let slot = self.slots.clone().acquire_owned().await.ok()?;
+        let permit = self.permits.clone().acquire_owned().await.ok()?;
         // Somebody else may have verified it while this one waited.
         if self.verified.has(&digest, key.id) {
             return Some(key);
         }
         let (verified, text, stored) = (self.verified.clone(), text.clone(), key.clone());
-        // The slot and the remembering belong to the computation, which goes on when its request is gone: a key that
-        // is shown again and again is verified once, and no more computations are queued than there are slots.
+        // The permit and the remembering belong to the computation, which goes on when its request is gone: a key that
+        // is shown again and again is verified once, and no more computations are queued than there are permits.
         let verifying = self.threads.spawn_blocking(move || {
-            let _slot = slot;
+            let _permit = permit;
             let matches = text.verify(&stored.hash);
             if matches {
                 verified.remember(digest, stored.id);
@@ -80,10 +80,10 @@ impl Verifier {
                 "too many keys are being made on this node; try again".to_owned(),
             ))
         };
-        let _place = self.queue.try_acquire().map_err(|_| busy())?;
-        let slot = self.slots.clone().acquire_owned().await.map_err(|_| busy())?;
+        let _queued = self.queue.try_acquire().map_err(|_| busy())?;
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| busy())?;
         let hashing = self.threads.spawn_blocking(move || {
-            let _slot = slot;
+            let _permit = permit;
             work()
         });
         hashing.await.map_err(|panic| ApiError::internal(&panic))
@@ -125,8 +125,8 @@ mod tests {
         let view = stage.local();
         let given_up = Box::pin(verifier.recognise(view.state(), &text));
         assert!(futures::poll!(given_up).is_pending(), "it is gone with this line");
-        // All slots are free once nothing is computed any more.
-        let _all = verifier.slots.acquire_many(u32::try_from(PARALLEL).unwrap()).await.unwrap();
+        // All permits are free once nothing is computed any more.
+        let _all = verifier.permits.acquire_many(u32::try_from(PARALLEL).unwrap()).await.unwrap();
         let key = view.state().api_key(text.prefix()).unwrap();
         assert!(verifier.verified.has(&text.digest(), key.id));
     }

@@ -4,8 +4,8 @@ use crate::{
     api::Api,
     auth::{NewKey, authenticate, token_digest},
     failure::ApiError,
-    limits::{RemoteAddr, remote_addr},
     openapi::{Operation, Routes},
+    rate_limits::{RemoteAddr, remote_addr},
     read::Read,
     render,
     write::Incoming,
@@ -59,7 +59,7 @@ async fn register(
     let actor = inviter(&api, &headers).await?;
     if actor == Actor::Anonymous {
         let remote = remote_addr(remote.as_deref(), &headers, api.config.trust_proxy);
-        api.limits.admit_registration(remote)?;
+        api.rate_limits.admit_registration(remote)?;
     }
     let minted = NewKey::mint(&*api.mint, incoming.idempotency.as_ref());
     let (id, key_id) = (EngineerId(api.mint.id()), KeyId(api.mint.id()));

@@ -1,5 +1,5 @@
 //! `/cluster/backup`: all that the cluster keeps, for whoever has to keep it elsewhere. Holds one piece in
-//! memory, however large the whole is.
+//! memory, however large the backup is.
 
 use crate::{
     api::Api,
@@ -50,13 +50,13 @@ async fn backup(State(api): State<Api>, read: Read) -> Result<Response, ApiError
     access::admin(engineer, key)?;
     let busy =
         || Unavailable::NotApplied("this node sends as many backups as it may; ask another one".to_owned());
-    let place = api.backups.clone().try_acquire_owned().map_err(|_| busy())?;
+    let permit = api.backups.clone().try_acquire_owned().map_err(|_| busy())?;
     let Backup { revision, bytes, pieces } = api.cluster.backup(read.view().revision()).await?;
 
     let cluster = read.view().state().origin().map(|origin| origin.cluster).unwrap_or_default();
     let disposition = format!("attachment; filename=\"nexus-{cluster}-{revision}.backup\"");
     let disposition = HeaderValue::try_from(disposition).map_err(|error| ApiError::internal(&error))?;
-    let mut response = Body::from_stream(sent(pieces, place, PATIENCE)).into_response();
+    let mut response = Body::from_stream(sent(pieces, permit, PATIENCE)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CONTENT_LENGTH, bytes.into());
@@ -72,7 +72,7 @@ type Piece<E> = Result<Bytes, E>;
 /// that has stopped reading, so that it could not be given up from here.
 fn sent<E>(
     mut pieces: stream::BoxStream<'static, Piece<E>>,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
     patience: Duration,
 ) -> impl stream::Stream<Item = Piece<E>>
 where
@@ -86,7 +86,7 @@ where
                 break;
             }
         }
-        drop((pieces, place));
+        drop((pieces, permit));
     });
     stream::unfold(receive, |mut receive| async { Some((receive.recv().await?, receive)) })
 }
@@ -98,28 +98,28 @@ mod tests {
     use std::{convert::Infallible, sync::Arc};
     use tokio::sync::Semaphore;
 
-    /// Endless pieces, and the places of those who read them.
+    /// Endless pieces, and the permits of those who read them.
     fn endless() -> (stream::BoxStream<'static, Piece<Infallible>>, Arc<Semaphore>) {
         (stream::repeat(Ok(Bytes::from_static(b"piece"))).boxed(), Arc::new(Semaphore::new(1)))
     }
 
     #[tokio::test]
     async fn a_client_that_takes_nothing_is_given_up() {
-        let (pieces, places) = endless();
-        let place = places.clone().try_acquire_owned().unwrap();
-        let mut stalled = Box::pin(sent(pieces, place, Duration::from_millis(1)));
+        let (pieces, permits) = endless();
+        let permit = permits.clone().try_acquire_owned().unwrap();
+        let mut stalled = Box::pin(sent(pieces, permit, Duration::from_millis(1)));
         // What it held is given back, although it is still there.
-        places.acquire().await.unwrap().forget();
+        permits.acquire().await.unwrap().forget();
         // What was on its way comes; then it ends, too early.
         while stalled.next().await.is_some() {}
     }
 
     #[tokio::test]
     async fn a_client_that_breaks_off_holds_nothing() {
-        let (pieces, places) = endless();
-        let mut client = Box::pin(sent(pieces, places.clone().try_acquire_owned().unwrap(), PATIENCE));
+        let (pieces, permits) = endless();
+        let mut client = Box::pin(sent(pieces, permits.clone().try_acquire_owned().unwrap(), PATIENCE));
         assert!(client.next().await.is_some());
         drop(client);
-        places.acquire().await.unwrap().forget();
+        permits.acquire().await.unwrap().forget();
     }
 }

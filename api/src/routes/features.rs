@@ -12,7 +12,7 @@ use crate::{
     page,
     read::Read,
     render,
-    whole::Whole,
+    streamed_json::StreamedJson,
     write::{Done, Write},
 };
 use axum::{
@@ -121,8 +121,8 @@ async fn available(
     read.project(project)?;
     let (view, caller, is_brief) = (read.view().clone(), read.caller, read.is_brief);
     let listed = move |work: &mut WorkBudget| free_first(&view, caller, project, is_brief, work);
-    let whole = api.compute(caller.engineer, listed).await?;
-    read.answer_whole(&api, whole).await
+    let json = api.compute(caller.engineer, listed).await?;
+    read.answer_streamed(&api, json).await
 }
 
 /// The ready features, those that the caller can pick first.
@@ -132,7 +132,7 @@ fn free_first(
     project: ProjectId,
     is_brief: bool,
     work: &mut WorkBudget,
-) -> Result<Whole, ApiError> {
+) -> Result<StreamedJson, ApiError> {
     let state = view.state();
     let session = match caller.session {
         Some(session) => Some(session),
@@ -147,11 +147,11 @@ fn free_first(
         }
     }
     if is_brief {
-        return Ok(Whole::default().value(&Data { data: brief::available(&free, &blocked) }));
+        return Ok(StreamedJson::default().value(&Data { data: brief::available(&free, &blocked) }));
     }
     let free = free.into_iter().map(|feature| (feature, None));
     let blocked = blocked.into_iter().map(|(feature, by)| (feature, Some(by)));
-    Ok(Whole::default().text(r#"{"data":"#).available(free.chain(blocked)).text("}"))
+    Ok(StreamedJson::default().text(r#"{"data":"#).available(free.chain(blocked)).text("}"))
 }
 
 /// A list takes more than one request may.

@@ -5,8 +5,8 @@ use crate::{
     browser,
     cluster::{Consistency, Role},
     failure::ApiError,
-    limits::RemoteAddr,
     openapi::{Operation, Routes},
+    rate_limits::RemoteAddr,
 };
 use axum::{
     Json, Router,
@@ -129,10 +129,10 @@ static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
 
 /// The metrics of this node in Prometheus text form.
 async fn metrics_text(api: Api) -> Result<Response, ApiError> {
-    let turn = ONE_AT_A_TIME.acquire().await;
+    let permit = ONE_AT_A_TIME.acquire().await;
     let counted = spawn_blocking(move || {
-        // The turn ends with the counting, which goes on when whoever asked is gone.
-        let _turn = turn;
+        // The permit ends with the counting, which goes on when whoever asked is gone.
+        let _permit = permit;
         let view = api.cluster.local();
         api.metrics.text(&api.cluster.status(), view.state())
     });

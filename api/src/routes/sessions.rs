@@ -10,7 +10,7 @@ use crate::{
     openapi::{Operation, Routes},
     read::Read,
     render,
-    whole::Whole,
+    streamed_json::StreamedJson,
     write::Write,
 };
 use axum::{
@@ -165,8 +165,8 @@ async fn status(
         true => brief_status(&view, project, asker, work),
         false => going_on(&view, project, work),
     };
-    let whole = api.compute(asker, shown).await?;
-    read.answer_whole(&api, whole).await
+    let json = api.compute(asker, shown).await?;
+    read.answer_streamed(&api, json).await
 }
 
 /// Steps of telling of one more session.
@@ -206,16 +206,16 @@ fn working(
 }
 
 /// A [`ProjectStatus`].
-fn going_on(view: &SharedView, project: ProjectId, work: &mut WorkBudget) -> Result<Whole, ApiError> {
+fn going_on(view: &SharedView, project: ProjectId, work: &mut WorkBudget) -> Result<StreamedJson, ApiError> {
     let state = view.state();
     let [active, interrupted] = worked_on(state, project, work)?;
     let sessions = working(state, project, usize::MAX, work)?;
     let claims = claims::listed(state, state.sessions_in(project), claims::MAX_LISTED_CLAIMS, work)?;
-    let whole = Whole::default().text(r#"{"data":{"activeFeatures":"#).features(active);
-    let whole = whole.text(r#","claims":"#).value(&claims);
-    let whole = whole.text(r#","claimsTotal":"#).value(&state.claim_count_in(project));
-    let whole = whole.text(r#","sessions":"#).value(&sessions);
-    Ok(whole.text(r#","interrupted":"#).features(interrupted).text("}}"))
+    let json = StreamedJson::default().text(r#"{"data":{"activeFeatures":"#).features(active);
+    let json = json.text(r#","claims":"#).value(&claims);
+    let json = json.text(r#","claimsTotal":"#).value(&state.claim_count_in(project));
+    let json = json.text(r#","sessions":"#).value(&sessions);
+    Ok(json.text(r#","interrupted":"#).features(interrupted).text("}}"))
 }
 
 /// A [`ProjectStatus`] for a tool.
@@ -224,7 +224,7 @@ fn brief_status(
     project: ProjectId,
     asker: EngineerId,
     work: &mut WorkBudget,
-) -> Result<Whole, ApiError> {
+) -> Result<StreamedJson, ApiError> {
     let state = view.state();
     let [active, interrupted] = worked_on(state, project, work)?;
     let data = ProjectStatus {
@@ -234,5 +234,5 @@ fn brief_status(
         sessions: working(state, project, brief::MAX_SESSIONS, work)?,
         interrupted: brief::features(interrupted, asker),
     };
-    Ok(Whole::default().value(&Data { data }))
+    Ok(StreamedJson::default().value(&Data { data }))
 }

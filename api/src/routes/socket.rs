@@ -52,12 +52,12 @@ async fn open(
     let upgrade = upgrade.map_err(|_| {
         ApiError::field("Upgrade", "this is a WebSocket: send the headers of its handshake (RFC 6455)")
     })?;
-    let place = events::take_place(&api, caller.engineer)?;
+    let permits = events::take_permits(&api, caller.engineer)?;
     // Only with a place: whoever is turned away may come again with the same ticket, here or elsewhere.
     if let Some(digest) = ticket {
         redeem(&api, digest).await?;
     }
-    Ok(events::upgrade(api, place, caller, upgrade))
+    Ok(events::upgrade(api, permits, caller, upgrade))
 }
 
 /// Who asked for a ticket, through whichever node. A guess costs no log entry.

@@ -3,7 +3,7 @@
 use super::stage::{ANA, BEN, Stage};
 use crate::{
     api::{MAX_HEARTBEATS, MAX_IN_FLIGHT},
-    places::{MAX_HEARTBEATS_OF_ENGINEER, MAX_OF_ENGINEER, MAX_READS_OF_ENGINEER},
+    concurrency::{MAX_HEARTBEATS_OF_ENGINEER, MAX_OF_ENGINEER, MAX_READS_OF_ENGINEER},
     service::router,
 };
 use axum::{
@@ -22,7 +22,7 @@ async fn signs_of_life_have_places_of_their_own() {
         router(api.clone()).oneshot(request).await.unwrap().status()
     };
     let beat = format!("/api/projects/{0}/sessions/{0}/heartbeat", Uuid::nil());
-    let _all = api.slots.acquire_many(u32::try_from(MAX_IN_FLIGHT).unwrap()).await.unwrap();
+    let _all = api.handler_permits.acquire_many(u32::try_from(MAX_IN_FLIGHT).unwrap()).await.unwrap();
     assert_eq!(ask("GET", "/api/projects").await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(ask("GET", "/api/health/live").await, StatusCode::OK);
     // Heard: it lacks a key, which is looked at later.
@@ -53,7 +53,7 @@ async fn bodies_of_one_engineer_that_never_come_take_no_slot_whatever_keys_they_
         assert!(futures::poll!(asked.as_mut()).is_pending());
         held.push(asked);
     }
-    assert_eq!(api.slots.available_permits(), MAX_IN_FLIGHT, "none of them is handled yet");
+    assert_eq!(api.handler_permits.available_permits(), MAX_IN_FLIGHT, "none of them is handled yet");
     assert_eq!(never_comes(&keys[0]).await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
     let others = service.clone().oneshot(asks("GET", "/api/projects", &of_ben, Body::empty()));
     assert_eq!(others.await.unwrap().status(), StatusCode::OK);
@@ -66,12 +66,12 @@ async fn reads_that_wait_for_their_turn_take_no_slot() {
     let api = stage.api();
     let mut turns = Vec::new();
     for _ in 0..MAX_READS_OF_ENGINEER {
-        turns.push(api.places.turn_to_read(EngineerId(Uuid::from_u128(ANA))).await.unwrap());
+        turns.push(api.concurrency.read_permit(EngineerId(Uuid::from_u128(ANA))).await.unwrap());
     }
     let asked = router(api.clone()).oneshot(asks("GET", "/api/projects", &key, Body::empty()));
     let mut asked = std::pin::pin!(asked);
     assert!(futures::poll!(asked.as_mut()).is_pending());
-    assert_eq!(api.slots.available_permits(), MAX_IN_FLIGHT);
+    assert_eq!(api.handler_permits.available_permits(), MAX_IN_FLIGHT);
     turns.pop();
     assert_eq!(asked.await.unwrap().status(), StatusCode::OK);
 }
@@ -85,7 +85,7 @@ async fn heartbeats_of_one_engineer_leave_places_to_others() {
         let path = format!("/api/projects/{0}/sessions/{0}/heartbeat", Uuid::nil());
         router(api.clone()).oneshot(asks("POST", &path, key, Body::empty())).await.unwrap().status()
     };
-    let places = std::iter::from_fn(|| api.places.heartbeat(EngineerId(Uuid::from_u128(ANA))).ok());
+    let places = std::iter::from_fn(|| api.concurrency.heartbeat(EngineerId(Uuid::from_u128(ANA))).ok());
     let held: Vec<_> = places.collect();
     assert_eq!(held.len(), MAX_HEARTBEATS_OF_ENGINEER);
     assert_eq!(beat(&of_ana).await, StatusCode::SERVICE_UNAVAILABLE);

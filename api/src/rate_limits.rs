@@ -35,7 +35,7 @@ pub(crate) const KEPT: usize = 10_000;
 pub struct RemoteAddr(pub IpAddr);
 
 /// What is counted.
-pub(crate) struct Limits {
+pub(crate) struct RateLimits {
     /// Requests a second of one key; none without a limit.
     per_key: Option<(NonZeroU32, Counts<KeyPrefix>)>,
     failures: Counts<IpAddr>,
@@ -61,8 +61,8 @@ pub(crate) struct Allowance {
     reset_seconds: u64,
 }
 
-impl Limits {
-    /// Limits each key to so many requests a second; none does not.
+impl RateLimits {
+    /// RateLimits each key to so many requests a second; none does not.
     pub(crate) fn new(per_key: Option<NonZeroU32>) -> Self {
         let failures = Quota::per_second(FAILURES_PER_SECOND).allow_burst(FAILURES_AT_ONCE);
         let registrations = Quota::with_period(NEXT_REGISTRATION).expect("is not zero");
@@ -217,8 +217,8 @@ pub(crate) fn known_engineer(state: &State, headers: &HeaderMap) -> Option<Engin
     known_key(state, headers.get(header::AUTHORIZATION)?).map(|(_, engineer)| engineer)
 }
 
-/// The key's lookup prefix, if there is such a key, and whose it is. It is a part of the key's SHA-256: who does not have
-/// the key cannot use up its allowance.
+/// The key's lookup prefix, if there is such a key, and whose it is. It is a part of the key's SHA-256: who does not
+/// have the key cannot use up its allowance.
 fn known_key(state: &State, credentials: &HeaderValue) -> Option<(KeyPrefix, EngineerId)> {
     let prefix = ApiKeyText::shown(credentials)?.prefix();
     state.api_key(prefix).map(|key| (key.prefix, key.engineer))
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn an_address_with_too_many_wrong_keys_is_told_to_wait_and_others_are_not() {
-        let limits = Limits::new(None);
+        let limits = RateLimits::new(None);
         let refused =
             (0..=FAILURES_AT_ONCE.get()).find_map(|_| limits.count_failure(from("10.0.0.1").0).err());
         let refused = refused.unwrap();
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn an_address_that_registered_many_waits_and_others_do_not() {
-        let limits = Limits::new(None);
+        let limits = RateLimits::new(None);
         let admitted = |addr: &str| limits.admit_registration(Some(from(addr).0));
         for _ in 0..REGISTRATIONS_AT_ONCE.get() {
             assert!(admitted("2001:db8::1").is_ok());

@@ -1,35 +1,38 @@
 //! Writes that are much work: foreseen on the node that takes them in, and let into the log one after the other. What
 //! is too much for an entry never becomes one, and whoever sends many of them waits for oneself.
 
-use crate::{api::Api, cluster::Draft, failure::ApiError};
+use crate::{api::Api, cluster::WriteRequest, failure::ApiError};
 use nexus_api_types::Code;
 use nexus_domain::{Actor, Command, Proposal, Stamp, State, WorkBudget, decide::foresee, pattern::Pattern};
 use std::time::Duration;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
-/// A dear write waits this long for its turn at most. Nothing is applied by then.
+/// A expensive write waits this long for its permit at most. Nothing is applied by then.
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
-/// Steps from which on a write is dear: a millisecond, of which a log has room for many.
-const DEAR: usize = 400_000;
+/// Steps from which on a write is expensive: a millisecond, of which a log has room for many.
+const EXPENSIVE_STEPS: usize = 400_000;
 
 impl Api {
-    /// Looks at how much work a write will be. Of the dear ones, one at a time goes on; the others wait here for
+    /// Looks at how much work a write will be. Of the expensive ones, one at a time goes on; the others wait here for
     /// its permit, so that the log never has more than one of each node before what others write. Whoever proposes it
     /// holds the permit until it is applied, also when its client is gone by then.
     ///
     /// # Errors
-    /// The refusal of what is too much for an entry; `SERVICE_UNAVAILABLE` when too many dear ones wait already.
-    pub(crate) async fn foresee(&self, draft: &Draft) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
-        let Actor::Engineer { id: engineer, .. } = draft.actor else { return Ok(None) };
+    /// The refusal of what is too much for an entry; `SERVICE_UNAVAILABLE` when too many expensive ones wait already.
+    pub(crate) async fn foresee(
+        &self,
+        write: &WriteRequest,
+    ) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
+        let Actor::Engineer { id: engineer, .. } = write.actor else { return Ok(None) };
         let view = self.cluster.local();
-        if !computes(&draft.command, view.state()) {
+        if !may_be_expensive(&write.command, view.state()) {
             return Ok(None);
         }
         let clock = view.state().clock();
         let proposal = Proposal {
-            command: draft.command.clone(),
-            actor: draft.actor,
-            acting: draft.acting,
+            command: write.command.clone(),
+            actor: write.actor,
+            acting: write.acting,
             request: None,
             stamp: Stamp { cluster: clock.cluster, wall: clock.wall },
         };
@@ -38,28 +41,28 @@ impl Api {
             Ok(work.used())
         });
         match foreseen.await {
-            Ok(steps) if steps < DEAR => return Ok(None),
+            Ok(steps) if steps < EXPENSIVE_STEPS => return Ok(None),
             Ok(_) => {}
             // What was applied under this key already has its answer in the log, and no other.
-            Err(refused) if draft.request.is_some() && refused.code != Code::ServiceUnavailable => {}
+            Err(refused) if write.request.is_some() && refused.code != Code::ServiceUnavailable => {}
             Err(refused) => return Err(refused),
         }
-        let turn = timeout(LONGEST_WAIT, self.dear_writes.clone().acquire_owned()).await;
-        turn.ok().and_then(Result::ok).map(Some).ok_or_else(crate::compute::busy)
+        let permit = timeout(LONGEST_WAIT, self.expensive_writes.clone().acquire_owned()).await;
+        permit.ok().and_then(Result::ok).map(Some).ok_or_else(crate::compute::busy)
     }
 }
 
 /// Files that may be looked for without a thought: some tenths of a millisecond.
-const MANY: usize = 200;
+const MANY_PATHS: usize = 200;
 
 /// Whether deciding it may take much more work than reading it. An everyday pick does not: it is decided once, in the
 /// log.
-fn computes(command: &Command, state: &State) -> bool {
+fn may_be_expensive(command: &Command, state: &State) -> bool {
     match command {
-        Command::ClaimPaths { paths, .. } => are_dear(paths.iter()),
+        Command::ClaimPaths { paths, .. } => are_expensive(paths.iter()),
         Command::PickFeature { project, slug } => state
             .feature_by_slug(*project, slug)
-            .is_some_and(|feature| are_dear(feature.touches.iter().chain(&*feature.reads))),
+            .is_some_and(|feature| are_expensive(feature.touches.iter().chain(&*feature.reads))),
         Command::UpdateFeature { patch, .. } => {
             patch.touches.is_some() || patch.reads.is_some() || patch.depends_on.is_some()
         }
@@ -68,22 +71,22 @@ fn computes(command: &Command, state: &State) -> bool {
         Command::ReleasePaths { project, .. }
         | Command::ForceRelease { project, .. }
         | Command::SaveCheckpoint { project, .. }
-        | Command::UpdateProject { project, .. } => state.claim_count_in(*project) >= MANY,
+        | Command::UpdateProject { project, .. } => state.claim_count_in(*project) >= MANY_PATHS,
         // And this one at all members of the engineer's projects.
         Command::PickNext { .. } | Command::ReorderRoadmap { .. } | Command::DeleteEngineer { .. } => true,
         _ => false,
     }
 }
 
-fn are_dear<'a>(paths: impl Iterator<Item = &'a Pattern>) -> bool {
-    paths.enumerate().any(|(at, path)| at >= MANY || path.is_wild())
+fn are_expensive<'a>(paths: impl Iterator<Item = &'a Pattern>) -> bool {
+    paths.enumerate().any(|(at, path)| at >= MANY_PATHS || path.is_wild())
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use crate::{
-        events::tests::stage::{ANA, BEN, Stage, dear_patterns, engineer, project},
+        events::tests::stage::{ANA, BEN, Stage, engineer, expensive_patterns, project},
         service::router,
     };
     use axum::{
@@ -105,7 +108,7 @@ mod tests {
         let ben = EngineerId(Uuid::from_u128(BEN));
         let member = Command::AddMember { project: project(1), engineer: ben, role: MemberRole::Member };
         stage.apply(engineer(ANA), member);
-        let (held, wanted) = (dear_patterns("[x]"), dear_patterns("[y]"));
+        let (held, wanted) = (expensive_patterns("[x]"), expensive_patterns("[y]"));
         let claim = Command::ClaimPaths {
             project: project(1),
             paths: held.into(),
@@ -126,8 +129,8 @@ mod tests {
         stage.proposals.reached(1).await;
         asking.abort();
         assert!(asking.await.unwrap_err().is_cancelled());
-        assert_eq!(api.dear_writes.available_permits(), 0, "its entry is on its way");
+        assert_eq!(api.expensive_writes.available_permits(), 0, "its entry is on its way");
         stage.proposals.open();
-        assert!(api.dear_writes.acquire().await.is_ok(), "it is applied");
+        assert!(api.expensive_writes.acquire().await.is_ok(), "it is applied");
     }
 }
