@@ -1,5 +1,6 @@
-//! Writes that are much work: foreseen on the node that takes them in, and let into the log one after the other. What
-//! is too much for an entry never becomes one, and whoever sends many of them waits for oneself.
+//! Writes that are much work. The node that receives one computes beforehand how much, refuses it if that is too much
+//! for an entry, and proposes expensive writes one after the other. So a client that sends many of them waits for its
+//! own.
 
 use crate::{api::Api, cluster::WriteRequest, failure::ApiError};
 use nexus_api_types::Code;
@@ -7,18 +8,20 @@ use nexus_domain::{Actor, Command, Proposal, Stamp, State, WorkBudget, decide::f
 use std::time::Duration;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
-/// A expensive write waits this long for its permit at most. Nothing is applied by then.
+/// An expensive write waits at most this long for the permit. Nothing is applied before it has it.
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
-/// Steps from which on a write is expensive: a millisecond, of which a log has room for many.
+/// A write of this many steps or more is expensive. They take about a millisecond, and the log has time for many of
+/// them.
 const EXPENSIVE_STEPS: usize = 400_000;
 
 impl Api {
-    /// Looks at how much work a write will be. Of the expensive ones, one at a time goes on; the others wait here for
-    /// its permit, so that the log never has more than one of each node before what others write. Whoever proposes it
-    /// holds the permit until it is applied, also when its client is gone by then.
+    /// Computes how much work a write will be. An expensive one waits for the permit, of which there is one, so that
+    /// the log has at most one of each node before the writes of others. The caller holds the permit until the write is
+    /// applied, even if the client has disconnected.
     ///
     /// # Errors
-    /// The refusal of what is too much for an entry; `SERVICE_UNAVAILABLE` when too many expensive ones wait already.
+    /// The refusal of a write that is too much for an entry; `SERVICE_UNAVAILABLE` when too many expensive ones wait
+    /// already.
     pub(crate) async fn foresee(
         &self,
         write: &WriteRequest,
@@ -43,7 +46,7 @@ impl Api {
         match foreseen.await {
             Ok(steps) if steps < EXPENSIVE_STEPS => return Ok(None),
             Ok(_) => {}
-            // What was applied under this key already has its answer in the log, and no other.
+            // A write that was already applied under this key gets the answer from the log, and no other.
             Err(refused) if write.request.is_some() && refused.code != Code::ServiceUnavailable => {}
             Err(refused) => return Err(refused),
         }
@@ -52,11 +55,11 @@ impl Api {
     }
 }
 
-/// Files that may be looked for without a thought: some tenths of a millisecond.
+/// Fewer plain paths than this are never expensive: they take some tenths of a millisecond.
 const MANY_PATHS: usize = 200;
 
-/// Whether deciding it may take much more work than reading it. An everyday pick does not: it is decided once, in the
-/// log.
+/// Whether a command may be expensive, and so has to be computed beforehand. A usual pick is not: it is decided once,
+/// in the log.
 fn may_be_expensive(command: &Command, state: &State) -> bool {
     match command {
         Command::ClaimPaths { paths, .. } => are_expensive(paths.iter()),
@@ -67,12 +70,12 @@ fn may_be_expensive(command: &Command, state: &State) -> bool {
             patch.touches.is_some() || patch.reads.is_some() || patch.depends_on.is_some()
         }
         Command::CreateFeature { feature, .. } => !feature.depends_on.is_empty(),
-        // These look at all that is claimed, by everybody or for a feature.
+        // These iterate over all claims of the project.
         Command::ReleasePaths { project, .. }
         | Command::ForceRelease { project, .. }
         | Command::SaveCheckpoint { project, .. }
         | Command::UpdateProject { project, .. } => state.claim_count_in(*project) >= MANY_PATHS,
-        // And this one at all members of the engineer's projects.
+        // These iterate over features, or over the members of the engineer's projects.
         Command::PickNext { .. } | Command::ReorderRoadmap { .. } | Command::DeleteEngineer { .. } => true,
         _ => false,
     }
@@ -102,7 +105,7 @@ mod tests {
     use uuid::Uuid;
 
     #[tokio::test]
-    async fn a_dear_write_whose_client_is_gone_keeps_its_turn_until_it_is_applied() {
+    async fn an_expensive_write_whose_client_is_gone_keeps_its_permit_until_it_is_applied() {
         let stage = Stage::set();
         let key = stage.key(BEN, 1);
         let ben = EngineerId(Uuid::from_u128(BEN));
@@ -129,7 +132,7 @@ mod tests {
         stage.proposals.reached(1).await;
         asking.abort();
         assert!(asking.await.unwrap_err().is_cancelled());
-        assert_eq!(api.expensive_writes.available_permits(), 0, "its entry is on its way");
+        assert_eq!(api.expensive_writes.available_permits(), 0, "its entry is under way");
         stage.proposals.open();
         assert!(api.expensive_writes.acquire().await.is_ok(), "it is applied");
     }

@@ -25,8 +25,8 @@ const PATIENCE_FOR_ALL: u32 = 6;
 
 const TOO_SLOW: End = End::Close(CloseCode::TooSlow, "too slow: resume from the last revision you saw");
 
-/// Events that are sent together. Those of the hub are shared by all who follow; what was read for one socket alone has room
-/// in memory until it is sent.
+/// Events that are sent together. Those of the hub are shared by all who follow; what was read for one socket alone has
+/// room in memory until it is sent.
 #[derive(Default)]
 pub(crate) struct Delivery {
     events: Vec<RenderedEvent>,

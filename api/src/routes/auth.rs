@@ -1,4 +1,4 @@
-//! `/auth`: registration and oneself.
+//! `/auth`: registers engineers, and shows the caller.
 
 use crate::{
     api::Api,
@@ -77,8 +77,8 @@ async fn register(
     Ok(done.answer(StatusCode::CREATED, Registered { engineer: render::engineer(engineer), api_key }))
 }
 
-/// Who registers somebody else, which counts where registration is by invitation. A key that is none is no
-/// reason to turn anybody away: old clients send what they have.
+/// The engineer who registers another one, which matters where registration is by invitation. An invalid key is no
+/// error, since old clients send one.
 async fn inviter(api: &Api, headers: &HeaderMap) -> Result<Actor, ApiError> {
     match authenticate(api, headers).await {
         Ok(caller) => Ok(caller.actor()),

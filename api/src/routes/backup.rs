@@ -1,5 +1,5 @@
-//! `/cluster/backup`: all that the cluster keeps, for whoever has to keep it elsewhere. Holds one piece in
-//! memory, however large the backup is.
+//! `/cluster/backup`: everything that the cluster stores, as a file. One piece of it is in memory, however large the
+//! backup is.
 
 use crate::{
     api::Api,
@@ -24,7 +24,7 @@ use tokio::{
     time::timeout,
 };
 
-/// A client that does not take a piece, a MiB, in this time holds its file in vain.
+/// Longest time for a client to take a piece of a MiB. A slower one would hold the file of the snapshot in vain.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const ROUTE: &str = "/cluster/backup";
@@ -68,8 +68,8 @@ async fn backup(State(api): State<Api>, read: Read) -> Result<Response, ApiError
 
 type Piece<E> = Result<Bytes, E>;
 
-/// The pieces as the client takes them. Read in a task of its own: nobody asks for more on behalf of a client
-/// that has stopped reading, so that it could not be given up from here.
+/// The pieces, as the client takes them. They are read in a task of its own: the stream is not polled for a client that
+/// has stopped reading, and could not time out by itself.
 fn sent<E>(
     mut pieces: stream::BoxStream<'static, Piece<E>>,
     permit: OwnedSemaphorePermit,
@@ -81,7 +81,7 @@ where
     let (send, receive) = mpsc::channel(1);
     tokio::spawn(async move {
         while let Some(piece) = pieces.next().await {
-            // Too late, or gone: cut short, it is no backup, and its client sees that.
+            // The client is too slow or gone. It can tell that the backup is incomplete.
             if !matches!(timeout(patience, send.send(piece)).await, Ok(Ok(()))) {
                 break;
             }

@@ -1,4 +1,4 @@
-//! `/projects/{id}/roadmap`: which features come first.
+//! `/projects/{id}/roadmap`: the order of features in their lanes.
 
 use super::{feature_slug, features, project_id};
 use crate::{
@@ -50,7 +50,7 @@ async fn show(State(api): State<Api>, Path(project): Path<String>, read: Read) -
     read.answer_streamed(&api, json).await
 }
 
-/// The whole roadmap, every lane of it: a [`Roadmap`].
+/// The whole roadmap with every lane, as a [`Roadmap`].
 fn roadmap(view: &SharedView, project: ProjectId, work: &mut WorkBudget) -> Result<StreamedJson, ApiError> {
     let mut json =
         StreamedJson::default().text(r#"{"data":{"projectId":"#).value(&project.0).text(r#","lanes":["#);
