@@ -14,7 +14,7 @@ use crate::{
     settings::Settings,
     time::{ClusterTime, WallTime},
     usage::{Owner, Usage},
-    words::{AgentName, Email, Slug},
+    words::{AgentName, Slug},
     work::WorkBudget,
 };
 use std::{cmp::Reverse, collections::BTreeSet, ops::Bound, sync::Arc};
@@ -114,11 +114,6 @@ impl State {
     /// An engineer.
     pub fn engineer(&self, id: EngineerId) -> Option<&Arc<Engineer>> {
         self.engineers.get(&id)
-    }
-
-    /// The engineer with this address.
-    pub fn engineer_by_email(&self, email: &Email) -> Option<&Arc<Engineer>> {
-        self.engineers.get(self.emails.get(email)?)
     }
 
     /// The key with this lookup prefix.
