@@ -1,4 +1,4 @@
-//! The use of quotas, for those who may see it.
+//! How much of each quota is used, for callers who may read it.
 
 use nexus_api_types::cluster as wire;
 use nexus_domain::{

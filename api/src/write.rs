@@ -71,7 +71,7 @@ impl Incoming {
         }
         let permit = permit_after_body.then(|| handler_permit(api)).transpose()?;
         let idempotency = idempotency?;
-        // Requests without a key are told apart by the reply slots of the node.
+        // The node's reply slots distinguish requests without a key.
         let fingerprint = idempotency.as_ref().map_or(0, |_| fingerprint(&of.0, of.1.path(), &body));
         Ok(Self { idempotency, fingerprint, body, _permit: permit, _body_permit: body_permit })
     }

@@ -2,8 +2,8 @@
 //! is never sent in the clear; a joining node receives it encrypted under its join token.
 //!
 //! The first nodes of a cluster get it from the operator, or from a file of the user who runs all of them on one
-//! machine. Later nodes receive it when they join. It is stored in the data folder, and whoever reads that file can act
-//! as a member.
+//! machine. Later nodes receive it when they join. It is stored in the data folder, and anyone who reads that file can
+//! act as a member.
 
 use crate::config::{Config, Origin, is_loopback};
 use anyhow::{Context, bail, ensure};

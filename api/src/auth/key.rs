@@ -95,8 +95,8 @@ pub(crate) struct NewKey {
 }
 
 impl NewKey {
-    /// Refuses an idempotency key that could be guessed, such as one that is made of an e-mail address: whoever guesses
-    /// it gets the API key.
+    /// Refuses an idempotency key that could be guessed, such as one that is made of an e-mail address: a client that
+    /// guesses it gets the API key.
     ///
     /// # Errors
     /// 400. The message names the accepted form: a UUID, or at least as many hexadecimal digits.

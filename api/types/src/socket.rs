@@ -32,7 +32,7 @@ pub enum Notice {
     },
     /// The client is subscribed to the project.
     Joined {
-        /// The session that the socket acts as; none for a caller who may only read.
+        /// The session that the socket acts as; null for a caller that may only read.
         session_id: Option<Uuid>,
         /// The project.
         project_id: Uuid,

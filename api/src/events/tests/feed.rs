@@ -1,4 +1,4 @@
-//! Everybody is told everything after their cursor, once and in order, from the hub or from history.
+//! Every consumer receives every event after its cursor, once and in order, from the hub or from history.
 
 use super::stage::{ANA, Stage, caller, project};
 use crate::{
@@ -19,7 +19,7 @@ async fn joined(api: &Api, number: u128, since: Option<Revision>) -> Conversatio
     talk
 }
 
-/// Revisions of what a consumer is told until it has heard of one.
+/// Revisions of the events that a consumer receives, up to and including `last`.
 async fn delivered_until(talk: &mut Conversation, last: Revision) -> Vec<u64> {
     let mut told = Vec::new();
     while told.last() != Some(&last.0) {
