@@ -1,17 +1,17 @@
-//! What all handlers share.
+//! The state that all handlers share, and the limits of the API.
 
 use crate::{
     auth::Verifier,
     background::Background,
     cluster::{Cluster, SharedView},
     compute::LongReads,
+    concurrency::ConcurrencyLimits,
     events::{Hub, MAX_SOCKETS},
     failure::ApiError,
-    limits::Limits,
     metrics::Metrics,
     mint::Mint,
-    places::Places,
-    rooms::Rooms,
+    rate_limits::RateLimits,
+    response_memory::ResponseMemory,
     write::Done,
 };
 use nexus_api_types::Code;
@@ -19,22 +19,22 @@ use nexus_domain::{Document, DocumentKey, Millis, Reply};
 use std::{num::NonZeroU32, ops::Deref, sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, watch};
 
-/// What an operator sets.
+/// The settings of the API.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
-    /// Whether `/metrics` answers programs of this machine without a key: on a loopback listener.
+    /// Whether `/metrics` answers programs on this machine without a key. For a loopback listener.
     pub open_metrics: bool,
-    /// Names by which clients reach this node, beside its addresses and `localhost`; `*` is any.
+    /// Host names by which clients reach this node, beside its addresses and `localhost`; `*` allows any.
     pub allowed_hosts: Vec<String>,
-    /// Browsers' pages that may call the API; empty: none but the node's own.
+    /// Origins of browser pages that may call the API; empty allows only the node's own pages.
     pub allowed_origins: Vec<String>,
-    /// Requests a second that one key may make of this node; none without a limit.
+    /// Requests per second of one key to this node; none for no limit.
     pub rate_limit: Option<NonZeroU32>,
-    /// Whether the last address in `X-Forwarded-For` is the client's: only behind a proxy that sets it.
+    /// Whether the client's address is the last one in `X-Forwarded-For`. Only behind a proxy that sets it.
     pub trust_proxy: bool,
-    /// A follower of events that takes nothing for this long is closed, and may resume.
+    /// A WebSocket whose client takes nothing for this long is closed. The client may resume.
     pub slow_consumer: Duration,
-    /// WebSockets open at once, at most [`MAX_SOCKETS`].
+    /// WebSockets at once, at most [`MAX_SOCKETS`].
     pub max_sockets: u32,
 }
 
@@ -46,60 +46,61 @@ impl Default for ApiConfig {
             allowed_origins: Vec::new(),
             rate_limit: None,
             trust_proxy: false,
-            // Lost packets are sent again within it; nobody's memory is held for longer.
+            // Long enough for lost packets to be sent again, and short enough to free the memory of a stalled client.
             slow_consumer: Duration::from_secs(5),
             max_sockets: MAX_SOCKETS,
         }
     }
 }
 
-/// Requests handled at once on one node; more are turned away, since each holds memory.
+/// Requests handled at once on one node; further ones are refused, since each holds memory.
 pub(crate) const MAX_IN_FLIGHT: usize = 4_096;
-/// Signs of life handled at once on one node: apart from other requests, which must not make agents lose what
-/// they hold. As many as a node has connections: each waits for the next batch only.
+/// Heartbeats handled at once on one node. They are limited apart from other requests, which must not make agents lose
+/// their claims. As many as a node has connections: each waits for the next batch only.
 pub(crate) const MAX_HEARTBEATS: usize = 8_192;
-/// Long polls waiting at once on one node: apart from other requests, which take no time.
+/// Long polls at once on one node. They are limited apart from other requests, which take little time.
 pub(crate) const MAX_WAITING_POLLS: usize = 1_024;
-/// Backups being sent at once by one node: each holds a file, which may be deleted by then.
+/// Backups that one node sends at once. Each holds the file of a snapshot, even after its deletion.
 const MAX_BACKUPS: usize = 4;
-/// Bytes of one body.
+/// Largest body of a request with a key, in bytes.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
-/// Bytes of a body from which on understanding it is work: some thousand paths, which the answer then lists again.
+/// A body of more bytes is parsed on the threads of reads: it may have thousands of paths, which the answer lists
+/// again.
 pub(crate) const LARGE_BODY: u64 = 64 * 1024;
-/// Bytes of a body of somebody who shows no key: names and addresses are all that is in it.
+/// Largest body of a request without a key, in bytes: it has names and addresses only.
 pub(crate) const MAX_OPEN_BODY: usize = 16 * 1024;
-/// Bytes of bodies that are being read at once, beyond the first [`MAX_OPEN_BODY`] of each, which is all that most have.
+/// Bytes of all bodies at once, beyond the first [`MAX_OPEN_BODY`] of each, which is all that most bodies have.
 pub(crate) const MAX_BODIES: usize = 64 * 1024 * 1024;
-/// Followers of events are given this long to go when the node stops: one that reads is told to go at once.
+/// WebSockets get this long to close when the node stops. A client that reads receives the close frame at once.
 const DRAIN: Duration = Duration::from_secs(1);
-/// How long a join token is valid when nothing is said.
+/// Default validity of a join token.
 pub(crate) const JOIN_TOKEN_TTL: Millis = Millis::from_secs(3600);
 
-/// What all handlers share. One pointer: it is cloned several times a request.
+/// The state that all handlers share. It is a single pointer, since it is cloned several times per request.
 #[derive(Clone)]
 pub struct Api(Arc<Shared>);
 
-/// What stands behind an [`Api`].
+/// The state behind an [`Api`].
 pub struct Shared {
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) mint: Arc<dyn Mint>,
-    /// Where reads are answered, and what is long is computed.
+    /// The threads that answer reads and compute long answers.
     pub(crate) background: Background,
-    /// Where sockets live: apart from reads, since their clients show over them that they live.
+    /// The threads of WebSockets. They are apart from reads, since heartbeats come over sockets.
     pub(crate) socket_threads: Background,
     pub(crate) verifier: Verifier,
     pub(crate) metrics: Metrics,
     pub(crate) config: ApiConfig,
-    pub(crate) limits: Limits,
-    pub(crate) places: Places,
-    pub(crate) rooms: Rooms,
-    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) rate_limits: RateLimits,
+    pub(crate) concurrency: ConcurrencyLimits,
+    pub(crate) response_memory: ResponseMemory,
+    pub(crate) handler_permits: Arc<Semaphore>,
     pub(crate) heartbeats: Semaphore,
     pub(crate) polls: Semaphore,
     pub(crate) long_reads: LongReads,
-    /// The turn of a write that is much work: one at a time.
-    pub(crate) dear_writes: Arc<Semaphore>,
-    /// A permit for each byte.
+    /// The permit of an expensive write: one at a time.
+    pub(crate) expensive_writes: Arc<Semaphore>,
+    /// A permit for each byte of all bodies.
     pub(crate) bodies: Arc<Semaphore>,
     pub(crate) backups: Arc<Semaphore>,
     pub(crate) sockets: Arc<Semaphore>,
@@ -129,15 +130,15 @@ impl Api {
             verifier: Verifier::new(background.handle().clone()),
             background,
             metrics: Metrics::default(),
-            limits: Limits::new(config.rate_limit),
-            places: Places::new(config.max_sockets),
-            rooms: Rooms::default(),
+            rate_limits: RateLimits::new(config.rate_limit),
+            concurrency: ConcurrencyLimits::new(config.max_sockets),
+            response_memory: ResponseMemory::default(),
             config,
-            slots: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            handler_permits: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
             heartbeats: Semaphore::new(MAX_HEARTBEATS),
             polls: Semaphore::new(MAX_WAITING_POLLS),
             long_reads: LongReads::default(),
-            dear_writes: Arc::new(Semaphore::new(1)),
+            expensive_writes: Arc::new(Semaphore::new(1)),
             bodies: Arc::new(Semaphore::new(MAX_BODIES)),
             backups: Arc::new(Semaphore::new(MAX_BACKUPS)),
             sockets,
@@ -145,8 +146,8 @@ impl Api {
         }))
     }
 
-    /// Sends everybody away who waits for events, because the node stops. Returns once they are gone, or after a second
-    /// or two; then with how many sockets are still open.
+    /// Closes all long polls and WebSockets, because the node stops. Returns the number of WebSockets that are still
+    /// open after [`DRAIN`].
     pub async fn drain(&self) -> usize {
         self.draining.send_replace(true);
         let all = self.sockets.acquire_many(self.config.max_sockets);
@@ -156,12 +157,12 @@ impl Api {
         }
     }
 
-    /// Tells when the node begins to stop.
+    /// A signal for the time when the node begins to stop.
     pub(crate) fn draining(&self) -> Draining {
         Draining(self.draining.subscribe())
     }
 
-    /// Reads documents beside a view.
+    /// Reads documents for a view.
     pub(crate) async fn documents(
         &self,
         view: &SharedView,
@@ -173,11 +174,11 @@ impl Api {
         view.documents(keys).await.map_err(|failure| ApiError::internal(&failure))
     }
 
-    /// Reads the text that a write wrote: it never changes, so a retry is shown the same.
+    /// Reads the text that a write stored. It never changes, so a retry gets the same.
     pub(crate) async fn written(&self, done: &Done) -> Result<Document, ApiError> {
         let Reply::Text(key) = done.reply else { return Err(done.unexpected()) };
         let text = self.documents(&done.view, vec![key]).await?.pop().flatten();
-        // A retry may come after the feature or the project was deleted with its texts.
+        // A retry may arrive after the feature or the project was deleted with its texts.
         text.ok_or_else(|| ApiError::new(Code::NotFound, "it was written, and deleted meanwhile"))
     }
 }
@@ -187,14 +188,14 @@ impl Api {
 pub(crate) struct Draining(watch::Receiver<bool>);
 
 impl Draining {
-    /// Whether it has.
+    /// Whether the node has begun to stop.
     pub(crate) fn has_begun(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Waits until it has.
+    /// Waits until the node begins to stop.
     pub(crate) async fn begun(&mut self) {
-        // An error means that the API is gone, which is an end too.
+        // An error means that the API was dropped, which is a stop too.
         let _ = self.0.wait_for(|draining| *draining).await;
     }
 }

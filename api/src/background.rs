@@ -1,5 +1,5 @@
-//! Threads of their own for reads, for what is computed, and for those who follow events, below the priority of those that
-//! keep the log. An answer of many megabytes holds up other reads, and neither writes nor signs of life.
+//! Separate threads for reads, for computations, and for WebSockets, with a lower priority than the threads of Raft.
+//! An answer of many megabytes delays other reads, but neither writes nor heartbeats.
 
 use crate::failure::ApiError;
 use axum::response::{IntoResponse, Response};
@@ -9,29 +9,30 @@ use tokio::{
     task::JoinSet,
 };
 
-/// How much lower their priority is, as `nice` has it: under a full load, a tenth of what the log gets.
+/// The niceness of these threads: under full load they get a tenth of the time of the others.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
-/// Threads at least that read from the disk, or make long answers. Each keeps for a while what its answers took.
-const LEAST_BLOCKING: usize = 2;
-/// They end after so long without work, and give back what they kept.
+/// Blocking threads at least, which read from the disk or make long answers. Each keeps the memory of its last answers
+/// for a while.
+const MIN_BLOCKING_THREADS: usize = 2;
+/// A blocking thread ends after this long without work, and so frees the memory that it kept.
 const KEEP_ALIVE: Duration = Duration::from_millis(200);
 
-/// The threads. Dropped, they end when what they do is done.
+/// A runtime of such threads. After it is dropped, the threads end with their current work.
 pub(crate) struct Background(Option<Runtime>);
 
 impl Background {
-    /// Threads under a name, for half of the cores: the rest is for the log.
+    /// Starts threads under a name, for half of the cores: the others are for Raft.
     ///
     /// # Panics
-    /// When the system gives no threads, at the start of a node.
+    /// When the system cannot start threads, which happens at the start of a node only.
     pub(crate) fn new(name: &str) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = Builder::new_multi_thread()
             .worker_threads((cores / 2).max(1))
             .thread_name(name)
-            .max_blocking_threads(cores.max(LEAST_BLOCKING))
+            .max_blocking_threads(cores.max(MIN_BLOCKING_THREADS))
             .thread_keep_alive(KEEP_ALIVE)
             .enable_time()
             .on_thread_start(lower_priority)
@@ -39,12 +40,12 @@ impl Background {
         Self(Some(threads.expect("a node that starts can start threads")))
     }
 
-    /// Where blocking work is handed to.
+    /// The handle to spawn work on these threads.
     pub(crate) fn handle(&self) -> &Handle {
         self.0.as_ref().expect("it is there until it is dropped").handle()
     }
 
-    /// Lets an answer be made there. Given up, it is made no further.
+    /// Runs a handler on these threads. When the returned future is dropped, the handler is aborted.
     pub(crate) async fn answer(
         &self,
         answering: impl Future<Output = Response> + Send + 'static,
@@ -61,17 +62,18 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        // What runs there may hold the API itself, and nobody may wait on a thread of another runtime.
+        // A task there may hold the API itself, and a thread of a runtime must not block on the shutdown of another
+        // one.
         if let Some(threads) = self.0.take() {
             threads.shutdown_background();
         }
     }
 }
 
-/// Of this thread alone, as Linux has it; elsewhere it would be that of the whole process.
+/// Lowers the priority of the current thread. Only on Linux, since elsewhere it would be that of the whole process.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "reads have the priority of everything else");
+        tracing::debug!(%error, "the priority of the threads of reads cannot be lowered");
     }
 }

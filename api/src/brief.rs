@@ -1,5 +1,5 @@
-//! Lists as the tools of an agent need them: without specs, and with as much of each list as a tool looks at. Of a
-//! whole list, which may be many megabytes, a tool would show the same.
+//! Shortened lists for the tools of agents: without specs, and only as long as a tool reads. A full list may have many
+//! megabytes, of which a tool would show the same.
 
 use crate::render;
 use nexus_api_types::feature::{self as wire, BlockedBy};
@@ -9,22 +9,22 @@ use nexus_domain::{
 };
 use std::sync::Arc;
 
-/// Marks a request of a tool for a list.
+/// Marks a request for a list as one of a tool.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Brief;
 
-/// Features of one list, some 1.5 KB each at most without their paths. A tool shows 50 of them, and says how many are
-/// left out.
+/// Features of one list, of at most about 1.5 KB each without their paths. A tool shows 50 of them, and the number of
+/// the others.
 const MAX_FEATURES: usize = 500;
-/// Features, from the first on, that have paths, and paths of each: as many as a tool shows.
+/// The first features of a list have paths, and this many of each: as many as a tool shows.
 const MAX_WITH_PATHS: usize = 50;
 const MAX_PATHS: usize = 50;
-/// Sessions of one list: they give the names of those who work.
+/// Sessions of one list, which give the names of engineers.
 pub(crate) const MAX_SESSIONS: usize = 500;
-/// Claims of one list, some 1.5 KB each at most. A tool shows 50 of them.
+/// Claims of one list, of at most about 1.5 KB each. A tool shows 50 of them.
 pub(crate) const MAX_CLAIMS: usize = 1_000;
 
-/// A feature that stands in a list at this place, from 0.
+/// The feature at position `at` of a list.
 fn feature(at: usize, feature: &Feature) -> wire::Feature {
     let paths = if at < MAX_WITH_PATHS { MAX_PATHS } else { 0 };
     let cut = Feature {
@@ -36,7 +36,7 @@ fn feature(at: usize, feature: &Feature) -> wire::Feature {
     render::feature(&cut, String::new())
 }
 
-/// Features that can be picked, and then those that cannot.
+/// Features that can be picked, followed by those that cannot.
 pub(crate) fn available(
     free: &[&Arc<Feature>],
     blocked: &[(&Arc<Feature>, BlockedBy)],
@@ -49,7 +49,7 @@ pub(crate) fn available(
     free.chain(blocked).collect()
 }
 
-/// Features in their order. If not all of them are listed, those that the asker holds come first.
+/// Features in their order. When the list is cut, those that `asker` holds come first.
 pub(crate) fn features(mut found: Vec<&Arc<Feature>>, asker: EngineerId) -> Vec<wire::Feature> {
     if found.len() > MAX_FEATURES {
         let is_own = |feature: &Feature| match &feature.status {

@@ -1,8 +1,9 @@
-//! Keeps pages in browsers away from a node. A page of a stranger reaches whatever the machine of its visitor reaches,
-//! a node on loopback too: by a name of its own that it lets point there (DNS rebinding), or by a request that a
-//! browser sends without asking anybody first. The `Host` gives the one away, the `Origin` the other.
+//! Protects a node from foreign pages in browsers. Such a page can send requests to any address that its visitor's
+//! machine can reach, including a node on loopback: through a name of its own that it points there (DNS rebinding), or
+//! by a cross-origin request that browsers send without a preflight. The `Host` reveals the first, the `Origin` the
+//! second.
 //!
-//! Decides about headers alone; who asks, and with which key, is found out later.
+//! Only headers are checked here; the key is checked later.
 
 use crate::{api::ApiConfig, failure::ApiError};
 use axum::{
@@ -12,26 +13,26 @@ use axum::{
 use nexus_api_types::Code;
 use std::net::IpAddr;
 
-/// In `allowed_hosts`: by whatever name.
+/// The entry of `allowed_hosts` that allows any name.
 const ANY: &str = "*";
 
-/// Turns a request away that a page had no business to send.
+/// Refuses a request that a foreign page may have sent.
 ///
 /// # Errors
-/// 403, with the setting that allows it.
+/// 403. The message names the setting that would allow the request.
 pub(crate) fn check(config: &ApiConfig, request: &Request) -> Result<(), ApiError> {
     check_host(config, request)?;
     check_origin(config, request)
 }
 
-/// Turns a request away for a name that this node is not known by.
+/// Refuses a request to a host name that this node does not have.
 ///
 /// # Errors
-/// 403, with the setting that allows it.
+/// 403. The message names the setting that would allow the request.
 pub(crate) fn check_host(config: &ApiConfig, request: &Request) -> Result<(), ApiError> {
     let refused = hosts(request).find(|host| !is_own(config, host));
     match refused {
-        // Behind a proxy, the name is the proxy's to look at.
+        // Behind a proxy, the proxy checks the name.
         Some(host) if !config.trust_proxy => Err(ApiError::new(
             Code::Forbidden,
             format!(
@@ -43,8 +44,8 @@ pub(crate) fn check_host(config: &ApiConfig, request: &Request) -> Result<(), Ap
     }
 }
 
-/// Turns a page away that may not call: what changes something, and sockets, which no browser asks about first. A
-/// program sends no `Origin`.
+/// Refuses requests of pages from other origins if they change something or open a socket, for which browsers send no
+/// preflight. A program sends no `Origin`.
 fn check_origin(config: &ApiConfig, request: &Request) -> Result<(), ApiError> {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if is_read && !request.headers().contains_key(header::UPGRADE) {
@@ -67,22 +68,22 @@ fn check_origin(config: &ApiConfig, request: &Request) -> Result<(), ApiError> {
     }
 }
 
-/// Whether a page is one that this node served itself.
+/// Whether the page comes from this node itself.
 fn is_same(origin: &str, request: &Request) -> bool {
     let Some((_, page)) = origin.split_once("://") else { return false };
     let mut hosts = authorities(request).peekable();
     hosts.peek().is_some() && hosts.all(|host| host.eq_ignore_ascii_case(page))
 }
 
-/// What the client calls this node, with its port: in HTTP/2 the authority of the URI, else `Host`.
+/// The host and port that the client addresses: the authority of the URI in HTTP/2, else the `Host` header.
 fn authorities(request: &Request) -> impl Iterator<Item = &str> {
     let named = request.headers().get_all(header::HOST).iter();
-    // What is no text is no name of this node either.
+    // A header that is no text cannot be a name of this node.
     let named = named.map(|host| host.to_str().unwrap_or("?"));
     request.uri().authority().map(Authority::as_str).into_iter().chain(named)
 }
 
-/// The same without ports. None when the client gives no name, which no browser does.
+/// The same without ports. Empty when the client sends no host, which no browser does.
 fn hosts(request: &Request) -> impl Iterator<Item = &str> {
     authorities(request).map(|authority| {
         let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
@@ -93,8 +94,8 @@ fn hosts(request: &Request) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether this node is known by that name. No page is of an IP address or of `localhost`, but one that was served
-/// there: nobody else can let those point somewhere.
+/// Whether this node has that name. IP addresses and `localhost` are always allowed: nobody can rebind them, so a page
+/// of such an origin was served there.
 fn is_own(config: &ApiConfig, host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
     let is_named = |allowed: &String| allowed == ANY || allowed.eq_ignore_ascii_case(name);
@@ -110,7 +111,7 @@ fn ip(host: &str) -> Option<IpAddr> {
     bare.unwrap_or(host).parse().ok()
 }
 
-/// Whether a program on this machine asks for itself: at a loopback name, and not for somebody else as a proxy does.
+/// Whether the request comes from a program on this machine, to a loopback name, and not through a proxy.
 pub(crate) fn is_local(config: &ApiConfig, remote: Option<IpAddr>, request: &Request) -> bool {
     let by_proxy = [header::FORWARDED, header::VIA].iter().any(|name| request.headers().contains_key(name))
         || request.headers().keys().any(|name| name.as_str().starts_with("x-forwarded-"))
@@ -124,11 +125,11 @@ pub(crate) fn is_local(config: &ApiConfig, remote: Option<IpAddr>, request: &Req
         && hosts.all(is_loopback)
 }
 
-/// Turns a body away that is not said to be JSON. The other types are those that a page of a stranger may send without
-/// a browser asking this node first. A body of no type is taken, as old clients send it: its `Origin` was looked at.
+/// Refuses a body of another type than JSON, since foreign pages can send some other types without a preflight. A body
+/// without a type is accepted, as old clients send it; its `Origin` was checked before.
 ///
 /// # Errors
-/// 415, with what to send instead.
+/// 415. The message says what to send instead.
 pub(crate) fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let is_json = |given: &HeaderValue| {
         let essence = given.to_str().ok().and_then(|text| text.split(';').next()).unwrap_or_default();

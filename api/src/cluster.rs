@@ -1,4 +1,4 @@
-//! What a node offers to the API. The node implements it; tests may do so in memory.
+//! The trait through which the API uses a node. The node implements it, and tests do so in memory.
 
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
@@ -8,37 +8,37 @@ use nexus_domain::{
 };
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
-/// A write as it stands before the leader stamps it with a time.
+/// A write, before the leader stamps it with a time.
 #[derive(Clone, Debug)]
-pub struct Draft {
-    /// What is asked.
+pub struct WriteRequest {
+    /// The command to apply.
     pub command: Command,
-    /// By whom.
+    /// The engineer and the key, or the absence of one.
     pub actor: Actor,
-    /// As which session.
+    /// The session that acts.
     pub acting: Acting,
-    /// The request, when its client chose a key for it. Without one the node sees to it that its own retries have
-    /// no second effect.
+    /// The identity of the request, if its client chose a key for it. Without one, the node makes sure that its own
+    /// retries have no second effect.
     pub request: Option<KeyedRequest>,
 }
 
 /// How fresh a read must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Consistency {
-    /// Reflects every write that was acknowledged before the read began, through whichever node.
+    /// Reflects every write that was acknowledged before the read began, through any node.
     #[default]
     Linearizable,
-    /// This node's own state, without a question to anybody.
+    /// Reads this node's own state, without asking the leader.
     Stale,
 }
 
 /// The state at one revision, with the documents beside it.
 pub trait View: Send + Sync {
-    /// The state.
+    /// The state at that revision.
     fn state(&self) -> &State;
-    /// The log index that it reflects: at least that of its last proposal.
+    /// The log index that the state reflects: at least that of its last proposal.
     fn revision(&self) -> Revision;
-    /// Hash over everything that was applied so far.
+    /// The hash over everything that was applied so far.
     fn state_hash(&self) -> u64;
     /// Reads documents in the order of their keys, each as new as the state or newer.
     ///
@@ -48,8 +48,8 @@ pub trait View: Send + Sync {
         &self,
         keys: Vec<DocumentKey>,
     ) -> BoxFuture<'_, Result<Vec<Option<Document>>, StorageFailure>>;
-    /// Reads documents of one list, newest first, from the last key of a range down to its first and
-    /// at most so many. Those newer than the state are there too, unless the range ends before them.
+    /// Reads at most `limit` documents of one list, newest first, from the last key of a range down to its first. It
+    /// includes documents that are newer than the state, unless the range ends before them.
     ///
     /// # Errors
     /// When storage fails.
@@ -60,126 +60,126 @@ pub trait View: Send + Sync {
     ) -> BoxFuture<'_, Result<Vec<(DocumentKey, Document)>, StorageFailure>>;
 }
 
-/// A view that can be passed around.
+/// A view that tasks can share.
 pub type SharedView = Arc<dyn View>;
 
-/// Storage did not answer; the node is about to stop.
+/// Storage failed, and the node is about to stop.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("storage failed: {0}")]
 pub struct StorageFailure(pub String);
 
-/// Some of the history.
+/// A page of stored events.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// Events in order; never part of a revision.
+    /// The events in order; a revision is never split.
     pub events: Vec<Recorded>,
-    /// Where the next page begins: everything before it that was asked for is in this page.
+    /// The revision at which the next page begins. This page has all requested events before it.
     pub next: Revision,
-    /// Whether there may be more that is applied already.
+    /// Whether more events may be applied already.
     pub has_more: bool,
-    /// Events of earlier revisions may be gone: what was asked for from before it may lack some.
+    /// Events of earlier revisions may no longer be stored, so a page from before it may lack some.
     pub oldest: Revision,
 }
 
 /// A write that is committed, and a view that includes it.
 pub struct Committed {
-    /// The answer, a refusal included.
+    /// The reply, or the refusal.
     pub answer: Answer,
-    /// State of this node, at the answer's revision or later.
+    /// The state of this node, at the answer's revision or later.
     pub view: SharedView,
 }
 
-/// A read's view.
-pub struct Seen {
-    /// The state.
+/// The view for a read.
+pub struct ReadView {
+    /// The state and its documents.
     pub view: SharedView,
-    /// How old it may be; none for a linearizable read.
+    /// The possible age of the state; none for a linearizable read.
     pub staleness: Option<Duration>,
 }
 
-/// Why the cluster could not do something at all.
+/// Why the cluster gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
-    /// Certainly nothing was applied.
+    /// The request was certainly not applied.
     #[error("{0}")]
     NotApplied(String),
-    /// It may have been applied: only a retry with the same identity can tell.
+    /// The request may have been applied. A retry with the same identity gets the outcome.
     #[error("{0}")]
     Unknown(String),
 }
 
-/// Something to be done to the membership, in safe steps.
+/// An operation on the cluster.
 #[derive(Clone, Debug)]
 pub enum Operation {
-    /// Lets a guest in as a learner; it becomes a voter once it has caught up.
+    /// Adds a joining node as a learner. It becomes a voter once it has caught up.
     Join {
-        /// The digest of the token that it shows.
+        /// The digest of its join token.
         token: nexus_domain::entity::TokenDigest,
-        /// Its data folder.
+        /// The id of its data folder.
         instance: InstanceId,
-        /// Where other nodes reach it.
+        /// The address that other nodes reach it at.
         peer_addr: String,
-        /// Where clients reach it.
+        /// The address that clients reach it at.
         client_addr: String,
     },
     /// Makes a learner a voter.
     Promote(NodeId),
-    /// Takes a member out.
+    /// Removes a member.
     Remove(NodeId),
-    /// Hands leadership over.
+    /// Transfers leadership, to that node or to the best one.
     TransferLeader(Option<NodeId>),
-    /// Takes a snapshot on this node and drops the log before it.
+    /// Makes a snapshot on this node, which purges the log before it.
     Snapshot,
 }
 
-/// What an operation gave.
+/// The result of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operated {
-    /// A guest was let in.
+    /// The node was added.
     Joined {
-        /// Under this id.
+        /// The id of the new member.
         node: NodeId,
     },
-    /// It is done.
+    /// The operation is done.
     Done,
-    /// This node leads.
+    /// Leadership was transferred to this node.
     Leader(NodeId),
 }
 
 /// Why an operation was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperationError {
-    /// It would be unsafe, or makes no sense: what and why, and what to do instead.
+    /// The operation would be unsafe or pointless. The text says why, and what to do instead.
     #[error("{0}")]
     Refused(String),
-    /// No such node.
+    /// The node is no member.
     #[error("no node {0} in the cluster")]
     UnknownNode(NodeId),
-    /// The token is unknown or ran out.
+    /// The join token is unknown or expired.
     #[error("the join token is unknown or expired; make a new one with: nexus cluster join-token")]
     BadToken,
-    /// The cluster could not do it now.
+    /// The cluster cannot carry it out now.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
-/// What a node is at this moment.
+/// The role of a node in Raft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Decides the order of writes.
+    /// The node decides the order of writes.
     Leader,
-    /// Follows.
+    /// The node follows the leader, and votes.
     Follower,
-    /// Wants to lead.
+    /// The node is in an election.
     Candidate,
-    /// Follows without a vote.
+    /// The node follows the leader without a vote.
     Learner,
-    /// Stopped, or stopping.
+    /// Raft has stopped, or is stopping.
     Stopped,
 }
 
 impl Role {
-    /// Its name in answers and metrics.
+    /// The name of the role in answers and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Leader => "leader",
@@ -191,52 +191,52 @@ impl Role {
     }
 }
 
-/// One member as a node knows it.
+/// The status of a member, as the reporting node knows it.
 #[derive(Clone, Debug)]
 pub struct MemberStatus {
-    /// Id.
+    /// The id of the member.
     pub id: NodeId,
-    /// Whether it votes.
+    /// Whether the member is a voter.
     pub voter: bool,
-    /// Where other nodes reach it.
+    /// The address that other nodes reach it at.
     pub peer_addr: String,
-    /// Where clients reach it.
+    /// The address that clients reach it at.
     pub client_addr: String,
-    /// Entries that it lacks; known to the leader alone.
+    /// Log entries that it lacks; known to the leader alone.
     pub lag: Option<u64>,
     /// Time since its last acknowledgement; known to the leader alone.
     pub last_seen: Option<Duration>,
-    /// How it is, by its own account; none when it was not heard of for a while.
+    /// Its last report about itself; none when there was none for some seconds.
     pub condition: Option<Condition>,
-    /// Whether its state was found to be another one than the node's that answers.
+    /// Whether its state was found to differ from that of the reporting node.
     pub diverged: bool,
 }
 
-/// How a member is, by its own account.
+/// The report of a member about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition {
-    /// The last entry that it has applied.
+    /// The last log index that it has applied.
     pub applied: u64,
-    /// What its state hashes to after that entry.
+    /// The hash of its state at that index.
     pub state_hash: u64,
     /// Free bytes on its data folder's file system.
     pub disk_free: u64,
-    /// Whether that is too little.
+    /// Whether free space is low.
     pub disk_low: bool,
-    /// Whether its disk keeps writes waiting.
+    /// Whether flushes of its disk are slow.
     pub flush_slow: bool,
 }
 
-/// A node's view of itself and of the cluster, without a question to anybody.
+/// What a node knows of itself and of the cluster.
 #[derive(Clone, Debug)]
 pub struct NodeStatus {
-    /// This node.
+    /// The id of this node.
     pub id: NodeId,
-    /// What it is.
+    /// The role of this node.
     pub role: Role,
-    /// Whom it follows.
+    /// The leader, as far as this node knows.
     pub leader: Option<NodeId>,
-    /// The term.
+    /// The current Raft term.
     pub term: u64,
     /// The last log index known to be committed.
     pub committed: u64,
@@ -246,15 +246,15 @@ pub struct NodeStatus {
     pub last_log: u64,
     /// The last log index in a snapshot.
     pub snapshot: u64,
-    /// Everyone.
+    /// All members.
     pub members: Vec<MemberStatus>,
     /// Size of the database on disk, in bytes.
     pub disk_bytes: u64,
     /// Free bytes on its data folder's file system.
     pub disk_free: u64,
-    /// Whether that is too little: what grows may be refused.
+    /// Whether free space is low, so that writes which store more may be refused.
     pub disk_low: bool,
-    /// Whether the disk keeps writes waiting.
+    /// Whether flushes of the disk are slow.
     pub flush_slow: bool,
     /// Snapshots that could not be made since it started.
     pub failed_snapshots: u64,
@@ -264,51 +264,51 @@ pub struct NodeStatus {
     pub quorum_seen: Option<Duration>,
 }
 
-/// A node may take this long to write down what a backup is made of: gigabytes.
+/// A node may take this long to write the snapshot for a backup, which may have gigabytes.
 pub const MAX_PREPARATION: Duration = Duration::from_secs(60);
 
-/// Everything that the cluster keeps, as one stream that ends in its checksum.
+/// Everything that the cluster stores, as one stream that ends with its checksum.
 pub struct Backup {
-    /// Everything up to here is in it.
+    /// The backup covers everything up to this revision.
     pub revision: Revision,
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
-    /// Its pieces, of at most a MiB; ends after the first failure.
+    /// Its pieces, of at most a MiB each. The stream ends after the first failure.
     pub pieces: BoxStream<'static, Result<Bytes, StorageFailure>>,
 }
 
-/// What a node offers.
+/// What a node offers to the API.
 pub trait Cluster: Send + Sync + 'static {
-    /// Writes: returns once the entry is committed and applied on this node.
-    fn propose(&self, draft: Draft) -> BoxFuture<'_, Result<Committed, Unavailable>>;
+    /// Proposes a write, and returns once its entry is committed and applied on this node.
+    fn propose(&self, write: WriteRequest) -> BoxFuture<'_, Result<Committed, Unavailable>>;
 
-    /// Reads, as fresh as asked for; with `min_revision`, not before that is applied here.
+    /// Obtains a view of the requested consistency. With `min_revision`, it waits until that is applied here.
     fn read(
         &self,
         consistency: Consistency,
         min_revision: Option<Revision>,
-    ) -> BoxFuture<'_, Result<Seen, Unavailable>>;
+    ) -> BoxFuture<'_, Result<ReadView, Unavailable>>;
 
-    /// This node's own state, at once.
+    /// This node's own state, without waiting.
     fn local(&self) -> SharedView;
 
-    /// The time of day that the cluster goes by, also while nothing is written: the later one of its
-    /// clocks and of the state. Keys expire by it.
+    /// The time of day of the cluster, also while nothing is written: that of its clocks or of the state, whichever is
+    /// later. Keys expire by it.
     fn wall(&self) -> WallTime;
 
-    /// Renews the lease of a session by a heartbeat of its client. Returns false when the session is over. Heartbeats that
-    /// arrive together become one log entry.
+    /// Renews the lease of a session by a heartbeat of its client. Returns false when the session is over. Heartbeats
+    /// that arrive together become one log entry.
     fn heartbeat(&self, session: SessionId) -> BoxFuture<'_, Result<bool, Unavailable>>;
 
     /// Renews the lease of a session that has acted. Nobody waits for it, and it is lost when there is no leader.
     fn keep_alive(&self, session: SessionId);
 
-    /// Applied events of all projects from a revision on: `limit` of them, or some megabytes, and then the rest of
-    /// the last revision.
+    /// Reads applied events of all projects from a revision on: `limit` of them, or some megabytes, and then the rest
+    /// of the last revision.
     fn events(&self, from: Revision, limit: usize) -> BoxFuture<'_, Result<History, StorageFailure>>;
 
-    /// The same of one project, of so many bytes if that is less. A page may have none, though there are more: what
-    /// others do must not hold a request for long.
+    /// Reads the events of one project in the same way, and at most `bytes` bytes. A page may be empty although there
+    /// are more events, since a request must not read those of other projects for long.
     fn events_of(
         &self,
         project: ProjectId,
@@ -317,24 +317,24 @@ pub trait Cluster: Send + Sync + 'static {
         bytes: usize,
     ) -> BoxFuture<'_, Result<History, StorageFailure>>;
 
-    /// Waits until this node has applied more than a revision, and says up to where; none when the
-    /// node has stopped.
+    /// Waits until this node has applied more than a revision, and returns the last applied one; none when the node has
+    /// stopped.
     fn applied_after(&self, revision: Revision) -> BoxFuture<'_, Option<Revision>>;
 
-    /// What this node is now.
+    /// The status of this node.
     fn status(&self) -> NodeStatus;
 
-    /// The status that only the leader knows whole, asked from it.
+    /// The status with the knowledge of the leader, which is asked for it.
     fn leader_status(&self) -> BoxFuture<'_, Result<NodeStatus, Unavailable>>;
 
-    /// Changes the membership, through the leader.
+    /// Carries out an operation on the cluster, through the leader.
     fn operate(&self, operation: Operation) -> BoxFuture<'_, Result<Operated, OperationError>>;
 
-    /// The secret by which members of the cluster know each other, encrypted for a guest: only who has the join token can
-    /// read it. In hexadecimal.
-    fn seal_secret(&self, token: &str, cluster: ClusterId, guest: InstanceId) -> String;
+    /// The cluster's secret, encrypted for a joining node: only the holder of the join token can decrypt it. In
+    /// hexadecimal.
+    fn seal_secret(&self, token: &str, cluster: ClusterId, joining: InstanceId) -> String;
 
-    /// A backup that holds everything up to a revision, which this node has applied. It is of one moment;
-    /// nothing that happens later changes it, and what it takes is given back when it is dropped.
+    /// A backup that covers a revision which this node has applied. Later writes do not change it, and its resources
+    /// are freed when it is dropped.
     fn backup(&self, through: Revision) -> BoxFuture<'_, Result<Backup, Unavailable>>;
 }

@@ -1,5 +1,5 @@
-//! Reads that compute: how much each may, and where. What is short is done in passing; what is longer has one of
-//! a few threads of its own, so that the others, signs of life and health among them, never wait for it.
+//! Runs reads that compute, within a work budget. A short one runs on the current thread; a longer one runs on one of a
+//! few other threads, so that other requests, heartbeats and health checks never wait for it.
 
 use crate::{api::Api, cluster::Unavailable, failure::ApiError};
 use nexus_domain::{EngineerId, WorkBudget};
@@ -11,36 +11,36 @@ use std::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 
-/// Long reads of one engineer that run or wait on one node: as many agents may ask at once. More get a 503, so
-/// that nobody takes all of the places.
+/// Long reads of one engineer that run or wait on one node. Further ones get a 503, so that no engineer takes all
+/// permits.
 const MAX_LONG_OF_ENGINEER: usize = 8;
-/// Long reads that run or wait on one node.
+/// Long reads of all engineers that run or wait on one node.
 const MAX_LONG: usize = 128;
-/// A long read waits this long for a thread at most; with its own quarter of a second that is well before the
-/// end of a request.
+/// A long read waits at most this long for a thread. With its own quarter of a second, that is well below the deadline
+/// of a request.
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
-/// The places for long reads.
+/// The limits of long reads.
 pub(crate) struct LongReads {
     threads: Arc<Semaphore>,
-    /// Those that run or wait, by who asked.
-    asked: Mutex<BTreeMap<EngineerId, usize>>,
+    /// Long reads that run or wait, by engineer.
+    in_progress: Mutex<BTreeMap<EngineerId, usize>>,
 }
 
 impl Default for LongReads {
     fn default() -> Self {
-        // Half of the cores: the rest is for what does not compute.
+        // Half of the cores; the others are for requests that do not compute.
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        Self { threads: Arc::new(Semaphore::new((cores / 2).max(1))), asked: Mutex::default() }
+        Self { threads: Arc::new(Semaphore::new((cores / 2).max(1))), in_progress: Mutex::default() }
     }
 }
 
 impl Api {
-    /// Computes an answer from a view that the closure has: in passing if that is short, and otherwise once more on
-    /// a thread of its own.
+    /// Computes an answer: on the current thread if that is short, and otherwise again, from the start, on another
+    /// thread.
     ///
     /// # Errors
-    /// What the closure gives; `SERVICE_UNAVAILABLE` when too many long reads wait already.
+    /// The errors of the closure; `SERVICE_UNAVAILABLE` when too many long reads wait already.
     pub(crate) async fn compute<T: Send + 'static>(
         &self,
         engineer: EngineerId,
@@ -49,7 +49,7 @@ impl Api {
         self.compute_within(engineer, WorkBudget::of_a_long_read(), read).await
     }
 
-    /// The same with a budget of one's own for what is not short.
+    /// Like [`compute`](Self::compute), with another budget for a long computation.
     ///
     /// # Errors
     /// Those of [`compute`](Self::compute).
@@ -64,53 +64,54 @@ impl Api {
         if !short.is_exhausted() {
             return answer;
         }
-        let _place = self.long_reads.enter(engineer)?;
+        let _permit = self.long_reads.enter(engineer)?;
         let thread = timeout(LONGEST_WAIT, self.long_reads.threads.clone().acquire_owned()).await;
         let thread = thread.map_err(|_| busy())?.map_err(|_| busy())?;
-        // The thread's place is given back once what it computed is taken, so that few results lie in memory; or with
-        // them, if nobody waits for them any more.
+        // The permit of the thread is given back once its result is taken, so that few results are in memory; or with
+        // the result, if nobody waits for it any more.
         let computed = self.background.handle().spawn_blocking(move || (read(&mut long), thread));
         let (computed, _thread) = computed.await.map_err(|failure| ApiError::internal(&failure))?;
         computed
     }
 }
 
-/// Too much is computed on this node already. Nothing was applied.
+/// The error when this node computes as much as it may. Nothing was applied.
 pub(crate) fn busy() -> ApiError {
     let message = "this node computes as much as it can for now; ask again, or another node, or for less";
     Unavailable::NotApplied(message.to_owned()).into()
 }
 
 impl LongReads {
-    /// A place for one more.
-    fn enter(&self, engineer: EngineerId) -> Result<Place<'_>, ApiError> {
-        let mut asked = self.asked();
-        let (all, own) = (asked.values().sum::<usize>(), asked.get(&engineer).copied().unwrap_or_default());
+    /// Takes a permit for one more long read of an engineer.
+    fn enter(&self, engineer: EngineerId) -> Result<LongReadPermit<'_>, ApiError> {
+        let mut in_progress = self.in_progress();
+        let (all, own) =
+            (in_progress.values().sum::<usize>(), in_progress.get(&engineer).copied().unwrap_or_default());
         if all >= MAX_LONG || own >= MAX_LONG_OF_ENGINEER {
             return Err(busy());
         }
-        asked.insert(engineer, own + 1);
-        Ok(Place { reads: self, engineer })
+        in_progress.insert(engineer, own + 1);
+        Ok(LongReadPermit { reads: self, engineer })
     }
 
-    fn asked(&self) -> MutexGuard<'_, BTreeMap<EngineerId, usize>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_progress(&self) -> MutexGuard<'_, BTreeMap<EngineerId, usize>> {
+        self.in_progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A long read that runs or waits.
-struct Place<'a> {
+struct LongReadPermit<'a> {
     reads: &'a LongReads,
     engineer: EngineerId,
 }
 
-impl Drop for Place<'_> {
+impl Drop for LongReadPermit<'_> {
     fn drop(&mut self) {
-        let mut asked = self.reads.asked();
-        match asked.get_mut(&self.engineer) {
+        let mut in_progress = self.reads.in_progress();
+        match in_progress.get_mut(&self.engineer) {
             Some(own) if *own > 1 => *own -= 1,
             _ => {
-                asked.remove(&self.engineer);
+                in_progress.remove(&self.engineer);
             }
         }
     }
@@ -122,7 +123,7 @@ mod tests {
     use super::*;
     use crate::{
         cluster::Cluster,
-        events::tests::stage::{ANA, Stage, caller, dear_patterns, engineer, project},
+        events::tests::stage::{ANA, Stage, caller, engineer, expensive_patterns, project},
         service::router,
     };
     use axum::{
@@ -134,24 +135,24 @@ mod tests {
     use tower::ServiceExt;
 
     #[test]
-    fn one_engineer_leaves_places_to_others() {
+    fn one_engineer_leaves_permits_to_others() {
         let reads = LongReads::default();
         let (ana, ben) = (EngineerId::MIN, EngineerId::MAX);
-        let mut places: Vec<_> = (0..MAX_LONG_OF_ENGINEER).map(|_| reads.enter(ana).unwrap()).collect();
+        let mut permits: Vec<_> = (0..MAX_LONG_OF_ENGINEER).map(|_| reads.enter(ana).unwrap()).collect();
         let refused = reads.enter(ana).err().unwrap();
         assert_eq!((refused.code, refused.retry_after), (Code::ServiceUnavailable, Some(1)));
         drop(reads.enter(ben).unwrap());
-        places.pop();
+        permits.pop();
         assert!(reads.enter(ana).is_ok());
-        drop(places);
-        assert!(reads.asked().is_empty());
+        drop(permits);
+        assert!(reads.in_progress().is_empty());
     }
 
     // On one thread: what holds it up holds up everything.
     #[tokio::test]
     async fn a_node_answers_while_long_reads_run() {
         let stage = Stage::set();
-        let (held, wanted) = (dear_patterns("[x]"), dear_patterns("[y]"));
+        let (held, wanted) = (expensive_patterns("[x]"), expensive_patterns("[y]"));
         let claim = Command::ClaimPaths {
             project: project(1),
             paths: held.into(),
@@ -176,7 +177,7 @@ mod tests {
         let answer = router(api.clone()).oneshot(live).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         let running = reads.iter().filter(|read| !read.is_finished()).count();
-        assert_eq!(running, MAX_LONG_OF_ENGINEER, "those that have a place are not through yet");
+        assert_eq!(running, MAX_LONG_OF_ENGINEER, "those with a permit are not finished yet");
 
         let (mut answered, mut turned_away) = (0, 0);
         for read in reads {

@@ -1,4 +1,4 @@
-//! What can go wrong, as HTTP: the one place that turns refusals and failures into answers.
+//! Errors as HTTP: the only module that turns refusals and failures into answers.
 
 use crate::{
     cluster::{OperationError, Unavailable},
@@ -12,31 +12,31 @@ use nexus_api_types::{Code, envelope::Outcome};
 use nexus_domain::{Refusal, Revision};
 use serde_json::{Value, json};
 
-/// Seconds after which a client should try again when there is no quorum: an election takes less.
+/// `Retry-After` in seconds when there is no quorum: an election takes less.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
-/// An answer that is no success. The request's id is filled in on the way out.
+/// An error answer. The request id is added when the response leaves.
 #[derive(Debug, Clone)]
 pub struct ApiError {
-    /// For programs.
+    /// The stable code, for programs.
     pub code: Code,
-    /// For people.
+    /// The message, for people.
     pub message: String,
-    /// More for programs.
+    /// Details for programs; their form depends on the code.
     pub details: Option<Value>,
-    /// Seconds to wait before another try.
+    /// Seconds to wait before a retry.
     pub retry_after: Option<u32>,
     /// The log index that the answer reflects.
     pub revision: Option<Revision>,
 }
 
 impl ApiError {
-    /// A failure with a message.
+    /// An error with a message.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), details: None, retry_after: None, revision: None }
     }
 
-    /// One field of the request breaks a rule.
+    /// The error for a field of the request that breaks a rule.
     pub fn field(field: &str, problem: impl std::fmt::Display) -> Self {
         let problem = problem.to_string();
         Self {
@@ -45,12 +45,12 @@ impl ApiError {
         }
     }
 
-    /// There is no such thing.
+    /// The error for something that does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(Code::NotFound, message)
     }
 
-    /// A defect: told to the log, not to the client.
+    /// The error for a defect, which is logged and not shown to the client.
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "internal error");
         Self::new(
@@ -59,7 +59,7 @@ impl ApiError {
         )
     }
 
-    /// The same failure at a revision.
+    /// The same error, reflecting a revision.
     pub fn at(mut self, revision: Revision) -> Self {
         self.revision = Some(revision);
         self
@@ -157,7 +157,7 @@ impl From<Refusal> for ApiError {
                 (Code::ValidationError, Some(json!({ slug.as_str(): [message.clone()] })))
             }
             Refusal::IdempotencyKeyReused => (Code::IdempotencyKeyReused, None),
-            // Nodes try it again themselves.
+            // Nodes retry this themselves.
             Refusal::Superseded => (Code::ServiceUnavailable, None),
             Refusal::Cluster(_) | Refusal::TooMuchWork { .. } => (Code::ValidationError, None),
         };
@@ -172,7 +172,7 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        // The body is written on the way out, where the request's id is known.
+        // The body is written when the response leaves, where the request id is known.
         response.extensions_mut().insert(self);
         response
     }

@@ -1,4 +1,4 @@
-//! Reads the fields of a JSON body, collecting every problem instead of stopping at the first.
+//! Parses the fields of a JSON body, and collects all problems instead of stopping at the first.
 
 use crate::{failure::ApiError, paths::Paths, sorted_json};
 use nexus_api_types::Code;
@@ -11,7 +11,7 @@ use std::{
 };
 use uuid::Uuid;
 
-/// The beginning of a text that is wrong, quoted: nobody can look for what they sent by its number alone.
+/// The beginning of an invalid text, quoted, so that the client can find it among those that it sent.
 struct Beginning<'a>(&'a str);
 
 impl Display for Beginning<'_> {
@@ -24,22 +24,22 @@ impl Display for Beginning<'_> {
     }
 }
 
-/// A body, and what is wrong with it so far.
+/// A body that is being parsed, and the problems found so far.
 #[derive(Default)]
 pub(crate) struct Fields {
     body: Map<String, Value>,
     problems: BTreeMap<String, Vec<String>>,
-    /// Every name that was looked for: the fields of this route.
+    /// The names of the fields that were read: those of this route.
     known: BTreeSet<&'static str>,
 }
 
-/// Unknown fields that one answer names: the first ones show what is wrong.
-const MOST_UNKNOWN: usize = 10;
-/// Two names are taken for one another from here on; 1 is equality (the threshold that clap uses for flags).
+/// Unknown fields that one answer names; the first ones are enough to see the mistake.
+const MAX_UNKNOWN: usize = 10;
+/// Similarity above which a name is suggested; 1 is equality. Clap uses the same threshold for flags.
 const SIMILAR: f64 = 0.7;
 
 impl Fields {
-    /// Reads a body. No body at all counts as one without fields.
+    /// Parses a body. An empty body counts as an object without fields.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
         let body = if bytes.iter().all(u8::is_ascii_whitespace) {
             Map::new()
@@ -65,7 +65,7 @@ impl Fields {
         self.body.remove(field).filter(|value| !value.is_null())
     }
 
-    /// An optional text with rules of its own.
+    /// An optional text, which `parse` checks.
     pub(crate) fn text<T, E: Display>(
         &mut self,
         field: &'static str,
@@ -81,7 +81,7 @@ impl Fields {
         None
     }
 
-    /// A text that must be there.
+    /// A required text, which `parse` checks.
     pub(crate) fn required_text<T, E: Display>(
         &mut self,
         field: &'static str,
@@ -95,12 +95,12 @@ impl Fields {
         self.text(field, parse)
     }
 
-    /// An optional id.
+    /// An optional UUID.
     pub(crate) fn id<T: From<Uuid>>(&mut self, field: &'static str) -> Option<T> {
         self.text(field, |text| text.parse::<Uuid>().map_err(|_| "must be a UUID")).map(T::from)
     }
 
-    /// An id that must be there.
+    /// A required UUID.
     pub(crate) fn required_id<T: From<Uuid>>(&mut self, field: &'static str) -> Option<T> {
         self.required_text(field, |text| text.parse::<Uuid>().map_err(|_| "must be a UUID")).map(T::from)
     }
@@ -122,7 +122,7 @@ impl Fields {
         number
     }
 
-    /// An optional yes or no.
+    /// An optional boolean.
     pub(crate) fn flag(&mut self, field: &'static str) -> Option<bool> {
         match self.value(field)? {
             Value::Bool(flag) => Some(flag),
@@ -133,7 +133,7 @@ impl Fields {
         }
     }
 
-    /// A list of texts that must be there and have an item at least.
+    /// A required list of texts, with at least one item.
     pub(crate) fn required_list<T, E: Display>(
         &mut self,
         field: &'static str,
@@ -149,13 +149,13 @@ impl Fields {
         None
     }
 
-    /// Paths, at least one.
+    /// A required list of paths, with at least one item.
     pub(crate) fn required_patterns(&mut self, field: &'static str) -> Option<Vec<Pattern>> {
         let paths = Paths::default();
         self.required_list(field, MAX_PATTERNS, |text| paths.read(text))
     }
 
-    /// Optional paths.
+    /// An optional list of paths.
     pub(crate) fn patterns(&mut self, field: &'static str) -> Option<Vec<Pattern>> {
         let paths = Paths::default();
         self.list(field, MAX_PATTERNS, |text| paths.read(text))
@@ -171,14 +171,14 @@ impl Fields {
         seconds
     }
 
-    /// An optional list of texts, each with rules of its own.
+    /// An optional list of at most `most` texts, which `parse` checks.
     pub(crate) fn list<T, E: Display>(
         &mut self,
         field: &'static str,
         most: usize,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<Vec<T>> {
-        /// Problems told of one list: the first ones show what is wrong.
+        /// Problems that are reported of one list; the first ones are enough to see the mistake.
         const MOST_PROBLEMS: usize = 10;
         let Value::Array(items) = self.value(field)? else {
             self.problem(field, "must be a list of strings");
@@ -221,7 +221,7 @@ impl Fields {
         }
     }
 
-    /// An optional object of any form, as JSON text whose keys are sorted.
+    /// An optional object of any form, as JSON text with sorted keys.
     pub(crate) fn sorted_object(&mut self, field: &'static str) -> Option<Arc<str>> {
         match self.value(field)? {
             Value::Object(body) => match long_text(&sorted_json::text(&Value::Object(body))) {
@@ -233,7 +233,7 @@ impl Fields {
         None
     }
 
-    /// Refuses fields that nobody asked for, where each name would mean something.
+    /// Reports every field that was not read as a problem.
     pub(crate) fn no_others(&mut self, problem: &str) {
         let others: Vec<String> = self.body.keys().cloned().collect();
         for field in others {
@@ -241,37 +241,37 @@ impl Fields {
         }
     }
 
-    /// Whether a field is there and was not taken yet.
+    /// Whether the body has a field that was not read yet.
     pub(crate) fn has(&self, field: &str) -> bool {
         self.body.contains_key(field)
     }
 
-    /// Whether nothing is there, or nothing is left.
+    /// Whether no field is left to be read.
     pub(crate) fn is_empty(&self) -> bool {
         self.body.is_empty()
     }
 
-    /// Takes over the problems of an inner object.
+    /// Adds the problems of an inner object.
     pub(crate) fn absorb(&mut self, field: &str, inner: Self) {
         for (name, problems) in inner.problems {
             self.problems.insert(format!("{field}.{name}"), problems);
         }
     }
 
-    /// Fails if there was any problem, or a field that nobody looked for: a restriction that is misspelt must not
-    /// be none. For routes and objects that only new clients know.
+    /// Fails if there was any problem, or a field that was not read: a misspelt restriction must not be ignored. For
+    /// routes and objects that only new clients know.
     pub(crate) fn finish(mut self) -> Result<(), ApiError> {
-        let unknown: Vec<String> = self.body.keys().take(MOST_UNKNOWN).cloned().collect();
+        let unknown: Vec<String> = self.body.keys().take(MAX_UNKNOWN).cloned().collect();
         for field in unknown {
             let problem = unknown_field(&field, &self.known);
-            let name: String = field.chars().take(MOST_NAME_CHARS).collect();
+            let name: String = field.chars().take(MAX_NAME_CHARS).collect();
             self.problem(&name, problem);
         }
         self.finish_as_old_clients_expect()
     }
 
-    /// Fails if there was any problem; ignores fields that nobody looked for, as the contract promises the clients
-    /// that knew these routes first.
+    /// Fails if there was any problem. Ignores fields that were not read, as the contract promises for routes that old
+    /// clients use.
     pub(crate) fn finish_as_old_clients_expect(self) -> Result<(), ApiError> {
         let Some((field, problem)) =
             self.problems.iter().next().and_then(|(field, list)| Some((field, list.first()?)))
@@ -288,12 +288,12 @@ impl Fields {
 }
 
 /// Characters of an unknown field's name that an answer repeats.
-const MOST_NAME_CHARS: usize = 100;
+const MAX_NAME_CHARS: usize = 100;
 
-/// What is wrong with a field that this route does not know, and the one that was probably meant.
+/// The problem with an unknown field, with the name that was probably meant.
 fn unknown_field(field: &str, known: &BTreeSet<&'static str>) -> String {
     let plain = |name: &str| -> String {
-        let letters = name.chars().filter(|letter| letter.is_alphanumeric()).take(MOST_NAME_CHARS);
+        let letters = name.chars().filter(|letter| letter.is_alphanumeric()).take(MAX_NAME_CHARS);
         letters.flat_map(char::to_lowercase).collect()
     };
     let meant = plain(field);
@@ -312,17 +312,17 @@ fn unknown_field(field: &str, known: &BTreeSet<&'static str>) -> String {
 
 /// A whole number, however it is written: JSON does not tell 1 from 1.0.
 fn whole(value: &Value) -> Option<u64> {
-    /// Beyond it, a number with a point no longer says which whole number it is.
+    /// The largest whole number that a double represents exactly.
     const EXACT: f64 = 9_007_199_254_740_991.0;
     value.as_u64().or_else(|| {
         let number = value.as_f64()?;
-        // Within the range by the check before.
+        // The value is in this range, and whole.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         (number.fract() == 0.0 && (0.0..=EXACT).contains(&number)).then_some(number as u64)
     })
 }
 
-/// Bytes of one text that is listed in pages: the largest page of them still fits a node's memory.
+/// Bytes of one text that is listed in pages, so that the largest page fits into memory.
 const MAX_LONG_TEXT: usize = 256 * 1024;
 
 /// Any text that is not empty.

@@ -5,14 +5,17 @@
 //! or storage, and no rule about features or claims lives here.
 //!
 //! Reading order:
-//! - [`cluster`]: what a node offers. [`mint`]: where ids and random values come from.
-//! - [`service`]: the router, and what happens around every request. [`api`]: what handlers share.
-//! - [`auth`]: who asks. [`limits`]: how often they may, [`places`]: how much at once, [`rooms`]: what is held of
-//!   answers until they are taken. [`browser`]: what pages may not.
-//! - [`background`]: the threads of reads. [`read`] and [`write`]: the two kinds of requests. [`operate`]: writes beside the log. [`fields`]: bodies;
-//!   [`sorted_json`]: objects that are compared. [`page`], [`whole`] and [`brief`]: lists.
-//! - [`failure`]: what can go wrong, as HTTP. [`render`]: entities as the wire has them.
-//! - [`events`]: who follows what happens. [`routes`]: one file a resource. [`metrics`]: what is counted.
+//! - [`cluster`]: what a node offers. [`mint`]: the source of ids and random values.
+//! - [`service`]: the router, and the steps around every request. [`api`]: the state that handlers share.
+//! - [`auth`]: authenticates requests. [`rate_limits`]: how often requests may come. [`concurrency`]: how many run at
+//!   once. [`response_memory`]: the memory of answers that clients have not taken yet. [`browser`]: refuses requests of
+//!   foreign pages.
+//! - [`background`]: the threads of reads. [`read`] and [`write`]: the two kinds of requests. [`expensive_writes`] and
+//!   [`compute`]: requests that are much work. [`operate`]: operations on the cluster, which are no commands.
+//! - [`fields`] and [`paths`]: bodies. [`sorted_json`]: objects that are compared. [`page`], [`streamed_json`] and
+//!   [`brief`]: lists.
+//! - [`failure`]: errors as HTTP. [`render`]: entities as wire types. [`usage`]: quotas.
+//! - [`events`]: sends events to subscribers. [`routes`]: one file per resource. [`metrics`]: counters for Prometheus.
 //! - [`openapi`]: the description of the routes. [`mcp`]: the same as tools for agents.
 
 pub mod api;
@@ -22,11 +25,11 @@ mod brief;
 mod browser;
 pub mod cluster;
 mod compute;
-mod dear;
+mod concurrency;
 mod events;
+mod expensive_writes;
 pub mod failure;
 mod fields;
-mod limits;
 mod mcp;
 pub mod metrics;
 pub mod mint;
@@ -34,20 +37,20 @@ mod openapi;
 mod operate;
 mod page;
 mod paths;
-mod places;
+mod rate_limits;
 mod read;
 mod render;
-mod rooms;
+mod response_memory;
 mod routes;
 pub mod service;
 mod sorted_json;
+mod streamed_json;
 mod usage;
-mod whole;
 mod write;
 
 pub use api::{Api, ApiConfig};
 pub use cluster::Cluster;
 pub use events::MAX_SOCKETS;
-pub use limits::{RemoteAddr, network};
-pub use rooms::{AnswerRoom, ConnectionEnd};
+pub use rate_limits::{RemoteAddr, network};
+pub use response_memory::{ConnectionEnd, ResponseReservation};
 pub use service::{monitoring, router};

@@ -1,12 +1,12 @@
-//! `/mcp`: the tools of Nexus for agents, over streamable HTTP. Every tool asks this node's own routes as the
-//! agent that called it, so that keys, roles, limits and forwarding are those of the contract. Keeps nothing
-//! between two messages: any node answers the next one.
+//! `/mcp`: the tools of Nexus for agents, over streamable HTTP. Every tool sends requests to this node's own routes
+//! with the key of the agent that called it, so that keys, roles, limits and forwarding are those of the contract. No
+//! state is kept between two messages, so any node can answer the next one.
 
 use crate::{
     api::Api,
     brief::Brief,
     failure::ApiError,
-    limits::{RemoteAddr, known_engineer},
+    rate_limits::{RemoteAddr, known_engineer},
 };
 use axum::{
     Router,
@@ -30,19 +30,19 @@ use tokio::sync::OnceCell;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-/// Bytes of an answer that a tool reads: that of a pick of 10,000 paths is the longest, with 8 MiB. Lists are asked for
-/// without specs.
+/// Bytes of an answer that a tool reads at most. The longest one is that of a pick of 10,000 paths, with 8 MiB; lists
+/// are requested without specs.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 const ROUTE: &str = "/mcp";
 
-/// The route, in front of the others. No stream is opened by `GET`, and no session ended by `DELETE`: there are none.
+/// The route, in front of the others. It has neither streams to open by `GET` nor sessions to end by `DELETE`.
 pub(crate) fn route(api: Api, routes: Router) -> Router {
     let not_allowed = || async { ApiError::new(Code::MethodNotAllowed, "messages are sent by POST") };
     Router::new().route(ROUTE, post(serve).fallback(not_allowed)).with_state(Mcp { api, routes })
 }
 
-/// Whether requests of this route ask others on their way.
+/// Whether requests of this route send requests to other routes.
 pub(crate) fn is_tools(route: &str) -> bool {
     route == ROUTE
 }
@@ -53,22 +53,22 @@ struct Mcp {
     routes: Router,
 }
 
-/// What a host's configuration says of its agent.
+/// The query of the address in a host's configuration.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Who {
-    /// Slug or id; may be left out by who is in one project only.
+struct AgentQuery {
+    /// The slug or id of the project. Optional for an engineer with one project.
     project: Option<String>,
-    /// Two agents of one engineer are told apart by their names.
+    /// The name of the agent, which distinguishes several agents of one engineer.
     agent: Option<String>,
 }
 
 async fn serve(
     State(mcp): State<Mcp>,
-    who: Result<Query<Who>, QueryRejection>,
+    who: Result<Query<AgentQuery>, QueryRejection>,
     request: Request,
 ) -> Response {
-    // A misspelt `agent` would make two agents one session.
+    // A misspelt `agent` would give two agents one session.
     let Query(who) = match who {
         Ok(who) => who,
         Err(rejection) => return ApiError::field("query", rejection.body_text()).into_response(),
@@ -87,7 +87,7 @@ async fn serve(
     }
 }
 
-/// Where a client is behind a proxy.
+/// The header with the client's address behind a proxy.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 fn chosen(named: Option<&str>, projects: &[Project]) -> Result<Uuid, ApiError> {
@@ -109,11 +109,11 @@ fn chosen(named: Option<&str>, projects: &[Project]) -> Result<Uuid, ApiError> {
     }
 }
 
-fn told(failure: &mcp::Failure) -> Response {
+fn internal_error(failure: &mcp::Failure) -> Response {
     ApiError::internal(&format_args!("{failure:?}")).into_response()
 }
 
-/// One message of one agent.
+/// The agent of one message.
 struct Caller {
     api: Api,
     routes: Router,
@@ -121,7 +121,7 @@ struct Caller {
     remote: Option<RemoteAddr>,
     project: Uuid,
     agent: Option<String>,
-    /// The session of the named agent, once it was asked for.
+    /// The session of the named agent, once it was requested.
     session: OnceCell<Uuid>,
 }
 
@@ -141,20 +141,20 @@ impl Caller {
         }
     }
 
-    /// With the project that they work in: by then their key is known to be valid.
+    /// Sets the project that the agent works in. This verifies the key, too.
     async fn of_project(mut self, named: Option<&str>) -> Result<Self, Response> {
         let projects =
-            self.ask(Method::GET, "/api/projects", None).await.map_err(|failure| told(&failure))?;
+            self.ask(Method::GET, "/api/projects", None).await.map_err(|failure| internal_error(&failure))?;
         if projects.status() != StatusCode::OK {
             return Err(projects);
         }
-        let projects: Vec<Project> = data(projects).await.map_err(|failure| told(&failure))?;
+        let projects: Vec<Project> = data(projects).await.map_err(|failure| internal_error(&failure))?;
         self.project = chosen(named, &projects).map_err(IntoResponse::into_response)?;
         Ok(self)
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response, mcp::Failure> {
-        // Agents choose words of it, and none must take a node's task down.
+        // Agents choose parts of the path, and none may make this panic.
         let uri =
             path.parse().map_err(|_| mcp::Failure::Other(format!("{path:.100} is no path of a request")))?;
         let mut request = Request::new(body.map_or_else(Body::empty, |body| Body::from(body.to_string())));
@@ -177,22 +177,22 @@ impl Caller {
         Ok(response)
     }
 
-    /// The session of the named agent: begun, or the living one.
+    /// Starts or finds the session of the named agent.
     async fn act_as_agent(&self) -> Result<(), mcp::Failure> {
         let Some(agent) = self.agent.clone().filter(|_| !self.headers.contains_key(names::SESSION)) else {
             return Ok(());
         };
-        let begin = || async {
+        let start = || async {
             let body = StartSession { agent: Some(agent), ..StartSession::default() };
             let body = serde_json::to_value(body).expect("types of the wire are JSON");
             let path = format!("/api/projects/{}/sessions", self.project);
             Ok(data::<Session>(self.ask(Method::POST, &path, Some(&body)).await?).await?.id)
         };
-        self.session.get_or_try_init(begin).await.map(drop)
+        self.session.get_or_try_init(start).await.map(drop)
     }
 }
 
-/// Asks the node's own routes.
+/// Sends the requests of tools to the node's own routes.
 impl mcp::Port for Caller {
     fn send(&self, request: mcp::Request) -> BoxFuture<'_, Result<Value, mcp::Failure>> {
         Box::pin(async move {
@@ -208,14 +208,14 @@ impl mcp::Port for Caller {
         })
     }
 
-    fn turn(&self) -> BoxFuture<'_, Result<mcp::Turn, mcp::Failure>> {
+    fn tool_permit(&self) -> BoxFuture<'_, Result<mcp::ToolPermit, mcp::Failure>> {
         Box::pin(async move {
             let again = |why: &str| mcp::Failure::Other(format!("{why} on this node. Next: call it again"));
-            // The key was found to be valid by now, and so this node knows it, unless it was revoked since.
+            // The key was verified before, so this node has it, unless it was revoked since.
             let engineer = known_engineer(self.api.cluster.local().state(), &self.headers);
             let engineer = engineer.ok_or_else(|| again("the key is not known any more"))?;
-            let turn = self.api.places.turn_of_tool(engineer).await.map_err(again)?;
-            Ok(mcp::Turn::new(turn))
+            let permit = self.api.concurrency.tool_permit(engineer).await.map_err(again)?;
+            Ok(mcp::ToolPermit::new(permit))
         })
     }
 
@@ -228,12 +228,12 @@ impl mcp::Port for Caller {
     }
 }
 
-/// What stands in an answer's envelope.
+/// The data in an answer's envelope.
 async fn data<T: DeserializeOwned>(response: Response) -> Result<T, mcp::Failure> {
     let odd = |what: &str| mcp::Failure::Other(format!("the node answered {what}"));
     let is_good = response.status().is_success();
-    // What it takes of the room for answers stands beside it, and is given back when it was read.
-    let (_beside, body) = response.into_parts();
+    // The extensions hold the reservation of the answer, which is given back after it was read.
+    let (_parts, body) = response.into_parts();
     let bytes = body::to_bytes(body, MAX_ANSWER).await.map_err(|_| odd("more than a tool reads"))?;
     if is_good {
         let envelope: nexus_api_types::Data<T> = serde_json::from_slice(&bytes)
@@ -250,8 +250,8 @@ async fn data<T: DeserializeOwned>(response: Response) -> Result<T, mcp::Failure
 mod tests {
     use super::*;
     use crate::{
+        concurrency::MAX_TOOLS_OF_ENGINEER,
         events::tests::stage::{ANA, Stage},
-        places::MAX_TOOLS_OF_ENGINEER,
         service::router,
     };
     use nexus_domain::EngineerId;
@@ -296,12 +296,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_tool_whose_client_is_gone_keeps_its_turn_until_it_is_done() {
+    async fn a_tool_whose_client_is_gone_keeps_its_permit_until_it_is_done() {
         let stage = Stage::set();
         let key = stage.key(ANA, 1);
         stage.ready_feature(1, "one", &["a".to_owned()]);
         let api = stage.api();
-        let tools = api.places.tools_of(EngineerId(Uuid::from_u128(ANA)));
+        let tools = api.concurrency.tool_permits_of(EngineerId(Uuid::from_u128(ANA)));
         stage.proposals.close();
         let picks = calls(&key, "pick", &json!({ "feature": "one" }));
         let asking = tokio::spawn(router(api.clone()).oneshot(picks));
@@ -321,8 +321,8 @@ mod tests {
         let api = stage.api();
         let engineer = EngineerId(Uuid::from_u128(ANA));
         let mut reads = Vec::new();
-        for _ in 0..crate::places::MAX_READS_OF_ENGINEER {
-            reads.push(api.places.turn_to_read(engineer).await.unwrap());
+        for _ in 0..crate::concurrency::MAX_READS_OF_ENGINEER {
+            reads.push(api.concurrency.read_permit(engineer).await.unwrap());
         }
         let opens = Request::get(ROUTE).header(header::AUTHORIZATION, format!("Bearer {key}"));
         let refused = router(api).oneshot(opens.body(Body::empty()).unwrap()).await.unwrap();

@@ -1,4 +1,4 @@
-//! What is counted, in Prometheus form. Gauges of the cluster are read when they are asked for.
+//! The metrics of a node, in Prometheus form. Gauges of the cluster are read when metrics are requested.
 
 use crate::cluster::{NodeStatus, Role};
 use axum::http::Method;
@@ -14,10 +14,10 @@ use prometheus::{
 };
 use std::time::Duration;
 
-/// Bounds of the request histogram, in seconds: from a local read to the deadline of a request.
+/// Buckets of the request histogram, in seconds: from a local read to the deadline of a request.
 const BUCKETS: [f64; 12] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
-/// Everything that is counted on one node.
+/// All metrics of one node.
 pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
@@ -42,7 +42,7 @@ pub struct Metrics {
     polls: IntGauge,
 }
 
-/// The name of a method. Clients may send any word, and each would be a row of its own for ever.
+/// The label of a method. Unknown methods share one, since each label would be a new series for ever.
 fn label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
@@ -56,17 +56,17 @@ fn label(method: &Method) -> &'static str {
     }
 }
 
-/// Counts something for as long as it is there.
-pub(crate) struct Counted(IntGauge);
+/// Increments a gauge until it is dropped.
+pub(crate) struct GaugeGuard(IntGauge);
 
-impl Counted {
+impl GaugeGuard {
     fn begin(gauge: &IntGauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
 }
 
-impl Drop for Counted {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -173,12 +173,12 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A request is being answered for as long as this is kept.
-    pub(crate) fn request_begins(&self) -> Counted {
-        Counted::begin(&self.in_flight)
+    /// Counts a request as in flight until the guard is dropped.
+    pub(crate) fn request_begins(&self) -> GaugeGuard {
+        GaugeGuard::begin(&self.in_flight)
     }
 
-    /// A request was answered.
+    /// Counts an answered request.
     pub(crate) fn answered(&self, method: &Method, route: &str, status: u16, took: Duration) {
         let status = status.to_string();
         let labels = [label(method), route, status.as_str()];
@@ -186,27 +186,27 @@ impl Metrics {
         self.duration.with_label_values(&labels).observe(took.as_secs_f64());
     }
 
-    /// A WebSocket is open for as long as this is kept.
-    pub(crate) fn socket_opened(&self) -> Counted {
-        Counted::begin(&self.sockets)
+    /// Counts a WebSocket as open until the guard is dropped.
+    pub(crate) fn socket_opened(&self) -> GaugeGuard {
+        GaugeGuard::begin(&self.sockets)
     }
 
-    /// This node closes a WebSocket.
+    /// Counts a WebSocket that this node closes.
     pub(crate) fn socket_closed(&self, code: CloseCode) {
         self.socket_closes.with_label_values(&[&code.number().to_string()]).inc();
     }
 
-    /// Events went out.
+    /// Counts events that were sent.
     pub(crate) fn events_sent(&self, count: usize) {
         self.events_sent.inc_by(count as u64);
     }
 
-    /// A request waits for events for as long as this is kept.
-    pub(crate) fn poll_waits(&self) -> Counted {
-        Counted::begin(&self.polls)
+    /// Counts a request that waits for events until the guard is dropped.
+    pub(crate) fn poll_waits(&self) -> GaugeGuard {
+        GaugeGuard::begin(&self.polls)
     }
 
-    /// Everything in Prometheus text form.
+    /// All metrics in Prometheus text form.
     pub(crate) fn text(&self, node: &NodeStatus, state: &State) -> String {
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let raft = |name: &str, value: u64| self.raft.with_label_values(&[name]).set(signed(value));
@@ -254,7 +254,7 @@ impl Metrics {
         self.count_leases(state);
 
         let mut text = Vec::new();
-        // Encoding into memory fails only on a malformed family, and all of them are made above.
+        // Encoding into memory fails only for a malformed family, and all families are made above.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         String::from_utf8(text).unwrap_or_default()
     }
@@ -278,7 +278,7 @@ impl Metrics {
     }
 }
 
-/// A role as a number that a graph can show.
+/// A role as a number, for graphs.
 const fn role(role: Role) -> i64 {
     match role {
         Role::Stopped => -1,

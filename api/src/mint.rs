@@ -1,16 +1,16 @@
-//! Where ids and random values come from: handed in, so that a simulation can hand in its own.
+//! The source of ids and random values, as a trait that a simulation can implement.
 
 use uuid::Uuid;
 
-/// A source of ids and random values. The only one in this crate.
+/// A source of ids and random values, and the only one in this crate.
 pub trait Mint: Send + Sync + 'static {
-    /// A version 7 id: later ones sort behind.
+    /// A UUID of version 7: later ones sort after earlier ones.
     fn id(&self) -> Uuid;
-    /// Bytes that nobody can guess.
+    /// 256 random bits, from a cryptographic source.
     fn secret(&self) -> [u8; 32];
 }
 
-/// The machine's own clock and randomness.
+/// Ids and random values from the system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemMint;
 

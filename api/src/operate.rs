@@ -1,8 +1,8 @@
-//! Operations on the cluster itself. They are no commands of the state machine, but writes like any other to
-//! their clients: the first answer under a key is kept in the log, and given again.
+//! Operations on the cluster itself. They are no commands of the state machine, but to their clients they are writes
+//! like any other: the first answer under an idempotency key is kept in the log, and returned to retries.
 //!
-//! A node that dies between the two has done what nobody remembers. A retry does it again, and that does no
-//! harm: who votes already is a voter, who is out is out, and the lead may move once more.
+//! If a node dies between an operation and keeping its answer, a retry repeats the operation. That does no harm: a
+//! voter stays a voter, a removed node stays removed, and leadership may be transferred again.
 
 use crate::{
     api::Api,
@@ -14,14 +14,14 @@ use nexus_api_types::Code;
 use nexus_domain::{Actor, Command, Refusal, Reply, decide::access, refusal::EntityKind};
 use std::time::Duration;
 
-/// Keeping the answer takes a few milliseconds. The operation is done: without a quorum its client is not
-/// kept waiting for that.
+/// Longest time for keeping the answer, which usually takes a few milliseconds. The operation is done by then, so its
+/// client does not wait longer for that.
 const KEEP_WITHIN: Duration = Duration::from_secs(2);
 
-/// Carries an operation out, unless it was under this key.
+/// Carries out an operation, unless it was already carried out under this idempotency key.
 ///
 /// # Errors
-/// What refuses it, now or the first time.
+/// The refusal of the operation, now or the first time.
 pub(crate) async fn operate(
     api: &Api,
     incoming: &Incoming,
@@ -37,7 +37,7 @@ pub(crate) async fn operate(
         Err(OperationError::UnknownNode(node)) => {
             Err(Refusal::NotFound { kind: EntityKind::Node, name: node.to_string() })
         }
-        // Of strangers nothing is kept, and of what is not known there is nothing to keep.
+        // Nothing is kept for requests with a wrong token, and an unknown outcome cannot be kept.
         Err(error @ (OperationError::BadToken | OperationError::Unavailable(_))) => return Err(error.into()),
     };
     if incoming.idempotency.is_some() {
@@ -60,7 +60,7 @@ pub(crate) async fn operate(
 
 const LOST: &str = "the answer to an operation on the cluster could not be kept: a retry does it again";
 
-/// What was answered under this key, through whichever node.
+/// The answer under this idempotency key, if there was one through any node.
 async fn first_answer(
     api: &Api,
     incoming: &Incoming,
@@ -69,7 +69,7 @@ async fn first_answer(
     let Some(request) = incoming.keyed(actor) else { return Ok(None) };
     let view = api.cluster.read(Consistency::Linearizable, None).await?.view;
     if let Actor::Engineer { id, key } = actor {
-        // As of now: what the asker had a right to when it was answered first, they may not have today.
+        // The caller may have lost the right since the first answer.
         let (engineer, key) = access::engineer_with_key(view.state(), id, key, api.cluster.wall())?;
         access::admin(engineer, key)?;
     }

@@ -1,4 +1,4 @@
-//! Pages of lists: limits, cursors, and the text of a page, which ends by bytes too.
+//! Pages of lists: limits, cursors, and the JSON of a page, which also ends by bytes.
 
 use crate::{failure::ApiError, read::Read, render};
 use bytes::Bytes;
@@ -13,18 +13,19 @@ use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
-/// Items of a page when nothing is said.
+/// Default of `limit`.
 const DEFAULT_LIMIT: usize = 50;
-/// Items of a page at most.
+/// Largest `limit`.
 const MAX_LIMIT: usize = 100;
-/// Bytes of the items of a page after which it ends: the next one goes on from there. An item has a MiB at most.
+/// A page ends after this many bytes of items, and the next one continues there. An item has at most a MiB.
 const MAX_PAGE_BYTES: usize = 4 << 20;
-/// Bytes of specs that are read at once for a page; one more may be longer, by a MiB.
+/// Bytes of specs that are read at once for a page. The last one may exceed them by a MiB.
 const SPECS_AT_ONCE: usize = 1 << 20;
-/// Other texts that are read at once for a page. Nobody knows their lengths before.
+/// Other texts that are read at once for a page. Their lengths are not known before.
 const TEXTS_AT_ONCE: usize = 4;
-/// Pages that are being written at once in this process, each of twice [`MAX_PAGE_BYTES`] with the texts that it is made of.
-static PAGES: Semaphore = Semaphore::const_new(8);
+/// Permits for pages that are written at once in this process. Each page takes up to twice [`MAX_PAGE_BYTES`] with its
+/// texts.
+static LIST_PAGE_PERMITS: Semaphore = Semaphore::const_new(8);
 
 /// The `limit` of a query.
 pub(crate) fn limit(query: &HashMap<String, String>) -> Result<usize, ApiError> {
@@ -35,19 +36,19 @@ pub(crate) fn limit(query: &HashMap<String, String>) -> Result<usize, ApiError> 
         .ok_or_else(|| ApiError::field("limit", format_args!("must be a whole number from 1 to {MAX_LIMIT}")))
 }
 
-/// The `cursor` of a query; an empty one is none.
+/// The `cursor` of a query, unless it is empty.
 fn cursor(query: &HashMap<String, String>) -> Option<&String> {
     query.get("cursor").filter(|cursor| !cursor.is_empty())
 }
 
-/// A place on the board as an opaque cursor. It names the place and not a number of items, so
-/// that what moves meanwhile neither hides nor repeats what does not.
+/// A position on the board as an opaque cursor. It names the position and not a number of items, so that features that
+/// move meanwhile neither hide nor repeat others.
 pub(crate) fn board_cursor(place: &BoardKey) -> String {
     let Reverse((created, id)) = place.newest;
     hex::encode(format!("b1.{}.{}.{}.{}", place.lane as u8, place.priority, created.0, id))
 }
 
-/// The place that a cursor names.
+/// The position on the board in the `cursor` of a query.
 pub(crate) fn board_place(
     project: ProjectId,
     query: &HashMap<String, String>,
@@ -76,25 +77,25 @@ fn read_board_cursor(project: ProjectId, cursor: &str) -> Option<BoardKey> {
     })
 }
 
-/// The text of a page in the making: a [`Page`](nexus_api_types::Page) in its envelope. An item is written when it is
-/// added, so that the page is there once.
+/// The JSON of a page that is being written: a [`Page`](nexus_api_types::Page) in its envelope. Each item is serialized
+/// when it is added, so that the page is in memory once.
 pub(crate) struct PageText {
     text: Vec<u8>,
     items: usize,
-    /// Where the next page begins; none after the last one.
+    /// The cursor of the next page; none on the last one.
     pub(crate) next_cursor: Option<String>,
-    _turn: Option<SemaphorePermit<'static>>,
+    _permit: Option<SemaphorePermit<'static>>,
 }
 
 impl PageText {
-    /// An empty one, when it is its turn.
+    /// Waits for a permit, and begins an empty page.
     async fn begin() -> Self {
-        // It is never closed.
-        let turn = PAGES.acquire().await.ok();
-        Self { text: br#"{"data":{"items":["#.to_vec(), items: 0, next_cursor: None, _turn: turn }
+        // The semaphore is never closed.
+        let permit = LIST_PAGE_PERMITS.acquire().await.ok();
+        Self { text: br#"{"data":{"items":["#.to_vec(), items: 0, next_cursor: None, _permit: permit }
     }
 
-    /// Whether nothing more may be added.
+    /// Whether the page has its maximum of bytes.
     fn is_full(&self) -> bool {
         self.text.len() >= MAX_PAGE_BYTES
     }
@@ -107,7 +108,7 @@ impl PageText {
         serde_json::to_writer(&mut self.text, item).map_err(|error| ApiError::internal(&error))
     }
 
-    /// The whole text.
+    /// Finishes the JSON.
     pub(crate) fn end(mut self) -> Result<Bytes, ApiError> {
         let cursor = serde_json::to_string(&self.next_cursor).map_err(|error| ApiError::internal(&error))?;
         let rest = format!(r#"],"nextCursor":{cursor},"hasMore":{}}}}}"#, self.next_cursor.is_some());
@@ -116,7 +117,7 @@ impl PageText {
     }
 }
 
-/// A page of features, of which `found` has one more if there is a next page.
+/// A page of features. `found` has one more than `limit` if there is a next page.
 pub(crate) async fn features(
     read: &Read,
     limit: usize,
@@ -147,11 +148,11 @@ pub(crate) async fn features(
     Ok(page)
 }
 
-/// The texts of a list themselves are its items.
+/// For a list whose texts are its items.
 pub(crate) const NO_MARKS: Option<fn(LogPosition) -> DocumentKey> = None;
 
-/// The page of a list of texts that a request asks for, newest first. Shows nothing that is newer than the state that
-/// answers. Where the list has marks, `marked` says which text each stands for.
+/// The requested page of a list of texts, newest first. It has no text that is newer than the state that answers. In a
+/// list of marks, `marked` gives the text of each mark.
 pub(crate) async fn texts<T: Serialize>(
     read: &Read,
     list: impl Fn(LogPosition) -> DocumentKey,
@@ -171,7 +172,7 @@ pub(crate) async fn texts<T: Serialize>(
     let mut page = PageText::begin().await;
     let (mut shown, mut end) = (0, None);
     loop {
-        // One more than may be shown says whether there is a next page.
+        // One more than the limit shows whether there is a next page.
         let wanted = (limit + 1 - shown).min(TEXTS_AT_ONCE);
         let found =
             read.view().newest(list(LogPosition::FIRST)..=list(last), wanted).await.map_err(internal)?;
@@ -205,7 +206,7 @@ pub(crate) async fn texts<T: Serialize>(
     }
 }
 
-/// A place in a list of texts as an opaque cursor.
+/// A position in a list of texts as an opaque cursor.
 fn place_cursor(place: LogPosition) -> String {
     hex::encode(format!("p1.{}.{}", place.revision, place.seq))
 }

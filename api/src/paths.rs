@@ -1,5 +1,5 @@
-//! Reads the paths of a list that a client sends. What would take too long to read, or too much memory to keep, is refused
-//! before it was read.
+//! Parses a list of paths from a client. A list that would take too long to parse, or too much memory, is refused
+//! before it is parsed completely.
 
 use nexus_domain::{
     decide::{MAX_AUTOMATA, MAX_GLOBS},
@@ -7,8 +7,8 @@ use nexus_domain::{
 };
 use std::cell::Cell;
 
-/// Reads the paths of one list. Once there are too many with wildcards, or with brackets, none is read any more: each
-/// may take a tenth of a millisecond.
+/// Parses the paths of one list. Once too many have wildcards or brackets, none is parsed any more: each may take a
+/// tenth of a millisecond.
 #[derive(Default)]
 pub(crate) struct Paths {
     wild: Cell<usize>,
@@ -16,10 +16,10 @@ pub(crate) struct Paths {
 }
 
 impl Paths {
-    /// Reads the next path.
+    /// Parses the next path.
     ///
     /// # Errors
-    /// What is wrong with it, for people.
+    /// A description of the problem, for people.
     pub(crate) fn read(&self, text: &str) -> Result<Pattern, String> {
         self.check()?;
         let pattern = Pattern::parse(text).map_err(|problem| problem.to_string())?;

@@ -1,12 +1,12 @@
-//! Reads: who asks, how fresh the answer must be, and the view that it is made from.
+//! Prepares a read: authenticates it, and obtains a view that is as fresh as requested.
 
 use crate::{
     api::Api,
     auth::{Caller, authenticate},
     brief::Brief,
-    cluster::{Cluster, Consistency, Seen, SharedView},
+    cluster::{Cluster, Consistency, ReadView, SharedView},
     failure::ApiError,
-    whole::Whole,
+    streamed_json::StreamedJson,
 };
 use axum::{
     Json,
@@ -24,13 +24,13 @@ use nexus_domain::{
 use serde::Serialize;
 use std::{collections::HashMap, sync::Arc};
 
-/// A read with the view that answers it.
+/// An authenticated read, with the view that answers it.
 pub(crate) struct Read {
     pub(crate) caller: Caller,
     pub(crate) query: HashMap<String, String>,
-    /// Whether a tool asks, which needs less of a list.
+    /// Whether a tool sent the request, which needs shorter lists.
     pub(crate) is_brief: bool,
-    seen: Seen,
+    seen: ReadView,
     cluster: Arc<dyn Cluster>,
 }
 
@@ -48,7 +48,7 @@ impl FromRequestParts<Api> for Read {
         let seen = api.cluster.read(consistency, min_revision(&parts.headers)?).await?;
         let is_brief = parts.extensions.get::<Brief>().is_some();
         let read = Self { caller, query, is_brief, seen, cluster: api.cluster.clone() };
-        // The key may have been revoked after this node last looked.
+        // The view may be newer than the one that verified the key, which may be revoked since.
         read.identity()?;
         if let Some(session) = caller.session.and_then(|id| read.view().state().session(id)) {
             if session.engineer != caller.engineer {
@@ -80,14 +80,14 @@ fn min_revision(headers: &HeaderMap) -> Result<Option<Revision>, ApiError> {
 }
 
 impl Read {
-    /// A read of a caller who is known, of whatever the node has right now.
+    /// A read of an authenticated caller from the local state, for tests.
     #[cfg(test)]
     pub(crate) fn of(caller: Caller, query: HashMap<String, String>, cluster: Arc<dyn Cluster>) -> Self {
-        let seen = Seen { view: cluster.local(), staleness: None };
+        let seen = ReadView { view: cluster.local(), staleness: None };
         Self { caller, query, seen, cluster, is_brief: false }
     }
 
-    /// The state that answers.
+    /// The view that answers.
     pub(crate) fn view(&self) -> &SharedView {
         &self.seen.view
     }
@@ -108,7 +108,7 @@ impl Read {
         Ok(found)
     }
 
-    /// A request that acts as a session is a sign of life of it, if the asker may write.
+    /// Renews the lease of the session that the request acts as, if the caller may write.
     fn keep_alive(&self, session: &Session) -> Result<(), Refusal> {
         let (engineer, key) = self.identity()?;
         if access::keeps_alive(self.view().state(), engineer, key, session) {
@@ -117,14 +117,14 @@ impl Read {
         Ok(())
     }
 
-    /// Wraps an answer, with what it reflects.
+    /// Wraps the data of an answer, with the revision that it reflects.
     pub(crate) fn answer<T: Serialize>(&self, data: T) -> Response {
         let mut response = Json(Data { data }).into_response();
         self.stamp(response.headers_mut());
         response
     }
 
-    /// Wraps an answer that is [`written`] already, with what it reflects.
+    /// Sends an answer that is [`written`] already, with the revision that it reflects.
     pub(crate) fn answer_written(&self, text: Bytes) -> Response {
         let json = HeaderValue::from_static("application/json");
         let mut response = ([(header::CONTENT_TYPE, json)], text).into_response();
@@ -132,14 +132,14 @@ impl Read {
         response
     }
 
-    /// The answer whose text is written while it is sent.
-    pub(crate) async fn answer_whole(&self, api: &Api, whole: Whole) -> Result<Response, ApiError> {
-        let mut response = whole.answer(api).await?;
+    /// Sends an answer that is written while it is sent.
+    pub(crate) async fn answer_streamed(&self, api: &Api, json: StreamedJson) -> Result<Response, ApiError> {
+        let mut response = json.answer(api).await?;
         self.stamp(response.headers_mut());
         Ok(response)
     }
 
-    /// Says what an answer reflects, and how old that may be.
+    /// Sets the headers of the revision that the answer reflects, and of its possible age.
     pub(crate) fn stamp(&self, headers: &mut HeaderMap) {
         headers.insert(names::REVISION, HeaderValue::from(self.view().revision().0));
         if let Some(staleness) = self.seen.staleness {
@@ -149,8 +149,8 @@ impl Read {
     }
 }
 
-/// An answer as the text that goes out: of a long list it is written where the list is made, so that the list itself is
-/// gone by then.
+/// An answer as JSON text. A long list is written where it is made, so that the list itself is freed before the answer
+/// is sent.
 pub(crate) fn written<T: Serialize>(data: T) -> Bytes {
     serde_json::to_vec(&Data { data }).expect("wire types are made of texts, numbers and lists").into()
 }

@@ -1,17 +1,17 @@
-//! The router, and what happens around every request: its id, its span, its bounds, its counters,
-//! and the one place where failures get their body.
+//! The router, and what happens around every request: its id, its span, its limits, its metrics, and the body of its
+//! failure.
 
 use crate::{
     api::{Api, LARGE_BODY, MAX_BODY, MAX_OPEN_BODY},
     browser,
     cluster::{MAX_PREPARATION, Unavailable},
+    concurrency::RequestPermit,
     failure::ApiError,
-    limits::{Admitted, TurnedAway, remote_addr},
     mcp, openapi,
-    places::InFlightPlace,
-    rooms::{ConnectionEnd, Reader},
+    rate_limits::{Admitted, TurnedAway, remote_addr},
+    response_memory::{ConnectionEnd, Reader},
     routes,
-    write::{self, SlotAfterBody, read_body},
+    write::{self, PermitAfterBody, read_body},
 };
 use axum::{
     Json, Router,
@@ -37,19 +37,20 @@ use tower_http::{
 };
 use tracing::Instrument;
 
-/// A request that takes longer is given up: above the 5 s that a write or a read may wait.
+/// Longest time of a request: more than the 5 s that a write or a read may wait.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
 
-/// A long poll waits as long as its client asked for, and then answers like any other request.
+/// Longest time of a long poll: its wait, and then the time of any other request.
 const POLL_DEADLINE: Duration = routes::MAX_WAIT.saturating_add(REQUEST_DEADLINE);
 
-/// A backup is answered once there is a snapshot; sending it takes as long as it takes.
+/// Longest time until a backup begins to be sent: it needs a snapshot first.
 const BACKUP_DEADLINE: Duration = MAX_PREPARATION.saturating_add(REQUEST_DEADLINE);
 
-/// Told to whoever reads no long answers and asks for more.
-const NO_ROOM: &str = "too many long answers of this engineer, or on this node, that nobody has taken yet";
+/// The error when too much response memory is reserved.
+const TOO_MUCH_UNREAD: &str =
+    "too many long answers of this engineer, or on this node, that nobody has taken yet";
 
-/// Everything that a node serves to clients.
+/// The routes that a node serves to clients.
 pub fn router(api: Api) -> Router {
     let (described, _) = routes::api().into_parts();
     let reference = Router::new().route("/openapi.json", get(openapi_json)).route("/docs", get(docs));
@@ -64,18 +65,17 @@ pub fn router(api: Api) -> Router {
     let router = router.layer(middleware::from_fn_with_state(api.clone(), around)).with_state(api.clone());
     let tools = mcp::route(api.clone(), router.clone());
     let router = router.merge(tools.layer(middleware::from_fn_with_state(api.clone(), around)));
-    // Around all else, so that a page may read why it was refused. Without a page that may call, no answer
-    // says that one may.
+    // CORS is the outermost layer, so that a page can read why it was refused. Without allowed origins there is none.
     if api.config.allowed_origins.is_empty() { router } else { router.layer(cors(&api)) }
 }
 
-/// Metrics and health alone, for a listener that is not for clients: nobody is asked for a key.
+/// The routes of the listener for monitoring: metrics and health, without a key.
 pub fn monitoring(api: Api) -> Router {
     let routes = routes::monitoring().fallback(|| async { ApiError::not_found("no such route") });
     routes.layer(middleware::from_fn_with_state(api.clone(), without_pages)).with_state(api)
 }
 
-/// Keeps pages from reading what programs may.
+/// Refuses requests of foreign pages to the listener for monitoring, except for health.
 async fn without_pages(State(api): State<Api>, request: Request, next: Next) -> Response {
     match browser::check(&api.config, &request) {
         Err(error) if !routes::is_health(request.uri().path()) => {
@@ -93,7 +93,7 @@ async fn docs() -> impl IntoResponse {
     ([(header::CONTENT_SECURITY_POLICY, DOCS_POLICY)], Html(REFERENCE.page.clone()))
 }
 
-/// The description of the API, made when somebody asks for it first: it never changes while the node runs.
+/// The description of the API. It is made at the first request for it, and does not change while the node runs.
 static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
     let (_, descriptions) = routes::api().into_parts();
     let document = openapi::document(descriptions);
@@ -101,7 +101,7 @@ static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
     Reference { json: json.into(), page: openapi::page(&document).into() }
 });
 
-/// Nothing in the page runs, and nothing is fetched for it.
+/// The content security policy of the reference: no scripts, and nothing is loaded.
 const DOCS_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
 struct Reference {
@@ -141,7 +141,7 @@ fn cors(api: &Api) -> CorsLayer {
 async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id = request_id(&api, &request);
-    // What a handler asks of other routes has the same.
+    // Requests that a handler sends to other routes get the same id.
     request.headers_mut().insert(names::REQUEST_ID, id.clone());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
@@ -149,7 +149,7 @@ async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Res
     let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
     let end =
         request.extensions().get().map_or_else(CancellationToken::new, |ConnectionEnd(end)| end.clone());
-    // Dropped with this future: a client that breaks off is counted no longer.
+    // Dropped with this future, so that a request is not counted after its client disconnected.
     let _in_flight = api.metrics.request_begins();
     let (mut response, allowance, engineer) = match admit(&api, &request) {
         Ok(admitted) => {
@@ -162,12 +162,13 @@ async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Res
         response = with_body(error, &id);
     }
     let reader = Reader::of(engineer, remote);
-    let room = api.rooms.answer(reader, is_read(&method), &response, &end).or_else(|| {
-        response = with_body(ApiError::from(Unavailable::NotApplied(NO_ROOM.to_owned())), &id);
-        api.rooms.answer(reader, false, &response, &end)
-    });
-    if let Some(room) = room {
-        response.extensions_mut().insert(room);
+    let reservation =
+        api.response_memory.reserve_response(reader, is_read(&method), &response, &end).or_else(|| {
+            response = with_body(ApiError::from(Unavailable::NotApplied(TOO_MUCH_UNREAD.to_owned())), &id);
+            api.response_memory.reserve_response(reader, false, &response, &end)
+        });
+    if let Some(reservation) = reservation {
+        response.extensions_mut().insert(reservation);
     }
     let headers = response.headers_mut();
     headers.insert(HeaderName::from_static(names::REQUEST_ID), id);
@@ -188,15 +189,15 @@ async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Res
     response
 }
 
-/// Turns away what no handler should see: what asks too often, and what is malformed before any handler
-/// could say so.
+/// Refuses requests before they reach a handler: those that exceed a rate limit, come from a foreign page, or are
+/// malformed.
 fn admit(api: &Api, request: &Request) -> Result<Admitted, TurnedAway> {
-    // Load balancers ask how a node is by whatever name they have for it, and learn nothing else.
+    // Load balancers may use any host name for health checks, which reveal nothing else.
     if !routes::is_health(request.uri().path()) {
         browser::check(&api.config, request).map_err(|error| TurnedAway { error, allowance: None })?;
     }
     let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
-    let admitted = api.limits.admit(api.cluster.local().state(), request.headers(), remote)?;
+    let admitted = api.rate_limits.admit(api.cluster.local().state(), request.headers(), remote)?;
     let allowance = admitted.allowance;
     if percent_decode_str(request.uri().path()).decode_utf8().is_err() {
         return Err(TurnedAway { error: ApiError::field("path", "is not valid UTF-8"), allowance });
@@ -212,12 +213,12 @@ fn admit(api: &Api, request: &Request) -> Result<Admitted, TurnedAway> {
 async fn within_bounds(
     api: &Api,
     route: &str,
-    asker: Admitted,
+    admitted: Admitted,
     mut request: Request,
     next: Next,
 ) -> Response {
     if routes::is_health(route) {
-        // Whoever asks how a node is has to be told so when it is full, too. No body is read for it.
+        // Health checks are answered at the limits, too. Their body is not read.
         return within(REQUEST_DEADLINE, next.run(request)).await;
     }
     let deadline = if routes::is_long_poll(route) {
@@ -231,71 +232,72 @@ async fn within_bounds(
     let is_large = request.body().size_hint().exact().is_none_or(|bytes| bytes > LARGE_BODY);
     let is_work = mcp::is_tools(route) || is_read || is_large && !routes::is_heartbeat(route);
     let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
-    let places = match places(api, route, asker, is_read, remote).await {
-        Ok(places) => places,
+    let admission = match concurrency_permit(api, route, admitted, is_read, remote).await {
+        Ok(admission) => admission,
         Err(too_many) => return overloaded(Unavailable::NotApplied(format!("{too_many} on this node"))),
     };
-    // Only now: what waits for its turn holds no slot, which others need.
-    let slot = match slot(api, route, is_read, &mut request) {
-        Ok(slot) => slot,
+    // After that, so that a queued read holds no handler permit, which others need.
+    let permit = match handler_permit(api, route, is_read, &mut request) {
+        Ok(permit) => permit,
         Err(error) => return error.into_response(),
     };
     let answered = async {
-        // A WebSocket is answered once it is upgraded, and holds no slot for its life.
-        let _slot = slot;
-        // A read is answered without its body, which may never come: a stranger has no place for waiting for it.
+        // A WebSocket is answered with its upgrade, and does not hold the handler permit for its life.
+        let _permit = permit;
+        // A read is answered without its body, which may never arrive: a request without a key has no permit to wait
+        // for it.
         if is_upgrade(route) {
-            // The socket lives where its upgrade was answered: thousands of them hold up nobody's write.
-            let _places = places;
+            // The socket stays on the threads that answer its upgrade, so that thousands of them delay no write.
+            let _admission = admission;
             return api.socket_threads.answer(next.run(request).in_current_span()).await;
         }
-        if is_work && (asker.engineer.is_some() || mcp::is_tools(route)) {
-            // Whatever it takes to make the answer, that holds up nobody's write either.
-            let _places = places;
+        if is_work && (admitted.engineer.is_some() || mcp::is_tools(route)) {
+            // On the threads of reads, so that making the answer delays no write.
+            let _admission = admission;
             return api.background.answer(next.run(request).in_current_span()).await;
         }
-        let is_known = asker.engineer.is_some() || request.headers().contains_key(header::AUTHORIZATION);
-        if places.is_none() || is_known {
-            let _places = places;
+        let is_known = admitted.engineer.is_some() || request.headers().contains_key(header::AUTHORIZATION);
+        if admission.is_none() || is_known {
+            let _admission = admission;
             return next.run(request).await;
         }
-        // What can be slow is the body alone: many may register at once, behind one address too.
+        // The permit is for the body alone, which may be slow: many clients of one address may register at once.
         let (parts, body) = request.into_parts();
         let body = match read_body(body, api, MAX_OPEN_BODY).await {
             Ok((body, _)) => body,
             Err(problem) => return problem.into_response(),
         };
-        drop(places);
+        drop(admission);
         next.run(Request::from_parts(parts, Body::from(body))).await
     };
     within(deadline, answered).await
 }
 
-/// The answer, or that it took longer than a request may.
+/// The answer, or an error after the deadline.
 async fn within(deadline: Duration, answered: impl Future<Output = Response>) -> Response {
     let answered = tokio::time::timeout(deadline, answered).await;
     answered.unwrap_or_else(|_| overloaded(Unavailable::Unknown("the request took too long".to_owned())))
 }
 
-/// A request's part of what a node handles at once, until it is dropped.
-enum Slot<'a> {
-    /// Of long polls, or of heartbeats.
+/// A permit to be handled.
+enum HandlerPermit<'a> {
+    /// Of the separate limit of long polls, or of heartbeats.
     Apart(#[allow(dead_code, reason = "held for its drop")] SemaphorePermit<'a>),
-    /// Of all others.
+    /// Of the limit of all other requests.
     Request(#[allow(dead_code, reason = "held for its drop")] OwnedSemaphorePermit),
 }
 
-/// Takes a slot for what is handled at once. A write takes its slot later, when its body is there, and each request
-/// of a tool takes its own.
+/// Takes the handler permit of a request. A write takes its own later, once its body has arrived, and a tool takes one
+/// for each of its requests.
 ///
 /// # Errors
-/// 503 when there is none.
-fn slot<'a>(
+/// 503 at the limit.
+fn handler_permit<'a>(
     api: &'a Api,
     route: &str,
     is_read: bool,
     request: &mut Request,
-) -> Result<Option<Slot<'a>>, ApiError> {
+) -> Result<Option<HandlerPermit<'a>>, ApiError> {
     let apart = if routes::is_long_poll(route) {
         Some(&api.polls)
     } else if routes::is_heartbeat(route) {
@@ -303,58 +305,58 @@ fn slot<'a>(
     } else {
         None
     };
-    if let Some(slots) = apart {
+    if let Some(permits) = apart {
         let full = |_| Unavailable::NotApplied("too many requests on this node at once".to_owned());
-        return Ok(Some(Slot::Apart(slots.try_acquire().map_err(full)?)));
+        return Ok(Some(HandlerPermit::Apart(permits.try_acquire().map_err(full)?)));
     }
     if mcp::is_tools(route) {
         return Ok(None);
     }
     if is_read {
-        return write::slot(api).map(Slot::Request).map(Some);
+        return write::handler_permit(api).map(HandlerPermit::Request).map(Some);
     }
-    request.extensions_mut().insert(SlotAfterBody);
+    request.extensions_mut().insert(PermitAfterBody);
     Ok(None)
 }
 
-/// The places of a request, until they are dropped. A body may be slow to come, on purpose too, and so may an answer be:
-/// nobody may take all of them. A stranger's read is answered at once and needs none.
+/// Takes the permit of the engineer or address that sent the request. Bodies and answers may be slow, also on purpose,
+/// and no client may take all permits. A read without a key is answered at once and needs none.
 ///
 /// # Errors
-/// What there is too much of.
-async fn places(
+/// A message that says which limit is reached.
+async fn concurrency_permit(
     api: &Api,
     route: &str,
-    asker: Admitted,
+    admitted: Admitted,
     is_read: bool,
     remote: Option<IpAddr>,
-) -> Result<Option<InFlightPlace>, &'static str> {
-    let Some(engineer) = asker.engineer else {
+) -> Result<Option<RequestPermit>, &'static str> {
+    let Some(engineer) = admitted.engineer else {
         let needs_none = is_read || routes::is_long_poll(route) || routes::is_heartbeat(route);
         if needs_none {
             return Ok(None);
         }
-        return api.places.stranger(remote).map(InFlightPlace::Stranger).map(Some);
+        return api.concurrency.unauthenticated(remote).map(RequestPermit::Unauthenticated).map(Some);
     };
-    let place = if routes::is_heartbeat(route) {
-        api.places.heartbeat(engineer)?
+    let permit = if routes::is_heartbeat(route) {
+        api.concurrency.heartbeat(engineer)?
     } else if routes::is_long_poll(route) {
-        api.places.poll(engineer)?
+        api.concurrency.poll(engineer)?
     } else {
-        api.places.request(engineer)?
+        api.concurrency.request(engineer)?
     };
-    let waits_for_turn =
+    let is_queued_read =
         is_read && !is_upgrade(route) && !mcp::is_tools(route) && !routes::is_long_poll(route);
-    // A request over `/mcp` asks others of this engineer: with a turn, it would wait for its own end.
-    let turn = if waits_for_turn { Some(api.places.turn_to_read(engineer).await?) } else { None };
-    Ok(Some(InFlightPlace::Engineer(place, turn)))
+    // A request over `/mcp` sends others of this engineer. With a read permit, it would wait for its own end.
+    let read = if is_queued_read { Some(api.concurrency.read_permit(engineer).await?) } else { None };
+    Ok(Some(RequestPermit::Engineer(permit, read)))
 }
 
 fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// Whether a request of this route becomes a WebSocket, whose life is longer than that of an answer.
+/// Whether requests of this route become WebSockets.
 fn is_upgrade(route: &str) -> bool {
     route.strip_prefix("/api").unwrap_or(route) == "/ws"
 }
@@ -367,9 +369,9 @@ fn unknown_method() -> ApiError {
     ApiError::new(Code::MethodNotAllowed, "this route does not know this method")
 }
 
-/// The client's own id, if it is one that can stand in a log line.
+/// The request id of the client, if it fits into a log line, or a new one.
 fn request_id(api: &Api, request: &Request) -> HeaderValue {
-    /// Characters of a client's id.
+    /// Characters of a client's id at most.
     const LONGEST: usize = 1_024;
     let given = request
         .headers()
@@ -401,7 +403,7 @@ fn with_body(error: ApiError, id: &HeaderValue) -> Response {
     response
 }
 
-/// What keeps browsers from doing more with an answer than reading it.
+/// Sets the headers that keep browsers from using an answer for anything but reading it.
 fn secure(headers: &mut axum::http::HeaderMap) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
@@ -413,7 +415,7 @@ fn secure(headers: &mut axum::http::HeaderMap) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{events::tests::stage::Stage, rooms::AnswerRoom};
+    use crate::{events::tests::stage::Stage, response_memory::ResponseReservation};
     use tower::ServiceExt as _;
 
     #[tokio::test]
@@ -425,7 +427,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_answer_has_room_and_who_takes_none_of_many_loses_the_first_connection() {
+    async fn every_answer_has_a_reservation_and_a_client_that_takes_none_of_many_loses_its_first_connection()
+    {
         let api = Stage::set().api();
         let router = router(api.clone());
         let asked = async |path: &str| {
@@ -435,12 +438,13 @@ mod tests {
             (router.clone().oneshot(request).await.unwrap(), end)
         };
         for path in ["/health/live", "/api/openapi.json", "/api/auth/me", "/nothing", "/api/docs"] {
-            assert!(asked(path).await.0.extensions().get::<AnswerRoom>().is_some(), "{path}");
+            assert!(asked(path).await.0.extensions().get::<ResponseReservation>().is_some(), "{path}");
         }
         let (answer, end) = asked("/health/live").await;
         let (other, other_end) = asked("/health/live").await;
         drop(other);
-        let _much = api.rooms.take(Reader::of(None, None), usize::MAX / 2, &CancellationToken::new());
+        let _much =
+            api.response_memory.reserve(Reader::of(None, None), usize::MAX / 2, &CancellationToken::new());
         assert!(end.is_cancelled(), "it is not taken");
         assert!(!other_end.is_cancelled(), "it was");
         drop(answer);

@@ -1,10 +1,10 @@
-//! JSON text in which equal values are equal: keys sorted, no spaces. Never relies on the order in
-//! which the JSON library keeps them, which a feature of any dependency could change.
+//! Canonical JSON text, which is equal for equal values: with sorted keys and no spaces. It does not rely on the order
+//! in which the JSON library keeps keys, which a feature of any dependency could change.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A value as text. The library's limit of nesting, 128, bounds the recursion.
+/// A value as canonical text. The library's nesting limit of 128 bounds the recursion.
 pub(crate) fn text(value: &Value) -> String {
     let mut out = String::new();
     write(value, &mut out);

@@ -1,4 +1,4 @@
-//! How much is stored for whom beside how much may be, and what will be full first.
+//! How much of each quota is used, for callers who may read it.
 
 use nexus_api_types::cluster as wire;
 use nexus_domain::{
@@ -7,11 +7,11 @@ use nexus_domain::{
     usage::{Owner, Resource, Usage},
 };
 
-/// Quotas of projects and engineers that are shown: the fullest ones.
+/// Quotas of projects and engineers that are shown; the fullest ones.
 const MAX_SHOWN: usize = 10;
 
-/// The quotas that somebody may see: the cluster's, then the fullest of one's own and of one's projects; an admin
-/// sees those of everybody.
+/// The quotas that an engineer may see: the cluster's, then the fullest of their own and of their projects. An admin
+/// sees those of all projects and engineers.
 pub(crate) fn seen_by(state: &State, engineer: &Engineer, key: &ApiKey) -> Vec<wire::QuotaUse> {
     let mut found: Vec<wire::QuotaUse> = if engineer.role == Role::Admin && key.project.is_none() {
         state.usages().skip(1).flat_map(|(owner, usage)| of(state, owner, usage)).collect()
@@ -27,7 +27,7 @@ pub(crate) fn seen_by(state: &State, engineer: &Engineer, key: &ApiKey) -> Vec<w
     cluster.chain(found).collect()
 }
 
-/// How full the fullest quota is: 1 is full.
+/// The used share of the fullest quota; 1 is full.
 pub(crate) fn fullest(state: &State) -> f64 {
     let quotas = state.settings().quotas;
     let shares = state.usages().flat_map(|(owner, usage)| {
@@ -51,7 +51,7 @@ fn of(state: &State, owner: Owner, usage: Usage) -> impl Iterator<Item = wire::Q
     })
 }
 
-/// What people know them by; the id of what is gone.
+/// The name of an owner, or the id of one that is deleted.
 fn name(state: &State, owner: Owner) -> Option<String> {
     match owner {
         Owner::Cluster => None,

@@ -1,10 +1,10 @@
-//! Writes: who asks, under which identity, and the answer of the cluster.
+//! Reads the body and the identity of a write, and proposes its command.
 
 use crate::{
     api::{Api, MAX_BODY, MAX_OPEN_BODY},
     auth::{ApiKeyText, Caller, authenticate_with_key, derive_secret},
     browser,
-    cluster::{Draft, Operation, SharedView, Unavailable},
+    cluster::{Operation, SharedView, Unavailable, WriteRequest},
     failure::ApiError,
     fields::Fields,
     operate::operate,
@@ -30,25 +30,25 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
-/// Marks a request that takes its slot once its body is there: a body that is slow to come holds none.
+/// Marks a request that takes its handler permit once its body has arrived, so that a slow body holds none.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SlotAfterBody;
+pub(crate) struct PermitAfterBody;
 
-/// The body and the identity of a write, before it is known who asks.
+/// The body and the idempotency key of a write, before it is authenticated.
 pub(crate) struct Incoming {
     pub(crate) idempotency: Option<IdempotencyKey>,
     fingerprint: u64,
     body: Bytes,
-    /// Its place among the requests that this node handles.
-    _slot: Option<OwnedSemaphorePermit>,
-    /// What the body takes of the room for all bodies, for as long as it is there.
-    _room: Option<OwnedSemaphorePermit>,
+    /// The permit to be handled.
+    _permit: Option<OwnedSemaphorePermit>,
+    /// The permit for the bytes of the body, for as long as it is in memory.
+    _body_permit: Option<OwnedSemaphorePermit>,
 }
 
 impl FromRequest<Api> for Incoming {
     type Rejection = ApiError;
 
-    /// Of whoever asks without a key.
+    /// Reads the body of a request without a key.
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
         Self::read(request, api, MAX_OPEN_BODY).await
     }
@@ -58,34 +58,35 @@ impl Incoming {
     /// Reads a body of at most so many bytes.
     ///
     /// # Errors
-    /// When it is longer, does not come in time, or is no JSON; and when the node is reading too much already.
+    /// When the body is longer, does not arrive in time, or is no JSON; and when the node reads too many bodies
+    /// already.
     pub(crate) async fn read(request: Request, api: &Api, most: usize) -> Result<Self, ApiError> {
         let idempotency = idempotency_key(request.headers());
         let of = (request.method().clone(), request.uri().clone());
         let media_type = browser::check_media_type(request.headers());
-        let takes_slot = request.extensions().get::<SlotAfterBody>().is_some();
-        let (body, room) = read_body(request.into_body(), api, most).await?;
+        let permit_after_body = request.extensions().get::<PermitAfterBody>().is_some();
+        let (body, body_permit) = read_body(request.into_body(), api, most).await?;
         if !body.is_empty() {
             media_type?;
         }
-        let slot = takes_slot.then(|| slot(api)).transpose()?;
+        let permit = permit_after_body.then(|| handler_permit(api)).transpose()?;
         let idempotency = idempotency?;
-        // What has no key is told apart by its slot.
+        // The node's reply slots distinguish requests without a key.
         let fingerprint = idempotency.as_ref().map_or(0, |_| fingerprint(&of.0, of.1.path(), &body));
-        Ok(Self { idempotency, fingerprint, body, _slot: slot, _room: room })
+        Ok(Self { idempotency, fingerprint, body, _permit: permit, _body_permit: body_permit })
     }
 }
 
-/// How much of a body that is refused is still read, as a multiple of the largest: a client that is cut off while it
-/// sends may never see why.
+/// How much of a refused body is still read, as a multiple of the limit: a client whose connection is closed while it
+/// sends may never read the error.
 const DRAINED: usize = 16;
-/// A body of which nothing comes for so long is not waited for any longer.
+/// A body that does not arrive for this long is given up.
 const BODY_STALL: Duration = Duration::from_secs(5);
 
-/// The whole of a body of at most so many bytes, and the room that it takes.
+/// Reads a body of at most `most` bytes. Returns it with the permit for its bytes.
 ///
 /// # Errors
-/// When it is longer, or does not come in time; and when the node is reading too much already.
+/// When the body is longer, or does not arrive in time; and when the node reads too many bodies already.
 pub(crate) async fn read_body(
     body: Body,
     api: &Api,
@@ -93,7 +94,7 @@ pub(crate) async fn read_body(
 ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), ApiError> {
     let mut chunks = body.into_data_stream();
     let (mut body, mut total) = (BytesMut::new(), 0_usize);
-    let (mut room, mut refused) = (None::<OwnedSemaphorePermit>, None::<ApiError>);
+    let (mut body_permit, mut refused) = (None::<OwnedSemaphorePermit>, None::<ApiError>);
     loop {
         let chunk = match tokio::time::timeout(BODY_STALL, chunks.next()).await {
             Ok(Some(chunk)) => chunk.map_err(|_| ApiError::field("body", "could not be read to its end"))?,
@@ -112,43 +113,45 @@ pub(crate) async fn read_body(
             let message = format!("the body is over {most} bytes; split the request");
             refused = Some(ApiError::new(Code::PayloadTooLarge, message));
         }
-        if refused.is_none() && !make_room(api, &mut room, total.saturating_sub(MAX_OPEN_BODY)) {
+        if refused.is_none()
+            && !reserve_body_bytes(api, &mut body_permit, total.saturating_sub(MAX_OPEN_BODY))
+        {
             refused = Some(too_much_at_once());
         }
         match refused {
             None => body.extend_from_slice(&chunk),
-            // Nothing of it is kept; the rest is read, so that its client reads why.
-            Some(_) => (body, room) = (BytesMut::new(), None),
+            // Nothing of the body is kept. The rest is read, so that the client gets to read the error.
+            Some(_) => (body, body_permit) = (BytesMut::new(), None),
         }
     }
     match refused {
-        None => Ok((body.freeze(), room)),
+        None => Ok((body.freeze(), body_permit)),
         Some(refused) => Err(refused),
     }
 }
 
-/// Room for so many bytes in all, of those that all bodies share; whether there is.
-fn make_room(api: &Api, room: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
-    let held = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+/// Extends the permit of a body to so many bytes, and returns whether that was possible.
+fn reserve_body_bytes(api: &Api, body_permit: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
+    let held = body_permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
     let more = u32::try_from(bytes.saturating_sub(held)).expect("a body is far below 4 GiB");
     if more == 0 {
         return true;
     }
     let Ok(more) = api.bodies.clone().try_acquire_many_owned(more) else { return false };
-    match room {
-        Some(room) => room.merge(more),
-        None => *room = Some(more),
+    match body_permit {
+        Some(body_permit) => body_permit.merge(more),
+        None => *body_permit = Some(more),
     }
     true
 }
 
-/// A place among the requests that this node handles at once.
+/// Takes a permit to be handled.
 ///
 /// # Errors
 /// 503 when there is none. Nothing was applied.
-pub(crate) fn slot(api: &Api) -> Result<OwnedSemaphorePermit, ApiError> {
+pub(crate) fn handler_permit(api: &Api) -> Result<OwnedSemaphorePermit, ApiError> {
     let full = |_| Unavailable::NotApplied("too many requests on this node at once".to_owned());
-    Ok(api.slots.clone().try_acquire_owned().map_err(full)?)
+    Ok(api.handler_permits.clone().try_acquire_owned().map_err(full)?)
 }
 
 fn too_much_at_once() -> ApiError {
@@ -161,7 +164,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiErr
     IdempotencyKey::parse(text).map(Some).map_err(|problem| ApiError::field("Idempotency-Key", problem))
 }
 
-/// What makes two requests the same one.
+/// A digest of method, path and body: requests under one key are the same if it is equal.
 fn fingerprint(method: &Method, path: &str, body: &[u8]) -> u64 {
     let mut hash = Sha256::new();
     for part in [method.as_str().as_bytes(), path.as_bytes(), body] {
@@ -173,9 +176,9 @@ fn fingerprint(method: &Method, path: &str, body: &[u8]) -> u64 {
 }
 
 impl Incoming {
-    /// What a node asks for on behalf of somebody, without a request of theirs.
+    /// A write that the node makes for a caller, without a request body.
     pub(crate) fn of_the_node() -> Self {
-        Self { idempotency: None, fingerprint: 0, body: Bytes::new(), _slot: None, _room: None }
+        Self { idempotency: None, fingerprint: 0, body: Bytes::new(), _permit: None, _body_permit: None }
     }
 
     /// The fields of the body.
@@ -183,7 +186,7 @@ impl Incoming {
         Fields::parse(&self.body)
     }
 
-    /// The request under its key, if its client chose one.
+    /// The identity of the request under its idempotency key, if it has one.
     pub(crate) fn keyed(&self, actor: Actor) -> Option<KeyedRequest> {
         let engineer = match actor {
             Actor::Engineer { id, .. } => Some(id),
@@ -207,16 +210,17 @@ impl Incoming {
         };
         let request = self.keyed(actor);
         let span = tracing::debug_span!("write", command = command.name());
-        let draft = Draft { command, actor, acting, request };
-        let turn = api.foresee(&draft).await?;
+        let write = WriteRequest { command, actor, acting, request };
+        let permit = api.foresee(&write).await?;
         let cluster = api.cluster.clone();
-        let proposed = async move { cluster.propose(draft).await }.instrument(span);
-        let committed = match turn {
+        let proposed = async move { cluster.propose(write).await }.instrument(span);
+        let committed = match permit {
             None => proposed.await?,
-            // In a task of its own: a client that is gone takes no entry back, and frees no turn for the next one.
-            Some(turn) => {
+            // In a task of its own: when the client disconnects, the entry is still under way, and the permit must stay
+            // taken.
+            Some(permit) => {
                 let proposed = tokio::spawn(async move {
-                    let _turn = turn;
+                    let _permit = permit;
                     proposed.await
                 });
                 proposed.await.map_err(|failure| ApiError::internal(&failure))??
@@ -230,7 +234,7 @@ impl Incoming {
     }
 }
 
-/// A write of somebody who is known.
+/// An authenticated write.
 pub(crate) struct Write {
     pub(crate) caller: Caller,
     pub(crate) incoming: Incoming,
@@ -241,7 +245,7 @@ impl FromRequest<Api> for Write {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
-        // Before the body: a stranger must not make this node read a megabyte.
+        // Before the body is read: a request without a valid key must not make this node read a megabyte.
         let (caller, key) = authenticate_with_key(api, request.headers()).await?;
         let incoming = Incoming::read(request, api, MAX_BODY).await?;
         Ok(Self { caller, incoming, key })
@@ -254,12 +258,12 @@ impl Write {
         self.incoming.fields()
     }
 
-    /// Refuses a body that has fields, where none means anything.
+    /// Refuses a body with fields, on a route that has none.
     pub(crate) fn no_fields(&self) -> Result<(), ApiError> {
         self.fields()?.finish()
     }
 
-    /// 256 bits for a secret that the answer shows and nobody keeps: a retry gets the same ones.
+    /// 256 bits for a secret that only the answer shows. A retry gets the same bits.
     pub(crate) fn secret(&self, api: &Api) -> [u8; 32] {
         match &self.incoming.idempotency {
             Some(key) => derive_secret(&self.key.digest(), self.incoming.fingerprint, key),
@@ -267,7 +271,7 @@ impl Write {
         }
     }
 
-    /// Carries an operation on the cluster out.
+    /// Carries out an operation on the cluster.
     pub(crate) async fn operate(&self, api: &Api, operation: Operation) -> Result<Done, ApiError> {
         operate(api, &self.incoming, self.caller.actor(), operation).await
     }
@@ -278,7 +282,7 @@ impl Write {
     }
 }
 
-/// A write that was carried out.
+/// The reply to a write that was applied.
 pub(crate) struct Done {
     pub(crate) reply: Reply,
     pub(crate) revision: Revision,
@@ -286,19 +290,19 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    /// Wraps an answer, with what it reflects.
+    /// Wraps the data of an answer, with the revision that it reflects.
     pub(crate) fn answer<T: Serialize>(&self, status: StatusCode, data: T) -> Response {
         let mut response = (status, Json(Data { data })).into_response();
         self.stamp(response.headers_mut());
         response
     }
 
-    /// Says what an answer reflects.
+    /// Sets the header of the revision that the answer reflects.
     pub(crate) fn stamp(&self, headers: &mut HeaderMap) {
         headers.insert(names::REVISION, HeaderValue::from(self.revision.0));
     }
 
-    /// A reply that this command cannot give.
+    /// The error for a reply that belongs to another command.
     pub(crate) fn unexpected(&self) -> ApiError {
         ApiError::internal(&format_args!("a command gave a reply of another one: {:?}", self.reply))
     }

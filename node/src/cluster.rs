@@ -14,8 +14,8 @@ use crate::{
 };
 use futures::future::{BoxFuture, FutureExt};
 use nexus_api::cluster::{
-    Backup, Cluster, Committed, Consistency, Draft, History, NodeStatus, Operated, Operation, OperationError,
-    Seen, SharedView, StorageFailure, Unavailable,
+    Backup, Cluster, Committed, Consistency, History, NodeStatus, Operated, Operation, OperationError,
+    ReadView, SharedView, StorageFailure, Unavailable, WriteRequest,
 };
 use nexus_domain::{
     Answer, ClusterId, InstanceId, ProjectId, Proposal, Refusal, Revision, SessionId, Stamp, WallTime,
@@ -42,9 +42,9 @@ pub(crate) struct NodeCluster {
 }
 
 impl Cluster for NodeCluster {
-    fn propose(&self, draft: Draft) -> BoxFuture<'_, Result<Committed, Unavailable>> {
+    fn propose(&self, write: WriteRequest) -> BoxFuture<'_, Result<Committed, Unavailable>> {
         async move {
-            let Draft { command, actor, acting, request } = draft;
+            let WriteRequest { command, actor, acting, request } = write;
             let stamp = Stamp::default();
             let mut proposal = Proposal { command, actor, acting, request: None, stamp };
             let Some(keyed) = request else { return self.propose_in_slot(proposal).await };
@@ -58,7 +58,7 @@ impl Cluster for NodeCluster {
         &self,
         consistency: Consistency,
         min_revision: Option<Revision>,
-    ) -> BoxFuture<'_, Result<Seen, Unavailable>> {
+    ) -> BoxFuture<'_, Result<ReadView, Unavailable>> {
         async move {
             let (index, staleness) = match consistency {
                 Consistency::Linearizable => (self.reads.next().await?, None),
@@ -71,7 +71,7 @@ impl Cluster for NodeCluster {
                     "this node has not applied revision {index} yet; try another node"
                 ))
             })?;
-            Ok(Seen { view: StoreView::shared(published, &self.node.store), staleness })
+            Ok(ReadView { view: StoreView::shared(published, &self.node.store), staleness })
         }
         .boxed()
     }
@@ -172,8 +172,8 @@ impl Cluster for NodeCluster {
         .boxed()
     }
 
-    fn seal_secret(&self, token: &str, cluster: ClusterId, guest: InstanceId) -> String {
-        self.node.secret.seal(token, (cluster, guest), &*self.node.mint)
+    fn seal_secret(&self, token: &str, cluster: ClusterId, joining: InstanceId) -> String {
+        self.node.secret.seal(token, (cluster, joining), &*self.node.mint)
     }
 
     fn backup(&self, through: Revision) -> BoxFuture<'_, Result<Backup, Unavailable>> {

@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_that_were_told_to_end_are_counted_until_they_are_gone() {
+    async fn cancelled_connections_are_counted_until_they_have_ended() {
         let connections = Connections::new(4);
         let mut crowd = Vec::new();
         while connections.open() < 3 + MAX_ENDING {

@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(median_of_clocks(vec![86_400_000, 3]), 3);
         // This one is a day ahead itself.
         assert_eq!(median_of_clocks(vec![-86_400_000, -86_399_990]), -86_399_990);
-        // Nobody can tell who of two is right; alone there is nobody to ask.
+        // Of two clocks, neither can be shown to be right, and a single one has none to compare with.
         assert_eq!(median_of_clocks(vec![86_400_000]), 0);
         assert_eq!(median_of_clocks(vec![]), 0);
     }

@@ -51,7 +51,7 @@ use tokio_util::sync::CancellationToken;
 
 /// A leader that is stopped waits this long for another voter to take over. When all nodes are stopped at once, none
 /// does.
-const HAND_OVER: Duration = Duration::from_secs(1);
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often it is checked that Raft still runs.
 const RAFT_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Longest time that stopping takes in all. Of it, handing leadership over takes 1 s and draining 1.5 s at most.
@@ -322,7 +322,7 @@ impl RunningNode {
 
     async fn hand_over(&self) {
         if self.node.has_other_voters() && self.node.leader_id() == Some(self.node.id) {
-            match tokio::time::timeout(HAND_OVER, self.node.transfer_leader(None)).await {
+            match tokio::time::timeout(HAND_OVER_TIMEOUT, self.node.transfer_leader(None)).await {
                 Ok(Ok(_)) => tracing::info!("leadership handed over"),
                 Ok(Err(why)) => tracing::warn!(?why, "leadership not handed over"),
                 Err(_) => tracing::warn!("leadership not handed over in time"),

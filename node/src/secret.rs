@@ -2,8 +2,8 @@
 //! is never sent in the clear; a joining node receives it encrypted under its join token.
 //!
 //! The first nodes of a cluster get it from the operator, or from a file of the user who runs all of them on one
-//! machine. Later nodes receive it when they join. It is stored in the data folder, and whoever reads that file can act
-//! as a member.
+//! machine. Later nodes receive it when they join. It is stored in the data folder, and anyone who reads that file can
+//! act as a member.
 
 use crate::config::{Config, Origin, is_loopback};
 use anyhow::{Context, bail, ensure};
@@ -241,10 +241,10 @@ fn cipher(token: &str) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(&key.into())
 }
 
-fn bound_to((cluster, guest): (ClusterId, InstanceId)) -> [u8; 32] {
+fn bound_to((cluster, joining): (ClusterId, InstanceId)) -> [u8; 32] {
     let mut bound = [0; 32];
     bound[..16].copy_from_slice(cluster.0.as_bytes());
-    bound[16..].copy_from_slice(guest.0.as_bytes());
+    bound[16..].copy_from_slice(joining.0.as_bytes());
     bound
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Slots {
     /// Random, another one at each start of the node.
     start: u64,
     /// A slot whose request may still be under way cools down for this long after it was taken. A new request in the
-    /// slot would have the old one refused, although nobody was ever told that the old one failed.
+    /// slot would have the old one refused, although the old one may still be applied.
     cool_down: Duration,
     pool: Mutex<Pool>,
 }

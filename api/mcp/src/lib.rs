@@ -1,10 +1,11 @@
-//! Nexus as a server of the Model Context Protocol: ten tools and what belongs to them, over any transport.
+//! Nexus as a server of the Model Context Protocol: ten tools and some resources, over any transport.
 //!
-//! - [`port`]: how a request reaches a project, which whoever serves this implements.
-//! - [`transport`]: how messages come and go. [`server`]: the protocol. [`tools`]: what an agent can do. [`resources`]: what it can read.
-//! - [`refusal`]: what an agent is told of a failure, so that it knows what to do next.
+//! - [`port`]: the trait through which requests reach a project. The programs that serve the tools implement it.
+//! - [`transport`]: stdio and HTTP. [`server`]: the protocol. [`tools`]: the tools of an agent. [`resources`]: texts
+//!   that it can read.
+//! - [`refusal`]: words failures for an agent, so that it knows what to do next.
 //!
-//! Every tool is one or two requests of the REST contract: nothing is decided here.
+//! Every tool is one or two requests of the REST contract. This crate decides nothing itself.
 
 pub mod port;
 mod refusal;
@@ -13,5 +14,5 @@ pub mod server;
 mod tools;
 pub mod transport;
 
-pub use port::{Failure, Method, Part, Port, Request, Turn};
+pub use port::{Failure, Method, Port, Request, SessionUse, ToolPermit};
 pub use server::Server;

@@ -1,4 +1,4 @@
-//! How the tools reach a project.
+//! The interface through which the tools reach a project.
 
 use futures::future::BoxFuture;
 use nexus_api_types::ErrorBody;
@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 /// Sends requests to the project that an agent works in, as that agent.
 pub trait Port: Send + Sync + 'static {
-    /// Sends a request; gives what stands in `data` of the answer.
+    /// Sends a request, and returns the `data` of the answer.
     ///
     /// # Errors
-    /// What the cluster refuses, or why none could be asked.
+    /// The refusal of the cluster, or why no server could be reached.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Value, Failure>>;
 
     /// The session that the agent acts as; none when it acts as its engineer.
@@ -21,20 +21,20 @@ pub trait Port: Send + Sync + 'static {
     /// As [`Self::send`].
     fn session(&self) -> BoxFuture<'_, Result<Option<Uuid>, Failure>>;
 
-    /// Waits until one more tool may run. It may do so until what is given is dropped.
+    /// Waits for the permit to run one more tool.
     ///
     /// # Errors
-    /// When too many run already.
-    fn turn(&self) -> BoxFuture<'_, Result<Turn, Failure>> {
-        Box::pin(std::future::ready(Ok(Turn::new(()))))
+    /// When too many tools run already.
+    fn tool_permit(&self) -> BoxFuture<'_, Result<ToolPermit, Failure>> {
+        Box::pin(std::future::ready(Ok(ToolPermit::new(()))))
     }
 }
 
-/// The turn of a tool, until it is dropped.
-pub struct Turn(#[allow(dead_code, reason = "held for its drop")] Box<dyn Any + Send + Sync>);
+/// The permit of a tool, which dropping it gives back.
+pub struct ToolPermit(#[allow(dead_code, reason = "held for its drop")] Box<dyn Any + Send + Sync>);
 
-impl Turn {
-    /// With what is given back when it is over.
+impl ToolPermit {
+    /// A permit that holds this value until the tool has run.
     pub fn new(held: impl Any + Send + Sync) -> Self {
         Self(Box::new(held))
     }
@@ -43,78 +43,90 @@ impl Turn {
 /// A request of the REST contract.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// What is done.
+    /// The HTTP method.
     pub method: Method,
-    /// Beneath the project, such as `/features/billing/pick`.
+    /// The path below the project, such as `/features/billing/pick`.
     pub path: String,
-    /// Items of a list, at most; as many as the server likes when nothing is said.
+    /// The most items of a list; none for the server's default.
     pub limit: Option<usize>,
-    /// Body.
+    /// The JSON body.
     pub body: Option<Value>,
-    /// What it means for the agent's session.
-    pub part: Part,
+    /// Whether the request needs a session of the agent.
+    pub session: SessionUse,
 }
 
-/// What is done.
+/// The HTTP method of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Reads.
+    /// Reads something.
     Get,
-    /// Writes.
+    /// Changes something.
     Post,
-    /// Takes away.
+    /// Deletes something.
     Delete,
 }
 
-/// What a request means for the session of the agent.
+/// Whether a request needs a session of the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// It looks on: with the session that there is, or none.
-    Looks,
-    /// It works: a session is begun if there is none, and kept alive while it holds something.
-    Works,
+pub enum SessionUse {
+    /// It acts as the agent's session if there is one, and starts none.
+    IfAny,
+    /// It starts a session if there is none, which is then kept alive while it holds something.
+    Required,
 }
 
-/// Why a request was not done.
+/// Why a request failed.
 #[derive(Clone, Debug)]
 pub enum Failure {
-    /// The cluster says no.
+    /// The cluster refused it.
     Refused(Box<ErrorBody>),
-    /// It could not be asked, in words for the agent.
+    /// The cluster could not be asked. The text is for the agent.
     Other(String),
 }
 
 impl Request {
-    /// Reads.
+    /// A request that reads.
     pub(crate) fn get(path: impl Into<String>) -> Self {
-        Self { method: Method::Get, path: path.into(), limit: None, body: None, part: Part::Looks }
+        Self { method: Method::Get, path: path.into(), limit: None, body: None, session: SessionUse::IfAny }
     }
 
-    /// Writes.
+    /// A request that changes something, as the agent's session.
     pub(crate) fn post(path: impl Into<String>) -> Self {
-        Self { method: Method::Post, path: path.into(), limit: None, body: None, part: Part::Works }
+        Self {
+            method: Method::Post,
+            path: path.into(),
+            limit: None,
+            body: None,
+            session: SessionUse::Required,
+        }
     }
 
-    /// Takes away.
+    /// A request that deletes something, as the agent's session.
     pub(crate) fn delete(path: impl Into<String>) -> Self {
-        Self { method: Method::Delete, path: path.into(), limit: None, body: None, part: Part::Works }
+        Self {
+            method: Method::Delete,
+            path: path.into(),
+            limit: None,
+            body: None,
+            session: SessionUse::Required,
+        }
     }
 
-    /// With this body.
+    /// Sets the body.
     pub(crate) fn body(mut self, body: &impl Serialize) -> Self {
         self.body = Some(serde_json::to_value(body).expect("types of the wire are JSON"));
         self
     }
 
-    /// Of a list only so many items.
+    /// Limits the items of a list.
     pub(crate) const fn limit(mut self, items: usize) -> Self {
         self.limit = Some(items);
         self
     }
 
-    /// It only looks, although it has a body.
-    pub(crate) const fn looks(mut self) -> Self {
-        self.part = Part::Looks;
+    /// Lets the request act without a session, although it is no read.
+    pub(crate) const fn with_session_if_any(mut self) -> Self {
+        self.session = SessionUse::IfAny;
         self
     }
 }
@@ -126,7 +138,7 @@ const MAX_PATH: usize = 2_048;
 /// Sends a request and reads the answer.
 ///
 /// # Errors
-/// What the cluster refuses, or why none could be asked, or that the answer was not understood.
+/// The refusal of the cluster, why no server could be reached, or that the answer was not understood.
 pub(crate) async fn ask<T: DeserializeOwned>(port: &dyn Port, request: Request) -> Result<T, Failure> {
     if request.path.len() > MAX_PATH {
         return Err(Failure::Other(

@@ -1,4 +1,4 @@
-//! What an agent is told of a failure: what happened, who holds what until when, and which tool helps.
+//! The text of a failure that an agent receives: what happened, who holds what until when, and which tool helps.
 
 use crate::port::Failure;
 use nexus_api_types::{Code, ErrorBody, Moment, claim::Conflict, feature::Blocked, feature::BlockedBy};

@@ -1,7 +1,7 @@
-//! The protocol. Keeps nothing between two messages: any node can answer the next one.
+//! The server side of the protocol. It keeps no state between two messages, so any node can answer the next one.
 
 use crate::{
-    port::{Port, Turn},
+    port::{Port, ToolPermit},
     refusal, resources, tools,
 };
 use futures::FutureExt;
@@ -16,7 +16,7 @@ use rmcp::{
 };
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-/// What a model is told before anything else.
+/// The instructions that a model gets first.
 const INSTRUCTIONS: &str = "Several agents work in this repository. Pick a feature before you edit; its files are then yours alone. \
 Do not write files that others hold: take other work instead. Keep what others should know, save how far you are, and finish with done.";
 
@@ -28,15 +28,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// One that reaches its project this way; `version` is that of the program.
+    /// A server that reaches its project through `port`. `version` is that of the program.
     pub fn new(port: impl Port, version: &'static str) -> Self {
         Self { port: Arc::new(port), version }
     }
 
-    /// The turn of a request, for which it waits unless its client leaves before.
-    async fn turn(&self, context: &RequestContext<RoleServer>) -> Result<Turn, ErrorData> {
-        let turn = while_asked(context, self.port.turn()).await?;
-        turn.map_err(|failure| ErrorData::internal_error(refusal::words(&failure), None))
+    /// Waits for the permit of a request, unless its client disconnects first.
+    async fn permit(&self, context: &RequestContext<RoleServer>) -> Result<ToolPermit, ErrorData> {
+        let permit = while_asked(context, self.port.tool_permit()).await?;
+        permit.map_err(|failure| ErrorData::internal_error(refusal::words(&failure), None))
     }
 }
 
@@ -65,12 +65,12 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let _turn = self.turn(&context).await?;
+        let _permit = self.permit(&context).await?;
         let called = tools::call(&*self.port, &request.name, request.arguments.unwrap_or_default());
         let called = if tools::is_read_only(&request.name) {
             while_asked(&context, called).await?
         } else {
-            // What changes something is done to its end: half of it would be worse.
+            // A tool that changes something runs to its end, even if the client disconnects.
             answered(called).await?
         };
         let result =
@@ -83,7 +83,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let _turn = self.turn(&context).await?;
+        let _permit = self.permit(&context).await?;
         let listed = while_asked(&context, resources::list(&*self.port)).await?;
         let listed = listed.map_err(|failure| ErrorData::internal_error(refusal::words(&failure), None))?;
         Ok(ListResourcesResult::with_all_items(listed))
@@ -103,7 +103,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri;
-        let _turn = self.turn(&context).await?;
+        let _permit = self.permit(&context).await?;
         match while_asked(&context, resources::read(&*self.port, &uri)).await? {
             Ok(Some((text, mime_type))) => {
                 let contents = ResourceContents::text(text, uri).with_mime_type(mime_type);
@@ -118,7 +118,7 @@ impl ServerHandler for Server {
     }
 }
 
-/// Does what changes nothing, for as long as its client waits for it.
+/// Runs a read, until its client disconnects.
 async fn while_asked<T>(
     context: &RequestContext<RoleServer>,
     work: impl Future<Output = T>,
@@ -127,7 +127,7 @@ async fn while_asked<T>(
     context.ct.run_until_cancelled(answered(work)).await.ok_or_else(left)?
 }
 
-/// Turns a panic into an answer: the protocol's library would leave its client waiting for one.
+/// Turns a panic into an error: the library would leave the client without an answer.
 async fn answered<T>(work: impl Future<Output = T>) -> Result<T, ErrorData> {
     AssertUnwindSafe(work)
         .catch_unwind()

@@ -1,5 +1,5 @@
-//! How messages come and go: over stdin and stdout, or as requests of HTTP. What belongs to the protocol's library is
-//! compiled here, once: whoever serves needs none of it.
+//! Carries messages over stdin and stdout, or as HTTP requests. Only this module uses the generic code of the
+//! protocol's library, so that it is compiled once, and not again in each program that serves.
 
 use crate::Server;
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! The engineer behind a request.
+//! Authenticates a request: finds its engineer, key and session.
 
 use super::key::ApiKeyText;
 use crate::{
@@ -17,7 +17,7 @@ use nexus_domain::{
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Who asks, with which key, as which session.
+/// The authenticated engineer of a request, with the key and the session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Caller {
     pub(crate) engineer: EngineerId,
@@ -35,18 +35,18 @@ impl Caller {
         access::engineer_with_key(state, self.engineer, self.key, cluster.wall())
     }
 
-    /// The caller as the state machine knows it.
+    /// The caller as the actor of a command.
     pub(crate) const fn actor(self) -> Actor {
         Actor::Engineer { id: self.engineer, key: self.key }
     }
 }
 
-/// Finds out who asks.
+/// Authenticates a request by its API key.
 pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Caller, ApiError> {
     Ok(authenticate_with_key(api, headers).await?.0)
 }
 
-/// Finds out who asks; also gives the key that was shown.
+/// Authenticates a request, and also returns the key that it showed.
 pub(crate) async fn authenticate_with_key(
     api: &Api,
     headers: &HeaderMap,
@@ -63,7 +63,7 @@ pub(crate) async fn authenticate_with_key(
     let local = api.cluster.local();
     let mut found = api.verifier.recognise(local.state(), &key).await;
     if found.is_none() {
-        // It may have been made through another node a moment ago.
+        // The key may have been made through another node just now.
         let seen = api.cluster.read(Consistency::Linearizable, None).await?;
         found = api.verifier.recognise(seen.view.state(), &key).await;
     }
@@ -72,7 +72,7 @@ pub(crate) async fn authenticate_with_key(
     Ok((Caller { engineer: found.engineer, key: found.id, session }, key))
 }
 
-/// The session that the request names.
+/// The session in the header `X-Nexus-Session`, if any.
 pub(crate) fn session_header(headers: &HeaderMap) -> Result<Option<SessionId>, ApiError> {
     let Some(value) = headers.get(names::SESSION) else { return Ok(None) };
     let id = value.to_str().ok().and_then(|text| text.trim().parse::<Uuid>().ok());

@@ -1,5 +1,5 @@
-//! API keys: `nexus_eng_` and 256 random bits in hexadecimal. Shown once; only an Argon2id hash and
-//! a lookup prefix are kept.
+//! API keys: `nexus_eng_` and 256 random bits in hexadecimal. A key is shown once; only its Argon2id hash and a lookup
+//! prefix are stored.
 
 use crate::{failure::ApiError, mint::Mint};
 use argon2::{
@@ -15,19 +15,19 @@ use nexus_domain::{
 };
 use sha2::{Digest, Sha256};
 
-/// What every key of an engineer begins with.
+/// The prefix of every API key.
 const SCHEME: &str = "nexus_eng_";
-/// Characters of a key.
+/// Length of an API key in characters.
 const KEY_LENGTH: usize = 74;
-/// What every join and bootstrap token begins with.
+/// The prefix of every join token.
 const TOKEN_SCHEME: &str = "nexus_join_";
-/// What every ticket begins with.
+/// The prefix of every ticket.
 const TICKET_SCHEME: &str = "nexus_ticket_";
-/// Hexadecimal digits of an idempotency key that an API key is derived from: 128 bits, as in a UUID. Whoever guesses
-/// the idempotency key of a registration is shown the API key, and nobody is asked who they are.
+/// Hexadecimal digits at least of an idempotency key that an API key is derived from: 128 bits, as in a UUID. Whoever
+/// guesses the idempotency key of a registration gets the API key, since the route needs no key.
 const MIN_DERIVING_DIGITS: usize = 32;
-/// Different digits among them. Of so many random ones, fewer than these come less than once in ten million times,
-/// and numbers that somebody counts up have few.
+/// Different digits among them at least. Random ones have fewer less than once in ten million times, and counted
+/// numbers have few.
 const MIN_DIFFERENT_DIGITS: usize = 8;
 
 /// OWASP's recommendation with the least memory (m = 7 MiB, t = 5, p = 1). A key has 256 random
@@ -38,7 +38,7 @@ fn argon2() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
-/// A well-formed key, with its SHA-256: every request is recognised by it.
+/// A well-formed key with its SHA-256, by which requests are authenticated.
 #[derive(Clone)]
 pub(crate) struct ApiKeyText {
     text: String,
@@ -46,14 +46,14 @@ pub(crate) struct ApiKeyText {
 }
 
 impl ApiKeyText {
-    /// Recognises the form; says nothing about whether the key exists.
+    /// Parses a key. It need not exist.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let random = text.strip_prefix(SCHEME)?;
         let hex = random.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
         (text.len() == KEY_LENGTH && hex).then(|| Self::of(text.to_owned()))
     }
 
-    /// The key that a request shows in `Authorization: Bearer`, if it has the form of one.
+    /// The key in `Authorization: Bearer`, if it is well-formed.
     pub(crate) fn shown(credentials: &HeaderValue) -> Option<Self> {
         let (scheme, key) = credentials.to_str().ok()?.split_once(' ')?;
         if scheme.eq_ignore_ascii_case("bearer") { Self::parse(key.trim()) } else { None }
@@ -64,17 +64,17 @@ impl ApiKeyText {
         Self { text, digest }
     }
 
-    /// SHA-256 of the key.
+    /// The SHA-256 of the key.
     pub(crate) const fn digest(&self) -> [u8; 32] {
         self.digest
     }
 
-    /// What the key is found by.
+    /// The prefix by which the stored key is found.
     pub(crate) fn prefix(&self) -> KeyPrefix {
         KeyPrefix(u64::from_be_bytes(self.digest[..8].try_into().expect("a digest has 32 bytes")))
     }
 
-    /// Whether this key has that hash. Takes some 20 ms and 7 MiB: never on an async thread.
+    /// Whether this key has that hash. Takes about 20 ms and 7 MiB, so it must not run on an async thread.
     pub(crate) fn verify(&self, hash: &str) -> bool {
         PasswordHash::new(hash)
             .is_ok_and(|hash| argon2().verify_password(self.text.as_bytes(), &hash).is_ok())
@@ -86,20 +86,20 @@ impl ApiKeyText {
     }
 }
 
-/// A key in the making.
+/// A new key that is not stored yet.
 pub(crate) struct NewKey {
-    /// The key.
+    /// The key itself.
     pub(crate) text: ApiKeyText,
-    /// What it was derived with, when a retry of the request must be able to show it again.
+    /// The salt that it was derived with, if a retry of the request has to show it again.
     pub(crate) salt: Option<[u8; 16]>,
 }
 
 impl NewKey {
-    /// Turns an idempotency key down that could be guessed, such as one that is made of an e-mail address: whoever
-    /// guessed it would be shown the API key.
+    /// Refuses an idempotency key that could be guessed, such as one that is made of an e-mail address: a client that
+    /// guesses it gets the API key.
     ///
     /// # Errors
-    /// 400, with the form that is taken: a UUID, or at least as many hexadecimal digits.
+    /// 400. The message names the accepted form: a UUID, or at least as many hexadecimal digits.
     pub(crate) fn check(idempotency: Option<&IdempotencyKey>) -> Result<(), ApiError> {
         match idempotency {
             Some(key) if !is_hard_to_guess(key) => Err(ApiError::field(
@@ -113,9 +113,9 @@ impl NewKey {
         }
     }
 
-    /// Makes a key. With a client's idempotency key it is derived from that and a random salt:
-    /// the salt is kept with the answer, so that a retry shows the same key, although the cluster
-    /// never stores it and cannot show it to anybody who lacks the idempotency key.
+    /// Makes a key. With a client's idempotency key, it is derived from that and a random salt. The salt is kept with
+    /// the answer, so that a retry shows the same key, although the cluster does not store it and cannot show it
+    /// without the idempotency key.
     pub(crate) fn mint(mint: &dyn Mint, idempotency: Option<&IdempotencyKey>) -> Self {
         let secret = mint.secret();
         match idempotency {
@@ -144,7 +144,7 @@ impl NewKey {
         Self { text: ApiKeyText::of(format!("{SCHEME}{}", hex::encode(secret))), salt: None }
     }
 
-    /// What is stored of it. Hashing takes some 20 ms: never on an async thread.
+    /// The record that is stored of the key. Hashing takes about 20 ms, so this must not run on an async thread.
     pub(crate) fn record(
         &self,
         id: KeyId,
@@ -187,8 +187,8 @@ fn derive(key: &IdempotencyKey, salt: &[u8; 16]) -> ApiKeyText {
     ApiKeyText::of(format!("{SCHEME}{}", hex::encode(hash.finalize())))
 }
 
-/// A secret that a retry of the same request can show again, although nobody keeps it: derived from the
-/// request and from the API key that it came with, whose 256 random bits only its owner has.
+/// A secret that a retry of the same request can show again, although it is not stored: it is derived from the request
+/// and from the API key of the request, whose 256 random bits only its owner has.
 pub(crate) fn derive_secret(
     key_digest: &[u8; 32],
     fingerprint: u64,
@@ -212,7 +212,7 @@ pub(crate) fn join_token(secret: [u8; 32]) -> String {
     format!("{TOKEN_SCHEME}{}", hex::encode(secret))
 }
 
-/// What is kept of a ticket, a join token or a bootstrap token.
+/// The digest that is stored of a ticket, a join token or a bootstrap token.
 pub fn token_digest(token: &str) -> TokenDigest {
     TokenDigest(Sha256::digest(token.trim().as_bytes()).into())
 }

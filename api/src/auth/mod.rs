@@ -1,8 +1,8 @@
-//! Who asks: API keys, how they are made, kept and recognised.
+//! API keys: how they are made, stored and verified.
 //!
-//! - [`key`]: the key itself and what is stored instead of it.
-//! - [`verifier`]: recognises a key, with Argon2 once per key and node.
-//! - [`caller`]: the engineer behind a request.
+//! - [`key`]: the key, and the record that is stored of it.
+//! - [`verifier`]: verifies keys, with Argon2 once per key and node.
+//! - [`caller`]: authenticates requests.
 
 mod caller;
 mod key;

@@ -1,4 +1,4 @@
-//! Recognises keys: Argon2 once per key and node, off the async threads, few at a time.
+//! Verifies keys: with Argon2 once per key and node, outside of the async threads, few at a time.
 
 use super::key::ApiKeyText;
 use crate::{cluster::Unavailable, failure::ApiError};
@@ -9,55 +9,55 @@ use std::{
 };
 use tokio::{runtime::Handle, sync::Semaphore};
 
-/// Keys remembered on one node; at about 64 bytes each. Full, it starts anew.
-const REMEMBERED: usize = 50_000;
-/// Argon2 computations at once: each takes a core for some 20 ms and 7 MiB.
+/// Verified keys that one node remembers, at about 64 bytes each. When it is full, it is cleared.
+const MAX_REMEMBERED: usize = 50_000;
+/// Argon2 computations at once: each takes a core for about 20 ms, and 7 MiB.
 const PARALLEL: usize = 2;
-/// New keys waiting to be hashed: two seconds' worth. Anybody may ask for one.
+/// New keys that wait to be hashed: about two seconds' worth. Anybody may request one.
 const WAITING: usize = 128;
 
-/// Keys that were verified, by their SHA-256.
+/// Verified keys, by their SHA-256.
 #[derive(Default)]
 struct Verified(Mutex<HashMap<[u8; 32], KeyId>>);
 
 /// Verifies keys, and remembers which ones it verified.
 pub struct Verifier {
     verified: Arc<Verified>,
-    slots: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     queue: Semaphore,
     threads: Handle,
 }
 
 impl Verifier {
-    /// Computes on these threads.
+    /// A verifier that computes on these threads.
     pub(crate) fn new(threads: Handle) -> Self {
         Self {
             verified: Arc::default(),
-            slots: Arc::new(Semaphore::new(PARALLEL)),
+            permits: Arc::new(Semaphore::new(PARALLEL)),
             queue: Semaphore::new(WAITING),
             threads,
         }
     }
 
-    /// The stored key that this text is, if it is one of the state's. A revoked key is none of
-    /// them, however often it was verified.
+    /// Finds the key of the state that has this text. A revoked key is not in the state, even if it was verified
+    /// before.
     pub(crate) async fn recognise(&self, state: &State, text: &ApiKeyText) -> Option<Arc<ApiKey>> {
-        // Unknown prefixes are turned away before any Argon2.
+        // Unknown prefixes are refused without Argon2.
         let key = state.api_key(text.prefix())?.clone();
         let digest = text.digest();
         if self.verified.has(&digest, key.id) {
             return Some(key);
         }
-        let slot = self.slots.clone().acquire_owned().await.ok()?;
-        // Somebody else may have verified it while this one waited.
+        let permit = self.permits.clone().acquire_owned().await.ok()?;
+        // Another request may have verified the key while this one waited.
         if self.verified.has(&digest, key.id) {
             return Some(key);
         }
         let (verified, text, stored) = (self.verified.clone(), text.clone(), key.clone());
-        // The slot and the remembering belong to the computation, which goes on when its request is gone: a key that
-        // is shown again and again is verified once, and no more computations are queued than there are slots.
+        // The computation holds the permit and remembers the key, since it continues after its request was dropped. So
+        // a key that is shown again and again is verified once, and no more computations run than there are permits.
         let verifying = self.threads.spawn_blocking(move || {
-            let _slot = slot;
+            let _permit = permit;
             let matches = text.verify(&stored.hash);
             if matches {
                 verified.remember(digest, stored.id);
@@ -67,10 +67,10 @@ impl Verifier {
         verifying.await.unwrap_or(false).then_some(key)
     }
 
-    /// Hashes a new key, in turn with the verifications.
+    /// Hashes a new key, under the same permits as verifications.
     ///
     /// # Errors
-    /// When too many wait already: 503, nothing was done.
+    /// 503 when too many wait already. Nothing was done.
     pub(crate) async fn hash<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -80,10 +80,10 @@ impl Verifier {
                 "too many keys are being made on this node; try again".to_owned(),
             ))
         };
-        let _place = self.queue.try_acquire().map_err(|_| busy())?;
-        let slot = self.slots.clone().acquire_owned().await.map_err(|_| busy())?;
+        let _queued = self.queue.try_acquire().map_err(|_| busy())?;
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| busy())?;
         let hashing = self.threads.spawn_blocking(move || {
-            let _slot = slot;
+            let _permit = permit;
             work()
         });
         hashing.await.map_err(|panic| ApiError::internal(&panic))
@@ -97,7 +97,7 @@ impl Verified {
 
     fn remember(&self, digest: [u8; 32], key: KeyId) {
         let mut keys = self.keys();
-        if keys.len() >= REMEMBERED {
+        if keys.len() >= MAX_REMEMBERED {
             keys.clear();
         }
         keys.insert(digest, key);
@@ -118,15 +118,15 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn a_key_whose_request_is_gone_is_verified_all_the_same_and_keeps_its_slot_meanwhile() {
+    async fn a_key_whose_request_is_gone_is_verified_all_the_same_and_holds_its_permit_meanwhile() {
         let stage = Stage::set();
         let text = ApiKeyText::parse(&stage.key(ANA, 1)).unwrap();
         let verifier = Verifier::new(Handle::current());
         let view = stage.local();
         let given_up = Box::pin(verifier.recognise(view.state(), &text));
         assert!(futures::poll!(given_up).is_pending(), "it is gone with this line");
-        // All slots are free once nothing is computed any more.
-        let _all = verifier.slots.acquire_many(u32::try_from(PARALLEL).unwrap()).await.unwrap();
+        // All permits are free once nothing is computed any more.
+        let _all = verifier.permits.acquire_many(u32::try_from(PARALLEL).unwrap()).await.unwrap();
         let key = view.state().api_key(text.prefix()).unwrap();
         assert!(verifier.verified.has(&text.digest(), key.id));
     }

@@ -3,7 +3,7 @@
 
 use super::{
     history::{self, ReadError, Start},
-    hub::{Follower, Next, Told},
+    hub::{Next, RenderedEvent, Subscriber},
     outbox::{Delivery, End},
 };
 use crate::{
@@ -41,17 +41,17 @@ const UNREADABLE: End =
 pub(crate) struct Conversation {
     api: Api,
     caller: Caller,
-    seat: Option<Seat>,
+    subscription: Option<Subscription>,
 }
 
 /// A project that is followed.
-struct Seat {
+struct Subscription {
     project: ProjectId,
     /// None for who may only read, and for a session that is over.
     session: Option<SessionId>,
     /// Everything up to here was told.
     cursor: Revision,
-    follower: Follower,
+    subscriber: Subscriber,
     /// What is being read from the history, if anything is: it goes on while the client is heard.
     reading: JoinSet<Result<Step, End>>,
 }
@@ -66,7 +66,7 @@ pub(crate) enum Step {
 
 impl Conversation {
     pub(crate) fn new(api: Api, caller: Caller) -> Self {
-        Self { api, caller, seat: None }
+        Self { api, caller, subscription: None }
     }
 
     /// Carries a message out; gives what the client is told.
@@ -76,35 +76,37 @@ impl Conversation {
                 self.join(ProjectId(project_id), since.map(Revision)).await
             }
             Request::Heartbeat => self.heartbeat().await,
-            Request::Leave => Ok(vec![match self.seat.take() {
-                Some(seat) => Notice::Left { project_id: seat.project.0 },
+            Request::Leave => Ok(vec![match self.subscription.take() {
+                Some(subscription) => Notice::Left { project_id: subscription.project.0 },
                 None => not_in_project("no project is followed: join one first"),
             }]),
         }
     }
 
     async fn join(&mut self, project: ProjectId, since: Option<Revision>) -> Result<Vec<Notice>, End> {
-        let (seat, joined) = match self.take_seat(project, since).await {
+        let (subscription, joined) = match self.subscribe(project, since).await {
             Ok(taken) => taken,
             // Whoever is not let in stays where it was.
-            Err(Declined::Told(notice)) => return Ok(vec![notice]),
+            Err(Declined::Rejected(notice)) => return Ok(vec![notice]),
             Err(Declined::Ended(end)) => return Err(end),
         };
-        let mut told = Vec::new();
+        let mut notices = Vec::new();
         // Joining another one is leaving this one; the same one again begins anew at its `since`.
-        if let Some(former) = self.seat.replace(seat).filter(|former| former.project != project) {
-            told.push(Notice::Left { project_id: former.project.0 });
+        if let Some(former) =
+            self.subscription.replace(subscription).filter(|former| former.project != project)
+        {
+            notices.push(Notice::Left { project_id: former.project.0 });
         }
-        told.push(joined);
-        Ok(told)
+        notices.push(joined);
+        Ok(notices)
     }
 
-    /// A seat in a project, if its client may have one. It changes nothing about the one that it has.
-    async fn take_seat(
+    /// A subscription in a project, if its client may have one. It changes nothing about the one that it has.
+    async fn subscribe(
         &self,
         project: ProjectId,
         since: Option<Revision>,
-    ) -> Result<(Seat, Notice), Declined> {
+    ) -> Result<(Subscription, Notice), Declined> {
         let api = &self.api;
         let seen = api.cluster.read(Consistency::Linearizable, None).await?;
         let state = seen.view.state();
@@ -112,7 +114,7 @@ impl Conversation {
         access::reader(state, engineer, key, project)?;
         let latest = seen.view.revision();
         if let Some(since) = since.filter(|since| *since > latest) {
-            return Err(Declined::Told(Notice::Error {
+            return Err(Declined::Rejected(Notice::Error {
                 code: ErrorCode::InvalidMessage,
                 message: format!("since: revision {since} is in the future, the cluster is at {latest}"),
             }));
@@ -122,16 +124,16 @@ impl Conversation {
             let next = Revision(since.0 + 1);
             let oldest = api.cluster.events(next, 1).await.map_err(|_| UNREADABLE)?.oldest;
             if oldest > next {
-                return Err(Declined::Told(compacted(project, oldest)));
+                return Err(Declined::Rejected(compacted(project, oldest)));
             }
         }
         // Before the session begins, so that nothing falls between the two.
-        let follower = api.hub.follow(project);
+        let subscriber = api.hub.subscribe(project);
         let (session, revision) = self.session(&seen.view, engineer, key, project).await?;
         let cursor = since.unwrap_or(revision);
         let joined =
             Notice::Joined { session_id: session.map(|id| id.0), project_id: project.0, revision: cursor.0 };
-        Ok((Seat { project, session, cursor, follower, reading: JoinSet::new() }, joined))
+        Ok((Subscription { project, session, cursor, subscriber, reading: JoinSet::new() }, joined))
     }
 
     /// The session that the socket acts as, and a revision at which it is there.
@@ -179,10 +181,10 @@ impl Conversation {
     }
 
     async fn heartbeat(&mut self) -> Result<Vec<Notice>, End> {
-        let Some(seat) = &mut self.seat else {
+        let Some(subscription) = &mut self.subscription else {
             return Ok(vec![not_in_project("no project is followed: join one first")]);
         };
-        let Some(session) = seat.session else {
+        let Some(session) = subscription.session else {
             return Ok(vec![not_in_project("no session acts in this project: join again")]);
         };
         let view = self.api.cluster.local();
@@ -195,7 +197,7 @@ impl Conversation {
         match self.api.cluster.heartbeat(session).await {
             Ok(true) => Ok(Vec::new()),
             Ok(false) => {
-                seat.session = None;
+                subscription.session = None;
                 Ok(vec![not_in_project("the session is over: join again to begin another one")])
             }
             // Without a quorum no lease ends either: the next heartbeat is in time.
@@ -208,28 +210,28 @@ impl Conversation {
 
     /// What comes next; waits for it. Safe to drop while it waits: what was begun to be read is not read again.
     pub(crate) async fn next(&mut self) -> Result<Step, End> {
-        let Some(seat) = &mut self.seat else { return std::future::pending().await };
+        let Some(subscription) = &mut self.subscription else { return std::future::pending().await };
         loop {
-            if let Some(read) = seat.reading.join_next().await {
+            if let Some(read) = subscription.reading.join_next().await {
                 return read.unwrap_or(Err(UNREADABLE));
             }
-            match seat.follower.after(seat.cursor) {
+            match subscription.subscriber.after(subscription.cursor) {
                 Next::Events(batches, through) if batches.is_empty() => {
-                    seat.cursor = through;
-                    seat.follower.changed().await;
+                    subscription.cursor = through;
+                    subscription.subscriber.changed().await;
                 }
                 Next::Events(batches, through) => {
-                    let told = seat.cursor;
+                    let delivered = subscription.cursor;
                     let events = batches.iter().flat_map(|batch| &batch.events);
-                    let (events, through) = first(events.filter(|event| event.revision > told), through);
+                    let (events, through) = first(events.filter(|event| event.revision > delivered), through);
                     return Ok(Step::Events(Delivery::shared(events), through));
                 }
                 Next::Behind => {
-                    seat.reading.spawn(read_on(
+                    subscription.reading.spawn(read_on(
                         self.api.clone(),
                         self.caller.engineer,
-                        seat.project,
-                        seat.cursor,
+                        subscription.project,
+                        subscription.cursor,
                     ));
                 }
             }
@@ -237,25 +239,25 @@ impl Conversation {
     }
 
     /// Everything up to a revision was told.
-    pub(crate) fn told(&mut self, through: Revision) {
-        if let Some(seat) = &mut self.seat {
-            seat.cursor = through.max(seat.cursor);
+    pub(crate) fn delivered(&mut self, through: Revision) {
+        if let Some(subscription) = &mut self.subscription {
+            subscription.cursor = through.max(subscription.cursor);
         }
     }
 
     /// Follows nothing any more.
-    pub(crate) fn stand_up(&mut self) {
-        self.seat = None;
+    pub(crate) fn unsubscribe(&mut self) {
+        self.subscription = None;
     }
 
     /// Whether the client may still be told what it follows: asked right before each sending.
     pub(crate) fn authorise(&self) -> Result<(), End> {
         let view = self.api.cluster.local();
         let (engineer, key) = self.identity(view.state()).ok_or(KEY_INVALID)?;
-        match &self.seat {
-            Some(seat) => {
-                access::reader(view.state(), engineer, key, seat.project).map(|_| ()).map_err(|_| NOT_MEMBER)
-            }
+        match &self.subscription {
+            Some(subscription) => access::reader(view.state(), engineer, key, subscription.project)
+                .map(|_| ())
+                .map_err(|_| NOT_MEMBER),
             None => Ok(()),
         }
     }
@@ -270,8 +272,8 @@ async fn read_on(api: Api, engineer: EngineerId, project: ProjectId, after: Revi
     match history::read(&*api.cluster, project, Start::After(after), CHUNK, CHUNK_BYTES).await {
         Ok(chunk) => {
             let view = api.cluster.local();
-            let told = |recorded| Told::of(view.state(), recorded);
-            let events = Delivery::own(&api, engineer, chunk.events.iter().filter_map(told).collect());
+            let rendered = |recorded| RenderedEvent::of(view.state(), recorded);
+            let events = Delivery::own(&api, engineer, chunk.events.iter().filter_map(rendered).collect());
             Ok(Step::Events(events, chunk.through))
         }
         Err(ReadError::Compacted { oldest }) => Ok(Step::Compacted(compacted(project, oldest))),
@@ -283,8 +285,11 @@ async fn read_on(api: Api, engineer: EngineerId, project: ProjectId, after: Revi
 }
 
 /// The first events of some that are complete up to a revision, and up to where these are.
-fn first<'a>(events: impl Iterator<Item = &'a Told>, through: Revision) -> (Vec<Told>, Revision) {
-    let (mut taken, mut bytes): (Vec<Told>, usize) = (Vec::new(), 0);
+fn first<'a>(
+    events: impl Iterator<Item = &'a RenderedEvent>,
+    through: Revision,
+) -> (Vec<RenderedEvent>, Revision) {
+    let (mut taken, mut bytes): (Vec<RenderedEvent>, usize) = (Vec::new(), 0);
     for event in events {
         if let Some(last) = taken.last()
             && bytes >= CHUNK_BYTES
@@ -302,7 +307,7 @@ fn first<'a>(events: impl Iterator<Item = &'a Told>, through: Revision) -> (Vec<
 /// Why a project is not followed.
 enum Declined {
     /// The client is told, and may go on.
-    Told(Notice),
+    Rejected(Notice),
     /// The socket ends.
     Ended(End),
 }
@@ -323,7 +328,7 @@ impl From<Refusal> for Declined {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::KeyRevoked => Self::Ended(KEY_INVALID),
-            other => Self::Told(Notice::Error { code: ErrorCode::Forbidden, message: other.to_string() }),
+            other => Self::Rejected(Notice::Error { code: ErrorCode::Forbidden, message: other.to_string() }),
         }
     }
 }
@@ -333,7 +338,7 @@ impl From<ApiError> for Declined {
         match error.code {
             Code::InvalidApiKey => Self::Ended(KEY_INVALID),
             Code::ServiceUnavailable | Code::InternalError => Self::Ended(NO_QUORUM),
-            _ => Self::Told(Notice::Error { code: ErrorCode::Forbidden, message: error.message }),
+            _ => Self::Rejected(Notice::Error { code: ErrorCode::Forbidden, message: error.message }),
         }
     }
 }

@@ -1,51 +1,51 @@
-//! Reads the durable history of one project. Never waits.
+//! Reads the stored events of one project. It does not wait for new ones.
 
 use crate::cluster::{Cluster, StorageFailure};
 use nexus_domain::{ProjectId, Recorded, Revision};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Pages of events that are read or rendered at once in this process: each takes some megabytes, and many consumers may be
-/// far behind.
-static PAGES: Semaphore = Semaphore::const_new(4);
+/// Permits for pages of events that are read or rendered at once in this process: each takes some megabytes, and many
+/// clients may lag far behind.
+static EVENT_PAGE_PERMITS: Semaphore = Semaphore::const_new(4);
 
-/// Some of a project's history.
+/// A page of a project's events.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    /// In order; never part of a revision.
+    /// The events in order; a revision is never split.
     pub(crate) events: Vec<Recorded>,
-    /// Everything up to here was looked at.
+    /// The page covers everything up to this revision.
     pub(crate) through: Revision,
-    /// Whether there is more that is applied already.
+    /// Whether more events are applied already.
     pub(crate) has_more: bool,
-    /// Its part of the memory for pages, while it has events. Whoever waits for something else lets it go first.
-    pub(crate) _room: Option<SemaphorePermit<'static>>,
+    /// The permit of the page, while it has events. A caller drops it before it waits for anything else.
+    pub(crate) _permit: Option<SemaphorePermit<'static>>,
 }
 
 /// Where reading begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// At the oldest event that is kept.
+    /// At the oldest stored event.
     Oldest,
-    /// After a revision; it is an error when what follows is not kept any more.
+    /// After a revision. It is an error when the following events are not stored any more.
     After(Revision),
 }
 
-/// Why there is nothing to read.
+/// Why the events cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
-    /// Events after the start are gone.
+    /// Events after the start are no longer stored.
     #[error("history before revision {oldest} is compacted")]
     Compacted {
-        /// The oldest revision that is kept.
+        /// The oldest stored revision.
         oldest: Revision,
     },
-    /// The device failed.
+    /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageFailure),
 }
 
-/// A project's events from a start on: `limit` of them, or so many bytes, some megabytes at most, and then the rest of
-/// the last revision.
+/// Reads a project's events from a start on: `limit` of them, or `bytes` bytes and some megabytes at most, and then the
+/// rest of the last revision.
 pub(crate) async fn read(
     cluster: &dyn Cluster,
     project: ProjectId,
@@ -57,13 +57,13 @@ pub(crate) async fn read(
         Start::Oldest => Revision(0),
         Start::After(revision) => Revision(revision.0.saturating_add(1)),
     };
-    // It is never closed.
-    let room = PAGES.acquire().await.ok();
+    // The semaphore is never closed.
+    let permit = EVENT_PAGE_PERMITS.acquire().await.ok();
     let page = cluster.events_of(project, from, limit, bytes).await?;
     if start != Start::Oldest && page.oldest > from {
         return Err(ReadError::Compacted { oldest: page.oldest });
     }
     let through = Revision(page.next.0.saturating_sub(1));
-    let room = room.filter(|_| !page.events.is_empty());
-    Ok(Chunk { events: page.events, through, has_more: page.has_more, _room: room })
+    let permit = permit.filter(|_| !page.events.is_empty());
+    Ok(Chunk { events: page.events, through, has_more: page.has_more, _permit: permit })
 }

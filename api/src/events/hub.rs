@@ -1,5 +1,5 @@
-//! What happened lately, read and rendered once a node for all who follow. Remembers little: whoever
-//! asks for more than it has is sent to the history.
+//! The recent events of each followed project, which are read and rendered once per node for all subscribers. It keeps
+//! only a few megabytes: a subscriber that lags further reads the history.
 
 use crate::{
     api::Draining,
@@ -18,48 +18,48 @@ use tokio::{
     sync::{Notify, watch},
 };
 
-/// Events read at once: a batch of applied entries has about as many.
+/// Events that are read at once: about as many as a batch of applied entries has.
 const PAGE: usize = 256;
-/// Bytes of events remembered for one project: enough for a consumer that is slow for seconds, or that
-/// comes from another node.
+/// Bytes of events kept for one project: enough for a subscriber that is slow for seconds, or that comes from another
+/// node.
 const MAX_FEED_BYTES: usize = 4 << 20;
-/// Bytes of events remembered for all projects.
+/// Bytes of events kept for all projects.
 const MAX_BYTES: usize = 64 << 20;
-/// Between two looks at a history that cannot be read.
+/// Pause after the history could not be read.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// An event as it goes over the wire.
+/// An event as the JSON text that clients receive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct RenderedEvent {
     pub(crate) revision: Revision,
     pub(crate) text: Utf8Bytes,
 }
 
-impl Told {
-    /// None for what is announced to nobody.
+impl RenderedEvent {
+    /// Renders an event; none for one that clients are not sent.
     pub(crate) fn of(state: &State, recorded: &Recorded) -> Option<Self> {
         Some(Self { revision: recorded.revision, text: render::event_text(state, recorded)? })
     }
 }
 
-/// What happened in one project within some revisions.
+/// The events of one project within a range of revisions.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Batch {
-    pub(crate) events: Vec<Told>,
+    pub(crate) events: Vec<RenderedEvent>,
     through: Revision,
     bytes: usize,
 }
 
-/// What comes next for a consumer.
+/// The events that follow a subscriber's cursor.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// All of the project's events after its cursor up to a revision; some may be before the cursor.
     Events(Vec<Arc<Batch>>, Revision),
-    /// More than is remembered here: the history has it.
+    /// The cursor is older than the kept events: the history has them.
     Behind,
 }
 
-/// What happened lately in the projects that somebody follows. Cheap to clone.
+/// The recent events of all followed projects. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Hub(Arc<Shared>);
 
@@ -67,21 +67,21 @@ struct Shared {
     cluster: Arc<dyn Cluster>,
     draining: Draining,
     threads: Handle,
-    lately: Mutex<Lately>,
-    first_follower: Notify,
+    recent: Mutex<RecentEvents>,
+    first_subscriber: Notify,
 }
 
 #[derive(Default)]
-struct Lately {
+struct RecentEvents {
     is_running: bool,
-    /// Every followed project's events up to here were seen.
+    /// The events of all followed projects up to this revision were read.
     position: Revision,
     feeds: HashMap<ProjectId, Feed>,
     bytes: usize,
 }
 
 struct Feed {
-    /// Complete from after this revision on.
+    /// The batches are complete after this revision.
     since: Revision,
     batches: VecDeque<Arc<Batch>>,
     bytes: usize,
@@ -89,35 +89,35 @@ struct Feed {
 }
 
 impl Hub {
-    /// It reads on these threads, once somebody follows.
+    /// A hub that reads on these threads, once there is a subscriber.
     pub(crate) fn new(cluster: Arc<dyn Cluster>, draining: Draining, threads: Handle) -> Self {
-        let (lately, first_follower) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Shared { cluster, draining, threads, lately, first_follower }))
+        let (recent, first_subscriber) = (Mutex::default(), Notify::new());
+        Self(Arc::new(Shared { cluster, draining, threads, recent, first_subscriber }))
     }
 
-    /// Follows a project from now on.
-    pub(crate) fn follow(&self, project: ProjectId) -> Follower {
-        let wake = self.subscribe(project);
-        Follower { hub: self.clone(), project, wake }
+    /// Subscribes to a project's events from now on.
+    pub(crate) fn subscribe(&self, project: ProjectId) -> Subscriber {
+        let wake = self.watch_feed(project);
+        Subscriber { hub: self.clone(), project, wake }
     }
 
-    fn lately(&self) -> MutexGuard<'_, Lately> {
-        self.0.lately.lock().unwrap_or_else(PoisonError::into_inner)
+    fn recent(&self) -> MutexGuard<'_, RecentEvents> {
+        self.0.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn subscribe(&self, project: ProjectId) -> watch::Receiver<()> {
+    fn watch_feed(&self, project: ProjectId) -> watch::Receiver<()> {
         let applied = self.0.cluster.local().revision();
-        let mut lately = self.lately();
-        if lately.feeds.is_empty() {
-            // Nobody followed anything: nothing is missed by going on from here.
-            lately.position = lately.position.max(applied);
-            self.0.first_follower.notify_one();
+        let mut recent = self.recent();
+        if recent.feeds.is_empty() {
+            // There were no subscribers, so nothing is missed by continuing from here.
+            recent.position = recent.position.max(applied);
+            self.0.first_subscriber.notify_one();
         }
-        if !std::mem::replace(&mut lately.is_running, true) {
+        if !std::mem::replace(&mut recent.is_running, true) {
             self.0.threads.spawn(self.clone().run());
         }
-        let since = lately.position;
-        let feed = lately.feeds.entry(project).or_insert_with(|| Feed {
+        let since = recent.position;
+        let feed = recent.feeds.entry(project).or_insert_with(|| Feed {
             since,
             batches: VecDeque::new(),
             bytes: 0,
@@ -126,7 +126,7 @@ impl Hub {
         feed.wake.subscribe()
     }
 
-    /// Reads every event once, for as long as the node runs.
+    /// Reads every event once, until the node stops.
     async fn run(self) {
         let mut draining = self.0.draining.clone();
         tokio::select! {
@@ -138,7 +138,7 @@ impl Hub {
     async fn read_on(&self) {
         loop {
             let Some(position) = self.position() else {
-                self.0.first_follower.notified().await;
+                self.0.first_subscriber.notified().await;
                 continue;
             };
             if self.0.cluster.applied_after(position).await.is_none() {
@@ -154,10 +154,10 @@ impl Hub {
         }
     }
 
-    /// How far it has read; none when nobody follows.
+    /// The revision that was read last; none without subscribers.
     fn position(&self) -> Option<Revision> {
-        let mut lately = self.lately();
-        let Lately { feeds, bytes, .. } = &mut *lately;
+        let mut recent = self.recent();
+        let RecentEvents { feeds, bytes, .. } = &mut *recent;
         feeds.retain(|_, feed| {
             let is_followed = feed.wake.receiver_count() > 0;
             if !is_followed {
@@ -165,36 +165,36 @@ impl Hub {
             }
             is_followed
         });
-        (!feeds.is_empty()).then_some(lately.position)
+        (!feeds.is_empty()).then_some(recent.position)
     }
 
-    /// Shows a page that begins after a revision to all who follow.
+    /// Adds a page of events after a revision to the feeds, and wakes their subscribers.
     fn publish(&self, after: Revision, page: &History) {
         let through = Revision(page.next.0.saturating_sub(1));
-        let followed: HashSet<ProjectId> = self.lately().feeds.keys().copied().collect();
+        let followed: HashSet<ProjectId> = self.recent().feeds.keys().copied().collect();
         let view = self.0.cluster.local();
-        let mut told: HashMap<ProjectId, Vec<Told>> = HashMap::new();
+        let mut rendered: HashMap<ProjectId, Vec<RenderedEvent>> = HashMap::new();
         for recorded in &page.events {
             let Some(project) = recorded.event.project().filter(|project| followed.contains(project)) else {
                 continue;
             };
-            told.entry(project).or_default().extend(Told::of(view.state(), recorded));
+            rendered.entry(project).or_default().extend(RenderedEvent::of(view.state(), recorded));
         }
-        let mut lately = self.lately();
-        let Lately { position, feeds, bytes, .. } = &mut *lately;
+        let mut recent = self.recent();
+        let RecentEvents { position, feeds, bytes, .. } = &mut *recent;
         if page.oldest > Revision(after.0 + 1) {
-            // A snapshot took the place of what would have come: each has to look for itself.
+            // A snapshot replaced the next events: subscribers have to read the history.
             feeds.clear();
             *bytes = 0;
         }
         for (project, feed) in feeds.iter_mut() {
             if !followed.contains(project) {
-                // It came while this page was rendered, which has none of its events.
+                // The feed was added while this page was rendered, so the page has none of its events.
                 *bytes -= feed.bytes;
                 (feed.since, feed.bytes) = (through.max(feed.since), 0);
                 feed.batches.clear();
                 feed.wake.send_replace(());
-            } else if let Some(events) = told.remove(project).filter(|_| through > feed.since) {
+            } else if let Some(events) = rendered.remove(project).filter(|_| through > feed.since) {
                 let size = events.iter().map(|event| event.text.len()).sum();
                 feed.batches.push_back(Arc::new(Batch { events, through, bytes: size }));
                 feed.bytes += size;
@@ -206,13 +206,13 @@ impl Hub {
             }
         }
         *position = through.max(*position);
-        lately.forget_down_to(MAX_BYTES);
+        recent.forget_down_to(MAX_BYTES);
     }
 }
 
-impl Lately {
-    /// Forgets what is oldest of whichever project has most, until there is no more than so many bytes: a project in which
-    /// much happens takes nothing from others.
+impl RecentEvents {
+    /// Drops the oldest batches of the largest feeds, until at most `most` bytes are kept. So a busy project takes
+    /// nothing from others.
     fn forget_down_to(&mut self, most: usize) {
         while self.bytes > most {
             let largest = self.feeds.values_mut().max_by_key(|feed| feed.bytes);
@@ -223,7 +223,7 @@ impl Lately {
 }
 
 impl Feed {
-    /// Forgets its oldest batch, and says how many bytes that had.
+    /// Drops the oldest batch, and returns its bytes.
     fn forget_oldest(&mut self) -> usize {
         let Some(oldest) = self.batches.pop_front() else { return 0 };
         self.since = oldest.through.max(self.since);
@@ -232,35 +232,35 @@ impl Feed {
     }
 }
 
-/// One consumer of one project.
-pub(crate) struct Follower {
+/// One subscriber to one project's events.
+pub(crate) struct Subscriber {
     hub: Hub,
     project: ProjectId,
     wake: watch::Receiver<()>,
 }
 
-impl Follower {
-    /// What comes after a cursor. Look here before waiting for a [change](Self::changed).
+impl Subscriber {
+    /// The events after a cursor. To be called before waiting for a [change](Self::changed).
     pub(crate) fn after(&mut self, cursor: Revision) -> Next {
         if self.wake.has_changed().is_err() {
-            self.wake = self.hub.subscribe(self.project);
+            self.wake = self.hub.watch_feed(self.project);
         }
         self.wake.borrow_and_update();
-        let lately = self.hub.lately();
-        match lately.feeds.get(&self.project) {
+        let recent = self.hub.recent();
+        match recent.feeds.get(&self.project) {
             Some(feed) if feed.since <= cursor => {
                 let first = feed.batches.partition_point(|batch| batch.through <= cursor);
-                Next::Events(feed.batches.range(first..).cloned().collect(), lately.position.max(cursor))
+                Next::Events(feed.batches.range(first..).cloned().collect(), recent.position.max(cursor))
             }
             Some(_) => Next::Behind,
-            // It was dropped right now; the next look finds a new one.
+            // The feed was just dropped; the next call subscribes again.
             None => Next::Behind,
         }
     }
 
-    /// Waits until something new may have come since the last look.
+    /// Waits until there may be events that [`Self::after`] has not returned yet.
     pub(crate) async fn changed(&mut self) {
-        // An error says that the feed was dropped: what comes next is in the history.
+        // An error means that the feed was dropped; the history has what comes next.
         let _ = self.wake.changed().await;
     }
 }
@@ -289,17 +289,17 @@ mod tests {
             .map(|(number, feed)| (ProjectId(Uuid::from_u128(number)), feed))
             .collect();
         let bytes = feeds.values().map(|feed| feed.bytes).sum();
-        let mut lately = Lately { feeds, bytes, ..Lately::default() };
-        lately.forget_down_to(8_012);
-        assert_eq!(lately.bytes, 8_012);
-        assert_eq!(lately.bytes, lately.feeds.values().map(|feed| feed.bytes).sum::<usize>());
-        for (project, feed) in &lately.feeds {
+        let mut recent = RecentEvents { feeds, bytes, ..RecentEvents::default() };
+        recent.forget_down_to(8_012);
+        assert_eq!(recent.bytes, 8_012);
+        assert_eq!(recent.bytes, recent.feeds.values().map(|feed| feed.bytes).sum::<usize>());
+        for (project, feed) in &recent.feeds {
             let is_small = project.0.as_u128() >= 16;
             assert_eq!(feed.batches.len(), if is_small { 3 } else { 5 }, "{project}");
             let oldest = feed.batches.front().map(|batch| batch.through.0);
             assert_eq!(oldest, Some(feed.since.0 + 1));
         }
-        lately.forget_down_to(0);
-        assert!(lately.feeds.values().all(|feed| feed.batches.is_empty()));
+        recent.forget_down_to(0);
+        assert!(recent.feeds.values().all(|feed| feed.batches.is_empty()));
     }
 }

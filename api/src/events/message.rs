@@ -1,15 +1,15 @@
-//! What clients say on a socket: read from text, whatever it is. Never panics.
+//! Parses the messages of clients on a WebSocket. Never panics, whatever the text is.
 
 use nexus_api_types::socket::Request;
 use serde_json::{Map, Value};
 
-/// Bytes of a client's message: the longest sound one has about a hundred.
+/// Largest message of a client, in bytes: the longest valid one has about a hundred.
 pub(crate) const MAX_MESSAGE: usize = 4 << 10;
 
-/// Reads a message.
+/// Parses a message.
 ///
 /// # Errors
-/// What is wrong with it, for people.
+/// A description of the problem, for people.
 pub(crate) fn parse(text: &str) -> Result<Request, String> {
     if text.len() > MAX_MESSAGE {
         return Err(format!("a message has at most {MAX_MESSAGE} bytes"));

@@ -1,11 +1,11 @@
-//! Who follows what happens: every fact of a project once and in order, from a revision on.
+//! Sends the events of a project to its subscribers: each event once and in order, from a revision on.
 //!
-//! A consumer is a cursor into the durable history. What happened lately is read and rendered once a
-//! node and shared by all that follow ([`hub`]); who is further behind reads the history itself
-//! ([`history`]). Either way nothing is told before it is committed and applied on this node.
+//! A subscription is a cursor into the stored history. Recent events are read and rendered once per node and shared by
+//! all subscribers ([`hub`]); a client that lags further reads the history itself ([`history`]). In both cases an event
+//! is committed and applied on this node before it is sent.
 //!
-//! - [`message`]: what clients say. [`socket`]: the life of a WebSocket.
-//! - [`conversation`]: what the messages do. [`outbox`]: what goes out, never faster than it is taken.
+//! - [`message`]: the messages of clients. [`socket`]: the life of a WebSocket.
+//! - [`conversation`]: carries out the messages. [`outbox`]: sends events, never faster than the client takes them.
 
 mod conversation;
 pub(crate) mod history;
@@ -16,7 +16,7 @@ mod socket;
 
 pub(crate) use hub::Hub;
 pub use socket::MAX_SOCKETS;
-pub(crate) use socket::{take_place, upgrade};
+pub(crate) use socket::{take_permits, upgrade};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -1,10 +1,10 @@
 //! One WebSocket as frames: never sends faster than its client takes, and gives up on one that takes
 //! nothing. Knows nothing about events.
 
-use super::hub::Told;
+use super::hub::RenderedEvent;
 use crate::{
     api::Api,
-    rooms::{Reader, Room},
+    response_memory::{Reader, Reservation},
 };
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
@@ -25,37 +25,37 @@ const PATIENCE_FOR_ALL: u32 = 6;
 
 const TOO_SLOW: End = End::Close(CloseCode::TooSlow, "too slow: resume from the last revision you saw");
 
-/// Events that are sent together. Those of the hub are shared by all who follow; what was read for one socket alone has room
-/// in memory until it is sent.
+/// Events that are sent together. Those of the hub are shared by all who follow; what was read for one socket alone has
+/// room in memory until it is sent.
 #[derive(Default)]
 pub(crate) struct Delivery {
-    events: Vec<Told>,
+    events: Vec<RenderedEvent>,
     /// Cancelled when others need the room.
     given_up: CancellationToken,
-    _room: Option<Room>,
+    _reservation: Option<Reservation>,
 }
 
 impl Delivery {
     /// Of what is in memory anyway.
-    pub(crate) fn shared(events: Vec<Told>) -> Self {
+    pub(crate) fn shared(events: Vec<RenderedEvent>) -> Self {
         Self { events, ..Self::default() }
     }
 
     /// Of what is in memory for this socket.
-    pub(crate) fn own(api: &Api, engineer: EngineerId, events: Vec<Told>) -> Self {
+    pub(crate) fn own(api: &Api, engineer: EngineerId, events: Vec<RenderedEvent>) -> Self {
         let given_up = CancellationToken::new();
         let bytes = events.iter().map(|event| event.text.len());
         // A copy of one of them waits to be written.
         let all = bytes.clone().sum::<usize>() + bytes.max().unwrap_or_default();
-        let room = api.rooms.take(Reader::Engineer(engineer), all, &given_up);
-        Self { events, given_up, _room: Some(room) }
+        let reservation = api.response_memory.reserve(Reader::Engineer(engineer), all, &given_up);
+        Self { events, given_up, _reservation: Some(reservation) }
     }
 }
 
 impl Deref for Delivery {
-    type Target = [Told];
+    type Target = [RenderedEvent];
 
-    fn deref(&self) -> &[Told] {
+    fn deref(&self) -> &[RenderedEvent] {
         &self.events
     }
 }

@@ -5,7 +5,7 @@ use super::{
     message::{self, MAX_MESSAGE},
     outbox::{End, Outbox, Received},
 };
-use crate::{api::Api, auth::Caller, cluster::Unavailable, failure::ApiError, places::Place};
+use crate::{api::Api, auth::Caller, cluster::Unavailable, concurrency::Permit, failure::ApiError};
 use axum::{
     extract::ws::{WebSocket, WebSocketUpgrade},
     response::Response,
@@ -40,25 +40,30 @@ const DEAD: Duration = Duration::from_secs(75);
 ///
 /// # Errors
 /// 503 when the node or the engineer has as many sockets as may be, or the node is stopping.
-pub(crate) fn take_place(api: &Api, engineer: EngineerId) -> Result<SocketPlace, ApiError> {
+pub(crate) fn take_permits(api: &Api, engineer: EngineerId) -> Result<SocketPermits, ApiError> {
     let refused = |message: &str| ApiError::from(Unavailable::NotApplied(message.to_owned()));
     if api.draining().has_begun() {
         return Err(refused("this node is stopping; connect to another one"));
     }
     let full = |_| refused("this node has as many WebSockets as it may; connect to another one");
-    let of_engineer = api.places.socket(engineer).map_err(refused)?;
+    let of_engineer = api.concurrency.socket(engineer).map_err(refused)?;
     let of_node = api.sockets.clone().try_acquire_owned().map_err(full)?;
-    Ok(SocketPlace { _of_engineer: of_engineer, _of_node: of_node })
+    Ok(SocketPermits { _of_engineer: of_engineer, _of_node: of_node })
 }
 
 /// The place of a socket, until it is dropped.
-pub(crate) struct SocketPlace {
-    _of_engineer: Place<EngineerId>,
+pub(crate) struct SocketPermits {
+    _of_engineer: Permit<EngineerId>,
     _of_node: OwnedSemaphorePermit,
 }
 
 /// Answers an upgrade of somebody who is known and has a place.
-pub(crate) fn upgrade(api: Api, place: SocketPlace, caller: Caller, upgrade: WebSocketUpgrade) -> Response {
+pub(crate) fn upgrade(
+    api: Api,
+    permits: SocketPermits,
+    caller: Caller,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     let upgrade = upgrade
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)
@@ -67,7 +72,7 @@ pub(crate) fn upgrade(api: Api, place: SocketPlace, caller: Caller, upgrade: Web
     upgrade.on_upgrade(move |socket| async move {
         let id = api.mint.id();
         run(api, caller, id, socket).instrument(tracing::info_span!("socket", %id)).await;
-        drop(place);
+        drop(permits);
     })
 }
 
@@ -80,7 +85,7 @@ async fn run(api: Api, caller: Caller, id: uuid::Uuid, socket: WebSocket) {
         Err(end) => end,
     };
     // What it followed is let go before its client has heard of it.
-    talk.stand_up();
+    talk.unsubscribe();
     if let End::Close(code, reason) = end {
         tracing::debug!(code = code.number(), reason, "a socket is closed");
         api.metrics.socket_closed(code);
@@ -135,12 +140,12 @@ async fn converse(
                     // Each event is authorised when it is sent: what was right at the join may be over.
                     talk.authorise()?;
                     outbox.send_all(&events).await?;
-                    talk.told(through);
+                    talk.delivered(through);
                     api.metrics.events_sent(events.len());
                 }
                 Step::Compacted(notice) => {
                     talk.authorise()?;
-                    talk.stand_up();
+                    talk.unsubscribe();
                     outbox.tell(&notice).await?;
                 }
             },

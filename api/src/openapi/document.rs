@@ -19,7 +19,7 @@ Any node answers. Every success is `{\"data\": …}`, every failure `{\"error\":
 requestId}}`. Send the same `Idempotency-Key` with every try of a write: it is applied once. Events come \
 over the WebSocket `/api/ws`, with the key in `Authorization` or a ticket of `POST /auth/ws-ticket`.";
 
-/// The document. Paths are relative to `/api`.
+/// The OpenAPI document of these routes, with paths relative to `/api`.
 pub(crate) fn document(routes: Vec<Described>) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut components = ComponentsBuilder::new();

@@ -1,9 +1,9 @@
 //! The OpenAPI description of the API, made from the routes and the wire types themselves.
 //!
 //! - [`routes`]: a router that takes no route without its description.
-//! - [`operation`]: the description of one route. [`parameter`]: what it takes beside its body.
-//! - [`document`]: all of them in one document.
-//! - [`page`]: the document for people, without anything from another host.
+//! - [`operation`]: the description of one route. [`parameter`]: its parameters in path, query and headers.
+//! - [`document`]: all routes in one document.
+//! - [`page`]: the document as a page for people, which loads nothing from other hosts.
 
 mod document;
 mod operation;

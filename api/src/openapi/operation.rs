@@ -1,5 +1,5 @@
-//! The description of one route: what it takes and what it answers. What all routes of a kind have in
-//! common, such as their errors and headers, is added here and not repeated by each.
+//! The description of one route: its parameters, body and answers. What all routes of a kind have in common, such as
+//! their errors and headers, is added here and not repeated by each.
 
 use super::parameter::{self, Parameter};
 use nexus_api_types::header as names;
@@ -15,19 +15,19 @@ use utoipa::{
     },
 };
 
-/// Schemas by their name.
+/// Schemas with their names.
 pub(crate) type Schemas = Vec<(String, RefOr<Schema>)>;
 
-/// Who may ask, and whether anything changes.
+/// Whether a route needs a key, and whether it changes something.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Nobody is asked for a key, and there is no envelope.
+    /// Needs no key, and answers without an envelope.
     Bare,
-    /// Changes something without a key.
+    /// Changes something, and needs no key.
     Open,
-    /// Neither a read of the state nor an entry of its own, for whoever has a key.
+    /// Needs a key, but neither reads the state nor makes a log entry of its own.
     Local,
-    /// Answers from the state.
+    /// Reads the state.
     Read,
     /// Changes something.
     Write,
@@ -41,34 +41,35 @@ pub(crate) struct Operation {
     query: Vec<Parameter>,
     body: Option<(RefOr<Schema>, Required)>,
     answers: Vec<(u16, &'static str, RefOr<Schema>, &'static str)>,
-    /// The answer shows an API key to whoever has the `Idempotency-Key`: not to who can guess that.
+    /// Whether the answer shows an API key that is derived from the `Idempotency-Key`, which must then be hard to
+    /// guess.
     derives_a_key: bool,
-    /// What adds the schemas that are referred to: they are large, and seldom asked for.
+    /// Functions that add the referenced schemas, which are large and rarely needed.
     schemas: Vec<fn(&mut Schemas)>,
 }
 
 impl Operation {
-    /// Reads with a key.
+    /// A route that reads, with a key.
     pub(crate) fn read(summary: &'static str) -> Self {
         Self::new(Kind::Read, summary)
     }
 
-    /// Asks with a key for what is no entry of its own: what this node alone knows, or a sign of life.
+    /// A route with a key that makes no log entry of its own: it asks this node alone, or sends a heartbeat.
     pub(crate) fn local(summary: &'static str) -> Self {
         Self::new(Kind::Local, summary)
     }
 
-    /// Writes with a key.
+    /// A route that writes, with a key.
     pub(crate) fn write(summary: &'static str) -> Self {
         Self::new(Kind::Write, summary)
     }
 
-    /// Writes without a key.
+    /// A route that writes, without a key.
     pub(crate) fn open(summary: &'static str) -> Self {
         Self::new(Kind::Open, summary)
     }
 
-    /// Needs no key and has no envelope.
+    /// A route without a key and without an envelope.
     pub(crate) fn bare(summary: &'static str) -> Self {
         Self::new(Kind::Bare, summary)
     }
@@ -78,52 +79,52 @@ impl Operation {
         Self { kind, summary, about: None, query, body: None, answers, derives_a_key: false, schemas }
     }
 
-    /// More than the summary says.
+    /// Adds a description to the summary.
     pub(crate) fn about(mut self, about: &'static str) -> Self {
         self.about = Some(about);
         self
     }
 
-    /// Answers with an API key that is derived from the `Idempotency-Key` alone.
+    /// Marks the answer as one with an API key that is derived from the `Idempotency-Key`.
     pub(crate) fn derives_a_key(mut self) -> Self {
         self.derives_a_key = true;
         self
     }
 
-    /// A parameter in the query.
+    /// Adds a parameter in the query.
     pub(crate) fn query(mut self, parameter: Parameter) -> Self {
         self.query.push(parameter);
         self
     }
 
-    /// Answers in pages.
+    /// Adds the parameters of a list in pages.
     pub(crate) fn paged(self) -> Self {
         self.query(Parameter::number("limit", "Items of a page; 50 when absent.", 1, 100))
             .query(Parameter::cursor())
     }
 
-    /// Takes a body.
+    /// Adds a required body.
     pub(crate) fn body<T: ToSchema>(mut self) -> Self {
         let schema = self.schema_of::<T>();
         self.body = Some((schema, Required::True));
         self
     }
 
-    /// Takes a body whose fields may all be absent, or none.
+    /// Adds an optional body, whose fields may all be absent.
     pub(crate) fn optional_body<T: ToSchema>(mut self) -> Self {
         let schema = self.schema_of::<T>();
         self.body = Some((schema, Required::False));
         self
     }
 
-    /// Answers with one thing.
+    /// Adds an answer with one item.
     pub(crate) fn answers<T: ToSchema>(mut self, status: u16) -> Self {
         let schema = self.schema_of::<T>();
         self.answers.push((status, "application/json", self.enveloped(schema), "Done."));
         self
     }
 
-    /// Answers with one thing or `null`.
+    /// Adds an answer with one item or `null`.
     pub(crate) fn answers_maybe<T: ToSchema>(mut self, status: u16) -> Self {
         let schema = utoipa::openapi::OneOfBuilder::new()
             .item(self.schema_of::<T>())
@@ -132,14 +133,14 @@ impl Operation {
         self
     }
 
-    /// Answers with all of some things.
+    /// Adds an answer with a whole list.
     pub(crate) fn answers_list<T: ToSchema>(mut self) -> Self {
         let schema = ArrayBuilder::new().items(self.schema_of::<T>());
         self.answers.push((200, "application/json", self.enveloped(schema.into()), "Done."));
         self
     }
 
-    /// Answers with a page of things.
+    /// Adds an answer with a page of a list.
     pub(crate) fn answers_page<T: ToSchema>(mut self) -> Self {
         let items = ArrayBuilder::new().items(self.schema_of::<T>());
         let cursor = ObjectBuilder::new()
@@ -156,14 +157,14 @@ impl Operation {
         self.paged()
     }
 
-    /// Answers with something that has no envelope.
+    /// Adds an answer without an envelope.
     pub(crate) fn answers_bare<T: ToSchema>(mut self, status: u16, meaning: &'static str) -> Self {
         let schema = self.schema_of::<T>();
         self.answers.push((status, "application/json", schema, meaning));
         self
     }
 
-    /// Refuses what somebody else has, and bodies that are too large, although it only reads.
+    /// Adds the errors for conflicts and for bodies to a route that only reads.
     pub(crate) fn may_conflict(mut self) -> Self {
         for (status, meaning) in [
             (409, "A newer holder took it."),
@@ -176,14 +177,14 @@ impl Operation {
         self
     }
 
-    /// Answers with text.
+    /// Adds an answer with text.
     pub(crate) fn answers_text(mut self, content_type: &'static str) -> Self {
         let schema = ObjectBuilder::new().schema_type(Type::String).into();
         self.answers.push((200, content_type, schema, "Done."));
         self
     }
 
-    /// Answers with bytes that are kept as a file.
+    /// Adds an answer with a file.
     pub(crate) fn answers_file(mut self, meaning: &'static str) -> Self {
         let schema = ObjectBuilder::new()
             .schema_type(Type::String)
@@ -196,7 +197,7 @@ impl Operation {
         ObjectBuilder::new().property("data", data).required("data").into()
     }
 
-    /// The name of a type, whose schema goes into the document.
+    /// A reference to the schema of a type, which is added to the document.
     fn schema_of<T: ToSchema>(&mut self) -> RefOr<Schema> {
         self.schemas.push(|schemas| {
             T::schemas(schemas);
@@ -205,7 +206,7 @@ impl Operation {
         Ref::from_schema_name(T::name()).into()
     }
 
-    /// The description as OpenAPI has it, and the schemas that it refers to.
+    /// The description in the form of OpenAPI. Adds the schemas that it refers to.
     pub(crate) fn finish(self, id: String, path: &str, schemas: &mut Schemas) -> Described {
         for add in &self.schemas {
             add(schemas);
@@ -254,7 +255,7 @@ fn answer(meaning: &str, content_type: &str, schema: RefOr<Schema>) -> Response 
         .build()
 }
 
-/// What any route of a kind may fail with.
+/// The errors of all routes of a kind.
 fn failures(kind: Kind) -> Vec<(u16, &'static str)> {
     let common = [
         (
@@ -285,7 +286,7 @@ fn failures(kind: Kind) -> Vec<(u16, &'static str)> {
     }
 }
 
-/// The part of the API that a route belongs to: what follows the project, or else its first word.
+/// The tag of a route: the segment after the project, or else the first one.
 fn tag(path: &str) -> &str {
     let inner = path.strip_prefix("/projects/{project}/").unwrap_or_else(|| path.trim_start_matches('/'));
     inner.split('/').next().unwrap_or("projects")

@@ -1,4 +1,4 @@
-//! The document as a page for people: plain HTML, without scripts and without anything from elsewhere.
+//! The document as a page for people: plain HTML without scripts, which loads nothing from other hosts.
 
 use serde_json::Value;
 use std::fmt::Write;
@@ -11,7 +11,7 @@ summary{cursor:pointer}summary b{display:inline-block;min-width:4.5rem}summary s
 table{border-collapse:collapse;margin:.5rem 0}td,th{text-align:left;vertical-align:top;padding:.15rem 1rem .15rem 0}\
 h2{margin-top:2.5rem}pre{overflow:auto;padding:.75rem;background:#8881;border-radius:.4rem}";
 
-/// The whole reference.
+/// The reference as HTML.
 pub(crate) fn page(document: &OpenApi) -> String {
     let value = serde_json::to_value(document).unwrap_or_default();
     let mut html = String::new();
@@ -107,7 +107,7 @@ fn write_operation(html: &mut String, method: &str, path: &str, operation: &Valu
     Ok(())
 }
 
-/// What a schema is, in a few words with links.
+/// A short description of a schema, with links.
 fn kind(schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
         return format!("<a href=\"#type-{0}\"><code>{0}</code></a>", escaped(name));
@@ -139,7 +139,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Escaped, with `code` between backticks.
+/// Text as HTML, with `<code>` for what stands between backticks.
 fn marked(text: &str) -> String {
     let escaped = escaped(text);
     let parts = escaped.split('`').enumerate();

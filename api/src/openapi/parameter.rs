@@ -1,5 +1,5 @@
-//! What a route takes beside its body: in its path, in its query, in headers. What all routes of a kind
-//! take is here, and not repeated by each.
+//! The parameters of a route in its path, query and headers. Those of all routes of a kind are added here and not
+//! repeated by each.
 
 use super::operation::Kind;
 use utoipa::openapi::{
@@ -36,7 +36,7 @@ impl Parameter {
         Self { name, about, schema: schema.into(), required: Required::False }
     }
 
-    /// Where a page begins.
+    /// The cursor of a page.
     pub(super) fn cursor() -> Self {
         let format = SchemaFormat::Custom("cursor".to_owned());
         let schema = ObjectBuilder::new().schema_type(Type::String).format(Some(format));
@@ -49,18 +49,18 @@ impl Parameter {
         Self { name, about, schema: slug(), required: Required::False }
     }
 
-    /// An id.
+    /// A UUID.
     pub(crate) fn id(name: &'static str, about: &'static str) -> Self {
         Self { name, about, schema: uuid(), required: Required::False }
     }
 
-    /// The same, and it has to be there.
+    /// Makes the parameter required.
     pub(crate) fn required(mut self) -> Self {
         self.required = Required::True;
         self
     }
 
-    /// As the document has it.
+    /// The parameter in the form of OpenAPI.
     pub(super) fn finish(self) -> ParameterBuilder {
         let Self { name, about, schema, required } = self;
         ParameterBuilder::new()
@@ -83,7 +83,7 @@ pub(super) fn of_path(path: &str) -> impl Iterator<Item = ParameterBuilder> {
     })
 }
 
-/// What any route of a kind takes beside what it is about.
+/// The parameters of all routes of a kind.
 pub(super) fn of_kind(kind: Kind, derives_a_key: bool) -> Vec<ParameterBuilder> {
     let header = |name: &str, about: &str, schema: RefOr<Schema>| {
         ParameterBuilder::new()

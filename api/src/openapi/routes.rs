@@ -1,4 +1,4 @@
-//! A router that takes no route without its description: what is served is what is documented.
+//! A router that takes no route without its description, so that every route is documented.
 
 use super::Operation;
 use crate::api::Api;
@@ -20,12 +20,12 @@ pub(crate) struct Described {
 }
 
 impl Routes {
-    /// No route yet.
+    /// A router without routes.
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// Answers `GET`.
+    /// Adds a route for `GET`.
     pub(crate) fn get<H, T>(self, path: &'static str, handler: H, operation: Operation) -> Self
     where
         H: Handler<T, Api>,
@@ -34,7 +34,7 @@ impl Routes {
         self.with(HttpMethod::Get, path, axum::routing::get(handler), operation)
     }
 
-    /// Answers `POST`.
+    /// Adds a route for `POST`.
     pub(crate) fn post<H, T>(self, path: &'static str, handler: H, operation: Operation) -> Self
     where
         H: Handler<T, Api>,
@@ -43,7 +43,7 @@ impl Routes {
         self.with(HttpMethod::Post, path, axum::routing::post(handler), operation)
     }
 
-    /// Answers `PATCH`.
+    /// Adds a route for `PATCH`.
     pub(crate) fn patch<H, T>(self, path: &'static str, handler: H, operation: Operation) -> Self
     where
         H: Handler<T, Api>,
@@ -52,7 +52,7 @@ impl Routes {
         self.with(HttpMethod::Patch, path, axum::routing::patch(handler), operation)
     }
 
-    /// Answers `DELETE`.
+    /// Adds a route for `DELETE`.
     pub(crate) fn delete<H, T>(self, path: &'static str, handler: H, operation: Operation) -> Self
     where
         H: Handler<T, Api>,
@@ -73,14 +73,14 @@ impl Routes {
         self
     }
 
-    /// Takes in other routes.
+    /// Adds other routes.
     pub(crate) fn merge(mut self, other: Self) -> Self {
         self.router = self.router.merge(other.router);
         self.described.extend(other.described);
         self
     }
 
-    /// What serves them, and what describes them.
+    /// The router, and the descriptions of its routes.
     pub(crate) fn into_parts(self) -> (Router<Api>, Vec<Described>) {
         (self.router, self.described)
     }

@@ -1,4 +1,4 @@
-//! Claims and conflicts as the wire has them.
+//! Converts claims and conflicts to wire types.
 
 use nexus_api_types::claim as wire;
 use nexus_domain::{
@@ -17,7 +17,7 @@ const fn mode(mode: ClaimMode) -> wire::Mode {
     }
 }
 
-/// How a path is to be held.
+/// Parses the mode of a claim.
 pub(crate) fn mode_from(text: &str) -> Result<ClaimMode, &'static str> {
     match text {
         "exclusive" => Ok(ClaimMode::Exclusive),
@@ -43,8 +43,7 @@ pub(crate) fn claim(state: &State, session: &Session, key: &ClaimKey, claim: &Cl
     }
 }
 
-/// The claims that a pick took: those of the feature as the answer has it, so that a retry tells
-/// of the same ones.
+/// The claims that a pick took. They are derived from the feature in the answer, so that a retry returns the same ones.
 pub(crate) fn claims_of_feature(state: &State, session: &Session, feature: &Feature) -> Vec<wire::Claim> {
     let nexus_domain::entity::Status::Active { claimed_at, fence, .. } = &feature.status else {
         return Vec::new();

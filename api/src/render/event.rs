@@ -1,4 +1,4 @@
-//! Past facts as the wire has them.
+//! Converts events to wire types.
 
 use super::{feature::feature, knowledge};
 use axum::extract::ws::Utf8Bytes;
@@ -16,14 +16,14 @@ use nexus_domain::{
 };
 use serde_json::Value;
 
-/// An event as text; none for what is announced to nobody.
+/// An event as JSON text; none for one that clients are not sent.
 pub(crate) fn event_text(state: &State, recorded: &Recorded) -> Option<Utf8Bytes> {
     let event = event(state, recorded)?;
     let text = serde_json::to_string(&event).expect("an event has only names, numbers and texts");
     Some(text.into())
 }
 
-/// An event; none for what is announced to nobody.
+/// An event; none for one that clients are not sent.
 pub(crate) fn event(state: &State, recorded: &Recorded) -> Option<Wire> {
     let project_id = recorded.event.project()?.0;
     let (fact, subject) = fact(state, &recorded.event)?;
@@ -51,23 +51,23 @@ pub(crate) fn event(state: &State, recorded: &Recorded) -> Option<Wire> {
     })
 }
 
-/// What happened, and to whose work; none where it is nobody's in particular.
+/// The fact, and the holder of the work that it concerns, if there is one.
 fn fact(state: &State, event: &Event) -> Option<(Fact, Option<Holder>)> {
-    let whole = |found: &Feature| Box::new(feature(found, String::new()));
+    let wire_feature = |found: &Feature| Box::new(feature(found, String::new()));
     let of_session = |session: &Session| (session.engineer.0, name(state, session.engineer));
-    let told = match event {
-        Event::FeatureCreated(feature) => (Fact::FeatureCreated { feature: whole(feature) }, None),
+    let found = match event {
+        Event::FeatureCreated(feature) => (Fact::FeatureCreated { feature: wire_feature(feature) }, None),
         Event::FeatureUpdated { feature, field, old, new } => {
             let (old_value, new_value) = (value(*field, old), value(*field, new));
             let field = field_name(*field).to_owned();
-            (Fact::FeatureUpdated { feature: whole(feature), field, old_value, new_value }, None)
+            (Fact::FeatureUpdated { feature: wire_feature(feature), field, old_value, new_value }, None)
         }
-        Event::FeatureDeleted(feature) => (Fact::FeatureDeleted { feature: whole(feature) }, None),
+        Event::FeatureDeleted(feature) => (Fact::FeatureDeleted { feature: wire_feature(feature) }, None),
         Event::FeatureClaimed(feature) => {
-            (Fact::FeatureClaimed { feature: whole(feature) }, feature.holder().cloned())
+            (Fact::FeatureClaimed { feature: wire_feature(feature) }, feature.holder().cloned())
         }
         Event::FeatureReleased { feature, holder, reason } => {
-            let fact = Fact::FeatureReleased { feature: whole(feature), reason: self::reason(reason) };
+            let fact = Fact::FeatureReleased { feature: wire_feature(feature), reason: self::reason(reason) };
             (fact, Some(holder.clone()))
         }
         Event::FeatureCompleted(feature) => {
@@ -75,7 +75,7 @@ fn fact(state: &State, event: &Event) -> Option<(Fact, Option<Holder>)> {
                 Status::Done { holder, .. } => Some(holder.clone()),
                 _ => None,
             };
-            (Fact::FeatureCompleted { feature: whole(feature) }, holder)
+            (Fact::FeatureCompleted { feature: wire_feature(feature) }, holder)
         }
         Event::FilesClaimed { holder, feature, paths, mode, fence, .. } => {
             let fact = Fact::FilesClaimed {
@@ -115,7 +115,7 @@ fn fact(state: &State, event: &Event) -> Option<(Fact, Option<Holder>)> {
             let fact = if session.is_active() {
                 Fact::SessionEnded { engineer_id, engineer_name }
             } else {
-                // Its end was announced when it fell silent.
+                // Its end was announced when it was disconnected.
                 Fact::SessionClosed { engineer_id, engineer_name }
             };
             (fact, Some(session.holder()))
@@ -137,7 +137,7 @@ fn fact(state: &State, event: &Event) -> Option<(Fact, Option<Holder>)> {
         }
         _ => return None,
     };
-    Some(told)
+    Some(found)
 }
 
 fn moment(at: WallTime) -> Moment {
@@ -168,7 +168,7 @@ fn member(state: &State, member: &Member) -> (Person, WireRole) {
     (person(state, member.engineer), role)
 }
 
-/// The value of a field as the feature has it: a number where the feature has a number.
+/// The value of a field, as a number if the feature has a number.
 fn value(field: FeatureField, value: &FieldValue) -> Value {
     match (field, value) {
         (_, FieldValue::Omitted) => Value::Null,

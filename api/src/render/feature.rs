@@ -1,4 +1,4 @@
-//! Features as the wire has them.
+//! Converts features to wire types.
 
 use super::claim::conflict;
 use nexus_api_types::feature as wire;
@@ -9,12 +9,12 @@ use nexus_domain::{
 };
 use std::sync::Arc;
 
-/// Where the specs of features are kept.
+/// The document keys of features' specs.
 pub(crate) fn spec_keys<'a>(features: impl IntoIterator<Item = &'a Arc<Feature>>) -> Vec<DocumentKey> {
     features.into_iter().map(|feature| DocumentKey::Spec(feature.project, feature.id)).collect()
 }
 
-/// The texts of documents that are specs.
+/// The texts of specs; empty for a missing one.
 pub(crate) fn specs(documents: Vec<Option<Document>>) -> impl Iterator<Item = String> {
     documents.into_iter().map(|document| match document {
         Some(Document::Spec(text)) => text.to_string(),
@@ -22,7 +22,7 @@ pub(crate) fn specs(documents: Vec<Option<Document>>) -> impl Iterator<Item = St
     })
 }
 
-/// A lane.
+/// A lane as a wire type.
 pub(crate) const fn lane(lane: Lane) -> wire::Lane {
     match lane {
         Lane::Now => wire::Lane::Now,
@@ -32,13 +32,13 @@ pub(crate) const fn lane(lane: Lane) -> wire::Lane {
     }
 }
 
-/// A lane by its name.
+/// Parses the name of a lane.
 pub(crate) fn lane_from(name: &str) -> Result<Lane, String> {
     let found = Lane::ALL.into_iter().find(|lane| lane.name() == name);
     found.ok_or_else(|| "must be now, next, later or icebox".to_owned())
 }
 
-/// The name of a stage, if it is one.
+/// Parses the name of a status.
 pub(crate) fn status_from(name: &str) -> Result<&'static str, String> {
     let names = ["draft", "ready", "active", "done", "cancelled"];
     let found = names.into_iter().find(|known| *known == name);
@@ -99,7 +99,7 @@ pub(crate) fn feature(feature: &Feature, spec: String) -> wire::Feature {
     wire
 }
 
-/// What is in the way of a feature.
+/// What blocks a feature.
 pub(crate) fn blocked_by(blocker: &Blocker) -> wire::BlockedBy {
     match blocker {
         Blocker::Dependencies(open) => wire::BlockedBy {

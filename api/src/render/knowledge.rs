@@ -1,4 +1,4 @@
-//! Learnings, decisions and checkpoints as the wire has them.
+//! Converts learnings, decisions and checkpoints to wire types.
 
 use nexus_api_types::{checkpoint as wire_checkpoint, knowledge as wire};
 use nexus_domain::{
@@ -6,12 +6,12 @@ use nexus_domain::{
     document::{Checkpoint, CheckpointKind, Decision, Learning},
 };
 
-/// An engineer's name, or the id of one who is gone.
+/// The name of an engineer, or the id of a deleted one.
 fn name(state: &State, engineer: EngineerId) -> String {
     state.engineer(engineer).map_or_else(|| engineer.to_string(), |found| found.name.to_string())
 }
 
-/// A learning.
+/// A learning with the name of its author.
 pub(crate) fn learning(state: &State, learning: &Learning) -> wire::Learning {
     wire::Learning {
         id: learning.id.0,
@@ -23,7 +23,7 @@ pub(crate) fn learning(state: &State, learning: &Learning) -> wire::Learning {
     }
 }
 
-/// A decision.
+/// A decision with the name of its author.
 pub(crate) fn decision(state: &State, decision: &Decision) -> wire::Decision {
     wire::Decision {
         id: decision.id.0,
@@ -41,7 +41,7 @@ pub(crate) fn decision(state: &State, decision: &Decision) -> wire::Decision {
     }
 }
 
-/// A checkpoint, which is or is not the newest of its feature.
+/// A checkpoint. `is_latest` says whether it is the newest of its feature.
 pub(crate) fn checkpoint(checkpoint: &Checkpoint, is_latest: bool) -> wire_checkpoint::Checkpoint {
     wire_checkpoint::Checkpoint {
         id: checkpoint.id.0,
@@ -55,7 +55,7 @@ pub(crate) fn checkpoint(checkpoint: &Checkpoint, is_latest: bool) -> wire_check
         },
         state_hash: checkpoint.state_hash.to_string(),
         active_claims: checkpoint.claims.iter().map(ToString::to_string).collect(),
-        // It was read from an object: only text that storage damaged could be none.
+        // The text was made from an object, so that it parses unless storage damaged it.
         context: serde_json::from_str(&checkpoint.context).unwrap_or_default(),
         notes: checkpoint.notes.as_ref().map(ToString::to_string),
         is_latest,
@@ -63,7 +63,7 @@ pub(crate) fn checkpoint(checkpoint: &Checkpoint, is_latest: bool) -> wire_check
     }
 }
 
-/// Why a checkpoint is written, by its name.
+/// Parses the kind of a checkpoint.
 pub(crate) fn checkpoint_kind_from(name: &str) -> Result<CheckpointKind, &'static str> {
     match name {
         "auto_periodic" => Ok(CheckpointKind::AutoPeriodic),

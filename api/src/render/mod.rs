@@ -1,4 +1,4 @@
-//! Entities as the wire has them. Never decides, never fails.
+//! Converts entities to wire types. It decides nothing, and cannot fail.
 
 mod claim;
 mod event;

@@ -1,4 +1,4 @@
-//! Engineers and projects as the wire has them.
+//! Converts engineers and projects to wire types.
 
 use nexus_api_types::{engineer as wire, project as wire_project};
 use nexus_domain::{
@@ -34,7 +34,7 @@ pub(crate) fn api_key(key: &ApiKey) -> wire::ApiKey {
     }
 }
 
-/// A project.
+/// A project as a wire type.
 pub(crate) fn project(project: &Project) -> wire_project::Project {
     wire_project::Project {
         id: project.id.0,

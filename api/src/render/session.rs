@@ -1,10 +1,10 @@
-//! Sessions as the wire has them.
+//! Converts sessions to wire types.
 
 use super::people::engineer;
 use nexus_api_types::session as wire;
 use nexus_domain::{State, entity::Session};
 
-/// A session.
+/// A session as a wire type.
 pub(crate) fn session(state: &State, session: &Session) -> wire::Session {
     let text = |label: &Option<nexus_domain::short_text::Label>| label.as_ref().map(ToString::to_string);
     wire::Session {
@@ -29,7 +29,7 @@ pub(crate) fn session(state: &State, session: &Session) -> wire::Session {
     }
 }
 
-/// A session and whose it is.
+/// A session with its engineer; none if the engineer is deleted.
 pub(crate) fn session_of(state: &State, found: &Session) -> Option<wire::SessionOf> {
     let owner = state.engineer(found.engineer)?;
     Some(wire::SessionOf { session: session(state, found), engineer: engineer(owner) })

@@ -1,11 +1,11 @@
-//! `/auth`: registration and oneself.
+//! `/auth`: registers engineers, and shows the caller.
 
 use crate::{
     api::Api,
     auth::{NewKey, authenticate, token_digest},
     failure::ApiError,
-    limits::{RemoteAddr, remote_addr},
     openapi::{Operation, Routes},
+    rate_limits::{RemoteAddr, remote_addr},
     read::Read,
     render,
     write::Incoming,
@@ -59,7 +59,7 @@ async fn register(
     let actor = inviter(&api, &headers).await?;
     if actor == Actor::Anonymous {
         let remote = remote_addr(remote.as_deref(), &headers, api.config.trust_proxy);
-        api.limits.admit_registration(remote)?;
+        api.rate_limits.admit_registration(remote)?;
     }
     let minted = NewKey::mint(&*api.mint, incoming.idempotency.as_ref());
     let (id, key_id) = (EngineerId(api.mint.id()), KeyId(api.mint.id()));
@@ -77,8 +77,8 @@ async fn register(
     Ok(done.answer(StatusCode::CREATED, Registered { engineer: render::engineer(engineer), api_key }))
 }
 
-/// Who registers somebody else, which counts where registration is by invitation. A key that is none is no
-/// reason to turn anybody away: old clients send what they have.
+/// The engineer who registers another one, which matters where registration is by invitation. An invalid key is no
+/// error, since old clients send one.
 async fn inviter(api: &Api, headers: &HeaderMap) -> Result<Actor, ApiError> {
     match authenticate(api, headers).await {
         Ok(caller) => Ok(caller.actor()),

@@ -1,5 +1,5 @@
-//! `/cluster/backup`: all that the cluster keeps, for whoever has to keep it elsewhere. Holds one piece in
-//! memory, however large the whole is.
+//! `/cluster/backup`: everything that the cluster stores, as a file. One piece of it is in memory, however large the
+//! backup is.
 
 use crate::{
     api::Api,
@@ -24,7 +24,7 @@ use tokio::{
     time::timeout,
 };
 
-/// A client that does not take a piece, a MiB, in this time holds its file in vain.
+/// Longest time for a client to take a piece of a MiB. A slower one would hold the file of the snapshot in vain.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const ROUTE: &str = "/cluster/backup";
@@ -50,13 +50,13 @@ async fn backup(State(api): State<Api>, read: Read) -> Result<Response, ApiError
     access::admin(engineer, key)?;
     let busy =
         || Unavailable::NotApplied("this node sends as many backups as it may; ask another one".to_owned());
-    let place = api.backups.clone().try_acquire_owned().map_err(|_| busy())?;
+    let permit = api.backups.clone().try_acquire_owned().map_err(|_| busy())?;
     let Backup { revision, bytes, pieces } = api.cluster.backup(read.view().revision()).await?;
 
     let cluster = read.view().state().origin().map(|origin| origin.cluster).unwrap_or_default();
     let disposition = format!("attachment; filename=\"nexus-{cluster}-{revision}.backup\"");
     let disposition = HeaderValue::try_from(disposition).map_err(|error| ApiError::internal(&error))?;
-    let mut response = Body::from_stream(sent(pieces, place, PATIENCE)).into_response();
+    let mut response = Body::from_stream(sent(pieces, permit, PATIENCE)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CONTENT_LENGTH, bytes.into());
@@ -68,11 +68,11 @@ async fn backup(State(api): State<Api>, read: Read) -> Result<Response, ApiError
 
 type Piece<E> = Result<Bytes, E>;
 
-/// The pieces as the client takes them. Read in a task of its own: nobody asks for more on behalf of a client
-/// that has stopped reading, so that it could not be given up from here.
+/// The pieces, as the client takes them. They are read in a task of its own: the stream is not polled for a client that
+/// has stopped reading, and could not time out by itself.
 fn sent<E>(
     mut pieces: stream::BoxStream<'static, Piece<E>>,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
     patience: Duration,
 ) -> impl stream::Stream<Item = Piece<E>>
 where
@@ -81,12 +81,12 @@ where
     let (send, receive) = mpsc::channel(1);
     tokio::spawn(async move {
         while let Some(piece) = pieces.next().await {
-            // Too late, or gone: cut short, it is no backup, and its client sees that.
+            // The client is too slow or gone. It can tell that the backup is incomplete.
             if !matches!(timeout(patience, send.send(piece)).await, Ok(Ok(()))) {
                 break;
             }
         }
-        drop((pieces, place));
+        drop((pieces, permit));
     });
     stream::unfold(receive, |mut receive| async { Some((receive.recv().await?, receive)) })
 }
@@ -98,28 +98,28 @@ mod tests {
     use std::{convert::Infallible, sync::Arc};
     use tokio::sync::Semaphore;
 
-    /// Endless pieces, and the places of those who read them.
+    /// Endless pieces, and the permits of those who read them.
     fn endless() -> (stream::BoxStream<'static, Piece<Infallible>>, Arc<Semaphore>) {
         (stream::repeat(Ok(Bytes::from_static(b"piece"))).boxed(), Arc::new(Semaphore::new(1)))
     }
 
     #[tokio::test]
     async fn a_client_that_takes_nothing_is_given_up() {
-        let (pieces, places) = endless();
-        let place = places.clone().try_acquire_owned().unwrap();
-        let mut stalled = Box::pin(sent(pieces, place, Duration::from_millis(1)));
+        let (pieces, permits) = endless();
+        let permit = permits.clone().try_acquire_owned().unwrap();
+        let mut stalled = Box::pin(sent(pieces, permit, Duration::from_millis(1)));
         // What it held is given back, although it is still there.
-        places.acquire().await.unwrap().forget();
+        permits.acquire().await.unwrap().forget();
         // What was on its way comes; then it ends, too early.
         while stalled.next().await.is_some() {}
     }
 
     #[tokio::test]
     async fn a_client_that_breaks_off_holds_nothing() {
-        let (pieces, places) = endless();
-        let mut client = Box::pin(sent(pieces, places.clone().try_acquire_owned().unwrap(), PATIENCE));
+        let (pieces, permits) = endless();
+        let mut client = Box::pin(sent(pieces, permits.clone().try_acquire_owned().unwrap(), PATIENCE));
         assert!(client.next().await.is_some());
         drop(client);
-        places.acquire().await.unwrap().forget();
+        permits.acquire().await.unwrap().forget();
     }
 }

@@ -1,4 +1,4 @@
-//! `/projects/{id}/sessions/checkpoints`: recorded states of work.
+//! `/projects/{id}/sessions/checkpoints`: recorded states of work on a feature.
 
 use super::project_id;
 use crate::{
@@ -29,7 +29,7 @@ use nexus_domain::{
 };
 use uuid::Uuid;
 
-/// What old clients look for.
+/// The message for a skipped checkpoint, which old clients compare.
 const SKIPPED: &str = "Duplicate checkpoint skipped";
 
 pub(super) fn routes() -> Routes {
@@ -81,7 +81,7 @@ async fn save(
         context: context.unwrap_or_else(|| "{}".into()),
         notes,
     });
-    // Without a header, the request is of the session whose work it records.
+    // Without a header, the request acts as the session whose work it records.
     let acting = write.caller.session.unwrap_or(session);
     let command = Command::SaveCheckpoint { project, checkpoint };
     let done = write.incoming.propose_as(&api, write.caller.actor(), Some(acting), command).await?;
@@ -92,13 +92,13 @@ async fn save(
         return Ok(response);
     }
     let Document::Checkpoint(checkpoint) = api.written(&done).await? else { return Err(done.unexpected()) };
-    // Of whoever held the feature, it was the newest when it was written: a retry is told that too.
+    // A checkpoint of the feature's holder was the newest one when it was written, also for a retry.
     let is_latest = checkpoint.is_of_holder;
     Ok(done.answer(StatusCode::CREATED, render::checkpoint(&checkpoint, is_latest)))
 }
 
-/// The feature that a read is about.
-fn asked_for(read: &Read) -> Result<FeatureId, ApiError> {
+/// The feature in the query of a read.
+fn feature_id(read: &Read) -> Result<FeatureId, ApiError> {
     let Some(text) = read.query.get("featureId") else {
         return Err(ApiError::field("featureId", "is required"));
     };
@@ -112,7 +112,7 @@ async fn latest(
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
-    let feature = asked_for(&read)?;
+    let feature = feature_id(&read)?;
     let latest = read.view().state().latest_checkpoint(project, feature);
     let keys = latest.map(LatestCheckpoint::key).into_iter().collect();
     let found = api.documents(read.view(), keys).await?.pop().flatten();
@@ -125,9 +125,9 @@ async fn latest(
 async fn history(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
-    let feature = asked_for(&read)?;
+    let feature = feature_id(&read)?;
     let key = |place| DocumentKey::Checkpoint(project, feature, place);
-    // A feature that was thrown away has left its texts, but nobody is shown them.
+    // The texts of a deleted draft are still stored, but not shown.
     let latest = read.view().state().latest_checkpoint(project, feature);
     let shown = |document: &Document| match document {
         Document::Checkpoint(checkpoint) => Some(render::checkpoint(checkpoint, latest?.id == checkpoint.id)),

@@ -1,4 +1,4 @@
-//! `/projects/{id}/claims/check`: whose paths are, for whoever is about to change them. Changes nothing.
+//! `/projects/{id}/claims/check`: tells who holds paths that a client is about to change. It changes nothing.
 
 use super::project_id;
 use crate::{
@@ -41,19 +41,19 @@ pub(super) fn routes() -> Routes {
     Routes::new().post("/projects/{project}/claims/check", check, checked)
 }
 
-/// Claims that one question may find: bounds its memory.
+/// Claims that one check may find, which bounds its memory.
 const MAX_FOUND: usize = 100_000;
 
-/// A log index is far below it, and it is the largest that every client can hold.
+/// Largest fence: far above any log index, and representable by every client.
 const MAX_FENCE: u64 = i64::MAX as u64;
 
-/// A question that is too long for an address.
-struct Question {
+/// A read with a body, since the paths may be too long for a URL.
+struct CheckRequest {
     read: Read,
     body: Incoming,
 }
 
-impl FromRequest<Api> for Question {
+impl FromRequest<Api> for CheckRequest {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
@@ -67,7 +67,7 @@ impl FromRequest<Api> for Question {
 async fn check(
     State(api): State<Api>,
     Path(project): Path<String>,
-    Question { read, body }: Question,
+    CheckRequest { read, body }: CheckRequest,
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
@@ -82,7 +82,7 @@ async fn check(
     Ok(read.answer(checked))
 }
 
-/// Whose the paths are, as the caller sees it.
+/// The standing of each path, as the caller sees it.
 fn checked(
     view: &SharedView,
     caller: Caller,
@@ -110,7 +110,7 @@ fn checked(
         Some(session) => key.session == session,
         None => known(key).0.engineer == caller.engineer,
     };
-    // What its holder took later for the same work is no takeover: there the fence of the work counts.
+    // A later claim by the same holder for the same feature is no takeover: the fence of the feature counts.
     let is_newer = |key: &ClaimKey, fence: u64| {
         let work = key.feature.filter(|_| is_mine(key)).and_then(|feature| state.feature(project, feature));
         work.and_then(|work| work.fence()).unwrap_or(known(key).1.fence).0 > fence
@@ -134,7 +134,7 @@ fn checked(
             (false, true) => Standing::Mine,
             (false, false) => Standing::Held,
         };
-        // Those of others first: they are what the asker has to know.
+        // Claims of others come first, since they matter to the caller.
         found.sort_by_key(|key| is_mine(key));
         found.truncate(left);
         left -= found.len();

@@ -1,4 +1,4 @@
-//! `/projects/{id}/claims`: which paths are held, taking and giving back while working.
+//! `/projects/{id}/claims`: lists, takes and releases claims.
 
 use super::project_id;
 use crate::{
@@ -79,12 +79,12 @@ async fn all(State(api): State<Api>, Path(project): Path<String>, read: Read) ->
     Ok(response)
 }
 
-/// Those of the session that asks; without one, those of all of the engineer's sessions.
+/// Lists the claims of the session that asks; without one, those of all sessions of the engineer.
 async fn mine(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
     let (view, caller) = (read.view().clone(), read.caller);
-    // All of them, but to a tool: who holds something has to know of it. What a session may hold is bounded.
+    // All of them, except for a tool: a holder has to know its claims, and their number is bounded.
     let most = if read.is_brief { brief::MAX_CLAIMS } else { usize::MAX };
     let listed = move |work: &mut WorkBudget| {
         let own = view.state().sessions_in(project).filter(|session| match caller.session {
@@ -96,12 +96,12 @@ async fn mine(State(api): State<Api>, Path(project): Path<String>, read: Read) -
     Ok(read.answer_written(api.compute(caller.engineer, listed).await?))
 }
 
-/// Claims that one answer lists at most, some 5 MB of them; it says how many there are.
+/// Claims that one answer lists at most: about 5 MB. A header has their total number.
 pub(super) const MAX_LISTED_CLAIMS: usize = 10_000;
-/// Steps of telling of one more claim, or of looking at one more session.
-const CLAIM: usize = 400;
+/// Work steps for one more claim or session in a list.
+const STEPS_OF_CLAIM: usize = 400;
 
-/// The claims of some sessions, the first of them.
+/// The first `most` claims of some sessions.
 pub(super) fn listed<'a>(
     state: &nexus_domain::State,
     sessions: impl IntoIterator<Item = &'a Arc<Session>>,
@@ -110,12 +110,12 @@ pub(super) fn listed<'a>(
 ) -> Result<Vec<wire::Claim>, ApiError> {
     let mut claims = Vec::new();
     for session in sessions {
-        work.charge(CLAIM).map_err(too_many_claims)?;
+        work.charge(STEPS_OF_CLAIM).map_err(too_many_claims)?;
         for (key, claim) in state.claims_of(session) {
             if claims.len() == most {
                 return Ok(claims);
             }
-            work.charge(CLAIM).map_err(too_many_claims)?;
+            work.charge(STEPS_OF_CLAIM).map_err(too_many_claims)?;
             claims.push(render::claim(state, session, key, claim));
         }
     }
@@ -135,23 +135,23 @@ async fn refresh(
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     let mut fields = write.fields()?;
-    let asked = fields.patterns("paths");
+    let wanted = fields.patterns("paths");
     fields.finish_as_old_clients_expect()?;
     let done = write.propose(&api, Command::RefreshClaims { project }).await?;
     let Reply::Held { paths, .. } = &done.reply else { return Err(done.unexpected()) };
     let held: BTreeSet<&Pattern> = paths.iter().collect();
-    let refreshed = match asked {
+    let refreshed = match wanted {
         None => Refreshed { refreshed: texts(held), not_owned: Vec::new() },
-        Some(asked) => {
+        Some(wanted) => {
             let (refreshed, not_owned) =
-                asked.iter().partition::<BTreeSet<&Pattern>, _>(|path| held.contains(path));
+                wanted.iter().partition::<BTreeSet<&Pattern>, _>(|path| held.contains(path));
             Refreshed { refreshed: texts(refreshed), not_owned: texts(not_owned) }
         }
     };
     Ok(done.answer(StatusCode::OK, refreshed))
 }
 
-/// Takes paths while working: all of them or none.
+/// Claims paths while working: all of them or none.
 async fn claim(
     State(api): State<Api>,
     Path(project): Path<String>,
@@ -164,15 +164,15 @@ async fn claim(
     let feature = fields.id::<FeatureId>("featureId");
     fields.finish()?;
     let paths: Arc<[Pattern]> = paths.unwrap_or_default().into();
-    let asked = paths.clone();
+    let wanted = paths.clone();
     let done = write.propose(&api, Command::ClaimPaths { project, paths, mode, feature }).await?;
     let Reply::Claimed(session) = &done.reply else { return Err(done.unexpected()) };
     let state = done.view.state();
-    let mut told = BTreeSet::new();
-    let claims = asked.iter().filter(|path| told.insert(*path)).map(|path| {
+    let mut listed = BTreeSet::new();
+    let claims = wanted.iter().filter(|path| listed.insert(*path)).map(|path| {
         let key = ClaimKey { project, session: session.id, feature, path: path.clone() };
-        // A retry is told of what the first try took, also where that was given back since: the session
-        // shows when, and its entry is the fence.
+        // A retry gets the claims of the first attempt, even if they were released since: the session has their time,
+        // and the log index of the entry is their fence.
         let taken = Claim { mode, fence: Fence(done.revision.0), claimed_at: session.last_heartbeat };
         let held = state.claim(&key).filter(|held| held.fence <= taken.fence).copied();
         render::claim(state, session, &key, &held.unwrap_or(taken))
@@ -181,7 +181,7 @@ async fn claim(
     Ok(done.answer(StatusCode::CREATED, Claimed { claims }))
 }
 
-/// Gives back what was taken while working, all of it when no paths are named.
+/// Releases paths that were claimed while working; all of them when none are named.
 async fn release(
     State(api): State<Api>,
     Path(project): Path<String>,

@@ -1,4 +1,4 @@
-//! `/cluster`: the cluster as operators see it.
+//! `/cluster`: status, membership and join tokens, for operators.
 
 use crate::{
     api::{Api, JOIN_TOKEN_TTL},
@@ -25,10 +25,10 @@ use nexus_domain::{
 };
 use std::time::Duration;
 
-/// A join token is valid for at most a week: it lets a machine read everything.
+/// Longest validity of a join token: a week, since it lets a machine read everything.
 const MAX_JOIN_TOKEN_SECONDS: u64 = 7 * 24 * 3600;
 
-/// Without a quorum, the status is what this node knows, and soon: that is when it is needed most.
+/// Longest wait for the leader's status. Without a quorum, the answer has to come soon from what this node knows.
 const STATUS_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) fn routes() -> Routes {
@@ -73,12 +73,12 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-/// The cluster as this node sees it; with what only the leader knows, if there is one.
+/// Shows the status of the cluster as this node knows it, with the knowledge of the leader if there is one.
 async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Result<Response, ApiError> {
     let caller = crate::auth::authenticate(&api, &headers).await?;
     let own = api.cluster.status();
-    let asked = tokio::time::timeout(STATUS_WITHIN, api.cluster.leader_status()).await;
-    let leaders = asked.ok().and_then(Result::ok);
+    let status = tokio::time::timeout(STATUS_WITHIN, api.cluster.leader_status()).await;
+    let leaders = status.ok().and_then(Result::ok);
     let healthy = leaders.is_some();
     let seen = leaders.unwrap_or_else(|| own.clone());
     let view = api.cluster.local();
@@ -99,7 +99,7 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
             this_node: member.id == own.id,
             applied: member.condition.map(|condition| condition.applied),
             state_hash: member.condition.map(|condition| format!("{:016x}", condition.state_hash)),
-            // Whoever of the two that are asked has noticed it.
+            // Either of the two nodes may have noticed it.
             state_mismatch: member.diverged
                 || own.members.iter().any(|known| known.id == member.id && known.diverged),
             disk_free_bytes: member.condition.map(|condition| condition.disk_free),
@@ -107,7 +107,7 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
             disk_slow: member.condition.is_some_and(|condition| condition.flush_slow),
         })
         .collect();
-    // Who was made a moment ago is not known here yet, and has nothing.
+    // An engineer that this node does not have yet has used no quota.
     let quotas = match caller.identity(&*api.cluster, view.state()) {
         Ok((engineer, key)) => usage::seen_by(view.state(), engineer, key),
         Err(_) => Vec::new(),
@@ -120,7 +120,7 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
         leader: seen.leader.map(|leader| leader.0),
         term: seen.term,
         committed: own.committed,
-        // Of one moment: a hash is worth nothing beside another moment's index.
+        // Of the same view as the hash, which is meaningless with another index.
         applied: view.revision().0,
         state_hash: format!("{:016x}", view.state_hash()),
         healthy,
@@ -132,7 +132,7 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
     Ok(Json(Data { data: answer }).into_response())
 }
 
-/// A node asks to be let in; the token is its only credential.
+/// Adds a joining node. The token is its only credential.
 async fn join(
     State(api): State<Api>,
     headers: axum::http::HeaderMap,
@@ -140,7 +140,7 @@ async fn join(
 ) -> Result<Response, ApiError> {
     let mut fields = incoming.fields()?;
     if !fields.has("joinToken") {
-        // Not a node: whoever else asks is told first what they may not do.
+        // Without a token it is no joining node: another client gets the error of its rights first.
         let caller = crate::auth::authenticate(&api, &headers).await?;
         admin(&api, caller)?;
     }
@@ -158,7 +158,7 @@ async fn join(
     let join = Operation::Join { token: digest, instance, peer_addr, client_addr };
     let done = operate(&api, &incoming, Actor::Anonymous, join).await?;
     let Reply::Joined(node) = done.reply else { return Err(done.unexpected()) };
-    // A retry may come late, and its token may have run out since.
+    // A retry may come late, when its token has expired.
     let view = api.cluster.read(Consistency::Linearizable, None).await?.view;
     let (state, now) = (view.state(), view.state().clock().cluster);
     if state.join_token(digest).is_none_or(|token| now >= token.expires) {
@@ -227,8 +227,8 @@ fn node_id(text: &str) -> Result<NodeId, ApiError> {
     text.parse().map(NodeId).map_err(|_| ApiError::field("nodeId", "must be a whole number"))
 }
 
-/// Operations are no commands of the state machine, so their asker is checked here, against this
-/// node's own state.
+/// Checks that the caller is an admin, against this node's own state: operations are no commands, which the state
+/// machine would check.
 fn admin(api: &Api, caller: Caller) -> Result<(), ApiError> {
     let view = api.cluster.local();
     let (engineer, key) = caller.identity(&*api.cluster, view.state())?;
@@ -251,7 +251,7 @@ async fn create_join_token(State(api): State<Api>, write: Write) -> Result<Respo
     let done = write.propose(&api, Command::CreateJoinToken { token: record }).await?;
     let Reply::JoinToken(made) = &done.reply else { return Err(done.unexpected()) };
     if made.digest != digest {
-        // The first answer went to another key of the same engineer, which alone can show it again.
+        // The first request had another key of the same engineer, which alone can derive the token again.
         return Err(Refusal::IdempotencyKeyReused.into());
     }
     let expires_at = done.view.state().in_wall_time(made.expires).into();

@@ -1,4 +1,4 @@
-//! `/projects/{id}/decisions`: what was decided about a project.
+//! `/projects/{id}/decisions`: decisions about a project.
 
 use super::{feature_slug, no_feature, project_id};
 use crate::{

@@ -1,4 +1,4 @@
-//! `/engineers`: what people may do in the whole cluster.
+//! `/engineers`: changes roles, and deletes engineers.
 
 use super::engineer_id;
 use crate::{

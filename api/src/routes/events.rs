@@ -1,4 +1,4 @@
-//! `/projects/{id}/events`: what a WebSocket tells, by long poll.
+//! `/projects/{id}/events`: the events of a project, by long poll.
 
 use super::project_id;
 use crate::{
@@ -20,14 +20,14 @@ use serde_json::json;
 use std::{collections::HashMap, str::FromStr, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
-/// A poll waits this long at most; proxies give up on what is silent for a minute.
+/// Longest wait of a poll: proxies close a connection that is silent for a minute.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(30);
-/// Events of a page when nothing is said.
+/// Default of `limit`, in events.
 const DEFAULT_LIMIT: usize = 100;
-/// Events of a page at most, but for the rest of a revision.
+/// Largest `limit`, in events. The rest of the last revision may exceed it.
 const MAX_LIMIT: usize = 1_000;
 
-/// Beyond it, a number no longer survives every client's JSON.
+/// The largest number that every client's JSON represents exactly.
 const MAX_REVISION: u64 = (1 << 53) - 1;
 
 const ROUTE: &str = "/projects/{project}/events";
@@ -47,14 +47,14 @@ pub(crate) fn is_long_poll(route: &str) -> bool {
     route.strip_prefix("/api") == Some(ROUTE)
 }
 
-/// What is asked for.
-struct Asked {
+/// The query of a request for events.
+struct EventsQuery {
     since: Revision,
     wait: Duration,
     limit: usize,
 }
 
-impl Asked {
+impl EventsQuery {
     fn parse(query: &HashMap<String, String>) -> Result<Self, ApiError> {
         let since = number(query, "since")?.unwrap_or(0);
         let wait = number(query, "waitMs")?.map_or(Duration::ZERO, Duration::from_millis).min(MAX_WAIT);
@@ -77,15 +77,15 @@ fn number<T: FromStr>(query: &HashMap<String, String>, field: &str) -> Result<Op
 async fn poll(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
-    let asked = Asked::parse(&read.query)?;
+    let query = EventsQuery::parse(&read.query)?;
     let latest = read.view().revision();
-    if asked.since > latest {
-        let problem = format_args!("revision {} is in the future, the cluster is at {latest}", asked.since);
+    if query.since > latest {
+        let problem = format_args!("revision {} is in the future, the cluster is at {latest}", query.since);
         return Err(ApiError::field("since", problem));
     }
-    let chunk = wait_for(&api, project, &asked).await?;
+    let chunk = wait_for(&api, project, &query).await?;
 
-    // What was right when the question came may be over now.
+    // The rights of the caller may have changed during the wait.
     let view = api.cluster.local();
     let state = view.state();
     let (engineer, key) = read.caller.identity(&*api.cluster, state)?;
@@ -97,30 +97,30 @@ async fn poll(State(api): State<Api>, Path(project): Path<String>, read: Read) -
     Ok(response)
 }
 
-/// The events after a revision, as soon as there are any; none when none came in time.
-async fn wait_for(api: &Api, project: ProjectId, asked: &Asked) -> Result<Chunk, ApiError> {
-    let deadline = Instant::now() + asked.wait;
-    let mut start = if asked.since == Revision(0) { Start::Oldest } else { Start::After(asked.since) };
-    let mut follower = None;
+/// Waits for events after a revision. Returns an empty chunk when there are none in time.
+async fn wait_for(api: &Api, project: ProjectId, query: &EventsQuery) -> Result<Chunk, ApiError> {
+    let deadline = Instant::now() + query.wait;
+    let mut start = if query.since == Revision(0) { Start::Oldest } else { Start::After(query.since) };
+    let mut subscriber = None;
     let mut draining = api.draining();
     let mut _waiting = None;
     loop {
-        let chunk = history::read(&*api.cluster, project, start, asked.limit, usize::MAX);
+        let chunk = history::read(&*api.cluster, project, start, query.limit, usize::MAX);
         let chunk = chunk.await.map_err(failed)?;
         let is_over = Instant::now() >= deadline || draining.has_begun();
         if !chunk.events.is_empty() || chunk.has_more || is_over {
-            return Ok(Chunk { through: chunk.through.max(asked.since), ..chunk });
+            return Ok(Chunk { through: chunk.through.max(query.since), ..chunk });
         }
-        start = Start::After(chunk.through.max(asked.since));
-        let Some(follower) = &mut follower else {
-            // One more look after this, so that nothing falls between the two.
-            follower = Some(api.hub.follow(project));
+        start = Start::After(chunk.through.max(query.since));
+        let Some(subscriber) = &mut subscriber else {
+            // History is read once more after subscribing, so that no event is missed in between.
+            subscriber = Some(api.hub.subscribe(project));
             _waiting = Some(api.metrics.poll_waits());
             continue;
         };
         tokio::select! {
-            // Late or not, the next look says what there is.
-            _ = timeout_at(deadline, follower.changed()) => {}
+            // In either case, the history is read again.
+            _ = timeout_at(deadline, subscriber.changed()) => {}
             () = draining.begun() => {}
         }
     }

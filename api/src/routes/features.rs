@@ -1,4 +1,4 @@
-//! `/projects/{id}/features`: writing, listing and changing features.
+//! `/projects/{id}/features`: creates, lists, changes and deletes features.
 
 use super::{feature_slug, no_feature, project_id};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     page,
     read::Read,
     render,
-    whole::Whole,
+    streamed_json::StreamedJson,
     write::{Done, Write},
 };
 use axum::{
@@ -73,7 +73,7 @@ async fn list(State(api): State<Api>, Path(project): Path<String>, read: Read) -
     let limit = page::limit(&read.query)?;
     let after = page::board_place(project, &read.query)?;
     let view = read.view().clone();
-    let looked_for = move |work: &mut WorkBudget| {
+    let matching = move |work: &mut WorkBudget| {
         let mut found = Vec::with_capacity(limit + 1);
         for feature in view.state().features_after(project, after) {
             work.charge(STEPS_OF_FEATURE).map_err(|OutOfBudget| too_many_features())?;
@@ -86,11 +86,11 @@ async fn list(State(api): State<Api>, Path(project): Path<String>, read: Read) -
         }
         Ok(found)
     };
-    let found = api.compute(read.caller.engineer, looked_for).await?;
+    let found = api.compute(read.caller.engineer, matching).await?;
     Ok(read.answer_written(page::features(&read, limit, &found).await?.end()?))
 }
 
-/// What a list is narrowed to.
+/// The filter of a list.
 struct Filter {
     status: Option<&'static str>,
     lane: Option<Lane>,
@@ -121,18 +121,18 @@ async fn available(
     read.project(project)?;
     let (view, caller, is_brief) = (read.view().clone(), read.caller, read.is_brief);
     let listed = move |work: &mut WorkBudget| free_first(&view, caller, project, is_brief, work);
-    let whole = api.compute(caller.engineer, listed).await?;
-    read.answer_whole(&api, whole).await
+    let json = api.compute(caller.engineer, listed).await?;
+    read.answer_streamed(&api, json).await
 }
 
-/// The ready features, those that the caller can pick first.
+/// The ready features; those that the caller can pick come first.
 fn free_first(
     view: &SharedView,
     caller: Caller,
     project: ProjectId,
     is_brief: bool,
     work: &mut WorkBudget,
-) -> Result<Whole, ApiError> {
+) -> Result<StreamedJson, ApiError> {
     let state = view.state();
     let session = match caller.session {
         Some(session) => Some(session),
@@ -147,14 +147,14 @@ fn free_first(
         }
     }
     if is_brief {
-        return Ok(Whole::default().value(&Data { data: brief::available(&free, &blocked) }));
+        return Ok(StreamedJson::default().value(&Data { data: brief::available(&free, &blocked) }));
     }
     let free = free.into_iter().map(|feature| (feature, None));
     let blocked = blocked.into_iter().map(|(feature, by)| (feature, Some(by)));
-    Ok(Whole::default().text(r#"{"data":"#).available(free.chain(blocked)).text("}"))
+    Ok(StreamedJson::default().text(r#"{"data":"#).available(free.chain(blocked)).text("}"))
 }
 
-/// A list takes more than one request may.
+/// The error when a list takes more work than one request may.
 pub(super) fn too_many_features() -> ApiError {
     let message =
         "looking at all of the project's features takes more work than one request may cause: ask for pages";
@@ -279,14 +279,13 @@ async fn delete_finished(
     Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
 }
 
-/// Answers with the feature that a write gave this spec: a retry is told of the same one, whatever was
-/// written since.
+/// Answers with the feature and the spec of this write. A retry gets the same spec, even if it was changed since.
 fn answer_with(done: &Done, status: StatusCode, spec: &str) -> Result<Response, ApiError> {
     let Reply::Feature(feature) = &done.reply else { return Err(done.unexpected()) };
     Ok(done.answer(status, render::feature(feature, spec.to_owned())))
 }
 
-/// Answers with the feature that a write made or changed, spec included.
+/// Answers with the feature that a write made or changed, with its spec.
 pub(super) async fn answer(api: &Api, done: Done, status: StatusCode) -> Result<Response, ApiError> {
     let Reply::Feature(feature) = &done.reply else { return Err(done.unexpected()) };
     let documents = api.documents(&done.view, render::spec_keys([feature])).await?;

@@ -1,12 +1,12 @@
-//! `/health` and `/metrics`: for load balancers and monitoring. Bare answers, no envelope.
+//! `/health` and `/metrics`: for load balancers and monitoring. The answers have no envelope.
 
 use crate::{
     api::Api,
     browser,
     cluster::{Consistency, Role},
     failure::ApiError,
-    limits::RemoteAddr,
     openapi::{Operation, Routes},
+    rate_limits::RemoteAddr,
 };
 use axum::{
     Json, Router,
@@ -23,11 +23,11 @@ use nexus_domain::{DocumentKey, FeatureId, ProjectId, WallTime};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-/// A node that cannot answer a read in this time is not ready: a load balancer waits no longer.
+/// A node that cannot answer a read in this time is not ready, since a load balancer does not wait longer.
 const READY_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) fn routes() -> Routes {
-    let asked = || {
+    let readiness = || {
         Operation::bare("Tell whether this node can answer a linearizable read now")
             .answers_bare::<Readiness>(200, "It can.")
             .answers_bare::<Readiness>(503, "It cannot: ask another node.")
@@ -40,18 +40,18 @@ pub(super) fn routes() -> Routes {
         )
         .answers_text("text/plain");
     Routes::new()
-        .get("/health", ready, asked())
-        .get("/health/ready", ready, asked())
+        .get("/health", ready, readiness())
+        .get("/health/ready", ready, readiness())
         .get("/health/live", live, lives)
         .get("/metrics", metrics, counted)
 }
 
-/// Whether a path asks how the node is.
+/// Whether a path is one of the health checks.
 pub(crate) fn is_health(path: &str) -> bool {
     matches!(path.strip_prefix("/api").unwrap_or(path), "/health" | "/health/ready" | "/health/live")
 }
 
-/// The same on a listener that is for monitoring alone, and asks for no key.
+/// The routes of the listener for monitoring, without a key.
 pub(crate) fn monitoring() -> Router<Api> {
     Router::new()
         .route("/health", get(ready))
@@ -69,7 +69,7 @@ fn millis(from: Instant) -> u64 {
     u64::try_from(from.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Ready means that this node can answer a linearizable read now: it is tried.
+/// Reports readiness: whether this node can answer a linearizable read now, by trying one.
 async fn ready(State(api): State<Api>) -> Response {
     let began = Instant::now();
     let read = tokio::time::timeout(READY_WITHIN, api.cluster.read(Consistency::Linearizable, None)).await;
@@ -124,15 +124,15 @@ async fn metrics(State(api): State<Api>, request: Request) -> Result<Response, A
     metrics_text(api).await
 }
 
-/// Whoever asks for metrics waits for those who asked before: all features are counted each time.
+/// The permit to collect metrics: one request at a time, since all features are counted each time.
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
 
 /// The metrics of this node in Prometheus text form.
 async fn metrics_text(api: Api) -> Result<Response, ApiError> {
-    let turn = ONE_AT_A_TIME.acquire().await;
+    let permit = ONE_AT_A_TIME.acquire().await;
     let counted = spawn_blocking(move || {
-        // The turn ends with the counting, which goes on when whoever asked is gone.
-        let _turn = turn;
+        // Held until the metrics are collected, which continues when the client disconnects.
+        let _permit = permit;
         let view = api.cluster.local();
         api.metrics.text(&api.cluster.status(), view.state())
     });

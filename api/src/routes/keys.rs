@@ -1,4 +1,4 @@
-//! `/auth/keys`: one's own API keys.
+//! `/auth/keys`: the API keys of the caller.
 
 use crate::{
     api::Api,
@@ -44,8 +44,8 @@ async fn mint(State(api): State<Api>, write: Write) -> Result<Response, ApiError
     let label = fields.text("label", Label::parse);
     let expires_at = fields.text("expiresAt", Moment::parse);
     let project = fields.id::<ProjectId>("projectId");
-    // In either spelling: a restriction that is not understood would make a key that may do everything. The key is
-    // restricted when one of them says so, whatever the other one says.
+    // Both spellings are accepted, since a restriction that is ignored would make a key with all rights. The key is
+    // read-only if either says so.
     let readonly = [fields.flag("readonly"), fields.flag("readOnly")].contains(&Some(true));
     fields.finish()?;
 
@@ -62,7 +62,7 @@ async fn mint(State(api): State<Api>, write: Write) -> Result<Response, ApiError
     let done = write.propose(&api, Command::AddKey { key }).await?;
     let Reply::KeyAdded(key) = &done.reply else { return Err(done.unexpected()) };
     if key.prefix != minted.text.prefix() {
-        // The first answer went to another key of the same engineer, which alone can show it again.
+        // The first request had another key of the same engineer, which alone can derive the new key again.
         return Err(Refusal::IdempotencyKeyReused.into());
     }
     let api_key = minted.text.into_text();

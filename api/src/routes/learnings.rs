@@ -1,4 +1,4 @@
-//! `/projects/{id}/features/{slug}/learnings`: what was learned while working on a feature.
+//! `/projects/{id}/features/{slug}/learnings`: learnings from the work on a feature.
 
 use super::{feature_slug, no_feature, project_id};
 use crate::{

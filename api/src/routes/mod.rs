@@ -1,4 +1,4 @@
-//! One file a resource; each adds its routes to the router of [`service`](crate::service).
+//! The routes, with one file per resource. [`service`](crate::service) puts them into the router.
 
 mod auth;
 mod backup;
@@ -30,7 +30,7 @@ use axum::Router;
 use nexus_domain::{EngineerId, ProjectId, Refusal, refusal::EntityKind, short_text::Slug};
 use uuid::Uuid;
 
-/// Everything under `/api` that is described in its document.
+/// All routes under `/api` that the OpenAPI document describes.
 pub(crate) fn api() -> Routes {
     Routes::new()
         .merge(auth::routes())
@@ -54,33 +54,33 @@ pub(crate) fn api() -> Routes {
         .merge(health::routes())
 }
 
-/// The WebSocket, with and without the prefix.
+/// The WebSocket route, which is served with and without the prefix `/api`.
 pub(crate) fn socket() -> Router<Api> {
     socket::socket()
 }
 
-/// What also answers without the prefix.
+/// The routes that are also served without the prefix `/api`.
 pub(crate) fn bare() -> Router<Api> {
     health::routes().into_parts().0.merge(socket::socket())
 }
 
-/// A project id in a path.
+/// Parses a project id in a path.
 fn project_id(text: &str) -> Result<ProjectId, ApiError> {
     text.parse::<Uuid>().map(ProjectId).map_err(|_| ApiError::field("projectId", "must be a UUID"))
 }
 
-/// An engineer's id in a path.
+/// Parses an engineer's id in a path.
 fn engineer_id(text: &str) -> Result<EngineerId, ApiError> {
     text.parse::<Uuid>().map(EngineerId).map_err(|_| ApiError::field("engineerId", "must be a UUID"))
 }
 
-/// A feature's slug in a path: one that cannot be is one that is not there.
+/// Parses a feature's slug in a path. There is no feature with an invalid slug.
 fn feature_slug(text: &str) -> Result<Slug, ApiError> {
     Slug::parse(text).map_err(|_| no_feature(text))
 }
 
 fn no_feature(slug: &str) -> ApiError {
-    /// Characters of a name that an answer repeats.
+    /// Characters of a slug that an answer repeats.
     const REPEATED: usize = 100;
     let name = slug.chars().take(REPEATED).collect();
     Refusal::NotFound { kind: EntityKind::Feature, name }.into()

@@ -1,4 +1,4 @@
-//! `/projects`: codebases and who works on them.
+//! `/projects`: projects and their members.
 
 use super::{engineer_id, project_id};
 use crate::{
@@ -137,7 +137,7 @@ async fn add_member(
     Ok(done.answer(StatusCode::CREATED, render::member(done.view.state(), member)))
 }
 
-/// Its sessions in the project end, and what they hold is released.
+/// Removes a member, whose sessions in the project end and release their claims.
 async fn remove_member(
     State(api): State<Api>,
     Path((project, engineer)): Path<(String, String)>,

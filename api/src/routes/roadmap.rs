@@ -1,4 +1,4 @@
-//! `/projects/{id}/roadmap`: which features come first.
+//! `/projects/{id}/roadmap`: the order of features in their lanes.
 
 use super::{feature_slug, features, project_id};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     openapi::{Operation, Routes},
     read::Read,
     render,
-    whole::Whole,
+    streamed_json::StreamedJson,
     write::Write,
 };
 use axum::{
@@ -46,24 +46,25 @@ async fn show(State(api): State<Api>, Path(project): Path<String>, read: Read) -
     let project = project_id(&project)?;
     read.project(project)?;
     let view = read.view().clone();
-    let whole = api.compute(read.caller.engineer, move |work| roadmap(&view, project, work)).await?;
-    read.answer_whole(&api, whole).await
+    let json = api.compute(read.caller.engineer, move |work| roadmap(&view, project, work)).await?;
+    read.answer_streamed(&api, json).await
 }
 
-/// The whole roadmap, every lane of it: a [`Roadmap`].
-fn roadmap(view: &SharedView, project: ProjectId, work: &mut WorkBudget) -> Result<Whole, ApiError> {
-    let mut whole = Whole::default().text(r#"{"data":{"projectId":"#).value(&project.0).text(r#","lanes":["#);
+/// The whole roadmap with every lane, as a [`Roadmap`].
+fn roadmap(view: &SharedView, project: ProjectId, work: &mut WorkBudget) -> Result<StreamedJson, ApiError> {
+    let mut json =
+        StreamedJson::default().text(r#"{"data":{"projectId":"#).value(&project.0).text(r#","lanes":["#);
     for (at, lane) in Lane::ALL.into_iter().enumerate() {
         let before = if at == 0 { r#"{"lane":"# } else { r#",{"lane":"# };
-        whole = whole.text(before).value(&render::lane(lane)).text(r#","features":"#);
+        json = json.text(before).value(&render::lane(lane)).text(r#","features":"#);
         let mut features = Vec::new();
         for feature in view.state().features_in_lane(project, lane) {
             work.charge(STEPS_OF_FEATURE).map_err(|OutOfBudget| features::too_many_features())?;
             features.push(feature);
         }
-        whole = whole.features(features).text("}");
+        json = json.features(features).text("}");
     }
-    Ok(whole.text("]}}"))
+    Ok(json.text("]}}"))
 }
 
 async fn reorder(
@@ -90,8 +91,8 @@ async fn reorder(
     let lanes = lanes.collect::<Result<Vec<_>, ApiError>>()?;
     let done = write.propose(&api, Command::ReorderRoadmap { project, lanes }).await?;
     let view = done.view.clone();
-    let whole = api.compute(write.caller.engineer, move |work| roadmap(&view, project, work)).await?;
-    let mut response = whole.answer(&api).await?;
+    let json = api.compute(write.caller.engineer, move |work| roadmap(&view, project, work)).await?;
+    let mut response = json.answer(&api).await?;
     done.stamp(response.headers_mut());
     Ok(response)
 }

@@ -1,4 +1,4 @@
-//! `/projects/{id}/sessions` and `/projects/{id}/status`: who works, and on what.
+//! `/projects/{id}/sessions` and `/projects/{id}/status`: sessions, their heartbeats, and the work in a project.
 
 use super::{claims, features::too_many_features, project_id};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     openapi::{Operation, Routes},
     read::Read,
     render,
-    whole::Whole,
+    streamed_json::StreamedJson,
     write::Write,
 };
 use axum::{
@@ -62,7 +62,7 @@ pub(super) fn routes() -> Routes {
 
 const HEARTBEAT: &str = "/projects/{project}/sessions/{session}/heartbeat";
 
-/// Whether requests of this route are signs of life, on which claims depend.
+/// Whether requests of this route are heartbeats, on which leases depend.
 pub(crate) fn is_heartbeat(route: &str) -> bool {
     route.strip_prefix("/api") == Some(HEARTBEAT)
 }
@@ -119,7 +119,7 @@ async fn end(
     Ok(done.answer(StatusCode::OK, Yes { ok: true }))
 }
 
-/// A sign of life: not a write of its own, since many of them become one log entry.
+/// Renews the lease of a session. It is no write of its own, since many heartbeats become one log entry.
 async fn heartbeat(
     State(api): State<Api>,
     Path((project, session)): Path<(String, String)>,
@@ -130,7 +130,7 @@ async fn heartbeat(
     let unknown = || ApiError::from(Refusal::NotFound { kind: EntityKind::Session, name: id.to_string() });
     let mut view = api.cluster.local();
     if view.state().session(id).is_none() {
-        // It may have been started through another node a moment ago.
+        // The session may have been started through another node just now.
         view = api.cluster.read(Consistency::Linearizable, None).await?.view;
     }
     let (engineer, key) = caller.identity(&*api.cluster, view.state())?;
@@ -163,17 +163,17 @@ async fn status(
     let (view, asker, is_brief) = (read.view().clone(), read.caller.engineer, read.is_brief);
     let shown = move |work: &mut WorkBudget| match is_brief {
         true => brief_status(&view, project, asker, work),
-        false => going_on(&view, project, work),
+        false => full_status(&view, project, work),
     };
-    let whole = api.compute(asker, shown).await?;
-    read.answer_whole(&api, whole).await
+    let json = api.compute(asker, shown).await?;
+    read.answer_streamed(&api, json).await
 }
 
-/// Steps of telling of one more session.
+/// Work steps for one more session in a list.
 const STEPS_OF_SESSION: usize = 1_000;
 
-/// What is worked on, and what was interrupted.
-fn worked_on<'a>(
+/// The active features, and the interrupted ones.
+fn active_and_interrupted<'a>(
     state: &'a nexus_domain::State,
     project: ProjectId,
     work: &mut WorkBudget,
@@ -190,7 +190,7 @@ fn worked_on<'a>(
     Ok([active, interrupted])
 }
 
-/// Who works: so many of them at most.
+/// The first `most` sessions, with their engineers.
 fn working(
     state: &nexus_domain::State,
     project: ProjectId,
@@ -205,28 +205,32 @@ fn working(
     Ok(sessions)
 }
 
-/// A [`ProjectStatus`].
-fn going_on(view: &SharedView, project: ProjectId, work: &mut WorkBudget) -> Result<Whole, ApiError> {
+/// The [`ProjectStatus`] of a project.
+fn full_status(
+    view: &SharedView,
+    project: ProjectId,
+    work: &mut WorkBudget,
+) -> Result<StreamedJson, ApiError> {
     let state = view.state();
-    let [active, interrupted] = worked_on(state, project, work)?;
+    let [active, interrupted] = active_and_interrupted(state, project, work)?;
     let sessions = working(state, project, usize::MAX, work)?;
     let claims = claims::listed(state, state.sessions_in(project), claims::MAX_LISTED_CLAIMS, work)?;
-    let whole = Whole::default().text(r#"{"data":{"activeFeatures":"#).features(active);
-    let whole = whole.text(r#","claims":"#).value(&claims);
-    let whole = whole.text(r#","claimsTotal":"#).value(&state.claim_count_in(project));
-    let whole = whole.text(r#","sessions":"#).value(&sessions);
-    Ok(whole.text(r#","interrupted":"#).features(interrupted).text("}}"))
+    let json = StreamedJson::default().text(r#"{"data":{"activeFeatures":"#).features(active);
+    let json = json.text(r#","claims":"#).value(&claims);
+    let json = json.text(r#","claimsTotal":"#).value(&state.claim_count_in(project));
+    let json = json.text(r#","sessions":"#).value(&sessions);
+    Ok(json.text(r#","interrupted":"#).features(interrupted).text("}}"))
 }
 
-/// A [`ProjectStatus`] for a tool.
+/// The shortened [`ProjectStatus`] for a tool.
 fn brief_status(
     view: &SharedView,
     project: ProjectId,
     asker: EngineerId,
     work: &mut WorkBudget,
-) -> Result<Whole, ApiError> {
+) -> Result<StreamedJson, ApiError> {
     let state = view.state();
-    let [active, interrupted] = worked_on(state, project, work)?;
+    let [active, interrupted] = active_and_interrupted(state, project, work)?;
     let data = ProjectStatus {
         active_features: brief::features(active, asker),
         claims: claims::listed(state, state.sessions_in(project), brief::MAX_CLAIMS, work)?,
@@ -234,5 +238,5 @@ fn brief_status(
         sessions: working(state, project, brief::MAX_SESSIONS, work)?,
         interrupted: brief::features(interrupted, asker),
     };
-    Ok(Whole::default().value(&Data { data }))
+    Ok(StreamedJson::default().value(&Data { data }))
 }

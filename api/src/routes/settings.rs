@@ -1,4 +1,4 @@
-//! `/cluster/settings`: what operators tune while the cluster runs.
+//! `/cluster/settings`: the settings that operators change while the cluster runs.
 
 use crate::{
     api::Api,
@@ -72,7 +72,7 @@ fn patch(fields: &mut Fields) -> SettingsPatch {
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn millis(seconds: f64) -> Millis {
-    // Within 1e12 by the check of the field.
+    // At most 1e12, as `Fields::seconds` checks.
     Millis((seconds * 1000.0).round() as u64)
 }
 

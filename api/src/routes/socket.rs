@@ -1,4 +1,4 @@
-//! `/ws`, and the tickets that open it for browsers, which can send no header with it.
+//! `/ws`, and tickets for browsers, which cannot send a header with the handshake.
 
 use crate::{
     api::Api,
@@ -23,7 +23,7 @@ use nexus_api_types::event::Ticket;
 use nexus_domain::{Actor, Command, Refusal, Reply, entity::TokenDigest};
 use std::collections::HashMap;
 
-/// The socket itself, which OpenAPI has no words for.
+/// The WebSocket route, which OpenAPI cannot describe.
 pub(super) fn socket() -> Router<Api> {
     Router::new().route("/ws", get(open))
 }
@@ -42,9 +42,9 @@ async fn open(
 ) -> Result<Response, ApiError> {
     let ticket = query.get("ticket").filter(|_| !headers.contains_key(header::AUTHORIZATION));
     let ticket = ticket.map(|ticket| token_digest(ticket));
-    // Who asks is found out before anything else: a stranger gets no socket to be told so on.
+    // Authenticated before the upgrade, so that a request without a valid key gets an HTTP error and no socket.
     let caller = match ticket {
-        Some(digest) => holder(&api, &headers, digest).await?,
+        Some(digest) => ticket_holder(&api, &headers, digest).await?,
         None => authenticate(&api, &headers).await?,
     };
     let view = api.cluster.local();
@@ -52,22 +52,22 @@ async fn open(
     let upgrade = upgrade.map_err(|_| {
         ApiError::field("Upgrade", "this is a WebSocket: send the headers of its handshake (RFC 6455)")
     })?;
-    let place = events::take_place(&api, caller.engineer)?;
-    // Only with a place: whoever is turned away may come again with the same ticket, here or elsewhere.
+    let permits = events::take_permits(&api, caller.engineer)?;
+    // After the permits are taken: a refused client may retry with the same ticket, on any node.
     if let Some(digest) = ticket {
         redeem(&api, digest).await?;
     }
-    Ok(events::upgrade(api, place, caller, upgrade))
+    Ok(events::upgrade(api, permits, caller, upgrade))
 }
 
-/// Who asked for a ticket, through whichever node. A guess costs no log entry.
-async fn holder(api: &Api, headers: &HeaderMap, digest: TokenDigest) -> Result<Caller, ApiError> {
+/// The caller that a ticket was issued to, by any node. A wrong ticket costs no log entry.
+async fn ticket_holder(api: &Api, headers: &HeaderMap, digest: TokenDigest) -> Result<Caller, ApiError> {
     let session = session_header(headers)?;
     let known = api.cluster.local().state().ticket(digest).cloned();
     let ticket = match known {
         Some(ticket) => ticket,
         None => {
-            // It may have been issued through another node a moment ago.
+            // The ticket may have been issued through another node just now.
             let seen = api.cluster.read(Consistency::Linearizable, None).await?;
             seen.view.state().ticket(digest).cloned().ok_or(Refusal::TicketInvalid)?
         }
@@ -75,10 +75,10 @@ async fn holder(api: &Api, headers: &HeaderMap, digest: TokenDigest) -> Result<C
     Ok(Caller { engineer: ticket.engineer, key: ticket.key, session: session.or(ticket.session) })
 }
 
-/// Uses a ticket up: of all that come with it, one gets in.
+/// Redeems a ticket, which opens one socket only.
 async fn redeem(api: &Api, digest: TokenDigest) -> Result<(), ApiError> {
-    let asked = Incoming::of_the_node();
-    asked.propose_as(api, Actor::Anonymous, None, Command::RedeemTicket { digest }).await?;
+    let write = Incoming::of_the_node();
+    write.propose_as(api, Actor::Anonymous, None, Command::RedeemTicket { digest }).await?;
     Ok(())
 }
 
@@ -89,7 +89,7 @@ async fn issue(State(api): State<Api>, write: Write) -> Result<Response, ApiErro
     let done = write.propose(&api, Command::IssueTicket { digest }).await?;
     let Reply::Ticket(issued) = &done.reply else { return Err(done.unexpected()) };
     if issued.digest != digest {
-        // The first answer went to another key of the same engineer, which alone can show it again.
+        // The first request had another key of the same engineer, which alone can derive the ticket again.
         return Err(Refusal::IdempotencyKeyReused.into());
     }
     let expires_at = done.view.state().in_wall_time(issued.expires).into();

@@ -1,4 +1,4 @@
-//! `/projects/{id}/features/{slug}/…`: the steps of a feature's life, from ready to done.
+//! `/projects/{id}/features/{slug}/…`: the status changes of a feature, from ready to done.
 
 use super::{feature_slug, features::answer, project_id};
 use crate::{
@@ -57,7 +57,7 @@ pub(super) fn routes() -> Routes {
 
 type Answering = BoxFuture<'static, Result<Response, ApiError>>;
 
-/// A step that takes nothing but the feature's name and answers with the feature.
+/// A handler for a step that needs only the feature's slug and answers with the feature.
 fn step(
     command: fn(ProjectId, Slug) -> Command,
 ) -> impl Fn(State<Api>, Path<(String, String)>, Write) -> Answering + Clone {
@@ -71,7 +71,7 @@ fn step(
     }
 }
 
-/// A step that old clients do not know.
+/// Makes a ready feature a draft again. Old clients do not use this route, so unknown fields are refused.
 async fn draft(
     State(api): State<Api>,
     Path((project, slug)): Path<(String, String)>,

@@ -10,42 +10,42 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckpointType {
-    /// Now and then; one that says what the newest one says is not kept.
+    /// Written regularly. One that is equal to the newest one is not kept.
     #[default]
     AutoPeriodic,
-    /// By a person or an agent.
+    /// Written by a person or an agent.
     Manual,
-    /// When a session was lost.
+    /// Written when a session was lost.
     CrashRecovery,
 }
 
-/// A recorded state of work.
+/// A recorded state of work on a feature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Checkpoint {
-    /// Identity.
+    /// The id of the checkpoint.
     pub id: Uuid,
-    /// Whose work.
+    /// The session whose work it records.
     pub session_id: Uuid,
-    /// On what.
+    /// The feature that the session worked on.
     pub feature_id: Uuid,
-    /// For whom.
+    /// The engineer of the session.
     pub engineer_id: Uuid,
-    /// Why.
+    /// Why it was written.
     #[serde(rename = "type")]
     pub kind: CheckpointType,
     /// SHA-256 in hex of feature, context and claims: tells one state of work from another.
     pub state_hash: String,
     /// The paths that the session held for the feature.
     pub active_claims: Vec<String>,
-    /// What the client said about it.
+    /// The context that the client sent.
     #[schema(value_type = Object)]
     pub context: Map<String, Value>,
     /// A note for people.
     pub notes: Option<String>,
     /// Whether it is the newest of its feature.
     pub is_latest: bool,
-    /// When.
+    /// When it was written.
     pub created_at: Moment,
 }
 
@@ -53,15 +53,15 @@ pub struct Checkpoint {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SaveCheckpoint {
-    /// Whose work: a session of one's own.
+    /// The session whose work is recorded: one of the caller's own.
     pub session_id: Uuid,
-    /// On what.
+    /// The feature that the session works on.
     pub feature_id: Uuid,
-    /// Whatever helps to go on.
+    /// Whatever helps another agent to continue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub context: Option<Map<String, Value>>,
-    /// `auto_periodic` when absent.
+    /// Why it is written; `auto_periodic` when absent.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<CheckpointType>,
     /// A note for people.
@@ -69,12 +69,12 @@ pub struct SaveCheckpoint {
     pub notes: Option<String>,
 }
 
-/// Answer of `POST …/sessions/checkpoints` for one that says what the newest one says.
+/// Answer of `POST …/sessions/checkpoints` for a checkpoint that is equal to the newest one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Skipped {
     /// Always null.
     #[schema(value_type = Option<Object>)]
     pub data: Option<Value>,
-    /// What happened.
+    /// Says that the checkpoint was a duplicate.
     pub message: String,
 }

@@ -10,10 +10,10 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// By one session alone.
+    /// Held by one session alone.
     #[default]
     Exclusive,
-    /// Together with other readers.
+    /// Held together with other readers.
     Shared,
 }
 
@@ -21,49 +21,49 @@ pub enum Mode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Claim {
-    /// File, folder or glob.
+    /// The file, folder or glob.
     pub file_path: String,
-    /// Project.
+    /// The project of the path.
     pub project_id: Uuid,
-    /// Whose session.
+    /// The engineer whose session holds it.
     pub engineer_id: Uuid,
-    /// Their name.
+    /// The name of that engineer.
     pub engineer_name: String,
-    /// For what; none for a claim made while working.
+    /// The feature it is held for; none for a claim made while working.
     pub feature_id: Option<Uuid>,
-    /// Since when.
+    /// When it was claimed.
     pub claimed_at: Moment,
-    /// When it is released if nothing more is heard of its session: an estimate.
+    /// When it is released if the session shows no further sign of life: an estimate.
     pub expires_at: Moment,
     /// The session that holds it.
     pub session_id: Uuid,
-    /// The session's agent.
+    /// The agent of the session.
     pub agent: Option<String>,
-    /// Alone or shared.
+    /// Whether it is held alone or shared.
     pub mode: Mode,
-    /// Log index of the acquiring entry.
+    /// The log index of the entry that acquired it.
     pub fence: u64,
 }
 
-/// Who is in the way.
+/// The holder of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimedBy {
-    /// Whose session.
+    /// The engineer whose session holds the path.
     pub engineer_id: Uuid,
-    /// Their name.
+    /// The name of that engineer.
     pub engineer_name: String,
-    /// The session.
+    /// The session that holds the path.
     pub session_id: Uuid,
-    /// Its agent.
+    /// The agent of the session.
     pub agent: Option<String>,
-    /// For what.
+    /// The feature that the path is held for.
     pub feature_id: Option<Uuid>,
-    /// Its slug.
+    /// The slug of that feature.
     pub feature_slug: Option<String>,
-    /// Since when.
+    /// When the path was claimed.
     pub claimed_at: Moment,
-    /// When it is released if nothing more is heard of its session: an estimate.
+    /// When it is released if the session shows no further sign of life: an estimate.
     pub expires_at: Moment,
 }
 
@@ -75,9 +75,9 @@ pub struct Conflict {
     pub file_path: String,
     /// The path that was wanted.
     pub wanted_path: String,
-    /// Who holds it.
+    /// The holder of the path.
     pub claimed_by: ClaimedBy,
-    /// True when the two only may collide: their wildcards are too complex to tell them apart.
+    /// True when the paths may not collide after all: their wildcards are too complex to decide that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assumed: bool,
 }
@@ -86,9 +86,9 @@ pub struct Conflict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refreshed {
-    /// Held, with a fresh lease.
+    /// Paths that are held, with a renewed lease.
     pub refreshed: Vec<String>,
-    /// Asked about, but not held.
+    /// Paths of the request that are not held.
     pub not_owned: Vec<String>,
 }
 
@@ -99,10 +99,10 @@ pub struct ClaimPaths {
     /// Files, folders or globs: all of them or none.
     #[schema(value_type = Vec<PathPattern>, min_items = 1, max_items = 10000)]
     pub paths: Vec<String>,
-    /// Alone or shared; alone when absent.
+    /// How to hold them; `exclusive` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-    /// For what: an active feature of the same session.
+    /// An active feature of the same session, which they are held for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
     pub feature_id: Option<Uuid>,
@@ -111,14 +111,14 @@ pub struct ClaimPaths {
 /// Answer of `POST …/claims`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Claimed {
-    /// The claims on the paths that were asked for, those that were held before included.
+    /// The claims on the requested paths, including those that were held before.
     pub claims: Vec<Claim>,
 }
 
 /// Body of `POST …/claims/refresh`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct RefreshClaims {
-    /// Asked about; all that are held when absent.
+    /// The paths to look for; all that are held when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<PathPattern>>, max_items = 10000)]
     pub paths: Option<Vec<String>>,
@@ -128,7 +128,7 @@ pub struct RefreshClaims {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReleasePaths {
-    /// As they were claimed; all that were claimed while working when absent.
+    /// The paths as they were claimed; all that were claimed while working when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<PathPattern>>, max_items = 10000)]
     pub paths: Option<Vec<String>>,
@@ -138,10 +138,10 @@ pub struct ReleasePaths {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForceRelease {
-    /// As they were claimed.
+    /// The paths as they were claimed.
     #[schema(value_type = Vec<PathPattern>, min_items = 1, max_items = 10000)]
     pub paths: Vec<String>,
-    /// Why: for the record.
+    /// Why they are taken away, for the record.
     #[schema(
         min_length = 1,
         max_length = 2048,
@@ -153,9 +153,9 @@ pub struct ForceRelease {
 /// Answer of `DELETE …/claims` and of `POST …/claims/force-release`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Released {
-    /// The claims that are free now; a retry may be told of the first of them only.
+    /// The released paths; a retry may list the first of them only.
     pub released: Vec<String>,
-    /// How many they are.
+    /// The number of released paths.
     pub count: u64,
 }
 
@@ -163,15 +163,15 @@ pub struct Released {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckPaths {
-    /// Paths about to be changed.
+    /// The paths that the caller is about to change.
     #[schema(value_type = Vec<PathPattern>, min_items = 1, max_items = 10000)]
     pub paths: Vec<String>,
-    /// The fence under which they are changed: a newer holder of one of them gives `STALE_FENCE`.
+    /// The fence under which the caller changes them. A newer holder of one of them is the error `STALE_FENCE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fence: Option<u64>,
 }
 
-/// Whose a path is, for whoever asks.
+/// Who holds a path, from the view of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
@@ -183,12 +183,12 @@ pub enum Standing {
     Held,
 }
 
-/// A path that was asked about.
+/// A path of the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CheckedPath {
-    /// As it was asked for, normalised.
+    /// The path of the request, normalised.
     pub path: String,
-    /// Whose it is.
+    /// Who holds it.
     pub standing: Standing,
     /// The claims that collide with it: at most 100 in one answer.
     pub claims: Vec<Claim>,

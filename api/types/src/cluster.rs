@@ -5,70 +5,70 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// What a node is in the cluster.
+/// The role of a node in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeRole {
-    /// Decides the order of writes.
+    /// The node decides the order of writes.
     Leader,
-    /// Votes and replicates.
+    /// The node votes and replicates.
     Voter,
-    /// Replicates only.
+    /// The node replicates, and does not vote.
     Learner,
 }
 
-/// One member.
+/// A member of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
-    /// Id; never reused.
+    /// The id of the node, which is never used again.
     pub id: u64,
-    /// What it is.
+    /// The role of the node.
     pub role: NodeRole,
-    /// Address for other nodes.
+    /// The address that other nodes reach it at.
     pub peer_addr: String,
-    /// Address for clients.
+    /// The address that clients reach it at.
     pub client_addr: String,
-    /// Entries that it does not have yet, as the leader knows; none when asked elsewhere.
+    /// Log entries that it lacks, as the leader knows; none without a leader.
     pub lag: Option<u64>,
-    /// Time since it was last heard of by the leader, in milliseconds.
+    /// Milliseconds since its last acknowledgement to the leader.
     pub last_seen_ms: Option<u64>,
-    /// Whether this is the node that answers.
+    /// Whether this node answers the request.
     pub this_node: bool,
-    /// The last log index that it has applied; none when it was not heard of for some seconds.
+    /// The last log index that it has applied; none when it has not reported for some seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<u64>,
-    /// Hash over everything that it has applied up to there.
+    /// The hash over everything that it has applied up to there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_hash: Option<String>,
-    /// Whether another node found that the same entries made another state there: one of the two is wrong.
+    /// Whether another node found a different state after the same entries: one of the two is wrong.
     #[serde(default)]
     pub state_mismatch: bool,
     /// Free bytes on its data folder's file system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_free_bytes: Option<u64>,
-    /// Whether that is too little: writes may be refused.
+    /// Whether free space is low, so that writes may be refused.
     #[serde(default)]
     pub disk_low: bool,
-    /// Whether its disk keeps writes waiting.
+    /// Whether flushes of its disk are slow.
     #[serde(default)]
     pub disk_slow: bool,
 }
 
-/// How much of a quota is used.
+/// The use of one quota.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct QuotaUse {
-    /// Whose it is: `cluster`, `project` or `engineer`.
+    /// The kind of owner: `cluster`, `project` or `engineer`.
     pub owner: String,
     /// The project's slug or the engineer's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// `memory` or `texts`, in bytes; or `projects`. The setting is `quota.` with the owner and this.
     pub resource: String,
-    /// How much is used.
+    /// How much is used, in bytes or projects.
     pub used: u64,
-    /// How much may be.
+    /// How much may be used, in bytes or projects.
     pub quota: u64,
 }
 
@@ -76,48 +76,48 @@ pub struct QuotaUse {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterStatus {
-    /// Identity of the cluster.
+    /// The id of the cluster, once it is formed.
     pub cluster_id: Option<Uuid>,
     /// The node that answers.
     pub node_id: u64,
-    /// Its version.
+    /// The version of the node that answers.
     pub version: String,
-    /// The leader.
+    /// The id of the leader, if there is one.
     pub leader: Option<u64>,
-    /// The term.
+    /// The Raft term.
     pub term: u64,
     /// The last log index that this node knows to be committed.
     pub committed: u64,
     /// The last log index that this node has applied.
     pub applied: u64,
-    /// Hash over everything that was applied up to there; equal on all nodes at the same `applied`.
+    /// The hash over everything that was applied up to there; equal on all nodes at the same `applied`.
     pub state_hash: String,
-    /// Whether this node could answer a linearizable read just now.
+    /// Whether this node could answer a linearizable read now.
     pub healthy: bool,
-    /// How many nodes may be lost with writes going on.
+    /// The number of nodes that may be lost without stopping writes.
     pub tolerates_losses: u64,
     /// The members, by id.
     pub nodes: Vec<Node>,
-    /// How much is stored beside how much may be: of the whole cluster, then the fullest quotas of one's own and of
-    /// one's projects, fullest first. An admin sees those of everybody.
+    /// The use of quotas: of the whole cluster, then the fullest ones of the caller and of the caller's projects. An
+    /// admin sees those of all.
     #[serde(default)]
     pub quotas: Vec<QuotaUse>,
-    /// When.
+    /// The time of the answer.
     pub timestamp: Moment,
 }
 
-/// Body of `POST /cluster/members`: a node asks to be let in.
+/// Body of `POST /cluster/members`: a node asks to join.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JoinRequest {
-    /// What an admin handed out.
+    /// The join token that an admin made.
     pub join_token: String,
-    /// Its data folder.
+    /// The id of its data folder.
     pub instance: Uuid,
-    /// Where other nodes reach it.
+    /// The address that other nodes reach it at.
     #[schema(max_length = 255, pattern = r"^[a-z0-9.-]+:[1-9][0-9]{0,3}$")]
     pub peer_addr: String,
-    /// Where clients reach it.
+    /// The address that clients reach it at.
     #[schema(max_length = 255, pattern = r"^[a-z0-9.-]+:[1-9][0-9]{0,3}$")]
     pub client_addr: String,
 }
@@ -126,9 +126,9 @@ pub struct JoinRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Joined {
-    /// The id it was given.
+    /// The id of the new member.
     pub node_id: u64,
-    /// The cluster it is now part of.
+    /// The cluster that it has joined.
     pub cluster_id: Uuid,
     /// The cluster's secret, which members know each other by: hexadecimal, encrypted for the holder of the join token
     /// (XChaCha20-Poly1305).
@@ -139,7 +139,7 @@ pub struct Joined {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateJoinToken {
-    /// Seconds that it is valid for; an hour when absent.
+    /// Validity in seconds; an hour when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 604800)]
     pub ttl_seconds: Option<u64>,
@@ -149,9 +149,9 @@ pub struct CreateJoinToken {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JoinToken {
-    /// The token: shown this once.
+    /// The token, which is shown only once.
     pub token: String,
-    /// When it runs out: an estimate.
+    /// When it expires: an estimate.
     pub expires_at: Moment,
 }
 
@@ -159,7 +159,7 @@ pub struct JoinToken {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TransferLeader {
-    /// To which node; the best one when absent.
+    /// The id of the next leader; the best voter when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub to: Option<u64>,
@@ -169,11 +169,11 @@ pub struct TransferLeader {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// `open`, `invite` or `closed`.
+    /// Who may register: `open`, `invite` or `closed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^(open|invite|closed)$")]
     pub registration: Option<String>,
-    /// A session that beats is disconnected after this long without a heartbeat.
+    /// A session with heartbeats is disconnected after this long without one.
     #[serde(default, rename = "session.timeout", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0.1, maximum = 2592000.0)]
     pub session_timeout: Option<f64>,
@@ -181,7 +181,7 @@ pub struct Settings {
     #[serde(default, rename = "session.grace", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0.0, maximum = 2592000.0)]
     pub session_grace: Option<f64>,
-    /// A session that never beat is disconnected after this long without a request.
+    /// A session that never sent a heartbeat is disconnected after this long without a request.
     #[serde(default, rename = "session.unattended", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0.1, maximum = 2592000.0)]
     pub session_unattended: Option<f64>,
@@ -193,7 +193,7 @@ pub struct Settings {
     #[serde(default, rename = "replies.count", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 100, maximum = 1000000)]
     pub replies: Option<u64>,
-    /// How long they are remembered.
+    /// How long answers are remembered.
     #[serde(default, rename = "replies.age", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0.1, maximum = 2592000.0)]
     pub reply_age: Option<f64>,
@@ -241,7 +241,7 @@ pub struct Settings {
 pub struct Operated {
     /// Always true.
     pub ok: bool,
-    /// Who leads now.
+    /// The new leader, after a transfer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader: Option<u64>,
 }

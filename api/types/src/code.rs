@@ -53,41 +53,41 @@ macro_rules! codes {
 codes! {
     /// The request breaks a rule; `details` says which, per field.
     ValidationError = "VALIDATION_ERROR", 400;
-    /// A feature cannot go from where it is to there.
+    /// A feature cannot change from its status to the requested one.
     InvalidStatusTransition = "INVALID_STATUS_TRANSITION", 400;
-    /// No key was given.
+    /// The request has no key.
     Unauthorized = "UNAUTHORIZED", 401;
     /// The key is malformed, unknown, revoked or expired.
     InvalidApiKey = "INVALID_API_KEY", 401;
-    /// Not allowed.
+    /// The caller may not do that.
     Forbidden = "FORBIDDEN", 403;
-    /// Not in the project.
+    /// The caller is no member of the project.
     NotProjectMember = "NOT_PROJECT_MEMBER", 403;
-    /// Allowed to others only.
+    /// The role of the caller does not allow it.
     InsufficientRole = "INSUFFICIENT_ROLE", 403;
-    /// No such thing, or no such route.
+    /// There is no such item, or no such route.
     NotFound = "NOT_FOUND", 404;
-    /// No such method on this route.
+    /// The route has no such method.
     MethodNotAllowed = "METHOD_NOT_ALLOWED", 405;
-    /// Taken.
+    /// The name is taken.
     AlreadyExists = "ALREADY_EXISTS", 409;
-    /// Somebody else holds a path.
+    /// Another session holds a path.
     FileAlreadyClaimed = "FILE_ALREADY_CLAIMED", 409;
-    /// Somebody works on it already.
+    /// Another session works on the feature.
     FeatureAlreadyClaimed = "FEATURE_ALREADY_CLAIMED", 409;
-    /// A newer holder took it.
+    /// A newer holder took one of the paths.
     StaleFence = "STALE_FENCE", 409;
     /// The body is over 1 MiB.
     PayloadTooLarge = "PAYLOAD_TOO_LARGE", 413;
     /// The body is no JSON.
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", 415;
-    /// The same key with another request.
+    /// The idempotency key was used for another request.
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", 422;
-    /// Too many requests.
+    /// The key or the address sent too many requests.
     RateLimited = "RATE_LIMITED", 429;
-    /// A defect.
+    /// A defect of Nexus, which the log of the node describes.
     InternalError = "INTERNAL_ERROR", 500;
-    /// No leader or no quorum; `details.outcome` says whether it may have been applied.
+    /// There is no leader or no quorum; `details.outcome` says whether it may have been applied.
     ServiceUnavailable = "SERVICE_UNAVAILABLE", 503;
 }
 

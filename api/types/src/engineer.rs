@@ -9,35 +9,35 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Everything.
+    /// May do everything.
     Admin,
-    /// Everything in one's own projects.
+    /// May do everything in the engineer's own projects.
     Engineer,
-    /// Reading only.
+    /// May only read.
     Readonly,
 }
 
 /// An engineer as others see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Engineer {
-    /// Identity.
+    /// The id of the engineer.
     pub id: Uuid,
-    /// Name.
+    /// The name of the engineer.
     pub name: String,
-    /// Address in lower case.
+    /// The e-mail address, in lower case.
     pub email: String,
 }
 
-/// An engineer as they see themselves.
+/// The caller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Me {
-    /// Identity.
+    /// The id of the engineer.
     pub id: Uuid,
-    /// Name.
+    /// The name of the engineer.
     pub name: String,
-    /// Address in lower case.
+    /// The e-mail address, in lower case.
     pub email: String,
-    /// Rights.
+    /// The role in the whole cluster.
     pub role: Role,
 }
 
@@ -45,17 +45,17 @@ pub struct Me {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Register {
-    /// 1 to 100 characters.
+    /// The name: 1 to 100 characters.
     #[schema(
         min_length = 1,
         max_length = 100,
         pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
     )]
     pub name: String,
-    /// At most 255 characters.
+    /// The e-mail address: at most 255 characters.
     #[schema(format = Email, max_length = 255)]
     pub email: String,
-    /// Makes the first admin; once.
+    /// The bootstrap token, which makes the first admin once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap_token: Option<String>,
 }
@@ -64,27 +64,27 @@ pub struct Register {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Registered {
-    /// Who was made.
+    /// The new engineer.
     pub engineer: Engineer,
-    /// The key: shown this once.
+    /// The API key, which is shown only once.
     pub api_key: String,
 }
 
-/// A key as its owner sees it: never the key itself.
+/// An API key as its owner sees it, without the key itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiKey {
-    /// Identity.
+    /// The id of the key.
     pub id: Uuid,
-    /// What its owner calls it.
+    /// The label that the owner chose.
     pub label: String,
-    /// Not accepted from then on.
+    /// The key is not accepted from then on.
     pub expires_at: Option<Moment>,
-    /// Accepted for this project only.
+    /// The key is accepted for this project only.
     pub project_id: Option<Uuid>,
-    /// Accepted for reading only.
+    /// Whether the key is accepted for reading only.
     pub readonly: bool,
-    /// Minting.
+    /// When the key was made.
     pub created_at: Moment,
 }
 
@@ -92,18 +92,18 @@ pub struct ApiKey {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MintKey {
-    /// What its owner calls it.
+    /// A label for the owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 0, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub label: Option<String>,
-    /// Not accepted from then on; for ever when absent.
+    /// The key is not accepted from then on; it does not expire when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Moment>,
-    /// Accepted for this project only.
+    /// The key is accepted for this project only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
     pub project_id: Option<Uuid>,
-    /// Accepted for reading only.
+    /// Whether the key is accepted for reading only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readonly: Option<bool>,
 }
@@ -112,10 +112,10 @@ pub struct MintKey {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MintedKey {
-    /// About the key.
+    /// The stored properties of the key.
     #[serde(flatten)]
     pub key: ApiKey,
-    /// The key: shown this once.
+    /// The API key, which is shown only once.
     pub api_key: String,
 }
 
@@ -123,6 +123,6 @@ pub struct MintedKey {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeRole {
-    /// New rights.
+    /// The new role.
     pub role: Role,
 }

@@ -1,45 +1,36 @@
-//! What every answer is wrapped in.
+//! The envelopes of answers.
 
 use crate::Code;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// A success.
+/// A successful answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Data<T> {
-    /// What was asked for.
+    /// The requested data.
     pub data: T,
 }
 
-/// A success with a word about it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Noted<T> {
-    /// What was asked for.
-    pub data: T,
-    /// For people.
-    pub message: String,
-}
-
-/// A failure.
+/// A failed answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
     /// What went wrong.
     pub error: ErrorBody,
 }
 
-/// What went wrong.
+/// The body of a failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody {
-    /// For programs.
+    /// The stable code, for programs.
     pub code: Code,
-    /// For people: what happened, to what, and what to do next.
+    /// The message, for people: what happened, to what, and what to do next.
     pub message: String,
-    /// More for programs; its form depends on the code.
+    /// Details for programs. Their form depends on the code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Value>,
-    /// Finds the request in the logs.
+    /// The id of the request, which finds it in the logs.
     pub request_id: String,
 }
 
@@ -47,9 +38,9 @@ pub struct ErrorBody {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Safe to send again.
+    /// The write was not applied, and can be sent again.
     NotApplied,
-    /// Send again with the same `Idempotency-Key`.
+    /// The write may have been applied. It can be sent again with the same `Idempotency-Key`.
     Unknown,
 }
 
@@ -57,9 +48,9 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {
-    /// In the list's own order.
+    /// The items, in the list's own order.
     pub items: Vec<T>,
-    /// Gives the next page; opaque.
+    /// The opaque cursor of the next page; null on the last one.
     pub next_cursor: Option<String>,
     /// Whether there is a next page.
     pub has_more: bool,

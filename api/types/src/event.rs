@@ -1,4 +1,4 @@
-//! Past facts of a project, as WebSockets and long polls tell them.
+//! Events of a project, as WebSockets and long polls send them.
 
 use crate::{
     Moment,
@@ -18,33 +18,33 @@ use utoipa::{
 };
 use uuid::Uuid;
 
-/// A past fact with its place in the history of the cluster.
+/// An event, with its position in the history of the cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// What happened; its name is the `type` of the event.
+    /// What happened. Its name is the `type` of the event.
     #[serde(flatten)]
     pub fact: Fact,
-    /// Where.
+    /// The project that it happened in.
     pub project_id: Uuid,
-    /// The log index: what to resume from.
+    /// The log index, from which a client can resume.
     pub revision: u64,
-    /// Its place within the revision, from 0; other projects' events count too.
+    /// The position within the revision, from 0. Events of other projects count too.
     pub seq: u32,
-    /// When.
+    /// When it happened.
     pub timestamp: Moment,
-    /// The session that did it, or to which it happened.
+    /// The session that did it, or that it happened to.
     pub session_id: Option<Uuid>,
-    /// The session's agent.
+    /// The agent of the session.
     pub agent: Option<String>,
-    /// The engineer who did it, or to whom it happened; none for the cluster itself.
+    /// The engineer who did it, or whom it happened to; none for the cluster itself.
     pub engineer: Option<Person>,
-    /// Who did it, when that is somebody else than `engineer`.
+    /// Who did it, if that is not `engineer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
 }
 
-/// Names of the facts, as `type` has them.
+/// The values of `type`.
 const TYPES: [&str; 15] = [
     "feature_created",
     "feature_updated",
@@ -64,7 +64,7 @@ const TYPES: [&str; 15] = [
 ];
 
 impl PartialSchema for Event {
-    /// What all facts have in common: what else is there depends on the type.
+    /// The fields that all events have. The others depend on the type.
     fn schema() -> RefOr<Schema> {
         let text = || ObjectBuilder::new().schema_type(Type::String);
         let number = || ObjectBuilder::new().schema_type(Type::Integer);
@@ -84,30 +84,30 @@ impl ToSchema for Event {}
 /// An engineer in an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// Identity.
+    /// The id of the engineer.
     pub id: Uuid,
-    /// Name.
+    /// The name of the engineer.
     pub name: String,
 }
 
-/// Who did something to somebody else.
+/// The engineer who did something to another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct By {
-    /// Identity.
+    /// The id of the engineer.
     pub id: Uuid,
-    /// Name.
+    /// The name of the engineer.
     pub name: String,
-    /// As which session.
+    /// The session that did it.
     pub session_id: Option<Uuid>,
-    /// The session's agent.
+    /// The agent of the session.
     pub agent: Option<String>,
 }
 
 /// A feature named by its slug alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeatureName {
-    /// Its slug.
+    /// The slug of the feature.
     pub slug: String,
 }
 
@@ -117,117 +117,117 @@ pub struct FeatureName {
 pub enum Fact {
     /// A draft was written.
     FeatureCreated {
-        /// As it is now.
+        /// The feature after the change, without its spec.
         #[serde(with = "without_spec")]
         feature: Box<Feature>,
     },
     /// One field of a feature changed.
     FeatureUpdated {
-        /// As it is now.
+        /// The feature after the change, without its spec.
         #[serde(with = "without_spec")]
         feature: Box<Feature>,
-        /// The field's name.
+        /// The JSON name of the field.
         field: String,
-        /// Its value before; null where it is too long to tell.
+        /// The value before; null if it was too long to be kept.
         old_value: Value,
-        /// Its value after.
+        /// The value after.
         new_value: Value,
     },
-    /// A draft was thrown away.
+    /// A draft, or a finished feature, was deleted.
     FeatureDeleted {
-        /// As it was.
+        /// The feature before it was deleted, without its spec.
         #[serde(with = "without_spec")]
         feature: Box<Feature>,
     },
     /// A feature was picked, by `engineer`.
     FeatureClaimed {
-        /// As it is now.
+        /// The feature after the change, without its spec.
         #[serde(with = "without_spec")]
         feature: Box<Feature>,
     },
     /// A feature is free again; `engineer` had it.
     FeatureReleased {
-        /// As it is now.
+        /// The feature after the change, without its spec.
         #[serde(with = "without_spec")]
         feature: Box<Feature>,
-        /// Why.
+        /// Why it was released.
         reason: Reason,
     },
     /// A feature was finished.
     FeatureCompleted {
-        /// As it is now.
+        /// The feature after the change, without its spec.
         #[serde(with = "without_spec")]
         feature: Box<Feature>,
     },
     /// Paths were taken, by `engineer`.
     FilesClaimed {
-        /// Which.
+        /// The files, folders and globs.
         paths: Vec<String>,
-        /// For what.
+        /// The feature that they are or were held for.
         feature_id: Option<Uuid>,
-        /// Alone or shared.
+        /// Whether they are held alone or shared.
         mode: Mode,
-        /// Log index of the acquiring entry.
+        /// The log index of the entry that acquired them.
         fence: u64,
     },
     /// Paths are free again; `engineer` had them.
     FilesReleased {
-        /// Which.
+        /// The files, folders and globs.
         paths: Vec<String>,
-        /// For what.
+        /// The feature that they are or were held for.
         feature_id: Option<Uuid>,
-        /// Why.
+        /// Why it was released.
         reason: Reason,
-        /// Why somebody took them away, in their words.
+        /// The reason of a lead or an admin who took them away.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
     },
-    /// Something was learned.
+    /// A learning was added.
     LearningAdded {
-        /// While working on what.
+        /// The feature that was worked on.
         feature: FeatureName,
-        /// What.
+        /// The learning with its text.
         learning: Learning,
     },
-    /// Something was decided.
+    /// A decision was added.
     DecisionAdded {
-        /// What.
+        /// The decision with its text.
         decision: Decision,
     },
-    /// The session began, or came back.
+    /// A session was started, or came back after it was disconnected.
     SessionStarted {
-        /// Whose.
+        /// The engineer of the session.
         engineer_id: Uuid,
-        /// Their name.
+        /// The name of that engineer.
         engineer_name: String,
     },
-    /// The session was silent for too long, or was ended. What it held is released by then, or after
-    /// its grace.
+    /// A session was ended, or was disconnected because it was silent for too long. What it held is released by now, or
+    /// after its grace period.
     SessionEnded {
-        /// Whose.
+        /// The engineer of the session.
         engineer_id: Uuid,
-        /// Their name.
+        /// The name of that engineer.
         engineer_name: String,
     },
-    /// The session, of which `session_ended` told before, cannot come back any more.
+    /// A disconnected session, for which there was a `session_ended` before, was closed and cannot come back.
     SessionClosed {
-        /// Whose.
+        /// The engineer of the session.
         engineer_id: Uuid,
-        /// Their name.
+        /// The name of that engineer.
         engineer_name: String,
     },
     /// An engineer joined the project.
     MemberAdded {
-        /// Whom.
+        /// The member.
         member: Person,
-        /// As what.
+        /// The role of the member in the project.
         role: MemberRole,
     },
     /// An engineer left the project.
     MemberRemoved {
-        /// Whom.
+        /// The member.
         member: Person,
-        /// As what.
+        /// The role of the member in the project.
         role: MemberRole,
     },
 }
@@ -261,11 +261,11 @@ pub enum Reason {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Events {
-    /// In order; never part of a revision.
+    /// The events in order; a revision is never split.
     pub items: Vec<Event>,
     /// The `since` of the next request.
     pub next_since: u64,
-    /// Whether more is there already.
+    /// Whether more events can be read now.
     pub has_more: bool,
 }
 
@@ -273,13 +273,13 @@ pub struct Events {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ticket {
-    /// Opens one socket: `GET /ws?ticket=`. Shown once.
+    /// Opens one socket with `GET /ws?ticket=`. It is shown only once.
     pub ticket: String,
-    /// When it is void.
+    /// When it expires.
     pub expires_at: Moment,
 }
 
-/// The whole feature without its spec, which may be long: it is a GET away.
+/// A feature without its spec, which may be long.
 mod without_spec {
     use super::Feature;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};

@@ -10,26 +10,26 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
-    /// First.
+    /// Wanted first.
     Now,
-    /// After that.
+    /// Wanted after that.
     #[default]
     Next,
-    /// Some day.
+    /// Wanted some day.
     Later,
     /// Put aside.
     Icebox,
 }
 
-/// Where a feature stands.
+/// The status of a feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Being written.
+    /// Being written; it cannot be picked yet.
     Draft,
     /// Free to be picked.
     Ready,
-    /// Picked.
+    /// Picked by a session that works on it.
     Active,
     /// Finished.
     Done,
@@ -41,43 +41,43 @@ pub enum Status {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Feature {
-    /// Identity.
+    /// The id of the feature.
     pub id: Uuid,
-    /// Project.
+    /// The project of the feature.
     pub project_id: Uuid,
-    /// Unique in the project.
+    /// The short name, which is unique in the project.
     pub slug: String,
-    /// One line.
+    /// The title: one line.
     pub title: String,
-    /// The whole text.
+    /// The specification, as Markdown.
     pub spec: String,
-    /// Stage.
+    /// The status of the feature.
     pub status: Status,
-    /// How soon.
+    /// How soon it is wanted.
     pub lane: Lane,
-    /// Place in the lane.
+    /// The position in the lane; smaller numbers come first.
     pub priority: u32,
     /// Paths that its holder claims exclusively.
     pub touches: Vec<String>,
-    /// Author.
+    /// The engineer who wrote it.
     pub created_by: Uuid,
     /// The engineer who works, or worked, on it.
     pub claimed_by: Option<Uuid>,
-    /// The pick.
+    /// When it was picked.
     pub claimed_at: Option<Moment>,
-    /// The end.
+    /// When it was finished.
     pub completed_at: Option<Moment>,
-    /// Creation.
+    /// When it was created.
     pub created_at: Moment,
-    /// Last change.
+    /// When it was last changed.
     pub updated_at: Moment,
     /// The session that works on it.
     pub session_id: Option<Uuid>,
-    /// The session's agent.
+    /// The agent of the session.
     pub agent: Option<String>,
-    /// Log index of the pick.
+    /// The log index of the pick.
     pub fence: Option<u64>,
-    /// Features that must be over first.
+    /// The slugs of features that must be done or cancelled first.
     #[serde(default)]
     pub depends_on: Vec<String>,
     /// Paths that its holder claims shared.
@@ -90,10 +90,10 @@ pub struct Feature {
 /// Answer of a pick.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Picked {
-    /// The feature, active.
+    /// The picked feature, which is active now.
     #[serde(flatten)]
     pub feature: Feature,
-    /// Its claims.
+    /// The claims that the pick took.
     pub claims: Vec<Claim>,
 }
 
@@ -101,10 +101,10 @@ pub struct Picked {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Available {
-    /// The feature, ready.
+    /// The ready feature.
     #[serde(flatten)]
     pub feature: Feature,
-    /// What is in its way.
+    /// What blocks it; absent if it can be picked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked_by: Option<BlockedBy>,
 }
@@ -113,28 +113,28 @@ pub struct Available {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockedBy {
-    /// Who holds the path.
+    /// The engineer who holds the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engineer_id: Option<Uuid>,
-    /// Their name.
+    /// The name of that engineer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engineer_name: Option<String>,
-    /// For what.
+    /// The feature that the path is held for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature_slug: Option<String>,
-    /// As which session.
+    /// The session that holds the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<Uuid>,
-    /// The session's agent.
+    /// The agent of the session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-    /// Which path.
+    /// The path as its holder claimed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_path: Option<String>,
-    /// When it is released if nothing more is heard of its session: an estimate.
+    /// When it is released if the session shows no further sign of life: an estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Moment>,
-    /// Features that must be over first and are not.
+    /// The slugs of dependencies that are open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
 }
@@ -143,9 +143,9 @@ pub struct BlockedBy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Blocked {
-    /// The feature.
+    /// The slug of the feature.
     pub feature_slug: String,
-    /// What is in its way.
+    /// What blocks it.
     pub blocked_by: BlockedBy,
 }
 
@@ -153,45 +153,45 @@ pub struct Blocked {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateFeature {
-    /// 1 to 100 of `a-z`, `0-9`, `-`.
+    /// The short name: 1 to 100 of `a-z`, `0-9`, `-`.
     #[schema(min_length = 1, max_length = 100, pattern = r"^[a-z0-9-]+$")]
     pub slug: String,
-    /// 1 to 200 characters.
+    /// The title: 1 to 200 characters.
     #[schema(
         min_length = 1,
         max_length = 200,
         pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
     )]
     pub title: String,
-    /// At least 1 character.
+    /// The specification: at least 1 character.
     #[schema(min_length = 1)]
     pub spec: String,
-    /// `next` when absent.
+    /// The lane; `next` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lane: Option<Lane>,
-    /// The end of the lane when absent.
+    /// The position in the lane; its end when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 4294967295u64)]
     pub priority: Option<u32>,
-    /// Exclusive paths.
+    /// Paths that the holder will change.
     #[serde(default)]
     #[schema(value_type = Vec<PathPattern>, max_items = 10000)]
     pub touches: Vec<String>,
-    /// Shared paths.
+    /// Paths that the holder will only read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<PathPattern>, max_items = 10000)]
     pub reads: Vec<String>,
-    /// What must be over first.
+    /// The slugs of features that must be done or cancelled first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<SlugText>, max_items = 100)]
     pub depends_on: Vec<String>,
 }
 
-/// Body of `PATCH …/features/{slug}`; what is absent stays.
+/// Body of `PATCH …/features/{slug}`. Absent fields stay as they are.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateFeature {
-    /// 1 to 200 characters.
+    /// The title: 1 to 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(
         min_length = 1,
@@ -199,26 +199,26 @@ pub struct UpdateFeature {
         pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
     )]
     pub title: Option<String>,
-    /// At least 1 character.
+    /// The specification: at least 1 character.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1)]
     pub spec: Option<String>,
-    /// Another lane.
+    /// The lane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lane: Option<Lane>,
-    /// Another place in the lane.
+    /// The position in the lane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 4294967295u64)]
     pub priority: Option<u32>,
-    /// All of its exclusive paths.
+    /// All paths that the holder will change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<PathPattern>>, max_items = 10000)]
     pub touches: Option<Vec<String>>,
-    /// All of its shared paths.
+    /// All paths that the holder will only read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<PathPattern>>, max_items = 10000)]
     pub reads: Option<Vec<String>>,
-    /// All of its dependencies.
+    /// The slugs of all dependencies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<SlugText>>, max_items = 100)]
     pub depends_on: Option<Vec<String>>,
@@ -228,7 +228,7 @@ pub struct UpdateFeature {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PickNext {
-    /// From these lanes; from all of them, `now` first, when absent or empty.
+    /// The lanes to pick from; all of them, `now` first, when absent or empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_items = 4)]
     pub lanes: Option<Vec<Lane>>,

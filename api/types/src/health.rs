@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 pub struct Readiness {
     /// `ready` or `not_ready`.
     pub status: String,
-    /// What was looked at.
+    /// The results of the checks.
     pub checks: Checks,
-    /// When.
+    /// The time of the answer.
     pub timestamp: Moment,
 }
 
-/// What was looked at.
+/// The checks of readiness.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Checks {
     /// Whether this node can answer a linearizable read.
@@ -24,37 +24,37 @@ pub struct Checks {
     pub storage: StorageCheck,
 }
 
-/// Raft, as this node sees it.
+/// The check of Raft on this node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RaftCheck {
     /// `healthy` or `unhealthy`.
     pub status: String,
-    /// Time that the read took, in milliseconds.
+    /// Time of a linearizable read, in milliseconds.
     pub latency_ms: u64,
     /// `leader`, `follower`, `candidate`, `learner` or `stopped`.
     pub role: String,
-    /// The leader's node id.
+    /// The node id of the leader, if there is one.
     pub leader: Option<u64>,
-    /// The term.
+    /// The Raft term.
     pub term: u64,
-    /// Entries that are known to be committed and not applied here.
+    /// Log entries that are known to be committed and not applied here.
     pub lag: u64,
     /// Why it is unhealthy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
-/// Storage, as this node sees it.
+/// The check of storage on this node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StorageCheck {
     /// `healthy` or `unhealthy`.
     pub status: String,
-    /// Time that a read took, in milliseconds.
+    /// Time of a read from storage, in milliseconds.
     pub latency_ms: u64,
-    /// `enough`, or `low` when what grows may be refused. A word of its own: a node with little space is
-    /// healthy, and answers reads as ever.
+    /// `enough`, or `low` when writes that store more may be refused. A node with little space is healthy, and answers
+    /// reads as ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub space: Option<String>,
 }
@@ -62,8 +62,8 @@ pub struct StorageCheck {
 /// Answer of `/health/live`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Liveness {
-    /// `alive`.
+    /// Always `alive`.
     pub status: String,
-    /// When.
+    /// The time of the answer.
     pub timestamp: Moment,
 }

@@ -5,22 +5,22 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Something that was learned while working on a feature.
+/// A learning from the work on a feature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Learning {
-    /// Identity.
+    /// The id of the learning.
     pub id: Uuid,
-    /// The feature.
+    /// The feature that was worked on.
     pub feature_id: Uuid,
-    /// Who tells it.
+    /// The engineer who wrote it.
     pub engineer_id: Uuid,
-    /// Their name.
+    /// The name of that engineer.
     #[serde(default)]
     pub engineer_name: String,
-    /// The text.
+    /// The text of the learning.
     pub content: String,
-    /// When.
+    /// When it was written.
     pub created_at: Moment,
 }
 
@@ -32,35 +32,35 @@ pub struct AddLearning {
     pub content: String,
 }
 
-/// Something that was decided about a project.
+/// A decision about a project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
-    /// Identity.
+    /// The id of the decision.
     pub id: Uuid,
-    /// The project.
+    /// The project that it is about.
     pub project_id: Uuid,
     /// The feature it is about.
     pub feature_id: Option<Uuid>,
     /// The slug of that feature.
     #[serde(default)]
     pub feature_slug: Option<String>,
-    /// Who wrote it down.
+    /// The engineer who wrote it down.
     pub engineer_id: Uuid,
-    /// Their name.
+    /// The name of that engineer.
     #[serde(default)]
     pub engineer_name: String,
-    /// One line.
+    /// The title: one line.
     pub title: String,
     /// What was decided.
     pub decision: String,
-    /// Why.
+    /// The reasons for it.
     pub rationale: Option<String>,
-    /// Instead of what.
+    /// What was not chosen.
     pub alternatives: Option<String>,
-    /// The decision whose place it takes.
+    /// The decision that it replaces.
     pub supersedes: Option<Uuid>,
-    /// When.
+    /// When it was written.
     pub created_at: Moment,
 }
 
@@ -68,7 +68,7 @@ pub struct Decision {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AddDecision {
-    /// 1 to 200 characters.
+    /// The title: 1 to 200 characters.
     #[schema(
         min_length = 1,
         max_length = 200,
@@ -78,17 +78,17 @@ pub struct AddDecision {
     /// What was decided, at least 1 character.
     #[schema(min_length = 1)]
     pub decision: String,
-    /// Why.
+    /// The reasons for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rationale: Option<String>,
-    /// Instead of what.
+    /// What was not chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alternatives: Option<String>,
     /// The feature it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 100, pattern = r"^[a-z0-9-]+$")]
     pub feature_slug: Option<String>,
-    /// The decision whose place it takes.
+    /// The decision that it replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
     pub supersedes: Option<Uuid>,

@@ -1,4 +1,4 @@
-//! What goes over the wire between a Nexus node and its clients, as both sides see it.
+//! The types of the wire between a Nexus node and its clients.
 //!
 //! JSON in camelCase, times in ISO 8601 UTC with milliseconds. Servers write these types and
 //! clients read them; both ignore fields that they do not know, so that either can be newer.
@@ -6,9 +6,9 @@
 //!
 //! - [`envelope`]: `data`, `error`, pages. [`code`]: the stable error codes.
 //! - [`header`]: header names. [`moment`]: times.
-//! - One file a resource: [`engineer`], [`project`], [`feature`], [`claim`], [`session`],
+//! - One file per resource: [`engineer`], [`project`], [`feature`], [`claim`], [`session`],
 //!   [`checkpoint`], [`knowledge`], [`roadmap`], [`cluster`], [`health`].
-//! - [`event`]: what happened. [`socket`]: how it is asked for.
+//! - [`event`]: events. [`socket`]: the messages of the WebSocket. [`text`]: schemas of texts with a form of their own.
 
 pub mod checkpoint;
 pub mod claim;

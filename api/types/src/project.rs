@@ -9,28 +9,28 @@ use uuid::Uuid;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Project {
-    /// Identity.
+    /// The id of the project.
     pub id: Uuid,
-    /// Name.
+    /// The name of the project.
     pub name: String,
-    /// Short name.
+    /// The short name, which is unique in the cluster.
     pub slug: String,
-    /// Where the repository is.
+    /// The URL of the repository.
     pub repo_url: Option<String>,
-    /// Path in it.
+    /// The path of the project in the repository.
     pub repo_path: Option<String>,
     /// The branch that work starts from.
     pub default_branch: String,
     /// Whether names that differ in case alone are two files or one.
     #[serde(default)]
     pub case: Case,
-    /// Creation.
+    /// When it was created.
     pub created_at: Moment,
-    /// Last change.
+    /// When it was last changed.
     pub updated_at: Moment,
 }
 
-/// How the names of a project's files are told apart.
+/// Whether names of files that differ only in case are the same file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Case {
@@ -41,12 +41,12 @@ pub enum Case {
     Insensitive,
 }
 
-/// Changes a project.
+/// Body of `PATCH /projects/{project}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateProject {
-    /// How the names of its files are told apart from now on. Any member may set `insensitive`, leads and admins
-    /// `sensitive`; refused while two sessions hold what would be one file.
+    /// Whether case counts in the names of its files from now on. Any member may set `insensitive`, leads and admins
+    /// also `sensitive`. Refused while two sessions hold paths that would become one file.
     pub case: Case,
 }
 
@@ -56,17 +56,17 @@ pub struct ProjectDetail {
     /// The project.
     #[serde(flatten)]
     pub project: Project,
-    /// Who works on it.
+    /// The members of the project.
     pub members: Vec<Member>,
 }
 
-/// What a member may do.
+/// The role of a member in a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MemberRole {
-    /// Also decides about members.
+    /// Works on the project, and decides about its members.
     Lead,
-    /// Works.
+    /// Works on the project.
     Member,
 }
 
@@ -74,13 +74,13 @@ pub enum MemberRole {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
-    /// The engineer.
+    /// The id of the engineer.
     pub engineer_id: Uuid,
-    /// Rights.
+    /// The role in the project.
     pub role: MemberRole,
-    /// Name.
+    /// The name of the engineer.
     pub name: String,
-    /// Address.
+    /// The e-mail address of the engineer.
     pub email: String,
 }
 
@@ -88,28 +88,28 @@ pub struct Member {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateProject {
-    /// 1 to 100 characters.
+    /// The name: 1 to 100 characters.
     #[schema(
         min_length = 1,
         max_length = 100,
         pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
     )]
     pub name: String,
-    /// 1 to 50 of `a-z`, `0-9`, `-`.
+    /// The short name: 1 to 50 of `a-z`, `0-9`, `-`.
     #[schema(min_length = 1, max_length = 50, pattern = r"^[a-z0-9-]+$")]
     pub slug: String,
-    /// A URL.
+    /// The URL of the repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(
         max_length = 2048,
         pattern = r"^[A-Za-z][A-Za-z0-9+.-]*:/*[^\s/\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\u009f]*$"
     )]
     pub repo_url: Option<String>,
-    /// A path.
+    /// The path of the project in the repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 0, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub repo_path: Option<String>,
-    /// `main` when absent.
+    /// The branch that work starts from; `main` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub default_branch: Option<String>,
@@ -119,9 +119,9 @@ pub struct CreateProject {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AddMember {
-    /// Whom.
+    /// The id of the engineer.
     pub engineer_id: Uuid,
-    /// As what; `member` when absent.
+    /// The role in the project; `member` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<MemberRole>,
 }

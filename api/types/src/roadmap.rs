@@ -12,16 +12,16 @@ use uuid::Uuid;
 pub struct Roadmap {
     /// The project.
     pub project_id: Uuid,
-    /// Every lane, soonest first.
+    /// All lanes, the soonest first.
     pub lanes: Vec<RoadmapLane>,
 }
 
 /// One lane of the roadmap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoadmapLane {
-    /// Which.
+    /// The lane.
     pub lane: Lane,
-    /// Its features in their order.
+    /// The features of the lane, in their order.
     pub features: Vec<Feature>,
 }
 
@@ -30,19 +30,19 @@ pub struct RoadmapLane {
 #[serde(deny_unknown_fields)]
 #[schema(min_properties = 1)]
 pub struct Reorder {
-    /// At the head of `now`.
+    /// Slugs for the head of `now`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<SlugText>>, max_items = 10000)]
     pub now: Option<Vec<String>>,
-    /// At the head of `next`.
+    /// Slugs for the head of `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<SlugText>>, max_items = 10000)]
     pub next: Option<Vec<String>>,
-    /// At the head of `later`.
+    /// Slugs for the head of `later`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<SlugText>>, max_items = 10000)]
     pub later: Option<Vec<String>>,
-    /// At the head of `icebox`.
+    /// Slugs for the head of `icebox`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<SlugText>>, max_items = 10000)]
     pub icebox: Option<Vec<String>>,
@@ -51,9 +51,9 @@ pub struct Reorder {
 /// Body of `PATCH …/roadmap/:slug/lane`.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct MoveFeature {
-    /// Into which lane.
+    /// The lane to move the feature to.
     pub lane: Lane,
-    /// Its place there; the end of the lane when absent.
+    /// The position in that lane; its end when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 4294967295u64)]
     pub priority: Option<u32>,

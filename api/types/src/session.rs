@@ -5,66 +5,66 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Whether a session is alive.
+/// The status of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionStatus {
-    /// Within its lease.
+    /// The session is within its lease.
     Active,
-    /// Silent; keeps its claims until its grace is over.
+    /// The session was silent for too long. It keeps its claims until its grace period is over.
     Disconnected,
 }
 
-/// About the place a client runs in.
+/// Information about the client of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
-    /// Checked-out branch.
+    /// The checked-out branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 0, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub git_branch: Option<String>,
-    /// Folder.
+    /// The working directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 0, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub working_dir: Option<String>,
-    /// Version of the client.
+    /// The version of the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 0, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub client_version: Option<String>,
 }
 
-/// One run of one agent.
+/// A session of one agent or engineer in one project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
-    /// Identity.
+    /// The id of the session.
     pub id: Uuid,
-    /// Project.
+    /// The project of the session.
     pub project_id: Uuid,
-    /// Whose.
+    /// The engineer of the session.
     pub engineer_id: Uuid,
-    /// On what.
+    /// The feature that it works on.
     pub feature_id: Option<Uuid>,
-    /// Alive or not.
+    /// The status of the session.
     pub status: SessionStatus,
-    /// The last sign of life.
+    /// When its lease was last renewed.
     pub last_heartbeat: Moment,
-    /// About its client.
+    /// Information about its client.
     pub metadata: Metadata,
-    /// Start.
+    /// When it was started.
     pub created_at: Moment,
-    /// Which agent; none for the engineer's default session.
+    /// The name of the agent; none for the engineer's default session.
     pub agent: Option<String>,
-    /// End of its lease, or of its grace: an estimate.
+    /// The end of its lease, or of its grace period: an estimate.
     pub expires_at: Moment,
 }
 
-/// A session and whose it is.
+/// A session with its engineer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionOf {
     /// The session.
     pub session: Session,
-    /// Whose it is.
+    /// The engineer of the session.
     pub engineer: Engineer,
 }
 
@@ -72,14 +72,14 @@ pub struct SessionOf {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StartSession {
-    /// On what.
+    /// The feature to work on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
     pub feature_id: Option<Uuid>,
-    /// About the client.
+    /// Information about the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
-    /// Which agent.
+    /// The name of the agent; the default session of the engineer when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub agent: Option<String>,
@@ -92,15 +92,15 @@ pub struct Ok {
     pub ok: bool,
 }
 
-/// A session with all of it at hand, and whose it is.
+/// A session with its engineer, and its fields at the top level too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Working {
     /// The fields of the session.
     #[serde(flatten)]
     pub fields: Session,
-    /// The same as one object, as `…/sessions/active` has it.
+    /// The same fields as one object, as in `…/sessions/active`.
     pub session: Session,
-    /// Whose it is.
+    /// The engineer of the session.
     pub engineer: Engineer,
 }
 
@@ -114,15 +114,15 @@ impl From<SessionOf> for Working {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProjectStatus {
-    /// What is worked on.
+    /// The features that are worked on.
     pub active_features: Vec<Feature>,
-    /// What is held: at most 10,000 claims.
+    /// The claims: at most 10,000 of them.
     pub claims: Vec<Claim>,
-    /// How many claims there are.
+    /// The number of all claims.
     #[serde(default)]
     pub claims_total: u64,
-    /// Who works.
+    /// The sessions of the project.
     pub sessions: Vec<Working>,
-    /// What waits to be taken up again.
+    /// Ready features whose last session was lost.
     pub interrupted: Vec<Feature>,
 }

@@ -1,62 +1,62 @@
-//! What clients and nodes say to each other on `/ws`, beside the [events](crate::event).
+//! The messages on `/ws`, beside the [events](crate::event).
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// What a client says.
+/// A message of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Request {
-    /// Follow a project.
+    /// Subscribes to the events of a project.
     Join {
-        /// Which.
+        /// The project to subscribe to.
         project_id: Uuid,
-        /// Everything after this revision; from now on when absent.
+        /// Sends everything after this revision; from now on when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<u64>,
     },
-    /// The session is alive.
+    /// Renews the lease of the session.
     Heartbeat,
-    /// No longer follow the project.
+    /// Ends the subscription.
     Leave,
 }
 
-/// What a node says.
+/// A message of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Notice {
     /// The socket is open.
     Connected {
-        /// Finds it in the logs.
+        /// The id of the connection, which finds it in the logs.
         connection_id: Uuid,
     },
-    /// The project is followed.
+    /// The client is subscribed to the project.
     Joined {
-        /// As which session; none for those who may only read.
+        /// The session that the socket acts as; null for a caller that may only read.
         session_id: Option<Uuid>,
-        /// Which project.
+        /// The project.
         project_id: Uuid,
-        /// What comes is later than this revision.
+        /// The events that follow are later than this revision.
         revision: u64,
     },
-    /// The project is no longer followed.
+    /// The subscription has ended.
     Left {
-        /// Which.
+        /// The project.
         project_id: Uuid,
     },
-    /// History is gone that was asked for, or that this consumer was too late for. The project is not
-    /// followed: fetch it anew, then join again.
+    /// The events that should follow are no longer stored, and the subscription has ended. The client has to fetch the
+    /// project again, and then join again.
     Compacted {
-        /// Which project.
+        /// The project.
         project_id: Uuid,
-        /// The oldest revision that is kept: join with `since` one below it to get all there is.
+        /// The oldest stored revision. Joining with `since` one below it gives all stored events.
         oldest: u64,
     },
     /// A message was not carried out.
     Error {
-        /// For programs.
+        /// The code, for programs.
         code: ErrorCode,
-        /// For people.
+        /// The message, for people.
         message: String,
     },
 }
@@ -65,28 +65,28 @@ pub enum Notice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorCode {
-    /// It is none, or one with a wrong field.
+    /// The text is no message, or has a wrong field.
     InvalidMessage,
-    /// Not allowed.
+    /// The caller may not do that.
     Forbidden,
-    /// No project is followed, or no session acts in it.
+    /// The client is subscribed to no project, or no session acts in it.
     NotInProject,
 }
 
 /// Why a socket was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CloseCode {
-    /// The client said so.
+    /// The client closed it.
     Normal,
-    /// The node is stopping, or cannot reach its cluster: go to another one.
+    /// The node is stopping, or cannot reach its cluster. The client should connect to another one.
     GoingAway,
     /// The key was revoked or expired.
     KeyInvalid,
-    /// No longer a member of the project.
+    /// The engineer is no longer a member of the project.
     NotMember,
-    /// The consumer is too slow; it may resume.
+    /// The client is too slow. It may resume.
     TooSlow,
-    /// What was sent is not the protocol.
+    /// The client does not follow the protocol.
     BadProtocol,
 }
 

@@ -10,7 +10,7 @@ use crate::{
 use clap::Args;
 use futures::future::BoxFuture;
 use nexus_api_types::feature::Feature;
-use nexus_mcp::{Failure, Method, Part, Port, Request, Server, transport};
+use nexus_mcp::{Failure, Method, Port, Request, Server, SessionUse, transport};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -95,9 +95,9 @@ async fn answer(context: &mut Context<'_>, job: Job) {
 
 async fn send(context: &Context<'_>, request: Request) -> Result<Value, Error> {
     let project = context.project().await?;
-    match request.part {
-        Part::Looks => context.session_of_before(project).await?,
-        Part::Works => context.session_for_work(project).await?,
+    match request.session {
+        SessionUse::IfAny => context.session_of_before(project).await?,
+        SessionUse::Required => context.session_for_work(project).await?,
     };
     let path = format!("/projects/{project}{}", request.path);
     let asked = match request.method {
@@ -110,11 +110,11 @@ async fn send(context: &Context<'_>, request: Request) -> Result<Value, Error> {
         Some(body) => asked.body(body),
         None => asked,
     };
-    let answer = match request.part {
-        Part::Looks => context.client.send(asked).await?,
-        Part::Works => context.work(project, asked).await?,
+    let answer = match request.session {
+        SessionUse::IfAny => context.client.send(asked).await?,
+        SessionUse::Required => context.work(project, asked).await?,
     };
-    if request.part == Part::Works {
+    if request.session == SessionUse::Required {
         context.look_after(project);
     }
     if request.method == Method::Post {

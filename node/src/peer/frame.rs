@@ -182,8 +182,8 @@ pub(super) struct Frames {
     framed: Framed<Box<dyn ByteStream>, FrameCodec>,
     /// Whether pushed bytes still wait to be sent.
     is_dirty: bool,
-    /// When bytes were last sent, or the first one began to wait.
-    moved_at: Instant,
+    /// When bytes were last sent, or when the oldest unsent byte was pushed, whichever is later.
+    last_progress: Instant,
 }
 
 impl Frames {
@@ -191,7 +191,7 @@ impl Frames {
     pub(super) fn new(stream: Box<dyn ByteStream>) -> Self {
         let mut framed = Framed::with_capacity(stream, FrameCodec::new(), WRITE_BUFFER / 8);
         framed.set_backpressure_boundary(WRITE_BUFFER);
-        Self { framed, is_dirty: false, moved_at: Instant::now() }
+        Self { framed, is_dirty: false, last_progress: Instant::now() }
     }
 
     /// Sets whether only frames of the size of a greeting are accepted, or those of any size.
@@ -217,7 +217,7 @@ impl Frames {
     fn pushed_since(&mut self, before: usize) -> usize {
         if !self.is_dirty {
             self.is_dirty = true;
-            self.moved_at = Instant::now();
+            self.last_progress = Instant::now();
         }
         self.framed.write_buffer().len() - before
     }
@@ -234,7 +234,7 @@ impl Frames {
 
     /// Whether bytes have waited for `span` without any being sent.
     pub(super) fn is_stuck(&self, span: Duration) -> bool {
-        self.is_dirty && self.moved_at.elapsed() >= span
+        self.is_dirty && self.last_progress.elapsed() >= span
     }
 
     /// Reads raw bytes, which come before the first frame.
@@ -298,7 +298,7 @@ impl Frames {
         if flushed.is_ready() {
             self.is_dirty = false;
         } else if self.framed.write_buffer().len() < before {
-            self.moved_at = Instant::now();
+            self.last_progress = Instant::now();
         }
         flushed
     }

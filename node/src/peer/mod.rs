@@ -13,7 +13,7 @@
 //! - [`append`], [`snapshot`]: the two streams of Raft, both ends of each.
 //! - [`raft`], [`serve`]: the serving side.
 //! - [`network`]: implements the network traits of openraft.
-//! - [`error`]: failed requests. "Not sent" and "unknown" are always told apart.
+//! - [`error`]: failed requests. "Not sent" and "unknown" are always distinguished.
 
 mod append;
 mod client;

@@ -3,8 +3,8 @@
 //! connection, and one end's proof cannot be used as the other's (ISO/IEC 9798-4, mutual authentication in three
 //! passes).
 //!
-//! A proof covers the greeting and not what follows it: without TLS, whoever is on the path of a connection can read it
-//! and write into it.
+//! A proof covers the greeting and not what follows it: without TLS, an attacker on the path of a connection can read
+//! and change it.
 
 use super::hello::{Hello, Welcome};
 use crate::secret::ClusterSecret;

@@ -102,7 +102,8 @@ struct OfClaim {
 /// Says whose files are.
 pub(super) async fn why(port: &dyn Port, which: Why) -> Result<Standings, Failure> {
     let body = CheckPaths { paths: which.paths, fence: None };
-    let checked: wire::Checked = port::ask(port, Request::post("/claims/check").body(&body).looks()).await?;
+    let checked: wire::Checked =
+        port::ask(port, Request::post("/claims/check").body(&body).with_session_if_any()).await?;
     let is_for_work =
         checked.paths.iter().flat_map(|path| &path.claims).any(|claim| claim.feature_id.is_some());
     let features = if is_for_work {

@@ -33,7 +33,7 @@ pub(super) struct Learn {
 pub(super) async fn learn(port: &dyn Port, learnt: Learn) -> Result<Kept, Failure> {
     let path = format!("/features/{}/learnings", segment(&learnt.feature));
     let body = AddLearning { content: learnt.text };
-    let _: Learning = port::ask(port, Request::post(path).body(&body).looks()).await?;
+    let _: Learning = port::ask(port, Request::post(path).body(&body).with_session_if_any()).await?;
     Ok(Kept { feature: Some(learnt.feature), kept: true })
 }
 
@@ -60,7 +60,8 @@ pub(super) async fn decide(port: &dyn Port, decided: Decide) -> Result<Kept, Fai
         feature_slug: decided.feature,
         supersedes: None,
     };
-    let made: Decision = port::ask(port, Request::post("/decisions").body(&body).looks()).await?;
+    let made: Decision =
+        port::ask(port, Request::post("/decisions").body(&body).with_session_if_any()).await?;
     Ok(Kept { feature: made.feature_slug, kept: true })
 }
 
@@ -95,6 +96,6 @@ pub(super) async fn checkpoint(port: &dyn Port, reached: Checkpoint) -> Result<K
         notes: Some(reached.notes),
     };
     let saved: Option<checkpoint::Checkpoint> =
-        port::ask(port, Request::post("/sessions/checkpoints").body(&body).looks()).await?;
+        port::ask(port, Request::post("/sessions/checkpoints").body(&body).with_session_if_any()).await?;
     Ok(Kept { feature: Some(feature.slug), kept: saved.is_some() })
 }

@@ -88,7 +88,7 @@ fn tool<I: JsonSchema, O: JsonSchema>(name: &'static str, words: &'static str) -
     Tool::new(name, words, input).with_raw_output_schema(output)
 }
 
-/// A schema without what tells a model nothing.
+/// The JSON schema of `T`, without keywords that are of no use to a model.
 fn schema<T: JsonSchema>(settings: SchemaSettings) -> Arc<JsonObject> {
     let settings = settings.with(|settings| {
         settings.inline_subschemas = true;

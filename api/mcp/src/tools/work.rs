@@ -211,7 +211,7 @@ pub(super) struct Picked {
     learnings: Vec<String>,
 }
 
-/// Learnings that are told with a pick.
+/// Learnings that are returned with a picked feature, at most.
 const MOST_LEARNINGS: usize = 10;
 
 /// Picks a feature.

@@ -1,4 +1,4 @@
-//! Everybody is told everything after their cursor, once and in order, from the hub or from history.
+//! Every consumer receives every event after its cursor, once and in order, from the hub or from history.
 
 use super::stage::{ANA, Stage, caller, project};
 use crate::{
@@ -19,8 +19,8 @@ async fn joined(api: &Api, number: u128, since: Option<Revision>) -> Conversatio
     talk
 }
 
-/// Revisions of what a consumer is told until it has heard of one.
-async fn told_until(talk: &mut Conversation, last: Revision) -> Vec<u64> {
+/// Revisions of the events that a consumer receives, up to and including `last`.
+async fn delivered_until(talk: &mut Conversation, last: Revision) -> Vec<u64> {
     let mut told = Vec::new();
     while told.last() != Some(&last.0) {
         match talk.next().await.unwrap() {
@@ -30,7 +30,7 @@ async fn told_until(talk: &mut Conversation, last: Revision) -> Vec<u64> {
                     assert_eq!(text["revision"], event.revision.0);
                     told.push(event.revision.0);
                 }
-                talk.told(through);
+                talk.delivered(through);
             }
             Step::Compacted(notice) => panic!("{notice:?}"),
         }
@@ -63,13 +63,13 @@ async fn who_comes_from_anywhere_is_told_all_that_follows_once_and_in_order() {
     let last = Revision(*expected.last().unwrap());
     for (since, mut talk) in consumers {
         let after: Vec<u64> = expected.iter().copied().filter(|revision| *revision > since).collect();
-        let told = told_until(&mut talk, last).await;
+        let told = delivered_until(&mut talk, last).await;
         // Ana's own first event, of the project itself, is among the first ones.
         let told: Vec<u64> = told.into_iter().filter(|revision| expected.contains(revision)).collect();
         assert_eq!(told, after, "since {since}");
     }
     let last = stage.happen(2);
-    let told = told_until(&mut other, last).await;
+    let told = delivered_until(&mut other, last).await;
     assert_eq!(told.len(), 168, "and nothing of the other project");
 }
 
@@ -88,7 +88,7 @@ async fn whoever_says_something_while_it_is_behind_goes_on_with_the_page_that_is
         stage.pages.reached(before + 1).await;
     }
     stage.pages.open();
-    let told = told_until(&mut talk, last).await;
+    let told = delivered_until(&mut talk, last).await;
     assert_eq!(told[..2], expected);
     assert_eq!(stage.pages.arrived(), before + 1, "it was read once");
 }
@@ -108,7 +108,7 @@ async fn what_many_follow_is_read_once() {
         tokio::task::yield_now().await;
     }
     for talk in &mut consumers {
-        assert!(told_until(talk, last).await.len() >= 50);
+        assert!(delivered_until(talk, last).await.len() >= 50);
     }
     assert!(stage.reads() - before <= 51, "{} reads for 100 consumers", stage.reads() - before);
 }
@@ -130,7 +130,7 @@ async fn who_is_too_late_is_told_where_history_begins() {
     assert_eq!(anew.answer(join(0)).await.unwrap(), [notice]);
     let told = anew.answer(join(oldest.0 - 1)).await.unwrap();
     assert!(matches!(told[..], [Notice::Joined { .. }]), "{told:?}");
-    assert_eq!(told_until(&mut anew, oldest).await[0], oldest.0);
+    assert_eq!(delivered_until(&mut anew, oldest).await[0], oldest.0);
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn a_feed_whose_followers_left_begins_anew_for_the_next() {
     }
     let mut next = joined(&api, 1, None).await;
     let first = stage.happen(1);
-    assert_eq!(told_until(&mut next, first).await, [first.0]);
+    assert_eq!(delivered_until(&mut next, first).await, [first.0]);
 }
 
 #[tokio::test]
@@ -188,11 +188,11 @@ async fn who_is_behind_holds_few_bytes_and_they_are_counted_until_they_are_sent(
         let bytes: usize = events.iter().map(|event| event.text.len()).sum();
         assert!(bytes < MOST, "{bytes}");
         assert!(events.iter().all(|event| event.revision > told), "each once and in order");
-        assert!(api.rooms.bytes() > bytes, "they are counted");
+        assert!(api.response_memory.bytes() > bytes, "they are counted");
         told = through;
-        behind.told(through);
+        behind.delivered(through);
         drop(events);
-        assert_eq!(api.rooms.bytes(), 0, "and no longer");
+        assert_eq!(api.response_memory.bytes(), 0, "and no longer");
         steps += 1;
     }
     assert!(steps > 3, "{steps}");
@@ -213,7 +213,7 @@ async fn who_follows_and_is_slow_is_given_few_bytes_at_once() {
         let Step::Events(events, through) = slow.next().await.unwrap() else { panic!("nothing is gone") };
         assert!(events.iter().map(|event| event.text.len()).sum::<usize>() < MOST);
         told.extend(events.iter().map(|event| event.revision.0));
-        slow.told(through);
+        slow.delivered(through);
     }
     told.retain(|revision| expected.contains(revision));
     assert_eq!(told, expected);

@@ -1,9 +1,9 @@
-//! A node that is full of requests still hears heartbeats, says how it is, and has places for other engineers.
+//! A node at its limits still takes heartbeats, answers health checks, and has permits for other engineers.
 
 use super::stage::{ANA, BEN, Stage};
 use crate::{
     api::{MAX_HEARTBEATS, MAX_IN_FLIGHT},
-    places::{MAX_HEARTBEATS_OF_ENGINEER, MAX_OF_ENGINEER, MAX_READS_OF_ENGINEER},
+    concurrency::{MAX_HEARTBEATS_OF_ENGINEER, MAX_OF_ENGINEER, MAX_READS_OF_ENGINEER},
     service::router,
 };
 use axum::{
@@ -15,17 +15,17 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 #[tokio::test]
-async fn signs_of_life_have_places_of_their_own() {
+async fn heartbeats_have_a_limit_of_their_own() {
     let api = Stage::set().api();
     let ask = async |method: &str, path: &str| {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         router(api.clone()).oneshot(request).await.unwrap().status()
     };
     let beat = format!("/api/projects/{0}/sessions/{0}/heartbeat", Uuid::nil());
-    let _all = api.slots.acquire_many(u32::try_from(MAX_IN_FLIGHT).unwrap()).await.unwrap();
+    let _all = api.handler_permits.acquire_many(u32::try_from(MAX_IN_FLIGHT).unwrap()).await.unwrap();
     assert_eq!(ask("GET", "/api/projects").await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(ask("GET", "/api/health/live").await, StatusCode::OK);
-    // Heard: it lacks a key, which is looked at later.
+    // Taken: it lacks a key, which is checked later.
     assert_eq!(ask("POST", &beat).await, StatusCode::UNAUTHORIZED);
     let _heartbeats = api.heartbeats.acquire_many(u32::try_from(MAX_HEARTBEATS).unwrap()).await.unwrap();
     assert_eq!(ask("POST", &beat).await, StatusCode::SERVICE_UNAVAILABLE);
@@ -38,7 +38,7 @@ fn asks(method: &str, path: &str, key: &str, body: Body) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn bodies_of_one_engineer_that_never_come_take_no_slot_whatever_keys_they_show() {
+async fn bodies_of_one_engineer_that_never_arrive_take_no_handler_permit_whatever_keys_they_show() {
     let stage = Stage::set();
     let (keys, of_ben) = ([1, 2, 3].map(|number| stage.key(ANA, number)), stage.key(BEN, 4));
     let api = stage.api();
@@ -53,31 +53,31 @@ async fn bodies_of_one_engineer_that_never_come_take_no_slot_whatever_keys_they_
         assert!(futures::poll!(asked.as_mut()).is_pending());
         held.push(asked);
     }
-    assert_eq!(api.slots.available_permits(), MAX_IN_FLIGHT, "none of them is handled yet");
+    assert_eq!(api.handler_permits.available_permits(), MAX_IN_FLIGHT, "none of them is handled yet");
     assert_eq!(never_comes(&keys[0]).await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
     let others = service.clone().oneshot(asks("GET", "/api/projects", &of_ben, Body::empty()));
     assert_eq!(others.await.unwrap().status(), StatusCode::OK);
 }
 
 #[tokio::test]
-async fn reads_that_wait_for_their_turn_take_no_slot() {
+async fn queued_reads_take_no_handler_permit() {
     let stage = Stage::set();
     let key = stage.key(ANA, 1);
     let api = stage.api();
-    let mut turns = Vec::new();
+    let mut permits = Vec::new();
     for _ in 0..MAX_READS_OF_ENGINEER {
-        turns.push(api.places.turn_to_read(EngineerId(Uuid::from_u128(ANA))).await.unwrap());
+        permits.push(api.concurrency.read_permit(EngineerId(Uuid::from_u128(ANA))).await.unwrap());
     }
     let asked = router(api.clone()).oneshot(asks("GET", "/api/projects", &key, Body::empty()));
     let mut asked = std::pin::pin!(asked);
     assert!(futures::poll!(asked.as_mut()).is_pending());
-    assert_eq!(api.slots.available_permits(), MAX_IN_FLIGHT);
-    turns.pop();
+    assert_eq!(api.handler_permits.available_permits(), MAX_IN_FLIGHT);
+    permits.pop();
     assert_eq!(asked.await.unwrap().status(), StatusCode::OK);
 }
 
 #[tokio::test]
-async fn heartbeats_of_one_engineer_leave_places_to_others() {
+async fn heartbeats_of_one_engineer_leave_permits_to_others() {
     let stage = Stage::set();
     let (of_ana, of_ben) = (stage.key(ANA, 1), stage.key(BEN, 2));
     let api = stage.api();
@@ -85,11 +85,11 @@ async fn heartbeats_of_one_engineer_leave_places_to_others() {
         let path = format!("/api/projects/{0}/sessions/{0}/heartbeat", Uuid::nil());
         router(api.clone()).oneshot(asks("POST", &path, key, Body::empty())).await.unwrap().status()
     };
-    let places = std::iter::from_fn(|| api.places.heartbeat(EngineerId(Uuid::from_u128(ANA))).ok());
-    let held: Vec<_> = places.collect();
+    let permits = std::iter::from_fn(|| api.concurrency.heartbeat(EngineerId(Uuid::from_u128(ANA))).ok());
+    let held: Vec<_> = permits.collect();
     assert_eq!(held.len(), MAX_HEARTBEATS_OF_ENGINEER);
     assert_eq!(beat(&of_ana).await, StatusCode::SERVICE_UNAVAILABLE);
-    // Heard: there is no such project.
+    // Taken: there is no such project.
     assert_eq!(beat(&of_ben).await, StatusCode::NOT_FOUND);
     drop(held);
     assert_eq!(beat(&of_ana).await, StatusCode::NOT_FOUND);

@@ -4,8 +4,8 @@ use crate::{
     api::{Api, ApiConfig},
     auth::{Caller, NewKey},
     cluster::{
-        Backup, Cluster, Committed, Consistency, Draft, History, NodeStatus, Operated, Operation,
-        OperationError, Seen, SharedView, StorageFailure, Unavailable, View,
+        Backup, Cluster, Committed, Consistency, History, NodeStatus, Operated, Operation, OperationError,
+        ReadView, SharedView, StorageFailure, Unavailable, View, WriteRequest,
     },
     mint::SystemMint,
     render,
@@ -368,7 +368,7 @@ impl Stage {
 }
 
 /// Patterns that are as dear to compare as any that may be written.
-pub(crate) fn dear_patterns(end: &str) -> Vec<Pattern> {
+pub(crate) fn expensive_patterns(end: &str) -> Vec<Pattern> {
     let dearest = |count| Pattern::parse(&("*a".repeat(count) + end)).ok();
     let longest = (1..30).filter_map(dearest).next_back().unwrap();
     (0..100).filter_map(|n| Pattern::parse(&format!("{}{longest}", "?".repeat(n % 10))).ok()).collect()
@@ -387,17 +387,17 @@ pub(crate) fn caller(id: u128) -> Caller {
 }
 
 impl Cluster for Stage {
-    fn propose(&self, draft: Draft) -> BoxFuture<'_, Result<Committed, Unavailable>> {
+    fn propose(&self, write: WriteRequest) -> BoxFuture<'_, Result<Committed, Unavailable>> {
         async move {
             self.proposals.pass().await;
-            let answer = self.decide(draft.actor, draft.acting, draft.command);
+            let answer = self.decide(write.actor, write.acting, write.command);
             Ok(Committed { answer, view: self.local() })
         }
         .boxed()
     }
 
-    fn read(&self, _: Consistency, _: Option<Revision>) -> BoxFuture<'_, Result<Seen, Unavailable>> {
-        async move { Ok(Seen { view: self.local(), staleness: None }) }.boxed()
+    fn read(&self, _: Consistency, _: Option<Revision>) -> BoxFuture<'_, Result<ReadView, Unavailable>> {
+        async move { Ok(ReadView { view: self.local(), staleness: None }) }.boxed()
     }
 
     fn local(&self) -> SharedView {

@@ -133,8 +133,8 @@ impl PeerServer {
     }
 }
 
-/// Refused connections that are logged in one [`ACCEPT_REMIND`]: each tells an operator something, thousands only fill
-/// a disk.
+/// Refused connections that are logged in one [`ACCEPT_REMIND`]: each line helps an operator, but thousands
+/// would only fill the disk.
 const MAX_REFUSALS_LOGGED: u32 = 20;
 
 /// Counts the refused connections that were logged lately.

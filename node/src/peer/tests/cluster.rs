@@ -87,7 +87,7 @@ fn entry(sessions: usize) -> Command {
     }))
 }
 
-/// Writes through whoever leads, as often as it takes.
+/// Writes through the current leader, and retries until it succeeds.
 async fn write(nodes: &BTreeMap<u64, Node>, command: Command) -> u64 {
     let writing = async {
         loop {

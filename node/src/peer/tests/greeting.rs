@@ -1,4 +1,4 @@
-//! Who is let in, and what those who are not are told.
+//! Which connections are accepted, and which answer the others receive.
 
 use super::cast::{AMPLE, BRIEF, CLUSTER, Peer, member, target};
 use crate::{

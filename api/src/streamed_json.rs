@@ -1,5 +1,5 @@
-//! Lists that are answered whole, however many features they have. Written piece by piece on the threads of reads while
-//! they are sent: specs may be megabytes, and a few pieces of a list are in memory at once.
+//! JSON answers that are written while they are sent: unpaged lists of features, whose specs may be megabytes. Pieces
+//! are written on the threads of reads, and only a few pieces of a list are in memory at once.
 
 use crate::{
     api::{Api, MAX_BODY},
@@ -20,37 +20,37 @@ use serde::Serialize;
 use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::mpsc;
 
-/// Bytes after which a piece ends. Its last feature may be longer, by a spec of a MiB.
+/// A piece ends after this many bytes. Its last feature may exceed them by a spec of a MiB.
 const PIECE_BYTES: usize = 256 << 10;
-/// Features of one piece at most: others want the same threads.
+/// Features of one piece at most, since other requests need the same threads.
 const FEATURES_AT_ONCE: usize = 16;
-/// Pieces of one answer in memory: what the connection has, the next one, the one that is being written, and its specs.
+/// Pieces of one answer in memory: one in the connection, the next one, the one that is being written, and its specs.
 const PIECES_AT_ONCE: usize = 4;
-/// Bytes of the longest feature as JSON, and so of the longest piece on top of [`PIECE_BYTES`]: its spec came in a body of
-/// that length.
+/// Bytes of the longest feature as JSON, by which a piece may exceed [`PIECE_BYTES`]: its spec came in a body of at
+/// most this length.
 const FEATURE_JSON_BYTES: usize = MAX_BODY;
-/// Bytes of an answer that is written while it is sent, where nothing more precise is known.
+/// Bytes to reserve for a streamed answer when nothing more precise is known.
 pub(crate) const MAX_PIECES_BYTES: usize = PIECES_AT_ONCE * (PIECE_BYTES + FEATURE_JSON_BYTES);
 
-/// Bytes that an answer holds until its client has taken them.
+/// Bytes to reserve for an answer until its client has taken it. An extension of the response.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct HeldBytes(pub(crate) usize);
+pub(crate) struct ReservedBytes(pub(crate) usize);
 
-/// Bytes of a feature that is still to be written: what it points to is the state's, not the answer's.
+/// Bytes that the answer holds of a feature before it is written. The state holds the rest.
 const FEATURE_BYTES: usize = 256;
 
-/// A JSON text in the making.
+/// A JSON text that is written while it is sent.
 #[derive(Default)]
-pub(crate) struct Whole(VecDeque<Part>);
+pub(crate) struct StreamedJson(VecDeque<Part>);
 
 enum Part {
     Text(String),
-    /// A feature, what is in its way, and its spec if that was read already.
+    /// A feature, what blocks it, and its spec once that is read.
     Feature(Arc<Feature>, Option<BlockedBy>, Option<String>),
 }
 
 impl Part {
-    /// Bytes that it takes before it is written.
+    /// Bytes that the part holds before it is written.
     fn held_bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -61,12 +61,12 @@ impl Part {
         }
     }
 
-    /// Bytes that it has in the answer, or a few more.
+    /// Bytes of the part in the answer, or slightly more.
     fn text_bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
             Self::Feature(feature, ..) => {
-                // An escaped character is six. What a body was too short for no spec is.
+                // An escaped character takes six bytes. No spec is longer than the body that it came in.
                 let spec = (6 * feature.spec_bytes as usize).min(FEATURE_JSON_BYTES);
                 2 * FEATURE_BYTES + feature.list_bytes() + spec
             }
@@ -74,24 +74,24 @@ impl Part {
     }
 }
 
-impl Whole {
-    /// Goes on with this.
+impl StreamedJson {
+    /// Appends raw JSON text.
     pub(crate) fn text(mut self, text: impl Into<String>) -> Self {
         self.0.push_back(Part::Text(text.into()));
         self
     }
 
-    /// Goes on with a value.
+    /// Appends a value.
     pub(crate) fn value(self, value: &impl Serialize) -> Self {
         self.text(serde_json::to_string(value).expect("wire types are made of texts, numbers and lists"))
     }
 
-    /// Goes on with a list of features.
+    /// Appends a list of features.
     pub(crate) fn features<'a>(self, features: impl IntoIterator<Item = &'a Arc<Feature>>) -> Self {
         self.available(features.into_iter().map(|feature| (feature, None)))
     }
 
-    /// Goes on with a list of features and what is in their way.
+    /// Appends a list of features and what blocks each.
     pub(crate) fn available<'a>(
         mut self,
         features: impl IntoIterator<Item = (&'a Arc<Feature>, Option<BlockedBy>)>,
@@ -106,10 +106,10 @@ impl Whole {
         self.text("]")
     }
 
-    /// The answer, which begins once its first piece is there.
+    /// The response, once its first piece is written.
     ///
     /// # Errors
-    /// When storage fails by then. Later, the answer is cut short.
+    /// When storage fails until then. After a later failure the answer ends early.
     pub(crate) async fn answer(mut self, api: &Api) -> Result<Response, ApiError> {
         let cluster = api.cluster.clone();
         let first = self.piece(&*cluster).await.map_err(|error| ApiError::internal(&error))?;
@@ -117,7 +117,7 @@ impl Whole {
         let body = if self.0.is_empty() {
             Body::from(first)
         } else {
-            // Nothing of it is written by the task that sends it: that runs on the threads of the log.
+            // The task that sends the answer runs on the threads of the log, so it must not write the pieces.
             let (send, receive) = mpsc::channel(1);
             api.background.handle().spawn(self.write(cluster, send));
             let first = stream::once(std::future::ready(Ok(first)));
@@ -125,11 +125,12 @@ impl Whole {
         };
         let json = HeaderValue::from_static("application/json");
         let mut response = ([(header::CONTENT_TYPE, json)], body).into_response();
-        response.extensions_mut().insert(HeldBytes(held));
+        response.extensions_mut().insert(ReservedBytes(held));
         Ok(response)
     }
 
-    /// Bytes that its parts take, with the pieces that are in memory at once. The first one is written.
+    /// Bytes that the remaining parts hold, and the pieces that are in memory at once. `first` is the length of the
+    /// first piece.
     fn held_bytes(&self, first: usize) -> usize {
         let parts: usize = self.0.iter().map(Part::held_bytes).sum();
         let text: usize = self.0.iter().map(Part::text_bytes).sum();
@@ -137,13 +138,13 @@ impl Whole {
         parts + (first + text).min(PIECES_AT_ONCE * first.max(PIECE_BYTES + longest))
     }
 
-    /// Writes piece after piece as they are taken, until nobody takes them.
-    async fn write(mut self, cluster: Arc<dyn Cluster>, send: mpsc::Sender<Written>) {
+    /// Writes the pieces as they are taken, until all are written or the receiver is gone.
+    async fn write(mut self, cluster: Arc<dyn Cluster>, send: mpsc::Sender<NextPiece>) {
         while !self.0.is_empty() {
             let piece = self.piece(&*cluster).await;
             let is_last = piece.is_err();
             if let Err(error) = &piece {
-                tracing::error!(%error, "an answer is cut short");
+                tracing::error!(%error, "an answer ends early");
             }
             if send.send(piece.map(Some)).await.is_err() || is_last {
                 return;
@@ -153,7 +154,7 @@ impl Whole {
     }
 
     /// The next piece of the text.
-    async fn piece(&mut self, cluster: &dyn Cluster) -> Result<Bytes, Failed> {
+    async fn piece(&mut self, cluster: &dyn Cluster) -> Result<Bytes, PieceError> {
         let mut parts = VecDeque::new();
         let mut unread = Vec::new();
         let (mut features, mut bytes) = (0, 0);
@@ -173,8 +174,8 @@ impl Whole {
             }
             parts.push_back(part);
         }
-        // A text is as new as the state or newer, whichever view it is read beside: the state that the list
-        // was made from need not be held for as long as its client takes.
+        // Specs are read from the newest state, so that the state of the list need not be held while the client takes
+        // it.
         let documents =
             if unread.is_empty() { Vec::new() } else { cluster.local().documents(unread).await? };
         let mut specs = render::specs(documents);
@@ -184,7 +185,7 @@ impl Whole {
             }
         }
         let mut text = Vec::new();
-        // As JSON they may be longer than they are.
+        // JSON escapes may make the specs longer.
         while text.len() < PIECE_BYTES
             && let Some(part) = parts.pop_front()
         {
@@ -202,19 +203,19 @@ impl Whole {
     }
 }
 
-/// A piece, or none after the last one.
-type Written = Result<Option<Bytes>, Failed>;
+/// A piece; none after the last one.
+type NextPiece = Result<Option<Bytes>, PieceError>;
 
 async fn next_piece(
-    mut written: mpsc::Receiver<Written>,
-) -> Result<Option<(Bytes, mpsc::Receiver<Written>)>, Failed> {
-    let piece = written.recv().await.unwrap_or(Err(Failed::Stopped))?;
+    mut written: mpsc::Receiver<NextPiece>,
+) -> Result<Option<(Bytes, mpsc::Receiver<NextPiece>)>, PieceError> {
+    let piece = written.recv().await.unwrap_or(Err(PieceError::Stopped))?;
     Ok(piece.map(|piece| (piece, written)))
 }
 
 /// Why a piece could not be written.
 #[derive(Debug, thiserror::Error)]
-enum Failed {
+enum PieceError {
     #[error(transparent)]
     Storage(#[from] crate::cluster::StorageFailure),
     #[error(transparent)]
@@ -242,8 +243,8 @@ mod tests {
         const SPEC: usize = 100 << 10;
         let (stage, listed) = features(20, SPEC);
         let api = stage.api();
-        let answer = Whole::default().features(&listed).answer(&api).await.unwrap();
-        let HeldBytes(held) = *answer.extensions().get().unwrap();
+        let answer = StreamedJson::default().features(&listed).answer(&api).await.unwrap();
+        let ReservedBytes(held) = *answer.extensions().get().unwrap();
         let (mut body, mut text, mut longest) = (answer.into_body(), Vec::new(), 0);
         while let Some(frame) = body.frame().await {
             let piece = frame.unwrap().into_data().unwrap();
@@ -261,7 +262,7 @@ mod tests {
     async fn what_follows_the_first_piece_is_written_on_the_threads_of_reads() {
         let (stage, listed) = features(60, 10);
         let api = stage.api();
-        let answer = Whole::default().features(&listed).answer(&api).await.unwrap();
+        let answer = StreamedJson::default().features(&listed).answer(&api).await.unwrap();
         answer.into_body().collect().await.unwrap();
         let threads = stage.readers();
         assert_eq!(threads.len(), 60_usize.div_ceil(FEATURES_AT_ONCE));

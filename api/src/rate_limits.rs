@@ -1,5 +1,5 @@
-//! How much one key and one address may ask of a node. Counts on this node alone; never decides who
-//! somebody is.
+//! Limits how many requests one key and one address may send to a node. Each node counts alone, and nothing here
+//! authenticates.
 
 use crate::{auth::ApiKeyText, failure::ApiError};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -19,40 +19,42 @@ use std::{
     time::Duration,
 };
 
-/// Wrong keys that one address may show at once, and how many more a second. A key has 256 random
-/// bits and cannot be guessed; but each unknown one costs a question to the leader.
+/// Wrong keys that one address may show at once. A key has 256 random bits and cannot be guessed, but each unknown one
+/// costs a request to the leader.
 const FAILURES_AT_ONCE: NonZeroU32 = NonZeroU32::new(200).expect("is not zero");
+/// Further wrong keys of one address per second.
 const FAILURES_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("is not zero");
-/// Engineers that one address may register at once without a key, and how long until one more may be: a whole
-/// department behind one address, and few enough that nobody fills the cluster with them.
+/// Engineers that one address may register at once without a key: enough for a department behind one address, and few
+/// enough not to fill the cluster.
 const REGISTRATIONS_AT_ONCE: NonZeroU32 = NonZeroU32::new(500).expect("is not zero");
+/// Time until one address may register one engineer more.
 const NEXT_REGISTRATION: Duration = Duration::from_secs(60);
-/// Addresses, keys and engineers that are known of; above it, those that are at rest are forgotten.
+/// Addresses, keys and engineers that are counted before inactive ones are dropped.
 pub(crate) const KEPT: usize = 10_000;
 
-/// The address that a connection comes from: the node puts it beside each request.
+/// The remote address of a connection. The node adds it to each request as an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RemoteAddr(pub IpAddr);
 
-/// What is counted.
-pub(crate) struct Limits {
-    /// Requests a second of one key; none without a limit.
+/// The rate limits of a node.
+pub(crate) struct RateLimits {
+    /// Requests per second of one key; none for no limit.
     per_key: Option<(NonZeroU32, Counts<KeyPrefix>)>,
     failures: Counts<IpAddr>,
     registrations: Counts<IpAddr>,
     clock: DefaultClock,
 }
 
-/// What is known of a request before anybody handles it.
+/// What is known of an admitted request before it is handled.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Admitted {
-    /// What is left to whoever asked.
+    /// The remaining requests of its key.
     pub(crate) allowance: Option<Allowance>,
-    /// Whose key it shows, if this node knows the key.
+    /// The engineer of its key, if this node knows the key.
     pub(crate) engineer: Option<EngineerId>,
 }
 
-/// What is left to whoever asked, for the headers of the answer.
+/// The remaining requests of a key, for the headers of the answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Allowance {
     limit: u32,
@@ -61,8 +63,8 @@ pub(crate) struct Allowance {
     reset_seconds: u64,
 }
 
-impl Limits {
-    /// Limits each key to so many requests a second; none does not.
+impl RateLimits {
+    /// Limits each key to `per_key` requests per second; none for no limit.
     pub(crate) fn new(per_key: Option<NonZeroU32>) -> Self {
         let failures = Quota::per_second(FAILURES_PER_SECOND).allow_burst(FAILURES_AT_ONCE);
         let registrations = Quota::with_period(NEXT_REGISTRATION).expect("is not zero");
@@ -77,11 +79,11 @@ impl Limits {
         }
     }
 
-    /// Counts a request: of its key, or of its address when the key is none that this node knows.
-    /// Nothing is counted for who shows no key at all.
+    /// Counts a request for its key, or for its address when this node does not know the key. Requests without a key
+    /// are not counted.
     ///
     /// # Errors
-    /// 429 when that is too much.
+    /// 429 at the limit.
     pub(crate) fn admit(
         &self,
         state: &State,
@@ -107,7 +109,7 @@ impl Limits {
         match counts.count(&key) {
             Ok(snapshot) => {
                 let remaining = snapshot.remaining_burst_capacity();
-                // What was used comes back at an even rate of the whole limit a second.
+                // Used requests are regained evenly, at the limit per second.
                 let reset_seconds = u64::from(remaining < limit);
                 Ok(Some(Allowance { limit, remaining, reset_seconds }))
             }
@@ -131,10 +133,10 @@ impl Limits {
         })
     }
 
-    /// Counts the registration of an engineer by somebody without a key.
+    /// Counts the registration of an engineer without a key.
     ///
     /// # Errors
-    /// 429 when its address has registered too many.
+    /// 429 when the address has registered too many.
     pub(crate) fn admit_registration(&self, remote: Option<IpAddr>) -> Result<(), ApiError> {
         let from = network(remote.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
         self.registrations.count(&from).map(drop).map_err(|refused| {
@@ -149,10 +151,10 @@ impl Limits {
     }
 }
 
-/// Requests by whose they are. Knows a bounded number of them.
+/// Counts requests by key or address, for a bounded number of them.
 struct Counts<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
     limiter: RateLimiter<K, DefaultKeyedStateStore<K>, C, StateInformationMiddleware>,
-    /// Requests that were counted.
+    /// Requests counted so far.
     counted: AtomicUsize,
 }
 
@@ -162,10 +164,10 @@ impl<K: Hash + Eq + Clone, C: Clock> Counts<K, C> {
         Self { limiter, counted: AtomicUsize::new(0) }
     }
 
-    /// Counts one request of somebody.
+    /// Counts one request.
     ///
     /// # Errors
-    /// When it is one too many.
+    /// When the limit is exceeded.
     fn count(&self, whose: &K) -> Result<StateSnapshot, NotUntil<C::Instant>> {
         if self.is_time_to_forget() && self.limiter.len() > KEPT {
             self.limiter.retain_recent();
@@ -173,21 +175,21 @@ impl<K: Hash + Eq + Clone, C: Clock> Counts<K, C> {
         self.limiter.check_key(whose)
     }
 
-    /// Forgetting looks at everybody: it is done once for as many requests as there may be people, so that
-    /// each request pays for one look. At most twice as many are kept, and those that are not at rest.
+    /// Whether inactive entries should be dropped now. That iterates over all entries, so it is done once per [`KEPT`]
+    /// requests. At most twice as many entries are kept, beside active ones.
     fn is_time_to_forget(&self) -> bool {
         (self.counted.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(KEPT)
     }
 }
 
-/// A request that no handler sees.
+/// A request that was refused before it reached a handler.
 pub(crate) struct TurnedAway {
     pub(crate) error: ApiError,
     pub(crate) allowance: Option<Allowance>,
 }
 
 impl Allowance {
-    /// Says it in the answer (IETF draft-ietf-httpapi-ratelimit-headers-06).
+    /// Adds the headers to an answer (IETF draft-ietf-httpapi-ratelimit-headers-06).
     pub(crate) fn write(self, headers: &mut HeaderMap) {
         headers.insert(HeaderName::from_static("ratelimit-limit"), self.limit.into());
         headers.insert(HeaderName::from_static("ratelimit-remaining"), self.remaining.into());
@@ -198,8 +200,8 @@ impl Allowance {
     }
 }
 
-/// Whose request it is: of a proxy that is trusted, the client that it names last, since that is
-/// the one that it saw itself.
+/// The client's address. Behind a trusted proxy it is the last one that the proxy names, which is the one that it saw
+/// itself.
 pub(crate) fn remote_addr(
     connection: Option<&RemoteAddr>,
     headers: &HeaderMap,
@@ -212,19 +214,19 @@ pub(crate) fn remote_addr(
     trust_proxy.then(named).flatten().or_else(|| connection.map(|addr| addr.0))
 }
 
-/// Whose key the headers show, if a state knows it.
+/// The engineer of the key in the headers, if the state has it.
 pub(crate) fn known_engineer(state: &State, headers: &HeaderMap) -> Option<EngineerId> {
     known_key(state, headers.get(header::AUTHORIZATION)?).map(|(_, engineer)| engineer)
 }
 
-/// The key's lookup prefix, if there is such a key, and whose it is. It is a part of the key's SHA-256: who does not have
-/// the key cannot use up its allowance.
+/// The lookup prefix and the engineer of a key, if there is such a key. The prefix is part of the key's SHA-256, so
+/// only a holder of the key can use up its allowance.
 fn known_key(state: &State, credentials: &HeaderValue) -> Option<(KeyPrefix, EngineerId)> {
     let prefix = ApiKeyText::shown(credentials)?.prefix();
     state.api_key(prefix).map(|key| (key.prefix, key.engineer))
 }
 
-/// Who is counted as one: an IPv6 network of 64 bits counts as one address, since whoever has one has all of it.
+/// The address to count. An IPv6 network of 64 bits counts as one address, since a host usually has all of it.
 pub fn network(addr: IpAddr) -> IpAddr {
     match addr {
         IpAddr::V4(_) => addr,
@@ -266,7 +268,7 @@ mod tests {
 
     #[test]
     fn an_address_with_too_many_wrong_keys_is_told_to_wait_and_others_are_not() {
-        let limits = Limits::new(None);
+        let limits = RateLimits::new(None);
         let refused =
             (0..=FAILURES_AT_ONCE.get()).find_map(|_| limits.count_failure(from("10.0.0.1").0).err());
         let refused = refused.unwrap();
@@ -277,7 +279,7 @@ mod tests {
 
     #[test]
     fn an_address_that_registered_many_waits_and_others_do_not() {
-        let limits = Limits::new(None);
+        let limits = RateLimits::new(None);
         let admitted = |addr: &str| limits.admit_registration(Some(from(addr).0));
         for _ in 0..REGISTRATIONS_AT_ONCE.get() {
             assert!(admitted("2001:db8::1").is_ok());

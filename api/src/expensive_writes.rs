@@ -1,0 +1,139 @@
+//! Writes that are much work. The node that receives one computes beforehand how much, refuses it if that is too much
+//! for an entry, and proposes expensive writes one after the other. So a client that sends many of them waits for its
+//! own.
+
+use crate::{api::Api, cluster::WriteRequest, failure::ApiError};
+use nexus_api_types::Code;
+use nexus_domain::{Actor, Command, Proposal, Stamp, State, WorkBudget, decide::dry_run, pattern::Pattern};
+use std::time::Duration;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+
+/// An expensive write waits at most this long for the permit. Nothing is applied before it has it.
+const LONGEST_WAIT: Duration = Duration::from_secs(4);
+/// A write of this many steps or more is expensive. They take about a millisecond, and the log has time for many of
+/// them.
+const EXPENSIVE_STEPS: usize = 400_000;
+
+impl Api {
+    /// Computes how much work a write will be. An expensive one waits for the permit, of which there is one, so that
+    /// the log has at most one of each node before the writes of others. The caller holds the permit until the write is
+    /// applied, even if the client has disconnected.
+    ///
+    /// # Errors
+    /// The refusal of a write that is too much for an entry; `SERVICE_UNAVAILABLE` when too many expensive ones wait
+    /// already.
+    pub(crate) async fn foresee(
+        &self,
+        write: &WriteRequest,
+    ) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
+        let Actor::Engineer { id: engineer, .. } = write.actor else { return Ok(None) };
+        let view = self.cluster.local();
+        if !may_be_expensive(&write.command, view.state()) {
+            return Ok(None);
+        }
+        let clock = view.state().clock();
+        let proposal = Proposal {
+            command: write.command.clone(),
+            actor: write.actor,
+            acting: write.acting,
+            request: None,
+            stamp: Stamp { cluster: clock.cluster, wall: clock.wall },
+        };
+        let foreseen = self.compute_within(engineer, WorkBudget::of_one_entry(), move |work| {
+            dry_run(view.state(), &proposal, work)?;
+            Ok(work.used())
+        });
+        match foreseen.await {
+            Ok(steps) if steps < EXPENSIVE_STEPS => return Ok(None),
+            Ok(_) => {}
+            // A write that was already applied under this key gets the answer from the log, and no other.
+            Err(refused) if write.request.is_some() && refused.code != Code::ServiceUnavailable => {}
+            Err(refused) => return Err(refused),
+        }
+        let permit = timeout(LONGEST_WAIT, self.expensive_writes.clone().acquire_owned()).await;
+        permit.ok().and_then(Result::ok).map(Some).ok_or_else(crate::compute::busy)
+    }
+}
+
+/// Fewer plain paths than this are never expensive: they take some tenths of a millisecond.
+const MANY_PATHS: usize = 200;
+
+/// Whether a command may be expensive, and so has to be computed beforehand. A usual pick is not: it is decided once,
+/// in the log.
+fn may_be_expensive(command: &Command, state: &State) -> bool {
+    match command {
+        Command::ClaimPaths { paths, .. } => are_expensive(paths.iter()),
+        Command::PickFeature { project, slug } => state
+            .feature_by_slug(*project, slug)
+            .is_some_and(|feature| are_expensive(feature.touches.iter().chain(&*feature.reads))),
+        Command::UpdateFeature { patch, .. } => {
+            patch.touches.is_some() || patch.reads.is_some() || patch.depends_on.is_some()
+        }
+        Command::CreateFeature { feature, .. } => !feature.depends_on.is_empty(),
+        // These iterate over all claims of the project.
+        Command::ReleasePaths { project, .. }
+        | Command::ForceRelease { project, .. }
+        | Command::SaveCheckpoint { project, .. }
+        | Command::UpdateProject { project, .. } => state.claim_count_in(*project) >= MANY_PATHS,
+        // These iterate over features, or over the members of the engineer's projects.
+        Command::PickNext { .. } | Command::ReorderRoadmap { .. } | Command::DeleteEngineer { .. } => true,
+        _ => false,
+    }
+}
+
+fn are_expensive<'a>(paths: impl Iterator<Item = &'a Pattern>) -> bool {
+    paths.enumerate().any(|(at, path)| at >= MANY_PATHS || path.is_wild())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::{
+        events::tests::stage::{ANA, BEN, Stage, engineer, expensive_patterns, project},
+        service::router,
+    };
+    use axum::{
+        body::Body,
+        http::{Request, header},
+    };
+    use nexus_domain::{
+        Command, EngineerId,
+        entity::{ClaimMode, MemberRole},
+        pattern::Pattern,
+    };
+    use tower::ServiceExt;
+    use uuid::Uuid;
+
+    #[tokio::test]
+    async fn an_expensive_write_whose_client_is_gone_keeps_its_permit_until_it_is_applied() {
+        let stage = Stage::set();
+        let key = stage.key(BEN, 1);
+        let ben = EngineerId(Uuid::from_u128(BEN));
+        let member = Command::AddMember { project: project(1), engineer: ben, role: MemberRole::Member };
+        stage.apply(engineer(ANA), member);
+        let (held, wanted) = (expensive_patterns("[x]"), expensive_patterns("[y]"));
+        let claim = Command::ClaimPaths {
+            project: project(1),
+            paths: held.into(),
+            mode: ClaimMode::Shared,
+            feature: None,
+        };
+        stage.apply(engineer(ANA), claim);
+        let api = stage.api();
+        stage.proposals.close();
+        let wanted: Vec<&str> = wanted.iter().map(Pattern::as_str).collect();
+        let asked = Request::post(format!("/api/projects/{}/claims", project(1).0))
+            .header(header::AUTHORIZATION, format!("Bearer {key}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("Idempotency-Key", Uuid::now_v7().to_string())
+            .body(Body::from(serde_json::json!({ "paths": wanted }).to_string()))
+            .unwrap();
+        let asking = tokio::spawn(router(api.clone()).oneshot(asked));
+        stage.proposals.reached(1).await;
+        asking.abort();
+        assert!(asking.await.unwrap_err().is_cancelled());
+        assert_eq!(api.expensive_writes.available_permits(), 0, "its entry is under way");
+        stage.proposals.open();
+        assert!(api.expensive_writes.acquire().await.is_ok(), "it is applied");
+    }
+}
