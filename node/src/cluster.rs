@@ -3,11 +3,9 @@
 use crate::{
     heartbeats::Heartbeats,
     keep_alives::KeepAlives,
-    node::{Leader, Node, REQUEST_DEADLINE, RETRY_PAUSE},
-    peer::{
-        PeerError,
-        service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse},
-    },
+    leader_client::{LeaderError, Repeat, RetryPolicy},
+    node::{Leader, Node, REQUEST_DEADLINE},
+    peer::service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse},
     read::ReadIndexes,
     status,
     view::StoreView,
@@ -137,19 +135,27 @@ impl Cluster for NodeCluster {
         async move {
             // Only a leader that a quorum acknowledges has a status that counts.
             self.reads.next().await?;
-            match self.node.leader() {
-                Leader::Local => Ok(self.node.status()),
-                Leader::Remote(leader) => {
-                    match self.node.peers.request(&leader, ServiceRequest::Status, REQUEST_DEADLINE).await {
-                        Ok(ServiceResponse::Status(report)) => {
-                            Ok(status::merged(self.node.status(), *report))
-                        }
-                        Ok(_) => Err(Unavailable::NotApplied(format!("{leader} does not lead"))),
-                        Err(error) => Err(Unavailable::NotApplied(error.to_string())),
-                    }
-                }
-                Leader::Unknown => Err(Unavailable::NotApplied("there is no leader".to_owned())),
+            if self.node.leader_id() == Some(self.node.id) {
+                return Ok(self.node.status());
             }
+            let policy = RetryPolicy {
+                deadline: Instant::now() + REQUEST_DEADLINE,
+                attempt_timeout: REQUEST_DEADLINE,
+                repeat: Repeat::Always,
+            };
+            let read = |response| match response {
+                ServiceResponse::Status(report) => Some(Ok::<_, String>(*report)),
+                _ => None,
+            };
+            let report = self.node.ask_leader(ServiceRequest::Status, policy, read).await;
+            let report =
+                report.map_err(|error| {
+                    let (LeaderError::NotCarriedOut(why)
+                    | LeaderError::Unknown(why)
+                    | LeaderError::Refused(why)) = error;
+                    Unavailable::NotApplied(why)
+                })?;
+            Ok(status::merged(self.node.status(), report))
         }
         .boxed()
     }
@@ -250,37 +256,17 @@ impl NodeCluster {
 
     /// Sends a change of the membership to the leader, with retries while there is none.
     async fn change_membership(&self, request: MembershipRequest) -> Result<Operated, OperationError> {
-        let deadline = Instant::now() + OPERATION_TIMEOUT;
-        loop {
-            let why = match self.try_change_membership(&request).await {
-                Ok(operated) => return Ok(operated),
-                Err(Retry::Never(error)) => return Err(error),
-                Err(Retry::Later(why)) => why,
-            };
-            if Instant::now() + RETRY_PAUSE >= deadline {
-                return Err(Unavailable::NotApplied(why).into());
-            }
-            tokio::time::sleep(RETRY_PAUSE).await;
-        }
-    }
-
-    async fn try_change_membership(&self, request: &MembershipRequest) -> Result<Operated, Retry> {
-        let response = match self.node.leader() {
-            Leader::Local => self.node.change_membership(request.clone()).await,
-            Leader::Remote(leader) => {
-                let request = ServiceRequest::Membership(request.clone());
-                match self.node.peers.request(&leader, request, OPERATION_TIMEOUT).await {
-                    Ok(response) => response,
-                    Err(PeerError::NotSent(cause)) => return Err(Retry::Later(format!("{leader}: {cause}"))),
-                    Err(PeerError::Unknown(cause)) => {
-                        let unknown = Unavailable::Unknown(format!("{leader}: {cause}"));
-                        return Err(Retry::Never(unknown.into()));
-                    }
-                }
-            }
-            Leader::Unknown => return Err(Retry::Later("there is no leader".to_owned())),
+        let policy = RetryPolicy {
+            deadline: Instant::now() + OPERATION_TIMEOUT,
+            attempt_timeout: OPERATION_TIMEOUT,
+            repeat: Repeat::IfNotCarriedOut,
         };
-        operated(response)
+        let operated = self.node.ask_leader(ServiceRequest::Membership(request), policy, operated).await;
+        operated.map_err(|error| match error {
+            LeaderError::NotCarriedOut(why) => Unavailable::NotApplied(why).into(),
+            LeaderError::Unknown(why) => Unavailable::Unknown(why).into(),
+            LeaderError::Refused(error) => error,
+        })
     }
 }
 
@@ -289,29 +275,15 @@ fn history(page: EventsPage) -> History {
     History { events, next, has_more, oldest }
 }
 
-enum Retry {
-    Later(String),
-    Never(OperationError),
-}
-
-fn operated(response: ServiceResponse) -> Result<Operated, Retry> {
-    match response {
+/// The result of a change of the membership.
+fn operated(response: ServiceResponse) -> Option<Result<Operated, OperationError>> {
+    Some(match response {
         ServiceResponse::Done => Ok(Operated::Done),
         ServiceResponse::Joined(node) => Ok(Operated::Joined { node }),
         ServiceResponse::Leads(node) => Ok(Operated::Leader(node)),
-        ServiceResponse::NotLeader { .. } => Err(Retry::Later("the leader is changing".to_owned())),
-        ServiceResponse::Unavailable { reason } => Err(Retry::Later(reason)),
-        ServiceResponse::OutcomeUnknown { reason } => Err(Retry::Never(Unavailable::Unknown(reason).into())),
-        ServiceResponse::Refused(ChangeRefusal::Unsafe(why)) => {
-            Err(Retry::Never(OperationError::Refused(why)))
-        }
-        ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)) => {
-            Err(Retry::Never(OperationError::UnknownNode(node)))
-        }
-        ServiceResponse::Refused(ChangeRefusal::BadToken) => Err(Retry::Never(OperationError::BadToken)),
-        other => {
-            let unknown = Unavailable::Unknown(format!("an answer to something else: {other:?}"));
-            Err(Retry::Never(unknown.into()))
-        }
-    }
+        ServiceResponse::Refused(ChangeRefusal::Unsafe(why)) => Err(OperationError::Refused(why)),
+        ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)) => Err(OperationError::UnknownNode(node)),
+        ServiceResponse::Refused(ChangeRefusal::BadToken) => Err(OperationError::BadToken),
+        _ => return None,
+    })
 }

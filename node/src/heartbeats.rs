@@ -2,9 +2,10 @@
 //! next one, on each node and again on the leader. So any number of sessions costs few log entries.
 
 use crate::{
-    node::{Leader, Node, REQUEST_DEADLINE, RETRY_PAUSE},
+    leader_client::{Repeat, RetryPolicy},
+    node::{Node, REQUEST_DEADLINE},
     peer::service::{ServiceRequest, ServiceResponse},
-    propose::{ProposeOutcome, system_proposal},
+    propose::{self, ProposeOutcome, system_proposal},
 };
 use nexus_api::cluster::Unavailable;
 use nexus_domain::{Command, Reply, SessionId};
@@ -100,58 +101,45 @@ impl Batch {
 
 impl Node {
     async fn renew(&self, batch: &Batch) -> Outcome {
-        let deadline = Instant::now() + REQUEST_DEADLINE;
-        let heartbeats: Vec<SessionId> = batch.heartbeats.iter().copied().collect();
-        let keep_alives: Vec<SessionId> = batch.keep_alives.difference(&batch.heartbeats).copied().collect();
-        loop {
-            let why = match self.try_renew(&heartbeats, &keep_alives, deadline).await {
-                Ok(unknown) => return Ok(Arc::new(unknown.into_iter().collect())),
-                Err(why) => why,
-            };
+        let heartbeats = batch.heartbeats.iter().copied().collect();
+        let keep_alives = batch.keep_alives.difference(&batch.heartbeats).copied().collect();
+        let policy = RetryPolicy {
+            deadline: Instant::now() + REQUEST_DEADLINE,
+            attempt_timeout: REQUEST_DEADLINE,
             // No client waits for keep-alives: they are not worth a second try.
-            if batch.waiters.is_empty() || Instant::now() + RETRY_PAUSE >= deadline {
-                return Err(Unavailable::Unknown(format!(
-                    "no quorum answered in time ({why}); send the heartbeat again"
-                )));
-            }
-            tokio::time::sleep(RETRY_PAUSE).await;
+            repeat: if batch.waiters.is_empty() { Repeat::Never } else { Repeat::Always },
+        };
+        let read = |response| match response {
+            ServiceResponse::Heartbeats { unknown } => Some(Ok(unknown)),
+            ServiceResponse::NoRoom { reason } => Some(Err(reason)),
+            _ => None,
+        };
+        let request = ServiceRequest::Heartbeats { heartbeats, keep_alives };
+        match self.ask_leader(request, policy, read).await {
+            Ok(unknown) => Ok(Arc::new(unknown.into_iter().collect())),
+            Err(error) => Err(error.into_unavailable(|why| {
+                format!("no quorum answered in time ({why}); send the heartbeat again")
+            })),
         }
     }
 
-    async fn try_renew(
+    /// Renews leases on the leader, by one entry of the log.
+    pub(crate) async fn renew_as_leader(
         &self,
-        heartbeats: &[SessionId],
-        keep_alives: &[SessionId],
+        heartbeats: Vec<SessionId>,
+        keep_alives: Vec<SessionId>,
         deadline: Instant,
-    ) -> Result<Vec<SessionId>, String> {
-        let (heartbeats, keep_alives) = (heartbeats.to_vec(), keep_alives.to_vec());
-        match self.leader() {
-            Leader::Local => {
-                let command = Command::Heartbeats { heartbeats, keep_alives };
-                match self.propose_here(&Arc::new(system_proposal(command)), deadline).await {
-                    ProposeOutcome::Applied(answer) => match answer.outcome {
-                        Ok(Reply::Heartbeats { unknown }) => Ok(unknown),
-                        other => Err(format!("an answer to something else: {other:?}")),
-                    },
-                    ProposeOutcome::NotProposed(why)
-                    | ProposeOutcome::Refused(why)
-                    | ProposeOutcome::Unknown(why) => Err(why),
+    ) -> ServiceResponse {
+        let command = Command::Heartbeats { heartbeats, keep_alives };
+        match self.propose_here(&Arc::new(system_proposal(command)), deadline).await {
+            ProposeOutcome::Applied(answer) => match answer.outcome {
+                Ok(Reply::Heartbeats { unknown }) => ServiceResponse::Heartbeats { unknown },
+                other => {
+                    let reason = format!("heartbeats got the reply of another command: {other:?}");
+                    ServiceResponse::OutcomeUnknown { reason }
                 }
-            }
-            Leader::Remote(leader) => {
-                let request = ServiceRequest::Heartbeats { heartbeats, keep_alives };
-                let within = deadline.saturating_duration_since(Instant::now());
-                let response = tokio::select! {
-                    response = self.peers.request(&leader, request, within) => response,
-                    () = self.leader_changes() => return Err(format!("{leader} lost the lead")),
-                };
-                match response {
-                    Ok(ServiceResponse::Heartbeats { unknown }) => Ok(unknown),
-                    Ok(_) => Err(format!("{leader} does not lead")),
-                    Err(error) => Err(format!("{leader}: {error}")),
-                }
-            }
-            Leader::Unknown => Err("there is no leader".to_owned()),
+            },
+            outcome => propose::response(outcome, self.leader_id()),
         }
     }
 }

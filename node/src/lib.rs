@@ -6,7 +6,8 @@
 //!   cluster. `http`, `connections` and `activity`: the listener for clients. [`open_files`]: the limit of open files.
 //! - [`peer`]: the transport between nodes. `service`: answers to requests of peers beyond Raft.
 //! - `node`: the state that the other modules share. [`raft`]: how openraft is configured. [`clock`]: cluster time.
-//! - `propose`, `read`, `heartbeats`: writes, linearizable reads, and leases of sessions, wherever the leader is.
+//! - `leader_client`: the one way of a request to the leader, wherever it is. `propose`, `read`, `heartbeats`: writes,
+//!   linearizable reads, and leases of sessions go that way.
 //!   `slots`: the identities of writes without a key. `keep_alives`: how often a request renews the lease of its
 //!   session.
 //! - `leader_duties`, `membership`, `token`: what the leader does for the cluster and its membership.
@@ -30,6 +31,7 @@ mod heartbeats;
 mod http;
 pub mod identity;
 mod keep_alives;
+mod leader_client;
 mod leader_duties;
 pub mod logging;
 mod membership;

@@ -2,11 +2,9 @@
 //! the time is over. A retry is safe, since the reply table applies each request once.
 
 use crate::{
-    node::{Leader, Node, REQUEST_DEADLINE, RETRY_PAUSE},
-    peer::{
-        PeerError, PeerTarget,
-        service::{ServiceRequest, ServiceResponse},
-    },
+    leader_client::{Repeat, RetryPolicy},
+    node::{Node, REQUEST_DEADLINE},
+    peer::service::{ServiceRequest, ServiceResponse},
 };
 use nexus_api::cluster::Unavailable;
 use nexus_domain::{Acting, Actor, Answer, Command, NodeId, Proposal, SessionId, Stamp, decide::TOO_NEW};
@@ -14,7 +12,6 @@ use nexus_raft_store::Command as LogCommand;
 use openraft::errors::{ClientWriteError, RaftError};
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
-use tracing::Instrument;
 
 /// The outcome of one attempt to propose.
 pub(crate) enum ProposeOutcome {
@@ -35,40 +32,22 @@ impl Node {
         if self.is_too_new(&proposal.command) {
             return Err(Unavailable::NotApplied(TOO_NEW.to_owned()));
         }
-        let deadline = Instant::now() + REQUEST_DEADLINE;
-        let mut may_be_applied = false;
-        loop {
-            let outcome = match self.leader() {
-                Leader::Local => self.propose_here(proposal, deadline).await,
-                Leader::Remote(leader) => {
-                    let span = tracing::debug_span!("forward", to = %leader);
-                    self.forward(&leader, proposal, deadline).instrument(span).await
-                }
-                Leader::Unknown => ProposeOutcome::NotProposed("there is no leader".to_owned()),
-            };
-            let why = match outcome {
-                ProposeOutcome::Applied(answer) => {
-                    tracing::debug!(revision = answer.revision.0, "committed");
-                    return Ok(answer);
-                }
-                ProposeOutcome::NotProposed(why) => why,
-                ProposeOutcome::Unknown(why) => {
-                    may_be_applied = true;
-                    why
-                }
-                ProposeOutcome::Refused(why) if may_be_applied => return Err(Unavailable::Unknown(why)),
-                ProposeOutcome::Refused(why) => return Err(Unavailable::NotApplied(why)),
-            };
-            if Instant::now() + RETRY_PAUSE >= deadline {
-                let message = format!("no quorum answered in time ({why}); try again in a moment");
-                return Err(if may_be_applied {
-                    Unavailable::Unknown(message)
-                } else {
-                    Unavailable::NotApplied(message)
-                });
-            }
-            tokio::time::sleep(RETRY_PAUSE).await;
-        }
+        let policy = RetryPolicy {
+            deadline: Instant::now() + REQUEST_DEADLINE,
+            attempt_timeout: REQUEST_DEADLINE,
+            repeat: Repeat::Always,
+        };
+        let request = ServiceRequest::Propose { proposal: proposal.clone() };
+        let read = |response| match response {
+            ServiceResponse::Proposed(answer) => Some(Ok(*answer)),
+            ServiceResponse::NoRoom { reason } => Some(Err(reason)),
+            _ => None,
+        };
+        let answer = self.ask_leader(request, policy, read).await.map_err(|error| {
+            error.into_unavailable(|why| format!("no quorum answered in time ({why}); try again in a moment"))
+        })?;
+        tracing::debug!(revision = answer.revision.0, "committed");
+        Ok(answer)
     }
 
     /// Makes one attempt on this node.
@@ -89,32 +68,6 @@ impl Node {
             }
             Ok(Err(error)) => ProposeOutcome::Unknown(error.to_string()),
             Err(_) => ProposeOutcome::Unknown("no quorum acknowledged it".to_owned()),
-        }
-    }
-
-    async fn forward(
-        &self,
-        leader: &PeerTarget,
-        proposal: &Arc<Proposal>,
-        deadline: Instant,
-    ) -> ProposeOutcome {
-        let request = ServiceRequest::Propose { proposal: proposal.clone() };
-        let within = deadline.saturating_duration_since(Instant::now());
-        let response = tokio::select! {
-            response = self.peers.request(leader, request, within) => response,
-            () = self.leader_changes() => return ProposeOutcome::Unknown(format!("{leader} lost the lead")),
-        };
-        match response {
-            Ok(ServiceResponse::Proposed(answer)) => ProposeOutcome::Applied(*answer),
-            Ok(ServiceResponse::NotLeader { .. }) => {
-                ProposeOutcome::NotProposed(format!("{leader} does not lead"))
-            }
-            Ok(ServiceResponse::Unavailable { reason }) => ProposeOutcome::NotProposed(reason),
-            Ok(ServiceResponse::NoRoom { reason }) => ProposeOutcome::Refused(reason),
-            Ok(ServiceResponse::OutcomeUnknown { reason }) => ProposeOutcome::Unknown(reason),
-            Ok(_) => ProposeOutcome::Unknown(format!("{leader} gave an answer to something else")),
-            Err(PeerError::NotSent(cause)) => ProposeOutcome::NotProposed(format!("{leader}: {cause}")),
-            Err(PeerError::Unknown(cause)) => ProposeOutcome::Unknown(format!("{leader}: {cause}")),
         }
     }
 }

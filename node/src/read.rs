@@ -2,7 +2,8 @@
 //! the index that a reader must have applied. Reads that wait at the same time share one request.
 
 use crate::{
-    node::{Leader, Node, REQUEST_DEADLINE, RETRY_PAUSE},
+    leader_client::{LeaderError, Repeat, RetryPolicy},
+    node::{Node, REQUEST_DEADLINE},
     peer::service::{ServiceRequest, ServiceResponse},
 };
 use nexus_api::cluster::Unavailable;
@@ -70,31 +71,19 @@ async fn fetch(node: Weak<Node>, mut waiters: mpsc::Receiver<Waiter>) {
 impl Node {
     /// The read index of the leader, wherever it is, with retries until the deadline.
     async fn read_index(&self, deadline: Instant) -> Result<Revision, Unavailable> {
-        loop {
-            let response = match self.leader() {
-                Leader::Local => self.read_index_here().await,
-                Leader::Remote(leader) => {
-                    tokio::select! {
-                        response = self.peers.request(&leader, ServiceRequest::ReadIndex, QUESTION_TIMEOUT) => match response {
-                            Ok(ServiceResponse::ReadIndex(revision)) => Ok(revision),
-                            Ok(_) => Err(format!("{leader} does not lead")),
-                            Err(error) => Err(format!("{leader}: {error}")),
-                        },
-                        () = self.leader_changes() => Err(format!("{leader} lost the lead")),
-                    }
-                }
-                Leader::Unknown => Err("there is no leader".to_owned()),
-            };
-            match response {
-                Ok(revision) => return Ok(revision),
-                Err(why) if Instant::now() + RETRY_PAUSE >= deadline => {
-                    return Err(Unavailable::NotApplied(format!(
-                        "no quorum answered in time ({why}); ?consistency=stale reads this node's own state"
-                    )));
-                }
-                Err(_) => tokio::time::sleep(RETRY_PAUSE).await,
-            }
-        }
+        let policy = RetryPolicy { deadline, attempt_timeout: QUESTION_TIMEOUT, repeat: Repeat::Always };
+        let read = |response| match response {
+            ServiceResponse::ReadIndex(revision) => Some(Ok::<_, String>(revision)),
+            _ => None,
+        };
+        self.ask_leader(ServiceRequest::ReadIndex, policy, read).await.map_err(|error| {
+            let (LeaderError::NotCarriedOut(why) | LeaderError::Unknown(why) | LeaderError::Refused(why)) =
+                error;
+            // A read changes nothing, so nothing of it is unknown.
+            Unavailable::NotApplied(format!(
+                "no quorum answered in time ({why}); ?consistency=stale reads this node's own state"
+            ))
+        })
     }
 
     /// The read index of this node, if a quorum confirms now that it leads.

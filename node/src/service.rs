@@ -67,10 +67,6 @@ impl Running {
             }
             _ if node.leader_id() != Some(node.id) => ServiceResponse::NotLeader { leader: node.leader_id() },
             _ if !may_ask => ServiceResponse::Unavailable { reason: NO_MEMBER.to_owned() },
-            ServiceRequest::ReadIndex => match node.read_index_here().await {
-                Ok(revision) => ServiceResponse::ReadIndex(revision),
-                Err(reason) => ServiceResponse::Unavailable { reason },
-            },
             ServiceRequest::Propose { proposal } if !propose::may_be_forwarded(&proposal) => {
                 tracing::warn!(
                     ?from,
@@ -78,10 +74,6 @@ impl Running {
                     "a peer sent a proposal that only a leader may make"
                 );
                 ServiceResponse::Unavailable { reason: "only a leader proposes that".to_owned() }
-            }
-            ServiceRequest::Propose { proposal } => {
-                let outcome = node.propose_here(&proposal, Instant::now() + REQUEST_DEADLINE).await;
-                propose::response(outcome, node.leader_id())
             }
             ServiceRequest::Heartbeats { heartbeats, keep_alives } => {
                 if !keep_alives.is_empty() {
@@ -97,8 +89,36 @@ impl Running {
                     Err(unavailable) => ServiceResponse::OutcomeUnknown { reason: unavailable.to_string() },
                 }
             }
-            ServiceRequest::Membership(request) => node.change_membership(request).await,
-            ServiceRequest::Status => ServiceResponse::Status(Box::new(node.own_report())),
+            request => node.serve_as_leader(request, Instant::now() + REQUEST_DEADLINE).await,
+        }
+    }
+}
+
+impl Node {
+    /// Carries out a request to the leader on this node, which leads.
+    pub(crate) async fn serve_as_leader(
+        &self,
+        request: ServiceRequest,
+        deadline: Instant,
+    ) -> ServiceResponse {
+        match request {
+            ServiceRequest::ReadIndex => match self.read_index_here().await {
+                Ok(revision) => ServiceResponse::ReadIndex(revision),
+                Err(reason) => ServiceResponse::Unavailable { reason },
+            },
+            ServiceRequest::Propose { proposal } => {
+                let outcome = self.propose_here(&proposal, deadline).await;
+                propose::response(outcome, self.leader_id())
+            }
+            ServiceRequest::Heartbeats { heartbeats, keep_alives } => {
+                self.renew_as_leader(heartbeats, keep_alives, deadline).await
+            }
+            // Boxed, since it is much larger than what every write waits for.
+            ServiceRequest::Membership(request) => Box::pin(self.change_membership(request)).await,
+            ServiceRequest::Status => ServiceResponse::Status(Box::new(self.own_report())),
+            ServiceRequest::WhoIs { .. } | ServiceRequest::Report | ServiceRequest::ClusterTime(_) => {
+                ServiceResponse::Unavailable { reason: "the request is not for the leader".to_owned() }
+            }
         }
     }
 }
