@@ -18,9 +18,8 @@ use axum::{
 };
 use nexus_api_types::{Data, Moment, cluster as wire};
 use nexus_domain::{
-    Actor, ClusterTime, Command, Millis, NodeId, Refusal, Reply,
+    Actor, Command, Millis, NodeId, Refusal, Reply,
     decide::access,
-    entity::JoinToken,
     ids::{InstanceId, JoinTokenId},
 };
 use std::time::Duration;
@@ -237,18 +236,13 @@ fn admin(api: &Api, caller: Caller) -> Result<(), ApiError> {
 
 async fn create_join_token(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
     let mut fields = write.fields()?;
-    let ttl =
+    let lifetime =
         fields.number("ttlSeconds", 1..=MAX_JOIN_TOKEN_SECONDS).map_or(JOIN_TOKEN_TTL, Millis::from_secs);
     fields.finish()?;
     let token = join_token(write.secret(&api));
     let digest = token_digest(&token);
-    let record = JoinToken {
-        id: JoinTokenId(api.mint.id()),
-        digest,
-        expires: ClusterTime(ttl.0),
-        created_at: nexus_domain::WallTime::default(),
-    };
-    let done = write.propose(&api, Command::CreateJoinToken { token: record }).await?;
+    let command = Command::CreateJoinToken { id: JoinTokenId(api.mint.id()), digest, lifetime };
+    let done = write.propose(&api, command).await?;
     let Reply::JoinToken(made) = &done.reply else { return Err(done.unexpected()) };
     if made.digest != digest {
         // The first request had another key of the same engineer, which alone can derive the token again.

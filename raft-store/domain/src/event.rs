@@ -270,7 +270,31 @@ impl Event {
             Self::MemberAdded(member) | Self::MemberRemoved(member) => Some(member.project),
             // A follower of the feed checks the rights of its reader again.
             Self::ProjectDeleted(deletion) => Some(deletion.project),
-            _ => None,
+            Self::ClusterFormed { .. }
+            | Self::BootstrapTokenUsed
+            | Self::NodeAdmitted(_)
+            | Self::JoinTokenCreated(_)
+            | Self::JoinTokenExpired(_)
+            | Self::SettingsChanged(_)
+            | Self::EngineerRegistered(_)
+            | Self::RoleChanged(_)
+            | Self::KeyAdded(_)
+            | Self::KeyRevoked(_)
+            | Self::ProjectCreated(_)
+            | Self::ProjectUpdated(_)
+            | Self::SessionRenewed(_)
+            | Self::CheckpointSaved(_)
+            | Self::TicketIssued(_)
+            | Self::TicketRedeemed(_)
+            | Self::TicketExpired(_)
+            | Self::EngineerDeleted(_)
+            | Self::EngineerDeletionBegun(_)
+            | Self::EngineerDeletionEnded(_)
+            | Self::ProjectDeletionAdvanced { .. }
+            | Self::ProjectDeletionFinished(_)
+            | Self::ListsReplaced { .. }
+            | Self::ListsForgotten { .. }
+            | Self::RulesRaised(_) => None,
         }
     }
 }

@@ -7,10 +7,9 @@ pub use payload::{FeaturePatch, NewCheckpoint, NewDecision, NewFeature};
 
 use crate::{
     entity::{
-        ApiKey, ClaimMode, ClusterOrigin, JoinToken, Lane, MemberRole, NodeRecord, Role, SessionMetadata,
-        TokenDigest,
+        ApiKey, ClaimMode, ClusterOrigin, Lane, MemberRole, NodeRecord, Role, SessionMetadata, TokenDigest,
     },
-    ids::{EngineerId, FeatureId, InstanceId, KeyId, LearningId, NodeId, ProjectId, SessionId},
+    ids::{EngineerId, FeatureId, InstanceId, JoinTokenId, KeyId, LearningId, NodeId, ProjectId, SessionId},
     pattern::{Case, Pattern},
     refusal::Refusal,
     reply::Reply,
@@ -18,7 +17,7 @@ use crate::{
     rules::RulesVersion,
     settings::SettingsPatch,
     short_text::{AgentName, Email, Label, Name, Slug},
-    time::Stamp,
+    time::{Millis, Stamp},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -91,8 +90,12 @@ pub enum Command {
     },
     /// Creates a join token for nodes.
     CreateJoinToken {
-        /// The token. Its `expires` holds a lifetime in milliseconds here; apply adds the cluster time.
-        token: JoinToken,
+        /// The token's id.
+        id: JoinTokenId,
+        /// The SHA-256 of the token.
+        digest: TokenDigest,
+        /// How long it is accepted, in cluster time.
+        lifetime: Millis,
     },
     /// Changes the cluster's settings.
     UpdateSettings {

@@ -5,7 +5,7 @@ use crate::{
     command::Actor,
     entity::{ClusterOrigin, JoinToken, NodeRecord, Role, TokenDigest},
     event::Event,
-    ids::{InstanceId, NodeId},
+    ids::{InstanceId, JoinTokenId, NodeId},
     refusal::{EntityKind, Refusal},
     reply::Reply,
     rules::RulesVersion,
@@ -73,17 +73,18 @@ pub(super) fn admit(
 }
 
 /// Creates a join token.
-pub(super) fn create_join_token(ctx: Context<'_>, token: &JoinToken) -> Result<Decision, Refusal> {
+pub(super) fn create_join_token(
+    ctx: Context<'_>,
+    id: JoinTokenId,
+    digest: TokenDigest,
+    lifetime: Millis,
+) -> Result<Decision, Refusal> {
     ctx.admin()?;
     if ctx.state.join_tokens.len() >= MAX_JOIN_TOKENS {
         return Err(Refusal::TooMany { what: "join tokens".to_owned(), limit: MAX_JOIN_TOKENS as u64 });
     }
-    // The node that received the request may not know the current cluster time, so it sent a span.
-    let token = JoinToken {
-        expires: ctx.state.clock.cluster.after(Millis(token.expires.0)),
-        created_at: ctx.wall(),
-        ..token.clone()
-    };
+    let expires = ctx.state.clock.cluster.after(lifetime);
+    let token = JoinToken { id, digest, expires, created_at: ctx.wall() };
     let token = Arc::new(token);
     Ok(Decision::new(vec![Event::JoinTokenCreated(token.clone())], Reply::JoinToken(token)))
 }

@@ -139,7 +139,9 @@ pub(crate) fn decide(
         Command::AdmitNode { instance, peer_addr, client_addr, token, replaces } => {
             cluster::admit(ctx, *instance, peer_addr, client_addr, *token, *replaces)
         }
-        Command::CreateJoinToken { token } => cluster::create_join_token(ctx, token),
+        Command::CreateJoinToken { id, digest, lifetime } => {
+            cluster::create_join_token(ctx, *id, *digest, *lifetime)
+        }
         Command::UpdateSettings { patch } => cluster::update_settings(ctx, patch),
         Command::Tick => Ok(Decision::new(Vec::new(), Reply::Done)),
         Command::Heartbeats { heartbeats, keep_alives } => {

@@ -112,7 +112,22 @@ impl Command {
             | Self::SaveCheckpoint { project, .. }
             | Self::ReorderRoadmap { project, .. }
             | Self::MoveFeature { project, .. } => Some(*project),
-            _ => None,
+            Self::FormCluster { .. }
+            | Self::AdmitNode { .. }
+            | Self::CreateJoinToken { .. }
+            | Self::UpdateSettings { .. }
+            | Self::Tick
+            | Self::Heartbeats { .. }
+            | Self::RegisterEngineer { .. }
+            | Self::AddKey { .. }
+            | Self::RevokeKey { .. }
+            | Self::ChangeRole { .. }
+            | Self::DeleteEngineer { .. }
+            | Self::CreateProject { .. }
+            | Self::IssueTicket { .. }
+            | Self::RedeemTicket { .. }
+            | Self::KeepAnswer { .. }
+            | Self::RaiseRules(_) => None,
         }
     }
 

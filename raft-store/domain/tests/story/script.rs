@@ -6,15 +6,15 @@ use nexus_domain::{
     command::{FeaturePatch, NewCheckpoint, NewDecision, NewFeature},
     document::CheckpointKind,
     entity::{
-        ApiKey, ClaimMode, ClusterOrigin, JoinToken, KeyPrefix, Lane, MemberRole, NodeRecord, Role,
-        SessionMetadata, TokenDigest,
+        ApiKey, ClaimMode, ClusterOrigin, KeyPrefix, Lane, MemberRole, NodeRecord, Role, SessionMetadata,
+        TokenDigest,
     },
     ids::{CheckpointId, DecisionId, EngineerId, JoinTokenId, KeyId, LearningId},
     pattern::{Case, Pattern},
     reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, SequenceId},
     settings::{Registration, SettingsPatch},
     short_text::{AgentName, Email, IdempotencyKey, Label, Name, Slug, Title},
-    time::{ClusterTime, Millis, WallTime},
+    time::{Millis, WallTime},
 };
 use std::{collections::BTreeMap, sync::Arc};
 use uuid::Uuid;
@@ -234,12 +234,9 @@ fn of_cluster(world: &mut World, line: &Line) -> Command {
             replaces: line.option("replaces").map(|id| NodeId(id.parse().unwrap())),
         },
         "join-token" => Command::CreateJoinToken {
-            token: JoinToken {
-                id: JoinTokenId(world.id("join token")),
-                digest: digest(line.word()),
-                expires: ClusterTime(span(line.option("for").unwrap()).0),
-                created_at: WallTime(0),
-            },
+            id: JoinTokenId(world.id("join token")),
+            digest: digest(line.word()),
+            lifetime: span(line.option("for").unwrap()),
         },
         "ticket" => Command::IssueTicket { digest: digest(line.word()) },
         "redeem" => Command::RedeemTicket { digest: digest(line.word()) },
