@@ -8,8 +8,8 @@ use argon2::{
 };
 use axum::http::HeaderValue;
 use nexus_domain::{
-    EngineerId, WallTime,
-    entity::{ApiKey, KeyPrefix, TokenDigest},
+    command::NewApiKey,
+    entity::{KeyPrefix, TokenDigest},
     ids::KeyId,
     short_text::{IdempotencyKey, Label},
 };
@@ -145,26 +145,18 @@ impl NewKey {
     }
 
     /// The record that is stored of the key. Hashing takes about 20 ms, so this must not run on an async thread.
-    pub(crate) fn record(
-        &self,
-        id: KeyId,
-        engineer: EngineerId,
-        label: Label,
-        salt: [u8; 16],
-    ) -> Result<ApiKey, ApiError> {
+    pub(crate) fn record(&self, id: KeyId, label: Label, salt: [u8; 16]) -> Result<NewApiKey, ApiError> {
         let hash = argon2()
             .hash_password_with_salt(self.text.text.as_bytes(), &salt)
             .map_err(|error| ApiError::internal(&error))?;
-        Ok(ApiKey {
+        Ok(NewApiKey {
             id,
-            engineer,
             prefix: self.text.prefix(),
             hash: hash.to_string().into(),
             label,
             expires_at: None,
             project: None,
             readonly: false,
-            created_at: WallTime::default(),
         })
     }
 }
@@ -228,8 +220,7 @@ mod tests {
         let key = NewKey::mint(&SystemMint, None);
         let other = NewKey::mint(&SystemMint, None);
         assert_eq!(key.text.text.len(), KEY_LENGTH);
-        let record =
-            key.record(KeyId::MIN, EngineerId::MIN, Label::parse("first").unwrap(), [7; 16]).unwrap();
+        let record = key.record(KeyId::MIN, Label::parse("first").unwrap(), [7; 16]).unwrap();
         assert!(record.hash.starts_with("$argon2id$"), "{}", record.hash);
         assert!(key.text.verify(&record.hash));
         assert!(!other.text.verify(&record.hash));

@@ -66,7 +66,7 @@ async fn register(
     let salt: [u8; 16] = api.mint.secret()[..16].try_into().expect("a secret has 32 bytes");
     let label = Label::parse("first key").expect("a short text is a label");
     let hashed = api.verifier.hash(move || {
-        let key = minted.record(key_id, id, label, salt);
+        let key = minted.record(key_id, label, salt);
         (minted, key)
     });
     let (minted, key) = hashed.await?;

@@ -19,7 +19,7 @@ use nexus_api_types::{
     engineer::{self as wire, MintKey, MintedKey},
     feature::Deleted,
 };
-use nexus_domain::{Command, ProjectId, Refusal, Reply, entity::ApiKey, ids::KeyId, short_text::Label};
+use nexus_domain::{Command, ProjectId, Refusal, Reply, command::NewApiKey, ids::KeyId, short_text::Label};
 use uuid::Uuid;
 
 pub(super) fn routes() -> Routes {
@@ -50,15 +50,15 @@ async fn mint(State(api): State<Api>, write: Write) -> Result<Response, ApiError
     fields.finish()?;
 
     let minted = NewKey::of_secret(write.secret(&api));
-    let (id, engineer) = (KeyId(api.mint.id()), write.caller.engineer);
+    let id = KeyId(api.mint.id());
     let salt: [u8; 16] = api.mint.secret()[..16].try_into().expect("a secret has 32 bytes");
     let label = label.unwrap_or_else(|| Label::parse("key").expect("a short text is a label"));
     let hashed = api.verifier.hash(move || {
-        let key = minted.record(id, engineer, label, salt);
+        let key = minted.record(id, label, salt);
         (minted, key)
     });
     let (minted, key) = hashed.await?;
-    let key = ApiKey { expires_at: expires_at.map(|at| at.0), project, readonly, ..key? };
+    let key = NewApiKey { expires_at: expires_at.map(|at| at.0), project, readonly, ..key? };
     let done = write.propose(&api, Command::AddKey { key }).await?;
     let Reply::KeyAdded(key) = &done.reply else { return Err(done.unexpected()) };
     if key.prefix != minted.text.prefix() {

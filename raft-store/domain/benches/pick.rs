@@ -9,8 +9,8 @@
 use nexus_domain::{
     Acting, Actor, ClusterId, ClusterTime, Command, EngineerId, FeatureId, Millis, ProjectId, Proposal,
     Revision, SessionId, Stamp, State, WallTime, apply,
-    command::NewFeature,
-    entity::{ApiKey, ClaimMode, ClusterOrigin, KeyPrefix, Lane},
+    command::{NewApiKey, NewFeature},
+    entity::{ClaimMode, ClusterOrigin, KeyPrefix, Lane},
     ids::KeyId,
     pattern::Pattern,
     settings::SettingsPatch,
@@ -83,16 +83,14 @@ impl World {
         let session_unattended = Some(Millis::from_secs(3_600));
         let patch = SettingsPatch { session_unattended, ..SettingsPatch::default() };
         world.apply_as(Actor::System, Command::UpdateSettings { patch });
-        let key = ApiKey {
+        let key = NewApiKey {
             id: KEY,
-            engineer: ENGINEER,
             prefix: KeyPrefix(1),
             hash: "hash".into(),
             label: Label::parse("key").unwrap(),
             expires_at: None,
             project: None,
             readonly: false,
-            created_at: WallTime(0),
         };
         let register = Command::RegisterEngineer {
             id: ENGINEER,

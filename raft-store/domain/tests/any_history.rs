@@ -8,9 +8,9 @@ use nexus_domain::{
     Acting, Actor, Applied, ClusterId, ClusterTime, Command, Document, EngineerId, FeatureId, Millis, NodeId,
     Proposal, Reply, Revision, Row, RowKey, SessionId, Stamp, State, WallTime, apply,
     apply::Erasure,
-    command::{NewCheckpoint, NewDecision, NewFeature},
+    command::{NewApiKey, NewCheckpoint, NewDecision, NewFeature},
     decide::CleanupLimits,
-    entity::{ApiKey, ClusterOrigin, KeyPrefix, Lane, MemberRole, SessionMetadata},
+    entity::{ClusterOrigin, KeyPrefix, Lane, MemberRole, SessionMetadata},
     ids::{CheckpointId, DecisionId, KeyId},
     reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, SequenceId},
     settings::SettingsPatch,
@@ -209,16 +209,14 @@ fn actor(n: u128) -> Actor {
 }
 
 fn register(n: u128) -> Command {
-    let key = ApiKey {
+    let key = NewApiKey {
         id: KeyId(Uuid::from_u128(200 + n)),
-        engineer: engineer(n),
         prefix: KeyPrefix(n as u64),
         hash: "hash".into(),
         label: Label::parse("key").unwrap(),
         expires_at: None,
         project: None,
         readonly: false,
-        created_at: WallTime(0),
     };
     Command::RegisterEngineer {
         id: engineer(n),

@@ -4,7 +4,8 @@
 use nexus_domain::{
     Acting, Actor, Applied, Command, EngineerId, ProjectId, Proposal, Revision, SessionId, Stamp, State,
     apply,
-    entity::{ApiKey, KeyPrefix, MemberRole, SessionMetadata},
+    command::NewApiKey,
+    entity::{KeyPrefix, MemberRole, SessionMetadata},
     ids::KeyId,
     settings::{QuotasPatch, SettingsPatch},
     short_text::{Email, Label, Name, Slug},
@@ -40,16 +41,14 @@ impl Cluster {
 
     fn register(&mut self, name: &str, id: u128) -> (EngineerId, Actor) {
         let (engineer, key_id) = (EngineerId(Uuid::from_u128(id)), KeyId(Uuid::from_u128(id)));
-        let key = ApiKey {
+        let key = NewApiKey {
             id: key_id,
-            engineer,
             prefix: KeyPrefix(u64::try_from(id).unwrap()),
             hash: "hash".into(),
             label: Label::parse(name).unwrap(),
             expires_at: None,
             project: None,
             readonly: false,
-            created_at: nexus_domain::WallTime(0),
         };
         let command = Command::RegisterEngineer {
             id: engineer,

@@ -4,9 +4,9 @@
 use nexus_domain::{
     Acting, Actor, Applied, ClusterId, ClusterTime, Command, EngineerId, FeatureId, ProjectId, Proposal,
     Refusal, Revision, SessionId, Stamp, State, WallTime, WorkBudget, apply,
-    command::{FeaturePatch, NewFeature},
+    command::{FeaturePatch, NewApiKey, NewFeature},
     decide::{blocker, overlapping_claims},
-    entity::{ApiKey, ClaimMode, ClusterOrigin, KeyPrefix, Lane, SessionMetadata},
+    entity::{ClaimMode, ClusterOrigin, KeyPrefix, Lane, SessionMetadata},
     ids::KeyId,
     pattern::{Case, Pattern},
     refusal::Blocker,
@@ -36,16 +36,14 @@ impl World {
             Acting::Session(SessionId::MIN),
             Command::FormCluster { origin, nodes: Vec::new() },
         );
-        let key = ApiKey {
+        let key = NewApiKey {
             id: KEY,
-            engineer: ENGINEER,
             prefix: KeyPrefix(1),
             hash: "hash".into(),
             label: Label::parse("key").unwrap(),
             expires_at: None,
             project: None,
             readonly: false,
-            created_at: WallTime(0),
         };
         let register = Command::RegisterEngineer {
             id: ENGINEER,

@@ -14,8 +14,8 @@ use futures::future::{BoxFuture, FutureExt};
 use nexus_domain::{
     Acting, Actor, Answer, ClusterId, ClusterTime, Command, Document, DocumentKey, EngineerId, FeatureId,
     ProjectId, Proposal, Recorded, Revision, SessionId, Stamp, State, WallTime,
-    command::{NewDecision, NewFeature},
-    entity::{ApiKey, ClaimMode, Feature, KeyPrefix, Lane},
+    command::{NewApiKey, NewDecision, NewFeature},
+    entity::{ClaimMode, Feature, KeyPrefix, Lane},
     ids::{DecisionId, InstanceId, KeyId},
     pattern::Pattern,
     short_text::{Email, Label, Name, Slug, Title},
@@ -156,16 +156,14 @@ impl Stage {
             documents: Arc::default(),
         });
         for (id, name) in [(ANA, "ana"), (BEN, "ben")] {
-            let key = ApiKey {
+            let key = NewApiKey {
                 id: KeyId(Uuid::from_u128(id)),
-                engineer: EngineerId(Uuid::from_u128(id)),
                 prefix: KeyPrefix(u64::try_from(id).unwrap()),
                 hash: "hash".into(),
                 label: Label::parse("first").unwrap(),
                 expires_at: None,
                 project: None,
                 readonly: false,
-                created_at: WallTime::default(),
             };
             let command = Command::RegisterEngineer {
                 id: EngineerId(Uuid::from_u128(id)),
@@ -199,8 +197,8 @@ impl Stage {
     /// Gives an engineer one more key, made of this number.
     pub(crate) fn key(&self, of: u128, number: u8) -> String {
         let made = NewKey::of_secret([number; 32]);
-        let (id, owner) = (KeyId(Uuid::now_v7()), EngineerId(Uuid::from_u128(of)));
-        let key = made.record(id, owner, Label::parse("another").unwrap(), [7; 16]).unwrap();
+        let id = KeyId(Uuid::now_v7());
+        let key = made.record(id, Label::parse("another").unwrap(), [7; 16]).unwrap();
         self.apply(engineer(of), Command::AddKey { key });
         made.text.into_text()
     }

@@ -3,12 +3,10 @@
 
 mod payload;
 
-pub use payload::{FeaturePatch, NewCheckpoint, NewDecision, NewFeature};
+pub use payload::{FeaturePatch, NewApiKey, NewCheckpoint, NewDecision, NewFeature};
 
 use crate::{
-    entity::{
-        ApiKey, ClaimMode, ClusterOrigin, Lane, MemberRole, NodeRecord, Role, SessionMetadata, TokenDigest,
-    },
+    entity::{ClaimMode, ClusterOrigin, Lane, MemberRole, NodeRecord, Role, SessionMetadata, TokenDigest},
     ids::{EngineerId, FeatureId, InstanceId, JoinTokenId, KeyId, LearningId, NodeId, ProjectId, SessionId},
     pattern::{Case, Pattern},
     refusal::Refusal,
@@ -120,8 +118,8 @@ pub enum Command {
         name: Name,
         /// The e-mail address, unique in the cluster.
         email: Email,
-        /// The first key. Apply sets its owner and its creation time.
-        key: ApiKey,
+        /// The first key.
+        key: NewApiKey,
         /// The salt from which the key was derived, so that a retry shows the same key. `None` without an
         /// idempotency key.
         salt: Option<[u8; 16]>,
@@ -130,8 +128,8 @@ pub enum Command {
     },
     /// Adds an API key to the actor's own keys, at most 100.
     AddKey {
-        /// The new key. Apply sets its owner and its creation time.
-        key: ApiKey,
+        /// The new key.
+        key: NewApiKey,
     },
     /// Revokes one of the actor's own API keys, at once.
     RevokeKey {

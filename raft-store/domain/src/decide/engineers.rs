@@ -8,6 +8,7 @@ use super::{
     engineer_deletion, projects,
 };
 use crate::{
+    command::NewApiKey,
     document::LogPosition,
     entity::{ApiKey, Engineer, Member, MemberRole, Role, TokenDigest},
     event::Event,
@@ -33,7 +34,7 @@ pub(super) fn register(
     id: EngineerId,
     name: &Name,
     email: &Email,
-    key: &ApiKey,
+    key: &NewApiKey,
     salt: Option<[u8; 16]>,
     bootstrap: Option<TokenDigest>,
 ) -> Result<Decision, Refusal> {
@@ -62,7 +63,7 @@ pub(super) fn register(
     }
     let engineer =
         Arc::new(Engineer { id, name: name.clone(), email: email.clone(), role, created_at: ctx.wall() });
-    let key = ApiKey { engineer: id, created_at: ctx.wall(), ..key.clone() };
+    let key = key.owned_by(id, ctx.wall());
     let mut events = vec![Event::EngineerRegistered(engineer.clone()), Event::KeyAdded(Arc::new(key))];
     if role == Role::Admin {
         events.push(Event::BootstrapTokenUsed);
@@ -71,7 +72,7 @@ pub(super) fn register(
 }
 
 /// Adds an API key to the actor's own keys.
-pub(super) fn add_key(ctx: Context<'_>, key: &ApiKey) -> Result<Decision, Refusal> {
+pub(super) fn add_key(ctx: Context<'_>, key: &NewApiKey) -> Result<Decision, Refusal> {
     ctx.writer()?;
     let engineer = ctx.owner()?;
     if ctx.state.keys_of(engineer.id).count() >= MAX_KEYS {
@@ -84,11 +85,12 @@ pub(super) fn add_key(ctx: Context<'_>, key: &ApiKey) -> Result<Decision, Refusa
         let (setting, problem) = ("expiresAt".to_owned(), "must be in the future".to_owned());
         return Err(Refusal::SettingOutOfRange { setting, problem });
     }
+    let key = key.owned_by(engineer.id, ctx.wall());
     if let Some(project) = key.project {
         // The owner must see the project. The key need not be stored yet.
         reader(ctx.state, engineer, &ApiKey { project: None, ..key.clone() }, project)?;
     }
-    let key = Arc::new(ApiKey { engineer: engineer.id, created_at: ctx.wall(), ..key.clone() });
+    let key = Arc::new(key);
     Ok(Decision::new(vec![Event::KeyAdded(key.clone())], Reply::KeyAdded(key)))
 }
 

@@ -3,11 +3,10 @@
 use super::world::World;
 use nexus_domain::{
     ClusterId, Command, FeatureId, InstanceId, NodeId, ProjectId, Refusal, Reply, SessionId,
-    command::{FeaturePatch, NewCheckpoint, NewDecision, NewFeature},
+    command::{FeaturePatch, NewApiKey, NewCheckpoint, NewDecision, NewFeature},
     document::CheckpointKind,
     entity::{
-        ApiKey, ClaimMode, ClusterOrigin, KeyPrefix, Lane, MemberRole, NodeRecord, Role, SessionMetadata,
-        TokenDigest,
+        ClaimMode, ClusterOrigin, KeyPrefix, Lane, MemberRole, NodeRecord, Role, SessionMetadata, TokenDigest,
     },
     ids::{CheckpointId, DecisionId, EngineerId, JoinTokenId, KeyId, LearningId},
     pattern::{Case, Pattern},
@@ -341,19 +340,23 @@ fn of_people(world: &mut World, line: &Line, project: ProjectId) -> Command {
     }
 }
 
-fn api_key(world: &mut World, line: &Line, name: &str, engineer: EngineerId, project: ProjectId) -> ApiKey {
+fn api_key(
+    world: &mut World,
+    line: &Line,
+    name: &str,
+    engineer: EngineerId,
+    project: ProjectId,
+) -> NewApiKey {
     let id = world.id(&format!("key {name}"));
     world.keys.entry(name.to_owned()).or_insert((engineer, KeyId(id)));
-    ApiKey {
+    NewApiKey {
         id: KeyId(id),
-        engineer,
         prefix: KeyPrefix(id.as_u128() as u64),
         hash: "hash".into(),
         label: Label::parse(name).unwrap(),
         expires_at: line.option("expires").map(|at| WallTime(super::world::DAWN + millis(at))),
         project: line.option("in").map(|_| project),
         readonly: line.has("readonly"),
-        created_at: WallTime(0),
     }
 }
 
