@@ -176,7 +176,7 @@ impl<K: Hash + Eq + Clone, C: Clock> Counts<K, C> {
     }
 
     /// Whether inactive entries should be dropped now. That iterates over all entries, so it is done once per
-    /// [`MAX_TRACKED`] requests. At most twice as many entries are kept, beside active ones.
+    /// [`MAX_TRACKED`] requests. At most twice as many entries are kept, in addition to active ones.
     fn is_time_to_forget(&self) -> bool {
         (self.counted.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(MAX_TRACKED)
     }

@@ -197,7 +197,7 @@ mod tests {
         assert!(!quorum_has_room(&[HasRoom, IsLow, IsLow]));
         assert!(!quorum_has_room(&[HasRoom, IsLow, IsSilent]));
         assert!(quorum_has_room(&[HasRoom, HasRoom, HasRoom, IsLow, IsSilent]));
-        // Without a quorum for other reasons, space is not what is in the way.
+        // There is no quorum for another reason than space.
         assert!(quorum_has_room(&[HasRoom, IsSilent, IsSilent]));
         assert!(quorum_has_room(&[HasRoom]));
     }

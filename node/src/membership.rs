@@ -77,7 +77,7 @@ impl Node {
         replaces: Option<NodeId>,
         member: Member,
     ) -> Result<ServiceResponse, ServiceResponse> {
-        // Whoever has no token must not make this node dial addresses of its choice.
+        // A caller without a token must not make this node dial addresses of its choice.
         let is_known = token.is_none_or(|digest| self.published().state.join_token(digest).is_some());
         if !is_known {
             return Err(ServiceResponse::Refused(ChangeRefusal::BadToken));

@@ -36,7 +36,7 @@ impl Server {
     /// Waits for the permit of a request, unless its client disconnects first.
     async fn permit(&self, context: &RequestContext<RoleServer>) -> Result<ToolPermit, ErrorData> {
         let permit = until_cancelled(context, self.port.tool_permit()).await?;
-        permit.map_err(|failure| ErrorData::internal_error(refusal::words(&failure), None))
+        permit.map_err(|failure| ErrorData::internal_error(refusal::explain(&failure), None))
     }
 }
 
@@ -85,7 +85,7 @@ impl ServerHandler for Server {
     ) -> Result<ListResourcesResult, ErrorData> {
         let _permit = self.permit(&context).await?;
         let listed = until_cancelled(&context, resources::list(&*self.port)).await?;
-        let listed = listed.map_err(|failure| ErrorData::internal_error(refusal::words(&failure), None))?;
+        let listed = listed.map_err(|failure| ErrorData::internal_error(refusal::explain(&failure), None))?;
         Ok(ListResourcesResult::with_all_items(listed))
     }
 
@@ -113,7 +113,7 @@ impl ServerHandler for Server {
                 format!("no resource {uri}: they are nexus://features/SLUG/spec and …/learnings"),
                 None,
             )),
-            Err(failure) => Err(ErrorData::resource_not_found(refusal::words(&failure), None)),
+            Err(failure) => Err(ErrorData::resource_not_found(refusal::explain(&failure), None)),
         }
     }
 }

@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn every_fact_is_named_in_the_description() {
-        // Whoever reads a fact of no known name says which names are known.
+        // The error for an unknown name lists the known ones.
         let error = serde_json::from_value::<Fact>(json!({ "type": "" })).unwrap_err().to_string();
         let known: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
         assert_eq!(known, TYPES, "{error}");

@@ -71,8 +71,8 @@ pub(super) const MAX_LINKS: usize = 128;
 /// Append requests in flight per follower. openraft's receiving side holds 64 as well.
 pub(super) const APPEND_IN_FLIGHT: usize = 64;
 
-/// Bytes of append requests in flight per follower: what a follower may have to hold in memory
-/// beside one largest frame.
+/// Bytes of append requests in flight per follower: a follower may have to hold as much in
+/// memory, and one frame of the largest size in addition.
 pub(super) const APPEND_BYTES_IN_FLIGHT: usize = 16 * 1024 * 1024;
 
 /// A follower that answers no append for so long is stalled. Much longer than a heartbeat, since it

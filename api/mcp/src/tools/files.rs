@@ -1,4 +1,4 @@
-//! Claims: taking files while working, and whose they are.
+//! The tools for claims: claim files, release them, and show who holds them.
 
 use crate::{
     port::{self, Failure, Port, Request},
@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// What is to be claimed.
+/// The paths to claim.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Claim {
@@ -25,7 +25,7 @@ pub(super) struct Claim {
     feature: Option<String>,
 }
 
-/// What was claimed.
+/// The paths that were claimed.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Claimed {
     yours: Vec<String>,
@@ -50,11 +50,12 @@ pub(super) async fn claim(port: &dyn Port, wanted: Claim) -> Result<Claimed, Fai
     })
 }
 
-/// The feature that the agent works on. Of several nobody knows which is meant: the files are then its own.
+/// The feature that the agent works on. None if it works on several, since it did not say which: then the claims
+/// belong to no feature.
 async fn current_feature(port: &dyn Port) -> Result<Option<Uuid>, Failure> {
     let session = match port.session().await? {
         Some(session) => Some(session),
-        // Who acts as their engineer is known by what they hold.
+        // An agent that acts as its engineer is found by the claims that it holds.
         None => {
             let mine: Vec<wire::Claim> = port::ask(port, Request::get("/claims/mine")).await?;
             mine.first().map(|claim| claim.session_id)
@@ -69,14 +70,14 @@ async fn current_feature(port: &dyn Port) -> Result<Option<Uuid>, Failure> {
     })
 }
 
-/// Whose files.
+/// The paths to look up.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WhyPaths {
     paths: Vec<String>,
 }
 
-/// Whose they are.
+/// The paths with their holders.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct PathHolders {
     paths: Vec<PathHolder>,
@@ -99,7 +100,7 @@ struct HolderClaim {
     until: String,
 }
 
-/// Says whose files are.
+/// Shows who holds the paths.
 pub(super) async fn why(port: &dyn Port, which: WhyPaths) -> Result<PathHolders, Failure> {
     let body = CheckPaths { paths: which.paths, fence: None };
     let checked: wire::Checked =

@@ -1,4 +1,4 @@
-//! What outlives the agent: learnings, decisions, checkpoints.
+//! The tools for knowledge that outlives an agent: learnings, decisions and checkpoints.
 
 use super::segment;
 use crate::port::{self, Failure, Port, Request};
@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What was kept.
+/// The answer of the tools that record something.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Recorded {
     /// Of which feature; none for the whole project
@@ -21,7 +21,7 @@ pub(super) struct Recorded {
     kept: bool,
 }
 
-/// What was learnt.
+/// A learning about a feature.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Learn {
@@ -29,7 +29,7 @@ pub(super) struct Learn {
     text: String,
 }
 
-/// Keeps what was learnt.
+/// Adds a learning.
 pub(super) async fn learn(port: &dyn Port, learnt: Learn) -> Result<Recorded, Failure> {
     let path = format!("/features/{}/learnings", segment(&learnt.feature));
     let body = AddLearning { content: learnt.text };
@@ -37,7 +37,7 @@ pub(super) async fn learn(port: &dyn Port, learnt: Learn) -> Result<Recorded, Fa
     Ok(Recorded { feature: Some(learnt.feature), kept: true })
 }
 
-/// What was decided.
+/// A decision.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Decide {
@@ -65,7 +65,7 @@ pub(super) async fn decide(port: &dyn Port, decided: Decide) -> Result<Recorded,
     Ok(Recorded { feature: made.feature_slug, kept: true })
 }
 
-/// How far the work is.
+/// A checkpoint of the work on a feature.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Checkpoint {
@@ -77,7 +77,7 @@ pub(super) struct Checkpoint {
     context: Map<String, Value>,
 }
 
-/// Saves how far the work is.
+/// Saves a checkpoint.
 pub(super) async fn checkpoint(port: &dyn Port, reached: Checkpoint) -> Result<Recorded, Failure> {
     let feature: Feature =
         port::ask(port, Request::get(format!("/features/{}", segment(&reached.feature)))).await?;

@@ -1,4 +1,4 @@
-//! Features: who works on what, what is free, and picking, finishing and giving back.
+//! The tools for features: show who works on what and what is free, pick, finish and release.
 
 use super::segment;
 use crate::{
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Items of one list that an agent is shown: what is beyond is counted.
+/// Items of one list that an agent is shown. Only the number of further ones is shown.
 const MAX_ITEMS: usize = 50;
 
 /// Characters of a spec that are shown at once; the resource has all of it.
@@ -68,7 +68,7 @@ pub(super) async fn status(port: &dyn Port, _: NoArguments) -> Result<Status, Fa
     let mut names: BTreeMap<Uuid, &str> =
         status.sessions.iter().map(|of| (of.engineer.id, of.engineer.name.as_str())).collect();
     names.extend(status.claims.iter().map(|claim| (claim.engineer_id, claim.engineer_name.as_str())));
-    // Of many claims not all are listed.
+    // A long list of claims is cut; the total tells how many there are.
     let claims = status.claims.len().max(usize::try_from(status.claims_total).unwrap_or(usize::MAX));
     let lists = [status.active_features.len(), claims, status.interrupted.len(), mine.len()];
     let active = |feature: &Feature| Active {
@@ -124,7 +124,7 @@ pub(super) struct LaneFilter {
     lane: Option<Lane>,
 }
 
-/// What can be picked.
+/// The features that can be picked, and those that are blocked.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Available {
     free: Vec<Free>,
@@ -152,7 +152,7 @@ fn lane_name(lane: wire::Lane) -> String {
     serde_json::to_value(lane).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
 }
 
-/// Lists what can be picked.
+/// Lists the features that can be picked, and those that are blocked.
 pub(super) async fn available(port: &dyn Port, which: LaneFilter) -> Result<Available, Failure> {
     let features: Vec<wire::Available> = port::ask(port, Request::get("/features/available")).await?;
     let lane = which.lane.map(Lane::wire);
@@ -186,7 +186,7 @@ pub(super) async fn available(port: &dyn Port, which: LaneFilter) -> Result<Avai
     })
 }
 
-/// What is to be picked.
+/// The feature to pick.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pick {
@@ -197,7 +197,7 @@ pub(super) struct Pick {
     lanes: Vec<Lane>,
 }
 
-/// What was picked.
+/// The feature that was picked.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Picked {
     feature: String,
@@ -228,7 +228,7 @@ pub(super) async fn pick(port: &dyn Port, wanted: Pick) -> Result<Picked, Failur
     let picked: wire::Picked = port::ask(port, request).await?;
     let feature = picked.feature;
     let learnings = Request::get(format!("/features/{}/learnings", segment(&feature.slug)));
-    // It is picked all the same: the resource has them too.
+    // The pick has succeeded even if this fails: the agent can read the resource instead.
     let learnings = port::ask::<Page<Learning>>(port, learnings.limit(MAX_LEARNINGS)).await;
     let learnings = learnings.map(|page| page.items).unwrap_or_default();
     let paths = |mode: claim::Mode| {
@@ -252,7 +252,7 @@ pub(super) async fn pick(port: &dyn Port, wanted: Pick) -> Result<Picked, Failur
     })
 }
 
-/// What is given back.
+/// The feature or the files to release.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Release {
@@ -263,14 +263,14 @@ pub(super) struct Release {
     paths: Vec<String>,
 }
 
-/// What was given back.
+/// The feature or the files that were released.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Released {
     feature: Option<String>,
     paths: Vec<String>,
 }
 
-/// Gives back.
+/// Releases a feature, or single files.
 pub(super) async fn release(port: &dyn Port, what: Release) -> Result<Released, Failure> {
     match (what.feature, what.paths) {
         (Some(slug), paths) if paths.is_empty() => {
@@ -293,14 +293,14 @@ pub(super) async fn release(port: &dyn Port, what: Release) -> Result<Released, 
     }
 }
 
-/// What is finished.
+/// The feature to finish.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Done {
     feature: String,
 }
 
-/// What was finished.
+/// The feature that was finished.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Finished {
     feature: String,

@@ -46,7 +46,7 @@ pub(crate) struct Stage {
     documents: Arc<AtomicUsize>,
 }
 
-/// Holds up what comes while it is closed.
+/// Callers that reach it while it is closed wait until it opens.
 #[derive(Default)]
 pub(crate) struct Gate {
     closed: watch::Sender<bool>,

@@ -1,4 +1,4 @@
-//! Many requests over one connection: what is answered, what is certain, what is unknown.
+//! Many requests over one connection: which are answered, and which outcomes are certain or unknown.
 
 use super::cast::{AMPLE_TIMEOUT, BRIEF_TIMEOUT, Peer, member, target};
 use crate::peer::{

@@ -122,7 +122,7 @@ async fn who_knows_another_secret_is_refused_by_both_ends() {
     assert_eq!(refused, Refusal::NotProved);
 }
 
-/// What is said to a member by somebody who keeps to the greeting, but for the proof.
+/// The connection of a caller that sends a valid greeting and then this proof.
 async fn without_proof(network: &MemoryNetwork, purpose: Purpose, proof: &impl serde::Serialize) -> Frames {
     let mut stream = network.dialer("z").dial("b").await.unwrap().stream;
     stream.write_all(&hello::preamble(PROTOCOL)).await.unwrap();
