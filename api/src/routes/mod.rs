@@ -81,7 +81,7 @@ fn feature_slug(text: &str) -> Result<Slug, ApiError> {
 
 fn no_feature(slug: &str) -> ApiError {
     /// Characters of a slug that an answer repeats.
-    const MAX_SLUG_CHARS: usize = 100;
-    let name = slug.chars().take(MAX_SLUG_CHARS).collect();
+    const REPEATED: usize = 100;
+    let name = slug.chars().take(REPEATED).collect();
     Refusal::NotFound { thing: Thing::Feature, name }.into()
 }
