@@ -246,7 +246,7 @@ pub struct NodeStatus {
     pub last_log: u64,
     /// The last log index in a snapshot.
     pub snapshot: u64,
-    /// All members.
+    /// All members, learners included.
     pub members: Vec<MemberStatus>,
     /// Size of the database on disk, in bytes.
     pub disk_bytes: u64,

@@ -58,11 +58,11 @@ pub struct Request {
 /// The HTTP method of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Reads something.
+    /// Reads, without changing anything.
     Get,
-    /// Changes something.
+    /// Changes or adds something.
     Post,
-    /// Deletes something.
+    /// Deletes what the path names.
     Delete,
 }
 

@@ -111,7 +111,7 @@ pub struct FeatureName {
     pub slug: String,
 }
 
-/// What happened.
+/// What happened, with its details.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Fact {
@@ -218,14 +218,14 @@ pub enum Fact {
     },
     /// An engineer joined the project.
     MemberAdded {
-        /// The member.
+        /// The engineer who joined.
         member: Person,
         /// The role of the member in the project.
         role: MemberRole,
     },
     /// An engineer left the project.
     MemberRemoved {
-        /// The member.
+        /// The engineer who left.
         member: Person,
         /// The role of the member in the project.
         role: MemberRole,

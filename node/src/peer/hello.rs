@@ -28,7 +28,7 @@ pub(super) enum Purpose {
     Append,
     /// Votes, heartbeats, transfers and the requests of the service.
     Control,
-    /// One snapshot.
+    /// One snapshot, sent by the leader to a follower.
     Snapshot,
 }
 

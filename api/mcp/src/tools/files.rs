@@ -32,7 +32,7 @@ pub(super) struct Claimed {
     until: Option<String>,
 }
 
-/// Claims files.
+/// Claims files for the session.
 pub(super) async fn claim(port: &dyn Port, wanted: Claim) -> Result<Claimed, Failure> {
     let feature_id = match wanted.feature {
         None => current_feature(port).await?,

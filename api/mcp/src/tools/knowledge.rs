@@ -37,7 +37,7 @@ pub(super) async fn learn(port: &dyn Port, learnt: Learn) -> Result<Recorded, Fa
     Ok(Recorded { feature: Some(learnt.feature), kept: true })
 }
 
-/// A decision.
+/// A decision with its reasons.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Decide {

@@ -24,7 +24,7 @@ const MAX_ITEMS: usize = 50;
 /// Characters of a spec that are shown at once; the resource has all of it.
 const MAX_SPEC_CHARS: usize = 20_000;
 
-/// No arguments.
+/// The arguments of a tool without any.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NoArguments {}

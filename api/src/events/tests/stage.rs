@@ -34,7 +34,7 @@ use uuid::Uuid;
 pub(crate) const ANA: u128 = 0xa;
 pub(crate) const BEN: u128 = 0xb;
 
-/// The node.
+/// A node that tests drive, with controls over its history.
 pub(crate) struct Stage {
     inner: Mutex<Inner>,
     texts: Arc<Mutex<Texts>>,

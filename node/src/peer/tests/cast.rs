@@ -64,7 +64,7 @@ pub(super) fn target(addr: &str, identity: &LocalIdentity) -> PeerTarget {
     PeerTarget { addr: addr.to_owned(), expected }
 }
 
-/// One node.
+/// One node with a played Raft and a played service.
 pub(super) struct Peer {
     pub(super) identity: watch::Sender<LocalIdentity>,
     pub(super) client: PeerClient,
