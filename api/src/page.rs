@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 /// Default of `limit`.
 const DEFAULT_LIMIT: usize = 50;
-/// Largest `limit`.
+/// Largest accepted value of `limit`.
 const MAX_LIMIT: usize = 100;
 /// A page ends after this many bytes of items, and the next one continues there. An item has at most a MiB.
 const MAX_PAGE_BYTES: usize = 4 << 20;

@@ -12,8 +12,8 @@ use crate::{
 };
 use futures::future::{BoxFuture, FutureExt};
 use nexus_api::cluster::{
-    Backup, Cluster, Committed, Consistency, History, NodeStatus, Operated, Operation, OperationError,
-    ReadView, SharedView, StorageFailure, Unavailable, WriteRequest,
+    Backup, Cluster, Committed, Consistency, History, NodeStatus, Operation, OperationError,
+    OperationOutcome, ReadView, SharedView, StorageFailure, Unavailable, WriteRequest,
 };
 use nexus_domain::{
     Answer, ClusterId, InstanceId, ProjectId, Proposal, Refusal, Revision, SessionId, Stamp, WallTime,
@@ -79,7 +79,7 @@ impl Cluster for NodeCluster {
     }
 
     fn wall(&self) -> WallTime {
-        self.node.agreed_wall().max(self.node.published().state.clock().wall)
+        self.node.cluster_wall_time().max(self.node.published().state.clock().wall)
     }
 
     fn heartbeat(&self, session: SessionId) -> BoxFuture<'_, Result<bool, Unavailable>> {
@@ -160,7 +160,7 @@ impl Cluster for NodeCluster {
         .boxed()
     }
 
-    fn operate(&self, operation: Operation) -> BoxFuture<'_, Result<Operated, OperationError>> {
+    fn operate(&self, operation: Operation) -> BoxFuture<'_, Result<OperationOutcome, OperationError>> {
         async move {
             let request = match operation {
                 Operation::Join { token, instance, peer_addr, client_addr } => MembershipRequest::Join {
@@ -248,14 +248,17 @@ impl NodeCluster {
         self.keep_alives.is_due(session, pause, self.node.clock.monotonic()) || !found.is_active()
     }
 
-    async fn snapshot(&self) -> Result<Operated, OperationError> {
+    async fn snapshot(&self) -> Result<OperationOutcome, OperationError> {
         let applied = self.node.published().revision();
         self.node.snapshot_through(applied, OPERATION_TIMEOUT).await?;
-        Ok(Operated::Done)
+        Ok(OperationOutcome::Done)
     }
 
     /// Sends a change of the membership to the leader, with retries while there is none.
-    async fn change_membership(&self, request: MembershipRequest) -> Result<Operated, OperationError> {
+    async fn change_membership(
+        &self,
+        request: MembershipRequest,
+    ) -> Result<OperationOutcome, OperationError> {
         let policy = RetryPolicy {
             deadline: Instant::now() + OPERATION_TIMEOUT,
             attempt_timeout: OPERATION_TIMEOUT,
@@ -276,11 +279,11 @@ fn history(page: EventsPage) -> History {
 }
 
 /// The result of a change of the membership.
-fn operated(response: ServiceResponse) -> Option<Result<Operated, OperationError>> {
+fn operated(response: ServiceResponse) -> Option<Result<OperationOutcome, OperationError>> {
     Some(match response {
-        ServiceResponse::Done => Ok(Operated::Done),
-        ServiceResponse::Joined(node) => Ok(Operated::Joined { node }),
-        ServiceResponse::Leads(node) => Ok(Operated::Leader(node)),
+        ServiceResponse::Done => Ok(OperationOutcome::Done),
+        ServiceResponse::Joined(node) => Ok(OperationOutcome::Joined { node }),
+        ServiceResponse::Leads(node) => Ok(OperationOutcome::Leader(node)),
         ServiceResponse::Refused(ChangeRefusal::Unsafe(why)) => Err(OperationError::Refused(why)),
         ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)) => Err(OperationError::UnknownNode(node)),
         ServiceResponse::Refused(ChangeRefusal::BadToken) => Err(OperationError::BadToken),

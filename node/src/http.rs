@@ -49,7 +49,7 @@ const CONNECTION_WINDOW: u32 = 256 * 1024;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Open requests get this long when the node stops. Most take milliseconds, and stopping takes 5 s in all.
 const DRAIN: Duration = Duration::from_millis(1_500);
-/// A connection that ends gets this long for what is under way, unless its permit is needed.
+/// A connection that ends gets this long to finish open requests, unless its permit is needed.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause after a failed `accept`: without free file descriptors, an immediate retry would fail too.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -77,7 +77,7 @@ impl Node {
         replaces: Option<NodeId>,
         member: Member,
     ) -> Result<ServiceResponse, ServiceResponse> {
-        // Whoever has no token must not make this node dial addresses of its choice.
+        // A caller without a token must not make this node dial addresses of its choice.
         let is_known = token.is_none_or(|digest| self.published().state.join_token(digest).is_some());
         if !is_known {
             return Err(ServiceResponse::Refused(ChangeRefusal::BadToken));
@@ -301,7 +301,7 @@ impl Node {
     }
 
     /// Voters that answer and have caught up, this node included, with the smallest lag first.
-    pub(crate) fn able_voters(&self) -> Vec<NodeId> {
+    pub(crate) fn healthy_voters(&self) -> Vec<NodeId> {
         let able = |peer: &MemberState| peer.is_voter && peer.is_alive && peer.lag <= MAX_LAG;
         let mut able: Vec<(u64, u64)> = self
             .members_by_id()

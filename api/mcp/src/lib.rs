@@ -3,7 +3,7 @@
 //! - [`port`]: the trait through which requests reach a project. The programs that serve the tools implement it.
 //! - [`transport`]: stdio and HTTP. [`server`]: the protocol. [`tools`]: the tools of an agent. [`resources`]: texts
 //!   that it can read.
-//! - [`refusal`]: words failures for an agent, so that it knows what to do next.
+//! - [`refusal`]: explains failures to an agent, so that it knows what to do next.
 //!
 //! Every tool is one or two requests of the REST contract. This crate decides nothing itself.
 

@@ -30,7 +30,7 @@ pub trait Port: Send + Sync + 'static {
     }
 }
 
-/// The permit of a tool, which dropping it gives back.
+/// The permit of a running tool, which is released on drop.
 pub struct ToolPermit(#[allow(dead_code, reason = "held for its drop")] Box<dyn Any + Send + Sync>);
 
 impl ToolPermit {
@@ -58,11 +58,11 @@ pub struct Request {
 /// The HTTP method of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Reads something.
+    /// Reads, without changing anything.
     Get,
-    /// Changes something.
+    /// Changes or adds something.
     Post,
-    /// Deletes something.
+    /// Deletes what the path names.
     Delete,
 }
 
@@ -124,7 +124,7 @@ impl Request {
         self
     }
 
-    /// Lets the request act without a session, although it is no read.
+    /// Lets the request act without a session, although it changes something.
     pub(crate) const fn with_session_if_any(mut self) -> Self {
         self.session = SessionUse::IfAny;
         self

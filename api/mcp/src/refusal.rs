@@ -4,11 +4,11 @@ use crate::port::Failure;
 use nexus_api_types::{Code, ErrorBody, Moment, claim::Conflict, feature::Blocked, feature::BlockedBy};
 use serde_json::Value;
 
-/// Lines of a list that an agent is shown; more would only fill its head.
-const MOST_LINES: usize = 20;
+/// Lines of a list that an agent is shown; more would only fill its context.
+const MAX_LINES: usize = 20;
 
-/// A failure in words.
-pub(crate) fn words(failure: &Failure) -> String {
+/// The text that explains a failure to an agent.
+pub(crate) fn explain(failure: &Failure) -> String {
     match failure {
         Failure::Other(text) => text.clone(),
         Failure::Refused(body) => refused(body),
@@ -19,15 +19,15 @@ fn refused(body: &ErrorBody) -> String {
     let mut lines = vec![format!("{}: {}", body.code.as_str(), body.message)];
     let detail = |name: &str| body.details.as_ref().and_then(|details| details.get(name));
     let conflicts = list::<Conflict>(detail("conflicts"));
-    lines.extend(conflicts.iter().take(MOST_LINES).map(conflict));
+    lines.extend(conflicts.iter().take(MAX_LINES).map(conflict));
     let blocked = list::<Blocked>(detail("blocked"));
     lines.extend(
         blocked
             .iter()
-            .take(MOST_LINES)
+            .take(MAX_LINES)
             .map(|one| format!("- {}: {}", one.feature_slug, because(&one.blocked_by))),
     );
-    let rest = (conflicts.len() + blocked.len()).saturating_sub(MOST_LINES);
+    let rest = (conflicts.len() + blocked.len()).saturating_sub(MAX_LINES);
     if rest > 0 {
         lines.push(format!("- and {rest} more"));
     }
@@ -40,7 +40,7 @@ fn refused(body: &ErrorBody) -> String {
             lines.push(format!("- {field}: {}", problems.join("; ")));
         }
     }
-    lines.push(format!("Next: {}", next(body)));
+    lines.push(format!("Next: {}", advice(body)));
     lines.join("\n")
 }
 
@@ -73,18 +73,18 @@ pub(crate) fn because(by: &BlockedBy) -> String {
     format!("{path} is held by {holder}{work}{until}")
 }
 
-/// Who it is.
+/// The name of a holder: an engineer, or one of its agents.
 pub(crate) fn holder(engineer: &str, agent: Option<&str>) -> String {
     agent.map_or_else(|| engineer.to_owned(), |agent| format!("{engineer}'s agent {agent}"))
 }
 
-/// A time, to the second.
+/// A time as text.
 pub(crate) fn time(moment: Moment) -> String {
     moment.to_string()
 }
 
-/// Which tool helps.
-fn next(body: &ErrorBody) -> &'static str {
+/// What the agent should do next.
+fn advice(body: &ErrorBody) -> &'static str {
     match body.code {
         Code::FileAlreadyClaimed | Code::FeatureAlreadyClaimed => {
             "take other work (available, or pick without a slug); do not write to held files by other means"

@@ -1,4 +1,4 @@
-//! What an agent can read: of each feature its spec and what was learnt with it, as Markdown.
+//! The resources that an agent can read: the spec and the learnings of each feature, as Markdown.
 
 use crate::{
     port::{self, Failure, Port, Request},
@@ -9,10 +9,10 @@ use rmcp::model::{Resource, ResourceTemplate};
 
 const MARKDOWN: &str = "text/markdown";
 
-/// Learnings that one resource has: as many as a page.
-const MOST_LEARNINGS: usize = 100;
+/// Learnings that one resource contains at most: as many as a page.
+const MAX_LEARNINGS: usize = 100;
 
-/// What of a feature can be read.
+/// The kinds of resources that a feature has.
 #[derive(Clone, Copy)]
 enum Kind {
     Spec,
@@ -29,7 +29,7 @@ impl Kind {
         }
     }
 
-    const fn words(self) -> &'static str {
+    const fn description(self) -> &'static str {
         match self {
             Self::Spec => "What is to be done",
             Self::Learnings => "What others learnt, newest first",
@@ -40,7 +40,7 @@ impl Kind {
         format!("nexus://features/{slug}/{}", self.name())
     }
 
-    /// The feature and the kind that an address names.
+    /// The feature and the kind of resource that a URI names.
     fn parse(uri: &str) -> Option<(&str, Self)> {
         let (slug, name) = uri.strip_prefix("nexus://features/")?.split_once('/')?;
         let kind = Self::ALL.into_iter().find(|kind| kind.name() == name)?;
@@ -48,37 +48,37 @@ impl Kind {
     }
 }
 
-/// The forms of the addresses.
+/// The templates of the resources' URIs.
 pub(crate) fn templates() -> Vec<ResourceTemplate> {
     let template = |kind: Kind| {
         ResourceTemplate::new(kind.uri("{slug}"), format!("feature-{}", kind.name()))
-            .with_description(kind.words())
+            .with_description(kind.description())
             .with_mime_type(MARKDOWN)
     };
     Kind::ALL.map(template).into()
 }
 
-/// Those of the features that are worked on.
+/// Lists the resources of the features that are worked on.
 ///
 /// # Errors
-/// What the cluster refuses, or why none could be asked.
+/// The refusal of the cluster, or why no server could be reached.
 pub(crate) async fn list(port: &dyn Port) -> Result<Vec<Resource>, Failure> {
     let status: ProjectStatus = port::ask(port, Request::get("/status")).await?;
     let of_feature = |feature: &Feature| {
         Kind::ALL.map(|kind| {
             Resource::new(kind.uri(&feature.slug), format!("{}-{}", feature.slug, kind.name()))
                 .with_title(feature.title.clone())
-                .with_description(kind.words())
+                .with_description(kind.description())
                 .with_mime_type(MARKDOWN)
         })
     };
     Ok(status.active_features.iter().flat_map(of_feature).collect())
 }
 
-/// The text at an address, and its type; none when it is none of ours.
+/// The text of a resource, and its media type. None when no resource has this URI.
 ///
 /// # Errors
-/// What the cluster refuses, or why none could be asked.
+/// The refusal of the cluster, or why no server could be reached.
 pub(crate) async fn read(port: &dyn Port, uri: &str) -> Result<Option<(String, &'static str)>, Failure> {
     let Some((slug, kind)) = Kind::parse(uri) else { return Ok(None) };
     let feature = format!("/features/{}", crate::tools::segment(slug));
@@ -88,7 +88,7 @@ pub(crate) async fn read(port: &dyn Port, uri: &str) -> Result<Option<(String, &
             format!("# {}\n\n{}", feature.title, feature.spec)
         }
         Kind::Learnings => {
-            let asked = Request::get(format!("{feature}/learnings")).limit(MOST_LEARNINGS);
+            let asked = Request::get(format!("{feature}/learnings")).limit(MAX_LEARNINGS);
             let page: Page<Learning> = port::ask(port, asked).await?;
             let one = |learning: &Learning| {
                 let (when, who) = (refusal::time(learning.created_at), &learning.engineer_name);

@@ -16,26 +16,26 @@ use rmcp::{
 };
 use std::{convert::Infallible, error::Error, sync::Arc};
 
-/// The body of a request, whatever brings it.
+/// The body of an HTTP request, of any server's type.
 pub type RequestBody = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
 
-/// Which requests of HTTP are taken.
+/// Limits of the HTTP requests that are accepted.
 #[derive(Clone, Debug)]
 pub struct HttpLimits {
     /// Bytes of a request's body, at most.
     pub body_bytes: usize,
-    /// Origins of browser pages that may ask; a request without an origin is no page's.
+    /// Origins of web pages that may send requests. A request without an origin does not come from a web page.
     pub allowed_origins: Vec<String>,
 }
 
-/// Answers one request of HTTP. Keeps nothing for the next one.
+/// Answers one HTTP request. Keeps no state for the next one.
 pub fn answer(
     server: Server,
     limits: HttpLimits,
     request: http::Request<RequestBody>,
 ) -> BoxFuture<'static, http::Response<BoxBody<Bytes, Infallible>>> {
     Box::pin(async move {
-        // A key is asked for, which no page of somebody else's has: hosts need not be known by name.
+        // Every request needs an API key, which a foreign web page does not have, so host names need no check.
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)
@@ -51,7 +51,7 @@ pub fn answer(
 /// Serves one client over stdin and stdout, until that ends.
 ///
 /// # Errors
-/// When no client speaks there, or it cannot be gone on with, in words for people.
+/// When no client answers, or the connection fails. The error is a text for people.
 pub fn serve_stdio(server: Server) -> BoxFuture<'static, Result<(), String>> {
     Box::pin(async move {
         let served =

@@ -23,10 +23,10 @@ const KEY_LENGTH: usize = 74;
 const TOKEN_SCHEME: &str = "nexus_join_";
 /// The prefix of every ticket.
 const TICKET_SCHEME: &str = "nexus_ticket_";
-/// Hexadecimal digits at least of an idempotency key that an API key is derived from: 128 bits, as in a UUID. Whoever
-/// guesses the idempotency key of a registration gets the API key, since the route needs no key.
+/// Least number of hexadecimal digits of an idempotency key from which an API key is derived: 128 bits, as in a UUID.
+/// A client that guesses the idempotency key of a registration gets the API key, since the route needs no key.
 const MIN_DERIVING_DIGITS: usize = 32;
-/// Different digits among them at least. Random ones have fewer less than once in ten million times, and counted
+/// Least number of different digits among them. Random ones have fewer less than once in ten million times, and counted
 /// numbers have few.
 const MIN_DIFFERENT_DIGITS: usize = 8;
 

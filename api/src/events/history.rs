@@ -39,7 +39,7 @@ pub(crate) enum ReadError {
         /// The oldest stored revision.
         oldest: Revision,
     },
-    /// Storage failed.
+    /// Reading from storage failed.
     #[error(transparent)]
     Storage(#[from] StorageFailure),
 }

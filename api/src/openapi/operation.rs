@@ -29,7 +29,7 @@ pub(super) enum Kind {
     Local,
     /// Reads the state.
     Read,
-    /// Changes something.
+    /// Changes something, and needs a key.
     Write,
 }
 

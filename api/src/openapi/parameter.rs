@@ -49,7 +49,7 @@ impl Parameter {
         Self { name, about, schema: slug(), required: Required::False }
     }
 
-    /// A UUID.
+    /// A parameter that is a UUID.
     pub(crate) fn id(name: &'static str, about: &'static str) -> Self {
         Self { name, about, schema: uuid(), required: Required::False }
     }

@@ -72,7 +72,7 @@ pub struct SaveCheckpoint {
 /// Answer of `POST …/sessions/checkpoints` for a checkpoint that is equal to the newest one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Skipped {
-    /// Always null.
+    /// Always null, since nothing was stored.
     #[schema(value_type = Option<Object>)]
     pub data: Option<Value>,
     /// Says that the checkpoint was a duplicate.

@@ -239,7 +239,7 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Operated {
-    /// Always true.
+    /// Always true. A failure has an error as its answer.
     pub ok: bool,
     /// The new leader, after a transfer.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -28,7 +28,7 @@ pub struct Engineer {
     pub email: String,
 }
 
-/// The caller.
+/// The engineer that sent the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Me {
     /// The id of the engineer.

@@ -111,7 +111,7 @@ pub struct FeatureName {
     pub slug: String,
 }
 
-/// What happened.
+/// What happened, with its details.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Fact {
@@ -218,14 +218,14 @@ pub enum Fact {
     },
     /// An engineer joined the project.
     MemberAdded {
-        /// The member.
+        /// The engineer who joined.
         member: Person,
         /// The role of the member in the project.
         role: MemberRole,
     },
     /// An engineer left the project.
     MemberRemoved {
-        /// The member.
+        /// The engineer who left.
         member: Person,
         /// The role of the member in the project.
         role: MemberRole,
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn every_fact_is_named_in_the_description() {
-        // Whoever reads a fact of no known name says which names are known.
+        // The error for an unknown name lists the known ones.
         let error = serde_json::from_value::<Fact>(json!({ "type": "" })).unwrap_err().to_string();
         let known: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
         assert_eq!(known, TYPES, "{error}");

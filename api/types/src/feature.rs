@@ -10,14 +10,14 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
-    /// Wanted first.
+    /// To be done first.
     Now,
     /// Wanted after that.
     #[default]
     Next,
     /// Wanted some day.
     Later,
-    /// Put aside.
+    /// Not planned at the moment.
     Icebox,
 }
 
@@ -31,13 +31,13 @@ pub enum Status {
     Ready,
     /// Picked by a session that works on it.
     Active,
-    /// Finished.
+    /// Its work is finished.
     Done,
-    /// Given up.
+    /// Given up before it was done.
     Cancelled,
 }
 
-/// A feature.
+/// A feature of a project: one piece of work with its spec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Feature {
@@ -203,7 +203,7 @@ pub struct UpdateFeature {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1)]
     pub spec: Option<String>,
-    /// The lane.
+    /// The lane to move it to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lane: Option<Lane>,
     /// The position in the lane.
@@ -237,6 +237,6 @@ pub struct PickNext {
 /// Answer of `DELETE …/features/:slug`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Deleted {
-    /// Always true.
+    /// Always true. A failure has an error as its answer.
     pub deleted: bool,
 }

@@ -62,7 +62,7 @@ pub struct StorageCheck {
 /// Answer of `/health/live`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Liveness {
-    /// Always `alive`.
+    /// Always `alive`, since a node that is not cannot answer.
     pub status: String,
     /// The time of the answer.
     pub timestamp: Moment,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A project.
+/// A project, without its members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Project {
@@ -53,7 +53,7 @@ pub struct UpdateProject {
 /// A project with its members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProjectDetail {
-    /// The project.
+    /// The project's own fields.
     #[serde(flatten)]
     pub project: Project,
     /// The members of the project.
@@ -129,6 +129,6 @@ pub struct AddMember {
 /// Answer of `DELETE …/members/{engineerId}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Removed {
-    /// Always true.
+    /// Always true. A failure has an error as its answer.
     pub removed: bool,
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Roadmap {
-    /// The project.
+    /// The id of the project.
     pub project_id: Uuid,
     /// All lanes, the soonest first.
     pub lanes: Vec<RoadmapLane>,
@@ -19,7 +19,7 @@ pub struct Roadmap {
 /// One lane of the roadmap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoadmapLane {
-    /// The lane.
+    /// The lane of these features.
     pub lane: Lane,
     /// The features of the lane, in their order.
     pub features: Vec<Feature>,

@@ -62,7 +62,7 @@ pub struct Session {
 /// A session with its engineer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionOf {
-    /// The session.
+    /// The session itself.
     pub session: Session,
     /// The engineer of the session.
     pub engineer: Engineer,
@@ -88,7 +88,7 @@ pub struct StartSession {
 /// An answer that only says yes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ok {
-    /// Always true.
+    /// Always true. A failure has an error as its answer.
     pub ok: bool,
 }
 

@@ -34,20 +34,20 @@ pub enum Notice {
     Joined {
         /// The session that the socket acts as; null for a caller that may only read.
         session_id: Option<Uuid>,
-        /// The project.
+        /// The id of the project.
         project_id: Uuid,
         /// The events that follow are later than this revision.
         revision: u64,
     },
     /// The subscription has ended.
     Left {
-        /// The project.
+        /// The id of the project.
         project_id: Uuid,
     },
     /// The events that should follow are no longer stored, and the subscription has ended. The client has to fetch the
     /// project again, and then join again.
     Compacted {
-        /// The project.
+        /// The id of the project.
         project_id: Uuid,
         /// The oldest stored revision. Joining with `since` one below it gives all stored events.
         oldest: u64,

@@ -64,7 +64,7 @@ pub enum MembershipRequest {
         /// The id of the member.
         node: NodeId,
     },
-    /// Transfers leadership.
+    /// Transfers leadership to a voter.
     TransferLeader {
         /// The next leader; none for the voter that is most up to date.
         to: Option<NodeId>,
@@ -78,7 +78,7 @@ pub enum ServiceResponse {
     ReadIndex(Revision),
     /// Answers a proposal that was applied.
     Proposed(Box<Answer>),
-    /// Answers heartbeats.
+    /// Answers a batch of heartbeats.
     Heartbeats {
         /// Those of the sessions that are over.
         unknown: Vec<SessionId>,

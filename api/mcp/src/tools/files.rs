@@ -1,4 +1,4 @@
-//! Claims: taking files while working, and whose they are.
+//! The tools for claims: claim files, release them, and show who holds them.
 
 use crate::{
     port::{self, Failure, Port, Request},
@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// What is to be claimed.
+/// The paths to claim.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Claim {
@@ -25,17 +25,17 @@ pub(super) struct Claim {
     feature: Option<String>,
 }
 
-/// What was claimed.
+/// The paths that were claimed.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Claimed {
     yours: Vec<String>,
     until: Option<String>,
 }
 
-/// Claims files.
+/// Claims files for the session.
 pub(super) async fn claim(port: &dyn Port, wanted: Claim) -> Result<Claimed, Failure> {
     let feature_id = match wanted.feature {
-        None => worked_on(port).await?,
+        None => current_feature(port).await?,
         Some(slug) => {
             let path = format!("/features/{}", super::segment(&slug));
             Some(port::ask::<Feature>(port, Request::get(path)).await?.id)
@@ -50,11 +50,12 @@ pub(super) async fn claim(port: &dyn Port, wanted: Claim) -> Result<Claimed, Fai
     })
 }
 
-/// The feature that the agent works on. Of several nobody knows which is meant: the files are then its own.
-async fn worked_on(port: &dyn Port) -> Result<Option<Uuid>, Failure> {
+/// The feature that the agent works on. None if it works on several, since it did not say which: then the claims
+/// belong to no feature.
+async fn current_feature(port: &dyn Port) -> Result<Option<Uuid>, Failure> {
     let session = match port.session().await? {
         Some(session) => Some(session),
-        // Who acts as their engineer is known by what they hold.
+        // An agent that acts as its engineer is found by the claims that it holds.
         None => {
             let mine: Vec<wire::Claim> = port::ask(port, Request::get("/claims/mine")).await?;
             mine.first().map(|claim| claim.session_id)
@@ -69,29 +70,29 @@ async fn worked_on(port: &dyn Port) -> Result<Option<Uuid>, Failure> {
     })
 }
 
-/// Whose files.
+/// The paths to look up.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Why {
+pub(super) struct WhyPaths {
     paths: Vec<String>,
 }
 
-/// Whose they are.
+/// The paths with their holders.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Standings {
-    paths: Vec<OfPath>,
+pub(super) struct PathHolders {
+    paths: Vec<PathHolder>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct OfPath {
+struct PathHolder {
     path: String,
     /// free, yours or held
     standing: &'static str,
-    claims: Vec<OfClaim>,
+    claims: Vec<HolderClaim>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct OfClaim {
+struct HolderClaim {
     claimed_as: String,
     holder: String,
     feature: Option<String>,
@@ -99,8 +100,8 @@ struct OfClaim {
     until: String,
 }
 
-/// Says whose files are.
-pub(super) async fn why(port: &dyn Port, which: Why) -> Result<Standings, Failure> {
+/// Shows who holds the paths.
+pub(super) async fn why(port: &dyn Port, which: WhyPaths) -> Result<PathHolders, Failure> {
     let body = CheckPaths { paths: which.paths, fence: None };
     let checked: wire::Checked =
         port::ask(port, Request::post("/claims/check").body(&body).with_session_if_any()).await?;
@@ -113,14 +114,14 @@ pub(super) async fn why(port: &dyn Port, which: Why) -> Result<Standings, Failur
     };
     let slug =
         |id: Uuid| features.iter().find(|feature| feature.id == id).map(|feature| feature.slug.clone());
-    let of_claim = |claim: wire::Claim| OfClaim {
+    let of_claim = |claim: wire::Claim| HolderClaim {
         holder: holder(&claim.engineer_name, claim.agent.as_deref()),
         feature: claim.feature_id.and_then(slug),
         since: refusal::time(claim.claimed_at),
         until: refusal::time(claim.expires_at),
         claimed_as: claim.file_path,
     };
-    let of_path = |path: wire::CheckedPath| OfPath {
+    let of_path = |path: wire::CheckedPath| PathHolder {
         standing: match path.standing {
             Standing::Free => "free",
             Standing::Mine => "yours",
@@ -129,5 +130,5 @@ pub(super) async fn why(port: &dyn Port, which: Why) -> Result<Standings, Failur
         path: path.path,
         claims: path.claims.into_iter().map(of_claim).collect(),
     };
-    Ok(Standings { paths: checked.paths.into_iter().map(of_path).collect() })
+    Ok(PathHolders { paths: checked.paths.into_iter().map(of_path).collect() })
 }

@@ -1,4 +1,4 @@
-//! What outlives the agent: learnings, decisions, checkpoints.
+//! The tools for knowledge that outlives an agent: learnings, decisions and checkpoints.
 
 use super::segment;
 use crate::port::{self, Failure, Port, Request};
@@ -12,16 +12,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What was kept.
+/// The answer of the tools that record something.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Kept {
+pub(super) struct Recorded {
     /// Of which feature; none for the whole project
     feature: Option<String>,
     /// False when it said nothing new
     kept: bool,
 }
 
-/// What was learnt.
+/// A learning about a feature.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Learn {
@@ -29,15 +29,15 @@ pub(super) struct Learn {
     text: String,
 }
 
-/// Keeps what was learnt.
-pub(super) async fn learn(port: &dyn Port, learnt: Learn) -> Result<Kept, Failure> {
+/// Adds a learning.
+pub(super) async fn learn(port: &dyn Port, learnt: Learn) -> Result<Recorded, Failure> {
     let path = format!("/features/{}/learnings", segment(&learnt.feature));
     let body = AddLearning { content: learnt.text };
     let _: Learning = port::ask(port, Request::post(path).body(&body).with_session_if_any()).await?;
-    Ok(Kept { feature: Some(learnt.feature), kept: true })
+    Ok(Recorded { feature: Some(learnt.feature), kept: true })
 }
 
-/// What was decided.
+/// A decision with its reasons.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Decide {
@@ -51,7 +51,7 @@ pub(super) struct Decide {
 }
 
 /// Records a decision.
-pub(super) async fn decide(port: &dyn Port, decided: Decide) -> Result<Kept, Failure> {
+pub(super) async fn decide(port: &dyn Port, decided: Decide) -> Result<Recorded, Failure> {
     let body = AddDecision {
         title: decided.title,
         decision: decided.decision,
@@ -62,10 +62,10 @@ pub(super) async fn decide(port: &dyn Port, decided: Decide) -> Result<Kept, Fai
     };
     let made: Decision =
         port::ask(port, Request::post("/decisions").body(&body).with_session_if_any()).await?;
-    Ok(Kept { feature: made.feature_slug, kept: true })
+    Ok(Recorded { feature: made.feature_slug, kept: true })
 }
 
-/// How far the work is.
+/// A checkpoint of the work on a feature.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Checkpoint {
@@ -77,8 +77,8 @@ pub(super) struct Checkpoint {
     context: Map<String, Value>,
 }
 
-/// Saves how far the work is.
-pub(super) async fn checkpoint(port: &dyn Port, reached: Checkpoint) -> Result<Kept, Failure> {
+/// Saves a checkpoint.
+pub(super) async fn checkpoint(port: &dyn Port, reached: Checkpoint) -> Result<Recorded, Failure> {
     let feature: Feature =
         port::ask(port, Request::get(format!("/features/{}", segment(&reached.feature)))).await?;
     let session_id = match port.session().await? {
@@ -97,5 +97,5 @@ pub(super) async fn checkpoint(port: &dyn Port, reached: Checkpoint) -> Result<K
     };
     let saved: Option<checkpoint::Checkpoint> =
         port::ask(port, Request::post("/sessions/checkpoints").body(&body).with_session_if_any()).await?;
-    Ok(Kept { feature: Some(feature.slug), kept: saved.is_some() })
+    Ok(Recorded { feature: Some(feature.slug), kept: saved.is_some() })
 }

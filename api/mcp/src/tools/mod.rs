@@ -1,8 +1,8 @@
-//! What an agent can do: the ten tools, their words, and the way from arguments to an answer.
+//! The ten tools of an agent: their descriptions, their schemas, and how a call gets its answer.
 //!
-//! - [`work`]: features. [`files`]: claims. [`knowledge`]: what outlives the agent.
+//! - [`work`]: features. [`files`]: claims. [`knowledge`]: learnings, decisions and checkpoints.
 //!
-//! Every host gives all of the words to its model all of the time: they are few.
+//! The descriptions are short, since every host puts all of them into each prompt of its model.
 
 mod files;
 mod knowledge;
@@ -18,74 +18,74 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::sync::{Arc, LazyLock};
 
-/// The tools, as they are listed.
+/// The tools, in the order in which they are listed.
 pub(crate) static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
     vec![
-        tool::<work::Nothing, work::Status>(
+        tool::<work::NoArguments, work::Status>(
             "status",
             "Who works on what, which files are held, what was interrupted, and what you hold.",
         )
-        .with_annotations(looking()),
-        tool::<work::Which, work::Available>(
+        .with_annotations(read_annotations()),
+        tool::<work::LaneFilter, work::Available>(
             "available",
             "Features that can be picked now, best first, and what blocks the rest.",
         )
-        .with_annotations(looking()),
+        .with_annotations(read_annotations()),
         tool::<work::Pick, work::Picked>(
             "pick",
             "Take a feature with all of its files, or nothing. Without a slug: the best that is free. Call it before you edit. A refusal says who holds what.",
         )
-        .with_annotations(writing()),
+        .with_annotations(write_annotations()),
         tool::<files::Claim, files::Claimed>(
             "claim",
             "Take more files while you work: all of them or none. Paths from the root of the repository: files, folders (src/auth/) or globs.",
         )
-        .with_annotations(writing()),
+        .with_annotations(write_annotations()),
         tool::<work::Release, work::Released>(
             "release",
             "Give back: a feature unfinished with all of its files, or single files that you claimed.",
         )
-        .with_annotations(writing()),
+        .with_annotations(write_annotations()),
         tool::<work::Done, work::Finished>(
             "done",
             "Finish a feature that you picked. Its files are free at once, so commit before.",
         )
-        .with_annotations(writing()),
-        tool::<knowledge::Learn, knowledge::Kept>(
+        .with_annotations(write_annotations()),
+        tool::<knowledge::Learn, knowledge::Recorded>(
             "learn",
             "Keep something that whoever works on this feature next should know.",
         )
-        .with_annotations(writing()),
-        tool::<knowledge::Decide, knowledge::Kept>(
+        .with_annotations(write_annotations()),
+        tool::<knowledge::Decide, knowledge::Recorded>(
             "decide",
             "Record a decision, why, and instead of what. About a feature, or the whole project.",
         )
-        .with_annotations(writing()),
-        tool::<knowledge::Checkpoint, knowledge::Kept>(
+        .with_annotations(write_annotations()),
+        tool::<knowledge::Checkpoint, knowledge::Recorded>(
             "checkpoint",
             "Save how far the work on a feature is, for whoever goes on. Call it before you stop or lose context.",
         )
-        .with_annotations(writing()),
-        tool::<files::Why, files::Standings>(
+        .with_annotations(write_annotations()),
+        tool::<files::WhyPaths, files::PathHolders>(
             "why",
             "Whose files are: free, yours, or held by whom, for what and until when.",
         )
-        .with_annotations(looking()),
+        .with_annotations(read_annotations()),
     ]
 });
 
-fn looking() -> ToolAnnotations {
+fn read_annotations() -> ToolAnnotations {
     ToolAnnotations::new().read_only(true).open_world(false)
 }
 
-fn writing() -> ToolAnnotations {
+fn write_annotations() -> ToolAnnotations {
     ToolAnnotations::new().read_only(false).destructive(false).open_world(false)
 }
 
-fn tool<I: JsonSchema, O: JsonSchema>(name: &'static str, words: &'static str) -> Tool {
+fn tool<I: JsonSchema, O: JsonSchema>(name: &'static str, description: &'static str) -> Tool {
     let input = schema::<I>(SchemaSettings::draft2020_12());
     let output = schema::<O>(SchemaSettings::draft2020_12().for_serialize());
-    Tool::new(name, words, input).with_raw_output_schema(output)
+    Tool::new(name, description, input).with_raw_output_schema(output)
 }
 
 /// The JSON schema of `T`, without keywords that are of no use to a model.
@@ -95,15 +95,15 @@ fn schema<T: JsonSchema>(settings: SchemaSettings) -> Arc<JsonObject> {
         settings.meta_schema = None;
     });
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
-    trim(&mut schema, true);
+    trim_schema(&mut schema, true);
     let Value::Object(object) = schema else { panic!("arguments and answers are objects") };
     Arc::new(object)
 }
 
-fn trim(schema: &mut Value, is_root: bool) {
+fn trim_schema(schema: &mut Value, is_root: bool) {
     match schema {
         Value::Object(fields) => {
-            // A property may be called so: there its value is a schema, here it is a text.
+            // A property may have this name too. Its value is then a schema, while that of the keyword is a text.
             for noise in ["title", "format"] {
                 if fields.get(noise).is_some_and(Value::is_string) {
                     fields.remove(noise);
@@ -115,9 +115,9 @@ fn trim(schema: &mut Value, is_root: bool) {
             if fields.get("default").is_some_and(|default| default.is_null() || *default == false) {
                 fields.remove("default");
             }
-            fields.values_mut().for_each(|field| trim(field, false));
+            fields.values_mut().for_each(|field| trim_schema(field, false));
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| trim(item, false)),
+        Value::Array(items) => items.iter_mut().for_each(|item| trim_schema(item, false)),
         _ => {}
     }
 }
@@ -128,7 +128,7 @@ pub(crate) fn is_read_only(name: &str) -> bool {
     tool.and_then(|tool| tool.annotations.as_ref()?.read_only_hint).unwrap_or_default()
 }
 
-/// Does what a tool is for; none when there is no such tool. A failure is an answer too, which the model reads.
+/// Calls a tool. None when there is no such tool. A failure is an answer too, which the model reads.
 pub(crate) async fn call(port: &dyn Port, name: &str, arguments: JsonObject) -> Option<CallToolResult> {
     let arguments = Value::Object(arguments);
     let result = match name {
@@ -161,11 +161,11 @@ where
         Ok(output) => {
             CallToolResult::structured(serde_json::to_value(output).expect("answers of tools are JSON"))
         }
-        Err(failure) => CallToolResult::error(vec![ContentBlock::text(refusal::words(&failure))]),
+        Err(failure) => CallToolResult::error(vec![ContentBlock::text(refusal::explain(&failure))]),
     }
 }
 
-/// A text that becomes part of a path.
+/// Encodes a text as one segment of a path.
 pub(crate) fn segment(text: &str) -> impl std::fmt::Display {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
 }
@@ -174,7 +174,8 @@ pub(crate) fn segment(text: &str) -> impl std::fmt::Display {
 mod tests {
     use super::*;
 
-    /// Characters of a token of JSON and English, on the safe side: tokenizers make about four of them one.
+    /// Characters per token of JSON and English. Tokenizers put about four into one token, so this errs on the safe
+    /// side.
     const CHARS_PER_TOKEN: usize = 3;
 
     #[test]

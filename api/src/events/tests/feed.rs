@@ -83,7 +83,7 @@ async fn whoever_says_something_while_it_is_behind_goes_on_with_the_page_that_is
     let before = stage.pages.arrived();
     stage.pages.close();
     for _ in 0..3 {
-        // What comes from the client drops the waiting, not the reading.
+        // A message of the client cancels the wait for the page, but not the read.
         assert!(futures::poll!(std::pin::pin!(talk.next())).is_pending());
         stage.pages.reached(before + 1).await;
     }

@@ -4,8 +4,8 @@ use crate::{
     api::{Api, ApiConfig},
     auth::{Caller, NewKey},
     cluster::{
-        Backup, Cluster, Committed, Consistency, History, NodeStatus, Operated, Operation, OperationError,
-        ReadView, SharedView, StorageFailure, Unavailable, View, WriteRequest,
+        Backup, Cluster, Committed, Consistency, History, NodeStatus, Operation, OperationError,
+        OperationOutcome, ReadView, SharedView, StorageFailure, Unavailable, View, WriteRequest,
     },
     mint::SystemMint,
     render,
@@ -34,7 +34,7 @@ use uuid::Uuid;
 pub(crate) const ANA: u128 = 0xa;
 pub(crate) const BEN: u128 = 0xb;
 
-/// The node.
+/// A node that tests drive, with controls over its history.
 pub(crate) struct Stage {
     inner: Mutex<Inner>,
     texts: Arc<Mutex<Texts>>,
@@ -46,7 +46,7 @@ pub(crate) struct Stage {
     documents: Arc<AtomicUsize>,
 }
 
-/// Holds up what comes while it is closed.
+/// Callers that reach it while it is closed wait until it opens.
 #[derive(Default)]
 pub(crate) struct Gate {
     closed: watch::Sender<bool>,
@@ -446,7 +446,7 @@ impl Cluster for Stage {
         unreachable!("nobody asks for it here")
     }
 
-    fn operate(&self, _: Operation) -> BoxFuture<'_, Result<Operated, OperationError>> {
+    fn operate(&self, _: Operation) -> BoxFuture<'_, Result<OperationOutcome, OperationError>> {
         unreachable!("nobody asks for it here")
     }
 

@@ -3,7 +3,7 @@
 //!
 //! - [`cast`]: the nodes that the stories are about.
 //! - [`greeting`], [`calling`], [`appending`], [`garbage`]: one subject each, with a Raft that is played.
-//! - [`golden`]: the bytes of what is said.
+//! - [`golden`]: the bytes of the messages.
 //! - [`cluster`]: the real Raft and the real store, three nodes of them.
 
 #![allow(clippy::unwrap_used)]
