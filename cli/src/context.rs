@@ -2,6 +2,7 @@
 //! before the environment, the environment before the files.
 
 use crate::{
+    agent_run::{self, Actor, RunRecords},
     args::{
         Global,
         server::{self, Server},
@@ -13,7 +14,6 @@ use crate::{
     },
     error::Error,
     output::{Output, words},
-    run::{self, Actor, Records},
 };
 use nexus_api_types::{engineer::Me, project::Project};
 use std::{cell::OnceCell, time::Duration};
@@ -34,7 +34,7 @@ pub(crate) struct Context<'a> {
     /// The API key that was typed or is in the environment.
     pub(crate) given_token: Option<String>,
     timeout: Duration,
-    records: Records,
+    records: RunRecords,
     actor: OnceCell<Actor>,
     /// Whether a person said who acts.
     is_named: bool,
@@ -51,8 +51,8 @@ impl<'a> Context<'a> {
         let login = login_file.read()?;
         let servers = servers(global.server.as_deref(), &login, &login_file)?;
         let given_token = given(global.token);
-        let records = Records::locate()?;
-        let named = given(global.session).filter(|text| !run::is_handed_down(text));
+        let records = RunRecords::locate()?;
+        let named = given(global.session).filter(|text| !agent_run::is_inherited(text));
         let named = named.map(|text| Actor::named(&text, &records)).transpose()?;
         let token = given_token.clone().or_else(|| login.token.clone());
         let client = Client::new(&servers, token, global.timeout).watched(out.is_watched());
@@ -118,7 +118,7 @@ impl<'a> Context<'a> {
     }
 
     /// What is kept of runs.
-    pub(crate) fn records(&self) -> Records {
+    pub(crate) fn records(&self) -> RunRecords {
         self.records.clone()
     }
 
@@ -147,7 +147,7 @@ impl<'a> Context<'a> {
     /// When none is named, or there is none of that name.
     pub(crate) async fn project(&self) -> Result<Uuid, Error> {
         let project = self.find_project().await?;
-        self.act_in(project);
+        self.act_as_live_session(project);
         Ok(project)
     }
 

@@ -13,6 +13,7 @@
 //! - [`client`]: requests to a cluster of several servers. [`config`]: the files kept on disk.
 //! - [`output`]: data to stdout, the rest to stderr. [`error`]: what went wrong, and what to do next.
 
+mod agent_run;
 mod args;
 mod client;
 mod commands;
@@ -27,7 +28,6 @@ mod hosts;
 mod install;
 mod output;
 mod repository;
-mod run;
 mod spec;
 
 use crate::{args::Cli, commands::Command, context::Context, error::Error};

@@ -1,7 +1,7 @@
 //! As which session a command acts: the one that its run's record names, or a new one when work begins
 //! and there is none. A run without a name, a terminal or an agent acts as its engineer.
 
-use super::{Actor, Key, Lost, Process, Record, Records, watch_over};
+use super::{Actor, LostClaim, Process, RunKey, RunRecord, RunRecords, ensure_keep_alive};
 use crate::{
     client::{Answer, Request},
     context::Context,
@@ -19,11 +19,11 @@ use uuid::Uuid;
 impl Context<'_> {
     /// Asks as the session of this run from now on, if it surely lives. One that may be over is left out:
     /// a question needs none.
-    pub(crate) fn act_in(&self, project: Uuid) {
+    pub(crate) fn act_as_live_session(&self, project: Uuid) {
         let session = match self.actor() {
             Actor::Session(id) => Some(*id),
-            Actor::Run { key, .. } => {
-                let record = self.records().read(key, project).filter(Record::is_fresh);
+            Actor::AgentRun { key, .. } => {
+                let record = self.records().read(key, project).filter(RunRecord::is_fresh);
                 record.map(|record| record.session_id)
             }
             Actor::Engineer => None,
@@ -39,7 +39,7 @@ impl Context<'_> {
         let (key, owner) = match self.actor() {
             Actor::Session(id) => return Ok(Some(*id)),
             Actor::Engineer => return Ok(None),
-            Actor::Run { key, owner } => (key, *owner),
+            Actor::AgentRun { key, owner } => (key, *owner),
         };
         let known = self.records().read(key, project);
         let id = match known {
@@ -60,7 +60,7 @@ impl Context<'_> {
     ///
     /// # Errors
     /// When the cluster says no, or nothing.
-    pub(crate) async fn work(&self, project: Uuid, request: Request) -> Result<Answer, Error> {
+    pub(crate) async fn send_in_session(&self, project: Uuid, request: Request) -> Result<Answer, Error> {
         let refused = match self.client.send(request.clone()).await {
             Err(Error::Refused(refused)) => refused,
             other => return other,
@@ -77,10 +77,10 @@ impl Context<'_> {
 
     /// Finds the living session of this run, or starts one. Whether it is another one than acted before.
     async fn renew_session(&self, project: Uuid) -> Result<bool, Error> {
-        let (Actor::Run { .. }, Some(before)) = (self.actor(), self.client.session()) else {
+        let (Actor::AgentRun { .. }, Some(before)) = (self.actor(), self.client.session()) else {
             return Ok(false);
         };
-        self.doubt_session(project)?;
+        self.mark_session_stale(project)?;
         Ok(self.session_for_work(project).await? != Some(before))
     }
 
@@ -88,11 +88,11 @@ impl Context<'_> {
     ///
     /// # Errors
     /// When the record cannot be written.
-    pub(crate) fn doubt_session(&self, project: Uuid) -> Result<(), Error> {
-        let Actor::Run { key, .. } = self.actor() else { return Ok(()) };
+    pub(crate) fn mark_session_stale(&self, project: Uuid) -> Result<(), Error> {
+        let Actor::AgentRun { key, .. } = self.actor() else { return Ok(()) };
         self.records().change(key, project, |record| {
             record.map(|mut record| {
-                record.beat(0);
+                record.renew_lease(0);
                 record
             })
         })?;
@@ -104,25 +104,25 @@ impl Context<'_> {
     ///
     /// # Errors
     /// As [`session_for_work`](Self::session_for_work).
-    pub(crate) async fn session_of_before(&self, project: Uuid) -> Result<Option<Uuid>, Error> {
+    pub(crate) async fn previous_session(&self, project: Uuid) -> Result<Option<Uuid>, Error> {
         match self.actor() {
-            Actor::Run { key, .. } if self.records().read(key, project).is_none() => Ok(None),
+            Actor::AgentRun { key, .. } if self.records().read(key, project).is_none() => Ok(None),
             _ => self.session_for_work(project).await,
         }
     }
 
     /// Sees to it that the session lives as long as its run, once it holds something.
-    pub(crate) fn look_after(&self, project: Uuid) {
-        let Actor::Run { key, .. } = self.actor() else { return };
-        if let Err(error) = watch_over(self, key, project) {
+    pub(crate) fn keep_session_alive(&self, project: Uuid) {
+        let Actor::AgentRun { key, .. } = self.actor() else { return };
+        if let Err(error) = ensure_keep_alive(self, key, project) {
             self.out
                 .note(format_args!("Nobody looks after this session: {error}. Its lease is the long one"));
         }
     }
 
     /// What this run held and lost while its machine slept; each is told once.
-    pub(crate) fn take_lost(&self, project: Uuid) -> Vec<Lost> {
-        let Actor::Run { key, .. } = self.actor() else { return Vec::new() };
+    pub(crate) fn take_lost_claims(&self, project: Uuid) -> Vec<LostClaim> {
+        let Actor::AgentRun { key, .. } = self.actor() else { return Vec::new() };
         let records = self.records();
         if records.read(key, project).is_none_or(|record| record.lost.is_empty()) {
             return Vec::new();
@@ -140,8 +140,8 @@ impl Context<'_> {
     }
 
     /// Tells a person what was lost while the machine slept.
-    pub(crate) fn tell_lost(&self, project: Uuid) {
-        for Lost { what, why, by } in self.take_lost(project) {
+    pub(crate) fn print_lost_claims(&self, project: Uuid) {
+        for LostClaim { what, why, by } in self.take_lost_claims(project) {
             let holder = by.map(|by| words::holder(&by.engineer_name, by.agent.as_deref()));
             let whose = holder.map_or(why, |holder| format!("{holder} holds it now"));
             self.out.note(plain(&format!("Lost while this machine slept: {what}: {whose}")));
@@ -150,14 +150,14 @@ impl Context<'_> {
 
     /// The run begins in its process, or goes on in it: commands there that nobody says the run of are its own
     /// from now on.
-    pub(crate) fn bind_anew(&self, project: Uuid) {
-        if let Actor::Run { key, owner: Some(owner) } = self.actor() {
+    pub(crate) fn bind_to_own_process(&self, project: Uuid) {
+        if let Actor::AgentRun { key, owner: Some(owner) } = self.actor() {
             // What cannot be written leaves it at the run that was bound before.
             let _ = self.rebind(key, project, *owner);
         }
     }
 
-    fn rebind(&self, key: &Key, project: Uuid, owner: Process) -> Result<(), Error> {
+    fn rebind(&self, key: &RunKey, project: Uuid, owner: Process) -> Result<(), Error> {
         self.records().change(key, project, |record| {
             record.map(|mut record| {
                 record.bind(owner);
@@ -167,9 +167,14 @@ impl Context<'_> {
         Ok(())
     }
 
-    async fn start_session(&self, key: &Key, project: Uuid, owner: Option<Process>) -> Result<Uuid, Error> {
+    async fn start_session(
+        &self,
+        key: &RunKey,
+        project: Uuid,
+        owner: Option<Process>,
+    ) -> Result<Uuid, Error> {
         let records = self.records();
-        records.forget_old(journal::is_one);
+        records.delete_old(journal::is_one);
         // First the name, which commands of one run that start at once then share, and with it the session.
         let named = bind(&records, key, project, owner)?;
         let agent = named.map_or_else(|| new_name(key), |record| record.agent);
@@ -178,7 +183,7 @@ impl Context<'_> {
         let session = self.post_session(project, agent).await?;
         records.change(key, project, |record| {
             record.map(|mut record| {
-                record.saw(&session);
+                record.set_session(&session);
                 record
             })
         })?;
@@ -208,13 +213,13 @@ impl Context<'_> {
 /// # Errors
 /// When the record cannot be written.
 pub(crate) fn bind(
-    records: &Records,
-    key: &Key,
+    records: &RunRecords,
+    key: &RunKey,
     project: Uuid,
     owner: Option<Process>,
-) -> Result<Option<Record>, Error> {
+) -> Result<Option<RunRecord>, Error> {
     records.change(key, project, |before| {
-        let mut record = before.unwrap_or_else(|| Record::new(new_name(key)));
+        let mut record = before.unwrap_or_else(|| RunRecord::new(new_name(key)));
         if let Some(owner) = owner {
             record.bind(owner);
         }
@@ -224,7 +229,7 @@ pub(crate) fn bind(
 
 /// A name that no other run of the engineer has, on whatever machine: two runs of one name would be one
 /// agent, and share what they hold.
-fn new_name(key: &Key) -> String {
+fn new_name(key: &RunKey) -> String {
     let random = (Uuid::now_v7().as_u128() & 0xffff_ffff) as u32;
     format!("{}-{random:08x}", key.kind())
 }

@@ -2,7 +2,7 @@
 //! started the command, else the terminal's. Asks no server.
 
 use super::{
-    Key, Process, Records, TERMINAL, handed,
+    Process, RunKey, RunRecords, TERMINAL, inherited,
     process::{Ancestor, Processes},
 };
 use crate::error::Error;
@@ -22,7 +22,7 @@ pub(crate) enum Actor {
     /// A run, whose session is found or made.
     Run {
         /// Which.
-        key: Key,
+        key: RunKey,
         /// The process that it lives in, where that is known.
         owner: Option<Process>,
     },
@@ -35,74 +35,77 @@ impl Actor {
     ///
     /// # Errors
     /// When the text names neither.
-    pub(crate) fn named(text: &str, records: &Records) -> Result<Self, Error> {
+    pub(crate) fn named(text: &str, records: &RunRecords) -> Result<Self, Error> {
         if text == NOBODY {
             return Ok(Self::Engineer);
         }
         if let Ok(id) = text.parse() {
-            let key = Key::of_session(id);
+            let key = RunKey::of_session(id);
             return Ok(if records.folder_of(&key).exists() {
-                Self::Run { key, owner: None }
+                Self::AgentRun { key, owner: None }
             } else {
                 Self::Session(id)
             });
         }
-        let key = Key::parse(text).ok_or_else(|| {
+        let key = RunKey::parse(text).ok_or_else(|| {
             Error::misused(format!("{text:?} is no session's id")).hint(
                 "a session's id is a UUID, as nexus status --json lists them; an agent's own is HOST:ID, as in claude:1f3a…",
             )
         })?;
-        Ok(Self::Run { key, owner: None })
+        Ok(Self::AgentRun { key, owner: None })
     }
 
     /// The run that this command was started in.
-    pub(crate) fn here(records: &Records) -> Self {
+    pub(crate) fn here(records: &RunRecords) -> Self {
         let mut processes = Processes::default();
         let ancestors = processes.ancestors();
-        if let Some(key) = handed::run(|key| records.folder_of(key).exists()) {
-            return Self::handed_down(key, &ancestors, records);
+        if let Some(key) = inherited::run_key(|key| records.folder_of(key).exists()) {
+            return Self::inherited(key, &ancestors, records);
         }
         if let Some(run) = known(&ancestors, records).or_else(|| called(&ancestors)) {
             return run;
         }
         match processes.terminal() {
-            Some(leader) => Self::Run { key: Key::of_process(TERMINAL, leader), owner: Some(leader) },
+            Some(leader) => Self::AgentRun { key: RunKey::of_process(TERMINAL, leader), owner: Some(leader) },
             None => Self::Engineer,
         }
     }
 
-    /// The run whose name was handed down, unless another agent was started in between: that one inherits the
+    /// The run whose name was inherited down, unless another agent was started in between: that one inherits the
     /// name, and is somebody else all the same.
-    fn handed_down(key: Key, ancestors: &[Ancestor], records: &Records) -> Self {
+    fn inherited(key: RunKey, ancestors: &[Ancestor], records: &RunRecords) -> Self {
         let owner = records.owner_of(&key);
         let at = ancestors.iter().position(|ancestor| Some(ancestor.process) == owner).unwrap_or_default();
         let between = &ancestors[..at];
-        let other = |run: &Self| matches!(run, Self::Run { key: other, .. } if other.kind() != key.kind());
-        known(between, records).or_else(|| called(between).filter(other)).unwrap_or(Self::Run { key, owner })
+        let other =
+            |run: &Self| matches!(run, Self::AgentRun { key: other, .. } if other.kind() != key.kind());
+        known(between, records)
+            .or_else(|| called(between).filter(other))
+            .unwrap_or(Self::AgentRun { key, owner })
     }
 
     /// The run that an agent host says it is, from a command that the host itself started.
     pub(crate) fn of_host(host: &str, session: &str) -> Option<Self> {
-        let key = Key::of_host(host, session)?;
+        let key = RunKey::of_host(host, session)?;
         let ancestors = Processes::default().ancestors();
         let owner = ancestors.iter().find(|ancestor| !ancestor.is_shell()).map(|ancestor| ancestor.process);
-        Some(Self::Run { key, owner })
+        Some(Self::AgentRun { key, owner })
     }
 }
 
 /// The run that is known to live in the nearest of these processes.
-fn known(ancestors: &[Ancestor], records: &Records) -> Option<Actor> {
+fn known(ancestors: &[Ancestor], records: &RunRecords) -> Option<Actor> {
     let line: Vec<Process> = ancestors.iter().map(|ancestor| ancestor.process).collect();
-    let (key, owner) = records.living_in(&line)?;
-    Some(Actor::Run { key, owner: Some(owner) })
+    let (key, owner) = records.run_in_nearest(&line)?;
+    Some(Actor::AgentRun { key, owner: Some(owner) })
 }
 
 /// The nearest of these processes that goes by the name of an agent.
 fn called(ancestors: &[Ancestor]) -> Option<Actor> {
     ancestors.iter().find_map(|ancestor| {
         let host = HOSTS.iter().find(|host| ancestor.is_called(host))?;
-        let key = Key::of_process(host, ancestor.process);
-        Some(Actor::Run { key, owner: Some(ancestor.process) })
+        let key = RunKey::of_process(host, ancestor.process);
+        Some(Actor::AgentRun { key, owner: Some(ancestor.process) })
     })
 }
 
@@ -110,16 +113,16 @@ fn called(ancestors: &[Ancestor]) -> Option<Actor> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::run::Record;
+    use crate::agent_run::RunRecord;
     use uuid::Uuid;
 
     fn process(pid: u32) -> Process {
         Process { pid, started: 1 }
     }
 
-    fn begun(records: &Records, key: &str, pid: u32) -> Key {
-        let key = Key::parse(key).unwrap();
-        let mut record = Record::new("an-agent".to_owned());
+    fn begun(records: &RunRecords, key: &str, pid: u32) -> RunKey {
+        let key = RunKey::parse(key).unwrap();
+        let mut record = RunRecord::new("an-agent".to_owned());
         record.bind(process(pid));
         records.change(&key, Uuid::from_u128(7), |_| Some(record)).unwrap();
         key
@@ -128,32 +131,35 @@ mod tests {
     #[test]
     fn two_conversations_in_one_process_are_told_apart_by_the_name_that_is_handed_down() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::in_folder(folder.path().to_owned());
+        let records = RunRecords::in_folder(folder.path().to_owned());
         let one = begun(&records, "claude:one", 10);
         begun(&records, "claude:two", 10);
         let line = [Ancestor::new(process(30), "bash"), Ancestor::new(process(10), "claude")];
-        let run = Actor::handed_down(one.clone(), &line, &records);
-        assert_eq!(run, Actor::Run { key: one, owner: Some(process(10)) });
+        let run = Actor::inherited(one.clone(), &line, &records);
+        assert_eq!(run, Actor::AgentRun { key: one, owner: Some(process(10)) });
     }
 
     #[test]
     fn an_agent_that_another_one_started_is_itself() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::in_folder(folder.path().to_owned());
+        let records = RunRecords::in_folder(folder.path().to_owned());
         let outer = begun(&records, "claude:outer", 10);
         let inner = begun(&records, "claude:inner", 20);
         let line = |name| {
             [(40, "bash"), (20, name), (15, "bash"), (10, "claude")]
                 .map(|(pid, name)| Ancestor::new(process(pid), name))
         };
-        let run = Actor::handed_down(outer.clone(), &line("claude"), &records);
-        assert_eq!(run, Actor::Run { key: inner.clone(), owner: Some(process(20)) });
+        let run = Actor::inherited(outer.clone(), &line("claude"), &records);
+        assert_eq!(run, Actor::AgentRun { key: inner.clone(), owner: Some(process(20)) });
         // One that has told nothing of itself is known by its name.
         records.change(&inner, Uuid::from_u128(7), |_| None).unwrap();
-        let run = Actor::handed_down(outer.clone(), &line("gemini"), &records);
-        assert_eq!(run, Actor::Run { key: Key::of_process("gemini", process(20)), owner: Some(process(20)) });
+        let run = Actor::inherited(outer.clone(), &line("gemini"), &records);
+        assert_eq!(
+            run,
+            Actor::AgentRun { key: RunKey::of_process("gemini", process(20)), owner: Some(process(20)) }
+        );
         // A helper of the same name is the agent itself.
-        let run = Actor::handed_down(outer.clone(), &line("claude"), &records);
-        assert_eq!(run, Actor::Run { key: outer, owner: Some(process(10)) });
+        let run = Actor::inherited(outer.clone(), &line("claude"), &records);
+        assert_eq!(run, Actor::AgentRun { key: outer, owner: Some(process(10)) });
     }
 }

@@ -1,30 +1,30 @@
 //! A run that goes on under another name in the same process: its host was told to forget what was said, or to take up
 //! or branch off an earlier conversation. It is the same agent, and keeps what it holds, in every project.
 
-use super::{Actor, Process, Record, Records, process::Processes};
+use super::{Actor, Process, RunRecord, RunRecords, process::Processes};
 use crate::error::Error;
 
 /// The run that lived in the process of this one goes on as this one.
 ///
 /// # Errors
-/// When a record cannot be written; what was not handed over is then as it was.
-pub(crate) fn go_on_as(records: &Records, actor: &Actor) -> Result<(), Error> {
-    let Actor::Run { key, owner: Some(owner) } = actor else { return Ok(()) };
+/// When a record cannot be written; what was not inherited over is then as it was.
+pub(crate) fn continue_as(records: &RunRecords, actor: &Actor) -> Result<(), Error> {
+    let Actor::AgentRun { key, owner: Some(owner) } = actor else { return Ok(()) };
     // Only in the very process: an agent that another one started is somebody else.
-    let Some((before, _)) = records.living_in(&[*owner]) else { return Ok(()) };
+    let Some((before, _)) = records.run_in_nearest(&[*owner]) else { return Ok(()) };
     if before == *key || before.kind() != key.kind() {
         return Ok(());
     }
     for project in records.projects_of(&before) {
         if records.read(key, project).is_none_or(|own| is_left(&own, *owner)) {
-            records.hand_over(&before, key, project)?;
+            records.transfer(&before, key, project)?;
         }
     }
     Ok(())
 }
 
 /// Whether a run of this name is over: not while it lives in another process, or as another conversation in this one.
-fn is_left(own: &Record, owner: Process) -> bool {
+fn is_left(own: &RunRecord, owner: Process) -> bool {
     match own.owner {
         Some(of) if of == owner => !own.is_fresh(),
         Some(of) => !Processes::default().lives(of),
@@ -36,7 +36,7 @@ fn is_left(own: &Record, owner: Process) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::run::Key;
+    use crate::agent_run::RunKey;
     use uuid::Uuid;
 
     const PROJECT: Uuid = Uuid::from_u128(7);
@@ -51,30 +51,30 @@ mod tests {
         Process { started: own.started + 7, ..own }
     }
 
-    fn begun(records: &Records, name: &str, project: Uuid, owner: Process, session: u128) -> Key {
-        let key = Key::parse(name).unwrap();
-        let mut record = Record::new(format!("agent-{session}"));
+    fn begun(records: &RunRecords, name: &str, project: Uuid, owner: Process, session: u128) -> RunKey {
+        let key = RunKey::parse(name).unwrap();
+        let mut record = RunRecord::new(format!("agent-{session}"));
         record.session_id = Uuid::from_u128(session);
         record.bind(owner);
-        record.beat(90_000);
+        record.renew_lease(90_000);
         records.change(&key, project, |_| Some(record)).unwrap();
         key
     }
 
-    fn session(records: &Records, key: &Key, project: Uuid) -> Option<u128> {
+    fn session(records: &RunRecords, key: &RunKey, project: Uuid) -> Option<u128> {
         records.read(key, project).map(|record| record.session_id.as_u128())
     }
 
-    fn goes_on(records: &Records, name: &str, owner: Process) -> Key {
-        let key = Key::parse(name).unwrap();
-        go_on_as(records, &Actor::Run { key: key.clone(), owner: Some(owner) }).unwrap();
+    fn goes_on(records: &RunRecords, name: &str, owner: Process) -> RunKey {
+        let key = RunKey::parse(name).unwrap();
+        continue_as(records, &Actor::AgentRun { key: key.clone(), owner: Some(owner) }).unwrap();
         key
     }
 
     #[test]
     fn a_run_goes_on_under_another_name_and_back_again_in_all_its_projects() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::in_folder(folder.path().to_owned());
+        let records = RunRecords::in_folder(folder.path().to_owned());
         let one = begun(&records, "claude:one", PROJECT, own(), 1);
         begun(&records, "claude:one", OTHER, own(), 2);
         let two = goes_on(&records, "claude:two", own());
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_conversation_of_a_process_that_is_gone_is_taken_up_with_what_its_successor_holds() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::in_folder(folder.path().to_owned());
+        let records = RunRecords::in_folder(folder.path().to_owned());
         let old = begun(&records, "claude:old", PROJECT, gone(), 1);
         let now = begun(&records, "claude:now", PROJECT, own(), 2);
         goes_on(&records, "claude:old", own());
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn nobody_else_is_taken_over() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::in_folder(folder.path().to_owned());
+        let records = RunRecords::in_folder(folder.path().to_owned());
         let outer = begun(&records, "claude:outer", PROJECT, own(), 1);
         // In another process, as another program, and what is another conversation that lives.
         let inner = goes_on(&records, "claude:inner", gone());

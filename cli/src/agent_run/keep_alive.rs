@@ -2,7 +2,7 @@
 //! session the moment that process is gone, and after a long sleep takes back what is still free. One for
 //! each session at most. Holds nothing of its own: what the session holds, it asks the cluster.
 
-use super::{Key, Record, process::Processes, record, ward::Ward};
+use super::{RunKey, RunRecord, process::Processes, record, supervised_session::SupervisedSession};
 use crate::{context::Context, error::Error};
 use clap::Args;
 use std::{
@@ -16,32 +16,32 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 /// How often it is looked whether the run's process lives: its files are free within two of these.
-const LOOK_EVERY: Duration = Duration::from_millis(400);
+const OWNER_CHECK_INTERVAL: Duration = Duration::from_millis(400);
 
 /// The longest pause between two beats.
-const LONGEST_BEAT: Duration = Duration::from_secs(20);
+const MAX_HEARTBEAT_PAUSE: Duration = Duration::from_secs(20);
 
 /// The shortest: a cluster with tiny leases must not be flooded.
-const SHORTEST_BEAT: Duration = Duration::from_millis(250);
+const MIN_HEARTBEAT_PAUSE: Duration = Duration::from_millis(250);
 
 /// Beats in one lease: three may be lost.
-const BEATS_PER_LEASE: u32 = 4;
+const HEARTBEATS_PER_LEASE: u32 = 4;
 
 /// How long it is tried to end the session of a run that is gone; its lease ends it otherwise.
-const END_WITHIN: Duration = Duration::from_secs(60);
+const END_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The time for one beat: a server that keeps silent must not keep the next one from being asked.
-const BEAT_TIMEOUT: &str = "5s";
+const HEARTBEAT_TIMEOUT: &str = "5s";
 
 /// Look after the session of a run while its process lives
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   nexus keeper claude:1f3a 019a0000-0000-7000-8000-000000000001")]
-pub(crate) struct Keeper {
+pub(crate) struct KeepAlive {
     /// The run
-    #[arg(value_parser = |text: &str| Key::parse(text).ok_or("is no run"))]
-    run: Key,
+    #[arg(value_parser = |text: &str| RunKey::parse(text).ok_or("is no run"))]
+    run: RunKey,
     /// The project
     in_project: Uuid,
 }
@@ -51,11 +51,13 @@ pub(crate) struct Keeper {
 /// # Errors
 /// When the record cannot be written, or no process be started: the session then has the long lease of
 /// one that nobody looks after.
-pub(crate) fn watch_over(context: &Context<'_>, key: &Key, project: Uuid) -> Result<(), Error> {
+pub(crate) fn ensure_keep_alive(context: &Context<'_>, key: &RunKey, project: Uuid) -> Result<(), Error> {
     let records = context.records();
     // First the record, then the lock: a keeper that is about to go looks at them the other way round.
-    let taken = |before: Option<Record>| before.map(|record| Record { taken: record.taken + 1, ..record });
-    let Some(record) = records.change(key, project, taken)? else { return Ok(()) };
+    let claimed = |before: Option<RunRecord>| {
+        before.map(|record| RunRecord { claim_generation: record.claim_generation + 1, ..record })
+    };
+    let Some(record) = records.change(key, project, claimed)? else { return Ok(()) };
     if record.owner.is_none() {
         return Ok(());
     }
@@ -67,10 +69,10 @@ pub(crate) fn watch_over(context: &Context<'_>, key: &Key, project: Uuid) -> Res
     start(context, key, project).map_err(|error| Error::local(format!("cannot start a keeper: {error}")))
 }
 
-fn start(context: &Context<'_>, key: &Key, project: Uuid) -> std::io::Result<()> {
+fn start(context: &Context<'_>, key: &RunKey, project: Uuid) -> std::io::Result<()> {
     let mut command = Command::new(std::env::current_exe()?);
     command
-        .args(["keeper", &key.to_string(), &project.to_string(), "--timeout", BEAT_TIMEOUT])
+        .args(["keeper", &key.to_string(), &project.to_string(), "--timeout", HEARTBEAT_TIMEOUT])
         .env("NEXUS_SERVER", context.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
         .env_remove("NEXUS_SESSION")
         .stdin(Stdio::null())
@@ -117,7 +119,7 @@ fn lock(record: &Path) -> std::io::Result<Option<File>> {
     }
 }
 
-impl Keeper {
+impl KeepAlive {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         leave_terminal();
         let records = context.records();
@@ -129,9 +131,9 @@ impl Keeper {
             if record.owner.is_none() {
                 return Ok(());
             }
-            let ward = Ward::new(context, run.clone(), self.in_project);
-            match (Watch { ward, lock: RefCell::new(Some(lock)) }).keep(&record).await {
-                End::HandedOver(to) => run = to,
+            let supervised = SupervisedSession::new(context, run.clone(), self.in_project);
+            match (Supervision { supervised, lock: RefCell::new(Some(lock)) }).keep(&record).await {
+                StopReason::HandedOver(to) => run = to,
                 _ => return Ok(()),
             }
         }
@@ -140,30 +142,30 @@ impl Keeper {
 
 /// Why a keeper goes.
 #[derive(Clone, PartialEq, Eq)]
-enum End {
+enum StopReason {
     /// Its run is over.
     OwnerGone,
     /// There is nothing to look after.
     NothingHeld,
     /// The session goes on, under another name of its run.
-    HandedOver(Key),
+    HandedOver(RunKey),
 }
 
 /// A session that is looked after, by whoever has the lock.
-struct Watch<'a> {
-    ward: Ward<'a>,
+struct Supervision<'a> {
+    supervised: SupervisedSession<'a>,
     lock: RefCell<Option<File>>,
 }
 
-impl Watch<'_> {
-    async fn keep(&self, record: &Record) -> End {
+impl Supervision<'_> {
+    async fn keep(&self, record: &RunRecord) -> StopReason {
         loop {
             let end = tokio::select! {
-                () = self.until_owner_gone() => End::OwnerGone,
-                end = self.beat(record) => end,
+                () = self.until_owner_gone() => StopReason::OwnerGone,
+                end = self.send_heartbeats(record) => end,
             };
             // Meanwhile the run may have been taken up again in another process: then it is not over.
-            if end != End::OwnerGone || self.end_session().await {
+            if end != StopReason::OwnerGone || self.end_session().await {
                 return end;
             }
         }
@@ -173,75 +175,79 @@ impl Watch<'_> {
     async fn until_owner_gone(&self) {
         let mut processes = Processes::default();
         loop {
-            let owner = record::read(self.ward.file()).and_then(|record| record.owner);
+            let owner = record::read(self.supervised.file()).and_then(|record| record.owner);
             if owner.is_some_and(|owner| !processes.lives(owner)) {
                 return;
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(OWNER_CHECK_INTERVAL).await;
         }
     }
 
     /// Beats until there is nothing to hold any more.
-    async fn beat(&self, record: &Record) -> End {
-        let ward = &self.ward;
+    async fn send_heartbeats(&self, record: &RunRecord) -> StopReason {
+        let supervised = &self.supervised;
         let mut session = record.session_id;
         let mut lease = Duration::from_millis(record.lease_ms);
-        let mut next_beat = Instant::now();
+        let mut next_heartbeat = Instant::now();
         let mut seen = None;
         let mut is_first = true;
         loop {
-            let Some(record) = record::read(ward.file()) else {
-                return ward.heir(session).map_or(End::NothingHeld, End::HandedOver);
+            let Some(record) = record::read(supervised.file()) else {
+                return supervised.successor(session).map_or(StopReason::NothingHeld, StopReason::HandedOver);
             };
             if record.session_id != session {
                 session = record.session_id;
                 is_first = true;
-                next_beat = Instant::now();
+                next_heartbeat = Instant::now();
             }
-            if Instant::now() >= next_beat || seen != Some(record.taken) {
-                match ward.beat_once(session, is_first).await {
+            if Instant::now() >= next_heartbeat || seen != Some(record.claim_generation) {
+                match supervised.send_heartbeat(session, is_first).await {
                     Ok(Some(living)) => {
                         lease = living;
                         is_first = false;
                         // Between two looks something may be held that is not known: lost only if the
                         // machine sleeps within the same moment.
-                        if let Ok(holds_nothing) = ward.look(session).await {
-                            seen = Some(record.taken);
-                            self.note_kept(record.taken);
-                            if holds_nothing && self.may_go(record.taken) {
-                                return End::NothingHeld;
+                        if let Ok(holds_nothing) = supervised.refresh_held(session).await {
+                            seen = Some(record.claim_generation);
+                            self.note_seen_claims(record.claim_generation);
+                            if holds_nothing && self.may_stop(record.claim_generation) {
+                                return StopReason::NothingHeld;
                             }
                         }
                     }
                     Ok(None) => {
-                        if ward.take_back(&record.agent).await.is_ok() {
+                        if supervised.take_back(&record.agent).await.is_ok() {
                             continue;
                         }
                     }
                     // Nobody answers: the next beat asks again. A refused key beats no more.
-                    Err(Error::Refused(refused)) if !refused.is_for_now() => return End::NothingHeld,
+                    Err(Error::Refused(refused)) if !refused.is_for_now() => return StopReason::NothingHeld,
                     Err(_) => {}
                 }
-                next_beat = Instant::now() + (lease / BEATS_PER_LEASE).clamp(SHORTEST_BEAT, LONGEST_BEAT);
+                next_heartbeat = Instant::now()
+                    + (lease / HEARTBEATS_PER_LEASE).clamp(MIN_HEARTBEAT_PAUSE, MAX_HEARTBEAT_PAUSE);
             }
-            tokio::time::sleep(LOOK_EVERY.min(lease / BEATS_PER_LEASE).max(SHORTEST_BEAT)).await;
+            tokio::time::sleep(
+                OWNER_CHECK_INTERVAL.min(lease / HEARTBEATS_PER_LEASE).max(MIN_HEARTBEAT_PAUSE),
+            )
+            .await;
         }
     }
 
     /// Notes how much is known, for whoever wants to be sure. What cannot be written is noted next time.
-    fn note_kept(&self, taken: u64) {
-        let noted = record::change_file(self.ward.file(), |record| {
-            record.map(|record| Record { kept: taken, ..record })
+    fn note_seen_claims(&self, generation: u64) {
+        let noted = record::change_file(self.supervised.file(), |record| {
+            record.map(|record| RunRecord { seen_claim_generation: generation, ..record })
         });
         drop(noted);
     }
 
     /// Whether nothing was taken since what is held was asked. The lock is given back in one step with that look
     /// at the record: a command that takes something after it finds no keeper, and starts one.
-    fn may_go(&self, taken: u64) -> bool {
+    fn may_stop(&self, generation: u64) -> bool {
         let mut may = false;
-        let looked = record::change_file(self.ward.file(), |record| {
-            may = record.as_ref().is_none_or(|record| record.taken == taken);
+        let looked = record::change_file(self.supervised.file(), |record| {
+            may = record.as_ref().is_none_or(|record| record.claim_generation == generation);
             if may {
                 drop(self.lock.take());
             }
@@ -254,24 +260,24 @@ impl Watch<'_> {
     /// when the run goes on in another process.
     async fn end_session(&self) -> bool {
         let mut processes = Processes::default();
-        let mut goes_on = |record: &Record| record.owner.is_some_and(|owner| processes.lives(owner));
-        let until = Instant::now() + END_WITHIN;
+        let mut goes_on = |record: &RunRecord| record.owner.is_some_and(|owner| processes.lives(owner));
+        let until = Instant::now() + END_TIMEOUT;
         while Instant::now() < until {
-            let Some(record) = record::read(self.ward.file()) else { return true };
+            let Some(record) = record::read(self.supervised.file()) else { return true };
             if goes_on(&record) {
                 return false;
             }
-            match self.ward.end(record.session_id).await {
+            match self.supervised.end(record.session_id).await {
                 Err(Error::Refused(refused)) if refused.is_for_now() => {}
                 Ok(()) | Err(Error::Refused(_)) => break,
                 Err(_) => {}
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(OWNER_CHECK_INTERVAL).await;
         }
         // What else the run wrote, such as a journal of what is to be reconciled, stays.
-        let left = record::change_file(self.ward.file(), |record| {
+        let left = record::change_file(self.supervised.file(), |record| {
             // The session is over: whoever takes the run up needs another one.
-            record.filter(&mut goes_on).map(Record::over)
+            record.filter(&mut goes_on).map(RunRecord::with_stale_lease)
         });
         !matches!(left, Ok(Some(_)))
     }

@@ -1,7 +1,7 @@
 //! The runs of a project whose processes live. Their records are files of the user's, which any command may have written:
 //! what they say of a process is compared with the process, and nothing keeps whoever reads them waiting.
 
-use super::{Key, Process, Processes, Records, record::entries};
+use super::{Process, Processes, RunKey, RunRecords, record::entries};
 use uuid::Uuid;
 
 /// Runs that are looked at: they are kept for a week, and nobody starts a thousand a day.
@@ -9,7 +9,7 @@ const MOST_RUNS: usize = 10_000;
 
 /// A run in one project, while its process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Living {
+pub(crate) struct LiveRun {
     /// The process.
     pub(crate) owner: Process,
     /// The session that it acts as.
@@ -18,16 +18,16 @@ pub(crate) struct Living {
     pub(crate) is_agent: bool,
 }
 
-impl Records {
+impl RunRecords {
     /// The runs of a project that have a session, and whose process lives: a number that was used again is another one.
-    pub(crate) fn living(&self, project: Uuid) -> Vec<Living> {
+    pub(crate) fn live_runs(&self, project: Uuid) -> Vec<LiveRun> {
         let mut processes = Processes::default();
         let folders = entries(&self.folder).into_iter().take(MOST_RUNS);
-        let keys = folders.filter_map(|folder| Key::of_folder(&folder.file_name()?.to_string_lossy()));
+        let keys = folders.filter_map(|folder| RunKey::of_folder(&folder.file_name()?.to_string_lossy()));
         let living = keys.filter_map(|key| {
             let record = self.read(&key, project).filter(|record| !record.session_id.is_nil())?;
             let owner = record.owner.filter(|owner| processes.lives(*owner))?;
-            Some(Living { owner, session: record.session_id, is_agent: key.is_of_agent() })
+            Some(LiveRun { owner, session: record.session_id, is_agent: key.is_of_agent() })
         });
         living.collect()
     }
@@ -37,21 +37,21 @@ impl Records {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::run::Record;
+    use crate::agent_run::RunRecord;
     use std::{fs, process::Command};
 
     #[test]
     fn a_record_counts_while_its_very_process_lives() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::in_folder(folder.path().to_owned());
+        let records = RunRecords::in_folder(folder.path().to_owned());
         let project = Uuid::from_u128(7);
         let own = Processes::default().find(std::process::id()).unwrap();
         let reused = Process { started: own.started + 7, ..own };
         let kept = |key: &str, owner: Option<Process>, session: u128| {
-            let mut record = Record::new("an-agent".to_owned());
+            let mut record = RunRecord::new("an-agent".to_owned());
             record.owner = owner;
             record.session_id = Uuid::from_u128(session);
-            records.change(&Key::parse(key).unwrap(), project, |_| Some(record)).unwrap();
+            records.change(&RunKey::parse(key).unwrap(), project, |_| Some(record)).unwrap();
         };
         kept("claude:lives", Some(own), 1);
         kept("terminal:lives", Some(own), 2);
@@ -59,12 +59,12 @@ mod tests {
         kept("claude:nowhere", None, 4);
         kept("claude:nobody", Some(own), 0);
         // Nobody writes to it, ever.
-        let pipe = records.file_of(&Key::parse("claude:pipe").unwrap(), project);
+        let pipe = records.file_of(&RunKey::parse("claude:pipe").unwrap(), project);
         fs::create_dir_all(pipe.parent().unwrap()).unwrap();
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let mut living = records.living(project);
+        let mut living = records.live_runs(project);
         living.sort_by_key(|run| run.session);
-        let expected = [(1, true), (2, false)].map(|(session, is_agent)| Living {
+        let expected = [(1, true), (2, false)].map(|(session, is_agent)| LiveRun {
             owner: own,
             session: Uuid::from_u128(session),
             is_agent,

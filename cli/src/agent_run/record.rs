@@ -1,7 +1,7 @@
 //! What is kept of a run: `runs/<run>/<project>.json` in the folder of the engineer's own files. One run
 //! writes one folder and no other; who changes a record holds its lock.
 
-use super::{Key, Process, process::Processes};
+use super::{Process, RunKey, process::Processes};
 use crate::{
     config::{atomic, home},
     confined::read_bounded,
@@ -19,10 +19,10 @@ use uuid::Uuid;
 
 /// Records of runs whose process is gone are thrown away after this long: until then it can be asked what
 /// they lost.
-const KEEP: Duration = Duration::from_secs(7 * 86_400);
+const RETENTION: Duration = Duration::from_secs(7 * 86_400);
 
 /// A run of which nobody knows its process is over when it was silent for this long.
-const SILENT: Duration = Duration::from_secs(86_400);
+const MAX_SILENCE: Duration = Duration::from_secs(86_400);
 
 /// Texts of what was lost that a record keeps: whoever does not read fifty reads none.
 const MAX_LOST: usize = 50;
@@ -33,7 +33,7 @@ const MAX_BYTES: u64 = 1 << 20;
 /// What is kept of a run in one project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Record {
+pub(crate) struct RunRecord {
     /// The session that the run acts as; nil before the first one.
     pub(crate) session_id: Uuid,
     /// The agent's name, which others see: no other run has it.
@@ -45,11 +45,11 @@ pub(crate) struct Record {
     #[serde(default)]
     pub(crate) bound_at: u64,
     /// How often a command took something for this run: what a keeper saw before may be out of date.
-    #[serde(default)]
-    pub(crate) taken: u64,
+    #[serde(rename = "taken", default)]
+    pub(crate) claim_generation: u64,
     /// How much of that its keeper knows of.
-    #[serde(default)]
-    pub(crate) kept: u64,
+    #[serde(rename = "kept", default)]
+    pub(crate) seen_claim_generation: u64,
     /// When the session was last known to live, in milliseconds of the Unix epoch.
     #[serde(default)]
     pub(crate) seen_at: u64,
@@ -58,13 +58,13 @@ pub(crate) struct Record {
     pub(crate) lease_ms: u64,
     /// What the run held and could not take back, for whoever asks next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) lost: Vec<Lost>,
+    pub(crate) lost: Vec<LostClaim>,
 }
 
 /// Something that the run held, and that somebody else holds now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Lost {
+pub(crate) struct LostClaim {
     /// The feature, or the path.
     pub(crate) what: String,
     /// Why it is not to be had.
@@ -74,7 +74,7 @@ pub(crate) struct Lost {
     pub(crate) by: Option<ClaimedBy>,
 }
 
-impl Record {
+impl RunRecord {
     /// A run of that name, before it has a session.
     pub(crate) const fn new(agent: String) -> Self {
         Self {
@@ -82,8 +82,8 @@ impl Record {
             agent,
             owner: None,
             bound_at: 0,
-            taken: 0,
-            kept: 0,
+            claim_generation: 0,
+            seen_claim_generation: 0,
             seen_at: 0,
             lease_ms: 0,
             lost: Vec::new(),
@@ -91,13 +91,13 @@ impl Record {
     }
 
     /// The session lives, and this is what the cluster says of it.
-    pub(crate) fn saw(&mut self, session: &Session) {
+    pub(crate) fn set_session(&mut self, session: &Session) {
         self.session_id = session.id;
-        self.beat(lease_ms(session));
+        self.renew_lease(lease_ms(session));
     }
 
     /// The session lives, and will for that long.
-    pub(crate) fn beat(&mut self, lease_ms: u64) {
+    pub(crate) fn renew_lease(&mut self, lease_ms: u64) {
         self.seen_at = now_ms();
         self.lease_ms = lease_ms;
     }
@@ -109,8 +109,8 @@ impl Record {
     }
 
     /// The session may be over: the cluster is asked before anything is done as it.
-    pub(crate) fn over(mut self) -> Self {
-        self.beat(0);
+    pub(crate) fn with_stale_lease(mut self) -> Self {
+        self.renew_lease(0);
         self
     }
 
@@ -121,7 +121,7 @@ impl Record {
     }
 
     /// Remembers what could not be taken back.
-    pub(crate) fn lost(&mut self, lost: Lost) {
+    pub(crate) fn add_lost_claim(&mut self, lost: LostClaim) {
         self.lost.retain(|known| known.what != lost.what);
         self.lost.push(lost);
         let over = self.lost.len().saturating_sub(MAX_LOST);
@@ -131,11 +131,11 @@ impl Record {
 
 /// All records.
 #[derive(Clone, Debug)]
-pub(crate) struct Records {
+pub(crate) struct RunRecords {
     pub(super) folder: PathBuf,
 }
 
-impl Records {
+impl RunRecords {
     /// Those of this engineer on this machine.
     ///
     /// # Errors
@@ -151,17 +151,17 @@ impl Records {
     }
 
     /// The folder of a run: for what else it writes, such as a journal.
-    pub(crate) fn folder_of(&self, key: &Key) -> PathBuf {
+    pub(crate) fn folder_of(&self, key: &RunKey) -> PathBuf {
         self.folder.join(key.folder_name())
     }
 
     /// The file of a run's record; others that belong to it have the same name with another ending.
-    pub(crate) fn file_of(&self, key: &Key, project: Uuid) -> PathBuf {
+    pub(crate) fn file_of(&self, key: &RunKey, project: Uuid) -> PathBuf {
         self.folder_of(key).join(format!("{project}.json"))
     }
 
     /// What is kept; a file that says nothing useful is none.
-    pub(crate) fn read(&self, key: &Key, project: Uuid) -> Option<Record> {
+    pub(crate) fn read(&self, key: &RunKey, project: Uuid) -> Option<RunRecord> {
         read(&self.file_of(key, project))
     }
 
@@ -171,18 +171,18 @@ impl Records {
     /// When it cannot be written; it is then as it was.
     pub(crate) fn change(
         &self,
-        key: &Key,
+        key: &RunKey,
         project: Uuid,
-        change: impl FnOnce(Option<Record>) -> Option<Record>,
-    ) -> Result<Option<Record>, Error> {
+        change: impl FnOnce(Option<RunRecord>) -> Option<RunRecord>,
+    ) -> Result<Option<RunRecord>, Error> {
         let file = self.file_of(key, project);
         change_file(&file, change)
             .map_err(|error| Error::local(format!("cannot write {}: {error}", file.display())))
     }
 
     /// The run that lives in the nearest of these processes, and that process; of several, the one bound last.
-    pub(crate) fn living_in(&self, processes: &[Process]) -> Option<(Key, Process)> {
-        let mut best: Option<(usize, u64, Key)> = None;
+    pub(crate) fn run_in_nearest(&self, processes: &[Process]) -> Option<(RunKey, Process)> {
+        let mut best: Option<(usize, u64, RunKey)> = None;
         for (key, record) in self.all() {
             let Some(owner) = record.owner else { continue };
             let Some(at) = processes.iter().position(|process| *process == owner) else { continue };
@@ -197,16 +197,17 @@ impl Records {
     }
 
     /// The process that a run lives in, in whichever project it was bound last.
-    pub(super) fn owner_of(&self, key: &Key) -> Option<Process> {
+    pub(super) fn owner_of(&self, key: &RunKey) -> Option<Process> {
         let files = entries(&self.folder_of(key));
         let records = files.iter().filter(|file| is_record(file)).filter_map(|file| read(file));
         records.max_by_key(|record| record.bound_at)?.owner
     }
 
     /// The run that works as this session, if one does.
-    pub(super) fn of_session(&self, session: Uuid, project: Uuid) -> Option<Key> {
+    pub(super) fn of_session(&self, session: Uuid, project: Uuid) -> Option<RunKey> {
         let folders = entries(&self.folder);
-        let keys = folders.iter().filter_map(|folder| Key::of_folder(&folder.file_name()?.to_string_lossy()));
+        let keys =
+            folders.iter().filter_map(|folder| RunKey::of_folder(&folder.file_name()?.to_string_lossy()));
         keys.into_iter()
             .find(|key| self.read(key, project).is_some_and(|record| record.session_id == session))
     }
@@ -216,7 +217,7 @@ impl Records {
     ///
     /// # Errors
     /// When it cannot be written; then nothing has changed.
-    pub(crate) fn hand_over(&self, from: &Key, to: &Key, project: Uuid) -> Result<(), Error> {
+    pub(crate) fn transfer(&self, from: &RunKey, to: &RunKey, project: Uuid) -> Result<(), Error> {
         let mut failed = None;
         // First the new one: a keeper that finds its own gone looks where the session is now.
         self.change(from, project, |record| {
@@ -224,7 +225,10 @@ impl Records {
             // What the other one lost before it was over is still to be said.
             let moved = self.change(to, project, |before| {
                 let mut record = record.clone();
-                before.into_iter().flat_map(|before| before.lost).for_each(|lost| record.lost(lost));
+                before
+                    .into_iter()
+                    .flat_map(|before| before.lost)
+                    .for_each(|lost| record.add_lost_claim(lost));
                 Some(record)
             });
             failed = moved.err();
@@ -234,17 +238,17 @@ impl Records {
     }
 
     /// The projects in which there is a record of a run.
-    pub(super) fn projects_of(&self, key: &Key) -> Vec<Uuid> {
+    pub(super) fn projects_of(&self, key: &RunKey) -> Vec<Uuid> {
         let files = entries(&self.folder_of(key));
         let records = files.iter().filter(|file| is_record(file));
         records.filter_map(|file| file.file_stem()?.to_str()?.parse().ok()).collect()
     }
 
-    fn all(&self) -> Vec<(Key, Record)> {
+    fn all(&self) -> Vec<(RunKey, RunRecord)> {
         let mut found = Vec::new();
         for folder in entries(&self.folder) {
             let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
-            let Some(key) = name.as_deref().and_then(Key::of_folder) else { continue };
+            let Some(key) = name.as_deref().and_then(RunKey::of_folder) else { continue };
             let files = entries(&folder);
             let records = files.iter().filter(|file| is_record(file));
             found.extend(records.filter_map(|file| Some((key.clone(), read(file)?))));
@@ -254,17 +258,21 @@ impl Records {
 
     /// The folders of runs that have a file of this kind and are over in the project: their process is gone, or
     /// whoever looked after them has ended them.
-    pub(crate) fn left_behind(&self, project: Uuid, is_of_kind: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    pub(crate) fn folders_of_ended_runs(
+        &self,
+        project: Uuid,
+        is_of_kind: impl Fn(&Path) -> bool,
+    ) -> Vec<PathBuf> {
         let mut processes = Processes::default();
-        let mut is_over = |folder: &Path, key: &Key| match self.read(key, project) {
-            Some(Record { owner: Some(owner), .. }) => !processes.lives(owner),
+        let mut is_over = |folder: &Path, key: &RunKey| match self.read(key, project) {
+            Some(RunRecord { owner: Some(owner), .. }) => !processes.lives(owner),
             None if key.is_of_host() => true,
-            _ => is_older(folder, SILENT),
+            _ => is_older(folder, MAX_SILENCE),
         };
         let mut found = Vec::new();
         for folder in entries(&self.folder) {
             let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
-            let Some(key) = name.as_deref().and_then(Key::of_folder) else { continue };
+            let Some(key) = name.as_deref().and_then(RunKey::of_folder) else { continue };
             if entries(&folder).iter().any(|file| is_of_kind(file)) && is_over(&folder, &key) {
                 found.push(folder);
             }
@@ -274,9 +282,9 @@ impl Records {
 
     /// Throws away the folders of runs that nobody has touched for a week, unless there is something in them
     /// that must not be lost.
-    pub(crate) fn forget_old(&self, must_stay: impl Fn(&Path) -> bool) {
+    pub(crate) fn delete_old(&self, must_stay: impl Fn(&Path) -> bool) {
         for folder in entries(&self.folder) {
-            if is_older(&folder, KEEP) && !entries(&folder).iter().any(|file| must_stay(file)) {
+            if is_older(&folder, RETENTION) && !entries(&folder).iter().any(|file| must_stay(file)) {
                 // Another command may do the same at this moment.
                 let _ = fs::remove_dir_all(folder);
             }
@@ -297,15 +305,15 @@ pub(super) fn lease_ms(session: &Session) -> u64 {
 }
 
 /// Reads a record; none when there is none. Whoever reads those of others must not be kept waiting by a pipe.
-pub(super) fn read(file: &Path) -> Option<Record> {
+pub(super) fn read(file: &Path) -> Option<RunRecord> {
     serde_json::from_str(&read_bounded(file, MAX_BYTES).ok()?).ok()
 }
 
 /// Replaces a record under its lock.
 pub(super) fn change_file(
     file: &Path,
-    change: impl FnOnce(Option<Record>) -> Option<Record>,
-) -> io::Result<Option<Record>> {
+    change: impl FnOnce(Option<RunRecord>) -> Option<RunRecord>,
+) -> io::Result<Option<RunRecord>> {
     if let Some(folder) = file.parent() {
         atomic::make_private_folder(folder)?;
     }
@@ -343,22 +351,22 @@ fn now_ms() -> u64 {
 mod tests {
     use super::*;
 
-    fn record(owner: Option<Process>, bound_at: u64) -> Record {
-        Record {
+    fn record(owner: Option<Process>, bound_at: u64) -> RunRecord {
+        RunRecord {
             session_id: Uuid::from_u128(1),
             agent: "claude-1".to_owned(),
             owner,
             bound_at,
-            taken: 0,
-            kept: 0,
+            claim_generation: 0,
+            seen_claim_generation: 0,
             seen_at: now_ms(),
             lease_ms: 90_000,
             lost: Vec::new(),
         }
     }
 
-    fn kept(records: &Records, key: &str, record: Record) -> Key {
-        let key = Key::parse(key).unwrap();
+    fn kept(records: &RunRecords, key: &str, record: RunRecord) -> RunKey {
+        let key = RunKey::parse(key).unwrap();
         records.change(&key, Uuid::from_u128(7), |_| Some(record)).unwrap();
         key
     }
@@ -366,44 +374,48 @@ mod tests {
     #[test]
     fn a_command_finds_the_run_of_the_process_that_started_it() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::in_folder(folder.path().to_owned());
+        let records = RunRecords::in_folder(folder.path().to_owned());
         let process = |pid| Process { pid, started: 5 };
         kept(&records, "claude:a", record(Some(process(10)), 1));
         let resumed = kept(&records, "claude:b", record(Some(process(10)), 2));
         let inner = kept(&records, "codex:c", record(Some(process(20)), 1));
         kept(&records, "session:d", record(None, 9));
-        assert_eq!(records.living_in(&[process(30), process(10)]), Some((resumed, process(10))));
-        assert_eq!(records.living_in(&[process(20), process(10)]), Some((inner, process(20))));
-        assert_eq!(records.living_in(&[Process { pid: 10, started: 6 }]), None, "the number is used again");
+        assert_eq!(records.run_in_nearest(&[process(30), process(10)]), Some((resumed, process(10))));
+        assert_eq!(records.run_in_nearest(&[process(20), process(10)]), Some((inner, process(20))));
+        assert_eq!(
+            records.run_in_nearest(&[Process { pid: 10, started: 6 }]),
+            None,
+            "the number is used again"
+        );
     }
 
     #[test]
     fn a_run_that_goes_on_under_another_name_leaves_one_record_of_its_session() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::in_folder(folder.path().to_owned());
+        let records = RunRecords::in_folder(folder.path().to_owned());
         let project = Uuid::from_u128(7);
         let before = kept(&records, "claude:before", record(Some(Process { pid: 10, started: 5 }), 1));
-        let after = Key::parse("claude:after").unwrap();
-        records.hand_over(&before, &after, project).unwrap();
+        let after = RunKey::parse("claude:after").unwrap();
+        records.transfer(&before, &after, project).unwrap();
         assert_eq!(records.read(&before, project), None);
         assert_eq!(records.of_session(Uuid::from_u128(1), project), Some(after.clone()));
         assert_eq!(records.owner_of(&after), Some(Process { pid: 10, started: 5 }));
         // There is nothing more to hand over, and what is there stays.
-        records.hand_over(&before, &after, project).unwrap();
+        records.transfer(&before, &after, project).unwrap();
         assert!(records.read(&after, project).is_some());
     }
 
     #[test]
     fn two_that_change_a_record_at_once_lose_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::in_folder(folder.path().to_owned());
+        let records = RunRecords::in_folder(folder.path().to_owned());
         let key = kept(&records, "claude:a", record(None, 0));
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..10 {
-                        let more = |before: Option<Record>| {
-                            before.map(|before| Record { bound_at: before.bound_at + 1, ..before })
+                        let more = |before: Option<RunRecord>| {
+                            before.map(|before| RunRecord { bound_at: before.bound_at + 1, ..before })
                         };
                         records.change(&key, Uuid::from_u128(7), more).unwrap();
                     }
@@ -416,10 +428,10 @@ mod tests {
     #[test]
     fn what_a_run_left_is_found_once_it_is_over() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::in_folder(folder.path().to_owned());
+        let records = RunRecords::in_folder(folder.path().to_owned());
         let own = Processes::default().find(std::process::id()).unwrap();
         let gone = Process { started: own.started + 7, ..own };
-        let left = |key: &Key| fs::write(records.folder_of(key).join("x.journal"), "x").unwrap();
+        let left = |key: &RunKey| fs::write(records.folder_of(key).join("x.journal"), "x").unwrap();
         for key in [
             kept(&records, "claude:lives", record(Some(own), 1)),
             kept(&records, "claude:gone", record(Some(gone), 1)),
@@ -434,26 +446,26 @@ mod tests {
         left(&ended);
         records.change(&ended, Uuid::from_u128(7), |_| None).unwrap();
         let is_journal = |file: &Path| file.extension().is_some_and(|end| end == "journal");
-        let mut found = records.left_behind(Uuid::from_u128(7), is_journal);
+        let mut found = records.folders_of_ended_runs(Uuid::from_u128(7), is_journal);
         found.sort();
         let expected =
-            ["claude:ended", "claude:gone"].map(|key| records.folder_of(&Key::parse(key).unwrap()));
+            ["claude:ended", "claude:gone"].map(|key| records.folder_of(&RunKey::parse(key).unwrap()));
         assert_eq!(found, expected);
     }
 
     #[test]
     fn an_old_run_is_forgotten_unless_it_left_something() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::in_folder(folder.path().to_owned());
-        let old = SystemTime::now() - KEEP - Duration::from_secs(60);
+        let records = RunRecords::in_folder(folder.path().to_owned());
+        let old = SystemTime::now() - RETENTION - Duration::from_secs(60);
         for (key, name) in [("claude:a", "x.started"), ("claude:b", "x.journal")] {
-            let key = Key::parse(key).unwrap();
+            let key = RunKey::parse(key).unwrap();
             fs::create_dir_all(records.folder_of(&key)).unwrap();
             let file = File::create(records.folder_of(&key).join(name)).unwrap();
             file.set_modified(old).unwrap();
         }
-        records.forget_old(|file| file.extension().is_some_and(|end| end == "journal"));
-        let left = |key: &str| records.folder_of(&Key::parse(key).unwrap()).exists();
+        records.delete_old(|file| file.extension().is_some_and(|end| end == "journal"));
+        let left = |key: &str| records.folder_of(&RunKey::parse(key).unwrap()).exists();
         assert!(!left("claude:a") && left("claude:b"));
     }
 
@@ -461,7 +473,7 @@ mod tests {
     fn a_session_is_trusted_for_one_lease_and_no_clock_that_went_back() {
         let fresh = record(None, 0);
         assert!(fresh.is_fresh());
-        assert!(!Record { seen_at: now_ms() - 90_001, ..fresh.clone() }.is_fresh());
-        assert!(!Record { seen_at: now_ms() + 90_000, ..fresh }.is_fresh());
+        assert!(!RunRecord { seen_at: now_ms() - 90_001, ..fresh.clone() }.is_fresh());
+        assert!(!RunRecord { seen_at: now_ms() + 90_000, ..fresh }.is_fresh());
     }
 }

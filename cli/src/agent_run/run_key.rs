@@ -13,14 +13,14 @@ pub(crate) const TERMINAL: &str = "terminal";
 
 /// What a run is told apart by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct RunKey {
     /// `claude`, `codex`, `terminal`…
     kind: String,
     /// Which of them.
     id: String,
 }
 
-impl Key {
+impl RunKey {
     /// The run that an agent host calls by this session id of its own.
     pub(crate) fn of_host(host: &str, session: &str) -> Option<Self> {
         let is_word = |text: &str| {
@@ -76,7 +76,7 @@ impl Key {
     }
 }
 
-impl Display for Key {
+impl Display for RunKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.kind, self.id)
     }
@@ -88,15 +88,15 @@ mod tests {
 
     #[test]
     fn a_key_is_written_as_it_is_read() {
-        let key = Key::parse("claude:1f3a0b1c-aaaa-4bbb-8ccc-1234567890ab").expect("it is one");
-        assert_eq!(Key::parse(&key.to_string()), Some(key.clone()));
-        assert_eq!(Key::of_folder(&key.folder_name()), Some(key));
+        let key = RunKey::parse("claude:1f3a0b1c-aaaa-4bbb-8ccc-1234567890ab").expect("it is one");
+        assert_eq!(RunKey::parse(&key.to_string()), Some(key.clone()));
+        assert_eq!(RunKey::of_folder(&key.folder_name()), Some(key));
     }
 
     #[test]
     fn a_key_cannot_lead_out_of_its_folder() {
         for text in ["claude:../../x", "claude:", ":x", "claude", "a/b:c", "claude:x~y", "claude:a b"] {
-            assert_eq!(Key::parse(text), None, "{text}");
+            assert_eq!(RunKey::parse(text), None, "{text}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The session that a keeper looks after: beats for it, asks what it holds, and takes that back when the
 //! session ended while its machine slept. Decides nothing about when.
 
-use super::{Key, Lost, Record, Records, record};
+use super::{LostClaim, RunKey, RunRecord, RunRecords, record};
 use crate::{
     client::Request,
     context::Context,
@@ -28,27 +28,27 @@ const MOST_AT_ONCE: usize = 500;
 
 /// What a session holds: enough to take it back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Held {
-    features: Vec<Part>,
+struct HeldClaims {
+    features: Vec<HeldFeature>,
     /// What does not come with a feature that is picked.
-    extras: Vec<Extra>,
+    extras: Vec<ExtraClaim>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Part {
+struct HeldFeature {
     id: Uuid,
     slug: String,
 }
 
 /// A path that was taken while working.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Extra {
+struct ExtraClaim {
     path: String,
     mode: Mode,
     feature: Option<Uuid>,
 }
 
-impl Held {
+impl HeldClaims {
     fn of(claims: Vec<Claim>, features: Vec<Feature>) -> Self {
         // A path that a feature was picked with is taken with it again.
         let is_extra = |claim: &Claim| {
@@ -57,14 +57,14 @@ impl Held {
                 !feature.touches.contains(&claim.file_path) && !feature.reads.contains(&claim.file_path)
             })
         };
-        let extras = claims.into_iter().filter(is_extra).map(|claim| Extra {
+        let extras = claims.into_iter().filter(is_extra).map(|claim| ExtraClaim {
             path: claim.file_path,
             mode: claim.mode,
             feature: claim.feature_id,
         });
         Self {
             extras: extras.collect(),
-            features: features.into_iter().map(|Feature { id, slug, .. }| Part { id, slug }).collect(),
+            features: features.into_iter().map(|Feature { id, slug, .. }| HeldFeature { id, slug }).collect(),
         }
     }
 
@@ -76,7 +76,7 @@ impl Held {
     /// of one mode. Those of another one stay with the session: the agent has them open.
     fn requests(&self, again: &BTreeSet<Uuid>) -> Vec<ClaimPaths> {
         let mut groups: BTreeMap<(Option<Uuid>, bool), Vec<String>> = BTreeMap::new();
-        for Extra { path, mode, feature } in &self.extras {
+        for ExtraClaim { path, mode, feature } in &self.extras {
             let feature = feature.filter(|id| again.contains(id));
             groups.entry((feature, *mode == Mode::Shared)).or_default().push(path.clone());
         }
@@ -90,18 +90,18 @@ impl Held {
 }
 
 /// The session that is looked after.
-pub(super) struct Ward<'a> {
+pub(super) struct SupervisedSession<'a> {
     context: &'a Context<'a>,
-    records: Records,
-    key: Key,
+    records: RunRecords,
+    key: RunKey,
     project: Uuid,
     file: PathBuf,
     /// As it was seen last: when the session is over, nobody can be asked any more.
-    held: RefCell<Held>,
+    held: RefCell<HeldClaims>,
 }
 
-impl<'a> Ward<'a> {
-    pub(super) fn new(context: &'a Context<'a>, key: Key, project: Uuid) -> Self {
+impl<'a> SupervisedSession<'a> {
+    pub(super) fn new(context: &'a Context<'a>, key: RunKey, project: Uuid) -> Self {
         let records = context.records();
         let file = records.file_of(&key, project);
         Self { context, records, key, project, file, held: RefCell::default() }
@@ -113,12 +113,16 @@ impl<'a> Ward<'a> {
     }
 
     /// The run that has the session now.
-    pub(super) fn heir(&self, session: Uuid) -> Option<Key> {
+    pub(super) fn successor(&self, session: Uuid) -> Option<RunKey> {
         self.records.of_session(session, self.project).filter(|key| *key != self.key)
     }
 
     /// One beat: how long the session lives without another, and none if it is over.
-    pub(super) async fn beat_once(&self, session: Uuid, is_first: bool) -> Result<Option<Duration>, Error> {
+    pub(super) async fn send_heartbeat(
+        &self,
+        session: Uuid,
+        is_first: bool,
+    ) -> Result<Option<Duration>, Error> {
         self.context.client.begin();
         // The beat names its session: acting as one that is over would be refused in another way.
         self.context.client.act_as(None);
@@ -137,7 +141,7 @@ impl<'a> Ward<'a> {
         };
         self.change(|record| {
             if record.session_id == session {
-                record.beat(lease_ms);
+                record.renew_lease(lease_ms);
             }
         })?;
         Ok(Some(Duration::from_millis(lease_ms)))
@@ -151,7 +155,7 @@ impl<'a> Ward<'a> {
     }
 
     /// Asks what the session holds now; true when it is nothing.
-    pub(super) async fn look(&self, session: Uuid) -> Result<bool, Error> {
+    pub(super) async fn refresh_held(&self, session: Uuid) -> Result<bool, Error> {
         let project = self.project;
         let client = &self.context.client;
         client.act_as(Some(session));
@@ -171,7 +175,7 @@ impl<'a> Ward<'a> {
                 None => break,
             }
         }
-        let held = Held::of(claims, features);
+        let held = HeldClaims::of(claims, features);
         let is_nothing = held.is_nothing();
         self.held.replace(held);
         Ok(is_nothing)
@@ -191,7 +195,7 @@ impl<'a> Ward<'a> {
         let held = self.held.borrow().clone();
         let mut lost = Vec::new();
         let mut again = BTreeSet::new();
-        for Part { id, slug } in &held.features {
+        for HeldFeature { id, slug } in &held.features {
             let pick = Request::post(format!("/projects/{project}/features/{slug}/pick"));
             match self.ask(slug, session.id, pick).await? {
                 None => drop(again.insert(*id)),
@@ -202,13 +206,13 @@ impl<'a> Ward<'a> {
             lost.extend(self.claim(session.id, request).await?);
         }
         self.change(|record| {
-            record.saw(&session);
-            lost.into_iter().for_each(|one| record.lost(one));
+            record.set_session(&session);
+            lost.into_iter().for_each(|one| record.add_lost_claim(one));
         })
     }
 
     /// All of the paths at once, or, when one of them is not to be had, each on its own. Gives those that are lost.
-    async fn claim(&self, session: Uuid, wanted: ClaimPaths) -> Result<Vec<Lost>, Error> {
+    async fn claim(&self, session: Uuid, wanted: ClaimPaths) -> Result<Vec<LostClaim>, Error> {
         let request =
             |body: &ClaimPaths| Request::post(format!("/projects/{}/claims", self.project)).body(body);
         if self.ask("", session, request(&wanted)).await?.is_none() {
@@ -223,7 +227,7 @@ impl<'a> Ward<'a> {
     }
 
     /// Asks for what was held before; gives it as lost if it is refused for good.
-    async fn ask(&self, what: &str, session: Uuid, request: Request) -> Result<Option<Lost>, Error> {
+    async fn ask(&self, what: &str, session: Uuid, request: Request) -> Result<Option<LostClaim>, Error> {
         self.context.client.begin();
         match self.context.client.send(request).await {
             Ok(_) => Ok(None),
@@ -232,7 +236,7 @@ impl<'a> Ward<'a> {
             Err(Error::Refused(refused)) if !refused.is_for_now() => {
                 let conflicts: Vec<Conflict> = detail(&refused, "conflicts").unwrap_or_default();
                 let by = conflicts.into_iter().next().map(|conflict| conflict.claimed_by);
-                Ok(Some(Lost { what: what.to_owned(), why: refused.body.message.clone(), by }))
+                Ok(Some(LostClaim { what: what.to_owned(), why: refused.body.message.clone(), by }))
             }
             Err(error) => Err(error),
         }
@@ -246,7 +250,7 @@ impl<'a> Ward<'a> {
         client.send(Request::delete(format!("/projects/{}/sessions/{session}", self.project))).await.map(drop)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Record)) -> Result<(), Error> {
+    fn change(&self, change: impl FnOnce(&mut RunRecord)) -> Result<(), Error> {
         self.records.change(&self.key, self.project, |record| {
             record.map(|mut record| {
                 change(&mut record);

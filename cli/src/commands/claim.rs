@@ -34,7 +34,7 @@ impl Claim {
         let paths =
             self.paths.iter().map(|path| repository::from_root(path)).collect::<Result<Vec<_>, _>>()?;
         let project = context.project().await?;
-        context.tell_lost(project);
+        context.print_lost_claims(project);
         context.session_for_work(project).await?;
         let feature = match &self.feature {
             Some(slug) => Some(working::feature(context, project, Some(slug)).await?),
@@ -49,8 +49,8 @@ impl Claim {
             feature_id: feature.as_ref().map(|feature| feature.id),
         };
         let claim = Request::post(format!("/projects/{project}/claims")).body(&body);
-        let answer = context.work(project, claim).await?;
-        context.look_after(project);
+        let answer = context.send_in_session(project, claim).await?;
+        context.keep_session_alive(project);
         context.out.answer(&answer, |claimed: Claimed| {
             let paths: Vec<&str> = claimed.claims.iter().map(|claim| claim.file_path.as_str()).collect();
             context.out.line(format_args!("Yours: {}", words::list(&paths)))

@@ -2,6 +2,7 @@
 
 use super::wiring;
 use crate::{
+    agent_run::Actor,
     args::server::Server,
     client::{Answer, Client, Request},
     config::link,
@@ -9,7 +10,6 @@ use crate::{
     error::{Error, Report},
     git::Git,
     output::{Progress, Tone},
-    run::Actor,
 };
 use clap::Args;
 use futures::future::join_all;
@@ -238,7 +238,7 @@ fn run(context: &Context<'_>) -> Check {
     const NAME: &str = "run";
     match context.actor() {
         Actor::Session(id) => Check::ok(NAME, format!("session {id}, which somebody else looks after")),
-        Actor::Run { key, .. } => Check::ok(NAME, key.to_string()),
+        Actor::AgentRun { key, .. } => Check::ok(NAME, key.to_string()),
         Actor::Engineer => Check::ok(NAME, "none is to be seen here: commands act as the engineer"),
     }
 }

@@ -96,7 +96,7 @@ async fn answer(context: &mut Context<'_>, job: Job) {
 async fn send(context: &Context<'_>, request: Request) -> Result<Value, Error> {
     let project = context.project().await?;
     match request.part {
-        Part::Looks => context.session_of_before(project).await?,
+        Part::Looks => context.previous_session(project).await?,
         Part::Works => context.session_for_work(project).await?,
     };
     let path = format!("/projects/{project}{}", request.path);
@@ -112,10 +112,10 @@ async fn send(context: &Context<'_>, request: Request) -> Result<Value, Error> {
     };
     let answer = match request.part {
         Part::Looks => context.client.send(asked).await?,
-        Part::Works => context.work(project, asked).await?,
+        Part::Works => context.send_in_session(project, asked).await?,
     };
     if request.part == Part::Works {
-        context.look_after(project);
+        context.keep_session_alive(project);
     }
     if request.method == Method::Post {
         lay_out(context, project, &request.path, &answer).await;

@@ -36,7 +36,7 @@ pub(crate) struct Resume {
 impl Resume {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let project = context.project().await?;
-        context.tell_lost(project);
+        context.print_lost_claims(project);
         let features = match &self.slug {
             Some(slug) => vec![working::feature(context, project, Some(slug)).await?],
             None => unfinished(context, project).await?,

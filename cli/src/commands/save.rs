@@ -29,7 +29,7 @@ pub(crate) struct Save {
 impl Save {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let project = context.project().await?;
-        let session = context.session_of_before(project).await?;
+        let session = context.previous_session(project).await?;
         let feature = working::feature(context, project, self.feature.as_deref()).await?;
         let session_id = match session {
             Some(id) => id,

@@ -24,11 +24,11 @@ impl Unclaim {
         let paths =
             self.paths.iter().map(|path| repository::from_root(path)).collect::<Result<Vec<_>, _>>()?;
         let project = context.project().await?;
-        context.session_of_before(project).await?;
+        context.previous_session(project).await?;
         let body = ReleasePaths { paths: (!self.all).then(|| paths.clone()) };
         let answer =
             context.client.send(Request::delete(format!("/projects/{project}/claims")).body(&body)).await?;
-        context.look_after(project);
+        context.keep_session_alive(project);
         let is_nothing = answer.parse::<Released>()?.released.is_empty();
         context.out.answer(&answer, |released: Released| match released.released.as_slice() {
             [] => Ok(()),

@@ -1,6 +1,7 @@
 //! `nexus verify`: in CI, whether commits change files that somebody else holds.
 
 use crate::{
+    agent_run::Actor,
     client::Answer,
     client::Request,
     context::Context,
@@ -12,7 +13,6 @@ use crate::{
         place::{self, Place},
     },
     repository,
-    run::Actor,
 };
 use clap::Args;
 use nexus_api_types::{claim::Claim, session::ProjectStatus};

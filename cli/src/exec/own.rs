@@ -1,7 +1,7 @@
 //! Whose claims are no obstacle to a command.
 
 use super::claims::Claim;
-use crate::{client::Request, context::Context, error::Error, run::Actor};
+use crate::{agent_run::Actor, client::Request, context::Context, error::Error};
 use nexus_api_types::engineer::Me;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ impl Own {
     pub(super) fn of_starter(context: &Context<'_>, project: Uuid) -> Self {
         match context.actor() {
             Actor::Session(id) => Self { sessions: BTreeSet::from([*id]), has_default: false },
-            Actor::Run { key, .. } => {
+            Actor::AgentRun { key, .. } => {
                 let record = context.records().read(key, project);
                 let session = record.map(|record| record.session_id).filter(|id| !id.is_nil());
                 Self { sessions: session.into_iter().collect(), has_default: false }

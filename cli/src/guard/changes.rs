@@ -1,10 +1,10 @@
 //! What git says is not committed, is ignored, or is in a stash. Changes nothing.
 
 use crate::{
+    agent_run::RunKey,
     error::Error,
     git::{self, Git, WorkTree},
     repository::real,
-    run::Key,
 };
 use std::{
     path::{Path, PathBuf},
@@ -140,7 +140,7 @@ pub(crate) fn not_ignored(root: &Path, paths: Vec<String>) -> Vec<String> {
 }
 
 /// The word for a use of a tool that has no name.
-pub(crate) fn unnamed(key: &Key) -> String {
+pub(crate) fn unnamed(key: &RunKey) -> String {
     format!("{}-shell", key.kind())
 }
 

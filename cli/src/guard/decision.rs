@@ -148,7 +148,7 @@ async fn ask(context: &Context<'_>, project: Uuid, paths: &[String]) -> Result<V
     };
     let body = CheckPaths { paths: paths.iter().map(asked).collect(), fence: None };
     let check = Request::post(format!("/projects/{project}/claims/check")).body(&body);
-    let checked: Checked = context.work(project, check).await?.parse()?;
+    let checked: Checked = context.send_in_session(project, check).await?.parse()?;
     if checked.paths.len() != paths.len() {
         return Err(Error::local("the server answered about other files than it was asked about"));
     }
@@ -179,7 +179,7 @@ fn settled(
 ) -> Result<Decision, Error> {
     match claimed {
         Ok(()) => {
-            context.look_after(project);
+            context.keep_session_alive(project);
             Ok(Decision::Taken(paths))
         }
         Err(Error::Refused(refused)) if refused.body.code == Code::FileAlreadyClaimed => {
@@ -200,7 +200,9 @@ async fn claim(
     feature_id: Option<Uuid>,
 ) -> Result<(), Error> {
     let body = ClaimPaths { paths: paths.to_vec(), mode: None, feature_id };
-    context.work(project, Request::post(format!("/projects/{project}/claims")).body(&body)).await?;
+    context
+        .send_in_session(project, Request::post(format!("/projects/{project}/claims")).body(&body))
+        .await?;
     Ok(())
 }
 

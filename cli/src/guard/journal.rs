@@ -8,11 +8,11 @@ use super::{
     place::Place,
 };
 use crate::{
+    agent_run::{Actor, RunKey, RunRecords},
     config::{atomic, link, stored::StoredPath},
     context::Context,
     error::Error,
     output::words,
-    run::{Actor, Key, Records},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -76,16 +76,16 @@ impl Journal {
     /// The journal of the run that acts. A session that was named by hand has one of its own.
     pub(crate) fn of(context: &Context<'_>, project: Uuid) -> Self {
         let key = match context.actor() {
-            Actor::Run { key, .. } => Some(key.clone()),
-            Actor::Session(id) => Some(Key::of_session(*id)),
-            Actor::Engineer => Key::of_host("engineer", "default"),
+            Actor::AgentRun { key, .. } => Some(key.clone()),
+            Actor::Session(id) => Some(RunKey::of_session(*id)),
+            Actor::Engineer => RunKey::of_host("engineer", "default"),
         };
-        let key = key.unwrap_or_else(|| Key::of_session(Uuid::nil()));
+        let key = key.unwrap_or_else(|| RunKey::of_session(Uuid::nil()));
         Self::of_run(&context.records(), &key, project)
     }
 
     /// The journal of a run.
-    pub(crate) fn of_run(records: &Records, key: &Key, project: Uuid) -> Self {
+    pub(crate) fn of_run(records: &RunRecords, key: &RunKey, project: Uuid) -> Self {
         Self { folder: records.folder_of(key), project }
     }
 
@@ -146,13 +146,13 @@ impl Journal {
     }
 
     /// Takes over what runs of this project left that are over: nobody else answers for it.
-    pub(crate) fn adopt(&self, records: &Records) {
+    pub(crate) fn adopt(&self, records: &RunRecords) {
         let of_project = format!("{}{ENDING}", self.project);
         let is_of_project = |file: &Path| {
             is_one(file)
                 && file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&of_project))
         };
-        for folder in records.left_behind(self.project, is_of_project) {
+        for folder in records.folders_of_ended_runs(self.project, is_of_project) {
             if folder == self.folder || atomic::make_private_folder(&self.folder).is_err() {
                 continue;
             }

@@ -26,7 +26,7 @@ pub(super) fn shared(host: Host, event: &str, input: Input<'_>) -> HookEvent {
         tool: input.text(&["tool_name"]).map_or_else(Tool::nameless, |name| tool(name, Input(&arguments))),
         call: input.owned(&["tool_use_id"]),
         is_again: input.is_true("stop_hook_active"),
-        goes_on: input.goes_on(),
+        is_continuation: input.is_continuation(),
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn read(event: &str, input: Input<'_>) -> HookEvent {
         tool,
         call: input.owned(&["tool_use_id"]).or_else(|| input.owned(&["generation_id"])),
         is_again: input.is_above_zero("loop_count"),
-        goes_on: input.goes_on(),
+        is_continuation: input.is_continuation(),
     }
 }
 

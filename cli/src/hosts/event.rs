@@ -24,7 +24,7 @@ pub(crate) struct HookEvent {
     pub(crate) is_again: bool,
     /// Whether a run that begins only goes on, maybe under another name: its host was told to forget what was said, or
     /// to take up or to branch off an earlier conversation.
-    pub(crate) goes_on: bool,
+    pub(crate) is_continuation: bool,
 }
 
 /// What kind of event it is.

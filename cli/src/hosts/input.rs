@@ -32,7 +32,7 @@ impl<'a> Input<'a> {
     }
 
     /// Whether a run that begins goes on from what was there before.
-    pub(super) fn goes_on(self) -> bool {
+    pub(super) fn is_continuation(self) -> bool {
         matches!(self.text(&["source"]), Some("clear" | "resume" | "fork"))
     }
 

@@ -158,7 +158,7 @@ async fn send(
     slug: &str,
     change: &UpdateFeature,
 ) -> Result<(), Error> {
-    context.session_of_before(project).await?;
+    context.previous_session(project).await?;
     let request = Request::patch(format!("/projects/{project}/features/{slug}")).body(change);
     let answer = context.client.send(request).await?;
     context.out.answer(&answer, |feature: Feature| {

@@ -65,7 +65,7 @@ pub(in crate::commands) async fn pick(
     wait: Option<Duration>,
 ) -> Result<(), Error> {
     let project = context.project().await?;
-    context.tell_lost(project);
+    context.print_lost_claims(project);
     context.session_for_work(project).await?;
     let features = format!("/projects/{project}/features");
     let request = match slug {
@@ -73,10 +73,10 @@ pub(in crate::commands) async fn pick(
         None => Request::post(format!("{features}/pick-next")).body(&among(lanes)),
     };
     let answer = match wait {
-        None => context.work(project, request).await?,
+        None => context.send_in_session(project, request).await?,
         Some(longest) => patiently(context, project, request, longest).await?,
     };
-    context.look_after(project);
+    context.keep_session_alive(project);
     let folder = lay_out(context, project, &answer).await.unwrap_or_else(|error| {
         // The feature is picked all the same: what is not laid out can be read with nexus.
         context.out.note(format_args!("It could not be laid out in the repository: {error}"));
@@ -102,7 +102,7 @@ async fn patiently(
     let mut asked = request.clone().once();
     loop {
         context.client.begin();
-        let answer = context.work(project, asked.clone()).await;
+        let answer = context.send_in_session(project, asked.clone()).await;
         let refused = match changes.outlast(context, answer).await {
             // Nobody knows whether it was granted: what is sent again is the same request.
             Ok(None) => continue,

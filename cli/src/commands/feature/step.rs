@@ -43,12 +43,12 @@ pub(super) async fn end_work(
     next: &str,
 ) -> Result<(), Error> {
     let project = context.project().await?;
-    context.tell_lost(project);
-    context.session_of_before(project).await?;
+    context.print_lost_claims(project);
+    context.previous_session(project).await?;
     let answer = take(context, project, slug, step).await?;
     cleared_away(context, project, slug);
     // A keeper that has nothing to keep any more goes.
-    context.look_after(project);
+    context.keep_session_alive(project);
     tell(context, &answer, now, next)
 }
 

@@ -2,10 +2,10 @@
 
 use super::in_time;
 use crate::{
+    agent_run::{self, RunKey},
     args::Global,
     hosts::{Answer, EventKind, Host, Verdict, lenient},
     output::{plain, plain_value, printable_json},
-    run::{self, Key},
 };
 use serde_json::Value;
 use std::{
@@ -24,9 +24,9 @@ pub(super) fn start(host: Host, event: &str, global: Global) -> ExitCode {
         _ => in_time::consider(&event, global),
     };
     if event.kind == EventKind::SessionStart && verdict != Verdict::Silent {
-        let key = event.session.as_deref().and_then(|id| Key::of_host(event.host.word(), id));
+        let key = event.session.as_deref().and_then(|id| RunKey::of_host(event.host.word(), id));
         // Commands that are not told whose they are look for the process that started them.
-        let _ = key.map(|key| run::hand_out(&key));
+        let _ = key.map(|key| agent_run::export_run_key(&key));
     }
     // In the form of whoever called, also where that is not whose run it is.
     tell(&host.answer(&event, &verdict))

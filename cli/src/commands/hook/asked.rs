@@ -1,6 +1,7 @@
 //! Which files an event is about, and in which linked repositories they are. Asks no server.
 
 use crate::{
+    agent_run::{RunKey, RunRecords},
     error::Error,
     guard::{
         changes,
@@ -12,7 +13,6 @@ use crate::{
         shell::{self, Unplaced, Writes},
     },
     repository::{Tree, meant, normalized},
-    run::{Key, Records},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -423,7 +423,7 @@ impl Sorted {
 
 /// What is known of work trees before this run's commands.
 pub(super) fn snapshot(event: &HookEvent) -> Option<Snapshot> {
-    Some(Snapshot::of_run(Records::locate().ok()?.folder_of(&key(event)?)))
+    Some(Snapshot::of_run(RunRecords::locate().ok()?.folder_of(&key(event)?)))
 }
 
 /// The host's name for this use of the tool.
@@ -432,6 +432,6 @@ pub(super) fn call(event: &HookEvent) -> Option<String> {
 }
 
 /// The run that the event is of.
-pub(super) fn key(event: &HookEvent) -> Option<Key> {
-    Key::of_host(event.host.word(), event.session.as_deref()?)
+pub(super) fn key(event: &HookEvent) -> Option<RunKey> {
+    RunKey::of_host(event.host.word(), event.session.as_deref()?)
 }

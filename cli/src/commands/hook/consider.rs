@@ -6,6 +6,7 @@ use super::{
     news, tool, unreachable,
 };
 use crate::{
+    agent_run::{self, Actor, RunRecords},
     args::Global,
     client::Request,
     config::login::LoginFile,
@@ -20,7 +21,6 @@ use crate::{
     hosts::{EventKind, HookEvent, Tool, Verdict},
     output::Output,
     repository,
-    run::{self, Actor, Records},
 };
 use nexus_api_types::{
     checkpoint::{CheckpointType, SaveCheckpoint},
@@ -154,20 +154,21 @@ fn without_context(event: &HookEvent, about: &About, error: &Error, out: &Output
 /// The journal of the run, once it is written down that there is this run: what a run left that nobody knows
 /// would be another's to answer for.
 fn journal_without_context(event: &HookEvent, place: &Place) -> Option<Journal> {
-    let (key, records) = (key(event)?, Records::locate().ok()?);
-    let Some(Actor::Run { owner, .. }) = Actor::of_host(event.host.word(), event.session.as_deref()?) else {
+    let (key, records) = (key(event)?, RunRecords::locate().ok()?);
+    let Some(Actor::AgentRun { owner, .. }) = Actor::of_host(event.host.word(), event.session.as_deref()?)
+    else {
         return None;
     };
-    run::bind(&records, &key, place.project(), owner).ok()?;
+    agent_run::bind(&records, &key, place.project(), owner).ok()?;
     Some(Journal::of_run(&records, &key, place.project()))
 }
 
 async fn said(event: &HookEvent, about: &About, context: &Context<'_>) -> Verdict {
     let asked = about.asked.as_slice();
     if let Some(actor) = event.session.as_deref().and_then(|id| Actor::of_host(event.host.word(), id)) {
-        if event.kind == EventKind::SessionStart && event.goes_on {
+        if event.kind == EventKind::SessionStart && event.is_continuation {
             // What is not taken over is held by another agent: no more than an inconvenience.
-            let _ = run::go_on_as(&context.records(), &actor);
+            let _ = agent_run::continue_as(&context.records(), &actor);
         }
         context.act_as_host(actor);
     }
@@ -205,7 +206,7 @@ async fn starts(event: &HookEvent, context: &Context<'_>, place: &Place) -> Verd
     let project = place.project();
     let told = async {
         context.session_for_work(project).await?;
-        context.bind_anew(project);
+        context.bind_to_own_process(project);
         Journal::of(context, project).adopt(&context.records());
         let mut news = news::news(context, project).await;
         news.extend(place.warning.iter().map(|warning| format!("\n{warning}.")));
@@ -238,7 +239,7 @@ fn run_name(event: &HookEvent) -> String {
 async fn checkpoint(event: &HookEvent, context: &Context<'_>, place: &Place) {
     let project = place.project();
     let saved = async {
-        let Some(session_id) = context.session_of_before(project).await? else { return Ok(()) };
+        let Some(session_id) = context.previous_session(project).await? else { return Ok(()) };
         context.client.act_as(Some(session_id));
         let Some(feature_id) = decision::feature(context, project).await? else { return Ok(()) };
         let mut state = repository::git_state();
@@ -293,7 +294,7 @@ async fn stops_over(event: &HookEvent, context: &Context<'_>, place: &Place) -> 
 /// looks after it: a host that only forgets what it said goes on.
 async fn ends(context: &Context<'_>, place: &Place) {
     let project = place.project();
-    context.act_in(project);
+    context.act_as_live_session(project);
     let Some(session) = context.client.session() else { return };
     let mine = context.client.send(Request::get(format!("/projects/{project}/claims/mine"))).await;
     let holds_nothing =
@@ -301,7 +302,7 @@ async fn ends(context: &Context<'_>, place: &Place) {
     let works_on = decision::feature(context, project).await.ok().flatten();
     if holds_nothing && works_on.is_none() {
         // First it is written down: who goes on under the same name must not act as a session that is over.
-        if context.doubt_session(project).is_err() {
+        if context.mark_session_stale(project).is_err() {
             return;
         }
         // Its lease ends it otherwise.

@@ -2,6 +2,7 @@
 
 use super::{failed, unreachable};
 use crate::{
+    agent_run::{Actor, TERMINAL},
     args::Global,
     config::login::LoginFile,
     context::Context,
@@ -14,7 +15,6 @@ use crate::{
     },
     hosts::Verdict,
     output::{Output, plain},
-    run::{Actor, TERMINAL},
 };
 use std::{
     env,
@@ -116,7 +116,7 @@ async fn looked_at(
     let project = place.project();
     let held = match context.actor() {
         // A person at a terminal, who commits what an agent of theirs wrote, has no session and needs none.
-        Actor::Run { key, .. }
+        Actor::AgentRun { key, .. }
             if key.kind() == TERMINAL && context.records().read(key, project).is_none() =>
         {
             decision::look_as_engineer(context, project, names).await?

@@ -6,12 +6,12 @@ use super::{
     consider, unreachable,
 };
 use crate::{
+    agent_run::RunRecords,
     args::Global,
     config::login::LoginFile,
     guard::{journal::Journal, place::Place, policy::Policy},
     hosts::{EventKind, HookEvent, Tool, Verdict},
     output::Output,
-    run::Records,
 };
 use std::{
     path::Path,
@@ -127,7 +127,7 @@ fn late(event: &HookEvent, found: Found, why: &str) -> Verdict {
 fn noted(event: &HookEvent, asked: Vec<Asked>, policy: Policy, why: &str) -> Option<Verdict> {
     let (key, why) = (asked::key(event)?, why.to_owned());
     let work = move || {
-        let records = Records::locate().ok()?;
+        let records = RunRecords::locate().ok()?;
         let verdicts = asked.iter().map(|asked| {
             let journal = Journal::of_run(&records, &key, asked.place.project());
             unreachable::verdict(policy, &why, &asked.all(), Some((&journal, &asked.place)))

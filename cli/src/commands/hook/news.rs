@@ -17,7 +17,7 @@ pub(super) async fn news(context: &Context<'_>, project: Uuid) -> String {
     // Kept for the next time as it is.
     let _ = Journal::of(context, project).reconcile(context, &mut reconciled).await;
     let mut text = words_of(context, &reconciled);
-    for lost in context.take_lost(project) {
+    for lost in context.take_lost_claims(project) {
         let holder = lost.by.map(|by| words::holder(&by.engineer_name, by.agent.as_deref()));
         let whose = holder.map_or(lost.why, |holder| format!("{holder} holds it now"));
         text += &format!("\nLOST while this machine slept: {}: {whose}. Do not edit it any more.", lost.what);

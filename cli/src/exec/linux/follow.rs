@@ -7,6 +7,7 @@
 
 use super::{beside, message, namespace, shield::Shield};
 use crate::{
+    agent_run::Processes,
     args::Global,
     client::Request,
     context::Context,
@@ -19,7 +20,6 @@ use crate::{
         question::Question,
     },
     output::Output,
-    run::Processes,
 };
 use nexus_api_types::event::{Events, Fact};
 use serde::{Deserialize, Serialize};
@@ -118,7 +118,7 @@ pub(super) fn follow(order: &str, global: Global) -> io::Result<()> {
 }
 
 /// Keeps what is mounted until the command is over.
-async fn until_over(command: crate::run::Process, shields: &[RefCell<Shield>]) {
+async fn until_over(command: crate::agent_run::Process, shields: &[RefCell<Shield>]) {
     let mut processes = Processes::default();
     while processes.lives(command) {
         let before = Instant::now();
@@ -267,7 +267,7 @@ impl Follower<'_> {
     /// The sessions of all runs inside, and of who started the command: unless there is an agent inside, which is
     /// somebody else.
     fn own(&self, followed: &Followed) -> Own {
-        let mut runs = self.context.records().living(followed.project);
+        let mut runs = self.context.records().live_runs(followed.project);
         runs.retain(|run| self.is_inside(run.owner.pid));
         let mut own = if runs.iter().any(|run| run.is_agent) { Own::default() } else { followed.own.clone() };
         own.sessions.extend(runs.iter().map(|run| run.session));
