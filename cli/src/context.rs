@@ -13,7 +13,7 @@ use crate::{
         login::{Login, LoginFile},
     },
     error::Error,
-    output::{Output, words},
+    output::{Output, format},
 };
 use nexus_api_types::{engineer::Me, project::Project};
 use std::{cell::OnceCell, time::Duration};
@@ -183,7 +183,7 @@ impl<'a> Context<'a> {
                     "you are in none yet: nexus project create -n NAME -s SLUG makes one, or a lead adds you"
                         .to_owned()
                 }
-                slugs => format!("you are in {}; a lead of another one can add you", words::list(slugs)),
+                slugs => format!("you are in {}; a lead of another one can add you", format::list(slugs)),
             };
             Error::local(format!("no project {slug} among yours")).hint(hint)
         })

@@ -7,7 +7,7 @@ use crate::{
     context::Context,
     error::Error,
     guard::journal,
-    output::{plain, words},
+    output::{format, plain},
     repository,
 };
 use nexus_api_types::{
@@ -142,7 +142,7 @@ impl Context<'_> {
     /// Tells a person what was lost while the machine slept.
     pub(crate) fn print_lost_claims(&self, project: Uuid) {
         for LostClaim { what, why, by } in self.take_lost_claims(project) {
-            let holder = by.map(|by| words::holder(&by.engineer_name, by.agent.as_deref()));
+            let holder = by.map(|by| format::holder(&by.engineer_name, by.agent.as_deref()));
             let whose = holder.map_or(why, |holder| format!("{holder} holds it now"));
             self.out.note(plain(&format!("Lost while this machine slept: {what}: {whose}")));
         }

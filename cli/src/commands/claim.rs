@@ -1,9 +1,7 @@
 //! `nexus claim`: takes files while one works.
 
 use super::working;
-use crate::{
-    args::words as terms, client::Request, context::Context, error::Error, output::words, repository,
-};
+use crate::{args::values, client::Request, context::Context, error::Error, output::format, repository};
 use clap::Args;
 use nexus_api_types::claim::{ClaimPaths, Claimed, Mode};
 
@@ -25,7 +23,7 @@ pub(crate) struct Claim {
     #[arg(long)]
     shared: bool,
     /// The feature that they belong to
-    #[arg(long, short, value_name = "SLUG", value_parser = terms::slug)]
+    #[arg(long, short, value_name = "SLUG", value_parser = values::slug)]
     feature: Option<String>,
 }
 
@@ -53,7 +51,7 @@ impl Claim {
         context.keep_session_alive(project);
         context.out.answer(&answer, |claimed: Claimed| {
             let paths: Vec<&str> = claimed.claims.iter().map(|claim| claim.file_path.as_str()).collect();
-            context.out.line(format_args!("Yours: {}", words::list(&paths)))
+            context.out.line(format_args!("Yours: {}", format::list(&paths)))
         })?;
         let until = feature.map_or("nexus unclaim PATH gives them back".to_owned(), |feature| {
             format!("They are free when {} is over, or with nexus unclaim PATH", feature.slug)

@@ -2,11 +2,11 @@
 
 use super::working;
 use crate::{
-    args::words as terms,
+    args::values,
     client::{Answer, Request},
     context::Context,
     error::Error,
-    output::words,
+    output::format,
 };
 use clap::Args;
 use nexus_api_types::{
@@ -29,7 +29,7 @@ Examples:
   nexus resume billing-api --json")]
 pub(crate) struct Resume {
     /// The feature; all that you work on and all that was interrupted, when nothing is said
-    #[arg(value_parser = terms::slug)]
+    #[arg(value_parser = values::slug)]
     slug: Option<String>,
 }
 
@@ -88,7 +88,7 @@ fn print(context: &Context<'_>, feature: &Feature, checkpoint: Option<&Checkpoin
             "Interrupted",
             format_args!("{}: nexus feature pick {} goes on", out.clock().ago(at), feature.slug),
         )?,
-        None => out.field("Status", terms::status_name(feature.status))?,
+        None => out.field("Status", values::status_name(feature.status))?,
     }
     let Some(checkpoint) = checkpoint else {
         return out.field("Saved", "never: nexus save keeps where the work stands");
@@ -110,10 +110,10 @@ fn print(context: &Context<'_>, feature: &Feature, checkpoint: Option<&Checkpoin
         .and_then(Value::as_array)
         .map(|paths| paths.iter().filter_map(Value::as_str).collect::<Vec<_>>());
     if let Some(changed) = changed {
-        out.field("Changed", words::list(&changed))?;
+        out.field("Changed", format::list(&changed))?;
     }
     if !checkpoint.active_claims.is_empty() {
-        out.field("Held", words::list(&checkpoint.active_claims))?;
+        out.field("Held", format::list(&checkpoint.active_claims))?;
     }
     match &checkpoint.notes {
         Some(notes) => out.field("Notes", notes),

@@ -1,7 +1,7 @@
 //! `nexus save`: a checkpoint of the work, with the state of the repository.
 
 use super::working;
-use crate::{args::words as terms, client::Request, context::Context, error::Error, repository};
+use crate::{args::values, client::Request, context::Context, error::Error, repository};
 use clap::Args;
 use nexus_api_types::{
     checkpoint::{Checkpoint, CheckpointType, SaveCheckpoint},
@@ -22,7 +22,7 @@ pub(crate) struct Save {
     #[arg(long, short, value_name = "TEXT")]
     notes: Option<String>,
     /// The feature; the one that you work on, when nothing is said
-    #[arg(long, short, value_name = "SLUG", value_parser = terms::slug)]
+    #[arg(long, short, value_name = "SLUG", value_parser = values::slug)]
     feature: Option<String>,
 }
 

@@ -5,7 +5,7 @@ use crate::{
     client::{Answer, Request},
     context::Context,
     error::Error,
-    output::words,
+    output::format,
 };
 use clap::Args;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -154,5 +154,5 @@ fn print(context: &Context<'_>, hit: &Hit) -> Result<(), Error> {
             }
         }
     }
-    out.field("By", format_args!("{}, {}", words::holder(by, None), out.clock().ago(at)))
+    out.field("By", format_args!("{}, {}", format::holder(by, None), out.clock().ago(at)))
 }

@@ -6,7 +6,7 @@ use super::{
     project,
 };
 use crate::{
-    args::{server, words as terms},
+    args::{server, values},
     client::Answer,
     config::link,
     context::Context,
@@ -190,7 +190,7 @@ impl Setup {
                 let slug: String = Input::new()
                     .with_prompt("Short name, of a-z, 0-9 and -")
                     .with_initial_text(folder_slug())
-                    .validate_with(|text: &String| terms::slug(text).map(drop))
+                    .validate_with(|text: &String| values::slug(text).map(drop))
                     .interact_text()
                     .map_err(broken_off)?;
                 self.make(context, &slug).await
@@ -248,7 +248,7 @@ fn folder_slug() -> String {
     let here = env::current_dir().unwrap_or_default();
     let name = here.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     name.chars()
-        .map(|letter| if terms::slug(&letter.to_string()).is_ok() { letter } else { '-' })
+        .map(|letter| if values::slug(&letter.to_string()).is_ok() { letter } else { '-' })
         .take(50)
         .collect()
 }

@@ -1,6 +1,6 @@
 //! `nexus unclaim`: gives files back before the feature is over.
 
-use crate::{client::Request, context::Context, error::Error, output::words, repository};
+use crate::{client::Request, context::Context, error::Error, output::format, repository};
 use clap::Args;
 use nexus_api_types::claim::{Claim, ReleasePaths, Released};
 
@@ -32,7 +32,7 @@ impl Unclaim {
         let is_nothing = answer.parse::<Released>()?.released.is_empty();
         context.out.answer(&answer, |released: Released| match released.released.as_slice() {
             [] => Ok(()),
-            paths => context.out.line(format_args!("Given back: {}", words::list(paths))),
+            paths => context.out.line(format_args!("Given back: {}", format::list(paths))),
         })?;
         if is_nothing {
             let mine = Request::get(format!("/projects/{project}/claims/mine"));

@@ -4,7 +4,7 @@ use crate::{
     client::{Answer, Request},
     context::Context,
     error::Error,
-    output::words,
+    output::format,
     repository,
 };
 use clap::Args;
@@ -97,7 +97,7 @@ fn tell_claim(context: &Context<'_>, claim: &Claim, features: &[Feature]) -> Res
         "Claim",
         format_args!("{}{}", claim.file_path, if claim.mode == Mode::Shared { ", shared" } else { "" }),
     )?;
-    out.field("Holder", words::holder(&claim.engineer_name, claim.agent.as_deref()))?;
+    out.field("Holder", format::holder(&claim.engineer_name, claim.agent.as_deref()))?;
     if let Some(feature) = feature(claim, features) {
         out.field("For", format_args!("{}: {}", feature.slug, feature.title))?;
     }

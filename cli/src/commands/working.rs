@@ -1,6 +1,6 @@
 //! What the run that asks is working on: for commands that need not be told.
 
-use crate::{client::Request, context::Context, error::Error, output::words};
+use crate::{client::Request, context::Context, error::Error, output::format};
 use nexus_api_types::{feature::Feature, session::ProjectStatus};
 use uuid::Uuid;
 
@@ -27,7 +27,7 @@ pub(super) async fn feature(
             .hint("-f SLUG names one; nexus feature list shows those there are")),
         _ => {
             let slugs: Vec<&str> = own.iter().map(|feature| feature.slug.as_str()).collect();
-            Err(Error::misused(format!("you work on several features: {}", words::list(&slugs)))
+            Err(Error::misused(format!("you work on several features: {}", format::list(&slugs)))
                 .hint("-f SLUG names one of them"))
         }
     }

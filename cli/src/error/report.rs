@@ -26,7 +26,7 @@ impl Report {
     fn worded(error: &Error, clock: &Clock) -> Self {
         match error {
             Error::Refused(refused) => {
-                let (message, lines) = refusal::words(&refused.body, clock);
+                let (message, lines) = refusal::message_and_lines(&refused.body, clock);
                 Self { message, lines, hints: vec![hint::of(refused)] }
             }
             Error::NotLoggedIn => {

@@ -13,7 +13,7 @@ use crate::{
     context::Context,
     error::{Error, Report},
     guard::{place::Place, policy::Policy},
-    output::{plain, words},
+    output::{format, plain},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -95,7 +95,7 @@ pub(super) async fn find(context: &Context<'_>, places: &[Place]) -> Found {
                     let agents: Vec<String> = agents.into_iter().collect();
                     found.notes.push(format!(
                         "Files of your own agents are protected, too: {}",
-                        words::list(&agents)
+                        format::list(&agents)
                     ));
                 }
                 found.plans.push(plan);

@@ -6,7 +6,7 @@ use crate::{
     client::Request,
     context::Context,
     error::Error,
-    output::{plain, words},
+    output::{format, plain},
 };
 use nexus_api_types::{
     Page,
@@ -129,7 +129,7 @@ fn written(context: &Context<'_>, known: &Known<'_>, name: &str, news: &str) -> 
         let feature = feature.as_ref().map_or_else(String::new, |feature| format!(" for {feature}"));
         sheet.line(&format!(
             "Held by {holder}{feature}: {}, until {}",
-            words::list(paths),
+            format::list(paths),
             clock.short(*until)
         ));
     }
@@ -156,7 +156,7 @@ type Holders<'a> = BTreeMap<(String, Option<String>), (Vec<&'a str>, nexus_api_t
 fn holders<'a>(known: &'a Known<'_>) -> Holders<'a> {
     let mut holders: Holders<'a> = BTreeMap::new();
     for claim in claims(known, false) {
-        let holder = words::holder(&claim.engineer_name, claim.agent.as_deref());
+        let holder = format::holder(&claim.engineer_name, claim.agent.as_deref());
         let mut features = known.status.active_features.iter();
         let feature = features.find(|feature| Some(feature.id) == claim.feature_id);
         let key = (holder, feature.map(|feature| feature.slug.clone()));

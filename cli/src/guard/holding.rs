@@ -1,6 +1,6 @@
 //! Who holds a file, in words that say what to do next.
 
-use crate::output::{Clock, plain, words};
+use crate::output::{Clock, format, plain};
 use nexus_api_types::{
     Moment,
     claim::{Claim, Conflict},
@@ -43,7 +43,7 @@ impl Holding {
     pub(crate) fn of_claim(wanted: &str, claim: &Claim) -> Self {
         let by = Holder {
             claimed: claim.file_path.clone(),
-            name: words::holder(&claim.engineer_name, claim.agent.as_deref()),
+            name: format::holder(&claim.engineer_name, claim.agent.as_deref()),
             feature: None,
             since: claim.claimed_at,
             until: claim.expires_at,
@@ -56,7 +56,7 @@ impl Holding {
         let by = &conflict.claimed_by;
         let holder = Holder {
             claimed: conflict.file_path.clone(),
-            name: words::holder(&by.engineer_name, by.agent.as_deref()),
+            name: format::holder(&by.engineer_name, by.agent.as_deref()),
             feature: by.feature_slug.clone(),
             since: by.claimed_at,
             until: by.expires_at,

@@ -12,7 +12,7 @@ use crate::{
     config::{atomic, link, stored::StoredPath},
     context::Context,
     error::Error,
-    output::words,
+    output::format,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -251,7 +251,7 @@ pub(crate) async fn settle_up(context: &Context<'_>) {
         context.out.note(format_args!("WARNING: written while no server answered: {sentence}"));
     }
     if !reconciled.taken.is_empty() {
-        let paths = words::list(&reconciled.taken);
+        let paths = format::list(&reconciled.taken);
         context.out.note(format_args!("Written while no server answered, and yours now: {paths}"));
     }
 }

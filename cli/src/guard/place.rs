@@ -3,7 +3,7 @@
 use crate::{
     config::link::{self, FoundLink, Link},
     error::Error,
-    output::{plain, words},
+    output::{format, plain},
     repository::{normalized, real},
 };
 use std::{
@@ -111,7 +111,7 @@ pub(crate) fn is_claimable(name: &str) -> bool {
 /// Says of which of these files nobody can be the holder.
 pub(crate) fn unclaimable(names: &[String]) -> Option<String> {
     let nobodys: Vec<&String> = names.iter().filter(|name| !is_claimable(name)).collect();
-    let named = || plain(&words::list(&nobodys));
+    let named = || plain(&format::list(&nobodys));
     (!nobodys.is_empty()).then(|| {
         format!("Nobody can hold {}: the name is too long, or has characters that no server takes.", named())
     })

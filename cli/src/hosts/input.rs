@@ -2,7 +2,7 @@
 //! hosts change, and a hook must not be what stops them.
 
 use super::{Tool, lenient, shell::is_shell};
-use crate::output::words::quoted;
+use crate::output::format::quoted;
 use serde_json::Value;
 use std::path::PathBuf;
 

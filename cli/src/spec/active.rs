@@ -3,7 +3,7 @@
 
 use super::SpecFile;
 use crate::{
-    args::words,
+    args::values,
     config::link,
     confined::{ConfinedDir, Links},
     error::Error,
@@ -107,7 +107,7 @@ impl Active {
 /// # Errors
 /// When the slug is none, and could lead elsewhere.
 fn folder(slug: &str) -> Result<PathBuf, Error> {
-    let slug = words::slug(slug)
+    let slug = values::slug(slug)
         .map_err(|problem| Error::local(format!("the server calls the feature {slug:?}, which {problem}")))?;
     Ok(Path::new(IGNORED).join(slug))
 }

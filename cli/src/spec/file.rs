@@ -10,7 +10,7 @@
 //! # What is to be done
 //! ```
 
-use crate::{args::words, error::Error};
+use crate::{args::values, error::Error};
 use nexus_api_types::feature::{Feature, Lane};
 use serde::{Deserialize, Serialize};
 
@@ -86,7 +86,7 @@ impl SpecFile {
             serde_saphyr::from_str(&front).map_err(|error| wrong(&error))?
         };
         for slug in said.slug.iter().chain(said.depends_on.iter().flatten()) {
-            words::slug(slug).map_err(|problem| wrong(&format_args!("the slug {slug:?} {problem}")))?;
+            values::slug(slug).map_err(|problem| wrong(&format_args!("the slug {slug:?} {problem}")))?;
         }
         Ok(Self { spec: spec.trim_start_matches(['\n', '\r']).to_owned(), ..said })
     }

@@ -2,7 +2,7 @@
 
 use super::create::read;
 use crate::{
-    args::words::{self, Lane},
+    args::values::{self, Lane},
     client::Request,
     context::Context,
     error::Error,
@@ -25,7 +25,7 @@ Examples:
   nexus feature edit billing-api --from billing-api.md")]
 pub(crate) struct Edit {
     /// The feature
-    #[arg(value_parser = words::slug)]
+    #[arg(value_parser = values::slug)]
     slug: String,
     /// What it is, in one line
     #[arg(long, short)]
@@ -43,7 +43,7 @@ pub(crate) struct Edit {
     #[arg(long, value_name = "PATH", num_args = 0..)]
     reads: Option<Vec<String>>,
     /// Features that must be over first, instead of those that it names now
-    #[arg(long, value_name = "SLUG", num_args = 0.., value_parser = words::slug)]
+    #[arg(long, value_name = "SLUG", num_args = 0.., value_parser = values::slug)]
     depends_on: Option<Vec<String>>,
     /// How soon it is wanted
     #[arg(long, short, value_enum)]

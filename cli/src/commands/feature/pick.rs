@@ -4,13 +4,13 @@
 use crate::{
     args::{
         span,
-        words::{self as terms, Lane},
+        values::{self, Lane},
     },
     client::{Answer, Request},
     commands::{changes::Changes, knowledge},
     context::Context,
     error::{Error, Refused},
-    output::words,
+    output::format,
     spec::active::Active,
 };
 use clap::Args;
@@ -37,7 +37,7 @@ Examples:
   nexus feature pick --next --lane now --lane next --wait 30m")]
 pub(crate) struct Pick {
     /// The feature
-    #[arg(value_parser = terms::slug, required_unless_present = "next", conflicts_with = "next")]
+    #[arg(value_parser = values::slug, required_unless_present = "next", conflicts_with = "next")]
     slug: Option<String>,
     /// Take the best one that is free
     #[arg(long)]
@@ -152,7 +152,7 @@ pub(in crate::commands) async fn lay_out(
 ) -> Result<Option<PathBuf>, Error> {
     let Some(active) = Active::of(project)? else { return Ok(None) };
     let feature = answer.parse::<Picked>()?.feature;
-    let slug = terms::slug(&feature.slug).map_err(Error::local)?;
+    let slug = values::slug(&feature.slug).map_err(Error::local)?;
     let learnings = knowledge::learnings(context, project, &slug).await?;
     let decisions = knowledge::decisions(context, project, &slug).await?;
     active.lay_out(&feature, &learnings, &decisions).map(Some)
@@ -166,7 +166,10 @@ fn print(context: &Context<'_>, picked: &Picked, folder: Option<PathBuf>) -> Res
         let paths: Vec<&str> =
             claims.iter().filter(|claim| claim.mode == mode).map(|claim| claim.file_path.as_str()).collect();
         if !paths.is_empty() {
-            out.field(name, format_args!("{}: {}", words::count(paths.len(), "path"), words::list(&paths)))?;
+            out.field(
+                name,
+                format_args!("{}: {}", format::count(paths.len(), "path"), format::list(&paths)),
+            )?;
         }
     }
     if claims.is_empty() {

@@ -1,7 +1,7 @@
 //! `nexus feature release`: gives a feature back, unfinished.
 
 use super::step;
-use crate::{args::words, context::Context, error::Error};
+use crate::{args::values, context::Context, error::Error};
 use clap::Args;
 
 /// Give a feature back, unfinished
@@ -13,7 +13,7 @@ Examples:
   nexus feature release billing-api")]
 pub(crate) struct Release {
     /// The feature
-    #[arg(value_parser = words::slug)]
+    #[arg(value_parser = values::slug)]
     slug: String,
 }
 

@@ -287,7 +287,7 @@ async fn stops_over(event: &HookEvent, context: &Context<'_>, place: &Place) -> 
     if must_know.is_nothing() {
         return Verdict::Silent;
     }
-    Verdict::Refuse(news::words_of(context, &must_know).trim_start().to_owned())
+    Verdict::Refuse(news::describe(context, &must_know).trim_start().to_owned())
 }
 
 /// A run that holds nothing is over at once. One that holds something is ended with its process, by whoever

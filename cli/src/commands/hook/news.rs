@@ -7,7 +7,7 @@ use crate::{
         holding,
         journal::{Journal, Reconciled},
     },
-    output::words,
+    output::format,
 };
 use uuid::Uuid;
 
@@ -16,9 +16,9 @@ pub(super) async fn news(context: &Context<'_>, project: Uuid) -> String {
     let mut reconciled = Reconciled::default();
     // Kept for the next time as it is.
     let _ = Journal::of(context, project).reconcile(context, &mut reconciled).await;
-    let mut text = words_of(context, &reconciled);
+    let mut text = describe(context, &reconciled);
     for lost in context.take_lost_claims(project) {
-        let holder = lost.by.map(|by| words::holder(&by.engineer_name, by.agent.as_deref()));
+        let holder = lost.by.map(|by| format::holder(&by.engineer_name, by.agent.as_deref()));
         let whose = holder.map_or(lost.why, |holder| format!("{holder} holds it now"));
         text += &format!("\nLOST while this machine slept: {}: {whose}. Do not edit it any more.", lost.what);
     }
@@ -26,7 +26,7 @@ pub(super) async fn news(context: &Context<'_>, project: Uuid) -> String {
 }
 
 /// What became of a journal.
-pub(super) fn words_of(context: &Context<'_>, reconciled: &Reconciled) -> String {
+pub(super) fn describe(context: &Context<'_>, reconciled: &Reconciled) -> String {
     let mut text = String::new();
     if !reconciled.held.is_empty() {
         text += &format!(
@@ -38,7 +38,7 @@ pub(super) fn words_of(context: &Context<'_>, reconciled: &Reconciled) -> String
     if !reconciled.taken.is_empty() {
         text += &format!(
             "\nWritten while no server answered, and yours now: {}.",
-            words::list(&reconciled.taken)
+            format::list(&reconciled.taken)
         );
     }
     text

@@ -13,7 +13,7 @@ use crate::{
         snapshot::{Change, Was},
     },
     hosts::Verdict,
-    output::words::{self, quoted},
+    output::format::{self, quoted},
 };
 
 /// Before it is used.
@@ -75,7 +75,7 @@ async fn before_in(context: &Context<'_>, asked: &Asked) -> Result<Verdict, Erro
         match decision::decide(context, &asked.place, &asked.names).await? {
             Decision::Mine => {}
             Decision::Taken(paths) => {
-                told += &format!("\nNexus: {} was free and is yours alone now.", words::list(&paths));
+                told += &format!("\nNexus: {} was free and is yours alone now.", format::list(&paths));
             }
             Decision::Held(held) => return Ok(Verdict::Refuse(denial(context, &held, asked))),
         }

@@ -4,7 +4,7 @@ use crate::{
     error::{Error, Report},
     guard::{journal::Journal, place::Place, policy::Policy},
     hosts::{EventKind, Verdict},
-    output::{Output, plain, words},
+    output::{Output, format, plain},
 };
 
 /// Why nobody can tell, in one line.
@@ -112,5 +112,5 @@ pub(super) fn with_gaps(verdict: Verdict, kind: EventKind, gaps: &[String], poli
 }
 
 fn named(paths: &[String]) -> String {
-    if paths.is_empty() { "the file".to_owned() } else { plain(&words::list(paths)) }
+    if paths.is_empty() { "the file".to_owned() } else { plain(&format::list(paths)) }
 }

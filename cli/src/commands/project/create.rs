@@ -2,7 +2,7 @@
 
 use super::case;
 use crate::{
-    args::words,
+    args::values,
     client::{Answer, Request},
     config::link,
     context::Context,
@@ -24,7 +24,7 @@ pub(crate) struct Create {
     #[arg(long, short)]
     name: String,
     /// Short name, of a-z, 0-9 and -
-    #[arg(long, short, value_parser = words::slug)]
+    #[arg(long, short, value_parser = values::slug)]
     slug: String,
     /// Where the repository is
     #[arg(long, value_name = "URL")]

@@ -1,7 +1,7 @@
 //! `nexus roadmap reorder`: puts the features of a lane in order, in one step.
 
 use crate::{
-    args::words::{self, Lane},
+    args::values::{self, Lane},
     client::Request,
     context::Context,
     error::Error,
@@ -21,7 +21,7 @@ pub(crate) struct Reorder {
     #[arg(value_enum)]
     lane: Lane,
     /// The features, the first one first
-    #[arg(required = true, value_name = "SLUG", value_parser = words::slug)]
+    #[arg(required = true, value_name = "SLUG", value_parser = values::slug)]
     slugs: Vec<String>,
 }
 
