@@ -135,12 +135,12 @@ fn wire(context: &Context<'_>, what: &What, wish: Wish) -> Result<CarriedOut, Er
     let mut missing = Vec::new();
     let mut plan = Plan::new(scope.base());
     for target in Target::ALL {
-        let place = target.found(&scope);
+        let location = target.found(&scope);
         // To take something out it need not be there any more, but what git does not know has no hooks.
         let is_wanted = named.contains(&target)
-            || (all && (place.is_some() || (wish == Wish::Uninstall && target != Target::Git)));
-        match place {
-            Some(place) => found.push((target, place)),
+            || (all && (location.is_some() || (wish == Wish::Uninstall && target != Target::Git)));
+        match location {
+            Some(location) => found.push((target, location)),
             None if all => missing.push(target),
             None => {}
         }
@@ -209,8 +209,8 @@ fn carry_out(
     done: &'static str,
 ) -> Result<CarriedOut, Error> {
     let out = context.out;
-    for (target, place) in found {
-        out.note(format_args!("Found {} ({place})", target.name()));
+    for (target, location) in found {
+        out.note(format_args!("Found {} ({location})", target.name()));
     }
     if !missing.is_empty() {
         let names: Vec<&str> = missing.iter().map(|target| target.name()).collect();

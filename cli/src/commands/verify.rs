@@ -8,9 +8,9 @@ use crate::{
     error::Error,
     git::{self, Edge, Git},
     guard::{
+        checkout::{self, LinkedCheckout},
         decision,
         holding::Holding,
-        place::{self, Place},
     },
     repository,
 };
@@ -60,7 +60,7 @@ impl Verify {
         let project = context.project().await?;
         let here = env::current_dir()
             .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
-        let place = Place::of(&here)?.ok_or_else(|| {
+        let checkout = LinkedCheckout::of(&here)?.ok_or_else(|| {
             Error::misused("this repository is not linked to a project")
                 .hint("nexus project link SLUG links it")
         })?;
@@ -69,9 +69,9 @@ impl Verify {
         }
         let git = Git::at(&here);
         let files = git::committed(&git, &[chosen(&self.range)], Edge::Refused)?;
-        let top = git.top().unwrap_or_else(|_| place.root.clone());
+        let top = git.top().unwrap_or_else(|_| checkout.root.clone());
         let files = git::in_tree(&top, files);
-        let names: Vec<String> = files.iter().flat_map(|path| place.names(path)).collect();
+        let names: Vec<String> = files.iter().flat_map(|path| checkout.names(path)).collect();
         let branch = self.branch.or_else(branch);
         // What is in order is judged here: without a session, the cluster would let pass whatever the engineer
         // of the key holds.
@@ -83,7 +83,7 @@ impl Verify {
                 findings.push((path, others));
             }
         }
-        place::unclaimable(&names).into_iter().for_each(|text| context.out.note(text));
+        checkout::explain_unclaimable(&names).into_iter().for_each(|text| context.out.note(text));
         tell(context, &self.range, branch.as_deref(), names.len(), &findings)
     }
 }

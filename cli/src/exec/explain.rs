@@ -19,7 +19,7 @@ use std::env;
 pub(crate) async fn explain(context: &Context<'_>) -> Result<(), Error> {
     let here = env::current_dir()
         .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
-    let mut found = found::find(context, &found::places(&here)?).await;
+    let mut found = found::find(context, &found::checkouts(&here)?).await;
     found.plans.iter_mut().for_each(Plan::leave_missing);
     if let Some(failure) = &found.failure {
         return Err(Error::local(failure.lines.join("\n  ")));

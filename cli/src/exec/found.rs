@@ -12,7 +12,7 @@ use crate::config::login::Login;
 use crate::{
     context::Context,
     error::{Error, Report},
-    guard::{place::Place, policy::Policy},
+    guard::{checkout::LinkedCheckout, policy::Policy},
     output::{format, plain},
 };
 use serde::{Deserialize, Serialize};
@@ -74,22 +74,22 @@ pub(super) struct Followed {
 ///
 /// # Errors
 /// When a link cannot be read.
-pub(super) fn places(folder: &Path) -> Result<Vec<Place>, Error> {
-    let Some(place) = Place::of(folder)? else { return Ok(Vec::new()) };
-    let around = place.around()?;
-    Ok(std::iter::once(place).chain(around).collect())
+pub(super) fn checkouts(folder: &Path) -> Result<Vec<LinkedCheckout>, Error> {
+    let Some(checkout) = LinkedCheckout::of(folder)? else { return Ok(Vec::new()) };
+    let around = checkout.enclosing()?;
+    Ok(std::iter::once(checkout).chain(around).collect())
 }
 
 /// Asks the cluster about the checkouts that a command starts in. Silence goes by the policy, as everywhere; a refusal
 /// lets nothing run.
-pub(super) async fn find(context: &Context<'_>, places: &[Place]) -> Found {
+pub(super) async fn find(context: &Context<'_>, checkouts: &[LinkedCheckout]) -> Found {
     let mut found = Found::default();
-    for place in places {
-        let project = place.project();
-        found.notes.extend(place.warning.clone());
-        let root = place.root.clone();
+    for checkout in checkouts {
+        let project = checkout.project();
+        found.notes.extend(checkout.warning.clone());
+        let root = checkout.root.clone();
         let own = Own::of_starter(context, project);
-        match ask(context, place, &own).await {
+        match ask(context, checkout, &own).await {
             Ok(Asked { plan, since, has_wildcards, agents }) => {
                 if own.has_default && !agents.is_empty() {
                     let agents: Vec<String> = agents.into_iter().collect();
@@ -101,7 +101,7 @@ pub(super) async fn find(context: &Context<'_>, places: &[Place]) -> Found {
                 found.plans.push(plan);
                 found.followed.push(Followed { project, root, since, has_wildcards, own });
             }
-            Err(error) if is_silence(&error) && policy(context, place) == Policy::FailOpen => {
+            Err(error) if is_silence(&error) && policy(context, checkout) == Policy::FailOpen => {
                 let why = || "--require: nothing runs until a server answers".to_owned();
                 found.unasked.get_or_insert_with(|| failure(context, &error, Some(why())));
                 found.notes.push(format!(
@@ -114,7 +114,10 @@ pub(super) async fn find(context: &Context<'_>, places: &[Place]) -> Found {
             }
             Err(error) => {
                 let why = is_silence(&error).then(|| {
-                    format!("policy {}: nothing runs until a server answers", policy(context, place).word())
+                    format!(
+                        "policy {}: nothing runs until a server answers",
+                        policy(context, checkout).word()
+                    )
                 });
                 found.failure = Some(failure(context, &error, why));
                 return found;
@@ -134,11 +137,11 @@ struct Asked {
     agents: BTreeSet<String>,
 }
 
-async fn ask(context: &Context<'_>, place: &Place, own: &Own) -> Result<Asked, Error> {
-    let project = place.project();
+async fn ask(context: &Context<'_>, checkout: &LinkedCheckout, own: &Own) -> Result<Asked, Error> {
+    let project = checkout.project();
     context.client.act_as(None);
     let (claims, engineer) = futures::future::try_join(claims(context, project), engineer(context)).await?;
-    let mut question = Question::about(project, &place.root, &claims, own, engineer);
+    let mut question = Question::about(project, &checkout.root, &claims, own, engineer);
     let plan = question.plan(context, &BTreeSet::new()).await?;
     let (has_wildcards, agents) = (question.has_wildcards(), question.agents().clone());
     Ok(Asked { plan, since: claims.revision, has_wildcards, agents })
@@ -146,19 +149,19 @@ async fn ask(context: &Context<'_>, place: &Place, own: &Own) -> Result<Asked, E
 
 /// What is found when whoever was to ask the cluster does not answer: silence, which goes by the policy.
 #[cfg(target_os = "linux")]
-pub(super) fn unanswered(places: &[Place], login: Option<&Login>, why: &str) -> Found {
+pub(super) fn unanswered(checkouts: &[LinkedCheckout], login: Option<&Login>, why: &str) -> Found {
     let failure = |more: String| Failure {
         exit_code: Error::local(String::new()).exit_code(),
         lines: vec![format!("the command was not run: {why}"), more],
     };
-    let policy = |place: &Place| Policy::find(Some(&place.link), login);
-    match places.iter().map(policy).find(|policy| *policy != Policy::FailOpen) {
+    let policy = |checkout: &LinkedCheckout| Policy::find(Some(&checkout.link), login);
+    match checkouts.iter().map(policy).find(|policy| *policy != Policy::FailOpen) {
         Some(policy) => {
             let more = format!("policy {}: nothing runs until it is known what others hold", policy.word());
             Found { failure: Some(failure(more)), ..Found::default() }
         }
         None => Found {
-            plans: places.iter().map(|place| Plan::of(place.root.clone())).collect(),
+            plans: checkouts.iter().map(|checkout| Plan::of(checkout.root.clone())).collect(),
             notes: vec![format!(
                 "Nobody can tell whose files are: {why}. Policy {}: nothing is protected",
                 Policy::FailOpen.word()
@@ -177,8 +180,8 @@ const fn is_silence(error: &Error) -> bool {
     }
 }
 
-fn policy(context: &Context<'_>, place: &Place) -> Policy {
-    Policy::find(Some(&place.link), Some(&context.login))
+fn policy(context: &Context<'_>, checkout: &LinkedCheckout) -> Policy {
+    Policy::find(Some(&checkout.link), Some(&context.login))
 }
 
 fn failure(context: &Context<'_>, error: &Error, why: Option<String>) -> Failure {
@@ -195,21 +198,21 @@ fn failure(context: &Context<'_>, error: &Error, why: Option<String>) -> Failure
 mod tests {
     use super::*;
 
-    fn place(hooks: &str) -> (tempfile::TempDir, Place) {
+    fn checkout(hooks: &str) -> (tempfile::TempDir, LinkedCheckout) {
         let folder = tempfile::tempdir().unwrap();
         let link = format!(r#"{{"projectId":"00000000-0000-0000-0000-000000000001"{hooks}}}"#);
         std::fs::write(folder.path().join(".nexus.json"), link).unwrap();
-        let place = Place::of(folder.path()).unwrap().unwrap();
-        (folder, place)
+        let checkout = LinkedCheckout::of(folder.path()).unwrap().unwrap();
+        (folder, checkout)
     }
 
     #[test]
     fn a_companion_that_does_not_answer_is_silence_and_goes_by_the_policy() {
-        let (_open, open) = place("");
+        let (_open, open) = checkout("");
         let found = unanswered(std::slice::from_ref(&open), None, "no answer within 9 s");
         assert!(found.failure.is_none() && found.unasked.is_some(), "{found:?}");
         assert!(found.notes[0].contains("no answer within 9 s. Policy fail-open"), "{found:?}");
-        let (_closed, closed) = place(r#","hooks":{"whenUnreachable":"fail-closed"}"#);
+        let (_closed, closed) = checkout(r#","hooks":{"whenUnreachable":"fail-closed"}"#);
         let found = unanswered(&[open, closed], None, "no answer within 9 s");
         assert!(found.failure.unwrap().lines[1].contains("policy fail-closed"));
     }

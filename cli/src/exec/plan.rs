@@ -1,7 +1,7 @@
 //! Which paths of a checkout are to be read-only. Pure but for looking whether a path exists.
 
 use super::portable;
-use crate::guard::place::NOBODYS;
+use crate::guard::checkout::UNCLAIMABLE_FOLDERS;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
@@ -167,7 +167,9 @@ pub(super) fn clean(text: &str) -> Option<PathBuf> {
 
 /// Whether a path is nobody's: Git's own files, and ours.
 pub(super) fn is_nobodys(path: &Path) -> bool {
-    path.components().next().is_some_and(|first| NOBODYS.iter().any(|name| first.as_os_str() == *name))
+    path.components()
+        .next()
+        .is_some_and(|first| UNCLAIMABLE_FOLDERS.iter().any(|name| first.as_os_str() == *name))
 }
 
 impl Plan {

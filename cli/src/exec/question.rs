@@ -11,7 +11,7 @@ use super::{
     tree::Tree,
     wildcard::Wildcard,
 };
-use crate::{client::Request, context::Context, error::Error, guard::place};
+use crate::{client::Request, context::Context, error::Error, guard::checkout};
 use nexus_api_types::{
     Code,
     claim::{CheckPaths, Checked, Standing},
@@ -119,7 +119,7 @@ impl Question {
     }
 
     fn ask_about(&mut self, names: Vec<String>) {
-        self.exact.extend(names.into_iter().filter(|name| place::is_claimable(name)));
+        self.exact.extend(names.into_iter().filter(|name| checkout::is_claimable(name)));
     }
 
     /// Whether others hold wildcards, so that files that are made may be theirs.
@@ -159,7 +159,7 @@ impl Question {
         let protected: Vec<&PathBuf> =
             protected.iter().filter(|path| !certain.root.join(path).is_dir()).collect();
         for path in protected.into_iter().chain(&self.tree.files()).filter(|path| !certain.has(path)) {
-            match path.to_str().filter(|name| place::is_claimable(name)) {
+            match path.to_str().filter(|name| checkout::is_claimable(name)) {
                 None => plan.leave(path.display().to_string(), Gap::Unnamed),
                 Some(name) if candidates.contains(name) => {}
                 Some(name) if candidates.len() >= MAX_CANDIDATES => plan.leave(name.to_owned(), Gap::TooMany),

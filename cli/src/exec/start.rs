@@ -7,7 +7,7 @@ use super::{
 use crate::{
     args::Global,
     error::Error,
-    guard::place::Place,
+    guard::checkout::LinkedCheckout,
     output::{Output, plain},
 };
 use std::{
@@ -40,19 +40,19 @@ pub(crate) struct Wanted {
 
 /// Becomes the command. What is given is the exit code when that fails.
 pub(crate) fn run(wanted: Wanted, global: &Global, out: &Output) -> ExitCode {
-    let places =
+    let checkouts =
         env::current_dir().map_err(|error| Error::local(format!("cannot tell the current folder: {error}")));
-    let places = match places.and_then(|here| found::places(&here)) {
-        Ok(places) => places,
+    let checkouts = match checkouts.and_then(|here| found::checkouts(&here)) {
+        Ok(checkouts) => checkouts,
         Err(error) => {
             out.error(&error);
             return ExitCode::from(error.exit_code());
         }
     };
-    let prepared = if places.is_empty() {
+    let prepared = if checkouts.is_empty() {
         unprotected(&wanted, out, "no project is linked here: nexus project link SLUG links one")
     } else {
-        prepare(&wanted, &places, global, out)
+        prepare(&wanted, &checkouts, global, out)
     };
     match prepared {
         Ok(command) => become_command(command, &wanted, out),
@@ -142,14 +142,24 @@ fn named(uncovered: &[&(String, Gap)]) -> String {
 }
 
 #[cfg(target_os = "linux")]
-fn prepare(wanted: &Wanted, places: &[Place], global: &Global, out: &Output) -> Result<Command, ExitCode> {
-    super::linux::prepare(wanted, places, global, out)
+fn prepare(
+    wanted: &Wanted,
+    checkouts: &[LinkedCheckout],
+    global: &Global,
+    out: &Output,
+) -> Result<Command, ExitCode> {
+    super::linux::prepare(wanted, checkouts, global, out)
 }
 
 /// Elsewhere the cluster is asked by this process itself: nothing follows what changes.
 #[cfg(not(target_os = "linux"))]
-fn prepare(wanted: &Wanted, places: &[Place], global: &Global, out: &Output) -> Result<Command, ExitCode> {
-    let found = super::companion::find(global.clone(), places).map_err(|error| {
+fn prepare(
+    wanted: &Wanted,
+    checkouts: &[LinkedCheckout],
+    global: &Global,
+    out: &Output,
+) -> Result<Command, ExitCode> {
+    let found = super::companion::find(global.clone(), checkouts).map_err(|error| {
         out.error(&error);
         ExitCode::from(error.exit_code())
     })?;

@@ -3,8 +3,8 @@
 
 use super::{
     changes,
+    checkout::{self, EVERYTHING, LinkedCheckout},
     holding::Holding,
-    place::{self, EVERYTHING, Place},
 };
 use crate::{
     client::Request,
@@ -44,10 +44,10 @@ pub(crate) enum Decision {
 /// When the cluster says no to the question itself, or nothing.
 pub(crate) async fn decide(
     context: &Context<'_>,
-    place: &Place,
+    checkout: &LinkedCheckout,
     paths: &[String],
 ) -> Result<Decision, Error> {
-    let project = place.project();
+    let project = checkout.project();
     context.session_for_work(project).await?;
     let checked = check(context, project, paths).await?;
     let named = |standing| {
@@ -58,7 +58,7 @@ pub(crate) async fn decide(
     if held.iter().any(|holding| !is_to_be_had(&holding.wanted)) {
         return Ok(Decision::Held(held));
     }
-    let mut wanted = changes::not_ignored(&place.root, named(Standing::Free));
+    let mut wanted = changes::not_ignored(&checkout.root, named(Standing::Free));
     // Refused for good only by the claim: it may have become free, and the refusal says for what it is held.
     wanted.extend(named(Standing::Held));
     if wanted.is_empty() {
@@ -78,7 +78,7 @@ pub(crate) async fn decide(
 
 /// Whether a session can hold it by that name.
 fn is_to_be_had(path: &str) -> bool {
-    path != EVERYTHING && place::is_claimable(path)
+    path != EVERYTHING && checkout::is_claimable(path)
 }
 
 /// Asks whose files are, as the session of this run, and takes nothing.
@@ -144,7 +144,7 @@ async fn check(context: &Context<'_>, project: Uuid, paths: &[String]) -> Result
 /// One question, answered in the order of its paths and with their names.
 async fn ask(context: &Context<'_>, project: Uuid, paths: &[String]) -> Result<Vec<CheckedPath>, Error> {
     let asked = |path: &String| {
-        if place::is_claimable(path) { path.clone() } else { place::stand_in(path) }
+        if checkout::is_claimable(path) { path.clone() } else { checkout::claimable_pattern(path) }
     };
     let body = CheckPaths { paths: paths.iter().map(asked).collect(), fence: None };
     let check = Request::post(format!("/projects/{project}/claims/check")).body(&body);

@@ -3,9 +3,9 @@
 //! A line is thrown away only after that; what a run left that is over, the next one of the project answers for.
 
 use super::{
+    checkout::LinkedCheckout,
     decision::{self, Decision},
     holding::Holding,
-    place::Place,
 };
 use crate::{
     agent_run::{Actor, RunKey, RunRecords},
@@ -97,11 +97,11 @@ impl Journal {
     ///
     /// # Errors
     /// When it cannot be written to the disk.
-    pub(crate) fn add(&self, place: &Place, paths: &[String], why: &str) -> io::Result<()> {
+    pub(crate) fn add(&self, checkout: &LinkedCheckout, paths: &[String], why: &str) -> io::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let at = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let line =
-            Line { at, root: StoredPath(place.root.clone()), paths: paths.to_vec(), why: why.to_owned() };
+            Line { at, root: StoredPath(checkout.root.clone()), paths: paths.to_vec(), why: why.to_owned() };
         let mut text = serde_json::to_vec(&line).expect("a line has only text keys");
         text.push(b'\n');
         atomic::make_private_folder(&self.folder)?;
@@ -211,7 +211,8 @@ impl Journal {
         lines: &[&Line],
         reconciled: &mut Reconciled,
     ) -> Result<bool, Error> {
-        let Some(place) = Place::of(root)?.filter(|place| place.project() == self.project) else {
+        let Some(checkout) = LinkedCheckout::of(root)?.filter(|checkout| checkout.project() == self.project)
+        else {
             return Ok(false);
         };
         let mut paths: Vec<String> = Vec::new();
@@ -221,7 +222,7 @@ impl Journal {
             }
         }
         for paths in paths.chunks(MOST_AT_ONCE) {
-            settle(context, &place, paths, reconciled).await?;
+            settle(context, &checkout, paths, reconciled).await?;
         }
         Ok(true)
     }
@@ -259,17 +260,17 @@ pub(crate) async fn settle_up(context: &Context<'_>) {
 /// What is held is left out, and the rest tried again, since a claim takes all or none.
 async fn settle(
     context: &Context<'_>,
-    place: &Place,
+    checkout: &LinkedCheckout,
     paths: &[String],
     reconciled: &mut Reconciled,
 ) -> Result<(), Error> {
-    let held = decision::look(context, place.project(), paths).await?;
+    let held = decision::look(context, checkout.project(), paths).await?;
     let is_held = |path: &&String| held.iter().any(|holding| holding.wanted == **path);
     let mut left: Vec<String> = paths.iter().filter(|path| !is_held(path)).cloned().collect();
     reconciled.held.extend(held);
     // What somebody takes at this very moment shows only now.
     while !left.is_empty() {
-        match decision::decide(context, place, &left).await? {
+        match decision::decide(context, checkout, &left).await? {
             Decision::Mine => return Ok(()),
             Decision::Taken(taken) => {
                 reconciled.taken.extend(taken);
@@ -299,13 +300,13 @@ fn lines(file: &Path) -> Vec<Line> {
 mod tests {
     use super::*;
 
-    fn journal() -> (tempfile::TempDir, Journal, Place) {
+    fn journal() -> (tempfile::TempDir, Journal, LinkedCheckout) {
         let folder = tempfile::tempdir().unwrap();
         let link = r#"{"projectId":"00000000-0000-0000-0000-000000000001"}"#;
         fs::write(folder.path().join(".nexus.json"), link).unwrap();
-        let place = Place::of(folder.path()).unwrap().unwrap();
-        let journal = Journal { folder: folder.path().join("runs"), project: place.project() };
-        (folder, journal, place)
+        let checkout = LinkedCheckout::of(folder.path()).unwrap().unwrap();
+        let journal = Journal { folder: folder.path().join("runs"), project: checkout.project() };
+        (folder, journal, checkout)
     }
 
     fn paths(file: &Path) -> Vec<String> {
@@ -314,30 +315,30 @@ mod tests {
 
     #[test]
     fn what_was_let_through_is_there_after_a_crash() {
-        let (_folder, journal, place) = journal();
-        journal.add(&place, &["a.rs".to_owned(), "b.rs".to_owned()], "nobody").unwrap();
-        journal.add(&place, &["b.rs".to_owned(), "c.rs".to_owned()], "nobody").unwrap();
+        let (_folder, journal, checkout) = journal();
+        journal.add(&checkout, &["a.rs".to_owned(), "b.rs".to_owned()], "nobody").unwrap();
+        journal.add(&checkout, &["b.rs".to_owned(), "c.rs".to_owned()], "nobody").unwrap();
         OpenOptions::new().append(true).open(journal.file()).unwrap().write_all(b"{\"at\":1,\"ro").unwrap();
         assert_eq!(paths(&journal.file()), ["a.rs", "b.rs", "b.rs", "c.rs"]);
-        assert_eq!(lines(&journal.file())[0].root.0, place.root);
+        assert_eq!(lines(&journal.file())[0].root.0, checkout.root);
     }
 
     #[cfg(unix)]
     #[test]
     fn a_root_that_is_no_text_is_remembered_as_any_other() {
         use std::os::unix::ffi::OsStrExt;
-        let (_folder, journal, mut place) = journal();
-        place.root.push(std::ffi::OsStr::from_bytes(b"\xff"));
-        journal.add(&place, &["a.rs".to_owned()], "nobody").unwrap();
-        assert_eq!(lines(&journal.file())[0].root.0, place.root);
+        let (_folder, journal, mut checkout) = journal();
+        checkout.root.push(std::ffi::OsStr::from_bytes(b"\xff"));
+        journal.add(&checkout, &["a.rs".to_owned()], "nobody").unwrap();
+        assert_eq!(lines(&journal.file())[0].root.0, checkout.root);
     }
 
     #[test]
     fn what_is_written_while_it_is_read_is_kept() {
-        let (_folder, journal, place) = journal();
-        journal.add(&place, &["a.rs".to_owned()], "nobody").unwrap();
+        let (_folder, journal, checkout) = journal();
+        journal.add(&checkout, &["a.rs".to_owned()], "nobody").unwrap();
         let aside = journal.taken_aside().unwrap();
-        journal.add(&place, &["b.rs".to_owned()], "nobody").unwrap();
+        journal.add(&checkout, &["b.rs".to_owned()], "nobody").unwrap();
         assert_eq!(aside.len(), 1);
         assert_eq!(paths(&aside[0]), ["a.rs"]);
         assert_eq!(paths(&journal.file()), ["b.rs"]);
@@ -347,9 +348,9 @@ mod tests {
 
     #[test]
     fn only_what_is_settled_is_thrown_away() {
-        let (_folder, journal, place) = journal();
+        let (_folder, journal, checkout) = journal();
         for path in ["a.rs", "b.rs"] {
-            journal.add(&place, &[path.to_owned()], "nobody").unwrap();
+            journal.add(&checkout, &[path.to_owned()], "nobody").unwrap();
         }
         let file = journal.taken_aside().unwrap().remove(0);
         let all = lines(&file);
@@ -362,13 +363,13 @@ mod tests {
 
     #[test]
     fn two_that_write_at_once_lose_nothing() {
-        let (_folder, journal, place) = journal();
+        let (_folder, journal, checkout) = journal();
         std::thread::scope(|scope| {
             for thread in 0..4 {
-                let (journal, place) = (&journal, &place);
+                let (journal, checkout) = (&journal, &checkout);
                 scope.spawn(move || {
                     for number in 0..10 {
-                        journal.add(place, &[format!("{thread}-{number}")], "nobody").unwrap();
+                        journal.add(checkout, &[format!("{thread}-{number}")], "nobody").unwrap();
                     }
                 });
             }

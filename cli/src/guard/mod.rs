@@ -1,6 +1,6 @@
 //! Whether a file may be written: the cluster decides, this asks and says what it means.
 //!
-//! - [`place`]: the linked repository that a file is in, and its name there.
+//! - [`checkout`]: the linked repository that a file is in, and its name there.
 //! - [`decision`]: whose files are, and taking those that are free. [`holding`]: who holds one, in words.
 //! - [`policy`]: what goes when nobody can be asked. [`journal`]: what was let through then.
 //! - [`changes`]: what git says was changed. [`snapshot`]: what commands changed. [`brief`]: what an agent is told when it
@@ -8,10 +8,10 @@
 
 pub(crate) mod brief;
 pub(crate) mod changes;
+pub(crate) mod checkout;
 pub(crate) mod confinement;
 pub(crate) mod decision;
 pub(crate) mod holding;
 pub(crate) mod journal;
-pub(crate) mod place;
 pub(crate) mod policy;
 pub(crate) mod snapshot;

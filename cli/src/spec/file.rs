@@ -29,7 +29,7 @@ pub(crate) struct SpecFile {
     /// How soon it is wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lane: Option<Lane>,
-    /// Place in its lane.
+    /// LinkedCheckout in its lane.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) priority: Option<u32>,
     /// Paths that the work changes.
@@ -75,8 +75,8 @@ impl SpecFile {
             let problem = problem.to_string();
             let mut lines = problem.lines().map(str::trim_end).filter(|line| !line.is_empty());
             let first = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            let place = lines.map(|line| format!("\n  {line}")).collect::<String>();
-            Error::misused(format!("{name}: the front matter cannot be read: {first}{place}")).hint(
+            let position = lines.map(|line| format!("\n  {line}")).collect::<String>();
+            Error::misused(format!("{name}: the front matter cannot be read: {first}{position}")).hint(
                 "it knows slug, title, lane, priority, touches, reads and dependsOn; touches, reads and dependsOn are lists",
             )
         };

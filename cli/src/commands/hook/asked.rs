@@ -5,7 +5,7 @@ use crate::{
     error::Error,
     guard::{
         changes,
-        place::{EVERYTHING, Place},
+        checkout::{EVERYTHING, LinkedCheckout},
         snapshot::{Change, Look, Snapshot, roots},
     },
     hosts::{
@@ -23,7 +23,7 @@ use std::{
 /// What an event is about, in one repository.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
-    pub(super) place: Place,
+    pub(super) checkout: LinkedCheckout,
     /// Files that are written.
     pub(super) names: Vec<String>,
     /// Those of them that the tool itself was told to write: others may have changed them as well.
@@ -43,9 +43,9 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) const fn of(place: Place) -> Self {
+    pub(super) const fn of(checkout: LinkedCheckout) -> Self {
         Self {
-            place,
+            checkout,
             names: Vec::new(),
             told: Vec::new(),
             discarded: Vec::new(),
@@ -119,7 +119,7 @@ pub(super) fn about(event: &HookEvent, folder: &Path) -> Result<About, Error> {
             let folder = own_folder(folder, own.as_deref());
             if let Some((snapshot, call)) = snapshot(event).zip(call(event)) {
                 let trees = roots::of_command(&folder, &project_folders(), command);
-                let is_linked = Place::of(&folder).is_ok_and(|place| place.is_some());
+                let is_linked = LinkedCheckout::of(&folder).is_ok_and(|checkout| checkout.is_some());
                 if !trees.is_empty() || is_linked {
                     let gaps = without_tree(&snapshot, &folder, trees.is_empty());
                     about.leave(snapshot.before(&call, trees, gaps))?;
@@ -150,8 +150,8 @@ pub(super) fn about(event: &HookEvent, folder: &Path) -> Result<About, Error> {
 ///
 /// # Errors
 /// As [`about`].
-pub(super) fn about_stop(event: &HookEvent, place: Place) -> Result<About, Error> {
-    let mut about = About { asked: vec![Asked::of(place)], ..About::default() };
+pub(super) fn about_stop(event: &HookEvent, checkout: LinkedCheckout) -> Result<About, Error> {
+    let mut about = About { asked: vec![Asked::of(checkout)], ..About::default() };
     if let Some(snapshot) = snapshot(event) {
         about.leave(snapshot.left_over(true))?;
     }
@@ -166,7 +166,7 @@ fn without_tree(snapshot: &Snapshot, folder: &Path, is_none: bool) -> Vec<String
 
 /// Says that nothing is known of a command that is over, where it may have written files of a linked repository.
 fn unnoted(folder: &Path, command: &str) -> Option<String> {
-    let is_linked = Place::of(folder).is_ok_and(|place| place.is_some());
+    let is_linked = LinkedCheckout::of(folder).is_ok_and(|checkout| checkout.is_some());
     let is_linked = is_linked || !roots::of_command(folder, &project_folders(), command).is_empty();
     is_linked.then(|| "nothing was noted before it ran".to_owned())
 }
@@ -228,7 +228,7 @@ impl Sorted {
     ) -> Result<(), Error> {
         let Some(at) = self.repository(path)? else { return Ok(()) };
         let asked = &mut self.all[at];
-        let names = asked.place.names(path);
+        let names = asked.checkout.names(path);
         for list in lists(asked) {
             for name in &names {
                 if !list.contains(name) {
@@ -240,7 +240,7 @@ impl Sorted {
         // held there stays held.
         if let Some(around) = self.around(at)? {
             let asked = &mut self.all[around];
-            for name in asked.place.names(path) {
+            for name in asked.checkout.names(path) {
                 if !asked.anywhere.contains(&name) {
                     asked.anywhere.push(name);
                 }
@@ -267,21 +267,21 @@ impl Sorted {
             }
         }
         for folder in &writes.discards {
-            if let Some(place) = Place::of(folder)? {
+            if let Some(checkout) = LinkedCheckout::of(folder)? {
                 let found = changes::uncommitted(folder);
                 for path in &found.paths {
                     self.add(path, |asked| [&mut asked.discarded])?;
                 }
-                self.leave(place, found.gap);
+                self.leave(checkout, found.gap);
             }
         }
         for (folder, stash) in &writes.unstashed {
-            if let Some(place) = Place::of(folder)? {
+            if let Some(checkout) = LinkedCheckout::of(folder)? {
                 let found = changes::stashed(folder, stash.as_deref());
                 for path in &found.paths {
                     self.add(path, |asked| [&mut asked.anywhere])?;
                 }
-                self.leave(place, found.gap);
+                self.leave(checkout, found.gap);
             }
         }
         for (folder, pattern) in &writes.anywhere {
@@ -294,20 +294,20 @@ impl Sorted {
             self.add_unplaced(one, folder, writes.somewhere.contains(one))?;
         }
         if (writes.is_beyond || writes.unreadable.is_some())
-            && let Some(place) = Place::of(folder)?
+            && let Some(checkout) = LinkedCheckout::of(folder)?
         {
             if writes.is_beyond {
-                self.add_anywhere(&place.root, EVERYTHING)?;
+                self.add_anywhere(&checkout.root, EVERYTHING)?;
             }
-            self.leave(place, writes.unreadable);
+            self.leave(checkout, writes.unreadable);
         }
         Ok(())
     }
 
     /// Says of a repository why nobody can tell all that is written in it.
-    fn leave(&mut self, place: Place, why: Option<&'static str>) {
+    fn leave(&mut self, checkout: LinkedCheckout, why: Option<&'static str>) {
         if why.is_some() {
-            let at = self.of_place(place);
+            let at = self.of_place(checkout);
             self.all[at].unreadable = self.all[at].unreadable.or(why);
         }
     }
@@ -316,7 +316,7 @@ impl Sorted {
     fn add_unreadable(&mut self, path: &Path) -> Result<(), Error> {
         let Some(at) = self.repository(path)? else { return Ok(()) };
         let asked = &mut self.all[at];
-        for name in asked.place.names(path) {
+        for name in asked.checkout.names(path) {
             let pattern = name.replace(char::REPLACEMENT_CHARACTER, "*");
             if !asked.anywhere.contains(&pattern) {
                 asked.anywhere.push(pattern);
@@ -327,10 +327,10 @@ impl Sorted {
 
     /// Adds a pattern below a folder.
     fn add_anywhere(&mut self, folder: &Path, pattern: &str) -> Result<(), Error> {
-        let Some(place) = Place::of(folder)? else { return Ok(()) };
-        let at = self.of_place(place);
+        let Some(checkout) = LinkedCheckout::of(folder)? else { return Ok(()) };
+        let at = self.of_place(checkout);
         let asked = &mut self.all[at];
-        for name in asked.place.names(folder) {
+        for name in asked.checkout.names(folder) {
             let name = if name == EVERYTHING { pattern.to_owned() } else { format!("{name}/{pattern}") };
             if !asked.anywhere.contains(&name) {
                 asked.anywhere.push(name);
@@ -342,12 +342,14 @@ impl Sorted {
     /// Adds files of which it is not known in which folder they are: those that are there by their names, and the
     /// pattern of those that may be made. Without a folder they are below the root of the one that the command runs in.
     fn add_unplaced(&mut self, one: &Unplaced, folder: &Path, is_made: bool) -> Result<(), Error> {
-        let Some(place) = Place::of(one.below.as_deref().unwrap_or(folder))? else { return Ok(()) };
-        let below = one.below.clone().unwrap_or_else(|| place.root.clone());
-        let at = self.of_place(place);
+        let Some(checkout) = LinkedCheckout::of(one.below.as_deref().unwrap_or(folder))? else {
+            return Ok(());
+        };
+        let below = one.below.clone().unwrap_or_else(|| checkout.root.clone());
+        let at = self.of_place(checkout);
         let asked = &mut self.all[at];
-        let tree = self.trees.entry(at).or_insert_with(|| Tree::below(&asked.place.root));
-        for name in asked.place.names(&below) {
+        let tree = self.trees.entry(at).or_insert_with(|| Tree::below(&asked.checkout.root));
+        for name in asked.checkout.names(&below) {
             let pattern =
                 if name == EVERYTHING { one.pattern.clone() } else { format!("{name}/{}", one.pattern) };
             let found = tree.as_ref().and_then(|tree| tree.matching(&pattern));
@@ -368,7 +370,7 @@ impl Sorted {
         if let Some(known) = folder.as_ref().and_then(|folder| self.folders.get(folder)) {
             return Ok(*known);
         }
-        let at = Place::of(path)?.map(|place| self.of_place(place));
+        let at = LinkedCheckout::of(path)?.map(|checkout| self.of_place(checkout));
         if let Some(folder) = folder {
             self.folders.insert(folder, at);
         }
@@ -380,15 +382,15 @@ impl Sorted {
         if let Some(known) = self.around.get(&at) {
             return Ok(*known);
         }
-        let around = self.all[at].place.around()?.map(|place| self.of_place(place));
+        let around = self.all[at].checkout.enclosing()?.map(|checkout| self.of_place(checkout));
         self.around.insert(at, around);
         Ok(around)
     }
 
-    fn of_place(&mut self, place: Place) -> usize {
-        let known = self.all.iter().position(|asked| asked.place.root == place.root);
+    fn of_place(&mut self, checkout: LinkedCheckout) -> usize {
+        let known = self.all.iter().position(|asked| asked.checkout.root == checkout.root);
         known.unwrap_or_else(|| {
-            self.all.push(Asked::of(place));
+            self.all.push(Asked::of(checkout));
             self.all.len() - 1
         })
     }
@@ -399,7 +401,7 @@ impl Sorted {
         let around = self.around(at)?;
         for (at, is_around) in [(Some(at), false), (around, true)] {
             let Some(asked) = at.map(|at| &mut self.all[at]) else { continue };
-            for name in asked.place.names(&change.path) {
+            for name in asked.checkout.names(&change.path) {
                 // In another project around this one nothing is taken.
                 let list = if is_around { &mut asked.anywhere } else { &mut asked.names };
                 if let Entry::Vacant(vacant) = asked.before.entry(name) {
@@ -414,7 +416,7 @@ impl Sorted {
     /// Of the files that are written, those that are surely the tool's own.
     fn tell_apart(&mut self, told: &Self) {
         for asked in &mut self.all {
-            let own = told.all.iter().find(|own| own.place.root == asked.place.root);
+            let own = told.all.iter().find(|own| own.checkout.root == asked.checkout.root);
             let own = own.map(|own| own.told.as_slice()).unwrap_or_default();
             asked.told = asked.names.iter().filter(|name| own.contains(name)).cloned().collect();
         }

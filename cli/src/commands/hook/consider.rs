@@ -13,9 +13,10 @@ use crate::{
     context::Context,
     error::Error,
     guard::{
-        brief, decision,
+        brief,
+        checkout::LinkedCheckout,
+        decision,
         journal::{Journal, Reconciled},
-        place::Place,
         policy::Policy,
     },
     hosts::{EventKind, HookEvent, Tool, Verdict},
@@ -45,10 +46,13 @@ pub(super) fn consider(event: &HookEvent, global: Global, out: &Output, known: &
             }
             about(event, &folder)
         }
-        EventKind::Stop => Place::of(&folder)
-            .and_then(|place| place.map_or_else(|| Ok(About::default()), |place| about_stop(event, place))),
-        _ => Place::of(&folder)
-            .map(|place| About { asked: place.map(Asked::of).into_iter().collect(), ..About::default() }),
+        EventKind::Stop => LinkedCheckout::of(&folder).and_then(|checkout| {
+            checkout.map_or_else(|| Ok(About::default()), |checkout| about_stop(event, checkout))
+        }),
+        _ => LinkedCheckout::of(&folder).map(|checkout| About {
+            asked: checkout.map(Asked::of).into_iter().collect(),
+            ..About::default()
+        }),
     };
     let about = match about {
         Ok(about) => about,
@@ -82,13 +86,13 @@ fn answered(event: &HookEvent, about: &About, mut global: Global, out: &Output) 
 /// Nobody can say what the tool writes: as when no server answers, where the agent works in a linked repository.
 fn unreadable(event: &HookEvent, why: &str, folder: &Path, out: &Output) -> Verdict {
     for folder in std::iter::once(folder.to_owned()).chain(project_folders()) {
-        let place = match Place::of(&folder) {
-            Ok(Some(place)) => place,
+        let checkout = match LinkedCheckout::of(&folder) {
+            Ok(Some(checkout)) => checkout,
             Ok(None) => continue,
             Err(error) => return without_link(event, &error, out),
         };
         let login = LoginFile::locate().and_then(|file| file.read()).ok();
-        let policy = Policy::find(Some(&place.link), login.as_ref());
+        let policy = Policy::find(Some(&checkout.link), login.as_ref());
         return match event.kind {
             EventKind::BeforeTool => unreachable::unreadable(policy, why),
             // The fact is there.
@@ -120,17 +124,17 @@ fn without_context(event: &HookEvent, about: &About, error: &Error, out: &Output
     let login = LoginFile::locate().and_then(|file| file.read()).ok();
     let asked = about.asked.as_slice();
     for asked in &about.left_over {
-        let journal = journal_without_context(event, &asked.place);
+        let journal = journal_without_context(event, &asked.checkout);
         // What cannot be written down is not known the next time either.
-        let _ = journal.map(|journal| journal.add(&asked.place, &asked.names, &why));
+        let _ = journal.map(|journal| journal.add(&asked.checkout, &asked.names, &why));
     }
     match (event.kind, asked.first()) {
         (EventKind::BeforeTool, Some(first)) => {
-            let policy = Policy::find(Some(&first.place.link), login.as_ref());
+            let policy = Policy::find(Some(&first.checkout.link), login.as_ref());
             let mut told = Vec::new();
             for asked in asked {
-                let journal = journal_without_context(event, &asked.place);
-                let kept = journal.as_ref().map(|journal| (journal, &asked.place));
+                let journal = journal_without_context(event, &asked.checkout);
+                let kept = journal.as_ref().map(|journal| (journal, &asked.checkout));
                 match unreachable::verdict(policy, &why, &asked.all(), kept) {
                     Verdict::Tell(text) => told.push(text),
                     other => return other,
@@ -140,9 +144,9 @@ fn without_context(event: &HookEvent, about: &About, error: &Error, out: &Output
         }
         (EventKind::AfterTool, _) => {
             for asked in asked {
-                let journal = journal_without_context(event, &asked.place);
+                let journal = journal_without_context(event, &asked.checkout);
                 // Whoever cannot write it down here said so before the tool was used.
-                let _ = journal.map(|journal| journal.add(&asked.place, &asked.names, &why));
+                let _ = journal.map(|journal| journal.add(&asked.checkout, &asked.names, &why));
             }
             Verdict::Silent
         }
@@ -153,14 +157,14 @@ fn without_context(event: &HookEvent, about: &About, error: &Error, out: &Output
 
 /// The journal of the run, once it is written down that there is this run: what a run left that nobody knows
 /// would be another's to answer for.
-fn journal_without_context(event: &HookEvent, place: &Place) -> Option<Journal> {
+fn journal_without_context(event: &HookEvent, checkout: &LinkedCheckout) -> Option<Journal> {
     let (key, records) = (key(event)?, RunRecords::locate().ok()?);
     let Some(Actor::AgentRun { owner, .. }) = Actor::of_host(event.host.word(), event.session.as_deref()?)
     else {
         return None;
     };
-    agent_run::bind(&records, &key, place.project(), owner).ok()?;
-    Some(Journal::of_run(&records, &key, place.project()))
+    agent_run::bind(&records, &key, checkout.project(), owner).ok()?;
+    Some(Journal::of_run(&records, &key, checkout.project()))
 }
 
 async fn said(event: &HookEvent, about: &About, context: &Context<'_>) -> Verdict {
@@ -173,7 +177,7 @@ async fn said(event: &HookEvent, about: &About, context: &Context<'_>) -> Verdic
         context.act_as_host(actor);
     }
     match event.kind {
-        EventKind::SessionStart => starts(event, context, &asked[0].place).await,
+        EventKind::SessionStart => starts(event, context, &asked[0].checkout).await,
         EventKind::BeforeTool => {
             let verdict = tool::before(context, asked).await;
             if matches!(verdict, Verdict::Refuse(_))
@@ -190,33 +194,33 @@ async fn said(event: &HookEvent, about: &About, context: &Context<'_>) -> Verdic
         }
         EventKind::AfterTool => tool::after(context, asked).await,
         EventKind::BeforeCompact | EventKind::SubagentStop => {
-            checkpoint(event, context, &asked[0].place).await;
+            checkpoint(event, context, &asked[0].checkout).await;
             Verdict::Silent
         }
         EventKind::Stop => stops(event, context, about).await,
         EventKind::SessionEnd => {
-            ends(context, &asked[0].place).await;
+            ends(context, &asked[0].checkout).await;
             Verdict::Silent
         }
         EventKind::Unknown => Verdict::Silent,
     }
 }
 
-async fn starts(event: &HookEvent, context: &Context<'_>, place: &Place) -> Verdict {
-    let project = place.project();
+async fn starts(event: &HookEvent, context: &Context<'_>, checkout: &LinkedCheckout) -> Verdict {
+    let project = checkout.project();
     let told = async {
         context.session_for_work(project).await?;
         context.bind_to_own_process(project);
         Journal::of(context, project).adopt(&context.records());
         let mut news = news::news(context, project).await;
-        news.extend(place.warning.iter().map(|warning| format!("\n{warning}.")));
+        news.extend(checkout.warning.iter().map(|warning| format!("\n{warning}.")));
         brief::brief(context, project, &run_name(event), &news).await
     };
     match told.await {
         Ok(text) => Verdict::Tell(text),
         Err(error @ Error::Refused(_)) => Verdict::Tell(unreachable::no_answer(&error, &[], context.out)),
         Err(error) => {
-            let policy = Policy::find(Some(&place.link), Some(&context.login));
+            let policy = Policy::find(Some(&checkout.link), Some(&context.login));
             Verdict::Tell(format!(
                 "Nexus coordinates the agents in this repository, but cannot be asked now: {}. Policy {}: edits are {}.",
                 unreachable::reason(&error, context.out),
@@ -236,8 +240,8 @@ fn run_name(event: &HookEvent) -> String {
 }
 
 /// How far the work is, for whoever takes it up. Nobody waits for it, and nothing is lost with it but that.
-async fn checkpoint(event: &HookEvent, context: &Context<'_>, place: &Place) {
-    let project = place.project();
+async fn checkpoint(event: &HookEvent, context: &Context<'_>, checkout: &LinkedCheckout) {
+    let project = checkout.project();
     let saved = async {
         let Some(session_id) = context.previous_session(project).await? else { return Ok(()) };
         context.client.act_as(Some(session_id));
@@ -261,10 +265,10 @@ async fn checkpoint(event: &HookEvent, context: &Context<'_>, place: &Place) {
 /// Goes on only for what must not wait: files that are somebody else's by now, or that a command changed whose end
 /// nobody told.
 async fn stops(event: &HookEvent, context: &Context<'_>, about: &About) -> Verdict {
-    let place = &about.asked[0].place;
-    checkpoint(event, context, place).await;
+    let checkout = &about.asked[0].checkout;
+    checkpoint(event, context, checkout).await;
     let left_over = tool::after(context, &about.left_over).await;
-    let verdict = stops_over(event, context, place).await;
+    let verdict = stops_over(event, context, checkout).await;
     match left_over {
         Verdict::Silent => verdict,
         // Known once: it is told whatever the host was told before.
@@ -275,11 +279,11 @@ async fn stops(event: &HookEvent, context: &Context<'_>, about: &About) -> Verdi
     }
 }
 
-async fn stops_over(event: &HookEvent, context: &Context<'_>, place: &Place) -> Verdict {
+async fn stops_over(event: &HookEvent, context: &Context<'_>, checkout: &LinkedCheckout) -> Verdict {
     if event.is_again {
         return Verdict::Silent;
     }
-    let project = place.project();
+    let project = checkout.project();
     let mut reconciled = Reconciled::default();
     // What cannot be settled now is kept for the next time.
     let _ = Journal::of(context, project).reconcile(context, &mut reconciled).await;
@@ -292,8 +296,8 @@ async fn stops_over(event: &HookEvent, context: &Context<'_>, place: &Place) -> 
 
 /// A run that holds nothing is over at once. One that holds something is ended with its process, by whoever
 /// looks after it: a host that only forgets what it said goes on.
-async fn ends(context: &Context<'_>, place: &Place) {
-    let project = place.project();
+async fn ends(context: &Context<'_>, checkout: &LinkedCheckout) {
+    let project = checkout.project();
     context.act_as_live_session(project);
     let Some(session) = context.client.session() else { return };
     let mine = context.client.send(Request::get(format!("/projects/{project}/claims/mine"))).await;

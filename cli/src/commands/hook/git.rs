@@ -9,8 +9,8 @@ use crate::{
     error::Error,
     git::{self, Edge, Git},
     guard::{
+        checkout::{self, LinkedCheckout},
         decision, holding,
-        place::{self, Place},
         policy::Policy,
     },
     hosts::Verdict,
@@ -35,12 +35,12 @@ pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) 
         _ => return ExitCode::SUCCESS,
     };
     let what = if event == "pre-push" { "push" } else { "commit" };
-    let place = env::current_dir()
+    let checkout = env::current_dir()
         .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))
-        .and_then(|here| Place::of(&here));
-    let (files, place) = match (files, place) {
+        .and_then(|here| LinkedCheckout::of(&here));
+    let (files, checkout) = match (files, checkout) {
         (_, Ok(None)) => return ExitCode::SUCCESS,
-        (Ok(files), Ok(Some(place))) => (files, place),
+        (Ok(files), Ok(Some(checkout))) => (files, checkout),
         // Git itself cannot tell: it will not get far either.
         (Err(error), _) => return failed(out, &error),
         (Ok(_), Err(error)) => {
@@ -49,8 +49,8 @@ pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) 
         }
     };
     // Who pushes from a bare repository has no work tree.
-    let top = git.top().unwrap_or_else(|_| place.root.clone());
-    let names: Vec<String> = git::in_tree(&top, files).iter().flat_map(|path| place.names(path)).collect();
+    let top = git.top().unwrap_or_else(|_| checkout.root.clone());
+    let names: Vec<String> = git::in_tree(&top, files).iter().flat_map(|path| checkout.names(path)).collect();
     if names.is_empty() {
         return ExitCode::SUCCESS;
     }
@@ -60,14 +60,14 @@ pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) 
         .and_then(|runtime| Ok((runtime, Context::new(global, out)?)));
     let (refusal, policy) = match context {
         Ok((runtime, context)) => {
-            let policy = Policy::find(Some(&place.link), Some(&context.login));
-            (runtime.block_on(looked_at(&context, &place, &names, what)), policy)
+            let policy = Policy::find(Some(&checkout.link), Some(&context.login));
+            (runtime.block_on(looked_at(&context, &checkout, &names, what)), policy)
         }
-        Err(error) => (Err(error), Policy::find(Some(&place.link), None)),
+        Err(error) => (Err(error), Policy::find(Some(&checkout.link), None)),
     };
     match refusal {
         Ok(None) => {
-            place::unclaimable(&names).into_iter().for_each(|text| say(&text));
+            checkout::explain_unclaimable(&names).into_iter().for_each(|text| say(&text));
             ExitCode::SUCCESS
         }
         Ok(Some(refusal)) => {
@@ -109,11 +109,11 @@ fn say(text: &str) {
 /// A refusal, if there is a reason for one.
 async fn looked_at(
     context: &Context<'_>,
-    place: &Place,
+    checkout: &LinkedCheckout,
     names: &[String],
     what: &str,
 ) -> Result<Option<String>, Error> {
-    let project = place.project();
+    let project = checkout.project();
     let held = match context.actor() {
         // A person at a terminal, who commits what an agent of theirs wrote, has no session and needs none.
         Actor::AgentRun { key, .. }

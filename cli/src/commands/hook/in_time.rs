@@ -9,7 +9,7 @@ use crate::{
     agent_run::RunRecords,
     args::Global,
     config::login::LoginFile,
-    guard::{journal::Journal, place::Place, policy::Policy},
+    guard::{checkout::LinkedCheckout, journal::Journal, policy::Policy},
     hosts::{EventKind, HookEvent, Tool, Verdict},
     output::Output,
 };
@@ -41,7 +41,7 @@ struct Found {
 impl Known {
     /// The policy of the folder that the agent works in.
     pub(super) fn find_policy(&self, folder: &Path) {
-        let link = Place::of(folder).ok().flatten().map(|place| place.link);
+        let link = LinkedCheckout::of(folder).ok().flatten().map(|checkout| checkout.link);
         let login = LoginFile::locate().and_then(|file| file.read()).ok();
         let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         found.policy = Some(Policy::find(link.as_ref(), login.as_ref()));
@@ -129,8 +129,8 @@ fn noted(event: &HookEvent, asked: Vec<Asked>, policy: Policy, why: &str) -> Opt
     let work = move || {
         let records = RunRecords::locate().ok()?;
         let verdicts = asked.iter().map(|asked| {
-            let journal = Journal::of_run(&records, &key, asked.place.project());
-            unreachable::verdict(policy, &why, &asked.all(), Some((&journal, &asked.place)))
+            let journal = Journal::of_run(&records, &key, asked.checkout.project());
+            unreachable::verdict(policy, &why, &asked.all(), Some((&journal, &asked.checkout)))
         });
         verdicts.reduce(|first, second| match (first, second) {
             (Verdict::Tell(first), Verdict::Tell(second)) => Verdict::Tell(format!("{first}\n{second}")),

@@ -5,10 +5,10 @@ use crate::{
     context::Context,
     error::Error,
     guard::{
+        checkout,
         decision::{self, Decision},
         holding::{self, Holding},
         journal::Journal,
-        place,
         policy::Policy,
         snapshot::{Change, Was},
     },
@@ -29,10 +29,10 @@ pub(super) async fn before(context: &Context<'_>, asked: &[Asked]) -> Verdict {
                 return Verdict::Refuse(unreachable::no_answer(&error, &asked.all(), context.out));
             }
             Err(error) => {
-                let policy = Policy::find(Some(&asked.place.link), Some(&context.login));
+                let policy = Policy::find(Some(&asked.checkout.link), Some(&context.login));
                 let why = unreachable::reason(&error, context.out);
-                let journal = Journal::of(context, asked.place.project());
-                match unreachable::verdict(policy, &why, &asked.all(), Some((&journal, &asked.place))) {
+                let journal = Journal::of(context, asked.checkout.project());
+                match unreachable::verdict(policy, &why, &asked.all(), Some((&journal, &asked.checkout))) {
                     Verdict::Tell(text) => told += &format!("\n{text}"),
                     other => return other,
                 }
@@ -43,7 +43,7 @@ pub(super) async fn before(context: &Context<'_>, asked: &[Asked]) -> Verdict {
 }
 
 async fn before_in(context: &Context<'_>, asked: &Asked) -> Result<Verdict, Error> {
-    let project = asked.place.project();
+    let project = asked.checkout.project();
     // First what may be refused: who is refused takes nothing.
     for (names, what) in [
         (&asked.discarded, "this throws away changes of others that are not committed"),
@@ -65,21 +65,22 @@ async fn before_in(context: &Context<'_>, asked: &Asked) -> Result<Verdict, Erro
     }
     let mut told = String::new();
     if let Some(why) = asked.unreadable {
-        let policy = Policy::find(Some(&asked.place.link), Some(&context.login));
+        let policy = Policy::find(Some(&asked.checkout.link), Some(&context.login));
         match unreachable::unreadable_command(policy, why) {
             Verdict::Tell(text) => told += &format!("\n{text}"),
             other => return Ok(other),
         }
     }
     if !asked.names.is_empty() {
-        match decision::decide(context, &asked.place, &asked.names).await? {
+        match decision::decide(context, &asked.checkout, &asked.names).await? {
             Decision::Mine => {}
             Decision::Taken(paths) => {
                 told += &format!("\nNexus: {} was free and is yours alone now.", format::list(&paths));
             }
             Decision::Held(held) => return Ok(Verdict::Refuse(denial(context, &held, asked))),
         }
-        told += &place::unclaimable(&asked.names).map(|text| format!("\n{text}")).unwrap_or_default();
+        told +=
+            &checkout::explain_unclaimable(&asked.names).map(|text| format!("\n{text}")).unwrap_or_default();
     }
     told += &news::news(context, project).await;
     let told = told.trim_start();
@@ -112,7 +113,7 @@ pub(super) async fn after(context: &Context<'_>, asked: &[Asked]) -> Verdict {
     let mut undo = Vec::new();
     for asked in asked {
         let changed: Vec<String> = asked.names.iter().chain(&asked.anywhere).cloned().collect();
-        match decision::look(context, asked.place.project(), &changed).await {
+        match decision::look(context, asked.checkout.project(), &changed).await {
             Ok(held) => {
                 for holding in held {
                     let before = asked.before.get(&holding.wanted);
@@ -127,8 +128,8 @@ pub(super) async fn after(context: &Context<'_>, asked: &[Asked]) -> Verdict {
             }
             Err(error) => {
                 // Whoever cannot write it down here said so before the tool was used.
-                let _ = Journal::of(context, asked.place.project()).add(
-                    &asked.place,
+                let _ = Journal::of(context, asked.checkout.project()).add(
+                    &asked.checkout,
                     &asked.names,
                     &unreachable::reason(&error, context.out),
                 );

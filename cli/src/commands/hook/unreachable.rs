@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Report},
-    guard::{journal::Journal, place::Place, policy::Policy},
+    guard::{checkout::LinkedCheckout, journal::Journal, policy::Policy},
     hosts::{EventKind, Verdict},
     output::{Output, format, plain},
 };
@@ -32,7 +32,7 @@ pub(super) fn verdict(
     policy: Policy,
     why: &str,
     paths: &[String],
-    kept: Option<(&Journal, &Place)>,
+    kept: Option<(&Journal, &LinkedCheckout)>,
 ) -> Verdict {
     let named = named(paths);
     if policy == Policy::FailClosed {
@@ -42,7 +42,7 @@ pub(super) fn verdict(
             policy.word()
         ));
     }
-    let journal = match kept.map(|(journal, place)| journal.add(place, paths, why)) {
+    let journal = match kept.map(|(journal, checkout)| journal.add(checkout, paths, why)) {
         Some(Ok(())) => "noted in a journal, and checked as soon as a server answers".to_owned(),
         Some(Err(error)) => format!("not even noted, since the journal cannot be written ({error})"),
         None => "not noted".to_owned(),

@@ -99,10 +99,10 @@ pub(super) fn socket() -> io::Result<UnixStream> {
 fn ask(global: Global) -> io::Result<()> {
     close_inherited();
     let socket = socket()?;
-    let places = env::current_dir()
+    let checkouts = env::current_dir()
         .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))
-        .and_then(|here| found::places(&here));
-    let found = places.and_then(|places| companion::find(global.clone(), &places));
+        .and_then(|here| found::checkouts(&here));
+    let found = checkouts.and_then(|checkouts| companion::find(global.clone(), &checkouts));
     let found =
         found.unwrap_or_else(|error| Found { failure: Some(Failure::of(&error)), ..Found::default() });
     message::send(&socket, &found)?;

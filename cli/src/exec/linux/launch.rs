@@ -16,7 +16,7 @@ use crate::{
         plan::Gap,
         start::{Wanted, bare, say, say_shortfalls, say_uncovered, unprotected},
     },
-    guard::place::Place,
+    guard::checkout::LinkedCheckout,
     output::Output,
 };
 use std::{
@@ -33,7 +33,7 @@ const LONGEST: Duration = Duration::from_secs(9);
 /// Makes this process one that cannot write what others hold, and gives the command that it is to become.
 pub(in crate::exec) fn prepare(
     wanted: &Wanted,
-    places: &[Place],
+    checkouts: &[LinkedCheckout],
     global: &Global,
     out: &Output,
 ) -> Result<Command, ExitCode> {
@@ -48,7 +48,7 @@ pub(in crate::exec) fn prepare(
     let found: Found = companion.hears().unwrap_or_else(|error| {
         companion.kill();
         let login = LoginFile::locate().and_then(|file| file.read()).ok();
-        found::unanswered(places, login.as_ref(), &said(&error))
+        found::unanswered(checkouts, login.as_ref(), &said(&error))
     });
     say(wanted, &found, out)?;
     let protected = entered.map_err(|Unavailable { why, advice }| {
@@ -57,7 +57,7 @@ pub(in crate::exec) fn prepare(
         )
     });
     let protected = protected.and_then(|outer| {
-        protect(wanted, &mut companion, outer, &found, places).map_err(|error| error.to_string())
+        protect(wanted, &mut companion, outer, &found, checkouts).map_err(|error| error.to_string())
     });
     companion.ends();
     // From here on paths lead through what is mounted now. In another folder the command could do harm.
@@ -101,13 +101,13 @@ fn protect(
     companion: &mut Companion,
     outer: Outer,
     found: &Found,
-    places: &[Place],
+    checkouts: &[LinkedCheckout],
 ) -> io::Result<Protection> {
     let mut protection = Protection::default();
     let mut shields = Vec::new();
-    for place in places {
-        let plan = found.plans.iter().find(|plan| plan.root == place.root).ok_or_else(|| {
-            io::Error::other(format!("it was not found out what is held in {}", place.root.display()))
+    for checkout in checkouts {
+        let plan = found.plans.iter().find(|plan| plan.root == checkout.root).ok_or_else(|| {
+            io::Error::other(format!("it was not found out what is held in {}", checkout.root.display()))
         })?;
         let (shield, refused) = Shield::raise(&plan.root, &plan.paths)?;
         protection.uncovered.extend(plan.uncovered.iter().cloned());

@@ -1,7 +1,7 @@
 //! Which work trees a command is looked at in: the one that it starts in, those that its text leads to, and those that
 //! its host says the agent works in. Asks no git.
 
-use super::super::place::Place;
+use super::super::checkout::LinkedCheckout;
 use crate::git::WorkTree;
 use std::{
     collections::HashSet,
@@ -53,7 +53,7 @@ impl Found {
         if !self.seen.insert(folder.clone()) {
             return;
         }
-        let is_linked = |path: &Path| Place::of(path).is_ok_and(|place| place.is_some());
+        let is_linked = |path: &Path| LinkedCheckout::of(path).is_ok_and(|checkout| checkout.is_some());
         let Some(tree) = WorkTree::around(&folder) else {
             if is_linked(&folder) {
                 self.add_inner(&folder);

@@ -19,11 +19,11 @@ const MAX_PATH_BYTES: usize = 1_024;
 pub(crate) const EVERYTHING: &str = "**";
 
 /// Folders in the root of a repository whose files are nobody's: git's own, and ours.
-pub(crate) const NOBODYS: [&str; 2] = [".git", ".nexus"];
+pub(crate) const UNCLAIMABLE_FOLDERS: [&str; 2] = [".git", ".nexus"];
 
 /// A linked repository.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct LinkedCheckout {
     /// What it says of itself.
     pub(crate) link: Link,
     /// Its root, without symbolic links.
@@ -32,7 +32,7 @@ pub(crate) struct Place {
     pub(crate) warning: Option<String>,
 }
 
-impl Place {
+impl LinkedCheckout {
     /// The repository that a folder or a file is in; the path need not exist. None if it is not linked.
     ///
     /// # Errors
@@ -59,9 +59,9 @@ impl Place {
     ///
     /// # Errors
     /// When its link cannot be read.
-    pub(crate) fn around(&self) -> Result<Option<Self>, Error> {
-        let around = link::find_around(&self.root)?;
-        Ok(around.filter(|around| around.link.project_id != self.project()).map(Self::found))
+    pub(crate) fn enclosing(&self) -> Result<Option<Self>, Error> {
+        let enclosing = link::find_around(&self.root)?;
+        Ok(enclosing.filter(|enclosing| enclosing.link.project_id != self.project()).map(Self::found))
     }
 
     /// Its project.
@@ -94,7 +94,7 @@ impl Place {
             // A name that is no Unicode is covered by a pattern as any other.
             parts.push(part.to_string_lossy());
         }
-        if parts.first().is_some_and(|first| NOBODYS.contains(&first.as_ref())) {
+        if parts.first().is_some_and(|first| UNCLAIMABLE_FOLDERS.contains(&first.as_ref())) {
             return None;
         }
         // The root is everything in it.
@@ -109,7 +109,7 @@ pub(crate) fn is_claimable(name: &str) -> bool {
 }
 
 /// Says of which of these files nobody can be the holder.
-pub(crate) fn unclaimable(names: &[String]) -> Option<String> {
+pub(crate) fn explain_unclaimable(names: &[String]) -> Option<String> {
     let nobodys: Vec<&String> = names.iter().filter(|name| !is_claimable(name)).collect();
     let named = || plain(&format::list(&nobodys));
     (!nobodys.is_empty()).then(|| {
@@ -118,14 +118,16 @@ pub(crate) fn unclaimable(names: &[String]) -> Option<String> {
 }
 
 /// What is asked about in place of a name that no server takes: a pattern that the name matches too.
-pub(crate) fn stand_in(name: &str) -> String {
+pub(crate) fn claimable_pattern(name: &str) -> String {
     if name.len() > MAX_PATH_BYTES {
         // The folder that such a file is in, or one above it.
         let mut end = MAX_PATH_BYTES - 1;
         while !name.is_char_boundary(end) {
             end -= 1;
         }
-        return name[..end].rfind('/').map_or_else(|| EVERYTHING.to_owned(), |at| stand_in(&name[..=at]));
+        return name[..end]
+            .rfind('/')
+            .map_or_else(|| EVERYTHING.to_owned(), |at| claimable_pattern(&name[..=at]));
     }
     let any = |letter: char| if letter.is_control() { '?' } else { letter };
     let pattern: String = name.chars().map(any).collect();
@@ -142,7 +144,7 @@ fn has_drive(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn repository() -> (tempfile::TempDir, Place) {
+    fn repository() -> (tempfile::TempDir, LinkedCheckout) {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("app");
         fs::create_dir_all(root.join("src")).unwrap();
@@ -150,24 +152,24 @@ mod tests {
         fs::write(root.join("src/a.rs"), "").unwrap();
         let link = r#"{"projectId":"00000000-0000-0000-0000-000000000001"}"#;
         fs::write(root.join(".nexus.json"), link).unwrap();
-        let place = Place::of(&root.join("src/new/deep.rs")).unwrap().unwrap();
-        (folder, place)
+        let checkout = LinkedCheckout::of(&root.join("src/new/deep.rs")).unwrap().unwrap();
+        (folder, checkout)
     }
 
     #[test]
     fn a_file_is_named_from_the_root() {
-        let (folder, place) = repository();
+        let (folder, checkout) = repository();
         let app = folder.path().join("app");
-        assert_eq!(place.names(&app.join("src/a.rs")), ["src/a.rs"]);
-        assert_eq!(place.names(&app.join("src/new/deep.rs")), ["src/new/deep.rs"]);
-        assert_eq!(place.names(&app), ["**"]);
-        assert_eq!(place.names(&app.join("src/nope/../a.rs")), ["src/a.rs"]);
-        assert_eq!(place.names(&app.join("../app/./src//a.rs")), ["src/a.rs"]);
+        assert_eq!(checkout.names(&app.join("src/a.rs")), ["src/a.rs"]);
+        assert_eq!(checkout.names(&app.join("src/new/deep.rs")), ["src/new/deep.rs"]);
+        assert_eq!(checkout.names(&app), ["**"]);
+        assert_eq!(checkout.names(&app.join("src/nope/../a.rs")), ["src/a.rs"]);
+        assert_eq!(checkout.names(&app.join("../app/./src//a.rs")), ["src/a.rs"]);
     }
 
     #[test]
     fn what_is_elsewhere_or_nobodys_has_no_name() {
-        let (folder, place) = repository();
+        let (folder, checkout) = repository();
         let app = folder.path().join("app");
         for path in [
             folder.path().join("other.rs"),
@@ -175,9 +177,9 @@ mod tests {
             app.join(".git/config"),
             app.join(".nexus/x"),
         ] {
-            assert_eq!(place.names(&path), [""; 0], "{path:?}");
+            assert_eq!(checkout.names(&path), [""; 0], "{path:?}");
         }
-        assert!(Place::of(folder.path()).unwrap().is_none());
+        assert!(LinkedCheckout::of(folder.path()).unwrap().is_none());
     }
 
     #[test]
@@ -188,8 +190,8 @@ mod tests {
             (&format!("src/{}", "a".repeat(2_000)), "src/"),
             (&"a".repeat(2_000), "**"),
         ] {
-            assert!(!is_claimable(name) && is_claimable(&stand_in(name)), "{name}");
-            assert_eq!(stand_in(name), asked);
+            assert!(!is_claimable(name) && is_claimable(&claimable_pattern(name)), "{name}");
+            assert_eq!(claimable_pattern(name), asked);
         }
         assert!(is_claimable("src/[id] ä.rs"));
     }
@@ -198,15 +200,15 @@ mod tests {
     #[test]
     fn a_symbolic_link_is_what_it_leads_to() {
         use std::os::unix::fs::symlink;
-        let (folder, place) = repository();
+        let (folder, checkout) = repository();
         let app = folder.path().join("app");
         symlink(&app, folder.path().join("alias")).unwrap();
         symlink("a.rs", app.join("src/b.rs")).unwrap();
         symlink("/etc/passwd", app.join("src/c.rs")).unwrap();
-        assert_eq!(place.names(&folder.path().join("alias/src/a.rs")), ["src/a.rs"]);
-        assert_eq!(place.names(&app.join("src/b.rs")), ["src/a.rs", "src/b.rs"]);
-        assert_eq!(place.names(&app.join("src/c.rs")), ["src/c.rs"]);
-        let place = Place::of(&folder.path().join("alias/src/a.rs")).unwrap().unwrap();
-        assert_eq!(place.names(&app.join("src/a.rs")), ["src/a.rs"]);
+        assert_eq!(checkout.names(&folder.path().join("alias/src/a.rs")), ["src/a.rs"]);
+        assert_eq!(checkout.names(&app.join("src/b.rs")), ["src/a.rs", "src/b.rs"]);
+        assert_eq!(checkout.names(&app.join("src/c.rs")), ["src/c.rs"]);
+        let checkout = LinkedCheckout::of(&folder.path().join("alias/src/a.rs")).unwrap().unwrap();
+        assert_eq!(checkout.names(&app.join("src/a.rs")), ["src/a.rs"]);
     }
 }
