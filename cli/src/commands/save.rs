@@ -55,9 +55,9 @@ impl Save {
                 saved.context.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
             };
             let commit: String = at("gitCommit").chars().take(10).collect();
-            let place =
+            let commit_suffix =
                 if commit.is_empty() { String::new() } else { format!(" at {} {commit}", at("gitBranch")) };
-            context.out.line(format_args!("Saved {}{place}", feature.slug))
+            context.out.line(format_args!("Saved {}{commit_suffix}", feature.slug))
         })
     }
 }

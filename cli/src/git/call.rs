@@ -1,5 +1,5 @@
 //! One call of git. Aliases, colours, filters for display, a monitor of the file system, a foreign repository in the
-//! environment: none of them changes what is printed. WorkingDirectory git keeps its configuration stays the user's affair, since it
+//! environment: none of them changes what is printed. RepositoryAt git keeps its configuration stays the user's affair, since it
 //! says what is ignored and where hooks are.
 
 use super::WorkTree;
@@ -77,7 +77,7 @@ pub(crate) struct Elapsed;
 
 /// Whose repository is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum WorkingDirectory {
+enum RepositoryAt {
     /// The one around this folder, whatever the environment names.
     Folder(PathBuf),
     /// The one of this work tree, whatever its settings say of where that is, and no other around it.
@@ -89,7 +89,7 @@ enum WorkingDirectory {
 /// Git in one repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Git {
-    directory: WorkingDirectory,
+    repository: RepositoryAt,
     /// When it is killed.
     until: Option<Instant>,
 }
@@ -97,7 +97,7 @@ pub(crate) struct Git {
 impl Git {
     /// In the repository around a folder.
     pub(crate) fn at(folder: &Path) -> Self {
-        Self { directory: WorkingDirectory::Folder(folder.to_owned()), until: None }
+        Self { repository: RepositoryAt::Folder(folder.to_owned()), until: None }
     }
 
     /// In the repository around the current folder.
@@ -107,13 +107,13 @@ impl Git {
 
     /// In the repository of a work tree.
     pub(crate) fn in_tree(tree: &WorkTree) -> Self {
-        Self { directory: WorkingDirectory::Tree(tree.top.clone()), until: None }
+        Self { repository: RepositoryAt::Tree(tree.top.clone()), until: None }
     }
 
     /// In the repository that git is at work on, with the index that it is about to commit. Only for what git itself
     /// called: in the environment of others these variables mean another repository.
     pub(crate) const fn of_hook() -> Self {
-        Self { directory: WorkingDirectory::Hook, until: None }
+        Self { repository: RepositoryAt::Hook, until: None }
     }
 
     /// The same with an end: a git that is still at work then is killed, and its call fails. It asks no other machine
@@ -129,7 +129,7 @@ impl Git {
     {
         let mut command = Command::new("git");
         for (name, _) in env::vars_os() {
-            if !is_kept(&name, self.directory == WorkingDirectory::Hook) {
+            if !is_kept(&name, self.repository == RepositoryAt::Hook) {
                 command.env_remove(&name);
             }
         }
@@ -146,16 +146,16 @@ impl Git {
             // A git before 2.45 does not know the first; without a protocol it gets no further.
             command.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "");
         }
-        match &self.directory {
-            WorkingDirectory::Folder(folder) => {
+        match &self.repository {
+            RepositoryAt::Folder(folder) => {
                 command.arg("-C").arg(folder);
             }
-            WorkingDirectory::Tree(top) => {
+            RepositoryAt::Tree(top) => {
                 // Git itself finds its folder, and says whether it may be trusted: settings start programs.
                 command.env("GIT_CEILING_DIRECTORIES", top.parent().unwrap_or(top));
                 command.arg("-C").arg(top).arg("--work-tree").arg(top);
             }
-            WorkingDirectory::Hook => {}
+            RepositoryAt::Hook => {}
         }
         for setting in SETTINGS {
             command.args(["-c", setting]);

@@ -69,9 +69,9 @@ fn print(context: &Context<'_>, status: &ClusterStatus) -> Result<(), Error> {
     out.field("Log", format_args!("term {term}, committed {committed}, applied {applied}"))?;
     out.field("State hash", state_hash)?;
     for quota in status.quotas.iter().filter(|quota| quota.owner == "cluster") {
-        let (name, place) =
+        let (name, location) =
             if quota.resource == "memory" { ("Memory", "each node") } else { ("Texts", "each disk") };
-        out.field(name, format_args!("{}, on {place}", use_of(quota)))?;
+        out.field(name, format_args!("{}, on {location}", use_of(quota)))?;
     }
     match status
         .quotas
