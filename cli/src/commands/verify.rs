@@ -9,8 +9,8 @@ use crate::{
     git::{self, Edge, Git},
     guard::{
         checkout::{self, LinkedCheckout},
-        decision,
-        holding::Holding,
+        held_file::HeldFile,
+        write_access,
     },
     repository,
 };
@@ -77,7 +77,7 @@ impl Verify {
         // of the key holds.
         let accepted = Accepted::find(context, project, branch.as_deref()).await?;
         let mut findings = Vec::new();
-        for (path, claims) in decision::claims_on(context, project, &names).await? {
+        for (path, claims) in write_access::claims_on(context, project, &names).await? {
             let others: Vec<Claim> = claims.into_iter().filter(|claim| !accepted.has(claim)).collect();
             if !others.is_empty() {
                 findings.push((path, others));
@@ -147,7 +147,7 @@ fn tell(
     out.answer(&answer, |_: Value| {
         for (path, claims) in findings {
             for claim in claims {
-                out.line(Holding::of_claim(path, claim).sentence(out.clock()))?;
+                out.line(HeldFile::of_claim(path, claim).sentence(out.clock()))?;
             }
         }
         if findings.is_empty() {

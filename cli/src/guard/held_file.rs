@@ -11,7 +11,7 @@ const MOST_NAMED: usize = 8;
 
 /// A file that somebody else holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Holding {
+pub(crate) struct HeldFile {
     /// The file that was wanted.
     pub(crate) wanted: String,
     /// By whom; an answer about many files does not say it of all of them.
@@ -33,7 +33,7 @@ struct Holder {
     until: Moment,
 }
 
-impl Holding {
+impl HeldFile {
     /// By whom is not known.
     pub(crate) fn of_somebody(wanted: &str) -> Self {
         Self { wanted: wanted.to_owned(), by: None }
@@ -87,9 +87,9 @@ impl Holding {
 }
 
 /// A line for each, as many as are read.
-pub(crate) fn lines(held: &[Holding], clock: &Clock) -> String {
+pub(crate) fn lines(held: &[HeldFile], clock: &Clock) -> String {
     let mut lines: Vec<String> =
-        held.iter().take(MOST_NAMED).map(|holding| holding.sentence(clock)).collect();
+        held.iter().take(MOST_NAMED).map(|held_file| held_file.sentence(clock)).collect();
     if held.len() > MOST_NAMED {
         lines.push(format!("and {} more", held.len() - MOST_NAMED));
     }

@@ -4,8 +4,8 @@
 
 use super::{
     checkout::LinkedCheckout,
-    decision::{self, Decision},
-    holding::Holding,
+    held_file::HeldFile,
+    write_access::{self, WriteAccess},
 };
 use crate::{
     agent_run::{Actor, RunKey, RunRecords},
@@ -46,7 +46,7 @@ pub(crate) struct Reconciled {
     /// Free: this run's now.
     pub(crate) taken: Vec<String>,
     /// Somebody else's.
-    pub(crate) held: Vec<Holding>,
+    pub(crate) held: Vec<HeldFile>,
 }
 
 impl Reconciled {
@@ -247,8 +247,8 @@ pub(crate) async fn settle_up(context: &Context<'_>) {
     let mut reconciled = Reconciled::default();
     // What cannot be settled now is kept for the next command.
     let _ = journal.reconcile(context, &mut reconciled).await;
-    for holding in &reconciled.held {
-        let sentence = holding.sentence(context.out.clock());
+    for held_file in &reconciled.held {
+        let sentence = held_file.sentence(context.out.clock());
         context.out.note(format_args!("WARNING: written while no server answered: {sentence}"));
     }
     if !reconciled.taken.is_empty() {
@@ -264,21 +264,21 @@ async fn settle(
     paths: &[String],
     reconciled: &mut Reconciled,
 ) -> Result<(), Error> {
-    let held = decision::look(context, checkout.project(), paths).await?;
-    let is_held = |path: &&String| held.iter().any(|holding| holding.wanted == **path);
+    let held = write_access::held_by_others(context, checkout.project(), paths).await?;
+    let is_held = |path: &&String| held.iter().any(|held_file| held_file.wanted == **path);
     let mut left: Vec<String> = paths.iter().filter(|path| !is_held(path)).cloned().collect();
     reconciled.held.extend(held);
     // What somebody takes at this very moment shows only now.
     while !left.is_empty() {
-        match decision::decide(context, checkout, &left).await? {
-            Decision::Mine => return Ok(()),
-            Decision::Taken(taken) => {
+        match write_access::acquire(context, checkout, &left).await? {
+            WriteAccess::AlreadyHeld => return Ok(()),
+            WriteAccess::Claimed(taken) => {
                 reconciled.taken.extend(taken);
                 return Ok(());
             }
-            Decision::Held(held) => {
+            WriteAccess::HeldByOthers(held) => {
                 let before = left.len();
-                left.retain(|path| !held.iter().any(|holding| holding.wanted == *path));
+                left.retain(|path| !held.iter().any(|held_file| held_file.wanted == *path));
                 reconciled.held.extend(held);
                 if left.len() == before {
                     return Ok(());

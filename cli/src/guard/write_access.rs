@@ -4,7 +4,7 @@
 use super::{
     changes,
     checkout::{self, EVERYTHING, LinkedCheckout},
-    holding::Holding,
+    held_file::HeldFile,
 };
 use crate::{
     client::Request,
@@ -19,65 +19,65 @@ use nexus_api_types::{
 use uuid::Uuid;
 
 /// Paths of one question: a server takes five times as many.
-const MOST_AT_ONCE: usize = 2_000;
+const MAX_CHECKED_PATHS: usize = 2_000;
 
 /// Claims that one answer lists; whose a path is it says of all of them.
-const MOST_LISTED: usize = 100;
+const MAX_LISTED_CLAIMS: usize = 100;
 
 /// Paths of a question about their holders: most files have one.
-const MOST_WITH_HOLDERS: usize = 50;
+const MAX_PATHS_WITH_HOLDERS: usize = 50;
 
 /// Whether files may be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub(crate) enum WriteAccess {
     /// They are this run's, or nobody's business.
-    Mine,
+    AlreadyHeld,
     /// They were free, and are this run's now.
-    Taken(Vec<String>),
+    Claimed(Vec<String>),
     /// Somebody else holds some of them.
-    Held(Vec<Holding>),
+    HeldByOthers(Vec<HeldFile>),
 }
 
 /// Asks as the session of this run whether it may write these files, and takes those that are free.
 ///
 /// # Errors
 /// When the cluster says no to the question itself, or nothing.
-pub(crate) async fn decide(
+pub(crate) async fn acquire(
     context: &Context<'_>,
     checkout: &LinkedCheckout,
     paths: &[String],
-) -> Result<Decision, Error> {
+) -> Result<WriteAccess, Error> {
     let project = checkout.project();
     context.session_for_work(project).await?;
     let checked = check(context, project, paths).await?;
     let named = |standing| {
         let paths = checked.iter().filter(move |path| path.standing == standing);
-        paths.map(|path| path.path.clone()).filter(|path| is_to_be_had(path)).collect::<Vec<_>>()
+        paths.map(|path| path.path.clone()).filter(|path| can_be_held(path)).collect::<Vec<_>>()
     };
     let held = held(context, project, &checked).await?;
-    if held.iter().any(|holding| !is_to_be_had(&holding.wanted)) {
-        return Ok(Decision::Held(held));
+    if held.iter().any(|held_file| !can_be_held(&held_file.wanted)) {
+        return Ok(WriteAccess::HeldByOthers(held));
     }
     let mut wanted = changes::not_ignored(&checkout.root, named(Standing::Free));
     // Refused for good only by the claim: it may have become free, and the refusal says for what it is held.
     wanted.extend(named(Standing::Held));
     if wanted.is_empty() {
-        return Ok(Decision::Mine);
+        return Ok(WriteAccess::AlreadyHeld);
     }
     match take(context, project, wanted).await? {
-        Decision::Held(mut conflicts) => {
+        WriteAccess::HeldByOthers(mut conflicts) => {
             // A refusal names one file for each claim that is in the way.
             let more = held.into_iter().filter(|held| !conflicts.iter().any(|one| one.wanted == held.wanted));
-            let more: Vec<Holding> = more.collect();
+            let more: Vec<HeldFile> = more.collect();
             conflicts.extend(more);
-            Ok(Decision::Held(conflicts))
+            Ok(WriteAccess::HeldByOthers(conflicts))
         }
         other => Ok(other),
     }
 }
 
 /// Whether a session can hold it by that name.
-fn is_to_be_had(path: &str) -> bool {
+fn can_be_held(path: &str) -> bool {
     path != EVERYTHING && checkout::is_claimable(path)
 }
 
@@ -85,11 +85,11 @@ fn is_to_be_had(path: &str) -> bool {
 ///
 /// # Errors
 /// When the cluster says no, or nothing.
-pub(crate) async fn look(
+pub(crate) async fn held_by_others(
     context: &Context<'_>,
     project: Uuid,
     paths: &[String],
-) -> Result<Vec<Holding>, Error> {
+) -> Result<Vec<HeldFile>, Error> {
     if paths.is_empty() {
         return Ok(Vec::new());
     }
@@ -101,41 +101,42 @@ pub(crate) async fn look(
 ///
 /// # Errors
 /// When the cluster says no, or nothing.
-pub(crate) async fn look_as_engineer(
+pub(crate) async fn held_by_other_engineers(
     context: &Context<'_>,
     project: Uuid,
     paths: &[String],
-) -> Result<Vec<Holding>, Error> {
+) -> Result<Vec<HeldFile>, Error> {
     context.client.act_as(None);
     held(context, project, &check(context, project, paths).await?).await
 }
 
 /// What others hold, those first of whom it is known who they are.
-async fn held(context: &Context<'_>, project: Uuid, checked: &[CheckedPath]) -> Result<Vec<Holding>, Error> {
+async fn held(context: &Context<'_>, project: Uuid, checked: &[CheckedPath]) -> Result<Vec<HeldFile>, Error> {
     let of_path = |path: &CheckedPath| match path.claims.first() {
         // Those of others come first.
-        Some(claim) => Holding::of_claim(&path.path, claim),
-        None => Holding::of_somebody(&path.path),
+        Some(claim) => HeldFile::of_claim(&path.path, claim),
+        None => HeldFile::of_somebody(&path.path),
     };
     let held = checked.iter().filter(|path| path.standing == Standing::Held);
-    let mut held: Vec<Holding> = held.map(of_path).collect();
-    let nameless = held.iter().filter(|holding| !holding.is_named()).map(|holding| holding.wanted.clone());
-    let nameless: Vec<String> = nameless.take(MOST_WITH_HOLDERS).collect();
+    let mut held: Vec<HeldFile> = held.map(of_path).collect();
+    let nameless =
+        held.iter().filter(|held_file| !held_file.is_named()).map(|held_file| held_file.wanted.clone());
+    let nameless: Vec<String> = nameless.take(MAX_PATHS_WITH_HOLDERS).collect();
     if !nameless.is_empty() {
         for path in ask(context, project, &nameless).await? {
-            let known = held.iter_mut().find(|holding| holding.wanted == path.path);
-            if let (Some(holding), Some(claim)) = (known, path.claims.first()) {
-                *holding = Holding::of_claim(&path.path, claim);
+            let known = held.iter_mut().find(|held_file| held_file.wanted == path.path);
+            if let (Some(held_file), Some(claim)) = (known, path.claims.first()) {
+                *held_file = HeldFile::of_claim(&path.path, claim);
             }
         }
     }
-    held.sort_by_key(|holding| !holding.is_named());
+    held.sort_by_key(|held_file| !held_file.is_named());
     Ok(held)
 }
 
 async fn check(context: &Context<'_>, project: Uuid, paths: &[String]) -> Result<Vec<CheckedPath>, Error> {
     let mut checked = Vec::new();
-    for paths in paths.chunks(MOST_AT_ONCE) {
+    for paths in paths.chunks(MAX_CHECKED_PATHS) {
         checked.extend(ask(context, project, paths).await?);
     }
     Ok(checked)
@@ -157,8 +158,8 @@ async fn ask(context: &Context<'_>, project: Uuid, paths: &[String]) -> Result<V
 }
 
 /// Takes files for the feature that the session works on.
-async fn take(context: &Context<'_>, project: Uuid, paths: Vec<String>) -> Result<Decision, Error> {
-    let feature = feature(context, project).await?;
+async fn take(context: &Context<'_>, project: Uuid, paths: Vec<String>) -> Result<WriteAccess, Error> {
+    let feature = current_feature(context, project).await?;
     match claim(context, project, &paths, feature).await {
         // What the session worked on last may be over: the files are then its own.
         Err(Error::Refused(refused))
@@ -176,18 +177,20 @@ fn settled(
     project: Uuid,
     paths: Vec<String>,
     claimed: Result<(), Error>,
-) -> Result<Decision, Error> {
+) -> Result<WriteAccess, Error> {
     match claimed {
         Ok(()) => {
             context.keep_session_alive(project);
-            Ok(Decision::Taken(paths))
+            Ok(WriteAccess::Claimed(paths))
         }
         Err(Error::Refused(refused)) if refused.body.code == Code::FileAlreadyClaimed => {
             let conflicts = conflicts(&refused);
             // In whichever form it is said, it is refused.
             let unknown = if conflicts.is_empty() { paths.as_slice() } else { &[] };
-            let held = conflicts.iter().map(Holding::of_conflict);
-            Ok(Decision::Held(held.chain(unknown.iter().map(|path| Holding::of_somebody(path))).collect()))
+            let held = conflicts.iter().map(HeldFile::of_conflict);
+            Ok(WriteAccess::HeldByOthers(
+                held.chain(unknown.iter().map(|path| HeldFile::of_somebody(path))).collect(),
+            ))
         }
         Err(error) => Err(error),
     }
@@ -210,7 +213,7 @@ async fn claim(
 ///
 /// # Errors
 /// When the cluster says no, or nothing.
-pub(crate) async fn feature(context: &Context<'_>, project: Uuid) -> Result<Option<Uuid>, Error> {
+pub(crate) async fn current_feature(context: &Context<'_>, project: Uuid) -> Result<Option<Uuid>, Error> {
     let Some(session) = context.client.session() else { return Ok(None) };
     let active = context.client.send(Request::get(format!("/projects/{project}/sessions/active"))).await?;
     let sessions: Vec<SessionOf> = active.parse()?;
@@ -235,11 +238,11 @@ pub(crate) async fn claims_on(
     paths: &[String],
 ) -> Result<Vec<(String, Vec<Claim>)>, Error> {
     let mut found = Vec::new();
-    let mut left: Vec<&[String]> = paths.chunks(MOST_WITH_HOLDERS).rev().collect();
+    let mut left: Vec<&[String]> = paths.chunks(MAX_PATHS_WITH_HOLDERS).rev().collect();
     while let Some(paths) = left.pop() {
         let checked = ask(context, project, paths).await?;
         let listed: usize = checked.iter().map(|path| path.claims.len()).sum();
-        if listed >= MOST_LISTED && paths.len() > 1 {
+        if listed >= MAX_LISTED_CLAIMS && paths.len() > 1 {
             // There may be more: fewer paths leave room for them.
             let (first, second) = paths.split_at(paths.len() / 2);
             left.extend([second, first]);

@@ -57,18 +57,18 @@ pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
             Answer::blocked(json!({ "hookSpecificOutput": denied }), reason)
         }
         // A tool that failed knows no decision; what is told must name its own event.
-        (AfterTool, Verdict::Tell(text) | Verdict::Refuse(text)) if folded(&event.name) == FAILED => {
+        (AfterTool, Verdict::Inform(text) | Verdict::Refuse(text)) if folded(&event.name) == FAILED => {
             told("PostToolUseFailure", text)
         }
         (AfterTool | Stop | SubagentStop, Verdict::Refuse(reason)) => {
             Answer::json(json!({ "decision": "block", "reason": reason }))
         }
         // Without a decision: `allow` would take the question away from whoever is to be asked.
-        (BeforeTool, Verdict::Tell(text)) => told("PreToolUse", text),
-        (AfterTool, Verdict::Tell(text)) => told("PostToolUse", text),
-        (SessionStart, Verdict::Tell(text) | Verdict::Refuse(text)) => told("SessionStart", text),
+        (BeforeTool, Verdict::Inform(text)) => told("PreToolUse", text),
+        (AfterTool, Verdict::Inform(text)) => told("PostToolUse", text),
+        (SessionStart, Verdict::Inform(text) | Verdict::Refuse(text)) => told("SessionStart", text),
         // The rest reaches a person only.
-        (_, Verdict::Tell(text) | Verdict::Refuse(text)) => Answer::json(json!({ "systemMessage": text })),
+        (_, Verdict::Inform(text) | Verdict::Refuse(text)) => Answer::json(json!({ "systemMessage": text })),
     }
 }
 
@@ -182,7 +182,7 @@ mod tests {
             "tool_use_id": "toolu_01", "error": "Exit code 1", "is_interrupt": false });
         let read = event("post-tool-use-failure", failed);
         assert_eq!(read.tool, Tool::Shell { command: "make".to_owned(), folder: None });
-        for verdict in [Verdict::Tell("held".to_owned()), Verdict::Refuse("held".to_owned())] {
+        for verdict in [Verdict::Inform("held".to_owned()), Verdict::Refuse("held".to_owned())] {
             let told = Host::Claude.answer(&read, &verdict).stdout.unwrap_or_default();
             assert_eq!(
                 told,
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_is_told_allows_nothing() {
-        let told = Host::Claude.answer(&before("Edit", json!({})), &Verdict::Tell("yours now".to_owned()));
+        let told = Host::Claude.answer(&before("Edit", json!({})), &Verdict::Inform("yours now".to_owned()));
         let output = told.stdout.unwrap_or_default();
         assert_eq!(
             output,

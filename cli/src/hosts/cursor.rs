@@ -36,15 +36,15 @@ pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
             reason,
         ),
         // Without a permission: `allow` would take the question away from whoever is to be asked.
-        (EventKind::BeforeTool, Verdict::Tell(text)) => Answer::json(json!({ "agent_message": text })),
-        (EventKind::SessionStart | EventKind::AfterTool, Verdict::Tell(text) | Verdict::Refuse(text)) => {
+        (EventKind::BeforeTool, Verdict::Inform(text)) => Answer::json(json!({ "agent_message": text })),
+        (EventKind::SessionStart | EventKind::AfterTool, Verdict::Inform(text) | Verdict::Refuse(text)) => {
             Answer::json(json!({ "additional_context": text }))
         }
         (EventKind::Stop | EventKind::SubagentStop, Verdict::Refuse(text)) => {
             Answer::json(json!({ "followup_message": text }))
         }
-        (EventKind::Stop | EventKind::SubagentStop, Verdict::Tell(_)) => Answer::nothing(),
-        (EventKind::BeforeCompact, Verdict::Tell(text) | Verdict::Refuse(text)) => {
+        (EventKind::Stop | EventKind::SubagentStop, Verdict::Inform(_)) => Answer::nothing(),
+        (EventKind::BeforeCompact, Verdict::Inform(text) | Verdict::Refuse(text)) => {
             Answer::json(json!({ "user_message": text }))
         }
     }
@@ -98,6 +98,6 @@ mod tests {
         assert!(stop.is_again);
         let told = Host::Cursor.answer(&stop, &Verdict::Refuse("lost".to_owned()));
         assert_eq!(told.stdout, Some(json!({ "followup_message": "lost" })));
-        assert_eq!(Host::Cursor.answer(&stop, &Verdict::Tell("x".to_owned())), Answer::nothing());
+        assert_eq!(Host::Cursor.answer(&stop, &Verdict::Inform("x".to_owned())), Answer::nothing());
     }
 }

@@ -44,11 +44,13 @@ pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
         (EventKind::Stop, Verdict::Refuse(reason)) => {
             Answer::json(json!({ "decision": "deny", "reason": reason }))
         }
-        (EventKind::BeforeTool, Verdict::Tell(text)) => told("BeforeTool", text),
+        (EventKind::BeforeTool, Verdict::Inform(text)) => told("BeforeTool", text),
         // A refusal after the fact would hide from the agent what its tool said.
-        (EventKind::AfterTool, Verdict::Tell(text) | Verdict::Refuse(text)) => told("AfterTool", text),
-        (EventKind::SessionStart, Verdict::Tell(text) | Verdict::Refuse(text)) => told("SessionStart", text),
-        (_, Verdict::Tell(text) | Verdict::Refuse(text)) => Answer::json(json!({ "systemMessage": text })),
+        (EventKind::AfterTool, Verdict::Inform(text) | Verdict::Refuse(text)) => told("AfterTool", text),
+        (EventKind::SessionStart, Verdict::Inform(text) | Verdict::Refuse(text)) => {
+            told("SessionStart", text)
+        }
+        (_, Verdict::Inform(text) | Verdict::Refuse(text)) => Answer::json(json!({ "systemMessage": text })),
     }
 }
 

@@ -8,7 +8,7 @@ pub(crate) enum Verdict {
     /// Nothing: the host goes on as if there were no hook.
     Silent,
     /// Something that the agent should know. Nothing is allowed by it that the host would ask about.
-    Tell(String),
+    Inform(String),
     /// No, and why. Before a tool it is not used, after one the agent is told, and who wants to stop goes on.
     Refuse(String),
 }
@@ -17,8 +17,8 @@ impl Verdict {
     /// The same, and something more to know.
     pub(crate) fn with(self, more: &str) -> Self {
         match self {
-            Self::Silent => Self::Tell(more.to_owned()),
-            Self::Tell(text) => Self::Tell(format!("{text}\n{more}")),
+            Self::Silent => Self::Inform(more.to_owned()),
+            Self::Inform(text) => Self::Inform(format!("{text}\n{more}")),
             Self::Refuse(text) => Self::Refuse(format!("{text}\n{more}")),
         }
     }

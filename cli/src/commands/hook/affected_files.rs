@@ -6,11 +6,11 @@ use crate::{
     guard::{
         changes,
         checkout::{EVERYTHING, LinkedCheckout},
-        snapshot::{Change, Look, Snapshot, roots},
+        snapshot::{FileChange, SnapshotDiff, WorkTreeSnapshot, roots},
     },
     hosts::{
         EventKind, HookEvent, Tool,
-        shell::{self, Unplaced, Writes},
+        shell::{self, UnrootedPattern, Writes},
     },
     repository::{Tree, meant, normalized},
 };
@@ -22,35 +22,35 @@ use std::{
 
 /// What an event is about, in one repository.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct AffectedFiles {
     pub(super) checkout: LinkedCheckout,
     /// Files that are written.
-    pub(super) names: Vec<String>,
+    pub(super) written: Vec<String>,
     /// Those of them that the tool itself was told to write: others may have changed them as well.
-    pub(super) told: Vec<String>,
+    pub(super) declared: Vec<String>,
     /// Files whose changes are thrown away.
     pub(super) discarded: Vec<String>,
     /// Patterns of files that may be written.
-    pub(super) anywhere: Vec<String>,
+    pub(super) possible: Vec<String>,
     /// Patterns of files that may be made in a folder that is not known.
-    pub(super) somewhere: Vec<String>,
+    pub(super) unrooted: Vec<String>,
     /// Files that the text of a program names which also writes.
     pub(super) mentioned: Vec<String>,
     /// Why a part of the command cannot be read.
     pub(super) unreadable: Option<&'static str>,
     /// What files were before a command changed them, by name.
-    pub(super) before: BTreeMap<String, Change>,
+    pub(super) before: BTreeMap<String, FileChange>,
 }
 
-impl Asked {
+impl AffectedFiles {
     pub(super) const fn of(checkout: LinkedCheckout) -> Self {
         Self {
             checkout,
-            names: Vec::new(),
-            told: Vec::new(),
+            written: Vec::new(),
+            declared: Vec::new(),
             discarded: Vec::new(),
-            anywhere: Vec::new(),
-            somewhere: Vec::new(),
+            possible: Vec::new(),
+            unrooted: Vec::new(),
             mentioned: Vec::new(),
             unreadable: None,
             before: BTreeMap::new(),
@@ -59,14 +59,14 @@ impl Asked {
 
     /// All files that have names.
     pub(super) fn all(&self) -> Vec<String> {
-        self.names.iter().chain(&self.discarded).cloned().collect()
+        self.written.iter().chain(&self.discarded).cloned().collect()
     }
 
     const fn is_nothing(&self) -> bool {
-        self.names.is_empty()
+        self.written.is_empty()
             && self.discarded.is_empty()
-            && self.anywhere.is_empty()
-            && self.somewhere.is_empty()
+            && self.possible.is_empty()
+            && self.unrooted.is_empty()
             && self.mentioned.is_empty()
             && self.unreadable.is_none()
     }
@@ -74,23 +74,23 @@ impl Asked {
 
 /// What an event is about.
 #[derive(Clone, Debug, Default)]
-pub(super) struct About {
+pub(super) struct EventScope {
     /// Files that are written, or were, by their repositories.
-    pub(super) asked: Vec<Asked>,
+    pub(super) files: Vec<AffectedFiles>,
     /// Files that commands changed whose end nobody told.
-    pub(super) left_over: Vec<Asked>,
+    pub(super) left_over: Vec<AffectedFiles>,
     /// Why something was not looked at that a command may have changed.
-    pub(super) gaps: Vec<String>,
+    pub(super) unchecked: Vec<String>,
 }
 
-impl About {
+impl EventScope {
     pub(super) const fn is_nothing(&self) -> bool {
-        self.asked.is_empty() && self.left_over.is_empty() && self.gaps.is_empty()
+        self.files.is_empty() && self.left_over.is_empty() && self.unchecked.is_empty()
     }
 
-    fn leave(&mut self, look: Look) -> Result<(), Error> {
-        self.left_over = sorted(look.changes, &[])?;
-        self.gaps.extend(look.gaps);
+    fn add_left_over(&mut self, diff: SnapshotDiff) -> Result<(), Error> {
+        self.left_over = group_changes(diff.changes, &[])?;
+        self.unchecked.extend(diff.unchecked);
         Ok(())
     }
 }
@@ -99,90 +99,90 @@ impl About {
 ///
 /// # Errors
 /// When a file that it writes is in a repository whose link cannot be read.
-pub(super) fn about(event: &HookEvent, folder: &Path) -> Result<About, Error> {
-    let mut about = About::default();
+pub(super) fn event_scope(event: &HookEvent, folder: &Path) -> Result<EventScope, Error> {
+    let mut scope = EventScope::default();
     match (&event.tool, event.kind) {
         (Tool::Other | Tool::Unreadable(_), _) => {}
         (Tool::Edit(paths), kind) => {
             if kind == EventKind::BeforeTool
-                && let Some(snapshot) = snapshot(event)
+                && let Some(snapshot) = snapshot_of(event)
             {
-                about.leave(snapshot.left_over(false))?;
+                scope.add_left_over(snapshot.left_over(false))?;
             }
-            let mut sorted = Sorted::default();
+            let mut by_checkout = FilesByCheckout::default();
             for path in paths.iter().flat_map(|path| meant(folder, path)) {
-                sorted.add(&path, |asked| [&mut asked.names, &mut asked.told])?;
+                by_checkout.add(&path, |files| [&mut files.written, &mut files.declared])?;
             }
-            about.asked = sorted.finished();
+            scope.files = by_checkout.into_list();
         }
         (Tool::Shell { command, folder: own }, EventKind::BeforeTool) => {
             let folder = own_folder(folder, own.as_deref());
-            if let Some((snapshot, call)) = snapshot(event).zip(call(event)) {
+            if let Some((snapshot, call)) = snapshot_of(event).zip(call_id(event)) {
                 let trees = roots::of_command(&folder, &project_folders(), command);
                 let is_linked = LinkedCheckout::of(&folder).is_ok_and(|checkout| checkout.is_some());
                 if !trees.is_empty() || is_linked {
-                    let gaps = without_tree(&snapshot, &folder, trees.is_empty());
-                    about.leave(snapshot.before(&call, trees, gaps))?;
+                    let unchecked = report_missing_work_tree(&snapshot, &folder, trees.is_empty());
+                    scope.add_left_over(snapshot.before(&call, trees, unchecked))?;
                 }
             }
-            let mut sorted = Sorted::default();
-            sorted.add_writes(&shell::writes(command, &folder), &folder)?;
-            about.asked = sorted.finished();
+            let mut by_checkout = FilesByCheckout::default();
+            by_checkout.add_writes(&shell::writes(command, &folder), &folder)?;
+            scope.files = by_checkout.into_list();
         }
         (Tool::Shell { command, folder: own }, _) => {
             let folder = own_folder(folder, own.as_deref());
-            let Some((snapshot, call)) = snapshot(event).zip(call(event)) else {
-                about.gaps.extend(unnoted(&folder, command));
-                return Ok(about);
+            let Some((snapshot, call)) = snapshot_of(event).zip(call_id(event)) else {
+                scope.unchecked.extend(missing_snapshot(&folder, command));
+                return Ok(scope);
             };
-            let Some(look) = snapshot.after(&call) else {
-                about.gaps.extend(unnoted(&folder, command));
-                return Ok(about);
+            let Some(diff) = snapshot.after(&call) else {
+                scope.unchecked.extend(missing_snapshot(&folder, command));
+                return Ok(scope);
             };
-            about.gaps = look.gaps;
-            about.asked = sorted(look.changes, &shell::writes(command, &folder).paths)?;
+            scope.unchecked = diff.unchecked;
+            scope.files = group_changes(diff.changes, &shell::writes(command, &folder).paths)?;
         }
     }
-    Ok(about)
+    Ok(scope)
 }
 
 /// What commands changed whose end nobody told, once the agent is done.
 ///
 /// # Errors
-/// As [`about`].
-pub(super) fn about_stop(event: &HookEvent, checkout: LinkedCheckout) -> Result<About, Error> {
-    let mut about = About { asked: vec![Asked::of(checkout)], ..About::default() };
-    if let Some(snapshot) = snapshot(event) {
-        about.leave(snapshot.left_over(true))?;
+/// As [`event_scope`].
+pub(super) fn stop_scope(event: &HookEvent, checkout: LinkedCheckout) -> Result<EventScope, Error> {
+    let mut scope = EventScope { files: vec![AffectedFiles::of(checkout)], ..EventScope::default() };
+    if let Some(snapshot) = snapshot_of(event) {
+        scope.add_left_over(snapshot.left_over(true))?;
     }
-    Ok(about)
+    Ok(scope)
 }
 
 /// Says once that there is no git to go by.
-fn without_tree(snapshot: &Snapshot, folder: &Path, is_none: bool) -> Vec<String> {
-    let is_told = is_none && snapshot.is_first("no-work-tree");
-    is_told.then(|| format!("{} is in no work tree of git", folder.display())).into_iter().collect()
+fn report_missing_work_tree(snapshot: &WorkTreeSnapshot, folder: &Path, is_none: bool) -> Vec<String> {
+    let is_first = is_none && snapshot.is_first("no-work-tree");
+    is_first.then(|| format!("{} is in no work tree of git", folder.display())).into_iter().collect()
 }
 
 /// Says that nothing is known of a command that is over, where it may have written files of a linked repository.
-fn unnoted(folder: &Path, command: &str) -> Option<String> {
+fn missing_snapshot(folder: &Path, command: &str) -> Option<String> {
     let is_linked = LinkedCheckout::of(folder).is_ok_and(|checkout| checkout.is_some());
     let is_linked = is_linked || !roots::of_command(folder, &project_folders(), command).is_empty();
     is_linked.then(|| "nothing was noted before it ran".to_owned())
 }
 
 /// What changed, by the repositories that the files are in; `told` are the files that the command was seen to write.
-fn sorted(changes: Vec<Change>, told: &[PathBuf]) -> Result<Vec<Asked>, Error> {
-    let mut sorted = Sorted::default();
+fn group_changes(changes: Vec<FileChange>, declared: &[PathBuf]) -> Result<Vec<AffectedFiles>, Error> {
+    let mut by_checkout = FilesByCheckout::default();
     for change in changes {
-        sorted.add_change(change)?;
+        by_checkout.add_change(change)?;
     }
-    let mut own = Sorted::default();
-    for path in told.iter().flat_map(|path| as_shell(path)) {
-        own.add(&path, |asked| [&mut asked.told])?;
+    let mut own = FilesByCheckout::default();
+    for path in declared.iter().flat_map(|path| as_shell(path)) {
+        own.add(&path, |files| [&mut files.declared])?;
     }
-    sorted.tell_apart(&own);
-    Ok(sorted.finished())
+    by_checkout.mark_declared(&own);
+    Ok(by_checkout.into_list())
 }
 
 /// Where hosts say in the environment which folder the agent works in.
@@ -209,8 +209,8 @@ fn as_shell(path: &Path) -> Vec<PathBuf> {
 
 /// Files by their repositories.
 #[derive(Default)]
-struct Sorted {
-    all: Vec<Asked>,
+struct FilesByCheckout {
+    all: Vec<AffectedFiles>,
     /// Which of them the files of a folder belong to.
     folders: BTreeMap<PathBuf, Option<usize>>,
     /// In which other one each of them is.
@@ -219,17 +219,17 @@ struct Sorted {
     trees: BTreeMap<usize, Option<Tree>>,
 }
 
-impl Sorted {
+impl FilesByCheckout {
     /// Adds a file to lists of its repository.
     fn add<const LISTS: usize>(
         &mut self,
         path: &Path,
-        lists: impl Fn(&mut Asked) -> [&mut Vec<String>; LISTS],
+        lists: impl Fn(&mut AffectedFiles) -> [&mut Vec<String>; LISTS],
     ) -> Result<(), Error> {
         let Some(at) = self.repository(path)? else { return Ok(()) };
-        let asked = &mut self.all[at];
-        let names = asked.checkout.names(path);
-        for list in lists(asked) {
+        let files = &mut self.all[at];
+        let names = files.checkout.names(path);
+        for list in lists(files) {
             for name in &names {
                 if !list.contains(name) {
                     list.push(name.clone());
@@ -239,10 +239,10 @@ impl Sorted {
         // Another repository in a folder of this one has its own project: nothing of the other is taken, but what is
         // held there stays held.
         if let Some(around) = self.around(at)? {
-            let asked = &mut self.all[around];
-            for name in asked.checkout.names(path) {
-                if !asked.anywhere.contains(&name) {
-                    asked.anywhere.push(name);
+            let files = &mut self.all[around];
+            for name in files.checkout.names(path) {
+                if !files.possible.contains(&name) {
+                    files.possible.push(name);
                 }
             }
         }
@@ -250,9 +250,9 @@ impl Sorted {
     }
 
     /// First what may only be refused: who is refused takes nothing.
-    fn finished(mut self) -> Vec<Asked> {
-        self.all.retain(|asked| !asked.is_nothing());
-        self.all.sort_by_key(|asked| !asked.names.is_empty());
+    fn into_list(mut self) -> Vec<AffectedFiles> {
+        self.all.retain(|files| !files.is_nothing());
+        self.all.sort_by_key(|files| !files.written.is_empty());
         self.all
     }
 
@@ -263,51 +263,51 @@ impl Sorted {
                 // What the host could not say may be any letters.
                 self.add_unreadable(&path)?;
             } else {
-                self.add(&path, |asked| [&mut asked.names, &mut asked.told])?;
+                self.add(&path, |files| [&mut files.written, &mut files.declared])?;
             }
         }
         for folder in &writes.discards {
             if let Some(checkout) = LinkedCheckout::of(folder)? {
                 let found = changes::uncommitted(folder);
                 for path in &found.paths {
-                    self.add(path, |asked| [&mut asked.discarded])?;
+                    self.add(path, |files| [&mut files.discarded])?;
                 }
-                self.leave(checkout, found.gap);
+                self.mark_unreadable(checkout, found.incomplete);
             }
         }
         for (folder, stash) in &writes.unstashed {
             if let Some(checkout) = LinkedCheckout::of(folder)? {
                 let found = changes::stashed(folder, stash.as_deref());
                 for path in &found.paths {
-                    self.add(path, |asked| [&mut asked.anywhere])?;
+                    self.add(path, |files| [&mut files.possible])?;
                 }
-                self.leave(checkout, found.gap);
+                self.mark_unreadable(checkout, found.incomplete);
             }
         }
-        for (folder, pattern) in &writes.anywhere {
-            self.add_anywhere(folder, pattern)?;
+        for (folder, pattern) in &writes.patterns {
+            self.add_possible(folder, pattern)?;
         }
-        for path in &writes.named {
-            self.add(path, |asked| [&mut asked.mentioned])?;
+        for path in &writes.mentioned {
+            self.add(path, |files| [&mut files.mentioned])?;
         }
-        for one in writes.existing.iter().chain(&writes.somewhere) {
-            self.add_unplaced(one, folder, writes.somewhere.contains(one))?;
+        for one in writes.unrooted_existing.iter().chain(&writes.unrooted_new) {
+            self.add_unrooted(one, folder, writes.unrooted_new.contains(one))?;
         }
-        if (writes.is_beyond || writes.unreadable.is_some())
+        if (writes.may_write_anything || writes.unreadable.is_some())
             && let Some(checkout) = LinkedCheckout::of(folder)?
         {
-            if writes.is_beyond {
-                self.add_anywhere(&checkout.root, EVERYTHING)?;
+            if writes.may_write_anything {
+                self.add_possible(&checkout.root, EVERYTHING)?;
             }
-            self.leave(checkout, writes.unreadable);
+            self.mark_unreadable(checkout, writes.unreadable);
         }
         Ok(())
     }
 
     /// Says of a repository why nobody can tell all that is written in it.
-    fn leave(&mut self, checkout: LinkedCheckout, why: Option<&'static str>) {
+    fn mark_unreadable(&mut self, checkout: LinkedCheckout, why: Option<&'static str>) {
         if why.is_some() {
-            let at = self.of_place(checkout);
+            let at = self.index_of(checkout);
             self.all[at].unreadable = self.all[at].unreadable.or(why);
         }
     }
@@ -315,25 +315,25 @@ impl Sorted {
     /// Adds a file of whose name a part could not be read, as all files that it may be.
     fn add_unreadable(&mut self, path: &Path) -> Result<(), Error> {
         let Some(at) = self.repository(path)? else { return Ok(()) };
-        let asked = &mut self.all[at];
-        for name in asked.checkout.names(path) {
+        let files = &mut self.all[at];
+        for name in files.checkout.names(path) {
             let pattern = name.replace(char::REPLACEMENT_CHARACTER, "*");
-            if !asked.anywhere.contains(&pattern) {
-                asked.anywhere.push(pattern);
+            if !files.possible.contains(&pattern) {
+                files.possible.push(pattern);
             }
         }
         Ok(())
     }
 
     /// Adds a pattern below a folder.
-    fn add_anywhere(&mut self, folder: &Path, pattern: &str) -> Result<(), Error> {
+    fn add_possible(&mut self, folder: &Path, pattern: &str) -> Result<(), Error> {
         let Some(checkout) = LinkedCheckout::of(folder)? else { return Ok(()) };
-        let at = self.of_place(checkout);
-        let asked = &mut self.all[at];
-        for name in asked.checkout.names(folder) {
+        let at = self.index_of(checkout);
+        let files = &mut self.all[at];
+        for name in files.checkout.names(folder) {
             let name = if name == EVERYTHING { pattern.to_owned() } else { format!("{name}/{pattern}") };
-            if !asked.anywhere.contains(&name) {
-                asked.anywhere.push(name);
+            if !files.possible.contains(&name) {
+                files.possible.push(name);
             }
         }
         Ok(())
@@ -341,24 +341,24 @@ impl Sorted {
 
     /// Adds files of which it is not known in which folder they are: those that are there by their names, and the
     /// pattern of those that may be made. Without a folder they are below the root of the one that the command runs in.
-    fn add_unplaced(&mut self, one: &Unplaced, folder: &Path, is_made: bool) -> Result<(), Error> {
+    fn add_unrooted(&mut self, one: &UnrootedPattern, folder: &Path, is_made: bool) -> Result<(), Error> {
         let Some(checkout) = LinkedCheckout::of(one.below.as_deref().unwrap_or(folder))? else {
             return Ok(());
         };
         let below = one.below.clone().unwrap_or_else(|| checkout.root.clone());
-        let at = self.of_place(checkout);
-        let asked = &mut self.all[at];
-        let tree = self.trees.entry(at).or_insert_with(|| Tree::below(&asked.checkout.root));
-        for name in asked.checkout.names(&below) {
+        let at = self.index_of(checkout);
+        let files = &mut self.all[at];
+        let tree = self.trees.entry(at).or_insert_with(|| Tree::below(&files.checkout.root));
+        for name in files.checkout.names(&below) {
             let pattern =
                 if name == EVERYTHING { one.pattern.clone() } else { format!("{name}/{}", one.pattern) };
             let found = tree.as_ref().and_then(|tree| tree.matching(&pattern));
-            if is_made && found.is_some() && !asked.somewhere.contains(&pattern) {
-                asked.somewhere.push(pattern.clone());
+            if is_made && found.is_some() && !files.unrooted.contains(&pattern) {
+                files.unrooted.push(pattern.clone());
             }
-            let known: BTreeSet<String> = asked.anywhere.iter().cloned().collect();
+            let known: BTreeSet<String> = files.possible.iter().cloned().collect();
             let found = found.unwrap_or_else(|| vec![pattern]);
-            asked.anywhere.extend(found.into_iter().filter(|name| !known.contains(name)));
+            files.possible.extend(found.into_iter().filter(|name| !known.contains(name)));
         }
         Ok(())
     }
@@ -370,7 +370,7 @@ impl Sorted {
         if let Some(known) = folder.as_ref().and_then(|folder| self.folders.get(folder)) {
             return Ok(*known);
         }
-        let at = LinkedCheckout::of(path)?.map(|checkout| self.of_place(checkout));
+        let at = LinkedCheckout::of(path)?.map(|checkout| self.index_of(checkout));
         if let Some(folder) = folder {
             self.folders.insert(folder, at);
         }
@@ -382,29 +382,29 @@ impl Sorted {
         if let Some(known) = self.around.get(&at) {
             return Ok(*known);
         }
-        let around = self.all[at].checkout.enclosing()?.map(|checkout| self.of_place(checkout));
+        let around = self.all[at].checkout.enclosing()?.map(|checkout| self.index_of(checkout));
         self.around.insert(at, around);
         Ok(around)
     }
 
-    fn of_place(&mut self, checkout: LinkedCheckout) -> usize {
-        let known = self.all.iter().position(|asked| asked.checkout.root == checkout.root);
+    fn index_of(&mut self, checkout: LinkedCheckout) -> usize {
+        let known = self.all.iter().position(|files| files.checkout.root == checkout.root);
         known.unwrap_or_else(|| {
-            self.all.push(Asked::of(checkout));
+            self.all.push(AffectedFiles::of(checkout));
             self.all.len() - 1
         })
     }
 
     /// Adds a file that changed, with what it was.
-    fn add_change(&mut self, change: Change) -> Result<(), Error> {
+    fn add_change(&mut self, change: FileChange) -> Result<(), Error> {
         let Some(at) = self.repository(&change.path)? else { return Ok(()) };
         let around = self.around(at)?;
         for (at, is_around) in [(Some(at), false), (around, true)] {
-            let Some(asked) = at.map(|at| &mut self.all[at]) else { continue };
-            for name in asked.checkout.names(&change.path) {
+            let Some(files) = at.map(|at| &mut self.all[at]) else { continue };
+            for name in files.checkout.names(&change.path) {
                 // In another project around this one nothing is taken.
-                let list = if is_around { &mut asked.anywhere } else { &mut asked.names };
-                if let Entry::Vacant(vacant) = asked.before.entry(name) {
+                let list = if is_around { &mut files.possible } else { &mut files.written };
+                if let Entry::Vacant(vacant) = files.before.entry(name) {
                     list.push(vacant.key().clone());
                     vacant.insert(change.clone());
                 }
@@ -414,26 +414,26 @@ impl Sorted {
     }
 
     /// Of the files that are written, those that are surely the tool's own.
-    fn tell_apart(&mut self, told: &Self) {
-        for asked in &mut self.all {
-            let own = told.all.iter().find(|own| own.checkout.root == asked.checkout.root);
-            let own = own.map(|own| own.told.as_slice()).unwrap_or_default();
-            asked.told = asked.names.iter().filter(|name| own.contains(name)).cloned().collect();
+    fn mark_declared(&mut self, declared: &Self) {
+        for files in &mut self.all {
+            let own = declared.all.iter().find(|own| own.checkout.root == files.checkout.root);
+            let own = own.map(|own| own.declared.as_slice()).unwrap_or_default();
+            files.declared = files.written.iter().filter(|name| own.contains(name)).cloned().collect();
         }
     }
 }
 
 /// What is known of work trees before this run's commands.
-pub(super) fn snapshot(event: &HookEvent) -> Option<Snapshot> {
-    Some(Snapshot::of_run(RunRecords::locate().ok()?.folder_of(&key(event)?)))
+pub(super) fn snapshot_of(event: &HookEvent) -> Option<WorkTreeSnapshot> {
+    Some(WorkTreeSnapshot::of_run(RunRecords::locate().ok()?.folder_of(&run_key(event)?)))
 }
 
 /// The host's name for this use of the tool.
-pub(super) fn call(event: &HookEvent) -> Option<String> {
-    event.call.clone().or_else(|| key(event).map(|key| changes::unnamed(&key)))
+pub(super) fn call_id(event: &HookEvent) -> Option<String> {
+    event.call.clone().or_else(|| run_key(event).map(|key| changes::fallback_call_id(&key)))
 }
 
 /// The run that the event is of.
-pub(super) fn key(event: &HookEvent) -> Option<RunKey> {
+pub(super) fn run_key(event: &HookEvent) -> Option<RunKey> {
     RunKey::of_host(event.host.word(), event.session.as_deref()?)
 }

@@ -2,8 +2,8 @@
 //! a hook waiting is a case for the policy, like a server that keeps silent.
 
 use super::{
-    asked::{self, About, Asked},
-    consider, unreachable,
+    affected_files::{self, AffectedFiles, EventScope},
+    evaluate, unreachable,
 };
 use crate::{
     agent_run::RunRecords,
@@ -24,21 +24,21 @@ use std::{
 };
 
 /// Hosts are told to wait ten seconds: this leaves them time for what they do themselves.
-const LONGEST: Duration = Duration::from_secs(6);
+const HOOK_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// What was found out so far about an event.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known(Arc<Mutex<Found>>);
+pub(super) struct EventProgress(Arc<Mutex<Findings>>);
 
 #[derive(Clone, Debug, Default)]
-struct Found {
+struct Findings {
     policy: Option<Policy>,
     /// Whether the agent works in a linked repository.
     is_linked: bool,
-    about: About,
+    scope: EventScope,
 }
 
-impl Known {
+impl EventProgress {
     /// The policy of the folder that the agent works in.
     pub(super) fn find_policy(&self, folder: &Path) {
         let link = LinkedCheckout::of(folder).ok().flatten().map(|checkout| checkout.link);
@@ -48,37 +48,37 @@ impl Known {
         found.is_linked = link.is_some();
     }
 
-    /// What was found out about it: [`Known::find_policy`] says of what else there is no need to ask.
+    /// What was found out about it: [`EventProgress::find_policy`] says of what else there is no need to ask.
     pub(super) fn policy(&self) -> Policy {
         self.found().policy.unwrap_or_else(|| Policy::find(None, None))
     }
 
     /// The files.
-    pub(super) fn note(&self, about: &About) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).about = about.clone();
+    pub(super) fn note(&self, scope: &EventScope) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).scope = scope.clone();
     }
 
-    fn found(&self) -> Found {
+    fn found(&self) -> Findings {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// What is said about an event, in time.
-pub(super) fn consider(event: &HookEvent, global: Global) -> Verdict {
-    let known = Known::default();
+pub(super) fn evaluate(event: &HookEvent, global: Global) -> Verdict {
+    let known = EventProgress::default();
     let work = {
         let (event, known) = (event.clone(), known.clone());
         move || {
             let out = Output::new(global.json, global.no_color);
-            consider::consider(&event, global, &out, &known)
+            evaluate::evaluate(&event, global, &out, &known)
         }
     };
-    let why = match within(LONGEST, work) {
+    let why = match within(HOOK_TIMEOUT, work) {
         Ok(verdict) => return verdict,
-        Err(RecvTimeoutError::Timeout) => format!("no answer within {} s", LONGEST.as_secs()),
+        Err(RecvTimeoutError::Timeout) => format!("no answer within {} s", HOOK_TIMEOUT.as_secs()),
         Err(RecvTimeoutError::Disconnected) => "the check itself failed".to_owned(),
     };
-    late(event, known.found(), &why)
+    late(event, progress.found(), &why)
 }
 
 /// Does something elsewhere, and waits for it so long: what takes longer ends with this process.
@@ -96,44 +96,46 @@ fn within<T: Send + 'static>(
 }
 
 /// What goes by the policy when the rest takes too long.
-fn late(event: &HookEvent, found: Found, why: &str) -> Verdict {
+fn late(event: &HookEvent, found: Findings, why: &str) -> Verdict {
     let policy = found.policy.unwrap_or_else(|| Policy::find(None, None));
     match event.kind {
         EventKind::BeforeTool => {}
         // The fact is there: it is noted, whatever the policy says.
         EventKind::AfterTool => {
-            let is_known = found.is_linked || !found.about.is_nothing();
-            let mut gaps = found.about.gaps;
-            gaps.push(why.to_owned());
-            let _ = noted(event, found.about.asked, Policy::FailOpen, why);
+            let is_known = found.is_linked || !found.scope.is_nothing();
+            let mut unchecked = found.scope.unchecked;
+            unchecked.push(why.to_owned());
+            let _ = noted(event, found.scope.files, Policy::FailOpen, why);
             return if is_known && matches!(event.tool, Tool::Shell { .. }) {
-                unreachable::with_gaps(Verdict::Silent, event.kind, &gaps, policy)
+                unreachable::with_unchecked(Verdict::Silent, event.kind, &unchecked, policy)
             } else {
                 Verdict::Silent
             };
         }
-        EventKind::SessionStart => return Verdict::Tell(format!("Nexus cannot be asked now: {why}.")),
+        EventKind::SessionStart => return Verdict::Inform(format!("Nexus cannot be asked now: {why}.")),
         _ => return Verdict::Silent,
     }
-    let names: Vec<String> = found.about.asked.iter().flat_map(Asked::all).collect();
+    let names: Vec<String> = found.scope.files.iter().flat_map(AffectedFiles::all).collect();
     // It is not known any more once this process ends: what a command changed before is noted, too.
-    let _ = noted(event, found.about.left_over, Policy::FailOpen, why);
-    let noted = noted(event, found.about.asked, policy, why);
+    let _ = noted(event, found.scope.left_over, Policy::FailOpen, why);
+    let noted = noted(event, found.scope.files, policy, why);
     noted.unwrap_or_else(|| unreachable::verdict(policy, why, &names, None))
 }
 
 /// Notes the files in the journal, where the policy is to let them through. The same disk that kept the check
 /// waiting may keep this waiting: then, and where no files are known, there is nothing to say.
-fn noted(event: &HookEvent, asked: Vec<Asked>, policy: Policy, why: &str) -> Option<Verdict> {
-    let (key, why) = (asked::key(event)?, why.to_owned());
+fn noted(event: &HookEvent, files: Vec<AffectedFiles>, policy: Policy, why: &str) -> Option<Verdict> {
+    let (key, why) = (affected_files::run_key(event)?, why.to_owned());
     let work = move || {
         let records = RunRecords::locate().ok()?;
-        let verdicts = asked.iter().map(|asked| {
-            let journal = Journal::of_run(&records, &key, asked.checkout.project());
-            unreachable::verdict(policy, &why, &asked.all(), Some((&journal, &asked.checkout)))
+        let verdicts = files.iter().map(|files| {
+            let journal = Journal::of_run(&records, &key, files.checkout.project());
+            unreachable::verdict(policy, &why, &files.all(), Some((&journal, &files.checkout)))
         });
         verdicts.reduce(|first, second| match (first, second) {
-            (Verdict::Tell(first), Verdict::Tell(second)) => Verdict::Tell(format!("{first}\n{second}")),
+            (Verdict::Inform(first), Verdict::Inform(second)) => {
+                Verdict::Inform(format!("{first}\n{second}"))
+            }
             (first, _) => first,
         })
     };

@@ -1,8 +1,11 @@
 //! What is said about an event. Asks the cluster only about files of a linked repository.
 
 use super::{
-    asked::{About, Asked, about, about_stop, call, key, own_folder, project_folders, snapshot},
-    in_time::Known,
+    affected_files::{
+        AffectedFiles, EventScope, call_id, event_scope, own_folder, project_folders, run_key, snapshot_of,
+        stop_scope,
+    },
+    deadline::EventProgress,
     news, tool, unreachable,
 };
 use crate::{
@@ -15,9 +18,9 @@ use crate::{
     guard::{
         brief,
         checkout::LinkedCheckout,
-        decision,
         journal::{Journal, Reconciled},
         policy::Policy,
+        write_access,
     },
     hosts::{EventKind, HookEvent, Tool, Verdict},
     output::Output,
@@ -30,56 +33,56 @@ use nexus_api_types::{
 use std::{env, path::Path, time::Duration};
 
 /// A host may kill the hook of a run that ends after one and a half seconds.
-const LONGEST_AT_END: Duration = Duration::from_secs(1);
+const SESSION_END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What is said about an event; what is found out on the way is noted, for whoever runs out of patience.
-pub(super) fn consider(event: &HookEvent, global: Global, out: &Output, known: &Known) -> Verdict {
+pub(super) fn evaluate(event: &HookEvent, global: Global, out: &Output, progress: &EventProgress) -> Verdict {
     let folder = own_folder(&env::current_dir().unwrap_or_default(), event.folder.as_deref());
     // Hosts start hooks anywhere; git and the session's own description mean where the agent is.
     let _ = env::set_current_dir(&folder);
-    let about = match event.kind {
+    let scope = match event.kind {
         EventKind::BeforeTool | EventKind::AfterTool if event.tool == Tool::Other => return Verdict::Silent,
         EventKind::BeforeTool | EventKind::AfterTool => {
-            known.find_policy(&folder);
+            progress.find_policy(&folder);
             if let Tool::Unreadable(why) = event.tool {
                 return unreadable(event, why, &folder, out);
             }
-            about(event, &folder)
+            event_scope(event, &folder)
         }
         EventKind::Stop => LinkedCheckout::of(&folder).and_then(|checkout| {
-            checkout.map_or_else(|| Ok(About::default()), |checkout| about_stop(event, checkout))
+            checkout.map_or_else(|| Ok(EventScope::default()), |checkout| stop_scope(event, checkout))
         }),
-        _ => LinkedCheckout::of(&folder).map(|checkout| About {
-            asked: checkout.map(Asked::of).into_iter().collect(),
-            ..About::default()
+        _ => LinkedCheckout::of(&folder).map(|checkout| EventScope {
+            files: checkout.map(AffectedFiles::of).into_iter().collect(),
+            ..EventScope::default()
         }),
     };
-    let about = match about {
-        Ok(about) => about,
+    let scope = match scope {
+        Ok(scope) => scope,
         Err(error) => return without_link(event, &error, out),
     };
-    if about.is_nothing() {
+    if scope.is_nothing() {
         return Verdict::Silent;
     }
-    known.note(&about);
-    let verdict = answered(event, &about, global, out);
-    unreachable::with_gaps(verdict, event.kind, &about.gaps, known.policy())
+    progress.note(&scope);
+    let verdict = answered(event, &scope, global, out);
+    unreachable::with_unchecked(verdict, event.kind, &scope.unchecked, progress.policy())
 }
 
-fn answered(event: &HookEvent, about: &About, mut global: Global, out: &Output) -> Verdict {
-    if about.asked.is_empty() && about.left_over.is_empty() {
+fn answered(event: &HookEvent, scope: &EventScope, mut global: Global, out: &Output) -> Verdict {
+    if scope.files.is_empty() && scope.left_over.is_empty() {
         return Verdict::Silent;
     }
     if event.kind == EventKind::SessionEnd {
-        global.timeout = global.timeout.min(LONGEST_AT_END);
+        global.timeout = global.timeout.min(SESSION_END_TIMEOUT);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let context = runtime
         .map_err(|error| Error::local(format!("cannot start: {error}")))
         .and_then(|runtime| Ok((runtime, Context::new(global, out)?)));
     match context {
-        Ok((runtime, context)) => runtime.block_on(said(event, about, &context)),
-        Err(error) => without_context(event, about, &error, out),
+        Ok((runtime, context)) => runtime.block_on(said(event, scope, &context)),
+        Err(error) => without_context(event, scope, &error, out),
     }
 }
 
@@ -96,7 +99,7 @@ fn unreadable(event: &HookEvent, why: &str, folder: &Path, out: &Output) -> Verd
         return match event.kind {
             EventKind::BeforeTool => unreachable::unreadable(policy, why),
             // The fact is there.
-            _ => Verdict::Tell(format!(
+            _ => Verdict::Inform(format!(
                 "Nexus cannot read what the host says of this tool: {why}. Nothing was checked."
             )),
         };
@@ -110,47 +113,50 @@ fn without_link(event: &HookEvent, error: &Error, out: &Output) -> Verdict {
     let login = LoginFile::locate().and_then(|file| file.read()).ok();
     match event.kind {
         EventKind::BeforeTool => unreachable::verdict(Policy::find(None, login.as_ref()), &why, &[], None),
-        EventKind::SessionStart => Verdict::Tell(format!("Nexus checks nothing here: {why}")),
-        EventKind::AfterTool => {
-            unreachable::with_gaps(Verdict::Silent, event.kind, &[why], Policy::find(None, login.as_ref()))
-        }
+        EventKind::SessionStart => Verdict::Inform(format!("Nexus checks nothing here: {why}")),
+        EventKind::AfterTool => unreachable::with_unchecked(
+            Verdict::Silent,
+            event.kind,
+            &[why],
+            Policy::find(None, login.as_ref()),
+        ),
         _ => Verdict::Silent,
     }
 }
 
 /// The settings are broken: nobody can be asked, but it can be noted.
-fn without_context(event: &HookEvent, about: &About, error: &Error, out: &Output) -> Verdict {
+fn without_context(event: &HookEvent, scope: &EventScope, error: &Error, out: &Output) -> Verdict {
     let why = unreachable::reason(error, out);
     let login = LoginFile::locate().and_then(|file| file.read()).ok();
-    let asked = about.asked.as_slice();
-    for asked in &about.left_over {
-        let journal = journal_without_context(event, &asked.checkout);
+    let files = scope.files.as_slice();
+    for files in &scope.left_over {
+        let journal = journal_without_context(event, &files.checkout);
         // What cannot be written down is not known the next time either.
-        let _ = journal.map(|journal| journal.add(&asked.checkout, &asked.names, &why));
+        let _ = journal.map(|journal| journal.add(&files.checkout, &files.written, &why));
     }
-    match (event.kind, asked.first()) {
+    match (event.kind, files.first()) {
         (EventKind::BeforeTool, Some(first)) => {
             let policy = Policy::find(Some(&first.checkout.link), login.as_ref());
             let mut told = Vec::new();
-            for asked in asked {
-                let journal = journal_without_context(event, &asked.checkout);
-                let kept = journal.as_ref().map(|journal| (journal, &asked.checkout));
-                match unreachable::verdict(policy, &why, &asked.all(), kept) {
-                    Verdict::Tell(text) => told.push(text),
+            for files in files {
+                let journal = journal_without_context(event, &files.checkout);
+                let kept = journal.as_ref().map(|journal| (journal, &files.checkout));
+                match unreachable::verdict(policy, &why, &files.all(), kept) {
+                    Verdict::Inform(text) => told.push(text),
                     other => return other,
                 }
             }
-            Verdict::Tell(told.join("\n"))
+            Verdict::Inform(told.join("\n"))
         }
         (EventKind::AfterTool, _) => {
-            for asked in asked {
-                let journal = journal_without_context(event, &asked.checkout);
+            for files in files {
+                let journal = journal_without_context(event, &files.checkout);
                 // Whoever cannot write it down here said so before the tool was used.
-                let _ = journal.map(|journal| journal.add(&asked.checkout, &asked.names, &why));
+                let _ = journal.map(|journal| journal.add(&files.checkout, &files.written, &why));
             }
             Verdict::Silent
         }
-        (EventKind::SessionStart, _) => Verdict::Tell(format!("Nexus checks nothing: {why}")),
+        (EventKind::SessionStart, _) => Verdict::Inform(format!("Nexus checks nothing: {why}")),
         _ => Verdict::Silent,
     }
 }
@@ -158,7 +164,7 @@ fn without_context(event: &HookEvent, about: &About, error: &Error, out: &Output
 /// The journal of the run, once it is written down that there is this run: what a run left that nobody knows
 /// would be another's to answer for.
 fn journal_without_context(event: &HookEvent, checkout: &LinkedCheckout) -> Option<Journal> {
-    let (key, records) = (key(event)?, RunRecords::locate().ok()?);
+    let (key, records) = (run_key(event)?, RunRecords::locate().ok()?);
     let Some(Actor::AgentRun { owner, .. }) = Actor::of_host(event.host.word(), event.session.as_deref()?)
     else {
         return None;
@@ -167,8 +173,8 @@ fn journal_without_context(event: &HookEvent, checkout: &LinkedCheckout) -> Opti
     Some(Journal::of_run(&records, &key, checkout.project()))
 }
 
-async fn said(event: &HookEvent, about: &About, context: &Context<'_>) -> Verdict {
-    let asked = about.asked.as_slice();
+async fn said(event: &HookEvent, scope: &EventScope, context: &Context<'_>) -> Verdict {
+    let files = scope.files.as_slice();
     if let Some(actor) = event.session.as_deref().and_then(|id| Actor::of_host(event.host.word(), id)) {
         if event.kind == EventKind::SessionStart && event.is_continuation {
             // What is not taken over is held by another agent: no more than an inconvenience.
@@ -177,29 +183,29 @@ async fn said(event: &HookEvent, about: &About, context: &Context<'_>) -> Verdic
         context.act_as_host(actor);
     }
     match event.kind {
-        EventKind::SessionStart => starts(event, context, &asked[0].checkout).await,
+        EventKind::SessionStart => starts(event, context, &files[0].checkout).await,
         EventKind::BeforeTool => {
-            let verdict = tool::before(context, asked).await;
+            let verdict = tool::before(context, files).await;
             if matches!(verdict, Verdict::Refuse(_))
                 && matches!(event.tool, Tool::Shell { .. })
-                && let Some((snapshot, call)) = snapshot(event).zip(call(event))
+                && let Some((snapshot, call_id)) = snapshot_of(event).zip(call_id(event))
             {
                 // The command does not run.
-                snapshot.cancel(&call);
+                snapshot.cancel(&call_id);
             }
-            match tool::after(context, &about.left_over).await {
+            match tool::after(context, &scope.left_over).await {
                 Verdict::Silent => verdict,
-                Verdict::Tell(text) | Verdict::Refuse(text) => verdict.with(&text),
+                Verdict::Inform(text) | Verdict::Refuse(text) => verdict.with(&text),
             }
         }
-        EventKind::AfterTool => tool::after(context, asked).await,
+        EventKind::AfterTool => tool::after(context, files).await,
         EventKind::BeforeCompact | EventKind::SubagentStop => {
-            checkpoint(event, context, &asked[0].checkout).await;
+            checkpoint(event, context, &files[0].checkout).await;
             Verdict::Silent
         }
-        EventKind::Stop => stops(event, context, about).await,
+        EventKind::Stop => stops(event, context, scope).await,
         EventKind::SessionEnd => {
-            ends(context, &asked[0].checkout).await;
+            ends(context, &files[0].checkout).await;
             Verdict::Silent
         }
         EventKind::Unknown => Verdict::Silent,
@@ -217,11 +223,11 @@ async fn starts(event: &HookEvent, context: &Context<'_>, checkout: &LinkedCheck
         brief::brief(context, project, &run_name(event), &news).await
     };
     match told.await {
-        Ok(text) => Verdict::Tell(text),
-        Err(error @ Error::Refused(_)) => Verdict::Tell(unreachable::no_answer(&error, &[], context.out)),
+        Ok(text) => Verdict::Inform(text),
+        Err(error @ Error::Refused(_)) => Verdict::Inform(unreachable::no_answer(&error, &[], context.out)),
         Err(error) => {
             let policy = Policy::find(Some(&checkout.link), Some(&context.login));
-            Verdict::Tell(format!(
+            Verdict::Inform(format!(
                 "Nexus coordinates the agents in this repository, but cannot be asked now: {}. Policy {}: edits are {}.",
                 unreachable::reason(&error, context.out),
                 policy.word(),
@@ -236,7 +242,7 @@ async fn starts(event: &HookEvent, context: &Context<'_>, checkout: &LinkedCheck
 }
 
 fn run_name(event: &HookEvent) -> String {
-    key(event).map_or_else(|| "an agent".to_owned(), |key| format!("run {key}"))
+    run_key(event).map_or_else(|| "an agent".to_owned(), |key| format!("run {key}"))
 }
 
 /// How far the work is, for whoever takes it up. Nobody waits for it, and nothing is lost with it but that.
@@ -245,7 +251,7 @@ async fn checkpoint(event: &HookEvent, context: &Context<'_>, checkout: &LinkedC
     let saved = async {
         let Some(session_id) = context.previous_session(project).await? else { return Ok(()) };
         context.client.act_as(Some(session_id));
-        let Some(feature_id) = decision::feature(context, project).await? else { return Ok(()) };
+        let Some(feature_id) = write_access::current_feature(context, project).await? else { return Ok(()) };
         let mut state = repository::git_state();
         state.insert("event".to_owned(), event.name.clone().into());
         let body = SaveCheckpoint {
@@ -264,15 +270,15 @@ async fn checkpoint(event: &HookEvent, context: &Context<'_>, checkout: &LinkedC
 
 /// Goes on only for what must not wait: files that are somebody else's by now, or that a command changed whose end
 /// nobody told.
-async fn stops(event: &HookEvent, context: &Context<'_>, about: &About) -> Verdict {
-    let checkout = &about.asked[0].checkout;
+async fn stops(event: &HookEvent, context: &Context<'_>, scope: &EventScope) -> Verdict {
+    let checkout = &scope.files[0].checkout;
     checkpoint(event, context, checkout).await;
-    let left_over = tool::after(context, &about.left_over).await;
+    let left_over = tool::after(context, &scope.left_over).await;
     let verdict = stops_over(event, context, checkout).await;
     match left_over {
         Verdict::Silent => verdict,
         // Known once: it is told whatever the host was told before.
-        Verdict::Tell(text) | Verdict::Refuse(text) => match verdict {
+        Verdict::Inform(text) | Verdict::Refuse(text) => match verdict {
             Verdict::Silent => Verdict::Refuse(text),
             other => other.with(&text),
         },
@@ -303,7 +309,7 @@ async fn ends(context: &Context<'_>, checkout: &LinkedCheckout) {
     let mine = context.client.send(Request::get(format!("/projects/{project}/claims/mine"))).await;
     let holds_nothing =
         mine.and_then(|answer| answer.parse::<Vec<Claim>>()).is_ok_and(|claims| claims.is_empty());
-    let works_on = decision::feature(context, project).await.ok().flatten();
+    let works_on = write_access::current_feature(context, project).await.ok().flatten();
     if holds_nothing && works_on.is_none() {
         // First it is written down: who goes on under the same name must not act as a session that is over.
         if context.mark_session_stale(project).is_err() {

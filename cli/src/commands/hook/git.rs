@@ -10,8 +10,9 @@ use crate::{
     git::{self, Edge, Git},
     guard::{
         checkout::{self, LinkedCheckout},
-        decision, holding,
+        held_file,
         policy::Policy,
+        write_access,
     },
     hosts::Verdict,
     output::{Output, plain},
@@ -91,7 +92,7 @@ fn by_policy(policy: Policy, error: &Error, names: &[String], what: &str, out: &
             say(&text);
             ExitCode::FAILURE
         }
-        Verdict::Tell(_) | Verdict::Silent => {
+        Verdict::Inform(_) | Verdict::Silent => {
             say(&format!(
                 "Nexus cannot tell whose these files are: {why}.\nPolicy {}: the {what} is let through unchecked; nexus verify checks it later.",
                 policy.word()
@@ -119,14 +120,14 @@ async fn looked_at(
         Actor::AgentRun { key, .. }
             if key.kind() == TERMINAL && context.records().read(key, project).is_none() =>
         {
-            decision::look_as_engineer(context, project, names).await?
+            write_access::held_by_other_engineers(context, project, names).await?
         }
-        _ => decision::look(context, project, names).await?,
+        _ => write_access::held_by_others(context, project, names).await?,
     };
     let Some(first) = held.first() else { return Ok(None) };
     Ok(Some(format!(
         "Nexus refuses this {what}:\n{}\nNext: leave these files out, or nexus why {} says how to get it.",
-        holding::lines(&held, context.out.clock()),
+        held_file::lines(&held, context.out.clock()),
         first.wanted
     )))
 }

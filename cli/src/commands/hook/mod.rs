@@ -1,23 +1,23 @@
 //! `nexus hook`: what agent hosts and git call. Answers in the caller's own form.
 //!
 //! Whatever goes wrong in here must not look like a refusal: hosts take exit code 2 for one.
-//! - [`agent`]: from the caller's JSON to its answer. [`in_time`]: before its host gives up.
-//! - [`consider`]: what is said about an event. [`asked`]: the files that it is about. [`tool`]: before and after
-//!   they are written. [`unplaced`]: in a folder that nobody knows. [`news`]: what happened meanwhile. [`unreachable`]:
+//! - [`agent`]: from the caller's JSON to its answer. [`deadline`]: before its host gives up.
+//! - [`evaluate`]: what is said about an event. [`affected_files`]: the files that it is about. [`tool`]: before and after
+//!   they are written. [`unrooted`]: in a folder that nobody knows. [`news`]: what happened meanwhile. [`unreachable`]:
 //!   when nobody can tell.
 //! - [`git`]: before a commit and before a push.
 
+mod affected_files;
 mod agent;
-mod asked;
-mod consider;
+mod deadline;
+mod evaluate;
 mod git;
-mod in_time;
 mod news;
 #[cfg(all(test, unix))]
 mod shell_writes;
 mod tool;
-mod unplaced;
 mod unreachable;
+mod unrooted;
 
 use crate::{args::Global, error::Error, hosts::Host, output::Output};
 use clap::Args;

@@ -4,7 +4,7 @@
 use crate::{
     context::Context,
     guard::{
-        holding,
+        held_file,
         journal::{Journal, Reconciled},
     },
     output::format,
@@ -32,7 +32,7 @@ pub(super) fn describe(context: &Context<'_>, reconciled: &Reconciled) -> String
         text += &format!(
             "\nWARNING: written while no server answered, and held by somebody else:\n{}\nDo not commit them; \
              take the changes back, or settle it with the holder.",
-            holding::lines(&reconciled.held, context.out.clock())
+            held_file::lines(&reconciled.held, context.out.clock())
         );
     }
     if !reconciled.taken.is_empty() {

@@ -3,7 +3,7 @@
 
 use crate::{
     git::WorkTree,
-    guard::snapshot::{Snapshot, Was},
+    guard::snapshot::{PriorContent, WorkTreeSnapshot},
     hosts::shell::{self, ordinary::refused_for},
 };
 use std::{
@@ -68,7 +68,7 @@ fn each_way_to_write_a_file_is_seen_before_or_afterwards() {
         run(&home, &home, &["cp", "-a", "base", "copy"]);
         run(&home, &copy, &["git", "update-index", "-q", "--refresh"]);
         let is_before = !refused_for(&shell::writes(&way.command, &copy), &copy, &[HELD]).is_empty();
-        let snapshot = Snapshot::of_run(home.join("run"));
+        let snapshot = WorkTreeSnapshot::of_run(home.join("run"));
         let trees = vec![WorkTree::at(&copy).expect("it is one")];
         snapshot.before("toolu_1", trees, Vec::new());
         run(&home, &copy, &["bash", "-c", &way.command]);
@@ -77,7 +77,7 @@ fn each_way_to_write_a_file_is_seen_before_or_afterwards() {
         let found = changes.iter().find(|change| change.path == copy.join(HELD));
         if let Some(found) = found {
             // It was as in HEAD: Git can give it back.
-            assert!(matches!(found.was, Was::Committed(_)), "{}: {found:?}", way.name);
+            assert!(matches!(found.was, PriorContent::Committed(_)), "{}: {found:?}", way.name);
         }
         tried += 1;
         before += usize::from(is_before);

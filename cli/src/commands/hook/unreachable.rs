@@ -47,7 +47,7 @@ pub(super) fn verdict(
         Some(Err(error)) => format!("not even noted, since the journal cannot be written ({error})"),
         None => "not noted".to_owned(),
     };
-    Verdict::Tell(format!(
+    Verdict::Inform(format!(
         "Nexus cannot tell whose {named} is: {why}.\nPolicy {}: it is let through unchecked, and {journal}. \
          Somebody else may be editing it: keep to what you held before.",
         policy.word()
@@ -63,7 +63,7 @@ pub(super) fn unreadable(policy: Policy, why: &str) -> Verdict {
              before the content.",
             policy.word()
         )),
-        Policy::FailOpen => Verdict::Tell(format!(
+        Policy::FailOpen => Verdict::Inform(format!(
             "{what}.\nPolicy {}: it is let through unchecked. Somebody else may be editing the file: nexus why FILE says \
              so, and what they hold cannot be committed by you.",
             policy.word()
@@ -80,7 +80,7 @@ pub(super) fn unreadable_command(policy: Policy, why: &str) -> Verdict {
              files with the tool for that.",
             policy.word()
         )),
-        Policy::FailOpen => Verdict::Tell(format!(
+        Policy::FailOpen => Verdict::Inform(format!(
             "{what}.\nPolicy {}: it is let through, and what it changed is looked at afterwards. Somebody else may be \
              editing one of its files: keep to what you held before.",
             policy.word()
@@ -90,21 +90,26 @@ pub(super) fn unreadable_command(policy: Policy, why: &str) -> Verdict {
 
 /// Adds why something was not looked at that a command may have changed: that is never passed in silence. Before a tool
 /// it is about an earlier command, and after one under a policy that lets nothing pass it is as loud as a refusal.
-pub(super) fn with_gaps(verdict: Verdict, kind: EventKind, gaps: &[String], policy: Policy) -> Verdict {
-    if gaps.is_empty() {
+pub(super) fn with_unchecked(
+    verdict: Verdict,
+    kind: EventKind,
+    unchecked: &[String],
+    policy: Policy,
+) -> Verdict {
+    if unchecked.is_empty() {
         return verdict;
     }
     let told = plain(&format!(
         "Nexus did not look at all that a command may have changed: {}. What others hold cannot be committed by you: \
          git status shows what changed, nexus why FILE whose it is.",
-        gaps.join("; ")
+        unchecked.join("; ")
     ));
     match (policy, kind) {
         (Policy::FailClosed, EventKind::AfterTool) => {
             let told = format!("{told}\nPolicy {}: look at it before anything else.", policy.word());
             match verdict {
                 Verdict::Silent => Verdict::Refuse(told),
-                Verdict::Tell(text) | Verdict::Refuse(text) => Verdict::Refuse(format!("{text}\n{told}")),
+                Verdict::Inform(text) | Verdict::Refuse(text) => Verdict::Refuse(format!("{text}\n{told}")),
             }
         }
         _ => verdict.with(&told),

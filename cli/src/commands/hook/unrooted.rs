@@ -3,8 +3,8 @@
 use crate::{
     context::Context,
     error::Error,
-    guard::{decision, holding::Holding},
-    hosts::shell::speaks_against,
+    guard::{held_file::HeldFile, write_access},
+    hosts::shell::claim_conflicts,
 };
 use uuid::Uuid;
 
@@ -16,18 +16,18 @@ pub(super) async fn held(
     context: &Context<'_>,
     project: Uuid,
     patterns: &[String],
-) -> Result<Vec<Holding>, Error> {
-    let met = decision::look(context, project, patterns).await?;
+) -> Result<Vec<HeldFile>, Error> {
+    let met = write_access::held_by_others(context, project, patterns).await?;
     if met.is_empty() {
         return Ok(met);
     }
-    let met: Vec<String> = met.into_iter().map(|holding| holding.wanted).collect();
+    let met: Vec<String> = met.into_iter().map(|held_file| held_file.wanted).collect();
     let session = context.client.session();
-    let claims = decision::claims_on(context, project, &met).await?;
+    let claims = write_access::claims_on(context, project, &met).await?;
     let held = claims.iter().filter_map(|(pattern, claims)| {
         let mut others = claims.iter().filter(|claim| Some(claim.session_id) != session);
-        let claim = others.find(|claim| speaks_against(&claim.file_path, pattern))?;
-        Some(Holding::of_claim(pattern, claim))
+        let claim = others.find(|claim| claim_conflicts(&claim.file_path, pattern))?;
+        Some(HeldFile::of_claim(pattern, claim))
     });
     Ok(held.collect())
 }

@@ -13,13 +13,14 @@
 mod compare;
 mod copies;
 pub(crate) mod roots;
+mod running_commands;
 #[cfg(all(test, unix))]
 mod tests;
 mod tree;
-mod under_way;
 
 use crate::{config::atomic, git::WorkTree};
 use copies::Copies;
+use running_commands::RunningCommands;
 use std::{
     fmt::Display,
     fs,
@@ -28,11 +29,10 @@ use std::{
     thread,
     time::{Duration, Instant, SystemTime},
 };
-use tree::{Budget, TreeState};
-use under_way::UnderWay;
+use tree::{ReadBudget, TreeState};
 
 /// How long a look may take: its host waits ten seconds for all of the hook.
-const LONGEST: Duration = Duration::from_secs(2);
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is left to whoever looks to write down how far they came, before nobody waits for them any more.
 const GRACE: Duration = Duration::from_millis(500);
@@ -42,20 +42,20 @@ const MAX_CHANGES: usize = 10_000;
 
 /// A file that is not as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Change {
+pub(crate) struct FileChange {
     /// Where it is.
     pub(crate) path: PathBuf,
     /// The root of its work tree.
     pub(crate) top: PathBuf,
     /// What brings it back.
-    pub(crate) was: Was,
+    pub(crate) prior: PriorContent,
     /// Whether it came with another commit.
-    pub(crate) is_of_history: bool,
+    pub(crate) is_from_other_commit: bool,
 }
 
 /// What a file was before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Was {
+pub(crate) enum PriorContent {
     /// As in this commit.
     Committed(String),
     /// As in this copy.
@@ -66,7 +66,7 @@ pub(crate) enum Was {
     Unknown,
 }
 
-impl Was {
+impl PriorContent {
     /// Whether it can still be had: a copy may have been thrown away, or be cut off by a crash.
     pub(crate) fn is_there(&self) -> bool {
         match self {
@@ -78,39 +78,39 @@ impl Was {
 
 /// What a look found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct SnapshotDiff {
     /// What is not as it was.
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: Vec<FileChange>,
     /// Why something was not looked at, in words that end a sentence.
-    pub(crate) gaps: Vec<String>,
+    pub(crate) unchecked: Vec<String>,
 }
 
-impl Look {
-    fn gap(why: impl Into<String>) -> Self {
-        Self { changes: Vec::new(), gaps: vec![why.into()] }
+impl SnapshotDiff {
+    fn unchecked(why: impl Into<String>) -> Self {
+        Self { changes: Vec::new(), unchecked: vec![why.into()] }
     }
 
     fn add(&mut self, other: Self) {
         self.changes.extend(other.changes);
-        for gap in other.gaps {
-            if !self.gaps.contains(&gap) {
-                self.gaps.push(gap);
+        for reason in other.unchecked {
+            if !self.unchecked.contains(&reason) {
+                self.unchecked.push(reason);
             }
         }
         if self.changes.len() > MAX_CHANGES {
             self.changes.truncate(MAX_CHANGES);
-            self.gaps.push(format!("more than {MAX_CHANGES} files changed"));
+            self.unchecked.push(format!("more than {MAX_CHANGES} files changed"));
         }
     }
 }
 
 /// The snapshot of a run, in the folder of the run.
 #[derive(Clone, Debug)]
-pub(crate) struct Snapshot {
+pub(crate) struct WorkTreeSnapshot {
     folder: PathBuf,
 }
 
-impl Snapshot {
+impl WorkTreeSnapshot {
     /// Of the run that has this folder.
     pub(crate) const fn of_run(folder: PathBuf) -> Self {
         Self { folder }
@@ -118,78 +118,78 @@ impl Snapshot {
 
     /// Looks at work trees before a command. Gives what commands changed whose end nobody told. `gaps` is what is
     /// known already not to be looked at. The command need not wait for a disk or a git that takes too long.
-    pub(crate) fn before(&self, call: &str, trees: Vec<WorkTree>, gaps: Vec<String>) -> Look {
+    pub(crate) fn before(&self, call: &str, trees: Vec<WorkTree>, unchecked: Vec<String>) -> SnapshotDiff {
         let call = call.to_owned();
-        self.in_time(move |snapshot, end| {
-            let mut under_way = UnderWay::lock(&snapshot.folder)?;
+        self.with_deadline(move |snapshot, end| {
+            let mut running = RunningCommands::lock(&snapshot.folder)?;
             let states = snapshot.states();
             let known = states.as_deref().unwrap_or_default();
-            let (now, mut seen) = snapshot.look(known, under_way.is_any(), trees, end, Contents::Kept);
-            let look = match &states {
-                _ if !under_way.is_unsettled() => Look::default(),
+            let (now, mut seen) = snapshot.observe(known, running.is_any(), trees, end, Contents::Kept);
+            let diff = match &states {
+                _ if !running.is_unsettled() => SnapshotDiff::default(),
                 Ok(states) => compare::changes(states, &now, &snapshot.copies(), end),
-                Err(why) => Look::gap(why.clone()),
+                Err(why) => SnapshotDiff::unchecked(why.clone()),
             };
             // Without it there is nothing to compare with: what it says is then told at once.
             snapshot.write(&now)?;
-            under_way.settle();
-            seen.extend(gaps);
-            under_way.begin(call, seen)?;
-            Ok(look)
+            running.settle();
+            seen.extend(unchecked);
+            running.begin(call, seen)?;
+            Ok(diff)
         })
     }
 
     /// What is not as it was when the command began, or since it was looked at last. None where nothing is known of the
     /// command.
-    pub(crate) fn after(&self, call: &str) -> Option<Look> {
+    pub(crate) fn after(&self, call: &str) -> Option<SnapshotDiff> {
         let call = call.to_owned();
         let (tell, told) = mpsc::sync_channel(1);
-        let look = self.in_time(move |snapshot, end| {
-            let mut under_way = UnderWay::lock(&snapshot.folder)?;
-            let is_known = under_way.is_any();
+        let diff = self.with_deadline(move |snapshot, end| {
+            let mut running = RunningCommands::lock(&snapshot.folder)?;
+            let is_known = running.is_any();
             let _ = tell.send(is_known);
             if !is_known {
-                return Ok(Look::default());
+                return Ok(SnapshotDiff::default());
             }
-            let gaps = under_way.end(&call);
-            let mut look = snapshot.settle(under_way.is_any(), end);
-            look.add(Look { changes: Vec::new(), gaps });
-            under_way.write()?;
-            Ok(look)
+            let unchecked = running.end(&call);
+            let mut diff = snapshot.settle(running.is_any(), end);
+            diff.add(SnapshotDiff { changes: Vec::new(), unchecked });
+            running.write()?;
+            Ok(diff)
         });
-        told.try_recv().unwrap_or(true).then_some(look)
+        told.try_recv().unwrap_or(true).then_some(diff)
     }
 
     /// What commands changed whose end nobody told. `is_last` when the agent is done: no command of its runs.
-    pub(crate) fn left_over(&self, is_last: bool) -> Look {
+    pub(crate) fn left_over(&self, is_last: bool) -> SnapshotDiff {
         // Most hooks find none, and need no other look.
-        if !UnderWay::may_be_any(&self.folder) {
-            return Look::default();
+        if !RunningCommands::may_be_any(&self.folder) {
+            return SnapshotDiff::default();
         }
-        self.in_time(move |snapshot, end| {
-            let mut under_way = UnderWay::lock(&snapshot.folder)?;
-            if !(under_way.is_unsettled() || is_last && under_way.is_any()) {
-                return Ok(Look::default());
+        self.with_deadline(move |snapshot, end| {
+            let mut running = RunningCommands::lock(&snapshot.folder)?;
+            if !(running.is_unsettled() || is_last && running.is_any()) {
+                return Ok(SnapshotDiff::default());
             }
-            let look = snapshot.settle(!is_last, end);
+            let diff = snapshot.settle(!is_last, end);
             if is_last {
-                under_way.end_all();
+                running.end_all();
             } else {
-                under_way.settle();
+                running.settle();
             }
-            under_way.write()?;
-            Ok(look)
+            running.write()?;
+            Ok(diff)
         })
     }
 
     /// The command does not run.
     pub(crate) fn cancel(&self, call: &str) {
         let call = call.to_owned();
-        self.in_time(move |snapshot, _| {
-            let mut under_way = UnderWay::lock(&snapshot.folder)?;
-            under_way.end(&call);
-            under_way.write()?;
-            Ok(Look::default())
+        self.with_deadline(move |snapshot, _| {
+            let mut running = RunningCommands::lock(&snapshot.folder)?;
+            running.end(&call);
+            running.write()?;
+            Ok(SnapshotDiff::default())
         });
     }
 
@@ -200,23 +200,23 @@ impl Snapshot {
     }
 
     /// Compares with what was seen last, and remembers what is there now where somebody compares with it.
-    fn settle(&self, is_compared_again: bool, end: Instant) -> Look {
+    fn settle(&self, is_compared_again: bool, end: Instant) -> SnapshotDiff {
         let states = match self.states() {
             Ok(states) => states,
-            Err(why) => return Look::gap(why),
+            Err(why) => return SnapshotDiff::unchecked(why),
         };
         let contents = if is_compared_again { Contents::Kept } else { Contents::Unread };
-        let (now, _) = self.look(&states, true, Vec::new(), end, contents);
-        let mut look = compare::changes(&states, &now, &self.copies(), end);
+        let (now, _) = self.observe(&states, true, Vec::new(), end, contents);
+        let mut diff = compare::changes(&states, &now, &self.copies(), end);
         if is_compared_again && let Err(error) = self.write(&now) {
-            look.gaps.push(error);
+            diff.unchecked.push(error);
         }
-        look
+        diff
     }
 
     /// What trees are like, with those that were looked at before where commands are under way that go by them; and why
     /// something could not be looked at.
-    fn look(
+    fn observe(
         &self,
         before: &[TreeState],
         is_any: bool,
@@ -230,13 +230,13 @@ impl Snapshot {
             trees.extend(known);
         }
         let copies = self.copies();
-        let mut budget = Budget::new(end, contents == Contents::Kept);
+        let mut budget = ReadBudget::new(end, contents == Contents::Kept);
         let mut states: Vec<TreeState> = Vec::new();
-        let mut gaps = Vec::new();
+        let mut unchecked = Vec::new();
         let mut at = 0;
         while at < trees.len() {
             if at == roots::MAX_TREES || Instant::now() >= end {
-                gaps.push(format!(
+                unchecked.push(format!(
                     "{} of {} work trees were not looked at in time",
                     trees.len() - at,
                     trees.len()
@@ -251,7 +251,7 @@ impl Snapshot {
                     trees.push(inner);
                 }
             }
-            gaps.extend(state.gap());
+            unchecked.extend(state.unchecked_reason());
             states.push(state);
             at += 1;
         }
@@ -263,7 +263,7 @@ impl Snapshot {
         if budget.has_written {
             copies.clear();
         }
-        (states, gaps)
+        (states, unchecked)
     }
 
     fn copies(&self) -> Copies {
@@ -289,17 +289,21 @@ impl Snapshot {
     }
 
     /// Does it elsewhere, and waits for it so long.
-    fn in_time(&self, work: impl FnOnce(&Self, Instant) -> Result<Look, String> + Send + 'static) -> Look {
+    fn with_deadline(
+        &self,
+        work: impl FnOnce(&Self, Instant) -> Result<SnapshotDiff, String> + Send + 'static,
+    ) -> SnapshotDiff {
         let (tell, told) = mpsc::sync_channel(1);
         let snapshot = self.clone();
-        let end = Instant::now() + LONGEST;
+        let end = Instant::now() + LOOK_TIMEOUT;
         thread::spawn(move || {
-            let look = work(&snapshot, end).unwrap_or_else(Look::gap);
+            let diff = work(&snapshot, end).unwrap_or_else(SnapshotDiff::unchecked);
             // Whoever waited may be gone.
-            let _ = tell.send(look);
+            let _ = tell.send(diff);
         });
-        told.recv_timeout(LONGEST + GRACE)
-            .unwrap_or_else(|_| Look::gap(format!("it took more than {} s", LONGEST.as_secs())))
+        told.recv_timeout(LOOK_TIMEOUT + GRACE).unwrap_or_else(|_| {
+            SnapshotDiff::unchecked(format!("it took more than {} s", LOOK_TIMEOUT.as_secs()))
+        })
     }
 }
 

@@ -29,7 +29,7 @@ const BETWEEN: &str = ";&|()<>\"'`=,";
 
 /// The work trees that are linked, the one of the folder first.
 pub(crate) fn of_command(folder: &Path, named: &[PathBuf], command: &str) -> Vec<WorkTree> {
-    let mut found = Found::default();
+    let mut found = LinkedWorkTrees::default();
     found.add(folder);
     named.iter().for_each(|folder| found.add(folder));
     for path in mentioned(folder, command) {
@@ -39,13 +39,13 @@ pub(crate) fn of_command(folder: &Path, named: &[PathBuf], command: &str) -> Vec
 }
 
 #[derive(Default)]
-struct Found {
+struct LinkedWorkTrees {
     trees: Vec<WorkTree>,
     /// Folders that were looked at.
     seen: HashSet<PathBuf>,
 }
 
-impl Found {
+impl LinkedWorkTrees {
     /// Adds the work tree around a path, and those around that, as far as they are linked.
     fn add(&mut self, path: &Path) {
         let Ok(path) = fs::canonicalize(path) else { return };

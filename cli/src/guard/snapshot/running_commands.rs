@@ -17,22 +17,23 @@ const LONGEST_MS: u64 = 15 * 60_000;
 
 /// A command that began.
 #[derive(Debug, Serialize, Deserialize)]
-struct Begun {
-    /// The host's name for the use of the tool; several uses may have the same.
+struct RunningCommand {
+    /// The host's id of the tool call; several calls may share one.
     call: String,
     /// When, in milliseconds of the Unix epoch.
     at: u64,
     /// Whether what it changed was looked at, up to some moment, without being asked for.
     is_settled: bool,
     /// Why something was not looked at when it began.
-    gaps: Vec<String>,
+    #[serde(rename = "gaps")]
+    unchecked: Vec<String>,
 }
 
 /// All of them.
 #[derive(Debug)]
-pub(super) struct UnderWay {
+pub(super) struct RunningCommands {
     file: PathBuf,
-    all: Vec<Begun>,
+    all: Vec<RunningCommand>,
     _lock: File,
 }
 
@@ -40,7 +41,7 @@ fn file_in(folder: &Path) -> PathBuf {
     folder.join("shell.commands")
 }
 
-impl UnderWay {
+impl RunningCommands {
     /// Whether there may be one, for whoever holds no lock.
     pub(super) fn may_be_any(folder: &Path) -> bool {
         fs::metadata(file_in(folder)).is_ok_and(|meta| meta.len() > "[]".len() as u64)
@@ -76,8 +77,8 @@ impl UnderWay {
     }
 
     /// Another one begins.
-    pub(super) fn begin(&mut self, call: String, gaps: Vec<String>) -> Result<(), String> {
-        self.all.push(Begun { call, at: now_ms(), is_settled: false, gaps });
+    pub(super) fn begin(&mut self, call: String, unchecked: Vec<String>) -> Result<(), String> {
+        self.all.push(RunningCommand { call, at: now_ms(), is_settled: false, unchecked });
         let over = self.all.len().saturating_sub(MAX_COMMANDS);
         self.all.drain(..over);
         self.write()
@@ -86,7 +87,7 @@ impl UnderWay {
     /// One is over. Gives why something was not looked at when it began.
     pub(super) fn end(&mut self, call: &str) -> Vec<String> {
         let found = self.all.iter().position(|begun| begun.call == call);
-        found.map(|at| self.all.remove(at).gaps).unwrap_or_default()
+        found.map(|at| self.all.remove(at).unchecked).unwrap_or_default()
     }
 
     /// All are over.

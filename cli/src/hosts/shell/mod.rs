@@ -7,7 +7,7 @@
 //! - [`scope`]: folder, variables, functions. [`expand`] and [`parameter`]: what a word stands for. [`glob`]: the files
 //!   of a pattern.
 //! - [`walk`]: goes through the commands in order. [`compound`]: branches and loops. [`assign`]: what variables are set
-//!   to. [`input`]: what one prints for the next. [`target`]: what is written. [`unplaced`]: in a folder nobody knows.
+//!   to. [`input`]: what one prints for the next. [`target`]: what is written. [`unrooted`]: in a folder nobody knows.
 //! - [`simple`]: a command in words. [`starters`]: programs that start another one. [`options`], [`programs`], [`table`]:
 //!   what the usual programs write, in a table. [`special`], [`archives`], [`fetched`], [`find`], [`git`], [`sed`]: what no
 //!   table can say. [`interpreters`], [`languages`], [`texts`]: programs that run what they are given.
@@ -40,12 +40,12 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod texts;
-mod unplaced;
+mod unrooted;
 mod value;
 mod walk;
 
 pub(in crate::hosts) use interpreters::is_shell;
-pub(crate) use unplaced::{Unplaced, speaks_against};
+pub(crate) use unrooted::{UnrootedPattern, claim_conflicts};
 
 use std::{
     collections::BTreeSet,
@@ -63,17 +63,17 @@ pub(crate) struct Writes {
     /// Folders below which it throws away what is not committed, absolute.
     pub(crate) discards: Vec<PathBuf>,
     /// Folders below which it may write any file that matches a pattern, absolute.
-    pub(crate) anywhere: Vec<(PathBuf, String)>,
+    pub(crate) patterns: Vec<(PathBuf, String)>,
     /// Files that it may write in a folder that is not known.
-    pub(crate) somewhere: Vec<Unplaced>,
+    pub(crate) unrooted_new: Vec<UnrootedPattern>,
     /// Files of those that are there already which it may change or remove.
-    pub(crate) existing: Vec<Unplaced>,
+    pub(crate) unrooted_existing: Vec<UnrootedPattern>,
     /// Files that a program's text names which also writes, absolute.
-    pub(crate) named: Vec<PathBuf>,
+    pub(crate) mentioned: Vec<PathBuf>,
     /// Stashes that are put back, each by the folder and, if it is given, its name.
     pub(crate) unstashed: Vec<(PathBuf, Option<String>)>,
     /// Whether there is more than was looked at: then it may write anything.
-    pub(crate) is_beyond: bool,
+    pub(crate) may_write_anything: bool,
     /// Why a part of it cannot be read.
     pub(crate) unreadable: Option<&'static str>,
     /// The paths, to find them again.
@@ -82,7 +82,7 @@ pub(crate) struct Writes {
 
 impl Writes {
     /// Gives whether there was room for it.
-    fn path(&mut self, path: PathBuf) -> bool {
+    fn add_path(&mut self, path: PathBuf) -> bool {
         if self.seen.contains(&path) {
             return true;
         }
@@ -95,7 +95,7 @@ impl Writes {
     }
 
     /// Gives whether there was room for it.
-    fn discard(&mut self, folder: PathBuf) -> bool {
+    fn add_discard(&mut self, folder: PathBuf) -> bool {
         if self.discards.contains(&folder) {
             return true;
         }
@@ -106,32 +106,32 @@ impl Writes {
         fits
     }
 
-    fn anywhere(&mut self, folder: PathBuf, pattern: String) {
+    fn add_pattern(&mut self, folder: PathBuf, pattern: String) {
         let one = (folder, pattern);
-        if self.anywhere.contains(&one) {
+        if self.patterns.contains(&one) {
             return;
         }
-        self.is_beyond |= self.anywhere.len() == MAX_PATTERNS;
-        if self.anywhere.len() < MAX_PATTERNS {
-            self.anywhere.push(one);
+        self.may_write_anything |= self.patterns.len() == MAX_PATTERNS;
+        if self.patterns.len() < MAX_PATTERNS {
+            self.patterns.push(one);
         }
     }
 
-    fn somewhere(&mut self, below: Option<PathBuf>, pattern: String) {
-        self.is_beyond |= !add_unplaced(&mut self.somewhere, below, pattern);
+    fn add_unrooted_new(&mut self, below: Option<PathBuf>, pattern: String) {
+        self.may_write_anything |= !add_unrooted(&mut self.unrooted_new, below, pattern);
     }
 
-    fn existing(&mut self, below: Option<PathBuf>, pattern: String) {
-        self.is_beyond |= !add_unplaced(&mut self.existing, below, pattern);
+    fn add_unrooted_existing(&mut self, below: Option<PathBuf>, pattern: String) {
+        self.may_write_anything |= !add_unrooted(&mut self.unrooted_existing, below, pattern);
     }
 
-    fn named(&mut self, path: PathBuf) {
-        if self.named.len() < MAX_NAMED && !self.named.contains(&path) {
-            self.named.push(path);
+    fn add_mentioned(&mut self, path: PathBuf) {
+        if self.mentioned.len() < MAX_NAMED && !self.mentioned.contains(&path) {
+            self.mentioned.push(path);
         }
     }
 
-    fn unstash(&mut self, folder: PathBuf, name: Option<String>) {
+    fn add_unstashed(&mut self, folder: PathBuf, name: Option<String>) {
         if self.unstashed.len() < MAX_FOLDERS {
             self.unstashed.push((folder, name));
         }
@@ -139,9 +139,9 @@ impl Writes {
 }
 
 /// Gives whether there was room for it. Of a file of which neither name nor folder is known there is nothing to say.
-fn add_unplaced(list: &mut Vec<Unplaced>, below: Option<PathBuf>, pattern: String) -> bool {
+fn add_unrooted(list: &mut Vec<UnrootedPattern>, below: Option<PathBuf>, pattern: String) -> bool {
     let is_any = below.is_none() && pattern.split('/').all(|part| matches!(part, "**" | "*"));
-    let one = Unplaced { below, pattern };
+    let one = UnrootedPattern { below, pattern };
     let fits = is_any || list.contains(&one) || list.len() < MAX_PATTERNS;
     if fits && !is_any && !list.contains(&one) {
         list.push(one);
@@ -185,6 +185,6 @@ fn read_through(command: &str, folder: &Path) -> Writes {
     let mut shell = walk::Shell::in_folder(folder);
     shell.run(command);
     shell.run_uncalled();
-    shell.writes.is_beyond |= shell.budget.is_over();
+    shell.writes.may_write_anything |= shell.budget.is_over();
     shell.writes
 }

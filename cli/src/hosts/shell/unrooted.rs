@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Files whose folder is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unplaced {
+pub(crate) struct UnrootedPattern {
     /// The folder that they are in or below of, absolute; none where they may be anywhere.
     pub(crate) below: Option<PathBuf>,
     /// The pattern of their names from there.
@@ -21,7 +21,7 @@ const OPTIONS: MatchOptions = MatchOptions {
 
 /// Whether a claim speaks against writing a file of this pattern whose folder is not known. A claim on a whole folder
 /// would speak against every such file, wherever it turns out to be: it does so only where the file is in it for sure.
-pub(crate) fn speaks_against(claim: &str, pattern: &str) -> bool {
+pub(crate) fn claim_conflicts(claim: &str, pattern: &str) -> bool {
     let Some(folder) = folder_of(claim) else { return true };
     let known: Vec<&str> = pattern.split('/').take_while(|part| !part.contains(['*', '?', '['])).collect();
     // Braces are nothing to this crate.
@@ -66,7 +66,7 @@ mod tests {
             ("tests/**/*.snap", "**/*.snap", true),
             ("src/{a,b}/", "src/a/**/x.rs", true),
         ] {
-            assert_eq!(speaks_against(claim, pattern), is_so, "{claim} {pattern}");
+            assert_eq!(claim_conflicts(claim, pattern), is_so, "{claim} {pattern}");
         }
     }
 }
