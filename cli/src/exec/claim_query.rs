@@ -5,11 +5,11 @@
 
 use super::{
     claims::{Claim, Claims},
-    own::Own,
-    plan::{Gap, Near, Plan, Shape, clean},
+    own_sessions::OwnSessions,
+    protection::{OwnPaths, PatternShape, ProtectionPlan, UncoveredReason, clean},
     spellings::Spellings,
-    tree::Tree,
     wildcard::Wildcard,
+    wildcard_files::WildcardFiles,
 };
 use crate::{client::Request, context::Context, error::Error, guard::checkout};
 use nexus_api_types::{
@@ -32,14 +32,14 @@ const MAX_CANDIDATES: usize = 20_000;
 const MOST_LISTED: usize = 10_000;
 
 /// What is asked about one checkout, for claims and sessions as they are at one moment.
-pub(super) struct Question {
+pub(super) struct ClaimQuery {
     project: Uuid,
     /// What needs no asking.
-    certain: Plan,
+    certain: ProtectionPlan,
     /// Paths that are asked about whatever the folders say.
     exact: BTreeSet<String>,
     /// Files that wildcards may match.
-    tree: Tree,
+    tree: WildcardFiles,
     wildcards: BTreeSet<String>,
     /// One's own sessions that hold something.
     sessions: BTreeSet<Uuid>,
@@ -49,71 +49,84 @@ pub(super) struct Question {
     answers: BTreeMap<String, bool>,
 }
 
-impl Question {
+impl ClaimQuery {
     /// What is to be asked about a checkout, for a command of this engineer.
-    pub(super) fn about(project: Uuid, root: &Path, claims: &Claims, own: &Own, engineer: Uuid) -> Self {
+    pub(super) fn about(
+        project: Uuid,
+        root: &Path,
+        claims: &Claims,
+        own: &OwnSessions,
+        engineer: Uuid,
+    ) -> Self {
         let (mine, others): (Vec<&Claim>, Vec<&Claim>) =
             claims.claims.iter().partition(|claim| own.is_own(claim, engineer));
-        let shapes: Vec<Shape> = mine.iter().map(|claim| Shape::of(&claim.file_path)).collect();
-        let near = Near::of(&shapes);
+        let shapes: Vec<PatternShape> = mine.iter().map(|claim| PatternShape::of(&claim.file_path)).collect();
+        let own_paths = OwnPaths::of(&shapes);
         let agents = others.iter().filter(|claim| claim.engineer_id == engineer);
-        let mut question = Self {
+        let mut query = Self {
             project,
-            certain: Plan::of(root.to_owned()),
+            certain: ProtectionPlan::of(root.to_owned()),
             exact: BTreeSet::new(),
-            tree: Tree::new(root.to_owned(), Vec::new(), Near::default()),
+            tree: WildcardFiles::new(root.to_owned(), Vec::new(), OwnPaths::default()),
             wildcards: BTreeSet::new(),
             sessions: mine.iter().map(|claim| claim.session_id).collect(),
             agents: agents.filter_map(|claim| claim.agent.clone()).collect(),
             answers: BTreeMap::new(),
         };
         if claims.claims.len() >= MOST_LISTED {
-            question.certain.leave(format!("what is held beyond {MOST_LISTED} claims"), Gap::TooMany);
+            query
+                .certain
+                .add_uncovered(format!("what is held beyond {MOST_LISTED} claims"), UncoveredReason::TooMany);
         }
         let (mut wild, mut spellings) = (Vec::new(), Spellings::in_checkout(root));
         for claim in others {
-            wild.extend(question.add(&claim.file_path, &near, &mut spellings));
+            wild.extend(query.add(&claim.file_path, &own_paths, &mut spellings));
         }
-        question.certain.finish();
-        question.tree = Tree::new(root.to_owned(), wild, near);
-        question
+        query.certain.finish();
+        query.tree = WildcardFiles::new(root.to_owned(), wild, own_paths);
+        query
     }
 
     /// Adds what somebody else holds. Gives what is known of the files that it matches, if only the cluster knows which.
-    fn add(&mut self, pattern: &str, near: &Near, spellings: &mut Spellings<'_>) -> Option<Wildcard> {
-        let wildcard = match Shape::of(pattern) {
+    fn add(
+        &mut self,
+        pattern: &str,
+        own_paths: &OwnPaths,
+        spellings: &mut Spellings<'_>,
+    ) -> Option<Wildcard> {
+        let wildcard = match PatternShape::of(pattern) {
             // Readers share a folder: then not all of it is to be read-only.
-            Shape::Path(path) if near.is_near(&path) => {
+            PatternShape::Path(path) if own_paths.overlaps(&path) => {
                 self.exact.extend(path.to_str().map(str::to_owned));
                 self.ask_about(spellings.others_of(&path).0);
                 Wildcard::all_of(path)
             }
-            Shape::Path(path) => {
+            PatternShape::Path(path) => {
                 let (others, same) = spellings.others_of(&path);
                 self.ask_about(others);
                 same.into_iter().chain([path]).for_each(|path| self.certain.add(path));
                 return None;
             }
-            Shape::Everything if near.is_nowhere() => {
+            PatternShape::Everything if own_paths.is_empty() => {
                 self.certain.add_everything();
                 // What comes new into the root is found by looking at it again.
                 self.wildcards.insert(pattern.to_owned());
                 return Some(Wildcard::all_of(PathBuf::new()));
             }
-            Shape::Everything => Wildcard::all_of(PathBuf::new()),
-            Shape::Some { .. } => {
+            PatternShape::Everything => Wildcard::all_of(PathBuf::new()),
+            PatternShape::Some { .. } => {
                 // A bracket may be a letter of the file's own name.
                 if let Some(path) = clean(pattern).filter(|path| is_there(&self.certain.root, path)) {
                     self.certain.add(path);
                 }
                 Wildcard::of(pattern)?
             }
-            Shape::Nothing => {
-                self.certain.leave(pattern.to_owned(), Gap::NoFile);
+            PatternShape::Nothing => {
+                self.certain.add_uncovered(pattern.to_owned(), UncoveredReason::NoFile);
                 return None;
             }
         };
-        self.certain.leave(pattern.to_owned(), Gap::NewFiles);
+        self.certain.add_uncovered(pattern.to_owned(), UncoveredReason::NewFiles);
         self.wildcards.insert(pattern.to_owned());
         Some(wildcard)
     }
@@ -147,11 +160,13 @@ impl Question {
         &mut self,
         context: &Context<'_>,
         protected: &BTreeSet<PathBuf>,
-    ) -> Result<Plan, Error> {
+    ) -> Result<ProtectionPlan, Error> {
         self.tree.refresh();
         let mut plan = self.certain.clone();
         if self.tree.is_cut() {
-            self.wildcards.iter().for_each(|pattern| plan.leave(pattern.clone(), Gap::Unseen));
+            self.wildcards
+                .iter()
+                .for_each(|pattern| plan.add_uncovered(pattern.clone(), UncoveredReason::Unseen));
         }
         let mut candidates: BTreeSet<String> = self.exact.clone();
         let certain = &self.certain;
@@ -160,9 +175,11 @@ impl Question {
             protected.iter().filter(|path| !certain.root.join(path).is_dir()).collect();
         for path in protected.into_iter().chain(&self.tree.files()).filter(|path| !certain.has(path)) {
             match path.to_str().filter(|name| checkout::is_claimable(name)) {
-                None => plan.leave(path.display().to_string(), Gap::Unnamed),
+                None => plan.add_uncovered(path.display().to_string(), UncoveredReason::Unnamed),
                 Some(name) if candidates.contains(name) => {}
-                Some(name) if candidates.len() >= MAX_CANDIDATES => plan.leave(name.to_owned(), Gap::TooMany),
+                Some(name) if candidates.len() >= MAX_CANDIDATES => {
+                    plan.add_uncovered(name.to_owned(), UncoveredReason::TooMany)
+                }
                 Some(name) => drop(candidates.insert(name.to_owned())),
             }
         }
@@ -240,22 +257,22 @@ mod tests {
         }
     }
 
-    fn question(root: &Path, claims: &[Claim]) -> Question {
+    fn query(root: &Path, claims: &[Claim]) -> ClaimQuery {
         let claims = Claims { revision: Some(1), claims: claims.to_vec() };
-        let own = Own { sessions: BTreeSet::from([Uuid::from_u128(7)]), has_default: false };
-        let mut question = Question::about(Uuid::from_u128(9), root, &claims, &own, ANA);
-        question.tree.refresh();
-        question
+        let own = OwnSessions { sessions: BTreeSet::from([Uuid::from_u128(7)]), has_default: false };
+        let mut query = ClaimQuery::new(Uuid::from_u128(9), root, &claims, &own, ANA);
+        query.tree.refresh();
+        query
     }
 
     #[test]
     fn an_exact_path_of_another_is_asked_about_by_its_name_where_ones_own_wildcard_is_near() {
         let folder = tempfile::tempdir().unwrap();
         let claims = [claim(ANA, 7, "*.md"), claim(BEN, 8, "config/local.env")];
-        let question = question(folder.path(), &claims);
-        assert!(question.exact.contains("config/local.env"));
-        assert!(question.certain.paths.is_empty());
-        assert_eq!(question.sessions, BTreeSet::from([Uuid::from_u128(7)]));
+        let query = query(folder.path(), &claims);
+        assert!(query.exact.contains("config/local.env"));
+        assert!(query.certain.paths.is_empty());
+        assert_eq!(query.sessions, BTreeSet::from([Uuid::from_u128(7)]));
     }
 
     #[test]
@@ -264,17 +281,17 @@ mod tests {
         for name in ["README.md", "Readme.md"] {
             fs::write(folder.path().join(name), "").unwrap();
         }
-        let question = question(folder.path(), &[claim(BEN, 8, "README.md")]);
-        assert_eq!(question.certain.paths, [PathBuf::from("README.md")]);
+        let query = query(folder.path(), &[claim(BEN, 8, "README.md")]);
+        assert_eq!(query.certain.paths, [PathBuf::from("README.md")]);
         let expected: &[&str] =
             if fs::read_dir(folder.path()).unwrap().count() == 2 { &["Readme.md"] } else { &[] };
-        assert_eq!(question.exact.iter().collect::<Vec<_>>(), expected);
+        assert_eq!(query.exact.iter().collect::<Vec<_>>(), expected);
     }
 
     #[test]
     fn a_session_of_ones_own_that_holds_nothing_is_not_asked_as() {
         let folder = tempfile::tempdir().unwrap();
-        let question = question(folder.path(), &[claim(BEN, 7, "src/**/*.rs")]);
-        assert!(question.sessions.is_empty() && question.has_wildcards());
+        let query = query(folder.path(), &[claim(BEN, 7, "src/**/*.rs")]);
+        assert!(query.sessions.is_empty() && query.has_wildcards());
     }
 }

@@ -1,6 +1,6 @@
 //! The process that is started beside a command: it asks the cluster, and follows what changes. Not for people.
 
-use super::found::{self, Found};
+use super::launch_plan::{self, LaunchPlan};
 use crate::{args::Global, context::Context, error::Error, guard::checkout::LinkedCheckout, output::Output};
 use clap::{Args, ValueEnum};
 use std::{process::ExitCode, time::Duration};
@@ -51,11 +51,11 @@ impl Companion {
 ///
 /// # Errors
 /// When the command line or the settings make no sense.
-pub(super) fn find(mut global: Global, checkouts: &[LinkedCheckout]) -> Result<Found, Error> {
+pub(super) fn find(mut global: Global, checkouts: &[LinkedCheckout]) -> Result<LaunchPlan, Error> {
     global.timeout = global.timeout.min(LONGEST);
     let out = Output::new(global.json, global.no_color);
     let context = Context::new(global, &out)?;
-    Ok(runtime()?.block_on(found::find(&context, checkouts)))
+    Ok(runtime()?.block_on(launch_plan::ask_cluster(&context, checkouts)))
 }
 
 /// A runtime in this thread.

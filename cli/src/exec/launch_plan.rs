@@ -1,11 +1,11 @@
 //! What is protected where a command starts, or why it is not run.
 
 use super::{
+    claim_query::ClaimQuery,
     claims::claims,
-    own::{Own, engineer},
-    plan::Plan,
+    own_sessions::{OwnSessions, engineer},
     portable,
-    question::Question,
+    protection::ProtectionPlan,
 };
 #[cfg(target_os = "linux")]
 use crate::config::login::Login;
@@ -24,29 +24,29 @@ use uuid::Uuid;
 
 /// What is protected.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Found {
+pub(super) struct LaunchPlan {
     /// In each checkout.
-    pub(super) plans: Vec<Plan>,
+    pub(super) plans: Vec<ProtectionPlan>,
     /// What is needed to follow changes, for each of them.
-    pub(super) followed: Vec<Followed>,
+    pub(super) followed: Vec<FollowedCheckout>,
     /// What has to be said before the command runs.
     pub(super) notes: Vec<String>,
     /// Why it must not run.
-    pub(super) failure: Option<Failure>,
+    pub(super) failure: Option<LaunchFailure>,
     /// Why it must not run for who requires protection: nobody could be asked, and the policy lets it run.
-    pub(super) unasked: Option<Failure>,
+    pub(super) unasked: Option<LaunchFailure>,
 }
 
 /// Why a command is not run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Failure {
+pub(super) struct LaunchFailure {
     /// As of any command that fails so.
     pub(super) exit_code: u8,
     /// For people.
     pub(super) lines: Vec<String>,
 }
 
-impl Failure {
+impl LaunchFailure {
     /// What stands in the way before anybody is asked.
     pub(super) fn of(error: &Error) -> Self {
         Self { exit_code: error.exit_code(), lines: vec![format!("the command was not run: {error}")] }
@@ -56,7 +56,7 @@ impl Failure {
 /// A checkout whose claims are followed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Followed {
+pub(super) struct FollowedCheckout {
     /// Its project.
     pub(super) project: Uuid,
     /// Its root, without symbolic links.
@@ -67,14 +67,14 @@ pub(super) struct Followed {
     /// Whether others hold wildcards, so that files that are made may be theirs.
     pub(super) has_wildcards: bool,
     /// Whose claims are no obstacle to who started the command.
-    pub(super) own: Own,
+    pub(super) own: OwnSessions,
 }
 
 /// The linked checkouts that a folder is in: its own, and the one of another project around it.
 ///
 /// # Errors
 /// When a link cannot be read.
-pub(super) fn checkouts(folder: &Path) -> Result<Vec<LinkedCheckout>, Error> {
+pub(super) fn linked_checkouts(folder: &Path) -> Result<Vec<LinkedCheckout>, Error> {
     let Some(checkout) = LinkedCheckout::of(folder)? else { return Ok(Vec::new()) };
     let around = checkout.enclosing()?;
     Ok(std::iter::once(checkout).chain(around).collect())
@@ -82,54 +82,60 @@ pub(super) fn checkouts(folder: &Path) -> Result<Vec<LinkedCheckout>, Error> {
 
 /// Asks the cluster about the checkouts that a command starts in. Silence goes by the policy, as everywhere; a refusal
 /// lets nothing run.
-pub(super) async fn find(context: &Context<'_>, checkouts: &[LinkedCheckout]) -> Found {
-    let mut found = Found::default();
+pub(super) async fn find(context: &Context<'_>, checkouts: &[LinkedCheckout]) -> LaunchPlan {
+    let mut launch_plan = LaunchPlan::default();
     for checkout in checkouts {
         let project = checkout.project();
-        found.notes.extend(checkout.warning.clone());
+        launch_plan.notes.extend(checkout.warning.clone());
         let root = checkout.root.clone();
-        let own = Own::of_starter(context, project);
+        let own = OwnSessions::of_current_actor(context, project);
         match ask(context, checkout, &own).await {
-            Ok(Asked { plan, since, has_wildcards, agents }) => {
+            Ok(CheckoutAnswer { plan, since, has_wildcards, agents }) => {
                 if own.has_default && !agents.is_empty() {
                     let agents: Vec<String> = agents.into_iter().collect();
-                    found.notes.push(format!(
+                    launch_plan.notes.push(format!(
                         "Files of your own agents are protected, too: {}",
                         format::list(&agents)
                     ));
                 }
-                found.plans.push(plan);
-                found.followed.push(Followed { project, root, since, has_wildcards, own });
+                launch_plan.plans.push(plan);
+                launch_plan.followed.push(FollowedCheckout { project, root, since, has_wildcards, own });
             }
-            Err(error) if is_silence(&error) && policy(context, checkout) == Policy::FailOpen => {
+            Err(error) if is_unreachable(&error) && policy(context, checkout) == Policy::FailOpen => {
                 let why = || "--require: nothing runs until a server answers".to_owned();
-                found.unasked.get_or_insert_with(|| failure(context, &error, Some(why())));
-                found.notes.push(format!(
+                launch_plan.unasked.get_or_insert_with(|| failure(context, &error, Some(why())));
+                launch_plan.notes.push(format!(
                     "Nobody can tell whose files are: {}. Policy {}: nothing is protected until a server answers",
                     Report::new(&error, context.out.clock()).message,
                     Policy::FailOpen.word()
                 ));
-                found.plans.push(Plan::of(root.clone()));
-                found.followed.push(Followed { project, root, since: None, has_wildcards: false, own });
+                launch_plan.plans.push(ProtectionPlan::of(root.clone()));
+                launch_plan.followed.push(FollowedCheckout {
+                    project,
+                    root,
+                    since: None,
+                    has_wildcards: false,
+                    own,
+                });
             }
             Err(error) => {
-                let why = is_silence(&error).then(|| {
+                let why = is_unreachable(&error).then(|| {
                     format!(
                         "policy {}: nothing runs until a server answers",
                         policy(context, checkout).word()
                     )
                 });
-                found.failure = Some(failure(context, &error, why));
-                return found;
+                launch_plan.failure = Some(failure(context, &error, why));
+                return launch_plan;
             }
         }
     }
-    found
+    launch_plan
 }
 
 /// What the cluster says of a checkout.
-struct Asked {
-    plan: Plan,
+struct CheckoutAnswer {
+    plan: ProtectionPlan,
     /// The log index that it reflects.
     since: Option<u64>,
     has_wildcards: bool,
@@ -137,20 +143,24 @@ struct Asked {
     agents: BTreeSet<String>,
 }
 
-async fn ask(context: &Context<'_>, checkout: &LinkedCheckout, own: &Own) -> Result<Asked, Error> {
+async fn ask(
+    context: &Context<'_>,
+    checkout: &LinkedCheckout,
+    own: &OwnSessions,
+) -> Result<CheckoutAnswer, Error> {
     let project = checkout.project();
     context.client.act_as(None);
     let (claims, engineer) = futures::future::try_join(claims(context, project), engineer(context)).await?;
-    let mut question = Question::about(project, &checkout.root, &claims, own, engineer);
+    let mut question = ClaimQuery::new(project, &checkout.root, &claims, own, engineer);
     let plan = question.plan(context, &BTreeSet::new()).await?;
     let (has_wildcards, agents) = (question.has_wildcards(), question.agents().clone());
-    Ok(Asked { plan, since: claims.revision, has_wildcards, agents })
+    Ok(CheckoutAnswer { plan, since: claims.revision, has_wildcards, agents })
 }
 
 /// What is found when whoever was to ask the cluster does not answer: silence, which goes by the policy.
 #[cfg(target_os = "linux")]
-pub(super) fn unanswered(checkouts: &[LinkedCheckout], login: Option<&Login>, why: &str) -> Found {
-    let failure = |more: String| Failure {
+pub(super) fn without_answer(checkouts: &[LinkedCheckout], login: Option<&Login>, why: &str) -> LaunchPlan {
+    let failure = |more: String| LaunchFailure {
         exit_code: Error::local(String::new()).exit_code(),
         lines: vec![format!("the command was not run: {why}"), more],
     };
@@ -158,25 +168,25 @@ pub(super) fn unanswered(checkouts: &[LinkedCheckout], login: Option<&Login>, wh
     match checkouts.iter().map(policy).find(|policy| *policy != Policy::FailOpen) {
         Some(policy) => {
             let more = format!("policy {}: nothing runs until it is known what others hold", policy.word());
-            Found { failure: Some(failure(more)), ..Found::default() }
+            LaunchPlan { failure: Some(failure(more)), ..LaunchPlan::default() }
         }
-        None => Found {
-            plans: checkouts.iter().map(|checkout| Plan::of(checkout.root.clone())).collect(),
+        None => LaunchPlan {
+            plans: checkouts.iter().map(|checkout| ProtectionPlan::of(checkout.root.clone())).collect(),
             notes: vec![format!(
                 "Nobody can tell whose files are: {why}. Policy {}: nothing is protected",
                 Policy::FailOpen.word()
             )],
             unasked: Some(failure("--require: nothing runs until it is known what others hold".to_owned())),
-            ..Found::default()
+            ..LaunchPlan::default()
         },
     }
 }
 
 /// Whether an error says that nobody could be asked, and not that somebody said no.
-const fn is_silence(error: &Error) -> bool {
+const fn is_unreachable(error: &Error) -> bool {
     match error {
         Error::Unreachable(_) | Error::NotLoggedIn | Error::Local(_) => true,
-        Error::Refused(_) | Error::Misused(_) | Error::Found | Error::OutputClosed => false,
+        Error::Refused(_) | Error::Misused(_) | Error::LaunchPlan | Error::OutputClosed => false,
     }
 }
 
@@ -184,13 +194,13 @@ fn policy(context: &Context<'_>, checkout: &LinkedCheckout) -> Policy {
     Policy::find(Some(&checkout.link), Some(&context.login))
 }
 
-fn failure(context: &Context<'_>, error: &Error, why: Option<String>) -> Failure {
+fn failure(context: &Context<'_>, error: &Error, why: Option<String>) -> LaunchFailure {
     let report = Report::new(error, context.out.clock());
     let mut lines = vec![format!("the command was not run: {}", report.message)];
     lines.extend(report.lines);
     lines.extend(why);
     lines.extend(report.hints.into_iter().map(|hint| format!("next: {hint}")));
-    Failure { exit_code: error.exit_code(), lines: lines.iter().map(|line| plain(line)).collect() }
+    LaunchFailure { exit_code: error.exit_code(), lines: lines.iter().map(|line| plain(line)).collect() }
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -209,11 +219,11 @@ mod tests {
     #[test]
     fn a_companion_that_does_not_answer_is_silence_and_goes_by_the_policy() {
         let (_open, open) = checkout("");
-        let found = unanswered(std::slice::from_ref(&open), None, "no answer within 9 s");
-        assert!(found.failure.is_none() && found.unasked.is_some(), "{found:?}");
-        assert!(found.notes[0].contains("no answer within 9 s. Policy fail-open"), "{found:?}");
+        let launch_plan = without_answer(std::slice::from_ref(&open), None, "no answer within 9 s");
+        assert!(launch_plan.failure.is_none() && launch_plan.unasked.is_some(), "{found:?}");
+        assert!(launch_plan.notes[0].contains("no answer within 9 s. Policy fail-open"), "{found:?}");
         let (_closed, closed) = checkout(r#","hooks":{"whenUnreachable":"fail-closed"}"#);
-        let found = unanswered(&[open, closed], None, "no answer within 9 s");
-        assert!(found.failure.unwrap().lines[1].contains("policy fail-closed"));
+        let launch_plan = without_answer(&[open, closed], None, "no answer within 9 s");
+        assert!(launch_plan.failure.unwrap().lines[1].contains("policy fail-closed"));
     }
 }

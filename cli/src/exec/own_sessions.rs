@@ -19,7 +19,7 @@ pub(super) async fn engineer(context: &Context<'_>) -> Result<Uuid, Error> {
 /// only where the cluster says that it is a session of the same engineer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Own {
+pub(super) struct OwnSessions {
     /// Sessions.
     pub(super) sessions: BTreeSet<Uuid>,
     /// Whether the engineer's default session is one of them: where it is the engineer who acts. Sessions of the
@@ -27,9 +27,9 @@ pub(super) struct Own {
     pub(super) has_default: bool,
 }
 
-impl Own {
+impl OwnSessions {
     /// The session that acts where the command is started, if any does.
-    pub(super) fn of_starter(context: &Context<'_>, project: Uuid) -> Self {
+    pub(super) fn of_current_actor(context: &Context<'_>, project: Uuid) -> Self {
         match context.actor() {
             Actor::Session(id) => Self { sessions: BTreeSet::from([*id]), has_default: false },
             Actor::AgentRun { key, .. } => {
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_session_of_another_engineer_is_never_ones_own_whatever_a_record_says() {
-        let own = Own { sessions: BTreeSet::from([7, 8].map(Uuid::from_u128)), has_default: true };
+        let own = OwnSessions { sessions: BTreeSet::from([7, 8].map(Uuid::from_u128)), has_default: true };
         assert!(own.is_own(&claim(ANA, 7, Some("build")), ANA));
         assert!(!own.is_own(&claim(BEN, 8, Some("build")), ANA));
         assert!(!own.is_own(&claim(BEN, 9, None), ANA));
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn files_of_an_engineers_agents_are_not_the_engineers_own() {
-        let own = Own { sessions: BTreeSet::new(), has_default: true };
+        let own = OwnSessions { sessions: BTreeSet::new(), has_default: true };
         assert!(own.is_own(&claim(ANA, 7, None), ANA));
         assert!(!own.is_own(&claim(ANA, 8, Some("build")), ANA));
     }

@@ -18,7 +18,7 @@ pub(super) const WILD: [char; 5] = ['*', '?', '[', '{', '\\'];
 
 /// What a command must not write.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Plan {
+pub(super) struct ProtectionPlan {
     /// The root of the checkout, without symbolic links.
     #[serde(with = "portable::one")]
     pub(super) root: PathBuf,
@@ -26,13 +26,13 @@ pub(super) struct Plan {
     #[serde(with = "portable::many")]
     pub(super) paths: Vec<PathBuf>,
     /// What is held and cannot be protected, with the reason.
-    pub(super) uncovered: BTreeSet<(String, Gap)>,
+    pub(super) uncovered: BTreeSet<(String, UncoveredReason)>,
 }
 
 /// Why something that is held cannot be protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Gap {
+pub(super) enum UncoveredReason {
     /// There is no such file yet.
     Missing,
     /// New files that the wildcard matches.
@@ -52,7 +52,7 @@ pub(super) enum Gap {
     Refused,
 }
 
-impl Gap {
+impl UncoveredReason {
     /// Whether it is as it is documented, wherever a file is held so: what does not exist, or cannot be written anyway, is not
     /// covered. Anything else that exists, is held and is not covered is less than was promised.
     pub(super) const fn is_expected(self) -> bool {
@@ -79,7 +79,7 @@ impl Gap {
 
 /// What a held pattern stands for, as far as its text says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum PatternShape {
     /// One file, or a folder with all beneath it.
     Path(PathBuf),
     /// All beneath the root.
@@ -93,8 +93,8 @@ pub(super) enum Shape {
     Nothing,
 }
 
-impl Shape {
-    /// What a pattern stands for. Names with brackets, which may be a file's own, are [`Shape::Some`].
+impl PatternShape {
+    /// What a pattern stands for. Names with brackets, which may be a file's own, are [`PatternShape::Some`].
     pub(super) fn of(pattern: &str) -> Self {
         let mut folder = pattern.trim_end_matches('/');
         while let Some(above) = folder.strip_suffix("**").or_else(|| folder.strip_suffix("**/*")) {
@@ -122,29 +122,33 @@ impl Shape {
 
 /// Paths of one's own: where others hold a folder around one, or something in one, not all of it is theirs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Near {
+pub(super) struct OwnPaths {
     is_everywhere: bool,
     paths: BTreeSet<PathBuf>,
 }
 
-impl Near {
+impl OwnPaths {
     /// What one's own claims stand for.
-    pub(super) fn of(mine: &[Shape]) -> Self {
-        let mut near = Self::default();
+    pub(super) fn of(mine: &[PatternShape]) -> Self {
+        let mut own_paths = Self::default();
         for shape in mine {
             match shape {
-                Shape::Path(path) | Shape::Some { beneath: path } if !path.as_os_str().is_empty() => {
-                    near.paths.insert(path.clone());
+                PatternShape::Path(path) | PatternShape::Some { beneath: path }
+                    if !path.as_os_str().is_empty() =>
+                {
+                    own_paths.paths.insert(path.clone());
                 }
-                Shape::Path(_) | Shape::Some { .. } | Shape::Everything => near.is_everywhere = true,
-                Shape::Nothing => {}
+                PatternShape::Path(_) | PatternShape::Some { .. } | PatternShape::Everything => {
+                    own_paths.is_everywhere = true
+                }
+                PatternShape::Nothing => {}
             }
         }
-        near
+        own_paths
     }
 
     /// Whether something of one's own may be that path, above it or beneath it.
-    pub(super) fn is_near(&self, path: &Path) -> bool {
+    pub(super) fn overlaps(&self, path: &Path) -> bool {
         // What lies beneath a path follows it in this order.
         let mut after = self.paths.range::<Path, _>((Bound::Included(path), Bound::Unbounded));
         self.is_everywhere
@@ -153,7 +157,7 @@ impl Near {
     }
 
     /// Whether nothing is one's own.
-    pub(super) fn is_nowhere(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         !self.is_everywhere && self.paths.is_empty()
     }
 }
@@ -166,13 +170,13 @@ pub(super) fn clean(text: &str) -> Option<PathBuf> {
 }
 
 /// Whether a path is nobody's: Git's own files, and ours.
-pub(super) fn is_nobodys(path: &Path) -> bool {
+pub(super) fn is_unclaimable(path: &Path) -> bool {
     path.components()
         .next()
         .is_some_and(|first| UNCLAIMABLE_FOLDERS.iter().any(|name| first.as_os_str() == *name))
 }
 
-impl Plan {
+impl ProtectionPlan {
     /// Nothing, in this checkout.
     pub(super) fn of(root: PathBuf) -> Self {
         Self { root, ..Self::default() }
@@ -180,11 +184,11 @@ impl Plan {
 
     /// Protects a path.
     pub(super) fn add(&mut self, path: PathBuf) {
-        if path.as_os_str().is_empty() || is_nobodys(&path) {
+        if path.as_os_str().is_empty() || is_unclaimable(&path) {
             return;
         }
         if self.paths.len() >= MAX_PATHS {
-            self.leave(path.display().to_string(), Gap::TooMany);
+            self.add_uncovered(path.display().to_string(), UncoveredReason::TooMany);
             return;
         }
         self.paths.push(path);
@@ -201,11 +205,11 @@ impl Plan {
         let names: Vec<PathBuf> =
             entries.filter_map(|entry| Some(PathBuf::from(entry.ok()?.file_name()))).collect();
         names.into_iter().for_each(|name| self.add(name));
-        self.leave("**".to_owned(), Gap::NewFiles);
+        self.add_uncovered("**".to_owned(), UncoveredReason::NewFiles);
     }
 
     /// Says of something that it is not covered.
-    pub(super) fn leave(&mut self, what: String, gap: Gap) {
+    pub(super) fn add_uncovered(&mut self, what: String, gap: UncoveredReason) {
         if self.uncovered.len() < MAX_PATHS {
             self.uncovered.insert((what, gap));
         }
@@ -219,11 +223,13 @@ impl Plan {
     }
 
     /// Says of the paths that do not exist that they are not covered.
-    pub(super) fn leave_missing(&mut self) {
+    pub(super) fn add_missing_to_uncovered(&mut self) {
         let (present, missing): (Vec<PathBuf>, Vec<PathBuf>) =
             self.paths.drain(..).partition(|path| self.root.join(path).symlink_metadata().is_ok());
         self.paths = present;
-        missing.iter().for_each(|path| self.leave(path.display().to_string(), Gap::Missing));
+        missing
+            .iter()
+            .for_each(|path| self.add_uncovered(path.display().to_string(), UncoveredReason::Missing));
     }
 }
 
@@ -234,35 +240,35 @@ mod tests {
 
     #[test]
     fn a_pattern_stands_for_a_path_a_folder_or_some_files_beneath_one() {
-        let path = |text: &str| Shape::Path(text.into());
-        let some = |text: &str| Shape::Some { beneath: text.into() };
+        let path = |text: &str| PatternShape::Path(text.into());
+        let some = |text: &str| PatternShape::Some { beneath: text.into() };
         for (pattern, shape) in [
             ("src/db.rs", path("src/db.rs")),
             ("src/auth/", path("src/auth")),
             ("src/auth/**", path("src/auth")),
             ("src/auth/**/*", path("src/auth")),
-            ("**", Shape::Everything),
-            ("**/*", Shape::Everything),
-            ("/", Shape::Everything),
+            ("**", PatternShape::Everything),
+            ("**/*", PatternShape::Everything),
+            ("/", PatternShape::Everything),
             ("src/**/*.rs", some("src")),
             ("src/*", some("src")),
             ("*.rs", some("")),
             ("app/[id]/page.tsx", some("app")),
             ("src/a**", some("src")),
             ("{a,b}/x.rs", some("")),
-            ("../etc/passwd", Shape::Nothing),
-            ("src/../../x", Shape::Nothing),
-            ("/etc/passwd", Shape::Nothing),
-            ("../*.rs", Shape::Nothing),
+            ("../etc/passwd", PatternShape::Nothing),
+            ("src/../../x", PatternShape::Nothing),
+            ("/etc/passwd", PatternShape::Nothing),
+            ("../*.rs", PatternShape::Nothing),
         ] {
-            assert_eq!(Shape::of(pattern), shape, "{pattern}");
+            assert_eq!(PatternShape::of(pattern), shape, "{pattern}");
         }
     }
 
     #[test]
     fn what_is_near_ones_own_is_the_same_around_it_and_in_it() {
-        let mine = ["src/own.rs", "lib/", "app/[id]/*.tsx"].map(Shape::of);
-        let near = Near::of(&mine);
+        let mine = ["src/own.rs", "lib/", "app/[id]/*.tsx"].map(PatternShape::of);
+        let own_paths = OwnPaths::of(&mine);
         for (path, expected) in [
             ("src", true),
             ("src/own.rs", true),
@@ -273,10 +279,10 @@ mod tests {
             ("app/a.tsx", true),
             ("docs", false),
         ] {
-            assert_eq!(near.is_near(Path::new(path)), expected, "{path}");
+            assert_eq!(own_paths.overlaps(Path::new(path)), expected, "{path}");
         }
-        assert!(Near::of(&[Shape::of("*.md")]).is_near(Path::new("docs")));
-        assert!(Near::of(&[]).is_nowhere());
+        assert!(OwnPaths::of(&[PatternShape::of("*.md")]).overlaps(Path::new("docs")));
+        assert!(OwnPaths::of(&[]).is_empty());
     }
 
     #[test]
@@ -284,7 +290,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("src/auth")).unwrap();
         fs::write(folder.path().join("src/auth/a.rs"), "").unwrap();
-        let mut plan = Plan::of(folder.path().to_owned());
+        let mut plan = ProtectionPlan::of(folder.path().to_owned());
         for path in ["src/auth/a.rs", "src/auth", "src/new.rs", ".git/config", ".nexus"] {
             plan.add(path.into());
         }
@@ -292,9 +298,9 @@ mod tests {
         plan.finish();
         assert_eq!(plan.paths, ["src/auth", "src/auth-more", "src/new.rs"].map(PathBuf::from));
         fs::write(folder.path().join("src/auth-more"), "").unwrap();
-        plan.leave_missing();
+        plan.add_missing_to_uncovered();
         assert_eq!(plan.paths, ["src/auth", "src/auth-more"].map(PathBuf::from));
-        assert_eq!(plan.uncovered, BTreeSet::from([("src/new.rs".to_owned(), Gap::Missing)]));
+        assert_eq!(plan.uncovered, BTreeSet::from([("src/new.rs".to_owned(), UncoveredReason::Missing)]));
     }
 
     #[test]
@@ -303,10 +309,10 @@ mod tests {
         for name in [".git", ".nexus", "src"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let mut plan = Plan::of(folder.path().to_owned());
+        let mut plan = ProtectionPlan::of(folder.path().to_owned());
         plan.add_everything();
         plan.finish();
         assert_eq!(plan.paths, [PathBuf::from("src")]);
-        assert_eq!(plan.uncovered, BTreeSet::from([("**".to_owned(), Gap::NewFiles)]));
+        assert_eq!(plan.uncovered, BTreeSet::from([("**".to_owned(), UncoveredReason::NewFiles)]));
     }
 }

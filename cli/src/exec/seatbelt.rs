@@ -1,7 +1,7 @@
 //! macOS: a profile for `sandbox-exec` that denies writing held files. What is taken or given back later is not followed:
 //! a profile cannot be changed.
 
-use super::plan::Plan;
+use super::protection::ProtectionPlan;
 use std::{collections::BTreeSet, fmt::Write};
 
 /// What applies a profile.
@@ -10,7 +10,7 @@ pub(super) const PROGRAM: &str = "/usr/bin/sandbox-exec";
 
 /// The profile: everything is allowed but writing, replacing, moving and removing what is held, and moving the folders
 /// above it. What does not exist yet is covered as well: a profile knows names.
-pub(super) fn profile(plans: &[Plan]) -> String {
+pub(super) fn profile(plans: &[ProtectionPlan]) -> String {
     let mut text = "(version 1)\n(allow default)\n".to_owned();
     // Folders above several files are named once.
     let mut folders = BTreeSet::new();
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn held_files_cannot_be_written_and_the_folders_above_them_not_be_moved() {
-        let mut plan = Plan::of("/Users/ana/app".into());
+        let mut plan = ProtectionPlan::of("/Users/ana/app".into());
         for path in ["src/db.rs", "src/auth/deep", "README.md"] {
             plan.add(path.into());
         }
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_name_cannot_end_its_text_and_add_a_rule() {
-        let mut plan = Plan::of("/app".into());
+        let mut plan = ProtectionPlan::of("/app".into());
         plan.add("a\")) (allow file-write* (subpath \"x\\".into());
         let text = profile(&[plan]);
         let expected = r#"(deny file-write* (subpath "/app/a\")) (allow file-write* (subpath \"x\\"))"#;

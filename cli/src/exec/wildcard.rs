@@ -2,7 +2,7 @@
 //! what is certain not to be one of them need not be asked about.
 
 use super::{
-    plan::{WILD, clean},
+    protection::{WILD, clean},
     spellings::may_be_same,
 };
 use std::path::{Path, PathBuf};

@@ -65,12 +65,12 @@ impl EventProgress {
 
 /// What is said about an event, in time.
 pub(super) fn evaluate(event: &HookEvent, global: Global) -> Verdict {
-    let known = EventProgress::default();
+    let progress = EventProgress::default();
     let work = {
-        let (event, known) = (event.clone(), known.clone());
+        let (event, progress) = (event.clone(), progress.clone());
         move || {
             let out = Output::new(global.json, global.no_color);
-            evaluate::evaluate(&event, global, &out, &known)
+            evaluate::evaluate(&event, global, &out, &progress)
         }
     };
     let why = match within(HOOK_TIMEOUT, work) {

@@ -15,9 +15,9 @@ const MOUNT_POINT: usize = 4;
 
 /// What is mounted in a checkout by others. A folder that is mounted onto itself has to have it too; what is mounted here
 /// it does not need, and would be busy with when it is to be unmounted.
-pub(super) struct Others(Vec<PathBuf>);
+pub(super) struct ForeignMounts(Vec<PathBuf>);
 
-impl Others {
+impl ForeignMounts {
     /// The mount points beneath a root, but for those that are ours; seen from the root.
     pub(super) fn beneath(root: &Path, is_ours: impl Fn(&Path) -> bool) -> Self {
         let list = fs::read(LIST).unwrap_or_default();

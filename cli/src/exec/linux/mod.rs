@@ -6,17 +6,17 @@
 //! may not mount and unmount there; in a user namespace of its own it may, unless it may make none, and all that was mounted
 //! before is locked in that one. The process that was started becomes the command itself: its number, its terminal and its exit are the command's own.
 //!
-//! - [`launch`]: the way to the command. [`beside`]: the process beside it, which first asks the cluster.
+//! - [`launch`]: the way to the command. [`companion_process`]: the process beside it, which first asks the cluster.
 //!   [`follow`]: and then follows what changes. [`message`]: what they say to each other.
-//! - [`namespace`]: makes and enters namespaces. [`shield`]: the mounts. [`others`]: mounts that are not ours.
+//! - [`namespace`]: makes and enters namespaces. [`read_only_mounts`]: the mounts. [`foreign_mounts`]: mounts that are not ours.
 
-mod beside;
+mod companion_process;
 mod follow;
+mod foreign_mounts;
 mod launch;
 mod message;
 mod namespace;
-mod others;
-mod shield;
+mod read_only_mounts;
 
-pub(super) use beside::{accompany, obstacle};
+pub(super) use companion_process::{accompany, obstacle};
 pub(super) use launch::prepare;

@@ -4,8 +4,8 @@
 //! since it is a mount point. So is every folder between it and the root, writable: or that could be moved away, and
 //! another one be put into its place.
 
-use super::{namespace, others::Others};
-use crate::exec::{plan::Gap, portable};
+use super::{foreign_mounts::ForeignMounts, namespace};
+use crate::exec::{portable, protection::UncoveredReason};
 use rustix::{
     fs::{
         AtFlags, FileType, Mode, OFlags, ResolveFlags, StatVfsMountFlags, Statx, StatxAttributes, StatxFlags,
@@ -36,7 +36,7 @@ const LATER: u8 = 2;
 
 /// The mounts in one checkout.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Shield {
+pub(super) struct ReadOnlyMounts {
     /// The checkout.
     #[serde(with = "portable::one")]
     root: PathBuf,
@@ -51,45 +51,48 @@ pub(super) struct Shield {
     wanted: BTreeSet<PathBuf>,
 }
 
-impl Shield {
+impl ReadOnlyMounts {
     /// Mounts what exists of these paths, before anything runs in this namespace. Gives what could not be mounted, too.
     /// The current folder is another one afterwards.
     ///
     /// # Errors
     /// When the checkout cannot be opened.
-    pub(super) fn raise(root: &Path, paths: &[PathBuf]) -> io::Result<(Self, Vec<(PathBuf, Gap)>)> {
-        let mut shield = Self {
+    pub(super) fn mount_all(
+        root: &Path,
+        paths: &[PathBuf],
+    ) -> io::Result<(Self, Vec<(PathBuf, UncoveredReason)>)> {
+        let mut mounts = Self {
             root: root.to_owned(),
             folders: BTreeSet::new(),
             mounted: BTreeMap::new(),
             wanted: paths.iter().cloned().collect(),
         };
-        let root = open_root(&shield.root)?;
-        let mut refused = shield.hold_folders(&root, paths);
+        let root = open_root(&mounts.root)?;
+        let mut refused = mounts.hold_folders(&root, paths);
         // Mounts of folders, made here, are as that of the root.
-        let folders = shield.folders.iter().map(PathBuf::as_path).chain([Path::new(".")]);
+        let folders = mounts.folders.iter().map(PathBuf::as_path).chain([Path::new(".")]);
         let known: Vec<u64> = folders.filter_map(|at| Some(look_at(&root, at).ok()?.stx_mnt_id)).collect();
-        let others = Others::beneath(&shield.root, |path| shield.folders.contains(path));
+        let foreign = ForeignMounts::beneath(&mounts.root, |path| mounts.folders.contains(path));
         // None where something in it is locked, as beneath another one: then each file is mounted for itself.
-        let view = ReadOnlyView::of(&root, &shield.root).ok();
+        let view = ReadOnlyView::of(&root, &mounts.root).ok();
         // Short paths are found sooner.
         fchdir(&root)?;
         let mut made = Vec::with_capacity(paths.len());
         let mut last = None;
         for path in paths {
             let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-            if last != Some(above) && above.is_some_and(|above| !shield.folders.contains(above)) {
+            if last != Some(above) && above.is_some_and(|above| !mounts.folders.contains(above)) {
                 // It is behind a link, or there is nothing: said of the folder, or here.
                 refused.push((
                     path.clone(),
-                    beneath(&root, path).err().map_or(Gap::Refused, |error| gap(&error)),
+                    beneath(&root, path).err().map_or(UncoveredReason::Refused, |error| gap(&error)),
                 ));
                 continue;
             }
             last = Some(above);
             let mounted = look_at(&root, path).and_then(|stat| match &view {
                 Some(view) if is_file(&stat) && known.contains(&stat.stx_mnt_id) => view.mount(path),
-                _ => make_read_only(&root, path, &others).map(drop),
+                _ => make_read_only(&root, path, &foreign).map(drop),
             });
             match mounted {
                 Ok(()) => made.push((path.clone(), AT_FIRST)),
@@ -97,8 +100,8 @@ impl Shield {
             }
         }
         drop(view);
-        shield.mounted = made.into_iter().collect();
-        Ok((shield, refused))
+        mounts.mounted = made.into_iter().collect();
+        Ok((mounts, refused))
     }
 
     /// What is mounted read-only.
@@ -140,9 +143,9 @@ impl Shield {
         let here = namespace::of_mounts()?;
         namespace::step_aside()?;
         let is_ours = |path: &Path| self.folders.contains(path) || self.mounted.contains_key(path);
-        let others = Others::beneath(&self.root, is_ours);
+        let foreign = ForeignMounts::beneath(&self.root, is_ours);
         let made = open_root(&self.root).map(|aside| {
-            let tree = |path: &PathBuf| Some((path.clone(), stacked(&aside, path, &others).ok()?));
+            let tree = |path: &PathBuf| Some((path.clone(), stacked(&aside, path, &foreign).ok()?));
             paths.iter().filter_map(tree).collect::<Vec<_>>()
         });
         namespace::into_mounts(here.as_fd())?;
@@ -162,7 +165,7 @@ impl Shield {
     }
 
     /// Makes mount points of the folders above these paths. Gives what could not be.
-    fn hold_folders(&mut self, root: &OwnedFd, paths: &[PathBuf]) -> Vec<(PathBuf, Gap)> {
+    fn hold_folders(&mut self, root: &OwnedFd, paths: &[PathBuf]) -> Vec<(PathBuf, UncoveredReason)> {
         let mut above: BTreeSet<&Path> = BTreeSet::new();
         let mut last = None;
         for path in paths {
@@ -268,16 +271,16 @@ fn is_mount(file: &OwnedFd) -> bool {
 }
 
 /// Mounts a path onto itself, read-only. Gives the mount.
-fn make_read_only(root: &OwnedFd, path: &Path, others: &Others) -> io::Result<OwnedFd> {
+fn make_read_only(root: &OwnedFd, path: &Path, foreign: &ForeignMounts) -> io::Result<OwnedFd> {
     let below = beneath(root, path)?;
     match kind(&below)? {
         FileType::RegularFile | FileType::Directory => {}
         FileType::Symlink => return Err(Errno::LOOP.into()),
         _ => return Err(io::ErrorKind::Unsupported.into()),
     }
-    bind(&link_to(&below), others.are_in(path))?;
+    bind(&link_to(&below), foreign.are_in(path))?;
     // A mount is made read-only for itself: those in it stay as they were. The inner ones first, while all can be reached.
-    for inner in others.within(path) {
+    for inner in foreign.within(path) {
         remount_read_only(&beneath(root, inner)?)?;
     }
     let mount = beneath(root, path)?;
@@ -314,10 +317,10 @@ fn kept(mount: &OwnedFd) -> io::Result<MountFlags> {
 }
 
 /// Two read-only mounts of a path on each other, apart from all others.
-fn stacked(aside: &OwnedFd, path: &Path, others: &Others) -> io::Result<OwnedFd> {
-    let lower = make_read_only(aside, path, others)?;
+fn stacked(aside: &OwnedFd, path: &Path, foreign: &ForeignMounts) -> io::Result<OwnedFd> {
+    let lower = make_read_only(aside, path, foreign)?;
     // A mount of a read-only mount is read-only.
-    bind(&link_to(&lower), others.are_in(path))?;
+    bind(&link_to(&lower), foreign.are_in(path))?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_RECURSIVE
@@ -347,11 +350,11 @@ fn make_writable(root: &OwnedFd, path: &Path, times: u8) -> io::Result<()> {
     Ok(())
 }
 
-fn gap(error: &io::Error) -> Gap {
+fn gap(error: &io::Error) -> UncoveredReason {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::NOENT | Errno::NOTDIR) => Gap::Missing,
-        Some(Errno::LOOP) => Gap::Link,
-        None => Gap::NoFile,
-        _ => Gap::Refused,
+        Some(Errno::NOENT | Errno::NOTDIR) => UncoveredReason::Missing,
+        Some(Errno::LOOP) => UncoveredReason::Link,
+        None => UncoveredReason::NoFile,
+        _ => UncoveredReason::Refused,
     }
 }

@@ -25,7 +25,7 @@ const MAX_LIST_BYTES: u64 = 256 << 10;
 pub(super) fn run(shell: &mut Shell, words: &[Value]) {
     let scope = shell.scope.clone();
     if let Some((verb, rest)) = within(shell, words) {
-        act(shell, &verb, &rest);
+        run_verb(shell, &verb, &rest);
     }
     shell.scope = scope;
 }

@@ -3,7 +3,7 @@
 //! it has changed.
 
 use super::{
-    plan::{Near, is_nobodys},
+    protection::{OwnPaths, is_unclaimable},
     wildcard::Wildcard,
 };
 use std::{
@@ -19,7 +19,7 @@ use std::{
 const MAX_ENTRIES: usize = 200_000;
 
 /// How long folders are read: somebody waits for the command.
-const LONGEST: Duration = Duration::from_secs(2);
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Different wildcards that a name is compared with: where there are more, any name may match.
 const MAX_COMPARED: usize = 200;
@@ -29,18 +29,18 @@ const MAX_COMPARED: usize = 200;
 const SETTLED_AFTER: Duration = Duration::from_secs(3);
 
 /// The folders that wildcards reach.
-pub(super) struct Tree {
+pub(super) struct WildcardFiles {
     root: PathBuf,
     wildcards: Vec<Wildcard>,
-    mine: Near,
-    folders: BTreeMap<PathBuf, Folder>,
+    own_paths: OwnPaths,
+    folders: BTreeMap<PathBuf, ListedFolder>,
     is_cut: bool,
 }
 
 /// A folder as it was read.
 #[derive(Clone, Default)]
-struct Folder {
-    stamp: Option<Stamp>,
+struct ListedFolder {
+    stamp: Option<FolderStamp>,
     is_settled: bool,
     /// Its names, all told.
     entries: usize,
@@ -54,17 +54,17 @@ struct Folder {
 
 /// What a folder was like. Nobody sets these times as they like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+struct FolderStamp {
     changed: SystemTime,
     file: (u64, u64),
 }
 
-impl Tree {
+impl WildcardFiles {
     /// Nothing of it is read yet.
-    pub(super) fn new(root: PathBuf, mut wildcards: Vec<Wildcard>, mine: Near) -> Self {
+    pub(super) fn new(root: PathBuf, mut wildcards: Vec<Wildcard>, own_paths: OwnPaths) -> Self {
         wildcards.sort_unstable();
         wildcards.dedup();
-        Self { root, wildcards, mine, folders: BTreeMap::new(), is_cut: false }
+        Self { root, wildcards, own_paths, folders: BTreeMap::new(), is_cut: false }
     }
 
     /// Whether there are folders that were not read since there are too many.
@@ -84,14 +84,14 @@ impl Tree {
         self.all(|folder| &folder.whole)
     }
 
-    fn all(&self, of: impl Fn(&Folder) -> &Vec<OsString>) -> impl Iterator<Item = PathBuf> {
+    fn all(&self, of: impl Fn(&ListedFolder) -> &Vec<OsString>) -> impl Iterator<Item = PathBuf> {
         self.folders.iter().flat_map(move |(path, folder)| of(folder).iter().map(move |name| path.join(name)))
     }
 
     /// Whether a folder is not what it was when it was read.
     #[cfg(target_os = "linux")]
     pub(super) fn has_changed(&self) -> bool {
-        let is_same = |(path, folder): (&PathBuf, &Folder)| {
+        let is_same = |(path, folder): (&PathBuf, &ListedFolder)| {
             folder.is_settled && folder.stamp == stamp(&self.root.join(path))
         };
         !self.folders.iter().all(is_same)
@@ -104,7 +104,7 @@ impl Tree {
         if self.wildcards.is_empty() {
             return;
         }
-        let (end, mut entries) = (Instant::now() + LONGEST, 0);
+        let (end, mut entries) = (Instant::now() + READ_TIMEOUT, 0);
         let all: Rc<[usize]> = (0..self.wildcards.len()).collect();
         // The root first, then what is in it, and so on: of what is cut off, most is deep.
         let mut next = VecDeque::from([(PathBuf::new(), all)]);
@@ -127,15 +127,15 @@ impl Tree {
         }
     }
 
-    fn read(&self, path: &Path, whole: &Path, reaching: &[usize]) -> Folder {
+    fn read(&self, path: &Path, whole: &Path, reaching: &[usize]) -> ListedFolder {
         let wildcards = || reaching.iter().map(|at| &self.wildcards[*at]);
         let is_any = reaching.len() > MAX_COMPARED;
         let stamp = stamp(whole);
         let age = stamp.and_then(|stamp| SystemTime::now().duration_since(stamp.changed).ok());
-        let mut folder = Folder {
+        let mut folder = ListedFolder {
             stamp,
             is_settled: stamp.is_none() || age.is_some_and(|age| age > SETTLED_AFTER),
-            ..Folder::default()
+            ..ListedFolder::default()
         };
         // One that is a link, or cannot be read, has nothing in it that could be mounted.
         let Some(_) = stamp else { return folder };
@@ -143,14 +143,14 @@ impl Tree {
             folder.entries += 1;
             let (name, at) = (entry.file_name(), path.join(entry.file_name()));
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if is_nobodys(&at) {
+            if is_unclaimable(&at) {
                 continue;
             }
             if !is_folder {
                 if is_any || wildcards().any(|one| one.may_match(&at)) {
                     folder.files.push(name);
                 }
-            } else if !self.mine.is_near(&at) && wildcards().any(|one| one.has_all_of(&at)) {
+            } else if !self.own_paths.overlaps(&at) && wildcards().any(|one| one.has_all_of(&at)) {
                 folder.whole.push(name);
             } else if wildcards().any(|one| one.reaches(&at)) {
                 folder.folders.push(name);
@@ -164,17 +164,17 @@ impl Tree {
 }
 
 /// What a folder is like; none where there is none.
-fn stamp(folder: &Path) -> Option<Stamp> {
+fn stamp(folder: &Path) -> Option<FolderStamp> {
     let found = fs::symlink_metadata(folder).ok().filter(fs::Metadata::is_dir)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
         let (seconds, rest) = (u64::try_from(found.ctime()).ok()?, u64::try_from(found.ctime_nsec()).ok()?);
         let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_nanos(rest);
-        Some(Stamp { changed, file: (found.dev(), found.ino()) })
+        Some(FolderStamp { changed, file: (found.dev(), found.ino()) })
     }
     #[cfg(not(unix))]
-    Some(Stamp { changed: found.modified().ok()?, file: (0, 0) })
+    Some(FolderStamp { changed: found.modified().ok()?, file: (0, 0) })
 }
 
 #[cfg(test)]
@@ -192,9 +192,9 @@ mod tests {
         folder
     }
 
-    fn tree(folder: &tempfile::TempDir, patterns: &[&str]) -> Tree {
+    fn tree(folder: &tempfile::TempDir, patterns: &[&str]) -> WildcardFiles {
         let wildcards = patterns.iter().filter_map(|pattern| Wildcard::of(pattern)).collect();
-        Tree::new(folder.path().to_owned(), wildcards, Near::default())
+        WildcardFiles::new(folder.path().to_owned(), wildcards, OwnPaths::default())
     }
 
     fn names(paths: impl IntoIterator<Item = PathBuf>) -> Vec<String> {
@@ -254,8 +254,9 @@ mod tests {
     #[test]
     fn of_a_folder_that_others_hold_as_a_whole_only_what_is_near_ones_own_is_taken_apart() {
         let folder = checkout(&["src/own/a.rs", "src/own/b.rs", "src/theirs/c.rs", "src/d.rs"]);
-        let mine = Near::of(&[super::super::plan::Shape::Path("src/own/a.rs".into())]);
-        let mut tree = Tree::new(folder.path().to_owned(), vec![Wildcard::all_of("src".into())], mine);
+        let own_paths = OwnPaths::of(&[super::super::protection::PatternShape::Path("src/own/a.rs".into())]);
+        let mut tree =
+            WildcardFiles::new(folder.path().to_owned(), vec![Wildcard::all_of("src".into())], own_paths);
         tree.refresh();
         assert_eq!(names(tree.whole()), ["src/theirs"]);
         assert_eq!(names(tree.files()), ["src/d.rs", "src/own/a.rs", "src/own/b.rs"]);

@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     exec::{
         companion::{self, Stage},
-        found::{self, Failure, Followed, Found},
+        launch_plan::{self, FollowedCheckout, LaunchFailure, LaunchPlan},
     },
     output::Output,
 };
@@ -27,7 +27,7 @@ const FIRST_BEYOND_STANDARD: RawFd = 3;
 
 /// What is asked of a companion, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Step {
+pub(super) enum CompanionRequest {
     /// Map all ids in the user namespace of whoever asks.
     MapMe,
     /// Start whoever follows.
@@ -101,19 +101,21 @@ fn ask(global: Global) -> io::Result<()> {
     let socket = socket()?;
     let checkouts = env::current_dir()
         .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))
-        .and_then(|here| found::checkouts(&here));
-    let found = checkouts.and_then(|checkouts| companion::find(global.clone(), &checkouts));
-    let found =
-        found.unwrap_or_else(|error| Found { failure: Some(Failure::of(&error)), ..Found::default() });
-    message::send(&socket, &found)?;
+        .and_then(|here| launch_plan::linked_checkouts(&here));
+    let launch_plan = checkouts.and_then(|checkouts| companion::find(global.clone(), &checkouts));
+    let launch_plan = launch_plan.unwrap_or_else(|error| LaunchPlan {
+        failure: Some(LaunchFailure::of(&error)),
+        ..LaunchPlan::default()
+    });
+    message::send(&socket, &launch_plan)?;
     // Whoever asks goes without the rest where there are no namespaces.
-    while let Ok(step) = message::receive::<Step>(&socket) {
+    while let Ok(step) = message::receive::<CompanionRequest>(&socket) {
         let done = match step {
-            Step::MapMe => namespace::map_all(parent_id()),
-            Step::Follow => start_follower(&found.followed, &global),
+            CompanionRequest::MapMe => namespace::map_all(parent_id()),
+            CompanionRequest::Follow => start_follower(&launch_plan.followed, &global),
         };
         message::send(&socket, &done.as_ref().err().map(ToString::to_string))?;
-        if step == Step::Follow {
+        if step == CompanionRequest::Follow {
             break;
         }
     }
@@ -132,9 +134,9 @@ fn close_inherited() {
 }
 
 /// Starts the one that follows, over the same socket.
-fn start_follower(followed: &[Followed], global: &Global) -> io::Result<()> {
+fn start_follower(followed: &[FollowedCheckout], global: &Global) -> io::Result<()> {
     let mut command = Command::new(env::current_exe()?);
-    let followed = follow::Order { command: parent_id(), checkouts: followed.to_vec() };
+    let followed = follow::FollowOrder { command: parent_id(), checkouts: followed.to_vec() };
     command.args(["exec-companion", "follow", &serde_json::to_string(&followed)?]);
     // Whom it asks, and as whom, is settled now: what login saved, the command may write before it is read again.
     let out = Output::new(true, true);
