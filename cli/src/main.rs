@@ -4,7 +4,7 @@
 //! In reading order:
 //! - [`args`]: what can be typed. [`commands`]: one file per command, and what each one does.
 //! - [`context`]: what a command is given: where to print, whom to ask, in which project.
-//! - [`run`]: one run of one agent, and the session that it acts as.
+//! - [`agent_run`]: one run of one agent, and the session that it acts as.
 //! - [`spec`]: features as files. [`repository`]: the repository around the current folder. [`git`]: what git says.
 //! - [`hosts`]: what agent hosts tell a hook, and how they are answered. [`guard`]: whether a file
 //!   may be written. [`install`]: wires hosts and git to both.

@@ -6,7 +6,7 @@
 //! - [`atomic`]: how files are written, so that a crash leaves the old one or the new one. [`stored`]: names of files on
 //!   disk.
 //!
-//! What is kept of runs of agents is in [`run`](crate::agent_run).
+//! What is kept of runs of agents is in [`agent_run`](crate::agent_run).
 
 pub(crate) mod atomic;
 pub(crate) mod home;

@@ -29,7 +29,7 @@ pub(crate) struct ChangedFiles {
     pub(crate) incomplete: Option<&'static str>,
 }
 
-/// Git did not say it: it failed, or took longer than [`LONGEST`].
+/// Git did not say it: it failed, or took longer than [`GIT_TIMEOUT`].
 const GIT_FAILED: &str = "git does not say which changes it throws away, or puts back";
 
 /// There are more than [`MAX_CHANGED`].

@@ -8,7 +8,7 @@
 //! the next one is compared with what is there then. A command whose end nobody told is looked at before the next one.
 //!
 //! - [`tree`]: what a work tree is like. [`compare`]: what became different. [`copies`]: what git could not give back.
-//! - [`roots`]: which work trees are looked at. [`under_way`]: which commands run.
+//! - [`roots`]: which work trees are looked at. [`running_commands`]: which commands run.
 
 mod compare;
 mod copies;
