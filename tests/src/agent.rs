@@ -76,7 +76,7 @@ impl Checkout {
         checkout
     }
 
-    /// The repository.
+    /// The root of the repository.
     pub fn root(&self) -> PathBuf {
         self.folder.path().join("repository")
     }
@@ -182,7 +182,7 @@ impl Agent {
         Self { child, stdin, stdout, folder: tempfile::tempdir().expect("a folder for what it says") }
     }
 
-    /// Its process.
+    /// The id of the host's process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -216,7 +216,7 @@ impl Agent {
         Ended { code, stdout: text(&out), stderr: text(&err) }
     }
 
-    /// `kill -9`.
+    /// Ends the host's process at once, as `kill -9` does.
     pub fn kill(mut self) {
         // It is waited for by `drop`.
         let _ = self.child.kill();

@@ -110,9 +110,9 @@ impl Clock for SkewedClock {
 pub struct InsideNode {
     /// The node; none once it was stopped.
     pub running: Option<RunningNode>,
-    /// Its disk.
+    /// Its disk, whose flushes a test can hold up.
     pub disk: HangingDisk,
-    /// Its clock.
+    /// Its wall clock, which a test can set wrong.
     pub clock: Arc<SkewedClock>,
     /// Its address for clients.
     pub url: String,

@@ -92,7 +92,7 @@ impl Socket {
         self.hear().await
     }
 
-    /// Says something.
+    /// Sends a message as JSON.
     pub async fn say(&mut self, message: Value) {
         self.send(Message::Text(message.to_string().into())).await;
     }

@@ -14,14 +14,14 @@ const NOBODY: &str = "none";
 /// Agents that are known by the names of their programs, where no hook has said which run it is.
 const HOSTS: [&str; 4] = ["claude", "codex", "cursor-agent", "gemini"];
 
-/// Who acts.
+/// As whom a command acts in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Actor {
     /// A session that somebody else looks after.
     Session(Uuid),
     /// A run, whose session is found or made.
     Run {
-        /// Which.
+        /// The key of the run.
         key: RunKey,
         /// The process that it lives in, where that is known.
         owner: Option<Process>,

@@ -10,7 +10,7 @@ const MOST_RUNS: usize = 10_000;
 /// A run in one project, while its process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LiveRun {
-    /// The process.
+    /// The process that the run lives in.
     pub(crate) owner: Process,
     /// The session that it acts as.
     pub(crate) session: Uuid,

@@ -15,7 +15,7 @@ const SHELLS: [&str; 12] =
 /// A process that is or was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Process {
-    /// Its number.
+    /// The process id.
     pub(crate) pid: u32,
     /// When it started, in seconds since the machine did; elsewhere than on Linux, in seconds of the
     /// Unix epoch. On Linux a wall clock that is set would make another process of it.
@@ -88,7 +88,7 @@ impl Processes {
 /// A process that led to this one.
 #[derive(Clone, Debug)]
 pub(crate) struct Ancestor {
-    /// Which.
+    /// The ancestor itself, told apart from others that had its id before.
     pub(crate) process: Process,
     /// What it is called: the program, and the script that it runs.
     names: Vec<String>,

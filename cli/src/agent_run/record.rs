@@ -129,7 +129,7 @@ impl RunRecord {
     }
 }
 
-/// All records.
+/// The records of all runs of this engineer on this machine.
 #[derive(Clone, Debug)]
 pub(crate) struct RunRecords {
     pub(super) folder: PathBuf,

@@ -41,7 +41,7 @@ impl RunKey {
         Self { kind: "session".to_owned(), id: session.to_string() }
     }
 
-    /// Reads `host:id`.
+    /// Reads a key as it is written: `claude:1f3a…`. None where it is not of that form.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (host, id) = text.split_once(':')?;
         Self::of_host(host, id)

@@ -58,17 +58,17 @@ impl Request {
         Self::new(Method::GET, path)
     }
 
-    /// Writes.
+    /// A POST to a path below `/api`, with an idempotency key of its own.
     pub(crate) fn post(path: impl Into<String>) -> Self {
         Self::new(Method::POST, path)
     }
 
-    /// Changes.
+    /// A PATCH of a path below `/api`, with an idempotency key of its own.
     pub(crate) fn patch(path: impl Into<String>) -> Self {
         Self::new(Method::PATCH, path)
     }
 
-    /// Deletes.
+    /// A DELETE of a path below `/api`, with an idempotency key of its own.
     pub(crate) fn delete(path: impl Into<String>) -> Self {
         Self::new(Method::DELETE, path)
     }
@@ -127,7 +127,7 @@ impl Request {
         self
     }
 
-    /// The route.
+    /// The path below `/api` with its query.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }

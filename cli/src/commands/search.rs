@@ -54,12 +54,12 @@ enum Hit {
     Learning {
         /// Of which feature.
         feature: String,
-        /// The text.
+        /// The learning whose text was found.
         learning: Learning,
     },
     /// Something that was decided.
     Decision {
-        /// The text.
+        /// The decision whose text was found.
         decision: Box<Decision>,
     },
 }

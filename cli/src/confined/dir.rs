@@ -51,7 +51,7 @@ impl ConfinedDir {
         Self::open(root).map_err(|error| Error::local(format!("cannot open {}: {error}", root.display())))
     }
 
-    /// The folder.
+    /// The folder that all paths are opened beneath.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }

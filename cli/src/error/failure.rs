@@ -68,9 +68,9 @@ pub(crate) struct Unreachable {
 /// Why one server could not do it.
 #[derive(Debug)]
 pub(crate) struct UnreachableServer {
-    /// Which.
+    /// The server that was asked.
     pub(crate) server: Server,
-    /// Why.
+    /// Why it gave no usable answer, for the end of a line.
     pub(crate) reason: String,
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Claim {
     pub(super) file_path: String,
     /// The session that holds it.
     pub(super) session_id: Uuid,
-    /// Whose session.
+    /// The engineer of that session.
     pub(super) engineer_id: Uuid,
     /// The session's agent; none for the engineer's default session.
     #[serde(default)]

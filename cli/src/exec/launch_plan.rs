@@ -42,7 +42,7 @@ pub(super) struct LaunchPlan {
 pub(super) struct LaunchFailure {
     /// As of any command that fails so.
     pub(super) exit_code: u8,
-    /// For people.
+    /// Lines of the error message that is printed.
     pub(super) lines: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ impl LaunchFailure {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FollowedCheckout {
-    /// Its project.
+    /// The project that the checkout is linked to.
     pub(super) project: Uuid,
     /// Its root, without symbolic links.
     #[serde(with = "portable::one")]

@@ -20,7 +20,7 @@ pub(super) async fn engineer(context: &Context<'_>) -> Result<Uuid, Error> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OwnSessions {
-    /// Sessions.
+    /// The session that acts where the command starts, and those of runs within the command.
     pub(super) sessions: BTreeSet<Uuid>,
     /// Whether the engineer's default session is one of them: where it is the engineer who acts. Sessions of the
     /// engineer's agents are not.

@@ -64,7 +64,7 @@ impl LinkedCheckout {
         Ok(enclosing.filter(|enclosing| enclosing.link.project_id != self.project()).map(Self::found))
     }
 
-    /// Its project.
+    /// The project that it is linked to.
     pub(crate) const fn project(&self) -> Uuid {
         self.link.project_id
     }

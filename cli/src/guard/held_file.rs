@@ -23,11 +23,11 @@ pub(crate) struct HeldFile {
 struct Holder {
     /// What was claimed.
     claimed: String,
-    /// Who.
+    /// The holder's name, with that of the agent.
     name: String,
-    /// For what.
+    /// The feature that it is held for, if it is held for one.
     feature: Option<String>,
-    /// Since when.
+    /// When it was claimed.
     since: Moment,
     /// Until when, if nothing more is heard of them.
     until: Moment,

@@ -45,7 +45,7 @@ struct Line {
 pub(crate) struct Reconciled {
     /// Free: this run's now.
     pub(crate) taken: Vec<String>,
-    /// Somebody else's.
+    /// Files that somebody else holds by now.
     pub(crate) held: Vec<HeldFile>,
 }
 

@@ -32,7 +32,7 @@ impl Policy {
         if word.trim() == "fail-open" { Self::FailOpen } else { Self::FailClosed }
     }
 
-    /// Its name.
+    /// Its name in settings and messages.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::FailOpen => "fail-open",

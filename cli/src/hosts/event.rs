@@ -77,9 +77,9 @@ pub(crate) enum Tool {
     Edit(Vec<PathBuf>),
     /// A command for a shell, and the folder it runs in when that is another one.
     Shell {
-        /// The command.
+        /// The text that the shell runs.
         command: String,
-        /// Its folder.
+        /// The folder that it runs in, where that is not the agent's.
         folder: Option<PathBuf>,
     },
     /// Another one, or none.

@@ -39,7 +39,7 @@ pub(crate) struct Answer {
 const BLOCKED: u8 = 2;
 
 impl Answer {
-    /// Nothing.
+    /// No output and exit code 0: the host goes on as if there were no hook.
     pub(super) fn nothing() -> Self {
         Self::default()
     }

@@ -5,7 +5,7 @@ use super::plan::Taken;
 /// How a comment looks in a kind of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Comment {
-    /// `# …`
+    /// Lines that begin with `#`.
     Hash,
     /// `<!-- … -->`
     Markdown,

@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The hooks.
+/// The hooks of git that are installed, by their file names.
 const HOOKS: [&str; 2] = ["pre-commit", "pre-push"];
 
 /// The folder of hooks that were there before and cannot be added to: some look at the name they are called by.

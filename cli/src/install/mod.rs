@@ -84,7 +84,7 @@ fn policy(user: bool) -> Policy {
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
-    /// Wire it.
+    /// Hooks and tools are put in.
     Install,
     /// Take that out.
     Uninstall,

@@ -10,12 +10,12 @@ use crate::error::Error;
 use similar::TextDiff;
 use std::path::{Path, PathBuf};
 
-/// One change.
+/// One change of a file, or of a link to one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// A file gets another content, or is made, or is gone.
     Write {
-        /// Which.
+        /// The file that is changed.
         at: Location,
         /// What it says now; none when there is none.
         before: Option<String>,
@@ -28,9 +28,9 @@ pub(crate) enum Change {
     },
     /// A file gets another name.
     Move {
-        /// From.
+        /// The file that is moved.
         from: Location,
-        /// To.
+        /// The path that it has afterwards.
         to: Location,
     },
 }
@@ -39,7 +39,7 @@ pub(crate) enum Change {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     base: Base,
-    /// In order.
+    /// All changes, in the order in which they are carried out.
     pub(crate) changes: Vec<Change>,
     /// For the person who installs.
     pub(crate) notes: Vec<String>,

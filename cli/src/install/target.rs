@@ -23,7 +23,7 @@ impl Target {
     /// All of them.
     pub(crate) const ALL: [Self; 5] = [Self::Claude, Self::Codex, Self::Cursor, Self::Gemini, Self::Git];
 
-    /// Its name.
+    /// The name that people know it by.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Claude => "claude",

@@ -17,7 +17,7 @@ pub(super) fn has_watcher() -> bool {
     io::stderr().is_terminal()
 }
 
-/// One wait.
+/// A line for people who wait, rewritten about once a second.
 pub(crate) struct Progress {
     is_wanted: bool,
     is_shown: bool,
@@ -26,7 +26,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Begins now.
+    /// Starts to count the time now. Nothing is ever written unless `is_wanted`.
     pub(crate) fn new(is_wanted: bool) -> Self {
         let begun = Instant::now();
         Self { is_wanted, is_shown: false, begun, next: begun + EVERY }

@@ -48,7 +48,7 @@ fn spelled_out(folder: &Path, spelled: &Path) -> Vec<PathBuf> {
     if others.is_empty() { vec![whole] } else { others }
 }
 
-/// `file:///r/a%20b.rs`
+/// The path of a URL such as `file:///r/a%20b.rs`; none where it is not one of a local file.
 fn of_url(text: &str) -> Option<PathBuf> {
     let scheme = text.get(..5)?;
     if !scheme.eq_ignore_ascii_case("file:") {

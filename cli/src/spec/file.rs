@@ -20,7 +20,7 @@ const FENCE: &str = "---";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct SpecFile {
-    /// Short name.
+    /// Short name; the cluster makes one of the title where it is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) slug: Option<String>,
     /// What it is, in one line.
@@ -29,7 +29,7 @@ pub(crate) struct SpecFile {
     /// How soon it is wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lane: Option<Lane>,
-    /// LinkedCheckout in its lane.
+    /// Place in its lane.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) priority: Option<u32>,
     /// Paths that the work changes.

@@ -21,9 +21,9 @@ const AGENTS_OF_ENGINEER: usize = 2;
 const PAUSE: Duration = Duration::from_millis(40);
 /// Between two signs of life of an agent. Its lease lasts for [`LEASE_SECONDS`].
 const BEAT_EVERY: Duration = Duration::from_secs(1);
-/// Silence after which a session of this cluster is disconnected, and after which it then loses what it holds.
+/// Seconds of silence after which a session of this cluster is disconnected.
 pub const LEASE_SECONDS: u64 = 10;
-/// As above.
+/// Further seconds of silence after which a disconnected session loses what it holds.
 pub const GRACE_SECONDS: u64 = 5;
 /// Between two registrations of newcomers.
 const REGISTER_EVERY: Duration = Duration::from_secs(2);
@@ -50,7 +50,7 @@ pub struct Notes {
     pub writes: Vec<Duration>,
     /// Signs of life.
     pub beats: Vec<Duration>,
-    /// Reads.
+    /// How long reads took.
     pub reads: Vec<Duration>,
     /// Engineers registered by the admin.
     pub registrations: Vec<Duration>,

@@ -21,7 +21,7 @@ pub struct Waits {
     pub p50_ms: f64,
     /// All but one in a hundred took no longer.
     pub p99_ms: f64,
-    /// The longest.
+    /// The longest of them, in milliseconds.
     pub max_ms: f64,
 }
 
@@ -39,7 +39,7 @@ impl Waits {
     }
 }
 
-/// One kind.
+/// What was measured of one kind of attack.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
     /// What was sent.
@@ -50,7 +50,7 @@ pub struct Verdict {
     pub writes: Waits,
     /// Signs of life.
     pub beats: Waits,
-    /// Reads.
+    /// How long the team waited for reads.
     pub reads: Waits,
     /// Engineers whom the team's admin registers meanwhile.
     pub registrations: Waits,

@@ -57,7 +57,7 @@ pub(crate) struct Create {
     /// How soon it is wanted; next, when nothing is said
     #[arg(long, short, value_enum)]
     lane: Option<Lane>,
-    /// LinkedCheckout in its lane, 1 being the first; its end, when nothing is said
+    /// Place in its lane, 1 being the first; its end, when nothing is said
     #[arg(long, short, value_parser = clap::value_parser!(u32).range(1..))]
     priority: Option<u32>,
     /// Make it free to be picked at once

@@ -48,7 +48,7 @@ pub(crate) struct Edit {
     /// How soon it is wanted
     #[arg(long, short, value_enum)]
     lane: Option<Lane>,
-    /// LinkedCheckout in its lane, 1 being the first
+    /// Place in its lane, 1 being the first
     #[arg(long, short, value_parser = clap::value_parser!(u32).range(1..))]
     priority: Option<u32>,
 }

@@ -53,7 +53,7 @@ impl EventProgress {
         self.found().policy.unwrap_or_else(|| Policy::find(None, None))
     }
 
-    /// The files.
+    /// Remembers which files the event is about, for an answer at the deadline.
     pub(super) fn note(&self, scope: &EventScope) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).scope = scope.clone();
     }

@@ -27,7 +27,7 @@ pub(super) enum OuterNamespace {
 /// Why there is no namespace to be had, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NamespaceUnavailable {
-    /// Why.
+    /// The cause, for the end of a sentence.
     pub(super) why: String,
     /// What to do.
     pub(super) advice: &'static str,

@@ -37,7 +37,7 @@ const LATER: u8 = 2;
 /// The mounts in one checkout.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct ReadOnlyMounts {
-    /// The checkout.
+    /// The root of the checkout, without symbolic links.
     #[serde(with = "portable::one")]
     root: PathBuf,
     /// The folders that are mount points, so that they cannot be moved.

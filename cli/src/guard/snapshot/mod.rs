@@ -60,7 +60,7 @@ pub(crate) enum PriorContent {
     Committed(String),
     /// As in this copy.
     Kept(PathBuf),
-    /// Not there.
+    /// The file did not exist.
     Missing,
     /// Something that was not kept.
     Unknown,

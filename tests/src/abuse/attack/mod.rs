@@ -260,17 +260,17 @@ impl Attack {
         }
     }
 
-    /// `GET`.
+    /// Sends a GET as `who`.
     pub(crate) async fn get(&self, who: &Who, path: &str) -> Option<Told> {
         self.ask(who, Method::GET, path, None).await
     }
 
-    /// `POST`.
+    /// Sends a POST as `who`.
     pub(crate) async fn post(&self, who: &Who, path: &str, body: impl Into<Bytes>) -> Option<Told> {
         self.ask(who, Method::POST, path, body.into()).await
     }
 
-    /// `PATCH`.
+    /// Sends a PATCH as `who`.
     pub(crate) async fn patch(&self, who: &Who, path: &str, body: impl Into<Bytes>) -> Option<Told> {
         self.ask(who, Method::PATCH, path, body.into()).await
     }
