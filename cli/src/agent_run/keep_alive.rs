@@ -33,16 +33,16 @@ const END_TIMEOUT: Duration = Duration::from_secs(60);
 /// The time for one beat: a server that keeps silent must not keep the next one from being asked.
 const HEARTBEAT_TIMEOUT: &str = "5s";
 
-/// Look after the session of a run while its process lives
+/// Send the heartbeats of a run's session while its process lives
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   nexus keeper claude:1f3a 019a0000-0000-7000-8000-000000000001")]
 pub(crate) struct KeepAlive {
-    /// The run
+    /// Run to keep alive, as HOST:ID
     #[arg(value_parser = |text: &str| RunKey::parse(text).ok_or("is no run"))]
     run: RunKey,
-    /// The project
+    /// Project that the run works in
     in_project: Uuid,
 }
 

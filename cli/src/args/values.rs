@@ -59,13 +59,13 @@ pub(crate) fn text(typed: &str) -> Result<String, Error> {
 /// How soon a feature is wanted.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Lane {
-    /// First
+    /// Wanted before all others
     Now,
-    /// After that
+    /// Wanted once those are done
     Next,
-    /// Some day
+    /// Wanted at some later time
     Later,
-    /// Put aside
+    /// Put aside for now
     Icebox,
 }
 
@@ -119,15 +119,15 @@ impl Lane {
 /// Where a feature stands.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Status {
-    /// Being written
+    /// Still being written
     Draft,
     /// Free to be picked
     Ready,
-    /// Picked
+    /// Picked by an agent
     Active,
-    /// Finished
+    /// Finished and over
     Done,
-    /// Given up
+    /// Given up for good
     Cancelled,
 }
 

@@ -16,7 +16,7 @@ Examples:
   nexus claim 'src/**/*.sql' -f billing-api
   nexus claim --shared Cargo.toml")]
 pub(crate) struct Claim {
-    /// The paths
+    /// Paths to take
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
     /// Together with other readers: nobody changes them meanwhile

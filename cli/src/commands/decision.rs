@@ -23,7 +23,7 @@ pub(crate) struct Decision {
     title: String,
     /// What was decided; the title, when nothing is said, and - is stdin
     decision: Option<String>,
-    /// Why
+    /// Why it was decided so
     #[arg(long, short)]
     rationale: Option<String>,
     /// What was not done

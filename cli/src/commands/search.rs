@@ -38,7 +38,7 @@ Examples:
   nexus search stripe webhook --limit 5
   nexus search cents --json")]
 pub(crate) struct Search {
-    /// The words
+    /// Words that a text must have
     #[arg(required = true, value_name = "WORD")]
     words: Vec<String>,
     /// How many at most

@@ -35,7 +35,7 @@ Examples:
   nexus setup --yes --project billing --install
   NEXUS_TOKEN=nexus_eng_… nexus setup --yes --project billing")]
 pub(crate) struct Setup {
-    /// Ask nothing
+    /// Ask no questions
     #[arg(long, short)]
     yes: bool,
     /// Name that others see, to register

@@ -12,7 +12,7 @@ use clap::Args;
 Examples:
   nexus feature cancel billing-api")]
 pub(crate) struct Cancel {
-    /// The feature
+    /// Slug of the feature
     #[arg(value_parser = values::slug)]
     slug: String,
 }

@@ -15,7 +15,7 @@ Examples:
   nexus feature delete billing-api
   nexus feature delete billing-api --finished")]
 pub(crate) struct Delete {
-    /// The feature
+    /// Slug of the feature
     #[arg(value_parser = values::slug)]
     slug: String,
     /// It is done or cancelled, and goes for good

@@ -12,7 +12,7 @@ use clap::Args;
 Examples:
   nexus feature done billing-api")]
 pub(crate) struct Done {
-    /// The feature
+    /// Slug of the feature
     #[arg(value_parser = values::slug)]
     slug: String,
 }

@@ -24,7 +24,7 @@ Examples:
   nexus feature edit billing-api --touches src/api/ src/db.rs
   nexus feature edit billing-api --from billing-api.md")]
 pub(crate) struct Edit {
-    /// The feature
+    /// Slug of the feature
     #[arg(value_parser = values::slug)]
     slug: String,
     /// What it is, in one line

@@ -36,7 +36,7 @@ Examples:
   nexus feature pick --next
   nexus feature pick --next --lane now --lane next --wait 30m")]
 pub(crate) struct Pick {
-    /// The feature
+    /// Slug of the feature
     #[arg(value_parser = values::slug, required_unless_present = "next", conflicts_with = "next")]
     slug: Option<String>,
     /// Take the best one that is free

@@ -12,7 +12,7 @@ use clap::Args;
 Examples:
   nexus feature ready billing-api")]
 pub(crate) struct Ready {
-    /// The feature
+    /// Slug of the feature
     #[arg(value_parser = values::slug)]
     slug: String,
 }

@@ -12,7 +12,7 @@ use clap::Args;
 Examples:
   nexus feature release billing-api")]
 pub(crate) struct Release {
-    /// The feature
+    /// Slug of the feature
     #[arg(value_parser = values::slug)]
     slug: String,
 }

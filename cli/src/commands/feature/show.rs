@@ -14,7 +14,7 @@ Examples:
   nexus feature show billing-api
   nexus feature show billing-api --json")]
 pub(crate) struct Show {
-    /// The feature
+    /// Slug of the feature
     #[arg(value_parser = values::slug)]
     slug: String,
 }

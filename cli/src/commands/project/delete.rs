@@ -13,7 +13,7 @@ use serde_json::Value;
 Examples:
   nexus project delete billing --yes")]
 pub(crate) struct Delete {
-    /// The project
+    /// Slug of the project
     #[arg(value_name = "SLUG", value_parser = values::slug)]
     slug: String,
     /// It is meant

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 Examples:
   nexus roadmap reorder now billing-api invoices reports")]
 pub(crate) struct Reorder {
-    /// The lane
+    /// Lane to put in order
     #[arg(value_enum)]
     lane: Lane,
     /// The features, the first one first

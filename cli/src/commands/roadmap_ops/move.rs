@@ -18,7 +18,7 @@ Examples:
   nexus roadmap-ops move billing-api --lane now
   nexus roadmap-ops move billing-api --lane later --priority 1")]
 pub(crate) struct Move {
-    /// The feature
+    /// Slug of the feature
     #[arg(value_parser = values::slug)]
     slug: String,
     /// Right before this one, in its lane

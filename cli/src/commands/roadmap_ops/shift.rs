@@ -12,7 +12,7 @@ use serde_json::json;
 
 #[derive(Args)]
 pub(crate) struct Shift {
-    /// The feature
+    /// Slug of the feature
     #[arg(value_parser = values::slug)]
     slug: String,
 }
