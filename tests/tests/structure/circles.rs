@@ -43,7 +43,7 @@ struct Module {
     children: BTreeSet<String>,
     /// The items that it defines.
     items: BTreeSet<String>,
-    /// What it re-exports: by name, where the name leads.
+    /// What it imports or re-exports: by name, where the name leads.
     exports: BTreeMap<String, ModulePath>,
     /// What it re-exports as a whole.
     globs: Vec<ModulePath>,
@@ -171,22 +171,21 @@ impl Module {
                     // Whoever may see an item is not used by it.
                     at += tokens[at..].iter().position(|token| token.text == ")").unwrap_or_default();
                 }
-                "use" => {
-                    let before = tokens[..at].iter().rev().find(|token| token.text != ")");
-                    let is_public = at > 0
-                        && (tokens[at - 1].text == "pub"
-                            || tokens[at - 1].text == ")" && before.is_some_and(|token| is_scope(&token.text)));
+                "use" if tokens.get(at + 1).is_some_and(|token| token.text != "<") => {
+                    let is_public = at > 0 && matches!(tokens[at - 1].text.as_str(), "pub" | ")");
                     let line = tokens[at].line;
-                    let end = at + tokens[at..].iter().position(|token| token.text == ";").unwrap_or_default();
+                    let end =
+                        at + tokens[at..].iter().position(|token| token.text == ";").unwrap_or_default();
                     for leaf in leaves(&tokens[at + 1..end]) {
                         let Some(target) = self.absolute(&here, &leaf.path) else { continue };
                         let is_child = target.len() > path.len()
                             && target.starts_with(path)
                             && self.children.contains(&target[path.len()]);
-                        match (is_public, leaf.is_glob) {
-                            (true, true) => self.globs.push(target.clone()),
-                            (true, false) => drop(self.exports.insert(leaf.name.clone(), target.clone())),
-                            (false, _) => {}
+                        // What a module imports its children can name through it, too.
+                        match leaf.is_glob {
+                            true if is_public => self.globs.push(target.clone()),
+                            true => {}
+                            false => drop(self.exports.insert(leaf.name.clone(), target.clone())),
                         }
                         if is_public && is_child {
                             exported.insert(leaf.name, target);
@@ -246,11 +245,6 @@ impl Module {
         base.extend_from_slice(rest);
         Some(base)
     }
-}
-
-/// What may stand in the brackets of `pub(…)`.
-fn is_scope(text: &str) -> bool {
-    matches!(text, "crate" | "super" | "self") || text.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
 }
 
 /// One name that a `use` declaration brings in.
@@ -320,9 +314,12 @@ fn resolve(modules: &Modules, path: &[String], steps: usize) -> ModulePath {
             module.push(name.clone());
             continue;
         }
-        if steps < MAX_STEPS && !known.items.contains(name) {
+        if steps < MAX_STEPS {
             let exported = known.exports.get(name).cloned();
             let globbed = || {
+                if known.items.contains(name) {
+                    return None;
+                }
                 let mut globs = known.globs.iter().map(|glob| resolve(modules, glob, steps + 1));
                 let glob = globs.find(|glob| modules[glob].items.contains(name))?;
                 Some(glob.into_iter().chain([name.clone()]).collect())
@@ -364,7 +361,8 @@ impl Folder {
     /// The members that a member reaches, and by which way: for each, the one before it.
     fn reached(&self, from: &str) -> BTreeMap<&str, &str> {
         let mut before = BTreeMap::new();
-        let mut waiting: VecDeque<&str> = self.uses.get_key_value(from).map(|(name, _)| name.as_str()).into_iter().collect();
+        let mut waiting: VecDeque<&str> =
+            self.uses.get_key_value(from).map(|(name, _)| name.as_str()).into_iter().collect();
         while let Some(member) = waiting.pop_front() {
             for used in self.uses.get(member).into_iter().flat_map(BTreeMap::keys) {
                 if !before.contains_key(used.as_str()) {

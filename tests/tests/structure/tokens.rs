@@ -96,9 +96,8 @@ fn raw_hashes(letters: &[char], at: usize) -> Option<usize> {
 fn raw_text_end(letters: &[char], at: usize) -> usize {
     let hashes = raw_hashes(letters, at).unwrap_or_default();
     let start = at + if letters[at] == 'b' { 2 } else { 1 } + hashes + 1;
-    let is_end = |from: usize| {
-        letters[from] == '"' && (1..=hashes).all(|more| letters.get(from + more) == Some(&'#'))
-    };
+    let is_end =
+        |from: usize| letters[from] == '"' && (1..=hashes).all(|more| letters.get(from + more) == Some(&'#'));
     (start..letters.len()).find(|from| is_end(*from)).map_or(letters.len(), |from| from + hashes + 1)
 }
 
