@@ -1,5 +1,5 @@
-//! As which session a command acts: the one that its run's record names, or a new one when work begins
-//! and there is none. A run without a name, a terminal or an agent acts as its engineer.
+//! The session that a command acts as: the one in its run's record, or a new one when work begins and there is none.
+//! A command that belongs to no run acts as the engineer.
 
 use super::{Actor, LostClaim, Process, RunKey, RunRecord, RunRecords, ensure_keep_alive};
 use crate::{
@@ -17,8 +17,8 @@ use nexus_api_types::{
 use uuid::Uuid;
 
 impl Context<'_> {
-    /// Asks as the session of this run from now on, if it surely lives. One that may be over is left out:
-    /// a question needs none.
+    /// Sends further requests as the session of this run, if it is surely alive, else as the engineer: a request that only
+    /// reads needs no session.
     pub(crate) fn act_as_live_session(&self, project: Uuid) {
         let session = match self.actor() {
             Actor::Session(id) => Some(*id),
@@ -31,7 +31,8 @@ impl Context<'_> {
         self.client.act_as(session);
     }
 
-    /// The session that this run works as: the living one, or a new one. None when the engineer acts.
+    /// The session that this run works as: the one that is alive, or a new one. None when the engineer acts. Further
+    /// requests are sent as this session.
     ///
     /// # Errors
     /// When the cluster says no, or nothing, or the record cannot be written.
@@ -55,8 +56,8 @@ impl Context<'_> {
         Ok(Some(id))
     }
 
-    /// Does something as the session that works. One that turns out to be over, whoever ended it, is replaced by a
-    /// new one, which tries again.
+    /// Sends a request as the session of this run. If the session turns out to be over, the request is repeated as a new
+    /// one.
     ///
     /// # Errors
     /// When the cluster says no, or nothing.
@@ -65,7 +66,7 @@ impl Context<'_> {
             Err(Error::Refused(refused)) => refused,
             other => return other,
         };
-        // There is no such session any more, or it is that of whoever was logged in before.
+        // There is no such session any more, or it belongs to the engineer who was logged in before.
         let may_be_over =
             matches!(refused.body.code, Code::NotFound | Code::Forbidden) && refused.body.details.is_none();
         if may_be_over && self.renew_session(project).await? {
@@ -75,7 +76,7 @@ impl Context<'_> {
         Err(Error::Refused(refused))
     }
 
-    /// Finds the living session of this run, or starts one. Whether it is another one than acted before.
+    /// Finds the live session of this run, or starts one. Returns whether it is another one than before.
     async fn renew_session(&self, project: Uuid) -> Result<bool, Error> {
         let (Actor::AgentRun { .. }, Some(before)) = (self.actor(), self.client.session()) else {
             return Ok(false);
@@ -84,7 +85,7 @@ impl Context<'_> {
         Ok(self.session_for_work(project).await? != Some(before))
     }
 
-    /// The session of this run may be over: it is asked for before anything is done as it again.
+    /// Remembers that the session of this run may be over, so that the cluster is asked before it is used again.
     ///
     /// # Errors
     /// When the record cannot be written.
@@ -99,8 +100,7 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// The session of a run that worked in this project before; none of one that never did, which then
-    /// acts as its engineer.
+    /// The session of a run that worked in this project before. None for a run that did not: it acts as its engineer.
     ///
     /// # Errors
     /// As [`session_for_work`](Self::session_for_work).
@@ -111,7 +111,7 @@ impl Context<'_> {
         }
     }
 
-    /// Sees to it that the session lives as long as its run, once it holds something.
+    /// Makes sure that a process keeps the session alive for as long as its run lives. Call it after each claim.
     pub(crate) fn keep_session_alive(&self, project: Uuid) {
         let Actor::AgentRun { key, .. } = self.actor() else { return };
         if let Err(error) = ensure_keep_alive(self, key, project) {
@@ -120,7 +120,7 @@ impl Context<'_> {
         }
     }
 
-    /// What this run held and lost while its machine slept; each is told once.
+    /// What this run held and lost while its machine slept. Each is returned once.
     pub(crate) fn take_lost_claims(&self, project: Uuid) -> Vec<LostClaim> {
         let Actor::AgentRun { key, .. } = self.actor() else { return Vec::new() };
         let records = self.records();
@@ -134,12 +134,12 @@ impl Context<'_> {
                 record
             })
         });
-        // What cannot be written is told again.
+        // If the record cannot be written, they are returned again the next time.
         drop(emptied);
         lost
     }
 
-    /// Tells a person what was lost while the machine slept.
+    /// Prints what was lost while the machine slept.
     pub(crate) fn print_lost_claims(&self, project: Uuid) {
         for LostClaim { what, why, by } in self.take_lost_claims(project) {
             let holder = by.map(|by| format::holder(&by.engineer_name, by.agent.as_deref()));
@@ -148,11 +148,11 @@ impl Context<'_> {
         }
     }
 
-    /// The run begins in its process, or goes on in it: commands there that nobody says the run of are its own
+    /// Binds the run to the process that it lives in. Commands in that process without a key of their own belong to it
     /// from now on.
     pub(crate) fn bind_to_own_process(&self, project: Uuid) {
         if let Actor::AgentRun { key, owner: Some(owner) } = self.actor() {
-            // What cannot be written leaves it at the run that was bound before.
+            // If the record cannot be written, they belong to the run that was bound before.
             let _ = self.rebind(key, project, *owner);
         }
     }
@@ -175,10 +175,10 @@ impl Context<'_> {
     ) -> Result<Uuid, Error> {
         let records = self.records();
         records.delete_old(journal::is_one);
-        // First the name, which commands of one run that start at once then share, and with it the session.
+        // First the name: commands of one run that start at once then share it, and with it the session.
         let named = bind(&records, key, project, owner)?;
         let agent = named.map_or_else(|| new_name(key), |record| record.agent);
-        // Whatever acted before must not: it may be over.
+        // The session that acted before may be over.
         self.client.act_as(None);
         let session = self.post_session(project, agent).await?;
         records.change(key, project, |record| {
@@ -190,7 +190,7 @@ impl Context<'_> {
         Ok(session.id)
     }
 
-    /// Starts a session of that agent, or finds the one that lives.
+    /// Starts a session of that agent; the cluster returns the one that is alive, if there is one.
     ///
     /// # Errors
     /// When the cluster says no, or nothing.
@@ -208,7 +208,7 @@ impl Context<'_> {
     }
 }
 
-/// Writes down that there is this run and which process it lives in, before it has a session.
+/// Stores the record of a run and the process that it lives in, before it has a session.
 ///
 /// # Errors
 /// When the record cannot be written.
@@ -227,8 +227,8 @@ pub(crate) fn bind(
     })
 }
 
-/// A name that no other run of the engineer has, on whatever machine: two runs of one name would be one
-/// agent, and share what they hold.
+/// A name for an agent that no other run of the engineer has, on any machine: two runs of one name would be one agent,
+/// and share what they hold.
 fn new_name(key: &RunKey) -> String {
     let random = (Uuid::now_v7().as_u128() & 0xffff_ffff) as u32;
     format!("{}-{random:08x}", key.kind())

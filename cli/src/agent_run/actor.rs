@@ -1,5 +1,5 @@
-//! Which run a command belongs to: the one that is named, else the one that lives in whichever process
-//! started the command, else the terminal's. Asks no server.
+//! Which run a command belongs to: the one that is named, else the one that lives in a process above the command, else
+//! the terminal's. Sends no request.
 
 use super::{
     Process, RunKey, RunRecords, TERMINAL, inherited,
@@ -8,25 +8,25 @@ use super::{
 use crate::error::Error;
 use uuid::Uuid;
 
-/// What names the engineer: nobody's session.
+/// The value of `--session` that means the engineer's default session, and no run.
 const NOBODY: &str = "none";
 
-/// Agents that are known by the names of their programs, where no hook has said which run it is.
+/// Programs of agents. Their processes are runs even where no hook has reported a run.
 const HOSTS: [&str; 4] = ["claude", "codex", "cursor-agent", "gemini"];
 
 /// As whom a command acts in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Actor {
-    /// A session that somebody else looks after.
+    /// A session by its id, which something else keeps alive.
     Session(Uuid),
-    /// A run, whose session is found or made.
+    /// A run, whose session is looked up or started.
     Run {
         /// The key of the run.
         key: RunKey,
         /// The process that it lives in, where that is known.
         owner: Option<Process>,
     },
-    /// The engineer, in the default session: no terminal and no agent is to be seen.
+    /// The engineer, in the default session: there is neither a terminal nor an agent.
     Engineer,
 }
 
@@ -55,14 +55,14 @@ impl Actor {
         Ok(Self::AgentRun { key, owner: None })
     }
 
-    /// The run that this command was started in.
+    /// The run that this command belongs to.
     pub(crate) fn here(records: &RunRecords) -> Self {
         let mut processes = Processes::default();
         let ancestors = processes.ancestors();
         if let Some(key) = inherited::run_key(|key| records.folder_of(key).exists()) {
             return Self::inherited(key, &ancestors, records);
         }
-        if let Some(run) = known(&ancestors, records).or_else(|| called(&ancestors)) {
+        if let Some(run) = recorded(&ancestors, records).or_else(|| by_program_name(&ancestors)) {
             return run;
         }
         match processes.terminal() {
@@ -71,20 +71,20 @@ impl Actor {
         }
     }
 
-    /// The run whose name was inherited down, unless another agent was started in between: that one inherits the
-    /// name, and is somebody else all the same.
+    /// The run whose key the environment has, unless another agent was started in between: it inherits the variable,
+    /// but is a run of its own.
     fn inherited(key: RunKey, ancestors: &[Ancestor], records: &RunRecords) -> Self {
         let owner = records.owner_of(&key);
         let at = ancestors.iter().position(|ancestor| Some(ancestor.process) == owner).unwrap_or_default();
         let between = &ancestors[..at];
         let other =
             |run: &Self| matches!(run, Self::AgentRun { key: other, .. } if other.kind() != key.kind());
-        known(between, records)
-            .or_else(|| called(between).filter(other))
+        recorded(between, records)
+            .or_else(|| by_program_name(between).filter(other))
             .unwrap_or(Self::AgentRun { key, owner })
     }
 
-    /// The run that an agent host says it is, from a command that the host itself started.
+    /// The run of a host's own session id, for a command that the host itself started.
     pub(crate) fn of_host(host: &str, session: &str) -> Option<Self> {
         let key = RunKey::of_host(host, session)?;
         let ancestors = Processes::default().ancestors();
@@ -93,15 +93,15 @@ impl Actor {
     }
 }
 
-/// The run that is known to live in the nearest of these processes.
-fn known(ancestors: &[Ancestor], records: &RunRecords) -> Option<Actor> {
+/// The run that has a record in the nearest of these processes.
+fn recorded(ancestors: &[Ancestor], records: &RunRecords) -> Option<Actor> {
     let line: Vec<Process> = ancestors.iter().map(|ancestor| ancestor.process).collect();
     let (key, owner) = records.run_in_nearest(&line)?;
     Some(Actor::AgentRun { key, owner: Some(owner) })
 }
 
-/// The nearest of these processes that goes by the name of an agent.
-fn called(ancestors: &[Ancestor]) -> Option<Actor> {
+/// The run of the nearest process whose name is that of an agent.
+fn by_program_name(ancestors: &[Ancestor]) -> Option<Actor> {
     ancestors.iter().find_map(|ancestor| {
         let host = HOSTS.iter().find(|host| ancestor.is_called(host))?;
         let key = RunKey::of_process(host, ancestor.process);

@@ -1,30 +1,30 @@
-//! A run that goes on under another name in the same process: its host was told to forget what was said, or to take up
-//! or branch off an earlier conversation. It is the same agent, and keeps what it holds, in every project.
+//! A run that goes on under another key in the same process: its host cleared the conversation, or resumed or branched
+//! off an earlier one. It is the same agent, so it keeps what it holds, in every project.
 
 use super::{Actor, Process, RunRecord, RunRecords, process::Processes};
 use crate::error::Error;
 
-/// The run that lived in the process of this one goes on as this one.
+/// Transfers the records of the run that lived in this actor's process to the actor's key.
 ///
 /// # Errors
-/// When a record cannot be written; what was not inherited over is then as it was.
+/// When a record cannot be written. Records that were not transferred yet stay as they were.
 pub(crate) fn continue_as(records: &RunRecords, actor: &Actor) -> Result<(), Error> {
     let Actor::AgentRun { key, owner: Some(owner) } = actor else { return Ok(()) };
-    // Only in the very process: an agent that another one started is somebody else.
+    // Only in the very process: an agent that another one started is another run.
     let Some((before, _)) = records.run_in_nearest(&[*owner]) else { return Ok(()) };
     if before == *key || before.kind() != key.kind() {
         return Ok(());
     }
     for project in records.projects_of(&before) {
-        if records.read(key, project).is_none_or(|own| is_left(&own, *owner)) {
+        if records.read(key, project).is_none_or(|own| is_over(&own, *owner)) {
             records.transfer(&before, key, project)?;
         }
     }
     Ok(())
 }
 
-/// Whether a run of this name is over: not while it lives in another process, or as another conversation in this one.
-fn is_left(own: &RunRecord, owner: Process) -> bool {
+/// Whether a run is over: its process is gone, or it is a conversation in this process whose lease has passed.
+fn is_over(own: &RunRecord, owner: Process) -> bool {
     match own.owner {
         Some(of) if of == owner => !own.is_fresh(),
         Some(of) => !Processes::default().lives(of),

@@ -1,5 +1,5 @@
-//! The name of a run that its host hands to the commands it starts: where several runs share a process, the
-//! process alone does not say whose a command is. Asks no server.
+//! Run keys in the environment. A host passes one on to the commands that it starts: where several runs share a process,
+//! the process alone does not identify the run. Sends no request.
 
 use super::RunKey;
 use std::{
@@ -8,35 +8,34 @@ use std::{
     path::Path,
 };
 
-/// Names a session, by hand or by a host.
+/// The variable that names a session or a run. People set it, and hosts do.
 const SESSION: &str = "NEXUS_SESSION";
 
-/// What Claude reads before each command: a file of lines for the shell, for hooks to write.
+/// The variable with the path of a file that Claude's hooks may write: its lines are run by the shell before each command.
 const CLAUDE_FILE: &str = "CLAUDE_ENV_FILE";
 
-/// Codex names its run itself, in the environment of each command. Its hooks cannot add anything to that: an
-/// answer with one field more is thrown away as a whole.
+/// The variable in which Codex passes its run on to each command. Its hooks cannot add variables: Codex discards an
+/// answer that has an unknown field.
 const CODEX_RUN: &str = "CODEX_THREAD_ID";
 
-/// Whether this name of a session came from a host, and not from a person: it is then no more than the best
-/// guess, since an agent that was started by another one inherits it.
+/// Whether this value came from a host's environment, and not from a person. Then it is only a guess, since an agent
+/// that another agent started inherits the variable.
 pub(crate) fn is_inherited(text: &str) -> bool {
     RunKey::parse(text).is_some() && env::var(SESSION).is_ok_and(|inherited| inherited.trim() == text)
 }
 
-/// The run whose name was inherited down to this command; `is_known` says whether there is a run of a name that
-/// somebody else made up.
+/// The run that the environment of this command names. `is_known` says whether a key that Codex made up has a record.
 pub(super) fn run(is_known: impl Fn(&RunKey) -> bool) -> Option<RunKey> {
     let given = |name| env::var(name).ok().map(|text| text.trim().to_owned());
     let ours = given(SESSION).and_then(|text| RunKey::parse(&text));
     ours.or_else(|| given(CODEX_RUN).and_then(|id| RunKey::of_host("codex", &id)).filter(is_known))
 }
 
-/// Hands the name to the commands that the host starts from now on, where it lets a hook do that. A session that
-/// was named by hand stays the one.
+/// Passes the key on to the commands that the host starts from now on, where the host lets a hook do that. A session
+/// that a person named stays.
 ///
 /// # Errors
-/// When the host's file cannot be written: commands are then told apart by their process.
+/// When the host's file cannot be written. Then a command's run is found by its processes.
 pub(crate) fn export_run_key(key: &RunKey) -> io::Result<()> {
     let file = env::var_os(CLAUDE_FILE).filter(|file| !file.is_empty());
     let is_free = env::var(SESSION).map_or(true, |named| named.is_empty() || is_inherited(named.trim()));
@@ -46,7 +45,7 @@ pub(crate) fn export_run_key(key: &RunKey) -> io::Result<()> {
     }
 }
 
-/// Once: what says so already stays as it is.
+/// Appends the line, unless the file already ends up with this key.
 fn append(file: &Path, key: &RunKey) -> io::Result<()> {
     // A key has no character that means something to a shell.
     let line = format!("export {SESSION}={key}");
@@ -59,9 +58,9 @@ fn append(file: &Path, key: &RunKey) -> io::Result<()> {
     if before.lines().rfind(is_ours) == Some(&line) {
         return Ok(());
     }
-    let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+    let separator = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
     let mut file = fs::OpenOptions::new().create(true).append(true).open(file)?;
-    file.write_all(format!("{gap}{line}\n").as_bytes())
+    file.write_all(format!("{separator}{line}\n").as_bytes())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! The process that looks after a run's session: it beats while the process of the run lives, ends the
-//! session the moment that process is gone, and after a long sleep takes back what is still free. One for
-//! each session at most. Holds nothing of its own: what the session holds, it asks the cluster.
+//! The process that keeps a run's session alive, `nexus keeper`. It sends heartbeats while the process of the run lives,
+//! ends the session once that process is gone, and claims again what is still free after the machine slept. There is at
+//! most one for each session. It stores nothing: it asks the cluster what the session holds.
 
 use super::{RunKey, RunRecord, process::Processes, record, supervised_session::SupervisedSession};
 use crate::{context::Context, error::Error};
@@ -15,22 +15,22 @@ use std::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// How often it is looked whether the run's process lives: its files are free within two of these.
+/// How often it checks whether the run's process lives: the run's files are free within two of these.
 const OWNER_CHECK_INTERVAL: Duration = Duration::from_millis(400);
 
-/// The longest pause between two beats.
+/// The longest pause between two heartbeats.
 const MAX_HEARTBEAT_PAUSE: Duration = Duration::from_secs(20);
 
-/// The shortest: a cluster with tiny leases must not be flooded.
+/// The shortest pause between two heartbeats: a cluster with tiny leases must not be flooded.
 const MIN_HEARTBEAT_PAUSE: Duration = Duration::from_millis(250);
 
-/// Beats in one lease: three may be lost.
+/// Heartbeats in the time of one lease: three in a row may be lost.
 const HEARTBEATS_PER_LEASE: u32 = 4;
 
-/// How long it is tried to end the session of a run that is gone; its lease ends it otherwise.
+/// How long it tries to end the session of a run that is gone. After that the lease ends it.
 const END_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The time for one beat: a server that keeps silent must not keep the next one from being asked.
+/// The time for one heartbeat: a server that does not answer must not keep it from asking the next one.
 const HEARTBEAT_TIMEOUT: &str = "5s";
 
 /// Send the heartbeats of a run's session while its process lives
@@ -46,14 +46,14 @@ pub(crate) struct KeepAlive {
     in_project: Uuid,
 }
 
-/// Sees to it that a keeper looks after the run, if it is known which process the run lives in.
+/// Starts a keep-alive process for the run, unless one is running. It does nothing where the run's process is not known.
 ///
 /// # Errors
-/// When the record cannot be written, or no process be started: the session then has the long lease of
-/// one that nobody looks after.
+/// When the record cannot be written, or no process can be started. The session then keeps the long lease of a session
+/// without heartbeats.
 pub(crate) fn ensure_keep_alive(context: &Context<'_>, key: &RunKey, project: Uuid) -> Result<(), Error> {
     let records = context.records();
-    // First the record, then the lock: a keeper that is about to go looks at them the other way round.
+    // First the record, then the lock: a keep-alive process that is about to stop takes them the other way round.
     let claimed = |before: Option<RunRecord>| {
         before.map(|record| RunRecord { claim_generation: record.claim_generation + 1, ..record })
     };
@@ -88,7 +88,7 @@ fn start(context: &Context<'_>, key: &RunKey, project: Uuid) -> std::io::Result<
 #[cfg(unix)]
 fn detach(command: &mut Command) {
     use std::os::unix::process::CommandExt;
-    // What is typed at the terminal is not meant for it; `run` leaves the terminal's session too.
+    // Signals of the terminal are not meant for it; `run` leaves the terminal's session, too.
     command.process_group(0).current_dir("/");
 }
 
@@ -102,14 +102,14 @@ fn detach(command: &mut Command) {
 
 #[cfg(unix)]
 fn leave_terminal() {
-    // It fails only for who leads a session already.
+    // It fails only in a process that leads a session already.
     let _ = rustix::process::setsid();
 }
 
 #[cfg(windows)]
 fn leave_terminal() {}
 
-/// The lock that a keeper holds as long as it runs; none when another one has it.
+/// Takes the lock that a keep-alive process holds as long as it runs; none when another process has it.
 fn lock(record: &Path) -> std::io::Result<Option<File>> {
     let file = File::create(record.with_extension("keeper"))?;
     match file.try_lock() {
@@ -140,18 +140,18 @@ impl KeepAlive {
     }
 }
 
-/// Why a keeper goes.
+/// Why the process stops.
 #[derive(Clone, PartialEq, Eq)]
 enum StopReason {
-    /// Its run is over.
+    /// The process of its run is gone.
     OwnerGone,
-    /// There is nothing to look after.
+    /// The session holds nothing, or is no longer to be kept alive.
     NothingHeld,
-    /// The session goes on, under another name of its run.
+    /// The session goes on as that of the run with this key.
     HandedOver(RunKey),
 }
 
-/// A session that is looked after, by whoever has the lock.
+/// A session that is kept alive, with the lock that makes this process the only one to do so.
 struct Supervision<'a> {
     supervised: SupervisedSession<'a>,
     lock: RefCell<Option<File>>,
@@ -164,14 +164,14 @@ impl Supervision<'_> {
                 () = self.until_owner_gone() => StopReason::OwnerGone,
                 end = self.send_heartbeats(record) => end,
             };
-            // Meanwhile the run may have been taken up again in another process: then it is not over.
+            // Meanwhile the run may have been resumed in another process: then it is not over.
             if end != StopReason::OwnerGone || self.end_session().await {
                 return end;
             }
         }
     }
 
-    /// Looks after the process that the record names now: a run that is taken up again lives in another one.
+    /// Waits until the process that the record names is gone. A run that is resumed lives in another one.
     async fn until_owner_gone(&self) {
         let mut processes = Processes::default();
         loop {
@@ -183,7 +183,7 @@ impl Supervision<'_> {
         }
     }
 
-    /// Beats until there is nothing to hold any more.
+    /// Sends heartbeats until the session holds nothing.
     async fn send_heartbeats(&self, record: &RunRecord) -> StopReason {
         let supervised = &self.supervised;
         let mut session = record.session_id;
@@ -205,8 +205,7 @@ impl Supervision<'_> {
                     Ok(Some(living)) => {
                         lease = living;
                         is_first = false;
-                        // Between two looks something may be held that is not known: lost only if the
-                        // machine sleeps within the same moment.
+                        // What is claimed between two of these is lost only if the machine sleeps before the next.
                         if let Ok(holds_nothing) = supervised.refresh_held(session).await {
                             seen = Some(record.claim_generation);
                             self.note_seen_claims(record.claim_generation);
@@ -220,7 +219,7 @@ impl Supervision<'_> {
                             continue;
                         }
                     }
-                    // Nobody answers: the next beat asks again. A refused key beats no more.
+                    // No server answered: the next heartbeat tries again. A refused key is given up.
                     Err(Error::Refused(refused)) if !refused.is_for_now() => return StopReason::NothingHeld,
                     Err(_) => {}
                 }
@@ -234,7 +233,7 @@ impl Supervision<'_> {
         }
     }
 
-    /// Notes how much is known, for whoever wants to be sure. What cannot be written is noted next time.
+    /// Stores which claims it has seen. If the record cannot be written, the next time does it.
     fn note_seen_claims(&self, generation: u64) {
         let noted = record::change_file(self.supervised.file(), |record| {
             record.map(|record| RunRecord { seen_claim_generation: generation, ..record })
@@ -242,8 +241,8 @@ impl Supervision<'_> {
         drop(noted);
     }
 
-    /// Whether nothing was taken since what is held was asked. The lock is given back in one step with that look
-    /// at the record: a command that takes something after it finds no keeper, and starts one.
+    /// Whether nothing was claimed since the cluster was asked what the session holds. The lock is released in one step
+    /// with that check: a command that claims something later finds no keep-alive process, and starts one.
     fn may_stop(&self, generation: u64) -> bool {
         let mut may = false;
         let looked = record::change_file(self.supervised.file(), |record| {
@@ -256,8 +255,8 @@ impl Supervision<'_> {
         looked.is_ok() && may
     }
 
-    /// Ends the session of a run that is gone; whoever cannot be reached in time lets its lease end it. False
-    /// when the run goes on in another process.
+    /// Ends the session of a run that is gone; if no server answers in time, the lease ends it. Returns false when the run
+    /// goes on in another process.
     async fn end_session(&self) -> bool {
         let mut processes = Processes::default();
         let mut goes_on = |record: &RunRecord| record.owner.is_some_and(|owner| processes.lives(owner));

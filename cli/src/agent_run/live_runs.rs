@@ -1,25 +1,25 @@
-//! The runs of a project whose processes live. Their records are files of the user's, which any command may have written:
-//! what they say of a process is compared with the process, and nothing keeps whoever reads them waiting.
+//! The runs of a project whose processes are alive. Any command of the user may have written their records, so each is
+//! compared with the process that it names, and reading them never blocks.
 
 use super::{Process, Processes, RunKey, RunRecords, record::entries};
 use uuid::Uuid;
 
-/// Runs that are looked at: they are kept for a week, and nobody starts a thousand a day.
+/// Runs that are read at most. They are stored for a week, and nobody starts a thousand a day.
 const MOST_RUNS: usize = 10_000;
 
-/// A run in one project, while its process lives.
+/// A run in one project whose process is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LiveRun {
     /// The process that the run lives in.
     pub(crate) owner: Process,
     /// The session that it acts as.
     pub(crate) session: Uuid,
-    /// Whether it is an agent's, and not just a terminal's.
+    /// Whether it is an agent's run, and not that of a terminal.
     pub(crate) is_agent: bool,
 }
 
 impl RunRecords {
-    /// The runs of a project that have a session, and whose process lives: a number that was used again is another one.
+    /// The runs of a project that have a session and whose process is alive. A process with a reused id does not count.
     pub(crate) fn live_runs(&self, project: Uuid) -> Vec<LiveRun> {
         let mut processes = Processes::default();
         let folders = entries(&self.folder).into_iter().take(MOST_RUNS);

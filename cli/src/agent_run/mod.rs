@@ -1,12 +1,13 @@
-//! One run of one agent, and the session that it acts as.
+//! An agent run: one conversation of an agent, or one terminal, and the session that it acts as.
 //!
-//! Two agents in one checkout are two runs: nothing about one is kept in a file that another writes.
-//! - [`run_key`]: what a run is told apart by. [`process`]: the process that it lives in.
-//! - [`record`]: what is kept of a run, one file for each project that it works in. `live_runs`: the runs whose processes live.
-//! - [`actor`]: which run a command belongs to; [`inherited`]: what its host hands down about that.
-//!   [`continuation`]: one that has another name from now on. [`acting_session`]: as which session it then acts.
-//! - [`keep_alive`]: the process that beats for a session while its run lives. [`supervised_session`]: the session, what it
-//!   holds, and how that is taken back.
+//! Two agents in one checkout are two runs, and no run writes the files of another.
+//! - [`run_key`]: the key that identifies a run. [`process`]: the process that it lives in.
+//! - [`record`]: what is stored of a run, one file for each project that it works in. `live_runs`: the runs whose
+//!   processes are alive.
+//! - [`actor`]: finds the run that a command belongs to. [`inherited`]: run keys that hosts pass on in the environment.
+//!   [`continuation`]: a run that goes on under another key. [`acting_session`]: the session that a command acts as.
+//! - [`keep_alive`]: the process that sends heartbeats while a run lives. [`supervised_session`]: the session that it
+//!   keeps alive, what the session holds, and how that is claimed again.
 
 mod acting_session;
 mod actor;

@@ -1,18 +1,18 @@
-//! Processes: who started this one, and whether one still lives. A number alone is not enough: numbers
-//! are used again.
+//! Processes: the ancestors of this one, and whether a process is still alive. An id alone does not identify a process,
+//! since ids are used again; the time of its start does.
 
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, io::IsTerminal};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 
-/// Generations that are looked at: a command is started by a shell in a tool in an agent in a terminal.
+/// Ancestors that are read at most. Usual is a command in a shell in a tool in an agent in a terminal.
 const MAX_GENERATIONS: usize = 32;
 
-/// Shells that only pass on what an agent asks for.
+/// Programs that only start what an agent asks for, so that they are never taken for the agent.
 const SHELLS: [&str; 12] =
     ["sh", "bash", "dash", "zsh", "ash", "ksh", "fish", "cmd", "powershell", "pwsh", "env", "timeout"];
 
-/// A process that is or was.
+/// A process, alive or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Process {
     /// The process id.
@@ -22,7 +22,7 @@ pub(crate) struct Process {
     pub(crate) started: u64,
 }
 
-/// Looks at processes. Where the system does not let it, there are none.
+/// The processes of this machine. It finds none where the system does not list them.
 pub(crate) struct Processes(Option<System>);
 
 impl Default for Processes {
@@ -32,7 +32,7 @@ impl Default for Processes {
 }
 
 impl Processes {
-    /// The process of this number, if there is one that still runs.
+    /// The process of this id, if it still runs.
     pub(crate) fn find(&mut self, pid: u32) -> Option<Process> {
         let process = self.look(pid)?;
         let is_over = matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
@@ -53,7 +53,7 @@ impl Processes {
         system.process(pid)
     }
 
-    /// Whoever started this process, the nearest first, with their names.
+    /// The ancestors of this process, the nearest first.
     pub(crate) fn ancestors(&mut self) -> Vec<Ancestor> {
         let mut found = Vec::new();
         let mut seen = BTreeSet::from([std::process::id()]);
@@ -72,7 +72,7 @@ impl Processes {
         found
     }
 
-    /// The process that a terminal's window lives in: the leader of its session. None without a terminal.
+    /// The leader of this process's terminal session. None without a terminal.
     pub(crate) fn terminal(&mut self) -> Option<Process> {
         let has_terminal = std::io::stdin().is_terminal()
             || std::io::stdout().is_terminal()
@@ -85,12 +85,12 @@ impl Processes {
     }
 }
 
-/// A process that led to this one.
+/// A process above this one.
 #[derive(Clone, Debug)]
 pub(crate) struct Ancestor {
     /// The ancestor itself, told apart from others that had its id before.
     pub(crate) process: Process,
-    /// What it is called: the program, and the script that it runs.
+    /// Names of its program, and of the script that it runs.
     names: Vec<String>,
 }
 
@@ -101,13 +101,12 @@ impl Ancestor {
         Self { process, names: vec![name.to_owned()] }
     }
 
-    /// Whether it goes by that name.
+    /// Whether its program or its script has that name.
     pub(crate) fn is_called(&self, name: &str) -> bool {
         self.names.iter().any(|one| one == name)
     }
 
-    /// Whether it is a shell, which only passes on what somebody else wants. One that calls itself something
-    /// else is somebody.
+    /// Whether it is a program that only starts others. One whose script has another name is not.
     pub(crate) fn is_shell(&self) -> bool {
         let mut called = self.names.iter().take(2);
         called.len() > 0 && called.all(|name| SHELLS.contains(&name.as_str()))
@@ -120,7 +119,7 @@ fn leader(own: &sysinfo::Process) -> Option<Pid> {
     own.session_id().or_else(|| own.parent())
 }
 
-/// On Windows a session is that of a person's desktop, whose number is no process: the shell is as near as any.
+/// On Windows a session is a person's desktop and has no process of its own, so the parent stands for it.
 #[cfg(not(unix))]
 fn leader(own: &sysinfo::Process) -> Option<Pid> {
     own.parent()

@@ -1,5 +1,5 @@
-//! What is kept of a run: `runs/<run>/<project>.json` in the folder of the engineer's own files. One run
-//! writes one folder and no other; who changes a record holds its lock.
+//! The record of a run in a project: `runs/<run>/<project>.json` in the engineer's folder for Nexus. A run writes its own
+//! folder alone, and a record is changed under its lock.
 
 use super::{Process, RunKey, process::Processes};
 use crate::{
@@ -17,26 +17,25 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Records of runs whose process is gone are thrown away after this long: until then it can be asked what
-/// they lost.
+/// Records are deleted so long after their last change. Until then `nexus resume` can show what the run lost.
 const RETENTION: Duration = Duration::from_secs(7 * 86_400);
 
-/// A run of which nobody knows its process is over when it was silent for this long.
+/// A run without a known process is over when its files did not change for so long.
 const MAX_SILENCE: Duration = Duration::from_secs(86_400);
 
-/// Texts of what was lost that a record keeps: whoever does not read fifty reads none.
+/// Lost claims that a record keeps, the latest ones: nobody reads more than fifty.
 const MAX_LOST: usize = 50;
 
 /// The longest record that is read: [`MAX_LOST`] texts, and some numbers.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// What is kept of a run in one project.
+/// What is stored of a run in one project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RunRecord {
     /// The session that the run acts as; nil before the first one.
     pub(crate) session_id: Uuid,
-    /// The agent's name, which others see: no other run has it.
+    /// The name of its agent, which others see. No other run has the same.
     pub(crate) agent: String,
     /// The process that the run lives in.
     #[serde(default)]
@@ -44,38 +43,39 @@ pub(crate) struct RunRecord {
     /// When the run was last bound to its process, in milliseconds of the Unix epoch.
     #[serde(default)]
     pub(crate) bound_at: u64,
-    /// How often a command took something for this run: what a keeper saw before may be out of date.
+    /// Counts the commands that claimed something for this run. A keep-alive process that saw fewer has to ask again
+    /// what the session holds.
     #[serde(rename = "taken", default)]
     pub(crate) claim_generation: u64,
-    /// How much of that its keeper knows of.
+    /// The [`claim_generation`](Self::claim_generation) whose claims the keep-alive process has seen.
     #[serde(rename = "kept", default)]
     pub(crate) seen_claim_generation: u64,
     /// When the session was last known to live, in milliseconds of the Unix epoch.
     #[serde(default)]
     pub(crate) seen_at: u64,
-    /// How long it lives without a beat, in milliseconds.
+    /// How long the session lives without a heartbeat, in milliseconds.
     #[serde(default)]
     pub(crate) lease_ms: u64,
-    /// What the run held and could not take back, for whoever asks next.
+    /// What the run held and could not claim again, until it is shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) lost: Vec<LostClaim>,
 }
 
-/// Something that the run held, and that somebody else holds now.
+/// A feature or path that the run held and could not claim again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LostClaim {
-    /// The feature, or the path.
+    /// The slug of the feature, or the path.
     pub(crate) what: String,
-    /// Why it is not to be had.
+    /// The message of the refusal.
     pub(crate) why: String,
-    /// Who has it, if anybody.
+    /// Who holds it now, if anybody does.
     #[serde(default)]
     pub(crate) by: Option<ClaimedBy>,
 }
 
 impl RunRecord {
-    /// A run of that name, before it has a session.
+    /// The record of a run before its first session; `agent` is the name that it gets.
     pub(crate) const fn new(agent: String) -> Self {
         Self {
             session_id: Uuid::nil(),
@@ -90,25 +90,25 @@ impl RunRecord {
         }
     }
 
-    /// The session lives, and this is what the cluster says of it.
+    /// The run acts as this session, which the cluster has just answered.
     pub(crate) fn set_session(&mut self, session: &Session) {
         self.session_id = session.id;
         self.renew_lease(lease_ms(session));
     }
 
-    /// The session lives, and will for that long.
+    /// The session is alive now, and stays so for `lease_ms` without a heartbeat.
     pub(crate) fn renew_lease(&mut self, lease_ms: u64) {
         self.seen_at = now_ms();
         self.lease_ms = lease_ms;
     }
 
-    /// Whether the session surely lives: a lease has not passed since it did. A clock that was set says
-    /// nothing, so that the cluster is asked.
+    /// Whether the session is surely alive: its lease has not passed since it was last seen. Not if the wall clock was set
+    /// back meanwhile.
     pub(crate) fn is_fresh(&self) -> bool {
         now_ms().checked_sub(self.seen_at).is_some_and(|gone| gone < self.lease_ms)
     }
 
-    /// The session may be over: the cluster is asked before anything is done as it.
+    /// The same record, after which the cluster is asked whether the session is alive before anything is done as it.
     pub(crate) fn with_stale_lease(mut self) -> Self {
         self.renew_lease(0);
         self
@@ -120,7 +120,7 @@ impl RunRecord {
         self.bound_at = now_ms();
     }
 
-    /// Remembers what could not be taken back.
+    /// Remembers what could not be claimed again.
     pub(crate) fn add_lost_claim(&mut self, lost: LostClaim) {
         self.lost.retain(|known| known.what != lost.what);
         self.lost.push(lost);
@@ -136,7 +136,7 @@ pub(crate) struct RunRecords {
 }
 
 impl RunRecords {
-    /// Those of this engineer on this machine.
+    /// The records in the engineer's own folder.
     ///
     /// # Errors
     /// When there is no home folder.
@@ -144,28 +144,28 @@ impl RunRecords {
         Ok(Self { folder: home::folder()?.join("runs") })
     }
 
-    /// Those in another folder.
+    /// The records in this folder.
     #[cfg(test)]
     pub(super) const fn in_folder(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// The folder of a run: for what else it writes, such as a journal.
+    /// The folder of a run, where its journal and its snapshots are stored, too.
     pub(crate) fn folder_of(&self, key: &RunKey) -> PathBuf {
         self.folder.join(key.folder_name())
     }
 
-    /// The file of a run's record; others that belong to it have the same name with another ending.
+    /// The file of a run's record. Files that belong to it have the same name with another extension.
     pub(crate) fn file_of(&self, key: &RunKey, project: Uuid) -> PathBuf {
         self.folder_of(key).join(format!("{project}.json"))
     }
 
-    /// What is kept; a file that says nothing useful is none.
+    /// The record of a run; none where there is none, or the file is damaged.
     pub(crate) fn read(&self, key: &RunKey, project: Uuid) -> Option<RunRecord> {
         read(&self.file_of(key, project))
     }
 
-    /// Replaces a record by what `change` makes of it; nothing throws it away. Gives the new one.
+    /// Replaces a record by what `change` makes of it, and removes it where that is none. Returns the new one.
     ///
     /// # Errors
     /// When it cannot be written; it is then as it was.
@@ -180,7 +180,7 @@ impl RunRecords {
             .map_err(|error| Error::local(format!("cannot write {}: {error}", file.display())))
     }
 
-    /// The run that lives in the nearest of these processes, and that process; of several, the one bound last.
+    /// The run that lives in the nearest of these processes, with that process. Of several in one, the one bound last.
     pub(crate) fn run_in_nearest(&self, processes: &[Process]) -> Option<(RunKey, Process)> {
         let mut best: Option<(usize, u64, RunKey)> = None;
         for (key, record) in self.all() {
@@ -196,14 +196,14 @@ impl RunRecords {
         best.map(|(at, _, key)| (key, processes[at]))
     }
 
-    /// The process that a run lives in, in whichever project it was bound last.
+    /// The process that a run lives in, by the record that was bound last in any project.
     pub(super) fn owner_of(&self, key: &RunKey) -> Option<Process> {
         let files = entries(&self.folder_of(key));
         let records = files.iter().filter(|file| is_record(file)).filter_map(|file| read(file));
         records.max_by_key(|record| record.bound_at)?.owner
     }
 
-    /// The run that works as this session, if one does.
+    /// The run that acts as this session, if there is one.
     pub(super) fn of_session(&self, session: Uuid, project: Uuid) -> Option<RunKey> {
         let folders = entries(&self.folder);
         let keys =
@@ -212,14 +212,14 @@ impl RunRecords {
             .find(|key| self.read(key, project).is_some_and(|record| record.session_id == session))
     }
 
-    /// One run goes on as another, with all that it holds. There is one record of a session at any time that
-    /// counts, or two keepers would look after it.
+    /// Moves a record to another run, with all that its session holds. No two runs ever name the same session for long, or
+    /// two processes would keep it alive.
     ///
     /// # Errors
     /// When it cannot be written; then nothing has changed.
     pub(crate) fn transfer(&self, from: &RunKey, to: &RunKey, project: Uuid) -> Result<(), Error> {
         let mut failed = None;
-        // First the new one: a keeper that finds its own gone looks where the session is now.
+        // First the new one: a keep-alive process that finds its record gone looks for the run that has the session now.
         self.change(from, project, |record| {
             let record = record?;
             // What the other one lost before it was over is still to be said.
@@ -256,8 +256,8 @@ impl RunRecords {
         found
     }
 
-    /// The folders of runs that have a file of this kind and are over in the project: their process is gone, or
-    /// whoever looked after them has ended them.
+    /// The folders of runs that have a file of this kind and are over in the project: their process is gone, or their
+    /// session was ended.
     pub(crate) fn folders_of_ended_runs(
         &self,
         project: Uuid,
@@ -280,8 +280,7 @@ impl RunRecords {
         found
     }
 
-    /// Throws away the folders of runs that nobody has touched for a week, unless there is something in them
-    /// that must not be lost.
+    /// Deletes the folders of runs that did not change for a week, unless a file in them must stay.
     pub(crate) fn delete_old(&self, must_stay: impl Fn(&Path) -> bool) {
         for folder in entries(&self.folder) {
             if is_older(&folder, RETENTION) && !entries(&folder).iter().any(|file| must_stay(file)) {
@@ -292,19 +291,19 @@ impl RunRecords {
     }
 }
 
-/// Whether nobody has touched a file in a folder for so long.
+/// Whether no file in a folder changed for so long.
 fn is_older(folder: &Path, than: Duration) -> bool {
     let touched = entries(folder).iter().filter_map(|file| fs::metadata(file).ok()?.modified().ok()).max();
     touched.and_then(|at| at.elapsed().ok()).is_some_and(|age| age > than)
 }
 
-/// How long a session lives without another sign of life.
+/// How long a session lives without another heartbeat, in milliseconds.
 pub(super) fn lease_ms(session: &Session) -> u64 {
     let lease = session.expires_at.as_millis() - session.last_heartbeat.as_millis();
     u64::try_from(lease).unwrap_or_default()
 }
 
-/// Reads a record; none when there is none. Whoever reads those of others must not be kept waiting by a pipe.
+/// Reads a record; none where there is none, or it is damaged. Never blocks, even where the file is a pipe.
 pub(super) fn read(file: &Path) -> Option<RunRecord> {
     serde_json::from_str(&read_bounded(file, MAX_BYTES).ok()?).ok()
 }

@@ -1,27 +1,27 @@
-//! What a run is told apart by: `claude:1f3a…`, `terminal:1234-5678`, `session:<id>`. Names no session
-//! of the cluster by itself: a run outlives its sessions.
+//! The key that identifies a run: `claude:1f3a…`, `terminal:1234-5678`, `session:<id>`. It names no session of the
+//! cluster, since a run outlives its sessions.
 
 use super::Process;
 use std::fmt::{self, Display};
 use uuid::Uuid;
 
-/// Of a host's own session id, in characters: they are UUIDs, or a little more.
+/// The longest kind and id together, in characters. Hosts' session ids are UUIDs, or a little longer.
 const MAX_ID: usize = 128;
 
-/// The kind of a terminal's run, in which a person works.
+/// The kind of a run in a terminal, in which a person works.
 pub(crate) const TERMINAL: &str = "terminal";
 
-/// What a run is told apart by.
+/// Identifies a run on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RunKey {
     /// `claude`, `codex`, `terminal`…
     kind: String,
-    /// Which of them.
+    /// Tells the runs of one kind apart.
     id: String,
 }
 
 impl RunKey {
-    /// The run that an agent host calls by this session id of its own.
+    /// The run that an agent host knows by this session id of its own. None where it cannot be a file's name.
     pub(crate) fn of_host(host: &str, session: &str) -> Option<Self> {
         let is_word = |text: &str| {
             !text.is_empty()
@@ -47,29 +47,29 @@ impl RunKey {
         Self::of_host(host, id)
     }
 
-    /// What kind of run it is: the first word of its agent's name.
+    /// The kind of run, with which the name of its agent begins.
     pub(crate) fn kind(&self) -> &str {
         &self.kind
     }
 
-    /// Whether an agent's host, or a process, gave it its name; not a session or an engineer, who may be anywhere.
+    /// Whether the run belongs to a host or a process on this machine. A session or an engineer may be anywhere.
     pub(crate) fn is_of_host(&self) -> bool {
         !matches!(self.kind.as_str(), "session" | "engineer")
     }
 
-    /// Whether it is an agent's: a person may work in a terminal.
+    /// Whether it is an agent's run; in a terminal works a person.
     #[cfg(target_os = "linux")]
     pub(super) fn is_of_agent(&self) -> bool {
         self.is_of_host() && self.kind != TERMINAL
     }
 
-    /// The name of the folder that it is kept in.
+    /// The name of the folder in which its records are stored.
     pub(super) fn folder_name(&self) -> String {
         // A colon is not allowed everywhere; `~` is in no host's name or id.
         format!("{}~{}", self.kind, self.id)
     }
 
-    /// The key of a folder.
+    /// Reads the name of a folder; none where it is not the folder of a run.
     pub(super) fn of_folder(name: &str) -> Option<Self> {
         let (kind, id) = name.split_once('~')?;
         Self::of_host(kind, id)

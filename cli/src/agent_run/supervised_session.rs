@@ -1,5 +1,5 @@
-//! The session that a keeper looks after: beats for it, asks what it holds, and takes that back when the
-//! session ended while its machine slept. Decides nothing about when.
+//! The session that a keep-alive process supervises: sends its heartbeats, asks what it holds, and claims that again when
+//! the session ended while the machine slept. It does not decide when.
 
 use super::{LostClaim, RunKey, RunRecord, RunRecords, record};
 use crate::{
@@ -23,14 +23,14 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Paths that are taken back with one request.
+/// Paths that are claimed again with one request.
 const MOST_AT_ONCE: usize = 500;
 
-/// What a session holds: enough to take it back.
+/// What a session holds: enough to claim it again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct HeldClaims {
     features: Vec<HeldFeature>,
-    /// What does not come with a feature that is picked.
+    /// Claims that do not come with the pick of a feature.
     extras: Vec<ExtraClaim>,
 }
 
@@ -40,7 +40,7 @@ struct HeldFeature {
     slug: String,
 }
 
-/// A path that was taken while working.
+/// A path that was claimed on its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ExtraClaim {
     path: String,
@@ -50,7 +50,7 @@ struct ExtraClaim {
 
 impl HeldClaims {
     fn of(claims: Vec<Claim>, features: Vec<Feature>) -> Self {
-        // A path that a feature was picked with is taken with it again.
+        // A path that a feature was picked with is claimed with it again.
         let is_extra = |claim: &Claim| {
             let feature = features.iter().find(|feature| Some(feature.id) == claim.feature_id);
             feature.is_none_or(|feature| {
@@ -72,8 +72,8 @@ impl HeldClaims {
         self.features.is_empty() && self.extras.is_empty()
     }
 
-    /// The extras that one request can take: of one feature, if it is among those that are worked on again, and
-    /// of one mode. Those of another one stay with the session: the agent has them open.
+    /// The extra claims in requests of one feature and one mode each. `again` are the features that were picked again; the
+    /// claims of others are made without a feature, since the agent has their files open.
     fn requests(&self, again: &BTreeSet<Uuid>) -> Vec<ClaimPaths> {
         let mut groups: BTreeMap<(Option<Uuid>, bool), Vec<String>> = BTreeMap::new();
         for ExtraClaim { path, mode, feature } in &self.extras {
@@ -89,14 +89,14 @@ impl HeldClaims {
     }
 }
 
-/// The session that is looked after.
+/// The session of a run that is kept alive.
 pub(super) struct SupervisedSession<'a> {
     context: &'a Context<'a>,
     records: RunRecords,
     key: RunKey,
     project: Uuid,
     file: PathBuf,
-    /// As it was seen last: when the session is over, nobody can be asked any more.
+    /// What it held when it was last asked: once the session is over, the cluster does not know.
     held: RefCell<HeldClaims>,
 }
 
@@ -107,24 +107,24 @@ impl<'a> SupervisedSession<'a> {
         Self { context, records, key, project, file, held: RefCell::default() }
     }
 
-    /// The run's record.
+    /// The file of the run's record.
     pub(super) fn file(&self) -> &Path {
         &self.file
     }
 
-    /// The run that has the session now.
+    /// Another run that has the session now, if there is one.
     pub(super) fn successor(&self, session: Uuid) -> Option<RunKey> {
         self.records.of_session(session, self.project).filter(|key| *key != self.key)
     }
 
-    /// One beat: how long the session lives without another, and none if it is over.
+    /// Sends one heartbeat. Returns how long the session lives without another one; none if it is over.
     pub(super) async fn send_heartbeat(
         &self,
         session: Uuid,
         is_first: bool,
     ) -> Result<Option<Duration>, Error> {
         self.context.client.begin();
-        // The beat names its session: acting as one that is over would be refused in another way.
+        // The path names the session: a request as a session that is over would be refused in another way.
         self.context.client.act_as(None);
         let project = self.project;
         let beat = Request::post(format!("/projects/{project}/sessions/{session}/heartbeat"));
@@ -135,7 +135,7 @@ impl<'a> SupervisedSession<'a> {
         }
         let known = record::read(&self.file).filter(|record| record.session_id == session);
         let lease_ms = match known {
-            // The first beat puts the session on its short lease.
+            // The first heartbeat puts the session on its short lease.
             Some(record) if !is_first => record.lease_ms,
             _ => self.lease_ms(session).await?,
         };
@@ -154,7 +154,7 @@ impl<'a> SupervisedSession<'a> {
         Ok(found.map_or(0, |found| record::lease_ms(&found.session)))
     }
 
-    /// Asks what the session holds now; true when it is nothing.
+    /// Asks the cluster what the session holds. Returns whether it is nothing.
     pub(super) async fn refresh_held(&self, session: Uuid) -> Result<bool, Error> {
         let project = self.project;
         let client = &self.context.client;
@@ -181,8 +181,8 @@ impl<'a> SupervisedSession<'a> {
         Ok(is_nothing)
     }
 
-    /// The session is over, but its run is not: a new one takes back what is still free, and the record
-    /// says what is not.
+    /// Starts a new session after the old one ended while its run lives. It claims what is still free, and the record
+    /// remembers what is not.
     pub(super) async fn take_back(&self, agent: &str) -> Result<(), Error> {
         let client = &self.context.client;
         let project = self.project;
@@ -211,7 +211,7 @@ impl<'a> SupervisedSession<'a> {
         })
     }
 
-    /// All of the paths at once, or, when one of them is not to be had, each on its own. Gives those that are lost.
+    /// Claims all of the paths at once, or, when that is refused, each on its own. Returns those that are lost.
     async fn claim(&self, session: Uuid, wanted: ClaimPaths) -> Result<Vec<LostClaim>, Error> {
         let request =
             |body: &ClaimPaths| Request::post(format!("/projects/{}/claims", self.project)).body(body);
@@ -226,12 +226,12 @@ impl<'a> SupervisedSession<'a> {
         Ok(lost)
     }
 
-    /// Asks for what was held before; gives it as lost if it is refused for good.
+    /// Requests what was held before. Returns it as lost if it is refused for good.
     async fn ask(&self, what: &str, session: Uuid, request: Request) -> Result<Option<LostClaim>, Error> {
         self.context.client.begin();
         match self.context.client.send(request).await {
             Ok(_) => Ok(None),
-            // A try before this one was broken off after it was picked.
+            // An earlier try was interrupted after the pick.
             Err(Error::Refused(refused)) if holder(&refused) == Some(session) => Ok(None),
             Err(Error::Refused(refused)) if !refused.is_for_now() => {
                 let conflicts: Vec<Conflict> = detail(&refused, "conflicts").unwrap_or_default();
@@ -261,7 +261,7 @@ impl<'a> SupervisedSession<'a> {
     }
 }
 
-/// Who works on a feature that cannot be picked.
+/// The session that works on a feature which cannot be picked.
 fn holder(refused: &Refused) -> Option<Uuid> {
     let holder: Value = detail(refused, "holder")?;
     holder.get("sessionId")?.as_str()?.parse().ok()
