@@ -128,26 +128,26 @@ impl Checkout {
     }
 
     /// The processes that look after runs of this machine.
-    pub fn keepers(&self) -> Vec<u32> {
+    pub fn keep_alive_processes(&self) -> Vec<u32> {
         let mark = format!("NEXUS_HOME={}", self.home().display());
         let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
-        let keeper = |folder: PathBuf| {
+        let keep_alive = |folder: PathBuf| {
             let read = |name| fs::read(folder.join(name)).unwrap_or_default();
             let words = read("cmdline");
             let is_one = words.split(|byte| *byte == 0).nth(1) == Some(b"keeper".as_slice())
                 && read("environ").split(|byte| *byte == 0).any(|line| line == mark.as_bytes());
             is_one.then(|| folder.file_name()?.to_str()?.parse().ok()).flatten()
         };
-        processes.filter_map(|entry| keeper(entry.ok()?.path())).collect()
+        processes.filter_map(|entry| keep_alive(entry.ok()?.path())).collect()
     }
 }
 
 impl Drop for Checkout {
     fn drop(&mut self) {
-        // Keepers go by themselves when their runs are gone: nothing is to be killed here, but a folder
+        // Keep-alive processes go by themselves when their runs are gone: nothing is to be killed here, but a folder
         // that is removed under them would be made again.
         let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        while !self.keepers().is_empty() && std::time::Instant::now() < until {
+        while !self.keep_alive_processes().is_empty() && std::time::Instant::now() < until {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
     }

@@ -151,7 +151,7 @@ mod tests {
         };
         let run = Actor::inherited(outer.clone(), &line("claude"), &records);
         assert_eq!(run, Actor::AgentRun { key: inner.clone(), owner: Some(process(20)) });
-        // One that has told nothing of itself is known by its name.
+        // An agent without a record is known by the name of its program.
         records.change(&inner, Uuid::from_u128(7), |_| None).unwrap();
         let run = Actor::inherited(outer.clone(), &line("gemini"), &records);
         assert_eq!(

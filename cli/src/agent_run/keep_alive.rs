@@ -64,9 +64,10 @@ pub(crate) fn ensure_keep_alive(context: &Context<'_>, key: &RunKey, project: Uu
     match lock(&records.file_of(key, project)) {
         Ok(Some(free)) => drop(free),
         Ok(None) => return Ok(()),
-        Err(error) => return Err(Error::local(format!("cannot start a keeper: {error}"))),
+        Err(error) => return Err(Error::local(format!("cannot start the keep-alive process: {error}"))),
     }
-    start(context, key, project).map_err(|error| Error::local(format!("cannot start a keeper: {error}")))
+    start(context, key, project)
+        .map_err(|error| Error::local(format!("cannot start the keep-alive process: {error}")))
 }
 
 fn start(context: &Context<'_>, key: &RunKey, project: Uuid) -> std::io::Result<()> {
@@ -275,7 +276,7 @@ impl Supervision<'_> {
         }
         // What else the run wrote, such as a journal of what is to be reconciled, stays.
         let left = record::change_file(self.supervised.file(), |record| {
-            // The session is over: whoever takes the run up needs another one.
+            // The session is over: a run that is resumed needs another one.
             record.filter(&mut goes_on).map(RunRecord::with_stale_lease)
         });
         !matches!(left, Ok(Some(_)))

@@ -127,8 +127,8 @@ impl<'a> SupervisedSession<'a> {
         // The path names the session: a request as a session that is over would be refused in another way.
         self.context.client.act_as(None);
         let project = self.project;
-        let beat = Request::post(format!("/projects/{project}/sessions/{session}/heartbeat"));
-        match self.context.client.send(beat).await {
+        let heartbeat = Request::post(format!("/projects/{project}/sessions/{session}/heartbeat"));
+        match self.context.client.send(heartbeat).await {
             Ok(_) => {}
             Err(Error::Refused(refused)) if refused.body.code == Code::NotFound => return Ok(None),
             Err(error) => return Err(error),

@@ -1,4 +1,4 @@
-//! The honest team: engineers whose agents write features, pick, claim, beat, read and finish, as fast as people never do,
+//! The honest team: engineers whose agents write features, pick, claim, send heartbeats, read and finish, as fast as people never do,
 //! each write under one idempotency key until it is answered. Notes how long each took, what was promised, and what of
 //! that did not hold.
 
@@ -20,7 +20,7 @@ const AGENTS_OF_ENGINEER: usize = 2;
 /// Between two requests of one agent: all together write some hundred times a second.
 const PAUSE: Duration = Duration::from_millis(40);
 /// Between two signs of life of an agent. Its lease lasts for [`LEASE_SECONDS`].
-const BEAT_EVERY: Duration = Duration::from_secs(1);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// Seconds of silence after which a session of this cluster is disconnected.
 pub const LEASE_SECONDS: u64 = 10;
 /// Further seconds of silence after which a disconnected session loses what it holds.
@@ -38,7 +38,7 @@ const SHARED_FILES: usize = 3;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sort {
     Write,
-    Beat,
+    Heartbeat,
     Read,
     Registration,
 }
@@ -49,12 +49,12 @@ pub struct Notes {
     /// Writes, but for signs of life.
     pub writes: Vec<Duration>,
     /// Signs of life.
-    pub beats: Vec<Duration>,
+    pub heartbeats: Vec<Duration>,
     /// How long reads took.
     pub reads: Vec<Duration>,
     /// Engineers registered by the admin.
     pub registrations: Vec<Duration>,
-    /// Sessions that ended although they beat.
+    /// Sessions that ended although they sent heartbeats.
     pub lost: BTreeSet<String>,
     /// What must not happen and did.
     pub broken: Vec<String>,
@@ -101,7 +101,7 @@ impl Honest {
                 let id = client.session().expect("an agent has a session").to_owned();
                 let number = sessions.len();
                 sessions.push(id.clone());
-                tasks.spawn(beat(asker(&client, number + 1), team.clone(), id, stop.subscribe()));
+                tasks.spawn(send_heartbeats(asker(&client, number + 1), team.clone(), id, stop.subscribe()));
                 let agent = Agent { number, team: team.clone(), asker: asker(&client, number) };
                 tasks.spawn(agent.work(stop.subscribe()));
             }
@@ -199,7 +199,7 @@ impl Asker {
     ) -> Option<Answer> {
         let client = match sort {
             Sort::Write | Sort::Registration => self.client.under_key(uuid::Uuid::now_v7().to_string()),
-            Sort::Read | Sort::Beat => self.client.clone(),
+            Sort::Read | Sort::Heartbeat => self.client.clone(),
         };
         let began = Instant::now();
         let answer = loop {
@@ -229,7 +229,7 @@ impl Asker {
         }
         match sort {
             Sort::Write => notes.writes.push(took),
-            Sort::Beat => notes.beats.push(took),
+            Sort::Heartbeat => notes.heartbeats.push(took),
             Sort::Read => notes.reads.push(took),
             Sort::Registration => notes.registrations.push(took),
         }
@@ -237,14 +237,14 @@ impl Asker {
 }
 
 /// Shows that an agent lives, whatever it does.
-async fn beat(mut asker: Asker, team: Team, id: String, stop: watch::Receiver<bool>) {
+async fn send_heartbeats(mut asker: Asker, team: Team, id: String, stop: watch::Receiver<bool>) {
     let path = team.path(&format!("/sessions/{id}/heartbeat"));
     while !*stop.borrow() {
-        let answer = asker.ask(Sort::Beat, Method::POST, &path, Some(json!({})), &[200, 404]).await;
+        let answer = asker.ask(Sort::Heartbeat, Method::POST, &path, Some(json!({})), &[200, 404]).await;
         if answer.is_none_or(|answer| answer.status == 404) {
             lock(&asker.notes).lost.insert(id.clone());
         }
-        sleep(BEAT_EVERY).await;
+        sleep(HEARTBEAT_INTERVAL).await;
     }
 }
 

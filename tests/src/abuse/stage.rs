@@ -60,7 +60,7 @@ pub async fn measure(kind: Kind, span: Duration, is_short: bool) -> anyhow::Resu
         kind,
         attacker: report,
         writes: Waits::of(notes.writes),
-        beats: Waits::of(notes.beats),
+        heartbeats: Waits::of(notes.heartbeats),
         reads: Waits::of(notes.reads),
         registrations: Waits::of(notes.registrations),
         leases_lost: notes.lost.len(),

@@ -49,12 +49,13 @@ pub struct Verdict {
     /// Writes of the team, each from its first try to its answer, but for signs of life.
     pub writes: Waits,
     /// Signs of life.
-    pub beats: Waits,
+    #[serde(rename = "beats")]
+    pub heartbeats: Waits,
     /// How long the team waited for reads.
     pub reads: Waits,
     /// Engineers whom the team's admin registers meanwhile.
     pub registrations: Waits,
-    /// Sessions of the team that ended although they beat.
+    /// Sessions of the team that ended although they sent heartbeats.
     pub leases_lost: usize,
     /// Resident memory of the node that had most, at any moment.
     pub peak_kib: u64,

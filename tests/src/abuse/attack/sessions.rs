@@ -43,7 +43,7 @@ pub(super) async fn send(attack: &Attack) {
     let heartbeat = |session: &Who| {
         attack.path(&format!("/sessions/{}/heartbeat", session.session.as_deref().unwrap_or_default()))
     };
-    // Each beats once: from then on its lease is short, and they all end together.
+    // Each sends one heartbeat: from then on its lease is short, and they all end together.
     attack
         .flood(0.6, WIDTH, begun.len(), |n| {
             let (session, path) = (&begun[n], heartbeat(&begun[n]));
