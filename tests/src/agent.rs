@@ -263,7 +263,7 @@ impl Served {
     pub fn asks(&mut self, method: &str, params: Value) -> Value {
         self.last += 1;
         let id = self.last;
-        self.says(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
+        self.send_message(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
         loop {
             let mut line = String::new();
             let read = self.from.read_line(&mut line).expect("the program answers");
@@ -279,11 +279,11 @@ impl Served {
     ///
     /// # Panics
     /// When the program is gone.
-    pub fn tells(&mut self, method: &str) {
-        self.says(&json!({ "jsonrpc": "2.0", "method": method }));
+    pub fn notify(&mut self, method: &str) {
+        self.send_message(&json!({ "jsonrpc": "2.0", "method": method }));
     }
 
-    fn says(&mut self, message: &Value) {
+    fn send_message(&mut self, message: &Value) {
         writeln!(self.to, "{message}").expect("the program reads");
     }
 }

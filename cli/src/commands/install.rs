@@ -99,14 +99,14 @@ impl Install {
         if let Some(folder) = &self.plugin {
             let here = env::current_dir().unwrap_or_default();
             let plan = install::plugin(&here.join(folder), Scope::here(false)?.is_closed)?;
-            return carry_out(context, plan, &self.what, &[], &[], "Written")?.tell(context);
+            return carry_out(context, plan, &self.what, &[], &[], "Written")?.print(context);
         }
         let is_linked = link::find().is_ok_and(|found| found.is_some());
         if !is_linked && !self.what.user {
             context.out.note("This repository is not linked to a project: until nexus project link SLUG, hooks say nothing");
         }
         let installed = wire(context, &self.what, Wish::Install)?;
-        installed.tell(context)?;
+        installed.print(context)?;
         installed.offer(context);
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Install {
 
 impl Uninstall {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        wire(context, &self.what, Wish::Uninstall)?.tell(context)
+        wire(context, &self.what, Wish::Uninstall)?.print(context)
     }
 }
 
@@ -169,7 +169,7 @@ impl CarriedOut {
     ///
     /// # Errors
     /// When the output was closed.
-    pub(super) fn tell(&self, context: &Context<'_>) -> Result<(), Error> {
+    pub(super) fn print(&self, context: &Context<'_>) -> Result<(), Error> {
         let out = context.out;
         out.answer(&self.answer, |_: Value| {
             if self.plan.changes.is_empty() {

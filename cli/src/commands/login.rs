@@ -47,9 +47,9 @@ impl Login {
         match (self.name, self.email) {
             (Some(name), Some(email)) => {
                 let who = Register { name, email, bootstrap_token: self.bootstrap_token };
-                register(context, &who).await?.tell(context)?;
+                register(context, &who).await?.print(context)?;
             }
-            _ => with_key(context).await?.tell(context)?,
+            _ => with_key(context).await?.print(context)?,
         }
         context.out.note("Next: nexus project list, then nexus project link SLUG in your repository");
         Ok(())
@@ -77,7 +77,7 @@ impl Entered {
     ///
     /// # Errors
     /// When the output was closed.
-    pub(super) fn tell(&self, context: &Context<'_>) -> Result<(), Error> {
+    pub(super) fn print(&self, context: &Context<'_>) -> Result<(), Error> {
         context.out.answer(&self.answer, |_: Value| {
             context.out.line(plain(&format!("{} {} <{}>", self.how, self.name, self.email)))
         })?;

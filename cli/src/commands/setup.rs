@@ -73,7 +73,7 @@ impl Setup {
                     .map_err(broken_off)?);
         let installed = is_wanted.then(|| install::all_that_is_found(context)).transpose()?;
         if let Some(installed) = installed.as_ref().filter(|_| !context.out.is_json()) {
-            installed.tell(context)?;
+            installed.print(context)?;
             installed.offer(context);
         }
         let answer = Answer::new(json!({ "engineer": engineer, "project": project,
@@ -203,7 +203,7 @@ impl Setup {
         let name = self.project_name.clone().unwrap_or_else(|| slug.to_owned());
         let made = project::create::make(context, name, slug.to_owned()).await?;
         if !context.out.is_json() {
-            made.tell(context)?;
+            made.print(context)?;
         }
         let project = made.project()?;
         Ok(json!({ "id": project.id, "slug": project.slug }))
@@ -220,7 +220,7 @@ async fn linked(context: &Context<'_>, project: &Project) -> Result<Value, Error
 /// Programs are told at the end, in one document.
 fn entered(context: &Context<'_>, entered: &Entered) -> Result<Value, Error> {
     if !context.out.is_json() {
-        entered.tell(context)?;
+        entered.print(context)?;
     }
     Ok(entered.engineer())
 }

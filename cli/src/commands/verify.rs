@@ -84,7 +84,7 @@ impl Verify {
             }
         }
         checkout::explain_unclaimable(&names).into_iter().for_each(|text| context.out.note(text));
-        tell(context, &self.range, branch.as_deref(), names.len(), &findings)
+        print(context, &self.range, branch.as_deref(), names.len(), &findings)
     }
 }
 
@@ -131,7 +131,7 @@ impl Accepted {
     }
 }
 
-fn tell(
+fn print(
     context: &Context<'_>,
     range: &str,
     branch: Option<&str>,

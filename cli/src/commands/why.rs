@@ -42,7 +42,7 @@ impl Why {
         let answer =
             Answer::new(json!({ "paths": checked.paths, "features": involved(&checked, &features) }));
         context.out.answer(&answer, |picture: Picture| {
-            picture.paths.iter().try_for_each(|path| tell(context, path, &picture.features))
+            picture.paths.iter().try_for_each(|path| print(context, path, &picture.features))
         })
     }
 }
@@ -61,7 +61,7 @@ fn involved<'a>(checked: &Checked, features: &'a [Feature]) -> Vec<&'a Feature> 
     features.iter().filter(|feature| ids.contains(&feature.id)).collect()
 }
 
-fn tell(context: &Context<'_>, path: &CheckedPath, features: &[Feature]) -> Result<(), Error> {
+fn print(context: &Context<'_>, path: &CheckedPath, features: &[Feature]) -> Result<(), Error> {
     let out = context.out;
     let name = &path.path;
     match path.standing {
@@ -71,12 +71,12 @@ fn tell(context: &Context<'_>, path: &CheckedPath, features: &[Feature]) -> Resu
         }
         Standing::Mine => {
             out.line(format_args!("{name} is yours"))?;
-            path.claims.iter().try_for_each(|claim| tell_claim(context, claim, features))?;
+            path.claims.iter().try_for_each(|claim| print_claim(context, claim, features))?;
         }
         Standing::Held => {
             let shared = path.claims.iter().all(|claim| claim.mode == Mode::Shared);
             out.line(format_args!("{name} is {}", if shared { "held by readers" } else { "held" }))?;
-            path.claims.iter().try_for_each(|claim| tell_claim(context, claim, features))?;
+            path.claims.iter().try_for_each(|claim| print_claim(context, claim, features))?;
             let feature = path.claims.iter().find_map(|claim| feature(claim, features));
             out.note(match feature {
                 Some(feature) => format!(
@@ -90,7 +90,7 @@ fn tell(context: &Context<'_>, path: &CheckedPath, features: &[Feature]) -> Resu
     Ok(())
 }
 
-fn tell_claim(context: &Context<'_>, claim: &Claim, features: &[Feature]) -> Result<(), Error> {
+fn print_claim(context: &Context<'_>, claim: &Claim, features: &[Feature]) -> Result<(), Error> {
     let out = context.out;
     let clock = out.clock();
     out.field(

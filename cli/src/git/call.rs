@@ -295,9 +295,9 @@ fn run_within(
     let stdout = child.stdout.take().map(collect);
     let end = Instant::now() + longest;
     let mut outputs = [Vec::new(), Vec::new()];
-    for (output, told) in outputs.iter_mut().zip([stdout, stderr]) {
-        let Some(told) = told else { continue };
-        match told.recv_timeout(end.saturating_duration_since(Instant::now())) {
+    for (output, receiver) in outputs.iter_mut().zip([stdout, stderr]) {
+        let Some(receiver) = receiver else { continue };
+        match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
             Ok(bytes) => *output = bytes?,
             Err(_) => {
                 // It may have ended just now.
@@ -313,16 +313,16 @@ fn run_within(
 
 /// Reads a pipe in a thread of its own: what git started may keep it open when git itself is gone.
 fn collect(pipe: impl Read + Send + 'static) -> mpsc::Receiver<io::Result<Vec<u8>>> {
-    let (tell, told) = mpsc::sync_channel(1);
+    let (sender, receiver) = mpsc::sync_channel(1);
     thread::spawn(move || {
         let mut bytes = Vec::new();
         let read = pipe.take(MAX_ANSWER_BYTES).read_to_end(&mut bytes);
         let is_whole = (bytes.len() as u64) < MAX_ANSWER_BYTES;
         let bytes = read.and_then(|_| if is_whole { Ok(bytes) } else { Err(too_much()) });
         // Whoever waited may be gone.
-        let _ = tell.send(bytes);
+        let _ = sender.send(bytes);
     });
-    told
+    receiver
 }
 
 fn too_much() -> io::Error {

@@ -84,9 +84,9 @@ pub(crate) fn fetched(git: &Git) -> Vec<String> {
 }
 
 /// `branch 'main' of https://example.org/app`: where it came from. Without a name it is all of the text.
-fn source(told: &str) -> &str {
-    let named = told.split_once("' of ").filter(|(before, _)| before.contains('\''));
-    named.map_or(told, |(_, source)| source)
+fn source(entry: &str) -> &str {
+    let named = entry.split_once("' of ").filter(|(before, _)| before.contains('\''));
+    named.map_or(entry, |(_, source)| source)
 }
 
 /// Whether a path of another repository is one of this one.

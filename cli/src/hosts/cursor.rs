@@ -96,8 +96,8 @@ mod tests {
         assert_eq!((denied.stdout, denied.code), (Some(output), 2));
         let stop = event("stop", json!({ "status": "completed", "loop_count": 1 }));
         assert!(stop.is_again);
-        let told = Host::Cursor.answer(&stop, &Verdict::Refuse("lost".to_owned()));
-        assert_eq!(told.stdout, Some(json!({ "followup_message": "lost" })));
+        let answer = Host::Cursor.answer(&stop, &Verdict::Refuse("lost".to_owned()));
+        assert_eq!(answer.stdout, Some(json!({ "followup_message": "lost" })));
         assert_eq!(Host::Cursor.answer(&stop, &Verdict::Inform("x".to_owned())), Answer::nothing());
     }
 }

@@ -44,17 +44,19 @@ pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
         (EventKind::Stop, Verdict::Refuse(reason)) => {
             Answer::json(json!({ "decision": "deny", "reason": reason }))
         }
-        (EventKind::BeforeTool, Verdict::Inform(text)) => told("BeforeTool", text),
+        (EventKind::BeforeTool, Verdict::Inform(text)) => additional_context("BeforeTool", text),
         // A refusal after the fact would hide from the agent what its tool said.
-        (EventKind::AfterTool, Verdict::Inform(text) | Verdict::Refuse(text)) => told("AfterTool", text),
+        (EventKind::AfterTool, Verdict::Inform(text) | Verdict::Refuse(text)) => {
+            additional_context("AfterTool", text)
+        }
         (EventKind::SessionStart, Verdict::Inform(text) | Verdict::Refuse(text)) => {
-            told("SessionStart", text)
+            additional_context("SessionStart", text)
         }
         (_, Verdict::Inform(text) | Verdict::Refuse(text)) => Answer::json(json!({ "systemMessage": text })),
     }
 }
 
-fn told(event: &str, text: &str) -> Answer {
+fn additional_context(event: &str, text: &str) -> Answer {
     let context: Value = json!({ "hookEventName": event, "additionalContext": text });
     Answer::json(json!({ "hookSpecificOutput": context }))
 }
@@ -107,8 +109,8 @@ mod tests {
         assert_eq!(denied.stdout, Some(json!({ "decision": "deny", "reason": "held" })));
         assert_eq!((denied.stderr.as_deref(), denied.code), (Some("held"), 2));
         let after = event("after-tool", json!({ "tool_name": "run_shell_command" }));
-        let told =
+        let answer =
             Host::Gemini.answer(&after, &Verdict::Refuse("theirs".to_owned())).stdout.unwrap_or_default();
-        assert_eq!(told["hookSpecificOutput"]["additionalContext"], "theirs");
+        assert_eq!(answer["hookSpecificOutput"]["additionalContext"], "theirs");
     }
 }

@@ -34,7 +34,7 @@ impl Progress {
 
     /// Says how far it is, if it is time to; the words are told for how long it has been going on. They have to fit
     /// into one line.
-    pub(crate) fn tell(&mut self, words: impl FnOnce(Duration) -> String) {
+    pub(crate) fn update(&mut self, words: impl FnOnce(Duration) -> String) {
         let now = Instant::now();
         if !self.is_wanted || now < self.next {
             return;
@@ -58,7 +58,7 @@ impl Progress {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                () = tokio::time::sleep_until(self.next) => self.tell(&words),
+                () = tokio::time::sleep_until(self.next) => self.update(&words),
             }
         }
     }

@@ -2,7 +2,7 @@
 //! each write under one idempotency key until it is answered. Notes how long each took, what was promised, and what of
 //! that did not hold.
 
-use super::observer::{Heard, Observer};
+use super::observer::{ObservedEvents, Observer};
 use crate::{Answer, Client, Team};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ pub struct Honest {
     sessions: Vec<String>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
-    observer: tokio::task::JoinHandle<Heard>,
+    observer: tokio::task::JoinHandle<ObservedEvents>,
     stop_observing: watch::Sender<bool>,
     asker: Asker,
 }
@@ -133,17 +133,17 @@ impl Honest {
         self.look_after_features().await;
         self.look_after_sessions().await;
         self.stop_observing.send_replace(true);
-        let heard = self.observer.await;
+        let received = self.observer.await;
         let mut notes = lock(&self.notes);
-        match heard {
+        match received {
             Err(panic) => notes.broken.push(format!("the observer panicked: {panic}")),
-            Ok(heard) => {
-                notes.broken.extend(heard.broken);
-                let ended = self.sessions.iter().filter(|id| heard.ended.contains(*id)).cloned();
+            Ok(received) => {
+                notes.broken.extend(received.broken);
+                let ended = self.sessions.iter().filter(|id| received.ended.contains(*id)).cloned();
                 notes.lost.extend(ended);
-                let unheard = notes.done.difference(&heard.completed).count();
-                if unheard > 0 && heard.is_complete {
-                    notes.broken.push(format!("{unheard} finished features were never announced"));
+                let unobserved = notes.done.difference(&received.completed).count();
+                if unobserved > 0 && received.is_complete {
+                    notes.broken.push(format!("{unobserved} finished features were never announced"));
                 }
             }
         }

@@ -155,13 +155,13 @@ async fn histories(cluster: &Cluster, team: &Team) -> Vec<String> {
     for node in &cluster.nodes {
         let folder = node.data_dir();
         let checked = AssertUnwindSafe(history::check_project(&folder, project)).catch_unwind().await;
-        told_all.extend(checked.err().map(|panic| format!("node {}: {}", node.number, told(panic))));
+        told_all.extend(checked.err().map(|panic| format!("node {}: {}", node.number, panic_message(panic))));
     }
     told_all
 }
 
 /// What a panic says.
-fn told(panic: Box<dyn Any + Send>) -> String {
+fn panic_message(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }

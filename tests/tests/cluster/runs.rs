@@ -365,7 +365,7 @@ async fn the_tools_act_as_whichever_run_the_host_is_in() {
         json!({ "protocolVersion": "2025-06-18", "capabilities": {},
         "clientInfo": { "name": "test", "version": "1" } }),
     );
-    tools.tells("notifications/initialized");
+    tools.notify("notifications/initialized");
     tools.asks("resources/list", json!({}));
     for (run, source, file) in
         [("one", "startup", "1.rs"), ("two", "resume", "2.rs"), ("one", "resume", "3.rs")]
@@ -406,7 +406,7 @@ async fn a_feature_is_laid_out_where_its_agent_works_and_cleared_away_when_it_is
         json!({ "protocolVersion": "2025-06-18", "capabilities": {},
         "clientInfo": { "name": "test", "version": "1" } }),
     );
-    tools.tells("notifications/initialized");
+    tools.notify("notifications/initialized");
     for (tool, is_there) in [("pick", true), ("release", false), ("pick", true), ("done", false)] {
         let call = json!({ "name": tool, "arguments": { "feature": "two" } });
         let answer = tools.asks("tools/call", call);

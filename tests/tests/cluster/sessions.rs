@@ -174,12 +174,12 @@ async fn an_outage_of_the_whole_cluster_does_not_end_leases() {
     for node in &cluster.nodes {
         node.go_on();
     }
-    let heard = eventually("the cluster hears it again", || async {
+    let received = eventually("the cluster hears it again", || async {
         let answer = agent.send(reqwest::Method::POST, &heartbeat, None).await.ok()?;
         (answer.status != 503).then_some(answer)
     })
     .await;
-    assert_eq!(heard.data(), &json!({ "ok": true }));
+    assert_eq!(received.data(), &json!({ "ok": true }));
     assert_eq!(feature(&team.admin, &team).await["status"], "active");
 }
 

@@ -134,7 +134,7 @@ impl Create {
                 context.out.note(format_args!("Made feature {}, but it is still a draft", body.slug));
             })?;
         }
-        context.out.answer(&answer, |feature: Feature| tell(context, &feature))
+        context.out.answer(&answer, |feature: Feature| print(context, &feature))
     }
 }
 
@@ -182,7 +182,7 @@ fn of_repository(path: &Path) -> Result<Option<String>, Error> {
     text.map(Some).ok_or_else(missing)
 }
 
-fn tell(context: &Context<'_>, feature: &Feature) -> Result<(), Error> {
+fn print(context: &Context<'_>, feature: &Feature) -> Result<(), Error> {
     let status = values::status_name(feature.status);
     let lane = values::lane_name(feature.lane);
     let Feature { slug, title, priority, .. } = feature;

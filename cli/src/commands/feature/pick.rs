@@ -98,7 +98,7 @@ async fn patiently(
     longest: Duration,
 ) -> Result<Answer, Error> {
     let mut changes = Changes::since_now(context, project, longest).await?;
-    let mut told = String::new();
+    let mut printed = String::new();
     let mut asked = request.clone().once();
     loop {
         context.client.begin();
@@ -112,9 +112,9 @@ async fn patiently(
             Err(error) => return Err(error),
         };
         asked = request.clone().once();
-        if told != refused.body.message {
-            told.clone_from(&refused.body.message);
-            context.out.note(format_args!("Waiting: {told}"));
+        if printed != refused.body.message {
+            printed.clone_from(&refused.body.message);
+            context.out.note(format_args!("Waiting: {printed}"));
         }
         if !changes.next(context).await? {
             return Err(Error::Refused(refused));

@@ -86,13 +86,13 @@ fn within<T: Send + 'static>(
     longest: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, RecvTimeoutError> {
-    let (tell, told) = mpsc::sync_channel(1);
+    let (sender, receiver) = mpsc::sync_channel(1);
     let started = thread::Builder::new().spawn(move || {
         // Whoever waited may be gone.
-        let _ = tell.send(work());
+        let _ = sender.send(work());
     });
     started.map_err(|_| RecvTimeoutError::Disconnected)?;
-    told.recv_timeout(longest)
+    receiver.recv_timeout(longest)
 }
 
 /// What goes by the policy when the rest takes too long.

@@ -65,11 +65,11 @@ pub(super) fn evaluate(event: &HookEvent, global: Global, out: &Output, progress
         return Verdict::Silent;
     }
     progress.note(&scope);
-    let verdict = answered(event, &scope, global, out);
+    let verdict = evaluate_scope(event, &scope, global, out);
     unreachable::with_unchecked(verdict, event.kind, &scope.unchecked, progress.policy())
 }
 
-fn answered(event: &HookEvent, scope: &EventScope, mut global: Global, out: &Output) -> Verdict {
+fn evaluate_scope(event: &HookEvent, scope: &EventScope, mut global: Global, out: &Output) -> Verdict {
     if scope.files.is_empty() && scope.left_over.is_empty() {
         return Verdict::Silent;
     }
@@ -81,7 +81,7 @@ fn answered(event: &HookEvent, scope: &EventScope, mut global: Global, out: &Out
         .map_err(|error| Error::local(format!("cannot start: {error}")))
         .and_then(|runtime| Ok((runtime, Context::new(global, out)?)));
     match context {
-        Ok((runtime, context)) => runtime.block_on(said(event, scope, &context)),
+        Ok((runtime, context)) => runtime.block_on(evaluate_in_context(event, scope, &context)),
         Err(error) => without_context(event, scope, &error, out),
     }
 }
@@ -137,16 +137,16 @@ fn without_context(event: &HookEvent, scope: &EventScope, error: &Error, out: &O
     match (event.kind, files.first()) {
         (EventKind::BeforeTool, Some(first)) => {
             let policy = Policy::find(Some(&first.checkout.link), login.as_ref());
-            let mut told = Vec::new();
+            let mut messages = Vec::new();
             for files in files {
                 let journal = journal_without_context(event, &files.checkout);
                 let kept = journal.as_ref().map(|journal| (journal, &files.checkout));
                 match unreachable::verdict(policy, &why, &files.all(), kept) {
-                    Verdict::Inform(text) => told.push(text),
+                    Verdict::Inform(text) => messages.push(text),
                     other => return other,
                 }
             }
-            Verdict::Inform(told.join("\n"))
+            Verdict::Inform(messages.join("\n"))
         }
         (EventKind::AfterTool, _) => {
             for files in files {
@@ -173,7 +173,7 @@ fn journal_without_context(event: &HookEvent, checkout: &LinkedCheckout) -> Opti
     Some(Journal::of_run(&records, &key, checkout.project()))
 }
 
-async fn said(event: &HookEvent, scope: &EventScope, context: &Context<'_>) -> Verdict {
+async fn evaluate_in_context(event: &HookEvent, scope: &EventScope, context: &Context<'_>) -> Verdict {
     let files = scope.files.as_slice();
     if let Some(actor) = event.session.as_deref().and_then(|id| Actor::of_host(event.host.word(), id)) {
         if event.kind == EventKind::SessionStart && event.is_continuation {
@@ -183,7 +183,7 @@ async fn said(event: &HookEvent, scope: &EventScope, context: &Context<'_>) -> V
         context.act_as_host(actor);
     }
     match event.kind {
-        EventKind::SessionStart => starts(event, context, &files[0].checkout).await,
+        EventKind::SessionStart => session_starts(event, context, &files[0].checkout).await,
         EventKind::BeforeTool => {
             let verdict = tool::before(context, files).await;
             if matches!(verdict, Verdict::Refuse(_))
@@ -203,18 +203,18 @@ async fn said(event: &HookEvent, scope: &EventScope, context: &Context<'_>) -> V
             checkpoint(event, context, &files[0].checkout).await;
             Verdict::Silent
         }
-        EventKind::Stop => stops(event, context, scope).await,
+        EventKind::Stop => agent_stops(event, context, scope).await,
         EventKind::SessionEnd => {
-            ends(context, &files[0].checkout).await;
+            session_ends(context, &files[0].checkout).await;
             Verdict::Silent
         }
         EventKind::Unknown => Verdict::Silent,
     }
 }
 
-async fn starts(event: &HookEvent, context: &Context<'_>, checkout: &LinkedCheckout) -> Verdict {
+async fn session_starts(event: &HookEvent, context: &Context<'_>, checkout: &LinkedCheckout) -> Verdict {
     let project = checkout.project();
-    let told = async {
+    let message = async {
         context.session_for_work(project).await?;
         context.bind_to_own_process(project);
         Journal::of(context, project).adopt(&context.records());
@@ -222,7 +222,7 @@ async fn starts(event: &HookEvent, context: &Context<'_>, checkout: &LinkedCheck
         news.extend(checkout.warning.iter().map(|warning| format!("\n{warning}.")));
         brief::brief(context, project, &run_name(event), &news).await
     };
-    match told.await {
+    match message.await {
         Ok(text) => Verdict::Inform(text),
         Err(error @ Error::Refused(_)) => Verdict::Inform(unreachable::no_answer(&error, &[], context.out)),
         Err(error) => {
@@ -270,11 +270,11 @@ async fn checkpoint(event: &HookEvent, context: &Context<'_>, checkout: &LinkedC
 
 /// Goes on only for what must not wait: files that are somebody else's by now, or that a command changed whose end
 /// nobody told.
-async fn stops(event: &HookEvent, context: &Context<'_>, scope: &EventScope) -> Verdict {
+async fn agent_stops(event: &HookEvent, context: &Context<'_>, scope: &EventScope) -> Verdict {
     let checkout = &scope.files[0].checkout;
     checkpoint(event, context, checkout).await;
     let left_over = tool::after(context, &scope.left_over).await;
-    let verdict = stops_over(event, context, checkout).await;
+    let verdict = unresolved_writes(event, context, checkout).await;
     match left_over {
         Verdict::Silent => verdict,
         // Known once: it is told whatever the host was told before.
@@ -285,7 +285,7 @@ async fn stops(event: &HookEvent, context: &Context<'_>, scope: &EventScope) -> 
     }
 }
 
-async fn stops_over(event: &HookEvent, context: &Context<'_>, checkout: &LinkedCheckout) -> Verdict {
+async fn unresolved_writes(event: &HookEvent, context: &Context<'_>, checkout: &LinkedCheckout) -> Verdict {
     if event.is_again {
         return Verdict::Silent;
     }
@@ -302,7 +302,7 @@ async fn stops_over(event: &HookEvent, context: &Context<'_>, checkout: &LinkedC
 
 /// A run that holds nothing is over at once. One that holds something is ended with its process, by whoever
 /// looks after it: a host that only forgets what it said goes on.
-async fn ends(context: &Context<'_>, checkout: &LinkedCheckout) {
+async fn session_ends(context: &Context<'_>, checkout: &LinkedCheckout) {
     let project = checkout.project();
     context.act_as_live_session(project);
     let Some(session) = context.client.session() else { return };

@@ -62,22 +62,22 @@ pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) 
     let (refusal, policy) = match context {
         Ok((runtime, context)) => {
             let policy = Policy::find(Some(&checkout.link), Some(&context.login));
-            (runtime.block_on(looked_at(&context, &checkout, &names, what)), policy)
+            (runtime.block_on(held_files(&context, &checkout, &names, what)), policy)
         }
         Err(error) => (Err(error), Policy::find(Some(&checkout.link), None)),
     };
     match refusal {
         Ok(None) => {
-            checkout::explain_unclaimable(&names).into_iter().for_each(|text| say(&text));
+            checkout::explain_unclaimable(&names).into_iter().for_each(|text| print(&text));
             ExitCode::SUCCESS
         }
         Ok(Some(refusal)) => {
-            say(&refusal);
+            print(&refusal);
             ExitCode::FAILURE
         }
         // It is answered, if not about the files: no policy speaks for who is not to have them.
         Err(error @ Error::Refused(_)) => {
-            say(&unreachable::no_answer(&error, &names, out));
+            print(&unreachable::no_answer(&error, &names, out));
             ExitCode::FAILURE
         }
         Err(error) => by_policy(policy, &error, &names, what, out),
@@ -89,11 +89,11 @@ fn by_policy(policy: Policy, error: &Error, names: &[String], what: &str, out: &
     let why = unreachable::reason(error, out);
     match unreachable::verdict(policy, &why, names, None) {
         Verdict::Refuse(text) => {
-            say(&text);
+            print(&text);
             ExitCode::FAILURE
         }
         Verdict::Inform(_) | Verdict::Silent => {
-            say(&format!(
+            print(&format!(
                 "Nexus cannot tell whose these files are: {why}.\nPolicy {}: the {what} is let through unchecked; nexus verify checks it later.",
                 policy.word()
             ));
@@ -102,13 +102,13 @@ fn by_policy(policy: Policy, error: &Error, names: &[String], what: &str, out: &
     }
 }
 
-fn say(text: &str) {
+fn print(text: &str) {
     // Whoever does not listen has the exit code.
     let _ = writeln!(std::io::stderr().lock(), "{}", plain(text));
 }
 
 /// A refusal, if there is a reason for one.
-async fn looked_at(
+async fn held_files(
     context: &Context<'_>,
     checkout: &LinkedCheckout,
     names: &[String],
@@ -148,7 +148,7 @@ fn pushed(git: &Git, more: &[String]) -> Result<Vec<String>, Error> {
         // Nothing says here what anybody else has: the other side does, as it is about to anyway.
         match more.get(1).map(|url| git::listed_by(git, url)) {
             Some(Ok(commits)) => there.extend(commits),
-            Some(Err(git::Elapsed)) => say(&format!(
+            Some(Err(git::Elapsed)) => print(&format!(
                 "Nexus: the other side does not say within {} s what it has; every commit of this push is looked at, \
                  also what others merged.",
                 git::LONGEST_LISTING.as_secs()

@@ -18,10 +18,10 @@ use crate::{
 
 /// Before it is used.
 pub(super) async fn before(context: &Context<'_>, files: &[AffectedFiles]) -> Verdict {
-    let mut told = String::new();
+    let mut message = String::new();
     for files in files {
         match before_in(context, files).await {
-            Ok(Verdict::Inform(text)) => told += &format!("\n{text}"),
+            Ok(Verdict::Inform(text)) => message += &format!("\n{text}"),
             Ok(Verdict::Silent) => {}
             Ok(refused @ Verdict::Refuse(_)) => return refused,
             // It is answered, if not about the files: no policy speaks for who is not to have them.
@@ -33,13 +33,13 @@ pub(super) async fn before(context: &Context<'_>, files: &[AffectedFiles]) -> Ve
                 let why = unreachable::reason(&error, context.out);
                 let journal = Journal::of(context, files.checkout.project());
                 match unreachable::verdict(policy, &why, &files.all(), Some((&journal, &files.checkout))) {
-                    Verdict::Inform(text) => told += &format!("\n{text}"),
+                    Verdict::Inform(text) => message += &format!("\n{text}"),
                     other => return other,
                 }
             }
         }
     }
-    if told.is_empty() { Verdict::Silent } else { Verdict::Inform(told.trim_start().to_owned()) }
+    if message.is_empty() { Verdict::Silent } else { Verdict::Inform(message.trim_start().to_owned()) }
 }
 
 async fn before_in(context: &Context<'_>, files: &AffectedFiles) -> Result<Verdict, Error> {
@@ -63,11 +63,11 @@ async fn before_in(context: &Context<'_>, files: &AffectedFiles) -> Result<Verdi
             &held,
         ));
     }
-    let mut told = String::new();
+    let mut message = String::new();
     if let Some(why) = files.unreadable {
         let policy = Policy::find(Some(&files.checkout.link), Some(&context.login));
         match unreachable::unreadable_command(policy, why) {
-            Verdict::Inform(text) => told += &format!("\n{text}"),
+            Verdict::Inform(text) => message += &format!("\n{text}"),
             other => return Ok(other),
         }
     }
@@ -75,17 +75,17 @@ async fn before_in(context: &Context<'_>, files: &AffectedFiles) -> Result<Verdi
         match write_access::acquire(context, &files.checkout, &files.written).await? {
             WriteAccess::AlreadyHeld => {}
             WriteAccess::Claimed(paths) => {
-                told += &format!("\nNexus: {} was free and is yours alone now.", format::list(&paths));
+                message += &format!("\nNexus: {} was free and is yours alone now.", format::list(&paths));
             }
             WriteAccess::HeldByOthers(held) => return Ok(Verdict::Refuse(denial(context, &held, files))),
         }
-        told += &checkout::explain_unclaimable(&files.written)
+        message += &checkout::explain_unclaimable(&files.written)
             .map(|text| format!("\n{text}"))
             .unwrap_or_default();
     }
-    told += &news::news(context, project).await;
-    let told = told.trim_start();
-    Ok(if told.is_empty() { Verdict::Silent } else { Verdict::Inform(told.to_owned()) })
+    message += &news::news(context, project).await;
+    let message = message.trim_start();
+    Ok(if message.is_empty() { Verdict::Silent } else { Verdict::Inform(message.to_owned()) })
 }
 
 fn refused(context: &Context<'_>, what: &str, held: &[HeldFile]) -> Verdict {

@@ -99,20 +99,22 @@ pub(super) fn with_unchecked(
     if unchecked.is_empty() {
         return verdict;
     }
-    let told = plain(&format!(
+    let message = plain(&format!(
         "Nexus did not look at all that a command may have changed: {}. What others hold cannot be committed by you: \
          git status shows what changed, nexus why FILE whose it is.",
         unchecked.join("; ")
     ));
     match (policy, kind) {
         (Policy::FailClosed, EventKind::AfterTool) => {
-            let told = format!("{told}\nPolicy {}: look at it before anything else.", policy.word());
+            let message = format!("{message}\nPolicy {}: look at it before anything else.", policy.word());
             match verdict {
-                Verdict::Silent => Verdict::Refuse(told),
-                Verdict::Inform(text) | Verdict::Refuse(text) => Verdict::Refuse(format!("{text}\n{told}")),
+                Verdict::Silent => Verdict::Refuse(message),
+                Verdict::Inform(text) | Verdict::Refuse(text) => {
+                    Verdict::Refuse(format!("{text}\n{message}"))
+                }
             }
         }
-        _ => verdict.with(&told),
+        _ => verdict.with(&message),
     }
 }
 

@@ -143,11 +143,11 @@ impl WorkTreeSnapshot {
     /// command.
     pub(crate) fn after(&self, call: &str) -> Option<SnapshotDiff> {
         let call = call.to_owned();
-        let (tell, told) = mpsc::sync_channel(1);
+        let (sender, receiver) = mpsc::sync_channel(1);
         let diff = self.with_deadline(move |snapshot, end| {
             let mut running = RunningCommands::lock(&snapshot.folder)?;
             let is_known = running.is_any();
-            let _ = tell.send(is_known);
+            let _ = sender.send(is_known);
             if !is_known {
                 return Ok(SnapshotDiff::default());
             }
@@ -157,7 +157,7 @@ impl WorkTreeSnapshot {
             running.write()?;
             Ok(diff)
         });
-        told.try_recv().unwrap_or(true).then_some(diff)
+        receiver.try_recv().unwrap_or(true).then_some(diff)
     }
 
     /// What commands changed whose end nobody told. `is_last` when the agent is done: no command of its runs.
@@ -293,15 +293,15 @@ impl WorkTreeSnapshot {
         &self,
         work: impl FnOnce(&Self, Instant) -> Result<SnapshotDiff, String> + Send + 'static,
     ) -> SnapshotDiff {
-        let (tell, told) = mpsc::sync_channel(1);
+        let (sender, receiver) = mpsc::sync_channel(1);
         let snapshot = self.clone();
         let end = Instant::now() + LOOK_TIMEOUT;
         thread::spawn(move || {
             let diff = work(&snapshot, end).unwrap_or_else(SnapshotDiff::unchecked);
             // Whoever waited may be gone.
-            let _ = tell.send(diff);
+            let _ = sender.send(diff);
         });
-        told.recv_timeout(LOOK_TIMEOUT + GRACE).unwrap_or_else(|_| {
+        receiver.recv_timeout(LOOK_TIMEOUT + GRACE).unwrap_or_else(|_| {
             SnapshotDiff::unchecked(format!("it took more than {} s", LOOK_TIMEOUT.as_secs()))
         })
     }

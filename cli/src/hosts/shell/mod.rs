@@ -169,15 +169,15 @@ const STACK_BYTES: usize = 64 << 20;
 
 /// What a command writes that starts in this folder.
 pub(crate) fn writes(command: &str, folder: &Path) -> Writes {
-    let (tell, told) = mpsc::sync_channel(1);
+    let (sender, receiver) = mpsc::sync_channel(1);
     let (command, folder) = (command.to_owned(), folder.to_owned());
     let reading = move || {
         // Whoever waited may be gone.
-        let _ = tell.send(read_through(&command, &folder));
+        let _ = sender.send(read_through(&command, &folder));
     };
     // A reader that panics or goes on for ever is one that could not read it; it ends with this process.
     let started = thread::Builder::new().stack_size(STACK_BYTES).spawn(reading);
-    let seen = started.ok().and_then(|_| told.recv_timeout(LONGEST).ok());
+    let seen = started.ok().and_then(|_| receiver.recv_timeout(LONGEST).ok());
     seen.unwrap_or_else(|| Writes { unreadable: Some(read::TOO_SLOW), ..Writes::default() })
 }
 

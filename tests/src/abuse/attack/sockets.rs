@@ -52,8 +52,8 @@ pub(super) async fn sockets(attack: &Attack) {
         let client = &clients[n % clients.len()];
         async move {
             if let Some(mut socket) = join(attack, client).await {
-                socket.say(json!({ "type": "leave" })).await;
-                socket.say(json!({ "type": "heartbeat" })).await;
+                socket.send_json(json!({ "type": "leave" })).await;
+                socket.send_json(json!({ "type": "heartbeat" })).await;
             }
             sleep(PAUSE).await;
         }
@@ -96,7 +96,9 @@ async fn join(attack: &Attack, client: &Client) -> Option<Socket> {
     match Socket::try_open(client, "/ws").await {
         Ok(mut socket) => {
             attack.answered(101);
-            socket.say(json!({ "type": "join", "projectId": attack.target().project, "since": 0 })).await;
+            socket
+                .send_json(json!({ "type": "join", "projectId": attack.target().project, "since": 0 }))
+                .await;
             Some(socket)
         }
         Err(crate::Refused::Answer(status, _)) => {

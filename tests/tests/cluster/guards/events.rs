@@ -235,7 +235,7 @@ async fn held() -> (Cluster, nexus_tests::Team, Checkout) {
 }
 
 #[track_caller]
-fn says(answer: &Value, expected: &str) {
+fn send_message(answer: &Value, expected: &str) {
     assert!(answer.as_str().is_some_and(|text| text.contains(expected)), "{answer} has no {expected:?}");
 }
 
