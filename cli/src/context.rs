@@ -192,7 +192,7 @@ impl<'a> Context<'a> {
     /// Whose key it is. What login saved is believed, unless another key is used.
     ///
     /// # Errors
-    /// When the cluster says no, or nothing.
+    /// When the cluster refuses it or no server answers.
     pub(crate) async fn me(&self) -> Result<Uuid, Error> {
         match self.login.engineer_id.filter(|_| self.given_token.is_none()) {
             Some(id) => Ok(id),
@@ -203,7 +203,7 @@ impl<'a> Context<'a> {
     /// The engineer's projects.
     ///
     /// # Errors
-    /// When the cluster says no, or nothing.
+    /// When the cluster refuses it or no server answers.
     pub(crate) async fn projects(&self) -> Result<Vec<Project>, Error> {
         self.client.send(Request::get("/projects")).await?.parse()
     }

@@ -35,7 +35,7 @@ impl Context<'_> {
     /// requests are sent as this session.
     ///
     /// # Errors
-    /// When the cluster says no, or nothing, or the record cannot be written.
+    /// When the cluster refuses it, no server answers, or the record cannot be written.
     pub(crate) async fn session_for_work(&self, project: Uuid) -> Result<Option<Uuid>, Error> {
         let (key, owner) = match self.actor() {
             Actor::Session(id) => return Ok(Some(*id)),
@@ -60,7 +60,7 @@ impl Context<'_> {
     /// one.
     ///
     /// # Errors
-    /// When the cluster says no, or nothing.
+    /// When the cluster refuses it or no server answers.
     pub(crate) async fn send_in_session(&self, project: Uuid, request: Request) -> Result<Answer, Error> {
         let refused = match self.client.send(request.clone()).await {
             Err(Error::Refused(refused)) => refused,
@@ -174,7 +174,7 @@ impl Context<'_> {
         owner: Option<Process>,
     ) -> Result<Uuid, Error> {
         let records = self.records();
-        records.delete_old(journal::is_one);
+        records.delete_old(journal::is_journal);
         // First the name: commands of one run that start at once then share it, and with it the session.
         let named = bind(&records, key, project, owner)?;
         let agent = named.map_or_else(|| new_name(key), |record| record.agent);
@@ -193,7 +193,7 @@ impl Context<'_> {
     /// Starts a session of that agent; the cluster returns the one that is alive, if there is one.
     ///
     /// # Errors
-    /// When the cluster says no, or nothing.
+    /// When the cluster refuses it or no server answers.
     pub(crate) async fn post_session(&self, project: Uuid, agent: String) -> Result<Session, Error> {
         let here = std::env::current_dir().ok().map(|folder| folder.display().to_string());
         let metadata = Metadata {

@@ -14,7 +14,7 @@ const LAID_OUT: usize = 200;
 /// The newest learnings of a feature.
 ///
 /// # Errors
-/// When the cluster says no, or nothing.
+/// When the cluster refuses it or no server answers.
 pub(super) async fn learnings(
     context: &Context<'_>,
     project: Uuid,
@@ -28,7 +28,7 @@ pub(super) async fn learnings(
 /// The newest decisions about a feature.
 ///
 /// # Errors
-/// When the cluster says no, or nothing.
+/// When the cluster refuses it or no server answers.
 pub(super) async fn decisions(
     context: &Context<'_>,
     project: Uuid,

@@ -36,7 +36,7 @@ pub(super) async fn feature(
 /// The features that this run works on; where no run is to be seen, those of the engineer.
 ///
 /// # Errors
-/// When the cluster says no, or nothing.
+/// When the cluster refuses it or no server answers.
 pub(super) async fn active(context: &Context<'_>, project: Uuid) -> Result<Vec<Feature>, Error> {
     let status = context.client.send(Request::get(format!("/projects/{project}/status"))).await?;
     let status: ProjectStatus = status.parse()?;

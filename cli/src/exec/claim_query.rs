@@ -155,7 +155,7 @@ impl ClaimQuery {
     /// as somebody holds them, whatever the folders say.
     ///
     /// # Errors
-    /// When the cluster says no, or nothing.
+    /// When the cluster refuses it or no server answers.
     pub(super) async fn plan(
         &mut self,
         context: &Context<'_>,

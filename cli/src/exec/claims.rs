@@ -34,7 +34,7 @@ pub(super) struct Claims {
 /// The claims as they are now.
 ///
 /// # Errors
-/// When the cluster says no, or nothing.
+/// When the cluster refuses it or no server answers.
 pub(super) async fn claims(context: &Context<'_>, project: Uuid) -> Result<Claims, Error> {
     let asked = Request::get(format!("/projects/{project}/claims"));
     let answer = context.client.send(asked.reading::<Vec<Claim>>()).await?;

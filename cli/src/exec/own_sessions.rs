@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// Whose key it is, as the cluster says it: what login saved, a command may have written.
 ///
 /// # Errors
-/// When the cluster says no, or nothing.
+/// When the cluster refuses it or no server answers.
 pub(super) async fn engineer(context: &Context<'_>) -> Result<Uuid, Error> {
     Ok(context.client.send(Request::get("/auth/me")).await?.parse::<Me>()?.id)
 }

@@ -1,4 +1,4 @@
-//! What git says is not committed, is ignored, or is in a stash. Changes nothing.
+//! What git reports as not committed, ignored, or stashed. Changes nothing.
 
 use crate::{
     agent_run::RunKey,
@@ -11,28 +11,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Files of a folder, or of a stash, that are looked at before a command throws them away or puts them back.
+/// Files that are listed at most before a command discards them or restores them from a stash.
 const MAX_CHANGED: usize = 5_000;
 
-/// Submodules within submodules that are looked into.
+/// How deep submodules within submodules are listed.
 const MAX_SUBMODULE_DEPTH: usize = 3;
 
-/// How long git may take to say what a command would change: its host waits ten seconds for all of the hook.
+/// How long git may take to list what a command would change: hosts wait ten seconds for the whole hook.
 const GIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Files that a command would change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ChangedFiles {
-    /// Those that are known: absolute paths.
+    /// The known ones, as absolute paths.
     pub(crate) paths: Vec<PathBuf>,
     /// Why there may be more.
     pub(crate) incomplete: Option<&'static str>,
 }
 
-/// Git did not say it: it failed, or took longer than [`GIT_TIMEOUT`].
+/// The reason when git failed, or took longer than [`GIT_TIMEOUT`].
 const GIT_FAILED: &str = "git does not say which changes it throws away, or puts back";
 
-/// There are more than [`MAX_CHANGED`].
+/// The reason when there are more than [`MAX_CHANGED`].
 const TOO_MANY: &str = "it throws away more changes than are looked at";
 
 /// What is not committed in the working tree of a folder, below it, and in its submodules.
@@ -85,7 +85,7 @@ fn add_uncommitted(
     Ok(())
 }
 
-/// The files that a stash changes when it is put back. Without a name it is the newest one.
+/// The files that a stash changes when it is applied. Without a name it is the newest one.
 pub(crate) fn stashed(folder: &Path, name: Option<&str>) -> ChangedFiles {
     stashed_until(folder, name, Instant::now() + GIT_TIMEOUT)
 }
@@ -112,26 +112,26 @@ fn files_of_stash(git: &Git, name: Option<&str>) -> Result<Vec<String>, Error> {
         Ok::<bool, Error>(found.status.success())
     };
     let (first, others) = (format!("{stash}^1"), format!("{stash}^3"));
-    // Git itself has nothing to put back.
+    // There is no such stash, so git changes nothing.
     if !is_there(&first)? {
         return Ok(Vec::new());
     }
     let mut paths = git.entries(&["diff-tree", "-r", "-z", "--name-only", "--no-renames", &first, &stash])?;
-    // Files that git did not know have a parent of their own.
+    // Files that git did not track are in a parent commit of their own.
     if is_there(&others)? {
         paths.extend(git.entries(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", &others])?);
     }
     Ok(paths)
 }
 
-/// These paths without those that git ignores: what is built belongs to nobody.
+/// These paths without those that git ignores: nobody claims what is built.
 pub(crate) fn not_ignored(root: &Path, paths: Vec<String>) -> Vec<String> {
     if paths.is_empty() {
         return paths;
     }
     // To git a path that begins with a colon is a pattern.
     let input = paths.iter().map(|path| format!("./{path}\0")).collect();
-    // With 1 it says that none of them is ignored.
+    // Exit code 1 means that none of them is ignored.
     let git = Git::at(root).until(Instant::now() + GIT_TIMEOUT);
     let ignored = git.entries_of(&["check-ignore", "-z", "--stdin"], input, |code| code <= 1);
     let ignored = ignored.unwrap_or_default();
@@ -139,7 +139,7 @@ pub(crate) fn not_ignored(root: &Path, paths: Vec<String>) -> Vec<String> {
     paths.into_iter().filter(|path| !is_ignored(path)).collect()
 }
 
-/// The word for a use of a tool that has no name.
+/// The id of a tool call whose host gives it none.
 pub(crate) fn fallback_call_id(key: &RunKey) -> String {
     format!("{}-shell", key.kind())
 }

@@ -1,4 +1,4 @@
-//! The linked repository that a file is in, and the name that the cluster knows the file by. Asks nobody.
+//! A checkout that is linked to a project, and the names that the cluster knows its files by. Sends no request.
 
 use crate::{
     config::link::{self, FoundLink, Link},
@@ -12,34 +12,34 @@ use std::{
 };
 use uuid::Uuid;
 
-/// A longer path is refused by every server.
+/// Bytes of the longest path that a server takes.
 const MAX_PATH_BYTES: usize = 1_024;
 
-/// The whole of a repository.
+/// The pattern of all files in a repository.
 pub(crate) const EVERYTHING: &str = "**";
 
-/// Folders in the root of a repository whose files are nobody's: git's own, and ours.
+/// Folders in the root of a repository whose files nobody can claim: those of git and of Nexus.
 pub(crate) const UNCLAIMABLE_FOLDERS: [&str; 2] = [".git", ".nexus"];
 
-/// A linked repository.
+/// A checkout of a repository that is linked to a project.
 #[derive(Clone, Debug)]
 pub(crate) struct LinkedCheckout {
-    /// What it says of itself.
+    /// The content of its link file.
     pub(crate) link: Link,
     /// Its root, without symbolic links.
     pub(crate) root: PathBuf,
-    /// Says of links further down that they do not count.
+    /// A warning about link files further down, which do not count.
     pub(crate) warning: Option<String>,
 }
 
 impl LinkedCheckout {
-    /// The repository that a folder or a file is in; the path need not exist. None if it is not linked.
+    /// The checkout that a folder or a file is in; the path need not exist. None if it is not linked.
     ///
     /// # Errors
     /// When its link cannot be read.
     pub(crate) fn of(path: &Path) -> Result<Option<Self>, Error> {
         let real = real(path);
-        // A link to somewhere else may still stand in a repository of its own.
+        // A symbolic link to a file elsewhere may itself be in a linked repository.
         for path in [real.as_path(), path] {
             if let Some(found) = link::find_above(path)? {
                 return Ok(Some(Self::found(found)));
@@ -54,8 +54,7 @@ impl LinkedCheckout {
         Self { link: found.link, root, warning }
     }
 
-    /// The repository of another project that this one is in a folder of: whoever made a repository there may have done
-    /// it to have its files in a project of their own.
+    /// The checkout of another project around this one. None if the one around it has the same project, or there is none.
     ///
     /// # Errors
     /// When its link cannot be read.
@@ -69,8 +68,8 @@ impl LinkedCheckout {
         self.link.project_id
     }
 
-    /// The names of a file: the one it was called by and, behind a symbolic link, the one that is written. None
-    /// where it is outside, or nobody's.
+    /// The names of a file from the root: that of the file that is written and, where it is behind a symbolic link, the
+    /// one that it was called by. None for a file outside, or one that nobody can claim.
     pub(crate) fn names(&self, path: &Path) -> Vec<String> {
         let normal = normalized(path);
         let parent = normal.parent().map(real);
@@ -86,29 +85,29 @@ impl LinkedCheckout {
         names
     }
 
-    /// The name of a path without symbolic links.
+    /// The name of a path that has no symbolic links.
     fn name(&self, path: &Path) -> Option<String> {
         let mut parts = Vec::new();
         for part in path.strip_prefix(&self.root).ok()?.components() {
             let Component::Normal(part) = part else { return None };
-            // A name that is no Unicode is covered by a pattern as any other.
+            // A pattern covers names that are not Unicode as well.
             parts.push(part.to_string_lossy());
         }
         if parts.first().is_some_and(|first| UNCLAIMABLE_FOLDERS.contains(&first.as_ref())) {
             return None;
         }
-        // The root is everything in it.
+        // The root stands for everything in it.
         let name = if parts.is_empty() { EVERYTHING.to_owned() } else { parts.join("/") };
         (!name.contains('\0')).then_some(name)
     }
 }
 
-/// Whether a server takes this name of a file. What it does not take nobody can hold.
+/// Whether a server takes this name of a file. Nobody can hold a file with another name.
 pub(crate) fn is_claimable(name: &str) -> bool {
     name.len() <= MAX_PATH_BYTES && !name.contains(char::is_control) && !has_drive(name)
 }
 
-/// Says of which of these files nobody can be the holder.
+/// A sentence that names those of these files that nobody can hold; none if there are none.
 pub(crate) fn explain_unclaimable(names: &[String]) -> Option<String> {
     let nobodys: Vec<&String> = names.iter().filter(|name| !is_claimable(name)).collect();
     let named = || plain(&format::list(&nobodys));
@@ -117,7 +116,7 @@ pub(crate) fn explain_unclaimable(names: &[String]) -> Option<String> {
     })
 }
 
-/// What is asked about in place of a name that no server takes: a pattern that the name matches too.
+/// The pattern to ask about in place of a name that no server takes. The name matches it.
 pub(crate) fn claimable_pattern(name: &str) -> String {
     if name.len() > MAX_PATH_BYTES {
         // The folder that such a file is in, or one above it.
@@ -134,7 +133,7 @@ pub(crate) fn claimable_pattern(name: &str) -> String {
     if has_drive(&pattern) { format!("?{}", &pattern[1..]) } else { pattern }
 }
 
-/// Whether it begins like `C:\` or `C:/`, which to a server is a place on a disk.
+/// Whether it begins like `C:\` or `C:/`, which a server takes for an absolute path.
 fn has_drive(name: &str) -> bool {
     matches!(name.as_bytes(), [letter, b':', b'/' | b'\\', ..] if letter.is_ascii_alphabetic())
 }

@@ -1,4 +1,4 @@
-//! Who holds a file, in words that say what to do next.
+//! A file that somebody else holds, and the sentence that says so.
 
 use crate::output::{Clock, format, plain};
 use nexus_api_types::{
@@ -6,22 +6,22 @@ use nexus_api_types::{
     claim::{Claim, Conflict},
 };
 
-/// Files of one message that are named with their holders: more would not be read.
+/// Files that one message names with their holders: nobody would read more.
 const MOST_NAMED: usize = 8;
 
 /// A file that somebody else holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeldFile {
-    /// The file that was wanted.
+    /// The path that was asked for.
     pub(crate) wanted: String,
-    /// By whom; an answer about many files does not say it of all of them.
+    /// Who holds it. An answer about many files leaves it out for some of them.
     by: Option<Holder>,
 }
 
 /// Who holds a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Holder {
-    /// What was claimed.
+    /// The claimed path or pattern.
     claimed: String,
     /// The holder's name, with that of the agent.
     name: String,
@@ -29,17 +29,17 @@ struct Holder {
     feature: Option<String>,
     /// When it was claimed.
     since: Moment,
-    /// Until when, if nothing more is heard of them.
+    /// When it is free if no further heartbeat comes.
     until: Moment,
 }
 
 impl HeldFile {
-    /// By whom is not known.
+    /// A file whose holder is not known.
     pub(crate) fn of_somebody(wanted: &str) -> Self {
         Self { wanted: wanted.to_owned(), by: None }
     }
 
-    /// From the answer to a question.
+    /// A file that a check found to be held by this claim.
     pub(crate) fn of_claim(wanted: &str, claim: &Claim) -> Self {
         let by = Holder {
             claimed: claim.file_path.clone(),
@@ -51,7 +51,7 @@ impl HeldFile {
         Self { wanted: wanted.to_owned(), by: Some(by) }
     }
 
-    /// From a refusal.
+    /// A file whose claim was refused by this conflict.
     pub(crate) fn of_conflict(conflict: &Conflict) -> Self {
         let by = &conflict.claimed_by;
         let holder = Holder {
@@ -64,7 +64,7 @@ impl HeldFile {
         Self { wanted: conflict.wanted_path.clone(), by: Some(holder) }
     }
 
-    /// Whether it says by whom.
+    /// Whether the holder is known.
     pub(crate) const fn is_named(&self) -> bool {
         self.by.is_some()
     }
@@ -86,7 +86,7 @@ impl HeldFile {
     }
 }
 
-/// A line for each, as many as are read.
+/// One line for each file, up to [`MOST_NAMED`], and the number of the others.
 pub(crate) fn lines(held: &[HeldFile], clock: &Clock) -> String {
     let mut lines: Vec<String> =
         held.iter().take(MOST_NAMED).map(|held_file| held_file.sentence(clock)).collect();

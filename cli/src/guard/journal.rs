@@ -1,6 +1,6 @@
-//! What was let through while nobody could be asked: a file for each run and project, a line for each tool,
-//! on disk before the tool is used. Once a server answers, what is free is taken and what is not is told.
-//! A line is thrown away only after that; what a run left that is over, the next one of the project answers for.
+//! The writes that were let through while no server answered: a file for each run and project, and a line for each tool,
+//! on disk before the tool is used. Once a server answers, free files are claimed and held ones are reported, and only
+//! then is a line removed. The next run of the project takes over the journal of a run that ended.
 
 use super::{
     checkout::LinkedCheckout,
@@ -23,46 +23,46 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Paths of one question to the cluster.
+/// Paths of one check of the cluster.
 const MOST_AT_ONCE: usize = 1_000;
 
-/// What was let through at once.
+/// One write of a tool that was let through.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Line {
-    /// When, in milliseconds of the Unix epoch.
+    /// When it was let through, in milliseconds of the Unix epoch.
     at: u64,
     /// The root of the repository.
     root: StoredPath,
-    /// The files, by their names there.
+    /// The files, by their names in the repository.
     paths: Vec<String>,
-    /// Why nobody could be asked.
+    /// Why no server could be asked.
     why: String,
 }
 
-/// What became of it.
+/// What a reconciliation with the cluster found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reconciled {
-    /// Free: this run's now.
+    /// Files that were free, and that this run holds now.
     pub(crate) taken: Vec<String>,
     /// Files that somebody else holds by now.
     pub(crate) held: Vec<HeldFile>,
 }
 
 impl Reconciled {
-    /// Whether there was nothing.
+    /// Whether it found neither.
     pub(crate) const fn is_nothing(&self) -> bool {
         self.taken.is_empty() && self.held.is_empty()
     }
 }
 
-/// Whether a file is a journal with lines, of whichever project.
-pub(crate) fn is_one(file: &Path) -> bool {
+/// Whether a file is a journal with lines, of any project.
+pub(crate) fn is_journal(file: &Path) -> bool {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     name.contains(&format!("{ENDING}.")) || name.ends_with(ENDING)
 }
 
-/// What the name of a journal ends in, and what stands before the number of one that is being reconciled.
+/// The end of a journal's name. A journal that is being reconciled has a number behind it.
 const ENDING: &str = ".journal";
 
 /// The journal of a run in a project.
@@ -73,7 +73,7 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// The journal of the run that acts. A session that was named by hand has one of its own.
+    /// The journal of the run that acts. A session that a person named has a journal of its own.
     pub(crate) fn of(context: &Context<'_>, project: Uuid) -> Self {
         let key = match context.actor() {
             Actor::AgentRun { key, .. } => Some(key.clone()),
@@ -93,7 +93,7 @@ impl Journal {
         self.folder.join(format!("{}{ENDING}", self.project))
     }
 
-    /// Remembers what is let through.
+    /// Adds a write that is let through, before it happens.
     ///
     /// # Errors
     /// When it cannot be written to the disk.
@@ -118,14 +118,14 @@ impl Journal {
         file.sync_all()
     }
 
-    /// Held while a line is written, and while the file gets another name: never across a question.
+    /// Locks the journal while a line is written, or the file is renamed; never while a server is asked.
     fn lock(&self) -> io::Result<File> {
         let lock = File::create(self.folder.join(format!("{}{ENDING}-lock", self.project)))?;
         lock.lock()?;
         Ok(lock)
     }
 
-    /// The files with lines; whoever writes from now on begins another one.
+    /// Renames the journal, so that further lines begin another file. Returns all files that are to be reconciled.
     fn taken_aside(&self) -> io::Result<Vec<PathBuf>> {
         let prefix = format!("{}{ENDING}.", self.project);
         if self.file().exists() {
@@ -145,7 +145,7 @@ impl Journal {
         Ok(files)
     }
 
-    /// Takes over what runs of this project left that are over: nobody else answers for it.
+    /// Takes over the journals of runs that ended in this project.
     pub(crate) fn adopt(&self, records: &RunRecords) {
         let of_project = format!("{}{ENDING}", self.project);
         let is_of_project = |file: &Path| {
@@ -159,17 +159,17 @@ impl Journal {
             let left = Self { folder, project: self.project };
             for file in left.taken_aside().unwrap_or_default() {
                 let Some(name) = file.file_name() else { continue };
-                // Another run may do the same at this moment: one of them gets it.
+                // Another run may do the same at this moment: one of the two gets the file.
                 let _ = fs::rename(&file, self.folder.join(name));
             }
         }
     }
 
-    /// Takes what is free of what was let through, and finds what is not: what was found is there also when it
-    /// fails. Nothing is forgotten before.
+    /// Claims the free files of what was let through, and finds those that others hold. `reconciled` has what was found
+    /// also when it fails.
     ///
     /// # Errors
-    /// When the cluster says no, or nothing: what is not settled is kept for the next time.
+    /// When the cluster refuses it or no server answers. Lines that are not settled are kept for the next time.
     pub(crate) async fn reconcile(
         &self,
         context: &Context<'_>,
@@ -190,7 +190,7 @@ impl Journal {
             for (root, of_root) in by_root {
                 match self.settle_in(context, root, &of_root, reconciled).await {
                     Ok(true) => {}
-                    // What is linked no longer may be linked again, with another branch for example.
+                    // A repository that is not linked now may be linked again, on another branch for example.
                     Ok(false) => kept.extend(of_root),
                     Err(error) => {
                         kept.extend(of_root);
@@ -203,7 +203,7 @@ impl Journal {
         first_failure.map_or(Ok(()), Err)
     }
 
-    /// Settles what was let through in one repository; not where it is none of this project now.
+    /// Settles what was let through in one repository, unless that is linked to another project now.
     async fn settle_in(
         &self,
         context: &Context<'_>,
@@ -228,10 +228,10 @@ impl Journal {
     }
 }
 
-/// Leaves in a journal what is not settled. What cannot be written is settled once more, which changes nothing.
+/// Keeps the unsettled lines of a journal. If it cannot be written, they are settled once more, which changes nothing.
 fn keep(file: &Path, before: usize, lines: &[&Line]) {
     if lines.is_empty() {
-        // It may be gone already: another hook of this run did the same.
+        // Another hook of this run may have removed it already.
         let _ = fs::remove_file(file);
     } else if lines.len() < before {
         let text = |line: &&Line| serde_json::to_string(line).expect("a line has only text keys") + "\n";
@@ -239,13 +239,13 @@ fn keep(file: &Path, before: usize, lines: &[&Line]) {
     }
 }
 
-/// After a command that reached a server: what this run wrote while none answered is settled, and told.
+/// Settles and prints what this run wrote while no server answered, after a command that reached one.
 pub(crate) async fn settle_up(context: &Context<'_>) {
     let Ok(Some(found)) = link::find() else { return };
     let journal = Journal::of(context, found.link.project_id);
     journal.adopt(&context.records());
     let mut reconciled = Reconciled::default();
-    // What cannot be settled now is kept for the next command.
+    // If it fails, the next command tries again.
     let _ = journal.reconcile(context, &mut reconciled).await;
     for held_file in &reconciled.held {
         let sentence = held_file.sentence(context.out.clock());
@@ -257,7 +257,7 @@ pub(crate) async fn settle_up(context: &Context<'_>) {
     }
 }
 
-/// What is held is left out, and the rest tried again, since a claim takes all or none.
+/// Claims what is free. A claim takes all files or none, so it is repeated without those that turn out to be held.
 async fn settle(
     context: &Context<'_>,
     checkout: &LinkedCheckout,
@@ -268,7 +268,7 @@ async fn settle(
     let is_held = |path: &&String| held.iter().any(|held_file| held_file.wanted == **path);
     let mut left: Vec<String> = paths.iter().filter(|path| !is_held(path)).cloned().collect();
     reconciled.held.extend(held);
-    // What somebody takes at this very moment shows only now.
+    // A file that somebody claims at this moment shows only now.
     while !left.is_empty() {
         match write_access::acquire(context, checkout, &left).await? {
             WriteAccess::AlreadyHeld => return Ok(()),
@@ -289,7 +289,7 @@ async fn settle(
     Ok(())
 }
 
-/// The lines of a journal. One that was cut off by a crash came before its tool.
+/// The lines of a journal. A line that a crash cut off does not count: its tool was not used.
 fn lines(file: &Path) -> Vec<Line> {
     let text = fs::read_to_string(file).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()

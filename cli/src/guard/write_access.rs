@@ -1,5 +1,5 @@
-//! Whose files are, and taking those that are free. What counts is the claim, which is one step in the
-//! cluster; the question before it only spares it.
+//! Asks who holds files, and claims those that are free. The claim counts, which is one step in the cluster; the check
+//! before it only avoids claims that are not needed.
 
 use super::{
     changes,
@@ -18,30 +18,30 @@ use nexus_api_types::{
 };
 use uuid::Uuid;
 
-/// Paths of one question: a server takes five times as many.
+/// Paths of one check: a server takes five times as many.
 const MAX_CHECKED_PATHS: usize = 2_000;
 
-/// Claims that one answer lists; whose a path is it says of all of them.
+/// Claims that one answer lists. It has the standing of every path, but may leave out claims.
 const MAX_LISTED_CLAIMS: usize = 100;
 
-/// Paths of a question about their holders: most files have one.
+/// Paths of a check whose answer shall list all holders: most files have one.
 const MAX_PATHS_WITH_HOLDERS: usize = 50;
 
 /// Whether files may be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum WriteAccess {
-    /// They are this run's, or nobody's business.
+    /// This run holds them, or nobody needs to.
     AlreadyHeld,
-    /// They were free, and are this run's now.
+    /// These were free, and this run holds them now.
     Claimed(Vec<String>),
-    /// Somebody else holds some of them.
+    /// Other sessions hold these.
     HeldByOthers(Vec<HeldFile>),
 }
 
-/// Asks as the session of this run whether it may write these files, and takes those that are free.
+/// Asks as the session of this run whether it may write these files, and claims those that are free.
 ///
 /// # Errors
-/// When the cluster says no to the question itself, or nothing.
+/// When the cluster refuses the request itself, or no server answers.
 pub(crate) async fn acquire(
     context: &Context<'_>,
     checkout: &LinkedCheckout,
@@ -59,7 +59,7 @@ pub(crate) async fn acquire(
         return Ok(WriteAccess::HeldByOthers(held));
     }
     let mut wanted = changes::not_ignored(&checkout.root, named(Standing::Free));
-    // Refused for good only by the claim: it may have become free, and the refusal says for what it is held.
+    // Held files are claimed, too: one may have become free, and the refusal says for which feature it is held.
     wanted.extend(named(Standing::Held));
     if wanted.is_empty() {
         return Ok(WriteAccess::AlreadyHeld);
@@ -76,15 +76,15 @@ pub(crate) async fn acquire(
     }
 }
 
-/// Whether a session can hold it by that name.
+/// Whether a session can hold a path of that name.
 fn can_be_held(path: &str) -> bool {
     path != EVERYTHING && checkout::is_claimable(path)
 }
 
-/// Asks whose files are, as the session of this run, and takes nothing.
+/// Those of these files that other sessions hold, asked as the session of this run. Claims nothing.
 ///
 /// # Errors
-/// When the cluster says no, or nothing.
+/// When the cluster refuses it or no server answers.
 pub(crate) async fn held_by_others(
     context: &Context<'_>,
     project: Uuid,
@@ -97,10 +97,10 @@ pub(crate) async fn held_by_others(
     held(context, project, &check(context, project, paths).await?).await
 }
 
-/// The same as the engineer, whose own all sessions' files are that are theirs.
+/// Those of these files that sessions of other engineers hold. Claims nothing.
 ///
 /// # Errors
-/// When the cluster says no, or nothing.
+/// When the cluster refuses it or no server answers.
 pub(crate) async fn held_by_other_engineers(
     context: &Context<'_>,
     project: Uuid,
@@ -110,10 +110,10 @@ pub(crate) async fn held_by_other_engineers(
     held(context, project, &check(context, project, paths).await?).await
 }
 
-/// What others hold, those first of whom it is known who they are.
+/// The files of a check that others hold; those with a known holder come first.
 async fn held(context: &Context<'_>, project: Uuid, checked: &[CheckedPath]) -> Result<Vec<HeldFile>, Error> {
     let of_path = |path: &CheckedPath| match path.claims.first() {
-        // Those of others come first.
+        // An answer lists the claims of others first.
         Some(claim) => HeldFile::of_claim(&path.path, claim),
         None => HeldFile::of_somebody(&path.path),
     };
@@ -142,7 +142,7 @@ async fn check(context: &Context<'_>, project: Uuid, paths: &[String]) -> Result
     Ok(checked)
 }
 
-/// One question, answered in the order of its paths and with their names.
+/// Sends one check. The answer is in the order of `paths`, and has their names.
 async fn ask(context: &Context<'_>, project: Uuid, paths: &[String]) -> Result<Vec<CheckedPath>, Error> {
     let asked = |path: &String| {
         if checkout::is_claimable(path) { path.clone() } else { checkout::claimable_pattern(path) }
@@ -157,11 +157,11 @@ async fn ask(context: &Context<'_>, project: Uuid, paths: &[String]) -> Result<V
     Ok(checked.paths.into_iter().zip(paths).map(named).collect())
 }
 
-/// Takes files for the feature that the session works on.
+/// Claims files for the feature that the session works on.
 async fn take(context: &Context<'_>, project: Uuid, paths: Vec<String>) -> Result<WriteAccess, Error> {
     let feature = current_feature(context, project).await?;
     match claim(context, project, &paths, feature).await {
-        // What the session worked on last may be over: the files are then its own.
+        // The feature may be over by now: then the session claims the files without one.
         Err(Error::Refused(refused))
             if feature.is_some()
                 && !matches!(refused.body.code, Code::FileAlreadyClaimed | Code::RateLimited) =>
@@ -185,7 +185,7 @@ fn settled(
         }
         Err(Error::Refused(refused)) if refused.body.code == Code::FileAlreadyClaimed => {
             let conflicts = conflicts(&refused);
-            // In whichever form it is said, it is refused.
+            // A refusal without conflicts in its details counts for all paths.
             let unknown = if conflicts.is_empty() { paths.as_slice() } else { &[] };
             let held = conflicts.iter().map(HeldFile::of_conflict);
             Ok(WriteAccess::HeldByOthers(
@@ -212,7 +212,7 @@ async fn claim(
 /// The feature that the session works on.
 ///
 /// # Errors
-/// When the cluster says no, or nothing.
+/// When the cluster refuses it or no server answers.
 pub(crate) async fn current_feature(context: &Context<'_>, project: Uuid) -> Result<Option<Uuid>, Error> {
     let Some(session) = context.client.session() else { return Ok(None) };
     let active = context.client.send(Request::get(format!("/projects/{project}/sessions/active"))).await?;
@@ -228,10 +228,10 @@ fn conflicts(refused: &Refused) -> Vec<Conflict> {
     list.and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default()
 }
 
-/// The claims on these files, whosever they are.
+/// All claims on each of these files, those of this session included.
 ///
 /// # Errors
-/// When the cluster says no, or nothing.
+/// When the cluster refuses it or no server answers.
 pub(crate) async fn claims_on(
     context: &Context<'_>,
     project: Uuid,

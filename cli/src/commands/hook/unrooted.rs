@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// The claims of others that speak against making files of these patterns, one for each pattern.
 ///
 /// # Errors
-/// When the cluster says no, or nothing.
+/// When the cluster refuses it or no server answers.
 pub(super) async fn held(
     context: &Context<'_>,
     project: Uuid,

@@ -1,14 +1,16 @@
-//! What work trees are like before a command, and what is different after it. Goes by content, and by inode and change
-//! time, which no program sets as it likes; never by the time of modification, which `tar` and `touch` set.
+//! Snapshots of work trees: what they were like before a command, and what is different after it. Files are compared by
+//! content, and by inode and change time, which no program can set; never by modification time, which `tar` and `touch`
+//! set.
 //!
-//! Git says which files there are, and keeps what they were. Whether one changed is looked at by itself as well: settings,
-//! flags of the index and filters make git pass over changes.
+//! Git lists the files and keeps their earlier content. Whether a file changed is checked without git as well, since
+//! settings, index flags and filters make git overlook changes.
 //!
-//! A run has one snapshot. Commands that run at the same time share it: what changed is told to the first that ends, and
-//! the next one is compared with what is there then. A command whose end nobody told is looked at before the next one.
+//! A run has one snapshot, which commands that run at the same time share: a change is reported to the first that ends,
+//! and the next one is compared with the state at that time. If a host does not report the end of a command, its changes
+//! are found before the next one.
 //!
-//! - [`tree`]: what a work tree is like. [`compare`]: what became different. [`copies`]: what git could not give back.
-//! - [`roots`]: which work trees are looked at. [`running_commands`]: which commands run.
+//! - [`tree`]: the state of a work tree. [`compare`]: what changed. [`copies`]: contents that git could not restore.
+//! - [`roots`]: the work trees that belong to a command. [`running_commands`]: the commands that have begun.
 
 mod compare;
 mod copies;
@@ -31,43 +33,43 @@ use std::{
 };
 use tree::{ReadBudget, TreeState};
 
-/// How long a look may take: its host waits ten seconds for all of the hook.
+/// How long it may read work trees: hosts wait ten seconds for the whole hook.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is left to whoever looks to write down how far they came, before nobody waits for them any more.
+/// The time after [`LOOK_TIMEOUT`] to store what was found, before the hook goes on without it.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Files that one look tells of: more is no work of one command.
+/// Changes that are reported at once: one command does not change more.
 const MAX_CHANGES: usize = 10_000;
 
-/// A file that is not as it was.
+/// A file that changed since the last snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileChange {
-    /// Where it is.
+    /// Its path, from the root of the file system.
     pub(crate) path: PathBuf,
     /// The root of its work tree.
     pub(crate) top: PathBuf,
-    /// What brings it back.
+    /// What it was before, so that it can be restored.
     pub(crate) prior: PriorContent,
-    /// Whether it came with another commit.
+    /// Whether it changed since another commit was checked out.
     pub(crate) is_from_other_commit: bool,
 }
 
 /// What a file was before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PriorContent {
-    /// As in this commit.
+    /// The content that it has in this commit.
     Committed(String),
-    /// As in this copy.
+    /// The content of this copy.
     Kept(PathBuf),
     /// The file did not exist.
     Missing,
-    /// Something that was not kept.
+    /// A content of which no copy was kept.
     Unknown,
 }
 
 impl PriorContent {
-    /// Whether it can still be had: a copy may have been thrown away, or be cut off by a crash.
+    /// Whether it can still be restored: a copy may have been deleted, or be cut off by a crash.
     pub(crate) fn is_there(&self) -> bool {
         match self {
             Self::Kept(copy) => copies::is_whole(copy),
@@ -76,12 +78,12 @@ impl PriorContent {
     }
 }
 
-/// What a look found.
+/// What is different from a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SnapshotDiff {
-    /// What is not as it was.
+    /// The files that changed.
     pub(crate) changes: Vec<FileChange>,
-    /// Why something was not looked at, in words that end a sentence.
+    /// Why parts were not checked. Each reason ends a sentence.
     pub(crate) unchecked: Vec<String>,
 }
 
@@ -111,13 +113,13 @@ pub(crate) struct WorkTreeSnapshot {
 }
 
 impl WorkTreeSnapshot {
-    /// Of the run that has this folder.
+    /// The snapshot of the run that has this folder.
     pub(crate) const fn of_run(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// Looks at work trees before a command. Gives what commands changed whose end nobody told. `gaps` is what is
-    /// known already not to be looked at. The command need not wait for a disk or a git that takes too long.
+    /// Takes a snapshot of work trees before a command. Returns what earlier commands changed whose end was not reported.
+    /// `unchecked` are reasons that are known already. It returns in time even when a disk or git takes too long.
     pub(crate) fn before(&self, call: &str, trees: Vec<WorkTree>, unchecked: Vec<String>) -> SnapshotDiff {
         let call = call.to_owned();
         self.with_deadline(move |snapshot, end| {
@@ -130,7 +132,7 @@ impl WorkTreeSnapshot {
                 Ok(states) => compare::changes(states, &now, &snapshot.copies(), end),
                 Err(why) => SnapshotDiff::unchecked(why.clone()),
             };
-            // Without it there is nothing to compare with: what it says is then told at once.
+            // Without the states before there is nothing to compare with: why they are missing is reported at once.
             snapshot.write(&now)?;
             running.settle();
             seen.extend(unchecked);
@@ -139,8 +141,7 @@ impl WorkTreeSnapshot {
         })
     }
 
-    /// What is not as it was when the command began, or since it was looked at last. None where nothing is known of the
-    /// command.
+    /// What changed since the command began, or since the last snapshot during it. None where the command is not known.
     pub(crate) fn after(&self, call: &str) -> Option<SnapshotDiff> {
         let call = call.to_owned();
         let (sender, receiver) = mpsc::sync_channel(1);
@@ -160,9 +161,9 @@ impl WorkTreeSnapshot {
         receiver.try_recv().unwrap_or(true).then_some(diff)
     }
 
-    /// What commands changed whose end nobody told. `is_last` when the agent is done: no command of its runs.
+    /// What commands changed whose end was not reported. With `is_last` the agent is done, so that none of them still runs.
     pub(crate) fn left_over(&self, is_last: bool) -> SnapshotDiff {
-        // Most hooks find none, and need no other look.
+        // Most hooks find none, and need not take the lock.
         if !RunningCommands::may_be_any(&self.folder) {
             return SnapshotDiff::default();
         }
@@ -182,7 +183,7 @@ impl WorkTreeSnapshot {
         })
     }
 
-    /// The command does not run.
+    /// Forgets a command that does not run after all.
     pub(crate) fn cancel(&self, call: &str) {
         let call = call.to_owned();
         self.with_deadline(move |snapshot, _| {
@@ -193,13 +194,13 @@ impl WorkTreeSnapshot {
         });
     }
 
-    /// Notes something once for the whole run; gives whether this was the first time.
+    /// Whether this is the first call with that name in the whole run.
     pub(crate) fn is_first(&self, note: &str) -> bool {
         atomic::make_private_folder(&self.folder).is_ok()
             && fs::File::create_new(self.folder.join(format!("shell.{note}"))).is_ok()
     }
 
-    /// Compares with what was seen last, and remembers what is there now where somebody compares with it.
+    /// Compares with the last snapshot. Where commands still run, the present state becomes the next snapshot.
     fn settle(&self, is_compared_again: bool, end: Instant) -> SnapshotDiff {
         let states = match self.states() {
             Ok(states) => states,
@@ -214,8 +215,8 @@ impl WorkTreeSnapshot {
         diff
     }
 
-    /// What trees are like, with those that were looked at before where commands are under way that go by them; and why
-    /// something could not be looked at.
+    /// Reads the states of work trees, those of the last snapshot included where running commands need them. Returns the
+    /// reasons why parts could not be read, too.
     fn observe(
         &self,
         before: &[TreeState],
@@ -255,7 +256,7 @@ impl WorkTreeSnapshot {
             states.push(state);
             at += 1;
         }
-        // What is there comes before what it contains: that may take longer than there is time for.
+        // First all files, then their contents: reading those may take longer than there is time for.
         for state in &mut states {
             let known = before.iter().find(|known| known.is_of(&state.work_tree()));
             state.read(known, &copies, &mut budget);
@@ -280,15 +281,14 @@ impl WorkTreeSnapshot {
         serde_json::from_slice(&text).map_err(|error| cannot(&error))
     }
 
-    /// Remembers states. After a crash of the machine no command of before it runs: there is nothing to wait for a
-    /// disk for.
+    /// Stores states. They are not synced to disk: after a crash of the machine no command from before it runs.
     fn write(&self, states: &[TreeState]) -> Result<(), String> {
         let text =
             serde_json::to_vec(states).map_err(|error| format!("what was there cannot be noted: {error}"))?;
         replace(&self.file(), &text)
     }
 
-    /// Does it elsewhere, and waits for it so long.
+    /// Does the work in a thread, and waits for it until [`GRACE`] after its deadline.
     fn with_deadline(
         &self,
         work: impl FnOnce(&Self, Instant) -> Result<SnapshotDiff, String> + Send + 'static,
@@ -298,7 +298,7 @@ impl WorkTreeSnapshot {
         let end = Instant::now() + LOOK_TIMEOUT;
         thread::spawn(move || {
             let diff = work(&snapshot, end).unwrap_or_else(SnapshotDiff::unchecked);
-            // Whoever waited may be gone.
+            // The hook may have gone on without it.
             let _ = sender.send(diff);
         });
         receiver.recv_timeout(LOOK_TIMEOUT + GRACE).unwrap_or_else(|_| {
@@ -307,16 +307,16 @@ impl WorkTreeSnapshot {
     }
 }
 
-/// Whether contents are read that git could not give back.
+/// Whether contents that git could not restore are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contents {
-    /// They are, and copies kept of them.
+    /// They are read, and copies of them are kept.
     Kept,
-    /// Nobody will compare with this look.
+    /// They are not read: nothing will be compared with this state.
     Unread,
 }
 
-/// Replaces a file of the run's own whole.
+/// Replaces a file in the run's folder as a whole.
 fn replace(path: &Path, text: &[u8]) -> Result<(), String> {
     let folder = path.parent().unwrap_or(path);
     let new = path.with_extension(format!("{}.tmp", std::process::id()));
@@ -329,7 +329,7 @@ fn replace(path: &Path, text: &[u8]) -> Result<(), String> {
     })
 }
 
-/// Milliseconds of the Unix epoch.
+/// The present time, in milliseconds of the Unix epoch.
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
