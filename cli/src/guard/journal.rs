@@ -149,7 +149,7 @@ impl Journal {
     pub(crate) fn adopt(&self, records: &RunRecords) {
         let of_project = format!("{}{ENDING}", self.project);
         let is_of_project = |file: &Path| {
-            is_one(file)
+            is_journal(file)
                 && file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&of_project))
         };
         for folder in records.folders_of_ended_runs(self.project, is_of_project) {
@@ -356,9 +356,9 @@ mod tests {
         let all = lines(&file);
         keep(&file, all.len(), &[&all[1]]);
         assert_eq!(paths(&file), ["b.rs"]);
-        assert!(is_one(&file) && is_one(&journal.file()));
+        assert!(is_journal(&file) && is_journal(&journal.file()));
         keep(&file, 1, &[]);
-        assert!(!file.exists() && !is_one(&journal.folder.join("x.journal-lock")));
+        assert!(!file.exists() && !is_journal(&journal.folder.join("x.journal-lock")));
     }
 
     #[test]
