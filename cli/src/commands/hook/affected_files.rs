@@ -1,4 +1,4 @@
-//! Which files an event is about, and in which linked repositories they are. Asks no server.
+//! The files that an event is about, by their linked repositories. Sends no request.
 
 use crate::{
     agent_run::{RunKey, RunRecords},
@@ -20,25 +20,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What an event is about, in one repository.
+/// The files of one repository that an event is about.
 #[derive(Clone, Debug)]
 pub(super) struct AffectedFiles {
     pub(super) checkout: LinkedCheckout,
-    /// Files that are written.
+    /// Files that are written, or were.
     pub(super) written: Vec<String>,
-    /// Those of them that the tool itself was told to write: others may have changed them as well.
+    /// Those of them that the tool names itself. Other files may have been changed by somebody else.
     pub(super) declared: Vec<String>,
-    /// Files whose changes are thrown away.
+    /// Files whose uncommitted changes are discarded.
     pub(super) discarded: Vec<String>,
     /// Patterns of files that may be written.
     pub(super) possible: Vec<String>,
-    /// Patterns of files that may be made in a folder that is not known.
+    /// Patterns of files that may be created in a folder that is not known.
     pub(super) unrooted: Vec<String>,
-    /// Files that the text of a program names which also writes.
+    /// Files that are named in the text of a program which writes something.
     pub(super) mentioned: Vec<String>,
-    /// Why a part of the command cannot be read.
+    /// Why a part of the command could not be read.
     pub(super) unreadable: Option<&'static str>,
-    /// What files were before a command changed them, by name.
+    /// What the files were before a command changed them, by name.
     pub(super) before: BTreeMap<String, FileChange>,
 }
 
@@ -57,7 +57,7 @@ impl AffectedFiles {
         }
     }
 
-    /// All files that have names.
+    /// All files that are known by name.
     pub(super) fn all(&self) -> Vec<String> {
         self.written.iter().chain(&self.discarded).cloned().collect()
     }
@@ -72,14 +72,14 @@ impl AffectedFiles {
     }
 }
 
-/// What an event is about.
+/// All that an event is about.
 #[derive(Clone, Debug, Default)]
 pub(super) struct EventScope {
-    /// Files that are written, or were, by their repositories.
+    /// The files of the event itself, by repository.
     pub(super) files: Vec<AffectedFiles>,
-    /// Files that commands changed whose end nobody told.
+    /// Files that earlier commands changed whose end the host did not report.
     pub(super) left_over: Vec<AffectedFiles>,
-    /// Why something was not looked at that a command may have changed.
+    /// Why parts of what a command may have changed were not checked.
     pub(super) unchecked: Vec<String>,
 }
 
@@ -95,7 +95,7 @@ impl EventScope {
     }
 }
 
-/// What a tool writes, or wrote, by the repositories that its files are in.
+/// What a tool writes, or wrote.
 ///
 /// # Errors
 /// When a file that it writes is in a repository whose link cannot be read.
@@ -146,7 +146,7 @@ pub(super) fn event_scope(event: &HookEvent, folder: &Path) -> Result<EventScope
     Ok(scope)
 }
 
-/// What commands changed whose end nobody told, once the agent is done.
+/// What commands changed whose end the host did not report, once the agent is done.
 ///
 /// # Errors
 /// As [`event_scope`].
@@ -158,20 +158,20 @@ pub(super) fn stop_scope(event: &HookEvent, checkout: LinkedCheckout) -> Result<
     Ok(scope)
 }
 
-/// Says once that there is no git to go by.
+/// A reason that is given once in a run: the folder is in no work tree of git.
 fn report_missing_work_tree(snapshot: &WorkTreeSnapshot, folder: &Path, is_none: bool) -> Vec<String> {
     let is_first = is_none && snapshot.is_first("no-work-tree");
     is_first.then(|| format!("{} is in no work tree of git", folder.display())).into_iter().collect()
 }
 
-/// Says that nothing is known of a command that is over, where it may have written files of a linked repository.
+/// The reason why the changes of a command are not known, where it may have written files of a linked repository.
 fn missing_snapshot(folder: &Path, command: &str) -> Option<String> {
     let is_linked = LinkedCheckout::of(folder).is_ok_and(|checkout| checkout.is_some());
     let is_linked = is_linked || !roots::of_command(folder, &project_folders(), command).is_empty();
     is_linked.then(|| "nothing was noted before it ran".to_owned())
 }
 
-/// What changed, by the repositories that the files are in; `told` are the files that the command was seen to write.
+/// Groups changes by repository; `declared` are the files that the command's text names.
 fn group_changes(changes: Vec<FileChange>, declared: &[PathBuf]) -> Result<Vec<AffectedFiles>, Error> {
     let mut by_checkout = FilesByCheckout::default();
     for change in changes {
@@ -185,15 +185,15 @@ fn group_changes(changes: Vec<FileChange>, declared: &[PathBuf]) -> Result<Vec<A
     Ok(by_checkout.into_list())
 }
 
-/// Where hosts say in the environment which folder the agent works in.
+/// Variables in which hosts pass the folder that the agent works in.
 const PROJECT_FOLDERS: [&str; 3] = ["CLAUDE_PROJECT_DIR", "CURSOR_PROJECT_DIR", "GEMINI_PROJECT_DIR"];
 
-/// What they say.
+/// The folders that the host's variables name.
 pub(super) fn project_folders() -> Vec<PathBuf> {
     PROJECT_FOLDERS.iter().filter_map(|name| env::var_os(name).map(PathBuf::from)).collect()
 }
 
-/// The folder that a tool works in: its own, or that of the agent.
+/// The folder that a tool runs in: its own, or that of the agent.
 pub(super) fn own_folder(folder: &Path, own: Option<&Path>) -> PathBuf {
     own.map_or_else(
         || folder.to_owned(),
@@ -201,7 +201,7 @@ pub(super) fn own_folder(folder: &Path, own: Option<&Path>) -> PathBuf {
     )
 }
 
-/// A shell writes what its words say, to the letter; what it goes up from may not be there.
+/// The paths that a shell may mean: as it is written, and without its `..`, whose folder may not exist.
 fn as_shell(path: &Path) -> Vec<PathBuf> {
     let normal = normalized(path);
     if normal == path { vec![normal] } else { vec![path.to_owned(), normal] }
@@ -211,11 +211,11 @@ fn as_shell(path: &Path) -> Vec<PathBuf> {
 #[derive(Default)]
 struct FilesByCheckout {
     all: Vec<AffectedFiles>,
-    /// Which of them the files of a folder belong to.
+    /// By folder, the index of the repository that its files belong to.
     folders: BTreeMap<PathBuf, Option<usize>>,
-    /// In which other one each of them is.
+    /// By index, that of the repository around it.
     around: BTreeMap<usize, Option<usize>>,
-    /// Their files, of those that were looked into.
+    /// By index, the files of a repository, once they were listed.
     trees: BTreeMap<usize, Option<Tree>>,
 }
 
@@ -249,18 +249,18 @@ impl FilesByCheckout {
         Ok(())
     }
 
-    /// First what may only be refused: who is refused takes nothing.
+    /// The lists that are not empty. Those that can only be refused come first, so that a refused tool claims nothing.
     fn into_list(mut self) -> Vec<AffectedFiles> {
         self.all.retain(|files| !files.is_nothing());
         self.all.sort_by_key(|files| !files.written.is_empty());
         self.all
     }
 
-    /// Adds what a command writes that runs in this folder.
+    /// Adds what a command writes when it runs in this folder.
     fn add_writes(&mut self, writes: &Writes, folder: &Path) -> Result<(), Error> {
         for path in writes.paths.iter().flat_map(|path| as_shell(path)) {
             if path.to_string_lossy().contains(char::REPLACEMENT_CHARACTER) {
-                // What the host could not say may be any letters.
+                // The host replaced letters that it could not encode.
                 self.add_unreadable(&path)?;
             } else {
                 self.add(&path, |files| [&mut files.written, &mut files.declared])?;
@@ -304,7 +304,7 @@ impl FilesByCheckout {
         Ok(())
     }
 
-    /// Says of a repository why nobody can tell all that is written in it.
+    /// Remembers why not everything that is written in a repository is known.
     fn mark_unreadable(&mut self, checkout: LinkedCheckout, why: Option<&'static str>) {
         if why.is_some() {
             let at = self.index_of(checkout);
@@ -312,7 +312,7 @@ impl FilesByCheckout {
         }
     }
 
-    /// Adds a file of whose name a part could not be read, as all files that it may be.
+    /// Adds a file whose name could be read in part, as the pattern of all files that it may be.
     fn add_unreadable(&mut self, path: &Path) -> Result<(), Error> {
         let Some(at) = self.repository(path)? else { return Ok(()) };
         let files = &mut self.all[at];
@@ -413,7 +413,7 @@ impl FilesByCheckout {
         Ok(())
     }
 
-    /// Of the files that are written, those that are surely the tool's own.
+    /// Marks those of the written files that the tool names itself.
     fn mark_declared(&mut self, declared: &Self) {
         for files in &mut self.all {
             let own = declared.all.iter().find(|own| own.checkout.root == files.checkout.root);
@@ -423,17 +423,17 @@ impl FilesByCheckout {
     }
 }
 
-/// What is known of work trees before this run's commands.
+/// The snapshot of the event's run; none where the host does not identify the run.
 pub(super) fn snapshot_of(event: &HookEvent) -> Option<WorkTreeSnapshot> {
     Some(WorkTreeSnapshot::of_run(RunRecords::locate().ok()?.folder_of(&run_key(event)?)))
 }
 
-/// The host's name for this use of the tool.
+/// The host's id of this tool call.
 pub(super) fn call_id(event: &HookEvent) -> Option<String> {
     event.call.clone().or_else(|| run_key(event).map(|key| changes::fallback_call_id(&key)))
 }
 
-/// The run that the event is of.
+/// The key of the run that the event belongs to.
 pub(super) fn run_key(event: &HookEvent) -> Option<RunKey> {
     RunKey::of_host(event.host.word(), event.session.as_deref()?)
 }

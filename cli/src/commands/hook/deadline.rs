@@ -1,5 +1,5 @@
-//! Answers before the host gives up on its hook, which to a host is a yes: a disk, a git or a lock that keeps
-//! a hook waiting is a case for the policy, like a server that keeps silent.
+//! Answers before the host gives up on its hook, which hosts take for a yes. When a disk, git or a lock keeps the hook
+//! waiting, the policy decides, as when no server answers.
 
 use super::{
     affected_files::{self, AffectedFiles, EventScope},
@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-/// Hosts are told to wait ten seconds: this leaves them time for what they do themselves.
+/// The deadline. Hosts are configured to wait ten seconds, of which they need some themselves.
 const HOOK_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// What was found out so far about an event.
@@ -48,7 +48,7 @@ impl EventProgress {
         found.is_linked = link.is_some();
     }
 
-    /// What was found out about it: [`EventProgress::find_policy`] says of what else there is no need to ask.
+    /// The policy that was found; before [`EventProgress::find_policy`] that of the environment, or the default.
     pub(super) fn policy(&self) -> Policy {
         self.found().policy.unwrap_or_else(|| Policy::find(None, None))
     }
@@ -63,7 +63,7 @@ impl EventProgress {
     }
 }
 
-/// What is said about an event, in time.
+/// The verdict on an event, before the deadline.
 pub(super) fn evaluate(event: &HookEvent, global: Global) -> Verdict {
     let progress = EventProgress::default();
     let work = {
@@ -81,26 +81,26 @@ pub(super) fn evaluate(event: &HookEvent, global: Global) -> Verdict {
     late(event, progress.found(), &why)
 }
 
-/// Does something elsewhere, and waits for it so long: what takes longer ends with this process.
+/// Does the work in a thread, and waits for it so long. Work that takes longer ends with this process.
 fn within<T: Send + 'static>(
     longest: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, RecvTimeoutError> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let started = thread::Builder::new().spawn(move || {
-        // Whoever waited may be gone.
+        // The deadline may have passed.
         let _ = sender.send(work());
     });
     started.map_err(|_| RecvTimeoutError::Disconnected)?;
     receiver.recv_timeout(longest)
 }
 
-/// What goes by the policy when the rest takes too long.
+/// The verdict of the policy when the deadline has passed.
 fn late(event: &HookEvent, found: Findings, why: &str) -> Verdict {
     let policy = found.policy.unwrap_or_else(|| Policy::find(None, None));
     match event.kind {
         EventKind::BeforeTool => {}
-        // The fact is there: it is noted, whatever the policy says.
+        // The tool has been used already: its files are noted, whatever the policy is.
         EventKind::AfterTool => {
             let is_known = found.is_linked || !found.scope.is_nothing();
             let mut unchecked = found.scope.unchecked;
@@ -116,14 +116,14 @@ fn late(event: &HookEvent, found: Findings, why: &str) -> Verdict {
         _ => return Verdict::Silent,
     }
     let names: Vec<String> = found.scope.files.iter().flat_map(AffectedFiles::all).collect();
-    // It is not known any more once this process ends: what a command changed before is noted, too.
+    // The changes of earlier commands are noted, too: they are not found a second time.
     let _ = noted(event, found.scope.left_over, Policy::FailOpen, why);
     let noted = noted(event, found.scope.files, policy, why);
     noted.unwrap_or_else(|| unreachable::verdict(policy, why, &names, None))
 }
 
-/// Notes the files in the journal, where the policy is to let them through. The same disk that kept the check
-/// waiting may keep this waiting: then, and where no files are known, there is nothing to say.
+/// Notes the files in the journal, where the policy lets them through. None where no files are known, or where the disk
+/// that kept the check waiting keeps this waiting, too.
 fn noted(event: &HookEvent, files: Vec<AffectedFiles>, policy: Policy, why: &str) -> Option<Verdict> {
     let (key, why) = (affected_files::run_key(event)?, why.to_owned());
     let work = move || {

@@ -1,4 +1,4 @@
-//! What is said about an event. Asks the cluster only about files of a linked repository.
+//! The verdict on an event. It asks the cluster only about files of a linked repository.
 
 use super::{
     affected_files::{
@@ -35,10 +35,10 @@ use std::{env, path::Path, time::Duration};
 /// A host may kill the hook of a run that ends after one and a half seconds.
 const SESSION_END_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What is said about an event; what is found out on the way is noted, for whoever runs out of patience.
+/// The verdict on an event. `progress` gets what is found out on the way, for an answer at the deadline.
 pub(super) fn evaluate(event: &HookEvent, global: Global, out: &Output, progress: &EventProgress) -> Verdict {
     let folder = own_folder(&env::current_dir().unwrap_or_default(), event.folder.as_deref());
-    // Hosts start hooks anywhere; git and the session's own description mean where the agent is.
+    // Hosts start hooks in any folder; git and the session's metadata need that of the agent.
     let _ = env::set_current_dir(&folder);
     let scope = match event.kind {
         EventKind::BeforeTool | EventKind::AfterTool if event.tool == Tool::Other => return Verdict::Silent,
@@ -86,7 +86,7 @@ fn evaluate_scope(event: &HookEvent, scope: &EventScope, mut global: Global, out
     }
 }
 
-/// Nobody can say what the tool writes: as when no server answers, where the agent works in a linked repository.
+/// The host does not say what its tool writes: the policy decides, where the agent works in a linked repository.
 fn unreadable(event: &HookEvent, why: &str, folder: &Path, out: &Output) -> Verdict {
     for folder in std::iter::once(folder.to_owned()).chain(project_folders()) {
         let checkout = match LinkedCheckout::of(&folder) {
@@ -98,7 +98,7 @@ fn unreadable(event: &HookEvent, why: &str, folder: &Path, out: &Output) -> Verd
         let policy = Policy::find(Some(&checkout.link), login.as_ref());
         return match event.kind {
             EventKind::BeforeTool => unreachable::unreadable(policy, why),
-            // The fact is there.
+            // The tool has been used already.
             _ => Verdict::Inform(format!(
                 "Nexus cannot read what the host says of this tool: {why}. Nothing was checked."
             )),
@@ -107,7 +107,7 @@ fn unreadable(event: &HookEvent, why: &str, folder: &Path, out: &Output) -> Verd
     Verdict::Silent
 }
 
-/// The repository does not say which project it is: what it says of the policy is not known either.
+/// The link of the repository cannot be read, so that its project and its policy are not known.
 fn without_link(event: &HookEvent, error: &Error, out: &Output) -> Verdict {
     let why = unreachable::reason(error, out);
     let login = LoginFile::locate().and_then(|file| file.read()).ok();
@@ -124,14 +124,14 @@ fn without_link(event: &HookEvent, error: &Error, out: &Output) -> Verdict {
     }
 }
 
-/// The settings are broken: nobody can be asked, but it can be noted.
+/// The settings are broken: no server can be asked, but the writes can be noted.
 fn without_context(event: &HookEvent, scope: &EventScope, error: &Error, out: &Output) -> Verdict {
     let why = unreachable::reason(error, out);
     let login = LoginFile::locate().and_then(|file| file.read()).ok();
     let files = scope.files.as_slice();
     for files in &scope.left_over {
         let journal = journal_without_context(event, &files.checkout);
-        // What cannot be written down is not known the next time either.
+        // If it cannot be written, it is lost.
         let _ = journal.map(|journal| journal.add(&files.checkout, &files.written, &why));
     }
     match (event.kind, files.first()) {
@@ -151,7 +151,7 @@ fn without_context(event: &HookEvent, scope: &EventScope, error: &Error, out: &O
         (EventKind::AfterTool, _) => {
             for files in files {
                 let journal = journal_without_context(event, &files.checkout);
-                // Whoever cannot write it down here said so before the tool was used.
+                // If it cannot be written, the verdict before the tool said so.
                 let _ = journal.map(|journal| journal.add(&files.checkout, &files.written, &why));
             }
             Verdict::Silent
@@ -161,8 +161,8 @@ fn without_context(event: &HookEvent, scope: &EventScope, error: &Error, out: &O
     }
 }
 
-/// The journal of the run, once it is written down that there is this run: what a run left that nobody knows
-/// would be another's to answer for.
+/// The journal of the event's run. The record of the run is stored first: another run takes over the journal of a run
+/// without a record.
 fn journal_without_context(event: &HookEvent, checkout: &LinkedCheckout) -> Option<Journal> {
     let (key, records) = (run_key(event)?, RunRecords::locate().ok()?);
     let Some(Actor::AgentRun { owner, .. }) = Actor::of_host(event.host.word(), event.session.as_deref()?)
@@ -177,7 +177,7 @@ async fn evaluate_in_context(event: &HookEvent, scope: &EventScope, context: &Co
     let files = scope.files.as_slice();
     if let Some(actor) = event.session.as_deref().and_then(|id| Actor::of_host(event.host.word(), id)) {
         if event.kind == EventKind::SessionStart && event.is_continuation {
-            // What is not taken over is held by another agent: no more than an inconvenience.
+            // If it fails, the run gets a new session, and the old one ends with its lease.
             let _ = agent_run::continue_as(&context.records(), &actor);
         }
         context.act_as_host(actor);
@@ -245,7 +245,7 @@ fn run_name(event: &HookEvent) -> String {
     run_key(event).map_or_else(|| "an agent".to_owned(), |key| format!("run {key}"))
 }
 
-/// How far the work is, for whoever takes it up. Nobody waits for it, and nothing is lost with it but that.
+/// Saves a checkpoint of the work. If that fails, nothing else depends on it.
 async fn checkpoint(event: &HookEvent, context: &Context<'_>, checkout: &LinkedCheckout) {
     let project = checkout.project();
     let saved = async {
@@ -268,8 +268,8 @@ async fn checkpoint(event: &HookEvent, context: &Context<'_>, checkout: &LinkedC
     let _ = saved.await;
 }
 
-/// Goes on only for what must not wait: files that are somebody else's by now, or that a command changed whose end
-/// nobody told.
+/// The agent wants to stop. It has to go on for what must not wait: files that somebody else holds by now, or that a
+/// command changed whose end was not reported.
 async fn agent_stops(event: &HookEvent, context: &Context<'_>, scope: &EventScope) -> Verdict {
     let checkout = &scope.files[0].checkout;
     checkpoint(event, context, checkout).await;
@@ -277,7 +277,7 @@ async fn agent_stops(event: &HookEvent, context: &Context<'_>, scope: &EventScop
     let verdict = unresolved_writes(event, context, checkout).await;
     match left_over {
         Verdict::Silent => verdict,
-        // Known once: it is told whatever the host was told before.
+        // It is found only once, so it is reported even if this hook has made the agent go on before.
         Verdict::Inform(text) | Verdict::Refuse(text) => match verdict {
             Verdict::Silent => Verdict::Refuse(text),
             other => other.with(&text),
@@ -291,7 +291,7 @@ async fn unresolved_writes(event: &HookEvent, context: &Context<'_>, checkout: &
     }
     let project = checkout.project();
     let mut reconciled = Reconciled::default();
-    // What cannot be settled now is kept for the next time.
+    // If it fails, the next event tries again.
     let _ = Journal::of(context, project).reconcile(context, &mut reconciled).await;
     let must_know = Reconciled { taken: Vec::new(), ..reconciled };
     if must_know.is_nothing() {
@@ -300,8 +300,8 @@ async fn unresolved_writes(event: &HookEvent, context: &Context<'_>, checkout: &
     Verdict::Refuse(news::describe(context, &must_know).trim_start().to_owned())
 }
 
-/// A run that holds nothing is over at once. One that holds something is ended with its process, by whoever
-/// looks after it: a host that only forgets what it said goes on.
+/// Ends the session of a run that holds nothing. One that holds something ends with its process, by its keep-alive
+/// process: a host that only clears a conversation goes on.
 async fn session_ends(context: &Context<'_>, checkout: &LinkedCheckout) {
     let project = checkout.project();
     context.act_as_live_session(project);
@@ -311,11 +311,11 @@ async fn session_ends(context: &Context<'_>, checkout: &LinkedCheckout) {
         mine.and_then(|answer| answer.parse::<Vec<Claim>>()).is_ok_and(|claims| claims.is_empty());
     let works_on = write_access::current_feature(context, project).await.ok().flatten();
     if holds_nothing && works_on.is_none() {
-        // First it is written down: who goes on under the same name must not act as a session that is over.
+        // First the record: a run that goes on under the same key must not act as a session that is over.
         if context.mark_session_stale(project).is_err() {
             return;
         }
-        // Its lease ends it otherwise.
+        // If the request fails, the lease ends the session.
         let _ = context.client.send(Request::delete(format!("/projects/{project}/sessions/{session}"))).await;
     }
 }
