@@ -1,4 +1,4 @@
-//! What `nexus exec` would protect, and what it cannot.
+//! `nexus exec --explain`: prints what would be protected, and what cannot be.
 
 use super::{
     launch_plan::{self, LaunchPlan},
@@ -15,7 +15,7 @@ use std::env;
 /// Prints what would be protected.
 ///
 /// # Errors
-/// When nobody can tell, or the output was closed.
+/// When no server answers, or the output was closed.
 pub(crate) async fn explain(context: &Context<'_>) -> Result<(), Error> {
     let here = env::current_dir()
         .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
@@ -57,7 +57,7 @@ fn table(launch_plan: &LaunchPlan) -> Table {
 
 fn as_json(launch_plan: &LaunchPlan, obstacle: Option<&str>) -> Value {
     let plans = launch_plan.plans.iter().map(|plan| {
-        // Names that are no text are shown as far as they are.
+        // A name that is not Unicode is shown with replacement characters.
         let protected = plan.paths.iter().map(|path| path.display().to_string());
         let uncovered = plan.uncovered.iter().map(|(what, gap)| json!({ "path": what, "reason": gap }));
         json!({

@@ -1,4 +1,4 @@
-//! Whose claims are no obstacle to a command.
+//! The sessions whose claims do not keep a command from writing.
 
 use super::claims::Claim;
 use crate::{agent_run::Actor, client::Request, context::Context, error::Error};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// Whose key it is, as the cluster says it: what login saved, a command may have written.
+/// The engineer whose key it is. The cluster is asked, since a command may have changed what login saved.
 ///
 /// # Errors
 /// When the cluster refuses it or no server answers.
@@ -15,20 +15,20 @@ pub(super) async fn engineer(context: &Context<'_>) -> Result<Uuid, Error> {
     Ok(context.client.send(Request::get("/auth/me")).await?.parse::<Me>()?.id)
 }
 
-/// Whose claims are no obstacle. Records of runs, which say it, are files that a command may write: so a session counts
-/// only where the cluster says that it is a session of the same engineer.
+/// The sessions whose claims do not count. They come from the records of runs, which a command may write: so a session
+/// counts only where the cluster says that it is one of the same engineer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OwnSessions {
     /// The session that acts where the command starts, and those of runs within the command.
     pub(super) sessions: BTreeSet<Uuid>,
-    /// Whether the engineer's default session is one of them: where it is the engineer who acts. Sessions of the
-    /// engineer's agents are not.
+    /// Whether the engineer's default session is one of them, because the engineer acts. Sessions of the engineer's agents
+    /// are not.
     pub(super) has_default: bool,
 }
 
 impl OwnSessions {
-    /// The session that acts where the command is started, if any does.
+    /// The session of the run, or of the engineer, that starts the command.
     pub(super) fn of_current_actor(context: &Context<'_>, project: Uuid) -> Self {
         match context.actor() {
             Actor::Session(id) => Self { sessions: BTreeSet::from([*id]), has_default: false },
@@ -41,7 +41,7 @@ impl OwnSessions {
         }
     }
 
-    /// Whether a claim is one's own, to a command of this engineer.
+    /// Whether a claim belongs to one of them; `engineer` is the one whose key it is.
     pub(super) fn is_own(&self, claim: &Claim, engineer: Uuid) -> bool {
         claim.engineer_id == engineer
             && (self.sessions.contains(&claim.session_id) || (self.has_default && claim.agent.is_none()))

@@ -1,4 +1,4 @@
-//! Which paths of a checkout are to be read-only. Pure but for looking whether a path exists.
+//! The paths of a checkout that become read-only. It reads nothing but whether a path exists.
 
 use super::portable;
 use crate::guard::checkout::UNCLAIMABLE_FOLDERS;
@@ -10,13 +10,13 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// Paths that are protected at most: each of them is a mount, of which Linux allows a namespace 100,000.
+/// Paths that are protected at most: each of them is a mount, and Linux allows 100,000 in a namespace.
 pub(super) const MAX_PATHS: usize = 20_000;
 
 /// Characters that make a pattern of a path.
 pub(super) const WILD: [char; 5] = ['*', '?', '[', '{', '\\'];
 
-/// What a command must not write.
+/// The paths of one checkout that a command must not write.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ProtectionPlan {
     /// The root of the checkout, without symbolic links.
@@ -53,8 +53,8 @@ pub(super) enum UncoveredReason {
 }
 
 impl UncoveredReason {
-    /// Whether it is as it is documented, wherever a file is held so: what does not exist, or cannot be written anyway, is not
-    /// covered. Anything else that exists, is held and is not covered is less than was promised.
+    /// Whether the documentation says so: what does not exist, or cannot be written anyway, is not covered. Any other
+    /// reason means that the protection is less than is documented.
     pub(super) const fn is_expected(self) -> bool {
         match self {
             Self::Missing | Self::NewFiles | Self::NoFile => true,
@@ -62,7 +62,7 @@ impl UncoveredReason {
         }
     }
 
-    /// The reason, for people.
+    /// The reason as the end of a sentence.
     pub(super) const fn reason(self) -> &'static str {
         match self {
             Self::Missing => "does not exist yet, so it can be made",
@@ -77,7 +77,7 @@ impl UncoveredReason {
     }
 }
 
-/// What a held pattern stands for, as far as its text says so.
+/// What the text of a held pattern says about the files that it matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PatternShape {
     /// One file, or a folder with all beneath it.
@@ -120,7 +120,7 @@ impl PatternShape {
     }
 }
 
-/// Paths of one's own: where others hold a folder around one, or something in one, not all of it is theirs.
+/// The paths that the own sessions hold. Where others hold a folder around or in one of these, not all of it is theirs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct OwnPaths {
     is_everywhere: bool,
@@ -128,7 +128,7 @@ pub(super) struct OwnPaths {
 }
 
 impl OwnPaths {
-    /// What one's own claims stand for.
+    /// The paths of the own claims.
     pub(super) fn of(mine: &[PatternShape]) -> Self {
         let mut own_paths = Self::default();
         for shape in mine {
@@ -147,7 +147,7 @@ impl OwnPaths {
         own_paths
     }
 
-    /// Whether something of one's own may be that path, above it or beneath it.
+    /// Whether an own path may be that path, above it or beneath it.
     pub(super) fn overlaps(&self, path: &Path) -> bool {
         // What lies beneath a path follows it in this order.
         let mut after = self.paths.range::<Path, _>((Bound::Included(path), Bound::Unbounded));
@@ -156,20 +156,20 @@ impl OwnPaths {
             || path.ancestors().any(|above| self.paths.contains(above))
     }
 
-    /// Whether nothing is one's own.
+    /// Whether the own sessions hold nothing.
     pub(super) fn is_empty(&self) -> bool {
         !self.is_everywhere && self.paths.is_empty()
     }
 }
 
-/// A path from the root that leads nowhere else by its text; none if it is empty.
+/// A path from the root of a checkout; none if it is empty, absolute, or has `..`.
 pub(super) fn clean(text: &str) -> Option<PathBuf> {
     let path = Path::new(text);
     let is_clean = !text.contains('\0') && path.components().all(|part| matches!(part, Component::Normal(_)));
     (is_clean && !text.is_empty()).then(|| path.components().collect())
 }
 
-/// Whether a path is nobody's: Git's own files, and ours.
+/// Whether nobody can claim a path: it belongs to git or to Nexus.
 pub(super) fn is_unclaimable(path: &Path) -> bool {
     path.components()
         .next()
@@ -177,7 +177,7 @@ pub(super) fn is_unclaimable(path: &Path) -> bool {
 }
 
 impl ProtectionPlan {
-    /// Nothing, in this checkout.
+    /// A plan that protects nothing in this checkout yet.
     pub(super) fn of(root: PathBuf) -> Self {
         Self { root, ..Self::default() }
     }
@@ -194,12 +194,12 @@ impl ProtectionPlan {
         self.paths.push(path);
     }
 
-    /// Whether a path is protected for itself; the paths are in order.
+    /// Whether a path itself is protected. Call it only after [`finish`](Self::finish), which sorts the paths.
     pub(super) fn has(&self, path: &Path) -> bool {
         self.paths.binary_search_by(|known| known.as_path().cmp(path)).is_ok()
     }
 
-    /// Protects all that is in the root, but for what is nobody's; what comes new into the root is not covered.
+    /// Protects all that is in the root, but for what nobody can claim. New entries of the root are not covered.
     pub(super) fn add_everything(&mut self) {
         let entries = fs::read_dir(&self.root).into_iter().flatten();
         let names: Vec<PathBuf> =
@@ -208,21 +208,21 @@ impl ProtectionPlan {
         self.add_uncovered("**".to_owned(), UncoveredReason::NewFiles);
     }
 
-    /// Says of something that it is not covered.
+    /// Adds a path or pattern that is not covered, with the reason.
     pub(super) fn add_uncovered(&mut self, what: String, gap: UncoveredReason) {
         if self.uncovered.len() < MAX_PATHS {
             self.uncovered.insert((what, gap));
         }
     }
 
-    /// Puts the paths in order, and leaves out what lies in a folder that is protected as a whole.
+    /// Sorts the paths, and removes those in a folder that is protected as a whole.
     pub(super) fn finish(&mut self) {
         self.paths.sort_unstable();
         // What lies in a folder follows it in this order.
         self.paths.dedup_by(|path, before| path.starts_with(before));
     }
 
-    /// Says of the paths that do not exist that they are not covered.
+    /// Moves paths that do not exist to the uncovered ones.
     pub(super) fn add_missing_to_uncovered(&mut self) {
         let (present, missing): (Vec<PathBuf>, Vec<PathBuf>) =
             self.paths.drain(..).partition(|path| self.root.join(path).symlink_metadata().is_ok());

@@ -1,10 +1,10 @@
-//! macOS: a profile for `sandbox-exec` that denies writing held files. What is taken or given back later is not followed:
-//! a profile cannot be changed.
+//! macOS: a profile for `sandbox-exec` that denies writing held files. It does not follow claims that change later, since a
+//! profile cannot be changed.
 
 use super::protection::ProtectionPlan;
 use std::{collections::BTreeSet, fmt::Write};
 
-/// What applies a profile.
+/// The program that runs a command under a profile.
 #[cfg_attr(test, allow(dead_code))]
 pub(super) const PROGRAM: &str = "/usr/bin/sandbox-exec";
 
@@ -35,7 +35,7 @@ pub(super) fn profile(plans: &[ProtectionPlan]) -> String {
     text
 }
 
-/// A text of the profile's language.
+/// A text as a string literal of the profile.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for letter in text.chars() {

@@ -1,4 +1,4 @@
-//! From the command line to the command: what is found out first, what is said, and how the command is run.
+//! From the command line to the command: asks what is held, prints what cannot be protected, and runs the command.
 
 use super::{
     launch_plan::{self, LaunchFailure, LaunchPlan},
@@ -18,16 +18,16 @@ use std::{
     process::{Command, ExitCode},
 };
 
-/// There is no such command, as shells say it.
+/// The exit code of shells for a command that does not exist.
 const NOT_FOUND: u8 = 127;
 
-/// It cannot be run, as shells say it.
+/// The exit code of shells for a command that cannot be run.
 const NOT_EXECUTABLE: u8 = 126;
 
-/// Paths that are named when they cannot be protected: `nexus exec --explain` lists all.
+/// Unprotected paths that one line names: `nexus exec --explain` lists all.
 const MOST_NAMED: usize = 3;
 
-/// What is to be run.
+/// What `nexus exec` was asked to run.
 pub(crate) struct ExecRequest {
     /// The command and its arguments: one word at least.
     pub(crate) command: Vec<OsString>,
@@ -38,7 +38,7 @@ pub(crate) struct ExecRequest {
     pub(crate) no_namespaces: bool,
 }
 
-/// Becomes the command. What is given is the exit code when that fails.
+/// Replaces this process by the command. It returns only when that fails, with the exit code.
 pub(crate) fn run(request: ExecRequest, global: &Global, out: &Output) -> ExitCode {
     let checkouts =
         env::current_dir().map_err(|error| Error::local(format!("cannot tell the current folder: {error}")));
@@ -68,7 +68,7 @@ pub(super) fn bare(request: &ExecRequest) -> Command {
     command
 }
 
-/// Nothing can be protected, for this reason: said, and enough to run nothing for who requires it.
+/// Prints why nothing can be protected. With `--require` the command does not run.
 pub(super) fn unprotected(request: &ExecRequest, out: &Output, why: &str) -> Result<Command, ExitCode> {
     if request.require {
         out.error(&Error::local(format!(
@@ -80,7 +80,7 @@ pub(super) fn unprotected(request: &ExecRequest, out: &Output, why: &str) -> Res
     Ok(bare(request))
 }
 
-/// Says what came of the question, or that the command must not run.
+/// Prints the notes of the launch plan, or why the command must not run.
 pub(super) fn print_notes(
     request: &ExecRequest,
     launch_plan: &LaunchPlan,
@@ -98,7 +98,7 @@ fn refuse(failure: &LaunchFailure, out: &Output) -> ExitCode {
     ExitCode::from(failure.exit_code)
 }
 
-/// The protection is less than was promised, for these reasons: said, and enough to run nothing for who requires it.
+/// Prints why the protection is less than is documented. With `--require` the command does not run.
 #[cfg(target_os = "linux")]
 pub(super) fn print_shortfalls(
     request: &ExecRequest,
@@ -117,7 +117,7 @@ pub(super) fn print_shortfalls(
     }
 }
 
-/// Says in one line what is held and not protected. For who requires protection only what is not there may be held so.
+/// Prints in one line what is held and not protected. With `--require` the command runs only if none of it exists.
 pub(super) fn print_uncovered(
     request: &ExecRequest,
     uncovered: &BTreeSet<(String, UncoveredReason)>,
@@ -138,7 +138,7 @@ pub(super) fn print_uncovered(
     Ok(())
 }
 
-/// The first of what is not protected, with the reasons, and how many more there are.
+/// The first unprotected paths with the reasons, and the number of the others.
 fn named(uncovered: &[&(String, UncoveredReason)]) -> String {
     let named = uncovered.iter().take(MOST_NAMED).map(|(what, gap)| format!("{what} {}", gap.reason()));
     let named = named.collect::<Vec<_>>().join("; ");
@@ -159,7 +159,7 @@ fn prepare(
     super::linux::prepare(request, checkouts, global, out)
 }
 
-/// Elsewhere the cluster is asked by this process itself: nothing follows what changes.
+/// Elsewhere this process asks the cluster itself, and changes are not followed.
 #[cfg(not(target_os = "linux"))]
 fn prepare(
     request: &ExecRequest,
@@ -181,7 +181,7 @@ fn confine(request: &ExecRequest, launch_plan: &LaunchPlan, out: &Output) -> Res
     if !std::path::Path::new(seatbelt::PROGRAM).exists() {
         return unprotected(request, out, "this system has no sandbox-exec");
     }
-    // A profile knows names: what does not exist yet is covered.
+    // A profile has names: files that do not exist yet are covered.
     let uncovered = launch_plan.plans.iter().flat_map(|plan| plan.uncovered.iter().cloned()).collect();
     print_uncovered(request, &uncovered, out)?;
     let mut command = Command::new(seatbelt::PROGRAM);

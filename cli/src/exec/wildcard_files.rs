@@ -1,6 +1,5 @@
-//! The files of a checkout that wildcards of others may match, as its folders list them. What Git says of a file counts
-//! for nothing: its index and what it ignores belong to the command. Follows no link, and reads a folder again only when
-//! it has changed.
+//! The files of a checkout that wildcards of others may match. It reads folders and does not ask git, whose index and
+//! settings the command may change. It follows no link, and reads a folder again only when it has changed.
 
 use super::{
     protection::{OwnPaths, is_unclaimable},
@@ -15,17 +14,17 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-/// Names in folders that are read: a large checkout with all that was built in it.
+/// Names that are read at most: a large checkout with its build results has fewer.
 const MAX_ENTRIES: usize = 200_000;
 
-/// How long folders are read: somebody waits for the command.
+/// How long folders are read: a person waits for the command.
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Different wildcards that a name is compared with: where there are more, any name may match.
+/// Wildcards that a name is compared with. Where there are more, any name counts as a match.
 const MAX_COMPARED: usize = 200;
 
-/// A folder that changed less than this before it was read may have changed again without its time being another one: file
-/// systems count it in steps, some of two seconds.
+/// A folder that changed less than this before it was read may have changed again at the same time stamp: some file
+/// systems count in steps of two seconds.
 const SETTLED_AFTER: Duration = Duration::from_secs(3);
 
 /// The folders that wildcards reach.
@@ -42,17 +41,17 @@ pub(super) struct WildcardFiles {
 struct ListedFolder {
     stamp: Option<FolderStamp>,
     is_settled: bool,
-    /// Its names, all told.
+    /// How many names it has.
     entries: usize,
-    /// What is no folder and may be matched.
+    /// Names that are no folders, and that a wildcard may match.
     files: Vec<OsString>,
-    /// Folders in which something may be.
+    /// Folders in which a wildcard may match something.
     folders: Vec<OsString>,
     /// Folders of which others hold all.
     whole: Vec<OsString>,
 }
 
-/// What a folder was like. Nobody sets these times as they like.
+/// Identifies a state of a folder. No program can set these times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FolderStamp {
     changed: SystemTime,
@@ -60,19 +59,19 @@ struct FolderStamp {
 }
 
 impl WildcardFiles {
-    /// Nothing of it is read yet.
+    /// Reads nothing yet: call [`refresh`](Self::refresh).
     pub(super) fn new(root: PathBuf, mut wildcards: Vec<Wildcard>, own_paths: OwnPaths) -> Self {
         wildcards.sort_unstable();
         wildcards.dedup();
         Self { root, wildcards, own_paths, folders: BTreeMap::new(), is_cut: false }
     }
 
-    /// Whether there are folders that were not read since there are too many.
+    /// Whether some folders were not read because there are too many.
     pub(super) const fn is_cut(&self) -> bool {
         self.is_cut
     }
 
-    /// Files that may be matched, those in few folders first.
+    /// Files that wildcards may match, those near the root first.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = self.all(|folder| &folder.files).collect();
         files.sort_by_cached_key(|path| (path.components().count(), path.clone()));
@@ -88,7 +87,7 @@ impl WildcardFiles {
         self.folders.iter().flat_map(move |(path, folder)| of(folder).iter().map(move |name| path.join(name)))
     }
 
-    /// Whether a folder is not what it was when it was read.
+    /// Whether a folder changed since it was read.
     #[cfg(target_os = "linux")]
     pub(super) fn has_changed(&self) -> bool {
         let is_same = |(path, folder): (&PathBuf, &ListedFolder)| {
@@ -106,7 +105,7 @@ impl WildcardFiles {
         }
         let (end, mut entries) = (Instant::now() + READ_TIMEOUT, 0);
         let all: Rc<[usize]> = (0..self.wildcards.len()).collect();
-        // The root first, then what is in it, and so on: of what is cut off, most is deep.
+        // By depth, so that what is cut off is deep.
         let mut next = VecDeque::from([(PathBuf::new(), all)]);
         while let Some((path, reaching)) = next.pop_front() {
             if entries >= MAX_ENTRIES || Instant::now() >= end {
@@ -137,7 +136,7 @@ impl WildcardFiles {
             is_settled: stamp.is_none() || age.is_some_and(|age| age > SETTLED_AFTER),
             ..ListedFolder::default()
         };
-        // One that is a link, or cannot be read, has nothing in it that could be mounted.
+        // A folder that is a link, or cannot be read, has no files that could be mounted.
         let Some(_) = stamp else { return folder };
         for entry in fs::read_dir(whole).into_iter().flatten().flatten() {
             folder.entries += 1;
@@ -163,7 +162,7 @@ impl WildcardFiles {
     }
 }
 
-/// What a folder is like; none where there is none.
+/// The present state of a folder; none where there is none.
 fn stamp(folder: &Path) -> Option<FolderStamp> {
     let found = fs::symlink_metadata(folder).ok().filter(fs::Metadata::is_dir)?;
     #[cfg(unix)]

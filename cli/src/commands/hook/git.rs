@@ -28,7 +28,7 @@ const MAX_REFS_BYTES: u64 = 4 << 20;
 
 /// Answers git. Exit code 1 refuses; without an opinion it is 0.
 pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) -> ExitCode {
-    // Git itself calls this, and says in the environment what it is at work on.
+    // Git itself runs this, with its repository in the environment.
     let git = Git::of_hook();
     let files = match event {
         "pre-commit" | "pre-merge-commit" => git::staged(&git),
@@ -42,14 +42,14 @@ pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) 
     let (files, checkout) = match (files, checkout) {
         (_, Ok(None)) => return ExitCode::SUCCESS,
         (Ok(files), Ok(Some(checkout))) => (files, checkout),
-        // Git itself cannot tell: it will not get far either.
+        // If git cannot list the changes, it cannot commit or push them either.
         (Err(error), _) => return failed(out, &error),
         (Ok(_), Err(error)) => {
             let login = LoginFile::locate().and_then(|file| file.read()).ok();
             return by_policy(Policy::find(None, login.as_ref()), &error, &[], what, out);
         }
     };
-    // Who pushes from a bare repository has no work tree.
+    // A bare repository has no work tree.
     let top = git.top().unwrap_or_else(|_| checkout.root.clone());
     let names: Vec<String> = git::in_tree(&top, files).iter().flat_map(|path| checkout.names(path)).collect();
     if names.is_empty() {
@@ -75,7 +75,7 @@ pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) 
             print(&refusal);
             ExitCode::FAILURE
         }
-        // It is answered, if not about the files: no policy speaks for who is not to have them.
+        // A refusal is an answer, though not about the files: the policy is for when there is none.
         Err(error @ Error::Refused(_)) => {
             print(&unreachable::no_answer(&error, &names, out));
             ExitCode::FAILURE
@@ -84,7 +84,7 @@ pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) 
     }
 }
 
-/// Nobody can tell whose the files are.
+/// The answer of the policy when no server says who holds the files.
 fn by_policy(policy: Policy, error: &Error, names: &[String], what: &str, out: &Output) -> ExitCode {
     let why = unreachable::reason(error, out);
     match unreachable::verdict(policy, &why, names, None) {
@@ -103,7 +103,7 @@ fn by_policy(policy: Policy, error: &Error, names: &[String], what: &str, out: &
 }
 
 fn print(text: &str) {
-    // Whoever does not listen has the exit code.
+    // If nobody reads it, the exit code says the same.
     let _ = writeln!(std::io::stderr().lock(), "{}", plain(text));
 }
 
@@ -116,7 +116,7 @@ async fn held_files(
 ) -> Result<Option<String>, Error> {
     let project = checkout.project();
     let held = match context.actor() {
-        // A person at a terminal, who commits what an agent of theirs wrote, has no session and needs none.
+        // A person at a terminal who commits what an agent of theirs wrote needs no session.
         Actor::AgentRun { key, .. }
             if key.kind() == TERMINAL && context.records().read(key, project).is_none() =>
         {
@@ -132,8 +132,9 @@ async fn held_files(
     )))
 }
 
-/// The files of the commits that nobody else has yet. Git says on stdin what it pushes where. What any other repository
-/// is known to have, others answer for: a fork is pushed with what was merged upstream, and a URL has no name here.
+/// The files of the commits that no other repository has yet. Git lists on stdin what it pushes where. Commits that any
+/// other repository is known to have do not count: a fork is pushed with what was merged upstream, and a URL has no name
+/// here.
 fn pushed(git: &Git, more: &[String]) -> Result<Vec<String>, Error> {
     let mut text = String::new();
     std::io::stdin()
@@ -145,7 +146,7 @@ fn pushed(git: &Git, more: &[String]) -> Result<Vec<String>, Error> {
     let mut there: Vec<String> = words.map(|commit| (*commit).to_owned()).collect();
     there.extend(git::fetched(git));
     if there.is_empty() && !git::has_remotes(git) {
-        // Nothing says here what anybody else has: the other side does, as it is about to anyway.
+        // No remote branch is known here, so the other side is asked what it has.
         match more.get(1).map(|url| git::listed_by(git, url)) {
             Some(Ok(commits)) => there.extend(commits),
             Some(Err(git::Elapsed)) => print(&format!(
@@ -156,7 +157,7 @@ fn pushed(git: &Git, more: &[String]) -> Result<Vec<String>, Error> {
             None => {}
         }
     }
-    // What somebody else pushed meanwhile is unknown here: then git refuses by itself.
+    // If somebody else pushed meanwhile, git refuses by itself.
     let there = git::known(git, there);
     let mut files = Vec::new();
     for words in &lines {
@@ -173,7 +174,7 @@ fn pushed(git: &Git, more: &[String]) -> Result<Vec<String>, Error> {
     Ok(files)
 }
 
-/// A commit that is none: the branch begins or ends with this push.
+/// Whether it stands for no commit: the branch is created or deleted by this push.
 fn is_nothing(commit: &str) -> bool {
     commit.bytes().all(|digit| digit == b'0')
 }

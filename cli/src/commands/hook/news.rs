@@ -1,5 +1,5 @@
-//! What happened while nobody was told: files that were lost while the machine slept, and what became of what
-//! was written while no server answered.
+//! What happened since the agent was informed last: files that were lost while the machine slept, and files that were
+//! written while no server answered.
 
 use crate::{
     context::Context,
@@ -11,10 +11,10 @@ use crate::{
 };
 use uuid::Uuid;
 
-/// In words; nothing where there is none. What cannot be settled now is told another time.
+/// The news as lines of text; empty where there is none. What cannot be settled now is reported another time.
 pub(super) async fn news(context: &Context<'_>, project: Uuid) -> String {
     let mut reconciled = Reconciled::default();
-    // Kept for the next time as it is.
+    // If it fails, the journal stays as it is for the next time.
     let _ = Journal::of(context, project).reconcile(context, &mut reconciled).await;
     let mut text = describe(context, &reconciled);
     for lost in context.take_lost_claims(project) {
@@ -25,7 +25,7 @@ pub(super) async fn news(context: &Context<'_>, project: Uuid) -> String {
     text
 }
 
-/// What became of a journal.
+/// What the reconciliation of a journal found, as text.
 pub(super) fn describe(context: &Context<'_>, reconciled: &Reconciled) -> String {
     let mut text = String::new();
     if !reconciled.held.is_empty() {

@@ -1,4 +1,4 @@
-//! What is said before and after a tool writes files.
+//! The verdicts before and after a tool writes files.
 
 use super::{affected_files::AffectedFiles, news, unreachable, unrooted};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     output::format::{self, quoted},
 };
 
-/// Before it is used.
+/// The verdict before a tool is used. Files that are free are claimed for the run.
 pub(super) async fn before(context: &Context<'_>, files: &[AffectedFiles]) -> Verdict {
     let mut message = String::new();
     for files in files {
@@ -24,7 +24,7 @@ pub(super) async fn before(context: &Context<'_>, files: &[AffectedFiles]) -> Ve
             Ok(Verdict::Inform(text)) => message += &format!("\n{text}"),
             Ok(Verdict::Silent) => {}
             Ok(refused @ Verdict::Refuse(_)) => return refused,
-            // It is answered, if not about the files: no policy speaks for who is not to have them.
+            // A refusal is an answer, though not about the files: the policy is for when there is none.
             Err(error @ Error::Refused(_)) => {
                 return Verdict::Refuse(unreachable::no_answer(&error, &files.all(), context.out));
             }
@@ -44,7 +44,7 @@ pub(super) async fn before(context: &Context<'_>, files: &[AffectedFiles]) -> Ve
 
 async fn before_in(context: &Context<'_>, files: &AffectedFiles) -> Result<Verdict, Error> {
     let project = files.checkout.project();
-    // First what may be refused: who is refused takes nothing.
+    // First the checks that can only refuse, so that a refused tool claims nothing.
     for (names, what) in [
         (&files.discarded, "this throws away changes of others that are not committed"),
         (&files.possible, "this may write files of others, as far as can be seen before it runs"),
@@ -106,9 +106,8 @@ fn denial(context: &Context<'_>, held: &[HeldFile], files: &AffectedFiles) -> St
     )
 }
 
-/// After it was used: the fact is there. Who holds what was written is said, and how to get back what was there; what
-/// could not be asked is remembered. What the tool was not told to write somebody else may have written who works in
-/// the same folder.
+/// The verdict after a tool was used. It says who holds what was written and how to restore it, and notes in the journal
+/// what could not be asked. Files that the tool does not name may have been written by somebody else in the same folder.
 pub(super) async fn after(context: &Context<'_>, files: &[AffectedFiles]) -> Verdict {
     let (mut own, mut others, mut moved) = (Vec::new(), Vec::new(), Vec::new());
     let mut undo = Vec::new();
@@ -128,7 +127,7 @@ pub(super) async fn after(context: &Context<'_>, files: &[AffectedFiles]) -> Ver
                 }
             }
             Err(error) => {
-                // Whoever cannot write it down here said so before the tool was used.
+                // If it cannot be written, the verdict before the tool said so.
                 let _ = Journal::of(context, files.checkout.project()).add(
                     &files.checkout,
                     &files.written,
@@ -175,10 +174,10 @@ pub(super) async fn after(context: &Context<'_>, files: &[AffectedFiles]) -> Ver
     }
 }
 
-/// Files of one message of which it is said how to get them back.
+/// Files for which one message says how to restore them.
 const MOST_UNDONE: usize = 8;
 
-/// How to get back what a file was.
+/// The command that restores a file, or why none can.
 fn undone(name: &str, change: &FileChange) -> String {
     let target = quoted(&change.path.to_string_lossy());
     match &change.prior {

@@ -1,4 +1,4 @@
-//! What is said when nobody can tell whose files are.
+//! Verdicts when it is not known who holds files: no server answers, or the event cannot be read.
 
 use crate::{
     error::{Error, Report},
@@ -7,7 +7,7 @@ use crate::{
     output::{Output, format, plain},
 };
 
-/// Why nobody can tell, in one line.
+/// The error in one line.
 pub(super) fn reason(error: &Error, out: &Output) -> String {
     let report = Report::new(error, out.clock());
     let lines: Vec<String> =
@@ -15,7 +15,7 @@ pub(super) fn reason(error: &Error, out: &Output) -> String {
     if lines.is_empty() { report.message } else { format!("{} ({})", report.message, lines.join("; ")) }
 }
 
-/// A server answers, and says no to the question itself: nobody may write what it does not speak about.
+/// The refusal where a server refuses the check itself: files that it says nothing about may not be written.
 pub(super) fn no_answer(error: &Error, paths: &[String], out: &Output) -> String {
     let hints = Report::new(error, out.clock()).hints;
     let next = hints.first().map_or_else(String::new, |hint| format!("\nNext: {hint}."));
@@ -27,7 +27,7 @@ pub(super) fn no_answer(error: &Error, paths: &[String], out: &Output) -> String
     )
 }
 
-/// What goes by the policy; what is let through is remembered first.
+/// The verdict of the policy. A write that is let through is noted in the journal first.
 pub(super) fn verdict(
     policy: Policy,
     why: &str,
@@ -54,7 +54,7 @@ pub(super) fn verdict(
     ))
 }
 
-/// What goes by the policy when a host does not say what its tool writes.
+/// The verdict of the policy when a host does not say what its tool writes.
 pub(super) fn unreadable(policy: Policy, why: &str) -> Verdict {
     let what = format!("Nexus cannot read what the host says of this tool: {why}");
     match policy {
@@ -71,7 +71,7 @@ pub(super) fn unreadable(policy: Policy, why: &str) -> Verdict {
     }
 }
 
-/// The same when a part of a shell's command cannot be read.
+/// The verdict of the policy when a part of a shell command cannot be read.
 pub(super) fn unreadable_command(policy: Policy, why: &str) -> Verdict {
     let what = format!("Nexus cannot tell all that this command writes: {why}");
     match policy {
@@ -88,8 +88,8 @@ pub(super) fn unreadable_command(policy: Policy, why: &str) -> Verdict {
     }
 }
 
-/// Adds why something was not looked at that a command may have changed: that is never passed in silence. Before a tool
-/// it is about an earlier command, and after one under a policy that lets nothing pass it is as loud as a refusal.
+/// Adds the reasons why parts of what a command may have changed were not checked. Before a tool they are about an earlier
+/// command. After a tool, with the policy `fail-closed`, they make the verdict a refusal.
 pub(super) fn with_unchecked(
     verdict: Verdict,
     kind: EventKind,

@@ -1,4 +1,4 @@
-//! What others hold of files that are to be made in a folder which is not known. Takes nothing.
+//! Claims of others on files that a command may create in a folder that is not known. Claims nothing.
 
 use crate::{
     context::Context,
@@ -8,7 +8,7 @@ use crate::{
 };
 use uuid::Uuid;
 
-/// The claims of others that speak against making files of these patterns, one for each pattern.
+/// The claims of others that conflict with creating files of these patterns, one for each pattern.
 ///
 /// # Errors
 /// When the cluster refuses it or no server answers.
