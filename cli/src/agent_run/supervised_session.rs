@@ -123,7 +123,7 @@ impl<'a> SupervisedSession<'a> {
         session: Uuid,
         is_first: bool,
     ) -> Result<Option<Duration>, Error> {
-        self.context.client.begin();
+        self.context.client.restart_timeout();
         // The path names the session: a request as a session that is over would be refused in another way.
         self.context.client.act_as(None);
         let project = self.project;
@@ -186,7 +186,7 @@ impl<'a> SupervisedSession<'a> {
     pub(super) async fn take_back(&self, agent: &str) -> Result<(), Error> {
         let client = &self.context.client;
         let project = self.project;
-        client.begin();
+        client.restart_timeout();
         client.act_as(None);
         let body = StartSession { agent: Some(agent.to_owned()), ..StartSession::default() };
         let start = Request::post(format!("/projects/{project}/sessions")).body(&body);
@@ -228,7 +228,7 @@ impl<'a> SupervisedSession<'a> {
 
     /// Requests what was held before. Returns it as lost if it is refused for good.
     async fn ask(&self, what: &str, session: Uuid, request: Request) -> Result<Option<LostClaim>, Error> {
-        self.context.client.begin();
+        self.context.client.restart_timeout();
         match self.context.client.send(request).await {
             Ok(_) => Ok(None),
             // An earlier try was interrupted after the pick.
@@ -245,7 +245,7 @@ impl<'a> SupervisedSession<'a> {
     /// Ends the session.
     pub(super) async fn end(&self, session: Uuid) -> Result<(), Error> {
         let client = &self.context.client;
-        client.begin();
+        client.restart_timeout();
         client.act_as(None);
         client.send(Request::delete(format!("/projects/{}/sessions/{session}", self.project))).await.map(drop)
     }

@@ -153,7 +153,7 @@ fn judge(server: &Server, request: &Request, head: &Head, body: &[u8]) -> Attemp
     if head.status.is_success() {
         let data = match request.reader {
             Some(reader) => reader(body),
-            None if request.is_bare => serde_json::from_slice::<Value>(body),
+            None if request.has_no_envelope => serde_json::from_slice::<Value>(body),
             None => serde_json::from_slice::<Data<Value>>(body).map(|answer| answer.data),
         };
         return match data {

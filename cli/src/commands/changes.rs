@@ -147,8 +147,8 @@ impl Changes {
             .query("since", Some(self.since))
             .query("waitMs", Some(wait.as_millis()))
             .query("limit", Some(PAGE))
-            .patient();
-        context.client.begin();
+            .long_poll();
+        context.client.restart_timeout();
         let events: Events = context.client.send(asked).await?.parse()?;
         self.since = events.next_since;
         Ok(events)

@@ -159,7 +159,7 @@ async fn look_at(context: &Context<'_>, server: &Server) -> (Check, Option<i64>)
     let asked = Instant::now();
     let live = async {
         let client = Client::new(std::slice::from_ref(server), None, context.timeout().min(LONGEST_LOOK));
-        client.send(Request::get("/health/live").anonymous().bare()).await?.parse::<Liveness>()
+        client.send(Request::get("/health/live").anonymous().without_envelope()).await?.parse::<Liveness>()
     };
     match live.await {
         Ok(live) => {
@@ -195,7 +195,7 @@ fn clock(skews: &[i64]) -> Option<Check> {
 
 async fn key(context: &Context<'_>) -> Check {
     const NAME: &str = "key";
-    context.client.begin();
+    context.client.restart_timeout();
     let me = async { context.client.send(Request::get("/auth/me")).await?.parse::<Me>() };
     match me.await {
         Ok(me) => Check::ok(NAME, format!("{} <{}>", me.name, me.email)),
@@ -222,7 +222,7 @@ async fn project(context: &Context<'_>, is_reachable: bool) -> Option<Check> {
         return None;
     }
     let path = format!("/projects/{}", found.link.project_id);
-    context.client.begin();
+    context.client.restart_timeout();
     let detail = async { context.client.send(Request::get(path)).await?.parse::<ProjectDetail>() };
     Some(match detail.await {
         Ok(_) if found.warning().is_some() => {

@@ -65,7 +65,7 @@ impl Mcp {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let (jobs, mut waiting) = mpsc::channel(WAITING);
         let mut serving = transport::serve_stdio(Server::new(Desk(jobs), env!("CARGO_PKG_VERSION")));
-        let mut context = context.again()?;
+        let mut context = context.reloaded()?;
         loop {
             tokio::select! {
                 ended = &mut serving => return ended.map_err(Error::local),
@@ -79,8 +79,8 @@ impl Mcp {
 async fn answer(context: &mut Context<'_>, job: Job) {
     // Each has the whole time, and is of the run that its host is in now: a host that is told to resume another
     // run keeps this process.
-    context.client.begin();
-    context.look_again();
+    context.client.restart_timeout();
+    context.forget_actor();
     let context = &*context;
     match job {
         Job::Send(request, sender) => {

@@ -62,7 +62,7 @@ impl Setup {
         let context = &self.servers(context)?;
         let engineer = self.key(context).await?;
         // With the key that was saved.
-        let context = &context.again()?;
+        let context = &context.reloaded()?;
         let project = self.project(context).await?;
         let is_wanted = self.install
             || (!self.yes
@@ -89,7 +89,7 @@ impl Setup {
     fn servers<'a>(&self, context: &Context<'a>) -> Result<Context<'a>, Error> {
         let known: Vec<String> = context.servers.iter().map(ToString::to_string).collect();
         if self.yes {
-            return context.asking(context.servers.clone());
+            return context.with_servers(context.servers.clone());
         }
         let typed: String = Input::new()
             .with_prompt("Servers, separated by commas")
@@ -97,7 +97,7 @@ impl Setup {
             .validate_with(|text: &String| server::parse_list(text).map(drop))
             .interact_text()
             .map_err(broken_off)?;
-        context.asking(server::parse_list(&typed).map_err(Error::misused)?)
+        context.with_servers(server::parse_list(&typed).map_err(Error::misused)?)
     }
 
     /// Who it is from now on.

@@ -95,7 +95,7 @@ impl Edit {
         let feature: Feature = context.client.send(Request::get(path)).await?.parse()?;
         let before = SpecFile::of(&feature);
         let written = editor::edit(&self.slug, &before.text())?;
-        context.client.begin();
+        context.client.restart_timeout();
         let after = SpecFile::parse("what you wrote", &written.text);
         let sent = match after {
             Ok(after) if after == SpecFile::parse("the feature", &before.text())? => {

@@ -99,9 +99,9 @@ async fn patiently(
 ) -> Result<Answer, Error> {
     let mut changes = Changes::since_now(context, project, longest).await?;
     let mut printed = String::new();
-    let mut asked = request.clone().once();
+    let mut asked = request.clone().as_one_write();
     loop {
-        context.client.begin();
+        context.client.restart_timeout();
         let answer = context.send_in_session(project, asked.clone()).await;
         let refused = match changes.outlast(context, answer).await {
             // Nobody knows whether it was granted: what is sent again is the same request.
@@ -111,7 +111,7 @@ async fn patiently(
             Err(Error::Refused(refused)) if is_for_now(&refused, &request) => refused,
             Err(error) => return Err(error),
         };
-        asked = request.clone().once();
+        asked = request.clone().as_one_write();
         if printed != refused.body.message {
             printed.clone_from(&refused.body.message);
             context.out.note(format_args!("Waiting: {printed}"));

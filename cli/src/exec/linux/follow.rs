@@ -212,8 +212,8 @@ impl Follower<'_> {
             .query("since", Some(since))
             .query("waitMs", Some(LONGEST_POLL.as_millis()))
             .query("limit", Some(PAGE))
-            .patient();
-        self.context.client.begin();
+            .long_poll();
+        self.context.client.restart_timeout();
         self.context.client.send(asked).await?.parse()
     }
 
@@ -224,7 +224,7 @@ impl Follower<'_> {
         followed: &FollowedCheckout,
         mounts: &RefCell<ReadOnlyMounts>,
     ) -> Result<Option<u64>, Error> {
-        self.context.client.begin();
+        self.context.client.restart_timeout();
         self.context.client.act_as(None);
         let engineer = match self.engineer.get() {
             Some(engineer) => *engineer,
@@ -249,7 +249,7 @@ impl Follower<'_> {
     async fn look_for_new(&self, known: &mut CheckoutState, mounts: &RefCell<ReadOnlyMounts>) -> Duration {
         let before = Instant::now();
         if let Some(query) = known.query.as_mut().filter(|query| query.has_changed()) {
-            self.context.client.begin();
+            self.context.client.restart_timeout();
             if self.mount(query, mounts).await.is_err() {
                 return PAUSE;
             }
