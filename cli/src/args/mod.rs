@@ -1,5 +1,4 @@
-//! What can be typed: the flags that every command knows. A command's own arguments stand in its
-//! own file.
+//! The arguments that all commands share. A command's own arguments are in its own file.
 //!
 //! - [`server`]: addresses. [`span`]: times such as `10s`. [`values`]: slugs, lanes and stages.
 

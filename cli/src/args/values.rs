@@ -1,5 +1,5 @@
-//! The words of Nexus as arguments: slugs, lanes, stages. Checked here only as far as they end up
-//! in an address; the rest is the server's to judge.
+//! Values of arguments: slugs, ids, texts, lanes and stages. A value is checked here only as far as it becomes part of a
+//! URL; the server checks the rest.
 
 use crate::error::Error;
 use clap::ValueEnum;
@@ -7,13 +7,13 @@ use nexus_api_types::feature;
 use std::io::Read;
 use uuid::Uuid;
 
-/// A longer text cannot be sent: a request may have 1 MiB.
+/// Bytes of the longest text: a request may have 1 MiB.
 const MAX_TEXT_BYTES: u64 = 1 << 20;
 
-/// Reads a slug: it becomes part of an address, so nothing else may pass.
+/// Parses a slug. It becomes part of a URL, so it must be made of `a-z`, `0-9` and `-`.
 ///
 /// # Errors
-/// When it is none.
+/// When it has other characters, or none.
 pub(crate) fn slug(text: &str) -> Result<String, String> {
     let allowed = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
     if text.is_empty() || !text.chars().all(allowed) {
@@ -22,10 +22,10 @@ pub(crate) fn slug(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Reads an id.
+/// Parses the id of an engineer, a node, a key or a session.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not a UUID.
 pub(crate) fn id(text: &str) -> Result<Uuid, String> {
     Uuid::try_parse(text).map_err(|_| {
         "is no id; one looks like 01a20515-c2fa-73bd-a4dd-b2cf4ef689bf, and --json shows those of everything"
@@ -33,10 +33,10 @@ pub(crate) fn id(text: &str) -> Result<Uuid, String> {
     })
 }
 
-/// A text that may be long; `-` reads it from stdin.
+/// The text of an argument; `-` reads it from stdin.
 ///
 /// # Errors
-/// When there is none, or too much of it.
+/// When stdin cannot be read, is empty, or has more than [`MAX_TEXT_BYTES`].
 pub(crate) fn text(typed: &str) -> Result<String, Error> {
     if typed != "-" {
         return Ok(typed.to_owned());
@@ -85,7 +85,7 @@ impl Lane {
         }
     }
 
-    /// The lane of what is wanted sooner.
+    /// The lane before this one; none before `now`.
     pub(crate) const fn sooner(self) -> Option<Self> {
         match self {
             Self::Now => None,
@@ -95,7 +95,7 @@ impl Lane {
         }
     }
 
-    /// The lane of what is wanted later.
+    /// The lane after this one; none after `icebox`.
     pub(crate) const fn later(self) -> Option<Self> {
         match self {
             Self::Now => Some(Self::Next),

@@ -1,4 +1,4 @@
-//! The cluster's refusals in words: who holds it, since when, until when.
+//! The text of a refusal by the cluster: who holds what, since when, until when.
 
 use crate::output::{Clock, format, plain};
 use nexus_api_types::{Code, ErrorBody, claim::Conflict, feature::Blocked};

@@ -1,10 +1,10 @@
-//! What a person is told of a failure, and the same for programs. Prints nothing itself.
+//! The text of a failure for people, and its JSON for programs. Prints nothing itself.
 
 use super::{Error, Unreachable, hint, refusal};
 use crate::output::{Clock, plain};
 use serde_json::{Value, json};
 
-/// A failure in words.
+/// The text of a failure: what happened, to what, and what to do next.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Report {
     /// What happened, to what.

@@ -1,5 +1,5 @@
 //! One call of git. Aliases, colours, filters for display, a monitor of the file system, a foreign repository in the
-//! environment: none of them changes what is printed. RepositoryAt git keeps its configuration stays the user's affair, since it
+//! environment: none of them changes what is printed. Where git keeps its configuration stays the user's affair, since it
 //! says what is ignored and where hooks are.
 
 use super::WorkTree;

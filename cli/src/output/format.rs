@@ -1,10 +1,10 @@
-//! Holders, paths and counts in words, the same in tables, answers and refusals.
+//! Formats holders, lists, counts and sizes, the same way in tables, answers and refusals.
 
 use super::Clock;
 use nexus_api_types::feature::BlockedBy;
 use std::borrow::Cow;
 
-/// Items of a list in one line: the rest is counted.
+/// Items that a list names in one line, before it gives the number of the others.
 const MOST_LISTED: usize = 4;
 
 /// `ana`, or `ana's agent "build"`.
@@ -12,7 +12,7 @@ pub(crate) fn holder(engineer: &str, agent: Option<&str>) -> String {
     agent.map_or_else(|| engineer.to_owned(), |agent| format!("{engineer}'s agent \"{agent}\""))
 }
 
-/// What keeps a feature from being picked.
+/// Why a feature cannot be picked.
 pub(crate) fn blocker(by: &BlockedBy, clock: &Clock) -> String {
     if !by.depends_on.is_empty() {
         return format!("waits for {}", by.depends_on.join(", "));
@@ -29,9 +29,9 @@ pub(crate) fn blocker(by: &BlockedBy, clock: &Clock) -> String {
     text
 }
 
-/// A word as it stands in a command of a shell.
+/// A word quoted for a shell.
 pub(crate) fn quoted(word: &str) -> String {
-    // No shell takes a NUL; whoever reads it sees where it was.
+    // No shell takes a NUL, so a reader sees where it was.
     shlex::try_quote(word).map_or_else(|_| word.replace('\0', "\u{fffd}"), Cow::into_owned)
 }
 

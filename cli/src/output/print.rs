@@ -1,4 +1,4 @@
-//! The two streams. Whether to colour, and whether to speak JSON, is decided here alone.
+//! The two streams. Only this decides whether output has colours, and whether it is JSON.
 
 use super::{
     Clock, Table, Tone,

@@ -1,4 +1,4 @@
-//! A line for a person who waits: only on a terminal, not before the wait is a second old, and gone with it.
+//! A line for a person who waits. It appears only on a terminal and after a second, and is removed at the end.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -6,13 +6,13 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Below that nobody wonders. The line is written anew as often.
+/// The wait before the line appears, and between two of its updates.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// To the beginning of the line, and all of it gone.
+/// Moves to the beginning of the line and clears it.
 const CLEAR: &str = "\r\x1b[2K";
 
-/// Whether anybody would see it.
+/// Whether a person would see the line.
 pub(super) fn has_watcher() -> bool {
     io::stderr().is_terminal()
 }
@@ -32,8 +32,8 @@ impl Progress {
         Self { is_wanted, is_shown: false, begun, next: begun + EVERY }
     }
 
-    /// Says how far it is, if it is time to; the words are told for how long it has been going on. They have to fit
-    /// into one line.
+    /// Updates the line, if the last update is long enough ago. `words` gets the time that has passed, and its text has to
+    /// fit into one line.
     pub(crate) fn update(&mut self, words: impl FnOnce(Duration) -> String) {
         let now = Instant::now();
         if !self.is_wanted || now < self.next {
@@ -44,7 +44,7 @@ impl Progress {
         self.write(&format!("{CLEAR}{}", words(now - self.begun)));
     }
 
-    /// Waits for the end of it, and says so.
+    /// Waits for `work`, and updates the line meanwhile.
     pub(crate) async fn during<T>(
         mut self,
         work: impl Future<Output = T>,
