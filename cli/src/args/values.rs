@@ -22,7 +22,7 @@ pub(crate) fn slug(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Parses the id of an engineer, a node, a key or a session.
+/// Parses an id, as all answers have them.
 ///
 /// # Errors
 /// When it is not a UUID.

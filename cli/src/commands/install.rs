@@ -6,7 +6,7 @@ use crate::{
     context::Context,
     error::Error,
     guard::confinement::Confinement,
-    install::{self, Plan, Scope, Target, Wish},
+    install::{self, Operation, Plan, Scope, Target},
     output::{Tone, plain},
 };
 use clap::{Args, ValueEnum};
@@ -105,7 +105,7 @@ impl Install {
         if !is_linked && !self.what.user {
             context.out.note("This repository is not linked to a project: until nexus project link SLUG, hooks say nothing");
         }
-        let installed = wire(context, &self.what, Wish::Install)?;
+        let installed = wire(context, &self.what, Operation::Install)?;
         installed.print(context)?;
         installed.offer(context);
         Ok(())
@@ -114,7 +114,7 @@ impl Install {
 
 impl Uninstall {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        wire(context, &self.what, Wish::Uninstall)?.print(context)
+        wire(context, &self.what, Operation::Uninstall)?.print(context)
     }
 }
 
@@ -124,10 +124,10 @@ impl Uninstall {
 /// When a file is not what it should be, or cannot be written.
 pub(super) fn all_that_is_found(context: &Context<'_>) -> Result<CarriedOut, Error> {
     let what = What { targets: Vec::new(), user: false, dry_run: false, yes: true };
-    wire(context, &what, Wish::Install)
+    wire(context, &what, Operation::Install)
 }
 
-fn wire(context: &Context<'_>, what: &What, wish: Wish) -> Result<CarriedOut, Error> {
+fn wire(context: &Context<'_>, what: &What, operation: Operation) -> Result<CarriedOut, Error> {
     let scope = Scope::here(what.user)?;
     let named: Vec<Target> = what.targets.iter().filter_map(|chosen| chosen.target()).collect();
     let all = what.targets.is_empty() || named.len() < what.targets.len();
@@ -138,19 +138,19 @@ fn wire(context: &Context<'_>, what: &What, wish: Wish) -> Result<CarriedOut, Er
         let location = target.found(&scope);
         // To take something out it need not be there any more, but what git does not know has no hooks.
         let is_wanted = named.contains(&target)
-            || (all && (location.is_some() || (wish == Wish::Uninstall && target != Target::Git)));
+            || (all && (location.is_some() || (operation == Operation::Uninstall && target != Target::Git)));
         match location {
             Some(location) => found.push((target, location)),
             None if all => missing.push(target),
             None => {}
         }
         if is_wanted {
-            plan.extend(install::plan(target, &scope, wish)?);
+            plan.extend(install::plan(target, &scope, operation)?);
         }
     }
     let found: Vec<(Target, String)> =
         found.into_iter().filter(|(target, _)| all || named.contains(target)).collect();
-    let done = if wish == Wish::Install { "Installed" } else { "Taken out" };
+    let done = if operation == Operation::Install { "Installed" } else { "Taken out" };
     carry_out(context, plan, what, &found, &missing, done)
 }
 

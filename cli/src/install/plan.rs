@@ -47,14 +47,14 @@ pub(crate) struct Plan {
 
 /// A text without what is ours in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Taken {
+pub(super) struct WithoutOurs {
     /// What is left.
     pub(super) text: String,
     /// Whether that is what a text says that was made for us alone.
     pub(super) is_nothing: bool,
 }
 
-impl Taken {
+impl WithoutOurs {
     /// What is left of the file.
     fn file(self) -> Option<String> {
         (!self.is_nothing).then_some(self.text)
@@ -106,7 +106,7 @@ impl Plan {
         &mut self,
         path: PathBuf,
         add: impl FnOnce(Option<&str>) -> Result<String, Error>,
-        take_out: impl Fn(&str) -> Result<Taken, Error>,
+        take_out: impl Fn(&str) -> Result<WithoutOurs, Error>,
     ) -> Result<(), Error> {
         let at = self.locate(&path)?;
         let path = at.path();
@@ -138,7 +138,7 @@ impl Plan {
     pub(super) fn take_out(
         &mut self,
         path: PathBuf,
-        take_out: impl Fn(&str) -> Result<Taken, Error>,
+        take_out: impl Fn(&str) -> Result<WithoutOurs, Error>,
     ) -> Result<(), Error> {
         let at = self.locate(&path)?;
         let path = at.path();

@@ -1,26 +1,26 @@
-//! Files of which it is not known in which folder they are: `"$LOGS/a.log"`, what `find` finds.
+//! Patterns of files whose folder is not known, such as `"$LOGS/a.log"`, or what `find` finds.
 
 use glob::{MatchOptions, Pattern};
 use std::path::PathBuf;
 
-/// Files whose folder is not known.
+/// A pattern of files whose folder is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnrootedPattern {
-    /// The folder that they are in or below of, absolute; none where they may be anywhere.
+    /// The absolute path of a folder above them; none where they may be anywhere.
     pub(crate) below: Option<PathBuf>,
-    /// The pattern of their names from there.
+    /// The pattern of their paths from there.
     pub(crate) pattern: String,
 }
 
-/// As the cluster takes patterns: `*` stays within a folder.
+/// The options under which patterns match as in the cluster: `*` stays within a folder.
 const OPTIONS: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
     require_literal_leading_dot: false,
 };
 
-/// Whether a claim speaks against writing a file of this pattern whose folder is not known. A claim on a whole folder
-/// would speak against every such file, wherever it turns out to be: it does so only where the file is in it for sure.
+/// Whether a claim conflicts with writing a file of this pattern. A claim on a whole folder would match every pattern that
+/// may be anywhere, so it conflicts only if the file is surely in that folder.
 pub(crate) fn claim_conflicts(claim: &str, pattern: &str) -> bool {
     let Some(folder) = folder_of(claim) else { return true };
     let known: Vec<&str> = pattern.split('/').take_while(|part| !part.contains(['*', '?', '['])).collect();
