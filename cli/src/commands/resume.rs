@@ -46,16 +46,16 @@ impl Resume {
             let latest = Request::get(format!("/projects/{project}/sessions/checkpoints/latest"))
                 .query("featureId", Some(feature.id));
             let checkpoint = context.client.send(latest).await?.parse()?;
-            found.push(Left { feature, checkpoint });
+            found.push(UnfinishedFeature { feature, checkpoint });
         }
-        context.out.answer(&Answer::new(json!(found)), |found: Vec<Left>| {
+        context.out.answer(&Answer::new(json!(found)), |found: Vec<UnfinishedFeature>| {
             if found.is_empty() {
                 context
                     .out
                     .note("Nothing was left unfinished: nexus next takes the best feature that is free");
             }
             let mut is_first = true;
-            for Left { feature, checkpoint } in &found {
+            for UnfinishedFeature { feature, checkpoint } in &found {
                 if !std::mem::take(&mut is_first) {
                     context.out.line("")?;
                 }
@@ -68,7 +68,7 @@ impl Resume {
 
 /// A feature, and where its work was left.
 #[derive(Serialize, Deserialize)]
-struct Left {
+struct UnfinishedFeature {
     feature: Feature,
     checkpoint: Option<Checkpoint>,
 }

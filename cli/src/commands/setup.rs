@@ -1,8 +1,8 @@
 //! `nexus setup`: from nothing to a linked repository, by asking.
 
 use super::{
-    install::{self, CarriedOut},
-    login::{self, Entered},
+    install::{self, InstallReport},
+    login::{self, LoggedIn},
     project,
 };
 use crate::{
@@ -77,7 +77,7 @@ impl Setup {
             installed.offer(context);
         }
         let answer = Answer::new(json!({ "engineer": engineer, "project": project,
-            "install": installed.map(CarriedOut::into_answer) }));
+            "install": installed.map(InstallReport::into_answer) }));
         // People were told step by step.
         context.out.answer(&answer, |_: Value| Ok(()))?;
         context.out.note(
@@ -218,7 +218,7 @@ async fn linked(context: &Context<'_>, project: &Project) -> Result<Value, Error
 }
 
 /// Programs are told at the end, in one document.
-fn entered(context: &Context<'_>, entered: &Entered) -> Result<Value, Error> {
+fn entered(context: &Context<'_>, entered: &LoggedIn) -> Result<Value, Error> {
     if !context.out.is_json() {
         entered.print(context)?;
     }

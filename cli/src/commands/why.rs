@@ -41,15 +41,15 @@ impl Why {
         let features = status.active_features;
         let answer =
             Answer::new(json!({ "paths": checked.paths, "features": involved(&checked, &features) }));
-        context.out.answer(&answer, |picture: Picture| {
-            picture.paths.iter().try_for_each(|path| print(context, path, &picture.features))
+        context.out.answer(&answer, |answer: ClaimsAndFeatures| {
+            answer.paths.iter().try_for_each(|path| print(context, path, &answer.features))
         })
     }
 }
 
-/// What is told: the paths, and what their holders work on.
+/// The answer that is printed: the paths, and the features that their holders work on.
 #[derive(Deserialize)]
-struct Picture {
+struct ClaimsAndFeatures {
     paths: Vec<CheckedPath>,
     features: Vec<Feature>,
 }

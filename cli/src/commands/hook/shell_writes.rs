@@ -21,7 +21,7 @@ const AT_LEAST: usize = 200;
 /// Of a hundred ways so many are seen before they run: it must not become fewer.
 const SEEN_BEFORE_OF_HUNDRED: usize = 85;
 
-struct Way {
+struct WriteCase {
     name: String,
     needs: Vec<String>,
     command: String,
@@ -31,13 +31,13 @@ fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data").join(name)
 }
 
-fn table() -> Vec<Way> {
+fn table() -> Vec<WriteCase> {
     let text = fs::read_to_string(data("shell-writes.tsv")).expect("the table is there");
     let way = |line: &str| {
         let [name, needs, command] =
             line.split('\t').collect::<Vec<_>>().try_into().expect("a name, what it needs, a command");
         let needs = needs.split_whitespace().map(str::to_owned).collect();
-        Way { name: name.to_owned(), needs, command: command.to_owned() }
+        WriteCase { name: name.to_owned(), needs, command: command.to_owned() }
     };
     text.lines().filter(|line| !line.starts_with('#')).map(way).collect()
 }

@@ -31,7 +31,7 @@ pub(super) struct Scope {
     pub(super) arguments: Rc<Vec<Value>>,
     /// Functions and aliases by name, as text.
     pub(super) functions: Rc<BTreeMap<String, String>>,
-    /// Functions that are being called, so that recursion ends.
+    /// Functions that were called. The others are walked once at the end.
     pub(super) called: Rc<BTreeSet<String>>,
     /// Symbolic links that were made: link and target.
     pub(super) links: Rc<Vec<(PathBuf, PathBuf)>>,
