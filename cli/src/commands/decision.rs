@@ -21,7 +21,7 @@ Examples:
 pub(crate) struct Decision {
     /// What it is about, in one line
     title: String,
-    /// What was decided; the title, when nothing is said, and - is stdin
+    /// What was decided; the title by default, and - is stdin
     decision: Option<String>,
     /// Why it was decided so
     #[arg(long, short)]
@@ -29,7 +29,7 @@ pub(crate) struct Decision {
     /// What was not done
     #[arg(long, short)]
     alternatives: Option<String>,
-    /// The feature; the one that you work on, when nothing is said
+    /// Slug of the feature; the one that you work on by default
     #[arg(long, short, value_name = "SLUG", value_parser = values::slug)]
     feature: Option<String>,
     /// About the whole project

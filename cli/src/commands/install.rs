@@ -51,7 +51,7 @@ pub(crate) struct Uninstall {
 
 #[derive(Args)]
 struct InstallOptions {
-    /// What to wire; all that are found, when nothing is said
+    /// What to wire; all that are found by default
     #[arg(value_enum, value_name = "WHAT")]
     targets: Vec<ChosenTarget>,
     /// For all of your repositories, in your home folder

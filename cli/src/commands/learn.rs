@@ -16,7 +16,7 @@ pub(crate) struct Learn {
     /// What was learnt; - is stdin
     #[arg(required = true, value_name = "TEXT")]
     text: Vec<String>,
-    /// The feature; the one that you work on, when nothing is said
+    /// Slug of the feature; the one that you work on by default
     #[arg(long, short, value_name = "SLUG", value_parser = values::slug)]
     feature: Option<String>,
 }

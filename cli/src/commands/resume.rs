@@ -28,7 +28,7 @@ Examples:
   nexus resume
   nexus resume billing-api --json")]
 pub(crate) struct Resume {
-    /// The feature; all that you work on and all that was interrupted, when nothing is said
+    /// Slug of the feature; by default all that you work on and all that was interrupted
     #[arg(value_parser = values::slug)]
     slug: Option<String>,
 }

@@ -18,10 +18,10 @@ Examples:
   nexus save -n \"Tests pass; the migration is still missing\"
   nexus save -f billing-api --notes \"Half way\"")]
 pub(crate) struct Save {
-    /// What whoever goes on should know
+    /// What those who go on should know
     #[arg(long, short, value_name = "TEXT")]
     notes: Option<String>,
-    /// The feature; the one that you work on, when nothing is said
+    /// Slug of the feature; the one that you work on by default
     #[arg(long, short, value_name = "SLUG", value_parser = values::slug)]
     feature: Option<String>,
 }

@@ -39,7 +39,7 @@ pub(crate) struct Create {
     /// What it is, in one line
     #[arg(long, short)]
     title: Option<String>,
-    /// What is to be done; the title, when nothing is said
+    /// What is to be done; the title by default
     #[arg(long, value_name = "TEXT", conflicts_with = "from")]
     spec: Option<String>,
     /// File that says what is to be done, after front matter that says the rest; - is stdin
@@ -54,10 +54,10 @@ pub(crate) struct Create {
     /// Features that must be over first
     #[arg(long, value_name = "SLUG", num_args = 1.., value_parser = values::slug)]
     depends_on: Vec<String>,
-    /// How soon it is wanted; next, when nothing is said
+    /// How soon it is wanted; next by default
     #[arg(long, short, value_enum)]
     lane: Option<Lane>,
-    /// Place in its lane, 1 being the first; its end, when nothing is said
+    /// Place in its lane, 1 being the first; its end by default
     #[arg(long, short, value_parser = clap::value_parser!(u32).range(1..))]
     priority: Option<u32>,
     /// Make it free to be picked at once

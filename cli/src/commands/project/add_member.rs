@@ -18,7 +18,7 @@ pub(crate) struct AddMember {
     /// Id of the engineer
     #[arg(value_name = "ENGINEER", value_parser = values::id)]
     engineer: Uuid,
-    /// What they may do; member, when nothing is said
+    /// Role in the project; member by default
     #[arg(long, short, value_enum)]
     role: Option<Role>,
 }

@@ -27,7 +27,7 @@ pub(crate) struct Move {
     /// To this lane
     #[arg(long, short, value_enum)]
     lane: Option<Lane>,
-    /// With --lane: place in it, 1 being the first; its end, when nothing is said
+    /// With --lane: place in it, 1 being the first; its end by default
     #[arg(long, short, requires = "lane", value_parser = clap::value_parser!(u32).range(1..))]
     priority: Option<u32>,
 }
