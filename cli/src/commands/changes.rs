@@ -37,7 +37,7 @@ pub(super) struct Changes {
     until: Option<Instant>,
     /// Whether a server has answered before: a command that finds none to begin with fails.
     is_heard: bool,
-    /// Whether it was told that no server answers.
+    /// Whether it has printed that no server answers.
     is_cut_off: bool,
 }
 

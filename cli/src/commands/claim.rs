@@ -36,7 +36,7 @@ impl Claim {
         context.session_for_work(project).await?;
         let feature = match &self.feature {
             Some(slug) => Some(working::feature(context, project, Some(slug)).await?),
-            // Of several nobody knows which is meant: the claims are then the session's own.
+            // With several features it is not clear which one is meant: the claims get none.
             None => Some(working::active(context, project).await?)
                 .filter(|own| own.len() == 1)
                 .and_then(|mut own| own.pop()),

@@ -21,10 +21,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// One server gets this long: a doctor who waits for the sick sees nobody else.
+/// How long one server may take, so that a dead one does not hold up the other checks.
 const LONGEST_LOOK: Duration = Duration::from_secs(3);
 
-/// A clock that is off by more shows times that nobody understands.
+/// The difference of clocks from which times in the output are misleading.
 const MOST_SKEW_MS: i64 = 2_000;
 
 /// Look for what is wrong, and say what to do about it

@@ -105,7 +105,7 @@ fn what(event: &Event, who: &str) -> String {
     match &event.fact {
         Fact::FeatureCreated { feature } => format!("{who} wrote {}: {}", feature.slug, feature.title),
         Fact::FeatureUpdated { feature, field, new_value, .. } => {
-            // Long values are not told.
+            // Long values are not printed.
             let value = match new_value {
                 Value::Null => String::new(),
                 Value::String(text) => format!(" to {}", short(text)),

@@ -259,7 +259,7 @@ fn shown(context: &Context<'_>, diff: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the person agrees. Whoever cannot be asked has to say so beforehand.
+/// Whether the person agrees. Without a terminal `--yes` is needed.
 fn agreed(is_json: bool) -> Result<bool, Error> {
     if is_json || !io::stdin().is_terminal() {
         return Err(Error::misused("nobody is there to be asked")

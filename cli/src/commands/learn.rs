@@ -5,7 +5,7 @@ use crate::{args::values, client::Request, context::Context, error::Error};
 use clap::Args;
 use nexus_api_types::knowledge::{AddLearning, Learning};
 
-/// Keep something that whoever works on this next should know
+/// Record what the next agent to work on this should know
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

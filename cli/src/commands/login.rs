@@ -89,7 +89,7 @@ impl LoggedIn {
 /// Makes an engineer, and saves their key.
 ///
 /// # Errors
-/// When somebody is logged in already, or the cluster says no.
+/// When an engineer is logged in already, or the cluster refuses it.
 pub(super) async fn register(context: &Context<'_>, body: &Register) -> Result<LoggedIn, Error> {
     keep_the_only_key(context).await?;
     let answer = context.client.send(Request::post("/auth/register").body(body).anonymous()).await?;

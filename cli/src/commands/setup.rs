@@ -78,7 +78,7 @@ impl Setup {
         }
         let answer = Answer::new(json!({ "engineer": engineer, "project": project,
             "install": installed.map(InstallReport::into_answer) }));
-        // People were told step by step.
+        // For people each step has printed its result.
         context.out.answer(&answer, |_: Value| Ok(()))?;
         context.out.note(
             "Next: nexus doctor looks whether everything works; nexus next takes the best free feature",
@@ -156,7 +156,7 @@ impl Setup {
     async fn project(&self, context: &Context<'_>) -> Result<Value, Error> {
         if let Some(found) = link::find()? {
             context.out.note(format_args!("This repository is project {}", found.link.name()));
-            // Somebody else linked it, in a checkout of theirs.
+            // Another engineer linked it, in another checkout.
             let projects = context.projects().await?;
             if let Some(project) = projects.iter().find(|project| project.id == found.link.project_id) {
                 project::case::agree(context, project).await;
@@ -217,7 +217,7 @@ async fn linked(context: &Context<'_>, project: &Project) -> Result<Value, Error
     Ok(json!({ "id": project.id, "slug": project.slug }))
 }
 
-/// Programs are told at the end, in one document.
+/// For programs everything is printed at the end, in one document.
 fn entered(context: &Context<'_>, entered: &LoggedIn) -> Result<Value, Error> {
     if !context.out.is_json() {
         entered.print(context)?;
@@ -238,7 +238,7 @@ fn broken_off(error: impl Display) -> Error {
     Error::local(format!("set-up was broken off: {error}")).hint("nexus setup goes on where it was")
 }
 
-/// What Git knows of whoever sits here.
+/// The name and the address of the user, by git's settings.
 fn git_says(name: &str) -> Option<String> {
     Git::here().text(&["config", "--get", name]).ok().filter(|text| !text.is_empty())
 }

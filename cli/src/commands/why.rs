@@ -16,7 +16,7 @@ use nexus_api_types::{
 use serde::Deserialize;
 use serde_json::json;
 
-/// Tell who holds a file, since when, for what, and how to get it
+/// Show who holds a file, since when, for what, and how to get it
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -1,4 +1,4 @@
-//! What the run that asks is working on: for commands that need not be told.
+//! The feature that a run works on, for commands that are called without one.
 
 use crate::{client::Request, context::Context, error::Error, output::format};
 use nexus_api_types::{feature::Feature, session::ProjectStatus};

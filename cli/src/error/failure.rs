@@ -21,10 +21,10 @@ pub(crate) enum Error {
     /// This machine is in the way.
     #[error("{}", .0.message)]
     Local(Explained),
-    /// What was looked for was found, and told: nothing more is to be said.
+    /// A check found something, and printed it: no message follows.
     #[error("something was found")]
     Found,
-    /// Whoever read the output has read enough.
+    /// The reader closed the output.
     #[error("the output was closed")]
     OutputClosed,
 }

@@ -68,7 +68,7 @@ fn blocked(blocked: &Blocked, clock: &Clock) -> String {
     format!("{}: {}", blocked.feature_slug, format::blocker(&blocked.blocked_by, clock))
 }
 
-/// Every problem of every field, where the message tells only the first.
+/// Every problem of every field, where the message has only the first.
 fn problems(body: &ErrorBody) -> Vec<String> {
     let Some(Value::Object(fields)) = &body.details else { return Vec::new() };
     let lines: Vec<String> = fields

@@ -56,14 +56,14 @@ pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
                 "permissionDecisionReason": reason });
             Answer::blocked(json!({ "hookSpecificOutput": denied }), reason)
         }
-        // A tool that failed knows no decision; what is told must name its own event.
+        // After a tool that failed there is no decision; additional context must name its own event.
         (AfterTool, Verdict::Inform(text) | Verdict::Refuse(text)) if folded(&event.name) == FAILED => {
             additional_context("PostToolUseFailure", text)
         }
         (AfterTool | Stop | SubagentStop, Verdict::Refuse(reason)) => {
             Answer::json(json!({ "decision": "block", "reason": reason }))
         }
-        // Without a decision: `allow` would take the question away from whoever is to be asked.
+        // Without a decision: `allow` would keep the host from asking its user.
         (BeforeTool, Verdict::Inform(text)) => additional_context("PreToolUse", text),
         (AfterTool, Verdict::Inform(text)) => additional_context("PostToolUse", text),
         (SessionStart, Verdict::Inform(text) | Verdict::Refuse(text)) => {

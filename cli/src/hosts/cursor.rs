@@ -35,7 +35,7 @@ pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
             json!({ "permission": "deny", "user_message": reason, "agent_message": reason }),
             reason,
         ),
-        // Without a permission: `allow` would take the question away from whoever is to be asked.
+        // Without a permission: `allow` would keep the host from asking its user.
         (EventKind::BeforeTool, Verdict::Inform(text)) => Answer::json(json!({ "agent_message": text })),
         (EventKind::SessionStart | EventKind::AfterTool, Verdict::Inform(text) | Verdict::Refuse(text)) => {
             Answer::json(json!({ "additional_context": text }))

@@ -56,7 +56,7 @@ impl Host {
         Self::ALL.into_iter().find(|host| host.word() == word)
     }
 
-    /// What happened, in neutral words. What is not known is an event about which nothing is said.
+    /// Reads an event. One that is not known becomes [`EventKind::Unknown`].
     pub(crate) fn read(self, event: &str, input: &Value) -> HookEvent {
         let input = Input(input);
         match self {
@@ -67,7 +67,7 @@ impl Host {
         }
     }
 
-    /// What the host is told.
+    /// The answer that the host reads.
     pub(crate) fn answer(self, event: &HookEvent, verdict: &Verdict) -> Answer {
         match self {
             Self::Claude => claude::answer(event, verdict),

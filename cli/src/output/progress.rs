@@ -65,7 +65,7 @@ impl Progress {
 
     fn write(&self, text: &str) {
         let mut stderr = io::stderr().lock();
-        // Nobody is left to be told that stderr is closed.
+        // If stderr is closed, there is nowhere to report it.
         let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
     }
 }

@@ -171,7 +171,7 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         if let Some(path) = &self.path {
-            // What went wrong is told already.
+            // The error is reported already.
             let _ = fs::remove_file(path);
         }
     }

@@ -98,7 +98,7 @@ fn print(context: &Context<'_>, status: &ClusterStatus) -> Result<(), Error> {
     }
 }
 
-/// A quota that is so full is told of unasked.
+/// The share of a quota from which the status mentions it.
 const NEARLY_FULL: f64 = 0.8;
 
 fn is_nearly_full(quota: &QuotaUse) -> bool {

@@ -104,7 +104,7 @@ async fn patiently(
         context.client.restart_timeout();
         let answer = context.send_in_session(project, asked.clone()).await;
         let refused = match changes.outlast(context, answer).await {
-            // Nobody knows whether it was granted: what is sent again is the same request.
+            // It may have been granted, so the same request is sent again.
             Ok(None) => continue,
             Ok(Some(answer)) => return Ok(answer),
             Err(Error::Refused(refused)) if is_own(context, &refused) => return Err(Error::Refused(refused)),
@@ -122,7 +122,7 @@ async fn patiently(
     }
 }
 
-/// Whether this run itself works on the feature: nobody has to go.
+/// Whether this run itself works on the feature already.
 fn is_own(context: &Context<'_>, refused: &Refused) -> bool {
     let holder =
         refused.body.details.as_ref().and_then(|details| details.get("holder")?.get("sessionId")?.as_str());

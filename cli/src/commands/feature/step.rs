@@ -47,7 +47,7 @@ pub(super) async fn end_work(
     context.previous_session(project).await?;
     let answer = take(context, project, slug, step).await?;
     cleared_away(context, project, slug);
-    // A keeper that has nothing to keep any more goes.
+    // A keep-alive process whose session holds nothing stops.
     context.keep_session_alive(project);
     print(context, &answer, now, next)
 }
@@ -66,7 +66,7 @@ pub(super) async fn give_up(
     print(context, &answer, now, next)
 }
 
-/// The step is taken: what is left in the repository is no reason to say that it was not.
+/// Removes the files of a feature. A failure is only noted, since the step is taken.
 fn cleared_away(context: &Context<'_>, project: Uuid, slug: &str) {
     match clear_away(project, slug) {
         Ok(None) => {}

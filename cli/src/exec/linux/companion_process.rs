@@ -1,5 +1,5 @@
-//! The process beside the one that becomes the command: outside of all namespaces it asks the cluster, maps ids where
-//! only who is outside may, and starts whoever follows what changes. It is gone before the command begins.
+//! The process beside the one that becomes the command. Outside of all namespaces it asks the cluster, maps ids where only
+//! a process outside may, and starts the process that follows changes. It ends before the command begins.
 
 use super::{follow, message, namespace};
 use crate::{
@@ -25,16 +25,16 @@ use std::{
 /// The first descriptor that is neither input, output nor errors.
 const FIRST_BEYOND_STANDARD: RawFd = 3;
 
-/// What is asked of a companion, one after the other.
+/// A request to the companion process; requests are answered in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum CompanionRequest {
-    /// Map all ids in the user namespace of whoever asks.
+    /// Map all ids in the user namespace of the process that asks.
     MapMe,
-    /// Start whoever follows.
+    /// Start the process that follows changes.
     Follow,
 }
 
-/// Starts one that talks over this socket.
+/// Starts a companion process that answers over this socket.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -61,7 +61,7 @@ pub(super) fn spawn(global: &Global, socket: UnixStream) -> io::Result<Child> {
     command.stdin(Stdio::from(OwnedFd::from(socket))).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
 
-/// Does what a companion does.
+/// Runs a stage of the companion process.
 pub(in crate::exec) fn accompany(stage: Stage, followed: Option<&str>, global: Global) -> ExitCode {
     let done = match stage {
         Stage::Try => namespace::enter().map(drop).map_err(|_| io::ErrorKind::PermissionDenied.into()),
@@ -71,7 +71,7 @@ pub(in crate::exec) fn accompany(stage: Stage, followed: Option<&str>, global: G
     if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Whether it was tried, in a process that can be thrown away, and failed.
+/// Whether a trial of the namespaces in a process of its own failed, where a trial is needed.
 pub(super) fn has_to_fail() -> bool {
     namespace::has_to_be_tried() && !can_enter()
 }
@@ -108,7 +108,7 @@ fn ask(global: Global) -> io::Result<()> {
         ..LaunchPlan::default()
     });
     message::send(&socket, &launch_plan)?;
-    // Whoever asks goes without the rest where there are no namespaces.
+    // Where there are no namespaces, the other process asks for nothing more.
     while let Ok(step) = message::receive::<CompanionRequest>(&socket) {
         let done = match step {
             CompanionRequest::MapMe => namespace::map_all(parent_id()),
@@ -133,7 +133,7 @@ fn close_inherited() {
     }
 }
 
-/// Starts the one that follows, over the same socket.
+/// Starts the process that follows changes; it gets the same socket.
 fn start_follower(followed: &[FollowedCheckout], global: &Global) -> io::Result<()> {
     let mut command = Command::new(env::current_exe()?);
     let followed = follow::FollowOrder { command: parent_id(), checkouts: followed.to_vec() };
@@ -146,7 +146,7 @@ fn start_follower(followed: &[FollowedCheckout], global: &Global) -> io::Result<
     if let Some(token) = context.given_token.as_ref().or(context.login.token.as_ref()) {
         command.env("NEXUS_TOKEN", token);
     }
-    // What it acts as, it was told.
+    // It gets the sessions that count as own with its order.
     command.env_remove("NEXUS_SESSION").current_dir("/");
     command.stdin(Stdio::inherit()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(drop)
 }

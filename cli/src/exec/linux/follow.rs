@@ -147,7 +147,7 @@ struct Follower<'a> {
 /// What is known of one checkout.
 #[derive(Default)]
 struct CheckoutState {
-    /// The claims, until somebody's change.
+    /// The claims, until an event says that they changed.
     claims: Option<Claims>,
     /// What was asked for them.
     query: Option<ClaimQuery>,
@@ -303,7 +303,7 @@ fn parent_of(process: u32) -> Option<u32> {
     line.trim().parse().ok().filter(|parent| *parent != 0)
 }
 
-/// Whether somebody may hold more or less than before, or more may be one's own.
+/// Whether claims may have changed, or sessions that are the command's own.
 const fn may_change(fact: &Fact) -> bool {
     changes_holders(fact) || matches!(fact, Fact::SessionStarted { .. })
 }

@@ -1,4 +1,4 @@
-//! The way from this process to the command: asks by its companion, moves into namespaces, mounts.
+//! Prepares this process to become the command: asks the cluster by a companion process, enters namespaces, and mounts.
 
 use super::{
     companion_process::{self, CompanionRequest},
@@ -27,10 +27,10 @@ use std::{
     time::Duration,
 };
 
-/// What the companion is given to answer: longer than it waits for servers and reads folders itself.
+/// How long it waits for the companion process, which needs less for servers and folders.
 const LONGEST: Duration = Duration::from_secs(9);
 
-/// Makes this process one that cannot write what others hold, and gives the command that it is to become.
+/// Moves this process to where it cannot write what others hold, and returns the command that it is to become.
 pub(in crate::exec) fn prepare(
     request: &ExecRequest,
     checkouts: &[LinkedCheckout],
@@ -87,7 +87,7 @@ fn receive_failure(error: &io::Error) -> String {
     }
 }
 
-/// What came of protecting.
+/// How well this process is protected.
 #[derive(Debug, Default)]
 struct Protection {
     /// What is held and could not be mounted.
@@ -96,7 +96,7 @@ struct Protection {
     shortfalls: Vec<String>,
 }
 
-/// Mounts what is held, and moves beneath it.
+/// Mounts held files read-only, and enters the inner namespace.
 fn protect(
     request: &ExecRequest,
     companion: &mut CompanionProcess,
@@ -149,7 +149,7 @@ fn protect(
         message::send_descriptors(&companion.socket, &descriptors)?;
         let inside = namespace::name_of_mounts(std::process::id());
         message::send(&companion.socket, &MountHandover { mounts_by_checkout, inside })?;
-        // Nobody else is kept waiting for it.
+        // Without `--require` the command need not wait for it.
         if request.require { message::receive::<FollowerReady>(&companion.socket).map(drop) } else { Ok(()) }
     });
     if followed.is_err() {
@@ -160,7 +160,7 @@ fn protect(
     Ok(protection)
 }
 
-/// The process beside this one.
+/// The companion process, and the socket to it.
 struct CompanionProcess {
     child: Child,
     socket: UnixStream,
@@ -178,20 +178,20 @@ impl CompanionProcess {
         message::receive(&self.socket)
     }
 
-    /// Asks for something, and waits until it is done.
+    /// Sends a request, and waits until it is done.
     fn request(&self, step: CompanionRequest) -> io::Result<()> {
         message::send(&self.socket, &step)?;
         let failed: Option<String> = message::receive(&self.socket)?;
         failed.map_or(Ok(()), |why| Err(io::Error::other(why)))
     }
 
-    /// It does not answer, and is not to go on beside the command.
+    /// Ends a process that does not answer: it must not go on beside the command.
     fn kill(&mut self) {
         // It may be over already.
         let _ = self.child.kill();
     }
 
-    /// The command is to have no child that it did not start.
+    /// Waits for its end: the command must have no child that it did not start.
     fn wait(mut self) {
         drop(self.socket);
         let _ = self.child.wait();

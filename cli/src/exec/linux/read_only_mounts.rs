@@ -104,12 +104,12 @@ impl ReadOnlyMounts {
         Ok((mounts, refused))
     }
 
-    /// What is mounted read-only.
+    /// The paths that are mounted read-only.
     pub(super) fn mounted(&self) -> BTreeSet<PathBuf> {
         self.mounted.keys().cloned().collect()
     }
 
-    /// From now on it is these paths that shall be read-only.
+    /// Sets the paths that shall be read-only from now on.
     pub(super) fn want(&mut self, paths: BTreeSet<PathBuf>) {
         self.wanted = paths;
     }
@@ -262,7 +262,7 @@ fn is_mountable(file: &OwnedFd) -> bool {
 /// Whether something is mounted there.
 fn is_mount(file: &OwnedFd) -> bool {
     let stat = statx(file, "", AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC, StatxFlags::empty());
-    // Linux before 5.8 does not say it: what is read-only there is taken for a mount.
+    // Linux before 5.8 does not report it: what is read-only there is taken for a mount.
     let is_read_only = || fstatvfs(file).is_ok_and(|of| of.f_flag.contains(StatVfsMountFlags::RDONLY));
     stat.is_ok_and(|stat| {
         let is_said = stat.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT);
@@ -333,7 +333,7 @@ fn make_writable(root: &OwnedFd, path: &Path, times: u8) -> io::Result<()> {
     for _ in 0..times {
         let mount = match beneath(root, path) {
             Ok(mount) if is_mount(&mount) => mount,
-            // Somebody has removed or replaced it, and the mount with it.
+            // It was removed or replaced, and the mount with it.
             _ => return Ok(()),
         };
         let is_folder = kind(&mount).is_ok_and(FileType::is_dir);
@@ -341,8 +341,8 @@ fn make_writable(root: &OwnedFd, path: &Path, times: u8) -> io::Result<()> {
             unmount(link_to(&mount), UnmountFlags::DETACH)?;
             continue;
         }
-        // Who works in a folder could not leave it upwards any more: it is unmounted once nobody does, and an open
-        // descriptor of it counts as somebody.
+        // A process in the folder could not leave it upwards any more: it is unmounted once no process has it as its
+        // current folder, or open.
         let at = std::fs::read_link(link_to(&mount))?;
         drop(mount);
         unmount(at, UnmountFlags::NOFOLLOW)?;
