@@ -19,7 +19,7 @@ pub struct Checkout {
 
 /// How a command ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct CommandOutput {
     /// The exit code.
     pub code: i32,
     /// What it gave.
@@ -28,7 +28,7 @@ pub struct Ended {
     pub stderr: String,
 }
 
-impl Ended {
+impl CommandOutput {
     /// Fails unless the command did what it should.
     ///
     /// # Panics
@@ -191,7 +191,7 @@ impl Agent {
     ///
     /// # Panics
     /// When it is gone.
-    pub fn runs(&mut self, line: &str) -> Ended {
+    pub fn runs(&mut self, line: &str) -> CommandOutput {
         self.runs_with(line, "")
     }
 
@@ -199,7 +199,7 @@ impl Agent {
     ///
     /// # Panics
     /// When it is gone.
-    pub fn runs_with(&mut self, line: &str, stdin: &str) -> Ended {
+    pub fn runs_with(&mut self, line: &str, stdin: &str) -> CommandOutput {
         let at = |name: &str| self.folder.path().join(name);
         let [script, read, out, err] = ["line", "in", "out", "err"].map(at);
         // In a shell of its own, as agents do: one that is forked from the agent would go by its name.
@@ -213,7 +213,7 @@ impl Agent {
         self.stdout.read_line(&mut code).expect("the agent lives");
         let text = |path| fs::read_to_string(path).unwrap_or_default();
         let code = code.trim().parse().expect("the agent lives");
-        Ended { code, stdout: text(&out), stderr: text(&err) }
+        CommandOutput { code, stdout: text(&out), stderr: text(&err) }
     }
 
     /// Ends the host's process at once, as `kill -9` does.
@@ -232,7 +232,7 @@ impl Drop for Agent {
 }
 
 /// A program that an agent's host keeps beside it and talks to, a line of JSON for each message.
-pub struct Served {
+pub struct McpProcess {
     to: fs::File,
     from: BufReader<fs::File>,
     last: u64,
@@ -243,7 +243,7 @@ impl Agent {
     ///
     /// # Panics
     /// When it does not start.
-    pub fn serves(&mut self, line: &str) -> Served {
+    pub fn serves(&mut self, line: &str) -> McpProcess {
         let [to, from] = ["to", "from"].map(|name| self.folder.path().join(name));
         let made = Command::new("mkfifo").args([&to, &from]).status().expect("mkfifo is there");
         assert!(made.success(), "pipes are made");
@@ -251,11 +251,11 @@ impl Agent {
         self.stdin.write_all(line.as_bytes()).expect("the agent lives");
         let to = fs::File::options().write(true).open(&to).expect("the program reads");
         let from = BufReader::new(fs::File::open(&from).expect("the program answers"));
-        Served { to, from, last: 0 }
+        McpProcess { to, from, last: 0 }
     }
 }
 
-impl Served {
+impl McpProcess {
     /// Asks something, and waits for the answer.
     ///
     /// # Panics

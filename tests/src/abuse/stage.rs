@@ -4,8 +4,8 @@
 use super::{
     Kind,
     attacker::{Attacker, Report, Target},
-    honest::{GRACE_SECONDS, Honest, LEASE_SECONDS},
-    verdict::{LONGEST_STOP, Verdict, Waits},
+    honest_team::{GRACE_SECONDS, HonestTeam, LEASE_SECONDS},
+    verdict::{AttackResult, LONGEST_STOP, Latencies},
 };
 use crate::{Cluster, Node, Team, history};
 use futures::FutureExt;
@@ -31,14 +31,14 @@ const KILL_AFTER: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// When the attacker cannot be started, or ends before its time.
-pub async fn measure(kind: Kind, span: Duration, is_short: bool) -> anyhow::Result<Verdict> {
+pub async fn measure(kind: Kind, span: Duration, is_short: bool) -> anyhow::Result<AttackResult> {
     let mut cluster = Cluster::start(NODES).await;
     let team = Team::of(&cluster).await;
     // Those who fall silent are to be noticed while one looks.
     team.settings(json!({ "session.timeout": LEASE_SECONDS, "session.grace": GRACE_SECONDS })).await;
     let urls = cluster.urls();
     let target = Target { kind, span, is_short, ..attackers(&cluster, &team).await };
-    let honest = Honest::at_work(&team, &urls).await;
+    let honest = HonestTeam::at_work(&team, &urls).await;
     sleep(WARM_UP).await;
 
     honest.count(true);
@@ -56,13 +56,13 @@ pub async fn measure(kind: Kind, span: Duration, is_short: bool) -> anyhow::Resu
     let stopped = stop(&mut cluster, &mut broken).await;
     attacker.end();
     broken.extend(histories(&cluster, &team).await);
-    Ok(Verdict {
+    Ok(AttackResult {
         kind,
         attacker: report,
-        writes: Waits::of(notes.writes),
-        heartbeats: Waits::of(notes.heartbeats),
-        reads: Waits::of(notes.reads),
-        registrations: Waits::of(notes.registrations),
+        writes: Latencies::of(notes.writes),
+        heartbeats: Latencies::of(notes.heartbeats),
+        reads: Latencies::of(notes.reads),
+        registrations: Latencies::of(notes.registrations),
         leases_lost: notes.lost.len(),
         peak_kib,
         after_kib,

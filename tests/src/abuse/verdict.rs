@@ -14,7 +14,7 @@ pub const LONGEST_STOP: Duration = Duration::from_secs(5);
 
 /// How long the team waited for one sort of request.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Waits {
+pub struct Latencies {
     /// How many there were.
     pub count: usize,
     /// Half of them took no longer.
@@ -25,7 +25,7 @@ pub struct Waits {
     pub max_ms: f64,
 }
 
-impl Waits {
+impl Latencies {
     /// Of what was measured, in any order.
     pub fn of(mut waits: Vec<Duration>) -> Self {
         waits.sort_unstable();
@@ -41,20 +41,20 @@ impl Waits {
 
 /// What was measured of one kind of attack.
 #[derive(Clone, Debug, Serialize)]
-pub struct Verdict {
+pub struct AttackResult {
     /// What was sent.
     pub kind: Kind,
     /// What the attacker did.
     pub attacker: Report,
     /// Writes of the team, each from its first try to its answer, but for signs of life.
-    pub writes: Waits,
+    pub writes: Latencies,
     /// Signs of life.
     #[serde(rename = "beats")]
-    pub heartbeats: Waits,
+    pub heartbeats: Latencies,
     /// How long the team waited for reads.
-    pub reads: Waits,
+    pub reads: Latencies,
     /// Engineers whom the team's admin registers meanwhile.
-    pub registrations: Waits,
+    pub registrations: Latencies,
     /// Sessions of the team that ended although they sent heartbeats.
     pub leases_lost: usize,
     /// Resident memory of the node that had most, at any moment.
@@ -67,7 +67,7 @@ pub struct Verdict {
     pub broken: Vec<String>,
 }
 
-impl Verdict {
+impl AttackResult {
     /// What is missed of the bar, for people. Nothing that is measured in time counts when `is_short`, but for the stop.
     pub fn missed(&self, is_short: bool) -> Vec<String> {
         let mut missed = self.broken.clone();

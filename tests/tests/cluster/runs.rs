@@ -1,7 +1,7 @@
 //! Runs of agents, as processes that call `nexus`: each is itself, lives as long as its process, and
 //! leaves nothing behind.
 
-use nexus_tests::{Agent, Checkout, Cluster, Team, agent::Ended, eventually};
+use nexus_tests::{Agent, Checkout, Cluster, Team, agent::CommandOutput, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
@@ -201,13 +201,13 @@ async fn a_terminal_that_is_closed_frees_its_files() {
 }
 
 /// A run of Claude begins, or goes on, in the agent's process.
-fn begins(agent: &mut Agent, run: &str, source: &str) -> Ended {
+fn begins(agent: &mut Agent, run: &str, source: &str) -> CommandOutput {
     let event = json!({ "session_id": run, "hook_event_name": "SessionStart", "source": source });
     agent.runs_with("nexus hook claude session-start", &event.to_string()).done()
 }
 
 /// What Claude asks before a file is edited.
-fn may_edit(agent: &mut Agent, checkout: &Checkout, run: &str, file: &str) -> Ended {
+fn may_edit(agent: &mut Agent, checkout: &Checkout, run: &str, file: &str) -> CommandOutput {
     let event = json!({ "session_id": run, "cwd": checkout.root(), "tool_name": "Edit",
         "tool_input": { "file_path": checkout.root().join(file) } });
     agent.runs_with("nexus hook claude pre-tool-use", &event.to_string())

@@ -2,7 +2,7 @@
 //! it does not happen that is said.
 
 use super::{Claude, repository, shell, told};
-use nexus_tests::{Checkout, Cluster, Team, agent::Ended};
+use nexus_tests::{Checkout, Cluster, Team, agent::CommandOutput};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
@@ -31,7 +31,7 @@ fn writes(root: &Path, text: &str) {
 }
 
 /// What Claude is told when it wants to stop.
-fn stops(claude: &mut Claude) -> Ended {
+fn stops(claude: &mut Claude) -> CommandOutput {
     claude.asks("stop", json!({ "stop_hook_active": false })).done()
 }
 

@@ -1,7 +1,7 @@
 //! What agents' hosts tell and ask at each of their events, each in its own form, and what they are answered.
 
 use super::{Claude, denied, repository, shell, told};
-use nexus_tests::{Agent, Checkout, Cluster, agent::Ended};
+use nexus_tests::{Agent, Checkout, Cluster, agent::CommandOutput};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 
@@ -214,7 +214,7 @@ impl Hosted {
         Self { agent, host, common, root }
     }
 
-    fn asks(&mut self, event: &str, more: Value) -> Ended {
+    fn asks(&mut self, event: &str, more: Value) -> CommandOutput {
         let mut input = self.common.clone();
         for (name, value) in more.as_object().expect("an object") {
             input[name] = value.clone();
@@ -281,7 +281,7 @@ async fn cursor_is_guarded_in_its_own_form() {
     says(&started["additional_context"], "Nexus coordinates");
 
     let write = |file: PathBuf| json!({ "tool_name": "Write", "tool_input": { "file_path": file } });
-    let (root, denied) = (cursor.root.clone(), |asked: &Ended| {
+    let (root, denied) = (cursor.root.clone(), |asked: &CommandOutput| {
         assert_eq!(asked.code, 2, "{asked:#?}");
         assert!(asked.stderr.contains(WHY), "{asked:#?}");
         assert_eq!(asked.json()["permission"], "deny", "{asked:#?}");

@@ -36,7 +36,7 @@ const SHARED_FILES: usize = 3;
 
 /// What is waited for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sort {
+enum RequestKind {
     Write,
     Heartbeat,
     Read,
@@ -45,7 +45,7 @@ enum Sort {
 
 /// What the team waited for, and what did not hold.
 #[derive(Default)]
-pub struct Notes {
+pub struct TeamRecord {
     /// Writes, but for signs of life.
     pub writes: Vec<Duration>,
     /// Signs of life.
@@ -63,14 +63,14 @@ pub struct Notes {
     done: BTreeSet<String>,
 }
 
-type Shared = Arc<Mutex<Notes>>;
+type Shared = Arc<Mutex<TeamRecord>>;
 
-fn lock(notes: &Shared) -> MutexGuard<'_, Notes> {
+fn lock(notes: &Shared) -> MutexGuard<'_, TeamRecord> {
     notes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The team at work.
-pub struct Honest {
+pub struct HonestTeam {
     team: Team,
     notes: Shared,
     sessions: Vec<String>,
@@ -78,16 +78,16 @@ pub struct Honest {
     tasks: JoinSet<()>,
     observer: tokio::task::JoinHandle<ObservedEvents>,
     stop_observing: watch::Sender<bool>,
-    asker: Asker,
+    asker: RetryingClient,
 }
 
-impl Honest {
+impl HonestTeam {
     /// Registers everybody, begins their sessions and lets them work.
     pub async fn at_work(team: &Team, urls: &[String]) -> Self {
         let (stop, stop_observing) = (watch::Sender::new(false), watch::Sender::new(false));
         let notes = Shared::default();
         let observer = Observer::new(team, urls).await;
-        let asker = |client: &Client, turn: usize| Asker {
+        let asker = |client: &Client, turn: usize| RetryingClient {
             client: client.clone(),
             urls: urls.to_vec(),
             turn,
@@ -123,7 +123,7 @@ impl Honest {
     }
 
     /// Lets everybody finish, and looks whether everything is there that was acknowledged.
-    pub async fn finish(mut self) -> Notes {
+    pub async fn finish(mut self) -> TeamRecord {
         self.stop.send_replace(true);
         while let Some(ended) = self.tasks.join_next().await {
             if let Err(panic) = ended {
@@ -153,7 +153,7 @@ impl Honest {
     async fn look_after_features(&mut self) {
         let mut found = BTreeSet::new();
         let mut path = self.team.path("/features?status=done&limit=100");
-        while let Some(page) = self.asker.ask(Sort::Read, Method::GET, &path, None, &[200]).await {
+        while let Some(page) = self.asker.ask(RequestKind::Read, Method::GET, &path, None, &[200]).await {
             let items = page.body["data"]["items"].as_array().cloned().unwrap_or_default();
             found.extend(items.iter().filter_map(|feature| Some(feature["slug"].as_str()?.to_owned())));
             let Some(next) = page.body["data"]["nextCursor"].as_str() else { break };
@@ -168,7 +168,9 @@ impl Honest {
 
     async fn look_after_sessions(&mut self) {
         let path = self.team.path("/sessions/active");
-        let Some(active) = self.asker.ask(Sort::Read, Method::GET, &path, None, &[200]).await else { return };
+        let Some(active) = self.asker.ask(RequestKind::Read, Method::GET, &path, None, &[200]).await else {
+            return;
+        };
         let active = active.body["data"].as_array().cloned().unwrap_or_default();
         let active: BTreeSet<&str> =
             active.iter().filter_map(|entry| entry["session"]["id"].as_str()).collect();
@@ -179,7 +181,7 @@ impl Honest {
 
 /// Sends requests until they are answered, and notes how long that took.
 #[derive(Clone)]
-struct Asker {
+struct RetryingClient {
     client: Client,
     urls: Vec<String>,
     /// The node that it asks next.
@@ -187,19 +189,21 @@ struct Asker {
     notes: Shared,
 }
 
-impl Asker {
+impl RetryingClient {
     /// The answer, if it has one of these statuses.
     async fn ask(
         &mut self,
-        sort: Sort,
+        kind_of_request: RequestKind,
         method: Method,
         path: &str,
         body: Option<Value>,
         expected: &[u16],
     ) -> Option<Answer> {
-        let client = match sort {
-            Sort::Write | Sort::Registration => self.client.under_key(uuid::Uuid::now_v7().to_string()),
-            Sort::Read | Sort::Heartbeat => self.client.clone(),
+        let client = match kind_of_request {
+            RequestKind::Write | RequestKind::Registration => {
+                self.client.under_key(uuid::Uuid::now_v7().to_string())
+            }
+            RequestKind::Read | RequestKind::Heartbeat => self.client.clone(),
         };
         let began = Instant::now();
         let answer = loop {
@@ -212,7 +216,7 @@ impl Asker {
             }
             sleep(RETRY).await;
         };
-        self.note(sort, began.elapsed());
+        self.note(kind_of_request, began.elapsed());
         let told = match &answer {
             Some(answer) if expected.contains(&answer.status.as_u16()) => return Some(answer.clone()),
             Some(answer) => format!("{} {}", answer.status.as_u16(), answer.message()),
@@ -222,25 +226,26 @@ impl Asker {
         None
     }
 
-    fn note(&self, sort: Sort, took: Duration) {
+    fn note(&self, kind_of_request: RequestKind, took: Duration) {
         let mut notes = lock(&self.notes);
         if !notes.is_counting {
             return;
         }
-        match sort {
-            Sort::Write => notes.writes.push(took),
-            Sort::Heartbeat => notes.heartbeats.push(took),
-            Sort::Read => notes.reads.push(took),
-            Sort::Registration => notes.registrations.push(took),
+        match kind_of_request {
+            RequestKind::Write => notes.writes.push(took),
+            RequestKind::Heartbeat => notes.heartbeats.push(took),
+            RequestKind::Read => notes.reads.push(took),
+            RequestKind::Registration => notes.registrations.push(took),
         }
     }
 }
 
 /// Shows that an agent lives, whatever it does.
-async fn send_heartbeats(mut asker: Asker, team: Team, id: String, stop: watch::Receiver<bool>) {
+async fn send_heartbeats(mut asker: RetryingClient, team: Team, id: String, stop: watch::Receiver<bool>) {
     let path = team.path(&format!("/sessions/{id}/heartbeat"));
     while !*stop.borrow() {
-        let answer = asker.ask(Sort::Heartbeat, Method::POST, &path, Some(json!({})), &[200, 404]).await;
+        let answer =
+            asker.ask(RequestKind::Heartbeat, Method::POST, &path, Some(json!({})), &[200, 404]).await;
         if answer.is_none_or(|answer| answer.status == 404) {
             lock(&asker.notes).lost.insert(id.clone());
         }
@@ -249,19 +254,20 @@ async fn send_heartbeats(mut asker: Asker, team: Team, id: String, stop: watch::
 }
 
 /// The admin registers somebody now and then, who then asks another node who they are.
-async fn register_newcomers(mut asker: Asker, stop: watch::Receiver<bool>) {
+async fn register_newcomers(mut asker: RetryingClient, stop: watch::Receiver<bool>) {
     for number in 0.. {
         sleep(REGISTER_EVERY).await;
         if *stop.borrow() {
             return;
         }
         let body = json!({ "name": "Newcomer", "email": format!("newcomer-{number}@example.com") });
-        let made = asker.ask(Sort::Registration, Method::POST, "/auth/register", Some(body), &[201]).await;
+        let made =
+            asker.ask(RequestKind::Registration, Method::POST, "/auth/register", Some(body), &[201]).await;
         let key = made.and_then(|made| Some(made.body["data"]["apiKey"].as_str()?.to_owned()));
         if let Some(key) = key {
-            let mut newcomer = Asker { client: asker.client.with_key(key), ..asker.clone() };
+            let mut newcomer = RetryingClient { client: asker.client.with_key(key), ..asker.clone() };
             newcomer.turn += 1;
-            newcomer.ask(Sort::Read, Method::GET, "/auth/me", None, &[200]).await;
+            newcomer.ask(RequestKind::Read, Method::GET, "/auth/me", None, &[200]).await;
         }
     }
 }
@@ -270,7 +276,7 @@ async fn register_newcomers(mut asker: Asker, stop: watch::Receiver<bool>) {
 struct Agent {
     number: usize,
     team: Team,
-    asker: Asker,
+    asker: RetryingClient,
 }
 
 impl Agent {
@@ -318,13 +324,13 @@ impl Agent {
 
     async fn write(&mut self, method: Method, rest: &str, body: Value, expected: &[u16]) -> Option<Answer> {
         let path = self.team.path(rest);
-        let answer = self.asker.ask(Sort::Write, method, &path, Some(body), expected).await;
+        let answer = self.asker.ask(RequestKind::Write, method, &path, Some(body), expected).await;
         sleep(PAUSE).await;
         answer
     }
 
     async fn read(&mut self, rest: &str) {
         let path = self.team.path(rest);
-        self.asker.ask(Sort::Read, Method::GET, &path, None, &[200]).await;
+        self.asker.ask(RequestKind::Read, Method::GET, &path, None, &[200]).await;
     }
 }

@@ -107,7 +107,7 @@ impl Clock for SkewedClock {
 }
 
 /// One node, with the faults that can be given to it.
-pub struct InsideNode {
+pub struct InProcessNode {
     /// The node; none once it was stopped.
     pub running: Option<RunningNode>,
     /// Its disk, whose flushes a test can hold up.
@@ -120,15 +120,15 @@ pub struct InsideNode {
 }
 
 /// Nodes inside this process; their ids begin at 1.
-pub struct Inside {
+pub struct InProcessCluster {
     /// The nodes by id, the first at 0.
-    pub nodes: Vec<InsideNode>,
+    pub nodes: Vec<InProcessNode>,
     /// Acts as the first admin, through the first node.
     pub admin: Client,
     _folder: TempDir,
 }
 
-impl Inside {
+impl InProcessCluster {
     /// So many nodes, ready, with an admin.
     ///
     /// # Panics
@@ -159,7 +159,7 @@ impl Inside {
                 let sources = Sources { clock: clock.clone(), mint: Arc::new(SystemMint) };
                 let running = RunningNode::start_on(config, sources, opened).await.expect("the node starts");
                 let url = format!("http://{}", running.client_addr());
-                InsideNode { running: Some(running), disk, clock, url, data_dir }
+                InProcessNode { running: Some(running), disk, clock, url, data_dir }
             }
         });
         let nodes = join_all(starting).await;
@@ -188,7 +188,7 @@ impl Inside {
     }
 }
 
-impl Drop for Inside {
+impl Drop for InProcessCluster {
     fn drop(&mut self) {
         // A thread that hangs would keep the test from ending.
         for node in &self.nodes {
@@ -197,7 +197,7 @@ impl Drop for Inside {
     }
 }
 
-async fn register(nodes: &[InsideNode]) -> Client {
+async fn register(nodes: &[InProcessNode]) -> Client {
     let client = Client::new(nodes[0].url.clone());
     let key = eventually("the first admin is registered", || async {
         for node in nodes {

@@ -1,7 +1,7 @@
 //! A disk that hangs and a clock that is wrong, in clusters inside this process.
 
 use futures::future::join_all;
-use nexus_tests::{eventually, inside::Inside};
+use nexus_tests::{eventually, in_process::InProcessCluster};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -16,11 +16,11 @@ fn project(slug: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_whose_disk_hangs_is_replaced_and_comes_back_as_a_follower() {
-    let inside = Inside::start(3).await;
-    let leader = inside.leader(0).await;
+    let cluster = InProcessCluster::start(3).await;
+    let leader = cluster.leader(0).await;
     let other = (leader + 1) % 3;
-    let via = inside.admin.via(&inside.nodes[other].url);
-    inside.nodes[leader].disk.hang(true);
+    let via = cluster.admin.via(&cluster.nodes[other].url);
+    cluster.nodes[leader].disk.hang(true);
     let mut number = 0;
     // Only what is written waits for the disk; heartbeats go on as if all were well.
     let next = eventually("another node leads, and writes go on", || {
@@ -36,8 +36,8 @@ async fn a_leader_whose_disk_hangs_is_replaced_and_comes_back_as_a_follower() {
     .await;
     assert_ne!(next, leader as u64 + 1);
 
-    inside.nodes[leader].disk.hang(false);
-    let back = inside.admin.via(&inside.nodes[leader].url);
+    cluster.nodes[leader].disk.hang(false);
+    let back = cluster.admin.via(&cluster.nodes[leader].url);
     eventually("it reads again", || async {
         let answer = back.send(Method::GET, "/health/ready", None).await.ok()?;
         answer.status.is_success().then_some(())
@@ -45,8 +45,9 @@ async fn a_leader_whose_disk_hangs_is_replaced_and_comes_back_as_a_follower() {
     .await;
     let seen = eventually("all have one state", || async {
         let mut seen = Vec::new();
-        for node in &inside.nodes {
-            let status = inside.admin.via(&node.url).send(Method::GET, "/cluster/status", None).await.ok()?;
+        for node in &cluster.nodes {
+            let status =
+                cluster.admin.via(&node.url).send(Method::GET, "/cluster/status", None).await.ok()?;
             let status = &status.body["data"];
             seen.push((status["applied"].as_u64()?, status["stateHash"].as_str()?.to_owned()));
         }
@@ -54,64 +55,64 @@ async fn a_leader_whose_disk_hangs_is_replaced_and_comes_back_as_a_follower() {
     })
     .await;
     assert!(seen.iter().all(|(_, hash)| *hash == seen[0].1), "{seen:?}");
-    inside.stop().await;
+    cluster.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_whose_disk_hangs_and_who_can_hand_over_to_nobody_ends() {
-    let mut inside = Inside::start(3).await;
-    let leader = inside.leader(0).await;
-    for (at, node) in inside.nodes.iter_mut().enumerate() {
+    let mut cluster = InProcessCluster::start(3).await;
+    let leader = cluster.leader(0).await;
+    for (at, node) in cluster.nodes.iter_mut().enumerate() {
         if at != leader
             && let Some(running) = node.running.take()
         {
             running.stop().await;
         }
     }
-    inside.nodes[leader].disk.hang(true);
-    let (url, admin) = (inside.nodes[leader].url.clone(), inside.admin.clone());
+    cluster.nodes[leader].disk.hang(true);
+    let (url, admin) = (cluster.nodes[leader].url.clone(), cluster.admin.clone());
     let written = tokio::spawn(async move { admin.via(url).post("/projects", project("late")).await });
-    let running = inside.nodes[leader].running.as_ref().expect("it runs");
+    let running = cluster.nodes[leader].running.as_ref().expect("it runs");
     let why = tokio::time::timeout(LONG, running.failed()).await.expect("it ends");
     assert!(why.contains("has not finished a flush"), "{why}");
     let answer = written.await.expect("the writer does not panic");
     assert_eq!((answer.status.as_u16(), answer.code()), (503, "SERVICE_UNAVAILABLE"));
-    inside.stop().await;
+    cluster.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_disk_hangs_can_be_stopped() {
-    let mut inside = Inside::start(3).await;
-    let leader = inside.leader(0).await;
-    for (at, node) in inside.nodes.iter().enumerate() {
+    let mut cluster = InProcessCluster::start(3).await;
+    let leader = cluster.leader(0).await;
+    for (at, node) in cluster.nodes.iter().enumerate() {
         if at != leader {
             node.disk.hang(true);
         }
     }
     // Whoever wants to lead then waits for its vote to be written, and Raft with it.
-    let running = inside.nodes[leader].running.take().expect("it runs");
+    let running = cluster.nodes[leader].running.take().expect("it runs");
     assert!(running.stop().await, "a disk that works is no obstacle");
-    let running = inside.nodes.iter_mut().filter_map(|node| node.running.take());
+    let running = cluster.nodes.iter_mut().filter_map(|node| node.running.take());
     let stopping: Vec<_> = running.map(|running| tokio::time::timeout(LONG, running.stop())).collect();
     for stopped in join_all(stopping).await {
         let in_order = stopped.expect("it ends");
         println!("stopped in order: {in_order}");
     }
-    inside.stop().await;
+    cluster.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_whose_clock_is_a_day_ahead_is_outvoted_and_lets_no_lease_end() {
-    let inside = Inside::start(3).await;
-    let leader = inside.leader(0).await;
-    let via = inside.admin.via(&inside.nodes[leader].url);
+    let cluster = InProcessCluster::start(3).await;
+    let leader = cluster.leader(0).await;
+    let via = cluster.admin.via(&cluster.nodes[leader].url);
     let made = via.post("/projects", project("demo")).await;
     let (id, before) = (made.data()["id"].clone(), at(&made.data()["createdAt"]));
     let sessions = format!("/projects/{}/sessions", id.as_str().expect("an id"));
     let session = via.post(&sessions, json!({ "agent": "build" })).await.data()["id"].clone();
     via.post(&format!("{sessions}/{}/heartbeat", session.as_str().expect("an id")), json!({})).await.data();
 
-    inside.nodes[leader].clock.skew(DAY_MS);
+    cluster.nodes[leader].clock.skew(DAY_MS);
     let mut number = 0;
     let after = eventually("people are shown the time of the others", || {
         number += 1;
@@ -128,7 +129,7 @@ async fn a_leader_whose_clock_is_a_day_ahead_is_outvoted_and_lets_no_lease_end()
     let active = via.get(&format!("{sessions}/active")).await;
     let sessions: Vec<&Value> = active.data().as_array().expect("a list").iter().collect();
     assert!(sessions.iter().any(|entry| entry["session"]["id"] == session), "{}", active.body);
-    inside.stop().await;
+    cluster.stop().await;
 }
 
 /// A moment as milliseconds.
