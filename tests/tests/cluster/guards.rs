@@ -92,7 +92,7 @@ fn shell(command: &str) -> Value {
 
 /// What an agent is told beside a permission, or after a tool.
 #[track_caller]
-fn told(asked: &CommandOutput) -> String {
+fn agent_text(asked: &CommandOutput) -> String {
     let answer = asked.json();
     answer["hookSpecificOutput"]["additionalContext"].as_str().unwrap_or_default().to_owned()
 }
