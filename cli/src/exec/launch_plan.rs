@@ -151,9 +151,9 @@ async fn ask(
     let project = checkout.project();
     context.client.act_as(None);
     let (claims, engineer) = futures::future::try_join(claims(context, project), engineer(context)).await?;
-    let mut question = ClaimQuery::new(project, &checkout.root, &claims, own, engineer);
-    let plan = question.plan(context, &BTreeSet::new()).await?;
-    let (has_wildcards, agents) = (question.has_wildcards(), question.agents().clone());
+    let mut query = ClaimQuery::new(project, &checkout.root, &claims, own, engineer);
+    let plan = query.plan(context, &BTreeSet::new()).await?;
+    let (has_wildcards, agents) = (query.has_wildcards(), query.agents().clone());
     Ok(CheckoutAnswer { plan, since: claims.revision, has_wildcards, agents })
 }
 

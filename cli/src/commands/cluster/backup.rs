@@ -95,7 +95,7 @@ async fn receive(
     while let Some(piece) = download.next().await? {
         to.write_all(&piece).map_err(|error| cannot_write(&error))?;
         check.take(piece);
-        progress.tell(|_| format!("{} MiB received", check.length >> 20));
+        progress.update(|_| format!("{} MiB received", check.length >> 20));
     }
     to.flush().map_err(|error| cannot_write(&error))?;
     if check.holds() {

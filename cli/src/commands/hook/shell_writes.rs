@@ -77,7 +77,7 @@ fn each_way_to_write_a_file_is_seen_before_or_afterwards() {
         let found = changes.iter().find(|change| change.path == copy.join(HELD));
         if let Some(found) = found {
             // It was as in HEAD: Git can give it back.
-            assert!(matches!(found.was, PriorContent::Committed(_)), "{}: {found:?}", way.name);
+            assert!(matches!(found.prior, PriorContent::Committed(_)), "{}: {found:?}", way.name);
         }
         tried += 1;
         before += usize::from(is_before);

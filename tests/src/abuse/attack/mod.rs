@@ -243,15 +243,15 @@ impl Attack {
             request = request.header("Content-Type", "application/json").body(body);
         }
         self.sent();
-        let told = async {
+        let answer = async {
             let response = request.send().await?;
             let status = response.status().as_u16();
             Ok::<_, reqwest::Error>(ApiAnswer { status, body: response.bytes().await? })
         };
-        match told.await {
-            Ok(told) => {
-                self.answered(told.status);
-                Some(told)
+        match answer.await {
+            Ok(answer) => {
+                self.answered(answer.status);
+                Some(answer)
             }
             Err(_) => {
                 self.answered("lost");
