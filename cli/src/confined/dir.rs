@@ -60,7 +60,7 @@ impl ConfinedDir {
         &self.dir
     }
 
-    /// What a file says; none when there is none.
+    /// The content of a file; none if it does not exist.
     ///
     /// # Errors
     /// When a link is in the way, or it is no regular file, longer than [`MAX_FILE_BYTES`] or no text.

@@ -55,7 +55,7 @@ const OF_THE_USER: [&str; 12] = [
     "GIT_TEMPLATE_DIR",
 ];
 
-/// Variables by which git tells a hook what it is at work on.
+/// Variables by which git passes its repository and index to a hook.
 const OF_A_HOOK: [&str; 8] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
@@ -75,7 +75,7 @@ const MAX_ANSWER_BYTES: u64 = 64 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Elapsed;
 
-/// Whose repository is meant.
+/// The repository that git works in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum RepositoryAt {
     /// The one around this folder, whatever the environment names.
@@ -136,7 +136,7 @@ impl Git {
         command
             .env("LC_ALL", "C")
             .env_remove("LANGUAGE")
-            // A look must not get in the way of somebody's commit.
+            // Reading the status must not lock the index while somebody commits.
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("GIT_TERMINAL_PROMPT", "0")
             // What is pushed is what was committed, not what stands in for it here.
@@ -164,7 +164,7 @@ impl Git {
         command
     }
 
-    /// What git gives, however it ends.
+    /// The output and exit code of git, however it ends.
     ///
     /// # Errors
     /// When it cannot be run, or is killed since it did not end in time.
@@ -197,24 +197,24 @@ impl Git {
         }
     }
 
-    /// What git prints, without the end of its last line. Bytes that are no UTF-8 become U+FFFD.
+    /// The output of git, without the end of its last line. Bytes that are no UTF-8 become U+FFFD.
     ///
     /// # Errors
-    /// When it fails, with what it says.
+    /// When it fails, with its message.
     pub(crate) fn text(&self, arguments: &[&str]) -> Result<String, Error> {
         let text = String::from_utf8_lossy(&self.bytes(arguments)?).into_owned();
         Ok(text.trim_end_matches(['\n', '\r']).to_owned())
     }
 
-    /// What git prints, as it is.
+    /// The output of git, unchanged.
     ///
     /// # Errors
-    /// When it fails, with what it says.
+    /// When it fails, with its message.
     pub(crate) fn bytes(&self, arguments: &[&str]) -> Result<Vec<u8>, Error> {
         Ok(checked(self.output(arguments)?, arguments)?.stdout)
     }
 
-    /// What git prints of what it is given on stdin, however it ends.
+    /// The output and exit code of git for this input on stdin.
     ///
     /// # Errors
     /// When it cannot be run, or is killed since it did not end in time.
@@ -222,7 +222,7 @@ impl Git {
         Ok(self.run(self.command(arguments), input)?.stdout)
     }
 
-    /// What git prints that asks another machine, which may never answer; none where it fails.
+    /// The output of a git that asks another machine, which may never answer; none where it fails.
     ///
     /// # Errors
     /// When it takes longer.
@@ -241,7 +241,7 @@ impl Git {
     /// The texts that git prints, each ended by a NUL.
     ///
     /// # Errors
-    /// When it fails, with what it says.
+    /// When it fails, with its message.
     pub(crate) fn entries(&self, arguments: &[&str]) -> Result<Vec<String>, Error> {
         Ok(entries(&self.bytes(arguments)?))
     }
@@ -249,7 +249,7 @@ impl Git {
     /// The same, of what it is given on stdin; `is_fine` says which exit codes are no failure.
     ///
     /// # Errors
-    /// When it fails, with what it says.
+    /// When it fails, with its message.
     pub(crate) fn entries_of(
         &self,
         arguments: &[&str],
@@ -263,7 +263,7 @@ impl Git {
         }
     }
 
-    /// Whether git ends well.
+    /// Whether git exits with code 0.
     pub(crate) fn is_so(&self, arguments: &[&str]) -> bool {
         self.output(arguments).is_ok_and(|output| output.status.success())
     }
@@ -319,7 +319,7 @@ fn collect(pipe: impl Read + Send + 'static) -> mpsc::Receiver<io::Result<Vec<u8
         let read = pipe.take(MAX_ANSWER_BYTES).read_to_end(&mut bytes);
         let is_whole = (bytes.len() as u64) < MAX_ANSWER_BYTES;
         let bytes = read.and_then(|_| if is_whole { Ok(bytes) } else { Err(too_much()) });
-        // Whoever waited may be gone.
+        // The caller may have given up.
         let _ = sender.send(bytes);
     });
     receiver

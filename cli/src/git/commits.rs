@@ -33,7 +33,7 @@ pub(crate) enum Edge {
 /// than git itself would have merged them: the rest was changed by commits that others answer for.
 ///
 /// # Errors
-/// When git cannot tell.
+/// When git fails.
 pub(crate) fn staged(git: &Git) -> Result<Vec<String>, Error> {
     let against = |tree: &str| {
         let mut arguments = vec!["diff-index", "--cached", "--ita-invisible-in-index"];
@@ -153,7 +153,7 @@ fn file(git: &Git, name: &str) -> String {
 /// choose commits. What a merge changes is what git itself would have merged otherwise.
 ///
 /// # Errors
-/// When git cannot tell, or a commit at the edge of a shallow clone is to be judged.
+/// When git fails, or a commit at the edge of a shallow clone is to be judged.
 pub(crate) fn committed(git: &Git, chosen: &[String], edge: Edge) -> Result<Vec<String>, Error> {
     let mut arguments = vec!["rev-list", "--parents"];
     arguments.extend(chosen.iter().map(String::as_str));

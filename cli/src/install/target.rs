@@ -1,10 +1,10 @@
-//! What Nexus can be wired into, and whether it is there. Changes nothing.
+//! The hosts that Nexus can be installed into, and whether they are there. Changes nothing.
 
 use super::Scope;
 use clap::ValueEnum;
 use std::{env, path::Path};
 
-/// Something that Nexus is wired into.
+/// A program that Nexus is installed into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Target {
     /// Claude Code

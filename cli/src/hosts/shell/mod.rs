@@ -173,7 +173,7 @@ pub(crate) fn writes(command: &str, folder: &Path) -> Writes {
     let (sender, receiver) = mpsc::sync_channel(1);
     let (command, folder) = (command.to_owned(), folder.to_owned());
     let reading = move || {
-        // Whoever waited may be gone.
+        // The caller may have given up.
         let _ = sender.send(read_through(&command, &folder));
     };
     // A reader that panics or goes on for ever is one that could not read it; it ends with this process.
