@@ -7,13 +7,14 @@
 //! does not use it by that alone.
 
 use crate::{
+    known_circles::KNOWN,
     root,
     tokens::{Token, tokens, without_tests},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// The source folders of the crates.
@@ -27,10 +28,6 @@ const CRATES: [&str; 8] = [
     "cli/src",
     "tests/src",
 ];
-
-/// Circles that are still there, as the test prints them. The list only shrinks: a new circle is taken apart, and one
-/// that is gone is deleted here.
-const KNOWN: &[&str] = &[];
 
 /// A path from the root of a crate: the names of a module, maybe followed by that of an item.
 type ModulePath = Vec<String>;
@@ -70,26 +67,36 @@ struct Proof {
 
 #[test]
 fn modules_form_no_circle() {
+    let known: BTreeSet<String> = KNOWN.iter().map(|(folder, members)| written(folder, members)).collect();
     let mut found = BTreeMap::new();
     for source in CRATES {
         let modules = read_crate(source);
-        assert!(!modules.is_empty(), "{source} is where it was");
-        for (folder, members) in folders(&modules) {
-            for circle in members.circles() {
-                let place = folder.iter().fold(source.to_owned(), |path, name| format!("{path}/{name}"));
-                let list = circle.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-                found.insert(format!("{place}: {list}"), members.chain(&circle));
+        for (path, folder) in folders(&modules) {
+            let name = path.iter().fold(source.to_owned(), |name, part| format!("{name}/{part}"));
+            for circle in folder.circles() {
+                let members: Vec<&str> = circle.iter().map(String::as_str).collect();
+                found.insert(written(&name, &members), folder.chain(&circle));
             }
         }
     }
     let new: Vec<String> = found
         .iter()
-        .filter(|(circle, _)| !KNOWN.contains(&circle.as_str()))
-        .map(|(circle, chain)| format!("{circle:?},\n{chain}"))
+        .filter(|(circle, _)| !known.contains(*circle))
+        .map(|(circle, chain)| format!("{circle}\n{chain}"))
         .collect();
-    let gone: Vec<&&str> = KNOWN.iter().filter(|circle| !found.contains_key(**circle)).collect();
-    assert!(new.is_empty(), "modules use each other in circles (gone: {gone:#?}):\n{}", new.join("\n"));
-    assert!(gone.is_empty(), "these circles are gone, so delete them from the list: {gone:#?}");
+    let gone: Vec<&str> =
+        known.iter().filter(|circle| !found.contains_key(*circle)).map(String::as_str).collect();
+    assert!(
+        new.is_empty() && gone.is_empty(),
+        "modules use each other in circles that are not in the list:\n{}\nin the list, but gone:\n{}",
+        new.join("\n"),
+        gone.join("\n")
+    );
+}
+
+/// A circle as a line of the list.
+fn written(folder: &str, members: &[&str]) -> String {
+    format!("({folder:?}, &{members:?}),")
 }
 
 fn read_crate(source: &str) -> Modules {
