@@ -20,7 +20,7 @@ pub(crate) enum Actor {
     /// A session by its id, which something else keeps alive.
     Session(Uuid),
     /// A run, whose session is looked up or started.
-    Run {
+    AgentRun {
         /// The key of the run.
         key: RunKey,
         /// The process that it lives in, where that is known.

@@ -25,7 +25,7 @@ pub(crate) fn is_inherited(text: &str) -> bool {
 }
 
 /// The run that the environment of this command names. `is_known` says whether a key that Codex made up has a record.
-pub(super) fn run(is_known: impl Fn(&RunKey) -> bool) -> Option<RunKey> {
+pub(super) fn run_key(is_known: impl Fn(&RunKey) -> bool) -> Option<RunKey> {
     let given = |name| env::var(name).ok().map(|text| text.trim().to_owned());
     let ours = given(SESSION).and_then(|text| RunKey::parse(&text));
     ours.or_else(|| given(CODEX_RUN).and_then(|id| RunKey::of_host("codex", &id)).filter(is_known))

@@ -82,7 +82,7 @@ pub(super) fn linked_checkouts(folder: &Path) -> Result<Vec<LinkedCheckout>, Err
 
 /// Asks the cluster about the checkouts that a command starts in. Silence goes by the policy, as everywhere; a refusal
 /// lets nothing run.
-pub(super) async fn find(context: &Context<'_>, checkouts: &[LinkedCheckout]) -> LaunchPlan {
+pub(super) async fn ask_cluster(context: &Context<'_>, checkouts: &[LinkedCheckout]) -> LaunchPlan {
     let mut launch_plan = LaunchPlan::default();
     for checkout in checkouts {
         let project = checkout.project();
@@ -186,7 +186,7 @@ pub(super) fn without_answer(checkouts: &[LinkedCheckout], login: Option<&Login>
 const fn is_unreachable(error: &Error) -> bool {
     match error {
         Error::Unreachable(_) | Error::NotLoggedIn | Error::Local(_) => true,
-        Error::Refused(_) | Error::Misused(_) | Error::LaunchPlan | Error::OutputClosed => false,
+        Error::Refused(_) | Error::Misused(_) | Error::Found | Error::OutputClosed => false,
     }
 }
 
@@ -220,8 +220,8 @@ mod tests {
     fn a_companion_that_does_not_answer_is_silence_and_goes_by_the_policy() {
         let (_open, open) = checkout("");
         let launch_plan = without_answer(std::slice::from_ref(&open), None, "no answer within 9 s");
-        assert!(launch_plan.failure.is_none() && launch_plan.unasked.is_some(), "{found:?}");
-        assert!(launch_plan.notes[0].contains("no answer within 9 s. Policy fail-open"), "{found:?}");
+        assert!(launch_plan.failure.is_none() && launch_plan.unasked.is_some(), "{launch_plan:?}");
+        assert!(launch_plan.notes[0].contains("no answer within 9 s. Policy fail-open"), "{launch_plan:?}");
         let (_closed, closed) = checkout(r#","hooks":{"whenUnreachable":"fail-closed"}"#);
         let launch_plan = without_answer(&[open, closed], None, "no answer within 9 s");
         assert!(launch_plan.failure.unwrap().lines[1].contains("policy fail-closed"));
