@@ -51,7 +51,7 @@ pub(super) struct ClaimQuery {
 
 impl ClaimQuery {
     /// What is to be asked about a checkout, for a command of this engineer.
-    pub(super) fn about(
+    pub(super) fn new(
         project: Uuid,
         root: &Path,
         claims: &Claims,
