@@ -310,7 +310,7 @@ impl TreeState {
     }
 
     /// Why something of it was not looked at.
-    pub(super) fn unchecked(&self) -> Option<String> {
+    pub(super) fn unchecked_reason(&self) -> Option<String> {
         let top = self.top.0.display();
         match &self.failure {
             Some(why) => Some(format!("of {top} git says nothing ({why})")),

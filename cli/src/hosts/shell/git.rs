@@ -49,7 +49,7 @@ fn within(shell: &mut Shell, words: &[Value]) -> Option<(String, Vec<Value>)> {
     Some((verb.known()?.to_owned(), rest.to_vec()))
 }
 
-fn apply(shell: &mut Shell, verb: &str, words: &[Value]) {
+fn run_verb(shell: &mut Shell, verb: &str, words: &[Value]) {
     let here = Value::text(".");
     let parse = |short, long| Spec { short, long }.parse(words);
     match verb {
