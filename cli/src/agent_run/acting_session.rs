@@ -71,7 +71,7 @@ impl Context<'_> {
             matches!(refused.body.code, Code::NotFound | Code::Forbidden) && refused.body.details.is_none();
         if may_be_over && self.renew_session(project).await? {
             // As another session it is another request.
-            return self.client.send(request.as_new_write()).await;
+            return self.client.send(request.without_identity()).await;
         }
         Err(Error::Refused(refused))
     }

@@ -104,13 +104,13 @@ impl Request {
     }
 
     /// One and the same write, however often it is sent from now on.
-    pub(crate) fn as_one_write(mut self) -> Self {
+    pub(crate) fn with_fixed_identity(mut self) -> Self {
         self.identity = Some(Uuid::now_v7());
         self
     }
 
     /// Another write of the same.
-    pub(crate) fn as_new_write(mut self) -> Self {
+    pub(crate) fn without_identity(mut self) -> Self {
         self.identity = None;
         self
     }

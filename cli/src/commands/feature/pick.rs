@@ -99,7 +99,7 @@ async fn patiently(
 ) -> Result<Answer, Error> {
     let mut changes = Changes::since_now(context, project, longest).await?;
     let mut printed = String::new();
-    let mut asked = request.clone().as_one_write();
+    let mut asked = request.clone().with_fixed_identity();
     loop {
         context.client.restart_timeout();
         let answer = context.send_in_session(project, asked.clone()).await;
@@ -111,7 +111,7 @@ async fn patiently(
             Err(Error::Refused(refused)) if is_for_now(&refused, &request) => refused,
             Err(error) => return Err(error),
         };
-        asked = request.clone().as_one_write();
+        asked = request.clone().with_fixed_identity();
         if printed != refused.body.message {
             printed.clone_from(&refused.body.message);
             context.out.note(format_args!("Waiting: {printed}"));
