@@ -178,7 +178,7 @@ impl ClaimQuery {
                 None => plan.add_uncovered(path.display().to_string(), UncoveredReason::Unnamed),
                 Some(name) if candidates.contains(name) => {}
                 Some(name) if candidates.len() >= MAX_CANDIDATES => {
-                    plan.add_uncovered(name.to_owned(), UncoveredReason::TooMany)
+                    plan.add_uncovered(name.to_owned(), UncoveredReason::TooMany);
                 }
                 Some(name) => drop(candidates.insert(name.to_owned())),
             }

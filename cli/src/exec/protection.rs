@@ -139,7 +139,7 @@ impl OwnPaths {
                     own_paths.paths.insert(path.clone());
                 }
                 PatternShape::Path(_) | PatternShape::Some { .. } | PatternShape::Everything => {
-                    own_paths.is_everywhere = true
+                    own_paths.is_everywhere = true;
                 }
                 PatternShape::Nothing => {}
             }

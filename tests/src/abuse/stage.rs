@@ -117,7 +117,7 @@ async fn agree(cluster: &mut Cluster, team: &Team) -> Vec<String> {
         cluster.all_ready().await;
         cluster.same_state(&team.admin).await;
     };
-    AssertUnwindSafe(looked).catch_unwind().await.err().map(told).into_iter().collect()
+    AssertUnwindSafe(looked).catch_unwind().await.err().map(panic_message).into_iter().collect()
 }
 
 /// Tells all nodes at once to stop; how long the last one took.

@@ -143,7 +143,7 @@ impl Shell {
                     self.writes.add_pattern(folder, pattern.to_owned());
                 }
                 Some(folder) if !self.is_script => {
-                    self.writes.add_unrooted_existing(Some(folder), pattern.to_owned())
+                    self.writes.add_unrooted_existing(Some(folder), pattern.to_owned());
                 }
                 _ => {}
             }
