@@ -175,7 +175,7 @@ impl Module {
                     at += 1;
                 }
                 "pub" if tokens.get(at + 1).is_some_and(|token| token.text == "(") => {
-                    // Whoever may see an item is not used by it.
+                    // A visibility does not use the module that it names.
                     at += tokens[at..].iter().position(|token| token.text == ")").unwrap_or_default();
                 }
                 "use" if tokens.get(at + 1).is_some_and(|token| token.text != "<") => {
@@ -417,4 +417,24 @@ impl Folder {
         });
         steps.collect()
     }
+}
+
+#[test]
+fn a_use_declaration_brings_in_each_of_its_names() {
+    let tokens = tokens("crate::{a::{self, B}, c::D as E, f::*,}");
+    let found: Vec<String> =
+        leaves(&tokens).iter().map(|leaf| format!("{} {}", leaf.path.join("::"), leaf.name)).collect();
+    assert_eq!(found, ["crate::a a", "crate::a::B B", "crate::c::D E", "crate::f f"]);
+}
+
+#[test]
+fn members_that_reach_each_other_form_a_circle() {
+    let mut folder = Folder::default();
+    for (user, used) in [("a", "b"), ("b", "c"), ("c", "a"), ("d", "a"), ("c", "e")] {
+        let proof = Proof { file: format!("{user}.rs"), line: 1, names: used.to_owned() };
+        folder.uses.entry(user.to_owned()).or_default().insert(used.to_owned(), proof);
+    }
+    let circle = BTreeSet::from(["a", "b", "c"].map(str::to_owned));
+    assert_eq!(folder.circles(), BTreeSet::from([circle.clone()]));
+    assert!(folder.chain(&circle).starts_with("    a uses b: a.rs:1 names b\n"), "{}", folder.chain(&circle));
 }
