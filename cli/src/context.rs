@@ -1,7 +1,8 @@
-//! What a command is given: where to print, whom to ask, as whom and in which project. A flag goes
-//! before the environment, the environment before the files.
+//! The context of a command: its output, the servers, who acts and in which project. A flag goes before the environment,
+//! and the environment before files.
 
 use crate::{
+    agent_run::{self, Actor, RunRecords},
     args::{
         Global,
         server::{self, Server},
@@ -12,47 +13,46 @@ use crate::{
         login::{Login, LoginFile},
     },
     error::Error,
-    output::{Output, words},
-    run::{self, Actor, Records},
+    output::{Output, format},
 };
 use nexus_api_types::{engineer::Me, project::Project};
 use std::{cell::OnceCell, time::Duration};
 use uuid::Uuid;
 
-/// What a command is given.
+/// The surroundings of one command.
 pub(crate) struct Context<'a> {
-    /// Where to print.
+    /// The output of the command.
     pub(crate) out: &'a Output,
-    /// Whom to ask.
+    /// Sends requests to the cluster.
     pub(crate) client: Client,
-    /// What login saved.
+    /// The content of the login file.
     pub(crate) login: Login,
-    /// Where it saved it.
+    /// The login file itself.
     pub(crate) login_file: LoginFile,
     /// The servers that are asked.
     pub(crate) servers: Vec<Server>,
-    /// The API key that was typed or is in the environment.
+    /// The API key of the command line or the environment, which goes before the saved one.
     pub(crate) given_token: Option<String>,
     timeout: Duration,
-    records: Records,
+    records: RunRecords,
     actor: OnceCell<Actor>,
-    /// Whether a person said who acts.
+    /// Whether `--session` or `NEXUS_SESSION` named who acts.
     is_named: bool,
     project: Option<String>,
 }
 
 impl<'a> Context<'a> {
-    /// Puts together what was typed, what is in the environment and what was saved.
+    /// Reads flags, environment and files.
     ///
     /// # Errors
-    /// When one of them makes no sense.
+    /// When one of them is not valid.
     pub(crate) fn new(global: Global, out: &'a Output) -> Result<Self, Error> {
         let login_file = LoginFile::locate()?;
         let login = login_file.read()?;
         let servers = servers(global.server.as_deref(), &login, &login_file)?;
         let given_token = given(global.token);
-        let records = Records::locate()?;
-        let named = given(global.session).filter(|text| !run::is_handed_down(text));
+        let records = RunRecords::locate()?;
+        let named = given(global.session).filter(|text| !agent_run::is_inherited(text));
         let named = named.map(|text| Actor::named(&text, &records)).transpose()?;
         let token = given_token.clone().or_else(|| login.token.clone());
         let client = Client::new(&servers, token, global.timeout).watched(out.is_watched());
@@ -77,16 +77,16 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// How long a command tries.
+    /// The time that a command has for all of its requests.
     pub(crate) const fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// The same, asking these servers.
+    /// The same context with these servers.
     ///
     /// # Errors
     /// When TLS cannot be set up, or what login saved cannot be read.
-    pub(crate) fn asking(&self, servers: Vec<Server>) -> Result<Self, Error> {
+    pub(crate) fn with_servers(&self, servers: Vec<Server>) -> Result<Self, Error> {
         let login = self.login_file.read()?;
         let token = self.given_token.clone().or_else(|| login.token.clone());
         Ok(Self {
@@ -104,50 +104,50 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The same, with what login has saved meanwhile.
+    /// The same context with the present content of the login file.
     ///
     /// # Errors
-    /// As [`asking`](Self::asking).
-    pub(crate) fn again(&self) -> Result<Self, Error> {
-        self.asking(self.servers.clone())
+    /// As [`with_servers`](Self::with_servers).
+    pub(crate) fn reloaded(&self) -> Result<Self, Error> {
+        self.with_servers(self.servers.clone())
     }
 
-    /// The project that was named, not one that the repository is linked to.
+    /// The project of `--project` or `NEXUS_PROJECT`, not the one that the repository is linked to.
     pub(crate) const fn named_project(&self) -> Option<&String> {
         self.project.as_ref()
     }
 
-    /// What is kept of runs.
-    pub(crate) fn records(&self) -> Records {
+    /// The records of agent runs.
+    pub(crate) fn records(&self) -> RunRecords {
         self.records.clone()
     }
 
-    /// Who acts: what was named, else looked for when it is asked first.
+    /// Who acts. It is found at the first call, unless it was named.
     pub(crate) fn actor(&self) -> &Actor {
         self.actor.get_or_init(|| Actor::here(&self.records))
     }
 
-    /// Looks anew who acts, for a command that stays: one process of a host has run after run.
-    pub(crate) fn look_again(&mut self) {
+    /// Forgets who acts, so that it is found again. For commands that stay: one process of a host has run after run.
+    pub(crate) fn forget_actor(&mut self) {
         if !self.is_named {
             self.actor.take();
         }
     }
 
-    /// The agent host that started this command says which run it is. What was named by hand goes before it.
+    /// Sets the run that the agent host names. Who was named by a flag or the environment stays.
     pub(crate) fn act_as_host(&self, actor: Actor) {
-        // A command is told once.
+        // It is set already where somebody was named.
         let _ = self.actor.set(actor);
     }
 
-    /// The project that the command is about; what is asked from now on is asked as the session that acts in it, if
-    /// there is one.
+    /// The project that the command is about. Further requests are sent as the live session of this run in it, if there is
+    /// one.
     ///
     /// # Errors
-    /// When none is named, or there is none of that name.
+    /// When no project is named or linked, or there is none of that name.
     pub(crate) async fn project(&self) -> Result<Uuid, Error> {
         let project = self.find_project().await?;
-        self.act_in(project);
+        self.act_as_live_session(project);
         Ok(project)
     }
 
@@ -183,16 +183,16 @@ impl<'a> Context<'a> {
                     "you are in none yet: nexus project create -n NAME -s SLUG makes one, or a lead adds you"
                         .to_owned()
                 }
-                slugs => format!("you are in {}; a lead of another one can add you", words::list(slugs)),
+                slugs => format!("you are in {}; a lead of another one can add you", format::list(slugs)),
             };
             Error::local(format!("no project {slug} among yours")).hint(hint)
         })
     }
 
-    /// Whose key it is. What login saved is believed, unless another key is used.
+    /// The engineer whose key it is: by the login file, or by the cluster where another key is used.
     ///
     /// # Errors
-    /// When the cluster says no, or nothing.
+    /// When the cluster refuses it or no server answers.
     pub(crate) async fn me(&self) -> Result<Uuid, Error> {
         match self.login.engineer_id.filter(|_| self.given_token.is_none()) {
             Some(id) => Ok(id),
@@ -203,13 +203,13 @@ impl<'a> Context<'a> {
     /// The engineer's projects.
     ///
     /// # Errors
-    /// When the cluster says no, or nothing.
+    /// When the cluster refuses it or no server answers.
     pub(crate) async fn projects(&self) -> Result<Vec<Project>, Error> {
         self.client.send(Request::get("/projects")).await?.parse()
     }
 }
 
-/// Set to nothing is as good as not set.
+/// An empty value counts as none.
 fn given(text: Option<String>) -> Option<String> {
     text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }

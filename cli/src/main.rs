@@ -1,18 +1,19 @@
-//! `nexus`: the command line of a Nexus cluster. Speaks only the public API of the nodes, and
-//! never decides by itself what the cluster should decide.
+//! `nexus`: the command line of a Nexus cluster. It uses only the public API of the nodes, and never decides what the
+//! cluster should decide.
 //!
 //! In reading order:
-//! - [`args`]: what can be typed. [`commands`]: one file per command, and what each one does.
-//! - [`context`]: what a command is given: where to print, whom to ask, in which project.
-//! - [`run`]: one run of one agent, and the session that it acts as.
-//! - [`spec`]: features as files. [`repository`]: the repository around the current folder. [`git`]: what git says.
-//! - [`hosts`]: what agent hosts tell a hook, and how they are answered. [`guard`]: whether a file
-//!   may be written. [`install`]: wires hosts and git to both.
+//! - [`args`]: the arguments. [`commands`]: the commands, one file each.
+//! - [`context`]: what a command needs: its output, the servers, who acts and in which project.
+//! - [`agent_run`]: one run of one agent, and the session that it acts as.
+//! - [`spec`]: features as files. [`repository`]: the repository around the current folder. [`git`]: calls of git.
+//! - [`hosts`]: reads events of agent hosts and answers them. [`guard`]: whether a file may be written. [`install`]: sets
+//!   up the hooks of hosts and git.
 //! - [`exec`]: runs a command that cannot write what others hold.
-//! - [`confined`]: files of a repository, opened so that its links lead nowhere else.
-//! - [`client`]: requests to a cluster of several servers. [`config`]: the files kept on disk.
+//! - [`confined`]: opens files of a repository without following links out of it.
+//! - [`client`]: requests to a cluster of several servers. [`config`]: the files on disk.
 //! - [`output`]: data to stdout, the rest to stderr. [`error`]: what went wrong, and what to do next.
 
+mod agent_run;
 mod args;
 mod client;
 mod commands;
@@ -27,7 +28,6 @@ mod hosts;
 mod install;
 mod output;
 mod repository;
-mod run;
 mod spec;
 
 use crate::{args::Cli, commands::Command, context::Context, error::Error};
@@ -35,7 +35,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // Already installed is as good: there is one provider in this binary.
+    // It fails only if it is installed already, and this binary has only this provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Nothing that could be typed so; or what was asked for is help, which is for people in any case.
+/// Reports arguments that cannot be parsed, or prints help. Help is for people, even with `--json`.
 fn misused(error: &clap::Error) -> ExitCode {
     let is_json = std::env::args_os().any(|word| word == "--json");
     if !is_json || !error.use_stderr() {

@@ -19,7 +19,7 @@ pub struct Checkout {
 
 /// How a command ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct CommandOutput {
     /// The exit code.
     pub code: i32,
     /// What it gave.
@@ -28,7 +28,7 @@ pub struct Ended {
     pub stderr: String,
 }
 
-impl Ended {
+impl CommandOutput {
     /// Fails unless the command did what it should.
     ///
     /// # Panics
@@ -76,7 +76,7 @@ impl Checkout {
         checkout
     }
 
-    /// The repository.
+    /// The root of the repository.
     pub fn root(&self) -> PathBuf {
         self.folder.path().join("repository")
     }
@@ -128,26 +128,26 @@ impl Checkout {
     }
 
     /// The processes that look after runs of this machine.
-    pub fn keepers(&self) -> Vec<u32> {
+    pub fn keep_alive_processes(&self) -> Vec<u32> {
         let mark = format!("NEXUS_HOME={}", self.home().display());
         let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
-        let keeper = |folder: PathBuf| {
+        let keep_alive = |folder: PathBuf| {
             let read = |name| fs::read(folder.join(name)).unwrap_or_default();
             let words = read("cmdline");
             let is_one = words.split(|byte| *byte == 0).nth(1) == Some(b"keeper".as_slice())
                 && read("environ").split(|byte| *byte == 0).any(|line| line == mark.as_bytes());
             is_one.then(|| folder.file_name()?.to_str()?.parse().ok()).flatten()
         };
-        processes.filter_map(|entry| keeper(entry.ok()?.path())).collect()
+        processes.filter_map(|entry| keep_alive(entry.ok()?.path())).collect()
     }
 }
 
 impl Drop for Checkout {
     fn drop(&mut self) {
-        // Keepers go by themselves when their runs are gone: nothing is to be killed here, but a folder
+        // Keep-alive processes go by themselves when their runs are gone: nothing is to be killed here, but a folder
         // that is removed under them would be made again.
         let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        while !self.keepers().is_empty() && std::time::Instant::now() < until {
+        while !self.keep_alive_processes().is_empty() && std::time::Instant::now() < until {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
     }
@@ -182,7 +182,7 @@ impl Agent {
         Self { child, stdin, stdout, folder: tempfile::tempdir().expect("a folder for what it says") }
     }
 
-    /// Its process.
+    /// The id of the host's process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -191,7 +191,7 @@ impl Agent {
     ///
     /// # Panics
     /// When it is gone.
-    pub fn runs(&mut self, line: &str) -> Ended {
+    pub fn runs(&mut self, line: &str) -> CommandOutput {
         self.runs_with(line, "")
     }
 
@@ -199,7 +199,7 @@ impl Agent {
     ///
     /// # Panics
     /// When it is gone.
-    pub fn runs_with(&mut self, line: &str, stdin: &str) -> Ended {
+    pub fn runs_with(&mut self, line: &str, stdin: &str) -> CommandOutput {
         let at = |name: &str| self.folder.path().join(name);
         let [script, read, out, err] = ["line", "in", "out", "err"].map(at);
         // In a shell of its own, as agents do: one that is forked from the agent would go by its name.
@@ -213,10 +213,10 @@ impl Agent {
         self.stdout.read_line(&mut code).expect("the agent lives");
         let text = |path| fs::read_to_string(path).unwrap_or_default();
         let code = code.trim().parse().expect("the agent lives");
-        Ended { code, stdout: text(&out), stderr: text(&err) }
+        CommandOutput { code, stdout: text(&out), stderr: text(&err) }
     }
 
-    /// `kill -9`.
+    /// Ends the host's process at once, as `kill -9` does.
     pub fn kill(mut self) {
         // It is waited for by `drop`.
         let _ = self.child.kill();
@@ -232,7 +232,7 @@ impl Drop for Agent {
 }
 
 /// A program that an agent's host keeps beside it and talks to, a line of JSON for each message.
-pub struct Served {
+pub struct McpProcess {
     to: fs::File,
     from: BufReader<fs::File>,
     last: u64,
@@ -243,7 +243,7 @@ impl Agent {
     ///
     /// # Panics
     /// When it does not start.
-    pub fn serves(&mut self, line: &str) -> Served {
+    pub fn serves(&mut self, line: &str) -> McpProcess {
         let [to, from] = ["to", "from"].map(|name| self.folder.path().join(name));
         let made = Command::new("mkfifo").args([&to, &from]).status().expect("mkfifo is there");
         assert!(made.success(), "pipes are made");
@@ -251,11 +251,11 @@ impl Agent {
         self.stdin.write_all(line.as_bytes()).expect("the agent lives");
         let to = fs::File::options().write(true).open(&to).expect("the program reads");
         let from = BufReader::new(fs::File::open(&from).expect("the program answers"));
-        Served { to, from, last: 0 }
+        McpProcess { to, from, last: 0 }
     }
 }
 
-impl Served {
+impl McpProcess {
     /// Asks something, and waits for the answer.
     ///
     /// # Panics
@@ -263,7 +263,7 @@ impl Served {
     pub fn asks(&mut self, method: &str, params: Value) -> Value {
         self.last += 1;
         let id = self.last;
-        self.says(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
+        self.send_message(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
         loop {
             let mut line = String::new();
             let read = self.from.read_line(&mut line).expect("the program answers");
@@ -279,11 +279,11 @@ impl Served {
     ///
     /// # Panics
     /// When the program is gone.
-    pub fn tells(&mut self, method: &str) {
-        self.says(&json!({ "jsonrpc": "2.0", "method": method }));
+    pub fn notify(&mut self, method: &str) {
+        self.send_message(&json!({ "jsonrpc": "2.0", "method": method }));
     }
 
-    fn says(&mut self, message: &Value) {
+    fn send_message(&mut self, message: &Value) {
         writeln!(self.to, "{message}").expect("the program reads");
     }
 }

@@ -13,9 +13,9 @@ const LONG_TIMEOUT: Duration = Duration::from_secs(120);
 /// An answer, read to its end.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// HTTP status.
+    /// The status of the HTTP answer.
     pub status: StatusCode,
-    /// Headers.
+    /// The headers of the HTTP answer.
     pub headers: HeaderMap,
     /// Body; null when there was none.
     pub body: Value,

@@ -104,7 +104,7 @@ impl Node {
         self.child.take()?.wait().ok()
     }
 
-    /// `kill -9`.
+    /// Ends the process at once, as `kill -9` does.
     pub fn kill(&mut self) {
         self.signal(Signal::KILL);
         self.reap();
@@ -131,7 +131,7 @@ impl Node {
         self.signal(Signal::STOP);
     }
 
-    /// `SIGCONT`.
+    /// Lets a stopped process go on, by `SIGCONT`.
     pub fn go_on(&self) {
         self.signal(Signal::CONT);
     }

@@ -12,9 +12,9 @@ use std::sync::{
 /// What a field holds.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
-    /// A UUID.
+    /// A UUID, as text.
     Id,
-    /// Any text.
+    /// Any text, empty ones included.
     Text,
     /// A time: ISO 8601, UTC, milliseconds.
     Moment,
@@ -24,9 +24,9 @@ pub enum Form {
     Flag,
     /// A list of texts.
     Texts,
-    /// Any list.
+    /// A list whose items are not looked at.
     List,
-    /// Any object.
+    /// An object whose fields are not looked at.
     Object,
     /// One of these words.
     Word(&'static [&'static str]),
@@ -46,10 +46,10 @@ const LANE: Form = Word(&["now", "next", "later", "icebox"]);
 
 /// An engineer as others see them.
 pub const ENGINEER: Fields = &[("id", Id), ("name", Text), ("email", Text)];
-/// Oneself.
+/// The answer of `/auth/me`.
 pub const ME: Fields =
     &[("id", Id), ("name", Text), ("email", Text), ("role", Word(&["admin", "engineer", "readonly"]))];
-/// A project.
+/// A project, as every route shows it.
 pub const PROJECT: Fields = &[
     ("id", Id),
     ("name", Text),
@@ -64,7 +64,7 @@ pub const PROJECT: Fields = &[
 /// Who is in a project.
 pub const MEMBER: Fields =
     &[("engineerId", Id), ("role", Word(&["lead", "member"])), ("name", Text), ("email", Text)];
-/// A feature.
+/// A feature, as every route shows it.
 pub const FEATURE: Fields = &[
     ("id", Id),
     ("projectId", Id),
@@ -91,7 +91,7 @@ pub const FEATURE_ADDED: Fields = &[
     ("reads", Texts),
     ("interruptedAt", MAYBE_MOMENT),
 ];
-/// A claim.
+/// A claim, as lists of claims show it.
 pub const CLAIM: Fields = &[
     ("filePath", Text),
     ("projectId", Id),
@@ -115,7 +115,7 @@ pub const CLAIMED_BY: Fields = &[
     ("claimedAt", Moment),
     ("expiresAt", Moment),
 ];
-/// A session.
+/// A session, as every route shows it.
 pub const SESSION: Fields = &[
     ("id", Id),
     ("projectId", Id),
@@ -128,7 +128,7 @@ pub const SESSION: Fields = &[
 ];
 /// What the cluster adds to a session.
 pub const SESSION_ADDED: Fields = &[("agent", MAYBE_TEXT), ("expiresAt", Moment)];
-/// A checkpoint.
+/// A checkpoint, as every route shows it.
 pub const CHECKPOINT: Fields = &[
     ("id", Id),
     ("sessionId", Id),
@@ -142,10 +142,10 @@ pub const CHECKPOINT: Fields = &[
     ("isLatest", Flag),
     ("createdAt", Moment),
 ];
-/// A learning.
+/// A learning, as every route shows it.
 pub const LEARNING: Fields =
     &[("id", Id), ("featureId", Id), ("engineerId", Id), ("content", Text), ("createdAt", Moment)];
-/// A decision.
+/// A decision, as every route shows it.
 pub const DECISION: Fields = &[
     ("id", Id),
     ("title", Text),
@@ -177,7 +177,7 @@ pub const API_KEY: Fields = &[
     ("readonly", Flag),
     ("createdAt", Moment),
 ];
-/// The cluster.
+/// The cluster, as one of its nodes sees it.
 pub const CLUSTER: Fields = &[
     ("nodeId", Number),
     ("leader", Maybe(&Number)),

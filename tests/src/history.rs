@@ -13,7 +13,7 @@ const PAGE: usize = 2_000;
 
 /// What was found out about one node.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct HistoryReport {
     /// The last applied log index.
     pub revision: u64,
     /// Hash of everything that was applied.
@@ -27,7 +27,7 @@ pub struct Verdict {
 ///
 /// # Panics
 /// When anything of that is not so.
-pub async fn check(data_dir: &Path) -> Verdict {
+pub async fn check(data_dir: &Path) -> HistoryReport {
     check_some(data_dir, None).await
 }
 
@@ -35,11 +35,11 @@ pub async fn check(data_dir: &Path) -> Verdict {
 ///
 /// # Panics
 /// When anything of that is not so.
-pub async fn check_project(data_dir: &Path, project: ProjectId) -> Verdict {
+pub async fn check_project(data_dir: &Path, project: ProjectId) -> HistoryReport {
     check_some(data_dir, Some(project)).await
 }
 
-async fn check_some(data_dir: &Path, project: Option<ProjectId>) -> Verdict {
+async fn check_some(data_dir: &Path, project: Option<ProjectId>) -> HistoryReport {
     let (log, machine, store) = open_folder(data_dir).await.expect("a stopped node's folder opens");
     let latest = store.latest();
     latest.state.check_invariants().expect("the state is sound");
@@ -57,7 +57,7 @@ async fn check_some(data_dir: &Path, project: Option<ProjectId>) -> Verdict {
         }
         from = page.next;
     }
-    let verdict = Verdict { revision: latest.revision().0, hash: latest.hash(), picks };
+    let verdict = HistoryReport { revision: latest.revision().0, hash: latest.hash(), picks };
     drop((log, machine, latest));
     store.released().await;
     verdict

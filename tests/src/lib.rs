@@ -8,7 +8,7 @@
 //! - [`socket`]: the event feed over WebSocket. [`contract`]: the forms of all that is answered.
 //! - [`patience`]: waits for conditions instead of sleeping.
 //! - [`history`]: what a node's data folder says happened: no file ever had two holders.
-//! - [`inside`]: nodes in this process, for disks that hang and clocks that are wrong.
+//! - [`in_process`]: nodes in this process, for disks that hang and clocks that are wrong.
 //! - [`mount`], [`netns`]: disks that fill up and networks that break, where this machine lets them.
 //! - [`work`]: the demo workload, on what was really touched together in public repositories.
 //! - [`bench`]: how fast a cluster is, beside three nodes of etcd.
@@ -21,7 +21,7 @@ pub mod client;
 pub mod cluster;
 pub mod contract;
 pub mod history;
-pub mod inside;
+pub mod in_process;
 pub mod mount;
 pub mod netns;
 pub mod patience;

@@ -102,7 +102,7 @@ impl Networks {
         });
     }
 
-    /// Ends that.
+    /// Lets packets of a node that was cut off pass again.
     pub fn heal(&self, number: usize) {
         self.others(number).for_each(|other| {
             self.heal_one_way(number, other);

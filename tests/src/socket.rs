@@ -64,7 +64,7 @@ impl Socket {
     /// When it is refused.
     pub async fn open(client: &Client) -> Self {
         let mut socket = Self::try_open(client, "/ws").await.expect("the socket is opened");
-        let hello = socket.hear().await;
+        let hello = socket.receive().await;
         assert_eq!(hello["type"], "connected");
         assert!(hello["connectionId"].is_string(), "{hello}");
         socket
@@ -88,12 +88,12 @@ impl Socket {
 
     /// Says something and hears the next message.
     pub async fn ask(&mut self, message: Value) -> Value {
-        self.say(message).await;
-        self.hear().await
+        self.send_json(message).await;
+        self.receive().await
     }
 
-    /// Says something.
-    pub async fn say(&mut self, message: Value) {
+    /// Sends a message as JSON.
+    pub async fn send_json(&mut self, message: Value) {
         self.send(Message::Text(message.to_string().into())).await;
     }
 
@@ -122,7 +122,7 @@ impl Socket {
     ///
     /// # Panics
     /// When none comes.
-    pub async fn hear(&mut self) -> Value {
+    pub async fn receive(&mut self) -> Value {
         let text = timeout(PATIENCE, self.next_text()).await.expect("a message comes in time");
         serde_json::from_str(&text.expect("the socket is open")).expect("messages are JSON")
     }
@@ -131,12 +131,12 @@ impl Socket {
     ///
     /// # Panics
     /// When none comes.
-    pub async fn hear_until(&mut self, kind: &str) -> Vec<Value> {
-        let mut heard = Vec::new();
+    pub async fn receive_until(&mut self, kind: &str) -> Vec<Value> {
+        let mut received = Vec::new();
         loop {
-            heard.push(self.hear().await);
-            if heard.last().is_some_and(|message| message["type"] == kind) {
-                return heard;
+            received.push(self.receive().await);
+            if received.last().is_some_and(|message| message["type"] == kind) {
+                return received;
             }
         }
     }

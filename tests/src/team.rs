@@ -17,7 +17,7 @@ pub struct Team {
 pub struct Engineer {
     /// Acts as the engineer.
     pub client: Client,
-    /// Identity.
+    /// The id of the engineer.
     pub id: String,
 }
 

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fs};
 use tempfile::TempDir;
 
 /// Everybody who types something, on machines of their own.
-pub struct Stage {
+pub struct TranscriptRunner {
     servers: Vec<String>,
     bootstrap: String,
     /// What they hand to each other, `$SHARED` to them.
@@ -42,7 +42,7 @@ const UNSTEADY: [(&str, &str); 19] = [
     (r"(\S) {2,}", "$1  "),
 ];
 
-impl Stage {
+impl TranscriptRunner {
     /// An empty one in front of a new cluster.
     pub async fn of(cluster: &Cluster) -> Self {
         let token = || async { cluster.bootstrap_tokens().pop() };

@@ -34,8 +34,8 @@ pub fn commits(path: &Path, most: usize) -> anyhow::Result<Vec<Commit>> {
     BufReader::new(reader).lines().take(most).map(|line| Ok(serde_json::from_str(&line?)?)).collect()
 }
 
-/// Agents beat this often while they work, well within the shortest lease of a plan.
-const BEAT_EVERY: Duration = Duration::from_millis(250);
+/// Agents send heartbeats this often while they work, well within the shortest lease of a plan.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(250);
 /// Half of the features take no longer than this, whatever the machine does.
 const HALF: Duration = Duration::from_secs(600);
 
@@ -218,12 +218,12 @@ impl Agent {
     async fn work_on(&mut self, session: &Client, time: Duration) {
         let until = Instant::now() + time;
         loop {
-            self.beat(session).await;
+            self.send_heartbeat(session).await;
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
             }
-            tokio::time::sleep(left.min(BEAT_EVERY)).await;
+            tokio::time::sleep(left.min(HEARTBEAT_INTERVAL)).await;
         }
     }
 
@@ -261,11 +261,11 @@ impl Agent {
         let name = format!("agent-{}-{}", self.number, self.lives);
         let started = self.post(&self.engineer.clone(), "/sessions", json!({ "agent": name })).await;
         let session = self.engineer.acting_as(started.data()["id"].as_str().expect("an id"));
-        self.beat(&session).await;
+        self.send_heartbeat(&session).await;
         session
     }
 
-    async fn beat(&mut self, session: &Client) {
+    async fn send_heartbeat(&mut self, session: &Client) {
         let Some(id) = session.session().map(str::to_owned) else { return };
         self.post(session, &format!("/sessions/{id}/heartbeat"), json!({})).await;
     }

@@ -50,7 +50,7 @@ fn number(event: &str, name: &str) -> Option<u64> {
 struct Consumer {
     /// All events of this revision, and of those before it, were heard.
     complete: u64,
-    heard: Sequence,
+    received: Sequence,
     /// Events of the revision after that, which may have more.
     latest: Vec<Place>,
     connections: u64,
@@ -86,7 +86,7 @@ impl Consumer {
         team: &Team,
         mut last: watch::Receiver<Option<Place>>,
     ) -> bool {
-        socket.say(json!({ "type": "join", "projectId": team.project, "since": self.complete })).await;
+        socket.send_json(json!({ "type": "join", "projectId": team.project, "since": self.complete })).await;
         self.connections += 1;
         loop {
             if last.borrow_and_update().is_some_and(|last| self.latest.last() == Some(&last)) {
@@ -111,7 +111,7 @@ impl Consumer {
 
     fn turn_over(&mut self) {
         for place in self.latest.drain(..) {
-            self.heard = self.heard.with(place);
+            self.received = self.received.with(place);
             self.complete = place.0;
         }
     }
@@ -157,7 +157,7 @@ async fn a_thousand_consumers_hear_exactly_what_was_committed_while_every_node_i
     let mut consumers = JoinSet::new();
     for number in 0..CONSUMERS {
         let consumer =
-            Consumer { complete: start, heard: Sequence::EMPTY, latest: Vec::new(), connections: 0 };
+            Consumer { complete: start, received: Sequence::EMPTY, latest: Vec::new(), connections: 0 };
         let mut urls = urls.clone();
         urls.rotate_left(number % 3);
         consumers.spawn(consumer.run(team.admin.clone(), team.clone(), urls, last.subscribe()));
@@ -222,7 +222,7 @@ async fn a_thousand_consumers_hear_exactly_what_was_committed_while_every_node_i
     let mut connections = 0;
     while let Some(consumer) = consumers.join_next().await {
         let consumer = consumer.expect("no consumer gives up");
-        assert_eq!(consumer.heard, expected);
+        assert_eq!(consumer.received, expected);
         connections += consumer.connections;
     }
     println!(

@@ -1,11 +1,10 @@
-//! What can be typed: the flags that every command knows. A command's own arguments stand in its
-//! own file.
+//! The arguments that all commands share. A command's own arguments are in its own file.
 //!
-//! - [`server`]: addresses. [`span`]: times such as `10s`. [`words`]: slugs, lanes and stages.
+//! - [`server`]: addresses. [`span`]: times such as `10s`. [`values`]: slugs, lanes and stages.
 
 pub(crate) mod server;
 pub(crate) mod span;
-pub(crate) mod words;
+pub(crate) mod values;
 
 use crate::commands::Command;
 use clap::{Args, Parser};

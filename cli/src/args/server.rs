@@ -70,7 +70,7 @@ pub(crate) fn parse_list(text: &str) -> Result<Vec<Server>, String> {
     items.map(|item| parse(item).map_err(|problem| format!("server {item:?}: {problem}"))).collect()
 }
 
-/// The servers to ask when nothing else is said.
+/// The servers that are asked by default.
 pub(crate) fn defaults() -> Vec<Server> {
     let parsed = DEFAULT_SERVERS.iter().map(|server| parse(server));
     parsed.map(|server| server.expect("the default servers are addresses")).collect()

@@ -18,7 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) enum Attempt {
     /// With an answer.
     Answered {
-        /// The `data`.
+        /// The `data` of the answer.
         data: Value,
         /// The log index that it reflects.
         revision: Option<u64>,
@@ -39,7 +39,7 @@ pub(super) enum Attempt {
 /// Why a server could not do it.
 #[derive(Debug)]
 pub(super) struct Failed {
-    /// For people.
+    /// Why it failed, for the end of a line.
     pub(super) reason: String,
     /// Whether it may have been applied all the same.
     pub(super) may_be_applied: bool,
@@ -153,7 +153,7 @@ fn judge(server: &Server, request: &Request, head: &Head, body: &[u8]) -> Attemp
     if head.status.is_success() {
         let data = match request.reader {
             Some(reader) => reader(body),
-            None if request.is_bare => serde_json::from_slice::<Value>(body),
+            None if request.has_no_envelope => serde_json::from_slice::<Value>(body),
             None => serde_json::from_slice::<Data<Value>>(body).map(|answer| answer.data),
         };
         return match data {

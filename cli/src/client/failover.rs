@@ -3,7 +3,7 @@
 
 use super::{
     attempt::{self, Attempt, Failed},
-    request::{Answer, Key, Request},
+    request::{Answer, ApiKey, Request},
 };
 use crate::{
     args::server::Server,
@@ -100,7 +100,7 @@ impl Client {
     }
 
     /// What is asked from now on has the whole time again: for commands that stay.
-    pub(crate) fn begin(&self) {
+    pub(crate) fn restart_timeout(&self) {
         self.deadline.set(None);
     }
 
@@ -112,7 +112,7 @@ impl Client {
         let headers = self.headers(&request)?;
         let deadline = self.deadline.get().unwrap_or_else(|| Instant::now() + self.timeout);
         self.deadline.set(Some(deadline));
-        let progress = Progress::new(self.is_watched && !request.is_patient);
+        let progress = Progress::new(self.is_watched && !request.is_long_poll);
         progress.during(self.ask(&request, &headers, deadline), |gone| self.waiting(gone)).await
     }
 
@@ -204,9 +204,9 @@ impl Client {
 
     pub(super) fn headers(&self, request: &Request) -> Result<Headers, Error> {
         let key = match &request.key {
-            Key::Own => Some(self.token.as_deref().ok_or(Error::NotLoggedIn)?),
-            Key::This(key) => Some(key.as_str()),
-            Key::None => None,
+            ApiKey::Own => Some(self.token.as_deref().ok_or(Error::NotLoggedIn)?),
+            ApiKey::Given(key) => Some(key.as_str()),
+            ApiKey::None => None,
         };
         let authorization = key
             .map(|key| {
@@ -220,7 +220,7 @@ impl Client {
             .transpose()?;
         Ok(Headers {
             authorization,
-            session: self.session.get().filter(|_| !matches!(request.key, Key::None)),
+            session: self.session.get().filter(|_| !matches!(request.key, ApiKey::None)),
             idempotency: request.is_write().then(|| request.identity.unwrap_or_else(Uuid::now_v7)),
             min_revision: self.written.get().filter(|_| !request.is_write()),
         })

@@ -14,12 +14,12 @@ pub(crate) struct Request {
     pub(super) path: String,
     pub(super) query: Vec<(&'static str, String)>,
     pub(super) body: Option<Value>,
-    pub(super) key: Key,
-    pub(super) is_bare: bool,
+    pub(super) key: ApiKey,
+    pub(super) has_no_envelope: bool,
     /// By it the cluster knows a write that it has seen before; without one, each time it is sent is another write.
     pub(super) identity: Option<Uuid>,
     /// Whether its answer is expected to take its time.
-    pub(super) is_patient: bool,
+    pub(super) is_long_poll: bool,
     /// How the body of an answer is read, if not whatever it says is wanted.
     pub(super) reader: Option<Reader>,
 }
@@ -29,13 +29,13 @@ pub(super) type Reader = fn(&[u8]) -> serde_json::Result<Value>;
 
 /// Which API key goes with a request.
 #[derive(Clone, Debug)]
-pub(super) enum Key {
+pub(super) enum ApiKey {
     /// The one that the command acts with.
     Own,
     /// None: the route asks for none.
     None,
     /// Another one, to find out whose it is.
-    This(String),
+    Given(String),
 }
 
 impl Request {
@@ -45,10 +45,10 @@ impl Request {
             path: path.into(),
             query: Vec::new(),
             body: None,
-            key: Key::Own,
-            is_bare: false,
+            key: ApiKey::Own,
+            has_no_envelope: false,
             identity: None,
-            is_patient: false,
+            is_long_poll: false,
             reader: None,
         }
     }
@@ -58,17 +58,17 @@ impl Request {
         Self::new(Method::GET, path)
     }
 
-    /// Writes.
+    /// A POST to a path below `/api`, with an idempotency key of its own.
     pub(crate) fn post(path: impl Into<String>) -> Self {
         Self::new(Method::POST, path)
     }
 
-    /// Changes.
+    /// A PATCH of a path below `/api`, with an idempotency key of its own.
     pub(crate) fn patch(path: impl Into<String>) -> Self {
         Self::new(Method::PATCH, path)
     }
 
-    /// Deletes.
+    /// A DELETE of a path below `/api`, with an idempotency key of its own.
     pub(crate) fn delete(path: impl Into<String>) -> Self {
         Self::new(Method::DELETE, path)
     }
@@ -87,37 +87,37 @@ impl Request {
 
     /// Without an API key.
     pub(crate) fn anonymous(mut self) -> Self {
-        self.key = Key::None;
+        self.key = ApiKey::None;
         self
     }
 
     /// Answered without an envelope, as health is.
-    pub(crate) fn bare(mut self) -> Self {
-        self.is_bare = true;
+    pub(crate) fn without_envelope(mut self) -> Self {
+        self.has_no_envelope = true;
         self
     }
 
     /// With this API key instead of the command's own.
     pub(crate) fn with_key(mut self, key: &str) -> Self {
-        self.key = Key::This(key.to_owned());
+        self.key = ApiKey::Given(key.to_owned());
         self
     }
 
     /// One and the same write, however often it is sent from now on.
-    pub(crate) fn once(mut self) -> Self {
+    pub(crate) fn with_fixed_identity(mut self) -> Self {
         self.identity = Some(Uuid::now_v7());
         self
     }
 
     /// Another write of the same.
-    pub(crate) fn anew(mut self) -> Self {
+    pub(crate) fn without_identity(mut self) -> Self {
         self.identity = None;
         self
     }
 
     /// It waits for something to happen: nobody is told that it takes long.
-    pub(crate) fn patient(mut self) -> Self {
-        self.is_patient = true;
+    pub(crate) fn long_poll(mut self) -> Self {
+        self.is_long_poll = true;
         self
     }
 
@@ -127,7 +127,7 @@ impl Request {
         self
     }
 
-    /// The route.
+    /// The path below `/api` with its query.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }

@@ -37,7 +37,7 @@ pub(super) struct Changes {
     until: Option<Instant>,
     /// Whether a server has answered before: a command that finds none to begin with fails.
     is_heard: bool,
-    /// Whether it was told that no server answers.
+    /// Whether it has printed that no server answers.
     is_cut_off: bool,
 }
 
@@ -45,7 +45,7 @@ impl Changes {
     /// Those from now on, for this long.
     ///
     /// # Errors
-    /// When the cluster says no, or nothing.
+    /// When the cluster refuses it or no server answers.
     pub(super) async fn since_now(
         context: &Context<'_>,
         project: Uuid,
@@ -64,7 +64,7 @@ impl Changes {
     /// Waits until something may have changed; not when the time is over.
     ///
     /// # Errors
-    /// When the cluster says no, or nothing.
+    /// When the cluster refuses it or no server answers.
     pub(super) async fn next(&mut self, context: &Context<'_>) -> Result<bool, Error> {
         let look = Instant::now() + LOOK_EVERY;
         while Instant::now() < look {
@@ -82,7 +82,7 @@ impl Changes {
     /// What has happened; waits for it, but not for ever.
     ///
     /// # Errors
-    /// When the cluster says no, or nothing.
+    /// When the cluster refuses it or no server answers.
     pub(super) async fn poll(&mut self, context: &Context<'_>) -> Result<Events, Error> {
         let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
         let wait = longest_wait(context.timeout(), context.servers.len()).min(left.unwrap_or(LONGEST_POLL));
@@ -137,7 +137,7 @@ impl Changes {
     /// What has happened already.
     ///
     /// # Errors
-    /// When the cluster says no, or nothing.
+    /// When the cluster refuses it or no server answers.
     pub(super) async fn look(&mut self, context: &Context<'_>) -> Result<Events, Error> {
         self.ask(context, Duration::ZERO).await
     }
@@ -147,8 +147,8 @@ impl Changes {
             .query("since", Some(self.since))
             .query("waitMs", Some(wait.as_millis()))
             .query("limit", Some(PAGE))
-            .patient();
-        context.client.begin();
+            .long_poll();
+        context.client.restart_timeout();
         let events: Events = context.client.send(asked).await?.parse()?;
         self.since = events.next_since;
         Ok(events)

@@ -1,9 +1,7 @@
 //! `nexus claim`: takes files while one works.
 
 use super::working;
-use crate::{
-    args::words as terms, client::Request, context::Context, error::Error, output::words, repository,
-};
+use crate::{args::values, client::Request, context::Context, error::Error, output::format, repository};
 use clap::Args;
 use nexus_api_types::claim::{ClaimPaths, Claimed, Mode};
 
@@ -18,14 +16,14 @@ Examples:
   nexus claim 'src/**/*.sql' -f billing-api
   nexus claim --shared Cargo.toml")]
 pub(crate) struct Claim {
-    /// The paths
+    /// Paths to take
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
     /// Together with other readers: nobody changes them meanwhile
     #[arg(long)]
     shared: bool,
     /// The feature that they belong to
-    #[arg(long, short, value_name = "SLUG", value_parser = terms::slug)]
+    #[arg(long, short, value_name = "SLUG", value_parser = values::slug)]
     feature: Option<String>,
 }
 
@@ -34,11 +32,11 @@ impl Claim {
         let paths =
             self.paths.iter().map(|path| repository::from_root(path)).collect::<Result<Vec<_>, _>>()?;
         let project = context.project().await?;
-        context.tell_lost(project);
+        context.print_lost_claims(project);
         context.session_for_work(project).await?;
         let feature = match &self.feature {
             Some(slug) => Some(working::feature(context, project, Some(slug)).await?),
-            // Of several nobody knows which is meant: the claims are then the session's own.
+            // With several features it is not clear which one is meant: the claims get none.
             None => Some(working::active(context, project).await?)
                 .filter(|own| own.len() == 1)
                 .and_then(|mut own| own.pop()),
@@ -49,11 +47,11 @@ impl Claim {
             feature_id: feature.as_ref().map(|feature| feature.id),
         };
         let claim = Request::post(format!("/projects/{project}/claims")).body(&body);
-        let answer = context.work(project, claim).await?;
-        context.look_after(project);
+        let answer = context.send_in_session(project, claim).await?;
+        context.keep_session_alive(project);
         context.out.answer(&answer, |claimed: Claimed| {
             let paths: Vec<&str> = claimed.claims.iter().map(|claim| claim.file_path.as_str()).collect();
-            context.out.line(format_args!("Yours: {}", words::list(&paths)))
+            context.out.line(format_args!("Yours: {}", format::list(&paths)))
         })?;
         let until = feature.map_or("nexus unclaim PATH gives them back".to_owned(), |feature| {
             format!("They are free when {} is over, or with nexus unclaim PATH", feature.slug)

@@ -4,7 +4,7 @@ use crate::{
     client::Request,
     context::Context,
     error::Error,
-    output::{Table, Tone, words},
+    output::{Table, Tone, format},
 };
 use clap::Args;
 use nexus_api_types::claim::{Claim, Mode};
@@ -48,7 +48,7 @@ fn table(context: &Context<'_>, claims: &[Claim]) -> Table {
         };
         table.row([
             (claim.file_path.clone(), Tone::Plain),
-            (words::holder(&claim.engineer_name, claim.agent.as_deref()), Tone::Good),
+            (format::holder(&claim.engineer_name, claim.agent.as_deref()), Tone::Good),
             (mode.0.to_owned(), mode.1),
             (clock.ago(claim.claimed_at), Tone::Faint),
             (clock.until(claim.expires_at), Tone::Faint),

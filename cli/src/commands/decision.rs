@@ -1,7 +1,7 @@
 //! `nexus decision`: records what was decided, and why.
 
 use super::{knowledge, working};
-use crate::{args::words as terms, client::Request, context::Context, error::Error};
+use crate::{args::values, client::Request, context::Context, error::Error};
 use clap::Args;
 use nexus_api_types::knowledge::{AddDecision, Decision as Recorded};
 use uuid::Uuid;
@@ -21,28 +21,28 @@ Examples:
 pub(crate) struct Decision {
     /// What it is about, in one line
     title: String,
-    /// What was decided; the title, when nothing is said, and - is stdin
+    /// What was decided; the title by default, and - is stdin
     decision: Option<String>,
-    /// Why
+    /// Why it was decided so
     #[arg(long, short)]
     rationale: Option<String>,
     /// What was not done
     #[arg(long, short)]
     alternatives: Option<String>,
-    /// The feature; the one that you work on, when nothing is said
-    #[arg(long, short, value_name = "SLUG", value_parser = terms::slug)]
+    /// Slug of the feature; the one that you work on by default
+    #[arg(long, short, value_name = "SLUG", value_parser = values::slug)]
     feature: Option<String>,
     /// About the whole project
     #[arg(long, conflicts_with = "feature")]
     project_wide: bool,
     /// Decision that this one replaces
-    #[arg(long, value_name = "ID", value_parser = terms::id)]
+    #[arg(long, value_name = "ID", value_parser = values::id)]
     supersedes: Option<Uuid>,
 }
 
 impl Decision {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let decision = self.decision.as_deref().map(terms::text).transpose()?;
+        let decision = self.decision.as_deref().map(values::text).transpose()?;
         let project = context.project().await?;
         let feature_slug = match self.feature {
             Some(slug) => Some(slug),

@@ -2,6 +2,7 @@
 
 use super::wiring;
 use crate::{
+    agent_run::Actor,
     args::server::Server,
     client::{Answer, Client, Request},
     config::link,
@@ -9,7 +10,6 @@ use crate::{
     error::{Error, Report},
     git::Git,
     output::{Progress, Tone},
-    run::Actor,
 };
 use clap::Args;
 use futures::future::join_all;
@@ -21,10 +21,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// One server gets this long: a doctor who waits for the sick sees nobody else.
+/// How long one server may take, so that a dead one does not hold up the other checks.
 const LONGEST_LOOK: Duration = Duration::from_secs(3);
 
-/// A clock that is off by more shows times that nobody understands.
+/// The difference of clocks from which times in the output are misleading.
 const MOST_SKEW_MS: i64 = 2_000;
 
 /// Look for what is wrong, and say what to do about it
@@ -159,7 +159,7 @@ async fn look_at(context: &Context<'_>, server: &Server) -> (Check, Option<i64>)
     let asked = Instant::now();
     let live = async {
         let client = Client::new(std::slice::from_ref(server), None, context.timeout().min(LONGEST_LOOK));
-        client.send(Request::get("/health/live").anonymous().bare()).await?.parse::<Liveness>()
+        client.send(Request::get("/health/live").anonymous().without_envelope()).await?.parse::<Liveness>()
     };
     match live.await {
         Ok(live) => {
@@ -195,7 +195,7 @@ fn clock(skews: &[i64]) -> Option<Check> {
 
 async fn key(context: &Context<'_>) -> Check {
     const NAME: &str = "key";
-    context.client.begin();
+    context.client.restart_timeout();
     let me = async { context.client.send(Request::get("/auth/me")).await?.parse::<Me>() };
     match me.await {
         Ok(me) => Check::ok(NAME, format!("{} <{}>", me.name, me.email)),
@@ -222,7 +222,7 @@ async fn project(context: &Context<'_>, is_reachable: bool) -> Option<Check> {
         return None;
     }
     let path = format!("/projects/{}", found.link.project_id);
-    context.client.begin();
+    context.client.restart_timeout();
     let detail = async { context.client.send(Request::get(path)).await?.parse::<ProjectDetail>() };
     Some(match detail.await {
         Ok(_) if found.warning().is_some() => {
@@ -238,7 +238,7 @@ fn run(context: &Context<'_>) -> Check {
     const NAME: &str = "run";
     match context.actor() {
         Actor::Session(id) => Check::ok(NAME, format!("session {id}, which somebody else looks after")),
-        Actor::Run { key, .. } => Check::ok(NAME, key.to_string()),
+        Actor::AgentRun { key, .. } => Check::ok(NAME, key.to_string()),
         Actor::Engineer => Check::ok(NAME, "none is to be seen here: commands act as the engineer"),
     }
 }

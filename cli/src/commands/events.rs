@@ -4,7 +4,7 @@ use super::changes::Changes;
 use crate::{
     context::Context,
     error::Error,
-    output::{self, words},
+    output::{self, format},
 };
 use clap::Args;
 use nexus_api_types::event::{Event, Fact, Reason};
@@ -80,7 +80,7 @@ fn print(context: &Context<'_>, event: &Event) -> Result<(), Error> {
     if context.out.is_json() {
         return context.out.json_line(&json!(event));
     }
-    let who = event.engineer.as_ref().map(|by| words::holder(&by.name, event.agent.as_deref()));
+    let who = event.engineer.as_ref().map(|by| format::holder(&by.name, event.agent.as_deref()));
     let who = who.unwrap_or_else(|| "the cluster".to_owned());
     let line = format!(
         "{:>8}  {}  {}",
@@ -101,11 +101,11 @@ fn what(event: &Event, who: &str) -> String {
     let by = event
         .by
         .as_ref()
-        .map_or(String::new(), |by| format!(" by {}", words::holder(&by.name, by.agent.as_deref())));
+        .map_or(String::new(), |by| format!(" by {}", format::holder(&by.name, by.agent.as_deref())));
     match &event.fact {
         Fact::FeatureCreated { feature } => format!("{who} wrote {}: {}", feature.slug, feature.title),
         Fact::FeatureUpdated { feature, field, new_value, .. } => {
-            // Long values are not told.
+            // Long values are not printed.
             let value = match new_value {
                 Value::Null => String::new(),
                 Value::String(text) => format!(" to {}", short(text)),
@@ -120,10 +120,10 @@ fn what(event: &Event, who: &str) -> String {
             format!("{} of {who} is free again: {}{by}", feature.slug, why(*reason))
         }
         Fact::FeatureCompleted { feature } => format!("{who} finished {}", feature.slug),
-        Fact::FilesClaimed { paths, .. } => format!("{who} holds {}", words::list(paths)),
+        Fact::FilesClaimed { paths, .. } => format!("{who} holds {}", format::list(paths)),
         Fact::FilesReleased { paths, reason, note, .. } => {
             let note = note.as_ref().map_or(String::new(), |note| format!(" ({})", short(note)));
-            format!("{} of {who} free: {}{by}{note}", words::list(paths), why(*reason))
+            format!("{} of {who} free: {}{by}{note}", format::list(paths), why(*reason))
         }
         Fact::LearningAdded { feature, learning } => {
             format!("{who} learnt with {}: {}", feature.slug, short(&learning.content))

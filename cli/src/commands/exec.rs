@@ -4,7 +4,7 @@ use crate::{
     args::Global,
     context::Context,
     error::Error,
-    exec::{self, Wanted},
+    exec::{self, ExecRequest},
     output::Output,
 };
 use clap::Args;
@@ -55,11 +55,11 @@ impl Exec {
 
     /// Becomes the command; what is given is why not.
     pub(crate) fn start(self, global: &Global, out: &Output) -> ExitCode {
-        exec::run(self.wanted(), global, out)
+        exec::run(self.request(), global, out)
     }
 
-    fn wanted(self) -> Wanted {
-        Wanted { command: self.command, require: self.require, no_namespaces: self.no_namespaces }
+    fn request(self) -> ExecRequest {
+        ExecRequest { command: self.command, require: self.require, no_namespaces: self.no_namespaces }
     }
 
     pub(super) async fn explain(self, context: &Context<'_>) -> Result<(), Error> {

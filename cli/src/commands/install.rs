@@ -6,7 +6,7 @@ use crate::{
     context::Context,
     error::Error,
     guard::confinement::Confinement,
-    install::{self, Plan, Scope, Target, Wish},
+    install::{self, Operation, Plan, Scope, Target},
     output::{Tone, plain},
 };
 use clap::{Args, ValueEnum};
@@ -31,7 +31,7 @@ Examples:
   nexus install --plugin ./nexus-plugin")]
 pub(crate) struct Install {
     #[command(flatten)]
-    what: What,
+    options: InstallOptions,
     /// Write a plugin folder for Claude Code instead
     #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "user"])]
     plugin: Option<PathBuf>,
@@ -46,14 +46,14 @@ Examples:
   nexus uninstall --user --dry-run")]
 pub(crate) struct Uninstall {
     #[command(flatten)]
-    what: What,
+    options: InstallOptions,
 }
 
 #[derive(Args)]
-struct What {
-    /// What to wire; all that are found, when nothing is said
+struct InstallOptions {
+    /// What to wire; all that are found by default
     #[arg(value_enum, value_name = "WHAT")]
-    targets: Vec<Chosen>,
+    targets: Vec<ChosenTarget>,
     /// For all of your repositories, in your home folder
     #[arg(long)]
     user: bool,
@@ -66,7 +66,7 @@ struct What {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Chosen {
+enum ChosenTarget {
     /// Claude Code
     Claude,
     /// Codex CLI
@@ -81,7 +81,7 @@ enum Chosen {
     All,
 }
 
-impl Chosen {
+impl ChosenTarget {
     const fn target(self) -> Option<Target> {
         match self {
             Self::Claude => Some(Target::Claude),
@@ -99,14 +99,14 @@ impl Install {
         if let Some(folder) = &self.plugin {
             let here = env::current_dir().unwrap_or_default();
             let plan = install::plugin(&here.join(folder), Scope::here(false)?.is_closed)?;
-            return carry_out(context, plan, &self.what, &[], &[], "Written")?.tell(context);
+            return carry_out(context, plan, &self.options, &[], &[], "Written")?.print(context);
         }
         let is_linked = link::find().is_ok_and(|found| found.is_some());
-        if !is_linked && !self.what.user {
+        if !is_linked && !self.options.user {
             context.out.note("This repository is not linked to a project: until nexus project link SLUG, hooks say nothing");
         }
-        let installed = wire(context, &self.what, Wish::Install)?;
-        installed.tell(context)?;
+        let installed = wire(context, &self.options, Operation::Install)?;
+        installed.print(context)?;
         installed.offer(context);
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Install {
 
 impl Uninstall {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        wire(context, &self.what, Wish::Uninstall)?.tell(context)
+        wire(context, &self.options, Operation::Uninstall)?.print(context)
     }
 }
 
@@ -122,54 +122,58 @@ impl Uninstall {
 ///
 /// # Errors
 /// When a file is not what it should be, or cannot be written.
-pub(super) fn all_that_is_found(context: &Context<'_>) -> Result<CarriedOut, Error> {
-    let what = What { targets: Vec::new(), user: false, dry_run: false, yes: true };
-    wire(context, &what, Wish::Install)
+pub(super) fn all_that_is_found(context: &Context<'_>) -> Result<InstallReport, Error> {
+    let options = InstallOptions { targets: Vec::new(), user: false, dry_run: false, yes: true };
+    wire(context, &options, Operation::Install)
 }
 
-fn wire(context: &Context<'_>, what: &What, wish: Wish) -> Result<CarriedOut, Error> {
-    let scope = Scope::here(what.user)?;
-    let named: Vec<Target> = what.targets.iter().filter_map(|chosen| chosen.target()).collect();
-    let all = what.targets.is_empty() || named.len() < what.targets.len();
+fn wire(
+    context: &Context<'_>,
+    options: &InstallOptions,
+    operation: Operation,
+) -> Result<InstallReport, Error> {
+    let scope = Scope::here(options.user)?;
+    let named: Vec<Target> = options.targets.iter().filter_map(|chosen| chosen.target()).collect();
+    let all = options.targets.is_empty() || named.len() < options.targets.len();
     let mut found = Vec::new();
     let mut missing = Vec::new();
     let mut plan = Plan::new(scope.base());
     for target in Target::ALL {
-        let place = target.found(&scope);
+        let location = target.found(&scope);
         // To take something out it need not be there any more, but what git does not know has no hooks.
         let is_wanted = named.contains(&target)
-            || (all && (place.is_some() || (wish == Wish::Uninstall && target != Target::Git)));
-        match place {
-            Some(place) => found.push((target, place)),
+            || (all && (location.is_some() || (operation == Operation::Uninstall && target != Target::Git)));
+        match location {
+            Some(location) => found.push((target, location)),
             None if all => missing.push(target),
             None => {}
         }
         if is_wanted {
-            plan.extend(install::plan(target, &scope, wish)?);
+            plan.extend(install::plan(target, &scope, operation)?);
         }
     }
     let found: Vec<(Target, String)> =
         found.into_iter().filter(|(target, _)| all || named.contains(target)).collect();
-    let done = if wish == Wish::Install { "Installed" } else { "Taken out" };
-    carry_out(context, plan, what, &found, &missing, done)
+    let done = if operation == Operation::Install { "Installed" } else { "Taken out" };
+    carry_out(context, plan, options, &found, &missing, done)
 }
 
-/// What was done, or would be.
-pub(super) struct CarriedOut {
+/// What was changed, or would be.
+pub(super) struct InstallReport {
     plan: Plan,
     answer: Answer,
-    /// In a word; none when it was only shown.
+    /// The verb for the message; none when the changes were only shown.
     done: Option<&'static str>,
     /// The program of the first agent that was found.
     agent: Option<&'static str>,
 }
 
-impl CarriedOut {
+impl InstallReport {
     /// Prints it.
     ///
     /// # Errors
     /// When the output was closed.
-    pub(super) fn tell(&self, context: &Context<'_>) -> Result<(), Error> {
+    pub(super) fn print(&self, context: &Context<'_>) -> Result<(), Error> {
         let out = context.out;
         out.answer(&self.answer, |_: Value| {
             if self.plan.changes.is_empty() {
@@ -203,21 +207,21 @@ impl CarriedOut {
 fn carry_out(
     context: &Context<'_>,
     plan: Plan,
-    what: &What,
+    options: &InstallOptions,
     found: &[(Target, String)],
     missing: &[Target],
     done: &'static str,
-) -> Result<CarriedOut, Error> {
+) -> Result<InstallReport, Error> {
     let out = context.out;
-    for (target, place) in found {
-        out.note(format_args!("Found {} ({place})", target.name()));
+    for (target, location) in found {
+        out.note(format_args!("Found {} ({location})", target.name()));
     }
     if !missing.is_empty() {
         let names: Vec<&str> = missing.iter().map(|target| target.name()).collect();
         out.note(format_args!("Not found: {}; name one to wire it all the same", names.join(", ")));
     }
-    let is_asked = !what.yes && !what.dry_run && !plan.changes.is_empty();
-    if !out.is_json() && (what.dry_run || is_asked) {
+    let is_asked = !options.yes && !options.dry_run && !plan.changes.is_empty();
+    if !out.is_json() && (options.dry_run || is_asked) {
         for change in &plan.changes {
             shown(context, &change.shown())?;
         }
@@ -225,7 +229,7 @@ fn carry_out(
     if is_asked && !agreed(out.is_json())? {
         return Err(Error::local("nothing was changed"));
     }
-    if !what.dry_run {
+    if !options.dry_run {
         for change in &plan.changes {
             change.apply()?;
         }
@@ -238,9 +242,9 @@ fn carry_out(
     let agent = found.iter().find_map(|(target, _)| target.program());
     let found: Vec<&str> = found.iter().map(|(target, _)| target.name()).collect();
     let missing: Vec<&str> = missing.iter().map(|target| target.name()).collect();
-    let answer = Answer::new(json!({ "applied": !what.dry_run, "changes": changes, "found": found,
+    let answer = Answer::new(json!({ "applied": !options.dry_run, "changes": changes, "found": found,
         "notFound": missing, "notes": plan.notes }));
-    Ok(CarriedOut { plan, answer, done: (!what.dry_run).then_some(done), agent })
+    Ok(InstallReport { plan, answer, done: (!options.dry_run).then_some(done), agent })
 }
 
 fn shown(context: &Context<'_>, diff: &str) -> Result<(), Error> {
@@ -255,7 +259,7 @@ fn shown(context: &Context<'_>, diff: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the person agrees. Whoever cannot be asked has to say so beforehand.
+/// Whether the person agrees. Without a terminal `--yes` is needed.
 fn agreed(is_json: bool) -> Result<bool, Error> {
     if is_json || !io::stdin().is_terminal() {
         return Err(Error::misused("nobody is there to be asked")

@@ -14,7 +14,7 @@ const LAID_OUT: usize = 200;
 /// The newest learnings of a feature.
 ///
 /// # Errors
-/// When the cluster says no, or nothing.
+/// When the cluster refuses it or no server answers.
 pub(super) async fn learnings(
     context: &Context<'_>,
     project: Uuid,
@@ -28,7 +28,7 @@ pub(super) async fn learnings(
 /// The newest decisions about a feature.
 ///
 /// # Errors
-/// When the cluster says no, or nothing.
+/// When the cluster refuses it or no server answers.
 pub(super) async fn decisions(
     context: &Context<'_>,
     project: Uuid,
@@ -45,7 +45,7 @@ pub(super) async fn lay_out_learnings(context: &Context<'_>, project: Uuid, slug
         let Some(active) = Active::of(project)?.filter(|active| active.has(slug)) else { return Ok(()) };
         active.add_learnings(slug, &learnings(context, project, slug).await?)
     };
-    tell(context, done.await);
+    print(context, done.await);
 }
 
 /// Brings what is laid out of a feature up to date after it was decided.
@@ -54,11 +54,11 @@ pub(super) async fn lay_out_decisions(context: &Context<'_>, project: Uuid, slug
         let Some(active) = Active::of(project)?.filter(|active| active.has(slug)) else { return Ok(()) };
         active.add_decisions(slug, &decisions(context, project, slug).await?)
     };
-    tell(context, done.await);
+    print(context, done.await);
 }
 
 /// It is kept in the cluster all the same: the command has done what it should.
-fn tell(context: &Context<'_>, done: Result<(), Error>) {
+fn print(context: &Context<'_>, done: Result<(), Error>) {
     if let Err(error) = done {
         context.out.note(format_args!("What is laid out in the repository stays as it was: {error}"));
     }

@@ -1,11 +1,11 @@
 //! `nexus learn`: keeps something that the next one should know.
 
 use super::{knowledge, working};
-use crate::{args::words as terms, client::Request, context::Context, error::Error};
+use crate::{args::values, client::Request, context::Context, error::Error};
 use clap::Args;
 use nexus_api_types::knowledge::{AddLearning, Learning};
 
-/// Keep something that whoever works on this next should know
+/// Record what the next agent to work on this should know
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -16,14 +16,14 @@ pub(crate) struct Learn {
     /// What was learnt; - is stdin
     #[arg(required = true, value_name = "TEXT")]
     text: Vec<String>,
-    /// The feature; the one that you work on, when nothing is said
-    #[arg(long, short, value_name = "SLUG", value_parser = terms::slug)]
+    /// Slug of the feature; the one that you work on by default
+    #[arg(long, short, value_name = "SLUG", value_parser = values::slug)]
     feature: Option<String>,
 }
 
 impl Learn {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let content = terms::text(&self.text.join(" "))?;
+        let content = values::text(&self.text.join(" "))?;
         let project = context.project().await?;
         let slug = working::feature(context, project, self.feature.as_deref()).await?.slug;
         let request = Request::post(format!("/projects/{project}/features/{slug}/learnings"))

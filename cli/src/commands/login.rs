@@ -47,27 +47,27 @@ impl Login {
         match (self.name, self.email) {
             (Some(name), Some(email)) => {
                 let who = Register { name, email, bootstrap_token: self.bootstrap_token };
-                register(context, &who).await?.tell(context)?;
+                register(context, &who).await?.print(context)?;
             }
-            _ => with_key(context).await?.tell(context)?,
+            _ => with_key(context).await?.print(context)?,
         }
         context.out.note("Next: nexus project list, then nexus project link SLUG in your repository");
         Ok(())
     }
 }
 
-/// Whoever is logged in now.
-pub(super) struct Entered {
+/// The engineer who is logged in now.
+pub(super) struct LoggedIn {
     /// What the cluster answered.
     answer: Answer,
     id: Uuid,
     name: String,
     email: String,
-    /// How they came in.
+    /// Whether the engineer registered or logged in, for the message.
     how: &'static str,
 }
 
-impl Entered {
+impl LoggedIn {
     /// Who it is, for programs.
     pub(super) fn engineer(&self) -> Value {
         json!({ "id": self.id, "name": self.name, "email": self.email })
@@ -77,7 +77,7 @@ impl Entered {
     ///
     /// # Errors
     /// When the output was closed.
-    pub(super) fn tell(&self, context: &Context<'_>) -> Result<(), Error> {
+    pub(super) fn print(&self, context: &Context<'_>) -> Result<(), Error> {
         context.out.answer(&self.answer, |_: Value| {
             context.out.line(plain(&format!("{} {} <{}>", self.how, self.name, self.email)))
         })?;
@@ -89,14 +89,14 @@ impl Entered {
 /// Makes an engineer, and saves their key.
 ///
 /// # Errors
-/// When somebody is logged in already, or the cluster says no.
-pub(super) async fn register(context: &Context<'_>, body: &Register) -> Result<Entered, Error> {
+/// When an engineer is logged in already, or the cluster refuses it.
+pub(super) async fn register(context: &Context<'_>, body: &Register) -> Result<LoggedIn, Error> {
     keep_the_only_key(context).await?;
     let answer = context.client.send(Request::post("/auth/register").body(body).anonymous()).await?;
     let Registered { engineer, api_key } = answer.parse()?;
     let (id, name, email) = (engineer.id, engineer.name, engineer.email);
     save(context, api_key, id, name.clone())?;
-    Ok(Entered { answer, id, name, email, how: "Registered" })
+    Ok(LoggedIn { answer, id, name, email, how: "Registered" })
 }
 
 /// A saved key that still works may be the only copy: it is not overwritten by a new engineer's.
@@ -119,7 +119,7 @@ async fn keep_the_only_key(context: &Context<'_>) -> Result<(), Error> {
 ///
 /// # Errors
 /// When none was, or it does not work.
-pub(super) async fn with_key(context: &Context<'_>) -> Result<Entered, Error> {
+pub(super) async fn with_key(context: &Context<'_>) -> Result<LoggedIn, Error> {
     let given = context.given_token.clone().ok_or_else(|| {
         Error::misused("nexus login needs a key, or somebody to register")
             .hint("nexus login --token KEY, or nexus login --register -n NAME -e EMAIL")
@@ -132,11 +132,11 @@ pub(super) async fn with_key(context: &Context<'_>) -> Result<Entered, Error> {
 ///
 /// # Errors
 /// When it does not, or cannot be saved.
-pub(super) async fn save_key(context: &Context<'_>, key: String) -> Result<Entered, Error> {
+pub(super) async fn save_key(context: &Context<'_>, key: String) -> Result<LoggedIn, Error> {
     let answer = context.client.send(Request::get("/auth/me").with_key(&key)).await?;
     let Me { id, name, email, .. } = answer.parse()?;
     save(context, key, id, name.clone())?;
-    Ok(Entered { answer, id, name, email, how: "Logged in as" })
+    Ok(LoggedIn { answer, id, name, email, how: "Logged in as" })
 }
 
 fn key_from_stdin() -> Result<String, Error> {

@@ -11,7 +11,7 @@ use std::{fs, path::PathBuf};
 Examples:
   nexus man ~/.local/share/man/man1")]
 pub(crate) struct Man {
-    /// The folder
+    /// Folder to write the pages into
     folder: PathBuf,
 }
 

@@ -27,66 +27,67 @@ Examples:
   codex mcp add nexus -- nexus mcp")]
 pub(crate) struct Mcp {}
 
-/// Requests that wait for their turn: hosts send few at once.
+/// Requests that wait at most: hosts send few at once.
 const WAITING: usize = 16;
 
-/// What a tool wants to know.
-enum Job {
+/// What a tool asks for, with a channel for the answer.
+enum PortRequest {
     Send(Request, oneshot::Sender<Result<Value, Failure>>),
     Session(oneshot::Sender<Result<Option<Uuid>, Failure>>),
 }
 
-/// Hands requests to the one who knows the cluster.
-struct Desk(mpsc::Sender<Job>);
+/// Passes the requests of tools on to the loop that has the context.
+struct RequestPort(mpsc::Sender<PortRequest>);
 
-impl Desk {
+impl RequestPort {
     async fn ask<T>(
         &self,
-        job: impl FnOnce(oneshot::Sender<Result<T, Failure>>) -> Job,
+        request: impl FnOnce(oneshot::Sender<Result<T, Failure>>) -> PortRequest,
     ) -> Result<T, Failure> {
         let gone = || Failure::Other("nexus mcp is about to end".to_owned());
         let (sender, receiver) = oneshot::channel();
-        self.0.send(job(sender)).await.map_err(|_| gone())?;
+        self.0.send(request(sender)).await.map_err(|_| gone())?;
         receiver.await.map_err(|_| gone())?
     }
 }
 
-impl Port for Desk {
+impl Port for RequestPort {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Value, Failure>> {
-        Box::pin(self.ask(|sender| Job::Send(request, sender)))
+        Box::pin(self.ask(|sender| PortRequest::Send(request, sender)))
     }
 
     fn session(&self) -> BoxFuture<'_, Result<Option<Uuid>, Failure>> {
-        Box::pin(self.ask(Job::Session))
+        Box::pin(self.ask(PortRequest::Session))
     }
 }
 
 impl Mcp {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let (jobs, mut waiting) = mpsc::channel(WAITING);
-        let mut serving = transport::serve_stdio(Server::new(Desk(jobs), env!("CARGO_PKG_VERSION")));
-        let mut context = context.again()?;
+        let (requests, mut waiting) = mpsc::channel(WAITING);
+        let mut serving =
+            transport::serve_stdio(Server::new(RequestPort(requests), env!("CARGO_PKG_VERSION")));
+        let mut context = context.reloaded()?;
         loop {
             tokio::select! {
                 ended = &mut serving => return ended.map_err(Error::local),
-                Some(job) = waiting.recv() => answer(&mut context, job).await,
+                Some(request) = waiting.recv() => answer(&mut context, request).await,
             }
         }
     }
 }
 
-/// Does one job. Who asked may be gone: then nobody hears of it.
-async fn answer(context: &mut Context<'_>, job: Job) {
-    // Each has the whole time, and is of the run that its host is in now: a host that is told to resume another
-    // run keeps this process.
-    context.client.begin();
-    context.look_again();
+/// Answers one request. If its tool is gone, the answer is dropped.
+async fn answer(context: &mut Context<'_>, request: PortRequest) {
+    // Each request has the whole time, and belongs to the present run of the host: a host that resumes another run keeps
+    // this process.
+    context.client.restart_timeout();
+    context.forget_actor();
     let context = &*context;
-    match job {
-        Job::Send(request, sender) => {
+    match request {
+        PortRequest::Send(request, sender) => {
             let _ = sender.send(send(context, request).await.map_err(|error| failure(context, error)));
         }
-        Job::Session(sender) => {
+        PortRequest::Session(sender) => {
             let session = async { context.session_for_work(context.project().await?).await };
             let _ = sender.send(session.await.map_err(|error| failure(context, error)));
         }
@@ -96,7 +97,7 @@ async fn answer(context: &mut Context<'_>, job: Job) {
 async fn send(context: &Context<'_>, request: Request) -> Result<Value, Error> {
     let project = context.project().await?;
     match request.session {
-        SessionUse::IfAny => context.session_of_before(project).await?,
+        SessionUse::IfAny => context.previous_session(project).await?,
         SessionUse::Required => context.session_for_work(project).await?,
     };
     let path = format!("/projects/{project}{}", request.path);
@@ -112,10 +113,10 @@ async fn send(context: &Context<'_>, request: Request) -> Result<Value, Error> {
     };
     let answer = match request.session {
         SessionUse::IfAny => context.client.send(asked).await?,
-        SessionUse::Required => context.work(project, asked).await?,
+        SessionUse::Required => context.send_in_session(project, asked).await?,
     };
     if request.session == SessionUse::Required {
-        context.look_after(project);
+        context.keep_session_alive(project);
     }
     if request.method == Method::Post {
         lay_out(context, project, &request.path, &answer).await;
@@ -124,7 +125,7 @@ async fn send(context: &Context<'_>, request: Request) -> Result<Value, Error> {
 }
 
 /// Does in the repository what the command of the same name does: a feature that is picked is laid out, and one that
-/// is over is cleared away. The step is taken in any case: nobody reads here why the files could not be written.
+/// is over is cleared away. A failure is not reported, since the step is taken in any case.
 async fn lay_out(context: &Context<'_>, project: Uuid, path: &str, answer: &client::Answer) {
     let words: Vec<&str> = path.split('/').collect();
     match words[..] {

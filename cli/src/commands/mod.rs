@@ -41,7 +41,7 @@ mod why;
 mod wiring;
 mod working;
 
-use crate::{context::Context, error::Error, exec::Companion, guard::journal, run::Keeper};
+use crate::{agent_run::KeepAlive, context::Context, error::Error, exec::Companion, guard::journal};
 use clap::Subcommand;
 
 #[derive(Subcommand)]
@@ -86,8 +86,8 @@ pub(crate) enum Command {
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(man::Man),
-    #[command(hide = true)]
-    Keeper(Keeper),
+    #[command(name = "keeper", hide = true)]
+    KeepAlive(KeepAlive),
     #[command(hide = true)]
     ExecCompanion(Companion),
 }
@@ -140,7 +140,7 @@ async fn act(command: Command, context: &Context<'_>) -> Result<(), Error> {
         Command::Doctor(command) => command.run(context).await,
         Command::Completions(command) => command.run(context),
         Command::Man(command) => command.run(context),
-        Command::Keeper(command) => command.run(context).await,
+        Command::KeepAlive(command) => command.run(context).await,
         Command::Verify(command) => command.run(context).await,
         Command::Install(command) => command.run(context),
         Command::Mcp(command) => command.run(context).await,

@@ -2,7 +2,7 @@
 
 use super::feature::pick;
 use crate::{
-    args::{span, words::Lane},
+    args::{span, values::Lane},
     context::Context,
     error::Error,
 };

@@ -14,7 +14,7 @@ const PAGE: usize = 100;
 /// As many items as the limit takes; also says where the list goes on.
 ///
 /// # Errors
-/// When the cluster says no, or nothing.
+/// When the cluster refuses it or no server answers.
 pub(super) async fn pages(
     context: &Context<'_>,
     request: Request,

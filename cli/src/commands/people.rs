@@ -19,7 +19,7 @@ impl People {
         Ok(Self(names.collect()))
     }
 
-    /// Adds one.
+    /// Remembers the name of an engineer.
     pub(super) fn know(&mut self, id: Uuid, name: &str) {
         self.0.insert(id, name.to_owned());
     }

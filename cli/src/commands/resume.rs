@@ -2,11 +2,11 @@
 
 use super::working;
 use crate::{
-    args::words as terms,
+    args::values,
     client::{Answer, Request},
     context::Context,
     error::Error,
-    output::words,
+    output::format,
 };
 use clap::Args;
 use nexus_api_types::{
@@ -28,15 +28,15 @@ Examples:
   nexus resume
   nexus resume billing-api --json")]
 pub(crate) struct Resume {
-    /// The feature; all that you work on and all that was interrupted, when nothing is said
-    #[arg(value_parser = terms::slug)]
+    /// Slug of the feature; by default all that you work on and all that was interrupted
+    #[arg(value_parser = values::slug)]
     slug: Option<String>,
 }
 
 impl Resume {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let project = context.project().await?;
-        context.tell_lost(project);
+        context.print_lost_claims(project);
         let features = match &self.slug {
             Some(slug) => vec![working::feature(context, project, Some(slug)).await?],
             None => unfinished(context, project).await?,
@@ -46,16 +46,16 @@ impl Resume {
             let latest = Request::get(format!("/projects/{project}/sessions/checkpoints/latest"))
                 .query("featureId", Some(feature.id));
             let checkpoint = context.client.send(latest).await?.parse()?;
-            found.push(Left { feature, checkpoint });
+            found.push(UnfinishedFeature { feature, checkpoint });
         }
-        context.out.answer(&Answer::new(json!(found)), |found: Vec<Left>| {
+        context.out.answer(&Answer::new(json!(found)), |found: Vec<UnfinishedFeature>| {
             if found.is_empty() {
                 context
                     .out
                     .note("Nothing was left unfinished: nexus next takes the best feature that is free");
             }
             let mut is_first = true;
-            for Left { feature, checkpoint } in &found {
+            for UnfinishedFeature { feature, checkpoint } in &found {
                 if !std::mem::take(&mut is_first) {
                     context.out.line("")?;
                 }
@@ -68,7 +68,7 @@ impl Resume {
 
 /// A feature, and where its work was left.
 #[derive(Serialize, Deserialize)]
-struct Left {
+struct UnfinishedFeature {
     feature: Feature,
     checkpoint: Option<Checkpoint>,
 }
@@ -88,7 +88,7 @@ fn print(context: &Context<'_>, feature: &Feature, checkpoint: Option<&Checkpoin
             "Interrupted",
             format_args!("{}: nexus feature pick {} goes on", out.clock().ago(at), feature.slug),
         )?,
-        None => out.field("Status", terms::status_name(feature.status))?,
+        None => out.field("Status", values::status_name(feature.status))?,
     }
     let Some(checkpoint) = checkpoint else {
         return out.field("Saved", "never: nexus save keeps where the work stands");
@@ -110,10 +110,10 @@ fn print(context: &Context<'_>, feature: &Feature, checkpoint: Option<&Checkpoin
         .and_then(Value::as_array)
         .map(|paths| paths.iter().filter_map(Value::as_str).collect::<Vec<_>>());
     if let Some(changed) = changed {
-        out.field("Changed", words::list(&changed))?;
+        out.field("Changed", format::list(&changed))?;
     }
     if !checkpoint.active_claims.is_empty() {
-        out.field("Held", words::list(&checkpoint.active_claims))?;
+        out.field("Held", format::list(&checkpoint.active_claims))?;
     }
     match &checkpoint.notes {
         Some(notes) => out.field("Notes", notes),

@@ -1,7 +1,7 @@
 //! `nexus save`: a checkpoint of the work, with the state of the repository.
 
 use super::working;
-use crate::{args::words as terms, client::Request, context::Context, error::Error, repository};
+use crate::{args::values, client::Request, context::Context, error::Error, repository};
 use clap::Args;
 use nexus_api_types::{
     checkpoint::{Checkpoint, CheckpointType, SaveCheckpoint},
@@ -18,18 +18,18 @@ Examples:
   nexus save -n \"Tests pass; the migration is still missing\"
   nexus save -f billing-api --notes \"Half way\"")]
 pub(crate) struct Save {
-    /// What whoever goes on should know
+    /// What those who go on should know
     #[arg(long, short, value_name = "TEXT")]
     notes: Option<String>,
-    /// The feature; the one that you work on, when nothing is said
-    #[arg(long, short, value_name = "SLUG", value_parser = terms::slug)]
+    /// Slug of the feature; the one that you work on by default
+    #[arg(long, short, value_name = "SLUG", value_parser = values::slug)]
     feature: Option<String>,
 }
 
 impl Save {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let project = context.project().await?;
-        let session = context.session_of_before(project).await?;
+        let session = context.previous_session(project).await?;
         let feature = working::feature(context, project, self.feature.as_deref()).await?;
         let session_id = match session {
             Some(id) => id,
@@ -55,9 +55,9 @@ impl Save {
                 saved.context.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
             };
             let commit: String = at("gitCommit").chars().take(10).collect();
-            let place =
+            let commit_suffix =
                 if commit.is_empty() { String::new() } else { format!(" at {} {commit}", at("gitBranch")) };
-            context.out.line(format_args!("Saved {}{place}", feature.slug))
+            context.out.line(format_args!("Saved {}{commit_suffix}", feature.slug))
         })
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     client::{Answer, Request},
     context::Context,
     error::Error,
-    output::words,
+    output::format,
 };
 use clap::Args;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -38,7 +38,7 @@ Examples:
   nexus search stripe webhook --limit 5
   nexus search cents --json")]
 pub(crate) struct Search {
-    /// The words
+    /// Words that a text must have
     #[arg(required = true, value_name = "WORD")]
     words: Vec<String>,
     /// How many at most
@@ -54,12 +54,12 @@ enum Hit {
     Learning {
         /// Of which feature.
         feature: String,
-        /// The text.
+        /// The learning whose text was found.
         learning: Learning,
     },
     /// Something that was decided.
     Decision {
-        /// The text.
+        /// The decision whose text was found.
         decision: Box<Decision>,
     },
 }
@@ -154,5 +154,5 @@ fn print(context: &Context<'_>, hit: &Hit) -> Result<(), Error> {
             }
         }
     }
-    out.field("By", format_args!("{}, {}", words::holder(by, None), out.clock().ago(at)))
+    out.field("By", format_args!("{}, {}", format::holder(by, None), out.clock().ago(at)))
 }

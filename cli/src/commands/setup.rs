@@ -1,12 +1,12 @@
 //! `nexus setup`: from nothing to a linked repository, by asking.
 
 use super::{
-    install::{self, CarriedOut},
-    login::{self, Entered},
+    install::{self, InstallReport},
+    login::{self, LoggedIn},
     project,
 };
 use crate::{
-    args::{server, words as terms},
+    args::{server, values},
     client::Answer,
     config::link,
     context::Context,
@@ -35,7 +35,7 @@ Examples:
   nexus setup --yes --project billing --install
   NEXUS_TOKEN=nexus_eng_… nexus setup --yes --project billing")]
 pub(crate) struct Setup {
-    /// Ask nothing
+    /// Ask no questions
     #[arg(long, short)]
     yes: bool,
     /// Name that others see, to register
@@ -62,7 +62,7 @@ impl Setup {
         let context = &self.servers(context)?;
         let engineer = self.key(context).await?;
         // With the key that was saved.
-        let context = &context.again()?;
+        let context = &context.reloaded()?;
         let project = self.project(context).await?;
         let is_wanted = self.install
             || (!self.yes
@@ -73,12 +73,12 @@ impl Setup {
                     .map_err(broken_off)?);
         let installed = is_wanted.then(|| install::all_that_is_found(context)).transpose()?;
         if let Some(installed) = installed.as_ref().filter(|_| !context.out.is_json()) {
-            installed.tell(context)?;
+            installed.print(context)?;
             installed.offer(context);
         }
         let answer = Answer::new(json!({ "engineer": engineer, "project": project,
-            "install": installed.map(CarriedOut::into_answer) }));
-        // People were told step by step.
+            "install": installed.map(InstallReport::into_answer) }));
+        // For people each step has printed its result.
         context.out.answer(&answer, |_: Value| Ok(()))?;
         context.out.note(
             "Next: nexus doctor looks whether everything works; nexus next takes the best free feature",
@@ -89,7 +89,7 @@ impl Setup {
     fn servers<'a>(&self, context: &Context<'a>) -> Result<Context<'a>, Error> {
         let known: Vec<String> = context.servers.iter().map(ToString::to_string).collect();
         if self.yes {
-            return context.asking(context.servers.clone());
+            return context.with_servers(context.servers.clone());
         }
         let typed: String = Input::new()
             .with_prompt("Servers, separated by commas")
@@ -97,7 +97,7 @@ impl Setup {
             .validate_with(|text: &String| server::parse_list(text).map(drop))
             .interact_text()
             .map_err(broken_off)?;
-        context.asking(server::parse_list(&typed).map_err(Error::misused)?)
+        context.with_servers(server::parse_list(&typed).map_err(Error::misused)?)
     }
 
     /// Who it is from now on.
@@ -156,7 +156,7 @@ impl Setup {
     async fn project(&self, context: &Context<'_>) -> Result<Value, Error> {
         if let Some(found) = link::find()? {
             context.out.note(format_args!("This repository is project {}", found.link.name()));
-            // Somebody else linked it, in a checkout of theirs.
+            // Another engineer linked it, in another checkout.
             let projects = context.projects().await?;
             if let Some(project) = projects.iter().find(|project| project.id == found.link.project_id) {
                 project::case::agree(context, project).await;
@@ -190,7 +190,7 @@ impl Setup {
                 let slug: String = Input::new()
                     .with_prompt("Short name, of a-z, 0-9 and -")
                     .with_initial_text(folder_slug())
-                    .validate_with(|text: &String| terms::slug(text).map(drop))
+                    .validate_with(|text: &String| values::slug(text).map(drop))
                     .interact_text()
                     .map_err(broken_off)?;
                 self.make(context, &slug).await
@@ -203,7 +203,7 @@ impl Setup {
         let name = self.project_name.clone().unwrap_or_else(|| slug.to_owned());
         let made = project::create::make(context, name, slug.to_owned()).await?;
         if !context.out.is_json() {
-            made.tell(context)?;
+            made.print(context)?;
         }
         let project = made.project()?;
         Ok(json!({ "id": project.id, "slug": project.slug }))
@@ -217,10 +217,10 @@ async fn linked(context: &Context<'_>, project: &Project) -> Result<Value, Error
     Ok(json!({ "id": project.id, "slug": project.slug }))
 }
 
-/// Programs are told at the end, in one document.
-fn entered(context: &Context<'_>, entered: &Entered) -> Result<Value, Error> {
+/// For programs everything is printed at the end, in one document.
+fn entered(context: &Context<'_>, entered: &LoggedIn) -> Result<Value, Error> {
     if !context.out.is_json() {
-        entered.tell(context)?;
+        entered.print(context)?;
     }
     Ok(entered.engineer())
 }
@@ -238,7 +238,7 @@ fn broken_off(error: impl Display) -> Error {
     Error::local(format!("set-up was broken off: {error}")).hint("nexus setup goes on where it was")
 }
 
-/// What Git knows of whoever sits here.
+/// The name and the address of the user, by git's settings.
 fn git_says(name: &str) -> Option<String> {
     Git::here().text(&["config", "--get", name]).ok().filter(|text| !text.is_empty())
 }
@@ -248,7 +248,7 @@ fn folder_slug() -> String {
     let here = env::current_dir().unwrap_or_default();
     let name = here.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     name.chars()
-        .map(|letter| if terms::slug(&letter.to_string()).is_ok() { letter } else { '-' })
+        .map(|letter| if values::slug(&letter.to_string()).is_ok() { letter } else { '-' })
         .take(50)
         .collect()
 }

@@ -5,7 +5,7 @@ use crate::{
     client::Request,
     context::Context,
     error::Error,
-    output::{Table, Tone, words},
+    output::{Table, Tone, format},
 };
 use clap::Args;
 use nexus_api_types::{
@@ -69,7 +69,7 @@ fn people(status: &ProjectStatus) -> People {
 fn active(context: &Context<'_>, features: &[Feature], people: &People) -> Option<Table> {
     let mut table = Table::new(&["FEATURE", "TITLE", "HOLDER", "SINCE"]);
     for feature in features {
-        let holder = feature.claimed_by.map(|by| words::holder(&people.name(by), feature.agent.as_deref()));
+        let holder = feature.claimed_by.map(|by| format::holder(&people.name(by), feature.agent.as_deref()));
         table.row([
             (feature.slug.clone(), Tone::Plain),
             (feature.title.clone(), Tone::Plain),
@@ -95,9 +95,9 @@ fn claims(context: &Context<'_>, status: &ProjectStatus) -> Option<Table> {
         let agent = claims.iter().find_map(|claim| claim.agent.as_deref());
         let until = claims.iter().map(|claim| claim.expires_at).min();
         table.row([
-            (words::holder(engineer, agent), Tone::Good),
+            (format::holder(engineer, agent), Tone::Good),
             (feature.and_then(slug).unwrap_or_default(), Tone::Plain),
-            (words::list(&paths), Tone::Plain),
+            (format::list(&paths), Tone::Plain),
             (until.map(|until| context.out.clock().until(until)).unwrap_or_default(), Tone::Faint),
         ]);
     }
@@ -125,7 +125,7 @@ fn sessions(context: &Context<'_>, status: &ProjectStatus) -> Option<Table> {
             SessionStatus::Disconnected => ("disconnected", Tone::Warn),
         };
         table.row([
-            (words::holder(&engineer.name, session.agent.as_deref()), Tone::Plain),
+            (format::holder(&engineer.name, session.agent.as_deref()), Tone::Plain),
             (state.0.to_owned(), state.1),
             (clock.ago(session.last_heartbeat), Tone::Faint),
             (clock.until(session.expires_at), Tone::Faint),

@@ -1,6 +1,6 @@
 //! `nexus unclaim`: gives files back before the feature is over.
 
-use crate::{client::Request, context::Context, error::Error, output::words, repository};
+use crate::{client::Request, context::Context, error::Error, output::format, repository};
 use clap::Args;
 use nexus_api_types::claim::{Claim, ReleasePaths, Released};
 
@@ -24,15 +24,15 @@ impl Unclaim {
         let paths =
             self.paths.iter().map(|path| repository::from_root(path)).collect::<Result<Vec<_>, _>>()?;
         let project = context.project().await?;
-        context.session_of_before(project).await?;
+        context.previous_session(project).await?;
         let body = ReleasePaths { paths: (!self.all).then(|| paths.clone()) };
         let answer =
             context.client.send(Request::delete(format!("/projects/{project}/claims")).body(&body)).await?;
-        context.look_after(project);
+        context.keep_session_alive(project);
         let is_nothing = answer.parse::<Released>()?.released.is_empty();
         context.out.answer(&answer, |released: Released| match released.released.as_slice() {
             [] => Ok(()),
-            paths => context.out.line(format_args!("Given back: {}", words::list(paths))),
+            paths => context.out.line(format_args!("Given back: {}", format::list(paths))),
         })?;
         if is_nothing {
             let mine = Request::get(format!("/projects/{project}/claims/mine"));

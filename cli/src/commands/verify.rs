@@ -1,18 +1,18 @@
 //! `nexus verify`: in CI, whether commits change files that somebody else holds.
 
 use crate::{
+    agent_run::Actor,
     client::Answer,
     client::Request,
     context::Context,
     error::Error,
     git::{self, Edge, Git},
     guard::{
-        decision,
-        holding::Holding,
-        place::{self, Place},
+        checkout::{self, LinkedCheckout},
+        held_file::HeldFile,
+        write_access,
     },
     repository,
-    run::Actor,
 };
 use clap::Args;
 use nexus_api_types::{claim::Claim, session::ProjectStatus};
@@ -60,7 +60,7 @@ impl Verify {
         let project = context.project().await?;
         let here = env::current_dir()
             .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
-        let place = Place::of(&here)?.ok_or_else(|| {
+        let checkout = LinkedCheckout::of(&here)?.ok_or_else(|| {
             Error::misused("this repository is not linked to a project")
                 .hint("nexus project link SLUG links it")
         })?;
@@ -69,22 +69,22 @@ impl Verify {
         }
         let git = Git::at(&here);
         let files = git::committed(&git, &[chosen(&self.range)], Edge::Refused)?;
-        let top = git.top().unwrap_or_else(|_| place.root.clone());
+        let top = git.top().unwrap_or_else(|_| checkout.root.clone());
         let files = git::in_tree(&top, files);
-        let names: Vec<String> = files.iter().flat_map(|path| place.names(path)).collect();
+        let names: Vec<String> = files.iter().flat_map(|path| checkout.names(path)).collect();
         let branch = self.branch.or_else(branch);
         // What is in order is judged here: without a session, the cluster would let pass whatever the engineer
         // of the key holds.
         let accepted = Accepted::find(context, project, branch.as_deref()).await?;
         let mut findings = Vec::new();
-        for (path, claims) in decision::claims_on(context, project, &names).await? {
+        for (path, claims) in write_access::claims_on(context, project, &names).await? {
             let others: Vec<Claim> = claims.into_iter().filter(|claim| !accepted.has(claim)).collect();
             if !others.is_empty() {
                 findings.push((path, others));
             }
         }
-        place::unclaimable(&names).into_iter().for_each(|text| context.out.note(text));
-        tell(context, &self.range, branch.as_deref(), names.len(), &findings)
+        checkout::explain_unclaimable(&names).into_iter().for_each(|text| context.out.note(text));
+        print(context, &self.range, branch.as_deref(), names.len(), &findings)
     }
 }
 
@@ -131,7 +131,7 @@ impl Accepted {
     }
 }
 
-fn tell(
+fn print(
     context: &Context<'_>,
     range: &str,
     branch: Option<&str>,
@@ -147,7 +147,7 @@ fn tell(
     out.answer(&answer, |_: Value| {
         for (path, claims) in findings {
             for claim in claims {
-                out.line(Holding::of_claim(path, claim).sentence(out.clock()))?;
+                out.line(HeldFile::of_claim(path, claim).sentence(out.clock()))?;
             }
         }
         if findings.is_empty() {

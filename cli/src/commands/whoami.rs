@@ -1,6 +1,6 @@
 //! `nexus whoami`: as whom, where and in which project commands act.
 
-use crate::{client::Request, config::link, context::Context, error::Error, run::Actor};
+use crate::{agent_run::Actor, client::Request, config::link, context::Context, error::Error};
 use clap::Args;
 use nexus_api_types::engineer::{Me, Role};
 
@@ -23,11 +23,11 @@ impl Whoami {
             out.field("Server", context.client.server())?;
             let linked = link::find()?;
             if let Some(found) = &linked {
-                context.act_in(found.link.project_id);
+                context.act_as_live_session(found.link.project_id);
             }
             match context.actor() {
                 Actor::Session(id) => out.field("Session", id)?,
-                Actor::Run { key, .. } => {
+                Actor::AgentRun { key, .. } => {
                     out.field("Run", key)?;
                     if let Some(session) = context.client.session() {
                         out.field("Session", session)?;

@@ -4,7 +4,7 @@ use crate::{
     client::{Answer, Request},
     context::Context,
     error::Error,
-    output::words,
+    output::format,
     repository,
 };
 use clap::Args;
@@ -16,7 +16,7 @@ use nexus_api_types::{
 use serde::Deserialize;
 use serde_json::json;
 
-/// Tell who holds a file, since when, for what, and how to get it
+/// Show who holds a file, since when, for what, and how to get it
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -41,15 +41,15 @@ impl Why {
         let features = status.active_features;
         let answer =
             Answer::new(json!({ "paths": checked.paths, "features": involved(&checked, &features) }));
-        context.out.answer(&answer, |picture: Picture| {
-            picture.paths.iter().try_for_each(|path| tell(context, path, &picture.features))
+        context.out.answer(&answer, |answer: ClaimsAndFeatures| {
+            answer.paths.iter().try_for_each(|path| print(context, path, &answer.features))
         })
     }
 }
 
-/// What is told: the paths, and what their holders work on.
+/// The answer that is printed: the paths, and the features that their holders work on.
 #[derive(Deserialize)]
-struct Picture {
+struct ClaimsAndFeatures {
     paths: Vec<CheckedPath>,
     features: Vec<Feature>,
 }
@@ -61,7 +61,7 @@ fn involved<'a>(checked: &Checked, features: &'a [Feature]) -> Vec<&'a Feature> 
     features.iter().filter(|feature| ids.contains(&feature.id)).collect()
 }
 
-fn tell(context: &Context<'_>, path: &CheckedPath, features: &[Feature]) -> Result<(), Error> {
+fn print(context: &Context<'_>, path: &CheckedPath, features: &[Feature]) -> Result<(), Error> {
     let out = context.out;
     let name = &path.path;
     match path.standing {
@@ -71,12 +71,12 @@ fn tell(context: &Context<'_>, path: &CheckedPath, features: &[Feature]) -> Resu
         }
         Standing::Mine => {
             out.line(format_args!("{name} is yours"))?;
-            path.claims.iter().try_for_each(|claim| tell_claim(context, claim, features))?;
+            path.claims.iter().try_for_each(|claim| print_claim(context, claim, features))?;
         }
         Standing::Held => {
             let shared = path.claims.iter().all(|claim| claim.mode == Mode::Shared);
             out.line(format_args!("{name} is {}", if shared { "held by readers" } else { "held" }))?;
-            path.claims.iter().try_for_each(|claim| tell_claim(context, claim, features))?;
+            path.claims.iter().try_for_each(|claim| print_claim(context, claim, features))?;
             let feature = path.claims.iter().find_map(|claim| feature(claim, features));
             out.note(match feature {
                 Some(feature) => format!(
@@ -90,14 +90,14 @@ fn tell(context: &Context<'_>, path: &CheckedPath, features: &[Feature]) -> Resu
     Ok(())
 }
 
-fn tell_claim(context: &Context<'_>, claim: &Claim, features: &[Feature]) -> Result<(), Error> {
+fn print_claim(context: &Context<'_>, claim: &Claim, features: &[Feature]) -> Result<(), Error> {
     let out = context.out;
     let clock = out.clock();
     out.field(
         "Claim",
         format_args!("{}{}", claim.file_path, if claim.mode == Mode::Shared { ", shared" } else { "" }),
     )?;
-    out.field("Holder", words::holder(&claim.engineer_name, claim.agent.as_deref()))?;
+    out.field("Holder", format::holder(&claim.engineer_name, claim.agent.as_deref()))?;
     if let Some(feature) = feature(claim, features) {
         out.field("For", format_args!("{}: {}", feature.slug, feature.title))?;
     }

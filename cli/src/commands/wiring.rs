@@ -1,7 +1,7 @@
 //! What of this machine asks Nexus before it writes: a part of `nexus doctor`.
 
 use super::doctor::{Check, State};
-use crate::install::{self, Scope, Target, Wish, on_path};
+use crate::install::{self, Operation, Scope, Target, on_path};
 use std::path::Path;
 
 /// One check for each agent and for Git, as far as they are there.
@@ -13,8 +13,9 @@ pub(super) fn checks() -> Vec<Check> {
 
 fn check(target: Target, repository: &Scope) -> Check {
     let name = format!("hooks of {}", target.name());
-    let is_wired =
-        |scope: &Scope| install::plan(target, scope, Wish::Install).is_ok_and(|plan| plan.changes.is_empty());
+    let is_wired = |scope: &Scope| {
+        install::plan(target, scope, Operation::Install).is_ok_and(|plan| plan.changes.is_empty())
+    };
     let trust = match target {
         // It says so nowhere, and nothing else tells.
         Target::Codex => "; Codex skips those that nobody trusted: /hooks in codex shows them",
@@ -44,7 +45,7 @@ fn check(target: Target, repository: &Scope) -> Check {
             Check::wrong(&name, State::Bad, message, fix)
         };
     }
-    match install::plan(target, repository, Wish::Install) {
+    match install::plan(target, repository, Operation::Install) {
         Ok(_) => {
             let more = install::may_be_rewritten(target, repository);
             let more = more.map_or_else(String::new, |more| format!(". {more}"));

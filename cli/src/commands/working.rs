@@ -1,6 +1,6 @@
-//! What the run that asks is working on: for commands that need not be told.
+//! The feature that a run works on, for commands that are called without one.
 
-use crate::{client::Request, context::Context, error::Error, output::words};
+use crate::{client::Request, context::Context, error::Error, output::format};
 use nexus_api_types::{feature::Feature, session::ProjectStatus};
 use uuid::Uuid;
 
@@ -27,7 +27,7 @@ pub(super) async fn feature(
             .hint("-f SLUG names one; nexus feature list shows those there are")),
         _ => {
             let slugs: Vec<&str> = own.iter().map(|feature| feature.slug.as_str()).collect();
-            Err(Error::misused(format!("you work on several features: {}", words::list(&slugs)))
+            Err(Error::misused(format!("you work on several features: {}", format::list(&slugs)))
                 .hint("-f SLUG names one of them"))
         }
     }
@@ -36,7 +36,7 @@ pub(super) async fn feature(
 /// The features that this run works on; where no run is to be seen, those of the engineer.
 ///
 /// # Errors
-/// When the cluster says no, or nothing.
+/// When the cluster refuses it or no server answers.
 pub(super) async fn active(context: &Context<'_>, project: Uuid) -> Result<Vec<Feature>, Error> {
     let status = context.client.send(Request::get(format!("/projects/{project}/status"))).await?;
     let status: ProjectStatus = status.parse()?;

@@ -1,4 +1,4 @@
-//! Writes a small file of an engineer's own whole or not at all, so that nobody else can read it.
+//! Writes a small private file as a whole or not at all, so that only its owner can read it.
 
 use std::{
     fs::{self, OpenOptions},
@@ -17,7 +17,7 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = Path::new(&temporary);
     let written = fill(temporary, content).and_then(|()| fs::rename(temporary, path));
     if written.is_err() {
-        // What went wrong is told already; a left-over file is not worth another message.
+        // The error is reported already; a file that is left over is not worth another message.
         let _ = fs::remove_file(temporary);
     }
     written

@@ -14,14 +14,14 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Its name.
+/// The file in a repository's root that links it to a project.
 pub(crate) const FILE_NAME: &str = ".nexus.json";
 
 /// Which project a repository is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Link {
-    /// Identity.
+    /// The id of the project.
     pub(crate) project_id: Uuid,
     /// Short name, for people who read the file and for messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]

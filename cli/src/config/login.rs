@@ -24,13 +24,13 @@ pub(crate) struct Login {
     /// The only server; several may stand here too, separated by commas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     server_url: Option<String>,
-    /// Several servers.
+    /// All servers, where there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     servers: Vec<String>,
     /// Whose key it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) engineer_id: Option<Uuid>,
-    /// Their name.
+    /// The name of the engineer whose key it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) engineer_name: Option<String>,
     /// What other clients keep here.

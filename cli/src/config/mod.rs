@@ -1,12 +1,11 @@
-//! The files that the command line keeps.
+//! The files that the command line stores.
 //!
 //! - [`home`]: the folder of your own files.
-//! - [`login`]: who you are and where the cluster is, in that folder, readable by you alone.
-//! - [`link`]: which project a repository is, in its root, to be committed.
-//! - [`atomic`]: how files are written, so that a crash leaves the old one or the new one. [`stored`]: names of files on
-//!   disk.
+//! - [`login`]: your API key and the servers, in that folder, readable by you alone.
+//! - [`link`]: the project that a repository belongs to, in a file in its root, to be committed.
+//! - [`atomic`]: writes files so that a crash leaves the old one or the new one. [`stored`]: paths in JSON files.
 //!
-//! What is kept of runs of agents is in [`run`](crate::run).
+//! The records of agent runs are in [`agent_run`](crate::agent_run).
 
 pub(crate) mod atomic;
 pub(crate) mod home;

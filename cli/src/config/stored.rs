@@ -1,4 +1,4 @@
-//! Names of files as they are kept on disk: a text, or bytes where they are none.
+//! Paths in JSON files: a text, or a list of bytes where a name is not Unicode.
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,

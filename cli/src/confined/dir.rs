@@ -51,7 +51,7 @@ impl ConfinedDir {
         Self::open(root).map_err(|error| Error::local(format!("cannot open {}: {error}", root.display())))
     }
 
-    /// The folder.
+    /// The folder that all paths are opened beneath.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
@@ -60,7 +60,7 @@ impl ConfinedDir {
         &self.dir
     }
 
-    /// What a file says; none when there is none.
+    /// The content of a file; none if it does not exist.
     ///
     /// # Errors
     /// When a link is in the way, or it is no regular file, longer than [`MAX_FILE_BYTES`] or no text.

@@ -21,10 +21,10 @@ pub(crate) enum Error {
     /// This machine is in the way.
     #[error("{}", .0.message)]
     Local(Explained),
-    /// What was looked for was found, and told: nothing more is to be said.
+    /// A check found something, and printed it: no message follows.
     #[error("something was found")]
     Found,
-    /// Whoever read the output has read enough.
+    /// The reader closed the output.
     #[error("the output was closed")]
     OutputClosed,
 }
@@ -68,9 +68,9 @@ pub(crate) struct Unreachable {
 /// Why one server could not do it.
 #[derive(Debug)]
 pub(crate) struct UnreachableServer {
-    /// Which.
+    /// The server that was asked.
     pub(crate) server: Server,
-    /// Why.
+    /// Why it gave no usable answer, for the end of a line.
     pub(crate) reason: String,
 }
 

@@ -1,8 +1,8 @@
 //! What went wrong, to what, and what to do next.
 //!
 //! - [`failure`]: the kinds of failure and their exit codes.
-//! - [`report`]: what a person, or a program, is told. [`refusal`]: the cluster's refusals in words.
-//!   [`hint`]: what to do about each of them.
+//! - [`report`]: the text of a failure, and its JSON. [`refusal`]: the text of a refusal by the cluster. [`hint`]: the
+//!   next command to run after each of them.
 
 mod failure;
 mod hint;

@@ -1,6 +1,6 @@
-//! The cluster's refusals in words: who holds it, since when, until when.
+//! The text of a refusal by the cluster: who holds what, since when, until when.
 
-use crate::output::{Clock, plain, words};
+use crate::output::{Clock, format, plain};
 use nexus_api_types::{Code, ErrorBody, claim::Conflict, feature::Blocked};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use serde_json::Value;
 const MOST_LINES: usize = 10;
 
 /// One sentence, and more lines where there is more to say.
-pub(super) fn words(body: &ErrorBody, clock: &Clock) -> (String, Vec<String>) {
+pub(super) fn message_and_lines(body: &ErrorBody, clock: &Clock) -> (String, Vec<String>) {
     let message = plain(&body.message);
     match body.code {
         Code::FileAlreadyClaimed => match list::<Conflict>(body, "conflicts") {
@@ -53,7 +53,7 @@ fn held(conflict: &Conflict, clock: &Clock) -> String {
     let mut text = format!(
         "{} is held by {}",
         conflict.wanted_path,
-        words::holder(&by.engineer_name, by.agent.as_deref())
+        format::holder(&by.engineer_name, by.agent.as_deref())
     );
     if conflict.wanted_path != conflict.file_path {
         text += &format!(" as {}", conflict.file_path);
@@ -65,10 +65,10 @@ fn held(conflict: &Conflict, clock: &Clock) -> String {
 }
 
 fn blocked(blocked: &Blocked, clock: &Clock) -> String {
-    format!("{}: {}", blocked.feature_slug, words::blocker(&blocked.blocked_by, clock))
+    format!("{}: {}", blocked.feature_slug, format::blocker(&blocked.blocked_by, clock))
 }
 
-/// Every problem of every field, where the message tells only the first.
+/// Every problem of every field, where the message has only the first.
 fn problems(body: &ErrorBody) -> Vec<String> {
     let Some(Value::Object(fields)) = &body.details else { return Vec::new() };
     let lines: Vec<String> = fields

@@ -1,10 +1,10 @@
-//! What a person is told of a failure, and the same for programs. Prints nothing itself.
+//! The text of a failure for people, and its JSON for programs. Prints nothing itself.
 
 use super::{Error, Unreachable, hint, refusal};
 use crate::output::{Clock, plain};
 use serde_json::{Value, json};
 
-/// A failure in words.
+/// The text of a failure: what happened, to what, and what to do next.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Report {
     /// What happened, to what.
@@ -26,7 +26,7 @@ impl Report {
     fn worded(error: &Error, clock: &Clock) -> Self {
         match error {
             Error::Refused(refused) => {
-                let (message, lines) = refusal::words(&refused.body, clock);
+                let (message, lines) = refusal::message_and_lines(&refused.body, clock);
                 Self { message, lines, hints: vec![hint::of(refused)] }
             }
             Error::NotLoggedIn => {

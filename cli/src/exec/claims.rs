@@ -15,7 +15,7 @@ pub(super) struct Claim {
     pub(super) file_path: String,
     /// The session that holds it.
     pub(super) session_id: Uuid,
-    /// Whose session.
+    /// The engineer of that session.
     pub(super) engineer_id: Uuid,
     /// The session's agent; none for the engineer's default session.
     #[serde(default)]
@@ -34,7 +34,7 @@ pub(super) struct Claims {
 /// The claims as they are now.
 ///
 /// # Errors
-/// When the cluster says no, or nothing.
+/// When the cluster refuses it or no server answers.
 pub(super) async fn claims(context: &Context<'_>, project: Uuid) -> Result<Claims, Error> {
     let asked = Request::get(format!("/projects/{project}/claims"));
     let answer = context.client.send(asked.reading::<Vec<Claim>>()).await?;

@@ -1,11 +1,12 @@
-//! The process that is started beside a command: it asks the cluster, and follows what changes. Not for people.
+//! The process that `nexus exec` starts beside a command: it asks the cluster, and follows what changes. People do not
+//! start it.
 
-use super::found::{self, Found};
-use crate::{args::Global, context::Context, error::Error, guard::place::Place, output::Output};
+use super::launch_plan::{self, LaunchPlan};
+use crate::{args::Global, context::Context, error::Error, guard::checkout::LinkedCheckout, output::Output};
 use clap::{Args, ValueEnum};
 use std::{process::ExitCode, time::Duration};
 
-/// A person waits for the command: longer than that, nobody answers.
+/// The longest time for a request before the command runs: a person waits for it.
 const LONGEST: Duration = Duration::from_secs(6);
 
 /// Ask and follow what others hold, for nexus exec
@@ -21,25 +22,25 @@ pub(crate) struct Companion {
     followed: Option<String>,
 }
 
-/// What a companion does.
+/// What the companion process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Stage {
-    /// Asks the cluster for who starts a command.
+    /// Asks the cluster before the command runs.
     Ask,
     /// Follows what changes while the command runs.
     Follow,
-    /// Finds out whether namespaces can be had.
+    /// Tries whether this process may make namespaces.
     Try,
 }
 
 impl Companion {
-    /// Does it. Only Linux has something to do.
+    /// Does its stage. There is one only on Linux.
     #[cfg(target_os = "linux")]
     pub(crate) fn start(self, global: Global) -> ExitCode {
         super::linux::accompany(self.stage, self.followed.as_deref(), global)
     }
 
-    /// Does it. Only Linux has something to do.
+    /// Does its stage. There is one only on Linux.
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn start(self, _global: Global) -> ExitCode {
         let _ = (self.stage, self.followed);
@@ -51,17 +52,17 @@ impl Companion {
 ///
 /// # Errors
 /// When the command line or the settings make no sense.
-pub(super) fn find(mut global: Global, places: &[Place]) -> Result<Found, Error> {
+pub(super) fn find(mut global: Global, checkouts: &[LinkedCheckout]) -> Result<LaunchPlan, Error> {
     global.timeout = global.timeout.min(LONGEST);
     let out = Output::new(global.json, global.no_color);
     let context = Context::new(global, &out)?;
-    Ok(runtime()?.block_on(found::find(&context, places)))
+    Ok(runtime()?.block_on(launch_plan::ask_cluster(&context, checkouts)))
 }
 
 /// A runtime in this thread.
 ///
 /// # Errors
-/// When the system has none to give.
+/// When the system cannot start one.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Error::local(format!("cannot start: {error}")))

@@ -1,8 +1,8 @@
-//! What `nexus exec` would protect, and what it cannot.
+//! `nexus exec --explain`: prints what would be protected, and what cannot be.
 
 use super::{
-    found::{self, Found},
-    plan::Plan,
+    launch_plan::{self, LaunchPlan},
+    protection::ProtectionPlan,
 };
 use crate::{
     context::Context,
@@ -15,36 +15,36 @@ use std::env;
 /// Prints what would be protected.
 ///
 /// # Errors
-/// When nobody can tell, or the output was closed.
+/// When no server answers, or the output was closed.
 pub(crate) async fn explain(context: &Context<'_>) -> Result<(), Error> {
     let here = env::current_dir()
         .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
-    let mut found = found::find(context, &found::places(&here)?).await;
-    found.plans.iter_mut().for_each(Plan::leave_missing);
-    if let Some(failure) = &found.failure {
+    let mut launch_plan = launch_plan::ask_cluster(context, &launch_plan::linked_checkouts(&here)?).await;
+    launch_plan.plans.iter_mut().for_each(ProtectionPlan::add_missing_to_uncovered);
+    if let Some(failure) = &launch_plan.failure {
         return Err(Error::local(failure.lines.join("\n  ")));
     }
     let obstacle = obstacle();
     if context.out.is_json() {
-        return context.out.json_line(&as_json(&found, obstacle.as_deref()));
+        return context.out.json_line(&as_json(&launch_plan, obstacle.as_deref()));
     }
-    found.notes.iter().for_each(|note| context.out.note(plain(note)));
+    launch_plan.notes.iter().for_each(|note| context.out.note(plain(note)));
     if let Some(why) = &obstacle {
         context.out.note(format_args!("Nothing can be protected on this machine: {why}"));
     }
-    if found.plans.is_empty() {
+    if launch_plan.plans.is_empty() {
         context.out.note("No project is linked here: nexus project link SLUG links one");
-    } else if found.plans.iter().all(|plan| plan.paths.is_empty() && plan.uncovered.is_empty()) {
+    } else if launch_plan.plans.iter().all(|plan| plan.paths.is_empty() && plan.uncovered.is_empty()) {
         context.out.note("Nobody else holds anything here");
     } else {
-        context.out.table(&table(&found))?;
+        context.out.table(&table(&launch_plan))?;
     }
     Ok(())
 }
 
-fn table(found: &Found) -> Table {
+fn table(launch_plan: &LaunchPlan) -> Table {
     let mut table = Table::new(&["PATH", "PROTECTION"]);
-    for plan in &found.plans {
+    for plan in &launch_plan.plans {
         for path in &plan.paths {
             table.row([(path.display().to_string(), Tone::Plain), ("read-only".to_owned(), Tone::Good)]);
         }
@@ -55,9 +55,9 @@ fn table(found: &Found) -> Table {
     table
 }
 
-fn as_json(found: &Found, obstacle: Option<&str>) -> Value {
-    let plans = found.plans.iter().map(|plan| {
-        // Names that are no text are shown as far as they are.
+fn as_json(launch_plan: &LaunchPlan, obstacle: Option<&str>) -> Value {
+    let plans = launch_plan.plans.iter().map(|plan| {
+        // A name that is not Unicode is shown with replacement characters.
         let protected = plan.paths.iter().map(|path| path.display().to_string());
         let uncovered = plan.uncovered.iter().map(|(what, gap)| json!({ "path": what, "reason": gap }));
         json!({

@@ -1,32 +1,32 @@
-//! Runs a command so that it cannot write files that other sessions hold, whatever it does: the kernel refuses it.
-//! Which files those are, the cluster says; nothing is read from the command's text.
+//! `nexus exec`: runs a command that cannot write files which other sessions hold, since the kernel refuses it. The
+//! cluster says which files those are; the command's text is not read.
 //!
-//! - [`plan`]: which paths of a checkout are held, and which of them cannot be covered. [`question`]: what the cluster is
-//!   asked for that. [`claims`]: what it says is held. [`own`]: whose claims are no obstacle. [`wildcard`] and [`tree`]:
-//!   which files a wildcard may match, and which there are. [`spellings`]: files that are called otherwise than they are
-//!   held. [`found`]: what came of it, and what the policy makes of silence.
+//! - [`protection`]: the paths of a checkout that become read-only, and those that cannot be covered. [`claim_query`]: asks
+//!   the cluster which these are. [`claims`]: the claims that it lists. [`own_sessions`]: the sessions whose claims do not
+//!   count. [`wildcard`] and [`wildcard_files`]: which files a wildcard may match. [`spellings`]: files whose names are
+//!   spelled otherwise than the claim. [`launch_plan`]: the result, or why the command must not run.
 //! - [`start`]: from the command line to the command. On Linux, `linux` puts it into a namespace in which those files
 //!   are mounted read-only, and follows what changes; on macOS, `seatbelt` writes a profile that denies writing them.
-//! - [`companion`]: the process that is started beside a command; [`portable`]: paths in what such processes say to each
-//!   other. [`explain`]: what would be protected.
+//! - [`companion`]: the process that is started beside a command. [`portable`]: paths in messages between such processes.
+//!   [`explain`]: prints what would be protected.
 
+mod claim_query;
 mod claims;
 mod companion;
 mod explain;
-mod found;
+mod launch_plan;
 #[cfg(target_os = "linux")]
 mod linux;
-mod own;
-mod plan;
+mod own_sessions;
 mod portable;
-mod question;
+mod protection;
 #[cfg(any(target_os = "macos", test))]
 mod seatbelt;
 mod spellings;
 mod start;
-mod tree;
 mod wildcard;
+mod wildcard_files;
 
 pub(crate) use companion::Companion;
 pub(crate) use explain::explain;
-pub(crate) use start::{Wanted, run};
+pub(crate) use start::{ExecRequest, run};

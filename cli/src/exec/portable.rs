@@ -1,5 +1,5 @@
-//! Paths in what processes of `nexus exec` say to each other. A name of a file is bytes, and need not be text; messages are
-//! text. So all bytes of a path that are no plain ASCII are written by their numbers, as in a URL: none is lost.
+//! Paths in messages between the processes of `nexus exec`. A file name is bytes, and messages are text. So all bytes of a
+//! path that are not ASCII are percent-encoded, as in a URL.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What is written by its number, beside all that is no ASCII.
+/// ASCII characters that are percent-encoded, too.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
 /// A path in a message.
@@ -43,7 +43,7 @@ fn name(bytes: Vec<u8>) -> OsString {
     std::os::unix::ffi::OsStringExt::from_vec(bytes)
 }
 
-/// Elsewhere nothing is handed from one process to another.
+/// Systems other than Unix have no such messages.
 #[cfg(not(unix))]
 fn bytes(path: &Path) -> Cow<'_, [u8]> {
     Cow::Owned(path.to_string_lossy().into_owned().into_bytes())
@@ -54,7 +54,7 @@ fn name(bytes: Vec<u8>) -> OsString {
     String::from_utf8_lossy(&bytes).into_owned().into()
 }
 
-/// For a field that is one path.
+/// Serializes a field that is one path.
 pub(super) mod one {
     use super::{Deserialize, Deserializer, Path, PathBuf, Read, Serialize, Serializer, Written};
 
@@ -69,7 +69,7 @@ pub(super) mod one {
     }
 }
 
-/// For a field that is a list, or a set, of paths.
+/// Serializes a field that is a list or a set of paths.
 pub(super) mod many {
     use super::{Deserialize, Deserializer, PathBuf, Read, Serializer, Written};
 
@@ -90,7 +90,7 @@ pub(super) mod many {
     }
 }
 
-/// For a field that has a number for each path.
+/// Serializes a field that maps paths to numbers.
 #[cfg(target_os = "linux")]
 pub(super) mod counted {
     use super::{Deserialize, Deserializer, PathBuf, Read, Serializer, Written};

@@ -1,16 +1,16 @@
-//! macOS: a profile for `sandbox-exec` that denies writing held files. What is taken or given back later is not followed:
-//! a profile cannot be changed.
+//! macOS: a profile for `sandbox-exec` that denies writing held files. It does not follow claims that change later, since a
+//! profile cannot be changed.
 
-use super::plan::Plan;
+use super::protection::ProtectionPlan;
 use std::{collections::BTreeSet, fmt::Write};
 
-/// What applies a profile.
+/// The program that runs a command under a profile.
 #[cfg_attr(test, allow(dead_code))]
 pub(super) const PROGRAM: &str = "/usr/bin/sandbox-exec";
 
 /// The profile: everything is allowed but writing, replacing, moving and removing what is held, and moving the folders
 /// above it. What does not exist yet is covered as well: a profile knows names.
-pub(super) fn profile(plans: &[Plan]) -> String {
+pub(super) fn profile(plans: &[ProtectionPlan]) -> String {
     let mut text = "(version 1)\n(allow default)\n".to_owned();
     // Folders above several files are named once.
     let mut folders = BTreeSet::new();
@@ -35,7 +35,7 @@ pub(super) fn profile(plans: &[Plan]) -> String {
     text
 }
 
-/// A text of the profile's language.
+/// A text as a string literal of the profile.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for letter in text.chars() {
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn held_files_cannot_be_written_and_the_folders_above_them_not_be_moved() {
-        let mut plan = Plan::of("/Users/ana/app".into());
+        let mut plan = ProtectionPlan::of("/Users/ana/app".into());
         for path in ["src/db.rs", "src/auth/deep", "README.md"] {
             plan.add(path.into());
         }
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_name_cannot_end_its_text_and_add_a_rule() {
-        let mut plan = Plan::of("/app".into());
+        let mut plan = ProtectionPlan::of("/app".into());
         plan.add("a\")) (allow file-write* (subpath \"x\\".into());
         let text = profile(&[plan]);
         let expected = r#"(deny file-write* (subpath "/app/a\")) (allow file-write* (subpath \"x\\"))"#;

@@ -14,14 +14,14 @@ const MOST_OF_PATH: usize = 100;
 /// Looks each folder of a checkout up once, however many paths in it are held.
 pub(super) struct Spellings<'a> {
     root: &'a Path,
-    folders: HashMap<PathBuf, Folder>,
+    folders: HashMap<PathBuf, FolderNames>,
     /// The folder that was asked about last, and those that it may be.
     last: Option<(PathBuf, Vec<PathBuf>)>,
 }
 
 /// The names in a folder, by their letters in one case.
 #[derive(Default)]
-struct Folder {
+struct FolderNames {
     plain: HashMap<String, Vec<String>>,
     /// With letters beyond ASCII, which may be composed in ways that take tables to tell.
     others: Vec<String>,
@@ -84,13 +84,13 @@ impl<'a> Spellings<'a> {
         found
     }
 
-    fn read(&mut self, folder: &Path) -> &Folder {
+    fn read(&mut self, folder: &Path) -> &FolderNames {
         let root = self.root;
-        self.folders.entry(folder.to_owned()).or_insert_with(|| Folder::read(&root.join(folder)))
+        self.folders.entry(folder.to_owned()).or_insert_with(|| FolderNames::read(&root.join(folder)))
     }
 }
 
-impl Folder {
+impl FolderNames {
     fn read(path: &Path) -> Self {
         let mut folder = Self::default();
         for entry in fs::read_dir(path).into_iter().flatten().flatten() {

@@ -1,13 +1,13 @@
-//! From the command line to the command: what is found out first, what is said, and how the command is run.
+//! From the command line to the command: asks what is held, prints what cannot be protected, and runs the command.
 
 use super::{
-    found::{self, Failure, Found},
-    plan::Gap,
+    launch_plan::{self, LaunchFailure, LaunchPlan},
+    protection::UncoveredReason,
 };
 use crate::{
     args::Global,
     error::Error,
-    guard::place::Place,
+    guard::checkout::LinkedCheckout,
     output::{Output, plain},
 };
 use std::{
@@ -18,17 +18,17 @@ use std::{
     process::{Command, ExitCode},
 };
 
-/// There is no such command, as shells say it.
+/// The exit code of shells for a command that does not exist.
 const NOT_FOUND: u8 = 127;
 
-/// It cannot be run, as shells say it.
+/// The exit code of shells for a command that cannot be run.
 const NOT_EXECUTABLE: u8 = 126;
 
-/// Paths that are named when they cannot be protected: `nexus exec --explain` lists all.
+/// Unprotected paths that one line names: `nexus exec --explain` lists all.
 const MOST_NAMED: usize = 3;
 
-/// What is to be run.
-pub(crate) struct Wanted {
+/// What `nexus exec` was asked to run.
+pub(crate) struct ExecRequest {
     /// The command and its arguments: one word at least.
     pub(crate) command: Vec<OsString>,
     /// Whether it must not run unprotected.
@@ -38,67 +38,75 @@ pub(crate) struct Wanted {
     pub(crate) no_namespaces: bool,
 }
 
-/// Becomes the command. What is given is the exit code when that fails.
-pub(crate) fn run(wanted: Wanted, global: &Global, out: &Output) -> ExitCode {
-    let places =
+/// Replaces this process by the command. It returns only when that fails, with the exit code.
+pub(crate) fn run(request: ExecRequest, global: &Global, out: &Output) -> ExitCode {
+    let checkouts =
         env::current_dir().map_err(|error| Error::local(format!("cannot tell the current folder: {error}")));
-    let places = match places.and_then(|here| found::places(&here)) {
-        Ok(places) => places,
+    let checkouts = match checkouts.and_then(|here| launch_plan::linked_checkouts(&here)) {
+        Ok(checkouts) => checkouts,
         Err(error) => {
             out.error(&error);
             return ExitCode::from(error.exit_code());
         }
     };
-    let prepared = if places.is_empty() {
-        unprotected(&wanted, out, "no project is linked here: nexus project link SLUG links one")
+    let prepared = if checkouts.is_empty() {
+        unprotected(&request, out, "no project is linked here: nexus project link SLUG links one")
     } else {
-        prepare(&wanted, &places, global, out)
+        prepare(&request, &checkouts, global, out)
     };
     match prepared {
-        Ok(command) => become_command(command, &wanted, out),
+        Ok(command) => become_command(command, &request, out),
         Err(code) => code,
     }
 }
 
 /// The command as it is typed.
-pub(super) fn bare(wanted: &Wanted) -> Command {
-    let mut words = wanted.command.iter();
+pub(super) fn bare(request: &ExecRequest) -> Command {
+    let mut words = request.command.iter();
     let mut command = Command::new(words.next().cloned().unwrap_or_default());
     command.args(words);
     command
 }
 
-/// Nothing can be protected, for this reason: said, and enough to run nothing for who requires it.
-pub(super) fn unprotected(wanted: &Wanted, out: &Output, why: &str) -> Result<Command, ExitCode> {
-    if wanted.require {
+/// Prints why nothing can be protected. With `--require` the command does not run.
+pub(super) fn unprotected(request: &ExecRequest, out: &Output, why: &str) -> Result<Command, ExitCode> {
+    if request.require {
         out.error(&Error::local(format!(
             "files of others cannot be protected, so the command was not run: {why}"
         )));
         return Err(ExitCode::FAILURE);
     }
     out.note(format_args!("Files of others are not protected: {why}"));
-    Ok(bare(wanted))
+    Ok(bare(request))
 }
 
-/// Says what came of the question, or that the command must not run.
-pub(super) fn say(wanted: &Wanted, found: &Found, out: &Output) -> Result<(), ExitCode> {
-    if let Some(unasked) = found.unasked.as_ref().filter(|_| wanted.require) {
+/// Prints the notes of the launch plan, or why the command must not run.
+pub(super) fn print_notes(
+    request: &ExecRequest,
+    launch_plan: &LaunchPlan,
+    out: &Output,
+) -> Result<(), ExitCode> {
+    if let Some(unasked) = launch_plan.unasked.as_ref().filter(|_| request.require) {
         return Err(refuse(unasked, out));
     }
-    found.notes.iter().for_each(|note| out.note(plain(note)));
-    found.failure.as_ref().map_or(Ok(()), |failure| Err(refuse(failure, out)))
+    launch_plan.notes.iter().for_each(|note| out.note(plain(note)));
+    launch_plan.failure.as_ref().map_or(Ok(()), |failure| Err(refuse(failure, out)))
 }
 
-fn refuse(failure: &Failure, out: &Output) -> ExitCode {
+fn refuse(failure: &LaunchFailure, out: &Output) -> ExitCode {
     out.error(&Error::local(failure.lines.join("\n  ")));
     ExitCode::from(failure.exit_code)
 }
 
-/// The protection is less than was promised, for these reasons: said, and enough to run nothing for who requires it.
+/// Prints why the protection is less than is documented. With `--require` the command does not run.
 #[cfg(target_os = "linux")]
-pub(super) fn say_shortfalls(wanted: &Wanted, shortfalls: &[String], out: &Output) -> Result<(), ExitCode> {
+pub(super) fn print_shortfalls(
+    request: &ExecRequest,
+    shortfalls: &[String],
+    out: &Output,
+) -> Result<(), ExitCode> {
     match shortfalls.first() {
-        Some(why) if wanted.require => {
+        Some(why) if request.require => {
             out.error(&Error::local(format!("the command was not run: {why}")));
             Err(ExitCode::FAILURE)
         }
@@ -109,14 +117,14 @@ pub(super) fn say_shortfalls(wanted: &Wanted, shortfalls: &[String], out: &Outpu
     }
 }
 
-/// Says in one line what is held and not protected. For who requires protection only what is not there may be held so.
-pub(super) fn say_uncovered(
-    wanted: &Wanted,
-    uncovered: &BTreeSet<(String, Gap)>,
+/// Prints in one line what is held and not protected. With `--require` the command runs only if none of it exists.
+pub(super) fn print_uncovered(
+    request: &ExecRequest,
+    uncovered: &BTreeSet<(String, UncoveredReason)>,
     out: &Output,
 ) -> Result<(), ExitCode> {
     let unexpected: Vec<_> = uncovered.iter().filter(|(_, gap)| !gap.is_expected()).collect();
-    if wanted.require && !unexpected.is_empty() {
+    if request.require && !unexpected.is_empty() {
         let what = named(&unexpected);
         out.error(&Error::local(plain(&format!(
             "the command was not run: held by others and not protected: {what}"
@@ -130,8 +138,8 @@ pub(super) fn say_uncovered(
     Ok(())
 }
 
-/// The first of what is not protected, with the reasons, and how many more there are.
-fn named(uncovered: &[&(String, Gap)]) -> String {
+/// The first unprotected paths with the reasons, and the number of the others.
+fn named(uncovered: &[&(String, UncoveredReason)]) -> String {
     let named = uncovered.iter().take(MOST_NAMED).map(|(what, gap)| format!("{what} {}", gap.reason()));
     let named = named.collect::<Vec<_>>().join("; ");
     let more = match uncovered.len().saturating_sub(MOST_NAMED) {
@@ -142,56 +150,66 @@ fn named(uncovered: &[&(String, Gap)]) -> String {
 }
 
 #[cfg(target_os = "linux")]
-fn prepare(wanted: &Wanted, places: &[Place], global: &Global, out: &Output) -> Result<Command, ExitCode> {
-    super::linux::prepare(wanted, places, global, out)
+fn prepare(
+    request: &ExecRequest,
+    checkouts: &[LinkedCheckout],
+    global: &Global,
+    out: &Output,
+) -> Result<Command, ExitCode> {
+    super::linux::prepare(request, checkouts, global, out)
 }
 
-/// Elsewhere the cluster is asked by this process itself: nothing follows what changes.
+/// Elsewhere this process asks the cluster itself, and changes are not followed.
 #[cfg(not(target_os = "linux"))]
-fn prepare(wanted: &Wanted, places: &[Place], global: &Global, out: &Output) -> Result<Command, ExitCode> {
-    let found = super::companion::find(global.clone(), places).map_err(|error| {
+fn prepare(
+    request: &ExecRequest,
+    checkouts: &[LinkedCheckout],
+    global: &Global,
+    out: &Output,
+) -> Result<Command, ExitCode> {
+    let launch_plan = super::companion::find(global.clone(), checkouts).map_err(|error| {
         out.error(&error);
         ExitCode::from(error.exit_code())
     })?;
-    say(wanted, &found, out)?;
-    confine(wanted, &found, out)
+    print_notes(request, &launch_plan, out)?;
+    confine(request, &launch_plan, out)
 }
 
 #[cfg(target_os = "macos")]
-fn confine(wanted: &Wanted, found: &Found, out: &Output) -> Result<Command, ExitCode> {
+fn confine(request: &ExecRequest, launch_plan: &LaunchPlan, out: &Output) -> Result<Command, ExitCode> {
     use super::seatbelt;
     if !std::path::Path::new(seatbelt::PROGRAM).exists() {
-        return unprotected(wanted, out, "this system has no sandbox-exec");
+        return unprotected(request, out, "this system has no sandbox-exec");
     }
-    // A profile knows names: what does not exist yet is covered.
-    let uncovered = found.plans.iter().flat_map(|plan| plan.uncovered.iter().cloned()).collect();
-    say_uncovered(wanted, &uncovered, out)?;
+    // A profile has names: files that do not exist yet are covered.
+    let uncovered = launch_plan.plans.iter().flat_map(|plan| plan.uncovered.iter().cloned()).collect();
+    print_uncovered(request, &uncovered, out)?;
     let mut command = Command::new(seatbelt::PROGRAM);
-    command.arg("-p").arg(seatbelt::profile(&found.plans)).args(&wanted.command);
+    command.arg("-p").arg(seatbelt::profile(&launch_plan.plans)).args(&request.command);
     Ok(command)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
-fn confine(wanted: &Wanted, _found: &Found, out: &Output) -> Result<Command, ExitCode> {
-    unprotected(wanted, out, "this system has no way to do it that nexus knows")
+fn confine(request: &ExecRequest, _launch_plan: &LaunchPlan, out: &Output) -> Result<Command, ExitCode> {
+    unprotected(request, out, "this system has no way to do it that nexus knows")
 }
 
 #[cfg(unix)]
-fn become_command(mut command: Command, wanted: &Wanted, out: &Output) -> ExitCode {
+fn become_command(mut command: Command, request: &ExecRequest, out: &Output) -> ExitCode {
     use std::os::unix::process::CommandExt;
-    cannot_run(&command.exec(), wanted, out)
+    cannot_run(&command.exec(), request, out)
 }
 
 #[cfg(not(unix))]
-fn become_command(mut command: Command, wanted: &Wanted, out: &Output) -> ExitCode {
+fn become_command(mut command: Command, request: &ExecRequest, out: &Output) -> ExitCode {
     match command.status() {
         Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
-        Err(error) => cannot_run(&error, wanted, out),
+        Err(error) => cannot_run(&error, request, out),
     }
 }
 
-fn cannot_run(error: &io::Error, wanted: &Wanted, out: &Output) -> ExitCode {
-    let name = wanted.command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+fn cannot_run(error: &io::Error, request: &ExecRequest, out: &Output) -> ExitCode {
+    let name = request.command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     out.error(&Error::local(format!("cannot run {name}: {error}")));
     ExitCode::from(if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE })
 }

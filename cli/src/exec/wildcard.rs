@@ -1,22 +1,22 @@
-//! Which files of a checkout a held wildcard may match, as far as its text says so. The cluster says which it does match;
-//! what is certain not to be one of them need not be asked about.
+//! A bound on the files that a held wildcard matches, by its text. The cluster knows which files it matches; files out of
+//! bounds need not be asked about.
 
 use super::{
-    plan::{WILD, clean},
+    protection::{WILD, clean},
     spellings::may_be_same,
 };
 use std::path::{Path, PathBuf};
 
-/// A pattern of somebody else, as a bound on what it matches.
+/// The bound of a pattern that somebody else holds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Wildcard {
     /// The folder that all of it is in; empty for the root.
     beneath: PathBuf,
-    /// Folders between that one and a file, at most; none where there may be any number.
+    /// The most folders between that one and a file; none where there may be any number.
     levels: Option<usize>,
-    /// What the file, or a folder that it is in, ends in, in lower case; empty where that may be anything.
+    /// The end of the name of the file, or of a folder that it is in, in lower case. Empty where it may be anything.
     tail: String,
-    /// Whether it is all that is beneath.
+    /// Whether it matches everything beneath the folder.
     is_whole: bool,
 }
 
@@ -36,24 +36,24 @@ impl Wildcard {
         Some(Self { beneath, levels, tail, is_whole: false })
     }
 
-    /// All that is beneath a folder.
+    /// The pattern of everything beneath a folder.
     pub(super) const fn all_of(folder: PathBuf) -> Self {
         Self { beneath: folder, levels: None, tail: String::new(), is_whole: true }
     }
 
-    /// Whether something in this folder, or beneath it, may be matched.
+    /// Whether it may match something in or beneath this folder.
     pub(super) fn reaches(&self, folder: &Path) -> bool {
         let (above, below) = (self.beneath.components().count(), folder.components().count());
         self.agrees_with(folder) && self.levels.is_none_or(|levels| below <= above + levels)
     }
 
-    /// Whether this file may be matched.
+    /// Whether it may match this file.
     pub(super) fn may_match(&self, file: &Path) -> bool {
         let is_beneath = file.components().count() > self.beneath.components().count();
         is_beneath && self.agrees_with(file) && (self.tail.is_empty() || ends_so(file, &self.tail))
     }
 
-    /// Whether all that is in this folder is matched for sure.
+    /// Whether it surely matches everything in this folder.
     pub(super) fn has_all_of(&self, folder: &Path) -> bool {
         self.is_whole && folder.starts_with(&self.beneath)
     }

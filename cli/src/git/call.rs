@@ -55,7 +55,7 @@ const OF_THE_USER: [&str; 12] = [
     "GIT_TEMPLATE_DIR",
 ];
 
-/// Variables by which git tells a hook what it is at work on.
+/// Variables by which git passes its repository and index to a hook.
 const OF_A_HOOK: [&str; 8] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
@@ -75,9 +75,9 @@ const MAX_ANSWER_BYTES: u64 = 64 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Elapsed;
 
-/// Whose repository is meant.
+/// The repository that git works in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Where {
+enum RepositoryAt {
     /// The one around this folder, whatever the environment names.
     Folder(PathBuf),
     /// The one of this work tree, whatever its settings say of where that is, and no other around it.
@@ -89,7 +89,7 @@ enum Where {
 /// Git in one repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Git {
-    place: Where,
+    repository: RepositoryAt,
     /// When it is killed.
     until: Option<Instant>,
 }
@@ -97,7 +97,7 @@ pub(crate) struct Git {
 impl Git {
     /// In the repository around a folder.
     pub(crate) fn at(folder: &Path) -> Self {
-        Self { place: Where::Folder(folder.to_owned()), until: None }
+        Self { repository: RepositoryAt::Folder(folder.to_owned()), until: None }
     }
 
     /// In the repository around the current folder.
@@ -107,13 +107,13 @@ impl Git {
 
     /// In the repository of a work tree.
     pub(crate) fn in_tree(tree: &WorkTree) -> Self {
-        Self { place: Where::Tree(tree.top.clone()), until: None }
+        Self { repository: RepositoryAt::Tree(tree.top.clone()), until: None }
     }
 
     /// In the repository that git is at work on, with the index that it is about to commit. Only for what git itself
     /// called: in the environment of others these variables mean another repository.
     pub(crate) const fn of_hook() -> Self {
-        Self { place: Where::Hook, until: None }
+        Self { repository: RepositoryAt::Hook, until: None }
     }
 
     /// The same with an end: a git that is still at work then is killed, and its call fails. It asks no other machine
@@ -129,14 +129,14 @@ impl Git {
     {
         let mut command = Command::new("git");
         for (name, _) in env::vars_os() {
-            if !is_kept(&name, self.place == Where::Hook) {
+            if !is_kept(&name, self.repository == RepositoryAt::Hook) {
                 command.env_remove(&name);
             }
         }
         command
             .env("LC_ALL", "C")
             .env_remove("LANGUAGE")
-            // A look must not get in the way of somebody's commit.
+            // Reading the status must not lock the index while somebody commits.
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("GIT_TERMINAL_PROMPT", "0")
             // What is pushed is what was committed, not what stands in for it here.
@@ -146,16 +146,16 @@ impl Git {
             // A git before 2.45 does not know the first; without a protocol it gets no further.
             command.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "");
         }
-        match &self.place {
-            Where::Folder(folder) => {
+        match &self.repository {
+            RepositoryAt::Folder(folder) => {
                 command.arg("-C").arg(folder);
             }
-            Where::Tree(top) => {
+            RepositoryAt::Tree(top) => {
                 // Git itself finds its folder, and says whether it may be trusted: settings start programs.
                 command.env("GIT_CEILING_DIRECTORIES", top.parent().unwrap_or(top));
                 command.arg("-C").arg(top).arg("--work-tree").arg(top);
             }
-            Where::Hook => {}
+            RepositoryAt::Hook => {}
         }
         for setting in SETTINGS {
             command.args(["-c", setting]);
@@ -164,7 +164,7 @@ impl Git {
         command
     }
 
-    /// What git gives, however it ends.
+    /// The output and exit code of git, however it ends.
     ///
     /// # Errors
     /// When it cannot be run, or is killed since it did not end in time.
@@ -197,24 +197,24 @@ impl Git {
         }
     }
 
-    /// What git prints, without the end of its last line. Bytes that are no UTF-8 become U+FFFD.
+    /// The output of git, without the end of its last line. Bytes that are no UTF-8 become U+FFFD.
     ///
     /// # Errors
-    /// When it fails, with what it says.
+    /// When it fails, with its message.
     pub(crate) fn text(&self, arguments: &[&str]) -> Result<String, Error> {
         let text = String::from_utf8_lossy(&self.bytes(arguments)?).into_owned();
         Ok(text.trim_end_matches(['\n', '\r']).to_owned())
     }
 
-    /// What git prints, as it is.
+    /// The output of git, unchanged.
     ///
     /// # Errors
-    /// When it fails, with what it says.
+    /// When it fails, with its message.
     pub(crate) fn bytes(&self, arguments: &[&str]) -> Result<Vec<u8>, Error> {
         Ok(checked(self.output(arguments)?, arguments)?.stdout)
     }
 
-    /// What git prints of what it is given on stdin, however it ends.
+    /// The output and exit code of git for this input on stdin.
     ///
     /// # Errors
     /// When it cannot be run, or is killed since it did not end in time.
@@ -222,7 +222,7 @@ impl Git {
         Ok(self.run(self.command(arguments), input)?.stdout)
     }
 
-    /// What git prints that asks another machine, which may never answer; none where it fails.
+    /// The output of a git that asks another machine, which may never answer; none where it fails.
     ///
     /// # Errors
     /// When it takes longer.
@@ -241,7 +241,7 @@ impl Git {
     /// The texts that git prints, each ended by a NUL.
     ///
     /// # Errors
-    /// When it fails, with what it says.
+    /// When it fails, with its message.
     pub(crate) fn entries(&self, arguments: &[&str]) -> Result<Vec<String>, Error> {
         Ok(entries(&self.bytes(arguments)?))
     }
@@ -249,7 +249,7 @@ impl Git {
     /// The same, of what it is given on stdin; `is_fine` says which exit codes are no failure.
     ///
     /// # Errors
-    /// When it fails, with what it says.
+    /// When it fails, with its message.
     pub(crate) fn entries_of(
         &self,
         arguments: &[&str],
@@ -263,7 +263,7 @@ impl Git {
         }
     }
 
-    /// Whether git ends well.
+    /// Whether git exits with code 0.
     pub(crate) fn is_so(&self, arguments: &[&str]) -> bool {
         self.output(arguments).is_ok_and(|output| output.status.success())
     }
@@ -295,9 +295,9 @@ fn run_within(
     let stdout = child.stdout.take().map(collect);
     let end = Instant::now() + longest;
     let mut outputs = [Vec::new(), Vec::new()];
-    for (output, told) in outputs.iter_mut().zip([stdout, stderr]) {
-        let Some(told) = told else { continue };
-        match told.recv_timeout(end.saturating_duration_since(Instant::now())) {
+    for (output, receiver) in outputs.iter_mut().zip([stdout, stderr]) {
+        let Some(receiver) = receiver else { continue };
+        match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
             Ok(bytes) => *output = bytes?,
             Err(_) => {
                 // It may have ended just now.
@@ -313,16 +313,16 @@ fn run_within(
 
 /// Reads a pipe in a thread of its own: what git started may keep it open when git itself is gone.
 fn collect(pipe: impl Read + Send + 'static) -> mpsc::Receiver<io::Result<Vec<u8>>> {
-    let (tell, told) = mpsc::sync_channel(1);
+    let (sender, receiver) = mpsc::sync_channel(1);
     thread::spawn(move || {
         let mut bytes = Vec::new();
         let read = pipe.take(MAX_ANSWER_BYTES).read_to_end(&mut bytes);
         let is_whole = (bytes.len() as u64) < MAX_ANSWER_BYTES;
         let bytes = read.and_then(|_| if is_whole { Ok(bytes) } else { Err(too_much()) });
-        // Whoever waited may be gone.
-        let _ = tell.send(bytes);
+        // The caller may have given up.
+        let _ = sender.send(bytes);
     });
-    told
+    receiver
 }
 
 fn too_much() -> io::Error {

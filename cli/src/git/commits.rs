@@ -33,7 +33,7 @@ pub(crate) enum Edge {
 /// than git itself would have merged them: the rest was changed by commits that others answer for.
 ///
 /// # Errors
-/// When git cannot tell.
+/// When git fails.
 pub(crate) fn staged(git: &Git) -> Result<Vec<String>, Error> {
     let against = |tree: &str| {
         let mut arguments = vec!["diff-index", "--cached", "--ita-invisible-in-index"];
@@ -84,9 +84,9 @@ pub(crate) fn fetched(git: &Git) -> Vec<String> {
 }
 
 /// `branch 'main' of https://example.org/app`: where it came from. Without a name it is all of the text.
-fn source(told: &str) -> &str {
-    let named = told.split_once("' of ").filter(|(before, _)| before.contains('\''));
-    named.map_or(told, |(_, source)| source)
+fn source(entry: &str) -> &str {
+    let named = entry.split_once("' of ").filter(|(before, _)| before.contains('\''));
+    named.map_or(entry, |(_, source)| source)
 }
 
 /// Whether a path of another repository is one of this one.
@@ -153,7 +153,7 @@ fn file(git: &Git, name: &str) -> String {
 /// choose commits. What a merge changes is what git itself would have merged otherwise.
 ///
 /// # Errors
-/// When git cannot tell, or a commit at the edge of a shallow clone is to be judged.
+/// When git fails, or a commit at the edge of a shallow clone is to be judged.
 pub(crate) fn committed(git: &Git, chosen: &[String], edge: Edge) -> Result<Vec<String>, Error> {
     let mut arguments = vec!["rev-list", "--parents"];
     arguments.extend(chosen.iter().map(String::as_str));

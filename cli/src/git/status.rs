@@ -49,7 +49,7 @@ const LINK_MODE: &[u8] = b"160000";
 /// What differs, in the whole work tree. Submodules count for which commit they are at.
 ///
 /// # Errors
-/// When git cannot tell.
+/// When git fails.
 pub(crate) fn status(git: &Git) -> Result<Status, Error> {
     const STATUS: [&str; 8] = [
         "status",
@@ -146,7 +146,7 @@ fn plumbed(git: &Git) -> Result<Status, Error> {
 /// The files of the index.
 ///
 /// # Errors
-/// When git cannot tell.
+/// When git fails.
 pub(crate) fn indexed(git: &Git) -> Result<Vec<Indexed>, Error> {
     let printed = git.bytes(&["ls-files", "-z", "-s", "-v", "--full-name"])?;
     // `TAG MODE ID STAGE<tab>PATH`
@@ -164,7 +164,7 @@ pub(crate) fn indexed(git: &Git) -> Result<Vec<Indexed>, Error> {
 /// The files that differ between two commits, each with whether the first one has it.
 ///
 /// # Errors
-/// When git cannot tell.
+/// When git fails.
 pub(crate) fn changed_between(git: &Git, before: &str, now: &str) -> Result<Vec<(PathBuf, bool)>, Error> {
     let arguments =
         ["diff-tree", "-r", "-z", "--name-status", "--no-renames", "--ignore-submodules=none", before, now];
@@ -180,7 +180,7 @@ pub(crate) fn changed_between(git: &Git, before: &str, now: &str) -> Result<Vec<
 /// The names of git's for the contents that these files have in a commit.
 ///
 /// # Errors
-/// When git cannot tell.
+/// When git fails.
 pub(crate) fn blobs(
     git: &Git,
     commit: &str,

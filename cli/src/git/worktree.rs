@@ -9,7 +9,7 @@ const MAX_GIT_FILE_BYTES: u64 = 64 << 10;
 /// A work tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WorkTree {
-    /// Its root.
+    /// The root of the work tree, without symbolic links.
     pub(crate) top: PathBuf,
 }
 

@@ -1,12 +1,12 @@
-//! What an agent is told when it starts: what it works on, what is its own, what is others', and how to go on.
-//! Short: whatever it reads here it pays for in every step.
+//! The text that an agent gets when it starts: what it works on, which files it and others hold, and how to go on. It is
+//! short, since an agent pays for it in every step.
 
 use super::confinement::Confinement;
 use crate::{
     client::Request,
     context::Context,
     error::Error,
-    output::{plain, words},
+    output::{format, plain},
 };
 use nexus_api_types::{
     Page,
@@ -29,7 +29,7 @@ const MAX_LINE: usize = 400;
 /// Bytes of the spec: the beginning says what it is about, and the rest can be asked for.
 const MAX_SPEC: usize = 800;
 
-/// Learnings, holders and free features that are named.
+/// Learnings that it lists; and holders and free features.
 const MOST_LEARNINGS: usize = 5;
 const MOST_HOLDERS: usize = 12;
 const MOST_FREE: usize = 5;
@@ -37,10 +37,10 @@ const MOST_FREE: usize = 5;
 /// Bytes of what happened meanwhile: it comes first, and must leave room for the rest.
 const MAX_NEWS: usize = 2_000;
 
-/// The brief of the session that acts, with what happened while it was not told.
+/// The brief of the session that acts. `news` is what happened since its agent was informed last.
 ///
 /// # Errors
-/// When the cluster says no, or nothing.
+/// When the cluster refuses it or no server answers.
 pub(crate) async fn brief(
     context: &Context<'_>,
     project: Uuid,
@@ -77,7 +77,7 @@ pub(crate) async fn brief(
     Ok(written(context, &known, name, news))
 }
 
-/// What the cluster said.
+/// What the cluster answered.
 struct Known<'a> {
     status: &'a ProjectStatus,
     session: Option<Uuid>,
@@ -129,7 +129,7 @@ fn written(context: &Context<'_>, known: &Known<'_>, name: &str, news: &str) -> 
         let feature = feature.as_ref().map_or_else(String::new, |feature| format!(" for {feature}"));
         sheet.line(&format!(
             "Held by {holder}{feature}: {}, until {}",
-            words::list(paths),
+            format::list(paths),
             clock.short(*until)
         ));
     }
@@ -156,7 +156,7 @@ type Holders<'a> = BTreeMap<(String, Option<String>), (Vec<&'a str>, nexus_api_t
 fn holders<'a>(known: &'a Known<'_>) -> Holders<'a> {
     let mut holders: Holders<'a> = BTreeMap::new();
     for claim in claims(known, false) {
-        let holder = words::holder(&claim.engineer_name, claim.agent.as_deref());
+        let holder = format::holder(&claim.engineer_name, claim.agent.as_deref());
         let mut features = known.status.active_features.iter();
         let feature = features.find(|feature| Some(feature.id) == claim.feature_id);
         let key = (holder, feature.map(|feature| feature.slug.clone()));
@@ -172,7 +172,7 @@ struct Sheet {
     is_full: bool,
 }
 
-/// Says that there is more.
+/// The last line of a brief that was cut off.
 const CUT: &str = "… nexus status shows the rest.\n";
 
 impl Sheet {
@@ -180,7 +180,7 @@ impl Sheet {
         self.text(&line.replace('\n', " "), MAX_LINE);
     }
 
-    /// As many lines as there is room for; the rest is counted.
+    /// Adds as many lines as there is room for, and the number of the others.
     fn news(&mut self, news: &str) {
         let lines: Vec<&str> = news.lines().filter(|line| !line.trim().is_empty()).collect();
         let end = self.text.len() + MAX_NEWS;
@@ -210,7 +210,7 @@ impl Sheet {
     }
 }
 
-/// The beginning of a text, in bytes.
+/// The beginning of a text, of at most `longest` bytes with the ellipsis.
 fn cut(text: &str, longest: usize) -> String {
     if text.len() <= longest {
         return text.to_owned();

@@ -1,55 +1,55 @@
-//! What git says is not committed, is ignored, or is in a stash. Changes nothing.
+//! What git reports as not committed, ignored, or stashed. Changes nothing.
 
 use crate::{
+    agent_run::RunKey,
     error::Error,
     git::{self, Git, WorkTree},
     repository::real,
-    run::Key,
 };
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-/// Files of a folder, or of a stash, that are looked at before a command throws them away or puts them back.
+/// Files that are listed at most before a command discards them or restores them from a stash.
 const MAX_CHANGED: usize = 5_000;
 
-/// Submodules within submodules that are looked into.
+/// How deep submodules within submodules are listed.
 const MAX_SUBMODULE_DEPTH: usize = 3;
 
-/// How long git may take to say what a command would change: its host waits ten seconds for all of the hook.
-const LONGEST: Duration = Duration::from_secs(2);
+/// How long git may take to list what a command would change: hosts wait ten seconds for the whole hook.
+const GIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Files that a command would change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Changed {
-    /// Those that are known: absolute paths.
+pub(crate) struct ChangedFiles {
+    /// The known ones, as absolute paths.
     pub(crate) paths: Vec<PathBuf>,
     /// Why there may be more.
-    pub(crate) gap: Option<&'static str>,
+    pub(crate) incomplete: Option<&'static str>,
 }
 
-/// Git did not say it: it failed, or took longer than [`LONGEST`].
-const UNSAID: &str = "git does not say which changes it throws away, or puts back";
+/// The reason when git failed, or took longer than [`GIT_TIMEOUT`].
+const GIT_FAILED: &str = "git does not say which changes it throws away, or puts back";
 
-/// There are more than [`MAX_CHANGED`].
+/// The reason when there are more than [`MAX_CHANGED`].
 const TOO_MANY: &str = "it throws away more changes than are looked at";
 
 /// What is not committed in the working tree of a folder, below it, and in its submodules.
-pub(crate) fn uncommitted(folder: &Path) -> Changed {
-    uncommitted_until(folder, Instant::now() + LONGEST)
+pub(crate) fn uncommitted(folder: &Path) -> ChangedFiles {
+    uncommitted_until(folder, Instant::now() + GIT_TIMEOUT)
 }
 
-fn uncommitted_until(folder: &Path, end: Instant) -> Changed {
+fn uncommitted_until(folder: &Path, end: Instant) -> ChangedFiles {
     let mut found = Vec::new();
     let folder = real(folder);
-    let Some(tree) = WorkTree::around(&folder) else { return Changed::default() };
+    let Some(tree) = WorkTree::around(&folder) else { return ChangedFiles::default() };
     let added = add_uncommitted(&tree, &folder, end, MAX_SUBMODULE_DEPTH, &mut found);
-    let gap = match added {
+    let incomplete = match added {
         Ok(()) => (found.len() >= MAX_CHANGED).then_some(TOO_MANY),
-        Err(_) => Some(UNSAID),
+        Err(_) => Some(GIT_FAILED),
     };
-    Changed { paths: found, gap }
+    ChangedFiles { paths: found, incomplete }
 }
 
 fn add_uncommitted(
@@ -85,19 +85,19 @@ fn add_uncommitted(
     Ok(())
 }
 
-/// The files that a stash changes when it is put back. Without a name it is the newest one.
-pub(crate) fn stashed(folder: &Path, name: Option<&str>) -> Changed {
-    stashed_until(folder, name, Instant::now() + LONGEST)
+/// The files that a stash changes when it is applied. Without a name it is the newest one.
+pub(crate) fn stashed(folder: &Path, name: Option<&str>) -> ChangedFiles {
+    stashed_until(folder, name, Instant::now() + GIT_TIMEOUT)
 }
 
-fn stashed_until(folder: &Path, name: Option<&str>, end: Instant) -> Changed {
-    let Some(tree) = WorkTree::around(&real(folder)) else { return Changed::default() };
+fn stashed_until(folder: &Path, name: Option<&str>, end: Instant) -> ChangedFiles {
+    let Some(tree) = WorkTree::around(&real(folder)) else { return ChangedFiles::default() };
     let Ok(mut paths) = files_of_stash(&Git::in_tree(&tree).until(end), name) else {
-        return Changed { paths: Vec::new(), gap: Some(UNSAID) };
+        return ChangedFiles { paths: Vec::new(), incomplete: Some(GIT_FAILED) };
     };
-    let gap = (paths.len() > MAX_CHANGED).then_some(TOO_MANY);
+    let incomplete = (paths.len() > MAX_CHANGED).then_some(TOO_MANY);
     paths.truncate(MAX_CHANGED);
-    Changed { paths: paths.into_iter().map(|path| tree.top.join(path)).collect(), gap }
+    ChangedFiles { paths: paths.into_iter().map(|path| tree.top.join(path)).collect(), incomplete }
 }
 
 fn files_of_stash(git: &Git, name: Option<&str>) -> Result<Vec<String>, Error> {
@@ -112,35 +112,35 @@ fn files_of_stash(git: &Git, name: Option<&str>) -> Result<Vec<String>, Error> {
         Ok::<bool, Error>(found.status.success())
     };
     let (first, others) = (format!("{stash}^1"), format!("{stash}^3"));
-    // Git itself has nothing to put back.
+    // There is no such stash, so git changes nothing.
     if !is_there(&first)? {
         return Ok(Vec::new());
     }
     let mut paths = git.entries(&["diff-tree", "-r", "-z", "--name-only", "--no-renames", &first, &stash])?;
-    // Files that git did not know have a parent of their own.
+    // Files that git did not track are in a parent commit of their own.
     if is_there(&others)? {
         paths.extend(git.entries(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", &others])?);
     }
     Ok(paths)
 }
 
-/// These paths without those that git ignores: what is built belongs to nobody.
+/// These paths without those that git ignores: nobody claims what is built.
 pub(crate) fn not_ignored(root: &Path, paths: Vec<String>) -> Vec<String> {
     if paths.is_empty() {
         return paths;
     }
     // To git a path that begins with a colon is a pattern.
     let input = paths.iter().map(|path| format!("./{path}\0")).collect();
-    // With 1 it says that none of them is ignored.
-    let git = Git::at(root).until(Instant::now() + LONGEST);
+    // Exit code 1 means that none of them is ignored.
+    let git = Git::at(root).until(Instant::now() + GIT_TIMEOUT);
     let ignored = git.entries_of(&["check-ignore", "-z", "--stdin"], input, |code| code <= 1);
     let ignored = ignored.unwrap_or_default();
     let is_ignored = |path: &String| ignored.iter().any(|one| one.strip_prefix("./") == Some(path.as_str()));
     paths.into_iter().filter(|path| !is_ignored(path)).collect()
 }
 
-/// The word for a use of a tool that has no name.
-pub(crate) fn unnamed(key: &Key) -> String {
+/// The id of a tool call whose host gives it none.
+pub(crate) fn fallback_call_id(key: &RunKey) -> String {
     format!("{}-shell", key.kind())
 }
 
@@ -167,13 +167,13 @@ mod tests {
         let folder = repository();
         let whole = uncommitted(folder.path());
         let path = fs::canonicalize(folder.path()).unwrap().join("a");
-        assert_eq!(whole, Changed { paths: vec![path], gap: None });
+        assert_eq!(whole, ChangedFiles { paths: vec![path], incomplete: None });
         let over = Instant::now();
-        assert_eq!(uncommitted_until(folder.path(), over).gap, Some(UNSAID));
-        assert_eq!(stashed_until(folder.path(), None, over).gap, Some(UNSAID));
+        assert_eq!(uncommitted_until(folder.path(), over).incomplete, Some(GIT_FAILED));
+        assert_eq!(stashed_until(folder.path(), None, over).incomplete, Some(GIT_FAILED));
         // Nor does one that fails.
         fs::write(folder.path().join(".git/index"), "broken").unwrap();
-        assert_eq!(uncommitted(folder.path()).gap, Some(UNSAID));
+        assert_eq!(uncommitted(folder.path()).incomplete, Some(GIT_FAILED));
     }
 
     #[test]
@@ -191,14 +191,16 @@ mod tests {
                     .success()
             );
         };
-        let paths =
-            |names: &[&str]| Changed { paths: names.iter().map(|name| top.join(name)).collect(), gap: None };
+        let paths = |names: &[&str]| ChangedFiles {
+            paths: names.iter().map(|name| top.join(name)).collect(),
+            incomplete: None,
+        };
         run("git stash -q");
         assert_eq!(stashed(folder.path(), None), paths(&["a"]));
         run("git stash pop -q && echo 1 > b && git stash push -q -u");
         assert_eq!(stashed(folder.path(), Some("0")), paths(&["a", "b"]));
         run("git stash drop -q");
-        assert_eq!(stashed(folder.path(), None), Changed::default());
-        assert_eq!(stashed(folder.path(), Some("7")), Changed::default());
+        assert_eq!(stashed(folder.path(), None), ChangedFiles::default());
+        assert_eq!(stashed(folder.path(), Some("7")), ChangedFiles::default());
     }
 }

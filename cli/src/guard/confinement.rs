@@ -1,4 +1,4 @@
-//! What is to run under `nexus exec`: what agents are told, and what `nexus install` offers.
+//! What is to run under `nexus exec`: what the brief of an agent says, and what `nexus install` offers.
 
 use crate::config::{
     link::{self, Link},
@@ -7,21 +7,21 @@ use crate::config::{
 use serde_json::Value;
 use std::env;
 
-/// What is to run under `nexus exec`; what protects more is the greater.
+/// What is to run under `nexus exec`. The value that protects more is the greater one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Confinement {
-    /// Nothing: nobody is told of it.
+    /// Nothing: neither the brief nor `nexus install` mentions it.
     Off,
-    /// Single commands: agents are told to put it in front of those that write files of their own accord. No hook changes
-    /// a command: most hosts run a changed one without asking their user, and their rules would not know it.
+    /// Single commands: the brief asks agents to run commands that write files of their own accord under it. No hook
+    /// changes a command: most hosts would run the changed one without asking their user, and their rules would not match.
     Commands,
-    /// The agent itself: `nexus install` says how it is started so.
+    /// The agent itself: `nexus install` prints how to start it so.
     Agent,
 }
 
 impl Confinement {
-    /// `NEXUS_EXEC`, else of what the repository and the engineer's own settings say what protects more, else `agent`:
-    /// what others put into a repository takes nothing from what its user wants.
+    /// `NEXUS_EXEC`, else the value of the repository's link or of the engineer's own settings that protects more, else
+    /// `agent`. So a file that others put into a repository cannot make it weaker.
     pub(crate) fn here(login: &Login) -> Self {
         let link = link::find().ok().flatten().map(|found| found.link);
         let environment = env::var("NEXUS_EXEC").ok().filter(|text| !text.trim().is_empty());
@@ -40,7 +40,7 @@ impl Confinement {
         match word.trim() {
             "off" => Self::Off,
             "commands" => Self::Commands,
-            // Whoever mistypes it is told of what protects most.
+            // A misspelt value counts as the one that protects most.
             _ => Self::Agent,
         }
     }

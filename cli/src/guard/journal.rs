@@ -1,18 +1,18 @@
-//! What was let through while nobody could be asked: a file for each run and project, a line for each tool,
-//! on disk before the tool is used. Once a server answers, what is free is taken and what is not is told.
-//! A line is thrown away only after that; what a run left that is over, the next one of the project answers for.
+//! The writes that were let through while no server answered: a file for each run and project, and a line for each tool,
+//! on disk before the tool is used. Once a server answers, free files are claimed and held ones are reported, and only
+//! then is a line removed. The next run of the project takes over the journal of a run that ended.
 
 use super::{
-    decision::{self, Decision},
-    holding::Holding,
-    place::Place,
+    checkout::LinkedCheckout,
+    held_file::HeldFile,
+    write_access::{self, WriteAccess},
 };
 use crate::{
+    agent_run::{Actor, RunKey, RunRecords},
     config::{atomic, link, stored::StoredPath},
     context::Context,
     error::Error,
-    output::words,
-    run::{Actor, Key, Records},
+    output::format,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -23,46 +23,46 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Paths of one question to the cluster.
+/// Paths of one check of the cluster.
 const MOST_AT_ONCE: usize = 1_000;
 
-/// What was let through at once.
+/// One write of a tool that was let through.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Line {
-    /// When, in milliseconds of the Unix epoch.
+    /// When it was let through, in milliseconds of the Unix epoch.
     at: u64,
     /// The root of the repository.
     root: StoredPath,
-    /// The files, by their names there.
+    /// The files, by their names in the repository.
     paths: Vec<String>,
-    /// Why nobody could be asked.
+    /// Why no server could be asked.
     why: String,
 }
 
-/// What became of it.
+/// What a reconciliation with the cluster found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reconciled {
-    /// Free: this run's now.
+    /// Files that were free, and that this run holds now.
     pub(crate) taken: Vec<String>,
-    /// Somebody else's.
-    pub(crate) held: Vec<Holding>,
+    /// Files that somebody else holds by now.
+    pub(crate) held: Vec<HeldFile>,
 }
 
 impl Reconciled {
-    /// Whether there was nothing.
+    /// Whether it found neither.
     pub(crate) const fn is_nothing(&self) -> bool {
         self.taken.is_empty() && self.held.is_empty()
     }
 }
 
-/// Whether a file is a journal with lines, of whichever project.
-pub(crate) fn is_one(file: &Path) -> bool {
+/// Whether a file is a journal with lines, of any project.
+pub(crate) fn is_journal(file: &Path) -> bool {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     name.contains(&format!("{ENDING}.")) || name.ends_with(ENDING)
 }
 
-/// What the name of a journal ends in, and what stands before the number of one that is being reconciled.
+/// The end of a journal's name. A journal that is being reconciled has a number behind it.
 const ENDING: &str = ".journal";
 
 /// The journal of a run in a project.
@@ -73,19 +73,19 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// The journal of the run that acts. A session that was named by hand has one of its own.
+    /// The journal of the run that acts. A session that a person named has a journal of its own.
     pub(crate) fn of(context: &Context<'_>, project: Uuid) -> Self {
         let key = match context.actor() {
-            Actor::Run { key, .. } => Some(key.clone()),
-            Actor::Session(id) => Some(Key::of_session(*id)),
-            Actor::Engineer => Key::of_host("engineer", "default"),
+            Actor::AgentRun { key, .. } => Some(key.clone()),
+            Actor::Session(id) => Some(RunKey::of_session(*id)),
+            Actor::Engineer => RunKey::of_host("engineer", "default"),
         };
-        let key = key.unwrap_or_else(|| Key::of_session(Uuid::nil()));
+        let key = key.unwrap_or_else(|| RunKey::of_session(Uuid::nil()));
         Self::of_run(&context.records(), &key, project)
     }
 
     /// The journal of a run.
-    pub(crate) fn of_run(records: &Records, key: &Key, project: Uuid) -> Self {
+    pub(crate) fn of_run(records: &RunRecords, key: &RunKey, project: Uuid) -> Self {
         Self { folder: records.folder_of(key), project }
     }
 
@@ -93,15 +93,15 @@ impl Journal {
         self.folder.join(format!("{}{ENDING}", self.project))
     }
 
-    /// Remembers what is let through.
+    /// Adds a write that is let through, before it happens.
     ///
     /// # Errors
     /// When it cannot be written to the disk.
-    pub(crate) fn add(&self, place: &Place, paths: &[String], why: &str) -> io::Result<()> {
+    pub(crate) fn add(&self, checkout: &LinkedCheckout, paths: &[String], why: &str) -> io::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let at = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let line =
-            Line { at, root: StoredPath(place.root.clone()), paths: paths.to_vec(), why: why.to_owned() };
+            Line { at, root: StoredPath(checkout.root.clone()), paths: paths.to_vec(), why: why.to_owned() };
         let mut text = serde_json::to_vec(&line).expect("a line has only text keys");
         text.push(b'\n');
         atomic::make_private_folder(&self.folder)?;
@@ -118,14 +118,14 @@ impl Journal {
         file.sync_all()
     }
 
-    /// Held while a line is written, and while the file gets another name: never across a question.
+    /// Locks the journal while a line is written, or the file is renamed; never while a server is asked.
     fn lock(&self) -> io::Result<File> {
         let lock = File::create(self.folder.join(format!("{}{ENDING}-lock", self.project)))?;
         lock.lock()?;
         Ok(lock)
     }
 
-    /// The files with lines; whoever writes from now on begins another one.
+    /// Renames the journal, so that further lines begin another file. Returns all files that are to be reconciled.
     fn taken_aside(&self) -> io::Result<Vec<PathBuf>> {
         let prefix = format!("{}{ENDING}.", self.project);
         if self.file().exists() {
@@ -145,31 +145,31 @@ impl Journal {
         Ok(files)
     }
 
-    /// Takes over what runs of this project left that are over: nobody else answers for it.
-    pub(crate) fn adopt(&self, records: &Records) {
+    /// Takes over the journals of runs that ended in this project.
+    pub(crate) fn adopt(&self, records: &RunRecords) {
         let of_project = format!("{}{ENDING}", self.project);
         let is_of_project = |file: &Path| {
-            is_one(file)
+            is_journal(file)
                 && file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&of_project))
         };
-        for folder in records.left_behind(self.project, is_of_project) {
+        for folder in records.folders_of_ended_runs(self.project, is_of_project) {
             if folder == self.folder || atomic::make_private_folder(&self.folder).is_err() {
                 continue;
             }
             let left = Self { folder, project: self.project };
             for file in left.taken_aside().unwrap_or_default() {
                 let Some(name) = file.file_name() else { continue };
-                // Another run may do the same at this moment: one of them gets it.
+                // Another run may do the same at this moment: one of the two gets the file.
                 let _ = fs::rename(&file, self.folder.join(name));
             }
         }
     }
 
-    /// Takes what is free of what was let through, and finds what is not: what was found is there also when it
-    /// fails. Nothing is forgotten before.
+    /// Claims the free files of what was let through, and finds those that others hold. `reconciled` has what was found
+    /// also when it fails.
     ///
     /// # Errors
-    /// When the cluster says no, or nothing: what is not settled is kept for the next time.
+    /// When the cluster refuses it or no server answers. Lines that are not settled are kept for the next time.
     pub(crate) async fn reconcile(
         &self,
         context: &Context<'_>,
@@ -190,7 +190,7 @@ impl Journal {
             for (root, of_root) in by_root {
                 match self.settle_in(context, root, &of_root, reconciled).await {
                     Ok(true) => {}
-                    // What is linked no longer may be linked again, with another branch for example.
+                    // A repository that is not linked now may be linked again, on another branch for example.
                     Ok(false) => kept.extend(of_root),
                     Err(error) => {
                         kept.extend(of_root);
@@ -203,7 +203,7 @@ impl Journal {
         first_failure.map_or(Ok(()), Err)
     }
 
-    /// Settles what was let through in one repository; not where it is none of this project now.
+    /// Settles what was let through in one repository, unless that is linked to another project now.
     async fn settle_in(
         &self,
         context: &Context<'_>,
@@ -211,7 +211,8 @@ impl Journal {
         lines: &[&Line],
         reconciled: &mut Reconciled,
     ) -> Result<bool, Error> {
-        let Some(place) = Place::of(root)?.filter(|place| place.project() == self.project) else {
+        let Some(checkout) = LinkedCheckout::of(root)?.filter(|checkout| checkout.project() == self.project)
+        else {
             return Ok(false);
         };
         let mut paths: Vec<String> = Vec::new();
@@ -221,16 +222,16 @@ impl Journal {
             }
         }
         for paths in paths.chunks(MOST_AT_ONCE) {
-            settle(context, &place, paths, reconciled).await?;
+            settle(context, &checkout, paths, reconciled).await?;
         }
         Ok(true)
     }
 }
 
-/// Leaves in a journal what is not settled. What cannot be written is settled once more, which changes nothing.
+/// Keeps the unsettled lines of a journal. If it cannot be written, they are settled once more, which changes nothing.
 fn keep(file: &Path, before: usize, lines: &[&Line]) {
     if lines.is_empty() {
-        // It may be gone already: another hook of this run did the same.
+        // Another hook of this run may have removed it already.
         let _ = fs::remove_file(file);
     } else if lines.len() < before {
         let text = |line: &&Line| serde_json::to_string(line).expect("a line has only text keys") + "\n";
@@ -238,46 +239,46 @@ fn keep(file: &Path, before: usize, lines: &[&Line]) {
     }
 }
 
-/// After a command that reached a server: what this run wrote while none answered is settled, and told.
+/// Settles and prints what this run wrote while no server answered, after a command that reached one.
 pub(crate) async fn settle_up(context: &Context<'_>) {
     let Ok(Some(found)) = link::find() else { return };
     let journal = Journal::of(context, found.link.project_id);
     journal.adopt(&context.records());
     let mut reconciled = Reconciled::default();
-    // What cannot be settled now is kept for the next command.
+    // If it fails, the next command tries again.
     let _ = journal.reconcile(context, &mut reconciled).await;
-    for holding in &reconciled.held {
-        let sentence = holding.sentence(context.out.clock());
+    for held_file in &reconciled.held {
+        let sentence = held_file.sentence(context.out.clock());
         context.out.note(format_args!("WARNING: written while no server answered: {sentence}"));
     }
     if !reconciled.taken.is_empty() {
-        let paths = words::list(&reconciled.taken);
+        let paths = format::list(&reconciled.taken);
         context.out.note(format_args!("Written while no server answered, and yours now: {paths}"));
     }
 }
 
-/// What is held is left out, and the rest tried again, since a claim takes all or none.
+/// Claims what is free. A claim takes all files or none, so it is repeated without those that turn out to be held.
 async fn settle(
     context: &Context<'_>,
-    place: &Place,
+    checkout: &LinkedCheckout,
     paths: &[String],
     reconciled: &mut Reconciled,
 ) -> Result<(), Error> {
-    let held = decision::look(context, place.project(), paths).await?;
-    let is_held = |path: &&String| held.iter().any(|holding| holding.wanted == **path);
+    let held = write_access::held_by_others(context, checkout.project(), paths).await?;
+    let is_held = |path: &&String| held.iter().any(|held_file| held_file.wanted == **path);
     let mut left: Vec<String> = paths.iter().filter(|path| !is_held(path)).cloned().collect();
     reconciled.held.extend(held);
-    // What somebody takes at this very moment shows only now.
+    // A file that somebody claims at this moment shows only now.
     while !left.is_empty() {
-        match decision::decide(context, place, &left).await? {
-            Decision::Mine => return Ok(()),
-            Decision::Taken(taken) => {
+        match write_access::acquire(context, checkout, &left).await? {
+            WriteAccess::AlreadyHeld => return Ok(()),
+            WriteAccess::Claimed(taken) => {
                 reconciled.taken.extend(taken);
                 return Ok(());
             }
-            Decision::Held(held) => {
+            WriteAccess::HeldByOthers(held) => {
                 let before = left.len();
-                left.retain(|path| !held.iter().any(|holding| holding.wanted == *path));
+                left.retain(|path| !held.iter().any(|held_file| held_file.wanted == *path));
                 reconciled.held.extend(held);
                 if left.len() == before {
                     return Ok(());
@@ -288,7 +289,7 @@ async fn settle(
     Ok(())
 }
 
-/// The lines of a journal. One that was cut off by a crash came before its tool.
+/// The lines of a journal. A line that a crash cut off does not count: its tool was not used.
 fn lines(file: &Path) -> Vec<Line> {
     let text = fs::read_to_string(file).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
@@ -299,13 +300,13 @@ fn lines(file: &Path) -> Vec<Line> {
 mod tests {
     use super::*;
 
-    fn journal() -> (tempfile::TempDir, Journal, Place) {
+    fn journal() -> (tempfile::TempDir, Journal, LinkedCheckout) {
         let folder = tempfile::tempdir().unwrap();
         let link = r#"{"projectId":"00000000-0000-0000-0000-000000000001"}"#;
         fs::write(folder.path().join(".nexus.json"), link).unwrap();
-        let place = Place::of(folder.path()).unwrap().unwrap();
-        let journal = Journal { folder: folder.path().join("runs"), project: place.project() };
-        (folder, journal, place)
+        let checkout = LinkedCheckout::of(folder.path()).unwrap().unwrap();
+        let journal = Journal { folder: folder.path().join("runs"), project: checkout.project() };
+        (folder, journal, checkout)
     }
 
     fn paths(file: &Path) -> Vec<String> {
@@ -314,30 +315,30 @@ mod tests {
 
     #[test]
     fn what_was_let_through_is_there_after_a_crash() {
-        let (_folder, journal, place) = journal();
-        journal.add(&place, &["a.rs".to_owned(), "b.rs".to_owned()], "nobody").unwrap();
-        journal.add(&place, &["b.rs".to_owned(), "c.rs".to_owned()], "nobody").unwrap();
+        let (_folder, journal, checkout) = journal();
+        journal.add(&checkout, &["a.rs".to_owned(), "b.rs".to_owned()], "nobody").unwrap();
+        journal.add(&checkout, &["b.rs".to_owned(), "c.rs".to_owned()], "nobody").unwrap();
         OpenOptions::new().append(true).open(journal.file()).unwrap().write_all(b"{\"at\":1,\"ro").unwrap();
         assert_eq!(paths(&journal.file()), ["a.rs", "b.rs", "b.rs", "c.rs"]);
-        assert_eq!(lines(&journal.file())[0].root.0, place.root);
+        assert_eq!(lines(&journal.file())[0].root.0, checkout.root);
     }
 
     #[cfg(unix)]
     #[test]
     fn a_root_that_is_no_text_is_remembered_as_any_other() {
         use std::os::unix::ffi::OsStrExt;
-        let (_folder, journal, mut place) = journal();
-        place.root.push(std::ffi::OsStr::from_bytes(b"\xff"));
-        journal.add(&place, &["a.rs".to_owned()], "nobody").unwrap();
-        assert_eq!(lines(&journal.file())[0].root.0, place.root);
+        let (_folder, journal, mut checkout) = journal();
+        checkout.root.push(std::ffi::OsStr::from_bytes(b"\xff"));
+        journal.add(&checkout, &["a.rs".to_owned()], "nobody").unwrap();
+        assert_eq!(lines(&journal.file())[0].root.0, checkout.root);
     }
 
     #[test]
     fn what_is_written_while_it_is_read_is_kept() {
-        let (_folder, journal, place) = journal();
-        journal.add(&place, &["a.rs".to_owned()], "nobody").unwrap();
+        let (_folder, journal, checkout) = journal();
+        journal.add(&checkout, &["a.rs".to_owned()], "nobody").unwrap();
         let aside = journal.taken_aside().unwrap();
-        journal.add(&place, &["b.rs".to_owned()], "nobody").unwrap();
+        journal.add(&checkout, &["b.rs".to_owned()], "nobody").unwrap();
         assert_eq!(aside.len(), 1);
         assert_eq!(paths(&aside[0]), ["a.rs"]);
         assert_eq!(paths(&journal.file()), ["b.rs"]);
@@ -347,28 +348,28 @@ mod tests {
 
     #[test]
     fn only_what_is_settled_is_thrown_away() {
-        let (_folder, journal, place) = journal();
+        let (_folder, journal, checkout) = journal();
         for path in ["a.rs", "b.rs"] {
-            journal.add(&place, &[path.to_owned()], "nobody").unwrap();
+            journal.add(&checkout, &[path.to_owned()], "nobody").unwrap();
         }
         let file = journal.taken_aside().unwrap().remove(0);
         let all = lines(&file);
         keep(&file, all.len(), &[&all[1]]);
         assert_eq!(paths(&file), ["b.rs"]);
-        assert!(is_one(&file) && is_one(&journal.file()));
+        assert!(is_journal(&file) && is_journal(&journal.file()));
         keep(&file, 1, &[]);
-        assert!(!file.exists() && !is_one(&journal.folder.join("x.journal-lock")));
+        assert!(!file.exists() && !is_journal(&journal.folder.join("x.journal-lock")));
     }
 
     #[test]
     fn two_that_write_at_once_lose_nothing() {
-        let (_folder, journal, place) = journal();
+        let (_folder, journal, checkout) = journal();
         std::thread::scope(|scope| {
             for thread in 0..4 {
-                let (journal, place) = (&journal, &place);
+                let (journal, checkout) = (&journal, &checkout);
                 scope.spawn(move || {
                     for number in 0..10 {
-                        journal.add(place, &[format!("{thread}-{number}")], "nobody").unwrap();
+                        journal.add(checkout, &[format!("{thread}-{number}")], "nobody").unwrap();
                     }
                 });
             }

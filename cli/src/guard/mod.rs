@@ -1,17 +1,17 @@
-//! Whether a file may be written: the cluster decides, this asks and says what it means.
+//! Whether a file may be written. The cluster decides; this asks it and explains the answer.
 //!
-//! - [`place`]: the linked repository that a file is in, and its name there.
-//! - [`decision`]: whose files are, and taking those that are free. [`holding`]: who holds one, in words.
-//! - [`policy`]: what goes when nobody can be asked. [`journal`]: what was let through then.
-//! - [`changes`]: what git says was changed. [`snapshot`]: what commands changed. [`brief`]: what an agent is told when it
-//!   starts. [`confinement`]: what is to run under `nexus exec`.
+//! - [`checkout`]: the linked repository that a file is in, and its name there.
+//! - [`write_access`]: asks who holds files, and claims those that are free. [`held_file`]: describes who holds one.
+//! - [`policy`]: what happens when no server answers. [`journal`]: the writes that were let through then.
+//! - [`changes`]: what git reports as changed. [`snapshot`]: what commands changed. [`brief`]: the text that an agent gets
+//!   when it starts. [`confinement`]: what is to run under `nexus exec`.
 
 pub(crate) mod brief;
 pub(crate) mod changes;
+pub(crate) mod checkout;
 pub(crate) mod confinement;
-pub(crate) mod decision;
-pub(crate) mod holding;
+pub(crate) mod held_file;
 pub(crate) mod journal;
-pub(crate) mod place;
 pub(crate) mod policy;
 pub(crate) mod snapshot;
+pub(crate) mod write_access;

@@ -1,10 +1,10 @@
-//! What goes when nobody can say whose a file is.
+//! What hooks do when no server answers.
 
 use crate::config::{link::Link, login::Login};
 use serde_json::Value;
 use std::env;
 
-/// What goes then; the stricter one is the greater.
+/// Whether a write is let through when no server answers. The stricter policy is the greater one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Policy {
     /// The file is written, and a journal remembers it.
@@ -14,9 +14,9 @@ pub(crate) enum Policy {
 }
 
 impl Policy {
-    /// `NEXUS_HOOK_POLICY`, else the stricter of what the repository and the engineer's own settings say, else
-    /// `fail-open`: what others put into a repository takes nothing from what its user wants. A link that cannot be read
-    /// says nothing.
+    /// `NEXUS_HOOK_POLICY`, else the stricter one of the repository's link and the engineer's own settings, else
+    /// `fail-open`. So a file that others put into a repository cannot make the user's policy weaker. A link that cannot
+    /// be read counts as one without a policy.
     pub(crate) fn find(link: Option<&Link>, login: Option<&Login>) -> Self {
         let environment = env::var("NEXUS_HOOK_POLICY").ok().filter(|text| !text.trim().is_empty());
         let said = |hooks: Option<&Value>| {
@@ -27,12 +27,12 @@ impl Policy {
         environment.map_or(stricter, |environment| Self::of_word(&environment))
     }
 
-    /// Whoever sets a policy and mistypes it meant the one that is not the default.
+    /// Reads a policy. A misspelt value counts as `fail-closed`, since nobody sets the default by hand.
     fn of_word(word: &str) -> Self {
         if word.trim() == "fail-open" { Self::FailOpen } else { Self::FailClosed }
     }
 
-    /// Its name.
+    /// Its name in settings and messages.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::FailOpen => "fail-open",

@@ -26,7 +26,7 @@ pub(super) fn shared(host: Host, event: &str, input: Input<'_>) -> HookEvent {
         tool: input.text(&["tool_name"]).map_or_else(Tool::nameless, |name| tool(name, Input(&arguments))),
         call: input.owned(&["tool_use_id"]),
         is_again: input.is_true("stop_hook_active"),
-        goes_on: input.goes_on(),
+        is_continuation: input.is_continuation(),
     }
 }
 
@@ -56,23 +56,25 @@ pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
                 "permissionDecisionReason": reason });
             Answer::blocked(json!({ "hookSpecificOutput": denied }), reason)
         }
-        // A tool that failed knows no decision; what is told must name its own event.
-        (AfterTool, Verdict::Tell(text) | Verdict::Refuse(text)) if folded(&event.name) == FAILED => {
-            told("PostToolUseFailure", text)
+        // After a tool that failed there is no decision; additional context must name its own event.
+        (AfterTool, Verdict::Inform(text) | Verdict::Refuse(text)) if folded(&event.name) == FAILED => {
+            additional_context("PostToolUseFailure", text)
         }
         (AfterTool | Stop | SubagentStop, Verdict::Refuse(reason)) => {
             Answer::json(json!({ "decision": "block", "reason": reason }))
         }
-        // Without a decision: `allow` would take the question away from whoever is to be asked.
-        (BeforeTool, Verdict::Tell(text)) => told("PreToolUse", text),
-        (AfterTool, Verdict::Tell(text)) => told("PostToolUse", text),
-        (SessionStart, Verdict::Tell(text) | Verdict::Refuse(text)) => told("SessionStart", text),
+        // Without a decision: `allow` would keep the host from asking its user.
+        (BeforeTool, Verdict::Inform(text)) => additional_context("PreToolUse", text),
+        (AfterTool, Verdict::Inform(text)) => additional_context("PostToolUse", text),
+        (SessionStart, Verdict::Inform(text) | Verdict::Refuse(text)) => {
+            additional_context("SessionStart", text)
+        }
         // The rest reaches a person only.
-        (_, Verdict::Tell(text) | Verdict::Refuse(text)) => Answer::json(json!({ "systemMessage": text })),
+        (_, Verdict::Inform(text) | Verdict::Refuse(text)) => Answer::json(json!({ "systemMessage": text })),
     }
 }
 
-fn told(event: &str, text: &str) -> Answer {
+fn additional_context(event: &str, text: &str) -> Answer {
     let context: Value = json!({ "hookEventName": event, "additionalContext": text });
     Answer::json(json!({ "hookSpecificOutput": context }))
 }
@@ -169,11 +171,11 @@ mod tests {
 
     #[test]
     fn a_denial_is_said_twice() {
-        let told = Host::Claude.answer(&before("Edit", json!({})), &Verdict::Refuse("held".to_owned()));
-        let output = told.stdout.unwrap_or_default();
+        let answer = Host::Claude.answer(&before("Edit", json!({})), &Verdict::Refuse("held".to_owned()));
+        let output = answer.stdout.unwrap_or_default();
         assert_eq!(output["hookSpecificOutput"]["permissionDecision"], "deny");
         assert_eq!(output["hookSpecificOutput"]["permissionDecisionReason"], "held");
-        assert_eq!((told.stderr.as_deref(), told.code), (Some("held"), 2));
+        assert_eq!((answer.stderr.as_deref(), answer.code), (Some("held"), 2));
     }
 
     #[test]
@@ -182,10 +184,10 @@ mod tests {
             "tool_use_id": "toolu_01", "error": "Exit code 1", "is_interrupt": false });
         let read = event("post-tool-use-failure", failed);
         assert_eq!(read.tool, Tool::Shell { command: "make".to_owned(), folder: None });
-        for verdict in [Verdict::Tell("held".to_owned()), Verdict::Refuse("held".to_owned())] {
-            let told = Host::Claude.answer(&read, &verdict).stdout.unwrap_or_default();
+        for verdict in [Verdict::Inform("held".to_owned()), Verdict::Refuse("held".to_owned())] {
+            let answer = Host::Claude.answer(&read, &verdict).stdout.unwrap_or_default();
             assert_eq!(
-                told,
+                answer,
                 json!({ "hookSpecificOutput": { "hookEventName": "PostToolUseFailure", "additionalContext": "held" } })
             );
         }
@@ -193,20 +195,21 @@ mod tests {
 
     #[test]
     fn what_is_told_allows_nothing() {
-        let told = Host::Claude.answer(&before("Edit", json!({})), &Verdict::Tell("yours now".to_owned()));
-        let output = told.stdout.unwrap_or_default();
+        let answer =
+            Host::Claude.answer(&before("Edit", json!({})), &Verdict::Inform("yours now".to_owned()));
+        let output = answer.stdout.unwrap_or_default();
         assert_eq!(
             output,
             json!({ "hookSpecificOutput": { "hookEventName": "PreToolUse", "additionalContext": "yours now" } })
         );
-        assert_eq!(told.code, 0);
+        assert_eq!(answer.code, 0);
     }
 
     #[test]
     fn whoever_stops_is_asked_to_go_on() {
         let stop = event("stop", json!({ "session_id": "s", "stop_hook_active": true }));
         assert!(stop.is_again);
-        let told = Host::Claude.answer(&stop, &Verdict::Refuse("lost".to_owned()));
-        assert_eq!((told.stdout, told.code), (Some(json!({ "decision": "block", "reason": "lost" })), 0));
+        let answer = Host::Claude.answer(&stop, &Verdict::Refuse("lost".to_owned()));
+        assert_eq!((answer.stdout, answer.code), (Some(json!({ "decision": "block", "reason": "lost" })), 0));
     }
 }

@@ -12,7 +12,7 @@ pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
     match (event.kind, verdict) {
         // It takes stderr for the reason, and wants no JSON then.
         (EventKind::SessionEnd | EventKind::Unknown, _) => Answer::nothing(),
-        (EventKind::BeforeCompact, Verdict::Tell(text) | Verdict::Refuse(text)) => {
+        (EventKind::BeforeCompact, Verdict::Inform(text) | Verdict::Refuse(text)) => {
             Answer::json(json!({ "systemMessage": text }))
         }
         _ => claude::answer(event, verdict),
@@ -59,6 +59,6 @@ mod tests {
         assert_eq!(denied.stdout.unwrap_or_default()["hookSpecificOutput"]["permissionDecision"], "deny");
         assert_eq!((denied.stderr.as_deref(), denied.code), (Some("held"), 2));
         let end = Host::Codex.read("session-end", &json!({}));
-        assert_eq!(Host::Codex.answer(&end, &Verdict::Tell("x".to_owned())), Answer::nothing());
+        assert_eq!(Host::Codex.answer(&end, &Verdict::Inform("x".to_owned())), Answer::nothing());
     }
 }

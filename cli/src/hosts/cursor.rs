@@ -24,7 +24,7 @@ pub(super) fn read(event: &str, input: Input<'_>) -> HookEvent {
         tool,
         call: input.owned(&["tool_use_id"]).or_else(|| input.owned(&["generation_id"])),
         is_again: input.is_above_zero("loop_count"),
-        goes_on: input.goes_on(),
+        is_continuation: input.is_continuation(),
     }
 }
 
@@ -35,16 +35,16 @@ pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
             json!({ "permission": "deny", "user_message": reason, "agent_message": reason }),
             reason,
         ),
-        // Without a permission: `allow` would take the question away from whoever is to be asked.
-        (EventKind::BeforeTool, Verdict::Tell(text)) => Answer::json(json!({ "agent_message": text })),
-        (EventKind::SessionStart | EventKind::AfterTool, Verdict::Tell(text) | Verdict::Refuse(text)) => {
+        // Without a permission: `allow` would keep the host from asking its user.
+        (EventKind::BeforeTool, Verdict::Inform(text)) => Answer::json(json!({ "agent_message": text })),
+        (EventKind::SessionStart | EventKind::AfterTool, Verdict::Inform(text) | Verdict::Refuse(text)) => {
             Answer::json(json!({ "additional_context": text }))
         }
         (EventKind::Stop | EventKind::SubagentStop, Verdict::Refuse(text)) => {
             Answer::json(json!({ "followup_message": text }))
         }
-        (EventKind::Stop | EventKind::SubagentStop, Verdict::Tell(_)) => Answer::nothing(),
-        (EventKind::BeforeCompact, Verdict::Tell(text) | Verdict::Refuse(text)) => {
+        (EventKind::Stop | EventKind::SubagentStop, Verdict::Inform(_)) => Answer::nothing(),
+        (EventKind::BeforeCompact, Verdict::Inform(text) | Verdict::Refuse(text)) => {
             Answer::json(json!({ "user_message": text }))
         }
     }
@@ -96,8 +96,8 @@ mod tests {
         assert_eq!((denied.stdout, denied.code), (Some(output), 2));
         let stop = event("stop", json!({ "status": "completed", "loop_count": 1 }));
         assert!(stop.is_again);
-        let told = Host::Cursor.answer(&stop, &Verdict::Refuse("lost".to_owned()));
-        assert_eq!(told.stdout, Some(json!({ "followup_message": "lost" })));
-        assert_eq!(Host::Cursor.answer(&stop, &Verdict::Tell("x".to_owned())), Answer::nothing());
+        let answer = Host::Cursor.answer(&stop, &Verdict::Refuse("lost".to_owned()));
+        assert_eq!(answer.stdout, Some(json!({ "followup_message": "lost" })));
+        assert_eq!(Host::Cursor.answer(&stop, &Verdict::Inform("x".to_owned())), Answer::nothing());
     }
 }

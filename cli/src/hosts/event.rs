@@ -1,30 +1,30 @@
-//! What happened in an agent, in words that no host has for itself.
+//! An event of an agent, in terms that all hosts share.
 
 use super::Host;
 use std::path::PathBuf;
 
-/// Something that a host tells a hook.
+/// An event that a host sends to a hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HookEvent {
     /// What kind of event it is.
     pub(crate) kind: EventKind,
-    /// Which, in the word that the command line has for it.
+    /// The event's name on the command line, such as `pre-tool-use`.
     pub(crate) name: String,
-    /// Whose run it is. Some hosts call the hooks of others.
+    /// The host whose run it is. Some hosts call the hooks of others.
     pub(crate) host: Host,
-    /// The host's own name for this run.
+    /// The host's own id of this run.
     pub(crate) session: Option<String>,
     /// The folder that the agent works in.
     pub(crate) folder: Option<PathBuf>,
     /// The tool that is or was used.
     pub(crate) tool: Tool,
-    /// The host's name for this use of the tool.
+    /// The host's id of this tool call.
     pub(crate) call: Option<String>,
-    /// Whether the agent goes on only because a hook said so before.
+    /// Whether the agent has not stopped yet only because a hook refused it.
     pub(crate) is_again: bool,
-    /// Whether a run that begins only goes on, maybe under another name: its host was told to forget what was said, or
-    /// to take up or to branch off an earlier conversation.
-    pub(crate) goes_on: bool,
+    /// Whether a run that starts continues an earlier one, maybe under another id: its host cleared the conversation, or
+    /// resumed or branched off an earlier one.
+    pub(crate) is_continuation: bool,
 }
 
 /// What kind of event it is.
@@ -36,15 +36,15 @@ pub(crate) enum EventKind {
     BeforeTool,
     /// A tool was used.
     AfterTool,
-    /// What the agent remembers is about to be cut short.
+    /// The context of the agent is about to be compacted.
     BeforeCompact,
-    /// The agent thinks that it is done.
+    /// The agent is about to stop, since it is done.
     Stop,
-    /// One of its own agents is done.
+    /// A subagent of it is done.
     SubagentStop,
     /// A run is over.
     SessionEnd,
-    /// Something about which there is nothing to say.
+    /// Another event, which needs no verdict.
     Unknown,
 }
 
@@ -77,14 +77,14 @@ pub(crate) enum Tool {
     Edit(Vec<PathBuf>),
     /// A command for a shell, and the folder it runs in when that is another one.
     Shell {
-        /// The command.
+        /// The text that the shell runs.
         command: String,
-        /// Its folder.
+        /// The folder that it runs in, where that is not the agent's.
         folder: Option<PathBuf>,
     },
     /// Another one, or none.
     Other,
-    /// One of which it cannot be read what it writes, and why.
+    /// A tool whose files cannot be read from the event, with the reason.
     Unreadable(&'static str),
 }
 
@@ -101,7 +101,7 @@ impl Tool {
         }
     }
 
-    /// The tool of an event about one, where its name is not even said.
+    /// The tool of an event that does not even name it.
     pub(super) const fn nameless() -> Self {
         Self::Unreadable("it is no JSON that names a tool")
     }

@@ -21,7 +21,7 @@ pub(super) fn read(event: &str, input: Input<'_>) -> HookEvent {
         tool: input.text(&["tool_name"]).map_or_else(Tool::nameless, |name| tool(name, Input(&arguments))),
         call: input.owned(&["tool_use_id"]),
         is_again: input.is_true("stop_hook_active"),
-        goes_on: input.goes_on(),
+        is_continuation: input.is_continuation(),
     }
 }
 
@@ -44,15 +44,19 @@ pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
         (EventKind::Stop, Verdict::Refuse(reason)) => {
             Answer::json(json!({ "decision": "deny", "reason": reason }))
         }
-        (EventKind::BeforeTool, Verdict::Tell(text)) => told("BeforeTool", text),
+        (EventKind::BeforeTool, Verdict::Inform(text)) => additional_context("BeforeTool", text),
         // A refusal after the fact would hide from the agent what its tool said.
-        (EventKind::AfterTool, Verdict::Tell(text) | Verdict::Refuse(text)) => told("AfterTool", text),
-        (EventKind::SessionStart, Verdict::Tell(text) | Verdict::Refuse(text)) => told("SessionStart", text),
-        (_, Verdict::Tell(text) | Verdict::Refuse(text)) => Answer::json(json!({ "systemMessage": text })),
+        (EventKind::AfterTool, Verdict::Inform(text) | Verdict::Refuse(text)) => {
+            additional_context("AfterTool", text)
+        }
+        (EventKind::SessionStart, Verdict::Inform(text) | Verdict::Refuse(text)) => {
+            additional_context("SessionStart", text)
+        }
+        (_, Verdict::Inform(text) | Verdict::Refuse(text)) => Answer::json(json!({ "systemMessage": text })),
     }
 }
 
-fn told(event: &str, text: &str) -> Answer {
+fn additional_context(event: &str, text: &str) -> Answer {
     let context: Value = json!({ "hookEventName": event, "additionalContext": text });
     Answer::json(json!({ "hookSpecificOutput": context }))
 }
@@ -105,8 +109,8 @@ mod tests {
         assert_eq!(denied.stdout, Some(json!({ "decision": "deny", "reason": "held" })));
         assert_eq!((denied.stderr.as_deref(), denied.code), (Some("held"), 2));
         let after = event("after-tool", json!({ "tool_name": "run_shell_command" }));
-        let told =
+        let answer =
             Host::Gemini.answer(&after, &Verdict::Refuse("theirs".to_owned())).stdout.unwrap_or_default();
-        assert_eq!(told["hookSpecificOutput"]["additionalContext"], "theirs");
+        assert_eq!(answer["hookSpecificOutput"]["additionalContext"], "theirs");
     }
 }

@@ -2,7 +2,7 @@
 //! hosts change, and a hook must not be what stops them.
 
 use super::{Tool, lenient, shell::is_shell};
-use crate::output::words::quoted;
+use crate::output::format::quoted;
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ impl<'a> Input<'a> {
     }
 
     /// Whether a run that begins goes on from what was there before.
-    pub(super) fn goes_on(self) -> bool {
+    pub(super) fn is_continuation(self) -> bool {
         matches!(self.text(&["source"]), Some("clear" | "resume" | "fork"))
     }
 

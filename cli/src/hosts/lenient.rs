@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 64;
 pub(crate) fn read(bytes: &[u8]) -> Value {
     let text = decoded(bytes);
     let letters = text.trim_start_matches('\u{feff}').chars().peekable();
-    let mut mend = Mend { letters, json: String::with_capacity(text.len()), open: Vec::new(), whole: 0 };
+    let mut mend = Repair { letters, json: String::with_capacity(text.len()), open: Vec::new(), whole: 0 };
     mend.all();
     serde_json::from_str(&mend.json).unwrap_or_default()
 }
@@ -36,12 +36,12 @@ fn decoded(bytes: &[u8]) -> Cow<'_, str> {
 
 /// What is open: an object or a list.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Open {
+enum Bracket {
     Object,
     List,
 }
 
-impl Open {
+impl Bracket {
     const fn end(self) -> char {
         match self {
             Self::Object => '}',
@@ -50,15 +50,15 @@ impl Open {
     }
 }
 
-struct Mend<'a> {
+struct Repair<'a> {
     letters: Peekable<Chars<'a>>,
     json: String,
-    open: Vec<Open>,
+    open: Vec<Bracket>,
     /// Bytes of the JSON that are sound once what is open is closed.
     whole: usize,
 }
 
-impl Mend<'_> {
+impl Repair<'_> {
     fn all(&mut self) {
         // In an object only what comes after a colon is a value; a name without one is of no use.
         let mut is_value = true;
@@ -70,10 +70,10 @@ impl Mend<'_> {
                     true
                 }
                 '{' | '[' => {
-                    let open = if letter == '{' { Open::Object } else { Open::List };
+                    let open = if letter == '{' { Bracket::Object } else { Bracket::List };
                     self.open.push(open);
                     self.json.push(letter);
-                    is_value = open == Open::List;
+                    is_value = open == Bracket::List;
                     true
                 }
                 '}' | ']' => {
@@ -87,7 +87,7 @@ impl Mend<'_> {
                 }
                 ':' | ',' => {
                     self.json.push(letter);
-                    is_value = letter == ':' || self.open.last() == Some(&Open::List);
+                    is_value = letter == ':' || self.open.last() == Some(&Bracket::List);
                     false
                 }
                 '"' => {

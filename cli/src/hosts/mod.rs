@@ -1,10 +1,11 @@
-//! Agent hosts: what they tell a hook, and how they want to be answered. Decides nothing, asks nobody.
+//! Agent hosts: reads the events that they send to a hook, and writes the answers that they expect. It decides nothing and
+//! sends no request.
 //!
 //! Each host has a file of its own, so that a changed convention is a small change.
-//! - [`event`]: what happened, the same for all of them. [`verdict`]: what is said about it.
-//! - [`claude`], [`codex`], [`cursor`], [`gemini`]: between these and their own JSON.
-//! - [`lenient`]: JSON that need not be in order. [`input`]: reads fields that may be missing. [`patch`], [`shell`]:
-//!   which files an edit writes.
+//! - [`event`]: an event, the same for all hosts. [`verdict`]: the verdict on it, and the answer.
+//! - [`claude`], [`codex`], [`cursor`], [`gemini`]: translate both from and to a host's own JSON.
+//! - [`lenient`]: reads JSON that is not valid. [`input`]: reads fields that may be missing. [`patch`], [`shell`]: the
+//!   files that a patch or a command writes.
 
 mod claude;
 mod codex;
@@ -55,7 +56,7 @@ impl Host {
         Self::ALL.into_iter().find(|host| host.word() == word)
     }
 
-    /// What happened, in neutral words. What is not known is an event about which nothing is said.
+    /// Reads an event. One that is not known becomes [`EventKind::Unknown`].
     pub(crate) fn read(self, event: &str, input: &Value) -> HookEvent {
         let input = Input(input);
         match self {
@@ -66,7 +67,7 @@ impl Host {
         }
     }
 
-    /// What the host is told.
+    /// The answer that the host reads.
     pub(crate) fn answer(self, event: &HookEvent, verdict: &Verdict) -> Answer {
         match self {
             Self::Claude => claude::answer(event, verdict),

@@ -1,24 +1,25 @@
-//! What is said about an event, and what a host reads of it.
+//! The verdict on an event, and the answer that a host reads.
 
 use serde_json::Value;
 
-/// What is said about an event.
+/// The verdict on an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Nothing: the host goes on as if there were no hook.
+    /// The host goes on as if there were no hook.
     Silent,
-    /// Something that the agent should know. Nothing is allowed by it that the host would ask about.
-    Tell(String),
-    /// No, and why. Before a tool it is not used, after one the agent is told, and who wants to stop goes on.
+    /// A text that the agent gets. It allows nothing: the host asks its user as it would without it.
+    Inform(String),
+    /// A refusal with its reason. Before a tool, the tool is not used. After one, the agent gets the reason. An agent that
+    /// wants to stop has to go on.
     Refuse(String),
 }
 
 impl Verdict {
-    /// The same, and something more to know.
+    /// The same verdict with one more text.
     pub(crate) fn with(self, more: &str) -> Self {
         match self {
-            Self::Silent => Self::Tell(more.to_owned()),
-            Self::Tell(text) => Self::Tell(format!("{text}\n{more}")),
+            Self::Silent => Self::Inform(more.to_owned()),
+            Self::Inform(text) => Self::Inform(format!("{text}\n{more}")),
             Self::Refuse(text) => Self::Refuse(format!("{text}\n{more}")),
         }
     }
@@ -27,11 +28,11 @@ impl Verdict {
 /// What a host reads: the two streams and the exit code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
-    /// For its program.
+    /// JSON for the host itself.
     pub(crate) stdout: Option<Value>,
-    /// For its agent, where the exit code says so.
+    /// Text that the agent gets if the exit code is 2.
     pub(crate) stderr: Option<String>,
-    /// 2 blocks, everywhere.
+    /// The exit code: 2 refuses, in every host.
     pub(crate) code: u8,
 }
 
@@ -39,17 +40,17 @@ pub(crate) struct Answer {
 const BLOCKED: u8 = 2;
 
 impl Answer {
-    /// Nothing.
+    /// No output and exit code 0: the host goes on as if there were no hook.
     pub(super) fn nothing() -> Self {
         Self::default()
     }
 
-    /// A word, and the host goes on.
+    /// JSON with exit code 0: the host goes on.
     pub(super) fn json(stdout: Value) -> Self {
         Self { stdout: Some(stdout), ..Self::default() }
     }
 
-    /// A refusal, said in both ways: each is reported to be overlooked by some version of some host.
+    /// A refusal by JSON and by exit code: some versions of some hosts overlook one of the two.
     pub(super) fn blocked(stdout: Value, reason: &str) -> Self {
         Self { stdout: Some(stdout), stderr: Some(reason.to_owned()), code: BLOCKED }
     }

@@ -1,11 +1,11 @@
 //! Marked lines in a text that belongs to somebody else. What stands around them stays as it is.
 
-use super::plan::Taken;
+use super::plan::WithoutOurs;
 
 /// How a comment looks in a kind of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Comment {
-    /// `# …`
+    /// Lines that begin with `#`.
     Hash,
     /// `<!-- … -->`
     Markdown,
@@ -72,9 +72,9 @@ pub(super) fn with_at(text: &str, at: usize, comment: Comment, block: &str) -> S
 }
 
 /// The text without the block.
-pub(super) fn taken(text: &str, comment: Comment) -> Taken {
+pub(super) fn taken(text: &str, comment: Comment) -> WithoutOurs {
     let Some(Found { from, to, is_joined }) = find(text, comment) else {
-        return Taken { text: text.to_owned(), is_nothing: false };
+        return WithoutOurs { text: text.to_owned(), is_nothing: false };
     };
     let mut before = &text[..from];
     if is_joined {
@@ -82,7 +82,7 @@ pub(super) fn taken(text: &str, comment: Comment) -> Taken {
         before = before.strip_suffix('\r').unwrap_or(before);
     }
     let rest = format!("{before}{}", &text[to..]);
-    Taken { is_nothing: rest.is_empty(), text: rest }
+    WithoutOurs { is_nothing: rest.is_empty(), text: rest }
 }
 
 #[cfg(test)]

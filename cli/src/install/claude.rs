@@ -1,6 +1,6 @@
 //! Claude Code: hooks in its settings, tools in `.mcp.json`, and a skill.
 
-use super::{Plan, Scope, Wish, json, skill};
+use super::{Operation, Plan, Scope, json, skill};
 use crate::error::Error;
 use jsonc_parser::cst::CstObject;
 use serde_json::{Value, json};
@@ -57,13 +57,13 @@ pub(super) fn server() -> Value {
     json!({ "type": "stdio", "command": "nexus", "args": ["mcp"] })
 }
 
-pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
+pub(super) fn plan(scope: &Scope, operation: Operation) -> Result<Plan, Error> {
     let folder = scope.folder(".claude");
     let (settings, servers) = (folder.join("settings.json"), scope.root.join(".mcp.json"));
     let skill = folder.join("skills/nexus/SKILL.md");
     let mut plan = Plan::new(scope.base());
-    match wish {
-        Wish::Install => {
+    match operation {
+        Operation::Install => {
             let hooks = own_hooks(scope.is_closed);
             settings_with(&mut plan, settings, &json!({}), |root| json::add_hooks(root, &hooks))?;
             if scope.is_user() {
@@ -76,7 +76,7 @@ pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
             }
             plan.put(skill, skill::SKILL)?;
         }
-        Wish::Uninstall => {
+        Operation::Uninstall => {
             settings_without(&mut plan, settings, &json!({}))?;
             if !scope.is_user() {
                 settings_without(&mut plan, servers, &json!({}))?;

@@ -1,7 +1,7 @@
 //! Codex CLI: hooks beside its configuration, tools in it, and a few lines in `AGENTS.md`.
 
 use super::{
-    Plan, Scope, Wish,
+    Operation, Plan, Scope,
     block::{self, Comment},
     claude, json, skill,
 };
@@ -17,13 +17,13 @@ const SERVER: &str = "[mcp_servers.nexus]\ncommand = \"nexus\"\nargs = [\"mcp\"]
 /// The same, for whoever has all servers in one line.
 const ONE_LINE: &str = "nexus = { command = \"nexus\", args = [\"mcp\"] }";
 
-pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
+pub(super) fn plan(scope: &Scope, operation: Operation) -> Result<Plan, Error> {
     let folder = scope.folder(".codex");
     let guide = if scope.is_user() { folder.join("AGENTS.md") } else { scope.root.join("AGENTS.md") };
     let (hooks, config) = (folder.join("hooks.json"), folder.join("config.toml"));
     let mut plan = Plan::new(scope.base());
-    match wish {
-        Wish::Install => {
+    match operation {
+        Operation::Install => {
             let mut wanted = claude::hooks("codex", TOOLS, "Bash");
             // It knows no end of a session.
             wanted.retain(|(event, _)| event != "SessionEnd");
@@ -35,7 +35,7 @@ pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
                 plan.notes.push("Codex reads .codex/ only of projects that are trusted".to_owned());
             }
         }
-        Wish::Uninstall => {
+        Operation::Uninstall => {
             claude::settings_without(&mut plan, hooks, &json!({}))?;
             plan.take_out(config, |text| Ok(block::taken(text, Comment::Hash)))?;
             skill::remove_guide(&mut plan, guide)?;

@@ -1,6 +1,6 @@
 //! Cursor: hooks, tools, and a rule that it always reads.
 
-use super::{Plan, Scope, Wish, claude, json, skill};
+use super::{Operation, Plan, Scope, claude, json, skill};
 use crate::error::Error;
 use jsonc_parser::cst::CstInputValue;
 use serde_json::json;
@@ -35,13 +35,13 @@ fn hooks(is_closed: bool) -> Vec<json::Hook> {
     ]
 }
 
-pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
+pub(super) fn plan(scope: &Scope, operation: Operation) -> Result<Plan, Error> {
     let folder = scope.folder(".cursor");
     let (path, servers) = (folder.join("hooks.json"), folder.join("mcp.json"));
     let rule = folder.join("rules/nexus.mdc");
     let mut plan = Plan::new(scope.base());
-    match wish {
-        Wish::Install => {
+    match operation {
+        Operation::Install => {
             let wanted = hooks(scope.is_closed);
             claude::settings_with(&mut plan, path, &json!({ "version": 1 }), |root| {
                 if root.get("version").is_none() {
@@ -60,7 +60,7 @@ pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
                 plan.put(rule, &text)?;
             }
         }
-        Wish::Uninstall => {
+        Operation::Uninstall => {
             claude::settings_without(&mut plan, path, &json!({ "version": 1 }))?;
             claude::settings_without(&mut plan, servers, &json!({}))?;
             if !scope.is_user() {

@@ -1,6 +1,6 @@
 //! Gemini CLI: hooks and tools in its settings, and a few lines in `GEMINI.md`.
 
-use super::{Plan, Scope, Wish, claude, json, skill};
+use super::{Operation, Plan, Scope, claude, json, skill};
 use crate::error::Error;
 use serde_json::json;
 
@@ -30,13 +30,13 @@ fn hooks() -> Vec<json::Hook> {
     ]
 }
 
-pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
+pub(super) fn plan(scope: &Scope, operation: Operation) -> Result<Plan, Error> {
     let folder = scope.folder(".gemini");
     let guide = if scope.is_user() { folder.join("GEMINI.md") } else { scope.root.join("GEMINI.md") };
     let path = folder.join("settings.json");
     let mut plan = Plan::new(scope.base());
-    match wish {
-        Wish::Install => {
+    match operation {
+        Operation::Install => {
             let server = json!({ "command": "nexus", "args": ["mcp"] });
             claude::settings_with(&mut plan, path, &json!({}), |root| {
                 json::add_hooks(root, &hooks())?;
@@ -44,7 +44,7 @@ pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
             })?;
             skill::add_guide(&mut plan, guide)?;
         }
-        Wish::Uninstall => {
+        Operation::Uninstall => {
             claude::settings_without(&mut plan, path, &json!({}))?;
             skill::remove_guide(&mut plan, guide)?;
         }

@@ -3,10 +3,10 @@
 //! lines, if it is a shell's; else it is moved into a folder beside it and called from there.
 
 use super::{
-    Change, Plan, Scope, Wish,
+    Change, Operation, Plan, Scope,
     block::{self, Comment},
     location::Base,
-    plan::Taken,
+    plan::WithoutOurs,
 };
 use crate::{
     confined::{ConfinedDir, MAX_FILE_BYTES, read_bounded},
@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The hooks.
+/// The hooks of git that are installed, by their file names.
 const HOOKS: [&str; 2] = ["pre-commit", "pre-push"];
 
 /// The folder of hooks that were there before and cannot be added to: some look at the name they are called by.
@@ -34,7 +34,7 @@ const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
 /// Submodules that get guards, those within others among them: more are no work of one team.
 const MOST_SUBMODULES: usize = 200;
 
-pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
+pub(super) fn plan(scope: &Scope, operation: Operation) -> Result<Plan, Error> {
     if scope.is_user() {
         return Err(Error::misused("git hooks belong to a repository").hint("leave out --user for git"));
     }
@@ -42,7 +42,7 @@ pub(super) fn plan(scope: &Scope, wish: Wish) -> Result<Plan, Error> {
     let mut roots = vec![scope.root.clone()];
     let mut at = 0;
     while let Some(root) = roots.get(at).cloned() {
-        plan.extend(plan_in(&root, wish)?);
+        plan.extend(plan_in(&root, operation)?);
         // Their hooks lie elsewhere: what is committed in them is seen by none of the repository around them.
         roots.extend(submodules(&root).into_iter().take(MOST_SUBMODULES.saturating_sub(roots.len())));
         at += 1;
@@ -65,7 +65,7 @@ fn submodules(root: &Path) -> Vec<PathBuf> {
     paths.filter(is_own).collect()
 }
 
-fn plan_in(root: &Path, wish: Wish) -> Result<Plan, Error> {
+fn plan_in(root: &Path, operation: Operation) -> Result<Plan, Error> {
     let hooks = Hooks::of(root)?;
     // A path of this machine is of no use to others.
     let own = if hooks.whose == Whose::Committed { None } else { std::env::current_exe().ok() };
@@ -73,9 +73,9 @@ fn plan_in(root: &Path, wish: Wish) -> Result<Plan, Error> {
     for hook in HOOKS {
         let path = hooks.folder.join(hook);
         let chained = hooks.folder.join(BEFORE).join(hook);
-        match wish {
-            Wish::Install => install(&mut plan, hook, path, chained, own.as_deref())?,
-            Wish::Uninstall => {
+        match operation {
+            Operation::Install => install(&mut plan, hook, path, chained, own.as_deref())?,
+            Operation::Uninstall => {
                 let is_ours = text(&path).is_some_and(|text| taken(&text).text != text);
                 if is_ours {
                     plan.take_out(path.clone(), |text| Ok(taken(text)))?;
@@ -226,10 +226,10 @@ fn written(plan: &mut Plan, path: PathBuf, guard: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn taken(text: &str) -> Taken {
-    let Taken { text: left, .. } = block::taken(text, Comment::Hash);
+fn taken(text: &str) -> WithoutOurs {
+    let WithoutOurs { text: left, .. } = block::taken(text, Comment::Hash);
     let is_nothing = left != text && left.replace('\r', "") == SHEBANG;
-    Taken { is_nothing, text: left }
+    WithoutOurs { is_nothing, text: left }
 }
 
 /// What a hook says; one that is no text is a program.

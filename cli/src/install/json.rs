@@ -1,7 +1,7 @@
 //! Entries in JSON settings of others. Comments, order and layout of everything else stay. What is ours is known by
 //! its command.
 
-use super::plan::Taken;
+use super::plan::WithoutOurs;
 use crate::error::Error;
 use jsonc_parser::{
     ParseOptions,
@@ -118,7 +118,7 @@ pub(super) fn remove_server(root: &CstObject) {
 ///
 /// # Errors
 /// When they are no JSON object; the message names the file.
-pub(super) fn taken(path: &Path, text: &str, ours: &Value) -> Result<Taken, Error> {
+pub(super) fn taken(path: &Path, text: &str, ours: &Value) -> Result<WithoutOurs, Error> {
     let left = edit(path, Some(text), |root| {
         remove_hooks(root);
         remove_server(root);
@@ -126,10 +126,10 @@ pub(super) fn taken(path: &Path, text: &str, ours: &Value) -> Result<Taken, Erro
     })?;
     // Nothing of ours was in it: not even an empty file is touched.
     if text.trim().is_empty() {
-        return Ok(Taken { text: text.to_owned(), is_nothing: false });
+        return Ok(WithoutOurs { text: text.to_owned(), is_nothing: false });
     }
     let is_nothing = serde_json::from_str::<Value>(&left).is_ok_and(|left| left == *ours);
-    Ok(Taken { is_nothing, text: left })
+    Ok(WithoutOurs { is_nothing, text: left })
 }
 
 fn value(node: &CstNode) -> Option<Value> {

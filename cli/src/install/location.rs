@@ -1,5 +1,5 @@
-//! Where a file of settings is: beneath which folder, and what it is called there. In a repository, which others filled,
-//! no link leads out of it; in a person's own home folder their own links are followed.
+//! The location of a settings file: a folder, and a path beneath it. In a repository, which others filled, no link may lead
+//! out of it; in a person's own home folder links are followed.
 
 use crate::{
     confined::{ConfinedDir, Links},
@@ -10,12 +10,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Whose files they are.
+/// The folder beneath which files are, and whether links may lead out of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Base {
-    /// Those of a repository, or of another folder: beneath it.
+    /// A repository, or another folder: no link leads out of it.
     Repository(PathBuf),
-    /// A person's own, below their home folder or wherever a link of theirs leads.
+    /// A person's own home folder, whose links are followed.
     Home(PathBuf),
 }
 
@@ -97,7 +97,7 @@ impl Location {
         ConfinedDir::of(&self.root)
     }
 
-    /// What it says; none when there is none.
+    /// Its content; none if it does not exist.
     ///
     /// # Errors
     /// When it cannot be read as text, or a link has taken its place.
@@ -105,10 +105,10 @@ impl Location {
         self.dir()?.read(&self.name, Links::Refused)
     }
 
-    /// Checks that it says what it said when somebody agreed to its change.
+    /// Checks that its content is still the one for which the person agreed to a change.
     ///
     /// # Errors
-    /// When it says something else by now.
+    /// When the content is another one by now.
     pub(super) fn must_say(&self, before: Option<&str>) -> Result<(), Error> {
         if self.read()?.as_deref() == before {
             return Ok(());

@@ -1,6 +1,5 @@
-//! What a file of others said before anything of ours was in it. Kept beside the login, and only where taking ours
-//! out again would not bring back every byte: of a compact file, or one that was there and empty. Also which folders were
-//! made.
+//! The content that files of others had before Nexus changed them. It is stored beside the login, and only where removing
+//! Nexus again would not restore every byte, as in a compact or an empty file. Created folders are remembered, too.
 
 use crate::{
     config::{atomic, home, stored::StoredPath},
@@ -14,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Bytes of a checksum that are written down: enough to tell texts apart that nobody forges.
+/// Bytes of a checksum that are stored: enough to tell texts apart, not to withstand a forger.
 const CHECKSUM_BYTES: usize = 8;
 
 /// The beginning of the SHA-256 of a text, whatever its ends of lines are: git may change them.
@@ -27,30 +26,30 @@ fn beginning(bytes: &[u8]) -> String {
     hash.iter().take(CHECKSUM_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What is remembered of a file.
+/// What is stored of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Memory {
     path: StoredPath,
-    /// What it said before.
+    /// The content before.
     pub(super) before: String,
     /// The checksum of what was written.
     after: String,
 }
 
 impl Memory {
-    /// That the file said this before, and says that now.
+    /// A file with this content before and that content now.
     pub(super) fn new(path: &Path, before: String, after: &str) -> Self {
         Self { path: StoredPath(whole(path)), before, after: checksum(after) }
     }
 
-    /// What is remembered of it.
+    /// What is stored of the file; none where nothing is.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let memory: Self = serde_json::from_slice(&fs::read(file(path)?).ok()?).ok()?;
         (memory.path.0 == whole(path)).then_some(memory)
     }
 
-    /// Whether nobody has changed the file since it was written.
+    /// Whether the file was not changed since it was written.
     pub(super) fn is_of(&self, text: &str) -> bool {
         self.after == checksum(text)
     }
@@ -67,7 +66,7 @@ impl Memory {
         atomic::write(&file, &text)
     }
 
-    /// Forgets what there is of a file.
+    /// Deletes what is stored of a file.
     pub(super) fn forget(path: &Path) {
         if let Some(file) = file(path) {
             // There is mostly nothing.
@@ -76,7 +75,7 @@ impl Memory {
     }
 }
 
-/// Makes a folder, and remembers which of it were not there: others stay, however empty.
+/// Creates a folder, and remembers which folders on its path it created: only these are deleted again.
 ///
 /// # Errors
 /// When it cannot be made or remembered.
@@ -93,7 +92,7 @@ pub(super) fn make_folder(dir: &ConfinedDir, folder: &Path) -> Result<(), Error>
     Ok(())
 }
 
-/// Removes a folder that was made for files of ours and has nothing in it any more. Says whether it did.
+/// Deletes a folder that was created for files of Nexus and is empty now. Returns whether it did.
 pub(super) fn remove_folder(dir: &ConfinedDir, folder: &Path) -> bool {
     let Some(mark) = mark(&dir.root().join(folder)).filter(|mark| mark.exists()) else { return false };
     if !dir.remove_empty_folder(folder) {
@@ -105,7 +104,7 @@ pub(super) fn remove_folder(dir: &ConfinedDir, folder: &Path) -> bool {
     true
 }
 
-/// What says that a folder was made.
+/// The file that remembers that a folder was created.
 fn mark(folder: &Path) -> Option<PathBuf> {
     kept(folder, "made")
 }

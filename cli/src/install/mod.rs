@@ -1,11 +1,11 @@
-//! Wires Nexus into the agents and the git of a repository, and takes exactly that out again.
+//! Installs Nexus into the agent hosts and the git hooks of a repository, and removes exactly that again.
 //!
-//! - [`target`]: what there is to wire. [`plan`]: what would be changed, shown before it is done. [`location`]: where
-//!   a file is, and which links count.
+//! - [`target`]: what Nexus can be installed into. [`plan`]: the changes, shown before they are made. [`location`]: where
+//!   a file is, and which links are followed.
 //! - [`json`]: entries in settings of others, which keep everything else. [`block`]: marked lines in texts.
-//!   [`memory`]: what such a file said before, where that could not be told from what it says now.
-//! - [`claude`], [`codex`], [`cursor`], [`gemini`], [`git`]: where each of them looks.
-//! - [`plugin`]: the same as a plugin folder for Claude Code. [`skill`]: what an agent reads about Nexus.
+//!   [`memory`]: the earlier content of such a file, where it cannot be derived from the present one.
+//! - [`claude`], [`codex`], [`cursor`], [`gemini`], [`git`]: the files that each of them reads.
+//! - [`plugin`]: the same as a plugin folder for Claude Code. [`skill`]: the text about Nexus for agents.
 
 mod block;
 mod claude;
@@ -81,12 +81,12 @@ fn policy(user: bool) -> Policy {
     Policy::find(here.as_ref(), login.as_ref())
 }
 
-/// What is to be done.
+/// Whether to install or to uninstall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
-    /// Wire it.
+pub(crate) enum Operation {
+    /// Hooks and tools are put in.
     Install,
-    /// Take that out.
+    /// Hooks and tools are taken out again.
     Uninstall,
 }
 
@@ -102,12 +102,12 @@ pub(crate) fn may_be_rewritten(target: Target, scope: &Scope) -> Option<String> 
 ///
 /// # Errors
 /// When a file is not what it should be: then nothing is changed at all.
-pub(crate) fn plan(target: Target, scope: &Scope, wish: Wish) -> Result<Plan, Error> {
+pub(crate) fn plan(target: Target, scope: &Scope, operation: Operation) -> Result<Plan, Error> {
     match target {
-        Target::Claude => claude::plan(scope, wish),
-        Target::Codex => codex::plan(scope, wish),
-        Target::Cursor => cursor::plan(scope, wish),
-        Target::Gemini => gemini::plan(scope, wish),
-        Target::Git => git::plan(scope, wish),
+        Target::Claude => claude::plan(scope, operation),
+        Target::Codex => codex::plan(scope, operation),
+        Target::Cursor => cursor::plan(scope, operation),
+        Target::Gemini => gemini::plan(scope, operation),
+        Target::Git => git::plan(scope, operation),
     }
 }

@@ -1,5 +1,5 @@
-//! What would be changed, as a difference that a person can read; and doing it. Each file is replaced whole or
-//! not at all. What is not ours is not deleted.
+//! A plan of changes: shows them as a diff, and makes them. Each file is replaced as a whole or not at all, and nothing is
+//! deleted that Nexus did not write.
 
 use super::{
     location::{Base, Location},
@@ -10,64 +10,64 @@ use crate::error::Error;
 use similar::TextDiff;
 use std::path::{Path, PathBuf};
 
-/// One change.
+/// One change of a file, or of a link to one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// A file gets another content, or is made, or is gone.
+    /// A file gets another content, is created, or is deleted.
     Write {
-        /// Which.
+        /// The file that is changed.
         at: Location,
-        /// What it says now; none when there is none.
+        /// The present content; none if the file does not exist.
         before: Option<String>,
-        /// What it will say; none when it will be gone.
+        /// The new content; none if the file is deleted.
         after: Option<String>,
-        /// Whether it is a program, in a folder of programs.
+        /// Whether the file must be executable.
         is_program: bool,
-        /// What it said before anything of ours was in it, if that has to be remembered.
+        /// The content before Nexus changed it, if that has to be remembered.
         origin: Option<String>,
     },
-    /// A file gets another name.
+    /// A file is renamed.
     Move {
-        /// From.
+        /// The file that is moved.
         from: Location,
-        /// To.
+        /// The path that it has afterwards.
         to: Location,
     },
 }
 
-/// What would be changed, and what should be known about it.
+/// The changes of an installation, and notes about them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     base: Base,
-    /// In order.
+    /// All changes, in the order in which they are carried out.
     pub(crate) changes: Vec<Change>,
-    /// For the person who installs.
+    /// Notes for the person who installs.
     pub(crate) notes: Vec<String>,
 }
 
-/// A text without what is ours in it.
+/// A text from which what Nexus wrote was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Taken {
-    /// What is left.
+pub(super) struct WithoutOurs {
+    /// The rest of the text.
     pub(super) text: String,
-    /// Whether that is what a text says that was made for us alone.
+    /// Whether the rest is what a file has that was created for Nexus alone.
     pub(super) is_nothing: bool,
 }
 
-impl Taken {
-    /// What is left of the file.
+impl WithoutOurs {
+    /// The rest as a file; none if the file is to be deleted.
     fn file(self) -> Option<String> {
         (!self.is_nothing).then_some(self.text)
     }
 }
 
 impl Plan {
-    /// Nothing yet, of files there.
+    /// An empty plan for files in that base.
     pub(crate) const fn new(base: Base) -> Self {
         Self { base, changes: Vec::new(), notes: Vec::new() }
     }
 
-    /// Where a file is, and that it is somewhere else than its name says, if it is.
+    /// The location of a file. Adds a note if a link leads somewhere else.
     fn locate(&mut self, path: &Path) -> Result<Location, Error> {
         let at = self.base.locate(path)?;
         // A person knows where the links in their own home folder lead.
@@ -77,12 +77,12 @@ impl Plan {
         Ok(at)
     }
 
-    /// Where an entry of a folder is, which may be a link itself.
+    /// The location of a folder's entry, which may be a link itself.
     pub(super) fn locate_entry(&self, path: &Path) -> Result<Location, Error> {
         self.base.locate_entry(path)
     }
 
-    /// What a file says; none when there is none.
+    /// The content of a file; none if it does not exist.
     ///
     /// # Errors
     /// When it cannot be read as text, or leads elsewhere.
@@ -90,15 +90,15 @@ impl Plan {
         self.base.locate(path)?.read()
     }
 
-    /// Notes something for the person who installs, once.
+    /// Adds a note, unless it is there already.
     pub(super) fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
     }
 
-    /// Puts something of ours into a text of somebody else. `take_out` is what will be done about it one day: where
-    /// that does not bring the text back as it was, it is remembered.
+    /// Adds what Nexus needs to a text of somebody else. `take_out` is how it will be removed again: if that does not
+    /// restore the text, the text is remembered.
     ///
     /// # Errors
     /// When it cannot be read, or is not what it should be.
@@ -106,7 +106,7 @@ impl Plan {
         &mut self,
         path: PathBuf,
         add: impl FnOnce(Option<&str>) -> Result<String, Error>,
-        take_out: impl Fn(&str) -> Result<Taken, Error>,
+        take_out: impl Fn(&str) -> Result<WithoutOurs, Error>,
     ) -> Result<(), Error> {
         let at = self.locate(&path)?;
         let path = at.path();
@@ -131,14 +131,14 @@ impl Plan {
         Ok(())
     }
 
-    /// Takes out what is ours. A file that was made for it goes, one that was there before stays.
+    /// Removes what Nexus wrote. A file that was created for it is deleted; one that was there before stays.
     ///
     /// # Errors
     /// When it cannot be read, or is not what it should be.
     pub(super) fn take_out(
         &mut self,
         path: PathBuf,
-        take_out: impl Fn(&str) -> Result<Taken, Error>,
+        take_out: impl Fn(&str) -> Result<WithoutOurs, Error>,
     ) -> Result<(), Error> {
         let at = self.locate(&path)?;
         let path = at.path();
@@ -158,7 +158,7 @@ impl Plan {
         Ok(())
     }
 
-    /// A text that is wholly ours, and says so; one of somebody else stays.
+    /// Writes a text that belongs to Nexus as a whole, by its first line; a text of somebody else stays.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -173,7 +173,7 @@ impl Plan {
         }
     }
 
-    /// Deletes such a text.
+    /// Deletes a text that belongs to Nexus as a whole.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -192,7 +192,7 @@ impl Plan {
         Ok(())
     }
 
-    /// A file in a folder that is ours.
+    /// Writes a file in a folder that belongs to Nexus.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -214,7 +214,7 @@ impl Plan {
 }
 
 impl Change {
-    /// The file it is about.
+    /// The file that the change is about.
     pub(crate) fn path(&self) -> PathBuf {
         match self {
             Self::Write { at, .. } => at.path(),
@@ -222,7 +222,7 @@ impl Change {
         }
     }
 
-    /// What happens to it, in a word.
+    /// The kind of change, in one word.
     pub(crate) const fn word(&self) -> &'static str {
         match self {
             Self::Write { before: None, .. } => "create",
@@ -232,7 +232,7 @@ impl Change {
         }
     }
 
-    /// What changes, as `diff -u` shows it.
+    /// The change in the form of `diff -u`.
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::Move { from, to } => {
@@ -249,10 +249,10 @@ impl Change {
         }
     }
 
-    /// Does it.
+    /// Makes the change.
     ///
     /// # Errors
-    /// When it cannot be done, or the file has changed since it was looked at; the file is then as it was.
+    /// When it fails, or the file has changed since the plan was made; the file is then as it was.
     pub(crate) fn apply(&self) -> Result<(), Error> {
         match self {
             Self::Move { from, to } => {
@@ -265,17 +265,17 @@ impl Change {
                 at.must_say(before.as_deref())?;
                 at.dir()?.remove_file(at.name())?;
                 Memory::forget(&at.path());
-                // Git's folder of hooks is git's, also when it is empty.
+                // The folder of hooks belongs to git, even when it is empty.
                 if *is_program { Ok(()) } else { tidy(at) }
             }
             Self::Write { at, before, after: Some(text), is_program, origin } => {
-                // Two hosts may read one file, which then says what both want already.
+                // Two hosts may read one file, which then has what both want already.
                 if at.read()?.as_ref() != Some(text) {
                     at.must_say(before.as_deref())?;
                 }
                 let dir = at.dir()?;
                 memory::make_folder(&dir, at.folder())?;
-                // First what it said: it could not be had afterwards.
+                // First the earlier content: afterwards it would be lost.
                 if let Some(origin) = origin {
                     let kept = Memory::new(&at.path(), origin.clone(), text).keep();
                     kept.map_err(|error| {
@@ -292,7 +292,7 @@ impl Change {
     }
 }
 
-/// Folders that were made for the file go with it.
+/// Deletes folders that were created for the file.
 fn tidy(at: &Location) -> Result<(), Error> {
     let dir = at.dir()?;
     let above = at.name().ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());

@@ -1,10 +1,10 @@
-//! What Nexus can be wired into, and whether it is there. Changes nothing.
+//! The hosts that Nexus can be installed into, and whether they are there. Changes nothing.
 
 use super::Scope;
 use clap::ValueEnum;
 use std::{env, path::Path};
 
-/// Something that Nexus is wired into.
+/// A program that Nexus is installed into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Target {
     /// Claude Code
@@ -23,7 +23,7 @@ impl Target {
     /// All of them.
     pub(crate) const ALL: [Self; 5] = [Self::Claude, Self::Codex, Self::Cursor, Self::Gemini, Self::Git];
 
-    /// Its name.
+    /// The name that people know it by.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Claude => "claude",

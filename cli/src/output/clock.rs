@@ -13,7 +13,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Now, here.
+    /// The present time in the time zone of this machine.
     pub(crate) fn here() -> Self {
         Self { now: Timestamp::now(), zone: OnceLock::new() }
     }

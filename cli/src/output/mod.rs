@@ -1,15 +1,15 @@
-//! Where words go: data to stdout, the rest to stderr; colours only to a terminal.
+//! Prints data to stdout and everything else to stderr, with colours only on a terminal.
 //!
 //! - [`print`]: the two streams, and JSON. [`table`]: lists. [`clock`]: times as people read them.
-//!   [`words`]: holders, paths and counts. [`plain`]: texts that cannot steer a terminal. [`progress`]: a line
-//!   for whoever waits.
+//!   [`format`]: holders, lists, counts and sizes. [`plain`]: texts that cannot control a terminal. [`progress`]: a line
+//!   for a person who waits.
 
 mod clock;
+pub(crate) mod format;
 mod plain;
 mod print;
 mod progress;
 mod table;
-pub(crate) mod words;
 
 pub(crate) use clock::{Clock, span};
 pub(crate) use plain::{plain, plain_value, printable_json};

@@ -1,4 +1,4 @@
-//! The two streams. Whether to colour, and whether to speak JSON, is decided here alone.
+//! The two streams. Only this decides whether output has colours, and whether it is JSON.
 
 use super::{
     Clock, Table, Tone,
@@ -28,7 +28,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Prints to stdout and stderr; with colours if these are terminals and nobody objects.
+    /// Prints to stdout and stderr; with colours if these are terminals and no flag or variable forbids it.
     pub(crate) fn new(json: bool, no_color: bool) -> Self {
         if no_color {
             ColorChoice::Never.write_global();
@@ -116,7 +116,7 @@ impl Output {
         self.line(format_args!("{name}{value}"))
     }
 
-    /// Tells a person something beside the data; programs are not told.
+    /// Prints a note for people to stderr; with `--json` it prints nothing.
     pub(crate) fn note(&self, text: impl Display) {
         if !self.json {
             to_stderr(&plain(&text.to_string()));
@@ -143,6 +143,6 @@ impl Output {
 }
 
 fn to_stderr(text: &str) {
-    // Nobody is left to be told that stderr is closed.
+    // If stderr is closed, there is nowhere to report it.
     let _ = writeln!(anstream::stderr().lock(), "{}", printable(text));
 }

@@ -1,4 +1,4 @@
-//! A line for a person who waits: only on a terminal, not before the wait is a second old, and gone with it.
+//! A line for a person who waits. It appears only on a terminal and after a second, and is removed at the end.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -6,18 +6,18 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Below that nobody wonders. The line is written anew as often.
+/// The wait before the line appears, and between two of its updates.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// To the beginning of the line, and all of it gone.
+/// Moves to the beginning of the line and clears it.
 const CLEAR: &str = "\r\x1b[2K";
 
-/// Whether anybody would see it.
+/// Whether a person would see the line.
 pub(super) fn has_watcher() -> bool {
     io::stderr().is_terminal()
 }
 
-/// One wait.
+/// A line for people who wait, rewritten about once a second.
 pub(crate) struct Progress {
     is_wanted: bool,
     is_shown: bool,
@@ -26,15 +26,15 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Begins now.
+    /// Starts to count the time now. Nothing is ever written unless `is_wanted`.
     pub(crate) fn new(is_wanted: bool) -> Self {
         let begun = Instant::now();
         Self { is_wanted, is_shown: false, begun, next: begun + EVERY }
     }
 
-    /// Says how far it is, if it is time to; the words are told for how long it has been going on. They have to fit
-    /// into one line.
-    pub(crate) fn tell(&mut self, words: impl FnOnce(Duration) -> String) {
+    /// Updates the line, if the last update is long enough ago. `words` gets the time that has passed, and its text has to
+    /// fit into one line.
+    pub(crate) fn update(&mut self, words: impl FnOnce(Duration) -> String) {
         let now = Instant::now();
         if !self.is_wanted || now < self.next {
             return;
@@ -44,7 +44,7 @@ impl Progress {
         self.write(&format!("{CLEAR}{}", words(now - self.begun)));
     }
 
-    /// Waits for the end of it, and says so.
+    /// Waits for `work`, and updates the line meanwhile.
     pub(crate) async fn during<T>(
         mut self,
         work: impl Future<Output = T>,
@@ -58,14 +58,14 @@ impl Progress {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                () = tokio::time::sleep_until(self.next) => self.tell(&words),
+                () = tokio::time::sleep_until(self.next) => self.update(&words),
             }
         }
     }
 
     fn write(&self, text: &str) {
         let mut stderr = io::stderr().lock();
-        // Nobody is left to be told that stderr is closed.
+        // If stderr is closed, there is nowhere to report it.
         let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
     }
 }

@@ -8,11 +8,11 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, presets};
 pub(crate) enum Tone {
     /// As any text.
     Plain,
-    /// Good.
+    /// Something works, or is free: green.
     Good,
     /// Worth a look.
     Warn,
-    /// Bad.
+    /// Something fails, or is refused: red.
     Bad,
     /// Beside the point.
     Faint,

@@ -1,7 +1,7 @@
 //! The repository around the current folder. Changes nothing in it.
 //!
 //! - [`spelling`]: the files that a path may mean. [`paths`]: paths as the cluster names them.
-//! - [`state`]: what Git says of it.
+//! - [`state`]: its branch and commit. [`tree`]: the files that a pattern matches.
 
 mod paths;
 mod spelling;

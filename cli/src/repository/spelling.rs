@@ -1,5 +1,5 @@
-//! Which files a path may mean, however it is spelled. Hosts hand on what a model wrote, and some of them change it
-//! before they write: so every meaning counts that a program could give it. Reads no file.
+//! The files that a path may mean, however it is spelled. Hosts pass on what a model wrote, and some change it before they
+//! write: so every meaning counts that a program could give it. Reads no file.
 
 use std::{
     collections::VecDeque,
@@ -12,7 +12,7 @@ use std::{
 /// Links of one path that are followed, as many as Linux follows: more are a circle.
 const MAX_LINKS: usize = 40;
 
-/// The files that a path may mean to whoever works in this folder: absolute, without links. The likeliest comes first.
+/// The files that a path may mean in this folder: absolute, without links. The likeliest comes first.
 pub(crate) fn meant(folder: &Path, spelled: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = Vec::new();
     for path in spelled_out(folder, spelled) {
@@ -48,14 +48,14 @@ fn spelled_out(folder: &Path, spelled: &Path) -> Vec<PathBuf> {
     if others.is_empty() { vec![whole] } else { others }
 }
 
-/// `file:///r/a%20b.rs`
+/// The path of a URL such as `file:///r/a%20b.rs`; none where it is not one of a local file.
 fn of_url(text: &str) -> Option<PathBuf> {
     let scheme = text.get(..5)?;
     if !scheme.eq_ignore_ascii_case("file:") {
         return None;
     }
     let url = reqwest::Url::parse(text).ok()?;
-    // Of another machine, but whoever reads it so leaves that out.
+    // It names another machine, but programs that read it as a path leave that out.
     url.to_file_path().ok().or_else(|| {
         let mut url = url.clone();
         url.set_host(None).ok()?;
@@ -111,7 +111,7 @@ fn otherwise(text: &str) -> Vec<String> {
     found
 }
 
-/// The path without `.` and `..`, as whoever does not look at links reads it.
+/// The path without `.` and `..`, as a program reads it that does not follow links.
 pub(crate) fn normalized(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in path.components() {

@@ -1,4 +1,4 @@
-//! What Git says of the current folder, for a checkpoint.
+//! The state of git in the current folder, for a checkpoint.
 
 use crate::git::Git;
 use serde_json::{Map, Value, json};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// Changed files that are named; the rest is counted.
 const MOST_NAMED: usize = 200;
 
-/// How long git may take to say it: a hook waits for it.
+/// How long git may take, since a hook waits for it.
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// The branch, the commit and what is not committed, for a checkpoint. Empty where there is no Git.

@@ -1,5 +1,5 @@
-//! The files of a work tree that a pattern means: those that Git knows or would add. What Git ignores, as what is
-//! built, belongs to nobody.
+//! The files of a work tree that a pattern matches: those that git tracks or would add. Files that git ignores, such as
+//! build results, do not count.
 
 use crate::git::Git;
 use glob::{MatchOptions, Pattern};

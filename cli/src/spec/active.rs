@@ -1,9 +1,9 @@
-//! `.nexus/active/<slug>/` in a repository: what whoever works on a feature reads, each feature in a
-//! folder of its own. Made by pick, removed by done, release and cancel, never committed.
+//! `.nexus/active/<slug>/` in a repository: the texts of a feature for the agent that works on it, in a folder for each
+//! feature. Pick creates it, and done, release and cancel remove it. It is never committed.
 
 use super::SpecFile;
 use crate::{
-    args::words,
+    args::values,
     config::link,
     confined::{ConfinedDir, Links},
     error::Error,
@@ -15,7 +15,7 @@ use nexus_api_types::{
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// What Git must not see, as `.gitignore` says it.
+/// Lines of a `.gitignore` that keep it out of commits.
 const IGNORED: &str = ".nexus/active/";
 
 /// The files of a feature: nothing else is written, and nothing else is removed.
@@ -107,7 +107,7 @@ impl Active {
 /// # Errors
 /// When the slug is none, and could lead elsewhere.
 fn folder(slug: &str) -> Result<PathBuf, Error> {
-    let slug = words::slug(slug)
+    let slug = values::slug(slug)
         .map_err(|problem| Error::local(format!("the server calls the feature {slug:?}, which {problem}")))?;
     Ok(Path::new(IGNORED).join(slug))
 }

@@ -10,7 +10,7 @@
 //! # What is to be done
 //! ```
 
-use crate::{args::words, error::Error};
+use crate::{args::values, error::Error};
 use nexus_api_types::feature::{Feature, Lane};
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ const FENCE: &str = "---";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct SpecFile {
-    /// Short name.
+    /// Short name; the cluster makes one of the title where it is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) slug: Option<String>,
     /// What it is, in one line.
@@ -75,8 +75,8 @@ impl SpecFile {
             let problem = problem.to_string();
             let mut lines = problem.lines().map(str::trim_end).filter(|line| !line.is_empty());
             let first = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            let place = lines.map(|line| format!("\n  {line}")).collect::<String>();
-            Error::misused(format!("{name}: the front matter cannot be read: {first}{place}")).hint(
+            let position = lines.map(|line| format!("\n  {line}")).collect::<String>();
+            Error::misused(format!("{name}: the front matter cannot be read: {first}{position}")).hint(
                 "it knows slug, title, lane, priority, touches, reads and dependsOn; touches, reads and dependsOn are lists",
             )
         };
@@ -86,7 +86,7 @@ impl SpecFile {
             serde_saphyr::from_str(&front).map_err(|error| wrong(&error))?
         };
         for slug in said.slug.iter().chain(said.depends_on.iter().flatten()) {
-            words::slug(slug).map_err(|problem| wrong(&format_args!("the slug {slug:?} {problem}")))?;
+            values::slug(slug).map_err(|problem| wrong(&format_args!("the slug {slug:?} {problem}")))?;
         }
         Ok(Self { spec: spec.trim_start_matches(['\n', '\r']).to_owned(), ..said })
     }

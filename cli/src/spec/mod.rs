@@ -1,7 +1,7 @@
-//! Features as files: front matter that says what a feature is, then Markdown that says what is to be done.
+//! Features as files: front matter with the fields of the feature, then Markdown with what is to be done.
 //!
-//! - [`file`]: the form, read and written. [`editor`]: a file that a person fills in.
-//! - [`active`]: what is laid out in the repository for whoever works on a feature.
+//! - [`file`]: reads and writes spec files. [`editor`]: a text that a person writes in an editor.
+//! - [`active`]: the files in the repository for the agent that works on a feature.
 
 pub(crate) mod active;
 pub(crate) mod editor;

@@ -15,9 +15,9 @@ use std::{
     thread,
 };
 
-/// Any id.
+/// An id that means nothing.
 pub const ID: &str = "019a0000-0000-7000-8000-000000000001";
-/// Another one.
+/// An id that is different from [`ID`].
 pub const OTHER: &str = "019a0000-0000-7000-8000-000000000002";
 /// A key of the right form.
 pub const KEY: &str = "nexus_eng_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -25,7 +25,7 @@ pub const KEY: &str = "nexus_eng_0123456789abcdef0123456789abcdef0123456789abcde
 /// What a server was asked.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// `POST /api/projects?limit=1`
+    /// Method and path with query: `POST /api/projects?limit=1`.
     pub line: String,
     /// By lower-case name.
     pub headers: BTreeMap<String, String>,
@@ -48,7 +48,7 @@ pub struct Reply {
     body: String,
 }
 
-/// A success.
+/// An answer of 200 with this `data`.
 pub fn data(data: Value) -> Reply {
     Reply {
         status: 200,
@@ -57,7 +57,7 @@ pub fn data(data: Value) -> Reply {
     }
 }
 
-/// A failure.
+/// An answer with an error body of this status, code and message.
 pub fn failure(status: u16, code: &str, message: &str, details: Value) -> Reply {
     let error = json!({ "code": code, "message": message, "details": details, "requestId": "req-1" });
     Reply { status, headers: Vec::new(), body: json!({ "error": error }).to_string() }
@@ -78,7 +78,7 @@ impl Reply {
 
 type Answers = BTreeMap<String, VecDeque<Reply>>;
 
-/// A server.
+/// An HTTP server on a free port that answers from a script.
 pub struct Server {
     address: String,
     answers: Arc<Mutex<Answers>>,
@@ -108,7 +108,7 @@ impl Server {
         self
     }
 
-    /// Its address.
+    /// The address to give to `--server`.
     pub fn url(&self) -> &str {
         &self.address
     }

@@ -36,9 +36,9 @@ pub struct Target {
     pub project: String,
     /// Keys of members of that, engineers each; the first one leads it.
     pub members: Vec<String>,
-    /// Another project of the attackers, and the key of its only member.
+    /// Another project of the attackers.
     pub other_project: String,
-    /// That key.
+    /// The key of the only member of `other_project`.
     pub bystander: String,
     /// Sessions of the honest team.
     pub foreign_sessions: Vec<String>,

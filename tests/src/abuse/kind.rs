@@ -35,7 +35,7 @@ pub enum Kind {
     Tickets,
     /// Thousands of long polls of one key
     Polls,
-    /// As many sessions as are taken, each with claims, ended all at once; beats for those of others
+    /// As many sessions as are taken, each with claims, ended all at once; heartbeats for those of others
     Sessions,
     /// Idempotency keys without end, each with the longest answer
     Replies,

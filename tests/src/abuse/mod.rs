@@ -3,13 +3,13 @@
 //! - [`kind`]: what is sent, by name.
 //! - [`attack`]: how each kind is sent. It knows nothing of the team.
 //! - [`attacker`]: the process that sends it, at a lower priority, and what it is told.
-//! - [`honest`]: the team: what it does, what it was promised, how long it waited. [`observer`]: what it hears.
+//! - [`honest_team`]: the team: what it does, what it was promised, how long it waited. [`observer`]: what it hears.
 //! - [`stage`]: a new cluster for each kind, the team and the attackers on it, from its start to its end.
 //! - [`verdict`]: what was measured of one kind, and whether it is within the bar. [`table`]: all of them, for people.
 
 pub mod attack;
 pub mod attacker;
-pub mod honest;
+pub mod honest_team;
 pub mod kind;
 pub mod observer;
 pub mod stage;

@@ -19,7 +19,7 @@ const CATCH_UP: Duration = Duration::from_secs(40);
 
 /// What was announced.
 #[derive(Debug, Default)]
-pub struct Heard {
+pub struct ObservedEvents {
     /// Features that were finished.
     pub completed: BTreeSet<String>,
     /// Sessions that ended.
@@ -37,19 +37,19 @@ pub struct Observer {
     urls: Vec<String>,
     since: u64,
     last: (u64, u64),
-    heard: Heard,
+    received: ObservedEvents,
 }
 
 impl Observer {
     /// From now on.
     pub async fn new(team: &Team, urls: &[String]) -> Self {
         let since = team.admin.get(&team.path("/status")).await.revision();
-        let (client, heard) = (team.admin.clone(), Heard::default());
-        Self { client, team: team.clone(), urls: urls.to_vec(), since, last: (0, 0), heard }
+        let (client, received) = (team.admin.clone(), ObservedEvents::default());
+        Self { client, team: team.clone(), urls: urls.to_vec(), since, last: (0, 0), received }
     }
 
     /// Until it is told to stop, and has heard what came before that.
-    pub async fn listen(mut self, stop: watch::Receiver<bool>) -> Heard {
+    pub async fn listen(mut self, stop: watch::Receiver<bool>) -> ObservedEvents {
         let mut told = None;
         for turn in 0.. {
             // Before the question: what is answered then has all that came before.
@@ -64,42 +64,42 @@ impl Observer {
             let page = page.ok().filter(|page| page.status != 503);
             match page {
                 Some(page) if page.status == 200 => {
-                    self.hear(&page.body["data"]);
+                    self.note_page(&page.body["data"]);
                     if is_last && page.body["data"]["hasMore"] == false {
-                        self.heard.is_complete = true;
+                        self.received.is_complete = true;
                         break;
                     }
                 }
                 Some(page) => {
-                    self.heard.broken.push(format!("events: {} {}", page.status.as_u16(), page.message()));
+                    self.received.broken.push(format!("events: {} {}", page.status.as_u16(), page.message()));
                     break;
                 }
                 None => sleep(RETRY).await,
             }
             if told.is_some_and(|told: Instant| told.elapsed() > CATCH_UP) {
-                self.heard.broken.push(format!("events: not caught up in {CATCH_UP:?}"));
+                self.received.broken.push(format!("events: not caught up in {CATCH_UP:?}"));
                 break;
             }
         }
-        self.heard
+        self.received
     }
 
-    fn hear(&mut self, page: &Value) {
+    fn note_page(&mut self, page: &Value) {
         for event in page["items"].as_array().into_iter().flatten() {
             let place = (event["revision"].as_u64().unwrap_or(0), event["seq"].as_u64().unwrap_or(0));
             if place <= self.last {
-                self.heard.broken.push(format!("event {place:?} came after {:?}", self.last));
+                self.received.broken.push(format!("event {place:?} came after {:?}", self.last));
             }
             self.last = place;
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             match event["type"].as_str() {
                 Some("feature_completed")
-                    if !self.heard.completed.insert(text(&event["feature"]["slug"])) =>
+                    if !self.received.completed.insert(text(&event["feature"]["slug"])) =>
                 {
-                    self.heard.broken.push(format!("{} was finished twice", event["feature"]["slug"]));
+                    self.received.broken.push(format!("{} was finished twice", event["feature"]["slug"]));
                 }
                 Some("session_ended") => {
-                    self.heard.ended.insert(text(&event["sessionId"]));
+                    self.received.ended.insert(text(&event["sessionId"]));
                 }
                 _ => {}
             }

@@ -4,8 +4,8 @@
 use super::{
     Kind,
     attacker::{Attacker, Report, Target},
-    honest::{GRACE_SECONDS, Honest, LEASE_SECONDS},
-    verdict::{LONGEST_STOP, Verdict, Waits},
+    honest_team::{GRACE_SECONDS, HonestTeam, LEASE_SECONDS},
+    verdict::{AttackResult, LONGEST_STOP, Latencies},
 };
 use crate::{Cluster, Node, Team, history};
 use futures::FutureExt;
@@ -31,14 +31,14 @@ const KILL_AFTER: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// When the attacker cannot be started, or ends before its time.
-pub async fn measure(kind: Kind, span: Duration, is_short: bool) -> anyhow::Result<Verdict> {
+pub async fn measure(kind: Kind, span: Duration, is_short: bool) -> anyhow::Result<AttackResult> {
     let mut cluster = Cluster::start(NODES).await;
     let team = Team::of(&cluster).await;
     // Those who fall silent are to be noticed while one looks.
     team.settings(json!({ "session.timeout": LEASE_SECONDS, "session.grace": GRACE_SECONDS })).await;
     let urls = cluster.urls();
     let target = Target { kind, span, is_short, ..attackers(&cluster, &team).await };
-    let honest = Honest::at_work(&team, &urls).await;
+    let honest = HonestTeam::at_work(&team, &urls).await;
     sleep(WARM_UP).await;
 
     honest.count(true);
@@ -56,13 +56,13 @@ pub async fn measure(kind: Kind, span: Duration, is_short: bool) -> anyhow::Resu
     let stopped = stop(&mut cluster, &mut broken).await;
     attacker.end();
     broken.extend(histories(&cluster, &team).await);
-    Ok(Verdict {
+    Ok(AttackResult {
         kind,
         attacker: report,
-        writes: Waits::of(notes.writes),
-        beats: Waits::of(notes.beats),
-        reads: Waits::of(notes.reads),
-        registrations: Waits::of(notes.registrations),
+        writes: Latencies::of(notes.writes),
+        heartbeats: Latencies::of(notes.heartbeats),
+        reads: Latencies::of(notes.reads),
+        registrations: Latencies::of(notes.registrations),
         leases_lost: notes.lost.len(),
         peak_kib,
         after_kib,
@@ -117,7 +117,7 @@ async fn agree(cluster: &mut Cluster, team: &Team) -> Vec<String> {
         cluster.all_ready().await;
         cluster.same_state(&team.admin).await;
     };
-    AssertUnwindSafe(looked).catch_unwind().await.err().map(told).into_iter().collect()
+    AssertUnwindSafe(looked).catch_unwind().await.err().map(panic_message).into_iter().collect()
 }
 
 /// Tells all nodes at once to stop; how long the last one took.
@@ -155,13 +155,13 @@ async fn histories(cluster: &Cluster, team: &Team) -> Vec<String> {
     for node in &cluster.nodes {
         let folder = node.data_dir();
         let checked = AssertUnwindSafe(history::check_project(&folder, project)).catch_unwind().await;
-        told_all.extend(checked.err().map(|panic| format!("node {}: {}", node.number, told(panic))));
+        told_all.extend(checked.err().map(|panic| format!("node {}: {}", node.number, panic_message(panic))));
     }
     told_all
 }
 
 /// What a panic says.
-fn told(panic: Box<dyn Any + Send>) -> String {
+fn panic_message(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! The figures of all kinds, side by side, for people.
 
-use super::verdict::Verdict;
+use super::verdict::AttackResult;
 use std::fmt::{self, Display};
 
 /// The line above the rows.
@@ -24,14 +24,14 @@ impl Display for Head {
 /// A kind, in two lines: whether it is within the bar, and what the attacker was told.
 pub struct Row<'a> {
     /// What was measured.
-    pub verdict: &'a Verdict,
+    pub verdict: &'a AttackResult,
     /// Whether times do not count.
     pub is_short: bool,
 }
 
 impl Display for Row<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Verdict { kind, attacker, writes, leases_lost, peak_kib, stop_ms, .. } = self.verdict;
+        let AttackResult { kind, attacker, writes, leases_lost, peak_kib, stop_ms, .. } = self.verdict;
         let is_success = |answer: &str| answer.starts_with(['1', '2']);
         let refused = attacker.answers.iter().filter(|(answer, _)| !is_success(answer));
         let count: u64 = refused.clone().map(|(_, count)| count).sum();

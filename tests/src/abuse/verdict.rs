@@ -14,18 +14,18 @@ pub const LONGEST_STOP: Duration = Duration::from_secs(5);
 
 /// How long the team waited for one sort of request.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Waits {
+pub struct Latencies {
     /// How many there were.
     pub count: usize,
     /// Half of them took no longer.
     pub p50_ms: f64,
     /// All but one in a hundred took no longer.
     pub p99_ms: f64,
-    /// The longest.
+    /// The longest of them, in milliseconds.
     pub max_ms: f64,
 }
 
-impl Waits {
+impl Latencies {
     /// Of what was measured, in any order.
     pub fn of(mut waits: Vec<Duration>) -> Self {
         waits.sort_unstable();
@@ -39,22 +39,23 @@ impl Waits {
     }
 }
 
-/// One kind.
+/// What was measured of one kind of attack.
 #[derive(Clone, Debug, Serialize)]
-pub struct Verdict {
+pub struct AttackResult {
     /// What was sent.
     pub kind: Kind,
     /// What the attacker did.
     pub attacker: Report,
     /// Writes of the team, each from its first try to its answer, but for signs of life.
-    pub writes: Waits,
+    pub writes: Latencies,
     /// Signs of life.
-    pub beats: Waits,
-    /// Reads.
-    pub reads: Waits,
+    #[serde(rename = "beats")]
+    pub heartbeats: Latencies,
+    /// How long the team waited for reads.
+    pub reads: Latencies,
     /// Engineers whom the team's admin registers meanwhile.
-    pub registrations: Waits,
-    /// Sessions of the team that ended although they beat.
+    pub registrations: Latencies,
+    /// Sessions of the team that ended although they sent heartbeats.
     pub leases_lost: usize,
     /// Resident memory of the node that had most, at any moment.
     pub peak_kib: u64,
@@ -66,7 +67,7 @@ pub struct Verdict {
     pub broken: Vec<String>,
 }
 
-impl Verdict {
+impl AttackResult {
     /// What is missed of the bar, for people. Nothing that is measured in time counts when `is_short`, but for the stop.
     pub fn missed(&self, is_short: bool) -> Vec<String> {
         let mut missed = self.broken.clone();

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 /// Bytes of a value, about those of a claim.
 const VALUE_BYTES: usize = 100;
 
-/// Three nodes.
+/// A cluster of three etcd nodes.
 pub struct Etcd {
     nodes: Vec<Child>,
     clients: Vec<String>,

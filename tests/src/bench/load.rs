@@ -16,12 +16,12 @@ pub struct Script {
     pub round: Vec<Request>,
 }
 
-/// How long.
+/// The parts of a measurement in time.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
     /// Not counted: connections are made, keys verified, caches filled.
     pub warm_up: Duration,
-    /// Counted.
+    /// The time whose operations are counted, after the warm-up.
     pub counted: Duration,
 }
 

@@ -33,7 +33,7 @@ impl Nexus {
         Self { cluster, project: team.project, key, sessions }
     }
 
-    /// Each client beats for its own session.
+    /// Each client sends heartbeats of its own session.
     pub fn heartbeats(&self, clients: usize) -> Vec<Script> {
         self.scripts(clients, |_, session| vec![(format!("sessions/{session}/heartbeat"), None)])
     }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-/// One measurement.
+/// The result of one measurement.
 #[derive(Clone, Debug)]
 pub struct Cell {
     /// System and operation.

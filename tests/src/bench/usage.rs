@@ -8,7 +8,7 @@ pub const TICKS_PER_SECOND: u64 = 100;
 /// Of one process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
-    /// Resident memory.
+    /// Resident memory, in KiB.
     pub resident_kib: u64,
     /// Processor time since its start.
     pub ticks: u64,

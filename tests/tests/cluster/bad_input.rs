@@ -74,10 +74,10 @@ async fn unknown_ids_and_other_peoples_things_are_told_apart() {
     assert_eq!(post(ben.client.acting_as(&session), one.clone()).await, is(403, "FORBIDDEN"));
     assert_eq!(post(ana.client.acting_as(nobody.to_string()), one.clone()).await, is(404, "NOT_FOUND"));
     assert_eq!(post(ana.client.acting_as("no-uuid"), one.clone()).await, is(400, "VALIDATION_ERROR"));
-    let beat = |id: &str| team.path(&format!("/sessions/{id}/heartbeat"));
-    assert_eq!(post(ben.client.clone(), beat(&session)).await, is(403, "FORBIDDEN"));
-    assert_eq!(post(ana.client.clone(), beat(&nobody.to_string())).await, is(404, "NOT_FOUND"));
-    assert_eq!(post(ana.client.clone(), beat("no-uuid")).await, is(400, "VALIDATION_ERROR"));
+    let heartbeat = |id: &str| team.path(&format!("/sessions/{id}/heartbeat"));
+    assert_eq!(post(ben.client.clone(), heartbeat(&session)).await, is(403, "FORBIDDEN"));
+    assert_eq!(post(ana.client.clone(), heartbeat(&nobody.to_string())).await, is(404, "NOT_FOUND"));
+    assert_eq!(post(ana.client.clone(), heartbeat("no-uuid")).await, is(400, "VALIDATION_ERROR"));
     assert_eq!(ana.client.get("/projects/no-uuid").await.code(), "VALIDATION_ERROR");
     assert_eq!(ana.client.get(&format!("/projects/{nobody}")).await.code(), "NOT_FOUND");
     assert_eq!(ana.client.get(&team.path("/features/none")).await.code(), "NOT_FOUND");

@@ -79,7 +79,7 @@ async fn websockets_are_connections_too_and_those_of_one_address_leave_some_to_o
     assert_eq!(&head[9..], b"200");
     // Nothing was taken from those that are at work, and what they leave is free again.
     for socket in &mut sockets {
-        assert_eq!(socket.hear().await["type"], "joined");
+        assert_eq!(socket.receive().await["type"], "joined");
     }
     drop(sockets);
     eventually("a place is free again", || async { Socket::try_open(&team.admin, "/ws").await.ok() }).await;

@@ -50,7 +50,7 @@ async fn a_joined_client_hears_each_fact_of_its_project_once_and_in_order() {
     let session = build.session().expect("a session").to_owned();
     ana.client.delete(&team.path(&format!("/sessions/{session}"))).await.data();
 
-    let heard = socket.hear_until("session_ended").await;
+    let received = socket.receive_until("session_ended").await;
     let expected = [
         "member_added",
         "session_started",
@@ -70,26 +70,26 @@ async fn a_joined_client_hears_each_fact_of_its_project_once_and_in_order() {
         "decision_added",
         "session_ended",
     ];
-    let mut sorted = (types(&heard), expected.to_vec());
+    let mut sorted = (types(&received), expected.to_vec());
     sorted.0.sort_unstable();
     sorted.1.sort_unstable();
-    assert_eq!(sorted.0, sorted.1, "{:?}", types(&heard));
-    let ordered = places(&heard);
+    assert_eq!(sorted.0, sorted.1, "{:?}", types(&received));
+    let ordered = places(&received);
     assert!(ordered.windows(2).all(|pair| pair[0] < pair[1]), "{ordered:?}");
-    for event in &heard {
+    for event in &received {
         assert_eq!(event["projectId"], team.project.as_str(), "{event}");
         assert!(event["timestamp"].as_str().is_some_and(|at| at.ends_with('Z')), "{event}");
         assert!(event["feature"].get("spec").is_none(), "{event}");
     }
-    let find = |kind: &str| heard.iter().find(|event| event["type"] == kind).expect("it was heard");
+    let find = |kind: &str| received.iter().find(|event| event["type"] == kind).expect("it was heard");
     let started = find("session_started");
     assert_eq!(
         (&started["engineerId"], &started["engineerName"], &started["sessionId"], &started["agent"]),
         (&json!(ana.id), &json!("ana"), &json!(session), &json!("build"))
     );
-    let titled = heard.iter().find(|event| event["field"] == "title").expect("the title changed");
+    let titled = received.iter().find(|event| event["field"] == "title").expect("the title changed");
     assert_eq!((&titled["oldValue"], &titled["newValue"]), (&json!("one"), &json!("Uno")));
-    let moved = heard.iter().find(|event| event["field"] == "priority").expect("the place changed");
+    let moved = received.iter().find(|event| event["field"] == "priority").expect("the place changed");
     assert_eq!(moved["newValue"], 7);
     let claimed = find("feature_claimed");
     assert_eq!(claimed["engineer"], json!({ "id": ana.id, "name": "ana" }));
@@ -109,7 +109,7 @@ async fn a_joined_client_hears_each_fact_of_its_project_once_and_in_order() {
     // Another project's facts are not among them, and are told to who joins that one.
     let other = other.data()["id"].as_str().expect("an id").to_owned();
     let mut elsewhere = Socket::joined(&team.admin, &other, Some(0)).await;
-    assert_eq!(types(&[elsewhere.hear().await]), ["member_added"]);
+    assert_eq!(types(&[elsewhere.receive().await]), ["member_added"]);
 
     assert_eq!(
         socket.ask(json!({ "type": "leave" })).await,
@@ -139,7 +139,7 @@ async fn a_consumer_resumes_on_another_node_without_gap_or_repeat() {
     let urls = cluster.urls();
     let mut socket = Socket::joined(&team.admin.via(&urls[0]), &team.project, Some(0)).await;
     team.ready_feature("one", &[]).await;
-    let mut heard = socket.hear_until("feature_updated").await;
+    let mut received = socket.receive_until("feature_updated").await;
     cluster.node(1).kill();
     let through = team.admin.via(&urls[1]);
     let body = json!({ "slug": "two", "title": "t", "spec": "s" });
@@ -148,11 +148,11 @@ async fn a_consumer_resumes_on_another_node_without_gap_or_repeat() {
         (answer.status == 201 || answer.status == 409).then_some(())
     })
     .await;
-    let since = places(&heard).last().expect("events").0;
+    let since = places(&received).last().expect("events").0;
     let mut socket = Socket::joined(&team.admin.via(&urls[2]), &team.project, Some(since)).await;
     through.post(&team.path("/features/two/ready"), json!({})).await.data();
-    heard.extend(socket.hear_until("feature_updated").await);
-    assert_eq!(heard, all_events(&through, &team, 0).await);
+    received.extend(socket.receive_until("feature_updated").await);
+    assert_eq!(received, all_events(&through, &team, 0).await);
 }
 
 #[tokio::test]
@@ -272,11 +272,11 @@ async fn who_asks_for_history_that_is_gone_is_told_where_it_begins() {
     let kept = all_events(&team.admin, &team, 0).await;
     assert!(kept.len() > 900 && places(&kept)[0].0 >= oldest);
     assert_eq!(socket.join(&team.project, Some(oldest - 1)).await["type"], "joined");
-    let mut heard = Vec::new();
-    while heard.len() < kept.len() {
-        heard.push(socket.hear().await);
+    let mut received = Vec::new();
+    while received.len() < kept.len() {
+        received.push(socket.receive().await);
     }
-    assert_eq!(heard, kept);
+    assert_eq!(received, kept);
 }
 
 #[tokio::test]
@@ -297,11 +297,11 @@ async fn a_consumer_that_does_not_read_is_closed_and_resumes() {
         metrics.contains("nexus_websocket_closes_total{code=\"4029\"} 1").then_some(())
     })
     .await;
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     let code = loop {
         match tokio::time::timeout(Duration::from_secs(60), socket.next_frame()).await {
             Ok(Some(Message::Text(text))) => {
-                heard.push(serde_json::from_str::<Value>(&text).expect("messages are JSON"));
+                received.push(serde_json::from_str::<Value>(&text).expect("messages are JSON"));
             }
             Ok(Some(Message::Close(frame))) => break frame.map(|frame| u16::from(frame.code)),
             Ok(Some(_)) => {}
@@ -309,11 +309,11 @@ async fn a_consumer_that_does_not_read_is_closed_and_resumes() {
         }
     };
     assert_eq!(code, Some(4029));
-    let since = places(&heard).last().map_or(start, |place| place.0);
+    let since = places(&received).last().map_or(start, |place| place.0);
     let mut socket = Socket::joined(&team.admin, &team.project, Some(since)).await;
     let whole = all_events(&team.admin, &team, start).await;
-    while heard.len() < whole.len() {
-        heard.push(socket.hear().await);
+    while received.len() < whole.len() {
+        received.push(socket.receive().await);
     }
-    assert!(heard == whole, "{:?} heard, {:?} committed", places(&heard), places(&whole));
+    assert!(received == whole, "{:?} heard, {:?} committed", places(&received), places(&whole));
 }

@@ -14,7 +14,7 @@ mod required;
 mod ways;
 mod wildcards;
 
-use nexus_tests::{Checkout, Client, Cluster, Team, agent::Ended, eventually, skipped};
+use nexus_tests::{Checkout, Client, Cluster, Team, agent::CommandOutput, eventually, skipped};
 use serde_json::json;
 use std::{
     fs,
@@ -77,15 +77,15 @@ impl Scene {
         command
     }
 
-    fn runs(&self, words: &[&str]) -> Ended {
+    fn runs(&self, words: &[&str]) -> CommandOutput {
         let output = self.command(words).output().expect("it can be run");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let code = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or_default());
-        Ended { code, stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        CommandOutput { code, stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 
     /// Runs a line under `nexus exec`.
-    fn confined(&self, line: &str) -> Ended {
+    fn confined(&self, line: &str) -> CommandOutput {
         self.runs(&["nexus", "exec", "--", "bash", "-c", line])
     }
 
@@ -137,13 +137,13 @@ impl Shell {
     fn runs(&mut self, line: &str) -> i32 {
         let script = self.folder.join("line");
         fs::write(&script, line).expect("a file for what it runs");
-        self.says(&format!("bash '{}' >/dev/null 2>&1 </dev/null; echo $?", script.display()))
+        self.run_line(&format!("bash '{}' >/dev/null 2>&1 </dev/null; echo $?", script.display()))
             .parse()
             .expect("a code")
     }
 
     /// What a line of the shell itself prints.
-    fn says(&mut self, line: &str) -> String {
+    fn run_line(&mut self, line: &str) -> String {
         writeln!(self.stdin, "{line}").expect("the shell lives");
         self.said()
     }
@@ -264,7 +264,7 @@ async fn what_others_take_and_give_back_is_followed_while_it_runs() {
     let mut shell = Shell::start(scene.command(&["nexus", "exec", "--", "bash"]), folder.path());
     assert!(shell.can_write("src/own.rs") && !shell.can_write(HELD));
     // Also where the shell stands in the folder when it is taken.
-    assert_eq!(shell.says("cd lib/deep; echo $?"), "0");
+    assert_eq!(shell.run_line("cd lib/deep; echo $?"), "0");
     scene.ben_takes(&["lib/deep/b.rs", "src/own.rs"]).await;
     shell.until("a file that is taken is read-only", "b.rs", false).await;
     shell.until("so is the other one", "../../src/own.rs", false).await;
@@ -275,10 +275,10 @@ async fn what_others_take_and_give_back_is_followed_while_it_runs() {
     // A folder in which something was held before.
     scene.ben_takes(&["lib/"]).await;
     shell.until("it is read-only as a whole", "../new.rs", false).await;
-    assert_eq!(shell.says("cd ../../docs; echo $?"), "0");
+    assert_eq!(shell.run_line("cd ../../docs; echo $?"), "0");
     scene.ben_gives_back(&["lib/"]).await;
     shell.until("it can be written again", "../lib/deep/b.rs", true).await;
-    assert_eq!(shell.says("cd ../lib/deep; echo $?"), "0");
+    assert_eq!(shell.run_line("cd ../lib/deep; echo $?"), "0");
     // A file that does not exist is read-only once it does.
     scene.ben_takes(&["docs/new.md", "src/auth/"]).await;
     shell.until("a folder that is taken is read-only", "../../src/auth/new.rs", false).await;
@@ -358,9 +358,9 @@ async fn nothing_of_the_command_is_other_than_without() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut shell = Shell::start(scene.command(&["nexus", "exec", "--", "bash"]), folder.path());
     let pid = shell.child.id();
-    assert_eq!(shell.says("echo $$"), pid.to_string());
-    assert_eq!(shell.says("read -r x < /proc/self/task/$$/children; echo \"<$x>\""), "<>");
-    assert_eq!(shell.says("trap 'echo caught; exit 9' TERM; echo ready"), "ready");
+    assert_eq!(shell.run_line("echo $$"), pid.to_string());
+    assert_eq!(shell.run_line("read -r x < /proc/self/task/$$/children; echo \"<$x>\""), "<>");
+    assert_eq!(shell.run_line("trap 'echo caught; exit 9' TERM; echo ready"), "ready");
     let sent = Command::new("kill").arg(pid.to_string()).status().expect("kill is there");
     assert!(sent.success());
     // A shell that waits for a line looks at signals after it; one that was quicker is over.
@@ -372,7 +372,7 @@ async fn nothing_of_the_command_is_other_than_without() {
     let line = "exec 9> >(cat; echo > \"$0\"); exec nexus exec -- bash -c 'exec 9>&-; exec bash'";
     let words = ["bash", "-c", line, over.to_str().expect("it is text")];
     let mut shell = Shell::start(scene.command(&words), folder.path());
-    assert_eq!(shell.says("echo runs"), "runs");
+    assert_eq!(shell.run_line("echo runs"), "runs");
     eventually("the pipe ends while the command runs", || async { over.exists().then_some(()) }).await;
     drop(shell);
     let output =

@@ -35,9 +35,9 @@ async fn on_a_disk_that_is_nearly_full_what_grows_is_refused_and_the_rest_goes_o
     }
     let dying = team.agent(&ana.client, "dying").await;
     dying.post(&team.path("/features/four/pick"), json!({})).await.data();
-    let beat =
+    let heartbeat =
         |client: &Client| team.path(&format!("/sessions/{}/heartbeat", client.session().expect("a session")));
-    dying.post(&beat(&dying), json!({})).await.data();
+    dying.post(&heartbeat(&dying), json!({})).await.data();
 
     disk.fill(24 * MIB);
     let refused = eventually("what grows is refused", || async {
@@ -62,7 +62,7 @@ async fn on_a_disk_that_is_nearly_full_what_grows_is_refused_and_the_rest_goes_o
 
     // Reads, signs of life and everything that ends go on.
     assert_eq!(build.get(&team.path("/features/one")).await.data()["status"], "active");
-    build.post(&beat(&build), json!({})).await.data();
+    build.post(&heartbeat(&build), json!({})).await.data();
     for (slug, step) in [("one", "release"), ("two", "done"), ("three", "cancel")] {
         build.post(&team.path(&format!("/features/{slug}/{step}")), json!({})).await.data();
     }
@@ -82,7 +82,7 @@ async fn on_a_disk_that_is_nearly_full_what_grows_is_refused_and_the_rest_goes_o
     assert!(node["diskFreeBytes"].as_u64().is_some_and(|free| free < 48 * MIB), "{node}");
     // Leases end, too.
     team.settings(json!({ "session.timeout": 1, "session.grace": 0.5, "session.unattended": 5 })).await;
-    dying.post(&beat(&dying), json!({})).await.data();
+    dying.post(&heartbeat(&dying), json!({})).await.data();
     eventually("the dead session's feature is given back", || async {
         let found = team.admin.get(&team.path("/features/four")).await;
         (found.data()["status"] == "ready").then_some(())

@@ -14,7 +14,7 @@ mod settings;
 mod silence;
 mod unreadable;
 
-use nexus_tests::{Agent, Checkout, Cluster, Team, agent::Ended};
+use nexus_tests::{Agent, Checkout, Cluster, Team, agent::CommandOutput};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -37,17 +37,17 @@ impl Claude {
     }
 
     /// Claude's start of a run.
-    fn begins(&mut self) -> Ended {
+    fn begins(&mut self) -> CommandOutput {
         self.asks("session-start", json!({ "source": "startup" }))
     }
 
     /// One of Claude's events, in its form.
-    fn asks(&mut self, event: &str, more: Value) -> Ended {
+    fn asks(&mut self, event: &str, more: Value) -> CommandOutput {
         self.asks_with("", event, more)
     }
 
     /// The same, with variables of the environment in front.
-    fn asks_with(&mut self, environment: &str, event: &str, more: Value) -> Ended {
+    fn asks_with(&mut self, environment: &str, event: &str, more: Value) -> CommandOutput {
         let mut input = json!({ "session_id": self.run, "cwd": self.root, "transcript_path": "/nowhere" });
         for (name, value) in more.as_object().expect("an object") {
             input[name] = value.clone();
@@ -56,18 +56,18 @@ impl Claude {
     }
 
     /// Claude's question before it edits a file.
-    fn may_edit(&mut self, file: &str) -> Ended {
+    fn may_edit(&mut self, file: &str) -> CommandOutput {
         self.may_edit_with("", file)
     }
 
-    fn may_edit_with(&mut self, environment: &str, file: &str) -> Ended {
+    fn may_edit_with(&mut self, environment: &str, file: &str) -> CommandOutput {
         let edit = json!({ "tool_name": "Edit", "tool_use_id": "toolu_1",
             "tool_input": { "file_path": self.root.join(file), "old_string": "a", "new_string": "b" } });
         self.asks_with(environment, "pre-tool-use", edit)
     }
 
     /// Asks, and edits whatever the answer.
-    fn edits(&mut self, file: &str) -> Ended {
+    fn edits(&mut self, file: &str) -> CommandOutput {
         let asked = self.may_edit(file);
         let path = self.root.join(file);
         let before = fs::read_to_string(&path).unwrap_or_default();
@@ -76,11 +76,11 @@ impl Claude {
     }
 
     /// Claude's question before it runs a command.
-    fn may_run(&mut self, command: &str) -> Ended {
+    fn may_run(&mut self, command: &str) -> CommandOutput {
         self.asks("pre-tool-use", shell(command))
     }
 
-    fn runs(&mut self, line: &str) -> Ended {
+    fn runs(&mut self, line: &str) -> CommandOutput {
         self.agent.runs(line)
     }
 }
@@ -92,13 +92,13 @@ fn shell(command: &str) -> Value {
 
 /// What an agent is told beside a permission, or after a tool.
 #[track_caller]
-fn told(asked: &Ended) -> String {
+fn agent_text(asked: &CommandOutput) -> String {
     let answer = asked.json();
     answer["hookSpecificOutput"]["additionalContext"].as_str().unwrap_or_default().to_owned()
 }
 
 #[track_caller]
-fn denied(asked: &Ended, why: &str) {
+fn denied(asked: &CommandOutput, why: &str) {
     assert_eq!(asked.code, 2, "{asked:#?}");
     assert!(asked.stderr.contains(why), "{asked:#?}");
     let answer: Value = asked.json();
@@ -107,7 +107,7 @@ fn denied(asked: &Ended, why: &str) {
 
 /// What Git was told not to do.
 #[track_caller]
-fn refused(ended: &Ended, why: &str) {
+fn refused(ended: &CommandOutput, why: &str) {
     assert_ne!(ended.code, 0, "{ended:#?}");
     assert!(ended.stderr.contains(why), "{ended:#?}");
 }

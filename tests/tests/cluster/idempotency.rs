@@ -205,8 +205,8 @@ async fn write_everything(writer: &mut Writer, cluster: &Cluster, team: &Team) {
     writer.post("learn", &build, at("/features/one/learnings"), json!({ "content": "c" })).await;
     let decision = json!({ "title": "t", "decision": "d", "featureSlug": "one" });
     writer.post("decide", &build, at("/decisions"), decision).await;
-    let beat = at(&format!("/sessions/{session_id}/heartbeat"));
-    writer.send("heartbeat", &build, Method::POST, beat, None).await;
+    let heartbeat = at(&format!("/sessions/{session_id}/heartbeat"));
+    writer.send("heartbeat", &build, Method::POST, heartbeat, None).await;
     writer.post("release", &build, at("/features/two/release"), json!({})).await;
     writer.post("done", &build, at("/features/one/done"), json!({})).await;
     writer.post("cancel", &build, at("/features/three/cancel"), json!({})).await;

@@ -1,7 +1,7 @@
 //! `nexus install` and `nexus uninstall` from outside: everything that others wrote in those files stays, byte for
 //! byte, and what was not there before is gone again.
 
-use nexus_tests::{Agent, Checkout, Cluster, Team, agent::Ended};
+use nexus_tests::{Agent, Checkout, Cluster, Team, agent::CommandOutput};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -45,7 +45,7 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
 }
 
 #[track_caller]
-fn refused(ended: &Ended, why: &str) {
+fn refused(ended: &CommandOutput, why: &str) {
     assert_ne!(ended.code, 0, "{ended:#?}");
     assert!(ended.stderr.contains(why), "{ended:#?}");
 }

@@ -26,7 +26,7 @@ mod failover;
 mod full_disk;
 mod guards;
 mod idempotency;
-mod inside;
+mod in_process;
 mod installs;
 mod knowledge;
 mod membership;

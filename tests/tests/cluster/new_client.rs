@@ -336,7 +336,7 @@ async fn a_new_client_hears_everything_once_by_poll_by_key_and_by_ticket() {
     let browser = scene.cluster.client().via(&scene.cluster.urls()[2]);
     let address = format!("/ws?ticket={}", text(&issued["ticket"]));
     let mut page = Socket::try_open(&browser, &address).await.expect("the ticket opens a socket");
-    assert_eq!(page.hear().await["type"], "connected");
+    assert_eq!(page.receive().await["type"], "connected");
     assert_eq!(page.join(&team.project, Some(since)).await["type"], "joined");
     assert!(
         matches!(Socket::try_open(&browser, &address).await, Err(Refused::Answer(status, _)) if status == 401)
@@ -357,14 +357,14 @@ async fn a_new_client_hears_everything_once_by_poll_by_key_and_by_ticket() {
         .await;
     scene.step(build, "one", "done").await;
 
-    let heard = following.hear_until("feature_completed").await;
-    let seen = page.hear_until("feature_completed").await;
+    let received = following.receive_until("feature_completed").await;
+    let seen = page.receive_until("feature_completed").await;
     let polled = ana.get(&scene.at(&format!("/events?since={since}&limit=1000"))).await;
-    assert_eq!(contract::all(&polled["items"], EVENT), &heard);
-    assert_eq!(seen, heard, "everybody hears the same");
+    assert_eq!(contract::all(&polled["items"], EVENT), &received);
+    assert_eq!(seen, received, "everybody hears the same");
     let place = |event: &Value| (event["revision"].as_u64(), event["seq"].as_u64());
-    assert!(heard.windows(2).all(|pair| place(&pair[0]) < place(&pair[1])));
-    let find = |kind: &str| heard.iter().find(|event| event["type"] == kind).expect("it was heard");
+    assert!(received.windows(2).all(|pair| place(&pair[0]) < place(&pair[1])));
+    let find = |kind: &str| received.iter().find(|event| event["type"] == kind).expect("it was heard");
     let claimed = find("feature_claimed");
     assert_eq!(
         json!([claimed["sessionId"], claimed["agent"], claimed["engineer"]["id"], claimed["projectId"]]),
@@ -379,9 +379,9 @@ async fn a_new_client_hears_everything_once_by_poll_by_key_and_by_ticket() {
     // From the middle on, over another node.
     let middle = claimed["revision"].as_u64().expect("a revision");
     let mut resumed = Socket::joined(&ana.next(), &team.project, Some(middle)).await;
-    let rest = resumed.hear_until("feature_completed").await;
+    let rest = resumed.receive_until("feature_completed").await;
     let expected: Vec<&Value> =
-        heard.iter().filter(|event| event["revision"].as_u64() > Some(middle)).collect();
+        received.iter().filter(|event| event["revision"].as_u64() > Some(middle)).collect();
     assert_eq!(rest.iter().collect::<Vec<_>>(), expected);
 }
 

@@ -1,7 +1,7 @@
 //! Runs of agents, as processes that call `nexus`: each is itself, lives as long as its process, and
 //! leaves nothing behind.
 
-use nexus_tests::{Agent, Checkout, Cluster, Team, agent::Ended, eventually};
+use nexus_tests::{Agent, Checkout, Cluster, Team, agent::CommandOutput, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
@@ -37,17 +37,17 @@ fn signal(pids: &[u32], signal: Signal) {
 async fn a_killed_agent_frees_its_files_long_before_its_lease_is_over() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
-    // What frees the files here is the keeper: the lease outlives the test.
+    // What frees the files here is the keep-alive process: the lease outlives the test.
     team.settings(json!({ "session.timeout": 3600, "session.grace": 3600 })).await;
     team.ready_feature("one", &["src/a.rs"]).await;
     let checkout = checkout(&cluster, &team);
     let mut agent = Agent::start(&checkout, &checkout.root(), "claude");
     agent.runs("nexus feature pick one").done();
     agent.runs("nexus claim notes.md").done();
-    eventually("its keeper beats", || async {
+    eventually("its keep-alive process sends heartbeats", || async {
         let sessions = team.admin.get(&team.path("/sessions/active")).await;
         let lease = sessions.data()[0]["session"]["expiresAt"].as_str().map(str::to_owned);
-        (checkout.keepers().len() == 1 && lease.is_some()).then_some(())
+        (checkout.keep_alive_processes().len() == 1 && lease.is_some()).then_some(())
     })
     .await;
     let killed = Instant::now();
@@ -60,7 +60,10 @@ async fn a_killed_agent_frees_its_files_long_before_its_lease_is_over() {
     let path = team
         .path(&format!("/sessions/checkpoints/latest?featureId={}", freed["id"].as_str().expect("an id")));
     assert_eq!(team.admin.get(&path).await.data()["type"], "crash_recovery");
-    eventually("no keeper is left", || async { checkout.keepers().is_empty().then_some(()) }).await;
+    eventually("no keep-alive process is left", || async {
+        checkout.keep_alive_processes().is_empty().then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -92,14 +95,14 @@ async fn two_agents_of_one_engineer_in_one_checkout_are_two() {
     build.runs("nexus feature done one").done();
     assert!(!laid_out("one") && laid_out("three"));
     review.runs("nexus feature pick two").done();
-    eventually("only who holds something has a keeper", || async {
-        (checkout.keepers().len() == 1).then_some(())
+    eventually("only who holds something has a keep-alive process", || async {
+        (checkout.keep_alive_processes().len() == 1).then_some(())
     })
     .await;
 }
 
 #[tokio::test]
-async fn one_keeper_looks_after_a_run_and_goes_when_nothing_is_held() {
+async fn one_process_keeps_a_run_alive_and_goes_when_nothing_is_held() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     for slug in ["one", "two", "three"] {
@@ -110,18 +113,21 @@ async fn one_keeper_looks_after_a_run_and_goes_when_nothing_is_held() {
     agent.runs("nexus feature pick one & nexus feature pick two & nexus feature pick three & wait").done();
     let sessions = team.admin.get(&team.path("/sessions/active")).await;
     assert_eq!(sessions.data().as_array().map(Vec::len), Some(1), "three picks at once are one session's");
-    eventually("one keeper is left", || async { (checkout.keepers().len() == 1).then_some(()) }).await;
+    eventually("one keep-alive process is left", || async {
+        (checkout.keep_alive_processes().len() == 1).then_some(())
+    })
+    .await;
     for (slug, left) in [("one", 1), ("two", 1), ("three", 0)] {
         agent.runs(&format!("nexus feature done {slug}")).done();
-        eventually("as many keepers as there is to keep", || async {
-            (checkout.keepers().len() == left).then_some(())
+        eventually("as many keep-alive processes as there is to keep", || async {
+            (checkout.keep_alive_processes().len() == left).then_some(())
         })
         .await;
     }
     agent.runs("nexus claim again.rs").done();
-    assert_eq!(checkout.keepers().len(), 1, "another one comes when something is held again");
+    assert_eq!(checkout.keep_alive_processes().len(), 1, "another one comes when something is held again");
     agent.runs("nexus unclaim --all").done();
-    eventually("it goes again", || async { checkout.keepers().is_empty().then_some(()) }).await;
+    eventually("it goes again", || async { checkout.keep_alive_processes().is_empty().then_some(()) }).await;
 }
 
 #[tokio::test]
@@ -136,24 +142,24 @@ async fn after_a_sleep_what_is_still_free_is_taken_back_and_the_rest_is_told() {
     agent.runs("nexus feature pick one").done();
     agent.runs("nexus feature pick two").done();
     let before = feature(&team, "two").await;
-    let keeper = eventually("its keeper runs", || async {
-        let keepers = checkout.keepers();
-        (keepers.len() == 1).then_some(keepers)
+    let keep_alive = eventually("its keep-alive process runs", || async {
+        let keep_alive_processes = checkout.keep_alive_processes();
+        (keep_alive_processes.len() == 1).then_some(keep_alive_processes)
     })
     .await;
-    eventually("the keeper knows of both", || async {
+    eventually("the keep-alive process knows of both", || async {
         let [record] = &checkout.records()[..] else { return None };
         (record["kept"] == 2 && record["taken"] == 2).then_some(())
     })
     .await;
-    signal(&keeper, Signal::STOP);
+    signal(&keep_alive, Signal::STOP);
     signal(&[agent.pid()], Signal::STOP);
     becomes(&team, "one", "ready").await;
     becomes(&team, "two", "ready").await;
     let other = team.agent(&team.admin, "other").await;
     other.post(&team.path("/features/one/pick"), json!({})).await.data();
     signal(&[agent.pid()], Signal::CONT);
-    signal(&keeper, Signal::CONT);
+    signal(&keep_alive, Signal::CONT);
     let after = becomes(&team, "two", "active").await;
     assert_eq!(after["agent"], before["agent"], "the same agent");
     assert!(after["fence"].as_u64() > before["fence"].as_u64(), "under a new fence");
@@ -195,23 +201,23 @@ async fn a_terminal_that_is_closed_frees_its_files() {
 }
 
 /// A run of Claude begins, or goes on, in the agent's process.
-fn begins(agent: &mut Agent, run: &str, source: &str) -> Ended {
+fn begins(agent: &mut Agent, run: &str, source: &str) -> CommandOutput {
     let event = json!({ "session_id": run, "hook_event_name": "SessionStart", "source": source });
     agent.runs_with("nexus hook claude session-start", &event.to_string()).done()
 }
 
 /// What Claude asks before a file is edited.
-fn may_edit(agent: &mut Agent, checkout: &Checkout, run: &str, file: &str) -> Ended {
+fn may_edit(agent: &mut Agent, checkout: &Checkout, run: &str, file: &str) -> CommandOutput {
     let event = json!({ "session_id": run, "cwd": checkout.root(), "tool_name": "Edit",
         "tool_input": { "file_path": checkout.root().join(file) } });
     agent.runs_with("nexus hook claude pre-tool-use", &event.to_string())
 }
 
-/// Until the keeper knows of everything that was taken: it lives, and has looked at its record.
+/// Until the keep-alive process knows of everything that was taken: it lives, and has looked at its record.
 async fn looked_after(checkout: &Checkout) {
-    eventually("the keeper knows of what was taken", || async {
+    eventually("the keep-alive process knows of what was taken", || async {
         let [record] = &checkout.records()[..] else { return None };
-        (record["kept"] == record["taken"] && checkout.keepers().len() == 1).then_some(())
+        (record["kept"] == record["taken"] && checkout.keep_alive_processes().len() == 1).then_some(())
     })
     .await;
 }
@@ -230,7 +236,7 @@ async fn a_run_that_is_taken_up_in_another_process_lives_as_long_as_that() {
     let mut second = Agent::start(&checkout, &checkout.root(), "claude");
     begins(&mut second, "run", "resume");
     first.kill();
-    // The keeper has looked many times that a process lives, and it was the second one.
+    // The keep-alive process has looked many times that a process lives, and it was the second one.
     for file in ["1.rs", "2.rs", "3.rs", "4.rs"] {
         second.runs(&format!("nexus claim {file}")).done();
         looked_after(&checkout).await;
@@ -240,13 +246,13 @@ async fn a_run_that_is_taken_up_in_another_process_lives_as_long_as_that() {
     second.kill();
     becomes(&team, "one", "ready").await;
     eventually("nothing is left", || async {
-        (checkout.keepers().is_empty() && checkout.records().is_empty()).then_some(())
+        (checkout.keep_alive_processes().is_empty() && checkout.records().is_empty()).then_some(())
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_run_that_goes_on_under_another_name_has_one_keeper_and_keeps_what_it_holds() {
+async fn a_run_that_goes_on_under_another_name_has_one_keep_alive_process_and_keeps_what_it_holds() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     team.settings(json!({ "session.timeout": 3600, "session.grace": 3600 })).await;
@@ -263,7 +269,7 @@ async fn a_run_that_goes_on_under_another_name_has_one_keeper_and_keeps_what_it_
     assert_eq!(checkout.records().len(), 1, "one session, one record");
     // The one that is left knows by now that there is nothing any more.
     agent.runs("nexus feature done one").done();
-    eventually("it goes", || async { checkout.keepers().is_empty().then_some(()) }).await;
+    eventually("it goes", || async { checkout.keep_alive_processes().is_empty().then_some(()) }).await;
     agent.runs("nexus claim again.rs").done();
     looked_after(&checkout).await;
     agent.kill();
@@ -285,14 +291,14 @@ async fn after_a_sleep_files_that_were_taken_on_the_way_come_back_with_their_fea
     agent.runs("nexus claim mine.rs theirs.rs").done();
     agent.runs("nexus claim --shared read.rs").done();
     looked_after(&checkout).await;
-    let keeper = checkout.keepers();
-    signal(&keeper, Signal::STOP);
+    let keep_alive = checkout.keep_alive_processes();
+    signal(&keep_alive, Signal::STOP);
     signal(&[agent.pid()], Signal::STOP);
     becomes(&team, "one", "ready").await;
     let other = team.agent(&team.admin, "other").await;
     other.post(&team.path("/claims"), json!({ "paths": ["theirs.rs"] })).await.data();
     signal(&[agent.pid()], Signal::CONT);
-    signal(&keeper, Signal::CONT);
+    signal(&keep_alive, Signal::CONT);
     let one = becomes(&team, "one", "active").await;
     let claims = eventually("what is free is taken back", || async {
         let claims = team.admin.get(&team.path("/claims")).await;
@@ -359,7 +365,7 @@ async fn the_tools_act_as_whichever_run_the_host_is_in() {
         json!({ "protocolVersion": "2025-06-18", "capabilities": {},
         "clientInfo": { "name": "test", "version": "1" } }),
     );
-    tools.tells("notifications/initialized");
+    tools.notify("notifications/initialized");
     tools.asks("resources/list", json!({}));
     for (run, source, file) in
         [("one", "startup", "1.rs"), ("two", "resume", "2.rs"), ("one", "resume", "3.rs")]
@@ -400,7 +406,7 @@ async fn a_feature_is_laid_out_where_its_agent_works_and_cleared_away_when_it_is
         json!({ "protocolVersion": "2025-06-18", "capabilities": {},
         "clientInfo": { "name": "test", "version": "1" } }),
     );
-    tools.tells("notifications/initialized");
+    tools.notify("notifications/initialized");
     for (tool, is_there) in [("pick", true), ("release", false), ("pick", true), ("done", false)] {
         let call = json!({ "name": tool, "arguments": { "feature": "two" } });
         let answer = tools.asks("tools/call", call);

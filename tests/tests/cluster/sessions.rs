@@ -22,7 +22,7 @@ async fn a_silent_session_is_disconnected_then_released_and_its_feature_is_marke
     let began = Instant::now();
     let mut silent_since = began;
     while began.elapsed() < Duration::from_secs(4) {
-        // Its lease counts from the last beat, not from when that was answered.
+        // Its lease counts from the last heartbeat, not from when that was answered.
         silent_since = Instant::now();
         agent.post(&team.path(&format!("/sessions/{id}/heartbeat")), json!({})).await.data();
         assert_eq!(feature(&team.admin, &team).await["status"], "active");
@@ -164,8 +164,8 @@ async fn an_outage_of_the_whole_cluster_does_not_end_leases() {
     let agent = team.agent(&team.admin, "build").await;
     agent.post(&team.path("/features/one/pick"), json!({})).await.data();
     let id = agent.session().expect("a session").to_owned();
-    let beat = team.path(&format!("/sessions/{id}/heartbeat"));
-    agent.post(&beat, json!({})).await.data();
+    let heartbeat = team.path(&format!("/sessions/{id}/heartbeat"));
+    agent.post(&heartbeat, json!({})).await.data();
     for node in &cluster.nodes {
         node.pause();
     }
@@ -174,12 +174,12 @@ async fn an_outage_of_the_whole_cluster_does_not_end_leases() {
     for node in &cluster.nodes {
         node.go_on();
     }
-    let heard = eventually("the cluster hears it again", || async {
-        let answer = agent.send(reqwest::Method::POST, &beat, None).await.ok()?;
+    let received = eventually("the cluster hears it again", || async {
+        let answer = agent.send(reqwest::Method::POST, &heartbeat, None).await.ok()?;
         (answer.status != 503).then_some(answer)
     })
     .await;
-    assert_eq!(heard.data(), &json!({ "ok": true }));
+    assert_eq!(received.data(), &json!({ "ok": true }));
     assert_eq!(feature(&team.admin, &team).await["status"], "active");
 }
 

@@ -12,7 +12,7 @@ async fn a_socket_is_opened_at_both_addresses_by_key_or_ticket_and_refused_befor
     let urls = cluster.urls();
     for path in ["/ws", "/api/ws"] {
         let mut socket = Socket::try_open(&team.admin.via(&urls[1]), path).await.expect("it is opened");
-        assert_eq!(socket.hear().await["type"], "connected");
+        assert_eq!(socket.receive().await["type"], "connected");
     }
     let refused = |client: Client, path: String| async move {
         match Socket::try_open(&client, &path).await {
@@ -31,7 +31,7 @@ async fn a_socket_is_opened_at_both_addresses_by_key_or_ticket_and_refused_befor
     let ticket = issued.data()["ticket"].as_str().expect("a ticket").to_owned();
     let path = format!("/ws?ticket={ticket}");
     let mut socket = Socket::try_open(&nobody.via(&urls[2]), &path).await.expect("it is opened");
-    assert_eq!(socket.hear().await["type"], "connected");
+    assert_eq!(socket.receive().await["type"], "connected");
     assert_eq!(socket.join(&team.project, None).await["type"], "joined");
     for url in &urls {
         assert_eq!(refused(nobody.via(url), path.clone()).await, (401, json!("UNAUTHORIZED")));
@@ -75,14 +75,14 @@ async fn a_node_has_so_many_sockets_and_whoever_is_turned_away_loses_nothing() {
     }
     // Those who are in notice nothing, and everything else is answered.
     team.ready_feature("one", &["src/a.rs"]).await;
-    second.hear_until("feature_updated").await;
+    second.receive_until("feature_updated").await;
 
     drop(first);
     let mut third = eventually("the place is free again", || async {
         Socket::try_open(&cluster.client(), &path).await.ok()
     })
     .await;
-    assert_eq!(third.hear().await["type"], "connected");
+    assert_eq!(third.receive().await["type"], "connected");
     let refused = Socket::try_open(&team.admin, "/ws").await;
     assert!(matches!(refused, Err(Refused::Answer(status, _)) if status == 503));
 }
@@ -111,7 +111,7 @@ async fn what_is_no_message_is_told_so_and_what_is_no_client_is_closed() {
         assert!(answer["message"].as_str().is_some_and(|text| !text.is_empty()));
     }
     socket.send(Message::Text("{ not JSON".into())).await;
-    assert_eq!(socket.hear().await["code"], "INVALID_MESSAGE");
+    assert_eq!(socket.receive().await["code"], "INVALID_MESSAGE");
     assert_eq!(socket.join(&team.project, None).await["type"], "joined", "it may go on after all of them");
 
     let mut foreign = Socket::open(&stranger.client).await;
@@ -146,12 +146,12 @@ async fn a_session_that_joined_lives_as_long_as_its_socket_beats() {
     // A client that knows nothing of sessions gets its engineer's default one.
     let mut socket = Socket::open(&ana.client).await;
     let joined = socket.join(&team.project, None).await;
-    let started = watcher.hear_until("session_started").await.pop().expect("it was heard");
+    let started = watcher.receive_until("session_started").await.pop().expect("it was heard");
     assert_eq!((&joined["sessionId"], &joined["projectId"]), (&started["sessionId"], &started["projectId"]));
     assert_eq!(started["engineerName"], "ana");
     let beaten = tokio::time::Instant::now();
     while beaten.elapsed() < Duration::from_secs(5) {
-        socket.say(json!({ "type": "heartbeat" })).await;
+        socket.send_json(json!({ "type": "heartbeat" })).await;
         let active = team.admin.get(&team.path("/sessions/active")).await;
         let ids: Vec<&Value> =
             active.data().as_array().expect("a list").iter().map(|found| &found["session"]["id"]).collect();
@@ -166,12 +166,12 @@ async fn a_session_that_joined_lives_as_long_as_its_socket_beats() {
 
     // The socket ends; the session runs into its time-out as any silent one does.
     socket.leave().await;
-    let mut ended = watcher.hear_until("session_ended").await.pop().expect("it was heard");
+    let mut ended = watcher.receive_until("session_ended").await.pop().expect("it was heard");
     while ended["sessionId"] != joined["sessionId"] {
-        ended = watcher.hear_until("session_ended").await.pop().expect("it was heard");
+        ended = watcher.receive_until("session_ended").await.pop().expect("it was heard");
     }
     assert_eq!(ended["engineerId"], ana.id.as_str());
-    let closed = watcher.hear_until("session_closed").await.pop().expect("it was heard");
+    let closed = watcher.receive_until("session_closed").await.pop().expect("it was heard");
     assert_eq!(closed["sessionId"], joined["sessionId"]);
 }
 
@@ -182,7 +182,7 @@ async fn a_member_who_is_taken_out_hears_nothing_more() {
     let ana = team.engineer("ana").await;
     let mut socket = Socket::joined(&ana.client.via(&cluster.urls()[1]), &team.project, None).await;
     team.ready_feature("before", &[]).await;
-    socket.hear_until("feature_updated").await;
+    socket.receive_until("feature_updated").await;
     let removed = team.admin.delete(&team.path(&format!("/members/{}", ana.id))).await;
     removed.data();
     team.ready_feature("secret", &[]).await;
@@ -218,7 +218,7 @@ async fn a_key_that_is_revoked_ends_its_socket_and_one_for_reading_follows_witho
     let joined = socket.join(&team.project, None).await;
     assert_eq!((&joined["type"], &joined["sessionId"]), (&json!("joined"), &Value::Null));
     team.ready_feature("one", &[]).await;
-    socket.hear_until("feature_updated").await;
+    socket.receive_until("feature_updated").await;
     // Nothing happens in the project: it is closed nevertheless.
     team.admin.delete(&format!("/auth/keys/{}", text("id"))).await.data();
     assert_eq!(socket.close_code().await, Some(4001));

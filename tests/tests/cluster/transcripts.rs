@@ -1,7 +1,7 @@
 //! The whole command line against a living cluster, as it is typed and seen: `transcripts/*.txt`, one
 //! cluster each. `NEXUS_BLESS=1` writes anew what is seen; read it before you believe it.
 
-use nexus_tests::{Cluster, transcript::Stage};
+use nexus_tests::{Cluster, transcript::TranscriptRunner};
 use std::{env, fs, path::Path};
 
 async fn goes_as_it_is_told(name: &str) {
@@ -9,7 +9,7 @@ async fn goes_as_it_is_told(name: &str) {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/transcripts").join(format!("{name}.txt"));
     let told = fs::read_to_string(&file).expect("there is a transcript");
     let cluster = Cluster::start(3).await;
-    let happened = Stage::of(&cluster).await.play(&told);
+    let happened = TranscriptRunner::of(&cluster).await.play(&told);
     if env::var_os("NEXUS_BLESS").is_some() {
         fs::write(&file, &happened).expect("the transcript can be written");
         return;

@@ -95,7 +95,7 @@ async fn receive(
     while let Some(piece) = download.next().await? {
         to.write_all(&piece).map_err(|error| cannot_write(&error))?;
         check.take(piece);
-        progress.tell(|_| format!("{} MiB received", check.length >> 20));
+        progress.update(|_| format!("{} MiB received", check.length >> 20));
     }
     to.flush().map_err(|error| cannot_write(&error))?;
     if check.holds() {
@@ -171,7 +171,7 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         if let Some(path) = &self.path {
-            // What went wrong is told already.
+            // The error is reported already.
             let _ = fs::remove_file(path);
         }
     }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 Examples:
   nexus cluster delete-engineer 0190f2a4-7c1e-7d3b-9a55-3f2b8f0c1d2e --yes")]
 pub(crate) struct DeleteEngineer {
-    /// The engineer
+    /// Id of the engineer
     #[arg(value_name = "ID")]
     engineer: Uuid,
     /// It is meant

@@ -13,7 +13,7 @@ use serde_json::Value;
 Examples:
   nexus cluster promote 4")]
 pub(crate) struct Promote {
-    /// The node
+    /// Id of the node
     #[arg(value_name = "ID")]
     node: u64,
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 Examples:
   nexus cluster remove 3")]
 pub(crate) struct Remove {
-    /// The node
+    /// Id of the node
     #[arg(value_name = "ID")]
     node: u64,
 }

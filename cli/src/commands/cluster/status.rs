@@ -4,7 +4,7 @@ use crate::{
     client::Request,
     context::Context,
     error::Error,
-    output::{Table, Tone, span, words},
+    output::{Table, Tone, format, span},
 };
 use clap::Args;
 use nexus_api_types::cluster::{ClusterStatus, Node, NodeRole, QuotaUse};
@@ -69,9 +69,9 @@ fn print(context: &Context<'_>, status: &ClusterStatus) -> Result<(), Error> {
     out.field("Log", format_args!("term {term}, committed {committed}, applied {applied}"))?;
     out.field("State hash", state_hash)?;
     for quota in status.quotas.iter().filter(|quota| quota.owner == "cluster") {
-        let (name, place) =
+        let (name, location) =
             if quota.resource == "memory" { ("Memory", "each node") } else { ("Texts", "each disk") };
-        out.field(name, format_args!("{}, on {place}", use_of(quota)))?;
+        out.field(name, format_args!("{}, on {location}", use_of(quota)))?;
     }
     match status
         .quotas
@@ -98,7 +98,7 @@ fn print(context: &Context<'_>, status: &ClusterStatus) -> Result<(), Error> {
     }
 }
 
-/// A quota that is so full is told of unasked.
+/// The share of a quota from which the status mentions it.
 const NEARLY_FULL: f64 = 0.8;
 
 fn is_nearly_full(quota: &QuotaUse) -> bool {
@@ -112,7 +112,7 @@ fn share(quota: &QuotaUse) -> f64 {
 
 fn use_of(quota: &QuotaUse) -> String {
     let amount = |of: u64| {
-        if quota.resource == "projects" { of.to_string() } else { words::bytes(of) }
+        if quota.resource == "projects" { of.to_string() } else { format::bytes(of) }
     };
     format!("{} of {}", amount(quota.used), amount(quota.quota))
 }
@@ -170,7 +170,7 @@ fn health(status: &ClusterStatus) -> (String, Tone) {
         0 => "no further loss is borne".to_owned(),
         left => format!(
             "bears the loss of {}",
-            words::count(left, "more node").replace("1 more node", "one more node")
+            format::count(left, "more node").replace("1 more node", "one more node")
         ),
     };
     let differing: Vec<String> =
@@ -188,7 +188,7 @@ fn health(status: &ClusterStatus) -> (String, Tone) {
     match (silent.is_empty(), voters.len()) {
         (true, 1) => ("Healthy, but alone: the loss of this node stops everything".to_owned(), Tone::Warn),
         (true, voters) => {
-            let nodes = words::count(usize::try_from(status.tolerates_losses).unwrap_or(usize::MAX), "node");
+            let nodes = format::count(usize::try_from(status.tolerates_losses).unwrap_or(usize::MAX), "node");
             (format!("Healthy: {voters} voters, bears the loss of {nodes}"), Tone::Good)
         }
         (false, _) => (

@@ -14,7 +14,7 @@ Examples:
   nexus cluster transfer-leader
   nexus cluster transfer-leader --to 2")]
 pub(crate) struct TransferLeader {
-    /// To this node; to the one that has most of the log, when nothing is said
+    /// Node to hand over to; the one that has most of the log by default
     #[arg(long, value_name = "ID")]
     to: Option<u64>,
 }

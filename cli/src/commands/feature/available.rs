@@ -1,11 +1,11 @@
 //! `nexus feature available`: what can be picked now, and what is in the way of the rest.
 
 use crate::{
-    args::words as terms,
+    args::values,
     client::Request,
     context::Context,
     error::Error,
-    output::{Table, Tone, words},
+    output::{Table, Tone, format},
 };
 use clap::Args;
 use nexus_api_types::feature::Available as Item;
@@ -35,16 +35,16 @@ fn print(context: &Context<'_>, items: &[Item]) -> Result<(), Error> {
     let mut table = Table::new(&["SLUG", "LANE", "PRIO", "TITLE", "FILES", "STATE"]);
     for Item { feature, blocked_by } in items {
         let state = match (blocked_by, feature.interrupted_at) {
-            (Some(by), _) => (words::blocker(by, context.out.clock()), Tone::Warn),
+            (Some(by), _) => (format::blocker(by, context.out.clock()), Tone::Warn),
             (None, Some(at)) => (format!("free, interrupted {}", context.out.clock().ago(at)), Tone::Good),
             (None, None) => ("free".to_owned(), Tone::Good),
         };
         table.row([
             (feature.slug.clone(), Tone::Plain),
-            (terms::lane_name(feature.lane).to_owned(), Tone::Plain),
+            (values::lane_name(feature.lane).to_owned(), Tone::Plain),
             (feature.priority.to_string(), Tone::Plain),
             (feature.title.clone(), Tone::Plain),
-            (words::list(&feature.touches), Tone::Faint),
+            (format::list(&feature.touches), Tone::Faint),
             state,
         ]);
     }

@@ -1,7 +1,7 @@
 //! `nexus feature cancel`: gives a feature up for good.
 
 use super::step;
-use crate::{args::words, context::Context, error::Error};
+use crate::{args::values, context::Context, error::Error};
 use clap::Args;
 
 /// Give a feature up for good
@@ -12,8 +12,8 @@ use clap::Args;
 Examples:
   nexus feature cancel billing-api")]
 pub(crate) struct Cancel {
-    /// The feature
-    #[arg(value_parser = words::slug)]
+    /// Slug of the feature
+    #[arg(value_parser = values::slug)]
     slug: String,
 }
 

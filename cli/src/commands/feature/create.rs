@@ -2,7 +2,7 @@
 
 use super::step;
 use crate::{
-    args::words::{self, Lane},
+    args::values::{self, Lane},
     client::Request,
     config::link,
     confined::{ConfinedDir, Links},
@@ -34,12 +34,12 @@ Examples:
   nexus feature create                             # opens your editor")]
 pub(crate) struct Create {
     /// Short name, of a-z, 0-9 and -
-    #[arg(long, short, value_parser = words::slug)]
+    #[arg(long, short, value_parser = values::slug)]
     slug: Option<String>,
     /// What it is, in one line
     #[arg(long, short)]
     title: Option<String>,
-    /// What is to be done; the title, when nothing is said
+    /// What is to be done; the title by default
     #[arg(long, value_name = "TEXT", conflicts_with = "from")]
     spec: Option<String>,
     /// File that says what is to be done, after front matter that says the rest; - is stdin
@@ -52,12 +52,12 @@ pub(crate) struct Create {
     #[arg(long, value_name = "PATH", num_args = 1..)]
     reads: Vec<String>,
     /// Features that must be over first
-    #[arg(long, value_name = "SLUG", num_args = 1.., value_parser = words::slug)]
+    #[arg(long, value_name = "SLUG", num_args = 1.., value_parser = values::slug)]
     depends_on: Vec<String>,
-    /// How soon it is wanted; next, when nothing is said
+    /// How soon it is wanted; next by default
     #[arg(long, short, value_enum)]
     lane: Option<Lane>,
-    /// Place in its lane, 1 being the first; its end, when nothing is said
+    /// Place in its lane, 1 being the first; its end by default
     #[arg(long, short, value_parser = clap::value_parser!(u32).range(1..))]
     priority: Option<u32>,
     /// Make it free to be picked at once
@@ -134,7 +134,7 @@ impl Create {
                 context.out.note(format_args!("Made feature {}, but it is still a draft", body.slug));
             })?;
         }
-        context.out.answer(&answer, |feature: Feature| tell(context, &feature))
+        context.out.answer(&answer, |feature: Feature| print(context, &feature))
     }
 }
 
@@ -182,9 +182,9 @@ fn of_repository(path: &Path) -> Result<Option<String>, Error> {
     text.map(Some).ok_or_else(missing)
 }
 
-fn tell(context: &Context<'_>, feature: &Feature) -> Result<(), Error> {
-    let status = words::status_name(feature.status);
-    let lane = words::lane_name(feature.lane);
+fn print(context: &Context<'_>, feature: &Feature) -> Result<(), Error> {
+    let status = values::status_name(feature.status);
+    let lane = values::lane_name(feature.lane);
     let Feature { slug, title, priority, .. } = feature;
     context
         .out
@@ -192,7 +192,7 @@ fn tell(context: &Context<'_>, feature: &Feature) -> Result<(), Error> {
     if feature.touches.is_empty() && feature.reads.is_empty() {
         context.out.note("It names no files, so it keeps nobody out: --touches names those that it changes");
     } else {
-        let files = output::words::count(feature.touches.len() + feature.reads.len(), "path");
+        let files = output::format::count(feature.touches.len() + feature.reads.len(), "path");
         context.out.note(format_args!("Whoever picks it holds {files}"));
     }
     let next = if feature.status == Status::Draft { "ready" } else { "pick" };

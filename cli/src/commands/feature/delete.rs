@@ -1,6 +1,6 @@
 //! `nexus feature delete`: throws a draft away, or a feature that is over.
 
-use crate::{args::words, client::Request, context::Context, error::Error};
+use crate::{args::values, client::Request, context::Context, error::Error};
 use clap::Args;
 use serde_json::Value;
 
@@ -15,8 +15,8 @@ Examples:
   nexus feature delete billing-api
   nexus feature delete billing-api --finished")]
 pub(crate) struct Delete {
-    /// The feature
-    #[arg(value_parser = words::slug)]
+    /// Slug of the feature
+    #[arg(value_parser = values::slug)]
     slug: String,
     /// It is done or cancelled, and goes for good
     #[arg(long)]

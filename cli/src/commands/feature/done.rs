@@ -1,7 +1,7 @@
 //! `nexus feature done`: finishes a feature.
 
 use super::step;
-use crate::{args::words, context::Context, error::Error};
+use crate::{args::values, context::Context, error::Error};
 use clap::Args;
 
 /// Finish a feature
@@ -12,8 +12,8 @@ use clap::Args;
 Examples:
   nexus feature done billing-api")]
 pub(crate) struct Done {
-    /// The feature
-    #[arg(value_parser = words::slug)]
+    /// Slug of the feature
+    #[arg(value_parser = values::slug)]
     slug: String,
 }
 

@@ -2,7 +2,7 @@
 
 use super::create::read;
 use crate::{
-    args::words::{self, Lane},
+    args::values::{self, Lane},
     client::Request,
     context::Context,
     error::Error,
@@ -24,8 +24,8 @@ Examples:
   nexus feature edit billing-api --touches src/api/ src/db.rs
   nexus feature edit billing-api --from billing-api.md")]
 pub(crate) struct Edit {
-    /// The feature
-    #[arg(value_parser = words::slug)]
+    /// Slug of the feature
+    #[arg(value_parser = values::slug)]
     slug: String,
     /// What it is, in one line
     #[arg(long, short)]
@@ -43,7 +43,7 @@ pub(crate) struct Edit {
     #[arg(long, value_name = "PATH", num_args = 0..)]
     reads: Option<Vec<String>>,
     /// Features that must be over first, instead of those that it names now
-    #[arg(long, value_name = "SLUG", num_args = 0.., value_parser = words::slug)]
+    #[arg(long, value_name = "SLUG", num_args = 0.., value_parser = values::slug)]
     depends_on: Option<Vec<String>>,
     /// How soon it is wanted
     #[arg(long, short, value_enum)]
@@ -95,7 +95,7 @@ impl Edit {
         let feature: Feature = context.client.send(Request::get(path)).await?.parse()?;
         let before = SpecFile::of(&feature);
         let written = editor::edit(&self.slug, &before.text())?;
-        context.client.begin();
+        context.client.restart_timeout();
         let after = SpecFile::parse("what you wrote", &written.text);
         let sent = match after {
             Ok(after) if after == SpecFile::parse("the feature", &before.text())? => {
@@ -158,7 +158,7 @@ async fn send(
     slug: &str,
     change: &UpdateFeature,
 ) -> Result<(), Error> {
-    context.session_of_before(project).await?;
+    context.previous_session(project).await?;
     let request = Request::patch(format!("/projects/{project}/features/{slug}")).body(change);
     let answer = context.client.send(request).await?;
     context.out.answer(&answer, |feature: Feature| {

@@ -1,12 +1,12 @@
 //! `nexus feature list`: the features of the project, page by page.
 
 use crate::{
-    args::words::{self, Lane, Status},
+    args::values::{self, Lane, Status},
     client::Request,
     commands::{pages::pages, people::People},
     context::Context,
     error::Error,
-    output::{Table, Tone, words::holder},
+    output::{Table, Tone, format::holder},
 };
 use clap::Args;
 use nexus_api_types::{
@@ -72,7 +72,7 @@ fn print(context: &Context<'_>, page: &Page<Feature>, people: &People) -> Result
         table.row([
             (feature.slug.clone(), Tone::Plain),
             (status.to_owned(), tone),
-            (words::lane_name(feature.lane).to_owned(), Tone::Plain),
+            (values::lane_name(feature.lane).to_owned(), Tone::Plain),
             (feature.priority.to_string(), Tone::Plain),
             (feature.title.clone(), Tone::Plain),
             (holder.unwrap_or_default(), Tone::Faint),
@@ -96,5 +96,5 @@ fn status(feature: &Feature) -> (&'static str, Tone) {
         feature::Status::Draft => Tone::Plain,
         feature::Status::Done | feature::Status::Cancelled => Tone::Faint,
     };
-    (words::status_name(feature.status), tone)
+    (values::status_name(feature.status), tone)
 }

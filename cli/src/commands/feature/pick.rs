@@ -4,13 +4,13 @@
 use crate::{
     args::{
         span,
-        words::{self as terms, Lane},
+        values::{self, Lane},
     },
     client::{Answer, Request},
     commands::{changes::Changes, knowledge},
     context::Context,
     error::{Error, Refused},
-    output::words,
+    output::format,
     spec::active::Active,
 };
 use clap::Args;
@@ -36,8 +36,8 @@ Examples:
   nexus feature pick --next
   nexus feature pick --next --lane now --lane next --wait 30m")]
 pub(crate) struct Pick {
-    /// The feature
-    #[arg(value_parser = terms::slug, required_unless_present = "next", conflicts_with = "next")]
+    /// Slug of the feature
+    #[arg(value_parser = values::slug, required_unless_present = "next", conflicts_with = "next")]
     slug: Option<String>,
     /// Take the best one that is free
     #[arg(long)]
@@ -65,7 +65,7 @@ pub(in crate::commands) async fn pick(
     wait: Option<Duration>,
 ) -> Result<(), Error> {
     let project = context.project().await?;
-    context.tell_lost(project);
+    context.print_lost_claims(project);
     context.session_for_work(project).await?;
     let features = format!("/projects/{project}/features");
     let request = match slug {
@@ -73,10 +73,10 @@ pub(in crate::commands) async fn pick(
         None => Request::post(format!("{features}/pick-next")).body(&among(lanes)),
     };
     let answer = match wait {
-        None => context.work(project, request).await?,
+        None => context.send_in_session(project, request).await?,
         Some(longest) => patiently(context, project, request, longest).await?,
     };
-    context.look_after(project);
+    context.keep_session_alive(project);
     let folder = lay_out(context, project, &answer).await.unwrap_or_else(|error| {
         // The feature is picked all the same: what is not laid out can be read with nexus.
         context.out.note(format_args!("It could not be laid out in the repository: {error}"));
@@ -98,23 +98,23 @@ async fn patiently(
     longest: Duration,
 ) -> Result<Answer, Error> {
     let mut changes = Changes::since_now(context, project, longest).await?;
-    let mut told = String::new();
-    let mut asked = request.clone().once();
+    let mut printed = String::new();
+    let mut asked = request.clone().with_fixed_identity();
     loop {
-        context.client.begin();
-        let answer = context.work(project, asked.clone()).await;
+        context.client.restart_timeout();
+        let answer = context.send_in_session(project, asked.clone()).await;
         let refused = match changes.outlast(context, answer).await {
-            // Nobody knows whether it was granted: what is sent again is the same request.
+            // It may have been granted, so the same request is sent again.
             Ok(None) => continue,
             Ok(Some(answer)) => return Ok(answer),
             Err(Error::Refused(refused)) if is_own(context, &refused) => return Err(Error::Refused(refused)),
             Err(Error::Refused(refused)) if is_for_now(&refused, &request) => refused,
             Err(error) => return Err(error),
         };
-        asked = request.clone().once();
-        if told != refused.body.message {
-            told.clone_from(&refused.body.message);
-            context.out.note(format_args!("Waiting: {told}"));
+        asked = request.clone().with_fixed_identity();
+        if printed != refused.body.message {
+            printed.clone_from(&refused.body.message);
+            context.out.note(format_args!("Waiting: {printed}"));
         }
         if !changes.next(context).await? {
             return Err(Error::Refused(refused));
@@ -122,7 +122,7 @@ async fn patiently(
     }
 }
 
-/// Whether this run itself works on the feature: nobody has to go.
+/// Whether this run itself works on the feature already.
 fn is_own(context: &Context<'_>, refused: &Refused) -> bool {
     let holder =
         refused.body.details.as_ref().and_then(|details| details.get("holder")?.get("sessionId")?.as_str());
@@ -152,7 +152,7 @@ pub(in crate::commands) async fn lay_out(
 ) -> Result<Option<PathBuf>, Error> {
     let Some(active) = Active::of(project)? else { return Ok(None) };
     let feature = answer.parse::<Picked>()?.feature;
-    let slug = terms::slug(&feature.slug).map_err(Error::local)?;
+    let slug = values::slug(&feature.slug).map_err(Error::local)?;
     let learnings = knowledge::learnings(context, project, &slug).await?;
     let decisions = knowledge::decisions(context, project, &slug).await?;
     active.lay_out(&feature, &learnings, &decisions).map(Some)
@@ -166,7 +166,10 @@ fn print(context: &Context<'_>, picked: &Picked, folder: Option<PathBuf>) -> Res
         let paths: Vec<&str> =
             claims.iter().filter(|claim| claim.mode == mode).map(|claim| claim.file_path.as_str()).collect();
         if !paths.is_empty() {
-            out.field(name, format_args!("{}: {}", words::count(paths.len(), "path"), words::list(&paths)))?;
+            out.field(
+                name,
+                format_args!("{}: {}", format::count(paths.len(), "path"), format::list(&paths)),
+            )?;
         }
     }
     if claims.is_empty() {

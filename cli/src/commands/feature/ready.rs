@@ -1,7 +1,7 @@
 //! `nexus feature ready`: makes a draft free to be picked.
 
 use super::step;
-use crate::{args::words, context::Context, error::Error};
+use crate::{args::values, context::Context, error::Error};
 use clap::Args;
 
 /// Make a draft free to be picked
@@ -12,8 +12,8 @@ use clap::Args;
 Examples:
   nexus feature ready billing-api")]
 pub(crate) struct Ready {
-    /// The feature
-    #[arg(value_parser = words::slug)]
+    /// Slug of the feature
+    #[arg(value_parser = values::slug)]
     slug: String,
 }
 

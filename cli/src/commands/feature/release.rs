@@ -1,7 +1,7 @@
 //! `nexus feature release`: gives a feature back, unfinished.
 
 use super::step;
-use crate::{args::words, context::Context, error::Error};
+use crate::{args::values, context::Context, error::Error};
 use clap::Args;
 
 /// Give a feature back, unfinished
@@ -12,8 +12,8 @@ use clap::Args;
 Examples:
   nexus feature release billing-api")]
 pub(crate) struct Release {
-    /// The feature
-    #[arg(value_parser = words::slug)]
+    /// Slug of the feature
+    #[arg(value_parser = values::slug)]
     slug: String,
 }
 

@@ -1,8 +1,8 @@
 //! `nexus feature show`: everything about one feature.
 
 use crate::{
-    args::words, client::Request, commands::people::People, context::Context, error::Error,
-    output::words::holder,
+    args::values, client::Request, commands::people::People, context::Context, error::Error,
+    output::format::holder,
 };
 use clap::Args;
 use nexus_api_types::feature::{Feature, Status};
@@ -14,8 +14,8 @@ Examples:
   nexus feature show billing-api
   nexus feature show billing-api --json")]
 pub(crate) struct Show {
-    /// The feature
-    #[arg(value_parser = words::slug)]
+    /// Slug of the feature
+    #[arg(value_parser = values::slug)]
     slug: String,
 }
 
@@ -40,7 +40,7 @@ fn print(context: &Context<'_>, feature: &Feature, people: &People) -> Result<()
     if let (Status::Active, Some(fence)) = (feature.status, feature.fence) {
         out.field("Fence", fence)?;
     }
-    out.field("Lane", format_args!("{}, priority {}", words::lane_name(feature.lane), feature.priority))?;
+    out.field("Lane", format_args!("{}, priority {}", values::lane_name(feature.lane), feature.priority))?;
     for (name, items) in
         [("Touches", &feature.touches), ("Reads", &feature.reads), ("Depends on", &feature.depends_on)]
     {
@@ -58,7 +58,7 @@ fn print(context: &Context<'_>, feature: &Feature, people: &People) -> Result<()
 
 fn status(context: &Context<'_>, feature: &Feature, people: &People) -> String {
     let clock = context.out.clock();
-    let mut text = words::status_name(feature.status).to_owned();
+    let mut text = values::status_name(feature.status).to_owned();
     if let Some(by) = feature.claimed_by {
         let verb = if feature.status == Status::Active { "held" } else { "worked on" };
         text += &format!(", {verb} by {}", holder(&people.name(by), feature.agent.as_deref()));

@@ -30,7 +30,7 @@ pub(super) async fn take_and_tell(
 ) -> Result<(), Error> {
     let project = context.project().await?;
     let answer = take(context, project, slug, step).await?;
-    tell(context, &answer, now, next)
+    print(context, &answer, now, next)
 }
 
 /// Takes a step that ends the work of this run on the feature. A run that has worked before takes it as
@@ -43,13 +43,13 @@ pub(super) async fn end_work(
     next: &str,
 ) -> Result<(), Error> {
     let project = context.project().await?;
-    context.tell_lost(project);
-    context.session_of_before(project).await?;
+    context.print_lost_claims(project);
+    context.previous_session(project).await?;
     let answer = take(context, project, slug, step).await?;
     cleared_away(context, project, slug);
-    // A keeper that has nothing to keep any more goes.
-    context.look_after(project);
-    tell(context, &answer, now, next)
+    // A keep-alive process whose session holds nothing stops.
+    context.keep_session_alive(project);
+    print(context, &answer, now, next)
 }
 
 /// Takes the step that gives a feature up, whoever works on it.
@@ -63,10 +63,10 @@ pub(super) async fn give_up(
     let project = context.project().await?;
     let answer = take(context, project, slug, step).await?;
     cleared_away(context, project, slug);
-    tell(context, &answer, now, next)
+    print(context, &answer, now, next)
 }
 
-/// The step is taken: what is left in the repository is no reason to say that it was not.
+/// Removes the files of a feature. A failure is only noted, since the step is taken.
 fn cleared_away(context: &Context<'_>, project: Uuid, slug: &str) {
     match clear_away(project, slug) {
         Ok(None) => {}
@@ -85,7 +85,7 @@ pub(in crate::commands) fn clear_away(project: Uuid, slug: &str) -> Result<Optio
     Active::of(project)?.map_or(Ok(None), |active| active.remove(slug))
 }
 
-fn tell(context: &Context<'_>, answer: &Answer, now: &str, next: &str) -> Result<(), Error> {
+fn print(context: &Context<'_>, answer: &Answer, now: &str, next: &str) -> Result<(), Error> {
     context
         .out
         .answer(answer, |feature: Feature| context.out.line(format_args!("{} {now}", feature.slug)))?;

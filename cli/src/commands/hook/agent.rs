@@ -1,11 +1,11 @@
 //! From a host's JSON to its answer.
 
-use super::in_time;
+use super::deadline;
 use crate::{
+    agent_run::{self, RunKey},
     args::Global,
     hosts::{Answer, EventKind, Host, Verdict, lenient},
     output::{plain, plain_value, printable_json},
-    run::{self, Key},
 };
 use serde_json::Value;
 use std::{
@@ -21,15 +21,15 @@ pub(super) fn start(host: Host, event: &str, global: Global) -> ExitCode {
     let event = host.read(event, &read());
     let verdict = match event.kind {
         EventKind::Unknown => Verdict::Silent,
-        _ => in_time::consider(&event, global),
+        _ => deadline::evaluate(&event, global),
     };
     if event.kind == EventKind::SessionStart && verdict != Verdict::Silent {
-        let key = event.session.as_deref().and_then(|id| Key::of_host(event.host.word(), id));
+        let key = event.session.as_deref().and_then(|id| RunKey::of_host(event.host.word(), id));
         // Commands that are not told whose they are look for the process that started them.
-        let _ = key.map(|key| run::hand_out(&key));
+        let _ = key.map(|key| agent_run::export_run_key(&key));
     }
     // In the form of whoever called, also where that is not whose run it is.
-    tell(&host.answer(&event, &verdict))
+    write_answer(&host.answer(&event, &verdict))
 }
 
 /// What the host sent; what cannot be had of it is missing in the event, which then goes by the policy.
@@ -40,7 +40,7 @@ fn read() -> Value {
     lenient::read(&bytes)
 }
 
-fn tell(answer: &Answer) -> ExitCode {
+fn write_answer(answer: &Answer) -> ExitCode {
     // A host that hangs up has its answer by the exit code.
     if let Some(json) = &answer.stdout {
         let json = printable_json(&plain_value(json.clone()), false);

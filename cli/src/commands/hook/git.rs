@@ -2,19 +2,20 @@
 
 use super::{failed, unreachable};
 use crate::{
+    agent_run::{Actor, TERMINAL},
     args::Global,
     config::login::LoginFile,
     context::Context,
     error::Error,
     git::{self, Edge, Git},
     guard::{
-        decision, holding,
-        place::{self, Place},
+        checkout::{self, LinkedCheckout},
+        held_file,
         policy::Policy,
+        write_access,
     },
     hosts::Verdict,
     output::{Output, plain},
-    run::{Actor, TERMINAL},
 };
 use std::{
     env,
@@ -27,7 +28,7 @@ const MAX_REFS_BYTES: u64 = 4 << 20;
 
 /// Answers git. Exit code 1 refuses; without an opinion it is 0.
 pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) -> ExitCode {
-    // Git itself calls this, and says in the environment what it is at work on.
+    // Git itself runs this, with its repository in the environment.
     let git = Git::of_hook();
     let files = match event {
         "pre-commit" | "pre-merge-commit" => git::staged(&git),
@@ -35,22 +36,22 @@ pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) 
         _ => return ExitCode::SUCCESS,
     };
     let what = if event == "pre-push" { "push" } else { "commit" };
-    let place = env::current_dir()
+    let checkout = env::current_dir()
         .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))
-        .and_then(|here| Place::of(&here));
-    let (files, place) = match (files, place) {
+        .and_then(|here| LinkedCheckout::of(&here));
+    let (files, checkout) = match (files, checkout) {
         (_, Ok(None)) => return ExitCode::SUCCESS,
-        (Ok(files), Ok(Some(place))) => (files, place),
-        // Git itself cannot tell: it will not get far either.
+        (Ok(files), Ok(Some(checkout))) => (files, checkout),
+        // If git cannot list the changes, it cannot commit or push them either.
         (Err(error), _) => return failed(out, &error),
         (Ok(_), Err(error)) => {
             let login = LoginFile::locate().and_then(|file| file.read()).ok();
             return by_policy(Policy::find(None, login.as_ref()), &error, &[], what, out);
         }
     };
-    // Who pushes from a bare repository has no work tree.
-    let top = git.top().unwrap_or_else(|_| place.root.clone());
-    let names: Vec<String> = git::in_tree(&top, files).iter().flat_map(|path| place.names(path)).collect();
+    // A bare repository has no work tree.
+    let top = git.top().unwrap_or_else(|_| checkout.root.clone());
+    let names: Vec<String> = git::in_tree(&top, files).iter().flat_map(|path| checkout.names(path)).collect();
     if names.is_empty() {
         return ExitCode::SUCCESS;
     }
@@ -60,39 +61,39 @@ pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) 
         .and_then(|runtime| Ok((runtime, Context::new(global, out)?)));
     let (refusal, policy) = match context {
         Ok((runtime, context)) => {
-            let policy = Policy::find(Some(&place.link), Some(&context.login));
-            (runtime.block_on(looked_at(&context, &place, &names, what)), policy)
+            let policy = Policy::find(Some(&checkout.link), Some(&context.login));
+            (runtime.block_on(held_files(&context, &checkout, &names, what)), policy)
         }
-        Err(error) => (Err(error), Policy::find(Some(&place.link), None)),
+        Err(error) => (Err(error), Policy::find(Some(&checkout.link), None)),
     };
     match refusal {
         Ok(None) => {
-            place::unclaimable(&names).into_iter().for_each(|text| say(&text));
+            checkout::explain_unclaimable(&names).into_iter().for_each(|text| print(&text));
             ExitCode::SUCCESS
         }
         Ok(Some(refusal)) => {
-            say(&refusal);
+            print(&refusal);
             ExitCode::FAILURE
         }
-        // It is answered, if not about the files: no policy speaks for who is not to have them.
+        // A refusal is an answer, though not about the files: the policy is for when there is none.
         Err(error @ Error::Refused(_)) => {
-            say(&unreachable::no_answer(&error, &names, out));
+            print(&unreachable::no_answer(&error, &names, out));
             ExitCode::FAILURE
         }
         Err(error) => by_policy(policy, &error, &names, what, out),
     }
 }
 
-/// Nobody can tell whose the files are.
+/// The answer of the policy when no server says who holds the files.
 fn by_policy(policy: Policy, error: &Error, names: &[String], what: &str, out: &Output) -> ExitCode {
     let why = unreachable::reason(error, out);
     match unreachable::verdict(policy, &why, names, None) {
         Verdict::Refuse(text) => {
-            say(&text);
+            print(&text);
             ExitCode::FAILURE
         }
-        Verdict::Tell(_) | Verdict::Silent => {
-            say(&format!(
+        Verdict::Inform(_) | Verdict::Silent => {
+            print(&format!(
                 "Nexus cannot tell whose these files are: {why}.\nPolicy {}: the {what} is let through unchecked; nexus verify checks it later.",
                 policy.word()
             ));
@@ -101,38 +102,39 @@ fn by_policy(policy: Policy, error: &Error, names: &[String], what: &str, out: &
     }
 }
 
-fn say(text: &str) {
-    // Whoever does not listen has the exit code.
+fn print(text: &str) {
+    // If nobody reads it, the exit code says the same.
     let _ = writeln!(std::io::stderr().lock(), "{}", plain(text));
 }
 
 /// A refusal, if there is a reason for one.
-async fn looked_at(
+async fn held_files(
     context: &Context<'_>,
-    place: &Place,
+    checkout: &LinkedCheckout,
     names: &[String],
     what: &str,
 ) -> Result<Option<String>, Error> {
-    let project = place.project();
+    let project = checkout.project();
     let held = match context.actor() {
-        // A person at a terminal, who commits what an agent of theirs wrote, has no session and needs none.
-        Actor::Run { key, .. }
+        // A person at a terminal who commits what an agent of theirs wrote needs no session.
+        Actor::AgentRun { key, .. }
             if key.kind() == TERMINAL && context.records().read(key, project).is_none() =>
         {
-            decision::look_as_engineer(context, project, names).await?
+            write_access::held_by_other_engineers(context, project, names).await?
         }
-        _ => decision::look(context, project, names).await?,
+        _ => write_access::held_by_others(context, project, names).await?,
     };
     let Some(first) = held.first() else { return Ok(None) };
     Ok(Some(format!(
         "Nexus refuses this {what}:\n{}\nNext: leave these files out, or nexus why {} says how to get it.",
-        holding::lines(&held, context.out.clock()),
+        held_file::lines(&held, context.out.clock()),
         first.wanted
     )))
 }
 
-/// The files of the commits that nobody else has yet. Git says on stdin what it pushes where. What any other repository
-/// is known to have, others answer for: a fork is pushed with what was merged upstream, and a URL has no name here.
+/// The files of the commits that no other repository has yet. Git lists on stdin what it pushes where. Commits that any
+/// other repository is known to have do not count: a fork is pushed with what was merged upstream, and a URL has no name
+/// here.
 fn pushed(git: &Git, more: &[String]) -> Result<Vec<String>, Error> {
     let mut text = String::new();
     std::io::stdin()
@@ -144,10 +146,10 @@ fn pushed(git: &Git, more: &[String]) -> Result<Vec<String>, Error> {
     let mut there: Vec<String> = words.map(|commit| (*commit).to_owned()).collect();
     there.extend(git::fetched(git));
     if there.is_empty() && !git::has_remotes(git) {
-        // Nothing says here what anybody else has: the other side does, as it is about to anyway.
+        // No remote branch is known here, so the other side is asked what it has.
         match more.get(1).map(|url| git::listed_by(git, url)) {
             Some(Ok(commits)) => there.extend(commits),
-            Some(Err(git::Elapsed)) => say(&format!(
+            Some(Err(git::Elapsed)) => print(&format!(
                 "Nexus: the other side does not say within {} s what it has; every commit of this push is looked at, \
                  also what others merged.",
                 git::LONGEST_LISTING.as_secs()
@@ -155,7 +157,7 @@ fn pushed(git: &Git, more: &[String]) -> Result<Vec<String>, Error> {
             None => {}
         }
     }
-    // What somebody else pushed meanwhile is unknown here: then git refuses by itself.
+    // If somebody else pushed meanwhile, git refuses by itself.
     let there = git::known(git, there);
     let mut files = Vec::new();
     for words in &lines {
@@ -172,7 +174,7 @@ fn pushed(git: &Git, more: &[String]) -> Result<Vec<String>, Error> {
     Ok(files)
 }
 
-/// A commit that is none: the branch begins or ends with this push.
+/// Whether it stands for no commit: the branch is created or deleted by this push.
 fn is_nothing(commit: &str) -> bool {
     commit.bytes().all(|digit| digit == b'0')
 }

@@ -1,23 +1,23 @@
-//! `nexus hook`: what agent hosts and git call. Answers in the caller's own form.
+//! `nexus hook`: the command that agent hosts and git run as a hook. It answers in the caller's own form.
 //!
-//! Whatever goes wrong in here must not look like a refusal: hosts take exit code 2 for one.
-//! - [`agent`]: from the caller's JSON to its answer. [`in_time`]: before its host gives up.
-//! - [`consider`]: what is said about an event. [`asked`]: the files that it is about. [`tool`]: before and after
-//!   they are written. [`unplaced`]: in a folder that nobody knows. [`news`]: what happened meanwhile. [`unreachable`]:
-//!   when nobody can tell.
-//! - [`git`]: before a commit and before a push.
+//! A failure in here must not look like a refusal: hosts take exit code 2 for one.
+//! - [`agent`]: reads an event of an agent host, and answers it. [`deadline`]: answers before the host gives up.
+//! - [`evaluate`]: the verdict on an event. [`affected_files`]: the files that it is about. [`tool`]: the checks before and
+//!   after a tool writes them. [`unrooted`]: files in a folder that is not known. [`news`]: what happened since the last
+//!   event. [`unreachable`]: the verdict when no server answers.
+//! - [`git`]: the checks before a commit and before a push.
 
+mod affected_files;
 mod agent;
-mod asked;
-mod consider;
+mod deadline;
+mod evaluate;
 mod git;
-mod in_time;
 mod news;
 #[cfg(all(test, unix))]
 mod shell_writes;
 mod tool;
-mod unplaced;
 mod unreachable;
+mod unrooted;
 
 use crate::{args::Global, error::Error, hosts::Host, output::Output};
 use clap::Args;
@@ -47,11 +47,11 @@ pub(crate) struct Hook {
     more: Vec<String>,
 }
 
-/// A host waits for its hook, and an agent for its host: longer than that, nobody answers.
+/// The longest time for requests of one event: an agent waits for its host, and the host for the hook.
 const LONGEST: Duration = Duration::from_secs(3);
 
 impl Hook {
-    /// Answers, without more than the event needs: most need no server at all.
+    /// Answers the event. Most events need no server.
     pub(crate) fn start(self, mut global: Global, out: &Output) -> ExitCode {
         global.timeout = global.timeout.min(LONGEST);
         if self.host == "git" {
@@ -68,7 +68,7 @@ fn unknown(host: &str) -> Error {
     Error::misused(format!("{host} is no host that calls hooks")).hint("claude, codex, cursor, gemini or git")
 }
 
-/// The hook failed: said to a person, and nothing is stopped by it.
+/// Prints that the hook failed. The exit code stops nothing.
 fn failed(out: &Output, error: &Error) -> ExitCode {
     out.error(error);
     ExitCode::FAILURE

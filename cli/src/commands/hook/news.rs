@@ -1,44 +1,44 @@
-//! What happened while nobody was told: files that were lost while the machine slept, and what became of what
-//! was written while no server answered.
+//! What happened since the agent was informed last: files that were lost while the machine slept, and files that were
+//! written while no server answered.
 
 use crate::{
     context::Context,
     guard::{
-        holding,
+        held_file,
         journal::{Journal, Reconciled},
     },
-    output::words,
+    output::format,
 };
 use uuid::Uuid;
 
-/// In words; nothing where there is none. What cannot be settled now is told another time.
+/// The news as lines of text; empty where there is none. What cannot be settled now is reported another time.
 pub(super) async fn news(context: &Context<'_>, project: Uuid) -> String {
     let mut reconciled = Reconciled::default();
-    // Kept for the next time as it is.
+    // If it fails, the journal stays as it is for the next time.
     let _ = Journal::of(context, project).reconcile(context, &mut reconciled).await;
-    let mut text = words_of(context, &reconciled);
-    for lost in context.take_lost(project) {
-        let holder = lost.by.map(|by| words::holder(&by.engineer_name, by.agent.as_deref()));
+    let mut text = describe(context, &reconciled);
+    for lost in context.take_lost_claims(project) {
+        let holder = lost.by.map(|by| format::holder(&by.engineer_name, by.agent.as_deref()));
         let whose = holder.map_or(lost.why, |holder| format!("{holder} holds it now"));
         text += &format!("\nLOST while this machine slept: {}: {whose}. Do not edit it any more.", lost.what);
     }
     text
 }
 
-/// What became of a journal.
-pub(super) fn words_of(context: &Context<'_>, reconciled: &Reconciled) -> String {
+/// What the reconciliation of a journal found, as text.
+pub(super) fn describe(context: &Context<'_>, reconciled: &Reconciled) -> String {
     let mut text = String::new();
     if !reconciled.held.is_empty() {
         text += &format!(
             "\nWARNING: written while no server answered, and held by somebody else:\n{}\nDo not commit them; \
              take the changes back, or settle it with the holder.",
-            holding::lines(&reconciled.held, context.out.clock())
+            held_file::lines(&reconciled.held, context.out.clock())
         );
     }
     if !reconciled.taken.is_empty() {
         text += &format!(
             "\nWritten while no server answered, and yours now: {}.",
-            words::list(&reconciled.taken)
+            format::list(&reconciled.taken)
         );
     }
     text

@@ -3,7 +3,7 @@
 
 use crate::{
     git::WorkTree,
-    guard::snapshot::{Snapshot, Was},
+    guard::snapshot::{PriorContent, WorkTreeSnapshot},
     hosts::shell::{self, ordinary::refused_for},
 };
 use std::{
@@ -21,7 +21,7 @@ const AT_LEAST: usize = 200;
 /// Of a hundred ways so many are seen before they run: it must not become fewer.
 const SEEN_BEFORE_OF_HUNDRED: usize = 85;
 
-struct Way {
+struct WriteCase {
     name: String,
     needs: Vec<String>,
     command: String,
@@ -31,13 +31,13 @@ fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data").join(name)
 }
 
-fn table() -> Vec<Way> {
+fn table() -> Vec<WriteCase> {
     let text = fs::read_to_string(data("shell-writes.tsv")).expect("the table is there");
     let way = |line: &str| {
         let [name, needs, command] =
             line.split('\t').collect::<Vec<_>>().try_into().expect("a name, what it needs, a command");
         let needs = needs.split_whitespace().map(str::to_owned).collect();
-        Way { name: name.to_owned(), needs, command: command.to_owned() }
+        WriteCase { name: name.to_owned(), needs, command: command.to_owned() }
     };
     text.lines().filter(|line| !line.starts_with('#')).map(way).collect()
 }
@@ -68,7 +68,7 @@ fn each_way_to_write_a_file_is_seen_before_or_afterwards() {
         run(&home, &home, &["cp", "-a", "base", "copy"]);
         run(&home, &copy, &["git", "update-index", "-q", "--refresh"]);
         let is_before = !refused_for(&shell::writes(&way.command, &copy), &copy, &[HELD]).is_empty();
-        let snapshot = Snapshot::of_run(home.join("run"));
+        let snapshot = WorkTreeSnapshot::of_run(home.join("run"));
         let trees = vec![WorkTree::at(&copy).expect("it is one")];
         snapshot.before("toolu_1", trees, Vec::new());
         run(&home, &copy, &["bash", "-c", &way.command]);
@@ -77,7 +77,7 @@ fn each_way_to_write_a_file_is_seen_before_or_afterwards() {
         let found = changes.iter().find(|change| change.path == copy.join(HELD));
         if let Some(found) = found {
             // It was as in HEAD: Git can give it back.
-            assert!(matches!(found.was, Was::Committed(_)), "{}: {found:?}", way.name);
+            assert!(matches!(found.prior, PriorContent::Committed(_)), "{}: {found:?}", way.name);
         }
         tried += 1;
         before += usize::from(is_before);

@@ -1,61 +1,61 @@
-//! What is said before and after a tool writes files.
+//! The verdicts before and after a tool writes files.
 
-use super::{asked::Asked, news, unplaced, unreachable};
+use super::{affected_files::AffectedFiles, news, unreachable, unrooted};
 use crate::{
     context::Context,
     error::Error,
     guard::{
-        decision::{self, Decision},
-        holding::{self, Holding},
+        checkout,
+        held_file::{self, HeldFile},
         journal::Journal,
-        place,
         policy::Policy,
-        snapshot::{Change, Was},
+        snapshot::{FileChange, PriorContent},
+        write_access::{self, WriteAccess},
     },
     hosts::Verdict,
-    output::words::{self, quoted},
+    output::format::{self, quoted},
 };
 
-/// Before it is used.
-pub(super) async fn before(context: &Context<'_>, asked: &[Asked]) -> Verdict {
-    let mut told = String::new();
-    for asked in asked {
-        match before_in(context, asked).await {
-            Ok(Verdict::Tell(text)) => told += &format!("\n{text}"),
+/// The verdict before a tool is used. Files that are free are claimed for the run.
+pub(super) async fn before(context: &Context<'_>, files: &[AffectedFiles]) -> Verdict {
+    let mut message = String::new();
+    for files in files {
+        match before_in(context, files).await {
+            Ok(Verdict::Inform(text)) => message += &format!("\n{text}"),
             Ok(Verdict::Silent) => {}
             Ok(refused @ Verdict::Refuse(_)) => return refused,
-            // It is answered, if not about the files: no policy speaks for who is not to have them.
+            // A refusal is an answer, though not about the files: the policy is for when there is none.
             Err(error @ Error::Refused(_)) => {
-                return Verdict::Refuse(unreachable::no_answer(&error, &asked.all(), context.out));
+                return Verdict::Refuse(unreachable::no_answer(&error, &files.all(), context.out));
             }
             Err(error) => {
-                let policy = Policy::find(Some(&asked.place.link), Some(&context.login));
+                let policy = Policy::find(Some(&files.checkout.link), Some(&context.login));
                 let why = unreachable::reason(&error, context.out);
-                let journal = Journal::of(context, asked.place.project());
-                match unreachable::verdict(policy, &why, &asked.all(), Some((&journal, &asked.place))) {
-                    Verdict::Tell(text) => told += &format!("\n{text}"),
+                let journal = Journal::of(context, files.checkout.project());
+                match unreachable::verdict(policy, &why, &files.all(), Some((&journal, &files.checkout))) {
+                    Verdict::Inform(text) => message += &format!("\n{text}"),
                     other => return other,
                 }
             }
         }
     }
-    if told.is_empty() { Verdict::Silent } else { Verdict::Tell(told.trim_start().to_owned()) }
+    if message.is_empty() { Verdict::Silent } else { Verdict::Inform(message.trim_start().to_owned()) }
 }
 
-async fn before_in(context: &Context<'_>, asked: &Asked) -> Result<Verdict, Error> {
-    let project = asked.place.project();
-    // First what may be refused: who is refused takes nothing.
+async fn before_in(context: &Context<'_>, files: &AffectedFiles) -> Result<Verdict, Error> {
+    let project = files.checkout.project();
+    // First the checks that can only refuse, so that a refused tool claims nothing.
     for (names, what) in [
-        (&asked.discarded, "this throws away changes of others that are not committed"),
-        (&asked.anywhere, "this may write files of others, as far as can be seen before it runs"),
-        (&asked.mentioned, "the text of this program names files of others, and it writes"),
+        (&files.discarded, "this throws away changes of others that are not committed"),
+        (&files.possible, "this may write files of others, as far as can be seen before it runs"),
+        (&files.mentioned, "the text of this program names files of others, and it writes"),
     ] {
-        let held = decision::look(context, project, names).await?;
+        let held = write_access::held_by_others(context, project, names).await?;
         if !held.is_empty() {
             return Ok(refused(context, what, &held));
         }
     }
-    let held = unplaced::held(context, project, &asked.somewhere).await?;
+    let held = unrooted::held(context, project, &files.unrooted).await?;
     if !held.is_empty() {
         return Ok(refused(
             context,
@@ -63,79 +63,80 @@ async fn before_in(context: &Context<'_>, asked: &Asked) -> Result<Verdict, Erro
             &held,
         ));
     }
-    let mut told = String::new();
-    if let Some(why) = asked.unreadable {
-        let policy = Policy::find(Some(&asked.place.link), Some(&context.login));
+    let mut message = String::new();
+    if let Some(why) = files.unreadable {
+        let policy = Policy::find(Some(&files.checkout.link), Some(&context.login));
         match unreachable::unreadable_command(policy, why) {
-            Verdict::Tell(text) => told += &format!("\n{text}"),
+            Verdict::Inform(text) => message += &format!("\n{text}"),
             other => return Ok(other),
         }
     }
-    if !asked.names.is_empty() {
-        match decision::decide(context, &asked.place, &asked.names).await? {
-            Decision::Mine => {}
-            Decision::Taken(paths) => {
-                told += &format!("\nNexus: {} was free and is yours alone now.", words::list(&paths));
+    if !files.written.is_empty() {
+        match write_access::acquire(context, &files.checkout, &files.written).await? {
+            WriteAccess::AlreadyHeld => {}
+            WriteAccess::Claimed(paths) => {
+                message += &format!("\nNexus: {} was free and is yours alone now.", format::list(&paths));
             }
-            Decision::Held(held) => return Ok(Verdict::Refuse(denial(context, &held, asked))),
+            WriteAccess::HeldByOthers(held) => return Ok(Verdict::Refuse(denial(context, &held, files))),
         }
-        told += &place::unclaimable(&asked.names).map(|text| format!("\n{text}")).unwrap_or_default();
+        message += &checkout::explain_unclaimable(&files.written)
+            .map(|text| format!("\n{text}"))
+            .unwrap_or_default();
     }
-    told += &news::news(context, project).await;
-    let told = told.trim_start();
-    Ok(if told.is_empty() { Verdict::Silent } else { Verdict::Tell(told.to_owned()) })
+    message += &news::news(context, project).await;
+    let message = message.trim_start();
+    Ok(if message.is_empty() { Verdict::Silent } else { Verdict::Inform(message.to_owned()) })
 }
 
-fn refused(context: &Context<'_>, what: &str, held: &[Holding]) -> Verdict {
-    let lines = holding::lines(held, context.out.clock());
+fn refused(context: &Context<'_>, what: &str, held: &[HeldFile]) -> Verdict {
+    let lines = held_file::lines(held, context.out.clock());
     Verdict::Refuse(format!("Nexus: {what}.\n{lines}\nName the files that are yours instead."))
 }
 
-fn denial(context: &Context<'_>, held: &[Holding], asked: &Asked) -> String {
-    let file = held.first().map_or("FILE", |holding| holding.wanted.as_str());
+fn denial(context: &Context<'_>, held: &[HeldFile], files: &AffectedFiles) -> String {
+    let file = held.first().map_or("FILE", |held_file| held_file.wanted.as_str());
     let others =
-        asked.names.iter().filter(|name| !held.iter().any(|holding| holding.wanted == **name)).count();
+        files.written.iter().filter(|name| !held.iter().any(|held_file| held_file.wanted == **name)).count();
     let rest =
         if others > 0 { " Nothing was written; the other files can be edited on their own." } else { "" };
     format!(
         "Nexus: {}\nDo not write it by other means either.{rest}\nNext: nexus why {file} says what for and how to get \
          it; nexus feature available shows work that is free of it.",
-        holding::lines(held, context.out.clock())
+        held_file::lines(held, context.out.clock())
     )
 }
 
-/// After it was used: the fact is there. Who holds what was written is said, and how to get back what was there; what
-/// could not be asked is remembered. What the tool was not told to write somebody else may have written who works in
-/// the same folder.
-pub(super) async fn after(context: &Context<'_>, asked: &[Asked]) -> Verdict {
+/// The verdict after a tool was used. It says who holds what was written and how to restore it, and notes in the journal
+/// what could not be asked. Files that the tool does not name may have been written by somebody else in the same folder.
+pub(super) async fn after(context: &Context<'_>, files: &[AffectedFiles]) -> Verdict {
     let (mut own, mut others, mut moved) = (Vec::new(), Vec::new(), Vec::new());
     let mut undo = Vec::new();
-    for asked in asked {
-        let changed: Vec<String> = asked.names.iter().chain(&asked.anywhere).cloned().collect();
-        match decision::look(context, asked.place.project(), &changed).await {
+    for files in files {
+        let changed: Vec<String> = files.written.iter().chain(&files.possible).cloned().collect();
+        match write_access::held_by_others(context, files.checkout.project(), &changed).await {
             Ok(held) => {
-                for holding in held {
-                    let before = asked.before.get(&holding.wanted);
-                    undo.extend(before.map(|change| undone(&holding.wanted, change)));
-                    let is_of_history = before.is_some_and(|change| change.is_of_history);
-                    match (asked.told.contains(&holding.wanted), is_of_history) {
-                        (true, _) => own.push(holding),
-                        (false, true) => moved.push(holding),
-                        (false, false) => others.push(holding),
+                for held_file in held {
+                    let before = files.before.get(&held_file.wanted);
+                    undo.extend(before.map(|change| undone(&held_file.wanted, change)));
+                    let is_from_other_commit = before.is_some_and(|change| change.is_from_other_commit);
+                    match (files.declared.contains(&held_file.wanted), is_from_other_commit) {
+                        (true, _) => own.push(held_file),
+                        (false, true) => moved.push(held_file),
+                        (false, false) => others.push(held_file),
                     }
                 }
             }
             Err(error) => {
-                // Whoever cannot write it down here said so before the tool was used.
-                let _ = Journal::of(context, asked.place.project()).add(
-                    &asked.place,
-                    &asked.names,
+                // If it cannot be written, the verdict before the tool said so.
+                let _ = Journal::of(context, files.checkout.project()).add(
+                    &files.checkout,
+                    &files.written,
                     &unreachable::reason(&error, context.out),
                 );
             }
         }
     }
-    let lines = |held: &[Holding]| holding::lines(held, context.out.clock());
+    let lines = |held: &[HeldFile]| held_file::lines(held, context.out.clock());
     let mut text = String::new();
     if !own.is_empty() {
         text += &format!(
@@ -168,29 +169,29 @@ pub(super) async fn after(context: &Context<'_>, asked: &[Asked]) -> Verdict {
     let text = text.trim_end().to_owned();
     match (own.is_empty(), text.is_empty()) {
         (_, true) => Verdict::Silent,
-        (true, false) => Verdict::Tell(text),
+        (true, false) => Verdict::Inform(text),
         (false, false) => Verdict::Refuse(text),
     }
 }
 
-/// Files of one message of which it is said how to get them back.
+/// Files for which one message says how to restore them.
 const MOST_UNDONE: usize = 8;
 
-/// How to get back what a file was.
-fn undone(name: &str, change: &Change) -> String {
+/// The command that restores a file, or why none can.
+fn undone(name: &str, change: &FileChange) -> String {
     let target = quoted(&change.path.to_string_lossy());
-    match &change.was {
+    match &change.prior {
         was if !was.is_there() => {
             format!("{name} differed from HEAD, and the copy that was kept of it is gone")
         }
-        Was::Committed(commit) => {
+        PriorContent::Committed(commit) => {
             let own = change.path.strip_prefix(&change.top).unwrap_or(&change.path);
             let object = format!("{commit}:./{}", own.display());
             format!("git -C {} show {} > {target}", quoted(&change.top.to_string_lossy()), quoted(&object))
         }
-        Was::Kept(copy) => format!("cp {} {target}", quoted(&copy.to_string_lossy())),
-        Was::Missing => format!("{name} was not there"),
-        Was::Unknown => {
+        PriorContent::Kept(copy) => format!("cp {} {target}", quoted(&copy.to_string_lossy())),
+        PriorContent::Missing => format!("{name} was not there"),
+        PriorContent::Unknown => {
             format!(
                 "{name} differed from HEAD, and no copy of it was kept: it is too long, or no plain file, or there were too many"
             )

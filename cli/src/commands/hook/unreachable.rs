@@ -1,13 +1,13 @@
-//! What is said when nobody can tell whose files are.
+//! Verdicts when it is not known who holds files: no server answers, or the event cannot be read.
 
 use crate::{
     error::{Error, Report},
-    guard::{journal::Journal, place::Place, policy::Policy},
+    guard::{checkout::LinkedCheckout, journal::Journal, policy::Policy},
     hosts::{EventKind, Verdict},
-    output::{Output, plain, words},
+    output::{Output, format, plain},
 };
 
-/// Why nobody can tell, in one line.
+/// The error in one line.
 pub(super) fn reason(error: &Error, out: &Output) -> String {
     let report = Report::new(error, out.clock());
     let lines: Vec<String> =
@@ -15,7 +15,7 @@ pub(super) fn reason(error: &Error, out: &Output) -> String {
     if lines.is_empty() { report.message } else { format!("{} ({})", report.message, lines.join("; ")) }
 }
 
-/// A server answers, and says no to the question itself: nobody may write what it does not speak about.
+/// The refusal where a server refuses the check itself: files that it says nothing about may not be written.
 pub(super) fn no_answer(error: &Error, paths: &[String], out: &Output) -> String {
     let hints = Report::new(error, out.clock()).hints;
     let next = hints.first().map_or_else(String::new, |hint| format!("\nNext: {hint}."));
@@ -27,12 +27,12 @@ pub(super) fn no_answer(error: &Error, paths: &[String], out: &Output) -> String
     )
 }
 
-/// What goes by the policy; what is let through is remembered first.
+/// The verdict of the policy. A write that is let through is noted in the journal first.
 pub(super) fn verdict(
     policy: Policy,
     why: &str,
     paths: &[String],
-    kept: Option<(&Journal, &Place)>,
+    kept: Option<(&Journal, &LinkedCheckout)>,
 ) -> Verdict {
     let named = named(paths);
     if policy == Policy::FailClosed {
@@ -42,19 +42,19 @@ pub(super) fn verdict(
             policy.word()
         ));
     }
-    let journal = match kept.map(|(journal, place)| journal.add(place, paths, why)) {
+    let journal = match kept.map(|(journal, checkout)| journal.add(checkout, paths, why)) {
         Some(Ok(())) => "noted in a journal, and checked as soon as a server answers".to_owned(),
         Some(Err(error)) => format!("not even noted, since the journal cannot be written ({error})"),
         None => "not noted".to_owned(),
     };
-    Verdict::Tell(format!(
+    Verdict::Inform(format!(
         "Nexus cannot tell whose {named} is: {why}.\nPolicy {}: it is let through unchecked, and {journal}. \
          Somebody else may be editing it: keep to what you held before.",
         policy.word()
     ))
 }
 
-/// What goes by the policy when a host does not say what its tool writes.
+/// The verdict of the policy when a host does not say what its tool writes.
 pub(super) fn unreadable(policy: Policy, why: &str) -> Verdict {
     let what = format!("Nexus cannot read what the host says of this tool: {why}");
     match policy {
@@ -63,7 +63,7 @@ pub(super) fn unreadable(policy: Policy, why: &str) -> Verdict {
              before the content.",
             policy.word()
         )),
-        Policy::FailOpen => Verdict::Tell(format!(
+        Policy::FailOpen => Verdict::Inform(format!(
             "{what}.\nPolicy {}: it is let through unchecked. Somebody else may be editing the file: nexus why FILE says \
              so, and what they hold cannot be committed by you.",
             policy.word()
@@ -71,7 +71,7 @@ pub(super) fn unreadable(policy: Policy, why: &str) -> Verdict {
     }
 }
 
-/// The same when a part of a shell's command cannot be read.
+/// The verdict of the policy when a part of a shell command cannot be read.
 pub(super) fn unreadable_command(policy: Policy, why: &str) -> Verdict {
     let what = format!("Nexus cannot tell all that this command writes: {why}");
     match policy {
@@ -80,7 +80,7 @@ pub(super) fn unreadable_command(policy: Policy, why: &str) -> Verdict {
              files with the tool for that.",
             policy.word()
         )),
-        Policy::FailOpen => Verdict::Tell(format!(
+        Policy::FailOpen => Verdict::Inform(format!(
             "{what}.\nPolicy {}: it is let through, and what it changed is looked at afterwards. Somebody else may be \
              editing one of its files: keep to what you held before.",
             policy.word()
@@ -88,29 +88,36 @@ pub(super) fn unreadable_command(policy: Policy, why: &str) -> Verdict {
     }
 }
 
-/// Adds why something was not looked at that a command may have changed: that is never passed in silence. Before a tool
-/// it is about an earlier command, and after one under a policy that lets nothing pass it is as loud as a refusal.
-pub(super) fn with_gaps(verdict: Verdict, kind: EventKind, gaps: &[String], policy: Policy) -> Verdict {
-    if gaps.is_empty() {
+/// Adds the reasons why parts of what a command may have changed were not checked. Before a tool they are about an earlier
+/// command. After a tool, with the policy `fail-closed`, they make the verdict a refusal.
+pub(super) fn with_unchecked(
+    verdict: Verdict,
+    kind: EventKind,
+    unchecked: &[String],
+    policy: Policy,
+) -> Verdict {
+    if unchecked.is_empty() {
         return verdict;
     }
-    let told = plain(&format!(
+    let message = plain(&format!(
         "Nexus did not look at all that a command may have changed: {}. What others hold cannot be committed by you: \
          git status shows what changed, nexus why FILE whose it is.",
-        gaps.join("; ")
+        unchecked.join("; ")
     ));
     match (policy, kind) {
         (Policy::FailClosed, EventKind::AfterTool) => {
-            let told = format!("{told}\nPolicy {}: look at it before anything else.", policy.word());
+            let message = format!("{message}\nPolicy {}: look at it before anything else.", policy.word());
             match verdict {
-                Verdict::Silent => Verdict::Refuse(told),
-                Verdict::Tell(text) | Verdict::Refuse(text) => Verdict::Refuse(format!("{text}\n{told}")),
+                Verdict::Silent => Verdict::Refuse(message),
+                Verdict::Inform(text) | Verdict::Refuse(text) => {
+                    Verdict::Refuse(format!("{text}\n{message}"))
+                }
             }
         }
-        _ => verdict.with(&told),
+        _ => verdict.with(&message),
     }
 }
 
 fn named(paths: &[String]) -> String {
-    if paths.is_empty() { "the file".to_owned() } else { plain(&words::list(paths)) }
+    if paths.is_empty() { "the file".to_owned() } else { plain(&format::list(paths)) }
 }

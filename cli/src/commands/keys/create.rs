@@ -18,7 +18,7 @@ pub(crate) struct Create {
     /// What it is for
     #[arg(long, short, value_name = "TEXT")]
     label: Option<String>,
-    /// How long it works; for good, when nothing is said
+    /// How long it works; for good by default
     #[arg(long, value_name = "TIME", value_parser = span::parse)]
     expires: Option<Duration>,
     /// It may read and not write

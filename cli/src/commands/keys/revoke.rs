@@ -1,6 +1,6 @@
 //! `nexus keys revoke`: ends a key at once, on every node.
 
-use crate::{args::words, client::Request, context::Context, error::Error};
+use crate::{args::values, client::Request, context::Context, error::Error};
 use clap::Args;
 use serde_json::Value;
 use uuid::Uuid;
@@ -12,7 +12,7 @@ Examples:
   nexus keys revoke 01a20515-c2fa-73bd-a4dd-b2cf4ef689bf")]
 pub(crate) struct Revoke {
     /// Id of the key, as nexus keys list shows it
-    #[arg(value_name = "ID", value_parser = words::id)]
+    #[arg(value_name = "ID", value_parser = values::id)]
     id: Uuid,
 }
 

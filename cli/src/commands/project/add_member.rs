@@ -1,6 +1,6 @@
 //! `nexus project add-member`: lets somebody into the project.
 
-use crate::{args::words, client::Request, context::Context, error::Error};
+use crate::{args::values, client::Request, context::Context, error::Error};
 use clap::{Args, ValueEnum};
 use nexus_api_types::project::{AddMember as Body, MemberRole};
 use serde_json::Value;
@@ -16,9 +16,9 @@ Examples:
   nexus project add-member 01a20515-c2fa-73bd-a4dd-b2cf4ef689bf --role lead")]
 pub(crate) struct AddMember {
     /// Id of the engineer
-    #[arg(value_name = "ENGINEER", value_parser = words::id)]
+    #[arg(value_name = "ENGINEER", value_parser = values::id)]
     engineer: Uuid,
-    /// What they may do; member, when nothing is said
+    /// Role in the project; member by default
     #[arg(long, short, value_enum)]
     role: Option<Role>,
 }

@@ -2,7 +2,7 @@
 
 use super::case;
 use crate::{
-    args::words,
+    args::values,
     client::{Answer, Request},
     config::link,
     context::Context,
@@ -24,7 +24,7 @@ pub(crate) struct Create {
     #[arg(long, short)]
     name: String,
     /// Short name, of a-z, 0-9 and -
-    #[arg(long, short, value_parser = words::slug)]
+    #[arg(long, short, value_parser = values::slug)]
     slug: String,
     /// Where the repository is
     #[arg(long, value_name = "URL")]
@@ -55,7 +55,7 @@ pub(in crate::commands) async fn make(
 
 impl Create {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        self.make(context).await?.tell(context)?;
+        self.make(context).await?.print(context)?;
         context.out.note("Next: nexus feature create -s SLUG -t TITLE --touches PATH");
         Ok(())
     }
@@ -109,7 +109,7 @@ impl Made {
     ///
     /// # Errors
     /// When the output was closed.
-    pub(in crate::commands) fn tell(&self, context: &Context<'_>) -> Result<(), Error> {
+    pub(in crate::commands) fn print(&self, context: &Context<'_>) -> Result<(), Error> {
         context.out.answer(&self.answer, |project: Project| {
             context.out.line(format_args!("Made project {}: {}", project.slug, project.name))
         })?;

@@ -1,6 +1,6 @@
 //! `nexus project delete`: deletes a project with everything in it.
 
-use crate::{args::words, client::Request, context::Context, error::Error};
+use crate::{args::values, client::Request, context::Context, error::Error};
 use clap::Args;
 use serde_json::Value;
 
@@ -13,8 +13,8 @@ use serde_json::Value;
 Examples:
   nexus project delete billing --yes")]
 pub(crate) struct Delete {
-    /// The project
-    #[arg(value_name = "SLUG", value_parser = words::slug)]
+    /// Slug of the project
+    #[arg(value_name = "SLUG", value_parser = values::slug)]
     slug: String,
     /// It is meant
     #[arg(long)]

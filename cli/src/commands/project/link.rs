@@ -1,7 +1,9 @@
 //! `nexus project link`: says which project this repository is.
 
 use super::case;
-use crate::{args::words, client::Answer, config::link, context::Context, error::Error, output::words::list};
+use crate::{
+    args::values, client::Answer, config::link, context::Context, error::Error, output::format::list,
+};
 use clap::Args;
 use nexus_api_types::project::Project;
 use serde_json::json;
@@ -17,7 +19,7 @@ Examples:
   nexus project link            # the only project you are in")]
 pub(crate) struct Link {
     /// The project; may be left out by who is in one only
-    #[arg(value_parser = words::slug)]
+    #[arg(value_parser = values::slug)]
     slug: Option<String>,
 }
 

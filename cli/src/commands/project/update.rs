@@ -22,9 +22,9 @@ pub(crate) struct Update {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum CaseArg {
-    /// Two files
+    /// They are two files
     Sensitive,
-    /// One file
+    /// They are one file
     Insensitive,
 }
 

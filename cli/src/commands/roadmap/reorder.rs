@@ -1,7 +1,7 @@
 //! `nexus roadmap reorder`: puts the features of a lane in order, in one step.
 
 use crate::{
-    args::words::{self, Lane},
+    args::values::{self, Lane},
     client::Request,
     context::Context,
     error::Error,
@@ -17,11 +17,11 @@ use serde_json::{Value, json};
 Examples:
   nexus roadmap reorder now billing-api invoices reports")]
 pub(crate) struct Reorder {
-    /// The lane
+    /// Lane to put in order
     #[arg(value_enum)]
     lane: Lane,
     /// The features, the first one first
-    #[arg(required = true, value_name = "SLUG", value_parser = words::slug)]
+    #[arg(required = true, value_name = "SLUG", value_parser = values::slug)]
     slugs: Vec<String>,
 }
 

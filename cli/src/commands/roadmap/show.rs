@@ -1,7 +1,7 @@
 //! `nexus roadmap show`: the lanes, and what is in them.
 
 use crate::{
-    args::words,
+    args::values,
     client::Request,
     context::Context,
     error::Error,
@@ -44,7 +44,7 @@ fn print(context: &Context<'_>, roadmap: &Roadmap, all: bool) -> Result<(), Erro
         if !std::mem::take(&mut is_first) {
             context.out.line("")?;
         }
-        context.out.title(words::lane_name(lane.lane))?;
+        context.out.title(values::lane_name(lane.lane))?;
         let mut table = Table::new(&["PRIO", "SLUG", "STATUS", "TITLE"]);
         for feature in features {
             let tone = match feature.status {
@@ -56,7 +56,7 @@ fn print(context: &Context<'_>, roadmap: &Roadmap, all: bool) -> Result<(), Erro
             table.row([
                 (feature.priority.to_string(), Tone::Faint),
                 (feature.slug.clone(), Tone::Plain),
-                (words::status_name(feature.status).to_owned(), tone),
+                (values::status_name(feature.status).to_owned(), tone),
                 (feature.title.clone(), Tone::Plain),
             ]);
         }

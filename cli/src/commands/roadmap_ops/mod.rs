@@ -3,7 +3,7 @@
 mod r#move;
 mod shift;
 
-use crate::{args::words::Lane, context::Context, error::Error};
+use crate::{args::values::Lane, context::Context, error::Error};
 use clap::Subcommand;
 
 /// Move one feature on the roadmap

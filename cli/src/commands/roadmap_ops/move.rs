@@ -1,7 +1,7 @@
 //! `nexus roadmap-ops move`: puts a feature at a place.
 
 use crate::{
-    args::words::{self, Lane},
+    args::values::{self, Lane},
     client::Request,
     context::Context,
     error::Error,
@@ -18,16 +18,16 @@ Examples:
   nexus roadmap-ops move billing-api --lane now
   nexus roadmap-ops move billing-api --lane later --priority 1")]
 pub(crate) struct Move {
-    /// The feature
-    #[arg(value_parser = words::slug)]
+    /// Slug of the feature
+    #[arg(value_parser = values::slug)]
     slug: String,
     /// Right before this one, in its lane
-    #[arg(long, value_name = "SLUG", value_parser = words::slug, required_unless_present = "lane", conflicts_with = "lane")]
+    #[arg(long, value_name = "SLUG", value_parser = values::slug, required_unless_present = "lane", conflicts_with = "lane")]
     before: Option<String>,
     /// To this lane
     #[arg(long, short, value_enum)]
     lane: Option<Lane>,
-    /// With --lane: place in it, 1 being the first; its end, when nothing is said
+    /// With --lane: place in it, 1 being the first; its end by default
     #[arg(long, short, requires = "lane", value_parser = clap::value_parser!(u32).range(1..))]
     priority: Option<u32>,
 }
@@ -68,7 +68,7 @@ fn order(roadmap: Roadmap, slug: &str, before: &str) -> Result<(&'static str, Ve
         if let Some(at) = slugs.iter().position(|other| other == before) {
             slugs.truncate(at + 1);
             slugs.insert(at, slug.to_owned());
-            return Ok((words::lane_name(lane.lane), slugs));
+            return Ok((values::lane_name(lane.lane), slugs));
         }
     }
     Err(Error::local(format!("there is no feature {before} on the roadmap"))

@@ -1,7 +1,7 @@
 //! `nexus roadmap-ops promote` and `defer`: one lane up or down, to its end.
 
 use crate::{
-    args::words::{self, Lane},
+    args::values::{self, Lane},
     client::Request,
     context::Context,
     error::Error,
@@ -12,8 +12,8 @@ use serde_json::json;
 
 #[derive(Args)]
 pub(crate) struct Shift {
-    /// The feature
-    #[arg(value_parser = words::slug)]
+    /// Slug of the feature
+    #[arg(value_parser = values::slug)]
     slug: String,
 }
 

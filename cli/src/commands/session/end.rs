@@ -1,6 +1,6 @@
 //! `nexus session end`: ends a run of an agent at once, releasing what it holds.
 
-use crate::{args::words, client::Request, context::Context, error::Error};
+use crate::{args::values, client::Request, context::Context, error::Error};
 use clap::Args;
 use nexus_api_types::session::Ok as Yes;
 use uuid::Uuid;
@@ -12,7 +12,7 @@ Examples:
   nexus session end 01a20515-c2fa-73bd-a4dd-b2cf4ef689bf")]
 pub(crate) struct End {
     /// Id of the session, as nexus session start printed it
-    #[arg(value_name = "ID", value_parser = words::id)]
+    #[arg(value_name = "ID", value_parser = values::id)]
     id: Uuid,
 }
 

@@ -5,21 +5,21 @@
 //! those that it was started in, claims are what the cluster says, and what a record says of a session counts only for the
 //! engineer's own sessions and for processes that live.
 
-use super::{beside, message, namespace, shield::Shield};
+use super::{companion_process, message, namespace, read_only_mounts::ReadOnlyMounts};
 use crate::{
+    agent_run::Processes,
     args::Global,
     client::Request,
     context::Context,
     error::Error,
     exec::{
+        claim_query::ClaimQuery,
         claims::{Claims, changes_holders, claims},
         companion,
-        found::Followed,
-        own::{Own, engineer},
-        question::Question,
+        launch_plan::FollowedCheckout,
+        own_sessions::{OwnSessions, engineer},
     },
     output::Output,
-    run::Processes,
 };
 use nexus_api_types::event::{Events, Fact};
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ use uuid::Uuid;
 
 /// How often it is looked whether the command lives, and whether what is mounted still is: who saves a file in another
 /// namespace by replacing it takes its mount away here.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The part of the time that these looks take at most: one of so many.
 const LOOK_SHARE: u32 = 20;
@@ -53,44 +53,44 @@ const MAX_GENERATIONS: usize = 64;
 const PAGE: usize = 500;
 
 /// The shortest time between two questions for all claims: what happens within it is answered together.
-const SHORTEST_GAP: Duration = Duration::from_millis(100);
+const MIN_QUERY_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest: a claim is followed within a second.
-const LONGEST_GAP: Duration = Duration::from_millis(600);
+const MAX_QUERY_PAUSE: Duration = Duration::from_millis(600);
 
 /// What is to be followed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Order {
+pub(super) struct FollowOrder {
     /// The number of the process that becomes the command.
     pub(super) command: u32,
     /// The checkouts that it started in.
-    pub(super) checkouts: Vec<Followed>,
+    pub(super) checkouts: Vec<FollowedCheckout>,
 }
 
 /// What the command's process hands over once it is beneath its mounts; before it come two descriptors.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Handed {
+pub(super) struct MountHandover {
     /// What it mounted, one for each checkout.
-    pub(super) shields: Vec<Shield>,
+    pub(super) mounts_by_checkout: Vec<ReadOnlyMounts>,
     /// The name of the mount namespace that the command begins in.
     pub(super) inside: Option<PathBuf>,
 }
 
 /// What is answered: from now on it is followed.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Ready;
+pub(super) struct FollowerReady;
 
 /// Follows until the command is over.
 ///
 /// # Errors
 /// When the namespaces cannot be entered, or what was handed over not be read.
 pub(super) fn follow(order: &str, global: Global) -> io::Result<()> {
-    let order: Order = serde_json::from_str(order)?;
+    let order: FollowOrder = serde_json::from_str(order)?;
     // What is typed at the terminal is not meant for it.
     let _ = rustix::process::setsid();
-    let socket = beside::socket()?;
+    let socket = companion_process::socket()?;
     let mut descriptors = message::receive_descriptors(&socket)?.into_iter();
-    let Handed { shields, inside } = message::receive(&socket)?;
+    let MountHandover { mounts_by_checkout, inside } = message::receive(&socket)?;
     // While there is one thread only.
     let mounts = descriptors.next().ok_or(io::ErrorKind::UnexpectedEof)?;
     if let Some(users) = descriptors.next() {
@@ -101,32 +101,36 @@ pub(super) fn follow(order: &str, global: Global) -> io::Result<()> {
     let context = Context::new(global, &out).map_err(io::Error::other)?;
     let runtime = companion::runtime().map_err(io::Error::other)?;
     // Most do not wait for it.
-    let _ = message::send(&socket, &Ready);
+    let _ = message::send(&socket, &FollowerReady);
     drop(socket);
     let Some(command) = Processes::default().find(order.command) else { return Ok(()) };
-    let shields: Vec<RefCell<Shield>> = shields.into_iter().map(RefCell::new).collect();
+    let mounts_by_checkout: Vec<RefCell<ReadOnlyMounts>> =
+        mounts_by_checkout.into_iter().map(RefCell::new).collect();
     let follower = Follower { context: &context, command: order.command, inside, engineer: OnceCell::new() };
     runtime.block_on(async {
-        let all =
-            order.checkouts.iter().zip(&shields).map(|(followed, shield)| follower.follow(followed, shield));
+        let all = order
+            .checkouts
+            .iter()
+            .zip(&mounts_by_checkout)
+            .map(|(followed, mounts)| follower.follow(followed, mounts));
         tokio::select! {
             _ = futures::future::join_all(all) => {}
-            () = until_over(command, &shields) => {}
+            () = until_over(command, &mounts_by_checkout) => {}
         }
     });
     Ok(())
 }
 
 /// Keeps what is mounted until the command is over.
-async fn until_over(command: crate::run::Process, shields: &[RefCell<Shield>]) {
+async fn until_over(command: crate::agent_run::Process, mounts_by_checkout: &[RefCell<ReadOnlyMounts>]) {
     let mut processes = Processes::default();
     while processes.lives(command) {
         let before = Instant::now();
-        for shield in shields {
+        for mounts in mounts_by_checkout {
             // What cannot be mounted now is tried again.
-            let _ = shield.borrow_mut().adjust();
+            let _ = mounts.borrow_mut().adjust();
         }
-        tokio::time::sleep(LOOK_EVERY.max(before.elapsed() * LOOK_SHARE)).await;
+        tokio::time::sleep(LOOK_INTERVAL.max(before.elapsed() * LOOK_SHARE)).await;
     }
 }
 
@@ -142,26 +146,26 @@ struct Follower<'a> {
 
 /// What is known of one checkout.
 #[derive(Default)]
-struct Known {
-    /// The claims, until somebody's change.
+struct CheckoutState {
+    /// The claims, until an event says that they changed.
     claims: Option<Claims>,
     /// What was asked for them.
-    question: Option<Question>,
+    query: Option<ClaimQuery>,
 }
 
 impl Follower<'_> {
     /// Follows one checkout, for good.
-    async fn follow(&self, followed: &Followed, shield: &RefCell<Shield>) {
-        let mut known = Known::default();
+    async fn follow(&self, followed: &FollowedCheckout, mounts: &RefCell<ReadOnlyMounts>) {
+        let mut known = CheckoutState::default();
         let mut since = followed.since;
         // Files that are made can only be compared with wildcards that are known.
         let mut is_due = followed.since.is_none() || followed.has_wildcards;
         let mut polling = None;
-        let mut pause = LOOK_EVERY;
+        let mut pause = LOOK_INTERVAL;
         loop {
             if is_due {
                 let before = Instant::now();
-                match self.look(&mut known, followed, shield).await {
+                match self.look(&mut known, followed, mounts).await {
                     Ok(revision) => {
                         // Events from before that answer are in it.
                         since = since.max(revision);
@@ -170,8 +174,8 @@ impl Follower<'_> {
                     Err(_) => tokio::time::sleep(PAUSE).await,
                 }
                 // One question in flight, and as long a pause as it takes the servers some of these.
-                let gap = (before.elapsed() * 4).clamp(SHORTEST_GAP, LONGEST_GAP);
-                tokio::time::sleep(gap).await;
+                let pause_between = (before.elapsed() * 4).clamp(MIN_QUERY_PAUSE, MAX_QUERY_PAUSE);
+                tokio::time::sleep(pause_between).await;
                 continue;
             }
             let next = polling
@@ -179,7 +183,7 @@ impl Follower<'_> {
             let polled = tokio::select! {
                 polled = next => polled,
                 () = tokio::time::sleep(pause) => {
-                    pause = self.look_for_new(&mut known, shield).await;
+                    pause = self.look_for_new(&mut known, mounts).await;
                     continue;
                 }
             };
@@ -208,19 +212,19 @@ impl Follower<'_> {
             .query("since", Some(since))
             .query("waitMs", Some(LONGEST_POLL.as_millis()))
             .query("limit", Some(PAGE))
-            .patient();
-        self.context.client.begin();
+            .long_poll();
+        self.context.client.restart_timeout();
         self.context.client.send(asked).await?.parse()
     }
 
     /// Asks what is held now, and mounts it.
     async fn look(
         &self,
-        known: &mut Known,
-        followed: &Followed,
-        shield: &RefCell<Shield>,
+        known: &mut CheckoutState,
+        followed: &FollowedCheckout,
+        mounts: &RefCell<ReadOnlyMounts>,
     ) -> Result<Option<u64>, Error> {
-        self.context.client.begin();
+        self.context.client.restart_timeout();
         self.context.client.act_as(None);
         let engineer = match self.engineer.get() {
             Some(engineer) => *engineer,
@@ -235,41 +239,42 @@ impl Follower<'_> {
         };
         let claims = known.claims.insert(claims);
         let own = self.own(followed);
-        let question = Question::about(followed.project, &followed.root, claims, &own, engineer);
+        let query = ClaimQuery::new(followed.project, &followed.root, claims, &own, engineer);
         let revision = claims.revision;
-        self.mount(known.question.insert(question), shield).await?;
+        self.mount(known.query.insert(query), mounts).await?;
         Ok(revision)
     }
 
     /// Mounts files that were made since, where wildcards of others match them. Gives the pause until the next look.
-    async fn look_for_new(&self, known: &mut Known, shield: &RefCell<Shield>) -> Duration {
+    async fn look_for_new(&self, known: &mut CheckoutState, mounts: &RefCell<ReadOnlyMounts>) -> Duration {
         let before = Instant::now();
-        if let Some(question) = known.question.as_mut().filter(|question| question.has_changed()) {
-            self.context.client.begin();
-            if self.mount(question, shield).await.is_err() {
+        if let Some(query) = known.query.as_mut().filter(|query| query.has_changed()) {
+            self.context.client.restart_timeout();
+            if self.mount(query, mounts).await.is_err() {
                 return PAUSE;
             }
         }
-        LOOK_EVERY.max(before.elapsed() * LOOK_SHARE)
+        LOOK_INTERVAL.max(before.elapsed() * LOOK_SHARE)
     }
 
     /// Mounts what is held now, and unmounts what is not any more.
-    async fn mount(&self, question: &mut Question, shield: &RefCell<Shield>) -> Result<(), Error> {
-        let mounted = shield.borrow().mounted();
-        let plan = question.plan(self.context, &mounted).await?;
-        let mut shield = shield.borrow_mut();
-        shield.want(plan.paths.into_iter().collect());
+    async fn mount(&self, query: &mut ClaimQuery, mounts: &RefCell<ReadOnlyMounts>) -> Result<(), Error> {
+        let mounted = mounts.borrow().mounted();
+        let plan = query.plan(self.context, &mounted).await?;
+        let mut mounts = mounts.borrow_mut();
+        mounts.want(plan.paths.into_iter().collect());
         // What cannot be mounted now is tried again with the next look.
-        let _ = shield.adjust();
+        let _ = mounts.adjust();
         Ok(())
     }
 
     /// The sessions of all runs inside, and of who started the command: unless there is an agent inside, which is
     /// somebody else.
-    fn own(&self, followed: &Followed) -> Own {
-        let mut runs = self.context.records().living(followed.project);
+    fn own(&self, followed: &FollowedCheckout) -> OwnSessions {
+        let mut runs = self.context.records().live_runs(followed.project);
         runs.retain(|run| self.is_inside(run.owner.pid));
-        let mut own = if runs.iter().any(|run| run.is_agent) { Own::default() } else { followed.own.clone() };
+        let mut own =
+            if runs.iter().any(|run| run.is_agent) { OwnSessions::default() } else { followed.own.clone() };
         own.sessions.extend(runs.iter().map(|run| run.session));
         own
     }
@@ -298,7 +303,7 @@ fn parent_of(process: u32) -> Option<u32> {
     line.trim().parse().ok().filter(|parent| *parent != 0)
 }
 
-/// Whether somebody may hold more or less than before, or more may be one's own.
+/// Whether claims may have changed, or sessions that are the command's own.
 const fn may_change(fact: &Fact) -> bool {
     changes_holders(fact) || matches!(fact, Fact::SessionStarted { .. })
 }

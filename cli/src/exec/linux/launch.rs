@@ -1,22 +1,22 @@
-//! The way from this process to the command: asks by its companion, moves into namespaces, mounts.
+//! Prepares this process to become the command: asks the cluster by a companion process, enters namespaces, and mounts.
 
 use super::{
-    beside::{self, Step},
-    follow::{Handed, Ready},
+    companion_process::{self, CompanionRequest},
+    follow::{FollowerReady, MountHandover},
     message,
-    namespace::{self, Ids, Outer, Unavailable},
-    shield::Shield,
+    namespace::{self, IdMaps, NamespaceUnavailable, OuterNamespace},
+    read_only_mounts::ReadOnlyMounts,
 };
 use crate::{
     args::Global,
     config::login::LoginFile,
     error::Error,
     exec::{
-        found::{self, Found},
-        plan::Gap,
-        start::{Wanted, bare, say, say_shortfalls, say_uncovered, unprotected},
+        launch_plan::{self, LaunchPlan},
+        protection::UncoveredReason,
+        start::{ExecRequest, bare, print_notes, print_shortfalls, print_uncovered, unprotected},
     },
-    guard::place::Place,
+    guard::checkout::LinkedCheckout,
     output::Output,
 };
 use std::{
@@ -27,13 +27,13 @@ use std::{
     time::Duration,
 };
 
-/// What the companion is given to answer: longer than it waits for servers and reads folders itself.
+/// How long it waits for the companion process, which needs less for servers and folders.
 const LONGEST: Duration = Duration::from_secs(9);
 
-/// Makes this process one that cannot write what others hold, and gives the command that it is to become.
+/// Moves this process to where it cannot write what others hold, and returns the command that it is to become.
 pub(in crate::exec) fn prepare(
-    wanted: &Wanted,
-    places: &[Place],
+    request: &ExecRequest,
+    checkouts: &[LinkedCheckout],
     global: &Global,
     out: &Output,
 ) -> Result<Command, ExitCode> {
@@ -42,24 +42,25 @@ pub(in crate::exec) fn prepare(
         ExitCode::FAILURE
     };
     let here = env::current_dir().map_err(failed)?;
-    let mut companion = Companion::start(global).map_err(failed)?;
+    let mut companion = CompanionProcess::start(global).map_err(failed)?;
     // Meanwhile the companion asks the cluster.
-    let entered = if beside::has_to_fail() { Err(namespace::refused()) } else { namespace::enter() };
-    let found: Found = companion.hears().unwrap_or_else(|error| {
+    let entered =
+        if companion_process::has_to_fail() { Err(namespace::refused()) } else { namespace::enter() };
+    let launch_plan: LaunchPlan = companion.receive_plan().unwrap_or_else(|error| {
         companion.kill();
         let login = LoginFile::locate().and_then(|file| file.read()).ok();
-        found::unanswered(places, login.as_ref(), &said(&error))
+        launch_plan::without_answer(checkouts, login.as_ref(), &receive_failure(&error))
     });
-    say(wanted, &found, out)?;
-    let protected = entered.map_err(|Unavailable { why, advice }| {
+    print_notes(request, &launch_plan, out)?;
+    let protected = entered.map_err(|NamespaceUnavailable { why, advice }| {
         format!(
             "this system gives no namespace for it ({why}): {advice}. What changes is looked at afterwards"
         )
     });
     let protected = protected.and_then(|outer| {
-        protect(wanted, &mut companion, outer, &found, places).map_err(|error| error.to_string())
+        protect(request, &mut companion, outer, &launch_plan, checkouts).map_err(|error| error.to_string())
     });
-    companion.ends();
+    companion.wait();
     // From here on paths lead through what is mounted now. In another folder the command could do harm.
     env::set_current_dir(&here).map_err(|error| {
         let here = here.display();
@@ -68,16 +69,16 @@ pub(in crate::exec) fn prepare(
     })?;
     match protected {
         Ok(protection) => {
-            say_uncovered(wanted, &protection.uncovered, out)?;
-            say_shortfalls(wanted, &protection.shortfalls, out)?;
-            Ok(bare(wanted))
+            print_uncovered(request, &protection.uncovered, out)?;
+            print_shortfalls(request, &protection.shortfalls, out)?;
+            Ok(bare(request))
         }
-        Err(why) => unprotected(wanted, out, &why),
+        Err(why) => unprotected(request, out, &why),
     }
 }
 
 /// Why a companion said nothing.
-fn said(error: &io::Error) -> String {
+fn receive_failure(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
             format!("the process that asks the cluster did not answer within {} s", LONGEST.as_secs())
@@ -86,43 +87,43 @@ fn said(error: &io::Error) -> String {
     }
 }
 
-/// What came of protecting.
+/// How well this process is protected.
 #[derive(Debug, Default)]
 struct Protection {
     /// What is held and could not be mounted.
-    uncovered: BTreeSet<(String, Gap)>,
+    uncovered: BTreeSet<(String, UncoveredReason)>,
     /// Why the rest is protected less than was promised.
     shortfalls: Vec<String>,
 }
 
-/// Mounts what is held, and moves beneath it.
+/// Mounts held files read-only, and enters the inner namespace.
 fn protect(
-    wanted: &Wanted,
-    companion: &mut Companion,
-    outer: Outer,
-    found: &Found,
-    places: &[Place],
+    request: &ExecRequest,
+    companion: &mut CompanionProcess,
+    outer: OuterNamespace,
+    launch_plan: &LaunchPlan,
+    checkouts: &[LinkedCheckout],
 ) -> io::Result<Protection> {
     let mut protection = Protection::default();
-    let mut shields = Vec::new();
-    for place in places {
-        let plan = found.plans.iter().find(|plan| plan.root == place.root).ok_or_else(|| {
-            io::Error::other(format!("it was not found out what is held in {}", place.root.display()))
+    let mut mounts_by_checkout = Vec::new();
+    for checkout in checkouts {
+        let plan = launch_plan.plans.iter().find(|plan| plan.root == checkout.root).ok_or_else(|| {
+            io::Error::other(format!("it was not found out what is held in {}", checkout.root.display()))
         })?;
-        let (shield, refused) = Shield::raise(&plan.root, &plan.paths)?;
+        let (read_only, refused) = ReadOnlyMounts::mount_all(&plan.root, &plan.paths)?;
         protection.uncovered.extend(plan.uncovered.iter().cloned());
         let refused = refused.into_iter().map(|(path, gap)| (path.display().to_string(), gap));
         protection.uncovered.extend(refused);
-        shields.push(shield);
+        mounts_by_checkout.push(read_only);
     }
-    namespace::pass_on()?;
+    namespace::propagate_mounts()?;
     let mounts = namespace::of_mounts()?;
     let users = namespace::of_users()?;
-    let ids = Ids::own();
+    let ids = IdMaps::own();
     match namespace::nest() {
         Ok(()) => match outer {
-            Outer::UserAndMounts => ids.map()?,
-            Outer::Mounts => companion.asks_for(Step::MapMe)?,
+            OuterNamespace::UserAndMounts => ids.map()?,
+            OuterNamespace::Mounts => companion.request(CompanionRequest::MapMe)?,
         },
         Err(error) => protection.shortfalls.push(format!(
             "A command that is root and sets out to do so can write what is mounted read-only: no user namespace ({error})"
@@ -133,23 +134,23 @@ fn protect(
             "What others take from now on can be unmounted by a command that sets out to do so: it keeps that right ({error})"
         ));
     }
-    if wanted.no_namespaces
+    if request.no_namespaces
         && let Err(error) = namespace::give_up_namespaces()
     {
         protection.shortfalls.push(format!(
             "What others take from now on can be written by a command that makes a user namespace before: it may make some ({error})"
         ));
     }
-    let followed = companion.asks_for(Step::Follow).and_then(|()| {
+    let followed = companion.request(CompanionRequest::Follow).and_then(|()| {
         let mut descriptors = vec![mounts.as_fd()];
-        if outer == Outer::UserAndMounts {
+        if outer == OuterNamespace::UserAndMounts {
             descriptors.push(users.as_fd());
         }
         message::send_descriptors(&companion.socket, &descriptors)?;
         let inside = namespace::name_of_mounts(std::process::id());
-        message::send(&companion.socket, &Handed { shields, inside })?;
-        // Nobody else is kept waiting for it.
-        if wanted.require { message::receive::<Ready>(&companion.socket).map(drop) } else { Ok(()) }
+        message::send(&companion.socket, &MountHandover { mounts_by_checkout, inside })?;
+        // Without `--require` the command need not wait for it.
+        if request.require { message::receive::<FollowerReady>(&companion.socket).map(drop) } else { Ok(()) }
     });
     if followed.is_err() {
         protection.shortfalls.push(
@@ -159,39 +160,39 @@ fn protect(
     Ok(protection)
 }
 
-/// The process beside this one.
-struct Companion {
+/// The companion process, and the socket to it.
+struct CompanionProcess {
     child: Child,
     socket: UnixStream,
 }
 
-impl Companion {
+impl CompanionProcess {
     fn start(global: &Global) -> io::Result<Self> {
         let (socket, theirs) = UnixStream::pair()?;
         socket.set_read_timeout(Some(LONGEST))?;
         socket.set_write_timeout(Some(LONGEST))?;
-        Ok(Self { child: beside::spawn(global, theirs)?, socket })
+        Ok(Self { child: companion_process::spawn(global, theirs)?, socket })
     }
 
-    fn hears(&self) -> io::Result<Found> {
+    fn receive_plan(&self) -> io::Result<LaunchPlan> {
         message::receive(&self.socket)
     }
 
-    /// Asks for something, and waits until it is done.
-    fn asks_for(&self, step: Step) -> io::Result<()> {
+    /// Sends a request, and waits until it is done.
+    fn request(&self, step: CompanionRequest) -> io::Result<()> {
         message::send(&self.socket, &step)?;
         let failed: Option<String> = message::receive(&self.socket)?;
         failed.map_or(Ok(()), |why| Err(io::Error::other(why)))
     }
 
-    /// It does not answer, and is not to go on beside the command.
+    /// Ends a process that does not answer: it must not go on beside the command.
     fn kill(&mut self) {
         // It may be over already.
         let _ = self.child.kill();
     }
 
-    /// The command is to have no child that it did not start.
-    fn ends(mut self) {
+    /// Waits for its end: the command must have no child that it did not start.
+    fn wait(mut self) {
         drop(self.socket);
         let _ = self.child.wait();
     }

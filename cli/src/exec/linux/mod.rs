@@ -4,19 +4,21 @@
 //! user namespace is a lesser one: what was mounted before it began is locked there, so that nothing that the command
 //! does, not even as root, can unmount it or make it writable. What comes later is not locked as a whole, so the command
 //! may not mount and unmount there; in a user namespace of its own it may, unless it may make none, and all that was mounted
-//! before is locked in that one. The process that was started becomes the command itself: its number, its terminal and its exit are the command's own.
+//! before is locked in that one. The process that was started becomes the command itself: its id, its terminal and its exit
+//! code are the command's own.
 //!
-//! - [`launch`]: the way to the command. [`beside`]: the process beside it, which first asks the cluster.
-//!   [`follow`]: and then follows what changes. [`message`]: what they say to each other.
-//! - [`namespace`]: makes and enters namespaces. [`shield`]: the mounts. [`others`]: mounts that are not ours.
+//! - [`launch`]: protects this process, which then becomes the command. [`companion_process`]: the process beside it, which
+//!   asks the cluster. [`follow`]: follows what changes while the command runs. [`message`]: messages between them.
+//! - [`namespace`]: makes and enters namespaces. [`read_only_mounts`]: the mounts over held files. [`foreign_mounts`]: mounts
+//!   of others in a checkout.
 
-mod beside;
+mod companion_process;
 mod follow;
+mod foreign_mounts;
 mod launch;
 mod message;
 mod namespace;
-mod others;
-mod shield;
+mod read_only_mounts;
 
-pub(super) use beside::{accompany, obstacle};
+pub(super) use companion_process::{accompany, obstacle};
 pub(super) use launch::prepare;

@@ -17,7 +17,7 @@ use std::{
 
 /// What the outer namespaces are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outer {
+pub(super) enum OuterNamespace {
     /// A mount namespace: this process may make one.
     Mounts,
     /// A user namespace, and in it a mount namespace.
@@ -26,8 +26,8 @@ pub(super) enum Outer {
 
 /// Why there is no namespace to be had, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unavailable {
-    /// Why.
+pub(super) struct NamespaceUnavailable {
+    /// The cause, for the end of a sentence.
     pub(super) why: String,
     /// What to do.
     pub(super) advice: &'static str,
@@ -38,12 +38,12 @@ pub(super) struct Unavailable {
 ///
 /// # Errors
 /// When the system does not let it. Where that is known beforehand, this process is where it was.
-pub(super) fn enter() -> Result<Outer, Unavailable> {
-    let outer = if is_privileged() { Outer::Mounts } else { Outer::UserAndMounts };
-    let ids = Ids::own();
+pub(super) fn enter() -> Result<OuterNamespace, NamespaceUnavailable> {
+    let outer = if is_privileged() { OuterNamespace::Mounts } else { OuterNamespace::UserAndMounts };
+    let ids = IdMaps::own();
     let entered = match outer {
-        Outer::Mounts => unshare(UnshareFlags::NEWNS),
-        Outer::UserAndMounts => nest().and_then(|()| ids.map()),
+        OuterNamespace::Mounts => unshare(UnshareFlags::NEWNS),
+        OuterNamespace::UserAndMounts => nest().and_then(|()| ids.map()),
     };
     let propagation = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
     entered.and_then(|()| Ok(mount_change("/", propagation)?)).map_err(|error| unavailable(&error))?;
@@ -54,7 +54,7 @@ pub(super) fn enter() -> Result<Outer, Unavailable> {
 ///
 /// # Errors
 /// When the system does not let it.
-pub(super) fn pass_on() -> io::Result<()> {
+pub(super) fn propagate_mounts() -> io::Result<()> {
     Ok(mount_change("/", MountPropagationFlags::SHARED | MountPropagationFlags::REC)?)
 }
 
@@ -145,12 +145,12 @@ pub(super) fn into_users(of: &impl AsFd) -> io::Result<()> {
 
 /// The user and the group of this process. In a user namespace that it makes they are nobody's until they are mapped.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ids {
+pub(super) struct IdMaps {
     user: u32,
     group: u32,
 }
 
-impl Ids {
+impl IdMaps {
     /// Those of this process, as they are now.
     pub(super) fn own() -> Self {
         Self { user: geteuid().as_raw(), group: getegid().as_raw() }
@@ -209,7 +209,7 @@ fn says(file: &str, what: &str) -> bool {
 }
 
 /// Why, as far as the system says it.
-fn unavailable(error: &io::Error) -> Unavailable {
+fn unavailable(error: &io::Error) -> NamespaceUnavailable {
     let advice = if says("/proc/sys/user/max_user_namespaces", "0") {
         "sysctl user.max_user_namespaces=10000 allows them"
     } else if says("/proc/sys/kernel/unprivileged_userns_clone", "0") {
@@ -219,10 +219,10 @@ fn unavailable(error: &io::Error) -> Unavailable {
     } else {
         "a container has to allow user namespaces, or be run with the capability SYS_ADMIN"
     };
-    Unavailable { why: error.to_string(), advice }
+    NamespaceUnavailable { why: error.to_string(), advice }
 }
 
 /// The same, from a process that tried.
-pub(super) fn refused() -> Unavailable {
+pub(super) fn refused() -> NamespaceUnavailable {
     unavailable(&io::ErrorKind::PermissionDenied.into())
 }

@@ -1,9 +1,9 @@
 //! What became different between two looks.
 
 use super::{
-    Change, Look, Was,
+    FileChange, PriorContent, SnapshotDiff,
     copies::{self, Copies},
-    tree::{Seen, Stamp, TreeState},
+    tree::{FileStamp, ObservedFile, TreeState},
 };
 use crate::{
     confined::read_bytes,
@@ -24,34 +24,39 @@ const MAX_COMPARED: usize = 32;
 
 /// What became different in the trees that are known, and in repositories that were made in folders of those: each of
 /// their files is new.
-pub(super) fn changes(before: &[TreeState], now: &[TreeState], copies: &Copies, end: Instant) -> Look {
-    let mut look = Look::default();
+pub(super) fn changes(
+    before: &[TreeState],
+    now: &[TreeState],
+    copies: &Copies,
+    end: Instant,
+) -> SnapshotDiff {
+    let mut diff = SnapshotDiff::default();
     let mut inner: HashSet<PathBuf> = HashSet::new();
     for state in now {
         match before.iter().find(|known| known.is_of(&state.work_tree())) {
-            Some(known) => look.add(Comparison::new(known, state, copies, end).made()),
-            None if inner.contains(state.top()) => look.add(all_new(state)),
+            Some(known) => diff.add(Comparison::new(known, state, copies, end).made()),
+            None if inner.contains(state.top()) => diff.add(all_new(state)),
             // Another command leads there, which has not begun.
             None => continue,
         }
         inner.extend(state.repositories());
     }
     for known in before.iter().filter(|known| !now.iter().any(|state| state.is_of(&known.work_tree()))) {
-        look.gaps.push(format!("{} was not looked at again", known.top().display()));
+        diff.unchecked.push(format!("{} was not looked at again", known.top().display()));
     }
-    look
+    diff
 }
 
 /// A repository that was made or put there meanwhile.
-fn all_new(state: &TreeState) -> Look {
+fn all_new(state: &TreeState) -> SnapshotDiff {
     let paths = state.files.iter().map(|seen| &seen.path).chain(state.tracked.iter().map(|(path, _)| path));
-    let changes = paths.map(|path| Change {
+    let changes = paths.map(|path| FileChange {
         path: state.top().join(path),
         top: state.top().to_owned(),
-        was: Was::Missing,
-        is_of_history: false,
+        prior: PriorContent::Missing,
+        is_from_other_commit: false,
     });
-    Look { changes: changes.collect(), gaps: state.gap().into_iter().collect() }
+    SnapshotDiff { changes: changes.collect(), unchecked: state.unchecked_reason().into_iter().collect() }
 }
 
 struct Comparison<'a> {
@@ -61,11 +66,11 @@ struct Comparison<'a> {
     git: Git,
     end: Instant,
     /// What was looked at by itself before.
-    files: HashMap<&'a Path, &'a Seen>,
+    files: HashMap<&'a Path, &'a ObservedFile>,
     /// What differs between the two commits, and whether the first one has it.
     history: BTreeMap<PathBuf, bool>,
-    found: BTreeMap<PathBuf, Change>,
-    gaps: Vec<String>,
+    found: BTreeMap<PathBuf, FileChange>,
+    unchecked: Vec<String>,
 }
 
 impl<'a> Comparison<'a> {
@@ -75,7 +80,7 @@ impl<'a> Comparison<'a> {
             git: Git::in_tree(&now.work_tree()).until(end),
             history: BTreeMap::new(),
             found: BTreeMap::new(),
-            gaps: now.gap().into_iter().collect(),
+            unchecked: now.unchecked_reason().into_iter().collect(),
             before,
             now,
             copies,
@@ -83,7 +88,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn made(mut self) -> Look {
+    fn made(mut self) -> SnapshotDiff {
         self.find_history();
         let mut listed: BTreeSet<&Path> = BTreeSet::new();
         for seen in &self.now.files {
@@ -94,7 +99,7 @@ impl<'a> Comparison<'a> {
             if !listed.contains(seen.path.as_ref())
                 && !self.is_as_it_was(seen, self.stamp(seen.path.as_ref()))
             {
-                self.add(seen.path.as_ref(), self.was(seen), false);
+                self.add(seen.path.as_ref(), self.prior(seen), false);
             }
         }
         self.compare_tracked(&listed);
@@ -104,11 +109,11 @@ impl<'a> Comparison<'a> {
                 self.files.get(path.as_path()).is_some_and(|seen| self.is_as_it_was(seen, stamp))
                     || self.before.tracked(&path) == Some(stamp);
             if !is_as_it_was {
-                let was = if was_there { self.committed() } else { Was::Missing };
-                self.add(&path, was, true);
+                let prior = if was_there { self.committed() } else { PriorContent::Missing };
+                self.add(&path, prior, true);
             }
         }
-        Look { changes: self.found.into_values().collect(), gaps: self.gaps }
+        SnapshotDiff { changes: self.found.into_values().collect(), unchecked: self.unchecked }
     }
 
     /// What differs between the commits that were checked out.
@@ -119,18 +124,18 @@ impl<'a> Comparison<'a> {
             match git::changed_between(&self.git, before, now) {
                 Ok(changed) => self.history = changed.into_iter().collect(),
                 Err(error) => {
-                    self.gaps.push(format!("what came with another commit cannot be told ({error})"));
+                    self.unchecked.push(format!("what came with another commit cannot be told ({error})"));
                 }
             }
         }
     }
 
     /// A file that git says differs from HEAD now.
-    fn compare(&mut self, seen: &Seen) {
+    fn compare(&mut self, seen: &ObservedFile) {
         let path: &Path = seen.path.as_ref();
         if let Some(before) = self.files.get(path) {
             if !self.is_as_it_was(before, seen.stamp) {
-                self.add(path, self.was(before), false);
+                self.add(path, self.prior(before), false);
             }
             return;
         }
@@ -144,16 +149,16 @@ impl<'a> Comparison<'a> {
         if tracked.is_none() && self.before.is_cut && !self.is_since(path) {
             return;
         }
-        let was = match (tracked, self.history.get(path)) {
+        let prior = match (tracked, self.history.get(path)) {
             // A submodule at another commit: there is no content to bring back.
-            _ if seen.stamp == Stamp::FOLDER => Was::Unknown,
-            (Some(Stamp::MISSING), _) => Was::Missing,
+            _ if seen.stamp == FileStamp::FOLDER => PriorContent::Unknown,
+            (Some(FileStamp::MISSING), _) => PriorContent::Missing,
             (Some(_), _) | (None, Some(true)) => self.committed(),
-            (None, Some(false)) => Was::Missing,
+            (None, Some(false)) => PriorContent::Missing,
             (None, None) if seen.is_in_head => self.committed(),
-            (None, None) => Was::Missing,
+            (None, None) => PriorContent::Missing,
         };
-        self.add(path, was, false);
+        self.add(path, prior, false);
     }
 
     /// Files that git says are as in HEAD, and that are not the files that they were: its flags, filters and settings
@@ -172,9 +177,9 @@ impl<'a> Comparison<'a> {
             if now == *stamp {
                 continue;
             }
-            if *stamp == Stamp::MISSING {
-                self.add(path, Was::Missing, false);
-            } else if now == Stamp::MISSING {
+            if *stamp == FileStamp::MISSING {
+                self.add(path, PriorContent::Missing, false);
+            } else if now == FileStamp::MISSING {
                 self.add(path, self.committed(), false);
             } else {
                 suspects.push(path);
@@ -183,7 +188,7 @@ impl<'a> Comparison<'a> {
         let Some(head) = self.before.head.clone().filter(|_| !suspects.is_empty()) else { return };
         let changed = self.written_otherwise(&head, &suspects).unwrap_or_else(|error| {
             let count = suspects.len();
-            self.gaps.push(format!("{count} files that were written anew cannot be compared ({error})"));
+            self.unchecked.push(format!("{count} files that were written anew cannot be compared ({error})"));
             suspects
         });
         for path in changed {
@@ -237,21 +242,25 @@ impl<'a> Comparison<'a> {
         self.git.bytes(&["cat-file", "blob", blob]).is_ok_and(|there| lines(&there) == lines(&here))
     }
 
-    fn add(&mut self, path: &Path, was: Was, is_of_history: bool) {
-        let change =
-            Change { path: self.now.top().join(path), top: self.now.top().to_owned(), was, is_of_history };
+    fn add(&mut self, path: &Path, prior: PriorContent, is_from_other_commit: bool) {
+        let change = FileChange {
+            path: self.now.top().join(path),
+            top: self.now.top().to_owned(),
+            prior,
+            is_from_other_commit,
+        };
         self.found.entry(path.to_owned()).or_insert(change);
     }
 
-    fn stamp(&self, path: &Path) -> Stamp {
-        Stamp::of(&self.now.top().join(path))
+    fn stamp(&self, path: &Path) -> FileStamp {
+        FileStamp::of(&self.now.top().join(path))
     }
 
-    fn committed(&self) -> Was {
-        self.before.head.clone().map_or(Was::Unknown, Was::Committed)
+    fn committed(&self) -> PriorContent {
+        self.before.head.clone().map_or(PriorContent::Unknown, PriorContent::Committed)
     }
 
-    fn is_as_it_was(&self, before: &Seen, stamp: Stamp) -> bool {
+    fn is_as_it_was(&self, before: &ObservedFile, stamp: FileStamp) -> bool {
         if stamp == before.stamp {
             return true;
         }
@@ -260,11 +269,11 @@ impl<'a> Comparison<'a> {
         content.is_some_and(|content| before.hash.as_ref() == Some(&copies::hashed(&content)))
     }
 
-    fn was(&self, before: &Seen) -> Was {
+    fn prior(&self, before: &ObservedFile) -> PriorContent {
         match (before.stamp, &before.hash) {
-            (Stamp::MISSING, _) => Was::Missing,
-            (_, Some(hash)) if self.copies.has(hash) => Was::Kept(self.copies.path(hash)),
-            _ => Was::Unknown,
+            (FileStamp::MISSING, _) => PriorContent::Missing,
+            (_, Some(hash)) if self.copies.has(hash) => PriorContent::Kept(self.copies.path(hash)),
+            _ => PriorContent::Unknown,
         }
     }
 

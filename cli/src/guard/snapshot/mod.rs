@@ -1,25 +1,28 @@
-//! What work trees are like before a command, and what is different after it. Goes by content, and by inode and change
-//! time, which no program sets as it likes; never by the time of modification, which `tar` and `touch` set.
+//! Snapshots of work trees: what they were like before a command, and what is different after it. Files are compared by
+//! content, and by inode and change time, which no program can set; never by modification time, which `tar` and `touch`
+//! set.
 //!
-//! Git says which files there are, and keeps what they were. Whether one changed is looked at by itself as well: settings,
-//! flags of the index and filters make git pass over changes.
+//! Git lists the files and keeps their earlier content. Whether a file changed is checked without git as well, since
+//! settings, index flags and filters make git overlook changes.
 //!
-//! A run has one snapshot. Commands that run at the same time share it: what changed is told to the first that ends, and
-//! the next one is compared with what is there then. A command whose end nobody told is looked at before the next one.
+//! A run has one snapshot, which commands that run at the same time share: a change is reported to the first that ends,
+//! and the next one is compared with the state at that time. If a host does not report the end of a command, its changes
+//! are found before the next one.
 //!
-//! - [`tree`]: what a work tree is like. [`compare`]: what became different. [`copies`]: what git could not give back.
-//! - [`roots`]: which work trees are looked at. [`under_way`]: which commands run.
+//! - [`tree`]: the state of a work tree. [`compare`]: what changed. [`copies`]: contents that git could not restore.
+//! - [`roots`]: the work trees that belong to a command. [`running_commands`]: the commands that have begun.
 
 mod compare;
 mod copies;
 pub(crate) mod roots;
+mod running_commands;
 #[cfg(all(test, unix))]
 mod tests;
 mod tree;
-mod under_way;
 
 use crate::{config::atomic, git::WorkTree};
 use copies::Copies;
+use running_commands::RunningCommands;
 use std::{
     fmt::Display,
     fs,
@@ -28,46 +31,45 @@ use std::{
     thread,
     time::{Duration, Instant, SystemTime},
 };
-use tree::{Budget, TreeState};
-use under_way::UnderWay;
+use tree::{ReadBudget, TreeState};
 
-/// How long a look may take: its host waits ten seconds for all of the hook.
-const LONGEST: Duration = Duration::from_secs(2);
+/// How long it may read work trees: hosts wait ten seconds for the whole hook.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is left to whoever looks to write down how far they came, before nobody waits for them any more.
+/// The time after [`LOOK_TIMEOUT`] to store what was found, before the hook goes on without it.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Files that one look tells of: more is no work of one command.
+/// Changes that are reported at once: one command does not change more.
 const MAX_CHANGES: usize = 10_000;
 
-/// A file that is not as it was.
+/// A file that changed since the last snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Change {
-    /// Where it is.
+pub(crate) struct FileChange {
+    /// Its path, from the root of the file system.
     pub(crate) path: PathBuf,
     /// The root of its work tree.
     pub(crate) top: PathBuf,
-    /// What brings it back.
-    pub(crate) was: Was,
-    /// Whether it came with another commit.
-    pub(crate) is_of_history: bool,
+    /// What it was before, so that it can be restored.
+    pub(crate) prior: PriorContent,
+    /// Whether it changed since another commit was checked out.
+    pub(crate) is_from_other_commit: bool,
 }
 
 /// What a file was before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Was {
-    /// As in this commit.
+pub(crate) enum PriorContent {
+    /// The content that it has in this commit.
     Committed(String),
-    /// As in this copy.
+    /// The content of this copy.
     Kept(PathBuf),
-    /// Not there.
+    /// The file did not exist.
     Missing,
-    /// Something that was not kept.
+    /// A content of which no copy was kept.
     Unknown,
 }
 
-impl Was {
-    /// Whether it can still be had: a copy may have been thrown away, or be cut off by a crash.
+impl PriorContent {
+    /// Whether it can still be restored: a copy may have been deleted, or be cut off by a crash.
     pub(crate) fn is_there(&self) -> bool {
         match self {
             Self::Kept(copy) => copies::is_whole(copy),
@@ -76,147 +78,146 @@ impl Was {
     }
 }
 
-/// What a look found.
+/// What is different from a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Look {
-    /// What is not as it was.
-    pub(crate) changes: Vec<Change>,
-    /// Why something was not looked at, in words that end a sentence.
-    pub(crate) gaps: Vec<String>,
+pub(crate) struct SnapshotDiff {
+    /// The files that changed.
+    pub(crate) changes: Vec<FileChange>,
+    /// Why parts were not checked. Each reason ends a sentence.
+    pub(crate) unchecked: Vec<String>,
 }
 
-impl Look {
-    fn gap(why: impl Into<String>) -> Self {
-        Self { changes: Vec::new(), gaps: vec![why.into()] }
+impl SnapshotDiff {
+    fn unchecked(why: impl Into<String>) -> Self {
+        Self { changes: Vec::new(), unchecked: vec![why.into()] }
     }
 
     fn add(&mut self, other: Self) {
         self.changes.extend(other.changes);
-        for gap in other.gaps {
-            if !self.gaps.contains(&gap) {
-                self.gaps.push(gap);
+        for reason in other.unchecked {
+            if !self.unchecked.contains(&reason) {
+                self.unchecked.push(reason);
             }
         }
         if self.changes.len() > MAX_CHANGES {
             self.changes.truncate(MAX_CHANGES);
-            self.gaps.push(format!("more than {MAX_CHANGES} files changed"));
+            self.unchecked.push(format!("more than {MAX_CHANGES} files changed"));
         }
     }
 }
 
 /// The snapshot of a run, in the folder of the run.
 #[derive(Clone, Debug)]
-pub(crate) struct Snapshot {
+pub(crate) struct WorkTreeSnapshot {
     folder: PathBuf,
 }
 
-impl Snapshot {
-    /// Of the run that has this folder.
+impl WorkTreeSnapshot {
+    /// The snapshot of the run that has this folder.
     pub(crate) const fn of_run(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// Looks at work trees before a command. Gives what commands changed whose end nobody told. `gaps` is what is
-    /// known already not to be looked at. The command need not wait for a disk or a git that takes too long.
-    pub(crate) fn before(&self, call: &str, trees: Vec<WorkTree>, gaps: Vec<String>) -> Look {
+    /// Takes a snapshot of work trees before a command. Returns what earlier commands changed whose end was not reported.
+    /// `unchecked` are reasons that are known already. It returns in time even when a disk or git takes too long.
+    pub(crate) fn before(&self, call: &str, trees: Vec<WorkTree>, unchecked: Vec<String>) -> SnapshotDiff {
         let call = call.to_owned();
-        self.in_time(move |snapshot, end| {
-            let mut under_way = UnderWay::lock(&snapshot.folder)?;
+        self.with_deadline(move |snapshot, end| {
+            let mut running = RunningCommands::lock(&snapshot.folder)?;
             let states = snapshot.states();
             let known = states.as_deref().unwrap_or_default();
-            let (now, mut seen) = snapshot.look(known, under_way.is_any(), trees, end, Contents::Kept);
-            let look = match &states {
-                _ if !under_way.is_unsettled() => Look::default(),
+            let (now, mut seen) = snapshot.observe(known, running.is_any(), trees, end, Contents::Kept);
+            let diff = match &states {
+                _ if !running.is_unsettled() => SnapshotDiff::default(),
                 Ok(states) => compare::changes(states, &now, &snapshot.copies(), end),
-                Err(why) => Look::gap(why.clone()),
+                Err(why) => SnapshotDiff::unchecked(why.clone()),
             };
-            // Without it there is nothing to compare with: what it says is then told at once.
+            // Without the states before there is nothing to compare with: why they are missing is reported at once.
             snapshot.write(&now)?;
-            under_way.settle();
-            seen.extend(gaps);
-            under_way.begin(call, seen)?;
-            Ok(look)
+            running.settle();
+            seen.extend(unchecked);
+            running.begin(call, seen)?;
+            Ok(diff)
         })
     }
 
-    /// What is not as it was when the command began, or since it was looked at last. None where nothing is known of the
-    /// command.
-    pub(crate) fn after(&self, call: &str) -> Option<Look> {
+    /// What changed since the command began, or since the last snapshot during it. None where the command is not known.
+    pub(crate) fn after(&self, call: &str) -> Option<SnapshotDiff> {
         let call = call.to_owned();
-        let (tell, told) = mpsc::sync_channel(1);
-        let look = self.in_time(move |snapshot, end| {
-            let mut under_way = UnderWay::lock(&snapshot.folder)?;
-            let is_known = under_way.is_any();
-            let _ = tell.send(is_known);
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let diff = self.with_deadline(move |snapshot, end| {
+            let mut running = RunningCommands::lock(&snapshot.folder)?;
+            let is_known = running.is_any();
+            let _ = sender.send(is_known);
             if !is_known {
-                return Ok(Look::default());
+                return Ok(SnapshotDiff::default());
             }
-            let gaps = under_way.end(&call);
-            let mut look = snapshot.settle(under_way.is_any(), end);
-            look.add(Look { changes: Vec::new(), gaps });
-            under_way.write()?;
-            Ok(look)
+            let unchecked = running.end(&call);
+            let mut diff = snapshot.settle(running.is_any(), end);
+            diff.add(SnapshotDiff { changes: Vec::new(), unchecked });
+            running.write()?;
+            Ok(diff)
         });
-        told.try_recv().unwrap_or(true).then_some(look)
+        receiver.try_recv().unwrap_or(true).then_some(diff)
     }
 
-    /// What commands changed whose end nobody told. `is_last` when the agent is done: no command of its runs.
-    pub(crate) fn left_over(&self, is_last: bool) -> Look {
-        // Most hooks find none, and need no other look.
-        if !UnderWay::may_be_any(&self.folder) {
-            return Look::default();
+    /// What commands changed whose end was not reported. With `is_last` the agent is done, so that none of them still runs.
+    pub(crate) fn left_over(&self, is_last: bool) -> SnapshotDiff {
+        // Most hooks find none, and need not take the lock.
+        if !RunningCommands::may_be_any(&self.folder) {
+            return SnapshotDiff::default();
         }
-        self.in_time(move |snapshot, end| {
-            let mut under_way = UnderWay::lock(&snapshot.folder)?;
-            if !(under_way.is_unsettled() || is_last && under_way.is_any()) {
-                return Ok(Look::default());
+        self.with_deadline(move |snapshot, end| {
+            let mut running = RunningCommands::lock(&snapshot.folder)?;
+            if !(running.is_unsettled() || is_last && running.is_any()) {
+                return Ok(SnapshotDiff::default());
             }
-            let look = snapshot.settle(!is_last, end);
+            let diff = snapshot.settle(!is_last, end);
             if is_last {
-                under_way.end_all();
+                running.end_all();
             } else {
-                under_way.settle();
+                running.settle();
             }
-            under_way.write()?;
-            Ok(look)
+            running.write()?;
+            Ok(diff)
         })
     }
 
-    /// The command does not run.
+    /// Forgets a command that does not run after all.
     pub(crate) fn cancel(&self, call: &str) {
         let call = call.to_owned();
-        self.in_time(move |snapshot, _| {
-            let mut under_way = UnderWay::lock(&snapshot.folder)?;
-            under_way.end(&call);
-            under_way.write()?;
-            Ok(Look::default())
+        self.with_deadline(move |snapshot, _| {
+            let mut running = RunningCommands::lock(&snapshot.folder)?;
+            running.end(&call);
+            running.write()?;
+            Ok(SnapshotDiff::default())
         });
     }
 
-    /// Notes something once for the whole run; gives whether this was the first time.
+    /// Whether this is the first call with that name in the whole run.
     pub(crate) fn is_first(&self, note: &str) -> bool {
         atomic::make_private_folder(&self.folder).is_ok()
             && fs::File::create_new(self.folder.join(format!("shell.{note}"))).is_ok()
     }
 
-    /// Compares with what was seen last, and remembers what is there now where somebody compares with it.
-    fn settle(&self, is_compared_again: bool, end: Instant) -> Look {
+    /// Compares with the last snapshot. Where commands still run, the present state becomes the next snapshot.
+    fn settle(&self, is_compared_again: bool, end: Instant) -> SnapshotDiff {
         let states = match self.states() {
             Ok(states) => states,
-            Err(why) => return Look::gap(why),
+            Err(why) => return SnapshotDiff::unchecked(why),
         };
         let contents = if is_compared_again { Contents::Kept } else { Contents::Unread };
-        let (now, _) = self.look(&states, true, Vec::new(), end, contents);
-        let mut look = compare::changes(&states, &now, &self.copies(), end);
+        let (now, _) = self.observe(&states, true, Vec::new(), end, contents);
+        let mut diff = compare::changes(&states, &now, &self.copies(), end);
         if is_compared_again && let Err(error) = self.write(&now) {
-            look.gaps.push(error);
+            diff.unchecked.push(error);
         }
-        look
+        diff
     }
 
-    /// What trees are like, with those that were looked at before where commands are under way that go by them; and why
-    /// something could not be looked at.
-    fn look(
+    /// Reads the states of work trees, those of the last snapshot included where running commands need them. Returns the
+    /// reasons why parts could not be read, too.
+    fn observe(
         &self,
         before: &[TreeState],
         is_any: bool,
@@ -230,13 +231,13 @@ impl Snapshot {
             trees.extend(known);
         }
         let copies = self.copies();
-        let mut budget = Budget::new(end, contents == Contents::Kept);
+        let mut budget = ReadBudget::new(end, contents == Contents::Kept);
         let mut states: Vec<TreeState> = Vec::new();
-        let mut gaps = Vec::new();
+        let mut unchecked = Vec::new();
         let mut at = 0;
         while at < trees.len() {
             if at == roots::MAX_TREES || Instant::now() >= end {
-                gaps.push(format!(
+                unchecked.push(format!(
                     "{} of {} work trees were not looked at in time",
                     trees.len() - at,
                     trees.len()
@@ -251,11 +252,11 @@ impl Snapshot {
                     trees.push(inner);
                 }
             }
-            gaps.extend(state.gap());
+            unchecked.extend(state.unchecked_reason());
             states.push(state);
             at += 1;
         }
-        // What is there comes before what it contains: that may take longer than there is time for.
+        // First all files, then their contents: reading those may take longer than there is time for.
         for state in &mut states {
             let known = before.iter().find(|known| known.is_of(&state.work_tree()));
             state.read(known, &copies, &mut budget);
@@ -263,7 +264,7 @@ impl Snapshot {
         if budget.has_written {
             copies.clear();
         }
-        (states, gaps)
+        (states, unchecked)
     }
 
     fn copies(&self) -> Copies {
@@ -280,39 +281,42 @@ impl Snapshot {
         serde_json::from_slice(&text).map_err(|error| cannot(&error))
     }
 
-    /// Remembers states. After a crash of the machine no command of before it runs: there is nothing to wait for a
-    /// disk for.
+    /// Stores states. They are not synced to disk: after a crash of the machine no command from before it runs.
     fn write(&self, states: &[TreeState]) -> Result<(), String> {
         let text =
             serde_json::to_vec(states).map_err(|error| format!("what was there cannot be noted: {error}"))?;
         replace(&self.file(), &text)
     }
 
-    /// Does it elsewhere, and waits for it so long.
-    fn in_time(&self, work: impl FnOnce(&Self, Instant) -> Result<Look, String> + Send + 'static) -> Look {
-        let (tell, told) = mpsc::sync_channel(1);
+    /// Does the work in a thread, and waits for it until [`GRACE`] after its deadline.
+    fn with_deadline(
+        &self,
+        work: impl FnOnce(&Self, Instant) -> Result<SnapshotDiff, String> + Send + 'static,
+    ) -> SnapshotDiff {
+        let (sender, receiver) = mpsc::sync_channel(1);
         let snapshot = self.clone();
-        let end = Instant::now() + LONGEST;
+        let end = Instant::now() + LOOK_TIMEOUT;
         thread::spawn(move || {
-            let look = work(&snapshot, end).unwrap_or_else(Look::gap);
-            // Whoever waited may be gone.
-            let _ = tell.send(look);
+            let diff = work(&snapshot, end).unwrap_or_else(SnapshotDiff::unchecked);
+            // The hook may have gone on without it.
+            let _ = sender.send(diff);
         });
-        told.recv_timeout(LONGEST + GRACE)
-            .unwrap_or_else(|_| Look::gap(format!("it took more than {} s", LONGEST.as_secs())))
+        receiver.recv_timeout(LOOK_TIMEOUT + GRACE).unwrap_or_else(|_| {
+            SnapshotDiff::unchecked(format!("it took more than {} s", LOOK_TIMEOUT.as_secs()))
+        })
     }
 }
 
-/// Whether contents are read that git could not give back.
+/// Whether contents that git could not restore are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contents {
-    /// They are, and copies kept of them.
+    /// They are read, and copies of them are kept.
     Kept,
-    /// Nobody will compare with this look.
+    /// They are not read: nothing will be compared with this state.
     Unread,
 }
 
-/// Replaces a file of the run's own whole.
+/// Replaces a file in the run's folder as a whole.
 fn replace(path: &Path, text: &[u8]) -> Result<(), String> {
     let folder = path.parent().unwrap_or(path);
     let new = path.with_extension(format!("{}.tmp", std::process::id()));
@@ -325,7 +329,7 @@ fn replace(path: &Path, text: &[u8]) -> Result<(), String> {
     })
 }
 
-/// Milliseconds of the Unix epoch.
+/// The present time, in milliseconds of the Unix epoch.
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

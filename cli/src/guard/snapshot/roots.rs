@@ -1,7 +1,7 @@
 //! Which work trees a command is looked at in: the one that it starts in, those that its text leads to, and those that
 //! its host says the agent works in. Asks no git.
 
-use super::super::place::Place;
+use super::super::checkout::LinkedCheckout;
 use crate::git::WorkTree;
 use std::{
     collections::HashSet,
@@ -29,7 +29,7 @@ const BETWEEN: &str = ";&|()<>\"'`=,";
 
 /// The work trees that are linked, the one of the folder first.
 pub(crate) fn of_command(folder: &Path, named: &[PathBuf], command: &str) -> Vec<WorkTree> {
-    let mut found = Found::default();
+    let mut found = LinkedWorkTrees::default();
     found.add(folder);
     named.iter().for_each(|folder| found.add(folder));
     for path in mentioned(folder, command) {
@@ -39,13 +39,13 @@ pub(crate) fn of_command(folder: &Path, named: &[PathBuf], command: &str) -> Vec
 }
 
 #[derive(Default)]
-struct Found {
+struct LinkedWorkTrees {
     trees: Vec<WorkTree>,
     /// Folders that were looked at.
     seen: HashSet<PathBuf>,
 }
 
-impl Found {
+impl LinkedWorkTrees {
     /// Adds the work tree around a path, and those around that, as far as they are linked.
     fn add(&mut self, path: &Path) {
         let Ok(path) = fs::canonicalize(path) else { return };
@@ -53,7 +53,7 @@ impl Found {
         if !self.seen.insert(folder.clone()) {
             return;
         }
-        let is_linked = |path: &Path| Place::of(path).is_ok_and(|place| place.is_some());
+        let is_linked = |path: &Path| LinkedCheckout::of(path).is_ok_and(|checkout| checkout.is_some());
         let Some(tree) = WorkTree::around(&folder) else {
             if is_linked(&folder) {
                 self.add_inner(&folder);

@@ -10,7 +10,7 @@ use std::{
 struct Tree {
     folder: tempfile::TempDir,
     root: PathBuf,
-    snapshot: Snapshot,
+    snapshot: WorkTreeSnapshot,
 }
 
 impl Tree {
@@ -18,7 +18,7 @@ impl Tree {
         let folder = tempfile::tempdir().expect("a folder");
         let root = fs::canonicalize(folder.path()).expect("it is there").join("app");
         fs::create_dir_all(root.join("src")).expect("a folder");
-        let snapshot = Snapshot::of_run(folder.path().join("run"));
+        let snapshot = WorkTreeSnapshot::of_run(folder.path().join("run"));
         let tree = Self { folder, root, snapshot };
         tree.write("src/a.rs", "first\n");
         tree.write("src/b.rs", "first\n");
@@ -44,36 +44,36 @@ impl Tree {
         vec![WorkTree::at(&self.root).expect("it is one")]
     }
 
-    fn begins(&self, call: &str) -> Look {
+    fn begins(&self, call: &str) -> SnapshotDiff {
         self.snapshot.before(call, self.trees(), Vec::new())
     }
 
-    fn ends(&self, call: &str) -> Look {
+    fn ends(&self, call: &str) -> SnapshotDiff {
         self.snapshot.after(call).expect("it was looked at before")
     }
 
-    fn named(&self, look: &Look) -> Vec<(String, Was)> {
+    fn named(&self, diff: &SnapshotDiff) -> Vec<(String, PriorContent)> {
         let name =
             |path: &Path| path.strip_prefix(&self.root).expect("it is of this tree").display().to_string();
-        look.changes.iter().map(|change| (name(&change.path), change.was.clone())).collect()
+        diff.changes.iter().map(|change| (name(&change.path), change.prior.clone())).collect()
     }
 
     /// What a command changed, by name; all of it was looked at.
-    fn changed(&self, command: &str) -> Vec<(String, Was)> {
-        let look = self.looked_at(command);
-        assert_eq!(look.gaps, [""; 0], "{command}");
-        self.named(&look)
+    fn changed(&self, command: &str) -> Vec<(String, PriorContent)> {
+        let diff = self.looked_at(command);
+        assert_eq!(diff.unchecked, [""; 0], "{command}");
+        self.named(&diff)
     }
 
-    fn looked_at(&self, command: &str) -> Look {
-        assert_eq!(self.begins("one"), Look::default(), "{command}");
+    fn looked_at(&self, command: &str) -> SnapshotDiff {
+        assert_eq!(self.begins("one"), SnapshotDiff::default(), "{command}");
         self.runs(command);
         self.ends("one")
     }
 
     /// The names of what changed.
-    fn names(&self, look: &Look) -> Vec<String> {
-        self.named(look).into_iter().map(|(name, _)| name).collect()
+    fn names(&self, diff: &SnapshotDiff) -> Vec<String> {
+        self.named(diff).into_iter().map(|(name, _)| name).collect()
     }
 }
 
@@ -90,7 +90,7 @@ fn what_is_written_with_old_times_is_seen() {
     ] {
         let changed = tree.changed(command);
         let found = changed.iter().find(|(name, _)| name == "src/a.rs");
-        assert!(matches!(found, Some((_, Was::Committed(_)))), "{command}: {changed:?}");
+        assert!(matches!(found, Some((_, PriorContent::Committed(_)))), "{command}: {changed:?}");
         tree.runs("git checkout -q src/a.rs");
     }
 }
@@ -118,8 +118,8 @@ fn what_git_could_not_give_back_is_kept() {
     tree.write("new.rs", "theirs, unknown to git\n");
     let changed = tree.changed("echo mine > src/a.rs; rm new.rs");
     for (name, text) in [("src/a.rs", "theirs, not committed\n"), ("new.rs", "theirs, unknown to git\n")] {
-        let was = changed.iter().find(|(found, _)| found == name).map(|(_, was)| was);
-        let Some(Was::Kept(copy)) = was else { panic!("{name}: {changed:?}") };
+        let prior = changed.iter().find(|(found, _)| found == name).map(|(_, prior)| prior);
+        let Some(PriorContent::Kept(copy)) = prior else { panic!("{name}: {changed:?}") };
         assert_eq!(fs::read_to_string(copy).expect("it is there"), text);
         assert!(!copy.starts_with(&tree.root));
         let mode = fs::metadata(copy).expect("it is there").permissions().mode();
@@ -128,7 +128,10 @@ fn what_git_could_not_give_back_is_kept() {
     // Taken back to HEAD it does not differ from it, and is not what it was all the same.
     tree.write("src/b.rs", "theirs\n");
     let changed = tree.changed("git checkout -q src/b.rs");
-    assert!(matches!(changed.as_slice(), [(name, Was::Kept(_))] if name == "src/b.rs"), "{changed:?}");
+    assert!(
+        matches!(changed.as_slice(), [(name, PriorContent::Kept(_))] if name == "src/b.rs"),
+        "{changed:?}"
+    );
 }
 
 #[test]
@@ -136,7 +139,7 @@ fn what_is_too_long_is_not_kept_and_said() {
     let tree = Tree::new();
     tree.write("src/a.rs", &"x".repeat(600 << 10));
     let changed = tree.changed("echo mine > src/a.rs");
-    assert_eq!(changed, [("src/a.rs".to_owned(), Was::Unknown)]);
+    assert_eq!(changed, [("src/a.rs".to_owned(), PriorContent::Unknown)]);
     let copies = fs::read_dir(tree.folder.path().join("run/kept")).map(Iterator::count).unwrap_or_default();
     assert_eq!(copies, 0);
 }
@@ -151,7 +154,7 @@ fn copies_do_not_grow_beyond_their_limit() {
     }
     tree.write("src/a.rs", "theirs\n");
     let changed = tree.changed("echo mine > src/a.rs");
-    assert!(matches!(changed.as_slice(), [(_, Was::Kept(copy))] if copy.is_file()), "{changed:?}");
+    assert!(matches!(changed.as_slice(), [(_, PriorContent::Kept(copy))] if copy.is_file()), "{changed:?}");
     let bytes: u64 = fs::read_dir(&copies)
         .expect("it is there")
         .flatten()
@@ -168,7 +171,7 @@ fn another_commit_is_told_apart() {
     tree.runs("git checkout -q other");
     let changes = tree.ends("one").changes;
     assert!(
-        matches!(changes.as_slice(), [change] if change.is_of_history && matches!(change.was, Was::Committed(_))),
+        matches!(changes.as_slice(), [change] if change.is_from_other_commit && matches!(change.prior, PriorContent::Committed(_))),
         "{changes:?}"
     );
 }
@@ -181,20 +184,20 @@ fn a_thousand_files_are_compared_and_copied_without_waiting_for_a_disk() {
     }
     let changed = tree.changed("for file in src/*.rs; do echo more >> $file; done");
     assert_eq!(changed.len(), 1_502);
-    let count = |is_one: fn(&Was) -> bool| changed.iter().filter(|(_, was)| is_one(was)).count();
-    assert_eq!(count(|was| matches!(was, Was::Committed(_))), 2);
+    let count = |is_one: fn(&PriorContent) -> bool| changed.iter().filter(|(_, prior)| is_one(prior)).count();
+    assert_eq!(count(|prior| matches!(prior, PriorContent::Committed(_))), 2);
     // How many copies there is time for is the machine's affair; the rest is seen all the same.
-    let kept = count(|was| matches!(was, Was::Kept(_)));
+    let kept = count(|prior| matches!(prior, PriorContent::Kept(_)));
     assert!(kept > 0, "{changed:?}");
-    assert_eq!(kept + count(|was| *was == Was::Unknown), 1_500);
+    assert_eq!(kept + count(|prior| *prior == PriorContent::Unknown), 1_500);
     // What was committed meanwhile is told apart by one question, too.
     tree.commits("Many");
     let changed =
         tree.changed("for file in src/*.rs; do echo more >> $file; done; rm src/1.rs; echo x > new");
     assert_eq!(changed.len(), 1_503);
-    let committed = changed.iter().filter(|(_, was)| matches!(was, Was::Committed(_))).count();
+    let committed = changed.iter().filter(|(_, prior)| matches!(prior, PriorContent::Committed(_))).count();
     assert_eq!(committed, 1_502);
-    assert!(changed.contains(&("new".to_owned(), Was::Missing)));
+    assert!(changed.contains(&("new".to_owned(), PriorContent::Missing)));
 }
 
 #[test]
@@ -210,9 +213,9 @@ fn copies_that_were_not_finished_are_thrown_away() {
     tree.changed("true");
     assert!(!unfinished.exists());
     let copy = fs::read_dir(&copies).expect("it is there").flatten().next().expect("there is one").path();
-    assert!(Was::Kept(copy.clone()).is_there());
+    assert!(PriorContent::Kept(copy.clone()).is_there());
     fs::write(&copy, "").expect("it can be cut off");
-    assert!(!Was::Kept(copy).is_there());
+    assert!(!PriorContent::Kept(copy).is_there());
 }
 
 /// Ways to make git pass over what is written.
@@ -236,9 +239,9 @@ const SLY: &str = "touch -r src/a.rs time; echo FIRST > src/a.rs; touch -r time 
 fn no_state_of_git_hides_what_is_written() {
     for hidden in HIDDEN_BY {
         for write in ["echo mine > src/a.rs", SLY] {
-            let is_seen = |look: &Look, tree: &Tree, when: &str| {
-                let names = tree.names(look);
-                assert!(names.iter().any(|name| name == "src/a.rs"), "{hidden}, {write}, {when}: {look:?}");
+            let is_seen = |diff: &SnapshotDiff, tree: &Tree, when: &str| {
+                let names = tree.names(diff);
+                assert!(names.iter().any(|name| name == "src/a.rs"), "{hidden}, {write}, {when}: {diff:?}");
             };
             // What a command does to git itself while it runs.
             let tree = Tree::new();
@@ -255,9 +258,9 @@ fn no_state_of_git_hides_what_is_written() {
 fn what_git_cannot_say_any_more_is_looked_at_all_the_same_and_told() {
     for gone in ["mv .git git", "rm .git/HEAD", "echo '[core' > .git/config", "rm -rf .git; git init -q .."] {
         let tree = Tree::new();
-        let look = tree.looked_at(&format!("{gone}; echo mine > src/a.rs"));
-        assert!(!look.gaps.is_empty(), "{gone}: {look:?}");
-        assert_eq!(tree.names(&look), ["src/a.rs"], "{gone}: {look:?}");
+        let diff = tree.looked_at(&format!("{gone}; echo mine > src/a.rs"));
+        assert!(!diff.unchecked.is_empty(), "{gone}: {diff:?}");
+        assert_eq!(tree.names(&diff), ["src/a.rs"], "{gone}: {diff:?}");
     }
 }
 
@@ -273,7 +276,7 @@ fn what_is_written_anew_with_the_same_content_is_no_change_whatever_ends_its_lin
     assert_eq!(tree.changed("rm src/link.rs && ln -s b.rs src/link.rs"), []);
     let changed = tree.changed("rm src/link.rs && ln -s a.rs src/link.rs");
     assert!(
-        matches!(changed.as_slice(), [(name, Was::Committed(_))] if name == "src/link.rs"),
+        matches!(changed.as_slice(), [(name, PriorContent::Committed(_))] if name == "src/link.rs"),
         "{changed:?}"
     );
 }
@@ -283,37 +286,37 @@ fn a_command_whose_end_nobody_tells_is_looked_at_before_the_next_one() {
     let tree = Tree::new();
     tree.begins("killed");
     tree.runs("echo mine > src/a.rs");
-    let look = tree.begins("next");
-    assert_eq!(tree.names(&look), ["src/a.rs"], "{look:?}");
+    let diff = tree.begins("next");
+    assert_eq!(tree.names(&diff), ["src/a.rs"], "{diff:?}");
     // Told once; and if it goes on all the same, what it changes then is told, too.
-    assert_eq!(tree.begins("third"), Look::default());
+    assert_eq!(tree.begins("third"), SnapshotDiff::default());
     tree.runs("echo mine > src/b.rs");
     assert_eq!(tree.names(&tree.ends("killed")), ["src/b.rs"]);
-    assert_eq!((tree.ends("third"), tree.ends("next")), (Look::default(), Look::default()));
+    assert_eq!((tree.ends("third"), tree.ends("next")), (SnapshotDiff::default(), SnapshotDiff::default()));
     assert_eq!(tree.snapshot.after("next"), None);
     // What changes while no command runs is none of theirs.
     tree.runs("echo theirs > src/a.rs");
-    assert_eq!(tree.begins("fourth"), Look::default());
-    assert_eq!(tree.ends("fourth"), Look::default());
+    assert_eq!(tree.begins("fourth"), SnapshotDiff::default());
+    assert_eq!(tree.ends("fourth"), SnapshotDiff::default());
 }
 
 #[test]
 fn what_is_left_over_is_looked_at_when_the_agent_stops_and_then_forgotten() {
     let tree = Tree::new();
-    assert_eq!(tree.snapshot.left_over(true), Look::default());
+    assert_eq!(tree.snapshot.left_over(true), SnapshotDiff::default());
     for call in 0..100 {
         tree.begins(&format!("killed {call}"));
     }
     tree.runs("echo mine > src/a.rs");
     assert_eq!(tree.names(&tree.snapshot.left_over(true)), ["src/a.rs"]);
-    assert_eq!(tree.snapshot.left_over(true), Look::default());
+    assert_eq!(tree.snapshot.left_over(true), SnapshotDiff::default());
     let files = fs::read_dir(tree.folder.path().join("run")).expect("it is there").count();
     assert!(files <= 4, "{files}");
     // A command that is refused leaves nothing.
     tree.begins("refused");
     tree.snapshot.cancel("refused");
     tree.runs("echo theirs > src/b.rs");
-    assert_eq!(tree.snapshot.left_over(false), Look::default());
+    assert_eq!(tree.snapshot.left_over(false), SnapshotDiff::default());
 }
 
 #[test]
@@ -321,7 +324,10 @@ fn other_repositories_in_folders_of_one_are_looked_into() {
     let tree = Tree::new();
     tree.runs("git init -q inner && cd inner && echo first > x.rs && git add x.rs && git -c user.name=Ana -c user.email=a@b commit -qm First");
     let changed = tree.changed("echo mine > inner/x.rs");
-    assert!(matches!(changed.as_slice(), [(name, Was::Committed(_))] if name == "inner/x.rs"), "{changed:?}");
+    assert!(
+        matches!(changed.as_slice(), [(name, PriorContent::Committed(_))] if name == "inner/x.rs"),
+        "{changed:?}"
+    );
     // One that was made meanwhile hides nothing either.
     let changed = tree.changed("git init -q src && echo mine > src/a.rs && echo mine > src/new.rs");
     let names: Vec<&str> = changed.iter().map(|(name, _)| name.as_str()).collect();
@@ -333,29 +339,29 @@ fn names_that_are_no_text_are_files_like_others() {
     let tree = Tree::new();
     let odd = tree.root.join(OsStr::from_bytes(b"src/\xff\n.rs"));
     fs::write(&odd, "first\n").expect("it can be written");
-    let look = tree.looked_at("echo mine > src/$'\\xff\\n'.rs");
-    assert_eq!(look.changes.iter().map(|change| &change.path).collect::<Vec<_>>(), [&odd]);
+    let diff = tree.looked_at("echo mine > src/$'\\xff\\n'.rs");
+    assert_eq!(diff.changes.iter().map(|change| &change.path).collect::<Vec<_>>(), [&odd]);
     assert!(
-        matches!(&look.changes[0].was, Was::Kept(copy) if fs::read(copy).expect("it is there") == b"first\n")
+        matches!(&diff.changes[0].prior, PriorContent::Kept(copy) if fs::read(copy).expect("it is there") == b"first\n")
     );
     tree.commits("Odd");
-    let look = tree.looked_at("touch src/*; echo mine > src/a.rs");
-    assert_eq!(tree.names(&look), ["src/a.rs"]);
-    let look = tree.looked_at("rm src/$'\\xff\\n'.rs");
-    assert!(look.changes.iter().any(|change| change.path == odd), "{look:?}");
+    let diff = tree.looked_at("touch src/*; echo mine > src/a.rs");
+    assert_eq!(tree.names(&diff), ["src/a.rs"]);
+    let diff = tree.looked_at("rm src/$'\\xff\\n'.rs");
+    assert!(diff.changes.iter().any(|change| change.path == odd), "{diff:?}");
 }
 
 #[test]
 fn a_command_that_leads_elsewhere_tells_nothing_of_what_is_there() {
     let (tree, elsewhere) = (Tree::new(), Tree::new());
     tree.begins("one");
-    assert_eq!(tree.snapshot.before("two", elsewhere.trees(), Vec::new()), Look::default());
+    assert_eq!(tree.snapshot.before("two", elsewhere.trees(), Vec::new()), SnapshotDiff::default());
     elsewhere.write("src/a.rs", "mine\n");
     tree.write("src/b.rs", "mine\n");
-    let look = tree.ends("two");
-    let paths: Vec<&Path> = look.changes.iter().map(|change| change.path.as_path()).collect();
-    assert_eq!(paths.len(), 2, "{look:?}");
-    assert!(paths.contains(&elsewhere.root.join("src/a.rs").as_path()), "{look:?}");
+    let diff = tree.ends("two");
+    let paths: Vec<&Path> = diff.changes.iter().map(|change| change.path.as_path()).collect();
+    assert_eq!(paths.len(), 2, "{diff:?}");
+    assert!(paths.contains(&elsewhere.root.join("src/a.rs").as_path()), "{diff:?}");
     // A repository whose folder is gone is gone with all of its files.
     tree.runs("git init -q inner && echo first > inner/x.rs");
     assert_eq!(tree.changed("rm -rf inner").len(), 1);

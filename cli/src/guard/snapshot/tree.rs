@@ -38,9 +38,9 @@ pub(super) struct TreeState {
     /// The commit that was checked out.
     pub(super) head: Option<String>,
     /// What differed from it, and what git was told not to compare. Names are from the root, here and below.
-    pub(super) files: Vec<Seen>,
+    pub(super) files: Vec<ObservedFile>,
     /// What was as in it.
-    pub(super) tracked: Vec<(StoredPath, Stamp)>,
+    pub(super) tracked: Vec<(StoredPath, FileStamp)>,
     /// Whether git did not say it.
     pub(super) failure: Option<String>,
     /// Whether there were more files that differed than were looked at.
@@ -53,9 +53,9 @@ pub(super) struct TreeState {
 
 /// A file that was looked at by itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Seen {
+pub(super) struct ObservedFile {
     pub(super) path: StoredPath,
-    pub(super) stamp: Stamp,
+    pub(super) stamp: FileStamp,
     /// SHA-256 of its content, in hexadecimal digits, and the name of its copy.
     pub(super) hash: Option<String>,
     /// Whether HEAD has it.
@@ -68,9 +68,9 @@ pub(super) struct Seen {
 
 /// What no program sets as it likes of a file, in one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stamp(u64);
+pub(super) struct FileStamp(u64);
 
-impl Stamp {
+impl FileStamp {
     /// There is no file.
     pub(super) const MISSING: Self = Self(0);
 
@@ -98,14 +98,14 @@ impl Stamp {
 
 /// What reading may still cost.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct ReadBudget {
     bytes: u64,
     end: Instant,
     /// Whether copies were written.
     pub(super) has_written: bool,
 }
 
-impl Budget {
+impl ReadBudget {
     /// Of a look that ends then; where nothing is to be read, it is nothing.
     pub(super) fn new(end: Instant, is_read: bool) -> Self {
         let bytes = if is_read { MAX_READ_BYTES } else { 0 };
@@ -114,13 +114,13 @@ impl Budget {
 }
 
 /// Looks at files, while git does so for itself.
-fn stamped(top: &Path, indexed: Vec<Indexed>) -> Vec<(Indexed, Stamp)> {
+fn stamped(top: &Path, indexed: Vec<Indexed>) -> Vec<(Indexed, FileStamp)> {
     let mut path = top.join("_");
     let stamp = |file: Indexed| {
         path.clear();
         path.push(top);
         path.push(&file.path);
-        let stamp = Stamp::of(&path);
+        let stamp = FileStamp::of(&path);
         (file, stamp)
     };
     indexed.into_iter().map(stamp).collect()
@@ -176,7 +176,7 @@ impl TreeState {
         files.chain(self.repositories.iter().map(|path| file(path, true))).collect()
     }
 
-    fn fill(&mut self, top: &Path, status: Status, indexed: Vec<(Indexed, Stamp)>) {
+    fn fill(&mut self, top: &Path, status: Status, indexed: Vec<(Indexed, FileStamp)>) {
         self.head = status.head;
         let mut listed: HashMap<PathBuf, usize> = HashMap::new();
         for entry in status.entries {
@@ -189,7 +189,7 @@ impl TreeState {
             }
             // One that was only taken out of the index is listed twice.
             if let Some(at) = listed.get(&entry.path) {
-                let seen: &mut Seen = &mut self.files[*at];
+                let seen: &mut ObservedFile = &mut self.files[*at];
                 seen.is_in_head |= entry.is_in_head;
                 seen.is_staged |= entry.is_staged;
                 continue;
@@ -199,8 +199,8 @@ impl TreeState {
                 break;
             }
             listed.insert(entry.path.clone(), self.files.len());
-            self.files.push(Seen {
-                stamp: Stamp::of(&top.join(&entry.path)),
+            self.files.push(ObservedFile {
+                stamp: FileStamp::of(&top.join(&entry.path)),
                 path: StoredPath(entry.path),
                 hash: None,
                 is_in_head: entry.is_in_head,
@@ -219,12 +219,12 @@ impl TreeState {
             if listed.contains_key(&file.path) {
                 continue;
             }
-            if file.is_compared || stamp == Stamp::MISSING {
+            if file.is_compared || stamp == FileStamp::MISSING {
                 if self.tracked.len() < MAX_TRACKED {
                     self.tracked.push((StoredPath(file.path), stamp));
                 }
             } else if self.files.len() < MAX_FILES {
-                self.files.push(Seen {
+                self.files.push(ObservedFile {
                     path: StoredPath(file.path),
                     stamp,
                     hash: None,
@@ -242,27 +242,27 @@ impl TreeState {
     fn fill_without(&mut self, top: &Path, known: Option<&Self>, why: &str) {
         self.failure = Some(why.to_owned());
         let Some(known) = known else { return };
-        let stamp = |path: &StoredPath| Stamp::of(&top.join(path));
+        let stamp = |path: &StoredPath| FileStamp::of(&top.join(path));
         self.head.clone_from(&known.head);
         self.repositories.clone_from(&known.repositories);
         self.files = known
             .files
             .iter()
-            .map(|seen| Seen { stamp: stamp(&seen.path), hash: None, ..seen.clone() })
+            .map(|seen| ObservedFile { stamp: stamp(&seen.path), hash: None, ..seen.clone() })
             .collect();
         self.tracked = known.tracked.iter().map(|(path, _)| (path.clone(), stamp(path))).collect();
     }
 
     /// Reads what git could not give back, as far as that goes, and keeps copies. What was read before and is the same
     /// file is not read again.
-    pub(super) fn read(&mut self, known: Option<&Self>, copies: &Copies, budget: &mut Budget) {
+    pub(super) fn read(&mut self, known: Option<&Self>, copies: &Copies, budget: &mut ReadBudget) {
         if budget.bytes == 0 {
             return;
         }
-        let known: HashMap<&StoredPath, &Seen> =
+        let known: HashMap<&StoredPath, &ObservedFile> =
             known.iter().flat_map(|known| &known.files).map(|seen| (&seen.path, seen)).collect();
         for seen in &mut self.files {
-            if matches!(seen.stamp, Stamp::MISSING | Stamp::FOLDER) {
+            if matches!(seen.stamp, FileStamp::MISSING | FileStamp::FOLDER) {
                 continue;
             }
             let before = known.get(&seen.path).filter(|known| known.stamp == seen.stamp);
@@ -283,7 +283,7 @@ impl TreeState {
     }
 
     /// What a file was that was as in HEAD.
-    pub(super) fn tracked(&self, path: &Path) -> Option<Stamp> {
+    pub(super) fn tracked(&self, path: &Path) -> Option<FileStamp> {
         // In the order of the index, which is that of bytes.
         let wanted = path.as_os_str().as_encoded_bytes();
         let found =
@@ -310,7 +310,7 @@ impl TreeState {
     }
 
     /// Why something of it was not looked at.
-    pub(super) fn gap(&self) -> Option<String> {
+    pub(super) fn unchecked_reason(&self) -> Option<String> {
         let top = self.top.0.display();
         match &self.failure {
             Some(why) => Some(format!("of {top} git says nothing ({why})")),

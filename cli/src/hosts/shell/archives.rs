@@ -114,7 +114,7 @@ pub(super) fn run(shell: &mut Shell, name: &str, words: &[Value]) {
             if parsed.has(&["i", "extract", "r"]) {
                 unpacked(shell, parsed.values(&["D", "directory"]).next(), &[]);
             } else if parsed.has(&["p", "pass-through", "w"]) {
-                parsed.operands.last().into_iter().for_each(|folder| shell.anywhere(folder, EVERYTHING));
+                parsed.operands.last().into_iter().for_each(|folder| shell.may_write(folder, EVERYTHING));
             }
         }
         _ => {
@@ -129,7 +129,7 @@ pub(super) fn run(shell: &mut Shell, name: &str, words: &[Value]) {
 fn unpacked(shell: &mut Shell, folder: Option<&Value>, members: &[Value]) {
     let folder = folder.cloned().unwrap_or_else(|| Value::text("."));
     if members.is_empty() {
-        shell.anywhere(&folder, EVERYTHING);
+        shell.may_write(&folder, EVERYTHING);
     }
     members.iter().for_each(|member| shell.write_tree(&folder.join(member)));
 }

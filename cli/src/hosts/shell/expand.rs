@@ -19,7 +19,7 @@ pub(super) enum Atom<'a> {
     Bare(char),
     /// One that is itself.
     Quoted(char),
-    /// An expansion.
+    /// An expansion of a variable, a command or arithmetic.
     Expansion(&'a WordPart),
 }
 

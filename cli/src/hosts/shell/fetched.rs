@@ -227,7 +227,7 @@ fn wget(shell: &mut Shell, words: &[Value]) {
             if is_tree { host(url) } else { last_part(url).or_else(|| host(url).map(|_| "index.html")) };
         let Some(name) = name else { continue };
         let file = within(&folder, &Value::text(name));
-        if is_tree { shell.anywhere(&file, super::target::EVERYTHING) } else { shell.write(&file) }
+        if is_tree { shell.may_write(&file, super::target::EVERYTHING) } else { shell.write(&file) }
     }
 }
 

@@ -25,7 +25,7 @@ const MAX_LIST_BYTES: u64 = 256 << 10;
 pub(super) fn run(shell: &mut Shell, words: &[Value]) {
     let scope = shell.scope.clone();
     if let Some((verb, rest)) = within(shell, words) {
-        act(shell, &verb, &rest);
+        run_verb(shell, &verb, &rest);
     }
     shell.scope = scope;
 }
@@ -49,7 +49,7 @@ fn within(shell: &mut Shell, words: &[Value]) -> Option<(String, Vec<Value>)> {
     Some((verb.known()?.to_owned(), rest.to_vec()))
 }
 
-fn act(shell: &mut Shell, verb: &str, words: &[Value]) {
+fn run_verb(shell: &mut Shell, verb: &str, words: &[Value]) {
     let here = Value::text(".");
     let parse = |short, long| Spec { short, long }.parse(words);
     match verb {
@@ -94,7 +94,7 @@ fn act(shell: &mut Shell, verb: &str, words: &[Value]) {
                     });
                     let named = named.map(Value::written);
                     if let Some(folder) = shell.scope.folder().cloned() {
-                        shell.writes.unstash(folder, named);
+                        shell.writes.add_unstashed(folder, named);
                     }
                 }
                 Some(_) => {}
@@ -116,7 +116,7 @@ fn act(shell: &mut Shell, verb: &str, words: &[Value]) {
         "sparse-checkout" => {
             let verb = words.first().and_then(Value::known);
             if matches!(verb, Some("set" | "add" | "init" | "reapply" | "disable")) {
-                shell.anywhere(&here, EVERYTHING);
+                shell.may_write(&here, EVERYTHING);
             }
         }
         "checkout-index" => {
@@ -125,7 +125,7 @@ fn act(shell: &mut Shell, verb: &str, words: &[Value]) {
                 return;
             }
             if parsed.has(&["a", "all"]) && parsed.has(&["f", "force"]) {
-                shell.anywhere(&here, EVERYTHING);
+                shell.may_write(&here, EVERYTHING);
             }
             parsed.operands.iter().for_each(|path| shell.write(path));
         }
@@ -149,7 +149,7 @@ fn act(shell: &mut Shell, verb: &str, words: &[Value]) {
             parsed.values(&["output"]).for_each(|file| shell.write(file));
             match verb {
                 "archive" => parsed.values(&["o"]).for_each(|file| shell.write(file)),
-                "format-patch" => parsed.values(&["o"]).for_each(|folder| shell.anywhere(folder, "*.patch")),
+                "format-patch" => parsed.values(&["o"]).for_each(|folder| shell.may_write(folder, "*.patch")),
                 _ => {}
             }
         }
@@ -260,7 +260,7 @@ fn listed(shell: &mut Shell, parsed: &Parsed, is_of_commit: bool) {
 fn restored(shell: &mut Shell, path: &Value, is_of_commit: bool) {
     let is_folder = path.known().and_then(|path| shell.resolve(path)).is_some_and(|path| path.is_dir());
     match (is_folder, is_of_commit) {
-        (true, true) => shell.anywhere(path, EVERYTHING),
+        (true, true) => shell.may_write(path, EVERYTHING),
         (true, false) => shell.discard(path),
         (false, _) => shell.write(path),
     }

@@ -11,10 +11,10 @@ const MAX_LIST_BYTES: u64 = 64 << 10;
 /// What a command reads.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Input {
-    /// Anything.
+    /// Nothing is known of it.
     #[default]
     Unknown,
-    /// This text.
+    /// This text, parts of which may be unknown.
     Text(Value),
     /// Names of files, one a line.
     Names(Vec<Value>),

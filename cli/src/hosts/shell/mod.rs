@@ -1,16 +1,17 @@
-//! Which files a shell command writes, as far as it can be seen before it runs. Runs nothing, and never fails: what
-//! cannot be known is checked against all that it could be, or left to the look afterwards.
+//! Which files a shell command writes, as far as its text shows it. This runs nothing, and never fails: what is not known
+//! becomes a pattern of all that it could be, or is left to the snapshots of [`guard`](crate::guard).
 //!
-//! The text is read by `shuck-parser` (ARCHITECTURE.md says why); what stays ours is what it means. Nothing that is
-//! typed can keep it busy for long, or be nested too deeply for it: what is beyond its bounds is said to be unreadable.
-//! - [`read`]: from text to a tree. [`value`]: a text of which a part may be unknown. [`budget`]: how much is done.
-//! - [`scope`]: folder, variables, functions. [`expand`] and [`parameter`]: what a word stands for. [`glob`]: the files
-//!   of a pattern.
-//! - [`walk`]: goes through the commands in order. [`compound`]: branches and loops. [`assign`]: what variables are set
-//!   to. [`input`]: what one prints for the next. [`target`]: what is written. [`unplaced`]: in a folder nobody knows.
-//! - [`simple`]: a command in words. [`starters`]: programs that start another one. [`options`], [`programs`], [`table`]:
-//!   what the usual programs write, in a table. [`special`], [`archives`], [`fetched`], [`find`], [`git`], [`sed`]: what no
-//!   table can say. [`interpreters`], [`languages`], [`texts`]: programs that run what they are given.
+//! `shuck-parser` parses the text (ARCHITECTURE.md says why); this interprets the tree. Time, depth and size are bounded:
+//! a text beyond the bounds counts as unreadable.
+//! - [`read`]: parses a text. [`value`]: a text with parts that are unknown. [`budget`]: bounds the work.
+//! - [`scope`]: folder, variables and functions. [`expand`] and [`parameter`]: the values of a word. [`glob`]: the files
+//!   that match a pattern.
+//! - [`walk`]: goes through the commands in order. [`compound`]: branches and loops. [`assign`]: assignments of variables.
+//!   [`input`]: what a command prints for the next one. [`target`]: collects what is written. [`unrooted`]: patterns of
+//!   files in a folder that is not known.
+//! - [`simple`]: a simple command. [`starters`]: programs that start another one. [`options`], [`programs`], [`table`]: the
+//!   usual programs, as a table. [`special`], [`archives`], [`fetched`], [`find`], [`git`], [`sed`]: programs that no table
+//!   can describe. [`interpreters`], [`languages`], [`texts`]: programs that run a text.
 
 mod archives;
 mod assign;
@@ -40,12 +41,12 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod texts;
-mod unplaced;
+mod unrooted;
 mod value;
 mod walk;
 
 pub(in crate::hosts) use interpreters::is_shell;
-pub(crate) use unplaced::{Unplaced, speaks_against};
+pub(crate) use unrooted::{UnrootedPattern, claim_conflicts};
 
 use std::{
     collections::BTreeSet,
@@ -55,34 +56,34 @@ use std::{
     time::Duration,
 };
 
-/// What a command writes.
+/// The files that a command writes, or may write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Writes {
-    /// Files and folders, absolute.
+    /// Absolute paths of files and folders that it writes.
     pub(crate) paths: Vec<PathBuf>,
-    /// Folders below which it throws away what is not committed, absolute.
+    /// Absolute paths of folders below which it discards uncommitted changes.
     pub(crate) discards: Vec<PathBuf>,
-    /// Folders below which it may write any file that matches a pattern, absolute.
-    pub(crate) anywhere: Vec<(PathBuf, String)>,
-    /// Files that it may write in a folder that is not known.
-    pub(crate) somewhere: Vec<Unplaced>,
-    /// Files of those that are there already which it may change or remove.
-    pub(crate) existing: Vec<Unplaced>,
-    /// Files that a program's text names which also writes, absolute.
-    pub(crate) named: Vec<PathBuf>,
-    /// Stashes that are put back, each by the folder and, if it is given, its name.
+    /// Patterns of files that it may write, each below a folder with an absolute path.
+    pub(crate) patterns: Vec<(PathBuf, String)>,
+    /// Files that it may create in a folder that is not known.
+    pub(crate) unrooted_new: Vec<UnrootedPattern>,
+    /// Existing files that it may change or remove.
+    pub(crate) unrooted_existing: Vec<UnrootedPattern>,
+    /// Absolute paths of files that are named in the text of a program which writes something.
+    pub(crate) mentioned: Vec<PathBuf>,
+    /// Stashes that it applies: the folder, and the name if one is given.
     pub(crate) unstashed: Vec<(PathBuf, Option<String>)>,
-    /// Whether there is more than was looked at: then it may write anything.
-    pub(crate) is_beyond: bool,
-    /// Why a part of it cannot be read.
+    /// Whether it may write any file, since there was more than the bounds allow.
+    pub(crate) may_write_anything: bool,
+    /// Why a part of it could not be read.
     pub(crate) unreadable: Option<&'static str>,
-    /// The paths, to find them again.
+    /// The same paths as a set.
     seen: BTreeSet<PathBuf>,
 }
 
 impl Writes {
-    /// Gives whether there was room for it.
-    fn path(&mut self, path: PathBuf) -> bool {
+    /// Returns whether there was room for it.
+    fn add_path(&mut self, path: PathBuf) -> bool {
         if self.seen.contains(&path) {
             return true;
         }
@@ -94,8 +95,8 @@ impl Writes {
         fits
     }
 
-    /// Gives whether there was room for it.
-    fn discard(&mut self, folder: PathBuf) -> bool {
+    /// Returns whether there was room for it.
+    fn add_discard(&mut self, folder: PathBuf) -> bool {
         if self.discards.contains(&folder) {
             return true;
         }
@@ -106,42 +107,42 @@ impl Writes {
         fits
     }
 
-    fn anywhere(&mut self, folder: PathBuf, pattern: String) {
+    fn add_pattern(&mut self, folder: PathBuf, pattern: String) {
         let one = (folder, pattern);
-        if self.anywhere.contains(&one) {
+        if self.patterns.contains(&one) {
             return;
         }
-        self.is_beyond |= self.anywhere.len() == MAX_PATTERNS;
-        if self.anywhere.len() < MAX_PATTERNS {
-            self.anywhere.push(one);
+        self.may_write_anything |= self.patterns.len() == MAX_PATTERNS;
+        if self.patterns.len() < MAX_PATTERNS {
+            self.patterns.push(one);
         }
     }
 
-    fn somewhere(&mut self, below: Option<PathBuf>, pattern: String) {
-        self.is_beyond |= !add_unplaced(&mut self.somewhere, below, pattern);
+    fn add_unrooted_new(&mut self, below: Option<PathBuf>, pattern: String) {
+        self.may_write_anything |= !add_unrooted(&mut self.unrooted_new, below, pattern);
     }
 
-    fn existing(&mut self, below: Option<PathBuf>, pattern: String) {
-        self.is_beyond |= !add_unplaced(&mut self.existing, below, pattern);
+    fn add_unrooted_existing(&mut self, below: Option<PathBuf>, pattern: String) {
+        self.may_write_anything |= !add_unrooted(&mut self.unrooted_existing, below, pattern);
     }
 
-    fn named(&mut self, path: PathBuf) {
-        if self.named.len() < MAX_NAMED && !self.named.contains(&path) {
-            self.named.push(path);
+    fn add_mentioned(&mut self, path: PathBuf) {
+        if self.mentioned.len() < MAX_NAMED && !self.mentioned.contains(&path) {
+            self.mentioned.push(path);
         }
     }
 
-    fn unstash(&mut self, folder: PathBuf, name: Option<String>) {
+    fn add_unstashed(&mut self, folder: PathBuf, name: Option<String>) {
         if self.unstashed.len() < MAX_FOLDERS {
             self.unstashed.push((folder, name));
         }
     }
 }
 
-/// Gives whether there was room for it. Of a file of which neither name nor folder is known there is nothing to say.
-fn add_unplaced(list: &mut Vec<Unplaced>, below: Option<PathBuf>, pattern: String) -> bool {
+/// Returns whether there was room for it. A pattern that knows neither name nor folder is left out.
+fn add_unrooted(list: &mut Vec<UnrootedPattern>, below: Option<PathBuf>, pattern: String) -> bool {
     let is_any = below.is_none() && pattern.split('/').all(|part| matches!(part, "**" | "*"));
-    let one = Unplaced { below, pattern };
+    let one = UnrootedPattern { below, pattern };
     let fits = is_any || list.contains(&one) || list.len() < MAX_PATTERNS;
     if fits && !is_any && !list.contains(&one) {
         list.push(one);
@@ -169,15 +170,15 @@ const STACK_BYTES: usize = 64 << 20;
 
 /// What a command writes that starts in this folder.
 pub(crate) fn writes(command: &str, folder: &Path) -> Writes {
-    let (tell, told) = mpsc::sync_channel(1);
+    let (sender, receiver) = mpsc::sync_channel(1);
     let (command, folder) = (command.to_owned(), folder.to_owned());
     let reading = move || {
-        // Whoever waited may be gone.
-        let _ = tell.send(read_through(&command, &folder));
+        // The caller may have given up.
+        let _ = sender.send(read_through(&command, &folder));
     };
     // A reader that panics or goes on for ever is one that could not read it; it ends with this process.
     let started = thread::Builder::new().stack_size(STACK_BYTES).spawn(reading);
-    let seen = started.ok().and_then(|_| told.recv_timeout(LONGEST).ok());
+    let seen = started.ok().and_then(|_| receiver.recv_timeout(LONGEST).ok());
     seen.unwrap_or_else(|| Writes { unreadable: Some(read::TOO_SLOW), ..Writes::default() })
 }
 
@@ -185,6 +186,6 @@ fn read_through(command: &str, folder: &Path) -> Writes {
     let mut shell = walk::Shell::in_folder(folder);
     shell.run(command);
     shell.run_uncalled();
-    shell.writes.is_beyond |= shell.budget.is_over();
+    shell.writes.may_write_anything |= shell.budget.is_over();
     shell.writes
 }

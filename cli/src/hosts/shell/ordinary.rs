@@ -12,14 +12,14 @@ pub(crate) fn refused_for(writes: &Writes, root: &Path, held: &[&str]) -> Vec<St
         Some(if name.is_empty() { "**".to_owned() } else { name })
     };
     let mut asked: Vec<String> =
-        writes.paths.iter().chain(&writes.named).filter_map(|path| named(path)).collect();
+        writes.paths.iter().chain(&writes.mentioned).filter_map(|path| named(path)).collect();
     for folder in &writes.discards {
         asked.extend(changes::uncommitted(folder).paths.iter().filter_map(|path| named(path)));
     }
     for (folder, stash) in &writes.unstashed {
         asked.extend(changes::stashed(folder, stash.as_deref()).paths.iter().filter_map(|path| named(path)));
     }
-    for (folder, pattern) in &writes.anywhere {
+    for (folder, pattern) in &writes.patterns {
         asked.extend(
             named(folder)
                 .map(|name| if name == "**" { pattern.clone() } else { format!("{name}/{pattern}") }),
@@ -27,21 +27,21 @@ pub(crate) fn refused_for(writes: &Writes, root: &Path, held: &[&str]) -> Vec<St
     }
     let tree = Tree::below(root);
     let mut made = Vec::new();
-    for one in writes.existing.iter().chain(&writes.somewhere) {
+    for one in writes.unrooted_existing.iter().chain(&writes.unrooted_new) {
         let Some(name) = named(one.below.as_deref().unwrap_or(root)) else { continue };
         let pattern = if name == "**" { one.pattern.clone() } else { format!("{name}/{}", one.pattern) };
         let found = tree.as_ref().and_then(|tree| tree.matching(&pattern));
-        made.extend((found.is_some() && writes.somewhere.contains(one)).then(|| pattern.clone()));
+        made.extend((found.is_some() && writes.unrooted_new.contains(one)).then(|| pattern.clone()));
         asked.extend(found.unwrap_or_else(|| vec![pattern]));
     }
-    asked.extend(writes.is_beyond.then(|| "**".to_owned()));
+    asked.extend(writes.may_write_anything.then(|| "**".to_owned()));
     let held: Vec<Pattern> = held.iter().map(|text| Pattern::parse(text).expect("a pattern")).collect();
     let is_held =
         |name: &String| Pattern::parse(name).is_ok_and(|asked| held.iter().any(|held| held.overlaps(&asked)));
     let is_against = |name: &String| {
         let pattern = Pattern::parse(name);
         let met = |held: &&Pattern| pattern.as_ref().is_ok_and(|pattern| held.overlaps(pattern));
-        held.iter().filter(met).any(|held| speaks_against(held.as_str(), name))
+        held.iter().filter(met).any(|held| claim_conflicts(held.as_str(), name))
     };
     let mut refused: Vec<String> = asked.into_iter().filter(is_held).collect();
     refused.extend(made.into_iter().filter(is_against));

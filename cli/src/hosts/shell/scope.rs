@@ -1,4 +1,4 @@
-//! What a command knows of where it stands: its folder, its variables, its arguments. After a branch it may be one of
+//! The state of a shell at one command: its folder, its variables, its arguments. After a branch the folder may be one of
 //! several.
 
 use super::value::Value;
@@ -8,39 +8,39 @@ use std::{
     rc::Rc,
 };
 
-/// Folders that a command may stand in: after more of them it may be anywhere.
+/// Folders that a shell may be in. With more of them it counts as being anywhere.
 const MAX_FOLDERS: usize = 8;
 
-/// Values of one variable: after more of them it may be anything.
+/// Values of one variable. With more of them it counts as having any value.
 pub(super) const MAX_VALUES: usize = 256;
 
-/// Where a command stands.
+/// The state of a shell at one command.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scope {
-    /// The folders it may stand in, the likeliest first; none of those that are known where it is `None`.
+    /// The folders that it may be in, the likeliest first. `None` is a folder that is not known.
     pub(super) folders: Vec<Option<PathBuf>>,
-    /// The one before, for `cd -`.
+    /// The folder before the last `cd`, for `cd -`.
     pub(super) before: Option<PathBuf>,
-    /// Those that `popd` goes back to.
+    /// The folders that `popd` returns to.
     pub(super) pushed: Vec<Option<PathBuf>>,
-    /// What variables may stand for; an element of an array is `A[1]`, all of them are `A[@]`.
+    /// The possible values of variables. An element of an array is `A[1]`, and all of them are `A[@]`.
     pub(super) variables: Rc<BTreeMap<String, Vec<Value>>>,
-    /// Variables that stand for others.
+    /// Variables that are references to others.
     pub(super) references: Rc<BTreeMap<String, String>>,
     /// The arguments of a function or script.
     pub(super) arguments: Rc<Vec<Value>>,
     /// Functions and aliases by name, as text.
     pub(super) functions: Rc<BTreeMap<String, String>>,
-    /// Functions that were called.
+    /// Functions that were called. The others are walked once at the end.
     pub(super) called: Rc<BTreeSet<String>>,
-    /// Links that were made: what is written through one is written to where it leads.
+    /// Symbolic links that were made: link and target.
     pub(super) links: Rc<Vec<(PathBuf, PathBuf)>>,
-    /// Whether the shell ends here.
+    /// Whether the shell has ended.
     pub(super) is_over: bool,
 }
 
 impl Scope {
-    /// The folder that it most likely stands in.
+    /// The folder that it is most likely in.
     pub(super) fn folder(&self) -> Option<&PathBuf> {
         self.folders.first().and_then(Option::as_ref)
     }
@@ -51,7 +51,7 @@ impl Scope {
         Rc::make_mut(&mut self.variables).insert(name, values);
     }
 
-    /// What a variable may stand for.
+    /// The possible values of a variable.
     pub(super) fn get(&self, name: &str) -> Option<&Vec<Value>> {
         self.variables.get(self.references.get(name).map_or(name, String::as_str))
     }
@@ -65,7 +65,7 @@ impl Scope {
         self.set("OLDPWD", vec![before.unwrap_or_else(Value::any)]);
     }
 
-    /// It stands where this or the other one does. This one is likelier.
+    /// Merges the state of another branch. This one stays the likelier one.
     pub(super) fn or(&mut self, other: Self) {
         if other.is_over {
             return;
@@ -109,11 +109,11 @@ impl Scope {
     }
 }
 
-/// Where a command stands after it did what it does, and after it failed.
+/// The state after a command succeeded, and after it failed.
 #[derive(Debug)]
 pub(super) struct Flow {
     pub(super) done: Scope,
-    /// None where failing makes no difference.
+    /// None where failure makes no difference.
     pub(super) failed: Option<Scope>,
 }
 

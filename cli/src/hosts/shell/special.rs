@@ -154,9 +154,9 @@ fn copied(shell: &mut Shell, name: &str, words: &[Value]) {
         let is_contents = file.known().is_some_and(|path| path == "." || path.ends_with("/."));
         match (is_folder, is_tree && !moves && name != "ln") {
             // All that is in it goes in there.
-            (_, true) if is_contents || !is_folder => shell.anywhere(&target, EVERYTHING),
+            (_, true) if is_contents || !is_folder => shell.may_write(&target, EVERYTHING),
             (_, true) => {
-                shell.anywhere(&target.join(&file.base()), EVERYTHING);
+                shell.may_write(&target.join(&file.base()), EVERYTHING);
             }
             (true, false) => shell.write(&target.join(&file.base())),
             (false, false) => shell.write(&target),
@@ -206,8 +206,8 @@ fn copied_from_afar(shell: &mut Shell, words: &[Value]) {
             (None, _) | (_, None) => file.base(),
         };
         match (is_folder, parsed.has(&["r"])) {
-            (true, true) => shell.anywhere(&target.join(&base), EVERYTHING),
-            (false, true) => shell.anywhere(target, EVERYTHING),
+            (true, true) => shell.may_write(&target.join(&base), EVERYTHING),
+            (false, true) => shell.may_write(target, EVERYTHING),
             (true, false) => shell.write(&target.join(&base)),
             (false, false) => shell.write(target),
         }
@@ -230,7 +230,7 @@ fn rsync(shell: &mut Shell, words: &[Value]) {
         let path = file.known().filter(|_| !is_remote(file)).and_then(|path| shell.resolve(path));
         let is_one = path.is_some_and(|path| path.is_file());
         if !is_one || parsed.has(&["delete"]) {
-            shell.anywhere(target, EVERYTHING);
+            shell.may_write(target, EVERYTHING);
             continue;
         }
         let is_folder = is_folder(shell, target);

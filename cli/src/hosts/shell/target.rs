@@ -15,7 +15,7 @@ const STREAM: &str = "-";
 
 /// What is done to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Act {
+enum Action {
     /// It is written, and made where it is missing.
     Make,
     /// It is changed or removed: it has to be there.
@@ -26,20 +26,20 @@ impl Shell {
     /// A file that a program writes, and makes where it is missing.
     pub(super) fn write(&mut self, file: &Value) {
         if file.known() != Some(STREAM) {
-            self.act(Act::Make, file);
+            self.apply(Action::Make, file);
         }
     }
 
     /// A file that a program changes or removes. Where its name is not known, it is one of those that are there.
     pub(super) fn change(&mut self, file: &Value) {
         if file.known() != Some(STREAM) {
-            self.act(Act::Change, file);
+            self.apply(Action::Change, file);
         }
     }
 
     /// A file that the shell itself opens for writing: to a redirection `-` is a name.
     pub(super) fn redirect(&mut self, file: &Value) {
-        self.act(Act::Make, file);
+        self.apply(Action::Make, file);
     }
 
     /// A word that may be a file which is written, or something else: asked about, and never taken.
@@ -52,15 +52,15 @@ impl Shell {
         }
     }
 
-    fn act(&mut self, act: Act, file: &Value) {
-        let Some(path) = file.known() else { return self.act_on_any(act, file) };
+    fn apply(&mut self, action: Action, file: &Value) {
+        let Some(path) = file.known() else { return self.act_on_any(action, file) };
         if file.is_unfound || path.is_empty() || path.contains('\0') {
             return;
         }
         for (at, folder) in self.scope.folders.clone().iter().enumerate() {
             match resolved(folder.as_deref(), path) {
                 Some(found) => self.note(found, at == 0),
-                None => self.unplaced(act, None, format!("**/{}", escaped(relative(path)))),
+                None => self.unrooted(action, None, format!("**/{}", escaped(relative(path)))),
             }
             if path.starts_with('/') {
                 return;
@@ -78,7 +78,7 @@ impl Shell {
         for path in std::iter::once(path).chain(through) {
             if self.is_script || !is_likely {
                 self.possible(&path);
-            } else if !self.writes.path(path) {
+            } else if !self.writes.add_path(path) {
                 self.budget.end();
             }
         }
@@ -87,27 +87,27 @@ impl Shell {
     /// A file that it may write: asked about, and never taken.
     fn possible(&mut self, path: &Path) {
         if let (Some(folder), Some(name)) = (path.parent(), path.file_name()) {
-            self.writes.anywhere(folder.to_owned(), escaped(&name.to_string_lossy()));
+            self.writes.add_pattern(folder.to_owned(), escaped(&name.to_string_lossy()));
         }
     }
 
     /// Files of whose names only a part is known. Of a script nobody knows whether it comes to that, and of a name of
     /// which nothing is known there is nothing to say.
-    fn act_on_any(&mut self, act: Act, file: &Value) {
+    fn act_on_any(&mut self, action: Action, file: &Value) {
         if file.is_unknown() || self.is_script {
             return;
         }
         let (fixed, pattern) = file.as_pattern();
         if fixed.is_empty() && pattern.starts_with("**/") {
-            return self.unplaced(act, None, pattern);
+            return self.unrooted(action, None, pattern);
         }
         for folder in self.scope.folders.clone() {
             match resolved(folder.as_deref(), if fixed.is_empty() { "." } else { &fixed }) {
-                Some(below) if act == Act::Change || pattern.contains(EVERYTHING) => {
-                    self.unplaced(act, Some(below), pattern.clone());
+                Some(below) if action == Action::Change || pattern.contains(EVERYTHING) => {
+                    self.unrooted(action, Some(below), pattern.clone());
                 }
-                Some(folder) => self.writes.anywhere(folder, pattern.clone()),
-                None => self.unplaced(act, None, format!("**/{}{pattern}", escaped(relative(&fixed)))),
+                Some(folder) => self.writes.add_pattern(folder, pattern.clone()),
+                None => self.unrooted(action, None, format!("**/{}{pattern}", escaped(relative(&fixed)))),
             }
             if fixed.starts_with('/') {
                 return;
@@ -116,33 +116,35 @@ impl Shell {
     }
 
     /// Files in a folder that is not known.
-    fn unplaced(&mut self, act: Act, below: Option<PathBuf>, pattern: String) {
-        match act {
-            Act::Make => self.writes.somewhere(below, pattern),
-            Act::Change => self.writes.existing(below, pattern),
+    fn unrooted(&mut self, action: Action, below: Option<PathBuf>, pattern: String) {
+        match action {
+            Action::Make => self.writes.add_unrooted_new(below, pattern),
+            Action::Change => self.writes.add_unrooted_existing(below, pattern),
         }
     }
 
     /// A folder below which it may write any file that matches the pattern.
-    pub(super) fn anywhere(&mut self, folder: &Value, pattern: &str) {
-        self.below(Act::Make, folder, pattern);
+    pub(super) fn may_write(&mut self, folder: &Value, pattern: &str) {
+        self.below(Action::Make, folder, pattern);
     }
 
     /// A folder below which it may change any file that is there and matches the pattern.
     pub(super) fn change_below(&mut self, folder: &Value, pattern: &str) {
-        self.below(Act::Change, folder, pattern);
+        self.below(Action::Change, folder, pattern);
     }
 
-    fn below(&mut self, act: Act, folder: &Value, pattern: &str) {
+    fn below(&mut self, action: Action, folder: &Value, pattern: &str) {
         let Some(path) = folder.known() else {
-            return self.act_on_any(act, &folder.join(&Value::of(vec![Part::Any])));
+            return self.act_on_any(action, &folder.join(&Value::of(vec![Part::Any])));
         };
         for folder in self.scope.folders.clone() {
             match resolved(folder.as_deref(), if path.is_empty() { "." } else { path }) {
-                Some(folder) if !self.is_script && act == Act::Make => {
-                    self.writes.anywhere(folder, pattern.to_owned());
+                Some(folder) if !self.is_script && action == Action::Make => {
+                    self.writes.add_pattern(folder, pattern.to_owned());
                 }
-                Some(folder) if !self.is_script => self.writes.existing(Some(folder), pattern.to_owned()),
+                Some(folder) if !self.is_script => {
+                    self.writes.add_unrooted_existing(Some(folder), pattern.to_owned());
+                }
                 _ => {}
             }
             if path.starts_with('/') {
@@ -155,7 +157,7 @@ impl Shell {
     pub(super) fn discard(&mut self, folder: &Value) {
         let Some(path) = folder.known() else { return };
         if let Some(folder) = self.resolve(if path.is_empty() { "." } else { path })
-            && !self.writes.discard(folder)
+            && !self.writes.add_discard(folder)
         {
             self.budget.end();
         }
@@ -163,7 +165,7 @@ impl Shell {
 
     /// A file, or all beneath it where it is a folder.
     pub(super) fn write_tree(&mut self, path: &Value) {
-        if self.is_folder(path) { self.anywhere(path, EVERYTHING) } else { self.write(path) }
+        if self.is_folder(path) { self.may_write(path, EVERYTHING) } else { self.write(path) }
     }
 
     /// Whether it is known to be a folder that is there.

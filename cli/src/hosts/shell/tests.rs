@@ -13,17 +13,17 @@ fn seen(command: &str) -> Vec<String> {
     };
     let discards = writes.discards.iter().map(|folder| format!("!{}", name(folder)));
     let anywhere =
-        writes.anywhere.iter().map(|(folder, pattern)| format!("?{}", name(&folder.join(pattern))));
-    let unplaced = |sign: &'static str, all: &[Unplaced]| -> Vec<String> {
-        let shown = |one: &Unplaced| match &one.below {
+        writes.patterns.iter().map(|(folder, pattern)| format!("?{}", name(&folder.join(pattern))));
+    let unrooted = |sign: &'static str, all: &[UnrootedPattern]| -> Vec<String> {
+        let shown = |one: &UnrootedPattern| match &one.below {
             Some(below) => format!("{sign}{}", name(&below.join(&one.pattern))),
             None => format!("{sign}/{}", one.pattern),
         };
         all.iter().map(shown).collect()
     };
-    let existing = unplaced("=", &writes.existing);
-    let somewhere = unplaced("?", &writes.somewhere);
-    let mentioned = writes.named.iter().map(|path| format!("~{}", name(path)));
+    let existing = unrooted("=", &writes.unrooted_existing);
+    let somewhere = unrooted("?", &writes.unrooted_new);
+    let mentioned = writes.mentioned.iter().map(|path| format!("~{}", name(path)));
     let unreadable = writes.unreadable.iter().map(|why| format!("!!{why}"));
     let paths = writes.paths.iter().map(name);
     let somewhere = somewhere.into_iter().chain(existing);
@@ -228,7 +228,7 @@ fn what_is_too_much_to_look_at_may_be_anything() {
         format!("x=aaaaaaaa; {doubled} rm $x"),
         format!("rm {}", (0..3_000).map(|at| format!("{at} ")).collect::<String>()),
     ] {
-        assert!(writes(&command, Path::new("/repo/app")).is_beyond, "{}", &command[..60]);
+        assert!(writes(&command, Path::new("/repo/app")).may_write_anything, "{}", &command[..60]);
     }
     // Whoever writes nothing finds whatever it wants.
     assert_eq!(writes(&format!("ls {alternatives} /*/*/*/*/*"), Path::new("/repo/app")), Writes::default());
@@ -246,9 +246,9 @@ fn a_pattern_that_needs_too_many_folders_is_too_much() {
         }
     }
     let found = writes("rm */*", folder.path());
-    assert!(found.is_beyond, "{found:?}");
+    assert!(found.may_write_anything, "{found:?}");
     let found = writes("ls */*; touch a", folder.path());
-    assert_eq!((found.paths, found.is_beyond), (vec![folder.path().join("a")], false));
+    assert_eq!((found.paths, found.may_write_anything), (vec![folder.path().join("a")], false));
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn what_cannot_be_read_is_said_to_be_unreadable() {
     ] {
         let found = writes(&command, Path::new("/repo/app"));
         assert!(
-            found.unreadable.is_some() || found.is_beyond,
+            found.unreadable.is_some() || found.may_write_anything,
             "{}: {found:?}",
             &command[..command.len().min(60)]
         );

@@ -203,7 +203,7 @@ fn name(shell: &mut Shell, literal: &str) {
         let Some(path) = super::target::resolved(folder.as_deref(), literal) else { continue };
         let is_around = folder.as_ref().is_some_and(|folder| folder.starts_with(&path));
         if !is_around && (literal.contains(['/', '.']) || path.exists()) {
-            shell.writes.named(path);
+            shell.writes.add_mentioned(path);
         }
     }
 }

@@ -6,7 +6,7 @@ use glob::Pattern;
 /// A part of a value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
-    /// These characters.
+    /// Characters that are known.
     Text(String),
     /// Any characters, slashes among them: a variable that was never set here, what a program prints.
     Any,

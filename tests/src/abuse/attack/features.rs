@@ -1,7 +1,7 @@
 //! Features of as many paths as may be, as many as are taken; then many changes of their titles, and pages of the events
 //! that tell of them, asked for by members and by somebody of another project.
 
-use super::{Attack, WIDTH, Who};
+use super::{Attack, Identity, WIDTH};
 use serde_json::json;
 
 /// Paths of one feature: ten below the most there may be.
@@ -29,7 +29,7 @@ pub(super) async fn send(attack: &Attack) {
             attack.patch(&attack.member(n), &path, title).await;
         })
         .await;
-    let bystander = Who::key(&attack.target().bystander);
+    let bystander = Identity::key(&attack.target().bystander);
     let theirs = format!("/projects/{}/events", attack.target().other_project);
     attack
         .flood_on(1.0, WIDTH, |n| {

@@ -55,7 +55,7 @@ struct Inner {
 
 /// Who asks, as which session, under which idempotency key.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Who {
+pub(crate) struct Identity {
     key: Option<String>,
     session: Option<String>,
     idempotency: Option<String>,
@@ -63,7 +63,7 @@ pub(crate) struct Who {
     node: Option<usize>,
 }
 
-impl Who {
+impl Identity {
     /// Whoever has this key.
     pub(crate) fn key(key: &str) -> Self {
         Self { key: Some(key.to_owned()), ..Self::default() }
@@ -86,12 +86,12 @@ impl Who {
 }
 
 /// What a node answered.
-pub(crate) struct Told {
+pub(crate) struct ApiAnswer {
     pub(crate) status: u16,
     body: Bytes,
 }
 
-impl Told {
+impl ApiAnswer {
     /// The id in what a success holds.
     pub(crate) fn id(&self) -> Option<String> {
         self.text("id")
@@ -164,9 +164,9 @@ impl Attack {
     }
 
     /// A member of its project; which one does not matter.
-    pub(crate) fn member(&self, number: usize) -> Who {
+    pub(crate) fn member(&self, number: usize) -> Identity {
         let members = &self.target().members;
-        Who::key(&members[number % members.len()])
+        Identity::key(&members[number % members.len()])
     }
 
     /// A path in its project.
@@ -221,11 +221,11 @@ impl Attack {
     /// Sends a request and reads its answer; none when there is none.
     pub(crate) async fn ask(
         &self,
-        who: &Who,
+        who: &Identity,
         method: Method,
         path: &str,
         body: impl Into<Option<Bytes>>,
-    ) -> Option<Told> {
+    ) -> Option<ApiAnswer> {
         let urls = &self.target().urls;
         let node = who.node.unwrap_or_else(|| self.0.turn.fetch_add(1, Ordering::Relaxed));
         let url = format!("{}/api{path}", urls[node % urls.len()]);
@@ -243,15 +243,15 @@ impl Attack {
             request = request.header("Content-Type", "application/json").body(body);
         }
         self.sent();
-        let told = async {
+        let answer = async {
             let response = request.send().await?;
             let status = response.status().as_u16();
-            Ok::<_, reqwest::Error>(Told { status, body: response.bytes().await? })
+            Ok::<_, reqwest::Error>(ApiAnswer { status, body: response.bytes().await? })
         };
-        match told.await {
-            Ok(told) => {
-                self.answered(told.status);
-                Some(told)
+        match answer.await {
+            Ok(answer) => {
+                self.answered(answer.status);
+                Some(answer)
             }
             Err(_) => {
                 self.answered("lost");
@@ -260,30 +260,35 @@ impl Attack {
         }
     }
 
-    /// `GET`.
-    pub(crate) async fn get(&self, who: &Who, path: &str) -> Option<Told> {
+    /// Sends a GET as `who`.
+    pub(crate) async fn get(&self, who: &Identity, path: &str) -> Option<ApiAnswer> {
         self.ask(who, Method::GET, path, None).await
     }
 
-    /// `POST`.
-    pub(crate) async fn post(&self, who: &Who, path: &str, body: impl Into<Bytes>) -> Option<Told> {
+    /// Sends a POST as `who`.
+    pub(crate) async fn post(&self, who: &Identity, path: &str, body: impl Into<Bytes>) -> Option<ApiAnswer> {
         self.ask(who, Method::POST, path, body.into()).await
     }
 
-    /// `PATCH`.
-    pub(crate) async fn patch(&self, who: &Who, path: &str, body: impl Into<Bytes>) -> Option<Told> {
+    /// Sends a PATCH as `who`.
+    pub(crate) async fn patch(
+        &self,
+        who: &Identity,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Option<ApiAnswer> {
         self.ask(who, Method::PATCH, path, body.into()).await
     }
 
     /// Begins a session of an agent in its project.
-    pub(crate) async fn session(&self, who: &Who, agent: &str) -> Option<Who> {
+    pub(crate) async fn session(&self, who: &Identity, agent: &str) -> Option<Identity> {
         let body = serde_json::json!({ "agent": agent }).to_string();
         let begun = self.post(who, &self.path("/sessions"), body).await?;
         Some(who.session(&begun.id()?))
     }
 
     /// Sessions of two members: one to hold something, and one to want it.
-    pub(crate) async fn two_sessions(&self) -> Option<[Who; 2]> {
+    pub(crate) async fn two_sessions(&self) -> Option<[Identity; 2]> {
         let holder = self.session(&self.member(0), "holder").await?;
         Some([holder, self.session(&self.member(1), "other").await?])
     }

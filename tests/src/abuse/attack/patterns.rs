@@ -1,6 +1,6 @@
 //! Wildcards that are dear to compare. Held by one session, wanted by others, written into features, asked about.
 
-use super::{Attack, WIDTH, Who};
+use super::{Attack, Identity, WIDTH};
 use nexus_domain::pattern::Pattern;
 use serde_json::json;
 
@@ -65,7 +65,7 @@ pub(super) async fn send(attack: &Attack) {
 }
 
 /// Writes a feature, gives it such patterns one after the other, and picks it.
-async fn feature(attack: &Attack, member: &Who, n: usize, touches: &[String]) {
+async fn feature(attack: &Attack, member: &Identity, n: usize, touches: &[String]) {
     let slug = format!("wild-{}", n / 8 % FEATURES);
     let body = json!({ "slug": slug, "title": "t", "spec": "s" }).to_string();
     attack.post(member, &attack.path("/features"), body).await;

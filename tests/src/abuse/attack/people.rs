@@ -1,6 +1,6 @@
 //! What stays in a cluster for ever: projects, and engineers, who need no key to be registered.
 
-use super::{Attack, WIDTH, Who};
+use super::{Attack, Identity, WIDTH};
 use serde_json::json;
 
 pub(super) async fn projects(attack: &Attack) {
@@ -24,13 +24,13 @@ pub(super) async fn registrations(attack: &Attack) {
         .flood_on(1.0, 2 * WIDTH, |n| async move {
             if n % 8 == 0 {
                 // Each unknown key is a question to the leader.
-                let wrong = Who::key(&format!("nexus_eng_{:064x}", n + 1));
+                let wrong = Identity::key(&format!("nexus_eng_{:064x}", n + 1));
                 attack.get(&wrong, "/auth/me").await;
                 return;
             }
             let body =
                 json!({ "name": "n".repeat(100), "email": format!("{n}-{}@example.com", "e".repeat(200)) });
-            attack.post(&Who::default(), "/auth/register", body.to_string()).await;
+            attack.post(&Identity::default(), "/auth/register", body.to_string()).await;
         })
         .await;
 }

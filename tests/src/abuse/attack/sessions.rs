@@ -1,7 +1,7 @@
 //! As many sessions as are taken, each with claims. Then all end: some by request, the others fall silent at once. Beats
 //! for sessions of others meanwhile.
 
-use super::{Attack, WIDTH, Who};
+use super::{Attack, Identity, WIDTH};
 use reqwest::Method;
 use serde_json::json;
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ const PARTS: usize = 10;
 const PATHS_OF_PART: usize = 9_990;
 
 pub(super) async fn send(attack: &Attack) {
-    let begun: Mutex<Vec<Who>> = Mutex::default();
+    let begun: Mutex<Vec<Identity>> = Mutex::default();
     let sessions = attack.most(SESSIONS, SESSIONS_WHEN_SHORT);
     let parts = attack.most(PARTS, 2);
     if let Some(greedy) = attack.session(&attack.member(0), "greedy").await {
@@ -40,10 +40,10 @@ pub(super) async fn send(attack: &Attack) {
         })
         .await;
     let begun = begun.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let heartbeat = |session: &Who| {
+    let heartbeat = |session: &Identity| {
         attack.path(&format!("/sessions/{}/heartbeat", session.session.as_deref().unwrap_or_default()))
     };
-    // Each beats once: from then on its lease is short, and they all end together.
+    // Each sends one heartbeat: from then on its lease is short, and they all end together.
     attack
         .flood(0.6, WIDTH, begun.len(), |n| {
             let (session, path) = (&begun[n], heartbeat(&begun[n]));

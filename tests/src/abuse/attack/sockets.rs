@@ -1,7 +1,7 @@
 //! WebSockets: thousands that join and never read while their project changes, some that read large events just fast enough,
 //! others that join and leave in a storm; and tickets without end.
 
-use super::{Attack, WIDTH, Who};
+use super::{Attack, Identity, WIDTH};
 use crate::{Client, Socket, abuse::attacker::most_connections};
 use bytes::Bytes;
 use futures::{future::join_all, join};
@@ -52,8 +52,8 @@ pub(super) async fn sockets(attack: &Attack) {
         let client = &clients[n % clients.len()];
         async move {
             if let Some(mut socket) = join(attack, client).await {
-                socket.say(json!({ "type": "leave" })).await;
-                socket.say(json!({ "type": "heartbeat" })).await;
+                socket.send_json(json!({ "type": "leave" })).await;
+                socket.send_json(json!({ "type": "heartbeat" })).await;
             }
             sleep(PAUSE).await;
         }
@@ -96,7 +96,9 @@ async fn join(attack: &Attack, client: &Client) -> Option<Socket> {
     match Socket::try_open(client, "/ws").await {
         Ok(mut socket) => {
             attack.answered(101);
-            socket.say(json!({ "type": "join", "projectId": attack.target().project, "since": 0 })).await;
+            socket
+                .send_json(json!({ "type": "join", "projectId": attack.target().project, "since": 0 }))
+                .await;
             Some(socket)
         }
         Err(crate::Refused::Answer(status, _)) => {
@@ -119,7 +121,7 @@ pub(super) async fn tickets(attack: &Attack) {
                 0 => {
                     // A guess, for which nobody may be asked in the log.
                     let guessed = format!("/ws?ticket=nexus_ticket_{n:064x}");
-                    attack.get(&Who::default(), &guessed).await;
+                    attack.get(&Identity::default(), &guessed).await;
                 }
                 1 => drop(attack.post(&attack.member(n).keyed(), "/auth/ws-ticket", "{}").await),
                 _ => drop(attack.post(&attack.member(n), "/auth/ws-ticket", "{}").await),

@@ -126,7 +126,7 @@ async fn a_command_cannot_see_to_it_beforehand_that_it_may_write_what_is_taken_l
     }
     assert!(tried >= 8, "{tried} only");
     // It stands in the folder all the while.
-    assert_eq!(shell.says("cd src; echo $?"), "0");
+    assert_eq!(shell.run_line("cd src; echo $?"), "0");
     scene.ben_takes(&["src/own.rs"]).await;
     shell.until("what is taken is read-only", "own.rs", false).await;
     assert_eq!(scene.text("src/own.rs"), "first\n");
@@ -145,7 +145,7 @@ async fn a_user_namespace_from_before_can_write_what_is_taken_later() {
     let mut shell = Shell::start(scene.command(&words), folder.path());
     let at = folder.path().join("at");
     fs::create_dir(&at).expect("a folder can be made");
-    assert_eq!(shell.says("echo inside"), "inside");
+    assert_eq!(shell.run_line("echo inside"), "inside");
     scene.ben_takes(&["lib/deep/b.rs"]).await;
     shell.until("what is taken is read-only there, too", "lib/deep/b.rs", false).await;
     // Who does not set out to do so is kept from it, and cannot unmount it.

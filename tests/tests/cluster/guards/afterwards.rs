@@ -2,7 +2,7 @@
 //! it does not happen that is said.
 
 use super::{Claude, repository, shell, told};
-use nexus_tests::{Checkout, Cluster, Team, agent::Ended};
+use nexus_tests::{Checkout, Cluster, Team, agent::CommandOutput};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
@@ -31,7 +31,7 @@ fn writes(root: &Path, text: &str) {
 }
 
 /// What Claude is told when it wants to stop.
-fn stops(claude: &mut Claude) -> Ended {
+fn stops(claude: &mut Claude) -> CommandOutput {
     claude.asks("stop", json!({ "stop_hook_active": false })).done()
 }
 
@@ -43,7 +43,7 @@ async fn a_command_is_looked_at_however_it_ends() {
     claude.asks("pre-tool-use", used("make", "toolu_1")).done();
     writes(&root, "by a failing command\n");
     let failed = claude.asks("post-tool-use-failure", used("make", "toolu_1")).done();
-    assert!(told(&failed).contains(WHY), "{failed:#?}");
+    assert!(agent_text(&failed).contains(WHY), "{failed:#?}");
     assert_eq!(failed.json()["hookSpecificOutput"]["hookEventName"], "PostToolUseFailure", "{failed:#?}");
 
     // Without a word of its host: it is looked at before the next one, whichever tool that is, and told once.
@@ -54,7 +54,7 @@ async fn a_command_is_looked_at_however_it_ends() {
         claude.asks("pre-tool-use", used("make", "toolu_2")).done();
         writes(&root, &format!("by a killed command before {next}\n"));
         let asked = claude.asks("pre-tool-use", next.clone()).done();
-        assert!(told(&asked).contains(WHY), "{next}: {asked:#?}");
+        assert!(agent_text(&asked).contains(WHY), "{next}: {asked:#?}");
         let asked = claude.asks("pre-tool-use", next.clone()).done();
         assert!(!asked.stdout.contains(WHY), "{next}: {asked:#?}");
         claude.asks("stop", json!({ "stop_hook_active": true })).done();
@@ -78,7 +78,7 @@ async fn a_command_is_looked_at_however_it_ends() {
     }
     writes(&root, "by one of two\n");
     let first = claude.asks("post-tool-use", used("make", "toolu_7")).done();
-    assert!(told(&first).contains(WHY), "{first:#?}");
+    assert!(agent_text(&first).contains(WHY), "{first:#?}");
     assert_eq!(claude.asks("post-tool-use", used("make", "toolu_6")).done().stdout, "");
 }
 
@@ -100,7 +100,7 @@ async fn a_command_that_changes_thousands_of_files_is_looked_at() {
         }
         writes(&root, text);
         let after = claude.asks("post-tool-use", shell("codemod")).done();
-        assert!(told(&after).contains(WHY), "{after:#?}");
+        assert!(agent_text(&after).contains(WHY), "{after:#?}");
     }
 }
 
@@ -122,8 +122,8 @@ async fn nothing_that_was_done_to_git_hides_a_write() {
         claude.asks("pre-tool-use", shell("make")).done();
         writes(&root, &format!("try {at}\n"));
         let after = claude.asks("post-tool-use", shell("make")).done();
-        assert!(told(&after).contains(WHY), "{hides}: {after:#?}");
-        assert!(!told(&after).contains(GAP), "{hides}: {after:#?}");
+        assert!(agent_text(&after).contains(WHY), "{hides}: {after:#?}");
+        assert!(!agent_text(&after).contains(GAP), "{hides}: {after:#?}");
         claude.runs(undoes).done();
     }
     // The repository itself is gone: what was there is known, and what git knew is not.
@@ -131,7 +131,7 @@ async fn nothing_that_was_done_to_git_hides_a_write() {
     writes(&root, "without git\n");
     fs::rename(root.join(".git"), root.join("git")).expect("it can be moved");
     let after = claude.asks("post-tool-use", shell("make")).done();
-    assert!(told(&after).contains(WHY) && told(&after).contains(GAP), "{after:#?}");
+    assert!(agent_text(&after).contains(WHY) && agent_text(&after).contains(GAP), "{after:#?}");
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn a_command_is_looked_at_where_it_leads_and_not_only_where_it_starts() {
         claude.asks_with(&environment, "pre-tool-use", shell(&command)).done();
         writes(&root, &format!("by {command}\n"));
         let after = claude.asks_with(&environment, "post-tool-use", shell(&command)).done();
-        assert!(told(&after).contains(WHY), "{environment} {command}: {after:#?}");
+        assert!(agent_text(&after).contains(WHY), "{environment} {command}: {after:#?}");
     }
     // Elsewhere nobody holds anything, and there is nothing to say.
     for event in ["pre-tool-use", "post-tool-use"] {
@@ -174,12 +174,12 @@ async fn a_command_is_looked_at_where_it_leads_and_not_only_where_it_starts() {
     claude.asks("pre-tool-use", shell("make")).done();
     writes(&root, "from within\n");
     let after = claude.asks("post-tool-use", shell("make")).done();
-    assert!(told(&after).contains(WHY), "{after:#?}");
+    assert!(agent_text(&after).contains(WHY), "{after:#?}");
     claude.root.clone_from(&root);
     claude.asks("pre-tool-use", shell("make")).done();
     fs::write(inner.join("x.rs"), "from without\n").expect("it can be written");
     let after = claude.asks("post-tool-use", shell("make")).done();
-    assert!(told(&after).contains("inner/x.rs is held by Root's agent \"inner\""), "{after:#?}");
+    assert!(agent_text(&after).contains("inner/x.rs is held by Root's agent \"inner\""), "{after:#?}");
     let claims = team.admin.get(&team.path("/claims")).await;
     assert_eq!(claims.data().as_array().map(Vec::len), Some(2), "a look takes nothing");
 }

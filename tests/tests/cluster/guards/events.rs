@@ -1,7 +1,7 @@
 //! What agents' hosts tell and ask at each of their events, each in its own form, and what they are answered.
 
 use super::{Claude, denied, repository, shell, told};
-use nexus_tests::{Agent, Checkout, Cluster, agent::Ended};
+use nexus_tests::{Agent, Checkout, Cluster, agent::CommandOutput};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 
@@ -45,16 +45,16 @@ async fn a_shell_is_guarded_before_and_looked_after() {
         assert_eq!((asked.code, asked.stdout.as_str()), (0, ""), "{command}: {asked:#?}");
     }
     let taken = claude.may_run("echo x > src/new.rs");
-    assert!(told(&taken).contains("src/new.rs was free and is yours alone now"), "{taken:#?}");
+    assert!(agent_text(&taken).contains("src/new.rs was free and is yours alone now"), "{taken:#?}");
 
     // What changes while a command runs may be the holder's own work: it is told, and stops nobody.
     claude.may_run("make").done();
     fs::write(checkout.root().join("src/a.rs"), "theirs again\n").expect("it can be written");
     let after = claude.asks("post-tool-use", shell("make")).done();
-    assert!(told(&after).contains(why), "{after:#?}");
+    assert!(agent_text(&after).contains(why), "{after:#?}");
     assert_eq!(after.json()["decision"], Value::Null, "{after:#?}");
     // Git could not give it back: a copy was kept of what was seen before.
-    let copy = told(&after).lines().find_map(|line| line.strip_prefix("cp ")).map(str::to_owned);
+    let copy = agent_text(&after).lines().find_map(|line| line.strip_prefix("cp ")).map(str::to_owned);
     let copy = copy.expect("it is said how to get it back");
     let copy = copy.split(' ').next().expect("the copy comes first").trim_matches('\'');
     assert_eq!(fs::read_to_string(copy).expect("it is there"), "theirs, not committed\n");
@@ -65,7 +65,7 @@ async fn a_shell_is_guarded_before_and_looked_after() {
     let file = fs::File::options().write(true).open(checkout.root().join("src/a.rs")).expect("it is there");
     file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("its time can be set");
     let after = claude.asks("post-tool-use", shell("make")).done();
-    assert!(told(&after).contains(why) && told(&after).contains(":./src/a.rs > "), "{after:#?}");
+    assert!(agent_text(&after).contains(why) && agent_text(&after).contains(":./src/a.rs > "), "{after:#?}");
     // What the tool was told to write is its own.
     let edit = json!({ "tool_name": "Edit", "tool_use_id": "toolu_3", "tool_input": { "file_path": checkout.root().join("src/a.rs") } });
     let after = claude.asks("post-tool-use", edit).done().json();
@@ -111,10 +111,10 @@ async fn what_was_reached_is_kept_whenever_an_agent_may_forget_or_stop() {
     let (team, checkout) = repository(&cluster).await;
     team.ready_feature("one", &["src/a.rs"]).await;
     let mut claude = Claude::start(&checkout, checkout.root(), "stops");
-    let brief = told(&claude.begins().done());
+    let brief = agent_text(&claude.begins().done());
     assert!(brief.contains("Free: one: one") && brief.len() < 8_000, "{brief}");
     claude.runs("nexus feature pick one").done();
-    let brief = told(&claude.begins().done());
+    let brief = agent_text(&claude.begins().done());
     assert!(brief.contains("You work on one: one") && brief.contains("Yours: src/a.rs"), "{brief}");
 
     let one = team.admin.get(&team.path("/features/one")).await.data()["id"].clone();
@@ -153,7 +153,7 @@ async fn what_was_reached_is_kept_whenever_an_agent_may_forget_or_stop() {
     assert_eq!(team.admin.get(&team.path("/features/one")).await.data()["status"], "active");
     claude.run = "cleared";
     let brief = claude.asks("session-start", json!({ "source": "clear" })).done();
-    assert!(told(&brief).contains("You work on one: one"), "{brief:#?}");
+    assert!(agent_text(&brief).contains("You work on one: one"), "{brief:#?}");
     assert_eq!(claude.may_edit("src/a.rs").code, 0);
 
     // So it does when it takes up or branches off another conversation in the same process, and comes back.
@@ -163,7 +163,7 @@ async fn what_was_reached_is_kept_whenever_an_agent_may_forget_or_stop() {
         claude.asks("session-end", json!({ "reason": "other" })).done();
         claude.run = run;
         let brief = claude.asks("session-start", json!({ "source": source })).done();
-        assert!(told(&brief).contains("You work on one: one"), "{run}: {brief:#?}");
+        assert!(agent_text(&brief).contains("You work on one: one"), "{run}: {brief:#?}");
         assert_eq!(claude.edits("src/a.rs").code, 0, "{run}");
         let mine = claude.runs("nexus claims --mine --json").done().json();
         assert_eq!(mine[0]["filePath"], "src/a.rs", "{run}: {mine}");
@@ -173,7 +173,7 @@ async fn what_was_reached_is_kept_whenever_an_agent_may_forget_or_stop() {
     let line =
         format!("exec -a claude bash -c 'echo \"$1\" | nexus hook claude session-start' claude '{input}'");
     let inner = claude.runs(&line).done();
-    assert!(!told(&inner).contains("You work on one"), "{inner:#?}");
+    assert!(!agent_text(&inner).contains("You work on one"), "{inner:#?}");
     assert_eq!(claude.may_edit("src/a.rs").code, 0);
 }
 
@@ -214,7 +214,7 @@ impl Hosted {
         Self { agent, host, common, root }
     }
 
-    fn asks(&mut self, event: &str, more: Value) -> Ended {
+    fn asks(&mut self, event: &str, more: Value) -> CommandOutput {
         let mut input = self.common.clone();
         for (name, value) in more.as_object().expect("an object") {
             input[name] = value.clone();
@@ -235,7 +235,7 @@ async fn held() -> (Cluster, nexus_tests::Team, Checkout) {
 }
 
 #[track_caller]
-fn says(answer: &Value, expected: &str) {
+fn assert_contains(answer: &Value, expected: &str) {
     assert!(answer.as_str().is_some_and(|text| text.contains(expected)), "{answer} has no {expected:?}");
 }
 
@@ -245,7 +245,7 @@ async fn codex_is_guarded_in_its_own_form() {
     let common = json!({ "session_id": "0199a213-81c0-7800-8aa1-bbab2a035a53", "cwd": checkout.root(), "turn_id": "t" });
     let mut codex = Hosted::start(&checkout, "codex", "codex", common);
     let started = codex.asks("session-start", json!({ "source": "startup" })).done().json();
-    says(
+    assert_contains(
         &started["hookSpecificOutput"]["additionalContext"],
         WHY.split(" is held").next().unwrap_or_default(),
     );
@@ -259,7 +259,7 @@ async fn codex_is_guarded_in_its_own_form() {
     denied(&codex.asks("pre-tool-use", patch(&["src/b.rs", "src/a.rs"])), WHY);
     assert_eq!(team.admin.get(&team.path("/claims")).await.data().as_array().map(Vec::len), Some(1));
     let taken = codex.asks("pre-tool-use", patch(&["src/b.rs"])).done();
-    assert!(told(&taken).contains("src/b.rs was free"), "{taken:#?}");
+    assert!(agent_text(&taken).contains("src/b.rs was free"), "{taken:#?}");
     denied(
         &codex
             .asks("pre-tool-use", json!({ "tool_name": "Bash", "tool_input": { "command": "rm src/a.rs" } })),
@@ -278,23 +278,23 @@ async fn cursor_is_guarded_in_its_own_form() {
         "workspace_roots": [checkout.root()], "cursor_version": "2.4" });
     let mut cursor = Hosted::start(&checkout, "cursor", "cursor-agent", common);
     let started = cursor.asks("session-start", json!({ "is_background_agent": false })).done().json();
-    says(&started["additional_context"], "Nexus coordinates");
+    assert_contains(&started["additional_context"], "Nexus coordinates");
 
     let write = |file: PathBuf| json!({ "tool_name": "Write", "tool_input": { "file_path": file } });
-    let (root, denied) = (cursor.root.clone(), |asked: &Ended| {
+    let (root, denied) = (cursor.root.clone(), |asked: &CommandOutput| {
         assert_eq!(asked.code, 2, "{asked:#?}");
         assert!(asked.stderr.contains(WHY), "{asked:#?}");
         assert_eq!(asked.json()["permission"], "deny", "{asked:#?}");
-        says(&asked.json()["agent_message"], WHY);
+        assert_contains(&asked.json()["agent_message"], WHY);
     });
     denied(&cursor.asks("pre-tool-use", write(root.join("src/a.rs"))));
     let command = json!({ "command": "rm a.rs", "cwd": root.join("src") });
     denied(&cursor.asks("before-shell-execution", command));
     let taken = cursor.asks("pre-tool-use", write(root.join("src/b.rs"))).done().json();
-    says(&taken["agent_message"], "src/b.rs was free");
+    assert_contains(&taken["agent_message"], "src/b.rs was free");
     assert_eq!(taken["permission"], Value::Null, "{taken}");
     let after = cursor.asks("after-file-edit", json!({ "file_path": root.join("src/a.rs") })).done().json();
-    says(&after["additional_context"], WHY);
+    assert_contains(&after["additional_context"], WHY);
     // It calls Claude's hooks as well: that is the same run.
     cursor.host = "claude";
     let again = cursor.asks("pre-tool-use", write(root.join("src/b.rs"))).done();
@@ -308,7 +308,7 @@ async fn gemini_is_guarded_in_its_own_form() {
         json!({ "session_id": "a4f7c2d1", "cwd": checkout.root(), "timestamp": "2026-01-31T12:00:00.000Z" });
     let mut gemini = Hosted::start(&checkout, "gemini", "gemini", common);
     let started = gemini.asks("session-start", json!({ "source": "startup" })).done().json();
-    says(&started["hookSpecificOutput"]["additionalContext"], "Nexus coordinates");
+    assert_contains(&started["hookSpecificOutput"]["additionalContext"], "Nexus coordinates");
 
     let write =
         |file: &str| json!({ "tool_name": "write_file", "tool_input": { "file_path": file, "content": "" } });
@@ -317,11 +317,11 @@ async fn gemini_is_guarded_in_its_own_form() {
         assert_eq!(asked.code, 2, "{asked:#?}");
         assert!(asked.stderr.contains(WHY), "{asked:#?}");
         assert_eq!(asked.json()["decision"], "deny", "{asked:#?}");
-        says(&asked.json()["reason"], WHY);
+        assert_contains(&asked.json()["reason"], WHY);
     }
     let taken = gemini.asks("before-tool", write("src/b.rs")).done();
-    assert!(told(&taken).contains("src/b.rs was free"), "{taken:#?}");
+    assert!(agent_text(&taken).contains("src/b.rs was free"), "{taken:#?}");
     let after = gemini.asks("after-tool", write("src/a.rs")).done();
-    assert!(told(&after).contains(WHY), "{after:#?}");
+    assert!(agent_text(&after).contains(WHY), "{after:#?}");
     gemini.asks("after-agent", json!({ "prompt": "", "stop_hook_active": false })).done();
 }

@@ -85,14 +85,14 @@ async fn a_link_in_a_folder_does_not_take_its_files_out_of_the_project() {
     let doctor = claude.runs("cd src && nexus doctor");
     assert!(doctor.stdout.contains("src/.nexus.json does not count"), "{doctor:#?}");
     claude.root = checkout.root().join("src");
-    let brief = told(&claude.begins().done());
+    let brief = agent_text(&claude.begins().done());
     assert!(brief.contains("src/.nexus.json does not count"), "{brief}");
 
     // Nor does a whole repository there: its files are in its own project, and what is held around it stays held.
     claude.runs("git init -q src").done();
     denied(&claude.may_edit("a.rs"), WHY);
     let taken = claude.may_edit("new.rs").done();
-    assert!(told(&taken).contains("new.rs was free"), "{taken:#?}");
+    assert!(agent_text(&taken).contains("new.rs was free"), "{taken:#?}");
     let claims = team.admin.get(&team.path("/claims")).await;
     assert_eq!(claims.data().as_array().map(Vec::len), Some(1), "nothing of the other was taken");
 }
@@ -155,7 +155,7 @@ async fn a_submodule_is_guarded_as_the_repository_around_it() {
     claude.asks("pre-tool-use", super::shell("make")).done();
     fs::write(root.join("vendor/lib/x.rs"), "theirs\n").expect("it can be written");
     let after = claude.asks("post-tool-use", super::shell("make")).done();
-    assert!(told(&after).contains(why), "{after:#?}");
+    assert!(agent_text(&after).contains(why), "{after:#?}");
     super::refused(&claude.runs("git -C vendor/lib commit -q -am Mine"), why);
     claude.runs("git -C vendor/lib commit -q --no-verify -am Mine").done();
     super::refused(&claude.runs("git -C vendor/lib push -q origin HEAD:mine"), why);

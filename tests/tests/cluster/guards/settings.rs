@@ -80,7 +80,7 @@ async fn no_setting_of_a_person_hides_a_file_from_the_guards() {
         claude.asks("pre-tool-use", shell("make")).done();
         claude.runs("git rm -q --cached src/moved.rs && echo again > src/a.rs").done();
         let after = claude.asks("post-tool-use", shell("make")).done();
-        assert!(told(&after).contains(WHY), "{name}={value}: {after:#?}");
+        assert!(agent_text(&after).contains(WHY), "{name}={value}: {after:#?}");
         claude.runs("rm src/a.rs && git add src/moved.rs").done();
         checkout.git(&root, &["config", "--unset", name]);
     }
@@ -108,7 +108,7 @@ async fn another_repository_in_the_environment_hides_nothing() {
         claude.asks_with(&environment, "pre-tool-use", shell("make")).done();
         fs::write(root.join("src/a.rs"), format!("theirs {environment}\n")).expect("it can be written");
         let after = claude.asks_with(&environment, "post-tool-use", shell("make")).done();
-        assert!(told(&after).contains(WHY), "{environment}: {after:#?}");
+        assert!(agent_text(&after).contains(WHY), "{environment}: {after:#?}");
         claude.runs("git commit -q -am Mine").done();
         let found = claude.runs(&format!("{environment} nexus verify HEAD"));
         assert_eq!(found.code, 1, "{environment}: {found:#?}");
@@ -252,6 +252,6 @@ async fn what_git_ignores_is_nobodys_whatever_it_is_called() {
         assert_eq!(asked.stdout, "", "{file}: {asked:#?}");
     }
     let taken = claude.may_edit(":new.rs").done();
-    assert!(told(&taken).contains(":new.rs was free"), "{taken:#?}");
+    assert!(agent_text(&taken).contains(":new.rs was free"), "{taken:#?}");
     assert_eq!(team.admin.get(&team.path("/claims")).await.data().as_array().map(Vec::len), Some(2));
 }

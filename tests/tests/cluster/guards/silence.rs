@@ -17,7 +17,7 @@ async fn what_is_written_while_no_server_answers_is_settled_afterwards() {
     for file in ["src/a.rs", "src/b.rs"] {
         let open = claude.edits(file);
         assert_eq!(open.code, 0, "{open:#?}");
-        let told = told(&open);
+        let told = agent_text(&open);
         assert!(told.contains("fail-open") && told.contains(file), "{told}");
     }
     cluster.node(1).start();
@@ -60,7 +60,7 @@ async fn what_a_run_left_that_died_is_settled_by_the_next_one() {
         run: "next",
         root: checkout.root(),
     };
-    let brief = told(&next.begins().done());
+    let brief = agent_text(&next.begins().done());
     assert!(brief.contains("yours now: src/a.rs."), "{brief}");
     assert!(brief.contains("src/b.rs is held by Root's agent \"faster\""), "{brief}");
     assert!(!brief.contains("src/c.rs"), "who lives answers for it: {brief}");
@@ -114,7 +114,7 @@ async fn a_refusal_is_no_silence() {
     other.post(&team.path("/claims"), json!({ "paths": ["src/b.rs", "theirs/"] })).await.data();
     let odd = claude.edits("src/odd\u{1}.rs");
     assert_eq!(odd.code, 0, "{odd:#?}");
-    assert!(told(&odd).contains("Nobody can hold src/odd"), "{odd:#?}");
+    assert!(agent_text(&odd).contains("Nobody can hold src/odd"), "{odd:#?}");
     claude.edits("src/b.rs");
     claude.runs("git add -A").done();
     refused(&claude.runs("git commit -q -m Both"), "src/b.rs is held by Root's agent \"other\"");
@@ -173,7 +173,7 @@ async fn a_link_that_cannot_be_read_is_a_case_for_the_policy() {
     denied(&claude.may_edit_with(closed, "src/a.rs"), "names no project");
     let open = claude.edits("src/a.rs");
     assert_eq!(open.code, 0, "{open:#?}");
-    assert!(told(&open).contains("fail-open"), "{open:#?}");
+    assert!(agent_text(&open).contains("fail-open"), "{open:#?}");
     // Whoever only looks around is not stopped.
     claude.asks_with(closed, "pre-tool-use", super::shell("git status && nexus project link demo")).done();
     refused(&claude.runs(&format!("{closed} git commit -q -m Mine src/a.rs")), "names no project");
@@ -191,7 +191,7 @@ async fn settings_that_cannot_be_read_leave_a_journal() {
     fs::write(&settings, "{").expect("the file can be written");
     let open = claude.edits("src/a.rs");
     assert_eq!(open.code, 0, "{open:#?}");
-    assert!(told(&open).contains("noted in a journal"), "{open:#?}");
+    assert!(agent_text(&open).contains("noted in a journal"), "{open:#?}");
     fs::write(&settings, before).expect("the file can be written");
     let settled = claude.runs("nexus claims --mine").done();
     assert!(settled.stderr.contains("yours now: src/a.rs"), "{settled:#?}");
@@ -209,7 +209,7 @@ async fn a_hook_that_is_kept_waiting_answers_before_its_host_gives_up() {
     denied(&closed, "no answer within 6 s");
     let open = claude.edits("src/b.rs");
     assert_eq!(open.code, 0, "{open:#?}");
-    assert!(told(&open).contains("noted in a journal"), "{open:#?}");
+    assert!(agent_text(&open).contains("noted in a journal"), "{open:#?}");
     drop(lock);
     assert_eq!(claude.may_edit("src/b.rs").code, 0);
     let mine = claude.runs("nexus claims --mine").done();

@@ -2,7 +2,7 @@
 //! be had goes by the policy, as silence does.
 
 use super::repository;
-use nexus_tests::{Agent, Checkout, Cluster, Team, agent::Ended};
+use nexus_tests::{Agent, Checkout, Cluster, Team, agent::CommandOutput};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -26,7 +26,7 @@ async fn held() -> (Cluster, Team, Checkout, Agent) {
 }
 
 /// What a host is answered to these bytes.
-fn asks(checkout: &Checkout, agent: &mut Agent, policy: &str, hook: &str, bytes: &[u8]) -> Ended {
+fn asks(checkout: &Checkout, agent: &mut Agent, policy: &str, hook: &str, bytes: &[u8]) -> CommandOutput {
     let file = checkout.home().join("event");
     fs::write(&file, bytes).expect("the file can be written");
     agent.runs(&format!("NEXUS_HOOK_POLICY={policy} nexus hook {hook} < '{}'", file.display()))

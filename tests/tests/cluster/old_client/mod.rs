@@ -34,9 +34,9 @@ struct Scene {
     nobody: Strict,
     ana: Strict,
     ben: Strict,
-    /// Ben's id.
+    /// The id of the engineer Ben.
     ben_id: String,
-    /// Ana's id.
+    /// The id of the engineer Ana.
     ana_id: String,
     /// Where the project is.
     at: String,

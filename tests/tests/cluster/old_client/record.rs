@@ -37,12 +37,12 @@ async fn an_old_client_keeps_its_session_and_writes_down_how_far_it_is() {
     ana.wrong(&sessions, json!({ "featureId": NO_UUID }), "featureId").await;
 
     let id = text(&session["id"]);
-    let beat = |id: &str| scene.at(&format!("/sessions/{id}/heartbeat"));
-    assert_eq!(ana.post(&beat(&id), json!({})).await, json!({ "ok": true }));
-    let foreign = ben.ask(Method::POST, &beat(&id), None).await;
+    let heartbeat = |id: &str| scene.at(&format!("/sessions/{id}/heartbeat"));
+    assert_eq!(ana.post(&heartbeat(&id), json!({})).await, json!({ "ok": true }));
+    let foreign = ben.ask(Method::POST, &heartbeat(&id), None).await;
     assert_eq!(foreign.status, 403, "{}", foreign.body);
-    ana.refused(VALIDATION, Method::POST, &beat(NO_UUID), None).await;
-    ana.refused(NOT_FOUND, Method::POST, &beat(&scene.ana_id), None).await;
+    ana.refused(VALIDATION, Method::POST, &heartbeat(NO_UUID), None).await;
+    ana.refused(NOT_FOUND, Method::POST, &heartbeat(&scene.ana_id), None).await;
 
     // Checkpoints.
     let checkpoints = scene.at("/sessions/checkpoints");

@@ -25,9 +25,12 @@ async fn an_old_client_hears_what_happens_over_its_socket() {
     ben.make(&scene.at("/features/one/learnings"), json!({ "content": "c" })).await;
     ben.make(&scene.at("/decisions"), json!({ "title": "T", "decision": "D" })).await;
     scene.step(ben, "one", "done").await;
-    let heard = socket.hear_until("feature_completed").await;
+    let received = socket.receive_until("feature_completed").await;
     let find = |kind: &str| {
-        heard.iter().find(|event| event["type"] == kind).unwrap_or_else(|| panic!("no {kind} in {heard:?}"))
+        received
+            .iter()
+            .find(|event| event["type"] == kind)
+            .unwrap_or_else(|| panic!("no {kind} in {received:?}"))
     };
     let person = json!({ "id": scene.ben_id, "name": "Ben" });
     for kind in
@@ -51,7 +54,8 @@ async fn an_old_client_hears_what_happens_over_its_socket() {
     let learned = find("learning_added");
     assert_eq!((&learned["feature"]["slug"], &learned["learning"]["content"]), (&json!("one"), &json!("c")));
     find("decision_added");
-    let started = heard.iter().find(|event| event["engineerName"] == "Ben").expect("Ben's session started");
+    let started =
+        received.iter().find(|event| event["engineerName"] == "Ben").expect("Ben's session started");
     assert_eq!(
         (&started["type"], &started["engineerId"], started["sessionId"].is_string()),
         (&json!("session_started"), &json!(scene.ben_id), true)
@@ -60,7 +64,7 @@ async fn an_old_client_hears_what_happens_over_its_socket() {
     let error = socket.ask(json!({ "type": "sing" })).await;
     assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!("INVALID_MESSAGE")), "{error}");
     assert!(error["message"].is_string());
-    socket.say(json!({ "type": "heartbeat" })).await;
+    socket.send_json(json!({ "type": "heartbeat" })).await;
     let left = socket.ask(json!({ "type": "leave" })).await;
     assert_eq!(left, json!({ "type": "left", "projectId": project }));
     let error = socket.ask(json!({ "type": "leave" })).await;

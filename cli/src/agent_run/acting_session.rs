@@ -1,0 +1,235 @@
+//! The session that a command acts as: the one in its run's record, or a new one when work begins and there is none.
+//! A command that belongs to no run acts as the engineer.
+
+use super::{Actor, LostClaim, Process, RunKey, RunRecord, RunRecords, ensure_keep_alive};
+use crate::{
+    client::{Answer, Request},
+    context::Context,
+    error::Error,
+    guard::journal,
+    output::{format, plain},
+    repository,
+};
+use nexus_api_types::{
+    Code,
+    session::{Metadata, Session, StartSession},
+};
+use uuid::Uuid;
+
+impl Context<'_> {
+    /// Sends further requests as the session of this run, if it is surely alive, else as the engineer: a request that only
+    /// reads needs no session.
+    pub(crate) fn act_as_live_session(&self, project: Uuid) {
+        let session = match self.actor() {
+            Actor::Session(id) => Some(*id),
+            Actor::AgentRun { key, .. } => {
+                let record = self.records().read(key, project).filter(RunRecord::is_fresh);
+                record.map(|record| record.session_id)
+            }
+            Actor::Engineer => None,
+        };
+        self.client.act_as(session);
+    }
+
+    /// The session that this run works as: the one that is alive, or a new one. None when the engineer acts. Further
+    /// requests are sent as this session.
+    ///
+    /// # Errors
+    /// When the cluster refuses it, no server answers, or the record cannot be written.
+    pub(crate) async fn session_for_work(&self, project: Uuid) -> Result<Option<Uuid>, Error> {
+        let (key, owner) = match self.actor() {
+            Actor::Session(id) => return Ok(Some(*id)),
+            Actor::Engineer => return Ok(None),
+            Actor::AgentRun { key, owner } => (key, *owner),
+        };
+        let known = self.records().read(key, project);
+        let id = match known {
+            Some(record) if record.is_fresh() => {
+                if let Some(owner) = owner.filter(|owner| record.owner != Some(*owner)) {
+                    self.rebind(key, project, owner)?;
+                }
+                record.session_id
+            }
+            _ => self.start_session(key, project, owner).await?,
+        };
+        self.client.act_as(Some(id));
+        Ok(Some(id))
+    }
+
+    /// Sends a request as the session of this run. If the session turns out to be over, the request is repeated as a new
+    /// one.
+    ///
+    /// # Errors
+    /// When the cluster refuses it or no server answers.
+    pub(crate) async fn send_in_session(&self, project: Uuid, request: Request) -> Result<Answer, Error> {
+        let refused = match self.client.send(request.clone()).await {
+            Err(Error::Refused(refused)) => refused,
+            other => return other,
+        };
+        // There is no such session any more, or it belongs to the engineer who was logged in before.
+        let may_be_over =
+            matches!(refused.body.code, Code::NotFound | Code::Forbidden) && refused.body.details.is_none();
+        if may_be_over && self.renew_session(project).await? {
+            // As another session it is another request.
+            return self.client.send(request.without_identity()).await;
+        }
+        Err(Error::Refused(refused))
+    }
+
+    /// Finds the live session of this run, or starts one. Returns whether it is another one than before.
+    async fn renew_session(&self, project: Uuid) -> Result<bool, Error> {
+        let (Actor::AgentRun { .. }, Some(before)) = (self.actor(), self.client.session()) else {
+            return Ok(false);
+        };
+        self.mark_session_stale(project)?;
+        Ok(self.session_for_work(project).await? != Some(before))
+    }
+
+    /// Remembers that the session of this run may be over, so that the cluster is asked before it is used again.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub(crate) fn mark_session_stale(&self, project: Uuid) -> Result<(), Error> {
+        let Actor::AgentRun { key, .. } = self.actor() else { return Ok(()) };
+        self.records().change(key, project, |record| {
+            record.map(|mut record| {
+                record.renew_lease(0);
+                record
+            })
+        })?;
+        Ok(())
+    }
+
+    /// The session of a run that worked in this project before. None for a run that did not: it acts as its engineer.
+    ///
+    /// # Errors
+    /// As [`session_for_work`](Self::session_for_work).
+    pub(crate) async fn previous_session(&self, project: Uuid) -> Result<Option<Uuid>, Error> {
+        match self.actor() {
+            Actor::AgentRun { key, .. } if self.records().read(key, project).is_none() => Ok(None),
+            _ => self.session_for_work(project).await,
+        }
+    }
+
+    /// Makes sure that a process keeps the session alive for as long as its run lives. Call it after each claim.
+    pub(crate) fn keep_session_alive(&self, project: Uuid) {
+        let Actor::AgentRun { key, .. } = self.actor() else { return };
+        if let Err(error) = ensure_keep_alive(self, key, project) {
+            self.out
+                .note(format_args!("Nobody looks after this session: {error}. Its lease is the long one"));
+        }
+    }
+
+    /// What this run held and lost while its machine slept. Each is returned once.
+    pub(crate) fn take_lost_claims(&self, project: Uuid) -> Vec<LostClaim> {
+        let Actor::AgentRun { key, .. } = self.actor() else { return Vec::new() };
+        let records = self.records();
+        if records.read(key, project).is_none_or(|record| record.lost.is_empty()) {
+            return Vec::new();
+        }
+        let mut lost = Vec::new();
+        let emptied = records.change(key, project, |record| {
+            record.map(|mut record| {
+                lost = std::mem::take(&mut record.lost);
+                record
+            })
+        });
+        // If the record cannot be written, they are returned again the next time.
+        drop(emptied);
+        lost
+    }
+
+    /// Prints what was lost while the machine slept.
+    pub(crate) fn print_lost_claims(&self, project: Uuid) {
+        for LostClaim { what, why, by } in self.take_lost_claims(project) {
+            let holder = by.map(|by| format::holder(&by.engineer_name, by.agent.as_deref()));
+            let whose = holder.map_or(why, |holder| format!("{holder} holds it now"));
+            self.out.note(plain(&format!("Lost while this machine slept: {what}: {whose}")));
+        }
+    }
+
+    /// Binds the run to the process that it lives in. Commands in that process without a key of their own belong to it
+    /// from now on.
+    pub(crate) fn bind_to_own_process(&self, project: Uuid) {
+        if let Actor::AgentRun { key, owner: Some(owner) } = self.actor() {
+            // If the record cannot be written, they belong to the run that was bound before.
+            let _ = self.rebind(key, project, *owner);
+        }
+    }
+
+    fn rebind(&self, key: &RunKey, project: Uuid, owner: Process) -> Result<(), Error> {
+        self.records().change(key, project, |record| {
+            record.map(|mut record| {
+                record.bind(owner);
+                record
+            })
+        })?;
+        Ok(())
+    }
+
+    async fn start_session(
+        &self,
+        key: &RunKey,
+        project: Uuid,
+        owner: Option<Process>,
+    ) -> Result<Uuid, Error> {
+        let records = self.records();
+        records.delete_old(journal::is_journal);
+        // First the name: commands of one run that start at once then share it, and with it the session.
+        let named = bind(&records, key, project, owner)?;
+        let agent = named.map_or_else(|| new_name(key), |record| record.agent);
+        // The session that acted before may be over.
+        self.client.act_as(None);
+        let session = self.post_session(project, agent).await?;
+        records.change(key, project, |record| {
+            record.map(|mut record| {
+                record.set_session(&session);
+                record
+            })
+        })?;
+        Ok(session.id)
+    }
+
+    /// Starts a session of that agent; the cluster returns the one that is alive, if there is one.
+    ///
+    /// # Errors
+    /// When the cluster refuses it or no server answers.
+    pub(crate) async fn post_session(&self, project: Uuid, agent: String) -> Result<Session, Error> {
+        let here = std::env::current_dir().ok().map(|folder| folder.display().to_string());
+        let metadata = Metadata {
+            git_branch: repository::branch(),
+            working_dir: here
+                .filter(|text| !text.contains(char::is_control) && text.chars().count() <= 2_048),
+            client_version: Some(concat!("nexus/", env!("CARGO_PKG_VERSION")).to_owned()),
+        };
+        let body = StartSession { agent: Some(agent), metadata: Some(metadata), ..StartSession::default() };
+        let start = Request::post(format!("/projects/{project}/sessions")).body(&body);
+        self.client.send(start).await?.parse()
+    }
+}
+
+/// Stores the record of a run and the process that it lives in, before it has a session.
+///
+/// # Errors
+/// When the record cannot be written.
+pub(crate) fn bind(
+    records: &RunRecords,
+    key: &RunKey,
+    project: Uuid,
+    owner: Option<Process>,
+) -> Result<Option<RunRecord>, Error> {
+    records.change(key, project, |before| {
+        let mut record = before.unwrap_or_else(|| RunRecord::new(new_name(key)));
+        if let Some(owner) = owner {
+            record.bind(owner);
+        }
+        Some(record)
+    })
+}
+
+/// A name for an agent that no other run of the engineer has, on any machine: two runs of one name would be one agent,
+/// and share what they hold.
+fn new_name(key: &RunKey) -> String {
+    let random = (Uuid::now_v7().as_u128() & 0xffff_ffff) as u32;
+    format!("{}-{random:08x}", key.kind())
+}

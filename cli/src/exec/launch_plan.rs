@@ -1,0 +1,229 @@
+//! What is protected where a command starts, or why it is not run.
+
+use super::{
+    claim_query::ClaimQuery,
+    claims::claims,
+    own_sessions::{OwnSessions, engineer},
+    portable,
+    protection::ProtectionPlan,
+};
+#[cfg(target_os = "linux")]
+use crate::config::login::Login;
+use crate::{
+    context::Context,
+    error::{Error, Report},
+    guard::{checkout::LinkedCheckout, policy::Policy},
+    output::{format, plain},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+use uuid::Uuid;
+
+/// What is protected.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LaunchPlan {
+    /// In each checkout.
+    pub(super) plans: Vec<ProtectionPlan>,
+    /// What is needed to follow changes, for each of them.
+    pub(super) followed: Vec<FollowedCheckout>,
+    /// What has to be said before the command runs.
+    pub(super) notes: Vec<String>,
+    /// Why it must not run.
+    pub(super) failure: Option<LaunchFailure>,
+    /// Why it must not run for who requires protection: nobody could be asked, and the policy lets it run.
+    pub(super) unasked: Option<LaunchFailure>,
+}
+
+/// Why a command is not run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LaunchFailure {
+    /// As of any command that fails so.
+    pub(super) exit_code: u8,
+    /// Lines of the error message that is printed.
+    pub(super) lines: Vec<String>,
+}
+
+impl LaunchFailure {
+    /// What stands in the way before anybody is asked.
+    pub(super) fn of(error: &Error) -> Self {
+        Self { exit_code: error.exit_code(), lines: vec![format!("the command was not run: {error}")] }
+    }
+}
+
+/// A checkout whose claims are followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FollowedCheckout {
+    /// The project that the checkout is linked to.
+    pub(super) project: Uuid,
+    /// Its root, without symbolic links.
+    #[serde(with = "portable::one")]
+    pub(super) root: PathBuf,
+    /// The log index that is known; none when no server answered yet.
+    pub(super) since: Option<u64>,
+    /// Whether others hold wildcards, so that files that are made may be theirs.
+    pub(super) has_wildcards: bool,
+    /// Whose claims are no obstacle to who started the command.
+    pub(super) own: OwnSessions,
+}
+
+/// The linked checkouts that a folder is in: its own, and the one of another project around it.
+///
+/// # Errors
+/// When a link cannot be read.
+pub(super) fn linked_checkouts(folder: &Path) -> Result<Vec<LinkedCheckout>, Error> {
+    let Some(checkout) = LinkedCheckout::of(folder)? else { return Ok(Vec::new()) };
+    let around = checkout.enclosing()?;
+    Ok(std::iter::once(checkout).chain(around).collect())
+}
+
+/// Asks the cluster about the checkouts that a command starts in. Silence goes by the policy, as everywhere; a refusal
+/// lets nothing run.
+pub(super) async fn ask_cluster(context: &Context<'_>, checkouts: &[LinkedCheckout]) -> LaunchPlan {
+    let mut launch_plan = LaunchPlan::default();
+    for checkout in checkouts {
+        let project = checkout.project();
+        launch_plan.notes.extend(checkout.warning.clone());
+        let root = checkout.root.clone();
+        let own = OwnSessions::of_current_actor(context, project);
+        match ask(context, checkout, &own).await {
+            Ok(CheckoutAnswer { plan, since, has_wildcards, agents }) => {
+                if own.has_default && !agents.is_empty() {
+                    let agents: Vec<String> = agents.into_iter().collect();
+                    launch_plan.notes.push(format!(
+                        "Files of your own agents are protected, too: {}",
+                        format::list(&agents)
+                    ));
+                }
+                launch_plan.plans.push(plan);
+                launch_plan.followed.push(FollowedCheckout { project, root, since, has_wildcards, own });
+            }
+            Err(error) if is_unreachable(&error) && policy(context, checkout) == Policy::FailOpen => {
+                let why = || "--require: nothing runs until a server answers".to_owned();
+                launch_plan.unasked.get_or_insert_with(|| failure(context, &error, Some(why())));
+                launch_plan.notes.push(format!(
+                    "Nobody can tell whose files are: {}. Policy {}: nothing is protected until a server answers",
+                    Report::new(&error, context.out.clock()).message,
+                    Policy::FailOpen.word()
+                ));
+                launch_plan.plans.push(ProtectionPlan::of(root.clone()));
+                launch_plan.followed.push(FollowedCheckout {
+                    project,
+                    root,
+                    since: None,
+                    has_wildcards: false,
+                    own,
+                });
+            }
+            Err(error) => {
+                let why = is_unreachable(&error).then(|| {
+                    format!(
+                        "policy {}: nothing runs until a server answers",
+                        policy(context, checkout).word()
+                    )
+                });
+                launch_plan.failure = Some(failure(context, &error, why));
+                return launch_plan;
+            }
+        }
+    }
+    launch_plan
+}
+
+/// What the cluster says of a checkout.
+struct CheckoutAnswer {
+    plan: ProtectionPlan,
+    /// The log index that it reflects.
+    since: Option<u64>,
+    has_wildcards: bool,
+    /// Agents of the engineer whose claims are not one's own.
+    agents: BTreeSet<String>,
+}
+
+async fn ask(
+    context: &Context<'_>,
+    checkout: &LinkedCheckout,
+    own: &OwnSessions,
+) -> Result<CheckoutAnswer, Error> {
+    let project = checkout.project();
+    context.client.act_as(None);
+    let (claims, engineer) = futures::future::try_join(claims(context, project), engineer(context)).await?;
+    let mut query = ClaimQuery::new(project, &checkout.root, &claims, own, engineer);
+    let plan = query.plan(context, &BTreeSet::new()).await?;
+    let (has_wildcards, agents) = (query.has_wildcards(), query.agents().clone());
+    Ok(CheckoutAnswer { plan, since: claims.revision, has_wildcards, agents })
+}
+
+/// What is found when whoever was to ask the cluster does not answer: silence, which goes by the policy.
+#[cfg(target_os = "linux")]
+pub(super) fn without_answer(checkouts: &[LinkedCheckout], login: Option<&Login>, why: &str) -> LaunchPlan {
+    let failure = |more: String| LaunchFailure {
+        exit_code: Error::local(String::new()).exit_code(),
+        lines: vec![format!("the command was not run: {why}"), more],
+    };
+    let policy = |checkout: &LinkedCheckout| Policy::find(Some(&checkout.link), login);
+    match checkouts.iter().map(policy).find(|policy| *policy != Policy::FailOpen) {
+        Some(policy) => {
+            let more = format!("policy {}: nothing runs until it is known what others hold", policy.word());
+            LaunchPlan { failure: Some(failure(more)), ..LaunchPlan::default() }
+        }
+        None => LaunchPlan {
+            plans: checkouts.iter().map(|checkout| ProtectionPlan::of(checkout.root.clone())).collect(),
+            notes: vec![format!(
+                "Nobody can tell whose files are: {why}. Policy {}: nothing is protected",
+                Policy::FailOpen.word()
+            )],
+            unasked: Some(failure("--require: nothing runs until it is known what others hold".to_owned())),
+            ..LaunchPlan::default()
+        },
+    }
+}
+
+/// Whether an error says that nobody could be asked, and not that somebody said no.
+const fn is_unreachable(error: &Error) -> bool {
+    match error {
+        Error::Unreachable(_) | Error::NotLoggedIn | Error::Local(_) => true,
+        Error::Refused(_) | Error::Misused(_) | Error::Found | Error::OutputClosed => false,
+    }
+}
+
+fn policy(context: &Context<'_>, checkout: &LinkedCheckout) -> Policy {
+    Policy::find(Some(&checkout.link), Some(&context.login))
+}
+
+fn failure(context: &Context<'_>, error: &Error, why: Option<String>) -> LaunchFailure {
+    let report = Report::new(error, context.out.clock());
+    let mut lines = vec![format!("the command was not run: {}", report.message)];
+    lines.extend(report.lines);
+    lines.extend(why);
+    lines.extend(report.hints.into_iter().map(|hint| format!("next: {hint}")));
+    LaunchFailure { exit_code: error.exit_code(), lines: lines.iter().map(|line| plain(line)).collect() }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn checkout(hooks: &str) -> (tempfile::TempDir, LinkedCheckout) {
+        let folder = tempfile::tempdir().unwrap();
+        let link = format!(r#"{{"projectId":"00000000-0000-0000-0000-000000000001"{hooks}}}"#);
+        std::fs::write(folder.path().join(".nexus.json"), link).unwrap();
+        let checkout = LinkedCheckout::of(folder.path()).unwrap().unwrap();
+        (folder, checkout)
+    }
+
+    #[test]
+    fn a_companion_that_does_not_answer_is_silence_and_goes_by_the_policy() {
+        let (_open, open) = checkout("");
+        let launch_plan = without_answer(std::slice::from_ref(&open), None, "no answer within 9 s");
+        assert!(launch_plan.failure.is_none() && launch_plan.unasked.is_some(), "{launch_plan:?}");
+        assert!(launch_plan.notes[0].contains("no answer within 9 s. Policy fail-open"), "{launch_plan:?}");
+        let (_closed, closed) = checkout(r#","hooks":{"whenUnreachable":"fail-closed"}"#);
+        let launch_plan = without_answer(&[open, closed], None, "no answer within 9 s");
+        assert!(launch_plan.failure.unwrap().lines[1].contains("policy fail-closed"));
+    }
+}

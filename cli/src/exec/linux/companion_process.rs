@@ -1,0 +1,152 @@
+//! The process beside the one that becomes the command. Outside of all namespaces it asks the cluster, maps ids where only
+//! a process outside may, and starts the process that follows changes. It ends before the command begins.
+
+use super::{follow, message, namespace};
+use crate::{
+    args::Global,
+    context::Context,
+    error::Error,
+    exec::{
+        companion::{self, Stage},
+        launch_plan::{self, FollowedCheckout, LaunchFailure, LaunchPlan},
+    },
+    output::Output,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    env, fs, io,
+    os::{
+        fd::{AsFd, OwnedFd, RawFd},
+        unix::{net::UnixStream, process::parent_id},
+    },
+    process::{Child, Command, ExitCode, Stdio},
+};
+
+/// The first descriptor that is neither input, output nor errors.
+const FIRST_BEYOND_STANDARD: RawFd = 3;
+
+/// A request to the companion process; requests are answered in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum CompanionRequest {
+    /// Map all ids in the user namespace of the process that asks.
+    MapMe,
+    /// Start the process that follows changes.
+    Follow,
+}
+
+/// Starts a companion process that answers over this socket.
+///
+/// # Errors
+/// When it cannot be started.
+pub(super) fn spawn(global: &Global, socket: UnixStream) -> io::Result<Child> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args(["exec-companion", "ask"]);
+    // What came from the environment is there already; a key is not for everybody to see.
+    let given = |name: &str, value: &Option<String>| {
+        value.clone().filter(|value| env::var(name).ok().as_ref() != Some(value))
+    };
+    for (flag, name, value) in [
+        ("--server", "NEXUS_SERVER", &global.server),
+        ("--project", "NEXUS_PROJECT", &global.project),
+        ("--session", "NEXUS_SESSION", &global.session),
+    ] {
+        if let Some(value) = given(name, value) {
+            command.arg(format!("{flag}={value}"));
+        }
+    }
+    if let Some(token) = given("NEXUS_TOKEN", &global.token) {
+        command.env("NEXUS_TOKEN", token);
+    }
+    command.arg(format!("--timeout={}ms", global.timeout.as_millis()));
+    command.stdin(Stdio::from(OwnedFd::from(socket))).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+}
+
+/// Runs a stage of the companion process.
+pub(in crate::exec) fn accompany(stage: Stage, followed: Option<&str>, global: Global) -> ExitCode {
+    let done = match stage {
+        Stage::Try => namespace::enter().map(drop).map_err(|_| io::ErrorKind::PermissionDenied.into()),
+        Stage::Ask => ask(global),
+        Stage::Follow => follow::follow(followed.unwrap_or_default(), global),
+    };
+    if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether a trial of the namespaces in a process of its own failed, where a trial is needed.
+pub(super) fn has_to_fail() -> bool {
+    namespace::has_to_be_tried() && !can_enter()
+}
+
+fn can_enter() -> bool {
+    let Ok(program) = env::current_exe() else { return false };
+    let mut command = Command::new(program);
+    command.args(["exec-companion", "try"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Why nothing can be protected on this machine.
+pub(in crate::exec) fn obstacle() -> Option<String> {
+    (!can_enter()).then(|| {
+        let why = namespace::refused();
+        format!("no namespace is to be had: {}", why.advice)
+    })
+}
+
+/// The socket that this process was started with.
+pub(super) fn socket() -> io::Result<UnixStream> {
+    Ok(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?))
+}
+
+fn ask(global: Global) -> io::Result<()> {
+    close_inherited();
+    let socket = socket()?;
+    let checkouts = env::current_dir()
+        .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))
+        .and_then(|here| launch_plan::linked_checkouts(&here));
+    let launch_plan = checkouts.and_then(|checkouts| companion::find(global.clone(), &checkouts));
+    let launch_plan = launch_plan.unwrap_or_else(|error| LaunchPlan {
+        failure: Some(LaunchFailure::of(&error)),
+        ..LaunchPlan::default()
+    });
+    message::send(&socket, &launch_plan)?;
+    // Where there are no namespaces, the other process asks for nothing more.
+    while let Ok(step) = message::receive::<CompanionRequest>(&socket) {
+        let done = match step {
+            CompanionRequest::MapMe => namespace::map_all(parent_id()),
+            CompanionRequest::Follow => start_follower(&launch_plan.followed, &global),
+        };
+        message::send(&socket, &done.as_ref().err().map(ToString::to_string))?;
+        if step == CompanionRequest::Follow {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Closes what the command alone is to have: who waits for the end of a pipe that the command was given would wait for this
+/// process, too. Nothing of its own is open yet.
+fn close_inherited() {
+    let open = fs::read_dir("/proc/self/fd").into_iter().flatten();
+    let open: Vec<RawFd> = open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    for descriptor in open.into_iter().filter(|descriptor| *descriptor >= FIRST_BEYOND_STANDARD) {
+        // The list itself is one of them, and closed already.
+        let _ = nix::unistd::close(descriptor);
+    }
+}
+
+/// Starts the process that follows changes; it gets the same socket.
+fn start_follower(followed: &[FollowedCheckout], global: &Global) -> io::Result<()> {
+    let mut command = Command::new(env::current_exe()?);
+    let followed = follow::FollowOrder { command: parent_id(), checkouts: followed.to_vec() };
+    command.args(["exec-companion", "follow", &serde_json::to_string(&followed)?]);
+    // Whom it asks, and as whom, is settled now: what login saved, the command may write before it is read again.
+    let out = Output::new(true, true);
+    let context = Context::new(global.clone(), &out).map_err(io::Error::other)?;
+    let servers: Vec<String> = context.servers.iter().map(ToString::to_string).collect();
+    command.env("NEXUS_SERVER", servers.join(","));
+    if let Some(token) = context.given_token.as_ref().or(context.login.token.as_ref()) {
+        command.env("NEXUS_TOKEN", token);
+    }
+    // It gets the sessions that count as own with its order.
+    command.env_remove("NEXUS_SESSION").current_dir("/");
+    command.stdin(Stdio::inherit()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(drop)
+}
