@@ -222,7 +222,10 @@ impl Conversation {
                     let told = seat.cursor;
                     let events = batches.iter().flat_map(|batch| &batch.events);
                     let (events, through) = first(events.filter(|event| event.revision > told), through);
-                    return Ok(Step::Events(Delivery::shared(events), through));
+                    return Ok(Step::Events(
+                        Delivery::shared(&self.api, self.caller.engineer, events),
+                        through,
+                    ));
                 }
                 Next::Behind => {
                     seat.reading.spawn(read_on(

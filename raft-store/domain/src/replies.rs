@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// of seconds.
 pub const REPLY_FLOOR: Millis = Millis::from_secs(60);
 /// What all answers to keys may weigh, young ones too: bounds memory.
-pub const MAX_REPLY_BYTES: usize = 256 << 20;
+pub const MAX_REPLY_BYTES: usize = 128 << 20;
 /// A slot that was not taken for so long is needed by no retry: a node gives a request up within seconds.
 pub const SLOT_AGE: Millis = Millis::from_secs(60);
 /// What an answer weighs beside its lists: its row and its places in the maps.
