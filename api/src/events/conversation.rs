@@ -224,7 +224,10 @@ impl Conversation {
                     let delivered = subscription.cursor;
                     let events = batches.iter().flat_map(|batch| &batch.events);
                     let (events, through) = first(events.filter(|event| event.revision > delivered), through);
-                    return Ok(Step::Events(Delivery::shared(events), through));
+                    return Ok(Step::Events(
+                        Delivery::shared(&self.api, self.caller.engineer, events),
+                        through,
+                    ));
                 }
                 Next::Behind => {
                     subscription.reading.spawn(read_on(

@@ -1,7 +1,7 @@
 //! One WebSocket as frames: never sends faster than its client takes, and gives up on one that takes
 //! nothing. Knows nothing about events.
 
-use super::hub::RenderedEvent;
+use super::{hub::RenderedEvent, socket::BUFFER};
 use crate::{
     api::Api,
     response_memory::{Reader, Reservation},
@@ -12,7 +12,7 @@ use futures::{SinkExt, StreamExt};
 use nexus_api_types::socket::{CloseCode, Notice};
 use nexus_domain::EngineerId;
 use std::{future::Future, ops::Deref, time::Duration};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 /// A peer that is told to go gets this long to answer, so that the reason reaches it.
@@ -25,11 +25,16 @@ const PATIENCE_FOR_ALL: u32 = 6;
 
 const TOO_SLOW: End = End::Close(CloseCode::TooSlow, "too slow: resume from the last revision you saw");
 
-/// Events that are sent together. Those of the hub are shared by all who follow; what was read for one socket alone has
-/// room in memory until it is sent.
-#[derive(Default)]
+/// Events that are sent together. Those of the hub are shared by all who follow; what was read for one socket alone takes
+/// room in memory until it is sent, and so does the copy of an event that waits to be written.
 pub(crate) struct Delivery {
     events: Vec<RenderedEvent>,
+    room: Reserved,
+}
+
+/// What a delivery takes of the memory for all of them.
+#[derive(Default)]
+struct Reserved {
     /// Cancelled when others need the room.
     given_up: CancellationToken,
     _reservation: Option<Reservation>,
@@ -37,18 +42,31 @@ pub(crate) struct Delivery {
 
 impl Delivery {
     /// Of what is in memory anyway.
-    pub(crate) fn shared(events: Vec<RenderedEvent>) -> Self {
-        Self { events, ..Self::default() }
+    pub(crate) fn shared(api: &Api, engineer: EngineerId, events: Vec<RenderedEvent>) -> Self {
+        Self { room: Reserved::new(api, engineer, longest(&events)), events }
     }
 
     /// Of what is in memory for this socket.
     pub(crate) fn own(api: &Api, engineer: EngineerId, events: Vec<RenderedEvent>) -> Self {
+        let all = events.iter().map(|event| event.text.len()).sum::<usize>();
+        Self { room: Reserved::new(api, engineer, all + longest(&events)), events }
+    }
+}
+
+/// Bytes of the longest event: the socket copies it to its buffer, whatever size that has.
+fn longest(events: &[RenderedEvent]) -> usize {
+    events.iter().map(|event| event.text.len()).max().unwrap_or_default()
+}
+
+impl Reserved {
+    fn new(api: &Api, engineer: EngineerId, bytes: usize) -> Self {
+        // Each socket has its buffers, which are counted by the number of sockets.
+        if bytes <= BUFFER {
+            return Self::default();
+        }
         let given_up = CancellationToken::new();
-        let bytes = events.iter().map(|event| event.text.len());
-        // A copy of one of them waits to be written.
-        let all = bytes.clone().sum::<usize>() + bytes.max().unwrap_or_default();
-        let reservation = api.response_memory.reserve(Reader::Engineer(engineer), all, &given_up);
-        Self { events, given_up, _reservation: Some(reservation) }
+        let reservation = api.response_memory.reserve(Reader::Engineer(engineer), bytes, &given_up);
+        Self { given_up, _reservation: Some(reservation) }
     }
 }
 
@@ -87,11 +105,19 @@ pub(crate) struct Outbox {
     heard: Instant,
     /// The rest of a revision that was begun: who resumes after a revision must have had all of it.
     owed: Vec<Utf8Bytes>,
+    /// What the delivery that was broken off takes: it is in memory until the socket is closed.
+    unsent: Reserved,
 }
 
 impl Outbox {
     pub(crate) fn new(api: &Api, socket: WebSocket) -> Self {
-        Self { socket, patience: api.config.slow_consumer, heard: Instant::now(), owed: Vec::new() }
+        Self {
+            socket,
+            patience: api.config.slow_consumer,
+            heard: Instant::now(),
+            owed: Vec::new(),
+            unsent: Reserved::default(),
+        }
     }
 
     /// The next thing from the client. Safe to drop while it waits.
@@ -126,19 +152,26 @@ impl Outbox {
     }
 
     /// Sends events one after the other.
-    pub(crate) async fn send_all(&mut self, events: &Delivery) -> Result<(), End> {
+    pub(crate) async fn send_all(&mut self, delivery: Delivery) -> Result<(), End> {
+        let Delivery { events, room } = delivery;
         let deadline = Instant::now() + self.patience * PATIENCE_FOR_ALL;
         let mut begun = None;
         for (at, event) in events.iter().enumerate() {
             let sent = within(self.patience, self.socket.feed(Message::Text(event.text.clone())));
-            if let Err(end) = in_time(deadline, &events.given_up, sent).await {
+            if let Err(end) = in_time(deadline, &room.given_up, sent).await {
                 let rest = events[at..].iter().take_while(|event| begun == Some(event.revision));
                 self.owed = rest.map(|event| event.text.clone()).collect();
+                self.unsent = room;
                 return Err(end);
             }
             begun = Some(event.revision);
         }
-        in_time(deadline, &events.given_up, within(self.patience, self.socket.flush())).await
+        let flushed = within(self.patience, self.socket.flush());
+        let flushed = in_time(deadline, &room.given_up, flushed).await;
+        if flushed.is_err() {
+            self.unsent = room;
+        }
+        flushed
     }
 
     /// Asks the client's machine for a sign of life.
@@ -154,6 +187,7 @@ impl Outbox {
             return;
         };
         let patience = if code == CloseCode::TooSlow { SLOW_FAREWELL } else { FAREWELL };
+        let given_up = self.unsent.given_up.clone();
         let frame = CloseFrame { code: code.number(), reason: reason.into() };
         let farewell = async {
             for text in std::mem::take(&mut self.owed) {
@@ -163,11 +197,15 @@ impl Outbox {
             while let Some(Ok(_)) = self.socket.next().await {}
             Ok::<(), axum::Error>(())
         };
-        let _ = timeout(patience, farewell).await;
+        tokio::select! {
+            _ = timeout(patience, farewell) => {}
+            // Others need its room.
+            () = async { given_up.cancelled().await; sleep(FAREWELL).await } => {}
+        }
         if code == CloseCode::BadProtocol {
             // What it still sends is not read: the connection ends hard, and takes along what its
             // client has not read by then.
-            tokio::time::sleep(FAREWELL / 4).await;
+            sleep(FAREWELL / 4).await;
         }
     }
 }

@@ -25,7 +25,7 @@ pub const MAX_SOCKETS: u32 = 4_096;
 /// is a little too long can be told so.
 const MAX_FRAME: usize = 16 * MAX_MESSAGE;
 /// Bytes that are read and written at once: thousands of sockets have such buffers.
-const BUFFER: usize = 16 << 10;
+pub(super) const BUFFER: usize = 16 << 10;
 /// Wrong messages in a row before a client is taken for another protocol.
 const MAX_INVALID: usize = 20;
 /// Between two looks at whether the key and the membership still are what they were, while nothing
@@ -139,9 +139,10 @@ async fn converse(
                 Step::Events(events, through) => {
                     // Each event is authorised when it is sent: what was right at the join may be over.
                     talk.authorise()?;
-                    outbox.send_all(&events).await?;
+                    let count = events.len();
+                    outbox.send_all(events).await?;
                     talk.delivered(through);
-                    api.metrics.events_sent(events.len());
+                    api.metrics.events_sent(count);
                 }
                 Step::Compacted(notice) => {
                     talk.authorise()?;

@@ -3,7 +3,10 @@
 use crate::error::Error;
 use nexus_api_types::Data;
 use reqwest::Method;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -121,9 +124,13 @@ impl Request {
         self
     }
 
-    /// Of the answer only what such a type has is read: of a long list with many fields that is much less.
-    pub(crate) fn reading<T: DeserializeOwned + Serialize>(mut self) -> Self {
-        self.reader = Some(|body| serde_json::to_value(serde_json::from_slice::<Data<T>>(body)?.data));
+    /// The answer stays text until [`Answer::parse_text`] reads it: a long list is read once, and only as far as a type
+    /// has fields for it.
+    pub(crate) fn keep_text(mut self) -> Self {
+        self.reader = Some(|body| {
+            serde_json::from_slice::<Data<IgnoredAny>>(body)?;
+            Ok(Value::String(String::from_utf8_lossy(body).into_owned()))
+        });
         self
     }
 
@@ -170,9 +177,21 @@ impl Answer {
     /// # Errors
     /// When the server is so much newer or older that it is none.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        T::deserialize(&self.data).map_err(|error| {
-            Error::local(format!("the server's answer is not what this version of nexus expects: {error}"))
-                .hint("compare nexus --version with the version in nexus cluster status; --json shows the answer as it is")
-        })
+        T::deserialize(&self.data).map_err(|error| unexpected(&error))
     }
+
+    /// The same of an answer to [`Request::keep_text`].
+    ///
+    /// # Errors
+    /// Those of [`Answer::parse`].
+    pub(crate) fn parse_text<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let text = self.data.as_str().unwrap_or_default();
+        serde_json::from_str::<Data<T>>(text).map(|answer| answer.data).map_err(|error| unexpected(&error))
+    }
+}
+
+fn unexpected(error: &serde_json::Error) -> Error {
+    Error::local(format!("the server's answer is not what this version of nexus expects: {error}")).hint(
+        "compare nexus --version with the version in nexus cluster status; --json shows the answer as it is",
+    )
 }

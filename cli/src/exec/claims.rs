@@ -37,8 +37,8 @@ pub(super) struct Claims {
 /// When the cluster refuses it or no server answers.
 pub(super) async fn claims(context: &Context<'_>, project: Uuid) -> Result<Claims, Error> {
     let asked = Request::get(format!("/projects/{project}/claims"));
-    let answer = context.client.send(asked.reading::<Vec<Claim>>()).await?;
-    Ok(Claims { revision: answer.revision(), claims: answer.parse()? })
+    let answer = context.client.send(asked.keep_text()).await?;
+    Ok(Claims { revision: answer.revision(), claims: answer.parse_text()? })
 }
 
 /// Whether somebody may hold more or less than before.

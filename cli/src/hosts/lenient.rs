@@ -3,7 +3,8 @@
 //!
 //! It is made into JSON that any reader takes, in one pass over its characters: a mark of the byte order goes, bytes
 //! that are no UTF-8 and halves of surrogate pairs become U+FFFD, control characters are escaped, numbers that are none
-//! and what is nested too deeply become null. Of what was cut off, what was whole is kept.
+//! and what is nested too deeply become null. Of what was cut off, what was whole is kept. Of what has too many values,
+//! the first ones are kept.
 
 use serde_json::{Number, Value};
 use std::{borrow::Cow, iter::Peekable, str::Chars};
@@ -11,11 +12,24 @@ use std::{borrow::Cow, iter::Peekable, str::Chars};
 /// Levels that are kept: what is needed is in the first three, and a reader may not go on for ever.
 const MAX_DEPTH: usize = 64;
 
+/// Values that are kept: each takes some 60 bytes of memory, whatever its text takes, and no tool needs as many.
+const MAX_VALUES: usize = 100_000;
+
+/// Levels that are read on when there are too many values, up to twice as many: a content that comes first hides no path.
+const NEEDED_LEVELS: usize = 2;
+
 /// Reads what it can; null where there is nothing.
 pub(crate) fn read(bytes: &[u8]) -> Value {
     let text = decoded(bytes);
     let letters = text.trim_start_matches('\u{feff}').chars().peekable();
-    let mut mend = Repair { letters, json: String::with_capacity(text.len()), open: Vec::new(), whole: 0 };
+    let mut mend = Repair {
+        letters,
+        json: String::with_capacity(text.len()),
+        open: Vec::new(),
+        whole: 0,
+        values: 0,
+        begin: 0,
+    };
     mend.all();
     serde_json::from_str(&mend.json).unwrap_or_default()
 }
@@ -56,6 +70,10 @@ struct Repair<'a> {
     open: Vec<Bracket>,
     /// Bytes of the JSON that are sound once what is open is closed.
     whole: usize,
+    /// Values that were kept so far.
+    values: usize,
+    /// Bytes of the JSON before the comma and the name that precede the value that comes next.
+    begin: usize,
 }
 
 impl Repair<'_> {
@@ -63,7 +81,16 @@ impl Repair<'_> {
         // In an object only what comes after a colon is a value; a name without one is of no use.
         let mut is_value = true;
         while let Some(letter) = self.letters.next() {
+            let begins_value = match letter {
+                '"' => is_value,
+                letter => !(letter.is_ascii_whitespace() || ":,]}".contains(letter)),
+            };
             let is_whole = match letter {
+                letter if begins_value && self.is_one_too_many() => {
+                    let is_whole = self.pass_by(letter);
+                    self.json.truncate(self.begin);
+                    is_whole
+                }
                 '{' | '[' if self.open.len() >= MAX_DEPTH => {
                     self.skip();
                     self.json.push_str("null");
@@ -73,6 +100,7 @@ impl Repair<'_> {
                     let open = if letter == '{' { Bracket::Object } else { Bracket::List };
                     self.open.push(open);
                     self.json.push(letter);
+                    self.begin = self.json.len();
                     is_value = open == Bracket::List;
                     true
                 }
@@ -85,9 +113,18 @@ impl Repair<'_> {
                     self.json.push(letter);
                     true
                 }
-                ':' | ',' => {
+                ':' => {
                     self.json.push(letter);
-                    is_value = letter == ':' || self.open.last() == Some(&Bracket::List);
+                    is_value = true;
+                    false
+                }
+                ',' => {
+                    self.begin = self.json.len();
+                    // Nothing was kept of what came before it.
+                    if !self.json.ends_with(['{', '[']) {
+                        self.json.push(letter);
+                    }
+                    is_value = self.open.last() == Some(&Bracket::List);
                     false
                 }
                 '"' => {
@@ -109,6 +146,29 @@ impl Repair<'_> {
         }
         self.json.truncate(self.whole);
         self.json.extend(self.open.iter().rev().map(|open| open.end()));
+    }
+
+    /// Whether the value that begins now is not kept.
+    fn is_one_too_many(&mut self) -> bool {
+        let is_needed = self.open.len() <= NEEDED_LEVELS;
+        let is_one_too_many = self.values >= if is_needed { 2 * MAX_VALUES } else { MAX_VALUES };
+        self.values += usize::from(!is_one_too_many);
+        is_one_too_many
+    }
+
+    /// Goes over a value that begins with this letter. Says whether it surely has an end.
+    fn pass_by(&mut self, first: char) -> bool {
+        match first {
+            '{' | '[' => {
+                self.skip();
+                true
+            }
+            '"' => self.string(),
+            _ => {
+                while self.letters.next_if(|letter| !ends_scalar(*letter)).is_some() {}
+                self.letters.peek().is_some()
+            }
+        }
     }
 
     /// Goes over an object or a list that has begun.
@@ -193,8 +253,7 @@ impl Repair<'_> {
     /// A word or a number. Says whether it surely has an end.
     fn scalar(&mut self, first: char) -> bool {
         let mut word = String::from(first);
-        let ends = |letter: &char| letter.is_ascii_whitespace() || ",:]}[{\"".contains(*letter);
-        while let Some(letter) = self.letters.next_if(|letter| !ends(letter)) {
+        while let Some(letter) = self.letters.next_if(|letter| !ends_scalar(*letter)) {
             word.push(letter);
         }
         let is_known = matches!(word.as_str(), "true" | "false" | "null")
@@ -202,6 +261,11 @@ impl Repair<'_> {
         self.json.push_str(if is_known { &word } else { "null" });
         self.letters.peek().is_some()
     }
+}
+
+/// Whether a word or a number ends before this letter.
+fn ends_scalar(letter: char) -> bool {
+    letter.is_ascii_whitespace() || ",:]}[{\"".contains(letter)
 }
 
 fn four_digits(letters: &mut Peekable<Chars<'_>>) -> Option<u32> {
@@ -289,6 +353,32 @@ mod tests {
         assert_eq!(read(b""), Value::Null);
         assert_eq!(read(b"oops"), Value::Null);
         assert_eq!(read(br#"{"a" 1}"#), Value::Null);
+    }
+
+    #[test]
+    fn of_too_many_values_the_first_are_kept_and_a_path_after_them_is_read() {
+        let many = 3 * MAX_VALUES;
+        for (content, kept) in [
+            (format!("[{}]", vec!["0"; many].join(",")), MAX_VALUES),
+            (format!("[{}]", vec!["[\"a\",{}]"; many].join(" , ")), MAX_VALUES / 3),
+            (
+                format!("{{{}}}", (0..many).map(|n| format!("\"k{n}\": 1")).collect::<Vec<_>>().join(",")),
+                MAX_VALUES,
+            ),
+        ] {
+            let text = format!(r#"{{"tool":"Write","input":{{"content":{content},"path":"a.rs"}},"n":1}}"#);
+            let read = read(text.as_bytes());
+            assert_eq!((&read["input"]["path"], &read["n"]), (&json!("a.rs"), &json!(1)));
+            let content = &read["input"]["content"];
+            let length = content.as_array().map(Vec::len).or(content.as_object().map(serde_json::Map::len));
+            assert!(
+                length.is_some_and(|length| length <= kept && length + 10 > kept),
+                "{length:?} of {kept}"
+            );
+        }
+        // Where all is of the first levels, there are at most twice as many.
+        let wide = read(format!("[{}]", vec!["0"; many].join(",")).as_bytes());
+        assert_eq!(wide.as_array().map(Vec::len), Some(2 * MAX_VALUES - 1));
     }
 
     proptest! {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// other, for tens of seconds.
 pub const REPLY_FLOOR: Millis = Millis::from_secs(60);
 /// The bytes of all keyed replies together, young ones included: bounds memory.
-pub const MAX_REPLY_BYTES: usize = 256 << 20;
+pub const MAX_REPLY_BYTES: usize = 128 << 20;
 /// A slot that was not used for this long is emptied: a node retries a request only for seconds.
 pub const SLOT_AGE: Millis = Millis::from_secs(60);
 /// The bytes of a reply without its lists: its row and its index entries.

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{cluster::free_addrs, eventually};
 use anyhow::Context;
+use serde_json::{Value, json};
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -16,6 +17,11 @@ use tempfile::TempDir;
 
 /// Bytes of a value, about those of a claim.
 const VALUE_BYTES: usize = 100;
+/// Bytes of a feature and of a session, about those that Nexus stores.
+const FEATURE_BYTES: usize = 400;
+const SESSION_BYTES: usize = 200;
+/// Files of a feature.
+const FILES: [&str; 3] = ["api.rs", "store.rs", "tests.rs"];
 
 /// A cluster of three etcd nodes.
 pub struct Etcd {
@@ -65,13 +71,45 @@ impl Etcd {
 
     /// Each client puts a small value under its own key, through the gateway for JSON.
     pub fn puts(&self, clients: usize) -> Vec<Script> {
-        let value = base64(&[b'v'; VALUE_BYTES]);
+        let value = value(VALUE_BYTES);
         let script = |client: usize| {
             let addr = self.clients[client % self.clients.len()].clone();
             let key = base64(format!("bench/key-{client}").as_bytes());
             let body = format!(r#"{{"key":"{key}","value":"{value}"}}"#);
             let round = vec![wire::post(&addr, "/v3/kv/put", &[], &body)];
-            Script { addr, round }
+            Script { addr, round, expected: None }
+        };
+        (0..clients).map(script).collect()
+    }
+
+    /// Each client does what a pick and a release do, as one transaction each: every path is compared, then the claims, the
+    /// feature and the session are put, or the claims are deleted again and the other two put.
+    pub fn picks(&self, clients: usize) -> Vec<Script> {
+        let script = |client: usize| {
+            let addr = self.clients[client % self.clients.len()].clone();
+            let paths: Vec<String> =
+                FILES.iter().map(|file| format!("bench/src/part-{client}/{file}")).collect();
+            let claim = value(VALUE_BYTES);
+            let entities = [
+                put(&format!("bench/feature-{client}"), FEATURE_BYTES),
+                put(&format!("bench/session-{client}"), SESSION_BYTES),
+            ];
+            let is_free = |path: &String| json!({ "key": base64(path.as_bytes()), "target": "CREATE", "create_revision": "0", "result": "EQUAL" });
+            let is_held = |path: &String| json!({ "key": base64(path.as_bytes()), "target": "VALUE", "value": claim, "result": "EQUAL" });
+            let take = paths.iter().map(|path| put(path, VALUE_BYTES)).chain(entities.clone());
+            let give_back = paths
+                .iter()
+                .map(|path| json!({ "requestDeleteRange": { "key": base64(path.as_bytes()) } }))
+                .chain(entities.clone());
+            let transaction = |compare: Vec<Value>, success: Vec<Value>| {
+                let body = json!({ "compare": compare, "success": success }).to_string();
+                wire::post(&addr, "/v3/kv/txn", &[], &body)
+            };
+            let round = vec![
+                transaction(paths.iter().map(is_free).collect(), take.collect()),
+                transaction(paths.iter().map(is_held).collect(), give_back.collect()),
+            ];
+            Script { addr, round, expected: Some(r#""succeeded":true"#) }
         };
         (0..clients).map(script).collect()
     }
@@ -90,6 +128,16 @@ impl Drop for Etcd {
             let _ = node.wait();
         }
     }
+}
+
+/// A value of so many bytes.
+fn value(bytes: usize) -> String {
+    base64(&vec![b'v'; bytes])
+}
+
+/// Puts so many bytes under a key, within a transaction.
+fn put(key: &str, bytes: usize) -> Value {
+    json!({ "requestPut": { "key": base64(key.as_bytes()), "value": value(bytes) } })
 }
 
 /// RFC 4648, section 4.

@@ -2,7 +2,7 @@
 //! answers: both systems get the same clients.
 
 use super::wire::{Connection, Request};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Barrier, task::JoinSet, time::Instant};
 
@@ -14,6 +14,8 @@ pub struct Script {
     pub addr: String,
     /// The requests of one round.
     pub round: Vec<Request>,
+    /// Text that each answer has to contain, where the status alone does not say that it was a success.
+    pub expected: Option<&'static str>,
 }
 
 /// The parts of a measurement in time.
@@ -71,7 +73,11 @@ async fn client(script: Script, start: Arc<Barrier>, span: Span) -> anyhow::Resu
     let mut sent = Instant::now();
     while sent < end {
         for request in &script.round {
-            connection.send(request).await?;
+            let body = connection.send(request).await?;
+            let is_expected = |text: &str| body.windows(text.len()).any(|window| window == text.as_bytes());
+            if !script.expected.is_none_or(is_expected) {
+                bail!("an answer that is no success: {}", String::from_utf8_lossy(body));
+            }
             let answered = Instant::now();
             if answered >= begin && answered < end {
                 latencies.push(answered - sent);

@@ -68,7 +68,7 @@ impl Nexus {
                 wire::post(&addr, &format!("/api/projects/{}/{path}", self.project), &headers, "")
             };
             let round = round(client, session).into_iter().map(request).collect();
-            Script { addr, round }
+            Script { addr, round, expected: None }
         };
         self.sessions.iter().enumerate().take(clients).map(script).collect()
     }

@@ -46,11 +46,11 @@ impl Connection {
         Ok(Self { stream, read: Vec::with_capacity(READ_BYTES) })
     }
 
-    /// Sends a request and reads its answer to the end.
+    /// Sends a request, reads its answer to the end and returns the body.
     ///
     /// # Errors
     /// When the connection ends, or the answer is not a success of a stated length.
-    pub async fn send(&mut self, request: &Request) -> anyhow::Result<()> {
+    pub async fn send(&mut self, request: &Request) -> anyhow::Result<&[u8]> {
         self.stream.write_all(request).await?;
         self.read.clear();
         let (status, begin, end) = loop {
@@ -65,7 +65,7 @@ impl Connection {
         if !(200..300).contains(&status) {
             bail!("status {status}: {}", String::from_utf8_lossy(&self.read[begin..end]));
         }
-        Ok(())
+        Ok(&self.read[begin..end])
     }
 
     async fn more(&mut self) -> anyhow::Result<()> {

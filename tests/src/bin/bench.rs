@@ -15,6 +15,7 @@ use std::{path::PathBuf, time::Duration};
 const HEARTBEATS: &str = "Nexus heartbeat";
 const PICKS: &str = "Nexus pick or release";
 const PUTS: &str = "etcd put";
+const TRANSACTIONS: &str = "etcd pick or release";
 
 /// Measures Nexus beside etcd: three nodes each, on this machine, every write flushed to disk
 #[derive(Parser)]
@@ -34,6 +35,9 @@ struct Args {
     /// Clients at once, spread over the nodes
     #[arg(long, global = true, value_delimiter = ',', default_value = "1,32,256")]
     clients: Vec<usize>,
+    /// How often each is measured, both systems in turn: medians are shown
+    #[arg(long, global = true, default_value_t = 1)]
+    turns: usize,
 }
 
 #[derive(Subcommand)]
@@ -60,31 +64,53 @@ async fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let mut cells = Vec::new();
-    // One after the other for each number of clients, on new clusters: a machine that gets slower is so for both.
-    for &clients in &args.clients {
-        {
-            let nexus = Nexus::start(clients).await;
-            nexus.lengthen_leases().await;
-            if !matches!(args.only, Some(Only::Picks)) {
-                cells.push(cell(HEARTBEATS, &nexus.heartbeats(clients), span, || nexus.usage()).await?);
-            }
-            if !matches!(args.only, Some(Only::Heartbeats)) {
-                cells.push(cell(PICKS, &nexus.picks(clients), span, || nexus.usage()).await?);
-            }
-        }
-        if !args.without_etcd {
-            let etcd = Etcd::start(&args.etcd).await?;
-            cells.push(cell(PUTS, &etcd.puts(clients), span, || etcd.usage()).await?);
+    // One after the other in each turn, on new clusters: a machine that gets slower is so for both.
+    for (&clients, turn) in
+        args.clients.iter().flat_map(|clients| (0..args.turns).map(move |turn| (clients, turn)))
+    {
+        let is_etcd_first = turn % 2 == 1;
+        for is_etcd in [is_etcd_first, !is_etcd_first] {
+            cells.extend(match (is_etcd, args.without_etcd) {
+                (true, true) => Vec::new(),
+                (true, false) => measure_etcd(&args, clients, turn, span).await?,
+                (false, _) => measure_nexus(&args, clients, turn, span).await?,
+            });
         }
     }
-    // Stable: within as many clients, in the order of measuring.
+    // Stable: those of as many clients stay in the order of measuring.
     cells.sort_by_key(|cell| cell.clients);
-    println!("{}", Table { cells, base: PUTS });
+    println!("{}", Table { cells, compared: vec![(HEARTBEATS, PUTS), (PICKS, TRANSACTIONS)] });
     Ok(())
+}
+
+async fn measure_nexus(args: &Args, clients: usize, turn: usize, span: Span) -> anyhow::Result<Vec<Cell>> {
+    let nexus = Nexus::start(clients).await;
+    nexus.lengthen_leases().await;
+    let mut cells = Vec::new();
+    if !matches!(args.only, Some(Only::Picks)) {
+        cells.push(cell(HEARTBEATS, turn, &nexus.heartbeats(clients), span, || nexus.usage()).await?);
+    }
+    if !matches!(args.only, Some(Only::Heartbeats)) {
+        cells.push(cell(PICKS, turn, &nexus.picks(clients), span, || nexus.usage()).await?);
+    }
+    Ok(cells)
+}
+
+async fn measure_etcd(args: &Args, clients: usize, turn: usize, span: Span) -> anyhow::Result<Vec<Cell>> {
+    let etcd = Etcd::start(&args.etcd).await?;
+    let mut cells = Vec::new();
+    if !matches!(args.only, Some(Only::Picks)) {
+        cells.push(cell(PUTS, turn, &etcd.puts(clients), span, || etcd.usage()).await?);
+    }
+    if !matches!(args.only, Some(Only::Heartbeats)) {
+        cells.push(cell(TRANSACTIONS, turn, &etcd.picks(clients), span, || etcd.usage()).await?);
+    }
+    Ok(cells)
 }
 
 async fn cell(
     what: &'static str,
+    turn: usize,
     scripts: &[Script],
     span: Span,
     usage: impl Fn() -> Vec<Usage>,
@@ -97,7 +123,7 @@ async fn cell(
     let share = span.counted.as_secs_f64() / (span.counted + span.warm_up).as_secs_f64();
     let spent = usage::between(&before, &usage()).mul_f64(share);
     let answers = u32::try_from(measured.answers.max(1)).unwrap_or(u32::MAX);
-    Ok(Cell { what, clients, cost: spent / answers, measured })
+    Ok(Cell { what, clients, turn, cost: spent / answers, measured })
 }
 
 /// What three nodes cost while nobody asks anything, and how large the programs are.

@@ -212,7 +212,12 @@ async fn who_follows_and_is_slow_is_given_few_bytes_at_once() {
     while told.last() != expected.last() {
         let Step::Events(events, through) = slow.next().await.unwrap() else { panic!("nothing is gone") };
         assert!(events.iter().map(|event| event.text.len()).sum::<usize>() < MOST);
+        // The events are shared by all who follow; each socket copies the one that it writes.
+        let copy = events.iter().map(|event| event.text.len()).max().unwrap();
+        assert!((copy..2 * copy).contains(&(api.response_memory.bytes())), "the copy is counted");
         told.extend(events.iter().map(|event| event.revision.0));
+        drop(events);
+        assert_eq!(api.response_memory.bytes(), 0, "until it is sent");
         slow.delivered(through);
     }
     told.retain(|revision| expected.contains(revision));

@@ -15,6 +15,8 @@ use std::{
 
 /// An event is cut off here: a tool that writes a larger file is not used by an agent. What was whole by then is read.
 const MAX_INPUT_BYTES: u64 = 64 << 20;
+/// What a host goes on to write is read and thrown away, so that it does not fail at a pipe that nobody reads.
+const MAX_IGNORED_BYTES: u64 = 1 << 30;
 
 /// Reads an event and answers it.
 pub(super) fn start(host: Host, event: &str, global: Global) -> ExitCode {
@@ -34,9 +36,10 @@ pub(super) fn start(host: Host, event: &str, global: Global) -> ExitCode {
 
 /// What the host sent; what cannot be had of it is missing in the event, which then goes by the policy.
 fn read() -> Value {
-    let mut bytes = Vec::new();
+    let (mut bytes, mut input) = (Vec::new(), std::io::stdin().lock());
     // What came before a failure may be enough.
-    let _ = std::io::stdin().take(MAX_INPUT_BYTES).read_to_end(&mut bytes);
+    let _ = input.by_ref().take(MAX_INPUT_BYTES).read_to_end(&mut bytes);
+    let _ = std::io::copy(&mut input.take(MAX_IGNORED_BYTES), &mut std::io::sink());
     lenient::read(&bytes)
 }
 

@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 const LONGEST: Duration = Duration::from_secs(10);
 /// Resident memory of one hook.
 const MOST_MEMORY_KIB: u64 = 512 << 10;
-/// Bytes of the largest input: most of what a hook reads.
+/// Bytes of the largest input: more than a hook reads.
 const LARGE: usize = 48 << 20;
 const LARGE_WHEN_SHORT: usize = 4 << 20;
 

@@ -10,6 +10,8 @@ const TEXT_BYTES: usize = 200_000;
 /// Every so many is as long as a body lets it be.
 const LONGEST_OF: usize = 4;
 const LONGEST_BYTES: usize = 1_000_000;
+/// Decisions and learnings may be as long as this.
+const LONGEST_NOTE_BYTES: usize = 256 << 10;
 /// Claims of each member, in requests of so many paths.
 const REQUESTS: usize = 5;
 const PATHS_OF_REQUEST: usize = 9_990;
@@ -23,6 +25,7 @@ pub(super) async fn send(attack: &Attack) {
             async move {
                 let feature = json!({ "slug": format!("long-{n}"), "title": "t", "spec": text }).to_string();
                 attack.post(&attack.member(n), &attack.path("/features"), feature).await;
+                let text = &text[..text.len().min(LONGEST_NOTE_BYTES)];
                 let decision = json!({ "title": "t", "decision": text }).to_string();
                 attack.post(&attack.member(n), &attack.path("/decisions"), decision).await;
                 let learning = json!({ "content": text }).to_string();
