@@ -5,12 +5,15 @@ use clap::{CommandFactory, Parser};
 use nexus_api::mint::SystemMint;
 use nexus_api_types::Moment;
 use nexus_node::{
-    args::{Cli, Command, DevArgs, LogArgs, StartArgs},
-    clock::SystemClock,
-    config::Config,
-    logging, open_files,
+    membership::secret::ClusterSecret,
+    raft::clock::SystemClock,
     run::{RunningNode, Sources},
-    secret::ClusterSecret,
+    serve::open_files,
+    settings::{
+        args::{Cli, Command, DevArgs, LogArgs, StartArgs},
+        config::Config,
+        logging,
+    },
 };
 use std::{io::Write as _, path::Path, sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};

@@ -1,14 +1,14 @@
 //! The state that all modules of a running node share. What the node does stands in the modules beside this one.
 
 use crate::{
-    clock::{Clock, LeaderClock},
-    disk::Disk,
-    disk_admission::DiskAdmission,
+    leader::slots::Slots,
+    membership::secret::ClusterSecret,
     peer::{PeerClient, PeerTarget},
-    raft::{Raft, Timing},
-    report::Reports,
-    secret::ClusterSecret,
-    slots::Slots,
+    raft::{
+        clock::{Clock, LeaderClock},
+        setup::{Raft, Timing},
+    },
+    watch::{disk::Disk, disk_admission::DiskAdmission, reports::Reports},
 };
 use nexus_api::mint::Mint;
 use nexus_domain::{NodeId, Stamp};

@@ -2,29 +2,31 @@
 //! and at the end hands leadership over and drains.
 
 use crate::{
-    bootstrap::{Bootstrap, BootstrapOutcome},
-    clock::{Clock, LeaderClock},
-    cluster::NodeCluster,
-    config::{Config, Origin, is_loopback},
-    disk::{self, Disk},
-    disk_admission::DiskAdmission,
-    flush_watch,
-    heartbeats::Heartbeats,
-    http, identity,
-    keep_alives::KeepAlives,
-    leader_duties,
+    leader::{
+        duties, heartbeats::Heartbeats, keep_alives::KeepAlives, read_index::ReadIndexes, slots::Slots,
+    },
+    membership::{
+        bootstrap::{Bootstrap, BootstrapOutcome},
+        identity,
+        secret::ClusterSecret,
+        token,
+    },
     node::{Node, REQUEST_DEADLINE},
     peer::{
         LocalIdentity, LocalRaft, PeerClient, PeerNetworkFactory, PeerServer, RaftCell,
         tcp::{TcpDial, TcpListen},
     },
-    raft::Raft,
-    read::ReadIndexes,
-    report,
-    secret::ClusterSecret,
-    service::NodeService,
-    slots::Slots,
-    token,
+    raft::{
+        clock::{Clock, LeaderClock},
+        setup::Raft,
+    },
+    serve::{cluster::NodeCluster, http, peer_requests::NodeService},
+    settings::config::{Config, Origin, is_loopback},
+    watch::{
+        disk::{self, Disk},
+        disk_admission::DiskAdmission,
+        flush_watch, reports,
+    },
 };
 use anyhow::Context;
 use axum::Router;
@@ -224,7 +226,7 @@ impl RunningNode {
             disk_bytes: AtomicU64::new(0),
             disk: Arc::new(disk),
             disk_admission: DiskAdmission::default(),
-            reports: report::Reports::default(),
+            reports: reports::Reports::default(),
             slots: Slots::new(id, stored.starts, sources.mint.id().as_u64_pair().1, REQUEST_DEADLINE),
             flush_slow: AtomicBool::new(false),
             membership_change: tokio::sync::Mutex::default(),
@@ -234,9 +236,9 @@ impl RunningNode {
         let (fail, failure) = watch::channel(None);
         let disk_watch = flush_watch::watch(node.clone(), fail.clone(), stop.clone());
         tasks.push(watched("watching the disk", fail.clone(), disk_watch));
-        tasks.push(watched("leading", fail, leader_duties::run(node.clone(), stop.clone())));
+        tasks.push(watched("leading", fail, duties::run(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(disk::watch(node.clone(), stop.clone())));
-        tasks.push(tokio::spawn(report::collect_reports(node.clone(), stop.clone())));
+        tasks.push(tokio::spawn(reports::collect_reports(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(token::remove_when_used(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(learn_identity(node.clone(), known, stored, stop.clone())));
 

@@ -7,10 +7,9 @@ use nexus_api::mint::SystemMint;
 use nexus_domain::WallTime;
 use nexus_node::{
     BOOTSTRAP_TOKEN_FILE,
-    args::StartArgs,
-    clock::{Clock, SystemClock},
-    config::Config,
+    raft::clock::{Clock, SystemClock},
     run::{RunningNode, Sources},
+    settings::{args::StartArgs, config::Config},
 };
 use nexus_raft_store::{
     StoreError,

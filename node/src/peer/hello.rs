@@ -285,7 +285,7 @@ fn check_certificate(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::secret::ClusterSecret;
+    use crate::membership::secret::ClusterSecret;
     use uuid::Uuid;
 
     fn member(node: u64) -> LocalIdentity {

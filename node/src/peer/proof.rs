@@ -7,7 +7,7 @@
 //! and change it.
 
 use super::hello::{Hello, Welcome};
-use crate::secret::ClusterSecret;
+use crate::membership::secret::ClusterSecret;
 use hmac::Mac as _;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -63,7 +63,7 @@ impl Greeting<'_> {
         self.keyed(secret, side).verify_slice(&proof.0).is_ok()
     }
 
-    fn keyed(self, secret: &ClusterSecret, side: Side) -> crate::secret::Keyed {
+    fn keyed(self, secret: &ClusterSecret, side: Side) -> crate::membership::secret::Keyed {
         let greeting = bincode::serde::encode_to_vec(
             (self.hello, self.welcome, self.nonce),
             bincode::config::standard(),

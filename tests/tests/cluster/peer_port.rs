@@ -5,12 +5,12 @@ use nexus_domain::{
     Acting, Actor, Command, EngineerId, InstanceId, NodeId, Proposal, SessionId, Stamp, entity::Role,
 };
 use nexus_node::{
+    membership::secret::{CLUSTER_SECRET_FILE, ClusterSecret},
     peer::{
         Cause, ExpectedPeer, LocalIdentity, PeerClient, PeerError, PeerTarget, Refusal,
         service::{ServiceRequest, ServiceResponse},
         tcp::TcpDial,
     },
-    secret::{CLUSTER_SECRET_FILE, ClusterSecret},
 };
 use nexus_tests::{Cluster, Team};
 use std::{os::unix::fs::PermissionsExt, sync::Arc, time::Duration};

@@ -16,7 +16,7 @@ fn every_metric_and_every_setting_is_documented() {
     let missing: Vec<&str> = names.filter(|name| !monitoring.contains(name)).collect();
     assert!(missing.is_empty(), "docs/monitoring.md does not mention {missing:?}");
     let configuration = document("docs/configuration.md");
-    let args = fs::read_to_string(root().join("node/src/args.rs")).expect("flags are in one file");
+    let args = fs::read_to_string(root().join("node/src/settings/args.rs")).expect("flags are in one file");
     let variables = args.split("env = \"").skip(1).filter_map(|rest| rest.split('"').next());
     let variables: Vec<&str> = variables.collect();
     assert!(variables.len() > 10, "the flags are where they were");

@@ -1,6 +1,7 @@
 //! The nodes that the stories are about: a real server and client each, with a played Raft and service.
 
 use crate::{
+    membership::secret::ClusterSecret,
     peer::{
         LocalIdentity, PeerClient, PeerServer, PeerService, PeerTarget, RaftCell, RaftPort, RaftStopped,
         hello::ExpectedPeer,
@@ -8,7 +9,6 @@ use crate::{
         service::{ServiceRequest, ServiceResponse},
         wire::{Dial, Listen},
     },
-    secret::ClusterSecret,
 };
 use futures::{
     FutureExt, StreamExt,

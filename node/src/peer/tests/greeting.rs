@@ -2,6 +2,7 @@
 
 use super::cast::{AMPLE_TIMEOUT, BRIEF_TIMEOUT, CLUSTER, Peer, member, target};
 use crate::{
+    membership::secret::ClusterSecret,
     peer::{
         Cause, LocalIdentity, PeerError, PeerTarget, Refusal,
         control::{ControlRequest, ControlResponse, Header},
@@ -14,7 +15,6 @@ use crate::{
         tcp::{TcpDial, TcpListen},
         wire::{Dial, Listen},
     },
-    secret::ClusterSecret,
 };
 use nexus_domain::{ClusterId, InstanceId, NodeId};
 use nexus_raft_store::Vote;

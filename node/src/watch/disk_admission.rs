@@ -4,7 +4,7 @@
 //! A leader whose own disk is nearly full hands leadership to a voter that has room. A follower whose disk is nearly
 //! full is reported, and counts as lost in advance: it may stop, but the quorum must not depend on it.
 
-use crate::{disk::mib, node::Node};
+use crate::{node::Node, watch::disk::mib};
 use nexus_domain::{Command, NodeId, Proposal, RulesVersion, decide::TOO_NEW};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},

@@ -1,8 +1,8 @@
 //! Serves clients over HTTP: connections are bounded in number, memory and time, and drained when the node stops.
 
 use crate::{
-    clock::{Clock, SystemClock},
-    connections::{Connection, Connections},
+    raft::clock::{Clock, SystemClock},
+    serve::connections::{Connection, Connections},
 };
 use axum::{
     Json, Router,
@@ -154,7 +154,7 @@ pub(crate) async fn serve(
 }
 
 /// The protocol settings of a connection, with at most `streams` requests at once. They bound the memory that a client
-/// can make this node hold; [`Activity`](crate::activity::Activity) bounds the time.
+/// can make this node hold; [`Activity`](crate::serve::activity::Activity) bounds the time.
 fn builder(streams: usize) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder

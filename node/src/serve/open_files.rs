@@ -1,7 +1,7 @@
 //! The limit of open files of this process, and how many of them client connections may take. Without a free file
 //! descriptor the database cannot write, and a node that cannot write ends.
 
-use crate::connections::MAX_ENDING;
+use crate::serve::connections::MAX_ENDING;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The limit that is requested at most: macOS refuses more even where it reports no limit.
@@ -54,8 +54,8 @@ mod tests {
     #[test]
     fn clients_never_take_the_last_files() {
         assert_eq!(
-            connections_within(MAX_OPEN_FILES, crate::http::MAX_CONNECTIONS),
-            crate::http::MAX_CONNECTIONS
+            connections_within(MAX_OPEN_FILES, crate::serve::http::MAX_CONNECTIONS),
+            crate::serve::http::MAX_CONNECTIONS
         );
         for limit in [1_024, 2_048, 4_096, MAX_OPEN_FILES] {
             assert!(u64::from(connections_within(limit, u32::MAX)) + RESERVE <= limit, "{limit}");

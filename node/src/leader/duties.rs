@@ -2,14 +2,14 @@
 //! rules version, and promotes learners that have caught up. A follower logs here when it hears no leader.
 
 use crate::{
-    clock::TIME_BROADCAST_INTERVAL,
+    leader::propose::{ProposeOutcome, system_proposal},
+    membership::token,
     node::Node,
     peer::{
         PeerTarget,
         service::{ServiceRequest, ServiceResponse},
     },
-    propose::{ProposeOutcome, system_proposal},
-    token,
+    raft::clock::TIME_BROADCAST_INTERVAL,
 };
 use futures::future::join_all;
 use nexus_domain::{

@@ -1,6 +1,6 @@
 //! Sets up logging to standard error, as text or as JSON.
 
-use crate::args::{LogArgs, LogFormat};
+use crate::settings::args::{LogArgs, LogFormat};
 use anyhow::{Context, ensure};
 use std::io::IsTerminal;
 use tracing_subscriber::{

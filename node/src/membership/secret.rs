@@ -5,7 +5,7 @@
 //! machine. Later nodes receive it when they join. It is stored in the data folder, and anyone who reads that file can
 //! act as a member.
 
-use crate::config::{Config, Origin, is_loopback};
+use crate::settings::config::{Config, Origin, is_loopback};
 use anyhow::{Context, bail, ensure};
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305, XNonce,

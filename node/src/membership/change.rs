@@ -2,12 +2,12 @@
 //! voters change.
 
 use crate::{
+    leader::propose::{ProposeOutcome, system_proposal},
     node::{Node, REQUEST_DEADLINE},
     peer::{
         Welcome,
         service::{ChangeRefusal, MembershipRequest, ServiceResponse},
     },
-    propose::{ProposeOutcome, system_proposal},
 };
 use nexus_domain::{Command, NodeId, Refusal, Reply, entity::TokenDigest, short_text::Label};
 use nexus_raft_store::{Member, TypeConfig};

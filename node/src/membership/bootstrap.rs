@@ -6,13 +6,12 @@
 //! leaders in one term.
 
 use crate::{
-    config::Origin,
-    identity::StoredIdentity,
+    membership::{identity::StoredIdentity, secret::ClusterSecret},
     peer::{
         PeerClient, PeerTarget, Welcome,
         service::{MembershipRequest, ServiceRequest, ServiceResponse},
     },
-    secret::ClusterSecret,
+    settings::config::Origin,
 };
 use anyhow::{Context, bail};
 use nexus_api_types::{

@@ -1,14 +1,15 @@
 //! Implements what the API needs of a node.
 
 use crate::{
-    heartbeats::Heartbeats,
-    keep_alives::KeepAlives,
-    leader_client::{LeaderError, Repeat, RetryPolicy},
+    leader::{
+        client::{LeaderError, Repeat, RetryPolicy},
+        heartbeats::Heartbeats,
+        keep_alives::KeepAlives,
+        read_index::ReadIndexes,
+    },
     node::{Leader, Node, REQUEST_DEADLINE},
     peer::service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse},
-    read::ReadIndexes,
-    status,
-    view::StoreView,
+    serve::{status, view::StoreView},
 };
 use futures::future::{BoxFuture, FutureExt};
 use nexus_api::cluster::{

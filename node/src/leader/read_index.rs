@@ -2,7 +2,7 @@
 //! the index that a reader must have applied. Reads that wait at the same time share one request.
 
 use crate::{
-    leader_client::{LeaderError, Repeat, RetryPolicy},
+    leader::client::{LeaderError, Repeat, RetryPolicy},
     node::{Node, REQUEST_DEADLINE},
     peer::service::{ServiceRequest, ServiceResponse},
 };

@@ -1,7 +1,7 @@
 //! Tracks what happens on a client's connection: requests in progress, and answers that the client takes or does not
 //! take. Tells when the connection has been idle for too long, or one of its answers has made no progress for too long.
 
-use crate::connections::Connections;
+use crate::serve::connections::Connections;
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
@@ -275,7 +275,7 @@ impl HttpBody for TrackedBody {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::connections::ConnectionPermit;
+    use crate::serve::connections::ConnectionPermit;
     use std::net::{IpAddr, Ipv4Addr};
 
     fn permit() -> ConnectionPermit {

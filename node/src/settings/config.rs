@@ -1,7 +1,8 @@
 //! The settings of a node, from flags, environment and file in this order of precedence, checked as a whole.
 
 use crate::{
-    args::StartArgs, disk::DEFAULT_RESERVE, http::MAX_CONNECTIONS, raft::Timing, secret::ClusterSecret,
+    membership::secret::ClusterSecret, raft::setup::Timing, serve::http::MAX_CONNECTIONS,
+    settings::args::StartArgs, watch::disk::DEFAULT_RESERVE,
 };
 use anyhow::{Context, bail, ensure};
 use nexus_api::MAX_SOCKETS;

@@ -2,7 +2,7 @@
 //! the time is over. A retry is safe, since the reply table applies each request once.
 
 use crate::{
-    leader_client::{Repeat, RetryPolicy},
+    leader::client::{Repeat, RetryPolicy},
     node::{Node, REQUEST_DEADLINE},
     peer::service::{ServiceRequest, ServiceResponse},
 };

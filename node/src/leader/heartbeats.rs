@@ -2,10 +2,12 @@
 //! next one, on each node and again on the leader. So any number of sessions costs few log entries.
 
 use crate::{
-    leader_client::{Repeat, RetryPolicy},
+    leader::{
+        client::{Repeat, RetryPolicy},
+        propose::{self, ProposeOutcome, system_proposal},
+    },
     node::{Node, REQUEST_DEADLINE},
     peer::service::{ServiceRequest, ServiceResponse},
-    propose::{self, ProposeOutcome, system_proposal},
 };
 use nexus_api::cluster::Unavailable;
 use nexus_domain::{Command, Reply, SessionId};

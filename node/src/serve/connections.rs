@@ -4,7 +4,7 @@
 //! An idle connection costs its client only the time to make another one, so it ends when a new one arrives. A
 //! connection with a request stays until its client stops taking the answer.
 
-use crate::activity::Activity;
+use crate::serve::activity::Activity;
 use nexus_api::network;
 use std::{
     collections::{BTreeSet, HashMap},
@@ -267,7 +267,7 @@ impl AsyncWrite for Connection {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::activity::OpenRequest;
+    use crate::serve::activity::OpenRequest;
 
     fn from(last: u8) -> IpAddr {
         IpAddr::from([10, 0, 0, last])

@@ -1,13 +1,12 @@
 //! Answers the requests of peers beyond Raft.
 
 use crate::{
-    heartbeats::Heartbeats,
+    leader::{heartbeats::Heartbeats, propose},
     node::{Node, REQUEST_DEADLINE},
     peer::{
         PeerService,
         service::{MembershipRequest, ServiceRequest, ServiceResponse},
     },
-    propose,
 };
 use futures::future::{BoxFuture, FutureExt};
 use nexus_domain::NodeId;

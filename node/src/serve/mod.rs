@@ -1,0 +1,16 @@
+//! What a running node serves: clients by HTTP, the API by its state, and peers beyond Raft.
+//!
+//! - `http`: the listener. `connections` and `activity`: how many connections there are, and what happens on each.
+//!   [`open_files`]: the limit of open files, from which their number follows.
+//! - `cluster`: implements what the API needs of a node, with `view`, `status` and `backup`.
+//! - `peer_requests`: answers requests of peers beyond Raft.
+
+pub(crate) mod activity;
+pub(crate) mod backup;
+pub(crate) mod cluster;
+pub(crate) mod connections;
+pub(crate) mod http;
+pub mod open_files;
+pub(crate) mod peer_requests;
+pub(crate) mod status;
+pub(crate) mod view;
