@@ -1,6 +1,6 @@
 //! Failures of the store. They stop the node, whereas a refusal of the domain is an answer.
 
-use crate::{record::RecordError, storage::Column};
+use crate::{column::Column, record::RecordError};
 use nexus_domain::RulesVersion;
 use std::io;
 

@@ -12,6 +12,7 @@
 //! - [`error`]: failures, which stop the store. Nothing here retries after a failure of the device.
 
 mod blocking;
+mod column;
 pub mod error;
 mod fatal;
 mod history;

@@ -1,7 +1,10 @@
 //! The description of one route: its parameters, body and answers. What all routes of a kind have in common, such as
 //! their errors and headers, is added here and not repeated by each.
 
-use super::parameter::{self, Parameter};
+use super::{
+    kind::Kind,
+    parameter::{self, Parameter},
+};
 use nexus_api_types::header as names;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -17,21 +20,6 @@ use utoipa::{
 
 /// Schemas with their names.
 pub(crate) type Schemas = Vec<(String, RefOr<Schema>)>;
-
-/// Whether a route needs a key, and whether it changes something.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Needs no key, and answers without an envelope.
-    Bare,
-    /// Changes something, and needs no key.
-    Open,
-    /// Needs a key, but neither reads the state nor makes a log entry of its own.
-    Local,
-    /// Reads the state.
-    Read,
-    /// Changes something, and needs a key.
-    Write,
-}
 
 /// The description of one route.
 pub(crate) struct Operation {

@@ -1,7 +1,7 @@
 //! The parameters of a route in its path, query and headers. Those of all routes of a kind are added here and not
 //! repeated by each.
 
-use super::operation::Kind;
+use super::kind::Kind;
 use utoipa::openapi::{
     KnownFormat, ObjectBuilder, RefOr, Required, SchemaFormat,
     path::{ParameterBuilder, ParameterIn},

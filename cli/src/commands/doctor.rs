@@ -1,13 +1,16 @@
 //! `nexus doctor`: looks at all that commands need, and says what to do about what is wrong. Changes nothing.
 
-use super::wiring;
+use super::{
+    check::{Check, State},
+    wiring,
+};
 use crate::{
     agent_run::Actor,
     args::server::Server,
     client::{Answer, Client, Request},
     config::link,
     context::Context,
-    error::{Error, Report},
+    error::Error,
     git::Git,
     output::{Progress, Tone},
 };
@@ -37,51 +40,6 @@ Examples:
   nexus doctor
   nexus doctor --json | jq '.checks[] | select(.status != \"ok\")'")]
 pub(crate) struct Doctor {}
-
-/// How something is.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum State {
-    /// As it should be.
-    Ok,
-    /// It works, but not as well as it could.
-    Warning,
-    /// It does not work.
-    Bad,
-}
-
-/// One thing that was looked at.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Check {
-    name: String,
-    status: State,
-    message: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    fix: Option<String>,
-}
-
-impl Check {
-    pub(super) fn ok(name: &str, message: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), status: State::Ok, message: message.into(), fix: None }
-    }
-
-    pub(super) fn wrong(
-        name: &str,
-        status: State,
-        message: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Self {
-        Self { name: name.to_owned(), status, message: message.into(), fix: Some(fix.into()) }
-    }
-
-    fn failed(name: &str, context: &Context<'_>, error: &Error) -> Self {
-        let report = Report::new(error, context.out.clock());
-        let lines = report.lines.iter().map(|line| format!("; {}", line.trim()));
-        let message = report.message.clone() + &lines.collect::<String>();
-        Self::wrong(name, State::Bad, message, report.hints.join("; "))
-    }
-}
 
 #[derive(Serialize, Deserialize)]
 struct Findings {

@@ -4,6 +4,7 @@
 //! [`people`] turns the ids in answers into names.
 
 mod changes;
+mod check;
 mod claim;
 mod claims;
 mod cluster;

@@ -1,6 +1,6 @@
 //! What of this machine asks Nexus before it writes: a part of `nexus doctor`.
 
-use super::doctor::{Check, State};
+use super::check::{Check, State};
 use crate::install::{self, Operation, Scope, Target, on_path};
 use std::path::Path;
 

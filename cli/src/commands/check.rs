@@ -1,0 +1,52 @@
+//! What doctor found out about one thing.
+
+use crate::{
+    context::Context,
+    error::{Error, Report},
+};
+use serde::{Deserialize, Serialize};
+
+/// How something is.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum State {
+    /// As it should be.
+    Ok,
+    /// It works, but not as well as it could.
+    Warning,
+    /// It does not work.
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Check {
+    pub(super) name: String,
+    pub(super) status: State,
+    pub(super) message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) fix: Option<String>,
+}
+
+impl Check {
+    pub(super) fn ok(name: &str, message: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), status: State::Ok, message: message.into(), fix: None }
+    }
+
+    pub(super) fn wrong(
+        name: &str,
+        status: State,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self { name: name.to_owned(), status, message: message.into(), fix: Some(fix.into()) }
+    }
+
+    pub(super) fn failed(name: &str, context: &Context<'_>, error: &Error) -> Self {
+        let report = Report::new(error, context.out.clock());
+        let lines = report.lines.iter().map(|line| format!("; {}", line.trim()));
+        let message = report.message.clone() + &lines.collect::<String>();
+        Self::wrong(name, State::Bad, message, report.hints.join("; "))
+    }
+}
