@@ -134,7 +134,7 @@ pub enum Operation {
 
 /// The result of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Operated {
+pub enum OperationOutcome {
     /// The node was added.
     Joined {
         /// The id of the new member.
@@ -328,7 +328,7 @@ pub trait Cluster: Send + Sync + 'static {
     fn leader_status(&self) -> BoxFuture<'_, Result<NodeStatus, Unavailable>>;
 
     /// Carries out an operation on the cluster, through the leader.
-    fn operate(&self, operation: Operation) -> BoxFuture<'_, Result<Operated, OperationError>>;
+    fn operate(&self, operation: Operation) -> BoxFuture<'_, Result<OperationOutcome, OperationError>>;
 
     /// The cluster's secret, encrypted for a joining node: only the holder of the join token can decrypt it. In
     /// hexadecimal.

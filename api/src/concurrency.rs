@@ -4,7 +4,7 @@
 
 use crate::{
     api::{MAX_HEARTBEATS, MAX_IN_FLIGHT, MAX_WAITING_POLLS},
-    rate_limits::{KEPT, network},
+    rate_limits::{MAX_TRACKED, network},
 };
 use nexus_domain::EngineerId;
 use std::{
@@ -212,7 +212,7 @@ impl<K: Hash + Eq + Copy> PerKeyQueues<K> {
 
     fn of(&self, whose: K) -> Arc<Semaphore> {
         let mut by = self.by.lock().unwrap_or_else(PoisonError::into_inner);
-        if by.len() >= KEPT {
+        if by.len() >= MAX_TRACKED {
             // A permit that is held or awaited holds its semaphore.
             by.retain(|_, limits| Arc::strong_count(limits) > 1);
         }

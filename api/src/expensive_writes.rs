@@ -22,7 +22,7 @@ impl Api {
     /// # Errors
     /// The refusal of a write that is too much for an entry; `SERVICE_UNAVAILABLE` when too many expensive ones wait
     /// already.
-    pub(crate) async fn foresee(
+    pub(crate) async fn expensive_write_permit(
         &self,
         write: &WriteRequest,
     ) -> Result<Option<OwnedSemaphorePermit>, ApiError> {

@@ -12,12 +12,12 @@ use std::{
 use uuid::Uuid;
 
 /// The beginning of an invalid text, quoted, so that the client can find it among those that it sent.
-struct Beginning<'a>(&'a str);
+struct Excerpt<'a>(&'a str);
 
-impl Display for Beginning<'_> {
+impl Display for Excerpt<'_> {
     fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
-        const MOST_CHARS: usize = 80;
-        match self.0.char_indices().nth(MOST_CHARS) {
+        const MAX_CHARS: usize = 80;
+        match self.0.char_indices().nth(MAX_CHARS) {
             Some((end, _)) => write!(to, "{:?}…", &self.0[..end]),
             None => write!(to, "{:?}", self.0),
         }
@@ -179,7 +179,7 @@ impl Fields {
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<Vec<T>> {
         /// Problems that are reported of one list; the first ones are enough to see the mistake.
-        const MOST_PROBLEMS: usize = 10;
+        const MAX_PROBLEMS: usize = 10;
         let Value::Array(items) = self.value(field)? else {
             self.problem(field, "must be a list of strings");
             return None;
@@ -192,16 +192,14 @@ impl Fields {
         let mut problems = 0;
         for (at, item) in items.iter().enumerate() {
             let result = match item {
-                Value::String(text) => {
-                    parse(text).map_err(|problem| format!("{}: {problem}", Beginning(text)))
-                }
+                Value::String(text) => parse(text).map_err(|problem| format!("{}: {problem}", Excerpt(text))),
                 _ => Err("must be a string".to_owned()),
             };
             match result {
                 Ok(value) => parsed.push(value),
                 Err(problem) => {
                     problems += 1;
-                    if problems <= MOST_PROBLEMS {
+                    if problems <= MAX_PROBLEMS {
                         self.problem(field, format_args!("[{at}] {problem}"));
                     }
                 }

@@ -6,7 +6,7 @@
 
 use crate::{
     api::Api,
-    cluster::{Consistency, Operated, Operation, OperationError},
+    cluster::{Consistency, Operation, OperationError, OperationOutcome},
     failure::ApiError,
     write::{Done, Incoming},
 };
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// Longest time for keeping the answer, which usually takes a few milliseconds. The operation is done by then, so its
 /// client does not wait longer for that.
-const KEEP_WITHIN: Duration = Duration::from_secs(2);
+const STORE_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Carries out an operation, unless it was already carried out under this idempotency key.
 ///
@@ -43,12 +43,12 @@ pub(crate) async fn operate(
     if incoming.idempotency.is_some() {
         let outcome = outcome.clone().map(Box::new).map_err(Box::new);
         let keeping = incoming.propose_as(api, actor, None, Command::KeepAnswer { outcome });
-        match tokio::time::timeout(KEEP_WITHIN, keeping).await {
+        match tokio::time::timeout(STORE_ANSWER_TIMEOUT, keeping).await {
             Ok(Err(error)) if error.code == Code::ServiceUnavailable => {
-                tracing::warn!(error = error.message, LOST);
+                tracing::warn!(error = error.message, ANSWER_NOT_STORED);
             }
             Ok(kept) => return kept,
-            Err(_) => tracing::warn!(LOST),
+            Err(_) => tracing::warn!(ANSWER_NOT_STORED),
         }
     }
     let view = api.cluster.local();
@@ -58,7 +58,8 @@ pub(crate) async fn operate(
     }
 }
 
-const LOST: &str = "the answer to an operation on the cluster could not be kept: a retry does it again";
+const ANSWER_NOT_STORED: &str =
+    "the answer to an operation on the cluster could not be kept: a retry does it again";
 
 /// The answer under this idempotency key, if there was one through any node.
 async fn first_answer(
@@ -84,10 +85,10 @@ async fn first_answer(
     }))
 }
 
-const fn reply(operated: Operated) -> Reply {
+const fn reply(operated: OperationOutcome) -> Reply {
     match operated {
-        Operated::Done => Reply::Done,
-        Operated::Leader(node) => Reply::Leads(node),
-        Operated::Joined { node } => Reply::Joined(node),
+        OperationOutcome::Done => Reply::Done,
+        OperationOutcome::Leader(node) => Reply::Leads(node),
+        OperationOutcome::Joined { node } => Reply::Joined(node),
     }
 }

@@ -30,7 +30,7 @@ const REGISTRATIONS_AT_ONCE: NonZeroU32 = NonZeroU32::new(500).expect("is not ze
 /// Time until one address may register one engineer more.
 const NEXT_REGISTRATION: Duration = Duration::from_secs(60);
 /// Addresses, keys and engineers that are counted before inactive ones are dropped.
-pub(crate) const KEPT: usize = 10_000;
+pub(crate) const MAX_TRACKED: usize = 10_000;
 
 /// The remote address of a connection. The node adds it to each request as an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl RateLimits {
         state: &State,
         headers: &HeaderMap,
         remote: Option<IpAddr>,
-    ) -> Result<Admitted, TurnedAway> {
+    ) -> Result<Admitted, EarlyRefusal> {
         let Some(credentials) = headers.get(header::AUTHORIZATION) else { return Ok(Admitted::default()) };
         match known_key(state, credentials) {
             Some((key, engineer)) => {
@@ -103,7 +103,7 @@ impl RateLimits {
         }
     }
 
-    fn admit_key(&self, key: KeyPrefix) -> Result<Option<Allowance>, TurnedAway> {
+    fn admit_key(&self, key: KeyPrefix) -> Result<Option<Allowance>, EarlyRefusal> {
         let Some((limit, counts)) = &self.per_key else { return Ok(None) };
         let limit = limit.get();
         match counts.count(&key) {
@@ -119,17 +119,17 @@ impl RateLimits {
                     "this key asks more than {limit} times a second of this node; slow down, then try again"
                 );
                 let allowance = Some(Allowance { limit, remaining: 0, reset_seconds: wait });
-                Err(TurnedAway { error: limited(message, wait), allowance })
+                Err(EarlyRefusal { error: limited(message, wait), allowance })
             }
         }
     }
 
-    fn count_failure(&self, addr: IpAddr) -> Result<(), TurnedAway> {
+    fn count_failure(&self, addr: IpAddr) -> Result<(), EarlyRefusal> {
         self.failures.count(&network(addr)).map(|_| ()).map_err(|refused| {
             let wait = self.seconds_until(&refused);
             let error = limited("too many wrong API keys from this address; check the key".to_owned(), wait);
             let limit = FAILURES_PER_SECOND.get();
-            TurnedAway { error, allowance: Some(Allowance { limit, remaining: 0, reset_seconds: wait }) }
+            EarlyRefusal { error, allowance: Some(Allowance { limit, remaining: 0, reset_seconds: wait }) }
         })
     }
 
@@ -169,21 +169,21 @@ impl<K: Hash + Eq + Clone, C: Clock> Counts<K, C> {
     /// # Errors
     /// When the limit is exceeded.
     fn count(&self, whose: &K) -> Result<StateSnapshot, NotUntil<C::Instant>> {
-        if self.is_time_to_forget() && self.limiter.len() > KEPT {
+        if self.is_time_to_forget() && self.limiter.len() > MAX_TRACKED {
             self.limiter.retain_recent();
         }
         self.limiter.check_key(whose)
     }
 
-    /// Whether inactive entries should be dropped now. That iterates over all entries, so it is done once per [`KEPT`]
-    /// requests. At most twice as many entries are kept, beside active ones.
+    /// Whether inactive entries should be dropped now. That iterates over all entries, so it is done once per
+    /// [`MAX_TRACKED`] requests. At most twice as many entries are kept, beside active ones.
     fn is_time_to_forget(&self) -> bool {
-        (self.counted.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(KEPT)
+        (self.counted.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(MAX_TRACKED)
     }
 }
 
 /// A request that was refused before it reached a handler.
-pub(crate) struct TurnedAway {
+pub(crate) struct EarlyRefusal {
     pub(crate) error: ApiError,
     pub(crate) allowance: Option<Allowance>,
 }
@@ -294,16 +294,16 @@ mod tests {
         let clock = FakeRelativeClock::default();
         let quota = Quota::per_second(NonZeroU32::new(10).unwrap());
         let counts = Counts::<usize, _>::new(quota, clock.clone());
-        for whose in 0..2 * KEPT - 1 {
+        for whose in 0..2 * MAX_TRACKED - 1 {
             assert!(counts.count(&whose).is_ok());
         }
         clock.advance(Duration::from_secs(1));
-        assert_eq!(counts.limiter.len(), 2 * KEPT - 1, "nobody looked");
+        assert_eq!(counts.limiter.len(), 2 * MAX_TRACKED - 1, "nobody looked");
         assert!(counts.count(&0).is_ok());
         assert_eq!(counts.limiter.len(), 1);
 
         let busy = Counts::<usize, _>::new(quota, clock);
-        let looks = (0..10 * KEPT).filter(|_| busy.is_time_to_forget()).count();
+        let looks = (0..10 * MAX_TRACKED).filter(|_| busy.is_time_to_forget()).count();
         assert_eq!(looks, 10, "a look costs as much as so many requests, and comes as seldom");
     }
 

@@ -8,7 +8,7 @@ use crate::{
     concurrency::RequestPermit,
     failure::ApiError,
     mcp, openapi,
-    rate_limits::{Admitted, TurnedAway, remote_addr},
+    rate_limits::{Admitted, EarlyRefusal, remote_addr},
     response_memory::{ConnectionEnd, Reader},
     routes,
     write::{self, PermitAfterBody, read_body},
@@ -62,9 +62,10 @@ pub fn router(api: Api) -> Router {
         .method_not_allowed_fallback(|| async { unknown_method() })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal(&"a handler panicked").into_response()));
-    let router = router.layer(middleware::from_fn_with_state(api.clone(), around)).with_state(api.clone());
+    let router =
+        router.layer(middleware::from_fn_with_state(api.clone(), around_request)).with_state(api.clone());
     let tools = mcp::route(api.clone(), router.clone());
-    let router = router.merge(tools.layer(middleware::from_fn_with_state(api.clone(), around)));
+    let router = router.merge(tools.layer(middleware::from_fn_with_state(api.clone(), around_request)));
     // CORS is the outermost layer, so that a page can read why it was refused. Without allowed origins there is none.
     if api.config.allowed_origins.is_empty() { router } else { router.layer(cors(&api)) }
 }
@@ -138,7 +139,7 @@ fn cors(api: &Api) -> CorsLayer {
         .expose_headers(answer_headers)
 }
 
-async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+async fn around_request(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id = request_id(&api, &request);
     // Requests that a handler sends to other routes get the same id.
@@ -156,7 +157,7 @@ async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Res
             let answered = within_bounds(&api, &route, admitted, request, next);
             (answered.instrument(span.clone()).await, admitted.allowance, admitted.engineer)
         }
-        Err(TurnedAway { error, allowance }) => (error.into_response(), allowance, None),
+        Err(EarlyRefusal { error, allowance }) => (error.into_response(), allowance, None),
     };
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         response = with_body(error, &id);
@@ -191,21 +192,21 @@ async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Res
 
 /// Refuses requests before they reach a handler: those that exceed a rate limit, come from a foreign page, or are
 /// malformed.
-fn admit(api: &Api, request: &Request) -> Result<Admitted, TurnedAway> {
+fn admit(api: &Api, request: &Request) -> Result<Admitted, EarlyRefusal> {
     // Load balancers may use any host name for health checks, which reveal nothing else.
     if !routes::is_health(request.uri().path()) {
-        browser::check(&api.config, request).map_err(|error| TurnedAway { error, allowance: None })?;
+        browser::check(&api.config, request).map_err(|error| EarlyRefusal { error, allowance: None })?;
     }
     let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
     let admitted = api.rate_limits.admit(api.cluster.local().state(), request.headers(), remote)?;
     let allowance = admitted.allowance;
     if percent_decode_str(request.uri().path()).decode_utf8().is_err() {
-        return Err(TurnedAway { error: ApiError::field("path", "is not valid UTF-8"), allowance });
+        return Err(EarlyRefusal { error: ApiError::field("path", "is not valid UTF-8"), allowance });
     }
     let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let is_a_route = request.extensions().get::<MatchedPath>().is_some();
     if request.method() == Method::OPTIONS && !is_preflight && is_a_route {
-        return Err(TurnedAway { error: unknown_method(), allowance });
+        return Err(EarlyRefusal { error: unknown_method(), allowance });
     }
     Ok(admitted)
 }

@@ -211,7 +211,7 @@ impl Incoming {
         let request = self.keyed(actor);
         let span = tracing::debug_span!("write", command = command.name());
         let write = WriteRequest { command, actor, acting, request };
-        let permit = api.foresee(&write).await?;
+        let permit = api.expensive_write_permit(&write).await?;
         let cluster = api.cluster.clone();
         let proposed = async move { cluster.propose(write).await }.instrument(span);
         let committed = match permit {

@@ -188,7 +188,7 @@ struct Piece {
 }
 
 impl Piece {
-    fn new(bytes: Bytes, of: &Arc<UntakenAnswer>) -> Bytes {
+    fn tracked(bytes: Bytes, of: &Arc<UntakenAnswer>) -> Bytes {
         of.activity.change_answer(of.id, |answer| answer.untaken += 1);
         Bytes::from_owner(Self { bytes, of: of.clone() })
     }
@@ -222,7 +222,7 @@ pub(crate) struct TrackedBody {
 impl TrackedBody {
     fn next_piece(&mut self) -> Frame<Bytes> {
         let piece = self.left.split_to(self.left.len().min(PIECE));
-        Frame::data(Piece::new(piece, &self.untaken))
+        Frame::data(Piece::tracked(piece, &self.untaken))
     }
 }
 

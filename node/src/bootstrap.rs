@@ -29,7 +29,7 @@ use std::{
 /// Pause between two rounds of requests.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Longest wait for one answer of a peer.
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest wait for the answer to a join, which may include an election.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// A joining node gives up when servers have refused it for this long, even while others do not answer.
@@ -128,7 +128,7 @@ impl Bootstrap<'_> {
             let mut welcomes: BTreeMap<u64, Welcome> = BTreeMap::new();
             let mut silent = Vec::new();
             for (id, addr) in &others {
-                match self.peers.probe(addr, QUESTION_TIMEOUT).await {
+                match self.peers.probe(addr, ANSWER_TIMEOUT).await {
                     Ok(welcome) => {
                         welcomes.insert(*id, welcome);
                     }
@@ -177,7 +177,7 @@ impl Bootstrap<'_> {
     async fn in_running_cluster(&self, node_id: u64, addr: &str) -> anyhow::Result<Option<BootstrapOutcome>> {
         let node = NodeId(node_id);
         let peer = PeerTarget::anyone(addr);
-        let answer = self.peers.request(&peer, ServiceRequest::WhoIs { node }, QUESTION_TIMEOUT).await;
+        let answer = self.peers.request(&peer, ServiceRequest::WhoIs { node }, ANSWER_TIMEOUT).await;
         let Ok(ServiceResponse::Member(member)) = answer else { return Ok(None) };
         match member {
             Some(member) if member.instance == self.identity.instance => {
@@ -189,7 +189,7 @@ impl Bootstrap<'_> {
                     "the cluster knows this node with another data folder: its data was lost, so it rejoins under a \
                      new id"
                 );
-                self.replace_former_self(node, peer).await
+                self.rejoin_as_replacement(node, peer).await
             }
             None => bail!(
                 "node {node} is no member of the cluster any more; to come back, start it with --join and a token \
@@ -198,7 +198,7 @@ impl Bootstrap<'_> {
         }
     }
 
-    async fn replace_former_self(
+    async fn rejoin_as_replacement(
         &self,
         former: NodeId,
         peer: PeerTarget,
@@ -212,7 +212,7 @@ impl Bootstrap<'_> {
         let mut answer = ask(peer.clone()).await;
         if let Ok(ServiceResponse::NotLeader { leader: Some(leader) }) = answer {
             let known =
-                self.peers.request(&peer, ServiceRequest::WhoIs { node: leader }, QUESTION_TIMEOUT).await;
+                self.peers.request(&peer, ServiceRequest::WhoIs { node: leader }, ANSWER_TIMEOUT).await;
             let Ok(ServiceResponse::Member(Some(member))) = known else { return Ok(None) };
             answer = ask(PeerTarget::anyone(member.peer_addr)).await;
         }

@@ -14,8 +14,8 @@ use crate::{
 };
 use futures::future::{BoxFuture, FutureExt};
 use nexus_api::cluster::{
-    Backup, Cluster, Committed, Consistency, History, NodeStatus, Operated, Operation, OperationError,
-    ReadView, SharedView, StorageFailure, Unavailable, WriteRequest,
+    Backup, Cluster, Committed, Consistency, History, NodeStatus, Operation, OperationError,
+    OperationOutcome, ReadView, SharedView, StorageFailure, Unavailable, WriteRequest,
 };
 use nexus_domain::{
     Answer, ClusterId, InstanceId, ProjectId, Proposal, Refusal, Revision, SessionId, Stamp, WallTime,
@@ -81,7 +81,7 @@ impl Cluster for NodeCluster {
     }
 
     fn wall(&self) -> WallTime {
-        self.node.agreed_wall().max(self.node.published().state.clock().wall)
+        self.node.cluster_wall_time().max(self.node.published().state.clock().wall)
     }
 
     fn heartbeat(&self, session: SessionId) -> BoxFuture<'_, Result<bool, Unavailable>> {
@@ -154,7 +154,7 @@ impl Cluster for NodeCluster {
         .boxed()
     }
 
-    fn operate(&self, operation: Operation) -> BoxFuture<'_, Result<Operated, OperationError>> {
+    fn operate(&self, operation: Operation) -> BoxFuture<'_, Result<OperationOutcome, OperationError>> {
         async move {
             let request = match operation {
                 Operation::Join { token, instance, peer_addr, client_addr } => MembershipRequest::Join {
@@ -242,14 +242,17 @@ impl NodeCluster {
         self.keep_alives.is_due(session, pause, self.node.clock.monotonic()) || !found.is_active()
     }
 
-    async fn snapshot(&self) -> Result<Operated, OperationError> {
+    async fn snapshot(&self) -> Result<OperationOutcome, OperationError> {
         let applied = self.node.published().revision();
         self.node.snapshot_through(applied, OPERATION_TIMEOUT).await?;
-        Ok(Operated::Done)
+        Ok(OperationOutcome::Done)
     }
 
     /// Sends a change of the membership to the leader, with retries while there is none.
-    async fn change_membership(&self, request: MembershipRequest) -> Result<Operated, OperationError> {
+    async fn change_membership(
+        &self,
+        request: MembershipRequest,
+    ) -> Result<OperationOutcome, OperationError> {
         let deadline = Instant::now() + OPERATION_TIMEOUT;
         loop {
             let why = match self.try_change_membership(&request).await {
@@ -264,7 +267,7 @@ impl NodeCluster {
         }
     }
 
-    async fn try_change_membership(&self, request: &MembershipRequest) -> Result<Operated, Retry> {
+    async fn try_change_membership(&self, request: &MembershipRequest) -> Result<OperationOutcome, Retry> {
         let response = match self.node.leader() {
             Leader::Local => self.node.change_membership(request.clone()).await,
             Leader::Remote(leader) => {
@@ -294,11 +297,11 @@ enum Retry {
     Never(OperationError),
 }
 
-fn operated(response: ServiceResponse) -> Result<Operated, Retry> {
+fn operated(response: ServiceResponse) -> Result<OperationOutcome, Retry> {
     match response {
-        ServiceResponse::Done => Ok(Operated::Done),
-        ServiceResponse::Joined(node) => Ok(Operated::Joined { node }),
-        ServiceResponse::Leads(node) => Ok(Operated::Leader(node)),
+        ServiceResponse::Done => Ok(OperationOutcome::Done),
+        ServiceResponse::Joined(node) => Ok(OperationOutcome::Joined { node }),
+        ServiceResponse::Leads(node) => Ok(OperationOutcome::Leader(node)),
         ServiceResponse::NotLeader { .. } => Err(Retry::Later("the leader is changing".to_owned())),
         ServiceResponse::Unavailable { reason } => Err(Retry::Later(reason)),
         ServiceResponse::OutcomeUnknown { reason } => Err(Retry::Never(Unavailable::Unknown(reason).into())),

@@ -83,7 +83,7 @@ impl Connections {
     }
 
     /// At most this many come from one network, so that one address cannot take all of them.
-    fn most_of_network(&self) -> usize {
+    fn max_per_network(&self) -> usize {
         self.0.most - self.0.most / 4
     }
 
@@ -93,7 +93,7 @@ impl Connections {
     pub(crate) fn admit(&self, from: IpAddr) -> Option<ConnectionPermit> {
         let from = network(from);
         let mut table = self.table();
-        if table.of.get(&from).map_or(0, |of| of.count) >= self.most_of_network() {
+        if table.of.get(&from).map_or(0, |of| of.count) >= self.max_per_network() {
             table.evict_idle(from)?;
         } else if table.open.len() - table.ending >= self.0.most {
             let (_, busiest) = table.with_idle.last().copied()?;

@@ -149,7 +149,7 @@ impl Node {
 
     fn own_disk_is_low(&self) -> String {
         format!(
-            "the disk of node {} is nearly full: {} MiB are free, {} MiB are kept back. {WHAT_TO_DO}",
+            "the disk of node {} is nearly full: {} MiB are free, {} MiB are kept back. {LOW_DISK_ADVICE}",
             self.id,
             mib(self.disk.free()),
             mib(self.disk.low_mark()),
@@ -177,12 +177,12 @@ impl Node {
             })
             .collect();
         (!quorum_has_room(&voters)).then(|| {
-            format!("no quorum without a disk that is nearly full: {}. {WHAT_TO_DO}", low.join(", "))
+            format!("no quorum without a disk that is nearly full: {}. {LOW_DISK_ADVICE}", low.join(", "))
         })
     }
 }
 
-const WHAT_TO_DO: &str = "Free space there or give it a larger disk; until then reading, heartbeats, release, done \
+const LOW_DISK_ADVICE: &str = "Free space there or give it a larger disk; until then reading, heartbeats, release, done \
                           and cancel go on, and nothing new is taken";
 
 #[cfg(test)]

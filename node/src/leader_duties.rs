@@ -30,7 +30,7 @@ const TICK_INTERVAL: Duration = Duration::from_millis(100);
 /// How often a node checks whether it hears its leader.
 const LEADER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest wait for the answer to whether this node is still a member, or when it last heard its leader.
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often learners and the rules versions of members are checked.
 const LEARNER_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Between two log lines about the nodes that keep the cluster on older rules.
@@ -65,7 +65,7 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
         let leader = node.leader_id();
         if leader_checked.elapsed() >= LEADER_CHECK_INTERVAL {
             leader_checked = Instant::now();
-            if let Some(span) = silence.note(node.hears_leader().await) {
+            if let Some(span) = silence.note(node.heard_leader_recently().await) {
                 node.log_silence(span).await;
             }
         }
@@ -121,13 +121,13 @@ impl LeaderSilence {
 
 impl Node {
     /// Whether this node leads, or has heard its leader lately. The leader of before a restart does not count.
-    async fn hears_leader(&self) -> bool {
+    async fn heard_leader_recently(&self) -> bool {
         let leader = self.leader_id();
         if leader == Some(self.id) {
             return true;
         }
         // When Raft does not answer in time, it waits for its disk, which is logged elsewhere.
-        let silent_for = timeout(QUESTION_TIMEOUT, self.time_since_leader()).await;
+        let silent_for = timeout(ANSWER_TIMEOUT, self.time_since_leader()).await;
         leader.is_some() && silent_for.is_ok_and(|age| age < NO_LEADER_LOGGED_AFTER)
     }
 
@@ -152,7 +152,7 @@ impl Node {
     async fn was_removed(&self) -> bool {
         let others = self.other_members();
         let question = ServiceRequest::WhoIs { node: self.id };
-        let asking = others.iter().map(|other| self.peers.request(other, question.clone(), QUESTION_TIMEOUT));
+        let asking = others.iter().map(|other| self.peers.request(other, question.clone(), ANSWER_TIMEOUT));
         let answers = join_all(asking).await;
         answers.iter().any(|answer| matches!(answer, Ok(ServiceResponse::Member(None))))
     }

@@ -92,9 +92,9 @@ fn remove(folder: &Path) {
     }
 }
 
-type Wanted = (Option<Config>, LogArgs, Option<std::path::PathBuf>);
+type StartOptions = (Option<Config>, LogArgs, Option<std::path::PathBuf>);
 
-fn start(args: StartArgs) -> anyhow::Result<Wanted> {
+fn start(args: StartArgs) -> anyhow::Result<StartOptions> {
     let (log, only_check) = (args.log.clone(), args.check_config);
     let config = Config::from_args(args)?;
     logging::check(&log)?;
@@ -105,7 +105,7 @@ fn start(args: StartArgs) -> anyhow::Result<Wanted> {
     Ok((Some(config), log, None))
 }
 
-fn dev(args: DevArgs) -> anyhow::Result<Wanted> {
+fn dev(args: DevArgs) -> anyhow::Result<StartOptions> {
     let (folder, temporary) = match args.data_dir {
         Some(folder) => (folder, None),
         None => {

@@ -301,7 +301,7 @@ impl Node {
     }
 
     /// Voters that answer and have caught up, this node included, with the smallest lag first.
-    pub(crate) fn able_voters(&self) -> Vec<NodeId> {
+    pub(crate) fn healthy_voters(&self) -> Vec<NodeId> {
         let able = |peer: &MemberState| peer.is_voter && peer.is_alive && peer.lag <= MAX_LAG;
         let mut able: Vec<(u64, u64)> = self
             .members_by_id()

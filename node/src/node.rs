@@ -136,7 +136,7 @@ impl Node {
         let applied = self.published().state.clock().cluster;
         let now = self.clock.monotonic();
         let cluster = self.leader_clock.now(now, self.term(), applied, self.has_quorum());
-        Stamp { cluster, wall: self.agreed_wall() }
+        Stamp { cluster, wall: self.cluster_wall_time() }
     }
 
     /// Waits until this node has applied an index. Fails at the deadline.

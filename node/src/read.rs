@@ -20,7 +20,7 @@ use tokio::{
 /// Reads that wait at once on one node; further ones get a 503.
 const MAX_WAITING: usize = 8_192;
 /// Longest wait for one answer of the leader. A lost leader is noticed within it.
-const QUESTION_TIMEOUT: Duration = Duration::from_millis(1_500);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// The error of a read that waited until its deadline.
 const NO_QUORUM: &str = "no quorum answered in time; ?consistency=stale reads this node's own state";
@@ -35,7 +35,7 @@ impl ReadIndexes {
     /// Starts the task that fetches them.
     pub(crate) fn start(node: &Arc<Node>) -> Self {
         let (send, receive) = mpsc::channel(MAX_WAITING);
-        tokio::spawn(fetch(Arc::downgrade(node), receive));
+        tokio::spawn(serve_read_indexes(Arc::downgrade(node), receive));
         Self(send)
     }
 
@@ -51,7 +51,7 @@ impl ReadIndexes {
     }
 }
 
-async fn fetch(node: Weak<Node>, mut waiters: mpsc::Receiver<Waiter>) {
+async fn serve_read_indexes(node: Weak<Node>, mut waiters: mpsc::Receiver<Waiter>) {
     while let Some(first) = waiters.recv().await {
         // Reads that came while the last request was under way share the next one.
         let mut waiting = vec![first];
@@ -75,7 +75,7 @@ impl Node {
                 Leader::Local => self.read_index_here().await,
                 Leader::Remote(leader) => {
                     tokio::select! {
-                        response = self.peers.request(&leader, ServiceRequest::ReadIndex, QUESTION_TIMEOUT) => match response {
+                        response = self.peers.request(&leader, ServiceRequest::ReadIndex, ANSWER_TIMEOUT) => match response {
                             Ok(ServiceResponse::ReadIndex(revision)) => Ok(revision),
                             Ok(_) => Err(format!("{leader} does not lead")),
                             Err(error) => Err(format!("{leader}: {error}")),
@@ -99,8 +99,8 @@ impl Node {
 
     /// The read index of this node, if a quorum confirms now that it leads.
     pub(crate) async fn read_index_here(&self) -> Result<Revision, String> {
-        let option = LinearizerOption::from(ReadPolicy::ReadIndex).with_wait_timeout(QUESTION_TIMEOUT);
-        match timeout(QUESTION_TIMEOUT, self.raft.get_read_linearizer(option)).await {
+        let option = LinearizerOption::from(ReadPolicy::ReadIndex).with_wait_timeout(ANSWER_TIMEOUT);
+        match timeout(ANSWER_TIMEOUT, self.raft.get_read_linearizer(option)).await {
             Ok(Ok(linearizer)) => Ok(Revision(linearizer.read_log_id().log_id().index)),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("no quorum answered".to_owned()),

@@ -111,7 +111,7 @@ fn compare(report: &NodeReport, ours: Option<u64>) -> Option<Result<(), Divergen
 }
 
 /// Fetches the reports of all other nodes, for as long as the node runs.
-pub(crate) async fn gather(node: Arc<Node>, stop: CancellationToken) {
+pub(crate) async fn collect_reports(node: Arc<Node>, stop: CancellationToken) {
     let mut clock_logged = None::<Instant>;
     loop {
         tokio::select! {
@@ -151,13 +151,13 @@ impl Node {
 
     /// The time of day that the cluster uses: this node's own, unless the median of the clocks differs. Otherwise a
     /// leader whose clock is years ahead would expire everybody's keys.
-    pub(crate) fn agreed_wall(&self) -> WallTime {
+    pub(crate) fn cluster_wall_time(&self) -> WallTime {
         WallTime(self.clock.wall().0.saturating_add(self.reports.clock_correction_ms()))
     }
 
     /// Voters that could take leadership over: they answer, have caught up, have space, and their disk is fast enough.
     pub(crate) fn successors(&self) -> impl Iterator<Item = NodeId> {
-        self.able_voters().into_iter().filter(|id| {
+        self.healthy_voters().into_iter().filter(|id| {
             *id != self.id
                 && self.reports.of(*id).is_some_and(|report| !report.disk_low && !report.flush_slow)
         })

@@ -236,7 +236,7 @@ impl RunningNode {
         tasks.push(watched("watching the disk", fail.clone(), disk_watch));
         tasks.push(watched("leading", fail, leader_duties::run(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(disk::watch(node.clone(), stop.clone())));
-        tasks.push(tokio::spawn(report::gather(node.clone(), stop.clone())));
+        tasks.push(tokio::spawn(report::collect_reports(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(token::remove_when_used(node.clone(), stop.clone())));
         tasks.push(tokio::spawn(learn_identity(node.clone(), known, stored, stop.clone())));
 

@@ -38,7 +38,7 @@ const PUBLIC_SECRET: &str = "no secret was given: everybody knows this one";
 /// Bytes of the random nonce of each encryption (XChaCha20-Poly1305): long enough never to repeat by chance.
 const NONCE: usize = 24;
 /// How to make a secret, for error messages.
-const MAKE_ONE: &str = "make one with `nexusd new-secret` (or `openssl rand -hex 32`), and give the same file to all of \
+const NEW_SECRET_ADVICE: &str = "make one with `nexusd new-secret` (or `openssl rand -hex 32`), and give the same file to all of \
                         these nodes with --cluster-secret-file (NEXUS_CLUSTER_SECRET_FILE)";
 
 /// The cluster's secret. Its `Debug` does not show it.
@@ -69,7 +69,7 @@ impl ClusterSecret {
         let length = text.chars().count();
         ensure!(
             (MIN_LENGTH..=MAX_LENGTH).contains(&length) && !text.contains(char::is_control),
-            "a cluster secret has {MIN_LENGTH} to {MAX_LENGTH} characters on one line, and this has {length}; {MAKE_ONE}"
+            "a cluster secret has {MIN_LENGTH} to {MAX_LENGTH} characters on one line, and this has {length}; {NEW_SECRET_ADVICE}"
         );
         Ok(Self(text.into()))
     }
@@ -115,13 +115,13 @@ impl ClusterSecret {
             Origin::Initial { peers, .. } if peers.len() <= 1 => Ok(Some(Self::fresh(mint))),
             Origin::Initial { peers, .. } if peers.values().all(|addr| is_loopback(addr)) => {
                 Self::of_local_user(Path::new(LOCAL_FOLDERS), mint).map(Some).with_context(|| {
-                    format!("the nodes of a cluster have to know each other by a secret; {MAKE_ONE}")
+                    format!("the nodes of a cluster have to know each other by a secret; {NEW_SECRET_ADVICE}")
                 })
             }
             Origin::Initial { .. } => {
                 tracing::warn!(
                     "no cluster secret was given: whoever reaches --peer-listen can act as a member, and change \
-                     everything; {MAKE_ONE}"
+                     everything; {NEW_SECRET_ADVICE}"
                 );
                 Ok(Some(Self(PUBLIC_SECRET.into())))
             }

@@ -5,7 +5,7 @@ use nexus_api_types::{Code, ErrorBody, Moment, claim::Conflict, feature::Blocked
 use serde_json::Value;
 
 /// Lines of a list that an agent is shown; more would only fill its head.
-const MOST_LINES: usize = 20;
+const MAX_LINES: usize = 20;
 
 /// A failure in words.
 pub(crate) fn words(failure: &Failure) -> String {
@@ -19,15 +19,15 @@ fn refused(body: &ErrorBody) -> String {
     let mut lines = vec![format!("{}: {}", body.code.as_str(), body.message)];
     let detail = |name: &str| body.details.as_ref().and_then(|details| details.get(name));
     let conflicts = list::<Conflict>(detail("conflicts"));
-    lines.extend(conflicts.iter().take(MOST_LINES).map(conflict));
+    lines.extend(conflicts.iter().take(MAX_LINES).map(conflict));
     let blocked = list::<Blocked>(detail("blocked"));
     lines.extend(
         blocked
             .iter()
-            .take(MOST_LINES)
+            .take(MAX_LINES)
             .map(|one| format!("- {}: {}", one.feature_slug, because(&one.blocked_by))),
     );
-    let rest = (conflicts.len() + blocked.len()).saturating_sub(MOST_LINES);
+    let rest = (conflicts.len() + blocked.len()).saturating_sub(MAX_LINES);
     if rest > 0 {
         lines.push(format!("- and {rest} more"));
     }

@@ -10,7 +10,7 @@ use rmcp::model::{Resource, ResourceTemplate};
 const MARKDOWN: &str = "text/markdown";
 
 /// Learnings that one resource has: as many as a page.
-const MOST_LEARNINGS: usize = 100;
+const MAX_LEARNINGS: usize = 100;
 
 /// What of a feature can be read.
 #[derive(Clone, Copy)]
@@ -88,7 +88,7 @@ pub(crate) async fn read(port: &dyn Port, uri: &str) -> Result<Option<(String, &
             format!("# {}\n\n{}", feature.title, feature.spec)
         }
         Kind::Learnings => {
-            let asked = Request::get(format!("{feature}/learnings")).limit(MOST_LEARNINGS);
+            let asked = Request::get(format!("{feature}/learnings")).limit(MAX_LEARNINGS);
             let page: Page<Learning> = port::ask(port, asked).await?;
             let one = |learning: &Learning| {
                 let (when, who) = (refusal::time(learning.created_at), &learning.engineer_name);

@@ -35,7 +35,7 @@ impl Server {
 
     /// Waits for the permit of a request, unless its client disconnects first.
     async fn permit(&self, context: &RequestContext<RoleServer>) -> Result<ToolPermit, ErrorData> {
-        let permit = while_asked(context, self.port.tool_permit()).await?;
+        let permit = until_cancelled(context, self.port.tool_permit()).await?;
         permit.map_err(|failure| ErrorData::internal_error(refusal::words(&failure), None))
     }
 }
@@ -68,7 +68,7 @@ impl ServerHandler for Server {
         let _permit = self.permit(&context).await?;
         let called = tools::call(&*self.port, &request.name, request.arguments.unwrap_or_default());
         let called = if tools::is_read_only(&request.name) {
-            while_asked(&context, called).await?
+            until_cancelled(&context, called).await?
         } else {
             // A tool that changes something runs to its end, even if the client disconnects.
             answered(called).await?
@@ -84,7 +84,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let _permit = self.permit(&context).await?;
-        let listed = while_asked(&context, resources::list(&*self.port)).await?;
+        let listed = until_cancelled(&context, resources::list(&*self.port)).await?;
         let listed = listed.map_err(|failure| ErrorData::internal_error(refusal::words(&failure), None))?;
         Ok(ListResourcesResult::with_all_items(listed))
     }
@@ -104,7 +104,7 @@ impl ServerHandler for Server {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri;
         let _permit = self.permit(&context).await?;
-        match while_asked(&context, resources::read(&*self.port, &uri)).await? {
+        match until_cancelled(&context, resources::read(&*self.port, &uri)).await? {
             Ok(Some((text, mime_type))) => {
                 let contents = ResourceContents::text(text, uri).with_mime_type(mime_type);
                 Ok(ReadResourceResult::new(vec![contents]).into())
@@ -119,7 +119,7 @@ impl ServerHandler for Server {
 }
 
 /// Runs a read, until its client disconnects.
-async fn while_asked<T>(
+async fn until_cancelled<T>(
     context: &RequestContext<RoleServer>,
     work: impl Future<Output = T>,
 ) -> Result<T, ErrorData> {

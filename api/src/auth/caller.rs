@@ -61,11 +61,11 @@ pub(crate) async fn authenticate_with_key(
         || ApiError::new(Code::InvalidApiKey, "the API key is malformed, unknown, revoked or expired");
     let key = ApiKeyText::shown(credentials).ok_or_else(unknown)?;
     let local = api.cluster.local();
-    let mut found = api.verifier.recognise(local.state(), &key).await;
+    let mut found = api.verifier.find_key(local.state(), &key).await;
     if found.is_none() {
         // The key may have been made through another node just now.
         let seen = api.cluster.read(Consistency::Linearizable, None).await?;
-        found = api.verifier.recognise(seen.view.state(), &key).await;
+        found = api.verifier.find_key(seen.view.state(), &key).await;
     }
     let found = found.filter(|key| !key.is_expired(api.cluster.wall())).ok_or_else(unknown)?;
     let session = session_header(headers)?;

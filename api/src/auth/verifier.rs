@@ -41,7 +41,7 @@ impl Verifier {
 
     /// Finds the key of the state that has this text. A revoked key is not in the state, even if it was verified
     /// before.
-    pub(crate) async fn recognise(&self, state: &State, text: &ApiKeyText) -> Option<Arc<ApiKey>> {
+    pub(crate) async fn find_key(&self, state: &State, text: &ApiKeyText) -> Option<Arc<ApiKey>> {
         // Unknown prefixes are refused without Argon2.
         let key = state.api_key(text.prefix())?.clone();
         let digest = text.digest();
@@ -123,7 +123,7 @@ mod tests {
         let text = ApiKeyText::parse(&stage.key(ANA, 1)).unwrap();
         let verifier = Verifier::new(Handle::current());
         let view = stage.local();
-        let given_up = Box::pin(verifier.recognise(view.state(), &text));
+        let given_up = Box::pin(verifier.find_key(view.state(), &text));
         assert!(futures::poll!(given_up).is_pending(), "it is gone with this line");
         // All permits are free once nothing is computed any more.
         let _all = verifier.permits.acquire_many(u32::try_from(PARALLEL).unwrap()).await.unwrap();

@@ -1,6 +1,6 @@
 //! All routes in one OpenAPI 3.1 document.
 
-use super::routes::Described;
+use super::routes::RouteDescription;
 use nexus_api_types::Failure;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -20,13 +20,13 @@ requestId}}`. Send the same `Idempotency-Key` with every try of a write: it is a
 over the WebSocket `/api/ws`, with the key in `Authorization` or a ticket of `POST /auth/ws-ticket`.";
 
 /// The OpenAPI document of these routes, with paths relative to `/api`.
-pub(crate) fn document(routes: Vec<Described>) -> OpenApi {
+pub(crate) fn document(routes: Vec<RouteDescription>) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut components = ComponentsBuilder::new();
     let mut schemas = Vec::new();
     Failure::schemas(&mut schemas);
     schemas.push((Failure::name().into_owned(), Failure::schema()));
-    for Described { method, path, operation } in routes {
+    for RouteDescription { method, path, operation } in routes {
         let id = operation_id(&method, path);
         let operation = operation.finish(id, path, &mut schemas);
         paths = paths.path(path, PathItem::new(method, operation));

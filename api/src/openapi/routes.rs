@@ -9,11 +9,11 @@ use utoipa::openapi::HttpMethod;
 #[derive(Default)]
 pub(crate) struct Routes {
     router: Router<Api>,
-    described: Vec<Described>,
+    described: Vec<RouteDescription>,
 }
 
 /// One route as the document has it.
-pub(crate) struct Described {
+pub(crate) struct RouteDescription {
     pub(crate) method: HttpMethod,
     pub(crate) path: &'static str,
     pub(crate) operation: Operation,
@@ -69,7 +69,7 @@ impl Routes {
         operation: Operation,
     ) -> Self {
         self.router = self.router.route(path, handler);
-        self.described.push(Described { method, path, operation });
+        self.described.push(RouteDescription { method, path, operation });
         self
     }
 
@@ -81,7 +81,7 @@ impl Routes {
     }
 
     /// The router, and the descriptions of its routes.
-    pub(crate) fn into_parts(self) -> (Router<Api>, Vec<Described>) {
+    pub(crate) fn into_parts(self) -> (Router<Api>, Vec<RouteDescription>) {
         (self.router, self.described)
     }
 }

@@ -29,7 +29,7 @@ use std::time::Duration;
 const MAX_JOIN_TOKEN_SECONDS: u64 = 7 * 24 * 3600;
 
 /// Longest wait for the leader's status. Without a quorum, the answer has to come soon from what this node knows.
-const STATUS_WITHIN: Duration = Duration::from_secs(1);
+const LEADER_STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) fn routes() -> Routes {
     let stated = Description::local("Show the cluster").about("Without a quorum: what this node knows.");
@@ -77,7 +77,7 @@ pub(super) fn routes() -> Routes {
 async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Result<Response, ApiError> {
     let caller = crate::auth::authenticate(&api, &headers).await?;
     let own = api.cluster.status();
-    let status = tokio::time::timeout(STATUS_WITHIN, api.cluster.leader_status()).await;
+    let status = tokio::time::timeout(LEADER_STATUS_TIMEOUT, api.cluster.leader_status()).await;
     let leaders = status.ok().and_then(Result::ok);
     let healthy = leaders.is_some();
     let seen = leaders.unwrap_or_else(|| own.clone());

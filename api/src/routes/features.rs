@@ -186,7 +186,7 @@ async fn create(
     let slug = fields.required_text("slug", Slug::parse);
     let title = fields.required_text("title", Title::parse);
     let spec = fields.required_text("spec", not_empty);
-    let shape = Shape::parse(&mut fields);
+    let shape = FeatureFields::parse(&mut fields);
     fields.finish_as_old_clients_expect()?;
     let (Some(slug), Some(title), Some(spec)) = (slug, title, spec) else {
         return Err(ApiError::internal(&"fields passed"));
@@ -216,7 +216,7 @@ async fn update(
     let mut fields = write.fields()?;
     let title = fields.text("title", Title::parse);
     let spec = fields.text("spec", not_empty);
-    let shape = Shape::parse(&mut fields);
+    let shape = FeatureFields::parse(&mut fields);
     fields.finish_as_old_clients_expect()?;
     let patch = FeaturePatch {
         title,
@@ -235,7 +235,7 @@ async fn update(
 }
 
 /// The fields that a new feature and a changed one have in common.
-struct Shape {
+struct FeatureFields {
     lane: Option<Lane>,
     priority: Option<u32>,
     touches: Option<Arc<[Pattern]>>,
@@ -243,7 +243,7 @@ struct Shape {
     depends_on: Option<Arc<[Slug]>>,
 }
 
-impl Shape {
+impl FeatureFields {
     fn parse(fields: &mut Fields) -> Self {
         let priority = fields.number("priority", 1..=u64::from(u32::MAX));
         Self {

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 /// A node that cannot answer a read in this time is not ready, since a load balancer does not wait longer.
-const READY_WITHIN: Duration = Duration::from_secs(1);
+const READINESS_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) fn routes() -> Routes {
     let readiness = || {
@@ -72,7 +72,8 @@ fn millis(from: Instant) -> u64 {
 /// Reports readiness: whether this node can answer a linearizable read now, by trying one.
 async fn ready(State(api): State<Api>) -> Response {
     let began = Instant::now();
-    let read = tokio::time::timeout(READY_WITHIN, api.cluster.read(Consistency::Linearizable, None)).await;
+    let read =
+        tokio::time::timeout(READINESS_TIMEOUT, api.cluster.read(Consistency::Linearizable, None)).await;
     let raft_latency = millis(began);
     let (raft_ok, message) = match &read {
         Ok(Ok(_)) => (true, None),

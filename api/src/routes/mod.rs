@@ -81,7 +81,7 @@ fn feature_slug(text: &str) -> Result<Slug, ApiError> {
 
 fn no_feature(slug: &str) -> ApiError {
     /// Characters of a slug that an answer repeats.
-    const REPEATED: usize = 100;
-    let name = slug.chars().take(REPEATED).collect();
+    const MAX_SLUG_CHARS: usize = 100;
+    let name = slug.chars().take(MAX_SLUG_CHARS).collect();
     Refusal::NotFound { kind: EntityKind::Feature, name }.into()
 }

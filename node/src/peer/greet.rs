@@ -3,7 +3,9 @@
 use super::{
     error::Cause,
     frame::{FrameError, Frames, read},
-    hello::{self, Challenge, Expected, Hello, HelloReply, PREAMBLE, ProofReply, Purpose, Refusal, Welcome},
+    hello::{
+        self, Challenge, ExpectedPeer, Hello, HelloReply, PREAMBLE, ProofReply, Purpose, Refusal, Welcome,
+    },
     identity::LocalIdentity,
     limits::{CONNECT_DEADLINE, HANDSHAKE_DEADLINE, PROTOCOL},
     proof::{Greeting, Proof, Side},
@@ -21,7 +23,7 @@ pub(super) async fn connect(
     addr: &str,
     local: &LocalIdentity,
     purpose: Purpose,
-    expected: Option<Expected>,
+    expected: Option<ExpectedPeer>,
 ) -> Result<(Frames, Welcome), Cause> {
     let connecting = async {
         let wire = dial.dial(addr).await.map_err(|error| Cause::Connect(Arc::new(error)))?;
@@ -34,7 +36,7 @@ async fn call(
     wire: Wire,
     local: &LocalIdentity,
     purpose: Purpose,
-    expected: Option<Expected>,
+    expected: Option<ExpectedPeer>,
 ) -> Result<(Frames, Welcome), Cause> {
     let Wire { mut stream, certified } = wire;
     stream.write_all(&hello::preamble(PROTOCOL)).await.map_err(FrameError::from)?;

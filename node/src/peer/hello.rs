@@ -8,7 +8,7 @@ use super::{
     identity::LocalIdentity,
     limits::PROTOCOL,
     proof::{Nonce, Proof},
-    wire::Certified,
+    wire::CertificateIdentity,
 };
 use nexus_domain::{ClusterId, InstanceId, NodeId, RulesVersion};
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ pub(super) enum Purpose {
 
 /// The node that the caller wants to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Expected {
+pub struct ExpectedPeer {
     /// The id of the member.
     pub node: NodeId,
     /// The data folder of the member.
@@ -53,14 +53,14 @@ pub(super) struct Hello {
     /// The purpose of the connection.
     pub purpose: Purpose,
     /// The node that the caller expects; required for Raft traffic.
-    pub expected: Option<Expected>,
+    pub expected: Option<ExpectedPeer>,
     /// The caller's random bytes for the proofs.
     pub nonce: Nonce,
 }
 
 impl Hello {
     /// The greeting of this node as the caller.
-    pub(super) fn new(local: &LocalIdentity, purpose: Purpose, expected: Option<Expected>) -> Self {
+    pub(super) fn new(local: &LocalIdentity, purpose: Purpose, expected: Option<ExpectedPeer>) -> Self {
         let nonce = rand::random();
         Self { cluster: local.cluster, node: local.node, instance: local.instance, purpose, expected, nonce }
     }
@@ -217,7 +217,7 @@ pub(super) fn check_preamble(bytes: [u8; PREAMBLE]) -> Result<(), Refusal> {
 pub(super) fn receive(
     local: &LocalIdentity,
     hello: &Hello,
-    certified: Option<Certified>,
+    certified: Option<CertificateIdentity>,
 ) -> Result<(), Refusal> {
     check_certificate(certified, hello.cluster, hello.node)?;
     check_cluster(hello.cluster, local.cluster)?;
@@ -241,8 +241,8 @@ pub(super) fn receive(
 pub(super) fn accept(
     local: &LocalIdentity,
     welcome: &Welcome,
-    expected: Option<Expected>,
-    certified: Option<Certified>,
+    expected: Option<ExpectedPeer>,
+    certified: Option<CertificateIdentity>,
 ) -> Result<(), Refusal> {
     check_certificate(certified, welcome.cluster, welcome.node)?;
     check_cluster(local.cluster, welcome.cluster)?;
@@ -258,7 +258,7 @@ fn check_cluster(caller: Option<ClusterId>, called: Option<ClusterId>) -> Result
     }
 }
 
-fn check_expected(expected: Expected, node: Option<NodeId>, instance: InstanceId) -> Result<(), Refusal> {
+fn check_expected(expected: ExpectedPeer, node: Option<NodeId>, instance: InstanceId) -> Result<(), Refusal> {
     if instance != expected.instance {
         return Err(Refusal::WrongInstance { expected: expected.instance, actual: instance });
     }
@@ -269,7 +269,7 @@ fn check_expected(expected: Expected, node: Option<NodeId>, instance: InstanceId
 }
 
 fn check_certificate(
-    certified: Option<Certified>,
+    certified: Option<CertificateIdentity>,
     cluster: Option<ClusterId>,
     node: Option<NodeId>,
 ) -> Result<(), Refusal> {
@@ -297,8 +297,8 @@ mod tests {
         }
     }
 
-    fn expected(identity: &LocalIdentity) -> Option<Expected> {
-        Some(Expected { node: identity.node.unwrap(), instance: identity.instance })
+    fn expected(identity: &LocalIdentity) -> Option<ExpectedPeer> {
+        Some(ExpectedPeer { node: identity.node.unwrap(), instance: identity.instance })
     }
 
     fn hello(from: &LocalIdentity, purpose: Purpose, to: &LocalIdentity) -> Hello {
@@ -347,7 +347,8 @@ mod tests {
 
     #[test]
     fn a_certificate_must_not_be_contradicted() {
-        let certified = Some(Certified { cluster: member(1).cluster.unwrap(), node: Some(NodeId(1)) });
+        let certified =
+            Some(CertificateIdentity { cluster: member(1).cluster.unwrap(), node: Some(NodeId(1)) });
         let honest = hello(&member(1), Purpose::Control, &member(2));
         assert_eq!(receive(&member(2), &honest, certified), Ok(()));
         let forged = hello(&member(3), Purpose::Control, &member(2));

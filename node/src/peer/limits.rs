@@ -26,16 +26,16 @@ pub(super) const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(3);
 pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(4);
 
 /// First pause after a failed dial; doubles with each one that follows.
-pub(super) const REDIAL_FIRST: Duration = Duration::from_millis(50);
+pub(super) const MIN_REDIAL_PAUSE: Duration = Duration::from_millis(50);
 
 /// Longest pause between dials: a restarted peer is found within one election timeout or so.
-pub(super) const REDIAL_MOST: Duration = Duration::from_millis(500);
+pub(super) const MAX_REDIAL_PAUSE: Duration = Duration::from_millis(500);
 
 /// First pause of replication to a peer that is unreachable; doubles.
-pub(super) const REPLICATION_BACKOFF_FIRST: Duration = Duration::from_millis(50);
+pub(super) const MIN_REPLICATION_BACKOFF: Duration = Duration::from_millis(50);
 
 /// Longest pause of replication to a peer that is unreachable.
-pub(super) const REPLICATION_BACKOFF_MOST: Duration = Duration::from_secs(1);
+pub(super) const MAX_REPLICATION_BACKOFF: Duration = Duration::from_secs(1);
 
 /// Raft requests (votes, heartbeats, transfers) in flight per control connection, in each direction.
 /// Raft has one or two of each at a time.
@@ -53,7 +53,7 @@ pub(super) const SESSION_HEARTBEATS_IN_FLIGHT: usize = 16;
 pub(super) const CALLS_PER_WRITE: usize = 128;
 
 /// Longest that a peer works on a request, in milliseconds; a caller may ask for less.
-pub(super) const SERVICE_TTL_MOST_MS: u32 = 60_000;
+pub(super) const MAX_SERVICE_TTL_MS: u32 = 60_000;
 
 /// How often a control connection checks itself: pings, stalls, forgotten calls.
 pub(super) const LINK_CHECK: Duration = Duration::from_secs(1);

@@ -9,7 +9,8 @@ use super::{
     hello::Purpose,
     identity::{LocalIdentity, SharedIdentity},
     limits::{
-        CALLS_PER_WRITE, LINK_CHECK, LINK_IDLE, LINK_STALL, REDIAL_FIRST, REDIAL_MOST, SERVICE_TTL_MOST_MS,
+        CALLS_PER_WRITE, LINK_CHECK, LINK_IDLE, LINK_STALL, MAX_REDIAL_PAUSE, MAX_SERVICE_TTL_MS,
+        MIN_REDIAL_PAUSE,
     },
     target::PeerTarget,
     wire::Dial,
@@ -297,7 +298,7 @@ impl OpenCalls {
         }
         let left = call.deadline.saturating_duration_since(Instant::now());
         let ttl_ms =
-            u32::try_from(left.as_millis()).map_or(SERVICE_TTL_MOST_MS, |ms| ms.min(SERVICE_TTL_MOST_MS));
+            u32::try_from(left.as_millis()).map_or(MAX_SERVICE_TTL_MS, |ms| ms.min(MAX_SERVICE_TTL_MS));
         self.last_call += 1;
         match frames.push(&(Header { call: self.last_call, ttl_ms }, &call.request)) {
             Ok(_) => {}
@@ -365,7 +366,7 @@ struct DialBackoff {
 
 impl DialBackoff {
     fn has_failed(&mut self, cause: Cause) {
-        self.pause = (self.pause * 2).clamp(REDIAL_FIRST, REDIAL_MOST);
+        self.pause = (self.pause * 2).clamp(MIN_REDIAL_PAUSE, MAX_REDIAL_PAUSE);
         self.failed = Some((Arc::new(cause), Instant::now() + self.pause));
     }
 

@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// Bytes that one direction of a pipe holds, as a socket buffer would.
-const PIPE: usize = 256 * 1024;
+const PIPE_CAPACITY: usize = 256 * 1024;
 
 /// Connections that wait for `accept`, as the backlog of a listening socket.
 const BACKLOG: usize = 128;
@@ -76,7 +76,7 @@ impl MemoryNetwork {
         &self,
         from: &str,
         to: &str,
-    ) -> io::Result<(mpsc::Sender<DuplexStream>, Cuttable, DuplexStream)> {
+    ) -> io::Result<(mpsc::Sender<DuplexStream>, PipeEnd, DuplexStream)> {
         let mut endpoints = self.endpoints();
         let here = endpoints.entry(from.to_owned()).or_default();
         let (cut_here, is_cut_off) = (here.cut.clone(), here.is_cut_off);
@@ -85,9 +85,9 @@ impl MemoryNetwork {
             return Err(io::ErrorKind::HostUnreachable.into());
         }
         let listener = there.listener.clone().ok_or(io::ErrorKind::ConnectionRefused)?;
-        let (near, far) = tokio::io::duplex(PIPE);
+        let (near, far) = tokio::io::duplex(PIPE_CAPACITY);
         let cuts = [cut_here, there.cut.clone()].map(|cut| Box::pin(cut.cancelled_owned()) as _);
-        Ok((listener, Cuttable { pipe: near, cuts }, far))
+        Ok((listener, PipeEnd { pipe: near, cuts }, far))
     }
 }
 
@@ -125,12 +125,12 @@ impl Listen for MemoryListen {
 }
 
 /// The dialing end of a pipe. Both ends break when either address is cut.
-struct Cuttable {
+struct PipeEnd {
     pipe: DuplexStream,
     cuts: [Pin<Box<dyn Future<Output = ()> + Send + Sync>>; 2],
 }
 
-impl Cuttable {
+impl PipeEnd {
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let is_cut = self.cuts.iter_mut().any(|cut| cut.as_mut().poll(cx).is_ready());
         if !is_cut {
@@ -143,7 +143,7 @@ impl Cuttable {
     }
 }
 
-impl AsyncRead for Cuttable {
+impl AsyncRead for PipeEnd {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -154,7 +154,7 @@ impl AsyncRead for Cuttable {
     }
 }
 
-impl AsyncWrite for Cuttable {
+impl AsyncWrite for PipeEnd {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_cut(cx)?;
         Pin::new(&mut self.pipe).poll_write(cx, bytes)

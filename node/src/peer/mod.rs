@@ -39,7 +39,7 @@ pub mod wire;
 pub use client::PeerClient;
 pub use error::{Cause, PeerError};
 pub use frame::FrameError;
-pub use hello::{Expected, Refusal, Welcome};
+pub use hello::{ExpectedPeer, Refusal, Welcome};
 pub use identity::{LocalIdentity, SharedIdentity};
 pub use network::{PeerNetwork, PeerNetworkFactory};
 pub use raft::{LocalRaft, RaftCell, RaftPort, RaftStopped};

@@ -7,7 +7,7 @@ use super::{
     control::{ControlRequest, ControlResponse},
     error::{Cause, PeerError},
     hello::Purpose,
-    limits::{REPLICATION_BACKOFF_FIRST, REPLICATION_BACKOFF_MOST, SNAPSHOT_STALL},
+    limits::{MAX_REPLICATION_BACKOFF, MIN_REPLICATION_BACKOFF, SNAPSHOT_STALL},
     snapshot,
     target::PeerTarget,
 };
@@ -182,8 +182,8 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
     }
 
     fn backoff(&self) -> Option<Backoff> {
-        let pauses = std::iter::successors(Some(REPLICATION_BACKOFF_FIRST), |pause| {
-            Some((*pause * 2).min(REPLICATION_BACKOFF_MOST))
+        let pauses = std::iter::successors(Some(MIN_REPLICATION_BACKOFF), |pause| {
+            Some((*pause * 2).min(MAX_REPLICATION_BACKOFF))
         });
         Some(Backoff::new(pauses))
     }

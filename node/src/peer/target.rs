@@ -1,6 +1,6 @@
 //! The target of a call: an address, and the node that has to answer there.
 
-use super::hello::Expected;
+use super::hello::ExpectedPeer;
 use nexus_domain::NodeId;
 use nexus_raft_store::Member;
 use std::fmt;
@@ -11,13 +11,13 @@ pub struct PeerTarget {
     /// The address, `host:port`.
     pub addr: String,
     /// The node that has to answer. With none, any node may answer, but Raft traffic is refused.
-    pub expected: Option<Expected>,
+    pub expected: Option<ExpectedPeer>,
 }
 
 impl PeerTarget {
     /// A member: no other node and no other data folder may answer in its place.
     pub fn member(node: u64, member: &Member) -> Self {
-        let expected = Expected { node: NodeId(node), instance: member.instance };
+        let expected = ExpectedPeer { node: NodeId(node), instance: member.instance };
         Self { addr: member.peer_addr.clone(), expected: Some(expected) }
     }
 

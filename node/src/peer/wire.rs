@@ -13,7 +13,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static> ByteStream for T
 
 /// The identity in the certificate of the other end, which the handshake must not contradict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Certified {
+pub struct CertificateIdentity {
     /// The cluster that the certificate was issued in.
     pub cluster: ClusterId,
     /// The node it was issued to; none for a certificate of a node that is about to join.
@@ -25,7 +25,7 @@ pub struct Wire {
     /// The bytes of both directions.
     pub stream: Box<dyn ByteStream>,
     /// What TLS has proved about the other end; none on a plaintext connection.
-    pub certified: Option<Certified>,
+    pub certified: Option<CertificateIdentity>,
 }
 
 impl Wire {

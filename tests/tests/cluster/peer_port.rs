@@ -6,7 +6,7 @@ use nexus_domain::{
 };
 use nexus_node::{
     peer::{
-        Cause, Expected, LocalIdentity, PeerClient, PeerError, PeerTarget, Refusal,
+        Cause, ExpectedPeer, LocalIdentity, PeerClient, PeerError, PeerTarget, Refusal,
         service::{ServiceRequest, ServiceResponse},
         tcp::TcpDial,
     },
@@ -59,7 +59,7 @@ async fn nobody_becomes_an_admin_through_the_peer_port() {
     let welcome = PeerClient::new(TcpDial, probing.subscribe()).probe(&addr, AMPLE).await.expect("a welcome");
     let member = PeerTarget {
         addr: addr.clone(),
-        expected: Some(Expected { node: NodeId(1), instance: welcome.instance }),
+        expected: Some(ExpectedPeer { node: NodeId(1), instance: welcome.instance }),
     };
 
     // Who knows no secret, or guesses one, is not heard at all, whatever they call themselves.

@@ -35,7 +35,7 @@ pub(super) struct Claimed {
 /// Claims files.
 pub(super) async fn claim(port: &dyn Port, wanted: Claim) -> Result<Claimed, Failure> {
     let feature_id = match wanted.feature {
-        None => worked_on(port).await?,
+        None => current_feature(port).await?,
         Some(slug) => {
             let path = format!("/features/{}", super::segment(&slug));
             Some(port::ask::<Feature>(port, Request::get(path)).await?.id)
@@ -51,7 +51,7 @@ pub(super) async fn claim(port: &dyn Port, wanted: Claim) -> Result<Claimed, Fai
 }
 
 /// The feature that the agent works on. Of several nobody knows which is meant: the files are then its own.
-async fn worked_on(port: &dyn Port) -> Result<Option<Uuid>, Failure> {
+async fn current_feature(port: &dyn Port) -> Result<Option<Uuid>, Failure> {
     let session = match port.session().await? {
         Some(session) => Some(session),
         // Who acts as their engineer is known by what they hold.
@@ -72,26 +72,26 @@ async fn worked_on(port: &dyn Port) -> Result<Option<Uuid>, Failure> {
 /// Whose files.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Why {
+pub(super) struct WhyPaths {
     paths: Vec<String>,
 }
 
 /// Whose they are.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Standings {
-    paths: Vec<OfPath>,
+pub(super) struct PathHolders {
+    paths: Vec<PathHolder>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct OfPath {
+struct PathHolder {
     path: String,
     /// free, yours or held
     standing: &'static str,
-    claims: Vec<OfClaim>,
+    claims: Vec<HolderClaim>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct OfClaim {
+struct HolderClaim {
     claimed_as: String,
     holder: String,
     feature: Option<String>,
@@ -100,7 +100,7 @@ struct OfClaim {
 }
 
 /// Says whose files are.
-pub(super) async fn why(port: &dyn Port, which: Why) -> Result<Standings, Failure> {
+pub(super) async fn why(port: &dyn Port, which: WhyPaths) -> Result<PathHolders, Failure> {
     let body = CheckPaths { paths: which.paths, fence: None };
     let checked: wire::Checked =
         port::ask(port, Request::post("/claims/check").body(&body).with_session_if_any()).await?;
@@ -113,14 +113,14 @@ pub(super) async fn why(port: &dyn Port, which: Why) -> Result<Standings, Failur
     };
     let slug =
         |id: Uuid| features.iter().find(|feature| feature.id == id).map(|feature| feature.slug.clone());
-    let of_claim = |claim: wire::Claim| OfClaim {
+    let of_claim = |claim: wire::Claim| HolderClaim {
         holder: holder(&claim.engineer_name, claim.agent.as_deref()),
         feature: claim.feature_id.and_then(slug),
         since: refusal::time(claim.claimed_at),
         until: refusal::time(claim.expires_at),
         claimed_as: claim.file_path,
     };
-    let of_path = |path: wire::CheckedPath| OfPath {
+    let of_path = |path: wire::CheckedPath| PathHolder {
         standing: match path.standing {
             Standing::Free => "free",
             Standing::Mine => "yours",
@@ -129,5 +129,5 @@ pub(super) async fn why(port: &dyn Port, which: Why) -> Result<Standings, Failur
         path: path.path,
         claims: path.claims.into_iter().map(of_claim).collect(),
     };
-    Ok(Standings { paths: checked.paths.into_iter().map(of_path).collect() })
+    Ok(PathHolders { paths: checked.paths.into_iter().map(of_path).collect() })
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 /// What was kept.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Kept {
+pub(super) struct Recorded {
     /// Of which feature; none for the whole project
     feature: Option<String>,
     /// False when it said nothing new
@@ -30,11 +30,11 @@ pub(super) struct Learn {
 }
 
 /// Keeps what was learnt.
-pub(super) async fn learn(port: &dyn Port, learnt: Learn) -> Result<Kept, Failure> {
+pub(super) async fn learn(port: &dyn Port, learnt: Learn) -> Result<Recorded, Failure> {
     let path = format!("/features/{}/learnings", segment(&learnt.feature));
     let body = AddLearning { content: learnt.text };
     let _: Learning = port::ask(port, Request::post(path).body(&body).with_session_if_any()).await?;
-    Ok(Kept { feature: Some(learnt.feature), kept: true })
+    Ok(Recorded { feature: Some(learnt.feature), kept: true })
 }
 
 /// What was decided.
@@ -51,7 +51,7 @@ pub(super) struct Decide {
 }
 
 /// Records a decision.
-pub(super) async fn decide(port: &dyn Port, decided: Decide) -> Result<Kept, Failure> {
+pub(super) async fn decide(port: &dyn Port, decided: Decide) -> Result<Recorded, Failure> {
     let body = AddDecision {
         title: decided.title,
         decision: decided.decision,
@@ -62,7 +62,7 @@ pub(super) async fn decide(port: &dyn Port, decided: Decide) -> Result<Kept, Fai
     };
     let made: Decision =
         port::ask(port, Request::post("/decisions").body(&body).with_session_if_any()).await?;
-    Ok(Kept { feature: made.feature_slug, kept: true })
+    Ok(Recorded { feature: made.feature_slug, kept: true })
 }
 
 /// How far the work is.
@@ -78,7 +78,7 @@ pub(super) struct Checkpoint {
 }
 
 /// Saves how far the work is.
-pub(super) async fn checkpoint(port: &dyn Port, reached: Checkpoint) -> Result<Kept, Failure> {
+pub(super) async fn checkpoint(port: &dyn Port, reached: Checkpoint) -> Result<Recorded, Failure> {
     let feature: Feature =
         port::ask(port, Request::get(format!("/features/{}", segment(&reached.feature)))).await?;
     let session_id = match port.session().await? {
@@ -97,5 +97,5 @@ pub(super) async fn checkpoint(port: &dyn Port, reached: Checkpoint) -> Result<K
     };
     let saved: Option<checkpoint::Checkpoint> =
         port::ask(port, Request::post("/sessions/checkpoints").body(&body).with_session_if_any()).await?;
-    Ok(Kept { feature: Some(feature.slug), kept: saved.is_some() })
+    Ok(Recorded { feature: Some(feature.slug), kept: saved.is_some() })
 }

@@ -21,64 +21,64 @@ use std::sync::{Arc, LazyLock};
 /// The tools, as they are listed.
 pub(crate) static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
     vec![
-        tool::<work::Nothing, work::Status>(
+        tool::<work::NoArguments, work::Status>(
             "status",
             "Who works on what, which files are held, what was interrupted, and what you hold.",
         )
-        .with_annotations(looking()),
-        tool::<work::Which, work::Available>(
+        .with_annotations(read_annotations()),
+        tool::<work::LaneFilter, work::Available>(
             "available",
             "Features that can be picked now, best first, and what blocks the rest.",
         )
-        .with_annotations(looking()),
+        .with_annotations(read_annotations()),
         tool::<work::Pick, work::Picked>(
             "pick",
             "Take a feature with all of its files, or nothing. Without a slug: the best that is free. Call it before you edit. A refusal says who holds what.",
         )
-        .with_annotations(writing()),
+        .with_annotations(write_annotations()),
         tool::<files::Claim, files::Claimed>(
             "claim",
             "Take more files while you work: all of them or none. Paths from the root of the repository: files, folders (src/auth/) or globs.",
         )
-        .with_annotations(writing()),
+        .with_annotations(write_annotations()),
         tool::<work::Release, work::Released>(
             "release",
             "Give back: a feature unfinished with all of its files, or single files that you claimed.",
         )
-        .with_annotations(writing()),
+        .with_annotations(write_annotations()),
         tool::<work::Done, work::Finished>(
             "done",
             "Finish a feature that you picked. Its files are free at once, so commit before.",
         )
-        .with_annotations(writing()),
-        tool::<knowledge::Learn, knowledge::Kept>(
+        .with_annotations(write_annotations()),
+        tool::<knowledge::Learn, knowledge::Recorded>(
             "learn",
             "Keep something that whoever works on this feature next should know.",
         )
-        .with_annotations(writing()),
-        tool::<knowledge::Decide, knowledge::Kept>(
+        .with_annotations(write_annotations()),
+        tool::<knowledge::Decide, knowledge::Recorded>(
             "decide",
             "Record a decision, why, and instead of what. About a feature, or the whole project.",
         )
-        .with_annotations(writing()),
-        tool::<knowledge::Checkpoint, knowledge::Kept>(
+        .with_annotations(write_annotations()),
+        tool::<knowledge::Checkpoint, knowledge::Recorded>(
             "checkpoint",
             "Save how far the work on a feature is, for whoever goes on. Call it before you stop or lose context.",
         )
-        .with_annotations(writing()),
-        tool::<files::Why, files::Standings>(
+        .with_annotations(write_annotations()),
+        tool::<files::WhyPaths, files::PathHolders>(
             "why",
             "Whose files are: free, yours, or held by whom, for what and until when.",
         )
-        .with_annotations(looking()),
+        .with_annotations(read_annotations()),
     ]
 });
 
-fn looking() -> ToolAnnotations {
+fn read_annotations() -> ToolAnnotations {
     ToolAnnotations::new().read_only(true).open_world(false)
 }
 
-fn writing() -> ToolAnnotations {
+fn write_annotations() -> ToolAnnotations {
     ToolAnnotations::new().read_only(false).destructive(false).open_world(false)
 }
 
@@ -95,12 +95,12 @@ fn schema<T: JsonSchema>(settings: SchemaSettings) -> Arc<JsonObject> {
         settings.meta_schema = None;
     });
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
-    trim(&mut schema, true);
+    trim_schema(&mut schema, true);
     let Value::Object(object) = schema else { panic!("arguments and answers are objects") };
     Arc::new(object)
 }
 
-fn trim(schema: &mut Value, is_root: bool) {
+fn trim_schema(schema: &mut Value, is_root: bool) {
     match schema {
         Value::Object(fields) => {
             // A property may be called so: there its value is a schema, here it is a text.
@@ -115,9 +115,9 @@ fn trim(schema: &mut Value, is_root: bool) {
             if fields.get("default").is_some_and(|default| default.is_null() || *default == false) {
                 fields.remove("default");
             }
-            fields.values_mut().for_each(|field| trim(field, false));
+            fields.values_mut().for_each(|field| trim_schema(field, false));
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| trim(item, false)),
+        Value::Array(items) => items.iter_mut().for_each(|item| trim_schema(item, false)),
         _ => {}
     }
 }

@@ -19,22 +19,22 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Items of one list that an agent is shown: what is beyond is counted.
-const MOST: usize = 50;
+const MAX_ITEMS: usize = 50;
 
 /// Characters of a spec that are shown at once; the resource has all of it.
-const MOST_SPEC: usize = 20_000;
+const MAX_SPEC_CHARS: usize = 20_000;
 
 /// No arguments.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
+pub(super) struct NoArguments {}
 
 /// Who works on what.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Status {
     active: Vec<Active>,
     held: Vec<Held>,
-    interrupted: Vec<Named>,
+    interrupted: Vec<FeatureName>,
     yours: Vec<String>,
     /// Entries left out
     more: usize,
@@ -56,13 +56,13 @@ struct Held {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Named {
+struct FeatureName {
     feature: String,
     title: String,
 }
 
 /// Shows who works on what.
-pub(super) async fn status(port: &dyn Port, _: Nothing) -> Result<Status, Failure> {
+pub(super) async fn status(port: &dyn Port, _: NoArguments) -> Result<Status, Failure> {
     let status: ProjectStatus = port::ask(port, Request::get("/status")).await?;
     let mine: Vec<claim::Claim> = port::ask(port, Request::get("/claims/mine")).await?;
     let mut names: BTreeMap<Uuid, &str> =
@@ -85,13 +85,14 @@ pub(super) async fn status(port: &dyn Port, _: Nothing) -> Result<Status, Failur
         holder: holder(&claim.engineer_name, claim.agent.as_deref()),
         until: refusal::time(claim.expires_at),
     };
-    let named = |feature: &Feature| Named { feature: feature.slug.clone(), title: feature.title.clone() };
+    let named =
+        |feature: &Feature| FeatureName { feature: feature.slug.clone(), title: feature.title.clone() };
     Ok(Status {
-        active: status.active_features.iter().take(MOST).map(active).collect(),
-        held: status.claims.iter().take(MOST).map(held).collect(),
-        interrupted: status.interrupted.iter().take(MOST).map(named).collect(),
-        yours: mine.into_iter().take(MOST).map(|claim| claim.file_path).collect(),
-        more: lists.iter().map(|length| length.saturating_sub(MOST)).sum(),
+        active: status.active_features.iter().take(MAX_ITEMS).map(active).collect(),
+        held: status.claims.iter().take(MAX_ITEMS).map(held).collect(),
+        interrupted: status.interrupted.iter().take(MAX_ITEMS).map(named).collect(),
+        yours: mine.into_iter().take(MAX_ITEMS).map(|claim| claim.file_path).collect(),
+        more: lists.iter().map(|length| length.saturating_sub(MAX_ITEMS)).sum(),
     })
 }
 
@@ -115,10 +116,10 @@ impl Lane {
     }
 }
 
-/// Which features.
+/// Limits a list of features to one lane.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Which {
+pub(super) struct LaneFilter {
     /// Only this lane
     lane: Option<Lane>,
 }
@@ -152,7 +153,7 @@ fn lane_name(lane: wire::Lane) -> String {
 }
 
 /// Lists what can be picked.
-pub(super) async fn available(port: &dyn Port, which: Which) -> Result<Available, Failure> {
+pub(super) async fn available(port: &dyn Port, which: LaneFilter) -> Result<Available, Failure> {
     let features: Vec<wire::Available> = port::ask(port, Request::get("/features/available")).await?;
     let lane = which.lane.map(Lane::wire);
     let of_lane = features
@@ -160,22 +161,22 @@ pub(super) async fn available(port: &dyn Port, which: Which) -> Result<Available
         .filter(|one| lane.is_none_or(|lane| one.feature.lane == lane))
         .collect::<Vec<_>>();
     let (blocked, free): (Vec<_>, Vec<_>) = of_lane.into_iter().partition(|one| one.blocked_by.is_some());
-    let more = free.len().saturating_sub(MOST) + blocked.len().saturating_sub(MOST);
+    let more = free.len().saturating_sub(MAX_ITEMS) + blocked.len().saturating_sub(MAX_ITEMS);
     Ok(Available {
         free: free
             .into_iter()
-            .take(MOST)
+            .take(MAX_ITEMS)
             .map(|one| Free {
                 lane: lane_name(one.feature.lane),
                 was_interrupted: one.feature.interrupted_at.is_some(),
                 feature: one.feature.slug,
                 title: one.feature.title,
-                touches: one.feature.touches.into_iter().take(MOST).collect(),
+                touches: one.feature.touches.into_iter().take(MAX_ITEMS).collect(),
             })
             .collect(),
         blocked: blocked
             .into_iter()
-            .take(MOST)
+            .take(MAX_ITEMS)
             .map(|one| Blocked {
                 feature: one.feature.slug,
                 because: one.blocked_by.as_ref().map(refusal::because).unwrap_or_default(),
@@ -212,7 +213,7 @@ pub(super) struct Picked {
 }
 
 /// Learnings that are returned with a picked feature, at most.
-const MOST_LEARNINGS: usize = 10;
+const MAX_LEARNINGS: usize = 10;
 
 /// Picks a feature.
 pub(super) async fn pick(port: &dyn Port, wanted: Pick) -> Result<Picked, Failure> {
@@ -228,13 +229,13 @@ pub(super) async fn pick(port: &dyn Port, wanted: Pick) -> Result<Picked, Failur
     let feature = picked.feature;
     let learnings = Request::get(format!("/features/{}/learnings", segment(&feature.slug)));
     // It is picked all the same: the resource has them too.
-    let learnings = port::ask::<Page<Learning>>(port, learnings.limit(MOST_LEARNINGS)).await;
+    let learnings = port::ask::<Page<Learning>>(port, learnings.limit(MAX_LEARNINGS)).await;
     let learnings = learnings.map(|page| page.items).unwrap_or_default();
     let paths = |mode: claim::Mode| {
         let claims = picked.claims.iter().filter(|claim| claim.mode == mode);
         claims.map(|claim| claim.file_path.clone()).collect()
     };
-    let spec = match feature.spec.char_indices().nth(MOST_SPEC) {
+    let spec = match feature.spec.char_indices().nth(MAX_SPEC_CHARS) {
         None => feature.spec,
         Some((end, _)) => {
             format!("{}…\n(all of it: nexus://features/{}/spec)", &feature.spec[..end], feature.slug)

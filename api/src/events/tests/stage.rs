@@ -4,8 +4,8 @@ use crate::{
     api::{Api, ApiConfig},
     auth::{Caller, NewKey},
     cluster::{
-        Backup, Cluster, Committed, Consistency, History, NodeStatus, Operated, Operation, OperationError,
-        ReadView, SharedView, StorageFailure, Unavailable, View, WriteRequest,
+        Backup, Cluster, Committed, Consistency, History, NodeStatus, Operation, OperationError,
+        OperationOutcome, ReadView, SharedView, StorageFailure, Unavailable, View, WriteRequest,
     },
     mint::SystemMint,
     render,
@@ -448,7 +448,7 @@ impl Cluster for Stage {
         unreachable!("nobody asks for it here")
     }
 
-    fn operate(&self, _: Operation) -> BoxFuture<'_, Result<Operated, OperationError>> {
+    fn operate(&self, _: Operation) -> BoxFuture<'_, Result<OperationOutcome, OperationError>> {
         unreachable!("nobody asks for it here")
     }
 

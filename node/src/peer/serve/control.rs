@@ -7,7 +7,7 @@ use crate::peer::{
     error::Cause,
     frame::{FrameError, FrameEvent, Frames, read, take},
     hello::{Hello, Refusal},
-    limits::{LINK_CHECK, LINK_STALL, SERVICE_TTL_MOST_MS},
+    limits::{LINK_CHECK, LINK_STALL, MAX_SERVICE_TTL_MS},
     raft::{RaftPort, RaftStopped},
     service::{MembershipRequest, PeerService, ServiceRequest},
 };
@@ -102,7 +102,7 @@ impl<'s> ControlConnection<'s> {
 
     fn start(&mut self, header: Header, request: ControlRequest) -> Result<(), Refusal> {
         let call = header.call;
-        let ttl = Duration::from_millis(u64::from(header.ttl_ms.min(SERVICE_TTL_MOST_MS)));
+        let ttl = Duration::from_millis(u64::from(header.ttl_ms.min(MAX_SERVICE_TTL_MS)));
         let urgency = request.urgency();
         if !self.is_between_members && !is_open_to_non_members(&request) {
             return Err(Refusal::NotAMember);

@@ -1,6 +1,6 @@
 //! Replication over its own connection: in order, pipelined, and after every kind of break.
 
-use super::cast::{AMPLE, Peer, append, log_id, member, target};
+use super::cast::{AMPLE_TIMEOUT, Peer, append, log_id, member, target};
 use crate::peer::{PeerNetwork, PeerNetworkFactory, limits::APPEND_IN_FLIGHT, memory::MemoryNetwork};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use nexus_domain::NodeId;
@@ -31,7 +31,7 @@ async fn stream_all(
     requests: impl IntoIterator<Item = Request, IntoIter: Send + Unpin + 'static>,
 ) -> Result<Answers, RPCError<TypeConfig>> {
     let requests = stream::iter(requests);
-    let answers = network.stream_append(requests, RPCOption::new(AMPLE)).await?;
+    let answers = network.stream_append(requests, RPCOption::new(AMPLE_TIMEOUT)).await?;
     answers.try_collect().await
 }
 
@@ -65,7 +65,7 @@ async fn drive_until(answers: &mut (impl Stream + Unpin), taken: &AtomicUsize, e
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(AMPLE, driving).await.unwrap();
+    tokio::time::timeout(AMPLE_TIMEOUT, driving).await.unwrap();
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn appends_do_not_wait_for_answers_and_are_bounded() {
     let (requests, taken) = counted(0..200);
 
     let flushing = called.raft.flushing.lock().await;
-    let mut answers = to.stream_append(requests, RPCOption::new(AMPLE)).await.unwrap();
+    let mut answers = to.stream_append(requests, RPCOption::new(AMPLE_TIMEOUT)).await.unwrap();
     drive_until(&mut answers, &taken, APPEND_IN_FLIGHT).await;
     for _ in 0..100 {
         assert!(futures::poll!(answers.next()).is_pending());
@@ -112,7 +112,7 @@ async fn a_dropped_stream_leaves_nothing_behind_for_the_next_one() {
     let flushing = called.raft.flushing.lock().await;
     {
         let (requests, taken) = counted(0..40);
-        let mut answers = to.stream_append(requests, RPCOption::new(AMPLE)).await.unwrap();
+        let mut answers = to.stream_append(requests, RPCOption::new(AMPLE_TIMEOUT)).await.unwrap();
         drive_until(&mut answers, &taken, 40).await;
     }
     drop(flushing);
@@ -129,7 +129,7 @@ async fn a_cut_connection_is_unreachable_and_the_next_stream_dials_again() {
         let _flushing = called.raft.flushing.lock().await;
         let (requests, taken) = counted(0..3);
         let requests = requests.chain(stream::pending());
-        let mut answers = to.stream_append(requests, RPCOption::new(AMPLE)).await.unwrap();
+        let mut answers = to.stream_append(requests, RPCOption::new(AMPLE_TIMEOUT)).await.unwrap();
         drive_until(&mut answers, &taken, 3).await;
         network.reset("b");
         let broken = answers.next().await;
@@ -150,7 +150,7 @@ async fn a_wrong_node_is_unreachable_and_never_appended_to() {
     let mut to = network_to(&caller, "b", 2).await;
     let refused = stream_all(&mut to, [append(0)]).await;
     assert!(matches!(refused, Err(RPCError::Unreachable(_))), "{refused:?}");
-    let refused = to.append_entries(append(0), RPCOption::new(AMPLE)).await;
+    let refused = to.append_entries(append(0), RPCOption::new(AMPLE_TIMEOUT)).await;
     assert!(matches!(refused, Err(RPCError::Unreachable(_))), "{refused:?}");
     assert!(called.raft.appended.lock().unwrap().is_empty());
 }

@@ -1,6 +1,6 @@
 //! Many requests over one connection: what is answered, what is certain, what is unknown.
 
-use super::cast::{AMPLE, BRIEF, Peer, member, target};
+use super::cast::{AMPLE_TIMEOUT, BRIEF_TIMEOUT, Peer, member, target};
 use crate::peer::{
     Cause, PeerError, PeerTarget, Refusal,
     control::{ControlRequest, ControlResponse},
@@ -27,7 +27,7 @@ fn pair(network: &MemoryNetwork) -> (Peer, Peer, PeerTarget) {
 async fn requests_share_a_connection_and_each_gets_its_own_answer() {
     let network = MemoryNetwork::default();
     let (caller, called, to) = pair(&network);
-    let asking = (0..500).map(|_| caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE));
+    let asking = (0..500).map(|_| caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE_TIMEOUT));
     let answers = join_all(asking).await.into_iter().map(|answer| match answer.unwrap() {
         ServiceResponse::ReadIndex(revision) => revision.0,
         other => panic!("{other:?}"),
@@ -40,9 +40,9 @@ async fn requests_share_a_connection_and_each_gets_its_own_answer() {
 async fn a_quick_answer_overtakes_slow_ones() {
     let network = MemoryNetwork::default();
     let (caller, called, to) = pair(&network);
-    let slow = (0..100).map(|_| Box::pin(caller.client.request(&to, WAIT, AMPLE)));
+    let slow = (0..100).map(|_| Box::pin(caller.client.request(&to, WAIT, AMPLE_TIMEOUT)));
     let slow = select_all(slow);
-    let quick = caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE);
+    let quick = caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE_TIMEOUT);
     tokio::select! {
         biased;
         (answer, ..) = slow => panic!("answered first: {answer:?}"),
@@ -55,11 +55,11 @@ async fn a_quick_answer_overtakes_slow_ones() {
 async fn a_request_that_is_not_answered_in_time_has_an_unknown_outcome() {
     let network = MemoryNetwork::default();
     let (caller, _called, to) = pair(&network);
-    caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE).await.unwrap();
-    let answer = caller.client.request(&to, WAIT, BRIEF).await;
+    caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await.unwrap();
+    let answer = caller.client.request(&to, WAIT, BRIEF_TIMEOUT).await;
     assert!(matches!(answer, Err(PeerError::Unknown(Cause::Deadline))), "{answer:?}");
     // The connection goes on.
-    caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE).await.unwrap();
+    caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await.unwrap();
 }
 
 #[tokio::test]
@@ -67,10 +67,11 @@ async fn a_peer_that_accepts_and_says_nothing_costs_only_the_deadline() {
     let network = MemoryNetwork::default();
     let caller = Peer::on(&network, "a", member(1));
     let _silent = network.listen("b");
-    let answer = caller.client.request(&target("b", &member(2)), ServiceRequest::ReadIndex, BRIEF).await;
+    let answer =
+        caller.client.request(&target("b", &member(2)), ServiceRequest::ReadIndex, BRIEF_TIMEOUT).await;
     assert!(matches!(answer, Err(PeerError::NotSent(Cause::Deadline))), "{answer:?}");
     let _other = Peer::on(&network, "c", member(3));
-    caller.client.request(&target("c", &member(3)), ServiceRequest::ReadIndex, AMPLE).await.unwrap();
+    caller.client.request(&target("c", &member(3)), ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await.unwrap();
 }
 
 /// A peer that greets and is then stopped, as by SIGSTOP: its connection stays open, and silent.
@@ -86,7 +87,7 @@ async fn a_stalled_peer_is_given_up_long_before_a_long_deadline() {
     let stopped = tokio::spawn(stopped(network.listen("b")));
     let to = target("b", &member(2));
     let asking = caller.client.request(&to, ServiceRequest::ReadIndex, Duration::from_secs(3600));
-    let answer = tokio::time::timeout(AMPLE, asking).await.unwrap();
+    let answer = tokio::time::timeout(AMPLE_TIMEOUT, asking).await.unwrap();
     assert!(matches!(answer, Err(PeerError::Unknown(Cause::Stalled))), "{answer:?}");
     drop(stopped.await.unwrap());
 }
@@ -97,7 +98,7 @@ async fn a_connection_cut_in_flight_leaves_the_outcome_unknown_and_is_made_again
     let (caller, called, to) = pair(&network);
     let mut asked = called.service.asked.subscribe();
     let asking = async {
-        let answer = caller.client.request(&to, WAIT, AMPLE).await;
+        let answer = caller.client.request(&to, WAIT, AMPLE_TIMEOUT).await;
         assert!(matches!(answer, Err(PeerError::Unknown(Cause::Closed | Cause::Lost(_)))), "{answer:?}");
     };
     let cutting = async {
@@ -105,7 +106,7 @@ async fn a_connection_cut_in_flight_leaves_the_outcome_unknown_and_is_made_again
         network.reset("b");
     };
     tokio::join!(asking, cutting);
-    caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE).await.unwrap();
+    caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await.unwrap();
 }
 
 #[tokio::test]
@@ -114,7 +115,7 @@ async fn a_peer_that_is_cut_off_is_certain_and_found_again() {
     let (caller, _called, to) = pair(&network);
     network.cut("b");
     for _ in 0..3 {
-        let answer = caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE).await;
+        let answer = caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await;
         assert!(
             matches!(answer, Err(PeerError::NotSent(Cause::Connect(_) | Cause::BackingOff(_)))),
             "{answer:?}"
@@ -122,11 +123,11 @@ async fn a_peer_that_is_cut_off_is_certain_and_found_again() {
     }
     network.heal("b");
     let found = async {
-        while caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE).await.is_err() {
+        while caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await.is_err() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(AMPLE, found).await.unwrap();
+    tokio::time::timeout(AMPLE_TIMEOUT, found).await.unwrap();
 }
 
 #[tokio::test]
@@ -134,17 +135,17 @@ async fn what_is_in_flight_is_bounded_and_votes_and_signs_of_life_still_get_thro
     let network = MemoryNetwork::default();
     let (caller, called, to) = pair(&network);
     let mut asked = called.service.asked.subscribe();
-    let full = join_all((0..SERVICE_IN_FLIGHT).map(|_| caller.client.request(&to, WAIT, AMPLE)));
+    let full = join_all((0..SERVICE_IN_FLIGHT).map(|_| caller.client.request(&to, WAIT, AMPLE_TIMEOUT)));
     let beyond = async {
         asked.wait_for(|asked| *asked == SERVICE_IN_FLIGHT as u64).await.unwrap();
-        let answer = caller.client.request(&to, ServiceRequest::ReadIndex, BRIEF).await;
+        let answer = caller.client.request(&to, ServiceRequest::ReadIndex, BRIEF_TIMEOUT).await;
         assert!(matches!(answer, Err(PeerError::NotSent(Cause::Busy))), "{answer:?}");
         let vote = ControlRequest::Vote(VoteRequest::new(Vote::new(1, 1), None));
-        let answer = caller.client.call(&to, vote, AMPLE).await;
+        let answer = caller.client.call(&to, vote, AMPLE_TIMEOUT).await;
         assert!(matches!(answer, Ok(ControlResponse::Vote(_))), "{answer:?}");
         // Heard although nothing of before is answered.
         let heartbeats = ServiceRequest::Heartbeats { heartbeats: Vec::new(), keep_alives: Vec::new() };
-        let (answered, _) = tokio::join!(caller.client.request(&to, heartbeats, AMPLE), async {
+        let (answered, _) = tokio::join!(caller.client.request(&to, heartbeats, AMPLE_TIMEOUT), async {
             asked.wait_for(|asked| *asked == SERVICE_IN_FLIGHT as u64 + 1).await.unwrap();
             called.service.let_go.add_permits(SERVICE_IN_FLIGHT + 1);
         });
@@ -161,10 +162,14 @@ async fn a_request_too_large_for_a_frame_fails_alone() {
     let sessions = vec![SessionId::MAX; MAX_FRAME / 16 + 1];
     let answer = caller
         .client
-        .request(&to, ServiceRequest::Heartbeats { heartbeats: sessions, keep_alives: Vec::new() }, AMPLE)
+        .request(
+            &to,
+            ServiceRequest::Heartbeats { heartbeats: sessions, keep_alives: Vec::new() },
+            AMPLE_TIMEOUT,
+        )
         .await;
     assert!(matches!(answer, Err(PeerError::NotSent(Cause::Unsendable(_)))), "{answer:?}");
-    caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE).await.unwrap();
+    caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await.unwrap();
 }
 
 #[tokio::test]
@@ -173,12 +178,12 @@ async fn a_node_that_shuts_down_finishes_what_it_serves_and_refuses_the_rest() {
     let (caller, called, to) = pair(&network);
     let mut asked = called.service.asked.subscribe();
     let service = std::sync::Arc::clone(&called.service);
-    let in_flight = caller.client.request(&to, WAIT, AMPLE);
+    let in_flight = caller.client.request(&to, WAIT, AMPLE_TIMEOUT);
     let shutting_down = async {
         asked.wait_for(|asked| *asked == 1).await.unwrap();
         let stopping = tokio::spawn(called.stop());
         loop {
-            match caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE).await {
+            match caller.client.request(&to, ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await {
                 Err(PeerError::NotSent(Cause::Refused(Refusal::Draining))) => break,
                 Ok(_) => tokio::task::yield_now().await,
                 Err(other) => panic!("{other}"),

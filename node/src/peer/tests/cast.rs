@@ -3,7 +3,7 @@
 use crate::{
     peer::{
         LocalIdentity, PeerClient, PeerServer, PeerService, PeerTarget, RaftCell, RaftPort, RaftStopped,
-        hello::Expected,
+        hello::ExpectedPeer,
         memory::MemoryNetwork,
         service::{ServiceRequest, ServiceResponse},
         wire::{Dial, Listen},
@@ -39,10 +39,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Far longer than anything here takes, so that only what hangs fails.
-pub(super) const AMPLE: Duration = Duration::from_secs(30);
+pub(super) const AMPLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Short, for those that are meant to miss it.
-pub(super) const BRIEF: Duration = Duration::from_millis(200);
+pub(super) const BRIEF_TIMEOUT: Duration = Duration::from_millis(200);
 
 pub(super) const CLUSTER: ClusterId = ClusterId(Uuid::from_u128(0xC1));
 
@@ -60,7 +60,7 @@ pub(super) fn member(node: u64) -> LocalIdentity {
 
 /// Where `identity` is meant to be found.
 pub(super) fn target(addr: &str, identity: &LocalIdentity) -> PeerTarget {
-    let expected = identity.node.map(|node| Expected { node, instance: identity.instance });
+    let expected = identity.node.map(|node| ExpectedPeer { node, instance: identity.instance });
     PeerTarget { addr: addr.to_owned(), expected }
 }
 

@@ -1,6 +1,6 @@
 //! Three real nodes: openraft on the real store over a simulated disk, talking through this transport.
 
-use super::cast::{AMPLE, CLUSTER, PlayedService, member};
+use super::cast::{AMPLE_TIMEOUT, CLUSTER, PlayedService, member};
 use crate::peer::{
     LocalIdentity, LocalRaft, PeerClient, PeerNetworkFactory, PeerServer, RaftCell,
     memory::MemoryNetwork,
@@ -60,7 +60,7 @@ impl Node {
     }
 
     async fn leader_other_than(&self, not: Option<u64>) -> u64 {
-        let wait = self.raft.wait(Some(AMPLE));
+        let wait = self.raft.wait(Some(AMPLE_TIMEOUT));
         let metrics = wait
             .metrics(|metrics| metrics.current_leader.is_some() && metrics.current_leader != not, "a leader")
             .await
@@ -69,7 +69,7 @@ impl Node {
     }
 
     async fn has_applied(&self, index: u64) {
-        self.raft.wait(Some(AMPLE)).applied_index_at_least(Some(index), "applied").await.unwrap();
+        self.raft.wait(Some(AMPLE_TIMEOUT)).applied_index_at_least(Some(index), "applied").await.unwrap();
     }
 }
 
@@ -99,7 +99,7 @@ async fn write(nodes: &BTreeMap<u64, Node>, command: Command) -> u64 {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(AMPLE, writing).await.unwrap()
+    tokio::time::timeout(AMPLE_TIMEOUT, writing).await.unwrap()
 }
 
 async fn form(nodes: &BTreeMap<u64, Node>) -> u64 {
@@ -138,7 +138,7 @@ async fn three_nodes_elect_replicate_and_hand_over_leadership() {
 
     let next = first % 3 + 1;
     nodes[&first].raft.trigger().transfer_leader(next).await.unwrap();
-    nodes[&next].raft.wait(Some(AMPLE)).current_leader(next, "the chosen one leads").await.unwrap();
+    nodes[&next].raft.wait(Some(AMPLE_TIMEOUT)).current_leader(next, "the chosen one leads").await.unwrap();
     last = write(&nodes, entry(1)).await;
     for node in nodes.values() {
         node.has_applied(last).await;
@@ -159,7 +159,7 @@ async fn a_leader_that_is_cut_off_is_replaced_and_catches_up_afterwards() {
     let witness = first % 3 + 1;
     let second = nodes[&witness].leader_other_than(Some(first)).await;
     let read = nodes[&second].raft.ensure_linearizable(ReadPolicy::ReadIndex);
-    assert!(tokio::time::timeout(AMPLE, read).await.unwrap().is_ok());
+    assert!(tokio::time::timeout(AMPLE_TIMEOUT, read).await.unwrap().is_ok());
     let written = nodes[&second].raft.client_write(entry(1)).await.unwrap().log_id.index;
 
     network.heal(&format!("n{first}"));
@@ -186,11 +186,14 @@ async fn a_learner_catches_up_by_snapshot_over_real_sockets() {
     }
     let raft = &nodes[&leader].raft;
     raft.trigger().snapshot().await.unwrap();
-    let covered =
-        raft.wait(Some(AMPLE)).metrics(|metrics| metrics.snapshot.is_some(), "a snapshot").await.unwrap();
+    let covered = raft
+        .wait(Some(AMPLE_TIMEOUT))
+        .metrics(|metrics| metrics.snapshot.is_some(), "a snapshot")
+        .await
+        .unwrap();
     let covered = covered.snapshot.unwrap();
     raft.trigger().purge_log(covered.index).await.unwrap();
-    raft.wait(Some(AMPLE)).purged(Some(covered), "the log begins after the snapshot").await.unwrap();
+    raft.wait(Some(AMPLE_TIMEOUT)).purged(Some(covered), "the log begins after the snapshot").await.unwrap();
 
     raft.add_learner(4, learner.place.clone(), true).await.unwrap();
     learner.has_applied(last).await;

@@ -1,6 +1,6 @@
 //! Whatever comes over the wire, the node goes on.
 
-use super::cast::{AMPLE, BRIEF, Peer, member, target};
+use super::cast::{AMPLE_TIMEOUT, BRIEF_TIMEOUT, Peer, member, target};
 use crate::peer::{
     control::{ControlRequest, ControlResponse, Header},
     frame::{self, FrameError, Frames},
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use tokio::io::AsyncWriteExt;
 
 /// A connection that was let in, down to its bare bytes.
-async fn let_in(network: &MemoryNetwork, purpose: Purpose) -> Frames {
+async fn greeted(network: &MemoryNetwork, purpose: Purpose) -> Frames {
     let from = member(9);
     let to = target("b", &member(2));
     let (frames, _) =
@@ -27,7 +27,7 @@ async fn let_in(network: &MemoryNetwork, purpose: Purpose) -> Frames {
 
 async fn is_still_there(network: &MemoryNetwork) {
     let caller = Peer::on(network, "a", member(1));
-    caller.client.request(&target("b", &member(2)), ServiceRequest::ReadIndex, AMPLE).await.unwrap();
+    caller.client.request(&target("b", &member(2)), ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await.unwrap();
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn a_frame_that_claims_to_be_huge_ends_its_connection_only() {
 async fn a_request_of_a_newer_version_is_refused_alone() {
     let network = MemoryNetwork::default();
     let _called = Peer::on(&network, "b", member(2));
-    let mut frames = let_in(&network, Purpose::Control).await;
+    let mut frames = greeted(&network, Purpose::Control).await;
     // A header, and a request number that does not exist yet.
     frames.push(&(Header { call: 7, ttl_ms: 1000 }, 200_u8)).unwrap();
     let mut answer = frames.next().await.unwrap();
@@ -64,9 +64,9 @@ async fn garbage_in_every_kind_of_connection_ends_that_connection_only() {
     let network = MemoryNetwork::default();
     let _called = Peer::on(&network, "b", member(2));
     for purpose in [Purpose::Append, Purpose::Snapshot, Purpose::Control] {
-        let mut frames = let_in(&network, purpose).await;
+        let mut frames = greeted(&network, purpose).await;
         frames.push_raw(&[&[0xFF; 3]]).unwrap();
-        let ended = tokio::time::timeout(AMPLE, async { while frames.next().await.is_ok() {} }).await;
+        let ended = tokio::time::timeout(AMPLE_TIMEOUT, async { while frames.next().await.is_ok() {} }).await;
         assert!(ended.is_ok());
     }
     is_still_there(&network).await;
@@ -79,7 +79,7 @@ async fn read_all(bytes: Vec<u8>) -> usize {
     drop(near);
     let mut frames = Frames::new(Box::new(far));
     let mut whole = 0;
-    while let Ok(Ok(frame)) = tokio::time::timeout(BRIEF, frames.next()).await {
+    while let Ok(Ok(frame)) = tokio::time::timeout(BRIEF_TIMEOUT, frames.next()).await {
         whole += 1;
         try_to_read(&frame);
     }

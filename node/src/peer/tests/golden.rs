@@ -2,7 +2,7 @@
 
 use crate::peer::{
     control::{ControlRequest, ControlResponse, Header},
-    hello::{Expected, Hello, Purpose},
+    hello::{ExpectedPeer, Hello, Purpose},
     service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse},
 };
 use nexus_domain::{
@@ -19,7 +19,7 @@ fn hex(value: &impl Serialize) -> String {
 }
 
 /// A request or an answer a line; a new one has its place at the end of its own.
-const TALK: &str = include_str!("golden.txt");
+const GOLDEN_LINES: &str = include_str!("golden.txt");
 
 #[test]
 fn each_request_and_answer_has_its_number() {
@@ -68,13 +68,13 @@ fn each_request_and_answer_has_its_number() {
     let responses = responses.map(|response| hex(&ControlResponse::Service(response)));
     let head = hex(&(Header { call: 300, ttl_ms: 4_000 }, ControlRequest::Ping));
     let told = [vec![head], requests.to_vec(), responses.to_vec()].concat().join("\n");
-    assert_eq!(told, TALK.trim_end());
+    assert_eq!(told, GOLDEN_LINES.trim_end());
 }
 
 #[test]
 fn a_greeting_has_the_bytes_that_it_always_had() {
     let (cluster, instance) = (Some(ClusterId(Uuid::max())), InstanceId(Uuid::nil()));
-    let expected = Some(Expected { node: NodeId(2), instance });
+    let expected = Some(ExpectedPeer { node: NodeId(2), instance });
     let nonce = [7; 32];
     let hello =
         Hello { cluster, node: Some(NodeId(1)), instance, purpose: Purpose::Control, expected, nonce };

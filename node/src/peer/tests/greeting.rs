@@ -1,6 +1,6 @@
 //! Which connections are accepted, and which answer the others receive.
 
-use super::cast::{AMPLE, BRIEF, CLUSTER, Peer, member, target};
+use super::cast::{AMPLE_TIMEOUT, BRIEF_TIMEOUT, CLUSTER, Peer, member, target};
 use crate::{
     peer::{
         Cause, LocalIdentity, PeerError, PeerTarget, Refusal,
@@ -36,12 +36,13 @@ async fn members_find_each_other_over_real_sockets() {
     let called = Peer::start(listen, TcpDial, member(2), true);
     let caller = Peer::start(TcpListen::bind("127.0.0.1:0").await.unwrap(), TcpDial, member(1), true);
 
-    let welcome = caller.client.probe(&addr, AMPLE).await.unwrap();
+    let welcome = caller.client.probe(&addr, AMPLE_TIMEOUT).await.unwrap();
     assert_eq!((welcome.node, welcome.cluster), (Some(NodeId(2)), Some(CLUSTER)));
     assert_eq!((welcome.client_addr.as_str(), welcome.is_initialized), ("client-2", true));
     assert_eq!(welcome.version, env!("CARGO_PKG_VERSION"));
 
-    let answer = caller.client.request(&target(&addr, &member(2)), ServiceRequest::ReadIndex, AMPLE).await;
+    let answer =
+        caller.client.request(&target(&addr, &member(2)), ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await;
     assert!(matches!(answer, Ok(ServiceResponse::ReadIndex(_))));
     assert_eq!(*called.service.askers.lock().unwrap(), [Some(NodeId(1))]);
     called.stop().await;
@@ -54,8 +55,9 @@ async fn a_node_of_another_cluster_is_refused() {
     let _called = Peer::on(&network, "b", member(2));
     let stranger = LocalIdentity { cluster: Some(ClusterId(Uuid::from_u128(0xC2))), ..member(1) };
     let caller = Peer::on(&network, "a", stranger);
-    let refused =
-        refusal(caller.client.request(&target("b", &member(2)), ServiceRequest::ReadIndex, AMPLE).await);
+    let refused = refusal(
+        caller.client.request(&target("b", &member(2)), ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await,
+    );
     assert!(matches!(refused, Refusal::WrongCluster { .. }), "{refused}");
 }
 
@@ -86,24 +88,24 @@ async fn a_joining_node_can_be_probed_and_may_ask_but_not_vote() {
     let guest = Peer::start(network.listen("d"), network.dialer("d"), joining, false);
     let host = Peer::on(&network, "a", member(1));
 
-    let welcome = host.client.probe("d", AMPLE).await.unwrap();
+    let welcome = host.client.probe("d", AMPLE_TIMEOUT).await.unwrap();
     assert_eq!((welcome.node, welcome.instance), (None, InstanceId(Uuid::from_u128(4))));
 
     let anyone = PeerTarget::anyone("a");
-    let refused = refusal(guest.client.request(&anyone, ServiceRequest::ReadIndex, AMPLE).await);
+    let refused = refusal(guest.client.request(&anyone, ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await);
     assert_eq!(refused, Refusal::NoSecret);
     // As one of the first, it knows the secret before it has a place.
     let joining = LocalIdentity { secret: member(4).secret, ..guest.identity.borrow().clone() };
     let guest = Peer::start(network.listen("e"), network.dialer("e"), joining, false);
-    let refused = refusal(guest.client.request(&anyone, ServiceRequest::ReadIndex, AMPLE).await);
+    let refused = refusal(guest.client.request(&anyone, ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await);
     assert_eq!(refused, Refusal::NotAMember);
     host.service.let_go.add_permits(1);
     let who_is = ServiceRequest::WhoIs { node: NodeId(1) };
-    assert!(guest.client.request(&anyone, who_is, AMPLE).await.is_ok());
+    assert!(guest.client.request(&anyone, who_is, AMPLE_TIMEOUT).await.is_ok());
     assert_eq!(*host.service.askers.lock().unwrap(), [None]);
 
     let vote = ControlRequest::Vote(VoteRequest::new(Vote::new(9, 4), None));
-    let refused = refusal(guest.client.call(&target("a", &member(1)), vote, AMPLE).await);
+    let refused = refusal(guest.client.call(&target("a", &member(1)), vote, AMPLE_TIMEOUT).await);
     assert_eq!(refused, Refusal::NotAMember);
 }
 
@@ -114,8 +116,9 @@ async fn who_knows_another_secret_is_refused_by_both_ends() {
     let guess = Some(ClusterSecret::parse("a guess that is as long as a secret").unwrap());
     let caller = Peer::on(&network, "a", LocalIdentity { secret: guess, ..member(1) });
     // The caller hears first that the other end cannot prove itself, and proves nothing to it.
-    let refused =
-        refusal(caller.client.request(&target("b", &member(2)), ServiceRequest::ReadIndex, AMPLE).await);
+    let refused = refusal(
+        caller.client.request(&target("b", &member(2)), ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await,
+    );
     assert_eq!(refused, Refusal::NotProved);
 }
 
@@ -177,7 +180,7 @@ async fn a_node_introduces_itself_anew_once_it_has_its_id() {
     let host = Peer::on(&network, "a", member(1));
     let anyone = PeerTarget::anyone("a");
     host.service.let_go.add_permits(1_000_000);
-    let ask = || guest.client.request(&anyone, ServiceRequest::WhoIs { node: NodeId(1) }, AMPLE);
+    let ask = || guest.client.request(&anyone, ServiceRequest::WhoIs { node: NodeId(1) }, AMPLE_TIMEOUT);
     ask().await.unwrap();
     guest.identity.send_replace(member(4));
     loop {
@@ -195,7 +198,10 @@ async fn a_member_without_raft_yet_answers_neither_votes_nor_appends() {
     let _starting = Peer::start(network.listen("b"), network.dialer("b"), member(2), false);
     let caller = Peer::on(&network, "a", member(1));
     let vote = ControlRequest::PreVote(VoteRequest::new(Vote::new(1, 1), None));
-    assert_eq!(refusal(caller.client.call(&target("b", &member(2)), vote, AMPLE).await), Refusal::NotReady);
+    assert_eq!(
+        refusal(caller.client.call(&target("b", &member(2)), vote, AMPLE_TIMEOUT).await),
+        Refusal::NotReady
+    );
     let appending = caller.client.connect(&target("b", &member(2)), Purpose::Append).await;
     assert!(matches!(appending.err(), Some(Cause::Refused(Refusal::NotReady))));
 }
@@ -206,7 +212,7 @@ async fn a_pre_vote_is_really_asked_for() {
     let _called = Peer::on(&network, "b", member(2));
     let caller = Peer::on(&network, "a", member(1));
     let vote = ControlRequest::PreVote(VoteRequest::new(Vote::new(1, 1), None));
-    let answer = caller.client.call(&target("b", &member(2)), vote, AMPLE).await;
+    let answer = caller.client.call(&target("b", &member(2)), vote, AMPLE_TIMEOUT).await;
     assert!(matches!(answer, Ok(ControlResponse::Vote(response)) if !response.vote_granted));
 }
 
@@ -227,7 +233,7 @@ async fn another_protocol_is_told_which_one_is_spoken_here() {
         stream
     });
     let caller = Peer::on(&network, "a", member(1));
-    let refused = refusal(caller.client.probe("c", AMPLE).await);
+    let refused = refusal(caller.client.probe("c", AMPLE_TIMEOUT).await);
     assert_eq!(refused, Refusal::Protocol { ours: PROTOCOL, theirs: PROTOCOL + 1 });
     drop(newer.await.unwrap());
 }
@@ -247,6 +253,7 @@ async fn a_web_browser_on_the_peer_port_gets_nothing() {
 async fn nobody_there_is_certain() {
     let network = MemoryNetwork::default();
     let caller = Peer::on(&network, "a", member(1));
-    let answer = caller.client.request(&target("b", &member(2)), ServiceRequest::ReadIndex, BRIEF).await;
+    let answer =
+        caller.client.request(&target("b", &member(2)), ServiceRequest::ReadIndex, BRIEF_TIMEOUT).await;
     assert!(matches!(answer, Err(PeerError::NotSent(Cause::Connect(_)))), "{answer:?}");
 }
