@@ -86,7 +86,7 @@ pub(crate) fn system_proposal(command: Command) -> Proposal {
 /// Whether a node may forward this to the leader: only what a client asked for. The leader proposes the cluster's own
 /// commands itself.
 pub(crate) fn may_be_forwarded(proposal: &Proposal) -> bool {
-    proposal.actor != Actor::System && !proposal.command.is_of_the_cluster()
+    proposal.actor != Actor::System && !proposal.command.facts().is_internal
 }
 
 /// The response to a peer that forwarded a proposal.

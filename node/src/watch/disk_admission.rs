@@ -38,38 +38,6 @@ impl DiskAdmission {
     }
 }
 
-/// Whether a command makes the cluster store more than before. A command that is not listed here counts as one that
-/// does: a new command is refused on a full disk until somebody has thought about it.
-const fn grows(command: &Command) -> bool {
-    !matches!(
-        command,
-        Command::Tick
-            | Command::Heartbeats { .. }
-            | Command::ReleaseFeature { .. }
-            | Command::CompleteFeature { .. }
-            | Command::CancelFeature { .. }
-            | Command::DeleteFeature { .. }
-            | Command::DeleteProject { .. }
-            | Command::DeleteEngineer { .. }
-            | Command::ReleasePaths { .. }
-            | Command::RefreshClaims { .. }
-            | Command::ForceRelease { .. }
-            | Command::EndSession { .. }
-            | Command::RevokeKey { .. }
-            | Command::ChangeRole { .. }
-            | Command::RemoveMember { .. }
-            | Command::RedeemTicket { .. }
-            // An operator needs these to make room: a node with a larger disk, or less history.
-            | Command::UpdateSettings { .. }
-            | Command::CreateJoinToken { .. }
-            | Command::AdmitNode { .. }
-            | Command::FormCluster { .. }
-            // It records the answer to an operation that is already done.
-            | Command::KeepAnswer { .. }
-            | Command::RaiseRules(_)
-    )
-}
-
 /// The disk of a voter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum VoterDisk {
@@ -92,7 +60,7 @@ impl Node {
         if self.is_too_new(&proposal.command) {
             return Some(TOO_NEW.into());
         }
-        if !grows(&proposal.command) {
+        if !proposal.command.facts().grows {
             return None;
         }
         let refusal = self.disk_admission.refusal()?;
@@ -103,7 +71,7 @@ impl Node {
 
     /// Whether the command needs a rules version that not every member knows yet.
     pub(crate) fn is_too_new(&self, command: &Command) -> bool {
-        let since = command.since();
+        let since = command.facts().since;
         since > RulesVersion::FIRST && since > self.published().state.rules()
     }
 
@@ -200,22 +168,5 @@ mod tests {
         // There is no quorum for another reason than space.
         assert!(quorum_has_room(&[HasRoom, IsSilent, IsSilent]));
         assert!(quorum_has_room(&[HasRoom]));
-    }
-
-    #[test]
-    fn what_ends_something_is_no_growth() {
-        let project = nexus_domain::ProjectId::MIN;
-        let slug: nexus_domain::short_text::Slug = nexus_domain::short_text::Slug::parse("a").unwrap();
-        assert!(!grows(&Command::Tick));
-        assert!(!grows(&Command::ReleaseFeature { project, slug: slug.clone() }));
-        let digest = nexus_domain::entity::TokenDigest([7; 32]);
-        assert!(!grows(&Command::RedeemTicket { digest }), "it uses one up");
-        assert!(grows(&Command::IssueTicket { digest }));
-        let role = nexus_domain::entity::Role::Readonly;
-        assert!(!grows(&Command::ChangeRole { engineer: nexus_domain::EngineerId::MIN, role }));
-        assert!(!grows(&Command::DeleteProject { project }));
-        assert!(!grows(&Command::DeleteEngineer { engineer: nexus_domain::EngineerId::MIN }));
-        assert!(grows(&Command::PickFeature { project, slug: slug.clone() }));
-        assert!(grows(&Command::ReadyFeature { project, slug }));
     }
 }

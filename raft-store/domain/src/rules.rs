@@ -4,7 +4,6 @@
 //! A change of what an entry does, and a new command, raise [`RulesVersion::KNOWN`] and depend on
 //! [`State::rules`](crate::State::rules).
 
-use crate::command::Command;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -34,14 +33,6 @@ impl Default for RulesVersion {
 impl fmt::Display for RulesVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-impl Command {
-    /// The version of the rules that introduced the command. It must not be in the log of a cluster with older rules.
-    pub const fn since(&self) -> RulesVersion {
-        // A command that is added later gets an arm with its version here.
-        RulesVersion::FIRST
     }
 }
 

@@ -1,8 +1,10 @@
 //! What can be asked of the cluster. A proposal carries everything that applying it needs, ids, times and random
 //! values included, so that every node computes the same result.
 
+mod facts;
 mod payload;
 
+pub use facts::CommandFacts;
 pub use payload::{FeaturePatch, NewApiKey, NewCheckpoint, NewDecision, NewFeature};
 
 use crate::{
@@ -379,53 +381,4 @@ pub enum Command {
     },
     /// Raises the version of the rules, once every member knows the new one.
     RaiseRules(RulesVersion),
-}
-
-impl Command {
-    /// The command's name in logs and metrics.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::FormCluster { .. } => "form_cluster",
-            Self::AdmitNode { .. } => "admit_node",
-            Self::CreateJoinToken { .. } => "create_join_token",
-            Self::UpdateSettings { .. } => "update_settings",
-            Self::Tick => "tick",
-            Self::Heartbeats { .. } => "heartbeats",
-            Self::RegisterEngineer { .. } => "register_engineer",
-            Self::AddKey { .. } => "add_key",
-            Self::RevokeKey { .. } => "revoke_key",
-            Self::ChangeRole { .. } => "change_role",
-            Self::DeleteEngineer { .. } => "delete_engineer",
-            Self::UpdateProject { .. } => "update_project",
-            Self::DeleteProject { .. } => "delete_project",
-            Self::CreateProject { .. } => "create_project",
-            Self::AddMember { .. } => "add_member",
-            Self::RemoveMember { .. } => "remove_member",
-            Self::CreateFeature { .. } => "create_feature",
-            Self::UpdateFeature { .. } => "update_feature",
-            Self::DeleteFeature { .. } => "delete_feature",
-            Self::ReadyFeature { .. } => "ready_feature",
-            Self::DraftFeature { .. } => "draft_feature",
-            Self::PickFeature { .. } => "pick_feature",
-            Self::PickNext { .. } => "pick_next",
-            Self::ReleaseFeature { .. } => "release_feature",
-            Self::CompleteFeature { .. } => "complete_feature",
-            Self::CancelFeature { .. } => "cancel_feature",
-            Self::ClaimPaths { .. } => "claim_paths",
-            Self::ReleasePaths { .. } => "release_paths",
-            Self::RefreshClaims { .. } => "refresh_claims",
-            Self::ForceRelease { .. } => "force_release",
-            Self::StartSession { .. } => "start_session",
-            Self::EndSession { .. } => "end_session",
-            Self::AddLearning { .. } => "add_learning",
-            Self::AddDecision { .. } => "add_decision",
-            Self::SaveCheckpoint { .. } => "save_checkpoint",
-            Self::ReorderRoadmap { .. } => "reorder_roadmap",
-            Self::MoveFeature { .. } => "move_feature",
-            Self::IssueTicket { .. } => "issue_ticket",
-            Self::RedeemTicket { .. } => "redeem_ticket",
-            Self::KeepAnswer { .. } => "keep_answer",
-            Self::RaiseRules(_) => "raise_rules",
-        }
-    }
 }

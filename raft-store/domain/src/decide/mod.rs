@@ -131,7 +131,7 @@ pub(crate) fn decide(
     command: &Command,
     work: &mut WorkBudget,
 ) -> Result<Decision, Refusal> {
-    if command.since() > ctx.state.rules {
+    if command.facts().since > ctx.state.rules {
         return Err(Refusal::Cluster(TOO_NEW.to_owned()));
     }
     match command {

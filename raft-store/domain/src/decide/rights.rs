@@ -4,7 +4,6 @@
 use super::Context;
 use crate::{
     command::{Actor, Command},
-    ids::ProjectId,
     pattern::Case,
     refusal::Refusal,
     settings::Registration,
@@ -80,66 +79,5 @@ pub(crate) fn may_replay(ctx: Context<'_>, command: &Command) -> Result<(), Refu
         | Command::SaveCheckpoint { project, .. }
         | Command::ReorderRoadmap { project, .. }
         | Command::MoveFeature { project, .. } => ctx.worker(*project).map(drop),
-    }
-}
-
-impl Command {
-    /// The project that the command is about.
-    pub const fn project(&self) -> Option<ProjectId> {
-        match self {
-            Self::DeleteProject { project }
-            | Self::UpdateProject { project, .. }
-            | Self::AddMember { project, .. }
-            | Self::RemoveMember { project, .. }
-            | Self::CreateFeature { project, .. }
-            | Self::UpdateFeature { project, .. }
-            | Self::DeleteFeature { project, .. }
-            | Self::ReadyFeature { project, .. }
-            | Self::DraftFeature { project, .. }
-            | Self::PickFeature { project, .. }
-            | Self::PickNext { project, .. }
-            | Self::ReleaseFeature { project, .. }
-            | Self::CompleteFeature { project, .. }
-            | Self::CancelFeature { project, .. }
-            | Self::ClaimPaths { project, .. }
-            | Self::ReleasePaths { project, .. }
-            | Self::RefreshClaims { project }
-            | Self::ForceRelease { project, .. }
-            | Self::StartSession { project, .. }
-            | Self::EndSession { project, .. }
-            | Self::AddLearning { project, .. }
-            | Self::AddDecision { project, .. }
-            | Self::SaveCheckpoint { project, .. }
-            | Self::ReorderRoadmap { project, .. }
-            | Self::MoveFeature { project, .. } => Some(*project),
-            Self::FormCluster { .. }
-            | Self::AdmitNode { .. }
-            | Self::CreateJoinToken { .. }
-            | Self::UpdateSettings { .. }
-            | Self::Tick
-            | Self::Heartbeats { .. }
-            | Self::RegisterEngineer { .. }
-            | Self::AddKey { .. }
-            | Self::RevokeKey { .. }
-            | Self::ChangeRole { .. }
-            | Self::DeleteEngineer { .. }
-            | Self::CreateProject { .. }
-            | Self::IssueTicket { .. }
-            | Self::RedeemTicket { .. }
-            | Self::KeepAnswer { .. }
-            | Self::RaiseRules(_) => None,
-        }
-    }
-
-    /// Whether only the cluster itself proposes it, and never a client.
-    pub const fn is_of_the_cluster(&self) -> bool {
-        matches!(
-            self,
-            Self::FormCluster { .. }
-                | Self::AdmitNode { .. }
-                | Self::Tick
-                | Self::Heartbeats { .. }
-                | Self::RaiseRules(_)
-        )
     }
 }
