@@ -90,7 +90,7 @@ pub(crate) enum End {
 /// What came from the client.
 #[derive(Debug)]
 pub(crate) enum Received {
-    /// A message.
+    /// A message, in UTF-8.
     Text(Utf8Bytes),
     /// A sign that the connection works.
     Alive,
@@ -98,7 +98,7 @@ pub(crate) enum Received {
     Other,
 }
 
-/// One WebSocket.
+/// One WebSocket, from the side that sends.
 pub(crate) struct Outbox {
     socket: WebSocket,
     patience: Duration,
@@ -145,7 +145,7 @@ impl Outbox {
         self.heard.elapsed()
     }
 
-    /// Says something.
+    /// Sends a notice, and waits until the client's machine took it.
     pub(crate) async fn tell(&mut self, notice: &Notice) -> Result<(), End> {
         let text = serde_json::to_string(notice).expect("a notice has only names and numbers");
         within(self.patience, self.socket.send(Message::Text(text.into()))).await

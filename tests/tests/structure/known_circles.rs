@@ -7,7 +7,16 @@ pub(crate) const KNOWN: &[(&str, &[&str])] = &[
     (
         "api/src",
         &[
-            "api", "auth", "browser", "compute", "events", "limits", "operate", "places", "rooms", "whole",
+            "api",
+            "auth",
+            "browser",
+            "compute",
+            "events",
+            "rate_limits",
+            "operate",
+            "concurrency",
+            "response_memory",
+            "streamed_json",
             "write",
         ],
     ),
