@@ -13,7 +13,7 @@ use nexus_node::{
 };
 use nexus_raft_store::{
     StoreError,
-    storage::{Batch, Column, Folder, KeyRange, Order, Reader, Rocks, Scan, Storage, Usage},
+    storage::{Batch, Column, Folder, KeyRange, Order, Reader, Rocks, Scan, SpaceUsage, Storage},
 };
 use serde_json::json;
 use std::{
@@ -79,7 +79,7 @@ impl Storage for HangingDisk {
         true
     }
 
-    fn usage(&self) -> Usage {
+    fn usage(&self) -> SpaceUsage {
         self.disk.usage()
     }
 }

@@ -200,7 +200,7 @@ mod tests {
             let revision = Revision(number);
             let answer = Answer { revision, outcome: Ok(Reply::Done), is_cut: false };
             let expires = ClusterTime(u64::MAX);
-            let kept =
+            let cached =
                 KeyedReply { fingerprint: 0, since: ClusterTime(0), expires, answer: Arc::new(answer) };
             state.put_keyed_reply(key.clone(), Arc::new(cached));
             key

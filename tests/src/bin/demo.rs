@@ -8,7 +8,7 @@ use nexus_tests::{
     Cluster, Team,
     bench::load::percentile,
     eventually,
-    history::{self, Verdict},
+    history::{self, HistoryReport},
     work::{self, Plan, Report},
 };
 use serde_json::json;
@@ -141,7 +141,7 @@ fn millis(time: Duration) -> String {
 }
 
 /// Stops all nodes once nothing is left to end by itself, and reads what each of them wrote.
-async fn stop_and_check(cluster: &mut Cluster, team: &Team) -> Vec<Verdict> {
+async fn stop_and_check(cluster: &mut Cluster, team: &Team) -> Vec<HistoryReport> {
     println!("\nStopping, and reading every node's history ...");
     // The dead agents' last leases: until they are over, the log goes on.
     eventually("no session is left", || async {
@@ -160,7 +160,7 @@ async fn stop_and_check(cluster: &mut Cluster, team: &Team) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for node in &cluster.nodes {
         let verdict = history::check(&node.data_dir()).await;
-        let Verdict { revision, hash, picks } = &verdict;
+        let HistoryReport { revision, hash, picks } = &verdict;
         println!(
             "  node {}: revision {revision}, state {hash:016x}, {picks} picks, no file with two holders",
             node.number
@@ -170,7 +170,7 @@ async fn stop_and_check(cluster: &mut Cluster, team: &Team) -> Vec<Verdict> {
     verdicts
 }
 
-fn judge(report: &Report, verdicts: &[Verdict]) -> anyhow::Result<()> {
+fn judge(report: &Report, verdicts: &[HistoryReport]) -> anyhow::Result<()> {
     if report.done.len() != report.features {
         bail!("{} of {} features were done", report.done.len(), report.features);
     }

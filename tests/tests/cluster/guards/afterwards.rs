@@ -1,7 +1,7 @@
 //! The look after a command: it happens however the command ends, wherever it starts, whatever was done to git, and where
 //! it does not happen that is said.
 
-use super::{Claude, repository, shell, told};
+use super::{Claude, agent_text, repository, shell};
 use nexus_tests::{Checkout, Cluster, Team, agent::CommandOutput};
 use serde_json::{Value, json};
 use std::{fs, path::Path};

@@ -1,6 +1,6 @@
 //! What agents' hosts tell and ask at each of their events, each in its own form, and what they are answered.
 
-use super::{Claude, denied, repository, shell, told};
+use super::{Claude, agent_text, denied, repository, shell};
 use nexus_tests::{Agent, Checkout, Cluster, agent::CommandOutput};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};

@@ -1,7 +1,7 @@
 //! Repositories that somebody else filled: their links lead nothing out of them, and a file in one of their folders does
 //! not decide whose project they are.
 
-use super::{Claude, denied, repository, told};
+use super::{Claude, agent_text, denied, repository};
 use nexus_tests::{Checkout, Cluster, Team};
 use serde_json::json;
 use std::{

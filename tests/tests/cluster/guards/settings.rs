@@ -1,7 +1,7 @@
 //! Git as people use it: whatever their settings and their environment are, wherever they push, and however much of the
 //! history is there, the same files are judged.
 
-use super::{Claude, refused, repository, shell, told, worktree};
+use super::{Claude, agent_text, refused, repository, shell, worktree};
 use nexus_tests::{Agent, Checkout, Cluster, Team};
 use serde_json::json;
 use std::fs;

@@ -1,7 +1,7 @@
 //! When no server answers, or one answers something else, or something keeps a hook waiting: the policy is for
 //! silence alone, and what was let through is settled afterwards, by whoever is there.
 
-use super::{Claude, denied, refused, repository, told, worktree};
+use super::{Claude, agent_text, denied, refused, repository, worktree};
 use nexus_tests::{Agent, Cluster};
 use serde_json::json;
 use std::fs;
