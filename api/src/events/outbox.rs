@@ -1,7 +1,7 @@
 //! One WebSocket as frames: never sends faster than its client takes, and gives up on one that takes
 //! nothing. Knows nothing about events.
 
-use super::{hub::RenderedEvent, socket::BUFFER};
+use super::hub::RenderedEvent;
 use crate::{
     api::Api,
     response_memory::{Reader, Reservation},
@@ -15,6 +15,8 @@ use std::{future::Future, ops::Deref, time::Duration};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+/// Bytes that are read and written at once: thousands of sockets have such buffers.
+pub(super) const BUFFER: usize = 16 << 10;
 /// A peer that is told to go gets this long to answer, so that the reason reaches it.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// One that took nothing gets longer: what it did not take comes before the reason.

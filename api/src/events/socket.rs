@@ -3,7 +3,7 @@
 use super::{
     conversation::{Conversation, Step},
     message::{self, MAX_MESSAGE},
-    outbox::{End, Outbox, Received},
+    outbox::{BUFFER, End, Outbox, Received},
 };
 use crate::{api::Api, auth::Caller, cluster::Unavailable, concurrency::Permit, failure::ApiError};
 use axum::{
@@ -24,8 +24,6 @@ pub const MAX_SOCKETS: u32 = 4_096;
 /// Bytes of a frame that are read at all. Longer than a message may be, so that a client whose message
 /// is a little too long can be told so.
 const MAX_FRAME: usize = 16 * MAX_MESSAGE;
-/// Bytes that are read and written at once: thousands of sockets have such buffers.
-pub(super) const BUFFER: usize = 16 << 10;
 /// Wrong messages in a row before a client is taken for another protocol.
 const MAX_INVALID: usize = 20;
 /// Between two looks at whether the key and the membership still are what they were, while nothing

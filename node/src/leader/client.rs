@@ -21,7 +21,7 @@ pub(crate) enum Repeat {
     Always,
     /// Only when it certainly was not carried out.
     IfNotCarriedOut,
-    /// Never.
+    /// Never: there is one attempt.
     Never,
 }
 

@@ -21,7 +21,7 @@ pub struct Cell {
     pub cost: Duration,
 }
 
-/// All measurements.
+/// All measurements of one call of the bench.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// In the order in which they are shown.
