@@ -3,8 +3,8 @@
 //!
 //! It is made into JSON that any reader takes, in one pass over its characters: a mark of the byte order goes, bytes
 //! that are no UTF-8 and halves of surrogate pairs become U+FFFD, control characters are escaped, numbers that are none
-//! and what is nested too deeply become null. Of what was cut off, what was whole is kept. Of what has too many values,
-//! the first ones are kept.
+//! and what is nested too deeply become null. Of what was cut off, what was whole is kept. A content with too many
+//! values becomes null as a whole: half of a list of files must not be taken for all of it.
 
 use serde_json::{Number, Value};
 use std::{borrow::Cow, iter::Peekable, str::Chars};
@@ -15,21 +15,16 @@ const MAX_DEPTH: usize = 64;
 /// Values that are kept: each takes some 60 bytes of memory, whatever its text takes, and no tool needs as many.
 const MAX_VALUES: usize = 100_000;
 
-/// Levels that are read on when there are too many values, up to twice as many: a content that comes first hides no path.
+/// Objects or lists around the values that are needed: of what is deeper, each may be null. On these levels there may be
+/// twice as many values, so that a content that comes first hides no path.
 const NEEDED_LEVELS: usize = 2;
 
 /// Reads what it can; null where there is nothing.
 pub(crate) fn read(bytes: &[u8]) -> Value {
     let text = decoded(bytes);
     let letters = text.trim_start_matches('\u{feff}').chars().peekable();
-    let mut mend = Repair {
-        letters,
-        json: String::with_capacity(text.len()),
-        open: Vec::new(),
-        whole: 0,
-        values: 0,
-        begin: 0,
-    };
+    let mut mend =
+        Repair { letters, json: String::with_capacity(text.len()), open: Vec::new(), whole: 0, values: 0 };
     mend.all();
     serde_json::from_str(&mend.json).unwrap_or_default()
 }
@@ -67,13 +62,12 @@ impl Bracket {
 struct Repair<'a> {
     letters: Peekable<Chars<'a>>,
     json: String,
-    open: Vec<Bracket>,
+    /// What is open, each with the bytes of the JSON before it.
+    open: Vec<(Bracket, usize)>,
     /// Bytes of the JSON that are sound once what is open is closed.
     whole: usize,
-    /// Values that were kept so far.
+    /// Values so far, without those that are null for being too many.
     values: usize,
-    /// Bytes of the JSON before the comma and the name that precede the value that comes next.
-    begin: usize,
 }
 
 impl Repair<'_> {
@@ -87,25 +81,35 @@ impl Repair<'_> {
             };
             let is_whole = match letter {
                 letter if begins_value && self.is_one_too_many() => {
-                    let is_whole = self.pass_by(letter);
-                    self.json.truncate(self.begin);
-                    is_whole
+                    let Some((_, start)) = self.open.get(NEEDED_LEVELS).copied() else {
+                        // Too many on the levels that are needed: none of them can be told from another.
+                        self.json.clear();
+                        return;
+                    };
+                    let levels = self.open.len() - NEEDED_LEVELS;
+                    self.open.truncate(NEEDED_LEVELS);
+                    if letter == '"' {
+                        self.string();
+                    }
+                    self.skip(levels + usize::from(matches!(letter, '{' | '[')));
+                    self.json.truncate(start);
+                    self.json.push_str("null");
+                    true
                 }
                 '{' | '[' if self.open.len() >= MAX_DEPTH => {
-                    self.skip();
+                    self.skip(1);
                     self.json.push_str("null");
                     true
                 }
                 '{' | '[' => {
                     let open = if letter == '{' { Bracket::Object } else { Bracket::List };
-                    self.open.push(open);
+                    self.open.push((open, self.json.len()));
                     self.json.push(letter);
-                    self.begin = self.json.len();
                     is_value = open == Bracket::List;
                     true
                 }
                 '}' | ']' => {
-                    if self.open.last().is_none_or(|open| open.end() != letter) {
+                    if self.open.last().is_none_or(|(open, _)| open.end() != letter) {
                         // Nothing that comes now can be understood.
                         break;
                     }
@@ -113,18 +117,10 @@ impl Repair<'_> {
                     self.json.push(letter);
                     true
                 }
-                ':' => {
+                ':' | ',' => {
                     self.json.push(letter);
-                    is_value = true;
-                    false
-                }
-                ',' => {
-                    self.begin = self.json.len();
-                    // Nothing was kept of what came before it.
-                    if !self.json.ends_with(['{', '[']) {
-                        self.json.push(letter);
-                    }
-                    is_value = self.open.last() == Some(&Bracket::List);
+                    let is_list = matches!(self.open.last(), Some((Bracket::List, _)));
+                    is_value = letter == ':' || is_list;
                     false
                 }
                 '"' => {
@@ -145,10 +141,10 @@ impl Repair<'_> {
             }
         }
         self.json.truncate(self.whole);
-        self.json.extend(self.open.iter().rev().map(|open| open.end()));
+        self.json.extend(self.open.iter().rev().map(|(open, _)| open.end()));
     }
 
-    /// Whether the value that begins now is not kept.
+    /// Counts the value that begins now. Says whether it is one too many.
     fn is_one_too_many(&mut self) -> bool {
         let is_needed = self.open.len() <= NEEDED_LEVELS;
         let is_one_too_many = self.values >= if is_needed { 2 * MAX_VALUES } else { MAX_VALUES };
@@ -156,24 +152,8 @@ impl Repair<'_> {
         is_one_too_many
     }
 
-    /// Goes over a value that begins with this letter. Says whether it surely has an end.
-    fn pass_by(&mut self, first: char) -> bool {
-        match first {
-            '{' | '[' => {
-                self.skip();
-                true
-            }
-            '"' => self.string(),
-            _ => {
-                while self.letters.next_if(|letter| !ends_scalar(*letter)).is_some() {}
-                self.letters.peek().is_some()
-            }
-        }
-    }
-
-    /// Goes over an object or a list that has begun.
-    fn skip(&mut self) {
-        let mut depth = 1_usize;
+    /// Goes over the rest of so many objects and lists that have begun.
+    fn skip(&mut self, mut depth: usize) {
         while let Some(letter) = self.letters.next() {
             match letter {
                 '{' | '[' => depth += 1,
@@ -356,29 +336,28 @@ mod tests {
     }
 
     #[test]
-    fn of_too_many_values_the_first_are_kept_and_a_path_after_them_is_read() {
+    fn a_content_of_too_many_values_is_null_as_a_whole_and_hides_no_path() {
         let many = 3 * MAX_VALUES;
-        for (content, kept) in [
-            (format!("[{}]", vec!["0"; many].join(",")), MAX_VALUES),
-            (format!("[{}]", vec!["[\"a\",{}]"; many].join(" , ")), MAX_VALUES / 3),
-            (
-                format!("{{{}}}", (0..many).map(|n| format!("\"k{n}\": 1")).collect::<Vec<_>>().join(",")),
-                MAX_VALUES,
-            ),
+        let keys = (0..many).map(|n| format!("\"k{n}\": 1")).collect::<Vec<_>>().join(",");
+        for content in [
+            format!("[{}]", vec!["0"; many].join(",")),
+            format!("[{}]", vec!["\"]\""; many].join(",")),
+            format!("[{}]", vec!["[\"a\",{}]"; many].join(" , ")),
+            format!("{{{keys}}}"),
         ] {
             let text = format!(r#"{{"tool":"Write","input":{{"content":{content},"path":"a.rs"}},"n":1}}"#);
-            let read = read(text.as_bytes());
-            assert_eq!((&read["input"]["path"], &read["n"]), (&json!("a.rs"), &json!(1)));
-            let content = &read["input"]["content"];
-            let length = content.as_array().map(Vec::len).or(content.as_object().map(serde_json::Map::len));
-            assert!(
-                length.is_some_and(|length| length <= kept && length + 10 > kept),
-                "{length:?} of {kept}"
-            );
+            let expected = json!({ "tool": "Write", "input": { "content": null, "path": "a.rs" }, "n": 1 });
+            assert_eq!(read(text.as_bytes()), expected);
         }
-        // Where all is of the first levels, there are at most twice as many.
-        let wide = read(format!("[{}]", vec!["0"; many].join(",")).as_bytes());
-        assert_eq!(wide.as_array().map(Vec::len), Some(2 * MAX_VALUES - 1));
+        // Which of so many names counts, a host may see otherwise.
+        assert_eq!(read(format!("{{{keys}}}").as_bytes()), Value::Null);
+    }
+
+    #[test]
+    fn of_a_command_in_too_many_words_no_part_is_taken_for_all_of_it() {
+        let words = vec!["\"a\""; MAX_VALUES + 1].join(",");
+        let event = read(format!(r#"{{"input":{{"command":["rm",{words}]}}}}"#).as_bytes());
+        assert_eq!(event, json!({ "input": { "command": null } }));
     }
 
     proptest! {
