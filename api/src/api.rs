@@ -157,6 +157,12 @@ impl Api {
         }
     }
 
+    /// The state, for tests that change a limit before they share it.
+    #[cfg(test)]
+    pub(crate) fn shared_mut(&mut self) -> Option<&mut Shared> {
+        Arc::get_mut(&mut self.0)
+    }
+
     /// A signal for the time when the node begins to stop.
     pub(crate) fn draining(&self) -> Draining {
         Draining(self.draining.subscribe())
