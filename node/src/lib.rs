@@ -2,17 +2,21 @@
 //!
 //! The modules, in the order in which a node comes to life:
 //! - [`settings`]: the settings that an operator gives.
-//! - [`run`]: starts, runs and stops a node. [`membership`]: the node's identity, secret and cluster.
-//! - `node`: the state that the other modules share. [`raft`]: how openraft is configured, and cluster time.
-//! - [`peer`]: the transport between nodes.
-//! - `leader`: everything that passes through the leader: writes, linearizable reads, leases, and its duties.
+//! - [`run`]: opens the store, finds out who the node is, starts Raft, serves, and stops.
+//! - [`raft`]: how openraft is configured, and the leader's clock. [`peer`]: the transport between nodes.
+//! - `node`: this node as a member, a small value below all that follows.
+//! - `watch`: the disk, reports of the other nodes, and the clock of the cluster.
+//! - `proposer`: proposes commands to Raft on this node. [`membership`]: the node's identity, and changes of the members.
+//! - `leader`: everything that passes through the leader: writes, linearizable reads, and leases.
+//! - `duties`: what a leader does without being asked.
 //! - [`serve`]: the listener for clients, the API's view of this node, and answers to peers.
-//! - `watch`: disks, slow flushes, and states that differ.
 
+mod duties;
 mod leader;
 pub mod membership;
 mod node;
 pub mod peer;
+mod proposer;
 pub mod raft;
 pub mod run;
 pub mod serve;

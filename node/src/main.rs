@@ -5,7 +5,7 @@ use clap::{CommandFactory, Parser};
 use nexus_api::mint::SystemMint;
 use nexus_api_types::Moment;
 use nexus_node::{
-    membership::secret::ClusterSecret,
+    peer::secret::ClusterSecret,
     raft::clock::SystemClock,
     run::{RunningNode, Sources},
     serve::open_files,

@@ -1,24 +1,18 @@
-//! The state that all modules of a running node share. What the node does stands in the modules beside this one.
+//! This node as a member of the cluster: its part in Raft and its store. A small value below all that a node does, which
+//! stands in the folders beside this file.
 
 use crate::{
-    leader::slots::Slots,
-    membership::secret::ClusterSecret,
-    peer::{PeerClient, PeerTarget},
-    raft::{
-        clock::{Clock, LeaderClock},
-        setup::{Raft, Timing},
-    },
-    watch::{disk::Disk, disk_admission::DiskAdmission, reports::Reports},
+    peer::PeerTarget,
+    raft::setup::{Raft, Timing},
 };
-use nexus_api::mint::Mint;
-use nexus_domain::{NodeId, Stamp};
+use nexus_domain::{Command, NodeId, RulesVersion};
 use nexus_raft_store::{Member, Published, StoreHandle};
 use openraft::{Instant as _, async_runtime::watch::WatchReceiver};
 use std::{
-    path::PathBuf,
+    collections::BTreeSet,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -26,31 +20,17 @@ use tokio::time::Instant;
 
 /// A write or a read that got no answer in this time fails with 503.
 pub(crate) const REQUEST_DEADLINE: Duration = Duration::from_secs(4);
-/// Pause between two attempts while there is no leader.
-pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// A member that lacks at most this many entries has caught up: they are less than a second of writes.
+pub(crate) const MAX_LAG: u64 = 1_000;
 
-/// A running node.
+/// A node whose Raft runs. Clones share it.
+#[derive(Clone)]
 pub(crate) struct Node {
     pub(crate) id: NodeId,
-    pub(crate) secret: ClusterSecret,
     pub(crate) raft: Raft,
     pub(crate) store: StoreHandle,
-    pub(crate) peers: PeerClient,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) leader_clock: LeaderClock,
-    pub(crate) mint: Arc<dyn Mint>,
     pub(crate) timing: Timing,
-    pub(crate) data_dir: PathBuf,
-    pub(crate) elections_won: AtomicU64,
-    pub(crate) disk_bytes: AtomicU64,
-    pub(crate) disk: Arc<Disk>,
-    pub(crate) disk_admission: DiskAdmission,
-    pub(crate) reports: Reports,
-    pub(crate) slots: Slots,
-    pub(crate) flush_slow: AtomicBool,
-    /// Held from reading the voters to the end of their change: two changes at once, each safe for the voters that it
-    /// read, may together cost the quorum.
-    pub(crate) membership_change: tokio::sync::Mutex<()>,
+    elections_won: Arc<AtomicU64>,
 }
 
 /// The leader, as far as this node knows.
@@ -63,7 +43,37 @@ pub(crate) enum Leader {
     Unknown,
 }
 
+/// A member of the effective membership, and its replication as this node knows it.
+pub(crate) struct MemberProgress {
+    pub(crate) id: NodeId,
+    pub(crate) is_voter: bool,
+    pub(crate) member: Member,
+    /// Log entries that the member lacks; known to the leader alone.
+    pub(crate) lag: Option<u64>,
+    /// Time since its last acknowledgement; known to the leader alone.
+    pub(crate) last_seen: Option<Duration>,
+    /// Whether it is this node, or acknowledged the leader within the last two leases.
+    pub(crate) is_alive: bool,
+}
+
+impl MemberProgress {
+    /// Whether the member answers, and has nearly every entry of the leader.
+    pub(crate) fn has_caught_up(&self) -> bool {
+        self.is_alive && self.lag.is_some_and(|lag| lag <= MAX_LAG)
+    }
+
+    /// Whether the member could lead now.
+    pub(crate) fn can_lead(&self) -> bool {
+        self.is_voter && self.has_caught_up()
+    }
+}
+
 impl Node {
+    /// A node whose Raft runs on a store.
+    pub(crate) fn new(raft: Raft, store: StoreHandle, timing: Timing) -> Self {
+        Self { id: NodeId(*raft.node_id()), raft, store, timing, elections_won: Arc::default() }
+    }
+
     /// The newest state that this node has applied.
     pub(crate) fn published(&self) -> Arc<Published> {
         self.store.latest()
@@ -93,6 +103,11 @@ impl Node {
         self.raft.server_metrics().borrow_watched().current_leader.map(NodeId)
     }
 
+    /// Whether this node leads.
+    pub(crate) fn leads(&self) -> bool {
+        self.leader_id() == Some(self.id)
+    }
+
     /// Waits until the leader changes: a request to the old one is then better sent again. These metrics change only
     /// with the leader, so that a thousand waiting requests are not woken by every entry.
     pub(crate) async fn leader_changes(&self) {
@@ -112,6 +127,53 @@ impl Node {
         metrics.membership_config.membership().get_node(&id.0).cloned()
     }
 
+    /// All members, with their progress. Only a leader knows their lag and when it last heard them.
+    pub(crate) fn members(&self) -> Vec<MemberProgress> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let last = metrics.last_log_index.unwrap_or(0);
+        let membership = metrics.membership_config.membership();
+        let voters: BTreeSet<u64> = membership.voter_ids().collect();
+        let progress_of = |(id, member): (&u64, &Member)| {
+            let is_self = *id == self.id.0;
+            let replicated = metrics.replication.as_ref().and_then(|progress| progress.get(id));
+            let last_heard = metrics.heartbeat.as_ref().and_then(|last| last.get(id));
+            let last_seen = last_heard.and_then(|at| at.as_ref()).map(|at| at.elapsed());
+            MemberProgress {
+                id: NodeId(*id),
+                is_voter: voters.contains(id),
+                member: member.clone(),
+                lag: replicated
+                    .map(|matched| last.saturating_sub(matched.as_ref().map_or(0, |id| id.index)))
+                    .or_else(|| (is_self && metrics.replication.is_some()).then_some(0)),
+                last_seen,
+                is_alive: is_self || last_seen.is_some_and(|seen| seen <= self.timing.lease() * 2),
+            }
+        };
+        membership.nodes().map(progress_of).collect()
+    }
+
+    /// All other members, and how to reach them.
+    pub(crate) fn other_members(&self) -> Vec<(NodeId, PeerTarget)> {
+        let metrics = self.raft.server_metrics();
+        let metrics = metrics.borrow_watched();
+        let nodes = metrics.membership_config.membership().nodes();
+        let others = nodes.filter(|(id, _)| **id != self.id.0);
+        others.map(|(id, member)| (NodeId(*id), PeerTarget::member(*id, member))).collect()
+    }
+
+    /// The ids of the voters.
+    pub(crate) fn voters(&self) -> BTreeSet<u64> {
+        let metrics = self.raft.server_metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.membership_config.membership().voter_ids().collect()
+    }
+
+    /// Whether the cluster has a voter beside this node.
+    pub(crate) fn has_other_voters(&self) -> bool {
+        self.voters().iter().any(|voter| *voter != self.id.0)
+    }
+
     /// Whether a quorum acknowledged this leader a moment ago. A cluster of one is its own quorum.
     pub(crate) fn has_quorum(&self) -> bool {
         let metrics = self.raft.metrics();
@@ -124,19 +186,10 @@ impl Node {
         alone || metrics.last_quorum_acked.is_some_and(|acked| acked.elapsed() < self.timing.lease())
     }
 
-    /// Whether the cluster has a voter beside this node.
-    pub(crate) fn has_other_voters(&self) -> bool {
-        let metrics = self.raft.server_metrics();
-        let metrics = metrics.borrow_watched();
-        metrics.membership_config.membership().voter_ids().any(|voter| voter != self.id.0)
-    }
-
-    /// The times to stamp a proposal with, on the leader.
-    pub(crate) fn stamp(&self) -> Stamp {
-        let applied = self.published().state.clock().cluster;
-        let now = self.clock.monotonic();
-        let cluster = self.leader_clock.now(now, self.term(), applied, self.has_quorum());
-        Stamp { cluster, wall: self.cluster_wall_time() }
+    /// Whether a command needs a rules version that not every member knows yet.
+    pub(crate) fn is_too_new(&self, command: &Command) -> bool {
+        let since = command.facts().since;
+        since > RulesVersion::FIRST && since > self.published().state.rules()
     }
 
     /// Waits until this node has applied an index. Fails at the deadline.
@@ -155,7 +208,13 @@ impl Node {
         last_heard.ok().flatten().map_or(Duration::MAX, |at| at.elapsed())
     }
 
+    /// Counts an election that this node has won.
     pub(crate) fn count_election_won(&self) {
         self.elections_won.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Elections that this node has won since its start.
+    pub(crate) fn elections_won(&self) -> u64 {
+        self.elections_won.load(Ordering::Relaxed)
     }
 }

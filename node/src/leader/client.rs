@@ -3,16 +3,20 @@
 //! what the requests mean: callers read the responses.
 
 use crate::{
-    node::{Leader, Node, RETRY_PAUSE},
+    leader::service::LeaderService,
+    node::{Leader, Node},
     peer::{
-        PeerError, PeerTarget,
+        PeerClient, PeerError, PeerTarget,
         service::{ServiceRequest, ServiceResponse},
     },
 };
 use nexus_api::cluster::Unavailable;
-use std::{fmt::Display, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 use tracing::Instrument;
+
+/// Pause between two attempts.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// When a request is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,19 @@ pub(crate) struct RetryPolicy {
     pub(crate) repeat: Repeat,
 }
 
+impl RetryPolicy {
+    /// Whether there is another attempt after one that failed. `may_be_carried_out` says whether any attempt so far may
+    /// have been carried out.
+    fn allows_another(&self, may_be_carried_out: bool, now: Instant) -> bool {
+        let may_repeat = match self.repeat {
+            Repeat::Always => true,
+            Repeat::IfNotCarriedOut => !may_be_carried_out,
+            Repeat::Never => false,
+        };
+        may_repeat && now + RETRY_PAUSE < self.deadline
+    }
+}
+
 /// Why the leader gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LeaderError<E> {
@@ -54,13 +71,22 @@ enum Attempt {
     Unknown(String),
 }
 
-impl Node {
+/// Sends requests to the leader, wherever it is. Clones share what they use.
+#[derive(Clone)]
+pub(crate) struct LeaderClient {
+    pub(crate) node: Node,
+    pub(crate) peers: PeerClient,
+    /// Carries requests out when this node leads.
+    pub(crate) service: Arc<LeaderService>,
+}
+
+impl LeaderClient {
     /// Sends a request to the leader until it answers. `read` turns the response into a result, or into a refusal, and
     /// returns none for the response to another request.
     ///
     /// # Errors
     /// See [`LeaderError`]. What was refused after an attempt of unknown outcome is unknown.
-    pub(crate) async fn ask_leader<T, E: Display>(
+    pub(crate) async fn ask<T, E: Display>(
         &self,
         request: ServiceRequest,
         policy: RetryPolicy,
@@ -81,12 +107,7 @@ impl Node {
                 Attempt::Unknown(why) => (why, true),
             };
             may_be_carried_out |= is_unknown;
-            let may_repeat = match policy.repeat {
-                Repeat::Always => true,
-                Repeat::IfNotCarriedOut => !may_be_carried_out,
-                Repeat::Never => false,
-            };
-            if !may_repeat || Instant::now() + RETRY_PAUSE >= policy.deadline {
+            if !policy.allows_another(may_be_carried_out, Instant::now()) {
                 return Err(if may_be_carried_out {
                     LeaderError::Unknown(why)
                 } else {
@@ -98,9 +119,9 @@ impl Node {
     }
 
     async fn attempt(&self, request: &ServiceRequest, policy: &RetryPolicy) -> Attempt {
-        match self.leader() {
+        match self.node.leader() {
             Leader::Local => {
-                let response = self.serve_as_leader(request.clone(), policy.deadline).await;
+                let response = self.service.serve(request.clone(), policy.deadline).await;
                 classify(response, &"this node")
             }
             Leader::Remote(leader) => {
@@ -117,7 +138,7 @@ impl Node {
         let response = if policy.repeat == Repeat::Always {
             tokio::select! {
                 response = response => response,
-                () = self.leader_changes() => return Attempt::Unknown(format!("{leader} lost the lead")),
+                () = self.node.leader_changes() => return Attempt::Unknown(format!("{leader} lost the lead")),
             }
         } else {
             // An outcome that is unknown would be final: the old leader may still answer.
@@ -158,5 +179,49 @@ impl LeaderError<String> {
             Self::Unknown(why) => Unavailable::Unknown(message(&why)),
             Self::Refused(why) => Unavailable::NotApplied(why),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(repeat: Repeat) -> (Instant, RetryPolicy) {
+        let (now, attempt_timeout) = (Instant::now(), Duration::from_secs(1));
+        (now, RetryPolicy { deadline: now + Duration::from_secs(4), attempt_timeout, repeat })
+    }
+
+    #[test]
+    fn what_must_not_be_done_twice_is_repeated_only_while_it_was_certainly_not_done() {
+        let (now, once) = policy(Repeat::IfNotCarriedOut);
+        assert!(once.allows_another(false, now));
+        assert!(!once.allows_another(true, now));
+        let (now, harmless) = policy(Repeat::Always);
+        assert!(harmless.allows_another(true, now));
+        let (now, single) = policy(Repeat::Never);
+        assert!(!single.allows_another(false, now));
+    }
+
+    #[test]
+    fn no_attempt_begins_after_the_deadline() {
+        let (now, policy) = policy(Repeat::Always);
+        let last = policy.deadline - RETRY_PAUSE;
+        assert!(policy.allows_another(false, last - Duration::from_millis(1)));
+        assert!(!policy.allows_another(false, last));
+        assert!(!policy.allows_another(false, now + Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn an_answer_is_certain_only_when_it_says_so() {
+        let outcome = |response| match classify(response, &"node 2") {
+            Attempt::Answered(_) => "answered",
+            Attempt::NotCarriedOut(_) => "not carried out",
+            Attempt::Unknown(_) => "unknown",
+        };
+        assert_eq!(outcome(ServiceResponse::NotLeader { leader: None }), "not carried out");
+        assert_eq!(outcome(ServiceResponse::Unavailable { reason: "busy".to_owned() }), "not carried out");
+        assert_eq!(outcome(ServiceResponse::OutcomeUnknown { reason: "late".to_owned() }), "unknown");
+        // A refusal is an answer: another attempt would be refused, too.
+        assert_eq!(outcome(ServiceResponse::NoRoom { reason: "full".to_owned() }), "answered");
     }
 }

@@ -2,19 +2,13 @@
 //! next one, on each node and again on the leader. So any number of sessions costs few log entries.
 
 use crate::{
-    leader::{
-        client::{Repeat, RetryPolicy},
-        propose::{self, ProposeOutcome, system_proposal},
-    },
-    node::{Node, REQUEST_DEADLINE},
+    leader::client::{LeaderClient, Repeat, RetryPolicy},
+    node::REQUEST_DEADLINE,
     peer::service::{ServiceRequest, ServiceResponse},
 };
 use nexus_api::cluster::Unavailable;
-use nexus_domain::{Command, Reply, SessionId};
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Weak},
-};
+use nexus_domain::SessionId;
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -40,10 +34,10 @@ enum Signal {
 pub(crate) struct Heartbeats(mpsc::Sender<Signal>);
 
 impl Heartbeats {
-    /// Starts the task that sends the batches.
-    pub(crate) fn start(node: &Arc<Node>) -> Self {
+    /// Starts the task that sends the batches. It ends when every clone of this is dropped.
+    pub(crate) fn start(leader: LeaderClient) -> Self {
         let (send, receive) = mpsc::channel(MAX_WAITING);
-        tokio::spawn(send_batches(Arc::downgrade(node), receive));
+        tokio::spawn(send_batches(leader, receive));
         Self(send)
     }
 
@@ -63,7 +57,7 @@ impl Heartbeats {
     }
 }
 
-async fn send_batches(node: Weak<Node>, mut signals: mpsc::Receiver<Signal>) {
+async fn send_batches(leader: LeaderClient, mut signals: mpsc::Receiver<Signal>) {
     while let Some(first) = signals.recv().await {
         let mut batch = Batch::default();
         batch.add(first);
@@ -73,8 +67,7 @@ async fn send_batches(node: Weak<Node>, mut signals: mpsc::Receiver<Signal>) {
                 Err(_) => break,
             }
         }
-        let Some(node) = node.upgrade() else { return };
-        let outcome = node.renew(&batch).await;
+        let outcome = renew(&leader, &batch).await;
         for waiter in batch.waiters {
             // A client that gave up needs no answer.
             let _ = waiter.send(outcome.clone());
@@ -101,47 +94,25 @@ impl Batch {
     }
 }
 
-impl Node {
-    async fn renew(&self, batch: &Batch) -> Outcome {
-        let heartbeats = batch.heartbeats.iter().copied().collect();
-        let keep_alives = batch.keep_alives.difference(&batch.heartbeats).copied().collect();
-        let policy = RetryPolicy {
-            deadline: Instant::now() + REQUEST_DEADLINE,
-            attempt_timeout: REQUEST_DEADLINE,
-            // No client waits for keep-alives: they are not worth a second try.
-            repeat: if batch.waiters.is_empty() { Repeat::Never } else { Repeat::Always },
-        };
-        let read = |response| match response {
-            ServiceResponse::Heartbeats { unknown } => Some(Ok(unknown)),
-            ServiceResponse::NoRoom { reason } => Some(Err(reason)),
-            _ => None,
-        };
-        let request = ServiceRequest::Heartbeats { heartbeats, keep_alives };
-        match self.ask_leader(request, policy, read).await {
-            Ok(unknown) => Ok(Arc::new(unknown.into_iter().collect())),
-            Err(error) => Err(error.into_unavailable(|why| {
-                format!("no quorum answered in time ({why}); send the heartbeat again")
-            })),
-        }
-    }
-
-    /// Renews leases on the leader, by one entry of the log.
-    pub(crate) async fn renew_as_leader(
-        &self,
-        heartbeats: Vec<SessionId>,
-        keep_alives: Vec<SessionId>,
-        deadline: Instant,
-    ) -> ServiceResponse {
-        let command = Command::Heartbeats { heartbeats, keep_alives };
-        match self.propose_here(&Arc::new(system_proposal(command)), deadline).await {
-            ProposeOutcome::Applied(answer) => match answer.outcome {
-                Ok(Reply::Heartbeats { unknown }) => ServiceResponse::Heartbeats { unknown },
-                other => {
-                    let reason = format!("heartbeats got the reply of another command: {other:?}");
-                    ServiceResponse::OutcomeUnknown { reason }
-                }
-            },
-            outcome => propose::response(outcome, self.leader_id()),
-        }
+/// Sends a batch to the leader.
+async fn renew(leader: &LeaderClient, batch: &Batch) -> Outcome {
+    let heartbeats = batch.heartbeats.iter().copied().collect();
+    let keep_alives = batch.keep_alives.difference(&batch.heartbeats).copied().collect();
+    let policy = RetryPolicy {
+        deadline: Instant::now() + REQUEST_DEADLINE,
+        attempt_timeout: REQUEST_DEADLINE,
+        // No client waits for keep-alives: they are not worth a second try.
+        repeat: if batch.waiters.is_empty() { Repeat::Never } else { Repeat::Always },
+    };
+    let read = |response| match response {
+        ServiceResponse::Heartbeats { unknown } => Some(Ok(unknown)),
+        ServiceResponse::NoRoom { reason } => Some(Err(reason)),
+        _ => None,
+    };
+    let request = ServiceRequest::Heartbeats { heartbeats, keep_alives };
+    match leader.ask(request, policy, read).await {
+        Ok(unknown) => Ok(Arc::new(unknown.into_iter().collect())),
+        Err(error) => Err(error
+            .into_unavailable(|why| format!("no quorum answered in time ({why}); send the heartbeat again"))),
     }
 }

@@ -2,17 +2,13 @@
 //! the index that a reader must have applied. Reads that wait at the same time share one request.
 
 use crate::{
-    leader::client::{LeaderError, Repeat, RetryPolicy},
-    node::{Node, REQUEST_DEADLINE},
+    leader::client::{LeaderClient, LeaderError, Repeat, RetryPolicy},
+    node::REQUEST_DEADLINE,
     peer::service::{ServiceRequest, ServiceResponse},
 };
 use nexus_api::cluster::Unavailable;
 use nexus_domain::Revision;
-use openraft::raft::{ReadPolicy, linearizable_read::LinearizerOption};
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::time::Duration;
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout},
@@ -33,10 +29,10 @@ type Waiter = oneshot::Sender<Result<Revision, Unavailable>>;
 pub(crate) struct ReadIndexes(mpsc::Sender<Waiter>);
 
 impl ReadIndexes {
-    /// Starts the task that fetches them.
-    pub(crate) fn start(node: &Arc<Node>) -> Self {
+    /// Starts the task that fetches them. It ends when every clone of this is dropped.
+    pub(crate) fn start(leader: LeaderClient) -> Self {
         let (send, receive) = mpsc::channel(MAX_WAITING);
-        tokio::spawn(serve_read_indexes(Arc::downgrade(node), receive));
+        tokio::spawn(serve_read_indexes(leader, receive));
         Self(send)
     }
 
@@ -52,15 +48,14 @@ impl ReadIndexes {
     }
 }
 
-async fn serve_read_indexes(node: Weak<Node>, mut waiters: mpsc::Receiver<Waiter>) {
+async fn serve_read_indexes(leader: LeaderClient, mut waiters: mpsc::Receiver<Waiter>) {
     while let Some(first) = waiters.recv().await {
         // Reads that came while the last request was under way share the next one.
         let mut waiting = vec![first];
         while let Ok(more) = waiters.try_recv() {
             waiting.push(more);
         }
-        let Some(node) = node.upgrade() else { return };
-        let answer = node.read_index(Instant::now() + REQUEST_DEADLINE).await;
+        let answer = read_index(&leader, Instant::now() + REQUEST_DEADLINE).await;
         for waiter in waiting {
             // A read that gave up needs no answer.
             let _ = waiter.send(answer.clone());
@@ -68,31 +63,18 @@ async fn serve_read_indexes(node: Weak<Node>, mut waiters: mpsc::Receiver<Waiter
     }
 }
 
-impl Node {
-    /// The read index of the leader, wherever it is, with retries until the deadline.
-    async fn read_index(&self, deadline: Instant) -> Result<Revision, Unavailable> {
-        let policy = RetryPolicy { deadline, attempt_timeout: ANSWER_TIMEOUT, repeat: Repeat::Always };
-        let read = |response| match response {
-            ServiceResponse::ReadIndex(revision) => Some(Ok::<_, String>(revision)),
-            _ => None,
-        };
-        self.ask_leader(ServiceRequest::ReadIndex, policy, read).await.map_err(|error| {
-            let (LeaderError::NotCarriedOut(why) | LeaderError::Unknown(why) | LeaderError::Refused(why)) =
-                error;
-            // A read changes nothing, so nothing of it is unknown.
-            Unavailable::NotApplied(format!(
-                "no quorum answered in time ({why}); ?consistency=stale reads this node's own state"
-            ))
-        })
-    }
-
-    /// The read index of this node, if a quorum confirms now that it leads.
-    pub(crate) async fn read_index_here(&self) -> Result<Revision, String> {
-        let option = LinearizerOption::from(ReadPolicy::ReadIndex).with_wait_timeout(ANSWER_TIMEOUT);
-        match timeout(ANSWER_TIMEOUT, self.raft.get_read_linearizer(option)).await {
-            Ok(Ok(linearizer)) => Ok(Revision(linearizer.read_log_id().log_id().index)),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("no quorum answered".to_owned()),
-        }
-    }
+/// The read index of the leader, wherever it is, with retries until the deadline.
+async fn read_index(leader: &LeaderClient, deadline: Instant) -> Result<Revision, Unavailable> {
+    let policy = RetryPolicy { deadline, attempt_timeout: ANSWER_TIMEOUT, repeat: Repeat::Always };
+    let read = |response| match response {
+        ServiceResponse::ReadIndex(revision) => Some(Ok::<_, String>(revision)),
+        _ => None,
+    };
+    leader.ask(ServiceRequest::ReadIndex, policy, read).await.map_err(|error| {
+        let (LeaderError::NotCarriedOut(why) | LeaderError::Unknown(why) | LeaderError::Refused(why)) = error;
+        // A read changes nothing, so nothing of it is unknown.
+        Unavailable::NotApplied(format!(
+            "no quorum answered in time ({why}); ?consistency=stale reads this node's own state"
+        ))
+    })
 }

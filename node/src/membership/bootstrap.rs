@@ -6,9 +6,10 @@
 //! leaders in one term.
 
 use crate::{
-    membership::{identity::StoredIdentity, secret::ClusterSecret},
+    membership::identity::StoredIdentity,
     peer::{
         PeerClient, PeerTarget, Welcome,
+        secret::ClusterSecret,
         service::{MembershipRequest, ServiceRequest, ServiceResponse},
     },
     settings::config::Origin,

@@ -2,12 +2,13 @@
 //! voters change.
 
 use crate::{
-    leader::propose::{ProposeOutcome, system_proposal},
-    node::{Node, REQUEST_DEADLINE},
+    node::{MAX_LAG, MemberProgress, Node, REQUEST_DEADLINE},
     peer::{
-        Welcome,
+        PeerClient, Welcome,
         service::{ChangeRefusal, MembershipRequest, ServiceResponse},
     },
+    proposer::{ProposeOutcome, Proposer},
+    watch::reports::Reports,
 };
 use nexus_domain::{Command, NodeId, Refusal, Reply, entity::TokenDigest, short_text::Label};
 use nexus_raft_store::{Member, TypeConfig};
@@ -21,10 +22,11 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::{Instant, timeout, timeout_at},
+};
 
-/// A member that lacks at most this many entries has caught up: they are less than a second of writes.
-const MAX_LAG: u64 = 1_000;
 /// The outcome of a change that takes longer counts as unknown.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a joining node may take to answer when the leader dials it.
@@ -35,18 +37,32 @@ const CHANGE_IN_PROGRESS: &str = "another change of the membership is under way"
 
 type Changes = ChangeMembers<u64, Member>;
 
-/// What the leader knows of a member.
-struct MemberState {
-    is_voter: bool,
-    lag: u64,
-    is_alive: bool,
+/// Changes the membership while this node leads.
+pub(crate) struct Membership {
+    node: Node,
+    peers: PeerClient,
+    proposer: Arc<Proposer>,
+    reports: Arc<Reports>,
+    /// Held from reading the voters to the end of their change: two changes at once, each safe for the voters that it
+    /// read, may together cost the quorum.
+    change: Mutex<()>,
 }
 
-impl Node {
+impl Membership {
+    /// A membership that nothing changes yet.
+    pub(crate) fn new(node: Node, peers: PeerClient, proposer: Arc<Proposer>, reports: Arc<Reports>) -> Self {
+        Self { node, peers, proposer, reports, change: Mutex::default() }
+    }
+
+    /// Keeps the membership as it is while the guard lives; none while a change is under way.
+    pub(crate) fn try_freeze(&self) -> Option<MutexGuard<'_, ()>> {
+        self.change.try_lock().ok()
+    }
+
     /// Carries out a change of the membership, if this node leads.
-    pub(crate) async fn change_membership(&self, request: MembershipRequest) -> ServiceResponse {
-        if self.leader_id() != Some(self.id) {
-            return ServiceResponse::NotLeader { leader: self.leader_id() };
+    pub(crate) async fn change(&self, request: MembershipRequest) -> ServiceResponse {
+        if !self.node.leads() {
+            return ServiceResponse::NotLeader { leader: self.node.leader_id() };
         }
         let outcome = match request {
             MembershipRequest::Join { token, replaces, member } => self.join(token, replaces, member).await,
@@ -59,7 +75,7 @@ impl Node {
 
     /// Refuses a node whose program is too old to apply the log of this cluster.
     fn check_rules(&self, welcome: &Welcome) -> Result<(), ServiceResponse> {
-        let rules = self.published().state.rules();
+        let rules = self.node.published().state.rules();
         if welcome.rules >= rules {
             return Ok(());
         }
@@ -78,7 +94,7 @@ impl Node {
         member: Member,
     ) -> Result<ServiceResponse, ServiceResponse> {
         // A caller without a token must not make this node dial addresses of its choice.
-        let is_known = token.is_none_or(|digest| self.published().state.join_token(digest).is_some());
+        let is_known = token.is_none_or(|digest| self.node.published().state.join_token(digest).is_some());
         if !is_known {
             return Err(ServiceResponse::Refused(ChangeRefusal::BadToken));
         }
@@ -99,11 +115,11 @@ impl Node {
             replaces,
         };
         let deadline = Instant::now() + REQUEST_DEADLINE;
-        let answer = match self.propose_here(&Arc::new(system_proposal(command)), deadline).await {
+        let answer = match self.proposer.propose_as_system(command, deadline).await {
             ProposeOutcome::Applied(answer) => answer,
             ProposeOutcome::Refused(reason) => return Err(ServiceResponse::Unavailable { reason }),
             ProposeOutcome::NotProposed(_) => {
-                return Err(ServiceResponse::NotLeader { leader: self.leader_id() });
+                return Err(ServiceResponse::NotLeader { leader: self.node.leader_id() });
             }
             ProposeOutcome::Unknown(reason) => return Err(ServiceResponse::OutcomeUnknown { reason }),
         };
@@ -113,10 +129,10 @@ impl Node {
             Err(refusal) => return Err(refused(refusal.to_string())),
             Ok(other) => return Err(refused(format!("an answer to something else: {other:?}"))),
         };
-        let _guard = self.membership_change.lock().await;
+        let _guard = self.change.lock().await;
         // The rules may have been raised meanwhile. While the lock is held, they are not.
         self.check_rules(&welcome)?;
-        if self.member(id).is_none() {
+        if self.node.member(id).is_none() {
             self.change_members(ChangeMembers::AddNodes(BTreeMap::from([(id.0, member)]))).await?;
             tracing::info!(node = %id, "a learner joined");
         }
@@ -125,32 +141,31 @@ impl Node {
 
     /// Makes a learner a voter.
     async fn promote(&self, node: NodeId) -> Result<ServiceResponse, ServiceResponse> {
-        let _guard = self.membership_change.lock().await;
-        let peers = self.members_by_id();
-        let peer = peers.get(&node.0).ok_or(ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)))?;
-        if peer.is_voter {
+        let _guard = self.change.lock().await;
+        let learner = self.progress_of(node)?;
+        if learner.is_voter {
             return Ok(ServiceResponse::Done);
         }
-        if !peer.is_alive {
+        if !learner.is_alive {
             return Err(refused(format!("node {node} does not answer: as a voter it could cost the quorum")));
         }
-        if peer.lag > MAX_LAG {
+        let lag = learner.lag.unwrap_or(u64::MAX);
+        if lag > MAX_LAG {
             return Err(refused(format!(
-                "node {node} is {} entries behind: it becomes a voter by itself once it has caught up",
-                peer.lag
+                "node {node} is {lag} entries behind: it becomes a voter by itself once it has caught up"
             )));
         }
         self.make_voter(node).await?;
         Ok(ServiceResponse::Done)
     }
 
-    /// Makes a learner a voter. The caller holds `membership_change`.
+    /// Makes a learner a voter. The caller holds the lock of changes.
     async fn make_voter(&self, node: NodeId) -> Result<(), ServiceResponse> {
         let voters = ChangeMembers::AddVoterIds(BTreeSet::from([node.0]));
-        let published = self.published();
+        let published = self.node.published();
         let replaced = published.state.node(node).and_then(|record| record.replaces);
-        let replaced = replaced.filter(|former| self.member(*former).is_some());
-        let before = self.voters();
+        let replaced = replaced.filter(|former| self.node.member(*former).is_some());
+        let before = self.node.voters();
         let mut after = before.clone();
         after.insert(node.0);
         if let Some(former) = replaced {
@@ -171,29 +186,28 @@ impl Node {
 
     /// Removes a member, if the remaining voters have a living quorum.
     async fn remove(&self, node: NodeId) -> Result<ServiceResponse, ServiceResponse> {
-        let _guard = self.membership_change.lock().await;
-        let peers = self.members_by_id();
-        let Some(peer) = peers.get(&node.0) else {
+        let _guard = self.change.lock().await;
+        let progress = match self.progress_of(node) {
+            Ok(progress) => progress,
             // An id is never used again: that of a former member is removed for good. A retry of the removal gets the
             // same answer.
-            let was_member = self.published().state.node(node).is_some();
-            let unknown = ServiceResponse::Refused(ChangeRefusal::UnknownNode(node));
-            return if was_member { Ok(ServiceResponse::Done) } else { Err(unknown) };
+            Err(_) if self.node.published().state.node(node).is_some() => return Ok(ServiceResponse::Done),
+            Err(unknown) => return Err(unknown),
         };
         let ids = BTreeSet::from([node.0]);
-        let change = if peer.is_voter {
-            let before = self.voters();
+        let change = if progress.is_voter {
+            let before = self.node.voters();
             let mut rest = before.clone();
             rest.remove(&node.0);
             if rest.is_empty() {
                 return Err(refused(format!("node {node} is the last voter; the cluster needs it")));
             }
             self.check_quorum_of(&rest, &before, &format!("without node {node}")).await?;
-            if node == self.id {
+            if node == self.node.id {
                 // The next leader removes this node: a leader that is no longer a member would still have to commit its
                 // own removal.
                 self.transfer_leader(None).await?;
-                return Err(ServiceResponse::NotLeader { leader: self.leader_id() });
+                return Err(ServiceResponse::NotLeader { leader: self.node.leader_id() });
             }
             // The removed voter does not stay as a learner: `change_membership` is called without `retain`.
             ChangeMembers::RemoveVoters(ids)
@@ -215,24 +229,24 @@ impl Node {
         when: &str,
     ) -> Result<(), ServiceResponse> {
         let asked = Instant::now();
-        self.raft.trigger().heartbeat().await.map_err(stopped)?;
+        self.node.raft.trigger().heartbeat().await.map_err(stopped)?;
         loop {
-            let waited = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
-            let report = self.own_report();
+            let (waited, members) = (asked.elapsed(), self.node.members());
             let has_answered = |id: &u64| {
-                let seen = report.members.iter().find(|member| member.id.0 == *id);
-                *id == self.id.0 || seen.and_then(|member| member.last_seen_ms).is_some_and(|ms| ms < waited)
+                let seen = members.iter().find(|member| member.id.0 == *id);
+                *id == self.node.id.0
+                    || seen.and_then(|member| member.last_seen).is_some_and(|ago| ago < waited)
             };
             let silent: Vec<String> =
                 voters.iter().filter(|id| !has_answered(id)).map(u64::to_string).collect();
             let (total, alive) = (voters.len(), voters.len() - silent.len());
-            if self.voters() != *before {
+            if self.node.voters() != *before {
                 return Err(ServiceResponse::Unavailable { reason: CHANGE_IN_PROGRESS.to_owned() });
             }
             if alive > total / 2 {
                 return Ok(());
             }
-            if asked.elapsed() >= self.timing.lease() * 2 {
+            if asked.elapsed() >= self.node.timing.lease() * 2 {
                 return Err(refused(format!(
                     "{when}, only {alive} of {total} voters answer (silent: {}): no quorum would be left. \
                      Bring a silent one back, or add a node first",
@@ -243,25 +257,15 @@ impl Node {
         }
     }
 
-    fn voters(&self) -> BTreeSet<u64> {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        metrics.membership_config.membership().voter_ids().collect()
-    }
-
     /// Hands leadership over to a voter that is alive and has caught up: `to`, or the best one.
     pub(crate) async fn transfer_leader(
         &self,
         to: Option<NodeId>,
     ) -> Result<ServiceResponse, ServiceResponse> {
-        let peers = self.members_by_id();
-        let able = |peer: &&MemberState| peer.is_voter && peer.is_alive && peer.lag <= MAX_LAG;
         let to = match to {
-            Some(node) if node == self.id => return Ok(ServiceResponse::Leads(node)),
+            Some(node) if node == self.node.id => return Ok(ServiceResponse::Leads(node)),
             Some(node) => {
-                let peer =
-                    peers.get(&node.0).ok_or(ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)))?;
-                if !able(&peer) {
+                if !self.progress_of(node)?.can_lead() {
                     return Err(refused(format!(
                         "node {node} cannot lead now: it has to be a voter that answers and has caught up"
                     )));
@@ -269,22 +273,19 @@ impl Node {
                 node
             }
             None => {
-                let others = peers.iter().filter(|(id, peer)| **id != self.id.0 && able(peer));
-                let is_worse = |id: &u64| {
-                    let report = self.reports.of(NodeId(*id));
-                    report.is_none_or(|report| report.disk_low || report.flush_slow)
-                };
-                let best =
-                    others.min_by_key(|(id, peer)| (is_worse(id), peer.lag)).map(|(id, _)| NodeId(*id));
-                best.ok_or_else(|| refused("no other voter answers and has caught up".to_owned()))?
+                let members = self.node.members().into_iter();
+                let others = members.filter(|member| member.id != self.node.id && member.can_lead());
+                let best = others
+                    .min_by_key(|member| (!self.reports.has_good_disk(member.id), member.lag, member.id));
+                best.ok_or_else(|| refused("no other voter answers and has caught up".to_owned()))?.id
             }
         };
-        self.raft.trigger().transfer_leader(to.0).await.map_err(stopped)?;
-        let mut metrics = self.raft.metrics();
+        self.node.raft.trigger().transfer_leader(to.0).await.map_err(stopped)?;
+        let mut metrics = self.node.raft.metrics();
         let deadline = Instant::now() + REQUEST_DEADLINE;
         loop {
             let leader = metrics.borrow_watched().current_leader;
-            if leader.is_some_and(|leader| leader != self.id.0) {
+            if leader.is_some_and(|leader| leader != self.node.id.0) {
                 return Ok(ServiceResponse::Leads(NodeId(leader.unwrap_or(to.0))));
             }
             match timeout_at(deadline, metrics.changed()).await {
@@ -300,31 +301,13 @@ impl Node {
         }
     }
 
-    /// Voters that answer and have caught up, this node included, with the smallest lag first.
-    pub(crate) fn healthy_voters(&self) -> Vec<NodeId> {
-        let able = |peer: &MemberState| peer.is_voter && peer.is_alive && peer.lag <= MAX_LAG;
-        let mut able: Vec<(u64, u64)> = self
-            .members_by_id()
-            .into_iter()
-            .filter_map(|(id, peer)| able(&peer).then_some((peer.lag, id)))
-            .collect();
-        able.sort_unstable();
-        able.into_iter().map(|(_, id)| NodeId(id)).collect()
-    }
-
-    /// All voters, and whether each answered the leader within the last two leases.
-    pub(crate) fn voters_with_liveness(&self) -> impl Iterator<Item = (NodeId, bool)> {
-        let peers = self.members_by_id().into_iter();
-        peers.filter(|(_, peer)| peer.is_voter).map(|(id, peer)| (NodeId(id), peer.is_alive))
-    }
-
     /// Makes one learner a voter that has caught up. Called regularly.
     pub(crate) async fn promote_learners(&self) {
         // Requested changes go first; the next call tries again.
-        let Ok(_guard) = self.membership_change.try_lock() else { return };
-        let ready = |peer: &MemberState| !peer.is_voter && peer.is_alive && peer.lag <= MAX_LAG;
-        let next = self.members_by_id().iter().find(|(_, peer)| ready(peer)).map(|(id, _)| NodeId(*id));
-        if let Some(node) = next
+        let Some(_guard) = self.try_freeze() else { return };
+        let members = self.node.members();
+        let next = members.iter().filter(|member| !member.is_voter && member.has_caught_up());
+        if let Some(node) = next.map(|member| member.id).min()
             && let Err(why) = self.make_voter(node).await
         {
             tracing::warn!(%node, ?why, "a learner could not become a voter yet");
@@ -332,7 +315,7 @@ impl Node {
     }
 
     async fn change_members(&self, change: Changes) -> Result<(), ServiceResponse> {
-        match timeout(CHANGE_TIMEOUT, self.raft.change_membership(change, false)).await {
+        match timeout(CHANGE_TIMEOUT, self.node.raft.change_membership(change, false)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.explain(error)),
             Err(_) => Err(ServiceResponse::OutcomeUnknown {
@@ -346,7 +329,7 @@ impl Node {
     fn explain(&self, error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> ServiceResponse {
         match error {
             RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => {
-                ServiceResponse::NotLeader { leader: self.leader_id() }
+                ServiceResponse::NotLeader { leader: self.node.leader_id() }
             }
             RaftError::APIError(ClientWriteError::ChangeMembershipError(
                 ChangeMembershipError::InProgress(_),
@@ -357,20 +340,10 @@ impl Node {
         }
     }
 
-    /// The state of every member, as the leader knows it.
-    fn members_by_id(&self) -> BTreeMap<u64, MemberState> {
-        let status = self.own_report();
-        let alive_within = u64::try_from((self.timing.lease() * 2).as_millis()).unwrap_or(u64::MAX);
-        status
-            .members
-            .into_iter()
-            .map(|report| {
-                let is_alive =
-                    report.id == self.id || report.last_seen_ms.is_some_and(|seen| seen <= alive_within);
-                let lag = report.lag.unwrap_or(u64::MAX);
-                (report.id.0, MemberState { is_voter: report.voter, lag, is_alive })
-            })
-            .collect()
+    /// The progress of a member.
+    fn progress_of(&self, node: NodeId) -> Result<MemberProgress, ServiceResponse> {
+        let found = self.node.members().into_iter().find(|member| member.id == node);
+        found.ok_or(ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)))
     }
 }
 

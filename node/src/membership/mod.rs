@@ -1,11 +1,11 @@
 //! Who belongs to the cluster, and how a node proves it.
 //!
-//! - [`identity`]: the node's id and data folder. [`secret`]: the secret that all members share. `token`: the bootstrap
+//! - [`identity`]: the node's id and data folder. `secret`: where it gets the cluster's secret from. `token`: the bootstrap
 //!   token.
 //! - `bootstrap`: how a node forms, joins or rejoins a cluster. `change`: changes of the membership, on the leader.
 
 pub(crate) mod bootstrap;
 pub(crate) mod change;
 pub mod identity;
-pub mod secret;
+pub(crate) mod secret;
 pub(crate) mod token;

@@ -1,9 +1,9 @@
 //! The file with the bootstrap token, which makes the first admin. It is written before the cluster is formed, and
 //! removed once the token is used, or when the cluster was formed with the token of another node.
 
-use crate::node::Node;
 use nexus_api::auth::token_digest;
-use std::{path::Path, sync::Arc};
+use nexus_raft_store::StoreHandle;
+use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 /// The name of the bootstrap token file in the data folder.
@@ -28,9 +28,9 @@ pub(crate) async fn write(data_dir: &Path, token: &str) -> std::io::Result<()> {
 }
 
 /// Waits until the token is not valid any more, removes the file, and ends.
-pub(crate) async fn remove_when_used(node: Arc<Node>, stop: CancellationToken) {
-    let path = node.data_dir.join(BOOTSTRAP_TOKEN_FILE);
-    let mut published = node.store.published();
+pub(crate) async fn remove_when_used(data_dir: PathBuf, store: StoreHandle, stop: CancellationToken) {
+    let path = data_dir.join(BOOTSTRAP_TOKEN_FILE);
+    let mut published = store.published();
     loop {
         let origin = published.borrow_and_update().state.origin().map(|origin| origin.bootstrap);
         if let Some(expected) = origin {

@@ -4,11 +4,12 @@ use super::{
     error::Cause,
     frame::{FrameError, Frames, read},
     hello::{
-        self, Challenge, ExpectedPeer, Hello, HelloReply, PREAMBLE, ProofReply, Purpose, Refusal, Welcome,
+        self, Challenge, ExpectedPeer, Hello, HelloReply, PREAMBLE, Proof, ProofReply, Purpose, Refusal,
+        Welcome,
     },
     identity::LocalIdentity,
     limits::{CONNECT_DEADLINE, HANDSHAKE_DEADLINE, PROTOCOL},
-    proof::{Greeting, Proof, Side},
+    proof::{Greeting, Side},
     wire::{Dial, Wire},
 };
 use std::sync::Arc;

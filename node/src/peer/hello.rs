@@ -4,14 +4,10 @@
 //! Each end first sends eight bytes, magic and protocol version, whose form is the same in every version. So even nodes
 //! that cannot read each other's frames can report why.
 
-use super::{
-    identity::LocalIdentity,
-    limits::PROTOCOL,
-    proof::{Nonce, Proof},
-    wire::CertificateIdentity,
-};
+use super::{identity::LocalIdentity, limits::PROTOCOL, wire::CertificateIdentity};
 use nexus_domain::{ClusterId, InstanceId, NodeId, RulesVersion};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Bytes of the preamble: magic, protocol version, and two reserved ones.
 pub(super) const PREAMBLE: usize = 8;
@@ -173,6 +169,19 @@ fn name(node: Option<NodeId>) -> String {
 /// The answer to [`Hello`].
 pub(super) type HelloReply = Result<(Welcome, Option<Challenge>), Refusal>;
 
+/// Random bytes of each end, so that no two greetings are the same.
+pub(super) type Nonce = [u8; 32];
+
+/// The HMAC of a greeting under the cluster's secret.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Proof(pub(super) [u8; 32]);
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Proof(…)")
+    }
+}
+
 /// The proof of the node that was called, and the nonce for that of the caller. A probe gets none, since it may be sent
 /// by anybody.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -285,7 +294,7 @@ fn check_certificate(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::membership::secret::ClusterSecret;
+    use crate::peer::secret::ClusterSecret;
     use uuid::Uuid;
 
     fn member(node: u64) -> LocalIdentity {

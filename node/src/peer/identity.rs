@@ -1,7 +1,7 @@
 //! The identity that a node sends to its peers. It is a watched value: a joining node receives its id and its cluster
 //! while connections are already open.
 
-use crate::membership::secret::ClusterSecret;
+use crate::peer::secret::ClusterSecret;
 use nexus_domain::{ClusterId, InstanceId, NodeId};
 use tokio::sync::watch;
 

@@ -6,6 +6,7 @@
 //! - [`limits`]: every limit, with its reason.
 //! - [`wire`]: dialing and listening as traits; [`tcp`] and [`memory`] implement them.
 //! - [`frame`]: frames of length, checksum and payload.
+//! - [`secret`]: the secret that all members share.
 //! - [`identity`], [`hello`], [`proof`], [`greet`]: the handshake, in which both ends say who they are and prove
 //!   membership.
 //! - [`control`], [`service`]: the requests of Raft, and those beyond it.
@@ -29,6 +30,7 @@ pub mod memory;
 mod network;
 mod proof;
 mod raft;
+pub mod secret;
 mod serve;
 pub mod service;
 mod snapshot;

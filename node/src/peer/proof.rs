@@ -6,24 +6,11 @@
 //! A proof covers the greeting and not what follows it: without TLS, an attacker on the path of a connection can read
 //! and change it.
 
-use super::hello::{Hello, Welcome};
-use crate::membership::secret::ClusterSecret;
+use super::{
+    hello::{Hello, Nonce, Proof, Welcome},
+    secret::{ClusterSecret, Keyed},
+};
 use hmac::Mac as _;
-use serde::{Deserialize, Serialize};
-use std::fmt;
-
-/// Random bytes of each end, so that no two greetings are the same.
-pub(super) type Nonce = [u8; 32];
-
-/// The HMAC of a greeting under the cluster's secret.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Proof([u8; 32]);
-
-impl fmt::Debug for Proof {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Proof(…)")
-    }
-}
 
 /// The end that proves. Its label in the HMAC keeps one end's proof from being used as the other's.
 #[derive(Clone, Copy)]
@@ -63,7 +50,7 @@ impl Greeting<'_> {
         self.keyed(secret, side).verify_slice(&proof.0).is_ok()
     }
 
-    fn keyed(self, secret: &ClusterSecret, side: Side) -> crate::membership::secret::Keyed {
+    fn keyed(self, secret: &ClusterSecret, side: Side) -> Keyed {
         let greeting = bincode::serde::encode_to_vec(
             (self.hello, self.welcome, self.nonce),
             bincode::config::standard(),

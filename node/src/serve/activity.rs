@@ -1,7 +1,6 @@
 //! Tracks what happens on a client's connection: requests in progress, and answers that the client takes or does not
 //! take. Tells when the connection has been idle for too long, or one of its answers has made no progress for too long.
 
-use crate::serve::connections::Connections;
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
@@ -29,9 +28,8 @@ pub(crate) struct Activity(Arc<Inner>);
 
 struct Inner {
     state: Mutex<State>,
-    /// The table to report idleness to, and the id of the connection in it.
-    connections: Connections,
-    id: u64,
+    /// Called with whether the connection is idle now, each time that this changes.
+    on_idle: Box<dyn Fn(bool) + Send + Sync>,
 }
 
 struct State {
@@ -63,10 +61,12 @@ impl State {
 }
 
 impl Activity {
-    pub(crate) fn new(connections: Connections, id: u64) -> Self {
+    /// The activity on a new connection, which is idle. `on_idle` is called with whether it is idle, at each change and
+    /// under the lock of the activity.
+    pub(crate) fn new(on_idle: impl Fn(bool) + Send + Sync + 'static) -> Self {
         let (answers, progress_at) = (BTreeMap::new(), Instant::now());
         let state = State { handled: 0, answers, answered: 0, is_upgraded: false, progress_at };
-        Self(Arc::new(Inner { state: Mutex::new(state), connections, id }))
+        Self(Arc::new(Inner { state: Mutex::new(state), on_idle: Box::new(on_idle) }))
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State, Instant) -> T) -> T {
@@ -75,7 +75,7 @@ impl Activity {
         let changed = change(&mut state, Instant::now());
         if state.is_idle() != was_idle {
             // Under the lock, so that both tables see the changes in the same order.
-            self.0.connections.set_idle(self.0.id, !was_idle);
+            (self.0.on_idle)(!was_idle);
         }
         changed
     }
@@ -275,7 +275,7 @@ impl HttpBody for TrackedBody {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::serve::connections::ConnectionPermit;
+    use crate::serve::connections::{ConnectionPermit, Connections};
     use std::net::{IpAddr, Ipv4Addr};
 
     fn permit() -> ConnectionPermit {

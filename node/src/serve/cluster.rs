@@ -2,53 +2,69 @@
 
 use crate::{
     leader::{
-        client::{LeaderError, Repeat, RetryPolicy},
+        client::{LeaderClient, LeaderError, Repeat, RetryPolicy},
         heartbeats::Heartbeats,
         keep_alives::KeepAlives,
         read_index::ReadIndexes,
+        writes::Writes,
     },
     node::{Leader, Node, REQUEST_DEADLINE},
-    peer::service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse},
-    serve::{status, view::StoreView},
+    peer::{
+        secret::ClusterSecret,
+        service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse},
+    },
+    raft::clock::Clock,
+    serve::{backup, status, view::StoreView},
+    watch::{disk::Disk, reports::Reports},
 };
 use futures::future::{BoxFuture, FutureExt};
-use nexus_api::cluster::{
-    Backup, Cluster, Committed, Consistency, History, NodeStatus, Operation, OperationError,
-    OperationOutcome, ReadView, SharedView, StorageFailure, Unavailable, WriteRequest,
+use nexus_api::{
+    cluster::{
+        Backup, Cluster, Committed, Consistency, History, NodeStatus, Operation, OperationError,
+        OperationOutcome, ReadView, SharedView, StorageFailure, Unavailable, WriteRequest,
+    },
+    mint::Mint,
 };
 use nexus_domain::{
-    Answer, ClusterId, InstanceId, ProjectId, Proposal, Refusal, Revision, SessionId, Stamp, WallTime,
-    entity::HeartbeatMode, reply_cache::Request,
+    ClusterId, InstanceId, ProjectId, Proposal, Revision, SessionId, Stamp, WallTime, entity::HeartbeatMode,
+    reply_cache::Request,
 };
-use nexus_raft_store::{EventsPage, Member};
+use nexus_raft_store::{EventsPage, Member, Published};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// Longest time of one change of the membership, joint consensus included.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(12);
-/// Attempts of a write whose slot holds a later answer. After the first one, the node knows the sequences that it had
-/// forgotten.
-const MAX_SLOT_ATTEMPTS: usize = 3;
 /// Longest time that a read waits for the revision that it asks for.
 const MIN_REVISION_WAIT: Duration = Duration::from_secs(5);
 
 /// A node, as the API uses it.
 pub(crate) struct NodeCluster {
-    pub(crate) node: Arc<Node>,
+    pub(crate) leader: LeaderClient,
+    pub(crate) writes: Writes,
     pub(crate) reads: ReadIndexes,
     pub(crate) heartbeats: Heartbeats,
     pub(crate) keep_alives: KeepAlives,
+    pub(crate) reports: Arc<Reports>,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) secret: ClusterSecret,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) mint: Arc<dyn Mint>,
 }
 
 impl Cluster for NodeCluster {
     fn propose(&self, write: WriteRequest) -> BoxFuture<'_, Result<Committed, Unavailable>> {
         async move {
             let WriteRequest { command, actor, acting, request } = write;
-            let stamp = Stamp::default();
-            let mut proposal = Proposal { command, actor, acting, request: None, stamp };
-            let Some(keyed) = request else { return self.propose_in_slot(proposal).await };
-            proposal.request = Some(Request::Keyed(keyed));
-            self.applied_here(self.node.propose(&Arc::new(proposal)).await?).await
+            let request = request.map(Request::Keyed);
+            let is_keyed = request.is_some();
+            let proposal = Proposal { command, actor, acting, request, stamp: Stamp::default() };
+            let (answer, published) = if is_keyed {
+                self.writes.propose(proposal).await?
+            } else {
+                self.writes.propose_in_slot(proposal).await?
+            };
+            Ok(Committed { answer, view: self.view(published) })
         }
         .boxed()
     }
@@ -65,22 +81,22 @@ impl Cluster for NodeCluster {
             };
             let index = index.max(min_revision.unwrap_or_default());
             let deadline = Instant::now() + MIN_REVISION_WAIT;
-            let published = self.node.applied(index.0, deadline).await.map_err(|()| {
+            let published = self.node().applied(index.0, deadline).await.map_err(|()| {
                 Unavailable::NotApplied(format!(
                     "this node has not applied revision {index} yet; try another node"
                 ))
             })?;
-            Ok(ReadView { view: StoreView::shared(published, &self.node.store), staleness })
+            Ok(ReadView { view: self.view(published), staleness })
         }
         .boxed()
     }
 
     fn local(&self) -> SharedView {
-        StoreView::shared(self.node.published(), &self.node.store)
+        self.view(self.node().published())
     }
 
     fn wall(&self) -> WallTime {
-        self.node.cluster_wall_time().max(self.node.published().state.clock().wall)
+        self.reports.wall().max(self.node().published().state.clock().wall)
     }
 
     fn heartbeat(&self, session: SessionId) -> BoxFuture<'_, Result<bool, Unavailable>> {
@@ -99,7 +115,7 @@ impl Cluster for NodeCluster {
 
     fn events(&self, from: Revision, limit: usize) -> BoxFuture<'_, Result<History, StorageFailure>> {
         async move {
-            let page = self.node.store.events(from, limit).await;
+            let page = self.node().store.events(from, limit).await;
             page.map(history).map_err(|error| StorageFailure(error.to_string()))
         }
         .boxed()
@@ -113,7 +129,7 @@ impl Cluster for NodeCluster {
         bytes: usize,
     ) -> BoxFuture<'_, Result<History, StorageFailure>> {
         async move {
-            let page = self.node.store.events_of(project, from, limit, bytes).await;
+            let page = self.node().store.events_of(project, from, limit, bytes).await;
             page.map(history).map_err(|error| StorageFailure(error.to_string()))
         }
         .boxed()
@@ -121,7 +137,7 @@ impl Cluster for NodeCluster {
 
     fn applied_after(&self, revision: Revision) -> BoxFuture<'_, Option<Revision>> {
         async move {
-            let mut published = self.node.store.published();
+            let mut published = self.node().store.published();
             let seen = published.wait_for(|published| published.revision() > revision).await.ok()?;
             Some(seen.revision())
         }
@@ -129,15 +145,15 @@ impl Cluster for NodeCluster {
     }
 
     fn status(&self) -> NodeStatus {
-        self.node.status()
+        self.own_status()
     }
 
     fn leader_status(&self) -> BoxFuture<'_, Result<NodeStatus, Unavailable>> {
         async move {
             // Only a leader that a quorum acknowledges has a status that counts.
             self.reads.next().await?;
-            if self.node.leader_id() == Some(self.node.id) {
-                return Ok(self.node.status());
+            if self.node().leads() {
+                return Ok(self.own_status());
             }
             let policy = RetryPolicy {
                 deadline: Instant::now() + REQUEST_DEADLINE,
@@ -148,7 +164,7 @@ impl Cluster for NodeCluster {
                 ServiceResponse::Status(report) => Some(Ok::<_, String>(*report)),
                 _ => None,
             };
-            let report = self.node.ask_leader(ServiceRequest::Status, policy, read).await;
+            let report = self.leader.ask(ServiceRequest::Status, policy, read).await;
             let report =
                 report.map_err(|error| {
                     let (LeaderError::NotCarriedOut(why)
@@ -156,7 +172,7 @@ impl Cluster for NodeCluster {
                     | LeaderError::Refused(why)) = error;
                     Unavailable::NotApplied(why)
                 })?;
-            Ok(status::merged(self.node.status(), report))
+            Ok(status::merged(self.own_status(), report))
         }
         .boxed()
     }
@@ -180,65 +196,40 @@ impl Cluster for NodeCluster {
     }
 
     fn seal_secret(&self, token: &str, cluster: ClusterId, joining: InstanceId) -> String {
-        self.node.secret.seal(token, (cluster, joining), &*self.node.mint)
+        self.secret.seal(token, (cluster, joining), &*self.mint)
     }
 
     fn backup(&self, through: Revision) -> BoxFuture<'_, Result<Backup, Unavailable>> {
-        self.node.backup(through).boxed()
+        backup::backup(self.node(), &self.disk, through).boxed()
     }
 }
 
 impl NodeCluster {
-    /// Proposes a write without a client's key, in a slot of this node.
-    async fn propose_in_slot(&self, proposal: Proposal) -> Result<Committed, Unavailable> {
-        let mut proposal = Arc::new(proposal);
-        for _ in 0..MAX_SLOT_ATTEMPTS {
-            let Some(slot) = self.node.slots.take(self.node.clock.monotonic()) else {
-                return Err(Unavailable::NotApplied("too many writes at once".to_owned()));
-            };
-            // This is the only holder of the proposal, so it is copied for a second attempt alone.
-            Arc::make_mut(&mut proposal).request = Some(slot.request());
-            let proposed = self.node.propose(&proposal).await;
-            if !matches!(proposed, Err(Unavailable::Unknown(_))) {
-                slot.settle();
-            }
-            let committed = self.applied_here(proposed?).await?;
-            if committed.answer.outcome != Err(Refusal::Superseded) {
-                return Ok(committed);
-            }
-            tracing::warn!(
-                "this node's data folder was replaced by an older copy: its request sequences continue above the forgotten ones"
-            );
-            self.node.slots.continue_above(committed.view.state().last_sequence(self.node.id));
-        }
-        Err(Unavailable::NotApplied(
-            "this node counts from an older copy of its data folder; try again".to_owned(),
-        ))
+    fn node(&self) -> &Node {
+        &self.leader.node
     }
 
-    /// Returns an answer once this node has applied its entry too, so that the next read here reflects it.
-    async fn applied_here(&self, answer: Answer) -> Result<Committed, Unavailable> {
-        let deadline = Instant::now() + REQUEST_DEADLINE;
-        let published = self.node.applied(answer.revision.0, deadline).await.map_err(|()| {
-            Unavailable::Unknown(
-                "it is committed, but this node has not applied it yet; try again".to_owned(),
-            )
-        })?;
-        Ok(Committed { answer, view: StoreView::shared(published, &self.node.store) })
+    /// A view of a published state.
+    fn view(&self, published: Arc<Published>) -> SharedView {
+        StoreView::shared(published, &self.node().store)
+    }
+
+    fn own_status(&self) -> NodeStatus {
+        status::status(self.node(), &self.disk, &self.reports)
     }
 
     /// How old this node's own state may be: the time since it last heard from a leader.
     async fn staleness(&self) -> Duration {
-        match self.node.leader() {
-            Leader::Local => self.node.status().quorum_seen.unwrap_or_default(),
-            Leader::Remote(_) | Leader::Unknown => self.node.time_since_leader().await,
+        match self.node().leader() {
+            Leader::Local => self.own_status().quorum_seen.unwrap_or_default(),
+            Leader::Remote(_) | Leader::Unknown => self.node().time_since_leader().await,
         }
     }
 
     /// Reads come often: one keep-alive in a tenth of the lease is enough. Measured by this node's own clock, since the
     /// time of the state stands still while nothing is written.
     fn is_keep_alive_due(&self, session: SessionId) -> bool {
-        let published = self.node.published();
+        let published = self.node().published();
         let state = &published.state;
         let Some(found) = state.session(session) else { return false };
         let lease = match found.heartbeat_mode {
@@ -246,12 +237,12 @@ impl NodeCluster {
             HeartbeatMode::Unattended => state.settings().session_unattended,
         };
         let pause = Duration::from_millis(lease.0 / 10);
-        self.keep_alives.is_due(session, pause, self.node.clock.monotonic()) || !found.is_active()
+        self.keep_alives.is_due(session, pause, self.clock.monotonic()) || !found.is_active()
     }
 
     async fn snapshot(&self) -> Result<OperationOutcome, OperationError> {
-        let applied = self.node.published().revision();
-        self.node.snapshot_through(applied, OPERATION_TIMEOUT).await?;
+        let applied = self.node().published().revision();
+        backup::snapshot_through(self.node(), &self.disk, applied, OPERATION_TIMEOUT).await?;
         Ok(OperationOutcome::Done)
     }
 
@@ -265,7 +256,7 @@ impl NodeCluster {
             attempt_timeout: OPERATION_TIMEOUT,
             repeat: Repeat::IfNotCarriedOut,
         };
-        let operated = self.node.ask_leader(ServiceRequest::Membership(request), policy, operated).await;
+        let operated = self.leader.ask(ServiceRequest::Membership(request), policy, operated).await;
         operated.map_err(|error| match error {
             LeaderError::NotCarriedOut(why) => Unavailable::NotApplied(why).into(),
             LeaderError::Unknown(why) => Unavailable::Unknown(why).into(),

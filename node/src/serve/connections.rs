@@ -101,7 +101,8 @@ impl Connections {
         }
         table.made += 1;
         let (id, end) = (table.made, CancellationToken::new());
-        let activity = Activity::new(self.clone(), id);
+        let connections = self.clone();
+        let activity = Activity::new(move |is_idle| connections.set_idle(id, is_idle));
         let open = Open { from, activity: activity.clone(), end: end.clone(), idle: None, is_ending: false };
         table.open.insert(id, open);
         table.change(from, |of| of.count += 1);

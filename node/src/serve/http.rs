@@ -31,9 +31,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use uuid::Uuid;
 
-/// Default of `--max-connections`, and its maximum: connections of clients at once, WebSockets included. Each takes a
-/// file descriptor and some kilobytes.
-pub(crate) const MAX_CONNECTIONS: u32 = 8_192;
 /// Connections at once to the listener for monitoring.
 pub(crate) const MAX_MONITORS: usize = 64;
 /// Bytes that one connection buffers of a request's head, and of answers that wait for the client.

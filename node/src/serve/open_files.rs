@@ -50,13 +50,11 @@ pub fn connections_within(limit: u64, wanted: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::config::MAX_CONNECTIONS;
 
     #[test]
     fn clients_never_take_the_last_files() {
-        assert_eq!(
-            connections_within(MAX_OPEN_FILES, crate::serve::http::MAX_CONNECTIONS),
-            crate::serve::http::MAX_CONNECTIONS
-        );
+        assert_eq!(connections_within(MAX_OPEN_FILES, MAX_CONNECTIONS), MAX_CONNECTIONS);
         for limit in [1_024, 2_048, 4_096, MAX_OPEN_FILES] {
             assert!(u64::from(connections_within(limit, u32::MAX)) + RESERVE <= limit, "{limit}");
         }

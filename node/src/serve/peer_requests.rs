@@ -1,15 +1,16 @@
 //! Answers the requests of peers beyond Raft.
 
 use crate::{
-    leader::{heartbeats::Heartbeats, propose},
-    node::{Node, REQUEST_DEADLINE},
+    leader::{heartbeats::Heartbeats, service::LeaderService},
+    node::REQUEST_DEADLINE,
     peer::{
         PeerService,
         service::{MembershipRequest, ServiceRequest, ServiceResponse},
     },
+    watch::{cluster_clock::ClusterClock, reports::Reports},
 };
 use futures::future::{BoxFuture, FutureExt};
-use nexus_domain::NodeId;
+use nexus_domain::{Actor, NodeId, Proposal};
 use std::sync::{Arc, OnceLock};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -20,17 +21,20 @@ const NO_MEMBER: &str = "the node that asks is no member of this cluster; join a
 /// Answers peers from the running node. Until there is one, requests are answered as unavailable: a joining node serves
 /// its peers before it has an id.
 #[derive(Clone, Default)]
-pub(crate) struct NodeService(Arc<OnceLock<Running>>);
+pub(crate) struct NodeService(Arc<OnceLock<PeerRequests>>);
 
-struct Running {
-    node: Arc<Node>,
-    heartbeats: Heartbeats,
+/// What a running node answers with.
+pub(crate) struct PeerRequests {
+    pub(crate) leader: Arc<LeaderService>,
+    pub(crate) heartbeats: Heartbeats,
+    pub(crate) reports: Arc<Reports>,
+    pub(crate) clock: Arc<ClusterClock>,
 }
 
 impl NodeService {
     /// Sets the running node, which answers from now on.
-    pub(crate) fn begin(&self, node: Arc<Node>, heartbeats: Heartbeats) {
-        let _ = self.0.set(Running { node, heartbeats });
+    pub(crate) fn begin(&self, running: PeerRequests) {
+        let _ = self.0.set(running);
     }
 }
 
@@ -48,25 +52,25 @@ impl PeerService for NodeService {
     }
 }
 
-impl Running {
+impl PeerRequests {
     async fn answer(&self, from: Option<NodeId>, request: ServiceRequest) -> ServiceResponse {
-        let node = &self.node;
+        let node = &self.leader.node;
         // The leader knows who is a member; a node that was removed still knows the secret.
         let is_join = matches!(request, ServiceRequest::Membership(MembershipRequest::Join { .. }));
         let may_ask = is_join || from.and_then(|from| node.member(from)).is_some();
         match request {
             ServiceRequest::WhoIs { node: id } => ServiceResponse::Member(node.member(id)),
-            ServiceRequest::Report => ServiceResponse::Report(Box::new(node.own_node_report())),
+            ServiceRequest::Report => ServiceResponse::Report(Box::new(self.reports.own())),
             ServiceRequest::ClusterTime(time) => {
                 // Only the time of the leader counts, as far as this node knows the leader.
                 if from.is_some() && from == node.leader_id() {
-                    node.leader_clock.observe(time);
+                    self.clock.observe(time);
                 }
                 ServiceResponse::Done
             }
-            _ if node.leader_id() != Some(node.id) => ServiceResponse::NotLeader { leader: node.leader_id() },
+            _ if !node.leads() => ServiceResponse::NotLeader { leader: node.leader_id() },
             _ if !may_ask => ServiceResponse::Unavailable { reason: NO_MEMBER.to_owned() },
-            ServiceRequest::Propose { proposal } if !propose::may_be_forwarded(&proposal) => {
+            ServiceRequest::Propose { proposal } if !may_be_forwarded(&proposal) => {
                 tracing::warn!(
                     ?from,
                     command = proposal.command.name(),
@@ -88,36 +92,13 @@ impl Running {
                     Err(unavailable) => ServiceResponse::OutcomeUnknown { reason: unavailable.to_string() },
                 }
             }
-            request => node.serve_as_leader(request, Instant::now() + REQUEST_DEADLINE).await,
+            request => self.leader.serve(request, Instant::now() + REQUEST_DEADLINE).await,
         }
     }
 }
 
-impl Node {
-    /// Carries out a request to the leader on this node, which leads.
-    pub(crate) async fn serve_as_leader(
-        &self,
-        request: ServiceRequest,
-        deadline: Instant,
-    ) -> ServiceResponse {
-        match request {
-            ServiceRequest::ReadIndex => match self.read_index_here().await {
-                Ok(revision) => ServiceResponse::ReadIndex(revision),
-                Err(reason) => ServiceResponse::Unavailable { reason },
-            },
-            ServiceRequest::Propose { proposal } => {
-                let outcome = self.propose_here(&proposal, deadline).await;
-                propose::response(outcome, self.leader_id())
-            }
-            ServiceRequest::Heartbeats { heartbeats, keep_alives } => {
-                self.renew_as_leader(heartbeats, keep_alives, deadline).await
-            }
-            // Boxed, since it is much larger than what every write waits for.
-            ServiceRequest::Membership(request) => Box::pin(self.change_membership(request)).await,
-            ServiceRequest::Status => ServiceResponse::Status(Box::new(self.own_report())),
-            ServiceRequest::WhoIs { .. } | ServiceRequest::Report | ServiceRequest::ClusterTime(_) => {
-                ServiceResponse::Unavailable { reason: "the request is not for the leader".to_owned() }
-            }
-        }
-    }
+/// Whether a node may forward this to the leader: only what a client asked for. The leader proposes the cluster's own
+/// commands itself.
+fn may_be_forwarded(proposal: &Proposal) -> bool {
+    proposal.actor != Actor::System && !proposal.command.facts().is_internal
 }

@@ -1,9 +1,6 @@
 //! The settings of a node, from flags, environment and file in this order of precedence, checked as a whole.
 
-use crate::{
-    membership::secret::ClusterSecret, raft::setup::Timing, serve::http::MAX_CONNECTIONS,
-    settings::args::StartArgs, watch::disk::DEFAULT_RESERVE,
-};
+use crate::{peer::secret::ClusterSecret, raft::setup::Timing, settings::args::StartArgs};
 use anyhow::{Context, bail, ensure};
 use nexus_api::MAX_SOCKETS;
 use serde::Deserialize;
@@ -17,6 +14,13 @@ use std::{
 
 /// Largest disk reserve, in bytes: more is a typing error.
 const MAX_RESERVE: u64 = 1 << 40;
+
+/// Default of `--max-connections`, and its maximum: connections of clients at once, WebSockets included. Each takes a
+/// file descriptor and some kilobytes.
+pub(crate) const MAX_CONNECTIONS: u32 = 8_192;
+/// Default of `--disk-reserve-mib`, in bytes: several times what RocksDB writes at once when it flushes and compacts,
+/// and its largest write-ahead log.
+pub(crate) const DEFAULT_RESERVE: u64 = 256 << 20;
 
 /// How a node becomes a member of its cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]

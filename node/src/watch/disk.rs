@@ -1,5 +1,5 @@
-//! Watches the free space on the data folder's file system. `disk_admission` decides what is refused while it is low;
-//! this module deletes nothing but its own reserve file.
+//! Watches the disk of the data folder: its free space, the size of the database, and whether flushes are slow. What is
+//! refused while space is low is decided elsewhere; this module deletes nothing but its own reserve file.
 //!
 //! Without it, a disk gets full in the middle of a write (etcd#2819, #3591). All marks come from one setting, the
 //! reserve:
@@ -7,7 +7,7 @@
 //! - when less than an eighth of it is free, the reserve file, another eighth, is deleted, so that writes that end
 //!   leases and release files still succeed.
 
-use crate::node::Node;
+use nexus_raft_store::StoreHandle;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use std::{
     fs::{self, OpenOptions},
@@ -20,14 +20,13 @@ use std::{
     },
     time::Duration,
 };
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// Default of `--disk-reserve-mib`, in bytes: several times what RocksDB writes at once when it flushes and compacts,
-/// and its largest write-ahead log.
-pub(crate) const DEFAULT_RESERVE: u64 = 256 << 20;
 
 /// How often free space is measured. Writes that fill a quarter of a gigabyte faster than that use the reserve file.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the size of the database is measured.
+const DATABASE_SIZE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The file that is deleted in an emergency.
 const RESERVE_FILE: &str = "reserve";
@@ -53,12 +52,14 @@ impl Marks {
     }
 }
 
-/// The space on the data folder's disk when it was last measured.
+/// The data folder's disk when it was last measured.
 pub(crate) struct Disk {
     folder: PathBuf,
     marks: Marks,
     free: AtomicU64,
     is_low: AtomicBool,
+    is_slow: AtomicBool,
+    database_bytes: AtomicU64,
 }
 
 impl Disk {
@@ -72,6 +73,8 @@ impl Disk {
             marks: Marks::of_reserve(reserve),
             free: AtomicU64::new(0),
             is_low: AtomicBool::new(false),
+            is_slow: AtomicBool::new(false),
+            database_bytes: AtomicU64::new(0),
         };
         disk.measure()?;
         Ok(disk)
@@ -85,6 +88,21 @@ impl Disk {
     /// Whether space is low.
     pub(crate) fn is_low(&self) -> bool {
         self.is_low.load(Ordering::Relaxed)
+    }
+
+    /// Whether flushes are slow.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.is_slow.load(Ordering::Relaxed)
+    }
+
+    /// Records whether flushes are slow, and returns whether they were before.
+    pub(crate) fn set_slow(&self, is_slow: bool) -> bool {
+        self.is_slow.swap(is_slow, Ordering::Relaxed)
+    }
+
+    /// Bytes that the database takes on the disk.
+    pub(crate) fn database_bytes(&self) -> u64 {
+        self.database_bytes.load(Ordering::Relaxed)
     }
 
     /// Space counts as low when fewer bytes than this are free.
@@ -141,20 +159,26 @@ pub(crate) const fn mib(bytes: u64) -> u64 {
     bytes >> 20
 }
 
-/// Measures the disk for as long as the node runs.
-pub(crate) async fn watch(node: Arc<Node>, stop: CancellationToken) {
+/// Measures the disk for as long as the node runs, and defers snapshots that do not fit.
+pub(crate) async fn watch(disk: Arc<Disk>, store: StoreHandle, stop: CancellationToken) {
+    let mut database_measured = None::<Instant>;
     loop {
-        let disk = node.disk.clone();
+        let measured = disk.clone();
         // A disk that hangs blocks this task alone.
-        match tokio::task::spawn_blocking(move || disk.measure()).await {
+        match tokio::task::spawn_blocking(move || measured.measure()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "cannot measure how much space is free"),
             Err(_) => return,
         }
         // A snapshot lets the log be purged: only one that does not fit is deferred.
-        let needed = node.store.snapshot_bytes().unwrap_or(0).saturating_mul(2);
-        node.store
-            .defer_snapshots(node.disk.is_low() && node.disk.free() < needed.max(node.disk.marks.emergency));
+        let needed = store.snapshot_bytes().unwrap_or(0).saturating_mul(2);
+        store.defer_snapshots(disk.is_low() && disk.free() < needed.max(disk.marks.emergency));
+        if database_measured.is_none_or(|at| at.elapsed() >= DATABASE_SIZE_INTERVAL) {
+            database_measured = Some(Instant::now());
+            if let Ok(usage) = store.usage().await {
+                disk.database_bytes.store(usage.disk_bytes, Ordering::Relaxed);
+            }
+        }
         tokio::select! {
             () = tokio::time::sleep(CHECK_INTERVAL) => {}
             () = stop.cancelled() => return,

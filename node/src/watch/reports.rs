@@ -3,15 +3,16 @@
 //! clocks. They are never part of what the cluster decides.
 
 use crate::{
-    node::Node,
+    node::{MemberProgress, Node},
     peer::{
-        PeerTarget,
-        service::{NodeReport, ServiceRequest, ServiceResponse},
+        PeerClient, PeerTarget,
+        service::{MemberReport, NodeReport, ServiceRequest, ServiceResponse, StatusReport},
     },
+    raft::clock::Clock,
+    watch::disk::Disk,
 };
 use futures::future::join_all;
 use nexus_domain::{NodeId, RulesVersion, WallTime};
-use openraft::async_runtime::watch::WatchReceiver;
 use std::{
     collections::BTreeMap,
     sync::{
@@ -45,9 +46,12 @@ pub(crate) struct Divergence {
     pub(crate) theirs: u64,
 }
 
-/// The last report of each other node.
-#[derive(Default)]
+/// Exchanges reports with the other nodes, and keeps the last one of each.
 pub(crate) struct Reports {
+    node: Node,
+    peers: PeerClient,
+    clock: Arc<dyn Clock>,
+    disk: Arc<Disk>,
     received: Mutex<BTreeMap<NodeId, ReceivedReport>>,
     /// The last result of [`Reports::correct_clock`], which every request reads.
     clock_correction_ms: AtomicI64,
@@ -64,6 +68,11 @@ struct ReceivedReport {
 }
 
 impl Reports {
+    /// Reports of which none has arrived yet.
+    pub(crate) fn new(node: Node, peers: PeerClient, clock: Arc<dyn Clock>, disk: Arc<Disk>) -> Self {
+        Self { node, peers, clock, disk, received: Mutex::default(), clock_correction_ms: AtomicI64::new(0) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, ReceivedReport>> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -79,11 +88,6 @@ impl Reports {
         self.lock().get(&node).and_then(|last| last.diverged)
     }
 
-    /// How far the median of the clocks is ahead of this node's, in milliseconds; 0 within tolerance.
-    fn clock_correction_ms(&self) -> i64 {
-        self.clock_correction_ms.load(Ordering::Relaxed)
-    }
-
     fn correct_clock(&self) -> i64 {
         let received = self.lock();
         let ahead = received.values().filter(|last| last.at.elapsed() < MAX_AGE).map(|last| last.ahead_ms);
@@ -92,58 +96,40 @@ impl Reports {
         self.clock_correction_ms.store(correction, Ordering::Relaxed);
         correction
     }
-}
 
-/// The median of all clocks relative to this node's own one, which counts as 0, in milliseconds. Of two middle ones,
-/// the one nearer to 0: a node does not trust a single other clock more than its own.
-fn median_of_clocks(mut ahead: Vec<i64>) -> i64 {
-    ahead.push(0);
-    ahead.sort_unstable();
-    let (low, high) = (ahead[(ahead.len() - 1) / 2], ahead[ahead.len() / 2]);
-    if low.abs() <= high.abs() { low } else { high }
-}
-
-/// Compares the state hash of a report with this node's own hash at the same index. None when this node does not know
-/// its hash there: the index is too long ago, or not applied yet.
-fn compare(report: &NodeReport, ours: Option<u64>) -> Option<Result<(), Divergence>> {
-    let (index, theirs) = (report.applied, report.state_hash);
-    ours.map(|ours| if ours == theirs { Ok(()) } else { Err(Divergence { index, ours, theirs }) })
-}
-
-/// Fetches the reports of all other nodes, for as long as the node runs.
-pub(crate) async fn collect_reports(node: Arc<Node>, stop: CancellationToken) {
-    let mut clock_logged = None::<Instant>;
-    loop {
-        tokio::select! {
-            () = node.ask_all() => {}
-            () = stop.cancelled() => return,
-        }
-        let off = node.reports.correct_clock();
-        if off != 0 && clock_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
-            clock_logged = Some(Instant::now());
-            tracing::warn!(
-                behind_ms = off,
-                "the wall clock of this node differs from the others; while this node leads, theirs is used. \
-                 Is time synchronisation running?"
-            );
-        }
-        tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
-            () = stop.cancelled() => return,
+    /// Fetches the reports of all other nodes, for as long as the node runs.
+    pub(crate) async fn collect(self: Arc<Self>, stop: CancellationToken) {
+        let mut clock_logged = None::<Instant>;
+        loop {
+            tokio::select! {
+                () = self.ask_all() => {}
+                () = stop.cancelled() => return,
+            }
+            let off = self.correct_clock();
+            if off != 0 && clock_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+                clock_logged = Some(Instant::now());
+                tracing::warn!(
+                    behind_ms = off,
+                    "the wall clock of this node differs from the others; while this node leads, theirs is used. \
+                     Is time synchronisation running?"
+                );
+            }
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                () = stop.cancelled() => return,
+            }
         }
     }
-}
 
-impl Node {
     /// The report of this node.
-    pub(crate) fn own_node_report(&self) -> NodeReport {
-        let published = self.published();
+    pub(crate) fn own(&self) -> NodeReport {
+        let published = self.node.published();
         NodeReport {
             applied: published.revision().0,
             state_hash: published.hash(),
             disk_free: self.disk.free(),
             disk_low: self.disk.is_low(),
-            flush_slow: self.flush_slow.load(Ordering::Relaxed),
+            flush_slow: self.disk.is_slow(),
             wall: self.clock.wall(),
             rules: RulesVersion::KNOWN,
         }
@@ -151,27 +137,51 @@ impl Node {
 
     /// The time of day that the cluster uses: this node's own, unless the median of the clocks differs. Otherwise a
     /// leader whose clock is years ahead would expire everybody's keys.
-    pub(crate) fn cluster_wall_time(&self) -> WallTime {
-        WallTime(self.clock.wall().0.saturating_add(self.reports.clock_correction_ms()))
+    pub(crate) fn wall(&self) -> WallTime {
+        WallTime(self.clock.wall().0.saturating_add(self.clock_correction_ms.load(Ordering::Relaxed)))
     }
 
-    /// Voters that could take leadership over: they answer, have caught up, have space, and their disk is fast enough.
+    /// Voters that could take leadership over, the best one first: they answer, have caught up, have space, and their disk
+    /// is fast enough.
     pub(crate) fn successors(&self) -> impl Iterator<Item = NodeId> {
-        self.healthy_voters().into_iter().filter(|id| {
-            *id != self.id
-                && self.reports.of(*id).is_some_and(|report| !report.disk_low && !report.flush_slow)
-        })
+        let mut able = self.node.members();
+        able.retain(|member| member.id != self.node.id && member.can_lead() && self.has_good_disk(member.id));
+        able.sort_unstable_by_key(|member| (member.lag, member.id));
+        able.into_iter().map(|member| member.id)
+    }
+
+    /// Whether a node has reported space and quick flushes.
+    pub(crate) fn has_good_disk(&self, node: NodeId) -> bool {
+        self.of(node).is_some_and(|report| !report.disk_low && !report.flush_slow)
+    }
+
+    /// What this node knows of all members, as it is sent to peers. Only a leader knows their lag and when it last heard
+    /// them.
+    pub(crate) fn status(&self) -> StatusReport {
+        let report = |progress: MemberProgress| {
+            let id = progress.id;
+            MemberReport {
+                id,
+                voter: progress.is_voter,
+                member: progress.member,
+                lag: progress.lag,
+                last_seen_ms: progress
+                    .last_seen
+                    .map(|seen| u64::try_from(seen.as_millis()).unwrap_or(u64::MAX)),
+                report: if id == self.node.id { Some(self.own()) } else { self.of(id) },
+                diverged: self.divergence(id).is_some(),
+            }
+        };
+        StatusReport {
+            leader: self.node.leader_id().unwrap_or(NodeId(0)),
+            term: self.node.term(),
+            members: self.node.members().into_iter().map(report).collect(),
+        }
     }
 
     async fn ask_all(&self) {
-        let others: Vec<(NodeId, PeerTarget)> = {
-            let metrics = self.raft.metrics();
-            let metrics = metrics.borrow_watched();
-            let nodes = metrics.membership_config.membership().nodes();
-            let others = nodes.filter(|(id, _)| **id != self.id.0);
-            others.map(|(id, member)| (NodeId(*id), PeerTarget::member(*id, member))).collect()
-        };
-        self.reports.lock().retain(|id, _| others.iter().any(|(other, _)| other == id));
+        let others = self.node.other_members();
+        self.lock().retain(|id, _| others.iter().any(|(other, _)| other == id));
         join_all(others.iter().map(|(id, target)| self.ask(*id, target))).await;
     }
 
@@ -182,8 +192,8 @@ impl Node {
         // The node read its clock about half a round trip ago.
         let half_trip = i64::try_from(sent.elapsed().as_millis() / 2).unwrap_or(i64::MAX);
         let ahead_ms = report.wall.0.saturating_add(half_trip).saturating_sub(self.clock.wall().0);
-        let compared = compare(&report, self.store.hash_at(report.applied));
-        let mut reports = self.reports.lock();
+        let compared = compare(&report, self.node.store.hash_at(report.applied));
+        let mut reports = self.lock();
         let before = reports.remove(&id);
         let (mut diverged, mut logged) = before.map_or((None, None), |last| (last.diverged, last.logged));
         match compared {
@@ -206,6 +216,22 @@ impl Node {
         let at = Instant::now();
         reports.insert(id, ReceivedReport { report: *report, at, ahead_ms, diverged, logged });
     }
+}
+
+/// The median of all clocks relative to this node's own one, which counts as 0, in milliseconds. Of two middle ones,
+/// the one nearer to 0: a node does not trust a single other clock more than its own.
+fn median_of_clocks(mut ahead: Vec<i64>) -> i64 {
+    ahead.push(0);
+    ahead.sort_unstable();
+    let (low, high) = (ahead[(ahead.len() - 1) / 2], ahead[ahead.len() / 2]);
+    if low.abs() <= high.abs() { low } else { high }
+}
+
+/// Compares the state hash of a report with this node's own hash at the same index. None when this node does not know
+/// its hash there: the index is too long ago, or not applied yet.
+fn compare(report: &NodeReport, ours: Option<u64>) -> Option<Result<(), Divergence>> {
+    let (index, theirs) = (report.applied, report.state_hash);
+    ours.map(|ours| if ours == theirs { Ok(()) } else { Err(Divergence { index, ours, theirs }) })
 }
 
 #[cfg(test)]

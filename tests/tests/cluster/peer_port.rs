@@ -5,7 +5,7 @@ use nexus_domain::{
     Acting, Actor, Command, EngineerId, InstanceId, NodeId, Proposal, SessionId, Stamp, entity::Role,
 };
 use nexus_node::{
-    membership::secret::{CLUSTER_SECRET_FILE, ClusterSecret},
+    peer::secret::{CLUSTER_SECRET_FILE, ClusterSecret},
     peer::{
         Cause, ExpectedPeer, LocalIdentity, PeerClient, PeerError, PeerTarget, Refusal,
         service::{ServiceRequest, ServiceResponse},

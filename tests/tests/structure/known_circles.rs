@@ -71,11 +71,6 @@ pub(crate) const KNOWN: &[(&str, &[&str])] = &[
     ("cli/src/hosts/shell", &["programs", "table"]),
     ("cli/src/install", &["block", "plan", "skill"]),
     ("cli/src/install", &["claude", "codex", "cursor", "gemini", "git", "mod.rs", "plugin", "target"]),
-    ("node/src", &["leader", "membership", "node", "peer", "serve", "settings", "watch"]),
-    ("node/src/peer", &["hello", "proof"]),
-    ("node/src/peer/serve", &["control", "mod.rs"]),
-    ("node/src/peer/snapshot", &["mod.rs", "send"]),
-    ("node/src/serve", &["activity", "connections"]),
     (
         "raft-store/domain/src",
         &[

@@ -1,14 +1,13 @@
 //! Serves one control connection. Each request runs in a task of its own and is answered when it is done. Reading never
 //! waits for an answer, so that a vote overtakes forwarded proposals.
 
-use super::PeerServer;
 use crate::peer::{
     control::{CallNumber, ControlRequest, ControlResponse, Header, Urgency},
     error::Cause,
     frame::{FrameError, FrameEvent, Frames, read, take},
     hello::{Hello, Refusal},
     limits::{LINK_CHECK, LINK_STALL, MAX_SERVICE_TTL_MS},
-    raft::{RaftPort, RaftStopped},
+    raft::{RaftCell, RaftPort, RaftStopped},
     service::{MembershipRequest, PeerService, ServiceRequest},
 };
 use bytes::BytesMut;
@@ -29,8 +28,11 @@ struct CompletedCall {
 }
 
 /// A control connection that is being served.
-pub(super) struct ControlConnection<'s> {
-    server: &'s PeerServer,
+pub(super) struct ControlConnection {
+    /// The Raft of this node, once it runs.
+    raft: RaftCell,
+    /// Answers requests beyond Raft.
+    service: Arc<dyn PeerService>,
     from: Option<NodeId>,
     /// Whether both ends are members that the handshake named. Other nodes may only ask who a member is, and join.
     is_between_members: bool,
@@ -40,10 +42,11 @@ pub(super) struct ControlConnection<'s> {
     in_flight: [usize; 3],
 }
 
-impl<'s> ControlConnection<'s> {
-    pub(super) fn new(server: &'s PeerServer, hello: &Hello) -> Self {
+impl ControlConnection {
+    pub(super) fn new(raft: RaftCell, service: Arc<dyn PeerService>, hello: &Hello) -> Self {
         Self {
-            server,
+            raft,
+            service,
             from: hello.node,
             is_between_members: hello.node.is_some() && hello.expected.is_some(),
             tasks: JoinSet::new(),
@@ -109,14 +112,14 @@ impl<'s> ControlConnection<'s> {
         }
         if let ControlRequest::Service(request) = request {
             self.reserve(urgency)?;
-            let (service, from): (Arc<dyn PeerService>, _) = (Arc::clone(&self.server.service), self.from);
+            let (service, from) = (Arc::clone(&self.service), self.from);
             self.tasks.spawn(async move {
                 let completed = timeout(ttl, service.serve(from, request)).await.ok();
                 CompletedCall { call, urgency, response: completed.map(ControlResponse::Service) }
             });
             return Ok(());
         }
-        let raft = self.server.raft().ok_or(Refusal::NotReady)?;
+        let raft = self.raft.get().ok_or(Refusal::NotReady)?;
         self.reserve(urgency)?;
         self.tasks.spawn(async move {
             let completed = timeout(ttl, ask_raft(&*raft, request)).await.ok();

@@ -14,12 +14,13 @@ use super::{
     hello::{Hello, Purpose, Refusal},
     identity::SharedIdentity,
     limits::{ACCEPT_PAUSE, ACCEPT_REMIND, DRAIN, HANDSHAKE_DEADLINE},
-    raft::{RaftCell, RaftPort},
+    raft::RaftCell,
     service::PeerService,
     snapshot,
     wire::{Incoming, Listen},
 };
 use connection_limits::{ConnectionLimits, UngreetedConnection};
+use control::ControlConnection;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::{
     select,
@@ -122,14 +123,11 @@ impl PeerServer {
             (Purpose::Append, Some(raft)) => append::serve(frames, raft, shutdown).await,
             (Purpose::Snapshot, Some(raft)) => snapshot::serve(frames, raft, shutdown).await,
             (Purpose::Control, _) => {
-                control::ControlConnection::new(self, &hello).serve(frames, shutdown).await
+                let (raft, service) = (self.raft.clone(), Arc::clone(&self.service));
+                ControlConnection::new(raft, service, &hello).serve(frames, shutdown).await
             }
             (Purpose::Probe | Purpose::Append | Purpose::Snapshot, _) => Ok(()),
         }
-    }
-
-    fn raft(&self) -> Option<Arc<dyn RaftPort>> {
-        self.raft.get()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Receives a snapshot, on the follower.
 
-use super::{Progress, Start, tag};
+use super::messages::{Progress, Start, tag};
 use crate::peer::{
     error::Cause,
     frame::{FrameError, Frames, read},

@@ -1,6 +1,6 @@
 //! Sends a snapshot, on the leader.
 
-use super::{Progress, Start, tag};
+use super::messages::{Progress, Start, tag};
 use crate::peer::{
     error::Cause,
     frame::{Frames, read},

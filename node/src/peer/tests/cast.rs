@@ -1,7 +1,7 @@
 //! The nodes that the stories are about: a real server and client each, with a played Raft and service.
 
 use crate::{
-    membership::secret::ClusterSecret,
+    peer::secret::ClusterSecret,
     peer::{
         LocalIdentity, PeerClient, PeerServer, PeerService, PeerTarget, RaftCell, RaftPort, RaftStopped,
         hello::ExpectedPeer,

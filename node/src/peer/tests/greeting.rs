@@ -2,7 +2,7 @@
 
 use super::cast::{AMPLE_TIMEOUT, BRIEF_TIMEOUT, CLUSTER, Peer, member, target};
 use crate::{
-    membership::secret::ClusterSecret,
+    peer::secret::ClusterSecret,
     peer::{
         Cause, LocalIdentity, PeerError, PeerTarget, Refusal,
         control::{ControlRequest, ControlResponse, Header},

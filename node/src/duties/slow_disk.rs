@@ -2,12 +2,13 @@
 //! of the cluster waits for it (lavinmq#2151): it hands leadership over, and if that fails, the node ends. A slow
 //! follower is only reported.
 
-use crate::node::Node;
-use nexus_raft_store::FlushStats;
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
+use crate::{
+    membership::change::Membership,
+    node::Node,
+    watch::{disk::Disk, reports::Reports},
 };
+use nexus_raft_store::FlushStats;
+use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     time::{Instant, timeout},
@@ -63,52 +64,65 @@ impl FlushMonitor {
     }
 }
 
-/// Watches flushes for as long as the node runs. Sends the reason through `fail` when this node has to end.
-pub(crate) async fn watch(node: Arc<Node>, fail: watch::Sender<Option<String>>, stop: CancellationToken) {
-    let stats = node.store.flush_stats();
-    let mut monitor = FlushMonitor::default();
-    let mut handed_over = None::<Instant>;
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(CHECK_INTERVAL) => {}
-            () = stop.cancelled() => return,
-        }
-        let state = monitor.check_stats(&stats);
-        let was_slow = node.flush_slow.swap(state != FlushState::Fine, Ordering::Relaxed);
-        if state != FlushState::Fine && !was_slow {
-            tracing::warn!(
-                last_ms = stats.last().as_millis(),
-                waiting_ms = stats.waiting().unwrap_or_default().as_millis(),
-                "the disk is slow: writes wait for it"
-            );
-        }
-        let must_go = node.leader_id() == Some(node.id) && node.has_other_voters();
-        match state {
-            FlushState::Stuck if must_go => {
-                let waiting = stats.waiting().unwrap_or_default().as_secs();
-                let _ = fail.send(Some(format!(
-                    "its disk has not finished a flush for {waiting} s, and it could not hand leadership over"
-                )));
-                return;
+/// Watches the flushes of a node.
+pub(crate) struct FlushWatch {
+    pub(crate) node: Node,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) membership: Arc<Membership>,
+    pub(crate) reports: Arc<Reports>,
+}
+
+impl FlushWatch {
+    /// Runs for as long as the node does. Sends the reason through `fail` when this node has to end.
+    pub(crate) async fn run(self, fail: watch::Sender<Option<String>>, stop: CancellationToken) {
+        let stats = self.node.store.flush_stats();
+        let mut monitor = FlushMonitor::default();
+        let mut handed_over = None::<Instant>;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(CHECK_INTERVAL) => {}
+                () = stop.cancelled() => return,
             }
-            FlushState::HandOver
-                if must_go && handed_over.is_none_or(|at| at.elapsed() >= HAND_OVER_TIMEOUT) =>
-            {
-                handed_over = Some(Instant::now());
-                // In a task of its own, since flushes are watched meanwhile.
-                let node = node.clone();
-                tokio::spawn(async move {
-                    let to = node.successors().next();
-                    tracing::warn!(?to, "the disk of this leader is too slow: handing leadership over");
-                    match timeout(HAND_OVER_TIMEOUT, node.transfer_leader(to)).await {
-                        Ok(Ok(_)) => tracing::info!("leadership handed over"),
-                        Ok(Err(why)) => tracing::warn!(?why, "leadership not handed over"),
-                        Err(_) => tracing::warn!("leadership not handed over in time"),
-                    }
-                });
+            let state = monitor.check_stats(&stats);
+            let was_slow = self.disk.set_slow(state != FlushState::Fine);
+            if state != FlushState::Fine && !was_slow {
+                tracing::warn!(
+                    last_ms = stats.last().as_millis(),
+                    waiting_ms = stats.waiting().unwrap_or_default().as_millis(),
+                    "the disk is slow: writes wait for it"
+                );
             }
-            _ => {}
+            let must_go = self.node.leads() && self.node.has_other_voters();
+            match state {
+                FlushState::Stuck if must_go => {
+                    let waiting = stats.waiting().unwrap_or_default().as_secs();
+                    let _ = fail.send(Some(format!(
+                        "its disk has not finished a flush for {waiting} s, and it could not hand leadership over"
+                    )));
+                    return;
+                }
+                FlushState::HandOver
+                    if must_go && handed_over.is_none_or(|at| at.elapsed() >= HAND_OVER_TIMEOUT) =>
+                {
+                    handed_over = Some(Instant::now());
+                    self.hand_over();
+                }
+                FlushState::Fine | FlushState::Slow | FlushState::HandOver | FlushState::Stuck => {}
+            }
         }
+    }
+
+    /// Hands leadership over, in a task of its own, since flushes are watched meanwhile.
+    fn hand_over(&self) {
+        let (membership, to) = (self.membership.clone(), self.reports.successors().next());
+        tokio::spawn(async move {
+            tracing::warn!(?to, "the disk of this leader is too slow: handing leadership over");
+            match timeout(HAND_OVER_TIMEOUT, membership.transfer_leader(to)).await {
+                Ok(Ok(_)) => tracing::info!("leadership handed over"),
+                Ok(Err(why)) => tracing::warn!(?why, "leadership not handed over"),
+                Err(_) => tracing::warn!("leadership not handed over in time"),
+            }
+        });
     }
 }
 

@@ -1,0 +1,35 @@
+//! What the two ends of a snapshot's connection send to each other.
+
+use nexus_raft_store::{SnapshotMeta, TypeConfig, Vote};
+use openraft::raft::SnapshotResponse;
+use serde::{Deserialize, Serialize};
+
+/// The first frame of a snapshot.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Start {
+    /// The vote of the leader that sends.
+    pub(super) vote: Vote,
+    /// The log index and the membership that the snapshot covers.
+    pub(super) meta: SnapshotMeta,
+    /// The length of the snapshot in bytes.
+    pub(super) length: u64,
+}
+
+/// The first byte of every frame after [`Start`]: the kind of the rest.
+pub(super) mod tag {
+    /// Bytes of the snapshot.
+    pub(crate) const CHUNK: u8 = 0;
+    /// The end of the snapshot, without bytes.
+    pub(crate) const END: u8 = 1;
+}
+
+/// A message of the follower, which it may send at any time.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Progress {
+    /// The follower is still writing or installing.
+    Working,
+    /// The snapshot is installed.
+    Done(SnapshotResponse<TypeConfig>),
+    /// The follower has given up, with the reason.
+    Failed(String),
+}

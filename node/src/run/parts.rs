@@ -1,0 +1,128 @@
+//! Puts the parts of a node together, each from those below it.
+
+use super::sources::Sources;
+use crate::{
+    duties::{Duties, disk_space::SpaceAdmission, first_entry::FirstEntry, slow_disk::FlushWatch},
+    leader::{
+        client::LeaderClient, heartbeats::Heartbeats, keep_alives::KeepAlives, read_index::ReadIndexes,
+        service::LeaderService, slots::Slots, writes::Writes,
+    },
+    membership::change::Membership,
+    node::{Node, REQUEST_DEADLINE},
+    peer::{PeerClient, secret::ClusterSecret},
+    proposer::Proposer,
+    raft::clock::Clock,
+    serve::{cluster::NodeCluster, peer_requests::PeerRequests},
+    watch::{cluster_clock::ClusterClock, disk::Disk, reports::Reports},
+};
+use nexus_api::mint::Mint;
+use std::{path::PathBuf, sync::Arc};
+
+/// The parts that several others need.
+pub(super) struct Parts {
+    node: Node,
+    peers: PeerClient,
+    disk: Arc<Disk>,
+    clock: Arc<dyn Clock>,
+    mint: Arc<dyn Mint>,
+    pub(super) reports: Arc<Reports>,
+    cluster_clock: Arc<ClusterClock>,
+    proposer: Arc<Proposer>,
+    pub(super) membership: Arc<Membership>,
+    service: Arc<LeaderService>,
+    leader: LeaderClient,
+    heartbeats: Heartbeats,
+}
+
+impl Parts {
+    /// Makes the parts of a node whose Raft runs.
+    pub(super) fn new(node: Node, peers: PeerClient, disk: Arc<Disk>, sources: Sources) -> Self {
+        let Sources { clock, mint } = sources;
+        let reports = Arc::new(Reports::new(node.clone(), peers.clone(), clock.clone(), disk.clone()));
+        let cluster_clock = Arc::new(ClusterClock::new(node.clone(), clock.clone(), reports.clone()));
+        let proposer = Arc::new(Proposer::new(node.clone(), cluster_clock.clone()));
+        let membership =
+            Arc::new(Membership::new(node.clone(), peers.clone(), proposer.clone(), reports.clone()));
+        let service = Arc::new(LeaderService {
+            node: node.clone(),
+            proposer: proposer.clone(),
+            membership: membership.clone(),
+            reports: reports.clone(),
+        });
+        let leader = LeaderClient { node: node.clone(), peers: peers.clone(), service: service.clone() };
+        let heartbeats = Heartbeats::start(leader.clone());
+        Self {
+            node,
+            peers,
+            disk,
+            clock,
+            mint,
+            reports,
+            cluster_clock,
+            proposer,
+            membership,
+            service,
+            leader,
+            heartbeats,
+        }
+    }
+
+    /// What answers peers.
+    pub(super) fn peer_requests(&self) -> PeerRequests {
+        PeerRequests {
+            leader: self.service.clone(),
+            heartbeats: self.heartbeats.clone(),
+            reports: self.reports.clone(),
+            clock: self.cluster_clock.clone(),
+        }
+    }
+
+    /// What hands leadership over when the disk is slow.
+    pub(super) fn flush_watch(&self) -> FlushWatch {
+        FlushWatch {
+            node: self.node.clone(),
+            disk: self.disk.clone(),
+            membership: self.membership.clone(),
+            reports: self.reports.clone(),
+        }
+    }
+
+    /// The duties of a leader.
+    pub(super) fn duties(&self, data_dir: PathBuf) -> Duties {
+        let space = SpaceAdmission::new(
+            self.node.clone(),
+            self.disk.clone(),
+            self.proposer.clone(),
+            self.membership.clone(),
+            self.reports.clone(),
+        );
+        Duties {
+            node: self.node.clone(),
+            peers: self.peers.clone(),
+            clock: self.cluster_clock.clone(),
+            proposer: self.proposer.clone(),
+            membership: self.membership.clone(),
+            reports: self.reports.clone(),
+            space,
+            first_entry: FirstEntry { data_dir, clock: self.clock.clone(), mint: self.mint.clone() },
+        }
+    }
+
+    /// What the API uses of this node. `starts` says how often the node was started on its data folder.
+    pub(super) fn cluster(self, secret: ClusterSecret, starts: u32) -> NodeCluster {
+        let (node, clock, leader) = (self.node, self.clock, self.leader);
+        let slots = Slots::new(node.id, starts, self.mint.id().as_u64_pair().1, REQUEST_DEADLINE);
+        NodeCluster {
+            writes: Writes { leader: leader.clone(), clock: clock.clone(), slots },
+            reads: ReadIndexes::start(leader.clone()),
+            leader,
+            heartbeats: self.heartbeats,
+            keep_alives: KeepAlives::default(),
+            reports: self.reports,
+            disk: self.disk,
+            secret,
+            clock,
+            mint: self.mint,
+        }
+    }
+}

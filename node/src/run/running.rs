@@ -1,0 +1,103 @@
+//! A running node: waits for its failure, and stops it in order.
+
+use crate::{membership::change::Membership, node::Node};
+use futures::future::BoxFuture;
+use nexus_api::Api;
+use nexus_raft_store::StoreHandle;
+use openraft::async_runtime::watch::WatchReceiver as _;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// A leader that is stopped waits this long for another voter to take over. When all nodes are stopped at once, none
+/// does.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often it is checked that Raft still runs.
+const RAFT_CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// Longest time that stopping takes in all. Of it, handing leadership over takes 1 s and draining 1.5 s at most.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// The store gets this long for its last writes.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A running node.
+pub struct RunningNode {
+    pub(super) node: Node,
+    pub(super) membership: Arc<Membership>,
+    pub(super) client_addr: String,
+    pub(super) stop: CancellationToken,
+    pub(super) stop_http: CancellationToken,
+    pub(super) failure: watch::Receiver<Option<String>>,
+    pub(super) tasks: Vec<JoinHandle<()>>,
+    pub(super) http: JoinHandle<()>,
+    pub(super) api: Api,
+}
+
+impl RunningNode {
+    /// The address that clients reach this node at, `host:port`.
+    pub fn client_addr(&self) -> &str {
+        &self.client_addr
+    }
+
+    /// Waits for a failure that the node cannot survive, and returns its description.
+    pub async fn failed(&self) -> String {
+        let mut fatal = self.node.store.fatal();
+        let metrics = self.node.raft.metrics();
+        let mut failure = self.failure.clone();
+        loop {
+            if let Some(why) = failure.borrow_and_update().as_ref() {
+                return why.clone();
+            }
+            if let Some(error) = fatal.borrow_and_update().as_ref() {
+                return error.to_string();
+            }
+            if let Err(error) = &metrics.borrow_watched().running_state {
+                return error.to_string();
+            }
+            tokio::select! {
+                // An error means that the watch ended because the node is stopping.
+                Ok(()) = failure.changed() => {}
+                changed = fatal.changed() => if changed.is_err() { return "the store is gone".to_owned() },
+                // These metrics change with every entry: polling them costs less than being woken by each.
+                () = tokio::time::sleep(RAFT_CHECK_INTERVAL) => {}
+            }
+        }
+    }
+
+    /// Stops within five seconds: hands leadership over, answers open requests, writes what is buffered, and logs what
+    /// it had to cut off. Returns false when that takes too long, for example on a disk that hangs; the caller then
+    /// ends the process as in a crash.
+    pub fn stop(self) -> BoxFuture<'static, bool> {
+        Box::pin(async move { tokio::time::timeout(STOP_TIMEOUT, self.stop_in_order()).await.is_ok() })
+    }
+
+    async fn stop_in_order(self) {
+        // Clients that follow events move to another node meanwhile.
+        let ((), sockets) = tokio::join!(self.hand_over(), self.api.drain());
+        if sockets > 0 {
+            tracing::warn!(sockets, "stopping: WebSockets that did not go by now are cut off");
+        }
+        self.stop_http.cancel();
+        let _ = self.http.await;
+        // Requests of peers are answered while Raft shuts down.
+        self.stop.cancel();
+        let _ = self.node.raft.shutdown().await;
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        let store: StoreHandle = self.node.store.clone();
+        drop((self.api, self.node, self.membership));
+        if tokio::time::timeout(CLOSE_TIMEOUT, store.released()).await.is_err() {
+            tracing::warn!("the data folder is still in use at the end");
+        }
+    }
+
+    async fn hand_over(&self) {
+        if self.node.has_other_voters() && self.node.leads() {
+            match tokio::time::timeout(HAND_OVER_TIMEOUT, self.membership.transfer_leader(None)).await {
+                Ok(Ok(_)) => tracing::info!("leadership handed over"),
+                Ok(Err(why)) => tracing::warn!(?why, "leadership not handed over"),
+                Err(_) => tracing::warn!("leadership not handed over in time"),
+            }
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Starts a node: opens its store, finds out who it is, starts Raft, and serves clients and peers.
+
+use super::{listeners::Listeners, parts::Parts, running::RunningNode, sources::Sources};
+use crate::{
+    membership::{
+        bootstrap::Bootstrap,
+        identity::{self, StoredIdentity},
+        secret, token,
+    },
+    node::Node,
+    peer::{
+        LocalIdentity, LocalRaft, PeerClient, PeerNetworkFactory, PeerServer, RaftCell,
+        secret::ClusterSecret, tcp::TcpDial,
+    },
+    raft::setup::{Raft, Timing},
+    serve::{http, peer_requests::NodeService},
+    settings::config::{Config, Origin, is_loopback},
+    watch::disk::{self, Disk},
+};
+use anyhow::Context;
+use axum::Router;
+use futures::future::BoxFuture;
+use nexus_api::{Api, ApiConfig};
+use nexus_domain::{InstanceId, NodeId};
+use nexus_raft_store::{LogStore, Member, StateMachine, StoreHandle, open_folder};
+use openraft::errors::{InitializeError, RaftError};
+use std::{collections::BTreeMap, fs, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// The log, state machine and handle of an open store.
+pub type Opened = (LogStore, StateMachine, StoreHandle);
+
+/// A node that is starting. Boxed, so that its code is compiled here and not again in each program and test that awaits
+/// it, which would take a minute each.
+pub type Starting = BoxFuture<'static, anyhow::Result<RunningNode>>;
+
+impl RunningNode {
+    /// Starts a node; returns once it is a member and serves clients. It may not be ready yet.
+    ///
+    /// # Errors
+    /// When its settings, its addresses or its data do not allow it to start.
+    pub fn start(config: Config, sources: Sources) -> Starting {
+        Box::pin(Self::open(config, sources))
+    }
+
+    async fn open(config: Config, sources: Sources) -> anyhow::Result<Self> {
+        // Mistakes of the operator fail first, before a data folder is made.
+        anyhow::ensure!(
+            config.origin != Origin::Remembered || config.data_dir.join("db").exists(),
+            "the data folder {} is new and nothing says where this node belongs: give --initial-cluster and \
+             --node-id for a new cluster, or --join and --join-token for one that runs",
+            config.data_dir.display()
+        );
+        let listeners = Listeners::bind(&config).await?;
+        make_folder(&config.data_dir)
+            .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
+        let opened = open_folder(&config.data_dir)
+            .await
+            .with_context(|| format!("cannot open the data folder {}", config.data_dir.display()))?;
+        Self::run(config, sources, listeners, opened).await
+    }
+
+    /// Starts a node on a store that was opened elsewhere, such as one on a disk that fails on demand. The data folder
+    /// has to exist.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_on(config: Config, sources: Sources, opened: Opened) -> Starting {
+        Box::pin(async move {
+            let listeners = Listeners::bind(&config).await?;
+            Self::run(config, sources, listeners, opened).await
+        })
+    }
+
+    async fn run(
+        config: Config,
+        sources: Sources,
+        listeners: Listeners,
+        (log, machine, store): Opened,
+    ) -> anyhow::Result<Self> {
+        let disk = Disk::open(&config.data_dir, config.disk_reserve)
+            .with_context(|| format!("cannot see how much space is free in {}", config.data_dir.display()))?;
+        let secret = secret::at_start(&config, &*sources.mint)?;
+        let stored = identity::load_or_make(&store, InstanceId(sources.mint.id())).await?;
+        let own = listeners.own_member(&config, stored.instance)?;
+        let listening = Listening::start(&config, listeners, &own, &stored, &secret, &store);
+        let identified = listening.identify(&config, own, stored, secret, &store).await?;
+        let raft = listening.start_raft(&config.timing, &identified, log, machine, &store).await?;
+        let node = Node::new(raft, store, config.timing);
+        Ok(listening.serve(config, sources, identified, node, Arc::new(disk)))
+    }
+}
+
+/// Makes a data folder that only its owner can read: it holds key hashes, tokens, and everybody's work.
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
+    }
+}
+
+/// A node that listens, and serves clients and peers as far as that is possible without Raft.
+struct Listening {
+    client_addr: String,
+    /// The identity that peers see.
+    known: watch::Sender<LocalIdentity>,
+    /// Answers clients.
+    router: watch::Sender<Router>,
+    metrics: Option<TcpListener>,
+    /// Answers peers, once Raft runs and once the node does.
+    raft: RaftCell,
+    service: NodeService,
+    peers: PeerClient,
+    http: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
+    stop: CancellationToken,
+    stop_http: CancellationToken,
+}
+
+/// The place of a node in its cluster.
+struct Identified {
+    stored: StoredIdentity,
+    node: NodeId,
+    secret: ClusterSecret,
+    /// The first members, if this node has to form the cluster.
+    form: Option<BTreeMap<u64, Member>>,
+}
+
+impl Listening {
+    fn start(
+        config: &Config,
+        listeners: Listeners,
+        own: &Member,
+        stored: &StoredIdentity,
+        secret: &Option<ClusterSecret>,
+        store: &StoreHandle,
+    ) -> Self {
+        let Listeners { clients, peers, metrics } = listeners;
+        let (stop, stop_http) = (CancellationToken::new(), CancellationToken::new());
+        let (router, current) = watch::channel(http::starting());
+        let most = config.max_connections as usize;
+        let http = tokio::spawn(http::serve(clients, current, most, stop_http.clone()));
+        let client_addr = own.client_addr.clone();
+        let known = watch::Sender::new(LocalIdentity {
+            cluster: stored.cluster,
+            node: stored.node,
+            is_initialized: has_membership(store),
+            secret: secret.clone(),
+            ..LocalIdentity::new(stored.instance, client_addr.clone())
+        });
+        let (raft, service) = (RaftCell::default(), NodeService::default());
+        let server = PeerServer {
+            identity: known.subscribe(),
+            raft: raft.clone(),
+            service: Arc::new(service.clone()),
+        };
+        let tasks = vec![tokio::spawn(server.run(peers, stop.clone()))];
+        let peers = PeerClient::new(TcpDial, known.subscribe());
+        Self { client_addr, known, router, metrics, raft, service, peers, http, tasks, stop, stop_http }
+    }
+
+    /// Finds out which member of which cluster this node is. Waits for other nodes where it has to.
+    async fn identify(
+        &self,
+        config: &Config,
+        own: Member,
+        mut stored: StoredIdentity,
+        secret: Option<ClusterSecret>,
+        store: &StoreHandle,
+    ) -> anyhow::Result<Identified> {
+        let bootstrap =
+            Bootstrap { peers: &self.peers, identity: stored, own, has_membership: has_membership(store) };
+        let outcome = bootstrap.run(&config.origin).await?;
+        stored.node = Some(outcome.node);
+        stored.cluster = stored.cluster.or(outcome.cluster);
+        // The operator's secret takes precedence over that of the join: secrets are changed by hand.
+        let secret = secret.or(outcome.secret).context("the cluster let this node in without a secret")?;
+        // Before the identity is saved: a node that has joined is not sent the secret again.
+        secret.store(&config.data_dir)?;
+        identity::save(store, &stored).await?;
+        self.known.send_modify(|known| {
+            known.node = stored.node;
+            known.cluster = stored.cluster;
+            known.secret = Some(secret.clone());
+        });
+        Ok(Identified { stored, secret, form: outcome.form, node: outcome.node })
+    }
+
+    /// Starts Raft, and forms the cluster if this node has to.
+    async fn start_raft(
+        &self,
+        timing: &Timing,
+        identified: &Identified,
+        log: LogStore,
+        machine: StateMachine,
+        store: &StoreHandle,
+    ) -> anyhow::Result<Raft> {
+        let network = PeerNetworkFactory::new(self.peers.clone());
+        let raft = Raft::new(identified.node.0, timing.config()?, network, log, machine);
+        let raft = raft.await.context("cannot start Raft")?;
+        self.raft.set(LocalRaft { raft: raft.clone(), store: store.clone() });
+        if let Some(members) = identified.form.clone() {
+            form(&raft, members).await?;
+        }
+        // A membership in the log is enough: the others wait for this node to start, and without them nothing commits.
+        let is_initialized = raft.is_initialized().await.context("Raft stopped at once")?;
+        self.known.send_modify(|known| known.is_initialized |= is_initialized);
+        Ok(raft)
+    }
+
+    /// Starts the tasks of a node whose Raft runs, and serves clients and peers.
+    fn serve(
+        self,
+        config: Config,
+        sources: Sources,
+        identified: Identified,
+        node: Node,
+        disk: Arc<Disk>,
+    ) -> RunningNode {
+        let Identified { stored, secret, .. } = identified;
+        let (mint, stop, mut tasks) = (sources.mint.clone(), self.stop, self.tasks);
+        let parts = Parts::new(node.clone(), self.peers, disk.clone(), sources);
+        self.service.begin(parts.peer_requests());
+        let (fail, failure) = watch::channel(None);
+        let flushes = parts.flush_watch().run(fail.clone(), stop.clone());
+        tasks.push(watched("watching the disk", fail.clone(), flushes));
+        tasks.push(watched("leading", fail, parts.duties(config.data_dir.clone()).run(stop.clone())));
+        let store = &node.store;
+        tasks.push(tokio::spawn(disk::watch(disk, store.clone(), stop.clone())));
+        tasks.push(tokio::spawn(parts.reports.clone().collect(stop.clone())));
+        let token = token::remove_when_used(config.data_dir.clone(), store.clone(), stop.clone());
+        tasks.push(tokio::spawn(token));
+        tasks.push(tokio::spawn(learn_identity(store.clone(), self.known, stored, stop.clone())));
+
+        let membership = parts.membership.clone();
+        let cluster = Arc::new(parts.cluster(secret, stored.starts));
+        let api = Api::new(cluster, mint, api_config(config, &self.client_addr));
+        let served: Router = nexus_api::router(api.clone());
+        let _starting = self.router.send_replace(served);
+        if let Some(listener) = self.metrics {
+            let (_, served) = watch::channel(nexus_api::monitoring(api.clone()));
+            let monitored = http::serve(listener, served, http::MAX_MONITORS, self.stop_http.clone());
+            tasks.push(tokio::spawn(monitored));
+        }
+        tracing::info!(node = %node.id, client_addr = self.client_addr, "serving");
+        RunningNode {
+            node,
+            membership,
+            client_addr: self.client_addr,
+            stop,
+            stop_http: self.stop_http,
+            failure,
+            tasks,
+            http: self.http,
+            api,
+        }
+    }
+}
+
+/// Whether the log of a node holds a membership.
+fn has_membership(store: &StoreHandle) -> bool {
+    store.latest().membership().membership().nodes().next().is_some()
+}
+
+fn api_config(config: Config, client_addr: &str) -> ApiConfig {
+    ApiConfig {
+        open_metrics: is_loopback(&config.listen),
+        allowed_hosts: own_names([client_addr, &config.listen], config.allowed_hosts),
+        allowed_origins: config.allowed_origins,
+        rate_limit: config.rate_limit,
+        trust_proxy: config.trust_proxy,
+        max_sockets: config.max_sockets,
+        ..ApiConfig::default()
+    }
+}
+
+/// Runs a task that the node cannot do without: a panic in it fails the node, which would otherwise run on without the
+/// task.
+fn watched(
+    name: &'static str,
+    fail: watch::Sender<Option<String>>,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if tokio::spawn(work).await.is_err_and(|error| error.is_panic()) {
+            let _ = fail.send(Some(format!("{name} panicked; the log says where")));
+        }
+    })
+}
+
+/// The names by which clients reach this node: the hosts of its addresses, and those of its settings.
+fn own_names<const N: usize>(addrs: [&str; N], mut names: Vec<String>) -> Vec<String> {
+    names.extend(addrs.iter().filter_map(|addr| Some(addr.rsplit_once(':')?.0.to_owned())));
+    names
+}
+
+/// Forms a cluster of these members, unless that has been done already.
+async fn form(raft: &Raft, members: BTreeMap<u64, Member>) -> anyhow::Result<()> {
+    match raft.initialize(members).await {
+        Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+        Err(error) => Err(error).context("cannot form the cluster"),
+    }
+}
+
+/// Keeps the identity that peers see up to date: whether this node is a member, and of which cluster.
+async fn learn_identity(
+    store: StoreHandle,
+    known: watch::Sender<LocalIdentity>,
+    mut stored: StoredIdentity,
+    stop: CancellationToken,
+) {
+    let mut published = store.published();
+    loop {
+        let (cluster, is_member) = {
+            let now = published.borrow_and_update();
+            let is_member = now.membership().membership().nodes().next().is_some();
+            (now.state.origin().map(|origin| origin.cluster), is_member)
+        };
+        if cluster.is_some() && stored.cluster != cluster {
+            stored.cluster = cluster;
+            if let Err(error) = identity::save(&store, &stored).await {
+                tracing::error!(%error, "cannot save the identity");
+            }
+        }
+        known.send_if_modified(|known| {
+            let is_new = known.cluster != stored.cluster || (is_member && !known.is_initialized);
+            known.cluster = stored.cluster;
+            known.is_initialized |= is_member;
+            is_new
+        });
+        if stored.cluster.is_some() && is_member {
+            return;
+        }
+        tokio::select! {
+            changed = published.changed() => if changed.is_err() { return },
+            () = stop.cancelled() => return,
+        }
+    }
+}
