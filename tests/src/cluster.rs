@@ -1,6 +1,6 @@
 //! A cluster of real processes on loopback, in a folder of its own. Dropped, it is gone.
 
-use crate::{bench::usage, client::Client, patience::eventually};
+use crate::{client::Client, patience::eventually, usage};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs::{self, File},

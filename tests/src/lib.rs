@@ -11,7 +11,7 @@
 //! - [`in_process`]: nodes in this process, for disks that hang and clocks that are wrong.
 //! - [`mount`], [`netns`]: disks that fill up and networks that break, where this machine lets them.
 //! - [`work`]: the demo workload, on what was really touched together in public repositories.
-//! - [`bench`]: how fast a cluster is, beside three nodes of etcd.
+//! - [`bench`]: how fast a cluster is, beside three nodes of etcd. [`usage`]: processor time and memory of processes.
 //! - [`abuse`]: what a team feels while others send the dearest of each kind. [`raw`]: connections that no client makes.
 
 pub mod abuse;
@@ -29,6 +29,7 @@ pub mod raw;
 pub mod socket;
 pub mod team;
 pub mod transcript;
+pub mod usage;
 pub mod work;
 
 pub use agent::{Agent, Checkout};

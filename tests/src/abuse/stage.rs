@@ -3,8 +3,9 @@
 
 use super::{
     Kind,
-    attacker::{Attacker, Report, Target},
+    attacker::Attacker,
     honest_team::{GRACE_SECONDS, HonestTeam, LEASE_SECONDS},
+    target::{Report, Target},
     verdict::{AttackResult, LONGEST_STOP, Latencies},
 };
 use crate::{Cluster, Node, Team, history};

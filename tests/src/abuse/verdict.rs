@@ -1,6 +1,6 @@
 //! What was measured of one kind, and whether it is within the bar.
 
-use super::{Kind, attacker::Report};
+use super::{Kind, target::Report};
 use crate::bench::load::percentile;
 use serde::Serialize;
 use std::time::Duration;

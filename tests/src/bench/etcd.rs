@@ -1,11 +1,11 @@
 //! Three nodes of etcd on loopback, in a folder of their own. Dropped, they are gone.
 
-use super::{
-    load::Script,
+use super::{load::Script, wire};
+use crate::{
+    cluster::free_addrs,
+    eventually,
     usage::{self, Usage},
-    wire,
 };
-use crate::{cluster::free_addrs, eventually};
 use anyhow::Context;
 use serde_json::{Value, json};
 use std::{

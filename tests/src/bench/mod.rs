@@ -3,7 +3,6 @@
 //! - [`wire`]: a client of HTTP/1.1 that costs little, so that it is not the limit.
 //! - [`load`]: many such clients at once, each with one request on its way; what they saw.
 //! - [`nexus`] and [`etcd`]: the two systems, started and given something to do.
-//! - [`usage`]: processor time and memory of the nodes, at work and idle.
 //! - [`table`]: the figures, side by side.
 //!
 //! Nothing here judges: a figure says something about one machine at one moment.
@@ -12,5 +11,4 @@ pub mod etcd;
 pub mod load;
 pub mod nexus;
 pub mod table;
-pub mod usage;
 pub mod wire;

@@ -1,7 +1,7 @@
 //! A cluster of three nodes with sessions and features for every client of a measurement.
 
-use super::{load::Script, usage::Usage, wire};
-use crate::{Cluster, Node, Team};
+use super::{load::Script, wire};
+use crate::{Cluster, Node, Team, usage::Usage};
 use serde_json::json;
 
 /// A cluster, and who works on it.

@@ -3,11 +3,13 @@
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use nexus_tests::bench::{
-    etcd::Etcd,
-    load::{self, Script, Span},
-    nexus::Nexus,
-    table::{Cell, Table},
+use nexus_tests::{
+    bench::{
+        etcd::Etcd,
+        load::{self, Script, Span},
+        nexus::Nexus,
+        table::{Cell, Table},
+    },
     usage::{self, Usage},
 };
 use std::{path::PathBuf, time::Duration};

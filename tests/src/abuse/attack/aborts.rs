@@ -2,7 +2,7 @@
 //! when nobody waits for it any more. Keys that a node sees for the first time, pages of long texts, writes that are
 //! much work, and tools over `/mcp`.
 
-use super::Attack;
+use super::context::Attack;
 use crate::raw;
 use bytes::Bytes;
 use futures::future::join_all;

@@ -1,7 +1,7 @@
 //! Bodies that cost a node memory or places for as long as they may: sent slowly, stopped half-way, without an end, many
 //! on one connection, and without a key.
 
-use super::Attack;
+use super::context::Attack;
 use crate::raw;
 use bytes::Bytes;
 use futures::future::join_all;

@@ -1,8 +1,8 @@
 //! Thousands of connections to one node, of which none wants anything: silent, idle after a request, answering pings,
 //! with half a head; and more that are opened and closed.
 
-use super::Attack;
-use crate::{abuse::attacker::most_connections, raw};
+use super::context::Attack;
+use crate::{abuse::open_files::most_connections, raw};
 use tokio::net::TcpStream;
 
 /// Connections of all sorts: more than one node keeps of one address.

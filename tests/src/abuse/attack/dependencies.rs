@@ -1,6 +1,6 @@
 //! Features of which each depends on the hundred before it: written, closed to circles, listed, picked.
 
-use super::{Attack, WIDTH};
+use super::context::{Attack, WIDTH};
 use serde_json::json;
 
 /// Dependencies of one feature: as many as there may be.

@@ -1,7 +1,7 @@
 //! Features of as many paths as may be, as many as are taken; then many changes of their titles, and pages of the events
 //! that tell of them, asked for by members and by somebody of another project.
 
-use super::{Attack, Identity, WIDTH};
+use super::context::{Attack, Identity, WIDTH};
 use serde_json::json;
 
 /// Paths of one feature: ten below the most there may be.

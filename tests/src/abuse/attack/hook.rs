@@ -1,7 +1,7 @@
 //! What a hostile host, or the content of a file, feeds to the hook of an agent: megabytes, deep nesting, broken text. It
 //! runs on an agent's machine, so its own time and memory are what counts.
 
-use super::Attack;
+use super::context::Attack;
 use crate::{Checkout, cluster::binary};
 use std::{
     io::Write,
@@ -110,7 +110,7 @@ fn fed(mut hook: Command, input: &[u8]) -> Option<(Duration, u64, i32)> {
         // It may have read enough before the end.
         scope.spawn(move || drop(stdin.write_all(input)));
         loop {
-            peak_kib = peak_kib.max(crate::bench::usage::peak_kib(child.id()).unwrap_or_default());
+            peak_kib = peak_kib.max(crate::usage::peak_kib(child.id()).unwrap_or_default());
             match child.try_wait() {
                 Ok(None) if began.elapsed() < 2 * LONGEST => std::thread::sleep(LOOK),
                 Ok(None) => drop(child.kill()),

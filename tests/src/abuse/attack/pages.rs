@@ -1,7 +1,7 @@
 //! The longest answers there are, many at once, with several keys: lists of claims, pages of long texts, roadmaps with
 //! every spec, and all events from the first on.
 
-use super::{Attack, WIDTH};
+use super::context::{Attack, WIDTH};
 use serde_json::json;
 
 /// Texts of each sort, and bytes of each: pages of many megabytes.

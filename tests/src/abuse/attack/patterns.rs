@@ -1,6 +1,6 @@
 //! Wildcards that are dear to compare. Held by one session, wanted by others, written into features, asked about.
 
-use super::{Attack, Identity, WIDTH};
+use super::context::{Attack, Identity, WIDTH};
 use nexus_domain::pattern::Pattern;
 use serde_json::json;
 

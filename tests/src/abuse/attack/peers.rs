@@ -1,7 +1,7 @@
 //! The ports on which nodes hear each other, from the same machine: connections that say nothing, or the beginning of a
 //! greeting, as many as come in.
 
-use super::{Attack, WIDTH};
+use super::context::{Attack, WIDTH};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

@@ -1,6 +1,6 @@
 //! What stays in a cluster for ever: projects, and engineers, who need no key to be registered.
 
-use super::{Attack, Identity, WIDTH};
+use super::context::{Attack, Identity, WIDTH};
 use serde_json::json;
 
 pub(super) async fn projects(attack: &Attack) {

@@ -1,7 +1,7 @@
 //! Idempotency keys without end, whose answers a cluster has to remember for a while: refusals that name as many
 //! conflicts as may be, and features with long texts.
 
-use super::{Attack, WIDTH};
+use super::context::{Attack, WIDTH};
 use serde_json::json;
 
 /// Paths that one session holds and another one wants: as many conflicts as a refusal lists.

@@ -1,7 +1,7 @@
 //! As many sessions as are taken, each with claims. Then all end: some by request, the others fall silent at once. Beats
 //! for sessions of others meanwhile.
 
-use super::{Attack, Identity, WIDTH};
+use super::context::{Attack, Identity, WIDTH};
 use reqwest::Method;
 use serde_json::json;
 use std::sync::{Mutex, PoisonError};
@@ -40,9 +40,8 @@ pub(super) async fn send(attack: &Attack) {
         })
         .await;
     let begun = begun.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let heartbeat = |session: &Identity| {
-        attack.path(&format!("/sessions/{}/heartbeat", session.session.as_deref().unwrap_or_default()))
-    };
+    let heartbeat =
+        |session: &Identity| attack.path(&format!("/sessions/{}/heartbeat", session.session_id()));
     // Each sends one heartbeat: from then on its lease is short, and they all end together.
     attack
         .flood(0.6, WIDTH, begun.len(), |n| {
@@ -53,7 +52,7 @@ pub(super) async fn send(attack: &Attack) {
     attack
         .flood(0.65, WIDTH, begun.len() / 2, |n| {
             let session = &begun[n];
-            let path = attack.path(&format!("/sessions/{}", session.session.as_deref().unwrap_or_default()));
+            let path = attack.path(&format!("/sessions/{}", session.session_id()));
             async move { drop(attack.ask(session, Method::DELETE, &path, None).await) }
         })
         .await;

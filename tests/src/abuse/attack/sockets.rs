@@ -1,8 +1,8 @@
 //! WebSockets: thousands that join and never read while their project changes, some that read large events just fast enough,
 //! others that join and leave in a storm; and tickets without end.
 
-use super::{Attack, Identity, WIDTH};
-use crate::{Client, Socket, abuse::attacker::most_connections};
+use super::context::{Attack, Identity, WIDTH};
+use crate::{Client, Socket, abuse::open_files::most_connections};
 use bytes::Bytes;
 use futures::{future::join_all, join};
 use reqwest::Method;

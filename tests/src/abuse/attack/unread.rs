@@ -1,8 +1,8 @@
 //! Answers that nobody takes: the longest there are, and the shortest in great number, asked for and never read; and long
 //! polls of one key.
 
-use super::Attack;
-use crate::{abuse::attacker::most_connections, raw};
+use super::context::Attack;
+use crate::{abuse::open_files::most_connections, raw};
 use bytes::Bytes;
 use futures::future::join_all;
 use serde_json::json;
