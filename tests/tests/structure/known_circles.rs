@@ -115,13 +115,6 @@ pub(crate) const KNOWN: &[(&str, &[&str])] = &[
             "tickets",
         ],
     ),
-    ("raft-store/domain/src/pattern", &["compile", "error", "normal", "syntax"]),
-    ("raft-store/domain/src/pattern", &["index", "probe"]),
-    ("raft-store/domain/src/pattern", &["overlap", "parse"]),
-    ("raft-store/domain/src/state", &["mod.rs", "reply_cache", "rows"]),
-    ("raft-store/src", &["machine", "snapshot"]),
-    ("raft-store/src/snapshot", &["dir", "file", "transfer"]),
-    ("raft-store/src/storage", &["simulated", "simulated_files"]),
     ("tests/src", &["bench", "cluster", "team"]),
     ("tests/src/abuse", &["attack", "attacker"]),
     (

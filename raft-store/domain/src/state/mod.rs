@@ -2,17 +2,18 @@
 //!
 //! A state is one value of persistent ordered maps: a clone costs a few pointers, so a reader or a snapshot keeps its
 //! version while apply goes on. [`rows`] has its stored form, [`evolve`] folds events into it, [`queries`] reads it;
-//! `reply_cache` and `texts` have what changes without events of the feed.
+//! `reply_cache` and `texts` have what changes without events of the feed, `reply_index` the order of eviction.
 
 mod evolve;
 mod queries;
 mod reply_cache;
+mod reply_index;
 mod rows;
 mod texts;
 
 pub use rows::{Row, RowKey, RowsError};
 
-use reply_cache::ReplyIndex;
+use reply_index::ReplyIndex;
 
 use crate::{
     decide::CleanupLimits,

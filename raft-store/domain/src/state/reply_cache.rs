@@ -1,66 +1,10 @@
 //! The reply cache of the state. It changes without events, since it is about requests and not about the work.
 
 use super::{RowKey, State};
-use crate::{
-    ids::EngineerId,
-    reply_cache::{KeyedReply, MAX_REPLY_BYTES, REPLY_FLOOR, ReplyKey, ReplySlot, SLOT_AGE, SlottedReply},
-    time::Revision,
+use crate::reply_cache::{
+    KeyedReply, MAX_REPLY_BYTES, REPLY_FLOOR, ReplyKey, ReplySlot, SLOT_AGE, SlottedReply,
 };
-use imbl::{OrdMap, OrdSet};
 use std::{collections::BTreeSet, sync::Arc};
-
-/// The keyed replies in the order of their eviction, and by engineer. When there are too many, the engineer with the
-/// most bytes loses the oldest one, so that one client's flood cannot evict the replies that others may still need.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub(crate) struct ReplyIndex {
-    by_age: OrdSet<(Revision, ReplyKey)>,
-    by_engineer: OrdMap<Option<EngineerId>, OfEngineer>,
-    by_bytes: OrdSet<(usize, Option<EngineerId>)>,
-    /// The bytes of all keyed replies.
-    bytes: usize,
-}
-
-/// The keyed replies of one engineer, or of all anonymous clients.
-#[derive(Clone, PartialEq, Debug, Default)]
-struct OfEngineer {
-    by_age: OrdSet<(Revision, ReplyKey)>,
-    bytes: usize,
-}
-
-impl ReplyIndex {
-    fn insert(&mut self, key: &ReplyKey, cached: &KeyedReply) {
-        let (aged, weight) = ((cached.answer.revision, key.clone()), cached.weight());
-        self.bytes += weight;
-        let of_engineer = self.by_engineer.entry(key.engineer).or_default();
-        self.by_bytes.remove(&(of_engineer.bytes, key.engineer));
-        of_engineer.bytes += weight;
-        self.by_bytes.insert((of_engineer.bytes, key.engineer));
-        of_engineer.by_age.insert(aged.clone());
-        self.by_age.insert(aged);
-    }
-
-    fn remove(&mut self, key: &ReplyKey, cached: &KeyedReply) {
-        let (aged, weight) = ((cached.answer.revision, key.clone()), cached.weight());
-        self.bytes -= weight;
-        let of_engineer = self.by_engineer.entry(key.engineer).or_default();
-        self.by_bytes.remove(&(of_engineer.bytes, key.engineer));
-        of_engineer.bytes -= weight;
-        of_engineer.by_age.remove(&aged);
-        // An engineer without replies has no entry, so that the index is a function of the rows alone.
-        if of_engineer.by_age.is_empty() {
-            self.by_engineer.remove(&key.engineer);
-        } else {
-            self.by_bytes.insert((of_engineer.bytes, key.engineer));
-        }
-        self.by_age.remove(&aged);
-    }
-
-    /// The oldest reply of the engineer with the most bytes.
-    fn oldest_of_heaviest(&self) -> Option<&ReplyKey> {
-        let (_, engineer) = self.by_bytes.get_max()?;
-        self.by_engineer.get(engineer)?.by_age.get_min().map(|(_, key)| key)
-    }
-}
 
 impl State {
     /// Adds or replaces a keyed reply.
@@ -86,17 +30,17 @@ impl State {
     pub(crate) fn reply_to_evict(&self) -> Option<&ReplyKey> {
         let (index, now) = (&self.reply_index, self.clock.cluster);
         let cached = |key| self.keyed_replies.get(key).expect("the index has the keys of the cached replies");
-        let (_, oldest) = index.by_age.get_min()?;
+        let oldest = index.oldest()?;
         if cached(oldest).expires <= now {
             return Some(oldest);
         }
-        let is_one_too_many = index.by_age.len() as u64 > self.settings.replies;
-        if !is_one_too_many && index.bytes <= MAX_REPLY_BYTES {
+        let is_one_too_many = index.len() as u64 > self.settings.replies;
+        if !is_one_too_many && index.bytes() <= MAX_REPLY_BYTES {
             return None;
         }
         let of_heaviest = index.oldest_of_heaviest()?;
         let is_young = now.since(cached(of_heaviest).since) < REPLY_FLOOR;
-        (index.bytes > MAX_REPLY_BYTES || !is_young).then_some(of_heaviest)
+        (index.bytes() > MAX_REPLY_BYTES || !is_young).then_some(of_heaviest)
     }
 
     /// Puts a reply into a slot, in place of the one before it.
