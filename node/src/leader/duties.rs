@@ -13,7 +13,7 @@ use crate::{
 };
 use futures::future::join_all;
 use nexus_domain::{
-    ClusterId, Command, NodeId, RulesVersion, WallTime,
+    ClusterId, NodeId, RulesVersion, WallTime, command,
     entity::{ClusterOrigin, NodeRecord},
     short_text::Label,
 };
@@ -163,7 +163,7 @@ impl Node {
         let is_due = self.published().state.next_deadline().is_some_and(|at| at <= now);
         if is_due {
             let deadline = Instant::now() + Duration::from_secs(1);
-            let _ = self.propose_here(&Arc::new(system_proposal(Command::Tick)), deadline).await;
+            let _ = self.propose_here(&Arc::new(system_proposal(command::Tick.into())), deadline).await;
         }
     }
 
@@ -223,7 +223,8 @@ impl Node {
             return;
         };
         let deadline = Instant::now() + Duration::from_secs(1);
-        let raised = self.propose_here(&Arc::new(system_proposal(Command::RaiseRules(to))), deadline).await;
+        let raised =
+            self.propose_here(&Arc::new(system_proposal(command::RaiseRules { to }.into())), deadline).await;
         if matches!(raised, ProposeOutcome::Applied(_)) {
             tracing::info!(version = %to, "the cluster goes by newer rules");
         }
@@ -251,7 +252,7 @@ impl Node {
         };
         let nodes = self.first_nodes();
         let deadline = Instant::now() + Duration::from_secs(4);
-        let command = Command::FormCluster { origin: origin.clone(), nodes };
+        let command = command::FormCluster { origin: origin.clone(), nodes }.into();
         match self.propose_here(&Arc::new(system_proposal(command)), deadline).await {
             ProposeOutcome::Applied(answer) if answer.outcome.is_ok() => {
                 tracing::info!(cluster = %origin.cluster, "the cluster is formed");

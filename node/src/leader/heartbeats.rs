@@ -10,7 +10,7 @@ use crate::{
     peer::service::{ServiceRequest, ServiceResponse},
 };
 use nexus_api::cluster::Unavailable;
-use nexus_domain::{Command, Reply, SessionId};
+use nexus_domain::{Reply, SessionId, command};
 use std::{
     collections::BTreeSet,
     sync::{Arc, Weak},
@@ -132,7 +132,7 @@ impl Node {
         keep_alives: Vec<SessionId>,
         deadline: Instant,
     ) -> ServiceResponse {
-        let command = Command::Heartbeats { heartbeats, keep_alives };
+        let command = command::Heartbeats { heartbeats, keep_alives }.into();
         match self.propose_here(&Arc::new(system_proposal(command)), deadline).await {
             ProposeOutcome::Applied(answer) => match answer.outcome {
                 Ok(Reply::Heartbeats { unknown }) => ServiceResponse::Heartbeats { unknown },

@@ -9,7 +9,7 @@ use crate::{
         service::{ChangeRefusal, MembershipRequest, ServiceResponse},
     },
 };
-use nexus_domain::{Command, NodeId, Refusal, Reply, entity::TokenDigest, short_text::Label};
+use nexus_domain::{NodeId, Refusal, Reply, command, entity::TokenDigest, short_text::Label};
 use nexus_raft_store::{Member, TypeConfig};
 use openraft::{
     ChangeMembers,
@@ -91,13 +91,14 @@ impl Node {
         }
         self.check_rules(&welcome)?;
         let label = |text: &str| Label::parse(text).map_err(|problem| refused(format!("address {problem}")));
-        let command = Command::AdmitNode {
+        let command = command::AdmitNode {
             instance: member.instance,
             peer_addr: label(&member.peer_addr)?,
             client_addr: label(&member.client_addr)?,
             token,
             replaces,
-        };
+        }
+        .into();
         let deadline = Instant::now() + REQUEST_DEADLINE;
         let answer = match self.propose_here(&Arc::new(system_proposal(command)), deadline).await {
             ProposeOutcome::Applied(answer) => answer,
