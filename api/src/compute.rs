@@ -135,7 +135,7 @@ mod tests {
         http::{Request, StatusCode},
     };
     use nexus_api_types::Code;
-    use nexus_domain::{Command, decide::overlapping_claims, entity::ClaimMode};
+    use nexus_domain::{command, decide::overlapping_claims, entity::ClaimMode};
     use tower::ServiceExt;
 
     #[test]
@@ -157,12 +157,13 @@ mod tests {
     async fn a_node_answers_while_long_reads_run() {
         let stage = Stage::set();
         let (held, wanted) = (expensive_patterns("[x]"), expensive_patterns("[y]"));
-        let claim = Command::ClaimPaths {
+        let claim = command::ClaimPaths {
             project: project(1),
             paths: held.into(),
             mode: ClaimMode::Shared,
             feature: None,
-        };
+        }
+        .into();
         stage.apply(engineer(ANA), claim);
         let mut api = stage.api();
         // All eight get their thread, however slowly the machine computes.

@@ -4,7 +4,9 @@
 
 use crate::{api::Api, cluster::WriteRequest, failure::ApiError};
 use nexus_api_types::Code;
-use nexus_domain::{Actor, Command, Proposal, Stamp, State, WorkBudget, decide::dry_run, pattern::Pattern};
+use nexus_domain::{
+    Actor, Command, Proposal, Stamp, State, WorkBudget, apply::dry_run, command, pattern::Pattern,
+};
 use std::time::Duration;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
@@ -62,21 +64,24 @@ const MANY_PATHS: usize = 200;
 /// in the log.
 fn may_be_expensive(command: &Command, state: &State) -> bool {
     match command {
-        Command::ClaimPaths { paths, .. } => are_expensive(paths.iter()),
-        Command::PickFeature { project, slug } => state
-            .feature_by_slug(*project, slug)
+        Command::ClaimPaths(claim) => are_expensive(claim.paths.iter()),
+        Command::PickFeature(pick) => state
+            .feature_by_slug(pick.project, &pick.slug)
             .is_some_and(|feature| are_expensive(feature.touches.iter().chain(&*feature.reads))),
-        Command::UpdateFeature { patch, .. } => {
+        Command::UpdateFeature(update) => {
+            let patch = &update.patch;
             patch.touches.is_some() || patch.reads.is_some() || patch.depends_on.is_some()
         }
-        Command::CreateFeature { feature, .. } => !feature.depends_on.is_empty(),
+        Command::CreateFeature(create) => !create.feature.depends_on.is_empty(),
         // These iterate over all claims of the project.
-        Command::ReleasePaths { project, .. }
-        | Command::ForceRelease { project, .. }
-        | Command::SaveCheckpoint { project, .. }
-        | Command::UpdateProject { project, .. } => state.claim_count_in(*project) >= MANY_PATHS,
+        Command::ReleasePaths(command::ReleasePaths { project, .. })
+        | Command::ForceRelease(command::ForceRelease { project, .. })
+        | Command::SaveCheckpoint(command::SaveCheckpoint { project, .. })
+        | Command::UpdateProject(command::UpdateProject { project, .. }) => {
+            state.claim_count_in(*project) >= MANY_PATHS
+        }
         // These iterate over features, or over the members of the engineer's projects.
-        Command::PickNext { .. } | Command::ReorderRoadmap { .. } | Command::DeleteEngineer { .. } => true,
+        Command::PickNext(_) | Command::ReorderRoadmap(_) | Command::DeleteEngineer(_) => true,
         _ => false,
     }
 }
@@ -97,7 +102,7 @@ mod tests {
         http::{Request, header},
     };
     use nexus_domain::{
-        Command, EngineerId,
+        EngineerId, command,
         entity::{ClaimMode, MemberRole},
         pattern::Pattern,
     };
@@ -109,15 +114,17 @@ mod tests {
         let stage = Stage::set();
         let key = stage.key(BEN, 1);
         let ben = EngineerId(Uuid::from_u128(BEN));
-        let member = Command::AddMember { project: project(1), engineer: ben, role: MemberRole::Member };
+        let member =
+            command::AddMember { project: project(1), engineer: ben, role: MemberRole::Member }.into();
         stage.apply(engineer(ANA), member);
         let (held, wanted) = (expensive_patterns("[x]"), expensive_patterns("[y]"));
-        let claim = Command::ClaimPaths {
+        let claim = command::ClaimPaths {
             project: project(1),
             paths: held.into(),
             mode: ClaimMode::Shared,
             feature: None,
-        };
+        }
+        .into();
         stage.apply(engineer(ANA), claim);
         let api = stage.api();
         stage.proposals.close();

@@ -11,7 +11,7 @@ use crate::{
     write::{Done, Incoming},
 };
 use nexus_api_types::Code;
-use nexus_domain::{Actor, Command, Refusal, Reply, decide::access, refusal::EntityKind};
+use nexus_domain::{Actor, Refusal, Reply, command, decide::access, refusal::EntityKind};
 use std::time::Duration;
 
 /// Longest time for keeping the answer, which usually takes a few milliseconds. The operation is done by then, so its
@@ -42,7 +42,7 @@ pub(crate) async fn operate(
     };
     if incoming.idempotency.is_some() {
         let outcome = outcome.clone().map(Box::new).map_err(Box::new);
-        let keeping = incoming.propose_as(api, actor, None, Command::KeepAnswer { outcome });
+        let keeping = incoming.propose_as(api, actor, None, command::KeepAnswer { outcome }.into());
         match tokio::time::timeout(STORE_ANSWER_TIMEOUT, keeping).await {
             Ok(Err(error)) if error.code == Code::ServiceUnavailable => {
                 tracing::warn!(error = error.message, ANSWER_NOT_STORED);

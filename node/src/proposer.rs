@@ -56,9 +56,13 @@ impl Proposer {
     }
 
     /// Proposes a command of the cluster itself. It has no identity: applying it twice does no harm.
-    pub(crate) async fn propose_as_system(&self, command: Command, deadline: Instant) -> ProposeOutcome {
+    pub(crate) async fn propose_as_system(
+        &self,
+        command: impl Into<Command>,
+        deadline: Instant,
+    ) -> ProposeOutcome {
         let proposal = Proposal {
-            command,
+            command: command.into(),
             actor: Actor::System,
             acting: Acting::Engineer { candidate: SessionId::MIN },
             request: None,

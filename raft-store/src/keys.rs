@@ -11,7 +11,7 @@ use nexus_domain::{
     entity::ClaimKey,
     ids::DecisionId,
     reply_cache::{ReplyKey, ReplySlot},
-    state::TextKey,
+    row::TextKey,
 };
 use uuid::Uuid;
 

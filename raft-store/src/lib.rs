@@ -7,7 +7,8 @@
 //!   `keys`: the keys of everything stored.
 //! - [`log`]: entries and votes, which are durable before they are acknowledged.
 //! - [`machine`]: applies committed entries with the domain, and writes the result before it is visible.
-//! - [`snapshot`]: the state machine as one file.
+//! - [`snapshot`]: the applied state as one file.
+//! - `state_machine`: both of them, behind openraft's trait.
 //! - [`store`]: opens all of it, and serves the reads of the rest of the node.
 //! - [`error`]: failures, which stop the store. Nothing here retries after a failure of the device.
 
@@ -21,16 +22,18 @@ pub mod log;
 pub mod machine;
 pub mod record;
 pub mod snapshot;
+mod state_machine;
 pub mod storage;
 pub mod store;
 pub mod types;
 
 pub use error::{Quarantined, StoreError};
 pub use log::{FlushStats, LogReader, LogStore};
-pub use machine::{Published, StateMachine};
+pub use machine::Published;
 pub use snapshot::{
     Backup, BackupContents, CHUNK_BYTES, SnapshotBuilder, SnapshotFile, SnapshotReceiver, check_backup,
 };
+pub use state_machine::StateMachine;
 pub use store::{EventsPage, StoreHandle, open, open_folder};
 pub use types::{
     Applied, Command, Entry, LeaderId, LogId, Member, SnapshotMeta, StoredMembership, TypeConfig, Vote,

@@ -8,11 +8,12 @@ use crate::{
     keys::{self, meta},
     log::{FlushStats, LogStore},
     machine::{
-        HashHistory, Published, StateMachine,
+        HashHistory, Published,
         load::{check_rules, load, load_progress},
     },
     record::{self, Kind, RecordError},
     snapshot::{Backup, SnapshotDir, SnapshotReceiver, install},
+    state_machine::StateMachine,
     storage::{Batch, Column, KeyRange, Order, Reader, Released, Rocks, SpaceUsage, Storage, TrackedStorage},
 };
 use nexus_domain::{

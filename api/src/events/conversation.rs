@@ -18,7 +18,7 @@ use nexus_api_types::{
     socket::{CloseCode, ErrorCode, Notice, Request},
 };
 use nexus_domain::{
-    Command, EngineerId, ProjectId, Refusal, Reply, Revision, SessionId, State,
+    EngineerId, ProjectId, Refusal, Reply, Revision, SessionId, State, command,
     decide::access,
     entity::{ApiKey, Engineer, SessionMetadata},
     refusal::EntityKind,
@@ -165,13 +165,14 @@ impl Conversation {
             self.api.cluster.keep_alive(session.id);
             return Ok((Some(session.id), revision));
         }
-        let command = Command::StartSession {
+        let command = command::StartSession {
             project,
             id: SessionId(self.api.mint.id()),
             agent: None,
             feature: None,
             metadata: SessionMetadata::default(),
-        };
+        }
+        .into();
         let asked = Incoming::of_the_node();
         let done = asked.propose_as(&self.api, self.caller.actor(), None, command).await?;
         match done.reply {

@@ -10,8 +10,8 @@ use nexus_api_types::{
 };
 use nexus_domain::{
     EngineerId, Event, Recorded, State, WallTime,
-    entity::{ClaimMode, Feature, Holder, Member, MemberRole, Session, Status},
-    event::{FeatureField, FieldValue, ReleaseReason},
+    entity::{ClaimMode, Feature, Holder, Member, MemberRole, ReleaseReason, Session, Status},
+    event::{FeatureField, FieldValue},
     pattern::Pattern,
 };
 use serde_json::Value;

@@ -21,7 +21,7 @@ use nexus_api_types::{
     engineer::{Me, Register, Registered},
 };
 use nexus_domain::{
-    Actor, Command, EngineerId, Reply,
+    Actor, EngineerId, Reply, command,
     ids::KeyId,
     short_text::{Email, Label, Name},
 };
@@ -70,7 +70,8 @@ async fn register(
         (minted, key)
     });
     let (minted, key) = hashed.await?;
-    let command = Command::RegisterEngineer { id, name, email, key: key?, salt: minted.salt, bootstrap };
+    let command =
+        command::RegisterEngineer { id, name, email, key: key?, salt: minted.salt, bootstrap }.into();
     let done = incoming.propose_as(&api, actor, None, command).await?;
     let Reply::Registered { engineer, salt } = &done.reply else { return Err(done.unexpected()) };
     let api_key = minted.shown_first(incoming.idempotency.as_ref(), *salt).into_text();

@@ -22,8 +22,8 @@ use nexus_api_types::{
     header as names,
 };
 use nexus_domain::{
-    Command, Document, DocumentKey, FeatureId, Reply, SessionId,
-    command::NewCheckpoint,
+    Document, DocumentKey, FeatureId, Reply, SessionId,
+    command::{self, NewCheckpoint},
     document::{CheckpointKind, LatestCheckpoint},
     ids::CheckpointId,
 };
@@ -83,7 +83,7 @@ async fn save(
     });
     // Without a header, the request acts as the session whose work it records.
     let acting = write.caller.session.unwrap_or(session);
-    let command = Command::SaveCheckpoint { project, checkpoint };
+    let command = command::SaveCheckpoint { project, checkpoint }.into();
     let done = write.incoming.propose_as(&api, write.caller.actor(), Some(acting), command).await?;
     if done.reply == Reply::DuplicateCheckpoint {
         let skipped = Skipped { data: None, message: SKIPPED.to_owned() };

@@ -23,7 +23,7 @@ use nexus_api_types::{
     header as names,
 };
 use nexus_domain::{
-    Command, FeatureId, Fence, OutOfBudget, Reply, WorkBudget,
+    FeatureId, Fence, OutOfBudget, Reply, WorkBudget, command,
     entity::{Claim, ClaimKey, ClaimMode, Session},
     pattern::Pattern,
     short_text::{Label, ShortTextError},
@@ -137,7 +137,7 @@ async fn refresh(
     let mut fields = write.fields()?;
     let wanted = fields.patterns("paths");
     fields.finish_as_old_clients_expect()?;
-    let done = write.propose(&api, Command::RefreshClaims { project }).await?;
+    let done = write.propose(&api, command::RefreshClaims { project }.into()).await?;
     let Reply::Held { paths, .. } = &done.reply else { return Err(done.unexpected()) };
     let held: BTreeSet<&Pattern> = paths.iter().collect();
     let refreshed = match wanted {
@@ -165,7 +165,7 @@ async fn claim(
     fields.finish()?;
     let paths: Arc<[Pattern]> = paths.unwrap_or_default().into();
     let wanted = paths.clone();
-    let done = write.propose(&api, Command::ClaimPaths { project, paths, mode, feature }).await?;
+    let done = write.propose(&api, command::ClaimPaths { project, paths, mode, feature }.into()).await?;
     let Reply::Claimed(session) = &done.reply else { return Err(done.unexpected()) };
     let state = done.view.state();
     let mut listed = BTreeSet::new();
@@ -191,7 +191,7 @@ async fn release(
     let mut fields = write.fields()?;
     let paths = fields.patterns("paths").map(Into::into);
     fields.finish()?;
-    released(write.propose(&api, Command::ReleasePaths { project, paths }).await?)
+    released(write.propose(&api, command::ReleasePaths { project, paths }.into()).await?)
 }
 
 async fn force_release(
@@ -207,7 +207,9 @@ async fn force_release(
     let (Some(paths), Some(reason)) = (paths, reason) else {
         return Err(ApiError::internal(&"fields passed"));
     };
-    released(write.propose(&api, Command::ForceRelease { project, paths: paths.into(), reason }).await?)
+    released(
+        write.propose(&api, command::ForceRelease { project, paths: paths.into(), reason }.into()).await?,
+    )
 }
 
 fn reason(text: &str) -> Result<Label, ShortTextError> {

@@ -18,7 +18,7 @@ use axum::{
 };
 use nexus_api_types::{Data, Moment, cluster as wire};
 use nexus_domain::{
-    Actor, Command, Millis, NodeId, Refusal, Reply,
+    Actor, Millis, NodeId, Refusal, Reply, command,
     decide::access,
     ids::{InstanceId, JoinTokenId},
 };
@@ -241,7 +241,7 @@ async fn create_join_token(State(api): State<Api>, write: Write) -> Result<Respo
     fields.finish()?;
     let token = join_token(write.secret(&api));
     let digest = token_digest(&token);
-    let command = Command::CreateJoinToken { id: JoinTokenId(api.mint.id()), digest, lifetime };
+    let command = command::CreateJoinToken { id: JoinTokenId(api.mint.id()), digest, lifetime }.into();
     let done = write.propose(&api, command).await?;
     let Reply::JoinToken(made) = &done.reply else { return Err(done.unexpected()) };
     if made.digest != digest {

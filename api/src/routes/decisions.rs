@@ -18,7 +18,10 @@ use axum::{
 };
 use nexus_api_types::knowledge::{AddDecision, Decision};
 use nexus_domain::{
-    Command, Document, DocumentKey, command::NewDecision, ids::DecisionId, short_text::Title,
+    Document, DocumentKey,
+    command::{self, NewDecision},
+    ids::DecisionId,
+    short_text::Title,
 };
 
 pub(super) fn routes() -> Routes {
@@ -72,7 +75,7 @@ async fn add(
     let id = DecisionId(api.mint.id());
     let decision =
         Box::new(NewDecision { id, feature, title, decision, rationale, alternatives, supersedes });
-    let done = write.propose(&api, Command::AddDecision { project, decision }).await?;
+    let done = write.propose(&api, command::AddDecision { project, decision }.into()).await?;
     let Document::Decision(decision) = api.written(&done).await? else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::CREATED, render::decision(done.view.state(), &decision)))
 }

@@ -17,7 +17,7 @@ use nexus_api_types::{
     engineer::{ChangeRole, Me},
     feature::Deleted,
 };
-use nexus_domain::{Command, Reply, entity::Role};
+use nexus_domain::{Reply, command, entity::Role};
 
 pub(super) fn routes() -> Routes {
     let changed = Operation::write("Change an engineer's rights").body::<ChangeRole>().answers::<Me>(200);
@@ -42,7 +42,7 @@ async fn change_role(
     let role = fields.required_text("role", role_from);
     fields.finish()?;
     let Some(role) = role else { return Err(ApiError::internal(&"fields passed")) };
-    let done = write.propose(&api, Command::ChangeRole { engineer, role }).await?;
+    let done = write.propose(&api, command::ChangeRole { engineer, role }.into()).await?;
     let Reply::Engineer(engineer) = &done.reply else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::OK, render::me(engineer)))
 }
@@ -54,7 +54,7 @@ async fn delete(
 ) -> Result<Response, ApiError> {
     write.no_fields()?;
     let engineer = engineer_id(&engineer)?;
-    let done = write.propose(&api, Command::DeleteEngineer { engineer }).await?;
+    let done = write.propose(&api, command::DeleteEngineer { engineer }.into()).await?;
     Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
 }
 

@@ -25,8 +25,8 @@ use nexus_api_types::{
     feature::{self as wire, Available, CreateFeature, Deleted, UpdateFeature},
 };
 use nexus_domain::{
-    Command, FeatureId, OutOfBudget, ProjectId, Reply, WorkBudget,
-    command::{FeaturePatch, NewFeature},
+    FeatureId, OutOfBudget, ProjectId, Reply, WorkBudget,
+    command::{self, FeaturePatch, NewFeature},
     decide::{MAX_DEPENDENCIES, STEPS_OF_FEATURE, blocker},
     entity::{Feature, Lane},
     pattern::Pattern,
@@ -202,7 +202,8 @@ async fn create(
         reads: shape.reads.unwrap_or_default(),
         depends_on: shape.depends_on.unwrap_or_default(),
     };
-    let done = write.propose(&api, Command::CreateFeature { project, feature: Box::new(feature) }).await?;
+    let done =
+        write.propose(&api, command::CreateFeature { project, feature: Box::new(feature) }.into()).await?;
     answer_with(&done, StatusCode::CREATED, &spec)
 }
 
@@ -227,7 +228,8 @@ async fn update(
         reads: shape.reads,
         depends_on: shape.depends_on,
     };
-    let done = write.propose(&api, Command::UpdateFeature { project, slug, patch: Box::new(patch) }).await?;
+    let done =
+        write.propose(&api, command::UpdateFeature { project, slug, patch: Box::new(patch) }.into()).await?;
     match spec {
         Some(spec) => answer_with(&done, StatusCode::OK, &spec),
         None => answer(&api, done, StatusCode::OK).await,
@@ -263,7 +265,8 @@ async fn delete(
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     let slug = feature_slug(&slug)?;
-    let done = write.propose(&api, Command::DeleteFeature { project, slug, is_finished: false }).await?;
+    let done =
+        write.propose(&api, command::DeleteFeature { project, slug, is_finished: false }.into()).await?;
     Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
 }
 
@@ -275,7 +278,8 @@ async fn delete_finished(
     write.no_fields()?;
     let project = project_id(&project)?;
     let slug = feature_slug(&slug)?;
-    let done = write.propose(&api, Command::DeleteFeature { project, slug, is_finished: true }).await?;
+    let done =
+        write.propose(&api, command::DeleteFeature { project, slug, is_finished: true }.into()).await?;
     Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
 }
 

@@ -19,7 +19,12 @@ use nexus_api_types::{
     engineer::{self as wire, MintKey, MintedKey},
     feature::Deleted,
 };
-use nexus_domain::{Command, ProjectId, Refusal, Reply, command::NewApiKey, ids::KeyId, short_text::Label};
+use nexus_domain::{
+    ProjectId, Refusal, Reply,
+    command::{self, NewApiKey},
+    ids::KeyId,
+    short_text::Label,
+};
 use uuid::Uuid;
 
 pub(super) fn routes() -> Routes {
@@ -59,7 +64,7 @@ async fn mint(State(api): State<Api>, write: Write) -> Result<Response, ApiError
     });
     let (minted, key) = hashed.await?;
     let key = NewApiKey { expires_at: expires_at.map(|at| at.0), project, readonly, ..key? };
-    let done = write.propose(&api, Command::AddKey { key }).await?;
+    let done = write.propose(&api, command::AddKey { key }.into()).await?;
     let Reply::KeyAdded(key) = &done.reply else { return Err(done.unexpected()) };
     if key.prefix != minted.text.prefix() {
         // The first request had another key of the same engineer, which alone can derive the new key again.
@@ -72,7 +77,7 @@ async fn mint(State(api): State<Api>, write: Write) -> Result<Response, ApiError
 async fn revoke(State(api): State<Api>, Path(key): Path<String>, write: Write) -> Result<Response, ApiError> {
     write.no_fields()?;
     let key = key.parse::<Uuid>().map(KeyId).map_err(|_| ApiError::field("keyId", "must be a UUID"))?;
-    let done = write.propose(&api, Command::RevokeKey { key }).await?;
+    let done = write.propose(&api, command::RevokeKey { key }.into()).await?;
     Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
 }
 

@@ -17,7 +17,7 @@ use axum::{
     response::Response,
 };
 use nexus_api_types::knowledge::{AddLearning, Learning};
-use nexus_domain::{Command, Document, DocumentKey, ids::LearningId};
+use nexus_domain::{Document, DocumentKey, command, ids::LearningId};
 
 pub(super) fn routes() -> Routes {
     const ALL: &str = "/projects/{project}/features/{slug}/learnings";
@@ -53,7 +53,7 @@ async fn add(
     fields.finish_as_old_clients_expect()?;
     let Some(content) = content else { return Err(ApiError::internal(&"fields passed")) };
     let id = LearningId(api.mint.id());
-    let done = write.propose(&api, Command::AddLearning { project, slug, id, content }).await?;
+    let done = write.propose(&api, command::AddLearning { project, slug, id, content }.into()).await?;
     let Document::Learning(learning) = api.written(&done).await? else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::CREATED, render::learning(done.view.state(), &learning)))
 }

@@ -19,7 +19,7 @@ use nexus_api_types::project::{
     AddMember, CreateProject, Member, Project, ProjectDetail, Removed, UpdateProject,
 };
 use nexus_domain::{
-    Command, EngineerId, ProjectId, Reply,
+    EngineerId, ProjectId, Reply, command,
     entity::{MemberRole, Role},
     pattern::Case,
     short_text::{Label, MAX_PROJECT_SLUG, Name, ShortTextError, Slug},
@@ -88,7 +88,7 @@ async fn create(State(api): State<Api>, write: Write) -> Result<Response, ApiErr
     let default_branch =
         default_branch.unwrap_or_else(|| Label::parse("main").expect("a short text is a label"));
     let id = ProjectId(api.mint.id());
-    let command = Command::CreateProject { id, name, slug, repo_url, repo_path, default_branch };
+    let command = command::CreateProject { id, name, slug, repo_url, repo_path, default_branch }.into();
     let done = write.propose(&api, command).await?;
     let Reply::Project(project) = &done.reply else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::CREATED, render::project(project)))
@@ -104,7 +104,7 @@ async fn update(
     let case = fields.required_text("case", case);
     fields.finish()?;
     let Some(case) = case else { return Err(ApiError::internal(&"fields passed")) };
-    let done = write.propose(&api, Command::UpdateProject { project, case }).await?;
+    let done = write.propose(&api, command::UpdateProject { project, case }.into()).await?;
     let Reply::Project(project) = &done.reply else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::OK, render::project(project)))
 }
@@ -116,7 +116,7 @@ async fn delete(
 ) -> Result<Response, ApiError> {
     write.no_fields()?;
     let project = project_id(&project)?;
-    let done = write.propose(&api, Command::DeleteProject { project }).await?;
+    let done = write.propose(&api, command::DeleteProject { project }.into()).await?;
     Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
 }
 
@@ -132,7 +132,7 @@ async fn add_member(
     fields.finish_as_old_clients_expect()?;
     let Some(engineer) = engineer else { return Err(ApiError::internal(&"fields passed")) };
     let role = role.unwrap_or(MemberRole::Member);
-    let done = write.propose(&api, Command::AddMember { project, engineer, role }).await?;
+    let done = write.propose(&api, command::AddMember { project, engineer, role }.into()).await?;
     let Reply::Member(member) = &done.reply else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::CREATED, render::member(done.view.state(), member)))
 }
@@ -145,7 +145,7 @@ async fn remove_member(
 ) -> Result<Response, ApiError> {
     write.no_fields()?;
     let (project, engineer) = (project_id(&project)?, engineer_id(&engineer)?);
-    let done = write.propose(&api, Command::RemoveMember { project, engineer }).await?;
+    let done = write.propose(&api, command::RemoveMember { project, engineer }.into()).await?;
     Ok(done.answer(StatusCode::OK, Removed { removed: true }))
 }
 

@@ -21,7 +21,7 @@ use nexus_api_types::{
     roadmap::{MoveFeature, Reorder, Roadmap},
 };
 use nexus_domain::{
-    Command, OutOfBudget, ProjectId, WorkBudget,
+    OutOfBudget, ProjectId, WorkBudget, command,
     decide::{MAX_NAMED, STEPS_OF_FEATURE},
     entity::Lane,
 };
@@ -89,7 +89,7 @@ async fn reorder(
         Ok((lane, slugs))
     });
     let lanes = lanes.collect::<Result<Vec<_>, ApiError>>()?;
-    let done = write.propose(&api, Command::ReorderRoadmap { project, lanes }).await?;
+    let done = write.propose(&api, command::ReorderRoadmap { project, lanes }.into()).await?;
     let view = done.view.clone();
     let json = api.compute(write.caller.engineer, move |work| roadmap(&view, project, work)).await?;
     let mut response = json.answer(&api).await?;
@@ -110,6 +110,6 @@ async fn put(
     fields.finish_as_old_clients_expect()?;
     let Some(lane) = lane else { return Err(ApiError::internal(&"fields passed")) };
     let priority = priority.and_then(|priority| u32::try_from(priority).ok());
-    let done = write.propose(&api, Command::MoveFeature { project, slug, lane, priority }).await?;
+    let done = write.propose(&api, command::MoveFeature { project, slug, lane, priority }.into()).await?;
     features::answer(&api, done, StatusCode::OK).await
 }

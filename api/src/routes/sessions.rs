@@ -23,7 +23,7 @@ use nexus_api_types::{
     session::{self as wire, Ok as Yes, ProjectStatus, StartSession},
 };
 use nexus_domain::{
-    Command, EngineerId, FeatureId, OutOfBudget, ProjectId, Refusal, Reply, SessionId, WorkBudget,
+    EngineerId, FeatureId, OutOfBudget, ProjectId, Refusal, Reply, SessionId, WorkBudget, command,
     decide::{STEPS_OF_FEATURE, access},
     entity::{Feature, SessionMetadata, Status},
     refusal::EntityKind,
@@ -83,7 +83,8 @@ async fn start(
     let metadata = metadata(&mut fields);
     fields.finish_as_old_clients_expect()?;
     let id = SessionId(api.mint.id());
-    let done = write.propose(&api, Command::StartSession { project, id, agent, feature, metadata }).await?;
+    let done =
+        write.propose(&api, command::StartSession { project, id, agent, feature, metadata }.into()).await?;
     let Reply::Session(session) = &done.reply else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::CREATED, render::session(done.view.state(), session)))
 }
@@ -115,7 +116,7 @@ async fn end(
 ) -> Result<Response, ApiError> {
     write.no_fields()?;
     let (project, session) = (project_id(&project)?, session_id(&session)?);
-    let done = write.propose(&api, Command::EndSession { project, session }).await?;
+    let done = write.propose(&api, command::EndSession { project, session }.into()).await?;
     Ok(done.answer(StatusCode::OK, Yes { ok: true }))
 }
 

@@ -11,7 +11,7 @@ use crate::{
 use axum::{extract::State, http::StatusCode, response::Response};
 use nexus_api_types::cluster as wire;
 use nexus_domain::{
-    Command, Millis, Refusal, Reply, Settings,
+    Millis, Refusal, Reply, Settings, command,
     entity::Role,
     settings::{QuotasPatch, Registration, SettingsPatch},
 };
@@ -42,7 +42,7 @@ async fn update(State(api): State<Api>, write: Write) -> Result<Response, ApiErr
     let mut fields = write.fields()?;
     let patch = patch(&mut fields);
     fields.finish()?;
-    let done = write.propose(&api, Command::UpdateSettings { patch }).await?;
+    let done = write.propose(&api, command::UpdateSettings { patch }.into()).await?;
     let Reply::Settings(settings) = &done.reply else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::OK, render(settings)))
 }

@@ -20,7 +20,7 @@ use axum::{
     routing::get,
 };
 use nexus_api_types::event::Ticket;
-use nexus_domain::{Actor, Command, Refusal, Reply, entity::TokenDigest};
+use nexus_domain::{Actor, Refusal, Reply, command, entity::TokenDigest};
 use std::collections::HashMap;
 
 /// The WebSocket route, which OpenAPI cannot describe.
@@ -78,7 +78,7 @@ async fn ticket_holder(api: &Api, headers: &HeaderMap, digest: TokenDigest) -> R
 /// Redeems a ticket, which opens one socket only.
 async fn redeem(api: &Api, digest: TokenDigest) -> Result<(), ApiError> {
     let write = Incoming::of_the_node();
-    write.propose_as(api, Actor::Anonymous, None, Command::RedeemTicket { digest }).await?;
+    write.propose_as(api, Actor::Anonymous, None, command::RedeemTicket { digest }.into()).await?;
     Ok(())
 }
 
@@ -86,7 +86,7 @@ async fn issue(State(api): State<Api>, write: Write) -> Result<Response, ApiErro
     write.no_fields()?;
     let ticket = auth::ticket(write.secret(&api));
     let digest = token_digest(&ticket);
-    let done = write.propose(&api, Command::IssueTicket { digest }).await?;
+    let done = write.propose(&api, command::IssueTicket { digest }.into()).await?;
     let Reply::Ticket(issued) = &done.reply else { return Err(done.unexpected()) };
     if issued.digest != digest {
         // The first request had another key of the same engineer, which alone can derive the ticket again.

@@ -15,7 +15,7 @@ use axum::{
 };
 use futures::future::{BoxFuture, FutureExt};
 use nexus_api_types::feature::{Feature, PickNext, Picked};
-use nexus_domain::{Command, ProjectId, Reply, entity::Lane, short_text::Slug};
+use nexus_domain::{Command, ProjectId, Reply, command, entity::Lane, short_text::Slug};
 
 pub(super) fn routes() -> Routes {
     let picked = |summary| {
@@ -30,7 +30,7 @@ pub(super) fn routes() -> Routes {
         .post("/projects/{project}/features/{slug}/pick", pick, picked("Pick a feature"))
         .post(
             "/projects/{project}/features/{slug}/ready",
-            step(|project, slug| Command::ReadyFeature { project, slug }),
+            step(|project, slug| command::ReadyFeature { project, slug }.into()),
             of_feature("Make a draft ready to be picked"),
         )
         .post(
@@ -40,17 +40,17 @@ pub(super) fn routes() -> Routes {
         )
         .post(
             "/projects/{project}/features/{slug}/release",
-            step(|project, slug| Command::ReleaseFeature { project, slug }),
+            step(|project, slug| command::ReleaseFeature { project, slug }.into()),
             of_feature("Give a feature back, unfinished"),
         )
         .post(
             "/projects/{project}/features/{slug}/done",
-            step(|project, slug| Command::CompleteFeature { project, slug }),
+            step(|project, slug| command::CompleteFeature { project, slug }.into()),
             of_feature("Finish a feature"),
         )
         .post(
             "/projects/{project}/features/{slug}/cancel",
-            step(|project, slug| Command::CancelFeature { project, slug }),
+            step(|project, slug| command::CancelFeature { project, slug }.into()),
             of_feature("Give a feature up"),
         )
 }
@@ -78,7 +78,7 @@ async fn draft(
     write: Write,
 ) -> Result<Response, ApiError> {
     write.no_fields()?;
-    let command = Command::DraftFeature { project: project_id(&project)?, slug: feature_slug(&slug)? };
+    let command = command::DraftFeature { project: project_id(&project)?, slug: feature_slug(&slug)? }.into();
     answer(&api, write.propose(&api, command).await?, StatusCode::OK).await
 }
 
@@ -88,7 +88,7 @@ async fn pick(
     write: Write,
 ) -> Result<Response, ApiError> {
     let (project, slug) = (project_id(&project)?, feature_slug(&slug)?);
-    let done = write.propose(&api, Command::PickFeature { project, slug }).await?;
+    let done = write.propose(&api, command::PickFeature { project, slug }.into()).await?;
     picked(&api, done).await
 }
 
@@ -101,7 +101,7 @@ async fn pick_next(
     let mut fields = write.fields()?;
     let lanes = fields.list("lanes", Lane::ALL.len(), render::lane_from).unwrap_or_default();
     fields.finish()?;
-    let done = write.propose(&api, Command::PickNext { project, lanes }).await?;
+    let done = write.propose(&api, command::PickNext { project, lanes }.into()).await?;
     picked(&api, done).await
 }
 

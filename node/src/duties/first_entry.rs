@@ -8,7 +8,7 @@ use crate::{
 };
 use nexus_api::mint::Mint;
 use nexus_domain::{
-    ClusterId, Command, WallTime,
+    ClusterId, WallTime, command,
     entity::{ClusterOrigin, NodeRecord},
     short_text::Label,
 };
@@ -48,7 +48,7 @@ impl FirstEntry {
             formed_at: self.clock.wall(),
             bootstrap: Some(nexus_api::auth::token_digest(&token)),
         };
-        let command = Command::FormCluster { origin: origin.clone(), nodes: first_nodes(node) };
+        let command = command::FormCluster { origin: origin.clone(), nodes: first_nodes(node) };
         match proposer.propose_as_system(command, Instant::now() + FORM_TIMEOUT).await {
             ProposeOutcome::Applied(answer) if answer.outcome.is_ok() => {
                 tracing::info!(cluster = %origin.cluster, "the cluster is formed");

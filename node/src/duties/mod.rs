@@ -23,7 +23,7 @@ use crate::{
 use disk_space::SpaceAdmission;
 use first_entry::FirstEntry;
 use futures::future::join_all;
-use nexus_domain::Command;
+use nexus_domain::command;
 use rules::RulesUpgrade;
 use silence::LeaderSilence;
 use std::{sync::Arc, time::Duration};
@@ -102,7 +102,7 @@ impl Duties {
         let now = self.clock.stamp().cluster;
         let is_due = self.node.published().state.next_deadline().is_some_and(|at| at <= now);
         if is_due {
-            let _ = self.proposer.propose_as_system(Command::Tick, Instant::now() + ENTRY_TIMEOUT).await;
+            let _ = self.proposer.propose_as_system(command::Tick, Instant::now() + ENTRY_TIMEOUT).await;
         }
     }
 

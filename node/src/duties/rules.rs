@@ -6,7 +6,7 @@ use crate::{
     proposer::{ProposeOutcome, Proposer},
     watch::reports::Reports,
 };
-use nexus_domain::{Command, NodeId, RulesVersion};
+use nexus_domain::{NodeId, RulesVersion, command};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -61,7 +61,7 @@ impl RulesUpgrade {
             return;
         };
         let deadline = Instant::now() + RAISE_TIMEOUT;
-        let raised = self.proposer.propose_as_system(Command::RaiseRules(to), deadline).await;
+        let raised = self.proposer.propose_as_system(command::RaiseRules { to }, deadline).await;
         if matches!(raised, ProposeOutcome::Applied(_)) {
             tracing::info!(version = %to, "the cluster goes by newer rules");
         }

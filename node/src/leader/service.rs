@@ -7,7 +7,7 @@ use crate::{
     proposer::{ProposeOutcome, Proposer},
     watch::reports::Reports,
 };
-use nexus_domain::{Command, Reply, Revision, SessionId};
+use nexus_domain::{Reply, Revision, SessionId, command};
 use openraft::raft::{ReadPolicy, linearizable_read::LinearizerOption};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
@@ -64,7 +64,7 @@ impl LeaderService {
         keep_alives: Vec<SessionId>,
         deadline: Instant,
     ) -> ServiceResponse {
-        let command = Command::Heartbeats { heartbeats, keep_alives };
+        let command = command::Heartbeats { heartbeats, keep_alives };
         match self.proposer.propose_as_system(command, deadline).await {
             ProposeOutcome::Applied(answer) => match answer.outcome {
                 Ok(Reply::Heartbeats { unknown }) => ServiceResponse::Heartbeats { unknown },

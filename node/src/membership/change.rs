@@ -10,7 +10,7 @@ use crate::{
     proposer::{ProposeOutcome, Proposer},
     watch::reports::Reports,
 };
-use nexus_domain::{Command, NodeId, Refusal, Reply, entity::TokenDigest, short_text::Label};
+use nexus_domain::{NodeId, Refusal, Reply, command, entity::TokenDigest, short_text::Label};
 use nexus_raft_store::{Member, TypeConfig};
 use openraft::{
     ChangeMembers,
@@ -107,7 +107,7 @@ impl Membership {
         }
         self.check_rules(&welcome)?;
         let label = |text: &str| Label::parse(text).map_err(|problem| refused(format!("address {problem}")));
-        let command = Command::AdmitNode {
+        let command = command::AdmitNode {
             instance: member.instance,
             peer_addr: label(&member.peer_addr)?,
             client_addr: label(&member.client_addr)?,

@@ -9,7 +9,7 @@
 use nexus_domain::{
     Acting, Actor, ClusterId, ClusterTime, Command, EngineerId, FeatureId, Millis, ProjectId, Proposal,
     Revision, SessionId, Stamp, State, WallTime, apply,
-    command::{NewApiKey, NewFeature},
+    command::{self, NewApiKey, NewFeature},
     entity::{ClaimMode, ClusterOrigin, KeyPrefix, Lane},
     ids::KeyId,
     pattern::Pattern,
@@ -39,7 +39,7 @@ fn main() {
         let session = world.start(&agent);
         let paths = (0..HELD_EACH).map(|n| pattern(&path(holder * HELD_EACH + n, "held"))).collect();
         let claim =
-            Command::ClaimPaths { project: PROJECT, paths, mode: ClaimMode::Exclusive, feature: None };
+            command::ClaimPaths { project: PROJECT, paths, mode: ClaimMode::Exclusive, feature: None }.into();
         world.apply(claim, Acting::Session(session));
     }
     println!("claims: {}", world.state.claim_count());
@@ -57,7 +57,8 @@ fn main() {
         for n in 0..10 {
             let paths = [pattern(&format!("**/made-{holder}-{n}-*.rs"))].into();
             let claim =
-                Command::ClaimPaths { project: PROJECT, paths, mode: ClaimMode::Exclusive, feature: None };
+                command::ClaimPaths { project: PROJECT, paths, mode: ClaimMode::Exclusive, feature: None }
+                    .into();
             world.apply(claim, Acting::Session(session));
         }
     }
@@ -79,10 +80,10 @@ impl World {
     fn new() -> Self {
         let mut world = Self { state: State::default(), revision: 0, ids: 100 };
         let origin = ClusterOrigin { cluster: ClusterId::MIN, formed_at: WallTime(0), bootstrap: None };
-        world.apply_as(Actor::System, Command::FormCluster { origin, nodes: Vec::new() });
+        world.apply_as(Actor::System, command::FormCluster { origin, nodes: Vec::new() }.into());
         let session_unattended = Some(Millis::from_secs(3_600));
         let patch = SettingsPatch { session_unattended, ..SettingsPatch::default() };
-        world.apply_as(Actor::System, Command::UpdateSettings { patch });
+        world.apply_as(Actor::System, command::UpdateSettings { patch }.into());
         let key = NewApiKey {
             id: KEY,
             prefix: KeyPrefix(1),
@@ -92,23 +93,25 @@ impl World {
             project: None,
             readonly: false,
         };
-        let register = Command::RegisterEngineer {
+        let register = command::RegisterEngineer {
             id: ENGINEER,
             name: Name::parse("ana").unwrap(),
             email: Email::parse("ana@example.com").unwrap(),
             key,
             salt: None,
             bootstrap: None,
-        };
+        }
+        .into();
         world.apply_as(Actor::Anonymous, register);
-        let create = Command::CreateProject {
+        let create = command::CreateProject {
             id: PROJECT,
             name: Name::parse("nexus").unwrap(),
             slug: Slug::parse("nexus").unwrap(),
             repo_url: None,
             repo_path: None,
             default_branch: Label::parse("main").unwrap(),
-        };
+        }
+        .into();
         world.apply(create, Acting::Engineer { candidate: SessionId::MAX });
         world
     }
@@ -122,13 +125,14 @@ impl World {
         let agent = AgentName::parse(agent).unwrap();
         let id = SessionId(self.id());
         let metadata = nexus_domain::entity::SessionMetadata::default();
-        let start = Command::StartSession {
+        let start = command::StartSession {
             project: PROJECT,
             id,
             agent: Some(agent.clone()),
             feature: None,
             metadata,
-        };
+        }
+        .into();
         self.apply(start, Acting::Engineer { candidate: SessionId::MAX });
         self.state.session_of(PROJECT, ENGINEER, Some(&agent)).unwrap().id
     }
@@ -161,16 +165,18 @@ impl World {
             let (actor, acting) = (Actor::Engineer { id: ENGINEER, key: KEY }, Acting::Session(session));
             for part in 0..commands {
                 let paths = (0..10_000).map(|n| pattern(&path(n, &format!("end-{part}")))).collect();
-                let claim = Command::ClaimPaths {
+                let claim = command::ClaimPaths {
                     project: PROJECT,
                     paths,
                     mode: ClaimMode::Exclusive,
                     feature: None,
-                };
+                }
+                .into();
                 let (took, taken) = self.propose(claim, actor, acting);
                 println!("10,000 files: taken {taken} in {took:?}");
             }
-            let (took, _) = self.propose(Command::EndSession { project: PROJECT, session }, actor, acting);
+            let (took, _) =
+                self.propose(command::EndSession { project: PROJECT, session }.into(), actor, acting);
             println!("the end of a session of {commands} times 10,000 files: {took:?}");
         }
     }
@@ -192,20 +198,23 @@ impl World {
             depends_on: [].into(),
         });
         let own = Acting::Engineer { candidate: SessionId(self.id()) };
-        self.apply(Command::CreateFeature { project: PROJECT, feature }, own);
-        self.apply(Command::ReadyFeature { project: PROJECT, slug: slug.clone() }, own);
+        self.apply(command::CreateFeature { project: PROJECT, feature }.into(), own);
+        self.apply(command::ReadyFeature { project: PROJECT, slug: slug.clone() }.into(), own);
         let actor = Actor::Engineer { id: ENGINEER, key: KEY };
         let mut times = Vec::new();
         let mut is_taken = false;
         let begun = Instant::now();
         // A few rounds are enough for slow ones.
         while times.len() < ROUNDS && (times.len() < 5 || begun.elapsed() < Duration::from_secs(10)) {
-            let (took, taken) =
-                self.propose(Command::PickFeature { project: PROJECT, slug: slug.clone() }, actor, own);
+            let (took, taken) = self.propose(
+                command::PickFeature { project: PROJECT, slug: slug.clone() }.into(),
+                actor,
+                own,
+            );
             times.push(took);
             is_taken = taken;
             if taken {
-                self.apply(Command::ReleaseFeature { project: PROJECT, slug: slug.clone() }, own);
+                self.apply(command::ReleaseFeature { project: PROJECT, slug: slug.clone() }.into(), own);
             }
         }
         times.sort_unstable();

@@ -1,15 +1,18 @@
 //! Applies proposals: each makes one revision of the state and one answer.
 
 use crate::{
-    command::{Acting, Actor, Proposal},
-    decide::{self, CleanupBudget, Context, access},
+    actor::{Acting, Actor},
+    cleanup::CleanupBudget,
+    decide::{access, engineer_deletion, expiry, project_deletion, sessions},
     document::{Document, DocumentKey},
     entity::Session,
+    erasure::Erasure,
     event::{Cause, Event, Recorded},
-    ids::{FeatureId, ProjectId},
+    proposal::Proposal,
     refusal::Refusal,
     reply_cache::{Answer, KeyedReply, Request, SlottedReply},
-    state::{RowKey, State},
+    row::RowKey,
+    state::State,
     time::{Revision, WallTime},
     work::WorkBudget,
 };
@@ -17,8 +20,6 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// Revisions between two sweeps of old slots, of which there are some thousands at most.
 const SLOT_SWEEP_INTERVAL: u64 = 1_024;
-/// Revisions by which events may outlive their limit: the store prunes them only now and then.
-pub(crate) const PRUNE_SLACK: u64 = 2_048;
 /// Cached replies, and replaced lists, that one entry may evict.
 const MAX_EVICTED: usize = 100;
 
@@ -39,25 +40,6 @@ pub struct Applied {
     pub work: usize,
 }
 
-/// A range of texts or events that is erased as a whole, however many there are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Erasure {
-    /// The texts about a feature except its spec: checkpoints, learnings, and the marks of decisions.
-    TextsOfFeature(ProjectId, FeatureId),
-    /// All texts of a project.
-    TextsOfProject(ProjectId),
-    /// The events of a deleted project. The store may erase only the first ones; it reports to
-    /// [`State::events_erased`].
-    Events {
-        /// The deleted project.
-        project: ProjectId,
-        /// The first revision to erase.
-        from: Revision,
-        /// The revision after the last one to erase.
-        to: Revision,
-    },
-}
-
 /// Applies one committed proposal. The same state, revision and proposal give the same result on every node and at
 /// every replay.
 pub fn apply(state: &mut State, revision: Revision, proposal: &Proposal) -> Applied {
@@ -68,6 +50,18 @@ pub fn apply(state: &mut State, revision: Revision, proposal: &Proposal) -> Appl
     transition.evict_old_slots();
     transition.delete_old_lists();
     transition.finish(answer)
+}
+
+/// Decides a proposal against a state of a moment ago, only to see whether that exceeds a budget. Nothing is carried
+/// out.
+///
+/// # Errors
+/// [`Refusal::TooMuchWork`]. Any other refusal is left to the proposal itself.
+pub fn dry_run(state: &State, proposal: &Proposal, work: &mut WorkBudget) -> Result<(), Refusal> {
+    match proposal.command.decide(proposal.context(state, state.clock.revision), work) {
+        Err(refusal @ Refusal::TooMuchWork { .. }) => Err(refusal),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// One revision while it is being computed.
@@ -111,19 +105,18 @@ impl<'a> Transition<'a> {
     /// and projects.
     fn clean_up(&mut self) {
         let mut budget = CleanupBudget::new(self.state.cleanup_limits);
-        while let Some((events, documents)) = decide::expire_one(self.state, self.revision, &mut budget) {
+        while let Some((events, documents)) = expiry::expire_one(self.state, self.revision, &mut budget) {
             self.fold(events, None);
             self.write(documents);
         }
-        if let Some((events, documents)) =
-            decide::advance_engineer_deletion(self.state, self.revision, &mut budget)
+        if let Some((events, documents)) = engineer_deletion::advance(self.state, self.revision, &mut budget)
         {
             self.fold(events, None);
             self.write(documents);
         }
         // A part of a deleted project takes a whole cleanup budget.
         if budget.is_unused()
-            && let Some((event, erased)) = decide::advance_project_deletion(self.state, self.revision)
+            && let Some((event, erased)) = project_deletion::advance(self.state, self.revision)
         {
             self.fold(event.into_iter().collect(), None);
             self.erased.extend(erased);
@@ -135,8 +128,8 @@ impl<'a> Transition<'a> {
         if let Some(first) = request.and_then(|request| self.cached_answer(request, proposal)) {
             return first;
         }
-        let context = Context::new(self.state, self.revision, proposal);
-        let outcome = match decide::decide(context, &proposal.command, &mut self.work) {
+        let context = proposal.context(self.state, self.revision);
+        let outcome = match proposal.command.decide(context, &mut self.work) {
             Ok(decision) => {
                 let cause = self.cause(proposal, &decision.events);
                 self.fold(decision.events, cause.as_ref());
@@ -162,8 +155,8 @@ impl<'a> Transition<'a> {
                 let cached = self.state.keyed_reply(&request.key)?;
                 let is_same = cached.fingerprint == request.fingerprint;
                 // A client may retry after hours, and may have lost the right to see the answer meanwhile.
-                let ctx = Context::new(self.state, self.revision, proposal);
-                if let Err(refusal) = decide::may_replay(ctx, &proposal.command) {
+                let ctx = proposal.context(self.state, self.revision);
+                if let Err(refusal) = proposal.command.may_replay(ctx) {
                     return Some(refused(refusal));
                 }
                 (is_same, &cached.answer, Refusal::IdempotencyKeyReused)
@@ -185,7 +178,7 @@ impl<'a> Transition<'a> {
     fn renew(&mut self, proposal: &Proposal) {
         let Some(session) = acting_session(self.state, proposal) else { return };
         // Most commands have renewed it already: then no rights need to be looked up again.
-        let Some(event) = decide::renew_lease(self.state, session) else { return };
+        let Some(event) = sessions::renew_lease(self.state, session) else { return };
         if keeps_alive(self.state, proposal, session) {
             self.fold(vec![event], None);
         }
@@ -269,8 +262,7 @@ impl<'a> Transition<'a> {
 
     /// Deletes replaced lists to which only pruned events refer.
     fn delete_old_lists(&mut self) {
-        let kept = self.state.settings.event_revisions.saturating_add(PRUNE_SLACK);
-        let oldest = Revision(self.revision.0.saturating_sub(kept));
+        let oldest = self.state.settings.oldest_events(self.revision);
         for _ in 0..MAX_EVICTED {
             let Some((project, feature, at, lists)) = self.state.lists_replaced_before(oldest) else {
                 return;

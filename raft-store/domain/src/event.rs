@@ -4,44 +4,17 @@ use crate::{
     document::{Decision, LatestCheckpoint, Learning},
     entity::{
         ApiKey, ClaimMode, ClusterOrigin, Engineer, Feature, Holder, JoinToken, Member, NodeRecord, Project,
-        ProjectDeletion, ReplacedLists, Session, Ticket,
+        ProjectDeletion, ReleaseReason, ReplacedLists, Session, Ticket,
     },
     ids::{EngineerId, FeatureId, ProjectId},
     pattern::Pattern,
+    row::RowKey,
     rules::RulesVersion,
     settings::Settings,
-    short_text::Label,
-    state::RowKey,
     time::{ClusterTime, Fence, Revision, WallTime},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// Why a feature or a path was released.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum ReleaseReason {
-    /// The holder released it.
-    Released,
-    /// The feature was completed.
-    Completed,
-    /// The feature was cancelled.
-    Cancelled,
-    /// An update removed the path from the feature.
-    Updated,
-    /// The holder ended the session.
-    SessionEnded,
-    /// The lease and the grace of the session ran out.
-    Expired,
-    /// The holder was removed from the project.
-    MemberRemoved,
-    /// A lead or an admin released it.
-    Forced {
-        /// The lead or admin.
-        by: EngineerId,
-        /// The reason that they gave.
-        reason: Label,
-    },
-}
 
 /// A past fact. It carries whole entities as they are after the event, so that folding it is a plain put.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -309,6 +309,11 @@ pub enum RegistrationRefusal {
 }
 
 impl Refusal {
+    /// The refusal of a command that would take too many steps: what takes so long, and what to do instead.
+    pub(crate) fn too_much_work(doing: &str, instead: &str) -> Self {
+        Self::TooMuchWork { doing: doing.to_owned(), instead: instead.to_owned() }
+    }
+
     /// The same refusal with only the first items of its list, at most `most` bytes; `None` if all items fit.
     pub(crate) fn cut(&self, most: usize) -> Option<Self> {
         if self.list_bytes() <= most {

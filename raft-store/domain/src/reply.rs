@@ -8,7 +8,6 @@ use crate::{
     ids::{NodeId, SessionId},
     pattern::Pattern,
     settings::Settings,
-    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -132,20 +131,6 @@ impl Reply {
             _ => None,
         }
     }
-
-    /// The reply with the paths that were cut, as the state has them now.
-    pub(crate) fn completed(&self, state: &State) -> Self {
-        match self {
-            Self::Feature(feature) => Self::Feature(with_paths(state, feature)),
-            Self::Picked { feature, session } => {
-                Self::Picked { feature: with_paths(state, feature), session: session.clone() }
-            }
-            Self::Held { session, .. } => {
-                Self::Held { session: session.clone(), paths: state.paths_of(session) }
-            }
-            other => other.clone(),
-        }
-    }
 }
 
 fn paths_of(feature: &Feature) -> ClaimUsage {
@@ -154,15 +139,4 @@ fn paths_of(feature: &Feature) -> ClaimUsage {
 
 fn without_paths(feature: &Feature) -> Arc<Feature> {
     Arc::new(Feature { touches: Arc::default(), reads: Arc::default(), ..feature.clone() })
-}
-
-fn with_paths(state: &State, feature: &Arc<Feature>) -> Arc<Feature> {
-    match state.feature(feature.project, feature.id) {
-        Some(now) => Arc::new(Feature {
-            touches: now.touches.clone(),
-            reads: now.reads.clone(),
-            ..Feature::clone(feature)
-        }),
-        None => feature.clone(),
-    }
 }

@@ -12,7 +12,6 @@ use crate::{
     refusal::Refusal,
     reply::Reply,
     short_text::IdempotencyKey,
-    state::State,
     time::{ClusterTime, Millis, Revision},
 };
 use serde::{Deserialize, Serialize};
@@ -106,17 +105,6 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The reply, with the paths that were cut out of it filled in from the current state.
-    ///
-    /// # Errors
-    /// The refusal.
-    pub fn into_outcome(self, state: &State) -> Result<Reply, Refusal> {
-        match self.outcome {
-            Ok(reply) if self.is_cut => Ok(reply.completed(state)),
-            outcome => outcome,
-        }
-    }
-
     /// The answer as it is cached for this request: without long lists.
     pub(crate) fn cut(&self, request: &Request) -> Self {
         let most = match request {
@@ -155,70 +143,5 @@ impl KeyedReply {
             Err(refusal) => refusal.list_bytes(),
         };
         REPLY_BYTES + lists
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::pattern::Pattern;
-
-    #[test]
-    fn young_answers_are_forgotten_only_while_all_together_weigh_too_much() {
-        // A MiB of paths each, and all the same ones.
-        let path = Pattern::parse(&"a".repeat(1 << 10)).unwrap();
-        let paths: Arc<[Pattern]> = vec![path; 1 << 10].into();
-        let mut state = State::default();
-        let most = MAX_REPLY_BYTES / (1 << 20);
-        for number in 0..most {
-            assert_eq!(state.reply_to_evict(), None, "after {number}");
-            let key =
-                ReplyKey { engineer: None, key: IdempotencyKey::parse(&format!("key-{number}")).unwrap() };
-            let answer = Answer {
-                revision: Revision(number as u64),
-                outcome: Ok(Reply::Released { paths: paths.clone(), count: 1 << 10 }),
-                is_cut: false,
-            };
-            let (since, expires) = (ClusterTime(0), ClusterTime(1));
-            let cached = KeyedReply { fingerprint: 0, since, expires, answer: Arc::new(answer) };
-            state.put_keyed_reply(key, Arc::new(cached));
-        }
-        let oldest = state.reply_to_evict().unwrap().clone();
-        assert_eq!(oldest.key.as_str(), "key-0");
-        state.evict_reply(&oldest);
-        assert_eq!(state.reply_to_evict(), None);
-    }
-
-    #[test]
-    fn a_flood_of_one_engineer_makes_no_other_one_lose_an_answer() {
-        let settings = crate::settings::Settings { replies: 100, ..Default::default() };
-        let mut state = State { settings: Arc::new(settings), ..State::default() };
-        let remember = |state: &mut State, engineer: u128, number: u64| {
-            let engineer = Some(EngineerId(uuid::Uuid::from_u128(engineer)));
-            let key = ReplyKey { engineer, key: IdempotencyKey::parse(&format!("key-{number}")).unwrap() };
-            let revision = Revision(number);
-            let answer = Answer { revision, outcome: Ok(Reply::Done), is_cut: false };
-            let expires = ClusterTime(u64::MAX);
-            let cached =
-                KeyedReply { fingerprint: 0, since: ClusterTime(0), expires, answer: Arc::new(answer) };
-            state.put_keyed_reply(key.clone(), Arc::new(cached));
-            key
-        };
-        let first = remember(&mut state, 1, 1);
-        for number in 2..1_000 {
-            remember(&mut state, 2, number);
-        }
-        // Replies of the last minute stay, however many there are.
-        assert_eq!(state.reply_to_evict(), None);
-        state.clock.cluster = ClusterTime(REPLY_FLOOR.0);
-        while let Some(key) = state.reply_to_evict().cloned() {
-            state.evict_reply(&key);
-        }
-        assert_eq!(state.keyed_replies.len(), 100);
-        assert!(
-            state.keyed_replies.contains_key(&first),
-            "it is the oldest reply, but its engineer has only one"
-        );
     }
 }

@@ -1,7 +1,10 @@
 //! The settings that an operator may change while the cluster runs. They are replicated, so that all nodes agree.
 
-use crate::time::Millis;
+use crate::time::{Millis, Revision};
 use serde::{Deserialize, Serialize};
+
+/// Revisions by which events may outlive their limit: the store prunes them only now and then.
+const PRUNE_SLACK: u64 = 2_048;
 
 /// Who may register as an engineer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -166,6 +169,11 @@ impl Settings {
             event_bytes: patch.event_bytes.unwrap_or(self.event_bytes),
             quotas: self.quotas.with(&patch.quotas),
         }
+    }
+
+    /// The oldest revision whose events may still be stored at a revision.
+    pub(crate) fn oldest_events(&self, at: Revision) -> Revision {
+        Revision(at.0.saturating_sub(self.event_revisions.saturating_add(PRUNE_SLACK)))
     }
 
     /// The lowest value of a limit in bytes: 1 MiB.

@@ -5,11 +5,10 @@ mod history;
 
 use history::{Ask, ENGINEERS, Entry, PROJECT, engineer, entries};
 use nexus_domain::{
-    Acting, Actor, Applied, ClusterId, ClusterTime, Command, Document, EngineerId, FeatureId, Millis, NodeId,
-    Proposal, Reply, Revision, Row, RowKey, SessionId, Stamp, State, WallTime, apply,
-    apply::Erasure,
-    command::{NewApiKey, NewCheckpoint, NewDecision, NewFeature},
-    decide::CleanupLimits,
+    Acting, Actor, Applied, ClusterId, ClusterTime, Command, Document, EngineerId, Erasure, FeatureId,
+    Millis, NodeId, Proposal, Reply, Revision, Row, RowKey, SessionId, Stamp, State, WallTime, apply,
+    cleanup::CleanupLimits,
+    command::{self, NewApiKey, NewCheckpoint, NewDecision, NewFeature},
     entity::{ClusterOrigin, KeyPrefix, Lane, MemberRole, SessionMetadata},
     ids::{CheckpointId, DecisionId, KeyId},
     reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, SequenceId},
@@ -52,7 +51,7 @@ impl World {
         let state = State::default().with_cleanup_limits(limits);
         let mut world = Self { state, log: Vec::new(), now: 1_000, ids: 1_000, limits };
         let origin = ClusterOrigin { cluster: ClusterId::MIN, formed_at: WallTime(0), bootstrap: None };
-        world.set_up(Actor::System, Command::FormCluster { origin, nodes: Vec::new() });
+        world.set_up(Actor::System, command::FormCluster { origin, nodes: Vec::new() }.into());
         let patch = SettingsPatch {
             session_timeout: Some(Millis(100)),
             session_grace: Some(Millis(200)),
@@ -61,26 +60,28 @@ impl World {
             reply_age: Some(Millis(400)),
             ..SettingsPatch::default()
         };
-        world.set_up(Actor::System, Command::UpdateSettings { patch });
+        world.set_up(Actor::System, command::UpdateSettings { patch }.into());
         for n in 0..ENGINEERS {
             world.set_up(Actor::Anonymous, register(n));
         }
         let text = |text| Label::parse(text).unwrap();
         world.set_up(
             actor(0),
-            Command::CreateProject {
+            command::CreateProject {
                 id: PROJECT,
                 name: Name::parse("nexus").unwrap(),
                 slug: Slug::parse("nexus").unwrap(),
                 repo_url: None,
                 repo_path: None,
                 default_branch: text("main"),
-            },
+            }
+            .into(),
         );
         for n in 1..ENGINEERS {
             world.set_up(
                 actor(0),
-                Command::AddMember { project: PROJECT, engineer: engineer(n), role: MemberRole::Member },
+                command::AddMember { project: PROJECT, engineer: engineer(n), role: MemberRole::Member }
+                    .into(),
             );
         }
         world
@@ -117,17 +118,18 @@ impl World {
         let by = engineer(entry.engineer);
         let (command, actor) = match &entry.ask {
             Ask::Plain(command) => match &**command {
-                Command::Tick => (Command::Tick, Actor::System),
-                Command::CreateFeature { project, feature } => {
+                Command::Tick(_) => (command::Tick.into(), Actor::System),
+                Command::CreateFeature(command::CreateFeature { project, feature }) => {
                     let feature = Box::new(NewFeature { id: FeatureId(self.id()), ..(**feature).clone() });
-                    (Command::CreateFeature { project: *project, feature }, actor(entry.engineer))
+                    (command::CreateFeature { project: *project, feature }.into(), actor(entry.engineer))
                 }
                 other => (other.clone(), actor(entry.engineer)),
             },
             Ask::Claim(paths, mode, slug) => {
                 let feature = slug.map(|slug| self.feature(slug));
                 (
-                    Command::ClaimPaths { project: PROJECT, paths: paths.clone(), mode: *mode, feature },
+                    command::ClaimPaths { project: PROJECT, paths: paths.clone(), mode: *mode, feature }
+                        .into(),
                     actor(entry.engineer),
                 )
             }
@@ -136,20 +138,20 @@ impl World {
                 let agent = agent.map(|name| AgentName::parse(name).unwrap());
                 let metadata = SessionMetadata::default();
                 (
-                    Command::StartSession { project: PROJECT, id, agent, feature, metadata },
+                    command::StartSession { project: PROJECT, id, agent, feature, metadata }.into(),
                     actor(entry.engineer),
                 )
             }
             Ask::End(whose, agent) => {
                 let session = self.session(engineer(*whose), *agent);
-                (Command::EndSession { project: PROJECT, session }, actor(entry.engineer))
+                (command::EndSession { project: PROJECT, session }.into(), actor(entry.engineer))
             }
             Ask::Heartbeats(heartbeats, keep_alives) => {
                 let of = |list: &[(u128, Option<&str>)]| {
                     list.iter().map(|(n, agent)| self.session(engineer(*n), *agent)).collect()
                 };
                 (
-                    Command::Heartbeats { heartbeats: of(heartbeats), keep_alives: of(keep_alives) },
+                    command::Heartbeats { heartbeats: of(heartbeats), keep_alives: of(keep_alives) }.into(),
                     Actor::System,
                 )
             }
@@ -168,7 +170,7 @@ impl World {
                     supersedes: instead.then(|| earlier.unwrap_or(DecisionId::MAX)),
                 };
                 let decision = Box::new(decision);
-                (Command::AddDecision { project: PROJECT, decision }, actor(entry.engineer))
+                (command::AddDecision { project: PROJECT, decision }.into(), actor(entry.engineer))
             }
             Ask::Checkpoint((whose, agent), slug, kind, context) => {
                 let checkpoint = NewCheckpoint {
@@ -180,7 +182,7 @@ impl World {
                     notes: None,
                 };
                 let checkpoint = Box::new(checkpoint);
-                (Command::SaveCheckpoint { project: PROJECT, checkpoint }, actor(entry.engineer))
+                (command::SaveCheckpoint { project: PROJECT, checkpoint }.into(), actor(entry.engineer))
             }
         };
         let acting = match entry.agent {
@@ -218,7 +220,7 @@ fn register(n: u128) -> Command {
         project: None,
         readonly: false,
     };
-    Command::RegisterEngineer {
+    command::RegisterEngineer {
         id: engineer(n),
         name: Name::parse(&format!("engineer {n}")).unwrap(),
         email: Email::parse(&format!("engineer-{n}@example.com")).unwrap(),
@@ -226,6 +228,7 @@ fn register(n: u128) -> Command {
         salt: None,
         bootstrap: None,
     }
+    .into()
 }
 
 fn rows(state: &State) -> BTreeMap<RowKey, Row> {
@@ -261,7 +264,7 @@ fn check(world: &mut World, entry: &Entry) -> Result<Applied, TestCaseError> {
     prop_assert!(applied.events.iter().enumerate().all(|(at, event)| event.seq as usize == at));
     prop_assert_eq!(world.state.check_invariants(), Ok(()));
     check_texts(world, &applied)?;
-    if let (Command::ReorderRoadmap { lanes, .. }, Ok(Reply::Done)) =
+    if let (Command::ReorderRoadmap(command::ReorderRoadmap { lanes, .. }), Ok(Reply::Done)) =
         (&world.log[world.log.len() - 1].command, &applied.answer.outcome)
         && applied.answer.revision == world.state.clock().revision
     {
@@ -330,19 +333,21 @@ fn check_order(world: &World, lanes: &[(Lane, Vec<Slug>)]) -> Result<(), TestCas
 
 /// The cluster's own entry.
 fn tick() -> Entry {
-    let ask = Ask::Plain(Box::new(Command::Tick));
+    let ask = Ask::Plain(Box::new(command::Tick.into()));
     Entry { ask, engineer: 0, agent: None, key: None, elapsed: 1 }
 }
 
 /// Deletes an engineer, then the project, and waits until nothing is left of it.
 fn delete_everything(world: &mut World) -> Result<(), TestCaseError> {
     let ask = |command| Entry { ask: Ask::Plain(Box::new(command)), ..tick() };
-    let leaves =
-        check(world, &Entry { engineer: 2, ..ask(Command::DeleteEngineer { engineer: engineer(2) }) })?;
+    let leaves = check(
+        world,
+        &Entry { engineer: 2, ..ask(command::DeleteEngineer { engineer: engineer(2) }.into()) },
+    )?;
     let is_gone = leaves.answer.outcome.is_ok();
     prop_assert_eq!(world.state.engineer(engineer(2)).is_none(), is_gone);
     let leads = world.state.member(PROJECT, engineer(0)).is_some();
-    let deleted = check(world, &ask(Command::DeleteProject { project: PROJECT }))?;
+    let deleted = check(world, &ask(command::DeleteProject { project: PROJECT }.into()))?;
     if deleted.answer.outcome.is_err() {
         prop_assert!(!leads || world.state.member(PROJECT, engineer(0)).unwrap().role != MemberRole::Lead);
         return Ok(());

@@ -2,14 +2,15 @@
 #![allow(clippy::unwrap_used)]
 
 use nexus_domain::{
-    Acting, Actor, Command, Proposal, Revision, SessionId, Stamp, State, apply,
+    Acting, Actor, Proposal, Revision, SessionId, Stamp, State, apply, command,
     time::{ClusterTime, WallTime},
 };
 
 fn tick(state: &mut State, revision: u64, cluster: u64, wall: i64) {
     let stamp = Stamp { cluster: ClusterTime(cluster), wall: WallTime(wall) };
     let acting = Acting::Engineer { candidate: SessionId::MIN };
-    let proposal = Proposal { command: Command::Tick, actor: Actor::System, acting, request: None, stamp };
+    let proposal =
+        Proposal { command: command::Tick.into(), actor: Actor::System, acting, request: None, stamp };
     apply(state, Revision(revision), &proposal).answer.outcome.unwrap();
 }
 

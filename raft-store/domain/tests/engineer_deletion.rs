@@ -4,7 +4,7 @@
 use nexus_domain::{
     Acting, Actor, Applied, Command, EngineerId, ProjectId, Proposal, Revision, SessionId, Stamp, State,
     apply,
-    command::NewApiKey,
+    command::{self, NewApiKey},
     entity::{KeyPrefix, MemberRole, SessionMetadata},
     ids::KeyId,
     settings::{QuotasPatch, SettingsPatch},
@@ -50,14 +50,15 @@ impl Cluster {
             project: None,
             readonly: false,
         };
-        let command = Command::RegisterEngineer {
+        let command = command::RegisterEngineer {
             id: engineer,
             name: Name::parse(name).unwrap(),
             email: Email::parse(&format!("{name}@example.com")).unwrap(),
             key,
             salt: None,
             bootstrap: None,
-        };
+        }
+        .into();
         self.does(Actor::Anonymous, command);
         (engineer, Actor::Engineer { id: engineer, key: key_id })
     }
@@ -68,33 +69,35 @@ fn who_was_taken_in_by_thousands_of_projects_may_go_all_the_same() {
     let mut cluster = Cluster { state: State::default(), revision: 0 };
     let quotas = QuotasPatch { engineer_projects: Some(10_000), ..QuotasPatch::default() };
     let patch = SettingsPatch { quotas, ..SettingsPatch::default() };
-    cluster.does(Actor::System, Command::UpdateSettings { patch });
+    cluster.does(Actor::System, command::UpdateSettings { patch }.into());
     let (_, ana) = cluster.register("ana", 1);
     let (ben, as_ben) = cluster.register("ben", 2);
     let project = |n| ProjectId(Uuid::from_u128(1_000 + n));
     for n in 0..PROJECTS {
-        let create = Command::CreateProject {
+        let create = command::CreateProject {
             id: project(n),
             name: Name::parse("Project").unwrap(),
             slug: Slug::parse(&format!("project-{n}")).unwrap(),
             repo_url: None,
             repo_path: None,
             default_branch: Label::parse("main").unwrap(),
-        };
+        }
+        .into();
         cluster.does(ana, create);
         let role = MemberRole::Member;
-        cluster.does(ana, Command::AddMember { project: project(n), engineer: ben, role });
+        cluster.does(ana, command::AddMember { project: project(n), engineer: ben, role }.into());
     }
-    let start = Command::StartSession {
+    let start = command::StartSession {
         project: project(PROJECTS - 1),
         id: SessionId(Uuid::from_u128(77)),
         agent: None,
         feature: None,
         metadata: SessionMetadata::default(),
-    };
+    }
+    .into();
     cluster.does(as_ben, start);
 
-    let deleted = cluster.ask(as_ben, Command::DeleteEngineer { engineer: ben });
+    let deleted = cluster.ask(as_ben, command::DeleteEngineer { engineer: ben }.into());
     deleted.answer.outcome.unwrap();
     assert!(deleted.events.len() <= MOST_EVENTS, "{}", deleted.events.len());
     assert_eq!(cluster.state.sessions().count(), 0, "what works ends first");
@@ -103,7 +106,7 @@ fn who_was_taken_in_by_thousands_of_projects_may_go_all_the_same() {
         // A copy from a snapshot continues from the same point.
         cluster.state.check_invariants().unwrap();
         assert_eq!(cluster.state.next_deadline(), Some(cluster.state.clock().cluster), "nobody has to ask");
-        let part = cluster.ask(Actor::System, Command::Tick);
+        let part = cluster.ask(Actor::System, command::Tick.into());
         assert!(part.events.len() <= MOST_EVENTS, "{}", part.events.len());
         parts += 1;
     }

@@ -2,14 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 use nexus_domain::{
-    Acting, Actor, Command, EngineerId, Proposal, Refusal, Reply, Revision, RulesVersion, SessionId, Stamp,
-    State, apply, ids::KeyId,
+    Acting, Actor, EngineerId, Proposal, Refusal, Reply, Revision, RulesVersion, SessionId, Stamp, State,
+    apply, command, ids::KeyId,
 };
 use uuid::Uuid;
 
 fn raise(state: &mut State, actor: Actor, to: u16) -> Result<Reply, Refusal> {
     let proposal = Proposal {
-        command: Command::RaiseRules(RulesVersion(to)),
+        command: command::RaiseRules { to: RulesVersion(to) }.into(),
         actor,
         acting: Acting::Engineer { candidate: SessionId::MIN },
         request: None,

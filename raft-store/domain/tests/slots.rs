@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use nexus_domain::{
-    Acting, Actor, ClusterTime, Command, NodeId, Proposal, Revision, SessionId, Stamp, State, apply,
+    Acting, Actor, ClusterTime, NodeId, Proposal, Revision, SessionId, Stamp, State, apply, command,
     reply_cache::{ReplySlot, Request, SLOT_AGE, SequenceId},
 };
 
@@ -13,7 +13,7 @@ fn slot(number: u16) -> ReplySlot {
 fn tick(state: &mut State, revision: u64, cluster: u64, number: u16) {
     let id = SequenceId { sequence: revision, start: 0 };
     let proposal = Proposal {
-        command: Command::Tick,
+        command: command::Tick.into(),
         actor: Actor::System,
         acting: Acting::Engineer { candidate: SessionId::MIN },
         request: Some(Request::Slotted { slot: slot(number), id }),

@@ -4,7 +4,7 @@
 use nexus_domain::{
     Acting, Actor, Applied, ClusterId, ClusterTime, Command, EngineerId, FeatureId, ProjectId, Proposal,
     Refusal, Revision, SessionId, Stamp, State, WallTime, WorkBudget, apply,
-    command::{FeaturePatch, NewApiKey, NewFeature},
+    command::{self, FeaturePatch, NewApiKey, NewFeature},
     decide::{blocker, overlapping_claims},
     entity::{ClaimMode, ClusterOrigin, KeyPrefix, Lane, SessionMetadata},
     ids::KeyId,
@@ -34,7 +34,7 @@ impl World {
         world.propose(
             Actor::System,
             Acting::Session(SessionId::MIN),
-            Command::FormCluster { origin, nodes: Vec::new() },
+            command::FormCluster { origin, nodes: Vec::new() }.into(),
         );
         let key = NewApiKey {
             id: KEY,
@@ -45,23 +45,25 @@ impl World {
             project: None,
             readonly: false,
         };
-        let register = Command::RegisterEngineer {
+        let register = command::RegisterEngineer {
             id: ENGINEER,
             name: Name::parse("ana").unwrap(),
             email: Email::parse("ana@example.com").unwrap(),
             key,
             salt: None,
             bootstrap: None,
-        };
+        }
+        .into();
         world.propose(Actor::Anonymous, Acting::Session(SessionId::MIN), register);
-        let create = Command::CreateProject {
+        let create = command::CreateProject {
             id: PROJECT,
             name: Name::parse("nexus").unwrap(),
             slug: Slug::parse("nexus").unwrap(),
             repo_url: None,
             repo_path: None,
             default_branch: Label::parse("main").unwrap(),
-        };
+        }
+        .into();
         world.ask(None, create).answer.outcome.unwrap();
         world
     }
@@ -89,14 +91,14 @@ impl World {
         let id = SessionId(self.id());
         let agent = Some(AgentName::parse(name).unwrap());
         let metadata = SessionMetadata::default();
-        let start = Command::StartSession { project: PROJECT, id, agent, feature: None, metadata };
+        let start = command::StartSession { project: PROJECT, id, agent, feature: None, metadata }.into();
         self.ask(None, start).answer.outcome.unwrap();
         id
     }
 
     fn claim(&mut self, session: SessionId, paths: &[String], mode: ClaimMode) -> Applied {
         let paths = paths.iter().map(|path| pattern(path)).collect();
-        self.ask(Some(session), Command::ClaimPaths { project: PROJECT, paths, mode, feature: None })
+        self.ask(Some(session), command::ClaimPaths { project: PROJECT, paths, mode, feature: None }.into())
     }
 
     fn feature(&mut self, slug: &str, touches: &[String], depends_on: &[String]) -> Applied {
@@ -111,17 +113,20 @@ impl World {
             reads: [].into(),
             depends_on: slugs(depends_on),
         });
-        self.ask(None, Command::CreateFeature { project: PROJECT, feature })
+        self.ask(None, command::CreateFeature { project: PROJECT, feature }.into())
     }
 
     fn depend(&mut self, slug: &str, depends_on: &[String]) -> Applied {
         let patch = Box::new(FeaturePatch { depends_on: Some(slugs(depends_on)), ..FeaturePatch::default() });
-        self.ask(None, Command::UpdateFeature { project: PROJECT, slug: Slug::parse(slug).unwrap(), patch })
+        self.ask(
+            None,
+            command::UpdateFeature { project: PROJECT, slug: Slug::parse(slug).unwrap(), patch }.into(),
+        )
     }
 
     fn ready(&mut self, slug: &str) {
         let slug = Slug::parse(slug).unwrap();
-        self.ask(None, Command::ReadyFeature { project: PROJECT, slug }).answer.outcome.unwrap();
+        self.ask(None, command::ReadyFeature { project: PROJECT, slug }.into()).answer.outcome.unwrap();
     }
 }
 
@@ -173,10 +178,10 @@ fn a_hundred_dear_patterns_against_hundreds_of_held_ones_are_refused_within_the_
 
     world.feature("dear", &dear(100, 'y'), &[]).answer.outcome.unwrap();
     world.ready("dear");
-    let pick = Command::PickFeature { project: PROJECT, slug: Slug::parse("dear").unwrap() };
+    let pick = command::PickFeature { project: PROJECT, slug: Slug::parse("dear").unwrap() }.into();
     let refused = world.ask(Some(other), pick).answer.outcome.unwrap_err();
     assert!(is_too_much(&refused), "{refused}");
-    let next = Command::PickNext { project: PROJECT, lanes: Vec::new() };
+    let next = command::PickNext { project: PROJECT, lanes: Vec::new() }.into();
     // The first collision is enough, also an assumed one.
     let refused = world.ask(Some(other), next).answer.outcome.unwrap_err();
     assert!(matches!(refused, Refusal::TooMuchWork { .. } | Refusal::NothingAvailable { .. }), "{refused}");
@@ -247,9 +252,9 @@ fn giving_back_is_as_much_work_as_there_are_claims() {
     let paths: Vec<String> = (0..5_000).map(|n| format!("src/file_{n}.rs")).collect();
     world.feature("many", &paths, &[]).answer.outcome.unwrap();
     world.ready("many");
-    let pick = Command::PickFeature { project: PROJECT, slug: Slug::parse("many").unwrap() };
+    let pick = command::PickFeature { project: PROJECT, slug: Slug::parse("many").unwrap() }.into();
     world.ask(Some(session), pick).answer.outcome.unwrap();
-    let release = world.ask(Some(session), Command::ReleasePaths { project: PROJECT, paths: None });
+    let release = world.ask(Some(session), command::ReleasePaths { project: PROJECT, paths: None }.into());
     release.answer.outcome.unwrap();
     assert!(release.work < 5_000 * 500, "{} steps", release.work);
     // Claims made meanwhile are released with events, too: ten times as much work.
@@ -258,13 +263,14 @@ fn giving_back_is_as_much_work_as_there_are_claims() {
         &(0..1_000).map(|n| format!("lib/{n}.rs")).collect::<Vec<_>>(),
         ClaimMode::Exclusive,
     );
-    let more = world.ask(Some(session), Command::ReleasePaths { project: PROJECT, paths: None });
+    let more = world.ask(Some(session), command::ReleasePaths { project: PROJECT, paths: None }.into());
     more.answer.outcome.unwrap();
     assert!(more.work - release.work > 1_000 * 2_000, "{} steps", more.work);
 
     // A lead can release single paths, however much the project holds.
     let paths = [pattern("src/file_7.rs")].into();
-    let force = Command::ForceRelease { project: PROJECT, paths, reason: Label::parse("stuck").unwrap() };
+    let force =
+        command::ForceRelease { project: PROJECT, paths, reason: Label::parse("stuck").unwrap() }.into();
     let forced = world.ask(None, force);
     forced.answer.outcome.unwrap();
     assert!(forced.work < 5_000, "{} steps", forced.work);
@@ -278,9 +284,12 @@ fn a_lane_of_features_with_very_many_paths_is_not_written_anew_in_one_entry() {
     for n in 0..100 {
         world.feature(&format!("f-{n}"), &paths, &[]).answer.outcome.unwrap();
     }
-    let reorder = |slugs: &[&str]| Command::ReorderRoadmap {
-        project: PROJECT,
-        lanes: vec![(Lane::Now, slugs.iter().map(|slug| Slug::parse(slug).unwrap()).collect())],
+    let reorder = |slugs: &[&str]| {
+        command::ReorderRoadmap {
+            project: PROJECT,
+            lanes: vec![(Lane::Now, slugs.iter().map(|slug| Slug::parse(slug).unwrap()).collect())],
+        }
+        .into()
     };
     let refused = world.ask(None, reorder(&["f-99"])).answer.outcome.unwrap_err();
     assert!(matches!(refused, Refusal::TooMuchWork { .. }), "{refused}");
@@ -296,7 +305,7 @@ fn a_session_works_on_a_bounded_number_of_features() {
         world.feature(&slug, &[], &[]).answer.outcome.unwrap();
         world.ready(&slug);
         let slug = Slug::parse(&slug).unwrap();
-        world.ask(Some(session), Command::PickFeature { project: PROJECT, slug }).answer.outcome
+        world.ask(Some(session), command::PickFeature { project: PROJECT, slug }.into()).answer.outcome
     };
     for n in 0..1_000 {
         pick(&mut world, n).unwrap();
@@ -338,7 +347,7 @@ fn brackets_are_no_wildcards_but_what_they_take_is_counted_and_bounded() {
 #[test]
 fn what_is_held_is_not_compiled_anew_for_each_question_where_case_is_ignored() {
     let mut world = World::new();
-    let update = Command::UpdateProject { project: PROJECT, case: Case::Insensitive };
+    let update = command::UpdateProject { project: PROJECT, case: Case::Insensitive }.into();
     world.ask(None, update).answer.outcome.unwrap();
     let session = world.agent("greedy");
     for (letter, count) in [('A', 100), ('B', 100), ('C', 100)] {
@@ -347,13 +356,13 @@ fn what_is_held_is_not_compiled_anew_for_each_question_where_case_is_ignored() {
         assert!(claimed.work > count * 900 * 100, "compiling them is {} steps", claimed.work);
     }
     let paths = Some([pattern("nothing.rs")].into());
-    let release = world.ask(Some(session), Command::ReleasePaths { project: PROJECT, paths });
+    let release = world.ask(Some(session), command::ReleasePaths { project: PROJECT, paths }.into());
     release.answer.outcome.unwrap();
     assert!(release.work < 100_000, "{} steps", release.work);
-    let back = Command::UpdateProject { project: PROJECT, case: Case::Sensitive };
+    let back = command::UpdateProject { project: PROJECT, case: Case::Sensitive }.into();
     world.ask(None, back).answer.outcome.unwrap();
     // It would compile each claim again, and more than once.
-    let again = Command::UpdateProject { project: PROJECT, case: Case::Insensitive };
+    let again = command::UpdateProject { project: PROJECT, case: Case::Insensitive }.into();
     let refused = world.ask(None, again).answer.outcome.unwrap_err();
     assert!(matches!(refused, Refusal::TooMuchWork { .. }), "{refused}");
 }
@@ -365,14 +374,17 @@ fn what_is_claimed_for_one_feature_is_bounded_since_it_is_given_back_at_once() {
     world.feature("own", &["own.rs".to_owned()], &[]).answer.outcome.unwrap();
     world.ready("own");
     let slug = Slug::parse("own").unwrap();
-    let pick = Command::PickFeature { project: PROJECT, slug: slug.clone() };
+    let pick = command::PickFeature { project: PROJECT, slug: slug.clone() }.into();
     world.ask(Some(session), pick).answer.outcome.unwrap();
     let feature = world.state.feature_by_slug(PROJECT, &slug).unwrap().id;
-    let claim = |from: usize, to: usize| Command::ClaimPaths {
-        project: PROJECT,
-        paths: (from..to).map(|n| pattern(&format!("src/{n}.rs"))).collect(),
-        mode: ClaimMode::Exclusive,
-        feature: Some(feature),
+    let claim = |from: usize, to: usize| {
+        command::ClaimPaths {
+            project: PROJECT,
+            paths: (from..to).map(|n| pattern(&format!("src/{n}.rs"))).collect(),
+            mode: ClaimMode::Exclusive,
+            feature: Some(feature),
+        }
+        .into()
     };
     world.ask(Some(session), claim(0, 9_999)).answer.outcome.unwrap();
     let refused = world.ask(Some(session), claim(9_999, 10_000)).answer.outcome.unwrap_err();
@@ -391,23 +403,23 @@ fn a_session_with_many_large_features_ends_in_parts() {
         let paths: Vec<String> = (0..200).map(|at| format!("{slug}/{at}{long}.rs")).collect();
         world.feature(&slug, &paths, &[]).answer.outcome.unwrap();
         world.ready(&slug);
-        let pick = Command::PickFeature { project: PROJECT, slug: Slug::parse(&slug).unwrap() };
+        let pick = command::PickFeature { project: PROJECT, slug: Slug::parse(&slug).unwrap() }.into();
         world.ask(Some(session), pick).answer.outcome.unwrap();
         // A lead releases the files: only the features are left.
         let paths: Arc<[Pattern]> = paths.iter().map(|path| pattern(path)).collect();
         let reason = Label::parse("stuck").unwrap();
-        let force = Command::ForceRelease { project: PROJECT, paths, reason };
+        let force = command::ForceRelease { project: PROJECT, paths, reason }.into();
         world.ask(None, force).answer.outcome.unwrap();
     }
     let written = |applied: &Applied| applied.documents.iter().filter(|(_, text)| text.is_some()).count();
-    let end = world.ask(Some(session), Command::EndSession { project: PROJECT, session });
+    let end = world.ask(Some(session), command::EndSession { project: PROJECT, session }.into());
     end.answer.outcome.as_ref().unwrap();
     let (mut checkpoints, mut entries) = (written(&end), 1);
     while world.state.session(session).is_some() {
         // It still holds the rest, and can do nothing with it.
         let refused = world.claim(session, &["more.rs".to_owned()], ClaimMode::Exclusive).answer.outcome;
         assert!(refused.is_err() || world.state.session(session).is_none());
-        let part = world.propose(Actor::System, Acting::Session(SessionId::MIN), Command::Tick);
+        let part = world.propose(Actor::System, Acting::Session(SessionId::MIN), command::Tick.into());
         assert!(written(&part) <= 4, "{} checkpoints in one entry", written(&part));
         checkpoints += written(&part);
         entries += 1;
@@ -429,20 +441,24 @@ fn who_is_ending_takes_and_finishes_nothing_more() {
     world.feature("large", &paths, &[]).answer.outcome.unwrap();
     world.ready("large");
     let slug = Slug::parse("large").unwrap();
-    let pick = Command::PickFeature { project: PROJECT, slug: slug.clone() };
+    let pick = command::PickFeature { project: PROJECT, slug: slug.clone() }.into();
     world.ask(Some(session), pick).answer.outcome.unwrap();
-    world.ask(Some(session), Command::EndSession { project: PROJECT, session }).answer.outcome.unwrap();
+    world
+        .ask(Some(session), command::EndSession { project: PROJECT, session }.into())
+        .answer
+        .outcome
+        .unwrap();
     let more: Vec<String> = paths.iter().cloned().chain(["more.rs".to_owned()]).collect();
     let touches = Some(more.iter().map(|path| pattern(path)).collect());
     let patch = Box::new(FeaturePatch { touches, ..FeaturePatch::default() });
-    let grow = Command::UpdateFeature { project: PROJECT, slug: slug.clone(), patch };
-    let complete = Command::CompleteFeature { project: PROJECT, slug: slug.clone() };
+    let grow = command::UpdateFeature { project: PROJECT, slug: slug.clone(), patch }.into();
+    let complete = command::CompleteFeature { project: PROJECT, slug: slug.clone() }.into();
     for command in [grow, complete] {
         let refused = world.ask(None, command).answer.outcome.unwrap_err();
         assert!(refused.to_string().contains("still ending"), "{refused}");
     }
     for _ in 0..4 {
-        world.propose(Actor::System, Acting::Session(SessionId::MIN), Command::Tick);
+        world.propose(Actor::System, Acting::Session(SessionId::MIN), command::Tick.into());
     }
     assert!(world.state.session(session).is_none());
     assert_eq!(world.state.claim_count(), 0);

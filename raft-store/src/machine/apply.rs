@@ -15,8 +15,8 @@ use crate::{
     types::{Applied, Command, Entry},
 };
 use nexus_domain::{
-    Command as Ask, Document, DocumentKey, ProjectId, Proposal, Revision, RowKey, RulesVersion, State,
-    apply::Erasure,
+    Command as Ask, Document, DocumentKey, Erasure, ProjectId, Proposal, Revision, RowKey, RulesVersion,
+    State,
 };
 use openraft::{EntryPayload, StoredMembership};
 use std::{
@@ -99,10 +99,10 @@ impl<'a> Step<'a> {
                 None
             }
             EntryPayload::Normal(Command(proposal)) => {
-                if let Ask::RaiseRules(cluster) = proposal.command
-                    && cluster > RulesVersion::KNOWN
+                if let Ask::RaiseRules(raise) = &proposal.command
+                    && raise.to > RulesVersion::KNOWN
                 {
-                    return Err(StoreError::TooNew { cluster });
+                    return Err(StoreError::TooNew { cluster: raise.to });
                 }
                 let _span =
                     tracing::debug_span!("apply", revision = revision.0, command = proposal.command.name())

@@ -1,10 +1,10 @@
-//! The state machine on storage. The rules are the domain's.
+//! The applied state on storage. The rules are the domain's.
 //!
 //! [`apply`] applies entries with the domain, and writes rows, documents, events and [`progress`] in one batch,
 //! unsynced: a crash loses the batch together with its progress, and Raft applies the entries again. Only after the
 //! write is the new state [published](Published), and only then are the clients answered. [`row_hashes`] has the hash
 //! of each stored row, `hash_history` the state's hashes after the last entries. [`load`] rebuilds the state at start,
-//! and checks it. [`raft`] implements openraft's traits.
+//! and checks it.
 
 pub(crate) mod apply;
 mod event_search;
@@ -12,9 +12,7 @@ mod hash_history;
 pub(crate) mod load;
 pub(crate) mod progress;
 mod published;
-mod raft;
 pub(crate) mod row_hashes;
 
 pub(crate) use hash_history::HashHistory;
 pub use published::Published;
-pub use raft::StateMachine;

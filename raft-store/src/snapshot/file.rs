@@ -3,7 +3,6 @@
 use crate::{
     blocking,
     error::StoreError,
-    snapshot::transfer::CHUNK_BYTES,
     storage::{File, Folder},
 };
 use bytes::Bytes;
@@ -11,6 +10,9 @@ use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
+
+/// The bytes that are read and sent at once: enough to be fast, few enough not to delay a heartbeat.
+pub const CHUNK_BYTES: usize = 1 << 20;
 
 /// A complete snapshot. It stays readable until its last handle is dropped, also after a newer one has replaced it. The
 /// drop deletes it if it never became the current one.

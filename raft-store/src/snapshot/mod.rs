@@ -14,7 +14,7 @@ mod transfer;
 
 pub use backup::{Backup, BackupContents, check_backup};
 pub use build::SnapshotBuilder;
-pub use file::SnapshotFile;
-pub use transfer::{CHUNK_BYTES, SnapshotReceiver};
+pub use file::{CHUNK_BYTES, SnapshotFile};
+pub use transfer::SnapshotReceiver;
 
 pub(crate) use dir::SnapshotDir;

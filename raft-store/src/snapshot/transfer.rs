@@ -5,9 +5,6 @@ use crate::{blocking, error::StoreError, storage::File};
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// The bytes that are read and sent at once: enough to be fast, few enough not to delay a heartbeat.
-pub const CHUNK_BYTES: usize = 1 << 20;
-
 /// A snapshot that is being received. A drop deletes it unless it is finished.
 pub struct SnapshotReceiver {
     snapshot_dir: Arc<SnapshotDir>,

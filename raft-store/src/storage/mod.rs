@@ -9,13 +9,15 @@ mod batch;
 mod folder;
 mod rocks;
 mod simulated;
+mod simulated_failures;
 mod simulated_files;
 mod tracked;
 
 pub use batch::{Batch, KeyRange, Operation};
 pub use folder::{File, Folder, OsFolder};
 pub use rocks::Rocks;
-pub use simulated::{Crash, Fault, SimulatedDisk};
+pub use simulated::SimulatedDisk;
+pub use simulated_failures::{Crash, Fault};
 
 pub(crate) use folder::open_to_read;
 pub(crate) use tracked::{Released, TrackedStorage};

@@ -2,7 +2,7 @@
 
 use super::{
     File, Folder,
-    simulated::{crashed, strikes},
+    simulated_failures::{crashed, strikes},
 };
 use crate::error::StoreError;
 use std::{

@@ -2,7 +2,7 @@
 
 use crate::entries::{PROJECT, Scribe};
 use futures::StreamExt;
-use nexus_domain::{Actor, Command as Ask};
+use nexus_domain::{Actor, command};
 use nexus_raft_store::{Command, Member, SnapshotFile, StateMachine, StoreHandle, TypeConfig, open_folder};
 use openraft::{
     Config, OptionalSend, Raft, RaftNetworkFactory, RaftNetworkV2,
@@ -110,7 +110,7 @@ async fn every_write_is_answered_in_order_and_survives_snapshot_purge_and_restar
     let covered = snapshot.snapshot.unwrap();
     raft.trigger().purge_log(covered.index).await.unwrap();
     raft.wait(None).metrics(|metrics| metrics.purged.is_some(), "the log is purged").await.unwrap();
-    let tick = Command(Arc::new(scribe.proposal(Actor::System, Ask::Tick)));
+    let tick = Command(Arc::new(scribe.proposal(Actor::System, command::Tick.into())));
     raft.client_write(tick).await.unwrap();
     let before = handle.latest();
     raft.shutdown().await.unwrap();
@@ -119,7 +119,7 @@ async fn every_write_is_answered_in_order_and_survives_snapshot_purge_and_restar
 
     let (raft, handle) = start(folder.path()).await;
     raft.wait(None).current_leader(1, "it leads again").await.unwrap();
-    let tick = Command(Arc::new(scribe.proposal(Actor::System, Ask::Tick)));
+    let tick = Command(Arc::new(scribe.proposal(Actor::System, command::Tick.into())));
     raft.client_write(tick).await.unwrap();
     let after = handle.latest();
     assert!(after.revision() > before.revision());

@@ -5,8 +5,8 @@ use crate::{
     node::{Node, pairs},
 };
 use nexus_domain::{
-    Actor, Command as Ask, Revision,
-    command::FeaturePatch,
+    Actor, Revision,
+    command::{self, FeaturePatch},
     pattern::Pattern,
     short_text::{Slug, Title},
     usage::Owner,
@@ -28,10 +28,10 @@ async fn nothing_of_a_deleted_project_is_left_on_the_disk_however_entries_come_i
         let mut scribe = Scribe::new();
         let mut history = [scribe.beginning(), scribe.texts(), scribe.features(4)].concat();
         history.push(scribe.keep_young_events());
-        history.push(scribe.engineer_asks(Ask::DeleteProject { project: PROJECT }));
+        history.push(scribe.engineer_asks(command::DeleteProject { project: PROJECT }.into()));
         let before = history.len() - 1;
         for _ in 0..5 {
-            history.push(scribe.ask(Actor::System, Ask::Tick));
+            history.push(scribe.ask(Actor::System, command::Tick.into()));
         }
         if one_by_one {
             for (at, entry) in history.into_iter().enumerate() {
@@ -64,10 +64,11 @@ async fn however_much_happened_in_a_deleted_project_one_entry_deletes_a_bounded_
         let mut history = scribe.beginning();
         for _ in 0..2_500 {
             history.push(scribe.claim(vec![Pattern::parse("a.rs").unwrap()]));
-            history.push(scribe.engineer_asks(Ask::ReleasePaths { project: PROJECT, paths: None }));
+            history
+                .push(scribe.engineer_asks(command::ReleasePaths { project: PROJECT, paths: None }.into()));
         }
-        history.push(scribe.engineer_asks(Ask::DeleteProject { project: PROJECT }));
-        let ticks: Vec<_> = (0..12).map(|_| scribe.ask(Actor::System, Ask::Tick)).collect();
+        history.push(scribe.engineer_asks(command::DeleteProject { project: PROJECT }.into()));
+        let ticks: Vec<_> = (0..12).map(|_| scribe.ask(Actor::System, command::Tick.into())).collect();
         if one_by_one {
             node.run(history).await;
             let mut parts = 0;
@@ -96,7 +97,9 @@ async fn events_tell_the_paths_of_their_time_although_they_are_not_written_into_
     let mut node = Node::start(disk.clone()).await;
     let mut scribe = Scribe::new();
     let slug = Slug::parse("feature-1").unwrap();
-    let update = |patch| Ask::UpdateFeature { project: PROJECT, slug: slug.clone(), patch: Box::new(patch) };
+    let update = |patch| {
+        command::UpdateFeature { project: PROJECT, slug: slug.clone(), patch: Box::new(patch) }.into()
+    };
     let titled = |title: &str| {
         update(FeaturePatch { title: Some(Title::parse(title).unwrap()), ..FeaturePatch::default() })
     };
@@ -144,13 +147,14 @@ async fn replaced_lists_are_kept_no_longer_than_the_events_that_name_them() {
     for path in ["a.rs", "b.rs", "c.rs"] {
         let touches = Some([Pattern::parse(path).unwrap()].into());
         let patch = Box::new(FeaturePatch { touches, ..FeaturePatch::default() });
-        let update = scribe.engineer_asks(Ask::UpdateFeature { project: PROJECT, slug: slug.clone(), patch });
+        let update = scribe
+            .engineer_asks(command::UpdateFeature { project: PROJECT, slug: slug.clone(), patch }.into());
         node.run(vec![update]).await;
     }
     assert_eq!(documents(&disk), before.0 + 3);
     assert!(node.handle.latest().state.usage(Owner::Cluster).texts > before.1);
     for _ in 0..4 {
-        let later = (0..1_000).map(|_| scribe.ask(Actor::System, Ask::Tick)).collect();
+        let later = (0..1_000).map(|_| scribe.ask(Actor::System, command::Tick.into())).collect();
         node.run(later).await;
     }
     assert_eq!(documents(&disk), before.0);
@@ -172,10 +176,11 @@ async fn history_is_bounded_in_bytes_whatever_one_entry_tells() {
             (0..1_000).map(|n| Pattern::parse(&format!("generated/{n}.rs")).unwrap()).collect();
         for _ in 0..100 {
             history.push(scribe.claim(paths.clone()));
-            history.push(scribe.engineer_asks(Ask::ReleasePaths { project: PROJECT, paths: None }));
+            history
+                .push(scribe.engineer_asks(command::ReleasePaths { project: PROJECT, paths: None }.into()));
         }
         while history.len() < 1_030 {
-            history.push(scribe.ask(Actor::System, Ask::Tick));
+            history.push(scribe.ask(Actor::System, command::Tick.into()));
         }
         let from = node.handle.latest().revision();
         if one_by_one {
@@ -208,7 +213,7 @@ async fn few_entries_that_tell_very_much_are_not_kept_until_many_came() {
         (0..1_000).map(|n| Pattern::parse(&format!("generated/{n}{long}.rs")).unwrap()).collect();
     for _ in 0..40 {
         history.push(scribe.claim(paths.clone()));
-        history.push(scribe.engineer_asks(Ask::ReleasePaths { project: PROJECT, paths: None }));
+        history.push(scribe.engineer_asks(command::ReleasePaths { project: PROJECT, paths: None }.into()));
     }
     assert!(history.len() < 1_000);
     node.run(history).await;

@@ -3,7 +3,7 @@
 use nexus_domain::{
     Acting, Actor, Command as Ask, EngineerId, FeatureId, Millis, NodeId, ProjectId, Proposal, SessionId,
     Stamp,
-    command::{NewApiKey, NewCheckpoint, NewDecision, NewFeature},
+    command::{self, NewApiKey, NewCheckpoint, NewDecision, NewFeature},
     document::CheckpointKind,
     entity::{ClaimMode, KeyPrefix, Lane, TokenDigest},
     ids::{CheckpointId, DecisionId, KeyId, LearningId},
@@ -92,14 +92,15 @@ impl Scribe {
 
     /// The beginning of every log: members, a leader, an engineer and a project.
     pub(crate) fn beginning(&mut self) -> Vec<Entry> {
-        let create = Ask::CreateProject {
+        let create = command::CreateProject {
             id: PROJECT,
             name: Name::parse("Nexus").unwrap(),
             slug: Slug::parse("nexus").unwrap(),
             repo_url: None,
             repo_path: None,
             default_branch: Label::parse("main").unwrap(),
-        };
+        }
+        .into();
         vec![
             self.membership(3),
             self.blank(),
@@ -126,18 +127,19 @@ impl Scribe {
             reads: [].into(),
             depends_on: [].into(),
         };
-        let create = self.engineer_asks(Ask::CreateFeature { project, feature: Box::new(feature) });
+        let create =
+            self.engineer_asks(command::CreateFeature { project, feature: Box::new(feature) }.into());
         if number.is_multiple_of(3) {
             return vec![
                 create,
-                self.engineer_asks(Ask::DeleteFeature { project, slug, is_finished: false }),
+                self.engineer_asks(command::DeleteFeature { project, slug, is_finished: false }.into()),
             ];
         }
         vec![
             create,
-            self.engineer_asks(Ask::ReadyFeature { project, slug: slug.clone() }),
-            self.engineer_asks(Ask::PickFeature { project, slug: slug.clone() }),
-            self.engineer_asks(Ask::ReleaseFeature { project, slug }),
+            self.engineer_asks(command::ReadyFeature { project, slug: slug.clone() }.into()),
+            self.engineer_asks(command::PickFeature { project, slug: slug.clone() }.into()),
+            self.engineer_asks(command::ReleaseFeature { project, slug }.into()),
         ]
     }
 
@@ -157,11 +159,13 @@ impl Scribe {
         };
         for _ in 0..2 {
             let checkpoint = Box::new(checkpoint.clone());
-            entries.push(self.engineer_asks(Ask::SaveCheckpoint { project, checkpoint }));
+            entries.push(self.engineer_asks(command::SaveCheckpoint { project, checkpoint }.into()));
         }
         for left in (1..=3_u128).rev() {
             let (id, content) = (LearningId(Uuid::from_u128(left)), format!("{left} are left").into());
-            entries.push(self.engineer_asks(Ask::AddLearning { project, slug: slug.clone(), id, content }));
+            entries.push(
+                self.engineer_asks(command::AddLearning { project, slug: slug.clone(), id, content }.into()),
+            );
             let decision = Box::new(NewDecision {
                 id: DecisionId(Uuid::from_u128(left)),
                 feature: (left == 2).then(|| slug.clone()),
@@ -171,23 +175,22 @@ impl Scribe {
                 alternatives: None,
                 supersedes: (left < 3).then(|| DecisionId(Uuid::from_u128(left + 1))),
             });
-            entries.push(self.engineer_asks(Ask::AddDecision { project, decision }));
+            entries.push(self.engineer_asks(command::AddDecision { project, decision }.into()));
         }
         let lanes = vec![(Lane::Now, vec![slug.clone()]), (Lane::Next, Vec::new())];
-        entries.push(self.engineer_asks(Ask::ReorderRoadmap { project, lanes }));
-        entries.push(self.engineer_asks(Ask::MoveFeature {
-            project,
-            slug,
-            lane: Lane::Later,
-            priority: None,
-        }));
+        entries.push(self.engineer_asks(command::ReorderRoadmap { project, lanes }.into()));
+        entries.push(
+            self.engineer_asks(
+                command::MoveFeature { project, slug, lane: Lane::Later, priority: None }.into(),
+            ),
+        );
         entries
     }
 
     /// Claims paths for the engineer's default session.
     pub(crate) fn claim(&mut self, paths: Vec<Pattern>) -> Entry {
         let (paths, mode) = (paths.into(), ClaimMode::Exclusive);
-        self.engineer_asks(Ask::ClaimPaths { project: PROJECT, paths, mode, feature: None })
+        self.engineer_asks(command::ClaimPaths { project: PROJECT, paths, mode, feature: None }.into())
     }
 
     /// A little of everything else: cached replies, claims, heartbeats, tickets, settings, and the expiry of all of
@@ -206,14 +209,15 @@ impl Scribe {
             Request::Slotted { slot, id: SequenceId { sequence: 2, start: 1 } },
         ] {
             let actor = Actor::Engineer { id: ENGINEER, key: KEY };
-            let mut proposal = self.proposal(actor, Ask::RefreshClaims { project });
+            let mut proposal = self.proposal(actor, command::RefreshClaims { project }.into());
             proposal.request = Some(request);
             entries.push(self.entry(EntryPayload::Normal(Command(Arc::new(proposal)))));
         }
-        entries.push(
-            self.ask(Actor::System, Ask::Heartbeats { heartbeats: vec![session], keep_alives: Vec::new() }),
-        );
-        entries.push(self.engineer_asks(Ask::IssueTicket { digest: TokenDigest([1; 32]) }));
+        entries.push(self.ask(
+            Actor::System,
+            command::Heartbeats { heartbeats: vec![session], keep_alives: Vec::new() }.into(),
+        ));
+        entries.push(self.engineer_asks(command::IssueTicket { digest: TokenDigest([1; 32]) }.into()));
         entries.push(self.keep_young_events());
         entries.extend([self.much_later(), self.much_later()]);
         entries
@@ -221,7 +225,7 @@ impl Scribe {
 
     /// A tick after every earlier lease has expired.
     pub(crate) fn much_later(&mut self) -> Entry {
-        let mut proposal = self.proposal(Actor::System, Ask::Tick);
+        let mut proposal = self.proposal(Actor::System, command::Tick.into());
         proposal.stamp.cluster = ClusterTime(self.next * 86_400_000);
         self.entry(EntryPayload::Normal(Command(Arc::new(proposal))))
     }
@@ -237,24 +241,24 @@ impl Scribe {
             session_timeout: Some(Millis(1_000)),
             ..SettingsPatch::default()
         };
-        self.ask(Actor::System, Ask::UpdateSettings { patch })
+        self.ask(Actor::System, command::UpdateSettings { patch }.into())
     }
 
     /// Sets the lowest limit of event bytes, 1 MiB.
     pub(crate) fn keep_small_events(&mut self) -> Entry {
         let patch = SettingsPatch { event_bytes: Some(1 << 20), ..SettingsPatch::default() };
-        self.ask(Actor::System, Ask::UpdateSettings { patch })
+        self.ask(Actor::System, command::UpdateSettings { patch }.into())
     }
 
     /// Sets a limit of event age that some 500 entries reach.
     pub(crate) fn keep_young_events(&mut self) -> Entry {
         let patch = SettingsPatch { event_age: Some(Millis(5_000)), ..SettingsPatch::default() };
-        self.ask(Actor::System, Ask::UpdateSettings { patch })
+        self.ask(Actor::System, command::UpdateSettings { patch }.into())
     }
 }
 
 fn register() -> Ask {
-    Ask::RegisterEngineer {
+    command::RegisterEngineer {
         id: ENGINEER,
         name: Name::parse("Ana").unwrap(),
         email: Email::parse("ana@example.com").unwrap(),
@@ -270,4 +274,5 @@ fn register() -> Ask {
         salt: None,
         bootstrap: None,
     }
+    .into()
 }

@@ -8,13 +8,14 @@ use crate::{
 use nexus_domain::{
     Actor, Answer, Command, Document, DocumentKey, Event, Proposal, Recorded, Refusal, Reply, Row, RowKey,
     Settings,
-    command::{FeaturePatch, NewCheckpoint, NewDecision, NewFeature},
+    command::{self, FeaturePatch, NewCheckpoint, NewDecision, NewFeature},
     document::{Checkpoint, Decision, LatestCheckpoint, Learning},
     entity::{
         ApiKey, Claim, ClaimKey, ClaimMode, ClusterOrigin, Engineer, Feature, Holder, JoinToken, Lane,
-        LeaseState, Member, MemberRole, NodeRecord, Project, Role, Session, SessionMetadata, Status, Ticket,
+        LeaseState, Member, MemberRole, NodeRecord, Project, ReleaseReason, Role, Session, SessionMetadata,
+        Status, Ticket,
     },
-    event::{Cause, FeatureField, FieldValue, ReleaseReason},
+    event::{Cause, FeatureField, FieldValue},
     refusal::{Blocked, Blocker, Conflict, EntityKind},
     reply_cache::{KeyedReply, KeyedRequest, ReplySlot, Request, SequenceId, SlottedReply},
     settings::{Registration, SettingsPatch},
@@ -41,7 +42,7 @@ async fn entries_votes_and_progress_have_the_bytes_that_they_always_had() {
     let disk = SimulatedDisk::new();
     let mut node = Node::start(disk.clone()).await;
     let mut scribe = Scribe::new();
-    let entries = vec![scribe.membership(1), scribe.blank(), scribe.ask(Actor::System, Command::Tick)];
+    let entries = vec![scribe.membership(1), scribe.blank(), scribe.ask(Actor::System, command::Tick.into())];
     node.vote(1).await.unwrap();
     node.append(entries.clone()).await.unwrap();
     node.log.save_committed(Some(log_id(1, 2))).await.unwrap();

@@ -5,8 +5,8 @@ use crate::{
     node::Node,
 };
 use nexus_domain::{
-    Actor, Applied, Command, Document, DocumentKey, Event, FeatureId, Proposal, Revision, Row, RulesVersion,
-    State, document::LogPosition, pattern::Pattern,
+    Actor, Applied, Document, DocumentKey, Event, FeatureId, Proposal, Revision, Row, RulesVersion, State,
+    command, document::LogPosition, pattern::Pattern,
 };
 use nexus_raft_store::{
     StoreError,
@@ -73,7 +73,7 @@ async fn an_entry_is_never_applied_twice() {
 /// Rules with a defect.
 fn panic_at_a_tick(state: &mut State, revision: Revision, proposal: &Proposal) -> Applied {
     let applied = nexus_domain::apply(state, revision, proposal);
-    assert!(proposal.command != Command::Tick, "a tick that nobody thought of");
+    assert!(proposal.command.name() != "tick", "a tick that nobody thought of");
     applied
 }
 
@@ -84,7 +84,7 @@ async fn rules_that_panic_stop_the_node_again_and_again_and_nothing_of_the_entry
     let mut node = Node::start(disk.clone()).await;
     node.run(scribe.beginning()).await;
     let (columns, hash) = (node.columns(), node.handle.latest().hash());
-    let entries = [scribe.features(1), vec![scribe.ask(Actor::System, Command::Tick)]].concat();
+    let entries = [scribe.features(1), vec![scribe.ask(Actor::System, command::Tick.into())]].concat();
     node.append(entries.clone()).await.unwrap();
     drop(node);
     for _ in 0..2 {
@@ -113,7 +113,7 @@ async fn a_node_that_does_not_know_the_rules_of_its_cluster_says_so_and_stops() 
     let mut node = Node::start(disk.clone()).await;
     let mut scribe = Scribe::new();
     node.run(scribe.beginning()).await;
-    let raise = scribe.ask(Actor::System, Command::RaiseRules(newer));
+    let raise = scribe.ask(Actor::System, command::RaiseRules { to: newer }.into());
     node.append(vec![raise.clone()]).await.unwrap();
     let error = node.apply(vec![raise]).await.unwrap_err().to_string();
     assert!(error.contains("start this node with the newer program"), "{error}");
@@ -173,7 +173,7 @@ async fn a_session_with_all_that_it_may_hold_ends_a_part_with_each_entry() {
     let mut held = node.handle.latest().state.claim_count();
     assert_eq!(held, 15 << 10, "a MiB of paths is given back by one entry");
     while held > 0 {
-        let tick = scribe.ask(Actor::System, Command::Tick);
+        let tick = scribe.ask(Actor::System, command::Tick.into());
         node.run(vec![tick]).await;
         let left = node.handle.latest().state.claim_count();
         assert_eq!(held - left, 1 << 10);

@@ -2,7 +2,7 @@
 //! acknowledged is lost, and what is wrong is noticed.
 
 use futures::stream;
-use nexus_domain::{Acting, Actor, Command as Ask, Proposal, SessionId, Stamp, WallTime};
+use nexus_domain::{Acting, Actor, Proposal, SessionId, Stamp, WallTime, command};
 use nexus_raft_store::{Command, Entry, LogId, open_folder};
 use nexus_tests::{Cluster, Team, eventually, history};
 use openraft::{
@@ -167,7 +167,8 @@ async fn a_torn_end_of_the_log_is_no_damage_and_a_lost_one_sends_the_node_back_u
 fn tick(log_id: LogId, wall: i64) -> Entry {
     let stamp = Stamp { cluster: nexus_domain::ClusterTime(0), wall: WallTime(wall) };
     let acting = Acting::Engineer { candidate: SessionId::MIN };
-    let proposal = Proposal { command: Ask::Tick, actor: Actor::System, acting, request: None, stamp };
+    let proposal =
+        Proposal { command: command::Tick.into(), actor: Actor::System, acting, request: None, stamp };
     Entry { log_id, payload: EntryPayload::Normal(Command(Arc::new(proposal))) }
 }
 

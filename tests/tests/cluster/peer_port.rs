@@ -2,7 +2,7 @@
 //! not even they may ask for what only the cluster itself does.
 
 use nexus_domain::{
-    Acting, Actor, Command, EngineerId, InstanceId, NodeId, Proposal, SessionId, Stamp, entity::Role,
+    Acting, Actor, EngineerId, InstanceId, NodeId, Proposal, SessionId, Stamp, command, entity::Role,
 };
 use nexus_node::{
     peer::secret::{CLUSTER_SECRET_FILE, ClusterSecret},
@@ -22,7 +22,7 @@ const AMPLE: Duration = Duration::from_secs(30);
 fn coup(engineer: &str) -> ServiceRequest {
     let engineer = EngineerId(engineer.parse().expect("an id"));
     let proposal = Proposal {
-        command: Command::ChangeRole { engineer, role: Role::Admin },
+        command: command::ChangeRole { engineer, role: Role::Admin }.into(),
         actor: Actor::System,
         acting: Acting::Engineer { candidate: SessionId::MIN },
         request: None,

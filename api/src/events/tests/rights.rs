@@ -3,7 +3,7 @@
 use super::stage::{ANA, BEN, Stage, caller, engineer, project};
 use crate::events::{conversation::Conversation, outbox::End};
 use nexus_api_types::socket::{CloseCode, ErrorCode, Notice, Request};
-use nexus_domain::{Command, EngineerId, entity::MemberRole, ids::KeyId};
+use nexus_domain::{EngineerId, command, entity::MemberRole, ids::KeyId};
 use uuid::Uuid;
 
 const JOIN: Request = Request::Join { project_id: Uuid::from_u128(1), since: None };
@@ -27,18 +27,18 @@ async fn a_revoked_key_ends_its_socket_and_a_lost_membership_too() {
 
     stage.apply(
         engineer(ANA),
-        Command::AddMember { project: project(1), engineer: ben, role: MemberRole::Member },
+        command::AddMember { project: project(1), engineer: ben, role: MemberRole::Member }.into(),
     );
     let mut member = stranger;
     let told = member.answer(JOIN).await.unwrap();
     assert!(matches!(told[..], [Notice::Joined { session_id: Some(_), .. }]), "{told:?}");
     assert_eq!(member.authorise(), Ok(()));
-    stage.apply(engineer(ANA), Command::RemoveMember { project: project(1), engineer: ben });
+    stage.apply(engineer(ANA), command::RemoveMember { project: project(1), engineer: ben }.into());
     assert_eq!(code(member.authorise()), Some(CloseCode::NotMember));
 
     let mut owner = Conversation::new(api, caller(ANA));
     owner.answer(JOIN).await.unwrap();
-    stage.apply(engineer(ANA), Command::RevokeKey { key: KeyId(Uuid::from_u128(ANA)) });
+    stage.apply(engineer(ANA), command::RevokeKey { key: KeyId(Uuid::from_u128(ANA)) }.into());
     assert_eq!(code(owner.authorise()), Some(CloseCode::KeyInvalid));
     assert_eq!(code(owner.answer(JOIN).await.map(|_| ())), Some(CloseCode::KeyInvalid));
 }
@@ -51,7 +51,7 @@ async fn a_session_that_is_over_has_no_more_heartbeats() {
     let [Notice::Joined { session_id: Some(session), .. }] = told[..] else { panic!("{told:?}") };
     assert_eq!(talk.answer(Request::Heartbeat).await.unwrap(), []);
     let session = nexus_domain::SessionId(session);
-    stage.apply(engineer(ANA), Command::EndSession { project: project(1), session });
+    stage.apply(engineer(ANA), command::EndSession { project: project(1), session }.into());
     for _ in 0..2 {
         let told = talk.answer(Request::Heartbeat).await.unwrap();
         assert!(matches!(told[..], [Notice::Error { code: ErrorCode::NotInProject, .. }]), "{told:?}");
@@ -66,7 +66,7 @@ async fn who_is_not_let_into_another_project_stays_where_it_is() {
     let (api, ben) = (stage.api(), EngineerId(Uuid::from_u128(BEN)));
     stage.project(2);
     let role = MemberRole::Member;
-    stage.apply(engineer(ANA), Command::AddMember { project: project(1), engineer: ben, role });
+    stage.apply(engineer(ANA), command::AddMember { project: project(1), engineer: ben, role }.into());
     let mut talk = Conversation::new(api, caller(BEN));
     talk.answer(JOIN).await.unwrap();
     let other = |since| Request::Join { project_id: project(2).0, since };
@@ -74,7 +74,7 @@ async fn who_is_not_let_into_another_project_stays_where_it_is() {
     assert!(matches!(told[..], [Notice::Error { code: ErrorCode::Forbidden, .. }]), "{told:?}");
     assert_eq!(talk.answer(Request::Heartbeat).await.unwrap(), [], "it still follows the first one");
 
-    stage.apply(engineer(ANA), Command::AddMember { project: project(2), engineer: ben, role });
+    stage.apply(engineer(ANA), command::AddMember { project: project(2), engineer: ben, role }.into());
     let told = talk.answer(other(Some(1_000_000))).await.unwrap();
     assert!(matches!(told[..], [Notice::Error { code: ErrorCode::InvalidMessage, .. }]), "{told:?}");
     let told = talk.answer(other(None)).await.unwrap();

@@ -14,7 +14,7 @@ use futures::future::{BoxFuture, FutureExt};
 use nexus_domain::{
     Acting, Actor, Answer, ClusterId, ClusterTime, Command, Document, DocumentKey, EngineerId, FeatureId,
     ProjectId, Proposal, Recorded, Revision, SessionId, Stamp, State, WallTime,
-    command::{NewApiKey, NewDecision, NewFeature},
+    command::{self, NewApiKey, NewDecision, NewFeature},
     entity::{ClaimMode, Feature, KeyPrefix, Lane},
     ids::{DecisionId, InstanceId, KeyId},
     pattern::Pattern,
@@ -165,14 +165,15 @@ impl Stage {
                 project: None,
                 readonly: false,
             };
-            let command = Command::RegisterEngineer {
+            let command = command::RegisterEngineer {
                 id: EngineerId(Uuid::from_u128(id)),
                 name: Name::parse(name).unwrap(),
                 email: Email::parse(&format!("{name}@example.com")).unwrap(),
                 key,
                 salt: None,
                 bootstrap: None,
-            };
+            }
+            .into();
             stage.apply(Actor::Anonymous, command);
         }
         stage.project(1);
@@ -182,14 +183,15 @@ impl Stage {
     /// Makes a project that Ana leads.
     pub(crate) fn project(&self, number: u128) -> ProjectId {
         let id = project(number);
-        let command = Command::CreateProject {
+        let command = command::CreateProject {
             id,
             name: Name::parse("Project").unwrap(),
             slug: Slug::parse(&format!("project-{number}")).unwrap(),
             repo_url: None,
             repo_path: None,
             default_branch: Label::parse("main").unwrap(),
-        };
+        }
+        .into();
         self.apply(engineer(ANA), command);
         id
     }
@@ -199,7 +201,7 @@ impl Stage {
         let made = NewKey::of_secret([number; 32]);
         let id = KeyId(Uuid::now_v7());
         let key = made.record(id, Label::parse("another").unwrap(), [7; 16]).unwrap();
-        self.apply(engineer(of), Command::AddKey { key });
+        self.apply(engineer(of), command::AddKey { key }.into());
         made.text.into_text()
     }
 
@@ -217,8 +219,8 @@ impl Stage {
             reads: [].into(),
             depends_on: [].into(),
         };
-        self.apply(engineer(ANA), Command::CreateFeature { project, feature: Box::new(feature) });
-        self.apply(engineer(ANA), Command::ReadyFeature { project, slug });
+        self.apply(engineer(ANA), command::CreateFeature { project, feature: Box::new(feature) }.into());
+        self.apply(engineer(ANA), command::ReadyFeature { project, slug }.into());
     }
 
     /// Documents that were asked for so far.
@@ -230,13 +232,14 @@ impl Stage {
     pub(crate) fn happen(&self, number: u128) -> Revision {
         let agent =
             nexus_domain::short_text::AgentName::parse(&format!("a{}", Uuid::now_v7().simple())).unwrap();
-        let command = Command::StartSession {
+        let command = command::StartSession {
             project: project(number),
             id: SessionId(Uuid::now_v7()),
             agent: Some(agent),
             feature: None,
             metadata: nexus_domain::entity::SessionMetadata::default(),
-        };
+        }
+        .into();
         self.apply(engineer(ANA), command)
     }
 
@@ -254,7 +257,7 @@ impl Stage {
             reads: [].into(),
             depends_on: [].into(),
         };
-        let command = Command::CreateFeature { project: project(1), feature: Box::new(feature) };
+        let command = command::CreateFeature { project: project(1), feature: Box::new(feature) }.into();
         self.apply(engineer(ANA), command);
         self.inner.lock().unwrap().state.feature(project(1), id).unwrap().clone()
     }
@@ -270,7 +273,10 @@ impl Stage {
             alternatives: None,
             supersedes: None,
         };
-        self.apply(engineer(ANA), Command::AddDecision { project: project(1), decision: Box::new(decision) });
+        self.apply(
+            engineer(ANA),
+            command::AddDecision { project: project(1), decision: Box::new(decision) }.into(),
+        );
     }
 
     /// Claims long paths in the first project: one event of some 90 KB.
@@ -278,7 +284,10 @@ impl Stage {
         let path = |path: u64| format!("{number}/{path}/{}", "x".repeat(900));
         let paths: Vec<Pattern> = (0..100).map(|at| Pattern::parse(&path(at)).unwrap()).collect();
         let (project, mode) = (project(1), ClaimMode::Exclusive);
-        self.apply(engineer(ANA), Command::ClaimPaths { project, paths: paths.into(), mode, feature: None })
+        self.apply(
+            engineer(ANA),
+            command::ClaimPaths { project, paths: paths.into(), mode, feature: None }.into(),
+        )
     }
 
     /// The threads that read documents by their keys, one for each time.

@@ -169,9 +169,9 @@ async fn a_batch_too_large_for_a_frame_is_sent_in_parts() {
 
 /// An entry of about one MiB.
 fn large(index: u64) -> Entry {
-    use nexus_domain::{Acting, Actor, Command, Proposal, SessionId, Stamp};
+    use nexus_domain::{Acting, Actor, Proposal, SessionId, Stamp, command};
     let command =
-        Command::Heartbeats { heartbeats: vec![SessionId::MAX; 64 * 1024], keep_alives: Vec::new() };
+        command::Heartbeats { heartbeats: vec![SessionId::MAX; 64 * 1024], keep_alives: Vec::new() }.into();
     let acting = Acting::Session(SessionId::MIN);
     let proposal = Proposal { command, actor: Actor::System, acting, request: None, stamp: Stamp::default() };
     Entry {

@@ -7,7 +7,7 @@ use crate::peer::{
     tcp::{TcpDial, TcpListen},
     wire::{Dial, Listen},
 };
-use nexus_domain::{Acting, Actor, Command as DomainCommand, NodeId, Proposal, SessionId, Stamp};
+use nexus_domain::{Acting, Actor, NodeId, Proposal, SessionId, Stamp, command};
 use nexus_raft_store::{Command, Member, StateMachine, StoreHandle, TypeConfig, storage::SimulatedDisk};
 use openraft::{Config, Raft, ReadPolicy, SnapshotPolicy};
 use std::{
@@ -76,7 +76,7 @@ impl Node {
 /// An entry that changes next to nothing: about as many bytes as `sessions` times 16.
 fn entry(sessions: usize) -> Command {
     let command =
-        DomainCommand::Heartbeats { heartbeats: vec![SessionId::MAX; sessions], keep_alives: Vec::new() };
+        command::Heartbeats { heartbeats: vec![SessionId::MAX; sessions], keep_alives: Vec::new() }.into();
     let acting = Acting::Session(SessionId::MIN);
     Command(Arc::new(Proposal {
         command,

@@ -6,7 +6,7 @@ use crate::peer::{
     service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse},
 };
 use nexus_domain::{
-    Acting, Actor, ClusterId, ClusterTime, Command, InstanceId, NodeId, Proposal, SessionId, Stamp,
+    Acting, Actor, ClusterId, ClusterTime, InstanceId, NodeId, Proposal, SessionId, Stamp, command,
 };
 use nexus_raft_store::Member;
 use serde::Serialize;
@@ -27,7 +27,7 @@ fn each_request_and_answer_has_its_number() {
     let member =
         Member { peer_addr: "p".to_owned(), client_addr: "c".to_owned(), instance: InstanceId(Uuid::nil()) };
     let proposal = Arc::new(Proposal {
-        command: Command::Tick,
+        command: command::Tick.into(),
         actor: Actor::System,
         acting: Acting::Session(SessionId(Uuid::nil())),
         request: None,

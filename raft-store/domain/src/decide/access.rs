@@ -1,8 +1,8 @@
 //! Checks rights against the replicated state, so that a right that was revoked ends at the same entry on every node.
 
-use super::Context;
+use super::context::Context;
 use crate::{
-    command::{Acting, Actor},
+    actor::{Acting, Actor},
     entity::{ApiKey, Engineer, Member, MemberRole, Project, Role, Session},
     ids::{EngineerId, KeyId, ProjectId, SessionId},
     refusal::{EntityKind, Refusal},
@@ -97,7 +97,7 @@ pub fn not_found(kind: EntityKind, name: impl ToString) -> Refusal {
 
 impl<'a> Context<'a> {
     /// The actor, if its API key is valid; a read-only key is enough.
-    pub(super) fn identified(&self) -> Result<(&'a Arc<Engineer>, &'a Arc<ApiKey>), Refusal> {
+    pub(crate) fn identified(&self) -> Result<(&'a Arc<Engineer>, &'a Arc<ApiKey>), Refusal> {
         match self.actor {
             Actor::Engineer { id, key } => engineer_with_key(self.state, id, key, self.wall()),
             Actor::Anonymous | Actor::System => Err(Refusal::KeyRevoked),
@@ -105,14 +105,14 @@ impl<'a> Context<'a> {
     }
 
     /// The actor, if it may write.
-    pub(super) fn writer(&self) -> Result<&'a Arc<Engineer>, Refusal> {
+    pub(crate) fn writer(&self) -> Result<&'a Arc<Engineer>, Refusal> {
         let (engineer, key) = self.identified()?;
         may_write(engineer, key)?;
         Ok(engineer)
     }
 
     /// The actor, if its API key is unrestricted: a restricted key must not create a wider one.
-    pub(super) fn owner(&self) -> Result<&'a Arc<Engineer>, Refusal> {
+    pub(crate) fn owner(&self) -> Result<&'a Arc<Engineer>, Refusal> {
         let (engineer, key) = self.identified()?;
         if key.readonly {
             return Err(Refusal::KeyReadonly);
@@ -124,7 +124,7 @@ impl<'a> Context<'a> {
     }
 
     /// The actor, if it is an admin; `None` for the cluster itself, which may do the same.
-    pub(super) fn admin(&self) -> Result<Option<&'a Arc<Engineer>>, Refusal> {
+    pub(crate) fn admin(&self) -> Result<Option<&'a Arc<Engineer>>, Refusal> {
         if self.actor == Actor::System {
             return Ok(None);
         }
@@ -136,7 +136,7 @@ impl<'a> Context<'a> {
     }
 
     /// The actor, if it may write in this project.
-    pub(super) fn worker(&self, project: ProjectId) -> Result<&'a Arc<Engineer>, Refusal> {
+    pub(crate) fn worker(&self, project: ProjectId) -> Result<&'a Arc<Engineer>, Refusal> {
         let (engineer, key) = self.identified()?;
         reader(self.state, engineer, key, project)?;
         may_write(engineer, key)?;
@@ -144,7 +144,7 @@ impl<'a> Context<'a> {
     }
 
     /// The actor, if it is a lead of this project or an admin.
-    pub(super) fn lead(&self, project: ProjectId) -> Result<&'a Arc<Engineer>, Refusal> {
+    pub(crate) fn lead(&self, project: ProjectId) -> Result<&'a Arc<Engineer>, Refusal> {
         let engineer = self.worker(project)?;
         let leads =
             self.state.member(project, engineer.id).is_some_and(|member| member.role == MemberRole::Lead);
@@ -155,7 +155,7 @@ impl<'a> Context<'a> {
     }
 
     /// The session with this id, if it belongs to the engineer and the project, and is not ending.
-    pub(super) fn own_session(
+    pub(crate) fn own_session(
         &self,
         engineer: &Engineer,
         project: ProjectId,
@@ -172,7 +172,7 @@ impl<'a> Context<'a> {
     }
 
     /// The session that the request names; `None` if it names none.
-    pub(super) fn named_session(
+    pub(crate) fn named_session(
         &self,
         engineer: &Engineer,
         project: ProjectId,
@@ -181,5 +181,22 @@ impl<'a> Context<'a> {
             Acting::Session(id) => self.own_session(engineer, project, id).map(Some),
             Acting::Engineer { .. } => Ok(None),
         }
+    }
+
+    /// Refuses everyone but the cluster itself.
+    pub(crate) fn system(&self) -> Result<(), Refusal> {
+        match self.actor {
+            Actor::System => Ok(()),
+            Actor::Anonymous | Actor::Engineer { .. } => Err(Refusal::RoleTooLow { role: Role::Engineer }),
+        }
+    }
+
+    /// Refuses to let the last admin go.
+    pub(crate) fn another_admin_than(&self, engineer: EngineerId) -> Result<(), Refusal> {
+        let is_other_admin = |other: &Arc<Engineer>| other.id != engineer && other.role == Role::Admin;
+        if self.state.engineers.values().any(is_other_admin) {
+            return Ok(());
+        }
+        Err(Refusal::Cluster("this is the last admin; make another one first".to_owned()))
     }
 }

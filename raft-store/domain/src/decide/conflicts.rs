@@ -1,21 +1,19 @@
 //! Finds what blocks a feature from being picked or a path from being claimed, and describes it for refusals and lists.
 
+use super::dependencies::open_dependencies;
 use crate::{
     entity::{ClaimKey, ClaimMode, Feature, Holder},
     ids::{ProjectId, SessionId},
     pattern::{Overlap, Pattern},
     refusal::{Blocker, Conflict, HolderNote, Refusal},
-    short_text::{Name, Slug},
+    short_text::Name,
     state::{ClaimRef, State},
     work::{OutOfBudget, WorkBudget},
 };
 use std::collections::BTreeSet;
 
-/// Steps of looking up one more feature.
-pub const FEATURE: usize = 150;
 /// Steps of one more wanted path, which is sorted and compared with its neighbours.
 const WANTED: usize = 60;
-
 /// Steps of returning one more claim.
 const FOUND: usize = 200;
 
@@ -39,24 +37,9 @@ pub fn blocker(
     Ok(first.map(|first| Blocker::Claim(Box::new(first))))
 }
 
-/// The dependencies of a feature that are neither done nor cancelled.
-pub(super) fn open_dependencies(
-    state: &State,
-    feature: &Feature,
-    work: &mut WorkBudget,
-) -> Result<Vec<Slug>, Refusal> {
-    let cost = FEATURE * feature.depends_on.len();
-    work.charge(cost).map_err(|OutOfBudget| too_much("looking at what features depend on", FEWER))?;
-    let is_open = |slug: &&Slug| {
-        // A dependency that was deleted blocks nothing.
-        state.feature_by_slug(feature.project, slug).is_some_and(|needed| !needed.status.is_over())
-    };
-    Ok(feature.depends_on.iter().filter(is_open).cloned().collect())
-}
-
 /// The claims of other sessions that collide with these paths, which are wanted in these modes: at most `limit`, each
 /// claimed path of a session once.
-pub(super) fn conflicts<'a>(
+pub(crate) fn conflicts<'a>(
     state: &State,
     project: ProjectId,
     wanted: impl IntoIterator<Item = (&'a [Pattern], ClaimMode)>,
@@ -94,16 +77,8 @@ fn sorted<'a>(paths: &'a [Pattern], work: &mut WorkBudget) -> Result<Vec<&'a Pat
     Ok(paths)
 }
 
-/// The advice for a refusal over too many features.
-pub(super) const FEWER: &str = "name fewer features, or cut their dependencies";
-
-/// The refusal of a command that takes too many steps.
-pub(super) fn too_much(doing: &str, instead: &str) -> Refusal {
-    Refusal::TooMuchWork { doing: doing.to_owned(), instead: instead.to_owned() }
-}
-
 fn too_many_comparisons(_: OutOfBudget) -> Refusal {
-    too_much(
+    Refusal::too_much_work(
         "comparing these patterns with all that is held in their folders",
         "name folders or files instead of wildcards, or fewer at once",
     )
@@ -143,7 +118,8 @@ pub struct OverlappingClaim {
     pub is_assumed: bool,
 }
 
-pub(super) fn conflict(state: &State, project: ProjectId, at: &Overlap<'_, '_, ClaimRef>) -> Conflict {
+/// What a refusal or a list says about a claim that collides.
+pub(crate) fn conflict(state: &State, project: ProjectId, at: &Overlap<'_, '_, ClaimRef>) -> Conflict {
     let (held, claim_ref) = (at.held, *at.holder);
     let session = state.session(claim_ref.session).expect("every claim belongs to a session that is kept");
     let key =
@@ -161,7 +137,8 @@ pub(super) fn conflict(state: &State, project: ProjectId, at: &Overlap<'_, '_, C
     }
 }
 
-pub(super) fn holder_note(state: &State, holder: &Holder) -> HolderNote {
+/// A holder with the name of its engineer.
+pub(crate) fn holder_note(state: &State, holder: &Holder) -> HolderNote {
     // A deleted engineer, whose sessions the next entries end, has no name any more.
     let engineer_name = match state.engineer(holder.engineer) {
         Some(engineer) => engineer.name.clone(),

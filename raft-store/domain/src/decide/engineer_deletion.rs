@@ -1,15 +1,9 @@
 //! Ends the sessions and memberships of deleted engineers: a bounded part with each entry.
 
-use super::{
-    cleanup::CleanupBudget,
-    session_end::{self, Effects},
-};
+use super::{decision::Effects, session_end};
 use crate::{
-    document::LogPosition,
-    event::{Event, ReleaseReason},
-    ids::EngineerId,
-    state::State,
-    time::Revision,
+    cleanup::CleanupBudget, document::LogPosition, entity::ReleaseReason, event::Event, ids::EngineerId,
+    state::State, time::Revision,
 };
 
 /// Continues the deletion of the first deleted engineer; `None` if there is none, or if the budget is exhausted.
@@ -25,7 +19,7 @@ pub(crate) fn advance(state: &State, revision: Revision, budget: &mut CleanupBud
 }
 
 /// Ends as many sessions and memberships of an engineer as the budget allows. Returns also whether those were all.
-pub(super) fn end_sessions_and_memberships(
+pub(crate) fn end_sessions_and_memberships(
     state: &State,
     engineer: EngineerId,
     position: LogPosition,

@@ -1,14 +1,12 @@
 //! Ends leases, tokens and tickets that have expired. They end by log entries alone, in cluster time, and never by a
 //! node's own clock.
 
-use super::{
-    cleanup::CleanupBudget,
-    session_end::{self, Effects},
-};
+use super::{decision::Effects, session_end};
 use crate::{
+    cleanup::CleanupBudget,
     document::LogPosition,
-    entity::{LeaseState, Session},
-    event::{Event, ReleaseReason},
+    entity::{LeaseState, ReleaseReason, Session},
+    event::Event,
     state::{Deadline, State},
     time::Revision,
 };
@@ -41,21 +39,6 @@ pub(crate) fn expire_one(state: &State, revision: Revision, budget: &mut Cleanup
             };
             Some(session_end::ended(state, session, reason, LogPosition::before_command(revision), budget))
         }
-    }
-}
-
-/// Marks a session as ending, so that it can do nothing more; `None` if it is marked already.
-pub(super) fn ending(session: &Session, reason: &ReleaseReason) -> Option<Event> {
-    let ending = || Session { lease: LeaseState::Ending { reason: reason.clone() }, ..session.clone() };
-    (!session.is_ending()).then(|| Event::SessionDisconnected(Arc::new(ending())))
-}
-
-/// Whether a session is over although its end is still to come: there were too many for one entry.
-pub(super) fn is_over(state: &State, session: &Session) -> bool {
-    match &session.lease {
-        LeaseState::Active { .. } => false,
-        LeaseState::Disconnected { until } => *until <= state.clock.cluster,
-        LeaseState::Ending { .. } => true,
     }
 }
 

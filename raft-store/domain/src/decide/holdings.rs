@@ -1,14 +1,15 @@
 //! Limits on the claims of sessions and features, and the events of claiming and releasing: each event of bounded size,
 //! however much a session holds. Nothing here decides about collisions.
 
-use super::{Context, features::MAX_PATTERNS, quota::within_quota};
+use super::{context::Context, lists::MAX_PATTERNS, quota::within_quota};
 use crate::{
-    entity::{ClaimMode, ClaimUsage, Holder, Session},
-    event::{Event, ReleaseReason},
+    entity::{ClaimMode, ClaimUsage, Holder, ReleaseReason, Session},
+    event::Event,
     ids::{FeatureId, ProjectId},
     pattern::Pattern,
     refusal::Refusal,
     usage::Usage,
+    work::{OutOfBudget, WorkBudget},
 };
 use std::sync::Arc;
 
@@ -16,12 +17,18 @@ use std::sync::Arc;
 const MOST_OF_SESSION: ClaimUsage = ClaimUsage { claims: 100_000, bytes: 16 << 20 };
 /// Paths in one event, which take at most a MiB, so that every event can be stored and sent.
 const PATHS_OF_EVENT: usize = 1_000;
-
 /// Claims for one feature, its own paths included: the entry that completes it releases all of them.
 const MOST_OF_FEATURE: ClaimUsage = ClaimUsage { claims: MAX_PATTERNS, bytes: 2 << 20 };
+/// Steps of looking at one more claim, or looking up one more path among claims.
+pub(crate) const STEPS_OF_CLAIM: usize = 100;
+/// Steps of releasing a claim: its row and its index entries are removed, and an event names it. Claiming a path costs
+/// as much, but a request names at most [`MAX_PATTERNS`].
+const RELEASED: usize = 2_000;
+/// Steps of each byte of its path, in the event and in the row's key.
+const RELEASED_BYTE: usize = 1;
 
 /// Refuses further claims if the session would hold too many, or if a quota would be exceeded.
-pub(super) fn within_limit<'a>(
+pub(crate) fn within_limit<'a>(
     ctx: Context<'_>,
     session: &Session,
     more: impl IntoIterator<Item = &'a Pattern>,
@@ -42,7 +49,7 @@ pub(super) fn within_limit<'a>(
 }
 
 /// Refuses further claims for a feature if the session would hold too many for it.
-pub(super) fn within_limit_of_feature<'a>(
+pub(crate) fn within_limit_of_feature<'a>(
     ctx: Context<'_>,
     session: &Session,
     feature: FeatureId,
@@ -65,7 +72,7 @@ fn fits(whose: &str, held: ClaimUsage, more: ClaimUsage, most: ClaimUsage) -> Re
 }
 
 /// The events of claiming paths; none for no paths.
-pub(super) fn claimed(
+pub(crate) fn claimed(
     ctx: Context<'_>,
     project: ProjectId,
     holder: &Holder,
@@ -86,7 +93,7 @@ pub(super) fn claimed(
 }
 
 /// The events of releasing paths; none for no paths.
-pub(super) fn released(
+pub(crate) fn released(
     project: ProjectId,
     holder: &Holder,
     feature: Option<FeatureId>,
@@ -108,6 +115,11 @@ fn in_parts(paths: &Arc<[Pattern]>) -> impl Iterator<Item = Arc<[Pattern]>> {
     let whole = (!paths.is_empty() && paths.len() <= PATHS_OF_EVENT).then(|| paths.clone());
     let parts = if whole.is_some() { &[] } else { &**paths };
     whole.into_iter().chain(parts.chunks(PATHS_OF_EVENT).map(Into::into))
+}
+
+/// Charges the release of one claim.
+pub(crate) fn charge_release(path: &Pattern, work: &mut WorkBudget) -> Result<(), OutOfBudget> {
+    work.charge(RELEASED + RELEASED_BYTE * path.as_str().len())
 }
 
 #[cfg(test)]

@@ -1,27 +1,26 @@
 //! Removes what belonged to deleted projects: a bounded part with each entry.
 
 use crate::{
-    apply::{Erasure, PRUNE_SLACK},
     entity::{ClaimKey, Project, ProjectDeletion},
+    erasure::Erasure,
     event::Event,
     ids::{DecisionId, EngineerId, FeatureId, ProjectId},
-    state::{RowKey, State, TextKey},
+    row::{RowKey, TextKey},
+    state::State,
     time::Revision,
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Paths of a feature that take as long to remove as a row.
 const PATHS_OF_ROW: usize = 20;
 
 /// The deletion that begins with this entry.
-pub(super) fn begun(state: &State, project: &Project, revision: Revision) -> ProjectDeletion {
-    let kept = state.settings.event_revisions.saturating_add(PRUNE_SLACK);
-    let oldest = Revision(revision.0.saturating_sub(kept));
+pub(crate) fn begun(state: &State, project: &Project, revision: Revision) -> ProjectDeletion {
     ProjectDeletion {
         project: project.id,
         made_by: project.created_by,
         rows_gone: None,
-        events_from: oldest.max(project.made_at),
+        events_from: state.settings.oldest_events(revision).max(project.made_at),
         case: project.case,
     }
 }
@@ -46,9 +45,19 @@ pub(crate) fn advance(state: &State, revision: Revision) -> Option<(Option<Event
     Some((None, Some(Erasure::Events { project, from, to })))
 }
 
+impl State {
+    /// Records that the store has erased the events of a deleted project up to `until`, which is not among them. The
+    /// store calls it for each [`Erasure::Events`], with the same revision on every node. Returns the row that changes.
+    pub fn events_erased(&mut self, project: ProjectId, until: Revision) -> Option<RowKey> {
+        let event = events_erased(self, project, until)?;
+        self.evolve(&event, &mut BTreeSet::new());
+        Some(RowKey::ProjectDeletion(project))
+    }
+}
+
 /// Records that the events of a deleted project are erased up to a revision. With the last of them, the deletion is
 /// finished.
-pub(crate) fn events_erased(state: &State, project: ProjectId, until: Revision) -> Option<Event> {
+fn events_erased(state: &State, project: ProjectId, until: Revision) -> Option<Event> {
     let deletion = *state.project_deletions.get(&project)?;
     let is_all = deletion.rows_gone.is_some_and(|rows_gone| until > rows_gone);
     Some(if is_all {

@@ -1,7 +1,7 @@
 //! Checks storage quotas. A quota never removes what is stored already: after it was lowered, its owner cannot store
 //! more.
 
-use super::Context;
+use super::context::Context;
 use crate::{
     document::Document,
     ids::{EngineerId, ProjectId},
@@ -10,8 +10,11 @@ use crate::{
     usage::{Owner, Resource, Usage},
 };
 
+/// Projects of one cluster: bounds memory.
+pub(crate) const MAX_PROJECTS: usize = 10_000;
+
 /// Refuses what would exceed the quota of the project, the engineer or the cluster.
-pub(super) fn within_quota(
+pub(crate) fn within_quota(
     ctx: Context<'_>,
     project: ProjectId,
     engineer: EngineerId,
@@ -21,7 +24,7 @@ pub(super) fn within_quota(
 }
 
 /// Refuses what would exceed the quota of one of these owners.
-pub(super) fn within_quotas_of(
+pub(crate) fn within_quotas_of(
     state: &State,
     owners: impl IntoIterator<Item = Owner>,
     more: Usage,
@@ -41,7 +44,7 @@ pub(super) fn within_quotas_of(
 }
 
 /// Refuses a text that would exceed a quota.
-pub(super) fn text_within_quota(
+pub(crate) fn text_within_quota(
     ctx: Context<'_>,
     project: ProjectId,
     engineer: EngineerId,

@@ -1,11 +1,14 @@
 //! Ends sessions: releases everything that a session holds, and stores a checkpoint of the work that it leaves
 //! unfinished. Nothing here decides when a session ends.
 
-use super::{checkpoints, cleanup::CleanupBudget, expiry, holdings, quota::within_quotas_of};
+use super::{
+    checkpoints, context::Context, decision::Effects, holdings, quota::within_quotas_of, sessions::ending,
+};
 use crate::{
-    document::{Checkpoint, CheckpointKind, Document, DocumentKey, LogPosition, StateHash},
-    entity::{ClaimUsage, Feature, Session, Status},
-    event::{Event, ReleaseReason},
+    cleanup::CleanupBudget,
+    document::{Checkpoint, CheckpointKind, LogPosition, StateHash},
+    entity::{ClaimUsage, Feature, ReleaseReason, Session, Status},
+    event::Event,
     ids::{CheckpointId, FeatureId},
     pattern::Pattern,
     state::State,
@@ -14,16 +17,15 @@ use crate::{
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Events, and documents to write or to delete.
-pub(crate) type Effects = (Vec<Event>, Vec<(DocumentKey, Option<Document>)>);
-
 /// Paths of a feature that take as long to write again, with a checkpoint, as the release of one claim.
 const PATHS_OF_CLAIM: usize = 4;
+/// Sessions that one entry ends or marks as ending: at least those of one engineer in one project.
+const MAX_ENDING: usize = 2_000;
 
 /// Ends a session, as far as the budget allows. Its features are ready again and marked as interrupted, since a client
 /// that ends its work releases or completes the feature first. The next entries release the rest; until then the
 /// session is ending, and can do nothing more.
-pub(super) fn ended(
+pub(crate) fn ended(
     state: &State,
     session: &Arc<Session>,
     reason: &ReleaseReason,
@@ -54,11 +56,7 @@ pub(super) fn ended(
             reason: reason.clone(),
         });
     }
-    events.extend(if is_all {
-        Some(Event::SessionEnded(session.clone()))
-    } else {
-        expiry::ending(session, reason)
-    });
+    events.extend(if is_all { Some(Event::SessionEnded(session.clone())) } else { ending(session, reason) });
     budget.count_events(1);
     let owners = [Owner::Project(session.project), Owner::Engineer(session.engineer), Owner::Cluster];
     let (mut kept, mut documents) = (Usage::default(), Vec::new());
@@ -77,6 +75,28 @@ pub(super) fn ended(
                 break;
             }
         }
+    }
+    (events, documents)
+}
+
+/// Ends the sessions of an engineer who leaves. If they are too many for one entry, the next ones end the rest.
+/// Sessions beyond [`MAX_ENDING`] have lost all rights, and end when their leases expire.
+pub(crate) fn sessions_ended<'a>(
+    ctx: Context<'_>,
+    sessions: impl Iterator<Item = &'a Arc<Session>>,
+) -> Effects {
+    let (mut events, mut documents) = Effects::default();
+    let mut budget = CleanupBudget::new(ctx.state.cleanup_limits);
+    for session in sessions.take(MAX_ENDING) {
+        let reason = ReleaseReason::MemberRemoved;
+        if budget.is_exhausted() {
+            events.extend(ending(session, &reason));
+            continue;
+        }
+        let position = LogPosition::of_command(ctx.revision);
+        let (ended, texts) = ended(ctx.state, session, &reason, position, &mut budget);
+        events.extend(ended);
+        documents.extend(texts);
     }
     (events, documents)
 }

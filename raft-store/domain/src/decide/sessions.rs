@@ -1,25 +1,51 @@
-//! Decides about sessions: their start, their heartbeats and keep-alives, and their end.
+//! Sessions and their leases. Nothing here ends a session.
 
-use super::{
-    Context, Decision, access::not_found, cleanup::CleanupBudget, expiry::is_over, quota::within_quotas_of,
-    session_end,
-};
+use super::{access::not_found, context::Context, quota::within_quotas_of};
 use crate::{
-    command::Acting,
-    document::LogPosition,
-    entity::{Engineer, HeartbeatMode, LeaseState, Session, SessionMetadata},
-    event::{Event, ReleaseReason},
-    ids::{FeatureId, ProjectId, SessionId},
+    actor::Acting,
+    entity::{Engineer, HeartbeatMode, LeaseState, ReleaseReason, Session, SessionMetadata},
+    event::Event,
+    ids::{ProjectId, SessionId},
     refusal::{EntityKind, Refusal},
-    reply::Reply,
     short_text::AgentName,
     state::State,
     usage::{Owner, SESSION_BYTES, Usage},
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 /// Sessions of one engineer in one project. More than this are leaked by a broken client.
 const MAX_SESSIONS_OF_ENGINEER: usize = 1_000;
+
+/// The session that the command acts as, with its lease renewed, and the event that says so. A default session is
+/// created on demand.
+pub(crate) fn acting_session(
+    ctx: Context<'_>,
+    engineer: &Engineer,
+    project: ProjectId,
+) -> Result<(Session, Event), Refusal> {
+    let existing = match ctx.acting {
+        Acting::Session(id) => Some(ctx.own_session(engineer, project, id)?),
+        Acting::Engineer { .. } => ctx.state.session_of(project, engineer.id, None),
+    };
+    if let Some(session) = existing {
+        require_not_ending(session)?;
+        let alive = renewed(ctx.state, session, false);
+        return Ok((alive.clone(), renewal(session, alive)));
+    }
+    let Acting::Engineer { candidate } = ctx.acting else {
+        return Err(not_found(EntityKind::Session, project));
+    };
+    let session = new_session(ctx, project, engineer, candidate, None)?;
+    Ok((session.clone(), Event::SessionStarted(Arc::new(session))))
+}
+
+/// Refuses to act as a session that is ending. Once it is over, the next request gets a new session.
+pub(crate) fn require_not_ending(session: &Session) -> Result<(), Refusal> {
+    if session.is_ending() {
+        return Err(Refusal::Cluster("this session is still ending: try again in a second".to_owned()));
+    }
+    Ok(())
+}
 
 /// Renews the lease of a session that a request acts as. `None` if nothing changes, or if the session is ending.
 pub(crate) fn renew_lease(state: &State, session: &Session) -> Option<Event> {
@@ -31,7 +57,7 @@ pub(crate) fn renew_lease(state: &State, session: &Session) -> Option<Event> {
 }
 
 /// The same session with a new lease. A heartbeat puts it on the short lease for good.
-fn renewed(state: &State, session: &Session, is_heartbeat: bool) -> Session {
+pub(crate) fn renewed(state: &State, session: &Session, is_heartbeat: bool) -> Session {
     let mut session = session.clone();
     if is_heartbeat {
         session.heartbeat_mode = HeartbeatMode::Attended;
@@ -46,13 +72,14 @@ fn renewed(state: &State, session: &Session, is_heartbeat: bool) -> Session {
 }
 
 /// The event of a renewed lease: the session came back from its grace, or just continues.
-fn renewal(before: &Session, after: Session) -> Event {
+pub(crate) fn renewal(before: &Session, after: Session) -> Event {
     let came_back = !before.is_active();
     let after = Arc::new(after);
     if came_back { Event::SessionStarted(after) } else { Event::SessionRenewed(after) }
 }
 
-fn new_session(
+/// A session that starts now, with the long lease.
+pub(crate) fn new_session(
     ctx: Context<'_>,
     project: ProjectId,
     engineer: &Engineer,
@@ -84,96 +111,17 @@ fn new_session(
     })
 }
 
-/// Refuses to act as a session that is ending. Once it is over, the next request gets a new session.
-pub(super) fn require_not_ending(session: &Session) -> Result<(), Refusal> {
-    if session.is_ending() {
-        return Err(Refusal::Cluster("this session is still ending: try again in a second".to_owned()));
+/// Whether a session is over although its end is still to come: there were too many for one entry.
+pub(crate) fn is_over(state: &State, session: &Session) -> bool {
+    match &session.lease {
+        LeaseState::Active { .. } => false,
+        LeaseState::Disconnected { until } => *until <= state.clock.cluster,
+        LeaseState::Ending { .. } => true,
     }
-    Ok(())
 }
 
-/// The session that the command acts as, with its lease renewed, and the event that says so. A default session is
-/// created on demand.
-pub(super) fn acting_session(
-    ctx: Context<'_>,
-    engineer: &Engineer,
-    project: ProjectId,
-) -> Result<(Session, Event), Refusal> {
-    let existing = match ctx.acting {
-        Acting::Session(id) => Some(ctx.own_session(engineer, project, id)?),
-        Acting::Engineer { .. } => ctx.state.session_of(project, engineer.id, None),
-    };
-    if let Some(session) = existing {
-        require_not_ending(session)?;
-        let alive = renewed(ctx.state, session, false);
-        return Ok((alive.clone(), renewal(session, alive)));
-    }
-    let Acting::Engineer { candidate } = ctx.acting else {
-        return Err(not_found(EntityKind::Session, project));
-    };
-    let session = new_session(ctx, project, engineer, candidate, None)?;
-    Ok((session.clone(), Event::SessionStarted(Arc::new(session))))
-}
-
-/// Starts a session, or renews the living session of the same agent.
-pub(super) fn start(
-    ctx: Context<'_>,
-    project: ProjectId,
-    id: SessionId,
-    agent: Option<&AgentName>,
-    feature: Option<FeatureId>,
-    metadata: &SessionMetadata,
-) -> Result<Decision, Refusal> {
-    let engineer = ctx.worker(project)?;
-    if let Some(feature) = feature
-        && ctx.state.feature(project, feature).is_none()
-    {
-        return Err(not_found(EntityKind::Feature, feature));
-    }
-    let before = ctx.state.session_of(project, engineer.id, agent);
-    before.map_or(Ok(()), |session| require_not_ending(session))?;
-    let mut session = match before {
-        Some(session) => renewed(ctx.state, session, false),
-        None => new_session(ctx, project, engineer, id, agent)?,
-    };
-    session.feature = feature.or(session.feature);
-    if *metadata != SessionMetadata::default() {
-        session.metadata = metadata.clone();
-    }
-    let event = match before {
-        Some(before) => renewal(before, session.clone()),
-        None => Event::SessionStarted(Arc::new(session.clone())),
-    };
-    Ok(Decision::new(vec![event], Reply::Session(Arc::new(session))))
-}
-
-/// Renews every session that sent a heartbeat or acted. The reply names the sessions of heartbeats that are over.
-pub(super) fn heartbeats(ctx: Context<'_>, heartbeats: &[SessionId], keep_alives: &[SessionId]) -> Decision {
-    let mut events = Vec::with_capacity(heartbeats.len() + keep_alives.len());
-    let mut unknown = Vec::new();
-    // Each session is renewed once: its return is announced once.
-    let mut seen = BTreeSet::new();
-    for id in heartbeats.iter().filter(|id| seen.insert(**id)) {
-        match ctx.state.session(*id).filter(|session| !is_over(ctx.state, session)) {
-            Some(session) => events.push(renewal(session, renewed(ctx.state, session, true))),
-            None => unknown.push(*id),
-        }
-    }
-    let kept_alive =
-        keep_alives.iter().filter(|id| seen.insert(**id)).filter_map(|id| ctx.state.session(*id));
-    for session in kept_alive.filter(|session| !is_over(ctx.state, session)) {
-        events.extend(renew_lease(ctx.state, session));
-    }
-    Decision::new(events, Reply::Heartbeats { unknown })
-}
-
-/// Ends one of the engineer's own sessions.
-pub(super) fn end(ctx: Context<'_>, project: ProjectId, id: SessionId) -> Result<Decision, Refusal> {
-    let engineer = ctx.worker(project)?;
-    let session = ctx.own_session(engineer, project, id)?;
-    let position = LogPosition::of_command(ctx.revision);
-    let mut budget = CleanupBudget::new(ctx.state.cleanup_limits);
-    let (events, documents) =
-        session_end::ended(ctx.state, session, &ReleaseReason::SessionEnded, position, &mut budget);
-    Ok(Decision::new(events, Reply::Session(session.clone())).with_documents(documents))
+/// Marks a session as ending, so that it can do nothing more; `None` if it is marked already.
+pub(crate) fn ending(session: &Session, reason: &ReleaseReason) -> Option<Event> {
+    let ending = || Session { lease: LeaseState::Ending { reason: reason.clone() }, ..session.clone() };
+    (!session.is_ending()).then(|| Event::SessionDisconnected(Arc::new(ending())))
 }

@@ -1,8 +1,9 @@
-//! Claims: which session holds which paths.
+//! Claims: which session holds which paths, and why they were released.
 
 use crate::{
-    ids::{FeatureId, ProjectId, SessionId},
+    ids::{EngineerId, FeatureId, ProjectId, SessionId},
     pattern::Pattern,
+    short_text::Label,
     time::{Fence, WallTime},
 };
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,32 @@ pub struct Claim {
     pub fence: Fence,
     /// The wall time of that entry.
     pub claimed_at: WallTime,
+}
+
+/// Why a feature or a path was released.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ReleaseReason {
+    /// The holder released it.
+    Released,
+    /// The feature was completed.
+    Completed,
+    /// The feature was cancelled.
+    Cancelled,
+    /// An update removed the path from the feature.
+    Updated,
+    /// The holder ended the session.
+    SessionEnded,
+    /// The lease and the grace of the session ran out.
+    Expired,
+    /// The holder was removed from the project.
+    MemberRemoved,
+    /// A lead or an admin released it.
+    Forced {
+        /// The lead or admin.
+        by: EngineerId,
+        /// The reason that they gave.
+        reason: Label,
+    },
 }
 
 /// An amount of claims: those of a session or a project, or those that a command adds or releases.

@@ -10,7 +10,7 @@ mod project;
 mod session;
 mod ticket;
 
-pub use claim::{Claim, ClaimKey, ClaimMode, ClaimUsage};
+pub use claim::{Claim, ClaimKey, ClaimMode, ClaimUsage, ReleaseReason};
 pub use cluster::{ClusterOrigin, JoinToken, NodeRecord};
 pub use engineer::{ApiKey, Engineer, KeyPrefix, Role, TokenDigest};
 pub use feature::{BoardKey, Feature, FeatureLists, Holder, Lane, ReplacedLists, Status};

@@ -1,8 +1,7 @@
 //! Sessions: one run of one agent, which lives as long as its lease is renewed.
 
 use crate::{
-    entity::Holder,
-    event::ReleaseReason,
+    entity::{Holder, ReleaseReason},
     ids::{EngineerId, FeatureId, ProjectId, SessionId},
     short_text::{AgentName, Label},
     time::{ClusterTime, WallTime},

@@ -5,6 +5,7 @@ use super::{
     Complexity, PatternError,
     automaton::{ACCEPT, Automaton, Edges, Label, State},
     charset::CharSet,
+    limits::MAX_STARS,
     syntax::Piece,
 };
 use std::sync::LazyLock;
@@ -13,10 +14,6 @@ use std::sync::LazyLock;
 /// for each level. With 12 bytes for a state and 2 for an edge, the largest takes 40 KiB, and an everyday one less than
 /// 1 KiB.
 const MAX_STATES: usize = 2_100;
-
-/// The most `*` and `**` in one pattern. Each may keep a state active for the whole of a path, so this bounds the work
-/// for each character. No pattern that a person can read has as many.
-pub(super) const MAX_STARS: usize = 20;
 
 /// The most edges of one automaton: far more than a list of alternatives needs, unless each is optional and followed by
 /// the next one.

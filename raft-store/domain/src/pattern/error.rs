@@ -1,6 +1,6 @@
 //! Why a text is not a pattern. The error does not contain the text, which the caller has.
 
-use super::{compile::MAX_STARS, normal::MAX_PATTERN_BYTES, syntax::MAX_BRACE_DEPTH};
+use super::limits::{MAX_BRACE_DEPTH, MAX_PATTERN_BYTES, MAX_STARS};
 use thiserror::Error;
 
 /// Why a text cannot be claimed. The client can correct each of these.

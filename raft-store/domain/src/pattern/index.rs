@@ -1,17 +1,13 @@
 //! All held patterns with their holders, in persistent maps: a clone costs a pointer, and shares what does not change.
-//! A query for one file or folder never scans all held patterns.
+//! It stores them; `probe` looks queries up.
 //!
 //! There are two maps. `held` sorts the patterns by the path that they are anchored at, so that all at one path, and
 //! all beneath one path, are neighbours. `anchor_counts` has, for each path that anchors a pattern or is above one, the
 //! number of patterns there and beneath: nearly always both are zero, which one lookup among small numbers finds.
 
-use super::{
-    Collision, Pattern,
-    probe::{Overlap, Probe},
-};
-use crate::work::{OutOfBudget, WorkBudget};
+use super::Pattern;
 use imbl::{OrdMap, OrdSet};
-use std::{cmp::Ordering, convert::Infallible, fmt, ops::ControlFlow};
+use std::{cmp::Ordering, fmt};
 
 /// Held patterns with their holders. A pattern may have many holders (shared claims), and a holder many patterns. Two
 /// indexes with the same content are equal, whatever their history.
@@ -113,62 +109,6 @@ impl<V: Ord + Clone> PatternIndex<V> {
     /// All pairs, sorted by the anchor of the pattern, then by pattern and holder.
     pub fn iter(&self) -> impl Iterator<Item = (&Pattern, &V)> {
         self.held.iter().flat_map(|(key, holders)| holders.iter().map(move |v| (&key.0, v)))
-    }
-
-    /// All held patterns that overlap `query`, with their holders: from the root down the path of the query, then
-    /// beneath it, always in the same order. The work is not limited.
-    pub fn overlapping<'a>(
-        &'a self,
-        query: &Pattern,
-    ) -> impl Iterator<Item = (&'a Pattern, &'a V)> + use<'a, V> {
-        let mut found = Vec::new();
-        let all = Probe::new(self).visit(query, &mut WorkBudget::unlimited(), |pattern, holder, _| {
-            found.push((pattern, holder));
-            ControlFlow::<Infallible>::Continue(())
-        });
-        let ControlFlow::<Infallible>::Continue(()) = all.expect("an unlimited budget does not end");
-        found.into_iter()
-    }
-
-    /// The first overlaps of many queries that `counts` accepts (such as another session's claim), at most `limit`. The
-    /// queries may have any order; sorted ones share the lookup of their folders, which makes a thousand of them cheap.
-    ///
-    /// # Errors
-    /// If the budget is used up before.
-    pub fn first_overlaps<'a, 'q>(
-        &'a self,
-        queries: impl IntoIterator<Item = &'q Pattern>,
-        limit: usize,
-        work: &mut WorkBudget,
-        counts: impl FnMut(&Pattern, &Pattern, &V) -> bool,
-    ) -> Result<Vec<Overlap<'q, 'a, V>>, OutOfBudget> {
-        self.first_overlaps_as(queries.into_iter().map(|query| (query, query)), limit, work, counts)
-    }
-
-    /// Like [`first_overlaps`](Self::first_overlaps), for queries that are compared in another spelling than their own.
-    pub(super) fn first_overlaps_as<'a, 'q, 'c>(
-        &'a self,
-        queries: impl IntoIterator<Item = (&'q Pattern, &'c Pattern)>,
-        limit: usize,
-        work: &mut WorkBudget,
-        mut counts: impl FnMut(&Pattern, &Pattern, &V) -> bool,
-    ) -> Result<Vec<Overlap<'q, 'a, V>>, OutOfBudget> {
-        let mut found = Vec::new();
-        let mut probe = Probe::new(self);
-        for (query, compared) in queries {
-            if found.len() >= limit {
-                break;
-            }
-            // A full list is no failure: the next iteration of the loop sees it, too.
-            let _full = probe.visit(compared, work, |held, holder, collision| {
-                if counts(query, held, holder) {
-                    let is_assumed = collision == Collision::Assumed;
-                    found.push(Overlap { query, held, holder, is_assumed });
-                }
-                if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            })?;
-        }
-        Ok(found)
     }
 
     /// The holders of exactly this pattern.

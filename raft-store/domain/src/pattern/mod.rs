@@ -7,13 +7,15 @@
 //! a path exactly when the prefixes agree and both automata can reach their ends by the same text.
 //!
 //! In reading order:
+//! - `limits`: what bounds the work of one pattern, and of a pair.
 //! - `normal`: the normal form of a path, or the reason why it has none.
 //! - `parse`: [`Pattern`], the type that all other modules use.
 //! - `syntax` and `charset`: the meaning of `*`, `?`, `[…]`, `{…}` and `**`.
 //! - `compile` and `automaton`: a glob as an automaton that reads one path.
 //! - `product` and `visited`: the product of two automata, searched for a path that both accept.
 //! - `overlap`: `matches`, `collision` and `overlaps`, which the rules call.
-//! - `index` and `probe`: all held patterns, found by their folders and never by a scan of all.
+//! - `index`: all held patterns, sorted by their folders. `probe`: finds those that overlap a query, never by a scan of
+//!   all.
 //! - `spelling` and `spelled`: which spellings are one file, and an index that compares them so.
 //!
 //! # What a pattern means
@@ -40,6 +42,7 @@ mod charset;
 mod compile;
 mod error;
 mod index;
+mod limits;
 mod normal;
 mod overlap;
 mod parse;
@@ -52,7 +55,7 @@ mod visited;
 
 pub use error::{Complexity, PatternError};
 pub use index::PatternIndex;
-pub use normal::MAX_PATTERN_BYTES;
+pub use limits::MAX_PATTERN_BYTES;
 pub use overlap::Collision;
 pub use parse::{Pattern, PatternKind};
 pub use probe::Overlap;

@@ -1,9 +1,6 @@
 //! The normal form of paths. Wildcards are not interpreted here, except that a `..` behind one is refused.
 
-use super::PatternError;
-
-/// The longest pattern in bytes, which the API documents. No path that Git can check out on all systems is longer.
-pub const MAX_PATTERN_BYTES: usize = 1_024;
+use super::{PatternError, limits::MAX_PATTERN_BYTES};
 
 /// The pattern of the whole repository.
 const ROOT: &str = "./";

@@ -5,14 +5,12 @@ use super::{
     Pattern,
     automaton::Automaton,
     compile,
+    limits::MAX_STEPS_OF_PAIR,
     parse::Shape,
     product::{Walker, meet},
 };
 use crate::work::{OutOfBudget, WorkBudget};
 
-/// Steps of deciding one pair: half a millisecond. Everyday pairs need some hundreds or thousands; two lists of forty
-/// names with a common beginning need nearly all of them.
-pub(super) const MAX_STEPS_OF_PAIR: usize = 262_144;
 /// Steps of comparing any two patterns.
 const LOOK: usize = 10;
 /// Steps of searching a text in a path, and bytes of the path for one more step.

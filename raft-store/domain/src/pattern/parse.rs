@@ -5,8 +5,8 @@ use super::{
     Complexity, PatternError,
     automaton::Automaton,
     compile::compile,
+    limits::MAX_STEPS_OF_PAIR,
     normal::normalise,
-    overlap::MAX_STEPS_OF_PAIR,
     product::meet_itself,
     syntax::{self, Piece, Syntax},
 };

@@ -1,12 +1,12 @@
-//! Looks up one query after another in an index. It caches the ancestors of the last query, which the next one usually
-//! shares.
+//! Finds the held patterns that overlap queries. A query for one file or folder never scans all held patterns, and the
+//! ancestors of the last query are cached, since the next one usually shares them.
 
 use super::{
     Collision, Pattern, PatternKind,
     index::{AnchorCounts, Holders, PathHash, PatternIndex, component_end},
 };
 use crate::work::{OutOfBudget, WorkBudget};
-use std::ops::ControlFlow;
+use std::{convert::Infallible, ops::ControlFlow};
 
 /// Steps of one more query, whose anchor is compared with the last one.
 const QUERY: usize = 30;
@@ -34,7 +34,66 @@ pub struct Overlap<'q, 'a, V> {
     pub is_assumed: bool,
 }
 
-pub(super) struct Probe<'a, V: Ord + Clone> {
+impl<V: Ord + Clone> PatternIndex<V> {
+    /// All held patterns that overlap `query`, with their holders: from the root down the path of the query, then
+    /// beneath it, always in the same order. The work is not limited.
+    pub fn overlapping<'a>(
+        &'a self,
+        query: &Pattern,
+    ) -> impl Iterator<Item = (&'a Pattern, &'a V)> + use<'a, V> {
+        let mut found = Vec::new();
+        let all = Probe::new(self).visit(query, &mut WorkBudget::unlimited(), |pattern, holder, _| {
+            found.push((pattern, holder));
+            ControlFlow::<Infallible>::Continue(())
+        });
+        let ControlFlow::<Infallible>::Continue(()) = all.expect("an unlimited budget does not end");
+        found.into_iter()
+    }
+
+    /// The first overlaps of many queries that `counts` accepts (such as another session's claim), at most `limit`. The
+    /// queries may have any order; sorted ones share the lookup of their folders, which makes a thousand of them cheap.
+    ///
+    /// # Errors
+    /// If the budget is used up before.
+    pub fn first_overlaps<'a, 'q>(
+        &'a self,
+        queries: impl IntoIterator<Item = &'q Pattern>,
+        limit: usize,
+        work: &mut WorkBudget,
+        counts: impl FnMut(&Pattern, &Pattern, &V) -> bool,
+    ) -> Result<Vec<Overlap<'q, 'a, V>>, OutOfBudget> {
+        self.first_overlaps_as(queries.into_iter().map(|query| (query, query)), limit, work, counts)
+    }
+
+    /// Like [`first_overlaps`](Self::first_overlaps), for queries that are compared in another spelling than their own.
+    pub(super) fn first_overlaps_as<'a, 'q, 'c>(
+        &'a self,
+        queries: impl IntoIterator<Item = (&'q Pattern, &'c Pattern)>,
+        limit: usize,
+        work: &mut WorkBudget,
+        mut counts: impl FnMut(&Pattern, &Pattern, &V) -> bool,
+    ) -> Result<Vec<Overlap<'q, 'a, V>>, OutOfBudget> {
+        let mut found = Vec::new();
+        let mut probe = Probe::new(self);
+        for (query, compared) in queries {
+            if found.len() >= limit {
+                break;
+            }
+            // A full list is no failure: the next iteration of the loop sees it, too.
+            let _full = probe.visit(compared, work, |held, holder, collision| {
+                if counts(query, held, holder) {
+                    let is_assumed = collision == Collision::Assumed;
+                    found.push(Overlap { query, held, holder, is_assumed });
+                }
+                if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+        }
+        Ok(found)
+    }
+}
+
+/// Looks up one query after another.
+struct Probe<'a, V: Ord + Clone> {
     index: &'a PatternIndex<V>,
     /// The anchor of the last query.
     path: String,
@@ -53,7 +112,7 @@ struct Step<'a, V: Ord + Clone> {
 }
 
 impl<'a, V: Ord + Clone> Probe<'a, V> {
-    pub(super) fn new(index: &'a PatternIndex<V>) -> Self {
+    fn new(index: &'a PatternIndex<V>) -> Self {
         Self { index, path: String::new(), ancestors: Vec::new() }
     }
 
@@ -64,7 +123,7 @@ impl<'a, V: Ord + Clone> Probe<'a, V> {
     ///
     /// # Errors
     /// If the budget is used up before.
-    pub(super) fn visit<B>(
+    fn visit<B>(
         &mut self,
         query: &Pattern,
         work: &mut WorkBudget,

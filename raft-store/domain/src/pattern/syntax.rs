@@ -1,11 +1,7 @@
 //! Parses the wildcards of a normalised text. A bracket or brace that is not closed stands for itself; a closed one may
 //! stand for itself as well.
 
-use super::{Complexity, PatternError, charset::CharSet};
-
-/// The deepest nesting of braces. Each level repeats its text as a literal; no real name or list of alternatives nests
-/// as deep.
-pub(super) const MAX_BRACE_DEPTH: usize = 8;
+use super::{Complexity, PatternError, charset::CharSet, limits::MAX_BRACE_DEPTH};
 
 /// One step of a glob.
 #[derive(Debug, Clone, PartialEq, Eq)]

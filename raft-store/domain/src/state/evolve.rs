@@ -1,8 +1,8 @@
-//! How events change the state. It cannot fail: `decide` has refused everything that could be wrong.
+//! How events change the state. It cannot fail: the command has refused everything that could be wrong.
 
 use super::{ClaimRef, Deadline, State};
 use crate::{
-    decide::{self, CleanupLimits},
+    cleanup::CleanupLimits,
     document::{LatestCheckpoint, LogPosition},
     entity::{
         ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord, Project,
@@ -11,8 +11,7 @@ use crate::{
     event::Event,
     ids::{DecisionId, EngineerId, JoinTokenId, ProjectId, SessionId},
     pattern::SpelledIndex,
-    state::RowKey,
-    time::Revision,
+    row::RowKey,
     usage::{MEMBER_BYTES, SESSION_BYTES, TextCount, Usage},
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -198,15 +197,6 @@ impl State {
                 self.remove_ticket(ticket.digest);
             }
         }
-    }
-
-    /// Records that the store has erased the events of a deleted project up to `until`, which is not among them. The
-    /// store calls it for each [`Erasure::Events`](crate::apply::Erasure::Events), with the same revision on every
-    /// node. Returns the row that changes.
-    pub fn events_erased(&mut self, project: ProjectId, until: Revision) -> Option<RowKey> {
-        let event = decide::events_erased(self, project, until)?;
-        self.evolve(&event, &mut BTreeSet::new());
-        Some(RowKey::ProjectDeletion(project))
     }
 
     /// The same state with other cleanup limits: tests set small ones, to see many parts.

@@ -1,21 +1,23 @@
 //! Everything that rules need to know, at one revision.
 //!
 //! A state is one value of persistent ordered maps: a clone costs a few pointers, so a reader or a snapshot keeps its
-//! version while apply goes on. [`rows`] has its stored form, [`evolve`] folds events into it, [`queries`] reads it;
-//! `reply_cache` and `texts` have what changes without events of the feed.
+//! version while apply goes on. [`rows`] converts it to rows and back, [`evolve`] folds events into it, [`queries`]
+//! reads it; `reply_cache` and `texts` have what changes without events of the feed, `reply_index` the order in which
+//! replies are evicted.
 
 mod evolve;
 mod queries;
 mod reply_cache;
+mod reply_index;
 mod rows;
 mod texts;
 
-pub use rows::{Row, RowKey, RowsError};
+pub use rows::RowsError;
 
-use reply_cache::ReplyIndex;
+use reply_index::ReplyIndex;
 
 use crate::{
-    decide::CleanupLimits,
+    cleanup::CleanupLimits,
     document::{LatestCheckpoint, LogPosition},
     entity::{
         ApiKey, BoardKey, Claim, ClaimKey, ClaimMode, ClusterOrigin, Engineer, Feature, JoinToken, KeyPrefix,
@@ -24,26 +26,15 @@ use crate::{
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, KeyId, NodeId, ProjectId, SessionId},
     pattern::SpelledIndex,
     reply_cache::{KeyedReply, ReplyKey, ReplySlot, SlottedReply},
+    row::{Clock, TextKey},
     rules::RulesVersion,
     settings::Settings,
     short_text::{AgentName, Email, Slug},
-    time::{ClusterTime, Revision, WallTime},
+    time::{ClusterTime, Revision},
     usage::{TextCount, UsageIndex},
 };
 use imbl::{OrdMap, OrdSet};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// The revision and the times of the last applied entry.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Clock {
-    /// The log index of the last applied proposal.
-    pub revision: Revision,
-    /// The cluster time, which never moves back.
-    pub cluster: ClusterTime,
-    /// The wall time of the last applied proposal. It may move back.
-    pub wall: WallTime,
-}
 
 /// Something that ends at a moment of cluster time unless it is renewed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -65,17 +56,6 @@ pub struct ClaimRef {
     pub session: SessionId,
     /// The feature that it is for; `None` for a claim of the session alone.
     pub feature: Option<FeatureId>,
-}
-
-/// The key of a text count: the texts of one engineer about a feature, or about a project as a whole.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub struct TextKey {
-    /// The project that the texts belong to.
-    pub project: ProjectId,
-    /// The feature; `None` for texts about the project as a whole.
-    pub feature: Option<FeatureId>,
-    /// The engineer who wrote them.
-    pub engineer: EngineerId,
 }
 
 /// Everything that rules need to know, at one revision.

@@ -1,6 +1,6 @@
 //! Queries over the state. None of them changes it.
 
-use super::{ClaimRef, Clock, Deadline, State, TextKey};
+use super::{ClaimRef, Deadline, State};
 use crate::{
     document::{LatestCheckpoint, LogPosition},
     entity::{
@@ -10,6 +10,7 @@ use crate::{
     ids::{DecisionId, EngineerId, FeatureId, InstanceId, KeyId, NodeId, ProjectId, SessionId},
     pattern::{Case, Pattern, SpelledIndex},
     reply_cache::{KeyedReply, ReplyKey, ReplySlot, Request, SlottedReply},
+    row::{Clock, TextKey},
     rules::RulesVersion,
     settings::Settings,
     short_text::{AgentName, Slug},

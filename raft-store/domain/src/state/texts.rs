@@ -1,12 +1,12 @@
 //! What the state stores about texts, whose content it does not hold: the number and bytes of each author's texts, and
 //! which replaced lists of features are stored for past events.
 
-use super::{State, TextKey};
+use super::State;
 use crate::{
     document::{Document, DocumentKey},
     entity::{Feature, ReplacedLists},
     ids::{FeatureId, ProjectId},
-    state::RowKey,
+    row::{RowKey, TextKey},
     time::Revision,
     usage::{MEMORY_OF_TEXT, TextCount, Usage},
 };

@@ -2,7 +2,7 @@
 
 use nexus_domain::{
     Command, EngineerId, FeatureId, ProjectId,
-    command::{FeaturePatch, NewFeature},
+    command::{self, FeaturePatch, NewFeature},
     document::CheckpointKind,
     entity::{ClaimMode, Lane, MemberRole},
     ids::LearningId,
@@ -86,43 +86,43 @@ pub(crate) fn asks() -> impl Strategy<Value = Ask> {
         3 => (slugs(), paths(), paths(), needs(), lanes()).prop_map(move |(slug, touches, reads, depends_on, lane)| {
             let title = Title::parse("title").unwrap();
             let feature = NewFeature { id: FeatureId::MIN, slug, title, spec: "spec".into(), lane, priority: None, touches, reads, depends_on };
-            plain(Command::CreateFeature { project, feature: Box::new(feature) })
+            plain(command::CreateFeature { project, feature: Box::new(feature) }.into())
         }),
         3 => (slugs(), proptest::option::of(paths()), proptest::option::of(paths()), proptest::option::of(needs()), proptest::option::of(lanes()))
             .prop_map(move |(slug, touches, reads, depends_on, lane)| {
                 let patch = FeaturePatch { touches, reads, depends_on, lane, ..FeaturePatch::default() };
-                plain(Command::UpdateFeature { project, slug, patch: Box::new(patch) })
+                plain(command::UpdateFeature { project, slug, patch: Box::new(patch) }.into())
             }),
         2 => (slugs(), any::<bool>())
-            .prop_map(move |(slug, is_finished)| plain(Command::DeleteFeature { project, slug, is_finished })),
-        4 => slugs().prop_map(move |slug| plain(Command::ReadyFeature { project, slug })),
-        1 => slugs().prop_map(move |slug| plain(Command::DraftFeature { project, slug })),
-        6 => slugs().prop_map(move |slug| plain(Command::PickFeature { project, slug })),
-        2 => vec(lanes(), 0..2).prop_map(move |lanes| plain(Command::PickNext { project, lanes })),
-        2 => slugs().prop_map(move |slug| plain(Command::ReleaseFeature { project, slug })),
-        1 => slugs().prop_map(move |slug| plain(Command::CompleteFeature { project, slug })),
-        1 => slugs().prop_map(move |slug| plain(Command::CancelFeature { project, slug })),
+            .prop_map(move |(slug, is_finished)| plain(command::DeleteFeature { project, slug, is_finished }.into())),
+        4 => slugs().prop_map(move |slug| plain(command::ReadyFeature { project, slug }.into())),
+        1 => slugs().prop_map(move |slug| plain(command::DraftFeature { project, slug }.into())),
+        6 => slugs().prop_map(move |slug| plain(command::PickFeature { project, slug }.into())),
+        2 => vec(lanes(), 0..2).prop_map(move |lanes| plain(command::PickNext { project, lanes }.into())),
+        2 => slugs().prop_map(move |slug| plain(command::ReleaseFeature { project, slug }.into())),
+        1 => slugs().prop_map(move |slug| plain(command::CompleteFeature { project, slug }.into())),
+        1 => slugs().prop_map(move |slug| plain(command::CancelFeature { project, slug }.into())),
         5 => (paths(), modes(), proptest::option::of(select(SLUGS.to_vec()))).prop_map(|(paths, mode, slug)| Ask::Claim(paths, mode, slug)),
-        2 => proptest::option::of(paths()).prop_map(move |paths| plain(Command::ReleasePaths { project, paths })),
-        1 => Just(plain(Command::RefreshClaims { project })),
-        1 => paths().prop_map(move |paths| plain(Command::ForceRelease { project, paths, reason: Label::parse("why").unwrap() })),
+        2 => proptest::option::of(paths()).prop_map(move |paths| plain(command::ReleasePaths { project, paths }.into())),
+        1 => Just(plain(command::RefreshClaims { project }.into())),
+        1 => paths().prop_map(move |paths| plain(command::ForceRelease { project, paths, reason: Label::parse("why").unwrap() }.into())),
         3 => (select(AGENTS.to_vec()), proptest::option::of(select(SLUGS.to_vec()))).prop_map(|(agent, slug)| Ask::Start(agent, slug)),
         1 => who().prop_map(|(engineer, agent)| Ask::End(engineer, agent)),
         3 => (vec(who(), 0..3), vec(who(), 0..3)).prop_map(|(heartbeats, keep_alives)| Ask::Heartbeats(heartbeats, keep_alives)),
-        2 => Just(plain(Command::Tick)),
+        2 => Just(plain(command::Tick.into())),
         1 => (0..ENGINEERS, select(vec![MemberRole::Lead, MemberRole::Member]))
-            .prop_map(move |(n, role)| plain(Command::AddMember { project, engineer: engineer(n), role })),
-        1 => (0..ENGINEERS).prop_map(move |n| plain(Command::RemoveMember { project, engineer: engineer(n) })),
+            .prop_map(move |(n, role)| plain(command::AddMember { project, engineer: engineer(n), role }.into())),
+        1 => (0..ENGINEERS).prop_map(move |n| plain(command::RemoveMember { project, engineer: engineer(n) }.into())),
         1 => select(vec![Case::Sensitive, Case::Insensitive])
-            .prop_map(move |case| plain(Command::UpdateProject { project, case })),
-        1 => slugs().prop_map(move |slug| plain(Command::AddLearning { project, slug, id: LearningId::MIN, content: "text".into() })),
+            .prop_map(move |case| plain(command::UpdateProject { project, case }.into())),
+        1 => slugs().prop_map(move |slug| plain(command::AddLearning { project, slug, id: LearningId::MIN, content: "text".into() }.into())),
         2 => (proptest::option::of(slugs()), any::<bool>()).prop_map(|(about, instead)| Ask::Decide(about, instead)),
         4 => (who(), select(SLUGS.to_vec()), kinds(), select(vec!["{}", "{\"step\":1}"]))
             .prop_map(|(whose, slug, kind, context)| Ask::Checkpoint(whose, slug, kind, context)),
         2 => btree_map(lanes(), vec(slugs(), 0..3), 0..3)
-            .prop_map(move |lanes| plain(Command::ReorderRoadmap { project, lanes: lanes.into_iter().collect() })),
+            .prop_map(move |lanes| plain(command::ReorderRoadmap { project, lanes: lanes.into_iter().collect() }.into())),
         2 => (slugs(), lanes(), proptest::option::of(0..5_u32))
-            .prop_map(move |(slug, lane, priority)| plain(Command::MoveFeature { project, slug, lane, priority })),
+            .prop_map(move |(slug, lane, priority)| plain(command::MoveFeature { project, slug, lane, priority }.into())),
     ]
 }
 

@@ -2,11 +2,10 @@
 
 use super::world::{DAWN, World};
 use nexus_domain::{
-    Applied, ClusterTime, Document, DocumentKey, Event, FeatureId, Recorded, Reply, WallTime,
-    apply::Erasure,
+    Applied, ClusterTime, Document, DocumentKey, Erasure, Event, FeatureId, Recorded, Reply, WallTime,
     document::LogPosition,
-    entity::{Feature, Holder, LeaseState, Session, Status},
-    event::{FieldValue, ReleaseReason},
+    entity::{Feature, Holder, LeaseState, ReleaseReason, Session, Status},
+    event::FieldValue,
     pattern::Pattern,
     refusal::{Blocker, Refusal},
     short_text::Slug,

@@ -3,7 +3,7 @@
 use super::world::World;
 use nexus_domain::{
     ClusterId, Command, FeatureId, InstanceId, NodeId, ProjectId, Refusal, Reply, SessionId,
-    command::{FeaturePatch, NewApiKey, NewCheckpoint, NewDecision, NewFeature},
+    command::{self, FeaturePatch, NewApiKey, NewCheckpoint, NewDecision, NewFeature},
     document::CheckpointKind,
     entity::{
         ClaimMode, ClusterOrigin, KeyPrefix, Lane, MemberRole, NodeRecord, Role, SessionMetadata, TokenDigest,
@@ -207,7 +207,7 @@ pub(crate) fn command(world: &mut World, line: &Line) -> Command {
 fn of_cluster(world: &mut World, line: &Line) -> Command {
     let sessions = |world: &World| line.words.iter().map(|name| world.session(name)).collect();
     match line.verb.as_str() {
-        "form" => Command::FormCluster {
+        "form" => command::FormCluster {
             origin: ClusterOrigin {
                 cluster: ClusterId(Uuid::from_u128(7)),
                 formed_at: WallTime(super::world::DAWN),
@@ -221,31 +221,35 @@ fn of_cluster(world: &mut World, line: &Line) -> Command {
                 replaces: None,
                 admitted_at: WallTime(super::world::DAWN),
             }],
-        },
-        "tick" => Command::Tick,
-        "beat" => Command::Heartbeats { heartbeats: sessions(world), keep_alives: Vec::new() },
-        "touch" => Command::Heartbeats { heartbeats: Vec::new(), keep_alives: sessions(world) },
-        "admit" => Command::AdmitNode {
+        }
+        .into(),
+        "tick" => command::Tick.into(),
+        "beat" => command::Heartbeats { heartbeats: sessions(world), keep_alives: Vec::new() }.into(),
+        "touch" => command::Heartbeats { heartbeats: Vec::new(), keep_alives: sessions(world) }.into(),
+        "admit" => command::AdmitNode {
             instance: InstanceId(Uuid::from_u128(u128::from(line.option("disk").unwrap().as_bytes()[0]))),
             peer_addr: Label::parse(line.option("at").unwrap()).unwrap(),
             client_addr: Label::parse(line.option("at").unwrap()).unwrap(),
             token: line.option("token").map(digest),
             replaces: line.option("replaces").map(|id| NodeId(id.parse().unwrap())),
-        },
-        "join-token" => Command::CreateJoinToken {
+        }
+        .into(),
+        "join-token" => command::CreateJoinToken {
             id: JoinTokenId(world.id("join token")),
             digest: digest(line.word()),
             lifetime: span(line.option("for").unwrap()),
-        },
-        "ticket" => Command::IssueTicket { digest: digest(line.word()) },
-        "redeem" => Command::RedeemTicket { digest: digest(line.word()) },
-        "operated" => Command::KeepAnswer {
+        }
+        .into(),
+        "ticket" => command::IssueTicket { digest: digest(line.word()) }.into(),
+        "redeem" => command::RedeemTicket { digest: digest(line.word()) }.into(),
+        "operated" => command::KeepAnswer {
             outcome: match line.option("leads") {
                 Some(node) => Ok(Box::new(Reply::Leads(NodeId(node.parse().unwrap())))),
                 None => Err(Box::new(Refusal::Cluster(line.words.join(" ")))),
             },
-        },
-        "settings" => Command::UpdateSettings { patch: settings(line) },
+        }
+        .into(),
+        "settings" => command::UpdateSettings { patch: settings(line) }.into(),
         other => panic!("no verb {other}"),
     }
 }
@@ -293,7 +297,7 @@ fn of_people(world: &mut World, line: &Line, project: ProjectId) -> Command {
             // A refused engineer gets a key that belongs to nobody.
             world.engineers.entry(name.clone()).or_insert(id);
             let email = line.option("email").map_or_else(|| format!("{name}@example.com"), str::to_owned);
-            Command::RegisterEngineer {
+            command::RegisterEngineer {
                 id,
                 name: Name::parse(&name).unwrap(),
                 email: Email::parse(&email).unwrap(),
@@ -301,41 +305,46 @@ fn of_people(world: &mut World, line: &Line, project: ProjectId) -> Command {
                 salt: Some([7; 16]),
                 bootstrap: line.option("bootstrap").map(digest),
             }
+            .into()
         }
         "key" => {
             let owner = world.engineers[&line.actor];
-            Command::AddKey { key: api_key(world, line, line.word(), owner, project) }
+            command::AddKey { key: api_key(world, line, line.word(), owner, project) }.into()
         }
-        "revoke-key" => Command::RevokeKey { key: world.keys[line.word()].1 },
-        "role" => Command::ChangeRole {
+        "revoke-key" => command::RevokeKey { key: world.keys[line.word()].1 }.into(),
+        "role" => command::ChangeRole {
             engineer: engineer(world),
             role: [Role::Admin, Role::Engineer, Role::Readonly]
                 .into_iter()
                 .find(|role| line.has(role.name()))
                 .unwrap(),
-        },
-        "project" => Command::CreateProject {
+        }
+        .into(),
+        "project" => command::CreateProject {
             id: ProjectId(world.id(line.word())),
             name: Name::parse(line.word()).unwrap(),
             slug: line.slug(),
             repo_url: None,
             repo_path: None,
             default_branch: Label::parse("main").unwrap(),
-        },
-        "add-member" => Command::AddMember {
+        }
+        .into(),
+        "add-member" => command::AddMember {
             project,
             engineer: engineer(world),
             role: if line.has("lead") { MemberRole::Lead } else { MemberRole::Member },
-        },
-        "case" => Command::UpdateProject {
+        }
+        .into(),
+        "case" => command::UpdateProject {
             project,
             case: [Case::Sensitive, Case::Insensitive]
                 .into_iter()
                 .find(|case| line.has(case.name()))
                 .unwrap(),
-        },
-        "delete-engineer" => Command::DeleteEngineer { engineer: engineer(world) },
-        "remove-member" => Command::RemoveMember { project, engineer: engineer(world) },
+        }
+        .into(),
+        "delete-engineer" => command::DeleteEngineer { engineer: engineer(world) }.into(),
+        "remove-member" => command::RemoveMember { project, engineer: engineer(world) }.into(),
         other => panic!("no verb {other}"),
     }
 }
@@ -366,7 +375,7 @@ fn of_work(world: &mut World, line: &Line, project: ProjectId) -> Command {
         known.map_or(FeatureId::MAX, |feature| feature.id)
     };
     match line.verb.as_str() {
-        "feature" => Command::CreateFeature {
+        "feature" => command::CreateFeature {
             project,
             feature: Box::new(NewFeature {
                 id: FeatureId(world.id(line.word())),
@@ -379,8 +388,9 @@ fn of_work(world: &mut World, line: &Line, project: ProjectId) -> Command {
                 reads: line.patterns("reads").unwrap_or_default(),
                 depends_on: line.slugs("needs").unwrap_or_default(),
             }),
-        },
-        "update" => Command::UpdateFeature {
+        }
+        .into(),
+        "update" => command::UpdateFeature {
             project,
             slug: line.slug(),
             patch: Box::new(FeaturePatch {
@@ -392,41 +402,47 @@ fn of_work(world: &mut World, line: &Line, project: ProjectId) -> Command {
                 reads: line.patterns("reads"),
                 depends_on: line.slugs("needs"),
             }),
-        },
-        "delete" => Command::DeleteFeature { project, slug: line.slug(), is_finished: false },
-        "delete-finished" => Command::DeleteFeature { project, slug: line.slug(), is_finished: true },
-        "delete-project" => Command::DeleteProject { project },
-        "ready" => Command::ReadyFeature { project, slug: line.slug() },
-        "draft" => Command::DraftFeature { project, slug: line.slug() },
-        "pick" => Command::PickFeature { project, slug: line.slug() },
+        }
+        .into(),
+        "delete" => command::DeleteFeature { project, slug: line.slug(), is_finished: false }.into(),
+        "delete-finished" => command::DeleteFeature { project, slug: line.slug(), is_finished: true }.into(),
+        "delete-project" => command::DeleteProject { project }.into(),
+        "ready" => command::ReadyFeature { project, slug: line.slug() }.into(),
+        "draft" => command::DraftFeature { project, slug: line.slug() }.into(),
+        "pick" => command::PickFeature { project, slug: line.slug() }.into(),
         "pick-next" => {
             let lanes = line.option("lanes").map(|list| parts(list).map(lane).collect());
-            Command::PickNext { project, lanes: lanes.unwrap_or_default() }
+            command::PickNext { project, lanes: lanes.unwrap_or_default() }.into()
         }
-        "release" => Command::ReleaseFeature { project, slug: line.slug() },
-        "done" => Command::CompleteFeature { project, slug: line.slug() },
-        "cancel" => Command::CancelFeature { project, slug: line.slug() },
-        "claim" => Command::ClaimPaths {
+        "release" => command::ReleaseFeature { project, slug: line.slug() }.into(),
+        "done" => command::CompleteFeature { project, slug: line.slug() }.into(),
+        "cancel" => command::CancelFeature { project, slug: line.slug() }.into(),
+        "claim" => command::ClaimPaths {
             project,
             paths: patterns(line.word()),
             mode: if line.has("shared") { ClaimMode::Shared } else { ClaimMode::Exclusive },
             feature: line.option("for").map(|name| feature(world, name)),
-        },
-        "free" => Command::ReleasePaths { project, paths: line.words.first().map(|list| patterns(list)) },
-        "refresh" => Command::RefreshClaims { project },
-        "force-release" => Command::ForceRelease {
+        }
+        .into(),
+        "free" => {
+            command::ReleasePaths { project, paths: line.words.first().map(|list| patterns(list)) }.into()
+        }
+        "refresh" => command::RefreshClaims { project }.into(),
+        "force-release" => command::ForceRelease {
             project,
             paths: patterns(line.word()),
             reason: Label::parse(line.option("because").unwrap()).unwrap(),
-        },
-        "start" => Command::StartSession {
+        }
+        .into(),
+        "start" => command::StartSession {
             project,
             id: SessionId(world.id("candidate")),
             agent: line.words.first().map(|name| AgentName::parse(name).unwrap()),
             feature: line.option("on").map(|name| feature(world, name)),
             metadata: SessionMetadata::default(),
-        },
-        "end" => Command::EndSession { project, session: world.session(line.word()) },
+        }
+        .into(),
+        "end" => command::EndSession { project, session: world.session(line.word()) }.into(),
         _ => of_texts(world, line, project),
     }
 }
@@ -434,13 +450,14 @@ fn of_work(world: &mut World, line: &Line, project: ProjectId) -> Command {
 fn of_texts(world: &mut World, line: &Line, project: ProjectId) -> Command {
     let text = |option: &str| line.option(option).map(Into::into);
     match line.verb.as_str() {
-        "learn" => Command::AddLearning {
+        "learn" => command::AddLearning {
             project,
             slug: line.slug(),
             id: LearningId(world.id("learning")),
             content: text("text").unwrap(),
-        },
-        "decide" => Command::AddDecision {
+        }
+        .into(),
+        "decide" => command::AddDecision {
             project,
             decision: Box::new(NewDecision {
                 id: DecisionId(world.id(line.word())),
@@ -451,7 +468,8 @@ fn of_texts(world: &mut World, line: &Line, project: ProjectId) -> Command {
                 alternatives: None,
                 supersedes: line.option("instead").map(|name| DecisionId(world.id_of(name))),
             }),
-        },
+        }
+        .into(),
         "checkpoint" => {
             let known = line.option("on").map(|name| Slug::parse(name).unwrap());
             let feature = known.and_then(|slug| world.state.feature_by_slug(project, &slug));
@@ -460,7 +478,7 @@ fn of_texts(world: &mut World, line: &Line, project: ProjectId) -> Command {
                 Some("crash") => CheckpointKind::CrashRecovery,
                 _ => CheckpointKind::AutoPeriodic,
             };
-            Command::SaveCheckpoint {
+            command::SaveCheckpoint {
                 project,
                 checkpoint: Box::new(NewCheckpoint {
                     feature: feature.map_or(FeatureId::MAX, |feature| feature.id),
@@ -471,20 +489,23 @@ fn of_texts(world: &mut World, line: &Line, project: ProjectId) -> Command {
                     notes: text("notes"),
                 }),
             }
+            .into()
         }
         "reorder" => {
             let given = Lane::ALL.into_iter().filter_map(|lane| Some((lane, line.slugs(lane.name())?)));
-            Command::ReorderRoadmap {
+            command::ReorderRoadmap {
                 project,
                 lanes: given.map(|(lane, slugs)| (lane, slugs.to_vec())).collect(),
             }
+            .into()
         }
-        "move" => Command::MoveFeature {
+        "move" => command::MoveFeature {
             project,
             slug: line.slug(),
             lane: line.lane().unwrap(),
             priority: line.priority(),
-        },
+        }
+        .into(),
         other => panic!("no verb {other}"),
     }
 }

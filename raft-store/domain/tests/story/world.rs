@@ -5,9 +5,8 @@ use super::{
     script::{self, Line},
 };
 use nexus_domain::{
-    Acting, Actor, Applied, Command, EngineerId, Proposal, Revision, Row, RowKey, SessionId, Stamp, State,
-    apply,
-    apply::Erasure,
+    Acting, Actor, Applied, Command, EngineerId, Erasure, Proposal, Revision, Row, RowKey, SessionId, Stamp,
+    State, apply,
     entity::Session,
     ids::KeyId,
     time::{ClusterTime, WallTime},
@@ -132,7 +131,9 @@ impl World {
             self.names.insert(session.id.0, name.clone());
             self.sessions.insert(name, session.id);
         }
-        if let Command::StartSession { agent: Some(agent), .. } = &proposal.command {
+        if let Command::StartSession(start) = &proposal.command
+            && let Some(agent) = &start.agent
+        {
             assert!(agent.as_str() != "default", "stories call the session without an agent so");
         }
     }

@@ -50,12 +50,12 @@ impl CleanupBudget {
     }
 
     /// Counts claims that are released, and bytes that are written.
-    pub(super) fn charge(&mut self, usage: ClaimUsage) {
+    pub(crate) fn charge(&mut self, usage: ClaimUsage) {
         self.usage.add(usage);
     }
 
     /// Counts events that are recorded.
-    pub(super) const fn count_events(&mut self, events: usize) {
+    pub(crate) const fn count_events(&mut self, events: usize) {
         self.events += events;
     }
 }

@@ -1,16 +1,16 @@
-//! The state machine behind openraft's trait. It replies only after the write: a crash must not take a reply back.
+//! The state machine behind openraft's trait: it applies entries, and builds and installs snapshots. It replies only
+//! after the write: a crash must not take a reply back.
 
-use super::{
-    apply::{Rules, Step},
-    hash_history::HashHistory,
-    load::load,
-    published::Published,
-    row_hashes::RowHashes,
-};
 use crate::{
     blocking,
     error::StoreError,
     fatal::Fatal,
+    machine::{
+        HashHistory, Published,
+        apply::{Rules, Step},
+        load::load,
+        row_hashes::RowHashes,
+    },
     snapshot::{SnapshotBuilder, SnapshotDir, SnapshotFile, install},
     storage::Storage,
     types::{Applied, LogId, SnapshotMeta, StoredMembership, TypeConfig},

@@ -1,0 +1,61 @@
+//! Adds an API key to the actor's own keys.
+
+use crate::{
+    command::NewApiKey,
+    decide::{Context, Decide, Decision, Facts, access::reader},
+    entity::ApiKey,
+    event::Event,
+    refusal::Refusal,
+    reply::Reply,
+    rules::RulesVersion,
+    work::WorkBudget,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// API keys of one engineer.
+const MAX_KEYS: usize = 100;
+
+/// Adds an API key to the actor's own keys, at most 100.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AddKey {
+    /// The new key.
+    pub key: NewApiKey,
+}
+
+impl Decide for AddKey {
+    fn facts(&self) -> Facts {
+        Facts { since: RulesVersion::FIRST, grows: true, is_internal: false, project: None }
+    }
+
+    fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {
+        ctx.writer()?;
+        ctx.owner().map(drop)
+    }
+
+    fn decide(&self, ctx: Context<'_>, _work: &mut WorkBudget) -> Result<Decision, Refusal> {
+        let key = &self.key;
+        ctx.writer()?;
+        let engineer = ctx.owner()?;
+        if ctx.state.keys_of(engineer.id).count() >= MAX_KEYS {
+            return Err(Refusal::TooMany {
+                what: "API keys of one engineer".to_owned(),
+                limit: MAX_KEYS as u64,
+            });
+        }
+        if ctx.state.api_keys.contains_key(&key.prefix) {
+            return Err(Refusal::KeyPrefixTaken);
+        }
+        if key.expires_at.is_some_and(|at| at <= ctx.wall()) {
+            let (setting, problem) = ("expiresAt".to_owned(), "must be in the future".to_owned());
+            return Err(Refusal::SettingOutOfRange { setting, problem });
+        }
+        let key = key.owned_by(engineer.id, ctx.wall());
+        if let Some(project) = key.project {
+            // The owner must see the project. The key need not be stored yet.
+            reader(ctx.state, engineer, &ApiKey { project: None, ..key.clone() }, project)?;
+        }
+        let key = Arc::new(key);
+        Ok(Decision::new(vec![Event::KeyAdded(key.clone())], Reply::KeyAdded(key)))
+    }
+}

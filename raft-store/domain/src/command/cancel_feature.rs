@@ -1,0 +1,51 @@
+//! Cancels a feature, whoever holds it.
+
+use crate::{
+    decide::{
+        Context, Decide, Decision, Facts,
+        features::{find, moved, transition},
+        picks::{files_released, no_longer_on},
+    },
+    entity::{ReleaseReason, Status},
+    ids::ProjectId,
+    refusal::Refusal,
+    rules::RulesVersion,
+    short_text::Slug,
+    work::WorkBudget,
+};
+use serde::{Deserialize, Serialize};
+
+/// Cancels a feature that is not over, whoever holds it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CancelFeature {
+    /// The project of the feature.
+    pub project: ProjectId,
+    /// The feature to cancel.
+    pub slug: Slug,
+}
+
+impl Decide for CancelFeature {
+    fn facts(&self) -> Facts {
+        Facts { since: RulesVersion::FIRST, grows: false, is_internal: false, project: Some(self.project) }
+    }
+
+    fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {
+        ctx.worker(self.project).map(drop)
+    }
+
+    fn decide(&self, ctx: Context<'_>, _work: &mut WorkBudget) -> Result<Decision, Refusal> {
+        let Self { project, ref slug } = *self;
+        ctx.worker(project)?;
+        let feature = find(ctx, project, slug)?;
+        if feature.status.is_over() {
+            return Err(transition(feature, "cancelled"));
+        }
+        let mut decision = moved(ctx, feature, Status::Cancelled);
+        if let Some(holder) = feature.holder() {
+            let mut released = no_longer_on(ctx, feature, holder, None);
+            released.extend(files_released(ctx, feature, holder, &ReleaseReason::Cancelled));
+            decision.events.splice(..0, released);
+        }
+        Ok(decision)
+    }
+}
