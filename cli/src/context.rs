@@ -17,6 +17,7 @@ use crate::{
 };
 use nexus_api_types::{engineer::Me, project::Project};
 use std::{cell::OnceCell, time::Duration};
+use tokio::runtime::{self, Runtime};
 use uuid::Uuid;
 
 /// The surroundings of one command.
@@ -230,4 +231,13 @@ fn servers(given: Option<&str>, login: &Login, file: &LoginFile) -> Result<Vec<S
 fn no_project() -> Error {
     Error::misused(format!("there is no project here: no {} in this folder or above", link::FILE_NAME))
         .hint("nexus project link SLUG links this repository to a project; --project SLUG names one for a single command")
+}
+
+/// A runtime in this thread.
+///
+/// # Errors
+/// When the system cannot start one.
+pub(crate) fn runtime() -> Result<Runtime, Error> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Error::local(format!("cannot start: {error}")))
 }

@@ -73,10 +73,7 @@ fn misused(error: &clap::Error) -> ExitCode {
 }
 
 fn start(cli: Cli, out: &output::Output) -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::local(format!("cannot start: {error}")))?;
+    let runtime = context::runtime()?;
     let context = Context::new(cli.global, out)?;
     runtime.block_on(commands::run(cli.command, &context))
 }

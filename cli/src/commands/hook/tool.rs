@@ -2,13 +2,13 @@
 
 use super::{affected_files::AffectedFiles, news, unreachable, unrooted};
 use crate::{
+    config::policy::Policy,
     context::Context,
     error::Error,
     guard::{
         checkout,
         held_file::{self, HeldFile},
         journal::Journal,
-        policy::Policy,
         snapshot::{FileChange, PriorContent},
         write_access::{self, WriteAccess},
     },
