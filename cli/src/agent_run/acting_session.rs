@@ -12,6 +12,7 @@ use crate::{
 };
 use nexus_api_types::{
     Code,
+    envelope::MissingResource,
     session::{Metadata, Session, StartSession},
 };
 use uuid::Uuid;
@@ -66,9 +67,12 @@ impl Context<'_> {
             Err(Error::Refused(refused)) => refused,
             other => return other,
         };
-        // There is no such session any more, or it belongs to the engineer who was logged in before.
-        let may_be_over =
-            matches!(refused.body.code, Code::NotFound | Code::Forbidden) && refused.body.details.is_none();
+        let may_be_over = match refused.body.code {
+            Code::NotFound => refused.missing() == Some(MissingResource::Session),
+            // It belongs to the engineer who was logged in before.
+            Code::Forbidden => refused.body.details.is_none(),
+            _ => false,
+        };
         if may_be_over && self.renew_session(project).await? {
             // As another session it is another request.
             return self.client.send(request.without_identity()).await;
