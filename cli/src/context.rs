@@ -2,18 +2,17 @@
 //! and the environment before files.
 
 use crate::{
-    agent_run::{self, Actor, RunRecords},
-    args::{
-        Global,
-        server::{self, Server},
-    },
+    agent_run::{self, Actor, RunRecord, RunRecords},
+    args::Global,
     client::{Client, Request},
     config::{
         link::{self, FoundLink},
         login::{Login, LoginFile},
     },
     error::Error,
-    output::{Output, format},
+    output::Output,
+    server::{self, Server},
+    text::format,
 };
 use nexus_api_types::{engineer::Me, project::Project};
 use std::{cell::OnceCell, time::Duration};
@@ -139,6 +138,20 @@ impl<'a> Context<'a> {
     pub(crate) fn act_as_host(&self, actor: Actor) {
         // It is set already where somebody was named.
         let _ = self.actor.set(actor);
+    }
+
+    /// Sends further requests as the session of this run, if it is surely alive, else as the engineer: a request that only
+    /// reads needs no session.
+    pub(crate) fn act_as_live_session(&self, project: Uuid) {
+        let session = match self.actor() {
+            Actor::Session(id) => Some(*id),
+            Actor::AgentRun { key, .. } => {
+                let record = self.records().read(key, project).filter(RunRecord::is_fresh);
+                record.map(|record| record.session_id)
+            }
+            Actor::Engineer => None,
+        };
+        self.client.act_as(session);
     }
 
     /// The project that the command is about. Further requests are sent as the live session of this run in it, if there is

@@ -2,14 +2,15 @@
 
 use super::target::Target;
 use crate::{
-    client::Answer,
+    answer::Answer,
     config::link,
     context::Context,
     error::Error,
     guard::confinement::Confinement,
     hosts::claude_plugin,
     install::{Operation, Plan, Scope},
-    output::{Tone, plain},
+    output::Tone,
+    text::plain,
 };
 use clap::{
     Args,

@@ -1,6 +1,6 @@
 //! The kinds of failure. Each has its exit code; none is ever shown with its Rust name.
 
-use crate::args::server::Server;
+use crate::server::Server;
 use nexus_api_types::{Code, ErrorBody, envelope::MissingResource};
 use serde::Deserialize;
 

@@ -1,7 +1,7 @@
 //! The text of a failure for people, and its JSON for programs. Prints nothing itself.
 
 use super::{Error, Unreachable, hint, refusal};
-use crate::output::{Clock, plain};
+use crate::text::{Clock, plain};
 use serde_json::{Value, json};
 
 /// The text of a failure: what happened, to what, and what to do next.
@@ -102,8 +102,8 @@ pub(crate) fn as_json(error: &Error, clock: &Clock) -> Value {
 mod tests {
     use super::*;
     use crate::{
-        args::server,
         error::{Refused, UnreachableServer},
+        server,
     };
     use nexus_api_types::ErrorBody;
 

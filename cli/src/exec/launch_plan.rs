@@ -15,7 +15,8 @@ use crate::{
     context::{self, Context},
     error::{Error, Report},
     guard::checkout::LinkedCheckout,
-    output::{Output, format, plain},
+    output::Output,
+    text::{format, plain},
 };
 use serde::{Deserialize, Serialize};
 use std::{

@@ -4,10 +4,7 @@ use super::{
     launch_plan::{LaunchFailure, LaunchPlan},
     protection::UncoveredReason,
 };
-use crate::{
-    error::Error,
-    output::{Output, plain},
-};
+use crate::{error::Error, output::Output, text::plain};
 use std::{
     collections::BTreeSet,
     ffi::OsString,

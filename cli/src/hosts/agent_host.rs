@@ -4,7 +4,7 @@
 use super::{
     event::HookEvent,
     input::Input,
-    verdict::{Answer, Verdict},
+    verdict::{HookAnswer, Verdict},
 };
 use crate::{
     error::Error,
@@ -38,7 +38,7 @@ pub(crate) struct AgentHost {
     /// [`EventKind::Unknown`]: super::EventKind::Unknown
     pub(crate) read: fn(&str, Input<'_>) -> HookEvent,
     /// The answer that it reads.
-    pub(crate) answer: fn(&HookEvent, &Verdict) -> Answer,
+    pub(crate) answer: fn(&HookEvent, &Verdict) -> HookAnswer,
     /// What has to be changed in its settings. It fails when a file is not what it should be: then nothing is changed.
     pub(crate) plan: fn(&Scope, Operation) -> Result<Plan, Error>,
 }

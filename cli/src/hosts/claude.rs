@@ -1,7 +1,7 @@
 //! Claude Code. Its answers name the event in its own spelling; a denial is said in JSON and by exit code 2. Its settings
 //! have hooks, `.mcp.json` the tools, and a skill says what they are for.
 
-use super::{AgentHost, Answer, EventKind, HookEvent, Input, Verdict, cursor::CURSOR, event::folded};
+use super::{AgentHost, EventKind, HookAnswer, HookEvent, Input, Verdict, cursor::CURSOR, event::folded};
 use crate::{
     error::Error,
     install::{Operation, Plan, Scope, json, skill},
@@ -56,21 +56,21 @@ pub(super) fn shared(host: &'static str, event: &str, input: Input<'_>) -> HookE
     }
 }
 
-pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
+pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> HookAnswer {
     use EventKind::{AfterTool, BeforeTool, SessionStart, Stop, SubagentStop};
     match (event.kind, verdict) {
-        (_, Verdict::Silent) => Answer::nothing(),
+        (_, Verdict::Silent) => HookAnswer::nothing(),
         (BeforeTool, Verdict::Refuse(reason)) => {
             let denied = json!({ "hookEventName": "PreToolUse", "permissionDecision": "deny",
                 "permissionDecisionReason": reason });
-            Answer::blocked(json!({ "hookSpecificOutput": denied }), reason)
+            HookAnswer::blocked(json!({ "hookSpecificOutput": denied }), reason)
         }
         // After a tool that failed there is no decision; additional context must name its own event.
         (AfterTool, Verdict::Inform(text) | Verdict::Refuse(text)) if folded(&event.name) == FAILED => {
             additional_context("PostToolUseFailure", text)
         }
         (AfterTool | Stop | SubagentStop, Verdict::Refuse(reason)) => {
-            Answer::json(json!({ "decision": "block", "reason": reason }))
+            HookAnswer::json(json!({ "decision": "block", "reason": reason }))
         }
         // Without a decision: `allow` would keep the host from asking its user.
         (BeforeTool, Verdict::Inform(text)) => additional_context("PreToolUse", text),
@@ -79,13 +79,15 @@ pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
             additional_context("SessionStart", text)
         }
         // The rest reaches a person only.
-        (_, Verdict::Inform(text) | Verdict::Refuse(text)) => Answer::json(json!({ "systemMessage": text })),
+        (_, Verdict::Inform(text) | Verdict::Refuse(text)) => {
+            HookAnswer::json(json!({ "systemMessage": text }))
+        }
     }
 }
 
-fn additional_context(event: &str, text: &str) -> Answer {
+fn additional_context(event: &str, text: &str) -> HookAnswer {
     let context: Value = json!({ "hookEventName": event, "additionalContext": text });
-    Answer::json(json!({ "hookSpecificOutput": context }))
+    HookAnswer::json(json!({ "hookSpecificOutput": context }))
 }
 
 /// What Claude shall call, by its names of events.

@@ -2,7 +2,7 @@
 //! thrown away as a whole. Files are edited by patches. Hooks stand beside its configuration, tools in it, and a few lines
 //! in `AGENTS.md`.
 
-use super::{AgentHost, Answer, EventKind, HookEvent, Input, Verdict, claude};
+use super::{AgentHost, EventKind, HookAnswer, HookEvent, Input, Verdict, claude};
 use crate::{
     error::Error,
     install::{
@@ -43,12 +43,12 @@ fn read(event: &str, input: Input<'_>) -> HookEvent {
     claude::shared(CODEX.name, event, input)
 }
 
-fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
+fn answer(event: &HookEvent, verdict: &Verdict) -> HookAnswer {
     match (event.kind, verdict) {
         // It takes stderr for the reason, and wants no JSON then.
-        (EventKind::SessionEnd | EventKind::Unknown, _) => Answer::nothing(),
+        (EventKind::SessionEnd | EventKind::Unknown, _) => HookAnswer::nothing(),
         (EventKind::BeforeCompact, Verdict::Inform(text) | Verdict::Refuse(text)) => {
-            Answer::json(json!({ "systemMessage": text }))
+            HookAnswer::json(json!({ "systemMessage": text }))
         }
         _ => claude::answer(event, verdict),
     }
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(denied.stdout.unwrap_or_default()["hookSpecificOutput"]["permissionDecision"], "deny");
         assert_eq!((denied.stderr.as_deref(), denied.code), (Some("held"), 2));
         let end = read("session-end", Input(&json!({})));
-        assert_eq!(answer(&end, &Verdict::Inform("x".to_owned())), Answer::nothing());
+        assert_eq!(answer(&end, &Verdict::Inform("x".to_owned())), HookAnswer::nothing());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Cursor. Its events are many and specific, its answers are permissions and messages. It has files for hooks, for tools,
 //! and for a rule that it always reads.
 
-use super::{AgentHost, Answer, EventKind, HookEvent, Input, Verdict, event::folded};
+use super::{AgentHost, EventKind, HookAnswer, HookEvent, Input, Verdict, event::folded};
 use crate::{
     error::Error,
     install::{Operation, Plan, Scope, json, skill},
@@ -52,24 +52,24 @@ fn read(event: &str, input: Input<'_>) -> HookEvent {
     }
 }
 
-fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
+fn answer(event: &HookEvent, verdict: &Verdict) -> HookAnswer {
     match (event.kind, verdict) {
-        (_, Verdict::Silent) | (EventKind::Unknown | EventKind::SessionEnd, _) => Answer::nothing(),
-        (EventKind::BeforeTool, Verdict::Refuse(reason)) => Answer::blocked(
+        (_, Verdict::Silent) | (EventKind::Unknown | EventKind::SessionEnd, _) => HookAnswer::nothing(),
+        (EventKind::BeforeTool, Verdict::Refuse(reason)) => HookAnswer::blocked(
             json!({ "permission": "deny", "user_message": reason, "agent_message": reason }),
             reason,
         ),
         // Without a permission: `allow` would keep the host from asking its user.
-        (EventKind::BeforeTool, Verdict::Inform(text)) => Answer::json(json!({ "agent_message": text })),
+        (EventKind::BeforeTool, Verdict::Inform(text)) => HookAnswer::json(json!({ "agent_message": text })),
         (EventKind::SessionStart | EventKind::AfterTool, Verdict::Inform(text) | Verdict::Refuse(text)) => {
-            Answer::json(json!({ "additional_context": text }))
+            HookAnswer::json(json!({ "additional_context": text }))
         }
         (EventKind::Stop | EventKind::SubagentStop, Verdict::Refuse(text)) => {
-            Answer::json(json!({ "followup_message": text }))
+            HookAnswer::json(json!({ "followup_message": text }))
         }
-        (EventKind::Stop | EventKind::SubagentStop, Verdict::Inform(_)) => Answer::nothing(),
+        (EventKind::Stop | EventKind::SubagentStop, Verdict::Inform(_)) => HookAnswer::nothing(),
         (EventKind::BeforeCompact, Verdict::Inform(text) | Verdict::Refuse(text)) => {
-            Answer::json(json!({ "user_message": text }))
+            HookAnswer::json(json!({ "user_message": text }))
         }
     }
 }
@@ -181,6 +181,6 @@ mod tests {
         assert!(stop.is_again);
         let refused = answer(&stop, &Verdict::Refuse("lost".to_owned()));
         assert_eq!(refused.stdout, Some(json!({ "followup_message": "lost" })));
-        assert_eq!(answer(&stop, &Verdict::Inform("x".to_owned())), Answer::nothing());
+        assert_eq!(answer(&stop, &Verdict::Inform("x".to_owned())), HookAnswer::nothing());
     }
 }

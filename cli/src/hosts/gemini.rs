@@ -1,7 +1,7 @@
 //! Gemini CLI. Its stdout is JSON and nothing else, and its events have names of their own. Its settings have hooks and
 //! tools, and `GEMINI.md` a few lines about them.
 
-use super::{AgentHost, Answer, EventKind, HookEvent, Input, Tool, Verdict, event::folded};
+use super::{AgentHost, EventKind, HookAnswer, HookEvent, Input, Tool, Verdict, event::folded};
 use crate::{
     error::Error,
     install::{Operation, Plan, Scope, json, skill},
@@ -62,14 +62,14 @@ fn tool(name: &str, arguments: Input<'_>) -> Tool {
     }
 }
 
-fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
+fn answer(event: &HookEvent, verdict: &Verdict) -> HookAnswer {
     match (event.kind, verdict) {
-        (_, Verdict::Silent) | (EventKind::Unknown, _) => Answer::nothing(),
+        (_, Verdict::Silent) | (EventKind::Unknown, _) => HookAnswer::nothing(),
         (EventKind::BeforeTool, Verdict::Refuse(reason)) => {
-            Answer::blocked(json!({ "decision": "deny", "reason": reason }), reason)
+            HookAnswer::blocked(json!({ "decision": "deny", "reason": reason }), reason)
         }
         (EventKind::Stop, Verdict::Refuse(reason)) => {
-            Answer::json(json!({ "decision": "deny", "reason": reason }))
+            HookAnswer::json(json!({ "decision": "deny", "reason": reason }))
         }
         (EventKind::BeforeTool, Verdict::Inform(text)) => additional_context("BeforeTool", text),
         // A refusal after the fact would hide from the agent what its tool said.
@@ -79,13 +79,15 @@ fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
         (EventKind::SessionStart, Verdict::Inform(text) | Verdict::Refuse(text)) => {
             additional_context("SessionStart", text)
         }
-        (_, Verdict::Inform(text) | Verdict::Refuse(text)) => Answer::json(json!({ "systemMessage": text })),
+        (_, Verdict::Inform(text) | Verdict::Refuse(text)) => {
+            HookAnswer::json(json!({ "systemMessage": text }))
+        }
     }
 }
 
-fn additional_context(event: &str, text: &str) -> Answer {
+fn additional_context(event: &str, text: &str) -> HookAnswer {
     let context: Value = json!({ "hookEventName": event, "additionalContext": text });
-    Answer::json(json!({ "hookSpecificOutput": context }))
+    HookAnswer::json(json!({ "hookSpecificOutput": context }))
 }
 
 fn hooks() -> Vec<json::Hook> {

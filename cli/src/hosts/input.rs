@@ -2,7 +2,7 @@
 //! hosts change, and a hook must not be what stops them.
 
 use super::{event::Tool, lenient, patch, shell::is_shell};
-use crate::output::format::quoted;
+use crate::text::format::quoted;
 use serde_json::Value;
 use std::path::PathBuf;
 

@@ -28,7 +28,7 @@ pub(crate) use agent_host::{AgentHost, on_path};
 pub(crate) use claude_plugin::claude_plugin;
 pub(crate) use event::{EventKind, HookEvent, Tool};
 pub(crate) use input::Input;
-pub(crate) use verdict::{Answer, Verdict};
+pub(crate) use verdict::{HookAnswer, Verdict};
 
 /// All agent hosts, in the order in which they are listed and looked for.
 pub(crate) static HOSTS: &[&AgentHost] = &[&claude::CLAUDE, &codex::CODEX, &cursor::CURSOR, &gemini::GEMINI];

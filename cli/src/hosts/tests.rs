@@ -1,6 +1,6 @@
 //! What must hold for every host of the list. What only one of them does is tested in its own file.
 
-use super::{AgentHost, Answer, EventKind, HOSTS, HookEvent, Input, Tool, Verdict};
+use super::{AgentHost, EventKind, HOSTS, HookAnswer, HookEvent, Input, Tool, Verdict};
 use crate::install::{Change, Operation, Plan, Scope};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -85,7 +85,7 @@ fn a_refusal_is_said_twice_and_nothing_else_decides() {
     for host in HOSTS {
         for event in events(host) {
             let event = read(host, &event);
-            assert_eq!((host.answer)(&event, &Verdict::Silent), Answer::default(), "{}", host.name);
+            assert_eq!((host.answer)(&event, &Verdict::Silent), HookAnswer::default(), "{}", host.name);
             let informed = (host.answer)(&event, &Verdict::Inform("yours now".to_owned()));
             assert_eq!(informed.code, 0, "{} {event:?}", host.name);
             let said = informed.stdout.map(|json| json.to_string()).unwrap_or_default();

@@ -4,8 +4,8 @@ use super::deadline;
 use crate::{
     agent_run::{self, RunKey},
     args::Global,
-    hosts::{AgentHost, Answer, EventKind, Input, Verdict, lenient},
-    output::{plain, plain_value, printable_json},
+    hosts::{AgentHost, EventKind, HookAnswer, Input, Verdict, lenient},
+    text::{plain, plain_value, printable_json},
 };
 use serde_json::Value;
 use std::{
@@ -43,7 +43,7 @@ fn read() -> Value {
     lenient::read(&bytes)
 }
 
-fn write_answer(answer: &Answer) -> ExitCode {
+fn write_answer(answer: &HookAnswer) -> ExitCode {
     // A host that hangs up has its answer by the exit code.
     if let Some(json) = &answer.stdout {
         let json = printable_json(&plain_value(json.clone()), false);

@@ -13,7 +13,8 @@ use crate::{
         held_file, write_access,
     },
     hosts::Verdict,
-    output::{Output, plain},
+    output::Output,
+    text::plain,
 };
 use std::{
     env,

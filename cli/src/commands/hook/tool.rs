@@ -13,7 +13,7 @@ use crate::{
         write_access::{self, WriteAccess},
     },
     hosts::Verdict,
-    output::format::{self, quoted},
+    text::format::{self, quoted},
 };
 
 /// The verdict before a tool is used. Files that are free are claimed for the run.

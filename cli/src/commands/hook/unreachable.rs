@@ -5,7 +5,8 @@ use crate::{
     error::{Error, Report},
     guard::{checkout::LinkedCheckout, journal::Journal},
     hosts::{EventKind, Verdict},
-    output::{Output, format, plain},
+    output::Output,
+    text::{format, plain},
 };
 
 /// The error in one line.
