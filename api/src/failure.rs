@@ -8,8 +8,11 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use nexus_api_types::{Code, envelope::Outcome};
-use nexus_domain::{Refusal, Revision};
+use nexus_api_types::{
+    Code,
+    envelope::{MissingResource, Outcome},
+};
+use nexus_domain::{Refusal, Revision, refusal::EntityKind};
 use serde_json::{Value, json};
 
 /// `Retry-After` in seconds when there is no quorum: an election takes less.
@@ -104,7 +107,7 @@ impl From<Refusal> for ApiError {
             | Refusal::RegistrationClosed(_)
             | Refusal::JoinTokenInvalid
             | Refusal::ForeignSession(_) => (Code::Forbidden, None),
-            Refusal::NotFound { .. } => (Code::NotFound, None),
+            Refusal::NotFound { kind, .. } => (Code::NotFound, Some(json!({ "resource": missing(*kind) }))),
             Refusal::EmailTaken(_) => (Code::AlreadyExists, Some(json!({ "field": "email" }))),
             Refusal::SlugTaken { .. } => (Code::AlreadyExists, Some(json!({ "field": "slug" }))),
             Refusal::SlugReserved(_) => (Code::ValidationError, Some(json!({ "slug": [message.clone()] }))),
@@ -162,6 +165,19 @@ impl From<Refusal> for ApiError {
             Refusal::Cluster(_) | Refusal::TooMuchWork { .. } => (Code::ValidationError, None),
         };
         Self { details, ..Self::new(code, message) }
+    }
+}
+
+const fn missing(kind: EntityKind) -> MissingResource {
+    match kind {
+        EntityKind::Engineer => MissingResource::Engineer,
+        EntityKind::Key => MissingResource::ApiKey,
+        EntityKind::Project => MissingResource::Project,
+        EntityKind::Member => MissingResource::Member,
+        EntityKind::Feature => MissingResource::Feature,
+        EntityKind::Session => MissingResource::Session,
+        EntityKind::Node => MissingResource::Node,
+        EntityKind::Decision => MissingResource::Decision,
     }
 }
 

@@ -2,21 +2,21 @@
 //! and the environment before files.
 
 use crate::{
-    agent_run::{self, Actor, RunRecords},
-    args::{
-        Global,
-        server::{self, Server},
-    },
+    agent_run::{self, Actor, RunRecord, RunRecords},
+    args::Global,
     client::{Client, Request},
     config::{
         link::{self, FoundLink},
         login::{Login, LoginFile},
     },
     error::Error,
-    output::{Output, format},
+    output::Output,
+    server::{self, Server},
+    text::format,
 };
 use nexus_api_types::{engineer::Me, project::Project};
 use std::{cell::OnceCell, time::Duration};
+use tokio::runtime::{self, Runtime};
 use uuid::Uuid;
 
 /// The surroundings of one command.
@@ -140,6 +140,20 @@ impl<'a> Context<'a> {
         let _ = self.actor.set(actor);
     }
 
+    /// Sends further requests as the session of this run, if it is surely alive, else as the engineer: a request that only
+    /// reads needs no session.
+    pub(crate) fn act_as_live_session(&self, project: Uuid) {
+        let session = match self.actor() {
+            Actor::Session(id) => Some(*id),
+            Actor::AgentRun { key, .. } => {
+                let record = self.records().read(key, project).filter(RunRecord::is_fresh);
+                record.map(|record| record.session_id)
+            }
+            Actor::Engineer => None,
+        };
+        self.client.act_as(session);
+    }
+
     /// The project that the command is about. Further requests are sent as the live session of this run in it, if there is
     /// one.
     ///
@@ -230,4 +244,13 @@ fn servers(given: Option<&str>, login: &Login, file: &LoginFile) -> Result<Vec<S
 fn no_project() -> Error {
     Error::misused(format!("there is no project here: no {} in this folder or above", link::FILE_NAME))
         .hint("nexus project link SLUG links this repository to a project; --project SLUG names one for a single command")
+}
+
+/// A runtime in this thread.
+///
+/// # Errors
+/// When the system cannot start one.
+pub(crate) fn runtime() -> Result<Runtime, Error> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Error::local(format!("cannot start: {error}")))
 }

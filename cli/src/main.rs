@@ -1,19 +1,21 @@
 //! `nexus`: the command line of a Nexus cluster. It uses only the public API of the nodes, and never decides what the
 //! cluster should decide.
 //!
-//! In reading order:
-//! - [`args`]: the arguments. [`commands`]: the commands, one file each.
-//! - [`context`]: what a command needs: its output, the servers, who acts and in which project.
-//! - [`agent_run`]: one run of one agent, and the session that it acts as.
-//! - [`spec`]: features as files. [`repository`]: the repository around the current folder. [`git`]: calls of git.
-//! - [`hosts`]: reads events of agent hosts and answers them. [`guard`]: whether a file may be written. [`install`]: sets
-//!   up the hooks of hosts and git.
-//! - [`exec`]: runs a command that cannot write what others hold.
-//! - [`confined`]: opens files of a repository without following links out of it.
-//! - [`client`]: requests to a cluster of several servers. [`config`]: the files on disk.
-//! - [`output`]: data to stdout, the rest to stderr. [`error`]: what went wrong, and what to do next.
+//! In reading order, each module above those that it uses:
+//! - [`commands`]: the commands, one file each.
+//! - [`exec`]: runs a command that cannot write what others hold. [`guard`]: whether a file may be written.
+//! - [`session`]: the session that a run acts as, and what keeps it alive. [`context`]: what a command needs: its output,
+//!   the servers, who acts and in which project. [`agent_run`]: one run of one agent.
+//! - [`hosts`]: the agent hosts: reads their events, answers them, and plans their settings. [`install`]: puts entries
+//!   into settings of others.
+//! - [`spec`]: features as files. [`repository`]: the repository around the current folder. [`config`]: the files on disk.
+//!   [`git`]: calls of git. [`confined`]: opens files of a repository without following links out of it.
+//! - [`client`]: requests to a cluster of several servers. [`args`]: the arguments that all commands share.
+//! - [`output`]: data to stdout, the rest to stderr. [`answer`]: what the cluster answered. [`error`]: what went wrong, and
+//!   what to do next. [`server`]: addresses of servers. [`text`]: texts for people.
 
 mod agent_run;
+mod answer;
 mod args;
 mod client;
 mod commands;
@@ -28,9 +30,16 @@ mod hosts;
 mod install;
 mod output;
 mod repository;
+mod server;
+mod session;
 mod spec;
+mod text;
 
-use crate::{args::Cli, commands::Command, context::Context, error::Error};
+use crate::{
+    commands::{Cli, Command},
+    context::Context,
+    error::Error,
+};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -73,10 +82,7 @@ fn misused(error: &clap::Error) -> ExitCode {
 }
 
 fn start(cli: Cli, out: &output::Output) -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::local(format!("cannot start: {error}")))?;
+    let runtime = context::runtime()?;
     let context = Context::new(cli.global, out)?;
     runtime.block_on(commands::run(cli.command, &context))
 }

@@ -34,6 +34,31 @@ pub struct ErrorBody {
     pub request_id: String,
 }
 
+/// The kind of what does not exist: `details.resource` of a `NOT_FOUND`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MissingResource {
+    /// An engineer of the cluster.
+    Engineer,
+    /// An API key.
+    ApiKey,
+    /// A project of the cluster.
+    Project,
+    /// A member of a project.
+    Member,
+    /// A feature of a project.
+    Feature,
+    /// A session of an engineer.
+    Session,
+    /// A node of the cluster.
+    Node,
+    /// A decision about a project.
+    Decision,
+    /// A kind that a newer server knows.
+    #[serde(other)]
+    Unknown,
+}
+
 /// Whether a write that failed for want of a quorum may have been applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

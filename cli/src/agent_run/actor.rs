@@ -5,14 +5,11 @@ use super::{
     Process, RunKey, RunRecords, TERMINAL, inherited,
     process::{Ancestor, Processes},
 };
-use crate::error::Error;
+use crate::{error::Error, hosts::HOSTS};
 use uuid::Uuid;
 
 /// The value of `--session` that means the engineer's default session, and no run.
 const NOBODY: &str = "none";
-
-/// Programs of agents. Their processes are runs even where no hook has reported a run.
-const HOSTS: [&str; 4] = ["claude", "codex", "cursor-agent", "gemini"];
 
 /// As whom a command acts in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,8 +100,8 @@ fn recorded(ancestors: &[Ancestor], records: &RunRecords) -> Option<Actor> {
 /// The run of the nearest process whose name is that of an agent.
 fn by_program_name(ancestors: &[Ancestor]) -> Option<Actor> {
     ancestors.iter().find_map(|ancestor| {
-        let host = HOSTS.iter().find(|host| ancestor.is_called(host))?;
-        let key = RunKey::of_process(host, ancestor.process);
+        let host = HOSTS.iter().find(|host| ancestor.is_called(host.program))?;
+        let key = RunKey::of_process(host.program, ancestor.process);
         Some(Actor::AgentRun { key, owner: Some(ancestor.process) })
     })
 }

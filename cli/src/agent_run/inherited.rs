@@ -2,6 +2,7 @@
 //! the process alone does not identify the run. Sends no request.
 
 use super::RunKey;
+use crate::hosts::{AgentHost, HOSTS};
 use std::{
     env, fs,
     io::{self, Write},
@@ -11,24 +12,18 @@ use std::{
 /// The variable that names a session or a run. People set it, and hosts do.
 const SESSION: &str = "NEXUS_SESSION";
 
-/// The variable with the path of a file that Claude's hooks may write: its lines are run by the shell before each command.
-const CLAUDE_FILE: &str = "CLAUDE_ENV_FILE";
-
-/// The variable in which Codex passes its run on to each command. Its hooks cannot add variables: Codex discards an
-/// answer that has an unknown field.
-const CODEX_RUN: &str = "CODEX_THREAD_ID";
-
 /// Whether this value came from a host's environment, and not from a person. Then it is only a guess, since an agent
 /// that another agent started inherits the variable.
 pub(crate) fn is_inherited(text: &str) -> bool {
     RunKey::parse(text).is_some() && env::var(SESSION).is_ok_and(|inherited| inherited.trim() == text)
 }
 
-/// The run that the environment of this command names. `is_known` says whether a key that Codex made up has a record.
+/// The run that the environment of this command names. `is_known` says whether a key that a host made up has a record.
 pub(super) fn run_key(is_known: impl Fn(&RunKey) -> bool) -> Option<RunKey> {
-    let given = |name| env::var(name).ok().map(|text| text.trim().to_owned());
+    let given = |name: &str| env::var(name).ok().map(|text| text.trim().to_owned());
     let ours = given(SESSION).and_then(|text| RunKey::parse(&text));
-    ours.or_else(|| given(CODEX_RUN).and_then(|id| RunKey::of_host("codex", &id)).filter(is_known))
+    let of_host = |host: &&AgentHost| RunKey::of_host(host.name, &given(host.run_id_variable?)?);
+    ours.or_else(|| HOSTS.iter().filter_map(of_host).find(is_known))
 }
 
 /// Passes the key on to the commands that the host starts from now on, where the host lets a hook do that. A session
@@ -37,10 +32,12 @@ pub(super) fn run_key(is_known: impl Fn(&RunKey) -> bool) -> Option<RunKey> {
 /// # Errors
 /// When the host's file cannot be written. Then a command's run is found by its processes.
 pub(crate) fn export_run_key(key: &RunKey) -> io::Result<()> {
-    let file = env::var_os(CLAUDE_FILE).filter(|file| !file.is_empty());
+    let host = HOSTS.iter().find(|host| host.name == key.kind());
+    let file =
+        host.and_then(|host| env::var_os(host.commands_file_variable?)).filter(|file| !file.is_empty());
     let is_free = env::var(SESSION).map_or(true, |named| named.is_empty() || is_inherited(named.trim()));
     match file {
-        Some(file) if is_free && key.kind() == "claude" => append(Path::new(&file), key),
+        Some(file) if is_free => append(Path::new(&file), key),
         _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! The record of a run in a project: `runs/<run>/<project>.json` in the engineer's folder for Nexus. A run writes its own
 //! folder alone, and a record is changed under its lock.
 
-use super::{Process, RunKey, process::Processes};
+use super::{Process, RunKey, journal_file::is_journal, process::Processes};
 use crate::{
     config::{atomic, home},
     confined::read_bounded,
@@ -204,7 +204,7 @@ impl RunRecords {
     }
 
     /// The run that acts as this session, if there is one.
-    pub(super) fn of_session(&self, session: Uuid, project: Uuid) -> Option<RunKey> {
+    pub(crate) fn of_session(&self, session: Uuid, project: Uuid) -> Option<RunKey> {
         let folders = entries(&self.folder);
         let keys =
             folders.iter().filter_map(|folder| RunKey::of_folder(&folder.file_name()?.to_string_lossy()));
@@ -280,10 +280,10 @@ impl RunRecords {
         found
     }
 
-    /// Deletes the folders of runs that did not change for a week, unless a file in them must stay.
-    pub(crate) fn delete_old(&self, must_stay: impl Fn(&Path) -> bool) {
+    /// Deletes the folders of runs that did not change for a week, unless there is a journal in them.
+    pub(crate) fn delete_old(&self) {
         for folder in entries(&self.folder) {
-            if is_older(&folder, RETENTION) && !entries(&folder).iter().any(|file| must_stay(file)) {
+            if is_older(&folder, RETENTION) && !entries(&folder).iter().any(|file| is_journal(file)) {
                 // Another command may do the same at this moment.
                 let _ = fs::remove_dir_all(folder);
             }
@@ -298,18 +298,18 @@ fn is_older(folder: &Path, than: Duration) -> bool {
 }
 
 /// How long a session lives without another heartbeat, in milliseconds.
-pub(super) fn lease_ms(session: &Session) -> u64 {
+pub(crate) fn lease_ms(session: &Session) -> u64 {
     let lease = session.expires_at.as_millis() - session.last_heartbeat.as_millis();
     u64::try_from(lease).unwrap_or_default()
 }
 
 /// Reads a record; none where there is none, or it is damaged. Never blocks, even where the file is a pipe.
-pub(super) fn read(file: &Path) -> Option<RunRecord> {
+pub(crate) fn read(file: &Path) -> Option<RunRecord> {
     serde_json::from_str(&read_bounded(file, MAX_BYTES).ok()?).ok()
 }
 
 /// Replaces a record under its lock.
-pub(super) fn change_file(
+pub(crate) fn change_file(
     file: &Path,
     change: impl FnOnce(Option<RunRecord>) -> Option<RunRecord>,
 ) -> io::Result<Option<RunRecord>> {
@@ -463,7 +463,7 @@ mod tests {
             let file = File::create(records.folder_of(&key).join(name)).unwrap();
             file.set_modified(old).unwrap();
         }
-        records.delete_old(|file| file.extension().is_some_and(|end| end == "journal"));
+        records.delete_old();
         let left = |key: &str| records.folder_of(&RunKey::parse(key).unwrap()).exists();
         assert!(!left("claude:a") && left("claude:b"));
     }

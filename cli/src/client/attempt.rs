@@ -1,7 +1,7 @@
 //! One request to one server, and what to make of its end. Never tries again.
 
 use super::request::Request;
-use crate::{args::server::Server, error::Refused};
+use crate::{error::Refused, server::Server};
 use nexus_api_types::{Data, ErrorBody, Failure, envelope::Outcome, header as names};
 use reqwest::{RequestBuilder, Response, StatusCode, header};
 use serde_json::Value;
@@ -258,7 +258,7 @@ fn seconds(span: Duration) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::args::server;
+    use crate::server;
 
     fn judged(status: u16, body: &str, request: &Request) -> Attempt {
         let head = Head {

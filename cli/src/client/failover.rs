@@ -3,12 +3,13 @@
 
 use super::{
     attempt::{self, Attempt, Failed},
-    request::{Answer, ApiKey, Request},
+    request::{ApiKey, Request},
 };
 use crate::{
-    args::server::Server,
+    answer::Answer,
     error::{Error, Unreachable, UnreachableServer},
     output::Progress,
+    server::Server,
 };
 use nexus_api_types::header as names;
 use reqwest::{RequestBuilder, header::HeaderValue};

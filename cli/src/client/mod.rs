@@ -1,6 +1,6 @@
 //! Requests to a cluster of several servers.
 //!
-//! - [`request`]: what is asked, and what is answered.
+//! - [`request`]: what is asked; the answer is an [`Answer`](crate::answer::Answer).
 //! - [`attempt`]: one request to one server.
 //! - [`failover`]: the same request to server after server until one could do it, within one
 //!   deadline for the whole command.
@@ -13,4 +13,4 @@ mod request;
 
 pub(crate) use download::Download;
 pub(crate) use failover::Client;
-pub(crate) use request::{Answer, Request};
+pub(crate) use request::Request;

@@ -1,12 +1,8 @@
-//! What is asked of the cluster, and what it answers. Knows no server.
+//! What is asked of the cluster. It knows no server.
 
-use crate::error::Error;
 use nexus_api_types::Data;
 use reqwest::Method;
-use serde::{
-    Serialize,
-    de::{DeserializeOwned, IgnoredAny},
-};
+use serde::{Serialize, de::IgnoredAny};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -124,8 +120,8 @@ impl Request {
         self
     }
 
-    /// The answer stays text until [`Answer::parse_text`] reads it: a long list is read once, and only as far as a type
-    /// has fields for it.
+    /// The answer stays text until `Answer::parse_text` reads it: a long list is read once, and only as far as a type has
+    /// fields for it.
     pub(crate) fn keep_text(mut self) -> Self {
         self.reader = Some(|body| {
             serde_json::from_slice::<Data<IgnoredAny>>(body)?;
@@ -142,56 +138,4 @@ impl Request {
     pub(super) fn is_write(&self) -> bool {
         self.method != Method::GET
     }
-}
-
-/// What the cluster answered: the `data` of its envelope.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    data: Value,
-    revision: Option<u64>,
-}
-
-impl Answer {
-    /// Wraps data, also such as was put together from several answers.
-    pub(crate) const fn new(data: Value) -> Self {
-        Self { data, revision: None }
-    }
-
-    /// With the log index that it reflects.
-    pub(super) const fn at(data: Value, revision: Option<u64>) -> Self {
-        Self { data, revision }
-    }
-
-    /// The log index that it reflects, where one server gave the whole answer.
-    pub(crate) const fn revision(&self) -> Option<u64> {
-        self.revision
-    }
-
-    /// As the server sent it.
-    pub(crate) const fn data(&self) -> &Value {
-        &self.data
-    }
-
-    /// As one of the types on the wire.
-    ///
-    /// # Errors
-    /// When the server is so much newer or older that it is none.
-    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        T::deserialize(&self.data).map_err(|error| unexpected(&error))
-    }
-
-    /// The same of an answer to [`Request::keep_text`].
-    ///
-    /// # Errors
-    /// Those of [`Answer::parse`].
-    pub(crate) fn parse_text<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        let text = self.data.as_str().unwrap_or_default();
-        serde_json::from_str::<Data<T>>(text).map(|answer| answer.data).map_err(|error| unexpected(&error))
-    }
-}
-
-fn unexpected(error: &serde_json::Error) -> Error {
-    Error::local(format!("the server's answer is not what this version of nexus expects: {error}")).hint(
-        "compare nexus --version with the version in nexus cluster status; --json shows the answer as it is",
-    )
 }

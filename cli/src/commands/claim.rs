@@ -1,7 +1,7 @@
 //! `nexus claim`: takes files while one works.
 
 use super::working;
-use crate::{args::values, client::Request, context::Context, error::Error, output::format, repository};
+use crate::{args::values, client::Request, context::Context, error::Error, repository, text::format};
 use clap::Args;
 use nexus_api_types::claim::{ClaimPaths, Claimed, Mode};
 

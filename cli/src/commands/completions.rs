@@ -1,7 +1,7 @@
 //! `nexus completions`: what a shell needs to complete commands and flags.
 
-use crate::{args::Cli, client::Answer, context::Context, error::Error};
-use clap::{Args, CommandFactory};
+use crate::{answer::Answer, context::Context, error::Error};
+use clap::{Args, Command};
 use clap_complete::Shell;
 use serde_json::{Value, json};
 
@@ -18,9 +18,10 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Error> {
+    /// `nexus` is the whole command line.
+    pub(crate) fn run(self, context: &Context<'_>, nexus: &mut Command) -> Result<(), Error> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "nexus", &mut script);
+        clap_complete::generate(self.shell, nexus, "nexus", &mut script);
         let script = String::from_utf8_lossy(&script).into_owned();
         let answer = Answer::new(json!({ "shell": self.shell.to_string(), "script": script }));
         // As it is: the words in it are ours.

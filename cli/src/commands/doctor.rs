@@ -6,13 +6,14 @@ use super::{
 };
 use crate::{
     agent_run::Actor,
-    args::server::Server,
-    client::{Answer, Client, Request},
+    answer::Answer,
+    client::{Client, Request},
     config::link,
     context::Context,
     error::Error,
     git::Git,
     output::{Progress, Tone},
+    server::Server,
 };
 use clap::Args;
 use futures::future::join_all;

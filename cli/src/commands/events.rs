@@ -4,7 +4,7 @@ use super::changes::Changes;
 use crate::{
     context::Context,
     error::Error,
-    output::{self, format},
+    text::{format, plain},
 };
 use clap::Args;
 use nexus_api_types::event::{Event, Fact, Reason};
@@ -88,7 +88,7 @@ fn print(context: &Context<'_>, event: &Event) -> Result<(), Error> {
         context.out.clock().short(event.timestamp),
         what(event, &who)
     );
-    context.out.line(output::plain(&line).replace('\n', " "))
+    context.out.line(plain(&line).replace('\n', " "))
 }
 
 /// What happened, in words.

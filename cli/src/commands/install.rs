@@ -1,15 +1,21 @@
 //! `nexus install` and `nexus uninstall`: wire agents and git to Nexus, and take exactly that out.
 
+use super::target::Target;
 use crate::{
-    client::Answer,
+    answer::Answer,
     config::link,
     context::Context,
     error::Error,
     guard::confinement::Confinement,
-    install::{self, Operation, Plan, Scope, Target},
-    output::{Tone, plain},
+    hosts::claude_plugin,
+    install::{Operation, Plan, Scope},
+    output::Tone,
+    text::plain,
 };
-use clap::{Args, ValueEnum};
+use clap::{
+    Args,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use serde_json::{Value, json};
 use std::{
     env,
@@ -52,7 +58,7 @@ pub(crate) struct Uninstall {
 #[derive(Args)]
 struct InstallOptions {
     /// What to wire; all that are found by default
-    #[arg(value_enum, value_name = "WHAT")]
+    #[arg(value_parser = chosen_target(), value_name = "WHAT")]
     targets: Vec<ChosenTarget>,
     /// For all of your repositories, in your home folder
     #[arg(long)]
@@ -65,40 +71,27 @@ struct InstallOptions {
     yes: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+/// One of the targets, or all that are found.
+#[derive(Clone, Copy)]
 enum ChosenTarget {
-    /// Claude Code
-    Claude,
-    /// Codex CLI
-    Codex,
-    /// Cursor
-    Cursor,
-    /// Gemini CLI
-    Gemini,
-    /// Guards before commit and push
-    Git,
-    /// All that are found
+    One(Target),
     All,
 }
 
-impl ChosenTarget {
-    const fn target(self) -> Option<Target> {
-        match self {
-            Self::Claude => Some(Target::Claude),
-            Self::Codex => Some(Target::Codex),
-            Self::Cursor => Some(Target::Cursor),
-            Self::Gemini => Some(Target::Gemini),
-            Self::Git => Some(Target::Git),
-            Self::All => None,
-        }
-    }
+/// The names of the targets as values of an argument.
+fn chosen_target() -> impl TypedValueParser<Value = ChosenTarget> {
+    let named = Target::all().map(|target| PossibleValue::new(target.name()).help(target.help()));
+    let all = PossibleValue::new("all").help("All that are found");
+    PossibleValuesParser::new(named.chain([all])).map(|name| {
+        Target::all().find(|target| target.name() == name).map_or(ChosenTarget::All, ChosenTarget::One)
+    })
 }
 
 impl Install {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Error> {
         if let Some(folder) = &self.plugin {
             let here = env::current_dir().unwrap_or_default();
-            let plan = install::plugin(&here.join(folder), Scope::here(false)?.is_closed)?;
+            let plan = claude_plugin(&here.join(folder), Scope::here(false)?.is_closed)?;
             return carry_out(context, plan, &self.options, &[], &[], "Written")?.print(context);
         }
         let is_linked = link::find().is_ok_and(|found| found.is_some());
@@ -133,12 +126,16 @@ fn wire(
     operation: Operation,
 ) -> Result<InstallReport, Error> {
     let scope = Scope::here(options.user)?;
-    let named: Vec<Target> = options.targets.iter().filter_map(|chosen| chosen.target()).collect();
+    let one = |chosen: &ChosenTarget| match chosen {
+        ChosenTarget::One(target) => Some(*target),
+        ChosenTarget::All => None,
+    };
+    let named: Vec<Target> = options.targets.iter().filter_map(one).collect();
     let all = options.targets.is_empty() || named.len() < options.targets.len();
     let mut found = Vec::new();
     let mut missing = Vec::new();
     let mut plan = Plan::new(scope.base());
-    for target in Target::ALL {
+    for target in Target::all() {
         let location = target.found(&scope);
         // To take something out it need not be there any more, but what git does not know has no hooks.
         let is_wanted = named.contains(&target)
@@ -149,7 +146,7 @@ fn wire(
             None => {}
         }
         if is_wanted {
-            plan.extend(install::plan(target, &scope, operation)?);
+            plan.extend(target.plan(&scope, operation)?);
         }
     }
     let found: Vec<(Target, String)> =

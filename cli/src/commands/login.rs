@@ -1,11 +1,6 @@
 //! `nexus login`: saves an API key, new or known, and where the cluster is.
 
-use crate::{
-    client::{Answer, Request},
-    context::Context,
-    error::Error,
-    output::plain,
-};
+use crate::{answer::Answer, client::Request, context::Context, error::Error, text::plain};
 use clap::Args;
 use nexus_api_types::engineer::{Me, Register, Registered};
 use serde_json::{Value, json};

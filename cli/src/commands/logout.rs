@@ -1,6 +1,6 @@
 //! `nexus logout`: forgets the saved API key. The key itself stays valid.
 
-use crate::{client::Answer, context::Context, error::Error};
+use crate::{answer::Answer, context::Context, error::Error};
 use clap::Args;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! `nexus man`: manual pages, made of the help.
 
-use crate::{args::Cli, client::Answer, context::Context, error::Error};
-use clap::{Args, CommandFactory};
+use crate::{answer::Answer, context::Context, error::Error};
+use clap::{Args, Command};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 
@@ -16,9 +16,10 @@ pub(crate) struct Man {
 }
 
 impl Man {
-    pub(crate) fn run(self, context: &Context<'_>) -> Result<(), Error> {
+    /// `nexus` is the whole command line.
+    pub(crate) fn run(self, context: &Context<'_>, nexus: Command) -> Result<(), Error> {
         fs::create_dir_all(&self.folder)
-            .and_then(|()| clap_mangen::generate_to(Cli::command(), &self.folder))
+            .and_then(|()| clap_mangen::generate_to(nexus, &self.folder))
             .map_err(|error| Error::local(format!("cannot write to {}: {error}", self.folder.display())))?;
         let answer = Answer::new(json!({ "folder": self.folder.display().to_string() }));
         context.out.answer(&answer, |_: Value| {

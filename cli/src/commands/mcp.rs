@@ -2,6 +2,7 @@
 //! whichever server answers.
 
 use crate::{
+    answer::Answer,
     client,
     commands::feature::{pick, step},
     context::Context,
@@ -126,7 +127,7 @@ async fn send(context: &Context<'_>, request: Request) -> Result<Value, Error> {
 
 /// Does in the repository what the command of the same name does: a feature that is picked is laid out, and one that
 /// is over is cleared away. A failure is not reported, since the step is taken in any case.
-async fn lay_out(context: &Context<'_>, project: Uuid, path: &str, answer: &client::Answer) {
+async fn lay_out(context: &Context<'_>, project: Uuid, path: &str, answer: &Answer) {
     let words: Vec<&str> = path.split('/').collect();
     match words[..] {
         ["", "features", "pick-next"] | ["", "features", _, "pick"] => {

@@ -1,7 +1,7 @@
 //! One file per command: its arguments, its help with examples, and what it does.
 //!
 //! A command has three steps: put the request together, send it, print the answer.
-//! [`people`] turns the ids in answers into names.
+//! [`people`] turns the ids in answers into names. [`target`] is what `install` and `doctor` look at.
 
 mod changes;
 mod check;
@@ -14,6 +14,8 @@ mod doctor;
 mod events;
 mod exec;
 mod feature;
+#[cfg(test)]
+mod help;
 mod hook;
 mod install;
 mod keys;
@@ -35,6 +37,7 @@ mod search;
 mod session;
 mod setup;
 mod status;
+mod target;
 mod unclaim;
 mod verify;
 mod whoami;
@@ -42,9 +45,38 @@ mod why;
 mod wiring;
 mod working;
 
-use crate::{agent_run::KeepAlive, context::Context, error::Error, exec::Companion, guard::journal};
-use clap::Subcommand;
+use crate::{
+    args::Global, context::Context, error::Error, exec::Companion, guard::journal, session::KeepAlive,
+};
+use clap::{CommandFactory, Parser, Subcommand};
 
+/// Share one codebase among many agents without collisions
+///
+/// Nexus keeps who works on which feature and which files they hold. A feature is picked with all
+/// of its files or not at all, so two agents never work on the same file.
+#[derive(Parser)]
+#[command(
+    name = "nexus",
+    version = env!("NEXUS_VERSION"),
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  nexus login --register -n Ana -e ana@example.com
+  nexus project link billing
+  nexus feature available
+  nexus feature pick --next
+  nexus feature done billing-api
+
+Exit codes: 0 done, 1 refused, 2 misused, 3 no server could do it"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands, in the order in which help lists them.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Setup(setup::Setup),
@@ -139,8 +171,8 @@ async fn act(command: Command, context: &Context<'_>) -> Result<(), Error> {
         Command::Keys(command) => command.run(context).await,
         Command::Cluster(command) => command.run(context).await,
         Command::Doctor(command) => command.run(context).await,
-        Command::Completions(command) => command.run(context),
-        Command::Man(command) => command.run(context),
+        Command::Completions(command) => command.run(context, &mut Cli::command()),
+        Command::Man(command) => command.run(context, Cli::command()),
         Command::KeepAlive(command) => command.run(context).await,
         Command::Verify(command) => command.run(context).await,
         Command::Install(command) => command.run(context),

@@ -1,10 +1,6 @@
 //! Lists that come in pages, put together as one.
 
-use crate::{
-    client::{Answer, Request},
-    context::Context,
-    error::Error,
-};
+use crate::{answer::Answer, client::Request, context::Context, error::Error};
 use nexus_api_types::Page;
 use serde_json::{Value, json};
 

@@ -15,7 +15,7 @@ impl People {
         let answer = context.client.send(Request::get(format!("/projects/{project}"))).await?;
         let detail: ProjectDetail = answer.parse()?;
         let names =
-            detail.members.into_iter().map(|member| (member.engineer_id, crate::output::plain(&member.name)));
+            detail.members.into_iter().map(|member| (member.engineer_id, crate::text::plain(&member.name)));
         Ok(Self(names.collect()))
     }
 

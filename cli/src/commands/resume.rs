@@ -1,13 +1,7 @@
 //! `nexus resume`: where work was left, for who goes on with it.
 
 use super::working;
-use crate::{
-    args::values,
-    client::{Answer, Request},
-    context::Context,
-    error::Error,
-    output::format,
-};
+use crate::{answer::Answer, args::values, client::Request, context::Context, error::Error, text::format};
 use clap::Args;
 use nexus_api_types::{
     checkpoint::{Checkpoint, CheckpointType},

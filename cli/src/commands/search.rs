@@ -1,12 +1,7 @@
 //! `nexus search`: what was learnt and decided, by words.
 
 use super::pages::pages;
-use crate::{
-    client::{Answer, Request},
-    context::Context,
-    error::Error,
-    output::format,
-};
+use crate::{answer::Answer, client::Request, context::Context, error::Error, text::format};
 use clap::Args;
 use futures::{StreamExt, TryStreamExt, stream};
 use nexus_api_types::{

@@ -6,14 +6,8 @@ use super::{
     project,
 };
 use crate::{
-    args::{server, values},
-    client::Answer,
-    config::link,
-    context::Context,
-    error::Error,
-    git::Git,
-    output::plain,
-    spec::editor,
+    answer::Answer, args::values, config::link, context::Context, error::Error, git::Git, server,
+    spec::editor, text::plain,
 };
 use clap::Args;
 use dialoguer::{Confirm, Input, Password, Select};

@@ -5,7 +5,8 @@ use crate::{
     client::Request,
     context::Context,
     error::Error,
-    output::{Table, Tone, format},
+    output::{Table, Tone},
+    text::format,
 };
 use clap::Args;
 use nexus_api_types::{

@@ -1,6 +1,6 @@
 //! `nexus unclaim`: gives files back before the feature is over.
 
-use crate::{client::Request, context::Context, error::Error, output::format, repository};
+use crate::{client::Request, context::Context, error::Error, repository, text::format};
 use clap::Args;
 use nexus_api_types::claim::{Claim, ReleasePaths, Released};
 

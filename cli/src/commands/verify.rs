@@ -2,7 +2,7 @@
 
 use crate::{
     agent_run::Actor,
-    client::Answer,
+    answer::Answer,
     client::Request,
     context::Context,
     error::Error,

@@ -1,12 +1,6 @@
 //! `nexus why`: who holds a file, since when, for what, and how to get it.
 
-use crate::{
-    client::{Answer, Request},
-    context::Context,
-    error::Error,
-    output::format,
-    repository,
-};
+use crate::{answer::Answer, client::Request, context::Context, error::Error, repository, text::format};
 use clap::Args;
 use nexus_api_types::{
     claim::{CheckPaths, Checked, CheckedPath, Claim, Mode, Standing},

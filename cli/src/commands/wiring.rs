@@ -1,26 +1,27 @@
 //! What of this machine asks Nexus before it writes: a part of `nexus doctor`.
 
-use super::check::{Check, State};
-use crate::install::{self, Operation, Scope, Target, on_path};
+use super::{
+    check::{Check, State},
+    target::Target,
+};
+use crate::{
+    hosts::on_path,
+    install::{Operation, Scope},
+};
 use std::path::Path;
 
 /// One check for each agent and for Git, as far as they are there.
 pub(super) fn checks() -> Vec<Check> {
     let Ok(repository) = Scope::here(false) else { return Vec::new() };
-    let found = Target::ALL.into_iter().filter(|target| target.found(&repository).is_some());
+    let found = Target::all().filter(|target| target.found(&repository).is_some());
     found.map(|target| check(target, &repository)).collect()
 }
 
 fn check(target: Target, repository: &Scope) -> Check {
     let name = format!("hooks of {}", target.name());
-    let is_wired = |scope: &Scope| {
-        install::plan(target, scope, Operation::Install).is_ok_and(|plan| plan.changes.is_empty())
-    };
-    let trust = match target {
-        // It says so nowhere, and nothing else tells.
-        Target::Codex => "; Codex skips those that nobody trusted: /hooks in codex shows them",
-        _ => "",
-    };
+    let is_wired =
+        |scope: &Scope| target.plan(scope, Operation::Install).is_ok_and(|plan| plan.changes.is_empty());
+    let caveat = target.caveat().map(|caveat| format!("; {caveat}")).unwrap_or_default();
     let wired = if is_wired(repository) {
         Some("installed in this repository")
     } else if target != Target::Git && Scope::here(true).is_ok_and(|person| is_wired(&person)) {
@@ -31,7 +32,7 @@ fn check(target: Target, repository: &Scope) -> Check {
     if let Some(wired) = wired {
         // Git's have a path beside the name; those of hosts are read on many machines.
         return if target == Target::Git || on_path("nexus").is_some() {
-            Check::ok(&name, format!("{wired}{trust}"))
+            Check::ok(&name, format!("{wired}{caveat}"))
         } else {
             let fix = match std::env::current_exe().ok().as_deref().and_then(Path::parent) {
                 Some(folder) => {
@@ -45,9 +46,9 @@ fn check(target: Target, repository: &Scope) -> Check {
             Check::wrong(&name, State::Bad, message, fix)
         };
     }
-    match install::plan(target, repository, Operation::Install) {
+    match target.plan(repository, Operation::Install) {
         Ok(_) => {
-            let more = install::may_be_rewritten(target, repository);
+            let more = target.may_be_rewritten(repository);
             let more = more.map_or_else(String::new, |more| format!(". {more}"));
             Check::wrong(
                 &name,

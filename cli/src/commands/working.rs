@@ -1,6 +1,6 @@
 //! The feature that a run works on, for commands that are called without one.
 
-use crate::{client::Request, context::Context, error::Error, output::format};
+use crate::{client::Request, context::Context, error::Error, text::format};
 use nexus_api_types::{feature::Feature, session::ProjectStatus};
 use uuid::Uuid;
 

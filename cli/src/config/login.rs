@@ -3,8 +3,8 @@
 
 use super::{atomic, home};
 use crate::{
-    args::server::{self, Server},
     error::Error,
+    server::{self, Server},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -3,6 +3,7 @@
 //! - [`home`]: the folder of your own files.
 //! - [`login`]: your API key and the servers, in that folder, readable by you alone.
 //! - [`link`]: the project that a repository belongs to, in a file in its root, to be committed.
+//! - [`policy`]: what both of them say about writes while no server answers.
 //! - [`atomic`]: writes files so that a crash leaves the old one or the new one. [`stored`]: paths in JSON files.
 //!
 //! The records of agent runs are in [`agent_run`](crate::agent_run).
@@ -11,4 +12,5 @@ pub(crate) mod atomic;
 pub(crate) mod home;
 pub(crate) mod link;
 pub(crate) mod login;
+pub(crate) mod policy;
 pub(crate) mod stored;

@@ -1,30 +1,14 @@
-//! A folder, and files beneath it. Every folder on the way is opened from the one above it and none is a link, so that
-//! nothing that is replaced meanwhile leads out. A file is replaced whole, beside its other names if it has several.
+//! A folder, and the folders beneath it. Every folder on the way is opened from the one above it and none is a link, so
+//! that nothing that is replaced meanwhile leads out.
 
-use super::links::is_nothing;
 use crate::error::Error;
-use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
-use cap_std::{
-    ambient_authority,
-    fs::{Dir, File, OpenOptions, Permissions},
-};
+use cap_fs_ext::DirExt;
+use cap_std::{ambient_authority, fs::Dir};
 use std::{
-    ffi::{OsStr, OsString},
-    io::{self, Read, Write},
+    ffi::OsString,
+    io,
     path::{Component, Path, PathBuf},
 };
-
-/// The longest file of a repository that is read: settings, guides and lists of what is ignored are shorter.
-pub(crate) const MAX_FILE_BYTES: u64 = 4 << 20;
-
-/// What is done about symbolic links.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Links {
-    /// A path with one is refused.
-    Refused,
-    /// One that stays in the folder is followed, others are refused.
-    Within,
-}
 
 /// A folder beneath which files are opened.
 #[derive(Debug)]
@@ -56,134 +40,13 @@ impl ConfinedDir {
         &self.root
     }
 
+    /// The folder as it was opened.
     pub(super) const fn dir(&self) -> &Dir {
         &self.dir
     }
 
-    /// The content of a file; none if it does not exist.
-    ///
-    /// # Errors
-    /// When a link is in the way, or it is no regular file, longer than [`MAX_FILE_BYTES`] or no text.
-    pub(crate) fn read(&self, path: &Path, links: Links) -> Result<Option<String>, Error> {
-        let path = &self.without_links(path, links)?;
-        let Some((folder, name)) = self.parent(path, false)? else { return Ok(None) };
-        let Some(_) = self.regular(&folder, &name, path)? else { return Ok(None) };
-        let mut options = OpenOptions::new();
-        // A pipe that took the file's place would keep us waiting.
-        options.read(true).follow(FollowSymlinks::No).nonblock(cfg!(unix));
-        let file = folder.open_with(&name, &options).map_err(|error| self.cannot("read", path, &error))?;
-        self.text(file, path).map(Some)
-    }
-
-    fn text(&self, file: File, path: &Path) -> Result<String, Error> {
-        let cannot = |error: &dyn std::fmt::Display| {
-            Error::local(format!("cannot read {}: {error}", self.root.join(path).display()))
-        };
-        if !file.metadata().map_err(|error| cannot(&error))?.is_file() {
-            return Err(self.is_no_file(path));
-        }
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| cannot(&error))?;
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(cannot(&format_args!("it is longer than {} MiB", MAX_FILE_BYTES >> 20)));
-        }
-        String::from_utf8(bytes).map_err(|_| cannot(&"it is no text in UTF-8"))
-    }
-
-    /// Whether there is a folder of that name, and no link to one.
-    pub(crate) fn is_folder(&self, path: &Path) -> bool {
-        let parent = self.parent(path, false).ok().flatten();
-        parent.is_some_and(|(folder, name)| folder.open_dir_nofollow(name).is_ok())
-    }
-
-    /// Replaces a file, or makes it with all folders above it. One that was there keeps who may read it.
-    ///
-    /// # Errors
-    /// When a link or something else than a file is in the way, or it cannot be written; it is then as it was.
-    pub(crate) fn write(&self, path: &Path, text: &str, is_program: bool) -> Result<(), Error> {
-        let Some((folder, name)) = self.parent(path, true)? else { return Err(self.leads_out(path, path)) };
-        let permissions = self.regular(&folder, &name, path)?;
-        // In the same folder: a rename across file systems would be no single step.
-        let mut temporary = name.clone();
-        temporary.push(format!(".{}.tmp", uuid::Uuid::now_v7().simple()));
-        let written = fill(&folder, &temporary, text, permissions, is_program)
-            // A link that took the file's place is replaced as well, and not followed.
-            .and_then(|()| folder.rename(&temporary, &folder, &name));
-        written.map_err(|error| {
-            // What went wrong is reported already; a left-over file is not worth another message.
-            let _ = folder.remove_file(&temporary);
-            self.cannot("write", path, &error)
-        })
-    }
-
-    /// Removes a file. Says whether there was one.
-    ///
-    /// # Errors
-    /// When a link or something else than a file is in the way, or it cannot be removed.
-    pub(crate) fn remove_file(&self, path: &Path) -> Result<bool, Error> {
-        let Some((folder, name)) = self.parent(path, false)? else { return Ok(false) };
-        if self.regular(&folder, &name, path)?.is_none() {
-            return Ok(false);
-        }
-        folder.remove_file(&name).map_err(|error| self.cannot("remove", path, &error))?;
-        Ok(true)
-    }
-
-    /// Removes a folder with nothing in it. Says whether it did: one that is full, a link, or not there is left.
-    pub(crate) fn remove_empty_folder(&self, path: &Path) -> bool {
-        let parent = self.parent(path, false).ok().flatten();
-        parent.is_some_and(|(folder, name)| folder.remove_dir(name).is_ok())
-    }
-
-    /// Whether there is something of that name, a link among them.
-    pub(crate) fn has(&self, path: &Path) -> bool {
-        let parent = self.parent(path, false).ok().flatten();
-        parent.is_some_and(|(folder, name)| folder.symlink_metadata(name).is_ok())
-    }
-
-    /// Gives a file another name, in a folder that is there. A link is moved itself, and leads where it led.
-    ///
-    /// # Errors
-    /// When a link is on the way, there is something of the new name, or it cannot be done.
-    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), Error> {
-        let (Some((from_folder, from_name)), Some((to_folder, to_name))) =
-            (self.parent(from, false)?, self.parent(to, false)?)
-        else {
-            return Err(self.cannot("move", from, &io::ErrorKind::NotFound.into()));
-        };
-        if self.has(to) {
-            return Err(self.cannot("move to", to, &io::ErrorKind::AlreadyExists.into()));
-        }
-        let moved = match from_folder.read_link_contents(&from_name) {
-            Ok(target) if target.is_relative() => {
-                DirExt::symlink(&to_folder, relocated(&target, from, to), &to_name)
-                    .and_then(|()| from_folder.remove_file(&from_name))
-            }
-            _ => from_folder.rename(&from_name, &to_folder, &to_name),
-        };
-        moved.map_err(|error| self.cannot("move", from, &error))
-    }
-
-    /// Makes a folder, and those above it. Gives those that were not there, the highest first.
-    ///
-    /// # Errors
-    /// When a link or a file is in the way, or it cannot be made.
-    pub(crate) fn make_folder(&self, path: &Path) -> Result<Vec<PathBuf>, Error> {
-        let mut made = Vec::new();
-        self.descend(path, Some(&mut made))?;
-        Ok(made)
-    }
-
-    /// The path without links, as far as they are followed.
-    pub(crate) fn without_links(&self, path: &Path, links: Links) -> Result<PathBuf, Error> {
-        match links {
-            Links::Refused => Ok(path.to_owned()),
-            Links::Within => self.resolve(path),
-        }
-    }
-
     /// The folder that a file is in, and its name there; none where a folder is missing that is not to be made.
-    fn parent(&self, path: &Path, is_made: bool) -> Result<Option<(Dir, OsString)>, Error> {
+    pub(super) fn parent(&self, path: &Path, is_made: bool) -> Result<Option<(Dir, OsString)>, Error> {
         let name = path.file_name().ok_or_else(|| self.leads_out(path, path))?.to_owned();
         let above = path.parent().unwrap_or(Path::new(""));
         let folder = self.descend(above, is_made.then_some(&mut Vec::new()))?;
@@ -191,7 +54,11 @@ impl ConfinedDir {
     }
 
     /// Opens a folder from the root down; missing ones are made and listed, where there is a list for it.
-    fn descend(&self, path: &Path, mut made: Option<&mut Vec<PathBuf>>) -> Result<Option<Dir>, Error> {
+    pub(super) fn descend(
+        &self,
+        path: &Path,
+        mut made: Option<&mut Vec<PathBuf>>,
+    ) -> Result<Option<Dir>, Error> {
         let mut dir = self.dir.try_clone().map_err(|error| self.cannot("open", path, &error))?;
         let mut below = PathBuf::new();
         for part in path.components() {
@@ -229,81 +96,41 @@ impl ConfinedDir {
         Ok(Some(dir))
     }
 
-    /// Who may read a regular file; none when there is nothing of that name.
-    fn regular(&self, folder: &Dir, name: &OsStr, path: &Path) -> Result<Option<Permissions>, Error> {
-        match folder.symlink_metadata(name) {
-            Ok(meta) if meta.is_symlink() => {
-                let target = folder.read_link_contents(name).unwrap_or_default();
-                Err(self.leads_out(path, &target))
-            }
-            Ok(meta) if !meta.is_file() => Err(self.is_no_file(path)),
-            Ok(meta) => Ok(Some(meta.permissions())),
-            Err(error) if is_nothing(&error) => Ok(None),
-            Err(error) => Err(self.cannot("look at", path, &error)),
-        }
-    }
-
-    fn is_no_file(&self, path: &Path) -> Error {
-        Error::local(format!(
-            "{} is no regular file: a folder, a pipe or a device is left as it is",
-            self.root.join(path).display()
-        ))
-        .hint("move it away, then run the command again")
-    }
-
+    /// The error of an operation on a path.
     pub(super) fn cannot(&self, what: &str, path: &Path, error: &io::Error) -> Error {
         Error::local(format!("cannot {what} {}: {error}", self.root.join(path).display()))
     }
-}
 
-/// Where a relative link leads from a folder further down or further up.
-fn relocated(target: &Path, from: &Path, to: &Path) -> PathBuf {
-    let (from_folder, to_folder) = (from.parent(), to.parent());
-    match target.strip_prefix("..") {
-        Ok(rest) if to_folder == from_folder.and_then(Path::parent) => rest.to_owned(),
-        _ if to_folder.and_then(Path::parent) == from_folder => Path::new("..").join(target),
-        _ => target.to_owned(),
+    /// Where the link at this path leads, if there is one.
+    pub(super) fn link_at(&self, path: &Path) -> Result<Option<PathBuf>, Error> {
+        match self.dir().symlink_metadata(path) {
+            Ok(meta) if meta.is_symlink() => {}
+            Ok(_) => return Ok(None),
+            Err(error) if is_nothing(&error) => return Ok(None),
+            Err(error) => return Err(self.cannot("look at", path, &error)),
+        }
+        self.dir().read_link_contents(path).map(Some).map_err(|error| self.cannot("look at", path, &error))
+    }
+
+    /// A link is refused, and named with where it leads.
+    pub(super) fn leads_out(&self, path: &Path, target: &Path) -> Error {
+        let name = path.display();
+        let message = if path == target {
+            format!("{name} is not in {}", self.root().display())
+        } else {
+            format!(
+                "{name} leads to {}: what is written in {} is written there and nowhere else",
+                target.display(),
+                self.root().display()
+            )
+        };
+        Error::local(message).hint(format!(
+            "nothing was read or written behind it: put a file or a folder of its own in place of {name}"
+        ))
     }
 }
 
-fn fill(
-    folder: &Dir,
-    name: &OsStr,
-    text: &str,
-    permissions: Option<Permissions>,
-    is_program: bool,
-) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use cap_std::fs::OpenOptionsExt;
-        // What only its owner could read is not shown to others while it is written.
-        options.mode(if permissions.is_some() { 0o600 } else { 0o666 });
-    }
-    let mut file = folder.open_with(name, &options)?;
-    file.write_all(text.as_bytes())?;
-    match permissions {
-        Some(permissions) => file.set_permissions(permissions)?,
-        None if is_program => make_program(&file)?,
-        None => {}
-    }
-    // Before the rename: a crash must not leave the new name with no content.
-    file.sync_all()
+/// Whether there is nothing of that name; a path may lead through a file.
+pub(super) fn is_nothing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
-
-#[cfg(unix)]
-fn make_program(file: &File) -> io::Result<()> {
-    use cap_std::fs::PermissionsExt;
-    file.set_permissions(Permissions::from_mode(0o755))
-}
-
-/// Elsewhere whatever there is can be run.
-#[cfg(not(unix))]
-fn make_program(_: &File) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(all(test, unix))]
-#[path = "tests.rs"]
-mod tests;

@@ -6,14 +6,30 @@ use crate::error::Error;
 use std::{
     collections::VecDeque,
     ffi::OsString,
-    io,
     path::{Component, Path, PathBuf},
 };
 
 /// Links of one path that are followed, as many as Linux follows: more are a circle.
 const MAX_LINKS: usize = 40;
 
+/// What is done about symbolic links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Links {
+    /// A path with one is refused.
+    Refused,
+    /// One that stays in the folder is followed, others are refused.
+    Within,
+}
+
 impl ConfinedDir {
+    /// The path without links, as far as they are followed.
+    pub(crate) fn without_links(&self, path: &Path, links: Links) -> Result<PathBuf, Error> {
+        match links {
+            Links::Refused => Ok(path.to_owned()),
+            Links::Within => self.resolve(path),
+        }
+    }
+
     /// The path without links. What does not exist yet has none.
     ///
     /// # Errors
@@ -60,17 +76,6 @@ impl ConfinedDir {
         Ok(resolved)
     }
 
-    /// Where the link at this path leads, if there is one.
-    pub(super) fn link_at(&self, path: &Path) -> Result<Option<PathBuf>, Error> {
-        match self.dir().symlink_metadata(path) {
-            Ok(meta) if meta.is_symlink() => {}
-            Ok(_) => return Ok(None),
-            Err(error) if is_nothing(&error) => return Ok(None),
-            Err(error) => return Err(self.cannot("look at", path, &error)),
-        }
-        self.dir().read_link_contents(path).map(Some).map_err(|error| self.cannot("look at", path, &error))
-    }
-
     /// What an absolute path is called in the folder; a relative one is as it is.
     fn inner(&self, target: &Path) -> Option<PathBuf> {
         if target.is_relative() {
@@ -79,23 +84,6 @@ impl ConfinedDir {
         let real = std::fs::canonicalize(self.root()).ok();
         let below = |root: &Path| target.strip_prefix(root).ok().map(Path::to_owned);
         below(self.root()).or_else(|| below(&real?))
-    }
-
-    /// A link is refused, and named with where it leads.
-    pub(super) fn leads_out(&self, path: &Path, target: &Path) -> Error {
-        let name = path.display();
-        let message = if path == target {
-            format!("{name} is not in {}", self.root().display())
-        } else {
-            format!(
-                "{name} leads to {}: what is written in {} is written there and nowhere else",
-                target.display(),
-                self.root().display()
-            )
-        };
-        Error::local(message).hint(format!(
-            "nothing was read or written behind it: put a file or a folder of its own in place of {name}"
-        ))
     }
 }
 
@@ -116,9 +104,4 @@ fn parts(path: &Path) -> Option<Vec<OsString>> {
 /// Whether git keeps its own there, on file systems that ignore case too: a hook that is written runs.
 fn is_gits(part: Component<'_>) -> bool {
     part.as_os_str().eq_ignore_ascii_case(".git")
-}
-
-/// Whether there is nothing of that name; a path may lead through a file.
-pub(super) fn is_nothing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -6,6 +6,7 @@ use super::*;
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
+    path::{Path, PathBuf},
 };
 
 /// A repository in a folder with something of the person's own beside it.

@@ -1,7 +1,8 @@
 //! The kinds of failure. Each has its exit code; none is ever shown with its Rust name.
 
-use crate::args::server::Server;
-use nexus_api_types::{Code, ErrorBody};
+use crate::server::Server;
+use nexus_api_types::{Code, ErrorBody, envelope::MissingResource};
+use serde::Deserialize;
 
 /// Why a command did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,12 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
+    /// The kind of what does not exist, where it says so.
+    pub(crate) fn missing(&self) -> Option<MissingResource> {
+        let resource = self.body.details.as_ref()?.get("resource")?;
+        MissingResource::deserialize(resource).ok()
+    }
+
     /// Whether the same request may be granted later, without anybody doing anything about it.
     pub(crate) const fn is_for_now(&self) -> bool {
         matches!(self.body.code, Code::RateLimited | Code::ServiceUnavailable | Code::InternalError)

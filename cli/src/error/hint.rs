@@ -1,7 +1,7 @@
 //! What to do about each refusal: the next command to run.
 
 use super::Refused;
-use nexus_api_types::Code;
+use nexus_api_types::{Code, envelope::MissingResource};
 use serde_json::Value;
 
 /// For who has no key yet.
@@ -25,7 +25,8 @@ pub(super) fn of(refused: &Refused) -> String {
         Code::InvalidStatusTransition if detail("dependsOn").is_some() => {
             "nexus feature available shows what waits for nothing"
         }
-        Code::InvalidStatusTransition if refused.body.message.contains("only drafts") => {
+        // Only drafts can be deleted as features; what is finished has a route of its own.
+        Code::InvalidStatusTransition if is_feature && text("to") == "deleted" => {
             "nexus feature cancel SLUG gives it up and keeps its history"
         }
         Code::InvalidStatusTransition if text("from") == text("to") => {
@@ -42,26 +43,10 @@ pub(super) fn of(refused: &Refused) -> String {
         Code::Forbidden => "nexus whoami shows as whom, and as which session, you asked",
         Code::NotProjectMember => "nexus project list shows your projects; a lead of this one can add you",
         Code::InsufficientRole => "nexus whoami shows your role; ask an admin, or a lead of the project",
-        Code::NotFound if refused.body.message.starts_with("no engineer") => {
-            "nexus whoami shows people their own id"
-        }
-        Code::NotFound if refused.body.message.starts_with("no API key") => "nexus keys list shows yours",
-        Code::NotFound if refused.body.message.starts_with("no session") => {
-            "the session is over: leave out --session and NEXUS_SESSION, or start a new one"
-        }
         Code::NotFound if detail("blocked").is_some() => {
             "nexus status shows who works on what; nexus feature create adds work that is free of it"
         }
-        Code::NotFound if refused.path.ends_with("/pick-next") => {
-            "nexus feature list -s draft shows what may be made ready; nexus feature create adds work"
-        }
-        Code::NotFound if is_feature || refused.body.message.starts_with("no feature") => {
-            "nexus feature list shows those there are"
-        }
-        Code::NotFound if refused.path.starts_with("/cluster") => "nexus cluster status lists the nodes",
-        Code::NotFound => {
-            "nexus project list shows your projects; nexus project link SLUG links the repository to one"
-        }
+        Code::NotFound => missing(refused),
         Code::MethodNotAllowed => {
             "the server may be older than this nexus: compare nexus --version and nexus cluster status"
         }
@@ -107,6 +92,26 @@ pub(super) fn of(refused: &Refused) -> String {
         }
     };
     hint.to_owned()
+}
+
+/// What is there instead of what does not exist.
+fn missing(refused: &Refused) -> &'static str {
+    let path = refused.path.as_str();
+    match refused.missing() {
+        Some(MissingResource::Engineer) => "nexus whoami shows people their own id",
+        Some(MissingResource::ApiKey) => "nexus keys list shows yours",
+        Some(MissingResource::Session) => {
+            "the session is over: leave out --session and NEXUS_SESSION, or start a new one"
+        }
+        _ if path.ends_with("/pick-next") => {
+            "nexus feature list -s draft shows what may be made ready; nexus feature create adds work"
+        }
+        kind if kind == Some(MissingResource::Feature) || path.contains("/features") => {
+            "nexus feature list shows those there are"
+        }
+        _ if path.starts_with("/cluster") => "nexus cluster status lists the nodes",
+        _ => "nexus project list shows your projects; nexus project link SLUG links the repository to one",
+    }
 }
 
 /// What leads on from a stage.

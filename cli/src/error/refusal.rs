@@ -1,6 +1,6 @@
 //! The text of a refusal by the cluster: who holds what, since when, until when.
 
-use crate::output::{Clock, format, plain};
+use crate::text::{Clock, format, plain};
 use nexus_api_types::{Code, ErrorBody, claim::Conflict, feature::Blocked};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -34,7 +34,7 @@ pub(super) fn message_and_lines(body: &ErrorBody, clock: &Clock) -> (String, Vec
 /// A list in the details, if it is there, known and not empty.
 fn list<T: DeserializeOwned>(body: &ErrorBody, name: &str) -> Option<Vec<T>> {
     let list = body.details.as_ref()?.get(name)?;
-    let list: Vec<T> = serde_json::from_value(crate::output::plain_value(list.clone())).ok()?;
+    let list: Vec<T> = serde_json::from_value(crate::text::plain_value(list.clone())).ok()?;
     (!list.is_empty()).then_some(list)
 }
 

@@ -1,7 +1,7 @@
 //! The text of a failure for people, and its JSON for programs. Prints nothing itself.
 
 use super::{Error, Unreachable, hint, refusal};
-use crate::output::{Clock, plain};
+use crate::text::{Clock, plain};
 use serde_json::{Value, json};
 
 /// The text of a failure: what happened, to what, and what to do next.
@@ -102,8 +102,8 @@ pub(crate) fn as_json(error: &Error, clock: &Clock) -> Value {
 mod tests {
     use super::*;
     use crate::{
-        args::server,
         error::{Refused, UnreachableServer},
+        server,
     };
     use nexus_api_types::ErrorBody;
 
@@ -215,6 +215,35 @@ Error: no feature is free to pick: all 2 that are ready are blocked
   reports: waits for invoices, taxes
 Hint: nexus status shows who works on what; nexus feature create adds work that is free of it"
         );
+    }
+
+    #[test]
+    fn what_does_not_exist_leads_to_what_does() {
+        for (resource, path, hint) in [
+            ("engineer", "/projects/1/members", "nexus whoami"),
+            ("apiKey", "/auth/keys/1", "nexus keys list"),
+            ("session", "/projects/1/features/invoices/pick", "the session is over"),
+            ("feature", "/projects/1/claims", "nexus feature list"),
+            ("project", "/projects/1", "nexus project list"),
+            ("node", "/cluster/members/7", "nexus cluster status"),
+            ("somethingNew", "/projects/1", "nexus project list"),
+        ] {
+            let error = refused(
+                path,
+                json!({ "code": "NOT_FOUND", "requestId": "r", "message": "none", "details": { "resource": resource } }),
+            );
+            let printed = printed(&error);
+            assert!(printed.starts_with(&format!("Error: none\nHint: {hint}")), "{resource}: {printed}");
+        }
+    }
+
+    #[test]
+    fn a_feature_that_cannot_be_deleted_is_cancelled_unless_it_was_said_to_be_finished() {
+        let details = json!({ "from": "ready", "to": "deleted" });
+        let body = json!({ "code": "INVALID_STATUS_TRANSITION", "requestId": "r", "message": "no", "details": details });
+        let hint = |path| printed(&refused(path, body.clone()));
+        assert!(hint("/projects/1/features/invoices").contains("nexus feature cancel"));
+        assert!(hint("/projects/1/finished/invoices").contains("nexus feature pick"));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use super::{
 use crate::{
     context::Context,
     error::Error,
-    output::{Table, Tone, plain},
+    output::{Table, Tone},
+    text::plain,
 };
 use serde_json::{Value, json};
 use std::env;

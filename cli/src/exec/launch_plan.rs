@@ -10,17 +10,24 @@ use super::{
 #[cfg(target_os = "linux")]
 use crate::config::login::Login;
 use crate::{
-    context::Context,
+    args::Global,
+    config::policy::Policy,
+    context::{self, Context},
     error::{Error, Report},
-    guard::{checkout::LinkedCheckout, policy::Policy},
-    output::{format, plain},
+    guard::checkout::LinkedCheckout,
+    output::Output,
+    text::{format, plain},
 };
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    time::Duration,
 };
 use uuid::Uuid;
+
+/// The longest time for a request before the command runs: a person waits for it.
+const LONGEST: Duration = Duration::from_secs(6);
 
 /// What is protected.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +162,17 @@ async fn ask(
     let plan = query.plan(context, &BTreeSet::new()).await?;
     let (has_wildcards, agents) = (query.has_wildcards(), query.agents().clone());
     Ok(CheckoutAnswer { plan, since: claims.revision, has_wildcards, agents })
+}
+
+/// Asks the cluster about the checkouts that the command starts in.
+///
+/// # Errors
+/// When the command line or the settings are not valid.
+pub(super) fn find(mut global: Global, checkouts: &[LinkedCheckout]) -> Result<LaunchPlan, Error> {
+    global.timeout = global.timeout.min(LONGEST);
+    let out = Output::new(global.json, global.no_color);
+    let context = Context::new(global, &out)?;
+    Ok(context::runtime()?.block_on(ask_cluster(&context, checkouts)))
 }
 
 /// What is found when whoever was to ask the cluster does not answer: silence, which goes by the policy.

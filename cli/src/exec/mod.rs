@@ -5,7 +5,7 @@
 //!   the cluster which these are. [`claims`]: the claims that it lists. [`own_sessions`]: the sessions whose claims do not
 //!   count. [`wildcard`] and [`wildcard_files`]: which files a wildcard may match. [`spellings`]: files whose names are
 //!   spelled otherwise than the claim. [`launch_plan`]: the result, or why the command must not run.
-//! - [`start`]: from the command line to the command. On Linux, `linux` puts it into a namespace in which those files
+//! - [`request`]: what is to be run, and what is printed about it. [`start`]: from the command line to the command. On Linux, `linux` puts it into a namespace in which those files
 //!   are mounted read-only, and follows what changes; on macOS, `seatbelt` writes a profile that denies writing them.
 //! - [`companion`]: the process that is started beside a command. [`portable`]: paths in messages between such processes.
 //!   [`explain`]: prints what would be protected.
@@ -20,6 +20,7 @@ mod linux;
 mod own_sessions;
 mod portable;
 mod protection;
+mod request;
 #[cfg(any(target_os = "macos", test))]
 mod seatbelt;
 mod spellings;
@@ -29,4 +30,5 @@ mod wildcard_files;
 
 pub(crate) use companion::Companion;
 pub(crate) use explain::explain;
-pub(crate) use start::{ExecRequest, run};
+pub(crate) use request::ExecRequest;
+pub(crate) use start::run;

@@ -6,7 +6,7 @@ use crate::{
     client::Request,
     context::Context,
     error::Error,
-    output::{format, plain},
+    text::{format, plain},
 };
 use nexus_api_types::{
     Page,

@@ -3,8 +3,8 @@
 use crate::{
     config::link::{self, FoundLink, Link},
     error::Error,
-    output::{format, plain},
     repository::{normalized, real},
+    text::{format, plain},
 };
 use std::{
     fs,

@@ -1,6 +1,6 @@
 //! A file that somebody else holds, and the sentence that says so.
 
-use crate::output::{Clock, format, plain};
+use crate::text::{Clock, format, plain};
 use nexus_api_types::{
     Moment,
     claim::{Claim, Conflict},

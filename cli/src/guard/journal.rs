@@ -8,11 +8,14 @@ use super::{
     write_access::{self, WriteAccess},
 };
 use crate::{
-    agent_run::{Actor, RunKey, RunRecords},
+    agent_run::{
+        Actor, RunKey, RunRecords,
+        journal_file::{ENDING, is_journal},
+    },
     config::{atomic, link, stored::StoredPath},
     context::Context,
     error::Error,
-    output::format,
+    text::format,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -55,15 +58,6 @@ impl Reconciled {
         self.taken.is_empty() && self.held.is_empty()
     }
 }
-
-/// Whether a file is a journal with lines, of any project.
-pub(crate) fn is_journal(file: &Path) -> bool {
-    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    name.contains(&format!("{ENDING}.")) || name.ends_with(ENDING)
-}
-
-/// The end of a journal's name. A journal that is being reconciled has a number behind it.
-const ENDING: &str = ".journal";
 
 /// The journal of a run in a project.
 #[derive(Clone, Debug)]

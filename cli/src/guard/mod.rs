@@ -2,7 +2,7 @@
 //!
 //! - [`checkout`]: the linked repository that a file is in, and its name there.
 //! - [`write_access`]: asks who holds files, and claims those that are free. [`held_file`]: describes who holds one.
-//! - [`policy`]: what happens when no server answers. [`journal`]: the writes that were let through then.
+//! - [`journal`]: the writes that were let through while no server answered.
 //! - [`changes`]: what git reports as changed. [`snapshot`]: what commands changed. [`brief`]: the text that an agent gets
 //!   when it starts. [`confinement`]: what is to run under `nexus exec`.
 
@@ -12,6 +12,5 @@ pub(crate) mod checkout;
 pub(crate) mod confinement;
 pub(crate) mod held_file;
 pub(crate) mod journal;
-pub(crate) mod policy;
 pub(crate) mod snapshot;
 pub(crate) mod write_access;

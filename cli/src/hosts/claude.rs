@@ -1,67 +1,76 @@
-//! Claude Code. Its answers name the event in its own spelling; a denial is said in JSON and by exit code 2.
+//! Claude Code. Its answers name the event in its own spelling; a denial is said in JSON and by exit code 2. Its settings
+//! have hooks, `.mcp.json` the tools, and a skill says what they are for.
 
-use super::{Answer, EventKind, HookEvent, Host, Input, Tool, Verdict, event::folded, patch};
+use super::{AgentHost, EventKind, HookAnswer, HookEvent, Input, Verdict, cursor::CURSOR, event::folded};
+use crate::{
+    error::Error,
+    install::{Operation, Plan, Scope, json, skill},
+};
 use serde_json::{Value, json};
+
+/// Claude Code.
+pub(super) static CLAUDE: AgentHost = AgentHost {
+    name: "claude",
+    title: "Claude Code",
+    program: "claude",
+    programs: &["claude"],
+    settings_folder: ".claude",
+    project_folder_variable: Some("CLAUDE_PROJECT_DIR"),
+    run_id_variable: None,
+    commands_file_variable: Some("CLAUDE_ENV_FILE"),
+    caveat: None,
+    read,
+    answer,
+    plan,
+};
 
 /// The event after a tool that failed, as a command that ends with an error: then there is no other one.
 const FAILED: &str = "posttoolusefailure";
 
-pub(super) fn read(event: &str, input: Input<'_>) -> HookEvent {
+/// Seconds that Claude waits for a hook, which itself gives up sooner.
+const TIMEOUT_S: u64 = 10;
+
+/// Tools whose use is asked about.
+const BEFORE: &str = "Edit|Write|MultiEdit|NotebookEdit|Bash";
+
+fn read(event: &str, input: Input<'_>) -> HookEvent {
     // Cursor calls the hooks of Claude as well: it is one run all the same, and Cursor's.
     let is_cursor = input.text(&["cursor_version", "conversation_id"]).is_some();
-    let host = if is_cursor { Host::Cursor } else { Host::Claude };
+    let host = if is_cursor { CURSOR.name } else { CLAUDE.name };
     shared(host, event, input)
 }
 
 /// Also what Codex sends, which took the form over.
-pub(super) fn shared(host: Host, event: &str, input: Input<'_>) -> HookEvent {
-    let arguments = input.inner("tool_input");
-    let session = if host == Host::Cursor { ["conversation_id", "session_id"] } else { ["session_id"; 2] };
+pub(super) fn shared(host: &'static str, event: &str, input: Input<'_>) -> HookEvent {
+    let session = if host == CURSOR.name { ["conversation_id", "session_id"] } else { ["session_id"; 2] };
     HookEvent {
         kind: EventKind::of_name(event),
         name: event.to_owned(),
         host,
         session: input.owned(&session),
         folder: input.path(&["cwd"]).or_else(|| input.first_of("workspace_roots")),
-        tool: input.text(&["tool_name"]).map_or_else(Tool::nameless, |name| tool(name, Input(&arguments))),
+        tool: input.tool(),
         call: input.owned(&["tool_use_id"]),
         is_again: input.is_true("stop_hook_active"),
         is_continuation: input.is_continuation(),
     }
 }
 
-/// The tool by its name and its arguments.
-pub(super) fn tool(name: &str, arguments: Input<'_>) -> Tool {
-    match name {
-        "Edit" | "Write" | "MultiEdit" | "NotebookEdit" | "StrReplace" | "Delete" | "EditNotebook" => {
-            arguments.edit(&["file_path", "notebook_path", "target_notebook", "path"])
-        }
-        "Bash" | "Shell" | "PowerShell" | "shell" | "local_shell" | "exec_command" => {
-            arguments.shell(&["command", "cmd"], &["working_directory", "workdir"])
-        }
-        "apply_patch" | "ApplyPatch" => {
-            let body = arguments.text(&["command", "patch", "input"]).unwrap_or_default();
-            patch::paths(body).map_or(Tool::Unreadable("its patch names too many files"), Tool::edit)
-        }
-        _ => Tool::Other,
-    }
-}
-
-pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
+pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> HookAnswer {
     use EventKind::{AfterTool, BeforeTool, SessionStart, Stop, SubagentStop};
     match (event.kind, verdict) {
-        (_, Verdict::Silent) => Answer::nothing(),
+        (_, Verdict::Silent) => HookAnswer::nothing(),
         (BeforeTool, Verdict::Refuse(reason)) => {
             let denied = json!({ "hookEventName": "PreToolUse", "permissionDecision": "deny",
                 "permissionDecisionReason": reason });
-            Answer::blocked(json!({ "hookSpecificOutput": denied }), reason)
+            HookAnswer::blocked(json!({ "hookSpecificOutput": denied }), reason)
         }
         // After a tool that failed there is no decision; additional context must name its own event.
         (AfterTool, Verdict::Inform(text) | Verdict::Refuse(text)) if folded(&event.name) == FAILED => {
             additional_context("PostToolUseFailure", text)
         }
         (AfterTool | Stop | SubagentStop, Verdict::Refuse(reason)) => {
-            Answer::json(json!({ "decision": "block", "reason": reason }))
+            HookAnswer::json(json!({ "decision": "block", "reason": reason }))
         }
         // Without a decision: `allow` would keep the host from asking its user.
         (BeforeTool, Verdict::Inform(text)) => additional_context("PreToolUse", text),
@@ -70,22 +79,99 @@ pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
             additional_context("SessionStart", text)
         }
         // The rest reaches a person only.
-        (_, Verdict::Inform(text) | Verdict::Refuse(text)) => Answer::json(json!({ "systemMessage": text })),
+        (_, Verdict::Inform(text) | Verdict::Refuse(text)) => {
+            HookAnswer::json(json!({ "systemMessage": text }))
+        }
     }
 }
 
-fn additional_context(event: &str, text: &str) -> Answer {
+fn additional_context(event: &str, text: &str) -> HookAnswer {
     let context: Value = json!({ "hookEventName": event, "additionalContext": text });
-    Answer::json(json!({ "hookSpecificOutput": context }))
+    HookAnswer::json(json!({ "hookSpecificOutput": context }))
+}
+
+/// What Claude shall call, by its names of events.
+pub(super) fn hooks(host: &str, before: &str, after: &str) -> Vec<json::Hook> {
+    let named = |name: &str, event: &str, matcher| hook(host, name, event, matcher);
+    vec![
+        named("SessionStart", "session-start", None),
+        named("PreToolUse", "pre-tool-use", Some(before)),
+        named("PostToolUse", "post-tool-use", Some(after)),
+        named("PreCompact", "pre-compact", None),
+        named("Stop", "stop", None),
+        named("SubagentStop", "subagent-stop", None),
+        named("SessionEnd", "session-end", None),
+    ]
+}
+
+/// One of them: Claude's name of the event, and the command line's.
+fn hook(host: &str, name: &str, event: &str, matcher: Option<&str>) -> json::Hook {
+    let hook =
+        json!({ "type": "command", "command": format!("nexus hook {host} {event}"), "timeout": TIMEOUT_S });
+    let entry = matcher.map_or_else(
+        || json!({ "hooks": [hook.clone()] }),
+        |matcher| json!({ "matcher": matcher, "hooks": [hook.clone()] }),
+    );
+    (name.to_owned(), entry)
+}
+
+/// The hooks of Claude itself. One that cannot even be run stops nothing, unless the policy is that nothing is written
+/// which nobody has checked.
+pub(super) fn own_hooks(is_closed: bool) -> Vec<json::Hook> {
+    let mut hooks = hooks("claude", BEFORE, "Bash");
+    // After a command that ends with an error Claude calls this one instead, and other hosts the same.
+    let after = hooks.iter().position(|(event, _)| event == "PostToolUse").map_or(hooks.len(), |at| at + 1);
+    hooks.insert(after, hook("claude", "PostToolUseFailure", "post-tool-use-failure", Some("Bash")));
+    for (event, entry) in &mut hooks {
+        if is_closed && event == "PreToolUse" {
+            entry["hooks"][0]["onFailure"] = json!("block");
+        }
+    }
+    hooks
+}
+
+/// The server of tools, started by whoever needs it.
+pub(super) fn server() -> Value {
+    json!({ "type": "stdio", "command": "nexus", "args": ["mcp"] })
+}
+
+fn plan(scope: &Scope, operation: Operation) -> Result<Plan, Error> {
+    let folder = scope.folder(".claude");
+    let (settings, servers) = (folder.join("settings.json"), scope.root.join(".mcp.json"));
+    let skill = folder.join("skills/nexus/SKILL.md");
+    let mut plan = Plan::new(scope.base());
+    match operation {
+        Operation::Install => {
+            let hooks = own_hooks(scope.is_closed);
+            json::put_in(&mut plan, settings, &json!({}), |root| json::add_hooks(root, &hooks))?;
+            if scope.is_user() {
+                plan.notes.push(
+                    "Claude keeps tools for all projects itself: claude mcp add -s user nexus -- nexus mcp"
+                        .to_owned(),
+                );
+            } else {
+                json::put_in(&mut plan, servers, &json!({}), |root| json::add_server(root, &server()))?;
+            }
+            plan.put(skill, skill::SKILL)?;
+        }
+        Operation::Uninstall => {
+            json::take_out(&mut plan, settings, &json!({}))?;
+            if !scope.is_user() {
+                json::take_out(&mut plan, servers, &json!({}))?;
+            }
+            plan.take(skill)?;
+        }
+    }
+    Ok(plan)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Tool, *};
     use std::path::PathBuf;
 
     fn event(name: &str, input: Value) -> HookEvent {
-        Host::Claude.read(name, &input)
+        read(name, Input(&input))
     }
 
     fn before(tool: &str, arguments: Value) -> HookEvent {
@@ -165,13 +251,13 @@ mod tests {
     fn cursor_that_calls_the_hooks_of_claude_is_known_as_itself() {
         let input = json!({ "conversation_id": "c1", "session_id": "s1", "cursor_version": "2.4", "workspace_roots": ["/w"] });
         let read = event("pre-tool-use", input);
-        assert_eq!((read.host, read.session.as_deref()), (Host::Cursor, Some("c1")));
+        assert_eq!((read.host, read.session.as_deref()), (CURSOR.name, Some("c1")));
         assert_eq!(read.folder, Some(PathBuf::from("/w")));
     }
 
     #[test]
     fn a_denial_is_said_twice() {
-        let answer = Host::Claude.answer(&before("Edit", json!({})), &Verdict::Refuse("held".to_owned()));
+        let answer = answer(&before("Edit", json!({})), &Verdict::Refuse("held".to_owned()));
         let output = answer.stdout.unwrap_or_default();
         assert_eq!(output["hookSpecificOutput"]["permissionDecision"], "deny");
         assert_eq!(output["hookSpecificOutput"]["permissionDecisionReason"], "held");
@@ -185,7 +271,7 @@ mod tests {
         let read = event("post-tool-use-failure", failed);
         assert_eq!(read.tool, Tool::Shell { command: "make".to_owned(), folder: None });
         for verdict in [Verdict::Inform("held".to_owned()), Verdict::Refuse("held".to_owned())] {
-            let answer = Host::Claude.answer(&read, &verdict).stdout.unwrap_or_default();
+            let answer = answer(&read, &verdict).stdout.unwrap_or_default();
             assert_eq!(
                 answer,
                 json!({ "hookSpecificOutput": { "hookEventName": "PostToolUseFailure", "additionalContext": "held" } })
@@ -195,8 +281,7 @@ mod tests {
 
     #[test]
     fn what_is_told_allows_nothing() {
-        let answer =
-            Host::Claude.answer(&before("Edit", json!({})), &Verdict::Inform("yours now".to_owned()));
+        let answer = answer(&before("Edit", json!({})), &Verdict::Inform("yours now".to_owned()));
         let output = answer.stdout.unwrap_or_default();
         assert_eq!(
             output,
@@ -209,7 +294,20 @@ mod tests {
     fn whoever_stops_is_asked_to_go_on() {
         let stop = event("stop", json!({ "session_id": "s", "stop_hook_active": true }));
         assert!(stop.is_again);
-        let answer = Host::Claude.answer(&stop, &Verdict::Refuse("lost".to_owned()));
+        let answer = answer(&stop, &Verdict::Refuse("lost".to_owned()));
         assert_eq!((answer.stdout, answer.code), (Some(json!({ "decision": "block", "reason": "lost" })), 0));
+    }
+
+    #[test]
+    fn a_command_is_looked_at_also_when_it_ends_with_an_error() {
+        let events = |hooks: Vec<json::Hook>| hooks.into_iter().map(|(event, _)| event).collect::<Vec<_>>();
+        let own = own_hooks(false);
+        let failed =
+            own.iter().find(|(event, _)| event == "PostToolUseFailure").map(|(_, entry)| entry.clone());
+        let failed = failed.unwrap_or_default();
+        assert_eq!(failed["matcher"], "Bash", "{failed}");
+        assert_eq!(failed["hooks"][0]["command"], "nexus hook claude post-tool-use-failure", "{failed}");
+        // Whoever only took over the form calls the same one, and may know no other.
+        assert!(!events(hooks("codex", BEFORE, "Bash")).contains(&"PostToolUseFailure".to_owned()));
     }
 }

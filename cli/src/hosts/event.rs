@@ -1,6 +1,5 @@
 //! An event of an agent, in terms that all hosts share.
 
-use super::Host;
 use std::path::PathBuf;
 
 /// An event that a host sends to a hook.
@@ -10,8 +9,8 @@ pub(crate) struct HookEvent {
     pub(crate) kind: EventKind,
     /// The event's name on the command line, such as `pre-tool-use`.
     pub(crate) name: String,
-    /// The host whose run it is. Some hosts call the hooks of others.
-    pub(crate) host: Host,
+    /// The name of the host whose run it is. Some hosts call the hooks of others.
+    pub(crate) host: &'static str,
     /// The host's own id of this run.
     pub(crate) session: Option<String>,
     /// The folder that the agent works in.

@@ -1,9 +1,36 @@
-//! Gemini CLI. Its stdout is JSON and nothing else, and its events have names of their own.
+//! Gemini CLI. Its stdout is JSON and nothing else, and its events have names of their own. Its settings have hooks and
+//! tools, and `GEMINI.md` a few lines about them.
 
-use super::{Answer, EventKind, HookEvent, Host, Input, Tool, Verdict, event::folded};
+use super::{AgentHost, EventKind, HookAnswer, HookEvent, Input, Tool, Verdict, event::folded};
+use crate::{
+    error::Error,
+    install::{Operation, Plan, Scope, json, skill},
+};
 use serde_json::{Value, json};
 
-pub(super) fn read(event: &str, input: Input<'_>) -> HookEvent {
+/// Gemini CLI.
+pub(super) static GEMINI: AgentHost = AgentHost {
+    name: "gemini",
+    title: "Gemini CLI",
+    program: "gemini",
+    programs: &["gemini"],
+    settings_folder: ".gemini",
+    project_folder_variable: Some("GEMINI_PROJECT_DIR"),
+    run_id_variable: None,
+    commands_file_variable: None,
+    caveat: None,
+    read,
+    answer,
+    plan,
+};
+
+/// Milliseconds that Gemini waits for a hook, which itself gives up sooner.
+const TIMEOUT_MS: u64 = 10_000;
+
+/// Tools whose use is asked about.
+const WRITERS: &str = "write_file|replace|edit|run_shell_command";
+
+fn read(event: &str, input: Input<'_>) -> HookEvent {
     let kind = match folded(event).as_str() {
         "beforetool" => EventKind::BeforeTool,
         "aftertool" => EventKind::AfterTool,
@@ -15,7 +42,7 @@ pub(super) fn read(event: &str, input: Input<'_>) -> HookEvent {
     HookEvent {
         kind,
         name: event.to_owned(),
-        host: Host::Gemini,
+        host: GEMINI.name,
         session: input.owned(&["session_id"]),
         folder: input.path(&["cwd"]),
         tool: input.text(&["tool_name"]).map_or_else(Tool::nameless, |name| tool(name, Input(&arguments))),
@@ -35,14 +62,14 @@ fn tool(name: &str, arguments: Input<'_>) -> Tool {
     }
 }
 
-pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
+fn answer(event: &HookEvent, verdict: &Verdict) -> HookAnswer {
     match (event.kind, verdict) {
-        (_, Verdict::Silent) | (EventKind::Unknown, _) => Answer::nothing(),
+        (_, Verdict::Silent) | (EventKind::Unknown, _) => HookAnswer::nothing(),
         (EventKind::BeforeTool, Verdict::Refuse(reason)) => {
-            Answer::blocked(json!({ "decision": "deny", "reason": reason }), reason)
+            HookAnswer::blocked(json!({ "decision": "deny", "reason": reason }), reason)
         }
         (EventKind::Stop, Verdict::Refuse(reason)) => {
-            Answer::json(json!({ "decision": "deny", "reason": reason }))
+            HookAnswer::json(json!({ "decision": "deny", "reason": reason }))
         }
         (EventKind::BeforeTool, Verdict::Inform(text)) => additional_context("BeforeTool", text),
         // A refusal after the fact would hide from the agent what its tool said.
@@ -52,13 +79,57 @@ pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> Answer {
         (EventKind::SessionStart, Verdict::Inform(text) | Verdict::Refuse(text)) => {
             additional_context("SessionStart", text)
         }
-        (_, Verdict::Inform(text) | Verdict::Refuse(text)) => Answer::json(json!({ "systemMessage": text })),
+        (_, Verdict::Inform(text) | Verdict::Refuse(text)) => {
+            HookAnswer::json(json!({ "systemMessage": text }))
+        }
     }
 }
 
-fn additional_context(event: &str, text: &str) -> Answer {
+fn additional_context(event: &str, text: &str) -> HookAnswer {
     let context: Value = json!({ "hookEventName": event, "additionalContext": text });
-    Answer::json(json!({ "hookSpecificOutput": context }))
+    HookAnswer::json(json!({ "hookSpecificOutput": context }))
+}
+
+fn hooks() -> Vec<json::Hook> {
+    let entry = |name: &str, event: &str, matcher: Option<&str>| -> json::Hook {
+        let hook = json!({ "name": "nexus", "type": "command", "command": format!("nexus hook gemini {event}"),
+            "timeout": TIMEOUT_MS });
+        let entry = matcher.map_or_else(
+            || json!({ "hooks": [hook.clone()] }),
+            |matcher| json!({ "matcher": matcher, "hooks": [hook.clone()] }),
+        );
+        (name.to_owned(), entry)
+    };
+    vec![
+        entry("SessionStart", "session-start", None),
+        entry("BeforeTool", "before-tool", Some(WRITERS)),
+        entry("AfterTool", "after-tool", Some("run_shell_command")),
+        entry("AfterAgent", "after-agent", None),
+        entry("PreCompress", "pre-compress", None),
+        entry("SessionEnd", "session-end", None),
+    ]
+}
+
+fn plan(scope: &Scope, operation: Operation) -> Result<Plan, Error> {
+    let folder = scope.folder(".gemini");
+    let guide = if scope.is_user() { folder.join("GEMINI.md") } else { scope.root.join("GEMINI.md") };
+    let path = folder.join("settings.json");
+    let mut plan = Plan::new(scope.base());
+    match operation {
+        Operation::Install => {
+            let server = json!({ "command": "nexus", "args": ["mcp"] });
+            json::put_in(&mut plan, path, &json!({}), |root| {
+                json::add_hooks(root, &hooks())?;
+                json::add_server(root, &server)
+            })?;
+            skill::add_guide(&mut plan, guide)?;
+        }
+        Operation::Uninstall => {
+            json::take_out(&mut plan, path, &json!({}))?;
+            skill::remove_guide(&mut plan, guide)?;
+        }
+    }
+    Ok(plan)
 }
 
 #[cfg(test)]
@@ -70,7 +141,7 @@ mod tests {
         input["session_id"] = json!("a4f7c2d1");
         input["cwd"] = json!("/repo/app");
         input["timestamp"] = json!("2026-01-31T12:00:00.000Z");
-        Host::Gemini.read(name, &input)
+        read(name, Input(&input))
     }
 
     #[test]
@@ -105,12 +176,11 @@ mod tests {
     #[test]
     fn it_is_denied_in_json_and_by_exit_code() {
         let write = event("before-tool", json!({ "tool_name": "write_file", "tool_input": {} }));
-        let denied = Host::Gemini.answer(&write, &Verdict::Refuse("held".to_owned()));
+        let denied = answer(&write, &Verdict::Refuse("held".to_owned()));
         assert_eq!(denied.stdout, Some(json!({ "decision": "deny", "reason": "held" })));
         assert_eq!((denied.stderr.as_deref(), denied.code), (Some("held"), 2));
         let after = event("after-tool", json!({ "tool_name": "run_shell_command" }));
-        let answer =
-            Host::Gemini.answer(&after, &Verdict::Refuse("theirs".to_owned())).stdout.unwrap_or_default();
+        let answer = answer(&after, &Verdict::Refuse("theirs".to_owned())).stdout.unwrap_or_default();
         assert_eq!(answer["hookSpecificOutput"]["additionalContext"], "theirs");
     }
 }

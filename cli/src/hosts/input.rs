@@ -1,14 +1,14 @@
 //! Reads fields of a host's JSON. A field that is missing, or is something else than expected, is none:
 //! hosts change, and a hook must not be what stops them.
 
-use super::{Tool, lenient, shell::is_shell};
-use crate::output::format::quoted;
+use super::{event::Tool, lenient, patch, shell::is_shell};
+use crate::text::format::quoted;
 use serde_json::Value;
 use std::path::PathBuf;
 
 /// An object that a host sent.
 #[derive(Clone, Copy)]
-pub(super) struct Input<'a>(pub(super) &'a Value);
+pub(crate) struct Input<'a>(pub(crate) &'a Value);
 
 impl<'a> Input<'a> {
     /// The first of these fields that is a text with something in it.
@@ -47,6 +47,27 @@ impl<'a> Input<'a> {
             Some(Value::String(text)) => lenient::read(text.as_bytes()),
             Some(value) => value.clone(),
             None => Value::Null,
+        }
+    }
+
+    /// The tool of an event in the form of Claude, which several hosts took over: its name, and the fields of its own. The
+    /// names are those of all of these hosts, since some call the hooks of others.
+    pub(super) fn tool(self) -> Tool {
+        let Some(name) = self.text(&["tool_name"]) else { return Tool::nameless() };
+        let arguments = self.inner("tool_input");
+        let arguments = Input(&arguments);
+        match name {
+            "Edit" | "Write" | "MultiEdit" | "NotebookEdit" | "StrReplace" | "Delete" | "EditNotebook" => {
+                arguments.edit(&["file_path", "notebook_path", "target_notebook", "path"])
+            }
+            "Bash" | "Shell" | "PowerShell" | "shell" | "local_shell" | "exec_command" => {
+                arguments.shell(&["command", "cmd"], &["working_directory", "workdir"])
+            }
+            "apply_patch" | "ApplyPatch" => {
+                let body = arguments.text(&["command", "patch", "input"]).unwrap_or_default();
+                patch::paths(body).map_or(Tool::Unreadable("its patch names too many files"), Tool::edit)
+            }
+            _ => Tool::Other,
         }
     }
 

@@ -27,7 +27,7 @@ impl Verdict {
 
 /// What a host reads: the two streams and the exit code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct HookAnswer {
     /// JSON for the host itself.
     pub(crate) stdout: Option<Value>,
     /// Text that the agent gets if the exit code is 2.
@@ -39,7 +39,7 @@ pub(crate) struct Answer {
 /// Hosts read this code as a refusal, whatever they make of the JSON.
 const BLOCKED: u8 = 2;
 
-impl Answer {
+impl HookAnswer {
     /// No output and exit code 0: the host goes on as if there were no hook.
     pub(super) fn nothing() -> Self {
         Self::default()

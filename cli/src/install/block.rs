@@ -4,7 +4,7 @@ use super::plan::WithoutOurs;
 
 /// How a comment looks in a kind of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Comment {
+pub(crate) enum Comment {
     /// Lines that begin with `#`.
     Hash,
     /// `<!-- … -->`
@@ -51,13 +51,13 @@ fn find(text: &str, comment: Comment) -> Option<Found> {
 }
 
 /// The text with the block: in place of one that is there, else at its end.
-pub(super) fn with(text: Option<&str>, comment: Comment, block: &str) -> String {
+pub(crate) fn with(text: Option<&str>, comment: Comment, block: &str) -> String {
     let text = text.unwrap_or_default();
     with_at(text, text.len(), comment, block)
 }
 
 /// The text with the block: in place of one that is there, else at this place, which begins a line or ends the text.
-pub(super) fn with_at(text: &str, at: usize, comment: Comment, block: &str) -> String {
+pub(crate) fn with_at(text: &str, at: usize, comment: Comment, block: &str) -> String {
     // As the text has it: in a text of Windows a line of another kind is a change of everybody's editor.
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let (before, after, is_joined) = match find(text, comment) {
@@ -72,7 +72,7 @@ pub(super) fn with_at(text: &str, at: usize, comment: Comment, block: &str) -> S
 }
 
 /// The text without the block.
-pub(super) fn taken(text: &str, comment: Comment) -> WithoutOurs {
+pub(crate) fn taken(text: &str, comment: Comment) -> WithoutOurs {
     let Some(Found { from, to, is_joined }) = find(text, comment) else {
         return WithoutOurs { text: text.to_owned(), is_nothing: false };
     };

@@ -34,7 +34,17 @@ const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
 /// Submodules that get guards, those within others among them: more are no work of one team.
 const MOST_SUBMODULES: usize = 200;
 
-pub(super) fn plan(scope: &Scope, operation: Operation) -> Result<Plan, Error> {
+/// Where Git was found: the repository. A person has no hooks of their own.
+pub(crate) fn found(scope: &Scope) -> Option<String> {
+    let git = scope.root.join(".git");
+    (!scope.is_user() && git.exists()).then(|| git.display().to_string())
+}
+
+/// What has to be changed in the hooks of a repository and of its submodules.
+///
+/// # Errors
+/// When a file is not what it should be: then nothing is changed at all.
+pub(crate) fn plan(scope: &Scope, operation: Operation) -> Result<Plan, Error> {
     if scope.is_user() {
         return Err(Error::misused("git hooks belong to a repository").hint("leave out --user for git"));
     }
@@ -101,7 +111,7 @@ fn plan_in(root: &Path, operation: Operation) -> Result<Plan, Error> {
 }
 
 /// What is to be known of the guards of a repository that are not as they should be: they may have been there.
-pub(super) fn may_be_rewritten(root: &Path) -> Option<String> {
+pub(crate) fn may_be_rewritten(root: &Path) -> Option<String> {
     let hooks = Hooks::of(root).ok()?;
     (hooks.whose == Whose::Made).then(|| {
         format!(

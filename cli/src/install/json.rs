@@ -1,23 +1,46 @@
 //! Entries in JSON settings of others. Comments, order and layout of everything else stay. What is ours is known by
 //! its command.
 
-use super::plan::WithoutOurs;
+use super::plan::{Plan, WithoutOurs};
 use crate::error::Error;
 use jsonc_parser::{
     ParseOptions,
     cst::{CstInputValue, CstNode, CstObject, CstRootNode},
 };
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A hook that is wanted: the event, and its entry.
-pub(super) type Hook = (String, Value);
+pub(crate) type Hook = (String, Value);
+
+/// Puts something into settings. `ours` is all that is left of settings that were made for it.
+///
+/// # Errors
+/// When they cannot be read, or are no JSON object.
+pub(crate) fn put_in(
+    plan: &mut Plan,
+    path: PathBuf,
+    ours: &Value,
+    change: impl FnOnce(&CstObject) -> Result<(), String>,
+) -> Result<(), Error> {
+    let named = path.clone();
+    plan.put_in(path, |text| edit(&named, text, change), |text| taken(&named, text, ours))
+}
+
+/// Removes hooks and tools of Nexus from settings. A file that was made for them is deleted.
+///
+/// # Errors
+/// When they cannot be read, or are no JSON object.
+pub(crate) fn take_out(plan: &mut Plan, path: PathBuf, ours: &Value) -> Result<(), Error> {
+    let named = path.clone();
+    plan.take_out(path, |text| taken(&named, text, ours))
+}
 
 /// Changes settings.
 ///
 /// # Errors
 /// When they are no JSON object, or `change` finds something else than it should; the message names the file.
-pub(super) fn edit(
+fn edit(
     path: &Path,
     text: Option<&str>,
     change: impl FnOnce(&CstObject) -> Result<(), String>,
@@ -36,7 +59,7 @@ pub(super) fn edit(
 }
 
 /// Adds what is missing of these hooks, and replaces what is ours and different.
-pub(super) fn add_hooks(root: &CstObject, wanted: &[Hook]) -> Result<(), String> {
+pub(crate) fn add_hooks(root: &CstObject, wanted: &[Hook]) -> Result<(), String> {
     let hooks = root.object_value_or_create("hooks").ok_or("\"hooks\" is no object")?;
     for (event, entry) in wanted {
         let list = hooks.array_value_or_create(event).ok_or_else(|| format!("hooks.{event} is no list"))?;
@@ -55,7 +78,7 @@ pub(super) fn add_hooks(root: &CstObject, wanted: &[Hook]) -> Result<(), String>
 }
 
 /// Takes all hooks of ours out, and what was made for them. Where there is none, nothing is touched.
-pub(super) fn remove_hooks(root: &CstObject) {
+fn remove_hooks(root: &CstObject) {
     let Some(hooks) = root.object_value("hooks") else { return };
     let mut had_any = false;
     let mut remove = |node: CstNode| {
@@ -86,7 +109,7 @@ pub(super) fn remove_hooks(root: &CstObject) {
 }
 
 /// Adds the server of tools, unless somebody has one of that name.
-pub(super) fn add_server(root: &CstObject, entry: &Value) -> Result<(), String> {
+pub(crate) fn add_server(root: &CstObject, entry: &Value) -> Result<(), String> {
     let servers = root.object_value_or_create("mcpServers").ok_or("\"mcpServers\" is no object")?;
     match servers.get("nexus") {
         Some(property) if property.value().and_then(|found| value(&found)).as_ref() == Some(entry) => {}
@@ -100,7 +123,7 @@ pub(super) fn add_server(root: &CstObject, entry: &Value) -> Result<(), String> 
 }
 
 /// Takes the server of tools out, and what was made for it.
-pub(super) fn remove_server(root: &CstObject) {
+fn remove_server(root: &CstObject) {
     let Some(servers) = root.object_value("mcpServers") else { return };
     if let Some(property) = servers.get("nexus")
         && property.value().is_some_and(|found| is_our_server(&found))
@@ -118,7 +141,7 @@ pub(super) fn remove_server(root: &CstObject) {
 ///
 /// # Errors
 /// When they are no JSON object; the message names the file.
-pub(super) fn taken(path: &Path, text: &str, ours: &Value) -> Result<WithoutOurs, Error> {
+fn taken(path: &Path, text: &str, ours: &Value) -> Result<WithoutOurs, Error> {
     let left = edit(path, Some(text), |root| {
         remove_hooks(root);
         remove_server(root);

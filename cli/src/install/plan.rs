@@ -4,11 +4,20 @@
 use super::{
     location::{Base, Location},
     memory::{self, Memory},
-    skill,
+    signature,
 };
 use crate::error::Error;
 use similar::TextDiff;
 use std::path::{Path, PathBuf};
+
+/// Whether to install or to uninstall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// Hooks and tools are put in.
+    Install,
+    /// Hooks and tools are taken out again.
+    Uninstall,
+}
 
 /// One change of a file, or of a link to one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +56,11 @@ pub(crate) struct Plan {
 
 /// A text from which what Nexus wrote was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct WithoutOurs {
+pub(crate) struct WithoutOurs {
     /// The rest of the text.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Whether the rest is what a file has that was created for Nexus alone.
-    pub(super) is_nothing: bool,
+    pub(crate) is_nothing: bool,
 }
 
 impl WithoutOurs {
@@ -78,7 +87,7 @@ impl Plan {
     }
 
     /// The location of a folder's entry, which may be a link itself.
-    pub(super) fn locate_entry(&self, path: &Path) -> Result<Location, Error> {
+    pub(crate) fn locate_entry(&self, path: &Path) -> Result<Location, Error> {
         self.base.locate_entry(path)
     }
 
@@ -86,12 +95,12 @@ impl Plan {
     ///
     /// # Errors
     /// When it cannot be read as text, or leads elsewhere.
-    pub(super) fn read(&self, path: &Path) -> Result<Option<String>, Error> {
+    pub(crate) fn read(&self, path: &Path) -> Result<Option<String>, Error> {
         self.base.locate(path)?.read()
     }
 
     /// Adds a note, unless it is there already.
-    pub(super) fn note(&mut self, note: String) {
+    pub(crate) fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
@@ -102,7 +111,7 @@ impl Plan {
     ///
     /// # Errors
     /// When it cannot be read, or is not what it should be.
-    pub(super) fn put_in(
+    pub(crate) fn put_in(
         &mut self,
         path: PathBuf,
         add: impl FnOnce(Option<&str>) -> Result<String, Error>,
@@ -135,7 +144,7 @@ impl Plan {
     ///
     /// # Errors
     /// When it cannot be read, or is not what it should be.
-    pub(super) fn take_out(
+    pub(crate) fn take_out(
         &mut self,
         path: PathBuf,
         take_out: impl Fn(&str) -> Result<WithoutOurs, Error>,
@@ -162,14 +171,14 @@ impl Plan {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn put(&mut self, path: PathBuf, text: &str) -> Result<(), Error> {
+    pub(crate) fn put(&mut self, path: PathBuf, text: &str) -> Result<(), Error> {
         match self.read(&path)? {
-            Some(before) if !skill::is_ours(&before) => {
+            Some(before) if !signature::is_ours(&before) => {
                 let name = path.display();
                 self.notes.push(format!("{name} stays as it is: it is not as nexus install writes it"));
                 Ok(())
             }
-            _ => self.own(path, &skill::signed(text)),
+            _ => self.own(path, &signature::signed(text)),
         }
     }
 
@@ -177,11 +186,11 @@ impl Plan {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn take(&mut self, path: PathBuf) -> Result<(), Error> {
+    pub(crate) fn take(&mut self, path: PathBuf) -> Result<(), Error> {
         let at = self.locate(&path)?;
         match at.read()? {
             None => {}
-            before @ Some(_) if before.as_deref().is_some_and(skill::is_ours) => {
+            before @ Some(_) if before.as_deref().is_some_and(signature::is_ours) => {
                 self.changes.push(Change::Write { at, before, after: None, is_program: false, origin: None });
             }
             Some(_) => {
@@ -196,7 +205,7 @@ impl Plan {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn own(&mut self, path: PathBuf, text: &str) -> Result<(), Error> {
+    pub(crate) fn own(&mut self, path: PathBuf, text: &str) -> Result<(), Error> {
         let at = self.locate(&path)?;
         let before = at.read()?;
         if before.as_deref() != Some(text) {

@@ -1,14 +1,10 @@
 //! The two streams. Only this decides whether output has colours, and whether it is JSON.
 
-use super::{
-    Clock, Table, Tone,
-    plain::{plain, printable, printable_json},
-    plain_value,
-    progress::has_watcher,
-};
+use super::{Table, Tone, progress::has_watcher};
 use crate::{
-    client::Answer,
+    answer::Answer,
     error::{Error, Report, as_json},
+    text::{Clock, plain, plain_value, printable, printable_json},
 };
 use anstream::ColorChoice;
 use serde::de::DeserializeOwned;

@@ -4,15 +4,13 @@
 use nexus_tests::{Agent, Checkout, Cluster, Team, agent::CommandOutput};
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
-
-const HOSTS: [&str; 4] = ["claude", "codex", "cursor", "gemini"];
 
 /// Somebody at a machine where no cluster is needed.
 fn somebody() -> (Checkout, Agent) {
@@ -24,6 +22,22 @@ fn somebody() -> (Checkout, Agent) {
 fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("a folder");
     fs::write(path, text).expect("the file can be written");
+}
+
+/// The agent hosts that this version of nexus knows, by their names.
+fn hosts(shell: &mut Agent) -> Vec<String> {
+    let shown = shell.runs("nexus install --dry-run --json").done().json();
+    let names = |list: &str| shown[list].as_array().cloned().unwrap_or_default();
+    let names = names("found").into_iter().chain(names("notFound"));
+    let hosts: Vec<String> = names.filter_map(|name| name.as_str().map(str::to_owned)).collect();
+    let hosts: Vec<String> = hosts.into_iter().filter(|name| name != "git").collect();
+    assert!(hosts.len() >= 4, "{shown}");
+    hosts
+}
+
+/// The first folder on the way to a file; none for a file in the root.
+fn top_folder(path: &Path) -> Option<&Path> {
+    path.parent()?.ancestors().filter(|folder| !folder.as_os_str().is_empty()).last()
 }
 
 /// All files below, but Git's own, with what they say.
@@ -55,7 +69,8 @@ fn every_host_is_wired_and_unwired_and_nothing_is_left() {
     let (checkout, mut shell) = somebody();
     let root = checkout.root();
     let before = files(&root);
-    for host in HOSTS {
+    let mut folders = BTreeSet::new();
+    for host in hosts(&mut shell) {
         let shown = shell.runs(&format!("nexus install {host} --dry-run")).done();
         assert!(shown.stdout.contains("+++ "), "{shown:#?}");
         assert_eq!(files(&root), before, "a dry run changes nothing");
@@ -66,6 +81,8 @@ fn every_host_is_wired_and_unwired_and_nothing_is_left() {
         assert_eq!(told["applied"], true, "{told}");
         let wired = files(&root);
         assert_ne!(wired, before);
+        let new = wired.keys().filter(|path| !before.contains_key(*path));
+        folders.extend(new.filter_map(|path| Some(top_folder(path.strip_prefix(&root).ok()?)?.to_owned())));
         let named: Vec<&String> =
             wired.values().filter(|text| text.contains(&format!("nexus hook {host} "))).collect();
         assert_eq!(named.len(), 1, "{host}: its hooks are in one file");
@@ -78,14 +95,14 @@ fn every_host_is_wired_and_unwired_and_nothing_is_left() {
         assert_eq!(files(&root), before, "{host}");
     }
     assert!(fs::read_dir(checkout.home().join("installed")).is_err(), "there was nothing to remember");
-    for folder in [".claude", ".codex", ".cursor", ".gemini"] {
-        assert!(!root.join(folder).exists(), "{folder} was made by us");
+    for folder in &folders {
+        assert!(!root.join(folder).exists(), "{} was made by us", folder.display());
         fs::create_dir(root.join(folder)).expect("a folder");
     }
     shell.runs("nexus install all --yes").done();
     shell.runs("nexus uninstall all --yes").done();
-    for folder in [".claude", ".codex", ".cursor", ".gemini"] {
-        assert!(root.join(folder).is_dir(), "{folder} was there before");
+    for folder in &folders {
+        assert!(root.join(folder).is_dir(), "{} was there before", folder.display());
     }
 }
 
@@ -167,9 +184,10 @@ fn a_person_is_wired_in_their_home_folder_and_the_repository_is_not_touched() {
     write(&home.join(".claude/settings.json"), "{\"model\":\"opus\"}\n");
     let (before, root) = (files(&home), files(&checkout.root()));
     refused(&shell.runs("nexus install git --user --yes"), "git hooks belong to a repository");
-    shell.runs("nexus install claude codex cursor gemini --user --yes").done();
+    let hosts = hosts(&mut shell);
+    shell.runs(&format!("nexus install {} --user --yes", hosts.join(" "))).done();
     let wired = files(&home);
-    for host in HOSTS {
+    for host in hosts {
         let hooks = format!("nexus hook {host} ");
         assert!(wired.values().any(|text| text.contains(&hooks)), "{host}");
     }

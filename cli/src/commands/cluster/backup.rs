@@ -2,7 +2,8 @@
 //! file's name.
 
 use crate::{
-    client::{Answer, Download, Request},
+    answer::Answer,
+    client::{Download, Request},
     context::Context,
     error::Error,
     output::Progress,

@@ -4,7 +4,8 @@ use crate::{
     client::Request,
     context::Context,
     error::Error,
-    output::{Table, Tone, format, span},
+    output::{Table, Tone},
+    text::{format, span},
 };
 use clap::Args;
 use nexus_api_types::cluster::{ClusterStatus, Node, NodeRole, QuotaUse};

@@ -8,9 +8,9 @@ use crate::{
     confined::{ConfinedDir, Links},
     context::Context,
     error::Error,
-    output,
     repository::normalized,
     spec::{SpecFile, editor},
+    text::format,
 };
 use clap::Args;
 use nexus_api_types::feature::{CreateFeature, Feature, Status};
@@ -192,7 +192,7 @@ fn print(context: &Context<'_>, feature: &Feature) -> Result<(), Error> {
     if feature.touches.is_empty() && feature.reads.is_empty() {
         context.out.note("It names no files, so it keeps nobody out: --touches names those that it changes");
     } else {
-        let files = output::format::count(feature.touches.len() + feature.reads.len(), "path");
+        let files = format::count(feature.touches.len() + feature.reads.len(), "path");
         context.out.note(format_args!("Whoever picks it holds {files}"));
     }
     let next = if feature.status == Status::Draft { "ready" } else { "pick" };

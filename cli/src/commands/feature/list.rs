@@ -6,7 +6,8 @@ use crate::{
     commands::{pages::pages, people::People},
     context::Context,
     error::Error,
-    output::{Table, Tone, format::holder},
+    output::{Table, Tone},
+    text::format::holder,
 };
 use clap::Args;
 use nexus_api_types::{

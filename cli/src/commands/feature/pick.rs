@@ -2,16 +2,17 @@
 //! repository and sees to it that the claims live as long as the run.
 
 use crate::{
+    answer::Answer,
     args::{
         span,
         values::{self, Lane},
     },
-    client::{Answer, Request},
+    client::Request,
     commands::{changes::Changes, knowledge},
     context::Context,
     error::{Error, Refused},
-    output::format,
     spec::active::Active,
+    text::format,
 };
 use clap::Args;
 use nexus_api_types::{

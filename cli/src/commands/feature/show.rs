@@ -2,7 +2,7 @@
 
 use crate::{
     args::values, client::Request, commands::people::People, context::Context, error::Error,
-    output::format::holder,
+    text::format::holder,
 };
 use clap::Args;
 use nexus_api_types::feature::{Feature, Status};

@@ -1,11 +1,6 @@
 //! One step of a feature's life: the same request for all of them.
 
-use crate::{
-    client::{Answer, Request},
-    context::Context,
-    error::Error,
-    spec::active::Active,
-};
+use crate::{answer::Answer, client::Request, context::Context, error::Error, spec::active::Active};
 use nexus_api_types::feature::Feature;
 use std::path::PathBuf;
 use uuid::Uuid;

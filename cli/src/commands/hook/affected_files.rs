@@ -9,7 +9,7 @@ use crate::{
         snapshot::{FileChange, SnapshotDiff, WorkTreeSnapshot, roots},
     },
     hosts::{
-        EventKind, HookEvent, Tool,
+        EventKind, HOSTS, HookEvent, Tool,
         shell::{self, UnrootedPattern, Writes},
     },
     repository::{Tree, meant, normalized},
@@ -185,12 +185,10 @@ fn group_changes(changes: Vec<FileChange>, declared: &[PathBuf]) -> Result<Vec<A
     Ok(by_checkout.into_list())
 }
 
-/// Variables in which hosts pass the folder that the agent works in.
-const PROJECT_FOLDERS: [&str; 3] = ["CLAUDE_PROJECT_DIR", "CURSOR_PROJECT_DIR", "GEMINI_PROJECT_DIR"];
-
 /// The folders that the host's variables name.
 pub(super) fn project_folders() -> Vec<PathBuf> {
-    PROJECT_FOLDERS.iter().filter_map(|name| env::var_os(name).map(PathBuf::from)).collect()
+    let variables = HOSTS.iter().filter_map(|host| host.project_folder_variable);
+    variables.filter_map(|name| env::var_os(name).map(PathBuf::from)).collect()
 }
 
 /// The folder that a tool runs in: its own, or that of the agent.
@@ -435,5 +433,5 @@ pub(super) fn call_id(event: &HookEvent) -> Option<String> {
 
 /// The key of the run that the event belongs to.
 pub(super) fn run_key(event: &HookEvent) -> Option<RunKey> {
-    RunKey::of_host(event.host.word(), event.session.as_deref()?)
+    RunKey::of_host(event.host, event.session.as_deref()?)
 }

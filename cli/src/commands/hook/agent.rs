@@ -4,8 +4,8 @@ use super::deadline;
 use crate::{
     agent_run::{self, RunKey},
     args::Global,
-    hosts::{Answer, EventKind, Host, Verdict, lenient},
-    output::{plain, plain_value, printable_json},
+    hosts::{AgentHost, EventKind, HookAnswer, Input, Verdict, lenient},
+    text::{plain, plain_value, printable_json},
 };
 use serde_json::Value;
 use std::{
@@ -19,19 +19,19 @@ const MAX_INPUT_BYTES: u64 = 64 << 20;
 const MAX_IGNORED_BYTES: u64 = 1 << 30;
 
 /// Reads an event and answers it.
-pub(super) fn start(host: Host, event: &str, global: Global) -> ExitCode {
-    let event = host.read(event, &read());
+pub(super) fn start(host: &AgentHost, event: &str, global: Global) -> ExitCode {
+    let event = (host.read)(event, Input(&read()));
     let verdict = match event.kind {
         EventKind::Unknown => Verdict::Silent,
         _ => deadline::evaluate(&event, global),
     };
     if event.kind == EventKind::SessionStart && verdict != Verdict::Silent {
-        let key = event.session.as_deref().and_then(|id| RunKey::of_host(event.host.word(), id));
+        let key = event.session.as_deref().and_then(|id| RunKey::of_host(event.host, id));
         // Commands that are not told whose they are look for the process that started them.
         let _ = key.map(|key| agent_run::export_run_key(&key));
     }
     // In the form of whoever called, also where that is not whose run it is.
-    write_answer(&host.answer(&event, &verdict))
+    write_answer(&(host.answer)(&event, &verdict))
 }
 
 /// What the host sent; what cannot be had of it is missing in the event, which then goes by the policy.
@@ -43,7 +43,7 @@ fn read() -> Value {
     lenient::read(&bytes)
 }
 
-fn write_answer(answer: &Answer) -> ExitCode {
+fn write_answer(answer: &HookAnswer) -> ExitCode {
     // A host that hangs up has its answer by the exit code.
     if let Some(json) = &answer.stdout {
         let json = printable_json(&plain_value(json.clone()), false);

@@ -2,66 +2,27 @@
 //! waiting, the policy decides, as when no server answers.
 
 use super::{
-    affected_files::{self, AffectedFiles, EventScope},
-    evaluate, unreachable,
+    affected_files::{self, AffectedFiles},
+    evaluate,
+    progress::{EventProgress, Findings},
+    unreachable,
 };
 use crate::{
     agent_run::RunRecords,
     args::Global,
-    config::login::LoginFile,
-    guard::{checkout::LinkedCheckout, journal::Journal, policy::Policy},
+    config::policy::Policy,
+    guard::journal::Journal,
     hosts::{EventKind, HookEvent, Tool, Verdict},
     output::Output,
 };
 use std::{
-    path::Path,
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{self, RecvTimeoutError},
-    },
+    sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::Duration,
 };
 
 /// The deadline. Hosts are configured to wait ten seconds, of which they need some themselves.
 const HOOK_TIMEOUT: Duration = Duration::from_secs(6);
-
-/// What was found out so far about an event.
-#[derive(Clone, Debug, Default)]
-pub(super) struct EventProgress(Arc<Mutex<Findings>>);
-
-#[derive(Clone, Debug, Default)]
-struct Findings {
-    policy: Option<Policy>,
-    /// Whether the agent works in a linked repository.
-    is_linked: bool,
-    scope: EventScope,
-}
-
-impl EventProgress {
-    /// The policy of the folder that the agent works in.
-    pub(super) fn find_policy(&self, folder: &Path) {
-        let link = LinkedCheckout::of(folder).ok().flatten().map(|checkout| checkout.link);
-        let login = LoginFile::locate().and_then(|file| file.read()).ok();
-        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        found.policy = Some(Policy::find(link.as_ref(), login.as_ref()));
-        found.is_linked = link.is_some();
-    }
-
-    /// The policy that was found; before [`EventProgress::find_policy`] that of the environment, or the default.
-    pub(super) fn policy(&self) -> Policy {
-        self.found().policy.unwrap_or_else(|| Policy::find(None, None))
-    }
-
-    /// Remembers which files the event is about, for an answer at the deadline.
-    pub(super) fn note(&self, scope: &EventScope) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).scope = scope.clone();
-    }
-
-    fn found(&self) -> Findings {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
 
 /// The verdict on an event, before the deadline.
 pub(super) fn evaluate(event: &HookEvent, global: Global) -> Verdict {

@@ -5,21 +5,21 @@ use super::{
         AffectedFiles, EventScope, call_id, event_scope, own_folder, project_folders, run_key, snapshot_of,
         stop_scope,
     },
-    deadline::EventProgress,
-    news, tool, unreachable,
+    news,
+    progress::EventProgress,
+    tool, unreachable,
 };
 use crate::{
     agent_run::{self, Actor, RunRecords},
     args::Global,
     client::Request,
-    config::login::LoginFile,
-    context::Context,
+    config::{login::LoginFile, policy::Policy},
+    context::{self, Context},
     error::Error,
     guard::{
         brief,
         checkout::LinkedCheckout,
         journal::{Journal, Reconciled},
-        policy::Policy,
         write_access,
     },
     hosts::{EventKind, HookEvent, Tool, Verdict},
@@ -76,10 +76,7 @@ fn evaluate_scope(event: &HookEvent, scope: &EventScope, mut global: Global, out
     if event.kind == EventKind::SessionEnd {
         global.timeout = global.timeout.min(SESSION_END_TIMEOUT);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let context = runtime
-        .map_err(|error| Error::local(format!("cannot start: {error}")))
-        .and_then(|runtime| Ok((runtime, Context::new(global, out)?)));
+    let context = context::runtime().and_then(|runtime| Ok((runtime, Context::new(global, out)?)));
     match context {
         Ok((runtime, context)) => runtime.block_on(evaluate_in_context(event, scope, &context)),
         Err(error) => without_context(event, scope, &error, out),
@@ -165,8 +162,7 @@ fn without_context(event: &HookEvent, scope: &EventScope, error: &Error, out: &O
 /// without a record.
 fn journal_without_context(event: &HookEvent, checkout: &LinkedCheckout) -> Option<Journal> {
     let (key, records) = (run_key(event)?, RunRecords::locate().ok()?);
-    let Some(Actor::AgentRun { owner, .. }) = Actor::of_host(event.host.word(), event.session.as_deref()?)
-    else {
+    let Some(Actor::AgentRun { owner, .. }) = Actor::of_host(event.host, event.session.as_deref()?) else {
         return None;
     };
     agent_run::bind(&records, &key, checkout.project(), owner).ok()?;
@@ -175,7 +171,7 @@ fn journal_without_context(event: &HookEvent, checkout: &LinkedCheckout) -> Opti
 
 async fn evaluate_in_context(event: &HookEvent, scope: &EventScope, context: &Context<'_>) -> Verdict {
     let files = scope.files.as_slice();
-    if let Some(actor) = event.session.as_deref().and_then(|id| Actor::of_host(event.host.word(), id)) {
+    if let Some(actor) = event.session.as_deref().and_then(|id| Actor::of_host(event.host, id)) {
         if event.kind == EventKind::SessionStart && event.is_continuation {
             // If it fails, the run gets a new session, and the old one ends with its lease.
             let _ = agent_run::continue_as(&context.records(), &actor);

@@ -1,21 +1,20 @@
 //! `nexus hook git`: refuses a commit or a push of files that another session holds, and says who.
 
-use super::{failed, unreachable};
+use super::unreachable;
 use crate::{
     agent_run::{Actor, TERMINAL},
     args::Global,
-    config::login::LoginFile,
-    context::Context,
+    config::{login::LoginFile, policy::Policy},
+    context::{self, Context},
     error::Error,
     git::{self, Edge, Git},
     guard::{
         checkout::{self, LinkedCheckout},
-        held_file,
-        policy::Policy,
-        write_access,
+        held_file, write_access,
     },
     hosts::Verdict,
-    output::{Output, plain},
+    output::Output,
+    text::plain,
 };
 use std::{
     env,
@@ -55,10 +54,7 @@ pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) 
     if names.is_empty() {
         return ExitCode::SUCCESS;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let context = runtime
-        .map_err(|error| Error::local(format!("cannot start: {error}")))
-        .and_then(|runtime| Ok((runtime, Context::new(global, out)?)));
+    let context = context::runtime().and_then(|runtime| Ok((runtime, Context::new(global, out)?)));
     let (refusal, policy) = match context {
         Ok((runtime, context)) => {
             let policy = Policy::find(Some(&checkout.link), Some(&context.login));
@@ -82,6 +78,12 @@ pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) 
         }
         Err(error) => by_policy(policy, &error, &names, what, out),
     }
+}
+
+/// Prints that the hook failed. The exit code stops nothing.
+fn failed(out: &Output, error: &Error) -> ExitCode {
+    out.error(error);
+    ExitCode::FAILURE
 }
 
 /// The answer of the policy when no server says who holds the files.

@@ -1,7 +1,8 @@
 //! `nexus hook`: the command that agent hosts and git run as a hook. It answers in the caller's own form.
 //!
 //! A failure in here must not look like a refusal: hosts take exit code 2 for one.
-//! - [`agent`]: reads an event of an agent host, and answers it. [`deadline`]: answers before the host gives up.
+//! - [`agent`]: reads an event of an agent host, and answers it. [`deadline`]: answers before the host gives up, with the
+//!   [`progress`] of the check so far.
 //! - [`evaluate`]: the verdict on an event. [`affected_files`]: the files that it is about. [`tool`]: the checks before and
 //!   after a tool writes them. [`unrooted`]: files in a folder that is not known. [`news`]: what happened since the last
 //!   event. [`unreachable`]: the verdict when no server answers.
@@ -13,13 +14,14 @@ mod deadline;
 mod evaluate;
 mod git;
 mod news;
+mod progress;
 #[cfg(all(test, unix))]
 mod shell_writes;
 mod tool;
 mod unreachable;
 mod unrooted;
 
-use crate::{args::Global, error::Error, hosts::Host, output::Output};
+use crate::{args::Global, error::Error, hosts::HOSTS, output::Output};
 use clap::Args;
 use std::{process::ExitCode, time::Duration};
 
@@ -38,7 +40,7 @@ Examples:
 Exit codes: 0 nothing against it, 2 refused (git: 1),
 1 the hook itself failed, which stops nothing")]
 pub(crate) struct Hook {
-    /// claude, codex, cursor, gemini or git
+    #[arg(help = callers())]
     host: String,
     /// The host's name of the event, such as pre-tool-use
     event: String,
@@ -57,19 +59,20 @@ impl Hook {
         if self.host == "git" {
             return git::start(&self.event, &self.more, global, out);
         }
-        match Host::of_word(&self.host) {
-            Some(host) => agent::start(host, &self.event, global),
-            None => failed(out, &unknown(&self.host)),
-        }
+        let Some(host) = HOSTS.iter().find(|host| host.name == self.host) else {
+            out.error(&unknown(&self.host));
+            return ExitCode::FAILURE;
+        };
+        agent::start(host, &self.event, global)
     }
 }
 
 fn unknown(host: &str) -> Error {
-    Error::misused(format!("{host} is no host that calls hooks")).hint("claude, codex, cursor, gemini or git")
+    Error::misused(format!("{host} is no host that calls hooks")).hint(callers())
 }
 
-/// Prints that the hook failed. The exit code stops nothing.
-fn failed(out: &Output, error: &Error) -> ExitCode {
-    out.error(error);
-    ExitCode::FAILURE
+/// The names of all that call hooks: `claude, codex or git`.
+fn callers() -> String {
+    let hosts: Vec<&str> = HOSTS.iter().map(|host| host.name).collect();
+    format!("{} or git", hosts.join(", "))
 }

@@ -7,7 +7,7 @@ use crate::{
         held_file,
         journal::{Journal, Reconciled},
     },
-    output::format,
+    text::format,
 };
 use uuid::Uuid;
 

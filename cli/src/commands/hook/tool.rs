@@ -2,18 +2,18 @@
 
 use super::{affected_files::AffectedFiles, news, unreachable, unrooted};
 use crate::{
+    config::policy::Policy,
     context::Context,
     error::Error,
     guard::{
         checkout,
         held_file::{self, HeldFile},
         journal::Journal,
-        policy::Policy,
         snapshot::{FileChange, PriorContent},
         write_access::{self, WriteAccess},
     },
     hosts::Verdict,
-    output::format::{self, quoted},
+    text::format::{self, quoted},
 };
 
 /// The verdict before a tool is used. Files that are free are claimed for the run.

@@ -1,10 +1,12 @@
 //! Verdicts when it is not known who holds files: no server answers, or the event cannot be read.
 
 use crate::{
+    config::policy::Policy,
     error::{Error, Report},
-    guard::{checkout::LinkedCheckout, journal::Journal, policy::Policy},
+    guard::{checkout::LinkedCheckout, journal::Journal},
     hosts::{EventKind, Verdict},
-    output::{Output, format, plain},
+    output::Output,
+    text::{format, plain},
 };
 
 /// The error in one line.

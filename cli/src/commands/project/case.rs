@@ -1,7 +1,8 @@
 //! Has a project ignore case where a checkout's file system does.
 
 use crate::{
-    client::{Answer, Request},
+    answer::Answer,
+    client::Request,
     context::Context,
     error::{Error, Report},
     git::Git,

@@ -1,13 +1,7 @@
 //! `nexus project create`: makes a project and links this repository to it.
 
 use super::case;
-use crate::{
-    args::values,
-    client::{Answer, Request},
-    config::link,
-    context::Context,
-    error::Error,
-};
+use crate::{answer::Answer, args::values, client::Request, config::link, context::Context, error::Error};
 use clap::Args;
 use nexus_api_types::project::{CreateProject, Project};
 use std::path::PathBuf;

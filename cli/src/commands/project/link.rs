@@ -1,9 +1,7 @@
 //! `nexus project link`: says which project this repository is.
 
 use super::case;
-use crate::{
-    args::values, client::Answer, config::link, context::Context, error::Error, output::format::list,
-};
+use crate::{answer::Answer, args::values, config::link, context::Context, error::Error, text::format::list};
 use clap::Args;
 use nexus_api_types::project::Project;
 use serde_json::json;

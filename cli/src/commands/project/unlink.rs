@@ -1,6 +1,6 @@
 //! `nexus project unlink`: takes the link off this repository. The project stays.
 
-use crate::{client::Answer, config::link, context::Context, error::Error};
+use crate::{answer::Answer, config::link, context::Context, error::Error};
 use clap::Args;
 use serde_json::{Value, json};
 

@@ -6,20 +6,17 @@ use crate::{
     args::Global,
     context::Context,
     error::Error,
-    exec::{
-        companion::{self, Stage},
-        launch_plan::{self, FollowedCheckout, LaunchFailure, LaunchPlan},
-    },
+    exec::launch_plan::{self, FollowedCheckout, LaunchFailure, LaunchPlan},
     output::Output,
 };
 use serde::{Deserialize, Serialize};
 use std::{
     env, fs, io,
     os::{
-        fd::{AsFd, OwnedFd, RawFd},
+        fd::{OwnedFd, RawFd},
         unix::{net::UnixStream, process::parent_id},
     },
-    process::{Child, Command, ExitCode, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 /// The first descriptor that is neither input, output nor errors.
@@ -61,16 +58,6 @@ pub(super) fn spawn(global: &Global, socket: UnixStream) -> io::Result<Child> {
     command.stdin(Stdio::from(OwnedFd::from(socket))).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
 
-/// Runs a stage of the companion process.
-pub(in crate::exec) fn accompany(stage: Stage, followed: Option<&str>, global: Global) -> ExitCode {
-    let done = match stage {
-        Stage::Try => namespace::enter().map(drop).map_err(|_| io::ErrorKind::PermissionDenied.into()),
-        Stage::Ask => ask(global),
-        Stage::Follow => follow::follow(followed.unwrap_or_default(), global),
-    };
-    if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
 /// Whether a trial of the namespaces in a process of its own failed, where a trial is needed.
 pub(super) fn has_to_fail() -> bool {
     namespace::has_to_be_tried() && !can_enter()
@@ -91,18 +78,25 @@ pub(in crate::exec) fn obstacle() -> Option<String> {
     })
 }
 
-/// The socket that this process was started with.
-pub(super) fn socket() -> io::Result<UnixStream> {
-    Ok(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?))
+/// Tries whether this process may make namespaces.
+///
+/// # Errors
+/// When it may not.
+pub(in crate::exec) fn try_namespaces() -> io::Result<()> {
+    namespace::enter().map(drop).map_err(|_| io::ErrorKind::PermissionDenied.into())
 }
 
-fn ask(global: Global) -> io::Result<()> {
+/// Asks the cluster before the command runs, and answers the requests of the process that becomes the command.
+///
+/// # Errors
+/// When that process is gone.
+pub(in crate::exec) fn ask(global: Global) -> io::Result<()> {
     close_inherited();
-    let socket = socket()?;
+    let socket = message::own_socket()?;
     let checkouts = env::current_dir()
         .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))
         .and_then(|here| launch_plan::linked_checkouts(&here));
-    let launch_plan = checkouts.and_then(|checkouts| companion::find(global.clone(), &checkouts));
+    let launch_plan = checkouts.and_then(|checkouts| launch_plan::find(global.clone(), &checkouts));
     let launch_plan = launch_plan.unwrap_or_else(|error| LaunchPlan {
         failure: Some(LaunchFailure::of(&error)),
         ..LaunchPlan::default()

@@ -5,17 +5,16 @@
 //! those that it was started in, claims are what the cluster says, and what a record says of a session counts only for the
 //! engineer's own sessions and for processes that live.
 
-use super::{companion_process, message, namespace, read_only_mounts::ReadOnlyMounts};
+use super::{message, namespace, read_only_mounts::ReadOnlyMounts};
 use crate::{
     agent_run::Processes,
     args::Global,
     client::Request,
-    context::Context,
+    context::{self, Context},
     error::Error,
     exec::{
         claim_query::ClaimQuery,
         claims::{Claims, changes_holders, claims},
-        companion,
         launch_plan::FollowedCheckout,
         own_sessions::{OwnSessions, engineer},
     },
@@ -84,11 +83,11 @@ pub(super) struct FollowerReady;
 ///
 /// # Errors
 /// When the namespaces cannot be entered, or what was handed over not be read.
-pub(super) fn follow(order: &str, global: Global) -> io::Result<()> {
+pub(in crate::exec) fn follow(order: &str, global: Global) -> io::Result<()> {
     let order: FollowOrder = serde_json::from_str(order)?;
     // What is typed at the terminal is not meant for it.
     let _ = rustix::process::setsid();
-    let socket = companion_process::socket()?;
+    let socket = message::own_socket()?;
     let mut descriptors = message::receive_descriptors(&socket)?.into_iter();
     let MountHandover { mounts_by_checkout, inside } = message::receive(&socket)?;
     // While there is one thread only.
@@ -99,7 +98,7 @@ pub(super) fn follow(order: &str, global: Global) -> io::Result<()> {
     namespace::into_mounts(std::os::fd::AsFd::as_fd(&mounts))?;
     let out = Output::new(true, true);
     let context = Context::new(global, &out).map_err(io::Error::other)?;
-    let runtime = companion::runtime().map_err(io::Error::other)?;
+    let runtime = context::runtime().map_err(io::Error::other)?;
     // Most do not wait for it.
     let _ = message::send(&socket, &FollowerReady);
     drop(socket);

@@ -14,7 +14,7 @@ use crate::{
     exec::{
         launch_plan::{self, LaunchPlan},
         protection::UncoveredReason,
-        start::{ExecRequest, bare, print_notes, print_shortfalls, print_uncovered, unprotected},
+        request::{ExecRequest, bare, print_notes, print_shortfalls, print_uncovered, unprotected},
     },
     guard::checkout::LinkedCheckout,
     output::Output,

@@ -21,6 +21,14 @@ const MAX_BYTES: usize = 64 << 20;
 /// Descriptors that are sent at most: a mount and a user namespace.
 const MAX_DESCRIPTORS: usize = 2;
 
+/// The socket that this process was started with, as its input.
+///
+/// # Errors
+/// When it has no input.
+pub(super) fn own_socket() -> io::Result<UnixStream> {
+    Ok(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?))
+}
+
 /// Sends a message.
 ///
 /// # Errors

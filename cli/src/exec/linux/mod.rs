@@ -20,5 +20,6 @@ mod message;
 mod namespace;
 mod read_only_mounts;
 
-pub(super) use companion_process::{accompany, obstacle};
+pub(super) use companion_process::{ask, obstacle, try_namespaces};
+pub(super) use follow::follow;
 pub(super) use launch::prepare;

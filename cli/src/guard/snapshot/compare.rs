@@ -1,7 +1,7 @@
 //! What became different between two looks.
 
 use super::{
-    FileChange, PriorContent, SnapshotDiff,
+    change::{FileChange, PriorContent, SnapshotDiff},
     copies::{self, Copies},
     tree::{FileStamp, ObservedFile, TreeState},
 };

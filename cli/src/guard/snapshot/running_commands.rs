@@ -1,6 +1,6 @@
 //! The commands of a run whose end nobody told yet. Whoever changes the list holds its lock.
 
-use super::{now_ms, replace};
+use super::run_folder::{now_ms, replace};
 use crate::config::atomic;
 use serde::{Deserialize, Serialize};
 use std::{

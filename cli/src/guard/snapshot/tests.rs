@@ -1,10 +1,14 @@
 //! What is seen of what a command changed, and how it comes back.
 
 use super::*;
+use crate::git::WorkTree;
 use std::{
     ffi::OsStr,
+    fs,
     os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+    path::{Path, PathBuf},
     process::Command,
+    time::SystemTime,
 };
 
 struct Tree {

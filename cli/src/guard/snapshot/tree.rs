@@ -1,8 +1,8 @@
 //! What a work tree is like at one moment.
 
 use super::{
-    Contents,
     copies::{self, Copies},
+    run_folder::now_ms,
 };
 use crate::{
     config::stored::StoredPath,
@@ -30,6 +30,15 @@ const MAX_READ_BYTES: u64 = 8 << 20;
 
 /// How long contents are read and kept for one command, which waits for it.
 const LONGEST_READING: Duration = Duration::from_millis(500);
+
+/// Whether contents that git could not restore are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contents {
+    /// They are read, and copies of them are kept.
+    Kept,
+    /// They are not read: nothing will be compared with this state.
+    Unread,
+}
 
 /// What was seen of a work tree.
 #[derive(Debug, Serialize, Deserialize)]
@@ -137,7 +146,7 @@ impl TreeState {
             failure: None,
             is_cut: false,
             repositories: Vec::new(),
-            at: super::now_ms(),
+            at: now_ms(),
         };
         if WorkTree::at(&tree.top).is_none() {
             state.fill_without(&tree.top, known, "it is no work tree any more");

@@ -1,6 +1,6 @@
 //! Archives and compressed files: what comes out of them, and what becomes of what goes in.
 
-use super::{options::Spec, target::EVERYTHING, value::Value, walk::Shell};
+use super::{options::Spec, state::Shell, target::EVERYTHING, value::Value};
 
 const TAR: Spec = Spec {
     short: "f:C:b:T:X:g:I:K:N:V:L:H:F:",

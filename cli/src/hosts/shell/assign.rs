@@ -1,6 +1,6 @@
 //! What variables are set to: assignments, arrays, declarations and references.
 
-use super::{parameter, value::Value, walk::Shell};
+use super::{parameter, state::Shell, value::Value};
 use shuck_ast::{ArrayElem, Assignment, AssignmentValue, DeclClause, DeclOperand};
 use std::rc::Rc;
 

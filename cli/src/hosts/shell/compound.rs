@@ -1,7 +1,7 @@
 //! Compound commands: branches, loops, groups. Which branch is taken nobody knows: the shell stands where each of them
 //! may have led.
 
-use super::{parameter, scope::Scope, value::Value, walk::Shell};
+use super::{parameter, scope::Scope, state::Shell, value::Value};
 use shuck_ast::{CompoundCommand, ConditionalExpr, PatternPart, StmtSeq};
 
 impl Shell {

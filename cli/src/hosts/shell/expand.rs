@@ -4,8 +4,8 @@
 use super::{
     glob as files, parameter,
     scope::MAX_VALUES,
+    state::Shell,
     value::{Part, Value},
-    walk::Shell,
 };
 use shuck_ast::{HeredocBody, HeredocBodyPart, Word, WordPart, WordPartNode};
 

@@ -2,8 +2,8 @@
 
 use super::{
     options::{Parsed, Spec},
+    state::Shell,
     value::Value,
-    walk::Shell,
 };
 
 const CURL: Spec = Spec {

@@ -1,6 +1,6 @@
 //! What `find` writes with what it finds. Looks for nothing itself: which files these are is said by a pattern.
 
-use super::{starters::put, target::EVERYTHING, value::Value, walk::Shell};
+use super::{state::Shell, target::EVERYTHING, value::Value};
 
 /// What stands for each file that is found.
 const EACH: &str = "{}";
@@ -50,7 +50,8 @@ pub(super) fn run(shell: &mut Shell, words: &[Value]) {
                 let length = command.iter().position(|word| matches!(word.known(), Some(";" | "+")));
                 let command = &command[..length.unwrap_or(command.len())];
                 for file in listed(words) {
-                    let command: Vec<Value> = command.iter().map(|word| put(word, EACH, &file)).collect();
+                    let command: Vec<Value> =
+                        command.iter().map(|word| word.with_each(EACH, &file)).collect();
                     let scope = shell.scope.clone();
                     drop(shell.command_of(&command));
                     shell.scope = scope;

@@ -5,9 +5,9 @@ use super::{
     input::Input,
     options::{Parsed, Spec},
     special,
+    state::Shell,
     target::EVERYTHING,
     value::Value,
-    walk::Shell,
 };
 use crate::confined::read_bounded;
 use std::path::Path;

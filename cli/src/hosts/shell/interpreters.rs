@@ -1,7 +1,9 @@
 //! Programs that run what they are given: a shell, whose text is walked through, and others, whose text is only looked
 //! at for names of files beside words that write.
 
-use super::{input::Input, languages, options::Spec, sed, simple::base, texts, value::Value, walk::Shell};
+use super::{
+    input::Input, languages, options::Spec, paths::program_name, sed, state::Shell, texts, value::Value,
+};
 use crate::confined::read_bounded;
 use std::rc::Rc;
 
@@ -12,7 +14,7 @@ const MAX_SCRIPT_BYTES: u64 = 256 << 10;
 
 /// Whether a program, by its name or its path, is a shell.
 pub(in crate::hosts) fn is_shell(program: &str) -> bool {
-    SHELLS.contains(&base(program))
+    SHELLS.contains(&program_name(program))
 }
 
 /// Whether it runs what it is given.
@@ -27,7 +29,7 @@ pub(super) fn is_script(shell: &Shell, path: &str) -> bool {
 
 /// Notes what it writes by what it runs.
 pub(super) fn run(shell: &mut Shell, path: &str, words: &[Value]) {
-    let name = base(path);
+    let name = program_name(path);
     if SHELLS.contains(&name) || name == "su" {
         of_shell(shell, words);
     } else if matches!(name, "sed" | "gsed") {

@@ -1,6 +1,6 @@
 //! What `$NAME` and `${NAME…}` stand for: variables that were set before, and what is done with them.
 
-use super::{value::Value, walk::Shell};
+use super::{state::Shell, value::Value};
 use shuck_ast::{
     BourneParameterExpansion as Bourne, ParameterExpansion, ParameterExpansionSyntax, ParameterOp, Pattern,
     PatternPart, VarRef, Word, WordPart,

@@ -3,8 +3,8 @@
 
 use super::{
     options::Spec,
+    state::Shell,
     value::{Part, Value},
-    walk::Shell,
 };
 use crate::confined::read_bounded;
 

@@ -2,15 +2,8 @@
 //! [`super::starters`].
 
 use super::{
-    archives, fetched, find, git,
-    input::{self, Input},
-    interpreters,
-    options::Spec,
-    programs,
-    scope::Flow,
-    special, starters,
-    value::Value,
-    walk::Shell,
+    archives, fetched, find, git, input::Input, interpreters, options::Spec, paths::program_name,
+    printed::formatted, programs, scope::Flow, special, starters, state::Shell, value::Value,
 };
 use shuck_ast::{Assignment, Word};
 use std::rc::Rc;
@@ -92,7 +85,7 @@ impl Shell {
     }
 
     fn is_known(&self, path: &str) -> bool {
-        let name = base(path);
+        let name = program_name(path);
         self.scope.functions.contains_key(name)
             || BUILTINS.contains(&name)
             || matches!(name, "xargs" | "gxargs" | "parallel" | "find" | "gfind" | "git")
@@ -112,7 +105,7 @@ impl Shell {
         if !self.budget.letters(words.iter().map(Value::len).sum()) {
             return self.stays();
         }
-        let name = base(&path);
+        let name = program_name(&path);
         if let Some(body) = self.scope.functions.get(name).cloned() {
             return self.function(name, &body, rest);
         }
@@ -172,7 +165,7 @@ impl Shell {
 
     fn builtin(&mut self, name: &str, words: &[Value]) {
         match name {
-            "eval" => self.run(&input::joined(words).as_script()),
+            "eval" => self.run(&Value::joined(words).as_script()),
             "source" | "." => {
                 if let Some((file, rest)) = words.split_first() {
                     interpreters::sourced(self, file, rest);
@@ -205,7 +198,7 @@ impl Shell {
                     && option.known() == Some("-v")
                     && let Some(name) = name.known()
                 {
-                    self.scope.set(name, vec![input::formatted(format, rest)]);
+                    self.scope.set(name, vec![formatted(format, rest)]);
                 }
             }
             "set" => {
@@ -266,13 +259,5 @@ impl Shell {
                 self.scope.set(name, values.clone());
             }
         }
-    }
-}
-
-/// The name of a program without its folder.
-pub(super) fn base(word: &str) -> &str {
-    match word.rsplit('/').next() {
-        Some("") | None => word,
-        Some(name) => name,
     }
 }

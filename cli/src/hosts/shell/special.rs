@@ -3,9 +3,9 @@
 use super::{
     input::Input,
     options::{Parsed, Spec},
+    state::Shell,
     target::EVERYTHING,
     value::{Part, Value},
-    walk::Shell,
 };
 use crate::{confined::read_bounded, hosts::patch};
 use std::path::{Path, PathBuf};
@@ -177,7 +177,7 @@ fn linked(shell: &mut Shell, file: &Value, link: &Value, is_symbolic: bool) {
     let Some(link) = link.known().and_then(|path| shell.resolve(path)) else { return };
     let Some(file) = file.known() else { return };
     let target = match link.parent() {
-        Some(above) if is_symbolic => super::target::resolved(Some(above), file),
+        Some(above) if is_symbolic => super::paths::resolved(Some(above), file),
         _ => shell.resolve(file),
     };
     if let Some(target) = target {

@@ -1,12 +1,6 @@
 //! Programs that start another one: with words in front of it, after a word of their own, or with words that they read.
 
-use super::{
-    input,
-    options::Spec,
-    scope::Flow,
-    value::{Part, Value},
-    walk::Shell,
-};
+use super::{options::Spec, scope::Flow, state::Shell, value::Value};
 
 /// Programs that start another one: their options, and how many words stand in front of it.
 const WRAPPERS: &[(&[&str], Spec, usize)] = &[
@@ -228,7 +222,7 @@ impl Shell {
             Some(place) => {
                 for name in &names {
                     let command: Vec<Value> =
-                        parsed.operands.iter().map(|word| put(word, &place, name)).collect();
+                        parsed.operands.iter().map(|word| word.with_each(&place, name)).collect();
                     drop(self.command_of(&command));
                     self.scope = scope.clone();
                 }
@@ -250,31 +244,15 @@ impl Shell {
             Some(names) => names.to_vec(),
             None => self.input.names(),
         };
-        let command = input::joined(&parsed.operands);
+        let command = Value::joined(&parsed.operands);
         let has_place = command.written().contains("{}");
         for name in names {
-            let command =
-                if has_place { put(&command, "{}", &name) } else { input::joined(&[command.clone(), name]) };
+            let command = if has_place {
+                command.with_each("{}", &name)
+            } else {
+                Value::joined(&[command.clone(), name])
+            };
             self.inner(&command.as_script(), None);
         }
     }
-}
-
-/// A word with a name in each place for it.
-pub(super) fn put(word: &Value, place: &str, name: &Value) -> Value {
-    let mut whole = Value::default();
-    for part in &word.parts {
-        match part {
-            Part::Text(text) if text.contains(place) => {
-                for (at, piece) in text.split(place).enumerate() {
-                    if at > 0 {
-                        whole.extend(name);
-                    }
-                    whole.push_text(piece);
-                }
-            }
-            part => whole.extend(&Value::of(vec![part.clone()])),
-        }
-    }
-    whole
 }

@@ -1,6 +1,6 @@
 //! The usual programs as a table: their options, and which of their words are files that they write.
 
-use super::programs::{
+use super::row::{
     Operands::{AfterFirst, All, First, Last, Second},
     Row, row,
 };

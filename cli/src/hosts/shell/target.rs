@@ -1,8 +1,9 @@
 //! Notes what is written: a file by its name where that is known, else all files that it could be.
 
 use super::{
+    paths::{relative, resolved},
+    state::Shell,
     value::{Part, Value, escaped},
-    walk::Shell,
 };
 use crate::repository::normalized;
 use std::path::{Path, PathBuf};
@@ -172,31 +173,4 @@ impl Shell {
     pub(super) fn is_folder(&self, path: &Value) -> bool {
         path.known().and_then(|path| self.resolve(path)).is_some_and(|path| path.is_dir())
     }
-}
-
-/// A path as an absolute one; none while the folder is not known.
-pub(super) fn resolved(folder: Option<&Path>, path: &str) -> Option<PathBuf> {
-    if path.is_empty() || path.contains('\0') {
-        return None;
-    }
-    // Other names of the same folders.
-    let path = path.strip_prefix("/proc/self/root").filter(|rest| rest.starts_with('/')).unwrap_or(path);
-    let path = match path.strip_prefix("/proc/self/cwd") {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => relative(rest),
-        _ => path,
-    };
-    let path = Path::new(if path.is_empty() { "." } else { path });
-    if path.is_absolute() {
-        return Some(normalized(path));
-    }
-    Some(normalized(&folder?.join(path)))
-}
-
-/// Without what a path begins with where it only says "here".
-fn relative(path: &str) -> &str {
-    let mut rest = path;
-    while let Some(shorter) = ["/", "./", "../"].iter().find_map(|start| rest.strip_prefix(start)) {
-        rest = shorter;
-    }
-    rest
 }

@@ -3,6 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 use std::fs;
+use std::path::PathBuf;
 
 /// What a command writes that starts in `/repo/app`, as text.
 fn seen(command: &str) -> Vec<String> {

@@ -2,7 +2,7 @@
 //! that such a text names in quotes counts as written where the text also has words that write, unless the name stands
 //! right where it is only read. So `open('a').read()` passes, and `open('a', 'w')` does not.
 
-use super::{languages::Language, walk::Shell};
+use super::{languages::Language, state::Shell};
 
 /// Texts in quotes that are looked at, and the longest of them.
 const MAX_LITERALS: usize = 512;
@@ -200,7 +200,7 @@ fn name(shell: &mut Shell, literal: &str) {
         return;
     }
     for folder in shell.scope.folders.clone() {
-        let Some(path) = super::target::resolved(folder.as_deref(), literal) else { continue };
+        let Some(path) = super::paths::resolved(folder.as_deref(), literal) else { continue };
         let is_around = folder.as_ref().is_some_and(|folder| folder.starts_with(&path));
         if !is_around && (literal.contains(['/', '.']) || path.exists()) {
             shell.writes.add_mentioned(path);

@@ -37,6 +37,37 @@ impl Value {
         Self::of(vec![Part::Any])
     }
 
+    /// Words with a space between them.
+    pub(super) fn joined(words: &[Self]) -> Self {
+        let mut whole = Self::default();
+        for (at, word) in words.iter().enumerate() {
+            if at > 0 {
+                whole.push_text(" ");
+            }
+            whole.extend(word);
+        }
+        whole
+    }
+
+    /// The same with another value wherever a text of it says `place`.
+    pub(super) fn with_each(&self, place: &str, other: &Self) -> Self {
+        let mut whole = Self::default();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) if text.contains(place) => {
+                    for (at, piece) in text.split(place).enumerate() {
+                        if at > 0 {
+                            whole.extend(other);
+                        }
+                        whole.push_text(piece);
+                    }
+                }
+                part => whole.extend(&Self::of(vec![part.clone()])),
+            }
+        }
+        whole
+    }
+
     pub(super) fn push_text(&mut self, text: &str) {
         if text.is_empty() {
             return;

@@ -2,21 +2,17 @@
 //! part of it has. Says what redirections write; what simple commands write is asked of [`super::simple`].
 
 use super::{
-    Writes,
-    budget::Budget,
     input::Input,
     read::{self, Script},
-    scope::{Flow, Scope},
+    scope::Flow,
+    state::{FIRST_DESCRIPTOR, Shell},
     value::Value,
 };
 use shuck_ast::{
     BinaryCommand, BinaryOp, BuiltinCommand, Command, Redirect, RedirectKind, RedirectTarget, Stmt, StmtSeq,
     Word,
 };
-use std::{
-    path::{Path, PathBuf},
-    rc::Rc,
-};
+use std::rc::Rc;
 
 /// Texts within texts that are followed: `eval`, `bash -c`, functions, scripts.
 const MAX_DEPTH: usize = 8;
@@ -24,37 +20,7 @@ const MAX_DEPTH: usize = 8;
 /// Letters that a branch counts as, for what is kept of where it began.
 const LETTERS_OF_BRANCH: usize = 64;
 
-/// What goes through a command.
-#[derive(Default)]
-pub(super) struct Shell {
-    pub(super) scope: Scope,
-    pub(super) writes: Writes,
-    pub(super) budget: Budget,
-    /// What a command reads that says nothing of its own about it.
-    pub(super) input: Input,
-    /// What was printed into process substitutions, by the number of `/dev/fd/…`.
-    pub(super) descriptors: Vec<Input>,
-    /// Whether a script is read, of which nobody knows which branch it takes: what it writes is asked about, and
-    /// never taken.
-    pub(super) is_script: bool,
-    depth: usize,
-}
-
-/// The number of the first descriptor of a process substitution, as in bash.
-pub(super) const FIRST_DESCRIPTOR: usize = 63;
-
 impl Shell {
-    pub(super) fn in_folder(folder: &Path) -> Self {
-        let mut shell = Self::default();
-        shell.scope.folders = vec![Some(folder.to_owned())];
-        shell.scope.set("PWD", vec![Value::text(folder.to_string_lossy())]);
-        if let Some(home) = std::env::home_dir() {
-            shell.scope.set("HOME", vec![Value::text(home.to_string_lossy())]);
-        }
-        shell.scope.set("TMPDIR", vec![Value::text(std::env::temp_dir().to_string_lossy())]);
-        shell
-    }
-
     /// A text that runs as if it were typed here.
     pub(super) fn run(&mut self, text: &str) {
         if self.depth == MAX_DEPTH {
@@ -272,21 +238,6 @@ impl Shell {
         let printed = if is_input { self.printed(body, source) } else { Input::Unknown };
         self.descriptors.push(printed);
         Value::text(format!("/dev/fd/{}", FIRST_DESCRIPTOR + self.descriptors.len() - 1))
-    }
-
-    /// What is read from a file.
-    pub(super) fn input_of(&self, file: &Value) -> Input {
-        let Some(path) = file.known() else { return Input::Unknown };
-        let number = path.strip_prefix("/dev/fd/").and_then(|number| number.parse::<usize>().ok());
-        match number.and_then(|number| self.descriptors.get(number.checked_sub(FIRST_DESCRIPTOR)?)) {
-            Some(input) => input.clone(),
-            None => self.resolve(path).map_or(Input::Unknown, Input::File),
-        }
-    }
-
-    /// A path as an absolute one, in the likeliest folder; none while that is not known.
-    pub(super) fn resolve(&self, path: &str) -> Option<PathBuf> {
-        super::target::resolved(self.scope.folder().map(PathBuf::as_path), path)
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn plain_value(value: Value) -> Value {
 }
 
 /// A line as it goes to a terminal: what was overlooked before is replaced here, but for colours.
-pub(super) fn printable(line: &str) -> String {
+pub(crate) fn printable(line: &str) -> String {
     /// What begins a sequence, and what ends one that only colours.
     const COLOUR: (&str, char) = ("\u{1b}[", 'm');
     let mut text = String::with_capacity(line.len());

@@ -1,8 +1,8 @@
 //! The session that a keep-alive process supervises: sends its heartbeats, asks what it holds, and claims that again when
 //! the session ended while the machine slept. It does not decide when.
 
-use super::{LostClaim, RunKey, RunRecord, RunRecords, record};
 use crate::{
+    agent_run::{LostClaim, RunKey, RunRecord, RunRecords, record},
     client::Request,
     context::Context,
     error::{Error, Refused},

@@ -1,17 +1,20 @@
-//! The same as a plugin folder for Claude Code: made from what is installed elsewhere, so that both say one thing.
+//! A plugin folder for Claude Code, made from what is installed in its settings otherwise, so that both say one thing.
 
-use super::{Plan, claude, location::Base, skill};
-use crate::error::Error;
+use super::claude;
+use crate::{
+    error::Error,
+    install::{Base, Plan, signed, skill::SKILL},
+};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
 const ABOUT: &str = "Coordinates many agents on one codebase: files that another session holds are not edited, committed or pushed.";
 
-/// What a plugin folder has to say.
+/// The files of the plugin folder that have to be changed.
 ///
 /// # Errors
 /// When a file that is there cannot be read.
-pub(crate) fn plugin(folder: &Path, is_closed: bool) -> Result<Plan, Error> {
+pub(crate) fn claude_plugin(folder: &Path, is_closed: bool) -> Result<Plan, Error> {
     let mut hooks: Map<String, Value> = Map::new();
     for (event, entry) in claude::own_hooks(is_closed) {
         hooks
@@ -36,6 +39,6 @@ pub(crate) fn plugin(folder: &Path, is_closed: bool) -> Result<Plan, Error> {
     ] {
         plan.own(folder.join(name), &format!("{value:#}\n"))?;
     }
-    plan.own(folder.join("skills/nexus/SKILL.md"), &skill::signed(skill::SKILL))?;
+    plan.own(folder.join("skills/nexus/SKILL.md"), &signed(SKILL))?;
     Ok(plan)
 }

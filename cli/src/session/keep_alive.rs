@@ -2,8 +2,12 @@
 //! ends the session once that process is gone, and claims again what is still free after the machine slept. There is at
 //! most one for each session. It stores nothing: it asks the cluster what the session holds.
 
-use super::{RunKey, RunRecord, process::Processes, record, supervised_session::SupervisedSession};
-use crate::{context::Context, error::Error};
+use super::supervised_session::SupervisedSession;
+use crate::{
+    agent_run::{Processes, RunKey, RunRecord, record},
+    context::Context,
+    error::Error,
+};
 use clap::Args;
 use std::{
     cell::RefCell,

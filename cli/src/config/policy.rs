@@ -1,6 +1,6 @@
 //! What hooks do when no server answers.
 
-use crate::config::{link::Link, login::Login};
+use super::{link::Link, login::Login};
 use serde_json::Value;
 use std::env;
 

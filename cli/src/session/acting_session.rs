@@ -1,36 +1,24 @@
 //! The session that a command acts as: the one in its run's record, or a new one when work begins and there is none.
 //! A command that belongs to no run acts as the engineer.
 
-use super::{Actor, LostClaim, Process, RunKey, RunRecord, RunRecords, ensure_keep_alive};
+use super::ensure_keep_alive;
 use crate::{
-    client::{Answer, Request},
+    agent_run::{Actor, LostClaim, Process, RunKey, bind, new_name},
+    answer::Answer,
+    client::Request,
     context::Context,
     error::Error,
-    guard::journal,
-    output::{format, plain},
     repository,
+    text::{format, plain},
 };
 use nexus_api_types::{
     Code,
+    envelope::MissingResource,
     session::{Metadata, Session, StartSession},
 };
 use uuid::Uuid;
 
 impl Context<'_> {
-    /// Sends further requests as the session of this run, if it is surely alive, else as the engineer: a request that only
-    /// reads needs no session.
-    pub(crate) fn act_as_live_session(&self, project: Uuid) {
-        let session = match self.actor() {
-            Actor::Session(id) => Some(*id),
-            Actor::AgentRun { key, .. } => {
-                let record = self.records().read(key, project).filter(RunRecord::is_fresh);
-                record.map(|record| record.session_id)
-            }
-            Actor::Engineer => None,
-        };
-        self.client.act_as(session);
-    }
-
     /// The session that this run works as: the one that is alive, or a new one. None when the engineer acts. Further
     /// requests are sent as this session.
     ///
@@ -66,9 +54,12 @@ impl Context<'_> {
             Err(Error::Refused(refused)) => refused,
             other => return other,
         };
-        // There is no such session any more, or it belongs to the engineer who was logged in before.
-        let may_be_over =
-            matches!(refused.body.code, Code::NotFound | Code::Forbidden) && refused.body.details.is_none();
+        let may_be_over = match refused.body.code {
+            Code::NotFound => refused.missing() == Some(MissingResource::Session),
+            // It belongs to the engineer who was logged in before.
+            Code::Forbidden => refused.body.details.is_none(),
+            _ => false,
+        };
         if may_be_over && self.renew_session(project).await? {
             // As another session it is another request.
             return self.client.send(request.without_identity()).await;
@@ -174,7 +165,7 @@ impl Context<'_> {
         owner: Option<Process>,
     ) -> Result<Uuid, Error> {
         let records = self.records();
-        records.delete_old(journal::is_journal);
+        records.delete_old();
         // First the name: commands of one run that start at once then share it, and with it the session.
         let named = bind(&records, key, project, owner)?;
         let agent = named.map_or_else(|| new_name(key), |record| record.agent);
@@ -206,30 +197,4 @@ impl Context<'_> {
         let start = Request::post(format!("/projects/{project}/sessions")).body(&body);
         self.client.send(start).await?.parse()
     }
-}
-
-/// Stores the record of a run and the process that it lives in, before it has a session.
-///
-/// # Errors
-/// When the record cannot be written.
-pub(crate) fn bind(
-    records: &RunRecords,
-    key: &RunKey,
-    project: Uuid,
-    owner: Option<Process>,
-) -> Result<Option<RunRecord>, Error> {
-    records.change(key, project, |before| {
-        let mut record = before.unwrap_or_else(|| RunRecord::new(new_name(key)));
-        if let Some(owner) = owner {
-            record.bind(owner);
-        }
-        Some(record)
-    })
-}
-
-/// A name for an agent that no other run of the engineer has, on any machine: two runs of one name would be one agent,
-/// and share what they hold.
-fn new_name(key: &RunKey) -> String {
-    let random = (Uuid::now_v7().as_u128() & 0xffff_ffff) as u32;
-    format!("{}-{random:08x}", key.kind())
 }

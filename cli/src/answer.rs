@@ -1,0 +1,58 @@
+//! What the cluster answered, and what a command answers for it.
+
+use crate::error::Error;
+use nexus_api_types::Data;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// What the cluster answered: the `data` of its envelope.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    data: Value,
+    revision: Option<u64>,
+}
+
+impl Answer {
+    /// Wraps data, also such as was put together from several answers.
+    pub(crate) const fn new(data: Value) -> Self {
+        Self { data, revision: None }
+    }
+
+    /// With the log index that it reflects.
+    pub(crate) const fn at(data: Value, revision: Option<u64>) -> Self {
+        Self { data, revision }
+    }
+
+    /// The log index that it reflects, where one server gave the whole answer.
+    pub(crate) const fn revision(&self) -> Option<u64> {
+        self.revision
+    }
+
+    /// As the server sent it.
+    pub(crate) const fn data(&self) -> &Value {
+        &self.data
+    }
+
+    /// As one of the types on the wire.
+    ///
+    /// # Errors
+    /// When the server is so much newer or older that it is none.
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        T::deserialize(&self.data).map_err(|error| unexpected(&error))
+    }
+
+    /// The same of an answer to `Request::keep_text`.
+    ///
+    /// # Errors
+    /// Those of [`Answer::parse`].
+    pub(crate) fn parse_text<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let text = self.data.as_str().unwrap_or_default();
+        serde_json::from_str::<Data<T>>(text).map(|answer| answer.data).map_err(|error| unexpected(&error))
+    }
+}
+
+fn unexpected(error: &serde_json::Error) -> Error {
+    Error::local(format!("the server's answer is not what this version of nexus expects: {error}")).hint(
+        "compare nexus --version with the version in nexus cluster status; --json shows the answer as it is",
+    )
+}
