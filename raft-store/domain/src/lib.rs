@@ -12,7 +12,7 @@
 //! - [`entity`]: what the state holds. [`document`]: long texts, which it does not hold. [`erasure`]: texts and events
 //!   that are erased as a whole. [`usage`]: the storage that quotas limit. [`cleanup`]: how much an entry cleans up.
 //! - [`refusal`], [`reply`], [`reply_cache`]: what comes out of a command. [`actor`]: who asks.
-//! - [`row`], [`event`], [`state`]: everything at one revision, with its indexes and its rows, and how it changes.
+//! - [`row`], [`state`]: everything at one revision, with its indexes and its rows. [`event`]: how it changes.
 //! - [`decide`]: the rules that commands share.
 //! - [`command`]: what can be asked of the cluster, one file for each command. [`proposal`]: an entry of the log.
 //! - [`apply`]: how entries run. [`invariants`]: what must be true after each.

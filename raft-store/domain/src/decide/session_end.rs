@@ -133,7 +133,12 @@ const fn note(reason: &ReleaseReason) -> &'static str {
             "The session was lost: nothing was heard of it until its lease and its grace were over."
         }
         ReleaseReason::MemberRemoved => "The session ended: its engineer left the project.",
-        _ => "The session ended before the work did.",
+        ReleaseReason::Released
+        | ReleaseReason::Completed
+        | ReleaseReason::Cancelled
+        | ReleaseReason::Updated
+        | ReleaseReason::SessionEnded
+        | ReleaseReason::Forced { .. } => "The session ended before the work did.",
     }
 }
 

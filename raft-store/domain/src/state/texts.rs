@@ -37,7 +37,7 @@ impl State {
         self.usage.replace(key.project, key.engineer, before.usage(), after.usage());
     }
 
-    pub(super) fn put_replaced_lists(
+    pub(crate) fn put_replaced_lists(
         &mut self,
         project: ProjectId,
         feature: FeatureId,
@@ -50,7 +50,7 @@ impl State {
         self.usage.replace(project, kept.replaced_by, Usage::default(), usage_of(kept));
     }
 
-    pub(super) fn remove_replaced_lists(&mut self, project: ProjectId, feature: FeatureId, at: Revision) {
+    pub(crate) fn remove_replaced_lists(&mut self, project: ProjectId, feature: FeatureId, at: Revision) {
         if let Some(kept) = self.replaced_lists.remove(&(project, feature, at)) {
             self.replaced_lists_by_age.remove(&(at, project, feature));
             self.usage.replace(project, kept.replaced_by, usage_of(kept), Usage::default());

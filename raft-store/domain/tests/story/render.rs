@@ -142,7 +142,7 @@ fn event(world: &World, recorded: &Recorded) -> String {
             )
         }
         Event::ProjectDeleted(deletion) => format!("project_deleted {}", deletion.project),
-        other => panic!("{other:?} is not announced"),
+        other => serde_json::to_string(other).unwrap(),
     };
     let cause = match &recorded.cause {
         None => " -- the cluster".to_owned(),

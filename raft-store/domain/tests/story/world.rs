@@ -1,8 +1,8 @@
 //! A cluster without nodes: a state, a clock that the story advances, and names for all ids.
 
 use super::{
-    render,
-    script::{self, Line},
+    line::{self, Line},
+    render, script,
 };
 use nexus_domain::{
     Acting, Actor, Applied, Command, EngineerId, Erasure, Proposal, Revision, Row, RowKey, SessionId, Stamp,
@@ -39,7 +39,7 @@ impl World {
         let line = Line::read(entry);
         match line.actor.as_str() {
             "wait" => {
-                self.now += script::millis(&line.verb);
+                self.now += line::millis(&line.verb);
                 Vec::new()
             }
             "show" => render::state(self, &line.verb),
@@ -120,6 +120,13 @@ impl World {
     pub(crate) fn id_of(&self, name: &str) -> Uuid {
         let wanted = format!("<{name}>");
         self.names.iter().find(|(_, known)| **known == wanted).map_or(Uuid::max(), |(id, _)| *id)
+    }
+
+    /// The id with this name; a new one if there is none.
+    pub(crate) fn id_of_or_new(&mut self, name: &str) -> Uuid {
+        let in_brackets = format!("<{name}>");
+        let known = self.names.iter().find(|(_, known)| *known == name || **known == in_brackets);
+        known.map(|(id, _)| *id).unwrap_or_else(|| self.id(name))
     }
 
     fn learn_names(&mut self, proposal: &Proposal) {

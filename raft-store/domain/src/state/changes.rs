@@ -1,4 +1,4 @@
-//! How events change the state. It cannot fail: the command has refused everything that could be wrong.
+//! Changes of single rows, with all indexes that are built from them. Events are folded by these, and states are loaded.
 
 use super::{ClaimRef, Deadline, State};
 use crate::{
@@ -8,7 +8,6 @@ use crate::{
         ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord, Project,
         ProjectDeletion, Session, Status, Ticket, TokenDigest,
     },
-    event::Event,
     ids::{DecisionId, EngineerId, JoinTokenId, ProjectId, SessionId},
     pattern::SpelledIndex,
     row::RowKey,
@@ -17,188 +16,6 @@ use crate::{
 use std::{collections::BTreeSet, sync::Arc};
 
 impl State {
-    /// Folds one event into the state, and adds the rows that it changes to `touched`.
-    pub(crate) fn evolve(&mut self, event: &Event, touched: &mut BTreeSet<RowKey>) {
-        match event {
-            Event::ClusterFormed { origin, nodes } => {
-                self.origin = Some(origin.clone());
-                touched.insert(RowKey::Origin);
-                touched.insert(RowKey::Settings);
-                for node in nodes {
-                    touched.insert(RowKey::Node(node.id));
-                    self.put_node(node.clone());
-                }
-            }
-            Event::BootstrapTokenUsed => {
-                if let Some(origin) = &mut self.origin {
-                    Arc::make_mut(origin).bootstrap = None;
-                    touched.insert(RowKey::Origin);
-                }
-            }
-            Event::NodeAdmitted(node) => {
-                touched.insert(RowKey::Node(node.id));
-                self.put_node(node.clone());
-            }
-            Event::JoinTokenCreated(token) => {
-                touched.insert(RowKey::JoinToken(token.id));
-                self.put_join_token(token.clone());
-            }
-            Event::JoinTokenExpired(token) => {
-                touched.insert(RowKey::JoinToken(token.id));
-                self.remove_join_token(token.id);
-            }
-            Event::SettingsChanged(settings) => {
-                self.settings = settings.clone();
-                touched.insert(RowKey::Settings);
-            }
-            Event::EngineerRegistered(engineer) | Event::RoleChanged(engineer) => {
-                touched.insert(RowKey::Engineer(engineer.id));
-                self.put_engineer(engineer.clone());
-            }
-            Event::KeyAdded(key) => {
-                touched.insert(RowKey::ApiKey(key.prefix));
-                self.put_api_key(key.clone());
-            }
-            Event::KeyRevoked(key) => {
-                touched.insert(RowKey::ApiKey(key.prefix));
-                self.remove_api_key(key.prefix);
-            }
-            Event::ProjectCreated(project) => {
-                touched.insert(RowKey::Project(project.id));
-                self.put_project(project.clone());
-            }
-            Event::ProjectUpdated(project) => {
-                touched.insert(RowKey::Project(project.id));
-                self.put_project(project.clone());
-                self.index_claims_anew(project.id);
-            }
-            Event::MemberAdded(member) => {
-                touched.insert(RowKey::Member(member.project, member.engineer));
-                self.put_member(member.clone());
-            }
-            Event::MemberRemoved(member) => {
-                touched.insert(RowKey::Member(member.project, member.engineer));
-                self.remove_member(member.project, member.engineer);
-            }
-            Event::FeatureCreated(feature)
-            | Event::FeatureUpdated { feature, .. }
-            | Event::FeatureClaimed(feature)
-            | Event::FeatureReleased { feature, .. }
-            | Event::FeatureCompleted(feature) => {
-                touched.insert(RowKey::Feature(feature.project, feature.id));
-                self.put_feature(feature.clone());
-            }
-            Event::FeatureDeleted(feature) => {
-                touched.insert(RowKey::Feature(feature.project, feature.id));
-                self.remove_feature(feature, touched);
-            }
-            Event::FilesClaimed { project, holder, feature, paths, mode, fence, claimed_at } => {
-                let claim = Claim { mode: *mode, fence: *fence, claimed_at: *claimed_at };
-                let mut more = Usage::default();
-                for path in paths.iter() {
-                    let key = ClaimKey {
-                        project: *project,
-                        session: holder.session,
-                        feature: *feature,
-                        path: path.clone(),
-                    };
-                    touched.insert(RowKey::Claim(key.clone()));
-                    if self.put_claim(key, claim) {
-                        more.add(Usage::of_claim(path));
-                    }
-                }
-                self.usage.replace(*project, holder.engineer, Usage::default(), more);
-            }
-            Event::FilesReleased { project, holder, feature, paths, .. } => {
-                let mut less = Usage::default();
-                for path in paths.iter() {
-                    let key = ClaimKey {
-                        project: *project,
-                        session: holder.session,
-                        feature: *feature,
-                        path: path.clone(),
-                    };
-                    if self.remove_claim(&key) {
-                        less.add(Usage::of_claim(path));
-                    }
-                    touched.insert(RowKey::Claim(key));
-                }
-                self.usage.replace(*project, holder.engineer, less, Usage::default());
-            }
-            Event::SessionStarted(session)
-            | Event::SessionRenewed(session)
-            | Event::SessionDisconnected(session) => {
-                touched.insert(RowKey::Session(session.project, session.id));
-                self.put_session(session.clone());
-            }
-            Event::SessionEnded(session) => {
-                touched.insert(RowKey::Session(session.project, session.id));
-                self.remove_session(session.id);
-            }
-            // The text is a document, which no rule reads.
-            Event::LearningAdded { .. } => {}
-            Event::DecisionAdded(decision) => {
-                touched.insert(RowKey::Decision(decision.project, decision.id));
-                self.put_decision(decision.project, decision.id, decision.position);
-            }
-            Event::CheckpointSaved(latest) => {
-                touched.insert(RowKey::LatestCheckpoint(latest.project, latest.feature));
-                self.put_latest_checkpoint(*latest);
-            }
-            Event::EngineerDeleted(engineer) => {
-                touched.insert(RowKey::Engineer(engineer.id));
-                self.emails.remove(&engineer.email);
-                self.engineers.remove(&engineer.id);
-            }
-            Event::EngineerDeletionBegun(engineer) => {
-                touched.insert(RowKey::EngineerDeletion(*engineer));
-                self.put_engineer_deletion(*engineer);
-            }
-            Event::EngineerDeletionEnded(engineer) => {
-                touched.insert(RowKey::EngineerDeletion(*engineer));
-                self.engineer_deletions.remove(engineer);
-            }
-            Event::ProjectDeleted(deletion) => {
-                touched.insert(RowKey::Project(deletion.project));
-                touched.insert(RowKey::ProjectDeletion(deletion.project));
-                self.remove_project(deletion.project);
-                self.put_project_deletion(*deletion);
-            }
-            Event::ProjectDeletionAdvanced { deletion, rows } => {
-                touched.insert(RowKey::ProjectDeletion(deletion.project));
-                self.put_project_deletion(*deletion);
-                for row in rows.iter() {
-                    self.remove_row(row, touched);
-                }
-            }
-            Event::ProjectDeletionFinished(deletion) => {
-                touched.insert(RowKey::ProjectDeletion(deletion.project));
-                self.remove_project_deletion(*deletion);
-            }
-            Event::ListsReplaced { project, feature, kept } => {
-                let at = self.clock.revision;
-                touched.insert(RowKey::ReplacedLists(*project, *feature, at));
-                self.put_replaced_lists(*project, *feature, at, *kept);
-            }
-            Event::ListsForgotten { project, feature, at } => {
-                touched.insert(RowKey::ReplacedLists(*project, *feature, *at));
-                self.remove_replaced_lists(*project, *feature, *at);
-            }
-            Event::RulesRaised(to) => {
-                self.rules = *to;
-                touched.insert(RowKey::Rules);
-            }
-            Event::TicketIssued(ticket) => {
-                touched.insert(RowKey::Ticket(ticket.digest));
-                self.put_ticket(ticket.clone());
-            }
-            Event::TicketRedeemed(ticket) | Event::TicketExpired(ticket) => {
-                touched.insert(RowKey::Ticket(ticket.digest));
-                self.remove_ticket(ticket.digest);
-            }
-        }
-    }
-
     /// The same state with other cleanup limits: tests set small ones, to see many parts.
     #[must_use]
     pub fn with_cleanup_limits(mut self, limits: CleanupLimits) -> Self {
@@ -206,29 +23,29 @@ impl State {
         self
     }
 
-    pub(super) fn put_node(&mut self, node: Arc<NodeRecord>) {
+    pub(crate) fn put_node(&mut self, node: Arc<NodeRecord>) {
         self.nodes.insert(node.id, node);
     }
 
-    pub(super) fn put_join_token(&mut self, token: Arc<JoinToken>) {
+    pub(crate) fn put_join_token(&mut self, token: Arc<JoinToken>) {
         // A retry may store the token again: the index must not keep the former deadline.
         self.remove_join_token(token.id);
         self.deadlines.insert((token.expires, Deadline::JoinToken(token.id)));
         self.join_tokens.insert(token.id, token);
     }
 
-    fn remove_join_token(&mut self, id: JoinTokenId) {
+    pub(crate) fn remove_join_token(&mut self, id: JoinTokenId) {
         if let Some(token) = self.join_tokens.remove(&id) {
             self.deadlines.remove(&(token.expires, Deadline::JoinToken(id)));
         }
     }
 
-    pub(super) fn put_engineer(&mut self, engineer: Arc<Engineer>) {
+    pub(crate) fn put_engineer(&mut self, engineer: Arc<Engineer>) {
         self.emails.insert(engineer.email.clone(), engineer.id);
         self.engineers.insert(engineer.id, engineer);
     }
 
-    pub(super) fn put_api_key(&mut self, key: Arc<ApiKey>) {
+    pub(crate) fn put_api_key(&mut self, key: Arc<ApiKey>) {
         self.keys_by_engineer.insert((key.engineer, key.id), key.prefix);
         if let Some(project) = key.project {
             self.keys_by_project.insert((project, key.prefix));
@@ -236,7 +53,7 @@ impl State {
         self.api_keys.insert(key.prefix, key);
     }
 
-    fn remove_api_key(&mut self, prefix: KeyPrefix) {
+    pub(crate) fn remove_api_key(&mut self, prefix: KeyPrefix) {
         if let Some(key) = self.api_keys.remove(&prefix) {
             self.keys_by_engineer.remove(&(key.engineer, key.id));
             if let Some(project) = key.project {
@@ -245,11 +62,11 @@ impl State {
         }
     }
 
-    pub(super) fn put_engineer_deletion(&mut self, engineer: EngineerId) {
+    pub(crate) fn put_engineer_deletion(&mut self, engineer: EngineerId) {
         self.engineer_deletions.insert(engineer);
     }
 
-    pub(super) fn put_project(&mut self, project: Arc<Project>) {
+    pub(crate) fn put_project(&mut self, project: Arc<Project>) {
         self.project_slugs.insert(project.slug.clone(), project.id);
         let (id, made_by) = (project.id, project.created_by);
         let before = self.projects.insert(id, project);
@@ -258,14 +75,14 @@ impl State {
         }
     }
 
-    fn remove_project(&mut self, id: ProjectId) {
+    pub(crate) fn remove_project(&mut self, id: ProjectId) {
         if let Some(project) = self.projects.remove(&id) {
             self.project_slugs.remove(&project.slug);
             self.usage.replace(id, project.created_by, Usage::of_project(), Usage::default());
         }
     }
 
-    pub(super) fn put_project_deletion(&mut self, deletion: ProjectDeletion) {
+    pub(crate) fn put_project_deletion(&mut self, deletion: ProjectDeletion) {
         if self.project_deletions.insert(deletion.project, deletion).is_none() {
             // A deleted project counts against the quota until its last row is removed: this slows a client down that
             // creates and deletes projects in a loop.
@@ -273,14 +90,14 @@ impl State {
         }
     }
 
-    fn remove_project_deletion(&mut self, deletion: ProjectDeletion) {
+    pub(crate) fn remove_project_deletion(&mut self, deletion: ProjectDeletion) {
         if self.project_deletions.remove(&deletion.project).is_some() {
             self.usage.replace(deletion.project, deletion.made_by, Usage::of_project(), Usage::default());
         }
     }
 
     /// Removes a row of a deleted project.
-    fn remove_row(&mut self, key: &RowKey, touched: &mut BTreeSet<RowKey>) {
+    pub(crate) fn remove_row(&mut self, key: &RowKey, touched: &mut BTreeSet<RowKey>) {
         match key {
             RowKey::Member(project, engineer) => self.remove_member(*project, *engineer),
             RowKey::Session(_, id) => self.remove_session(*id),
@@ -323,7 +140,7 @@ impl State {
         touched.insert(key.clone());
     }
 
-    pub(super) fn put_member(&mut self, member: Arc<Member>) {
+    pub(crate) fn put_member(&mut self, member: Arc<Member>) {
         self.projects_by_engineer.insert((member.engineer, member.project));
         let (project, added_by) = (member.project, member.added_by);
         if self.members.insert((project, member.engineer), member).is_none() {
@@ -331,14 +148,14 @@ impl State {
         }
     }
 
-    fn remove_member(&mut self, project: ProjectId, engineer: EngineerId) {
+    pub(crate) fn remove_member(&mut self, project: ProjectId, engineer: EngineerId) {
         self.projects_by_engineer.remove(&(engineer, project));
         if let Some(member) = self.members.remove(&(project, engineer)) {
             self.usage.replace(project, member.added_by, Usage::of_memory(MEMBER_BYTES), Usage::default());
         }
     }
 
-    pub(super) fn put_feature(&mut self, feature: Arc<Feature>) {
+    pub(crate) fn put_feature(&mut self, feature: Arc<Feature>) {
         let before = self.features.insert((feature.project, feature.id), feature.clone());
         let key = feature.board_key();
         // Adding up the lists takes time, and most changes leave them as they are.
@@ -376,7 +193,7 @@ impl State {
         }
     }
 
-    fn remove_feature(&mut self, feature: &Feature, touched: &mut BTreeSet<RowKey>) {
+    pub(crate) fn remove_feature(&mut self, feature: &Feature, touched: &mut BTreeSet<RowKey>) {
         touched.insert(RowKey::LatestCheckpoint(feature.project, feature.id));
         self.unlist_feature(feature);
         self.usage.replace(feature.project, feature.charged_to, Usage::of_feature(feature), Usage::default());
@@ -395,7 +212,7 @@ impl State {
         }
     }
 
-    pub(super) fn put_session(&mut self, session: Arc<Session>) {
+    pub(crate) fn put_session(&mut self, session: Arc<Session>) {
         let deadline = (session.lease.until(), Deadline::Session(session.id));
         match self.sessions.insert(session.id, session.clone()) {
             // The agent of a session never changes.
@@ -417,7 +234,7 @@ impl State {
         self.deadlines.insert(deadline);
     }
 
-    fn remove_session(&mut self, id: SessionId) {
+    pub(crate) fn remove_session(&mut self, id: SessionId) {
         if let Some(session) = self.sessions.remove(&id) {
             self.deadlines.remove(&(session.lease.until(), Deadline::Session(id)));
             self.sessions_by_agent.remove(&(session.project, session.engineer, session.agent.clone()));
@@ -428,7 +245,7 @@ impl State {
     }
 
     /// Adds or replaces a claim. Returns whether it is new.
-    pub(super) fn put_claim(&mut self, key: ClaimKey, claim: Claim) -> bool {
+    pub(crate) fn put_claim(&mut self, key: ClaimKey, claim: Claim) -> bool {
         // The mode of a claim may change: the index must not keep the former one.
         let is_new = !self.remove_claim(&key);
         let claim_ref = ClaimRef { mode: claim.mode, session: key.session, feature: key.feature };
@@ -439,7 +256,7 @@ impl State {
     }
 
     /// Rebuilds the index of a project's claims after its case rule changed.
-    fn index_claims_anew(&mut self, project: ProjectId) {
+    pub(crate) fn index_claims_anew(&mut self, project: ProjectId) {
         let mut index = SpelledIndex::new(self.case_of(project));
         for (key, claim) in self.claims_in(project) {
             index
@@ -451,7 +268,7 @@ impl State {
     }
 
     /// Removes a claim. Returns whether it existed.
-    fn remove_claim(&mut self, key: &ClaimKey) -> bool {
+    pub(crate) fn remove_claim(&mut self, key: &ClaimKey) -> bool {
         let Some(claim) = self.claims.remove(key) else { return false };
         let claim_ref = ClaimRef { mode: claim.mode, session: key.session, feature: key.feature };
         self.loosen(key.project, key, claim_ref);
@@ -467,22 +284,22 @@ impl State {
         }
     }
 
-    pub(super) fn put_latest_checkpoint(&mut self, latest: LatestCheckpoint) {
+    pub(crate) fn put_latest_checkpoint(&mut self, latest: LatestCheckpoint) {
         self.latest_checkpoints.insert((latest.project, latest.feature), latest);
     }
 
-    pub(super) fn put_decision(&mut self, project: ProjectId, id: DecisionId, position: LogPosition) {
+    pub(crate) fn put_decision(&mut self, project: ProjectId, id: DecisionId, position: LogPosition) {
         self.decisions.insert((project, id), position);
     }
 
-    pub(super) fn put_ticket(&mut self, ticket: Arc<Ticket>) {
+    pub(crate) fn put_ticket(&mut self, ticket: Arc<Ticket>) {
         // A retry may issue the ticket again: the index must not keep the former deadline.
         self.remove_ticket(ticket.digest);
         self.deadlines.insert((ticket.expires, Deadline::Ticket(ticket.digest)));
         self.tickets.insert(ticket.digest, ticket);
     }
 
-    fn remove_ticket(&mut self, digest: TokenDigest) {
+    pub(crate) fn remove_ticket(&mut self, digest: TokenDigest) {
         if let Some(ticket) = self.tickets.remove(&digest) {
             self.deadlines.remove(&(ticket.expires, Deadline::Ticket(digest)));
         }
