@@ -1,6 +1,6 @@
 //! `/projects/{id}/sessions/checkpoints`: recorded states of work on a feature.
 
-use super::project_id;
+use super::identifiers::project_id;
 use crate::{
     api::Api,
     failure::ApiError,

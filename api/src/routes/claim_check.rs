@@ -1,6 +1,6 @@
 //! `/projects/{id}/claims/check`: tells who holds paths that a client is about to change. It changes nothing.
 
-use super::project_id;
+use super::identifiers::project_id;
 use crate::{
     api::{Api, MAX_BODY},
     auth::Caller,

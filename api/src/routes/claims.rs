@@ -1,6 +1,6 @@
 //! `/projects/{id}/claims`: lists, takes and releases claims.
 
-use super::project_id;
+use super::identifiers::project_id;
 use crate::{
     api::Api,
     brief,

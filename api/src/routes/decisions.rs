@@ -1,6 +1,6 @@
 //! `/projects/{id}/decisions`: decisions about a project.
 
-use super::{feature_slug, no_feature, project_id};
+use super::identifiers::{feature_slug, no_feature, project_id};
 use crate::{
     api::Api,
     failure::ApiError,

@@ -1,6 +1,6 @@
 //! `/engineers`: changes roles, and deletes engineers.
 
-use super::engineer_id;
+use super::identifiers::engineer_id;
 use crate::{
     api::Api,
     failure::ApiError,

@@ -1,6 +1,6 @@
 //! `/projects/{id}/features`: creates, lists, changes and deletes features.
 
-use super::{feature_slug, no_feature, project_id};
+use super::identifiers::{feature_slug, no_feature, project_id};
 use crate::{
     api::Api,
     auth::Caller,

@@ -1,6 +1,6 @@
 //! `/projects`: projects and their members.
 
-use super::{engineer_id, project_id};
+use super::identifiers::{engineer_id, project_id};
 use crate::{
     api::Api,
     failure::ApiError,

@@ -1,6 +1,9 @@
 //! `/projects/{id}/roadmap`: the order of features in their lanes.
 
-use super::{feature_slug, features, project_id};
+use super::{
+    features,
+    identifiers::{feature_slug, project_id},
+};
 use crate::{
     api::Api,
     cluster::SharedView,

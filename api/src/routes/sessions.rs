@@ -1,6 +1,6 @@
 //! `/projects/{id}/sessions` and `/projects/{id}/status`: sessions, their heartbeats, and the work in a project.
 
-use super::{claims, features::too_many_features, project_id};
+use super::{claims, features::too_many_features, identifiers::project_id};
 use crate::{
     api::Api,
     brief,

@@ -1,6 +1,9 @@
 //! `/projects/{id}/features/{slug}/…`: the status changes of a feature, from ready to done.
 
-use super::{feature_slug, features::answer, project_id};
+use super::{
+    features::answer,
+    identifiers::{feature_slug, project_id},
+};
 use crate::{
     api::Api,
     failure::ApiError,

@@ -3,7 +3,6 @@
 /// Circles that are still there: folders with those of their members that use each other. The list only shrinks: a new
 /// circle is taken apart, and one that is gone is deleted here.
 pub(crate) const KNOWN: &[(&str, &[&str])] = &[
-    ("api/mcp/src/tools", &["files", "knowledge", "mod.rs", "work"]),
     (
         "api/src",
         &[
@@ -18,24 +17,6 @@ pub(crate) const KNOWN: &[(&str, &[&str])] = &[
             "response_memory",
             "streamed_json",
             "write",
-        ],
-    ),
-    (
-        "api/src/routes",
-        &[
-            "checkpoints",
-            "claim_check",
-            "claims",
-            "decisions",
-            "engineers",
-            "events",
-            "features",
-            "learnings",
-            "mod.rs",
-            "projects",
-            "roadmap",
-            "sessions",
-            "work",
         ],
     ),
     (
