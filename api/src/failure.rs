@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use nexus_api_types::{Code, envelope::Outcome};
+use nexus_api_types::{Code, body::Problems, envelope::Outcome};
 use nexus_domain::{Refusal, Revision};
 use serde_json::{Value, json};
 
@@ -38,11 +38,7 @@ impl ApiError {
 
     /// The error for a field of the request that breaks a rule.
     pub fn field(field: &str, problem: impl std::fmt::Display) -> Self {
-        let problem = problem.to_string();
-        Self {
-            details: Some(json!({ field: [problem] })),
-            ..Self::new(Code::ValidationError, format!("{field}: {problem}"))
-        }
+        Problems::of(field, problem).into()
     }
 
     /// The error for something that does not exist.
@@ -63,6 +59,13 @@ impl ApiError {
     pub fn at(mut self, revision: Revision) -> Self {
         self.revision = Some(revision);
         self
+    }
+}
+
+impl From<Problems> for ApiError {
+    fn from(problems: Problems) -> Self {
+        let details = Some(problems.details());
+        Self { details, ..Self::new(Code::ValidationError, problems.to_string()) }
     }
 }
 

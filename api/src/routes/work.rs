@@ -18,7 +18,7 @@ use axum::{
 };
 use futures::future::{BoxFuture, FutureExt};
 use nexus_api_types::feature::{Feature, PickNext, Picked};
-use nexus_domain::{Command, ProjectId, Reply, entity::Lane, short_text::Slug};
+use nexus_domain::{Command, ProjectId, Reply, short_text::Slug};
 
 pub(super) fn routes() -> Routes {
     let picked = |summary| {
@@ -101,9 +101,7 @@ async fn pick_next(
     write: Write,
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
-    let mut fields = write.fields()?;
-    let lanes = fields.list("lanes", Lane::ALL.len(), render::lane_from).unwrap_or_default();
-    fields.finish()?;
+    let lanes = write.body::<PickNext>()?.lanes.unwrap_or_default();
     let done = write.propose(&api, Command::PickNext { project, lanes }).await?;
     picked(&api, done).await
 }
