@@ -10,6 +10,7 @@ use axum::{
 };
 use nexus_api_types::{
     Code,
+    body::Problems,
     envelope::{MissingResource, Outcome},
 };
 use nexus_domain::{Refusal, Revision, refusal::EntityKind};
@@ -41,11 +42,7 @@ impl ApiError {
 
     /// The error for a field of the request that breaks a rule.
     pub fn field(field: &str, problem: impl std::fmt::Display) -> Self {
-        let problem = problem.to_string();
-        Self {
-            details: Some(json!({ field: [problem] })),
-            ..Self::new(Code::ValidationError, format!("{field}: {problem}"))
-        }
+        Problems::of(field, problem).into()
     }
 
     /// The error for something that does not exist.
@@ -66,6 +63,13 @@ impl ApiError {
     pub fn at(mut self, revision: Revision) -> Self {
         self.revision = Some(revision);
         self
+    }
+}
+
+impl From<Problems> for ApiError {
+    fn from(problems: Problems) -> Self {
+        let details = Some(problems.details());
+        Self { details, ..Self::new(Code::ValidationError, problems.to_string()) }
     }
 }
 

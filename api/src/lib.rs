@@ -12,8 +12,7 @@
 //!   foreign pages.
 //! - [`background`]: the threads of reads. [`read`] and [`write`]: the two kinds of requests. [`expensive_writes`] and
 //!   [`compute`]: requests that are much work. [`operate`]: operations on the cluster, which are no commands.
-//! - [`fields`] and [`paths`]: bodies. [`sorted_json`]: objects that are compared. [`page`], [`streamed_json`] and
-//!   [`brief`]: lists.
+//! - [`page`], [`streamed_json`] and [`brief`]: lists.
 //! - [`failure`]: errors as HTTP. [`render`]: entities as wire types. [`usage`]: quotas.
 //! - [`events`]: sends events to subscribers. [`routes`]: one file per resource. [`metrics`]: counters for Prometheus.
 //! - [`openapi`]: the description of the routes. [`mcp`]: the same as tools for agents.
@@ -29,21 +28,18 @@ mod concurrency;
 mod events;
 mod expensive_writes;
 pub mod failure;
-mod fields;
 mod mcp;
 pub mod metrics;
 pub mod mint;
 mod openapi;
 mod operate;
 mod page;
-mod paths;
 mod rate_limits;
 mod read;
 mod render;
 mod response_memory;
 mod routes;
 pub mod service;
-mod sorted_json;
 mod streamed_json;
 mod usage;
 mod write;

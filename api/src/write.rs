@@ -6,7 +6,6 @@ use crate::{
     browser,
     cluster::{Operation, SharedView, Unavailable, WriteRequest},
     failure::ApiError,
-    fields::Fields,
     operate::operate,
 };
 use axum::{
@@ -18,7 +17,11 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use nexus_api_types::{Code, Data, header as names};
+use nexus_api_types::{
+    Code, Data,
+    body::{Body as TypedBody, Fields},
+    header as names,
+};
 use nexus_domain::{
     Acting, Actor, Command, Reply, Revision, SessionId,
     reply_cache::{KeyedRequest, ReplyKey},
@@ -181,9 +184,17 @@ impl Incoming {
         Self { idempotency: None, fingerprint: 0, body: Bytes::new(), _permit: None, _body_permit: None }
     }
 
-    /// The fields of the body.
+    /// The fields of the body, for a route that looks at them before it reads them all.
     pub(crate) fn fields(&self) -> Result<Fields, ApiError> {
-        Fields::parse(&self.body)
+        Ok(Fields::parse(&self.body)?)
+    }
+
+    /// The values of the body.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub(crate) fn body<B: TypedBody>(&self) -> Result<B::Checked, ApiError> {
+        Ok(self.fields()?.checked::<B>()?)
     }
 
     /// The identity of the request under its idempotency key, if it has one.
@@ -253,14 +264,17 @@ impl FromRequest<Api> for Write {
 }
 
 impl Write {
-    /// The fields of the body.
-    pub(crate) fn fields(&self) -> Result<Fields, ApiError> {
-        self.incoming.fields()
+    /// The values of the body.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub(crate) fn body<B: TypedBody>(&self) -> Result<B::Checked, ApiError> {
+        self.incoming.body::<B>()
     }
 
     /// Refuses a body with fields, on a route that has none.
     pub(crate) fn no_fields(&self) -> Result<(), ApiError> {
-        self.fields()?.finish()
+        Ok(self.incoming.fields()?.none_left()?)
     }
 
     /// 256 bits for a secret that only the answer shows. A retry gets the same bits.

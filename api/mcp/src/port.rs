@@ -150,3 +150,8 @@ pub(crate) async fn ask<T: DeserializeOwned>(port: &dyn Port, request: Request) 
         Failure::Other(format!("the server's answer to {path} is not understood: {error}. It may be newer."))
     })
 }
+
+/// Encodes a text as one segment of a path.
+pub(crate) fn segment(text: &str) -> impl std::fmt::Display {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
+}

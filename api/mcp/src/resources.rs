@@ -81,7 +81,7 @@ pub(crate) async fn list(port: &dyn Port) -> Result<Vec<Resource>, Failure> {
 /// The refusal of the cluster, or why no server could be reached.
 pub(crate) async fn read(port: &dyn Port, uri: &str) -> Result<Option<(String, &'static str)>, Failure> {
     let Some((slug, kind)) = Kind::parse(uri) else { return Ok(None) };
-    let feature = format!("/features/{}", crate::tools::segment(slug));
+    let feature = format!("/features/{}", port::segment(slug));
     let text = match kind {
         Kind::Spec => {
             let feature: Feature = port::ask(port, Request::get(feature)).await?;

@@ -17,15 +17,6 @@ const fn mode(mode: ClaimMode) -> wire::Mode {
     }
 }
 
-/// Parses the mode of a claim.
-pub(crate) fn mode_from(text: &str) -> Result<ClaimMode, &'static str> {
-    match text {
-        "exclusive" => Ok(ClaimMode::Exclusive),
-        "shared" => Ok(ClaimMode::Shared),
-        _ => Err("must be exclusive or shared"),
-    }
-}
-
 /// A claim of a session.
 pub(crate) fn claim(state: &State, session: &Session, key: &ClaimKey, claim: &Claim) -> wire::Claim {
     wire::Claim {

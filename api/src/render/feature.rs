@@ -32,12 +32,6 @@ pub(crate) const fn lane(lane: Lane) -> wire::Lane {
     }
 }
 
-/// Parses the name of a lane.
-pub(crate) fn lane_from(name: &str) -> Result<Lane, String> {
-    let found = Lane::ALL.into_iter().find(|lane| lane.name() == name);
-    found.ok_or_else(|| "must be now, next, later or icebox".to_owned())
-}
-
 /// Parses the name of a status.
 pub(crate) fn status_from(name: &str) -> Result<&'static str, String> {
     let names = ["draft", "ready", "active", "done", "cancelled"];

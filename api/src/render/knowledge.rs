@@ -62,13 +62,3 @@ pub(crate) fn checkpoint(checkpoint: &Checkpoint, is_latest: bool) -> wire_check
         created_at: checkpoint.created_at.into(),
     }
 }
-
-/// Parses the kind of a checkpoint.
-pub(crate) fn checkpoint_kind_from(name: &str) -> Result<CheckpointKind, &'static str> {
-    match name {
-        "auto_periodic" => Ok(CheckpointKind::AutoPeriodic),
-        "manual" => Ok(CheckpointKind::Manual),
-        "crash_recovery" => Ok(CheckpointKind::CrashRecovery),
-        _ => Err("must be auto_periodic, manual or crash_recovery"),
-    }
-}

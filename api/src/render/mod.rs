@@ -7,9 +7,9 @@ mod knowledge;
 mod people;
 mod session;
 
-pub(crate) use claim::{claim, claims_of_feature, conflict, holder_note, mode_from};
+pub(crate) use claim::{claim, claims_of_feature, conflict, holder_note};
 pub(crate) use event::{event, event_text};
-pub(crate) use feature::{blocked, blocked_by, feature, lane, lane_from, spec_keys, specs, status_from};
-pub(crate) use knowledge::{checkpoint, checkpoint_kind_from, decision, learning};
+pub(crate) use feature::{blocked, blocked_by, feature, lane, spec_keys, specs, status_from};
+pub(crate) use knowledge::{checkpoint, decision, learning};
 pub(crate) use people::{api_key, engineer, me, member, project};
 pub(crate) use session::{session, session_of};

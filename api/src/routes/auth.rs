@@ -18,13 +18,9 @@ use axum::{
 };
 use nexus_api_types::{
     Code,
-    engineer::{Me, Register, Registered},
+    engineer::{CheckedRegister, Me, Register, Registered},
 };
-use nexus_domain::{
-    Actor, EngineerId, Reply, command,
-    ids::KeyId,
-    short_text::{Email, Label, Name},
-};
+use nexus_domain::{Actor, EngineerId, Reply, command, ids::KeyId, short_text::Label};
 
 pub(super) fn routes() -> Routes {
     let registered = Operation::open("Register an engineer")
@@ -48,13 +44,9 @@ async fn register(
     headers: HeaderMap,
     incoming: Incoming,
 ) -> Result<Response, ApiError> {
-    let mut fields = incoming.fields()?;
-    let name = fields.required_text("name", Name::parse);
-    let email = fields.required_text("email", Email::parse);
-    let bootstrap = fields.text("bootstrapToken", |token| Ok::<_, &str>(token_digest(token)));
-    fields.finish_as_old_clients_expect()?;
+    let CheckedRegister { name, email, bootstrap_token } = incoming.body::<Register>()?;
+    let bootstrap = bootstrap_token.as_deref().map(token_digest);
     NewKey::check(incoming.idempotency.as_ref())?;
-    let (Some(name), Some(email)) = (name, email) else { return Err(ApiError::internal(&"fields passed")) };
 
     let actor = inviter(&api, &headers).await?;
     if actor == Actor::Anonymous {

@@ -1,10 +1,9 @@
 //! `/projects/{id}/sessions/checkpoints`: recorded states of work on a feature.
 
-use super::project_id;
+use super::identifiers::project_id;
 use crate::{
     api::Api,
     failure::ApiError,
-    fields::long_text,
     openapi::{Operation, Parameter, Routes},
     page,
     read::Read,
@@ -22,7 +21,7 @@ use nexus_api_types::{
     header as names,
 };
 use nexus_domain::{
-    Document, DocumentKey, FeatureId, Reply, SessionId,
+    Document, DocumentKey, FeatureId, Reply,
     command::{self, NewCheckpoint},
     document::{CheckpointKind, LatestCheckpoint},
     ids::CheckpointId,
@@ -63,23 +62,15 @@ async fn save(
     write: Write,
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
-    let mut fields = write.fields()?;
-    let session = fields.required_id::<SessionId>("sessionId");
-    let feature = fields.required_id::<FeatureId>("featureId");
-    let context = fields.sorted_object("context");
-    let kind = fields.text("type", render::checkpoint_kind_from);
-    let notes = fields.text("notes", long_text);
-    fields.finish_as_old_clients_expect()?;
-    let (Some(session), Some(feature)) = (session, feature) else {
-        return Err(ApiError::internal(&"fields passed"));
-    };
+    let body = write.body::<SaveCheckpoint>()?;
+    let session = body.session_id;
     let checkpoint = Box::new(NewCheckpoint {
         id: CheckpointId(api.mint.id()),
         session,
-        feature,
-        kind: kind.unwrap_or(CheckpointKind::AutoPeriodic),
-        context: context.unwrap_or_else(|| "{}".into()),
-        notes,
+        feature: body.feature_id,
+        kind: body.kind.unwrap_or(CheckpointKind::AutoPeriodic),
+        context: body.context.map_or_else(|| "{}".into(), |context| context.0),
+        notes: body.notes.map(|notes| notes.0),
     });
     // Without a header, the request acts as the session whose work it records.
     let acting = write.caller.session.unwrap_or(session);

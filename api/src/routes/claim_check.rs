@@ -1,6 +1,6 @@
 //! `/projects/{id}/claims/check`: tells who holds paths that a client is about to change. It changes nothing.
 
-use super::project_id;
+use super::identifiers::project_id;
 use crate::{
     api::{Api, MAX_BODY},
     auth::Caller,
@@ -17,7 +17,7 @@ use axum::{
 };
 use nexus_api_types::{
     Code,
-    claim::{CheckPaths, Checked, CheckedPath, Standing},
+    claim::{CheckPaths, Checked, CheckedCheckPaths, CheckedPath, Standing},
 };
 use nexus_domain::{
     ProjectId, WorkBudget,
@@ -44,9 +44,6 @@ pub(super) fn routes() -> Routes {
 /// Claims that one check may find, which bounds its memory.
 const MAX_FOUND: usize = 100_000;
 
-/// Largest fence: far above any log index, and representable by every client.
-const MAX_FENCE: u64 = i64::MAX as u64;
-
 /// A read with a body, since the paths may be too long for a URL.
 struct CheckRequest {
     read: Read,
@@ -71,13 +68,10 @@ async fn check(
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
-    let mut fields = body.fields()?;
-    let paths = fields.required_patterns("paths");
-    let fence = fields.number("fence", 0..=MAX_FENCE);
-    fields.finish()?;
-    let (view, caller, paths) = (read.view().clone(), read.caller, paths.unwrap_or_default());
+    let CheckedCheckPaths { paths, fence } = body.body::<CheckPaths>()?;
+    let (view, caller, fence) = (read.view().clone(), read.caller, fence.map(|fence| fence.0));
     let checked = api
-        .compute(caller.engineer, move |work| checked(&view, caller, project, &paths, fence, work))
+        .compute(caller.engineer, move |work| checked(&view, caller, project, &paths.0, fence, work))
         .await?;
     Ok(read.answer(checked))
 }

@@ -1,6 +1,6 @@
 //! `/projects/{id}/claims`: lists, takes and releases claims.
 
-use super::project_id;
+use super::identifiers::project_id;
 use crate::{
     api::Api,
     brief,
@@ -18,15 +18,15 @@ use axum::{
 use nexus_api_types::{
     Code,
     claim::{
-        self as wire, ClaimPaths, Claimed, ForceRelease, RefreshClaims, Refreshed, ReleasePaths, Released,
+        self as wire, CheckedForceRelease, ClaimPaths, Claimed, ForceRelease, RefreshClaims, Refreshed,
+        ReleasePaths, Released,
     },
     header as names,
 };
 use nexus_domain::{
-    FeatureId, Fence, OutOfBudget, Reply, WorkBudget, command,
+    Fence, OutOfBudget, Reply, WorkBudget, command,
     entity::{Claim, ClaimKey, ClaimMode, Session},
     pattern::Pattern,
-    short_text::{Label, ShortTextError},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -134,9 +134,7 @@ async fn refresh(
     write: Write,
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
-    let mut fields = write.fields()?;
-    let wanted = fields.patterns("paths");
-    fields.finish_as_old_clients_expect()?;
+    let wanted = write.body::<RefreshClaims>()?.paths;
     let done = write.propose(&api, command::RefreshClaims { project }.into()).await?;
     let Reply::Held { paths, .. } = &done.reply else { return Err(done.unexpected()) };
     let held: BTreeSet<&Pattern> = paths.iter().collect();
@@ -158,12 +156,9 @@ async fn claim(
     write: Write,
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
-    let mut fields = write.fields()?;
-    let paths = fields.required_patterns("paths");
-    let mode = fields.text("mode", render::mode_from).unwrap_or(ClaimMode::Exclusive);
-    let feature = fields.id::<FeatureId>("featureId");
-    fields.finish()?;
-    let paths: Arc<[Pattern]> = paths.unwrap_or_default().into();
+    let body = write.body::<ClaimPaths>()?;
+    let (paths, feature) = (body.paths.0, body.feature_id);
+    let mode = body.mode.unwrap_or(ClaimMode::Exclusive);
     let wanted = paths.clone();
     let done = write.propose(&api, command::ClaimPaths { project, paths, mode, feature }.into()).await?;
     let Reply::Claimed(session) = &done.reply else { return Err(done.unexpected()) };
@@ -188,9 +183,7 @@ async fn release(
     write: Write,
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
-    let mut fields = write.fields()?;
-    let paths = fields.patterns("paths").map(Into::into);
-    fields.finish()?;
+    let paths = write.body::<ReleasePaths>()?.paths;
     released(write.propose(&api, command::ReleasePaths { project, paths }.into()).await?)
 }
 
@@ -200,23 +193,9 @@ async fn force_release(
     write: Write,
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
-    let mut fields = write.fields()?;
-    let paths = fields.required_patterns("paths");
-    let reason = fields.required_text("reason", reason);
-    fields.finish()?;
-    let (Some(paths), Some(reason)) = (paths, reason) else {
-        return Err(ApiError::internal(&"fields passed"));
-    };
-    released(
-        write.propose(&api, command::ForceRelease { project, paths: paths.into(), reason }.into()).await?,
-    )
-}
-
-fn reason(text: &str) -> Result<Label, ShortTextError> {
-    match text.trim() {
-        "" => Err(ShortTextError::Form("must say why: it is kept in the record")),
-        text => Label::parse(text),
-    }
+    let CheckedForceRelease { paths, reason } = write.body::<ForceRelease>()?;
+    let (paths, reason) = (paths.0, reason.0);
+    released(write.propose(&api, command::ForceRelease { project, paths, reason }.into()).await?)
 }
 
 fn released(done: Done) -> Result<Response, ApiError> {

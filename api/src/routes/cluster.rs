@@ -17,15 +17,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use nexus_api_types::{Data, Moment, cluster as wire};
-use nexus_domain::{
-    Actor, Millis, NodeId, Refusal, Reply, command,
-    decide::access,
-    ids::{InstanceId, JoinTokenId},
-};
+use nexus_domain::{Actor, Millis, NodeId, Refusal, Reply, command, decide::access, ids::JoinTokenId};
 use std::time::Duration;
-
-/// Longest validity of a join token: a week, since it lets a machine read everything.
-const MAX_JOIN_TOKEN_SECONDS: u64 = 7 * 24 * 3600;
 
 /// Longest wait for the leader's status. Without a quorum, the answer has to come soon from what this node knows.
 const LEADER_STATUS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -137,22 +130,15 @@ async fn join(
     headers: axum::http::HeaderMap,
     incoming: Incoming,
 ) -> Result<Response, ApiError> {
-    let mut fields = incoming.fields()?;
+    let fields = incoming.fields()?;
     if !fields.has("joinToken") {
         // Without a token it is no joining node: another client gets the error of its rights first.
         let caller = crate::auth::authenticate(&api, &headers).await?;
         admin(&api, caller)?;
     }
-    let token = fields.required_text("joinToken", |token| Ok::<_, &str>(token.to_owned()));
-    let instance = fields.required_id::<InstanceId>("instance");
-    let peer_addr = fields.required_text("peerAddr", address);
-    let client_addr = fields.required_text("clientAddr", address);
-    fields.finish()?;
-    let (Some(token), Some(instance), Some(peer_addr), Some(client_addr)) =
-        (token, instance, peer_addr, client_addr)
-    else {
-        return Err(ApiError::internal(&"fields passed"));
-    };
+    let body = fields.checked::<wire::JoinRequest>()?;
+    let (token, instance) = (body.join_token, body.instance);
+    let (peer_addr, client_addr) = (body.peer_addr.0, body.client_addr.0);
     let digest = token_digest(&token);
     let join = Operation::Join { token: digest, instance, peer_addr, client_addr };
     let done = operate(&api, &incoming, Actor::Anonymous, join).await?;
@@ -169,14 +155,6 @@ async fn join(
     let sealed_secret = api.cluster.seal_secret(&token, cluster, instance);
     let joined = wire::Joined { node_id: node.0, cluster_id: cluster.0, sealed_secret };
     Ok(done.answer(StatusCode::CREATED, joined))
-}
-
-fn address(text: &str) -> Result<String, &'static str> {
-    let Some((host, port)) = text.rsplit_once(':') else { return Err("must be host:port") };
-    if host.is_empty() || port.parse::<u16>().is_err() || text.len() > 255 {
-        return Err("must be host:port");
-    }
-    Ok(text.to_owned())
 }
 
 async fn promote(
@@ -201,10 +179,8 @@ async fn remove(
 
 async fn transfer(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
     admin(&api, write.caller)?;
-    let mut fields = write.fields()?;
-    let to = fields.number("to", 1..=u64::MAX);
-    fields.finish()?;
-    operated(&write.operate(&api, Operation::TransferLeader(to.map(NodeId))).await?)
+    let to = write.body::<wire::TransferLeader>()?.to.map(|node| NodeId(node.0));
+    operated(&write.operate(&api, Operation::TransferLeader(to)).await?)
 }
 
 async fn snapshot(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
@@ -235,10 +211,8 @@ fn admin(api: &Api, caller: Caller) -> Result<(), ApiError> {
 }
 
 async fn create_join_token(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
-    let mut fields = write.fields()?;
-    let lifetime =
-        fields.number("ttlSeconds", 1..=MAX_JOIN_TOKEN_SECONDS).map_or(JOIN_TOKEN_TTL, Millis::from_secs);
-    fields.finish()?;
+    let wanted = write.body::<wire::CreateJoinToken>()?.ttl_seconds;
+    let lifetime = wanted.map_or(JOIN_TOKEN_TTL, |seconds| Millis::from_secs(seconds.0));
     let token = join_token(write.secret(&api));
     let digest = token_digest(&token);
     let command = command::CreateJoinToken { id: JoinTokenId(api.mint.id()), digest, lifetime }.into();

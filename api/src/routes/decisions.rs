@@ -1,10 +1,9 @@
 //! `/projects/{id}/decisions`: decisions about a project.
 
-use super::{feature_slug, no_feature, project_id};
+use super::identifiers::{feature_slug, no_feature, project_id};
 use crate::{
     api::Api,
     failure::ApiError,
-    fields::{long_text, some_text},
     openapi::{Operation, Parameter, Routes},
     page,
     read::Read,
@@ -21,7 +20,6 @@ use nexus_domain::{
     Document, DocumentKey,
     command::{self, NewDecision},
     ids::DecisionId,
-    short_text::Title,
 };
 
 pub(super) fn routes() -> Routes {
@@ -60,21 +58,16 @@ async fn add(
     write: Write,
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
-    let mut fields = write.fields()?;
-    let title = fields.required_text("title", Title::parse);
-    let decision = fields.required_text("decision", some_text);
-    let rationale = fields.text("rationale", long_text);
-    let alternatives = fields.text("alternatives", long_text);
-    let feature = fields.text("featureSlug", |slug| Ok::<_, &str>(slug.to_owned()));
-    let supersedes = fields.id::<DecisionId>("supersedes");
-    fields.finish_as_old_clients_expect()?;
-    let (Some(title), Some(decision)) = (title, decision) else {
-        return Err(ApiError::internal(&"fields passed"));
-    };
-    let feature = feature.as_deref().map(feature_slug).transpose()?;
-    let id = DecisionId(api.mint.id());
-    let decision =
-        Box::new(NewDecision { id, feature, title, decision, rationale, alternatives, supersedes });
+    let body = write.body::<AddDecision>()?;
+    let decision = Box::new(NewDecision {
+        id: DecisionId(api.mint.id()),
+        feature: body.feature_slug.map(|slug| feature_slug(&slug.0)).transpose()?,
+        title: body.title,
+        decision: body.decision.0,
+        rationale: body.rationale.map(|text| text.0),
+        alternatives: body.alternatives.map(|text| text.0),
+        supersedes: body.supersedes,
+    });
     let done = write.propose(&api, command::AddDecision { project, decision }.into()).await?;
     let Document::Decision(decision) = api.written(&done).await? else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::CREATED, render::decision(done.view.state(), &decision)))

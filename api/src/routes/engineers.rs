@@ -1,6 +1,6 @@
 //! `/engineers`: changes roles, and deletes engineers.
 
-use super::engineer_id;
+use super::identifiers::engineer_id;
 use crate::{
     api::Api,
     failure::ApiError,
@@ -17,7 +17,7 @@ use nexus_api_types::{
     engineer::{ChangeRole, Me},
     feature::Deleted,
 };
-use nexus_domain::{Reply, command, entity::Role};
+use nexus_domain::{Reply, command};
 
 pub(super) fn routes() -> Routes {
     let changed = Operation::write("Change an engineer's rights").body::<ChangeRole>().answers::<Me>(200);
@@ -38,10 +38,7 @@ async fn change_role(
     write: Write,
 ) -> Result<Response, ApiError> {
     let engineer = engineer_id(&engineer)?;
-    let mut fields = write.fields()?;
-    let role = fields.required_text("role", role_from);
-    fields.finish()?;
-    let Some(role) = role else { return Err(ApiError::internal(&"fields passed")) };
+    let role = write.body::<ChangeRole>()?.role;
     let done = write.propose(&api, command::ChangeRole { engineer, role }.into()).await?;
     let Reply::Engineer(engineer) = &done.reply else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::OK, render::me(engineer)))
@@ -56,9 +53,4 @@ async fn delete(
     let engineer = engineer_id(&engineer)?;
     let done = write.propose(&api, command::DeleteEngineer { engineer }.into()).await?;
     Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
-}
-
-fn role_from(text: &str) -> Result<Role, &'static str> {
-    let roles = [Role::Admin, Role::Engineer, Role::Readonly];
-    roles.into_iter().find(|role| role.name() == text).ok_or("must be admin, engineer or readonly")
 }

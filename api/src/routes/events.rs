@@ -1,6 +1,6 @@
 //! `/projects/{id}/events`: the events of a project, by long poll.
 
-use super::project_id;
+use super::identifiers::project_id;
 use crate::{
     api::Api,
     events::history::{self, Chunk, ReadError, Start},

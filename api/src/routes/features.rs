@@ -1,13 +1,12 @@
 //! `/projects/{id}/features`: creates, lists, changes and deletes features.
 
-use super::{feature_slug, no_feature, project_id};
+use super::identifiers::{feature_slug, no_feature, project_id};
 use crate::{
     api::Api,
     auth::Caller,
     brief,
     cluster::SharedView,
     failure::ApiError,
-    fields::{Fields, not_empty},
     openapi::{Operation, Parameter, Routes},
     page,
     read::Read,
@@ -22,17 +21,16 @@ use axum::{
 };
 use nexus_api_types::{
     Code, Data,
+    body::TextField,
     feature::{self as wire, Available, CreateFeature, Deleted, UpdateFeature},
 };
 use nexus_domain::{
     FeatureId, OutOfBudget, ProjectId, Reply, WorkBudget,
     command::{self, FeaturePatch, NewFeature},
-    decide::{MAX_DEPENDENCIES, STEPS_OF_FEATURE, blocker},
+    decide::{STEPS_OF_FEATURE, blocker},
     entity::{Feature, Lane},
-    pattern::Pattern,
-    short_text::{Slug, Title},
 };
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 pub(super) fn routes() -> Routes {
     const STATUSES: [&str; 5] = ["draft", "ready", "active", "done", "cancelled"];
@@ -99,7 +97,7 @@ struct Filter {
 impl Filter {
     fn parse(query: &HashMap<String, String>) -> Result<Self, ApiError> {
         let status = query.get("status").map(|name| render::status_from(name)).transpose();
-        let lane = query.get("lane").map(|name| render::lane_from(name)).transpose();
+        let lane = query.get("lane").map(|name| Lane::from_text(name)).transpose();
         Ok(Self {
             status: status.map_err(|problem| ApiError::field("status", problem))?,
             lane: lane.map_err(|problem| ApiError::field("lane", problem))?,
@@ -182,25 +180,18 @@ async fn create(
     write: Write,
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
-    let mut fields = write.fields()?;
-    let slug = fields.required_text("slug", Slug::parse);
-    let title = fields.required_text("title", Title::parse);
-    let spec = fields.required_text("spec", not_empty);
-    let shape = FeatureFields::parse(&mut fields);
-    fields.finish_as_old_clients_expect()?;
-    let (Some(slug), Some(title), Some(spec)) = (slug, title, spec) else {
-        return Err(ApiError::internal(&"fields passed"));
-    };
+    let body = write.body::<CreateFeature>()?;
+    let spec = body.spec.0;
     let feature = NewFeature {
         id: FeatureId(api.mint.id()),
-        slug,
-        title,
+        slug: body.slug,
+        title: body.title,
         spec: spec.clone(),
-        lane: shape.lane.unwrap_or_default(),
-        priority: shape.priority,
-        touches: shape.touches.unwrap_or_default(),
-        reads: shape.reads.unwrap_or_default(),
-        depends_on: shape.depends_on.unwrap_or_default(),
+        lane: body.lane.unwrap_or_default(),
+        priority: body.priority.map(|priority| priority.0),
+        touches: body.touches,
+        reads: body.reads,
+        depends_on: body.depends_on,
     };
     let done =
         write.propose(&api, command::CreateFeature { project, feature: Box::new(feature) }.into()).await?;
@@ -214,47 +205,22 @@ async fn update(
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     let slug = feature_slug(&slug)?;
-    let mut fields = write.fields()?;
-    let title = fields.text("title", Title::parse);
-    let spec = fields.text("spec", not_empty);
-    let shape = FeatureFields::parse(&mut fields);
-    fields.finish_as_old_clients_expect()?;
+    let body = write.body::<UpdateFeature>()?;
+    let spec = body.spec.map(|spec| spec.0);
     let patch = FeaturePatch {
-        title,
+        title: body.title,
         spec: spec.clone(),
-        lane: shape.lane,
-        priority: shape.priority,
-        touches: shape.touches,
-        reads: shape.reads,
-        depends_on: shape.depends_on,
+        lane: body.lane,
+        priority: body.priority.map(|priority| priority.0),
+        touches: body.touches,
+        reads: body.reads,
+        depends_on: body.depends_on,
     };
     let done =
         write.propose(&api, command::UpdateFeature { project, slug, patch: Box::new(patch) }.into()).await?;
     match spec {
         Some(spec) => answer_with(&done, StatusCode::OK, &spec),
         None => answer(&api, done, StatusCode::OK).await,
-    }
-}
-
-/// The fields that a new feature and a changed one have in common.
-struct FeatureFields {
-    lane: Option<Lane>,
-    priority: Option<u32>,
-    touches: Option<Arc<[Pattern]>>,
-    reads: Option<Arc<[Pattern]>>,
-    depends_on: Option<Arc<[Slug]>>,
-}
-
-impl FeatureFields {
-    fn parse(fields: &mut Fields) -> Self {
-        let priority = fields.number("priority", 1..=u64::from(u32::MAX));
-        Self {
-            lane: fields.text("lane", render::lane_from),
-            priority: priority.and_then(|priority| u32::try_from(priority).ok()),
-            touches: fields.patterns("touches").map(Into::into),
-            reads: fields.patterns("reads").map(Into::into),
-            depends_on: fields.list("dependsOn", MAX_DEPENDENCIES, Slug::parse).map(Into::into),
-        }
     }
 }
 

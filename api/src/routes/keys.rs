@@ -15,12 +15,11 @@ use axum::{
     response::Response,
 };
 use nexus_api_types::{
-    Moment,
-    engineer::{self as wire, MintKey, MintedKey},
+    engineer::{self as wire, CheckedMintKey, MintKey, MintedKey},
     feature::Deleted,
 };
 use nexus_domain::{
-    ProjectId, Refusal, Reply,
+    Refusal, Reply,
     command::{self, NewApiKey},
     ids::KeyId,
     short_text::Label,
@@ -45,14 +44,12 @@ async fn list(read: Read) -> Result<Response, ApiError> {
 }
 
 async fn mint(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
-    let mut fields = write.fields()?;
-    let label = fields.text("label", Label::parse);
-    let expires_at = fields.text("expiresAt", Moment::parse);
-    let project = fields.id::<ProjectId>("projectId");
-    // Both spellings are accepted, since a restriction that is ignored would make a key with all rights. The key is
-    // read-only if either says so.
-    let readonly = [fields.flag("readonly"), fields.flag("readOnly")].contains(&Some(true));
-    fields.finish()?;
+    let mut fields = write.incoming.fields()?;
+    // Another spelling is accepted, too, since a restriction that is ignored would make a key with all rights. The key
+    // is read-only if either says so.
+    let other_spelling = fields.read::<Option<bool>>("readOnly").flatten();
+    let CheckedMintKey { label, expires_at, project_id: project, readonly } = fields.checked::<MintKey>()?;
+    let readonly = [readonly, other_spelling].contains(&Some(true));
 
     let minted = NewKey::of_secret(write.secret(&api));
     let id = KeyId(api.mint.id());

@@ -1,10 +1,9 @@
 //! `/projects/{id}/features/{slug}/learnings`: learnings from the work on a feature.
 
-use super::{feature_slug, no_feature, project_id};
+use super::identifiers::{feature_slug, no_feature, project_id};
 use crate::{
     api::Api,
     failure::ApiError,
-    fields::some_text,
     openapi::{Operation, Routes},
     page,
     read::Read,
@@ -48,10 +47,7 @@ async fn add(
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     let slug = feature_slug(&slug)?;
-    let mut fields = write.fields()?;
-    let content = fields.required_text("content", some_text);
-    fields.finish_as_old_clients_expect()?;
-    let Some(content) = content else { return Err(ApiError::internal(&"fields passed")) };
+    let content = write.body::<AddLearning>()?.content.0;
     let id = LearningId(api.mint.id());
     let done = write.propose(&api, command::AddLearning { project, slug, id, content }.into()).await?;
     let Document::Learning(learning) = api.written(&done).await? else { return Err(done.unexpected()) };

@@ -1,4 +1,5 @@
-//! The routes, with one file per resource. [`service`](crate::service) puts them into the router.
+//! The routes, with one file per resource. [`service`](crate::service) puts them into the router. [`identifiers`] parses
+//! the ids and slugs in their paths.
 
 mod auth;
 mod backup;
@@ -11,6 +12,7 @@ mod engineers;
 mod events;
 mod features;
 mod health;
+mod identifiers;
 mod keys;
 mod learnings;
 mod projects;
@@ -25,10 +27,8 @@ pub(crate) use events::{MAX_WAIT, is_long_poll};
 pub(crate) use health::{is_health, monitoring};
 pub(crate) use sessions::is_heartbeat;
 
-use crate::{api::Api, failure::ApiError, openapi::Routes};
+use crate::{api::Api, openapi::Routes};
 use axum::Router;
-use nexus_domain::{EngineerId, ProjectId, Refusal, refusal::EntityKind, short_text::Slug};
-use uuid::Uuid;
 
 /// All routes under `/api` that the OpenAPI document describes.
 pub(crate) fn api() -> Routes {
@@ -62,26 +62,4 @@ pub(crate) fn socket() -> Router<Api> {
 /// The routes that are also served without the prefix `/api`.
 pub(crate) fn bare() -> Router<Api> {
     health::routes().into_parts().0.merge(socket::socket())
-}
-
-/// Parses a project id in a path.
-fn project_id(text: &str) -> Result<ProjectId, ApiError> {
-    text.parse::<Uuid>().map(ProjectId).map_err(|_| ApiError::field("projectId", "must be a UUID"))
-}
-
-/// Parses an engineer's id in a path.
-fn engineer_id(text: &str) -> Result<EngineerId, ApiError> {
-    text.parse::<Uuid>().map(EngineerId).map_err(|_| ApiError::field("engineerId", "must be a UUID"))
-}
-
-/// Parses a feature's slug in a path. There is no feature with an invalid slug.
-fn feature_slug(text: &str) -> Result<Slug, ApiError> {
-    Slug::parse(text).map_err(|_| no_feature(text))
-}
-
-fn no_feature(slug: &str) -> ApiError {
-    /// Characters of a slug that an answer repeats.
-    const REPEATED: usize = 100;
-    let name = slug.chars().take(REPEATED).collect();
-    Refusal::NotFound { kind: EntityKind::Feature, name }.into()
 }

@@ -1,6 +1,6 @@
 //! `/projects`: projects and their members.
 
-use super::{engineer_id, project_id};
+use super::identifiers::{engineer_id, project_id};
 use crate::{
     api::Api,
     failure::ApiError,
@@ -16,13 +16,12 @@ use axum::{
 };
 use nexus_api_types::feature::Deleted;
 use nexus_api_types::project::{
-    AddMember, CreateProject, Member, Project, ProjectDetail, Removed, UpdateProject,
+    AddMember, CheckedAddMember, CreateProject, Member, Project, ProjectDetail, Removed, UpdateProject,
 };
 use nexus_domain::{
-    EngineerId, ProjectId, Reply, command,
+    ProjectId, Reply, command,
     entity::{MemberRole, Role},
-    pattern::Case,
-    short_text::{Label, MAX_PROJECT_SLUG, Name, ShortTextError, Slug},
+    short_text::Label,
 };
 
 pub(super) fn routes() -> Routes {
@@ -77,16 +76,11 @@ async fn show(Path(project): Path<String>, read: Read) -> Result<Response, ApiEr
 }
 
 async fn create(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
-    let mut fields = write.fields()?;
-    let name = fields.required_text("name", Name::parse);
-    let slug = fields.required_text("slug", project_slug);
-    let repo_url = fields.text("repoUrl", url);
-    let repo_path = fields.text("repoPath", Label::parse);
-    let default_branch = fields.text("defaultBranch", branch);
-    fields.finish_as_old_clients_expect()?;
-    let (Some(name), Some(slug)) = (name, slug) else { return Err(ApiError::internal(&"fields passed")) };
-    let default_branch =
-        default_branch.unwrap_or_else(|| Label::parse("main").expect("a short text is a label"));
+    let body = write.body::<CreateProject>()?;
+    let (name, slug) = (body.name, body.slug.0);
+    let (repo_url, repo_path) = (body.repo_url.map(|url| url.0), body.repo_path);
+    let main = || Label::parse("main").expect("a short text is a label");
+    let default_branch = body.default_branch.map_or_else(main, |branch| branch.0);
     let id = ProjectId(api.mint.id());
     let command = command::CreateProject { id, name, slug, repo_url, repo_path, default_branch }.into();
     let done = write.propose(&api, command).await?;
@@ -100,10 +94,7 @@ async fn update(
     write: Write,
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
-    let mut fields = write.fields()?;
-    let case = fields.required_text("case", case);
-    fields.finish()?;
-    let Some(case) = case else { return Err(ApiError::internal(&"fields passed")) };
+    let case = write.body::<UpdateProject>()?.case;
     let done = write.propose(&api, command::UpdateProject { project, case }.into()).await?;
     let Reply::Project(project) = &done.reply else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::OK, render::project(project)))
@@ -126,11 +117,7 @@ async fn add_member(
     write: Write,
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
-    let mut fields = write.fields()?;
-    let engineer = fields.required_id::<EngineerId>("engineerId");
-    let role = fields.text("role", member_role);
-    fields.finish_as_old_clients_expect()?;
-    let Some(engineer) = engineer else { return Err(ApiError::internal(&"fields passed")) };
+    let CheckedAddMember { engineer_id: engineer, role } = write.body::<AddMember>()?;
     let role = role.unwrap_or(MemberRole::Member);
     let done = write.propose(&api, command::AddMember { project, engineer, role }.into()).await?;
     let Reply::Member(member) = &done.reply else { return Err(done.unexpected()) };
@@ -147,46 +134,4 @@ async fn remove_member(
     let (project, engineer) = (project_id(&project)?, engineer_id(&engineer)?);
     let done = write.propose(&api, command::RemoveMember { project, engineer }.into()).await?;
     Ok(done.answer(StatusCode::OK, Removed { removed: true }))
-}
-
-fn member_role(text: &str) -> Result<MemberRole, &'static str> {
-    match text {
-        "lead" => Ok(MemberRole::Lead),
-        "member" => Ok(MemberRole::Member),
-        _ => Err("must be lead or member"),
-    }
-}
-
-fn case(text: &str) -> Result<Case, &'static str> {
-    [Case::Sensitive, Case::Insensitive]
-        .into_iter()
-        .find(|case| case.name() == text)
-        .ok_or("must be sensitive or insensitive")
-}
-
-fn project_slug(text: &str) -> Result<Slug, ShortTextError> {
-    let actual = text.chars().count();
-    if actual > MAX_PROJECT_SLUG {
-        return Err(ShortTextError::Length { min: 1, max: MAX_PROJECT_SLUG, actual });
-    }
-    Slug::parse(text)
-}
-
-fn url(text: &str) -> Result<Label, ShortTextError> {
-    let form = ShortTextError::Form("must be a URL such as https://example.com/repo.git");
-    let Some((scheme, rest)) = text.split_once(':') else { return Err(form) };
-    let mut letters = scheme.chars();
-    let scheme_ok = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
-        && letters.all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter));
-    if !scheme_ok || rest.trim_start_matches('/').is_empty() || text.contains(char::is_whitespace) {
-        return Err(form);
-    }
-    Label::parse(text)
-}
-
-fn branch(text: &str) -> Result<Label, ShortTextError> {
-    if text.is_empty() {
-        return Err(ShortTextError::Form("must not be empty"));
-    }
-    Label::parse(text)
 }

@@ -1,6 +1,9 @@
 //! `/projects/{id}/roadmap`: the order of features in their lanes.
 
-use super::{feature_slug, features, project_id};
+use super::{
+    features,
+    identifiers::{feature_slug, project_id},
+};
 use crate::{
     api::Api,
     cluster::SharedView,
@@ -18,13 +21,9 @@ use axum::{
 };
 use nexus_api_types::{
     feature::Feature,
-    roadmap::{MoveFeature, Reorder, Roadmap},
+    roadmap::{CheckedMoveFeature, MoveFeature, Reorder, Roadmap},
 };
-use nexus_domain::{
-    OutOfBudget, ProjectId, WorkBudget, command,
-    decide::{MAX_NAMED, STEPS_OF_FEATURE},
-    entity::Lane,
-};
+use nexus_domain::{OutOfBudget, ProjectId, WorkBudget, command, decide::STEPS_OF_FEATURE, entity::Lane};
 
 pub(super) fn routes() -> Routes {
     let shown = Operation::read("Show what comes first");
@@ -73,17 +72,11 @@ async fn reorder(
     write: Write,
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
-    let mut fields = write.fields()?;
+    let fields = write.incoming.fields()?;
     if fields.is_empty() {
         return Err(ApiError::field("body", "must name a lane, as in {\"now\": [\"a-feature\"]}"));
     }
-    let mut named = Vec::new();
-    for lane in Lane::ALL {
-        let slugs = fields.list(lane.name(), MAX_NAMED, |slug| Ok::<_, &str>(slug.to_owned()));
-        named.extend(slugs.map(|slugs| (lane, slugs)));
-    }
-    fields.no_others("is no lane; lanes are now, next, later and icebox");
-    fields.finish_as_old_clients_expect()?;
+    let named = fields.checked::<Reorder>()?;
     let lanes = named.into_iter().map(|(lane, slugs)| {
         let slugs = slugs.iter().map(|slug| feature_slug(slug)).collect::<Result<Vec<_>, _>>()?;
         Ok((lane, slugs))
@@ -104,12 +97,8 @@ async fn put(
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     let slug = feature_slug(&slug)?;
-    let mut fields = write.fields()?;
-    let lane = fields.required_text("lane", render::lane_from);
-    let priority = fields.number("priority", 1..=u64::from(u32::MAX));
-    fields.finish_as_old_clients_expect()?;
-    let Some(lane) = lane else { return Err(ApiError::internal(&"fields passed")) };
-    let priority = priority.and_then(|priority| u32::try_from(priority).ok());
+    let CheckedMoveFeature { lane, priority } = write.body::<MoveFeature>()?;
+    let priority = priority.map(|priority| priority.0);
     let done = write.propose(&api, command::MoveFeature { project, slug, lane, priority }.into()).await?;
     features::answer(&api, done, StatusCode::OK).await
 }

@@ -1,12 +1,11 @@
 //! `/projects/{id}/sessions` and `/projects/{id}/status`: sessions, their heartbeats, and the work in a project.
 
-use super::{claims, features::too_many_features, project_id};
+use super::{claims, features::too_many_features, identifiers::project_id};
 use crate::{
     api::Api,
     brief,
     cluster::{Consistency, SharedView},
     failure::ApiError,
-    fields::Fields,
     openapi::{Operation, Routes},
     read::Read,
     render,
@@ -20,14 +19,13 @@ use axum::{
 };
 use nexus_api_types::{
     Data,
-    session::{self as wire, Ok as Yes, ProjectStatus, StartSession},
+    session::{self as wire, CheckedStartSession, Ok as Yes, ProjectStatus, StartSession},
 };
 use nexus_domain::{
-    EngineerId, FeatureId, OutOfBudget, ProjectId, Refusal, Reply, SessionId, WorkBudget, command,
+    EngineerId, OutOfBudget, ProjectId, Refusal, Reply, SessionId, WorkBudget, command,
     decide::{STEPS_OF_FEATURE, access},
-    entity::{Feature, SessionMetadata, Status},
+    entity::{Feature, Status},
     refusal::EntityKind,
-    short_text::{AgentName, Label},
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -77,27 +75,13 @@ async fn start(
     write: Write,
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
-    let mut fields = write.fields()?;
-    let feature = fields.id::<FeatureId>("featureId");
-    let agent = fields.text("agent", AgentName::parse);
-    let metadata = metadata(&mut fields);
-    fields.finish_as_old_clients_expect()?;
+    let CheckedStartSession { feature_id: feature, agent, metadata } = write.body::<StartSession>()?;
+    let metadata = metadata.unwrap_or_default();
     let id = SessionId(api.mint.id());
     let done =
         write.propose(&api, command::StartSession { project, id, agent, feature, metadata }.into()).await?;
     let Reply::Session(session) = &done.reply else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::CREATED, render::session(done.view.state(), session)))
-}
-
-fn metadata(fields: &mut Fields) -> SessionMetadata {
-    let Some(mut inner) = fields.object("metadata") else { return SessionMetadata::default() };
-    let metadata = SessionMetadata {
-        git_branch: inner.text("gitBranch", Label::parse),
-        working_dir: inner.text("workingDir", Label::parse),
-        client_version: inner.text("clientVersion", Label::parse),
-    };
-    fields.absorb("metadata", inner);
-    metadata
 }
 
 async fn active(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {

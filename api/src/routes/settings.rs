@@ -3,13 +3,12 @@
 use crate::{
     api::Api,
     failure::ApiError,
-    fields::Fields,
     openapi::{Operation, Routes},
     read::Read,
     write::Write,
 };
 use axum::{extract::State, http::StatusCode, response::Response};
-use nexus_api_types::cluster as wire;
+use nexus_api_types::{body::Seconds, cluster as wire};
 use nexus_domain::{
     Millis, Refusal, Reply, Settings, command,
     entity::Role,
@@ -39,50 +38,40 @@ async fn show(read: Read) -> Result<Response, ApiError> {
 }
 
 async fn update(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
-    let mut fields = write.fields()?;
-    let patch = patch(&mut fields);
-    fields.finish()?;
+    let patch = patch(write.body::<wire::Settings>()?);
     let done = write.propose(&api, command::UpdateSettings { patch }.into()).await?;
     let Reply::Settings(settings) = &done.reply else { return Err(done.unexpected()) };
     Ok(done.answer(StatusCode::OK, render(settings)))
 }
 
-fn patch(fields: &mut Fields) -> SettingsPatch {
+fn patch(body: wire::CheckedSettings) -> SettingsPatch {
+    let millis = |seconds: Seconds| millis(seconds.0);
     SettingsPatch {
-        registration: fields.text("registration", registration_from),
-        session_timeout: fields.seconds("session.timeout").map(millis),
-        session_grace: fields.seconds("session.grace").map(millis),
-        session_unattended: fields.seconds("session.unattended").map(millis),
-        event_revisions: fields.number("events.revisions", 0..=u64::MAX),
-        replies: fields.number("replies.count", 0..=u64::MAX),
-        reply_age: fields.seconds("replies.age").map(millis),
-        event_age: fields.seconds("events.age").map(millis),
-        event_bytes: fields.number("events.bytes", 0..=u64::MAX),
+        registration: body.registration,
+        session_timeout: body.session_timeout.map(millis),
+        session_grace: body.session_grace.map(millis),
+        session_unattended: body.session_unattended.map(millis),
+        event_revisions: body.event_revisions,
+        replies: body.replies,
+        reply_age: body.reply_age.map(millis),
+        event_age: body.event_age.map(millis),
+        event_bytes: body.event_bytes,
         quotas: QuotasPatch {
-            project_memory: fields.number("quota.project.memory", 0..=u64::MAX),
-            project_texts: fields.number("quota.project.texts", 0..=u64::MAX),
-            engineer_memory: fields.number("quota.engineer.memory", 0..=u64::MAX),
-            engineer_texts: fields.number("quota.engineer.texts", 0..=u64::MAX),
-            engineer_projects: fields.number("quota.engineer.projects", 0..=u64::MAX),
-            cluster_memory: fields.number("quota.cluster.memory", 0..=u64::MAX),
-            cluster_texts: fields.number("quota.cluster.texts", 0..=u64::MAX),
+            project_memory: body.quota_project_memory,
+            project_texts: body.quota_project_texts,
+            engineer_memory: body.quota_engineer_memory,
+            engineer_texts: body.quota_engineer_texts,
+            engineer_projects: body.quota_engineer_projects,
+            cluster_memory: body.quota_cluster_memory,
+            cluster_texts: body.quota_cluster_texts,
         },
     }
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn millis(seconds: f64) -> Millis {
-    // At most 1e12, as `Fields::seconds` checks.
+    // At most 1e12, as `Seconds` checks.
     Millis((seconds * 1000.0).round() as u64)
-}
-
-fn registration_from(text: &str) -> Result<Registration, &'static str> {
-    match text {
-        "open" => Ok(Registration::Open),
-        "invite" => Ok(Registration::Invite),
-        "closed" => Ok(Registration::Closed),
-        _ => Err("must be open, invite or closed"),
-    }
 }
 
 fn render(settings: &Settings) -> wire::Settings {

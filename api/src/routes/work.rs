@@ -1,6 +1,9 @@
 //! `/projects/{id}/features/{slug}/…`: the status changes of a feature, from ready to done.
 
-use super::{feature_slug, features::answer, project_id};
+use super::{
+    features::answer,
+    identifiers::{feature_slug, project_id},
+};
 use crate::{
     api::Api,
     failure::ApiError,
@@ -15,7 +18,7 @@ use axum::{
 };
 use futures::future::{BoxFuture, FutureExt};
 use nexus_api_types::feature::{Feature, PickNext, Picked};
-use nexus_domain::{Command, ProjectId, Reply, command, entity::Lane, short_text::Slug};
+use nexus_domain::{Command, ProjectId, Reply, command, short_text::Slug};
 
 pub(super) fn routes() -> Routes {
     let picked = |summary| {
@@ -98,9 +101,7 @@ async fn pick_next(
     write: Write,
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
-    let mut fields = write.fields()?;
-    let lanes = fields.list("lanes", Lane::ALL.len(), render::lane_from).unwrap_or_default();
-    fields.finish()?;
+    let lanes = write.body::<PickNext>()?.lanes.unwrap_or_default();
     let done = write.propose(&api, command::PickNext { project, lanes }.into()).await?;
     picked(&api, done).await
 }

@@ -1,6 +1,10 @@
 //! Checkpoints on the wire: recorded states of work.
 
-use crate::Moment;
+use crate::{
+    Moment,
+    body::{LongText, SortedObject, Unknown, body, words},
+};
+use nexus_domain::{FeatureId, SessionId, document::CheckpointKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -18,6 +22,10 @@ pub enum CheckpointType {
     /// Written when a session was lost.
     CrashRecovery,
 }
+
+words!(
+    CheckpointKind = CheckpointType, "must be auto_periodic, manual or crash_recovery": AutoPeriodic, Manual, CrashRecovery
+);
 
 /// A recorded state of work on a feature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -49,24 +57,20 @@ pub struct Checkpoint {
     pub created_at: Moment,
 }
 
-/// Body of `POST …/sessions/checkpoints`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SaveCheckpoint {
-    /// The session whose work is recorded: one of the caller's own.
-    pub session_id: Uuid,
-    /// The feature that the session works on.
-    pub feature_id: Uuid,
-    /// Whatever helps another agent to continue.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub context: Option<Map<String, Value>>,
-    /// Why it is written; `auto_periodic` when absent.
-    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<CheckpointType>,
-    /// A note for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub notes: Option<String>,
+body! {
+    /// Body of `POST …/sessions/checkpoints`.
+    pub struct SaveCheckpoint => CheckedSaveCheckpoint, Unknown::Ignored {
+        /// The session whose work is recorded: one of the caller's own.
+        session_id "sessionId": SessionId,
+        /// The feature that the session works on.
+        feature_id "featureId": FeatureId,
+        /// Whatever helps another agent to continue.
+        context: Option<SortedObject>,
+        /// Why it is written; `auto_periodic` when absent.
+        kind "type": Option<CheckpointKind>,
+        /// A note for people.
+        notes: Option<LongText>,
+    }
 }
 
 /// Answer of `POST …/sessions/checkpoints` for a checkpoint that is equal to the newest one.

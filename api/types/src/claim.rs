@@ -1,9 +1,16 @@
 //! File claims on the wire.
 
-use crate::Moment;
-use crate::text::PathPattern;
+use crate::{
+    Moment,
+    body::{SomePatterns, TextField, Unknown, VISIBLE, Whole, body, text_schema, words},
+};
+use nexus_domain::{FeatureId, entity::ClaimMode, pattern::Pattern, short_text::Label};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use std::sync::Arc;
+use utoipa::{
+    ToSchema,
+    openapi::{RefOr, schema::Schema},
+};
 use uuid::Uuid;
 
 /// How a path is held.
@@ -16,6 +23,8 @@ pub enum Mode {
     /// Held together with other readers.
     Shared,
 }
+
+words!(ClaimMode = Mode, "must be exclusive or shared": Exclusive, Shared);
 
 /// A path that a session holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -92,20 +101,16 @@ pub struct Refreshed {
     pub not_owned: Vec<String>,
 }
 
-/// Body of `POST …/claims`.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ClaimPaths {
-    /// Files, folders or globs: all of them or none.
-    #[schema(value_type = Vec<PathPattern>, min_items = 1, max_items = 10000)]
-    pub paths: Vec<String>,
-    /// How to hold them; `exclusive` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<Mode>,
-    /// An active feature of the same session, which they are held for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
-    pub feature_id: Option<Uuid>,
+body! {
+    /// Body of `POST …/claims`.
+    pub struct ClaimPaths => CheckedClaimPaths, Unknown::Refused {
+        /// Files, folders or globs: all of them or none.
+        paths: SomePatterns,
+        /// How to hold them; `exclusive` when absent.
+        mode: Option<ClaimMode>,
+        /// An active feature of the same session, which they are held for.
+        feature_id "featureId": Option<FeatureId>,
+    }
 }
 
 /// Answer of `POST …/claims`.
@@ -115,39 +120,48 @@ pub struct Claimed {
     pub claims: Vec<Claim>,
 }
 
-/// Body of `POST …/claims/refresh`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-pub struct RefreshClaims {
-    /// The paths to look for; all that are held when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<PathPattern>>, max_items = 10000)]
-    pub paths: Option<Vec<String>>,
+body! {
+    /// Body of `POST …/claims/refresh`.
+    pub struct RefreshClaims => CheckedRefreshClaims, Unknown::Ignored {
+        /// The paths to look for; all that are held when absent.
+        paths: Option<Arc<[Pattern]>>,
+    }
 }
 
-/// Body of `DELETE …/claims`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ReleasePaths {
-    /// The paths as they were claimed; all that were claimed while working when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<PathPattern>>, max_items = 10000)]
-    pub paths: Option<Vec<String>>,
+body! {
+    /// Body of `DELETE …/claims`.
+    pub struct ReleasePaths => CheckedReleasePaths, Unknown::Refused {
+        /// The paths as they were claimed; all that were claimed while working when absent.
+        paths: Option<Arc<[Pattern]>>,
+    }
 }
 
-/// Body of `POST …/claims/force-release`.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ForceRelease {
-    /// The paths as they were claimed.
-    #[schema(value_type = Vec<PathPattern>, min_items = 1, max_items = 10000)]
-    pub paths: Vec<String>,
-    /// Why they are taken away, for the record.
-    #[schema(
-        min_length = 1,
-        max_length = 2048,
-        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
-    )]
-    pub reason: String,
+/// Why paths are taken away.
+pub struct ForceReason(pub Label);
+
+impl TextField for ForceReason {
+    type Sent = String;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "" => Err("must say why: it is kept in the record".to_owned()),
+            text => Label::from_text(text).map(Self),
+        }
+    }
+
+    fn text_schema() -> RefOr<Schema> {
+        text_schema(Some(1), 2048, VISIBLE)
+    }
+}
+
+body! {
+    /// Body of `POST …/claims/force-release`.
+    pub struct ForceRelease => CheckedForceRelease, Unknown::Refused {
+        /// The paths as they were claimed.
+        paths: SomePatterns,
+        /// Why they are taken away, for the record.
+        reason: ForceReason,
+    }
 }
 
 /// Answer of `DELETE …/claims` and of `POST …/claims/force-release`.
@@ -159,16 +173,17 @@ pub struct Released {
     pub count: u64,
 }
 
-/// Body of `POST …/claims/check`.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CheckPaths {
-    /// The paths that the caller is about to change.
-    #[schema(value_type = Vec<PathPattern>, min_items = 1, max_items = 10000)]
-    pub paths: Vec<String>,
-    /// The fence under which the caller changes them. A newer holder of one of them is the error `STALE_FENCE`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fence: Option<u64>,
+/// Largest fence: far above any log index, and representable by every client.
+const MAX_FENCE: u64 = i64::MAX as u64;
+
+body! {
+    /// Body of `POST …/claims/check`.
+    pub struct CheckPaths => CheckedCheckPaths, Unknown::Refused {
+        /// The paths that the caller is about to change.
+        paths: SomePatterns,
+        /// The fence under which the caller changes them. A newer holder of one of them is the error `STALE_FENCE`.
+        fence: Option<Whole<0, MAX_FENCE>>,
+    }
 }
 
 /// Who holds a path, from the view of the caller.

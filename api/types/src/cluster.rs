@@ -1,8 +1,18 @@
 //! The cluster on the wire.
 
-use crate::Moment;
+use crate::{
+    Moment,
+    body::{Seconds, TextField, Unknown, Whole, body, text_schema},
+};
+use nexus_domain::{ids::InstanceId, settings::Registration};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        ObjectBuilder, RefOr,
+        schema::{Schema, Type},
+    },
+};
 use uuid::Uuid;
 
 /// The role of a node in the cluster.
@@ -106,20 +116,37 @@ pub struct ClusterStatus {
     pub timestamp: Moment,
 }
 
-/// Body of `POST /cluster/members`: a node asks to join.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct JoinRequest {
-    /// The join token that an admin made.
-    pub join_token: String,
-    /// The id of its data folder.
-    pub instance: Uuid,
-    /// The address that other nodes reach it at.
-    #[schema(max_length = 255, pattern = r"^[a-z0-9.-]+:[1-9][0-9]{0,3}$")]
-    pub peer_addr: String,
-    /// The address that clients reach it at.
-    #[schema(max_length = 255, pattern = r"^[a-z0-9.-]+:[1-9][0-9]{0,3}$")]
-    pub client_addr: String,
+/// An address as `host:port`.
+pub struct Address(pub String);
+
+impl TextField for Address {
+    type Sent = String;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let is_valid = text.len() <= 255
+            && text
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        if is_valid { Ok(Self(text.to_owned())) } else { Err("must be host:port".to_owned()) }
+    }
+
+    fn text_schema() -> RefOr<Schema> {
+        text_schema(None, 255, r"^[a-z0-9.-]+:[1-9][0-9]{0,3}$")
+    }
+}
+
+body! {
+    /// Body of `POST /cluster/members`: a node asks to join.
+    pub struct JoinRequest => CheckedJoinRequest, Unknown::Refused {
+        /// The join token that an admin made.
+        join_token "joinToken": String,
+        /// The id of its data folder.
+        instance: InstanceId,
+        /// The address that other nodes reach it at.
+        peer_addr "peerAddr": Address,
+        /// The address that clients reach it at.
+        client_addr "clientAddr": Address,
+    }
 }
 
 /// Answer of `POST /cluster/members`.
@@ -135,14 +162,15 @@ pub struct Joined {
     pub sealed_secret: String,
 }
 
-/// Body of `POST /cluster/join-tokens`.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CreateJoinToken {
-    /// Validity in seconds; an hour when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 604800)]
-    pub ttl_seconds: Option<u64>,
+/// Longest validity of a join token: a week, since it lets a machine read everything.
+const MAX_JOIN_TOKEN_SECONDS: u64 = 7 * 24 * 3600;
+
+body! {
+    /// Body of `POST /cluster/join-tokens`.
+    pub struct CreateJoinToken => CheckedCreateJoinToken, Unknown::Refused {
+        /// Validity in seconds; an hour when absent.
+        ttl_seconds "ttlSeconds": Option<Whole<1, MAX_JOIN_TOKEN_SECONDS>>,
+    }
 }
 
 /// Answer of `POST /cluster/join-tokens`.
@@ -155,84 +183,68 @@ pub struct JoinToken {
     pub expires_at: Moment,
 }
 
-/// Body of `POST /cluster/leader`.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TransferLeader {
-    /// The id of the next leader; the best voter when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1)]
-    pub to: Option<u64>,
+body! {
+    /// Body of `POST /cluster/leader`.
+    pub struct TransferLeader => CheckedTransferLeader, Unknown::Refused {
+        /// The id of the next leader; the best voter when absent.
+        to: Option<Whole<1, { u64::MAX }>>,
+    }
 }
 
-/// The cluster's settings. In a `PATCH`, what is absent stays. Times in seconds, fractions allowed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// Who may register: `open`, `invite` or `closed`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(pattern = "^(open|invite|closed)$")]
-    pub registration: Option<String>,
-    /// A session with heartbeats is disconnected after this long without one.
-    #[serde(default, rename = "session.timeout", skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 0.1, maximum = 2592000.0)]
-    pub session_timeout: Option<f64>,
-    /// A disconnected session keeps its claims for this long.
-    #[serde(default, rename = "session.grace", skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 0.0, maximum = 2592000.0)]
-    pub session_grace: Option<f64>,
-    /// A session that never sent a heartbeat is disconnected after this long without a request.
-    #[serde(default, rename = "session.unattended", skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 0.1, maximum = 2592000.0)]
-    pub session_unattended: Option<f64>,
-    /// How many revisions of events are kept.
-    #[serde(default, rename = "events.revisions", skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1000, maximum = 10000000)]
-    pub event_revisions: Option<u64>,
-    /// How many answers are remembered for retries.
-    #[serde(default, rename = "replies.count", skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 100, maximum = 1000000)]
-    pub replies: Option<u64>,
-    /// How long answers are remembered.
-    #[serde(default, rename = "replies.age", skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 0.1, maximum = 2592000.0)]
-    pub reply_age: Option<f64>,
-    /// How long events are kept at most.
-    #[serde(default, rename = "events.age", skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 0.1, maximum = 2592000.0)]
-    pub event_age: Option<f64>,
-    /// Bytes of events that are kept at most, on each node's disk.
-    #[serde(default, rename = "events.bytes", skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1048576, maximum = 1099511627776_i64)]
-    pub event_bytes: Option<u64>,
-    /// Estimated bytes of memory that one project may take.
-    #[serde(default, rename = "quota.project.memory", skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1048576, maximum = 1099511627776_i64)]
-    pub quota_project_memory: Option<u64>,
-    /// Bytes of texts on disk that one project may have.
-    #[serde(default, rename = "quota.project.texts", skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1048576, maximum = 1099511627776_i64)]
-    pub quota_project_texts: Option<u64>,
-    /// Estimated bytes of memory of what one engineer made, in all projects.
-    #[serde(default, rename = "quota.engineer.memory", skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1048576, maximum = 1099511627776_i64)]
-    pub quota_engineer_memory: Option<u64>,
-    /// Bytes of texts on disk that one engineer wrote, in all projects.
-    #[serde(default, rename = "quota.engineer.texts", skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1048576, maximum = 1099511627776_i64)]
-    pub quota_engineer_texts: Option<u64>,
-    /// Projects that one engineer may have made.
-    #[serde(default, rename = "quota.engineer.projects", skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 0, maximum = 10000)]
-    pub quota_engineer_projects: Option<u64>,
-    /// Estimated bytes of memory of the whole cluster, on each node.
-    #[serde(default, rename = "quota.cluster.memory", skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1048576, maximum = 1099511627776_i64)]
-    pub quota_cluster_memory: Option<u64>,
-    /// Bytes of texts on disk of the whole cluster, on each node.
-    #[serde(default, rename = "quota.cluster.texts", skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1048576, maximum = 1099511627776_i64)]
-    pub quota_cluster_texts: Option<u64>,
+impl TextField for Registration {
+    type Sent = String;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "open" => Ok(Self::Open),
+            "invite" => Ok(Self::Invite),
+            "closed" => Ok(Self::Closed),
+            _ => Err("must be open, invite or closed".to_owned()),
+        }
+    }
+
+    fn text_schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        text.pattern(Some("^(open|invite|closed)$")).into()
+    }
+}
+
+body! {
+    /// The cluster's settings. In a `PATCH`, what is absent stays. Times in seconds, fractions allowed.
+    pub struct Settings => CheckedSettings, Unknown::Refused {
+        /// Who may register: `open`, `invite` or `closed`.
+        registration: Option<Registration>,
+        /// A session with heartbeats is disconnected after this long without one.
+        session_timeout "session.timeout": Option<Seconds> = 0.1 ..= 2592000.0,
+        /// A disconnected session keeps its claims for this long.
+        session_grace "session.grace": Option<Seconds> = 0.0 ..= 2592000.0,
+        /// A session that never sent a heartbeat is disconnected after this long without a request.
+        session_unattended "session.unattended": Option<Seconds> = 0.1 ..= 2592000.0,
+        /// How many revisions of events are kept.
+        event_revisions "events.revisions": Option<u64> = 1000 ..= 10000000,
+        /// How many answers are remembered for retries.
+        replies "replies.count": Option<u64> = 100 ..= 1000000,
+        /// How long answers are remembered.
+        reply_age "replies.age": Option<Seconds> = 0.1 ..= 2592000.0,
+        /// How long events are kept at most.
+        event_age "events.age": Option<Seconds> = 0.1 ..= 2592000.0,
+        /// Bytes of events that are kept at most, on each node's disk.
+        event_bytes "events.bytes": Option<u64> = 1048576 ..= 1099511627776_i64,
+        /// Estimated bytes of memory that one project may take.
+        quota_project_memory "quota.project.memory": Option<u64> = 1048576 ..= 1099511627776_i64,
+        /// Bytes of texts on disk that one project may have.
+        quota_project_texts "quota.project.texts": Option<u64> = 1048576 ..= 1099511627776_i64,
+        /// Estimated bytes of memory of what one engineer made, in all projects.
+        quota_engineer_memory "quota.engineer.memory": Option<u64> = 1048576 ..= 1099511627776_i64,
+        /// Bytes of texts on disk that one engineer wrote, in all projects.
+        quota_engineer_texts "quota.engineer.texts": Option<u64> = 1048576 ..= 1099511627776_i64,
+        /// Projects that one engineer may have made.
+        quota_engineer_projects "quota.engineer.projects": Option<u64> = 0 ..= 10000,
+        /// Estimated bytes of memory of the whole cluster, on each node.
+        quota_cluster_memory "quota.cluster.memory": Option<u64> = 1048576 ..= 1099511627776_i64,
+        /// Bytes of texts on disk of the whole cluster, on each node.
+        quota_cluster_texts "quota.cluster.texts": Option<u64> = 1048576 ..= 1099511627776_i64,
+    }
 }
 
 /// Answer of an operation on the cluster.

@@ -1,6 +1,13 @@
 //! Engineers and their keys on the wire.
 
-use crate::Moment;
+use crate::{
+    Moment,
+    body::{Unknown, body, words},
+};
+use nexus_domain::{
+    ProjectId, entity,
+    short_text::{Email, Label, Name},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -16,6 +23,8 @@ pub enum Role {
     /// May only read.
     Readonly,
 }
+
+words!(entity::Role = Role, "must be admin, engineer or readonly": Admin, Engineer, Readonly);
 
 /// An engineer as others see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -41,23 +50,16 @@ pub struct Me {
     pub role: Role,
 }
 
-/// Body of `POST /auth/register`.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Register {
-    /// The name: 1 to 100 characters.
-    #[schema(
-        min_length = 1,
-        max_length = 100,
-        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
-    )]
-    pub name: String,
-    /// The e-mail address: at most 255 characters.
-    #[schema(format = Email, max_length = 255)]
-    pub email: String,
-    /// The bootstrap token, which makes the first admin once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bootstrap_token: Option<String>,
+body! {
+    /// Body of `POST /auth/register`.
+    pub struct Register => CheckedRegister, Unknown::Ignored {
+        /// The name: 1 to 100 characters.
+        name: Name,
+        /// The e-mail address: at most 255 characters.
+        email: Email,
+        /// The bootstrap token, which makes the first admin once.
+        bootstrap_token "bootstrapToken": Option<String>,
+    }
 }
 
 /// Answer of `POST /auth/register`.
@@ -88,24 +90,18 @@ pub struct ApiKey {
     pub created_at: Moment,
 }
 
-/// Body of `POST /auth/keys`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct MintKey {
-    /// A label for the owner.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 0, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
-    pub label: Option<String>,
-    /// The key is not accepted from then on; it does not expire when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Moment>,
-    /// The key is accepted for this project only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
-    pub project_id: Option<Uuid>,
-    /// Whether the key is accepted for reading only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub readonly: Option<bool>,
+body! {
+    /// Body of `POST /auth/keys`.
+    pub struct MintKey => CheckedMintKey, Unknown::Refused {
+        /// A label for the owner.
+        label: Option<Label>,
+        /// The key is not accepted from then on; it does not expire when absent.
+        expires_at "expiresAt": Option<Moment>,
+        /// The key is accepted for this project only.
+        project_id "projectId": Option<ProjectId>,
+        /// Whether the key is accepted for reading only.
+        readonly: Option<bool>,
+    }
 }
 
 /// Answer of `POST /auth/keys`.
@@ -119,10 +115,10 @@ pub struct MintedKey {
     pub api_key: String,
 }
 
-/// Body of `PATCH /engineers/{engineerId}`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ChangeRole {
-    /// The new role.
-    pub role: Role,
+body! {
+    /// Body of `PATCH /engineers/{engineerId}`.
+    pub struct ChangeRole => CheckedChangeRole, Unknown::Refused {
+        /// The new role.
+        role: entity::Role,
+    }
 }

@@ -1,9 +1,22 @@
 //! Features on the wire.
 
-use crate::text::{PathPattern, SlugText};
-use crate::{Moment, claim::Claim};
+use crate::{
+    Moment,
+    body::{BodyField, Priority, Problem, Schemas, Spec, TextField, Unknown, body, list, list_schema, words},
+    claim::Claim,
+};
+use nexus_domain::{
+    entity,
+    pattern::Pattern,
+    short_text::{Slug, Title},
+};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde_json::Value;
+use std::sync::Arc;
+use utoipa::{
+    ToSchema,
+    openapi::{RefOr, schema::Schema},
+};
 use uuid::Uuid;
 
 /// How soon a feature is wanted.
@@ -19,6 +32,25 @@ pub enum Lane {
     Later,
     /// Not planned at the moment.
     Icebox,
+}
+
+words!(entity::Lane = Lane, "must be now, next, later or icebox": Now, Next, Later, Icebox);
+
+/// Lanes to pick from.
+impl BodyField for Vec<entity::Lane> {
+    type Sent = Vec<Lane>;
+
+    fn parse(value: Value) -> Result<Self, Vec<Problem>> {
+        list(value, entity::Lane::ALL.len(), entity::Lane::from_text)
+    }
+
+    fn schema() -> RefOr<Schema> {
+        list_schema::<Lane>(entity::Lane::ALL.len()).into()
+    }
+
+    fn schemas(schemas: &mut Schemas) {
+        <entity::Lane as BodyField>::schemas(schemas);
+    }
 }
 
 /// The status of a feature.
@@ -149,89 +181,54 @@ pub struct Blocked {
     pub blocked_by: BlockedBy,
 }
 
-/// Body of `POST …/features`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CreateFeature {
-    /// The short name: 1 to 100 of `a-z`, `0-9`, `-`.
-    #[schema(min_length = 1, max_length = 100, pattern = r"^[a-z0-9-]+$")]
-    pub slug: String,
-    /// The title: 1 to 200 characters.
-    #[schema(
-        min_length = 1,
-        max_length = 200,
-        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
-    )]
-    pub title: String,
-    /// The specification: at least 1 character.
-    #[schema(min_length = 1)]
-    pub spec: String,
-    /// The lane; `next` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lane: Option<Lane>,
-    /// The position in the lane; its end when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 4294967295u64)]
-    pub priority: Option<u32>,
-    /// Paths that the holder will change.
-    #[serde(default)]
-    #[schema(value_type = Vec<PathPattern>, max_items = 10000)]
-    pub touches: Vec<String>,
-    /// Paths that the holder will only read.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<PathPattern>, max_items = 10000)]
-    pub reads: Vec<String>,
-    /// The slugs of features that must be done or cancelled first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<SlugText>, max_items = 100)]
-    pub depends_on: Vec<String>,
+body! {
+    /// Body of `POST …/features`.
+    pub struct CreateFeature => CheckedCreateFeature, Unknown::Ignored {
+        /// The short name: 1 to 100 of `a-z`, `0-9`, `-`.
+        slug: Slug,
+        /// The title: 1 to 200 characters.
+        title: Title,
+        /// The specification: at least 1 character.
+        spec: Spec,
+        /// The lane; `next` when absent.
+        lane: Option<entity::Lane>,
+        /// The position in the lane; its end when absent.
+        priority: Option<Priority>,
+        /// Paths that the holder will change.
+        touches: Arc<[Pattern]>,
+        /// Paths that the holder will only read.
+        reads: Arc<[Pattern]>,
+        /// The slugs of features that must be done or cancelled first.
+        depends_on "dependsOn": Arc<[Slug]>,
+    }
 }
 
-/// Body of `PATCH …/features/{slug}`. Absent fields stay as they are.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct UpdateFeature {
-    /// The title: 1 to 200 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(
-        min_length = 1,
-        max_length = 200,
-        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
-    )]
-    pub title: Option<String>,
-    /// The specification: at least 1 character.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1)]
-    pub spec: Option<String>,
-    /// The lane to move it to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lane: Option<Lane>,
-    /// The position in the lane.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 4294967295u64)]
-    pub priority: Option<u32>,
-    /// All paths that the holder will change.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<PathPattern>>, max_items = 10000)]
-    pub touches: Option<Vec<String>>,
-    /// All paths that the holder will only read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<PathPattern>>, max_items = 10000)]
-    pub reads: Option<Vec<String>>,
-    /// The slugs of all dependencies.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<SlugText>>, max_items = 100)]
-    pub depends_on: Option<Vec<String>>,
+body! {
+    /// Body of `PATCH …/features/{slug}`. Absent fields stay as they are.
+    pub struct UpdateFeature => CheckedUpdateFeature, Unknown::Ignored, derive(Default) {
+        /// The title: 1 to 200 characters.
+        title: Option<Title>,
+        /// The specification: at least 1 character.
+        spec: Option<Spec>,
+        /// The lane to move it to.
+        lane: Option<entity::Lane>,
+        /// The position in the lane.
+        priority: Option<Priority>,
+        /// All paths that the holder will change.
+        touches: Option<Arc<[Pattern]>>,
+        /// All paths that the holder will only read.
+        reads: Option<Arc<[Pattern]>>,
+        /// The slugs of all dependencies.
+        depends_on "dependsOn": Option<Arc<[Slug]>>,
+    }
 }
 
-/// Body of `POST …/features/pick-next`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PickNext {
-    /// The lanes to pick from; all of them, `now` first, when absent or empty.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_items = 4)]
-    pub lanes: Option<Vec<Lane>>,
+body! {
+    /// Body of `POST …/features/pick-next`.
+    pub struct PickNext => CheckedPickNext, Unknown::Refused {
+        /// The lanes to pick from; all of them, `now` first, when absent or empty.
+        lanes: Option<Vec<entity::Lane>>,
+    }
 }
 
 /// Answer of `DELETE …/features/:slug`.

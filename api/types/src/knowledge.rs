@@ -1,8 +1,18 @@
 //! Learnings and decisions on the wire.
 
-use crate::Moment;
+use crate::{
+    Moment,
+    body::{LongText, SomeText, TextField, Unknown, body},
+};
+use nexus_domain::{
+    ids::DecisionId,
+    short_text::{Slug, Title},
+};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{RefOr, schema::Schema},
+};
 use uuid::Uuid;
 
 /// A learning from the work on a feature.
@@ -24,12 +34,12 @@ pub struct Learning {
     pub created_at: Moment,
 }
 
-/// Body of `POST …/features/:slug/learnings`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-pub struct AddLearning {
-    /// The text, at least 1 character.
-    #[schema(min_length = 1)]
-    pub content: String,
+body! {
+    /// Body of `POST …/features/:slug/learnings`.
+    pub struct AddLearning => CheckedAddLearning, Unknown::Ignored {
+        /// The text, at least 1 character.
+        content: SomeText,
+    }
 }
 
 /// A decision about a project.
@@ -64,32 +74,35 @@ pub struct Decision {
     pub created_at: Moment,
 }
 
-/// Body of `POST …/decisions`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AddDecision {
-    /// The title: 1 to 200 characters.
-    #[schema(
-        min_length = 1,
-        max_length = 200,
-        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
-    )]
-    pub title: String,
-    /// What was decided, at least 1 character.
-    #[schema(min_length = 1)]
-    pub decision: String,
-    /// The reasons for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rationale: Option<String>,
-    /// What was not chosen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alternatives: Option<String>,
-    /// The feature it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 100, pattern = r"^[a-z0-9-]+$")]
-    pub feature_slug: Option<String>,
-    /// The decision that it replaces.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
-    pub supersedes: Option<Uuid>,
+/// The slug of a feature that is named. Any text is accepted: there is no feature with an invalid slug.
+pub struct NamedFeature(pub String);
+
+impl TextField for NamedFeature {
+    type Sent = String;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        Ok(Self(text.to_owned()))
+    }
+
+    fn text_schema() -> RefOr<Schema> {
+        Slug::text_schema()
+    }
+}
+
+body! {
+    /// Body of `POST …/decisions`.
+    pub struct AddDecision => CheckedAddDecision, Unknown::Ignored {
+        /// The title: 1 to 200 characters.
+        title: Title,
+        /// What was decided, at least 1 character.
+        decision: SomeText,
+        /// The reasons for it.
+        rationale: Option<LongText>,
+        /// What was not chosen.
+        alternatives: Option<LongText>,
+        /// The feature it is about.
+        feature_slug "featureSlug": Option<NamedFeature>,
+        /// The decision that it replaces.
+        supersedes: Option<DecisionId>,
+    }
 }

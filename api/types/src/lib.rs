@@ -2,14 +2,16 @@
 //!
 //! JSON in camelCase, times in ISO 8601 UTC with milliseconds. Servers write these types and
 //! clients read them; both ignore fields that they do not know, so that either can be newer.
-//! No logic lives here, and no type of the state machine is shown as it is.
+//! No type of the state machine is shown as it is.
 //!
 //! - [`envelope`]: `data`, `error`, pages. [`code`]: the stable error codes.
+//! - [`body`]: the bodies of requests, which are declared once for clients, servers and the documentation.
 //! - [`header`]: header names. [`moment`]: times.
 //! - One file per resource: [`engineer`], [`project`], [`feature`], [`claim`], [`session`],
 //!   [`checkpoint`], [`knowledge`], [`roadmap`], [`cluster`], [`health`].
 //! - [`event`]: events. [`socket`]: the messages of the WebSocket. [`text`]: schemas of texts with a form of their own.
 
+pub mod body;
 pub mod checkpoint;
 pub mod claim;
 pub mod cluster;

@@ -1,8 +1,18 @@
 //! Projects on the wire.
 
-use crate::Moment;
+use crate::{
+    Moment,
+    body::{PRINTABLE, SLUG, TextField, Unknown, body, text_schema, words},
+};
+use nexus_domain::{
+    EngineerId, entity, pattern,
+    short_text::{Label, MAX_PROJECT_SLUG, Name, ShortTextError, Slug},
+};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{RefOr, schema::Schema},
+};
 use uuid::Uuid;
 
 /// A project, without its members.
@@ -41,13 +51,15 @@ pub enum Case {
     Insensitive,
 }
 
-/// Body of `PATCH /projects/{project}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct UpdateProject {
-    /// Whether case counts in the names of its files from now on. Any member may set `insensitive`, leads and admins
-    /// also `sensitive`. Refused while two sessions hold paths that would become one file.
-    pub case: Case,
+words!(pattern::Case = Case, "must be sensitive or insensitive": Sensitive, Insensitive);
+
+body! {
+    /// Body of `PATCH /projects/{project}`.
+    pub struct UpdateProject => CheckedUpdateProject, Unknown::Refused {
+        /// Whether case counts in the names of its files from now on. Any member may set `insensitive`, leads and admins
+        /// also `sensitive`. Refused while two sessions hold paths that would become one file.
+        case: pattern::Case,
+    }
 }
 
 /// A project with its members.
@@ -70,6 +82,8 @@ pub enum MemberRole {
     Member,
 }
 
+words!(entity::MemberRole = MemberRole, "must be lead or member": Lead, Member);
+
 /// An engineer in a project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -84,46 +98,92 @@ pub struct Member {
     pub email: String,
 }
 
-/// Body of `POST /projects`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CreateProject {
-    /// The name: 1 to 100 characters.
-    #[schema(
-        min_length = 1,
-        max_length = 100,
-        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
-    )]
-    pub name: String,
-    /// The short name: 1 to 50 of `a-z`, `0-9`, `-`.
-    #[schema(min_length = 1, max_length = 50, pattern = r"^[a-z0-9-]+$")]
-    pub slug: String,
-    /// The URL of the repository.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(
-        max_length = 2048,
-        pattern = r"^[A-Za-z][A-Za-z0-9+.-]*:/*[^\s/\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\u009f]*$"
-    )]
-    pub repo_url: Option<String>,
-    /// The path of the project in the repository.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 0, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
-    pub repo_path: Option<String>,
-    /// The branch that work starts from; `main` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
-    pub default_branch: Option<String>,
+/// The short name of a project.
+pub struct ProjectSlug(pub Slug);
+
+impl TextField for ProjectSlug {
+    type Sent = String;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let actual = text.chars().count();
+        if actual > MAX_PROJECT_SLUG {
+            return Err(ShortTextError::Length { min: 1, max: MAX_PROJECT_SLUG, actual }.to_string());
+        }
+        Slug::from_text(text).map(Self)
+    }
+
+    fn text_schema() -> RefOr<Schema> {
+        text_schema(Some(1), MAX_PROJECT_SLUG, SLUG)
+    }
 }
 
-/// Body of `POST …/members`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AddMember {
-    /// The id of the engineer.
-    pub engineer_id: Uuid,
-    /// The role in the project; `member` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<MemberRole>,
+/// The URL of a repository.
+pub struct RepoUrl(pub Label);
+
+impl TextField for RepoUrl {
+    type Sent = String;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let form = "must be a URL such as https://example.com/repo.git";
+        let (scheme, rest) = text.split_once(':').ok_or(form)?;
+        let mut letters = scheme.chars();
+        let scheme_ok = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
+            && letters.all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter));
+        if !scheme_ok || rest.trim_start_matches('/').is_empty() || text.contains(char::is_whitespace) {
+            return Err(form.to_owned());
+        }
+        Label::from_text(text).map(Self)
+    }
+
+    fn text_schema() -> RefOr<Schema> {
+        let form =
+            r"^[A-Za-z][A-Za-z0-9+.-]*:/*[^\s/\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\u009f]*$";
+        text_schema(None, 2048, form)
+    }
+}
+
+/// The name of a branch.
+pub struct BranchName(pub Label);
+
+impl TextField for BranchName {
+    type Sent = String;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("must not be empty".to_owned());
+        }
+        Label::from_text(text).map(Self)
+    }
+
+    fn text_schema() -> RefOr<Schema> {
+        text_schema(Some(1), 2048, PRINTABLE)
+    }
+}
+
+body! {
+    /// Body of `POST /projects`.
+    pub struct CreateProject => CheckedCreateProject, Unknown::Ignored {
+        /// The name: 1 to 100 characters.
+        name: Name,
+        /// The short name: 1 to 50 of `a-z`, `0-9`, `-`.
+        slug: ProjectSlug,
+        /// The URL of the repository.
+        repo_url "repoUrl": Option<RepoUrl>,
+        /// The path of the project in the repository.
+        repo_path "repoPath": Option<Label>,
+        /// The branch that work starts from; `main` when absent.
+        default_branch "defaultBranch": Option<BranchName>,
+    }
+}
+
+body! {
+    /// Body of `POST …/members`.
+    pub struct AddMember => CheckedAddMember, Unknown::Ignored {
+        /// The id of the engineer.
+        engineer_id "engineerId": EngineerId,
+        /// The role in the project; `member` when absent.
+        role: Option<entity::MemberRole>,
+    }
 }
 
 /// Answer of `DELETE …/members/{engineerId}`.

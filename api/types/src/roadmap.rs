@@ -1,9 +1,17 @@
 //! The roadmap on the wire.
 
-use crate::feature::{Feature, Lane};
-use crate::text::SlugText;
+use crate::{
+    body::{Body, BodyField, Fields, Priority, Problem, Unknown, body, list, list_schema},
+    feature::{Feature, Lane},
+    text::SlugText,
+};
+use nexus_domain::{decide::MAX_NAMED, entity};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde_json::Value;
+use utoipa::{
+    ToSchema,
+    openapi::{RefOr, schema::Schema},
+};
 use uuid::Uuid;
 
 /// Answer of `GET …/roadmap`.
@@ -48,13 +56,43 @@ pub struct Reorder {
     pub icebox: Option<Vec<String>>,
 }
 
-/// Body of `PATCH …/roadmap/:slug/lane`.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
-pub struct MoveFeature {
-    /// The lane to move the feature to.
-    pub lane: Lane,
-    /// The position in that lane; its end when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 4294967295u64)]
-    pub priority: Option<u32>,
+/// Slugs for the head of a lane. Any text is accepted: there is no feature with an invalid slug.
+struct NamedFeatures(Vec<String>);
+
+impl BodyField for NamedFeatures {
+    type Sent = Vec<String>;
+
+    fn parse(value: Value) -> Result<Self, Vec<Problem>> {
+        list(value, MAX_NAMED, |slug| Ok::<_, String>(slug.to_owned())).map(Self)
+    }
+
+    fn schema() -> RefOr<Schema> {
+        list_schema::<SlugText>(MAX_NAMED).into()
+    }
+}
+
+impl Body for Reorder {
+    /// The lanes that are named, with the slugs for their heads.
+    type Checked = Vec<(entity::Lane, Vec<String>)>;
+
+    const UNKNOWN: Unknown = Unknown::Ignored;
+
+    fn read(fields: &mut Fields) -> Option<Self::Checked> {
+        let lanes = entity::Lane::ALL.map(|lane| (lane, fields.read::<Option<NamedFeatures>>(lane.name())));
+        fields.others_are("is no lane; lanes are now, next, later and icebox");
+        let named = |(lane, slugs): (_, Option<Option<NamedFeatures>>)| {
+            slugs.flatten().map(|NamedFeatures(slugs)| (lane, slugs))
+        };
+        Some(lanes.into_iter().filter_map(named).collect())
+    }
+}
+
+body! {
+    /// Body of `PATCH …/roadmap/:slug/lane`.
+    pub struct MoveFeature => CheckedMoveFeature, Unknown::Ignored {
+        /// The lane to move the feature to.
+        lane: entity::Lane,
+        /// The position in that lane; its end when absent.
+        priority: Option<Priority>,
+    }
 }

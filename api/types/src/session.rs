@@ -1,8 +1,19 @@
 //! Sessions and the overall picture on the wire.
 
-use crate::{Moment, claim::Claim, engineer::Engineer, feature::Feature};
+use crate::{
+    Moment,
+    body::{BodyField, Fields, Problem, Schemas, Unknown, body},
+    claim::Claim,
+    engineer::Engineer,
+    feature::Feature,
+};
+use nexus_domain::{FeatureId, entity::SessionMetadata, short_text::AgentName};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde_json::Value;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{Ref, RefOr, schema::Schema},
+};
 use uuid::Uuid;
 
 /// The status of a session.
@@ -68,21 +79,36 @@ pub struct SessionOf {
     pub engineer: Engineer,
 }
 
-/// Body of `POST …/sessions`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StartSession {
-    /// The feature to work on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
-    pub feature_id: Option<Uuid>,
-    /// Information about the client.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<Metadata>,
-    /// The name of the agent; the default session of the engineer when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
-    pub agent: Option<String>,
+impl BodyField for SessionMetadata {
+    type Sent = Metadata;
+
+    fn parse(value: Value) -> Result<Self, Vec<Problem>> {
+        Fields::read_object(value, |fields| {
+            let (git_branch, working_dir) = (fields.read("gitBranch"), fields.read("workingDir"));
+            let client_version = fields.read("clientVersion");
+            Some(Self { git_branch: git_branch?, working_dir: working_dir?, client_version: client_version? })
+        })
+    }
+
+    fn schema() -> RefOr<Schema> {
+        Ref::from_schema_name(Metadata::name()).into()
+    }
+
+    fn schemas(schemas: &mut Schemas) {
+        schemas.push((Metadata::name().into_owned(), <Metadata as PartialSchema>::schema()));
+    }
+}
+
+body! {
+    /// Body of `POST …/sessions`.
+    pub struct StartSession => CheckedStartSession, Unknown::Ignored, derive(Default) {
+        /// The feature to work on.
+        feature_id "featureId": Option<FeatureId>,
+        /// Information about the client.
+        metadata: Option<SessionMetadata>,
+        /// The name of the agent; the default session of the engineer when absent.
+        agent: Option<AgentName>,
+    }
 }
 
 /// An answer that only says yes.

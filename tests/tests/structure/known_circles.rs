@@ -2,40 +2,4 @@
 
 /// Circles that are still there: folders with those of their members that use each other. The list only shrinks: a new
 /// circle is taken apart, and one that is gone is deleted here.
-pub(crate) const KNOWN: &[(&str, &[&str])] = &[
-    ("api/mcp/src/tools", &["files", "knowledge", "mod.rs", "work"]),
-    (
-        "api/src",
-        &[
-            "api",
-            "auth",
-            "browser",
-            "compute",
-            "concurrency",
-            "events",
-            "operate",
-            "rate_limits",
-            "response_memory",
-            "streamed_json",
-            "write",
-        ],
-    ),
-    (
-        "api/src/routes",
-        &[
-            "checkpoints",
-            "claim_check",
-            "claims",
-            "decisions",
-            "engineers",
-            "events",
-            "features",
-            "learnings",
-            "mod.rs",
-            "projects",
-            "roadmap",
-            "sessions",
-            "work",
-        ],
-    ),
-];
+pub(crate) const KNOWN: &[(&str, &[&str])] = &[];

@@ -1,7 +1,7 @@
 //! The tools for claims: claim files, release them, and show who holds them.
 
 use crate::{
-    port::{self, Failure, Port, Request},
+    port::{self, Failure, Port, Request, segment},
     refusal::{self, holder},
 };
 use nexus_api_types::{
@@ -37,7 +37,7 @@ pub(super) async fn claim(port: &dyn Port, wanted: Claim) -> Result<Claimed, Fai
     let feature_id = match wanted.feature {
         None => current_feature(port).await?,
         Some(slug) => {
-            let path = format!("/features/{}", super::segment(&slug));
+            let path = format!("/features/{}", segment(&slug));
             Some(port::ask::<Feature>(port, Request::get(path)).await?.id)
         }
     };

@@ -1,7 +1,6 @@
 //! The tools for knowledge that outlives an agent: learnings, decisions and checkpoints.
 
-use super::segment;
-use crate::port::{self, Failure, Port, Request};
+use crate::port::{self, Failure, Port, Request, segment};
 use nexus_api_types::{
     checkpoint::{self, CheckpointType, SaveCheckpoint},
     feature::Feature,

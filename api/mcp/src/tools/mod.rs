@@ -165,11 +165,6 @@ where
     }
 }
 
-/// Encodes a text as one segment of a path.
-pub(crate) fn segment(text: &str) -> impl std::fmt::Display {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,7 @@
 //! The tools for features: show who works on what and what is free, pick, finish and release.
 
-use super::segment;
 use crate::{
-    port::{self, Failure, Port, Request},
+    port::{self, Failure, Port, Request, segment},
     refusal::{self, holder},
 };
 use nexus_api_types::{

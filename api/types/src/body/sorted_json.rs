@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A value as canonical text. The library's nesting limit of 128 bounds the recursion.
-pub(crate) fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     let mut out = String::new();
     write(value, &mut out);
     out

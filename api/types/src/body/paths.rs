@@ -10,7 +10,7 @@ use std::cell::Cell;
 /// Parses the paths of one list. Once too many have wildcards or brackets, none is parsed any more: each may take a
 /// tenth of a millisecond.
 #[derive(Default)]
-pub(crate) struct Paths {
+pub(super) struct Paths {
     wild: Cell<usize>,
     automaton_bytes: Cell<u64>,
 }
@@ -20,7 +20,7 @@ impl Paths {
     ///
     /// # Errors
     /// A description of the problem, for people.
-    pub(crate) fn read(&self, text: &str) -> Result<Pattern, String> {
+    pub(super) fn read(&self, text: &str) -> Result<Pattern, String> {
         self.check()?;
         let pattern = Pattern::parse(text).map_err(|problem| problem.to_string())?;
         self.wild.update(|count| count + usize::from(pattern.is_wild()));
