@@ -1,5 +1,4 @@
-//! Reads a file that is not ours, through links, but no more of it than a limit and nothing that could keep a
-//! command waiting.
+//! Reads a file of others, through links, but only up to a limit, and never a file that could block the command.
 
 use std::{
     fs::{File, OpenOptions},
@@ -7,7 +6,7 @@ use std::{
     path::Path,
 };
 
-/// What a regular file says, if it has no more than `limit` bytes. Bytes that are no UTF-8 become U+FFFD.
+/// The text of a regular file, if it has no more than `limit` bytes. Bytes that are no UTF-8 become U+FFFD.
 ///
 /// # Errors
 /// When it cannot be read, is a pipe, a device or a folder (`InvalidInput`), or is longer (`FileTooLarge`).
@@ -17,7 +16,7 @@ pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<String> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // Opening a pipe would wait for whoever writes to it.
+        // Opening a pipe would wait for its writer.
         options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
     }
     let file = options.open(path)?;

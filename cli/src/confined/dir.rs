@@ -1,5 +1,5 @@
-//! A folder, and the folders beneath it. Every folder on the way is opened from the one above it and none is a link, so
-//! that nothing that is replaced meanwhile leads out.
+//! A folder, and the folders beneath it. Every folder on a path is opened from the one above it and none is a link, so that
+//! a folder that is replaced meanwhile cannot lead out.
 
 use crate::error::Error;
 use cap_fs_ext::DirExt;
@@ -18,7 +18,7 @@ pub(crate) struct ConfinedDir {
 }
 
 impl ConfinedDir {
-    /// This folder, which may be behind links itself.
+    /// Opens this folder, to which links may lead.
     ///
     /// # Errors
     /// When there is none, or it cannot be opened.
@@ -27,7 +27,7 @@ impl ConfinedDir {
         Ok(Self { root: root.to_owned(), dir })
     }
 
-    /// The same, named in an error.
+    /// Opens this folder, and names it in an error.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -45,7 +45,7 @@ impl ConfinedDir {
         &self.dir
     }
 
-    /// The folder that a file is in, and its name there; none where a folder is missing that is not to be made.
+    /// Opens the folder of a file. Returns it with the name of the file, or none if the folder is missing and not created.
     pub(super) fn parent(&self, path: &Path, is_made: bool) -> Result<Option<(Dir, OsString)>, Error> {
         let name = path.file_name().ok_or_else(|| self.leads_out(path, path))?.to_owned();
         let above = path.parent().unwrap_or(Path::new(""));
@@ -53,7 +53,7 @@ impl ConfinedDir {
         Ok(folder.map(|folder| (folder, name)))
     }
 
-    /// Opens a folder from the root down; missing ones are made and listed, where there is a list for it.
+    /// Opens a folder from the root down. If there is a list, missing folders are created and added to it.
     pub(super) fn descend(
         &self,
         path: &Path,
@@ -73,7 +73,7 @@ impl ConfinedDir {
                     let Some(made) = made.as_deref_mut() else { return Ok(None) };
                     match dir.create_dir(name) {
                         Ok(()) => made.push(below.clone()),
-                        // Another command makes it at this moment.
+                        // Another command creates it at this moment.
                         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                         Err(error) => return Err(self.cannot("make", &below, &error)),
                     }
@@ -86,7 +86,7 @@ impl ConfinedDir {
                 Err(error) => {
                     return match self.link_at(&below)? {
                         Some(target) => Err(self.leads_out(&below, &target)),
-                        // A path may lead through a file: beneath it there is nothing.
+                        // A path may lead through a file, beneath which there is nothing.
                         None if is_nothing(&error) && made.is_none() => Ok(None),
                         None => Err(self.cannot("open", &below, &error)),
                     };
@@ -101,7 +101,7 @@ impl ConfinedDir {
         Error::local(format!("cannot {what} {}: {error}", self.root.join(path).display()))
     }
 
-    /// Where the link at this path leads, if there is one.
+    /// The target of the link at this path, if it is a link.
     pub(super) fn link_at(&self, path: &Path) -> Result<Option<PathBuf>, Error> {
         match self.dir().symlink_metadata(path) {
             Ok(meta) if meta.is_symlink() => {}
@@ -112,7 +112,7 @@ impl ConfinedDir {
         self.dir().read_link_contents(path).map(Some).map_err(|error| self.cannot("look at", path, &error))
     }
 
-    /// A link is refused, and named with where it leads.
+    /// The error for a link that is refused, with its target.
     pub(super) fn leads_out(&self, path: &Path, target: &Path) -> Error {
         let name = path.display();
         let message = if path == target {
@@ -130,7 +130,7 @@ impl ConfinedDir {
     }
 }
 
-/// Whether there is nothing of that name; a path may lead through a file.
+/// Whether the error says that the path does not exist. A path may lead through a file.
 pub(super) fn is_nothing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

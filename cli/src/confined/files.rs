@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The longest file of a repository that is read: settings, guides and lists of what is ignored are shorter.
+/// Bytes of the longest file of a repository that is read: settings, guides and lists of ignored files are shorter.
 pub(crate) const MAX_FILE_BYTES: u64 = 4 << 20;
 
 impl ConfinedDir {
@@ -26,7 +26,7 @@ impl ConfinedDir {
         let Some((folder, name)) = self.parent(path, false)? else { return Ok(None) };
         let Some(_) = self.regular(&folder, &name, path)? else { return Ok(None) };
         let mut options = OpenOptions::new();
-        // A pipe that took the file's place would keep us waiting.
+        // A pipe that took the file's place would block the command.
         options.read(true).follow(FollowSymlinks::No).nonblock(cfg!(unix));
         let file = folder.open_with(&name, &options).map_err(|error| self.cannot("read", path, &error))?;
         self.text(file, path).map(Some)
@@ -53,7 +53,7 @@ impl ConfinedDir {
         parent.is_some_and(|(folder, name)| folder.open_dir_nofollow(name).is_ok())
     }
 
-    /// Replaces a file, or makes it with all folders above it. One that was there keeps who may read it.
+    /// Replaces a file, or creates it with all folders above it. An existing file keeps its permissions.
     ///
     /// # Errors
     /// When a link or something else than a file is in the way, or it cannot be written; it is then as it was.
@@ -67,13 +67,13 @@ impl ConfinedDir {
             // A link that took the file's place is replaced as well, and not followed.
             .and_then(|()| folder.rename(&temporary, &folder, &name));
         written.map_err(|error| {
-            // What went wrong is reported already; a left-over file is not worth another message.
+            // The error is reported already. A left-over file is not worth another message.
             let _ = folder.remove_file(&temporary);
             self.cannot("write", path, &error)
         })
     }
 
-    /// Removes a file. Says whether there was one.
+    /// Removes a file. Returns whether it existed.
     ///
     /// # Errors
     /// When a link or something else than a file is in the way, or it cannot be removed.
@@ -86,22 +86,22 @@ impl ConfinedDir {
         Ok(true)
     }
 
-    /// Removes a folder with nothing in it. Says whether it did: one that is full, a link, or not there is left.
+    /// Removes an empty folder. Returns whether it did: a link and a folder with entries stay.
     pub(crate) fn remove_empty_folder(&self, path: &Path) -> bool {
         let parent = self.parent(path, false).ok().flatten();
         parent.is_some_and(|(folder, name)| folder.remove_dir(name).is_ok())
     }
 
-    /// Whether there is something of that name, a link among them.
+    /// Whether an entry of that name exists, even if it is a link.
     pub(crate) fn has(&self, path: &Path) -> bool {
         let parent = self.parent(path, false).ok().flatten();
         parent.is_some_and(|(folder, name)| folder.symlink_metadata(name).is_ok())
     }
 
-    /// Gives a file another name, in a folder that is there. A link is moved itself, and leads where it led.
+    /// Renames a file into an existing folder. A link is moved itself, and keeps its target.
     ///
     /// # Errors
-    /// When a link is on the way, there is something of the new name, or it cannot be done.
+    /// When a link is on the way, the new name exists, or the file cannot be renamed.
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), Error> {
         let (Some((from_folder, from_name)), Some((to_folder, to_name))) =
             (self.parent(from, false)?, self.parent(to, false)?)
@@ -121,7 +121,7 @@ impl ConfinedDir {
         moved.map_err(|error| self.cannot("move", from, &error))
     }
 
-    /// Makes a folder, and those above it. Gives those that were not there, the highest first.
+    /// Creates a folder, and those above it. Returns the created folders, the highest first.
     ///
     /// # Errors
     /// When a link or a file is in the way, or it cannot be made.
@@ -131,7 +131,7 @@ impl ConfinedDir {
         Ok(made)
     }
 
-    /// Who may read a regular file; none when there is nothing of that name.
+    /// The permissions of a regular file. None if it does not exist.
     fn regular(&self, folder: &Dir, name: &OsStr, path: &Path) -> Result<Option<Permissions>, Error> {
         match folder.symlink_metadata(name) {
             Ok(meta) if meta.is_symlink() => {
@@ -154,7 +154,7 @@ impl ConfinedDir {
     }
 }
 
-/// Where a relative link leads from a folder further down or further up.
+/// The target of a relative link after it was moved one folder down or up.
 fn relocated(target: &Path, from: &Path, to: &Path) -> PathBuf {
     let (from_folder, to_folder) = (from.parent(), to.parent());
     match target.strip_prefix("..") {
@@ -176,7 +176,7 @@ fn fill(
     #[cfg(unix)]
     {
         use cap_std::fs::OpenOptionsExt;
-        // What only its owner could read is not shown to others while it is written.
+        // A private file must not be readable by others while it is written.
         options.mode(if permissions.is_some() { 0o600 } else { 0o666 });
     }
     let mut file = folder.open_with(name, &options)?;
@@ -196,7 +196,7 @@ fn make_program(file: &File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o755))
 }
 
-/// Elsewhere whatever there is can be run.
+/// Elsewhere every file is executable.
 #[cfg(not(unix))]
 fn make_program(_: &File) -> io::Result<()> {
     Ok(())

@@ -1,5 +1,4 @@
-//! Where a path leads beneath a folder. Opens no file, and decides nothing about a link that leads out but that it
-//! is refused.
+//! Resolves links of paths beneath a folder. It opens no file, and refuses a link that leads out.
 
 use super::dir::ConfinedDir;
 use crate::error::Error;
@@ -9,10 +8,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// Links of one path that are followed, as many as Linux follows: more are a circle.
+/// Links of one path that are followed, as many as Linux follows: more of them form a circle.
 const MAX_LINKS: usize = 40;
 
-/// What is done about symbolic links.
+/// How symbolic links are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Links {
     /// A path with one is refused.
@@ -22,7 +21,7 @@ pub(crate) enum Links {
 }
 
 impl ConfinedDir {
-    /// The path without links, as far as they are followed.
+    /// The path without the links that are followed.
     pub(crate) fn without_links(&self, path: &Path, links: Links) -> Result<PathBuf, Error> {
         match links {
             Links::Refused => Ok(path.to_owned()),
@@ -30,10 +29,10 @@ impl ConfinedDir {
         }
     }
 
-    /// The path without links. What does not exist yet has none.
+    /// The path without links. A part that does not exist yet is no link.
     ///
     /// # Errors
-    /// When it leads out of the folder or, through a link, to what is git's own; and when it cannot be looked at.
+    /// When it leads out of the folder, or through a link into git's own folder, and when it cannot be read.
     pub(crate) fn resolve(&self, path: &Path) -> Result<PathBuf, Error> {
         let mut pending: VecDeque<OsString> = parts(path).ok_or_else(|| self.leads_out(path, path))?.into();
         let mut resolved = PathBuf::new();
@@ -60,7 +59,7 @@ impl ConfinedDir {
             }
             let inner = inner.and_then(|inner| parts(&inner));
             let inner = inner.ok_or_else(|| self.leads_out(&next, &target))?;
-            // Also one that leads out and in again: who moves the folder would find something else there.
+            // A link that leads out and in again is refused, too: after a move of the folder it would lead elsewhere.
             let mut depth = resolved.components().count();
             for part in &inner {
                 if part == ".." && depth == 0 {
@@ -76,7 +75,7 @@ impl ConfinedDir {
         Ok(resolved)
     }
 
-    /// What an absolute path is called in the folder; a relative one is as it is.
+    /// The path in the folder that an absolute target names. A relative target stays as it is.
     fn inner(&self, target: &Path) -> Option<PathBuf> {
         if target.is_relative() {
             return Some(target.to_owned());
@@ -87,7 +86,7 @@ impl ConfinedDir {
     }
 }
 
-/// The parts of a relative path, `..` among them; none of one that is no such path.
+/// The parts of a relative path, including `..`. None if the path is absolute.
 fn parts(path: &Path) -> Option<Vec<OsString>> {
     let mut parts = Vec::new();
     for part in path.components() {
@@ -101,7 +100,7 @@ fn parts(path: &Path) -> Option<Vec<OsString>> {
     Some(parts)
 }
 
-/// Whether git keeps its own there, on file systems that ignore case too: a hook that is written runs.
+/// Whether a part is git's own folder, also on file systems that ignore case: git would run a hook that is written there.
 fn is_gits(part: Component<'_>) -> bool {
     part.as_os_str().eq_ignore_ascii_case(".git")
 }

@@ -1,9 +1,9 @@
-//! Files of a repository, which others may have filled: opened beneath its root, bounded, and never through a link
-//! that leads elsewhere. Knows nothing of what is in them.
+//! Opens files of a repository, which others may have filled: beneath its root, up to a limit, and never through a link
+//! that leads elsewhere. It knows nothing about their content.
 //!
 //! - [`dir`]: a folder, and the folders beneath it. [`links`]: where a path leads in it. [`files`]: files are read, written
 //!   and removed beneath it.
-//! - [`bounded`]: a file of the person's own or of git's, which must be neither endless nor a pipe.
+//! - [`bounded`]: reads a file of the user or of git, which may be endless or a pipe.
 
 mod bounded;
 mod dir;

@@ -1,6 +1,6 @@
-//! One call of git. Aliases, colours, filters for display, a monitor of the file system, a foreign repository in the
-//! environment: none of them changes what is printed. Where git keeps its configuration stays the user's affair, since it
-//! says what is ignored and where hooks are.
+//! One call of git. Aliases, colours, filters for display, a monitor of the file system and a foreign repository in the
+//! environment do not change its output. The user's configuration files still count, since they say which files are ignored
+//! and where hooks are.
 
 use super::WorkTree;
 use crate::error::Error;
@@ -15,9 +15,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Settings that change what is printed, or run something of the user's meanwhile.
+/// Settings that would change the output, or run a program of the user.
 const SETTINGS: [&str; 16] = [
-    // A file is looked at again when anything of it changed that no program sets as it likes.
+    // A file is read again if an attribute changed that no program can set.
     "core.checkStat=default",
     "core.trustctime=true",
     "core.fsmonitor=false",
@@ -26,7 +26,7 @@ const SETTINGS: [&str; 16] = [
     "diff.renames=false",
     "diff.relative=false",
     "diff.ignoreSubmodules=none",
-    // Git reads it even where the order does not matter, and fails when it is not there.
+    // Git reads this file even if the order does not matter, and fails if it is missing.
     "diff.orderFile=/dev/null",
     "status.renames=false",
     // A merge is made again as git makes it by itself, or it would count as changed by whoever merged. Since 2.50 it
@@ -39,7 +39,7 @@ const SETTINGS: [&str; 16] = [
     "submodule.recurse=false",
 ];
 
-/// Variables of git that say where it finds its programs and settings, and how it reaches others: they stay.
+/// Variables of git that stay: they say where its programs and settings are, and how it connects to other machines.
 const OF_THE_USER: [&str; 12] = [
     "GIT_ASKPASS",
     "GIT_CONFIG_GLOBAL",
@@ -67,8 +67,7 @@ const OF_A_HOOK: [&str; 8] = [
     "GIT_WORK_TREE",
 ];
 
-/// Bytes of what another machine answers, or a git that has to end in time: a ref takes some eighty, a file of a work
-/// tree some hundred.
+/// Bytes that are read of a call with a time limit. A ref takes some eighty bytes, a file of a work tree some hundred.
 const MAX_ANSWER_BYTES: u64 = 64 << 20;
 
 /// Git did not answer in time.
@@ -78,11 +77,11 @@ pub(crate) struct Elapsed;
 /// The repository that git works in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum RepositoryAt {
-    /// The one around this folder, whatever the environment names.
+    /// The repository around this folder, whatever the environment names.
     Folder(PathBuf),
-    /// The one of this work tree, whatever its settings say of where that is, and no other around it.
+    /// The repository of this work tree, and none around it, whatever its settings say about the place of the work tree.
     Tree(PathBuf),
-    /// The one that git is at work on while it waits for this hook.
+    /// The repository that git works on while it waits for this hook.
     Hook,
 }
 
@@ -90,34 +89,34 @@ enum RepositoryAt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Git {
     repository: RepositoryAt,
-    /// When it is killed.
+    /// The time at which a call is killed.
     until: Option<Instant>,
 }
 
 impl Git {
-    /// In the repository around a folder.
+    /// Calls git in the repository around a folder.
     pub(crate) fn at(folder: &Path) -> Self {
         Self { repository: RepositoryAt::Folder(folder.to_owned()), until: None }
     }
 
-    /// In the repository around the current folder.
+    /// Calls git in the repository around the current folder.
     pub(crate) fn here() -> Self {
         Self::at(Path::new("."))
     }
 
-    /// In the repository of a work tree.
+    /// Calls git in the repository of a work tree.
     pub(crate) fn in_tree(tree: &WorkTree) -> Self {
         Self { repository: RepositoryAt::Tree(tree.top.clone()), until: None }
     }
 
-    /// In the repository that git is at work on, with the index that it is about to commit. Only for what git itself
-    /// called: in the environment of others these variables mean another repository.
+    /// Calls git in the repository that git works on, with the index that it is about to commit. Only a hook of git may use
+    /// it: elsewhere these variables may name another repository.
     pub(crate) const fn of_hook() -> Self {
         Self { repository: RepositoryAt::Hook, until: None }
     }
 
-    /// The same with an end: a git that is still at work then is killed, and its call fails. It asks no other machine
-    /// for objects that a partial clone lacks.
+    /// The same with a time limit: a call that takes longer is killed and fails. It asks no other machine for objects
+    /// that a partial clone lacks.
     pub(crate) fn until(self, end: Instant) -> Self {
         Self { until: Some(end), ..self }
     }
@@ -139,11 +138,11 @@ impl Git {
             // Reading the status must not lock the index while somebody commits.
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("GIT_TERMINAL_PROMPT", "0")
-            // What is pushed is what was committed, not what stands in for it here.
+            // A push sends the committed objects, and not their local replacements.
             .env("GIT_NO_REPLACE_OBJECTS", "1")
             .arg("--no-pager");
         if self.until.is_some() {
-            // A git before 2.45 does not know the first; without a protocol it gets no further.
+            // A git before 2.45 does not know the first variable, but without a protocol it cannot connect.
             command.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "");
         }
         match &self.repository {
@@ -151,7 +150,7 @@ impl Git {
                 command.arg("-C").arg(folder);
             }
             RepositoryAt::Tree(top) => {
-                // Git itself finds its folder, and says whether it may be trusted: settings start programs.
+                // Git itself finds its folder and decides whether to trust it, since settings can start programs.
                 command.env("GIT_CEILING_DIRECTORIES", top.parent().unwrap_or(top));
                 command.arg("-C").arg(top).arg("--work-tree").arg(top);
             }
@@ -188,7 +187,7 @@ impl Git {
             None => {
                 let mut child = command.stdin(Stdio::piped()).spawn().map_err(|error| cannot_run(&error))?;
                 let stdin = child.stdin.take();
-                // In a thread of its own: git answers while it reads. One that stops reading has its reasons.
+                // A thread of its own writes, since git answers while it reads. Git may stop reading early.
                 let writer = thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
                 let output = child.wait_with_output().map_err(|error| cannot_run(&error))?;
                 drop(writer.join());
@@ -222,10 +221,10 @@ impl Git {
         Ok(self.run(self.command(arguments), input)?.stdout)
     }
 
-    /// The output of a git that asks another machine, which may never answer; none where it fails.
+    /// The output of a call that asks another machine, which may never answer. None if the call fails.
     ///
     /// # Errors
-    /// When it takes longer.
+    /// When the call takes longer than its time limit.
     pub(crate) fn text_within(
         &self,
         arguments: &[&str],
@@ -246,7 +245,7 @@ impl Git {
         Ok(entries(&self.bytes(arguments)?))
     }
 
-    /// The same, of what it is given on stdin; `is_fine` says which exit codes are no failure.
+    /// The same for this input on stdin. `is_fine` says which exit codes are no failure.
     ///
     /// # Errors
     /// When it fails, with its message.
@@ -288,7 +287,7 @@ fn run_within(
     }
     let mut child = command.spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
-        // It answers while it reads, and ends with its pipe.
+        // The thread reads while the program runs, and ends with the pipe.
         thread::spawn(move || stdin.write_all(&input));
     }
     let stderr = child.stderr.take().map(collect);
@@ -311,7 +310,7 @@ fn run_within(
     Ok(Ok(Output { status: child.wait()?, stdout, stderr }))
 }
 
-/// Reads a pipe in a thread of its own: what git started may keep it open when git itself is gone.
+/// Reads a pipe in a thread of its own: a program that git started may keep the pipe open after git has ended.
 fn collect(pipe: impl Read + Send + 'static) -> mpsc::Receiver<io::Result<Vec<u8>>> {
     let (sender, receiver) = mpsc::sync_channel(1);
     thread::spawn(move || {
@@ -368,7 +367,7 @@ mod tests {
         assert_eq!(git.text_within(&["-c", &alias, "waits"], Duration::from_millis(10)), Err(Elapsed));
         let ended = git.clone().until(Instant::now()).output(["-c", &alias, "waits"]);
         assert!(ended.unwrap_err().to_string().contains("takes too long"));
-        // What it started waits no longer.
+        // Its children do not wait any longer.
         drop(std::fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap());
         let version = git.text_within(&["version"], Duration::from_secs(60)).unwrap();
         assert!(version.unwrap().starts_with("git version"));

@@ -1,4 +1,4 @@
-//! Which files a commit changes, or would change. What git prints for people is not read: settings change it.
+//! The files that a commit changes, or would change. It never parses output for people, which settings change.
 
 use super::{Elapsed, Git};
 use crate::{confined::read_bounded, error::Error};
@@ -9,28 +9,27 @@ use std::{
     time::Duration,
 };
 
-/// The longest list of what git keeps in a file of its own: the edge of a shallow clone, heads that are merged.
+/// Bytes of a file of git that are read: the boundary of a shallow clone, or the heads that are merged.
 const MAX_LIST_BYTES: u64 = 4 << 20;
 
-/// Commits of a fetch, or of another repository, that count: there is a line for each branch and each tag.
+/// Commits of a fetch or of another repository that are read: there is a line for each branch and each tag.
 const MOST_HEADS: usize = 1_000;
 
-/// How differences are asked for: names alone, of files in submodules' places too.
+/// Options for differences: only names, including files in place of submodules.
 const NAMES: [&str; 7] =
     ["-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"];
 
-/// What is done about a commit at the edge of a shallow clone: what it changes cannot be told, as what was before it
-/// is not there.
+/// What happens with a commit at the boundary of a shallow clone. Its changes are unknown, since its parents are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Edge {
-    /// It came from the other side, and is left out.
+    /// It was fetched from the other side, and is skipped.
     LeftOut,
-    /// It is to be judged: that is an error.
+    /// It has to be checked, which is an error.
     Refused,
 }
 
-/// The files that the next commit changes, from the root of the work tree. Of a merge, those that are in it otherwise
-/// than git itself would have merged them: the rest was changed by commits that others answer for.
+/// The files that the next commit changes, from the root of the work tree. For a merge, these are the files that differ
+/// from git's own merge: others answer for the commits that changed the rest.
 ///
 /// # Errors
 /// When git fails.
@@ -47,10 +46,10 @@ pub(crate) fn staged(git: &Git) -> Result<Vec<String>, Error> {
     }
     let mut files = against("HEAD")?;
     for head in merged_heads(git) {
-        // The first line is the tree, also where there are conflicts and git says so by its exit code.
+        // The first line is the tree, even if there are conflicts, which the exit code reports.
         let merged = git.output(["merge-tree", "--write-tree", "--no-messages", "HEAD", &head])?;
         let merged = String::from_utf8_lossy(&merged.stdout).split(['\0', '\n']).next().map(str::to_owned);
-        // An older git merges no trees: then it is what differs from both sides.
+        // An older git cannot merge trees: then these are the files that differ from both sides.
         let others = against(&merged.filter(|tree| is_id(tree)).unwrap_or(head))?;
         files.retain(|path| others.contains(path));
     }
@@ -65,14 +64,14 @@ fn merged_heads(git: &Git) -> Vec<String> {
     heads.into_iter().filter(|head| is_id(head)).collect()
 }
 
-/// The commits that were fetched last from other repositories, also from where no remote has a name. What was fetched from
-/// this one, or from another worktree of it, nobody else has.
+/// The commits of the last fetch from other repositories, also from URLs without a remote. Commits that were fetched from
+/// this repository, or from another worktree of it, do not count, since nobody else has them.
 pub(crate) fn fetched(git: &Git) -> Vec<String> {
     let text = file(git, "FETCH_HEAD");
     let mut is_own: BTreeMap<&str, bool> = BTreeMap::new();
     let mut found = Vec::new();
     for line in text.lines().take(MOST_HEADS) {
-        // The commit, whether it is not for merging, and where it came from.
+        // A line has the commit, whether it is for merging, and its source.
         let mut fields = line.splitn(3, '\t');
         let commit = fields.next().filter(|word| is_id(word));
         let Some((commit, source)) = commit.zip(fields.nth(1).map(source)) else { continue };
@@ -83,13 +82,13 @@ pub(crate) fn fetched(git: &Git) -> Vec<String> {
     found
 }
 
-/// `branch 'main' of https://example.org/app`: where it came from. Without a name it is all of the text.
+/// The source in `branch 'main' of https://example.org/app`. If the text has no name, it is the source.
 fn source(entry: &str) -> &str {
     let named = entry.split_once("' of ").filter(|(before, _)| before.contains('\''));
     named.map_or(entry, |(_, source)| source)
 }
 
-/// Whether a path of another repository is one of this one.
+/// Whether the path of a fetched repository leads to this one.
 fn is_this(git: &Git, source: &str) -> bool {
     let common = |git: &Git| {
         let folder = git.text(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).ok()?;
@@ -97,7 +96,7 @@ fn is_this(git: &Git, source: &str) -> bool {
     };
     let Some(own) = common(git) else { return false };
     let path = source.strip_prefix("file://").unwrap_or(source);
-    // Git leaves out the end of a bare repository's name. Where it fetched, nobody knows any more.
+    // Git leaves out the suffix of a bare repository's name. The folder of the fetch is not known any more.
     let folders = [git.top().ok(), env::current_dir().ok(), Some(own.clone())];
     folders.into_iter().flatten().any(|folder| {
         let names = [path.to_owned(), format!("{path}.git")];
@@ -106,15 +105,15 @@ fn is_this(git: &Git, source: &str) -> bool {
     })
 }
 
-/// Whether anything is known here of what other repositories have.
+/// Whether any commit of another repository is known here.
 pub(crate) fn has_remotes(git: &Git) -> bool {
     git.text(&["for-each-ref", "--count=1", "refs/remotes"]).is_ok_and(|refs| !refs.is_empty())
 }
 
-/// How long another repository may take to say what it has: whoever pushes waits for it.
+/// The longest time for listing another repository: the person who pushes waits for it.
 pub(crate) const LONGEST_LISTING: Duration = Duration::from_secs(10);
 
-/// The commits that another repository says it has; none when it cannot be asked.
+/// The commits that another repository lists. None if it cannot be asked.
 ///
 /// # Errors
 /// When it does not answer within [`LONGEST_LISTING`].
@@ -124,7 +123,7 @@ pub(crate) fn listed_by(git: &Git, url: &str) -> Result<Vec<String>, Elapsed> {
     Ok(words.filter(|word| is_id(word)).take(MOST_HEADS).map(str::to_owned).collect())
 }
 
-/// Those of these commits that are here.
+/// The commits among these that exist here.
 pub(crate) fn known(git: &Git, commits: Vec<String>) -> Vec<String> {
     let commits: BTreeSet<String> = commits.into_iter().collect();
     let input = commits.iter().map(|commit| format!("{commit}^{{commit}}\n")).collect();
@@ -138,22 +137,22 @@ fn is_id(word: &str) -> bool {
     word.len() >= 40 && word.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
-/// The words in a file of git's.
+/// The words in a file of git.
 fn listed(git: &Git, name: &str) -> Vec<String> {
     file(git, name).split_whitespace().map(str::to_owned).collect()
 }
 
-/// What a file of git's says; nothing where there is none.
+/// The content of a file of git. It is empty if there is no such file.
 fn file(git: &Git, name: &str) -> String {
     let file = git.text(&["rev-parse", "--path-format=absolute", "--git-path", name]).unwrap_or_default();
     read_bounded(Path::new(&file), MAX_LIST_BYTES).unwrap_or_default()
 }
 
-/// The files that commits change, from the root of the repository. The arguments are those of `git rev-list` that
-/// choose commits. What a merge changes is what git itself would have merged otherwise.
+/// The files that commits change, from the root of the repository. The arguments choose commits as for `git rev-list`. A
+/// merge changes the files that differ from git's own merge.
 ///
 /// # Errors
-/// When git fails, or a commit at the edge of a shallow clone is to be judged.
+/// When git fails, or a commit at the boundary of a shallow clone has to be checked.
 pub(crate) fn committed(git: &Git, chosen: &[String], edge: Edge) -> Result<Vec<String>, Error> {
     let mut arguments = vec!["rev-list", "--parents"];
     arguments.extend(chosen.iter().map(String::as_str));
@@ -169,7 +168,7 @@ pub(crate) fn committed(git: &Git, chosen: &[String], edge: Edge) -> Result<Vec<
                 Edge::Refused => return Err(too_shallow(commit)),
             }
         }
-        // Git merges no more than two again; of several parents, what differs from all of them is looked at.
+        // Git can repeat a merge of two parents only. With more parents, the files that differ from all of them count.
         let list = if line.split(' ').count() > 3 { &mut many } else { &mut simple };
         *list += &format!("{commit}\n");
     }
@@ -178,7 +177,7 @@ pub(crate) fn committed(git: &Git, chosen: &[String], edge: Edge) -> Result<Vec<
         arguments.extend(NAMES);
         git.entries_of(&arguments, commits.clone(), |code| code == 0)
     };
-    // A git that does not know how says so; whatever else it cannot do, it cannot do this way either.
+    // An older git does not know `--remerge-diff` and fails. Any other failure repeats with `-c`.
     let mut files = changed(&simple, "--remerge-diff").or_else(|_| changed(&simple, "-c"))?;
     files.extend(changed(&many, "-c")?);
     let files: BTreeSet<String> = files.into_iter().collect();
@@ -263,7 +262,7 @@ mod tests {
             run(root, &format!("git config {name} {value}"));
             let changed = committed(&Git::at(root), &["HEAD^!".to_owned()], Edge::Refused).unwrap();
             assert_eq!(changed, [""; 0], "{name}={value}");
-            // The same while it is not committed yet.
+            // The result is the same before the merge is committed.
             run(root, "git -c merge.default=text -c merge.renames=true reset -q --hard HEAD^1");
             run(root, "git -c merge.default=text -c merge.renames=true merge -q --no-commit theirs");
             assert_eq!(staged(&Git::at(root)).unwrap(), [""; 0], "{name}={value}");

@@ -1,4 +1,4 @@
-//! What is not committed, what git keeps in its index, and what commits say of files: names as the bytes that they are.
+//! The uncommitted changes, the entries of the index, and the files of commits. Names stay the bytes that they are.
 
 use super::Git;
 use crate::error::Error;
@@ -7,19 +7,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What differs from the commit that is checked out.
+/// The files that differ from the commit that is checked out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Status {
-    /// That commit; none before the first one.
+    /// The commit. None before the first one.
     pub(crate) head: Option<String>,
-    /// What differs from it, and what git does not know and does not ignore.
+    /// The files that differ from it, and those that git neither knows nor ignores.
     pub(crate) entries: Vec<Entry>,
 }
 
 /// A file that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// From the root of the work tree.
+    /// Its path from the root of the work tree.
     pub(crate) path: PathBuf,
     /// Whether that commit has such a file.
     pub(crate) is_in_head: bool,
@@ -32,21 +32,21 @@ pub(crate) struct Entry {
 /// A file of the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Indexed {
-    /// From the root of the work tree.
+    /// Its path from the root of the work tree.
     pub(crate) path: PathBuf,
-    /// Whether git compares it with what is in the work tree: `assume-unchanged` and `skip-worktree` say not to.
+    /// Whether git compares it with the work tree: `assume-unchanged` and `skip-worktree` prevent that.
     pub(crate) is_compared: bool,
     /// Whether it is a submodule.
     pub(crate) is_repository: bool,
 }
 
-/// The mode of a file that is not there, as git prints it.
+/// The mode of a missing file, as git prints it.
 const NO_MODE: &[u8] = b"000000";
 
 /// The mode of a submodule.
 const LINK_MODE: &[u8] = b"160000";
 
-/// What differs, in the whole work tree. Submodules count for which commit they are at.
+/// The files that differ in the whole work tree. A submodule differs if another commit is checked out in it.
 ///
 /// # Errors
 /// When git fails.
@@ -61,8 +61,8 @@ pub(crate) fn status(git: &Git) -> Result<Status, Error> {
         "--untracked-files=all",
         "--ignore-submodules=dirty",
     ];
-    // It reads all settings for people, and fails at one that makes no sense; what is asked then reads none, and only
-    // takes a file that was written anew with the same content for a changed one.
+    // `git status` reads all settings for display, and fails at an invalid one. The other commands read none of them, and
+    // only report a rewritten file with the same content as changed.
     git.bytes(&STATUS).map(|printed| read(&printed)).or_else(|error| plumbed(git).map_err(|_| error))
 }
 
@@ -70,7 +70,7 @@ fn read(printed: &[u8]) -> Status {
     let mut status = Status::default();
     let mut parts = printed.split(|byte| *byte == 0);
     while let Some(part) = parts.next() {
-        // The number of words before the path, and which of them is the mode in the commit.
+        // The number of words before the path, and the index of the mode in the commit.
         let (words, mode) = match part.first() {
             Some(b'#') => {
                 let head = part.strip_prefix(b"# branch.oid ").map(String::from_utf8_lossy);
@@ -79,11 +79,11 @@ fn read(printed: &[u8]) -> Status {
             }
             Some(b'1') => (8, 3),
             Some(b'2') => {
-                // Where it was before has a part of its own.
+                // The former path of a renamed file is an entry of its own.
                 parts.next();
                 (9, 3)
             }
-            // Of one that is not merged, as it is on this side.
+            // For an unmerged file, the mode on this side.
             Some(b'u') => (10, 4),
             Some(b'?') => {
                 let path = part.get(2..).unwrap_or_default();
@@ -109,7 +109,7 @@ fn read(printed: &[u8]) -> Status {
     status
 }
 
-/// The same by commands that read no settings for people.
+/// The same by commands that read no settings for display.
 fn plumbed(git: &Git) -> Result<Status, Error> {
     let head = git.text(&["rev-parse", "--verify", "--quiet", "HEAD"]).ok().filter(|head| !head.is_empty());
     let mut entries = Vec::new();
@@ -161,7 +161,7 @@ pub(crate) fn indexed(git: &Git) -> Result<Vec<Indexed>, Error> {
     Ok(indexed.collect())
 }
 
-/// The files that differ between two commits, each with whether the first one has it.
+/// The files that differ between two commits, and whether the first commit has them.
 ///
 /// # Errors
 /// When git fails.
@@ -177,7 +177,7 @@ pub(crate) fn changed_between(git: &Git, before: &str, now: &str) -> Result<Vec<
     Ok(found)
 }
 
-/// The names of git's for the contents that these files have in a commit.
+/// The object names of the contents that these files have in a commit.
 ///
 /// # Errors
 /// When git fails.
@@ -197,8 +197,8 @@ pub(crate) fn blobs(
     Ok(found.collect())
 }
 
-/// The names that git has for the contents of these files, as they are: no filter changes them. The last ones are
-/// missing when one cannot be read.
+/// The object names of the contents of these files, without filters. If one cannot be read, it and the following ones are
+/// missing.
 ///
 /// # Errors
 /// When git does not end in time.

@@ -1,12 +1,12 @@
-//! Where a work tree is, by the files alone: no setting moves it.
+//! Finds work trees by the files alone: no setting moves them.
 
 use crate::confined::read_bounded;
 use std::path::{Path, PathBuf};
 
-/// The longest file of git's that names a folder: a path, and a word before it.
+/// Bytes of a file of git that names a folder: a word and a path.
 const MAX_GIT_FILE_BYTES: u64 = 64 << 10;
 
-/// A work tree.
+/// A work tree of git, which is a folder with a `.git`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WorkTree {
     /// The root of the work tree, without symbolic links.
@@ -14,7 +14,7 @@ pub(crate) struct WorkTree {
 }
 
 impl WorkTree {
-    /// The one whose root this folder is, as git sees it: an empty folder of that name makes none.
+    /// The work tree with this root, as git sees it: an empty folder `.git` does not count.
     pub(crate) fn at(top: &Path) -> Option<Self> {
         let own = top.join(".git");
         let has_parts = |git: &Path| git.join("HEAD").symlink_metadata().is_ok();
@@ -26,19 +26,19 @@ impl WorkTree {
         is_one.then(|| Self { top: top.to_owned() })
     }
 
-    /// The nearest one around a file or folder.
+    /// The nearest work tree around a file or folder.
     pub(crate) fn around(path: &Path) -> Option<Self> {
         path.ancestors().find_map(Self::at)
     }
 }
 
-/// Where the file `.git` in the root of a worktree or of a submodule leads.
+/// The folder that the file `.git` in the root of a worktree or of a submodule names.
 pub(crate) fn git_folder(top: &Path) -> Option<PathBuf> {
     let text = read_git_file(&top.join(".git"))?;
     Some(top.join(text.strip_prefix("gitdir:")?.trim()))
 }
 
-/// What a file of git's says that names a folder.
+/// The content of a file of git that names a folder.
 pub(crate) fn read_git_file(path: &Path) -> Option<String> {
     read_bounded(path, MAX_GIT_FILE_BYTES).ok()
 }

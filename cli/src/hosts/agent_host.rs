@@ -1,5 +1,5 @@
-//! What Nexus has to know of an agent host. Each host has a file of its own with one value of this type, and a line in
-//! [`HOSTS`](super::HOSTS).
+//! The facts and functions that Nexus needs for an agent host. Each host has a file of its own with one value of this
+//! type, and a line in [`HOSTS`](super::HOSTS).
 
 use super::{
     event::HookEvent,
@@ -21,7 +21,7 @@ pub(crate) struct AgentHost {
     /// The program that is started to work with an agent. A process of this name is a run, even where no hook has
     /// reported one.
     pub(crate) program: &'static str,
-    /// The programs of which one shows that the host is installed, in the order in which they are looked for.
+    /// The programs by which the host is found, in the order in which they are looked for.
     pub(crate) programs: &'static [&'static str],
     /// The folder of its settings, in a repository and in a home folder.
     pub(crate) settings_folder: &'static str,
@@ -31,7 +31,7 @@ pub(crate) struct AgentHost {
     pub(crate) run_id_variable: Option<&'static str>,
     /// The variable with the path of a file that its hooks may write: a shell runs its lines before each command.
     pub(crate) commands_file_variable: Option<&'static str>,
-    /// What `nexus doctor` adds where its hooks are installed.
+    /// A note that `nexus doctor` adds if its hooks are installed.
     pub(crate) caveat: Option<&'static str>,
     /// Reads an event, by its name on the command line. One that is not known becomes [`EventKind::Unknown`].
     ///
@@ -39,7 +39,7 @@ pub(crate) struct AgentHost {
     pub(crate) read: fn(&str, Input<'_>) -> HookEvent,
     /// The answer that it reads.
     pub(crate) answer: fn(&HookEvent, &Verdict) -> HookAnswer,
-    /// What has to be changed in its settings. It fails when a file is not what it should be: then nothing is changed.
+    /// Plans the changes of its settings. It fails when a file is not what it should be: then nothing is changed.
     pub(crate) plan: fn(&Scope, Operation) -> Result<Plan, Error>,
 }
 
@@ -50,7 +50,7 @@ impl PartialEq for AgentHost {
 }
 
 impl AgentHost {
-    /// Where it was found: its program, or a folder of its settings.
+    /// The place where it was found: its program, or a folder of its settings.
     pub(crate) fn found(&self, scope: &Scope) -> Option<String> {
         let program = self.programs.iter().find_map(|program| on_path(program));
         let places = [Some(scope.root.clone()), env::home_dir()];
@@ -59,7 +59,7 @@ impl AgentHost {
     }
 }
 
-/// Where a program is that is called by its name alone.
+/// The path of a program that is called by its name alone.
 pub(crate) fn on_path(program: &str) -> Option<String> {
     let path = env::var_os("PATH")?;
     let names = [program.to_owned(), format!("{program}.exe"), format!("{program}.cmd")];

@@ -8,7 +8,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// Claude Code.
+/// Claude Code, the command line and what is built on it.
 pub(super) static CLAUDE: AgentHost = AgentHost {
     name: "claude",
     title: "Claude Code",
@@ -24,23 +24,23 @@ pub(super) static CLAUDE: AgentHost = AgentHost {
     plan,
 };
 
-/// The event after a tool that failed, as a command that ends with an error: then there is no other one.
+/// The event after a tool that failed, such as a command that ends with an error. Claude sends no other one then.
 const FAILED: &str = "posttoolusefailure";
 
 /// Seconds that Claude waits for a hook, which itself gives up sooner.
 const TIMEOUT_S: u64 = 10;
 
-/// Tools whose use is asked about.
+/// Tools before whose use Claude calls the hook.
 const BEFORE: &str = "Edit|Write|MultiEdit|NotebookEdit|Bash";
 
 fn read(event: &str, input: Input<'_>) -> HookEvent {
-    // Cursor calls the hooks of Claude as well: it is one run all the same, and Cursor's.
+    // Cursor calls the hooks of Claude as well: then the run is Cursor's.
     let is_cursor = input.text(&["cursor_version", "conversation_id"]).is_some();
     let host = if is_cursor { CURSOR.name } else { CLAUDE.name };
     shared(host, event, input)
 }
 
-/// Also what Codex sends, which took the form over.
+/// Reads an event in the form of Claude, which Codex took over.
 pub(super) fn shared(host: &'static str, event: &str, input: Input<'_>) -> HookEvent {
     let session = if host == CURSOR.name { ["conversation_id", "session_id"] } else { ["session_id"; 2] };
     HookEvent {
@@ -78,7 +78,7 @@ pub(super) fn answer(event: &HookEvent, verdict: &Verdict) -> HookAnswer {
         (SessionStart, Verdict::Inform(text) | Verdict::Refuse(text)) => {
             additional_context("SessionStart", text)
         }
-        // The rest reaches a person only.
+        // Other texts reach only a person.
         (_, Verdict::Inform(text) | Verdict::Refuse(text)) => {
             HookAnswer::json(json!({ "systemMessage": text }))
         }
@@ -90,7 +90,7 @@ fn additional_context(event: &str, text: &str) -> HookAnswer {
     HookAnswer::json(json!({ "hookSpecificOutput": context }))
 }
 
-/// What Claude shall call, by its names of events.
+/// The hooks in the form of Claude, each with Claude's name of the event.
 pub(super) fn hooks(host: &str, before: &str, after: &str) -> Vec<json::Hook> {
     let named = |name: &str, event: &str, matcher| hook(host, name, event, matcher);
     vec![
@@ -104,7 +104,7 @@ pub(super) fn hooks(host: &str, before: &str, after: &str) -> Vec<json::Hook> {
     ]
 }
 
-/// One of them: Claude's name of the event, and the command line's.
+/// One hook: Claude's name of the event, and an entry with the command line's name of it.
 fn hook(host: &str, name: &str, event: &str, matcher: Option<&str>) -> json::Hook {
     let hook =
         json!({ "type": "command", "command": format!("nexus hook {host} {event}"), "timeout": TIMEOUT_S });
@@ -115,11 +115,10 @@ fn hook(host: &str, name: &str, event: &str, matcher: Option<&str>) -> json::Hoo
     (name.to_owned(), entry)
 }
 
-/// The hooks of Claude itself. One that cannot even be run stops nothing, unless the policy is that nothing is written
-/// which nobody has checked.
+/// The hooks of Claude itself. A hook that cannot be run stops nothing, unless the policy is `fail-closed`.
 pub(super) fn own_hooks(is_closed: bool) -> Vec<json::Hook> {
     let mut hooks = hooks("claude", BEFORE, "Bash");
-    // After a command that ends with an error Claude calls this one instead, and other hosts the same.
+    // After a command that ends with an error Claude calls this one instead. Other hosts call the usual one.
     let after = hooks.iter().position(|(event, _)| event == "PostToolUse").map_or(hooks.len(), |at| at + 1);
     hooks.insert(after, hook("claude", "PostToolUseFailure", "post-tool-use-failure", Some("Bash")));
     for (event, entry) in &mut hooks {
@@ -130,7 +129,7 @@ pub(super) fn own_hooks(is_closed: bool) -> Vec<json::Hook> {
     hooks
 }
 
-/// The server of tools, started by whoever needs it.
+/// The entry of the MCP server, which the host starts.
 pub(super) fn server() -> Value {
     json!({ "type": "stdio", "command": "nexus", "args": ["mcp"] })
 }
@@ -307,7 +306,7 @@ mod tests {
         let failed = failed.unwrap_or_default();
         assert_eq!(failed["matcher"], "Bash", "{failed}");
         assert_eq!(failed["hooks"][0]["command"], "nexus hook claude post-tool-use-failure", "{failed}");
-        // Whoever only took over the form calls the same one, and may know no other.
+        // A host that only took over the form calls the usual one, and may know no other.
         assert!(!events(hooks("codex", BEFORE, "Bash")).contains(&"PostToolUseFailure".to_owned()));
     }
 }

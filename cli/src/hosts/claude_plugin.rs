@@ -28,7 +28,7 @@ pub(crate) fn claude_plugin(folder: &Path, is_closed: bool) -> Result<Plan, Erro
     let about = json!({ "name": "nexus", "version": version, "description": ABOUT });
     let market = json!({ "name": "nexus", "owner": { "name": "nexus" },
         "plugins": [{ "name": "nexus", "source": "./", "description": ABOUT, "version": version }] });
-    // It need not be there yet.
+    // The folder need not exist yet.
     let above = folder.ancestors().find(|above| above.is_dir()).unwrap_or(folder);
     let mut plan = Plan::new(Base::Repository(above.to_owned()));
     for (name, value) in [

@@ -1,6 +1,5 @@
-//! Codex CLI. It has Claude's form, but knows no field that is not its own: an answer with one more is
-//! thrown away as a whole. Files are edited by patches. Hooks stand beside its configuration, tools in it, and a few lines
-//! in `AGENTS.md`.
+//! Codex CLI. It has Claude's form, but discards an answer with a field that it does not know. It edits files by patches.
+//! Hooks stand beside its configuration, tools in it, and a few lines in `AGENTS.md`.
 
 use super::{AgentHost, EventKind, HookAnswer, HookEvent, Input, Verdict, claude};
 use crate::{
@@ -31,12 +30,12 @@ pub(super) static CODEX: AgentHost = AgentHost {
     plan,
 };
 
-/// Tools whose use is asked about: files are edited by patches.
+/// Tools before whose use Codex calls the hook.
 const TOOLS: &str = "Bash|apply_patch|Edit|Write";
 
 const SERVER: &str = "[mcp_servers.nexus]\ncommand = \"nexus\"\nargs = [\"mcp\"]";
 
-/// The same, for whoever has all servers in one line.
+/// The same for a configuration with all servers in one line.
 const ONE_LINE: &str = "nexus = { command = \"nexus\", args = [\"mcp\"] }";
 
 fn read(event: &str, input: Input<'_>) -> HookEvent {
@@ -45,7 +44,7 @@ fn read(event: &str, input: Input<'_>) -> HookEvent {
 
 fn answer(event: &HookEvent, verdict: &Verdict) -> HookAnswer {
     match (event.kind, verdict) {
-        // It takes stderr for the reason, and wants no JSON then.
+        // Codex expects no answer to these.
         (EventKind::SessionEnd | EventKind::Unknown, _) => HookAnswer::nothing(),
         (EventKind::BeforeCompact, Verdict::Inform(text) | Verdict::Refuse(text)) => {
             HookAnswer::json(json!({ "systemMessage": text }))
@@ -62,7 +61,7 @@ fn plan(scope: &Scope, operation: Operation) -> Result<Plan, Error> {
     match operation {
         Operation::Install => {
             let mut wanted = claude::hooks("codex", TOOLS, "Bash");
-            // It knows no end of a session.
+            // Codex has no event at the end of a session.
             wanted.retain(|(event, _)| event != "SessionEnd");
             json::put_in(&mut plan, hooks, &json!({}), |root| json::add_hooks(root, &wanted))?;
             add_server(&mut plan, config)?;
@@ -89,10 +88,10 @@ fn add_server(plan: &mut Plan, path: PathBuf) -> Result<(), Error> {
             .hint("repair it, then run the command again")
     })?;
     if parsed.get("mcp_servers").is_some_and(|servers| servers.get("nexus").is_some()) {
-        // Somebody has one of that name: it stays theirs.
+        // The user has a server of that name, which stays.
         return Ok(());
     }
-    // Where the servers stand in one line, no table can be added to them.
+    // If the servers stand in one line, no table can be added.
     if block::with(Some(&rest), Comment::Hash, SERVER).parse::<toml::Table>().is_err() {
         plan.notes.push(format!(
             "{} stays as it is: its mcp_servers are in a form that nothing can be added to. Add {ONE_LINE} to them by hand",

@@ -1,5 +1,5 @@
-//! Cursor. Its events are many and specific, its answers are permissions and messages. It has files for hooks, for tools,
-//! and for a rule that it always reads.
+//! Cursor. It has many specific events, and its answers are permissions and messages. It has files for hooks, for tools,
+//! and for a rule that its agents always read.
 
 use super::{AgentHost, EventKind, HookAnswer, HookEvent, Input, Verdict, event::folded};
 use crate::{
@@ -25,11 +25,10 @@ pub(super) static CURSOR: AgentHost = AgentHost {
     plan,
 };
 
-/// Tools that write files; commands for the shell have an event of their own.
+/// Tools that write files. Commands for the shell have an event of their own.
 const WRITERS: &str = "Write|Edit|MultiEdit|StrReplace|Delete|ApplyPatch|EditNotebook|NotebookEdit";
 
-/// Events before something is written: a hook that cannot even be run stops it when the policy is that nothing is
-/// written which nobody has checked.
+/// Events before a file is written. With the policy `fail-closed`, a hook that cannot be run stops the tool.
 const BEFORE: [&str; 2] = ["preToolUse", "beforeShellExecution"];
 
 fn read(event: &str, input: Input<'_>) -> HookEvent {

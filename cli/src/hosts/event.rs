@@ -48,7 +48,7 @@ pub(crate) enum EventKind {
 }
 
 impl EventKind {
-    /// The kind of Claude's names, which several hosts took over, however they are written.
+    /// The kind of an event by Claude's name for it, which several hosts took over. Its spelling may vary.
     pub(super) fn of_name(name: &str) -> Self {
         match folded(name).as_str() {
             "sessionstart" => Self::SessionStart,
@@ -64,7 +64,7 @@ impl EventKind {
     }
 }
 
-/// `pre-tool-use`, `preToolUse` and `PreToolUse` are one name.
+/// The name without its spelling: `pre-tool-use`, `preToolUse` and `PreToolUse` are one name.
 pub(super) fn folded(name: &str) -> String {
     name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
@@ -72,23 +72,23 @@ pub(super) fn folded(name: &str) -> String {
 /// A tool, as far as it matters for files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Tool {
-    /// One that writes these files; relative ones are below the folder of the agent.
+    /// A tool that writes these files. Relative paths are below the folder of the agent.
     Edit(Vec<PathBuf>),
-    /// A command for a shell, and the folder it runs in when that is another one.
+    /// A tool that runs a command in a shell.
     Shell {
         /// The text that the shell runs.
         command: String,
-        /// The folder that it runs in, where that is not the agent's.
+        /// The folder that it runs in, if it is not the agent's.
         folder: Option<PathBuf>,
     },
-    /// Another one, or none.
+    /// Another tool, or none.
     Other,
     /// A tool whose files cannot be read from the event, with the reason.
     Unreadable(&'static str),
 }
 
 impl Tool {
-    /// One that writes these files, if all of their names could be read.
+    /// A tool that writes these files, if all of their names can be read.
     pub(super) fn edit(paths: Vec<PathBuf>) -> Self {
         let is_mended = |path: &PathBuf| path.to_string_lossy().contains(char::REPLACEMENT_CHARACTER);
         if paths.is_empty() {
@@ -100,7 +100,7 @@ impl Tool {
         }
     }
 
-    /// The tool of an event that does not even name it.
+    /// The tool of an event that does not name it.
     pub(super) const fn nameless() -> Self {
         Self::Unreadable("it is no JSON that names a tool")
     }

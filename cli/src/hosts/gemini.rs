@@ -27,7 +27,7 @@ pub(super) static GEMINI: AgentHost = AgentHost {
 /// Milliseconds that Gemini waits for a hook, which itself gives up sooner.
 const TIMEOUT_MS: u64 = 10_000;
 
-/// Tools whose use is asked about.
+/// Tools before whose use Gemini calls the hook.
 const WRITERS: &str = "write_file|replace|edit|run_shell_command";
 
 fn read(event: &str, input: Input<'_>) -> HookEvent {
@@ -72,7 +72,7 @@ fn answer(event: &HookEvent, verdict: &Verdict) -> HookAnswer {
             HookAnswer::json(json!({ "decision": "deny", "reason": reason }))
         }
         (EventKind::BeforeTool, Verdict::Inform(text)) => additional_context("BeforeTool", text),
-        // A refusal after the fact would hide from the agent what its tool said.
+        // A refusal after the tool would hide the tool's output from the agent.
         (EventKind::AfterTool, Verdict::Inform(text) | Verdict::Refuse(text)) => {
             additional_context("AfterTool", text)
         }

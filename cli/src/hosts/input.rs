@@ -1,5 +1,5 @@
-//! Reads fields of a host's JSON. A field that is missing, or is something else than expected, is none:
-//! hosts change, and a hook must not be what stops them.
+//! Reads fields of a host's JSON. A field that is missing or has an unexpected type counts as none: hosts change, and a
+//! hook must not stop their agents.
 
 use super::{event::Tool, lenient, patch, shell::is_shell};
 use crate::text::format::quoted;
@@ -11,12 +11,12 @@ use std::path::PathBuf;
 pub(crate) struct Input<'a>(pub(crate) &'a Value);
 
 impl<'a> Input<'a> {
-    /// The first of these fields that is a text with something in it.
+    /// The first of these fields that is a text and not empty.
     pub(super) fn text(self, names: &[&str]) -> Option<&'a str> {
         names.iter().find_map(|name| self.0.get(name)?.as_str()).filter(|text| !text.is_empty())
     }
 
-    /// The same as one of its own.
+    /// The same as an owned text.
     pub(super) fn owned(self, names: &[&str]) -> Option<String> {
         self.text(names).map(str::to_owned)
     }
@@ -26,22 +26,22 @@ impl<'a> Input<'a> {
         self.text(names).map(PathBuf::from)
     }
 
-    /// Whether a field is there and true.
+    /// Whether a field is true.
     pub(super) fn is_true(self, name: &str) -> bool {
         self.0.get(name).and_then(Value::as_bool).unwrap_or_default()
     }
 
-    /// Whether a run that begins goes on from what was there before.
+    /// Whether a run that starts continues an earlier one.
     pub(super) fn is_continuation(self) -> bool {
         matches!(self.text(&["source"]), Some("clear" | "resume" | "fork"))
     }
 
-    /// A number above zero.
+    /// Whether a field is a number above zero.
     pub(super) fn is_above_zero(self, name: &str) -> bool {
         self.0.get(name).and_then(Value::as_u64).is_some_and(|number| number > 0)
     }
 
-    /// The object in a field; one that is not there is empty. Some hosts send it as a text of JSON.
+    /// The object in a field; null if the field is missing. Some hosts send it as a text of JSON.
     pub(super) fn inner(self, name: &str) -> Value {
         match self.0.get(name) {
             Some(Value::String(text)) => lenient::read(text.as_bytes()),
@@ -50,8 +50,8 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// The tool of an event in the form of Claude, which several hosts took over: its name, and the fields of its own. The
-    /// names are those of all of these hosts, since some call the hooks of others.
+    /// The tool of an event in the form of Claude, which several hosts took over. The names of tools are those of all of
+    /// these hosts, since some call the hooks of others.
     pub(super) fn tool(self) -> Tool {
         let Some(name) = self.text(&["tool_name"]) else { return Tool::nameless() };
         let arguments = self.inner("tool_input");
@@ -71,8 +71,8 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A tool that writes the file in the first of these fields. Without one nobody can say what it writes, nor where a
-    /// part of the name could not be read.
+    /// A tool that writes the file in the first of these fields. It is unreadable if there is no name, or if a part of the
+    /// name cannot be read.
     pub(super) fn edit(self, names: &[&str]) -> Tool {
         match self.path(names) {
             None => Tool::Unreadable("it names no file"),
@@ -93,7 +93,7 @@ impl<'a> Input<'a> {
         self.0.get(name)?.as_array()?.first()?.as_str().map(PathBuf::from)
     }
 
-    /// A command: a text, or the words of one.
+    /// A command, which is a text or a list of words.
     pub(super) fn command(self, names: &[&str]) -> Option<String> {
         names.iter().find_map(|name| match self.0.get(name)? {
             Value::String(text) => Some(text.clone()),
@@ -130,7 +130,7 @@ mod tests {
         ] {
             let input = json!({ "command": words });
             let read = Input(&input).command(&["command"]);
-            // However it is quoted, it is the same command.
+            // The quotes may differ, but it is the same command.
             let plain = |text: &str| text.replace(['\'', '"', '\\'], "");
             assert_eq!(read.as_deref().map(plain), Some(plain(expected)), "{words}");
         }

@@ -3,11 +3,11 @@
 //!
 //! Each host has a file of its own, so that a changed convention is a small change, and a line in [`HOSTS`]. Whatever goes
 //! over hosts goes over that list: arguments and their help, detection, installation, hooks, runs and `nexus doctor`.
-//! - [`agent_host`]: what has to be known of a host. [`claude`], [`codex`], [`cursor`], [`gemini`]: the hosts.
+//! - [`agent_host`]: the type of a host. [`claude`], [`codex`], [`cursor`], [`gemini`]: the hosts.
 //! - [`event`]: an event, the same for all hosts. [`verdict`]: the verdict on it, and the answer.
 //! - [`lenient`]: reads JSON that is not valid. [`input`]: reads fields that may be missing. [`patch`], [`shell`]: the
 //!   files that a patch or a command writes.
-//! - [`claude_plugin`]: what Claude Code needs as a plugin folder.
+//! - [`claude_plugin`]: the plugin folder for Claude Code.
 
 mod agent_host;
 mod claude;

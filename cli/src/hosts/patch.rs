@@ -1,8 +1,8 @@
-//! Which files a patch writes: the one that Codex sends, and unified diffs. Reads no file, checks no content.
+//! The files that a patch writes: a patch in the form of Codex, or a unified diff. It reads no file and checks no content.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-/// Files of one patch that are looked at: a longer patch is a generated one.
+/// Files of one patch that are listed: a longer patch is a generated one.
 const MAX_FILES: usize = 2_000;
 
 /// The files of a patch as `apply_patch` takes it: added, updated, deleted, and where they are moved to. None if they are
@@ -12,7 +12,7 @@ const MAX_FILES: usize = 2_000;
 /// line for the name as it is (codex-rs/apply-patch, `StreamingPatchParser`).
 pub(crate) fn paths(body: &str) -> Option<Vec<PathBuf>> {
     const MARKS: [&str; 4] = ["*** Add File: ", "*** Update File: ", "*** Delete File: ", "*** Move to: "];
-    // What is added or removed begins with its sign.
+    // Added and removed lines begin with their sign.
     let named = |line: &str| MARKS.iter().find_map(|mark| line.trim().strip_prefix(mark)).map(str::to_owned);
     distinct(body.lines().filter_map(named))
 }

@@ -1,4 +1,4 @@
-//! Marked lines in a text that belongs to somebody else. What stands around them stays as it is.
+//! Marked lines in a text that belongs to somebody else. The text around them stays as it is.
 
 use super::plan::WithoutOurs;
 
@@ -11,7 +11,7 @@ pub(crate) enum Comment {
     Markdown,
 }
 
-/// Stands in the first mark when the text before it had no end of line.
+/// The note in the first mark if the text before it had no end of line.
 const JOINED: &str = " (joined)";
 
 impl Comment {
@@ -23,7 +23,7 @@ impl Comment {
     }
 }
 
-/// Where a block stands.
+/// The position of a block.
 struct Found {
     from: usize,
     to: usize,
@@ -50,15 +50,15 @@ fn find(text: &str, comment: Comment) -> Option<Found> {
     None
 }
 
-/// The text with the block: in place of one that is there, else at its end.
+/// The text with the block, in place of an existing one, or else at its end.
 pub(crate) fn with(text: Option<&str>, comment: Comment, block: &str) -> String {
     let text = text.unwrap_or_default();
     with_at(text, text.len(), comment, block)
 }
 
-/// The text with the block: in place of one that is there, else at this place, which begins a line or ends the text.
+/// The text with the block, in place of an existing one, or else at this position, which begins a line or ends the text.
 pub(crate) fn with_at(text: &str, at: usize, comment: Comment, block: &str) -> String {
-    // As the text has it: in a text of Windows a line of another kind is a change of everybody's editor.
+    // The block has the ends of lines of the text: editors on Windows would change mixed ones.
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let (before, after, is_joined) = match find(text, comment) {
         Some(Found { from, to, is_joined }) => (text[..from].to_owned(), &text[to..], is_joined),

@@ -22,25 +22,25 @@ use std::{
 /// The hooks of git that are installed, by their file names.
 const HOOKS: [&str; 2] = ["pre-commit", "pre-push"];
 
-/// The folder of hooks that were there before and cannot be added to: some look at the name they are called by.
+/// The folder for existing hooks that cannot get further lines. Some depend on the name by which they are called.
 const BEFORE: &str = "before-nexus";
 
 /// The first line of a hook that is wholly ours.
 const SHEBANG: &str = "#!/bin/sh\n";
 
-/// Programs that the guard's lines can be read by.
+/// Shells that can run the guard's lines.
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
 
-/// Submodules that get guards, those within others among them: more are no work of one team.
+/// Submodules that get guards, including nested ones: no team works on more of them.
 const MOST_SUBMODULES: usize = 200;
 
-/// Where Git was found: the repository. A person has no hooks of their own.
+/// The place where Git was found, which is the repository. A person has no hooks of their own.
 pub(crate) fn found(scope: &Scope) -> Option<String> {
     let git = scope.root.join(".git");
     (!scope.is_user() && git.exists()).then(|| git.display().to_string())
 }
 
-/// What has to be changed in the hooks of a repository and of its submodules.
+/// Plans the changes of the hooks of a repository and of its submodules.
 ///
 /// # Errors
 /// When a file is not what it should be: then nothing is changed at all.
@@ -53,7 +53,7 @@ pub(crate) fn plan(scope: &Scope, operation: Operation) -> Result<Plan, Error> {
     let mut at = 0;
     while let Some(root) = roots.get(at).cloned() {
         plan.extend(plan_in(&root, operation)?);
-        // Their hooks lie elsewhere: what is committed in them is seen by none of the repository around them.
+        // Submodules have hooks of their own: the hooks of the outer repository do not see their commits.
         roots.extend(submodules(&root).into_iter().take(MOST_SUBMODULES.saturating_sub(roots.len())));
         at += 1;
     }
@@ -67,7 +67,7 @@ fn submodules(root: &Path) -> Vec<PathBuf> {
     let entries = Git::at(root).entries(&["ls-files", "--stage", "-z"]).unwrap_or_default();
     let paths = entries.iter().filter(|entry| entry.starts_with(SUBMODULE));
     let paths = paths.filter_map(|entry| Some(root.join(entry.split_once('\t')?.1)));
-    // Behind a link there is another repository, of somebody else.
+    // A link leads to another repository.
     let is_own = |path: &PathBuf| {
         path.symlink_metadata().is_ok_and(|meta| meta.is_dir())
             && path.join(".git").symlink_metadata().is_ok()
@@ -77,7 +77,7 @@ fn submodules(root: &Path) -> Vec<PathBuf> {
 
 fn plan_in(root: &Path, operation: Operation) -> Result<Plan, Error> {
     let hooks = Hooks::of(root)?;
-    // A path of this machine is of no use to others.
+    // A committed hook must not name a path of this machine.
     let own = if hooks.whose == Whose::Committed { None } else { std::env::current_exe().ok() };
     let mut plan = Plan::new(hooks.base.clone());
     for hook in HOOKS {
@@ -110,7 +110,7 @@ fn plan_in(root: &Path, operation: Operation) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-/// What is to be known of the guards of a repository that are not as they should be: they may have been there.
+/// Why the guards of a repository may be missing although they were installed, if there is a reason.
 pub(crate) fn may_be_rewritten(root: &Path) -> Option<String> {
     let hooks = Hooks::of(root).ok()?;
     (hooks.whose == Whose::Made).then(|| {
@@ -121,16 +121,16 @@ pub(crate) fn may_be_rewritten(root: &Path) -> Option<String> {
     })
 }
 
-/// Whose a folder of hooks is.
+/// The owner of a folder of hooks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whose {
-    /// Git's own, in the repository.
+    /// Git itself: the folder is in the repository.
     Git,
-    /// It is committed, for all.
+    /// Everybody: the folder is committed.
     Committed,
-    /// It is in the work tree, where git ignores it: some tool makes it, such as husky.
+    /// A tool such as husky: the folder is in the work tree, and git ignores it.
     Made,
-    /// The person's, for all of their repositories.
+    /// The person: the folder is for all of their repositories.
     Person,
 }
 
@@ -138,7 +138,7 @@ enum Whose {
 struct Hooks {
     folder: PathBuf,
     whose: Whose,
-    /// What it must not lead out of.
+    /// The folder that its links must not lead out of.
     base: Base,
 }
 
@@ -153,7 +153,7 @@ impl Hooks {
             git.text(&arguments).map(PathBuf::from)
         };
         let shared = own(&["--git-common-dir"])?;
-        // As it is configured, and not where links of the repository lead.
+        // The path as it is configured, without following links of the repository.
         let configured = git.text(&["config", "--type=path", "--get", "core.hooksPath"]).ok();
         let configured = configured.filter(|path| !path.is_empty()).map(|path| normalized(&top.join(path)));
         let folder = match configured {
@@ -191,7 +191,7 @@ impl Hooks {
     }
 }
 
-/// The folder, or the one above it that is there.
+/// The folder, or the nearest existing one above it.
 fn beneath(folder: &Path) -> Base {
     let there = folder.ancestors().find(|above| above.is_dir()).unwrap_or(folder);
     Base::Repository(there.to_owned())
@@ -211,7 +211,7 @@ fn install(
     if let Some(text) = text(&path).filter(|text| takes_lines(&path, text)) {
         let is_whole = taken(&text).is_nothing;
         let guard = guard(hook, own, is_chained && is_whole);
-        // Before anything else that it does: but what says by whom it is read stays the first line.
+        // The guard comes before the other lines of the hook, but after the line that names its shell.
         let first = text.find('\n').map_or(text.len(), |end| end + 1);
         return plan.put_in(
             path,
@@ -228,7 +228,7 @@ fn install(
     written(plan, path, &guard(hook, own, true))
 }
 
-/// A hook that is wholly ours.
+/// Plans a hook that consists of the guard alone.
 fn written(plan: &mut Plan, path: PathBuf, guard: &str) -> Result<(), Error> {
     let after = Some(block::with(Some(SHEBANG), Comment::Hash, guard));
     let at = plan.locate_entry(&path)?;
@@ -242,13 +242,13 @@ fn taken(text: &str) -> WithoutOurs {
     WithoutOurs { is_nothing, text: left }
 }
 
-/// What a hook says; one that is no text is a program.
+/// The text of a hook. None if it is a program.
 fn text(path: &Path) -> Option<String> {
-    // What cannot be read as text has a character that no text has.
+    // A program has bytes that are no UTF-8, which become this character.
     read_bounded(path, MAX_FILE_BYTES).ok().filter(|text| !text.contains('\u{fffd}'))
 }
 
-/// Whether lines for a shell can be added: not where the file is another's, by a link, or where git does not run it.
+/// Whether lines for a shell can be added: not if the hook is a link, or if git does not run it.
 fn takes_lines(path: &Path, text: &str) -> bool {
     let first = text.lines().next().unwrap_or_default();
     let mut words = first.strip_prefix("#!").unwrap_or_default().split_whitespace();
@@ -267,13 +267,13 @@ fn is_run(meta: &fs::Metadata) -> bool {
     meta.permissions().mode() & 0o111 != 0
 }
 
-/// Elsewhere git runs whatever there is.
+/// Elsewhere git runs every hook.
 #[cfg(not(unix))]
 fn is_run(_: &fs::Metadata) -> bool {
     true
 }
 
-/// The lines that git is to run first. What git says on stdin is read by whatever comes after them as well.
+/// The lines of the guard, which git runs first. The lines after them can read git's input again.
 fn guard(hook: &str, own: Option<&Path>, is_chained: bool) -> String {
     let mut text = "\
 # Refuses files that another session holds. Made by `nexus install git`; `nexus uninstall git` takes it out.

@@ -1,5 +1,5 @@
-//! Entries in JSON settings of others. Comments, order and layout of everything else stay. What is ours is known by
-//! its command.
+//! Entries in JSON settings of others. Comments, order and layout of everything else stay. Entries of Nexus are recognised
+//! by their command.
 
 use super::plan::{Plan, WithoutOurs};
 use crate::error::Error;
@@ -10,10 +10,10 @@ use jsonc_parser::{
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// A hook that is wanted: the event, and its entry.
+/// A hook to install: the event, and its entry.
 pub(crate) type Hook = (String, Value);
 
-/// Puts something into settings. `ours` is all that is left of settings that were made for it.
+/// Adds entries to settings. `ours` is the rest of a file that was created for them.
 ///
 /// # Errors
 /// When they cannot be read, or are no JSON object.
@@ -27,7 +27,7 @@ pub(crate) fn put_in(
     plan.put_in(path, |text| edit(&named, text, change), |text| taken(&named, text, ours))
 }
 
-/// Removes hooks and tools of Nexus from settings. A file that was made for them is deleted.
+/// Removes hooks and tools of Nexus from settings. A file that was created for them is deleted.
 ///
 /// # Errors
 /// When they cannot be read, or are no JSON object.
@@ -39,7 +39,7 @@ pub(crate) fn take_out(plan: &mut Plan, path: PathBuf, ours: &Value) -> Result<(
 /// Changes settings.
 ///
 /// # Errors
-/// When they are no JSON object, or `change` finds something else than it should; the message names the file.
+/// When they are no JSON object, or `change` finds an unexpected value. The message names the file.
 fn edit(
     path: &Path,
     text: Option<&str>,
@@ -58,7 +58,7 @@ fn edit(
     Ok(root.to_string())
 }
 
-/// Adds what is missing of these hooks, and replaces what is ours and different.
+/// Adds the missing hooks among these, and replaces hooks of Nexus that differ from them.
 pub(crate) fn add_hooks(root: &CstObject, wanted: &[Hook]) -> Result<(), String> {
     let hooks = root.object_value_or_create("hooks").ok_or("\"hooks\" is no object")?;
     for (event, entry) in wanted {
@@ -77,7 +77,7 @@ pub(crate) fn add_hooks(root: &CstObject, wanted: &[Hook]) -> Result<(), String>
     Ok(())
 }
 
-/// Takes all hooks of ours out, and what was made for them. Where there is none, nothing is touched.
+/// Removes all hooks of Nexus, and the lists that were created for them. Settings without one stay as they are.
 fn remove_hooks(root: &CstObject) {
     let Some(hooks) = root.object_value("hooks") else { return };
     let mut had_any = false;
@@ -92,7 +92,7 @@ fn remove_hooks(root: &CstObject) {
             if is_ours(&element) {
                 remove(element);
             } else if let Some(inner) = element.as_object().and_then(|entry| entry.array_value("hooks")) {
-                // Somebody put a hook of theirs into the same entry.
+                // The user added a hook of their own to the same entry.
                 inner.elements().into_iter().filter(is_ours).for_each(&mut remove);
             }
         }
@@ -108,7 +108,7 @@ fn remove_hooks(root: &CstObject) {
     }
 }
 
-/// Adds the server of tools, unless somebody has one of that name.
+/// Adds the MCP server, unless the user has one of that name.
 pub(crate) fn add_server(root: &CstObject, entry: &Value) -> Result<(), String> {
     let servers = root.object_value_or_create("mcpServers").ok_or("\"mcpServers\" is no object")?;
     match servers.get("nexus") {
@@ -122,7 +122,7 @@ pub(crate) fn add_server(root: &CstObject, entry: &Value) -> Result<(), String> 
     Ok(())
 }
 
-/// Takes the server of tools out, and what was made for it.
+/// Removes the MCP server, and the object that was created for it.
 fn remove_server(root: &CstObject) {
     let Some(servers) = root.object_value("mcpServers") else { return };
     if let Some(property) = servers.get("nexus")
@@ -137,17 +137,17 @@ fn remove_server(root: &CstObject) {
     }
 }
 
-/// Settings without hooks and tools of ours. `ours` is what is left of those that were made for us alone.
+/// Settings without hooks and tools of Nexus. `ours` is the rest of a file that was created for them.
 ///
 /// # Errors
-/// When they are no JSON object; the message names the file.
+/// When they are no JSON object. The message names the file.
 fn taken(path: &Path, text: &str, ours: &Value) -> Result<WithoutOurs, Error> {
     let left = edit(path, Some(text), |root| {
         remove_hooks(root);
         remove_server(root);
         Ok(())
     })?;
-    // Nothing of ours was in it: not even an empty file is touched.
+    // An empty file has no entries of Nexus, and stays as it is.
     if text.trim().is_empty() {
         return Ok(WithoutOurs { text: text.to_owned(), is_nothing: false });
     }
@@ -159,7 +159,7 @@ fn value(node: &CstNode) -> Option<Value> {
     node.to_serde_value()
 }
 
-/// Whether an entry, or all entries within it, call us.
+/// Whether an entry, or all entries within it, call Nexus.
 fn is_ours(element: &CstNode) -> bool {
     value(element).is_some_and(|value| calls_us(&value))
 }

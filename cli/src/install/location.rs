@@ -20,7 +20,7 @@ pub(crate) enum Base {
 }
 
 impl Base {
-    /// Where a file is, behind all links.
+    /// The location of a file, behind all links.
     ///
     /// # Errors
     /// When a link of a repository leads out of it.
@@ -34,7 +34,7 @@ impl Base {
         }
     }
 
-    /// Where an entry of a folder is, which may be a link itself.
+    /// The location of a folder's entry, which may be a link itself.
     ///
     /// # Errors
     /// As [`locate`](Self::locate).
@@ -54,7 +54,7 @@ fn below(root: &Path, path: &Path) -> Result<PathBuf, Error> {
 
 fn own(home: &Path, path: &Path) -> Location {
     let home = fs::canonicalize(home).unwrap_or_else(|_| home.to_owned());
-    // What is not there yet is in a folder that is.
+    // A missing file is below an existing folder.
     let there = path.ancestors().find_map(|above| Some((above, fs::canonicalize(above).ok()?)));
     let real = there.map_or_else(
         || path.to_owned(),
@@ -83,7 +83,7 @@ impl Location {
         self.root.join(&self.name)
     }
 
-    /// What it is called beneath its root.
+    /// Its path beneath its root.
     pub(super) fn name(&self) -> &Path {
         &self.name
     }
@@ -108,7 +108,7 @@ impl Location {
     /// Checks that its content is still the one for which the person agreed to a change.
     ///
     /// # Errors
-    /// When the content is another one by now.
+    /// When the content has changed.
     pub(super) fn must_say(&self, before: Option<&str>) -> Result<(), Error> {
         if self.read()?.as_deref() == before {
             return Ok(());

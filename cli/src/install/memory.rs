@@ -26,14 +26,14 @@ fn beginning(bytes: &[u8]) -> String {
     hash.iter().take(CHECKSUM_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What is stored of a file.
+/// The stored facts about a file that Nexus changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Memory {
     path: StoredPath,
-    /// The content before.
+    /// The content before Nexus changed it.
     pub(super) before: String,
-    /// The checksum of what was written.
+    /// The checksum of the content that Nexus wrote.
     after: String,
 }
 
@@ -43,7 +43,7 @@ impl Memory {
         Self { path: StoredPath(whole(path)), before, after: checksum(after) }
     }
 
-    /// What is stored of the file; none where nothing is.
+    /// Reads the stored facts about a file. None if there are none.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let memory: Self = serde_json::from_slice(&fs::read(file(path)?).ok()?).ok()?;
         (memory.path.0 == whole(path)).then_some(memory)
@@ -54,7 +54,7 @@ impl Memory {
         self.after == checksum(text)
     }
 
-    /// Remembers it.
+    /// Stores it.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -66,10 +66,10 @@ impl Memory {
         atomic::write(&file, &text)
     }
 
-    /// Deletes what is stored of a file.
+    /// Deletes the stored facts about a file.
     pub(super) fn forget(path: &Path) {
         if let Some(file) = file(path) {
-            // There is mostly nothing.
+            // Mostly nothing is stored.
             let _ = fs::remove_file(file);
         }
     }
@@ -98,7 +98,7 @@ pub(super) fn remove_folder(dir: &ConfinedDir, folder: &Path) -> bool {
     if !dir.remove_empty_folder(folder) {
         return false;
     }
-    // What is left of it is in nobody's way.
+    // If the mark cannot be removed, it does no harm.
     let _ = fs::remove_file(&mark);
     let _ = mark.parent().map(fs::remove_dir);
     true
@@ -114,12 +114,12 @@ fn file(path: &Path) -> Option<PathBuf> {
 }
 
 fn kept(path: &Path, end: &str) -> Option<PathBuf> {
-    // By its bytes: what is no UTF-8 is shown alike.
+    // The name depends on the bytes of the path, since paths that are no UTF-8 may be displayed alike.
     let name = format!("{}.{end}", beginning(whole(path).as_os_str().as_encoded_bytes()));
     Some(home::folder().ok()?.join("installed").join(name))
 }
 
-/// The same file under one name; one that is not there is in a folder that is, or is known by what was said.
+/// One path for each file, without links. A path that does not exist stays as it is.
 fn whole(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }

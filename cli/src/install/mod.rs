@@ -1,5 +1,5 @@
-//! Puts entries of Nexus into settings and texts that belong to others, and removes exactly those again. It knows Git; what
-//! an agent host needs, its file in [`hosts`](crate::hosts) says.
+//! Puts entries of Nexus into settings and texts that belong to others, and removes exactly those again. It knows Git. The
+//! entries for an agent host are in its file in [`hosts`](crate::hosts).
 //!
 //! - [`scope`]: whose settings are changed. [`location`]: where a file is, and which links are followed.
 //! - [`plan`]: the changes, shown before they are made. [`memory`]: the earlier content of a file, where it cannot be

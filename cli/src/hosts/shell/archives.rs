@@ -1,4 +1,4 @@
-//! Archives and compressed files: what comes out of them, and what becomes of what goes in.
+//! Archives and compressed files: which files a program unpacks, packs, moves into an archive or replaces.
 
 use super::{options::Spec, state::Shell, target::EVERYTHING, value::Value};
 
@@ -64,7 +64,7 @@ const COMPRESS: Spec = Spec {
     ],
 };
 
-/// Programs that compress a file, or the contrary, and the ending that they give it.
+/// Programs that compress or uncompress a file, and the ending of a compressed file.
 const COMPRESSORS: &[(&[&str], &str)] = &[
     (&["gzip", "gunzip", "pigz", "unpigz"], ".gz"),
     (&["bzip2", "bunzip2"], ".bz2"),
@@ -74,7 +74,7 @@ const COMPRESSORS: &[(&[&str], &str)] = &[
     (&["lz4", "unlz4"], ".lz4"),
 ];
 
-/// Those of them that keep what they were given.
+/// The programs among them that keep the original file.
 const KEEPING: [&str; 4] = ["zstd", "unzstd", "lz4", "unlz4"];
 
 /// Whether it is one of these programs.
@@ -83,7 +83,7 @@ pub(super) fn is_known(name: &str) -> bool {
         || COMPRESSORS.iter().any(|(names, _)| names.contains(&name))
 }
 
-/// Notes what it writes.
+/// Notes the files that such a program writes.
 pub(super) fn run(shell: &mut Shell, name: &str, words: &[Value]) {
     match name {
         "tar" | "gtar" | "bsdtar" => tar(shell, words),
@@ -125,7 +125,7 @@ pub(super) fn run(shell: &mut Shell, name: &str, words: &[Value]) {
     }
 }
 
-/// What comes out of an archive below a folder: the members that are named, else anything.
+/// Notes the files that an archive is unpacked into: the members that are named, else any file below the folder.
 fn unpacked(shell: &mut Shell, folder: Option<&Value>, members: &[Value]) {
     let folder = folder.cloned().unwrap_or_else(|| Value::text("."));
     if members.is_empty() {
@@ -220,7 +220,7 @@ fn compressed(shell: &mut Shell, name: &str, ending: &str, words: &[Value]) {
     }
 }
 
-/// A file that is removed, or all beneath it where it is a folder.
+/// Notes that a file is removed, or everything beneath it if it is a folder.
 fn changed_tree(shell: &mut Shell, file: &Value) {
     if shell.is_folder(file) { shell.change_below(file, EVERYTHING) } else { shell.change(file) }
 }

@@ -1,4 +1,4 @@
-//! What variables are set to: assignments, arrays, declarations and references.
+//! Sets variables: by assignments, arrays, declarations and references.
 
 use super::{parameter, state::Shell, value::Value};
 use shuck_ast::{ArrayElem, Assignment, AssignmentValue, DeclClause, DeclOperand};

@@ -1,12 +1,12 @@
-//! How much is done for one command: letters that words become, and entries of folders that are looked at.
+//! Bounds the work for one command: the letters that its words expand to, and the folder entries that are read.
 
-/// A command of an agent becomes some hundred letters.
+/// Letters that the words of one command may expand to. An agent's command expands to some hundred.
 const LETTERS: usize = 4_000_000;
 
-/// Entries of folders: a pattern that needs more is no editor's.
+/// Folder entries that may be read for one command. No editor's pattern needs more.
 const ENTRIES: usize = 20_000;
 
-/// What is left of it.
+/// The work that may still be done for a command.
 #[derive(Debug)]
 pub(super) struct Budget {
     letters: usize,
@@ -21,26 +21,26 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Takes letters; gives whether there were enough.
+    /// Takes letters from the budget. Returns whether there were enough.
     pub(super) fn letters(&mut self, number: usize) -> bool {
         self.letters = self.letters.saturating_sub(number);
         self.is_over |= self.letters == 0;
         !self.is_over
     }
 
-    /// Takes one entry of a folder; gives whether there was one.
+    /// Takes one folder entry from the budget. Returns whether there was one.
     pub(super) fn entry(&mut self) -> bool {
         self.entries = self.entries.saturating_sub(1);
         self.is_over |= self.entries == 0;
         !self.is_over
     }
 
-    /// There is more than can be looked at.
+    /// Ends the budget, since the command needs more than the bounds allow.
     pub(super) fn end(&mut self) {
         self.is_over = true;
     }
 
-    /// Whether something was not looked at.
+    /// Whether a part of the command was skipped.
     pub(super) const fn is_over(&self) -> bool {
         self.is_over
     }

@@ -1,5 +1,5 @@
-//! Compound commands: branches, loops, groups. Which branch is taken nobody knows: the shell stands where each of them
-//! may have led.
+//! Compound commands: branches, loops, groups. Nobody knows which branch the shell takes, so its state afterwards merges
+//! those of all branches.
 
 use super::{parameter, scope::Scope, state::Shell, value::Value};
 use shuck_ast::{CompoundCommand, ConditionalExpr, PatternPart, StmtSeq};
@@ -86,7 +86,7 @@ impl Shell {
             }
             CompoundCommand::Conditional(found) => self.condition(&found.expression, source),
             CompoundCommand::Arithmetic(found) => {
-                // What is substituted within is walked through as text.
+                // Substitutions within it are walked through as text.
                 let span = found.expr_span.map(|span| span.slice(source)).unwrap_or_default();
                 if span.contains("$(") || span.contains('`') {
                     self.inner(&format!(": \"{span}\""), None);
@@ -95,7 +95,7 @@ impl Shell {
         }
     }
 
-    /// A loop: what its body changes may be so at its next turn, or it may not have run.
+    /// A loop. Its body may see its own changes at the next turn, and it may not run at all.
     fn repeated(&mut self, condition: &[&StmtSeq], body: &StmtSeq, source: &str) {
         condition.iter().for_each(|condition| self.sequence(condition, source));
         let before = self.scope.clone();
@@ -125,7 +125,7 @@ impl Shell {
     }
 }
 
-/// Whichever of these it is.
+/// The merged state of all branches.
 fn joined(scopes: Vec<Scope>) -> Scope {
     let mut scopes = scopes.into_iter();
     let mut first = scopes.next().unwrap_or_default();

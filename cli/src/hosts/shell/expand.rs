@@ -1,5 +1,5 @@
-//! From a word of the tree to the values that it may stand for: braces, variables, what commands print, globs. Runs
-//! nothing; commands within a word are walked through, since they write too.
+//! Expands a word of the tree to the values that it may stand for: by braces, variables, command substitutions and globs.
+//! It runs nothing. Commands within a word are walked through, since they write files, too.
 
 use super::{
     glob as files, parameter,
@@ -9,22 +9,22 @@ use super::{
 };
 use shuck_ast::{HeredocBody, HeredocBodyPart, Word, WordPart, WordPartNode};
 
-/// Braces of one word: more of them are no names.
+/// Words that the braces of one word may expand to. A list of file names is shorter.
 const MAX_BRACES: usize = 32;
 
-/// A word taken apart as far as braces and globs need it.
+/// A part of a word, as braces and globs need it.
 #[derive(Clone, Copy)]
 pub(super) enum Atom<'a> {
-    /// A character that may mean something.
+    /// A character that may have a meaning to the shell.
     Bare(char),
-    /// One that is itself.
+    /// A quoted character, which stands for itself.
     Quoted(char),
     /// An expansion of a variable, a command or arithmetic.
     Expansion(&'a WordPart),
 }
 
 impl Shell {
-    /// The words that a word becomes: every value of each of them.
+    /// The words that a word expands to, with every value that each of them may have.
     pub(super) fn fields(&mut self, word: &Word, source: &str) -> Vec<Value> {
         let values = self.values(word, source);
         let is_bare_expansion = matches!(word.parts.as_slice(), [only] if !only.kind.is_quoted()
@@ -49,7 +49,7 @@ impl Shell {
         all
     }
 
-    /// What a here-document says.
+    /// The text of a here-document.
     pub(super) fn document(&mut self, body: &HeredocBody, source: &str) -> Value {
         if !body.mode.expands() {
             return Value::text(body.render(source));
@@ -83,7 +83,7 @@ impl Shell {
         }
     }
 
-    /// Walks through the commands within a word whose value nobody needs.
+    /// Walks through the commands within a word whose value is not needed.
     pub(super) fn walk_inside(&mut self, word: &Word, source: &str) {
         self.walk_parts(&word.parts, source);
     }
@@ -93,7 +93,7 @@ impl Shell {
             match &part.kind {
                 WordPart::Literal(_) | WordPart::SingleQuoted { .. } | WordPart::Variable(_) => {}
                 WordPart::DoubleQuoted { parts, .. } => self.walk_parts(parts, source),
-                // Nobody asks what they print.
+                // Their output is not needed.
                 WordPart::CommandSubstitution { body, .. } => self.subshell(body, source),
                 other => drop(self.part(other, source)),
             }
@@ -156,7 +156,7 @@ impl Shell {
         drafts
     }
 
-    /// Each of the drafts with each of the values; gives whether that is still little enough.
+    /// Combines each draft with each value. Returns whether the result stays within the bounds.
     fn multiplied(&mut self, drafts: &mut Vec<Value>, values: &[Value]) -> bool {
         let letters = drafts.iter().map(Value::len).sum::<usize>() * values.len().max(1)
             + values.iter().map(Value::len).sum::<usize>() * drafts.len();
@@ -173,7 +173,7 @@ impl Shell {
         true
     }
 
-    /// The files that a glob finds, where the folder is known; one that finds none stays as it is.
+    /// The files that a glob finds, if the folder is known. A glob that finds none stays as it is.
     fn found(&mut self, value: Value) -> Vec<Value> {
         let Some(folder) = self.scope.folder().filter(|_| value.has_glob() && !value.has_any()).cloned()
         else {
@@ -183,14 +183,14 @@ impl Shell {
         let is_wild =
             value.parts.iter().any(|part| matches!(part, Part::Glob(glob) if !glob.starts_with('[')));
         match (found.is_empty(), is_wild) {
-            // A file of that name, most likely with brackets.
+            // There is a file of that very name, most likely one with brackets.
             (true, false) => vec![Value::text(value.written())],
             (true, true) => vec![Value { is_unfound: true, ..Value::text(value.written()) }],
             _ => found.into_iter().map(Value::text).collect(),
         }
     }
 
-    /// `a{b,c}d` is `abd` and `acd`; none if these are too many.
+    /// Expands `a{b,c}d` to `abd` and `acd`. None if these are too many.
     fn braces<'a>(&mut self, atoms: Vec<Atom<'a>>) -> Option<Vec<Vec<Atom<'a>>>> {
         let open = atoms.iter().filter(|atom| matches!(atom, Atom::Bare('{'))).count();
         let is_list = open > 0 && atoms.iter().any(|atom| matches!(atom, Atom::Bare(',' | '.')));

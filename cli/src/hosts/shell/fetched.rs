@@ -1,4 +1,5 @@
-//! What `curl` and `wget` write: files that they are told, and files that are called like the last part of a URL.
+//! The files that `curl` and `wget` write: those that an option names, and those that are named like the last part of a
+//! URL.
 
 use super::{
     options::{Parsed, Spec},
@@ -188,12 +189,12 @@ const WGET: Spec = Spec {
 const WGET_OUTPUTS: &[&str] =
     &["O", "output-document", "o", "output-file", "a", "append-output", "save-cookies"];
 
-/// Whether it is one of them.
+/// Whether the program is one of them.
 pub(super) fn is_known(name: &str) -> bool {
     matches!(name, "curl" | "wget")
 }
 
-/// Notes what it writes.
+/// Notes the files that such a program writes.
 pub(super) fn run(shell: &mut Shell, name: &str, words: &[Value]) {
     match name {
         "curl" => curl(shell, words),

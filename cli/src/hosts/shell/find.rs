@@ -1,11 +1,11 @@
-//! What `find` writes with what it finds. Looks for nothing itself: which files these are is said by a pattern.
+//! What `find` writes. It searches no folder itself: a pattern stands for the files that `find` would find.
 
 use super::{state::Shell, target::EVERYTHING, value::Value};
 
-/// What stands for each file that is found.
+/// The placeholder for the file in a command of `-exec`.
 const EACH: &str = "{}";
 
-/// The folders that it starts in, and its tests and actions.
+/// The folders that `find` starts in, and its tests and actions.
 fn parts(words: &[Value]) -> (Vec<Value>, &[Value]) {
     let is_test =
         |word: &Value| word.head().starts_with('-') || matches!(word.known(), Some("(" | "!" | ","));
@@ -16,7 +16,7 @@ fn parts(words: &[Value]) -> (Vec<Value>, &[Value]) {
     (starts, tests)
 }
 
-/// The files that it lists.
+/// The files that `find` lists.
 pub(super) fn listed(words: &[Value]) -> Vec<Value> {
     let (starts, tests) = parts(words);
     let names = names(tests);
@@ -30,7 +30,7 @@ pub(super) fn listed(words: &[Value]) -> Vec<Value> {
     starts.iter().flat_map(below).collect()
 }
 
-/// Notes what it writes.
+/// Notes the files that `find` and its commands write.
 pub(super) fn run(shell: &mut Shell, words: &[Value]) {
     let (starts, tests) = parts(words);
     let mut patterns: Vec<String> = names(tests).iter().map(|name| format!("**/{name}")).collect();
@@ -69,7 +69,7 @@ pub(super) fn run(shell: &mut Shell, words: &[Value]) {
     }
 }
 
-/// The names of which each file that it finds has one; none if it may find others.
+/// The patterns of names of which one matches each file that `find` finds. None if it may find other files, too.
 fn names(tests: &[Value]) -> Vec<String> {
     let is_not = |word: &Value| matches!(word.known(), Some("!" | "-not" | ","));
     if tests.iter().any(is_not) {

@@ -1,5 +1,5 @@
-//! What git writes in the working tree: files that are named, what is not committed where it throws that away, and what
-//! it runs. Changes of the history are the commit guard's business.
+//! What git writes in the working tree: the files that it names, the uncommitted changes that it discards, and the commands
+//! that it runs. The guard before a commit checks changes of the history.
 
 use super::{
     input::Input,
@@ -12,13 +12,13 @@ use super::{
 use crate::confined::read_bounded;
 use std::path::Path;
 
-/// Options in front of the word for what git shall do.
+/// Options in front of git's subcommand.
 const GLOBAL: Spec = Spec {
     short: "C:c:p",
     long: &["git-dir:", "work-tree:", "namespace:", "exec-path?", "config-env:", "super-prefix:"],
 };
 
-/// A list of paths is read up to here.
+/// Bytes of a file with a list of paths that are read.
 const MAX_LIST_BYTES: u64 = 256 << 10;
 
 /// Notes what git writes.
@@ -30,7 +30,7 @@ pub(super) fn run(shell: &mut Shell, words: &[Value]) {
     shell.scope = scope;
 }
 
-/// Goes where the options in front lead, and gives what is to be done.
+/// Changes to the folder that the options in front name. Returns the subcommand and its words.
 fn within(shell: &mut Shell, words: &[Value]) -> Option<(String, Vec<Value>)> {
     let parsed = GLOBAL.parse_front(words);
     for folder in parsed.values(&["C", "work-tree"]) {
@@ -112,7 +112,7 @@ fn run_verb(shell: &mut Shell, verb: &str, words: &[Value]) {
         "switch" if parse("f", &["force", "discard-changes"]).has(&["f", "force", "discard-changes"]) => {
             shell.discard(&here);
         }
-        // What is not in its patterns leaves the working tree, and git no longer looks there.
+        // Files outside of its patterns leave the working tree, and git no longer looks at them.
         "sparse-checkout" => {
             let verb = words.first().and_then(Value::known);
             if matches!(verb, Some("set" | "add" | "init" | "reapply" | "disable")) {
@@ -235,7 +235,7 @@ fn checkout(shell: &mut Shell, words: &[Value]) {
     if parsed.has(&["b", "B", "orphan", "detach", "t", "track"]) {
         return;
     }
-    // A commit may come first, unless it is there as a file; what follows it are files, also those that are gone.
+    // The first word may be a commit, unless there is such a file. The following words are files, even if they are gone.
     let is_there =
         |word: &Value| word.known().and_then(|path| shell.resolve(path)).is_some_and(|path| path.exists());
     let is_file = parsed.operands.first().is_some_and(is_there);
@@ -246,7 +246,7 @@ fn checkout(shell: &mut Shell, words: &[Value]) {
     }
 }
 
-/// Paths that a file lists.
+/// Notes the paths that a file lists.
 fn listed(shell: &mut Shell, parsed: &Parsed, is_of_commit: bool) {
     let files: Vec<Value> = parsed.values(&["pathspec-from-file"]).cloned().collect();
     for file in files {
@@ -256,7 +256,8 @@ fn listed(shell: &mut Shell, parsed: &Parsed, is_of_commit: bool) {
     }
 }
 
-/// A file that becomes what it was. Below a folder: all that is not committed, or of another commit all that it has.
+/// Notes that a path is restored. For a folder these are all uncommitted changes in it, or all of its files in another
+/// commit.
 fn restored(shell: &mut Shell, path: &Value, is_of_commit: bool) {
     let is_folder = path.known().and_then(|path| shell.resolve(path)).is_some_and(|path| path.is_dir());
     match (is_folder, is_of_commit) {
@@ -266,7 +267,7 @@ fn restored(shell: &mut Shell, path: &Value, is_of_commit: bool) {
     }
 }
 
-/// What git prints, where that is names of files.
+/// What git prints, if it prints names of files.
 pub(super) fn printed(shell: &mut Shell, words: &[Value]) -> Input {
     let scope = shell.scope.clone();
     let found = within(shell, words);
@@ -305,7 +306,7 @@ pub(super) fn printed(shell: &mut Shell, words: &[Value]) -> Input {
     }
 }
 
-/// A pattern of git's, which goes into folders: `'*.rs'`.
+/// A pattern of git, which matches in subfolders as well: `'*.rs'`.
 fn wild(path: &Value) -> Value {
     let Some(text) = path.known().filter(|text| text.contains('*')) else { return path.clone() };
     let mut value = Value::default();

@@ -1,4 +1,4 @@
-//! The files that a pattern of a shell finds. Follows it folder by folder, so that it can stop.
+//! Finds the files that a shell's pattern matches. It goes folder by folder, so that it can stop at its bounds.
 
 use super::budget::Budget;
 use glob::{MatchOptions, Pattern};
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// As shells take patterns: what begins with a dot is found only by what begins with one.
+/// Shells match a leading dot only with a dot.
 const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
@@ -15,7 +15,7 @@ const OPTIONS: MatchOptions =
 pub(super) fn found(pattern: &str, folder: &Path, budget: &mut Budget) -> Vec<String> {
     let mut found: Vec<PathBuf> = vec![PathBuf::from(if pattern.starts_with('/') { "/" } else { "" })];
     for part in pattern.split('/').filter(|part| !part.is_empty()) {
-        // `**` means no more than `*` to most shells.
+        // Most shells take `**` for `*`.
         let Ok(part) = Pattern::new(&part.replace("**", "*")) else { return Vec::new() };
         let mut deeper = Vec::new();
         for above in &found {
@@ -30,7 +30,7 @@ pub(super) fn found(pattern: &str, folder: &Path, budget: &mut Budget) -> Vec<St
     found
 }
 
-/// Adds what matches in a folder; gives whether all of it was looked at.
+/// Adds the matches in a folder. Returns whether the whole folder was read.
 fn matching(
     part: &Pattern,
     above: &Path,
@@ -59,7 +59,7 @@ fn matching(
     true
 }
 
-/// The name that a part without wildcards stands for; in brackets each of them is itself.
+/// The name that a part without wildcards stands for. A wildcard in brackets stands for itself.
 fn unescaped(part: &str) -> Option<String> {
     let mut name = String::new();
     let mut rest = part;

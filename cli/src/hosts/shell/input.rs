@@ -4,7 +4,7 @@ use super::{scope::MAX_VALUES, value::Value};
 use crate::confined::read_bounded;
 use std::path::PathBuf;
 
-/// A list of names in a file is read up to here.
+/// Bytes of a file with a list of names that are read.
 const MAX_LIST_BYTES: u64 = 64 << 10;
 
 /// What a command reads.
@@ -17,12 +17,12 @@ pub(super) enum Input {
     Text(Value),
     /// Names of files, one a line.
     Names(Vec<Value>),
-    /// What a file says.
+    /// The content of a file.
     File(PathBuf),
 }
 
 impl Input {
-    /// The values that it may have where it is put into a command.
+    /// The values that it may have as a command substitution.
     pub(super) fn values(&self) -> Vec<Value> {
         match self {
             Self::Text(value) => vec![trimmed(value)],
@@ -31,7 +31,7 @@ impl Input {
         }
     }
 
-    /// The names that it has for a program that takes them one by one; none if nobody knows them.
+    /// The names in it, for a program that reads them one by one. A name that is not known may be any.
     pub(super) fn names(&self) -> Vec<Value> {
         match self {
             Self::Text(value) => value.split(),

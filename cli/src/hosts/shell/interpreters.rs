@@ -1,5 +1,5 @@
-//! Programs that run what they are given: a shell, whose text is walked through, and others, whose text is only looked
-//! at for names of files beside words that write.
+//! Programs that run a text: shells, whose text is walked through, and others, whose text is only searched for names of
+//! files beside words that write.
 
 use super::{
     input::Input, languages, options::Spec, paths::program_name, sed, state::Shell, texts, value::Value,
@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 const SHELLS: [&str; 7] = ["sh", "bash", "zsh", "dash", "ksh", "ash", "mksh"];
 
-/// A script is read up to here.
+/// Bytes of a script that are read.
 const MAX_SCRIPT_BYTES: u64 = 256 << 10;
 
 /// Whether a program, by its name or its path, is a shell.
@@ -17,17 +17,17 @@ pub(in crate::hosts) fn is_shell(program: &str) -> bool {
     SHELLS.contains(&program_name(program))
 }
 
-/// Whether it runs what it is given.
+/// Whether the program runs a text.
 pub(super) fn is_known(name: &str) -> bool {
     SHELLS.contains(&name) || name == "su" || languages::language(name).is_some()
 }
 
-/// Whether it is a shell's script that is named as a program.
+/// Whether the program is a file, which may be a script for a shell.
 pub(super) fn is_script(shell: &Shell, path: &str) -> bool {
     path.contains('/') && shell.resolve(path).is_some_and(|path| path.is_file())
 }
 
-/// Notes what it writes by what it runs.
+/// Notes what the text writes that such a program runs.
 pub(super) fn run(shell: &mut Shell, path: &str, words: &[Value]) {
     let name = program_name(path);
     if SHELLS.contains(&name) || name == "su" {
@@ -39,7 +39,7 @@ pub(super) fn run(shell: &mut Shell, path: &str, words: &[Value]) {
         let mut texts: Vec<String> = parsed.values(language.inline).map(Value::written).collect();
         let mut operands = parsed.operands.iter();
         if language.inline.is_empty() {
-            // Its first word is the program.
+            // The first word is the text.
             let has_file = parsed.has(&["f"]);
             texts.extend(operands.next().filter(|_| !has_file).map(Value::written));
         } else if texts.is_empty()
@@ -62,7 +62,7 @@ fn of_shell(shell: &mut Shell, words: &[Value]) {
     }
     if parsed.has(&["c"]) {
         if let Some((command, rest)) = parsed.operands.split_first() {
-            // The first of them is the name of the shell.
+            // The first word after it is the name of the shell.
             shell.inner(&command.as_script(), Some(rest.get(1..).unwrap_or_default().to_vec()));
         }
         return;
@@ -75,7 +75,7 @@ fn of_shell(shell: &mut Shell, words: &[Value]) {
     }
 }
 
-/// A shell that reads what it runs.
+/// A shell that reads its commands from its input.
 fn of_input(shell: &mut Shell) {
     match shell.input.clone() {
         Input::Text(text) => shell.inner(&text.as_script(), None),
@@ -84,8 +84,8 @@ fn of_input(shell: &mut Shell) {
     }
 }
 
-/// A file that a shell runs. Which of its branches it takes nobody knows: only files that it names in full count, and
-/// none is taken for it.
+/// A file that a shell runs. Nobody knows which of its branches it takes: only files that it names in full count, and none
+/// of them is claimed.
 pub(super) fn shell_script(shell: &mut Shell, file: &Value, words: &[Value]) {
     if let Input::Text(text) = shell.input_of(file) {
         return shell.inner(&text.as_script(), Some(words.to_vec()));
@@ -96,7 +96,7 @@ pub(super) fn shell_script(shell: &mut Shell, file: &Value, words: &[Value]) {
     shell.is_script = is_script;
 }
 
-/// `source FILE`: the same in this shell.
+/// `source FILE`: this shell runs the file.
 pub(super) fn sourced(shell: &mut Shell, file: &Value, words: &[Value]) {
     if let Input::Text(text) = shell.input_of(file) {
         return shell.run(&text.as_script());
@@ -113,7 +113,7 @@ pub(super) fn sourced(shell: &mut Shell, file: &Value, words: &[Value]) {
     shell.scope.is_over = false;
 }
 
-/// What a script says, if it is one of a shell.
+/// The text of a script, if it is one for a shell.
 fn text_of(shell: &mut Shell, file: &Value) -> Option<String> {
     let path = file.known().and_then(|path| shell.resolve(path))?;
     let text = read_bounded(&path, MAX_SCRIPT_BYTES).ok()?;

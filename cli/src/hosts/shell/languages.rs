@@ -1,17 +1,17 @@
-//! Languages whose programs are looked at as text: their interpreters, and the words by which they write and read.
+//! Languages whose programs are searched as text: their interpreters, and the words by which they write and read.
 
 /// A language, by its interpreters.
 pub(super) struct Language {
     pub(super) names: &'static [&'static str],
-    /// Its options that take a value, as for getopt.
+    /// The interpreter's options that take a value, as for getopt.
     pub(super) options: &'static str,
-    /// Those whose value is a program; without any its first word is one.
+    /// The options whose value is a program. If there are none, the first word is the program.
     pub(super) inline: &'static [&'static str],
-    /// Words of which a text that writes has at least one.
+    /// Words of which every text that writes has at least one.
     pub(super) writes: &'static [&'static str],
-    /// Whether a text such as `'w'` or `"rb+"` says for what a file is opened.
+    /// Whether a mode such as `'w'` or `"rb+"` says that a file is opened for writing.
     pub(super) has_modes: bool,
-    /// What stands in front of the name of a file that is only read.
+    /// The words in front of the name of a file that is only read.
     pub(super) reads: &'static [&'static str],
 }
 

@@ -1,5 +1,5 @@
-//! Which files a shell command writes, as far as its text shows it. This runs nothing, and never fails: what is not known
-//! becomes a pattern of all that it could be, or is left to the snapshots of [`guard`](crate::guard).
+//! Which files a shell command writes, as far as its text shows it. It runs nothing and never fails: an unknown name
+//! becomes a pattern of all files that it could be, or is left to the snapshots of [`guard`](crate::guard).
 //!
 //! `shuck-parser` parses the text (ARCHITECTURE.md says why); this interprets the tree. Time, depth and size are bounded:
 //! a text beyond the bounds counts as unreadable.
@@ -11,8 +11,8 @@
 //! - [`walk`]: goes through the commands in order. [`compound`]: branches and loops. [`assign`]: assignments of variables.
 //!   [`printed`]: what a command prints for the next one. [`target`]: collects what is written.
 //! - [`simple`]: a simple command. [`starters`]: programs that start another one. [`options`], [`programs`], [`row`],
-//!   [`table`]: the usual programs, as a table. [`special`], [`archives`], [`fetched`], [`find`], [`git`], [`sed`]: programs
-//!   that no table can describe. [`interpreters`], [`languages`], [`texts`]: programs that run a text.
+//!   [`table`]: the usual programs, as a table. [`special`], [`archives`], [`fetched`], [`find`], [`git`], [`sed`]:
+//!   programs that no table can describe. [`interpreters`], [`languages`], [`texts`]: programs that run a text.
 
 mod archives;
 mod assign;
@@ -57,13 +57,13 @@ pub(crate) use writes::Writes;
 
 use std::{path::Path, sync::mpsc, thread, time::Duration};
 
-/// How long a command is read at most: a host waits ten seconds for its hook, and the cluster is still to be asked.
+/// The longest time for reading a command: a host waits ten seconds for its hook, which has to ask the cluster, too.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// The stack of whatever reads a command: trees are walked as deep as the parser lets them be, a few within each other.
+/// The stack of the thread that reads a command: a tree is as deep as the parser allows, and a few trees are nested.
 const STACK_BYTES: usize = 64 << 20;
 
-/// What a command writes that starts in this folder.
+/// The files that a command writes if it starts in this folder.
 pub(crate) fn writes(command: &str, folder: &Path) -> Writes {
     let (sender, receiver) = mpsc::sync_channel(1);
     let (command, folder) = (command.to_owned(), folder.to_owned());
@@ -71,7 +71,7 @@ pub(crate) fn writes(command: &str, folder: &Path) -> Writes {
         // The caller may have given up.
         let _ = sender.send(read_through(&command, &folder));
     };
-    // A reader that panics or goes on for ever is one that could not read it; it ends with this process.
+    // If the thread panics or does not end, the command counts as unreadable. The thread ends with this process.
     let started = thread::Builder::new().stack_size(STACK_BYTES).spawn(reading);
     let seen = started.ok().and_then(|_| receiver.recv_timeout(LONGEST).ok());
     seen.unwrap_or_else(|| Writes { unreadable: Some(read::TOO_SLOW), ..Writes::default() })

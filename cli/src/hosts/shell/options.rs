@@ -1,23 +1,23 @@
-//! Options as programs take them, told apart from what they are about. A program's options are written as for getopt:
-//! `t:` takes a value, `i::` only one that is joined to it, `0:::` only digits that are; long ones end in `:` or `?` for the same. Where the letters
-//! begin with `-`, they do not stand together: `-style=file` and `-nostdlib` are one option each.
+//! Splits the words of a program into options and operands. A program's options are written as for getopt: `t:` takes a
+//! value, `i::` only one that is joined to it, `0:::` only digits that are joined to it. Long options end in `:` or `?` for
+//! the same. If the letters begin with `-`, each option is one word: `-style=file` and `-nostdlib` are one option each.
 
 use super::value::Value;
 
-/// Which options a program has. One that is not among them is taken for a flag, but the word after it may be its value.
+/// The options of a program. An unknown option counts as a flag, but the word after it may be its value.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spec {
     pub(super) short: &'static str,
     pub(super) long: &'static [&'static str],
 }
 
-/// The words of a command, told apart.
+/// The words of a command as options and operands.
 #[derive(Debug, Default)]
 pub(super) struct Parsed {
     /// Each option by its name without dashes, with its value.
     pub(super) options: Vec<(String, Option<Value>)>,
     pub(super) operands: Vec<Value>,
-    /// Which of the operands follow an option that is not known.
+    /// The operands that follow an unknown option, by their index.
     doubtful: Vec<usize>,
 }
 
@@ -39,12 +39,12 @@ impl Parsed {
 }
 
 impl Spec {
-    /// All options, wherever they stand.
+    /// Parses all options, wherever they stand.
     pub(super) fn parse(self, words: &[Value]) -> Parsed {
         self.told_apart(words, false)
     }
 
-    /// Those in front of the first operand: what follows is of another program.
+    /// Parses the options in front of the first operand. The following words belong to another program.
     pub(super) fn parse_front(self, words: &[Value]) -> Parsed {
         self.told_apart(words, true)
     }
@@ -76,7 +76,7 @@ impl Spec {
         parsed
     }
 
-    /// `--name`, `--name=value`, `--name value`; gives whether it is known what the next word is.
+    /// Parses `--name`, `--name=value`, `--name value`. Returns whether the meaning of the next word is known.
     fn whole<'a>(
         self,
         word: &Value,
@@ -97,8 +97,8 @@ impl Spec {
         known.is_some()
     }
 
-    /// `-xvf FILE`, `-tsrc`: letters, of which one that takes a value is the last. Gives whether it is known what the
-    /// next word is.
+    /// Parses `-xvf FILE`, `-tsrc`: letters, of which one that takes a value is the last. Returns whether the meaning of
+    /// the next word is known.
     fn cluster<'a>(
         self,
         word: &Value,
@@ -108,7 +108,7 @@ impl Spec {
     ) -> bool {
         let is_single = self.short.starts_with('-');
         let name = head[1..].split_once('=').map_or(&head[1..], |(name, _)| name);
-        // One dash and a whole word, as some programs have it.
+        // Some programs have options of one dash and a whole word.
         let is_whole = self.long.iter().any(|known| known.trim_end_matches([':', '?']) == name);
         if is_whole && (self.short.is_empty() || is_single) {
             return self.whole(word, &head[1..], words, parsed);
@@ -127,7 +127,7 @@ impl Spec {
                     return true;
                 }
                 Some(":::") => {
-                    // Letters follow that are options of their own.
+                    // The following letters are further options.
                     digits = rest.len() + digits_of(&head[rest.len()..]);
                     parsed.options.push((letter.to_string(), None));
                 }
@@ -150,7 +150,7 @@ impl Spec {
         is_known
     }
 
-    /// What a letter takes; none where it is not known.
+    /// The kind of value that a letter takes. None if the option is not known.
     fn short(self, letter: char) -> Option<&'static str> {
         let at = self.short.find(letter).filter(|_| letter != '-' && letter != ':')?;
         let after = &self.short[at + letter.len_utf8()..];
@@ -169,7 +169,7 @@ impl Spec {
     }
 }
 
-/// How much of a text is a number: octal, or hexadecimal after an `x`.
+/// The length of the number that a text begins with: octal, or hexadecimal after an `x`.
 fn digits_of(text: &str) -> usize {
     let hex = text
         .strip_prefix(['x', 'X'])

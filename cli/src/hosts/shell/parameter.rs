@@ -1,4 +1,4 @@
-//! What `$NAME` and `${NAME…}` stand for: variables that were set before, and what is done with them.
+//! The values of `$NAME` and `${NAME…}`: variables that were set before, and the operators on them.
 
 use super::{state::Shell, value::Value};
 use shuck_ast::{
@@ -9,7 +9,7 @@ use shuck_ast::{
 /// Longer texts are not searched for patterns.
 const MAX_SEARCHED: usize = 4_096;
 
-/// The values of a variable by its name; any where it was not set here.
+/// The values of a variable by its name. A variable that was not set here may have any value.
 pub(super) fn named(shell: &Shell, name: &str) -> Vec<Value> {
     if matches!(name, "@" | "*") {
         let arguments = shell.scope.arguments.as_ref().clone();
@@ -24,7 +24,7 @@ pub(super) fn named(shell: &Shell, name: &str) -> Vec<Value> {
     shell.scope.get(name).filter(|values| !values.is_empty()).cloned().unwrap_or_else(|| vec![Value::any()])
 }
 
-/// The name under which a variable or an element of an array is kept.
+/// The name under which a variable or an element of an array is stored.
 pub(super) fn key(shell: &mut Shell, reference: &VarRef, source: &str) -> String {
     let name = reference.name.as_str();
     let Some(subscript) = reference.subscript.as_deref() else { return name.to_owned() };
@@ -65,7 +65,7 @@ pub(super) fn of_expansion(shell: &mut Shell, expansion: &ParameterExpansion, so
     }
 }
 
-/// The same in the parser's older form.
+/// The values of `${…}` in the parser's older form.
 pub(super) fn of_part(shell: &mut Shell, part: &WordPart, source: &str) -> Vec<Value> {
     match part {
         WordPart::Parameter(expansion) => of_expansion(shell, expansion, source),
@@ -106,7 +106,7 @@ fn operated(
             if matches!(operator, ParameterOp::AssignDefault) && !is_set {
                 shell.scope.set(&key, both.clone());
             }
-            // What is set here is set for sure, but it may be empty.
+            // A variable that was set here is set for sure, but it may be empty.
             let is_empty = |value: &Value| value.known() == Some("");
             if is_set && !values.iter().any(|value| is_empty(value) || value.has_any()) {
                 both.clear();
@@ -141,7 +141,7 @@ fn first(text: &str, change: impl Fn(&char) -> char) -> String {
     text.char_indices().map(|(at, letter)| if at == 0 { change(&letter) } else { letter }).collect()
 }
 
-/// The same done with each value that is known; of the others nobody knows what it makes of them.
+/// Changes each value that is known. The others become unknown as a whole.
 fn each(values: Vec<Value>, change: impl Fn(&str) -> String) -> Vec<Value> {
     values
         .iter()
@@ -190,7 +190,7 @@ fn sliced(
     values.iter().map(value).collect()
 }
 
-/// A pattern in the syntax of the crate `glob`; none where it is not known.
+/// A pattern in the syntax of the crate `glob`. None if it is not known.
 fn as_glob(shell: &mut Shell, pattern: &Pattern, source: &str) -> Option<String> {
     let mut glob = String::new();
     for (part, span) in pattern.parts_with_spans() {
@@ -248,7 +248,7 @@ fn cut(shell: &mut Shell, values: Vec<Value>, pattern: &Pattern, source: &str, c
     }
 }
 
-/// With a plain text in place of another one; with a pattern nobody looks for it.
+/// Replaces a plain text by another one. A pattern makes the value unknown.
 fn replaced(
     shell: &mut Shell,
     values: Vec<Value>,

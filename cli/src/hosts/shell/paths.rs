@@ -1,14 +1,14 @@
-//! Paths as a shell takes them. Reads no folder.
+//! Paths as a shell takes them. It reads no folder.
 
 use crate::repository::normalized;
 use std::path::{Path, PathBuf};
 
-/// A path as an absolute one; none while the folder is not known.
+/// A path as an absolute one. None if it is relative and the folder is not known.
 pub(super) fn resolved(folder: Option<&Path>, path: &str) -> Option<PathBuf> {
     if path.is_empty() || path.contains('\0') {
         return None;
     }
-    // Other names of the same folders.
+    // These are other names of the same folders.
     let path = path.strip_prefix("/proc/self/root").filter(|rest| rest.starts_with('/')).unwrap_or(path);
     let path = match path.strip_prefix("/proc/self/cwd") {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => relative(rest),
@@ -21,7 +21,7 @@ pub(super) fn resolved(folder: Option<&Path>, path: &str) -> Option<PathBuf> {
     Some(normalized(&folder?.join(path)))
 }
 
-/// Without what a path begins with where it only says "here".
+/// A path without its leading `/`, `./` and `../`.
 pub(super) fn relative(path: &str) -> &str {
     let mut rest = path;
     while let Some(shorter) = ["/", "./", "../"].iter().find_map(|start| rest.strip_prefix(start)) {

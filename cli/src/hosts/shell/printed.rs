@@ -1,4 +1,5 @@
-//! What a command prints, as far as its words say it, for whoever reads it: the next one of a pipeline, `$(…)`, `<(…)`.
+//! What a command prints, as far as its words show it, for the reader of its output: the next command of a pipeline,
+//! `$(…)`, `<(…)`.
 
 use super::{
     find, git,
@@ -182,17 +183,17 @@ impl Shell {
     }
 }
 
-/// Programs of which it is known what they print.
+/// Programs whose output is known.
 const PRINTING: [&str; 26] = [
     "echo", "printf", "cat", "tac", "sort", "uniq", "head", "tail", "shuf", "tee", "grep", "egrep", "rg",
     "ag", "fd", "fdfind", "pwd", "mktemp", "dirname", "basename", "realpath", "readlink", "find", "ls",
     "git", "gfind",
 ];
 
-/// Folders of temporary files: what is new there is in no repository.
+/// Folders of temporary files: a new file there is in no repository.
 const OF_TEMPORARY_FILES: [&str; 3] = ["/tmp/", "/var/tmp/", "/dev/shm/"];
 
-/// What `mktemp` makes: a file or folder that is new, and nobody's, in the folder that it is told.
+/// The path that `mktemp` prints: a new file or folder, which nobody holds.
 fn made_anew(words: &[Value]) -> Value {
     let parsed =
         Spec { short: "p:dqtu", long: &["tmpdir?", "suffix:", "directory", "quiet", "dry-run"] }.parse(words);
@@ -207,7 +208,7 @@ fn made_anew(words: &[Value]) -> Value {
         path.push_text("/");
     }
     match template {
-        // Its name is not known, but that it is none of those that there are.
+        // Its name is not known, but it is the name of no existing file.
         Some(template) if template.known().is_some() => {
             let template = template.known().unwrap_or_default();
             let end = template.trim_end_matches('X');
@@ -240,12 +241,12 @@ fn unescaped(text: &str) -> String {
     text.replace("\\n", "\n").replace("\\t", "\t").replace("\\\\", "\\")
 }
 
-/// What printf makes of a format: each `%` and a letter is the next word.
+/// The text that printf makes of a format: each `%` and a letter stands for the next word.
 pub(super) fn formatted(format: &Value, words: &[Value]) -> Value {
     let Some(format) = format.known() else { return Value::any() };
     let mut printed = Value::default();
     let mut words = words.iter().peekable();
-    // As often as there are words left.
+    // The format is used again as long as there are words left.
     for _ in 0..MAX_VALUES {
         let mut letters = format.chars().peekable();
         let mut is_used = false;

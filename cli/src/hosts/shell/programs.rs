@@ -1,5 +1,5 @@
 //! What the usual programs write, by the rows of [`super::table`]: which of their words are files, and which options keep
-//! them from writing. What cannot be said in a row is in [`super::special`] and its neighbours.
+//! them from writing. Programs that no row can describe are in [`super::special`] and its neighbours.
 
 use super::{
     row::{Effect, Operands},
@@ -9,7 +9,7 @@ use super::{
     value::Value,
 };
 
-/// Whether it has a row.
+/// Whether the program has a row.
 pub(super) fn is_known(name: &str) -> bool {
     ROWS.iter().any(|row| row.names.contains(&name))
 }
@@ -22,7 +22,7 @@ pub(super) fn run(shell: &mut Shell, name: &str, words: &[Value]) {
     if row.is_reading(&parsed) {
         return;
     }
-    // `sed -i '' …`: an empty ending on its own is no file.
+    // `sed -i '' …`: an empty suffix is no file.
     let is_file = |(_, operand): &(usize, &Value)| {
         operand.known() != Some("") && !(row.has_commands && operand.head().starts_with('+'))
     };
@@ -64,9 +64,9 @@ pub(super) fn run(shell: &mut Shell, name: &str, words: &[Value]) {
     }
 }
 
-/// What a program changes that goes into folders, and takes patterns by itself.
+/// Notes what a program changes that goes into folders and expands patterns itself.
 fn changed_below(shell: &mut Shell, file: &Value, endings: &[&str]) {
-    // `!PATTERN`: files that are left out.
+    // `!PATTERN` excludes files.
     if file.head().starts_with('!') {
         return;
     }
@@ -82,7 +82,7 @@ fn changed_below(shell: &mut Shell, file: &Value, endings: &[&str]) {
     endings.iter().for_each(|ending| shell.change_below(file, &format!("**/*.{ending}")));
 }
 
-/// A pattern of a program's as one of the cluster's, or a wider one: `{a,b}` is any text.
+/// A program's pattern as a pattern of the cluster, or as a wider one: `{a,b}` becomes `*`.
 fn globbed(pattern: &str) -> String {
     let mut whole = String::new();
     let mut depth = 0_usize;

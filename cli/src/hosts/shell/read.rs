@@ -1,16 +1,16 @@
-//! Reads a text into the tree that a shell would make of it. Never panics, never overflows a stack, never takes long:
-//! the parser counts depth, work and stack, and what is beyond is named.
+//! Parses a text into the tree that a shell would make of it. It never panics, never overflows a stack and never takes
+//! long: the parser counts depth, work and stack, and the result names the bound that was exceeded.
 
 use shuck_ast::File;
 use shuck_parser::parser::{ParseStatus, Parser, ShellDialect};
 
-/// Bytes of a text that are read: what an agent types is shorter, a file that it writes from a here-document too.
+/// Bytes of a text that are parsed. Commands of agents are shorter, and so are the files that they write by here-documents.
 pub(super) const MAX_BYTES: usize = 500_000;
 
-/// Braces in a row without a space between them: the time for braces within braces grows with their square.
+/// Opening braces between two spaces: the time for nested braces grows with the square of their number.
 const MAX_BRACES: usize = 400;
 
-/// A text and its tree; spans of the tree are places in the text.
+/// A text and its tree. The spans of the tree are positions in the text.
 #[derive(Debug)]
 pub(super) struct Script {
     pub(super) text: String,
@@ -23,7 +23,7 @@ pub(super) const NO_SYNTAX: &str = "its command is no shell syntax that is known
 pub(super) const TOO_DEEP: &str = "its command is nested too deeply";
 pub(super) const TOO_SLOW: &str = "its command takes too long to read";
 
-/// The tree of a text, and why a part of it is missing if one is. Agents' shells are bash's like, or zsh.
+/// The tree of a text, and the reason if a part of it is missing. Shells of agents are like bash, or zsh.
 pub(super) fn read(text: &str) -> (Option<Script>, Option<&'static str>) {
     if text.len() > MAX_BYTES {
         return (None, Some(TOO_LONG));

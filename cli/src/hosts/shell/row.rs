@@ -2,50 +2,51 @@
 
 use super::options::{Parsed, Spec};
 
-/// Which of the words that are no options are files that are written.
+/// The operands that are written files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operands {
     None,
     All,
     First,
-    /// All but the first, which is something else.
+    /// All but the first one, which is no file.
     AfterFirst,
     Second,
     Last,
 }
 
-/// What becomes of these files.
+/// What happens to these files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// They are written, and made where they are missing.
+    /// They are written, and created if they are missing.
     Written,
-    /// They are changed or removed: they have to be there.
+    /// They are changed or removed: they have to exist.
     Changed,
-    /// The same of words of which some may be no files: none that is not there is taken.
+    /// They are changed or removed, but some of the words may be no files: a word that names no existing file is not
+    /// claimed.
     ChangedIfThere,
-    /// They are changed, and of a folder all files in it with one of these endings; without any, all.
+    /// They are changed. In a folder, all files with one of these extensions are, or all files if there are none.
     ChangedBelow(&'static [&'static str]),
 }
 
-/// A row: programs, their options, and what they write.
+/// A row of the table: programs, their options, and the files that they write.
 pub(super) struct Row {
     pub(super) names: &'static [&'static str],
     pub(super) spec: Spec,
-    /// Words of which one stands first; others are not what the row is about.
+    /// The subcommands that the row is about. With another one the program writes nothing.
     pub(super) verbs: &'static [&'static str],
-    /// Words of which one may stand first.
+    /// Subcommands that may stand first.
     pub(super) words: &'static [&'static str],
-    /// Options without any of which they write none of their operands.
+    /// Options of which one is needed for writing operands. Empty if none is needed.
     pub(super) needs: &'static [&'static str],
-    /// Options with any of which they only read their operands.
+    /// Options of which any keeps the programs from writing operands.
     pub(super) unless: &'static [&'static str],
     pub(super) operands: Operands,
     pub(super) effect: Effect,
-    /// Options of which one takes the place of the first operand.
+    /// Options of which any takes the place of the first operand.
     pub(super) instead_of_first: &'static [&'static str],
     /// Options whose value is a file that is written.
     pub(super) outputs: &'static [&'static str],
-    /// Whether words that begin with `+` are commands, as those of editors.
+    /// Whether words that begin with `+` are commands, as for editors.
     pub(super) has_commands: bool,
 }
 
@@ -128,7 +129,7 @@ impl Row {
         self
     }
 
-    /// Whether its operands are only read.
+    /// Whether the operands are only read.
     pub(super) fn is_reading(&self, parsed: &Parsed) -> bool {
         (!self.needs.is_empty() && !parsed.has(self.needs)) || parsed.has(self.unless)
     }

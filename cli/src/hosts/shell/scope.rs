@@ -113,7 +113,7 @@ impl Scope {
 #[derive(Debug)]
 pub(super) struct Flow {
     pub(super) done: Scope,
-    /// None where failure makes no difference.
+    /// None if failure makes no difference.
     pub(super) failed: Option<Scope>,
 }
 

@@ -1,5 +1,5 @@
-//! What a program of sed's writes: `w FILE`, `s/a/b/w FILE`, and what `e` runs. Reads it as sed does, so that a `w` within
-//! a pattern or a text is none of these; where it does not understand it, it stops.
+//! What a program of sed writes: `w FILE`, `s/a/b/w FILE`, and the commands of `e`. It parses the program as sed does, so
+//! that a `w` within a pattern or a text does not count, and it stops where it does not understand the program.
 
 use super::{
     options::Spec,
@@ -11,20 +11,20 @@ use crate::confined::read_bounded;
 const SED: Spec =
     Spec { short: "i::e:f:l:Enrsuz", long: &["in-place?", "expression:", "file:", "line-length:"] };
 
-/// A program in a file is read up to here.
+/// Bytes of a file with a program that are read.
 const MAX_PROGRAM_BYTES: u64 = 64 << 10;
 
-/// What stands for a part of the program that is not known.
+/// The character that stands for an unknown part of the program.
 const UNKNOWN: char = '\u{fffc}';
 
-/// What a program does beyond its output.
+/// The effects of a program beside its output.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Found {
     files: Vec<String>,
     commands: Vec<String>,
 }
 
-/// Notes what it writes.
+/// Notes the files that sed writes.
 pub(super) fn run(shell: &mut Shell, words: &[Value]) {
     let parsed = SED.parse(words);
     let given: Vec<&Value> = parsed.values(&["e", "expression"]).collect();
@@ -37,7 +37,7 @@ pub(super) fn run(shell: &mut Shell, words: &[Value]) {
     for file in parsed.values(&["f", "file"]) {
         let path = file.known().and_then(|path| shell.resolve(path));
         let program = path.and_then(|path| read_bounded(&path, MAX_PROGRAM_BYTES).ok()).unwrap_or_default();
-        // Nobody knows whether it comes to that line.
+        // Nobody knows whether sed reaches that line.
         read(&program).files.iter().for_each(|file| shell.suspect(&Value::text(file)));
     }
 }
@@ -72,7 +72,7 @@ fn read(program: &str) -> Found {
     found
 }
 
-/// Goes through a program; each step gives none where the program is no longer understood.
+/// A parser of a program. Each step returns none if it does not understand the program.
 struct Reader<'a> {
     rest: &'a str,
 }
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
         line.trim()
     }
 
-    /// Up to an unescaped sign; in brackets it is itself.
+    /// The text up to an unescaped delimiter. In brackets the delimiter stands for itself.
     fn until(&mut self, end: char, is_pattern: bool) -> Option<()> {
         let mut is_in_brackets = false;
         loop {
@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
             '#' | 'r' | 'R' => drop(self.line()),
             'b' | 't' | 'T' | ':' | 'v' => self.skip(|letter| !matches!(letter, ';' | '\n' | '}')),
             'a' | 'i' | 'c' => {
-                // A line that ends in a backslash goes on.
+                // A backslash at the end of a line continues it.
                 while self.line().ends_with('\\') {}
             }
             'w' | 'W' => found.files.push(self.line().to_owned()),

@@ -1,5 +1,5 @@
-//! A simple command: what a shell does itself, and then what its program writes. Programs that start another one are in
-//! [`super::starters`].
+//! A simple command: the builtins of a shell, and the files that its program writes. Programs that start another one are
+//! in [`super::starters`].
 
 use super::{
     archives, fetched, find, git, input::Input, interpreters, options::Spec, paths::program_name,
@@ -12,7 +12,7 @@ use std::rc::Rc;
 const RUN_BY_OTHERS: [&str; 7] =
     ["BASH_ENV", "ENV", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "EDITOR", "VISUAL", "PROMPT_COMMAND"];
 
-/// What a shell does itself, besides what starts another command.
+/// Builtins of a shell, without those that start another command.
 const BUILTINS: [&str; 21] = [
     "cd",
     "pushd",
@@ -67,12 +67,12 @@ impl Shell {
                 }
             }
         }
-        // What stands in front is set for the command alone, which does not expand it.
+        // An assignment in front counts for the command alone, and the words are expanded without it.
         self.scope.variables = before.variables;
         let mut all = self.fields(name, source);
         let is_known = all.first().and_then(Value::known).is_some_and(|name| self.is_known(name));
         if !is_known {
-            // Whatever a program that is not known finds by its words, it is not looked at.
+            // The words of an unknown program are not expanded: nobody knows which of them are files.
             words.iter().for_each(|word| self.walk_inside(word, source));
             return self.stays();
         }
@@ -98,7 +98,7 @@ impl Shell {
             || interpreters::is_script(self, path)
     }
 
-    /// A command whose words are known as far as that goes.
+    /// A command by its words, of which parts may be unknown.
     pub(super) fn command_of(&mut self, words: &[Value]) -> Flow {
         let Some((first, rest)) = words.split_first() else { return self.stays() };
         let Some(path) = first.known().map(str::to_owned) else { return self.stays() };
@@ -133,7 +133,7 @@ impl Shell {
     fn function(&mut self, name: &str, body: &str, words: &[Value]) -> Flow {
         Rc::make_mut(&mut self.scope.called).insert(name.to_owned());
         let arguments = std::mem::replace(&mut self.scope.arguments, Rc::new(words.to_vec()));
-        // One that calls itself is not followed for ever: texts within texts are counted.
+        // A function that calls itself ends at the bound of texts within texts.
         self.run(body);
         self.scope.arguments = arguments;
         self.scope.is_over = false;
@@ -229,7 +229,7 @@ impl Shell {
         }
     }
 
-    /// `unset NAME`: it is empty then; `unset -f NAME` is about a function.
+    /// `unset NAME` makes a variable empty, `unset -f NAME` removes a function.
     fn unset(&mut self, words: &[Value]) {
         let parsed = Spec { short: "fvn", long: &[] }.parse(words);
         for name in parsed.operands.iter().filter_map(Value::known) {
@@ -243,7 +243,7 @@ impl Shell {
         }
     }
 
-    /// `read NAME`: a line of what there is to read.
+    /// `read NAME` sets a variable to a line of the input.
     fn read(&mut self, words: &[Value]) {
         let parsed = Spec { short: "a:d:i:n:N:p:t:u:rse", long: &[] }.parse(words);
         let values = match (&self.input, parsed.operands.as_slice()) {

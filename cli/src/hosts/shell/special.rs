@@ -1,4 +1,4 @@
-//! Programs that write what no row of a table can say: copies into folders, patches, parts of files.
+//! Programs that no row of the table can describe: they copy into folders, apply patches, or write parts of files.
 
 use super::{
     input::Input,
@@ -10,7 +10,7 @@ use super::{
 use crate::{confined::read_bounded, hosts::patch};
 use std::path::{Path, PathBuf};
 
-/// A patch in a file is read up to here.
+/// Bytes of a file with a patch that are read.
 const MAX_PATCH_BYTES: u64 = 4 << 20;
 
 const COPY: Spec = Spec {
@@ -92,12 +92,12 @@ const KNOWN: [&str; 18] = [
     "csplit",
 ];
 
-/// Whether it is one of them.
+/// Whether the program is one of them.
 pub(super) fn is_known(name: &str) -> bool {
     KNOWN.contains(&name)
 }
 
-/// Notes what such a program writes.
+/// Notes the files that such a program writes.
 pub(super) fn run(shell: &mut Shell, name: &str, words: &[Value]) {
     match name {
         "cp" | "mv" | "ln" | "install" | "ditto" => copied(shell, name, words),
@@ -153,7 +153,7 @@ fn copied(shell: &mut Shell, name: &str, words: &[Value]) {
         let is_tree = shell.is_folder(file);
         let is_contents = file.known().is_some_and(|path| path == "." || path.ends_with("/."));
         match (is_folder, is_tree && !moves && name != "ln") {
-            // All that is in it goes in there.
+            // The whole content of the folder is copied.
             (_, true) if is_contents || !is_folder => shell.may_write(&target, EVERYTHING),
             (_, true) => {
                 shell.may_write(&target.join(&file.base()), EVERYTHING);
@@ -172,7 +172,7 @@ fn copied(shell: &mut Shell, name: &str, words: &[Value]) {
     }
 }
 
-/// What is written through a link afterwards is written to where it leads.
+/// Remembers a link: a later write through it is a write to its target.
 fn linked(shell: &mut Shell, file: &Value, link: &Value, is_symbolic: bool) {
     let Some(link) = link.known().and_then(|path| shell.resolve(path)) else { return };
     let Some(file) = file.known() else { return };
@@ -185,7 +185,7 @@ fn linked(shell: &mut Shell, file: &Value, link: &Value, is_symbolic: bool) {
     }
 }
 
-/// Whether it is a place on another machine: `host:path`, `rsync://host/path`.
+/// Whether a word names a file on another machine: `host:path`, `rsync://host/path`.
 fn is_remote(value: &Value) -> bool {
     value.head().split('/').next().is_some_and(|first| first.contains(':'))
 }
@@ -200,7 +200,7 @@ fn copied_from_afar(shell: &mut Shell, words: &[Value]) {
     let is_folder = files.len() > 1 || is_folder(shell, target);
     for file in files {
         let base = match (file.known(), file.known().and_then(|path| path.rsplit(['/', ':']).next())) {
-            // Which files these are is for the other machine to say.
+            // Only the other machine knows which files these are.
             (_, Some(name)) if name.is_empty() || name.contains(['*', '?', '[']) => Value::any(),
             (_, Some(name)) => Value::text(name),
             (None, _) | (_, None) => file.base(),
@@ -214,7 +214,7 @@ fn copied_from_afar(shell: &mut Shell, words: &[Value]) {
     }
 }
 
-/// Whether it is a folder by its name, or because it is there.
+/// Whether a path is a folder, by its name or because there is such a folder.
 fn is_folder(shell: &Shell, path: &Value) -> bool {
     let is_named = |text: &str| text.ends_with('/') || matches!(text.rsplit('/').next(), Some("." | ".."));
     matches!(path.parts.last(), Some(Part::Text(text)) if is_named(text)) || shell.is_folder(path)
@@ -252,12 +252,12 @@ fn patched(shell: &mut Shell, words: &[Value]) {
     diff(shell, &from, strip(&parsed).unwrap_or(0), parsed.values(&["d", "directory"]).next());
 }
 
-/// How many leading folders are taken away.
+/// The number of leading folders that are stripped.
 pub(super) fn strip(parsed: &Parsed) -> Option<usize> {
     parsed.values(&["p", "strip"]).find_map(|number| number.known()?.parse().ok())
 }
 
-/// The files of a diff.
+/// Notes the files of a diff.
 pub(super) fn diff(shell: &mut Shell, diff: &Input, strip: usize, folder: Option<&Value>) {
     let text = match diff {
         Input::Text(text) => text.written(),
@@ -267,7 +267,7 @@ pub(super) fn diff(shell: &mut Shell, diff: &Input, strip: usize, folder: Option
     patched_files(shell, &patch::diff_paths(&text, strip), folder);
 }
 
-/// The files of a patch; one that names too many of them may write any.
+/// Notes the files of a patch. A patch that names too many may write any file.
 fn patched_files(shell: &mut Shell, paths: &Option<Vec<PathBuf>>, folder: Option<&Value>) {
     let Some(paths) = paths else { return shell.budget.end() };
     for path in paths {

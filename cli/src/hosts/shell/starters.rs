@@ -1,8 +1,8 @@
-//! Programs that start another one: with words in front of it, after a word of their own, or with words that they read.
+//! Programs that start another one: by a prefix, after a subcommand, or with words from their input.
 
 use super::{options::Spec, scope::Flow, state::Shell, value::Value};
 
-/// Programs that start another one: their options, and how many words stand in front of it.
+/// Programs in front of another one: their options, and the number of words before it.
 const WRAPPERS: &[(&[&str], Spec, usize)] = &[
     (&["env"], Spec { short: "u:C:S:i0v", long: &["unset:", "chdir:", "split-string:", "block-signal?"] }, 0),
     (&["sudo", "doas"], Spec { short: "u:g:h:p:C:D:R:T:U:", long: &["user:", "group:", "chdir:"] }, 0),
@@ -54,18 +54,18 @@ const WRAPPERS: &[(&[&str], Spec, usize)] = &[
     ),
 ];
 
-/// Where the other command begins, behind the word for starting it.
+/// Where the other command begins after the subcommand.
 #[derive(Clone, Copy)]
 enum Start {
-    /// At the first word that is no option, after so many others.
+    /// At the first word that is no option, after so many other words.
     After(usize),
-    /// Behind `--`, or as a text after `-c`.
+    /// After `--`, or as a text after `-c`.
     Dashes,
-    /// Behind one of these options.
+    /// After one of these options.
     Option(&'static [&'static str]),
 }
 
-/// Programs that start another one after a word of their own.
+/// Programs that start another one after a subcommand.
 const STARTERS: &[(&[&str], &[&str], Start)] = &[
     (&["nexus", "bundle", "asdf", "rbenv", "pyenv", "nodenv", "fnm"], &["exec"], Start::After(0)),
     (
@@ -86,7 +86,7 @@ const STARTERS: &[(&[&str], &[&str], Start)] = &[
     (&["nix"], &["develop", "shell"], Start::Option(&["-c", "--command"])),
 ];
 
-/// Options with a value that stand between that word and the command.
+/// Options with a value between the subcommand and the command.
 const BETWEEN: Spec = Spec {
     short: "n:p:c:",
     long: &[
@@ -112,7 +112,7 @@ const XARGS: Spec = Spec {
     long: &["replace?", "max-args:", "max-procs:", "max-lines?", "delimiter:", "arg-file:", "max-chars:"],
 };
 
-/// Whether it starts another one.
+/// Whether the program starts another one.
 pub(super) fn is_known(name: &str) -> bool {
     WRAPPERS.iter().any(|(names, ..)| names.contains(&name))
         || STARTERS.iter().any(|(names, ..)| names.contains(&name))
@@ -120,7 +120,7 @@ pub(super) fn is_known(name: &str) -> bool {
 }
 
 impl Shell {
-    /// What such a program starts; none where it is none.
+    /// Goes through the command that such a program starts. None if it is no such program.
     pub(super) fn started(&mut self, name: &str, words: &[Value]) -> Option<Flow> {
         if let Some((_, spec, skipped)) = WRAPPERS.iter().find(|(names, ..)| names.contains(&name)) {
             return Some(self.wrapped(name, *spec, *skipped, words));
@@ -209,7 +209,7 @@ impl Shell {
         flow
     }
 
-    /// A command with words that it reads.
+    /// `xargs COMMAND`: a command with words from the input.
     pub(super) fn xargs(&mut self, words: &[Value]) {
         let parsed = XARGS.parse_front(words);
         let listed = parsed.values(&["a", "arg-file"]).next().map(|file| self.input_of(file).names());

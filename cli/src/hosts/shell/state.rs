@@ -4,18 +4,17 @@
 use super::{budget::Budget, input::Input, paths::resolved, scope::Scope, value::Value, writes::Writes};
 use std::path::{Path, PathBuf};
 
-/// What goes through a command.
+/// A shell that goes through a command.
 #[derive(Default)]
 pub(super) struct Shell {
     pub(super) scope: Scope,
     pub(super) writes: Writes,
     pub(super) budget: Budget,
-    /// What a command reads that says nothing of its own about it.
+    /// The input of a command without a redirection of its own.
     pub(super) input: Input,
-    /// What was printed into process substitutions, by the number of `/dev/fd/…`.
+    /// The output of process substitutions, by the number of `/dev/fd/…`.
     pub(super) descriptors: Vec<Input>,
-    /// Whether a script is read, of which nobody knows which branch it takes: what it writes is asked about, and
-    /// never taken.
+    /// Whether a script is read. Nobody knows which branch it takes, so its files are checked and never claimed.
     pub(super) is_script: bool,
     /// How many texts within texts are being read.
     pub(super) depth: usize,
@@ -36,7 +35,7 @@ impl Shell {
         shell
     }
 
-    /// What is read from a file.
+    /// The content of a file as input.
     pub(super) fn input_of(&self, file: &Value) -> Input {
         let Some(path) = file.known() else { return Input::Unknown };
         let number = path.strip_prefix("/dev/fd/").and_then(|number| number.parse::<usize>().ok());
@@ -46,7 +45,7 @@ impl Shell {
         }
     }
 
-    /// A path as an absolute one, in the likeliest folder; none while that is not known.
+    /// A path as an absolute one, in the likeliest folder. None if that is not known.
     pub(super) fn resolve(&self, path: &str) -> Option<PathBuf> {
         resolved(self.scope.folder().map(PathBuf::as_path), path)
     }

@@ -1,4 +1,4 @@
-//! Notes what is written: a file by its name where that is known, else all files that it could be.
+//! Notes which files are written: a file by its name if that is known, else a pattern of all files that it could be.
 
 use super::{
     paths::{relative, resolved},
@@ -11,39 +11,39 @@ use std::path::{Path, PathBuf};
 /// The pattern of all files below a folder.
 pub(super) const EVERYTHING: &str = "**";
 
-/// What programs take for a stream in place of a file.
+/// The name by which programs mean a stream instead of a file.
 const STREAM: &str = "-";
 
 /// What is done to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
-    /// It is written, and made where it is missing.
+    /// It is written, and created if it is missing.
     Make,
-    /// It is changed or removed: it has to be there.
+    /// It is changed or removed: it has to exist.
     Change,
 }
 
 impl Shell {
-    /// A file that a program writes, and makes where it is missing.
+    /// Notes a file that a program writes, and creates if it is missing.
     pub(super) fn write(&mut self, file: &Value) {
         if file.known() != Some(STREAM) {
             self.apply(Action::Make, file);
         }
     }
 
-    /// A file that a program changes or removes. Where its name is not known, it is one of those that are there.
+    /// Notes a file that a program changes or removes. If its name is not known, it is one of the existing files.
     pub(super) fn change(&mut self, file: &Value) {
         if file.known() != Some(STREAM) {
             self.apply(Action::Change, file);
         }
     }
 
-    /// A file that the shell itself opens for writing: to a redirection `-` is a name.
+    /// Notes a file that the shell itself opens for writing: for a redirection `-` is a name.
     pub(super) fn redirect(&mut self, file: &Value) {
         self.apply(Action::Make, file);
     }
 
-    /// A word that may be a file which is written, or something else: asked about, and never taken.
+    /// Notes a word that may be a written file or something else: it is checked and never claimed.
     pub(super) fn suspect(&mut self, word: &Value) {
         let Some(path) = word.known().filter(|path| *path != STREAM) else { return };
         for folder in self.scope.folders.clone() {
@@ -85,15 +85,15 @@ impl Shell {
         }
     }
 
-    /// A file that it may write: asked about, and never taken.
+    /// Notes a file that may be written: it is checked and never claimed.
     fn possible(&mut self, path: &Path) {
         if let (Some(folder), Some(name)) = (path.parent(), path.file_name()) {
             self.writes.add_pattern(folder.to_owned(), escaped(&name.to_string_lossy()));
         }
     }
 
-    /// Files of whose names only a part is known. Of a script nobody knows whether it comes to that, and of a name of
-    /// which nothing is known there is nothing to say.
+    /// Notes files of whose names only a part is known. Names in scripts do not count, since nobody knows whether a script
+    /// reaches them, and neither do names of which nothing is known.
     fn act_on_any(&mut self, action: Action, file: &Value) {
         if file.is_unknown() || self.is_script {
             return;
@@ -116,7 +116,7 @@ impl Shell {
         }
     }
 
-    /// Files in a folder that is not known.
+    /// Notes files in an unknown folder.
     fn unrooted(&mut self, action: Action, below: Option<PathBuf>, pattern: String) {
         match action {
             Action::Make => self.writes.add_unrooted_new(below, pattern),
@@ -124,12 +124,12 @@ impl Shell {
         }
     }
 
-    /// A folder below which it may write any file that matches the pattern.
+    /// Notes that any file below a folder that matches the pattern may be written.
     pub(super) fn may_write(&mut self, folder: &Value, pattern: &str) {
         self.below(Action::Make, folder, pattern);
     }
 
-    /// A folder below which it may change any file that is there and matches the pattern.
+    /// Notes that any existing file below a folder that matches the pattern may be changed.
     pub(super) fn change_below(&mut self, folder: &Value, pattern: &str) {
         self.below(Action::Change, folder, pattern);
     }
@@ -154,7 +154,7 @@ impl Shell {
         }
     }
 
-    /// A folder below which the command throws away what is not committed.
+    /// Notes a folder whose uncommitted changes are discarded.
     pub(super) fn discard(&mut self, folder: &Value) {
         let Some(path) = folder.known() else { return };
         if let Some(folder) = self.resolve(if path.is_empty() { "." } else { path })
@@ -164,12 +164,12 @@ impl Shell {
         }
     }
 
-    /// A file, or all beneath it where it is a folder.
+    /// Notes a written file, or everything beneath it if it is a folder.
     pub(super) fn write_tree(&mut self, path: &Value) {
         if self.is_folder(path) { self.may_write(path, EVERYTHING) } else { self.write(path) }
     }
 
-    /// Whether it is known to be a folder that is there.
+    /// Whether a path is known to be an existing folder.
     pub(super) fn is_folder(&self, path: &Value) -> bool {
         path.known().and_then(|path| self.resolve(path)).is_some_and(|path| path.is_dir())
     }

@@ -4,11 +4,11 @@
 
 use super::{languages::Language, state::Shell};
 
-/// Texts in quotes that are looked at, and the longest of them.
+/// Quoted texts that are searched, and the length of the longest one.
 const MAX_LITERALS: usize = 512;
 const MAX_LITERAL_BYTES: usize = 1_024;
 
-/// What starts a shell's command in most of them.
+/// The words that start a shell command in most languages.
 const SYSTEM: &[&str] = &[
     "system",
     "subprocess",
@@ -25,7 +25,7 @@ const SYSTEM: &[&str] = &[
     "getline",
 ];
 
-/// Notes the files that a text names where it also writes, and what shell commands in it write.
+/// Notes the files that a text names if it also writes, and the files that its shell commands write.
 pub(super) fn look(shell: &mut Shell, language: &Language, text: &str, words: &[String]) {
     if !shell.budget.letters(text.len()) {
         return;
@@ -63,14 +63,14 @@ pub(super) fn look(shell: &mut Shell, language: &Language, text: &str, words: &[
     }
 }
 
-/// Whether a text has a word, and not as the end of another one.
+/// Whether a text has this word, not as the end of a longer one.
 fn has_word(text: &str, word: &str) -> bool {
     let begins = word.starts_with(|letter: char| letter.is_alphanumeric());
     let is_own = |at: usize| !text[..at].ends_with(|letter: char| letter.is_alphanumeric() || letter == '_');
     text.match_indices(word).any(|(at, _)| !begins || is_own(at))
 }
 
-/// Whether one of the texts in quotes says that a file is opened for writing.
+/// Whether one of the quoted texts is a mode that opens a file for writing.
 fn has_mode(text: &str) -> bool {
     text.char_indices().filter(|(_, letter)| matches!(letter, '\'' | '"')).any(|(at, quote)| {
         let rest = &text[at + 1..];
@@ -79,10 +79,10 @@ fn has_mode(text: &str) -> bool {
     })
 }
 
-/// Characters of what a file is opened for, as `rb+`.
+/// Characters of a mode such as `rb+`.
 const LONGEST_MODE: usize = 4;
 
-/// A text without what it prints: `sys.stdout.write(…)` writes no file.
+/// A text without its calls that print: `sys.stdout.write(…)` writes no file.
 fn without_streams(text: &str) -> String {
     let mut text = text.to_owned();
     for stream in ["stdout", "stderr", "STDOUT", "STDERR"] {
@@ -90,7 +90,7 @@ fn without_streams(text: &str) -> String {
             text = text.replace(&format!("{stream}{call}"), "");
         }
     }
-    // What replaces a part of a text, and takes something from a list.
+    // These calls replace a part of a text, or remove an item of a list.
     for (at, end) in replacements(&text).into_iter().map(|call| (call.start, call.end)).rev() {
         let call = " ".repeat(end - at);
         text.replace_range(at..end, &call);
@@ -98,7 +98,7 @@ fn without_streams(text: &str) -> String {
     text
 }
 
-/// Calls of `replace` that are looked at, and characters of the arguments of one of them.
+/// Calls of `replace` that are searched, and the characters of the arguments of one.
 const MAX_CALLS: usize = 512;
 const MAX_ARGUMENTS: usize = 2_048;
 
@@ -117,7 +117,7 @@ fn replacements(text: &str) -> Vec<std::ops::Range<usize>> {
         }
     }
     found.sort_by_key(|call| call.start);
-    // One within another one goes with it.
+    // A nested call is removed with the outer one.
     found.dedup_by(|inner, outer| inner.start < outer.end);
     found
 }

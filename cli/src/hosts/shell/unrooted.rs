@@ -1,4 +1,4 @@
-//! Patterns of files whose folder is not known, such as `"$LOGS/a.log"`, or what `find` finds.
+//! Patterns of files in an unknown folder, such as `"$LOGS/a.log"`, or the files that `find` finds.
 
 use glob::{MatchOptions, Pattern};
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// A pattern of files whose folder is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnrootedPattern {
-    /// The absolute path of a folder above them; none where they may be anywhere.
+    /// The absolute path of a folder above them. None if they may be anywhere.
     pub(crate) below: Option<PathBuf>,
     /// The pattern of their paths from there.
     pub(crate) pattern: String,
@@ -24,7 +24,7 @@ const OPTIONS: MatchOptions = MatchOptions {
 pub(crate) fn claim_conflicts(claim: &str, pattern: &str) -> bool {
     let Some(folder) = folder_of(claim) else { return true };
     let known: Vec<&str> = pattern.split('/').take_while(|part| !part.contains(['*', '?', '['])).collect();
-    // Braces are nothing to this crate.
+    // This crate does not know braces.
     let Ok(folder) = Pattern::new(folder)
         .map_err(drop)
         .and_then(|folder| if folder.as_str().contains('{') { Err(()) } else { Ok(folder) })
@@ -34,7 +34,7 @@ pub(crate) fn claim_conflicts(claim: &str, pattern: &str) -> bool {
     (1..=known.len()).any(|length| folder.matches_with(&known[..length].join("/"), OPTIONS))
 }
 
-/// The folder that a claim holds as a whole; none where it names files.
+/// The folder that a claim holds as a whole. None if it names files.
 fn folder_of(claim: &str) -> Option<&str> {
     let mut folder = claim;
     while let Some(above) = ["/", "/**", "/*"].iter().find_map(|end| folder.strip_suffix(end)) {

@@ -1,5 +1,5 @@
-//! What a word may stand for: a text with parts that nobody knows before the command runs, and the pattern of all
-//! files that such a text may name.
+//! The value of a word: a text with parts that are unknown before the command runs. It gives the pattern of all files that
+//! such a text may name.
 
 use glob::Pattern;
 
@@ -8,7 +8,7 @@ use glob::Pattern;
 pub(super) enum Part {
     /// Characters that are known.
     Text(String),
-    /// Any characters, slashes among them: a variable that was never set here, what a program prints.
+    /// Any characters, including slashes: a variable that was never set here, or the output of a program.
     Any,
     /// A wildcard of a glob as it is written: `*`, `?` or `[…]`.
     Glob(String),
@@ -18,7 +18,7 @@ pub(super) enum Part {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Value {
     pub(super) parts: Vec<Part>,
-    /// Whether it is a glob that found no file: it is its own text, and no file that is written.
+    /// Whether it is a glob that found no file: it stays a text, and no file is written.
     pub(super) is_unfound: bool,
 }
 
@@ -98,7 +98,7 @@ impl Value {
         }
     }
 
-    /// Its characters, about: what counts for budgets.
+    /// About the number of its characters, for budgets.
     pub(super) fn len(&self) -> usize {
         let letters = |part: &Part| match part {
             Part::Text(text) | Part::Glob(text) => text.len(),
@@ -116,7 +116,7 @@ impl Value {
         }
     }
 
-    /// What is known of its beginning.
+    /// The known text at its beginning.
     pub(super) fn head(&self) -> &str {
         match self.parts.first() {
             Some(Part::Text(text)) => text,
@@ -124,7 +124,7 @@ impl Value {
         }
     }
 
-    /// Without what it begins with; none where it does not.
+    /// The value without this prefix. None if it has another one.
     pub(super) fn strip_prefix(&self, prefix: &str) -> Option<Self> {
         let rest = self.head().strip_prefix(prefix)?;
         let mut value = Self::text(rest);
@@ -149,7 +149,7 @@ impl Value {
         self.parts.iter().any(|part| matches!(part, Part::Glob(_)))
     }
 
-    /// Its last component: the name of a file in whichever folder.
+    /// Its last component: the name of a file in any folder.
     pub(super) fn base(&self) -> Self {
         let mut parts = Vec::new();
         for part in self.parts.iter().rev() {
@@ -192,7 +192,7 @@ impl Value {
         path
     }
 
-    /// The words it falls apart into where a shell takes it apart: what is not known stays in one.
+    /// The words into which a shell splits it. An unknown part is not split.
     pub(super) fn split(&self) -> Vec<Self> {
         let mut words = Vec::new();
         let mut word = Self::default();
@@ -217,7 +217,7 @@ impl Value {
         words
     }
 
-    /// As it would be written into a command: what is not known as a variable that nobody sets.
+    /// The text of a script. An unknown part becomes a variable that is never set.
     pub(super) fn as_script(&self) -> String {
         let text = |part: &Part| match part {
             Part::Text(text) | Part::Glob(text) => text.clone(),
@@ -226,7 +226,7 @@ impl Value {
         self.parts.iter().map(text).collect()
     }
 
-    /// As a pattern of the crate `glob`, for looking which files there are.
+    /// The pattern of the crate `glob` that finds the files.
     pub(super) fn as_glob(&self) -> String {
         let text = |part: &Part| match part {
             Part::Text(text) => Pattern::escape(text),
@@ -236,7 +236,7 @@ impl Value {
         self.parts.iter().map(text).collect()
     }
 
-    /// As it is written, globs among it.
+    /// The text as it is written, with its globs.
     pub(super) fn written(&self) -> String {
         self.parts
             .iter()
@@ -247,9 +247,8 @@ impl Value {
             .collect()
     }
 
-    /// What of its path is known for sure, up to a slash, and a pattern of the cluster's for all that may follow. A part
-    /// that is not known is taken for any folders and a name where it begins a component, and for a part of a name
-    /// elsewhere.
+    /// The known beginning of its path, up to a slash, and a pattern of the cluster for the rest. An unknown part at the
+    /// beginning of a component stands for any folders and a name, and elsewhere for a part of a name.
     pub(super) fn as_pattern(&self) -> (String, String) {
         let mut fixed = String::new();
         let mut rest = self.parts.as_slice();
@@ -283,7 +282,7 @@ impl Value {
     }
 }
 
-/// A text as a pattern that matches it: what would be a sign of a pattern is any one character.
+/// A pattern that matches this text: `?` stands for each character that has a meaning in patterns.
 pub(super) fn escaped(text: &str) -> String {
     text.chars().map(|letter| if "*?[]{}".contains(letter) { '?' } else { letter }).collect()
 }

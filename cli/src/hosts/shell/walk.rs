@@ -1,5 +1,5 @@
-//! Goes through a command as a shell does, in order and into each branch, with the folder and the variables that each
-//! part of it has. Says what redirections write; what simple commands write is asked of [`super::simple`].
+//! Goes through a command as a shell does, in order and into each branch, with the folder and the variables of each part.
+//! It notes what redirections write. What simple commands write is found in `simple`.
 
 use super::{
     input::Input,
@@ -14,14 +14,14 @@ use shuck_ast::{
 };
 use std::rc::Rc;
 
-/// Texts within texts that are followed: `eval`, `bash -c`, functions, scripts.
+/// Nested texts that are followed: `eval`, `bash -c`, functions, scripts.
 const MAX_DEPTH: usize = 8;
 
-/// Letters that a branch counts as, for what is kept of where it began.
+/// Letters that a branch costs, since its state is copied.
 const LETTERS_OF_BRANCH: usize = 64;
 
 impl Shell {
-    /// A text that runs as if it were typed here.
+    /// Runs a text as if it were typed here.
     pub(super) fn run(&mut self, text: &str) {
         if self.depth == MAX_DEPTH {
             if !self.is_script {
@@ -34,7 +34,7 @@ impl Shell {
         }
         self.depth += 1;
         let (script, why) = read::read(text);
-        // Of a script nobody knows whether it comes to that line.
+        // Nobody knows whether a script reaches that line.
         if let Some(why) = why.filter(|_| !self.is_script) {
             self.writes.unreadable.get_or_insert(why);
         }
@@ -44,7 +44,7 @@ impl Shell {
         self.depth -= 1;
     }
 
-    /// A text that runs in a shell of its own, with these arguments.
+    /// Runs a text in a subshell, with these arguments.
     pub(super) fn inner(&mut self, text: &str, arguments: Option<Vec<Value>>) {
         let scope = self.scope.clone();
         if let Some(arguments) = arguments {
@@ -54,7 +54,7 @@ impl Shell {
         self.scope = scope;
     }
 
-    /// Functions that nobody called may be called by what is not seen here.
+    /// Runs the functions that were not called: a part of the command that is not understood may call them.
     pub(super) fn run_uncalled(&mut self) {
         let scope = self.scope.clone();
         for (name, body) in scope.functions.iter() {
@@ -73,14 +73,14 @@ impl Shell {
         }
     }
 
-    /// The same in a shell of its own.
+    /// Runs statements in a subshell.
     pub(super) fn subshell(&mut self, sequence: &StmtSeq, source: &str) {
         let scope = self.scope.clone();
         self.sequence(sequence, source);
         self.scope = scope;
     }
 
-    /// A statement; where it stands then is not yet where the shell stands.
+    /// Goes through a statement. It returns the states after it, and the caller sets one of them.
     pub(super) fn statement(&mut self, statement: &Stmt, source: &str) -> Flow {
         if !self.budget.letters(LETTERS_OF_BRANCH) {
             return Flow { done: self.scope.clone(), failed: None };
@@ -96,7 +96,7 @@ impl Shell {
         }
     }
 
-    /// Notes what redirections write, and gives what was read before if they say what is read.
+    /// Notes what redirections write. Returns the input before, if they set another one.
     pub(super) fn redirected(&mut self, redirects: &[Redirect], source: &str) -> Option<Input> {
         let mut outer = None;
         for redirect in redirects {
@@ -173,7 +173,7 @@ impl Shell {
         Flow { done: self.scope.clone(), failed: None }
     }
 
-    /// `a && b || c`, from the left: such a chain may be long, but its tree is walked without going deeper.
+    /// `a && b || c`, from the left. Such a chain may be long, so its tree is walked without recursion.
     fn binary(&mut self, binary: &BinaryCommand, source: &str) -> Flow {
         let mut links = vec![(binary.op, &*binary.right)];
         let mut first = &*binary.left;
@@ -201,7 +201,7 @@ impl Shell {
                 Flow { done: after.done, failed: Some(lost) }
             } else {
                 let mut kept = done;
-                // A shell that ends there is not the one that goes on.
+                // A shell that has ended there does not go on.
                 kept.or(after.done);
                 Flow { done: kept, failed: after.failed }
             };
@@ -209,7 +209,7 @@ impl Shell {
         flow
     }
 
-    /// Each part in a shell of its own, with what the one before prints.
+    /// Each command in a subshell, with the output of the one before as its input.
     fn pipeline(&mut self, first: &Stmt, links: &[(BinaryOp, &Stmt)], source: &str) -> Flow {
         let (scope, outer) = (self.scope.clone(), self.input.clone());
         let statements: Vec<&Stmt> =
@@ -226,7 +226,7 @@ impl Shell {
         Flow { done: scope, failed: None }
     }
 
-    /// What a command substitution prints, after its commands were walked through.
+    /// The values of a command substitution, after its commands were walked through.
     pub(super) fn substituted(&mut self, body: &StmtSeq, source: &str) -> Vec<Value> {
         self.subshell(body, source);
         self.printed(body, source).values()
@@ -241,7 +241,7 @@ impl Shell {
     }
 }
 
-/// `2`, `-`, `2-`: no file but a stream.
+/// Whether it names a stream instead of a file: `2`, `-`, `2-`.
 fn is_descriptor(text: &str) -> bool {
     text == "-"
         || (!text.is_empty() && text.trim_end_matches('-').chars().all(|letter| letter.is_ascii_digit()))
