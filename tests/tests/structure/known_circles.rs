@@ -4,22 +4,6 @@
 /// circle is taken apart, and one that is gone is deleted here.
 pub(crate) const KNOWN: &[(&str, &[&str])] = &[
     (
-        "api/src",
-        &[
-            "api",
-            "auth",
-            "browser",
-            "compute",
-            "concurrency",
-            "events",
-            "operate",
-            "rate_limits",
-            "response_memory",
-            "streamed_json",
-            "write",
-        ],
-    ),
-    (
         "cli/src",
         &[
             "agent_run",
