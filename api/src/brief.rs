@@ -1,7 +1,6 @@
 //! Shortened lists for the tools of agents: without specs, and only as long as a tool reads. A full list may have many
 //! megabytes, of which a tool would show the same.
 
-use crate::render;
 use nexus_api_types::feature::{self as wire, BlockedBy};
 use nexus_domain::{
     EngineerId,
@@ -33,7 +32,7 @@ fn feature(at: usize, feature: &Feature) -> wire::Feature {
         depends_on: feature.depends_on.iter().take(paths).cloned().collect(),
         ..feature.clone()
     };
-    render::feature(&cut, String::new())
+    wire::Feature::of(&cut, String::new())
 }
 
 /// Features that can be picked, followed by those that cannot.

@@ -5,7 +5,7 @@
 //!
 //! Only headers are checked here; the key is checked later.
 
-use crate::{api::ApiConfig, failure::ApiError};
+use crate::{config::ApiConfig, failure::ApiError};
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderValue, Method, header, uri::Authority},

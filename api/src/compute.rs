@@ -1,7 +1,7 @@
 //! Runs reads that compute, within a work budget. A short one runs on the current thread; a longer one runs on one of a
 //! few other threads, so that other requests, heartbeats and health checks never wait for it.
 
-use crate::{api::Api, cluster::Unavailable, failure::ApiError};
+use crate::{cluster::Unavailable, failure::ApiError};
 use nexus_domain::{EngineerId, WorkBudget};
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use std::{
     thread,
     time::Duration,
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{runtime::Handle, sync::Semaphore, time::timeout};
 
 /// Long reads of one engineer that run or wait on one node. Further ones get a 503, so that no engineer takes all
 /// permits.
@@ -20,25 +20,26 @@ const MAX_LONG: usize = 128;
 /// of a request.
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
-/// The limits of long reads.
+/// Reads that compute, and the limits of long ones.
 pub(crate) struct LongReads {
-    threads: Arc<Semaphore>,
+    threads: Handle,
+    /// The permits of the threads.
+    permits: Arc<Semaphore>,
     /// Long reads that run or wait, by engineer.
     in_progress: Mutex<BTreeMap<EngineerId, usize>>,
     /// How long a long read waits for a thread before it gets a 503.
     longest_wait: Duration,
 }
 
-impl Default for LongReads {
-    fn default() -> Self {
+impl LongReads {
+    /// Long reads that run on these threads.
+    pub(crate) fn new(threads: Handle) -> Self {
         // Half of the cores; the others are for requests that do not compute.
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let threads = Arc::new(Semaphore::new((cores / 2).max(1)));
-        Self { threads, in_progress: Mutex::default(), longest_wait: LONGEST_WAIT }
+        let permits = Arc::new(Semaphore::new((cores / 2).max(1)));
+        Self { threads, permits, in_progress: Mutex::default(), longest_wait: LONGEST_WAIT }
     }
-}
 
-impl Api {
     /// Computes an answer: on the current thread if that is short, and otherwise again, from the start, on another
     /// thread.
     ///
@@ -67,13 +68,12 @@ impl Api {
         if !short.is_exhausted() {
             return answer;
         }
-        let _permit = self.long_reads.enter(engineer)?;
-        let thread =
-            timeout(self.long_reads.longest_wait, self.long_reads.threads.clone().acquire_owned()).await;
+        let _permit = self.enter(engineer)?;
+        let thread = timeout(self.longest_wait, self.permits.clone().acquire_owned()).await;
         let thread = thread.map_err(|_| busy())?.map_err(|_| busy())?;
         // The permit of the thread is given back once its result is taken, so that few results are in memory; or with
         // the result, if nobody waits for it any more.
-        let computed = self.background.handle().spawn_blocking(move || (read(&mut long), thread));
+        let computed = self.threads.spawn_blocking(move || (read(&mut long), thread));
         let (computed, _thread) = computed.await.map_err(|failure| ApiError::internal(&failure))?;
         computed
     }
@@ -127,8 +127,8 @@ mod tests {
     use super::*;
     use crate::{
         cluster::Cluster,
-        events::tests::stage::{ANA, Stage, caller, engineer, expensive_patterns, project},
         service::router,
+        sockets::tests::stage::{ANA, Stage, caller, engineer, expensive_patterns, project},
     };
     use axum::{
         body::Body,
@@ -138,9 +138,9 @@ mod tests {
     use nexus_domain::{command, decide::overlapping_claims, entity::ClaimMode};
     use tower::ServiceExt;
 
-    #[test]
-    fn one_engineer_leaves_permits_to_others() {
-        let reads = LongReads::default();
+    #[tokio::test]
+    async fn one_engineer_leaves_permits_to_others() {
+        let reads = LongReads::new(Handle::current());
         let (ana, ben) = (EngineerId::MIN, EngineerId::MAX);
         let mut permits: Vec<_> = (0..MAX_LONG_OF_ENGINEER).map(|_| reads.enter(ana).unwrap()).collect();
         let refused = reads.enter(ana).err().unwrap();
@@ -167,15 +167,14 @@ mod tests {
         stage.apply(engineer(ANA), claim);
         let mut api = stage.api();
         // All eight get their thread, however slowly the machine computes.
-        let patient = LongReads { longest_wait: Duration::from_secs(3_600), ..LongReads::default() };
-        api.shared_mut().unwrap().long_reads = patient;
+        api.shared_mut().unwrap().long_reads.longest_wait = Duration::from_secs(3_600);
         let read = || {
             let (api, view, wanted) = (api.clone(), stage.local(), wanted.clone());
             let found = move |work: &mut WorkBudget| {
                 let found = overlapping_claims(view.state(), project(1), &wanted, 1_000, work)?;
                 Ok(found.len())
             };
-            tokio::spawn(async move { api.compute(caller(ANA).engineer, found).await })
+            tokio::spawn(async move { api.long_reads.compute(caller(ANA).engineer, found).await })
         };
         let reads: Vec<_> = (0..MAX_LONG_OF_ENGINEER + 4).map(|_| read()).collect();
         // Each has tried it in passing by then.

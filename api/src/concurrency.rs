@@ -2,10 +2,7 @@
 //! and sockets. [`rate_limits`](crate::rate_limits) limits how often requests come,
 //! [`response_memory`](crate::response_memory) the memory of answers.
 
-use crate::{
-    api::{MAX_HEARTBEATS, MAX_IN_FLIGHT, MAX_WAITING_POLLS},
-    rate_limits::{MAX_TRACKED, network},
-};
+use crate::rate_limits::{MAX_TRACKED, network};
 use nexus_domain::EngineerId;
 use std::{
     collections::HashMap,
@@ -19,6 +16,13 @@ use tokio::{
     time::timeout,
 };
 
+/// Requests handled at once on one node; further ones are refused, since each holds memory.
+pub(crate) const MAX_IN_FLIGHT: usize = 4_096;
+/// Heartbeats handled at once on one node. They are limited apart from other requests, which must not make agents lose
+/// their claims. As many as a node has connections: each waits for the next batch only.
+pub(crate) const MAX_HEARTBEATS: usize = 8_192;
+/// Long polls at once on one node. They are limited apart from other requests, which take little time.
+pub(crate) const MAX_WAITING_POLLS: usize = 1_024;
 /// Requests at once without a key: registrations and joins, which are few. Their bodies may arrive slowly.
 const MAX_UNAUTHENTICATED: usize = 128;
 /// Of them, those of one address, so that some are left for others.

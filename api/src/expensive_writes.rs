@@ -41,7 +41,7 @@ impl Api {
             request: None,
             stamp: Stamp { cluster: clock.cluster, wall: clock.wall },
         };
-        let foreseen = self.compute_within(engineer, WorkBudget::of_one_entry(), move |work| {
+        let foreseen = self.long_reads.compute_within(engineer, WorkBudget::of_one_entry(), move |work| {
             dry_run(view.state(), &proposal, work)?;
             Ok(work.used())
         });
@@ -94,8 +94,8 @@ fn are_expensive<'a>(paths: impl Iterator<Item = &'a Pattern>) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use crate::{
-        events::tests::stage::{ANA, BEN, Stage, engineer, expensive_patterns, project},
         service::router,
+        sockets::tests::stage::{ANA, BEN, Stage, engineer, expensive_patterns, project},
     };
     use axum::{
         body::Body,

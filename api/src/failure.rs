@@ -1,9 +1,6 @@
 //! Errors as HTTP: the only module that turns refusals and failures into answers.
 
-use crate::{
-    cluster::{OperationError, Unavailable},
-    render,
-};
+use crate::cluster::{OperationError, Unavailable};
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -11,9 +8,14 @@ use axum::{
 use nexus_api_types::{
     Code,
     body::Problems,
+    claim::Conflict,
     envelope::{MissingResource, Outcome},
+    feature::Blocked,
 };
-use nexus_domain::{Refusal, Revision, refusal::EntityKind};
+use nexus_domain::{
+    Refusal, Revision,
+    refusal::{EntityKind, HolderNote},
+};
 use serde_json::{Value, json};
 
 /// `Retry-After` in seconds when there is no quorum: an election takes less.
@@ -141,17 +143,15 @@ impl From<Refusal> for ApiError {
                 (Code::ValidationError, Some(json!({ "dependsOn": [message.clone()] })))
             }
             Refusal::FeatureClaimed { by, .. } => {
-                (Code::FeatureAlreadyClaimed, Some(json!({ "holder": render::holder_note(by) })))
+                (Code::FeatureAlreadyClaimed, Some(json!({ "holder": holder(by) })))
             }
-            Refusal::NotHolder { by, .. } => {
-                (Code::ValidationError, Some(json!({ "holder": render::holder_note(by) })))
-            }
+            Refusal::NotHolder { by, .. } => (Code::ValidationError, Some(json!({ "holder": holder(by) }))),
             Refusal::FilesClaimed { conflicts } => {
-                let conflicts: Vec<_> = conflicts.iter().map(render::conflict).collect();
+                let conflicts: Vec<Conflict> = conflicts.iter().map(Into::into).collect();
                 (Code::FileAlreadyClaimed, Some(json!({ "conflicts": conflicts })))
             }
             Refusal::NothingAvailable { blocked } => {
-                let blocked: Vec<_> = blocked.iter().map(render::blocked).collect();
+                let blocked: Vec<Blocked> = blocked.iter().map(Into::into).collect();
                 (Code::NotFound, Some(json!({ "blocked": blocked })))
             }
             Refusal::TooMany { what, .. } => {
@@ -183,6 +183,16 @@ const fn missing(kind: EntityKind) -> MissingResource {
         EntityKind::Node => MissingResource::Node,
         EntityKind::Decision => MissingResource::Decision,
     }
+}
+
+/// Who holds a feature.
+fn holder(note: &HolderNote) -> Value {
+    json!({
+        "engineerId": note.holder.engineer.0,
+        "engineerName": note.engineer_name.as_str(),
+        "sessionId": note.holder.session.0,
+        "agent": note.holder.agent.as_ref().map(ToString::to_string),
+    })
 }
 
 impl IntoResponse for ApiError {

@@ -4,27 +4,34 @@
 //! [`cluster`], a trait that this crate owns and the node implements: nothing here knows about Raft
 //! or storage, and no rule about features or claims lives here.
 //!
-//! Reading order:
-//! - [`cluster`]: what a node offers. [`mint`]: the source of ids and random values.
-//! - [`service`]: the router, and the steps around every request. [`api`]: the state that handlers share.
-//! - [`auth`]: authenticates requests. [`rate_limits`]: how often requests may come. [`concurrency`]: how many run at
-//!   once. [`response_memory`]: the memory of answers that clients have not taken yet. [`browser`]: refuses requests of
-//!   foreign pages.
-//! - [`background`]: the threads of reads. [`read`] and [`write`]: the two kinds of requests. [`expensive_writes`] and
-//!   [`compute`]: requests that are much work. [`operate`]: operations on the cluster, which are no commands.
-//! - [`page`], [`streamed_json`] and [`brief`]: lists.
-//! - [`failure`]: errors as HTTP. [`render`]: entities as wire types. [`usage`]: quotas.
-//! - [`events`]: sends events to subscribers. [`routes`]: one file per resource. [`metrics`]: counters for Prometheus.
-//! - [`openapi`]: the description of the routes. [`mcp`]: the same as tools for agents.
+//! Reading order, from below to the top:
+//! - [`cluster`]: what a node offers. [`mint`]: the source of ids and random values. [`config`]: settings.
+//!   [`failure`]: errors as HTTP.
+//! - The parts, each with its own limits: [`auth`] authenticates requests. [`rate_limits`]: how often requests may
+//!   come. [`concurrency`]: how many run at once. [`bodies`]: bytes of bodies. [`response_memory`]: the memory of
+//!   answers that clients have not taken yet. [`background`]: the threads of reads. [`compute`]: reads that are much
+//!   work. [`events`]: the events of projects. [`draining`]: the node stops. [`browser`]: refuses requests of foreign
+//!   pages.
+//! - [`api`]: the state that handlers share, which has these parts; they do not know it.
+//! - [`read`] and [`write`]: the two kinds of requests. [`expensive_writes`]: writes that are much work. [`operate`]:
+//!   operations on the cluster, which are no commands. [`sockets`]: sends events to subscribers.
+//! - [`page`], [`streamed_json`] and [`brief`]: lists. [`documents`]: texts. [`usage`]: quotas. [`metrics`]: counters
+//!   for Prometheus.
+//! - [`routes`]: one file per resource. [`openapi`]: the description of the routes. [`mcp`]: the same as tools for
+//!   agents. [`service`]: the router, and the steps around every request.
 
 pub mod api;
 pub mod auth;
 mod background;
+mod bodies;
 mod brief;
 mod browser;
 pub mod cluster;
 mod compute;
 mod concurrency;
+mod config;
+mod documents;
+mod draining;
 mod events;
 mod expensive_writes;
 pub mod failure;
@@ -36,17 +43,17 @@ mod operate;
 mod page;
 mod rate_limits;
 mod read;
-mod render;
 mod response_memory;
 mod routes;
 pub mod service;
+mod sockets;
 mod streamed_json;
 mod usage;
 mod write;
 
-pub use api::{Api, ApiConfig};
+pub use api::Api;
 pub use cluster::Cluster;
-pub use events::MAX_SOCKETS;
+pub use config::{ApiConfig, MAX_SOCKETS};
 pub use rate_limits::{RemoteAddr, network};
 pub use response_memory::{ConnectionEnd, ResponseReservation};
 pub use service::{monitoring, router};

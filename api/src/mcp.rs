@@ -77,7 +77,7 @@ async fn serve(
         Ok(caller) => {
             let server = mcp::Server::new(caller, env!("CARGO_PKG_VERSION"));
             let limits = HttpLimits {
-                body_bytes: crate::api::MAX_BODY,
+                body_bytes: crate::bodies::MAX_BODY,
                 allowed_origins: mcp.api.config.allowed_origins.clone(),
             };
             let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
@@ -251,8 +251,8 @@ mod tests {
     use super::*;
     use crate::{
         concurrency::MAX_TOOLS_OF_ENGINEER,
-        events::tests::stage::{ANA, Stage},
         service::router,
+        sockets::tests::stage::{ANA, Stage},
     };
     use nexus_domain::EngineerId;
     use serde_json::json;

@@ -1,7 +1,8 @@
 //! Pages of lists: limits, cursors, and the JSON of a page, which also ends by bytes.
 
-use crate::{failure::ApiError, read::Read, render};
+use crate::{documents, failure::ApiError, read::Read};
 use bytes::Bytes;
+use nexus_api_types::feature as wire;
 use nexus_domain::{
     Document, DocumentKey, ProjectId, Revision, WallTime,
     document::LogPosition,
@@ -133,13 +134,13 @@ pub(crate) async fn features(
             bytes += feature.spec_bytes as usize + feature.list_bytes();
             now.push(feature);
         }
-        let documents = read.view().documents(render::spec_keys(now.iter().copied())).await;
-        let documents = documents.map_err(|failure| ApiError::internal(&failure))?;
-        for (feature, spec) in now.into_iter().zip(render::specs(documents)) {
+        let texts = read.view().documents(documents::spec_keys(now.iter().copied())).await;
+        let texts = texts.map_err(|failure| ApiError::internal(&failure))?;
+        for (feature, spec) in now.into_iter().zip(documents::specs(texts)) {
             if page.is_full() {
                 break;
             }
-            page.push(&render::feature(feature, spec))?;
+            page.push(&wire::Feature::of(feature, spec))?;
         }
     }
     let shown = page.items;
@@ -221,7 +222,7 @@ fn read_place_cursor(cursor: &str) -> Option<LogPosition> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::events::tests::stage::{ANA, Stage, caller, project};
+    use crate::sockets::tests::stage::{ANA, Stage, caller, project};
     use nexus_api_types::Page;
     use nexus_domain::entity::Lane;
     use serde_json::{Value, json};

@@ -38,7 +38,7 @@ impl FromRequestParts<Api> for Read {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let caller = authenticate(api, &parts.headers).await?;
+        let caller = authenticate(&*api.cluster, &api.verifier, &parts.headers).await?;
         let query = query(parts)?;
         let consistency = match query.get("consistency").map(String::as_str) {
             None | Some("linearizable") => Consistency::Linearizable,
@@ -134,7 +134,7 @@ impl Read {
 
     /// Sends an answer that is written while it is sent.
     pub(crate) async fn answer_streamed(&self, api: &Api, json: StreamedJson) -> Result<Response, ApiError> {
-        let mut response = json.answer(api).await?;
+        let mut response = json.answer(api.cluster.clone(), api.background.handle()).await?;
         self.stamp(response.headers_mut());
         Ok(response)
     }

@@ -2,7 +2,8 @@
 //! failure.
 
 use crate::{
-    api::{Api, LARGE_BODY, MAX_BODY, MAX_OPEN_BODY},
+    api::Api,
+    bodies::{LARGE_BODY, MAX_BODY, MAX_OPEN_BODY},
     browser,
     cluster::{MAX_PREPARATION, Unavailable},
     concurrency::RequestPermit,
@@ -11,7 +12,7 @@ use crate::{
     rate_limits::{Admitted, EarlyRefusal, remote_addr},
     response_memory::{ConnectionEnd, Reader},
     routes,
-    write::{self, PermitAfterBody, read_body},
+    write::{self, PermitAfterBody},
 };
 use axum::{
     Json, Router,
@@ -264,7 +265,7 @@ async fn within_bounds(
         }
         // The permit is for the body alone, which may be slow: many clients of one address may register at once.
         let (parts, body) = request.into_parts();
-        let body = match read_body(body, api, MAX_OPEN_BODY).await {
+        let body = match api.bodies.read(body, MAX_OPEN_BODY).await {
             Ok((body, _)) => body,
             Err(problem) => return problem.into_response(),
         };
@@ -416,7 +417,7 @@ fn secure(headers: &mut axum::http::HeaderMap) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{events::tests::stage::Stage, response_memory::ResponseReservation};
+    use crate::{response_memory::ResponseReservation, sockets::tests::stage::Stage};
     use tower::ServiceExt as _;
 
     #[tokio::test]

@@ -1,12 +1,7 @@
 //! JSON answers that are written while they are sent: unpaged lists of features, whose specs may be megabytes. Pieces
 //! are written on the threads of reads, and only a few pieces of a list are in memory at once.
 
-use crate::{
-    api::{Api, MAX_BODY},
-    cluster::Cluster,
-    failure::ApiError,
-    render,
-};
+use crate::{bodies::MAX_BODY, cluster::Cluster, documents, failure::ApiError};
 use axum::{
     body::Body,
     http::{HeaderValue, header},
@@ -14,11 +9,11 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
-use nexus_api_types::feature::{Available, BlockedBy};
+use nexus_api_types::feature::{self as wire, Available, BlockedBy};
 use nexus_domain::entity::Feature;
 use serde::Serialize;
 use std::{collections::VecDeque, sync::Arc};
-use tokio::sync::mpsc;
+use tokio::{runtime::Handle, sync::mpsc};
 
 /// A piece ends after this many bytes. Its last feature may exceed them by a spec of a MiB.
 const PIECE_BYTES: usize = 256 << 10;
@@ -106,12 +101,15 @@ impl StreamedJson {
         self.text("]")
     }
 
-    /// The response, once its first piece is written.
+    /// The response, once its first piece is written. The other pieces are written on these threads.
     ///
     /// # Errors
     /// When storage fails until then. After a later failure the answer ends early.
-    pub(crate) async fn answer(mut self, api: &Api) -> Result<Response, ApiError> {
-        let cluster = api.cluster.clone();
+    pub(crate) async fn answer(
+        mut self,
+        cluster: Arc<dyn Cluster>,
+        threads: &Handle,
+    ) -> Result<Response, ApiError> {
         let first = self.piece(&*cluster).await.map_err(|error| ApiError::internal(&error))?;
         let held = self.held_bytes(first.len());
         let body = if self.0.is_empty() {
@@ -119,7 +117,7 @@ impl StreamedJson {
         } else {
             // The task that sends the answer runs on the threads of the log, so it must not write the pieces.
             let (send, receive) = mpsc::channel(1);
-            api.background.handle().spawn(self.write(cluster, send));
+            threads.spawn(self.write(cluster, send));
             let first = stream::once(std::future::ready(Ok(first)));
             Body::from_stream(first.chain(stream::try_unfold(receive, next_piece)))
         };
@@ -168,7 +166,7 @@ impl StreamedJson {
                     features += 1;
                     bytes += feature.list_bytes() + feature.spec_bytes as usize;
                     if spec.is_none() {
-                        unread.extend(render::spec_keys([feature]));
+                        unread.extend(documents::spec_keys([feature]));
                     }
                 }
             }
@@ -176,9 +174,8 @@ impl StreamedJson {
         }
         // Specs are read from the newest state, so that the state of the list need not be held while the client takes
         // it.
-        let documents =
-            if unread.is_empty() { Vec::new() } else { cluster.local().documents(unread).await? };
-        let mut specs = render::specs(documents);
+        let texts = if unread.is_empty() { Vec::new() } else { cluster.local().documents(unread).await? };
+        let mut specs = documents::specs(texts);
         for part in &mut parts {
             if let Part::Feature(_, _, spec @ None) = part {
                 *spec = Some(specs.next().unwrap_or_default());
@@ -192,7 +189,7 @@ impl StreamedJson {
             match part {
                 Part::Text(written) => text.extend_from_slice(written.as_bytes()),
                 Part::Feature(feature, blocked_by, spec) => {
-                    let feature = render::feature(&feature, spec.unwrap_or_default());
+                    let feature = wire::Feature::of(&feature, spec.unwrap_or_default());
                     serde_json::to_writer(&mut text, &Available { feature, blocked_by })?;
                 }
             }
@@ -228,7 +225,7 @@ enum PieceError {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::events::tests::stage::Stage;
+    use crate::sockets::tests::stage::Stage;
     use http_body_util::BodyExt as _;
 
     /// Features of the stage whose specs have so many bytes, with quotes only: each is two bytes in JSON.
@@ -243,7 +240,11 @@ mod tests {
         const SPEC: usize = 100 << 10;
         let (stage, listed) = features(20, SPEC);
         let api = stage.api();
-        let answer = StreamedJson::default().features(&listed).answer(&api).await.unwrap();
+        let answer = StreamedJson::default()
+            .features(&listed)
+            .answer(api.cluster.clone(), api.background.handle())
+            .await
+            .unwrap();
         let ReservedBytes(held) = *answer.extensions().get().unwrap();
         let (mut body, mut text, mut longest) = (answer.into_body(), Vec::new(), 0);
         while let Some(frame) = body.frame().await {
@@ -262,7 +263,11 @@ mod tests {
     async fn what_follows_the_first_piece_is_written_on_the_threads_of_reads() {
         let (stage, listed) = features(60, 10);
         let api = stage.api();
-        let answer = StreamedJson::default().features(&listed).answer(&api).await.unwrap();
+        let answer = StreamedJson::default()
+            .features(&listed)
+            .answer(api.cluster.clone(), api.background.handle())
+            .await
+            .unwrap();
         answer.into_body().collect().await.unwrap();
         let threads = stage.readers();
         assert_eq!(threads.len(), 60_usize.div_ceil(FEATURES_AT_ONCE));

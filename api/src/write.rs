@@ -1,35 +1,33 @@
 //! Reads the body and the identity of a write, and proposes its command.
 
 use crate::{
-    api::{Api, MAX_BODY, MAX_OPEN_BODY},
+    api::Api,
     auth::{ApiKeyText, Caller, authenticate_with_key, derive_secret},
+    bodies::{MAX_BODY, MAX_OPEN_BODY},
     browser,
-    cluster::{Operation, SharedView, Unavailable, WriteRequest},
+    cluster::{SharedView, Unavailable, WriteRequest},
+    documents,
     failure::ApiError,
-    operate::operate,
 };
 use axum::{
     Json,
-    body::Body,
     extract::{FromRequest, Request},
     http::{HeaderMap, HeaderValue, Method, StatusCode},
     response::{IntoResponse, Response},
 };
-use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
+use bytes::Bytes;
 use nexus_api_types::{
     Code, Data,
     body::{Body as TypedBody, Fields},
     header as names,
 };
 use nexus_domain::{
-    Acting, Actor, Command, Reply, Revision, SessionId,
+    Acting, Actor, Command, Document, Reply, Revision, SessionId,
     reply_cache::{KeyedRequest, ReplyKey},
     short_text::IdempotencyKey,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
@@ -68,7 +66,7 @@ impl Incoming {
         let of = (request.method().clone(), request.uri().clone());
         let media_type = browser::check_media_type(request.headers());
         let permit_after_body = request.extensions().get::<PermitAfterBody>().is_some();
-        let (body, body_permit) = read_body(request.into_body(), api, most).await?;
+        let (body, body_permit) = api.bodies.read(request.into_body(), most).await?;
         if !body.is_empty() {
             media_type?;
         }
@@ -80,74 +78,6 @@ impl Incoming {
     }
 }
 
-/// How much of a refused body is still read, as a multiple of the limit: a client whose connection is closed while it
-/// sends may never read the error.
-const DRAINED: usize = 16;
-/// A body that does not arrive for this long is given up.
-const BODY_STALL: Duration = Duration::from_secs(5);
-
-/// Reads a body of at most `most` bytes. Returns it with the permit for its bytes.
-///
-/// # Errors
-/// When the body is longer, or does not arrive in time; and when the node reads too many bodies already.
-pub(crate) async fn read_body(
-    body: Body,
-    api: &Api,
-    most: usize,
-) -> Result<(Bytes, Option<OwnedSemaphorePermit>), ApiError> {
-    let mut chunks = body.into_data_stream();
-    let (mut body, mut total) = (BytesMut::new(), 0_usize);
-    let (mut body_permit, mut refused) = (None::<OwnedSemaphorePermit>, None::<ApiError>);
-    loop {
-        let chunk = match tokio::time::timeout(BODY_STALL, chunks.next()).await {
-            Ok(Some(chunk)) => chunk.map_err(|_| ApiError::field("body", "could not be read to its end"))?,
-            Ok(None) => break,
-            Err(_) => {
-                return Err(
-                    refused.unwrap_or_else(|| ApiError::field("body", "stopped coming; send it again"))
-                );
-            }
-        };
-        total += chunk.len();
-        if total > DRAINED * most {
-            break;
-        }
-        if total > most && refused.is_none() {
-            let message = format!("the body is over {most} bytes; split the request");
-            refused = Some(ApiError::new(Code::PayloadTooLarge, message));
-        }
-        if refused.is_none()
-            && !reserve_body_bytes(api, &mut body_permit, total.saturating_sub(MAX_OPEN_BODY))
-        {
-            refused = Some(too_much_at_once());
-        }
-        match refused {
-            None => body.extend_from_slice(&chunk),
-            // Nothing of the body is kept. The rest is read, so that the client gets to read the error.
-            Some(_) => (body, body_permit) = (BytesMut::new(), None),
-        }
-    }
-    match refused {
-        None => Ok((body.freeze(), body_permit)),
-        Some(refused) => Err(refused),
-    }
-}
-
-/// Extends the permit of a body to so many bytes, and returns whether that was possible.
-fn reserve_body_bytes(api: &Api, body_permit: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
-    let held = body_permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-    let more = u32::try_from(bytes.saturating_sub(held)).expect("a body is far below 4 GiB");
-    if more == 0 {
-        return true;
-    }
-    let Ok(more) = api.bodies.clone().try_acquire_many_owned(more) else { return false };
-    match body_permit {
-        Some(body_permit) => body_permit.merge(more),
-        None => *body_permit = Some(more),
-    }
-    true
-}
-
 /// Takes a permit to be handled.
 ///
 /// # Errors
@@ -155,10 +85,6 @@ fn reserve_body_bytes(api: &Api, body_permit: &mut Option<OwnedSemaphorePermit>,
 pub(crate) fn handler_permit(api: &Api) -> Result<OwnedSemaphorePermit, ApiError> {
     let full = |_| Unavailable::NotApplied("too many requests on this node at once".to_owned());
     Ok(api.handler_permits.clone().try_acquire_owned().map_err(full)?)
-}
-
-fn too_much_at_once() -> ApiError {
-    Unavailable::NotApplied("this node reads as many large bodies as it may; try again".to_owned()).into()
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {
@@ -257,7 +183,7 @@ impl FromRequest<Api> for Write {
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
         // Before the body is read: a request without a valid key must not make this node read a megabyte.
-        let (caller, key) = authenticate_with_key(api, request.headers()).await?;
+        let (caller, key) = authenticate_with_key(&*api.cluster, &api.verifier, request.headers()).await?;
         let incoming = Incoming::read(request, api, MAX_BODY).await?;
         Ok(Self { caller, incoming, key })
     }
@@ -285,11 +211,6 @@ impl Write {
         }
     }
 
-    /// Carries out an operation on the cluster.
-    pub(crate) async fn operate(&self, api: &Api, operation: Operation) -> Result<Done, ApiError> {
-        operate(api, &self.incoming, self.caller.actor(), operation).await
-    }
-
     /// Proposes a command and waits for its answer.
     pub(crate) async fn propose(&self, api: &Api, command: Command) -> Result<Done, ApiError> {
         self.incoming.propose_as(api, self.caller.actor(), self.caller.session, command).await
@@ -314,6 +235,14 @@ impl Done {
     /// Sets the header of the revision that the answer reflects.
     pub(crate) fn stamp(&self, headers: &mut HeaderMap) {
         headers.insert(names::REVISION, HeaderValue::from(self.revision.0));
+    }
+
+    /// Reads the text that the write stored. It never changes, so a retry gets the same.
+    pub(crate) async fn text(&self) -> Result<Document, ApiError> {
+        let Reply::Text(key) = self.reply else { return Err(self.unexpected()) };
+        let text = documents::read(&self.view, vec![key]).await?.pop().flatten();
+        // A retry may arrive after the feature or the project was deleted with its texts.
+        text.ok_or_else(|| ApiError::new(Code::NotFound, "it was written, and deleted meanwhile"))
     }
 
     /// The error for a reply that belongs to another command.

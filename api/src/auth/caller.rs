@@ -1,8 +1,7 @@
 //! Authenticates a request: finds its engineer, key and session.
 
-use super::key::ApiKeyText;
+use super::{key::ApiKeyText, verifier::Verifier};
 use crate::{
-    api::Api,
     cluster::{Cluster, Consistency},
     failure::ApiError,
 };
@@ -42,13 +41,18 @@ impl Caller {
 }
 
 /// Authenticates a request by its API key.
-pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    Ok(authenticate_with_key(api, headers).await?.0)
+pub(crate) async fn authenticate(
+    cluster: &dyn Cluster,
+    verifier: &Verifier,
+    headers: &HeaderMap,
+) -> Result<Caller, ApiError> {
+    Ok(authenticate_with_key(cluster, verifier, headers).await?.0)
 }
 
 /// Authenticates a request, and also returns the key that it showed.
 pub(crate) async fn authenticate_with_key(
-    api: &Api,
+    cluster: &dyn Cluster,
+    verifier: &Verifier,
     headers: &HeaderMap,
 ) -> Result<(Caller, ApiKeyText), ApiError> {
     let Some(credentials) = headers.get(header::AUTHORIZATION) else {
@@ -60,14 +64,14 @@ pub(crate) async fn authenticate_with_key(
     let unknown =
         || ApiError::new(Code::InvalidApiKey, "the API key is malformed, unknown, revoked or expired");
     let key = ApiKeyText::shown(credentials).ok_or_else(unknown)?;
-    let local = api.cluster.local();
-    let mut found = api.verifier.find_key(local.state(), &key).await;
+    let local = cluster.local();
+    let mut found = verifier.find_key(local.state(), &key).await;
     if found.is_none() {
         // The key may have been made through another node just now.
-        let seen = api.cluster.read(Consistency::Linearizable, None).await?;
-        found = api.verifier.find_key(seen.view.state(), &key).await;
+        let seen = cluster.read(Consistency::Linearizable, None).await?;
+        found = verifier.find_key(seen.view.state(), &key).await;
     }
-    let found = found.filter(|key| !key.is_expired(api.cluster.wall())).ok_or_else(unknown)?;
+    let found = found.filter(|key| !key.is_expired(cluster.wall())).ok_or_else(unknown)?;
     let session = session_header(headers)?;
     Ok((Caller { engineer: found.engineer, key: found.id, session }, key))
 }

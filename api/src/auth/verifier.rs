@@ -114,7 +114,7 @@ mod tests {
     use super::*;
     use crate::{
         cluster::Cluster,
-        events::tests::stage::{ANA, Stage},
+        sockets::tests::stage::{ANA, Stage},
     };
 
     #[tokio::test]

@@ -2,11 +2,11 @@
 //! only a few megabytes: a subscriber that lags further reads the history.
 
 use crate::{
-    api::Draining,
     cluster::{Cluster, History},
-    render,
+    draining::Draining,
 };
 use axum::extract::ws::Utf8Bytes;
+use nexus_api_types::event::Event;
 use nexus_domain::{ProjectId, Recorded, Revision, State};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -38,7 +38,9 @@ pub(crate) struct RenderedEvent {
 impl RenderedEvent {
     /// Renders an event; none for one that clients are not sent.
     pub(crate) fn of(state: &State, recorded: &Recorded) -> Option<Self> {
-        Some(Self { revision: recorded.revision, text: render::event_text(state, recorded)? })
+        let event = Event::of(state, recorded)?;
+        let text = serde_json::to_string(&event).expect("an event has only names, numbers and texts");
+        Some(Self { revision: recorded.revision, text: text.into() })
     }
 }
 

@@ -7,7 +7,6 @@ use crate::{
     openapi::{Operation, Routes},
     rate_limits::{RemoteAddr, remote_addr},
     read::Read,
-    render,
     write::Incoming,
 };
 use axum::{
@@ -67,13 +66,13 @@ async fn register(
     let done = incoming.propose_as(&api, actor, None, command).await?;
     let Reply::Registered { engineer, salt } = &done.reply else { return Err(done.unexpected()) };
     let api_key = minted.shown_first(incoming.idempotency.as_ref(), *salt).into_text();
-    Ok(done.answer(StatusCode::CREATED, Registered { engineer: render::engineer(engineer), api_key }))
+    Ok(done.answer(StatusCode::CREATED, Registered { engineer: engineer.as_ref().into(), api_key }))
 }
 
 /// The engineer who registers another one, which matters where registration is by invitation. An invalid key is no
 /// error, since old clients send one.
 async fn inviter(api: &Api, headers: &HeaderMap) -> Result<Actor, ApiError> {
-    match authenticate(api, headers).await {
+    match authenticate(&*api.cluster, &api.verifier, headers).await {
         Ok(caller) => Ok(caller.actor()),
         Err(error) if matches!(error.code, Code::Unauthorized | Code::InvalidApiKey) => Ok(Actor::Anonymous),
         Err(error) => Err(error),
@@ -82,5 +81,5 @@ async fn inviter(api: &Api, headers: &HeaderMap) -> Result<Actor, ApiError> {
 
 async fn me(read: Read) -> Result<Response, ApiError> {
     let (engineer, _) = read.identity()?;
-    Ok(read.answer(render::me(engineer)))
+    Ok(read.answer(Me::from(engineer.as_ref())))
 }

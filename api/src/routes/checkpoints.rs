@@ -3,11 +3,11 @@
 use super::identifiers::project_id;
 use crate::{
     api::Api,
+    documents,
     failure::ApiError,
     openapi::{Operation, Parameter, Routes},
     page,
     read::Read,
-    render,
     write::Write,
 };
 use axum::{
@@ -82,10 +82,10 @@ async fn save(
         response.headers_mut().insert(names::REVISION, HeaderValue::from(done.revision.0));
         return Ok(response);
     }
-    let Document::Checkpoint(checkpoint) = api.written(&done).await? else { return Err(done.unexpected()) };
+    let Document::Checkpoint(checkpoint) = done.text().await? else { return Err(done.unexpected()) };
     // A checkpoint of the feature's holder was the newest one when it was written, also for a retry.
     let is_latest = checkpoint.is_of_holder;
-    Ok(done.answer(StatusCode::CREATED, render::checkpoint(&checkpoint, is_latest)))
+    Ok(done.answer(StatusCode::CREATED, Checkpoint::of(&checkpoint, is_latest)))
 }
 
 /// The feature in the query of a read.
@@ -96,19 +96,15 @@ fn feature_id(read: &Read) -> Result<FeatureId, ApiError> {
     text.parse::<Uuid>().map(FeatureId).map_err(|_| ApiError::field("featureId", "must be a UUID"))
 }
 
-async fn latest(
-    State(api): State<Api>,
-    Path(project): Path<String>,
-    read: Read,
-) -> Result<Response, ApiError> {
+async fn latest(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
     let feature = feature_id(&read)?;
     let latest = read.view().state().latest_checkpoint(project, feature);
     let keys = latest.map(LatestCheckpoint::key).into_iter().collect();
-    let found = api.documents(read.view(), keys).await?.pop().flatten();
+    let found = documents::read(read.view(), keys).await?.pop().flatten();
     Ok(read.answer(match &found {
-        Some(Document::Checkpoint(checkpoint)) => Some(render::checkpoint(checkpoint, true)),
+        Some(Document::Checkpoint(checkpoint)) => Some(Checkpoint::of(checkpoint, true)),
         _ => None,
     }))
 }
@@ -121,7 +117,7 @@ async fn history(Path(project): Path<String>, read: Read) -> Result<Response, Ap
     // The texts of a deleted draft are still stored, but not shown.
     let latest = read.view().state().latest_checkpoint(project, feature);
     let shown = |document: &Document| match document {
-        Document::Checkpoint(checkpoint) => Some(render::checkpoint(checkpoint, latest?.id == checkpoint.id)),
+        Document::Checkpoint(checkpoint) => Some(Checkpoint::of(checkpoint, latest?.id == checkpoint.id)),
         _ => None,
     };
     let mut page = page::texts(&read, key, page::NO_MARKS, shown).await?;

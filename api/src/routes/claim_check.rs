@@ -2,13 +2,13 @@
 
 use super::identifiers::project_id;
 use crate::{
-    api::{Api, MAX_BODY},
+    api::Api,
     auth::Caller,
+    bodies::MAX_BODY,
     cluster::SharedView,
     failure::ApiError,
     openapi::{Operation, Routes},
     read::Read,
-    render,
     write::Incoming,
 };
 use axum::{
@@ -17,7 +17,7 @@ use axum::{
 };
 use nexus_api_types::{
     Code,
-    claim::{CheckPaths, Checked, CheckedCheckPaths, CheckedPath, Standing},
+    claim::{CheckPaths, Checked, CheckedCheckPaths, CheckedPath, Claim, Standing},
 };
 use nexus_domain::{
     ProjectId, WorkBudget,
@@ -71,6 +71,7 @@ async fn check(
     let CheckedCheckPaths { paths, fence } = body.body::<CheckPaths>()?;
     let (view, caller, fence) = (read.view().clone(), read.caller, fence.map(|fence| fence.0));
     let checked = api
+        .long_reads
         .compute(caller.engineer, move |work| checked(&view, caller, project, &paths.0, fence, work))
         .await?;
     Ok(read.answer(checked))
@@ -117,7 +118,7 @@ fn checked(
             "{} is held under fence {}, which is newer than {fence}: what you hold was taken over",
             newer.path, claim.fence.0
         );
-        let details = Some(json!({ "claim": render::claim(state, session, newer, claim) }));
+        let details = Some(json!({ "claim": Claim::of(state, session, newer, claim) }));
         return Err(ApiError { details, ..ApiError::new(Code::StaleFence, message) }.at(view.revision()));
     }
     let mut left = MAX_LISTED;
@@ -132,11 +133,11 @@ fn checked(
         found.sort_by_key(|key| is_mine(key));
         found.truncate(left);
         left -= found.len();
-        let render = |key: &ClaimKey| {
+        let listed = |key: &ClaimKey| {
             let (session, claim) = known(key);
-            render::claim(state, session, key, claim)
+            Claim::of(state, session, key, claim)
         };
-        CheckedPath { path: path.to_string(), standing, claims: found.into_iter().map(render).collect() }
+        CheckedPath { path: path.to_string(), standing, claims: found.into_iter().map(listed).collect() }
     };
     let paths: Vec<CheckedPath> = paths.iter().map(&mut checked).collect();
     let ok = paths.iter().all(|path| path.standing != Standing::Held);

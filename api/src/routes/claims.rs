@@ -7,7 +7,6 @@ use crate::{
     failure::ApiError,
     openapi::{Operation, Routes},
     read::{Read, written},
-    render,
     write::{Done, Write},
 };
 use axum::{
@@ -72,7 +71,7 @@ async fn all(State(api): State<Api>, Path(project): Path<String>, read: Read) ->
         let state = view.state();
         listed(state, state.sessions_in(project), MAX_LISTED_CLAIMS, work).map(written)
     };
-    let claims = api.compute(read.caller.engineer, listed).await?;
+    let claims = api.long_reads.compute(read.caller.engineer, listed).await?;
     let mut response = read.answer_written(claims);
     let total = HeaderValue::from(read.view().state().claim_count_in(project));
     response.headers_mut().insert(names::TOTAL_COUNT, total);
@@ -93,7 +92,7 @@ async fn mine(State(api): State<Api>, Path(project): Path<String>, read: Read) -
         });
         listed(view.state(), own, most, work).map(written)
     };
-    Ok(read.answer_written(api.compute(caller.engineer, listed).await?))
+    Ok(read.answer_written(api.long_reads.compute(caller.engineer, listed).await?))
 }
 
 /// Claims that one answer lists at most: about 5 MB. A header has their total number.
@@ -116,7 +115,7 @@ pub(super) fn listed<'a>(
                 return Ok(claims);
             }
             work.charge(STEPS_OF_CLAIM).map_err(too_many_claims)?;
-            claims.push(render::claim(state, session, key, claim));
+            claims.push(wire::Claim::of(state, session, key, claim));
         }
     }
     Ok(claims)
@@ -170,7 +169,7 @@ async fn claim(
         // and the log index of the entry is their fence.
         let taken = Claim { mode, fence: Fence(done.revision.0), claimed_at: session.last_heartbeat };
         let held = state.claim(&key).filter(|held| held.fence <= taken.fence).copied();
-        render::claim(state, session, &key, &held.unwrap_or(taken))
+        wire::Claim::of(state, session, &key, &held.unwrap_or(taken))
     });
     let claims = claims.collect();
     Ok(done.answer(StatusCode::CREATED, Claimed { claims }))

@@ -1,14 +1,14 @@
 //! `/cluster`: status, membership and join tokens, for operators.
 
 use crate::{
-    api::{Api, JOIN_TOKEN_TTL},
+    api::Api,
     auth::{Caller, join_token, token_digest},
     cluster::{Consistency, Operation, OperationError},
     failure::ApiError,
     openapi::{Operation as Description, Routes},
     operate::operate,
     usage,
-    write::{Done, Incoming, Write},
+    write::{Incoming, Write},
 };
 use axum::{
     Json,
@@ -19,6 +19,9 @@ use axum::{
 use nexus_api_types::{Data, Moment, cluster as wire};
 use nexus_domain::{Actor, Millis, NodeId, Refusal, Reply, command, decide::access, ids::JoinTokenId};
 use std::time::Duration;
+
+/// Default validity of a join token.
+const JOIN_TOKEN_TTL: Millis = Millis::from_secs(3600);
 
 /// Longest wait for the leader's status. Without a quorum, the answer has to come soon from what this node knows.
 const LEADER_STATUS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -67,7 +70,7 @@ pub(super) fn routes() -> Routes {
 
 /// Shows the status of the cluster as this node knows it, with the knowledge of the leader if there is one.
 async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Result<Response, ApiError> {
-    let caller = crate::auth::authenticate(&api, &headers).await?;
+    let caller = crate::auth::authenticate(&*api.cluster, &api.verifier, &headers).await?;
     let own = api.cluster.status();
     let status = tokio::time::timeout(LEADER_STATUS_TIMEOUT, api.cluster.leader_status()).await;
     let leaders = status.ok().and_then(Result::ok);
@@ -133,7 +136,7 @@ async fn join(
     let fields = incoming.fields()?;
     if !fields.has("joinToken") {
         // Without a token it is no joining node: another client gets the error of its rights first.
-        let caller = crate::auth::authenticate(&api, &headers).await?;
+        let caller = crate::auth::authenticate(&*api.cluster, &api.verifier, &headers).await?;
         admin(&api, caller)?;
     }
     let body = fields.checked::<wire::JoinRequest>()?;
@@ -164,7 +167,7 @@ async fn promote(
 ) -> Result<Response, ApiError> {
     admin(&api, write.caller)?;
     write.no_fields()?;
-    operated(&write.operate(&api, Operation::Promote(node_id(&node)?)).await?)
+    operated(&api, &write, Operation::Promote(node_id(&node)?)).await
 }
 
 async fn remove(
@@ -174,22 +177,24 @@ async fn remove(
 ) -> Result<Response, ApiError> {
     admin(&api, write.caller)?;
     write.no_fields()?;
-    operated(&write.operate(&api, Operation::Remove(node_id(&node)?)).await?)
+    operated(&api, &write, Operation::Remove(node_id(&node)?)).await
 }
 
 async fn transfer(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
     admin(&api, write.caller)?;
     let to = write.body::<wire::TransferLeader>()?.to.map(|node| NodeId(node.0));
-    operated(&write.operate(&api, Operation::TransferLeader(to)).await?)
+    operated(&api, &write, Operation::TransferLeader(to)).await
 }
 
 async fn snapshot(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
     admin(&api, write.caller)?;
     write.no_fields()?;
-    operated(&write.operate(&api, Operation::Snapshot).await?)
+    operated(&api, &write, Operation::Snapshot).await
 }
 
-fn operated(done: &Done) -> Result<Response, ApiError> {
+/// Carries out an operation of an admin, and answers.
+async fn operated(api: &Api, write: &Write, operation: Operation) -> Result<Response, ApiError> {
+    let done = operate(api, &write.incoming, write.caller.actor(), operation).await?;
     let leader = match done.reply {
         Reply::Done => None,
         Reply::Leads(node) => Some(node.0),

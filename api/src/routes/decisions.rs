@@ -7,7 +7,6 @@ use crate::{
     openapi::{Operation, Parameter, Routes},
     page,
     read::Read,
-    render,
     write::Write,
 };
 use axum::{
@@ -37,7 +36,7 @@ async fn list(Path(project): Path<String>, read: Read) -> Result<Response, ApiEr
     let state = read.view().state();
     let decision = |place| DocumentKey::Decision(project, place);
     let shown = |document: &Document| match document {
-        Document::Decision(decision) => Some(render::decision(state, decision)),
+        Document::Decision(decision) => Some(Decision::of(state, decision)),
         _ => None,
     };
     let page = match read.query.get("feature") {
@@ -69,6 +68,6 @@ async fn add(
         supersedes: body.supersedes,
     });
     let done = write.propose(&api, command::AddDecision { project, decision }.into()).await?;
-    let Document::Decision(decision) = api.written(&done).await? else { return Err(done.unexpected()) };
-    Ok(done.answer(StatusCode::CREATED, render::decision(done.view.state(), &decision)))
+    let Document::Decision(decision) = done.text().await? else { return Err(done.unexpected()) };
+    Ok(done.answer(StatusCode::CREATED, Decision::of(done.view.state(), &decision)))
 }

@@ -5,7 +5,6 @@ use crate::{
     api::Api,
     failure::ApiError,
     openapi::{Operation, Routes},
-    render,
     write::Write,
 };
 use axum::{
@@ -41,7 +40,7 @@ async fn change_role(
     let role = write.body::<ChangeRole>()?.role;
     let done = write.propose(&api, command::ChangeRole { engineer, role }.into()).await?;
     let Reply::Engineer(engineer) = &done.reply else { return Err(done.unexpected()) };
-    Ok(done.answer(StatusCode::OK, render::me(engineer)))
+    Ok(done.answer(StatusCode::OK, Me::from(engineer.as_ref())))
 }
 
 async fn delete(

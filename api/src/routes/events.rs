@@ -7,14 +7,17 @@ use crate::{
     failure::ApiError,
     openapi::{Operation, Parameter, Routes},
     read::Read,
-    render,
 };
 use axum::{
     extract::{Path, State},
     http::HeaderValue,
     response::Response,
 };
-use nexus_api_types::{Code, event::Events, header as names};
+use nexus_api_types::{
+    Code,
+    event::{Event, Events},
+    header as names,
+};
 use nexus_domain::{ProjectId, Revision, decide::access};
 use serde_json::json;
 use std::{collections::HashMap, str::FromStr, time::Duration};
@@ -90,7 +93,7 @@ async fn poll(State(api): State<Api>, Path(project): Path<String>, read: Read) -
     let state = view.state();
     let (engineer, key) = read.caller.identity(&*api.cluster, state)?;
     access::reader(state, engineer, key, project)?;
-    let items = chunk.events.iter().filter_map(|recorded| render::event(state, recorded)).collect();
+    let items = chunk.events.iter().filter_map(|recorded| Event::of(state, recorded)).collect();
     let answer = Events { items, next_since: chunk.through.0, has_more: chunk.has_more };
     let mut response = read.answer(answer);
     response.headers_mut().insert(names::REVISION, HeaderValue::from(view.revision().max(chunk.through).0));
@@ -102,7 +105,7 @@ async fn wait_for(api: &Api, project: ProjectId, query: &EventsQuery) -> Result<
     let deadline = Instant::now() + query.wait;
     let mut start = if query.since == Revision(0) { Start::Oldest } else { Start::After(query.since) };
     let mut subscriber = None;
-    let mut draining = api.draining();
+    let mut draining = api.drain.signal();
     let mut _waiting = None;
     loop {
         let chunk = history::read(&*api.cluster, project, start, query.limit, usize::MAX);

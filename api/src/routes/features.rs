@@ -6,11 +6,11 @@ use crate::{
     auth::Caller,
     brief,
     cluster::SharedView,
+    documents,
     failure::ApiError,
     openapi::{Operation, Parameter, Routes},
     page,
     read::Read,
-    render,
     streamed_json::StreamedJson,
     write::{Done, Write},
 };
@@ -22,7 +22,7 @@ use axum::{
 use nexus_api_types::{
     Code, Data,
     body::TextField,
-    feature::{self as wire, Available, CreateFeature, Deleted, UpdateFeature},
+    feature::{self as wire, Available, BlockedBy, CreateFeature, Deleted, UpdateFeature},
 };
 use nexus_domain::{
     FeatureId, OutOfBudget, ProjectId, Reply, WorkBudget,
@@ -32,8 +32,9 @@ use nexus_domain::{
 };
 use std::collections::HashMap;
 
+const STATUSES: [&str; 5] = ["draft", "ready", "active", "done", "cancelled"];
+
 pub(super) fn routes() -> Routes {
-    const STATUSES: [&str; 5] = ["draft", "ready", "active", "done", "cancelled"];
     let listed = Operation::read("List features")
         .about("By lane, now first; then by priority; then newest first. A page of long specs ends earlier.")
         .query(Parameter::word("status", "Only those at this stage.", &STATUSES))
@@ -84,7 +85,7 @@ async fn list(State(api): State<Api>, Path(project): Path<String>, read: Read) -
         }
         Ok(found)
     };
-    let found = api.compute(read.caller.engineer, matching).await?;
+    let found = api.long_reads.compute(read.caller.engineer, matching).await?;
     Ok(read.answer_written(page::features(&read, limit, &found).await?.end()?))
 }
 
@@ -96,7 +97,7 @@ struct Filter {
 
 impl Filter {
     fn parse(query: &HashMap<String, String>) -> Result<Self, ApiError> {
-        let status = query.get("status").map(|name| render::status_from(name)).transpose();
+        let status = query.get("status").map(|name| status_from(name)).transpose();
         let lane = query.get("lane").map(|name| Lane::from_text(name)).transpose();
         Ok(Self {
             status: status.map_err(|problem| ApiError::field("status", problem))?,
@@ -110,6 +111,12 @@ impl Filter {
     }
 }
 
+/// Parses the name of a status.
+fn status_from(name: &str) -> Result<&'static str, String> {
+    let found = STATUSES.into_iter().find(|known| *known == name);
+    found.ok_or_else(|| "must be draft, ready, active, done or cancelled".to_owned())
+}
+
 async fn available(
     State(api): State<Api>,
     Path(project): Path<String>,
@@ -119,7 +126,7 @@ async fn available(
     read.project(project)?;
     let (view, caller, is_brief) = (read.view().clone(), read.caller, read.is_brief);
     let listed = move |work: &mut WorkBudget| free_first(&view, caller, project, is_brief, work);
-    let json = api.compute(caller.engineer, listed).await?;
+    let json = api.long_reads.compute(caller.engineer, listed).await?;
     read.answer_streamed(&api, json).await
 }
 
@@ -141,7 +148,7 @@ fn free_first(
         work.charge(STEPS_OF_FEATURE).map_err(|OutOfBudget| too_many_features())?;
         match blocker(state, feature, session, work)? {
             None => free.push(feature),
-            Some(by) => blocked.push((feature, render::blocked_by(&by))),
+            Some(by) => blocked.push((feature, BlockedBy::from(&by))),
         }
     }
     if is_brief {
@@ -159,19 +166,14 @@ pub(super) fn too_many_features() -> ApiError {
     ApiError::new(Code::ValidationError, message)
 }
 
-async fn show(
-    State(api): State<Api>,
-    Path((project, slug)): Path<(String, String)>,
-    read: Read,
-) -> Result<Response, ApiError> {
+async fn show(Path((project, slug)): Path<(String, String)>, read: Read) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
     let slug = feature_slug(&slug)?;
     let feature = read.view().state().feature_by_slug(project, &slug);
     let feature = feature.ok_or_else(|| no_feature(slug.as_str()))?;
-    let documents = api.documents(read.view(), render::spec_keys([feature])).await?;
-    let spec = render::specs(documents).next().unwrap_or_default();
-    Ok(read.answer(render::feature(feature, spec)))
+    let spec = documents::spec(read.view(), feature).await?;
+    Ok(read.answer(wire::Feature::of(feature, spec)))
 }
 
 async fn create(
@@ -220,7 +222,7 @@ async fn update(
         write.propose(&api, command::UpdateFeature { project, slug, patch: Box::new(patch) }.into()).await?;
     match spec {
         Some(spec) => answer_with(&done, StatusCode::OK, &spec),
-        None => answer(&api, done, StatusCode::OK).await,
+        None => answer(done, StatusCode::OK).await,
     }
 }
 
@@ -252,13 +254,12 @@ async fn delete_finished(
 /// Answers with the feature and the spec of this write. A retry gets the same spec, even if it was changed since.
 fn answer_with(done: &Done, status: StatusCode, spec: &str) -> Result<Response, ApiError> {
     let Reply::Feature(feature) = &done.reply else { return Err(done.unexpected()) };
-    Ok(done.answer(status, render::feature(feature, spec.to_owned())))
+    Ok(done.answer(status, wire::Feature::of(feature, spec.to_owned())))
 }
 
 /// Answers with the feature that a write made or changed, with its spec.
-pub(super) async fn answer(api: &Api, done: Done, status: StatusCode) -> Result<Response, ApiError> {
+pub(super) async fn answer(done: Done, status: StatusCode) -> Result<Response, ApiError> {
     let Reply::Feature(feature) = &done.reply else { return Err(done.unexpected()) };
-    let documents = api.documents(&done.view, render::spec_keys([feature])).await?;
-    let spec = render::specs(documents).next().unwrap_or_default();
-    Ok(done.answer(status, render::feature(feature, spec)))
+    let spec = documents::spec(&done.view, feature).await?;
+    Ok(done.answer(status, wire::Feature::of(feature, spec)))
 }

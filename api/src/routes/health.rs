@@ -4,6 +4,7 @@ use crate::{
     api::Api,
     browser,
     cluster::{Consistency, Role},
+    documents,
     failure::ApiError,
     openapi::{Operation, Routes},
     rate_limits::RemoteAddr,
@@ -82,7 +83,7 @@ async fn ready(State(api): State<Api>) -> Response {
     };
     let began = Instant::now();
     let probe = DocumentKey::Spec(ProjectId::MIN, FeatureId::MIN);
-    let storage_ok = api.documents(&api.cluster.local(), vec![probe]).await.is_ok();
+    let storage_ok = documents::read(&api.cluster.local(), vec![probe]).await.is_ok();
     let storage_latency = millis(began);
 
     let status = api.cluster.status();
@@ -120,7 +121,7 @@ async fn metrics(State(api): State<Api>, request: Request) -> Result<Response, A
     let remote = request.extensions().get::<RemoteAddr>().map(|addr| addr.0);
     if !(api.config.open_metrics && browser::is_local(&api.config, remote, &request)) {
         let (parts, _) = request.into_parts();
-        crate::auth::authenticate(&api, &parts.headers).await?;
+        crate::auth::authenticate(&*api.cluster, &api.verifier, &parts.headers).await?;
     }
     metrics_text(api).await
 }

@@ -6,7 +6,6 @@ use crate::{
     failure::ApiError,
     openapi::{Operation, Routes},
     read::Read,
-    render,
     write::Write,
 };
 use axum::{
@@ -39,7 +38,8 @@ pub(super) fn routes() -> Routes {
 
 async fn list(read: Read) -> Result<Response, ApiError> {
     let (engineer, _) = read.identity()?;
-    let keys: Vec<_> = read.view().state().keys_of(engineer.id).map(|key| render::api_key(key)).collect();
+    let keys: Vec<_> =
+        read.view().state().keys_of(engineer.id).map(|key| wire::ApiKey::from(&**key)).collect();
     Ok(read.answer(keys))
 }
 
@@ -68,7 +68,7 @@ async fn mint(State(api): State<Api>, write: Write) -> Result<Response, ApiError
         return Err(Refusal::IdempotencyKeyReused.into());
     }
     let api_key = minted.text.into_text();
-    Ok(done.answer(StatusCode::CREATED, MintedKey { key: render::api_key(key), api_key }))
+    Ok(done.answer(StatusCode::CREATED, MintedKey { key: key.as_ref().into(), api_key }))
 }
 
 async fn revoke(State(api): State<Api>, Path(key): Path<String>, write: Write) -> Result<Response, ApiError> {
@@ -82,8 +82,8 @@ async fn revoke(State(api): State<Api>, Path(key): Path<String>, write: Write) -
 #[allow(clippy::unwrap_used)]
 mod tests {
     use crate::{
-        events::tests::stage::{ANA, Stage},
         service::router,
+        sockets::tests::stage::{ANA, Stage},
     };
     use axum::{
         body::{Body, to_bytes},

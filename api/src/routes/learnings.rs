@@ -7,7 +7,6 @@ use crate::{
     openapi::{Operation, Routes},
     page,
     read::Read,
-    render,
     write::Write,
 };
 use axum::{
@@ -34,7 +33,7 @@ async fn list(Path((project, slug)): Path<(String, String)>, read: Read) -> Resu
     let feature = state.feature_by_slug(project, &slug).ok_or_else(|| no_feature(slug.as_str()))?;
     let learning = |place| DocumentKey::Learning(project, feature.id, place);
     let shown = |document: &Document| match document {
-        Document::Learning(learning) => Some(render::learning(state, learning)),
+        Document::Learning(learning) => Some(Learning::of(state, learning)),
         _ => None,
     };
     Ok(read.answer_written(page::texts(&read, learning, page::NO_MARKS, shown).await?.end()?))
@@ -50,6 +49,6 @@ async fn add(
     let content = write.body::<AddLearning>()?.content.0;
     let id = LearningId(api.mint.id());
     let done = write.propose(&api, command::AddLearning { project, slug, id, content }.into()).await?;
-    let Document::Learning(learning) = api.written(&done).await? else { return Err(done.unexpected()) };
-    Ok(done.answer(StatusCode::CREATED, render::learning(done.view.state(), &learning)))
+    let Document::Learning(learning) = done.text().await? else { return Err(done.unexpected()) };
+    Ok(done.answer(StatusCode::CREATED, Learning::of(done.view.state(), &learning)))
 }

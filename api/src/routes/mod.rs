@@ -1,5 +1,5 @@
-//! The routes, with one file per resource. [`service`](crate::service) puts them into the router. [`identifiers`] parses
-//! the ids and slugs in their paths.
+//! The routes, with one file per resource. [`service`](crate::service) puts them into the router. [`identifiers`]
+//! parses the ids and slugs in their paths.
 
 mod auth;
 mod backup;

@@ -6,7 +6,6 @@ use crate::{
     failure::ApiError,
     openapi::{Operation, Routes},
     read::Read,
-    render,
     write::Write,
 };
 use axum::{
@@ -59,11 +58,11 @@ async fn list(read: Read) -> Result<Response, ApiError> {
         state
             .projects()
             .filter(|project| in_scope(project.id))
-            .map(|project| render::project(project))
+            .map(|project| Project::from(&**project))
             .collect()
     } else {
         let own = state.projects_of(engineer.id).filter(|project| in_scope(project.id));
-        own.map(|project| render::project(project)).collect()
+        own.map(|project| Project::from(&**project)).collect()
     };
     Ok(read.answer(projects))
 }
@@ -71,8 +70,8 @@ async fn list(read: Read) -> Result<Response, ApiError> {
 async fn show(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
     let (project, _) = read.project(project_id(&project)?)?;
     let state = read.view().state();
-    let members = state.members(project.id).map(|member| render::member(state, member)).collect();
-    Ok(read.answer(ProjectDetail { project: render::project(project), members }))
+    let members = state.members(project.id).map(|member| Member::of(state, member)).collect();
+    Ok(read.answer(ProjectDetail { project: Project::from(project.as_ref()), members }))
 }
 
 async fn create(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
@@ -85,7 +84,7 @@ async fn create(State(api): State<Api>, write: Write) -> Result<Response, ApiErr
     let command = command::CreateProject { id, name, slug, repo_url, repo_path, default_branch }.into();
     let done = write.propose(&api, command).await?;
     let Reply::Project(project) = &done.reply else { return Err(done.unexpected()) };
-    Ok(done.answer(StatusCode::CREATED, render::project(project)))
+    Ok(done.answer(StatusCode::CREATED, Project::from(project.as_ref())))
 }
 
 async fn update(
@@ -97,7 +96,7 @@ async fn update(
     let case = write.body::<UpdateProject>()?.case;
     let done = write.propose(&api, command::UpdateProject { project, case }.into()).await?;
     let Reply::Project(project) = &done.reply else { return Err(done.unexpected()) };
-    Ok(done.answer(StatusCode::OK, render::project(project)))
+    Ok(done.answer(StatusCode::OK, Project::from(project.as_ref())))
 }
 
 async fn delete(
@@ -121,7 +120,7 @@ async fn add_member(
     let role = role.unwrap_or(MemberRole::Member);
     let done = write.propose(&api, command::AddMember { project, engineer, role }.into()).await?;
     let Reply::Member(member) = &done.reply else { return Err(done.unexpected()) };
-    Ok(done.answer(StatusCode::CREATED, render::member(done.view.state(), member)))
+    Ok(done.answer(StatusCode::CREATED, Member::of(done.view.state(), member)))
 }
 
 /// Removes a member, whose sessions in the project end and release their claims.

@@ -10,7 +10,6 @@ use crate::{
     failure::ApiError,
     openapi::{Operation, Routes},
     read::Read,
-    render,
     streamed_json::StreamedJson,
     write::Write,
 };
@@ -20,7 +19,7 @@ use axum::{
     response::Response,
 };
 use nexus_api_types::{
-    feature::Feature,
+    feature::{self as wire, Feature},
     roadmap::{CheckedMoveFeature, MoveFeature, Reorder, Roadmap},
 };
 use nexus_domain::{OutOfBudget, ProjectId, WorkBudget, command, decide::STEPS_OF_FEATURE, entity::Lane};
@@ -45,7 +44,8 @@ async fn show(State(api): State<Api>, Path(project): Path<String>, read: Read) -
     let project = project_id(&project)?;
     read.project(project)?;
     let view = read.view().clone();
-    let json = api.compute(read.caller.engineer, move |work| roadmap(&view, project, work)).await?;
+    let json =
+        api.long_reads.compute(read.caller.engineer, move |work| roadmap(&view, project, work)).await?;
     read.answer_streamed(&api, json).await
 }
 
@@ -55,7 +55,7 @@ fn roadmap(view: &SharedView, project: ProjectId, work: &mut WorkBudget) -> Resu
         StreamedJson::default().text(r#"{"data":{"projectId":"#).value(&project.0).text(r#","lanes":["#);
     for (at, lane) in Lane::ALL.into_iter().enumerate() {
         let before = if at == 0 { r#"{"lane":"# } else { r#",{"lane":"# };
-        json = json.text(before).value(&render::lane(lane)).text(r#","features":"#);
+        json = json.text(before).value(&wire::Lane::from(lane)).text(r#","features":"#);
         let mut features = Vec::new();
         for feature in view.state().features_in_lane(project, lane) {
             work.charge(STEPS_OF_FEATURE).map_err(|OutOfBudget| features::too_many_features())?;
@@ -84,8 +84,9 @@ async fn reorder(
     let lanes = lanes.collect::<Result<Vec<_>, ApiError>>()?;
     let done = write.propose(&api, command::ReorderRoadmap { project, lanes }.into()).await?;
     let view = done.view.clone();
-    let json = api.compute(write.caller.engineer, move |work| roadmap(&view, project, work)).await?;
-    let mut response = json.answer(&api).await?;
+    let json =
+        api.long_reads.compute(write.caller.engineer, move |work| roadmap(&view, project, work)).await?;
+    let mut response = json.answer(api.cluster.clone(), api.background.handle()).await?;
     done.stamp(response.headers_mut());
     Ok(response)
 }
@@ -100,5 +101,5 @@ async fn put(
     let CheckedMoveFeature { lane, priority } = write.body::<MoveFeature>()?;
     let priority = priority.map(|priority| priority.0);
     let done = write.propose(&api, command::MoveFeature { project, slug, lane, priority }.into()).await?;
-    features::answer(&api, done, StatusCode::OK).await
+    features::answer(done, StatusCode::OK).await
 }

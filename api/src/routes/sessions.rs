@@ -8,7 +8,6 @@ use crate::{
     failure::ApiError,
     openapi::{Operation, Routes},
     read::Read,
-    render,
     streamed_json::StreamedJson,
     write::Write,
 };
@@ -81,7 +80,7 @@ async fn start(
     let done =
         write.propose(&api, command::StartSession { project, id, agent, feature, metadata }.into()).await?;
     let Reply::Session(session) = &done.reply else { return Err(done.unexpected()) };
-    Ok(done.answer(StatusCode::CREATED, render::session(done.view.state(), session)))
+    Ok(done.answer(StatusCode::CREATED, wire::Session::of(done.view.state(), session)))
 }
 
 async fn active(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
@@ -89,7 +88,7 @@ async fn active(Path(project): Path<String>, read: Read) -> Result<Response, Api
     read.project(project)?;
     let state = read.view().state();
     let active = state.sessions_in(project).filter(|session| session.is_active());
-    let sessions: Vec<_> = active.filter_map(|session| render::session_of(state, session)).collect();
+    let sessions: Vec<_> = active.filter_map(|session| wire::SessionOf::of(state, session)).collect();
     Ok(read.answer(sessions))
 }
 
@@ -110,7 +109,7 @@ async fn heartbeat(
     Path((project, session)): Path<(String, String)>,
     headers: axum::http::HeaderMap,
 ) -> Result<Response, ApiError> {
-    let caller = crate::auth::authenticate(&api, &headers).await?;
+    let caller = crate::auth::authenticate(&*api.cluster, &api.verifier, &headers).await?;
     let (project, id) = (project_id(&project)?, session_id(&session)?);
     let unknown = || ApiError::from(Refusal::NotFound { kind: EntityKind::Session, name: id.to_string() });
     let mut view = api.cluster.local();
@@ -150,7 +149,7 @@ async fn status(
         true => brief_status(&view, project, asker, work),
         false => full_status(&view, project, work),
     };
-    let json = api.compute(asker, shown).await?;
+    let json = api.long_reads.compute(asker, shown).await?;
     read.answer_streamed(&api, json).await
 }
 
@@ -185,7 +184,7 @@ fn working(
     let mut sessions = Vec::new();
     for session in state.sessions_in(project).take(most) {
         work.charge(STEPS_OF_SESSION).map_err(|OutOfBudget| too_many_features())?;
-        sessions.extend(render::session_of(state, session).map(wire::Working::from));
+        sessions.extend(wire::SessionOf::of(state, session).map(wire::Working::from));
     }
     Ok(sessions)
 }

@@ -4,9 +4,9 @@ use crate::{
     api::Api,
     auth::{self, Caller, authenticate, session_header, token_digest},
     cluster::Consistency,
-    events,
     failure::ApiError,
     openapi::{Operation, Routes},
+    sockets,
     write::{Incoming, Write},
 };
 use axum::{
@@ -45,19 +45,19 @@ async fn open(
     // Authenticated before the upgrade, so that a request without a valid key gets an HTTP error and no socket.
     let caller = match ticket {
         Some(digest) => ticket_holder(&api, &headers, digest).await?,
-        None => authenticate(&api, &headers).await?,
+        None => authenticate(&*api.cluster, &api.verifier, &headers).await?,
     };
     let view = api.cluster.local();
     caller.identity(&*api.cluster, view.state())?;
     let upgrade = upgrade.map_err(|_| {
         ApiError::field("Upgrade", "this is a WebSocket: send the headers of its handshake (RFC 6455)")
     })?;
-    let permits = events::take_permits(&api, caller.engineer)?;
+    let permits = sockets::take_permits(&api, caller.engineer)?;
     // After the permits are taken: a refused client may retry with the same ticket, on any node.
     if let Some(digest) = ticket {
         redeem(&api, digest).await?;
     }
-    Ok(events::upgrade(api, permits, caller, upgrade))
+    Ok(sockets::upgrade(api, permits, caller, upgrade))
 }
 
 /// The caller that a ticket was issued to, by any node. A wrong ticket costs no log entry.

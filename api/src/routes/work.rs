@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     api::Api,
+    documents,
     failure::ApiError,
     openapi::{Operation, Routes},
-    render,
     write::{Done, Write},
 };
 use axum::{
@@ -17,7 +17,10 @@ use axum::{
     response::Response,
 };
 use futures::future::{BoxFuture, FutureExt};
-use nexus_api_types::feature::{Feature, PickNext, Picked};
+use nexus_api_types::{
+    claim::Claim,
+    feature::{Feature, PickNext, Picked},
+};
 use nexus_domain::{Command, ProjectId, Reply, command, short_text::Slug};
 
 pub(super) fn routes() -> Routes {
@@ -68,7 +71,7 @@ fn step(
         async move {
             let command = command(project_id(&project)?, feature_slug(&slug)?);
             let done = write.propose(&api, command).await?;
-            answer(&api, done, StatusCode::OK).await
+            answer(done, StatusCode::OK).await
         }
         .boxed()
     }
@@ -82,7 +85,7 @@ async fn draft(
 ) -> Result<Response, ApiError> {
     write.no_fields()?;
     let command = command::DraftFeature { project: project_id(&project)?, slug: feature_slug(&slug)? }.into();
-    answer(&api, write.propose(&api, command).await?, StatusCode::OK).await
+    answer(write.propose(&api, command).await?, StatusCode::OK).await
 }
 
 async fn pick(
@@ -92,7 +95,7 @@ async fn pick(
 ) -> Result<Response, ApiError> {
     let (project, slug) = (project_id(&project)?, feature_slug(&slug)?);
     let done = write.propose(&api, command::PickFeature { project, slug }.into()).await?;
-    picked(&api, done).await
+    picked(done).await
 }
 
 async fn pick_next(
@@ -103,13 +106,12 @@ async fn pick_next(
     let project = project_id(&project)?;
     let lanes = write.body::<PickNext>()?.lanes.unwrap_or_default();
     let done = write.propose(&api, command::PickNext { project, lanes }.into()).await?;
-    picked(&api, done).await
+    picked(done).await
 }
 
-async fn picked(api: &Api, done: Done) -> Result<Response, ApiError> {
+async fn picked(done: Done) -> Result<Response, ApiError> {
     let Reply::Picked { feature, session } = &done.reply else { return Err(done.unexpected()) };
-    let documents = api.documents(&done.view, render::spec_keys([feature])).await?;
-    let spec = render::specs(documents).next().unwrap_or_default();
-    let claims = render::claims_of_feature(done.view.state(), session, feature);
-    Ok(done.answer(StatusCode::OK, Picked { feature: render::feature(feature, spec), claims }))
+    let spec = documents::spec(&done.view, feature).await?;
+    let claims = Claim::all_of(done.view.state(), session, feature);
+    Ok(done.answer(StatusCode::OK, Picked { feature: Feature::of(feature, spec), claims }))
 }

@@ -4,7 +4,10 @@ use crate::{
     Moment,
     body::{LongText, SortedObject, Unknown, body, words},
 };
-use nexus_domain::{FeatureId, SessionId, document::CheckpointKind};
+use nexus_domain::{
+    FeatureId, SessionId,
+    document::{self, CheckpointKind},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -55,6 +58,26 @@ pub struct Checkpoint {
     pub is_latest: bool,
     /// When it was written.
     pub created_at: Moment,
+}
+
+impl Checkpoint {
+    /// A stored checkpoint, which may be the newest of its feature.
+    pub fn of(checkpoint: &document::Checkpoint, is_latest: bool) -> Self {
+        Self {
+            id: checkpoint.id.0,
+            session_id: checkpoint.session.0,
+            feature_id: checkpoint.feature.0,
+            engineer_id: checkpoint.engineer.0,
+            kind: checkpoint.kind.into(),
+            state_hash: checkpoint.state_hash.to_string(),
+            active_claims: checkpoint.claims.iter().map(ToString::to_string).collect(),
+            // The text was made from an object, so that it parses unless storage damaged it.
+            context: serde_json::from_str(&checkpoint.context).unwrap_or_default(),
+            notes: checkpoint.notes.as_ref().map(ToString::to_string),
+            is_latest,
+            created_at: checkpoint.created_at.into(),
+        }
+    }
 }
 
 body! {

@@ -4,9 +4,15 @@ use crate::{
     Moment,
     body::{SomePatterns, TextField, Unknown, VISIBLE, Whole, body, text_schema, words},
 };
-use nexus_domain::{FeatureId, entity::ClaimMode, pattern::Pattern, short_text::Label};
+use nexus_domain::{
+    FeatureId, State,
+    entity::{self, ClaimKey, ClaimMode, Session},
+    pattern::Pattern,
+    refusal,
+    short_text::Label,
+};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use utoipa::{
     ToSchema,
     openapi::{RefOr, schema::Schema},
@@ -54,6 +60,47 @@ pub struct Claim {
     pub fence: u64,
 }
 
+impl Claim {
+    /// A claim of a session.
+    pub fn of(state: &State, session: &Session, key: &ClaimKey, claim: &entity::Claim) -> Self {
+        Self {
+            file_path: key.path.to_string(),
+            project_id: key.project.0,
+            engineer_id: session.engineer.0,
+            engineer_name: state.holder_name(&session.holder()),
+            feature_id: key.feature.map(|feature| feature.0),
+            claimed_at: claim.claimed_at.into(),
+            expires_at: state.claims_expire_at(session).into(),
+            session_id: session.id.0,
+            agent: session.agent.as_ref().map(ToString::to_string),
+            mode: claim.mode.into(),
+            fence: claim.fence.0,
+        }
+    }
+
+    /// The claims that a pick took. They are derived from the feature in the answer, so that a retry returns the same
+    /// ones.
+    pub fn all_of(state: &State, session: &Session, feature: &entity::Feature) -> Vec<Self> {
+        let entity::Status::Active { claimed_at, fence, .. } = &feature.status else { return Vec::new() };
+        let exclusive = feature.touches.iter().map(|path| (path, ClaimMode::Exclusive));
+        let touched: BTreeSet<&Pattern> = feature.touches.iter().collect();
+        let shared = feature.reads.iter().filter(|path| !touched.contains(path));
+        exclusive
+            .chain(shared.map(|path| (path, ClaimMode::Shared)))
+            .map(|(path, mode)| {
+                let key = ClaimKey {
+                    project: feature.project,
+                    session: session.id,
+                    feature: Some(feature.id),
+                    path: path.clone(),
+                };
+                let claim = entity::Claim { mode, fence: *fence, claimed_at: *claimed_at };
+                Self::of(state, session, &key, &claim)
+            })
+            .collect()
+    }
+}
+
 /// The holder of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -89,6 +136,27 @@ pub struct Conflict {
     /// True when the paths may not collide after all: their wildcards are too complex to decide that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assumed: bool,
+}
+
+impl From<&refusal::Conflict> for Conflict {
+    fn from(conflict: &refusal::Conflict) -> Self {
+        let holder = &conflict.by.holder;
+        Self {
+            file_path: conflict.path.to_string(),
+            wanted_path: conflict.wanted.to_string(),
+            assumed: conflict.is_assumed,
+            claimed_by: ClaimedBy {
+                engineer_id: holder.engineer.0,
+                engineer_name: conflict.by.engineer_name.to_string(),
+                session_id: holder.session.0,
+                agent: holder.agent.as_ref().map(ToString::to_string),
+                feature_id: conflict.feature.as_ref().map(|(id, _)| id.0),
+                feature_slug: conflict.feature.as_ref().map(|(_, slug)| slug.to_string()),
+                claimed_at: conflict.claimed_at.into(),
+                expires_at: conflict.expires_at.into(),
+            },
+        }
+    }
 }
 
 /// Answer of `POST …/claims/refresh`.

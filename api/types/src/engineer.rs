@@ -37,6 +37,12 @@ pub struct Engineer {
     pub email: String,
 }
 
+impl From<&entity::Engineer> for Engineer {
+    fn from(engineer: &entity::Engineer) -> Self {
+        Self { id: engineer.id.0, name: engineer.name.to_string(), email: engineer.email.to_string() }
+    }
+}
+
 /// The engineer that sent the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Me {
@@ -48,6 +54,13 @@ pub struct Me {
     pub email: String,
     /// The role in the whole cluster.
     pub role: Role,
+}
+
+impl From<&entity::Engineer> for Me {
+    fn from(engineer: &entity::Engineer) -> Self {
+        let Engineer { id, name, email } = engineer.into();
+        Self { id, name, email, role: engineer.role.into() }
+    }
 }
 
 body! {
@@ -88,6 +101,19 @@ pub struct ApiKey {
     pub readonly: bool,
     /// When the key was made.
     pub created_at: Moment,
+}
+
+impl From<&entity::ApiKey> for ApiKey {
+    fn from(key: &entity::ApiKey) -> Self {
+        Self {
+            id: key.id.0,
+            label: key.label.to_string(),
+            expires_at: key.expires_at.map(Into::into),
+            project_id: key.project.map(|project| project.0),
+            readonly: key.readonly,
+            created_at: key.created_at.into(),
+        }
+    }
 }
 
 body! {

@@ -3,11 +3,12 @@
 use crate::{
     Moment,
     body::{BodyField, Priority, Problem, Schemas, Spec, TextField, Unknown, body, list, list_schema, words},
-    claim::Claim,
+    claim::{Claim, Conflict},
 };
 use nexus_domain::{
-    entity,
+    WallTime, entity,
     pattern::Pattern,
+    refusal,
     short_text::{Slug, Title},
 };
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,62 @@ pub struct Feature {
     pub interrupted_at: Option<Moment>,
 }
 
+impl Feature {
+    /// A feature with its spec.
+    pub fn of(feature: &entity::Feature, spec: String) -> Self {
+        let paths = |patterns: &[Pattern]| patterns.iter().map(ToString::to_string).collect();
+        let mut wire = Self {
+            id: feature.id.0,
+            project_id: feature.project.0,
+            slug: feature.slug.to_string(),
+            title: feature.title.to_string(),
+            spec,
+            status: Status::Draft,
+            lane: feature.lane.into(),
+            priority: feature.priority,
+            touches: paths(&feature.touches),
+            created_by: feature.created_by.0,
+            claimed_by: None,
+            claimed_at: None,
+            completed_at: None,
+            created_at: feature.created_at.into(),
+            updated_at: feature.updated_at.into(),
+            session_id: None,
+            agent: None,
+            fence: None,
+            depends_on: feature.depends_on.iter().map(ToString::to_string).collect(),
+            reads: paths(&feature.reads),
+            interrupted_at: None,
+        };
+        match &feature.status {
+            entity::Status::Draft => {}
+            entity::Status::Ready { interrupted_at } => {
+                wire.status = Status::Ready;
+                wire.interrupted_at = interrupted_at.map(Into::into);
+            }
+            entity::Status::Active { holder, claimed_at, fence } => {
+                wire.status = Status::Active;
+                wire.set_holder(holder, *claimed_at);
+                wire.fence = Some(fence.0);
+            }
+            entity::Status::Done { holder, claimed_at, completed_at } => {
+                wire.status = Status::Done;
+                wire.set_holder(holder, *claimed_at);
+                wire.completed_at = Some((*completed_at).into());
+            }
+            entity::Status::Cancelled => wire.status = Status::Cancelled,
+        }
+        wire
+    }
+
+    fn set_holder(&mut self, holder: &entity::Holder, claimed_at: WallTime) {
+        self.claimed_by = Some(holder.engineer.0);
+        self.claimed_at = Some(claimed_at.into());
+        self.session_id = Some(holder.session.0);
+        self.agent = holder.agent.as_ref().map(ToString::to_string);
+    }
+}
+
 /// Answer of a pick.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Picked {
@@ -171,6 +228,29 @@ pub struct BlockedBy {
     pub depends_on: Vec<String>,
 }
 
+impl From<&refusal::Blocker> for BlockedBy {
+    fn from(blocker: &refusal::Blocker) -> Self {
+        match blocker {
+            refusal::Blocker::Dependencies(open) => {
+                Self { depends_on: open.iter().map(ToString::to_string).collect(), ..Self::default() }
+            }
+            refusal::Blocker::Claim(found) => {
+                let Conflict { file_path, claimed_by: by, .. } = found.as_ref().into();
+                Self {
+                    engineer_id: Some(by.engineer_id),
+                    engineer_name: Some(by.engineer_name),
+                    feature_slug: by.feature_slug,
+                    session_id: Some(by.session_id),
+                    agent: by.agent,
+                    file_path: Some(file_path),
+                    expires_at: Some(by.expires_at),
+                    depends_on: Vec::new(),
+                }
+            }
+        }
+    }
+}
+
 /// A feature that pick-next could not take: an item of `details.blocked`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -179,6 +259,12 @@ pub struct Blocked {
     pub feature_slug: String,
     /// What blocks it.
     pub blocked_by: BlockedBy,
+}
+
+impl From<&refusal::Blocked> for Blocked {
+    fn from(blocked: &refusal::Blocked) -> Self {
+        Self { feature_slug: blocked.slug.to_string(), blocked_by: (&blocked.by).into() }
+    }
 }
 
 body! {

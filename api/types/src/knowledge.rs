@@ -5,6 +5,7 @@ use crate::{
     body::{LongText, SomeText, TextField, Unknown, body},
 };
 use nexus_domain::{
+    EngineerId, State, document,
     ids::DecisionId,
     short_text::{Slug, Title},
 };
@@ -32,6 +33,25 @@ pub struct Learning {
     pub content: String,
     /// When it was written.
     pub created_at: Moment,
+}
+
+impl Learning {
+    /// A stored learning, with the name of its author.
+    pub fn of(state: &State, learning: &document::Learning) -> Self {
+        Self {
+            id: learning.id.0,
+            feature_id: learning.feature.0,
+            engineer_id: learning.engineer.0,
+            engineer_name: author(state, learning.engineer),
+            content: learning.content.to_string(),
+            created_at: learning.created_at.into(),
+        }
+    }
+}
+
+/// The name of an engineer, or the id of a deleted one.
+fn author(state: &State, engineer: EngineerId) -> String {
+    state.engineer(engineer).map_or_else(|| engineer.to_string(), |found| found.name.to_string())
 }
 
 body! {
@@ -72,6 +92,26 @@ pub struct Decision {
     pub supersedes: Option<Uuid>,
     /// When it was written.
     pub created_at: Moment,
+}
+
+impl Decision {
+    /// A stored decision, with the name of its author.
+    pub fn of(state: &State, decision: &document::Decision) -> Self {
+        Self {
+            id: decision.id.0,
+            project_id: decision.project.0,
+            feature_id: decision.feature.as_ref().map(|(id, _)| id.0),
+            feature_slug: decision.feature.as_ref().map(|(_, slug)| slug.to_string()),
+            engineer_id: decision.engineer.0,
+            engineer_name: author(state, decision.engineer),
+            title: decision.title.to_string(),
+            decision: decision.decision.to_string(),
+            rationale: decision.rationale.as_ref().map(ToString::to_string),
+            alternatives: decision.alternatives.as_ref().map(ToString::to_string),
+            supersedes: decision.supersedes.map(|id| id.0),
+            created_at: decision.created_at.into(),
+        }
+    }
 }
 
 /// The slug of a feature that is named. Any text is accepted: there is no feature with an invalid slug.

@@ -5,7 +5,7 @@ use crate::{
     body::{PRINTABLE, SLUG, TextField, Unknown, body, text_schema, words},
 };
 use nexus_domain::{
-    EngineerId, entity, pattern,
+    EngineerId, State, entity, pattern,
     short_text::{Label, MAX_PROJECT_SLUG, Name, ShortTextError, Slug},
 };
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,22 @@ pub struct Project {
     pub created_at: Moment,
     /// When it was last changed.
     pub updated_at: Moment,
+}
+
+impl From<&entity::Project> for Project {
+    fn from(project: &entity::Project) -> Self {
+        Self {
+            id: project.id.0,
+            name: project.name.to_string(),
+            slug: project.slug.to_string(),
+            repo_url: project.repo_url.as_ref().map(ToString::to_string),
+            repo_path: project.repo_path.as_ref().map(ToString::to_string),
+            default_branch: project.default_branch.to_string(),
+            case: project.case.into(),
+            created_at: project.created_at.into(),
+            updated_at: project.updated_at.into(),
+        }
+    }
 }
 
 /// Whether names of files that differ only in case are the same file.
@@ -96,6 +112,19 @@ pub struct Member {
     pub name: String,
     /// The e-mail address of the engineer.
     pub email: String,
+}
+
+impl Member {
+    /// A member with their name and address.
+    pub fn of(state: &State, member: &entity::Member) -> Self {
+        let engineer = state.engineer(member.engineer);
+        Self {
+            engineer_id: member.engineer.0,
+            role: member.role.into(),
+            name: engineer.map(|engineer| engineer.name.to_string()).unwrap_or_default(),
+            email: engineer.map(|engineer| engineer.email.to_string()).unwrap_or_default(),
+        }
+    }
 }
 
 /// The short name of a project.

@@ -7,7 +7,11 @@ use crate::{
     engineer::Engineer,
     feature::Feature,
 };
-use nexus_domain::{FeatureId, entity::SessionMetadata, short_text::AgentName};
+use nexus_domain::{
+    FeatureId, State,
+    entity::{self, SessionMetadata},
+    short_text::{AgentName, Label},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{
@@ -70,6 +74,29 @@ pub struct Session {
     pub expires_at: Moment,
 }
 
+impl Session {
+    /// A session of the state.
+    pub fn of(state: &State, session: &entity::Session) -> Self {
+        let text = |label: &Option<Label>| label.as_ref().map(ToString::to_string);
+        Self {
+            id: session.id.0,
+            project_id: session.project.0,
+            engineer_id: session.engineer.0,
+            feature_id: session.feature.map(|feature| feature.0),
+            status: if session.is_active() { SessionStatus::Active } else { SessionStatus::Disconnected },
+            last_heartbeat: session.last_heartbeat.into(),
+            metadata: Metadata {
+                git_branch: text(&session.metadata.git_branch),
+                working_dir: text(&session.metadata.working_dir),
+                client_version: text(&session.metadata.client_version),
+            },
+            created_at: session.created_at.into(),
+            agent: session.agent.as_ref().map(ToString::to_string),
+            expires_at: state.in_wall_time(session.lease.until()).into(),
+        }
+    }
+}
+
 /// A session with its engineer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionOf {
@@ -77,6 +104,14 @@ pub struct SessionOf {
     pub session: Session,
     /// The engineer of the session.
     pub engineer: Engineer,
+}
+
+impl SessionOf {
+    /// A session of the state; none if its engineer is deleted.
+    pub fn of(state: &State, session: &entity::Session) -> Option<Self> {
+        let engineer = state.engineer(session.engineer)?;
+        Some(Self { session: Session::of(state, session), engineer: (&**engineer).into() })
+    }
 }
 
 impl BodyField for SessionMetadata {

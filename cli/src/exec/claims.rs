@@ -2,8 +2,6 @@
 //! lies on disk, the command that is to be kept from writing could have written.
 
 use crate::{client::Request, context::Context, error::Error};
-#[cfg(target_os = "linux")]
-use nexus_api_types::event::Fact;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -39,26 +37,4 @@ pub(super) async fn claims(context: &Context<'_>, project: Uuid) -> Result<Claim
     let asked = Request::get(format!("/projects/{project}/claims"));
     let answer = context.client.send(asked.keep_text()).await?;
     Ok(Claims { revision: answer.revision(), claims: answer.parse_text()? })
-}
-
-/// Whether somebody may hold more or less than before.
-#[cfg(target_os = "linux")]
-pub(super) const fn changes_holders(fact: &Fact) -> bool {
-    match fact {
-        Fact::FeatureUpdated { .. }
-        | Fact::FeatureDeleted { .. }
-        | Fact::FeatureClaimed { .. }
-        | Fact::FeatureReleased { .. }
-        | Fact::FeatureCompleted { .. }
-        | Fact::FilesClaimed { .. }
-        | Fact::FilesReleased { .. }
-        | Fact::SessionEnded { .. }
-        | Fact::SessionClosed { .. }
-        | Fact::MemberRemoved { .. } => true,
-        Fact::FeatureCreated { .. }
-        | Fact::SessionStarted { .. }
-        | Fact::LearningAdded { .. }
-        | Fact::DecisionAdded { .. }
-        | Fact::MemberAdded { .. } => false,
-    }
 }

@@ -243,11 +243,11 @@ mod tests {
             name: Name,
             /// A whole number in a range.
             count: Option<Whole<1, 10>>,
-            /// A list.
+            /// A list of slugs.
             tags: Option<Arc<[Slug]>>,
-            /// A UUID.
+            /// The id of a project.
             id: Option<ProjectId>,
-            /// A flag.
+            /// A flag that may be absent.
             flag: Option<bool>,
             /// A number of seconds.
             at: Option<Seconds>,

@@ -3,8 +3,8 @@
 //! field at once.
 //!
 //! - [`declare`]: the declaration. [`fields`]: reads the fields of a JSON object, and collects all problems.
-//! - [`field`]: what a field may be. [`texts`], [`numbers`], [`lists`] and [`words`]: the fields there are. Those of one
-//!   resource alone stand with it.
+//! - [`field`]: what a field may be. [`texts`], [`numbers`], [`lists`] and [`words`]: the fields there are. Those of
+//!   one resource alone stand with it.
 //! - [`schema`]: how a body is documented. [`paths`]: lists of paths. [`sorted_json`]: objects that are compared.
 
 mod declare;

@@ -66,7 +66,7 @@ short_texts! {
     };
 }
 
-/// Any text.
+/// Any text is accepted.
 impl TextField for String {
     type Sent = Self;
 

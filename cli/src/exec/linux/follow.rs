@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     exec::{
         claim_query::ClaimQuery,
-        claims::{Claims, changes_holders, claims},
+        claims::{Claims, claims},
         launch_plan::FollowedCheckout,
         own_sessions::{OwnSessions, engineer},
     },
@@ -190,7 +190,7 @@ impl Follower<'_> {
             match polled {
                 Ok(events) => {
                     is_due = events.items.iter().any(|event| may_change(&event.fact));
-                    if events.items.iter().any(|event| changes_holders(&event.fact)) {
+                    if events.items.iter().any(|event| event.fact.changes_holders()) {
                         known.claims = None;
                     }
                     since = Some(events.next_since);
@@ -304,5 +304,5 @@ fn parent_of(process: u32) -> Option<u32> {
 
 /// Whether claims may have changed, or sessions that are the command's own.
 const fn may_change(fact: &Fact) -> bool {
-    changes_holders(fact) || matches!(fact, Fact::SessionStarted { .. })
+    fact.changes_holders() || matches!(fact, Fact::SessionStarted { .. })
 }

@@ -1,14 +1,15 @@
 //! A node without Raft and without a disk: the rules, a list of events, and a clock that tests move.
 
 use crate::{
-    api::{Api, ApiConfig},
+    api::Api,
     auth::{Caller, NewKey},
     cluster::{
         Backup, Cluster, Committed, Consistency, History, NodeStatus, Operation, OperationError,
         OperationOutcome, ReadView, SharedView, StorageFailure, Unavailable, View, WriteRequest,
     },
+    config::ApiConfig,
+    events::RenderedEvent,
     mint::SystemMint,
-    render,
 };
 use futures::future::{BoxFuture, FutureExt};
 use nexus_domain::{
@@ -343,7 +344,7 @@ impl Stage {
         let mut left = bytes;
         let fits = events.iter().take_while(|event| {
             let has_room = left > 0;
-            let text = render::event_text(&inner.state, event).unwrap_or_default();
+            let text = RenderedEvent::of(&inner.state, event).map(|event| event.text).unwrap_or_default();
             left = left.saturating_sub(text.len());
             has_room
         });

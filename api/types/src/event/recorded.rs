@@ -1,95 +1,93 @@
-//! Converts events to wire types.
+//! Makes the events that clients are sent from those that the state machine recorded.
 
-use super::{feature::feature, knowledge};
-use axum::extract::ws::Utf8Bytes;
-use nexus_api_types::{
-    Moment,
-    claim::Mode as WireMode,
-    event::{By, Event as Wire, Fact, FeatureName, Person, Reason},
-    project::MemberRole as WireRole,
+use super::{
+    envelope::{By, Event},
+    fact::{Fact, FeatureName, Person, Reason},
+};
+use crate::{
+    feature::Feature,
+    knowledge::{Decision, Learning},
+    project,
 };
 use nexus_domain::{
-    EngineerId, Event, Recorded, State, WallTime,
-    entity::{ClaimMode, Feature, Holder, Member, MemberRole, ReleaseReason, Session, Status},
-    event::{FeatureField, FieldValue},
+    EngineerId, Event as DomainEvent, Recorded, State,
+    entity::{self, Holder, Member, Session, Status},
+    event::{FeatureField, FieldValue, ReleaseReason},
     pattern::Pattern,
 };
 use serde_json::Value;
 
-/// An event as JSON text; none for one that clients are not sent.
-pub(crate) fn event_text(state: &State, recorded: &Recorded) -> Option<Utf8Bytes> {
-    let event = event(state, recorded)?;
-    let text = serde_json::to_string(&event).expect("an event has only names, numbers and texts");
-    Some(text.into())
-}
-
-/// An event; none for one that clients are not sent.
-pub(crate) fn event(state: &State, recorded: &Recorded) -> Option<Wire> {
-    let project_id = recorded.event.project()?.0;
-    let (fact, subject) = fact(state, &recorded.event)?;
-    let cause = recorded.cause.as_ref();
-    let actor = cause.and_then(|cause| cause.holder.clone());
-    let by = cause.filter(|cause| subject.as_ref().is_some_and(|holder| holder.engineer != cause.engineer));
-    let by = by.map(|cause| By {
-        id: cause.engineer.0,
-        name: name(state, cause.engineer),
-        session_id: actor.as_ref().map(|holder| holder.session.0),
-        agent: actor.as_ref().and_then(agent),
-    });
-    let engineer = subject.as_ref().map(|holder| holder.engineer).or(cause.map(|cause| cause.engineer));
-    let session = subject.or(actor);
-    Some(Wire {
-        fact,
-        project_id,
-        revision: recorded.revision.0,
-        seq: recorded.seq,
-        timestamp: moment(recorded.at),
-        session_id: session.as_ref().map(|holder| holder.session.0),
-        agent: session.as_ref().and_then(agent),
-        engineer: engineer.map(|id| person(state, id)),
-        by,
-    })
+impl Event {
+    /// An event of the state machine; none for one that clients are not sent.
+    pub fn of(state: &State, recorded: &Recorded) -> Option<Self> {
+        let project_id = recorded.event.project()?.0;
+        let (fact, subject) = fact(state, &recorded.event)?;
+        let cause = recorded.cause.as_ref();
+        let actor = cause.and_then(|cause| cause.holder.clone());
+        let by =
+            cause.filter(|cause| subject.as_ref().is_some_and(|holder| holder.engineer != cause.engineer));
+        let by = by.map(|cause| By {
+            id: cause.engineer.0,
+            name: name(state, cause.engineer),
+            session_id: actor.as_ref().map(|holder| holder.session.0),
+            agent: actor.as_ref().and_then(agent),
+        });
+        let engineer = subject.as_ref().map(|holder| holder.engineer).or(cause.map(|cause| cause.engineer));
+        let session = subject.or(actor);
+        Some(Self {
+            fact,
+            project_id,
+            revision: recorded.revision.0,
+            seq: recorded.seq,
+            timestamp: recorded.at.into(),
+            session_id: session.as_ref().map(|holder| holder.session.0),
+            agent: session.as_ref().and_then(agent),
+            engineer: engineer.map(|id| person(state, id)),
+            by,
+        })
+    }
 }
 
 /// The fact, and the holder of the work that it concerns, if there is one.
-fn fact(state: &State, event: &Event) -> Option<(Fact, Option<Holder>)> {
-    let wire_feature = |found: &Feature| Box::new(feature(found, String::new()));
+fn fact(state: &State, event: &DomainEvent) -> Option<(Fact, Option<Holder>)> {
+    let wire_feature = |found: &entity::Feature| Box::new(Feature::of(found, String::new()));
     let of_session = |session: &Session| (session.engineer.0, name(state, session.engineer));
     let found = match event {
-        Event::FeatureCreated(feature) => (Fact::FeatureCreated { feature: wire_feature(feature) }, None),
-        Event::FeatureUpdated { feature, field, old, new } => {
+        DomainEvent::FeatureCreated(feature) => {
+            (Fact::FeatureCreated { feature: wire_feature(feature) }, None)
+        }
+        DomainEvent::FeatureUpdated { feature, field, old, new } => {
             let (old_value, new_value) = (value(*field, old), value(*field, new));
             let field = field_name(*field).to_owned();
             (Fact::FeatureUpdated { feature: wire_feature(feature), field, old_value, new_value }, None)
         }
-        Event::FeatureDeleted(feature) => (Fact::FeatureDeleted { feature: wire_feature(feature) }, None),
-        Event::FeatureClaimed(feature) => {
+        DomainEvent::FeatureDeleted(feature) => {
+            (Fact::FeatureDeleted { feature: wire_feature(feature) }, None)
+        }
+        DomainEvent::FeatureClaimed(feature) => {
             (Fact::FeatureClaimed { feature: wire_feature(feature) }, feature.holder().cloned())
         }
-        Event::FeatureReleased { feature, holder, reason } => {
+        DomainEvent::FeatureReleased { feature, holder, reason } => {
             let fact = Fact::FeatureReleased { feature: wire_feature(feature), reason: self::reason(reason) };
             (fact, Some(holder.clone()))
         }
-        Event::FeatureCompleted(feature) => {
+        DomainEvent::FeatureCompleted(feature) => {
             let holder = match &feature.status {
                 Status::Done { holder, .. } => Some(holder.clone()),
                 _ => None,
             };
             (Fact::FeatureCompleted { feature: wire_feature(feature) }, holder)
         }
-        Event::FilesClaimed { holder, feature, paths, mode, fence, .. } => {
+        DomainEvent::FilesClaimed { holder, feature, paths, mode, fence, .. } => {
             let fact = Fact::FilesClaimed {
                 paths: texts(paths),
                 feature_id: feature.map(|id| id.0),
-                mode: match mode {
-                    ClaimMode::Exclusive => WireMode::Exclusive,
-                    ClaimMode::Shared => WireMode::Shared,
-                },
+                mode: (*mode).into(),
                 fence: fence.0,
             };
             (fact, Some(holder.clone()))
         }
-        Event::FilesReleased { holder, feature, paths, reason, .. } => {
+        DomainEvent::FilesReleased { holder, feature, paths, reason, .. } => {
             let note = match reason {
                 ReleaseReason::Forced { reason, .. } => Some(reason.to_string()),
                 _ => None,
@@ -102,15 +100,15 @@ fn fact(state: &State, event: &Event) -> Option<(Fact, Option<Holder>)> {
             };
             (fact, Some(holder.clone()))
         }
-        Event::SessionStarted(session) => {
+        DomainEvent::SessionStarted(session) => {
             let (engineer_id, engineer_name) = of_session(session);
             (Fact::SessionStarted { engineer_id, engineer_name }, Some(session.holder()))
         }
-        Event::SessionDisconnected(session) => {
+        DomainEvent::SessionDisconnected(session) => {
             let (engineer_id, engineer_name) = of_session(session);
             (Fact::SessionEnded { engineer_id, engineer_name }, Some(session.holder()))
         }
-        Event::SessionEnded(session) => {
+        DomainEvent::SessionEnded(session) => {
             let (engineer_id, engineer_name) = of_session(session);
             let fact = if session.is_active() {
                 Fact::SessionEnded { engineer_id, engineer_name }
@@ -120,28 +118,50 @@ fn fact(state: &State, event: &Event) -> Option<(Fact, Option<Holder>)> {
             };
             (fact, Some(session.holder()))
         }
-        Event::LearningAdded { feature, learning } => {
+        DomainEvent::LearningAdded { feature, learning } => {
             let feature = FeatureName { slug: feature.slug.to_string() };
-            (Fact::LearningAdded { feature, learning: knowledge::learning(state, learning) }, None)
+            (Fact::LearningAdded { feature, learning: Learning::of(state, learning) }, None)
         }
-        Event::DecisionAdded(decision) => {
-            (Fact::DecisionAdded { decision: knowledge::decision(state, decision) }, None)
+        DomainEvent::DecisionAdded(decision) => {
+            (Fact::DecisionAdded { decision: Decision::of(state, decision) }, None)
         }
-        Event::MemberAdded(added) => {
+        DomainEvent::MemberAdded(added) => {
             let (member, role) = member(state, added);
             (Fact::MemberAdded { member, role }, None)
         }
-        Event::MemberRemoved(removed) => {
+        DomainEvent::MemberRemoved(removed) => {
             let (member, role) = member(state, removed);
             (Fact::MemberRemoved { member, role }, None)
         }
-        _ => return None,
+        // Clients are not sent what happens in no project, nor what the cluster does for itself.
+        DomainEvent::ClusterFormed { .. }
+        | DomainEvent::BootstrapTokenUsed
+        | DomainEvent::NodeAdmitted(_)
+        | DomainEvent::JoinTokenCreated(_)
+        | DomainEvent::JoinTokenExpired(_)
+        | DomainEvent::SettingsChanged(_)
+        | DomainEvent::EngineerRegistered(_)
+        | DomainEvent::RoleChanged(_)
+        | DomainEvent::KeyAdded(_)
+        | DomainEvent::KeyRevoked(_)
+        | DomainEvent::ProjectCreated(_)
+        | DomainEvent::ProjectUpdated(_)
+        | DomainEvent::SessionRenewed(_)
+        | DomainEvent::CheckpointSaved(_)
+        | DomainEvent::TicketIssued(_)
+        | DomainEvent::TicketRedeemed(_)
+        | DomainEvent::TicketExpired(_)
+        | DomainEvent::EngineerDeleted(_)
+        | DomainEvent::EngineerDeletionBegun(_)
+        | DomainEvent::EngineerDeletionEnded(_)
+        | DomainEvent::ProjectDeleted(_)
+        | DomainEvent::ProjectDeletionAdvanced { .. }
+        | DomainEvent::ProjectDeletionFinished(_)
+        | DomainEvent::ListsReplaced { .. }
+        | DomainEvent::ListsForgotten { .. }
+        | DomainEvent::RulesRaised(_) => return None,
     };
     Some(found)
-}
-
-fn moment(at: WallTime) -> Moment {
-    at.into()
 }
 
 fn texts(paths: &[Pattern]) -> Vec<String> {
@@ -160,12 +180,8 @@ fn person(state: &State, engineer: EngineerId) -> Person {
     Person { id: engineer.0, name: name(state, engineer) }
 }
 
-fn member(state: &State, member: &Member) -> (Person, WireRole) {
-    let role = match member.role {
-        MemberRole::Lead => WireRole::Lead,
-        MemberRole::Member => WireRole::Member,
-    };
-    (person(state, member.engineer), role)
+fn member(state: &State, member: &Member) -> (Person, project::MemberRole) {
+    (person(state, member.engineer), member.role.into())
 }
 
 /// The value of a field, as a number if the feature has a number.

@@ -1,7 +1,7 @@
 //! What was right at the join may be over when the next event comes.
 
 use super::stage::{ANA, BEN, Stage, caller, engineer, project};
-use crate::events::{conversation::Conversation, outbox::End};
+use crate::sockets::{conversation::Conversation, outbox::End};
 use nexus_api_types::socket::{CloseCode, ErrorCode, Notice, Request};
 use nexus_domain::{EngineerId, command, entity::MemberRole, ids::KeyId};
 use uuid::Uuid;

@@ -2,8 +2,9 @@
 
 use super::stage::{ANA, BEN, Stage};
 use crate::{
-    api::{MAX_HEARTBEATS, MAX_IN_FLIGHT},
-    concurrency::{MAX_HEARTBEATS_OF_ENGINEER, MAX_OF_ENGINEER, MAX_READS_OF_ENGINEER},
+    concurrency::{
+        MAX_HEARTBEATS, MAX_HEARTBEATS_OF_ENGINEER, MAX_IN_FLIGHT, MAX_OF_ENGINEER, MAX_READS_OF_ENGINEER,
+    },
     service::router,
 };
 use axum::{

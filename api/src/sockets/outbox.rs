@@ -1,9 +1,9 @@
 //! One WebSocket as frames: never sends faster than its client takes, and gives up on one that takes
 //! nothing. Knows nothing about events.
 
-use super::hub::RenderedEvent;
 use crate::{
     api::Api,
+    events::RenderedEvent,
     response_memory::{Reader, Reservation},
 };
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};

@@ -3,10 +3,8 @@
 use super::stage::{ANA, Stage, caller, project};
 use crate::{
     api::Api,
-    events::{
-        conversation::{Conversation, Step},
-        history::{self, ReadError, Start},
-    },
+    events::history::{self, ReadError, Start},
+    sockets::conversation::{Conversation, Step},
 };
 use nexus_api_types::socket::{Notice, Request};
 use nexus_domain::Revision;

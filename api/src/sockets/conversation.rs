@@ -1,15 +1,15 @@
 //! What the messages of a client do, and what comes next for it: which project it follows, as which
 //! session, and up to where it was told.
 
-use super::{
-    history::{self, ReadError, Start},
-    hub::{Next, RenderedEvent, Subscriber},
-    outbox::{Delivery, End},
-};
+use super::outbox::{Delivery, End};
 use crate::{
     api::Api,
     auth::Caller,
     cluster::{Consistency, SharedView, Unavailable},
+    events::{
+        Next, RenderedEvent, Subscriber,
+        history::{self, ReadError, Start},
+    },
     failure::ApiError,
     write::Incoming,
 };

@@ -19,8 +19,6 @@ use tokio::{
 };
 use tracing::Instrument;
 
-/// The most sockets of one node: each takes some 50 kB.
-pub const MAX_SOCKETS: u32 = 4_096;
 /// Bytes of a frame that are read at all. Longer than a message may be, so that a client whose message
 /// is a little too long can be told so.
 const MAX_FRAME: usize = 16 * MAX_MESSAGE;
@@ -40,7 +38,7 @@ const DEAD: Duration = Duration::from_secs(75);
 /// 503 when the node or the engineer has as many sockets as may be, or the node is stopping.
 pub(crate) fn take_permits(api: &Api, engineer: EngineerId) -> Result<SocketPermits, ApiError> {
     let refused = |message: &str| ApiError::from(Unavailable::NotApplied(message.to_owned()));
-    if api.draining().has_begun() {
+    if api.drain.signal().has_begun() {
         return Err(refused("this node is stopping; connect to another one"));
     }
     let full = |_| refused("this node has as many WebSockets as it may; connect to another one");
@@ -98,7 +96,7 @@ async fn converse(
     outbox: &mut Outbox,
     talk: &mut Conversation,
 ) -> Result<std::convert::Infallible, End> {
-    let mut draining = api.draining();
+    let mut draining = api.drain.signal();
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut pinged = Instant::now();

@@ -1,7 +1,6 @@
-//! Events of a project, as WebSockets and long polls send them.
+//! What happened: the facts, with what clients say about each.
 
 use crate::{
-    Moment,
     claim::Mode,
     feature::Feature,
     knowledge::{Decision, Learning},
@@ -9,43 +8,10 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{
-        ObjectBuilder, RefOr,
-        schema::{Schema, Type},
-    },
-};
 use uuid::Uuid;
 
-/// An event, with its position in the history of the cluster.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Event {
-    /// What happened. Its name is the `type` of the event.
-    #[serde(flatten)]
-    pub fact: Fact,
-    /// The project that it happened in.
-    pub project_id: Uuid,
-    /// The log index, from which a client can resume.
-    pub revision: u64,
-    /// The position within the revision, from 0. Events of other projects count too.
-    pub seq: u32,
-    /// When it happened.
-    pub timestamp: Moment,
-    /// The session that did it, or that it happened to.
-    pub session_id: Option<Uuid>,
-    /// The agent of the session.
-    pub agent: Option<String>,
-    /// The engineer who did it, or whom it happened to; none for the cluster itself.
-    pub engineer: Option<Person>,
-    /// Who did it, if that is not `engineer`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<By>,
-}
-
 /// The values of `type`.
-const TYPES: [&str; 15] = [
+pub(super) const TYPES: [&str; 15] = [
     "feature_created",
     "feature_updated",
     "feature_deleted",
@@ -63,24 +29,6 @@ const TYPES: [&str; 15] = [
     "member_removed",
 ];
 
-impl PartialSchema for Event {
-    /// The fields that all events have. The others depend on the type.
-    fn schema() -> RefOr<Schema> {
-        let text = || ObjectBuilder::new().schema_type(Type::String);
-        let number = || ObjectBuilder::new().schema_type(Type::Integer);
-        let common = ObjectBuilder::new()
-            .property("type", text().enum_values(Some(TYPES)))
-            .property("projectId", text())
-            .property("revision", number().description(Some("The log index: what to resume from.")))
-            .property("seq", number().description(Some("Its place within the revision, from 0.")))
-            .property("timestamp", Moment::schema());
-        let required = ["type", "projectId", "revision", "seq", "timestamp"];
-        required.into_iter().fold(common, ObjectBuilder::required).into()
-    }
-}
-
-impl ToSchema for Event {}
-
 /// An engineer in an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
@@ -88,20 +36,6 @@ pub struct Person {
     pub id: Uuid,
     /// The name of the engineer.
     pub name: String,
-}
-
-/// The engineer who did something to another one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct By {
-    /// The id of the engineer.
-    pub id: Uuid,
-    /// The name of the engineer.
-    pub name: String,
-    /// The session that did it.
-    pub session_id: Option<Uuid>,
-    /// The agent of the session.
-    pub agent: Option<String>,
 }
 
 /// A feature named by its slug alone.
@@ -232,6 +166,85 @@ pub enum Fact {
     },
 }
 
+impl Fact {
+    /// Whether somebody may hold more or less than before.
+    pub const fn changes_holders(&self) -> bool {
+        match self {
+            Self::FeatureUpdated { .. }
+            | Self::FeatureDeleted { .. }
+            | Self::FeatureClaimed { .. }
+            | Self::FeatureReleased { .. }
+            | Self::FeatureCompleted { .. }
+            | Self::FilesClaimed { .. }
+            | Self::FilesReleased { .. }
+            | Self::SessionEnded { .. }
+            | Self::SessionClosed { .. }
+            | Self::MemberRemoved { .. } => true,
+            Self::FeatureCreated { .. }
+            | Self::SessionStarted { .. }
+            | Self::LearningAdded { .. }
+            | Self::DecisionAdded { .. }
+            | Self::MemberAdded { .. } => false,
+        }
+    }
+
+    /// What happened, as a sentence without a full stop. `who` is whose work it is about, and `by` names who did it to
+    /// somebody else, as in ` by ana`. `listed` shortens a list of paths.
+    pub fn sentence(&self, who: &str, by: &str, listed: impl Fn(&[String]) -> String) -> String {
+        match self {
+            Self::FeatureCreated { feature } => format!("{who} wrote {}: {}", feature.slug, feature.title),
+            Self::FeatureUpdated { feature, field, new_value, .. } => {
+                format!("{who} changed the {field} of {}{}", feature.slug, to(new_value))
+            }
+            Self::FeatureDeleted { feature } => format!("{who} threw away {}", feature.slug),
+            Self::FeatureClaimed { feature } => format!("{who} picked {}", feature.slug),
+            Self::FeatureReleased { feature, reason } => {
+                format!("{} of {who} is free again: {}{by}", feature.slug, reason.words())
+            }
+            Self::FeatureCompleted { feature } => format!("{who} finished {}", feature.slug),
+            Self::FilesClaimed { paths, .. } => format!("{who} holds {}", listed(paths)),
+            Self::FilesReleased { paths, reason, note, .. } => {
+                let note = note.as_ref().map_or(String::new(), |note| format!(" ({})", short(note)));
+                format!("{} of {who} free: {}{by}{note}", listed(paths), reason.words())
+            }
+            Self::LearningAdded { feature, learning } => {
+                format!("{who} learnt with {}: {}", feature.slug, short(&learning.content))
+            }
+            Self::DecisionAdded { decision } => format!("{who} decided: {}", decision.title),
+            Self::SessionStarted { .. } => format!("{who} came"),
+            Self::SessionEnded { .. } => format!("{who} is gone"),
+            Self::SessionClosed { .. } => format!("the session of {who} is over"),
+            Self::MemberAdded { member, .. } => format!("{} joined the project{by}", member.name),
+            Self::MemberRemoved { member, .. } => format!("{} left the project{by}", member.name),
+        }
+    }
+}
+
+/// The new value of a field, as the end of a sentence. Long values are shortened.
+fn to(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => format!(" to {}", short(text)),
+        Value::Array(items) => {
+            let texts: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            let texts = if texts.is_empty() { "nothing".to_owned() } else { texts.join(", ") };
+            format!(" to {}", short(&texts))
+        }
+        other => format!(" to {other}"),
+    }
+}
+
+/// The first line, or the beginning of it.
+fn short(text: &str) -> String {
+    const MAX_CHARS: usize = 100;
+    let line = text.trim().lines().next().unwrap_or_default();
+    if line.chars().count() <= MAX_CHARS {
+        line.to_owned()
+    } else {
+        line.chars().take(MAX_CHARS).chain(['…']).collect()
+    }
+}
+
 /// Why something was released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -257,26 +270,21 @@ pub enum Reason {
     Unknown,
 }
 
-/// Answer of `GET …/events`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Events {
-    /// The events in order; a revision is never split.
-    pub items: Vec<Event>,
-    /// The `since` of the next request.
-    pub next_since: u64,
-    /// Whether more events can be read now.
-    pub has_more: bool,
-}
-
-/// Answer of `POST /auth/ws-ticket`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Ticket {
-    /// Opens one socket with `GET /ws?ticket=`. It is shown only once.
-    pub ticket: String,
-    /// When it expires.
-    pub expires_at: Moment,
+impl Reason {
+    /// The reason in words.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Released => "given back",
+            Self::Completed => "done",
+            Self::Cancelled => "given up",
+            Self::Updated => "not needed any more",
+            Self::SessionEnded => "the session ended",
+            Self::Expired => "nothing was heard of the session",
+            Self::MemberRemoved => "the engineer left the project",
+            Self::Forced => "taken away",
+            Self::Unknown => "for another reason",
+        }
+    }
 }
 
 /// A feature without its spec, which may be long.
@@ -315,42 +323,5 @@ mod tests {
         let error = serde_json::from_value::<Fact>(json!({ "type": "" })).unwrap_err().to_string();
         let known: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
         assert_eq!(known, TYPES, "{error}");
-    }
-
-    #[test]
-    fn an_event_is_flat_and_survives_the_wire() {
-        let event = Event {
-            fact: Fact::FilesClaimed {
-                paths: vec!["src/a.rs".to_owned()],
-                feature_id: None,
-                mode: Mode::Exclusive,
-                fence: 7,
-            },
-            project_id: Uuid::from_u128(1),
-            revision: 7,
-            seq: 1,
-            timestamp: Moment::parse("2026-01-31T12:00:00.000Z").unwrap(),
-            session_id: Some(Uuid::from_u128(2)),
-            agent: None,
-            engineer: Some(Person { id: Uuid::from_u128(3), name: "Ana".to_owned() }),
-            by: None,
-        };
-        let text = serde_json::to_value(&event).unwrap();
-        let expected = json!({
-            "type": "files_claimed",
-            "paths": ["src/a.rs"],
-            "featureId": null,
-            "mode": "exclusive",
-            "fence": 7,
-            "projectId": Uuid::from_u128(1),
-            "revision": 7,
-            "seq": 1,
-            "timestamp": "2026-01-31T12:00:00.000Z",
-            "sessionId": Uuid::from_u128(2),
-            "agent": null,
-            "engineer": { "id": Uuid::from_u128(3), "name": "Ana" },
-        });
-        assert_eq!(text, expected);
-        assert_eq!(serde_json::from_value::<Event>(text).unwrap(), event);
     }
 }

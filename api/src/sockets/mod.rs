@@ -1,0 +1,15 @@
+//! WebSockets: sends the events of a project to its subscribers, each event once and in order, from a revision on.
+//!
+//! - [`message`]: the messages of clients. [`socket`]: the life of a WebSocket.
+//! - [`conversation`]: carries out the messages. [`outbox`]: sends events, never faster than the client takes them.
+
+mod conversation;
+mod message;
+mod outbox;
+mod socket;
+
+pub(crate) use socket::{take_permits, upgrade};
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod tests;
