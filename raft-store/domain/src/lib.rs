@@ -1,7 +1,7 @@
 //! The rules of Nexus, as a pure state machine.
 //!
-//! A [`Proposal`] is one log entry. [`apply`] first ends the leases that have expired, then looks the request up in the
-//! reply cache, then lets the [command](command) decide: it reads the [`State`] and returns either events or a
+//! A [`Proposal`] is one log entry. [`apply()`] first ends the leases that have expired, then looks the request up in
+//! the reply cache, then lets the [`Command`] decide: it reads the [`State`] and returns either events or a
 //! [`Refusal`]. The events are folded into the state, which cannot fail. Nothing here reads a clock, creates a random
 //! value, opens a file or a socket, or iterates in an order that could differ between nodes: the same log gives the
 //! same bytes everywhere.
@@ -15,7 +15,7 @@
 //! - [`row`], [`state`]: everything at one revision, with its indexes and its rows. [`event`]: how it changes.
 //! - [`decide`]: the rules that commands share.
 //! - [`command`]: what can be asked of the cluster, one file for each command. [`proposal`]: an entry of the log.
-//! - [`apply`]: how entries run. [`invariants`]: what must be true after each.
+//! - [`mod@apply`]: how entries run. [`invariants`]: what must be true after each.
 
 pub mod actor;
 pub mod apply;

@@ -1,10 +1,10 @@
 //! The rules that commands share. They read the state and return events or a refusal, and never change it.
 //!
 //! Reading order, from the bottom to the top:
-//! - [`context`] and [`decision`]: what a rule reads, and what a command says. [`access`]: rights.
-//! - [`quota`], [`lists`], [`dependencies`], [`conflicts`], [`holdings`]: limits and collisions.
-//! - [`sessions`], [`checkpoints`], [`features`], [`picks`], [`roadmap`]: what belongs to one subject.
-//! - [`session_end`], [`expiry`], [`engineer_deletion`], [`project_deletion`]: what ends, in a bounded part an entry.
+//! - `context` and `decision`: what a rule reads, and what a command says. [`access`]: rights.
+//! - `quota`, `lists`, `dependencies`, `conflicts`, `holdings`: limits and collisions.
+//! - `sessions`, `checkpoints`, `features`, `picks`, `roadmap`: what belongs to one subject.
+//! - `session_end`, `expiry`, `engineer_deletion`, `project_deletion`: what ends, in a bounded part an entry.
 
 pub mod access;
 pub(crate) mod checkpoints;

@@ -1,7 +1,7 @@
 //! Events: past facts. The state changes only by folding them. The events of a project are also its public feed.
 //!
-//! Reading order: [`field`] has the fields of a feature that events name, [`variants`] all events, each with its project
-//! and how the state changes by it, [`recorded`] an event with its position in the history.
+//! Reading order: `field` has the fields of a feature that events name, `variants` all events, each with its project
+//! and how the state changes by it, `recorded` an event with its position in the history.
 
 mod field;
 mod recorded;

@@ -1,7 +1,7 @@
 //! Everything that rules need to know, at one revision.
 //!
 //! A state is one value of persistent ordered maps: a clone costs a few pointers, so a reader or a snapshot keeps its
-//! version while apply goes on. [`rows`] converts it to rows and back, [`changes`] changes single rows, [`queries`]
+//! version while apply goes on. `rows` converts it to rows and back, `changes` changes single rows, `queries`
 //! reads it; `reply_cache` and `texts` have what changes without events of the feed, `reply_index` the order in which
 //! replies are evicted.
 
