@@ -55,7 +55,10 @@ impl Context<'_> {
             other => return other,
         };
         let may_be_over = match refused.body.code {
-            Code::NotFound => refused.missing() == Some(MissingResource::Session),
+            // An older server does not say what does not exist.
+            Code::NotFound => {
+                refused.body.details.is_none() || refused.missing() == Some(MissingResource::Session)
+            }
             // It belongs to the engineer who was logged in before.
             Code::Forbidden => refused.body.details.is_none(),
             _ => false,
