@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 const MAX_BACKUPS: usize = 4;
 /// WebSockets get this long to close when the node stops. A client that reads receives the close frame at once.
 const DRAIN: Duration = Duration::from_secs(1);
+
 /// The state that all handlers share. It is a single pointer, since it is cloned several times per request.
 #[derive(Clone)]
 pub struct Api(Arc<Shared>);

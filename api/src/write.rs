@@ -18,7 +18,7 @@ use axum::{
 use bytes::Bytes;
 use nexus_api_types::{
     Code, Data,
-    body::{Body as TypedBody, Fields},
+    body::{Body, Fields},
     header as names,
 };
 use nexus_domain::{
@@ -119,7 +119,7 @@ impl Incoming {
     ///
     /// # Errors
     /// All that is wrong with them.
-    pub(crate) fn body<B: TypedBody>(&self) -> Result<B::Checked, ApiError> {
+    pub(crate) fn body<B: Body>(&self) -> Result<B::Checked, ApiError> {
         Ok(self.fields()?.checked::<B>()?)
     }
 
@@ -194,7 +194,7 @@ impl Write {
     ///
     /// # Errors
     /// All that is wrong with them.
-    pub(crate) fn body<B: TypedBody>(&self) -> Result<B::Checked, ApiError> {
+    pub(crate) fn body<B: Body>(&self) -> Result<B::Checked, ApiError> {
         self.incoming.body::<B>()
     }
 

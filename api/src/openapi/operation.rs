@@ -5,7 +5,7 @@ use super::{
     kind::Kind,
     parameter::{self, Parameter},
 };
-use nexus_api_types::header as names;
+use nexus_api_types::{body::Body, header as names};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -91,15 +91,15 @@ impl Operation {
             .query(Parameter::cursor())
     }
 
-    /// Adds a required body.
-    pub(crate) fn body<T: ToSchema>(mut self) -> Self {
+    /// Adds a required body. What documents it also reads it.
+    pub(crate) fn body<T: Body>(mut self) -> Self {
         let schema = self.schema_of::<T>();
         self.body = Some((schema, Required::True));
         self
     }
 
     /// Adds an optional body, whose fields may all be absent.
-    pub(crate) fn optional_body<T: ToSchema>(mut self) -> Self {
+    pub(crate) fn optional_body<T: Body>(mut self) -> Self {
         let schema = self.schema_of::<T>();
         self.body = Some((schema, Required::False));
         self
