@@ -11,8 +11,8 @@ use crate::{
 };
 use nexus_domain::{
     EngineerId, Event as DomainEvent, Recorded, State,
-    entity::{self, Holder, Member, Session, Status},
-    event::{FeatureField, FieldValue, ReleaseReason},
+    entity::{self, Holder, Member, ReleaseReason, Session, Status},
+    event::{FeatureField, FieldValue},
     pattern::Pattern,
 };
 use serde_json::Value;
