@@ -68,8 +68,7 @@ impl Api {
             return answer;
         }
         let _permit = self.long_reads.enter(engineer)?;
-        let thread =
-            timeout(self.long_reads.longest_wait, self.long_reads.threads.clone().acquire_owned()).await;
+        let thread = timeout(self.long_reads.longest_wait, self.long_reads.threads.clone().acquire_owned()).await;
         let thread = thread.map_err(|_| busy())?.map_err(|_| busy())?;
         // The permit of the thread is given back once its result is taken, so that few results are in memory; or with
         // the result, if nobody waits for it any more.
@@ -184,10 +183,7 @@ mod tests {
         let answer = router(api.clone()).oneshot(live).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         let running = reads.iter().filter(|read| !read.is_finished()).count();
-        assert!(
-            (1..=MAX_LONG_OF_ENGINEER).contains(&running),
-            "{running} of those with a permit run or wait"
-        );
+        assert!((1..=MAX_LONG_OF_ENGINEER).contains(&running), "{running} of those with a permit run or wait");
 
         let (mut answered, mut turned_away) = (0, 0);
         for read in reads {
