@@ -194,6 +194,7 @@ async fn a_terminal_that_is_closed_frees_its_files() {
     std::io::Write::write_all(&mut keys, b"nexus feature pick one\n").expect("the terminal is open");
     let held = becomes(&team, "one", "active").await;
     assert!(held["agent"].as_str().is_some_and(|name| name.starts_with("terminal-")), "{held}");
+    looked_after(&checkout).await;
     terminal.kill().expect("the window is closed");
     terminal.wait().expect("the window is closed");
     drop(keys);
