@@ -90,7 +90,7 @@ fn advice(body: &ErrorBody) -> &'static str {
             "take other work (available, or pick without a slug); do not write to held files by other means"
         }
         Code::InvalidStatusTransition => "status and available show what can be done with which feature",
-        Code::NotFound if body.message.starts_with("no feature is free") => {
+        Code::NotFound if body.details.as_ref().is_some_and(|details| details.get("blocked").is_some()) => {
             "wait for one of these to end, or ask for other work"
         }
         Code::NotFound => "status and available name the features that there are",

@@ -1,15 +1,13 @@
 //! What the compiler cannot see.
 //!
 //! - [`dependencies`]: which crate may know which other.
-//! - [`circles`]: modules that use each other in a circle; [`tokens`] reads what a file names, and [`known_circles`]
-//!   lists those that are still there.
+//! - [`circles`]: modules that use each other in a circle; [`tokens`] reads what a file names.
 //! - [`short_docs`]: doc comments that say nothing.
 //! - [`documents`]: documents that lack something.
 
 mod circles;
 mod dependencies;
 mod documents;
-mod known_circles;
 mod short_docs;
 mod tokens;
 
