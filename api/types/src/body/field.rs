@@ -46,6 +46,11 @@ pub trait BodyField: Sized {
         problem("is required")
     }
 
+    /// Whether a value says no more than an absent field does.
+    fn is_missing(value: &Value) -> bool {
+        value.is_null()
+    }
+
     /// Checks a value, which is not `null`.
     ///
     /// # Errors

@@ -108,10 +108,10 @@ impl Fields {
         self.known.insert(field);
         let value = match self.body.get(field) {
             // It stays in the body, where a route that refuses unknown fields names it once more.
-            Some(Value::Null) if T::REQUIRED => None,
-            _ => self.body.remove(field).filter(|value| !value.is_null()),
+            Some(value) if T::REQUIRED && T::is_missing(value) => Some(value.clone()),
+            _ => self.body.remove(field),
         };
-        match value.map_or_else(T::absent, T::parse) {
+        match value.filter(|value| !value.is_null()).map_or_else(T::absent, T::parse) {
             Ok(value) => Some(value),
             Err(problems) => {
                 for Problem { inner, text } in problems {

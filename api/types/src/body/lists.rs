@@ -109,8 +109,12 @@ pub struct SomePatterns(pub Arc<[Pattern]>);
 impl BodyField for SomePatterns {
     type Sent = Vec<String>;
 
+    fn is_missing(value: &Value) -> bool {
+        value.is_null() || value.as_array().is_some_and(Vec::is_empty)
+    }
+
     fn parse(value: Value) -> Result<Self, Vec<Problem>> {
-        if value.as_array().is_some_and(Vec::is_empty) {
+        if Self::is_missing(&value) {
             return problem("must not be empty");
         }
         patterns(value).map(Self)
