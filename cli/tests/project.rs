@@ -122,7 +122,7 @@ shop     SHOP
 }
 
 #[test]
-fn a_stranger_is_told_whom_to_ask() {
+fn a_stranger_learns_whom_to_ask() {
     let refused = failure(
         403,
         "NOT_PROJECT_MEMBER",

@@ -54,7 +54,7 @@ fn a_pick_that_waits_outlasts_an_outage_and_is_one_pick_all_the_same() {
 }
 
 #[test]
-fn nobody_waits_for_what_is_over() {
+fn a_pick_of_a_finished_feature_does_not_wait() {
     for (from, is_over) in [("done", true), ("cancelled", true), ("draft", false)] {
         let message = format!("feature api is {from}: it cannot become active");
         let refused =
@@ -92,7 +92,7 @@ fn a_watch_goes_on_through_an_outage() {
 }
 
 #[test]
-fn who_follows_a_cluster_that_is_not_there_is_told_at_once() {
+fn following_an_unreachable_cluster_fails_at_once() {
     let server = Server::start().on(EVENTS, away());
     let ended = Person::at_work(&[server.url()]).types("events --follow");
     assert_eq!(ended.code, 3, "{ended:#?}");
@@ -102,7 +102,7 @@ fn who_follows_a_cluster_that_is_not_there_is_told_at_once() {
 /// A server that takes a connection and keeps silent.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_person_is_told_what_a_command_waits_for_and_a_program_is_not() {
+fn a_person_sees_what_a_command_waits_for_and_a_program_does_not() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let ana = Person::at_work(&[&url]);

@@ -42,7 +42,7 @@ impl CommandOutput {
     /// The output as JSON.
     ///
     /// # Panics
-    /// When the value has another form.
+    /// When the output is not JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))

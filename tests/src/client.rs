@@ -25,7 +25,7 @@ impl Answer {
     /// The data of a success.
     ///
     /// # Panics
-    /// When the value has another form.
+    /// When the answer is an error.
     pub fn data(&self) -> &Value {
         assert!(self.status.is_success(), "{} {}", self.status, self.body);
         &self.body["data"]

@@ -301,7 +301,7 @@ impl Cluster {
     /// The node with a number.
     ///
     /// # Panics
-    /// When there is no such value.
+    /// When no node has this number.
     pub fn node(&mut self, number: u64) -> &mut Node {
         self.nodes.iter_mut().find(|node| node.number == number).expect("there is a node with this number")
     }

@@ -306,7 +306,7 @@ impl Strict {
     /// Sends a request and returns the valid answer.
     ///
     /// # Panics
-    /// When there is no such value.
+    /// When there is no answer, or the answer breaks the contract.
     pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         let sent = self.next().send(method.clone(), path, body.as_ref()).await;
         let answer = sent.unwrap_or_else(|error| panic!("{method} {path}: {error}"));

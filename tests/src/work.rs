@@ -36,7 +36,7 @@ pub fn commits(path: &Path, most: usize) -> anyhow::Result<Vec<Commit>> {
 
 /// Time between two heartbeats of a working agent, well within the shortest lease of a plan.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(250);
-/// The median time of work on a feature.
+/// Half of the features take at most this long, however slow the machine is.
 const HALF: Duration = Duration::from_secs(600);
 
 /// The size and the pace of the workload.

@@ -65,7 +65,7 @@ impl Cluster {
 }
 
 #[test]
-fn who_was_taken_in_by_thousands_of_projects_may_go_all_the_same() {
+fn a_member_of_thousands_of_projects_can_be_deleted() {
     let mut cluster = Cluster { state: State::default(), revision: 0 };
     let quotas = QuotasPatch { engineer_projects: Some(10_000), ..QuotasPatch::default() };
     let patch = SettingsPatch { quotas, ..SettingsPatch::default() };

@@ -59,7 +59,7 @@ async fn a_flush_lasts_until_the_mark_is_flushed_too() {
 }
 
 #[tokio::test]
-async fn a_vote_is_durable_when_it_is_given() {
+async fn a_vote_is_durable_before_it_is_answered() {
     let disk = SimulatedDisk::new();
     let mut node = Node::start(disk.clone()).await;
     node.vote(7).await.unwrap();
@@ -90,7 +90,7 @@ async fn a_failed_flush_stops_the_node_and_acknowledges_nothing() {
 }
 
 #[tokio::test]
-async fn a_full_disk_stops_the_node_with_what_was_acknowledged() {
+async fn a_full_disk_stops_the_node_and_keeps_all_acknowledged_entries() {
     let disk = SimulatedDisk::new();
     let mut node = Node::start(disk.clone()).await;
     let mut scribe = Scribe::new();

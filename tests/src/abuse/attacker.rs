@@ -87,8 +87,7 @@ pub fn run() -> anyhow::Result<()> {
     let mut stdin = BufReader::new(std::io::stdin());
     let mut line = String::new();
     stdin.read_line(&mut line)?;
-    let target: Target =
-        serde_json::from_str(&line).context("nexus-abuse sends an attacker its target")?;
+    let target: Target = serde_json::from_str(&line).context("nexus-abuse sends an attacker its target")?;
     std::thread::spawn(move || {
         // The content does not matter: at the end of the input, the parent wants it to end, or is gone.
         let _ = stdin.read_to_end(&mut Vec::new());

@@ -156,7 +156,8 @@ async fn histories(cluster: &Cluster, team: &Team) -> Vec<String> {
     for node in &cluster.nodes {
         let folder = node.data_dir();
         let checked = AssertUnwindSafe(history::check_project(&folder, project)).catch_unwind().await;
-        violations.extend(checked.err().map(|panic| format!("node {}: {}", node.number, panic_message(panic))));
+        violations
+            .extend(checked.err().map(|panic| format!("node {}: {}", node.number, panic_message(panic))));
     }
     violations
 }

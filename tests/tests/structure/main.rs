@@ -1,10 +1,10 @@
-//! What the compiler cannot see.
+//! Checks of the sources that the compiler cannot make.
 //!
-//! - [`dependencies`]: which crate may know which other.
+//! - [`dependencies`]: the allowed dependencies between crates.
 //! - [`circles`]: modules that use each other in a circle; [`tokens`] reads what a file names, and [`known_circles`]
 //!   lists those that are still there.
 //! - [`short_docs`]: doc comments that say nothing.
-//! - [`documents`]: documents that lack something.
+//! - [`documents`]: missing parts of documents, and links that lead nowhere.
 
 mod circles;
 mod dependencies;
@@ -38,7 +38,7 @@ fn sources() -> Vec<PathBuf> {
             }
         }
     }
-    assert!(found.len() > 50, "the sources are where they were");
+    assert!(found.len() > 50, "the sources were found");
     found
 }
 

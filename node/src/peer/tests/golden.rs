@@ -67,8 +67,8 @@ fn each_request_and_answer_has_its_number() {
     ];
     let responses = responses.map(|response| hex(&ControlResponse::Service(response)));
     let head = hex(&(Header { call: 300, ttl_ms: 4_000 }, ControlRequest::Ping));
-    let told = [vec![head], requests.to_vec(), responses.to_vec()].concat().join("\n");
-    assert_eq!(told, GOLDEN_LINES.trim_end());
+    let actual = [vec![head], requests.to_vec(), responses.to_vec()].concat().join("\n");
+    assert_eq!(actual, GOLDEN_LINES.trim_end());
 }
 
 #[test]

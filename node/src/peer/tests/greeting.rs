@@ -110,7 +110,7 @@ async fn a_joining_node_can_be_probed_and_may_ask_but_not_vote() {
 }
 
 #[tokio::test]
-async fn who_knows_another_secret_is_refused_by_both_ends() {
+async fn a_caller_with_another_secret_is_refused_by_both_ends() {
     let network = MemoryNetwork::default();
     let _called = Peer::on(&network, "b", member(2));
     let guess = Some(ClusterSecret::parse("a guess that is as long as a secret").unwrap());
@@ -207,7 +207,7 @@ async fn a_member_without_raft_yet_answers_neither_votes_nor_appends() {
 }
 
 #[tokio::test]
-async fn a_pre_vote_is_really_asked_for() {
+async fn a_pre_vote_is_really_sent() {
     let network = MemoryNetwork::default();
     let _called = Peer::on(&network, "b", member(2));
     let caller = Peer::on(&network, "a", member(1));
@@ -217,7 +217,7 @@ async fn a_pre_vote_is_really_asked_for() {
 }
 
 #[tokio::test]
-async fn another_protocol_is_told_which_one_is_spoken_here() {
+async fn a_caller_of_another_protocol_gets_the_name_of_this_one() {
     let network = MemoryNetwork::default();
     let _called = Peer::on(&network, "b", member(2));
     let mut newer = network.dialer("z").dial("b").await.unwrap().stream;
@@ -250,7 +250,7 @@ async fn a_web_browser_on_the_peer_port_gets_nothing() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_certain() {
+async fn a_refused_connection_has_a_certain_outcome() {
     let network = MemoryNetwork::default();
     let caller = Peer::on(&network, "a", member(1));
     let answer =
