@@ -1,4 +1,4 @@
-//! A command asks server after server, and does what it should exactly once.
+//! A command tries one server after the other, and is applied exactly once.
 #![allow(clippy::unwrap_used)]
 
 mod mock;
@@ -52,7 +52,7 @@ fn when_no_server_listens_every_address_is_named_at_once() {
         assert!(ended.stderr.contains(&format!("  {server}  connection refused")), "{ended:#?}");
     }
     assert!(ended.stderr.contains("Hint: is the cluster running?"), "{ended:#?}");
-    assert!(!ended.stderr.contains("may have been done"), "nothing was ever sent: {ended:#?}");
+    assert!(!ended.stderr.contains("may have been done"), "no request was sent: {ended:#?}");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_cluster_without_a_leader_fails_at_once_when_waiting_would_take_too_long() {
     assert!(ended.stderr.contains("no leader"), "{ended:#?}");
     assert!(ended.stderr.contains("connection refused"), "{ended:#?}");
     assert!(ended.stderr.contains("Hint: it may have been done all the same"), "{ended:#?}");
-    assert_eq!(server.asked().len(), 1, "there is no time to come back in an hour");
+    assert_eq!(server.asked().len(), 1, "the timeout is shorter than the retry-after of an hour");
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn the_same_in_json() {
 
 #[test]
 fn a_silent_server_leaves_time_for_the_next_one() {
-    // It accepts, as a listener does by itself, and never answers.
+    // It accepts connections, as any listener does, and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent_url = format!("http://{}", silent.local_addr().unwrap());
     let good = Server::start().on(DONE, data(feature("api", "done")));
@@ -138,7 +138,7 @@ fn a_rate_limited_command_waits_for_the_retry_after() {
     assert_eq!(
         (server.asked().len(), other.asked().len()),
         (2, 0),
-        "another server is no way round the limit"
+        "another server does not lift the limit"
     );
 
     let server = Server::start().on(DONE, limited().with("retry-after: 3600"));

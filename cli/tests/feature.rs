@@ -1,4 +1,4 @@
-//! Features from the first line to done, as a person or an agent types them.
+//! The commands about features, as a person or an agent types them.
 #![allow(clippy::unwrap_used)]
 
 mod mock;
@@ -247,7 +247,7 @@ fn a_text_of_others_steers_no_terminal() {
         shown.stdout.starts_with("api: a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}[2Jf\u{fffd}g\n"),
         "{shown:#?}"
     );
-    // JSON says the same to a program, in characters that a terminal shows.
+    // The JSON for a program has the same text, with all control characters escaped.
     let shown = ana.types("feature show api --json").done();
     assert!(!shown.stdout.contains(steers), "{shown:#?}");
     assert_eq!(shown.json(), odd);

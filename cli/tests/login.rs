@@ -1,4 +1,4 @@
-//! Registering, logging in and out, and being who one is.
+//! Registering, logging in and out, and the own identity.
 #![allow(clippy::unwrap_used)]
 
 mod mock;

@@ -1,4 +1,4 @@
-//! Who works on what, and how the cluster is.
+//! The commands about current work and about the state of the cluster.
 #![allow(clippy::unwrap_used)]
 
 mod mock;

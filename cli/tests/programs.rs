@@ -1,4 +1,4 @@
-//! What programs read: one document of JSON, whatever happens.
+//! The output for programs: one JSON document, whatever happens.
 #![allow(clippy::unwrap_used)]
 
 mod mock;
@@ -59,7 +59,7 @@ fn setting_up_is_one_document() {
     assert!(!printed.to_string().contains(KEY), "the key is in the file alone");
     let link: Value = serde_json::from_str(&fs::read_to_string(ana.link()).unwrap()).unwrap();
     assert_eq!(link["projectSlug"], "billing");
-    // What is there already is printed in the same form.
+    // An existing setup is printed in the same form.
     let again = ana.types("setup --yes --json").done().json();
     assert_eq!(again, printed);
 }

@@ -1,4 +1,4 @@
-//! Projects, and the file that says which one a repository is.
+//! Projects, and the file that links a repository to one.
 #![allow(clippy::unwrap_used)]
 
 mod mock;

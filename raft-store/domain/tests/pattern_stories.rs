@@ -1,4 +1,4 @@
-//! What people and agents claim, and which claims collide.
+//! Tests the patterns that people and agents claim, and which claims collide.
 #![allow(clippy::unwrap_used)]
 
 use nexus_domain::{

@@ -138,7 +138,7 @@ fn slugs(names: &[String]) -> Arc<[Slug]> {
     names.iter().map(|name| Slug::parse(name).unwrap()).collect()
 }
 
-/// The most expensive pattern of a kind that is accepted: `part` as often as possible, and then an end.
+/// The most expensive accepted pattern of a kind: `part` as often as possible, and then an end.
 fn dearest(part: &str, end: &str) -> String {
     let texts = (1..200).rev().map(|count| part.repeat(count) + end);
     texts.into_iter().find(|text| Pattern::parse(text).is_ok()).unwrap()

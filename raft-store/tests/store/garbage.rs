@@ -153,7 +153,7 @@ fn a_wrong_length_inside_a_payload_is_an_error() {
             let payload = record::open(*kind, bytes).unwrap();
             for at in 0..payload.len() {
                 let payload = [&payload[..at], &lie, &payload[at + 1..]].concat();
-                // In some places it is a number that may be large, but never a length.
+                // In some places it is a number that may be large, but not a length.
                 let _ = read(*kind, &record::seal(*kind, &payload));
             }
         }

@@ -73,7 +73,7 @@ async fn an_entry_is_never_applied_twice() {
 /// Rules with a defect.
 fn panic_at_a_tick(state: &mut State, revision: Revision, proposal: &Proposal) -> Applied {
     let applied = nexus_domain::apply(state, revision, proposal);
-    assert!(proposal.command.name() != "tick", "a tick that nobody thought of");
+    assert!(proposal.command.name() != "tick", "an unexpected tick");
     applied
 }
 
@@ -96,7 +96,7 @@ async fn rules_that_panic_stop_the_node_again_and_again_and_keep_nothing_of_the_
         for text in [error.to_string(), why.to_string()] {
             assert!(text.contains("the rules panicked: a tick that nobody thought of"), "{text}");
         }
-        assert!(node.apply(entries.clone()).await.is_err(), "it goes on with nothing");
+        assert!(node.apply(entries.clone()).await.is_err(), "nothing is applied afterwards");
         assert_eq!((node.applied(), node.columns()), (Some(3), columns.clone()));
         assert_eq!(node.handle.latest().hash(), hash);
     }

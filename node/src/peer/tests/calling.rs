@@ -74,7 +74,7 @@ async fn a_peer_that_accepts_and_says_nothing_costs_only_the_deadline() {
     caller.client.request(&target("c", &member(3)), ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await.unwrap();
 }
 
-/// A peer that greets and is then stopped, as by SIGSTOP: its connection stays open, and silent.
+/// A peer that greets and is then stopped, as by SIGSTOP: its connection stays open and silent.
 async fn stopped(mut listen: impl Listen) -> Frames {
     let wire = listen.accept().await.unwrap().wire.await.unwrap();
     greet::answer(wire, &member(2), |_| Ok(())).await.unwrap().frames
@@ -143,7 +143,7 @@ async fn requests_in_flight_are_bounded_and_votes_and_heartbeats_still_get_throu
         let vote = ControlRequest::Vote(VoteRequest::new(Vote::new(1, 1), None));
         let answer = caller.client.call(&to, vote, AMPLE_TIMEOUT).await;
         assert!(matches!(answer, Ok(ControlResponse::Vote(_))), "{answer:?}");
-        // Heard although nothing of before is answered.
+        // Received although no earlier request is answered.
         let heartbeats = ServiceRequest::Heartbeats { heartbeats: Vec::new(), keep_alives: Vec::new() };
         let (answered, _) = tokio::join!(caller.client.request(&to, heartbeats, AMPLE_TIMEOUT), async {
             asked.wait_for(|asked| *asked == SERVICE_IN_FLIGHT as u64 + 1).await.unwrap();
